@@ -1,0 +1,1 @@
+"""The exporter: prediction and label logs in, Prometheus gauges out."""

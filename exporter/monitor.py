@@ -1,0 +1,230 @@
+"""The ModelMonitor file: what the exporter is told about one model."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from itertools import pairwise
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import Field, field_validator, model_validator
+
+from exporter.yamlfile import Document, Duration, InputError, StrictModel, read, validate
+
+DEFAULT_LATENCY_BUCKETS = (
+    "5ms", "10ms", "25ms", "50ms", "100ms", "250ms", "500ms", "1s", "2500ms", "5s", "10s",
+)  # fmt: skip
+
+FieldPath = Annotated[str, Field(min_length=1, description="A dotted path into a record.")]
+Name = Annotated[str, Field(min_length=1, max_length=128)]
+
+
+class Metadata(StrictModel):
+    """Whose file it is."""
+
+    name: Name = Field(description='The model; the label `model="…"` of every metric.')
+
+
+class FileSink(StrictModel):
+    """Files that grow: every match of a glob, read from where the last cycle ended."""
+
+    path: str = Field(min_length=1, description="A path or glob, relative to this file.")
+    format: Literal["jsonl"] = Field("jsonl", description="How the records are written.")
+
+
+class Sink(StrictModel):
+    """Where records come from."""
+
+    file: FileSink = Field(description="Log files on a disk that the exporter sees.")
+
+
+class LatencyField(StrictModel):
+    """Where the latency is, and in which unit."""
+
+    field: FieldPath = Field(description="Dotted path of a number.")
+    unit: Literal["s", "ms", "us", "ns"] = Field(description="The number's unit.")
+
+
+class PredictionFields(StrictModel):
+    """Where each thing is in a prediction record: dotted paths."""
+
+    timestamp: FieldPath = Field(description="Event time: RFC 3339, or epoch seconds, ms, µs or ns.")
+    id: FieldPath | None = Field(
+        None, description="Joins labels to predictions. Needed where there are labels."
+    )
+    version: FieldPath | None = Field(None, description="The label `version`.")
+    status: FieldPath | None = Field(None, description="HTTP-like status; 400 and above is an error.")
+    latency: LatencyField | None = Field(None, description="Time to answer.")
+    score: FieldPath | None = Field(
+        None, description="P(positive class); for regression the predicted value."
+    )
+    prediction: FieldPath | None = Field(
+        None, description="The predicted class; binary default is score >= 0.5."
+    )
+    features: FieldPath | list[FieldPath] | None = Field(
+        None, description="A path to an object of features, or a list of paths."
+    )
+
+
+class Predictions(StrictModel):
+    """The prediction log."""
+
+    sink: Sink = Field(description="Where the log is.")
+    fields: PredictionFields = Field(description="Where each thing is in a record.")
+    positiveClass: str | None = Field(
+        None,
+        description="Binary: the class that counts as positive, where classes are not 0/1 or false/true.",
+    )
+
+
+class LabelFields(StrictModel):
+    """Where each thing is in a label record."""
+
+    id: FieldPath = Field(description="The prediction's id.")
+    label: FieldPath = Field(description="What turned out to be true.")
+    timestamp: FieldPath | None = Field(None, description="When the label became known; needed for delays.")
+
+
+class Labels(StrictModel):
+    """Ground truth, however late."""
+
+    sink: Sink = Field(description="Where the labels are.")
+    fields: LabelFields = Field(description="Where each thing is in a record.")
+    maxDelay: Duration = Field(Duration("30d"), description="A prediction waits this long for its label.")
+
+
+class Feature(StrictModel):
+    """What is known of one feature; what is not named is inferred from the reference."""
+
+    type: Literal["numeric", "categorical"] = Field(description="How its values are compared.")
+    range: Annotated[list[float], Field(min_length=2, max_length=2)] | None = Field(
+        None, description="Smallest and largest sensible value of a numeric feature."
+    )
+
+    @model_validator(mode="after")
+    def _range_is_ordered(self) -> Feature:
+        if self.range is not None and self.type != "numeric":
+            raise ValueError("a range is for numeric features only")
+        if self.range is not None and self.range[0] >= self.range[1]:
+            raise ValueError(f"expected a range [low, high], got {self.range}")
+        return self
+
+
+class Fairness(StrictModel):
+    """Attributes whose groups are compared."""
+
+    attributes: list[FieldPath] = Field(min_length=1, description="Paths or features that name a group.")
+
+
+class Reference(StrictModel):
+    """What the present is compared with: exactly one of `static` and `sliding`."""
+
+    static: str | None = Field(None, min_length=1, description="A file that `mlslo-exporter baseline` wrote.")
+    sliding: Duration | None = Field(None, description="The model's own past of this length.")
+    offset: Duration | None = Field(None, description="How far back the sliding past ends.")
+
+    @model_validator(mode="after")
+    def _is_one_kind(self) -> Reference:
+        if (self.static is None) == (self.sliding is None):
+            raise ValueError("expected exactly one of static and sliding")
+        if self.offset is not None and self.sliding is None:
+            raise ValueError("an offset is for sliding references only")
+        return self
+
+
+class Spec(StrictModel):
+    """What to read and what to measure."""
+
+    task: Literal["binary", "multiclass", "regression", "ranking"] = Field(
+        description="What the model predicts."
+    )
+    schedule: Duration = Field(Duration("60s"), description="One cycle each.")
+    windows: list[Duration] = Field(
+        min_length=1, max_length=8, description="Every gauge is computed over each."
+    )
+    minSamples: Annotated[int, Field(ge=1)] = Field(
+        200, description="With fewer rows than this a gauge is withheld, not guessed."
+    )
+    latencyBuckets: list[Duration] = Field(
+        default_factory=lambda: [Duration(text) for text in DEFAULT_LATENCY_BUCKETS],
+        min_length=1,
+        description="Upper bounds of the latency histogram, ascending.",
+    )
+    predictions: Predictions = Field(description="The prediction log.")
+    labels: Labels | None = Field(None, description="The label log.")
+    features: dict[Name, Feature] = Field(default_factory=dict, description="Types and ranges of features.")
+    segments: list[FieldPath] = Field(
+        default_factory=list, description="Paths whose values get gauges of their own."
+    )
+    fairness: Fairness | None = Field(None, description="Group comparisons.")
+    references: dict[Name, Reference] = Field(
+        default_factory=dict, description="What the present is compared with."
+    )
+
+    @field_validator("windows", "latencyBuckets")
+    @classmethod
+    def _distinct(cls, durations: list[Duration]) -> list[Duration]:
+        for shorter, longer in pairwise(sorted(durations, key=lambda duration: duration.seconds)):
+            if shorter.seconds == longer.seconds:
+                raise ValueError(f"'{shorter}' and '{longer}' are the same length")
+        return durations
+
+    @field_validator("latencyBuckets")
+    @classmethod
+    def _ascending(cls, buckets: list[Duration]) -> list[Duration]:
+        if any(upper.seconds < lower.seconds for lower, upper in pairwise(buckets)):
+            raise ValueError("expected ascending bounds")
+        return buckets
+
+
+class MonitorFile(StrictModel):
+    """One model and how to watch it. Written by the model's engineer."""
+
+    apiVersion: Literal["mlslo/v1"] = Field(description="Version of the file format.")
+    kind: Literal["ModelMonitor"] = Field(description="What this file is.")
+    metadata: Metadata = Field(description="Whose file it is.")
+    spec: Spec = Field(description="What to read and what to measure.")
+
+
+@dataclass(frozen=True)
+class Monitor:
+    """A validated ModelMonitor file, and where it stands on disk."""
+
+    document: Document
+    file: MonitorFile
+
+    @property
+    def model(self) -> str:
+        """The label ``model``."""
+        return self.file.metadata.name
+
+    @property
+    def spec(self) -> Spec:
+        return self.file.spec
+
+    def resolve(self, path: str) -> Path:
+        """``path`` of the file, which is relative to the file's own folder."""
+        return (self.document.path.parent / path).absolute()
+
+
+def load(path: Path | str) -> Monitor:
+    """Read and validate a ModelMonitor file; nothing that it points to is opened.
+
+    Raises InputError, with a place for each problem.
+    """
+    return from_document(read(path))
+
+
+def from_document(document: Document) -> Monitor:
+    """Validate an already read ModelMonitor file. Raises InputError."""
+    file = validate(document, MonitorFile)
+    problems = []
+    fields = file.spec.predictions.fields
+    at: tuple[Any, ...] = ("spec", "predictions", "fields")
+    if file.spec.labels is not None and fields.id is None:
+        problems.append(document.problem(at, "missing key 'id': labels are joined to predictions by it"))
+    if file.spec.labels is not None and fields.score is None and fields.prediction is None:
+        problems.append(document.problem(at, "labels need a 'score' or a 'prediction' to be compared with"))
+    if problems:
+        raise InputError(problems)
+    return Monitor(document, file)

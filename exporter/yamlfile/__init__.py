@@ -1,0 +1,19 @@
+"""Strict YAML: every mistake in a user's file is named with file:line:column."""
+
+from exporter.yamlfile.duration import Duration
+from exporter.yamlfile.errors import InputError, Problem
+from exporter.yamlfile.nearest import did_you_mean, quoted_list
+from exporter.yamlfile.reader import Document, read
+from exporter.yamlfile.validate import StrictModel, validate
+
+__all__ = [
+    "Document",
+    "Duration",
+    "InputError",
+    "Problem",
+    "StrictModel",
+    "did_you_mean",
+    "quoted_list",
+    "read",
+    "validate",
+]

@@ -1,0 +1,74 @@
+"""Lengths of time as Prometheus writes them."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+from pydantic import GetCoreSchemaHandler
+from pydantic_core import CoreSchema, core_schema
+
+_MILLISECONDS = {
+    "y": 365 * 86_400_000,
+    "w": 7 * 86_400_000,
+    "d": 86_400_000,
+    "h": 3_600_000,
+    "m": 60_000,
+    "s": 1000,
+    "ms": 1,
+}
+_PATTERN = re.compile("".join(rf"(?:(?P<{unit}>[0-9]+){unit})?" for unit in _MILLISECONDS))
+
+
+class Duration(str):
+    """A positive length of time, kept as it was written: ``90s``, ``1h30m``, ``7d``.
+
+    The text is what labels and PromQL carry; ``seconds`` is what arithmetic uses.
+    Syntax: https://prometheus.io/docs/prometheus/latest/querying/basics/#time-durations
+
+    Raises ValueError where the text is no such duration, or is zero.
+    """
+
+    __slots__ = ("seconds",)
+    seconds: float
+
+    def __new__(cls, text: str) -> Duration:
+        match = _PATTERN.fullmatch(text)
+        if not text or match is None:
+            raise ValueError(f"expected a duration such as 30s, 5m, 1h or 7d, got '{text}'")
+        total = sum(
+            int(amount) * _MILLISECONDS[unit] for unit, amount in match.groupdict(default="0").items()
+        )
+        if not 0 < total <= 100 * _MILLISECONDS["y"]:
+            raise ValueError(f"expected a duration above zero and up to 100y, got '{text}'")
+        duration = super().__new__(cls, text)
+        duration.seconds = total / 1000
+        return duration
+
+    @classmethod
+    def of_seconds(cls, seconds: float) -> Duration:
+        """The shortest way to write ``seconds`` (at a resolution of 1 ms), in days and smaller units."""
+        rest = round(seconds * 1000)
+        text = ""
+        for unit in ("d", "h", "m", "s", "ms"):
+            amount, rest = divmod(rest, _MILLISECONDS[unit])
+            text += f"{amount}{unit}" if amount else ""
+        return cls(text)
+
+    @classmethod
+    def __get_pydantic_core_schema__(cls, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
+        return core_schema.no_info_plain_validator_function(
+            cls._of_value,
+            serialization=core_schema.to_string_ser_schema(),
+            metadata={"pydantic_js_functions": [cls._json_schema]},
+        )
+
+    @classmethod
+    def _of_value(cls, value: Any) -> Duration:
+        if not isinstance(value, str):
+            raise ValueError(f"expected a duration such as 30s, 5m, 1h or 7d, got {value!r}")  # noqa: TRY004
+        return cls(value)
+
+    @staticmethod
+    def _json_schema(_schema: CoreSchema, _handler: Any) -> dict[str, Any]:
+        return {"type": "string", "pattern": r"^([0-9]+(ms|[smhdwy]))+$", "examples": ["5m", "1h", "7d"]}

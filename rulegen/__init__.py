@@ -1,0 +1,1 @@
+"""The generator: SLO specs in, rules, unit tests, routing and dashboards out."""
