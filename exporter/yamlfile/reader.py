@@ -88,7 +88,7 @@ def _compose(path: Path, content: str) -> yaml.Node:
     try:
         loader = _Loader(content)
         try:
-            node = loader.get_single_node()
+            node: yaml.Node | None = loader.get_single_node()
         finally:
             loader.dispose()
     except yaml.MarkedYAMLError as error:

@@ -1,0 +1,134 @@
+"""How right the model was, once labels have come."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from exporter.catalogue.metric import LATER, TRAFFIC, Better, Layer, Metric, counter, gauge
+
+
+def metrics() -> Iterable[Metric]:
+    """The layer's metrics, in the order of the documentation."""
+    layer = Layer.OUTCOME
+    low, high = Better.LOWER, Better.HIGHER
+    quality = TRAFFIC
+    for name, better, text in (
+        ("accuracy", high, "Share of labelled predictions that were right."),
+        ("precision", high, "Share of predicted positives that were positive."),
+        ("recall", high, "Share of positives that were predicted positive."),
+        ("f1", high, "Harmonic mean of precision and recall."),
+        ("auc_roc", high, "Area under the ROC curve, ties count one half."),
+        ("auc_pr", high, "Average precision."),
+        (
+            "log_loss",
+            low,
+            "Mean negative log-likelihood, natural logarithm, scores clipped as scikit-learn does.",
+        ),
+        ("brier_score", low, "Mean squared difference of score and label."),
+    ):
+        unit = "nats" if name == "log_loss" else "ratio"
+        yield gauge(layer, f"ml_model_{name}", quality, unit, better, text)
+    for name, better, unit, text in (
+        ("mae", low, "the target's", "Mean absolute error."),
+        ("rmse", low, "the target's", "Root of the mean squared error."),
+        ("mape", low, "ratio", "Mean absolute error over the label, zero labels left out."),
+        ("r2", high, "ratio", "Coefficient of determination."),
+    ):
+        yield gauge(layer, f"ml_model_{name}", quality, unit, better, text, measured=LATER)
+    for name, text in (
+        ("ndcg", "Normalised discounted cumulative gain, linear gain, ties averaged."),
+        ("map", "Mean average precision."),
+        ("recall_at", "Recall of the first k."),
+        ("precision_at", "Precision of the first k."),
+    ):
+        yield gauge(layer, f"ml_model_{name}", (*quality, "k"), "ratio", high, text, measured=LATER)
+    yield gauge(
+        layer,
+        "ml_model_confusion_ratio",
+        (*quality, "actual", "predicted"),
+        "ratio",
+        Better.NEITHER,
+        "Share of labelled predictions in each cell of the confusion matrix.",
+        measured=LATER,
+    )
+    for name in ("accuracy", "precision", "recall", "f1", "auc_roc"):
+        yield gauge(
+            layer,
+            f"ml_model_estimated_{name}",
+            quality,
+            "ratio",
+            high,
+            "Estimated without labels from calibrated scores (CBPE).",
+            measured=LATER,
+        )
+    yield gauge(
+        layer,
+        "ml_calibration_error",
+        quality,
+        "ratio",
+        low,
+        "Expected calibration error: 15 equal-width bins (lo, hi], 0 in the first.",
+    )
+    yield gauge(
+        layer,
+        "ml_calibration_max_error",
+        quality,
+        "ratio",
+        low,
+        "Maximum calibration error over the same bins.",
+        measured=LATER,
+    )
+    for name, text in (
+        ("confidence", "Mean score of the bin."),
+        ("observed_ratio", "Share of positives in the bin."),
+    ):
+        yield gauge(
+            layer,
+            f"ml_calibration_bin_{name}",
+            (*quality, "bin"),
+            "ratio",
+            Better.NEITHER,
+            text,
+            measured=LATER,
+        )
+    yield gauge(
+        layer,
+        "ml_label_positive_ratio",
+        quality,
+        "ratio",
+        Better.NEITHER,
+        "Share of positives among the labels.",
+        measured=LATER,
+    )
+    yield gauge(
+        layer,
+        "ml_label_coverage_ratio",
+        quality,
+        "ratio",
+        high,
+        "Share of the window's answered predictions whose label has come.",
+    )
+    yield gauge(
+        layer,
+        "ml_label_delay_seconds",
+        (*quality, "quantile"),
+        "seconds",
+        low,
+        "Time from prediction to label, quantile over the window's labelled predictions, within 1 %.",
+    )
+    yield gauge(
+        layer,
+        "ml_label_watermark_timestamp_seconds",
+        ("model",),
+        "Unix seconds",
+        high,
+        "Event time of the newest label read.",
+    )
+    yield counter(
+        layer,
+        "ml_labels_unmatched_total",
+        ("model",),
+        "labels",
+        low,
+        "Labels that found no prediction when they were read (kept for maxDelay, joined if it comes).",
+    )
