@@ -177,8 +177,7 @@ class _Constructor:
                 return float(text)
             case "int" | "float" | "bool":
                 self._fail(node, f"expected a value of type {kind}, got '{text}'")
-            case _:
-                self._fail(node, f"unknown tag {node.tag}")
+        self._fail(node, f"unknown tag {node.tag}")
 
 
 def _place(node: yaml.Node) -> Place:

@@ -1,0 +1,32 @@
+"""Metrics of the confusion matrix."""
+
+from __future__ import annotations
+
+from exporter.summary.outcomes import OutcomeSummary
+
+
+def accuracy(summary: OutcomeSummary) -> float | None:
+    """Right predictions over classified ones. None where there are none."""
+    return _ratio(float(summary.confusion.trace()), float(summary.confusion.sum()))
+
+
+def precision(summary: OutcomeSummary) -> float | None:
+    """True positives over predicted positives. None where nothing was predicted positive."""
+    return _ratio(float(summary.confusion[1, 1]), float(summary.confusion[:, 1].sum()))
+
+
+def recall(summary: OutcomeSummary) -> float | None:
+    """True positives over positives. None where there are no positives."""
+    return _ratio(float(summary.confusion[1, 1]), float(summary.confusion[1].sum()))
+
+
+def f1(summary: OutcomeSummary) -> float | None:
+    """2 TP / (2 TP + FP + FN). None where precision or recall is 0/0."""
+    if precision(summary) is None or recall(summary) is None:
+        return None
+    true = 2 * float(summary.confusion[1, 1])
+    return _ratio(true, true + float(summary.confusion[0, 1] + summary.confusion[1, 0]))
+
+
+def _ratio(part: float, whole: float) -> float | None:
+    return part / whole if whole else None

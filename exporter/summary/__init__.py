@@ -1,0 +1,1 @@
+"""The mergeable parts: counts that add up, whatever the order and the grouping."""

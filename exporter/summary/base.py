@@ -1,0 +1,122 @@
+"""What every summary is: arrays that merge by sum, minimum or maximum."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, fields, replace
+from enum import Enum
+from typing import Any, ClassVar, Self
+
+import numpy as np
+import numpy.typing as npt
+
+Floats = npt.NDArray[np.float64]
+Groups = npt.NDArray[np.intp]
+
+
+class Merge(Enum):
+    """How an array of two summaries becomes the array of their union."""
+
+    SUM = "sum"
+    MINIMUM = "minimum"
+    MAXIMUM = "maximum"
+
+
+_MERGE = {Merge.SUM: np.add, Merge.MINIMUM: np.minimum, Merge.MAXIMUM: np.maximum}
+
+
+def merged_by(rule: Merge) -> Any:
+    """Declare a dataclass field that merges by ``rule``; other fields are constants that must be equal."""
+    return field(metadata={"merge": rule})
+
+
+@dataclass(frozen=True, eq=False)
+class Summary:
+    """Base of the families. An element of a commutative monoid: ``a + b`` is the summary of both.
+
+    Every merged field is a float64 array (counts are whole numbers, exact to 2**53). A summary may be a
+    *stack*: one more leading axis, the same in all its arrays, with one summary per group of rows;
+    ``stack[i]`` is one of them.
+    """
+
+    _rules: ClassVar[dict[str, Merge]]
+    _constants: ClassVar[tuple[str, ...]]
+
+    @classmethod
+    def _declarations(cls) -> tuple[dict[str, Merge], tuple[str, ...]]:
+        if "_rules" not in cls.__dict__:
+            cls._rules = {
+                item.name: item.metadata["merge"] for item in fields(cls) if "merge" in item.metadata
+            }
+            cls._constants = tuple(item.name for item in fields(cls) if "merge" not in item.metadata)
+        return cls._rules, cls._constants
+
+    def __add__(self, other: Self) -> Self:
+        rules, constants = self._declarations()
+        for name in constants:
+            mine, theirs = getattr(self, name), getattr(other, name)
+            if mine is not theirs and not np.array_equal(mine, theirs):
+                raise ValueError(f"summaries with different {name} do not merge")
+        return replace(
+            self,
+            **{name: _MERGE[rule](getattr(self, name), getattr(other, name)) for name, rule in rules.items()},
+        )
+
+    def __getitem__(self, index: int) -> Self:
+        rules, _ = self._declarations()
+        return replace(self, **{name: getattr(self, name)[index] for name in rules})
+
+    def __eq__(self, other: object) -> bool:
+        if type(self) is not type(other):
+            return NotImplemented
+        rules, constants = self._declarations()
+        return all(
+            np.array_equal(getattr(self, name), getattr(other, name), equal_nan=True)
+            for name in (*constants, *rules)
+        )
+
+    __hash__ = None  # type: ignore[assignment]
+
+    def isclose(self, other: Self, relative: float = 1e-9) -> bool:
+        """Equal up to the rounding of sums."""
+        rules, _ = self._declarations()
+        return all(
+            np.allclose(getattr(self, name), getattr(other, name), rtol=relative, atol=1e-9) for name in rules
+        )
+
+    def vector(self) -> Floats:
+        """All merged arrays as one flat float64 array; a stack gives one row each."""
+        rules, _ = self._declarations()
+        width = self._stack_axes()
+        arrays = [np.asarray(getattr(self, name), dtype=np.float64) for name in rules]
+        return np.concatenate([array.reshape(*array.shape[:width], -1) for array in arrays], axis=-1)
+
+    def with_vector(self, vector: Floats) -> Self:
+        """The inverse of ``vector``: a summary shaped like this one, holding ``vector``.
+
+        Raises ValueError where the length does not fit.
+        """
+        rules, _ = self._declarations()
+        arrays: dict[str, Floats] = {}
+        start = 0
+        for name in rules:
+            shape = np.shape(getattr(self, name))
+            size = int(np.prod(shape))
+            arrays[name] = vector[start : start + size].reshape(shape)
+            start += size
+        if start != vector.size:
+            raise ValueError(f"expected {start} values, got {vector.size}")
+        return replace(self, **arrays)
+
+    def _stack_axes(self) -> int:
+        """1 for a stack, 0 for a single summary; families with a scalar field tell by it."""
+        return int(np.ndim(getattr(self, next(iter(self._declarations()[0])))))
+
+
+def count(groups: Groups, size: int, weights: Floats | None = None) -> Floats:
+    """Rows (or the sum of ``weights``) per group, as float64 of shape (size,)."""
+    return np.bincount(groups, weights=weights, minlength=size).astype(np.float64, copy=False)
+
+
+def count_cells(groups: Groups, size: int, cells: npt.NDArray[np.intp], width: int) -> Floats:
+    """Rows per (group, cell), as float64 of shape (size, width)."""
+    return count(groups * width + cells, size * width).reshape(size, width)

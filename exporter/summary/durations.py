@@ -1,0 +1,43 @@
+"""Lengths of time: counts over a geometric grid, for quantiles within 1 %."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Self
+
+import numpy as np
+
+from exporter.summary.base import Floats, Groups, Merge, Summary, count, count_cells, merged_by
+
+_SMALLEST = 1e-5
+_LARGEST = 1e8
+_RATIO = 1.02
+EDGES: Floats = np.geomspace(
+    _SMALLEST, _LARGEST, 1 + int(np.ceil(np.log(_LARGEST / _SMALLEST) / np.log(_RATIO)))
+)
+
+
+@dataclass(frozen=True, eq=False)
+class DurationSummary(Summary):
+    """Seconds counted over ``EDGES``: 10 µs to 3 years in steps of 2 %, and one bin beyond each end."""
+
+    total: Floats = merged_by(Merge.SUM)
+    counts: Floats = merged_by(Merge.SUM)
+
+    @classmethod
+    def empty(cls) -> Self:
+        return cls.fold(np.empty(0), np.empty(0, dtype=np.intp), 1)[0]
+
+    @classmethod
+    def fold(cls, seconds: Floats, groups: Groups, size: int) -> Self:
+        """A stack of ``size`` summaries; NaN and negative lengths are left out."""
+        usable = seconds >= 0
+        seconds, groups = seconds[usable], groups[usable]
+        cells = np.searchsorted(EDGES, seconds, side="left")
+        return cls(
+            total=count(groups, size, seconds), counts=count_cells(groups, size, cells, len(EDGES) + 1)
+        )
+
+    @property
+    def present(self) -> float:
+        return float(self.counts.sum())

@@ -1,0 +1,85 @@
+"""Numbers: counts over fixed edges, with what cannot be binned counted apart."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Self
+
+import numpy as np
+
+from exporter.summary.base import Floats, Groups, Merge, Summary, count, count_cells, merged_by
+
+
+@dataclass(frozen=True, eq=False)
+class NumericSummary(Summary):
+    """Counts of values in the bins (edge, next edge], the outer ones open.
+
+    ``edges``: shape (bins - 1,), ascending. ``pivot``: sums are taken of ``value - pivot``, so that a
+    small spread about a large mean survives. ``missing``: null, absent or NaN. ``infinite``: ±inf.
+    """
+
+    edges: Floats
+    pivot: float
+    missing: Floats = merged_by(Merge.SUM)
+    infinite: Floats = merged_by(Merge.SUM)
+    counts: Floats = merged_by(Merge.SUM)
+    deviations: Floats = merged_by(Merge.SUM)
+    squared_deviations: Floats = merged_by(Merge.SUM)
+    minimum: Floats = merged_by(Merge.MINIMUM)
+    maximum: Floats = merged_by(Merge.MAXIMUM)
+
+    @classmethod
+    def empty(cls, edges: Floats, pivot: float = 0.0) -> Self:
+        return cls.fold(edges, pivot, np.empty(0), np.empty(0, dtype=np.intp), 1)[0]
+
+    @classmethod
+    def fold(cls, edges: Floats, pivot: float, values: Floats, groups: Groups, size: int) -> Self:
+        """A stack of ``size`` summaries; row i of ``values`` (NaN = missing) goes to ``groups[i]``."""
+        missing = np.isnan(values)
+        infinite = np.isinf(values)
+        bad = missing | infinite
+        if bad.any():
+            usable, members = values[~bad], groups[~bad]
+        else:
+            usable, members = values, groups
+        deviations = usable - pivot
+        minimum = np.full(size, np.inf)
+        maximum = np.full(size, -np.inf)
+        np.minimum.at(minimum, members, usable)
+        np.maximum.at(maximum, members, usable)
+        return cls(
+            edges=edges,
+            pivot=pivot,
+            missing=count(groups[missing], size),
+            infinite=count(groups[infinite], size),
+            counts=count_cells(members, size, np.searchsorted(edges, usable, side="left"), len(edges) + 1),
+            deviations=count(members, size, deviations),
+            squared_deviations=count(members, size, deviations * deviations),
+            minimum=minimum,
+            maximum=maximum,
+        )
+
+    @property
+    def present(self) -> float:
+        """Finite values."""
+        return float(self.counts.sum())
+
+    @property
+    def rows(self) -> float:
+        return self.present + float(self.missing) + float(self.infinite)
+
+    @property
+    def mean(self) -> float:
+        """NaN where nothing is present."""
+        return self.pivot + float(self.deviations) / self.present if self.present else float("nan")
+
+    def regrouped(self, edges: Floats) -> Floats:
+        """Counts over ``edges``, each of which must be an edge of this summary.
+
+        Raises ValueError where one is not.
+        """
+        at = np.searchsorted(self.edges, edges)
+        if np.any(at >= len(self.edges)) or not np.array_equal(self.edges[at], edges):
+            raise ValueError("counts can only be regrouped over a subset of their edges")
+        below = np.concatenate([[0.0], np.cumsum(self.counts)])
+        return np.diff(np.concatenate([[0.0], below[at + 1], below[-1:]]))
