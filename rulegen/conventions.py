@@ -1,0 +1,90 @@
+"""Every alert name, record name and label that the generator writes."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from types import MappingProxyType
+
+from exporter.yamlfile import Duration
+
+LAYERS = ("service", "data", "prediction", "outcome", "meta")
+
+# Labels of every alert about a model. What they say is known when the rules are generated.
+MODEL, SLO, LAYER, TIER, SEVERITY = "model", "slo", "layer", "tier", "severity"
+ALERT_LABELS = (MODEL, SLO, LAYER, TIER, SEVERITY)
+
+# Alerts that the generator names itself; users' alerts cannot have these names.
+FAST_BURN = "ErrorBudgetFastBurn"
+SLOW_BURN = "ErrorBudgetSlowBurn"
+NO_DATA = "SLONoData"
+MONITOR_STALE = "ModelMonitorStale"
+MONITOR_ABSENT = "ModelMonitorAbsent"
+WATCHDOG = "Watchdog"
+RESERVED_ALERTS = (FAST_BURN, SLOW_BURN, NO_DATA, MONITOR_STALE, MONITOR_ABSENT, WATCHDOG)
+
+# The label `slo` of the alerts that are about a model's monitor as a whole.
+MONITOR_SLO = "monitor"
+
+
+@dataclass(frozen=True)
+class AlertIdentity:
+    """One alert as routing sees it: its name, and the labels whose values are known beforehand.
+
+    ``labels`` has model, slo, layer, tier, severity and the file's ``metadata.labels`` (team, ...);
+    the watchdog has ``severity`` only. ``series_labels`` names those whose values come with the
+    series (version, feature, window, ...).
+    """
+
+    name: str
+    labels: Mapping[str, str]
+    series_labels: tuple[str, ...] = field(default=())
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "labels", MappingProxyType(dict(self.labels)))
+
+
+# Fires always: when it stops arriving, the alerting chain itself is broken. Not among a model's alerts.
+WATCHDOG_IDENTITY = AlertIdentity(WATCHDOG, {SEVERITY: "none"})
+
+
+def record_name(labels: Iterable[str], metric: str, operations: str) -> str:
+    """``level:metric:operations``, the level being the labels that tell its series apart.
+
+    https://prometheus.io/docs/practices/rules/
+    """
+    return f"{'_'.join(labels)}:{metric}:{operations}"
+
+
+def gauge_record(labels: Iterable[str], metric: str, aggregation: str) -> str:
+    """The gauge of an SLO, the scrape's own labels aggregated away."""
+    return record_name(labels, metric, aggregation)
+
+
+def baseline_record(labels: Iterable[str], metric: str, aggregation: str, window: Duration) -> str:
+    """The mean of a gauge's record over ``window``, well before now."""
+    return record_name(labels, metric, f"{aggregation}_avg{window}")
+
+
+def errors_record(window: str) -> str:
+    """Bad events per second of an SLO, over ``window``."""
+    return record_name((MODEL, SLO), "ml_slo_errors", window)
+
+
+def events_record(window: str) -> str:
+    """All events per second of an SLO, over ``window``."""
+    return record_name((MODEL, SLO), "ml_slo_events", window)
+
+
+def ratio_record(window: str) -> str:
+    """Bad events over all events of an SLO, over ``window``."""
+    return record_name((MODEL, SLO), "ml_slo_errors_per_events", f"ratio_{window}")
+
+
+BURN_RATE_RECORD = "model_slo:ml_slo_burn_rate:ratio"
+BUDGET_REMAINING_RECORD = "model_slo:ml_slo_error_budget_remaining:ratio"
+
+
+def breach_record(alert: str) -> str:
+    """1 where an evaluation met the condition of ``alert``, 0 where it did not."""
+    return record_name((MODEL, SLO), f"ml_slo_breach_{alert}", "bool")
