@@ -1,0 +1,74 @@
+"""The Alertmanager configuration that an AlertRouting file asks for."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from importlib import resources
+from typing import Any
+
+from exporter.yamlfile import InputError, Problem, did_you_mean, quoted_list
+from rulegen.alertmanager.inhibition import inhibit_rules
+from rulegen.alertmanager.receivers import receivers
+from rulegen.alertmanager.routes import root_route
+from rulegen.conventions import ALERT_LABELS, AlertIdentity
+from rulegen.routing import Routing
+from rulegen.timeintervals import lower
+
+__all__ = ["build", "templates"]
+
+
+def build(routing: Routing, alerts: Sequence[AlertIdentity]) -> dict[str, Any]:
+    """``alertmanager.yaml`` as data: plain mappings, lists, text, numbers and booleans.
+
+    ``alerts`` are the alerts of every model that this Alertmanager serves; routes do not depend on them,
+    inhibition does. ``templates()`` belongs beside the file.
+
+    Raises InputError where the file groups or compares by a label that none of the alerts carries.
+    """
+    if problems := _unknown_labels(routing, alerts):
+        raise InputError(problems)
+    spec = routing.spec
+    configuration: dict[str, Any] = {
+        "templates": sorted(templates()),
+        "route": root_route(spec),
+        "inhibit_rules": inhibit_rules(spec, alerts),
+        "receivers": receivers(spec),
+        "time_intervals": [
+            {"name": name, "time_intervals": lower(interval)} for name, interval in spec.timeIntervals.items()
+        ],
+    }
+    return {key: value for key, value in configuration.items() if value}
+
+
+def templates() -> dict[str, str]:
+    """The notification templates: file name -> text. They stand in the folder of ``alertmanager.yaml``."""
+    folder = resources.files("rulegen") / "templates"
+    return {
+        file.name: file.read_text(encoding="utf-8")
+        for file in sorted(folder.iterdir(), key=lambda file: file.name)
+        if file.name.endswith(".tmpl")
+    }
+
+
+def _unknown_labels(routing: Routing, alerts: Sequence[AlertIdentity]) -> list[Problem]:
+    if not alerts:
+        return []
+    known = dict.fromkeys(["alertname", *ALERT_LABELS])
+    for alert in alerts:
+        known.update(dict.fromkeys([*alert.labels, *alert.series_labels]))
+    used = [(("spec", "groupBy", index), label) for index, label in enumerate(routing.spec.groupBy)]
+    problems = [
+        (location, label)
+        for number, inhibit in enumerate(routing.spec.inhibit)
+        for index, label in enumerate(inhibit.equal)
+        for location in [("spec", "inhibit", number, "equal", index)]
+    ]
+    return [
+        routing.document.problem(
+            location,
+            f"no alert carries the label '{label}', expected one of {quoted_list(known, 30)}"
+            f"{did_you_mean(label, known)}",
+        )
+        for location, label in [*used, *problems]
+        if label not in known
+    ]

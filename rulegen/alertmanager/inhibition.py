@@ -1,0 +1,74 @@
+"""What silences what."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+from rulegen.alertmanager.matchers import equals, is_set, one_of, unique
+from rulegen.conventions import LAYER, MODEL, SLO, TIER, AlertIdentity
+from rulegen.routing import Inhibit, Spec
+
+
+def inhibit_rules(spec: Spec, alerts: Sequence[AlertIdentity]) -> list[dict[str, Any]]:
+    """One rule for every alert that silences others.
+
+    Alertmanager 0.30 to 0.34.0 lose track of a rule that several alerts fulfil. Every label under ``equal`` has to be there: where it is missing on both sides Alertmanager takes it
+    for equal, and would silence everything. The watchdog has no model, so nothing silences it.
+    """
+    rules: list[dict[str, Any]] = []
+    for inhibit in spec.inhibit:
+        rules.extend(_rules_of(inhibit, alerts))
+    if spec.suppressLowerTiers:
+        rules.extend(_lower_tiers(spec, alerts))
+    return [rule for index, rule in enumerate(rules) if rule not in rules[:index]]
+
+
+def _rules_of(inhibit: Inhibit, alerts: Sequence[AlertIdentity]) -> Iterator[dict[str, Any]]:
+    layer, tier = inhibit.source.layer, inhibit.source.tier
+    target = []
+    if inhibit.target.layers:
+        target.append(one_of(LAYER, inhibit.target.layers))
+    if inhibit.target.tiers:
+        target.append(one_of(TIER, inhibit.target.tiers))
+    for alert in _sorted(alerts):
+        if layer in (None, alert.labels.get(LAYER)) and tier in (None, alert.labels.get(TIER)):
+            source = _source(alert, inhibit.equal)
+            if layer is not None:
+                source.append(equals(LAYER, layer))
+            if tier is not None:
+                source.append(equals(TIER, tier))
+            yield _rule(source, target, inhibit.equal)
+
+
+def _lower_tiers(spec: Spec, alerts: Sequence[AlertIdentity]) -> Iterator[dict[str, Any]]:
+    """The same SLO's more urgent tier silences its less urgent ones, where it has any."""
+    tiers = spec.tier_names
+    present = {(alert.labels[MODEL], alert.labels[SLO], alert.labels.get(TIER)) for alert in _sorted(alerts)}
+    for alert in _sorted(alerts):
+        tier = alert.labels.get(TIER)
+        lower = tiers[tiers.index(tier) + 1 :] if tier in tiers else []
+        if tier and any((alert.labels[MODEL], alert.labels[SLO], other) in present for other in lower):
+            target = [one_of(TIER, lower)]
+            yield _rule([*_source(alert, [MODEL, SLO]), equals(TIER, tier)], target, [MODEL, SLO])
+
+
+def _source(alert: AlertIdentity, equal: Sequence[str]) -> list[str]:
+    """What singles ``alert`` out; labels under ``equal`` need not be told apart."""
+    apart = [equals(label, alert.labels[label]) for label in (MODEL, SLO) if label not in equal]
+    return [equals("alertname", alert.name), *apart]
+
+
+def _rule(source: Sequence[str], target: Sequence[str], equal: Sequence[str]) -> dict[str, Any]:
+    guards = [is_set(label) for label in unique([MODEL, *equal])]
+    return {
+        "source_matchers": [*source, *guards],
+        "target_matchers": [*target, *guards],
+        "equal": list(equal),
+    }
+
+
+def _sorted(alerts: Sequence[AlertIdentity]) -> list[AlertIdentity]:
+    """Alerts about a model, in an order that does not depend on the order of the files."""
+    about_models = [alert for alert in alerts if alert.labels.get(MODEL) and alert.labels.get(SLO)]
+    return sorted(about_models, key=lambda alert: (alert.name, alert.labels[MODEL], alert.labels[SLO]))

@@ -1,0 +1,32 @@
+"""Alertmanager's label matchers."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Sequence
+
+
+def equals(label: str, value: str) -> str:
+    """``label="value"``."""
+    return f'{label}="{_escaped(value)}"'
+
+
+def is_set(label: str) -> str:
+    """``label!=""``: a label that is missing counts as empty."""
+    return f'{label}!=""'
+
+
+def one_of(label: str, values: Sequence[str]) -> str:
+    """``label="value"``, or ``label=~"one|other"``; Alertmanager anchors the expression itself."""
+    if len(values) == 1:
+        return equals(label, values[0])
+    return f'{label}=~"{_escaped("|".join(map(re.escape, values)))}"'
+
+
+def unique(matchers: Iterable[str]) -> list[str]:
+    """The matchers in their order, each once."""
+    return list(dict.fromkeys(matchers))
+
+
+def _escaped(text: str) -> str:
+    return text.replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n")

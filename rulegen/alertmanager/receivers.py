@@ -1,0 +1,92 @@
+"""Receivers as users wrote them, with our texts wherever they wrote none."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Mapping
+from typing import Any
+
+from rulegen.routing import Spec
+
+
+def _template(name: str) -> str:
+    return f'{{{{ template "mlslo.{name}" . }}}}'
+
+
+_TITLE, _TEXT = _template("title"), _template("text")
+
+# What is said where the user says nothing. Slack, email and WeChat do not tell of the end by themselves.
+_TEXTS: Mapping[str, Mapping[str, Any]] = {
+    "discord_configs": {"title": _TITLE, "message": _TEXT},
+    "email_configs": {"send_resolved": True, "headers": {"Subject": _TITLE}, "text": _TEXT},
+    "opsgenie_configs": {
+        "message": _TITLE,
+        "description": _TEXT,
+        "priority": _template("opsgenie.priority"),
+    },
+    "pagerduty_configs": {
+        "description": _template("pagerduty.description"),
+        "severity": _template("pagerduty.severity"),
+        "source": "{{ .CommonLabels.model }}",
+        "component": "{{ .CommonLabels.slo }}",
+        "group": "{{ .CommonLabels.layer }}",
+        "class": "{{ .CommonLabels.alertname }}",
+        "links": [
+            {"href": _template("runbook"), "text": "Runbook"},
+            {"href": _template("silence"), "text": "Silence"},
+        ],
+        "details": {
+            "tier": "{{ .CommonLabels.tier }}",
+            "model": "{{ .CommonLabels.model }}",
+            "slo": "{{ .CommonLabels.slo }}",
+            "team": "{{ .CommonLabels.team }}",
+            "since": _template("since"),
+            "runbook": _template("runbook"),
+            "silence": _template("silence"),
+            "firing": '{{ template "mlslo.list" .Alerts.Firing }}',
+            "resolved": '{{ template "mlslo.list" .Alerts.Resolved }}',
+        },
+    },
+    "pushover_configs": {"title": _TITLE, "message": _TEXT},
+    "slack_configs": {
+        "send_resolved": True,
+        "title": _template("slack.title"),
+        "title_link": _template("runbook"),
+        "text": _template("slack.text"),
+        "fallback": _template("slack.fallback"),
+        "color": _template("slack.color"),
+    },
+    "sns_configs": {"subject": _TITLE, "message": _TEXT},
+    "telegram_configs": {"message": f"{_TITLE}\n{_TEXT}"},
+    "victorops_configs": {"entity_display_name": _TITLE, "state_message": _TEXT},
+    "webex_configs": {"message": f"{_TITLE}\n\n{_TEXT}"},
+    "webhook_configs": {},
+    "wechat_configs": {"send_resolved": True, "message": f"{_TITLE}\n{_TEXT}"},
+}  # fmt: skip
+
+
+def receivers(spec: Spec) -> list[dict[str, Any]]:
+    """Every receiver of the file, in its order."""
+    watching = set(spec.watchdog.receivers) if spec.watchdog else set()
+    told = {spec.fallback_receiver}
+    for tier in spec.tiers.values():
+        told.update(tier.receivers)
+    for overrides in spec.teams.values():
+        told.update(name for names in overrides.values() for name in names)
+    return [
+        {"name": name, **_filled(integrations, heartbeat=name in watching - told)}
+        for name, integrations in spec.receivers.items()
+    ]
+
+
+def _filled(integrations: Mapping[str, Any], *, heartbeat: bool) -> dict[str, Any]:
+    filled: dict[str, Any] = copy.deepcopy(dict(integrations))
+    for name, configs in filled.items():
+        # To a dead man's switch every message is a sign of life, even the one that says it is over.
+        texts: Mapping[str, Any] = {"send_resolved": False} if heartbeat else _TEXTS[name]
+        for config in configs:
+            for key, text in texts.items():
+                given = config.setdefault(key, copy.deepcopy(text))
+                if key == "headers" and not any(header.lower() == "subject" for header in given):
+                    given.update(text)
+    return filled

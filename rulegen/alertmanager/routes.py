@@ -1,0 +1,91 @@
+"""The routing tree."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from exporter.yamlfile import Duration
+from rulegen.alertmanager.matchers import equals
+from rulegen.conventions import LAYER, LAYERS, TIER, WATCHDOG
+from rulegen.routing import Spec, Tier, Watchdog
+
+TEAM = "team"
+
+
+def root_route(spec: Spec) -> dict[str, Any]:
+    """The tree: the watchdog, then each team's tiers, then every tier; the rest goes to the default receiver.
+
+    It is flat, and its matchers come from the routing file alone: Alertmanager builds PagerDuty's
+    ``dedup_key`` from a route's matchers, so a new model, SLO or alert leaves open incidents their key.
+    Each receiver has a route of its own, all but the last with ``continue``, so that users' receivers keep
+    their names and are retried, muted and counted apart.
+    """
+    routes: list[dict[str, Any]] = []
+    if spec.watchdog:
+        routes.extend(_watchdog(spec.watchdog))
+    for team in sorted(spec.teams):
+        for name in sorted(spec.teams[team]):
+            matchers = [equals(TEAM, team), equals(TIER, name)]
+            routes.extend(_tier(spec, spec.tiers[name], spec.teams[team][name], matchers))
+    for name in spec.tier_names:
+        tier = spec.tiers[name]
+        routes.extend(_tier(spec, tier, tier.receivers, [equals(TIER, name)]))
+    return {
+        "receiver": spec.fallback_receiver,
+        "group_by": list(spec.groupBy),
+        "group_wait": str(spec.groupWait),
+        "group_interval": str(spec.groupInterval),
+        "repeat_interval": str(spec.repeatInterval),
+        "routes": routes,
+    }
+
+
+def _tier(spec: Spec, tier: Tier, told: list[str], matchers: list[str]) -> Iterator[dict[str, Any]]:
+    """The routes of one tier. Muted layers come first, each alone: muting one never moves another."""
+    settings: dict[str, Any] = {}
+    for key, interval in (
+        ("group_wait", tier.groupWait),
+        ("group_interval", tier.groupInterval),
+        ("repeat_interval", tier.repeatInterval),
+    ):
+        if interval is not None:
+            settings[key] = str(interval)
+    if tier.activeDuring:
+        settings["active_time_intervals"] = list(tier.activeDuring)
+    for layer in LAYERS:
+        if muted := [mute.during for mute in spec.mute if layer in mute.layers]:
+            yield from _each(
+                told, [*matchers, equals(LAYER, layer)], {**settings, "mute_time_intervals": muted}
+            )
+    yield from _each(told, matchers, settings)
+
+
+def _each(told: list[str], matchers: list[str], settings: dict[str, Any]) -> Iterator[dict[str, Any]]:
+    for receiver in told:
+        # Copies, or YAML would write aliases.
+        route: dict[str, Any] = {
+            "receiver": receiver,
+            "matchers": list(matchers),
+            **{key: list(value) if isinstance(value, list) else value for key, value in settings.items()},
+        }
+        if receiver != told[-1]:
+            route["continue"] = True
+        yield route
+
+
+def _watchdog(watchdog: Watchdog) -> Iterator[dict[str, Any]]:
+    """Told every ``repeatInterval``.
+
+    A group is looked at every group_interval and told again when repeat_interval has passed since the
+    message before, which left a little after its look. Were both the same, every other look would
+    come too early, and the heart would beat half as fast.
+    """
+    beat = watchdog.repeatInterval.seconds
+    settings = {
+        "group_by": ["alertname"],
+        "group_wait": "1s",
+        "group_interval": str(Duration.of_seconds(beat / 2)),
+        "repeat_interval": str(Duration.of_seconds(beat * 3 / 4)),
+    }
+    yield from _each(watchdog.receivers, [equals("alertname", WATCHDOG)], settings)
