@@ -10,7 +10,10 @@ import pytest
 from tests.tools import NAMES, tool
 
 ROOT = Path(__file__).resolve().parent.parent
-NEEDED = "bash chmod dirname env grep head id ln mkdir mktemp mv rm sed sort tail".split()
+NEEDED = (
+    *("bash", "chmod", "dirname", "env", "grep", "head", "id", "ln"),
+    *("mkdir", "mktemp", "mv", "rm", "sed", "sort", "tail"),
+)
 
 
 @pytest.fixture
