@@ -13,8 +13,9 @@ from rulegen.routing import Inhibit, Spec
 def inhibit_rules(spec: Spec, alerts: Sequence[AlertIdentity]) -> list[dict[str, Any]]:
     """One rule for every alert that silences others.
 
-    Alertmanager 0.30 to 0.34.0 lose track of a rule that several alerts fulfil. Every label under ``equal`` has to be there: where it is missing on both sides Alertmanager takes it
-    for equal, and would silence everything. The watchdog has no model, so nothing silences it.
+    Alertmanager 0.30 to 0.34.0 lose track of a rule that several alerts fulfil. Every label under ``equal``
+    has to be there: where it is missing on both sides Alertmanager takes it for equal, and would silence
+    everything. The watchdog has no model, so nothing silences it.
     """
     rules: list[dict[str, Any]] = []
     for inhibit in spec.inhibit:
