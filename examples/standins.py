@@ -333,7 +333,8 @@ def _slack_lines(delivery: Delivery) -> list[str]:
             lines.append(f"{extra.get('title', '')}: {extra.get('value', '')}")
         if attachment.get("footer"):
             lines.append(attachment["footer"])
-    linked = (re.sub(r"<([^|>]*)\|([^>]*)>", r"\2 (\1)", line) for line in lines)
+    # Of a link, a person sees the words.
+    linked = (re.sub(r"<([^|>]*)\|([^>]*)>", r"\2", line) for line in lines)
     return [html.unescape(re.sub(r"<(https?:[^|>]*)>", r"\1", line)) for line in linked]
 
 
@@ -350,7 +351,7 @@ def _pagerduty_lines(delivery: Delivery) -> list[str]:
     if delivery.effect in ("triggered", "updated"):
         details = payload.get("custom_details") or {}
         lines.extend(str(details.get("firing", "")).splitlines())
-        lines.extend(f"{link.get('text')}: {link.get('href')}" for link in event.get("links") or [])
+        lines.append(" · ".join(str(link.get("text")) for link in event.get("links") or []))
     return lines
 
 

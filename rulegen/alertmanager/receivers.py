@@ -27,7 +27,7 @@ _TEXTS: Mapping[str, Mapping[str, Any]] = {
     "pagerduty_configs": {
         "description": _template("pagerduty.description"),
         "severity": _template("pagerduty.severity"),
-        "source": "{{ .CommonLabels.model }}",
+        "source": _template("pagerduty.source"),
         "component": "{{ .CommonLabels.slo }}",
         "group": "{{ .CommonLabels.layer }}",
         "class": "{{ .CommonLabels.alertname }}",
