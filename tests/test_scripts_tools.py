@@ -11,7 +11,7 @@ from tests.tools import NAMES, tool
 
 ROOT = Path(__file__).resolve().parent.parent
 NEEDED = (
-    *("bash", "chmod", "dirname", "env", "grep", "head", "id", "ln"),
+    *("bash", "cat", "chmod", "cksum", "dirname", "env", "grep", "head", "id", "ln"),
     *("mkdir", "mktemp", "mv", "rm", "sed", "sort", "tail"),
 )
 
