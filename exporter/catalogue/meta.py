@@ -73,7 +73,7 @@ def metrics() -> Iterable[Metric]:
         SINK,
         "records",
         low,
-        "Records whose time bucket had ended before the cycle before theirs did.",
+        "Records that came after a cycle had already measured their time bucket.",
     )
     yield gauge(
         layer,

@@ -40,8 +40,8 @@ def cell(scores: Floats) -> npt.NDArray[np.intp]:
 class OutcomeSummary(Summary):
     """Labelled predictions of a binary classifier.
 
-    ``cells``: (2, CELLS), rows by label and score cell. ``lowest`` and ``highest``: (CELLS,), the extreme scores of
-    each cell; equal where all its scores are tied. ``confusion``: (2, 2), by label and predicted class.
+    ``cells``: (2, CELLS), rows by label and score cell. ``lowest`` and ``highest``: (CELLS,), the extreme
+    scores of each cell; equal where all its scores are tied. ``confusion``: (2, 2), by label and predicted class.
     ``calibration_*``: (15,), over the bins (k/15, (k+1)/15], 0 in the first. ``log_loss`` and
     ``squared_error`` are exact sums, the former over scores clipped to [eps, 1 - eps].
     """

@@ -177,7 +177,7 @@ class _Constructor:
                 return float(text)
             case "int" | "float" | "bool":
                 self._fail(node, f"expected a value of type {kind}, got '{text}'")
-        self._fail(node, f"unknown tag {node.tag}")
+        return self._fail(node, f"unknown tag {node.tag}")
 
 
 def _place(node: yaml.Node) -> Place:

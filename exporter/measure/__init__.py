@@ -1,0 +1,1 @@
+"""From the summaries of windows to gauges, one layer a file."""

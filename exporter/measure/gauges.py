@@ -1,0 +1,35 @@
+"""Collect gauges, and count those that are withheld."""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+from dataclasses import dataclass, field
+
+from exporter.catalogue import METRICS
+
+
+@dataclass
+class Gauges:
+    """Series by metric name; label values in the catalogue's order.
+
+    Nothing that is not a finite number gets in: it is withheld, and counted with its reason.
+    """
+
+    model: str
+    series: dict[str, dict[tuple[str, ...], float]] = field(default_factory=dict)
+    withheld: Counter[tuple[str, str, str, str]] = field(default_factory=Counter)
+
+    def set(self, name: str, value: float | None, **labels: str) -> None:
+        """Export ``value``; None or a value that is not finite is withheld as undefined."""
+        if value is None or not math.isfinite(value):
+            self.withhold(name, "undefined", **labels)
+            return
+        values = tuple(
+            self.model if label == "model" else labels.get(label, "") for label in METRICS[name].labels
+        )
+        self.series.setdefault(name, {})[values] = float(value)
+
+    def withhold(self, name: str, reason: str, **labels: str) -> None:
+        """Count one series of ``name`` that is not exported."""
+        self.withheld[labels.get("version", ""), labels.get("window", ""), name, reason] += 1

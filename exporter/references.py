@@ -1,0 +1,30 @@
+"""The references that a monitor file names."""
+
+from __future__ import annotations
+
+from exporter.monitor import Monitor
+from exporter.reference import Reference, load
+from exporter.yamlfile import InputError
+
+
+def load_static(monitor: Monitor) -> dict[str, Reference]:
+    """Every static reference by name.
+
+    Raises InputError that points into the monitor file where one is missing, or no reference file.
+    """
+    references = {}
+    problems = []
+    for name, item in monitor.spec.references.items():
+        if item.static is None:
+            continue
+        path = monitor.resolve(item.static)
+        try:
+            references[name] = load(path)
+        except InputError as error:
+            text = f"reference file {error}"
+            if not path.exists():
+                text += "; build it with: mlslo-exporter baseline"
+            problems.append(monitor.document.problem(("spec", "references", name, "static"), text))
+    if problems:
+        raise InputError(problems)
+    return references

@@ -1,0 +1,21 @@
+"""Where records come from: one file per kind of sink."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Batch:
+    """Whole lines, each ending in a newline, and the positions to commit with what becomes of them.
+
+    ``too_long``: lines passed over because they exceed a batch. ``positions``: opaque to everybody else.
+    """
+
+    lines: bytes
+    too_long: int
+    positions: dict[str, str]
+
+
+class SinkError(Exception):
+    """A sink that cannot be read now; its text says why."""

@@ -1,0 +1,64 @@
+"""Read a sink in batches that are committed one by one."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Iterator
+
+from exporter.monitor import Monitor, Sink
+from exporter.sinks import Batch, SinkError
+from exporter.sinks.file import FileSink
+from exporter.state import Store
+
+logger = logging.getLogger(__name__)
+
+
+class SinkReader:
+    """One sink of one model. ``up``: whether its last read succeeded."""
+
+    def __init__(self, name: str, monitor: Monitor, sink: Sink, store: Store) -> None:
+        self.name = name
+        self.up = False
+        self._model = monitor.model
+        self._pattern = monitor.resolve(sink.file.path)
+        self._store = store
+        self._sink = FileSink(self._pattern, store.positions.load(name))
+        self._failure = ""
+
+    def batches(self, *, final: bool, stopped: Callable[[], bool]) -> Iterator[Batch]:
+        """New batches; each must be committed, with its positions, before the next is asked for.
+
+        A sink that cannot be read ends the iteration and sets ``up`` to False; the reason is logged once.
+        """
+        try:
+            for batch in self._sink.batches(final=final):
+                yield batch
+                if stopped():
+                    return
+        except (SinkError, OSError) as error:
+            self.up = False
+            if str(error) != self._failure:
+                logger.warning("model %s: sink %s: %s", self._model, self.name, error)
+            self._failure = str(error)
+        else:
+            if self._failure:
+                logger.info("model %s: sink %s: readable again", self._model, self.name)
+            self._failure = ""
+            self.up = True
+
+    def commit(self, batch: Batch) -> None:
+        """Write the batch's positions, inside the transaction of what became of it."""
+        self._store.positions.save(self.name, batch.positions)
+
+    def reset(self) -> None:
+        """Go back to the committed positions, after a transaction that failed."""
+        self._sink.close()
+        self._sink = FileSink(self._pattern, self._store.positions.load(self.name))
+
+    def lag(self) -> int:
+        """Bytes not read yet."""
+        return self._sink.lag()
+
+    def close(self) -> None:
+        """Release the files."""
+        self._sink.close()

@@ -1,0 +1,23 @@
+"""Names, text and paths as SQL."""
+
+from __future__ import annotations
+
+Path = tuple[str, ...]
+
+
+def name(identifier: str) -> str:
+    """``identifier`` quoted as a name."""
+    return '"' + identifier.replace('"', '""') + '"'
+
+
+def text(value: str) -> str:
+    """``value`` quoted as text."""
+    return "'" + value.replace("'", "''") + "'"
+
+
+def extract(path: Path) -> str:
+    """The value at a path of nested objects."""
+    expression = name(path[0])
+    for part in path[1:]:
+        expression = f"struct_extract({expression}, {text(part)})"
+    return expression

@@ -1,0 +1,26 @@
+"""High-water marks: the newest of something that was seen."""
+
+from __future__ import annotations
+
+import sqlite3
+
+
+class Marks:
+    """Values by name that only rise."""
+
+    SCHEMA = ("CREATE TABLE IF NOT EXISTS marks (name TEXT PRIMARY KEY, value INTEGER)",)
+
+    def __init__(self, connection: sqlite3.Connection) -> None:
+        self._connection = connection
+
+    def get(self, name: str) -> int | None:
+        """The mark, or None where it was never raised."""
+        row = self._connection.execute("SELECT value FROM marks WHERE name = ?", (name,)).fetchone()
+        return None if row is None else int(row[0])
+
+    def rise(self, name: str, value: int) -> None:
+        """Raise the mark to ``value``, unless it is higher."""
+        self._connection.execute(
+            "INSERT INTO marks VALUES (?, ?) ON CONFLICT (name) DO UPDATE SET value = max(value, excluded.value)",
+            (name, value),
+        )

@@ -1,0 +1,74 @@
+"""Time buckets and the windows that they merge into."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+
+import numpy as np
+import numpy.typing as npt
+
+MICROSECONDS = 1_000_000
+
+# Each width divides the next, so that a bucket lies in exactly one wider bucket.
+_WIDTHS = tuple(
+    seconds * MICROSECONDS for seconds in (1, 5, 10, 30, 60, 300, 600, 1800, 3600, 21_600, 86_400)
+)
+_FINENESS = 60
+
+Times = npt.NDArray[np.int64]
+
+
+@dataclass(frozen=True)
+class Window:
+    """The time [start, end) in epoch µs, by the name that its series carry."""
+
+    name: str
+    start: int
+    end: int
+
+
+class Buckets:
+    """Which time bucket an event falls into: the younger it is, the finer the bucket.
+
+    ``spans``: every length of time (in seconds) that a window or a reference reaches back. Within a span the
+    width is at most 1/60 of it, or one second. Buckets are [start, end) in UTC.
+    """
+
+    def __init__(self, spans: Iterable[float]) -> None:
+        ordered = sorted({int(span * MICROSECONDS) for span in spans})
+        self._levels = [(_width(span), span) for span in ordered]
+        self.kept = ordered[-1]
+
+    @property
+    def finest(self) -> int:
+        """The narrowest bucket's width in µs."""
+        return self._levels[0][0]
+
+    def start(self, times: Times, now: int, cuts: Sequence[int] = ()) -> Times:
+        """The start of the bucket of each of ``times`` as of ``now``, all in epoch µs.
+
+        No bucket crosses one of ``cuts``: windows that begin or end there are exact.
+        """
+        starts = times - times % self.finest
+        for (_, reach), (width, _) in pairwise(self._levels):
+            wider = times - times % width
+            # Only what the finer window has wholly left behind is merged.
+            starts = np.where(wider + width <= now - reach, wider, starts)
+        for cut in cuts:
+            starts = np.where((starts < cut) & (times >= cut), cut, starts)
+        return starts
+
+    def expired(self, now: int) -> int:
+        """Buckets that start before this are in no window any more."""
+        return now - self.kept - self._levels[-1][0]
+
+
+def _width(span: int) -> int:
+    return max((width for width in _WIDTHS if width <= span / _FINENESS), default=_WIDTHS[0])
+
+
+def boundaries(windows: Iterable[Window]) -> list[int]:
+    """The distinct starts and ends of ``windows``, ascending."""
+    return sorted({edge for window in windows for edge in (window.start, window.end)})
