@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence, Sized
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
@@ -64,16 +64,23 @@ def _distinct(names: list[str]) -> list[str]:
     return names
 
 
+def _some(values: Sized) -> Sized:
+    if not values:
+        raise ValueError("expected at least one, got none")
+    return values
+
+
+Some = AfterValidator(_some)
 Name = Annotated[str, Field(min_length=1, max_length=128)]
 LayerName = Literal["service", "data", "prediction", "outcome", "meta"]
 TierName = Annotated[str, AfterValidator(_tier_name)]
 LabelName = Annotated[str, AfterValidator(_label)]
 Version = Annotated[str, BeforeValidator(_version)]
-ReceiverNames = Annotated[list[Name], Field(min_length=1), AfterValidator(_distinct)]
+ReceiverNames = Annotated[list[Name], Some, AfterValidator(_distinct)]
 IntervalNames = Annotated[list[Name], AfterValidator(_distinct)]
 LayerNames = Annotated[list[LayerName], AfterValidator(_distinct)]
 TierNames = Annotated[list[TierName], AfterValidator(_distinct)]
-LabelNames = Annotated[list[LabelName], Field(min_length=1), AfterValidator(_distinct)]
+LabelNames = Annotated[list[LabelName], Some, AfterValidator(_distinct)]
 
 
 class Metadata(StrictModel):
@@ -124,7 +131,7 @@ class Mute(StrictModel):
     """When some layers' alerts are not sent."""
 
     during: Name = Field(description="A time interval.")
-    layers: Annotated[LayerNames, Field(min_length=1)] = Field(description="Whose alerts are held back.")
+    layers: Annotated[LayerNames, Some] = Field(description="Whose alerts are held back.")
 
 
 class InhibitSource(StrictModel):
@@ -192,7 +199,7 @@ class Spec(StrictModel):
     evaluationInterval: Duration = Field(
         Duration("1m"), description="Of every rule group; `for` and `breaches` count in it."
     )
-    tiers: dict[TierName, Tier] = Field(min_length=1, description="P1 is the most urgent.")
+    tiers: Annotated[dict[TierName, Tier], Some] = Field(description="P1 is the most urgent.")
     groupBy: LabelNames = Field(
         default_factory=lambda: ["model", "slo"],
         description="One message for the alerts that agree in these.",
@@ -207,8 +214,8 @@ class Spec(StrictModel):
     teams: dict[Name, dict[TierName, ReceiverNames]] = Field(
         default_factory=dict, description="Other receivers for one team's tier."
     )
-    receivers: dict[Name, dict[str, Any]] = Field(
-        min_length=1, description="Alertmanager's own receiver keys, verbatim; secrets by file only."
+    receivers: Annotated[dict[Name, dict[str, Any]], Some] = Field(
+        description="Alertmanager's own receiver keys, verbatim; secrets by file only."
     )
     defaultReceiver: Name | None = Field(
         None,
@@ -268,14 +275,21 @@ def from_document(document: Document) -> Routing:
 
 
 def _undefined(
-    document: Document, at: Location, names: Sequence[str], known: Iterable[str], what: str, under: str
+    document: Document,
+    at: Location,
+    names: Sequence[str],
+    known: Iterable[str],
+    what: str,
+    under: str,
+    *,
+    key: bool = False,
 ) -> Iterator[Problem]:
     valid = list(known)
     for index, name in enumerate(names):
         if name not in valid:
             listed = f"expected one of {quoted_list(valid)}" if valid else f"{under} defines none"
             message = f"{what} '{name}' is not defined under {under}, {listed}{did_you_mean(name, valid)}"
-            yield document.problem((*at, index), message)
+            yield document.problem(at if key else (*at, index), message, key=key)
 
 
 def _names(document: Document, spec: Spec) -> Iterator[Problem]:
@@ -287,15 +301,15 @@ def _names(document: Document, spec: Spec) -> Iterator[Problem]:
     def intervals(at: Location, names: Sequence[str]) -> Iterator[Problem]:
         return _undefined(document, at, names, spec.timeIntervals, "time interval", "spec.timeIntervals")
 
-    def tiers(at: Location, names: Sequence[str]) -> Iterator[Problem]:
-        return _undefined(document, at, names, spec.tier_names, "tier", "spec.tiers")
+    def tiers(at: Location, names: Sequence[str], *, key: bool = False) -> Iterator[Problem]:
+        return _undefined(document, at, names, spec.tier_names, "tier", "spec.tiers", key=key)
 
     for name, tier in spec.tiers.items():
         yield from receivers(("spec", "tiers", name, "receivers"), tier.receivers)
         yield from intervals(("spec", "tiers", name, "activeDuring"), tier.activeDuring)
     for team, overrides in spec.teams.items():
         for name, told in overrides.items():
-            yield from tiers(("spec", "teams", team, name), [name])
+            yield from tiers(("spec", "teams", team, name), [name], key=True)
             yield from receivers(("spec", "teams", team, name), told)
     if spec.watchdog:
         yield from receivers(("spec", "watchdog", "receivers"), spec.watchdog.receivers)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Sequence
 
 
@@ -17,10 +16,10 @@ def is_set(label: str) -> str:
 
 
 def one_of(label: str, values: Sequence[str]) -> str:
-    """``label="value"``, or ``label=~"one|other"``; Alertmanager anchors the expression itself."""
+    """``label="value"``, or ``label=~"one|other"`` of plain words; Alertmanager anchors it itself."""
     if len(values) == 1:
         return equals(label, values[0])
-    return f'{label}=~"{_escaped("|".join(map(re.escape, values)))}"'
+    return f'{label}=~"{"|".join(values)}"'
 
 
 def unique(matchers: Iterable[str]) -> list[str]:
