@@ -1,0 +1,128 @@
+"""The whole chain in a temporary folder: exporter, generated rules, Prometheus, Alertmanager."""
+
+import sys
+import time
+from pathlib import Path
+
+from examples.demo import compress
+from examples.demo.player import Player
+from examples.demo.processes import Children, free_ports
+from examples.standins import Standins
+from exporter.yamlfile import Duration
+
+EXAMPLE = Path(__file__).resolve().parent.parent / "diabetes"
+TOOLS = Path(__file__).resolve().parent.parent.parent / ".tools" / "bin"
+"""Where `scripts/tools` puts Prometheus and Alertmanager."""
+
+START_UP = 6.0
+"""Seconds between the first record and the story's start: what the programs need to get ready."""
+
+
+class Chain:
+    """Everything between the recorded log and the stand-ins, `factor` times as fast as recorded."""
+
+    def __init__(self, folder: Path, factor: float, children: Children, standins: Standins) -> None:
+        self._folder, self._children, self._standins = folder, children, standins
+        self._bin = Path(sys.executable).parent
+        exporter, prometheus, alertmanager = free_ports(3)
+        self.exporter = f"http://127.0.0.1:{exporter}"
+        self.prometheus = f"http://127.0.0.1:{prometheus}"
+        self.alertmanager = f"http://127.0.0.1:{alertmanager}"
+        self.story_start = time.time() + START_UP
+        self.player = Player(EXAMPLE / "logs", folder / "logs", factor, self.story_start)
+        self._write_specs(factor)
+
+    def start(self) -> None:
+        """Start everything in the order in which the one needs the other. Raises ChildError."""
+        self.player.start()
+        self._generate()
+        self._start_alertmanager()
+        self._start_exporter()
+        self._start_prometheus()
+        for name, url in (
+            ("alertmanager", self.alertmanager),
+            ("exporter", self.exporter),
+            ("prometheus", self.prometheus),
+        ):
+            self._children.wait_ready(name, f"{url}/-/ready")
+
+    def stop(self) -> None:
+        """Write no more records; the programs are the children's to end."""
+        self.player.stop()
+
+    def _write_specs(self, factor: float) -> None:
+        secrets = self._folder / "secrets"
+        secrets.mkdir(parents=True)
+        (secrets / "pagerduty").write_text("0123456789abcdef" * 2)
+        (secrets / "slack").write_text(self._standins.slack_url)
+        urls = {
+            "pagerduty_configs": self._standins.pagerduty_url,
+            "webhook_configs": self._standins.webhook_url,
+        }
+        routing = compress.routing(EXAMPLE / "routing.yaml", factor, urls, secrets)
+        self._interval = Duration(routing["spec"]["evaluationInterval"])
+        compress.write(routing, self._folder / "routing.yaml")
+        compress.write(compress.slo(EXAMPLE / "slo.yaml", factor), self._folder / "slo.yaml")
+        compress.write(compress.monitor(EXAMPLE / "monitor.yaml", factor), self._folder / "monitor.yaml")
+
+    def _generate(self) -> None:
+        """The reference and the rules, from the programs that a user runs."""
+        (self._folder / "references").mkdir()
+        reference = self._folder / "references" / "validation.json"
+        baseline = [self._bin / "mlslo-exporter", "baseline", self._folder / "monitor.yaml"]
+        self._children.start(
+            "mlslo-exporter baseline",
+            [*baseline, "--data", EXAMPLE / "reference-data.jsonl", "--out", reference],
+        )
+        specs = [self._folder / name for name in ("slo.yaml", "routing.yaml", "monitor.yaml")]
+        self._children.start(
+            "mlslo-rulegen generate",
+            [self._bin / "mlslo-rulegen", "generate", *specs, "--out", self._folder / "generated"],
+        )
+        self._children.finish("mlslo-exporter baseline")
+        self._children.finish("mlslo-rulegen generate")
+
+    def _start_exporter(self) -> None:
+        self._children.start(
+            "exporter",
+            [
+                *(self._bin / "mlslo-exporter", "run", self._folder / "monitor.yaml"),
+                f"--web.listen-address={_address(self.exporter)}",
+                f"--state-dir={self._folder / 'state'}",
+            ],
+        )
+
+    def _start_alertmanager(self) -> None:
+        command = [
+            str(TOOLS / "alertmanager"),
+            f"--config.file={self._folder / 'generated' / 'alertmanager' / 'alertmanager.yaml'}",
+            f"--storage.path={self._folder / 'alertmanager'}",
+            f"--web.listen-address={_address(self.alertmanager)}",
+            f"--web.external-url={self.alertmanager}",
+            "--cluster.listen-address=",
+        ]
+        self._children.start("alertmanager", command)
+
+    def _start_prometheus(self) -> None:
+        rules = sorted((self._folder / "generated" / "rules").glob("*.yaml"))
+        configuration = {
+            "global": {"scrape_interval": str(self._interval), "evaluation_interval": str(self._interval)},
+            "rule_files": [str(path) for path in rules if not path.name.endswith("_test.yaml")],
+            "alerting": {"alertmanagers": [{"static_configs": [{"targets": [_address(self.alertmanager)]}]}]},
+            "scrape_configs": [
+                {"job_name": "mlslo", "static_configs": [{"targets": [_address(self.exporter)]}]}
+            ],
+        }
+        compress.write(configuration, self._folder / "prometheus.yaml")
+        command = [
+            str(TOOLS / "prometheus"),
+            f"--config.file={self._folder / 'prometheus.yaml'}",
+            f"--storage.tsdb.path={self._folder / 'prometheus'}",
+            f"--web.listen-address={_address(self.prometheus)}",
+            f"--web.external-url={self.prometheus}",
+        ]
+        self._children.start("prometheus", command)
+
+
+def _address(url: str) -> str:
+    return url.removeprefix("http://")

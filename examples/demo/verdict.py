@@ -1,0 +1,44 @@
+"""Whether the story came out as it was told."""
+
+from collections.abc import Iterable, Mapping, Sequence
+
+from examples.demo.watch import Alert
+from examples.standins import PAGERDUTY, SLACK, Delivery, headline
+
+
+def promises(
+    deliveries: Sequence[Delivery], phases: Mapping[str, float], seen: Iterable[Alert], open_incidents: int
+) -> list[tuple[bool, str]]:
+    """What was promised, and whether it was kept. `phases` maps each chapter to its start in epoch seconds."""
+
+    def sent(kind: str, name: str, after: str, before: str) -> bool:
+        return any(
+            delivery.kind == kind
+            and phases[after] <= delivery.time.timestamp() < phases.get(before, float("inf"))
+            and name in headline(delivery)
+            for delivery in deliveries
+        )
+
+    pages = [delivery for delivery in deliveries if delivery.effect == "triggered"]
+    inhibited = {alert.name for alert in seen if alert.state == "inhibited"}
+    early = [
+        delivery
+        for delivery in deliveries
+        if delivery.kind in (SLACK, PAGERDUTY) and delivery.time.timestamp() < phases["drifting"]
+    ]
+    over = any(delivery.effect == "resolved" for delivery in deliveries) and not open_incidents
+    return [
+        (not early, "while the model was healthy nobody was told anything"),
+        (
+            sent(SLACK, "FeaturesDrifting", "drifting", "collapsed")
+            and not sent(PAGERDUTY, "", "drifting", "collapsed"),
+            "the drift went to Slack, and woke nobody",
+        ),
+        (sent(PAGERDUTY, "ModelCollapse", "collapsed", "repaired"), "the collapse woke the on-call"),
+        (
+            sum(phases["failing"] <= page.time.timestamp() < phases["repaired"] for page in pages) > 0
+            and bool(inhibited),
+            "the outage paged, and held back what followed from it",
+        ),
+        (over, "after the repair every page was resolved by itself"),
+    ]
