@@ -1,4 +1,4 @@
-"""Train the example model and write its recorded logs: `python examples/make_example.py [FOLDER]`.
+"""Train the example model and write its recorded logs: `python -m examples.make_example [FOLDER]`.
 
 The classifier says whether a patient's diabetes will have progressed far within a year. It is a logistic
 regression, trained on one half of the diabetes data that ships with scikit-learn (Efron, Hastie, Johnstone
@@ -20,7 +20,7 @@ from sklearn.datasets import load_diabetes
 from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import OneHotEncoder, StandardScaler
-from story import END_MINUTES, HISTORY_MINUTES, PHASES, START, phase_at
+from examples.story import END_MINUTES, HISTORY_MINUTES, PHASES, START, phase_at
 
 SEED = 20250106
 REFERENCE_ROWS = 2000

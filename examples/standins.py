@@ -190,6 +190,11 @@ class _Server(ThreadingHTTPServer):
     daemon_threads = True
     standins: Standins
 
+    def handle_error(self, request: object, client_address: object) -> None:
+        """A sender who hangs up before the answer is none of our errors."""
+        if not isinstance(sys.exc_info()[1], ConnectionError):
+            super().handle_error(request, client_address)  # type: ignore[arg-type]
+
 
 class _Handler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"

@@ -14,8 +14,8 @@ from sklearn.metrics import recall_score, roc_auc_score
 from examples.story import PHASES, START, phase_at
 from exporter import monitor
 
-EXAMPLES = Path(__file__).resolve().parent.parent / "examples"
-DIABETES = EXAMPLES / "diabetes"
+ROOT = Path(__file__).resolve().parent.parent
+DIABETES = ROOT / "examples" / "diabetes"
 FILES = ("reference-data.jsonl", "logs/predictions.jsonl", "logs/labels.jsonl")
 
 Record = dict[str, Any]
@@ -35,8 +35,8 @@ def alike(made: Any, recorded: Any) -> bool:
 
 
 def test_the_script_makes_the_recorded_files(tmp_path: Path) -> None:
-    command = [sys.executable, str(EXAMPLES / "make_example.py"), str(tmp_path)]
-    subprocess.run(command, check=True, capture_output=True, timeout=120)
+    command = [sys.executable, "-m", "examples.make_example", str(tmp_path)]
+    subprocess.run(command, check=True, capture_output=True, timeout=120, cwd=ROOT)
     for name in FILES:
         made, recorded = records(tmp_path / name), records(DIABETES / name)
         assert len(made) == len(recorded), name
