@@ -20,6 +20,7 @@ from sklearn.datasets import load_diabetes
 from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import OneHotEncoder, StandardScaler
+
 from examples.story import END_MINUTES, HISTORY_MINUTES, PHASES, START, phase_at
 
 SEED = 20250106

@@ -69,10 +69,12 @@ class Chain:
         """The reference and the rules, from the programs that a user runs."""
         (self._folder / "references").mkdir()
         reference = self._folder / "references" / "validation.json"
-        baseline = [self._bin / "mlslo-exporter", "baseline", self._folder / "monitor.yaml"]
         self._children.start(
             "mlslo-exporter baseline",
-            [*baseline, "--data", EXAMPLE / "reference-data.jsonl", "--out", reference],
+            [
+                *(self._bin / "mlslo-exporter", "baseline", self._folder / "monitor.yaml"),
+                *("--data", EXAMPLE / "reference-data.jsonl", "--out", reference),
+            ],
         )
         specs = [self._folder / name for name in ("slo.yaml", "routing.yaml", "monitor.yaml")]
         self._children.start(
