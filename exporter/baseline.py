@@ -230,7 +230,8 @@ def _summarise(
     if not distinct:
         return "no value in the data"
     if distinct > most:
-        return f"{distinct} distinct values: free text or an id; declare it categorical (up to {MOST_CATEGORIES}) if it is"
+        hint = f"declare it categorical if it is (up to {MOST_CATEGORIES})"
+        return f"{distinct} distinct values: free text or an id; {hint}"
     missing = sum(number for category, number in counts if category is None)
     known = [(category, number) for category, number in counts if category is not None]
     return CategoricalReference(

@@ -14,6 +14,7 @@ from exporter.catalogue.metric import (
     Layer,
     Metric,
     gauge,
+    quantiles,
 )
 
 
@@ -100,10 +101,10 @@ def metrics() -> Iterable[Metric]:
         ("max", "the feature's", "Largest value.", Better.NEITHER),
     ):
         yield gauge(layer, f"ml_feature_{name}", FEATURE, unit, better, text, measured=LATER)
-    yield gauge(
+    yield quantiles(
         layer,
         "ml_feature_quantile",
-        (*FEATURE, "quantile"),
+        FEATURE,
         "the feature's",
         Better.NEITHER,
         "Quantile.",

@@ -12,6 +12,7 @@ class Type(StrEnum):
     COUNTER = "counter"
     GAUGE = "gauge"
     HISTOGRAM = "histogram"
+    SUMMARY = "summary"
 
 
 class Layer(StrEnum):
@@ -80,3 +81,10 @@ def gauge(
 
 def counter(layer: Layer, name: str, labels: tuple[str, ...], unit: str, better: Better, text: str) -> Metric:
     return Metric(name, Type.COUNTER, labels, unit, layer, better, text, additive=True)
+
+
+def quantiles(
+    layer: Layer, name: str, labels: tuple[str, ...], unit: str, better: Better, text: str
+) -> Metric:
+    """Quantiles over a window: of type summary, since no other type may have the label ``quantile``."""
+    return Metric(name, Type.SUMMARY, (*labels, "quantile"), unit, layer, better, text, measured=measured)

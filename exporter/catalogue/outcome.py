@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from exporter.catalogue.metric import LATER, TRAFFIC, Better, Layer, Metric, counter, gauge
+from exporter.catalogue.metric import LATER, TRAFFIC, Better, Layer, Metric, counter, gauge, quantiles
 
 
 def metrics() -> Iterable[Metric]:
@@ -108,10 +108,10 @@ def metrics() -> Iterable[Metric]:
         high,
         "Share of the window's answered predictions whose label has come.",
     )
-    yield gauge(
+    yield quantiles(
         layer,
         "ml_label_delay_seconds",
-        (*quality, "quantile"),
+        quality,
         "seconds",
         low,
         "Time from prediction to label, quantile over the window's labelled predictions, within 1 %.",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from exporter.catalogue.metric import SCOPE, TRAFFIC, Better, Layer, Metric, Type, counter, gauge
+from exporter.catalogue.metric import SCOPE, TRAFFIC, Better, Layer, Metric, Type, counter, gauge, quantiles
 
 
 def metrics() -> Iterable[Metric]:
@@ -36,10 +36,10 @@ def metrics() -> Iterable[Metric]:
         "Time to answer, as logged; buckets from latencyBuckets.",
         additive=True,
     )
-    yield gauge(
+    yield quantiles(
         layer,
         "ml_prediction_latency_quantile_seconds",
-        (*TRAFFIC, "quantile"),
+        TRAFFIC,
         "seconds",
         Better.LOWER,
         "Latency quantile over the window, within 1 % of the exact one.",

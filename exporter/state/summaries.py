@@ -56,7 +56,7 @@ class Summaries:
                 "AND segment_value = '' AND start = ? AND layout = ?",
                 (kind, version, start, layout),
             ).fetchone()
-            merged = vector if row is None else merge(shape, _unpacked(row[0]), vector)
+            merged = vector if row is None else shape.merge_vectors(_unpacked(row[0]), vector)
             self._connection.execute(
                 "INSERT OR REPLACE INTO summaries VALUES (?, ?, '', '', ?, ?, ?)",
                 (kind, version, start, layout, _packed(merged)),
@@ -75,7 +75,7 @@ class Summaries:
         for start, blob in rows:
             position = int(np.searchsorted(edges, start, side="right")) - 1
             before, vector = merged[position], _unpacked(blob)
-            merged[position] = vector if before is None else merge(shape, before, vector)
+            merged[position] = vector if before is None else shape.merge_vectors(before, vector)
         return [shape if vector is None else shape.with_vector(vector) for vector in merged]
 
     def compact(
@@ -111,11 +111,6 @@ class Summaries:
             "DELETE FROM summaries WHERE kind = ? AND layout != ?", (kind, layout)
         )
         return cursor.rowcount
-
-
-def merge(shape: Composite, one: Floats, other: Floats) -> Floats:
-    """Merge two vectors of summaries of the same ``shape``."""
-    return (shape.with_vector(one) + shape.with_vector(other)).vector()
 
 
 def _packed(vector: Floats) -> bytes:

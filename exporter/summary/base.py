@@ -90,6 +90,11 @@ class Summary:
         arrays = [np.asarray(getattr(self, name), dtype=np.float64) for name in rules]
         return np.concatenate([array.reshape(*array.shape[:width], -1) for array in arrays], axis=-1)
 
+    def rules(self) -> list[Merge]:
+        """How each value of ``vector`` merges, for a single summary."""
+        rules, _ = self._declarations()
+        return [rule for name, rule in rules.items() for _ in range(np.size(getattr(self, name)))]
+
     def with_vector(self, vector: Floats) -> Self:
         """The inverse of ``vector``: a summary shaped like this one, holding ``vector``.
 

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from functools import cached_property
 from typing import Any, Self
 
 import numpy as np
+import numpy.typing as npt
 
-from exporter.summary.base import Floats, Summary
+from exporter.summary.base import Floats, Merge, Summary
 
 
 class Composite(Mapping[str, Summary]):
@@ -36,6 +38,19 @@ class Composite(Mapping[str, Summary]):
     def vector(self) -> Floats:
         """All parts as one flat float64 array; a stack gives one row each."""
         return np.concatenate([part.vector() for part in self._parts.values()], axis=-1)
+
+    @cached_property
+    def _extremes(self) -> tuple[npt.NDArray[np.intp], npt.NDArray[np.intp]]:
+        rules = np.array([rule.value for part in self._parts.values() for rule in part.rules()])
+        return np.flatnonzero(rules == Merge.MINIMUM.value), np.flatnonzero(rules == Merge.MAXIMUM.value)
+
+    def merge_vectors(self, one: Floats, other: Floats) -> Floats:
+        """The vector of the sum of two composites shaped like this one, without building them."""
+        minima, maxima = self._extremes
+        merged = one + other
+        merged[minima] = np.minimum(one[minima], other[minima])
+        merged[maxima] = np.maximum(one[maxima], other[maxima])
+        return merged
 
     def with_vector(self, vector: Floats) -> Self:
         """The inverse of ``vector`` for a composite shaped like this one. Raises ValueError on a misfit."""

@@ -1,0 +1,294 @@
+"""mlslo-exporter: run, once, baseline, check, metrics."""
+
+from __future__ import annotations
+
+import json
+import logging
+import platform
+import signal
+import sys
+import threading
+from collections.abc import Callable
+from datetime import datetime
+from functools import wraps
+from pathlib import Path
+from typing import Any, NoReturn, ParamSpec
+
+import click
+
+from exporter import atomic
+from exporter.catalogue import as_data
+from exporter.version import VERSION
+from exporter.yamlfile import InputError
+
+# The heavy imports (DuckDB, numpy) are where they are used: `metrics` and `--help` answer at once.
+
+_FILE = click.Path(path_type=Path)
+_MONITORS = click.argument("monitors", metavar="MONITOR...", nargs=-1, required=True, type=_FILE)
+
+WRONG = 1
+BAD_INPUT = 2
+
+
+def _refuse(message: str, code: int = BAD_INPUT) -> NoReturn:
+    click.echo(message, err=True)
+    sys.exit(code)
+
+
+_Parameters = ParamSpec("_Parameters")
+
+
+def _explains_input_errors(command: Callable[_Parameters, None]) -> Callable[_Parameters, None]:
+    """Bad input ends a command with its message and exit code 2."""
+
+    @wraps(command)
+    def wrapped(*args: _Parameters.args, **kwargs: _Parameters.kwargs) -> None:
+        try:
+            command(*args, **kwargs)
+        except InputError as error:
+            _refuse(str(error))
+
+    return wrapped
+
+
+def _address(context: click.Context, parameter: click.Parameter, value: str) -> tuple[str, int]:
+    host, _, port = value.rpartition(":")
+    if not port.isdigit() or int(port) > 65535:
+        raise click.BadParameter(f"expected HOST:PORT or :PORT, got '{value}'", context, parameter)
+    return host.removeprefix("[").removesuffix("]"), int(port)
+
+
+def _time(context: click.Context, parameter: click.Parameter, value: str | None) -> float | None:
+    if value is None:
+        return None
+    try:
+        time = datetime.fromisoformat(value)
+    except ValueError:
+        time = None
+    if time is None or time.tzinfo is None:
+        raise click.BadParameter(
+            f"expected a time such as 2026-01-31T12:00:00Z, got '{value}'", context, parameter
+        )
+    return time.timestamp()
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(VERSION, prog_name="mlslo-exporter")
+def main() -> None:
+    """Prediction and label logs in, Prometheus gauges out."""
+
+
+@main.command()
+@_MONITORS
+@click.option(
+    "--web.listen-address",
+    "listen_address",
+    metavar="HOST:PORT",
+    callback=_address,
+    default=":9847",
+    show_default=True,
+    help="Where /metrics is served; port 0 takes any free one.",
+)
+@click.option(
+    "--web.config.file", "web_config", type=_FILE, help="TLS and basic authentication, as Prometheus has it."
+)
+@click.option("--web.enable-lifecycle", "lifecycle", is_flag=True, help="Allow POST /-/reload.")
+@click.option(
+    "--state-dir",
+    type=_FILE,
+    default=Path("mlslo-state"),
+    show_default=True,
+    help="Positions, summaries and predictions that wait for labels; one file per model.",
+)
+@_explains_input_errors
+def run(
+    monitors: tuple[Path, ...],
+    listen_address: tuple[str, int],
+    web_config: Path | None,
+    lifecycle: bool,
+    state_dir: Path,
+) -> None:
+    """Watch models: one cycle each per schedule, gauges on /metrics.
+
+    SIGHUP reloads the MONITOR files. SIGTERM and SIGINT finish the transaction under way and leave.
+    """
+    from exporter import status_page
+    from exporter import web_config as web_configuration
+    from exporter.daemon import Daemon
+    from exporter.state import StoreError
+    from exporter.web import Server
+
+    logging.basicConfig(level=logging.INFO, stream=sys.stderr, format="%(asctime)s %(levelname)s %(message)s")
+    logger = logging.getLogger("exporter")
+    config = web_configuration.load(web_config) if web_config else None
+    try:
+        daemon = Daemon(monitors, state_dir)
+    except StoreError as error:
+        _refuse(str(error))
+    try:
+        server = Server(
+            listen_address,
+            daemon,
+            lambda: status_page.render(daemon.status()),
+            config=config,
+            lifecycle=lifecycle,
+        )
+    except OSError as error:
+        _refuse(f"--web.listen-address {listen_address[0]}:{listen_address[1]}: {error.strerror}")
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: daemon.stop())
+    signal.signal(signal.SIGHUP, lambda *_: daemon.request_reload())
+    threading.Thread(target=server.serve_forever, daemon=True, name="web").start()
+    logger.info("mlslo-exporter %s: %d model(s), %s/metrics", VERSION, len(monitors), server.url)
+    daemon.run()
+    server.shutdown()
+    server.server_close()
+    logger.info("stopped")
+
+
+@main.command()
+@_MONITORS
+@click.option(
+    "--at", metavar="RFC3339", callback=_time, help="Evaluate the windows as of then (default: now)."
+)
+@click.option(
+    "--textfile", type=_FILE, help="Write to this file, whole or not at all, instead of standard output."
+)
+@click.option(
+    "--state-dir", type=_FILE, help="Continue from this state, and keep what was read (default: forget it)."
+)
+@_explains_input_errors
+def once(monitors: tuple[Path, ...], at: float | None, textfile: Path | None, state_dir: Path | None) -> None:
+    """One cycle over everything in the sinks, then the exposition text on standard output.
+
+    Exit code 1 where a sink could not be read; what could be is printed all the same.
+    """
+    from exporter.cycle import CycleError
+    from exporter.exposition import render
+    from exporter.measure.gauges import Gauges
+    from exporter.models import load_all
+    from exporter.state import StoreError
+
+    logging.basicConfig(level=logging.WARNING, stream=sys.stderr, format="%(message)s")
+    snapshots = []
+    readable = True
+    for model in load_all(monitors):
+        try:
+            cycle = model.open(state_dir)
+        except StoreError as error:
+            _refuse(str(error))
+        try:
+            snapshot = cycle.run(at=at, final=True)
+        except CycleError as error:
+            _refuse(str(error), WRONG)
+        finally:
+            cycle.close()
+        if snapshot is not None:
+            snapshots.append(snapshot)
+            readable &= all(snapshot.series["ml_sink_up"].values())
+            _hint_at_time(snapshot.series, at)
+    process = Gauges("")
+    process.set("ml_exporter_build_info", 1.0, version=VERSION, python_version=platform.python_version())
+    page = render(snapshots, process.series)
+    if textfile is None:
+        sys.stdout.buffer.write(page)
+        sys.stdout.buffer.flush()
+    else:
+        try:
+            atomic.write(textfile, page)
+        except OSError as error:
+            _refuse(f"{textfile}: cannot be written: {error.strerror}")
+    if not readable:
+        sys.exit(WRONG)
+
+
+def _hint_at_time(series: Any, at: float | None) -> None:
+    """A recorded log evaluated as of today has nothing in its windows; say so."""
+    newest = [
+        value
+        for (_, sink), value in series.get("ml_sink_last_event_timestamp_seconds", {}).items()
+        if sink == "predictions"
+    ]
+    if at is None and newest and not any(series.get("ml_monitor_samples", {}).values()):
+        time = datetime.fromtimestamp(int(newest[0]) + 1).astimezone().isoformat()
+        click.echo(f"no prediction lies in any window that ends now; the newest fits --at {time}", err=True)
+
+
+@main.command()
+@click.argument("monitor", metavar="MONITOR", type=_FILE)
+@click.option(
+    "--data",
+    "data",
+    metavar="FILE...",
+    required=True,
+    multiple=True,
+    type=_FILE,
+    help="Training data or a stretch of log: *.jsonl, *.csv or *.parquet.",
+)
+@click.argument("more_data", metavar="", nargs=-1, type=_FILE)
+@click.option("--out", required=True, type=_FILE, help="The reference file to write.")
+@_explains_input_errors
+def baseline(monitor: Path, data: tuple[Path, ...], more_data: tuple[Path, ...], out: Path) -> None:
+    """Build a static reference from data that the model was right on."""
+    from dataclasses import replace
+
+    from exporter.baseline import build
+    from exporter.monitor import load
+    from exporter.reference import dump
+
+    loaded = load(monitor)
+    result = build(loaded, [*data, *more_data])
+    for account in result.accounts:
+        how = "declared" if account.declared else "inferred"
+        click.echo(f"{account.feature:<28} {account.kind:<12} {how:<9} {account.detail}")
+    score = result.reference.score
+    if score is not None:
+        click.echo(f"{'(score)':<28} {'numeric':<12} {'':<9} mean {score.summary.mean:.6g}")
+    if result.malformed:
+        click.echo(f"skipped {result.malformed} malformed record(s)", err=True)
+    if not any(account.used for account in result.accounts) and score is None:
+        _refuse(f"{data[0]}: neither a feature nor a score was found; look at 'fields' in {monitor}")
+    try:
+        atomic.write(out, dump(loaded.model, replace(result.reference)).encode())
+    except OSError as error:
+        _refuse(f"{out}: cannot be written: {error.strerror}")
+    used = sum(account.used for account in result.accounts)
+    click.echo(f"{out}: {used} features of {result.reference.rows} rows")
+
+
+@main.command()
+@_MONITORS
+@_explains_input_errors
+def check(monitors: tuple[Path, ...]) -> None:
+    """Validate MONITOR files, and show how the first records decode.
+
+    Exit code 1 where a sink has records and none of them can be used.
+    """
+    from exporter.check import check_labels, check_predictions
+    from exporter.models import load_all
+
+    wrong = False
+    for model in load_all(monitors):
+        click.echo(f"{model.monitor.document.path}: model '{model.name}', fine as a file")
+        for found in (check_predictions(model), check_labels(model)):
+            if found is not None:
+                click.echo("\n".join(found.lines))
+                wrong |= found.found and not found.usable
+    if wrong:
+        sys.exit(WRONG)
+
+
+@main.command()
+@click.option(
+    "--format",
+    "layout",
+    type=click.Choice(["markdown", "json"]),
+    default="markdown",
+    show_default=True,
+    help="As what.",
+)
+def metrics(layout: str) -> None:
+    """The catalogue: every metric's name, type, labels, unit, layer, better direction and help."""
+    from exporter.catalogue.markdown import render
+
+    click.echo(json.dumps(as_data(), indent=2) if layout == "json" else render(), nl=layout == "json")

@@ -1,0 +1,63 @@
+"""The models that one exporter watches."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from urllib.parse import quote
+
+from exporter.cycle import Cycle
+from exporter.layout import Layout
+from exporter.monitor import Monitor, load
+from exporter.reference import Reference
+from exporter.references import load_static
+from exporter.state import Store
+from exporter.yamlfile import InputError, Problem
+
+
+@dataclass(frozen=True)
+class Model:
+    """A validated monitor file with its references, ready to be run."""
+
+    monitor: Monitor
+    references: dict[str, Reference]
+
+    @property
+    def name(self) -> str:
+        return self.monitor.model
+
+    @property
+    def content(self) -> object:
+        """Equal where nothing that matters has changed."""
+        return self.monitor.file, {name: reference.hash for name, reference in self.references.items()}
+
+    def open(self, state_directory: Path | None) -> Cycle:
+        """Raises StoreError where the state file cannot be used."""
+        path = state_directory / f"{quote(self.name, safe='')}.sqlite" if state_directory else None
+        return Cycle(self.monitor, self.references, Store(path))
+
+
+def load_all(paths: Sequence[Path]) -> list[Model]:
+    """Validate monitor files with all that they refer to.
+
+    Raises InputError with the problems of all files; also where two are of one model.
+    """
+    models: dict[str, Model] = {}
+    problems: list[Problem] = []
+    for path in paths:
+        try:
+            monitor = load(path)
+            references = load_static(monitor)
+            Layout(monitor, references)
+        except InputError as error:
+            problems += error.problems
+            continue
+        if monitor.model in models:
+            other = models[monitor.model].monitor.document.path
+            message = f"model '{monitor.model}' is already monitored by {other}"
+            problems.append(monitor.document.problem(("metadata", "name"), message))
+        models[monitor.model] = Model(monitor, references)
+    if problems:
+        raise InputError(problems)
+    return list(models.values())

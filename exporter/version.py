@@ -1,0 +1,5 @@
+"""The version of mlslo."""
+
+from importlib.metadata import version
+
+VERSION = version("mlslo")
