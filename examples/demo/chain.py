@@ -1,5 +1,6 @@
 """The whole chain in a temporary folder: exporter, generated rules, Prometheus, Alertmanager."""
 
+import subprocess
 import sys
 import time
 from pathlib import Path
@@ -11,6 +12,7 @@ from examples.standins import Standins
 from exporter.yamlfile import Duration
 
 EXAMPLE = Path(__file__).resolve().parent.parent / "diabetes"
+PAGES = Path(__file__).resolve().parent / "pages"
 TOOLS = Path(__file__).resolve().parent.parent.parent / ".tools" / "bin"
 """Where `scripts/tools` puts Prometheus and Alertmanager."""
 
@@ -103,6 +105,8 @@ class Chain:
             f"--web.external-url={self.alertmanager}",
             "--cluster.listen-address=",
         ]
+        if _needs_pages(command[0]):
+            command.append(f"--web.ui-path={PAGES}")
         self._children.start("alertmanager", command)
 
     def _start_prometheus(self) -> None:
@@ -124,6 +128,12 @@ class Chain:
             f"--web.external-url={self.prometheus}",
         ]
         self._children.start("prometheus", command)
+
+
+def _needs_pages(alertmanager: str) -> bool:
+    """Debian's Alertmanager has a flag for a folder of pages, and no pages; upstream's has pages, and no flag."""
+    asked = subprocess.run([alertmanager, "--help"], capture_output=True, text=True, timeout=30, check=False)
+    return "--web.ui-path" in asked.stdout + asked.stderr
 
 
 def _address(url: str) -> str:
