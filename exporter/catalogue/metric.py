@@ -84,7 +84,14 @@ def counter(layer: Layer, name: str, labels: tuple[str, ...], unit: str, better:
 
 
 def quantiles(
-    layer: Layer, name: str, labels: tuple[str, ...], unit: str, better: Better, text: str
+    layer: Layer,
+    name: str,
+    labels: tuple[str, ...],
+    unit: str,
+    better: Better,
+    text: str,
+    *,
+    measured: bool = True,
 ) -> Metric:
     """Quantiles over a window: of type summary, since no other type may have the label ``quantile``."""
     return Metric(name, Type.SUMMARY, (*labels, "quantile"), unit, layer, better, text, measured=measured)
