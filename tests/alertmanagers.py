@@ -60,12 +60,16 @@ class Alertmanager:
 
     def fire(self, *alerts: dict[str, Any]) -> None:
         """Alerts that fire from now on; each is `{"labels": {...}, "annotations": {...}}`."""
-        ends = datetime.now(UTC) + timedelta(hours=1)
-        self._post([{**alert, "endsAt": ends.isoformat()} for alert in alerts])
+        now = datetime.now(UTC)
+        times = {"startsAt": now.isoformat(), "endsAt": (now + timedelta(hours=1)).isoformat()}
+        self._post([{**alert, **times} for alert in alerts])
 
     def resolve(self, *alerts: dict[str, Any]) -> None:
         """The same alerts are over."""
-        self._post([{**alert, "endsAt": datetime.now(UTC).isoformat()} for alert in alerts])
+        now = datetime.now(UTC)
+        # Alertmanager keeps the earlier start of the two.
+        times = {"startsAt": (now - timedelta(milliseconds=1)).isoformat(), "endsAt": now.isoformat()}
+        self._post([{**alert, **times} for alert in alerts])
 
     def _post(self, alerts: list[dict[str, Any]]) -> None:
         request = urllib.request.Request(

@@ -188,7 +188,10 @@ def test_p1_pages_and_tells_slack_once_and_both_hear_of_the_end(
     assert over.payload["event_action"] == "resolve"
     message = standins.wait_for(resolved(SLACK, model), PATIENCE)
     assert message.payload["attachments"][0]["color"] == "good"
-    assert "Resolved:" in message.payload["attachments"][0]["text"]
+    assert message.payload["attachments"][0]["text"].startswith(
+        f"Over: *ModelCollapse of {model}*\nversion 7"
+    )
+    assert "rising" not in message.payload["attachments"][0]["text"]
 
     let_pass(server, standins)
     told = about(model, standins.deliveries)
