@@ -106,6 +106,24 @@ def test_a_title_fits_a_phone_whatever_the_names_are(render: Any) -> None:
     assert len(render("title", an_alert("resolved", model="m" * 60, alertname="n" * 60))) <= 80
 
 
+@pytest.mark.parametrize(
+    ("summary", "shown"),
+    [
+        ("fraud feature-drift: amount drifts", "amount drifts"),
+        ("fraud feature-drift: ", "fraud feature-drift: "),
+        ("credit feature-drift: amount drifts", "credit feature-drift: amount drifts"),
+        ("", "FeatureDrift"),
+        ("s" * 400, "s" * 300),
+    ],
+)
+def test_a_summary_does_not_repeat_the_title(summary: str, shown: str, render: Any) -> None:
+    alert = an_alert()
+    alert["annotations"]["summary"] = summary
+    assert render("slack.fallback", alert) == f"{render('title', alert)} - {shown}"
+    assert render("pagerduty.description", alert) == f"{render('title', alert)} - {shown}"
+    assert render("slack.text", alert).startswith(f"*{shown}*")
+
+
 def test_facts_name_version_feature_segment_and_time_with_its_zone(render: Any) -> None:
     alert = an_alert(feature="amount", version="7", segment="country", segment_value="DE")
     line = "feature amount · version 7 · country=DE · since Mon 5 Jan 02:12 UTC"
