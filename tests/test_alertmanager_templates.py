@@ -148,6 +148,13 @@ def test_firing_and_resolved_are_told_apart(render: Any) -> None:
     assert "feature country" in over
 
 
+def test_what_fires_comes_first_whatever_the_order(render: Any) -> None:
+    over, fires = an_alert("resolved"), an_alert(feature="x")
+    over["annotations"] = {"summary": "over"}
+    for template in ("slack.fallback", "pagerduty.description"):
+        assert render(template, over, fires).endswith(" - amount drifts")
+
+
 @pytest.mark.parametrize("template", ["text", "slack.text"])
 def test_a_long_group_is_cut(template: str, render: Any) -> None:
     text = render(template, *(an_alert(feature=f"f{number}") for number in range(40)))
