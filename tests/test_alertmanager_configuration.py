@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 import yaml
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from exporter.yamlfile import InputError, read
@@ -53,7 +53,7 @@ IDENTITIES = [
 
 def built(document: dict[str, Any], folder: Path, alerts: list[AlertIdentity] = IDENTITIES) -> dict[str, Any]:
     path = folder / "routing.yaml"
-    path.write_text(json.dumps(document))
+    path.write_text(json.dumps(document, ensure_ascii=False))
     return alertmanager.build(routing.from_document(read(path)), alerts)
 
 
@@ -263,6 +263,54 @@ def test_tiers_have_their_own_timing(tmp_path: Path) -> None:
 @given(st.text(st.characters(exclude_categories=["C"]) | st.just("\n")))
 def test_any_text_makes_a_matcher_that_reads_back(value: str) -> None:
     assert json.loads(equals("slo", value).removeprefix("slo=")) == value
+
+
+TIERS = ("P1", "P2", "P3")
+NAMES = st.text(st.characters(exclude_categories=["C", "Zl", "Zp"]), min_size=1, max_size=8)
+
+
+@st.composite
+def documents(draw: st.DrawFn) -> dict[str, Any]:
+    """Routing files of any size, with names that need quoting."""
+    names = draw(st.lists(NAMES, min_size=1, max_size=3, unique=True))
+    told = st.lists(st.sampled_from(names), min_size=1, max_size=3, unique=True)
+    tiers = draw(st.lists(st.sampled_from(TIERS), min_size=1, unique=True))
+    layers = st.lists(st.sampled_from(LAYERS), min_size=1, unique=True)
+    teams = st.dictionaries(NAMES, st.dictionaries(st.sampled_from(tiers), told), max_size=2)
+    muted = draw(st.lists(layers, max_size=1))
+    active = st.sampled_from(([], ["t"]))
+    return {
+        "apiVersion": "mlslo/v1",
+        "kind": "AlertRouting",
+        "metadata": {"name": "any"},
+        "spec": {
+            "tiers": {
+                tier: {"severity": "critical", "receivers": draw(told), "activeDuring": draw(active)}
+                for tier in tiers
+            },
+            "teams": draw(teams),
+            "receivers": {name: {"webhook_configs": [{"url": "http://127.0.0.1/"}]} for name in names},
+            "timeIntervals": {"t": {"weekdays": ["saturday:monday"], "times": ["22:00-02:00"]}},
+            "mute": [{"during": "t", "layers": layers} for layers in muted],
+        },
+    }
+
+
+@settings(max_examples=12, deadline=None, suppress_health_check=list(HealthCheck))
+@given(document=documents(), layer=st.sampled_from(LAYERS), data=st.data())
+def test_amtool_agrees_about_any_routing_file(
+    document: dict[str, Any], layer: str, data: st.DataObject, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    folder = tmp_path_factory.mktemp("any")
+    path = written(built(document, folder), folder)
+    amtool("check-config", str(path))
+    spec = document["spec"]
+    team = data.draw(st.sampled_from([*spec["teams"], "another"]))
+    tier = data.draw(st.sampled_from(list(spec["tiers"])))
+    expected = spec["teams"].get(team, {}).get(tier) or spec["tiers"][tier]["receivers"]
+    labels = [f"tier={tier}", f"team={json.dumps(team, ensure_ascii=False)}", f"layer={layer}"]
+    told = amtool("config", "routes", "test", f"--config.file={path}", *labels)
+    assert told.removesuffix("\n") == ",".join(expected)
 
 
 if __name__ == "__main__":
