@@ -299,19 +299,12 @@ def test_alerts_of_one_slo_come_as_one_message(server: Alertmanager, standins: S
 def test_the_watchdog_is_a_steady_heartbeat(server: Alertmanager, standins: Standins) -> None:
     watchdog = {"labels": {"alertname": "Watchdog", "severity": "none"}, "annotations": {}}
     server.fire(watchdog)
-    first = standins.wait_for(lambda delivery: delivery.kind == WEBHOOK, PATIENCE)
-    third = standins.wait_for(
-        lambda delivery: delivery.kind == WEBHOOK and delivery.time > first.time + timedelta(seconds=3),
-        PATIENCE,
-    )
-    beats = [
-        delivery.time
-        for delivery in standins.deliveries
-        if delivery.kind == WEBHOOK and delivery.time <= third.time
-    ]
-    assert len(beats) == 3
-    gaps = [(later - earlier).total_seconds() for earlier, later in itertools.pairwise(beats)]
-    assert gaps == pytest.approx([2.0, 2.0], abs=0.6)
+    beats: list[Delivery] = []
+    while len(beats) < 3:
+        beats.append(standins.wait_for(lambda one: one.kind == WEBHOOK and one not in beats, PATIENCE))
+    gaps = [(later.time - earlier.time).total_seconds() for earlier, later in itertools.pairwise(beats)]
+    # Every other beat missed would be 4 s.
+    assert all(1 < gap < 3.5 for gap in gaps), gaps
     # Its end is not told: to a dead man's switch that would be one more sign of life.
     server.resolve(watchdog)
     let_pass(server, standins)
