@@ -1,0 +1,73 @@
+"""The generated pages, by path."""
+
+from __future__ import annotations
+
+import importlib
+import tomllib
+from collections.abc import Mapping
+from difflib import unified_diff
+from pathlib import Path
+
+import click
+
+from docs.generate import chain, commands, files
+from exporter import atomic
+from exporter.catalogue import METRICS
+from exporter.catalogue import markdown as metrics
+from exporter.monitor import MonitorFile
+from rulegen.routing import RoutingFile
+from rulegen.spec import ModelSloFile
+
+KINDS = (MonitorFile, ModelSloFile, RoutingFile)
+
+
+def render(root: Path) -> tuple[dict[str, str], list[str]]:
+    """Path below ``root`` -> text, and what has no description (metrics, flags, keys) by name."""
+    undescribed = [f"metric {name}: no help" for name, metric in METRICS.items() if not metric.help.strip()]
+    command_page, of_commands = commands.render(programs(root))
+    file_page, of_files = files.render(KINDS)
+    rendered = {
+        "docs/metrics.md": metrics.render(),
+        "docs/commands.md": command_page,
+        "docs/files.md": file_page,
+        **{f"docs/chain-{theme}.svg": chain.render(theme) for theme in chain.PALETTES},
+    }
+    return rendered, [*undescribed, *of_commands, *of_files]
+
+
+def programs(root: Path) -> dict[str, click.Group]:
+    """The commands that the project installs, by name, as pyproject.toml lists them."""
+    project = tomllib.loads((root / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    found: dict[str, click.Group] = {}
+    for name, target in project["scripts"].items():
+        module, _, attribute = target.partition(":")
+        group = getattr(importlib.import_module(module), attribute)
+        assert isinstance(group, click.Group)
+        found[name] = group
+    return found
+
+
+def differences(root: Path, rendered: Mapping[str, str]) -> str:
+    """A unified diff from the files on disk to what they should be; empty where they are."""
+    return "".join(
+        line
+        for name, text in rendered.items()
+        for line in unified_diff(
+            _read(root / name).splitlines(keepends=True),
+            text.splitlines(keepends=True),
+            name,
+            f"{name} (now)",
+        )
+    )
+
+
+def write(root: Path, rendered: Mapping[str, str]) -> list[str]:
+    """Write what differs, each file whole or not at all; returns the paths written."""
+    stale = [name for name, text in rendered.items() if _read(root / name) != text]
+    for name in stale:
+        atomic.write(root / name, rendered[name].encode())
+    return stale
+
+
+def _read(path: Path) -> str:
+    return path.read_text(encoding="utf-8") if path.exists() else ""
