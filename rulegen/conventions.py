@@ -61,9 +61,16 @@ def gauge_record(labels: Iterable[str], metric: str, aggregation: str) -> str:
     return record_name(labels, metric, aggregation)
 
 
-def baseline_record(labels: Iterable[str], metric: str, aggregation: str, window: Duration) -> str:
-    """The mean of a gauge's record over ``window``, well before now."""
-    return record_name(labels, metric, f"{aggregation}_avg{window}")
+def baseline_record(
+    labels: Iterable[str], metric: str, aggregation: str, window: Duration, offset: Duration
+) -> str:
+    """The mean of a gauge's record over ``window``, which ends ``offset`` ago."""
+    return record_name(labels, metric, f"{aggregation}_avg{window}_offset{offset}")
+
+
+def past_record(labels: Iterable[str], metric: str, aggregation: str, offset: Duration) -> str:
+    """A gauge's record as it was ``offset`` ago."""
+    return record_name(labels, metric, f"{aggregation}_offset{offset}")
 
 
 def errors_record(window: str) -> str:

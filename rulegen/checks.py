@@ -1,0 +1,260 @@
+"""What a ModelSLO file means: whether the names in it exist, and whether its parts go together."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+from exporter.catalogue import METRICS, Metric, Type
+from exporter.monitor import Monitor
+from exporter.yamlfile import Document, Duration, Problem, did_you_mean, quoted_list
+from rulegen import rawquery
+from rulegen.conditions.reference import counterpart
+from rulegen.gauge import entities, leaves
+from rulegen.monitorchecks import against_monitor, bucket_problem
+from rulegen.plan import pairs_of
+from rulegen.routing import Routing, at_least
+from rulegen.spec import Alert, Condition, Gauge, ModelSlo, Slo, has_window
+
+Location = tuple[str | int, ...]
+
+KEEP_FIRING_FOR = "2.42"
+
+
+def across(models: Sequence[ModelSlo], watched: Sequence[Monitor]) -> Iterator[Problem]:
+    """Problems between files: what may be there only once."""
+    names: dict[str, Document] = {}
+    for model in models:
+        first = names.setdefault(model.name.lower(), model.document)
+        if first is not model.document:
+            message = f"'{model.name}' is the name of {first.path} too, expected one ModelSLO file of a name"
+            yield model.document.problem(("metadata", "name"), message)
+    promised: dict[tuple[str, str], Document] = {}
+    for model in models:
+        for index, slo in enumerate(model.spec.slos):
+            first = promised.setdefault((model.model, slo.name), model.document)
+            if first is not model.document:
+                message = f"the SLO '{slo.name}' of model '{model.model}' is in {first.path} too"
+                yield model.document.problem(("spec", "slos", index, "name"), message)
+    monitored: dict[str, Document] = {}
+    for monitor in watched:
+        first = monitored.setdefault(monitor.model, monitor.document)
+        if first is not monitor.document:
+            message = f"model '{monitor.model}' is monitored by {first.path} too"
+            yield monitor.document.problem(("metadata", "name"), message)
+
+
+def of_model(file: ModelSlo, routing: Routing, watched: Sequence[Monitor]) -> Iterator[Problem]:
+    """Problems of one file."""
+    yield from _duplicates(file)
+    no_data = file.spec.noData
+    if no_data is not None:
+        yield from _tier(file.document, routing, ("spec", "noData", "tier"), no_data.tier)
+    for index, slo in enumerate(file.spec.slos):
+        yield from _Slo(file, routing, slo, ("spec", "slos", index)).problems()
+        if slo.sli.latency is not None:
+            monitor = next((own for own in watched if own.model == file.model), None)
+            if message := bucket_problem(slo.sli.latency.below, monitor):
+                yield file.document.problem(("spec", "slos", index, "sli", "latency", "below"), message)
+    if watched:
+        yield from against_monitor(file, watched)
+
+
+def _duplicates(file: ModelSlo) -> Iterator[Problem]:
+    slos: dict[str, int] = {}
+    alerts: dict[str, str] = {}
+    for index, slo in enumerate(file.spec.slos):
+        if slo.name == "monitor":
+            message = "'monitor' is the name of the SLO of the alerts about the monitor, choose another"
+            yield file.document.problem(("spec", "slos", index, "name"), message)
+        if slo.name in slos:
+            yield file.document.problem(
+                ("spec", "slos", index, "name"),
+                f"duplicate SLO name '{slo.name}', it names slos[{slos[slo.name]}] too",
+            )
+        slos.setdefault(slo.name, index)
+        for position, alert in enumerate(slo.alerts):
+            if alert.name in alerts:
+                message = f"duplicate alert name '{alert.name}', SLO '{alerts[alert.name]}' has it too"
+                at = ("spec", "slos", index, "alerts", position, "name")
+                yield file.document.problem(at, message)
+            alerts.setdefault(alert.name, slo.name)
+
+
+def _tier(document: Document, routing: Routing, at: Location, tier: str) -> Iterator[Problem]:
+    tiers = routing.spec.tier_names
+    if tier not in tiers:
+        message = f"unknown tier '{tier}', {routing.document.path.name} has {quoted_list(tiers)}"
+        yield document.problem(at, message + did_you_mean(tier, tiers))
+
+
+class _Slo:
+    """Problems of one SLO."""
+
+    def __init__(self, file: ModelSlo, routing: Routing, slo: Slo, at: Location) -> None:
+        self.document = file.document
+        self.routing = routing
+        self.slo = slo
+        self.at = at
+        self.interval = routing.spec.evaluationInterval
+
+    def problem(self, message: str, *where: str | int, key: bool = False) -> Problem:
+        return self.document.problem((*self.at, *where), message, key=key)
+
+    def problems(self) -> Iterator[Problem]:
+        slo = self.slo
+        if slo.sli.gauge is not None:
+            yield from self._gauge_keys()
+            yield from self._gauge(slo.sli.gauge)
+        else:
+            yield from self._counter_keys()
+        if slo.sli.ratio is not None:
+            yield from self._ratio()
+        if slo.objective is not None and slo.timeWindow is not None:
+            yield from self._budget(slo.timeWindow)
+
+    def _gauge_keys(self) -> Iterator[Problem]:
+        slo = self.slo
+        budget = {"objective": slo.objective, "timeWindow": slo.timeWindow, "good": slo.good}
+        given = [key for key, value in budget.items() if value is not None]
+        missing = [key for key, value in budget.items() if value is None]
+        if given and missing:
+            message = f"an objective on a gauge needs objective, timeWindow and good; {' and '.join(missing)} missing"
+            yield self.problem(message, given[0], key=True)
+        if not given and not slo.alerts:
+            yield self.problem(
+                "expected alerts, or an objective with timeWindow and good: this SLO raises nothing"
+            )
+        if slo.alerting is not None and slo.objective is None:
+            yield self.problem(
+                "alerting is about an error budget, this SLO has no objective", "alerting", key=True
+            )
+
+    def _counter_keys(self) -> Iterator[Problem]:
+        slo = self.slo
+        for key, value in (("objective", slo.objective), ("timeWindow", slo.timeWindow)):
+            if value is None:
+                yield self.problem(f"missing key '{key}': the error budget of events follows from it")
+        if slo.good is not None:
+            yield self.problem(
+                "good is for gauges; here the SLI says which events are good", "good", key=True
+            )
+        if slo.alerts:
+            message = (
+                "alerts are conditions on a gauge; an error budget alerts by its burn rate, see alerting"
+            )
+            yield self.problem(message, "alerts", key=True)
+
+    def _ratio(self) -> Iterator[Problem]:
+        ratio = self.slo.sli.ratio
+        assert ratio is not None
+        for key, expression in (("errors", ratio.errors), ("total", ratio.total)):
+            if not has_window(expression):
+                message = "expected {{.window}} where the range goes, as in rate(requests_total[{{.window}}])"
+                yield self.problem(message, "sli", "ratio", key)
+            elif mistake := rawquery.mistake(expression):
+                yield self.problem(mistake, "sli", "ratio", key)
+
+    def _budget(self, time_window: Duration) -> Iterator[Problem]:
+        slo = self.slo
+        alerting = slo.alerting
+        try:
+            pairs = pairs_of(slo)
+        except ValueError as error:
+            yield self.problem(f"{error}; a shorter one needs alerting.windows", "timeWindow")
+            return
+        for speed in ("fast", "slow"):
+            if any(pair.speed == speed for pair in pairs):
+                tier = getattr(alerting, speed) if alerting else {"fast": "P1", "slow": "P2"}[speed]
+                given = alerting is not None and speed in alerting.model_fields_set
+                at = (*self.at, "alerting", speed) if given else (*self.at, "objective")
+                yield from _tier(self.document, self.routing, at, tier)
+        for pair in pairs:
+            own = alerting is not None and alerting.windows is not None
+            index = pairs.index(pair)
+            where: tuple[str | int, ...] = ("alerting", "windows", index) if own else ("timeWindow",)
+            if pair.long.seconds > time_window.seconds:
+                yield self.problem(
+                    f"the window {pair.long} is longer than the time window {time_window}", *where
+                )
+            if pair.short.seconds < self.interval.seconds:
+                message = f"the window {pair.short} is shorter than the evaluation interval {self.interval}"
+                yield self.problem(message, *where)
+
+    def _gauge(self, gauge: Gauge) -> Iterator[Problem]:
+        at = ("sli", "gauge")
+        metric = METRICS.get(gauge.metric)
+        if metric is None:
+            message = f"unknown metric '{gauge.metric}'{did_you_mean(gauge.metric, METRICS)}"
+            yield self.problem(f"{message}; mlslo-exporter metrics lists them", *at, "metric")
+            return
+        if metric.type is not Type.GAUGE:
+            message = f"'{metric.name}' is a {metric.type}, expected a gauge; counters are for errors, latency, ratio"
+            yield self.problem(message, *at, "metric")
+            return
+        if "model" not in metric.labels:
+            yield self.problem(
+                f"'{metric.name}' has no label model: it is not about one model", *at, "metric"
+            )
+            return
+        yield from self._chosen(gauge, metric)
+        for index, alert in enumerate(self.slo.alerts):
+            yield from self._alert(alert, metric, gauge, ("alerts", index))
+
+    def _chosen(self, gauge: Gauge, metric: Metric) -> Iterator[Problem]:
+        """The window, reference and labels that a gauge is selected by."""
+        at = ("sli", "gauge")
+        compared = any(leaf.aboveReference for alert in self.slo.alerts for leaf in leaves(alert.when))
+        for key, value in (("window", gauge.window), ("reference", gauge.reference)):
+            if key in metric.labels and value is None:
+                yield self.problem(f"missing key '{key}': '{metric.name}' is measured for each {key}", *at)
+            elif key not in metric.labels and value is not None:
+                if key == "reference" and compared and counterpart(metric) is not None:
+                    continue
+                hint = ""
+                if key == "reference" and counterpart(metric) is not None:
+                    hint = "; it is for conditions of the kind aboveReference"
+                yield self.problem(f"'{metric.name}' has no {key}{hint}", *at, key, key=True)
+        free = [label for label in metric.labels if label not in ("model", "window", "reference")]
+        for label in gauge.labels:
+            if label in ("model", "window", "reference"):
+                instead = "spec.model" if label == "model" else f"{label}: beside metric:"
+                yield self.problem(
+                    f"the label '{label}' is chosen with {instead}", *at, "labels", label, key=True
+                )
+            elif label not in free:
+                message = f"'{metric.name}' has no label '{label}', expected one of {quoted_list(free)}"
+                yield self.problem(message + did_you_mean(label, free), *at, "labels", label, key=True)
+            elif metric.additive and label == "version":
+                message = f"'{metric.name}' is summed over versions, it cannot be one version's"
+                yield self.problem(message, *at, "labels", label, key=True)
+        if "segment_value" in gauge.labels and "segment" not in gauge.labels:
+            yield self.problem("a segment_value needs its segment", *at, "labels", "segment_value", key=True)
+
+    def _alert(self, alert: Alert, metric: Metric, gauge: Gauge, at: Location) -> Iterator[Problem]:
+        yield from _tier(self.document, self.routing, (*self.at, *at, "tier"), alert.tier)
+        target = self.routing.spec.target.prometheus
+        if alert.keepFiringFor is not None and not at_least(target, KEEP_FIRING_FOR):
+            message = f"keepFiringFor needs Prometheus {KEEP_FIRING_FOR}, target.prometheus is {target}"
+            yield self.problem(message, *at, "keepFiringFor", key=True)
+        if alert.when.series is not None and not entities(metric, gauge):
+            message = (
+                f"series counts features, segments and the like; '{metric.name}' here is one series a version"
+            )
+            yield self.problem(message, *at, "when", "series", key=True)
+        yield from self._condition(alert.when, metric, (*at, "when"))
+
+    def _condition(self, condition: Condition, metric: Metric, at: Location) -> Iterator[Problem]:
+        for key, children in (("all", condition.all), ("any", condition.any)):
+            for index, child in enumerate(children or ()):
+                yield from self._condition(child, metric, (*at, key, index))
+        if condition.aboveReference is not None and counterpart(metric) is None:
+            have = [name.removesuffix("_reference") for name in METRICS if name.endswith("_reference")]
+            message = (
+                f"'{metric.name}' has no figure in the reference, only {quoted_list(have)} has; "
+                "a gauge that is a distance from the reference is compared with above"
+            )
+            yield self.problem(message, *at, "aboveReference", key=True)
+        drop = condition.dropFrom
+        if drop is not None and drop.window.seconds < 2 * self.interval.seconds:
+            message = f"expected a window of two evaluations or more, one is every {self.interval}"
+            yield self.problem(message, *at, "dropFrom", "window")

@@ -1,0 +1,71 @@
+"""changeFrom: a change, up or down, from the value some time ago."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from decimal import Decimal
+
+from exporter.yamlfile import Duration
+from rulegen.conditions.kind import Edge, History, Kind, World
+from rulegen.conditions.past import lookup, value_ago
+from rulegen.conditions.threshold import shown
+from rulegen.gauge import GaugeSeries
+from rulegen.promql import exact, number
+from rulegen.spec import ChangeFrom
+from rulegen.texts import PERCENTAGE, Text
+
+
+@dataclass(frozen=True)
+class Change(Kind):
+    """The gauge compared with itself ``offset`` ago."""
+
+    series: GaugeSeries
+    offset: Duration
+    amount: Decimal
+    relative: bool
+
+    @classmethod
+    def of(cls, series: GaugeSeries, condition: ChangeFrom) -> Change:
+        relative = condition.byRatio is not None
+        amount = condition.byRatio if condition.byRatio is not None else condition.by
+        assert amount is not None
+        return cls(series, condition.offset, exact(amount), relative)
+
+    @property
+    def history(self) -> History:
+        return value_ago(self.series, self.offset)
+
+    def expression(self) -> str:
+        gauge, past = self.series.expression, self.series.select(self.history.record.name)
+        if self.relative:
+            # From zero every change is infinite: no past traffic is no baseline.
+            change = f"{gauge} / {self.series.join()} ({past} != 0) - 1"
+        else:
+            change = f"{gauge} - {self.series.join()} {past}"
+        return f"{gauge}\nand\nabs({change}) > {number(self.amount)}"
+
+    def phrase(self, *, values: bool = True) -> Text:
+        unit = self.series.metric.unit
+        amount = PERCENTAGE[1](float(self.amount)) if self.relative else shown(self.amount, unit)
+        said = f"more than {amount} away from what it was {self.offset} ago"
+        return Text.of(said, " (", lookup(self.series, self.history.record), ")") if values else Text.of(said)
+
+    def holds(self, value: Decimal, world: World) -> bool:
+        past = world.past.get(self.history.record.name)
+        if past is None or (self.relative and past == 0):
+            return False
+        return abs(value - past) > (self.amount * abs(past) if self.relative else self.amount)
+
+    def edges(self, world: World) -> Sequence[Edge]:
+        past = world.past.get(self.history.record.name)
+        if past is None:
+            return ()
+        change = self.amount * abs(past) if self.relative else self.amount
+        return (Edge(past - change, exact=False), Edge(past + change, exact=False))
+
+    def histories(self) -> Sequence[History]:
+        return (self.history,)
+
+    def healthy_guesses(self) -> Sequence[Decimal]:
+        return (Decimal(8) if self.relative else 4 * self.amount,)

@@ -1,0 +1,61 @@
+"""all, any: several conditions on one gauge."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from decimal import Decimal
+
+from rulegen.conditions.kind import Edge, History, Kind, World
+from rulegen.rules import Record
+from rulegen.texts import Part, Text
+
+
+@dataclass(frozen=True)
+class Combined(Kind):
+    """``parts`` that all hold, or at least one of them."""
+
+    parts: tuple[Kind, ...]
+    every: bool
+
+    def expression(self) -> str:
+        word = "and" if self.every else "or"
+        return f"\n{word}\n".join(_enclosed(part.expression()) for part in self.parts)
+
+    def phrase(self, *, values: bool = True) -> Text:
+        word = " and " if self.every else " or "
+        said: list[Part | Text] = []
+        for part in self.parts:
+            nested = isinstance(part, Combined)
+            said += [word] if said else []
+            said += ["(", part.phrase(values=values), ")"] if nested else [part.phrase(values=values)]
+        return Text.of(*said)
+
+    def holds(self, value: Decimal, world: World) -> bool:
+        combine = all if self.every else any
+        return combine(part.holds(value, world) for part in self.parts)
+
+    def edges(self, world: World) -> Sequence[Edge]:
+        return [edge for part in self.parts for edge in part.edges(world)]
+
+    def legs(self) -> Sequence[Kind]:
+        return [leg for part in self.parts for leg in part.legs()]
+
+    def histories(self) -> Sequence[History]:
+        return [history for part in self.parts for history in part.histories()]
+
+    def references(self) -> Sequence[Record]:
+        return [record for part in self.parts for record in part.references()]
+
+    def healthy_guesses(self) -> Sequence[Decimal]:
+        return [guess for part in self.parts for guess in part.healthy_guesses()]
+
+    def reference_guesses(self) -> Sequence[Decimal]:
+        return [guess for part in self.parts for guess in part.reference_guesses()]
+
+
+def _enclosed(expression: str) -> str:
+    if "\n" not in expression:
+        return f"({expression})"
+    inner = expression.replace("\n", "\n  ")
+    return f"(\n  {inner}\n)"

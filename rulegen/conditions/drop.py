@@ -1,0 +1,72 @@
+"""dropFrom: a drop below the gauge's own mean, which the incident is kept out of."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from decimal import Decimal
+
+from exporter.yamlfile import Duration
+from rulegen.conditions.kind import Edge, History, Kind, World
+from rulegen.conditions.past import lookup, mean_before
+from rulegen.conditions.threshold import shown
+from rulegen.gauge import GaugeSeries
+from rulegen.promql import exact, number
+from rulegen.spec import DropFrom
+from rulegen.texts import PERCENTAGE, Text
+
+# Long enough that an incident found on a weekend is not yet in its own baseline.
+DEFAULT_OFFSET = Duration("2d")
+
+
+@dataclass(frozen=True)
+class Drop(Kind):
+    """The gauge compared with its mean over a window that ended ``offset`` ago."""
+
+    series: GaugeSeries
+    window: Duration
+    offset: Duration
+    amount: Decimal
+    relative: bool
+
+    @classmethod
+    def of(cls, series: GaugeSeries, condition: DropFrom) -> Drop:
+        relative = condition.byRatio is not None
+        amount = condition.byRatio if condition.byRatio is not None else condition.by
+        assert amount is not None
+        offset = condition.offset or min(DEFAULT_OFFSET, condition.window, key=lambda length: length.seconds)
+        return cls(series, condition.window, offset, exact(amount), relative)
+
+    @property
+    def history(self) -> History:
+        return mean_before(self.series, self.window, self.offset)
+
+    def expression(self) -> str:
+        past = self.series.select(self.history.record.name)
+        lowered = (
+            f"{number(1 - self.amount)} * {past}" if self.relative else f"{past} - {number(self.amount)}"
+        )
+        return f"{self.series.expression} < {self.series.join()} ({lowered})"
+
+    def phrase(self, *, values: bool = True) -> Text:
+        unit = self.series.metric.unit
+        amount = PERCENTAGE[1](float(self.amount)) if self.relative else shown(self.amount, unit)
+        said = f"more than {amount} below its mean over {self.window} until {self.offset} ago"
+        return Text.of(said, " (", lookup(self.series, self.history.record), ")") if values else Text.of(said)
+
+    def holds(self, value: Decimal, world: World) -> bool:
+        past = world.past.get(self.history.record.name)
+        return past is not None and value < self._limit(past)
+
+    def edges(self, world: World) -> Sequence[Edge]:
+        past = world.past.get(self.history.record.name)
+        return () if past is None else (Edge(self._limit(past), exact=False),)
+
+    def histories(self) -> Sequence[History]:
+        return (self.history,)
+
+    def healthy_guesses(self) -> Sequence[Decimal]:
+        return (Decimal("0.8") if self.relative else self.amount * 4,)
+
+    def _limit(self, past: Decimal) -> Decimal:
+        return past - (past * self.amount if self.relative else self.amount)

@@ -1,0 +1,84 @@
+"""What every kind of condition can say of itself."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from decimal import Decimal
+
+from rulegen.rules import Record
+from rulegen.texts import Text
+
+
+@dataclass(frozen=True)
+class World:
+    """What a gauge is compared with: its own past, by the name of its record, and its reference."""
+
+    past: Mapping[str, Decimal] = field(default_factory=dict)
+    reference: Decimal | None = None
+
+
+@dataclass(frozen=True)
+class Edge:
+    """A value of the gauge where a condition begins or ends to hold.
+
+    ``exact``: the threshold is a literal in the rule, so that the edge itself can be tested.
+    """
+
+    value: Decimal
+    exact: bool
+
+
+@dataclass(frozen=True)
+class History:
+    """A record of the gauge's past that a condition needs.
+
+    It averages what the gauge was from ``offset + window`` ago until ``offset`` ago (just the value
+    at ``offset`` where the window is zero), given ``least`` evaluations, over all versions.
+    """
+
+    record: Record
+    offset: float
+    window: float
+    least: int
+
+
+class Kind(ABC):
+    """One kind of condition on one gauge."""
+
+    @abstractmethod
+    def expression(self) -> str:
+        """PromQL: the gauge, where it is bad."""
+
+    @abstractmethod
+    def phrase(self, *, values: bool = True) -> Text:
+        """What is bad about it: "above 0.25"; ``values``: with what its comparison is at that moment."""
+
+    @abstractmethod
+    def holds(self, value: Decimal, world: World) -> bool:
+        """Whether the gauge is bad at ``value``. Not derived from the PromQL: the tests rest on it."""
+
+    @abstractmethod
+    def edges(self, world: World) -> Sequence[Edge]:
+        """Where ``holds`` changes."""
+
+    def legs(self) -> Sequence[Kind]:
+        """The conditions inside it, or itself."""
+        return (self,)
+
+    def histories(self) -> Sequence[History]:
+        """Records of the past that it needs."""
+        return ()
+
+    def references(self) -> Sequence[Record]:
+        """Records of references that it needs."""
+        return ()
+
+    def healthy_guesses(self) -> Sequence[Decimal]:
+        """Values at which the gauge may be healthy; the first that is will be used in tests."""
+        return ()
+
+    def reference_guesses(self) -> Sequence[Decimal]:
+        """Values of the reference, of which each makes another part of the condition decide."""
+        return ()

@@ -1,0 +1,93 @@
+"""aboveReference: more than a factor times the same figure of the reference."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from decimal import Decimal
+
+from exporter.catalogue import METRICS, Metric
+from rulegen.conditions.kind import Edge, Kind, World
+from rulegen.conditions.threshold import shown
+from rulegen.conventions import MODEL, SLO, gauge_record
+from rulegen.gauge import GaugeSeries
+from rulegen.promql import by, exact, number, on, selector
+from rulegen.rules import Record
+from rulegen.spec import AboveReference
+from rulegen.texts import Lookup, Text, format_of
+
+
+def counterpart(metric: Metric) -> Metric | None:
+    """The metric that says what ``metric`` is in the reference."""
+    return METRICS.get(f"{metric.name}_reference")
+
+
+@dataclass(frozen=True)
+class Reference(Kind):
+    """The gauge compared with its reference; with the largest of several, where none is named."""
+
+    series: GaugeSeries
+    metric: Metric
+    factor: Decimal
+    floor: Decimal
+
+    @classmethod
+    def of(cls, series: GaugeSeries, condition: AboveReference) -> Reference:
+        metric = counterpart(series.metric)
+        if metric is None:
+            raise ValueError(f"{series.metric.name} has no figure in the reference")
+        return cls(series, metric, exact(condition.byFactor), exact(condition.floor))
+
+    @property
+    def shared(self) -> tuple[str, ...]:
+        """Labels that the gauge and its reference have in common."""
+        return tuple(label for label in self.series.labels if label in self.metric.labels)
+
+    @property
+    def matchers(self) -> dict[str, str]:
+        """Which series of the reference."""
+        matchers = {
+            label: value for label, value in self.series.matchers.items() if label in self.metric.labels
+        }
+        if self.series.reference is not None:
+            matchers["reference"] = self.series.reference
+        return matchers
+
+    @property
+    def record(self) -> Record:
+        level = (MODEL, *(label for label in self.shared if label not in self.series.fixed))
+        name = gauge_record(level, self.metric.name, "max")
+        expression = f"max {by(self.shared)} ({selector(self.metric.name, self.matchers)})"
+        return Record(name, expression, {SLO: self.series.slo})
+
+    def expression(self) -> str:
+        gauge, reference = self.series.expression, self.series.select(self.record.name)
+        join = f"{on((SLO, *self.shared))} group_left ()"
+        return f"{gauge} > {join} ({number(self.factor)} * {reference})\nand\n{gauge} > {number(self.floor)}"
+
+    def phrase(self, *, values: bool = True) -> Text:
+        fixed = ((MODEL, self.series.model), (SLO, self.series.slo))
+        varying = tuple(label for label in self.shared if label not in self.series.fixed)
+        looked_up = Lookup(self.record.name, fixed, varying, format_of(self.series.metric.unit))
+        floor = shown(self.floor, self.series.metric.unit)
+        said = f"above {floor} and above {number(self.factor)} times that of the reference"
+        return Text.of(said, " (", looked_up, ")") if values else Text.of(said)
+
+    def holds(self, value: Decimal, world: World) -> bool:
+        return world.reference is not None and value > self._limit(world.reference)
+
+    def edges(self, world: World) -> Sequence[Edge]:
+        return () if world.reference is None else (Edge(self._limit(world.reference), exact=False),)
+
+    def references(self) -> Sequence[Record]:
+        return (self.record,)
+
+    def healthy_guesses(self) -> Sequence[Decimal]:
+        return ((self.floor or self.factor) / 2,)
+
+    def reference_guesses(self) -> Sequence[Decimal]:
+        even = self.floor / self.factor
+        return (2 * even, even / 2) if even else (Decimal(1),)
+
+    def _limit(self, reference: Decimal) -> Decimal:
+        return max(self.factor * reference, self.floor)

@@ -1,0 +1,135 @@
+"""A gauge of the catalogue, as an SLO names it: which series, aggregated how, recorded as what."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from decimal import Decimal
+
+from exporter.catalogue import METRICS, Better, Metric
+from exporter.yamlfile import Duration
+from rulegen.conventions import MODEL, SLO, gauge_record
+from rulegen.promql import by, on, selector
+from rulegen.rules import Record
+from rulegen.spec import Condition, Gauge, Slo, When
+
+_SEGMENT = ("segment", "segment_value")
+
+
+@dataclass(frozen=True)
+class GaugeSeries:
+    """The series of one gauge SLO after the scrape's own labels (instance, pod, job) are gone.
+
+    ``matchers`` select them at the source; ``labels`` are those that the record keeps, of which
+    ``fixed`` have a known value. ``aggregation`` over replicas: the sum where the catalogue says
+    additive (and over versions, so that a retired one's 0 is no outage), else the worst replica's.
+    """
+
+    model: str
+    slo: str
+    metric: Metric
+    matchers: Mapping[str, str]
+    aggregation: str
+    labels: tuple[str, ...]
+    fixed: Mapping[str, str]
+    reference: str | None
+    interval: Duration
+
+    @property
+    def varying(self) -> tuple[str, ...]:
+        """Labels whose values tell the record's series apart."""
+        return tuple(label for label in self.labels if label not in self.fixed)
+
+    @property
+    def entities(self) -> tuple[str, ...]:
+        """Labels that tell series of one version apart: feature, segment_value, quantile, ..."""
+        return tuple(label for label in self.varying if label != "version")
+
+    @property
+    def level(self) -> tuple[str, ...]:
+        """The level of the record's name."""
+        return (MODEL, *self.varying)
+
+    @property
+    def record(self) -> str:
+        """The name of the recorded series."""
+        return gauge_record(self.level, self.metric.name, self.aggregation)
+
+    @property
+    def expression(self) -> str:
+        """The recorded series."""
+        return self.select(self.record)
+
+    @property
+    def past_labels(self) -> tuple[str, ...]:
+        """The labels of the model's past: the version is not among them, or a new one had no past."""
+        return (SLO, *(label for label in self.labels if label != "version"))
+
+    def select(self, record: str) -> str:
+        """Another record of this SLO."""
+        return selector(record, {MODEL: self.model, SLO: self.slo})
+
+    def join(self) -> str:
+        """How the gauge is matched with its model's past."""
+        return f"{on(self.past_labels)} group_left ()"
+
+    def rule(self) -> Record:
+        """The recording rule."""
+        kept = by(self.labels)
+        expression = f"{self.aggregation} {kept} ({selector(self.metric.name, self.matchers)})"
+        return Record(self.record, expression, {SLO: self.slo})
+
+    def worst(self, values: Iterable[Decimal]) -> Decimal:
+        """What the aggregation makes of several replicas' values."""
+        found = list(values)
+        if self.aggregation == "sum":
+            return sum(found, Decimal(0))
+        return max(found) if self.aggregation == "max" else min(found)
+
+
+def of(model: str, slo: Slo, gauge: Gauge, interval: Duration) -> GaugeSeries:
+    """The series that ``gauge`` of ``slo`` means. The gauge must have been checked."""
+    metric = METRICS[gauge.metric]
+    named: dict[str, str] = {MODEL: model}
+    if gauge.window is not None:
+        named["window"] = str(gauge.window)
+    if gauge.reference is not None and "reference" in metric.labels:
+        named["reference"] = gauge.reference
+    named.update(gauge.labels)
+    matchers = {label: named[label] for label in metric.labels if label in named}
+    all_traffic = _SEGMENT[0] in metric.labels and not set(_SEGMENT) & set(gauge.labels)
+    if all_traffic:
+        matchers.update(dict.fromkeys(_SEGMENT, ""))
+    dropped = (*(_SEGMENT if all_traffic else ()), *(("version",) if metric.additive else ()))
+    labels = tuple(label for label in metric.labels if label not in dropped)
+    fixed = {label: named[label] for label in labels if label in named}
+    return GaugeSeries(
+        model, slo.name, metric, matchers, _aggregation(metric, slo), labels, fixed, gauge.reference, interval
+    )
+
+
+def entities(metric: Metric, gauge: Gauge) -> tuple[str, ...]:
+    """Labels that tell series of one version apart."""
+    chosen = {MODEL, "version", "window", "reference", *gauge.labels}
+    if not set(_SEGMENT) & set(gauge.labels):
+        chosen |= set(_SEGMENT)
+    return tuple(label for label in metric.labels if label not in chosen)
+
+
+def _aggregation(metric: Metric, slo: Slo) -> str:
+    if metric.additive:
+        return "sum"
+    if metric.better is Better.NEITHER:
+        conditions = [leaf for alert in slo.alerts for leaf in leaves(alert.when)]
+        only_low = conditions and all(
+            leaf.below is not None or leaf.atMost is not None or leaf.dropFrom is not None
+            for leaf in conditions
+        )
+        return "min" if only_low else "max"
+    return "max" if metric.better is Better.LOWER else "min"
+
+
+def leaves(condition: Condition | When) -> list[Condition]:
+    """The conditions inside ``all`` and ``any``, or the condition itself."""
+    inner = condition.all or condition.any
+    return [leaf for child in inner for leaf in leaves(child)] if inner else [condition]

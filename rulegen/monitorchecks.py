@@ -1,0 +1,134 @@
+"""Whether what an SLO names exists in the ModelMonitor file that measures it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+
+from exporter.catalogue import METRICS, Layer, Metric
+from exporter.monitor import DEFAULT_LATENCY_BUCKETS, Monitor
+from exporter.yamlfile import Duration, Problem, did_you_mean, quoted_list
+from rulegen.spec import Gauge, ModelSlo, Slo
+
+Location = tuple[str | int, ...]
+
+
+def latency_buckets(monitor: Monitor | None) -> list[Duration]:
+    """The buckets of the latency histogram: the monitor's, or the default ones."""
+    if monitor is not None:
+        return monitor.spec.latencyBuckets
+    return [Duration(text) for text in DEFAULT_LATENCY_BUCKETS]
+
+
+def bucket_problem(below: Duration, monitor: Monitor | None) -> str | None:
+    """Why a latency objective cannot be measured, if it can't."""
+    buckets = latency_buckets(monitor)
+    if any(bucket.seconds == below.seconds for bucket in buckets):
+        return None
+    nearest = min(buckets, key=lambda bucket: abs(bucket.seconds - below.seconds))
+    whose = f"{monitor.document.path.name} has" if monitor else "the default latencyBuckets are"
+    return f"{below} is no bucket of the latency histogram, {whose} {quoted_list(buckets)}; the nearest is {nearest}"
+
+
+def against_monitor(file: ModelSlo, watched: Sequence[Monitor]) -> Iterator[Problem]:
+    """Problems of one file, given the monitors of the run."""
+    monitor = next((monitor for monitor in watched if monitor.model == file.model), None)
+    if monitor is None:
+        names = [monitor.model for monitor in watched]
+        message = f"no ModelMonitor file is about model '{file.model}', there is one for {quoted_list(names)}"
+        yield file.document.problem(("spec", "model"), message + did_you_mean(file.model, names))
+        return
+    no_data = file.spec.noData
+    schedule = monitor.spec.schedule
+    if no_data is not None and no_data.after.seconds <= schedule.seconds:
+        message = f"expected longer than the monitor's schedule of {schedule}, or it is late all the time"
+        yield file.document.problem(("spec", "noData", "after"), message)
+    for index, slo in enumerate(file.spec.slos):
+        at: Location = ("spec", "slos", index, "sli")
+        yield from _events(file, monitor, slo, at)
+        if slo.sli.gauge is not None and slo.sli.gauge.metric in METRICS:
+            yield from _Gauge(file, monitor, slo.sli.gauge, (*at, "gauge")).problems()
+
+
+def _events(file: ModelSlo, monitor: Monitor, slo: Slo, at: Location) -> Iterator[Problem]:
+    fields, name = monitor.spec.predictions.fields, monitor.document.path.name
+    if slo.sli.errors is not None and fields.status is None:
+        message = f"{name} reads no status: no prediction will ever count as an error"
+        yield file.document.problem((*at, "errors"), message)
+    if slo.sli.latency is not None and fields.latency is None:
+        yield file.document.problem((*at, "latency"), f"{name} reads no latency")
+
+
+class _Gauge:
+    """Problems of one gauge."""
+
+    def __init__(self, file: ModelSlo, monitor: Monitor, gauge: Gauge, at: Location) -> None:
+        self.file = file
+        self.monitor = monitor
+        self.gauge = gauge
+        self.at = at
+        self.name = monitor.document.path.name
+
+    def problems(self) -> Iterator[Problem]:
+        gauge, spec = self.gauge, self.monitor.spec
+        metric = METRICS[gauge.metric]
+        if gauge.window is not None and "window" in metric.labels:
+            yield from self._window(gauge.window)
+        if gauge.reference is not None:
+            yield from self._known(
+                ("reference",), gauge.reference, spec.references, "reference", "references"
+            )
+        if "segment" in gauge.labels:
+            value = gauge.labels["segment"]
+            yield from self._known(("labels", "segment"), value, spec.segments, "segment", "segments")
+        if "attribute" in gauge.labels:
+            attributes = spec.fairness.attributes if spec.fairness else []
+            value = gauge.labels["attribute"]
+            yield from self._known(
+                ("labels", "attribute"), value, attributes, "attribute", "fairness.attributes"
+            )
+        features = spec.predictions.fields.features
+        if "feature" in gauge.labels:
+            yield from self._feature(gauge.labels["feature"], features)
+        yield from self._measurable(metric)
+
+    def _feature(self, name: str, features: str | list[str] | None) -> Iterator[Problem]:
+        declared = [*self.monitor.spec.features, *(features if isinstance(features, list) else ())]
+        near = did_you_mean(name, declared)
+        # Features of an object of features may be named by the reference only: then just a near miss is one.
+        if name not in declared and (isinstance(features, list) or near):
+            listed = f"expected one of {quoted_list(declared)}" if declared else "it names none"
+            message = f"{self.name} has no feature '{name}', {listed}{near}"
+            yield self.problem(message, "labels", "feature")
+
+    def _measurable(self, metric: Metric) -> Iterator[Problem]:
+        spec = self.monitor.spec
+        if metric.layer is Layer.OUTCOME and spec.labels is None and "_estimated_" not in metric.name:
+            yield self.problem(f"'{metric.name}' needs labels, {self.name} has none", "metric")
+        if metric.layer is Layer.FAIRNESS and spec.fairness is None:
+            yield self.problem(f"'{metric.name}' needs fairness attributes, {self.name} has none", "metric")
+        if "feature" in metric.labels and spec.predictions.fields.features is None:
+            yield self.problem(f"'{metric.name}' needs features, {self.name} reads none", "metric")
+
+    def problem(self, message: str, *where: str) -> Problem:
+        return self.file.document.problem((*self.at, *where), message)
+
+    def _window(self, window: Duration) -> Iterator[Problem]:
+        windows = self.monitor.spec.windows
+        if window in windows:
+            return
+        same = next((own for own in windows if own.seconds == window.seconds), None)
+        nearest = same or min(windows, key=lambda own: abs(own.seconds - window.seconds))
+        hint = "write it the same way: " if same else "the nearest is "
+        message = (
+            f"{self.name} has no window '{window}', expected one of {quoted_list(windows)}; {hint}{nearest}"
+        )
+        yield self.problem(message, "window")
+
+    def _known(
+        self, where: tuple[str, ...], value: str, valid: Iterable[str], what: str, under: str
+    ) -> Iterator[Problem]:
+        names = list(valid)
+        if value not in names:
+            listed = f"expected one of {quoted_list(names)}" if names else f"{under} is empty"
+            message = f"{self.name} has no {what} '{value}', {listed}{did_you_mean(value, names)}"
+            yield self.problem(message, *where)

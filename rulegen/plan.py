@@ -1,0 +1,169 @@
+"""Everything that one ModelSLO file becomes, before any of it is written."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+
+from exporter.catalogue import METRICS
+from exporter.yamlfile import Document
+from rulegen import burnrate, gauge
+from rulegen.alerts import GaugeAlert, gauge_alert
+from rulegen.budget import Budget, burn_alert, make
+from rulegen.burnrate import BurnWindow, Speed
+from rulegen.companions import SloCompanion, monitor_companions, slo_companion
+from rulegen.conditions.threshold import Limit
+from rulegen.conventions import MONITOR_SLO
+from rulegen.gauge import GaugeSeries
+from rulegen.promql import exact, number
+from rulegen.routing import Routing
+from rulegen.rules import AlertRule, Group, Record, Rule
+from rulegen.sli import ErrorsSli, EventSli, GoodSli, LatencySli, RatioSli
+from rulegen.spec import ModelSlo, Slo
+
+
+@dataclass(frozen=True)
+class SloPlan:
+    """One SLO: what it measures, and the rules that follow from it."""
+
+    slo: Slo
+    series: GaugeSeries | None
+    budget: Budget | None
+    gauge_alerts: tuple[GaugeAlert, ...]
+    burn_alerts: dict[Speed, AlertRule]
+    companion: SloCompanion | None
+    group: Group
+
+
+@dataclass(frozen=True)
+class Plan:
+    """One ModelSLO file: its SLOs, and the alerts about its monitor."""
+
+    file: ModelSlo
+    slos: tuple[SloPlan, ...]
+    monitor: Group | None
+    warnings: list[str] = field(default_factory=list)
+
+    @property
+    def groups(self) -> list[Group]:
+        return [*(slo.group for slo in self.slos), *([self.monitor] if self.monitor else [])]
+
+    @property
+    def alerts(self) -> list[AlertRule]:
+        return [alert for group in self.groups for alert in group.alerts]
+
+
+def make_plan(file: ModelSlo, routing: Routing) -> Plan:
+    """Lower a file that has been checked."""
+    warnings: list[str] = []
+    slos = [_slo(file, routing, index, warnings) for index in range(len(file.spec.slos))]
+    no_data = file.spec.noData
+    monitor = None
+    if no_data is None:
+        message = "no noData: when a gauge is gone, or its writer has stopped, nobody is told"
+        warnings.append(_warning(file.document, ("spec",), message))
+    elif any(slo.companion and slo.companion.monitored for slo in slos):
+        monitor = Group(f"{file.name}-{MONITOR_SLO}", monitor_companions(file, routing, no_data))
+    return Plan(file, tuple(slos), monitor, warnings)
+
+
+def _slo(file: ModelSlo, routing: Routing, index: int, warnings: list[str]) -> SloPlan:
+    slo = file.spec.slos[index]
+    interval = routing.spec.evaluationInterval
+    series = gauge.of(file.model, slo, slo.sli.gauge, interval) if slo.sli.gauge else None
+    rules: list[Rule] = []
+    alerts: tuple[GaugeAlert, ...] = ()
+    if series is not None:
+        rules.append(series.rule())
+        alerts = tuple(gauge_alert(file, routing, slo, series, alert) for alert in slo.alerts)
+        rules += _distinct(
+            record
+            for alert in alerts
+            for record in (*(h.record for h in alert.kind.histories()), *alert.kind.references())
+        )
+    budget = None
+    burn_alerts: dict[Speed, AlertRule] = {}
+    sli = _event_sli(file, slo, series)
+    if sli is not None:
+        budget = make(file, slo, sli, _pairs(file, index, warnings), burnrate.budget)
+        rules += budget.records()
+        burn_alerts = {
+            speed: burn_alert(file, routing, slo, budget, speed)
+            for speed in ("fast", "slow")
+            if budget.pairs_of(speed)
+        }
+        rules += burn_alerts.values()
+    for alert in alerts:
+        rules += [*alert.records, alert.rule]
+    companion = _companion(file, routing, index, series, budget, warnings)
+    rules += [companion.rule] if companion else []
+    group = Group(f"{file.name}-{slo.name}", rules)
+    return SloPlan(slo, series, budget, alerts, burn_alerts, companion, group)
+
+
+def _distinct(records: Iterable[Record]) -> list[Record]:
+    return list({(record.name, record.expression): record for record in records}.values())
+
+
+def _event_sli(file: ModelSlo, slo: Slo, series: GaugeSeries | None) -> EventSli | None:
+    if slo.sli.errors is not None:
+        return ErrorsSli(file.model)
+    if slo.sli.latency is not None:
+        return LatencySli.of(file.model, slo.sli.latency)
+    if slo.sli.ratio is not None:
+        return RatioSli(slo.sli.ratio)
+    if slo.good is not None and series is not None:
+        return GoodSli(series, Limit.of(series, slo.good))
+    return None
+
+
+def pairs_of(slo: Slo) -> list[BurnWindow]:
+    """The burn-rate windows of an SLO: its own, or those for its time window. Raises ValueError."""
+    assert slo.timeWindow is not None
+    if slo.alerting is not None and slo.alerting.windows is not None:
+        return [BurnWindow(exact(own.factor), own.short, own.long, own.burn) for own in slo.alerting.windows]
+    return list(burnrate.windows(slo.timeWindow))
+
+
+def _pairs(file: ModelSlo, index: int, warnings: list[str]) -> list[BurnWindow]:
+    """The pairs that can fire; the others are said."""
+    slo = file.spec.slos[index]
+    assert slo.objective is not None
+    can, cannot = burnrate.that_can_fire(pairs_of(slo), slo.objective)
+    for pair in cannot:
+        share = number(pair.threshold(burnrate.budget(slo.objective)) * 100)
+        message = (
+            f"the burn rate {number(pair.factor)} over {pair.long} and {pair.short} is left out: at an objective "
+            f"of {number(exact(slo.objective))}% it would need {share}% bad events"
+        )
+        warnings.append(_warning(file.document, ("spec", "slos", index, "objective"), message))
+    return can
+
+
+def _companion(
+    file: ModelSlo,
+    routing: Routing,
+    index: int,
+    series: GaugeSeries | None,
+    budget: Budget | None,
+    warnings: list[str],
+) -> SloCompanion | None:
+    slo, no_data = file.spec.slos[index], file.spec.noData
+    if series is not None and not METRICS[series.metric.name].measured:
+        message = (
+            f"{series.metric.name} is not measured by this version of mlslo-exporter: "
+            "its alerts cannot fire, and it gets no no-data alert"
+        )
+        warnings.append(_warning(file.document, ("spec", "slos", index, "sli", "gauge", "metric"), message))
+        return None
+    if no_data is None:
+        return None
+    if series is not None:
+        return slo_companion(file, routing, slo, series.record, series.metric.name, no_data)
+    assert budget is not None
+    return slo_companion(file, routing, slo, budget.errors(budget.windows[0]), None, no_data)
+
+
+def _warning(document: Document, location: tuple[str | int, ...], message: str) -> str:
+    place = document.problem(location, message)
+    return f"{place.file}:{place.line}:{place.column}: warning: {message}"

@@ -1,0 +1,41 @@
+"""Pieces of PromQL, written so that a person can read them."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping
+from decimal import Decimal
+
+
+def exact(number: float | str | Decimal) -> Decimal:
+    """The decimal number that was written in the file, so that 14.4 x 0.005 is 0.072."""
+    return number if isinstance(number, Decimal) else Decimal(str(number))
+
+
+def number(value: float | Decimal) -> str:
+    """``value`` in its shortest decimal form, without an exponent."""
+    text = format(exact(value), "f")
+    if "." in text:
+        text = text.rstrip("0").rstrip(".")
+    return "0" if text in ("-0", "") else text
+
+
+def quote(text: str) -> str:
+    """``text`` as a PromQL string; JSON's escapes are a subset of PromQL's."""
+    return json.dumps(text, ensure_ascii=False)
+
+
+def selector(name: str, matchers: Mapping[str, str]) -> str:
+    """``name{a="x",b="y"}``."""
+    inside = ",".join(f"{label}={quote(value)}" for label, value in matchers.items())
+    return f"{name}{{{inside}}}"
+
+
+def by(labels: Iterable[str]) -> str:
+    """``by (a, b)``."""
+    return f"by ({', '.join(labels)})"
+
+
+def on(labels: Iterable[str]) -> str:
+    """``on (a, b)``."""
+    return f"on ({', '.join(labels)})"

@@ -1,0 +1,331 @@
+"""The ModelSLO file: what is promised about one model, and when to tell whom."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Literal
+
+from pydantic import AfterValidator, Field, model_validator
+
+from exporter.yamlfile import Document, Duration, StrictModel, read, validate
+from rulegen.conventions import MODEL, SLO
+from rulegen.names import alert_name, annotation, file_name, label_name, label_value, plain_text, slo_name
+
+Text = Annotated[str, Field(min_length=1, max_length=1000), AfterValidator(plain_text)]
+FileName = Annotated[str, AfterValidator(file_name)]
+SloName = Annotated[str, AfterValidator(slo_name)]
+AlertName = Annotated[str, AfterValidator(alert_name)]
+LabelName = Annotated[str, AfterValidator(label_name)]
+AnnotationName = Annotated[str, AfterValidator(annotation)]
+LabelValue = Annotated[str, Field(max_length=256), AfterValidator(label_value)]
+TierName = Annotated[str, Field(min_length=1)]
+LayerName = Literal["service", "data", "prediction", "outcome", "meta"]
+Positive = Annotated[float, Field(gt=0)]
+Count = Annotated[int, Field(ge=1)]
+
+
+def _one_of(model: StrictModel, *keys: str) -> None:
+    """Raise ValueError where not exactly one of ``keys`` was given."""
+    given = [key for key in keys if getattr(model, key) is not None]
+    if len(given) != 1:
+        named = f"got {' and '.join(given)}" if given else "got none"
+        raise ValueError(f"expected exactly one of {', '.join(keys)}, {named}")
+
+
+class Errors(StrictModel):
+    """Predictions that failed, over all: ml_prediction_errors_total over ml_predictions_total."""
+
+
+class Latency(StrictModel):
+    """Predictions that took too long, over all, from the histogram ml_prediction_latency_seconds."""
+
+    below: Duration = Field(description="Longest good latency; one of the histogram's buckets.")
+
+
+class Ratio(StrictModel):
+    """Any other pair of counters, in PromQL with `{{.window}}` where the range goes."""
+
+    errors: Annotated[str, Field(min_length=1)] = Field(description="Bad events per second.")
+    total: Annotated[str, Field(min_length=1)] = Field(description="All events per second.")
+
+
+class Gauge(StrictModel):
+    """One gauge of the catalogue."""
+
+    metric: str = Field(description="Its name, as in docs/metrics.md.")
+    window: Duration | None = Field(None, description="Which window, where the gauge has several.")
+    reference: str | None = Field(None, description="Which reference, where the gauge is compared with one.")
+    labels: dict[str, LabelValue] = Field(
+        default_factory=dict, description="Only these series: feature, segment, quantile, ..."
+    )
+
+
+class Sli(StrictModel):
+    """What is measured: exactly one of these."""
+
+    errors: Errors | None = Field(None, description="Share of failed predictions.")
+    latency: Latency | None = Field(None, description="Share of slow predictions.")
+    ratio: Ratio | None = Field(None, description="Share by any pair of counters.")
+    gauge: Gauge | None = Field(None, description="A gauge.")
+
+    @model_validator(mode="after")
+    def _is_one(self) -> Sli:
+        _one_of(self, "errors", "latency", "ratio", "gauge")
+        return self
+
+
+class ChangeFrom(StrictModel):
+    """A change, up or down, from the value some time ago."""
+
+    offset: Duration = Field(description="How long ago.")
+    byRatio: Positive | None = Field(None, description="Relative: 0.5 is half as much again, or half of it.")
+    by: Positive | None = Field(None, description="Absolute, in the gauge's unit.")
+
+    @model_validator(mode="after")
+    def _is_one(self) -> ChangeFrom:
+        _one_of(self, "byRatio", "by")
+        return self
+
+
+class DropFrom(StrictModel):
+    """A drop below the gauge's own mean."""
+
+    window: Duration = Field(description="Length of the past that is averaged.")
+    offset: Duration | None = Field(
+        None, description="How long ago that past ends, to keep the incident out of it; 2d, or the window."
+    )
+    by: Positive | None = Field(None, description="Absolute, in the gauge's unit.")
+    byRatio: Annotated[float, Field(gt=0, lt=1)] | None = Field(None, description="Relative to the mean.")
+
+    @model_validator(mode="after")
+    def _is_one(self) -> DropFrom:
+        _one_of(self, "by", "byRatio")
+        return self
+
+
+class AboveReference(StrictModel):
+    """More than a factor times the same figure of the reference."""
+
+    byFactor: Positive = Field(description="How many times the reference.")
+    floor: Annotated[float, Field(ge=0)] = Field(
+        0.0, description="At or below this it holds, whatever the reference is."
+    )
+
+
+class Threshold(StrictModel):
+    """One limit."""
+
+    above: float | None = Field(None, description="Greater than.")
+    below: float | None = Field(None, description="Less than.")
+    atLeast: float | None = Field(None, description="Greater or equal.")
+    atMost: float | None = Field(None, description="Less or equal.")
+
+
+THRESHOLDS = ("above", "below", "atLeast", "atMost")
+
+
+class Good(Threshold):
+    """What an evaluation must hold to be good."""
+
+    @model_validator(mode="after")
+    def _is_one(self) -> Good:
+        _one_of(self, *THRESHOLDS)
+        return self
+
+
+class Condition(Threshold):
+    """When the gauge is bad: exactly one kind."""
+
+    changeFrom: ChangeFrom | None = Field(None, description="A change from the value some time ago.")
+    dropFrom: DropFrom | None = Field(None, description="A drop below its own mean.")
+    aboveReference: AboveReference | None = Field(None, description="A multiple of the reference.")
+    all: Annotated[list[Condition], Field(min_length=2)] | None = Field(
+        None, description="Every one of several conditions."
+    )
+    any: Annotated[list[Condition], Field(min_length=2)] | None = Field(
+        None, description="At least one of several conditions."
+    )
+
+    @model_validator(mode="after")
+    def _is_one(self) -> Condition:
+        _one_of(self, *CONDITIONS)
+        return self
+
+
+CONDITIONS = (*THRESHOLDS, "changeFrom", "dropFrom", "aboveReference", "all", "any")
+
+
+class Series(StrictModel):
+    """How many series (features, segments, ...) must be bad at once."""
+
+    atLeast: Count = Field(description="This many or more.")
+
+
+class When(Condition):
+    """When an alert is due."""
+
+    series: Series | None = Field(None, description="One alert for many series that are bad at once.")
+
+
+class Breaches(StrictModel):
+    """How many of the last evaluations must have been bad."""
+
+    atLeast: Count = Field(description="This many or more.")
+    ofLast: Annotated[int, Field(ge=2, le=10_000)] = Field(description="Out of this many evaluations.")
+
+    @model_validator(mode="after")
+    def _can_happen(self) -> Breaches:
+        if self.atLeast > self.ofLast:
+            raise ValueError(f"{self.atLeast} of the last {self.ofLast} evaluations can never be")
+        return self
+
+
+class Alert(StrictModel):
+    """One alert of a gauge."""
+
+    name: AlertName = Field(description="The label `alertname`.")
+    tier: TierName = Field(description="How urgent: a tier of the AlertRouting file.")
+    when: When = Field(description="The condition.")
+    # A field called `for` can only be an alias: it is a keyword.
+    for_: Duration | None = Field(
+        None, alias="for", description="How long it must last; at once, where not given."
+    )
+    breaches: Breaches | None = Field(None, description="How many of the last evaluations must be bad.")
+    keepFiringFor: Duration | None = Field(None, description="How long it goes on firing after recovery.")
+    annotations: dict[AnnotationName, Text] = Field(
+        default_factory=dict, description="Added to the file's own, such as a runbook_url."
+    )
+
+
+class BurnWindows(StrictModel):
+    """One pair of burn-rate windows."""
+
+    factor: Positive = Field(description="Times the rate that spends the budget in the time window.")
+    short: Duration = Field(description="It must still burn over this.")
+    long: Duration = Field(description="And over this.")
+    burn: Literal["fast", "slow"] = Field(description="Which of the two alerts it belongs to.")
+
+    @model_validator(mode="after")
+    def _is_ordered(self) -> BurnWindows:
+        if self.short.seconds >= self.long.seconds:
+            raise ValueError(f"expected a short window below the long one, got {self.short} and {self.long}")
+        return self
+
+
+class Alerting(StrictModel):
+    """How an error budget alerts."""
+
+    fast: TierName = Field("P1", description="Tier of the alert that the budget burns fast.")
+    slow: TierName = Field("P2", description="Tier of the alert that it burns slowly.")
+    minimumEvents: Count | None = Field(
+        None,
+        description="Fewer events than this in the long window raise nothing; "
+        "by default so many that one error alone cannot.",
+    )
+    windows: Annotated[list[BurnWindows], Field(min_length=1, max_length=12)] | None = Field(
+        None, description="Instead of the SRE workbook's."
+    )
+
+
+class NoData(StrictModel):
+    """Alerts for when nothing is measured any more: silence must not look like health."""
+
+    tier: TierName = Field(description="How urgent.")
+    after: Duration = Field(description="How long nothing is measured before it is told.")
+
+
+class Slo(StrictModel):
+    """One promise."""
+
+    name: SloName = Field(description="The label `slo`.")
+    layer: LayerName = Field(description="What kind of trouble it shows; the label `layer`.")
+    objective: Annotated[float, Field(gt=0, lt=100)] | None = Field(
+        None, description="Percent of events, or of evaluations of a gauge, that must be good."
+    )
+    timeWindow: Duration | None = Field(None, description="Over how long the objective holds.")
+    sli: Sli = Field(description="What is measured.")
+    good: Good | None = Field(None, description="Objective on a gauge: what an evaluation must hold.")
+    alerting: Alerting | None = Field(None, description="How the error budget alerts.")
+    alerts: list[Alert] = Field(default_factory=list, description="Conditions on a gauge.")
+
+
+class Metadata(StrictModel):
+    """Whose file it is."""
+
+    name: FileName = Field(description="Names the generated files.")
+    labels: dict[LabelName, LabelValue] = Field(
+        default_factory=dict, description="On every alert; `team` is used for routing."
+    )
+    annotations: dict[AnnotationName, Text] = Field(
+        default_factory=dict, description="On every alert, such as a runbook_url."
+    )
+
+
+class Spec(StrictModel):
+    """What is promised."""
+
+    model: Annotated[str, Field(min_length=1, max_length=128), AfterValidator(label_value)] = Field(
+        description='The label `model="…"` of its metrics.'
+    )
+    slos: Annotated[list[Slo], Field(min_length=1)] = Field(description="The promises.")
+    noData: NoData | None = Field(None, description="Companions: nothing is measured any more.")
+
+
+class ModelSloFile(StrictModel):
+    """What is promised about one model, and when to tell whom. Written by its SRE."""
+
+    apiVersion: Literal["mlslo/v1"] = Field(description="Version of the file format.")
+    kind: Literal["ModelSLO"] = Field(description="What this file is.")
+    metadata: Metadata = Field(description="Whose file it is.")
+    spec: Spec = Field(description="What is promised.")
+
+
+@dataclass(frozen=True)
+class ModelSlo:
+    """A ModelSLO file whose shape is right; what it names is checked by `rulegen.checks`."""
+
+    document: Document
+    file: ModelSloFile
+
+    @property
+    def name(self) -> str:
+        """Names the generated files."""
+        return self.file.metadata.name
+
+    @property
+    def model(self) -> str:
+        """The label ``model``."""
+        return self.file.spec.model
+
+    @property
+    def spec(self) -> Spec:
+        return self.file.spec
+
+    def labels(self, slo: str) -> dict[str, str]:
+        """The labels that every record and alert of one SLO has."""
+        return {MODEL: self.model, SLO: slo}
+
+
+def load(path: Path | str) -> ModelSlo:
+    """Read a ModelSLO file. Raises InputError, with a place for each problem."""
+    return from_document(read(path))
+
+
+def from_document(document: Document) -> ModelSlo:
+    """Validate the shape of an already read ModelSLO file. Raises InputError."""
+    return ModelSlo(document, validate(document, ModelSloFile))
+
+
+_WINDOW = re.compile(r"\{\{\s*\.window\s*\}\}")
+
+
+def with_window(expression: str, window: str) -> str:
+    """A raw expression with ``{{.window}}`` filled in."""
+    return _WINDOW.sub(window, expression)
+
+
+def has_window(expression: str) -> bool:
+    """Whether ``{{.window}}`` is somewhere in a raw expression."""
+    return _WINDOW.search(expression) is not None

@@ -1,0 +1,111 @@
+"""The spec files of one run: read, told apart by ``kind``, checked together."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from exporter import monitor as monitors
+from exporter.monitor import Monitor
+from exporter.yamlfile import Document, InputError, Problem, did_you_mean, quoted_list, read
+from rulegen import checks, routing, spec
+from rulegen.output import MARK
+from rulegen.routing import Routing
+from rulegen.spec import ModelSlo
+
+KINDS = ("ModelSLO", "AlertRouting", "ModelMonitor")
+_SUFFIXES = (".yaml", ".yml")
+
+
+@dataclass(frozen=True)
+class Specs:
+    """Everything that was named on the command line. ModelSLO files come in the order of their names."""
+
+    models: Sequence[ModelSlo]
+    routing: Routing
+    monitors: Sequence[Monitor]
+
+
+def load(paths: Iterable[Path]) -> Specs:
+    """Read and check all files. A folder stands for its YAML files of a known kind.
+
+    Raises InputError, with a place for each problem of every file.
+    """
+    problems: list[Problem] = []
+    models: list[ModelSlo] = []
+    routings: list[Routing] = []
+    watched: list[Monitor] = []
+    for document in _documents(paths, problems):
+        try:
+            match _kind(document):
+                case "ModelSLO":
+                    models.append(spec.from_document(document))
+                case "AlertRouting":
+                    routings.append(routing.from_document(document))
+                case _:
+                    watched.append(monitors.from_document(document))
+        except InputError as error:
+            problems += error.problems
+    if problems:
+        raise InputError(problems)
+    if not models:
+        raise InputError([Problem("SPEC", 0, 0, "expected a file of kind ModelSLO, got none")])
+    if not routings:
+        message = "expected a file of kind AlertRouting (tiers, receivers), got none"
+        raise InputError([Problem("SPEC", 0, 0, message)])
+    for extra in routings[1:]:
+        message = f"a second AlertRouting: {routings[0].document.path} is one, expected exactly one"
+        problems.append(extra.document.problem(("kind",), message))
+    problems += checks.across(models, watched)
+    for model in models:
+        problems += checks.of_model(model, routings[0], watched)
+    if problems:
+        raise InputError(problems)
+    return Specs(sorted(models, key=lambda model: model.name), routings[0], watched)
+
+
+def _documents(paths: Iterable[Path], problems: list[Problem]) -> list[Document]:
+    documents: list[Document] = []
+    seen: set[Path] = set()
+    for path in paths:
+        for file in _files(path, problems):
+            if file.resolve() in seen:
+                continue
+            seen.add(file.resolve())
+            try:
+                documents.append(read(file))
+            except InputError as error:
+                problems += error.problems
+    return documents
+
+
+def _files(path: Path, problems: list[Problem]) -> list[Path]:
+    if not path.is_dir():
+        return [path]
+    found = sorted(file for file in path.iterdir() if file.suffix in _SUFFIXES and _is_spec(file))
+    if not found:
+        problems.append(Problem(str(path), 0, 0, f"no file of kind {quoted_list(KINDS)} in this folder"))
+    return found
+
+
+def _is_spec(file: Path) -> bool:
+    """Whether a file of a folder is ours to read: others' YAML and what we generated is not."""
+    try:
+        text = file.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError):
+        return False
+    return "mlslo/" in text and MARK not in text[:300]
+
+
+def _kind(document: Document) -> str:
+    data = document.data
+    if not isinstance(data, dict):
+        raise document.error((), "expected a mapping with apiVersion and kind")
+    if "kind" not in data:
+        raise document.error((), f"missing key 'kind', expected one of {quoted_list(KINDS)}")
+    kind = data["kind"]
+    if kind not in KINDS:
+        near = did_you_mean(kind, KINDS) if isinstance(kind, str) else ""
+        raise document.error(("kind",), f"expected one of {quoted_list(KINDS)}, got '{kind}'{near}")
+    return str(kind)

@@ -1,0 +1,54 @@
+"""When an alert fires, by the rules of `for` and `keep_firing_for`; evaluations are counted from 0."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from exporter.yamlfile import Duration
+
+
+@dataclass(frozen=True)
+class State:
+    """An alert after one evaluation; ``since`` is the last evaluation at which its condition held."""
+
+    firing: bool
+    since: int | None
+
+
+def states(
+    held: Sequence[bool], interval: Duration, lasting: Duration | None, keep: Duration | None
+) -> list[State]:
+    """The state after each evaluation, given whether the condition held at it."""
+    found: list[State] = []
+    active: int | None = None
+    last: int | None = None
+    recovered: int | None = None
+    firing = False
+    for now, holds in enumerate(held):
+        if holds:
+            active = now if active is None else active
+            last, recovered = now, None
+            firing = firing or (now - active) * interval.seconds >= (lasting.seconds if lasting else 0)
+        else:
+            recovered = now if firing and recovered is None else recovered
+            kept = (
+                firing
+                and keep is not None
+                and recovered is not None
+                and (now - recovered) * interval.seconds < keep.seconds
+            )
+            if not kept:
+                firing, active, recovered = False, None, None
+        found.append(State(firing, last if firing else None))
+    return found
+
+
+def breached(bad: Sequence[bool], least: int, last: int) -> list[bool]:
+    """Whether ``least`` of the ``last`` evaluations up to each were bad."""
+    return [sum(bad[max(0, now - last + 1) : now + 1]) >= least for now in range(len(bad))]
+
+
+def evaluations(duration: Duration | None, interval: Duration) -> int:
+    """How many intervals ``duration`` needs."""
+    return -int(-duration.seconds // interval.seconds) if duration else 0

@@ -1,0 +1,68 @@
+"""Values at which a condition just holds, and just does not."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from decimal import Decimal
+from itertools import pairwise
+
+from rulegen.conditions import Edge, Kind, World
+
+
+@dataclass(frozen=True)
+class Probe:
+    """A healthy value, and a pair of neighbours of which only ``beyond`` is bad."""
+
+    world: World
+    healthy: Decimal
+    inside: Decimal
+    beyond: Decimal
+
+
+def probes(kind: Kind) -> tuple[list[Probe], list[Kind]]:
+    """At least one probe for each condition inside ``kind``, where it is the one that decides.
+
+    Also the conditions for which there is none.
+    """
+    found: list[Probe] = []
+    undecided: list[Kind] = []
+    for leg in kind.legs():
+        own = [
+            probe for reference in kind.reference_guesses() or (None,) for probe in _leg(kind, leg, reference)
+        ]
+        found += [probe for probe in own if probe not in found]
+        if not own:
+            undecided.append(leg)
+    return found, undecided
+
+
+def _leg(kind: Kind, leg: Kind, reference: Decimal | None) -> list[Probe]:
+    for healthy in kind.healthy_guesses():
+        world = World({history.record.name: healthy for history in kind.histories()}, reference)
+        if kind.holds(healthy, world):
+            continue
+        found = [
+            Probe(world, healthy, inside, beyond)
+            for edge in leg.edges(world)
+            for inside, beyond in _pairs(kind, edge, world)
+        ]
+        if found:
+            return found
+    return []
+
+
+def _pairs(kind: Kind, edge: Edge, world: World) -> Iterator[tuple[Decimal, Decimal]]:
+    step = nearby(edge.value)
+    values = [edge.value - step, edge.value + step]
+    if edge.exact:
+        values.insert(1, edge.value)
+    for low, high in pairwise(values):
+        holds_low, holds_high = kind.holds(low, world), kind.holds(high, world)
+        if holds_low != holds_high:
+            yield (high, low) if holds_low else (low, high)
+
+
+def nearby(value: Decimal) -> Decimal:
+    """A step that is small beside ``value`` and still shows in four digits."""
+    return Decimal(1).scaleb(value.adjusted() - 3) if value else Decimal("0.001")

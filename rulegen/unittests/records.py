@@ -1,0 +1,306 @@
+"""Tests of the records that alerts over long windows rest on: means of the past, and event ratios.
+
+They are apart from the tests of the alerts because they need days of samples: here rules are
+evaluated seldom, and the records that an alert test is given are made from what is scraped.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import Any
+
+from exporter.yamlfile import Duration
+from rulegen.budget import Budget
+from rulegen.conditions import History
+from rulegen.conventions import (
+    BUDGET_REMAINING_RECORD,
+    BURN_RATE_RECORD,
+    MODEL,
+    SLO,
+    errors_record,
+    events_record,
+)
+from rulegen.gauge import GaugeSeries
+from rulegen.plan import Plan
+from rulegen.promql import exact, number, selector
+from rulegen.sli import ERRORS, LATENCY, TOTAL, ErrorsSli, GoodSli, LatencySli, RatioSli
+from rulegen.unittests.rawseries import Series, event_series
+from rulegen.unittests.timeline import at, counter
+
+_STEPS = (60, 300, 600, 1800, 3600, 7200, 21_600, 43_200, 86_400)
+_MOST_EVALUATIONS = 80
+_TOLERANCE = 0.05
+
+
+def of_plan(plan: Plan, interval: Duration, rules: str, warnings: list[str]) -> dict[str, Any] | None:
+    """The test file, or None where there is no such record."""
+    budgets = [slo.budget for slo in plan.slos if slo.budget is not None]
+    pasts = {
+        (history.record.name, alert.series.slo): (alert.series, history)
+        for slo in plan.slos
+        for alert in slo.gauge_alerts
+        for history in alert.kind.histories()
+    }
+    longest = max(
+        [
+            *(budget.windows[-1].seconds for budget in budgets),
+            *(_length(series, history) for series, history in pasts.values()),
+            0,
+        ]
+    )
+    if not longest:
+        return None
+    step = _step(longest, interval)
+    found: list[dict[str, Any]] = []
+    for budget in budgets:
+        test = _budget_test(budget, interval, step)
+        if test is None:
+            place = plan.file.document.path
+            warnings.append(
+                f"{place}: warning: SLO {budget.slo}: what its expressions select is not understood, "
+                "the records made from them are not tested"
+            )
+        else:
+            found.append(test)
+    found += [_past_test(series, history, step) for series, history in pasts.values()]
+    return {"rule_files": [rules], "evaluation_interval": str(step), "tests": found} if found else None
+
+
+def _step(longest: float, interval: Duration) -> Duration:
+    """How often rules are evaluated: a whole number of intervals, at most 80 times."""
+    least = max(longest / _MOST_EVALUATIONS, interval.seconds)
+    steps = [interval.seconds, *(step for step in _STEPS if step % interval.seconds == 0)]
+    fitting = [step for step in sorted(steps) if step >= least]
+    seconds = fitting[0] if fitting else interval.seconds * math.ceil(least / interval.seconds)
+    return Duration.of_seconds(seconds)
+
+
+def _up(seconds: float, step: Duration) -> int:
+    """The first evaluation at ``seconds`` or later."""
+    return math.ceil(seconds / step.seconds)
+
+
+def _near(expression: str, expected: Decimal, labels: dict[str, str], when: str) -> dict[str, Any]:
+    """The expression has the labels and, within 5 %, the value."""
+    name = "" if not labels else selector("", labels)
+    ratio = f"abs({expression} / {number(_digits(expected))} - 1)"
+    sample = {"labels": name, "value": 1}
+    return {"expr": f"{ratio} < bool {_TOLERANCE}", "eval_time": when, "exp_samples": [sample]}
+
+
+def _digits(value: Decimal) -> Decimal:
+    return exact(float(f"{float(value):.9g}"))
+
+
+# The past of a gauge ---------------------------------------------------------------------------
+
+
+def _length(series: GaugeSeries, history: History) -> float:
+    return history.offset + 2 * history.least * series.interval.seconds
+
+
+def _past_test(series: GaugeSeries, history: History, step: Duration) -> dict[str, Any]:
+    """Two versions, of which the second is half as long there: their mean is not the mean of means."""
+    interval = series.interval
+    end = _up(_length(series, history), step)
+    samples = math.ceil(end * step.seconds / interval.seconds) + 1
+    later = samples // 2
+    first, second = Decimal("0.8"), Decimal("0.2")
+    labels = {
+        **series.fixed,
+        **{label: f"{label}_1" for label in series.entities},
+        SLO: series.slo,
+    }
+    versions = "version" in series.varying
+    old, new = ({"version": "1"}, {"version": "2"}) if versions else ({}, {})
+    given = [{"series": selector(series.record, {**labels, **old}), "values": f"{first}x{samples}"}]
+    if versions:
+        values = f"_x{later} {second}x{samples - later}"
+        given.append({"series": selector(series.record, {**labels, **new}), "values": values})
+    expression = series.select(history.record.name)
+    checks: list[dict[str, Any]] = []
+    too_early = math.floor((history.offset + history.least * interval.seconds / 2) / step.seconds)
+    if too_early * step.seconds < history.offset + (history.least - 1) * interval.seconds and too_early:
+        checks.append({"expr": expression, "eval_time": at(too_early, step), "exp_samples": []})
+    expected = _mean(history, interval, end * step.seconds, later if versions else None, first, second)
+    checks.append(_near(expression, expected, labels, at(end, step)))
+    return {
+        "interval": str(interval),
+        "name": f"{history.record.name} of {series.slo}",
+        "input_series": given,
+        "promql_expr_test": checks,
+    }
+
+
+def _mean(
+    history: History, interval: Duration, now: float, later: int | None, first: Decimal, second: Decimal
+) -> Decimal:
+    last = math.floor((now - history.offset) / interval.seconds)
+    if not history.window:
+        there = later is not None and last >= later
+        return (first + second) / 2 if there else first
+    start = max(math.ceil((now - history.offset - history.window) / interval.seconds), 0)
+    old = last - start + 1
+    new = max(last - max(start, later) + 1, 0) if later is not None else 0
+    return (first * old + second * new) / (old + new)
+
+
+# Event ratios ----------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class _Story:
+    """Events of each interval: steady, and the nearer to the end, the worse."""
+
+    budget: Budget
+    interval: Duration
+    step: Duration
+
+    @property
+    def end(self) -> int:
+        """The evaluation at which the records are looked at."""
+        return _up(self.budget.windows[-1].seconds, self.step) + 1
+
+    @property
+    def count(self) -> int:
+        """How many intervals there are."""
+        return math.ceil(self.end * self.step.seconds / self.interval.seconds)
+
+    @property
+    def total(self) -> Decimal:
+        """Events in each interval."""
+        return Decimal(1000)
+
+    def bad(self) -> list[Decimal]:
+        """Bad events in each interval: each longer window adds a stretch with half as many."""
+        found = [Decimal(0)] * self.count
+        share = self.total / 2
+        start = self.count
+        for window in self.budget.windows:
+            begin = max(self.count - math.ceil(window.seconds / self.interval.seconds), 0)
+            found[begin:start] = [share] * (start - begin)
+            start = begin
+            share = (share / 2).quantize(Decimal("0.01"))
+        return found
+
+    def sums(self, values: Sequence[Decimal], window: float, evaluation: int) -> Decimal:
+        """The increase over a window that ends at an evaluation."""
+        last = round(evaluation * self.step.seconds / self.interval.seconds)
+        first = max(last - round(window / self.interval.seconds), 0)
+        return sum(values[first:last], Decimal(0))
+
+
+def _budget_test(budget: Budget, interval: Duration, step: Duration) -> dict[str, Any] | None:
+    scrape = Duration.of_seconds(min(interval.seconds, budget.windows[0].seconds / 4))
+    story = _Story(budget, scrape, step)
+    bad = story.bad()
+    all_of_them = [story.total] * story.count
+    if isinstance(budget.sli, GoodSli):
+        return _evaluations_test(budget, interval, step)
+    given = _given(budget, bad, all_of_them)
+    if given is None:
+        return None
+    labels = {MODEL: budget.model, SLO: budget.slo}
+    when = at(story.end, step)
+    checks = []
+    for window in budget.windows:
+        errors = story.sums(bad, window.seconds, story.end)
+        events = story.sums(all_of_them, window.seconds, story.end)
+        per_second = events / exact(window.seconds)
+        checks.append(_near(budget.select(budget.ratio(window)), errors / events, labels, when))
+        checks.append(_near(budget.select(budget.events(window)), per_second, labels, when))
+    shortest = budget.windows[0].seconds
+    seen = range(1, story.end + 1)
+    spent = sum((story.sums(bad, shortest, now) for now in seen), Decimal(0))
+    counted = sum((story.sums(all_of_them, shortest, now) for now in seen), Decimal(0))
+    checks += _summary(budget, spent / counted, labels, when, story, bad)
+    return {
+        "interval": str(scrape),
+        "name": f"event ratios of {budget.slo}",
+        "input_series": given,
+        "promql_expr_test": checks,
+    }
+
+
+def _summary(
+    budget: Budget, whole: Decimal, labels: dict[str, str], when: str, story: _Story, bad: list[Decimal]
+) -> list[dict[str, Any]]:
+    long = budget.pairs[0].long.seconds
+    events = story.total * min(round(long / story.interval.seconds), story.count)
+    burning = story.sums(bad, long, story.end) / events / budget.share
+    checks = [_near(budget.select(BURN_RATE_RECORD), burning, labels, when)]
+    if budget.whole not in budget.windows:
+        left = 1 - whole / budget.share
+        checks.append(_near(budget.select(budget.ratio(budget.whole)), whole, labels, when))
+        checks.append(_near(budget.select(BUDGET_REMAINING_RECORD), left, labels, when))
+    return checks
+
+
+def _given(budget: Budget, bad: list[Decimal], total: list[Decimal]) -> list[dict[str, str]] | None:
+    """The counters behind an SLI, from two pods that each have half of the events."""
+    sli, model = budget.sli, {MODEL: budget.model}
+    good = [whole - part for whole, part in zip(total, bad, strict=True)]
+    if isinstance(sli, RatioSli):
+        series = event_series(sli.ratio)
+        if series is None:
+            return None
+        rest = good if series.bad_in_total else total
+        return [_counter(series.errors, bad), _counter(series.total, rest)]
+    found: list[dict[str, str]] = []
+    for pod in ("1", "2"):
+        labels = {**model, "version": pod, "instance": f"10.0.0.{pod}:9847"}
+        if isinstance(sli, ErrorsSli):
+            found.append(counter(TOTAL, labels, _half(total)))
+            found.append(counter(ERRORS, {**labels, "code": f"50{pod}"}, _half(bad)))
+        elif isinstance(sli, LatencySli):
+            found.append(counter(f"{LATENCY}_count", labels, _half(total)))
+            found.append(counter(f"{LATENCY}_bucket", {**labels, "le": sli.bucket}, _half(good)))
+            # The buckets beside it must not count.
+            found.append(counter(f"{LATENCY}_bucket", {**labels, "le": "+Inf"}, _half(total)))
+    other = {MODEL: "other", "version": "1"}
+    return [*found, counter(TOTAL, other, total), counter(ERRORS, {**other, "code": "500"}, total)]
+
+
+def _counter(series: Series, increments: list[Decimal]) -> dict[str, str]:
+    return counter(series.name, series.labels, increments)
+
+
+def _half(increments: Iterable[Decimal]) -> list[Decimal]:
+    return [increment / 2 for increment in increments]
+
+
+def _evaluations_test(budget: Budget, interval: Duration, step: Duration) -> dict[str, Any]:
+    """A gauge's good and bad evaluations are given as they are recorded, 1 or 0 each."""
+    story = _Story(budget, interval, step)
+    bad = [Decimal(int(value > 0 and now % 4 == 0)) for now, value in enumerate(_stretches(story))]
+    labels = {MODEL: budget.model, SLO: budget.slo}
+    when = at(story.end, step)
+    errors = [Decimal(0), *bad]
+    checks = []
+    for window in budget.windows:
+        counted = _closed(errors, window, interval)
+        if sum(counted):
+            ratio = sum(counted, Decimal(0)) / len(counted)
+            checks.append(_near(budget.select(budget.ratio(window)), ratio, labels, when))
+    samples = " ".join(number(value) for value in errors)
+    given = [
+        {"series": selector(errors_record("bool"), labels), "values": samples},
+        {"series": selector(events_record("bool"), labels), "values": f"1x{len(errors) - 1}"},
+    ]
+    return {
+        "interval": str(interval),
+        "name": f"event ratios of {budget.slo}",
+        "input_series": given,
+        "promql_expr_test": checks,
+    }
+
+
+def _stretches(story: _Story) -> list[Decimal]:
+    return story.bad()
+
+
+def _closed(values: Sequence[Decimal], window: Duration, interval: Duration) -> Sequence[Decimal]:
+    return values[-(math.floor(window.seconds / interval.seconds) + 1) :]

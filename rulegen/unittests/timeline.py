@@ -1,0 +1,86 @@
+"""Series and times as promtool's unit tests write them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from decimal import Decimal
+from itertools import groupby, pairwise
+from typing import Any
+
+from exporter.yamlfile import Duration
+from rulegen.promql import number, selector
+
+# Not there at that evaluation, marked stale as a scrape without it does.
+GONE = None
+Sample = Decimal | None
+
+
+@dataclass(frozen=True)
+class InputSeries:
+    """One series: a sample for each interval from time 0 on."""
+
+    name: str
+    labels: Mapping[str, str]
+    samples: Sequence[Sample]
+
+    def as_data(self) -> dict[str, str]:
+        return {"series": selector(self.name, self.labels), "values": notation(self.samples)}
+
+
+def notation(samples: Sequence[Sample]) -> str:
+    """``0.8x9 _x3``: ten samples of 0.8, then three intervals without."""
+    if ramp := _ramp(samples):
+        return ramp
+    parts: list[str] = []
+    for value, same in groupby(samples):
+        count = sum(1 for _ in same)
+        if value is not None:
+            parts.append(f"{number(value)}x{count - 1}" if count > 1 else number(value))
+        elif not parts:
+            parts.append(f"_x{count}")
+        else:
+            parts += ["stale", f"_x{count - 1}"] if count > 1 else ["stale"]
+    return " ".join(parts)
+
+
+def _ramp(samples: Sequence[Sample]) -> str | None:
+    """``0+60x9`` for ten samples that grow by the same amount each, if they do."""
+    values = [value for value in samples if value is not None]
+    if len(values) != len(samples) or len(values) < 3 or values[0] == values[1]:
+        return None
+    step = values[1] - values[0]
+    if any(after - before != step for before, after in pairwise(values)):
+        return None
+    sign = "+" if step > 0 else "-"
+    return f"{number(values[0])}{sign}{number(abs(step))}x{len(values) - 1}"
+
+
+def counter(name: str, labels: Mapping[str, str], increments: Sequence[Decimal]) -> dict[str, str]:
+    """A counter that starts at 0 and grows by each of ``increments`` in turn."""
+    parts = ["0"]
+    total = Decimal(0)
+    for step, same in groupby(increments):
+        count = sum(1 for _ in same)
+        first = total + step
+        if count == 1:
+            parts.append(number(first))
+        else:
+            parts.append(f"{number(first)}+{number(step)}x{count - 1}")
+        total += step * count
+    return {"series": selector(name, labels), "values": " ".join(parts)}
+
+
+def at(evaluation: int, interval: Duration) -> str:
+    """The time of an evaluation, counted from 0."""
+    return str(Duration.of_seconds(evaluation * interval.seconds)) if evaluation else "0s"
+
+
+def expanded(runs: Iterable[tuple[Sample, int]]) -> list[Sample]:
+    """Runs of the same value, sample by sample."""
+    return [value for value, count in runs for _ in range(count)]
+
+
+def alert_test(evaluation: int, interval: Duration, name: str, expected: Sequence[Any]) -> dict[str, Any]:
+    """What fires under ``name`` at an evaluation."""
+    return {"eval_time": at(evaluation, interval), "alertname": name, "exp_alerts": list(expected)}
