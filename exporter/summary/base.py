@@ -69,10 +69,7 @@ class Summary:
         if type(self) is not type(other):
             return NotImplemented
         rules, constants = self._declarations()
-        return all(
-            np.array_equal(getattr(self, name), getattr(other, name), equal_nan=True)
-            for name in (*constants, *rules)
-        )
+        return all(np.array_equal(getattr(self, name), getattr(other, name)) for name in (*constants, *rules))
 
     __hash__ = None  # type: ignore[assignment]
 
