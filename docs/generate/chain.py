@@ -13,7 +13,7 @@ _DESCRIPTION = (
     "alertmanager.yaml for Alertmanager, a unit test for every alert, and dashboards. "
     "Prometheus sends alerts to Alertmanager, which pages PagerDuty and writes to Slack."
 )
-_WIDTH, _HEIGHT = 1000, 430
+WIDTH, HEIGHT = 1000, 430
 _FONT = "system-ui, -apple-system, 'Segoe UI', Helvetica, Arial, sans-serif"
 
 
@@ -150,9 +150,9 @@ def render(theme: str) -> str:
         "svg",
         {
             "xmlns": "http://www.w3.org/2000/svg",
-            "viewBox": f"0 0 {_WIDTH} {_HEIGHT}",
-            "width": str(_WIDTH),
-            "height": str(_HEIGHT),
+            "viewBox": f"0 0 {WIDTH} {HEIGHT}",
+            "width": str(WIDTH),
+            "height": str(HEIGHT),
             "role": "img",
             "font-family": _FONT,
         },
@@ -194,8 +194,8 @@ def _draw_arrow(svg: ElementTree.Element, palette: Palette, arrow: Arrow) -> Non
 def _draw_legend(svg: ElementTree.Element, palette: Palette) -> None:
     x = 16.0
     for kind, words in KINDS.items():
-        _rectangle(svg, palette, kind, x, _HEIGHT - 22, 14, 14, radius=3)
-        _text(svg, x + 20, _HEIGHT - 11, words, palette.quiet, 12, anchor="start")
+        _rectangle(svg, palette, kind, x, HEIGHT - 22, 14, 14, radius=3)
+        _text(svg, x + 20, HEIGHT - 11, words, palette.quiet, 12, anchor="start")
         x += 52 + 6.4 * len(words)
 
 
