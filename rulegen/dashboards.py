@@ -1,11 +1,172 @@
-"""One Grafana dashboard per model."""
+"""One Grafana dashboard per model: a row for each layer, a panel for each SLO, its thresholds as lines."""
 
 from __future__ import annotations
 
+import hashlib
+from collections.abc import Iterator
 from typing import Any
 
-from rulegen.plan import Plan
+from exporter.catalogue import Metric
+from rulegen.conditions import Limit
+from rulegen.conventions import BUDGET_REMAINING_RECORD, BURN_RATE_RECORD, LAYERS
+from rulegen.output import MARK
+from rulegen.plan import Plan, SloPlan
+
+# Grafana 10's; older JSON is migrated when it is loaded.
+SCHEMA_VERSION = 38
+_WIDTH, _PANEL, _HEIGHT = 24, 12, 8
+_UNITS = {"seconds": "s", "Unix seconds": "dateTimeAsIso", "bytes": "bytes"}
+_SOURCE = {"type": "prometheus", "uid": "${datasource}"}
 
 
 def dashboard(plan: Plan, source: str) -> dict[str, Any]:
-    return {"title": plan.file.model, "description": source}
+    """The dashboard as Grafana imports or provisions it. The data source is chosen in Grafana."""
+    name = plan.file.name
+    return {
+        "uid": f"mlslo-{hashlib.sha256(name.encode()).hexdigest()[:12]}",
+        "title": f"Model {plan.file.model}" + (f" ({name})" if name != plan.file.model else ""),
+        "description": f"{MARK} from {source}; do not edit.",
+        "tags": ["mlslo"],
+        "schemaVersion": SCHEMA_VERSION,
+        "version": 1,
+        "editable": False,
+        "graphTooltip": 1,
+        "refresh": "1m",
+        "time": {"from": "now-24h", "to": "now"},
+        "timezone": "",
+        "annotations": {"list": [_alerts(plan)]},
+        "templating": {
+            "list": [
+                {"name": "datasource", "label": "Data source", "type": "datasource", "query": "prometheus"}
+            ]
+        },
+        "links": _links(plan),
+        "panels": _placed(plan),
+    }
+
+
+def _alerts(plan: Plan) -> dict[str, Any]:
+    """Marks where alerts of the model fired."""
+    return {
+        "name": "Alerts",
+        "datasource": _SOURCE,
+        "enable": True,
+        "iconColor": "red",
+        "expr": f'ALERTS{{model="{_escaped(plan.file.model)}",alertstate="firing"}}',
+        "titleFormat": "{{alertname}}",
+        "textFormat": "{{slo}} {{tier}}",
+    }
+
+
+def _links(plan: Plan) -> list[dict[str, Any]]:
+    runbook = plan.file.file.metadata.annotations.get("runbook_url")
+    if runbook is None:
+        return []
+    return [{"title": "Runbook", "type": "link", "url": runbook, "icon": "doc", "targetBlank": True}]
+
+
+def _placed(plan: Plan) -> list[dict[str, Any]]:
+    """Rows and panels, from left to right and top to bottom."""
+    panels: list[dict[str, Any]] = []
+    y = 0
+    for layer in LAYERS:
+        slos = [slo for slo in plan.slos if slo.slo.layer == layer]
+        if not slos:
+            continue
+        row = {"type": "row", "title": layer.capitalize(), "collapsed": False, "panels": []}
+        panels.append({**row, "gridPos": {"x": 0, "y": y, "w": _WIDTH, "h": 1}})
+        y += 1
+        x = 0
+        for panel in (panel for slo in slos for panel in _panels(slo)):
+            panels.append({**panel, "gridPos": {"x": x, "y": y, "w": _PANEL, "h": _HEIGHT}})
+            x += _PANEL
+            if x == _WIDTH:
+                x, y = 0, y + _HEIGHT
+        y += _HEIGHT if x else 0
+    return [{"id": number, **panel} for number, panel in enumerate(panels, 1)]
+
+
+def _panels(slo: SloPlan) -> Iterator[dict[str, Any]]:
+    if slo.series is not None:
+        yield _gauge_panel(slo)
+    if slo.budget is not None:
+        budget = slo.budget
+        title = f"{budget.slo}: error budget left of {budget.time_window}"
+        target = _target(budget.select(BUDGET_REMAINING_RECORD), "left")
+        yield _timeseries(title, [target], "percentunit", [(0.0, "below")])
+        factors = [(float(pair.factor), "above") for pair in budget.pairs]
+        burn = _target(budget.select(BURN_RATE_RECORD), f"over {budget.pairs[0].long}")
+        yield _timeseries(f"{budget.slo}: burn rate", [burn], "none", factors)
+
+
+def _gauge_panel(slo: SloPlan) -> dict[str, Any]:
+    series = slo.series
+    assert series is not None
+    legend = " ".join(f"{{{{{label}}}}}" for label in (*series.entities, *_versions(series.varying)))
+    targets = [_target(series.expression, legend or series.metric.name)]
+    for name in dict.fromkeys(h.record.name for alert in slo.gauge_alerts for h in alert.kind.histories()):
+        targets.append(_target(series.select(name), f"{name.rsplit(':', 1)[1]} {legend}".strip()))
+    for name in dict.fromkeys(r.name for alert in slo.gauge_alerts for r in alert.kind.references()):
+        targets.append(_target(series.select(name), f"reference {legend}".strip()))
+    kinds = [leg for alert in slo.gauge_alerts for leg in alert.kind.legs()]
+    limits = [
+        (float(leg.limit), "above" if leg.kind in ("above", "atLeast") else "below")
+        for leg in kinds
+        if isinstance(leg, Limit)
+    ]
+    where = ", ".join(f"{label} {value}" for label, value in series.fixed.items() if label != "model")
+    title = f"{series.slo}: {series.metric.name}" + (f" ({where})" if where else "")
+    panel = _timeseries(title, targets, _unit(series.metric), limits)
+    return {**panel, "description": series.metric.help}
+
+
+def _unit(metric: Metric) -> str:
+    # An AUC of 0.7 is not 70 % of anything.
+    return "percentunit" if metric.name.endswith("_ratio") else _UNITS.get(metric.unit, "none")
+
+
+def _versions(labels: tuple[str, ...]) -> tuple[str, ...]:
+    return tuple(label for label in labels if label == "version")
+
+
+def _target(expression: str, legend: str) -> dict[str, Any]:
+    return {"datasource": _SOURCE, "expr": expression, "legendFormat": legend}
+
+
+def _timeseries(
+    title: str, targets: list[dict[str, Any]], unit: str, limits: list[tuple[float, str]]
+) -> dict[str, Any]:
+    named = [{**target, "refId": chr(ord("A") + index)} for index, target in enumerate(targets)]
+    return {
+        "type": "timeseries",
+        "title": title,
+        "datasource": _SOURCE,
+        "targets": named,
+        "fieldConfig": {
+            "defaults": {
+                "unit": unit,
+                "custom": {"lineWidth": 1, "showPoints": "never", "thresholdsStyle": {"mode": "dashed"}},
+                "thresholds": {"mode": "absolute", "steps": _steps(limits)},
+            },
+            "overrides": [],
+        },
+        "options": {
+            "legend": {"displayMode": "list", "placement": "bottom", "showLegend": True},
+            "tooltip": {"mode": "multi", "sort": "desc"},
+        },
+    }
+
+
+def _steps(limits: list[tuple[float, str]]) -> list[dict[str, Any]]:
+    """Colours from each limit upwards. Grafana's first step has no value: it reaches down to -inf."""
+    above = {value for value, side in limits if side == "above"}
+    below = {value for value, side in limits if side == "below"}
+    steps: list[dict[str, Any]] = [{"color": "red" if below else "green", "value": None}]
+    for value in sorted(above | below):
+        bad = value in above or any(limit > value for limit in below)
+        steps.append({"color": "red" if bad else "green", "value": value})
+    return steps
+
+
+def _escaped(text: str) -> str:
+    return text.replace("\\", "\\\\").replace('"', '\\"')

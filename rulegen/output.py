@@ -122,7 +122,7 @@ def _generated(directory: Path) -> Iterator[str]:
     ):
         for path in directory.glob(pattern):
             text = _on_disk(path) or ""
-            if MARK in text[:300]:
+            if MARK in text[:1000]:
                 yield path.relative_to(directory).as_posix()
 
 

@@ -95,7 +95,7 @@ def _is_spec(file: Path) -> bool:
         text = file.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError):
         return False
-    return "mlslo/" in text and MARK not in text[:300]
+    return "mlslo/" in text and MARK not in text[:1000]
 
 
 def _kind(document: Document) -> str:

@@ -8,7 +8,7 @@ from exporter.yamlfile import Duration
 from rulegen.plan import Plan
 from rulegen.routing import Routing
 from rulegen.rules import AlertRule
-from rulegen.unittests import budgets, companions, gauges, records
+from rulegen.unittests import budgets, companions, gauges, good, records
 from rulegen.unittests.timeline import alert_test
 
 __all__ = ["of_plan", "of_watchdog"]
@@ -31,6 +31,8 @@ def of_plan(
         for speed, rule in slo.burn_alerts.items():
             assert slo.budget is not None
             found += budgets.tests(slo.budget, speed, rule, interval)
+        if slo.budget is not None:
+            found += good.tests(slo.budget, interval)
         if slo.companion is not None:
             found += companions.of_slo(plan, slo, interval)
     if plan.monitor is not None and plan.file.spec.noData is not None:
