@@ -151,7 +151,10 @@ class InhibitTarget(StrictModel):
     """Alerts that are silenced."""
 
     layers: LayerNames = Field(default_factory=list, description="Alerts of these layers.")
-    tiers: TierNames = Field(default_factory=list, description="Alerts of these tiers.")
+    tiers: TierNames = Field(
+        default_factory=list,
+        description="Alerts of these tiers; without it all that are less urgent than the source.",
+    )
 
     @model_validator(mode="after")
     def _names_something(self) -> Self:
@@ -171,17 +174,14 @@ class Inhibit(StrictModel):
     def _is_disjoint(self) -> Self:
         layer, tier = self.source.layer, self.source.tier
         layers, tiers = self.target.layers, self.target.tiers
-        apart = (layer is not None and layers and layer not in layers) or (
-            tier is not None and tiers and tier not in tiers
-        )
-        if not apart:
+        among_layers = layer is None or not layers or layer in layers
+        # Without target tiers an alert silences only less urgent ones.
+        among_tiers = bool(tiers) and (tier is None or tier in tiers)
+        if among_layers and among_tiers:
             shared = " and ".join(
                 part for part in (layer and f"layer {layer}", tier and f"tier {tier}") if part
             )
-            raise ValueError(
-                f"the source ({shared}) is among its own targets; name target layers without "
-                f"'{layer or '…'}' or target tiers without '{tier or '…'}'"
-            )
+            raise ValueError(f"the source ({shared}) is among its own targets; leave its tier or layer out")
         return self
 
 

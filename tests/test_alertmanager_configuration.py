@@ -186,6 +186,22 @@ def test_a_tier_with_no_lower_tier_in_its_slo_silences_nothing(tmp_path: Path) -
     assert "inhibit_rules" not in built(document, tmp_path)
 
 
+def test_nothing_silences_an_alert_as_urgent_as_itself_unless_told_so(tmp_path: Path) -> None:
+    rules = yaml.safe_load(golden())["inhibit_rules"]
+    assert rules
+    for rule in rules:
+        assert 'tier="P1"' not in rule["target_matchers"]
+        assert not any("P1" in matcher for matcher in rule["target_matchers"])
+    document = contract()
+    document["spec"]["inhibit"][0]["target"]["tiers"] = ["P1", "P2"]
+    targets = [rule["target_matchers"] for rule in built(document, tmp_path)["inhibit_rules"]]
+    assert ['layer=~"data|prediction|outcome"', 'tier=~"P1|P2"', 'model!=""'] in targets
+    document["spec"]["inhibit"][0].update(source={"tier": "P3"}, target={"layers": ["data"]})
+    assert not any(
+        'layer="data"' in rule["target_matchers"] for rule in built(document, tmp_path)["inhibit_rules"]
+    )
+
+
 def test_models_are_told_apart_where_they_need_not_be_equal(tmp_path: Path) -> None:
     document = contract()
     document["spec"]["inhibit"][0]["equal"] = ["team"]

@@ -251,6 +251,27 @@ def test_a_service_outage_silences_what_follows_from_it_on_the_same_model(
     assert "ConceptDrift of" in message.payload["attachments"][0]["text"]
 
 
+def test_a_page_that_ends_during_an_outage_is_resolved_and_the_next_one_wakes_again(
+    server: Alertmanager, standins: Standins, model: str
+) -> None:
+    """Were it silenced, Alertmanager would tell neither its end nor its return."""
+    server.fire(alert(COLLAPSE, model))
+    standins.wait_for(firing(PAGERDUTY, model), PATIENCE)
+    server.fire(alert(NO_PREDICTIONS, model))
+    standins.wait_for(
+        lambda delivery: firing(PAGERDUTY, model)(delivery) and "NoPredictions" in headline(delivery),
+        PATIENCE,
+    )
+    server.resolve(alert(COLLAPSE, model))
+    first = standins.wait_for(resolved(PAGERDUTY, model), PATIENCE)
+    assert "ModelCollapse" in headline(first)
+    server.fire(alert(COLLAPSE, model))
+    again = standins.wait_for(
+        lambda delivery: firing(PAGERDUTY, model)(delivery) and delivery.time > first.time, PATIENCE
+    )
+    assert again.effect == "triggered"
+
+
 def test_the_same_slos_p1_silences_its_p2_and_no_other_slos(
     server: Alertmanager, standins: Standins, model: str
 ) -> None:

@@ -19,21 +19,25 @@ def inhibit_rules(spec: Spec, alerts: Sequence[AlertIdentity]) -> list[dict[str,
     """
     rules: list[dict[str, Any]] = []
     for inhibit in spec.inhibit:
-        rules.extend(_rules_of(inhibit, alerts))
+        rules.extend(_rules_of(spec, inhibit, alerts))
     if spec.suppressLowerTiers:
         rules.extend(_lower_tiers(spec, alerts))
     return [rule for index, rule in enumerate(rules) if rule not in rules[:index]]
 
 
-def _rules_of(inhibit: Inhibit, alerts: Sequence[AlertIdentity]) -> Iterator[dict[str, Any]]:
+def _rules_of(spec: Spec, inhibit: Inhibit, alerts: Sequence[AlertIdentity]) -> Iterator[dict[str, Any]]:
+    """Unless told so, nothing silences an alert as urgent as itself.
+
+    An alert that ends while it is silenced never says so. Its page would stay open, and Alertmanager, which
+    takes it for told, would not page again when it returns.
+    """
     layer, tier = inhibit.source.layer, inhibit.source.tier
-    target = []
-    if inhibit.target.layers:
-        target.append(one_of(LAYER, inhibit.target.layers))
-    if inhibit.target.tiers:
-        target.append(one_of(TIER, inhibit.target.tiers))
+    layers = [one_of(LAYER, inhibit.target.layers)] if inhibit.target.layers else []
     for alert in _sorted(alerts):
-        if layer in (None, alert.labels.get(LAYER)) and tier in (None, alert.labels.get(TIER)):
+        tiers = inhibit.target.tiers or _less_urgent(spec, alert)
+        matches = layer in (None, alert.labels.get(LAYER)) and tier in (None, alert.labels.get(TIER))
+        if matches and tiers:
+            target = [*layers, one_of(TIER, tiers)]
             source = _source(alert, inhibit.equal)
             if layer is not None:
                 source.append(equals(LAYER, layer))
@@ -44,14 +48,18 @@ def _rules_of(inhibit: Inhibit, alerts: Sequence[AlertIdentity]) -> Iterator[dic
 
 def _lower_tiers(spec: Spec, alerts: Sequence[AlertIdentity]) -> Iterator[dict[str, Any]]:
     """The same SLO's more urgent tier silences its less urgent ones, where it has any."""
-    tiers = spec.tier_names
     present = {(alert.labels[MODEL], alert.labels[SLO], alert.labels.get(TIER)) for alert in _sorted(alerts)}
     for alert in _sorted(alerts):
-        tier = alert.labels.get(TIER)
-        lower = tiers[tiers.index(tier) + 1 :] if tier in tiers else []
-        if tier and any((alert.labels[MODEL], alert.labels[SLO], other) in present for other in lower):
-            target = [one_of(TIER, lower)]
-            yield _rule([*_source(alert, [MODEL, SLO]), equals(TIER, tier)], target, [MODEL, SLO])
+        lower = _less_urgent(spec, alert)
+        if any((alert.labels[MODEL], alert.labels[SLO], tier) in present for tier in lower):
+            source = [*_source(alert, [MODEL, SLO]), equals(TIER, alert.labels[TIER])]
+            yield _rule(source, [one_of(TIER, lower)], [MODEL, SLO])
+
+
+def _less_urgent(spec: Spec, alert: AlertIdentity) -> list[str]:
+    """The tiers below the alert's own; none for an alert of no tier."""
+    tier = alert.labels.get(TIER)
+    return [name for name in spec.tier_names if tier is not None and name > tier]
 
 
 def _source(alert: AlertIdentity, equal: Sequence[str]) -> list[str]:
