@@ -21,11 +21,11 @@ class Phase:
 
 
 PHASES = (
-    Phase("healthy", 0, 20, "1.0.0", "the model answers as it did when it was accepted"),
-    Phase("drifting", 20, 60, "1.0.0", "the laboratory starts to report mmol/L where it reported mg/dL"),
-    Phase("collapsed", 60, 80, "1.1.0", "a hurried release answers every request with the same score"),
-    Phase("failing", 80, 100, "1.1.0", "the release now fails every second request, and is slow"),
-    Phase("repaired", 100, 150, "1.1.1", "a release that converts the units; everything is well again"),
+    Phase("healthy", 0, 15, "1.0.0", "the model answers as it did when it was accepted"),
+    Phase("drifting", 15, 45, "1.0.0", "the laboratory starts to report mmol/L where it reported mg/dL"),
+    Phase("collapsed", 45, 70, "1.1.0", "a hurried release gives every patient the same score"),
+    Phase("failing", 70, 90, "1.1.0", "now the release also fails every second request, and is slow"),
+    Phase("repaired", 90, 130, "1.1.1", "a release that converts the units: all is well again"),
 )
 
 END_MINUTES = PHASES[-1].end

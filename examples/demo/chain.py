@@ -7,7 +7,7 @@ from pathlib import Path
 
 from examples.demo import compress
 from examples.demo.player import Player
-from examples.demo.processes import Children, free_ports
+from examples.demo.processes import Children, free_ports, get_json
 from examples.standins import Standins
 from exporter.yamlfile import Duration
 
@@ -16,8 +16,11 @@ PAGES = Path(__file__).resolve().parent / "pages"
 TOOLS = Path(__file__).resolve().parent.parent.parent / ".tools" / "bin"
 """Where `scripts/tools` puts Prometheus and Alertmanager."""
 
-START_UP = 6.0
-"""Seconds between the first record and the story's start: what the programs need to get ready."""
+START_UP = 9.0
+"""Seconds between the first record and the story's start: what the programs need to get ready.
+
+Prometheus alone takes five before it knows whom to scrape and whom to tell.
+"""
 
 
 class Chain:
@@ -47,6 +50,12 @@ class Chain:
             ("prometheus", self.prometheus),
         ):
             self._children.wait_ready(name, f"{url}/-/ready")
+        self._children.wait_until("prometheus", self._is_scraping)
+
+    def _is_scraping(self) -> bool:
+        """Whether Prometheus has seen the exporter and found Alertmanager."""
+        up = get_json(f"{self.prometheus}/api/v1/query?query=ml_exporter_build_info")["data"]["result"]
+        return bool(up and get_json(f"{self.prometheus}/api/v1/alertmanagers")["data"]["activeAlertmanagers"])
 
     def stop(self) -> None:
         """Write no more records; the programs are the children's to end."""
@@ -63,9 +72,12 @@ class Chain:
         }
         routing = compress.routing(EXAMPLE / "routing.yaml", factor, urls, secrets)
         self._interval = Duration(routing["spec"]["evaluationInterval"])
+        self._resend = Duration.of_seconds(max(60 / factor, 2 * self._interval.seconds))
         compress.write(routing, self._folder / "routing.yaml")
         compress.write(compress.slo(EXAMPLE / "slo.yaml", factor), self._folder / "slo.yaml")
-        compress.write(compress.monitor(EXAMPLE / "monitor.yaml", factor), self._folder / "monitor.yaml")
+        monitor = compress.monitor(EXAMPLE / "monitor.yaml", factor)
+        self.window: str = monitor["spec"]["windows"][0]
+        compress.write(monitor, self._folder / "monitor.yaml")
 
     def _generate(self) -> None:
         """The reference and the rules, from the programs that a user runs."""
@@ -126,6 +138,7 @@ class Chain:
             f"--storage.tsdb.path={self._folder / 'prometheus'}",
             f"--web.listen-address={_address(self.prometheus)}",
             f"--web.external-url={self.prometheus}",
+            f"--rules.alert.resend-delay={self._resend}",
         ]
         self._children.start("prometheus", command)
 

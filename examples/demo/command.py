@@ -15,10 +15,18 @@ from examples.demo.showing import Deliveries, Showing
 from examples.standins import Standins
 from examples.story import END_MINUTES
 
-DEFAULT_SECONDS = 150
-SHORTEST, LONGEST = 60, 9000
+DEFAULT_FACTOR = 60
+SHORTEST, LONGEST = 60, 3600
 _CLOSING = 2.0
+_FACTORS = (3, 4, 5, 6, 10, 12, 15, 20, 25, 30, 36, 40, 45, 50, 60, 75, 90, 100, 120, 150, 180)
+"""Those that make half an hour a round number of seconds, which the messages then name."""
 _INTERRUPTED = 130
+
+
+def factor_for(seconds: float) -> int:
+    """How many times as fast the story must go to fit into `seconds`, the start of the programs included."""
+    needed = END_MINUTES * 60 / (seconds - START_UP - _CLOSING)
+    return next(factor for factor in _FACTORS if factor >= needed)
 
 
 def run(seconds: float | None, folder: Path) -> int:
@@ -26,11 +34,11 @@ def run(seconds: float | None, folder: Path) -> int:
 
     Returns the exit code: 0 where it came out as told. Raises ChildError and KeyboardInterrupt.
     """
-    length = DEFAULT_SECONDS if seconds is None else seconds - START_UP - _CLOSING
-    factor = END_MINUTES * 60 / length
+    factor = DEFAULT_FACTOR if seconds is None else factor_for(seconds)
     arrived: Deliveries = queue.SimpleQueue()
     with Standins(on_delivery=arrived.put) as standins, Children(folder / "output") as children:
         chain = Chain(folder, factor, children, standins)
+        print("Starting exporter, Prometheus and Alertmanager ...", flush=True)
         try:
             chain.start()
             showing = Showing(chain, standins, arrived, factor)
@@ -59,7 +67,7 @@ def main() -> int:
         type=float,
         metavar="N",
         help=f"fit the story into N seconds ({SHORTEST} or more) after the set-up, and end; without it the story "
-        f"takes {DEFAULT_SECONDS} seconds, and everything stays up until Ctrl-C",
+        f"takes {END_MINUTES * 60 / DEFAULT_FACTOR:.0f} seconds, and everything stays up until Ctrl-C",
     )
     parser.add_argument("--keep", action="store_true", help="keep the folder with specs, rules and logs")
     arguments = parser.parse_args()

@@ -10,6 +10,7 @@ from typing import Any
 
 import yaml
 
+from examples.story import HISTORY_MINUTES
 from exporter.yamlfile import Duration
 from rulegen.burnrate import THIRTY_DAYS
 
@@ -59,7 +60,10 @@ def monitor(path: Path, factor: float) -> Data:
 
 
 def slo(path: Path, factor: float) -> Data:
-    """The ModelSLO file at `path`, in fast motion: its error budgets too burn over compressed windows."""
+    """The ModelSLO file at `path`, in fast motion: its error budgets too burn over compressed windows.
+
+    Prometheus knows nothing before the story, so only windows as short as the recorded past are used.
+    """
     data = _read(path)
     for promise in data["spec"]["slos"]:
         if "objective" in promise:
@@ -72,6 +76,7 @@ def _workbook_windows() -> list[Data]:
     return [
         {"factor": float(pair.factor), "short": pair.short, "long": pair.long, "burn": pair.speed}
         for pair in THIRTY_DAYS
+        if pair.long.seconds <= HISTORY_MINUTES * 60
     ]
 
 

@@ -8,7 +8,7 @@ import socket
 import subprocess
 import time
 import urllib.request
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, Self
 
@@ -85,12 +85,22 @@ class Children:
 
     def wait_ready(self, name: str, url: str) -> None:
         """Until `url` answers 200. Raises ChildError where it doesn't within a minute."""
+
+        def answers() -> bool:
+            with _DIRECT.open(url, timeout=2):
+                return True
+
+        self.wait_until(name, answers)
+
+    def wait_until(self, name: str, ready: Callable[[], bool]) -> None:
+        """Until `ready` is true of the program; an OSError is a no. Raises ChildError after a minute."""
         deadline = time.monotonic() + _READY_WITHIN
         while time.monotonic() < deadline:
             self.check()
-            with contextlib.suppress(OSError), _DIRECT.open(url, timeout=2):
-                return
-            time.sleep(0.05)
+            with contextlib.suppress(OSError):
+                if ready():
+                    return
+            time.sleep(0.1)
         raise ChildError(f"{name} is not ready after {_READY_WITHIN:.0f} s:\n{self._tail(name)}")
 
     def check(self) -> None:

@@ -1,10 +1,12 @@
 """One showing of the story: what is printed as it happens, and what was seen."""
 
+import contextlib
 import queue
 import time
 from datetime import timedelta
 
 from examples.demo.chain import Chain
+from examples.demo.measured import measured
 from examples.demo.processes import ChildError, Children
 from examples.demo.terminal import Terminal
 from examples.demo.verdict import promises
@@ -27,6 +29,7 @@ class Showing:
         self._starts = {phase.name: self._moment(phase.start) for phase in PHASES}
         self._coming: list[Phase] = list(PHASES)
         self._seen: list[Alert] = []
+        self._phase: Phase | None = None
         self._heartbeat_shown = False
 
     def introduce(self) -> None:
@@ -50,6 +53,8 @@ class Showing:
         while (now := time.time()) < until:
             while self._coming and now >= self._moment(self._coming[0].start):
                 phase = self._coming.pop(0)
+                self._show_measured()
+                self._phase = phase
                 self._terminal.phase(self._clock(self._moment(phase.start)), phase)
             self._show_changes()
             self._show_deliveries()
@@ -57,6 +62,7 @@ class Showing:
             if self._chain.player.error is not None:
                 raise ChildError(f"the log cannot be written: {self._chain.player.error}")
             time.sleep(_POLL)
+        self._show_measured()
 
     @property
     def end(self) -> float:
@@ -95,6 +101,13 @@ class Showing:
         for alert in changes:
             self._seen.append(alert)
             self._terminal.alert(self._clock(time.time()), alert)
+
+    def _show_measured(self) -> None:
+        """The gauges at the end of a chapter."""
+        if self._phase is not None:
+            with contextlib.suppress(OSError, ValueError):
+                text = measured(self._chain.prometheus, self._phase.version, self._chain.window)
+                self._terminal.paragraph(f"measured: {text}", "dim", " " * 7)
 
     def _show_deliveries(self) -> None:
         while not self._arrived.empty():

@@ -5,8 +5,9 @@ import shutil
 import sys
 import textwrap
 
+from examples.demo.messages import message
 from examples.demo.watch import Alert
-from examples.standins import PAGERDUTY, SLACK, Delivery, headline, render
+from examples.standins import PAGERDUTY, SLACK, Delivery, headline
 from examples.story import Phase
 
 _COLOURS = {
@@ -55,41 +56,46 @@ class Terminal:
 
     def alert(self, clock: str, alert: Alert) -> None:
         """An alert has another state."""
-        state = alert.state.ljust(10)
-        text = f"{alert.tier:3} {alert.name}"
+        state = f"{alert.state:10}"
+        name = " ".join(part for part in (alert.tier, alert.slo, alert.name) if part)
         if alert.state == "inhibited":
-            detail = f"by {', '.join(alert.by)}"
+            detail = f": held back by {', '.join(alert.by)}"
         elif alert.state == "cleared":
-            detail = "before it was due"
-        elif len(alert.summaries) > 1:
-            detail = f"{alert.summaries[0]} (and {len(alert.summaries) - 1} more)"
+            detail = ": before it was due"
+        elif alert.again:
+            detail = ": no longer held back"
         else:
-            detail = "".join(alert.summaries)
-        rest = f"{text} · {detail}" if detail else text
-        space = self.width - len(_INDENT) - len(state)
-        if len(rest) > space:
-            rest = rest[: space - 1] + "…"
-        print(f"{clock:>5}  {self._paint(state, _STATES[alert.state])}{rest}", flush=True)
+            detail = "".join(f": {summary}" for summary in alert.summaries[:1])
+        more = f" (and {len(alert.summaries) - 1} more)" if len(alert.summaries) > 1 else ""
+        text = self._cut(name + detail, len(_INDENT) + len(state) + len(more)) + more
+        print(f"{clock:>5}  {self._paint(state, _STATES[alert.state])}{text}", flush=True)
 
     def delivery(self, delivery: Delivery) -> None:
         """A message or a page, as the person sees it."""
-        colour = "green" if _is_over(delivery) else _BOXES.get(delivery.kind, "dim")
-        for line in render(delivery).splitlines():
-            head, _, text = line.partition(" ")
-            for part in textwrap.wrap(text, self.width - len(_INDENT) - 2) or [""]:
-                print(f"{_INDENT}{self._paint(head, colour)} {part}".rstrip(), flush=True)
-                head = "│" if head == "│" else " "
+        seen = message(delivery)
+        colour = "green" if seen.good else _BOXES[delivery.kind]
+        bar = _INDENT + self._paint("│", colour) + " "
+        print(_INDENT + self._paint(f"┌─ {seen.where}", colour))
+        for part in self._wrap(seen.title):
+            print(bar + self._paint(part, "bold"))
+        for line in seen.lines:
+            for part in self._wrap(line):
+                print(f"{bar}{part}".rstrip())
+        print(_INDENT + self._paint("└─", colour), flush=True)
+
+    def _wrap(self, text: str) -> list[str]:
+        return textwrap.wrap(text, self.width - len(_INDENT) - 2, break_on_hyphens=False) or [""]
+
+    def _cut(self, text: str, taken: int) -> str:
+        space = self.width - taken
+        return text if len(text) <= space else text[: space - 1] + "…"
 
     def sent(self, clock: str, delivery: Delivery) -> None:
         """One line about a delivery, in the closing summary."""
-        where = f"Slack {delivery.payload.get('channel', '')}" if delivery.kind == SLACK else "PagerDuty"
-        text = headline(delivery)
-        if delivery.kind == PAGERDUTY:
-            text = f"{delivery.effect}: {text}"
-        space = self.width - 7 - 18
-        if len(text) > space:
-            text = text[: space - 1] + "…"
-        self.line(f"{clock:>5}  {where:17} {text}", "green" if _is_over(delivery) else "")
+        where = message(delivery).where.split(":")[0]
+        did = {"triggered": "page: ", "updated": "update: "}.get(delivery.effect, "")
+        text = f"{clock:>5}  {where:17} {did}{headline(delivery)}"
+        self.line(self._cut(text, 0), "green" if message(delivery).good else "")
 
     def verdict(self, fine: bool, text: str) -> None:
         """Whether one thing came out as told."""
@@ -98,9 +104,3 @@ class Terminal:
 
     def _paint(self, text: str, colour: str) -> str:
         return f"\033[{_COLOURS[colour]}m{text}\033[0m" if self._coloured and colour and text else text
-
-
-def _is_over(delivery: Delivery) -> bool:
-    if delivery.kind == PAGERDUTY:
-        return delivery.effect == "resolved"
-    return any(attachment.get("color") == "good" for attachment in delivery.payload.get("attachments") or [])
