@@ -18,9 +18,10 @@ Key = tuple[str, str]
 
 @dataclass(frozen=True)
 class Alert:
-    """All series of one alert of one SLO; of the no-data companions, those of all SLOs. `state` is pending, firing, inhibited, resolved or cleared.
+    """All series of one alert of one SLO; of the no-data companions, those of all SLOs.
 
-    `cleared` was pending and never fired. `by` names the alerts that inhibit it; `again`: none does any more.
+    `state` is pending, firing, inhibited, resolved or cleared, which was pending and never fired.
+    `by` names the alerts that inhibit it; `again`: one did until now.
     """
 
     name: str
