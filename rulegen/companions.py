@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from rulegen.alerts import annotation_texts, static_labels
 from rulegen.conventions import MODEL, MONITOR_ABSENT, MONITOR_SLO, MONITOR_STALE, NO_DATA
-from rulegen.promql import number, quote, selector
+from rulegen.promql import number, selector
 from rulegen.routing import Routing
 from rulegen.rules import AlertRule
 from rulegen.spec import ModelSlo, NoData, Slo
@@ -50,7 +50,10 @@ def slo_companion(
     summary = Text.of(f"{file.model} {slo.name}: {what} has not been measured for {no_data.after}")
     said = "While it is missing, no alert of this SLO can fire."
     if gauge is not None:
-        query = f"sum by (reason) ({WITHHELD}{{{MODEL}={quote(file.model)},gauge={quote(gauge)}}}) > 0"
+        chosen = slo.sli.gauge.window if slo.sli.gauge else None
+        window = {"window": str(chosen)} if chosen else {}
+        withheld = selector(WITHHELD, {MODEL: file.model, **window, "gauge": gauge})
+        query = f"sum by (reason) ({withheld}) > 0"
         reasons = Members(query, ("reason",), (), otherwise=" none")
         said += " The monitor itself works. Reasons it gives for withholding the gauge:"
         description = Text.of(said, reasons, ".")

@@ -141,12 +141,8 @@ class Condition(Threshold):
     changeFrom: ChangeFrom | None = Field(None, description="A change from the value some time ago.")
     dropFrom: DropFrom | None = Field(None, description="A drop below its own mean.")
     aboveReference: AboveReference | None = Field(None, description="A multiple of the reference.")
-    all: Annotated[list[Condition], Field(min_length=2)] | None = Field(
-        None, description="Every one of several conditions."
-    )
-    any: Annotated[list[Condition], Field(min_length=2)] | None = Field(
-        None, description="At least one of several conditions."
-    )
+    all: list[Condition] | None = Field(None, min_length=2, description="Every one of several conditions.")
+    any: list[Condition] | None = Field(None, min_length=2, description="At least one of several conditions.")
 
     @model_validator(mode="after")
     def _is_one(self) -> Condition:
@@ -224,8 +220,8 @@ class Alerting(StrictModel):
         description="Fewer events than this in the long window raise nothing; "
         "by default so many that one error alone cannot.",
     )
-    windows: Annotated[list[BurnWindows], Field(min_length=1, max_length=12)] | None = Field(
-        None, description="Instead of the SRE workbook's."
+    windows: list[BurnWindows] | None = Field(
+        None, min_length=1, max_length=12, description="Instead of the SRE workbook's."
     )
 
 

@@ -1,0 +1,132 @@
+"""What a mistake in a ModelSLO file is answered with: one line, its place, what was expected."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from click.testing import CliRunner
+
+from rulegen.cli import main
+
+CONTRACT = Path(__file__).parent / "contract"
+
+MISTAKES = yaml.safe_load(Path(__file__).with_suffix(".yaml").read_text())
+
+
+def said(tmp_path: Path, old: str, new: str, *others: Path) -> tuple[int, list[str]]:
+    text = (CONTRACT / "fraud.slo.yaml").read_text()
+    assert old in text, "the contract has changed"
+    path = tmp_path / "fraud.slo.yaml"
+    path.write_text(text.replace(old, new, 1))
+    out = tmp_path / "out"
+    files = [str(path) for path in (path, *others)]
+    result = CliRunner().invoke(main, ["generate", *files, "--out", str(out)])
+    assert result.stdout == ""
+    assert not out.exists(), "nothing is half-written"
+    prefix = f"{path}:"
+    return result.exit_code, [line.removeprefix(prefix) for line in result.stderr.splitlines()]
+
+
+@pytest.mark.parametrize("mistake", MISTAKES, ids=lambda mistake: mistake["said"][:40])
+def test_a_mistake_is_named_with_its_place(tmp_path: Path, mistake: dict[str, Any]) -> None:
+    others = [CONTRACT / "routing.yaml", CONTRACT / "fraud.monitor.yaml"]
+    code, lines = said(tmp_path, mistake["replace"], mistake["by"], *others)
+    line = mistake["line"]
+    text = (tmp_path / "fraud.slo.yaml").read_text().splitlines()[line - 1]
+    assert (code, lines) == (2, [f"{line}:{text.index(mistake['at']) + 1}: {mistake['said']}"])
+
+
+def test_every_mistake_of_a_file_is_said_at_once(tmp_path: Path) -> None:
+    text = (CONTRACT / "fraud.slo.yaml").read_text()
+    for old, new in (
+        ("ml_feature_psi,", "ml_feature_spi,"),
+        ("tier: P1, when: {atMost", "tier: P8, when: {atMost"),
+    ):
+        text = text.replace(old, new)
+    path = tmp_path / "fraud.slo.yaml"
+    path.write_text(text)
+    result = CliRunner().invoke(
+        main, ["check", str(path), str(CONTRACT / "routing.yaml"), "--out", str(tmp_path)]
+    )
+    assert result.exit_code == 2
+    assert [line.split(":")[1:3] for line in result.stderr.splitlines()] == [["36", "39"], ["40", "29"]]
+
+
+def test_the_same_name_twice(tmp_path: Path) -> None:
+    first, second = tmp_path / "first.yaml", tmp_path / "second.yaml"
+    for path in (first, second):
+        path.write_text((CONTRACT / "fraud.slo.yaml").read_text())
+    arguments = [
+        "generate",
+        str(first),
+        str(second),
+        str(CONTRACT / "routing.yaml"),
+        "--out",
+        str(tmp_path / "out"),
+    ]
+    result = CliRunner().invoke(main, arguments)
+    assert result.exit_code == 2
+    lines = result.stderr.splitlines()
+    assert lines[0] == (
+        f"{second}:5:9: 'fraud' is the name of {first} too, expected one ModelSLO file of a name"
+    )
+    assert lines[1] == f"{second}:12:13: the SLO 'availability' of model 'fraud' is in {first} too"
+
+
+@pytest.mark.parametrize(
+    ("files", "message"),
+    [
+        (["routing.yaml"], "SPEC: expected a file of kind ModelSLO, got none"),
+        (["fraud.slo.yaml"], "SPEC: expected a file of kind AlertRouting (tiers, receivers), got none"),
+    ],
+)
+def test_a_kind_that_is_missing(tmp_path: Path, files: list[str], message: str) -> None:
+    paths = [str(CONTRACT / name) for name in files]
+    result = CliRunner().invoke(main, ["generate", *paths, "--out", str(tmp_path)])
+    assert (result.exit_code, result.stderr) == (2, f"{message}\n")
+
+
+def test_two_routings(tmp_path: Path) -> None:
+    other = tmp_path / "other.yaml"
+    other.write_text((CONTRACT / "routing.yaml").read_text())
+    arguments = ["generate", str(CONTRACT), str(other), "--out", str(tmp_path / "out")]
+    result = CliRunner().invoke(main, arguments)
+    assert (result.exit_code, result.stderr) == (
+        2,
+        f"{other}:3:7: a second AlertRouting: {CONTRACT / 'routing.yaml'} is one, expected exactly one\n",
+    )
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        (
+            "kind: ModelSLOs\n",
+            "1:7: expected one of ModelSLO, AlertRouting, ModelMonitor, got 'ModelSLOs'; did you mean 'ModelSLO'?",
+        ),
+        (
+            "apiVersion: mlslo/v1\n",
+            "1:1: missing key 'kind', expected one of ModelSLO, AlertRouting, ModelMonitor",
+        ),
+        ("- 1\n", "1:1: expected a mapping with apiVersion and kind"),
+        ("kind: [a]\n", "1:7: expected one of ModelSLO, AlertRouting, ModelMonitor, got '['a']'"),
+        ("a: 1\na: 2\n", "2:1: duplicate key 'a', first given at line 1"),
+    ],
+)
+def test_a_file_of_no_known_kind(tmp_path: Path, text: str, message: str) -> None:
+    path = tmp_path / "what.yaml"
+    path.write_text(text)
+    result = CliRunner().invoke(main, ["generate", str(path), "--out", str(tmp_path)])
+    assert (result.exit_code, result.stderr) == (2, f"{path}:{message}\n")
+
+
+def test_a_file_or_folder_without_specs(tmp_path: Path) -> None:
+    missing = CliRunner().invoke(main, ["generate", str(tmp_path / "none.yaml")])
+    assert missing.exit_code == 2
+    assert missing.stderr == f"{tmp_path / 'none.yaml'}: cannot be read: No such file or directory\n"
+    empty = CliRunner().invoke(main, ["generate", str(tmp_path)])
+    assert empty.exit_code == 2
+    assert (
+        empty.stderr == f"{tmp_path}: no file of kind ModelSLO, AlertRouting, ModelMonitor in this folder\n"
+    )
