@@ -23,6 +23,11 @@ class Message:
     lines: tuple[str, ...]
     good: bool
 
+    @property
+    def headline(self) -> str:
+        """The title without the first alert's summary."""
+        return self.title.partition(" - ")[0]
+
 
 def message(delivery: Delivery) -> Message:
     """What a Slack or PagerDuty delivery looks like."""

@@ -7,7 +7,7 @@ import textwrap
 
 from examples.demo.messages import message
 from examples.demo.watch import Alert
-from examples.standins import PAGERDUTY, SLACK, Delivery, headline
+from examples.standins import PAGERDUTY, SLACK, Delivery
 from examples.story import Phase
 
 _COLOURS = {
@@ -92,10 +92,10 @@ class Terminal:
 
     def sent(self, clock: str, delivery: Delivery) -> None:
         """One line about a delivery, in the closing summary."""
-        where = message(delivery).where.split(":")[0]
-        did = {"triggered": "page: ", "updated": "update: "}.get(delivery.effect, "")
-        text = f"{clock:>5}  {where:17} {did}{headline(delivery)}"
-        self.line(self._cut(text, 0), "green" if message(delivery).good else "")
+        seen = message(delivery)
+        where = seen.where.split(":")[0]
+        did = "page " if delivery.effect == "triggered" else ""
+        self.line(self._cut(f"{clock:>5}  {where:17} {did}{seen.headline}", 0), "green" if seen.good else "")
 
     def verdict(self, fine: bool, text: str) -> None:
         """Whether one thing came out as told."""
