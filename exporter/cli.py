@@ -161,7 +161,7 @@ def run(
 def once(monitors: tuple[Path, ...], at: float | None, textfile: Path | None, state_dir: Path | None) -> None:
     """One cycle over everything in the sinks, then the exposition text on standard output.
 
-    Exit code 1 where a sink could not be read; what could be is printed all the same.
+    Exit code 1 where the predictions could not be read; what could be is printed all the same.
     """
     from exporter.cycle import CycleError
     from exporter.exposition import render
@@ -185,7 +185,7 @@ def once(monitors: tuple[Path, ...], at: float | None, textfile: Path | None, st
             cycle.close()
         if snapshot is not None:
             snapshots.append(snapshot)
-            readable &= all(snapshot.series["ml_sink_up"].values())
+            readable &= bool(snapshot.series["ml_sink_up"][model.name, "predictions"])
             _hint_at_time(snapshot.series, at)
     process = Gauges("")
     process.set("ml_exporter_build_info", 1.0, version=VERSION, python_version=platform.python_version())

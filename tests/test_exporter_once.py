@@ -8,10 +8,11 @@ from typing import Any
 
 import numpy as np
 import pytest
-from logs import AT, EPOCH, exporter, monitor, once, parse, value, write_lines, write_monitor
 from sklearn import metrics
-from test_statistics_oracles import plain_ece, plain_psi
-from tools import tool
+
+from tests.logs import AT, EPOCH, exporter, monitor, once, parse, value, write_lines, write_monitor
+from tests.test_statistics_oracles import plain_ece, plain_psi
+from tests.tools import tool
 
 
 def record(number: int, *, at: float, **changes: Any) -> dict[str, Any]:
