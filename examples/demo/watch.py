@@ -59,7 +59,8 @@ class Watch:
                 continue
             if before is None or before.state != alert.state:
                 self._told[key] = alert
-                yield replace(alert, again=before is not None and before.state == "inhibited")
+                held = before is not None and before.state == "inhibited"
+                yield replace(alert, again=held and alert.state == "firing")
         for key in [key for key in self._told if key not in current]:
             before = self._told.pop(key)
             over = "cleared" if before.state == "pending" else "resolved"
