@@ -21,7 +21,9 @@ def quantile_edges(values: Floats) -> tuple[Floats, Floats]:
         return np.empty(0), np.empty(0)
     quantiles = np.quantile(values, np.arange(1, FINE_BINS) / FINE_BINS)
     distinct, repeats = np.unique(quantiles, return_counts=True)
-    fine = np.union1d(distinct, np.nextafter(distinct[repeats > 1], -np.inf))
+    # What lies outside the reference is told apart too: two samples that do not touch have a D of exactly 1.
+    ends = (np.nextafter(values.min(), -np.inf), values.max())
+    fine = np.union1d(np.union1d(distinct, ends), np.nextafter(distinct[repeats > 1], -np.inf))
     deciles, repeats = np.unique(quantiles[_PER_DECILE - 1 :: _PER_DECILE], return_counts=True)
     below = np.nextafter(deciles, -np.inf)
     ordered = np.sort(values)
