@@ -79,7 +79,7 @@ def build(monitor: Monitor, files: Sequence[Path]) -> Baseline:
 def _build(
     connection: duckdb.DuckDBPyConnection, monitor: Monitor, files: Sequence[Path], source: str
 ) -> Baseline:
-    connection.execute(f"CREATE VIEW source AS SELECT * FROM {source}")
+    connection.execute(f"CREATE TABLE source AS SELECT * FROM {source}")
     described = connection.execute("DESCRIBE source").fetchall()
     types = {str(column): str(type_) for column, type_, *_ in described}
     columns = list(_feature_columns(connection, monitor, types))

@@ -228,8 +228,10 @@ def _grouped(versions: Integers, starts: Integers) -> tuple[npt.NDArray[np.intp]
     """The group of each row, and each group's (version, bucket start)."""
     if not len(starts):
         return np.empty(0, dtype=np.intp), []
-    pairs, groups = np.unique(np.stack([versions, starts]), axis=1, return_inverse=True)
-    return groups.reshape(-1).astype(np.intp), [(int(version), int(start)) for version, start in pairs.T]
+    # One number per pair: sorting pairs costs ten times as much.
+    factor = int(versions.max()) + 1
+    pairs, groups = np.unique(starts * factor + versions, return_inverse=True)
+    return groups.astype(np.intp), [(pair % factor, pair // factor) for pair in pairs.tolist()]
 
 
 def _rows(columns: PredictionColumns, kept: npt.NDArray[np.bool_]) -> PredictionColumns:
