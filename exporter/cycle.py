@@ -143,15 +143,11 @@ class Cycle:
 
     def _measure(self, windows: list[Window], started: float) -> Snapshot:
         gauges = Gauges(self.monitor.model)
-        versions = self._store.summaries.versions()
-        names = [name for name, _ in versions.values()] or [""]
-        if versions:
-            for number, (name, _) in versions.items():
-                self._measure_version(gauges, windows, number, name)
-        else:
-            self._measure_version(gauges, windows, -1, "")
+        versions = self._current_versions(windows)
+        for number, name in versions.items():
+            self._measure_version(gauges, windows, number, name)
         meta.sinks(gauges, self._store, self._readers)
-        meta.references(gauges, self._references, names)
+        meta.references(gauges, self._references, list(versions.values()))
         gauges.set("ml_features_expected", len(self._layout.features))
         gauges.set("ml_monitor_last_success_timestamp_seconds", time.time())
         gauges.set("ml_monitor_cycle_duration_seconds", time.monotonic() - started)
@@ -160,6 +156,19 @@ class Cycle:
             totals = self._store.counters.totals(name)
             gauges.series[name] = {(self.monitor.model, *labels): total for labels, total in totals.items()}
         return Snapshot(self.monitor.model, gauges.series, self._histograms())
+
+    def _current_versions(self, windows: list[Window]) -> dict[int, str]:
+        """Number -> name of the versions that predicted in any window; where none did, of the last one that did.
+
+        A model that has never predicted has one version, without a name: its rate of zero is a value.
+        """
+        versions = self._store.summaries.versions()
+        oldest = min(window.start for window in windows if not window.name.startswith("reference "))
+        current = {number: name for number, (name, seen) in versions.items() if seen >= oldest}
+        if not current and versions:
+            last = max(versions, key=lambda number: versions[number][1])
+            current = {last: versions[last][0]}
+        return current or {-1: ""}
 
     def _measure_version(self, gauges: Gauges, windows: list[Window], number: int, name: str) -> None:
         edges = boundaries(windows)

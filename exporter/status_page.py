@@ -69,7 +69,7 @@ def _model(model: ModelStatus, now: float) -> _Model:
         return _Model(model.name, model.file, "the first cycle has not ended yet", [], [], [])
     last = _single(snapshot, "ml_monitor_last_success_timestamp_seconds")
     took = _single(snapshot, "ml_monitor_cycle_duration_seconds")
-    freshness = f"last cycle {max(0.0, now - last):.0f} s ago, took {took:.2g} s"
+    freshness = f"last cycle {_ago(now - last)}, took {took:.2g} s"
     tables = [
         _by_window(snapshot, "Traffic and predictions", (*_SERVICE, *_PREDICTION)),
         _by_window(snapshot, "Quality", _QUALITY),
@@ -84,6 +84,13 @@ def _model(model: ModelStatus, now: float) -> _Model:
         tables=[table for table in tables if table.rows],
         withheld=_withheld(snapshot),
     )
+
+
+def _ago(seconds: float) -> str:
+    for length, unit in ((86_400, "d"), (3600, "h"), (60, "min")):
+        if seconds >= 2 * length:
+            return f"{seconds / length:.0f} {unit} ago"
+    return f"{max(0.0, seconds):.0f} s ago"
 
 
 def _series(snapshot: Snapshot, name: str) -> list[tuple[dict[str, str], float]]:
@@ -139,7 +146,7 @@ def _sinks(snapshot: Snapshot, now: float) -> list[_Row]:
     rows = []
     for labels, up in _series(snapshot, "ml_sink_up"):
         sink = labels["sink"]
-        age = f"{max(0.0, now - newest[sink]):.0f} s ago" if sink in newest else "none yet"
+        age = _ago(now - newest[sink]) if sink in newest else "none yet"
         state = "readable" if up else "cannot be read"
         rows.append(_Row(sink, [state, f"{records.get(sink, 0):.0f}", f"{rejected.get(sink, 0):.0f}", age]))
     return rows

@@ -524,3 +524,12 @@ def test_regression_has_service_data_and_prediction_gauges(tmp_path: Path) -> No
     assert value(gauges, "ml_prediction_mean") == 102
     assert "ml_prediction_class_ratio" not in gauges
     assert value(gauges, "ml_gauge_withheld", gauge="ml_model_mae", reason="not_measured") == 1
+
+
+def test_a_retired_version_leaves_and_the_last_one_stays_at_zero(tmp_path: Path) -> None:
+    write_lines(tmp_path / "logs/predictions.jsonl", [record(0, at=0, version="v1"), record(1, at=7200, version="v2")])
+    path = write_monitor(tmp_path, monitor(labels=None))
+    gauges = once(path, at="2026-01-10T02:30:00Z")
+    assert [labels["version"] for labels, _ in gauges["ml_predictions_per_second"]] == ["v2"]
+    gauges = once(path, at="2026-01-12T00:00:00Z")
+    assert [(labels["version"], rate) for labels, rate in gauges["ml_predictions_per_second"]] == [("v2", 0)]
