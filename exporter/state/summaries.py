@@ -40,8 +40,10 @@ class Summaries:
         self._connection.execute("UPDATE versions SET seen = max(seen, ?) WHERE id = ?", (time, version))
 
     def forget_versions(self, before: int) -> None:
-        """Drop versions that have not predicted since ``before`` (epoch µs)."""
-        self._connection.execute("DELETE FROM versions WHERE seen < ?", (before,))
+        """Drop versions that have not predicted since ``before`` (epoch µs), but for the last one that did."""
+        self._connection.execute(
+            "DELETE FROM versions WHERE seen < ? AND seen < (SELECT max(seen) FROM versions)", (before,)
+        )
 
     def versions(self) -> dict[int, tuple[str, int]]:
         """Number -> name and the event time (epoch µs) of its newest prediction."""
