@@ -98,7 +98,7 @@ class Feature(StrictModel):
 
     type: Literal["numeric", "categorical"] = Field(description="How its values are compared.")
     range: Annotated[list[float], Field(min_length=2, max_length=2)] | None = Field(
-        None, description="Smallest and largest sensible value of a numeric feature."
+        None, description="Smallest and largest sensible value of a numeric feature. Not measured yet."
     )
 
     @model_validator(mode="after")
@@ -136,7 +136,7 @@ class Spec(StrictModel):
     """What to read and what to measure."""
 
     task: Literal["binary", "multiclass", "regression", "ranking"] = Field(
-        description="What the model predicts."
+        description="What the model predicts. Outcome gauges are for `binary`."
     )
     schedule: Duration = Field(Duration("60s"), description="One cycle each.")
     windows: list[Duration] = Field(
@@ -154,11 +154,11 @@ class Spec(StrictModel):
     labels: Labels | None = Field(None, description="The label log.")
     features: dict[Name, Feature] = Field(default_factory=dict, description="Types and ranges of features.")
     segments: list[FieldPath] = Field(
-        default_factory=list, description="Paths whose values get gauges of their own."
+        default_factory=list, description="Paths whose values get gauges of their own. Not measured yet."
     )
-    fairness: Fairness | None = Field(None, description="Group comparisons.")
+    fairness: Fairness | None = Field(None, description="Group comparisons. Not measured yet.")
     references: dict[Name, Reference] = Field(
-        default_factory=dict, description="What the present is compared with."
+        default_factory=dict, description="What the present is compared with; each is static or sliding."
     )
 
     @field_validator("windows", "latencyBuckets")

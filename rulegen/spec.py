@@ -80,7 +80,9 @@ class ChangeFrom(StrictModel):
     """A change, up or down, from the value some time ago."""
 
     offset: Duration = Field(description="How long ago.")
-    byRatio: Positive | None = Field(None, description="Relative: 0.5 is half as much again, or half of it.")
+    byRatio: Positive | None = Field(
+        None, description="Relative: 0.5 is half as much again, or half of it. Either this or `by`."
+    )
     by: Positive | None = Field(None, description="Absolute, in the gauge's unit.")
 
     @model_validator(mode="after")
@@ -97,7 +99,9 @@ class DropFrom(StrictModel):
         None, description="How long ago that past ends, to keep the incident out of it; 2d, or the window."
     )
     by: Positive | None = Field(None, description="Absolute, in the gauge's unit.")
-    byRatio: Annotated[float, Field(gt=0, lt=1)] | None = Field(None, description="Relative to the mean.")
+    byRatio: Annotated[float, Field(gt=0, lt=1)] | None = Field(
+        None, description="Relative to the mean. Either this or `by`."
+    )
 
     @model_validator(mode="after")
     def _is_one(self) -> DropFrom:
@@ -183,7 +187,7 @@ class Alert(StrictModel):
 
     name: AlertName = Field(description="The label `alertname`.")
     tier: TierName = Field(description="How urgent: a tier of the AlertRouting file.")
-    when: When = Field(description="The condition.")
+    when: When = Field(description="The condition: exactly one kind, and `series` where several must be bad.")
     # A field called `for` can only be an alias: it is a keyword.
     for_: Duration | None = Field(
         None, alias="for", description="How long it must last; at once, where not given."
@@ -241,8 +245,10 @@ class Slo(StrictModel):
         None, description="Percent of events, or of evaluations of a gauge, that must be good."
     )
     timeWindow: Duration | None = Field(None, description="Over how long the objective holds.")
-    sli: Sli = Field(description="What is measured.")
-    good: Good | None = Field(None, description="Objective on a gauge: what an evaluation must hold.")
+    sli: Sli = Field(description="What is measured: exactly one of the keys below.")
+    good: Good | None = Field(
+        None, description="Objective on a gauge: the one limit an evaluation must hold."
+    )
     alerting: Alerting | None = Field(None, description="How the error budget alerts.")
     alerts: list[Alert] = Field(default_factory=list, description="Conditions on a gauge.")
 
