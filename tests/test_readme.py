@@ -55,7 +55,8 @@ def blocks(text: str) -> list[Block]:
 def commands(block: Block) -> list[Command]:
     parts = re.split(r"^\$ ", block.text, flags=re.MULTILINE)
     assert parts[0] == "", f"a console block starts with a command: {block.text!r}"
-    return [Command(*part.split("\n", 1)) for part in parts[1:]]
+    # A line that ends with a backslash goes on in the next.
+    return [Command(*re.split(r"(?<!\\)\n", part, maxsplit=1)) for part in parts[1:]]
 
 
 def matches(expected: str, printed: str) -> bool:

@@ -22,8 +22,8 @@ Generated from the models that validate the files, by `scripts/docs`; a test fai
 
 A file is one YAML document. Unknown keys, duplicate keys and values of another type are refused with
 file:line:column. `[]` stands for each item of a list, `<name>` for a key that you choose. A duration is
-written as Prometheus writes it: `30s`, `5m`, `1h30m`, `7d`. A key without a default and not required
-is simply absent.
+written as Prometheus writes it: `30s`, `5m`, `1h30m`, `7d`. A key that is required inside of a mapping is
+required where that mapping is given; one without a default may be left out.
 """
 
 _SIMPLE: dict[Any, str] = {
@@ -60,10 +60,10 @@ def render(kinds: Sequence[type[BaseModel]]) -> tuple[str, list[str]]:
         described = list(keys(model))
         problems += [f"{kind}: {key.path}: no description" for key in described if not key.description]
         rows = [
-            (f"`{key.path}`", key.type, "yes" if key.required else "", key.default, key.description)
+            (f"`{key.path}`", key.type, "required" if key.required else key.default, key.description)
             for key in described
         ]
-        head = ("key", "type", "required", "default", "meaning")
+        head = ("key", "type", "default", "meaning")
         sections.append(f"## {kind}\n\n{inspect.getdoc(model)}\n\n{table(head, rows)}\n")
     return "\n".join(sections), problems
 
