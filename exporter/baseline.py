@@ -180,19 +180,13 @@ def _at_path(
         expression = sql.extract(tuple(path.split(".")))
     else:
         return
-    (type_,) = _one(connection, f"SELECT any_value(typeof({expression})) FROM source")
-    if not str(type_).startswith("STRUCT("):
-        yield _Column(feature or path, expression, str(type_))
+    described = connection.execute(f"DESCRIBE SELECT {expression} FROM source").fetchall()
+    type_ = str(described[0][1])
+    if not type_.startswith("STRUCT("):
+        yield _Column(feature or path, expression, type_)
         return
-    (keys,) = _one(connection, f"SELECT any_value(struct_keys({expression})) FROM source")
-    for key in keys:
-        below = f"{feature}.{key}" if feature else str(key)
-        inner = f"struct_extract({expression}, {sql.text(str(key))})"
-        (inner_type,) = _one(connection, f"SELECT any_value(typeof({inner})) FROM source")
-        if str(inner_type).startswith("STRUCT("):
-            yield from _at_path(connection, below, types, f"{path}.{key}")
-        else:
-            yield _Column(below, inner, str(inner_type))
+    for key, *_ in connection.execute(f"DESCRIBE SELECT unnest({expression}) FROM source").fetchall():
+        yield from _at_path(connection, f"{feature}.{key}" if feature else str(key), types, f"{path}.{key}")
 
 
 def _refuse_unknown(monitor: Monitor, columns: list[_Column]) -> None:
