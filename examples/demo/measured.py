@@ -5,7 +5,7 @@ from urllib.parse import quote
 from examples.demo.processes import get_json
 
 _GAUGES = (
-    ("features drifted", "count(ml_feature_psi{%s} > 0.25) or vector(0)", "{:.0f} of 11"),
+    ("features drifted", "sum(ml_feature_psi{%s} > bool 0.25)", "{:.0f}"),
     ("same score", "ml_prediction_top_value_ratio{%s}", "{:.0%}"),
     ("recall", "ml_model_recall{%s}", "{:.2f}"),
     ("AUC", "ml_model_auc_roc{%s}", "{:.2f}"),

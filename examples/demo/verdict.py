@@ -19,8 +19,7 @@ def promises(
             for delivery in deliveries
         )
 
-    pages = [delivery for delivery in deliveries if delivery.effect == "triggered"]
-    inhibited = {alert.name for alert in seen if alert.state == "inhibited"}
+    held_back_by_outage = [by for alert in seen for by in alert.by if by.startswith("availability ")]
     early = [
         delivery
         for delivery in deliveries
@@ -36,8 +35,7 @@ def promises(
         ),
         (sent(PAGERDUTY, "ModelCollapse", "collapsed", "repaired"), "the collapse woke the on-call"),
         (
-            sum(phases["failing"] <= page.time.timestamp() < phases["repaired"] for page in pages) > 0
-            and bool(inhibited),
+            sent(PAGERDUTY, "availability", "failing", "repaired") and bool(held_back_by_outage),
             "the outage paged, and held back what followed from it",
         ),
         (over, "after the repair every page was resolved by itself"),
