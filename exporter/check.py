@@ -16,9 +16,13 @@ import numpy as np
 from exporter.layout import Layout
 from exporter.models import Model
 from exporter.monitor import Monitor
-from exporter.records import NO_TIME, LabelDecoder, PredictionColumns, PredictionDecoder
+from exporter.records import NO_TIME, LabelDecoder, PredictionColumns, PredictionDecoder, feature_path
 from exporter.summary.categorical import MISSING, UNSEEN
+from exporter.windows import CLOCK_SKEW
+from exporter.yamlfile import did_you_mean
 
+# Reasons of records that are used for all but one of their fields.
+_KEPT = ("invalid_score", "missing_id")
 _SHOWN = 3
 _LOOKED_AT = 1000
 
@@ -35,8 +39,8 @@ class SinkCheck:
     usable: bool
 
 
-def check_predictions(model: Model) -> SinkCheck:
-    """Decode the first prediction records."""
+def check_predictions(model: Model, now: float) -> SinkCheck:
+    """Decode the first prediction records; ``now`` in Unix seconds tells which are from the future."""
     monitor = model.monitor
     layout = Layout(monitor, model.references)
     spec = monitor.spec
@@ -49,18 +53,19 @@ def check_predictions(model: Model) -> SinkCheck:
         probability=spec.task == "binary",
         positive_class=spec.predictions.positiveClass,
     )
-    columns = decoder.decode(sample, np.iinfo(np.int64).max)
+    columns = decoder.decode(sample, int(now * 1e6) + CLOCK_SKEW)
     lines = [_account("predictions", path, columns.records, len(columns.time), dict(columns.rejected))]
     for row in range(min(_SHOWN, len(columns.time))):
         lines += [
             f"  record {row + 1}",
             *(f"    {name:<24} {value}" for name, value in _fields(columns, row, layout)),
         ]
-    lines += _never_found(columns)
+    lines += _never_found(columns, monitor, sample)
+    lines += _not_measured(monitor)
     return SinkCheck(lines, found=True, usable=len(columns.time) > 0)
 
 
-def check_labels(model: Model) -> SinkCheck | None:
+def check_labels(model: Model, now: float) -> SinkCheck | None:
     """Decode the first label records; None where the file names no labels."""
     labels = model.monitor.spec.labels
     if labels is None or model.monitor.spec.task != "binary":
@@ -69,7 +74,7 @@ def check_labels(model: Model) -> SinkCheck | None:
     if not sample:
         return _nothing("labels", path)
     decoder = LabelDecoder(labels.fields, positive_class=model.monitor.spec.predictions.positiveClass)
-    columns = decoder.decode(sample, np.iinfo(np.int64).max)
+    columns = decoder.decode(sample, int(now * 1e6) + CLOCK_SKEW)
     lines = [_account("labels", path, columns.records, len(columns.label), dict(columns.rejected))]
     for row in range(min(_SHOWN, len(columns.label))):
         time = columns.time[row]
@@ -80,15 +85,16 @@ def check_labels(model: Model) -> SinkCheck | None:
 
 def _sample(monitor: Monitor, pattern: str) -> tuple[bytes, str]:
     """The first whole lines of the first file that has any, and its path (or the pattern)."""
-    resolved = monitor.resolve(pattern)
-    for path in sorted(glob.glob(str(resolved))):  # noqa: PTH207 - the pattern is absolute
+    for path in sorted(glob.glob(str(monitor.pattern(pattern)))):  # noqa: PTH207 - the pattern is absolute
+        if not Path(path).is_file():
+            continue
         with Path(path).open("rb") as file:
             lines = b"".join(
                 line for line in islice(file, _LOOKED_AT) if line.endswith(b"\n") or _whole(line)
             )
         if lines:
             return lines if lines.endswith(b"\n") else lines + b"\n", path
-    return b"", str(resolved)
+    return b"", str(monitor.resolve(pattern))
 
 
 def _whole(line: bytes) -> bool:
@@ -103,8 +109,10 @@ def _nothing(sink: str, pattern: str) -> SinkCheck:
 
 
 def _account(sink: str, path: str, records: int, usable: int, rejected: dict[str, int]) -> str:
+    partly = sum(rejected.get(reason, 0) for reason in _KEPT)
     reasons = ", ".join(f"{number} {reason}" for reason, number in sorted(rejected.items()))
-    return f"{sink}: {path}: {usable} of the first {records} records usable" + (
+    of_them = f", {partly} of them in part" if partly else ""
+    return f"{sink}: {path}: {usable} of the first {records} records usable{of_them}" + (
         f" ({reasons})" if reasons else ""
     )
 
@@ -127,19 +135,52 @@ def _category(code: int, categories: tuple[str, ...]) -> str:
     return "a category that no reference knows" if code == UNSEEN else repr(categories[code])
 
 
-def _never_found(columns: PredictionColumns) -> list[str]:
-    """Fields that no record has are most likely mapped to the wrong path."""
+def _never_found(columns: PredictionColumns, monitor: Monitor, sample: bytes) -> list[str]:
+    """A field that no record has is most likely mapped to the wrong path."""
     if not len(columns.time):
         return []
-    empty: dict[str, bool] = {
-        name: bool(np.isnan(values).all() if values.dtype.kind == "f" else (values == MISSING).all())
-        for name, values in columns.features.items()
+    fields = monitor.spec.predictions.fields
+    latency = fields.latency.field if fields.latency else None
+    found = {
+        ("version", fields.version): any(columns.versions),
+        ("status", fields.status): bool((columns.status >= 0).any()),
+        ("latency", latency): not np.isnan(columns.latency).all(),
+        ("score", fields.score): not np.isnan(columns.score).all(),
+        ("prediction", fields.prediction): bool((columns.predicted >= 0).any()),
+        ("id", fields.id): bool((columns.id != 0).any()),
     }
-    return [
-        f"  warning: feature '{name}' is missing in every record looked at"
-        for name, gone in empty.items()
-        if gone
+    missing = [
+        (f"field '{name}'", path) for (name, path), there in found.items() if path is not None and not there
     ]
+    for name, values in columns.features.items():
+        if np.isnan(values).all() if values.dtype.kind == "f" else (values == MISSING).all():
+            missing.append((f"feature '{name}'", feature_path(fields, name)))
+    paths = sorted(_paths(json.loads(sample.splitlines()[0])))
+    return [
+        f"  warning: {what} is in no record looked at, at '{path}'{did_you_mean(path, paths)}"
+        for what, path in missing
+    ]
+
+
+def _paths(record: Any, prefix: str = "") -> Iterator[str]:
+    """The dotted paths of all values of a record, and of its objects."""
+    if isinstance(record, dict):
+        for key, value in record.items():
+            yield prefix + key
+            yield from _paths(value, f"{prefix}{key}.")
+
+
+def _not_measured(monitor: Monitor) -> list[str]:
+    """What the file asks for and this version does not do yet."""
+    spec = monitor.spec
+    asked = {
+        "segments": bool(spec.segments),
+        "fairness": spec.fairness is not None,
+        "features.*.range": any(feature.range for feature in spec.features.values()),
+        f"task {spec.task}: prediction and outcome gauges": spec.task in ("multiclass", "ranking"),
+        "task regression: outcome gauges": spec.task == "regression",
+    }
+    return [f"  note: {what}: not measured yet" for what, is_asked in asked.items() if is_asked]
 
 
 def _time(microseconds: int) -> str:

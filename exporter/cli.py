@@ -8,8 +8,9 @@ import platform
 import signal
 import sys
 import threading
+import time
 from collections.abc import Callable
-from datetime import datetime
+from datetime import UTC, datetime
 from functools import wraps
 from pathlib import Path
 from typing import Any, NoReturn, ParamSpec
@@ -62,14 +63,14 @@ def _time(context: click.Context, parameter: click.Parameter, value: str | None)
     if value is None:
         return None
     try:
-        time = datetime.fromisoformat(value)
+        moment = datetime.fromisoformat(value)
     except ValueError:
-        time = None
-    if time is None or time.tzinfo is None:
+        moment = None
+    if moment is None or moment.tzinfo is None:
         raise click.BadParameter(
             f"expected a time such as 2026-01-31T12:00:00Z, got '{value}'", context, parameter
         )
-    return time.timestamp()
+    return moment.timestamp()
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
@@ -210,8 +211,10 @@ def _hint_at_time(series: Any, at: float | None) -> None:
         if sink == "predictions"
     ]
     if at is None and newest and not any(series.get("ml_monitor_samples", {}).values()):
-        time = datetime.fromtimestamp(int(newest[0]) + 1).astimezone().isoformat()
-        click.echo(f"no prediction lies in any window that ends now; the newest fits --at {time}", err=True)
+        fitting = datetime.fromtimestamp(int(newest[0]) + 1, tz=UTC).isoformat()
+        click.echo(
+            f"no prediction lies in any window that ends now; the newest fits --at {fitting}", err=True
+        )
 
 
 @main.command()
@@ -244,6 +247,11 @@ def baseline(monitor: Path, data: tuple[Path, ...], more_data: tuple[Path, ...],
     score = result.reference.score
     if score is not None:
         click.echo(f"{'(score)':<28} {'numeric':<12} {'':<9} mean {score.summary.mean:.6g}")
+    elif loaded.spec.predictions.fields.score is not None:
+        path = loaded.spec.predictions.fields.score
+        click.echo(
+            f"no score at '{path}': ml_prediction_psi against this reference will be withheld", err=True
+        )
     if result.malformed:
         click.echo(f"skipped {result.malformed} malformed record(s)", err=True)
     if not any(account.used for account in result.accounts) and score is None:
@@ -270,7 +278,7 @@ def check(monitors: tuple[Path, ...]) -> None:
     wrong = False
     for model in load_all(monitors):
         click.echo(f"{model.monitor.document.path}: model '{model.name}', fine as a file")
-        for found in (check_predictions(model), check_labels(model)):
+        for found in (check_predictions(model, time.time()), check_labels(model, time.time())):
             if found is not None:
                 click.echo("\n".join(found.lines))
                 wrong |= found.found and not found.usable

@@ -22,12 +22,9 @@ from exporter.reference import Reference
 from exporter.sinks.reader import SinkReader
 from exporter.state import Store, StoreError
 from exporter.summary.composite import Composite
-from exporter.windows import MICROSECONDS, Buckets, Window, boundaries
+from exporter.windows import CLOCK_SKEW, MICROSECONDS, Buckets, Window, boundaries
 
 logger = logging.getLogger(__name__)
-
-# The clocks of the model server and of the exporter may differ by this much.
-_CLOCK_SKEW = 60 * MICROSECONDS
 
 _COUNTERS = (
     "ml_predictions_total",
@@ -105,7 +102,7 @@ class Cycle:
         end = int((wall if at is None else at) * MICROSECONDS)
         windows = self._windows(end)
         cuts = tuple(boundaries(windows)) if at is not None else ()
-        latest = max(end, int(wall * MICROSECONDS)) + _CLOCK_SKEW
+        latest = max(end, int(wall * MICROSECONDS)) + CLOCK_SKEW
         moment = Moment(end, latest, cuts, self._measured)
         try:
             with self._store.transaction():
@@ -114,10 +111,13 @@ class Cycle:
                 return None
             self._intake.tidy(moment)
             snapshot = self._measure(windows, started)
-        except (StoreError, duckdb.Error, OSError) as error:
+        except BaseException as error:
+            # Whatever went wrong: what was read and not committed must be read again.
             for reader in self._readers.values():
                 reader.reset()
-            raise CycleError(f"model {self.monitor.model}: {error}") from error
+            if isinstance(error, StoreError | duckdb.Error | OSError):
+                raise CycleError(f"model {self.monitor.model}: {error}") from error
+            raise
         self._measured = moment.now
         return snapshot
 

@@ -11,6 +11,9 @@ import numpy.typing as npt
 
 MICROSECONDS = 1_000_000
 
+CLOCK_SKEW = 60 * MICROSECONDS
+"""The clocks of the model server and of the exporter may differ by this much."""
+
 # Each width divides the next, so that a bucket lies in exactly one wider bucket.
 _WIDTHS = tuple(
     seconds * MICROSECONDS for seconds in (1, 5, 10, 30, 60, 300, 600, 1800, 3600, 21_600, 86_400)

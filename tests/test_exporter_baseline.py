@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import json
 import shutil
+import time
 from pathlib import Path
 from typing import Any
 
@@ -228,7 +229,20 @@ def test_check_warns_of_a_wrong_path(tmp_path: Path) -> None:
     content["spec"]["predictions"]["fields"]["features"] = "inputs"
     write_lines(tmp_path / "logs/predictions.jsonl", rows(5))
     done = exporter("check", write_monitor(tmp_path, content))
-    assert "warning: feature 'amount' is missing in every record looked at" in done.stdout
+    assert "warning: feature 'amount' is in no record looked at, at 'inputs.amount'" in done.stdout
+
+
+def test_check_names_the_field_that_was_meant(tmp_path: Path) -> None:
+    content = monitor(labels=None, segments=["features.country"], fairness={"attributes": ["sex"]})
+    content["spec"]["predictions"]["fields"]["score"] = "scroe"
+    write_lines(tmp_path / "logs/predictions.jsonl", [*rows(5), {"ts": time.time() + 3600}])
+    done = exporter("check", write_monitor(tmp_path, content))
+    assert (
+        "warning: field 'score' is in no record looked at, at 'scroe'; did you mean 'score'?" in done.stdout
+    )
+    assert "5 of the first 6 records usable (1 future_timestamp)" in done.stdout
+    assert "note: segments: not measured yet" in done.stdout
+    assert "note: fairness: not measured yet" in done.stdout
 
 
 def test_check_fails_where_nothing_can_be_used(tmp_path: Path) -> None:

@@ -121,6 +121,13 @@ def test_commands_end_with_2_and_no_traceback(command: str, tmp_path: Path) -> N
     assert done.stderr.startswith(f"{path}:12:3: unknown key 'windowz', expected one of ")
 
 
+def test_a_file_of_another_kind_is_wrong_in_one_way() -> None:
+    done = exporter("check", CONTRACT.with_name("fraud.slo.yaml"), check=False)
+    assert done.returncode == 2
+    assert done.stderr.count("\n") == 1
+    assert "fraud.slo.yaml:3:7: expected one of ModelMonitor, got 'ModelSLO'" in done.stderr
+
+
 def test_every_problem_of_every_file_is_told(tmp_path: Path) -> None:
     first, second = tmp_path / "a.yaml", tmp_path / "b.yaml"
     first.write_text(GOOD.replace("[1h]", "[x]") + "  more: 1\n")

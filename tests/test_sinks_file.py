@@ -127,6 +127,19 @@ TestFiles = Files.TestCase
 TestFiles.settings = settings(max_examples=80, stateful_step_count=40, deadline=None)
 
 
+def test_copy_and_truncate_within_the_pattern_is_read_once(tmp_path: Path) -> None:
+    log = tmp_path / "log.jsonl"
+    log.write_text("".join(f'{{"a": {number}}}\n' for number in range(100)))
+    sink = FileSink(tmp_path / "log.jsonl*", {})
+    assert len(lines(sink)) == 100
+    with log.open("a") as file:
+        file.write('{"a": 100}\n')
+    (tmp_path / "log.jsonl.1").write_bytes(log.read_bytes())
+    log.write_text('{"a": 101}\n')
+    assert sorted(lines(sink)) == [b'{"a": 100}', b'{"a": 101}']
+    sink.close()
+
+
 def lines(sink: FileSink, *, final: bool = False) -> list[bytes]:
     return [line for batch in sink.batches(final=final) for line in batch.lines.splitlines()]
 

@@ -9,25 +9,27 @@ import stat
 import zlib
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 from exporter.sinks import Batch, SinkError
 
-_BATCH = 16 << 20
-_HEAD = 256
+_BATCH = 8 << 20
+_SAMPLE = 256
 
 
 @dataclass(frozen=True)
 class _Position:
-    """How far a file is read. ``head``: checksum of its first bytes; it may be replaced under its name."""
+    """How far a file is read. ``content``: checksum of its first bytes and of those before ``offset``.
+
+    By it a file that was replaced under its name is told from one that has grown.
+    """
 
     path: str
     device: int
     inode: int
     offset: int
-    head_length: int
-    head: int
+    content: int
 
     @property
     def key(self) -> str:
@@ -37,8 +39,8 @@ class _Position:
 class FileSink:
     """Reads whole lines from every file that ``pattern`` matches.
 
-    A renamed file is the same file; one that shrank, or begins otherwise, is a new one. A file stays open
-    between cycles, so that what was written before its rotation or removal is still read.
+    A renamed or copied file is the same file; one that shrank, or holds something else where it was read, is a
+    new one. A file stays open between cycles, so that what was written before its rotation or removal is read.
     """
 
     def __init__(self, pattern: Path, positions: Mapping[str, str]) -> None:
@@ -77,7 +79,9 @@ class FileSink:
     def _discover(self) -> list[str]:
         failures = []
         paths = sorted(glob.glob(str(self._pattern)))  # noqa: PTH207 - the pattern is absolute
-        for path in paths:
+        # New files first: a copy is recognised by the position of its original, which may be truncated by now.
+        known = {position.path for position in self._positions.values()}
+        for path in sorted(paths, key=known.__contains__):
             try:
                 self._adopt(path)
             except OSError as error:
@@ -93,29 +97,17 @@ class FileSink:
             if not stat.S_ISREG(status.st_mode):
                 raise IsADirectoryError(21, "not a regular file")
             self._open[key] = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
-        position = self._positions.get(key) or self._moved(path, self._open[key])
-        if (
-            position is None
-            or status.st_size < position.offset
-            or _checksum(self._open[key], position.head_length) != position.head
-        ):
-            position = _Position(path, status.st_dev, status.st_ino, 0, 0, 0)
-        self._positions[key] = _Position(
-            path, status.st_dev, status.st_ino, position.offset, position.head_length, position.head
-        )
+        descriptor = self._open[key]
+        position = self._positions.get(key)
+        if position is None or not _holds(descriptor, position):
+            position = self._copied(descriptor)
+        offset, content = (position.offset, position.content) if position else (0, 0)
+        self._positions[key] = _Position(path, status.st_dev, status.st_ino, offset, content)
 
-    def _moved(self, path: str, descriptor: int) -> _Position | None:
-        """The position of a file copied over itself (another inode, the same name and beginning)."""
-        for key, position in list(self._positions.items()):
-            if (
-                position.path == path
-                and key not in self._open
-                and position.head_length
-                and _checksum(descriptor, position.head_length) == position.head
-            ):
-                del self._positions[key]
-                return position
-        return None
+    def _copied(self, descriptor: int) -> _Position | None:
+        """The position of the file that this one is a copy of: by an editor's save, or a copy-and-truncate rotation."""
+        copied = [position for position in self._positions.values() if _holds(descriptor, position)]
+        return max(copied, key=lambda position: position.offset, default=None)
 
     def _read(self, key: str, descriptor: int, final: bool) -> Iterator[Batch]:
         skipping = False
@@ -143,16 +135,24 @@ class FileSink:
 
     def _advanced(self, descriptor: int, position: _Position, by: int) -> _Position:
         offset = position.offset + by
-        length = min(_HEAD, offset)
-        head = position.head if length == position.head_length else _checksum(descriptor, length)
-        return _Position(position.path, position.device, position.inode, offset, length, head)
+        return replace(position, offset=offset, content=_checksum(descriptor, offset))
 
     def _serialised(self, key: str) -> dict[str, str]:
         return {key: json.dumps(asdict(self._positions[key]))}
 
 
-def _checksum(descriptor: int, length: int) -> int:
-    return zlib.crc32(os.pread(descriptor, length, 0)) if length else 0
+def _checksum(descriptor: int, offset: int) -> int:
+    length = min(_SAMPLE, offset)
+    return zlib.crc32(
+        os.pread(descriptor, length, offset - length), zlib.crc32(os.pread(descriptor, length, 0))
+    )
+
+
+def _holds(descriptor: int, position: _Position) -> bool:
+    """Whether a file holds what was read up to a position."""
+    if not position.offset or os.fstat(descriptor).st_size < position.offset:
+        return False
+    return _checksum(descriptor, position.offset) == position.content
 
 
 def _is_object(content: bytes) -> bool:

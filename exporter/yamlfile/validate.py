@@ -48,6 +48,9 @@ def validate(document: Document, model: type[Model]) -> Model:
         return model.model_validate(document.data)
     except ValidationError as error:
         details = error.errors(include_url=False)
+    # A file of another kind is wrong in one way, not in each of its keys.
+    of_kind = [detail for detail in details if detail["loc"] == ("kind",)]
+    details = of_kind or details
     raise InputError([_problem(document, model, detail) for detail in details])
 
 
