@@ -118,8 +118,8 @@ def test_service_gauges(recorded: tuple[Path, dict[str, np.ndarray]]) -> None:
             exact, rel=0.02
         )
     for bound in ("0.005", "0.25", "0.5", "10.0"):
-        exact = np.count_nonzero(seconds <= float(bound))
-        assert value(gauges, "ml_prediction_latency_seconds_bucket", le=bound) == exact
+        within = np.count_nonzero(seconds <= float(bound))
+        assert value(gauges, "ml_prediction_latency_seconds_bucket", le=bound) == within
     assert value(gauges, "ml_prediction_latency_seconds_count") == rows
     assert value(gauges, "ml_prediction_latency_seconds_sum") == pytest.approx(seconds.sum())
 
@@ -527,7 +527,9 @@ def test_regression_has_service_data_and_prediction_gauges(tmp_path: Path) -> No
 
 
 def test_a_retired_version_leaves_and_the_last_one_stays_at_zero(tmp_path: Path) -> None:
-    write_lines(tmp_path / "logs/predictions.jsonl", [record(0, at=0, version="v1"), record(1, at=7200, version="v2")])
+    write_lines(
+        tmp_path / "logs/predictions.jsonl", [record(0, at=0, version="v1"), record(1, at=7200, version="v2")]
+    )
     path = write_monitor(tmp_path, monitor(labels=None))
     gauges = once(path, at="2026-01-10T02:30:00Z")
     assert [labels["version"] for labels, _ in gauges["ml_predictions_per_second"]] == ["v2"]

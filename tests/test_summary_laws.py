@@ -82,10 +82,11 @@ FAMILIES: dict[str, tuple[Callable[[list[Any]], Summary], Any, Summary]] = {
 def test_merging_is_folding_the_whole(family: str, data: st.DataObject) -> None:
     fold, row, empty = FAMILIES[family]
     a, b, c = (data.draw(st.lists(row, max_size=12)) for _ in range(3))
-    # log loss sums logarithms, which are not dyadic; every count is compared exactly all the same.
-    same = (
-        (lambda one, other: one.isclose(other)) if family == "outcomes" else (lambda one, other: one == other)
-    )
+
+    def same(one: Summary, other: Summary) -> bool:
+        # Log loss sums logarithms, which are not dyadic.
+        return one.isclose(other) if family == "outcomes" else one == other
+
     assert same(fold(a) + fold(b), fold(a + b))
     assert same(fold(a) + fold(b), fold(b) + fold(a))
     assert same((fold(a) + fold(b)) + fold(c), fold(a) + (fold(b) + fold(c)))
