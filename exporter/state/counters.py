@@ -35,15 +35,18 @@ class Counters:
         return dict(sorted(found.items()))
 
     def save(self) -> None:
-        """Write what changed."""
+        """Write what changed; to be followed by ``keep`` or ``restore``."""
         self._connection.executemany(
             "INSERT OR REPLACE INTO counters VALUES (?, ?, ?)",
             [(name, json.dumps(labels), self._totals[name, labels]) for name, labels in self._before],
         )
+
+    def keep(self) -> None:
+        """What was saved is committed."""
         self._before.clear()
 
     def restore(self) -> None:
-        """Forget what was added since the last save."""
+        """Forget what was added since the last ``keep``."""
         for key, total in self._before.items():
             if total is None:
                 self._totals.pop(key, None)

@@ -56,9 +56,12 @@ class Store:
                 yield
                 self.counters.save()
                 self._connection.execute("COMMIT")
+                self.counters.keep()
             except BaseException:
-                self._connection.execute("ROLLBACK")
                 self.counters.restore()
+                # A full disk has SQLite roll back by itself.
+                if self._connection.in_transaction:
+                    self._connection.execute("ROLLBACK")
                 raise
         except sqlite3.Error as error:
             raise StoreError(self._explained(error)) from None
