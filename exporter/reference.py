@@ -51,6 +51,7 @@ class _Numeric(StrictModel):
     edges: list[float]
     deciles: list[float]
     counts: list[int]
+    deviations: list[float]
     missing: int
     infinite: int
     mean: float
@@ -101,6 +102,10 @@ def load(path: Path) -> Reference:
         raise InputError.of_file(path, "expected UTF-8 text") from None
     except json.JSONDecodeError as error:
         raise InputError([Problem(str(path), error.lineno, error.colno, f"not JSON: {error.msg}")]) from None
+    except (RecursionError, OverflowError):
+        raise InputError.of_file(
+            path, "not a reference file: nested too deep, or too large a number"
+        ) from None
     except ValidationError as error:
         first = error.errors(include_url=False)[0]
         where = ".".join(str(part) for part in first["loc"])
@@ -145,10 +150,11 @@ def _numeric_data(feature: NumericReference) -> dict[str, Any]:
         "edges": summary.edges.tolist(),
         "deciles": feature.deciles.tolist(),
         "counts": _whole(summary.counts),
+        "deviations": summary.deviations.tolist(),
         "missing": int(summary.missing),
         "infinite": int(summary.infinite),
         "mean": summary.pivot,
-        "stddev": float(np.sqrt(summary.squared_deviations / max(summary.present, 1.0))),
+        "stddev": float(np.sqrt(summary.variance)),
         "minimum": float(summary.minimum),
         "maximum": float(summary.maximum),
     }
@@ -173,8 +179,14 @@ def _feature(data: dict[str, Any]) -> FeatureReference:
 def _numeric(item: _Numeric) -> NumericReference:
     edges = np.array(item.edges, dtype=np.float64)
     deciles = np.array(item.deciles, dtype=np.float64)
-    if len(item.counts) != len(edges) + 1 or np.any(np.diff(edges) <= 0) or not np.isin(deciles, edges).all():
-        raise ValueError("expected ascending edges, deciles among them, and one count for each bin")
+    if (
+        not len(item.counts) == len(item.deviations) == len(edges) + 1
+        or np.any(np.diff(edges) <= 0)
+        or not np.isin(deciles, edges).all()
+    ):
+        raise ValueError(
+            "expected ascending edges, deciles among them, and one count and deviation for each bin"
+        )
     present = float(sum(item.counts))
     summary = NumericSummary(
         edges=edges,
@@ -182,7 +194,7 @@ def _numeric(item: _Numeric) -> NumericReference:
         missing=np.asarray(item.missing, dtype=np.float64),
         infinite=np.asarray(item.infinite, dtype=np.float64),
         counts=np.array(item.counts, dtype=np.float64),
-        deviations=np.asarray(0.0, dtype=np.float64),
+        deviations=np.array(item.deviations, dtype=np.float64),
         squared_deviations=np.asarray(item.stddev**2 * present, dtype=np.float64),
         minimum=np.asarray(item.minimum, dtype=np.float64),
         maximum=np.asarray(item.maximum, dtype=np.float64),

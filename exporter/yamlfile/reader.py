@@ -86,6 +86,7 @@ def read(path: Path | str) -> Document:
 
 def _compose(path: Path, content: str) -> yaml.Node:
     try:
+        _refuse_depth(path, content)
         loader = _Loader(content)
         try:
             node: yaml.Node | None = loader.get_single_node()
@@ -103,11 +104,23 @@ def _compose(path: Path, content: str) -> yaml.Node:
         line = content.count("\n", 0, position) + 1
         reason = getattr(error, "reason", "not valid YAML")
         raise InputError([Problem(str(path), line, 1, str(reason))]) from None
-    except RecursionError:
-        raise InputError.of_file(path, f"nested deeper than {_DEEPEST} levels") from None
     if node is None:
         raise InputError([Problem(str(path), 1, 1, "expected a YAML mapping, the file is empty")])
     return node
+
+
+def _refuse_depth(path: Path, content: str) -> None:
+    """LibYAML builds nodes by recursion, and dies of a file that is nested deep enough."""
+    depth = 0
+    for event in yaml.parse(content, _Loader):
+        if isinstance(event, yaml.CollectionStartEvent):
+            depth += 1
+        elif isinstance(event, yaml.CollectionEndEvent):
+            depth -= 1
+        mark = event.start_mark
+        if depth > _DEEPEST and mark is not None:
+            place = (mark.line + 1, mark.column + 1)
+            raise InputError([Problem(str(path), *place, f"nested deeper than {_DEEPEST} levels")])
 
 
 class _Constructor:
