@@ -122,7 +122,9 @@ def _source(files: Sequence[Path]) -> tuple[str, str]:
     paths = "[" + ", ".join(sql.text(str(file)) for file in files) + "]"
     kind = next(iter(kinds))
     options = {
-        "json": ", format = 'newline_delimited', ignore_errors = true, sample_size = -1",
+        "json": ", format = 'newline_delimited', ignore_errors = true, sample_size = -1"
+        # An object is an object however many members it has, and however few records have each of them.
+        ", map_inference_threshold = -1, field_appearance_threshold = 0",
         "csv": ", sample_size = -1",
         "parquet": "",
     }[kind]
