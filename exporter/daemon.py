@@ -157,6 +157,10 @@ class Daemon:
         except (InputError, StoreError) as error:
             self._reload_error = str(error)
             logger.error("reload failed, the old files stay in force: %s", error)  # noqa: TRY400
+        except Exception as error:
+            # A bug that a new file brings to light must not end the watch over the old ones.
+            self._reload_error = repr(error)
+            logger.exception("reload failed, the old files stay in force")
         else:
             self._reload_error = None
             self._reloaded_at = time.time()
@@ -166,17 +170,25 @@ class Daemon:
             done.set()
 
     def _replace(self, models: list[Model]) -> None:
-        for name in self._watched.keys() - {model.name for model in models}:
-            self._watched.pop(name).cycle.close()
         for model in models:
             before = self._watched.get(model.name)
-            if before is not None and before.model.content == model.content:
-                continue
-            if before is not None:
-                # The state file has one holder at a time.
-                before.cycle.close()
-                del self._watched[model.name]
-            self._watched[model.name] = _Watched(model, model.open(self._state_directory))
+            if before is None:
+                self._watched[model.name] = _Watched(model, model.open(self._state_directory))
+            elif before.model.content != model.content:
+                self._watched[model.name] = self._reopened(before, model)
+        for name in self._watched.keys() - {model.name for model in models}:
+            self._watched.pop(name).cycle.close()
+
+    def _reopened(self, before: _Watched, model: Model) -> _Watched:
+        """``model`` in the place of what it was ``before``, whose last gauges stay until the next cycle."""
+        # The state file has one holder at a time.
+        before.cycle.close()
+        try:
+            cycle = model.open(self._state_directory)
+        except Exception:
+            before.cycle = before.model.open(self._state_directory)
+            raise
+        return _Watched(model, cycle, snapshot=before.snapshot, attempted=before.attempted)
 
     def _close(self) -> None:
         for watched in self._watched.values():
