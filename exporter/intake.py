@@ -228,10 +228,11 @@ def _grouped(versions: Integers, starts: Integers) -> tuple[npt.NDArray[np.intp]
     """The group of each row, and each group's (version, bucket start)."""
     if not len(starts):
         return np.empty(0, dtype=np.intp), []
-    # One number per pair: sorting pairs costs ten times as much.
-    factor = int(versions.max()) + 1
-    pairs, groups = np.unique(starts * factor + versions, return_inverse=True)
-    return groups.astype(np.intp), [(pair % factor, pair // factor) for pair in pairs.tolist()]
+    # One number per pair: sorting pairs costs ten times as much. Starts count from the first, for epoch µs
+    # times a version's number (which only grows, as versions come and go) does not fit into 64 bits.
+    factor, first = int(versions.max()) + 1, int(starts.min())
+    pairs, groups = np.unique((starts - first) * factor + versions, return_inverse=True)
+    return groups.astype(np.intp), [(pair % factor, pair // factor + first) for pair in pairs.tolist()]
 
 
 def _rows(columns: PredictionColumns, kept: npt.NDArray[np.bool_]) -> PredictionColumns:
