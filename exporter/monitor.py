@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import glob
 from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
@@ -205,6 +206,10 @@ class Monitor:
     def resolve(self, path: str) -> Path:
         """``path`` of the file, which is relative to the file's own folder."""
         return (self.document.path.parent / path).absolute()
+
+    def pattern(self, path: str) -> Path:
+        """``resolve`` for a glob: what looks like one in the name of the file's own folder is none."""
+        return Path(glob.escape(str(self.document.path.parent.absolute()))) / path
 
 
 def load(path: Path | str) -> Monitor:

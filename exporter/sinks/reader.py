@@ -20,7 +20,7 @@ class SinkReader:
         self.name = name
         self.up = False
         self._model = monitor.model
-        self._pattern = monitor.resolve(sink.file.path)
+        self._pattern = monitor.pattern(sink.file.path)
         self._store = store
         self._sink = FileSink(self._pattern, store.positions.load(name))
         self._failure = ""
