@@ -1,0 +1,172 @@
+"""What an attack on the exporter found: full disks, bugs, hostile files. Each was a defect once."""
+
+from __future__ import annotations
+
+import resource
+import sqlite3
+import time
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from exporter.layout import Layout
+from exporter.models import load_all
+from exporter.state import Store, StoreError
+from tests.logs import EPOCH, exporter, monitor, once, value, write_lines, write_monitor
+from tests.test_exporter_daemon import daemon, record, total
+
+AT = EPOCH + 1800
+
+
+@contextmanager
+def no_file_beyond(size: int) -> Iterator[None]:
+    """As a full disk has it: no file grows beyond ``size`` bytes."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (size, hard))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+
+
+def test_a_full_disk_counts_nothing_twice(tmp_path: Path) -> None:
+    path = tmp_path / "state.sqlite"
+    with closing(Store(path)) as store:
+
+        def take() -> None:
+            with store.transaction():
+                store.positions.save("predictions", {str(number): "x" * 1000 for number in range(200)})
+                store.counters.add("ml_predictions_total", ("v1",), 10)
+
+        full = max(file.stat().st_size for file in tmp_path.iterdir()) + 8192
+        for _ in range(3):
+            with pytest.raises(StoreError), no_file_beyond(full):
+                take()
+            assert store.counters.totals("ml_predictions_total") == {}
+        take()
+        assert store.counters.totals("ml_predictions_total") == {("v1",): 10}
+    with closing(Store(path)) as store:
+        assert store.counters.totals("ml_predictions_total") == {("v1",): 10}
+
+
+def test_what_a_bug_interrupts_is_read_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    write_lines(tmp_path / "logs/predictions.jsonl", [{"ts": EPOCH + 60, "id": "r0", "score": 0.5}])
+    write_lines(tmp_path / "logs/labels.jsonl", [])
+    (model,) = load_all([write_monitor(tmp_path)])
+    with closing(model.open(None)) as cycle:
+        with monkeypatch.context() as broken:
+            broken.setattr(Layout, "fold_traffic", None)
+            with pytest.raises(TypeError):
+                cycle.run(at=AT)
+        snapshot = cycle.run(at=AT)
+    assert snapshot is not None
+    assert snapshot.series["ml_predictions_total"] == {("m", ""): 1}
+
+
+def test_versions_that_come_and_go_for_years(tmp_path: Path) -> None:
+    """A version's number grows with each new one; its product with a time must fit into 64 bits."""
+    path = write_monitor(tmp_path)
+    write_lines(tmp_path / "logs/labels.jsonl", [])
+    log = tmp_path / "logs/predictions.jsonl"
+    write_lines(log, [{"ts": EPOCH + 60, "id": "r0", "score": 0.5, "version": "a"}])
+    once(path, "--state-dir", tmp_path / "state")
+    with closing(sqlite3.connect(tmp_path / "state/m.sqlite")) as state, state:
+        state.execute("INSERT INTO versions VALUES (6000, 'z', ?)", (int((EPOCH + 60) * 1e6),))
+    write_lines(log, [{"ts": EPOCH + 61, "id": "r1", "score": 0.5, "version": "b"}])
+    gauges = once(path, "--state-dir", tmp_path / "state")
+    assert value(gauges, "ml_monitor_samples", version="b") == 1
+
+
+@pytest.mark.parametrize(
+    "members",
+    [
+        pytest.param(lambda number: {f"f{member}": number + member for member in range(250)}, id="many"),
+        pytest.param(lambda number: {f"f{number % 250}": number, "common": 1}, id="seldom"),
+    ],
+)
+def test_a_baseline_has_every_member_of_wide_and_sparse_objects(
+    members: Callable[[int], dict[str, int]], tmp_path: Path
+) -> None:
+    data = write_lines(tmp_path / "train.jsonl", [{"features": members(number)} for number in range(500)])
+    said = exporter("baseline", write_monitor(tmp_path), "--data", data, "--out", tmp_path / "r.json").stdout
+    assert f"{len({name for number in range(500) for name in members(number)})} features of 500 rows" in said
+
+
+def test_a_folder_whose_name_looks_like_a_glob(tmp_path: Path) -> None:
+    folder = tmp_path / "[prod] *?"
+    write_lines(folder / "logs/predictions.jsonl", [{"ts": EPOCH + 60, "id": "r0", "score": 0.5}])
+    write_lines(folder / "logs/labels.jsonl", [])
+    path = write_monitor(folder)
+    assert value(once(path), "ml_predictions_total") == 1
+    assert "1 of the first 1 records usable" in exporter("check", path).stdout
+
+
+def test_a_folder_among_the_logs_is_passed_over_by_check(tmp_path: Path) -> None:
+    (tmp_path / "logs/predictions-0.jsonl").mkdir(parents=True)
+    write_lines(tmp_path / "logs/predictions-1.jsonl", [{"ts": EPOCH + 60, "id": "r0", "score": 0.5}])
+    assert "1 of the first 1 records usable" in exporter("check", write_monitor(tmp_path)).stdout
+
+
+@pytest.mark.parametrize("text", ["[" * 100_000, "a: " + "{b: " * 100_000, "- " * 50_000])
+def test_a_bottomless_monitor_file_is_refused(text: str, tmp_path: Path) -> None:
+    path = tmp_path / "monitor.yaml"
+    path.write_text(text)
+    done = exporter("check", path, check=False)
+    assert done.returncode == 2
+    assert "nested deeper than 60 levels" in done.stderr
+    assert done.stderr.startswith(f"{path}:1:")
+
+
+@pytest.mark.parametrize("text", ["[" * 100_000, '{"rows": ' + "9" * 400 + "}"])
+def test_a_monstrous_reference_file_is_refused(text: str, tmp_path: Path) -> None:
+    (tmp_path / "reference.json").write_text(text)
+    path = write_monitor(tmp_path, monitor(references={"training": {"static": "reference.json"}}))
+    done = exporter("check", path, check=False)
+    assert done.returncode == 2
+    assert "reference.json: not a reference file" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_a_reload_that_fails_half_way_leaves_the_old_model_watched(tmp_path: Path) -> None:
+    def named(name: str, **spec: Any) -> None:
+        write_monitor(tmp_path, {**monitor(**spec), "metadata": {"name": name}})
+
+    write_lines(tmp_path / "logs/predictions.jsonl", [record(0)])
+    write_lines(tmp_path / "logs/labels.jsonl", [])
+    named("old")
+    with daemon(tmp_path, "--web.enable-lifecycle") as running:
+        running.wait_for(total(1))
+        with closing(sqlite3.connect(tmp_path / "state/new.sqlite", isolation_level=None)) as taken:
+            taken.execute("PRAGMA locking_mode = EXCLUSIVE")
+            taken.execute("BEGIN EXCLUSIVE")
+            named("new")
+            code, text = running.post("/-/reload")
+            assert (code, "in use by another process" in text) == (500, True)
+            before = value(running.gauges(), "ml_monitor_last_success_timestamp_seconds", model="old")
+            assert before is not None
+            running.wait_for(
+                lambda gauges: (
+                    (value(gauges, "ml_monitor_last_success_timestamp_seconds", model="old") or 0) > before
+                )
+            )
+        assert running.post("/-/reload")[0] == 200
+        running.wait_for(
+            lambda gauges: value(gauges, "ml_predictions_total", model="new") == 1 and total(1)(gauges)
+        )
+
+
+def test_gauges_stay_through_a_reload(tmp_path: Path) -> None:
+    now = time.time()
+    lines = [record(number, ts=now - 60) for number in range(50_000)]
+    write_lines(tmp_path / "logs/predictions.jsonl", lines)
+    write_lines(tmp_path / "logs/labels.jsonl", [])
+    write_monitor(tmp_path)
+    with daemon(tmp_path, "--web.enable-lifecycle") as running:
+        running.wait_for(total(50_000))
+        write_monitor(tmp_path, monitor(minSamples=2, features={"amount": {"type": "numeric"}}))
+        assert running.post("/-/reload")[0] == 200
+        assert total(50_000)(running.gauges())
+        assert running.get("/-/ready")[0] == 200
