@@ -26,3 +26,15 @@ def kolmogorov_smirnov_bound(current: Floats, reference: Floats) -> float:
     under 1/100 (1/200 where the reference has no ties).
     """
     return float(np.max(np.minimum(current / current.sum(), reference / reference.sum())))
+
+
+def kolmogorov_smirnov_p_value(statistic: float, current: float, reference: float) -> float:
+    """Chance of a D this large without drift, for ``current`` and ``reference`` rows.
+
+    The limiting distribution with Stephens's correction (1970), within 0.01 of the exact one from 50 rows on. From
+    a binned D, which is never too large, the p-value is never too small.
+    """
+    from scipy.special import kolmogorov
+
+    root = np.sqrt(current * reference / (current + reference))
+    return float(kolmogorov((root + 0.12 + 0.11 / root) * statistic))

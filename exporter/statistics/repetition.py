@@ -5,15 +5,16 @@ from __future__ import annotations
 from exporter.summary.repetition import SLOTS, RepetitionSummary
 
 
-def top_value_ratio(summary: RepetitionSummary) -> float | None:
-    """Share of the rows that hold the most frequent value; 1 exactly when all are equal.
+def top_value_ratio(summary: RepetitionSummary, *, constant: bool) -> float | None:
+    """Share of the rows that hold the most frequent value; 1 exactly when all are equal, as ``constant`` says.
 
-    The fullest slot's count, less what the other values are expected to add to it: an error of about
-    1/1024 of the other values' share. None where nothing was counted.
+    The fullest slot's count, less what the other values are expected to add to it: on average off by
+    1/1024 of the other values' share, but two frequent values may share a slot. None where nothing was counted.
     """
     total = float(summary.counts.sum())
     if not total:
         return None
     fullest = float(summary.counts.max())
     collisions = (total - fullest) / (SLOTS - 1)
-    return max(fullest - collisions, 1.0) / total
+    most = total if constant else total - 1.0
+    return min(max(fullest - collisions, 1.0), most) / total

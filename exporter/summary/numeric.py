@@ -15,7 +15,8 @@ class NumericSummary(Summary):
     """Counts of values in the bins (edge, next edge], the outer ones open.
 
     ``edges``: shape (bins - 1,), ascending. ``pivot``: sums are taken of ``value - pivot``, so that a
-    small spread about a large mean survives. ``missing``: null, absent or NaN. ``infinite``: ±inf.
+    small spread about a large mean survives. ``deviations``: those sums by bin, shape (bins,).
+    ``missing``: null, absent or NaN. ``infinite``: ±inf.
     """
 
     edges: Floats
@@ -43,6 +44,8 @@ class NumericSummary(Summary):
         else:
             usable, members = values, groups
         deviations = usable - pivot
+        bins = len(edges) + 1
+        cells = np.searchsorted(edges, usable, side="left")
         minimum = np.full(size, np.inf)
         maximum = np.full(size, -np.inf)
         np.minimum.at(minimum, members, usable)
@@ -52,8 +55,8 @@ class NumericSummary(Summary):
             pivot=pivot,
             missing=count(groups[missing], size),
             infinite=count(groups[infinite], size),
-            counts=count_cells(members, size, np.searchsorted(edges, usable, side="left"), len(edges) + 1),
-            deviations=count(members, size, deviations),
+            counts=count_cells(members, size, cells, bins),
+            deviations=count(members * bins + cells, size * bins, deviations).reshape(size, bins),
             squared_deviations=count(members, size, deviations * deviations),
             minimum=minimum,
             maximum=maximum,
@@ -71,15 +74,40 @@ class NumericSummary(Summary):
     @property
     def mean(self) -> float:
         """NaN where nothing is present."""
-        return self.pivot + float(self.deviations) / self.present if self.present else float("nan")
+        return self.pivot + float(self.deviations.sum()) / self.present if self.present else float("nan")
+
+    @property
+    def variance(self) -> float:
+        """Population variance. NaN where nothing is present."""
+        if not self.present:
+            return float("nan")
+        shift = self.mean - self.pivot
+        return max(0.0, float(self.squared_deviations) / self.present - shift * shift)
 
     def regrouped(self, edges: Floats) -> Floats:
         """Counts over ``edges``, each of which must be an edge of this summary.
 
         Raises ValueError where one is not.
         """
+        return self._regrouped(self.counts, edges)
+
+    def below(self, edge: float) -> float:
+        """Sum of ``edge - value`` over the values up to ``edge``, which must be one of the edges."""
+        number, deviation = (
+            self._regrouped(array, np.array([edge]))[0] for array in (self.counts, self.deviations)
+        )
+        return float((edge - self.pivot) * number - deviation)
+
+    def above(self, edge: float) -> float:
+        """Sum of ``value - edge`` over the values above ``edge``, which must be one of the edges."""
+        number, deviation = (
+            self._regrouped(array, np.array([edge]))[1] for array in (self.counts, self.deviations)
+        )
+        return float(deviation - (edge - self.pivot) * number)
+
+    def _regrouped(self, array: Floats, edges: Floats) -> Floats:
         at = np.searchsorted(self.edges, edges)
         if np.any(at >= len(self.edges)) or not np.array_equal(self.edges[at], edges):
             raise ValueError("counts can only be regrouped over a subset of their edges")
-        below = np.concatenate([[0.0], np.cumsum(self.counts)])
+        below = np.concatenate([[0.0], np.cumsum(array)])
         return np.diff(np.concatenate([[0.0], below[at + 1], below[-1:]]))

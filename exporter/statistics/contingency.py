@@ -1,0 +1,43 @@
+"""Association of category and sample: chi-squared and Cramér's V."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from exporter.summary.base import Floats
+
+
+def chi_squared(current: Floats, reference: Floats) -> tuple[float, int] | None:
+    """Pearson's statistic of the 2 × categories table, no Yates correction, and its degrees of freedom.
+
+    ``current`` and ``reference``: counts over the union of categories, shape (categories,); categories that neither
+    side has are left out. Exact. None where either side is empty or fewer than two categories remain.
+    """
+    table = np.stack([current, reference])
+    table = table[:, table.sum(axis=0) > 0]
+    total = table.sum()
+    if not table.sum(axis=1).all() or table.shape[1] < 2:
+        return None
+    expected = table.sum(axis=1, keepdims=True) * table.sum(axis=0, keepdims=True) / total
+    return float(np.sum((table - expected) ** 2 / expected)), table.shape[1] - 1
+
+
+def chi_squared_p_value(current: Floats, reference: Floats) -> float | None:
+    """Chance of a statistic this large without any drift. None where ``chi_squared`` is.
+
+    An approximation that wants five expected rows or more in most cells (Cochran, 1954).
+    """
+    from scipy.special import gammaincc
+
+    found = chi_squared(current, reference)
+    return None if found is None else float(gammaincc(found[1] / 2, found[0] / 2))
+
+
+def cramers_v(current: Floats, reference: Floats) -> float | None:
+    """sqrt(chi-squared / rows): 0 for equal distributions, 1 for disjoint ones; Cramér (1946).
+
+    With two samples the smaller dimension of the table is 2, so nothing else divides. None where
+    ``chi_squared`` is.
+    """
+    found = chi_squared(current, reference)
+    return None if found is None else float(np.sqrt(found[0] / (current.sum() + reference.sum())))
