@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import numpy as np
+
+from exporter.measure.drift import NUMERIC, OF_SCORES, NumericPair
 from exporter.measure.frame import WindowFrame
 from exporter.measure.gauges import Gauges
 from exporter.reference import NumericReference
-from exporter.statistics.population_stability import population_stability_index
 from exporter.statistics.repetition import top_value_ratio
 from exporter.summary.numeric import NumericSummary
 
@@ -23,11 +25,14 @@ def measure(frame: WindowFrame, gauges: Gauges, *, classes: tuple[str, str] | No
         return
     if frame.enough(score.present):
         gauges.set("ml_prediction_mean", score.mean, **frame.labels)
-        gauges.set(top, top_value_ratio(frame.traffic["repetition"]), **frame.labels)
+        gauges.set("ml_prediction_stddev", float(np.sqrt(score.variance)), **frame.labels)
+        constant = bool(score.minimum == score.maximum)
+        gauges.set(top, top_value_ratio(frame.traffic["repetition"], constant=constant), **frame.labels)
     else:
         gauges.withhold("ml_prediction_mean", "too_few_samples", **frame.labels)
+        gauges.withhold("ml_prediction_stddev", "too_few_samples", **frame.labels)
         gauges.withhold(top, "too_few_samples", **frame.labels)
-    _stability(frame, gauges, score)
+    _drift(frame, gauges, score)
 
 
 def _set(frame: WindowFrame, gauges: Gauges, name: str, rows: float, part: float, **labels: str) -> None:
@@ -37,7 +42,7 @@ def _set(frame: WindowFrame, gauges: Gauges, name: str, rows: float, part: float
         gauges.withhold(name, "too_few_samples", **frame.labels, **labels)
 
 
-def _stability(frame: WindowFrame, gauges: Gauges, score: NumericSummary) -> None:
+def _drift(frame: WindowFrame, gauges: Gauges, score: NumericSummary) -> None:
     known = [reference.score for reference in frame.static.values() if reference.score is not None]
     compared: list[tuple[str, NumericReference | None, NumericSummary | None]] = [
         (name, reference.score, None) for name, reference in frame.static.items()
@@ -45,13 +50,15 @@ def _stability(frame: WindowFrame, gauges: Gauges, score: NumericSummary) -> Non
     compared += [(name, known[0] if known else None, past["score"]) for name, past in frame.sliding.items()]
     for name, bins, past in compared:
         labels = {**frame.labels, "reference": name}
-        if bins is None:
-            gauges.withhold("ml_prediction_psi", "not_in_reference", **labels)
-        elif not frame.enough(score.present):
-            gauges.withhold("ml_prediction_psi", "too_few_samples", **labels)
-        elif past is not None and not frame.enough(past.present):
-            gauges.withhold("ml_prediction_psi", "reference_too_small", **labels)
-        else:
-            expected = (past or bins.summary).regrouped(bins.deciles)
-            psi = population_stability_index(score.regrouped(bins.deciles), expected)
-            gauges.set("ml_prediction_psi", psi, **labels)
+        for statistic in OF_SCORES:
+            gauge = f"ml_prediction_{statistic}"
+            if bins is None:
+                gauges.withhold(gauge, "not_in_reference", **labels)
+            elif not frame.enough(score.present):
+                gauges.withhold(gauge, "too_few_samples", **labels)
+            elif past is not None and not frame.enough(past.present):
+                gauges.withhold(gauge, "reference_too_small", **labels)
+            else:
+                gauges.set(
+                    gauge, NUMERIC[statistic](NumericPair(score, past or bins.summary, bins)), **labels
+                )
