@@ -5,6 +5,7 @@ from __future__ import annotations
 import glob
 import json
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from itertools import islice
@@ -155,11 +156,19 @@ def _never_found(columns: PredictionColumns, monitor: Monitor, sample: bytes) ->
     for name, values in columns.features.items():
         if np.isnan(values).all() if values.dtype.kind == "f" else (values == MISSING).all():
             missing.append((f"feature '{name}'", feature_path(fields, name)))
-    paths = sorted(_paths(json.loads(sample.splitlines()[0])))
+    paths = sorted(_paths(_first_object(sample)))
     return [
         f"  warning: {what} is in no record looked at, at '{path}'{did_you_mean(path, paths)}"
         for what, path in missing
     ]
+
+
+def _first_object(sample: bytes) -> Any:
+    for line in sample.splitlines():
+        with suppress(ValueError, RecursionError):
+            if isinstance(found := json.loads(line), dict):
+                return found
+    return {}
 
 
 def _paths(record: Any, prefix: str = "") -> Iterator[str]:

@@ -54,7 +54,7 @@ def _explains_input_errors(command: Callable[_Parameters, None]) -> Callable[_Pa
 
 def _address(context: click.Context, parameter: click.Parameter, value: str) -> tuple[str, int]:
     host, _, port = value.rpartition(":")
-    if not port.isdigit() or int(port) > 65535:
+    if not (port.isascii() and port.isdigit()) or int(port) > 65535:
         raise click.BadParameter(f"expected HOST:PORT or :PORT, got '{value}'", context, parameter)
     return host.removeprefix("[").removesuffix("]"), int(port)
 

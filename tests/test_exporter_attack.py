@@ -170,3 +170,27 @@ def test_gauges_stay_through_a_reload(tmp_path: Path) -> None:
         assert running.post("/-/reload")[0] == 200
         assert total(50_000)(running.gauges())
         assert running.get("/-/ready")[0] == 200
+
+
+def test_two_scores_that_share_a_slot_are_no_collapse(tmp_path: Path) -> None:
+    """0.05 and 0.39 have the same hash of 10 bits; a ratio of 1 pages somebody."""
+    scores = [{"ts": EPOCH + 60, "id": f"r{row}", "score": (0.05, 0.39)[row % 2]} for row in range(100)]
+    write_lines(tmp_path / "logs/predictions.jsonl", scores)
+    write_lines(tmp_path / "logs/labels.jsonl", [])
+    ratio = value(once(write_monitor(tmp_path)), "ml_prediction_top_value_ratio")
+    assert ratio is not None
+    assert ratio < 1
+
+
+@pytest.mark.parametrize("first", ["not json", "", "[1]", "[" * 100_000])
+def test_check_passes_over_a_malformed_first_record(first: str, tmp_path: Path) -> None:
+    write_lines(tmp_path / "logs/predictions.jsonl", [first, {"ts": EPOCH + 60, "id": "r0", "scor": 0.5}])
+    done = exporter("check", write_monitor(tmp_path), check=False)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert "did you mean 'scor'?" in done.stdout
+
+
+def test_a_port_that_is_no_number(tmp_path: Path) -> None:
+    done = exporter("run", write_monitor(tmp_path), "--web.listen-address", "localhost:²", check=False)
+    assert done.returncode == 2
+    assert "expected HOST:PORT" in done.stderr
