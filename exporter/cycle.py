@@ -217,7 +217,7 @@ class Cycle:
             has_status=fields.status is not None,
             has_latency=fields.latency is not None,
         )
-        data.measure(frame, gauges)
+        data.measure(frame, gauges, self._layout.ranges)
         has_score = fields.score is not None or spec.task == "regression"
         if spec.task in ("binary", "regression"):
             positive = spec.predictions.positiveClass

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -27,6 +28,9 @@ from exporter.windows import MICROSECONDS, Buckets
 
 MOST_VERSIONS = 50
 OTHER_VERSION = "other"
+
+# Of summaries that are in memory at a time while a batch is folded: 64 MB.
+_MOST_NUMBERS = 8 << 20
 
 Integers = npt.NDArray[np.int64]
 
@@ -82,8 +86,9 @@ class Intake:
             starts = self._buckets.start(columns.time, moment.now, moment.cuts)
             kept = starts >= self._buckets.expired(moment.now)
             groups, buckets = _grouped(versions[kept], starts[kept])
-            folded = self._layout.fold_traffic(_rows(columns, kept), groups, len(buckets))
-            self._add("traffic", folded, buckets)
+            usable = _rows(columns, kept)
+            for rows, members, some in _portions(groups, buckets, self._layout.traffic):
+                self._add("traffic", self._layout.fold_traffic(_rows(usable, rows), members, len(some)), some)
             if self._joins:
                 self._outcomes(self._wait_for_labels(columns, versions, moment), moment)
 
@@ -206,16 +211,13 @@ class Intake:
         groups, buckets = _grouped(matches.version[kept], starts[kept])
         delay = np.where(
             matches.label_time == NO_TIME, np.nan, (matches.label_time - matches.time) / MICROSECONDS
-        )
-        folded = self._layout.fold_outcome(
-            matches.score[kept],
-            matches.predicted[kept],
-            matches.label[kept],
-            delay[kept],
-            groups,
-            len(buckets),
-        )
-        self._add("outcome", folded, buckets)
+        )[kept]
+        score, predicted, label = matches.score[kept], matches.predicted[kept], matches.label[kept]
+        for rows, members, some in _portions(groups, buckets, self._layout.outcome):
+            folded = self._layout.fold_outcome(
+                score[rows], predicted[rows], label[rows], delay[rows], members, len(some)
+            )
+            self._add("outcome", folded, some)
 
     def _add(self, kind: str, folded: Composite, buckets: list[tuple[int, int]]) -> None:
         if buckets:
@@ -233,6 +235,19 @@ def _grouped(versions: Integers, starts: Integers) -> tuple[npt.NDArray[np.intp]
     factor, first = int(versions.max()) + 1, int(starts.min())
     pairs, groups = np.unique((starts - first) * factor + versions, return_inverse=True)
     return groups.astype(np.intp), [(pair % factor, pair // factor + first) for pair in pairs.tolist()]
+
+
+def _portions(
+    groups: npt.NDArray[np.intp], buckets: list[tuple[int, int]], shape: Composite
+) -> Iterator[tuple[npt.NDArray[np.bool_], npt.NDArray[np.intp], list[tuple[int, int]]]]:
+    """Rows, their groups and the buckets of these, so few at a time that their summaries fit into memory.
+
+    A backlog of many versions has thousands of buckets, and a summary of outcomes is 260 kB.
+    """
+    step = max(1, _MOST_NUMBERS // shape.vector().size)
+    for first in range(0, len(buckets), step):
+        rows = (groups >= first) & (groups < first + step)
+        yield rows, groups[rows] - first, buckets[first : first + step]
 
 
 def _rows(columns: PredictionColumns, kept: npt.NDArray[np.bool_]) -> PredictionColumns:

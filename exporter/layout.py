@@ -49,7 +49,15 @@ class Layout:
 
     def __init__(self, monitor: Monitor, references: Mapping[str, Reference]) -> None:
         """Raises InputError where the monitor file and a reference disagree on a feature's type."""
-        self.features = {name: _frame(found) for name, found in _features(monitor, references).items()}
+        self.ranges = {
+            name: (feature.range[0], feature.range[1])
+            for name, feature in monitor.spec.features.items()
+            if feature.range is not None
+        }
+        self.features = {
+            name: _frame(found, self.ranges.get(name))
+            for name, found in _features(monitor, references).items()
+        }
         scores = [reference.score for reference in references.values() if reference.score is not None]
         self.score = _numeric_frame(scores) if scores else NumericFrame(np.empty(0), 0.0)
         self.traffic = self._composite()
@@ -180,10 +188,14 @@ def _numeric_frame(found: list[NumericReference]) -> NumericFrame:
     return NumericFrame(edges, found[0].summary.pivot)
 
 
-def _frame(found: list[FeatureReference]) -> Frame:
+def _frame(found: list[FeatureReference], declared: tuple[float, float] | None) -> Frame:
     numeric = [item for item in found if isinstance(item, NumericReference)]
     if numeric:
-        return _numeric_frame(numeric)
+        frame = _numeric_frame(numeric)
+        if declared is None:
+            return frame
+        ends = (np.nextafter(declared[0], -np.inf), declared[1])
+        return NumericFrame(np.union1d(frame.edges, ends), frame.pivot)
     categories = dict.fromkeys(
         category
         for item in found

@@ -40,16 +40,28 @@ def metrics() -> Iterable[Metric]:
         "Kolmogorov-Smirnov D at the reference's fine edges; numeric features.",
     )
     for name, unit, text in (
-        ("ks_p_value", "ratio", "Two-sample Kolmogorov-Smirnov p-value."),
-        ("wasserstein_distance", "reference standard deviations", "First Wasserstein distance."),
+        ("ks_p_value", "ratio", "Two-sample Kolmogorov-Smirnov p-value; numeric features."),
+        (
+            "wasserstein_distance",
+            "reference standard deviations",
+            "First Wasserstein distance; numeric features.",
+        ),
         ("js_distance", "ratio", "Jensen-Shannon distance, base 2."),
         ("hellinger_distance", "ratio", "Hellinger distance."),
-        ("cramers_v", "ratio", "Cramér's V of the contingency table of current against reference."),
-        ("chi2_p_value", "ratio", "Chi-squared test of the contingency table, no Yates correction."),
-        ("mean_shift_sigmas", "reference standard deviations", "Shift of the mean."),
+        (
+            "cramers_v",
+            "ratio",
+            "Cramér's V of the contingency table; categorical features.",
+        ),
+        (
+            "chi2_p_value",
+            "ratio",
+            "Chi-squared test, no Yates correction; categorical features.",
+        ),
+        ("mean_shift_sigmas", "reference standard deviations", "Distance of the means."),
     ):
         better = Better.HIGHER if name.endswith("p_value") else low
-        yield gauge(layer, f"ml_feature_{name}", drift, unit, better, text, measured=LATER)
+        yield gauge(layer, f"ml_feature_{name}", drift, unit, better, text)
     yield gauge(
         layer,
         "ml_features_drifted",
@@ -100,15 +112,16 @@ def metrics() -> Iterable[Metric]:
         ("min", "the feature's", "Smallest value.", Better.NEITHER),
         ("max", "the feature's", "Largest value.", Better.NEITHER),
     ):
-        yield gauge(layer, f"ml_feature_{name}", FEATURE, unit, better, text, measured=LATER)
+        yield gauge(
+            layer, f"ml_feature_{name}", FEATURE, unit, better, text, measured=name != "invalid_ratio"
+        )
     yield quantiles(
         layer,
         "ml_feature_quantile",
         FEATURE,
         "the feature's",
         Better.NEITHER,
-        "Quantile.",
-        measured=LATER,
+        "Quantile, within the width of a reference bin.",
     )
     yield gauge(
         layer,

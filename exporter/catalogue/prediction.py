@@ -24,7 +24,7 @@ def metrics() -> Iterable[Metric]:
         ("js_distance", "ratio", "Jensen-Shannon distance of the score, base 2."),
         ("wasserstein_distance", "reference standard deviations", "First Wasserstein distance of the score."),
     ):
-        yield gauge(layer, f"ml_prediction_{name}", TRAFFIC_REFERENCE, unit, low, text, measured=LATER)
+        yield gauge(layer, f"ml_prediction_{name}", TRAFFIC_REFERENCE, unit, low, text)
     yield gauge(layer, "ml_prediction_mean", TRAFFIC, "the score's", Better.NEITHER, "Mean score.")
     yield gauge(
         layer,
@@ -33,7 +33,6 @@ def metrics() -> Iterable[Metric]:
         "the score's",
         Better.NEITHER,
         "Population standard deviation of the score.",
-        measured=LATER,
     )
     yield gauge(
         layer,

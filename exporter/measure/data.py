@@ -1,34 +1,39 @@
-"""Data gauges: drift, missing values and new categories of every feature."""
+"""Data gauges: missing values, description and drift of every feature."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import numpy as np
 
+from exporter.measure.drift import CATEGORICAL, NUMERIC, CategoricalPair, NumericPair
 from exporter.measure.frame import WindowFrame
 from exporter.measure.gauges import Gauges
 from exporter.reference import CategoricalReference, FeatureReference, NumericReference
-from exporter.statistics.kolmogorov_smirnov import kolmogorov_smirnov
-from exporter.statistics.population_stability import population_stability_index
-from exporter.summary.base import Floats
+from exporter.statistics.moments import quantile
 from exporter.summary.categorical import CategoricalSummary
 from exporter.summary.numeric import NumericSummary
 
-_PSI = "ml_feature_psi"
-_KS = "ml_feature_ks_statistic"
-_NEW = "ml_feature_new_category_ratio"
-_MISSING = "ml_feature_missing_ratio"
+QUANTILES = ("0.05", "0.25", "0.5", "0.75", "0.95")
+
+Summaries = NumericSummary | CategoricalSummary
 
 
-def measure(frame: WindowFrame, gauges: Gauges) -> None:
-    """Every feature against every reference; what has too few values in the window is withheld."""
+def measure(frame: WindowFrame, gauges: Gauges, ranges: Mapping[str, tuple[float, float]]) -> None:
+    """Every feature by itself and against every reference; what has too few values in the window is withheld.
+
+    ``ranges``: the declared range of a feature, whose ends are among its edges.
+    """
     monitored = 0
     for part in frame.traffic:
         if not part.startswith("feature "):
             continue
         feature = part.removeprefix("feature ")
-        summary: NumericSummary | CategoricalSummary = frame.traffic[part]
-        _missing(frame, gauges, feature, summary)
+        summary: Summaries = frame.traffic[part]
         monitored += frame.enough(summary.present)
+        _missing(frame, gauges, feature, summary)
+        if isinstance(summary, NumericSummary):
+            _description(frame, gauges, feature, summary, ranges.get(feature))
         known = [
             reference.features[feature]
             for reference in frame.static.values()
@@ -42,53 +47,76 @@ def measure(frame: WindowFrame, gauges: Gauges) -> None:
         gauges.set("ml_features_monitored", monitored, **frame.labels)
 
 
-def _missing(
-    frame: WindowFrame, gauges: Gauges, feature: str, summary: NumericSummary | CategoricalSummary
-) -> None:
+def _missing(frame: WindowFrame, gauges: Gauges, feature: str, summary: Summaries) -> None:
+    name, labels = "ml_feature_missing_ratio", {**frame.labels, "feature": feature}
     if frame.enough(summary.rows):
-        gauges.set(_MISSING, float(summary.missing) / summary.rows, **frame.labels, feature=feature)
+        gauges.set(name, float(summary.missing) / summary.rows, **labels)
     else:
-        gauges.withhold(_MISSING, "too_few_samples", **frame.labels, feature=feature)
+        gauges.withhold(name, "too_few_samples", **labels)
+
+
+def _description(
+    frame: WindowFrame,
+    gauges: Gauges,
+    feature: str,
+    summary: NumericSummary,
+    declared: tuple[float, float] | None,
+) -> None:
+    labels = {**frame.labels, "feature": feature}
+    values: dict[str, float | None] = {
+        "ml_feature_mean": summary.mean,
+        "ml_feature_stddev": float(np.sqrt(summary.variance)) if summary.present else None,
+        "ml_feature_min": float(summary.minimum),
+        "ml_feature_max": float(summary.maximum),
+    }
+    if declared is not None:
+        low, high = np.nextafter(declared[0], -np.inf), declared[1]
+        counts = summary.regrouped(np.array([low, high]))
+        present = summary.present
+        values["ml_feature_out_of_range_ratio"] = float(counts[0] + counts[2]) / present if present else None
+    for name, value in values.items():
+        if frame.enough(summary.present):
+            gauges.set(name, value, **labels)
+        else:
+            gauges.withhold(name, "too_few_samples", **labels)
+    for probability in QUANTILES:
+        name = "ml_feature_quantile"
+        if frame.enough(summary.present):
+            gauges.set(name, quantile(summary, float(probability)), **labels, quantile=probability)
+        else:
+            gauges.withhold(name, "too_few_samples", **labels)
 
 
 def _drift(
     frame: WindowFrame,
     gauges: Gauges,
     feature: str,
-    current: NumericSummary | CategoricalSummary,
+    current: Summaries,
     reference_name: str,
     bins: FeatureReference | None,
-    past: NumericSummary | CategoricalSummary | None,
+    past: Summaries | None,
 ) -> None:
     """``bins``: the static reference that fixes the bins; ``past``: what to compare with, if not that one."""
     labels = {**frame.labels, "feature": feature, "reference": reference_name}
-    numeric = isinstance(current, NumericSummary)
-    names = (_PSI, _KS) if numeric else (_PSI, _NEW)
     reason = _withheld(frame, current, bins, past)
     if reason:
-        for name in names:
-            gauges.withhold(name, reason, **labels)
+        statistics = NUMERIC if isinstance(current, NumericSummary) else CATEGORICAL
+        for statistic in statistics:
+            gauges.withhold(f"ml_feature_{statistic}", reason, **labels)
     elif isinstance(current, NumericSummary) and isinstance(bins, NumericReference):
-        compared = past if isinstance(past, NumericSummary) else bins.summary
-        deciles = bins.deciles
-        gauges.set(
-            _PSI,
-            population_stability_index(current.regrouped(deciles), compared.regrouped(deciles)),
-            **labels,
-        )
-        edges = bins.summary.edges
-        gauges.set(_KS, kolmogorov_smirnov(current.regrouped(edges), compared.regrouped(edges)), **labels)
+        pair = NumericPair(current, past if isinstance(past, NumericSummary) else bins.summary, bins)
+        for statistic, of_numbers in NUMERIC.items():
+            gauges.set(f"ml_feature_{statistic}", of_numbers(pair), **labels)
     elif isinstance(current, CategoricalSummary) and isinstance(bins, CategoricalReference):
-        counts, expected = _category_counts(current, bins, past)
-        gauges.set(_PSI, population_stability_index(counts, expected), **labels)
-        gauges.set(_NEW, float(counts[expected == 0].sum() / counts.sum()), **labels)
+        categories = bins.summary.categories
+        compared = past if isinstance(past, CategoricalSummary) else bins.summary
+        counts = CategoricalPair(current.over(categories), compared.over(categories))
+        for statistic, of_categories in CATEGORICAL.items():
+            gauges.set(f"ml_feature_{statistic}", of_categories(counts), **labels)
 
 
 def _withheld(
-    frame: WindowFrame,
-    current: NumericSummary | CategoricalSummary,
-    bins: FeatureReference | None,
-    past: NumericSummary | CategoricalSummary | None,
+    frame: WindowFrame, current: Summaries, bins: FeatureReference | None, past: Summaries | None
 ) -> str | None:
     if bins is None:
         return "not_in_reference"
@@ -97,12 +125,3 @@ def _withheld(
     if past is not None and not frame.enough(past.present):
         return "reference_too_small"
     return None
-
-
-def _category_counts(
-    current: CategoricalSummary, bins: CategoricalReference, past: NumericSummary | CategoricalSummary | None
-) -> tuple[Floats, Floats]:
-    """Counts over the reference's categories and one bin for all others: now, and in the reference."""
-    categories = bins.summary.categories
-    compared = past if isinstance(past, CategoricalSummary) else bins.summary
-    return current.over(categories), np.asarray(compared.over(categories))

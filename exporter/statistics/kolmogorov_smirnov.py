@@ -31,7 +31,7 @@ def kolmogorov_smirnov_bound(current: Floats, reference: Floats) -> float:
 def kolmogorov_smirnov_p_value(statistic: float, current: float, reference: float) -> float:
     """Chance of a D this large without drift, for ``current`` and ``reference`` rows.
 
-    The limiting distribution with Stephens's correction (1970), within 0.01 of the exact one from 50 rows on. From
+    The limiting distribution with Stephens's correction (1970), within 0.02 of the exact one from 50 rows on. From
     a binned D, which is never too large, the p-value is never too small.
     """
     from scipy.special import kolmogorov

@@ -27,7 +27,9 @@ def quantile(summary: NumericSummary, probability: float) -> float | None:
         return None
     edges = np.concatenate([[summary.minimum], summary.edges, [summary.maximum]])
     edges = np.clip(edges, summary.minimum, summary.maximum)
-    below = np.concatenate([[0.0], np.cumsum(summary.counts)]) / summary.present
-    position = int(np.searchsorted(below[1:], probability, side="left"))
-    share = (probability - below[position]) / (below[position + 1] - below[position])
+    rank = max(1.0, np.ceil(probability * summary.present))
+    up_to = np.cumsum(summary.counts)
+    position = int(np.searchsorted(up_to, rank))
+    number = summary.counts[position]
+    share = (rank - (up_to[position] - number) - 0.5) / number
     return float(edges[position] + share * (edges[position + 1] - edges[position]))
