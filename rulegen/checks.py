@@ -187,7 +187,7 @@ class _Slo:
             message = f"unknown metric '{gauge.metric}'{did_you_mean(gauge.metric, METRICS)}"
             yield self.problem(f"{message}; mlslo-exporter metrics lists them", *at, "metric")
             return
-        if metric.type is not Type.GAUGE:
+        if metric.type not in (Type.GAUGE, Type.SUMMARY):
             message = f"'{metric.name}' is a {metric.type}, expected a gauge; counters are for errors, latency, ratio"
             yield self.problem(message, *at, "metric")
             return

@@ -77,7 +77,12 @@ class Reference(Kind):
         return world.reference is not None and value > self._limit(world.reference)
 
     def edges(self, world: World) -> Sequence[Edge]:
-        return () if world.reference is None else (Edge(self._limit(world.reference), exact=False),)
+        if world.reference is None:
+            return ()
+        product = self.factor * world.reference
+        # What Prometheus multiplies may be off in the last digit; the floor is a literal.
+        same = float(self.factor) * float(world.reference) == float(product)
+        return (Edge(self._limit(world.reference), exact=same or product < self.floor),)
 
     def references(self) -> Sequence[Record]:
         return (self.record,)

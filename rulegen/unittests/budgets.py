@@ -58,8 +58,9 @@ class _Case:
         }
 
     def _moments(self) -> Iterator[_Moment]:
-        limit = self.budget.threshold(self.pair)
-        inside, beyond = limit * (1 - _JUST), limit * (1 + _JUST)
+        # The limit itself is not beyond it: the product that Prometheus makes of two floats.
+        inside = exact(float(self.pair.factor) * float(self.budget.share))
+        beyond = inside * (1 + _JUST)
         least = Decimal(self.budget.least_events(self.pair))
         enough, few = least * (1 + _JUST), least * (1 - _JUST)
         yield self._moment(Decimal(0), Decimal(0), enough)
@@ -87,7 +88,7 @@ class _Case:
         return [{"exp_labels": dict(self.rule.labels), "exp_annotations": texts}]
 
     def _burns(self, pair: BurnWindow, moment: _Moment) -> bool:
-        limit = pair.factor * self.budget.share
+        limit = exact(float(pair.factor) * float(self.budget.share))
         over = min(moment.ratios[str(pair.long)], moment.ratios[str(pair.short)])
         return over > limit and moment.events[str(pair.long)] >= self.budget.least_events(pair)
 

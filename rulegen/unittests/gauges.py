@@ -14,7 +14,7 @@ from rulegen.conditions.reference import Reference
 from rulegen.promql import number
 from rulegen.texts import Firing
 from rulegen.unittests.alertstate import State, breached, evaluations, states
-from rulegen.unittests.probes import Probe, nearby, probes
+from rulegen.unittests.probes import Probe, decoys, nearby, probes
 from rulegen.unittests.timeline import InputSeries, Sample, alert_test
 
 # A past that takes longer to come about than this is given to the test as its record.
@@ -258,15 +258,7 @@ class _Case:
     def _decoys(self, labels: Mapping[str, str]) -> Iterator[InputSeries]:
         """The same gauge, always bad, under other labels than the rule is about."""
         series = self.alert.series
-        changes: list[dict[str, str]] = []
-        for label in series.matchers:
-            if label == "segment" and not series.matchers[label]:
-                changes.append({"segment": "other", "segment_value": "other"})
-            elif label == "segment_value" and not series.matchers[label]:
-                continue
-            else:
-                changes.append({label: "other"})
-        for change in changes:
+        for change in decoys(series):
             decoy = {**self._scraped(labels, "1"), **change}
             yield InputSeries(series.metric.name, decoy, [self.probe.beyond] * len(self.values))
 

@@ -10,7 +10,7 @@ from rulegen.conditions import World
 from rulegen.conventions import MODEL, SLO, errors_record, events_record
 from rulegen.promql import selector
 from rulegen.sli import GoodSli
-from rulegen.unittests.probes import nearby
+from rulegen.unittests.probes import decoys, nearby
 from rulegen.unittests.timeline import GONE, InputSeries, Sample, at
 
 
@@ -33,6 +33,8 @@ def tests(budget: Budget, interval: Duration) -> list[dict[str, Any]]:
     given = [InputSeries(series.metric.name, {**labels, "instance": "10.0.0.1:9847"}, samples)]
     if series.aggregation != "sum":
         given.append(InputSeries(series.metric.name, other, [healthy] * 3 + [GONE]))
+    bad = next(value for value, good in zip(values, held, strict=True) if not good)
+    given += [InputSeries(series.metric.name, labels | decoy, [bad] * 4) for decoy in decoys(series)]
     recorded = {MODEL: budget.model, SLO: budget.slo}
     checks = []
     for name, expected in (

@@ -8,6 +8,7 @@ from decimal import Decimal
 from itertools import pairwise
 
 from rulegen.conditions import Edge, Kind, World
+from rulegen.gauge import GaugeSeries
 
 
 @dataclass(frozen=True)
@@ -66,3 +67,14 @@ def _pairs(kind: Kind, edge: Edge, world: World) -> Iterator[tuple[Decimal, Deci
 def nearby(value: Decimal) -> Decimal:
     """A step that is small beside ``value`` and still shows in four digits."""
     return Decimal(1).scaleb(value.adjusted() - 3) if value else Decimal("0.001")
+
+
+def decoys(series: GaugeSeries) -> list[dict[str, str]]:
+    """Labels of series that the rule is not about, each of which differs in one thing that it selects by."""
+    changes: list[dict[str, str]] = []
+    for label, value in series.matchers.items():
+        if label == "segment" and not value:
+            changes.append({"segment": "other", "segment_value": "other"})
+        elif value:
+            changes.append({label: "other"})
+    return changes

@@ -1,0 +1,105 @@
+"""Kinds of conditions and SLIs that the contract does not use; promtool judges the generated tests."""
+
+import subprocess
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from click.testing import CliRunner, Result
+
+from rulegen.cli import main
+from tests.tools import tool
+
+SPEC = Path(__file__).with_suffix(".yaml")
+ROUTING = Path(__file__).parent / "contract" / "routing.yaml"
+
+
+def generate(out: Path, *specs: Path) -> Result:
+    return CliRunner().invoke(main, ["generate", *map(str, specs), "--out", str(out)])
+
+
+@pytest.fixture(scope="module")
+def result(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Result]:
+    out = tmp_path_factory.mktemp("zoo")
+    routing = out / "routing.yaml"
+    routing.write_text(ROUTING.read_text().replace("evaluationInterval: 1m", "evaluationInterval: 45s"))
+    found = generate(out, SPEC, routing)
+    assert found.exit_code == 0, found.stderr
+    return out, found
+
+
+def rules(out: Path) -> dict[str, dict[str, Any]]:
+    document = yaml.safe_load((out / "rules" / "zoo.yaml").read_text())
+    return {
+        f"{group['name']}/{rule.get('alert') or rule['record']}": rule
+        for group in document["groups"]
+        for rule in group["rules"]
+    }
+
+
+def test_promtool_accepts_everything(result: tuple[Path, Result]) -> None:
+    folder = result[0] / "rules"
+    check = [tool("promtool"), "check", "rules", folder / "zoo.yaml"]
+    done = subprocess.run(check, capture_output=True, text=True)
+    assert done.returncode == 0, done.stdout + done.stderr
+    test = [tool("promtool"), "test", "rules", *sorted(folder.glob("zoo*_test.yaml"))]
+    done = subprocess.run(test, capture_output=True, text=True)
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+def test_what_cannot_fire_or_be_tested_is_said(result: tuple[Path, Result]) -> None:
+    lines = [line.removeprefix(f"{SPEC}:") for line in result[1].stderr.splitlines()]
+    assert lines == [
+        "60:18: warning: the burn rate 13.44 over 1h and 5m is left out: at an objective of 90% "
+        "it would need 134.4% bad events",
+        " warning: SLO not-understood: what its expressions select is not understood, "
+        "the records made from them are not tested",
+    ]
+
+
+def test_replicas_are_aggregated_by_what_the_catalogue_says(result: tuple[Path, Result]) -> None:
+    found = rules(result[0])
+    expressions = {name: rule["expr"].split(" (")[0] for name, rule in found.items()}
+    # Lower is better: the worst is the largest. Higher is better: the smallest. Additive: the sum.
+    assert expressions["zoo-best/model_version:ml_model_log_loss:max"] == "max by"
+    assert expressions["zoo-short-past/model_version:ml_model_recall:min"] == "min by"
+    assert expressions["zoo-lag/model_sink:ml_sink_lag_bytes:sum"] == "sum by"
+    # Neither: as the conditions look at it.
+    assert expressions["zoo-any/model_version:ml_prediction_mean:max"] == "max by"
+    assert expressions["zoo-low/model_version:ml_prediction_mean:min"] == "min by"
+
+
+def test_all_traffic_unless_a_segment_is_named(result: tuple[Path, Result]) -> None:
+    found = rules(result[0])
+    everything = found["zoo-missing-named/model_version_feature:ml_feature_missing_ratio:max"]["expr"]
+    assert 'segment="",segment_value=""' in everything
+    each = found["zoo-segments/model_version_feature_segment_value:ml_feature_missing_ratio:max"]["expr"]
+    assert 'segment="features.country"}' in each
+    assert "segment_value" in each.split("(")[1]
+    one = found["zoo-low/model_version:ml_prediction_mean:min"]["expr"]
+    assert 'segment="features.country",segment_value="DE"' in one
+
+
+def test_numbers_are_in_shortest_decimal_form(result: tuple[Path, Result]) -> None:
+    found = rules(result[0])
+    assert found["zoo-lag/SinkBehind"]["expr"].endswith(" > 1000000")
+    assert "10 * 0.0005" in found["zoo-own-windows/ErrorBudgetFastBurn"]["expr"]
+
+
+def test_an_alert_keeps_the_annotations_of_its_own(result: tuple[Path, Result]) -> None:
+    found = rules(result[0])
+    assert found["zoo-best/LogLoss"]["annotations"]["runbook_url"] == "https://runbooks.example.org/loss"
+    assert "runbook_url" not in found["zoo-best/TooGoodToBeTrue"]["annotations"]
+
+
+def test_durations_are_written_as_durations(result: tuple[Path, Result]) -> None:
+    tests = yaml.safe_load((result[0] / "rules" / "zoo_test.yaml").read_text())["tests"]
+    summary = next(
+        expected["exp_annotations"]["summary"]
+        for test in tests
+        for check in test.get("alert_rule_test", [])
+        for expected in check["exp_alerts"]
+        if check["alertname"] == "LabelsLate"
+    )
+    assert "is 2h 0m 1s, above 2h 0m 0s (window 7d, version 1)" in summary
