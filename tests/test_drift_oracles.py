@@ -40,7 +40,7 @@ def test_wasserstein_distance_of_smooth_samples_is_close() -> None:
         binned(current, edges), binned(reference, edges), edges, float(reference.std())
     )
     assert measured == pytest.approx(
-        stats.wasserstein_distance(current, reference) / reference.std(), abs=0.005
+        stats.wasserstein_distance(current, reference) / reference.std(), abs=0.01
     )
 
 
