@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import resource
 import sqlite3
+import subprocess
+import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
@@ -15,7 +17,7 @@ import pytest
 from exporter.layout import Layout
 from exporter.models import load_all
 from exporter.state import Store, StoreError
-from tests.logs import EPOCH, exporter, monitor, once, value, write_lines, write_monitor
+from tests.logs import EPOCH, exporter, monitor, once, parse, value, write_lines, write_monitor
 from tests.test_exporter_daemon import daemon, record, total
 
 AT = EPOCH + 1800
@@ -194,3 +196,23 @@ def test_a_port_that_is_no_number(tmp_path: Path) -> None:
     done = exporter("run", write_monitor(tmp_path), "--web.listen-address", "localhost:²", check=False)
     assert done.returncode == 2
     assert "expected HOST:PORT" in done.stderr
+
+
+def test_a_backlog_of_many_versions_fits_into_a_sidecar(tmp_path: Path) -> None:
+    """5 GB it took to fold the outcomes of 40,000 rows: killed, started again, killed again."""
+    rows = range(6000)
+    lines = [{"ts": EPOCH + row, "id": f"r{row}", "score": 0.5, "version": f"v{row % 40}"} for row in rows]
+    write_lines(tmp_path / "logs/predictions.jsonl", lines)
+    write_lines(tmp_path / "logs/labels.jsonl", [{"id": f"r{row}", "label": row % 2} for row in rows])
+    path = write_monitor(tmp_path, monitor(windows=["100m", "30m"]))
+    program = (
+        "import sys; from exporter.cli import main; main(sys.argv[1:], standalone_mode=False);"
+        "sys.stderr.write(open('/proc/self/status').read())"
+    )
+    command = [sys.executable, "-c", program, "once", str(path), "--at", "2026-01-10T01:40:00Z"]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=120, check=True)
+    gauges = parse(done.stdout)
+    assert value(gauges, "ml_monitor_samples", version="v7", window="100m") == 150
+    assert value(gauges, "ml_label_coverage_ratio", version="v7", window="100m") == 1
+    (peak,) = (int(line.split()[1]) for line in done.stderr.splitlines() if line.startswith("VmHWM"))
+    assert peak < 400_000  # kB

@@ -40,10 +40,10 @@ def rules(out: Path) -> dict[str, dict[str, Any]]:
 
 def test_promtool_accepts_everything(result: tuple[Path, Result]) -> None:
     folder = result[0] / "rules"
-    check = [tool("promtool"), "check", "rules", folder / "zoo.yaml"]
+    check = [str(tool("promtool")), "check", "rules", str(folder / "zoo.yaml")]
     done = subprocess.run(check, capture_output=True, text=True)
     assert done.returncode == 0, done.stdout + done.stderr
-    test = [tool("promtool"), "test", "rules", *sorted(folder.glob("zoo*_test.yaml"))]
+    test = [str(tool("promtool")), "test", "rules", *map(str, sorted(folder.glob("zoo*_test.yaml")))]
     done = subprocess.run(test, capture_output=True, text=True)
     assert done.returncode == 0, done.stdout + done.stderr
 
