@@ -220,21 +220,25 @@ class Cycle:
         data.measure(frame, gauges, self._layout.ranges)
         has_score = fields.score is not None or spec.task == "regression"
         if spec.task in ("binary", "regression"):
-            positive = spec.predictions.positiveClass
-            names = ("other", positive) if positive else ("0", "1")
-            classes = names if spec.task == "binary" else None
+            classes = self._classes if spec.task == "binary" else None
             if has_score or fields.prediction is not None:
                 prediction.measure(frame, gauges, classes=classes, has_score=has_score)
         else:
             _not_measured(gauges, frame, Layer.PREDICTION)
         if spec.labels is not None and spec.task == "binary":
             has_delay = spec.labels.fields.timestamp is not None
-            outcome.measure(frame, gauges, has_score=has_score, has_delay=has_delay)
+            outcome.measure(frame, gauges, classes=self._classes, has_score=has_score, has_delay=has_delay)
         elif spec.labels is not None:
             _not_measured(gauges, frame, Layer.OUTCOME)
         if spec.fairness is not None:
             for _ in spec.fairness.attributes:
                 _not_measured(gauges, frame, Layer.FAIRNESS)
+
+    @property
+    def _classes(self) -> tuple[str, str]:
+        """Names of the negative and the positive class."""
+        positive = self.monitor.spec.predictions.positiveClass
+        return ("other", positive) if positive else ("0", "1")
 
     def _histograms(self) -> dict[str, Histogram]:
         counts: dict[str, dict[float, float]] = {}

@@ -11,7 +11,7 @@ import pytest
 from sklearn import metrics
 
 from tests.logs import AT, EPOCH, exporter, monitor, once, parse, value, write_lines, write_monitor
-from tests.test_statistics_oracles import plain_ece, plain_psi
+from tests.test_statistics_oracles import plain_ece, plain_psi, plain_reliability
 from tests.tools import tool
 
 
@@ -168,6 +168,7 @@ def test_outcome_gauges(recorded: tuple[Path, dict[str, np.ndarray]]) -> None:
     gauges = once(folder / "monitor.yaml")
     score, label = data["score"][data["labelled"]], data["label"][data["labelled"]]
     predicted = score >= 0.5
+    bins = plain_reliability(score, label)
     expected = {
         "ml_model_auc_roc": (metrics.roc_auc_score(label, score), 0.001),
         "ml_model_auc_pr": (metrics.average_precision_score(label, score), 0.003),
@@ -179,9 +180,23 @@ def test_outcome_gauges(recorded: tuple[Path, dict[str, np.ndarray]]) -> None:
         "ml_model_brier_score": (metrics.brier_score_loss(label, score), 1e-9),
         "ml_calibration_error": (plain_ece(score, label), 1e-9),
         "ml_label_coverage_ratio": (data["labelled"].mean(), 1e-9),
+        "ml_label_positive_ratio": (label.mean(), 1e-9),
+        "ml_calibration_max_error": (
+            max(abs(confidence - observed) for confidence, observed in bins.values()),
+            1e-9,
+        ),
     }
     for name, (exact, tolerance) in expected.items():
         assert value(gauges, name, window="1h", version="v1") == pytest.approx(exact, abs=tolerance), name
+    matrix = metrics.confusion_matrix(label, predicted, normalize="all")
+    for actual in (0, 1):
+        for guess in (0, 1):
+            cell = value(gauges, "ml_model_confusion_ratio", actual=str(actual), predicted=str(guess))
+            assert cell == pytest.approx(matrix[actual, guess])
+    assert len(gauges["ml_calibration_bin_confidence"]) == len(bins)
+    for upper, (confidence, observed) in bins.items():
+        assert value(gauges, "ml_calibration_bin_confidence", bin=upper) == pytest.approx(confidence)
+        assert value(gauges, "ml_calibration_bin_observed_ratio", bin=upper) == pytest.approx(observed)
     assert value(gauges, "ml_label_delay_seconds", quantile="0.5") == pytest.approx(600, rel=0.01)
     assert value(gauges, "ml_labels_unmatched_total") == 0
 

@@ -214,6 +214,15 @@ def plain_ece(scores: np.ndarray, labels: np.ndarray) -> float:
     )
 
 
+def plain_reliability(scores: np.ndarray, labels: np.ndarray) -> dict[str, tuple[float, float]]:
+    """Upper end of each occupied bin -> its mean score and its share of positives."""
+    bins = np.clip(np.digitize(scores, np.linspace(0, 1, 16), right=True) - 1, 0, 14)
+    return {
+        f"{(bin_ + 1) / 15:.3f}": (float(scores[bins == bin_].mean()), float(labels[bins == bin_].mean()))
+        for bin_ in np.unique(bins)
+    }
+
+
 def test_a_single_class_has_no_auc() -> None:
     scores = np.linspace(0, 1, 50)
     assert ranking_quality.auc_roc(outcomes(scores, np.ones(50))) is None

@@ -49,7 +49,6 @@ def metrics() -> Iterable[Metric]:
         "ratio",
         Better.NEITHER,
         "Share of labelled predictions in each cell of the confusion matrix.",
-        measured=LATER,
     )
     for name in ("accuracy", "precision", "recall", "f1", "auc_roc"):
         yield gauge(
@@ -76,11 +75,10 @@ def metrics() -> Iterable[Metric]:
         "ratio",
         low,
         "Maximum calibration error over the same bins.",
-        measured=LATER,
     )
     for name, text in (
-        ("confidence", "Mean score of the bin."),
-        ("observed_ratio", "Share of positives in the bin."),
+        ("confidence", "Mean score of a calibration bin; the label is the bin's upper end."),
+        ("observed_ratio", "Share of positives in a calibration bin."),
     ):
         yield gauge(
             layer,
@@ -89,7 +87,6 @@ def metrics() -> Iterable[Metric]:
             "ratio",
             Better.NEITHER,
             text,
-            measured=LATER,
         )
     yield gauge(
         layer,
@@ -98,7 +95,6 @@ def metrics() -> Iterable[Metric]:
         "ratio",
         Better.NEITHER,
         "Share of positives among the labels.",
-        measured=LATER,
     )
     yield gauge(
         layer,

@@ -28,5 +28,10 @@ def f1(summary: OutcomeSummary) -> float | None:
     return _ratio(true, true + float(summary.confusion[0, 1] + summary.confusion[1, 0]))
 
 
+def positive_ratio(summary: OutcomeSummary) -> float | None:
+    """Positives among the labels. None where there are none."""
+    return _ratio(float(summary.confusion[1].sum()), float(summary.confusion.sum()))
+
+
 def _ratio(part: float, whole: float) -> float | None:
     return part / whole if whole else None
