@@ -177,18 +177,25 @@ def _at_path(
 ) -> Iterator[_Column]:
     """The value at ``path``, or every value below it where that is an object."""
     if path in types:
-        expression = sql.name(path)
+        yield from _below(connection, feature or path, sql.name(path), whole=bool(feature))
     elif path.split(".")[0] in types:
-        expression = sql.extract(tuple(path.split(".")))
-    else:
-        return
+        yield from _below(
+            connection, feature or path, sql.extract(tuple(path.split("."))), whole=bool(feature)
+        )
+
+
+def _below(
+    connection: duckdb.DuckDBPyConnection, feature: str, expression: str, *, whole: bool
+) -> Iterator[_Column]:
+    """``expression`` as one feature, or its members as many; ``whole``: their names begin with ``feature``."""
     described = connection.execute(f"DESCRIBE SELECT {expression} FROM source").fetchall()
     type_ = str(described[0][1])
     if not type_.startswith("STRUCT("):
-        yield _Column(feature or path, expression, type_)
+        yield _Column(feature, expression, type_)
         return
     for key, *_ in connection.execute(f"DESCRIBE SELECT unnest({expression}) FROM source").fetchall():
-        yield from _at_path(connection, f"{feature}.{key}" if feature else str(key), types, f"{path}.{key}")
+        member = f"struct_extract({expression}, {sql.text(str(key))})"
+        yield from _below(connection, f"{feature}.{key}" if whole else str(key), member, whole=True)
 
 
 def _refuse_unknown(monitor: Monitor, columns: list[_Column]) -> None:
@@ -251,7 +258,7 @@ def _numbers(connection: duckdb.DuckDBPyConnection, expression: str, mapped: str
 def _categories(
     connection: duckdb.DuckDBPyConnection, expression: str, type_: str, mapped: str
 ) -> list[tuple[str | None, int]]:
-    value = f"{expression}->>'$'" if type_ == "JSON" else f"{expression}::VARCHAR"
+    value = sql.canonical(f"{expression}->>'$'" if type_ == "JSON" else f"{expression}::VARCHAR")
     return connection.execute(
         f"SELECT {value} AS category, count(*) AS number FROM source WHERE {mapped} "
         "GROUP BY category ORDER BY number DESC, category"

@@ -233,8 +233,6 @@ def _hint_at_time(series: Any, at: float | None) -> None:
 @_explains_input_errors
 def baseline(monitor: Path, data: tuple[Path, ...], more_data: tuple[Path, ...], out: Path) -> None:
     """Build a static reference from data that the model was right on."""
-    from dataclasses import replace
-
     from exporter.baseline import build
     from exporter.monitor import load
     from exporter.reference import dump
@@ -257,7 +255,7 @@ def baseline(monitor: Path, data: tuple[Path, ...], more_data: tuple[Path, ...],
     if not any(account.used for account in result.accounts) and score is None:
         _refuse(f"{data[0]}: neither a feature nor a score was found; look at 'fields' in {monitor}")
     try:
-        atomic.write(out, dump(loaded.model, replace(result.reference)).encode())
+        atomic.write(out, dump(loaded.model, result.reference).encode())
     except OSError as error:
         _refuse(f"{out}: cannot be written: {error.strerror}")
     used = sum(account.used for account in result.accounts)

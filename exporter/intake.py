@@ -190,7 +190,7 @@ class Intake:
         counters.add("ml_prediction_latency_seconds_sum", (version,), float(usable.sum()))
 
     def _wait_for_labels(self, columns: PredictionColumns, versions: Integers, moment: Moment) -> Matches:
-        answered = ~np.isnan(columns.score) | (columns.predicted >= 0)
+        answered = columns.answered
         anonymous = answered & (columns.id == 0)
         reason = ("predictions", "missing_id")
         self._store.counters.add("ml_sink_rejected_records_total", reason, int(np.count_nonzero(anonymous)))

@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from exporter.monitor import Monitor
-from exporter.records import PredictionColumns
+from exporter.records import PredictionColumns, prediction_expressions
 from exporter.reference import CategoricalReference, FeatureReference, NumericReference, Reference
 from exporter.summary.base import Floats, Summary
 from exporter.summary.categorical import CategoricalSummary
@@ -48,7 +48,7 @@ class Layout:
     """Edges and categories of every feature and of the score, from the monitor file and its references."""
 
     def __init__(self, monitor: Monitor, references: Mapping[str, Reference]) -> None:
-        """Raises InputError where the monitor file and a reference disagree on a feature's type."""
+        """Raises InputError where file and references disagree on a feature's type, or names cannot be told apart."""
         self.ranges = {
             name: (feature.range[0], feature.range[1])
             for name, feature in monitor.spec.features.items()
@@ -58,6 +58,13 @@ class Layout:
             name: _frame(found, self.ranges.get(name))
             for name, found in _features(monitor, references).items()
         }
+        spec = monitor.spec
+        try:
+            prediction_expressions(
+                spec.predictions.fields, self.categories, probability=spec.task == "binary"
+            )
+        except ValueError as error:
+            raise monitor.document.error(("spec", "predictions", "fields"), str(error), key=True) from None
         scores = [reference.score for reference in references.values() if reference.score is not None]
         self.score = _numeric_frame(scores) if scores else NumericFrame(np.empty(0), 0.0)
         self.traffic = self._composite()
@@ -87,7 +94,7 @@ class Layout:
 
     def fold_traffic(self, columns: PredictionColumns, groups: Groups, size: int) -> Composite:
         """A stack of ``size`` summaries of prediction records, one per group."""
-        answered = ~np.isnan(columns.score) | (columns.predicted >= 0)
+        answered = columns.answered
         parts: dict[str, Summary] = {
             "traffic": TrafficSummary.fold(
                 columns.status >= 0, columns.status >= 400, answered, groups, size

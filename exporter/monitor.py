@@ -8,7 +8,7 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import Field, field_validator, model_validator
+from pydantic import AfterValidator, Field, field_validator, model_validator
 
 from exporter.yamlfile import Document, Duration, InputError, StrictModel, read, validate
 
@@ -16,7 +16,14 @@ DEFAULT_LATENCY_BUCKETS = (
     "5ms", "10ms", "25ms", "50ms", "100ms", "250ms", "500ms", "1s", "2500ms", "5s", "10s",
 )  # fmt: skip
 
-FieldPath = Annotated[str, Field(min_length=1, description="A dotted path into a record.")]
+
+def _path(path: str) -> str:
+    if not all(path.split(".")):
+        raise ValueError(f"expected a dotted path such as features.amount, got '{path}'")
+    return path
+
+
+FieldPath = Annotated[str, AfterValidator(_path), Field(description="A dotted path into a record.")]
 Name = Annotated[str, Field(min_length=1, max_length=128)]
 
 
@@ -230,6 +237,22 @@ def from_document(document: Document) -> Monitor:
         problems.append(document.problem(at, "missing key 'id': labels are joined to predictions by it"))
     if file.spec.labels is not None and fields.score is None and fields.prediction is None:
         problems.append(document.problem(at, "labels need a 'score' or a 'prediction' to be compared with"))
+    if isinstance(fields.features, str):
+        for name, path in _single_paths(fields).items():
+            if path == fields.features or fields.features.startswith(path + "."):
+                message = f"'{path}' is where the features are; expected the path of a single value"
+                problems.append(document.problem((*at, *name), message))
     if problems:
         raise InputError(problems)
     return Monitor(document, file)
+
+
+def _single_paths(fields: PredictionFields) -> dict[tuple[str, ...], str]:
+    """Where each field that is one value is written in the file, and its path."""
+    paths = {
+        (name,): getattr(fields, name)
+        for name in ("timestamp", "id", "version", "status", "score", "prediction")
+    }
+    if fields.latency is not None:
+        paths["latency", "field"] = fields.latency.field
+    return {name: path for name, path in paths.items() if path is not None}

@@ -6,22 +6,21 @@ so that no Python object is made per value.
 
 from __future__ import annotations
 
-import os
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-import duckdb
 import numpy as np
 import numpy.typing as npt
 
 from exporter import sql
+from exporter.leaves import Leaves
 from exporter.monitor import LabelFields, PredictionFields
+from exporter.parser import Parser, filled
 from exporter.summary.base import Floats
 from exporter.summary.categorical import MISSING, UNSEEN
 
-_LONGEST_RECORD = 2 << 20
 _UNIT_SECONDS = {"s": 1.0, "ms": 1e-3, "us": 1e-6, "ns": 1e-9}
 
 
@@ -48,6 +47,11 @@ class PredictionColumns:
     predicted: npt.NDArray[np.intp]
     features: dict[str, npt.NDArray[Any]]
     has_features: npt.NDArray[np.bool_]
+
+    @property
+    def answered(self) -> npt.NDArray[np.bool_]:
+        """Rows with a score or a class that a label can be compared with."""
+        return ~np.isnan(self.score) | (self.predicted >= 0)
 
 
 @dataclass(frozen=True)
@@ -82,47 +86,51 @@ LABEL_REASONS = (
 NO_TIME = np.iinfo(np.int64).min
 
 
-class _Decoder:
-    """Runs one SELECT over the lines of a batch."""
+def prediction_expressions(
+    fields: PredictionFields,
+    features: Mapping[str, tuple[str, ...] | None],
+    *,
+    probability: bool,
+    positive_class: str | None = None,
+) -> tuple[dict[str, str], Leaves]:
+    """What is wanted of a prediction record: alias -> expression, and the leaves that they are over.
 
-    def __init__(self, wanted: Mapping[str, str], leaves: Iterable[tuple[sql.Path, str]]) -> None:
-        self._connection = duckdb.connect(config={"threads": 1})
-        self._connection.execute("SET TimeZone = 'UTC'")
-        columns = ", ".join(f"{sql.name(top)}: {sql.text(kind)}" for top, kind in _declared(leaves).items())
-        select = ", ".join(f"{expression} AS {sql.name(alias)}" for alias, expression in wanted.items())
-        self._select = f"SELECT {select} FROM read_json("
-        self._options = (
-            f", format = 'newline_delimited', ignore_errors = true, "
-            f"maximum_object_size = {_LONGEST_RECORD}, columns = {{{columns}}})"
+    Raises ValueError where two names of one object differ in case only.
+    """
+    leaves = Leaves()
+    score = fields.score or (None if probability else fields.prediction)
+    wanted = {
+        "time": _time(leaves.text(fields.timestamp)),
+        "stamped": f"{leaves.text(fields.timestamp)} IS NOT NULL",
+        "id": _id(leaves.text(fields.id)) if fields.id else "0::UBIGINT",
+        "version": leaves.text(fields.version),
+        "status": f"TRY_CAST({leaves.number(fields.status)} AS INTEGER)",
+        "latency": leaves.number(fields.latency.field if fields.latency else None),
+        "score": f"TRY_CAST({leaves.text(score)} AS DOUBLE)",
+        "scored": f"{leaves.text(score)} IS NOT NULL",
+        "predicted": _binary(leaves.text(fields.prediction), positive_class),
+    }
+    container = fields.features if isinstance(fields.features, str) else None
+    # Shallow ones first: where there are features a and a.b, the latter is a key that holds a dot.
+    for position, (name, categories) in sorted(
+        enumerate(features.items()), key=lambda item: item[1][0].count(".")
+    ):
+        wanted[f"feature {position}"] = (
+            leaves.member_number(container, name)
+            if categories is None
+            else _category(leaves.member_text(container, name), categories, f"categories {position}")
         )
+    wanted["has_features"] = leaves.present(container) if container and features else "true"
+    wanted["empty"] = " AND ".join(f"{column} IS NULL" for column in leaves.tops())
+    return wanted, leaves
 
-    def define_categories(self, name: str, categories: Iterable[str]) -> None:
-        values = ", ".join(sql.text(category) for category in categories)
-        self._connection.execute(f"CREATE TYPE {sql.name(name)} AS ENUM ({values})")
 
-    def select(self, lines: bytes) -> tuple[dict[str, npt.NDArray[Any]], int]:
-        """The wanted columns, and how many lines were too long to be parsed."""
-        try:
-            return self._run(lines), 0
-        except duckdb.Error:
-            # One monstrous line makes DuckDB refuse the whole batch.
-            short = [line for line in lines.splitlines(keepends=True) if len(line) < _LONGEST_RECORD]
-            rejected = lines.count(b"\n") - len(short)
-            if not rejected:
-                raise
-            return self._run(b"".join(short)), rejected
-
-    def _run(self, lines: bytes) -> dict[str, npt.NDArray[Any]]:
-        # An anonymous file in memory: DuckDB's parallel reader wants something it can seek in.
-        descriptor = os.memfd_create("mlslo-batch")
-        try:
-            with open(descriptor, "wb", closefd=False) as file:
-                file.write(lines)
-            return self._connection.execute(
-                f"{self._select}'/proc/self/fd/{descriptor}'{self._options}"
-            ).fetchnumpy()
-        finally:
-            os.close(descriptor)
+def _category(text: str, categories: tuple[str, ...], enumeration: str) -> str:
+    """The code of a category, UNSEEN or MISSING."""
+    if any(category.lstrip("-").isdigit() for category in categories):
+        text = sql.canonical(text)
+    code = f"enum_code(TRY_CAST({text} AS {sql.name(enumeration)}))::INTEGER" if categories else "NULL"
+    return f"CASE WHEN {text} IS NULL THEN {MISSING} ELSE coalesce({code}, {UNSEEN}) END"
 
 
 class PredictionDecoder:
@@ -142,66 +150,36 @@ class PredictionDecoder:
         self._features = dict(features)
         self._versions = _Codes()
         self._probability = probability
-        leaves = _Leaves()
-        score = leaves.number(fields.score or (None if probability else fields.prediction))
-        wanted = {
-            "time": _time(leaves.text(fields.timestamp)),
-            "stamped": f"{leaves.text(fields.timestamp)} IS NOT NULL",
-            "id": _id(leaves.text(fields.id)) if fields.id else "0::UBIGINT",
-            "version": leaves.text(fields.version),
-            "status": f"TRY_CAST({leaves.number(fields.status)} AS INTEGER)",
-            "latency": leaves.number(fields.latency.field if fields.latency else None),
-            "score": score,
-            "predicted": _binary(leaves.text(fields.prediction), positive_class),
-        }
         self._latency_unit = _UNIT_SECONDS[fields.latency.unit] if fields.latency else 1.0
-        for position, (name, categories) in enumerate(self._features.items()):
-            path = feature_path(fields, name)
-            if categories is None:
-                wanted[f"feature {position}"] = leaves.number(path)
-            else:
-                text = leaves.text(path)
-                code = (
-                    f"enum_code(TRY_CAST({text} AS {sql.name(f'categories {position}')}))"
-                    if categories
-                    else "NULL"
-                )
-                wanted[f"feature {position}"] = (
-                    f"CASE WHEN {text} IS NULL THEN {MISSING} ELSE coalesce({code}::INTEGER, {UNSEEN}) END"
-                )
-        wanted["has_features"] = (
-            f"{leaves.present(fields.features)}"
-            if isinstance(fields.features, str) and self._features
-            else "true"
+        wanted, leaves = prediction_expressions(
+            fields, features, probability=probability, positive_class=positive_class
         )
-        wanted["empty"] = " AND ".join(f"{column} IS NULL" for column in leaves.tops())
-        self._decoder = _Decoder(wanted, leaves.declared())
+        self._parser = Parser(wanted, leaves)
         for position, categories in enumerate(self._features.values()):
             if categories:
-                self._decoder.define_categories(f"categories {position}", categories)
+                self._parser.define_categories(f"categories {position}", categories)
 
     def decode(self, lines: bytes, latest: int) -> PredictionColumns:
         """Decode whole lines; records with an event time after ``latest`` (epoch µs) are rejected."""
-        raw, too_long = self._decoder.select(lines)
+        raw, too_long = self._parser.select(lines)
         rejected: Counter[str] = Counter({"too_long": too_long} if too_long else {})
         usable, time = _usable(raw, latest, rejected)
-        status = _filled(raw["status"], -1)[usable].astype(np.int32)
-        score = _filled(raw["score"], np.nan)[usable].astype(np.float64)
-        if self._probability:
-            wild = ~((score >= 0) & (score <= 1)) & ~np.isnan(score)
-            _reject(rejected, "invalid_score", wild)
-            score[wild] = np.nan
-        predicted = _filled(raw["predicted"], -1)[usable].astype(np.intp)
+        status = filled(raw["status"], -1)[usable].astype(np.int32)
+        score = filled(raw["score"], np.nan)[usable].astype(np.float64)
+        possible = (score >= 0) & (score <= 1) if self._probability else np.isfinite(score)
+        _reject(rejected, "invalid_score", filled(raw["scored"], False)[usable].astype(bool) & ~possible)
+        score[~possible] = np.nan
+        predicted = filled(raw["predicted"], -1)[usable].astype(np.intp)
         if self._probability:
             derived = (predicted < 0) & ~np.isnan(score)
             predicted[derived] = score[derived] >= 0.5
-        latency = _filled(raw["latency"], np.nan)[usable].astype(np.float64) * self._latency_unit
-        version = self._versions.encode(_filled(raw["version"], "")[usable])
+        latency = filled(raw["latency"], np.nan)[usable].astype(np.float64) * self._latency_unit
+        version = self._versions.encode(filled(raw["version"], "")[usable])
         return PredictionColumns(
             records=len(usable) + too_long,
             rejected=rejected,
             time=time,
-            id=_filled(raw["id"], 0)[usable].astype(np.uint64).view(np.int64),
+            id=filled(raw["id"], 0)[usable].astype(np.uint64).view(np.int64),
             version=version,
             versions=self._versions.names,
             status=status,
@@ -209,10 +187,10 @@ class PredictionDecoder:
             score=score,
             predicted=predicted,
             features={
-                name: _filled(raw[f"feature {position}"], np.nan if categories is None else MISSING)[usable]
+                name: filled(raw[f"feature {position}"], np.nan if categories is None else MISSING)[usable]
                 for position, (name, categories) in enumerate(self._features.items())
             },
-            has_features=_filled(raw["has_features"], False)[usable].astype(bool) | (status < 400),
+            has_features=filled(raw["has_features"], False)[usable].astype(bool) | (status < 400),
         )
 
 
@@ -220,7 +198,7 @@ class LabelDecoder:
     """Decodes label records of a binary task."""
 
     def __init__(self, fields: LabelFields, *, positive_class: str | None = None) -> None:
-        leaves = _Leaves()
+        leaves = Leaves()
         stamp = leaves.text(fields.timestamp)
         wanted = {
             "time": _time(stamp),
@@ -229,19 +207,19 @@ class LabelDecoder:
             "label": _binary(leaves.text(fields.label), positive_class),
             "empty": " AND ".join(f"{column} IS NULL" for column in leaves.tops()),
         }
-        self._decoder = _Decoder(wanted, leaves.declared())
+        self._parser = Parser(wanted, leaves)
 
     def decode(self, lines: bytes, latest: int) -> LabelColumns:
         """Decode whole lines; labels from after ``latest`` (epoch µs) are rejected, those without a time kept."""
-        raw, too_long = self._decoder.select(lines)
+        raw, too_long = self._parser.select(lines)
         rejected: Counter[str] = Counter({"too_long": too_long} if too_long else {})
-        time = _filled(raw["time"], NO_TIME).astype(np.int64)
-        stamped = _filled(raw["stamped"], False).astype(bool)
-        identity = _filled(raw["id"], 0).astype(np.uint64).view(np.int64)
-        label = _filled(raw["label"], -1).astype(np.intp)
+        time = filled(raw["time"], NO_TIME).astype(np.int64)
+        stamped = filled(raw["stamped"], False).astype(bool)
+        identity = filled(raw["id"], 0).astype(np.uint64).view(np.int64)
+        label = filled(raw["label"], -1).astype(np.intp)
         usable = np.ones(len(time), dtype=bool)
         for reason, bad in (
-            ("malformed", _filled(raw["empty"], False).astype(bool)),
+            ("malformed", filled(raw["empty"], False).astype(bool)),
             ("missing_id", identity == 0),
             ("invalid_label", label < 0),
             ("invalid_timestamp", stamped & (time == NO_TIME)),
@@ -272,58 +250,13 @@ class _Codes:
         return np.fromiter(map(self._index.__getitem__, values), dtype=np.intp, count=len(values))
 
 
-class _Leaves:
-    """The values wanted of a record, each declared to the parser once."""
-
-    def __init__(self) -> None:
-        self._types: dict[sql.Path, str] = {}
-
-    def text(self, path: str | None) -> str:
-        return self._leaf(path, "VARCHAR")
-
-    def number(self, path: str | None) -> str:
-        expression = self._leaf(path, "DOUBLE")
-        return f"TRY_CAST({expression} AS DOUBLE)"
-
-    def _leaf(self, path: str | None, kind: str) -> str:
-        if path is None:
-            return f"NULL::{kind}"
-        parts = tuple(path.split("."))
-        # A value wanted both as text and as a number is parsed as text.
-        self._types[parts] = kind if self._types.get(parts, kind) == kind else "VARCHAR"
-        return sql.extract(parts)
-
-    def present(self, path: str) -> str:
-        return f"{sql.extract(tuple(path.split('.')))} IS NOT NULL"
-
-    def tops(self) -> list[str]:
-        return sorted({sql.name(path[0]) for path in self._types})
-
-    def declared(self) -> list[tuple[sql.Path, str]]:
-        return list(self._types.items())
-
-
-def _declared(leaves: Iterable[tuple[sql.Path, str]]) -> dict[str, str]:
-    tree: dict[str, Any] = {}
-    for path, kind in leaves:
-        node = tree
-        for part in path[:-1]:
-            node = node.setdefault(part, {})
-        node[path[-1]] = kind
-    return {top: _type(node) for top, node in tree.items()}
-
-
-def _type(node: dict[str, Any] | str) -> str:
-    if isinstance(node, str):
-        return node
-    return "STRUCT(" + ", ".join(f"{sql.name(name)} {_type(child)}" for name, child in node.items()) + ")"
-
-
 def _time(text: str) -> str:
     """Epoch µs of RFC 3339 text, or of a number whose size tells s, ms, µs or ns (years 1973 to 5138)."""
     number = f"TRY_CAST({text} AS DOUBLE)"
+    # The standard's t and z may be small; DuckDB wants capitals.
+    stamp = f"coalesce(TRY_CAST({text} AS TIMESTAMPTZ), TRY_CAST(upper({text}) AS TIMESTAMPTZ))"
     return (
-        f"CASE WHEN {number} IS NULL THEN epoch_us(TRY_CAST({text} AS TIMESTAMPTZ)) ELSE TRY_CAST(round(CASE "
+        f"CASE WHEN {number} IS NULL THEN epoch_us({stamp}) ELSE TRY_CAST(round(CASE "
         f"WHEN abs({number}) < 1e11 THEN {number} * 1e6 WHEN abs({number}) < 1e14 THEN {number} * 1e3 "
         f"WHEN abs({number}) < 1e17 THEN {number} ELSE {number} / 1e3 END) AS BIGINT) END"
     )
@@ -343,16 +276,12 @@ def _binary(text: str, positive_class: str | None) -> str:
     )
 
 
-def _filled(column: npt.NDArray[Any], value: Any) -> npt.NDArray[Any]:
-    return np.ma.filled(column, value) if isinstance(column, np.ma.MaskedArray) else column
-
-
 def _usable(
     raw: Mapping[str, npt.NDArray[Any]], latest: int, rejected: Counter[str]
 ) -> tuple[npt.NDArray[np.bool_], npt.NDArray[np.int64]]:
-    time = _filled(raw["time"], NO_TIME).astype(np.int64)
-    empty = _filled(raw["empty"], False).astype(bool)
-    stamped = _filled(raw["stamped"], False).astype(bool)
+    time = filled(raw["time"], NO_TIME).astype(np.int64)
+    empty = filled(raw["empty"], False).astype(bool)
+    stamped = filled(raw["stamped"], False).astype(bool)
     unreadable = time == NO_TIME
     future = time > latest
     _reject(rejected, "malformed", empty)

@@ -21,3 +21,8 @@ def extract(path: Path) -> str:
     for part in path[1:]:
         expression = f"struct_extract({expression}, {text(part)})"
     return expression
+
+
+def canonical(text_expression: str) -> str:
+    """The text of a category: a whole number without its ``.0``, which some formats add and others do not."""
+    return f"regexp_replace({text_expression}, '^(-?[0-9]+)[.]0+$', '\\1')"

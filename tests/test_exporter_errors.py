@@ -81,6 +81,21 @@ BAD = {
         "10:7: missing key 'id'",
         "",
     ),
+    "a path with an empty part": (
+        GOOD.replace("score: score", "score: a..b"),
+        "11:14: expected a dotted path such as features.amount, got 'a..b'",
+        "",
+    ),
+    "a field where the features are": (
+        GOOD.replace("score: score", "features: score.all\n      score: score"),
+        "12:14: 'score' is where the features are",
+        "",
+    ),
+    "names that differ in case only": (
+        GOOD + "  features: {Score: {type: numeric}}\n",
+        "9:5: 'score' and 'Score' differ in case only",
+        "",
+    ),
     "not YAML": (GOOD + "  a: [1,\n", "did not find expected", ""),
     "a tab": (GOOD + "\tx: 1\n", "12:1: found ", ""),
     "two documents": (GOOD + "---\na: 1\n", "12:1: expected one YAML document per file", ""),

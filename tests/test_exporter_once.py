@@ -342,7 +342,7 @@ def test_bad_records_are_counted_by_reason_and_skipped(tmp_path: Path) -> None:
         "missing_timestamp": 1,
         "invalid_timestamp": 1,
         "future_timestamp": 1,
-        "invalid_score": 1,
+        "invalid_score": 2,
         "missing_id": 1,
         "too_long": 1,
     }
@@ -356,6 +356,7 @@ def test_bad_records_are_counted_by_reason_and_skipped(tmp_path: Path) -> None:
     "stamp",
     [
         "2026-01-10T00:00:30Z",
+        "2026-01-10t00:00:30z",
         "2026-01-10T01:00:30+01:00",
         "2026-01-10T00:00:30.000000Z",
         "2026-01-10 00:00:30+00:00",
@@ -550,3 +551,44 @@ def test_a_retired_version_leaves_and_the_last_one_stays_at_zero(tmp_path: Path)
     assert [labels["version"] for labels, _ in gauges["ml_predictions_per_second"]] == ["v2"]
     gauges = once(path, at="2026-01-12T00:00:00Z")
     assert [(labels["version"], rate) for labels, rate in gauges["ml_predictions_per_second"]] == [("v2", 0)]
+
+
+def test_keys_that_hold_dots_are_keys(tmp_path: Path) -> None:
+    """One-hot names such as country.de, beside real nesting and a key that is a prefix of another."""
+    rng = np.random.default_rng(4)
+    rows = [
+        {"user.age": rng.random(), "a": rng.random(), "a.b": rng.random(), "nested": {"x": rng.random()}}
+        for _ in range(50)
+    ]
+    data = write_lines(tmp_path / "data.jsonl", ({"features": row} for row in rows))
+    path = write_monitor(tmp_path, monitor(labels=None, references={"training": {"static": "training.json"}}))
+    exporter("baseline", path, "--data", data, "--out", tmp_path / "training.json")
+    write_lines(
+        tmp_path / "logs/predictions.jsonl", (record(i, at=i, features=row) for i, row in enumerate(rows))
+    )
+    gauges = once(path)
+    for feature in ("user.age", "a", "a.b", "nested.x"):
+        assert value(gauges, "ml_feature_missing_ratio", feature=feature) == 0
+        assert value(gauges, "ml_feature_psi", feature=feature) == 0
+
+
+def test_whole_numbers_are_one_category_however_they_are_written(tmp_path: Path) -> None:
+    """pandas writes whole numbers with gaps as 1.0 and 2.0."""
+    plans = [1, 2, None, 3] * 50
+    data = tmp_path / "data.csv"
+    data.write_text("plan\n" + "".join(f"{'' if plan is None else float(plan)}\n" for plan in plans))
+    declared = {"plan": {"type": "categorical"}}
+    references = {"training": {"static": "training.json"}}
+    path = write_monitor(tmp_path, monitor(labels=None, features=declared, references=references))
+    exporter("baseline", path, "--data", data, "--out", tmp_path / "training.json")
+    rows = [record(i, at=i, features={"plan": plan}) for i, plan in enumerate(plans)]
+    write_lines(tmp_path / "logs/predictions.jsonl", rows)
+    gauges = once(path)
+    assert value(gauges, "ml_feature_new_category_ratio", feature="plan") == 0
+    assert value(gauges, "ml_feature_psi", feature="plan") == pytest.approx(0, abs=1e-9)
+
+
+def test_a_byte_order_mark_costs_no_record(tmp_path: Path) -> None:
+    log = write_lines(tmp_path / "logs/predictions.jsonl", [record(1, at=1), record(2, at=2)])
+    log.write_bytes(b"\xef\xbb\xbf" + log.read_bytes())
+    assert value(once(write_monitor(tmp_path, monitor(labels=None))), "ml_predictions_total") == 2

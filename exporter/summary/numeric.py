@@ -43,7 +43,9 @@ class NumericSummary(Summary):
             usable, members = values[~bad], groups[~bad]
         else:
             usable, members = values, groups
-        deviations = usable - pivot
+        with np.errstate(over="ignore"):  # beyond 1e154 a square is infinite, and the variance withheld
+            deviations = usable - pivot
+            squares = deviations * deviations
         bins = len(edges) + 1
         cells = np.searchsorted(edges, usable, side="left")
         minimum = np.full(size, np.inf)
@@ -57,7 +59,7 @@ class NumericSummary(Summary):
             infinite=count(groups[infinite], size),
             counts=count_cells(members, size, cells, bins),
             deviations=count(members * bins + cells, size * bins, deviations).reshape(size, bins),
-            squared_deviations=count(members, size, deviations * deviations),
+            squared_deviations=count(members, size, squares),
             minimum=minimum,
             maximum=maximum,
         )
