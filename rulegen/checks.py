@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from exporter.catalogue import METRICS, Metric, Type
 from exporter.monitor import Monitor
 from exporter.yamlfile import Document, Duration, Problem, did_you_mean, quoted_list
-from rulegen import rawquery
+from rulegen import burnrate, rawquery
 from rulegen.conditions.reference import counterpart
 from rulegen.gauge import entities, leaves
 from rulegen.monitorchecks import against_monitor, bucket_problem
@@ -18,6 +18,10 @@ from rulegen.spec import Alert, Condition, Gauge, ModelSlo, Slo, has_window
 Location = tuple[str | int, ...]
 
 KEEP_FIRING_FOR = "2.42"
+# Beyond these the proof of an alert would take promtool longer than anybody waits: about two weeks
+# of evaluations each minute, and more past than is ever kept.
+MOST_EVALUATIONS = 20_000
+LONGEST_PAST = Duration("400d")
 
 
 def across(models: Sequence[ModelSlo], watched: Sequence[Monitor]) -> Iterator[Problem]:
@@ -28,13 +32,12 @@ def across(models: Sequence[ModelSlo], watched: Sequence[Monitor]) -> Iterator[P
         if first is not model.document:
             message = f"'{model.name}' is the name of {first.path} too, expected one ModelSLO file of a name"
             yield model.document.problem(("metadata", "name"), message)
-    promised: dict[tuple[str, str], Document] = {}
+    promised: dict[str, Document] = {}
     for model in models:
-        for index, slo in enumerate(model.spec.slos):
-            first = promised.setdefault((model.model, slo.name), model.document)
-            if first is not model.document:
-                message = f"the SLO '{slo.name}' of model '{model.model}' is in {first.path} too"
-                yield model.document.problem(("spec", "slos", index, "name"), message)
+        first = promised.setdefault(model.model, model.document)
+        if first is not model.document:
+            message = f"model '{model.model}' has its promises in {first.path}, expected one file per model"
+            yield model.document.problem(("spec", "model"), message)
     monitored: dict[str, Document] = {}
     for monitor in watched:
         first = monitored.setdefault(monitor.model, monitor.document)
@@ -49,6 +52,8 @@ def of_model(file: ModelSlo, routing: Routing, watched: Sequence[Monitor]) -> It
     no_data = file.spec.noData
     if no_data is not None:
         yield from _tier(file.document, routing, ("spec", "noData", "tier"), no_data.tier)
+        at = ("spec", "noData", "after")
+        yield from _lasting(file.document, routing.spec.evaluationInterval, at, no_data.after)
     for index, slo in enumerate(file.spec.slos):
         yield from _Slo(file, routing, slo, ("spec", "slos", index)).problems()
         if slo.sli.latency is not None:
@@ -85,6 +90,14 @@ def _tier(document: Document, routing: Routing, at: Location, tier: str) -> Iter
     if tier not in tiers:
         message = f"unknown tier '{tier}', {routing.document.path.name} has {quoted_list(tiers)}"
         yield document.problem(at, message + did_you_mean(tier, tiers))
+
+
+def _lasting(
+    document: Document, interval: Duration, at: Location, duration: Duration | None
+) -> Iterator[Problem]:
+    if duration is not None and duration.seconds > MOST_EVALUATIONS * interval.seconds:
+        most = Duration.of_seconds(MOST_EVALUATIONS * interval.seconds)
+        yield document.problem(at, f"expected at most {most}, {MOST_EVALUATIONS} evaluations, got {duration}")
 
 
 class _Slo:
@@ -168,6 +181,9 @@ class _Slo:
                 given = alerting is not None and speed in alerting.model_fields_set
                 at = (*self.at, "alerting", speed) if given else (*self.at, "objective")
                 yield from _tier(self.document, self.routing, at, tier)
+        if slo.objective is not None and not burnrate.that_can_fire(pairs, slo.objective)[0]:
+            yield self.problem("no burn-rate alert of this objective can ever fire", "objective")
+        yield from self._past(time_window, "timeWindow")
         for pair in pairs:
             own = alerting is not None and alerting.windows is not None
             index = pairs.index(pair)
@@ -241,7 +257,13 @@ class _Slo:
                 f"series counts features, segments and the like; '{metric.name}' here is one series a version"
             )
             yield self.problem(message, *at, "when", "series", key=True)
+        for key, duration in (("for", alert.for_), ("keepFiringFor", alert.keepFiringFor)):
+            yield from _lasting(self.document, self.interval, (*self.at, *at, key), duration)
         yield from self._condition(alert.when, metric, (*at, "when"))
+
+    def _past(self, length: Duration | None, *where: str | int) -> Iterator[Problem]:
+        if length is not None and length.seconds > LONGEST_PAST.seconds:
+            yield self.problem(f"expected at most {LONGEST_PAST}, got {length}", *where)
 
     def _condition(self, condition: Condition, metric: Metric, at: Location) -> Iterator[Problem]:
         for key, children in (("all", condition.all), ("any", condition.any)):
@@ -254,7 +276,12 @@ class _Slo:
                 "a gauge that is a distance from the reference is compared with above"
             )
             yield self.problem(message, *at, "aboveReference", key=True)
+        if condition.changeFrom is not None:
+            yield from self._past(condition.changeFrom.offset, *at, "changeFrom", "offset")
         drop = condition.dropFrom
+        if drop is not None:
+            yield from self._past(drop.window, *at, "dropFrom", "window")
+            yield from self._past(drop.offset, *at, "dropFrom", "offset")
         if drop is not None and drop.window.seconds < 2 * self.interval.seconds:
             message = f"expected a window of two evaluations or more, one is every {self.interval}"
             yield self.problem(message, *at, "dropFrom", "window")

@@ -12,6 +12,7 @@ from rulegen.cli import main
 from tests.tools import tool
 
 SPEC = Path(__file__).with_suffix(".yaml")
+EVENTS = SPEC.with_stem("test_rulegen_conditions_events")
 ROUTING = Path(__file__).parent / "contract" / "routing.yaml"
 
 
@@ -24,15 +25,18 @@ def result(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Result]:
     out = tmp_path_factory.mktemp("zoo")
     routing = out / "routing.yaml"
     routing.write_text(ROUTING.read_text().replace("evaluationInterval: 1m", "evaluationInterval: 45s"))
-    found = generate(out, SPEC, routing)
+    found = generate(out, SPEC, EVENTS, routing)
     assert found.exit_code == 0, found.stderr
     return out, found
 
 
 def rules(out: Path) -> dict[str, dict[str, Any]]:
-    document = yaml.safe_load((out / "rules" / "zoo.yaml").read_text())
+    documents = [
+        yaml.safe_load((out / "rules" / f"{name}.yaml").read_text()) for name in ("zoo", "zoo-events")
+    ]
     return {
         f"{group['name']}/{rule.get('alert') or rule['record']}": rule
+        for document in documents
         for group in document["groups"]
         for rule in group["rules"]
     }
@@ -49,9 +53,9 @@ def test_promtool_accepts_everything(result: tuple[Path, Result]) -> None:
 
 
 def test_what_cannot_fire_or_be_tested_is_said(result: tuple[Path, Result]) -> None:
-    lines = [line.removeprefix(f"{SPEC}:") for line in result[1].stderr.splitlines()]
+    lines = [line.removeprefix(f"{EVENTS}:") for line in result[1].stderr.splitlines()]
     assert lines == [
-        "60:18: warning: the burn rate 13.44 over 1h and 5m is left out: at an objective of 90% "
+        "10:18: warning: the burn rate 13.44 over 1h and 5m is left out: at an objective of 90% "
         "it would need 134.4% bad events",
         " warning: SLO not-understood: what its expressions select is not understood, "
         "the records made from them are not tested",
@@ -84,7 +88,7 @@ def test_all_traffic_unless_a_segment_is_named(result: tuple[Path, Result]) -> N
 def test_numbers_are_in_shortest_decimal_form(result: tuple[Path, Result]) -> None:
     found = rules(result[0])
     assert found["zoo-lag/SinkBehind"]["expr"].endswith(" > 1000000")
-    assert "10 * 0.0005" in found["zoo-own-windows/ErrorBudgetFastBurn"]["expr"]
+    assert "10 * 0.0005" in found["zoo-events-own-windows/ErrorBudgetFastBurn"]["expr"]
 
 
 def test_an_alert_keeps_the_annotations_of_its_own(result: tuple[Path, Result]) -> None:
@@ -103,3 +107,34 @@ def test_durations_are_written_as_durations(result: tuple[Path, Result]) -> None
         if check["alertname"] == "LabelsLate"
     )
     assert "is 2h 0m 1s, above 2h 0m 0s (window 7d, version 1)" in summary
+
+
+def test_an_alert_whose_baseline_takes_in_the_incident_is_said(tmp_path: Path) -> None:
+    """Five minutes of past cannot show a drop that lasts for thirty."""
+    spec = tmp_path / "late.yaml"
+    spec.write_text(
+        """
+        apiVersion: mlslo/v1
+        kind: ModelSLO
+        metadata: {name: late}
+        spec:
+          model: late
+          slos:
+            - name: auc
+              layer: outcome
+              sli: {gauge: {metric: ml_model_auc_roc, window: 7d}}
+              alerts:
+                - {name: TooLate, tier: P2, when: {dropFrom: {window: 5m, byRatio: 0.2}}, for: 30m}
+                - {name: InTime, tier: P2, when: {dropFrom: {window: 1h, byRatio: 0.2}}, for: 30m}
+          noData: {tier: P2, after: 3m}
+        """
+    )
+    found = generate(tmp_path, spec, ROUTING)
+    assert found.exit_code == 0
+    assert found.stderr == (
+        f"{spec}: warning: alert TooLate: a lasting drop or change from 0.8 to 0.6399 does not fire: "
+        "the baseline takes it in before it has lasted long enough\n"
+    )
+    test: list[str | Path] = [tool("promtool"), "test", "rules", tmp_path / "rules" / "late_test.yaml"]
+    done = subprocess.run(test, capture_output=True, text=True)
+    assert done.returncode == 0, done.stdout + done.stderr

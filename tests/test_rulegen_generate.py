@@ -143,7 +143,15 @@ def test_output_is_the_same_for_the_same_input(generated: Path, tmp_path: Path) 
         paths[-1].write_text(path.read_text())
     out = tmp_path / "out"
     program = "from rulegen.cli import main; main()"
-    command = [sys.executable, "-c", program, "generate", *map(str, paths), "--out", str(out)]
+    command: list[str | Path] = [
+        sys.executable,
+        "-c",
+        program,
+        "generate",
+        *map(str, paths),
+        "--out",
+        str(out),
+    ]
     subprocess.run(command, check=True, capture_output=True, env={"PYTHONHASHSEED": "7"})
     for path in generated.rglob("*"):
         if path.is_file():

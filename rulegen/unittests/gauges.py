@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from decimal import Decimal
 from functools import cached_property
@@ -30,7 +30,22 @@ def tests(alert: GaugeAlert) -> tuple[list[dict[str, Any]], list[str]]:
         f"alert {alert.rule.name}: no value of the gauge makes '{_said(leg)}' decide, it is not tested alone"
         for leg in undecided
     ]
-    return [_Case(alert, probe).as_data() for probe in found], missed
+    cases: list[_Case] = []
+    for probe in found:
+        whole = _Case(alert, probe)
+        # Where a baseline soon takes in what came just before, one story is told as two.
+        parts = (
+            [whole]
+            if whole.is_as_meant
+            else [_Case(alert, probe, fires=False), _Case(alert, probe, quiet=False)]
+        )
+        cases += [part for part in parts if part.is_as_meant]
+        if not parts[-1].is_as_meant:
+            missed.append(
+                f"alert {alert.rule.name}: a lasting drop or change from {number(probe.healthy)} to "
+                f"{number(probe.beyond)} does not fire: the baseline takes it in before it has lasted long enough"
+            )
+    return [case.as_data() for case in cases], list(dict.fromkeys(missed))
 
 
 def _said(leg: Any) -> str:
@@ -48,10 +63,12 @@ class _Phase:
 
 @dataclass(frozen=True)
 class _Case:
-    """One probe of one alert."""
+    """One probe of one alert: what stays quiet, then what fires; or one of them."""
 
     alert: GaugeAlert
     probe: Probe
+    quiet: bool = True
+    fires: bool = True
 
     @cached_property
     def interval(self) -> Any:
@@ -75,15 +92,15 @@ class _Case:
         healthy = self._values(0)
         needed = self.alert.several.least if self.alert.several else 1
         rest = _Phase("healthy", healthy, last + 1)
-        story = [
-            _Phase("healthy", healthy, max(self.lead, 2)),
-            _Phase("inside", (self.probe.inside,) * self.size, lasting + last + 1),
-            rest,
-        ]
-        if needed > 1:
+        story = [_Phase("healthy", healthy, max(self.lead, 2))]
+        if self.quiet:
+            story += [_Phase("inside", (self.probe.inside,) * self.size, lasting + last + 1), rest]
+        if self.quiet and needed > 1:
             story += [_Phase("too few", self._values(needed - 1), lasting + last + 1), rest]
-        if least > 1:
+        if self.quiet and least > 1:
             story += [_Phase("too few evaluations", self._values(needed), least - 1), rest]
+        if not self.fires:
+            return story
         recovery = evaluations(spec.keepFiringFor, self.interval) + last + 1
         return [
             *story,
@@ -153,7 +170,8 @@ class _Case:
     def as_data(self) -> dict[str, Any]:
         checks = [self._check(now) for now in self._moments()]
         inside, beyond = number(self.probe.inside), number(self.probe.beyond)
-        shown = f"{self.alert.rule.name}: quiet at {inside}, fires at {beyond}"
+        told = [f"quiet at {inside}"] * self.quiet + [f"fires at {beyond}"] * self.fires
+        shown = f"{self.alert.rule.name}: {', '.join(told)}"
         if self.alert.kind.histories():
             shown += f", its past being {number(self.probe.healthy)}"
         if self.probe.world.reference is not None:
@@ -176,14 +194,16 @@ class _Case:
         for now in range(1, len(firing)):
             if firing[now] != firing[now - 1]:
                 moments |= {now - 1, now}
-        self._assure(firing)
         return sorted(moments)
 
-    def _assure(self, firing: Sequence[bool]) -> None:
-        """The story must be the one that was meant: only the last incident raises the alert."""
+    @cached_property
+    def is_as_meant(self) -> bool:
+        """Whether only the last incident raises the alert, and recovery ends it."""
+        firing = [state.firing for state in self.states]
+        if not self.fires:
+            return not any(firing)
         beyond = sum(phase.count for phase in self.phases[:-2])
-        if any(firing[:beyond]) or not any(firing[beyond:]) or firing[-1]:
-            raise AssertionError(f"the test of {self.alert.rule.name} tells another story than it should")
+        return not any(firing[:beyond]) and any(firing[beyond:]) and not firing[-1]
 
     def _check(self, now: int) -> dict[str, Any]:
         state = self.states[now]
