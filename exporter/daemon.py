@@ -27,12 +27,11 @@ class _Watched:
     cycle: Cycle
     due: float = 0.0
     snapshot: Snapshot | None = None
-    attempted: bool = False
 
 
 @dataclass(frozen=True)
 class ModelStatus:
-    """What the status page tells of a model. ``age``: seconds since its last good cycle, None before it."""
+    """What the status page tells of a model. ``snapshot``: of its last good cycle, None before it."""
 
     name: str
     file: str
@@ -109,14 +108,14 @@ class Daemon:
         return self._alive
 
     def ready(self) -> bool:
-        """Whether every model has had its first cycle."""
-        return all(watched.attempted for watched in self._watched.values())
+        """Whether every model has had a good cycle; before it, there is nothing of that model to scrape."""
+        return all(watched.snapshot is not None for watched in list(self._watched.values()))
 
     def status(self) -> list[ModelStatus]:
         """For the status page."""
         return [
             ModelStatus(name, str(watched.model.monitor.document.path), watched.snapshot)
-            for name, watched in sorted(self._watched.items())
+            for name, watched in sorted(self._watched.copy().items())
         ]
 
     def _run_cycle(self, watched: _Watched) -> None:
@@ -130,11 +129,9 @@ class Daemon:
             # A bug in one model's cycle must not silence the others.
             logger.exception("model %s: cycle failed", watched.model.name)
         else:
-            if snapshot is None:
-                return
-            watched.snapshot = snapshot
-        watched.attempted = True
-        self._publish()
+            if snapshot is not None:
+                watched.snapshot = snapshot
+                self._publish()
 
     def _sleep(self) -> None:
         due = min((watched.due for watched in self._watched.values()), default=time.monotonic() + 60.0)
@@ -188,7 +185,7 @@ class Daemon:
         except Exception:
             before.cycle = before.model.open(self._state_directory)
             raise
-        return _Watched(model, cycle, snapshot=before.snapshot, attempted=before.attempted)
+        return _Watched(model, cycle, snapshot=before.snapshot)
 
     def _close(self) -> None:
         for watched in self._watched.values():

@@ -97,7 +97,9 @@ class _Handler(BaseHTTPRequestHandler):
             case "/-/healthy":
                 self._answer(site.healthy(), "Healthy.", "No cycles are run any more.")
             case "/-/ready":
-                self._answer(site.ready(), "Ready.", "Some model has not had its first cycle.")
+                self._answer(
+                    site.ready(), "Ready.", "Some model has had no good cycle yet; see / and the log."
+                )
             case "/":
                 self._send(HTTPStatus.OK, self.server.status_page().encode(), "text/html; charset=utf-8")
             case "/-/reload":

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import errno
 import glob
 import json
 import os
+import resource
 import stat
 import zlib
 from collections.abc import Iterator, Mapping
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
@@ -16,6 +18,9 @@ from exporter.sinks import Batch, SinkError
 
 _BATCH = 8 << 20
 _SAMPLE = 256
+# Within a cycle they may be twice as many: those of the last one, and those that have grown since.
+_MOST_HELD = 64
+_MOST_FAILURES = 3
 
 
 @dataclass(frozen=True)
@@ -40,20 +45,24 @@ class FileSink:
     """Reads whole lines from every file that ``pattern`` matches.
 
     A renamed or copied file is the same file; one that shrank, or holds something else where it was read, is a
-    new one. A file stays open between cycles, so that what was written before its rotation or removal is read.
+    new one. The files written to last are held open between cycles, so that what was written to them before
+    their rotation or removal is read; the others are opened, read and closed.
     """
 
     def __init__(self, pattern: Path, positions: Mapping[str, str]) -> None:
         self._pattern = pattern
         known = (_Position(**json.loads(text)) for text in positions.values())
         self._positions = {position.key: position for position in known}
-        self._open: dict[str, int] = {}
+        # Every file that can still be read, in the order of reading.
+        self._paths: dict[str, str] = {}
+        self._held: dict[str, int] = {}
 
     def close(self) -> None:
         """Release the files."""
-        for descriptor in self._open.values():
+        for descriptor in self._held.values():
             os.close(descriptor)
-        self._open.clear()
+        self._held.clear()
+        self._paths.clear()
 
     def batches(self, *, final: bool = False) -> Iterator[Batch]:
         """What has been appended since the last call.
@@ -62,50 +71,109 @@ class FileSink:
         Raises SinkError where no file matches, or (after all the others were read) one cannot be read.
         """
         failures = self._discover()
-        for key, descriptor in list(self._open.items()):
-            yield from self._read(key, descriptor, final)
-            if os.fstat(descriptor).st_nlink == 0:
-                os.close(self._open.pop(key))
+        for key, path in list(self._paths.items()):
+            try:
+                with self._opened(key, path) as descriptor:
+                    if descriptor is not None:
+                        yield from self._read(key, descriptor, final)
+            except OSError as error:
+                failures.append(_failure(path, error))
+        self._release()
         if failures:
-            raise SinkError("; ".join(failures))
+            raise SinkError(_summary(failures))
 
     def lag(self) -> int:
-        """Bytes in the open files that are not read yet."""
-        return sum(
-            max(0, os.fstat(descriptor).st_size - self._positions[key].offset)
-            for key, descriptor in self._open.items()
-        )
+        """Bytes in the files that are not read yet."""
+        lag = 0
+        for key, path in self._paths.items():
+            with suppress(OSError):
+                status = os.fstat(self._held[key]) if key in self._held else Path(path).stat()
+                if _key(status) == key:
+                    lag += max(0, status.st_size - self._positions[key].offset)
+        return lag
 
     def _discover(self) -> list[str]:
         failures = []
         paths = sorted(glob.glob(str(self._pattern)))  # noqa: PTH207 - the pattern is absolute
+        found: dict[str, os.stat_result] = {}
+        for path in paths:
+            try:
+                found[path] = Path(path).stat()
+            except OSError as error:
+                failures.append(_failure(path, error))
+        held = set(self._newest({_key(status): status for status in found.values()}))
         # New files first: a copy is recognised by the position of its original, which may be truncated by now.
         known = {position.path for position in self._positions.values()}
-        for path in sorted(paths, key=known.__contains__):
+        for path in sorted(found, key=known.__contains__):
             try:
-                self._adopt(path)
+                self._adopt(path, found[path], held)
             except OSError as error:
-                failures.append(f"{path}: {error.strerror}")
-        if not paths and not self._open:
+                failures.append(_failure(path, error))
+        matched = {_key(status) for status in found.values()}
+        for key in self._paths.keys() - matched - self._held.keys():
+            del self._paths[key]
+        # A glob passes over the folders that it cannot list.
+        if not paths and _no_descriptor_left():
+            failures.append(_too_many_open())
+        elif not paths and not self._held:
             failures.append(f"no file matches {self._pattern}")
         return failures
 
-    def _adopt(self, path: str) -> None:
-        status = Path(path).stat()
-        key = f"{status.st_dev}:{status.st_ino}"
-        if key not in self._open:
-            if not stat.S_ISREG(status.st_mode):
-                raise IsADirectoryError(21, "not a regular file")
-            self._open[key] = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
-        descriptor = self._open[key]
-        position = self._positions.get(key)
-        if position is None or not _holds(descriptor, position):
-            position = self._copied(descriptor)
+    def _adopt(self, path: str, status: os.stat_result, held: set[str]) -> None:
+        if not stat.S_ISREG(status.st_mode):
+            raise IsADirectoryError(errno.EISDIR, "not a regular file")
+        key = _key(status)
+        if key in held and key not in self._held:
+            descriptor = _open(path)
+            if _key(os.fstat(descriptor)) != key:
+                # Replaced since it was listed; the next cycle sees what became of both.
+                os.close(descriptor)
+                return
+            self._held[key] = descriptor
+        with self._opened(key, path) as opened:
+            if opened is None:
+                return
+            position = self._positions.get(key)
+            if position is None or not _holds(opened, position):
+                position = self._copied(opened)
         offset, content = (position.offset, position.content) if position else (0, 0)
         self._positions[key] = _Position(path, status.st_dev, status.st_ino, offset, content)
+        self._paths[key] = path
+
+    @contextmanager
+    def _opened(self, key: str, path: str) -> Iterator[int | None]:
+        """A descriptor of the file; None where ``path`` is another one by now."""
+        if key in self._held:
+            yield self._held[key]
+            return
+        try:
+            descriptor = _open(path)
+        except FileNotFoundError:
+            yield None
+            return
+        try:
+            yield descriptor if _key(os.fstat(descriptor)) == key else None
+        finally:
+            os.close(descriptor)
+
+    def _newest(self, found: Mapping[str, os.stat_result]) -> list[str]:
+        """The files worth holding: those that were written to last."""
+        regular = {key: status for key, status in found.items() if stat.S_ISREG(status.st_mode)}
+        return sorted(regular, key=lambda key: regular[key].st_mtime_ns, reverse=True)[:_MOST_HELD]
+
+    def _release(self) -> None:
+        """Close what was removed, and what was not written to for long."""
+        held = {key: os.fstat(descriptor) for key, descriptor in self._held.items()}
+        kept = set(self._newest({key: status for key, status in held.items() if status.st_nlink}))
+        for key in held.keys() - kept:
+            os.close(self._held.pop(key))
+            if not held[key].st_nlink:
+                del self._paths[key]
 
     def _copied(self, descriptor: int) -> _Position | None:
         """The position of the file that this one is a copy of: by an editor's save, or a copy-and-truncate rotation."""
+        if not os.fstat(descriptor).st_size:
+            return None
         copied = [position for position in self._positions.values() if _holds(descriptor, position)]
         return max(copied, key=lambda position: position.offset, default=None)
 
@@ -139,6 +207,40 @@ class FileSink:
 
     def _serialised(self, key: str) -> dict[str, str]:
         return {key: json.dumps(asdict(self._positions[key]))}
+
+
+def _key(status: os.stat_result) -> str:
+    return f"{status.st_dev}:{status.st_ino}"
+
+
+def _open(path: str) -> int:
+    # Not blocking: between the listing and now, a pipe may have taken the name.
+    return os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
+
+
+def _failure(path: str, error: OSError) -> str:
+    if error.errno == errno.EMFILE:
+        return _too_many_open()
+    return f"{path}: {error.strerror}"
+
+
+def _too_many_open() -> str:
+    limit, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+    return f"too many open files: this process may have {limit} (ulimit -n); raise that, or watch fewer models in it"
+
+
+def _no_descriptor_left() -> bool:
+    try:
+        os.close(os.dup(2))
+    except OSError as error:
+        return error.errno == errno.EMFILE
+    return False
+
+
+def _summary(failures: list[str]) -> str:
+    distinct = list(dict.fromkeys(failures))
+    more = len(distinct) - _MOST_FAILURES
+    return "; ".join(distinct[:_MOST_FAILURES]) + (f"; and {more} more" if more > 0 else "")
 
 
 def _checksum(descriptor: int, offset: int) -> int:
