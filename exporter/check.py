@@ -47,7 +47,7 @@ def check_predictions(model: Model, now: float) -> SinkCheck:
     spec = monitor.spec
     sample, path = _sample(monitor, spec.predictions.sink.file.path)
     if not sample:
-        return _nothing("predictions", path)
+        return _nothing("predictions", path, matched=_is_matched(monitor, spec.predictions.sink.file.path))
     decoder = PredictionDecoder(
         spec.predictions.fields,
         layout.categories,
@@ -62,6 +62,18 @@ def check_predictions(model: Model, now: float) -> SinkCheck:
             *(f"    {name:<24} {value}" for name, value in _fields(columns, row, layout)),
         ]
     lines += _never_found(columns, monitor, sample)
+    lines += [
+        f"  warning: feature '{name}' is listed, but no reference and no type under 'features' says what it is"
+        for name in layout.untyped
+    ]
+    positive = spec.predictions.positiveClass
+    if (
+        positive
+        and spec.predictions.fields.prediction
+        and len(columns.time)
+        and not (columns.predicted == 1).any()
+    ):
+        lines.append(f"  warning: no prediction looked at has the class '{positive}' of positiveClass")
     lines += _not_measured(monitor)
     return SinkCheck(lines, found=True, usable=len(columns.time) > 0)
 
@@ -73,7 +85,7 @@ def check_labels(model: Model, now: float) -> SinkCheck | None:
         return None
     sample, path = _sample(model.monitor, labels.sink.file.path)
     if not sample:
-        return _nothing("labels", path)
+        return _nothing("labels", path, matched=_is_matched(model.monitor, labels.sink.file.path))
     decoder = LabelDecoder(labels.fields, positive_class=model.monitor.spec.predictions.positiveClass)
     columns = decoder.decode(sample, int(now * 1e6) + CLOCK_SKEW)
     lines = [_account("labels", path, columns.records, len(columns.label), dict(columns.rejected))]
@@ -81,6 +93,11 @@ def check_labels(model: Model, now: float) -> SinkCheck | None:
         time = columns.time[row]
         known = _time(int(time)) if time != NO_TIME else "not logged"
         lines.append(f"  record {row + 1}: label {columns.label[row]}, known at {known}")
+    positive = model.monitor.spec.predictions.positiveClass
+    if positive and len(columns.label) and not (columns.label == 1).any():
+        lines.append(f"  warning: no label looked at is '{positive}', the class of positiveClass")
+    if not positive and columns.rejected["invalid_label"]:
+        lines.append("  warning: labels that are neither 0/1 nor false/true need predictions.positiveClass")
     return SinkCheck(lines, found=True, usable=len(columns.label) > 0)
 
 
@@ -98,6 +115,10 @@ def _sample(monitor: Monitor, pattern: str) -> tuple[bytes, str]:
     return b"", str(monitor.resolve(pattern))
 
 
+def _is_matched(monitor: Monitor, pattern: str) -> bool:
+    return bool(glob.glob(str(monitor.pattern(pattern))))  # noqa: PTH207 - the pattern is absolute
+
+
 def _whole(line: bytes) -> bool:
     try:
         return isinstance(json.loads(line), dict)
@@ -105,8 +126,9 @@ def _whole(line: bytes) -> bool:
         return False
 
 
-def _nothing(sink: str, pattern: str) -> SinkCheck:
-    return SinkCheck([f"{sink}: {pattern}: no records yet"], found=False, usable=False)
+def _nothing(sink: str, pattern: str, *, matched: bool) -> SinkCheck:
+    what = "no records yet" if matched else "no file matches; is the path right?"
+    return SinkCheck([f"{sink}: {pattern}: {what}"], found=False, usable=False)
 
 
 def _account(sink: str, path: str, records: int, usable: int, rejected: dict[str, int]) -> str:
@@ -138,9 +160,10 @@ def _category(code: int, categories: tuple[str, ...]) -> str:
 
 def _never_found(columns: PredictionColumns, monitor: Monitor, sample: bytes) -> list[str]:
     """A field that no record has is most likely mapped to the wrong path."""
-    if not len(columns.time):
-        return []
     fields = monitor.spec.predictions.fields
+    if not len(columns.time):
+        gone = columns.rejected["missing_timestamp"] == columns.records
+        return [_elsewhere("field 'timestamp'", fields.timestamp, sample)] if gone else []
     latency = fields.latency.field if fields.latency else None
     found = {
         ("version", fields.version): any(columns.versions),
@@ -156,11 +179,12 @@ def _never_found(columns: PredictionColumns, monitor: Monitor, sample: bytes) ->
     for name, values in columns.features.items():
         if np.isnan(values).all() if values.dtype.kind == "f" else (values == MISSING).all():
             missing.append((f"feature '{name}'", feature_path(fields, name)))
+    return [_elsewhere(what, path, sample) for what, path in missing]
+
+
+def _elsewhere(what: str, path: str, sample: bytes) -> str:
     paths = sorted(_paths(_first_object(sample)))
-    return [
-        f"  warning: {what} is in no record looked at, at '{path}'{did_you_mean(path, paths)}"
-        for what, path in missing
-    ]
+    return f"  warning: {what} is in no record looked at, at '{path}'{did_you_mean(path, paths)}"
 
 
 def _first_object(sample: bytes) -> Any:
@@ -185,7 +209,6 @@ def _not_measured(monitor: Monitor) -> list[str]:
     asked = {
         "segments": bool(spec.segments),
         "fairness": spec.fairness is not None,
-        "features.*.range": any(feature.range for feature in spec.features.values()),
         f"task {spec.task}: prediction and outcome gauges": spec.task in ("multiclass", "ranking"),
         "task regression: outcome gauges": spec.task == "regression",
     }

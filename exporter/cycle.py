@@ -84,7 +84,8 @@ class Cycle:
         self._drop_other_layouts()
 
     def close(self) -> None:
-        """Release files and store."""
+        """Release files, parsers and store."""
+        self._intake.close()
         for reader in self._readers.values():
             reader.close()
         self._store.close()
@@ -148,7 +149,7 @@ class Cycle:
             self._measure_version(gauges, windows, number, name)
         meta.sinks(gauges, self._store, self._readers)
         meta.references(gauges, self._references, list(versions.values()))
-        gauges.set("ml_features_expected", len(self._layout.features))
+        gauges.set("ml_features_expected", len(self._layout.features) + len(self._layout.untyped))
         gauges.set("ml_monitor_last_success_timestamp_seconds", time.time())
         gauges.set("ml_monitor_cycle_duration_seconds", time.monotonic() - started)
         meta.withheld(gauges)
@@ -218,6 +219,8 @@ class Cycle:
             has_latency=fields.latency is not None,
         )
         data.measure(frame, gauges, self._layout.ranges)
+        for feature in self._layout.untyped:
+            gauges.withhold("ml_feature_missing_ratio", "unknown_type", **frame.labels, feature=feature)
         has_score = fields.score is not None or spec.task == "regression"
         if spec.task in ("binary", "regression"):
             classes = self._classes if spec.task == "binary" else None

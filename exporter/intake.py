@@ -73,6 +73,12 @@ class Intake:
         self._has_latency = spec.predictions.fields.latency is not None
         self._wait = int(spec.labels.maxDelay.seconds * MICROSECONDS) if spec.labels else 0
 
+    def close(self) -> None:
+        """Release the parsers."""
+        self._predictions.close()
+        if self._labels is not None:
+            self._labels.close()
+
     def predictions(self, batch: Batch, reader: SinkReader, moment: Moment) -> None:
         """Take one batch of prediction records."""
         columns = self._predictions.decode(batch.lines, moment.latest)

@@ -45,7 +45,10 @@ Frame = NumericFrame | CategoricalFrame
 
 
 class Layout:
-    """Edges and categories of every feature and of the score, from the monitor file and its references."""
+    """Edges and categories of every feature and of the score, from the monitor file and its references.
+
+    ``untyped``: features that are listed, but whose type neither a reference nor the file knows.
+    """
 
     def __init__(self, monitor: Monitor, references: Mapping[str, Reference]) -> None:
         """Raises InputError where file and references disagree on a feature's type, or names cannot be told apart."""
@@ -59,6 +62,10 @@ class Layout:
             for name, found in _features(monitor, references).items()
         }
         spec = monitor.spec
+        listed = spec.predictions.fields.features
+        self.untyped = (
+            [name for name in listed if name not in self.features] if isinstance(listed, list) else []
+        )
         try:
             prediction_expressions(
                 spec.predictions.fields, self.categories, probability=spec.task == "binary"

@@ -106,7 +106,7 @@ class Feature(StrictModel):
 
     type: Literal["numeric", "categorical"] = Field(description="How its values are compared.")
     range: Annotated[list[float], Field(min_length=2, max_length=2)] | None = Field(
-        None, description="Smallest and largest sensible value of a numeric feature. Not measured yet."
+        None, description="Smallest and largest sensible value of a numeric feature.."
     )
 
     @model_validator(mode="after")
@@ -249,7 +249,7 @@ def from_document(document: Document) -> Monitor:
 
 def _single_paths(fields: PredictionFields) -> dict[tuple[str, ...], str]:
     """Where each field that is one value is written in the file, and its path."""
-    paths = {
+    paths: dict[tuple[str, ...], str | None] = {
         (name,): getattr(fields, name)
         for name in ("timestamp", "id", "version", "status", "score", "prediction")
     }

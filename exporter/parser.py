@@ -30,6 +30,10 @@ class Parser:
             f"maximum_object_size = {_LONGEST_RECORD}, columns = {{{leaves.columns()}}})"
         )
 
+    def close(self) -> None:
+        """Release the database in memory."""
+        self._connection.close()
+
     def define_categories(self, name: str, categories: Iterable[str]) -> None:
         """An enumeration that expressions can cast to."""
         values = ", ".join(sql.text(category) for category in categories)

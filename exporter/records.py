@@ -159,6 +159,10 @@ class PredictionDecoder:
             if categories:
                 self._parser.define_categories(f"categories {position}", categories)
 
+    def close(self) -> None:
+        """Release the parser."""
+        self._parser.close()
+
     def decode(self, lines: bytes, latest: int) -> PredictionColumns:
         """Decode whole lines; records with an event time after ``latest`` (epoch µs) are rejected."""
         raw, too_long = self._parser.select(lines)
@@ -208,6 +212,10 @@ class LabelDecoder:
             "empty": " AND ".join(f"{column} IS NULL" for column in leaves.tops()),
         }
         self._parser = Parser(wanted, leaves)
+
+    def close(self) -> None:
+        """Release the parser."""
+        self._parser.close()
 
     def decode(self, lines: bytes, latest: int) -> LabelColumns:
         """Decode whole lines; labels from after ``latest`` (epoch µs) are rejected, those without a time kept."""

@@ -109,7 +109,8 @@ def load(path: Path) -> Reference:
     except ValidationError as error:
         first = error.errors(include_url=False)[0]
         where = ".".join(str(part) for part in first["loc"])
-        raise InputError.of_file(path, f"not a reference file: {where}: {first['msg'].lower()}") from None
+        message = f"not a reference file of this version ({where}: {first['msg'].lower()}); build it again"
+        raise InputError.of_file(path, message) from None
     except ValueError as error:
         raise InputError.of_file(path, f"not a reference file: {error}") from None
     if _hash({key: data.get(key) for key in ("rows", "features", "score")}) != file.hash:

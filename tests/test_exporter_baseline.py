@@ -214,7 +214,7 @@ def test_check_shows_how_records_decode(tmp_path: Path) -> None:
     build(tmp_path, path, data)
     done = exporter("check", path)
     assert "predictions: " in done.stdout
-    assert "no records yet" in done.stdout
+    assert "no file matches; is the path right?" in done.stdout
     shutil.copy(data, tmp_path / "logs.jsonl")
     write_lines(tmp_path / "logs/predictions.jsonl", [*rows(3), "{"])
     write_lines(tmp_path / "logs/labels.jsonl", [{"id": "a", "label": True}])
@@ -267,3 +267,30 @@ def test_names_follow_prometheus() -> None:
         assert metric.name.endswith("_total") == (metric.type == "counter")
         assert len(set(metric.labels)) == len(metric.labels)
         assert metric.help.endswith(".")
+
+
+def test_check_names_what_the_file_does_not_know(tmp_path: Path) -> None:
+    content = monitor(features={"amount": {"type": "numeric"}})
+    content["spec"]["predictions"]["fields"]["features"] = ["amount", "chanel"]
+    content["spec"]["predictions"]["positiveClass"] = "Fraud"
+    rows = [
+        {"ts": EPOCH + i, "id": str(i), "prediction": "fraud", "score": 0.5, "amount": i} for i in range(5)
+    ]
+    write_lines(tmp_path / "logs/predictions.jsonl", rows)
+    write_lines(tmp_path / "logs/labels.jsonl", [{"id": "1", "label": "fraud"}])
+    path = write_monitor(tmp_path, content)
+    done = exporter("check", path)
+    assert "warning: feature 'chanel' is listed, but no reference and no type" in done.stdout
+    assert "warning: no prediction looked at has the class 'Fraud'" in done.stdout
+    assert "warning: no label looked at is 'Fraud'" in done.stdout
+    gauges = once(path)
+    assert value(gauges, "ml_features_expected") == 2
+    assert value(gauges, "ml_gauge_withheld", reason="unknown_type") == 1
+
+
+def test_check_finds_the_timestamp_that_was_meant(tmp_path: Path) -> None:
+    content = monitor(labels=None)
+    content["spec"]["predictions"]["fields"]["timestamp"] = "tss"
+    write_lines(tmp_path / "logs/predictions.jsonl", rows(5))
+    done = exporter("check", write_monitor(tmp_path, content), check=False)
+    assert "warning: field 'timestamp' is in no record looked at, at 'tss'; did you mean 'ts'?" in done.stdout
