@@ -15,7 +15,7 @@ from rulegen import alertmanager, routing
 from rulegen.conventions import WATCHDOG_IDENTITY, AlertIdentity
 from tests.alertmanagers import Alertmanager
 
-pytestmark = pytest.mark.chain
+pytestmark = [pytest.mark.chain, pytest.mark.xdist_group("real programs")]
 
 CONTRACT = Path(__file__).parent / "contract" / "routing.yaml"
 SEVERITIES = {"P1": "critical", "P2": "warning", "P3": "info", "P4": "info"}

@@ -27,7 +27,7 @@ from tests.alertmanagers import Alertmanager
 from tests.logs import exporter, monitor, write_lines
 from tests.prometheus import Prometheus
 
-pytestmark = pytest.mark.chain
+pytestmark = [pytest.mark.chain, pytest.mark.xdist_group("real programs")]
 
 MODELS = ("payments", "loans")
 

@@ -13,7 +13,7 @@ import pytest
 ROOT = Path(__file__).resolve().parent.parent
 DEMO = [sys.executable, "-m", "examples.demo"]
 
-pytestmark = pytest.mark.chain
+pytestmark = [pytest.mark.chain, pytest.mark.xdist_group("real programs")]
 
 
 def environment(folder: Path) -> dict[str, str]:

@@ -21,6 +21,8 @@ import yaml
 
 from tests.logs import Gauges, exporter, monitor, parse, value, write_lines, write_monitor
 
+pytestmark = pytest.mark.xdist_group("real programs")
+
 
 class Running:
     """A daemon under test."""

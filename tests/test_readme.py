@@ -17,6 +17,8 @@ from click.testing import CliRunner
 from docs.generate import pages
 from tests.tools import tool
 
+pytestmark = pytest.mark.xdist_group("real programs")
+
 ROOT = Path(__file__).resolve().parent.parent
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 
