@@ -113,6 +113,10 @@ def run(
 
     SIGHUP reloads the MONITOR files. SIGTERM and SIGINT finish the transaction under way and leave.
     """
+    from exporter import signals
+
+    # Before the imports: some start threads.
+    signals.hold((signal.SIGTERM, signal.SIGINT, signal.SIGHUP))
     from exporter import status_page
     from exporter import web_config as web_configuration
     from exporter.daemon import Daemon
@@ -136,9 +140,13 @@ def run(
         )
     except OSError as error:
         _refuse(f"--web.listen-address {listen_address[0]}:{listen_address[1]}: {error.strerror}")
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda *_: daemon.stop())
-    signal.signal(signal.SIGHUP, lambda *_: daemon.request_reload())
+    signals.deliver(
+        {
+            signal.SIGTERM: daemon.stop,
+            signal.SIGINT: daemon.stop,
+            signal.SIGHUP: daemon.request_reload,
+        }
+    )
     threading.Thread(target=server.serve_forever, daemon=True, name="web").start()
     logger.info("mlslo-exporter %s: %d model(s), %s/metrics", VERSION, len(monitors), server.url)
     daemon.run()

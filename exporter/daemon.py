@@ -80,12 +80,12 @@ class Daemon:
             self._close()
 
     def stop(self) -> None:
-        """End ``run``; safe from a signal handler."""
+        """End ``run``; from any thread, but not from a signal handler: it takes locks."""
         self._stopping.set()
         self._wake.set()
 
     def request_reload(self) -> None:
-        """Reload the monitor files before the next cycle; safe from a signal handler."""
+        """Reload the monitor files before the next cycle; from any thread, as ``stop``."""
         self._reload_wanted.set()
         self._wake.set()
 

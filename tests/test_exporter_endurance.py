@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import os
 import resource
+import signal
+import subprocess
+import sys
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
@@ -15,6 +18,8 @@ from hypothesis.stateful import initialize
 from exporter.sinks import SinkError
 from exporter.sinks import file as file_sink
 from exporter.sinks.file import FileSink
+from tests.logs import monitor, value, write_lines, write_monitor
+from tests.test_exporter_daemon import daemon, record, total
 from tests.test_sinks_file import Files, lines
 
 
@@ -118,3 +123,42 @@ class FewHeld(Files):
 
 TestFewHeld = FewHeld.TestCase
 TestFewHeld.settings = settings(max_examples=40, stateful_step_count=40, deadline=None)
+
+
+def test_a_storm_of_reloads_is_weathered(tmp_path: Path) -> None:
+    write_lines(tmp_path / "logs/predictions.jsonl", [record(0)])
+    write_monitor(tmp_path, monitor(labels=None))
+    with daemon(tmp_path) as running:
+        for _ in range(20_000):
+            running.process.send_signal(signal.SIGHUP)
+        running.wait_for(total(1))
+        write_monitor(tmp_path, monitor(labels=None, windows=["3h"]))
+        running.process.send_signal(signal.SIGHUP)
+        running.wait_for(lambda gauges: value(gauges, "ml_monitor_samples", window="3h") == 1)
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_a_signal_while_it_starts_is_an_orderly_end(number: signal.Signals, tmp_path: Path) -> None:
+    write_lines(tmp_path / "logs/predictions.jsonl", [record(0)])
+    write_monitor(tmp_path, monitor(labels=None))
+    # Sent by itself, at the first import that follows the holding of signals.
+    program = (
+        "import os, sys\n"
+        "class Sender:\n"
+        "    def find_spec(self, name, path=None, target=None):\n"
+        f"        if name == 'exporter.status_page': os.kill(os.getpid(), {int(number)})\n"
+        "sys.meta_path.insert(0, Sender())\n"
+        "from exporter.cli import main\n"
+        "main()"
+    )
+    command = [sys.executable, "-c", program, "run", "monitor.yaml", "--state-dir", "state"]
+    done = subprocess.run(
+        [*command, "--web.listen-address", "127.0.0.1:0"],
+        cwd=tmp_path,
+        env={**os.environ, "PYTHONPATH": str(Path(__file__).parents[1])},
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert (done.returncode, "stopped" in done.stderr) == (0, True), done.stderr
