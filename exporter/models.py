@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,6 +15,8 @@ from exporter.reference import Reference
 from exporter.references import load_static
 from exporter.state import Store
 from exporter.yamlfile import InputError, Problem
+
+_LONGEST_NAME = 200
 
 
 @dataclass(frozen=True)
@@ -34,8 +37,21 @@ class Model:
 
     def open(self, state_directory: Path | None) -> Cycle:
         """Raises StoreError where the state file cannot be used."""
-        path = state_directory / f"{quote(self.name, safe='')}.sqlite" if state_directory else None
-        return Cycle(self.monitor, self.references, Store(path))
+        path = state_directory / f"{_file_name(self.name)}.sqlite" if state_directory else None
+        store = Store(path)
+        try:
+            return Cycle(self.monitor, self.references, store)
+        except BaseException:
+            store.close()
+            raise
+
+
+def _file_name(model: str) -> str:
+    """A name that any file system takes: letters beyond ASCII are six characters each."""
+    name = quote(model, safe="")
+    if len(name) <= _LONGEST_NAME:
+        return name
+    return f"{name[:_LONGEST_NAME]}-{hashlib.sha256(model.encode()).hexdigest()[:16]}"
 
 
 def load_all(paths: Sequence[Path]) -> list[Model]:

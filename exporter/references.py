@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 from exporter.monitor import Monitor
 from exporter.reference import Reference, load
 from exporter.yamlfile import InputError
@@ -22,9 +24,20 @@ def load_static(monitor: Monitor) -> dict[str, Reference]:
             references[name] = load(path)
         except InputError as error:
             text = f"reference file {error}"
-            if not path.exists():
+            if _is_missing(path):
                 text += "; build it with: mlslo-exporter baseline"
             problems.append(monitor.document.problem(("spec", "references", name, "static"), text))
     if problems:
         raise InputError(problems)
     return references
+
+
+def _is_missing(path: Path) -> bool:
+    try:
+        path.stat()
+    except FileNotFoundError:
+        return True
+    except (OSError, ValueError):
+        # Not a name that a file can have, or not to be looked at.
+        return False
+    return False

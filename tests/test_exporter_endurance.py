@@ -5,20 +5,24 @@ from __future__ import annotations
 import os
 import resource
 import signal
+import sqlite3
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 from hypothesis import settings
 from hypothesis.stateful import initialize
 
+from exporter.models import load_all
 from exporter.sinks import SinkError
 from exporter.sinks import file as file_sink
 from exporter.sinks.file import FileSink
-from tests.logs import monitor, value, write_lines, write_monitor
+from tests.logs import EPOCH, exporter, monitor, once, value, write_lines, write_monitor
 from tests.test_exporter_daemon import daemon, record, total
 from tests.test_sinks_file import Files, lines
 
@@ -162,3 +166,98 @@ def test_a_signal_while_it_starts_is_an_orderly_end(number: signal.Signals, tmp_
         check=False,
     )
     assert (done.returncode, "stopped" in done.stderr) == (0, True), done.stderr
+
+
+def damage(state: Path, statement: str) -> None:
+    with closing(sqlite3.connect(state)) as connection, connection:
+        assert connection.execute(statement).rowcount > 0
+
+
+DAMAGE = {
+    "summary": "UPDATE summaries SET vector = x'00010203'",
+    "summary of another length": "UPDATE summaries SET vector = x'789c030000000001'",
+    "summary of another type": "UPDATE summaries SET vector = 'text'",
+    "position of another shape": """UPDATE positions SET position = '{"path": "a", "line": 3}'""",
+    "position that is no JSON": "UPDATE positions SET position = 'x'",
+    "position before the file": "UPDATE positions SET position = replace(position, '\"offset\": ', '\"offset\": -')",
+    "counters": "UPDATE counters SET labels = '[' WHERE name = 'ml_predictions_total'",
+}
+
+
+@pytest.mark.parametrize("statement", DAMAGE.values(), ids=DAMAGE)
+def test_damaged_rows_are_one_clear_message(statement: str, tmp_path: Path) -> None:
+    write_lines(tmp_path / "logs/predictions.jsonl", [{"ts": EPOCH + 60, "id": "r0", "score": 0.5}])
+    path = write_monitor(tmp_path, monitor(labels=None))
+    once(path, "--state-dir", tmp_path / "state")
+    damage(tmp_path / "state/m.sqlite", statement)
+    done = exporter(
+        "once", path, "--at", "2026-01-10T01:00:00Z", "--state-dir", tmp_path / "state", check=False
+    )
+    assert done.returncode in (1, 2)
+    assert "m.sqlite: damaged (malformed " in done.stderr
+    assert "move it away to start over from the logs" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_a_model_whose_cycles_fail_is_not_ready(tmp_path: Path) -> None:
+    write_lines(tmp_path / "logs/predictions.jsonl", [record(0)])
+    write_monitor(tmp_path, monitor(labels=None))
+    with daemon(tmp_path) as running:
+        running.wait_for(total(1))
+        assert running.get("/-/ready")[0] == 200
+    damage(tmp_path / "state/m.sqlite", DAMAGE["summary"])
+    with daemon(tmp_path) as running:
+        assert running.process.stderr is not None
+        assert "damaged (malformed summary" in running.process.stderr.readline()
+        assert running.get("/-/ready")[0] == 503
+        assert running.get("/-/healthy")[0] == 200
+
+
+def test_a_reference_with_an_endless_path_is_one_clear_message(tmp_path: Path) -> None:
+    path = write_monitor(tmp_path, monitor(references={"training": {"static": "x" * 5000}}))
+    done = exporter("check", path, check=False)
+    assert done.returncode == 2
+    assert "monitor.yaml:" in done.stderr
+    assert done.stderr.rstrip().endswith("cannot be read: File name too long")
+
+
+def test_a_model_may_have_any_name(tmp_path: Path) -> None:
+    write_lines(tmp_path / "logs/predictions.jsonl", [{"ts": EPOCH + 60, "id": "r0", "score": 0.5}])
+    for letter in "ЖЩ":
+        for last in "ab":
+            content = {**monitor(labels=None), "metadata": {"name": letter * 127 + last}}
+            once(write_monitor(tmp_path, content), "--state-dir", tmp_path / "state")
+    assert len(list((tmp_path / "state").glob("*.sqlite"))) == 4
+
+
+def test_a_state_directory_that_cannot_be_used_is_one_clear_message(tmp_path: Path) -> None:
+    path = write_monitor(tmp_path, monitor(labels=None))
+    (tmp_path / "file").write_text("")
+    for folder, reason in (
+        ("file", "File exists"),
+        ("file/below", "Not a directory"),
+        ("x" * 300, "too long"),
+    ):
+        done = exporter("run", path, "--state-dir", tmp_path / folder, check=False)
+        assert done.returncode == 2
+        assert "cannot be opened or made: " in done.stderr
+        assert reason in done.stderr
+
+
+def test_a_clock_that_steps_back_loses_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    log = tmp_path / "logs/predictions.jsonl"
+    path = write_monitor(tmp_path, monitor(labels=None, windows=["10m", "1h"]))
+    (model,) = load_all([path])
+    found = []
+    with closing(model.open(tmp_path / "state")) as cycle:
+        for minute in (120, 121, 60, 61, 120, 121):
+            now = EPOCH + minute * 60
+            write_lines(log, [{"ts": now - 30, "id": "r", "score": 0.5}])
+            clock = SimpleNamespace(time=lambda now=now: now, monotonic=time.monotonic)
+            monkeypatch.setattr("exporter.cycle.time", clock)
+            snapshot = cycle.run()
+            assert snapshot is not None
+            found.append(tuple(snapshot.series["ml_monitor_samples"].values()))
+            totals = snapshot.series["ml_predictions_total"]
+    assert found == [(1, 1), (2, 2), (1, 1), (2, 2), (2, 3), (4, 4)]
+    assert totals == {("m", ""): 6}

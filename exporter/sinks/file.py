@@ -50,8 +50,9 @@ class FileSink:
     """
 
     def __init__(self, pattern: Path, positions: Mapping[str, str]) -> None:
+        """Raises ValueError where ``positions`` are none of this sink's: without them, records count twice."""
         self._pattern = pattern
-        known = (_Position(**json.loads(text)) for text in positions.values())
+        known = (_restored(text) for text in positions.values())
         self._positions = {position.key: position for position in known}
         # Every file that can still be read, in the order of reading.
         self._paths: dict[str, str] = {}
@@ -207,6 +208,17 @@ class FileSink:
 
     def _serialised(self, key: str) -> dict[str, str]:
         return {key: json.dumps(asdict(self._positions[key]))}
+
+
+def _restored(text: str) -> _Position:
+    try:
+        position = _Position(**json.loads(text))
+    except (TypeError, ValueError) as error:
+        raise ValueError(f"a position of another shape: {error}") from None
+    numbers = (position.device, position.inode, position.offset, position.content)
+    if not isinstance(position.path, str) or not all(type(item) is int and item >= 0 for item in numbers):
+        raise ValueError(f"a position with other values: {text}")
+    return position
 
 
 def _key(status: os.stat_result) -> str:

@@ -17,12 +17,13 @@ class SinkReader:
     """One sink of one model. ``up``: whether its last read succeeded."""
 
     def __init__(self, name: str, monitor: Monitor, sink: Sink, store: Store) -> None:
+        """Raises StoreError where the positions in ``store`` are damaged."""
         self.name = name
         self.up = False
         self._model = monitor.model
         self._pattern = monitor.pattern(sink.file.path)
         self._store = store
-        self._sink = FileSink(self._pattern, store.positions.load(name))
+        self._sink = self._restored()
         self._failure = ""
 
     def batches(self, *, final: bool, stopped: Callable[[], bool]) -> Iterator[Batch]:
@@ -53,7 +54,7 @@ class SinkReader:
     def reset(self) -> None:
         """Go back to the committed positions, after a transaction that failed."""
         self._sink.close()
-        self._sink = FileSink(self._pattern, self._store.positions.load(self.name))
+        self._sink = self._restored()
 
     def lag(self) -> int:
         """Bytes not read yet."""
@@ -62,3 +63,9 @@ class SinkReader:
     def close(self) -> None:
         """Release the files."""
         self._sink.close()
+
+    def _restored(self) -> FileSink:
+        try:
+            return FileSink(self._pattern, self._store.positions.load(self.name))
+        except ValueError as error:
+            raise self._store.damaged(str(error)) from None

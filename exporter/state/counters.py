@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-import sqlite3
+
+from exporter.state.connection import Connection
 
 Key = tuple[str, tuple[str, ...]]
 
@@ -15,7 +16,7 @@ class Counters:
         "CREATE TABLE IF NOT EXISTS counters (name TEXT, labels TEXT, total REAL, PRIMARY KEY (name, labels))",
     )
 
-    def __init__(self, connection: sqlite3.Connection) -> None:
+    def __init__(self, connection: Connection) -> None:
         self._connection = connection
         rows = connection.execute("SELECT name, labels, total FROM counters").fetchall()
         self._totals: dict[Key, float] = {

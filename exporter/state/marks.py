@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import sqlite3
+from exporter.state.connection import Connection
 
 
 class Marks:
@@ -10,13 +10,14 @@ class Marks:
 
     SCHEMA = ("CREATE TABLE IF NOT EXISTS marks (name TEXT PRIMARY KEY, value INTEGER)",)
 
-    def __init__(self, connection: sqlite3.Connection) -> None:
+    def __init__(self, connection: Connection) -> None:
         self._connection = connection
 
     def get(self, name: str) -> int | None:
         """The mark, or None where it was never raised."""
-        row = self._connection.execute("SELECT value FROM marks WHERE name = ?", (name,)).fetchone()
-        return None if row is None else int(row[0])
+        with self._connection.reading("marks"):
+            row = self._connection.execute("SELECT value FROM marks WHERE name = ?", (name,)).fetchone()
+            return None if row is None else int(row[0])
 
     def rise(self, name: str, value: int) -> None:
         """Raise the mark to ``value``, unless it is higher."""

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import sqlite3
 from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
 
+from exporter.state.connection import Connection
 from exporter.summary.base import Floats
 
 Integers = npt.NDArray[np.int64]
@@ -41,7 +41,7 @@ class Pending:
         "CREATE TEMP TABLE IF NOT EXISTS arrived (id INTEGER PRIMARY KEY, label INTEGER, time INTEGER)",
     )
 
-    def __init__(self, connection: sqlite3.Connection) -> None:
+    def __init__(self, connection: Connection) -> None:
         self._connection = connection
 
     def add(
@@ -55,7 +55,11 @@ class Pending:
         """Let predictions wait; returns those whose label had come before them."""
         scored = scores.astype(object)
         scored[np.isnan(scores)] = None
-        rows = zip(ids.tolist(), times.tolist(), versions.tolist(), scored, predicted.tolist(), strict=True)
+        # A table grows several times as fast in the order of its key; the first of equal ids stays the first.
+        order = np.argsort(ids, kind="stable")
+        ids = ids[order]
+        columns = (times[order].tolist(), versions[order].tolist(), scored[order], predicted[order].tolist())
+        rows = zip(ids.tolist(), *columns, strict=True)
         self._connection.executemany("INSERT OR IGNORE INTO pending VALUES (?, ?, ?, ?, ?, 0)", rows)
         if self._connection.execute("SELECT 1 FROM early_labels LIMIT 1").fetchone() is None:
             return _matches([])
@@ -72,10 +76,11 @@ class Pending:
 
     def label(self, ids: Integers, labels: npt.NDArray[np.intp], times: Integers, now: int) -> Matches:
         """Join labels to predictions; those without one are kept until one comes."""
+        order = np.argsort(ids, kind="stable")
         self._connection.execute("DELETE FROM arrived")
         self._connection.executemany(
             "INSERT OR IGNORE INTO arrived VALUES (?, ?, ?)",
-            zip(ids.tolist(), labels.tolist(), times.tolist(), strict=True),
+            zip(ids[order].tolist(), labels[order].tolist(), times[order].tolist(), strict=True),
         )
         matches = self._join()
         cursor = self._connection.execute(
@@ -99,7 +104,8 @@ class Pending:
         self._connection.execute(
             "UPDATE pending SET labelled = 1 WHERE labelled = 0 AND id IN (SELECT id FROM arrived)"
         )
-        return _matches(found)
+        with self._connection.reading("predictions that wait for labels"):
+            return _matches(found)
 
 
 def _matches(rows: list[tuple[int, int, float | None, int, int, int]]) -> Matches:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-import sqlite3
 from collections.abc import Mapping
+
+from exporter.state.connection import Connection
 
 
 class Positions:
@@ -13,13 +14,14 @@ class Positions:
         "CREATE TABLE IF NOT EXISTS positions (sink TEXT, key TEXT, position TEXT, PRIMARY KEY (sink, key))",
     )
 
-    def __init__(self, connection: sqlite3.Connection) -> None:
+    def __init__(self, connection: Connection) -> None:
         self._connection = connection
 
     def load(self, sink: str) -> dict[str, str]:
         """All positions of ``sink``."""
-        rows = self._connection.execute("SELECT key, position FROM positions WHERE sink = ?", (sink,))
-        return dict(rows.fetchall())
+        with self._connection.reading("positions"):
+            rows = self._connection.execute("SELECT key, position FROM positions WHERE sink = ?", (sink,))
+            return dict(rows.fetchall())
 
     def save(self, sink: str, positions: Mapping[str, str]) -> None:
         """Add or replace positions."""

@@ -2,22 +2,20 @@
 
 from __future__ import annotations
 
+import os
 import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from exporter.state.connection import Connection, StoreError
 from exporter.state.counters import Counters
 from exporter.state.marks import Marks
 from exporter.state.pending import Pending
 from exporter.state.positions import Positions
 from exporter.state.summaries import Summaries
 
-_SCHEMA_VERSION = 1
-
-
-class StoreError(Exception):
-    """A state file that cannot be used; its text says why and what to do."""
+_SCHEMA_VERSION = 2
 
 
 class Store:
@@ -28,19 +26,16 @@ class Store:
 
     def __init__(self, path: Path | None = None) -> None:
         """Raises StoreError where the file is held by another process, is damaged or cannot be written."""
-        self._path = path
+        self._connection = _connected(path)
         try:
-            if path is not None:
-                path.parent.mkdir(parents=True, exist_ok=True)
-            self._connection = sqlite3.connect(
-                path or ":memory:", isolation_level=None, timeout=1.0, check_same_thread=False
-            )
-            self._prepare()
-        except (sqlite3.Error, OSError) as error:
-            raise StoreError(self._explained(error)) from None
+            with self._connection.reading("counters"):
+                self._prepare()
+                self.counters = Counters(self._connection)
+        except BaseException:
+            self._connection.close()
+            raise
         self.positions = Positions(self._connection)
         self.summaries = Summaries(self._connection)
-        self.counters = Counters(self._connection)
         self.marks = Marks(self._connection)
         self.pending = Pending(self._connection)
 
@@ -64,7 +59,11 @@ class Store:
                     self._connection.execute("ROLLBACK")
                 raise
         except sqlite3.Error as error:
-            raise StoreError(self._explained(error)) from None
+            raise self._connection.explained(error) from None
+
+    def damaged(self, what: str) -> StoreError:
+        """The error to raise where ``what`` cannot have been written by the exporter."""
+        return self._connection.damaged(what)
 
     def close(self) -> None:
         """Release the file."""
@@ -81,17 +80,31 @@ class Store:
         (version,) = connection.execute("PRAGMA user_version").fetchone()
         if version not in (0, _SCHEMA_VERSION):
             connection.execute("ROLLBACK")
-            raise StoreError(f"{self._path}: written by another version of mlslo (schema {version})")
+            raise StoreError(
+                f"{connection.path}: written by another version of mlslo (schema {version}); "
+                "move it away to start over from the logs"
+            )
         for part in (Positions, Summaries, Counters, Marks, Pending):
             for statement in part.SCHEMA:
                 connection.execute(statement)
         connection.execute(f"PRAGMA user_version = {_SCHEMA_VERSION}")
         connection.execute("COMMIT")
 
-    def _explained(self, error: Exception) -> str:
-        text = str(error)
-        if "locked" in text:
-            text = "in use by another process; give each exporter a --state-dir of its own"
-        elif "malformed" in text or "not a database" in text:
-            text = f"damaged ({text}); move it away to start over from the logs"
-        return f"{self._path or 'state in memory'}: {text}"
+
+def _connected(path: Path | None) -> Connection:
+    unopened = Connection(":memory:")
+    unopened.path = path
+    try:
+        if path is not None:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            # SQLite does not say why it cannot open a file.
+            os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644))
+        connection = sqlite3.connect(
+            path or ":memory:", isolation_level=None, timeout=1.0, check_same_thread=False, factory=Connection
+        )
+    except (sqlite3.Error, OSError) as error:
+        raise unopened.explained(error) from None
+    finally:
+        unopened.close()
+    connection.path = path
+    return connection

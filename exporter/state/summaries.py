@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
-import sqlite3
 import zlib
 from collections.abc import Callable, Iterable, Sequence
 
 import numpy as np
 
+from exporter.state.connection import Connection
 from exporter.summary.base import Floats
 from exporter.summary.composite import Composite
 
 Bucket = tuple[int, int]  # version, start
+
+# All traffic: the segments are empty.
+_OF_VERSION = "kind = ? AND version = ? AND segment = '' AND segment_value = ''"
+_OF_BUCKET = f"{_OF_VERSION} AND start = ?"
 
 
 class Summaries:
@@ -26,7 +30,7 @@ class Summaries:
         "start INTEGER, layout TEXT, vector BLOB, PRIMARY KEY (kind, version, segment, segment_value, start))",
     )
 
-    def __init__(self, connection: sqlite3.Connection) -> None:
+    def __init__(self, connection: Connection) -> None:
         self._connection = connection
 
     def version(self, name: str) -> int:
@@ -54,11 +58,10 @@ class Summaries:
         """Merge ``vectors`` into their buckets."""
         for (version, start), vector in vectors:
             row = self._connection.execute(
-                "SELECT vector FROM summaries WHERE kind = ? AND version = ? AND segment = '' "
-                "AND segment_value = '' AND start = ? AND layout = ?",
+                f"SELECT vector FROM summaries WHERE {_OF_BUCKET} AND layout = ?",
                 (kind, version, start, layout),
             ).fetchone()
-            merged = vector if row is None else shape.merge_vectors(_unpacked(row[0]), vector)
+            merged = vector if row is None else shape.merge_vectors(self._unpacked(row[0], shape), vector)
             self._connection.execute(
                 "INSERT OR REPLACE INTO summaries VALUES (?, ?, '', '', ?, ?, ?)",
                 (kind, version, start, layout, _packed(merged)),
@@ -70,14 +73,15 @@ class Summaries:
         """The merge of the buckets that start in each of [edges[i], edges[i + 1])."""
         merged: list[Floats | None] = [None] * (len(edges) - 1)
         rows = self._connection.execute(
-            "SELECT start, vector FROM summaries WHERE kind = ? AND version = ? AND segment = '' "
-            "AND segment_value = '' AND layout = ? AND start >= ? AND start < ? ORDER BY start",
+            f"SELECT start, vector FROM summaries WHERE {_OF_VERSION} "
+            "AND layout = ? AND start >= ? AND start < ? ORDER BY start",
             (kind, version, layout, edges[0], edges[-1]),
         )
-        for start, blob in rows:
-            position = int(np.searchsorted(edges, start, side="right")) - 1
-            before, vector = merged[position], _unpacked(blob)
-            merged[position] = vector if before is None else shape.merge_vectors(before, vector)
+        with self._connection.reading("summaries"):
+            for start, blob in rows:
+                position = int(np.searchsorted(edges, start, side="right")) - 1
+                before, vector = merged[position], self._unpacked(blob, shape)
+                merged[position] = vector if before is None else shape.merge_vectors(before, vector)
         return [shape if vector is None else shape.with_vector(vector) for vector in merged]
 
     def compact(
@@ -100,12 +104,11 @@ class Summaries:
         for position in np.flatnonzero(targets != starts):
             version, start = rows[position]
             where = (kind, version, start)
-            condition = "kind = ? AND version = ? AND segment = '' AND segment_value = '' AND start = ?"
             (blob,) = self._connection.execute(
-                f"SELECT vector FROM summaries WHERE {condition}", where
+                f"SELECT vector FROM summaries WHERE {_OF_BUCKET}", where
             ).fetchone()
-            self._connection.execute(f"DELETE FROM summaries WHERE {condition}", where)
-            self.add(kind, layout, shape, [((version, int(targets[position])), _unpacked(blob))])
+            self._connection.execute(f"DELETE FROM summaries WHERE {_OF_BUCKET}", where)
+            self.add(kind, layout, shape, [((version, int(targets[position])), self._unpacked(blob, shape))])
 
     def drop_other_layouts(self, kind: str, layout: str) -> int:
         """Delete what was counted over other edges; returns how many buckets that were."""
@@ -114,10 +117,16 @@ class Summaries:
         )
         return cursor.rowcount
 
+    def _unpacked(self, blob: bytes, shape: Composite) -> Floats:
+        try:
+            vector = np.frombuffer(zlib.decompress(blob), dtype=np.float64)
+        except (zlib.error, ValueError, TypeError) as error:
+            raise self._connection.damaged(f"summary: {error}") from None
+        expected = shape.vector().size
+        if vector.size != expected:
+            raise self._connection.damaged(f"summary: {vector.size} numbers instead of {expected}")
+        return vector
+
 
 def _packed(vector: Floats) -> bytes:
     return zlib.compress(vector.tobytes(), 1)
-
-
-def _unpacked(blob: bytes) -> Floats:
-    return np.frombuffer(zlib.decompress(blob), dtype=np.float64)

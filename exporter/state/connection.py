@@ -1,0 +1,45 @@
+"""The connection to one state file, and what to say where it cannot be used."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+
+class StoreError(Exception):
+    """A state file that cannot be used; its text says why and what to do."""
+
+
+class Connection(sqlite3.Connection):
+    """``path``: the state file, or None for one in memory."""
+
+    path: Path | None = None
+
+    @contextmanager
+    def reading(self, what: str) -> Iterator[None]:
+        """Content of another shape than was written is damage. Raises StoreError."""
+        try:
+            yield
+        except sqlite3.Error as error:
+            raise self.explained(error) from None
+        except (ValueError, TypeError) as error:
+            raise self.damaged(f"{what}: {error}") from None
+
+    def damaged(self, what: str) -> StoreError:
+        """What is there cannot have been written by the exporter."""
+        return self.explained(sqlite3.DatabaseError(f"malformed {what}"))
+
+    def explained(self, error: Exception) -> StoreError:
+        """``error`` with the file's name and what to do."""
+        text = str(error)
+        if isinstance(error, OSError):
+            text = f"cannot be opened or made: {error.strerror}"
+        elif "locked" in text:
+            text = "in use by another process; give each exporter a --state-dir of its own"
+        elif "malformed" in text or "not a database" in text:
+            text = f"damaged ({text}); move it away to start over from the logs"
+        elif "unable to open" in text or "readonly" in text:
+            text = f"{text}; the exporter must be able to write here, and in the folder"
+        return StoreError(f"{self.path or 'state in memory'}: {text}")
