@@ -145,7 +145,8 @@ def run(
             signal.SIGTERM: daemon.stop,
             signal.SIGINT: daemon.stop,
             signal.SIGHUP: daemon.request_reload,
-        }
+        },
+        until=(signal.SIGTERM, signal.SIGINT),
     )
     threading.Thread(target=server.serve_forever, daemon=True, name="web").start()
     logger.info("mlslo-exporter %s: %d model(s), %s/metrics", VERSION, len(monitors), server.url)

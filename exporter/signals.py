@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import signal
 import threading
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Container, Iterable, Mapping
 
 
 def hold(numbers: Iterable[signal.Signals]) -> None:
@@ -19,11 +19,16 @@ def hold(numbers: Iterable[signal.Signals]) -> None:
     signal.pthread_sigmask(signal.SIG_BLOCK, numbers)
 
 
-def deliver(actions: Mapping[signal.Signals, Callable[[], None]]) -> None:
-    """Call the action of each signal that was held or comes; the same signal many times at once is one."""
+def deliver(actions: Mapping[signal.Signals, Callable[[], None]], until: Container[signal.Signals]) -> None:
+    """Call the action of each signal that was held or comes; the same signal many times at once is one.
+
+    The first of ``until`` is the last that is delivered: a thread that waits on would keep alive what it calls.
+    """
 
     def wait() -> None:
-        while True:
-            actions[signal.Signals(signal.sigwait(actions.keys()))]()
+        number = None
+        while number not in until:
+            number = signal.Signals(signal.sigwait(actions.keys()))
+            actions[number]()
 
     threading.Thread(target=wait, daemon=True, name="signals").start()

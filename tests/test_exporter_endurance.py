@@ -14,6 +14,7 @@ from contextlib import closing, contextmanager
 from pathlib import Path
 from types import SimpleNamespace
 
+import numpy as np
 import pytest
 from hypothesis import settings
 from hypothesis.stateful import initialize
@@ -22,6 +23,7 @@ from exporter.models import load_all
 from exporter.sinks import SinkError
 from exporter.sinks import file as file_sink
 from exporter.sinks.file import FileSink
+from exporter.state import Store
 from tests.logs import EPOCH, exporter, monitor, once, value, write_lines, write_monitor
 from tests.test_exporter_daemon import daemon, record, total
 from tests.test_sinks_file import Files, lines
@@ -261,3 +263,24 @@ def test_a_clock_that_steps_back_loses_nothing(tmp_path: Path, monkeypatch: pyte
             totals = snapshot.series["ml_predictions_total"]
     assert found == [(1, 1), (2, 2), (1, 1), (2, 2), (2, 3), (4, 4)]
     assert totals == {("m", ""): 6}
+
+
+def test_a_label_is_joined_without_going_through_all_that_waits() -> None:
+    """By SQLite's own count of steps, which no busy machine disturbs."""
+    with closing(Store()) as store:
+        ids = np.arange(1, 50_001, dtype=np.int64)
+        ones = np.ones(len(ids), dtype=np.intp)
+        with store.transaction():
+            store.pending.add(ids, ids, ids, np.full(len(ids), 0.5), ones)
+        steps = 0
+
+        def count() -> int:
+            nonlocal steps
+            steps += 1
+            return 0
+
+        store._connection.set_progress_handler(count, 100)
+        with store.transaction():
+            matches = store.pending.label(ids[:10], ones[:10], ids[:10], 1)
+        assert len(matches.time) == 10
+        assert steps * 100 < 5000

@@ -97,9 +97,10 @@ class Pending:
         self._connection.execute("DELETE FROM early_labels WHERE read < ?", (before,))
 
     def _join(self) -> Matches:
+        # CROSS: in this order. SQLite, which knows no sizes, would go through all that waits for each batch.
         found = self._connection.execute(
             "SELECT p.version, p.time, p.score, p.predicted, a.label, a.time FROM arrived a "
-            "JOIN pending p ON p.id = a.id WHERE p.labelled = 0 ORDER BY p.time"
+            "CROSS JOIN pending p ON p.id = a.id WHERE p.labelled = 0 ORDER BY p.time"
         ).fetchall()
         self._connection.execute(
             "UPDATE pending SET labelled = 1 WHERE labelled = 0 AND id IN (SELECT id FROM arrived)"
