@@ -81,6 +81,7 @@ class Cycle:
         if spec.labels is not None:
             self._readers["labels"] = SinkReader("labels", monitor, spec.labels.sink, store)
         self._measured: int | None = None
+        self._failed = False
         self._drop_other_layouts()
 
     def close(self) -> None:
@@ -106,20 +107,22 @@ class Cycle:
         latest = max(end, int(wall * MICROSECONDS)) + CLOCK_SKEW
         moment = Moment(end, latest, cuts, self._measured)
         try:
+            if self._failed:
+                # What was read and not committed must be read again.
+                for reader in self._readers.values():
+                    reader.reset()
+            self._failed = True
             with self._store.transaction():
                 self._intake.start_counters(list(self._readers))
-            if not self._read(moment, final=final, stopped=stopped):
-                return None
-            self._intake.tidy(moment)
-            snapshot = self._measure(windows, started)
-        except BaseException as error:
-            # Whatever went wrong: what was read and not committed must be read again.
-            for reader in self._readers.values():
-                reader.reset()
-            if isinstance(error, StoreError | duckdb.Error | OSError):
-                raise CycleError(f"model {self.monitor.model}: {error}") from error
-            raise
-        self._measured = moment.now
+            snapshot = None
+            if self._read(moment, final=final, stopped=stopped):
+                self._intake.tidy(moment)
+                snapshot = self._measure(windows, started)
+        except (StoreError, duckdb.Error, OSError) as error:
+            raise CycleError(f"model {self.monitor.model}: {error}") from error
+        self._failed = False
+        if snapshot is not None:
+            self._measured = moment.now
         return snapshot
 
     def _read(self, moment: Moment, *, final: bool, stopped: Callable[[], bool]) -> bool:
