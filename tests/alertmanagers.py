@@ -1,62 +1,27 @@
 """A real Alertmanager in a folder of its own, and what it is told."""
 
 import json
-import socket
-import subprocess
-import time
-import urllib.error
 import urllib.request
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any, Self
+from typing import Any
 
+from tests.servers import Server
 from tests.tools import tool
 
 
-def free_port() -> int:
-    """A loopback port that nobody listens on."""
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        return int(listener.getsockname()[1])
-
-
-class Alertmanager:
-    """Runs until the `with` block ends. Raises RuntimeError, with its log, where it does not come up."""
+class Alertmanager(Server):
+    """Alertmanager with one configuration file."""
 
     def __init__(self, configuration: Path, data: Path) -> None:
-        self._log = data / "alertmanager.log"
-        self.url = f"http://127.0.0.1:{free_port()}"
+        super().__init__(data / "alertmanager.log")
         self._command = [
             str(tool("alertmanager")),
             f"--config.file={configuration}",
             f"--storage.path={data}",
-            f"--web.listen-address={self.url.removeprefix('http://')}",
+            f"--web.listen-address={self.address}",
             "--cluster.listen-address=",
         ]
-
-    def __enter__(self) -> Self:
-        with self._log.open("wb") as log:
-            self._process = subprocess.Popen(self._command, stdout=log, stderr=subprocess.STDOUT)
-        for _ in range(200):
-            if self._process.poll() is not None:
-                break
-            try:
-                urllib.request.urlopen(f"{self.url}/-/ready", timeout=5).close()
-            except urllib.error.URLError:
-                time.sleep(0.05)
-            else:
-                return self
-        self.__exit__()
-        raise RuntimeError(f"Alertmanager did not come up:\n{self.log}")
-
-    def __exit__(self, *_: object) -> None:
-        if self._process.poll() is None:
-            self._process.terminate()
-            self._process.wait(10)
-
-    @property
-    def log(self) -> str:
-        return self._log.read_text()
 
     def fire(self, *alerts: dict[str, Any]) -> None:
         """Alerts that fire from now on; each is `{"labels": {...}, "annotations": {...}}`."""

@@ -212,7 +212,7 @@ def chain(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Chain]:
             for path in (folder / "generated-plain/rules").glob("*.yaml")
             if not path.stem.endswith("_test")
         ]
-        targets = [manager.url.removeprefix("http://") for manager in alertmanagers]
+        targets = [manager.address for manager in alertmanagers]
         prometheus = stack.enter_context(Prometheus(folder / "prometheus", rules, [address], targets))
         yield Chain(traffic, standins[0], standins[1], prometheus, alertmanagers[0])
 

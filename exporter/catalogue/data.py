@@ -69,7 +69,6 @@ def metrics() -> Iterable[Metric]:
         "features",
         low,
         "Features that drifted, at a false-discovery rate held over all of them.",
-        measured=LATER,
     )
     yield gauge(
         layer,
@@ -78,7 +77,6 @@ def metrics() -> Iterable[Metric]:
         "ratio",
         low,
         "Share of the monitored features that drifted.",
-        measured=LATER,
     )
     yield gauge(
         layer,

@@ -6,10 +6,18 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from exporter.measure.drift import CATEGORICAL, NUMERIC, CategoricalPair, NumericPair
+from exporter.measure.drift import (
+    CATEGORICAL,
+    NUMERIC,
+    CategoricalPair,
+    NumericPair,
+    categorical_p_value,
+    numeric_p_value,
+)
 from exporter.measure.frame import WindowFrame
 from exporter.measure.gauges import Gauges
 from exporter.reference import CategoricalReference, FeatureReference, NumericReference
+from exporter.statistics.false_discovery import drifted
 from exporter.statistics.moments import quantile
 from exporter.summary.categorical import CategoricalSummary
 from exporter.summary.numeric import NumericSummary
@@ -25,6 +33,7 @@ def measure(frame: WindowFrame, gauges: Gauges, ranges: Mapping[str, tuple[float
     ``ranges``: the declared range of a feature, whose ends are among its edges.
     """
     monitored = 0
+    p_values: dict[str, dict[str, float]] = {name: {} for name in (*frame.static, *frame.sliding)}
     for part in frame.traffic:
         if not part.startswith("feature "):
             continue
@@ -39,12 +48,29 @@ def measure(frame: WindowFrame, gauges: Gauges, ranges: Mapping[str, tuple[float
             for reference in frame.static.values()
             if feature in reference.features
         ]
-        for name, reference in frame.static.items():
-            _drift(frame, gauges, feature, summary, name, reference.features.get(feature), None)
-        for name, past in frame.sliding.items():
-            _drift(frame, gauges, feature, summary, name, known[0] if known else None, past[part])
+        compared: list[tuple[str, FeatureReference | None, Summaries | None]] = [
+            (name, reference.features.get(feature), None) for name, reference in frame.static.items()
+        ]
+        compared += [(name, known[0] if known else None, past[part]) for name, past in frame.sliding.items()]
+        for name, bins, past in compared:
+            p_value = _drift(frame, gauges, feature, summary, name, bins, past)
+            if p_value is not None:
+                p_values[name][feature] = p_value
+    for name, by_feature in p_values.items():
+        _of_all(frame, gauges, name, by_feature)
     if frame.traffic["traffic"].rows:
         gauges.set("ml_features_monitored", monitored, **frame.labels)
+
+
+def _of_all(frame: WindowFrame, gauges: Gauges, reference: str, p_values: Mapping[str, float]) -> None:
+    labels = {**frame.labels, "reference": reference}
+    if p_values:
+        number = len(drifted(p_values))
+        gauges.set("ml_features_drifted", number, **labels)
+        gauges.set("ml_features_drifted_ratio", number / len(p_values), **labels)
+    else:
+        gauges.withhold("ml_features_drifted", "too_few_samples", **labels)
+        gauges.withhold("ml_features_drifted_ratio", "too_few_samples", **labels)
 
 
 def _missing(frame: WindowFrame, gauges: Gauges, feature: str, summary: Summaries) -> None:
@@ -95,8 +121,11 @@ def _drift(
     reference_name: str,
     bins: FeatureReference | None,
     past: Summaries | None,
-) -> None:
-    """``bins``: the static reference that fixes the bins; ``past``: what to compare with, if not that one."""
+) -> float | None:
+    """Export the distances; returns the chance of them without drift, None where that is not known.
+
+    ``bins``: the static reference that fixes the bins; ``past``: what to compare with, if not that one.
+    """
     labels = {**frame.labels, "feature": feature, "reference": reference_name}
     reason = _withheld(frame, current, bins, past)
     if reason:
@@ -107,12 +136,15 @@ def _drift(
         pair = NumericPair(current, past if isinstance(past, NumericSummary) else bins.summary, bins)
         for statistic, of_numbers in NUMERIC.items():
             gauges.set(f"ml_feature_{statistic}", of_numbers(pair), **labels)
+        return numeric_p_value(pair)
     elif isinstance(current, CategoricalSummary) and isinstance(bins, CategoricalReference):
         categories = bins.summary.categories
         compared = past if isinstance(past, CategoricalSummary) else bins.summary
         counts = CategoricalPair(current.over(categories), compared.over(categories))
         for statistic, of_categories in CATEGORICAL.items():
             gauges.set(f"ml_feature_{statistic}", of_categories(counts), **labels)
+        return categorical_p_value(counts)
+    return None
 
 
 def _withheld(

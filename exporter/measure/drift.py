@@ -9,11 +9,13 @@ import numpy as np
 
 from exporter.reference import NumericReference
 from exporter.statistics.contingency import chi_squared_p_value, cramers_v
+from exporter.statistics.false_discovery import combined_p_value
 from exporter.statistics.hellinger import hellinger_distance
 from exporter.statistics.jensen_shannon import jensen_shannon_distance
 from exporter.statistics.kolmogorov_smirnov import kolmogorov_smirnov, kolmogorov_smirnov_p_value
 from exporter.statistics.moments import mean_shift
 from exporter.statistics.population_stability import population_stability_index
+from exporter.statistics.rank_sum import rank_sum_p_value
 from exporter.statistics.wasserstein import wasserstein_distance
 from exporter.summary.base import Floats
 from exporter.summary.numeric import NumericSummary
@@ -59,6 +61,17 @@ def _ks_p_value(pair: NumericPair) -> float | None:
 
 def _new_category_ratio(pair: CategoricalPair) -> float | None:
     return float(pair.current[pair.reference == 0].sum() / pair.current.sum())
+
+
+def numeric_p_value(pair: NumericPair) -> float | None:
+    """Chance of this difference without drift: of location (ranks) and of shape (Kolmogorov-Smirnov) combined."""
+    found = [p for p in (rank_sum_p_value(*pair.fine()), _ks_p_value(pair)) if p is not None]
+    return combined_p_value(*found) if found else None
+
+
+def categorical_p_value(pair: CategoricalPair) -> float | None:
+    """Chance of this difference without drift."""
+    return chi_squared_p_value(pair.current, pair.reference)
 
 
 NUMERIC: dict[str, Callable[[NumericPair], float | None]] = {
