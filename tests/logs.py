@@ -20,6 +20,20 @@ Labels = Mapping[str, str]
 Gauges = dict[str, list[tuple[dict[str, str], float]]]
 
 
+def record(number: int, *, at: float, **changes: Any) -> dict[str, Any]:
+    base: dict[str, Any] = {
+        "ts": EPOCH + at,
+        "id": f"r{number}",
+        "version": "v1",
+        "status": 200,
+        "latency_ms": 20.0,
+        "score": 0.25,
+        "prediction": 0,
+        "features": {"amount": 1.0, "country": "DE"},
+    }
+    return {**base, **changes}
+
+
 def write_lines(path: Path, records: Iterable[object]) -> Path:
     """JSONL; a record that is text is written as it stands."""
     path.parent.mkdir(parents=True, exist_ok=True)
