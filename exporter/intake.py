@@ -59,7 +59,6 @@ class Intake:
         self._layout = layout
         self._store = store
         self._buckets = buckets
-        self._layouts = {kind: layout.digest(kind) for kind in ("traffic", "outcome")}
         self._predictions = PredictionDecoder(
             spec.predictions.fields, layout.categories, probability=binary, positive_class=positive_class
         )
@@ -116,10 +115,10 @@ class Intake:
         """Merge buckets that have grown old, drop what no window reaches any more."""
         with self._store.transaction():
             expired = self._buckets.expired(moment.now)
-            for kind, layout in self._layouts.items():
+            for kind in ("traffic", "outcome"):
                 self._store.summaries.compact(
                     kind,
-                    layout,
+                    self._layout.digest(kind),
                     getattr(self._layout, kind),
                     lambda starts: self._buckets.start(starts, moment.now, moment.cuts),
                     expired,
@@ -229,7 +228,7 @@ class Intake:
         if buckets:
             shape: Composite = getattr(self._layout, kind)
             vectors = zip(buckets, folded.vector(), strict=True)
-            self._store.summaries.add(kind, self._layouts[kind], shape, vectors)
+            self._store.summaries.add(kind, self._layout.digest(kind), shape, vectors)
 
 
 def _grouped(versions: Integers, starts: Integers) -> tuple[npt.NDArray[np.intp], list[tuple[int, int]]]:

@@ -76,6 +76,7 @@ class Layout:
         self.score = _numeric_frame(scores) if scores else NumericFrame(np.empty(0), 0.0)
         self.traffic = self._composite()
         self.outcome = Composite({"outcomes": OutcomeSummary.empty(), "delay": DurationSummary.empty()})
+        self._digests = {kind: self._digest(kind) for kind in ("traffic", "outcome")}
 
     @property
     def categories(self) -> dict[str, tuple[str, ...] | None]:
@@ -87,6 +88,9 @@ class Layout:
 
     def digest(self, kind: str) -> str:
         """Names the shape of the summaries of ``kind``; those of another shape do not merge."""
+        return self._digests[kind]
+
+    def _digest(self, kind: str) -> str:
         digest = hashlib.sha256()
         for name, part in getattr(self, kind).items():
             digest.update(f"{name}:{type(part).__name__}:{part.vector().size};".encode())

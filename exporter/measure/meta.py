@@ -8,8 +8,7 @@ from exporter.measure.gauges import Gauges
 from exporter.reference import Reference
 from exporter.sinks.reader import SinkReader
 from exporter.state import Store
-
-MICROSECONDS = 1_000_000
+from exporter.windows import MICROSECONDS
 
 
 def sinks(gauges: Gauges, store: Store, readers: Mapping[str, SinkReader]) -> None:
