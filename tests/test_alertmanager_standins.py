@@ -12,8 +12,11 @@ import urllib.error
 import urllib.request
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
+from http.client import HTTPConnection
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import pytest
 
@@ -108,7 +111,14 @@ def test_pagerduty_refuses(body: Any, said: str, standins: Standins) -> None:
 
 
 def test_too_much_is_refused_unread(standins: Standins) -> None:
-    assert post(standins.pagerduty_url, b" " * (512 * 1024 + 1))[0] == 413
+    url = urlsplit(standins.pagerduty_url)
+    connection = HTTPConnection(str(url.hostname), url.port, timeout=10)
+    with closing(connection):
+        # Only the head is sent: a refused body meets a closed connection, at a moment that nobody fixes.
+        connection.putrequest("POST", url.path)
+        connection.putheader("Content-Length", str(512 * 1024 + 1))
+        connection.endheaders()
+        assert connection.getresponse().status == 413
 
 
 def test_a_dead_mans_switch_takes_anything(standins: Standins) -> None:
