@@ -1,0 +1,1 @@
+"""What a view is counted over: edges, categories, slots or dimensions, one kind a file."""
