@@ -54,6 +54,7 @@ class _Numeric(StrictModel):
     deviations: list[float]
     missing: int
     infinite: int
+    invalid: int = 0
     mean: float
     stddev: float
     minimum: float
@@ -194,6 +195,7 @@ def _numeric(item: _Numeric) -> NumericReference:
         pivot=item.mean,
         missing=np.asarray(item.missing, dtype=np.float64),
         infinite=np.asarray(item.infinite, dtype=np.float64),
+        invalid=np.asarray(item.invalid, dtype=np.float64),
         counts=np.array(item.counts, dtype=np.float64),
         deviations=np.array(item.deviations, dtype=np.float64),
         squared_deviations=np.asarray(item.stddev**2 * present, dtype=np.float64),

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Self
 
 import numpy as np
+import numpy.typing as npt
 
 from exporter.summary.base import Floats, Groups, Merge, Summary, count, count_cells, merged_by
 
@@ -16,13 +17,14 @@ class NumericSummary(Summary):
 
     ``edges``: shape (bins - 1,), ascending. ``pivot``: sums are taken of ``value - pivot``, so that a
     small spread about a large mean survives. ``deviations``: those sums by bin, shape (bins,).
-    ``missing``: null, absent or NaN. ``infinite``: ±inf.
+    ``missing``: null, absent or NaN. ``invalid``: there, but no number. ``infinite``: ±inf.
     """
 
     edges: Floats
     pivot: float
     missing: Floats = merged_by(Merge.SUM)
     infinite: Floats = merged_by(Merge.SUM)
+    invalid: Floats = merged_by(Merge.SUM)
     counts: Floats = merged_by(Merge.SUM)
     deviations: Floats = merged_by(Merge.SUM)
     squared_deviations: Floats = merged_by(Merge.SUM)
@@ -34,11 +36,23 @@ class NumericSummary(Summary):
         return cls.fold(edges, pivot, np.empty(0), np.empty(0, dtype=np.intp), 1)[0]
 
     @classmethod
-    def fold(cls, edges: Floats, pivot: float, values: Floats, groups: Groups, size: int) -> Self:
-        """A stack of ``size`` summaries; row i of ``values`` (NaN = missing) goes to ``groups[i]``."""
+    def fold(
+        cls,
+        edges: Floats,
+        pivot: float,
+        values: Floats,
+        groups: Groups,
+        size: int,
+        invalid: npt.NDArray[np.bool_] | None = None,
+    ) -> Self:
+        """A stack of ``size`` summaries; row i of ``values`` (NaN = missing) goes to ``groups[i]``.
+
+        ``invalid``: the rows whose value is NaN because it is no number.
+        """
         missing = np.isnan(values)
         infinite = np.isinf(values)
         bad = missing | infinite
+        wrong = np.zeros(size) if invalid is None else count(groups[invalid], size)
         if bad.any():
             usable, members = values[~bad], groups[~bad]
         else:
@@ -55,8 +69,9 @@ class NumericSummary(Summary):
         return cls(
             edges=edges,
             pivot=pivot,
-            missing=count(groups[missing], size),
+            missing=count(groups[missing], size) - wrong,
             infinite=count(groups[infinite], size),
+            invalid=wrong,
             counts=count_cells(members, size, cells, bins),
             deviations=count(members * bins + cells, size * bins, deviations).reshape(size, bins),
             squared_deviations=count(members, size, squares),
@@ -71,7 +86,7 @@ class NumericSummary(Summary):
 
     @property
     def rows(self) -> float:
-        return self.present + float(self.missing) + float(self.infinite)
+        return self.present + float(self.missing) + float(self.infinite) + float(self.invalid)
 
     @property
     def mean(self) -> float:
