@@ -2,25 +2,33 @@
 
 from __future__ import annotations
 
+from exporter.summary.group_outcomes import GroupOutcomeSummary
 from exporter.summary.outcomes import OutcomeSummary
 
+Confused = OutcomeSummary | GroupOutcomeSummary
 
-def accuracy(summary: OutcomeSummary) -> float | None:
+
+def accuracy(summary: Confused) -> float | None:
     """Right predictions over classified ones. None where there are none."""
     return _ratio(float(summary.confusion.trace()), float(summary.confusion.sum()))
 
 
-def precision(summary: OutcomeSummary) -> float | None:
+def precision(summary: Confused) -> float | None:
     """True positives over predicted positives. None where nothing was predicted positive."""
     return _ratio(float(summary.confusion[1, 1]), float(summary.confusion[:, 1].sum()))
 
 
-def recall(summary: OutcomeSummary) -> float | None:
+def recall(summary: Confused) -> float | None:
     """True positives over positives. None where there are no positives."""
     return _ratio(float(summary.confusion[1, 1]), float(summary.confusion[1].sum()))
 
 
-def f1(summary: OutcomeSummary) -> float | None:
+def false_positive_rate(summary: Confused) -> float | None:
+    """False positives over negatives. None where there are no negatives."""
+    return _ratio(float(summary.confusion[0, 1]), float(summary.confusion[0].sum()))
+
+
+def f1(summary: Confused) -> float | None:
     """2 TP / (2 TP + FP + FN). None where precision or recall is 0/0."""
     if precision(summary) is None or recall(summary) is None:
         return None
@@ -30,7 +38,7 @@ def f1(summary: OutcomeSummary) -> float | None:
 
 def positive_ratio(summary: OutcomeSummary) -> float | None:
     """Positives among the labels. None where there are none."""
-    return _ratio(float(summary.confusion[1].sum()), float(summary.confusion.sum()))
+    return _ratio(float(summary.labels[1]), float(summary.labels.sum()))
 
 
 def _ratio(part: float, whole: float) -> float | None:

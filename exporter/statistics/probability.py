@@ -5,41 +5,56 @@ from __future__ import annotations
 import numpy as np
 
 from exporter.summary.base import Floats
+from exporter.summary.calibration import CalibrationSummary
+from exporter.summary.multiclass import MulticlassOutcomeSummary
 from exporter.summary.outcomes import OutcomeSummary
 
+Scored = OutcomeSummary | MulticlassOutcomeSummary
 
-def log_loss(summary: OutcomeSummary) -> float | None:
+
+def log_loss(summary: Scored) -> float | None:
     """Mean of -ln P(label), scores clipped to [eps, 1 - eps] of float64. Exact. None without scores."""
-    return float(summary.log_loss / summary.scored) if summary.scored else None
+    weight = summary.scored_weight
+    return float(summary.log_loss) / weight if weight else None
 
 
-def brier_score(summary: OutcomeSummary) -> float | None:
-    """Mean of (score - label)**2; Brier (1950). Exact. None without scores."""
-    return float(summary.squared_error / summary.scored) if summary.scored else None
+def brier_score(summary: Scored) -> float | None:
+    """Binary: mean of (score - label)**2, 0..1. Several classes: mean of its sum over classes, 0..2; Brier (1950).
+
+    Two classes of a multiclass summary are read as binary, as scikit-learn does. Exact. None without scores.
+    """
+    weight = summary.scored_weight
+    if not weight:
+        return None
+    halved = isinstance(summary, MulticlassOutcomeSummary) and len(summary.classes) <= 2
+    return float(summary.squared_error) / weight / (2 if halved else 1)
 
 
-def expected_calibration_error(summary: OutcomeSummary) -> float | None:
+def expected_calibration_error(summary: CalibrationSummary) -> float | None:
     """Mean over rows of |mean score - share of positives| of their bin; Naeini et al. (2015).
 
-    15 equal-width bins (lo, hi], 0 in the first. Exact. None without scores.
+    15 equal-width bins (lo, hi], 0 in the first. Several classes: of the highest probability, against whether
+    that class was right; Guo et al. (2017). Exact. None without scores.
     """
-    if not summary.scored:
+    weight = summary.scored_weight
+    if not weight:
         return None
     gaps = np.abs(summary.calibration_scores - summary.calibration_positives)
-    return float(gaps.sum() / summary.scored)
+    return float(gaps.sum()) / weight
 
 
-def maximum_calibration_error(summary: OutcomeSummary) -> float | None:
+def maximum_calibration_error(summary: CalibrationSummary) -> float | None:
     """Largest |mean score - share of positives| of any bin that has rows; Naeini et al. (2015).
 
     The bins of ``expected_calibration_error``. Exact. None without scores.
     """
+    if not summary.scored_weight:
+        return None
     confidence, observed = reliability(summary)
-    gaps = np.abs(confidence - observed)
-    return float(np.nanmax(gaps)) if summary.scored else None
+    return float(np.nanmax(np.abs(confidence - observed)))
 
 
-def reliability(summary: OutcomeSummary) -> tuple[Floats, Floats]:
+def reliability(summary: CalibrationSummary) -> tuple[Floats, Floats]:
     """(mean score, share of positives) of each calibration bin, shape (15,) each; NaN where a bin has no rows."""
     rows = np.where(summary.calibration_rows > 0, summary.calibration_rows, np.nan)
     return summary.calibration_scores / rows, summary.calibration_positives / rows

@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
-import numpy as np
+from typing import NamedTuple
 
+import numpy as np
+import numpy.typing as npt
+
+from exporter.summary.base import Floats
+from exporter.summary.calibration import CalibrationSummary
 from exporter.summary.outcomes import OutcomeSummary
 
 
@@ -12,7 +17,32 @@ def auc_roc(summary: OutcomeSummary) -> float | None:
 
     Scores in one cell count as equal: off by at most ``auc_roc_bound``. None where only one class is there.
     """
+    return auc_of_cells(*summary.cells)
+
+
+def auc_roc_bound(summary: OutcomeSummary) -> float:
+    """Largest possible error of ``auc_roc``: half the chance that a positive and a negative share a cell."""
+    return auc_bound_of_cells(*summary.cells)
+
+
+def average_precision(summary: OutcomeSummary) -> float | None:
+    """Mean over positives of the precision at their score: sum((R[n] - R[n-1]) * P[n]).
+
+    Exact where the scores of a cell are tied; elsewhere its positives and negatives are taken as evenly
+    mixed, each of the mean weight: off by at most ``average_precision_bound``. None where there are no positives.
+    """
     negatives, positives = summary.cells
+    return average_precision_of_cells(negatives, positives, _tied(summary), mean_weight(summary))
+
+
+def average_precision_bound(summary: OutcomeSummary) -> float:
+    """Largest possible error of ``average_precision``: its distance to the best and the worst order in each cell."""
+    negatives, positives = summary.cells
+    return average_precision_bound_of_cells(negatives, positives, _tied(summary), mean_weight(summary))
+
+
+def auc_of_cells(negatives: Floats, positives: Floats) -> float | None:
+    """``auc_roc`` of counts by score cell, ascending, shape (cells,)."""
     if not negatives.sum() or not positives.sum():
         return None
     below = np.cumsum(negatives) - negatives
@@ -20,30 +50,84 @@ def auc_roc(summary: OutcomeSummary) -> float | None:
     return float(wins / (positives.sum() * negatives.sum()))
 
 
-def auc_roc_bound(summary: OutcomeSummary) -> float:
-    """Largest possible error of ``auc_roc``: half the chance that a positive and a negative share a cell."""
-    negatives, positives = summary.cells
+def auc_bound_of_cells(negatives: Floats, positives: Floats) -> float:
+    """``auc_roc_bound`` of counts by score cell."""
     return float(positives @ negatives / (2 * positives.sum() * negatives.sum()))
 
 
-def average_precision(summary: OutcomeSummary) -> float | None:
-    """Mean over positives of the precision at their score: sum((R[n] - R[n-1]) * P[n]).
-
-    Exact where the scores of a cell are tied; elsewhere its positives and negatives are taken as evenly
-    mixed. None where there are no positives.
-    """
-    negatives, positives = (cells[::-1] for cells in summary.cells)
-    occupied = positives > 0
-    if not occupied.any():
+def average_precision_of_cells(
+    negatives: Floats, positives: Floats, tied: npt.NDArray[np.bool_], row_weight: float
+) -> float | None:
+    """``average_precision`` of counts by score cell; ``tied``: (cells,), where all scores of a cell are equal."""
+    if not positives.any():
         return None
-    tied = (summary.lowest == summary.highest)[::-1][occupied]
-    positives_above = (np.cumsum(positives) - positives)[occupied]
-    negatives_above = (np.cumsum(negatives) - negatives)[occupied]
-    here, against = positives[occupied], negatives[occupied]
-    repeats = here.astype(np.intp)
-    cell = np.repeat(np.arange(len(here)), repeats)
-    order = np.arange(len(cell)) - (np.cumsum(repeats) - repeats)[cell] + 1.0
-    # The i-th positive of a mixed cell has, on average, the share (i - 1/2)/here of its negatives above it.
-    true = positives_above[cell] + np.where(tied[cell], here[cell], order)
-    false = negatives_above[cell] + against[cell] * np.where(tied[cell], 1.0, (order - 0.5) / here[cell])
-    return float(np.mean(true / (true + false)))
+    sums = _precisions(_from_the_top(negatives, positives, tied), row_weight)
+    return float(sums.sum() / positives.sum())
+
+
+def average_precision_bound_of_cells(
+    negatives: Floats, positives: Floats, tied: npt.NDArray[np.bool_], row_weight: float
+) -> float:
+    """``average_precision_bound`` of counts by score cell; 0 without positives."""
+    if not positives.any():
+        return 0.0
+    ranked = _from_the_top(negatives, positives, tied)
+    sums = _precisions(ranked, row_weight)
+    # Best: all positives of the cell first, and tied. Worst: all last, one infinitely small weight after the other.
+    best = ranked.here * (ranked.true + ranked.here) / (ranked.true + ranked.here + ranked.false)
+    ahead = ranked.false + ranked.against
+    above = np.where(ranked.true + ahead > 0, ranked.true + ahead, 1.0)
+    worst = ranked.here - ahead * np.log1p(ranked.here / above)
+    unsure = ~ranked.tied
+    return float(max((best - sums)[unsure].sum(), (sums - worst)[unsure].sum()) / positives.sum())
+
+
+def mean_weight(summary: CalibrationSummary) -> float:
+    """Mean weight of the scored rows; 1 where there are none."""
+    return summary.scored_weight / float(summary.scored) if summary.scored else 1.0
+
+
+def _tied(summary: OutcomeSummary) -> npt.NDArray[np.bool_]:
+    tied: npt.NDArray[np.bool_] = summary.lowest == summary.highest
+    return tied
+
+
+class _Ranked(NamedTuple):
+    """The cells that hold positives, from the highest score; shape (cells with positives,) each."""
+
+    true: Floats  # positives above the cell
+    false: Floats  # negatives above the cell
+    here: Floats  # positives in the cell
+    against: Floats  # negatives in the cell
+    tied: npt.NDArray[np.bool_]
+
+
+def _from_the_top(negatives: Floats, positives: Floats, tied: npt.NDArray[np.bool_]) -> _Ranked:
+    positives, negatives, tied = positives[::-1], negatives[::-1], tied[::-1]
+    occupied = positives > 0
+    return _Ranked(
+        (np.cumsum(positives) - positives)[occupied],
+        (np.cumsum(negatives) - negatives)[occupied],
+        positives[occupied],
+        negatives[occupied],
+        tied[occupied],
+    )
+
+
+def _precisions(ranked: _Ranked, row_weight: float) -> Floats:
+    """Sum of the precision over the positives of each cell.
+
+    The i-th of n positives of a cell has on average the share (i - 1/2)/n of its negatives above it; the sum
+    over i of (true + i) / (true + false + i + against (i - 1/2)/n) is closed by the digamma function.
+    """
+    from scipy.special import digamma
+
+    true, false, here, against, tied = ranked
+    number = np.maximum(np.rint(here / row_weight), 1.0)
+    step = here / number
+    before, slope = true / step, 1 + against / here
+    start = before + false / step - (slope - 1) / 2
+    offset = start / slope
+    harmonic = digamma(number + 1 + offset) - digamma(1 + offset)
+    mixed = (number + (before - offset) * harmonic) / slope * step
+    return np.where(tied, here * (true + here) / (true + here + false + against), mixed)

@@ -8,55 +8,36 @@ from typing import Self
 import numpy as np
 import numpy.typing as npt
 
-from exporter.summary.base import Floats, Groups, Merge, Summary, count, count_cells, merged_by
+from exporter.summary.base import Floats, Groups, Merge, count, merged_by
+from exporter.summary.calibration import CALIBRATION_BINS as CALIBRATION_BINS
+from exporter.summary.calibration import CalibrationSummary, calibration_arrays
+from exporter.summary.score_cells import cell, cells_of
 
-CALIBRATION_BINS = 15
-_CALIBRATION_EDGES = np.linspace(0.0, 1.0, CALIBRATION_BINS + 1)[1:-1]
-_OCTAVES = 32
 _PER_OCTAVE = 128
-_HALF = _OCTAVES * _PER_OCTAVE + 1
-CELLS = 2 * _HALF
+CELLS = cells_of(_PER_OCTAVE)
 _EPSILON = float(np.finfo(np.float64).eps)
 
 
-def cell(scores: Floats) -> npt.NDArray[np.intp]:
-    """The cell of each score in 0..1, ascending with the score; shape as ``scores``, values 0..CELLS - 1.
-
-    Cells are 1/128 of an octave wide (at most 0.8 % of their distance to the nearer end), from both ends
-    towards 0.5: scores that crowd near 0, as those of rare classes do, or near 1 are told apart.
-    Distances under 2**-33 share one cell.
-    """
-    upper = scores > 0.5
-    distance = np.where(upper, 1.0 - scores, scores)
-    mantissa, exponent = np.frexp(np.maximum(distance, 2.0**-60))
-    # distance = mantissa * 2**exponent with mantissa in [0.5, 1); 0.5 itself has exponent 0.
-    position = (exponent + _OCTAVES) * _PER_OCTAVE + np.floor((mantissa - 0.5) * 2 * _PER_OCTAVE)
-    lower_half = np.clip(position, 0, _HALF - 1).astype(np.intp)
-    cells: npt.NDArray[np.intp] = np.where(upper, CELLS - 1 - lower_half, lower_half)
-    return cells
-
-
 @dataclass(frozen=True, eq=False)
-class OutcomeSummary(Summary):
+class OutcomeSummary(CalibrationSummary):
     """Labelled predictions of a binary classifier.
 
-    ``cells``: (2, CELLS), rows by label and score cell. ``lowest`` and ``highest``: (CELLS,), the extreme
-    scores of each cell; equal where all its scores are tied. ``confusion``: (2, 2), by label and predicted class.
-    ``calibration_*``: (15,), over the bins (k/15, (k+1)/15], 0 in the first. ``log_loss`` and
-    ``squared_error`` are exact sums, the former over scores clipped to [eps, 1 - eps].
+    ``labelled``, ``scored``, ``classified``: rows, those with a score, those with a predicted class; whatever
+    their weights, for these say how much was seen. All else sums weights, for these say how much it stands for.
+    ``labels``: (2,), by label. ``cells``: (2, CELLS), by label and score cell. ``lowest`` and ``highest``:
+    (CELLS,), the extreme scores of each cell; equal where all its scores are tied. ``confusion``: (2, 2), by label
+    and predicted class. ``log_loss`` and ``squared_error``: exact, the former over scores clipped to [eps, 1 - eps].
     """
 
     labelled: Floats = merged_by(Merge.SUM)
-    scored: Floats = merged_by(Merge.SUM)
+    classified: Floats = merged_by(Merge.SUM)
+    labels: Floats = merged_by(Merge.SUM)
     cells: Floats = merged_by(Merge.SUM)
     lowest: Floats = merged_by(Merge.MINIMUM)
     highest: Floats = merged_by(Merge.MAXIMUM)
     confusion: Floats = merged_by(Merge.SUM)
     log_loss: Floats = merged_by(Merge.SUM)
     squared_error: Floats = merged_by(Merge.SUM)
-    calibration_rows: Floats = merged_by(Merge.SUM)
-    calibration_scores: Floats = merged_by(Merge.SUM)
-    calibration_positives: Floats = merged_by(Merge.SUM)
 
     @classmethod
     def empty(cls) -> Self:
@@ -71,36 +52,43 @@ class OutcomeSummary(Summary):
         labels: npt.NDArray[np.intp],
         groups: Groups,
         size: int,
+        weights: Floats | None = None,
     ) -> Self:
         """A stack of ``size`` summaries.
 
-        ``scores`` in 0..1 or NaN (not logged), ``predicted`` 0, 1 or -1 (not logged), ``labels`` 0 or 1.
+        ``scores`` in 0..1 or NaN (not logged), ``predicted`` 0, 1 or -1 (not logged), ``labels`` 0 or 1;
+        ``weights``: how many predictions each row stands for, 1 where None.
         """
         scored = np.isfinite(scores)
         classified = predicted >= 0
         score, label, member = scores[scored], labels[scored], groups[scored]
+        weight = np.ones(len(score)) if weights is None else weights[scored]
         clipped = np.clip(score, _EPSILON, 1 - _EPSILON)
         log_loss = -np.where(label == 1, np.log(clipped), np.log1p(-clipped))
-        cells = cell(score)
+        cells = cell(score, _PER_OCTAVE)
         lowest = np.full(size * CELLS, np.inf)
         highest = np.full(size * CELLS, -np.inf)
         np.minimum.at(lowest, member * CELLS + cells, score)
         np.maximum.at(highest, member * CELLS + cells, score)
-        place = member * CALIBRATION_BINS + np.searchsorted(_CALIBRATION_EDGES, score, side="left")
-        shape = (size, CALIBRATION_BINS)
-        places = size * CALIBRATION_BINS
+        entries = (groups * 2 + labels)[classified] * 2 + predicted[classified]
         return cls(
+            **calibration_arrays(score, label == 1, member, size, weight),
             labelled=count(groups, size),
-            scored=count(member, size),
-            cells=count_cells(member, size, label * CELLS + cells, 2 * CELLS).reshape(size, 2, CELLS),
+            classified=count(groups[classified], size),
+            labels=count(groups * 2 + labels, size * 2, weights).reshape(size, 2),
+            cells=count((member * 2 + label) * CELLS + cells, size * 2 * CELLS, weight).reshape(
+                size, 2, CELLS
+            ),
             lowest=lowest.reshape(size, CELLS),
             highest=highest.reshape(size, CELLS),
-            confusion=count_cells(
-                groups[classified], size, labels[classified] * 2 + predicted[classified], 4
-            ).reshape(size, 2, 2),
-            log_loss=count(member, size, log_loss),
-            squared_error=count(member, size, (score - label) ** 2),
-            calibration_rows=count(place, places).reshape(shape),
-            calibration_scores=count(place, places, score).reshape(shape),
-            calibration_positives=count(place, places, label.astype(np.float64)).reshape(shape),
+            confusion=count(entries, size * 4, None if weights is None else weights[classified]).reshape(
+                size, 2, 2
+            ),
+            log_loss=count(member, size, log_loss * weight),
+            squared_error=count(member, size, (score - label) ** 2 * weight),
         )
+
+    @property
+    def labelled_weight(self) -> float:
+        """Predictions that the labelled rows stand for."""
+        return float(self.labels.sum())

@@ -1,0 +1,129 @@
+"""Labelled predictions of a classifier of several classes."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Self
+
+import numpy as np
+import numpy.typing as npt
+
+from exporter.summary.base import Floats, Groups, Merge, count, merged_by
+from exporter.summary.calibration import CalibrationSummary, calibration_arrays
+from exporter.summary.score_cells import cell, cells_of
+
+Codes = npt.NDArray[np.intp]
+
+MOST_DETAILED = 100
+"""More classes than this have no confusion matrix and no score cells: 10,000 of them would take 900 MB."""
+_PER_OCTAVE = 8
+CLASS_CELLS = cells_of(_PER_OCTAVE)
+_EPSILON = float(np.finfo(np.float64).eps)
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class MulticlassOutcomeSummary(CalibrationSummary):
+    """Labelled predictions over ``classes``, whose order gives their codes; K is their number.
+
+    ``labelled``, ``scored``, ``classified``: rows, those of a known label with all probabilities, those of a known
+    label with a known predicted class; whatever their weights. All else sums weights.
+    ``unknown_labels``: labels that name none of the classes; their rows count nowhere else. ``labels``: (K,), of all
+    known labels. ``actual``, ``predicted``, ``right``: (K,), over classified rows, by label, by predicted class, and
+    where both agree. ``confusion``: (K, K), by label and predicted class. ``class_cells``: (K, 2, CLASS_CELLS), for
+    each class whether it is the label, by the cell of its probability. Both are empty for more than MOST_DETAILED
+    classes. ``calibration_*``: of the highest probability, and whether that class was right (Guo et al., 2017).
+    ``log_loss``: -ln of the label's probability clipped to [eps, 1 - eps]; ``squared_error``: over all classes.
+    """
+
+    classes: tuple[str, ...]
+    labelled: Floats = merged_by(Merge.SUM)
+    classified: Floats = merged_by(Merge.SUM)
+    unknown_labels: Floats = merged_by(Merge.SUM)
+    labels: Floats = merged_by(Merge.SUM)
+    actual: Floats = merged_by(Merge.SUM)
+    predicted: Floats = merged_by(Merge.SUM)
+    right: Floats = merged_by(Merge.SUM)
+    confusion: Floats = merged_by(Merge.SUM)
+    class_cells: Floats = merged_by(Merge.SUM)
+    log_loss: Floats = merged_by(Merge.SUM)
+    squared_error: Floats = merged_by(Merge.SUM)
+
+    @classmethod
+    def empty(cls, classes: tuple[str, ...]) -> Self:
+        nothing = np.empty(0, dtype=np.intp)
+        return cls.fold(classes, np.empty((0, len(classes))), nothing, nothing, nothing, 1)[0]
+
+    @classmethod
+    def fold(
+        cls,
+        classes: tuple[str, ...],
+        probabilities: Floats,
+        predicted: Codes,
+        labels: Codes,
+        groups: Groups,
+        size: int,
+        weights: Floats | None = None,
+    ) -> Self:
+        """A stack of ``size`` summaries.
+
+        ``probabilities``: (rows, K), a row with a NaN in it was not logged; ``predicted`` and ``labels``: codes,
+        -1 where not among the classes; ``weights``: how many predictions each row stands for, 1 where None.
+        """
+        width = len(classes)
+        weight = np.ones(len(labels)) if weights is None else weights
+        known = labels >= 0
+        classified = known & (predicted >= 0)
+        scored = known & np.isfinite(probabilities).all(axis=1) & (width > 0)
+
+        def by_class(rows: npt.NDArray[np.bool_], codes: Codes) -> Floats:
+            return count(groups[rows] * width + codes[rows], size * width, weight[rows]).reshape(size, width)
+
+        scores, label, member, share = probabilities[scored], labels[scored], groups[scored], weight[scored]
+        rows = np.arange(len(label))
+        top = scores.argmax(axis=1) if width else label
+        of_label = scores[rows, label]
+        # The sum over classes of (p - [class is label])**2, without a second array of probabilities.
+        squared = np.einsum("ij,ij->i", scores, scores) - 2 * of_label + 1
+        return cls(
+            **calibration_arrays(scores[rows, top], top == label, member, size, share),
+            classes=classes,
+            labelled=count(groups, size),
+            classified=count(groups[classified], size),
+            unknown_labels=count(groups[~known], size, weight[~known]),
+            labels=by_class(known, labels),
+            actual=by_class(classified, labels),
+            predicted=by_class(classified, predicted),
+            right=by_class(classified & (labels == predicted), labels),
+            confusion=_confusion(
+                width, labels[classified], predicted[classified], groups[classified], size, weight[classified]
+            ),
+            class_cells=_class_cells(width, scores, label, member, size, share),
+            log_loss=count(member, size, -np.log(np.clip(of_label, _EPSILON, 1 - _EPSILON)) * share),
+            squared_error=count(member, size, np.maximum(squared, 0.0) * share),
+        )
+
+    @property
+    def labelled_weight(self) -> float:
+        """Predictions that the labelled rows stand for, of known and unknown labels."""
+        return float(self.labels.sum() + self.unknown_labels)
+
+
+def _confusion(
+    width: int, labels: Codes, predicted: Codes, groups: Groups, size: int, weights: Floats
+) -> Floats:
+    if width > MOST_DETAILED:
+        return np.zeros((size, 0, 0))
+    entries = (groups * width + labels) * width + predicted
+    return count(entries, size * width * width, weights).reshape(size, width, width)
+
+
+def _class_cells(
+    width: int, scores: Floats, labels: Codes, groups: Groups, size: int, weights: Floats
+) -> Floats:
+    if width > MOST_DETAILED:
+        return np.zeros((size, 0, 2, CLASS_CELLS))
+    cells = np.zeros((size, width, 2, CLASS_CELLS))
+    for code in range(width):
+        places = (groups * 2 + (labels == code)) * CLASS_CELLS + cell(scores[:, code], _PER_OCTAVE)
+        cells[:, code] = count(places, size * 2 * CLASS_CELLS, weights).reshape(size, 2, CLASS_CELLS)
+    return cells
