@@ -2,13 +2,57 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Self
 
 import numpy as np
 import numpy.typing as npt
 
-from exporter.summary.base import Floats, Groups, Merge, Summary, count, count_cells, merged_by
+from exporter.summary.base import Floats, Groups, Merge, Summary, count, merged_by
+from exporter.summary.cells import Cells
+
+_MISSING, _INFINITE, _INVALID = range(3)
+_KINDS_OF_NOTHING = 3  # each has a cell of its own, behind the bins
+
+
+@dataclass(frozen=True)
+class PreparedNumbers:
+    """What counting needs of values, worked out once for all groupings of the same rows; shape (rows,) each.
+
+    ``values``: NaN where there is no finite number. ``deviations`` from the pivot: 0 there.
+    """
+
+    edges: Floats
+    pivot: float
+    cells: npt.NDArray[np.int32]
+    values: Floats
+    deviations: Floats
+
+    @classmethod
+    def of(
+        cls, cells: Cells, pivot: float, values: Floats, invalid: npt.NDArray[np.bool_] | None = None
+    ) -> Self:
+        """As ``NumericSummary.fold`` takes them; ``cells`` are those of its edges."""
+        finite = np.isfinite(values)
+        everywhere = bool(finite.all())
+        usable = values if everywhere else np.where(finite, values, pivot)
+        with np.errstate(over="ignore"):
+            deviations = usable - pivot
+        found = cells.find(usable)
+        if not everywhere:
+            nothing = len(cells.edges) + 1
+            found[~finite] = nothing + _MISSING
+            found[np.isinf(values)] = nothing + _INFINITE
+            if invalid is not None:
+                found[invalid] = nothing + _INVALID
+            values = np.where(finite, values, np.nan)
+        return cls(cells.edges, pivot, found, values, deviations)
+
+    def rows(self, rows: npt.NDArray[np.intp]) -> Self:
+        """Those of some rows only; ``rows`` are indices."""
+        return replace(
+            self, cells=self.cells[rows], values=self.values[rows], deviations=self.deviations[rows]
+        )
 
 
 @dataclass(frozen=True, eq=False)
@@ -49,32 +93,41 @@ class NumericSummary(Summary):
 
         ``invalid``: the rows whose value is NaN because it is no number.
         """
-        missing = np.isnan(values)
-        infinite = np.isinf(values)
-        bad = missing | infinite
-        wrong = np.zeros(size) if invalid is None else count(groups[invalid], size)
-        if bad.any():
-            usable, members = values[~bad], groups[~bad]
-        else:
-            usable, members = values, groups
+        return cls.fold_prepared(PreparedNumbers.of(Cells(edges), pivot, values, invalid), groups, size)
+
+    @classmethod
+    def fold_prepared(cls, numbers: PreparedNumbers, groups: Groups, size: int) -> Self:
+        """``fold`` of values that are prepared already."""
+        bins = len(numbers.edges) + 1
+        width = bins + _KINDS_OF_NOTHING
+        places = groups * width
+        places += numbers.cells
+        counts = count(places, size * width).reshape(size, width)
+        deviations = count(places, size * width, numbers.deviations).reshape(size, width)
         with np.errstate(over="ignore"):  # beyond 1e154 a square is infinite, and the variance withheld
-            deviations = usable - pivot
-            squares = deviations * deviations
-        bins = len(edges) + 1
-        cells = np.searchsorted(edges, usable, side="left")
-        minimum = np.full(size, np.inf)
-        maximum = np.full(size, -np.inf)
-        np.minimum.at(minimum, members, usable)
-        np.maximum.at(maximum, members, usable)
+            squares = numbers.deviations * numbers.deviations
+        squared_deviations = np.zeros(size)
+        minimum, maximum = np.full(size, np.inf), np.full(size, -np.inf)
+        if len(groups) and np.all(groups[1:] >= groups[:-1]):
+            starts = np.concatenate([[0], np.flatnonzero(groups[1:] != groups[:-1]) + 1])
+            members = groups[starts]
+            with np.errstate(over="ignore", invalid="ignore"):
+                squared_deviations[members] = np.add.reduceat(squares, starts)
+            minimum[members] = np.fmin(np.fmin.reduceat(numbers.values, starts), np.inf)
+            maximum[members] = np.fmax(np.fmax.reduceat(numbers.values, starts), -np.inf)
+        else:
+            squared_deviations = count(groups, size, squares)
+            np.fmin.at(minimum, groups, numbers.values)
+            np.fmax.at(maximum, groups, numbers.values)
         return cls(
-            edges=edges,
-            pivot=pivot,
-            missing=count(groups[missing], size) - wrong,
-            infinite=count(groups[infinite], size),
-            invalid=wrong,
-            counts=count_cells(members, size, cells, bins),
-            deviations=count(members * bins + cells, size * bins, deviations).reshape(size, bins),
-            squared_deviations=count(members, size, squares),
+            edges=numbers.edges,
+            pivot=numbers.pivot,
+            missing=counts[:, bins],
+            infinite=counts[:, bins + 1],
+            invalid=counts[:, bins + 2],
+            counts=counts[:, :bins],
+            deviations=deviations[:, :bins],
+            squared_deviations=squared_deviations,
             minimum=minimum,
             maximum=maximum,
         )
