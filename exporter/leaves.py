@@ -33,6 +33,10 @@ class Leaves:
         """``number`` of a member."""
         return _as_number(self._first(_candidates(_parts(container), name), "DOUBLE"))
 
+    def member_vector(self, container: str | None, name: str) -> str:
+        """The list of numbers that a member is; elements that are none are NULL."""
+        return self._first(_candidates(_parts(container), name), "DOUBLE[]")
+
     def present(self, path: str) -> str:
         """Whether there is an object at ``path``, of which members are wanted."""
         return f"{sql.extract(_parts(path))} IS NOT NULL"

@@ -100,7 +100,7 @@ def prediction_expressions(
     leaves = Leaves()
     score = fields.score or (None if probability else fields.prediction)
     wanted = {
-        "time": _time(leaves.text(fields.timestamp)),
+        "time": sql.epoch_microseconds(leaves.text(fields.timestamp)),
         "stamped": f"{leaves.text(fields.timestamp)} IS NOT NULL",
         "id": _id(leaves.text(fields.id)) if fields.id else "0::UBIGINT",
         "version": leaves.text(fields.version),
@@ -205,7 +205,7 @@ class LabelDecoder:
         leaves = Leaves()
         stamp = leaves.text(fields.timestamp)
         wanted = {
-            "time": _time(stamp),
+            "time": sql.epoch_microseconds(stamp),
             "stamped": f"{stamp} IS NOT NULL",
             "id": _id(leaves.text(fields.id)),
             "label": _binary(leaves.text(fields.label), positive_class),
@@ -256,18 +256,6 @@ class _Codes:
                 self._index[name] = len(self.names)
                 self.names.append(name)
         return np.fromiter(map(self._index.__getitem__, values), dtype=np.intp, count=len(values))
-
-
-def _time(text: str) -> str:
-    """Epoch µs of RFC 3339 text, or of a number whose size tells s, ms, µs or ns (years 1973 to 5138)."""
-    number = f"TRY_CAST({text} AS DOUBLE)"
-    # The standard's t and z may be small; DuckDB wants capitals.
-    stamp = f"coalesce(TRY_CAST({text} AS TIMESTAMPTZ), TRY_CAST(upper({text}) AS TIMESTAMPTZ))"
-    return (
-        f"CASE WHEN {number} IS NULL THEN epoch_us({stamp}) ELSE TRY_CAST(round(CASE "
-        f"WHEN abs({number}) < 1e11 THEN {number} * 1e6 WHEN abs({number}) < 1e14 THEN {number} * 1e3 "
-        f"WHEN abs({number}) < 1e17 THEN {number} ELSE {number} / 1e3 END) AS BIGINT) END"
-    )
 
 
 def _id(text: str) -> str:

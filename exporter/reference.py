@@ -13,7 +13,9 @@ from pydantic import ValidationError
 
 from exporter.summary.base import Floats
 from exporter.summary.categorical import CategoricalSummary
+from exporter.summary.embedding import EmbeddingSummary
 from exporter.summary.numeric import NumericSummary
+from exporter.summary.vocabulary import VocabularySummary
 from exporter.yamlfile import InputError, Problem, StrictModel
 
 
@@ -32,7 +34,27 @@ class CategoricalReference:
     summary: CategoricalSummary
 
 
+@dataclass(frozen=True)
+class MixReference(CategoricalReference):
+    """``summary``: what the values were made of, each value counting as one."""
+
+
+@dataclass(frozen=True)
+class VocabularyReference:
+    """``summary``: counts of hashed tokens."""
+
+    summary: VocabularySummary
+
+
+@dataclass(frozen=True)
+class EmbeddingReference:
+    """``summary``: the sum of the vectors."""
+
+    summary: EmbeddingSummary
+
+
 FeatureReference = NumericReference | CategoricalReference
+ViewReference = NumericReference | CategoricalReference | VocabularyReference | EmbeddingReference
 
 
 @dataclass(frozen=True)

@@ -26,3 +26,15 @@ def extract(path: Path) -> str:
 def canonical(text_expression: str) -> str:
     """The text of a category: a whole number without its ``.0``, which some formats add and others do not."""
     return f"regexp_replace({text_expression}, '^(-?[0-9]+)[.]0+$', '\\1')"
+
+
+def epoch_microseconds(text_expression: str) -> str:
+    """Epoch µs of RFC 3339 text, or of a number whose size tells s, ms, µs or ns (years 1973 to 5138)."""
+    number = f"TRY_CAST({text_expression} AS DOUBLE)"
+    # The standard's t and z may be small; DuckDB wants capitals.
+    stamp = f"coalesce(TRY_CAST({text_expression} AS TIMESTAMPTZ), TRY_CAST(upper({text_expression}) AS TIMESTAMPTZ))"
+    return (
+        f"CASE WHEN {number} IS NULL THEN epoch_us({stamp}) ELSE TRY_CAST(round(CASE "
+        f"WHEN abs({number}) < 1e11 THEN {number} * 1e6 WHEN abs({number}) < 1e14 THEN {number} * 1e3 "
+        f"WHEN abs({number}) < 1e17 THEN {number} ELSE {number} / 1e3 END) AS BIGINT) END"
+    )

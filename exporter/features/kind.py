@@ -9,20 +9,24 @@ from typing import Any, ClassVar, Literal
 import numpy as np
 import numpy.typing as npt
 
+from exporter.frames.frame import Frame
+from exporter.frames.numeric import Numbers
+from exporter.summary.base import Floats
+
 Column = npt.NDArray[Any]
-Codes = npt.NDArray[np.intp]
 
 
 class Kind(ABC):
     """How the values of a feature are read, and into which views they are split.
 
     A view is what is counted: numbers, categories, tokens or vectors. Its name is the label ``feature`` of
-    its gauges: the feature's own, or ``feature.view``. ``primary`` is the view that tells how many values
-    are missing. ``leaf``: how the raw value is declared to the parser.
+    its gauges: the feature's own, or ``feature.view``. ``leaf``: how the raw value is declared to the parser.
+    ``ranged``: whether the primary view is of numbers, so that a range can be declared.
     """
 
     name: ClassVar[str]
     leaf: ClassVar[Literal["number", "text", "vector"]]
+    ranged: ClassVar[bool] = False
 
     @abstractmethod
     def views(self, feature: str) -> dict[str, str]:
@@ -33,6 +37,10 @@ class Kind(ABC):
         return next(iter(self.views(feature).values()))
 
     @abstractmethod
+    def frames(self) -> dict[str, Frame]:
+        """View -> its frame where no reference says more; a view that needs a reference has none."""
+
+    @abstractmethod
     def expressions(self, value: str, categories: Mapping[str, str]) -> dict[str, str]:
         """Alias -> SQL over ``value``, itself SQL for the raw value (NULL where missing).
 
@@ -40,8 +48,30 @@ class Kind(ABC):
         """
 
     @abstractmethod
-    def decode(self, raw: Mapping[str, Column]) -> dict[str, Any]:
-        """View -> its values, from the columns of ``expressions`` (masked arrays where something is NULL).
+    def decode(self, raw: Mapping[str, Column], frames: Mapping[str, Frame]) -> dict[str, Any]:
+        """View of ``frames`` -> its values, as that frame takes them.
 
-        Numbers: float64, NaN where missing. Categories: codes, MISSING or UNSEEN. Others: as their frame takes them.
+        ``raw``: the columns of ``expressions`` (masked arrays where something is NULL). It may hold a column
+        ``invalid`` too: True where the record has a value, and the parser could not read it as ``leaf``.
         """
+
+
+def number_column(column: Column) -> Floats:
+    """Float64 with NaN where ``column`` is NULL."""
+    values = column.astype(np.float64, copy=False)
+    return np.ma.filled(values, np.nan) if isinstance(values, np.ma.MaskedArray) else values
+
+
+def flag_column(raw: Mapping[str, Column], alias: str) -> npt.NDArray[np.bool_] | None:
+    """The column of truth values, NULL counting as false; None where there is none, or nothing is true."""
+    if alias not in raw:
+        return None
+    column = raw[alias]
+    flags = np.ma.filled(column, False) if isinstance(column, np.ma.MaskedArray) else column
+    flags = flags.astype(bool, copy=False)
+    return flags if flags.any() else None
+
+
+def number_view(raw: Mapping[str, Column], alias: str) -> Numbers:
+    """The column ``alias`` as numbers, with what ``raw`` knows to be invalid."""
+    return Numbers(number_column(raw[alias]), flag_column(raw, "invalid"))

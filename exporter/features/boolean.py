@@ -1,0 +1,38 @@
+"""True or false."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from exporter.features.categorical import code_column
+from exporter.features.kind import Column, Kind
+from exporter.frames.categorical import CategoricalFrame
+from exporter.frames.frame import Frame
+from exporter.summary.categorical import MISSING, UNSEEN
+
+CATEGORIES = ("false", "true")
+_FALSE = "('false', '0', '0.0', 'no')"
+_TRUE = "('true', '1', '1.0', 'yes')"
+
+
+class Boolean(Kind):
+    """One view of two categories, whichever way they are written; other values are UNSEEN."""
+
+    name = "boolean"
+    leaf = "text"
+
+    def views(self, feature: str) -> dict[str, str]:
+        return {"value": feature}
+
+    def frames(self) -> dict[str, Frame]:
+        return {"value": CategoricalFrame(CATEGORIES)}
+
+    def expressions(self, value: str, categories: Mapping[str, str]) -> dict[str, str]:
+        return {
+            "value": f"CASE WHEN {value} IS NULL THEN {MISSING} WHEN lower({value}) IN {_TRUE} THEN 1 "
+            f"WHEN lower({value}) IN {_FALSE} THEN 0 ELSE {UNSEEN} END"
+        }
+
+    def decode(self, raw: Mapping[str, Column], frames: Mapping[str, Frame]) -> dict[str, Any]:
+        return {"value": code_column(raw["value"])}

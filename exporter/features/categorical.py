@@ -1,0 +1,42 @@
+"""Categories: text, or whole numbers that stand for something."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+
+from exporter import sql
+from exporter.features.kind import Column, Kind
+from exporter.frames.categorical import CategoricalFrame
+from exporter.frames.frame import Frame
+from exporter.summary.categorical import MISSING, UNSEEN
+
+
+class Categorical(Kind):
+    """One view: the value itself. A whole number is one category with ``.0`` and without."""
+
+    name = "categorical"
+    leaf = "text"
+
+    def views(self, feature: str) -> dict[str, str]:
+        return {"value": feature}
+
+    def frames(self) -> dict[str, Frame]:
+        return {"value": CategoricalFrame(())}
+
+    def expressions(self, value: str, categories: Mapping[str, str]) -> dict[str, str]:
+        enumeration = categories.get("value")
+        if enumeration is None:
+            return {"value": f"CASE WHEN {value} IS NULL THEN {MISSING} ELSE {UNSEEN} END"}
+        code = f"enum_code(TRY_CAST({sql.canonical(value)} AS {sql.name(enumeration)}))::INTEGER"
+        return {"value": f"CASE WHEN {value} IS NULL THEN {MISSING} ELSE coalesce({code}, {UNSEEN}) END"}
+
+    def decode(self, raw: Mapping[str, Column], frames: Mapping[str, Frame]) -> dict[str, Any]:
+        return {"value": code_column(raw["value"])}
+
+
+def code_column(column: Column) -> Column:
+    """Codes of categories, MISSING where ``column`` is NULL."""
+    return np.ma.filled(column, MISSING) if isinstance(column, np.ma.MaskedArray) else column

@@ -1,0 +1,100 @@
+"""Classes of characters, and tokens, of many texts at a time."""
+
+from __future__ import annotations
+
+import unicodedata
+from dataclasses import dataclass
+from functools import cache
+
+import numpy as np
+import numpy.typing as npt
+
+from exporter.summary.base import Floats
+from exporter.summary.vocabulary import SLOTS
+
+CLASSES = ("letters", "digits", "whitespace", "punctuation", "other", "empty")
+"""``letters``: of any script, with their marks. ``punctuation``: and symbols. ``empty``: a text of no characters."""
+
+_LETTER, _DIGIT, _SPACE, _PUNCTUATION, _OTHER, _EMPTY = range(6)
+_OF_CATEGORY = {"L": _LETTER, "M": _LETTER, "N": _DIGIT, "Z": _SPACE, "P": _PUNCTUATION, "S": _PUNCTUATION}
+_MOST_TOKENS = 256
+
+# Beyond plane 3 there are tags, private use and nothing: one entry stands for all of them.
+_LAST = 0x40000
+_FACTOR = np.uint64(0x9E3779B97F4A7C15)
+_MIXERS = (
+    (np.uint64(30), np.uint64(0xBF58476D1CE4E5B9)),
+    (np.uint64(27), np.uint64(0x94D049BB133111EB)),
+)
+_LAST_SHIFT = np.uint64(31)
+
+
+@dataclass(frozen=True)
+class Characters:
+    """``mix``: characters of each class, shape (texts, classes). ``tokens``: of each text. ``slots``: of all tokens."""
+
+    mix: Floats
+    tokens: npt.NDArray[np.intp]
+    slots: npt.NDArray[np.intp]
+
+
+def look_at(texts: list[str], lengths: npt.NDArray[np.intp]) -> Characters:
+    """Classify and hash ``texts``, of so many characters each.
+
+    A token is a run of letters and digits in lower case; of each text the first 256 count. Its hash is
+    sum(code of character i * 0x9E3779B97F4A7C15**i) mod 2**64, mixed as splitmix64 does (Steele, Lea and Flood,
+    2014), mod 1024: arithmetic that no upgrade of a library changes.
+    """
+    classes, lower = _tables()
+    codes = np.frombuffer("".join(texts).encode("utf-32-le", "surrogatepass"), dtype=np.uint32)
+    codes = np.minimum(codes, np.uint32(_LAST))
+    kinds = classes[codes]
+    owners = np.repeat(np.arange(len(texts)), lengths)
+    cells = owners * len(CLASSES) + kinds
+    mix = np.bincount(cells, minlength=len(texts) * len(CLASSES)).reshape(-1, len(CLASSES)).astype(np.float64)
+    mix[lengths == 0, _EMPTY] = 1.0
+    word = np.flatnonzero(kinds <= _DIGIT)
+    if not len(word):
+        return Characters(mix, np.zeros(len(texts), dtype=np.intp), np.empty(0, dtype=np.intp))
+    owner = owners[word]
+    begins = np.ones(len(word), dtype=bool)
+    begins[1:] = (np.diff(word) > 1) | (np.diff(owner) > 0)
+    starts = np.flatnonzero(begins)
+    sizes = np.diff(starts, append=len(word))
+    place = np.arange(len(word)) - np.repeat(starts, sizes)
+    powers = np.cumprod(np.full(int(sizes.max()), _FACTOR)) * _inverse(_FACTOR)
+    hashes = np.add.reduceat(lower[codes[word]] * powers[place], starts)
+    tokens = np.bincount(owner[starts], minlength=len(texts))
+    order = np.arange(len(starts)) - np.repeat(np.cumsum(tokens) - tokens, tokens)
+    return Characters(mix, np.minimum(tokens, _MOST_TOKENS), _slots(hashes[order < _MOST_TOKENS]))
+
+
+def _slots(hashes: npt.NDArray[np.uint64]) -> npt.NDArray[np.intp]:
+    for shift, factor in _MIXERS:
+        hashes = (hashes ^ (hashes >> shift)) * factor
+    hashes = hashes ^ (hashes >> _LAST_SHIFT)
+    return (hashes % np.uint64(SLOTS)).astype(np.intp)
+
+
+def _inverse(factor: np.uint64) -> np.uint64:
+    """Of an odd number, modulo 2**64."""
+    return np.uint64(pow(int(factor), -1, 1 << 64))
+
+
+@cache
+def _tables() -> tuple[npt.NDArray[np.intp], npt.NDArray[np.uint64]]:
+    """Code point -> class, and -> code point in lower case."""
+    classes = np.full(_LAST + 1, _OTHER, dtype=np.intp)
+    lower = np.arange(_LAST + 1, dtype=np.uint64)
+    for code in range(_LAST):
+        character = chr(code)
+        kind = _OF_CATEGORY.get(unicodedata.category(character)[0])
+        if kind is not None:
+            classes[code] = kind
+        elif character.isspace():
+            classes[code] = _SPACE
+        if kind == _LETTER:
+            small = character.lower()
+            if len(small) == 1:
+                lower[code] = ord(small)
+    return classes, lower

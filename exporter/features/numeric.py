@@ -1,0 +1,32 @@
+"""Numbers."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+
+from exporter.features.kind import Column, Kind, number_view
+from exporter.frames.frame import Frame
+from exporter.frames.numeric import NumericFrame
+
+
+class Numeric(Kind):
+    """One view: the value itself."""
+
+    name = "numeric"
+    leaf = "number"
+    ranged = True
+
+    def views(self, feature: str) -> dict[str, str]:
+        return {"value": feature}
+
+    def frames(self) -> dict[str, Frame]:
+        return {"value": NumericFrame(np.empty(0), 0.0)}
+
+    def expressions(self, value: str, categories: Mapping[str, str]) -> dict[str, str]:
+        return {"value": value}
+
+    def decode(self, raw: Mapping[str, Column], frames: Mapping[str, Frame]) -> dict[str, Any]:
+        return {"value": number_view(raw, "value")}
