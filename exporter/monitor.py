@@ -104,15 +104,19 @@ class Labels(StrictModel):
 class Feature(StrictModel):
     """What is known of one feature; what is not named is inferred from the reference."""
 
-    type: Literal["numeric", "categorical"] = Field(description="How its values are compared.")
+    type: Literal["numeric", "categorical", "boolean", "text", "timestamp", "embedding"] = Field(
+        description="How its values are read and compared."
+    )
     range: Annotated[list[float], Field(min_length=2, max_length=2)] | None = Field(
-        None, description="Smallest and largest sensible value of a numeric feature.."
+        None,
+        description="Smallest and largest sensible value: of a number, of a text's length in characters, of a "
+        "timestamp in epoch seconds, of a vector's length.",
     )
 
     @model_validator(mode="after")
     def _range_is_ordered(self) -> Feature:
-        if self.range is not None and self.type != "numeric":
-            raise ValueError("a range is for numeric features only")
+        if self.range is not None and self.type in ("categorical", "boolean"):
+            raise ValueError(f"a {self.type} feature has no range")
         if self.range is not None and self.range[0] >= self.range[1]:
             raise ValueError(f"expected a range [low, high], got {self.range}")
         return self
