@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 import numpy.typing as npt
 
 from exporter.frames.frame import Frame
 from exporter.summary.base import Floats, Groups
-from exporter.summary.numeric import NumericSummary
+from exporter.summary.cells import Cells
+from exporter.summary.numeric import NumericSummary, PreparedNumbers
 
 
 @dataclass(frozen=True)
@@ -30,15 +32,19 @@ class NumericFrame(Frame):
     def empty(self) -> NumericSummary:
         return NumericSummary.empty(self.edges, self.pivot)
 
-    def prepare(self, values: Numbers | Floats) -> Numbers:
-        return values if isinstance(values, Numbers) else Numbers(values)
+    @cached_property
+    def _cells(self) -> Cells:
+        return Cells(self.edges)
 
-    def rows(self, prepared: Numbers, rows: npt.NDArray[np.intp]) -> Numbers:
-        invalid = prepared.invalid
-        return Numbers(prepared.values[rows], None if invalid is None else invalid[rows])
+    def prepare(self, values: Numbers | Floats) -> PreparedNumbers:
+        numbers = values if isinstance(values, Numbers) else Numbers(values)
+        return PreparedNumbers.of(self._cells, self.pivot, numbers.values, numbers.invalid)
 
-    def fold(self, prepared: Numbers, groups: Groups, size: int) -> NumericSummary:
-        return NumericSummary.fold(self.edges, self.pivot, prepared.values, groups, size, prepared.invalid)
+    def rows(self, prepared: PreparedNumbers, rows: npt.NDArray[np.intp]) -> PreparedNumbers:
+        return prepared.rows(rows)
+
+    def fold(self, prepared: PreparedNumbers, groups: Groups, size: int) -> NumericSummary:
+        return NumericSummary.fold_prepared(prepared, groups, size)
 
     def signature(self) -> bytes:
         return b"numeric\0" + np.float64(self.pivot).tobytes() + self.edges.tobytes()
