@@ -1,0 +1,61 @@
+"""How well the reference's principal components still describe the rows."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from exporter.summary.base import Floats
+from exporter.summary.second_moments import SecondMomentsSummary
+
+EXPLAINED_VARIANCE = 0.65
+_ROUNDING = 1e-9
+
+
+def reconstruction_error(summary: SecondMomentsSummary, reference: SecondMomentsSummary) -> float | None:
+    """Mean squared distance of rows from the space of the reference's principal components.
+
+    In squared reference deviations, summed over features: E|(I - V V')(z - mean)|², with the reference's mean and
+    the fewest of its components V that explain 65 % of its variance (the default of NannyML's reconstruction error,
+    which takes the mean distance where this takes its square). Exact but for rounding, which is under 1e-9 of the
+    reference's variance plus the sample's second moment. None where either side is empty or the reference is constant.
+    Source: Hotelling (1933).
+    """
+    if not summary.rows or not reference.rows:
+        return None
+    residual = _residual_projection(reference.covariance)
+    if residual is None:
+        return None
+    mean, centre = summary.mean, reference.mean
+    about_centre = (
+        summary.second_moment - np.outer(mean, centre) - np.outer(centre, mean) + np.outer(centre, centre)
+    )
+    return max(0.0, float(np.sum(residual * about_centre)))
+
+
+def reconstruction_error_ratio(
+    current: SecondMomentsSummary, reference: SecondMomentsSummary
+) -> float | None:
+    """``reconstruction_error`` of the current rows over the reference's own: 1 = like the reference.
+
+    Above 1 where features no longer move together as they did, or where what was small noise has grown; below 1 where
+    they move together more closely. A change inside the kept space alone does not show: the Fréchet distance
+    shows it. None where either error is, or where the components describe the reference without error (one feature
+    alone, or features that determine each other).
+    """
+    error, own = reconstruction_error(current, reference), reconstruction_error(reference, reference)
+    if error is None or own is None or own <= _ROUNDING * float(np.trace(reference.covariance)):
+        return None
+    return error / own
+
+
+def _residual_projection(covariance: Floats) -> Floats | None:
+    """I - V V' for the components kept. None where there is no variance."""
+    variances, components = np.linalg.eigh(covariance)
+    variances = np.maximum(variances[::-1], 0.0)
+    explained = np.cumsum(variances)
+    # A variance this small is the rounding of a constant's sums.
+    if explained[-1] <= _ROUNDING:
+        return None
+    kept = int(np.searchsorted(explained, (EXPLAINED_VARIANCE - _ROUNDING) * explained[-1])) + 1
+    dropped: Floats = components[:, ::-1][:, kept:]
+    return dropped @ dropped.T

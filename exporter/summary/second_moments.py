@@ -1,0 +1,145 @@
+"""Features together: sums and products of standardised numbers, from which come their covariances."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Self
+
+import numpy as np
+import numpy.typing as npt
+
+from exporter.summary.base import Floats, Groups, Merge, Summary, count, merged_by
+
+CLIP = 10.0
+# A block of standardised values stays in a core's cache.
+_BLOCK = 2**17
+# Under this many rows to a group, one matrix product for each costs more than all products of pairs.
+_FEW_ROWS = 12
+# Larger matrix products are spread over threads, which wait for each other longer than they calculate.
+_LARGEST_PRODUCT = 400_000
+
+
+@dataclass(frozen=True, eq=False)
+class SecondMomentsSummary(Summary):
+    """Sums and products of z = (value - mean) / deviation, clipped to ±10.
+
+    ``means``, ``deviations``: shape (features,), finite; of the reference. ``rows``: those with a finite value in any
+    feature. ``sums``: of z, shape (features,). ``products``: of z[i] * z[j] for i <= j, row by row, shape
+    (features * (features + 1) / 2,).
+
+    A value that is missing or infinite counts as the mean, z = 0: many of them draw a feature's variance towards 0,
+    which the missing ratio tells apart. Without the clip one enormous value would own the covariance. A feature
+    whose deviation is 0 contributes 0.
+    """
+
+    means: Floats
+    deviations: Floats
+    rows: Floats = merged_by(Merge.SUM)
+    sums: Floats = merged_by(Merge.SUM)
+    products: Floats = merged_by(Merge.SUM)
+
+    @classmethod
+    def empty(cls, means: Floats, deviations: Floats) -> Self:
+        nothing = [np.empty(0)] * len(means)
+        return cls.fold_columns(means, deviations, nothing, np.empty(0, dtype=np.intp), 1)[0]
+
+    @classmethod
+    def fold(cls, means: Floats, deviations: Floats, values: Floats, groups: Groups, size: int) -> Self:
+        """A stack of ``size`` summaries of ``values``, shape (rows, features); NaN = missing."""
+        return cls.fold_columns(means, deviations, values.T, groups, size)
+
+    @classmethod
+    def fold_columns(
+        cls, means: Floats, deviations: Floats, columns: Sequence[Floats] | Floats, groups: Groups, size: int
+    ) -> Self:
+        """``fold`` of one array of shape (rows,) for each feature, without stacking them."""
+        features = len(means)
+        rows = np.zeros(size)
+        sums = np.zeros((size, features))
+        squares = np.zeros((size, features, features))
+        step = max(64, _BLOCK // max(features, 1))
+        if size * _FEW_ROWS > step and np.any(groups[1:] < groups[:-1]):
+            # Else each block would have a few rows of every group.
+            order = np.argsort(groups, kind="stable")
+            columns, groups = [column[order] for column in columns], groups[order]
+        for start in range(0, len(groups) if features else 0, step):
+            block, used = _standardised(
+                means, deviations, [column[start : start + step] for column in columns]
+            )
+            members = groups[start : start + step]
+            if not used.all():
+                block, members = block[:, used], members[used]
+            rows += count(members, size)
+            _add(block, members, sums, squares)
+        upper = np.triu_indices(features)
+        return cls(
+            means=means, deviations=deviations, rows=rows, sums=sums, products=squares[:, upper[0], upper[1]]
+        )
+
+    @property
+    def mean(self) -> Floats:
+        """Mean of z, shape (features,). NaN where nothing was counted."""
+        return self.sums / self.rows if self.rows else np.full(len(self.means), np.nan)
+
+    @property
+    def second_moment(self) -> Floats:
+        """Mean of the outer product of z with itself, shape (features, features). NaN where nothing was counted."""
+        features = len(self.means)
+        if not self.rows:
+            return np.full((features, features), np.nan)
+        upper = np.triu_indices(features)
+        matrix = np.zeros((features, features))
+        matrix[upper] = self.products / self.rows
+        matrix.T[upper] = matrix[upper]
+        return matrix
+
+    @property
+    def covariance(self) -> Floats:
+        """Population covariance of z, shape (features, features). NaN where nothing was counted."""
+        return self.second_moment - np.outer(self.mean, self.mean)
+
+
+def _standardised(
+    means: Floats, deviations: Floats, columns: Sequence[Floats]
+) -> tuple[Floats, npt.NDArray[np.bool_]]:
+    """z by feature, shape (features, rows), and which rows have a finite value."""
+    length = len(columns[0]) if len(columns) else 0
+    block = np.empty((len(means), length))
+    used = np.zeros(length, dtype=bool)
+    with np.errstate(over="ignore", invalid="ignore"):
+        for z, mean, deviation, column in zip(block, means, deviations, columns, strict=True):
+            finite = np.isfinite(column)
+            used |= finite
+            if not deviation > 0:
+                z[:] = 0.0
+                continue
+            np.subtract(column, mean, out=z)
+            np.divide(z, deviation, out=z)
+            np.clip(z, -CLIP, CLIP, out=z)
+            if not finite.all():
+                z[~finite] = 0.0
+    return block, used
+
+
+def _add(block: Floats, members: Groups, sums: Floats, squares: Floats) -> None:
+    """Add the rows of ``block``, shape (features, rows), to their groups' sums and squares."""
+    if not len(members):
+        return
+    if np.any(members[1:] < members[:-1]):
+        order = np.argsort(members, kind="stable")
+        block, members = block[:, order], members[order]
+    starts = np.concatenate([[0], np.flatnonzero(np.diff(members)) + 1])
+    found = members[starts]
+    sums[found] += np.add.reduceat(block, starts, axis=1).T
+    if len(members) < _FEW_ROWS * len(starts):
+        for feature, z in enumerate(block):
+            products = np.add.reduceat(block[feature:] * z, starts, axis=1)
+            squares[found, feature, feature:] += products.T
+        return
+    step = max(128, _LARGEST_PRODUCT // len(block) ** 2)
+    ends = np.append(starts[1:], len(members))
+    for group, start, end in zip(found, starts, ends, strict=True):
+        for at in range(start, end, step):
+            part = block[:, at : min(at + step, end)]
+            squares[group] += part @ part.T
