@@ -16,8 +16,8 @@ Codes = npt.NDArray[np.intp]
 
 MOST_DETAILED = 100
 """More classes than this have no confusion matrix and no score cells: 10,000 of them would take 900 MB."""
-_PER_OCTAVE = 8
-CLASS_CELLS = cells_of(_PER_OCTAVE)
+_PER_OCTAVE, _FAR = 8, 32
+CLASS_CELLS = cells_of(_PER_OCTAVE, _FAR)
 _EPSILON = float(np.finfo(np.float64).eps)
 
 
@@ -124,6 +124,6 @@ def _class_cells(
         return np.zeros((size, 0, 2, CLASS_CELLS))
     cells = np.zeros((size, width, 2, CLASS_CELLS))
     for code in range(width):
-        places = (groups * 2 + (labels == code)) * CLASS_CELLS + cell(scores[:, code], _PER_OCTAVE)
+        places = (groups * 2 + (labels == code)) * CLASS_CELLS + cell(scores[:, code], _PER_OCTAVE, _FAR)
         cells[:, code] = count(places, size * 2 * CLASS_CELLS, weights).reshape(size, 2, CLASS_CELLS)
     return cells

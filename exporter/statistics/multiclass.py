@@ -1,0 +1,144 @@
+"""Metrics of several classes: of each against the rest, and their averages."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import numpy as np
+
+from exporter.statistics import ranking_quality
+from exporter.summary.base import Floats
+from exporter.summary.multiclass import CLASS_CELLS, MulticlassOutcomeSummary
+
+Average = Literal["macro", "weighted"]
+AVERAGES: tuple[Average, ...] = ("macro", "weighted")
+_TIED = np.isin(np.arange(CLASS_CELLS), (0, CLASS_CELLS - 1))  # exactly 0, exactly 1
+
+
+def accuracy(summary: MulticlassOutcomeSummary) -> float | None:
+    """Right predictions over classified ones. None where there are none."""
+    whole = float(summary.actual.sum())
+    return float(summary.right.sum()) / whole if whole else None
+
+
+def precision(summary: MulticlassOutcomeSummary, average: Average) -> float | None:
+    """Mean of ``class_precision``. None where no class has one."""
+    return averaged(class_precision(summary), summary.actual, average)
+
+
+def recall(summary: MulticlassOutcomeSummary, average: Average) -> float | None:
+    """Mean of ``class_recall``. None where no class has one."""
+    return averaged(class_recall(summary), summary.actual, average)
+
+
+def f1(summary: MulticlassOutcomeSummary, average: Average) -> float | None:
+    """Mean of ``class_f1``. None where no class has one."""
+    return averaged(class_f1(summary), summary.actual, average)
+
+
+def auc_roc(summary: MulticlassOutcomeSummary, average: Average) -> float | None:
+    """Mean of ``class_auc_roc``, off by at most ``auc_roc_bound``. None where no class has one."""
+    return averaged(class_auc_roc(summary), _scored_labels(summary), average)
+
+
+def auc_roc_bound(summary: MulticlassOutcomeSummary, average: Average) -> float:
+    """Largest possible error of ``auc_roc``: the mean of its bounds of each class. 0 where no class has one."""
+    bounds = np.array(
+        [
+            ranking_quality.auc_bound_of_cells(negatives, positives)
+            if negatives.any() and positives.any()
+            else np.nan
+            for negatives, positives in summary.class_cells
+        ]
+    )
+    return averaged(bounds, _scored_labels(summary), average) or 0.0
+
+
+def average_precision(summary: MulticlassOutcomeSummary, average: Average) -> float | None:
+    """Mean of ``class_average_precision``, off by at most ``average_precision_bound``. None where no class has one."""
+    return averaged(class_average_precision(summary), _scored_labels(summary), average)
+
+
+def average_precision_bound(summary: MulticlassOutcomeSummary, average: Average) -> float:
+    """Largest possible error of ``average_precision``: the mean of its bounds of each class. 0 where none has one."""
+    weight = ranking_quality.mean_weight(summary)
+    bounds = np.array(
+        [
+            ranking_quality.average_precision_bound_of_cells(negatives, positives, _TIED, weight)
+            if positives.any()
+            else np.nan
+            for negatives, positives in summary.class_cells
+        ]
+    )
+    return averaged(bounds, _scored_labels(summary), average) or 0.0
+
+
+def unknown_label_ratio(summary: MulticlassOutcomeSummary) -> float | None:
+    """Labels that name none of the classes, over all labels. None where there are none."""
+    whole = summary.labelled_weight
+    return float(summary.unknown_labels) / whole if whole else None
+
+
+def class_precision(summary: MulticlassOutcomeSummary) -> Floats:
+    """Of each class, the right ones among those predicted so, shape (K,); NaN where none was."""
+    return _ratios(summary.right, summary.predicted)
+
+
+def class_recall(summary: MulticlassOutcomeSummary) -> Floats:
+    """Of each class, the right ones among those labelled so, shape (K,); NaN where none was."""
+    return _ratios(summary.right, summary.actual)
+
+
+def class_f1(summary: MulticlassOutcomeSummary) -> Floats:
+    """Of each class 2 TP / (2 TP + FP + FN), shape (K,); NaN where it was neither label nor prediction.
+
+    A class that is never predicted has F1 of 0, though its precision is not defined: left out, it would
+    raise the average of a model that gives the class up.
+    """
+    return _ratios(2 * summary.right, summary.predicted + summary.actual)
+
+
+def class_auc_roc(summary: MulticlassOutcomeSummary) -> Floats:
+    """Of each class against the rest, shape (K,); NaN where it is the label of no row or of all."""
+    return _floats([ranking_quality.auc_of_cells(*cells) for cells in summary.class_cells])
+
+
+def class_average_precision(summary: MulticlassOutcomeSummary) -> Floats:
+    """Of each class against the rest, shape (K,); NaN where it is the label of no row.
+
+    Positives and negatives of a score cell are taken as evenly mixed, but for the exact 0 and 1.
+    """
+    weight = ranking_quality.mean_weight(summary)
+    return _floats(
+        [
+            ranking_quality.average_precision_of_cells(negatives, positives, _TIED, weight)
+            for negatives, positives in summary.class_cells
+        ]
+    )
+
+
+def averaged(values: Floats, labels: Floats, average: Average) -> float | None:
+    """Mean over the classes whose value is not NaN: each alike ("macro"), or by its ``labels``, (K,) ("weighted").
+
+    As scikit-learn's averages with ``zero_division=nan``. None where no class (or no label) is left.
+    """
+    if not len(values):
+        return None
+    defined = ~np.isnan(values)
+    shares = np.ones(len(values)) if average == "macro" else labels
+    whole = float(shares[defined].sum()) if defined.any() else 0.0
+    return float(values[defined] @ shares[defined]) / whole if whole else None
+
+
+def _scored_labels(summary: MulticlassOutcomeSummary) -> Floats:
+    labels: Floats = summary.class_cells[:, 1].sum(axis=-1)
+    return labels
+
+
+def _ratios(parts: Floats, wholes: Floats) -> Floats:
+    ratios: Floats = np.divide(parts, wholes, out=np.full(len(wholes), np.nan), where=wholes > 0)
+    return ratios
+
+
+def _floats(values: list[float | None]) -> Floats:
+    return np.array([np.nan if value is None else value for value in values], dtype=np.float64)

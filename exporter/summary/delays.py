@@ -1,0 +1,54 @@
+"""How right the model was, by how long the label took to come."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Self
+
+import numpy as np
+
+from exporter.summary.base import Floats, Groups, Merge, Summary, count, count_cells, merged_by
+
+DELAY_BOUNDS: tuple[float, ...] = (60.0, 3600.0, 21_600.0, 86_400.0, 604_800.0, 2_592_000.0, float("inf"))
+"""Upper ends of the buckets (lo, hi] in seconds: 1 minute, 1 and 6 hours, 1, 7 and 30 days, any longer."""
+
+
+@dataclass(frozen=True, eq=False)
+class AccuracyByDelaySummary(Summary):
+    """Labelled predictions by the bucket of their label's delay; each array has shape (buckets,) = (7,).
+
+    ``rows``: whatever their weights. ``weights``: predictions they stand for. ``quality``: sum of weight times
+    the row's quality, which is 1 or 0 for a right or wrong class, the absolute error of a number, the NDCG of a list.
+    """
+
+    rows: Floats = merged_by(Merge.SUM)
+    weights: Floats = merged_by(Merge.SUM)
+    quality: Floats = merged_by(Merge.SUM)
+
+    @classmethod
+    def empty(cls) -> Self:
+        return cls.fold(np.empty(0), np.empty(0), np.empty(0, dtype=np.intp), 1)[0]
+
+    @classmethod
+    def fold(
+        cls, delays: Floats, quality: Floats, groups: Groups, size: int, weights: Floats | None = None
+    ) -> Self:
+        """A stack of ``size`` summaries.
+
+        ``delays`` in seconds, a negative one counts as 0; rows where it or ``quality`` is not finite are left out.
+        ``weights``: how many predictions each row stands for, 1 where None.
+        """
+        usable = np.isfinite(delays) & np.isfinite(quality)
+        member = groups[usable]
+        weight = np.ones(len(member)) if weights is None else weights[usable]
+        buckets = len(DELAY_BOUNDS)
+        bucket = np.searchsorted(DELAY_BOUNDS, delays[usable], side="left")
+        places = member * buckets + bucket
+        return cls(
+            rows=count_cells(member, size, bucket, buckets),
+            weights=count(places, size * buckets, weight).reshape(size, buckets),
+            quality=count(places, size * buckets, quality[usable] * weight).reshape(size, buckets),
+        )
+
+    def _stack_axes(self) -> int:
+        return int(np.ndim(self.rows)) - 1

@@ -1,0 +1,95 @@
+"""Labelled predictions of numbers: sums of errors."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Self
+
+import numpy as np
+
+from exporter.summary.base import Floats, Groups, Merge, Summary, count, merged_by
+
+
+@dataclass(frozen=True, eq=False)
+class RegressionOutcomeSummary(Summary):
+    """Predictions with their labels; error = prediction - label.
+
+    ``pivot``: the labels' spread is summed about it, so that a small spread about a large mean survives.
+    ``labelled``, ``scored``, ``zero_labels``: rows, those where prediction and label are finite, and those of them
+    whose label is 0; whatever their weights. All other sums are of weights, over the scored rows: of 1
+    (``scored_weight``; ``nonzero_weight`` where the label is not 0), the error, its absolute value, its square, its
+    absolute value over that of the label (zero labels left out), ``label - pivot`` and the square of this.
+    """
+
+    pivot: float
+    labelled: Floats = merged_by(Merge.SUM)
+    scored: Floats = merged_by(Merge.SUM)
+    zero_labels: Floats = merged_by(Merge.SUM)
+    labelled_weight: Floats = merged_by(Merge.SUM)
+    scored_weight: Floats = merged_by(Merge.SUM)
+    nonzero_weight: Floats = merged_by(Merge.SUM)
+    errors: Floats = merged_by(Merge.SUM)
+    absolute_errors: Floats = merged_by(Merge.SUM)
+    squared_errors: Floats = merged_by(Merge.SUM)
+    relative_errors: Floats = merged_by(Merge.SUM)
+    label_deviations: Floats = merged_by(Merge.SUM)
+    squared_label_deviations: Floats = merged_by(Merge.SUM)
+    lowest_label: Floats = merged_by(Merge.MINIMUM)
+    highest_label: Floats = merged_by(Merge.MAXIMUM)
+
+    @classmethod
+    def empty(cls, pivot: float = 0.0) -> Self:
+        return cls.fold(pivot, np.empty(0), np.empty(0), np.empty(0, dtype=np.intp), 1)[0]
+
+    @classmethod
+    def fold(
+        cls,
+        pivot: float,
+        predicted: Floats,
+        labels: Floats,
+        groups: Groups,
+        size: int,
+        weights: Floats | None = None,
+    ) -> Self:
+        """A stack of ``size`` summaries.
+
+        ``predicted`` and ``labels``: numbers, NaN where not logged; ``weights``: how many predictions each row
+        stands for, 1 where None.
+        """
+        usable = np.isfinite(predicted) & np.isfinite(labels)
+        prediction, label, member = predicted[usable], labels[usable], groups[usable]
+        weight = np.ones(len(label)) if weights is None else weights[usable]
+        zero = label == 0
+        with np.errstate(over="ignore"):  # a sum beyond the floats is infinite, and its statistic withheld
+            error = prediction - label
+            squared = error * error * weight
+            relative = np.abs(error[~zero] / label[~zero]) * weight[~zero]
+            error = error * weight
+            deviation = label - pivot
+            squared_deviation = deviation * deviation * weight
+            deviation = deviation * weight
+        lowest, highest = np.full(size, np.inf), np.full(size, -np.inf)
+        np.minimum.at(lowest, member, label)
+        np.maximum.at(highest, member, label)
+        return cls(
+            pivot=pivot,
+            labelled=count(groups, size),
+            scored=count(member, size),
+            zero_labels=count(member[zero], size),
+            labelled_weight=count(groups, size, weights),
+            scored_weight=count(member, size, weight),
+            nonzero_weight=count(member[~zero], size, weight[~zero]),
+            errors=_finite(count(member, size, error)),
+            absolute_errors=count(member, size, np.abs(error)),
+            squared_errors=count(member, size, squared),
+            relative_errors=count(member[~zero], size, relative),
+            label_deviations=_finite(count(member, size, deviation)),
+            squared_label_deviations=count(member, size, squared_deviation),
+            lowest_label=lowest,
+            highest_label=highest,
+        )
+
+
+def _finite(sums: Floats) -> Floats:
+    """NaN for what is infinite: it merges with an infinity of the other sign without a warning."""
+    return np.where(np.isfinite(sums), sums, np.nan)
