@@ -204,8 +204,11 @@ class Intake:
             columns.id[waiting],
             columns.time[waiting],
             versions[waiting],
+            np.zeros(int(np.count_nonzero(waiting)), dtype=np.int64),
             columns.score[waiting],
             columns.predicted[waiting],
+            None,
+            moment.now,
         )
 
     def _outcomes(self, matches: Matches, moment: Moment) -> None:

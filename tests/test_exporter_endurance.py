@@ -271,7 +271,7 @@ def test_a_label_is_joined_without_going_through_all_that_waits() -> None:
         ids = np.arange(1, 50_001, dtype=np.int64)
         ones = np.ones(len(ids), dtype=np.intp)
         with store.transaction():
-            store.pending.add(ids, ids, ids, np.full(len(ids), 0.5), ones)
+            store.pending.add(ids, ids, ids, 0 * ids, np.full(len(ids), 0.5), ones, None, 1)
         steps = 0
 
         def count() -> int:

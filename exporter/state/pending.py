@@ -2,121 +2,370 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+import zlib
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from exporter.state.connection import Connection
+from exporter.state.marks import Marks
+from exporter.state.matches import Integers, Matches, Objects, labels_array
+from exporter.state.sampling import MOST, LeftOut, Sample, inside, last
 from exporter.summary.base import Floats
 
-Integers = npt.NDArray[np.int64]
+__all__ = ["Matches", "Pending"]
 
+# Ids looked up and written at a time: their pages stay in the cache from the one to the other.
+_CHUNK = 2000
+_LABELLED = 1
 
-@dataclass(frozen=True)
-class Matches:
-    """Labels that found their predictions; arrays of shape (matches,).
-
-    ``time``: the prediction's, epoch µs. ``label_time``: epoch µs, or the smallest int64 where unknown.
-    ``unmatched`` and ``duplicate`` count the labels that found none, or one that already has a label.
-    """
-
-    version: Integers
-    time: Integers
-    score: Floats
-    predicted: npt.NDArray[np.intp]
-    label: npt.NDArray[np.intp]
-    label_time: Integers
-    unmatched: int = 0
-    duplicate: int = 0
+_Labels = Sequence[int | float | bytes]
 
 
 class Pending:
-    """Joined by the 64-bit hash of the id; the first prediction and the first label of an id count."""
+    """Joined by the 64-bit hash of the id; the first prediction and the first label of an id count.
+
+    ``limit``: of the predictions that wait; of those kept to know a second label, and of labels that wait, as
+    many again. Past it a sample of the ids is kept (``exporter.state.sampling``), and ``Matches.weight`` says how
+    many predictions each match stands for. Of predictions with a label the upper hashes are forgotten instead.
+
+    A label whose id may have been left out is counted as ``sampled_out``, until what was left out is older than
+    the age limit. Where a log holds a prediction twice and the first was left out, the second counts as a new one.
+    """
 
     SCHEMA = (
-        "CREATE TABLE IF NOT EXISTS pending (id INTEGER PRIMARY KEY, time INTEGER, version INTEGER, "
-        "score REAL, predicted INTEGER, labelled INTEGER)",
-        "CREATE TABLE IF NOT EXISTS early_labels (id INTEGER PRIMARY KEY, label INTEGER, time INTEGER, read INTEGER)",
-        "CREATE TEMP TABLE IF NOT EXISTS arrived (id INTEGER PRIMARY KEY, label INTEGER, time INTEGER)",
+        # No type: labels stay exactly what they are. NULL: it waits.
+        "CREATE TABLE IF NOT EXISTS pending (id INTEGER PRIMARY KEY, time INTEGER, version INTEGER, scope INTEGER, "
+        "score REAL, predicted INTEGER, payload BLOB, era INTEGER, label)",
+        "CREATE TABLE IF NOT EXISTS early_labels (id INTEGER PRIMARY KEY, label, time INTEGER, read INTEGER, "
+        "era INTEGER)",
+        "CREATE INDEX IF NOT EXISTS early_labels_read ON early_labels (read)",
+        "CREATE TEMP TABLE IF NOT EXISTS arrived (id INTEGER PRIMARY KEY)",
+        *Sample.SCHEMA,
+        *LeftOut.SCHEMA,
     )
 
-    def __init__(self, connection: Connection) -> None:
+    def __init__(self, connection: Connection, limit: int = 10_000_000) -> None:
         self._connection = connection
+        self._marks = Marks(connection)
+        self._waiting = Sample(connection, "waiting")
+        self._early = Sample(connection, "early")
+        self._labelled = Sample(connection, "labelled")
+        self._left_out = LeftOut(connection)
+        self.limit = limit
+        # Up to so many rows, all are gone through to find the expired ones.
+        self.few = 50_000
 
     def add(
         self,
         ids: Integers,
         times: Integers,
         versions: Integers,
+        scopes: Integers,
         scores: Floats,
         predicted: npt.NDArray[np.intp],
+        payloads: Objects | None,
+        now: int,
     ) -> Matches:
-        """Let predictions wait; returns those whose label had come before them."""
-        scored = scores.astype(object)
-        scored[np.isnan(scores)] = None
+        """Let predictions wait; returns those whose label had come before them.
+
+        Arrays of shape (rows,). ``times``: epoch µs. ``scores``: NaN where there is none. ``payloads``: bytes or None
+        each, or None for all. ``now``: epoch µs. Raises StoreError where what is stored is damaged.
+        """
         # A table grows several times as fast in the order of its key; the first of equal ids stays the first.
         order = np.argsort(ids, kind="stable")
-        ids = ids[order]
-        columns = (times[order].tolist(), versions[order].tolist(), scored[order], predicted[order].tolist())
-        rows = zip(ids.tolist(), *columns, strict=True)
-        self._connection.executemany("INSERT OR IGNORE INTO pending VALUES (?, ?, ?, ?, ?, 0)", rows)
-        if self._connection.execute("SELECT 1 FROM early_labels LIMIT 1").fetchone() is None:
-            return _matches([])
-        self._connection.execute("DELETE FROM arrived")
-        self._connection.executemany(
-            "INSERT OR IGNORE INTO arrived (id) VALUES (?)", zip(ids.tolist(), strict=True)
-        )
-        self._connection.execute(
-            "UPDATE arrived SET label = e.label, time = e.time FROM early_labels e WHERE e.id = arrived.id"
-        )
-        self._connection.execute("DELETE FROM arrived WHERE label IS NULL")
-        self._connection.execute("DELETE FROM early_labels WHERE id IN (SELECT id FROM arrived)")
-        return self._join()
+        self._waiting.shrink(self.limit)
+        exponent = self._waiting.exponent
+        kept = order[inside(ids[order], exponent)]
+        if len(kept) < len(ids):
+            self._left_out.add(exponent, now)
+        if not len(kept):
+            return Matches.joined([_matches([])])
+        columns = (ids, times, versions, scopes, scores, predicted, payloads)
+        self._insert([column if column is None else column[kept] for column in columns])
+        self._rise("newest", int(times[kept].max()))
+        parts = list(self._join_early(ids[kept]))
+        self._bound(now)
+        return Matches.joined([_matches([]), *parts])
 
-    def label(self, ids: Integers, labels: npt.NDArray[np.intp], times: Integers, now: int) -> Matches:
-        """Join labels to predictions; those without one are kept until one comes."""
-        order = np.argsort(ids, kind="stable")
-        self._connection.execute("DELETE FROM arrived")
-        self._connection.executemany(
-            "INSERT OR IGNORE INTO arrived VALUES (?, ?, ?)",
-            zip(ids[order].tolist(), labels[order].tolist(), times[order].tolist(), strict=True),
+    def label(self, ids: Integers, labels: npt.NDArray[Any], times: Integers, now: int) -> Matches:
+        """Join labels to predictions; those without one are kept until one comes.
+
+        Arrays of shape (rows,). ``labels``: whole numbers, floats, or an object array of bytes. ``times``: epoch
+        µs, or the smallest int64. ``now``: epoch µs. Raises ValueError where a label is NaN or None,
+        StoreError where what is stored is damaged.
+        """
+        values: _Labels = labels.tolist()
+        if any(value is None or value != value for value in values):
+            raise ValueError("a label is NaN or None")
+        self._early.shrink(self.limit, self._waiting.exponent)
+        left_out = max(self._left_out.exponent, self._waiting.exponent)
+        distinct, heads, inverse, copies = np.unique(
+            ids, return_index=True, return_inverse=True, return_counts=True
         )
-        matches = self._join()
-        cursor = self._connection.execute(
-            "INSERT OR IGNORE INTO early_labels SELECT a.id, a.label, a.time, ? FROM arrived a "
-            "WHERE NOT EXISTS (SELECT 1 FROM pending p WHERE p.id = a.id)",
-            (now,),
+        first = [_trace(values[row]) for row in heads.tolist()]
+        known, fresh, kept = np.zeros((3, len(distinct)), dtype=bool)
+        parts = [_matches([])]
+        for start in range(0, len(distinct), _CHUNK):
+            rows, mine = heads[start : start + _CHUNK], distinct[start : start + _CHUNK]
+            found, stored, part = self._join(mine, [values[row] for row in rows.tolist()], times[rows])
+            parts.append(part)
+            alone = np.flatnonzero(~found)
+            rows = rows[alone]
+            waits, early = self._keep_early(
+                mine[alone], [values[row] for row in rows.tolist()], times[rows], now
+            )
+            kept[start + alone[waits]] = True
+            stored |= {int(alone[position]): label for position, label in early.items()}
+            fresh[start + alone] = True
+            for position, label in stored.items():
+                known[start + position] = True
+                first[start + position] = label
+        fresh &= ~known
+        # Of a label that leaves no trace each copy is one more of its kind; of others all but the first are duplicates.
+        traced = kept | ~fresh
+        counted = np.where(traced, fresh, copies)
+        sampled_out = int(counted[~inside(distinct, left_out)].sum())
+        later = traced[inverse] & (known[inverse] | (heads[inverse] != np.arange(len(ids))))
+        conflicting = sum(
+            _trace(values[row]) != first[head]
+            for row, head in zip(np.flatnonzero(later).tolist(), inverse[later].tolist(), strict=True)
         )
-        unmatched = max(cursor.rowcount, 0)
-        return replace(matches, unmatched=unmatched, duplicate=len(ids) - len(matches.time) - unmatched)
+        self._bound(now)
+        return replace(
+            Matches.joined(parts),
+            unmatched=int(counted.sum()) - sampled_out,
+            duplicate=int(np.count_nonzero(later)),
+            conflicting=conflicting,
+            sampled_out=sampled_out,
+        )
 
     def expire(self, before: int) -> None:
         """Drop what has waited since before ``before`` (epoch µs)."""
-        self._connection.execute("DELETE FROM pending WHERE time < ?", (before,))
-        self._connection.execute("DELETE FROM early_labels WHERE read < ?", (before,))
+        self._rise("expired", before)
+        self._delete("early_labels", "read < ?", before)
+        self._left_out.expire(before)
+        expired, swept = self._mark("expired"), self._mark("swept")
+        # The expired ones are not joined any more; going through millions to free their room pays when they are many.
+        few = self._waiting.number + self._labelled.number <= self.few
+        if few or 16 * (expired - swept) >= self._mark("newest") - expired:
+            self._sweep()
 
-    def _join(self) -> Matches:
+    def waiting(self) -> int:
+        """Predictions that wait, with up to a sixteenth that have expired and are yet to be removed."""
+        return self._waiting.number
+
+    def sampling_ratio(self) -> float:
+        """The share of new predictions that is kept to be joined, 1 where none is left out."""
+        return 0.5**self._waiting.exponent
+
+    def _insert(self, columns: list[npt.NDArray[Any] | None]) -> None:
+        ids, era = columns[0], self._waiting.era
+        assert ids is not None
+        inserted = self._insert_new(columns, era)
+        if inserted < len(ids) and self._mark("expired") > self._mark("swept"):
+            freed = 0
+            for start in range(0, len(ids), _CHUNK):
+                self._look_up(ids[start : start + _CHUNK])
+                freed += self._delete(
+                    "pending", "id IN (SELECT id FROM arrived) AND time < ?", self._mark("expired")
+                )
+            if freed:
+                inserted += self._insert_new(columns, era)
+        self._waiting.count(era, inserted)
+
+    def _insert_new(self, columns: list[npt.NDArray[Any] | None], era: int) -> int:
+        ids, times, versions, scopes, scores, predicted, payloads = columns
+        assert ids is not None
+        before = self._connection.total_changes
+        for start in range(0, len(ids), 5 * _CHUNK):
+            some = slice(start, start + 5 * _CHUNK)
+            number = len(ids[some])
+            values = [
+                column[some].tolist()
+                for column in (ids, times, versions, scopes, scores, predicted)
+                if column is not None
+            ]
+            payload = [None] * number if payloads is None else payloads[some].tolist()
+            self._connection.executemany(
+                # SQLite takes NaN for NULL.
+                "INSERT OR IGNORE INTO pending VALUES (?, ?, ?, ?, ?, ?, ?, ?, NULL)",
+                zip(*values, payload, [era] * number, strict=True),
+            )
+        return self._connection.total_changes - before
+
+    def _look_up(self, ids: Integers) -> None:
+        self._connection.execute("DELETE FROM arrived")
+        self._connection.executemany("INSERT INTO arrived VALUES (?)", zip(ids.tolist(), strict=True))
+
+    def _join_early(self, ids: Integers) -> Iterator[Matches]:
+        if self._early.number == 0:
+            return
+        ids = np.unique(ids)
+        for start in range(0, len(ids), _CHUNK):
+            self._look_up(ids[start : start + _CHUNK])
+            rows = self._connection.execute(
+                "SELECT e.id, e.label, e.time, e.era FROM arrived a CROSS JOIN early_labels e ON e.id = a.id"
+            ).fetchall()
+            if not rows:
+                continue
+            self._delete("early_labels", "id IN (SELECT id FROM arrived)")
+            with self._connection.reading("labels that came before their prediction"):
+                found, labels, times, eras = zip(*rows, strict=True)
+                exponents = self._early.exponents(np.array(eras, dtype=np.int64))
+                joined = self._join(np.array(found), labels, np.array(times, dtype=np.int64), exponents)
+            yield joined[-1]
+
+    def _join(
+        self, ids: Integers, labels: _Labels, times: Integers, exponents: Integers | None = None
+    ) -> tuple[npt.NDArray[np.bool_], dict[int, int | float], Matches]:
+        """Which of ``ids`` (distinct, in order) are there, the traces of labels that they had, and what is joined."""
+        self._look_up(ids)
         # CROSS: in this order. SQLite, which knows no sizes, would go through all that waits for each batch.
-        found = self._connection.execute(
-            "SELECT p.version, p.time, p.score, p.predicted, a.label, a.time FROM arrived a "
-            "CROSS JOIN pending p ON p.id = a.id WHERE p.labelled = 0 ORDER BY p.time"
+        rows = self._connection.execute(
+            "SELECT p.id, p.time, p.version, p.scope, p.score, p.predicted, p.payload, p.era, p.label FROM arrived a "
+            "CROSS JOIN pending p ON p.id = a.id WHERE p.time >= ?",
+            (self._mark("expired"),),
         ).fetchall()
-        self._connection.execute(
-            "UPDATE pending SET labelled = 1 WHERE labelled = 0 AND id IN (SELECT id FROM arrived)"
-        )
         with self._connection.reading("predictions that wait for labels"):
-            return _matches(found)
+            everything = _positions(ids, rows)
+            found = np.zeros(len(ids), dtype=bool)
+            found[everything] = True
+            stored = {
+                position: row[-1]
+                for row, position in zip(rows, everything.tolist(), strict=True)
+                if row[-1] is not None
+            }
+            rows = [row for row in rows if row[-1] is None]
+            positions = _positions(ids, rows)
+            eras = np.array([row[7] for row in rows], dtype=np.int64)
+            powers = self._waiting.exponents(eras)
+            if exponents is not None:
+                powers = np.maximum(powers, exponents[positions])
+            joined = [labels[position] for position in positions.tolist()]
+            matches = _matches(rows, joined, times[positions], np.exp2(powers))
+        # What was predicted is not needed again; without it the row is half as large.
+        self._connection.executemany(
+            "UPDATE pending SET version = NULL, scope = NULL, score = NULL, predicted = NULL, payload = NULL, "
+            "era = ?, label = ? WHERE id = ?",
+            [(_LABELLED, _trace(label), row[0]) for row, label in zip(rows, joined, strict=True)],
+        )
+        for era, number in zip(*np.unique(eras, return_counts=True), strict=True):
+            self._waiting.count(int(era), -int(number))
+        self._labelled.count(_LABELLED, len(rows))
+        return found, stored, matches
+
+    def _keep_early(
+        self, ids: Integers, labels: _Labels, times: Integers, now: int
+    ) -> tuple[npt.NDArray[np.bool_], dict[int, int | float]]:
+        """Which of ``ids`` (distinct, in order) wait from now on, and the traces of labels that waited before."""
+        waits = inside(ids, self._early.exponent)
+        stored: dict[int, int | float] = {}
+        if self._early.number and len(ids):
+            self._look_up(ids)
+            rows = self._connection.execute(
+                "SELECT e.id, e.label FROM arrived a CROSS JOIN early_labels e ON e.id = a.id"
+            ).fetchall()
+            positions = _positions(ids, rows)
+            waits[positions] = False
+            stored = {
+                position: _trace(row[1]) for row, position in zip(rows, positions.tolist(), strict=True)
+            }
+        era = self._early.era
+        self._connection.executemany(
+            "INSERT INTO early_labels VALUES (?, ?, ?, ?, ?)",
+            [
+                (int(ids[row]), labels[row], int(times[row]), now, era)
+                for row in np.flatnonzero(waits).tolist()
+            ],
+        )
+        self._early.count(era, int(np.count_nonzero(waits)))
+        return waits, stored
+
+    def _bound(self, now: int) -> None:
+        """Choose samples where there is more than the limit."""
+        if max(self._waiting.number, self._labelled.number) > self.limit:
+            self._sweep()
+        self._thin(self._waiting, "pending", "label IS NULL", now)
+        # A label that waits for what will be left out waits in vain.
+        self._thin(self._early, "early_labels", "true", None, self._waiting.exponent)
+        if self._labelled.number > self.limit:
+            exponent = 0
+            while self._labelled.number > self.limit / 2 and exponent < MOST:
+                exponent += 1
+                self._delete_outside("pending", exponent, "label IS NOT NULL")
+            self._left_out.add(exponent, now)
+
+    def _thin(self, sample: Sample, table: str, rows: str, now: int | None, least: int = 0) -> None:
+        exponent = sample.exponent
+        while (exponent < least or sample.number > self.limit) and exponent < MOST:
+            exponent += 1
+            sample.grow(exponent)
+            self._delete_outside(table, exponent, rows)
+            if now is not None:
+                self._left_out.add(exponent, now)
+
+    def _delete_outside(self, table: str, exponent: int, rows: str) -> None:
+        self._delete(table, f"id < 0 AND {rows}")
+        self._delete(table, f"id > ? AND {rows}", last(exponent))
+
+    def _sweep(self) -> None:
+        self._delete("pending", "time < ?", self._mark("expired"))
+        self._rise("swept", self._mark("expired"))
+
+    def _delete(self, table: str, where: str, *parameters: int) -> int:
+        counts = self._connection.execute(
+            f"SELECT era, count(*) FROM {table} WHERE {where} GROUP BY era", parameters
+        ).fetchall()
+        if counts:
+            self._connection.execute(f"DELETE FROM {table} WHERE {where}", parameters)
+        for era, number in counts:
+            self._waiting.count(era, -number)
+        return sum(number for _, number in counts)
+
+    def _mark(self, name: str) -> int:
+        mark = self._marks.get(f"pending {name}")
+        return _NEVER if mark is None else mark
+
+    def _rise(self, name: str, value: int) -> None:
+        self._marks.rise(f"pending {name}", value)
 
 
-def _matches(rows: list[tuple[int, int, float | None, int, int, int]]) -> Matches:
-    columns = list(zip(*rows, strict=True)) if rows else [()] * 6
-    version, time, score, predicted, label, label_time = columns
+_NEVER = int(np.iinfo(np.int64).min)
+
+
+def _positions(ids: Integers, rows: Sequence[tuple[Any, ...]]) -> npt.NDArray[np.intp]:
+    return np.searchsorted(ids, np.array([row[0] for row in rows], dtype=np.int64))
+
+
+def _trace(label: int | float | bytes) -> int | float:
+    """What is kept to tell whether a second label is another one."""
+    return zlib.crc32(label) if isinstance(label, bytes) else label
+
+
+def _matches(
+    rows: Sequence[tuple[Any, ...]],
+    labels: _Labels = (),
+    label_times: Integers | None = None,
+    weights: Floats | None = None,
+) -> Matches:
+    columns: Sequence[tuple[Any, ...]] = list(zip(*rows, strict=True)) if rows else [()] * 9
+    _, time, version, scope, score, predicted, payload, _, _ = columns
+    payloads: Objects | None = None
+    if any(value is not None for value in payload):
+        payloads = np.empty(len(payload), dtype=object)
+        payloads[:] = payload
     return Matches(
         version=np.array(version, dtype=np.int64),
         time=np.array(time, dtype=np.int64),
         score=np.array([np.nan if value is None else value for value in score], dtype=np.float64),
         predicted=np.array(predicted, dtype=np.intp),
-        label=np.array(label, dtype=np.intp),
-        label_time=np.array(label_time, dtype=np.int64),
+        label=labels_array(labels),
+        label_time=np.empty(0, dtype=np.int64) if label_times is None else label_times,
+        scope=np.array(scope, dtype=np.int64),
+        weight=np.empty(0) if weights is None else weights,
+        payload=payloads,
     )

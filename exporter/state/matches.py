@@ -1,0 +1,73 @@
+"""Labels that found their predictions."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, fields
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from exporter.summary.base import Floats
+
+Integers = npt.NDArray[np.int64]
+Objects = npt.NDArray[np.object_]
+
+
+@dataclass(frozen=True)
+class Matches:
+    """Labels that found their predictions, in the order of the predictions' times; arrays of shape (matches,).
+
+    ``time``: the prediction's, epoch µs. ``label_time``: epoch µs, or the smallest int64 where unknown.
+    ``label``: int64, float64 or an object array of bytes, as they were given. ``scope``: as it was given.
+    ``weight``: how many predictions each stands for, the inverse of the chance that the pair was kept
+    (Horvitz and Thompson, 1952): sums over matches times their weight are unbiased.
+    ``payload``: object array of bytes or None; None where no match has one.
+
+    ``unmatched``: labels whose prediction is not known. ``duplicate``: labels of ids that have one already;
+    ``conflicting``: those of them that differ from the first. ``sampled_out``: labels of ids that are not in
+    the sample. All four count labels, not weights.
+    """
+
+    version: Integers
+    time: Integers
+    score: Floats
+    predicted: npt.NDArray[np.intp]
+    label: npt.NDArray[Any]
+    label_time: Integers
+    scope: Integers
+    weight: Floats
+    payload: Objects | None = None
+    unmatched: int = 0
+    duplicate: int = 0
+    conflicting: int = 0
+    sampled_out: int = 0
+
+    @classmethod
+    def joined(cls, parts: Sequence[Matches]) -> Matches:
+        """The matches of all of ``parts``, by time; nothing is counted."""
+        payloads = _payloads(parts)
+        columns: dict[str, Any] = {
+            field.name: np.concatenate([getattr(part, field.name) for part in parts])
+            for field in fields(cls)[:8]
+        }
+        order = np.argsort(columns["time"], kind="stable")
+        columns = {name: values[order] for name, values in columns.items()}
+        return cls(**columns, payload=None if payloads is None else payloads[order])
+
+
+def _payloads(parts: Sequence[Matches]) -> Objects | None:
+    if all(part.payload is None for part in parts):
+        return None
+    return np.concatenate(
+        [np.full(len(part.time), None) if part.payload is None else part.payload for part in parts]
+    )
+
+
+def labels_array(values: Sequence[int | float | bytes]) -> npt.NDArray[Any]:
+    """``values`` as int64, float64 or, where some are bytes, objects."""
+    kinds = set(map(type, values))
+    if kinds <= {int}:
+        return np.array(values, dtype=np.int64)
+    return np.array(values, dtype=np.float64 if kinds <= {int, float} else object)
