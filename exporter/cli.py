@@ -9,7 +9,8 @@ import signal
 import sys
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from functools import wraps
 from pathlib import Path
@@ -26,6 +27,9 @@ from exporter.yamlfile import InputError
 
 _FILE = click.Path(path_type=Path)
 _MONITORS = click.argument("monitors", metavar="MONITOR...", nargs=-1, required=True, type=_FILE)
+
+_LONG_WORK = 32 << 20
+_STEPS = 1000
 
 WRONG = 1
 BAD_INPUT = 2
@@ -226,6 +230,17 @@ def _hint_at_time(series: Any, at: float | None) -> None:
         )
 
 
+@contextmanager
+def _progress_bar(files: Sequence[Path]) -> Iterator[Callable[[float], None]]:
+    """What to tell how far the work is: a bar, where somebody looks at it and there is much to read."""
+    size = sum(file.stat().st_size for file in files if file.is_file())
+    if not sys.stderr.isatty() or size < _LONG_WORK:
+        yield lambda _: None
+        return
+    with click.progressbar(length=_STEPS, label="reading", file=sys.stderr) as bar:
+        yield lambda share: bar.update(int(share * _STEPS) - bar.pos)
+
+
 @main.command()
 @click.argument("monitor", metavar="MONITOR", type=_FILE)
 @click.option(
@@ -244,30 +259,29 @@ def baseline(monitor: Path, data: tuple[Path, ...], more_data: tuple[Path, ...],
     """Build a static reference from data that the model was right on."""
     from exporter.baseline import build
     from exporter.monitor import load
-    from exporter.reference import dump
+    from exporter.reference_file import dump
 
     loaded = load(monitor)
-    result = build(loaded, [*data, *more_data])
+    files = [*data, *more_data]
+    with _progress_bar(files) as show:
+        result = build(loaded, files, show)
     for account in result.accounts:
-        how = "declared" if account.declared else "inferred"
-        click.echo(f"{account.feature:<28} {account.kind:<12} {how:<9} {account.detail}")
+        click.echo(account.line())
     score = result.reference.score
-    if score is not None:
-        click.echo(f"{'(score)':<28} {'numeric':<12} {'':<9} mean {score.summary.mean:.6g}")
-    elif loaded.spec.predictions.fields.score is not None:
+    if score is None and loaded.spec.predictions.fields.score is not None:
         path = loaded.spec.predictions.fields.score
         click.echo(
             f"no score at '{path}': ml_prediction_psi against this reference will be withheld", err=True
         )
     if result.malformed:
         click.echo(f"skipped {result.malformed} malformed record(s)", err=True)
-    if not any(account.used for account in result.accounts) and score is None:
+    if not result.reference.features and score is None:
         _refuse(f"{data[0]}: neither a feature nor a score was found; look at 'fields' in {monitor}")
     try:
         atomic.write(out, dump(loaded.model, result.reference).encode())
     except OSError as error:
         _refuse(f"{out}: cannot be written: {error.strerror}")
-    used = sum(account.used for account in result.accounts)
+    used = len(result.reference.features)
     click.echo(f"{out}: {used} features of {result.reference.rows} rows")
 
 

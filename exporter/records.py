@@ -108,7 +108,7 @@ def prediction_expressions(
         "latency": leaves.number(fields.latency.field if fields.latency else None),
         "score": f"TRY_CAST({leaves.text(score)} AS DOUBLE)",
         "scored": f"{leaves.text(score)} IS NOT NULL",
-        "predicted": _binary(leaves.text(fields.prediction), positive_class),
+        "predicted": sql.binary_class(leaves.text(fields.prediction), positive_class),
     }
     container = fields.features if isinstance(fields.features, str) else None
     # Shallow ones first: where there are features a and a.b, the latter is a key that holds a dot.
@@ -208,7 +208,7 @@ class LabelDecoder:
             "time": sql.epoch_microseconds(stamp),
             "stamped": f"{stamp} IS NOT NULL",
             "id": _id(leaves.text(fields.id)),
-            "label": _binary(leaves.text(fields.label), positive_class),
+            "label": sql.binary_class(leaves.text(fields.label), positive_class),
             "empty": " AND ".join(f"{column} IS NULL" for column in leaves.tops()),
         }
         self._parser = Parser(wanted, leaves)
@@ -261,15 +261,6 @@ class _Codes:
 def _id(text: str) -> str:
     """A 64-bit hash that no upgrade changes."""
     return f"md5_number_lower({text})::UBIGINT"
-
-
-def _binary(text: str, positive_class: str | None) -> str:
-    if positive_class is not None:
-        return f"CASE WHEN {text} = {sql.text(positive_class)} THEN 1 WHEN {text} IS NOT NULL THEN 0 END"
-    return (
-        f"CASE WHEN lower({text}) IN ('1', '1.0', 'true') THEN 1 "
-        f"WHEN lower({text}) IN ('0', '0.0', 'false') THEN 0 END"
-    )
 
 
 def _usable(

@@ -5,7 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 
 from exporter.monitor import Monitor
-from exporter.reference import Reference, load
+from exporter.reference import Reference
+from exporter.reference_file import load
 from exporter.yamlfile import InputError
 
 

@@ -38,3 +38,14 @@ def epoch_microseconds(text_expression: str) -> str:
         f"WHEN abs({number}) < 1e11 THEN {number} * 1e6 WHEN abs({number}) < 1e14 THEN {number} * 1e3 "
         f"WHEN abs({number}) < 1e17 THEN {number} ELSE {number} / 1e3 END) AS BIGINT) END"
     )
+
+
+def binary_class(text_expression: str, positive_class: str | None) -> str:
+    """1, 0, or NULL: by ``positive_class`` where there is one, else as 0/1 or false/true."""
+    if positive_class is not None:
+        positive = f"{text_expression} = {text(positive_class)}"
+        return f"CASE WHEN {positive} THEN 1 WHEN {text_expression} IS NOT NULL THEN 0 END"
+    return (
+        f"CASE WHEN lower({text_expression}) IN ('1', '1.0', 'true') THEN 1 "
+        f"WHEN lower({text_expression}) IN ('0', '0.0', 'false') THEN 0 END"
+    )
