@@ -86,9 +86,17 @@ def test_numbers(name: str, rows: int, reference_rows: int) -> None:
 
 
 @pytest.mark.parametrize(
-    ("rows", "reference_rows"), [(200, 1000), (200, 10_000), (1000, 1000), (1000, 10_000), (10_000, 10_000)]
+    ("categories", "rows", "reference_rows"),
+    [
+        (10, 200, 1000),
+        (10, 200, 10_000),
+        (10, 1000, 1000),
+        (10, 1000, 10_000),
+        (10, 10_000, 10_000),
+        (300, 200, 1000),
+        (300, 1000, 1000),
+    ],
 )
-@pytest.mark.parametrize("categories", [10, 300])
 def test_categories(categories: int, rows: int, reference_rows: int) -> None:
     rng = np.random.default_rng(rows + reference_rows + categories)
     shares = TEN_UNEVEN if categories == 10 else rng.dirichlet(np.full(categories, 0.3))
