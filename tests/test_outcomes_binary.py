@@ -102,6 +102,20 @@ def test_average_precision_is_within_its_bound(name: str) -> None:
     assert bound <= 0.01
 
 
+@pytest.mark.parametrize("first", [0, 1])
+def test_the_worst_order_within_a_cell_is_within_the_bound(first: int) -> None:
+    """All scores in one cell, one class above the other: what the cell cannot tell."""
+    scores = 0.3 + np.arange(24) * 1e-7
+    labels = (np.arange(24) < 12) == bool(first)
+    for rate in (1.0, 0.1):
+        summary = outcomes(scores, labels, np.full(24, 1 / rate))
+        area = ranking_quality.average_precision(summary)
+        bound = ranking_quality.average_precision_bound(summary)
+        # Evenly mixed, the i-th of 12 positives has i - 1/2 of the 12 negatives above it.
+        assert area == pytest.approx(np.mean([i / (i + i - 0.5) for i in range(1, 13)]))
+        assert abs((area or 0) - metrics.average_precision_score(labels, scores)) <= bound <= 0.5
+
+
 def test_a_sample_by_chance_tells_of_the_whole() -> None:
     """The mean over samples of 1 in 10, each row weighing 10, is the value of all rows."""
     rng = np.random.default_rng(12)

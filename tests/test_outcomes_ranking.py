@@ -124,6 +124,7 @@ def test_real_lists_agree_with_scikit_learn() -> None:
         )
     assert summary.labelled == 44
     assert summary.labelled_weight == pytest.approx(weights.sum())
+    assert (summary.lists == 44).all()
 
 
 def test_items_not_shown_are_missed() -> None:

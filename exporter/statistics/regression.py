@@ -62,11 +62,12 @@ def _spread(summary: RegressionOutcomeSummary) -> float:
 
 def _rounding(summary: RegressionOutcomeSummary) -> float | None:
     """Largest relative error of the labels' spread: n sums of rounded squares, of which little may be left."""
-    if not summary.scored or summary.lowest_label == summary.highest_label:
+    if not summary.scored:
         return None
     squares, spread = float(summary.squared_label_deviations), _spread(summary)
     if not math.isfinite(squares) or not spread > 0:
         return None
+    # Of constant labels nothing but rounding is left, which is less than this allows for.
     # The square of the mean takes away at most as much again as the squares sum to.
     return (float(summary.scored) + 4) * _EPSILON * 3 * squares / spread
 

@@ -34,8 +34,6 @@ class RegressionOutcomeSummary(Summary):
     relative_errors: Floats = merged_by(Merge.SUM)
     label_deviations: Floats = merged_by(Merge.SUM)
     squared_label_deviations: Floats = merged_by(Merge.SUM)
-    lowest_label: Floats = merged_by(Merge.MINIMUM)
-    highest_label: Floats = merged_by(Merge.MAXIMUM)
 
     @classmethod
     def empty(cls, pivot: float = 0.0) -> Self:
@@ -68,9 +66,6 @@ class RegressionOutcomeSummary(Summary):
             deviation = label - pivot
             squared_deviation = deviation * deviation * weight
             deviation = deviation * weight
-        lowest, highest = np.full(size, np.inf), np.full(size, -np.inf)
-        np.minimum.at(lowest, member, label)
-        np.maximum.at(highest, member, label)
         return cls(
             pivot=pivot,
             labelled=count(groups, size),
@@ -85,8 +80,6 @@ class RegressionOutcomeSummary(Summary):
             relative_errors=count(member[~zero], size, relative),
             label_deviations=_finite(count(member, size, deviation)),
             squared_label_deviations=count(member, size, squared_deviation),
-            lowest_label=lowest,
-            highest_label=highest,
         )
 
 
