@@ -199,12 +199,13 @@ class Pending:
 
     def _look_up(self, ids: Integers) -> None:
         self._connection.execute("DELETE FROM arrived")
-        self._connection.executemany("INSERT INTO arrived VALUES (?)", zip(ids.tolist(), strict=True))
+        self._connection.executemany(
+            "INSERT OR IGNORE INTO arrived VALUES (?)", zip(ids.tolist(), strict=True)
+        )
 
     def _join_early(self, ids: Integers) -> Iterator[Matches]:
         if self._early.number == 0:
             return
-        ids = np.unique(ids)
         for start in range(0, len(ids), _CHUNK):
             self._look_up(ids[start : start + _CHUNK])
             rows = self._connection.execute(
