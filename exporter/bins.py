@@ -8,6 +8,7 @@ from exporter.summary.base import Floats
 
 FINE_BINS = 200
 _PER_DECILE = FINE_BINS // 10
+_HALF_OF_ALL = np.finfo(np.float64).max / 2
 
 
 def quantile_edges(values: Floats) -> tuple[Floats, Floats]:
@@ -19,7 +20,9 @@ def quantile_edges(values: Floats) -> tuple[Floats, Floats]:
     """
     if not len(values):
         return np.empty(0), np.empty(0)
-    quantiles = np.quantile(values, np.arange(1, FINE_BINS) / FINE_BINS)
+    # Between two values that are further apart than the largest number there is no interpolating.
+    scale = 2.0 if values.max() / 2 - values.min() / 2 > _HALF_OF_ALL else 1.0
+    quantiles = np.quantile(values / scale, np.arange(1, FINE_BINS) / FINE_BINS) * scale
     distinct, repeats = np.unique(quantiles, return_counts=True)
     # What lies outside the reference is told apart too: two samples that do not touch have a D of exactly 1.
     ends = (np.nextafter(values.min(), -np.inf), values.max())

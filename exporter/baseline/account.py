@@ -16,6 +16,7 @@ from exporter.reference import (
 )
 
 _PLAIN = re.compile(r"[A-Za-z_][A-Za-z0-9_.-]*")
+_NOT_TEXT = {"null", "true", "false", "yes", "no", "on", "off", "y", "n"}
 _SHOWN = 5
 _EXPECTED = {
     "numeric": "a number",
@@ -105,7 +106,8 @@ def _otherwise(item: FeatureViews, remark: str) -> str:
 
 
 def _correction(feature: str, what: str) -> str:
-    name = feature if _PLAIN.fullmatch(feature) else json.dumps(feature, ensure_ascii=False)
+    plain = _PLAIN.fullmatch(feature) and feature.lower() not in _NOT_TEXT
+    name = feature if plain else json.dumps(feature, ensure_ascii=False)
     return f"{name}: {{{what}}}"
 
 

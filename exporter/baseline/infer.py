@@ -8,6 +8,7 @@ from exporter.baseline.columns import Column
 from exporter.baseline.source import Source
 
 MOST_CATEGORIES = 10_000
+NOTHING = "no value in the data"
 _MOST_INFERRED_CATEGORIES = 1000
 _FEW = 10
 _MOSTLY = 0.9
@@ -27,6 +28,8 @@ class Guess:
 
 def infer(source: Source, column: Column) -> Guess:
     """By the column's type, and by its values where that is text or a list."""
+    if column.type.strip('"') == "NULL":
+        return Guess(None, NOTHING)
     if column.type == "BOOLEAN":
         return Guess("boolean")
     if column.type == "DATE" or column.type.startswith("TIMESTAMP"):
@@ -58,7 +61,7 @@ def _of_lists(source: Source, column: Column) -> Guess:
         "FROM source"
     )
     if not lists:
-        return Guess(None, "no value in the data")
+        return Guess(None, NOTHING)
     if numbers < _MOSTLY * lists:
         return Guess(None, f"values of type {column.type}; declare it categorical to use their text")
     ((fitting,),) = source.query(f"SELECT count(*) FILTER (len({value}) = {usual}) FROM source")
@@ -78,7 +81,7 @@ def _of_text(source: Source, column: Column) -> Guess:
         f"avg((strlen({text}) > length({text}))::INTEGER) FROM source"
     )
     if not present:
-        return Guess(None, "no value in the data")
+        return Guess(None, NOTHING)
     # Of a log, text that looks like a number was written as text on purpose.
     if numbers >= _MOSTLY * present and (column.type == "JSON" or source.format == "csv"):
         return Guess("numeric")

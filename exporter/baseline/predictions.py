@@ -10,7 +10,7 @@ import numpy.typing as npt
 from exporter import sql
 from exporter.baseline.columns import Column, members
 from exporter.baseline.source import Source
-from exporter.baseline.views import categories, numeric_reference
+from exporter.baseline.views import categories, comparable, numeric_reference
 from exporter.features.kind import Column as Values
 from exporter.features.kind import number_column
 from exporter.monitor import Monitor
@@ -162,7 +162,10 @@ def _calibration(
 def _numbers(source: Source, column: Column) -> NumericReference | None:
     blocks = source.blocks({"value": column.leaf("number")}, _ROWS)
     values = np.concatenate([number_column(block["value"]) for block in blocks])
-    return numeric_reference(values) if np.isfinite(values).any() else None
+    if not np.isfinite(values).any():
+        return None
+    found = numeric_reference(values)
+    return found if comparable(found) else None
 
 
 def _categories(source: Source, column: Column | None) -> CategoricalReference | None:

@@ -23,13 +23,14 @@ def moments(
     taken: list[tuple[Column, NumericReference]] = []
     for column in sorted(columns, key=lambda column: column.feature):
         item = described.get(column.feature)
-        if item is not None and item.kind == "numeric" and isinstance(item.primary, NumericReference):
-            taken.append((column, item.primary))
+        if item is None or item.kind != "numeric" or not isinstance(item.primary, NumericReference):
+            continue
+        taken.append((column, item.primary))
     del taken[MOST_FEATURES:]
+    if not taken:
+        return None
     means = np.array([found.summary.mean for _, found in taken])
     deviations = np.sqrt(np.array([found.summary.variance for _, found in taken]))
-    if not taken or not (np.isfinite(means) & np.isfinite(deviations)).all():
-        return None
     wanted = {str(position): column.leaf("number") for position, (column, _) in enumerate(taken)}
     summary = SecondMomentsSummary.empty(means, deviations)
     for block in source.blocks(wanted, max(1, _NUMBERS // len(taken))):

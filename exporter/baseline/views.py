@@ -59,6 +59,8 @@ def describe(source: Source, column: Column, kind_name: str) -> FeatureViews | s
     found_views = FeatureViews(kind.name, {view: views[view] for view in kind.views("")})
     if not found_views.primary.summary.present:
         return f"no {_NAMES.get(kind.name, 'value')} in the data"
+    if not all(comparable(view) for view in found_views.views.values() if isinstance(view, NumericReference)):
+        return "numbers so large that their squares cannot be summed"
     return found_views
 
 
@@ -94,9 +96,22 @@ def numeric_reference(values: Floats, invalid: npt.NDArray[np.bool_] | None = No
     """``values`` (NaN = missing) over their own quantiles."""
     finite = values[np.isfinite(values)]
     edges, deciles = quantile_edges(finite)
-    pivot = float(finite.mean()) if len(finite) else 0.0
+    with np.errstate(over="ignore", invalid="ignore"):
+        pivot = float(finite.mean()) if len(finite) else 0.0
+        if not np.isfinite(pivot):
+            pivot = float(np.median(finite / 2)) * 2
     return NumericReference(
         NumericSummary.fold(edges, pivot, values, _one_group(len(values)), 1, invalid)[0], deciles
+    )
+
+
+def comparable(reference: NumericReference) -> bool:
+    """Whether it has a mean and a standard deviation; numbers beyond 1e154 have none."""
+    summary = reference.summary
+    return bool(
+        np.isfinite(summary.pivot)
+        and np.isfinite(summary.squared_deviations)
+        and np.isfinite(summary.deviations).all()
     )
 
 

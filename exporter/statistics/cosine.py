@@ -28,7 +28,7 @@ def cosine_distance(current: EmbeddingSummary, reference: EmbeddingSummary) -> f
     one, other = directions
     # Of nearly equal directions 1 - cos would be lost in rounding.
     gap = one - other
-    return float(min(2.0, gap @ gap / 2))
+    return min(2.0, float(gap @ gap) / 2)
 
 
 def cosine_distance_noise(rows: float, reference: EmbeddingSummary) -> float | None:
