@@ -18,8 +18,9 @@ from benchmarks import peers
 from benchmarks.process import ProgramError, run
 from benchmarks.table import Row, finish
 from exporter.bins import quantile_edges
-from exporter.measure.drift import CategoricalPair, NumericPair, categorical_p_value, numeric_p_value
+from exporter.measure.drift import numbers
 from exporter.reference import NumericReference
+from exporter.statistics.contingency import chi_squared_p_value
 from exporter.statistics.false_discovery import drifted
 from exporter.summary.base import Floats
 from exporter.summary.categorical import CategoricalSummary
@@ -73,7 +74,7 @@ def _numeric(rng: np.random.Generator, rows: int, reference_rows: int, shifts: F
         values = rng.normal(size=(len(some), rows)) + some[:, None]
         stack = _fold(cells, pivot, values.ravel(), len(some))
         for window in range(len(some)):
-            p_value = numeric_p_value(NumericPair(stack[window], bins.summary, bins))
+            p_value = numbers.p_value(numbers.NumericPair(stack[window], bins.summary, bins))
             assert p_value is not None
             yield p_value
 
@@ -86,7 +87,7 @@ def _fold(cells: Cells, pivot: float, values: Floats, size: int) -> NumericSumma
 def _categorical(rng: np.random.Generator, rows: int, reference_rows: int, windows: int) -> Iterator[float]:
     reference = _counted(rng, reference_rows)
     for _ in range(windows):
-        p_value = categorical_p_value(CategoricalPair(_counted(rng, rows), reference))
+        p_value = chi_squared_p_value(_counted(rng, rows), reference)
         assert p_value is not None
         yield p_value
 

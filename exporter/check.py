@@ -14,11 +14,25 @@ from typing import Any
 
 import numpy as np
 
+from exporter.frames.categorical import CategoricalFrame
+from exporter.frames.frame import Frame
+from exporter.frames.numeric import Numbers, NumericFrame
+from exporter.frames.vocabulary import Tokens, VocabularyFrame
 from exporter.layout import Layout
+from exporter.layouts import Layouts
 from exporter.models import Model
 from exporter.monitor import Monitor
-from exporter.records import NO_TIME, LabelDecoder, PredictionColumns, PredictionDecoder, feature_path
+from exporter.records import (
+    NO_TIME,
+    LabelDecoder,
+    PredictionColumns,
+    PredictionDecoder,
+    feature_path,
+    present,
+)
 from exporter.summary.categorical import MISSING, UNSEEN
+from exporter.tasks import task_of
+from exporter.tasks.task import Task
 from exporter.windows import CLOCK_SKEW
 from exporter.yamlfile import did_you_mean
 
@@ -43,25 +57,22 @@ class SinkCheck:
 def check_predictions(model: Model, now: float) -> SinkCheck:
     """Decode the first prediction records; ``now`` in Unix seconds tells which are from the future."""
     monitor = model.monitor
-    layout = Layout(monitor, model.references)
     spec = monitor.spec
+    task = task_of(spec, model.references)
+    layouts = Layouts(monitor, task, model.references)
+    layout = layouts.of("")
     sample, path = _sample(monitor, spec.predictions.sink.file.path)
     if not sample:
         return _nothing("predictions", path, matched=_is_matched(monitor, spec.predictions.sink.file.path))
-    decoder = PredictionDecoder(
-        spec.predictions.fields,
-        layout.categories,
-        probability=spec.task == "binary",
-        positive_class=spec.predictions.positiveClass,
-    )
+    decoder = PredictionDecoder(layouts.wanted())
     columns = decoder.decode(sample, int(now * 1e6) + CLOCK_SKEW)
     lines = [_account("predictions", path, columns.records, len(columns.time), dict(columns.rejected))]
     for row in range(min(_SHOWN, len(columns.time))):
         lines += [
             f"  record {row + 1}",
-            *(f"    {name:<24} {value}" for name, value in _fields(columns, row, layout)),
+            *(f"    {name:<24} {value}" for name, value in _fields(columns, row, layout, task)),
         ]
-    lines += _never_found(columns, monitor, sample)
+    lines += _never_found(columns, monitor, layout, sample)
     lines += [
         f"  warning: feature '{name}' is listed, but no reference and no type under 'features' says what it is"
         for name in layout.untyped
@@ -71,32 +82,36 @@ def check_predictions(model: Model, now: float) -> SinkCheck:
         positive
         and spec.predictions.fields.prediction
         and len(columns.time)
-        and not (columns.predicted == 1).any()
+        and not (columns.answers.predicted == 1).any()
     ):
         lines.append(f"  warning: no prediction looked at has the class '{positive}' of positiveClass")
-    lines += _not_measured(monitor)
+    if spec.task == "multiclass" and not task.classes:
+        lines.append(
+            "  warning: no class is known: list them under 'predictions.classes', or build a reference"
+        )
     return SinkCheck(lines, found=True, usable=len(columns.time) > 0)
 
 
 def check_labels(model: Model, now: float) -> SinkCheck | None:
     """Decode the first label records; None where the file names no labels."""
     labels = model.monitor.spec.labels
-    if labels is None or model.monitor.spec.task != "binary":
+    if labels is None:
         return None
+    task = task_of(model.monitor.spec, model.references)
     sample, path = _sample(model.monitor, labels.sink.file.path)
     if not sample:
         return _nothing("labels", path, matched=_is_matched(model.monitor, labels.sink.file.path))
-    decoder = LabelDecoder(labels.fields, positive_class=model.monitor.spec.predictions.positiveClass)
+    decoder = LabelDecoder(labels.fields, task)
     columns = decoder.decode(sample, int(now * 1e6) + CLOCK_SKEW)
     lines = [_account("labels", path, columns.records, len(columns.label), dict(columns.rejected))]
     for row in range(min(_SHOWN, len(columns.label))):
         time = columns.time[row]
         known = _time(int(time)) if time != NO_TIME else "not logged"
-        lines.append(f"  record {row + 1}: label {columns.label[row]}, known at {known}")
+        lines.append(f"  record {row + 1}: label {_label(columns.label[row], task)}, known at {known}")
     positive = model.monitor.spec.predictions.positiveClass
     if positive and len(columns.label) and not (columns.label == 1).any():
         lines.append(f"  warning: no label looked at is '{positive}', the class of positiveClass")
-    if not positive and columns.rejected["invalid_label"]:
+    if len(task.classes) == 2 and not positive and columns.rejected["invalid_label"]:
         lines.append("  warning: labels that are neither 0/1 nor false/true need predictions.positiveClass")
     return SinkCheck(lines, found=True, usable=len(columns.label) > 0)
 
@@ -140,16 +155,33 @@ def _account(sink: str, path: str, records: int, usable: int, rejected: dict[str
     )
 
 
-def _fields(columns: PredictionColumns, row: int, layout: Layout) -> Iterator[tuple[str, str]]:
+def _fields(columns: PredictionColumns, row: int, layout: Layout, task: Task) -> Iterator[tuple[str, str]]:
+    answers = columns.answers
+    predicted = int(answers.predicted[row])
     yield "timestamp", _time(int(columns.time[row]))
-    yield "version", repr(columns.versions[columns.version[row]])
+    yield "version", repr(columns.version.names[columns.version.codes[row]])
     yield "status", str(columns.status[row]) if columns.status[row] >= 0 else "not logged"
     yield "latency", _number(columns.latency[row], " s")
-    yield "score", _number(columns.score[row])
-    yield "predicted", str(columns.predicted[row]) if columns.predicted[row] >= 0 else "not known"
-    for name, categories in layout.categories.items():
-        value = columns.features[name][row]
-        yield name, _number(value) if categories is None else _category(int(value), categories)
+    yield "score", _number(answers.score[row])
+    if task.classes:
+        yield "predicted", task.classes[predicted] if predicted >= 0 else "not known"
+    for name, texts in columns.scopes.items():
+        yield f"segment {name}", repr(texts.names[texts.codes[row]])
+    for view, frame in layout.frames.items():
+        yield view, _value(columns.features[view], row, frame)
+
+
+def _value(values: Any, row: int, frame: Frame) -> str:
+    match frame, values:
+        case NumericFrame(), Numbers():
+            if values.invalid is not None and values.invalid[row]:
+                return "not of this type"
+            return _number(values.values[row])
+        case CategoricalFrame(), _:
+            return _category(int(values[row]), frame.categories)
+        case VocabularyFrame(), Tokens():
+            return "missing" if values.missing[row] else f"{values.numbers[row]} words"
+    return "see the views beside it"
 
 
 def _category(code: int, categories: tuple[str, ...]) -> str:
@@ -158,7 +190,13 @@ def _category(code: int, categories: tuple[str, ...]) -> str:
     return "a category that no reference knows" if code == UNSEEN else repr(categories[code])
 
 
-def _never_found(columns: PredictionColumns, monitor: Monitor, sample: bytes) -> list[str]:
+def _label(label: Any, task: Task) -> str:
+    if task.classes:
+        return task.classes[label] if label < len(task.classes) else "a class that is not known"
+    return repr(label) if isinstance(label, bytes) else f"{label:g}"
+
+
+def _never_found(columns: PredictionColumns, monitor: Monitor, layout: Layout, sample: bytes) -> list[str]:
     """A field that no record has is most likely mapped to the wrong path."""
     fields = monitor.spec.predictions.fields
     if not len(columns.time):
@@ -166,18 +204,19 @@ def _never_found(columns: PredictionColumns, monitor: Monitor, sample: bytes) ->
         return [_elsewhere("field 'timestamp'", fields.timestamp, sample)] if gone else []
     latency = fields.latency.field if fields.latency else None
     found = {
-        ("version", fields.version): any(columns.versions),
+        ("version", fields.version): any(columns.version.names),
         ("status", fields.status): bool((columns.status >= 0).any()),
         ("latency", latency): not np.isnan(columns.latency).all(),
-        ("score", fields.score): not np.isnan(columns.score).all(),
-        ("prediction", fields.prediction): bool((columns.predicted >= 0).any()),
+        ("score", fields.score): not np.isnan(columns.answers.score).all(),
+        ("prediction", fields.prediction): bool(columns.answers.given.any()),
         ("id", fields.id): bool((columns.id != 0).any()),
     }
     missing = [
         (f"field '{name}'", path) for (name, path), there in found.items() if path is not None and not there
     ]
-    for name, values in columns.features.items():
-        if np.isnan(values).all() if values.dtype.kind == "f" else (values == MISSING).all():
+    for name, kind in layout.kinds.items():
+        values = columns.features.get(kind.primary(name))
+        if values is not None and not present(values).any():
             missing.append((f"feature '{name}'", feature_path(fields, name)))
     return [_elsewhere(what, path, sample) for what, path in missing]
 
@@ -201,18 +240,6 @@ def _paths(record: Any, prefix: str = "") -> Iterator[str]:
         for key, value in record.items():
             yield prefix + key
             yield from _paths(value, f"{prefix}{key}.")
-
-
-def _not_measured(monitor: Monitor) -> list[str]:
-    """What the file asks for and this version does not do yet."""
-    spec = monitor.spec
-    asked = {
-        "segments": bool(spec.segments),
-        "fairness": spec.fairness is not None,
-        f"task {spec.task}: prediction and outcome gauges": spec.task in ("multiclass", "ranking"),
-        "task regression: outcome gauges": spec.task == "regression",
-    }
-    return [f"  note: {what}: not measured yet" for what, is_asked in asked.items() if is_asked]
 
 
 def _time(microseconds: int) -> str:

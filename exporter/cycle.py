@@ -5,23 +5,21 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
-from functools import reduce
-from operator import add
 
 import duckdb
 
-from exporter.catalogue import METRICS, Layer
 from exporter.intake import Intake, Moment
-from exporter.layout import Layout
-from exporter.measure import data, meta, outcome, prediction, service
-from exporter.measure.frame import WindowFrame
+from exporter.layouts import Layouts
+from exporter.measure import meta
 from exporter.measure.gauges import Gauges
+from exporter.measurement import Measurement
 from exporter.monitor import Monitor
+from exporter.pasts import Pasts
 from exporter.reference import Reference
 from exporter.sinks.reader import SinkReader
+from exporter.snapshot import Histogram, Snapshot
 from exporter.state import Store, StoreError
-from exporter.summary.composite import Composite
+from exporter.tasks import task_of
 from exporter.windows import CLOCK_SKEW, MICROSECONDS, Buckets, Window, boundaries
 
 logger = logging.getLogger(__name__)
@@ -41,23 +39,6 @@ class CycleError(Exception):
     """A cycle that did not come to its end; what it had not committed is done again by the next."""
 
 
-@dataclass(frozen=True)
-class Histogram:
-    """``buckets``: (upper bound as text, cumulative count), ``+Inf`` last."""
-
-    buckets: list[tuple[str, float]]
-    total: float
-
-
-@dataclass(frozen=True)
-class Snapshot:
-    """All that one cycle exports. ``histograms``: of ml_prediction_latency_seconds, by version."""
-
-    model: str
-    series: Mapping[str, Mapping[tuple[str, ...], float]]
-    histograms: Mapping[str, Histogram]
-
-
 class Cycle:
     """The state and the routine of one model."""
 
@@ -66,23 +47,19 @@ class Cycle:
         self.monitor = monitor
         self._references = references
         self._store = store
-        self._layout = Layout(monitor, references)
+        task = task_of(monitor.spec, references)
+        self._layouts = Layouts(monitor, task, references)
         spec = monitor.spec
-        sliding = {name: item for name, item in spec.references.items() if item.sliding is not None}
-        self._sliding = {
-            name: (item.sliding.seconds, item.offset.seconds if item.offset else 0.0)
-            for name, item in sliding.items()
-            if item.sliding is not None
-        }
-        spans = [window.seconds for window in spec.windows]
-        self._buckets = Buckets([*spans, *(length + offset for length, offset in self._sliding.values())])
-        self._intake = Intake(monitor, self._layout, store, self._buckets)
+        self._pasts = Pasts(spec.references)
+        self._buckets = Buckets([*(window.seconds for window in spec.windows), *self._pasts.spans])
+        self._intake = Intake(monitor, task, self._layouts, store, self._buckets)
+        self._measurement = Measurement(monitor, task, self._layouts, store)
         self._readers = {"predictions": SinkReader("predictions", monitor, spec.predictions.sink, store)}
         if spec.labels is not None:
             self._readers["labels"] = SinkReader("labels", monitor, spec.labels.sink, store)
         self._measured: int | None = None
         self._failed = False
-        self._drop_other_layouts()
+        self._prepare_layouts()
 
     def close(self) -> None:
         """Release files, parsers and store."""
@@ -140,19 +117,19 @@ class Cycle:
             Window(window, end - int(window.seconds * MICROSECONDS), end)
             for window in self.monitor.spec.windows
         ]
-        for name, (length, offset) in self._sliding.items():
-            stop = end - int(offset * MICROSECONDS)
-            windows.append(Window(f"reference {name}", stop - int(length * MICROSECONDS), stop))
-        return windows
+        return windows + self._pasts.windows(end)
 
     def _measure(self, windows: list[Window], started: float) -> Snapshot:
         gauges = Gauges(self.monitor.model)
         versions = self._current_versions(windows)
         for number, name in versions.items():
-            self._measure_version(gauges, windows, number, name)
+            self._measurement.measure(gauges, windows, number, name, sink_up=self._readers["predictions"].up)
         meta.sinks(gauges, self._store, self._readers)
-        meta.references(gauges, self._references, list(versions.values()))
-        gauges.set("ml_features_expected", len(self._layout.features) + len(self._layout.untyped))
+        if "labels" in self._readers:
+            meta.pending(gauges, self._store)
+        for name in versions.values():
+            meta.references(gauges, self._layouts.of(name), name)
+            meta.features(gauges, self._store, self._layouts.of(name), name)
         gauges.set("ml_monitor_last_success_timestamp_seconds", time.time())
         gauges.set("ml_monitor_cycle_duration_seconds", time.monotonic() - started)
         meta.withheld(gauges)
@@ -166,85 +143,13 @@ class Cycle:
 
         A model that has never predicted has one version, without a name: its rate of zero is a value.
         """
-        versions = self._store.summaries.versions()
-        oldest = min(window.start for window in windows if not window.name.startswith("reference "))
-        current = {number: name for number, (name, seen) in versions.items() if seen >= oldest}
+        versions = self._store.versions.all()
+        oldest = min(window.start for window in windows if not window.reference)
+        current = {number: version.name for number, version in versions.items() if version.seen >= oldest}
         if not current and versions:
-            last = max(versions, key=lambda number: versions[number][1])
-            current = {last: versions[last][0]}
+            last = max(versions, key=lambda number: versions[number].seen)
+            current = {last: versions[last].name}
         return current or {-1: ""}
-
-    def _measure_version(self, gauges: Gauges, windows: list[Window], number: int, name: str) -> None:
-        edges = boundaries(windows)
-        traffic = self._merged("traffic", number, edges)
-        outcomes = self._merged("outcome", number, edges)
-        sliding = {
-            reference: traffic(window)
-            for window in windows
-            for reference in self._sliding
-            if window.name == f"reference {reference}"
-        }
-        lengths = {str(window): window.seconds for window in self.monitor.spec.windows}
-        for window in windows:
-            if window.name not in lengths:
-                continue
-            frame = WindowFrame(
-                version=name,
-                window=window.name,
-                seconds=lengths[window.name],
-                minimum_samples=self.monitor.spec.minSamples,
-                traffic=traffic(window),
-                outcome=outcomes(window),
-                static=self._references,
-                sliding=sliding,
-            )
-            self._measure_window(gauges, frame)
-
-    def _merged(self, kind: str, version: int, edges: list[int]) -> Callable[[Window], Composite]:
-        """The summary of any window whose ends are among ``edges``; each bucket is read once."""
-        shape: Composite = getattr(self._layout, kind)
-        parts = self._store.summaries.between(kind, self._layout.digest(kind), shape, version, edges)
-
-        def merge(window: Window) -> Composite:
-            return reduce(add, parts[edges.index(window.start) : edges.index(window.end)])
-
-        return merge
-
-    def _measure_window(self, gauges: Gauges, frame: WindowFrame) -> None:
-        spec = self.monitor.spec
-        fields = spec.predictions.fields
-        gauges.set("ml_monitor_samples", float(frame.traffic["traffic"].rows), **frame.labels)
-        service.measure(
-            frame,
-            gauges,
-            sink_up=self._readers["predictions"].up,
-            has_status=fields.status is not None,
-            has_latency=fields.latency is not None,
-        )
-        data.measure(frame, gauges, self._layout.ranges)
-        for feature in self._layout.untyped:
-            gauges.withhold("ml_feature_missing_ratio", "unknown_type", **frame.labels, feature=feature)
-        has_score = fields.score is not None or spec.task == "regression"
-        if spec.task in ("binary", "regression"):
-            classes = self._classes if spec.task == "binary" else None
-            if has_score or fields.prediction is not None:
-                prediction.measure(frame, gauges, classes=classes, has_score=has_score)
-        else:
-            _not_measured(gauges, frame, Layer.PREDICTION)
-        if spec.labels is not None and spec.task == "binary":
-            has_delay = spec.labels.fields.timestamp is not None
-            outcome.measure(frame, gauges, classes=self._classes, has_score=has_score, has_delay=has_delay)
-        elif spec.labels is not None:
-            _not_measured(gauges, frame, Layer.OUTCOME)
-        if spec.fairness is not None:
-            for _ in spec.fairness.attributes:
-                _not_measured(gauges, frame, Layer.FAIRNESS)
-
-    @property
-    def _classes(self) -> tuple[str, str]:
-        """Names of the negative and the positive class."""
-        positive = self.monitor.spec.predictions.positiveClass
-        return ("other", positive) if positive else ("0", "1")
 
     def _histograms(self) -> dict[str, Histogram]:
         counts: dict[str, dict[float, float]] = {}
@@ -259,18 +164,25 @@ class Cycle:
             for version, by_bound in counts.items()
         }
 
-    def _drop_other_layouts(self) -> None:
+    def _prepare_layouts(self) -> None:
+        """Find the references of the versions that are known; drop what was counted over other edges."""
+        versions = self._store.versions.all()
+        self._layouts.refresh(version.name for version in versions.values())
         with self._store.transaction():
-            for kind in ("traffic", "outcome"):
-                dropped = self._store.summaries.drop_other_layouts(kind, self._layout.digest(kind))
-                if dropped:
-                    logger.warning(
-                        "model %s: a reference or a feature changed: %d %s buckets counted over other edges "
-                        "are dropped; windows fill anew",
-                        self.monitor.model,
-                        dropped,
-                        kind,
-                    )
+            for number, version in versions.items():
+                shapes = self._layouts.of(version.name).shapes.values()
+                for shape in shapes:
+                    dropped = self._store.summaries.drop_other_layouts(shape, number)
+                    if dropped:
+                        logger.warning(
+                            "model %s: version '%s': a reference or a feature changed: %d %s buckets counted over "
+                            "other edges are dropped; windows fill anew",
+                            self.monitor.model,
+                            version.name,
+                            dropped,
+                            shape.kind,
+                        )
+            self._store.summaries.drop_other_kinds(list(self._layouts.of("").shapes))
 
 
 def _cumulative(by_bound: dict[float, float], bounds: list[float]) -> list[tuple[str, float]]:
@@ -280,9 +192,3 @@ def _cumulative(by_bound: dict[float, float], bounds: list[float]) -> list[tuple
         (repr(bound), sum(number for upper, number in by_bound.items() if upper <= bound)) for bound in bounds
     ]
     return [*buckets, ("+Inf", total)]
-
-
-def _not_measured(gauges: Gauges, frame: WindowFrame, layer: Layer) -> None:
-    for metric in METRICS.values():
-        if metric.layer is layer and "window" in metric.labels:
-            gauges.withhold(metric.name, "not_measured", **frame.labels)

@@ -10,10 +10,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from exporter.cycle import Cycle, CycleError, Snapshot
+from exporter.cycle import Cycle, CycleError
 from exporter.exposition import render
 from exporter.measure.gauges import Gauges
 from exporter.models import Model, load_all
+from exporter.snapshot import Snapshot
 from exporter.state import StoreError
 from exporter.version import VERSION
 from exporter.yamlfile import InputError

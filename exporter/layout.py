@@ -1,223 +1,321 @@
-"""What is counted of one model: the shape of its summaries."""
+"""What is counted of one version of a model: the shapes of its summaries."""
 
 from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping
-from dataclasses import dataclass
-from functools import reduce
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
+from exporter.features.kind import Kind
+from exporter.features.kinds import KINDS
+from exporter.frames.categorical import CategoricalFrame
+from exporter.frames.frame import Frame
+from exporter.frames.numeric import Numbers, NumericFrame
+from exporter.frames.union import frame_of
 from exporter.monitor import Monitor
-from exporter.records import PredictionColumns, prediction_expressions
-from exporter.reference import CategoricalReference, FeatureReference, NumericReference, Reference
-from exporter.summary.base import Floats, Summary
-from exporter.summary.categorical import CategoricalSummary
+from exporter.prepared import Prepared
+from exporter.records import FeatureSet, PredictionColumns
+from exporter.reference import CategoricalReference, NumericReference, Reference, ViewReference
+from exporter.summary.attributions import AttributionSummary
+from exporter.summary.base import Floats, Groups, Summary
+from exporter.summary.categorical import UNSEEN, CategoricalSummary
+from exporter.summary.class_scores import ClassScoresSummary
 from exporter.summary.composite import Composite
+from exporter.summary.delays import AccuracyByDelaySummary
 from exporter.summary.durations import DurationSummary
-from exporter.summary.numeric import NumericSummary
-from exporter.summary.outcomes import OutcomeSummary
+from exporter.summary.group_outcomes import GroupOutcomeSummary
+from exporter.summary.means import MeansSummary
 from exporter.summary.repetition import RepetitionSummary
+from exporter.summary.second_moments import SecondMomentsSummary
+from exporter.summary.shape import Shape
+from exporter.summary.support import SupportSummary
 from exporter.summary.traffic import TrafficSummary
+from exporter.tasks.answers import Answers
+from exporter.tasks.task import Labelled, Task
 from exporter.yamlfile import InputError
 
-Groups = npt.NDArray[np.intp]
+TRAFFIC, OUTCOME, SELECTION, GROUP = "traffic", "outcome", "selection", "group"
+
+MEANS = ("confidence", "entropy", "fallback")
 
 
-@dataclass(frozen=True)
-class NumericFrame:
-    """``edges``: all that any reference needs. ``pivot``: near the values, for sums without cancellation."""
-
-    edges: Floats
-    pivot: float
-
-
-@dataclass(frozen=True)
-class CategoricalFrame:
-    """``categories``: all that any reference has seen."""
-
-    categories: tuple[str, ...]
-
-
-Frame = NumericFrame | CategoricalFrame
+def view_part(view: str) -> str:
+    """The part of a traffic summary that counts a view."""
+    return f"view {view}"
 
 
 class Layout:
-    """Edges and categories of every feature and of the score, from the monitor file and its references.
+    """Edges and categories of every view and of the score, from the monitor file and a version's references.
 
-    ``untyped``: features that are listed, but whose type neither a reference nor the file knows.
+    ``kinds``: feature -> kind. ``frames``: view -> what it is counted over. ``ranges``: view -> declared range.
+    ``untyped``: features that are listed, but whose kind neither a reference nor the file knows.
+    ``shapes``: of the summaries of each kind.
     """
 
-    def __init__(self, monitor: Monitor, references: Mapping[str, Reference]) -> None:
-        """Raises InputError where file and references disagree on a feature's type, or names cannot be told apart."""
+    def __init__(self, monitor: Monitor, task: Task, references: Mapping[str, Reference]) -> None:
+        """Raises InputError where file and references disagree on a feature's type."""
+        self.references = dict(references)
+        self._task = task
+        self._document = monitor.document
+        spec = monitor.spec
         self.ranges = {
             name: (feature.range[0], feature.range[1])
-            for name, feature in monitor.spec.features.items()
+            for name, feature in spec.features.items()
             if feature.range is not None
         }
-        self.features = {
-            name: _frame(found, self.ranges.get(name))
-            for name, found in _features(monitor, references).items()
+        self.kinds = _kinds(monitor, references)
+        self.views = {
+            view: feature for feature, kind in self.kinds.items() for view in kind.views(feature).values()
         }
-        spec = monitor.spec
+        frames = {view: self._frame(view) for view in self.views}
+        self.frames = {view: frame for view, frame in frames.items() if frame is not None}
         listed = spec.predictions.fields.features
-        self.untyped = (
-            [name for name in listed if name not in self.features] if isinstance(listed, list) else []
-        )
-        try:
-            prediction_expressions(
-                spec.predictions.fields, self.categories, probability=spec.task == "binary"
-            )
-        except ValueError as error:
-            raise monitor.document.error(("spec", "predictions", "fields"), str(error), key=True) from None
+        self.untyped = [name for name in listed if name not in self.kinds] if isinstance(listed, list) else []
         scores = [reference.score for reference in references.values() if reference.score is not None]
-        self.score = _numeric_frame(scores) if scores else NumericFrame(np.empty(0), 0.0)
-        self.traffic = self._composite()
-        self.outcome = Composite({"outcomes": OutcomeSummary.empty(), "delay": DurationSummary.empty()})
-        self._digests = {kind: self._digest(kind) for kind in ("traffic", "outcome")}
-
-    @property
-    def categories(self) -> dict[str, tuple[str, ...] | None]:
-        """Feature -> its categories, or None for a numeric one."""
-        return {
-            name: frame.categories if isinstance(frame, CategoricalFrame) else None
-            for name, frame in self.features.items()
+        frame = frame_of(list(scores), None) if scores else NumericFrame(np.empty(0), 0.0)
+        assert isinstance(frame, NumericFrame)
+        self.score = frame
+        self.calibrated = any(reference.calibration is not None for reference in references.values())
+        self.moments = next(
+            (found.moments for found in references.values() if found.moments is not None), None
+        )
+        self.attributed = _attributed(monitor, references, self.kinds)
+        self._supports = {
+            name: {view: found for view, found in reference.views.items() if view in self.frames}
+            for name, reference in references.items()
         }
+        self.shapes = self._shapes(fairness=spec.fairness is not None)
 
-    def digest(self, kind: str) -> str:
-        """Names the shape of the summaries of ``kind``; those of another shape do not merge."""
-        return self._digests[kind]
+    def prepare(self, columns: PredictionColumns, decoded: FeatureSet) -> Prepared:
+        """Decoded records, ready to be folded. ``decoded``: what the codes of a view stand for."""
+        views: dict[str, Any] = {}
+        outside = np.zeros((len(columns.time), len(self.references)), dtype=bool)
+        for view, frame in self.frames.items():
+            values = columns.features[view]
+            known = decoded.categories(view)
+            if isinstance(frame, CategoricalFrame) and known != frame.categories:
+                values = _recoded(values, known, frame.categories)
+            for position, supports in enumerate(self._supports.values()):
+                if view in supports:
+                    outside[:, position] |= _outside(values, supports[view])
+            views[view] = frame.prepare(values)
+        answers = columns.answers
+        return Prepared(
+            status=columns.status,
+            latency=columns.latency,
+            answers=answers,
+            fallback=np.where(columns.fallback < 0, np.nan, columns.fallback),
+            has_features=columns.has_features,
+            views=views,
+            frames=self.frames,
+            score=self.score.prepare(Numbers(np.where(answers.given, answers.score, np.nan), None)),
+            score_frame=self.score,
+            outside=outside,
+            correlated=self._correlated(columns.features),
+            attributions=columns.attributions,
+        )
 
-    def _digest(self, kind: str) -> str:
-        digest = hashlib.sha256()
-        for name, part in getattr(self, kind).items():
-            digest.update(f"{name}:{type(part).__name__}:{part.vector().size};".encode())
-        if kind == "traffic":
-            for name, frame in [*self.features.items(), ("", self.score)]:
-                digest.update(name.encode() + b"\0")
-                if isinstance(frame, NumericFrame):
-                    digest.update(frame.edges.tobytes() + np.float64(frame.pivot).tobytes())
-                else:
-                    digest.update("\0".join(frame.categories).encode())
-        return digest.hexdigest()[:16]
+    def primary(self, view: str) -> bool:
+        """Whether ``view`` is the primary one of its feature."""
+        feature = self.views[view]
+        return self.kinds[feature].primary(feature) == view
 
-    def fold_traffic(self, columns: PredictionColumns, groups: Groups, size: int) -> Composite:
+    def fold_traffic(self, rows: Prepared, groups: Groups, size: int) -> Composite:
         """A stack of ``size`` summaries of prediction records, one per group."""
-        answered = columns.answered
+        answers = rows.answers
+        given = answers.given
         parts: dict[str, Summary] = {
-            "traffic": TrafficSummary.fold(
-                columns.status >= 0, columns.status >= 400, answered, groups, size
-            ),
-            "latency": DurationSummary.fold(columns.latency, groups, size),
-            "score": self._fold_numeric(self.score, columns.score[answered], groups[answered], size),
-            "repetition": RepetitionSummary.fold(columns.score, groups, size),
-            "classes": CategoricalSummary.fold(
-                ("0", "1"), columns.predicted[answered], groups[answered], size
+            "traffic": TrafficSummary.fold(rows.status >= 0, rows.status >= 400, given, groups, size),
+            "latency": DurationSummary.fold(rows.latency, groups, size),
+            "score": self.score.fold(*rows.given_scores(groups), size),
+            "repetition": RepetitionSummary.fold(answers.value, groups, size),
+            "means": MeansSummary.fold(
+                {
+                    "confidence": answers.confidence,
+                    "entropy": answers.entropy,
+                    "fallback": rows.fallback,
+                },
+                groups,
+                size,
             ),
         }
-        everywhere = bool(columns.has_features.all())
-        members = groups if everywhere else groups[columns.has_features]
-        for name, frame in self.features.items():
-            values = columns.features[name]
-            if not everywhere:
-                values = values[columns.has_features]
-            parts[f"feature {name}"] = (
-                self._fold_numeric(frame, values, members, size)
-                if isinstance(frame, NumericFrame)
-                else CategoricalSummary.fold(frame.categories, values, members, size)
+        if self._task.classes:
+            parts["classes"] = CategoricalSummary.fold(
+                self._task.classes, answers.predicted[given], groups[given], size
             )
+        if self.calibrated:
+            parts["class scores"] = ClassScoresSummary.fold(
+                self.score.edges, answers.score, answers.predicted, groups, size
+            )
+        featured = None if rows.has_features.all() else np.flatnonzero(rows.has_features)
+        members = groups if featured is None else groups[featured]
+        if self.references:
+            outside = rows.outside if featured is None else rows.outside[featured]
+            parts["support"] = SupportSummary.fold(tuple(self.references), outside, members, size)
+        if self.moments is not None:
+            columns = [column if featured is None else column[featured] for column in rows.correlated]
+            of = self.moments.summary
+            parts["moments"] = SecondMomentsSummary.fold_columns(
+                of.means, of.deviations, columns, members, size
+            )
+        if self.attributed and rows.attributions is not None:
+            parts["attributions"] = AttributionSummary.fold(self.attributed, rows.attributions, groups, size)
+        for view, prepared in rows.views.items():
+            frame = self.frames[view]
+            if featured is not None:
+                prepared = frame.rows(prepared, featured)
+            parts[view_part(view)] = frame.fold(prepared, members, size)
         return Composite(parts)
 
-    def fold_outcome(
-        self,
-        score: Floats,
-        predicted: npt.NDArray[np.intp],
-        label: npt.NDArray[np.intp],
-        delay: Floats,
-        groups: Groups,
-        size: int,
-    ) -> Composite:
-        """A stack of ``size`` summaries of labelled predictions; ``delay`` in seconds, NaN where unknown."""
+    def fold_selection(self, rows: Prepared, groups: Groups, size: int) -> Composite:
+        """A stack of ``size`` summaries of the predicted classes of groups of people."""
+        given = rows.answers.given
         return Composite(
             {
-                "outcomes": OutcomeSummary.fold(score, predicted, label, groups, size),
-                "delay": DurationSummary.fold(np.maximum(delay, 0.0), groups, size),
+                "classes": CategoricalSummary.fold(
+                    self._task.classes, rows.answers.predicted[given], groups[given], size
+                )
             }
         )
 
-    @staticmethod
-    def _fold_numeric(frame: NumericFrame, values: Floats, groups: Groups, size: int) -> NumericSummary:
-        return NumericSummary.fold(frame.edges, frame.pivot, values, groups, size)
+    def fold_outcome(self, rows: Labelled, groups: Groups, size: int) -> Composite:
+        """A stack of ``size`` summaries of labelled predictions."""
+        quality = self._task.quality(rows)
+        return Composite(
+            {
+                **self._task.fold_outcome(rows, groups, size, pivot=self.score.pivot),
+                "delay": DurationSummary.fold(np.maximum(rows.delay, 0.0), groups, size),
+                "by delay": AccuracyByDelaySummary.fold(rows.delay, quality, groups, size, rows.weight),
+            }
+        )
 
-    def _composite(self) -> Composite:
-        parts: dict[str, Summary] = {
-            "traffic": TrafficSummary.empty(),
-            "latency": DurationSummary.empty(),
-            "score": NumericSummary.empty(self.score.edges, self.score.pivot),
-            "repetition": RepetitionSummary.empty(),
-            "classes": CategoricalSummary.empty(("0", "1")),
-        }
-        for name, frame in self.features.items():
-            parts[f"feature {name}"] = (
-                NumericSummary.empty(frame.edges, frame.pivot)
-                if isinstance(frame, NumericFrame)
-                else CategoricalSummary.empty(frame.categories)
-            )
-        return Composite(parts)
-
-
-def _features(monitor: Monitor, references: Mapping[str, Reference]) -> dict[str, list[FeatureReference]]:
-    declared = monitor.spec.features
-    found: dict[str, list[FeatureReference]] = {}
-    for reference_name, reference in references.items():
-        for name, feature in reference.features.items():
-            kind = "numeric" if isinstance(feature, NumericReference) else "categorical"
-            if name in declared and declared[name].type != kind:
-                raise monitor.document.error(
-                    ("spec", "features", name, "type"),
-                    f"reference '{reference_name}' knows '{name}' as {kind}; build the reference again or say {kind}",
+    def fold_group(self, rows: Labelled, groups: Groups, size: int) -> Composite:
+        """A stack of ``size`` summaries of labelled predictions of groups of people."""
+        label = rows.label.astype(np.intp)
+        return Composite(
+            {
+                "outcomes": GroupOutcomeSummary.fold(
+                    rows.score, rows.predicted, label, groups, size, rows.weight
                 )
-            found.setdefault(name, []).append(feature)
-    for name, kinds in found.items():
-        if len({type(kind) for kind in kinds}) > 1:
-            raise InputError(
-                [
-                    monitor.document.problem(
-                        ("spec", "references"), f"references differ in the type of feature '{name}'"
-                    )
-                ]
-            )
-    for name, declaration in declared.items():
-        if name not in found:
-            found[name] = [_without_reference(declaration.type)]
-    return found
+            }
+        )
+
+    def _frame(self, view: str) -> Frame | None:
+        """What a view is counted over; None where only a reference could say, and none does."""
+        found = [reference.views[view] for reference in self.references.values() if view in reference.views]
+        feature = self.views[view]
+        kind = self.kinds[feature]
+        if found:
+            try:
+                return frame_of(found, self.ranges.get(feature) if self.primary(view) else None)
+            except ValueError as error:
+                message = f"references of feature '{feature}' cannot be used together: {error}"
+                raise InputError([self._document.problem(("spec", "references"), message)]) from None
+        names = {label: name for name, label in kind.views(feature).items()}
+        return kind.frames().get(names[view])
+
+    def _shapes(self, *, fairness: bool) -> dict[str, Shape]:
+        nowhere = np.empty(0, dtype=np.intp)
+        nothing, unlabelled = self._nothing(), Labelled.nothing()
+        stacks = {
+            TRAFFIC: self.fold_traffic(nothing, nowhere, 1),
+            OUTCOME: self.fold_outcome(unlabelled, nowhere, 1),
+        }
+        if fairness and len(self._task.classes) == 2:
+            stacks[SELECTION] = self.fold_selection(nothing, nowhere, 1)
+            stacks[GROUP] = self.fold_group(unlabelled, nowhere, 1)
+        shapes = {}
+        for kind, stack in stacks.items():
+            parts = {name: part[0] for name, part in stack.items()}
+            if kind == TRAFFIC:
+                parts |= {view_part(view): frame.empty() for view, frame in self.frames.items()}
+            empty = Composite(parts)
+            shapes[kind] = Shape(kind, self._digest(kind, empty), empty)
+        return shapes
+
+    def _nothing(self) -> Prepared:
+        """No rows, and no views."""
+        moments = self.moments
+        return Prepared(
+            status=np.empty(0, dtype=np.int32),
+            latency=np.empty(0),
+            answers=Answers.nothing(),
+            fallback=np.empty(0),
+            has_features=np.empty(0, dtype=bool),
+            views={},
+            frames=self.frames,
+            score=self.score.prepare(Numbers(np.empty(0), None)),
+            score_frame=self.score,
+            outside=np.empty((0, len(self.references)), dtype=bool),
+            correlated=[] if moments is None else [np.empty(0)] * len(moments.features),
+            attributions=np.empty((0, len(self.attributed))) if self.attributed else None,
+        )
+
+    def _digest(self, kind: str, empty: Composite) -> str:
+        digest = hashlib.sha256()
+        for name, part in empty.items():
+            digest.update(f"{name}:{type(part).__name__}:{part.vector().size};".encode())
+        digest.update("\0".join(self._task.classes).encode())
+        if kind == TRAFFIC:
+            for view, frame in [*self.frames.items(), ("", self.score)]:
+                digest.update(view.encode() + b"\0" + frame.signature())
+            digest.update("\0".join((*self.references, "", *self.attributed)).encode())
+            if self.moments is not None:
+                of = self.moments.summary
+                digest.update(of.means.tobytes() + of.deviations.tobytes())
+        return digest.hexdigest()[:16]
+
+    def _correlated(self, features: Mapping[str, Any]) -> list[Floats]:
+        return [] if self.moments is None else [features[name].values for name in self.moments.features]
 
 
-def _without_reference(kind: str) -> FeatureReference:
-    if kind == "numeric":
-        return NumericReference(NumericSummary.empty(np.empty(0)), np.empty(0))
-    return CategoricalReference(CategoricalSummary.empty(()))
+def _kinds(monitor: Monitor, references: Mapping[str, Reference]) -> dict[str, Kind]:
+    declared = monitor.spec.features
+    found: dict[str, str] = {}
+    for reference_name, reference in references.items():
+        for feature, kind in reference.kinds.items():
+            if feature in declared and declared[feature].type != kind:
+                raise monitor.document.error(
+                    ("spec", "features", feature, "type"),
+                    f"reference '{reference_name}' knows '{feature}' as {kind}; "
+                    f"build the reference again or say {kind}",
+                )
+            if found.setdefault(feature, kind) != kind:
+                message = f"references differ in the type of feature '{feature}'"
+                raise InputError([monitor.document.problem(("spec", "references"), message)])
+    for feature, declaration in declared.items():
+        found.setdefault(feature, declaration.type)
+    return {feature: KINDS[kind] for feature, kind in found.items()}
 
 
-def _numeric_frame(found: list[NumericReference]) -> NumericFrame:
-    edges = reduce(np.union1d, [item.summary.edges for item in found])
-    return NumericFrame(edges, found[0].summary.pivot)
+def _attributed(
+    monitor: Monitor, references: Mapping[str, Reference], kinds: Mapping[str, Kind]
+) -> tuple[str, ...]:
+    if monitor.spec.predictions.fields.attributions is None:
+        return ()
+    known = [name for reference in references.values() for name in reference.attributions]
+    return tuple(dict.fromkeys([*known, *kinds]))
 
 
-def _frame(found: list[FeatureReference], declared: tuple[float, float] | None) -> Frame:
-    numeric = [item for item in found if isinstance(item, NumericReference)]
-    if numeric:
-        frame = _numeric_frame(numeric)
-        if declared is None:
-            return frame
-        ends = (np.nextafter(declared[0], -np.inf), declared[1])
-        return NumericFrame(np.union1d(frame.edges, ends), frame.pivot)
-    categories = dict.fromkeys(
-        category
-        for item in found
-        if isinstance(item, CategoricalReference)
-        for category in item.summary.categories
-    )
-    return CategoricalFrame(tuple(categories))
+def _recoded(
+    codes: npt.NDArray[np.intp], known: tuple[str, ...], wanted: tuple[str, ...]
+) -> npt.NDArray[np.intp]:
+    """Codes of ``known`` as codes of ``wanted``; negative ones stay what they are."""
+    index = {category: position for position, category in enumerate(wanted)}
+    table = np.array([index.get(category, UNSEEN) for category in known] or [UNSEEN], dtype=np.intp)
+    return np.where(codes >= 0, table[np.maximum(codes, 0)], codes)
+
+
+def _outside(values: Any, support: ViewReference) -> npt.NDArray[np.bool_] | bool:
+    """Values that the reference has never seen the like of."""
+    if isinstance(support, NumericReference) and isinstance(values, Numbers):
+        low, high = float(support.summary.minimum), float(support.summary.maximum)
+        beyond: npt.NDArray[np.bool_] = (values.values < low) | (values.values > high)
+        return beyond
+    if isinstance(support, CategoricalReference) and isinstance(values, np.ndarray):
+        unseen: npt.NDArray[np.bool_] = values == UNSEEN
+        return unseen
+    return False

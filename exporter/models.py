@@ -9,11 +9,12 @@ from pathlib import Path
 from urllib.parse import quote
 
 from exporter.cycle import Cycle
-from exporter.layout import Layout
+from exporter.layouts import Layouts
 from exporter.monitor import Monitor, load
 from exporter.reference import Reference
 from exporter.references import load_static
 from exporter.state import Store
+from exporter.tasks import task_of
 from exporter.yamlfile import InputError, Problem
 
 _LONGEST_NAME = 200
@@ -65,7 +66,7 @@ def load_all(paths: Sequence[Path]) -> list[Model]:
         try:
             monitor = load(path)
             references = load_static(monitor)
-            Layout(monitor, references)
+            Layouts(monitor, task_of(monitor.spec, references), references)
         except InputError as error:
             problems += error.problems
             continue

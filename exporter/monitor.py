@@ -24,7 +24,13 @@ def _path(path: str) -> str:
 
 
 FieldPath = Annotated[str, AfterValidator(_path), Field(description="A dotted path into a record.")]
+Crossing = Annotated[list[FieldPath], Field(min_length=2, max_length=4)]
 Name = Annotated[str, Field(min_length=1, max_length=128)]
+
+
+def scope_name(paths: str | list[str]) -> str:
+    """A segment or attribute as its label says it: a path, or crossed ones joined by commas."""
+    return paths if isinstance(paths, str) else ",".join(paths)
 
 
 class Metadata(StrictModel):
@@ -64,10 +70,20 @@ class PredictionFields(StrictModel):
     status: FieldPath | None = Field(None, description="HTTP-like status; 400 and above is an error.")
     latency: LatencyField | None = Field(None, description="Time to answer.")
     score: FieldPath | None = Field(
-        None, description="P(positive class); for regression the predicted value."
+        None,
+        description="P(positive class); for multiclass an object class -> probability, for regression the predicted "
+        "value, for ranking the scores of the ranked items.",
     )
     prediction: FieldPath | None = Field(
-        None, description="The predicted class; binary default is score >= 0.5."
+        None,
+        description="The predicted class (binary default: score >= 0.5; multiclass: the most probable one); for "
+        "ranking the list of items, best first.",
+    )
+    fallback: FieldPath | None = Field(
+        None, description="Whether a fallback answered instead of the model: true or 1."
+    )
+    attributions: FieldPath | None = Field(
+        None, description="An object feature -> attribution (SHAP value) of the prediction."
     )
     features: FieldPath | list[FieldPath] | None = Field(
         None, description="A path to an object of features, or a list of paths."
@@ -82,6 +98,13 @@ class Predictions(StrictModel):
     positiveClass: str | None = Field(
         None,
         description="Binary: the class that counts as positive, where classes are not 0/1 or false/true.",
+    )
+    classes: Annotated[list[str], Field(min_length=2, max_length=200)] | None = Field(
+        None, description="Multiclass: every class; where it is not given, those of the static references."
+    )
+    cutoffs: Annotated[list[Annotated[int, Field(ge=1, le=100)]], Field(min_length=1, max_length=8)] = Field(
+        default_factory=lambda: [1, 3, 5, 10, 20],
+        description="Ranking: the label `k` of its metrics, each a length of list.",
     )
 
 
@@ -99,6 +122,15 @@ class Labels(StrictModel):
     sink: Sink = Field(description="Where the labels are.")
     fields: LabelFields = Field(description="Where each thing is in a record.")
     maxDelay: Duration = Field(Duration("30d"), description="A prediction waits this long for its label.")
+    minCoverage: Annotated[float, Field(ge=0, le=1)] = Field(
+        0.0,
+        description="Outcomes of a window are withheld until this share of its predictions has a label: the first "
+        "labels to come are seldom a fair sample.",
+    )
+    maxPending: Annotated[int, Field(ge=1000)] = Field(
+        10_000_000,
+        description="At most so many predictions wait; past it a sample of them does, and outcomes are weighted.",
+    )
 
 
 class Feature(StrictModel):
@@ -125,20 +157,39 @@ class Feature(StrictModel):
 class Fairness(StrictModel):
     """Attributes whose groups are compared."""
 
-    attributes: list[FieldPath] = Field(min_length=1, description="Paths or features that name a group.")
+    attributes: list[FieldPath | Crossing] = Field(
+        min_length=1,
+        description="Paths or features that name a group; a list of them crosses them (age band × gender).",
+    )
+    minSamples: Annotated[int, Field(ge=1)] | None = Field(
+        None,
+        description="A rate of a group that rests on fewer rows is withheld and left out of comparisons; by default "
+        "the model's minSamples.",
+    )
 
 
 class Reference(StrictModel):
-    """What the present is compared with: exactly one of `static` and `sliding`."""
+    """What the present is compared with: exactly one of `static`, `sliding`, `calendar` and `first`."""
 
-    static: str | None = Field(None, min_length=1, description="A file that `mlslo-exporter baseline` wrote.")
+    static: str | None = Field(
+        None,
+        min_length=1,
+        description="A file that `mlslo-exporter baseline` wrote; `{version}` in its path is the model version.",
+    )
     sliding: Duration | None = Field(None, description="The model's own past of this length.")
     offset: Duration | None = Field(None, description="How far back the sliding past ends.")
+    calendar: Literal["month"] | None = Field(
+        None, description="`month`: the calendar month (UTC) of the window's end, one year earlier."
+    )
+    first: Duration | None = Field(
+        None, description="The version's first time in production of this length; known once it is over."
+    )
 
     @model_validator(mode="after")
     def _is_one_kind(self) -> Reference:
-        if (self.static is None) == (self.sliding is None):
-            raise ValueError("expected exactly one of static and sliding")
+        kinds = [self.static, self.sliding, self.calendar, self.first]
+        if sum(kind is not None for kind in kinds) != 1:
+            raise ValueError("expected exactly one of static, sliding, calendar and first")
         if self.offset is not None and self.sliding is None:
             raise ValueError("an offset is for sliding references only")
         return self
@@ -148,7 +199,7 @@ class Spec(StrictModel):
     """What to read and what to measure."""
 
     task: Literal["binary", "multiclass", "regression", "ranking"] = Field(
-        description="What the model predicts. Outcome gauges are for `binary`."
+        description="What the model predicts."
     )
     schedule: Duration = Field(Duration("60s"), description="One cycle each.")
     windows: list[Duration] = Field(
@@ -165,12 +216,16 @@ class Spec(StrictModel):
     predictions: Predictions = Field(description="The prediction log.")
     labels: Labels | None = Field(None, description="The label log.")
     features: dict[Name, Feature] = Field(default_factory=dict, description="Types and ranges of features.")
-    segments: list[FieldPath] = Field(
-        default_factory=list, description="Paths whose values get gauges of their own. Not measured yet."
+    segments: list[FieldPath | Crossing] = Field(
+        default_factory=list,
+        description="Paths whose values get gauges of their own, beside all traffic; a list of paths crosses them.",
     )
-    fairness: Fairness | None = Field(None, description="Group comparisons. Not measured yet.")
+    maxSegmentValues: Annotated[int, Field(ge=1, le=1000)] = Field(
+        20, description="So many values of each segment, the largest, get series; the rest are one, `other`."
+    )
+    fairness: Fairness | None = Field(None, description="Group comparisons.")
     references: dict[Name, Reference] = Field(
-        default_factory=dict, description="What the present is compared with; each is static or sliding."
+        default_factory=dict, description="What the present is compared with."
     )
 
     @field_validator("windows", "latencyBuckets")
@@ -180,6 +235,15 @@ class Spec(StrictModel):
             if shorter.seconds == longer.seconds:
                 raise ValueError(f"'{shorter}' and '{longer}' are the same length")
         return durations
+
+    @field_validator("segments")
+    @classmethod
+    def _segments_once(cls, segments: list[str | list[str]]) -> list[str | list[str]]:
+        names = [scope_name(segment) for segment in segments]
+        for name in names:
+            if names.count(name) > 1:
+                raise ValueError(f"'{name}' is listed twice")
+        return segments
 
     @field_validator("latencyBuckets")
     @classmethod

@@ -20,8 +20,10 @@ _BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 class Parser:
     """Runs one SELECT over the lines of each batch. ``wanted``: alias -> expression over the leaves."""
 
-    def __init__(self, wanted: Mapping[str, str], leaves: Leaves) -> None:
-        self._connection = duckdb.connect(config={"threads": 1})
+    def __init__(
+        self, wanted: Mapping[str, str], leaves: Leaves, connection: duckdb.DuckDBPyConnection | None = None
+    ) -> None:
+        self._connection = connection or duckdb.connect(config={"threads": 1})
         self._connection.execute("SET TimeZone = 'UTC'")
         select = ", ".join(f"{expression} AS {sql.name(alias)}" for alias, expression in wanted.items())
         self._select = f"SELECT {select} FROM read_json("
@@ -33,6 +35,11 @@ class Parser:
     def close(self) -> None:
         """Release the database in memory."""
         self._connection.close()
+
+    def again(self, wanted: Mapping[str, str], leaves: Leaves, lines: bytes) -> dict[str, npt.NDArray[Any]]:
+        """Other columns of lines that ``select`` took; lines that were too long give no row."""
+        other = Parser(wanted, leaves, self._connection)
+        return other.select(lines)[0]
 
     def define_categories(self, name: str, categories: Iterable[str]) -> None:
         """An enumeration that expressions can cast to."""

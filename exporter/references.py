@@ -9,16 +9,36 @@ from exporter.reference import Reference
 from exporter.reference_file import load
 from exporter.yamlfile import InputError
 
+VERSION = "{version}"
+"""Stands for the model version in a reference's path."""
+
+
+def of_versions(monitor: Monitor) -> list[str]:
+    """The names of the references that each version has of its own."""
+    return [name for name, item in monitor.spec.references.items() if item.static and VERSION in item.static]
+
+
+def load_of_version(monitor: Monitor, name: str, version: str) -> Reference | None:
+    """The reference ``name`` of one version, None where there is no such file.
+
+    Raises InputError where it is no reference file. A version that is no file name has none.
+    """
+    template = monitor.spec.references[name].static
+    if template is None or not version or "/" in version or "\0" in version or version in (".", ".."):
+        return None
+    path = monitor.resolve(template.replace(VERSION, version))
+    return None if _is_missing(path) else load(path)
+
 
 def load_static(monitor: Monitor) -> dict[str, Reference]:
-    """Every static reference by name.
+    """Every static reference that all versions share, by name.
 
     Raises InputError that points into the monitor file where one is missing, or no reference file.
     """
     references = {}
     problems = []
     for name, item in monitor.spec.references.items():
-        if item.static is None:
+        if item.static is None or VERSION in item.static:
             continue
         path = monitor.resolve(item.static)
         try:

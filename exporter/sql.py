@@ -49,3 +49,8 @@ def binary_class(text_expression: str, positive_class: str | None) -> str:
         f"CASE WHEN lower({text_expression}) IN ('1', '1.0', 'true') THEN 1 "
         f"WHEN lower({text_expression}) IN ('0', '0.0', 'false') THEN 0 END"
     )
+
+
+def identity(text_expression: str) -> str:
+    """A 64-bit hash of an id that no upgrade changes."""
+    return f"md5_number_lower({text_expression})::UBIGINT"

@@ -9,8 +9,8 @@ from dataclasses import dataclass
 import jinja2
 
 from exporter.catalogue import METRICS
-from exporter.cycle import Snapshot
 from exporter.daemon import ModelStatus
+from exporter.snapshot import Snapshot
 from exporter.version import VERSION
 
 _QUALITY = (

@@ -25,11 +25,15 @@ Times = npt.NDArray[np.int64]
 
 @dataclass(frozen=True)
 class Window:
-    """The time [start, end) in epoch µs, by the name that its series carry."""
+    """The time [start, end) in epoch µs, by the name that its series carry.
+
+    ``reference``: it is a stretch of the past that others are compared with.
+    """
 
     name: str
     start: int
     end: int
+    reference: bool = False
 
 
 class Buckets:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 
 from exporter.catalogue import METRICS, Layer, Metric
-from exporter.monitor import DEFAULT_LATENCY_BUCKETS, Monitor
+from exporter.monitor import DEFAULT_LATENCY_BUCKETS, Monitor, scope_name
 from exporter.yamlfile import Duration, Problem, did_you_mean, quoted_list
 from rulegen.spec import Gauge, ModelSlo, Slo
 
@@ -79,9 +79,11 @@ class _Gauge:
             )
         if "segment" in gauge.labels:
             value = gauge.labels["segment"]
-            yield from self._known(("labels", "segment"), value, spec.segments, "segment", "segments")
+            yield from self._known(
+                ("labels", "segment"), value, map(scope_name, spec.segments), "segment", "segments"
+            )
         if "attribute" in gauge.labels:
-            attributes = spec.fairness.attributes if spec.fairness else []
+            attributes = map(scope_name, spec.fairness.attributes if spec.fairness else [])
             value = gauge.labels["attribute"]
             yield from self._known(
                 ("labels", "attribute"), value, attributes, "attribute", "fairness.attributes"

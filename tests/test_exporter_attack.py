@@ -76,7 +76,7 @@ def test_versions_that_come_and_go_for_years(tmp_path: Path) -> None:
     write_lines(log, [{"ts": EPOCH + 60, "id": "r0", "score": 0.5, "version": "a"}])
     once(path, "--state-dir", tmp_path / "state")
     with closing(sqlite3.connect(tmp_path / "state/m.sqlite")) as state, state:
-        state.execute("INSERT INTO versions VALUES (6000, 'z', ?)", (int((EPOCH + 60) * 1e6),))
+        state.execute("INSERT INTO versions VALUES (6000, 'z', ?1, ?1)", (int((EPOCH + 60) * 1e6),))
     write_lines(log, [{"ts": EPOCH + 61, "id": "r1", "score": 0.5, "version": "b"}])
     gauges = once(path, "--state-dir", tmp_path / "state")
     assert value(gauges, "ml_monitor_samples", version="b") == 1

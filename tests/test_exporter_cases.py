@@ -111,13 +111,15 @@ def test_bad_records_are_counted_by_reason_and_skipped(tmp_path: Path) -> None:
     assert value(gauges, "ml_sink_records_total", sink="labels") == 6
 
 
-def test_tasks_that_are_not_measured_say_so(tmp_path: Path) -> None:
+def test_classes_that_nobody_names_are_not_guessed(tmp_path: Path) -> None:
     write_lines(tmp_path / "logs/predictions.jsonl", (record(i, at=i) for i in range(5)))
     write_lines(tmp_path / "logs/labels.jsonl", [])
     gauges = once(write_monitor(tmp_path, monitor(task="multiclass", fairness={"attributes": ["sex"]})))
     assert "ml_model_accuracy" not in gauges
-    for gauge in ("ml_model_accuracy", "ml_prediction_mean", "ml_fairness_demographic_parity_ratio"):
-        assert value(gauges, "ml_gauge_withheld", gauge=gauge, reason="not_measured") == 1
+    for gauge in ("ml_model_accuracy", "ml_prediction_class_ratio"):
+        assert value(gauges, "ml_gauge_withheld", gauge=gauge, reason="classes_unknown") == 1
+    gauge = "ml_fairness_demographic_parity_ratio"
+    assert value(gauges, "ml_gauge_withheld", gauge=gauge, reason="not_binary") == 1
 
 
 def test_regression_has_service_data_and_prediction_gauges(tmp_path: Path) -> None:
@@ -129,7 +131,7 @@ def test_regression_has_service_data_and_prediction_gauges(tmp_path: Path) -> No
     gauges = once(write_monitor(tmp_path, monitor(task="regression")))
     assert value(gauges, "ml_prediction_mean") == 102
     assert "ml_prediction_class_ratio" not in gauges
-    assert value(gauges, "ml_gauge_withheld", gauge="ml_model_mae", reason="not_measured") == 1
+    assert value(gauges, "ml_gauge_withheld", gauge="ml_model_mae", reason="too_few_samples") == 1
 
 
 def test_a_retired_version_leaves_and_the_last_one_stays_at_zero(tmp_path: Path) -> None:
@@ -214,8 +216,11 @@ def test_null_nan_and_infinity_are_in_no_bin(tmp_path: Path) -> None:
     ]
     write_lines(tmp_path / "logs/predictions.jsonl", [*lines, record(9, at=9, features={})])
     path = write_monitor(tmp_path, monitor(labels=None, features={"amount": {"type": "numeric"}}))
-    # null, NaN, a word, and the record without the key; infinities are values, though no bin takes them.
-    assert value(once(path), "ml_feature_missing_ratio", feature="amount") == pytest.approx(4 / 9)
+    gauges = once(path)
+    # null, NaN, and the record without the key; a word and the infinities are there, though no bin takes them.
+    assert value(gauges, "ml_feature_missing_ratio", feature="amount") == pytest.approx(3 / 9)
+    assert value(gauges, "ml_feature_invalid_ratio", feature="amount") == pytest.approx(3 / 9)
+    assert value(gauges, "ml_feature_mean", feature="amount") == pytest.approx((1.5 + 2.5 + 3.5) / 3)
 
 
 def test_an_error_without_features_does_not_count_as_missing_them(tmp_path: Path) -> None:

@@ -69,9 +69,7 @@ def _build(monitor: Monitor, files: Sequence[Path], source: Source, progress: Pr
         calibration=answered.calibration,
         class_calibration=answered.class_calibration,
         moments=together.moments(source, columns, described),
-        attributions=together.attributions(
-            source, getattr(monitor.spec.predictions.fields, "attributions", None)
-        ),
+        attributions=together.attributions(source, monitor.spec.predictions.fields.attributions),
     )
     for name, answer in (
         ("(score)", answered.score),

@@ -7,7 +7,6 @@ from collections.abc import Iterable
 from exporter.catalogue.metric import (
     FEATURE,
     FEATURE_REFERENCE,
-    LATER,
     SCOPE,
     TRAFFIC_REFERENCE,
     Better,
@@ -110,9 +109,7 @@ def metrics() -> Iterable[Metric]:
         ("min", "the feature's", "Smallest value.", Better.NEITHER),
         ("max", "the feature's", "Largest value.", Better.NEITHER),
     ):
-        yield gauge(
-            layer, f"ml_feature_{name}", FEATURE, unit, better, text, measured=name != "invalid_ratio"
-        )
+        yield gauge(layer, f"ml_feature_{name}", FEATURE, unit, better, text)
     yield quantiles(
         layer,
         "ml_feature_quantile",
@@ -128,7 +125,6 @@ def metrics() -> Iterable[Metric]:
         "Unix seconds",
         Better.HIGHER,
         "Event time of the newest row that has the feature.",
-        measured=LATER,
     )
     yield gauge(
         layer,
@@ -137,7 +133,6 @@ def metrics() -> Iterable[Metric]:
         "ratio",
         low,
         "PCA reconstruction error over the reference's.",
-        measured=LATER,
     )
     yield gauge(
         layer,
@@ -146,7 +141,6 @@ def metrics() -> Iterable[Metric]:
         "standardised units",
         low,
         "Fréchet distance of standardised features.",
-        measured=LATER,
     )
     yield gauge(
         layer,
@@ -155,7 +149,14 @@ def metrics() -> Iterable[Metric]:
         "characters",
         Better.NEITHER,
         "Mean length of a text feature.",
-        measured=LATER,
+    )
+    yield gauge(
+        layer,
+        "ml_feature_vocabulary_overlap_ratio",
+        drift,
+        "ratio",
+        Better.HIGHER,
+        "Words that a text feature has in common with the reference: 1 where all occur as often as in it.",
     )
     yield gauge(
         layer,
@@ -164,5 +165,28 @@ def metrics() -> Iterable[Metric]:
         "ratio",
         low,
         "Cosine distance of the centroids of an embedding feature.",
-        measured=LATER,
+    )
+    yield gauge(
+        layer,
+        "ml_feature_drift_noise_level",
+        (*drift, "statistic"),
+        "the statistic's",
+        Better.NEITHER,
+        "What the statistic exceeds in 1 of 100 windows without drift, at these sample sizes.",
+    )
+    yield gauge(
+        layer,
+        "ml_feature_attribution_mean",
+        FEATURE,
+        "the attribution's",
+        Better.NEITHER,
+        "Mean absolute attribution (SHAP value) of the feature.",
+    )
+    yield gauge(
+        layer,
+        "ml_feature_attribution_ndcg",
+        TRAFFIC_REFERENCE,
+        "ratio",
+        Better.HIGHER,
+        "NDCG of the features ranked by mean absolute attribution, against the reference's ranking.",
     )

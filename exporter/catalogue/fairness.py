@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from exporter.catalogue.metric import LATER, WINDOW, Better, Layer, Metric, gauge
+from exporter.catalogue.metric import WINDOW, Better, Layer, Metric, gauge
 
 
 def metrics() -> Iterable[Metric]:
@@ -15,8 +15,9 @@ def metrics() -> Iterable[Metric]:
         ("selection_rate", "Share of predicted positives in the group."),
         ("true_positive_rate", "Recall in the group."),
         ("false_positive_rate", "False-positive rate in the group."),
+        ("calibration_error", "Expected calibration error in the group."),
     ):
-        yield gauge(layer, f"ml_fairness_{name}", grouped, "ratio", Better.NEITHER, text, measured=LATER)
+        yield gauge(layer, f"ml_fairness_{name}", grouped, "ratio", Better.NEITHER, text)
     yield gauge(
         layer,
         "ml_fairness_demographic_parity_ratio",
@@ -24,7 +25,6 @@ def metrics() -> Iterable[Metric]:
         "ratio",
         Better.HIGHER,
         "Smallest selection rate of the attribute's groups over the largest.",
-        measured=LATER,
     )
     yield gauge(
         layer,
@@ -33,5 +33,4 @@ def metrics() -> Iterable[Metric]:
         "ratio",
         Better.LOWER,
         "Largest difference of true- or false-positive rate between groups.",
-        measured=LATER,
     )

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from exporter.catalogue.metric import LATER, TRAFFIC, Better, Layer, Metric, counter, gauge, quantiles
+from exporter.catalogue.metric import TRAFFIC, Better, Layer, Metric, counter, gauge, quantiles
+
+_AVERAGED = ("precision", "recall", "f1", "auc_roc", "auc_pr")
+"""Over the classes of a multiclass model: macro or weighted; empty for a binary one."""
 
 
 def metrics() -> Iterable[Metric]:
@@ -27,21 +30,23 @@ def metrics() -> Iterable[Metric]:
         ("brier_score", low, "Mean squared difference of score and label."),
     ):
         unit = "nats" if name == "log_loss" else "ratio"
-        yield gauge(layer, f"ml_model_{name}", quality, unit, better, text)
+        labels = (*quality, "average") if name in _AVERAGED else quality
+        yield gauge(layer, f"ml_model_{name}", labels, unit, better, text)
     for name, better, unit, text in (
         ("mae", low, "the target's", "Mean absolute error."),
         ("rmse", low, "the target's", "Root of the mean squared error."),
         ("mape", low, "ratio", "Mean absolute error over the label, zero labels left out."),
         ("r2", high, "ratio", "Coefficient of determination."),
+        ("mean_error", Better.NEITHER, "the target's", "Mean of prediction minus label: the bias."),
     ):
-        yield gauge(layer, f"ml_model_{name}", quality, unit, better, text, measured=LATER)
+        yield gauge(layer, f"ml_model_{name}", quality, unit, better, text)
     for name, text in (
         ("ndcg", "Normalised discounted cumulative gain, linear gain, ties averaged."),
         ("map", "Mean average precision."),
         ("recall_at", "Recall of the first k."),
         ("precision_at", "Precision of the first k."),
     ):
-        yield gauge(layer, f"ml_model_{name}", (*quality, "k"), "ratio", high, text, measured=LATER)
+        yield gauge(layer, f"ml_model_{name}", (*quality, "k"), "ratio", high, text)
     yield gauge(
         layer,
         "ml_model_confusion_ratio",
@@ -58,8 +63,15 @@ def metrics() -> Iterable[Metric]:
             "ratio",
             high,
             "Estimated without labels from calibrated scores (CBPE).",
-            measured=LATER,
         )
+    yield gauge(
+        layer,
+        "ml_model_accuracy_by_delay",
+        (*quality, "delay"),
+        "ratio",
+        high,
+        "Accuracy by how long the label took; the label is the bucket's upper end.",
+    )
     yield gauge(
         layer,
         "ml_calibration_error",
@@ -111,6 +123,23 @@ def metrics() -> Iterable[Metric]:
         "seconds",
         low,
         "Time from prediction to label, quantile over the window's labelled predictions, within 1 %.",
+    )
+    yield gauge(
+        layer,
+        "ml_predictions_pending",
+        ("model",),
+        "predictions",
+        Better.NEITHER,
+        "Predictions that wait for their label.",
+        additive=True,
+    )
+    yield gauge(
+        layer,
+        "ml_label_sampling_ratio",
+        ("model",),
+        "ratio",
+        high,
+        "Share of the predictions that wait for a label: below 1 past maxPending, where a sample of them does.",
     )
     yield gauge(
         layer,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from exporter.catalogue.metric import LATER, TRAFFIC, TRAFFIC_REFERENCE, Better, Layer, Metric, gauge
+from exporter.catalogue.metric import TRAFFIC, TRAFFIC_REFERENCE, Better, Layer, Metric, gauge
 
 
 def metrics() -> Iterable[Metric]:
@@ -17,7 +17,7 @@ def metrics() -> Iterable[Metric]:
         TRAFFIC_REFERENCE,
         "nats",
         low,
-        "Population stability index of the score (of the value, for regression) against the reference.",
+        "Population stability index of the score (the value, for regression; the class, for multiclass).",
     )
     for name, unit, text in (
         ("ks_statistic", "ratio", "Kolmogorov-Smirnov D of the score."),
@@ -49,7 +49,6 @@ def metrics() -> Iterable[Metric]:
         "ratio",
         Better.HIGHER,
         "Mean probability of the predicted class.",
-        measured=LATER,
     )
     yield gauge(
         layer,
@@ -58,7 +57,6 @@ def metrics() -> Iterable[Metric]:
         "bits",
         Better.NEITHER,
         "Mean entropy of the predicted distribution.",
-        measured=LATER,
     )
     yield gauge(
         layer,
@@ -75,7 +73,6 @@ def metrics() -> Iterable[Metric]:
         "ratio",
         low,
         "Share of rows outside the reference's support.",
-        measured=LATER,
     )
     yield gauge(
         layer,
@@ -84,5 +81,12 @@ def metrics() -> Iterable[Metric]:
         "ratio",
         low,
         "Share of answers given by the fallback.",
-        measured=LATER,
+    )
+    yield gauge(
+        layer,
+        "ml_prediction_drift_noise_level",
+        (*TRAFFIC_REFERENCE, "statistic"),
+        "the statistic's",
+        Better.NEITHER,
+        "What the statistic exceeds in 1 of 100 windows without drift, at these sample sizes.",
     )

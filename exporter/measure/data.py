@@ -1,159 +1,96 @@
-"""Data gauges: missing values, description and drift of every feature."""
+"""Data gauges against references: the drift of every feature, and of the data set."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 
-import numpy as np
-
-from exporter.measure.drift import (
-    CATEGORICAL,
-    NUMERIC,
-    CategoricalPair,
-    NumericPair,
-    categorical_p_value,
-    numeric_p_value,
-)
+from exporter.layout import view_part
+from exporter.measure.drift import compare, noise, statistics_of
 from exporter.measure.frame import WindowFrame
 from exporter.measure.gauges import Gauges
-from exporter.reference import CategoricalReference, FeatureReference, NumericReference
-from exporter.statistics.false_discovery import drifted
-from exporter.statistics.moments import quantile
-from exporter.summary.categorical import CategoricalSummary
-from exporter.summary.numeric import NumericSummary
-
-QUANTILES = ("0.05", "0.25", "0.5", "0.75", "0.95")
-
-Summaries = NumericSummary | CategoricalSummary
+from exporter.measure.reasons import Reason
+from exporter.reference import ViewReference
+from exporter.statistics.false_discovery import combined_p_value, drifted
+from exporter.summary.base import Summary
 
 
-def measure(frame: WindowFrame, gauges: Gauges, ranges: Mapping[str, tuple[float, float]]) -> None:
-    """Every feature by itself and against every reference; what has too few values in the window is withheld.
-
-    ``ranges``: the declared range of a feature, whose ends are among its edges.
-    """
-    monitored = 0
-    p_values: dict[str, dict[str, float]] = {name: {} for name in (*frame.static, *frame.sliding)}
-    for part in frame.traffic:
-        if not part.startswith("feature "):
+def measure(frame: WindowFrame, gauges: Gauges) -> None:
+    """Every view against every reference, and how many features drifted from each."""
+    p_values: dict[str, dict[str, list[float]]] = {name: {} for name in frame.references}
+    for view, feature in frame.layout.views.items():
+        if view not in frame.layout.frames:
             continue
-        feature = part.removeprefix("feature ")
-        summary: Summaries = frame.traffic[part]
-        monitored += frame.enough(summary.present)
-        _missing(frame, gauges, feature, summary)
-        if isinstance(summary, NumericSummary):
-            _description(frame, gauges, feature, summary, ranges.get(feature))
-        known = [
-            reference.features[feature]
-            for reference in frame.static.values()
-            if feature in reference.features
-        ]
-        compared: list[tuple[str, FeatureReference | None, Summaries | None]] = [
-            (name, reference.features.get(feature), None) for name, reference in frame.static.items()
-        ]
-        compared += [(name, known[0] if known else None, past[part]) for name, past in frame.sliding.items()]
-        for name, bins, past in compared:
-            p_value = _drift(frame, gauges, feature, summary, name, bins, past)
-            if p_value is not None:
-                p_values[name][feature] = p_value
+        current = frame.traffic[view_part(view)]
+        for name, bins, past in compared(frame, view):
+            p_value = _drift(frame, gauges, view, current, name, bins, past)
+            if p_value is not None and not _follows_the_clock(frame, view):
+                p_values[name].setdefault(feature, []).append(p_value)
+        for name, reason in frame.absent.items():
+            for statistic in statistics_of(current, frame.layout.frames[view]):
+                gauges.withhold(f"ml_feature_{statistic}", reason, **frame.labels, reference=name)
     for name, by_feature in p_values.items():
-        _of_all(frame, gauges, name, by_feature)
-    if frame.traffic["traffic"].rows:
-        gauges.set("ml_features_monitored", monitored, **frame.labels)
+        combined = {feature: combined_p_value(*values) for feature, values in by_feature.items()}
+        _of_all(frame, gauges, name, combined)
+    for name, reason in frame.absent.items():
+        for gauge in ("ml_features_drifted", "ml_features_drifted_ratio"):
+            gauges.withhold(gauge, reason, **frame.labels, reference=name)
+
+
+def compared(frame: WindowFrame, view: str) -> Iterator[tuple[str, ViewReference | None, Summary | None]]:
+    """References by name: what fixes the bins of ``view``, and what to compare with if not that."""
+    known = [found.views[view] for found in frame.static.values() if view in found.views]
+    for name, reference in frame.static.items():
+        yield name, reference.views.get(view), None
+    for name, past in frame.past.items():
+        yield name, known[0] if known else None, past[view_part(view)]
+
+
+def _follows_the_clock(frame: WindowFrame, view: str) -> bool:
+    """Points in time are always later than the reference's: that they differ is no drift."""
+    return frame.layout.kinds[frame.layout.views[view]].name == "timestamp" and frame.layout.primary(view)
 
 
 def _of_all(frame: WindowFrame, gauges: Gauges, reference: str, p_values: Mapping[str, float]) -> None:
     labels = {**frame.labels, "reference": reference}
-    if p_values:
-        number = len(drifted(p_values))
-        gauges.set("ml_features_drifted", number, **labels)
-        gauges.set("ml_features_drifted_ratio", number / len(p_values), **labels)
-    else:
-        gauges.withhold("ml_features_drifted", "too_few_samples", **labels)
-        gauges.withhold("ml_features_drifted_ratio", "too_few_samples", **labels)
-
-
-def _missing(frame: WindowFrame, gauges: Gauges, feature: str, summary: Summaries) -> None:
-    name, labels = "ml_feature_missing_ratio", {**frame.labels, "feature": feature}
-    if frame.enough(summary.rows):
-        gauges.set(name, float(summary.missing) / summary.rows, **labels)
-    else:
-        gauges.withhold(name, "too_few_samples", **labels)
-
-
-def _description(
-    frame: WindowFrame,
-    gauges: Gauges,
-    feature: str,
-    summary: NumericSummary,
-    declared: tuple[float, float] | None,
-) -> None:
-    labels = {**frame.labels, "feature": feature}
-    values: dict[str, float | None] = {
-        "ml_feature_mean": summary.mean,
-        "ml_feature_stddev": float(np.sqrt(summary.variance)) if summary.present else None,
-        "ml_feature_min": float(summary.minimum),
-        "ml_feature_max": float(summary.maximum),
-    }
-    if declared is not None:
-        low, high = np.nextafter(declared[0], -np.inf), declared[1]
-        counts = summary.regrouped(np.array([low, high]))
-        present = summary.present
-        values["ml_feature_out_of_range_ratio"] = float(counts[0] + counts[2]) / present if present else None
-    for name, value in values.items():
-        if frame.enough(summary.present):
-            gauges.set(name, value, **labels)
-        else:
-            gauges.withhold(name, "too_few_samples", **labels)
-    for probability in QUANTILES:
-        name = "ml_feature_quantile"
-        if frame.enough(summary.present):
-            gauges.set(name, quantile(summary, float(probability)), **labels, quantile=probability)
-        else:
-            gauges.withhold(name, "too_few_samples", **labels)
+    number = len(drifted(p_values))
+    enough = bool(p_values)
+    gauges.set_if(enough, "ml_features_drifted", number, **labels)
+    gauges.set_if(enough, "ml_features_drifted_ratio", number / len(p_values) if enough else None, **labels)
 
 
 def _drift(
     frame: WindowFrame,
     gauges: Gauges,
-    feature: str,
-    current: Summaries,
-    reference_name: str,
-    bins: FeatureReference | None,
-    past: Summaries | None,
+    view: str,
+    current: Summary,
+    reference: str,
+    bins: ViewReference | None,
+    past: Summary | None,
 ) -> float | None:
-    """Export the distances; returns the chance of them without drift, None where that is not known.
-
-    ``bins``: the static reference that fixes the bins; ``past``: what to compare with, if not that one.
-    """
-    labels = {**frame.labels, "feature": feature, "reference": reference_name}
-    reason = _withheld(frame, current, bins, past)
-    if reason:
-        statistics = NUMERIC if isinstance(current, NumericSummary) else CATEGORICAL
-        for statistic in statistics:
-            gauges.withhold(f"ml_feature_{statistic}", reason, **labels)
-    elif isinstance(current, NumericSummary) and isinstance(bins, NumericReference):
-        pair = NumericPair(current, past if isinstance(past, NumericSummary) else bins.summary, bins)
-        for statistic, of_numbers in NUMERIC.items():
-            gauges.set(f"ml_feature_{statistic}", of_numbers(pair), **labels)
-        return numeric_p_value(pair)
-    elif isinstance(current, CategoricalSummary) and isinstance(bins, CategoricalReference):
-        categories = bins.summary.categories
-        compared = past if isinstance(past, CategoricalSummary) else bins.summary
-        counts = CategoricalPair(current.over(categories), compared.over(categories))
-        for statistic, of_categories in CATEGORICAL.items():
-            gauges.set(f"ml_feature_{statistic}", of_categories(counts), **labels)
-        return categorical_p_value(counts)
-    return None
+    """Export the distances; returns the chance of them without drift, None where that is not known."""
+    labels = {**frame.labels, "feature": view, "reference": reference}
+    reason = withheld(frame, current, bins, past)
+    if reason is not None or bins is None:
+        for statistic in statistics_of(current, frame.layout.frames[view]):
+            gauges.withhold(f"ml_feature_{statistic}", reason or Reason.NOT_IN_REFERENCE, **labels)
+        return None
+    comparison = compare(current, bins, past)
+    for statistic, value in comparison.values.items():
+        gauges.set(f"ml_feature_{statistic}", value, **labels)
+    if not frame.segment:
+        for statistic, level in noise(current, bins, past).items():
+            gauges.set("ml_feature_drift_noise_level", level, **labels, statistic=statistic)
+    return comparison.p_value
 
 
-def _withheld(
-    frame: WindowFrame, current: Summaries, bins: FeatureReference | None, past: Summaries | None
-) -> str | None:
+def withheld(
+    frame: WindowFrame, current: Summary, bins: ViewReference | None, past: Summary | None
+) -> Reason | None:
+    """Why two samples cannot be compared, or None where they can."""
     if bins is None:
-        return "not_in_reference"
-    if not frame.enough(current.present):
-        return "too_few_samples"
-    if past is not None and not frame.enough(past.present):
-        return "reference_too_small"
+        return Reason.NOT_IN_REFERENCE
+    if not frame.enough(float(current.present)):  # type: ignore[attr-defined]
+        return Reason.TOO_FEW_SAMPLES
+    if past is not None and not frame.enough(float(past.present)):  # type: ignore[attr-defined]
+        return Reason.REFERENCE_TOO_SMALL
     return None

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
+from exporter.layout import Layout
+from exporter.measure.reasons import Reason
 from exporter.reference import Reference
 from exporter.summary.composite import Composite
 
@@ -13,21 +15,40 @@ from exporter.summary.composite import Composite
 class WindowFrame:
     """``traffic`` and ``outcome``: summaries of the window. ``seconds``: its length.
 
-    ``static`` and ``sliding``: the references by name; the latter are summaries of the model's own past.
+    ``segment`` and ``segment_value``: whose rows; both empty for all traffic. ``static``: references with
+    rows of their own, by name. ``past``: references that are the model's own past, as summaries. ``absent``: references
+    that are not there, and why.
     """
 
     version: str
     window: str
     seconds: float
     minimum_samples: int
+    layout: Layout
     traffic: Composite
     outcome: Composite
-    static: Mapping[str, Reference]
-    sliding: Mapping[str, Composite]
+    past: Mapping[str, Composite]
+    absent: Mapping[str, Reason] = field(default_factory=dict)
+    segment: str = ""
+    segment_value: str = ""
+
+    @property
+    def static(self) -> Mapping[str, Reference]:
+        return self.layout.references
+
+    @property
+    def references(self) -> list[str]:
+        """The names of all references that are there."""
+        return [*self.static, *self.past]
 
     @property
     def labels(self) -> dict[str, str]:
-        return {"version": self.version, "window": self.window}
+        return {
+            "version": self.version,
+            "window": self.window,
+            "segment": self.segment,
+            "segment_value": self.segment_value,
+        }
 
     def enough(self, rows: float) -> bool:
         """Whether ``rows`` are at least the monitor file's ``minSamples``."""

@@ -7,6 +7,7 @@ from collections import Counter
 from dataclasses import dataclass, field
 
 from exporter.catalogue import METRICS
+from exporter.measure.reasons import Reason
 
 
 @dataclass
@@ -23,13 +24,32 @@ class Gauges:
     def set(self, name: str, value: float | None, **labels: str) -> None:
         """Export ``value``; None or a value that is not finite is withheld as undefined."""
         if value is None or not math.isfinite(value):
-            self.withhold(name, "undefined", **labels)
+            self.withhold(name, Reason.UNDEFINED, **labels)
             return
         values = tuple(
             self.model if label == "model" else labels.get(label, "") for label in METRICS[name].labels
         )
         self.series.setdefault(name, {})[values] = float(value)
 
-    def withhold(self, name: str, reason: str, **labels: str) -> None:
+    def set_if(self, enough: bool, name: str, value: float | None, **labels: str) -> None:
+        """Export ``value`` where there are rows enough; withhold it elsewhere."""
+        if enough:
+            self.set(name, value, **labels)
+        else:
+            self.withhold(name, Reason.TOO_FEW_SAMPLES, **labels)
+
+    def withholding(self, reason: Reason) -> Gauges:
+        """Where all that is set is withheld for ``reason`` instead."""
+        return _Withholding(self.model, {}, self.withheld, reason)
+
+    def withhold(self, name: str, reason: Reason, **labels: str) -> None:
         """Count one series of ``name`` that is not exported."""
         self.withheld[labels.get("version", ""), labels.get("window", ""), name, reason] += 1
+
+
+@dataclass
+class _Withholding(Gauges):
+    reason: Reason = Reason.UNDEFINED
+
+    def set(self, name: str, value: float | None, **labels: str) -> None:  # noqa: ARG002 - whatever it is
+        self.withhold(name, self.reason, **labels)

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from exporter.layout import Layout
 from exporter.measure.gauges import Gauges
-from exporter.reference import Reference
 from exporter.sinks.reader import SinkReader
 from exporter.state import Store
 from exporter.windows import MICROSECONDS
@@ -25,17 +25,40 @@ def sinks(gauges: Gauges, store: Store, readers: Mapping[str, SinkReader]) -> No
         gauges.set("ml_label_watermark_timestamp_seconds", newest_label / MICROSECONDS)
 
 
-def references(gauges: Gauges, static: Mapping[str, Reference], versions: list[str]) -> None:
-    """Age, content and missing ratios of every static reference."""
-    for name, reference in static.items():
+def pending(gauges: Gauges, store: Store) -> None:
+    """How many predictions wait for labels, and how large a sample of all they are."""
+    gauges.set("ml_predictions_pending", float(store.pending.waiting()))
+    gauges.set("ml_label_sampling_ratio", store.pending.sampling_ratio())
+
+
+def references(gauges: Gauges, layout: Layout, version: str) -> None:
+    """Age, content and missing ratios of every reference with rows of its own."""
+    for name, reference in layout.references.items():
         gauges.set("ml_reference_created_timestamp_seconds", reference.created, reference=name)
         gauges.set("ml_reference_info", 1.0, reference=name, hash=reference.hash)
-        for feature, item in reference.features.items():
-            for version in versions:
-                labels = {"version": version, "reference": name, "feature": feature}
-                rows = item.summary.rows
-                ratio = float(item.summary.missing) / rows if rows else None
-                gauges.set("ml_feature_missing_ratio_reference", ratio, **labels)
+        for feature in reference.kinds:
+            primary = layout.kinds[feature].primary(feature)
+            if primary not in reference.views:
+                continue
+            summary = reference.views[primary].summary
+            labels = {"version": version, "reference": name, "feature": feature}
+            ratio = float(summary.missing) / summary.rows if summary.rows else None
+            gauges.set("ml_feature_missing_ratio_reference", ratio, **labels)
+
+
+def features(gauges: Gauges, store: Store, layout: Layout, version: str) -> None:
+    """How many features there should be, and when each was last there."""
+    gauges.set("ml_features_expected", len(layout.kinds) + len(layout.untyped))
+    for feature in layout.kinds:
+        seen = store.marks.get(last_seen(version, feature))
+        if seen is not None:
+            name = "ml_feature_last_seen_timestamp_seconds"
+            gauges.set(name, seen / MICROSECONDS, version=version, feature=feature)
+
+
+def last_seen(version: str, feature: str) -> str:
+    """The mark of a feature's newest value."""
+    return f"feature {version}\0{feature}"
 
 
 def withheld(gauges: Gauges) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from exporter.measure.frame import WindowFrame
 from exporter.measure.gauges import Gauges
+from exporter.measure.reasons import Reason
 from exporter.statistics.quantile import duration_quantile
 
 QUANTILES = ("0.5", "0.9", "0.95", "0.99")
@@ -17,13 +18,13 @@ def measure(
     if sink_up or traffic.rows:
         gauges.set("ml_predictions_per_second", float(traffic.rows) / frame.seconds, **frame.labels)
     else:
-        gauges.withhold("ml_predictions_per_second", "sink_down", **frame.labels)
+        gauges.withhold("ml_predictions_per_second", Reason.SINK_DOWN, **frame.labels)
     if has_status:
         name = "ml_prediction_error_ratio"
         if frame.enough(float(traffic.graded)):
             gauges.set(name, float(traffic.errors / traffic.graded), **frame.labels)
         else:
-            gauges.withhold(name, "too_few_samples", **frame.labels)
+            gauges.withhold(name, Reason.TOO_FEW_SAMPLES, **frame.labels)
     if has_latency:
         for quantile in QUANTILES:
             name = "ml_prediction_latency_quantile_seconds"
@@ -31,4 +32,4 @@ def measure(
             if frame.enough(latency.present):
                 gauges.set(name, duration_quantile(latency, float(quantile)), **labels)
             else:
-                gauges.withhold(name, "too_few_samples", **labels)
+                gauges.withhold(name, Reason.TOO_FEW_SAMPLES, **labels)

@@ -13,9 +13,11 @@ from exporter.state.counters import Counters
 from exporter.state.marks import Marks
 from exporter.state.pending import Pending
 from exporter.state.positions import Positions
+from exporter.state.segments import SegmentValues
 from exporter.state.summaries import Summaries
+from exporter.state.versions import Versions
 
-_SCHEMA_VERSION = 2
+_SCHEMA_VERSION = 3
 
 
 class Store:
@@ -36,6 +38,8 @@ class Store:
             raise
         self.positions = Positions(self._connection)
         self.summaries = Summaries(self._connection)
+        self.versions = Versions(self._connection)
+        self.segments = SegmentValues(self._connection)
         self.marks = Marks(self._connection)
         self.pending = Pending(self._connection)
 
@@ -54,9 +58,11 @@ class Store:
                 self.counters.keep()
             except BaseException:
                 self.counters.restore()
+                self.summaries.forget_ranges()
                 # A full disk has SQLite roll back by itself.
                 if self._connection.in_transaction:
                     self._connection.execute("ROLLBACK")
+                self.segments.reload()
                 raise
         except sqlite3.Error as error:
             raise self._connection.explained(error) from None
@@ -84,7 +90,7 @@ class Store:
                 f"{connection.path}: written by another version of mlslo (schema {version}); "
                 "move it away to start over from the logs"
             )
-        for part in (Positions, Summaries, Counters, Marks, Pending):
+        for part in (Positions, Summaries, Versions, SegmentValues, Counters, Marks, Pending):
             for statement in part.SCHEMA:
                 connection.execute(statement)
         connection.execute(f"PRAGMA user_version = {_SCHEMA_VERSION}")

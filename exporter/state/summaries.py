@@ -1,132 +1,174 @@
-"""Summaries by kind, version and time bucket."""
+"""Summaries by kind, version, segment and time bucket."""
 
 from __future__ import annotations
 
-import zlib
 from collections.abc import Callable, Iterable, Sequence
+from typing import NamedTuple
 
 import numpy as np
 
 from exporter.state.connection import Connection
+from exporter.state.packing import merge, packed
+from exporter.state.ranges import Range, Ranges
 from exporter.summary.base import Floats
-from exporter.summary.composite import Composite
+from exporter.summary.shape import Shape
 
-Bucket = tuple[int, int]  # version, start
 
-# All traffic: the segments are empty.
-_OF_VERSION = "kind = ? AND version = ? AND segment = '' AND segment_value = ''"
-_OF_BUCKET = f"{_OF_VERSION} AND start = ?"
+class Scope(NamedTuple):
+    """Whose rows: of one version, and of one value of a segment; both empty for all traffic."""
+
+    version: int
+    segment: str = ""
+    value: str = ""
+
+
+_OF_SCOPE = "kind = ? AND version = ? AND segment = ? AND segment_value = ?"
+_OF_BUCKET = f"{_OF_SCOPE} AND start = ?"
 
 
 class Summaries:
-    """Vectors of summaries, compressed. ``layout`` names the shape; other shapes are never merged with it.
-
-    ``segment`` and ``segment_value`` are empty for all traffic.
-    """
+    """Vectors of summaries, compressed. A shape's digest is kept beside them; other shapes are never merged with it."""
 
     SCHEMA = (
-        "CREATE TABLE IF NOT EXISTS versions (id INTEGER PRIMARY KEY, name TEXT UNIQUE, seen INTEGER)",
         "CREATE TABLE IF NOT EXISTS summaries (kind TEXT, version INTEGER, segment TEXT, segment_value TEXT, "
         "start INTEGER, layout TEXT, vector BLOB, PRIMARY KEY (kind, version, segment, segment_value, start))",
     )
 
     def __init__(self, connection: Connection) -> None:
         self._connection = connection
+        self._ranges = Ranges()
 
-    def version(self, name: str) -> int:
-        """The number of a model version, made on first sight."""
-        self._connection.execute("INSERT OR IGNORE INTO versions (name, seen) VALUES (?, 0)", (name,))
-        row = self._connection.execute("SELECT id FROM versions WHERE name = ?", (name,)).fetchone()
-        return int(row[0])
+    def add(self, shape: Shape, vectors: Iterable[tuple[Scope, int, Floats]]) -> None:
+        """Merge ``vectors``, each (scope, bucket start, vector), into their buckets."""
+        for scope, start, vector in vectors:
+            self._ranges.added((shape.kind, scope), start, vector, shape)
+            self._write(shape, scope, start, vector)
 
-    def seen(self, version: int, time: int) -> None:
-        """Remember that ``version`` predicted at ``time`` (epoch µs)."""
-        self._connection.execute("UPDATE versions SET seen = max(seen, ?) WHERE id = ?", (time, version))
-
-    def forget_versions(self, before: int) -> None:
-        """Drop versions that have not predicted since ``before`` (epoch µs), but for the last one that did."""
-        self._connection.execute(
-            "DELETE FROM versions WHERE seen < ? AND seen < (SELECT max(seen) FROM versions)", (before,)
-        )
-
-    def versions(self) -> dict[int, tuple[str, int]]:
-        """Number -> name and the event time (epoch µs) of its newest prediction."""
-        rows = self._connection.execute("SELECT id, name, seen FROM versions ORDER BY name").fetchall()
-        return {number: (name, seen) for number, name, seen in rows}
-
-    def add(self, kind: str, layout: str, shape: Composite, vectors: Iterable[tuple[Bucket, Floats]]) -> None:
-        """Merge ``vectors`` into their buckets."""
-        for (version, start), vector in vectors:
-            row = self._connection.execute(
-                f"SELECT vector FROM summaries WHERE {_OF_BUCKET} AND layout = ?",
-                (kind, version, start, layout),
-            ).fetchone()
-            merged = vector if row is None else shape.merge_vectors(self._unpacked(row[0], shape), vector)
-            self._connection.execute(
-                "INSERT OR REPLACE INTO summaries VALUES (?, ?, '', '', ?, ?, ?)",
-                (kind, version, start, layout, _packed(merged)),
-            )
-
-    def between(
-        self, kind: str, layout: str, shape: Composite, version: int, edges: Sequence[int]
-    ) -> list[Composite]:
-        """The merge of the buckets that start in each of [edges[i], edges[i + 1])."""
-        merged: list[Floats | None] = [None] * (len(edges) - 1)
+    def between(self, shape: Shape, scope: Scope, edges: Sequence[int]) -> list[Floats]:
+        """The merge of the buckets that start in each of [edges[i], edges[i + 1]); to be read only."""
+        key = (shape.kind, *scope)
         rows = self._connection.execute(
-            f"SELECT start, vector FROM summaries WHERE {_OF_VERSION} "
-            "AND layout = ? AND start >= ? AND start < ? ORDER BY start",
-            (kind, version, layout, edges[0], edges[-1]),
+            f"SELECT start FROM summaries WHERE {_OF_SCOPE} AND start >= ? AND start < ? ORDER BY start",
+            (*key, edges[0], edges[-1]),
+        ).fetchall()
+        with self._connection.reading("summary"):
+            starts = np.array([start for (start,) in rows], dtype=np.int64)
+        cuts = np.searchsorted(starts, edges)
+        return [
+            self._merged(shape, scope, position, starts[cuts[position] : cuts[position + 1]].tolist())
+            for position in range(len(edges) - 1)
+        ]
+
+    def scopes(self, kind: str, version: int, segment: str) -> list[Scope]:
+        """The scopes of ``segment`` that have any bucket."""
+        rows = self._connection.execute(
+            "SELECT DISTINCT segment_value FROM summaries WHERE kind = ? AND version = ? AND segment = ? "
+            "ORDER BY segment_value",
+            (kind, version, segment),
         )
-        with self._connection.reading("summaries"):
-            for start, blob in rows:
-                position = int(np.searchsorted(edges, start, side="right")) - 1
-                before, vector = merged[position], self._unpacked(blob, shape)
-                merged[position] = vector if before is None else shape.merge_vectors(before, vector)
-        return [shape if vector is None else shape.with_vector(vector) for vector in merged]
+        return [Scope(version, segment, str(value)) for (value,) in rows]
 
     def compact(
-        self,
-        kind: str,
-        layout: str,
-        shape: Composite,
-        coarser: Callable[[np.ndarray], np.ndarray],
-        before: int,
+        self, shape: Shape, version: int, coarser: Callable[[np.ndarray], np.ndarray], before: int
     ) -> None:
         """Merge buckets whose ``coarser`` start differs from their own; drop those that start before ``before``."""
-        self._connection.execute("DELETE FROM summaries WHERE kind = ? AND start < ?", (kind, before))
+        self._connection.execute(
+            "DELETE FROM summaries WHERE kind = ? AND version = ? AND start < ?",
+            (shape.kind, version, before),
+        )
         rows = self._connection.execute(
-            "SELECT version, start FROM summaries WHERE kind = ? AND layout = ?", (kind, layout)
+            "SELECT segment, segment_value, start FROM summaries WHERE kind = ? AND version = ? ORDER BY start",
+            (shape.kind, version),
         ).fetchall()
         if not rows:
             return
-        starts = np.array([start for _, start in rows], dtype=np.int64)
+        starts = np.array([start for *_, start in rows], dtype=np.int64)
         targets = coarser(starts)
         for position in np.flatnonzero(targets != starts):
-            version, start = rows[position]
-            where = (kind, version, start)
-            (blob,) = self._connection.execute(
-                f"SELECT vector FROM summaries WHERE {_OF_BUCKET}", where
-            ).fetchone()
-            self._connection.execute(f"DELETE FROM summaries WHERE {_OF_BUCKET}", where)
-            self.add(kind, layout, shape, [((version, int(targets[position])), self._unpacked(blob, shape))])
+            segment, value, start = rows[position]
+            self._move(shape, Scope(version, segment, value), start, int(targets[position]))
 
-    def drop_other_layouts(self, kind: str, layout: str) -> int:
+    def merge_scopes(self, shape: Shape, scope: Scope, into: Scope) -> None:
+        """Make the buckets of ``scope`` part of those of ``into``."""
+        rows = self._connection.execute(
+            f"SELECT start, vector FROM summaries WHERE {_OF_SCOPE}", (shape.kind, *scope)
+        ).fetchall()
+        for start, content in rows:
+            self.add(shape, [(into, start, self._unpacked(shape, [content]))])
+        self._connection.execute(f"DELETE FROM summaries WHERE {_OF_SCOPE}", (shape.kind, *scope))
+        self._ranges.forget((shape.kind, scope))
+
+    def drop_other_layouts(self, shape: Shape, version: int) -> int:
         """Delete what was counted over other edges; returns how many buckets that were."""
         cursor = self._connection.execute(
-            "DELETE FROM summaries WHERE kind = ? AND layout != ?", (kind, layout)
+            "DELETE FROM summaries WHERE kind = ? AND version = ? AND layout != ?",
+            (shape.kind, version, shape.digest),
         )
+        if cursor.rowcount:
+            self._ranges.clear()
         return cursor.rowcount
 
-    def _unpacked(self, blob: bytes, shape: Composite) -> Floats:
-        try:
-            vector = np.frombuffer(zlib.decompress(blob), dtype=np.float64)
-        except (zlib.error, ValueError, TypeError) as error:
-            raise self._connection.damaged(f"summary: {error}") from None
-        expected = shape.vector().size
-        if vector.size != expected:
-            raise self._connection.damaged(f"summary: {vector.size} numbers instead of {expected}")
+    def drop_other_kinds(self, kinds: Sequence[str]) -> None:
+        """Delete what is not counted any more."""
+        marks = ", ".join("?" for _ in kinds)
+        self._connection.execute(f"DELETE FROM summaries WHERE kind NOT IN ({marks})", tuple(kinds))
+
+    def drop_version(self, version: int) -> None:
+        """Delete all buckets of a version."""
+        self._connection.execute("DELETE FROM summaries WHERE version = ?", (version,))
+
+    def forget_ranges(self) -> None:
+        """Read all anew; for when what was written was not committed."""
+        self._ranges.clear()
+
+    def _merged(self, shape: Shape, scope: Scope, position: int, starts: list[int]) -> Floats:
+        series = (shape.kind, scope)
+        known = self._ranges.get(series, position, set(starts))
+        if known is None:
+            known = Range(shape.neutral.copy())
+            self._ranges.keep(series, position, known)
+        for start in starts:
+            if start not in known.starts:
+                with self._connection.reading("summary"):
+                    merge(known.vector, self._content(shape, scope, start), shape)
+                known.starts.add(start)
+        return known.vector
+
+    def _move(self, shape: Shape, scope: Scope, start: int, target: int) -> None:
+        key = (shape.kind, *scope)
+        vector = self._unpacked(shape, [self._content(shape, scope, start)])
+        into_new = (
+            self._connection.execute(f"SELECT 1 FROM summaries WHERE {_OF_BUCKET}", (*key, target)).fetchone()
+            is None
+        )
+        self._connection.execute(f"DELETE FROM summaries WHERE {_OF_BUCKET}", (*key, start))
+        self._ranges.moved((shape.kind, scope), start, target, vector, shape, into_new=into_new)
+        self._write(shape, scope, target, vector)
+
+    def _write(self, shape: Shape, scope: Scope, start: int, vector: Floats) -> None:
+        key = (shape.kind, *scope, start)
+        row = self._connection.execute(
+            f"SELECT vector FROM summaries WHERE {_OF_BUCKET} AND layout = ?", (*key, shape.digest)
+        ).fetchone()
+        if row is not None:
+            before = self._unpacked(shape, [row[0]])
+            shape.empty.merge_numbers(before, slice(None), vector)
+            vector = before
+        self._connection.execute(
+            "INSERT OR REPLACE INTO summaries VALUES (?, ?, ?, ?, ?, ?, ?)",
+            (*key, shape.digest, packed(vector, shape)),
+        )
+
+    def _content(self, shape: Shape, scope: Scope, start: int) -> bytes:
+        row = self._connection.execute(
+            f"SELECT vector FROM summaries WHERE {_OF_BUCKET}", (shape.kind, *scope, start)
+        ).fetchone()
+        content: bytes = row[0]
+        return content
+
+    def _unpacked(self, shape: Shape, contents: Sequence[bytes]) -> Floats:
+        vector = shape.neutral.copy()
+        with self._connection.reading("summary"):
+            for content in contents:
+                merge(vector, content, shape)
         return vector
-
-
-def _packed(vector: Floats) -> bytes:
-    return zlib.compress(vector.tobytes(), 1)

@@ -11,6 +11,8 @@ import numpy.typing as npt
 
 from exporter.summary.base import Floats, Merge, Summary
 
+_MINIMUM, _MAXIMUM = 1, 2
+
 
 class Composite(Mapping[str, Summary]):
     """Named parts that are folded, merged and stored together; itself a monoid."""
@@ -40,17 +42,26 @@ class Composite(Mapping[str, Summary]):
         return np.concatenate([part.vector() for part in self._parts.values()], axis=-1)
 
     @cached_property
-    def _extremes(self) -> tuple[npt.NDArray[np.intp], npt.NDArray[np.intp]]:
-        rules = np.array([rule.value for part in self._parts.values() for rule in part.rules()])
-        return np.flatnonzero(rules == Merge.MINIMUM.value), np.flatnonzero(rules == Merge.MAXIMUM.value)
+    def _rules(self) -> npt.NDArray[np.uint8]:
+        codes = {Merge.SUM: 0, Merge.MINIMUM: _MINIMUM, Merge.MAXIMUM: _MAXIMUM}
+        return np.array([codes[rule] for part in self._parts.values() for rule in part.rules()], np.uint8)
 
-    def merge_vectors(self, one: Floats, other: Floats) -> Floats:
-        """The vector of the sum of two composites shaped like this one, without building them."""
-        minima, maxima = self._extremes
-        merged = one + other
-        merged[minima] = np.minimum(one[minima], other[minima])
-        merged[maxima] = np.maximum(one[maxima], other[maxima])
-        return merged
+    def merge_numbers(self, into: Floats, places: slice | npt.NDArray[Any], numbers: Floats) -> None:
+        """Merge ``numbers`` into those at ``places`` of the vector ``into`` of a composite shaped like this one.
+
+        No place comes twice.
+        """
+        rules = self._rules[places]
+        extremes = np.flatnonzero(rules)
+        if not len(extremes):
+            into[places] += numbers
+            return
+        before = into[places] if isinstance(places, np.ndarray) else into[places].copy()
+        merged = before + numbers
+        smallest, largest = rules == _MINIMUM, rules == _MAXIMUM
+        merged[smallest] = np.minimum(before[smallest], numbers[smallest])
+        merged[largest] = np.maximum(before[largest], numbers[largest])
+        into[places] = merged
 
     def with_vector(self, vector: Floats) -> Self:
         """The inverse of ``vector`` for a composite shaped like this one. Raises ValueError on a misfit."""

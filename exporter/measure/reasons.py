@@ -1,0 +1,21 @@
+"""Why a gauge is withheld."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+
+
+class Reason(StrEnum):
+    """The label ``reason`` of ml_gauge_withheld."""
+
+    UNKNOWN_TYPE = "unknown_type"
+    TOO_FEW_SAMPLES = "too_few_samples"
+    TOO_FEW_GROUPS = "too_few_groups"
+    REFERENCE_TOO_SMALL = "reference_too_small"
+    REFERENCE_MISSING = "reference_missing"
+    NOT_IN_REFERENCE = "not_in_reference"
+    UNDEFINED = "undefined"
+    SINK_DOWN = "sink_down"
+    LABELS_INCOMPLETE = "labels_incomplete"
+    CLASSES_UNKNOWN = "classes_unknown"
+    NOT_BINARY = "not_binary"

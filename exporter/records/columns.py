@@ -1,0 +1,90 @@
+"""Decoded records as columns."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from exporter.summary.base import Floats
+from exporter.tasks.answers import Answers
+
+PREDICTION_REASONS = (
+    "malformed",
+    "missing_timestamp",
+    "invalid_timestamp",
+    "future_timestamp",
+    "invalid_score",
+    "missing_id",
+    "too_long",
+)
+LABEL_REASONS = (
+    "malformed",
+    "missing_id",
+    "invalid_label",
+    "invalid_timestamp",
+    "future_timestamp",
+    "duplicate",
+    "sampled_out",
+    "too_long",
+)
+NO_TIME = np.iinfo(np.int64).min
+
+
+@dataclass(frozen=True)
+class Texts:
+    """A column of text: ``codes`` of shape (rows,) into ``names``."""
+
+    codes: npt.NDArray[np.intp]
+    names: list[str]
+
+    @classmethod
+    def encode(cls, values: npt.NDArray[Any]) -> Texts:
+        """Names in order of appearance."""
+        texts = values.tolist()
+        index = {name: code for code, name in enumerate(dict.fromkeys(texts))}
+        codes = np.fromiter(map(index.__getitem__, texts), dtype=np.intp, count=len(texts))
+        return cls(codes, list(index))
+
+
+@dataclass(frozen=True)
+class PredictionColumns:
+    """Usable prediction records; every array has shape (rows,).
+
+    ``time``: epoch µs. ``id``: 64-bit hash, 0 where the record has none. ``status``: -1 where there is none.
+    ``latency``: seconds or NaN. ``features``: view -> its values as its kind decodes them. ``has_features``:
+    False where an erroneous record carries no features at all. ``scopes``: segment or attribute -> its values.
+    ``fallback``: 1, 0 or -1 where unknown. ``attributions``: (rows, features), NaN where missing.
+    """
+
+    records: int
+    rejected: Counter[str]
+    time: npt.NDArray[np.int64]
+    id: npt.NDArray[np.int64]
+    version: Texts
+    status: npt.NDArray[np.int32]
+    latency: Floats
+    answers: Answers
+    features: Mapping[str, Any]
+    has_features: npt.NDArray[np.bool_]
+    scopes: Mapping[str, Texts]
+    fallback: npt.NDArray[np.int8]
+    attributions: Floats | None
+
+
+@dataclass(frozen=True)
+class LabelColumns:
+    """Usable label records. ``time``: epoch µs, or the smallest int64 where the record has none.
+
+    ``label``: int64, float64 or bytes, as the task has them.
+    """
+
+    records: int
+    rejected: Counter[str]
+    id: npt.NDArray[np.int64]
+    label: npt.NDArray[Any]
+    time: npt.NDArray[np.int64]

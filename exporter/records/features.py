@@ -1,0 +1,135 @@
+"""The features of prediction records."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from exporter.features.kind import Kind
+from exporter.frames.categorical import CategoricalFrame
+from exporter.frames.frame import Frame
+from exporter.frames.numeric import Numbers
+from exporter.leaves import Leaves
+from exporter.monitor import PredictionFields
+from exporter.parser import Parser, filled
+from exporter.summary.categorical import MISSING
+
+Column = npt.NDArray[Any]
+
+_SQL_TYPES = {"number": "DOUBLE", "vector": "DOUBLE[]"}
+
+
+@dataclass(frozen=True)
+class FeatureSet:
+    """What is decoded. ``kinds``: feature -> kind. ``frames``: view -> frame, with all categories of any layout."""
+
+    kinds: Mapping[str, Kind]
+    frames: Mapping[str, Frame]
+
+    def categories(self, view: str) -> tuple[str, ...]:
+        """What the codes of a categorical view stand for; nothing for others."""
+        frame = self.frames.get(view)
+        return frame.categories if isinstance(frame, CategoricalFrame) else ()
+
+
+def feature_path(fields: PredictionFields, name: str) -> str:
+    """Where the feature ``name`` is in a record."""
+    return f"{fields.features}.{name}" if isinstance(fields.features, str) else name
+
+
+def present(values: Any) -> npt.NDArray[np.bool_]:
+    """Rows that have a value, from the values of a primary view."""
+    found = ~np.isnan(values.values) if isinstance(values, Numbers) else values != MISSING
+    return np.asarray(found, dtype=bool)
+
+
+class FeatureDecoder:
+    """The features' part of a prediction decoder."""
+
+    def __init__(self, fields: PredictionFields, features: FeatureSet) -> None:
+        self._container = fields.features if isinstance(fields.features, str) else None
+        self._features = features
+        self._prefixes = {name: f"feature {position} " for position, name in enumerate(features.kinds)}
+
+    def expressions(self, leaves: Leaves) -> dict[str, str]:
+        """Alias -> SQL for all views of all features."""
+        wanted: dict[str, str] = {}
+        # Shallow ones first: where there are features a and a.b, the latter is a key that holds a dot.
+        for name in sorted(self._prefixes, key=lambda name: name.count(".")):
+            kind = self._features.kinds[name]
+            member = {
+                "number": leaves.member_number,
+                "text": leaves.member_text,
+                "vector": leaves.member_vector,
+            }[kind.leaf]
+            found = kind.expressions(member(self._container, name), dict(self._enumerations(name)))
+            wanted.update({self._prefixes[name] + alias: expression for alias, expression in found.items()})
+        return wanted
+
+    def define_categories(self, parser: Parser) -> None:
+        """The enumerations that ``expressions`` cast to."""
+        for name, kind in self._features.kinds.items():
+            for view, enumeration in self._enumerations(name):
+                categories = self._features.categories(kind.views(name)[view])
+                parser.define_categories(enumeration, categories)
+
+    def decode(
+        self, raw: Mapping[str, Column], usable: npt.NDArray[np.bool_], parser: Parser, lines: bytes
+    ) -> dict[str, Any]:
+        """View name -> values of the usable rows."""
+        invalid = self._invalid(raw, len(usable), parser, lines)
+        everything = bool(usable.all())
+        found: dict[str, Any] = {}
+        for name, kind in self._features.kinds.items():
+            mine = self._columns(raw, name)
+            if name in invalid:
+                mine["invalid"] = invalid[name]
+            if not everything:
+                mine = {alias: column[usable] for alias, column in mine.items()}
+            views = kind.views(name)
+            frames = {
+                view: self._features.frames[label]
+                for view, label in views.items()
+                if label in self._features.frames
+            }
+            found.update({views[view]: values for view, values in kind.decode(mine, frames).items()})
+        return found
+
+    def _columns(self, raw: Mapping[str, Column], name: str) -> dict[str, Column]:
+        prefix = self._prefixes[name]
+        return {alias[len(prefix) :]: column for alias, column in raw.items() if alias.startswith(prefix)}
+
+    def _invalid(
+        self, raw: Mapping[str, Column], rows: int, parser: Parser, lines: bytes
+    ) -> dict[str, npt.NDArray[np.bool_]]:
+        """Which values are there, but of the wrong type: both they and missing ones come as NULL.
+
+        Parsing everything as text would cost twice as much, so only columns that have a NULL are looked at again.
+        """
+        doubtful = [
+            name
+            for name, kind in self._features.kinds.items()
+            if kind.leaf in _SQL_TYPES
+            and any(np.ma.is_masked(column) for column in self._columns(raw, name).values())
+        ]
+        if not doubtful:
+            return {}
+        leaves = Leaves()
+        wanted = {}
+        for name in sorted(doubtful, key=lambda name: name.count(".")):
+            text = leaves.member_text(self._container, name)
+            kind = _SQL_TYPES[self._features.kinds[name].leaf]
+            wanted[name] = f"{text} IS NOT NULL AND TRY_CAST({text} AS {kind}) IS NULL"
+        again = parser.again(wanted, leaves, lines)
+        found = {name: filled(column, False).astype(bool) for name, column in again.items()}
+        return {name: wrong for name, wrong in found.items() if len(wrong) == rows and wrong.any()}
+
+    def _enumerations(self, name: str) -> Iterator[tuple[str, str]]:
+        """View and the name of its enumeration, for each view of a feature that has categories."""
+        for view, label in self._features.kinds[name].views(name).items():
+            if self._features.categories(label):
+                yield view, f"categories {self._prefixes[name]}{view}"

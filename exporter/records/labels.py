@@ -1,0 +1,55 @@
+"""Label records."""
+
+from __future__ import annotations
+
+from collections import Counter
+
+import numpy as np
+
+from exporter import sql
+from exporter.leaves import Leaves
+from exporter.monitor import LabelFields
+from exporter.parser import Parser, filled
+from exporter.records.columns import NO_TIME, LabelColumns
+from exporter.tasks.task import Task, reject
+
+
+class LabelDecoder:
+    """Decodes label records of a task."""
+
+    def __init__(self, fields: LabelFields, task: Task) -> None:
+        self._task = task
+        leaves = Leaves()
+        stamp = leaves.text(fields.timestamp)
+        wanted = {
+            "time": sql.epoch_microseconds(stamp),
+            "stamped": f"{stamp} IS NOT NULL",
+            "id": sql.identity(leaves.text(fields.id)),
+            "label": task.label_expression(leaves),
+            "empty": " AND ".join(f"{column} IS NULL" for column in leaves.tops()),
+        }
+        self._parser = Parser(wanted, leaves)
+
+    def close(self) -> None:
+        """Release the parser."""
+        self._parser.close()
+
+    def decode(self, lines: bytes, latest: int) -> LabelColumns:
+        """Decode whole lines; labels from after ``latest`` (epoch µs) are rejected, those without a time kept."""
+        raw, too_long = self._parser.select(lines)
+        rejected: Counter[str] = Counter({"too_long": too_long} if too_long else {})
+        time = filled(raw["time"], NO_TIME).astype(np.int64)
+        stamped = filled(raw["stamped"], False).astype(bool)
+        identity = filled(raw["id"], 0).astype(np.uint64).view(np.int64)
+        label, none = self._task.labels(raw["label"])
+        usable = np.ones(len(time), dtype=bool)
+        for reason, bad in (
+            ("malformed", filled(raw["empty"], False).astype(bool)),
+            ("missing_id", identity == 0),
+            ("invalid_label", none),
+            ("invalid_timestamp", stamped & (time == NO_TIME)),
+            ("future_timestamp", time > latest),
+        ):
+            reject(rejected, reason, usable & bad)
+            usable &= ~bad
+        return LabelColumns(len(usable) + too_long, rejected, identity[usable], label[usable], time[usable])

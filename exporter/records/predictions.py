@@ -1,0 +1,154 @@
+"""Prediction records."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from exporter import sql
+from exporter.leaves import Leaves
+from exporter.monitor import PredictionFields, scope_name
+from exporter.parser import Parser, filled
+from exporter.records.columns import NO_TIME, PredictionColumns, Texts
+from exporter.records.features import FeatureDecoder, FeatureSet
+from exporter.summary.base import Floats
+from exporter.tasks.task import Task, reject
+
+NO_VALUE = "missing"
+"""The segment value of records that have none."""
+
+_UNIT_SECONDS = {"s": 1.0, "ms": 1e-3, "us": 1e-6, "ns": 1e-9}
+
+Paths = str | list[str]
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """What is wanted of prediction records.
+
+    ``scopes``: paths (or crossed ones) of segments and attributes. ``attributed``: the features whose
+    attributions are wanted, in the order of their column.
+    """
+
+    fields: PredictionFields
+    task: Task
+    features: FeatureSet
+    scopes: Sequence[Paths] = ()
+    attributed: Sequence[str] = ()
+
+    def expressions(self) -> tuple[dict[str, str], Leaves]:
+        """Alias -> SQL, and the leaves that it is over.
+
+        Raises ValueError where two names of one object differ in case only.
+        """
+        fields, leaves = self.fields, Leaves()
+        stamp = leaves.text(fields.timestamp)
+        fallback = leaves.text(fields.fallback)
+        wanted = {
+            "time": sql.epoch_microseconds(stamp),
+            "stamped": f"{stamp} IS NOT NULL",
+            "id": sql.identity(leaves.text(fields.id)) if fields.id else "0::UBIGINT",
+            "version": leaves.text(fields.version),
+            "status": f"TRY_CAST({leaves.number(fields.status)} AS INTEGER)",
+            "latency": leaves.number(fields.latency.field if fields.latency else None),
+            "fallback": f"CASE WHEN {fallback} IS NOT NULL THEN lower({fallback}) IN ('1', '1.0', 'true') END",
+            **self.task.answer_expressions(leaves),
+        }
+        for position, paths in enumerate(self.scopes):
+            wanted[f"scope {position}"] = _scope(leaves, fields, paths, self.features)
+        for position, name in enumerate(self.attributed):
+            wanted[f"attribution {position}"] = leaves.member_number(fields.attributions, name)
+        wanted.update(FeatureDecoder(fields, self.features).expressions(leaves))
+        container = fields.features if isinstance(fields.features, str) else None
+        wanted["has_features"] = leaves.present(container) if container and self.features.kinds else "true"
+        wanted["empty"] = " AND ".join(f"{column} IS NULL" for column in leaves.tops())
+        return wanted, leaves
+
+
+class PredictionDecoder:
+    """Decodes prediction records."""
+
+    def __init__(self, wanted: Wanted) -> None:
+        """Raises ValueError where two names of one object differ in case only."""
+        latency = wanted.fields.latency
+        self._task = wanted.task
+        self._latency_unit = _UNIT_SECONDS[latency.unit] if latency else 1.0
+        self._scopes = [scope_name(paths) for paths in wanted.scopes]
+        self._attributed = list(wanted.attributed)
+        self._features = FeatureDecoder(wanted.fields, wanted.features)
+        self._parser = Parser(*wanted.expressions())
+        self._features.define_categories(self._parser)
+
+    def close(self) -> None:
+        """Release the parser."""
+        self._parser.close()
+
+    def decode(self, lines: bytes, latest: int) -> PredictionColumns:
+        """Decode whole lines; records with an event time after ``latest`` (epoch µs) are rejected."""
+        raw, too_long = self._parser.select(lines)
+        rejected: Counter[str] = Counter({"too_long": too_long} if too_long else {})
+        usable, time = _usable(raw, latest, rejected)
+        status = filled(raw["status"], -1)[usable].astype(np.int32)
+        latency = filled(raw["latency"], np.nan)[usable].astype(np.float64) * self._latency_unit
+        return PredictionColumns(
+            records=len(usable) + too_long,
+            rejected=rejected,
+            time=time,
+            id=filled(raw["id"], 0)[usable].astype(np.uint64).view(np.int64),
+            version=Texts.encode(filled(raw["version"], "")[usable]),
+            status=status,
+            latency=np.where(np.isfinite(latency), latency, np.nan),
+            answers=self._task.answers(raw, usable, rejected),
+            features=self._features.decode(raw, usable, self._parser, lines),
+            has_features=filled(raw["has_features"], False)[usable].astype(bool) | (status < 400),
+            scopes={
+                name: Texts.encode(filled(raw[f"scope {position}"], NO_VALUE)[usable])
+                for position, name in enumerate(self._scopes)
+            },
+            fallback=filled(raw["fallback"], -1)[usable].astype(np.int8),
+            attributions=self._attributions(raw, usable),
+        )
+
+    def _attributions(
+        self, raw: Mapping[str, npt.NDArray[Any]], usable: npt.NDArray[np.bool_]
+    ) -> Floats | None:
+        if not self._attributed:
+            return None
+        columns = [
+            filled(raw[f"attribution {position}"], np.nan)[usable].astype(np.float64)
+            for position in range(len(self._attributed))
+        ]
+        return np.stack(columns, axis=1)
+
+
+def _scope(leaves: Leaves, fields: PredictionFields, paths: Paths, features: FeatureSet) -> str:
+    """SQL for the segment value; crossed ones are joined by commas."""
+    container = fields.features if isinstance(fields.features, str) else None
+    parts = []
+    for path in [paths] if isinstance(paths, str) else paths:
+        text = leaves.text(path)
+        if container is not None and path in features.kinds:
+            text = f"coalesce({text}, {leaves.member_text(container, path)})"
+        parts.append(f"coalesce({sql.canonical(text)}, {sql.text(NO_VALUE)})")
+    return " || ',' || ".join(parts)
+
+
+def _usable(
+    raw: Mapping[str, npt.NDArray[Any]], latest: int, rejected: Counter[str]
+) -> tuple[npt.NDArray[np.bool_], npt.NDArray[np.int64]]:
+    time = filled(raw["time"], NO_TIME).astype(np.int64)
+    empty = filled(raw["empty"], False).astype(bool)
+    stamped = filled(raw["stamped"], False).astype(bool)
+    unreadable = time == NO_TIME
+    future = time > latest
+    reject(rejected, "malformed", empty)
+    reject(rejected, "missing_timestamp", ~empty & ~stamped)
+    reject(rejected, "invalid_timestamp", stamped & unreadable)
+    reject(rejected, "future_timestamp", future)
+    usable = ~(unreadable | future)
+    return usable, time[usable]

@@ -1,0 +1,78 @@
+"""Binary classification: a probability, a class of two, or both."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping
+
+import numpy as np
+
+from exporter import sql
+from exporter.leaves import Leaves
+from exporter.monitor import Spec
+from exporter.parser import filled
+from exporter.summary.base import Floats, Groups, Summary
+from exporter.summary.outcomes import OutcomeSummary
+from exporter.tasks.answers import Answers
+from exporter.tasks.task import Column, Labelled, Mask, Task, reject
+
+
+class BinaryTask(Task):
+    """The positive class is 1, true or the monitor file's ``positiveClass``."""
+
+    def __init__(self, spec: Spec) -> None:
+        self._fields = spec.predictions.fields
+        self._label = spec.labels.fields.label if spec.labels else None
+        self._positive = spec.predictions.positiveClass
+        self.classes = ("other", self._positive) if self._positive else ("0", "1")
+        self.scored = self._fields.score is not None
+
+    def answer_expressions(self, leaves: Leaves) -> dict[str, str]:
+        score = leaves.text(self._fields.score)
+        return {
+            "score": f"TRY_CAST({score} AS DOUBLE)",
+            "scored": f"{score} IS NOT NULL",
+            "predicted": self._class(leaves.text(self._fields.prediction)),
+        }
+
+    def answers(self, raw: Mapping[str, Column], usable: Mask, rejected: Counter[str]) -> Answers:
+        score = filled(raw["score"], np.nan)[usable].astype(np.float64)
+        possible = (score >= 0) & (score <= 1)
+        reject(rejected, "invalid_score", filled(raw["scored"], False)[usable].astype(bool) & ~possible)
+        score[~possible] = np.nan
+        predicted = filled(raw["predicted"], -1)[usable].astype(np.intp)
+        derived = (predicted < 0) & possible
+        predicted[derived] = score[derived] >= 0.5
+        return Answers(
+            score=score,
+            predicted=predicted,
+            confidence=np.where(predicted == 0, 1 - score, score),
+            entropy=entropy(score),
+            value=score if self.scored else np.where(predicted < 0, np.nan, predicted),
+        )
+
+    def label_expression(self, leaves: Leaves) -> str:
+        return self._class(leaves.text(self._label))
+
+    def labels(self, raw: Column) -> tuple[Column, Mask]:
+        label = filled(raw, -1).astype(np.int64)
+        return label, label < 0
+
+    def fold_outcome(self, rows: Labelled, groups: Groups, size: int, *, pivot: float) -> dict[str, Summary]:
+        label = rows.label.astype(np.intp)
+        return {"outcomes": OutcomeSummary.fold(rows.score, rows.predicted, label, groups, size, rows.weight)}
+
+    def quality(self, rows: Labelled) -> Floats:
+        return np.where(rows.predicted < 0, np.nan, rows.predicted == rows.label)
+
+    def _class(self, text: str) -> str:
+        return sql.binary_class(text, self._positive)
+
+
+def entropy(score: Floats) -> Floats:
+    """Of a binary distribution, in bits; NaN where the score is."""
+    with np.errstate(divide="ignore", invalid="ignore"):
+        terms = score * np.log2(score) + (1 - score) * np.log2(1 - score)
+    certain = (score == 0) | (score == 1)
+    found: Floats = np.where(certain, 0.0, -terms)
+    return found

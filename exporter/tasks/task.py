@@ -1,0 +1,86 @@
+"""What every task is: how answers and labels are read, and the summary that both fold into."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass, fields, replace
+from typing import Any, Self
+
+import numpy as np
+import numpy.typing as npt
+
+from exporter.leaves import Leaves
+from exporter.summary.base import Floats, Groups, Summary
+from exporter.tasks.answers import Answers, Codes, Payloads
+
+Column = npt.NDArray[Any]
+Mask = npt.NDArray[np.bool_]
+
+
+@dataclass(frozen=True)
+class Labelled:
+    """Predictions with their labels, as they waited; arrays of shape (rows,).
+
+    ``label``: int, float or bytes, as the task's ``labels`` gave them. ``delay``: seconds, NaN where unknown.
+    ``weight``: how many predictions the row stands for (1, unless only a sample of them waited).
+    """
+
+    score: Floats
+    predicted: Codes
+    payload: Payloads
+    label: Column
+    delay: Floats
+    weight: Floats
+
+    @classmethod
+    def nothing(cls) -> Self:
+        """No rows."""
+        none = np.empty(0)
+        return cls(none, np.empty(0, dtype=np.intp), np.empty(0, dtype=object), none, none, none)
+
+    def take(self, rows: npt.NDArray[np.intp]) -> Self:
+        """Some rows, by index."""
+        return replace(self, **{item.name: getattr(self, item.name)[rows] for item in fields(self)})
+
+
+class Task(ABC):
+    """``classes``: what predicted codes stand for; empty where the task has no classes.
+
+    ``scored``: whether the monitor file says where a score is.
+    """
+
+    classes: tuple[str, ...] = ()
+    scored: bool = False
+
+    @abstractmethod
+    def answer_expressions(self, leaves: Leaves) -> dict[str, str]:
+        """Alias -> SQL over the leaves of a prediction record."""
+
+    @abstractmethod
+    def answers(self, raw: Mapping[str, Column], usable: Mask, rejected: Counter[str]) -> Answers:
+        """The answers of the usable rows; impossible ones are counted as ``invalid_score``."""
+
+    @abstractmethod
+    def label_expression(self, leaves: Leaves) -> str:
+        """SQL for the label of a label record."""
+
+    @abstractmethod
+    def labels(self, raw: Column) -> tuple[Column, Mask]:
+        """Labels as they are kept (int64, float64 or bytes), and which of them are none."""
+
+    @abstractmethod
+    def fold_outcome(self, rows: Labelled, groups: Groups, size: int, *, pivot: float) -> dict[str, Summary]:
+        """Stacks of ``size`` summaries. ``pivot``: a number near the scores, for sums without cancellation."""
+
+    @abstractmethod
+    def quality(self, rows: Labelled) -> Floats:
+        """How good each answer was: 1 or 0 for a class that is right or wrong, an error for a number; NaN unknown."""
+
+
+def reject(rejected: Counter[str], reason: str, rows: Mask) -> None:
+    """Count rows under a reason; none leave no trace."""
+    number = int(np.count_nonzero(rows))
+    if number:
+        rejected[reason] += number
