@@ -178,22 +178,15 @@ class Pending:
         self._waiting.count(era, inserted)
 
     def _insert_new(self, columns: list[npt.NDArray[Any] | None], era: int) -> int:
-        ids, times, versions, scopes, scores, predicted, payloads = columns
-        assert ids is not None
+        given = [column for column in columns if column is not None]
+        payload = "?" if len(given) == len(columns) else "NULL"
         before = self._connection.total_changes
-        for start in range(0, len(ids), 5 * _CHUNK):
+        for start in range(0, len(given[0]), 5 * _CHUNK):
             some = slice(start, start + 5 * _CHUNK)
-            number = len(ids[some])
-            values = [
-                column[some].tolist()
-                for column in (ids, times, versions, scopes, scores, predicted)
-                if column is not None
-            ]
-            payload = [None] * number if payloads is None else payloads[some].tolist()
             self._connection.executemany(
                 # SQLite takes NaN for NULL.
-                "INSERT OR IGNORE INTO pending VALUES (?, ?, ?, ?, ?, ?, ?, ?, NULL)",
-                zip(*values, payload, [era] * number, strict=True),
+                f"INSERT OR IGNORE INTO pending VALUES (?, ?, ?, ?, ?, ?, {payload}, {era}, NULL)",
+                zip(*(column[some].tolist() for column in given), strict=True),
             )
         return self._connection.total_changes - before
 
