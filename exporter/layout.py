@@ -18,7 +18,13 @@ from exporter.frames.union import frame_of
 from exporter.monitor import Monitor
 from exporter.prepared import Prepared
 from exporter.records import FeatureSet, PredictionColumns
-from exporter.reference import CategoricalReference, NumericReference, Reference, ViewReference
+from exporter.reference import (
+    CategoricalReference,
+    MixReference,
+    NumericReference,
+    Reference,
+    ViewReference,
+)
 from exporter.summary.attributions import AttributionSummary
 from exporter.summary.base import Floats, Groups, Summary
 from exporter.summary.categorical import UNSEEN, CategoricalSummary
@@ -84,7 +90,11 @@ class Layout:
         )
         self.attributed = _attributed(monitor, references, self.kinds)
         self._supports = {
-            name: {view: found for view, found in reference.views.items() if view in self.frames}
+            name: {
+                view: found
+                for view, found in reference.views.items()
+                if view in self.frames and not self.follows_the_clock(view)
+            }
             for name, reference in references.items()
         }
         self.shapes = self._shapes(fairness=spec.fairness is not None)
@@ -122,6 +132,10 @@ class Layout:
         """Whether ``view`` is the primary one of its feature."""
         feature = self.views[view]
         return self.kinds[feature].primary(feature) == view
+
+    def follows_the_clock(self, view: str) -> bool:
+        """Whether values are points in time, always later than a reference's: that they differ is no drift."""
+        return self.kinds[self.views[view]].name == "timestamp" and self.primary(view)
 
     def fold_traffic(self, rows: Prepared, groups: Groups, size: int) -> Composite:
         """A stack of ``size`` summaries of prediction records, one per group."""
@@ -315,7 +329,7 @@ def _outside(values: Any, support: ViewReference) -> npt.NDArray[np.bool_] | boo
         low, high = float(support.summary.minimum), float(support.summary.maximum)
         beyond: npt.NDArray[np.bool_] = (values.values < low) | (values.values > high)
         return beyond
-    if isinstance(support, CategoricalReference) and isinstance(values, np.ndarray):
+    if isinstance(support, CategoricalReference) and not isinstance(support, MixReference):
         unseen: npt.NDArray[np.bool_] = values == UNSEEN
         return unseen
     return False

@@ -23,7 +23,7 @@ def measure(frame: WindowFrame, gauges: Gauges) -> None:
         current = frame.traffic[view_part(view)]
         for name, bins, past in compared(frame, view):
             p_value = _drift(frame, gauges, view, current, name, bins, past)
-            if p_value is not None and not _follows_the_clock(frame, view):
+            if p_value is not None and not frame.layout.follows_the_clock(view):
                 p_values[name].setdefault(feature, []).append(p_value)
         for name, reason in frame.absent.items():
             for statistic in statistics_of(current, frame.layout.frames[view]):
@@ -43,11 +43,6 @@ def compared(frame: WindowFrame, view: str) -> Iterator[tuple[str, ViewReference
         yield name, reference.views.get(view), None
     for name, past in frame.past.items():
         yield name, known[0] if known else None, past[view_part(view)]
-
-
-def _follows_the_clock(frame: WindowFrame, view: str) -> bool:
-    """Points in time are always later than the reference's: that they differ is no drift."""
-    return frame.layout.kinds[frame.layout.views[view]].name == "timestamp" and frame.layout.primary(view)
 
 
 def _of_all(frame: WindowFrame, gauges: Gauges, reference: str, p_values: Mapping[str, float]) -> None:
