@@ -5,7 +5,7 @@ from __future__ import annotations
 import glob
 import json
 from collections.abc import Iterator
-from contextlib import suppress
+from contextlib import closing, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from itertools import islice
@@ -64,8 +64,8 @@ def check_predictions(model: Model, now: float) -> SinkCheck:
     sample, path = _sample(monitor, spec.predictions.sink.file.path)
     if not sample:
         return _nothing("predictions", path, matched=_is_matched(monitor, spec.predictions.sink.file.path))
-    decoder = PredictionDecoder(layouts.wanted())
-    columns = decoder.decode(sample, int(now * 1e6) + CLOCK_SKEW)
+    with closing(PredictionDecoder(layouts.wanted())) as decoder:
+        columns = decoder.decode(sample, int(now * 1e6) + CLOCK_SKEW)
     lines = [_account("predictions", path, columns.records, len(columns.time), dict(columns.rejected))]
     for row in range(min(_SHOWN, len(columns.time))):
         lines += [
@@ -101,8 +101,8 @@ def check_labels(model: Model, now: float) -> SinkCheck | None:
     sample, path = _sample(model.monitor, labels.sink.file.path)
     if not sample:
         return _nothing("labels", path, matched=_is_matched(model.monitor, labels.sink.file.path))
-    decoder = LabelDecoder(labels.fields, task)
-    columns = decoder.decode(sample, int(now * 1e6) + CLOCK_SKEW)
+    with closing(LabelDecoder(labels.fields, task)) as decoder:
+        columns = decoder.decode(sample, int(now * 1e6) + CLOCK_SKEW)
     lines = [_account("labels", path, columns.records, len(columns.label), dict(columns.rejected))]
     for row in range(min(_SHOWN, len(columns.label))):
         time = columns.time[row]

@@ -97,8 +97,9 @@ class Layouts:
             self._monitor.spec.predictions.fields,
             self._task,
             self._features(),
-            self._scopes,
-            self._shared.attributed,
+            identified=self._monitor.spec.labels is not None,
+            scopes=self._scopes,
+            attributed=self._shared.attributed,
         )
 
     def _features(self) -> FeatureSet:

@@ -13,6 +13,9 @@ import numpy.typing as npt
 from exporter import sql
 from exporter.leaves import Leaves
 
+Buffer = bytes | memoryview
+Columns = dict[str, npt.NDArray[Any]]
+
 _LONGEST_RECORD = 2 << 20
 _BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 
@@ -20,55 +23,63 @@ _BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 class Parser:
     """Runs one SELECT over the lines of each batch. ``wanted``: alias -> expression over the leaves."""
 
-    def __init__(
-        self, wanted: Mapping[str, str], leaves: Leaves, connection: duckdb.DuckDBPyConnection | None = None
-    ) -> None:
-        self._connection = connection or duckdb.connect(config={"threads": 1})
+    def __init__(self, wanted: Mapping[str, str], leaves: Leaves) -> None:
+        # A cache of files by their path and time could take one batch for another.
+        self._connection = duckdb.connect(config={"threads": 1, "enable_external_file_cache": False})
         self._connection.execute("SET TimeZone = 'UTC'")
-        select = ", ".join(f"{expression} AS {sql.name(alias)}" for alias, expression in wanted.items())
-        self._select = f"SELECT {select} FROM read_json("
-        self._options = (
-            f", format = 'newline_delimited', ignore_errors = true, "
-            f"maximum_object_size = {_LONGEST_RECORD}, columns = {{{leaves.columns()}}})"
-        )
+        # An anonymous file in memory: DuckDB's parallel reader wants something it can seek in.
+        self._file = os.fdopen(os.memfd_create("mlslo-batch"), "wb", buffering=0)
+        self._query = self._select(wanted, leaves)
 
     def close(self) -> None:
         """Release the database in memory."""
         self._connection.close()
-
-    def again(self, wanted: Mapping[str, str], leaves: Leaves, lines: bytes) -> dict[str, npt.NDArray[Any]]:
-        """Other columns of lines that ``select`` took; lines that were too long give no row."""
-        other = Parser(wanted, leaves, self._connection)
-        return other.select(lines)[0]
+        self._file.close()
 
     def define_categories(self, name: str, categories: Iterable[str]) -> None:
         """An enumeration that expressions can cast to."""
         values = ", ".join(sql.text(category) for category in categories)
         self._connection.execute(f"CREATE TYPE {sql.name(name)} AS ENUM ({values})")
 
-    def select(self, lines: bytes) -> tuple[dict[str, npt.NDArray[Any]], int]:
+    def define(self, variable: str, value: str) -> None:
+        """What ``getvariable`` gives in expressions."""
+        self._connection.execute(f"SET VARIABLE {sql.name(variable)} = {sql.text(value)}")
+
+    def select(self, lines: Buffer) -> tuple[Columns, int]:
         """The wanted columns, and how many lines were too long to be parsed."""
-        lines = lines.removeprefix(_BYTE_ORDER_MARK)
+        if bytes(memoryview(lines)[: len(_BYTE_ORDER_MARK)]) == _BYTE_ORDER_MARK:
+            lines = memoryview(lines)[len(_BYTE_ORDER_MARK) :]
         try:
-            return self._run(lines), 0
+            return self._run(self._query, lines), 0
         except duckdb.Error:
             # One monstrous line makes DuckDB refuse the whole batch.
-            short = [line for line in lines.splitlines(keepends=True) if len(line) < _LONGEST_RECORD]
-            rejected = lines.count(b"\n") - len(short)
+            content = bytes(lines)
+            short = [line for line in content.splitlines(keepends=True) if len(line) < _LONGEST_RECORD]
+            rejected = content.count(b"\n") - len(short)
             if not rejected:
                 raise
-            return self._run(b"".join(short)), rejected
+            return self._run(self._query, b"".join(short)), rejected
 
-    def _run(self, lines: bytes) -> dict[str, npt.NDArray[Any]]:
-        # An anonymous file in memory: DuckDB's parallel reader wants something it can seek in.
-        descriptor = os.memfd_create("mlslo-batch")
-        try:
-            with open(descriptor, "wb", closefd=False) as file:
-                file.write(lines)
-            query = f"{self._select}'/proc/self/fd/{descriptor}'{self._options}"
-            return self._connection.execute(query).fetchnumpy()
-        finally:
-            os.close(descriptor)
+    def again(self, wanted: Mapping[str, str], leaves: Leaves) -> Columns:
+        """Other columns of the lines that ``select`` took last; lines that were too long give no row."""
+        return self._connection.execute(self._select(wanted, leaves)).fetchnumpy()
+
+    def _select(self, wanted: Mapping[str, str], leaves: Leaves) -> str:
+        select = ", ".join(f"{expression} AS {sql.name(alias)}" for alias, expression in wanted.items())
+        return (
+            f"SELECT {select} FROM read_json('/proc/self/fd/{self._file.fileno()}', "
+            f"format = 'newline_delimited', ignore_errors = true, maximum_object_size = {_LONGEST_RECORD}, "
+            f"columns = {{{leaves.columns()}}})"
+        )
+
+    def _run(self, query: str, lines: Buffer) -> Columns:
+        # Pages that are written over need not be cleared first; those of a short batch are given back.
+        self._file.seek(0)
+        rest = memoryview(lines)
+        while rest:
+            rest = rest[self._file.write(rest) :]
+        self._file.truncate()
+        return self._connection.execute(query).fetchnumpy()
 
 
 def filled(column: npt.NDArray[Any], value: Any) -> npt.NDArray[Any]:

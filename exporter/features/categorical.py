@@ -30,8 +30,12 @@ class Categorical(Kind):
         enumeration = categories.get("value")
         if enumeration is None:
             return {"value": f"CASE WHEN {value} IS NULL THEN {MISSING} ELSE {UNSEEN} END"}
-        code = f"enum_code(TRY_CAST({sql.canonical(value)} AS {sql.name(enumeration)}))::INTEGER"
-        return {"value": f"CASE WHEN {value} IS NULL THEN {MISSING} ELSE coalesce({code}, {UNSEEN}) END"}
+        # Most values are categories as they stand; only what is none may be another way to write one.
+        codes = ", ".join(
+            f"enum_code(TRY_CAST({text} AS {sql.name(enumeration)}))::INTEGER"
+            for text in (value, sql.canonical(value))
+        )
+        return {"value": f"CASE WHEN {value} IS NULL THEN {MISSING} ELSE coalesce({codes}, {UNSEEN}) END"}
 
     def decode(self, raw: Mapping[str, Column], frames: Mapping[str, Frame]) -> dict[str, Any]:
         return {"value": code_column(raw["value"])}

@@ -43,11 +43,15 @@ class Texts:
     names: list[str]
 
     @classmethod
-    def encode(cls, values: npt.NDArray[Any]) -> Texts:
-        """Names in order of appearance."""
-        texts = values.tolist()
+    def encode(cls, values: npt.NDArray[Any], default: str) -> Texts:
+        """Names in order of appearance; ``default`` stands for what is masked."""
+        there = ~np.ma.getmaskarray(values)
+        texts = np.ma.getdata(values)[there].tolist()
         index = {name: code for code, name in enumerate(dict.fromkeys(texts))}
-        codes = np.fromiter(map(index.__getitem__, texts), dtype=np.intp, count=len(texts))
+        codes = np.full(len(values), -1, dtype=np.intp)
+        codes[there] = np.fromiter(map(index.__getitem__, texts), dtype=np.intp, count=len(texts))
+        if len(texts) < len(values):
+            codes[~there] = index.setdefault(default, len(index))
         return cls(codes, list(index))
 
 

@@ -78,10 +78,10 @@ class FeatureDecoder:
                 parser.define_categories(enumeration, categories)
 
     def decode(
-        self, raw: Mapping[str, Column], usable: npt.NDArray[np.bool_], parser: Parser, lines: bytes
+        self, raw: Mapping[str, Column], usable: npt.NDArray[np.bool_], parser: Parser
     ) -> dict[str, Any]:
         """View name -> values of the usable rows."""
-        invalid = self._invalid(raw, len(usable), parser, lines)
+        invalid = self._invalid(raw, len(usable), parser)
         everything = bool(usable.all())
         found: dict[str, Any] = {}
         for name, kind in self._features.kinds.items():
@@ -104,7 +104,7 @@ class FeatureDecoder:
         return {alias[len(prefix) :]: column for alias, column in raw.items() if alias.startswith(prefix)}
 
     def _invalid(
-        self, raw: Mapping[str, Column], rows: int, parser: Parser, lines: bytes
+        self, raw: Mapping[str, Column], rows: int, parser: Parser
     ) -> dict[str, npt.NDArray[np.bool_]]:
         """Which values are there, but of the wrong type: both they and missing ones come as NULL.
 
@@ -124,7 +124,7 @@ class FeatureDecoder:
             text = leaves.member_text(self._container, name)
             kind = _SQL_TYPES[self._features.kinds[name].leaf]
             wanted[name] = f"{text} IS NOT NULL AND TRY_CAST({text} AS {kind}) IS NULL"
-        again = parser.again(wanted, leaves, lines)
+        again = parser.again(wanted, leaves)
         found = {name: filled(column, False).astype(bool) for name, column in again.items()}
         return {name: wrong for name, wrong in found.items() if len(wrong) == rows and wrong.any()}
 

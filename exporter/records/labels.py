@@ -9,7 +9,7 @@ import numpy as np
 from exporter import sql
 from exporter.leaves import Leaves
 from exporter.monitor import LabelFields
-from exporter.parser import Parser, filled
+from exporter.parser import Buffer, Parser, filled
 from exporter.records.columns import NO_TIME, LabelColumns
 from exporter.tasks.task import Task, reject
 
@@ -34,7 +34,7 @@ class LabelDecoder:
         """Release the parser."""
         self._parser.close()
 
-    def decode(self, lines: bytes, latest: int) -> LabelColumns:
+    def decode(self, lines: Buffer, latest: int) -> LabelColumns:
         """Decode whole lines; labels from after ``latest`` (epoch µs) are rejected, those without a time kept."""
         raw, too_long = self._parser.select(lines)
         rejected: Counter[str] = Counter({"too_long": too_long} if too_long else {})

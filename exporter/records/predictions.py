@@ -13,7 +13,7 @@ import numpy.typing as npt
 from exporter import sql
 from exporter.leaves import Leaves
 from exporter.monitor import PredictionFields, scope_name
-from exporter.parser import Parser, filled
+from exporter.parser import Buffer, Parser, filled
 from exporter.records.columns import NO_TIME, PredictionColumns, Texts
 from exporter.records.features import FeatureDecoder, FeatureSet
 from exporter.summary.base import Floats
@@ -31,13 +31,14 @@ Paths = str | list[str]
 class Wanted:
     """What is wanted of prediction records.
 
-    ``scopes``: paths (or crossed ones) of segments and attributes. ``attributed``: the features whose
-    attributions are wanted, in the order of their column.
+    ``identified``: whether the hashes of ids are. ``scopes``: paths (or crossed ones) of segments and attributes.
+    ``attributed``: the features whose attributions are wanted, in the order of their column.
     """
 
     fields: PredictionFields
     task: Task
     features: FeatureSet
+    identified: bool = True
     scopes: Sequence[Paths] = ()
     attributed: Sequence[str] = ()
 
@@ -52,8 +53,9 @@ class Wanted:
         wanted = {
             "time": sql.epoch_microseconds(stamp),
             "stamped": f"{stamp} IS NOT NULL",
-            "id": sql.identity(leaves.text(fields.id)) if fields.id else "0::UBIGINT",
-            "version": leaves.text(fields.version),
+            "id": sql.identity(leaves.text(fields.id)) if fields.id and self.identified else "0::UBIGINT",
+            # Text costs a Python object each, and most records are of one version.
+            "version": f"nullif(coalesce({leaves.text(fields.version)}, ''), getvariable('usual version'))",
             "status": f"TRY_CAST({leaves.number(fields.status)} AS INTEGER)",
             "latency": leaves.number(fields.latency.field if fields.latency else None),
             "fallback": f"CASE WHEN {fallback} IS NOT NULL THEN lower({fallback}) IN ('1', '1.0', 'true') END",
@@ -83,14 +85,17 @@ class PredictionDecoder:
         self._features = FeatureDecoder(wanted.fields, wanted.features)
         self._parser = Parser(*wanted.expressions())
         self._features.define_categories(self._parser)
+        self._usual_version = ""
+        self._parser.define("usual version", "")
 
     def close(self) -> None:
         """Release the parser."""
         self._parser.close()
 
-    def decode(self, lines: bytes, latest: int) -> PredictionColumns:
+    def decode(self, lines: Buffer, latest: int) -> PredictionColumns:
         """Decode whole lines; records with an event time after ``latest`` (epoch µs) are rejected."""
         raw, too_long = self._parser.select(lines)
+        self._ask_for_scores(raw)
         rejected: Counter[str] = Counter({"too_long": too_long} if too_long else {})
         usable, time = _usable(raw, latest, rejected)
         status = filled(raw["status"], -1)[usable].astype(np.int32)
@@ -100,19 +105,41 @@ class PredictionDecoder:
             rejected=rejected,
             time=time,
             id=filled(raw["id"], 0)[usable].astype(np.uint64).view(np.int64),
-            version=Texts.encode(filled(raw["version"], "")[usable]),
+            version=self._versions(raw["version"][usable]),
             status=status,
             latency=np.where(np.isfinite(latency), latency, np.nan),
             answers=self._task.answers(raw, usable, rejected),
-            features=self._features.decode(raw, usable, self._parser, lines),
+            features=self._features.decode(raw, usable, self._parser),
             has_features=filled(raw["has_features"], False)[usable].astype(bool) | (status < 400),
             scopes={
-                name: Texts.encode(filled(raw[f"scope {position}"], NO_VALUE)[usable])
+                name: Texts.encode(raw[f"scope {position}"][usable], NO_VALUE)
                 for position, name in enumerate(self._scopes)
             },
             fallback=filled(raw["fallback"], -1)[usable].astype(np.int8),
             attributions=self._attributions(raw, usable),
         )
+
+    def _versions(self, column: npt.NDArray[Any]) -> Texts:
+        """Versions as codes; NULL stands for the usual one, which is then that of the last record."""
+        texts = Texts.encode(column, self._usual_version)
+        if len(texts.codes):
+            self._expect(texts.names[texts.codes[-1]])
+        return texts
+
+    def _ask_for_scores(self, raw: dict[str, npt.NDArray[Any]]) -> None:
+        """Tell a score that is no number from none at all: both come as NULL."""
+        leaves = Leaves()
+        wanted = self._task.logged(leaves)
+        if not wanted or not np.ma.is_masked(raw["score"]):
+            return
+        again = self._parser.again(wanted, leaves)
+        if all(len(column) == len(raw["score"]) for column in again.values()):
+            raw.update(again)
+
+    def _expect(self, version: str) -> None:
+        if version != self._usual_version:
+            self._usual_version = version
+            self._parser.define("usual version", version)
 
     def _attributions(
         self, raw: Mapping[str, npt.NDArray[Any]], usable: npt.NDArray[np.bool_]

@@ -12,7 +12,7 @@ class Batch:
     ``too_long``: lines passed over because they exceed a batch. ``positions``: opaque to everybody else.
     """
 
-    lines: bytes
+    lines: memoryview
     too_long: int
     positions: dict[str, str]
 

@@ -187,16 +187,15 @@ class FileSink:
                 return
             end = content.rfind(b"\n") + 1
             if end:
-                lines, too_long = content[:end], 0
-                if skipping:
-                    lines = content[content.find(b"\n") + 1 : end]
+                start = content.find(b"\n") + 1 if skipping else 0
+                lines, too_long = memoryview(content)[start:end], 0
                 skipping = False
             elif len(content) == _BATCH:
                 # Longer than any record: its end is looked for, what is before it is dropped.
-                lines, too_long, end = b"", int(not skipping), len(content)
+                lines, too_long, end = memoryview(b""), int(not skipping), len(content)
                 skipping = True
             elif final and not skipping and _is_object(content):
-                lines, too_long, end = content + b"\n", 0, len(content)
+                lines, too_long, end = memoryview(content + b"\n"), 0, len(content)
             else:
                 return
             self._positions[key] = self._advanced(descriptor, position, end)

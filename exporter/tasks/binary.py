@@ -14,7 +14,7 @@ from exporter.parser import filled
 from exporter.summary.base import Floats, Groups, Summary
 from exporter.summary.outcomes import OutcomeSummary
 from exporter.tasks.answers import Answers
-from exporter.tasks.task import Column, Labelled, Mask, Task, reject
+from exporter.tasks.task import Column, Labelled, Mask, Task, logged, reject
 
 
 class BinaryTask(Task):
@@ -28,17 +28,18 @@ class BinaryTask(Task):
         self.scored = self._fields.score is not None
 
     def answer_expressions(self, leaves: Leaves) -> dict[str, str]:
-        score = leaves.text(self._fields.score)
         return {
-            "score": f"TRY_CAST({score} AS DOUBLE)",
-            "scored": f"{score} IS NOT NULL",
+            "score": leaves.number(self._fields.score),
             "predicted": self._class(leaves.text(self._fields.prediction)),
         }
+
+    def logged(self, leaves: Leaves) -> dict[str, str]:
+        return {"scored": f"{leaves.text(self._fields.score)} IS NOT NULL"} if self.scored else {}
 
     def answers(self, raw: Mapping[str, Column], usable: Mask, rejected: Counter[str]) -> Answers:
         score = filled(raw["score"], np.nan)[usable].astype(np.float64)
         possible = (score >= 0) & (score <= 1)
-        reject(rejected, "invalid_score", filled(raw["scored"], False)[usable].astype(bool) & ~possible)
+        reject(rejected, "invalid_score", logged(raw, usable) & ~possible)
         score[~possible] = np.nan
         predicted = filled(raw["predicted"], -1)[usable].astype(np.intp)
         derived = (predicted < 0) & possible

@@ -13,7 +13,7 @@ from exporter.parser import filled
 from exporter.summary.base import Floats, Groups, Summary
 from exporter.summary.regression import RegressionOutcomeSummary
 from exporter.tasks.answers import Answers
-from exporter.tasks.task import Column, Labelled, Mask, Task, reject
+from exporter.tasks.task import Column, Labelled, Mask, Task, logged, reject
 
 
 class RegressionTask(Task):
@@ -25,13 +25,15 @@ class RegressionTask(Task):
         self.scored = self._value is not None
 
     def answer_expressions(self, leaves: Leaves) -> dict[str, str]:
-        value = leaves.text(self._value)
-        return {"score": f"TRY_CAST({value} AS DOUBLE)", "scored": f"{value} IS NOT NULL"}
+        return {"score": leaves.number(self._value)}
+
+    def logged(self, leaves: Leaves) -> dict[str, str]:
+        return {"scored": f"{leaves.text(self._value)} IS NOT NULL"} if self.scored else {}
 
     def answers(self, raw: Mapping[str, Column], usable: Mask, rejected: Counter[str]) -> Answers:
         value = filled(raw["score"], np.nan)[usable].astype(np.float64)
         possible = np.isfinite(value)
-        reject(rejected, "invalid_score", filled(raw["scored"], False)[usable].astype(bool) & ~possible)
+        reject(rejected, "invalid_score", logged(raw, usable) & ~possible)
         value[~possible] = np.nan
         unknown = np.full(len(value), np.nan)
         return Answers(

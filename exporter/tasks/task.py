@@ -12,6 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from exporter.leaves import Leaves
+from exporter.parser import filled
 from exporter.summary.base import Floats, Groups, Summary
 from exporter.tasks.answers import Answers, Codes, Payloads
 
@@ -58,6 +59,10 @@ class Task(ABC):
     def answer_expressions(self, leaves: Leaves) -> dict[str, str]:
         """Alias -> SQL over the leaves of a prediction record."""
 
+    def logged(self, leaves: Leaves) -> dict[str, str]:
+        """``scored`` -> SQL for whether a record has a score at all; asked where some ``score`` is NULL."""
+        return {}
+
     @abstractmethod
     def answers(self, raw: Mapping[str, Column], usable: Mask, rejected: Counter[str]) -> Answers:
         """The answers of the usable rows; impossible ones are counted as ``invalid_score``."""
@@ -77,6 +82,14 @@ class Task(ABC):
     @abstractmethod
     def quality(self, rows: Labelled) -> Floats:
         """How good each answer was: 1 or 0 for a class that is right or wrong, an error for a number; NaN unknown."""
+
+
+def logged(raw: Mapping[str, Column], usable: Mask) -> Mask:
+    """Usable rows with a score, possible or not. Where it was not asked which have one, all have."""
+    if "scored" not in raw:
+        return np.full(int(np.count_nonzero(usable)), "score" in raw)
+    found: Mask = filled(raw["scored"], False)[usable].astype(bool)
+    return found
 
 
 def reject(rejected: Counter[str], reason: str, rows: Mask) -> None:
