@@ -97,7 +97,8 @@ class Layouts:
             self._monitor.spec.predictions.fields,
             self._task,
             self._features(),
-            identified=self._monitor.spec.labels is not None,
+            identified=self._monitor.spec.labels is not None
+            or any(item.first is not None for item in self._monitor.spec.references.values()),
             scopes=self._scopes,
             attributed=self._shared.attributed,
         )
