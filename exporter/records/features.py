@@ -20,7 +20,7 @@ from exporter.summary.categorical import MISSING
 
 Column = npt.NDArray[Any]
 
-_SQL_TYPES = {"number": "DOUBLE", "vector": "DOUBLE[]"}
+_PARSED = ("number", "vector")
 
 
 @dataclass(frozen=True)
@@ -110,23 +110,22 @@ class FeatureDecoder:
 
         Parsing everything as text would cost twice as much, so only columns that have a NULL are looked at again.
         """
-        doubtful = [
-            name
+        unread = {
+            name: np.any([np.ma.getmaskarray(column) for column in self._columns(raw, name).values()], axis=0)
             for name, kind in self._features.kinds.items()
-            if kind.leaf in _SQL_TYPES
-            and any(np.ma.is_masked(column) for column in self._columns(raw, name).values())
-        ]
+            if kind.leaf in _PARSED
+        }
+        doubtful = [name for name, mask in unread.items() if mask.any()]
         if not doubtful:
             return {}
         leaves = Leaves()
         wanted = {}
         for name in sorted(doubtful, key=lambda name: name.count(".")):
-            text = leaves.member_text(self._container, name)
-            kind = _SQL_TYPES[self._features.kinds[name].leaf]
-            wanted[name] = f"{text} IS NOT NULL AND TRY_CAST({text} AS {kind}) IS NULL"
+            wanted[name] = f"{leaves.member_text(self._container, name)} IS NOT NULL"
         again = parser.again(wanted, leaves)
-        found = {name: filled(column, False).astype(bool) for name, column in again.items()}
-        return {name: wrong for name, wrong in found.items() if len(wrong) == rows and wrong.any()}
+        there = {name: filled(column, False).astype(bool) for name, column in again.items()}
+        found = {name: mask & unread[name] for name, mask in there.items() if len(mask) == rows}
+        return {name: wrong for name, wrong in found.items() if wrong.any()}
 
     def _enumerations(self, name: str) -> Iterator[tuple[str, str]]:
         """View and the name of its enumeration, for each view of a feature that has categories."""
