@@ -40,11 +40,13 @@ class Column:
 
     def leaf(self, leaf: str) -> str:
         """SQL for the value as a kind of feature wants it."""
+        # JSON of mixed types is cast as the parser of logs casts it: true is 1, and text is no list.
         if leaf == "number":
-            direct = self.is_number or self.type == "BOOLEAN"
+            direct = self.is_number or self.type in ("BOOLEAN", "JSON")
             return f"TRY_CAST({self.expression if direct else self.text} AS DOUBLE)"
         if leaf == "vector":
-            return f"TRY_CAST({self.expression if self.is_list else self.text} AS DOUBLE[])"
+            direct = self.is_list or self.type == "JSON"
+            return f"TRY_CAST({self.expression if direct else self.text} AS DOUBLE[])"
         return self.text
 
     def invalid(self, leaf: str) -> str:

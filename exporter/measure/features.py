@@ -10,7 +10,6 @@ from exporter.measure.gauges import Gauges
 from exporter.measure.reasons import Reason
 from exporter.statistics.moments import quantile
 from exporter.summary.base import Summary
-from exporter.summary.embedding import EmbeddingSummary
 from exporter.summary.numeric import NumericSummary
 
 QUANTILES = ("0.05", "0.25", "0.5", "0.75", "0.95")
@@ -48,8 +47,8 @@ def _completeness(frame: WindowFrame, gauges: Gauges, feature: str, summary: Sum
     gauges.set_if(frame.enough(rows), "ml_feature_missing_ratio", missing / rows if rows else None, **labels)
     if isinstance(summary, NumericSummary):
         wrong = float(summary.invalid) + float(summary.infinite)
-    elif isinstance(summary, EmbeddingSummary):
-        wrong = float(summary.invalid)
+    elif frame.layout.kinds[feature].name == "boolean":
+        wrong = float(summary.unseen)  # type: ignore[attr-defined]
     else:
         return
     gauges.set_if(frame.enough(rows), "ml_feature_invalid_ratio", wrong / rows if rows else None, **labels)
