@@ -1,0 +1,98 @@
+"""Counters of what was read, and marks of what was last seen."""
+
+from __future__ import annotations
+
+from collections import Counter
+
+import numpy as np
+
+from exporter.intake.place import Integers, Moment
+from exporter.layouts import Layouts
+from exporter.measure.meta import last_seen
+from exporter.monitor import Monitor
+from exporter.records import LABEL_REASONS, PREDICTION_REASONS, PredictionColumns, present
+from exporter.state import Store
+from exporter.summary.base import Floats
+from exporter.windows import Buckets
+
+
+class Counting:
+    """The counters of one model."""
+
+    def __init__(self, monitor: Monitor, layouts: Layouts, store: Store, buckets: Buckets) -> None:
+        spec = monitor.spec
+        self._layouts = layouts
+        self._store = store
+        self._finest = buckets.finest
+        self._labelled = spec.labels is not None
+        self._timed = spec.predictions.fields.latency is not None
+        self._latency_bounds = np.array([bucket.seconds for bucket in spec.latencyBuckets])
+
+    def start(self, sinks: list[str]) -> None:
+        """Make counters known at 0, so that their first increase is seen as one."""
+        counters = self._store.counters
+        for sink in sinks:
+            counters.add("ml_sink_records_total", (sink,), 0)
+            counters.add("ml_sink_late_records_total", (sink,), 0)
+            for reason in PREDICTION_REASONS if sink == "predictions" else LABEL_REASONS:
+                counters.add("ml_sink_rejected_records_total", (sink, reason), 0)
+        if self._labelled:
+            counters.add("ml_labels_unmatched_total", (), 0)
+        counters.add("ml_series_dropped_total", ("too_many_versions",), 0)
+        if self._layouts.segments or self._layouts.attributes:
+            counters.add("ml_series_dropped_total", ("too_many_segment_values",), 0)
+
+    def records(
+        self,
+        sink: str,
+        records: int,
+        rejected: Counter[str],
+        too_long: int,
+        times: Integers,
+        moment: Moment | None,
+    ) -> None:
+        """Count what a batch of ``sink`` held. ``moment``: given where records can be late."""
+        counters = self._store.counters
+        counters.add("ml_sink_records_total", (sink,), records + too_long)
+        for reason, number in (rejected + Counter({"too_long": too_long})).items():
+            counters.add("ml_sink_rejected_records_total", (sink, reason), number)
+        if len(times):
+            self._store.marks.rise(f"{sink} event", int(times.max()))
+        if moment is not None and moment.measured is not None:
+            measured = moment.measured - moment.measured % self._finest
+            counters.add("ml_sink_late_records_total", (sink,), int(np.count_nonzero(times < measured)))
+
+    def predictions(self, columns: PredictionColumns, versions: Integers, names: dict[int, str]) -> None:
+        """Count usable predictions, errors and latencies by version."""
+        counters = self._store.counters
+        for number, name in names.items():
+            mine = versions == number
+            counters.add("ml_predictions_total", (name,), int(np.count_nonzero(mine)))
+            codes, errors = np.unique(columns.status[mine & (columns.status >= 400)], return_counts=True)
+            for code, number_of_errors in zip(codes, errors, strict=True):
+                text = str(code) if code < 600 else "other"
+                counters.add("ml_prediction_errors_total", (name, text), int(number_of_errors))
+            if self._timed:
+                self._count_latency(columns.latency[mine], name)
+
+    def mark_features(self, columns: PredictionColumns, versions: Integers, names: dict[int, str]) -> None:
+        """Remember when each feature was last there."""
+        for number, name in names.items():
+            layout = self._layouts.of(name)
+            mine = versions == number
+            for feature, kind in layout.kinds.items():
+                view = kind.primary(feature)
+                if view not in layout.frames:
+                    continue
+                there = mine & present(columns.features[view])
+                if there.any():
+                    self._store.marks.rise(last_seen(name, feature), int(columns.time[there].max()))
+
+    def _count_latency(self, latency: Floats, version: str) -> None:
+        counters = self._store.counters
+        usable = latency[latency >= 0]
+        cells = np.searchsorted(self._latency_bounds, usable, side="left")
+        counts = np.bincount(cells, minlength=len(self._latency_bounds) + 1)
+        for bound, number in zip([*self._latency_bounds.tolist(), float("inf")], counts, strict=True):
+            counters.add("ml_prediction_latency_seconds_bucket", (version, repr(bound)), int(number))
+        counters.add("ml_prediction_latency_seconds_sum", (version,), float(usable.sum()))

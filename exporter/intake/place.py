@@ -1,0 +1,72 @@
+"""Where rows belong, and how those that belong together are found."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from exporter.summary.base import Groups
+from exporter.summary.shape import Shape
+
+Integers = npt.NDArray[np.int64]
+Indices = npt.NDArray[np.intp]
+
+# Of summaries that are folded at a time: 16 MB, and some five times as much on the way.
+_MOST_NUMBERS = 2 << 20
+
+
+@dataclass(frozen=True)
+class Moment:
+    """When a cycle runs, in epoch µs.
+
+    ``now``: where its windows end. ``latest``: events after this are from the future. ``cuts``: no bucket
+    crosses them. ``measured``: ``now`` of the cycle before, None in the first.
+    """
+
+    now: int
+    latest: int
+    cuts: tuple[int, ...] = ()
+    measured: int | None = None
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where rows belong: their version, and a value of each segment and attribute. Arrays of shape (rows,)."""
+
+    version: Integers
+    start: Integers
+    values: dict[str, tuple[npt.NDArray[np.intp], list[str]]]
+
+    def take(self, rows: Indices) -> Place:
+        """Some rows, by index."""
+        values = {name: (codes[rows], names) for name, (codes, names) in self.values.items()}
+        return Place(self.version[rows], self.start[rows], values)
+
+
+def grouped(scopes: Integers, starts: Integers) -> tuple[Groups, list[tuple[int, int]]]:
+    """The group of each row, and each group's (scope, bucket start)."""
+    if not len(starts):
+        return np.empty(0, dtype=np.intp), []
+    # One number per pair: sorting pairs costs ten times as much. Starts count from the first, for epoch µs
+    # times a version's number (which only grows, as versions come and go) does not fit into 64 bits.
+    factor, first = int(scopes.max()) + 1, int(starts.min())
+    pairs, groups = np.unique((starts - first) * factor + scopes, return_inverse=True)
+    return groups.astype(np.intp), [(pair % factor, pair // factor + first) for pair in pairs.tolist()]
+
+
+def portions(groups: Groups, size: int, shape: Shape) -> Iterator[tuple[Indices, Groups, int, int]]:
+    """Rows, their groups, the first group and how many, so few at a time that their summaries fit into memory.
+
+    A backlog of many versions has thousands of buckets, and a summary of outcomes is 260 kB.
+    """
+    step = max(1, _MOST_NUMBERS // shape.neutral.size)
+    for first in range(0, size, step):
+        number = min(step, size - first)
+        if number == size:
+            rows = np.arange(len(groups))
+        else:
+            rows = np.flatnonzero((groups >= first) & (groups < first + number))
+        yield rows, groups[rows] - first, first, number
