@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from exporter.certainty import Certainty
 from exporter.features.kind import Kind
 from exporter.features.kinds import KINDS
 from exporter.frames.categorical import CategoricalFrame
@@ -58,7 +59,7 @@ class Layout:
 
     ``kinds``: feature -> kind. ``frames``: view -> what it is counted over. ``ranges``: view -> declared range.
     ``untyped``: features that are listed, but whose kind neither a reference nor the file knows.
-    ``shapes``: of the summaries of each kind.
+    ``certainty``: what the confidence in a predicted class is worth. ``shapes``: of the summaries of each kind.
     """
 
     def __init__(self, monitor: Monitor, task: Task, references: Mapping[str, Reference]) -> None:
@@ -85,6 +86,7 @@ class Layout:
         assert isinstance(frame, NumericFrame)
         self.score = frame
         self.calibrated = any(reference.calibration is not None for reference in references.values())
+        self.certainty = Certainty.of(references.values(), task.classes) if task.scored else None
         self.moments = next(
             (found.moments for found in references.values() if found.moments is not None), None
         )
@@ -164,6 +166,8 @@ class Layout:
             parts["class scores"] = ClassScoresSummary.fold(
                 self.score.edges, answers.score, answers.predicted, groups, size
             )
+        if self.certainty is not None:
+            parts["certainty"] = MeansSummary.fold({"right": self.certainty.right(answers)}, groups, size)
         featured = None if rows.has_features.all() else np.flatnonzero(rows.has_features)
         members = groups if featured is None else groups[featured]
         if self.references:
@@ -277,6 +281,8 @@ class Layout:
             for view, frame in [*self.frames.items(), ("", self.score)]:
                 digest.update(view.encode() + b"\0" + frame.signature())
             digest.update("\0".join((*self.references, "", *self.attributed)).encode())
+            if self.certainty is not None:
+                digest.update(self.certainty.signature())
             if self.moments is not None:
                 of = self.moments.summary
                 digest.update(of.means.tobytes() + of.deviations.tobytes())

@@ -12,6 +12,7 @@ from exporter.measure import (
     binary,
     data,
     dataset,
+    estimates,
     fairness,
     features,
     multiclass,
@@ -102,6 +103,10 @@ class Measurement:
             return
         if fields.score is not None or fields.prediction is not None:
             prediction.measure(frame, gauges, self._task, has_fallback=fields.fallback is not None)
+        if spec.task == "binary" and self._task.scored:
+            estimates.binary(frame, gauges)
+        elif spec.task == "multiclass" and self._task.scored:
+            estimates.multiclass(frame, gauges)
         if spec.labels is not None:
             self._measure_outcome(gauges, frame)
 

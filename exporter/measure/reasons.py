@@ -13,6 +13,7 @@ class Reason(StrEnum):
     TOO_FEW_GROUPS = "too_few_groups"
     REFERENCE_TOO_SMALL = "reference_too_small"
     REFERENCE_MISSING = "reference_missing"
+    REFERENCE_WITHOUT_LABELS = "reference_without_labels"
     NOT_IN_REFERENCE = "not_in_reference"
     UNDEFINED = "undefined"
     SINK_DOWN = "sink_down"
