@@ -9,11 +9,13 @@ from decimal import Decimal
 from exporter.catalogue import METRICS, Better, Metric
 from exporter.yamlfile import Duration
 from rulegen.conventions import MODEL, SLO, gauge_record
-from rulegen.promql import by, on, selector
+from rulegen.promql import Matcher, OneOf, by, on, selector
 from rulegen.rules import Record
 from rulegen.spec import Condition, Gauge, Slo, When
 
-_SEGMENT = ("segment", "segment_value")
+_SEGMENT = {"segment": "", "segment_value": ""}
+# A binary model's figure has no average. Of the two of a multiclass model, macro lets no rare class hide.
+_AVERAGE = {"average": OneOf(("", "macro"))}
 
 
 @dataclass(frozen=True)
@@ -21,19 +23,28 @@ class GaugeSeries:
     """The series of one gauge SLO after the scrape's own labels (instance, pod, job) are gone.
 
     ``matchers`` select them at the source; ``labels`` are those that the record keeps, of which
-    ``fixed`` have a known value. ``aggregation`` over replicas: the sum where the catalogue says
+    ``fixed`` have a known value. Unless it names them, an SLO is about all traffic, and about the
+    macro average. ``aggregation`` over replicas: the sum where the catalogue says
     additive (and over versions, so that a retired one's 0 is no outage), else the worst replica's.
     """
 
     model: str
     slo: str
     metric: Metric
-    matchers: Mapping[str, str]
+    matchers: Mapping[str, Matcher]
     aggregation: str
     labels: tuple[str, ...]
     fixed: Mapping[str, str]
     reference: str | None
     interval: Duration
+
+    @property
+    def example(self) -> dict[str, str]:
+        """Labels that the matchers select."""
+        return {
+            label: matcher if isinstance(matcher, str) else matcher.words[0]
+            for label, matcher in self.matchers.items()
+        }
 
     @property
     def varying(self) -> tuple[str, ...]:
@@ -96,11 +107,10 @@ def of(model: str, slo: Slo, gauge: Gauge, interval: Duration) -> GaugeSeries:
     if gauge.reference is not None and "reference" in metric.labels:
         named["reference"] = gauge.reference
     named.update(gauge.labels)
-    matchers = {label: named[label] for label in metric.labels if label in named}
-    all_traffic = _SEGMENT[0] in metric.labels and not set(_SEGMENT) & set(gauge.labels)
-    if all_traffic:
-        matchers.update(dict.fromkeys(_SEGMENT, ""))
-    dropped = (*(_SEGMENT if all_traffic else ()), *(("version",) if metric.additive else ()))
+    matchers: dict[str, Matcher] = {label: named[label] for label in metric.labels if label in named}
+    unnamed = _unnamed(metric, gauge)
+    matchers.update(unnamed)
+    dropped = (*unnamed, *(("version",) if metric.additive else ()))
     labels = tuple(label for label in metric.labels if label not in dropped)
     fixed = {label: named[label] for label in labels if label in named}
     return GaugeSeries(
@@ -110,10 +120,19 @@ def of(model: str, slo: Slo, gauge: Gauge, interval: Duration) -> GaugeSeries:
 
 def entities(metric: Metric, gauge: Gauge) -> tuple[str, ...]:
     """Labels that tell series of one version apart."""
-    chosen = {MODEL, "version", "window", "reference", *gauge.labels}
-    if not set(_SEGMENT) & set(gauge.labels):
-        chosen |= set(_SEGMENT)
+    chosen = {MODEL, "version", "window", "reference", *gauge.labels, *_unnamed(metric, gauge)}
     return tuple(label for label in metric.labels if label not in chosen)
+
+
+def _unnamed(metric: Metric, gauge: Gauge) -> dict[str, Matcher]:
+    """What the labels mean that ``gauge`` could choose and doesn't name."""
+    return {
+        label: matcher
+        for group in (_SEGMENT, _AVERAGE)
+        if not set(group) & set(gauge.labels)
+        for label, matcher in group.items()
+        if label in metric.labels
+    }
 
 
 def _aggregation(metric: Metric, slo: Slo) -> str:

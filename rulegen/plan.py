@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
-from exporter.catalogue import METRICS
 from exporter.yamlfile import Document
 from rulegen import burnrate, gauge
 from rulegen.alerts import GaugeAlert, gauge_alert
@@ -95,7 +94,7 @@ def _slo(file: ModelSlo, routing: Routing, index: int, warnings: list[str]) -> S
         rules += burn_alerts.values()
     for alert in alerts:
         rules += [*alert.records, alert.rule]
-    companion = _companion(file, routing, index, series, budget, warnings)
+    companion = _companion(file, routing, slo, series, budget)
     rules += [companion.rule] if companion else []
     group = Group(f"{file.name}-{slo.name}", rules)
     return SloPlan(slo, series, budget, alerts, burn_alerts, companion, group)
@@ -143,19 +142,11 @@ def _pairs(file: ModelSlo, index: int, warnings: list[str]) -> list[BurnWindow]:
 def _companion(
     file: ModelSlo,
     routing: Routing,
-    index: int,
+    slo: Slo,
     series: GaugeSeries | None,
     budget: Budget | None,
-    warnings: list[str],
 ) -> SloCompanion | None:
-    slo, no_data = file.spec.slos[index], file.spec.noData
-    if series is not None and not METRICS[series.metric.name].measured:
-        message = (
-            f"{series.metric.name} is not measured by this version of mlslo-exporter: "
-            "its alerts cannot fire, and it gets no no-data alert"
-        )
-        warnings.append(_warning(file.document, ("spec", "slos", index, "sli", "gauge", "metric"), message))
-        return None
+    no_data = file.spec.noData
     if no_data is None:
         return None
     if series is not None:

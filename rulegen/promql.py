@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 from decimal import Decimal
 
 
@@ -25,9 +26,22 @@ def quote(text: str) -> str:
     return json.dumps(text, ensure_ascii=False)
 
 
-def selector(name: str, matchers: Mapping[str, str]) -> str:
-    """``name{a="x",b="y"}``."""
-    inside = ",".join(f"{label}={quote(value)}" for label, value in matchers.items())
+@dataclass(frozen=True)
+class OneOf:
+    """A label that has one of several plain words; the empty one is a label that is not there."""
+
+    words: tuple[str, ...]
+
+
+Matcher = str | OneOf
+
+
+def selector(name: str, matchers: Mapping[str, Matcher]) -> str:
+    """``name{a="x",b=~"y|z"}``."""
+    inside = ",".join(
+        f"{label}={quote(value)}" if isinstance(value, str) else f"{label}=~{quote('|'.join(value.words))}"
+        for label, value in matchers.items()
+    )
     return f"{name}{{{inside}}}"
 
 

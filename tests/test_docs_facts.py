@@ -41,12 +41,6 @@ def test_every_reason_for_a_withheld_gauge() -> None:
     assert listed == set(Reason)
 
 
-def test_definitions_are_of_metrics_that_are_measured() -> None:
-    for row in rows(page("exporter"), "Definitions"):
-        for name in named(row[0]):
-            assert METRICS[name].measured, name
-
-
 def test_the_burn_rate_windows() -> None:
     text = page("alerts").split("For 30 days:\n", 1)[1]
     listed = re.findall(r"^\| (fast|slow) \| ([\d.]+) \| (\w+) \| (\w+) \| (\d+) % \|$", text, re.MULTILINE)

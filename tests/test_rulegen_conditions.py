@@ -1,5 +1,6 @@
 """Kinds of conditions and SLIs that the contract does not use; promtool judges the generated tests."""
 
+import json
 import subprocess
 from pathlib import Path
 from typing import Any
@@ -83,6 +84,48 @@ def test_all_traffic_unless_a_segment_is_named(result: tuple[Path, Result]) -> N
     assert "segment_value" in each.split("(")[1]
     one = found["zoo-low/model_version:ml_prediction_mean:min"]["expr"]
     assert 'segment="features.country",segment_value="DE"' in one
+    crossed = found["zoo-crossed/model_version_segment_value:ml_model_recall:min"]["expr"]
+    assert 'segment="features.age_band,features.gender"' in crossed
+
+
+def test_a_classifier_of_several_classes_is_judged_by_its_macro_average(
+    result: tuple[Path, Result], tmp_path: Path
+) -> None:
+    """The same rule reads a binary model's series, which has no average."""
+    found = rules(result[0])
+    assert 'average="weighted"' in found["zoo-weighted/model_version:ml_model_f1:min"]["expr"]
+    name = "model_version:ml_model_recall:min"
+    (tmp_path / "zoo.yaml").write_text((result[0] / "rules" / "zoo.yaml").read_text())
+    labels = {
+        "model": 'zoo "quoted" 100%',
+        "version": "1",
+        "window": "1h",
+        "segment": "",
+        "segment_value": "",
+    }
+
+    def series(average: str, value: str) -> dict[str, str]:
+        inside = ",".join(
+            f"{label}={json.dumps(text)}" for label, text in {**labels, "average": average}.items()
+        )
+        return {"series": f"ml_model_recall{{{inside}}}", "values": value}
+
+    def recorded(averages: dict[str, str], value: float) -> dict[str, Any]:
+        sample = {
+            "labels": f'{name}{{model="zoo \\"quoted\\" 100%",slo="short-past",version="1",window="1h"}}',
+            "value": value,
+        }
+        return {
+            "interval": "45s",
+            "input_series": [series(average, number) for average, number in averages.items()],
+            "promql_expr_test": [{"expr": name, "eval_time": "45s", "exp_samples": [sample]}],
+        }
+
+    tests = [recorded({"macro": "0.5 0.5", "weighted": "0.1 0.1"}, 0.5), recorded({"": "0.7 0.7"}, 0.7)]
+    path = tmp_path / "average_test.yaml"
+    path.write_text(json.dumps({"rule_files": ["zoo.yaml"], "evaluation_interval": "45s", "tests": tests}))
+    done = subprocess.run([tool("promtool"), "test", "rules", path], capture_output=True, text=True)
+    assert done.returncode == 0, done.stdout + done.stderr
 
 
 def test_numbers_are_in_shortest_decimal_form(result: tuple[Path, Result]) -> None:

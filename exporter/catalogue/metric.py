@@ -39,7 +39,6 @@ class Metric:
     """One metric. ``labels`` come in the order of exposition; ``model`` is always the first.
 
     ``additive``: the value over several replicas is the sum of theirs (counters, rates, counts).
-    ``measured``: this version exports it; a metric that is not measured is withheld, never guessed.
     """
 
     name: str
@@ -50,7 +49,6 @@ class Metric:
     better: Better
     help: str
     additive: bool = False
-    measured: bool = True
 
 
 SCOPE = ("model", "version")
@@ -62,8 +60,6 @@ TRAFFIC = (*WINDOW, *SEGMENT)
 TRAFFIC_REFERENCE = (*WINDOW, "reference", *SEGMENT)
 SINK = ("model", "sink")
 
-LATER = False
-
 
 def gauge(
     layer: Layer,
@@ -74,9 +70,8 @@ def gauge(
     text: str,
     *,
     additive: bool = False,
-    measured: bool = True,
 ) -> Metric:
-    return Metric(name, Type.GAUGE, labels, unit, layer, better, text, additive, measured)
+    return Metric(name, Type.GAUGE, labels, unit, layer, better, text, additive)
 
 
 def counter(layer: Layer, name: str, labels: tuple[str, ...], unit: str, better: Better, text: str) -> Metric:
@@ -90,8 +85,6 @@ def quantiles(
     unit: str,
     better: Better,
     text: str,
-    *,
-    measured: bool = True,
 ) -> Metric:
     """Quantiles over a window: of type summary, since no other type may have the label ``quantile``."""
-    return Metric(name, Type.SUMMARY, (*labels, "quantile"), unit, layer, better, text, measured=measured)
+    return Metric(name, Type.SUMMARY, (*labels, "quantile"), unit, layer, better, text)

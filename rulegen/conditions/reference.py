@@ -11,7 +11,7 @@ from rulegen.conditions.kind import Edge, Kind, World
 from rulegen.conditions.threshold import shown
 from rulegen.conventions import MODEL, SLO, gauge_record
 from rulegen.gauge import GaugeSeries
-from rulegen.promql import by, exact, number, on, selector
+from rulegen.promql import Matcher, by, exact, number, on, selector
 from rulegen.rules import Record
 from rulegen.spec import AboveReference
 from rulegen.texts import Lookup, Text, format_of
@@ -44,7 +44,7 @@ class Reference(Kind):
         return tuple(label for label in self.series.labels if label in self.metric.labels)
 
     @property
-    def matchers(self) -> dict[str, str]:
+    def matchers(self) -> dict[str, Matcher]:
         """Which series of the reference."""
         matchers = {
             label: value for label, value in self.series.matchers.items() if label in self.metric.labels

@@ -240,7 +240,7 @@ class _Case:
         series = self.alert.series
         for index in range(self.size):
             values = [values[index] for values in self.values]
-            labels = {**series.matchers, **self._labels(index)}
+            labels = {**series.example, **self._labels(index)}
             yield from self._replicas(labels, values)
             yield from self._decoys(labels)
             for history in self.given:

@@ -26,7 +26,7 @@ def tests(budget: Budget, interval: Duration) -> list[dict[str, Any]]:
     held = [sli.good.holds(value, world) for value in values]
     healthy = max(values) if held[-1] else min(values)
     samples: list[Sample] = [*values, GONE]
-    labels = {label: f"{label}_1" for label in series.varying} | dict(series.matchers)
+    labels = {label: f"{label}_1" for label in series.varying} | series.example
     other = {**labels, "instance": "10.0.0.2:9847"}
     if series.entities:
         other |= {label: f"{label}_2" for label in series.entities}
