@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 
-from exporter.catalogue import METRICS, Layer, Metric
+from exporter.catalogue import METRICS, Metric
 from exporter.monitor import DEFAULT_LATENCY_BUCKETS, Monitor, scope_name
 from exporter.yamlfile import Duration, Problem, did_you_mean, quoted_list
+from rulegen.measurable import VIEWS, lacking, unfit
 from rulegen.spec import Gauge, ModelSlo, Slo
 
 Location = tuple[str | int, ...]
@@ -77,6 +78,10 @@ class _Gauge:
             yield from self._known(
                 ("reference",), gauge.reference, spec.references, "reference", "references"
             )
+            if gauge.reference in spec.references and "reference" in metric.labels:
+                message = unfit(metric, gauge.reference, spec.references)
+                if message:
+                    yield self.problem(message, "reference")
         if "segment" in gauge.labels:
             value = gauge.labels["segment"]
             yield from self._known(
@@ -91,25 +96,48 @@ class _Gauge:
         features = spec.predictions.fields.features
         if "feature" in gauge.labels:
             yield from self._feature(gauge.labels["feature"], features)
-        yield from self._measurable(metric)
+        yield from self._values(metric)
+        message = lacking(metric, spec, self.name)
+        if message:
+            yield self.problem(message, "metric")
+
+    def _values(self, metric: Metric) -> Iterator[Problem]:
+        """Of labels whose values the monitor file determines."""
+        spec, labels = self.monitor.spec, self.gauge.labels
+        if "average" in labels:
+            averages = ["macro", "weighted"] if spec.task == "multiclass" else []
+            if not averages:
+                message = f"{self.name} has task {spec.task}: its '{metric.name}' has no average"
+                yield self.problem(message, "labels", "average")
+            else:
+                yield from self._known(
+                    ("labels", "average"), labels["average"], averages, "average", "averages"
+                )
+        classes = self._classes()
+        for label in ("class", "actual", "predicted"):
+            if label in labels and classes:
+                yield from self._known(("labels", label), labels[label], classes, "class", "classes")
+        if "k" in labels:
+            cutoffs = map(str, spec.predictions.cutoffs)
+            yield from self._known(("labels", "k"), labels["k"], cutoffs, "cutoff", "cutoffs")
+
+    def _classes(self) -> list[str]:
+        """Names of the classes; none where only a reference has them."""
+        predictions = self.monitor.spec.predictions
+        if self.monitor.spec.task == "binary":
+            return ["other", predictions.positiveClass] if predictions.positiveClass else ["0", "1"]
+        return predictions.classes or []
 
     def _feature(self, name: str, features: str | list[str] | None) -> Iterator[Problem]:
         declared = [*self.monitor.spec.features, *(features if isinstance(features, list) else ())]
+        for feature, known in self.monitor.spec.features.items():
+            declared += [f"{feature}.{view}" for view in VIEWS.get(known.type, ())]
         near = did_you_mean(name, declared)
         # Features of an object of features may be named by the reference only: then just a near miss is one.
         if name not in declared and (isinstance(features, list) or near):
             listed = f"expected one of {quoted_list(declared)}" if declared else "it names none"
             message = f"{self.name} has no feature '{name}', {listed}{near}"
             yield self.problem(message, "labels", "feature")
-
-    def _measurable(self, metric: Metric) -> Iterator[Problem]:
-        spec = self.monitor.spec
-        if metric.layer is Layer.OUTCOME and spec.labels is None and "_estimated_" not in metric.name:
-            yield self.problem(f"'{metric.name}' needs labels, {self.name} has none", "metric")
-        if metric.layer is Layer.FAIRNESS and spec.fairness is None:
-            yield self.problem(f"'{metric.name}' needs fairness attributes, {self.name} has none", "metric")
-        if "feature" in metric.labels and spec.predictions.fields.features is None:
-            yield self.problem(f"'{metric.name}' needs features, {self.name} reads none", "metric")
 
     def problem(self, message: str, *where: str) -> Problem:
         return self.file.document.problem((*self.at, *where), message)
