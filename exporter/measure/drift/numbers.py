@@ -19,8 +19,8 @@ from exporter.statistics.noise_of_numbers import (
     mean_shift_noise,
     wasserstein_noise,
 )
+from exporter.statistics.normal_scores import normal_scores_p_value
 from exporter.statistics.population_stability import population_stability_index
-from exporter.statistics.rank_sum import rank_sum_p_value
 from exporter.statistics.wasserstein import wasserstein_distance
 from exporter.summary.base import Floats
 from exporter.summary.numeric import NumericSummary
@@ -34,6 +34,10 @@ STATISTICS: tuple[Statistic, ...] = (
     "hellinger_distance",
     "mean_shift_sigmas",
 )
+
+
+# Most of what drifts moves; what only changes its shape must show by itself.
+_WEIGHTS = (0.8, 0.2)
 
 
 class NumericPair:
@@ -84,9 +88,11 @@ def compare(current: NumericSummary, reference: NumericSummary, bins: NumericRef
 
 
 def p_value(pair: NumericPair) -> float | None:
-    """Chance of this difference without drift: of location (ranks) and of shape (Kolmogorov-Smirnov) combined."""
-    found = [p for p in (rank_sum_p_value(*pair.fine), _ks_p_value(pair)) if p is not None]
-    return combined_p_value(*found) if found else None
+    """Chance of this difference without drift: of location (normal scores) and of shape (Kolmogorov-Smirnov)."""
+    location, shape = normal_scores_p_value(*pair.fine), _ks_p_value(pair)
+    if location is None or shape is None:
+        return shape
+    return combined_p_value(location, shape, weights=_WEIGHTS)
 
 
 def _ks_p_value(pair: NumericPair) -> float | None:
