@@ -6,31 +6,30 @@ import glob
 import json
 from collections.abc import Iterator
 from contextlib import closing, suppress
-from dataclasses import dataclass
-from datetime import UTC, datetime
+from dataclasses import dataclass, replace
 from itertools import islice
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
-from exporter.frames.categorical import CategoricalFrame
-from exporter.frames.frame import Frame
-from exporter.frames.numeric import Numbers, NumericFrame
-from exporter.frames.vocabulary import Tokens, VocabularyFrame
-from exporter.layout import Layout
+from exporter.frames.numeric import Numbers
 from exporter.layouts import Layouts
 from exporter.models import Model
-from exporter.monitor import Monitor
+from exporter.monitor import Monitor, scope_name
+from exporter.readable import feature_lines, moment, number
 from exporter.records import (
     NO_TIME,
     LabelDecoder,
     PredictionColumns,
     PredictionDecoder,
+    Wanted,
     feature_path,
     present,
 )
-from exporter.summary.categorical import MISSING, UNSEEN
+from exporter.records.predictions import NO_VALUE
+from exporter.summary.categorical import UNSEEN
 from exporter.tasks import task_of
 from exporter.tasks.task import Task
 from exporter.windows import CLOCK_SKEW
@@ -60,22 +59,31 @@ def check_predictions(model: Model, now: float) -> SinkCheck:
     spec = monitor.spec
     task = task_of(spec, model.references)
     layouts = Layouts(monitor, task, model.references)
-    layout = layouts.of("")
     sample, path = _sample(monitor, spec.predictions.sink.file.path)
     if not sample:
         return _nothing("predictions", path, matched=_is_matched(monitor, spec.predictions.sink.file.path))
-    with closing(PredictionDecoder(layouts.wanted())) as decoder:
-        columns = decoder.decode(sample, int(now * 1e6) + CLOCK_SKEW)
+    latest = int(now * 1e6) + CLOCK_SKEW
+    versions = _decode(_wanted(layouts), sample, latest).version.names
+    # Their references say more of features, which another look shows.
+    layouts.refresh(versions)
+    wanted = _wanted(layouts)
+    columns = _decode(wanted, sample, latest)
     lines = [_account("predictions", path, columns.records, len(columns.time), dict(columns.rejected))]
     for row in range(min(_SHOWN, len(columns.time))):
-        lines += [
-            f"  record {row + 1}",
-            *(f"    {name:<24} {value}" for name, value in _fields(columns, row, layout, task)),
-        ]
-    lines += _never_found(columns, monitor, layout, sample)
+        shown = list(_fields(columns, row, wanted))
+        width = max(len(name) for name, _ in shown)
+        lines += [f"  record {row + 1}", *(f"    {name:<{width}}  {value}" for name, value in shown)]
+    lines += _never_found(columns, wanted, sample)
+    lines += _of_another_kind(columns, wanted)
     lines += [
         f"  warning: feature '{name}' is listed, but no reference and no type under 'features' says what it is"
-        for name in layout.untyped
+        for name in layouts.of("").untyped
+        if name not in wanted.features.kinds
+    ]
+    lines += [
+        f"  warning: version '{version}' has no file of reference '{name}'"
+        for version in versions
+        for name in layouts.missing(version)
     ]
     positive = spec.predictions.positiveClass
     if (
@@ -106,7 +114,7 @@ def check_labels(model: Model, now: float) -> SinkCheck | None:
     lines = [_account("labels", path, columns.records, len(columns.label), dict(columns.rejected))]
     for row in range(min(_SHOWN, len(columns.label))):
         time = columns.time[row]
-        known = _time(int(time)) if time != NO_TIME else "not logged"
+        known = moment(time) if time != NO_TIME else "not logged"
         lines.append(f"  record {row + 1}: label {_label(columns.label[row], task)}, known at {known}")
     positive = model.monitor.spec.predictions.positiveClass
     if positive and len(columns.label) and not (columns.label == 1).any():
@@ -155,39 +163,37 @@ def _account(sink: str, path: str, records: int, usable: int, rejected: dict[str
     )
 
 
-def _fields(columns: PredictionColumns, row: int, layout: Layout, task: Task) -> Iterator[tuple[str, str]]:
-    answers = columns.answers
+def _wanted(layouts: Layouts) -> Wanted:
+    """All that is decoded when it is measured, ids, and the single paths of what is crossed."""
+    wanted = layouts.wanted()
+    paths = [path for scope in wanted.scopes if not isinstance(scope, str) for path in scope]
+    scopes = {scope_name(scope): scope for scope in (*wanted.scopes, *paths)}
+    return replace(wanted, identified=True, scopes=list(scopes.values()))
+
+
+def _decode(wanted: Wanted, sample: bytes, latest: int) -> PredictionColumns:
+    with closing(PredictionDecoder(wanted)) as decoder:
+        return decoder.decode(sample, latest)
+
+
+def _fields(columns: PredictionColumns, row: int, wanted: Wanted) -> Iterator[tuple[str, str]]:
+    answers, classes = columns.answers, wanted.task.classes
     predicted = int(answers.predicted[row])
-    yield "timestamp", _time(int(columns.time[row]))
+    yield "timestamp", moment(columns.time[row])
     yield "version", repr(columns.version.names[columns.version.codes[row]])
     yield "status", str(columns.status[row]) if columns.status[row] >= 0 else "not logged"
-    yield "latency", _number(columns.latency[row], " s")
-    yield "score", _number(answers.score[row])
-    if task.classes:
-        yield "predicted", task.classes[predicted] if predicted >= 0 else "not known"
+    yield "latency", number(columns.latency[row], " s")
+    yield "score", number(answers.score[row])
+    if classes:
+        yield "predicted", classes[predicted] if predicted >= 0 else "not known"
+    if wanted.fields.fallback is not None:
+        yield "fallback", {1: "true", 0: "false"}.get(int(columns.fallback[row]), "not logged")
     for name, texts in columns.scopes.items():
         yield f"segment {name}", repr(texts.names[texts.codes[row]])
-    for view, frame in layout.frames.items():
-        yield view, _value(columns.features[view], row, frame)
-
-
-def _value(values: Any, row: int, frame: Frame) -> str:
-    match frame, values:
-        case NumericFrame(), Numbers():
-            if values.invalid is not None and values.invalid[row]:
-                return "not of this type"
-            return _number(values.values[row])
-        case CategoricalFrame(), _:
-            return _category(int(values[row]), frame.categories)
-        case VocabularyFrame(), Tokens():
-            return "missing" if values.missing[row] else f"{values.numbers[row]} words"
-    return "see the views beside it"
-
-
-def _category(code: int, categories: tuple[str, ...]) -> str:
-    if code == MISSING:
-        return "missing"
-    return "a category that no reference knows" if code == UNSEEN else repr(categories[code])
+    yield from feature_lines(wanted.features, columns.features, row)
+    if columns.attributions is not None:
+        found = np.isfinite(columns.attributions[row])
+        yield "attributions", f"of {np.count_nonzero(found)} of {len(found)} features"
 
 
 def _label(label: Any, task: Task) -> str:
@@ -196,29 +202,62 @@ def _label(label: Any, task: Task) -> str:
     return repr(label) if isinstance(label, bytes) else f"{label:g}"
 
 
-def _never_found(columns: PredictionColumns, monitor: Monitor, layout: Layout, sample: bytes) -> list[str]:
+def _never_found(columns: PredictionColumns, wanted: Wanted, sample: bytes) -> list[str]:
     """A field that no record has is most likely mapped to the wrong path."""
-    fields = monitor.spec.predictions.fields
+    fields = wanted.fields
     if not len(columns.time):
         gone = columns.rejected["missing_timestamp"] == columns.records
         return [_elsewhere("field 'timestamp'", fields.timestamp, sample)] if gone else []
     latency = fields.latency.field if fields.latency else None
     found = {
-        ("version", fields.version): any(columns.version.names),
-        ("status", fields.status): bool((columns.status >= 0).any()),
-        ("latency", latency): not np.isnan(columns.latency).all(),
-        ("score", fields.score): not np.isnan(columns.answers.score).all(),
-        ("prediction", fields.prediction): bool(columns.answers.given.any()),
-        ("id", fields.id): bool((columns.id != 0).any()),
+        ("field 'version'", fields.version): any(columns.version.names),
+        ("field 'status'", fields.status): bool((columns.status >= 0).any()),
+        ("field 'latency'", latency): not np.isnan(columns.latency).all(),
+        ("field 'score'", fields.score): not np.isnan(columns.answers.score).all(),
+        ("field 'prediction'", fields.prediction): bool(columns.answers.given.any()),
+        ("field 'id'", fields.id): bool((columns.id != 0).any()),
+        ("field 'fallback'", fields.fallback): bool((columns.fallback >= 0).any()),
+        ("field 'attributions'", fields.attributions): columns.attributions is None
+        or bool(np.isfinite(columns.attributions).any()),
     }
-    missing = [
-        (f"field '{name}'", path) for (name, path), there in found.items() if path is not None and not there
-    ]
-    for name, kind in layout.kinds.items():
+    for scope in wanted.scopes:
+        if isinstance(scope, str):
+            found[f"segment or attribute '{scope}'", scope] = columns.scopes[scope].names != [NO_VALUE]
+    for name, kind in wanted.features.kinds.items():
         values = columns.features.get(kind.primary(name))
-        if values is not None and not present(values).any():
-            missing.append((f"feature '{name}'", feature_path(fields, name)))
-    return [_elsewhere(what, path, sample) for what, path in missing]
+        if values is not None:
+            there = present(values).any() or _invalid(values).any()
+            found[f"feature '{name}'", feature_path(fields, name)] = bool(there)
+    return [
+        _elsewhere(what, path, sample)
+        for (what, path), there in found.items()
+        if path is not None and not there
+    ]
+
+
+def _of_another_kind(columns: PredictionColumns, wanted: Wanted) -> list[str]:
+    """A feature that has values in every record, and none of its kind, is most likely declared wrong."""
+    lines = []
+    for name, kind in wanted.features.kinds.items():
+        values = columns.features.get(kind.primary(name))
+        if values is None or not len(columns.time):
+            continue
+        usable = present(values) if isinstance(values, Numbers) else values >= 0
+        wrong = _invalid(values) if isinstance(values, Numbers) else values == UNSEEN
+        if wrong.any() and not usable.any():
+            what = (
+                "is of the categories that a reference knows"
+                if kind.name == "categorical"
+                else f"is {kind.name}"
+            )
+            lines.append(f"  warning: feature '{name}': no value looked at {what}")
+    return lines
+
+
+def _invalid(values: Any) -> npt.NDArray[np.bool_]:
+    """Rows whose value, of a primary view, is not of its kind."""
+    nothing = np.zeros(len(values.values if isinstance(values, Numbers) else values), dtype=bool)
+    return values.invalid if isinstance(values, Numbers) and values.invalid is not None else nothing
 
 
 def _elsewhere(what: str, path: str, sample: bytes) -> str:
@@ -240,11 +279,3 @@ def _paths(record: Any, prefix: str = "") -> Iterator[str]:
         for key, value in record.items():
             yield prefix + key
             yield from _paths(value, f"{prefix}{key}.")
-
-
-def _time(microseconds: int) -> str:
-    return datetime.fromtimestamp(microseconds / 1e6, tz=UTC).isoformat()
-
-
-def _number(value: Any, unit: str = "") -> str:
-    return "missing" if np.isnan(value) else f"{float(value):.6g}{unit}"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import numpy as np
@@ -21,7 +21,6 @@ from exporter.prepared import Prepared
 from exporter.records import FeatureSet, PredictionColumns
 from exporter.reference import (
     CategoricalReference,
-    MixReference,
     NumericReference,
     Reference,
     ViewReference,
@@ -91,14 +90,7 @@ class Layout:
             (found.moments for found in references.values() if found.moments is not None), None
         )
         self.attributed = _attributed(monitor, references, self.kinds)
-        self._supports = {
-            name: {
-                view: found
-                for view, found in reference.views.items()
-                if view in self.frames and not self.follows_the_clock(view)
-            }
-            for name, reference in references.items()
-        }
+        self._supports = [self._supports_of(reference) for reference in references.values()]
         self.shapes = self._shapes(fairness=spec.fairness is not None)
 
     def prepare(self, columns: PredictionColumns, decoded: FeatureSet) -> Prepared:
@@ -110,9 +102,9 @@ class Layout:
             known = decoded.categories(view)
             if isinstance(frame, CategoricalFrame) and known != frame.categories:
                 values = _recoded(values, known, frame.categories)
-            for position, supports in enumerate(self._supports.values()):
+            for position, supports in enumerate(self._supports):
                 if view in supports:
-                    outside[:, position] |= _outside(values, supports[view])
+                    outside[:, position] |= supports[view](values)
             views[view] = frame.prepare(values)
         answers = columns.answers
         return Prepared(
@@ -235,6 +227,15 @@ class Layout:
         names = {label: name for name, label in kind.views(feature).items()}
         return kind.frames().get(names[view])
 
+    def _supports_of(self, reference: Reference) -> dict[str, Callable[[Any], npt.NDArray[np.bool_]]]:
+        """By view; time goes on, and a row is no outlier for having been made on another day."""
+        found = {
+            view: _support(item, self.frames[view])
+            for view, item in reference.views.items()
+            if view in self.frames and self.kinds[self.views[view]].name != "timestamp"
+        }
+        return {view: outside for view, outside in found.items() if outside is not None}
+
     def _shapes(self, *, fairness: bool) -> dict[str, Shape]:
         nowhere = np.empty(0, dtype=np.intp)
         nothing, unlabelled = self._nothing(), Labelled.nothing()
@@ -329,13 +330,17 @@ def _recoded(
     return np.where(codes >= 0, table[np.maximum(codes, 0)], codes)
 
 
-def _outside(values: Any, support: ViewReference) -> npt.NDArray[np.bool_] | bool:
-    """Values that the reference has never seen the like of."""
-    if isinstance(support, NumericReference) and isinstance(values, Numbers):
-        low, high = float(support.summary.minimum), float(support.summary.maximum)
-        beyond: npt.NDArray[np.bool_] = (values.values < low) | (values.values > high)
-        return beyond
-    if isinstance(support, CategoricalReference) and not isinstance(support, MixReference):
-        unseen: npt.NDArray[np.bool_] = values == UNSEEN
-        return unseen
-    return False
+def _support(found: ViewReference, frame: Frame) -> Callable[[Any], npt.NDArray[np.bool_]] | None:
+    """Tells the values over ``frame`` that ``found`` has never seen the like of; None for what has no such limits."""
+    if isinstance(found, NumericReference):
+        low, high = float(found.summary.minimum), float(found.summary.maximum)
+        return lambda numbers: (numbers.values < low) | (numbers.values > high)
+    if isinstance(found, CategoricalReference) and isinstance(frame, CategoricalFrame):
+        summary = found.summary
+        seen = dict(zip(summary.categories, summary.counts, strict=True))
+        # MISSING and UNSEEN count from the end.
+        new = np.array([not seen.get(name) for name in frame.categories] + [False, not summary.unseen])
+        if not new[:-1].any() and new[-1]:
+            return lambda codes: np.asarray(codes == UNSEEN)
+        return lambda codes: new[codes]
+    return None
