@@ -49,18 +49,18 @@ class Wanted:
         """
         fields, leaves = self.fields, Leaves()
         stamp = leaves.text(fields.timestamp)
-        fallback = leaves.text(fields.fallback)
         wanted = {
             "time": sql.epoch_microseconds(stamp),
-            "stamped": f"{stamp} IS NOT NULL",
             "id": sql.identity(leaves.text(fields.id)) if fields.id and self.identified else "0::UBIGINT",
             # Text costs a Python object each, and most records are of one version.
             "version": f"nullif(coalesce({leaves.text(fields.version)}, ''), getvariable('usual version'))",
             "status": f"TRY_CAST({leaves.number(fields.status)} AS INTEGER)",
             "latency": leaves.number(fields.latency.field if fields.latency else None),
-            "fallback": f"CASE WHEN {fallback} IS NOT NULL THEN lower({fallback}) IN ('1', '1.0', 'true') END",
             **self.task.answer_expressions(leaves),
         }
+        if fields.fallback:
+            fallback = leaves.text(fields.fallback)
+            wanted["fallback"] = f"lower({fallback}) IN ('1', '1.0', 'true')"
         for position, paths in enumerate(self.scopes):
             wanted[f"scope {position}"] = _scope(leaves, fields, paths, self.features)
         for position, name in enumerate(self.attributed):
@@ -68,8 +68,14 @@ class Wanted:
         wanted.update(FeatureDecoder(fields, self.features).expressions(leaves))
         container = fields.features if isinstance(fields.features, str) else None
         wanted["has_features"] = leaves.present(container) if container and self.features.kinds else "true"
-        wanted["empty"] = " AND ".join(f"{column} IS NULL" for column in leaves.tops())
         return wanted, leaves
+
+    def of_unusable(self) -> tuple[dict[str, str], Leaves]:
+        """What tells why a record has no event time; asked where one has none."""
+        _, leaves = self.expressions()
+        stamped = f"{leaves.text(self.fields.timestamp)} IS NOT NULL"
+        empty = " AND ".join(f"{column} IS NULL" for column in leaves.tops())
+        return {"stamped": stamped, "empty": empty}, leaves
 
 
 class PredictionDecoder:
@@ -78,6 +84,7 @@ class PredictionDecoder:
     def __init__(self, wanted: Wanted) -> None:
         """Raises ValueError where two names of one object differ in case only."""
         latency = wanted.fields.latency
+        self._wanted = wanted
         self._task = wanted.task
         self._latency_unit = _UNIT_SECONDS[latency.unit] if latency else 1.0
         self._scopes = [scope_name(paths) for paths in wanted.scopes]
@@ -97,6 +104,8 @@ class PredictionDecoder:
         raw, too_long = self._parser.select(lines)
         self._ask_for_scores(raw)
         rejected: Counter[str] = Counter({"too_long": too_long} if too_long else {})
+        if np.ma.is_masked(raw["time"]):
+            raw.update(self._parser.again(*self._wanted.of_unusable()))
         usable, time = _usable(raw, latest, rejected)
         status = filled(raw["status"], -1)[usable].astype(np.int32)
         latency = filled(raw["latency"], np.nan)[usable].astype(np.float64) * self._latency_unit
@@ -115,7 +124,7 @@ class PredictionDecoder:
                 name: Texts.encode(raw[f"scope {position}"][usable], NO_VALUE)
                 for position, name in enumerate(self._scopes)
             },
-            fallback=filled(raw["fallback"], -1)[usable].astype(np.int8),
+            fallback=self._fallback(raw, usable),
             attributions=self._attributions(raw, usable),
         )
 
@@ -130,16 +139,23 @@ class PredictionDecoder:
         """Tell a score that is no number from none at all: both come as NULL."""
         leaves = Leaves()
         wanted = self._task.logged(leaves)
-        if not wanted or not np.ma.is_masked(raw["score"]):
+        if not wanted or not self._task.unclear(raw):
             return
         again = self._parser.again(wanted, leaves)
-        if all(len(column) == len(raw["score"]) for column in again.values()):
+        if all(len(column) == len(raw["time"]) for column in again.values()):
             raw.update(again)
 
     def _expect(self, version: str) -> None:
         if version != self._usual_version:
             self._usual_version = version
             self._parser.define("usual version", version)
+
+    @staticmethod
+    def _fallback(raw: Mapping[str, npt.NDArray[Any]], usable: npt.NDArray[np.bool_]) -> npt.NDArray[np.int8]:
+        if "fallback" not in raw:
+            return np.full(int(np.count_nonzero(usable)), -1, dtype=np.int8)
+        column = raw["fallback"][usable]
+        return np.where(np.ma.getmaskarray(column), -1, np.ma.getdata(column)).astype(np.int8)
 
     def _attributions(
         self, raw: Mapping[str, npt.NDArray[Any]], usable: npt.NDArray[np.bool_]
@@ -169,13 +185,14 @@ def _usable(
     raw: Mapping[str, npt.NDArray[Any]], latest: int, rejected: Counter[str]
 ) -> tuple[npt.NDArray[np.bool_], npt.NDArray[np.int64]]:
     time = filled(raw["time"], NO_TIME).astype(np.int64)
-    empty = filled(raw["empty"], False).astype(bool)
-    stamped = filled(raw["stamped"], False).astype(bool)
     unreadable = time == NO_TIME
     future = time > latest
-    reject(rejected, "malformed", empty)
-    reject(rejected, "missing_timestamp", ~empty & ~stamped)
-    reject(rejected, "invalid_timestamp", stamped & unreadable)
+    if "stamped" in raw:
+        empty = filled(raw["empty"], False).astype(bool)
+        stamped = filled(raw["stamped"], False).astype(bool)
+        reject(rejected, "malformed", empty)
+        reject(rejected, "missing_timestamp", ~empty & ~stamped)
+        reject(rejected, "invalid_timestamp", stamped & unreadable)
     reject(rejected, "future_timestamp", future)
     usable = ~(unreadable | future)
     return usable, time[usable]

@@ -28,10 +28,10 @@ class BinaryTask(Task):
         self.scored = self._fields.score is not None
 
     def answer_expressions(self, leaves: Leaves) -> dict[str, str]:
-        return {
-            "score": leaves.number(self._fields.score),
-            "predicted": self._class(leaves.text(self._fields.prediction)),
-        }
+        wanted = {"score": leaves.number(self._fields.score)}
+        if self._fields.prediction:
+            wanted["predicted"] = self._class(leaves.text(self._fields.prediction))
+        return wanted
 
     def logged(self, leaves: Leaves) -> dict[str, str]:
         return {"scored": f"{leaves.text(self._fields.score)} IS NOT NULL"} if self.scored else {}
@@ -41,7 +41,8 @@ class BinaryTask(Task):
         possible = (score >= 0) & (score <= 1)
         reject(rejected, "invalid_score", logged(raw, usable) & ~possible)
         score[~possible] = np.nan
-        predicted = filled(raw["predicted"], -1)[usable].astype(np.intp)
+        unknown = np.full(len(usable), -1)
+        predicted = filled(raw.get("predicted", unknown), -1)[usable].astype(np.intp)
         derived = (predicted < 0) & possible
         predicted[derived] = score[derived] >= 0.5
         return Answers(
