@@ -180,22 +180,24 @@ class FileSink:
 
     def _read(self, key: str, descriptor: int, final: bool) -> Iterator[Batch]:
         skipping = False
-        while True:
+        # One buffer for all batches: memory that is new to the process costs more than reading into it.
+        buffer = bytearray(min(_BATCH, max(0, os.fstat(descriptor).st_size - self._positions[key].offset)))
+        while buffer:
             position = self._positions[key]
-            content = os.pread(descriptor, _BATCH, position.offset)
-            if not content:
+            length = os.preadv(descriptor, [buffer], position.offset)
+            if not length:
                 return
-            end = content.rfind(b"\n") + 1
+            end = buffer.rfind(b"\n", 0, length) + 1
             if end:
-                start = content.find(b"\n") + 1 if skipping else 0
-                lines, too_long = memoryview(content)[start:end], 0
+                start = buffer.find(b"\n") + 1 if skipping else 0
+                lines, too_long = memoryview(buffer)[start:end], 0
                 skipping = False
-            elif len(content) == _BATCH:
+            elif length == _BATCH:
                 # Longer than any record: its end is looked for, what is before it is dropped.
-                lines, too_long, end = memoryview(b""), int(not skipping), len(content)
+                lines, too_long, end = memoryview(b""), int(not skipping), length
                 skipping = True
-            elif final and not skipping and _is_object(content):
-                lines, too_long, end = memoryview(content + b"\n"), 0, len(content)
+            elif final and not skipping and _is_object(bytes(buffer[:length])):
+                lines, too_long, end = memoryview(bytes(buffer[:length]) + b"\n"), 0, length
             else:
                 return
             self._positions[key] = self._advanced(descriptor, position, end)
