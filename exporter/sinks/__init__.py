@@ -9,7 +9,8 @@ from dataclasses import dataclass
 class Batch:
     """Whole lines, each ending in a newline, and the positions to commit with what becomes of them.
 
-    ``lines`` are valid until the next batch is asked for. ``too_long``: lines passed over because they exceed a batch. ``positions``: opaque to everybody else.
+    ``lines`` are valid until the next batch is asked for. ``too_long``: lines passed over because they exceed a
+    batch. ``positions``: opaque to everybody else.
     """
 
     lines: memoryview
