@@ -63,11 +63,16 @@ class Folding:
 
     def exchange_segments(self) -> None:
         """Small values that others outgrew become part of ``other``."""
-        segments, summaries = self._store.segments, self._store.summaries
-        for name, value in segments.exchange():
-            for number, version in self._store.versions.all().items():
+        store = self._store
+        exchange = store.segments.exchange()
+        store.counters.add("ml_series_dropped_total", ("too_many_segment_values",), exchange.dropped)
+        for name, value in exchange.lost:
+            store.combinations.rename(name, value, OTHER)
+            for number, version in store.versions.all().items():
                 for shape in self._layouts.of(version.name).shapes.values():
-                    summaries.merge_scopes(shape, Scope(number, name, value), Scope(number, name, OTHER))
+                    store.summaries.merge_scopes(
+                        shape, Scope(number, name, value), Scope(number, name, OTHER)
+                    )
 
     def _by_layout(self, names: dict[int, str]) -> list[tuple[Layout, list[int]]]:
         """The layouts of some versions, and which of them each is of."""
@@ -90,6 +95,10 @@ class Folding:
         scopes = place.version
         if segment:
             codes, names = place.values[segment]
+            if (codes < 0).any():
+                known = np.flatnonzero(codes >= 0)
+                rows, place = rows.take(known), place.take(known)
+                codes, names = place.values[segment]
             scopes = place.version * len(names) + codes
         groups, pairs = grouped(scopes, place.start)
         keys = [

@@ -37,6 +37,7 @@ class Intake:
         self._scopes = ScopeValues(layouts, store)
         self._folding = Folding(layouts, store)
         store.segments.most = spec.maxSegmentValues
+        store.segments.half_life = int(max(window.seconds for window in spec.windows) * MICROSECONDS)
         self._decoder = self._new_decoder()
         self._labels = LabelDecoder(spec.labels.fields, task) if spec.labels else None
         if spec.labels:
@@ -63,7 +64,7 @@ class Intake:
             versions, names = self._versions(columns)
             self._counting.predictions(columns, versions, names)
             starts = self._buckets.start(columns.time, moment.now, moment.cuts)
-            place = Place(versions, starts, self._scopes.read(columns))
+            place = Place(versions, columns.time, starts, self._scopes.read(columns))
             self._counting.mark_features(columns, versions, names)
             kept = starts >= self._buckets.expired(moment.now)
             self._folding.predictions(columns, self._known, place, kept, names)
@@ -103,6 +104,7 @@ class Intake:
                     )
             self._folding.exchange_segments()
             self._store.pending.expire(moment.now - self._wait)
+            self._store.combinations.expire(moment.now - self._wait)
             for number in self._store.versions.forget(expired):
                 summaries.drop_version(number)
 
@@ -142,7 +144,7 @@ class Intake:
             columns.id[waiting],
             columns.time[waiting],
             place.version[waiting],
-            self._scopes.combinations(place)[waiting],
+            self._scopes.combinations(place.take(np.flatnonzero(waiting))),
             answers.score[waiting],
             answers.predicted[waiting],
             None if answers.payload is None else answers.payload[waiting],
@@ -167,6 +169,8 @@ class Intake:
             delay=delay,
             weight=matches.weight,
         ).take(rows)
-        place = Place(matches.version[rows], starts[rows], self._scopes.waited(matches.scope[rows]))
+        place = Place(
+            matches.version[rows], matches.time[rows], starts[rows], self._scopes.waited(matches.scope[rows])
+        )
         names = {int(number): versions[int(number)].name for number in np.unique(place.version)}
         self._folding.outcomes(labelled, place, names)

@@ -17,6 +17,8 @@ Indices = npt.NDArray[np.intp]
 # Of summaries that are folded at a time: 16 MB, and some five times as much on the way.
 _MOST_NUMBERS = 2 << 20
 
+_MOST_PAIRS = 2**62
+
 
 @dataclass(frozen=True)
 class Moment:
@@ -34,16 +36,20 @@ class Moment:
 
 @dataclass(frozen=True)
 class Place:
-    """Where rows belong: their version, and a value of each segment and attribute. Arrays of shape (rows,)."""
+    """Where rows belong: their version, and a value of each segment and attribute. Arrays of shape (rows,).
+
+    ``time``: epoch µs; ``start``: of the bucket that it falls into. A value's code is negative where it is not known.
+    """
 
     version: Integers
+    time: Integers
     start: Integers
     values: dict[str, tuple[npt.NDArray[np.intp], list[str]]]
 
     def take(self, rows: Indices) -> Place:
         """Some rows, by index."""
         values = {name: (codes[rows], names) for name, (codes, names) in self.values.items()}
-        return Place(self.version[rows], self.start[rows], values)
+        return Place(self.version[rows], self.time[rows], self.start[rows], values)
 
 
 def grouped(scopes: Integers, starts: Integers) -> tuple[Groups, list[tuple[int, int]]]:
@@ -53,8 +59,14 @@ def grouped(scopes: Integers, starts: Integers) -> tuple[Groups, list[tuple[int,
     # One number per pair: sorting pairs costs ten times as much. Starts count from the first, for epoch µs
     # times a version's number (which only grows, as versions come and go) does not fit into 64 bits.
     factor, first = int(scopes.max()) + 1, int(starts.min())
-    pairs, groups = np.unique((starts - first) * factor + scopes, return_inverse=True)
-    return groups.astype(np.intp), [(pair % factor, pair // factor + first) for pair in pairs.tolist()]
+    if factor * (int(starts.max()) - first + 1) > _MOST_PAIRS:
+        distinct, dense = np.unique(scopes, return_inverse=True)
+        groups, pairs = grouped(dense, starts)
+        return groups, [(int(distinct[scope]), start) for scope, start in pairs]
+    numbers, groups = np.unique((starts - first) * factor + scopes, return_inverse=True)
+    return groups.astype(np.intp), [
+        (number % factor, number // factor + first) for number in numbers.tolist()
+    ]
 
 
 def portions(groups: Groups, size: int, shape: Shape) -> Iterator[tuple[Indices, Groups, int, int]]:

@@ -1,144 +1,198 @@
-"""The values of segments: which are large enough to have series, which combinations of them a prediction had."""
+"""The values of segments: which are large enough to have series of their own."""
 
 from __future__ import annotations
 
-import json
-from collections.abc import Mapping
+import hashlib
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from heapq import nlargest
+from typing import NamedTuple
+
+import numpy as np
+import numpy.typing as npt
 
 from exporter.state.connection import Connection
+from exporter.summary.base import Floats
 
 OTHER = "other"
 """The value that all values share which have no series of their own."""
 
 _TRACKED = 10  # times as many values as may have series
 _HYSTERESIS = 2.0
+_MOST_DROPPED = 100_000
+_MOST_HALVINGS = 64
+_DAY = 86_400_000_000
 
 
 @dataclass
 class _Value:
-    """``rows``: a decaying count. ``held``: whether it has series."""
+    """``rows``: their weights; of a value without series, at least so much. ``held``: whether it has series."""
 
     rows: float
     held: bool
 
 
-class SegmentValues:
-    """Counts values by segment; the largest hold series, as in the space-saving algorithm.
+class Exchange(NamedTuple):
+    """``lost``: (segment, value) that have no series any more. ``dropped``: how many of them had never been without."""
 
-    Source: Metwally, Agrawal and El Abbadi (2005). A value takes another's place only with twice its rows, so
-    that two of a size do not change places in every cycle.
+    lost: list[tuple[str, str]]
+    dropped: int
+
+
+class SegmentValues:
+    """Weighs values by segment; the largest hold series, and ten times as many are known.
+
+    A row's weight halves with each ``half_life`` (µs of event time) that passes after it, by forward decay (Cormode,
+    Shkapenyuk, Srivastava and Xu, 2009): the largest are those of now, in whatever order and batches rows are read.
+    Values without series are a Misra-Gries summary, merged by batches (Agarwal et al., 2012): one's rows are told
+    too low by at most the weight of all rows without series over the number of values known, never too high. A value
+    takes another's place only with twice its rows, so that two of a size do not change places in every cycle.
     """
 
     SCHEMA = (
         "CREATE TABLE IF NOT EXISTS segment_values "
         "(segment TEXT, value TEXT, rows REAL, held INTEGER, PRIMARY KEY (segment, value))",
-        "CREATE TABLE IF NOT EXISTS combinations (code INTEGER PRIMARY KEY, content TEXT UNIQUE)",
+        "CREATE TABLE IF NOT EXISTS segment_landmark (id INTEGER PRIMARY KEY CHECK (id = 0), time INTEGER)",
+        "CREATE TABLE IF NOT EXISTS dropped_values (hash INTEGER PRIMARY KEY)",
     )
 
-    def __init__(self, connection: Connection, most: int = 20) -> None:
+    def __init__(self, connection: Connection, most: int = 20, half_life: int = _DAY) -> None:
         self._connection = connection
         self.most = most
+        self.half_life = half_life
         self._values: dict[str, dict[str, _Value]] = {}
-        self._combinations: dict[int, Mapping[str, str]] = {}
+        self._landmark: int | None = None
+        self._dropped = 0
         self.reload()
 
     def reload(self) -> None:
         """Go back to what is committed."""
         self._values = {}
-        rows = self._connection.execute("SELECT segment, value, rows, held FROM segment_values")
+        rows = self._connection.execute("SELECT segment, value, rows, held FROM segment_values").fetchall()
         with self._connection.reading("segment values"):
             for segment, value, number, held in rows:
                 self._values.setdefault(segment, {})[value] = _Value(float(number), bool(held))
-            found = self._connection.execute("SELECT code, content FROM combinations")
-            self._combinations = {code: json.loads(content) for code, content in found}
+            found = self._connection.execute("SELECT time FROM segment_landmark").fetchone()
+            self._landmark = None if found is None else int(found[0])
+            (self._dropped,) = self._connection.execute("SELECT count(*) FROM dropped_values").fetchone()
 
-    def count(self, segment: str, counts: Mapping[str, int]) -> int:
-        """Count rows by value. Returns how many values were seen first and have no series of their own."""
+    def weights(self, times: npt.NDArray[np.int64]) -> Floats:
+        """What a row of each of ``times`` (epoch µs) counts. To be asked once for each batch, before ``count``."""
+        if not len(times):
+            return np.empty(0)
+        newest = int(times.max())
+        if self._landmark is None:
+            self._move_landmark(newest)
+        assert self._landmark is not None
+        halvings = (newest - self._landmark) // self.half_life
+        if halvings > _MOST_HALVINGS:
+            for values in self._values.values():
+                for value in values.values():
+                    value.rows *= 0.5**halvings
+            self._connection.execute("UPDATE segment_values SET rows = rows * ?", (0.5**halvings,))
+            self._move_landmark(self._landmark + halvings * self.half_life)
+        weights: Floats = np.exp2((times - self._landmark) / self.half_life)
+        return weights
+
+    def count(self, segment: str, weights: Mapping[str, float]) -> int:
+        """Add to the values' rows. Returns how many of them were left without series for the first time.
+
+        Each value is told once, up to 100,000 values of all segments.
+        """
         values = self._values.setdefault(segment, {})
-        dropped = 0
-        changed = set()
-        held = sum(value.held for value in values.values())
-        for name, number in sorted(counts.items(), key=lambda item: (-item[1], item[0])):
-            if name == OTHER:
-                continue
-            if name not in values:
-                inherited = self._make_room(segment, values)
-                values[name] = _Value(inherited, held < self.most)
-                held += values[name].held
-                dropped += not values[name].held
-            values[name].rows += number
-            changed.add(name)
-        self._connection.executemany(
-            "INSERT OR REPLACE INTO segment_values VALUES (?, ?, ?, ?)",
-            [(segment, name, values[name].rows, values[name].held) for name in sorted(changed)],
+        for name in weights.keys() & values.keys():
+            values[name].rows += weights[name]
+        fresh = sorted(
+            (name for name in weights if name not in values and name != OTHER),
+            key=lambda name: (-weights[name], name),
         )
-        return dropped
+        free = self.most - sum(value.held for value in values.values())
+        for position, name in enumerate(fresh):
+            values[name] = _Value(weights[name], position < free)
+        changed = self._forget_smallest(segment) | weights.keys()
+        self._save(segment, changed & values.keys())
+        return self._drop(segment, fresh[max(free, 0) :])
 
     def shown(self, segment: str, value: str) -> str:
         """The value under which rows with ``value`` are counted: itself, or OTHER."""
         known = self._values.get(segment, {}).get(value)
         return value if known is not None and known.held else OTHER
 
-    def exchange(self) -> list[tuple[str, str]]:
-        """Give the places of values that others have outgrown to these; returns (segment, value) that lost theirs."""
-        lost = []
+    def exchange(self) -> Exchange:
+        """Give the places of values that others have outgrown to these."""
+        lost: list[tuple[str, str]] = []
+        dropped = 0
         for segment, values in self._values.items():
-            while True:
-                held = [name for name, value in values.items() if value.held]
-                waiting = [name for name, value in values.items() if not value.held]
-                if not waiting or not held:
+            held = sorted(
+                (name for name, value in values.items() if value.held),
+                key=lambda name: (values[name].rows, name),
+            )
+            waiting = sorted(
+                (name for name, value in values.items() if not value.held),
+                key=lambda name: (-values[name].rows, name),
+            )
+            losers = held[: max(0, len(held) - self.most)]
+            winners = waiting[: max(0, self.most - len(held))]
+            for smaller, larger in zip(held[len(losers) :], waiting[len(winners) :], strict=False):
+                if values[larger].rows <= _HYSTERESIS * values[smaller].rows:
                     break
-                smallest = min(held, key=lambda name: (values[name].rows, name))
-                largest = max(waiting, key=lambda name: (values[name].rows, name))
-                if len(held) <= self.most and values[largest].rows <= _HYSTERESIS * values[smallest].rows:
-                    break
-                values[smallest].held = False
-                if len(held) <= self.most:
-                    values[largest].held = True
-                    self._save(segment, largest)
-                self._save(segment, smallest)
-                lost.append((segment, smallest))
-        return lost
+                losers.append(smaller)
+                winners.append(larger)
+            for name in losers:
+                values[name].held = False
+            for name in winners:
+                values[name].held = True
+            self._save(segment, [*losers, *winners])
+            dropped += self._drop(segment, losers)
+            lost += [(segment, name) for name in losers]
+        return Exchange(lost, dropped)
 
-    def decay(self) -> None:
-        """Halve all counts, so that the largest values are those of now."""
-        for values in self._values.values():
-            for value in values.values():
-                value.rows /= 2
-        self._connection.execute("UPDATE segment_values SET rows = rows / 2")
-
-    def combination(self, values: Mapping[str, str]) -> int:
-        """The code of segment -> value; 0 where there are no segments."""
-        if not values:
-            return 0
-        content = json.dumps(values, sort_keys=True)
-        self._connection.execute("INSERT OR IGNORE INTO combinations (content) VALUES (?)", (content,))
-        row = self._connection.execute(
-            "SELECT code FROM combinations WHERE content = ?", (content,)
-        ).fetchone()
-        self._combinations[int(row[0])] = dict(values)
-        return int(row[0])
-
-    def combined(self, code: int) -> Mapping[str, str]:
-        """Segment -> value of a code."""
-        return self._combinations.get(code, {})
-
-    def _make_room(self, segment: str, values: dict[str, _Value]) -> float:
-        """Forget the smallest value without series where too many are tracked; its rows are the newcomer's error."""
-        if len(values) < _TRACKED * self.most:
-            return 0.0
-        name = min(
-            (name for name, value in values.items() if not value.held), key=lambda name: values[name].rows
+    def _forget_smallest(self, segment: str) -> set[str]:
+        """Where too many values are known, keep the largest. Returns those whose rows have changed by that."""
+        values = self._values[segment]
+        waiting = [name for name, value in values.items() if not value.held]
+        room = max(_TRACKED * self.most - (len(values) - len(waiting)), 1)
+        if len(waiting) <= room:
+            return set()
+        largest = nlargest(room + 1, waiting, key=lambda name: (values[name].rows, name))
+        # What the first that finds no room has, all others lose: so none is told too high when it comes back.
+        excess = values[largest.pop()].rows
+        kept = {name for name in largest if values[name].rows > excess}
+        gone = [name for name in waiting if name not in kept]
+        for name in gone:
+            del values[name]
+        for name in kept:
+            values[name].rows -= excess
+        self._connection.executemany(
+            "DELETE FROM segment_values WHERE segment = ? AND value = ?", [(segment, name) for name in gone]
         )
-        self._connection.execute(
-            "DELETE FROM segment_values WHERE segment = ? AND value = ?", (segment, name)
-        )
-        return values.pop(name).rows
+        return kept
 
-    def _save(self, segment: str, name: str) -> None:
-        value = self._values[segment][name]
-        self._connection.execute(
+    def _drop(self, segment: str, names: Iterable[str]) -> int:
+        """How many of these have not been dropped before."""
+        room = _MOST_DROPPED - self._dropped
+        before = self._connection.total_changes
+        if room > 0:
+            self._connection.executemany(
+                "INSERT OR IGNORE INTO dropped_values VALUES (?)",
+                [(_hash(segment, name),) for name in names],
+            )
+        found = self._connection.total_changes - before
+        self._dropped += found
+        return min(found, max(room, 0))
+
+    def _move_landmark(self, time: int) -> None:
+        self._landmark = time
+        self._connection.execute("INSERT OR REPLACE INTO segment_landmark VALUES (0, ?)", (time,))
+
+    def _save(self, segment: str, names: Iterable[str]) -> None:
+        values = self._values[segment]
+        self._connection.executemany(
             "INSERT OR REPLACE INTO segment_values VALUES (?, ?, ?, ?)",
-            (segment, name, value.rows, value.held),
+            [(segment, name, values[name].rows, values[name].held) for name in sorted(names)],
         )
+
+
+def _hash(segment: str, name: str) -> int:
+    digest = hashlib.blake2b(f"{segment}\0{name}".encode(), digest_size=8).digest()
+    return int.from_bytes(digest, "big", signed=True)

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from exporter.state.combinations import Combinations
 from exporter.state.connection import Connection, StoreError
 from exporter.state.counters import Counters
 from exporter.state.marks import Marks
@@ -17,7 +18,7 @@ from exporter.state.segments import SegmentValues
 from exporter.state.summaries import Summaries
 from exporter.state.versions import Versions
 
-_SCHEMA_VERSION = 3
+_SCHEMA_VERSION = 4
 
 
 class Store:
@@ -40,6 +41,7 @@ class Store:
         self.summaries = Summaries(self._connection)
         self.versions = Versions(self._connection)
         self.segments = SegmentValues(self._connection)
+        self.combinations = Combinations(self._connection)
         self.marks = Marks(self._connection)
         self.pending = Pending(self._connection)
 
@@ -63,6 +65,7 @@ class Store:
                 if self._connection.in_transaction:
                     self._connection.execute("ROLLBACK")
                 self.segments.reload()
+                self.combinations.reload()
                 raise
         except sqlite3.Error as error:
             raise self._connection.explained(error) from None
@@ -90,7 +93,9 @@ class Store:
                 f"{connection.path}: written by another version of mlslo (schema {version}); "
                 "move it away to start over from the logs"
             )
-        for part in (Positions, Summaries, Versions, SegmentValues, Counters, Marks, Pending):
+        for part in (
+            Positions, Summaries, Versions, SegmentValues, Combinations, Counters, Marks, Pending,
+        ):  # fmt: skip
             for statement in part.SCHEMA:
                 connection.execute(statement)
         connection.execute(f"PRAGMA user_version = {_SCHEMA_VERSION}")
