@@ -141,7 +141,7 @@ def main() -> None:
             )
     if not options.no_peers:
         table += _peer(options.quick)
-    finish("Honest alarms: 20 features, four or more drifted", table)
+    finish("Honest alarms: 20 features, four or more drifted", table, quick=options.quick)
 
 
 def _peer(quick: bool) -> list[Row]:

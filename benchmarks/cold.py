@@ -77,7 +77,7 @@ def main() -> None:
         ]
         if not options.no_peers:
             rows_of_table += _peer(once, log, past)
-    finish("Cold: a log becomes every data and prediction gauge", rows_of_table)
+    finish("Cold: a log becomes every data and prediction gauge", rows_of_table, quick=options.quick)
 
 
 def _peer(once: Cost, log: Path, past: Path) -> list[Row]:

@@ -152,6 +152,7 @@ def main() -> None:
             Row("resident after the history was read", first, "MiB"),
             Row(f"peak, {history:,} records read", peak, "MiB"),
         ],
+        quick=options.quick,
     )
 
 

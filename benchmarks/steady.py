@@ -84,6 +84,7 @@ def main() -> None:
             Row("window of 30 days, CPU", medians["30d"] * 1000, "ms"),
             Row("30 days against an hour", medians["30d"] / medians["1h"], "x", MOST),
         ],
+        quick=options.quick,
     )
 
 
