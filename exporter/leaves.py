@@ -33,6 +33,10 @@ class Leaves:
         """``number`` of a member."""
         return _as_number(self._first(_candidates(_parts(container), name), "DOUBLE"))
 
+    def key_number(self, container: str, key: str) -> str:
+        """``number`` of a member whose name is ``key`` as it stands: its dots are no objects."""
+        return _as_number(self._first([(*_parts(container), key)], "DOUBLE"))
+
     def member_vector(self, container: str | None, name: str) -> str:
         """The list of numbers that a member is; elements that are none are NULL."""
         return self._first(_candidates(_parts(container), name), "DOUBLE[]")

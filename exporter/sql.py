@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 Path = tuple[str, ...]
 
 
@@ -26,6 +28,12 @@ def extract(path: Path) -> str:
 def canonical(text_expression: str) -> str:
     """The text of a category: a whole number without its ``.0``, which some formats add and others do not."""
     return f"regexp_replace({text_expression}, '^(-?[0-9]+)[.]0+$', '\\1')"
+
+
+def category_code(text_expression: str, categories: Sequence[str]) -> str:
+    """The place of a text among distinct ``categories``, which must not be empty; NULL where it is none of them."""
+    names = ", ".join(text(category) for category in categories)
+    return f"enum_code(TRY_CAST({text_expression} AS ENUM({names})))::INTEGER"
 
 
 def epoch_microseconds(text_expression: str) -> str:

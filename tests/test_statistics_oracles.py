@@ -189,10 +189,9 @@ def test_outcomes_agree_with_scikit_learn(name: str) -> None:
     assert confusion.accuracy(summary) == pytest.approx(metrics.accuracy_score(labels, predicted))
     if predicted.any():
         assert confusion.precision(summary) == pytest.approx(metrics.precision_score(labels, predicted))
-        assert confusion.f1(summary) == pytest.approx(metrics.f1_score(labels, predicted))
     else:
         assert confusion.precision(summary) is None
-        assert confusion.f1(summary) is None
+    assert confusion.f1(summary) == pytest.approx(metrics.f1_score(labels, predicted, zero_division=np.nan))
     assert confusion.recall(summary) == pytest.approx(metrics.recall_score(labels, predicted))
     assert probability.log_loss(summary) == pytest.approx(metrics.log_loss(labels, scores), abs=1e-9)
     assert probability.brier_score(summary) == pytest.approx(

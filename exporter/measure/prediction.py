@@ -15,6 +15,7 @@ from exporter.reference import CategoricalReference, Reference, ViewReference
 from exporter.statistics.repetition import top_value_ratio
 from exporter.summary.base import Summary
 from exporter.summary.numeric import NumericSummary
+from exporter.tasks.binary import BinaryTask
 from exporter.tasks.task import Task
 
 _OF_SCORES = ("psi", "ks_statistic", "js_distance", "wasserstein_distance")
@@ -53,6 +54,8 @@ def _top_value(frame: WindowFrame, gauges: Gauges, task: Task) -> None:
     if task.scored or not task.classes:
         repetition = frame.traffic["repetition"]
         constant = bool(score.minimum == score.maximum) if task.scored else True
+        if _is_multiclass(task):
+            constant = constant and int(np.count_nonzero(frame.traffic["classes"].counts)) <= 1
         enough = frame.enough(float(repetition.counts.sum()))
         gauges.set_if(enough, name, top_value_ratio(repetition, constant=constant), **frame.labels)
         return
@@ -63,7 +66,7 @@ def _top_value(frame: WindowFrame, gauges: Gauges, task: Task) -> None:
 
 def _drift(frame: WindowFrame, gauges: Gauges, task: Task) -> None:
     """Of the score; of the class where that is what the model answers."""
-    by_class = bool(task.classes) and (not task.scored or len(task.classes) > 2)
+    by_class = bool(task.classes) and (not task.scored or _is_multiclass(task))
     part = "classes" if by_class else "score"
     statistics = _OF_CLASSES if by_class else _OF_SCORES
     if part not in frame.traffic or not (by_class or task.scored):
@@ -96,10 +99,14 @@ def _drift(frame: WindowFrame, gauges: Gauges, task: Task) -> None:
             gauges.withhold(f"ml_prediction_{statistic}", reason, **frame.labels, reference=name)
 
 
+def _is_multiclass(task: Task) -> bool:
+    return bool(task.classes) and not isinstance(task, BinaryTask)
+
+
 def _classes(reference: Reference, task: Task) -> CategoricalReference | None:
     """The predicted classes of a reference, by the names that the task has for them."""
     found = reference.classes
-    if found is None or len(task.classes) != 2:
+    if found is None or _is_multiclass(task):
         return found
     return CategoricalReference(replace(found.summary, categories=task.classes))
 

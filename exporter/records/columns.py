@@ -19,6 +19,7 @@ PREDICTION_REASONS = (
     "invalid_timestamp",
     "future_timestamp",
     "invalid_score",
+    "unknown_class",
     "missing_id",
     "too_long",
 )
@@ -26,6 +27,7 @@ LABEL_REASONS = (
     "malformed",
     "missing_id",
     "invalid_label",
+    "unknown_class",
     "invalid_timestamp",
     "future_timestamp",
     "duplicate",

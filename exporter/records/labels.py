@@ -52,4 +52,5 @@ class LabelDecoder:
         ):
             reject(rejected, reason, usable & bad)
             usable &= ~bad
+        reject(rejected, "unknown_class", usable & self._task.unknown(label))
         return LabelColumns(len(usable) + too_long, rejected, identity[usable], label[usable], time[usable])

@@ -29,9 +29,10 @@ def false_positive_rate(summary: Confused) -> float | None:
 
 
 def f1(summary: Confused) -> float | None:
-    """2 TP / (2 TP + FP + FN). None where precision or recall is 0/0."""
-    if precision(summary) is None or recall(summary) is None:
-        return None
+    """2 TP / (2 TP + FP + FN). None where that is 0/0: nothing was positive, nor predicted to be.
+
+    0 where there are positives and none was predicted, although the precision is 0/0 then.
+    """
     true = 2 * float(summary.confusion[1, 1])
     return _ratio(true, true + float(summary.confusion[0, 1] + summary.confusion[1, 0]))
 

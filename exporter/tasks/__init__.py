@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 
 from exporter.monitor import Spec
-from exporter.reference import Reference
+from exporter.reference import CategoricalReference, Reference
 from exporter.tasks.binary import BinaryTask
-from exporter.tasks.multiclass import MulticlassTask
+from exporter.tasks.multiclass import MulticlassTask, distinct_classes
 from exporter.tasks.ranking import RankingTask
 from exporter.tasks.regression import RegressionTask
 from exporter.tasks.task import Task
@@ -22,10 +22,14 @@ def task_of(spec: Spec, references: Mapping[str, Reference]) -> Task:
             return RegressionTask(spec)
         case "ranking":
             return RankingTask(spec)
-    known = {
-        category
-        for reference in references.values()
-        if reference.classes is not None
-        for category in reference.classes.summary.categories
-    }
-    return MulticlassTask(spec, tuple(spec.predictions.classes or sorted(known)))
+    given = spec.predictions.classes
+    return MulticlassTask(spec, tuple(given) if given else distinct_classes(_known(references)))
+
+
+def _known(references: Mapping[str, Reference]) -> Iterator[str]:
+    """Classes that were predicted, that were labels, or that had a probability: a rare one is seldom all of them."""
+    for reference in references.values():
+        for counted in (reference.classes, reference.labels):
+            if isinstance(counted, CategoricalReference):
+                yield from counted.summary.categories
+        yield from reference.class_calibration

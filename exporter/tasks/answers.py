@@ -21,8 +21,9 @@ class Answers:
     ``score``: what drift is measured of: P(positive), the largest probability, the value, the first item's
     score; NaN where there is none. ``predicted``: a class as its code, -1 where unknown or no class.
     ``confidence``: probability of the predicted class, and ``entropy`` of the distribution in bits; NaN where
-    unknown. ``value``: what tells equal answers from different ones, NaN where there is none. ``payload``:
-    more that a label is compared with, as bytes; None where the task needs nothing more.
+    unknown. ``value``: what tells equal answers from different ones, NaN where there is none, -1 for a class that
+    nobody knows and for an empty list. ``payload``: more that a label is compared with, as bytes; None where the task
+    needs nothing more.
     """
 
     score: Floats

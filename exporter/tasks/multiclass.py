@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import re
+import zlib
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
+from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
 from exporter import sql
 from exporter.leaves import Leaves
@@ -13,51 +17,72 @@ from exporter.monitor import Spec
 from exporter.parser import filled
 from exporter.summary.base import Floats, Groups, Summary
 from exporter.summary.multiclass import MulticlassOutcomeSummary
-from exporter.tasks.answers import Answers, Payloads
-from exporter.tasks.task import Column, Labelled, Mask, Task, reject
+from exporter.tasks.answers import Answers, Codes, Payloads
+from exporter.tasks.task import Column, Labelled, Mask, Task, logged, reject
 
 _LARGEST_GAP = 0.02
 """By how much probabilities may miss a sum of 1: logs round them."""
 
+MOST_SCORED = 1000
+"""Of more classes the probabilities are not read: they are a column each, and 10,000 would take gigabytes."""
+
+_WHOLE = re.compile(r"(-?[0-9]+)[.]0+")
+
 
 class MulticlassTask(Task):
-    """``classes``: of the monitor file or of the references; with none, no class can be told."""
+    """``classes``: of the monitor file or of the references; with none, no class can be told.
+
+    A class that is not among them is an answer, and a label, all the same: it is counted as ``unknown_class``.
+    """
 
     def __init__(self, spec: Spec, classes: tuple[str, ...]) -> None:
+        """``classes`` must differ as categories: ``3`` and ``3.0`` are one."""
         self._fields = spec.predictions.fields
         self._label = spec.labels.fields.label if spec.labels else None
         self.classes = classes
-        self.scored = self._fields.score is not None and bool(classes)
+        self.scored = self._fields.score is not None and 0 < len(classes) <= MOST_SCORED
+        # Codes that wait for a label mean nothing once the classes are others.
+        self._mark = zlib.crc32("\0".join(classes).encode()).to_bytes(4, "little")
 
     def answer_expressions(self, leaves: Leaves) -> dict[str, str]:
         wanted = {"predicted": self._code(leaves.text(self._fields.prediction))}
         if self.scored:
+            assert self._fields.score is not None
             for position, name in enumerate(self.classes):
-                wanted[f"probability {position}"] = leaves.member_number(self._fields.score, name)
+                found = [leaves.key_number(self._fields.score, key) for key in _keys(name)]
+                wanted[f"probability {position}"] = f"coalesce({', '.join(found)})"
         return wanted
+
+    def logged(self, leaves: Leaves) -> dict[str, str]:
+        return {"scored": f"{leaves.text(self._fields.score)} IS NOT NULL"} if self.scored else {}
+
+    def unclear(self, raw: Mapping[str, Column]) -> bool:
+        return self.scored and bool(np.isnan(self._probabilities(raw)).all(axis=1).any())
 
     def answers(self, raw: Mapping[str, Column], usable: Mask, rejected: Counter[str]) -> Answers:
         predicted = filled(raw["predicted"], -1)[usable].astype(np.intp)
-        unknown = np.full(len(predicted), np.nan)
+        unknown = predicted == len(self.classes)
+        reject(rejected, "unknown_class", unknown)
+        predicted[unknown] = -1
+        # What is there and not known is an answer: no class's, so the value of none.
+        value = np.where(unknown, -1.0, np.where(predicted < 0, np.nan, predicted))
         if not self.scored:
-            value = np.where(predicted < 0, np.nan, predicted)
-            return Answers(unknown, predicted, unknown, unknown, value, None)
-        columns = [
-            filled(raw[f"probability {position}"], np.nan)[usable] for position in range(len(self.classes))
-        ]
-        probabilities = np.stack(columns, axis=1).astype(np.float64)
+            nothing = np.full(len(predicted), np.nan)
+            return Answers(nothing, predicted, nothing, nothing, value, self._packed(None, ~np.isnan(value)))
+        probabilities = self._probabilities(raw)[usable]
         absent = np.isnan(probabilities)
-        logged = ~absent.all(axis=1)
         # A class that a record does not name has probability 0.
         probabilities[absent] = 0.0
-        total = probabilities.sum(axis=1)
-        possible = (probabilities >= 0).all(axis=1) & (np.abs(total - 1.0) <= _LARGEST_GAP)
-        reject(rejected, "invalid_score", logged & ~possible)
-        possible &= logged
+        with np.errstate(over="ignore", invalid="ignore"):
+            total = probabilities.sum(axis=1)
+            possible = (probabilities >= 0).all(axis=1) & (np.abs(total - 1.0) <= _LARGEST_GAP)
+        some = ~absent.all(axis=1)
+        possible &= some
+        reject(rejected, "invalid_score", (logged(raw, usable) | some) & ~possible)
         probabilities[possible] /= total[possible, None]
         probabilities[~possible] = np.nan
         likeliest = np.argmax(probabilities, axis=1)
-        predicted = np.where((predicted < 0) & possible, likeliest, predicted)
+        predicted = np.where((predicted < 0) & possible & ~unknown, likeliest, predicted)
         rows = np.arange(len(predicted))
         with np.errstate(divide="ignore", invalid="ignore"):
             terms = np.where(probabilities > 0, probabilities * np.log2(probabilities), 0.0)
@@ -66,55 +91,96 @@ class MulticlassTask(Task):
             score=largest,
             predicted=predicted,
             confidence=np.where(predicted < 0, np.nan, probabilities[rows, np.maximum(predicted, 0)]),
-            entropy=np.where(possible, -terms.sum(axis=1), np.nan),
-            value=largest,
-            payload=_packed(probabilities, possible),
+            entropy=np.where(possible, np.abs(terms.sum(axis=1)), np.nan),
+            value=np.where(possible, 2.0 * likeliest + largest, value),
+            payload=self._packed(probabilities, possible | ~np.isnan(value)),
         )
 
     def label_expression(self, leaves: Leaves) -> str:
-        text = leaves.text(self._label)
-        # A class that nobody knows is a label all the same.
-        return f"CASE WHEN {text} IS NOT NULL THEN coalesce({self._code(text)}, {len(self.classes)}) END"
+        return self._code(leaves.text(self._label))
 
     def labels(self, raw: Column) -> tuple[Column, Mask]:
         label = filled(raw, -1).astype(np.int64)
         return label, label < 0
 
+    def unknown(self, label: Column) -> Mask:
+        found: Mask = label == len(self.classes)
+        return found
+
     def fold_outcome(self, rows: Labelled, groups: Groups, size: int, *, pivot: float) -> dict[str, Summary]:
         label = np.where(rows.label < len(self.classes), rows.label, -1).astype(np.intp)
-        probabilities = self._unpacked(rows.payload)
+        predicted, probabilities = self._waited(rows)
         return {
             "outcomes": MulticlassOutcomeSummary.fold(
-                self.classes, probabilities, rows.predicted, label, groups, size, rows.weight
+                self.classes, probabilities, predicted, label, groups, size, rows.weight
             )
         }
 
     def quality(self, rows: Labelled) -> Floats:
-        return np.where(rows.predicted < 0, np.nan, rows.predicted == rows.label)
+        predicted, _ = self._waited(rows)
+        known = (predicted >= 0) & (rows.label < len(self.classes))
+        return np.where(known, predicted == rows.label, np.nan)
 
     def _code(self, text: str) -> str:
-        if not self.classes:
+        """SQL for the code of a class, their number for one that is not known, NULL where there is none."""
+        if not self.classes or text == "NULL::VARCHAR":
             return "NULL::INTEGER"
-        text = sql.canonical(text)
-        cases = " ".join(
-            f"WHEN {text} = {sql.text(name)} THEN {code}" for code, name in enumerate(self.classes)
-        )
-        return f"CASE {cases} END"
+        code = sql.category_code(sql.canonical(text), [_canonical(name) for name in self.classes])
+        return f"CASE WHEN {text} IS NOT NULL THEN coalesce({code}, {len(self.classes)}) END"
 
-    def _unpacked(self, payloads: Payloads) -> Floats:
-        probabilities = np.full((len(payloads), len(self.classes)), np.nan)
-        width = 4 * len(self.classes)
-        rows = [row for row, content in enumerate(payloads) if content is not None and len(content) == width]
-        if rows:
-            content = b"".join(payloads[rows].tolist())
-            probabilities[rows] = np.frombuffer(content, dtype=np.float32).reshape(len(rows), -1)
-        return probabilities
+    def _probabilities(self, raw: Mapping[str, Column]) -> Floats:
+        """(rows, classes), NaN where a record does not name the class or what it has is no number."""
+        columns = [filled(raw[f"probability {position}"], np.nan) for position in range(len(self.classes))]
+        return np.stack(columns, axis=1).astype(np.float64)
+
+    def _packed(self, probabilities: Floats | None, given: Mask) -> Payloads:
+        """Probabilities in single precision: a label is compared with them within 1e-7 of each."""
+        payloads = np.full(len(given), None, dtype=object)
+        if probabilities is None:
+            payloads[given] = self._mark
+        elif given.any():
+            content = np.ascontiguousarray(probabilities[given], dtype=np.float32)
+            rows: list[Any] = content.view(np.dtype((np.void, content.shape[1] * 4))).ravel().tolist()
+            payloads[given] = _objects([self._mark + row for row in rows])
+        return payloads
+
+    def _waited(self, rows: Labelled) -> tuple[Codes, Floats]:
+        """Codes and probabilities of predictions that waited; unknown where they are of other classes."""
+        width = len(self._mark) + 4 * len(self.classes)
+        mine = np.array([content is not None and content.startswith(self._mark) for content in rows.payload])
+        full = np.array([content is not None and len(content) == width for content in rows.payload])
+        probabilities = np.full((len(rows.payload), len(self.classes)), np.nan)
+        if not len(mine):
+            return rows.predicted, probabilities
+        wanted = np.flatnonzero(mine & full)
+        if len(wanted):
+            content = np.frombuffer(b"".join(rows.payload[wanted].tolist()), dtype=np.uint8)
+            numbers = np.ascontiguousarray(content.reshape(len(wanted), width)[:, len(self._mark) :])
+            probabilities[wanted] = numbers.view(np.float32)
+        return np.where(mine, rows.predicted, -1), probabilities
 
 
-def _packed(probabilities: Floats, possible: Mask) -> Payloads:
-    """Single precision: a label is compared with them within 1e-7."""
-    content = probabilities.astype(np.float32)
-    payloads = np.full(len(content), None, dtype=object)
-    for row in np.flatnonzero(possible):
-        payloads[row] = content[row].tobytes()
-    return payloads
+def distinct_classes(names: Iterable[str]) -> tuple[str, ...]:
+    """Classes as categories, sorted, each once."""
+    return tuple(sorted({_canonical(name) for name in names}))
+
+
+def _canonical(name: str) -> str:
+    """As ``sql.canonical``."""
+    found = _WHOLE.fullmatch(name)
+    return found.group(1) if found else name
+
+
+def _keys(name: str) -> list[str]:
+    """The keys that a class can have in an object: those of numbers come with and without ``.0``."""
+    canonical = _canonical(name)
+    keys = [name, canonical]
+    if re.fullmatch(r"-?[0-9]+", canonical):
+        keys.append(f"{canonical}.0")
+    return list(dict.fromkeys(keys))
+
+
+def _objects(values: list[bytes]) -> npt.NDArray[np.object_]:
+    found = np.empty(len(values), dtype=object)
+    found[:] = values
+    return found

@@ -6,24 +6,32 @@ import json
 import math
 import zlib
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
+from itertools import chain
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
 from exporter.leaves import Leaves
 from exporter.monitor import Spec
-from exporter.parser import filled
 from exporter.summary.base import Floats, Groups, Summary
 from exporter.summary.ranking import RankingOutcomeSummary, list_quality
-from exporter.tasks.answers import Answers
+from exporter.tasks.answers import Answers, Payloads
 from exporter.tasks.task import Column, Labelled, Mask, Task, reject
 
 _LONGEST = 100
 """Items of a list that are kept until its label comes."""
 
-_SHOWN = np.dtype([("item", np.uint32), ("score", np.float32)])
+_EMPTY = -1.0
+"""The value of a list without items; hashes are not negative."""
+
+# ``tie``: the same for neighbours of equal score.
+_SHOWN = np.dtype([("item", np.uint32), ("tie", np.uint8)])
 _RELEVANT = np.dtype([("item", np.uint32), ("gain", np.float32)])
+_LARGEST_GAIN = float(np.finfo(np.float32).max)
+
+Integers = npt.NDArray[np.int64]
 
 
 class RankingTask(Task):
@@ -45,25 +53,35 @@ class RankingTask(Task):
         }
 
     def answers(self, raw: Mapping[str, Column], usable: Mask, rejected: Counter[str]) -> Answers:
-        items, scores = filled(raw["items"], None)[usable], filled(raw["scores"], None)[usable]
+        items, scores = _texts(raw["items"][usable]), _texts(raw["scores"][usable])
         size = len(items)
         payloads = np.full(size, None, dtype=object)
         first, highest = np.full(size, np.nan), np.full(size, np.nan)
-        impossible = np.zeros(size, dtype=bool)
-        for row in range(size):
-            shown, known = _parsed(items[row]), _parsed(scores[row])
-            if items[row] is None:
-                continue
-            if not isinstance(shown, list) or not shown or not _fits(known, shown):
-                impossible[row] = True
-                continue
-            record = np.empty(min(len(shown), _LONGEST), dtype=_SHOWN)
-            record["item"] = [_hashed(item) for item in shown[:_LONGEST]]
-            record["score"] = known[:_LONGEST] if known else np.nan
-            payloads[row] = record.tobytes()
-            first[row] = record["item"][0]
-            highest[row] = known[0] if known else np.nan
+        there = np.array([item is not None for item in items], dtype=bool)
+        there |= np.array([score is not None for score in scores], dtype=bool)
+        rows, shown, known = [], [], []
+        for row in np.flatnonzero(there).tolist():
+            listed = _parsed(items[row])
+            scored = _scores(_parsed(scores[row]), listed)
+            if scored is not None:
+                rows.append(row)
+                shown.append(listed[:_LONGEST])
+                known.append(scored[:_LONGEST])
+        impossible = there.copy()
+        impossible[rows] = False
         reject(rejected, "invalid_score", impossible)
+        if rows:
+            lengths = np.array([len(listed) for listed in shown], dtype=np.int64)
+            records = np.empty(int(lengths.sum()), dtype=_SHOWN)
+            records["item"] = _hashes(chain.from_iterable(shown))
+            numbers = np.array(list(chain.from_iterable(known)), dtype=np.float64)
+            starts = np.cumsum(lengths) - lengths
+            records["tie"] = _ties(numbers, lengths)
+            payloads[rows] = _split(records, lengths)
+            some = lengths > 0
+            first[rows] = _EMPTY
+            first[np.array(rows)[some]] = records["item"][starts[some]]
+            highest[np.array(rows)[some]] = numbers[starts[some]]
         unknown = np.full(size, np.nan)
         return Answers(
             score=highest,
@@ -78,19 +96,14 @@ class RankingTask(Task):
         return leaves.text(self._label)
 
     def labels(self, raw: Column) -> tuple[Column, Mask]:
-        texts = filled(raw, None)
-        labels = np.full(len(texts), b"", dtype=object)
-        none = np.zeros(len(texts), dtype=bool)
-        for row, text in enumerate(texts):
-            gains = _gains(_parsed(text))
-            if gains is None:
-                none[row] = True
-                continue
-            record = np.empty(len(gains), dtype=_RELEVANT)
-            record["item"] = [_hashed(item) for item in gains]
-            record["gain"] = list(gains.values())
-            labels[row] = record.tobytes()
-        return labels, none
+        found = [_gains(_parsed(text)) for text in _texts(raw)]
+        none = np.array([gains is None for gains in found], dtype=bool)
+        usable = [gains or {} for gains in found]
+        lengths = np.array([len(gains) for gains in usable], dtype=np.int64)
+        records = np.empty(int(lengths.sum()), dtype=_RELEVANT)
+        records["item"] = _hashes(chain.from_iterable(usable))
+        records["gain"] = list(chain.from_iterable(gains.values() for gains in usable))
+        return _split(records, lengths), none
 
     def fold_outcome(self, rows: Labelled, groups: Groups, size: int, *, pivot: float) -> dict[str, Summary]:
         quality = self._quality(rows)
@@ -101,27 +114,70 @@ class RankingTask(Task):
         return found
 
     def _quality(self, rows: Labelled) -> Floats:
-        shown = [np.frombuffer(content or b"", dtype=_SHOWN) for content in rows.payload]
-        relevant = [np.frombuffer(label, dtype=_RELEVANT) for label in rows.label]
-        gains = []
-        for items, known in zip(shown, relevant, strict=True):
-            gain = dict(zip(known["item"].tolist(), known["gain"].tolist(), strict=True))
-            # An item that is shown twice is found once.
-            gains.append([gain.pop(item, 0.0) for item in items["item"].tolist()])
+        shown, lengths = _joined(rows.payload, _SHOWN)
+        relevant, relevant_lengths = _joined(rows.label, _RELEVANT)
         return list_quality(
             self._cutoffs,
-            np.array([gain for row in gains for gain in row], dtype=np.float64),
-            np.array([len(items) for items in shown], dtype=np.intp),
-            _joined(relevant, "gain"),
-            np.array([len(known) for known in relevant], dtype=np.intp),
-            _joined(shown, "score") if self.scored else None,
+            _found(_keys(shown, lengths), _keys(relevant, relevant_lengths), relevant["gain"]),
+            lengths,
+            relevant["gain"].astype(np.float64),
+            relevant_lengths,
+            shown["tie"].astype(np.float64),
         )
 
 
-def _joined(records: list[np.ndarray], field: str) -> Floats:
-    if not records:
-        return np.empty(0)
-    return np.concatenate([record[field] for record in records]).astype(np.float64)
+def _texts(column: Column) -> list[Any]:
+    """Python objects, None where there is none."""
+    texts: list[Any] = column.tolist()
+    return texts
+
+
+def _joined(contents: Column, of: np.dtype[np.void]) -> tuple[Column, Integers]:
+    """The records of all lists one after the other, and how many each has."""
+    lengths = np.array([len(content or b"") // of.itemsize for content in contents], dtype=np.int64)
+    return np.frombuffer(b"".join(content or b"" for content in contents), dtype=of), lengths
+
+
+def _keys(records: Column, lengths: Integers) -> Integers:
+    """One number for each item of each list."""
+    keys: Integers = (np.repeat(np.arange(len(lengths)), lengths) << 32) | records["item"]
+    return keys
+
+
+def _found(shown: Integers, relevant: Integers, gains: Column) -> Floats:
+    """The gain of every item shown; one that is shown twice is found once."""
+    found = np.zeros(len(shown))
+    if not len(relevant) or not len(shown):
+        return found
+    keys, last = np.unique(relevant[::-1], return_index=True)
+    gain = gains[::-1][last]
+    distinct, first = np.unique(shown, return_index=True)
+    places = np.minimum(np.searchsorted(keys, distinct), len(keys) - 1)
+    hit = keys[places] == distinct
+    found[first[hit]] = gain[places[hit]]
+    return found
+
+
+def _ties(scores: Floats, lengths: Integers) -> Integers:
+    """A number that grows along each list where the score is another one than before, or unknown."""
+    if not len(scores):
+        return np.empty(0, dtype=np.int64)
+    changes = np.ones(len(scores), dtype=np.int64)
+    changes[1:] = scores[1:] != scores[:-1]
+    numbers = np.cumsum(changes)
+    starts = (np.cumsum(lengths) - lengths)[lengths > 0]
+    since: Integers = numbers - np.repeat(numbers[starts], lengths[lengths > 0])
+    return since
+
+
+def _split(records: Column, lengths: Integers) -> Payloads:
+    """The records of each list as bytes."""
+    content, width = records.tobytes(), records.dtype.itemsize
+    ends = np.cumsum(lengths) * width
+    starts = ends - lengths * width
+    found = np.empty(len(lengths), dtype=object)
+    found[:] = [content[start:end] for start, end in zip(starts.tolist(), ends.tolist(), strict=True)]
+    return found
 
 
 def _parsed(text: Any) -> Any:
@@ -134,37 +190,49 @@ def _parsed(text: Any) -> Any:
         return text
 
 
-def _fits(scores: Any, items: list[Any]) -> bool:
-    """Whether there are no scores, or a finite one for each item."""
+def _scores(scores: Any, items: Any) -> list[float] | None:
+    """A finite score for each item, NaN for all where none is logged; None where there is no list of items."""
+    if not isinstance(items, list):
+        return None
     if scores is None:
-        return True
-    return (
-        isinstance(scores, list)
-        and len(scores) == len(items)
-        and all(
-            isinstance(score, int | float) and not isinstance(score, bool) and math.isfinite(score)
-            for score in scores
-        )
-    )
+        return [math.nan] * len(items)
+    if not isinstance(scores, list) or len(scores) != len(items):
+        return None
+    found = [_number(score) for score in scores]
+    return None if any(number is None for number in found) else found  # type: ignore[return-value]
 
 
-def _gains(label: Any) -> dict[str, float] | None:
+def _gains(label: Any) -> dict[Any, float] | None:
     """Item -> gain; None where the label is neither a list of items nor an object of gains."""
     if isinstance(label, dict):
-        usable = all(
-            isinstance(gain, int | float) and not isinstance(gain, bool) and 0 <= gain < math.inf
-            for gain in label.values()
-        )
-        return {_text(item): float(gain) for item, gain in label.items()} if usable else None
+        gains = {item: _number(gain) for item, gain in label.items()}
+        usable = all(gain is not None and 0 <= gain <= _LARGEST_GAIN for gain in gains.values())
+        return gains if usable else None  # type: ignore[return-value]
     if isinstance(label, list):
         return {_text(item): 1.0 for item in label}
     return None
 
 
+def _number(value: Any) -> float | None:
+    """A finite number, None for anything else."""
+    if not isinstance(value, int | float) or isinstance(value, bool):
+        return None
+    try:
+        number = float(value)
+    except OverflowError:
+        return None
+    return number if math.isfinite(number) else None
+
+
 def _text(item: Any) -> str:
-    return item if isinstance(item, str) else json.dumps(item, sort_keys=True)
+    """An item as the key of an object has it; 3.0 is 3."""
+    if isinstance(item, str):
+        return item
+    if isinstance(item, float) and item.is_integer():
+        item = int(item)
+    return json.dumps(item, sort_keys=True)
 
 
-def _hashed(item: Any) -> int:
+def _hashes(items: Iterable[Any]) -> list[int]:
     """32 bits that no upgrade changes; two of a hundred items share theirs once in a million lists."""
-    return zlib.crc32(_text(item).encode("utf-8", "surrogatepass"))
+    return [zlib.crc32(_text(item).encode("utf-8", "surrogatepass")) for item in items]

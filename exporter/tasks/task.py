@@ -60,8 +60,12 @@ class Task(ABC):
         """Alias -> SQL over the leaves of a prediction record."""
 
     def logged(self, leaves: Leaves) -> dict[str, str]:
-        """``scored`` -> SQL for whether a record has a score at all; asked where some ``score`` is NULL."""
+        """``scored`` -> SQL for whether a record has a score at all; asked where that is ``unclear``."""
         return {}
+
+    def unclear(self, raw: Mapping[str, Column]) -> bool:
+        """Whether some record has no score, or one that is none: both come as NULL."""
+        return bool(np.ma.is_masked(raw["score"]))
 
     @abstractmethod
     def answers(self, raw: Mapping[str, Column], usable: Mask, rejected: Counter[str]) -> Answers:
@@ -74,6 +78,10 @@ class Task(ABC):
     @abstractmethod
     def labels(self, raw: Column) -> tuple[Column, Mask]:
         """Labels as they are kept (int64, float64 or bytes), and which of them are none."""
+
+    def unknown(self, label: Column) -> Mask:
+        """Labels that name a class which nobody knows."""
+        return np.zeros(len(label), dtype=bool)
 
     @abstractmethod
     def fold_outcome(self, rows: Labelled, groups: Groups, size: int, *, pivot: float) -> dict[str, Summary]:
