@@ -10,7 +10,6 @@ from __future__ import annotations
 import argparse
 import subprocess
 import sys
-from pathlib import Path
 
 from benchmarks.process import ROOT
 
@@ -27,8 +26,6 @@ def main() -> None:
     options = parser.parse_args()
     failed = []
     for name in BENCHMARKS:
-        if not Path(__file__).with_name(f"{name}.py").exists():
-            continue
         arguments = ["--quick"] * options.quick + ["--no-peers"] * (options.no_peers and name in WITH_PEERS)
         if subprocess.run(
             [sys.executable, "-m", f"benchmarks.{name}", *arguments], cwd=ROOT, check=False

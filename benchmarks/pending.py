@@ -1,6 +1,7 @@
 """What do ten million predictions cost that wait for their labels?
 
     .venv/bin/python -m benchmarks.pending [--predictions 10000000] [--labels 100000] [--batch 200000] [--folder F]
+        [--quick]
 
 Builds a state file as the exporter does, of random ids; then measures around each step the CPU seconds of the whole
 process: a cycle's new predictions, a batch of labels joined and committed, the same labels once more, the expiry of a
@@ -20,6 +21,7 @@ from pathlib import Path
 
 import numpy as np
 
+from benchmarks.table import Row, finish
 from exporter.state import Matches, Store
 
 START = 1_800_000_000_000_000
@@ -132,14 +134,16 @@ def main() -> None:
     parser.add_argument("--labels", type=int, default=100_000)
     parser.add_argument("--batch", type=int, default=200_000)
     parser.add_argument("--folder", type=Path, help="where a gigabyte is free (a temporary folder)")
+    parser.add_argument("--quick", action="store_true", help="100,000 predictions, 1,000 labels")
     options = parser.parse_args()
+    predictions, labels = (100_000, 1000) if options.quick else (options.predictions, options.labels)
     with tempfile.TemporaryDirectory(dir=options.folder) as folder:
-        found = measure(Path(folder), options.predictions, options.labels, options.batch)
-    print(f"| {'what':<58} | {'measured':>9} | {'limit':>6} | {'ratio':>6} |")
-    print(f"|{'-' * 60}|{'-' * 11}|{'-' * 8}|{'-' * 8}|")
-    for what, value, limit in found:
-        ratio = "" if limit is None else f"{value / limit:.2f}"
-        print(f"| {what:<58} | {value:>9.3g} | {'' if limit is None else f'{limit:g}':>6} | {ratio:>6} |")
+        found = measure(Path(folder), predictions, labels, options.batch)
+    finish(
+        "Pending: predictions that wait for their labels",
+        [Row(what, value, limit=limit) for what, value, limit in found],
+        quick=options.quick,
+    )
 
 
 if __name__ == "__main__":

@@ -18,6 +18,7 @@ from benchmarks.table import Row, finish
         ("cold", "once, CPU against parsing"),
         ("steady", "30 days against an hour"),
         ("memory", "resident"),
+        ("pending", "a cycle's expiry, CPU s"),
     ],
 )
 def test_a_benchmark_prints_its_table(name: str, row: str) -> None:
