@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping
 
 import duckdb
 
+from exporter.first_references import FirstReferences
 from exporter.intake import Intake, Moment
 from exporter.layouts import Layouts
 from exporter.measure import meta
@@ -57,6 +58,9 @@ class Cycle:
         self._readers = {"predictions": SinkReader("predictions", monitor, spec.predictions.sink, store)}
         if spec.labels is not None:
             self._readers["labels"] = SinkReader("labels", monitor, spec.labels.sink, store)
+        self._first: FirstReferences | None = None
+        if any(item.first is not None for item in spec.references.values()):
+            self._first = FirstReferences(monitor, self._layouts, store)
         self._measured: int | None = None
         self._failed = False
         self._prepare_layouts()
@@ -64,6 +68,8 @@ class Cycle:
     def close(self) -> None:
         """Release files, parsers and store."""
         self._intake.close()
+        if self._first is not None:
+            self._first.close()
         for reader in self._readers.values():
             reader.close()
         self._store.close()
@@ -88,9 +94,13 @@ class Cycle:
                 # What was read and not committed must be read again.
                 for reader in self._readers.values():
                     reader.reset()
+                if self._first is not None:
+                    self._first.reset()
             self._failed = True
             with self._store.transaction():
                 self._intake.start_counters(list(self._readers))
+            if self._first is not None and self._first.update(end, latest, final=final, stopped=stopped):
+                self._prepare_layouts()
             snapshot = None
             if self._read(moment, final=final, stopped=stopped):
                 self._intake.tidy(moment)

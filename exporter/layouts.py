@@ -33,8 +33,11 @@ class Layouts:
         self._shared = Layout(monitor, task, self._static)
         self._by_version: dict[str, Layout] = {}
         self._own: dict[str, dict[str, Reference]] = {}
-        self._names = of_versions(monitor)
         spec = monitor.spec
+        self._names = [
+            *of_versions(monitor),
+            *(name for name, item in spec.references.items() if item.first is not None),
+        ]
         attributes = spec.fairness.attributes if spec.fairness and len(task.classes) == 2 else []
         self._scopes = list({scope_name(paths): paths for paths in (*spec.segments, *attributes)}.values())
         self.segments = [scope_name(paths) for paths in spec.segments]
@@ -97,10 +100,8 @@ class Layouts:
             self._monitor.spec.predictions.fields,
             self._task,
             self._features(),
-            identified=self._monitor.spec.labels is not None
-            or any(item.first is not None for item in self._monitor.spec.references.values()),
+            identified=self._monitor.spec.labels is not None,
             scopes=self._scopes,
-            attributed=self._shared.attributed,
         )
 
     def _features(self) -> FeatureSet:
@@ -114,4 +115,5 @@ class Layouts:
                 if isinstance(known, CategoricalFrame) and isinstance(frame, CategoricalFrame):
                     together = dict.fromkeys((*known.categories, *frame.categories))
                     frames[view] = CategoricalFrame(tuple(together))
-        return FeatureSet(kinds, frames)
+        attributed = dict.fromkeys(name for layout in self.all() for name in layout.attributed)
+        return FeatureSet(kinds, frames, tuple(attributed))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 from exporter import sql
@@ -52,6 +53,10 @@ class Leaves:
     def columns(self) -> str:
         """The schema, as read_json takes it."""
         return ", ".join(f"{sql.name(key)}: {sql.text(_type(node))}" for key, node in self._tree.items())
+
+    def structure(self) -> str:
+        """The same schema, as from_json takes it."""
+        return json.dumps(self._tree)
 
     def _first(self, candidates: list[sql.Path], kind: str) -> str:
         fitting = [path for path in candidates if self._fits(path)]

@@ -16,7 +16,8 @@ from exporter.leaves import Leaves
 Buffer = bytes | memoryview
 Columns = dict[str, npt.NDArray[Any]]
 
-_LONGEST_RECORD = 2 << 20
+LONGEST_RECORD = 2 << 20
+"""Lines of so many bytes are not parsed."""
 _BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 
 
@@ -54,7 +55,7 @@ class Parser:
         except duckdb.Error:
             # One monstrous line makes DuckDB refuse the whole batch.
             content = bytes(lines)
-            short = [line for line in content.splitlines(keepends=True) if len(line) < _LONGEST_RECORD]
+            short = [line for line in content.splitlines(keepends=True) if len(line) < LONGEST_RECORD]
             rejected = content.count(b"\n") - len(short)
             if not rejected:
                 raise
@@ -66,10 +67,14 @@ class Parser:
 
     def _select(self, wanted: Mapping[str, str], leaves: Leaves) -> str:
         select = ", ".join(f"{expression} AS {sql.name(alias)}" for alias, expression in wanted.items())
+        path = f"/proc/self/fd/{self._file.fileno()}"
+        return f"SELECT {select} FROM {self._source(sql.text(path), leaves)}"
+
+    def _source(self, path: str, leaves: Leaves) -> str:
+        """What is selected from: one row for each line that is not blank."""
         return (
-            f"SELECT {select} FROM read_json('/proc/self/fd/{self._file.fileno()}', "
-            f"format = 'newline_delimited', ignore_errors = true, maximum_object_size = {_LONGEST_RECORD}, "
-            f"columns = {{{leaves.columns()}}})"
+            f"read_json({path}, format = 'newline_delimited', ignore_errors = true, "
+            f"maximum_object_size = {LONGEST_RECORD}, columns = {{{leaves.columns()}}})"
         )
 
     def _run(self, query: str, lines: Buffer) -> Columns:

@@ -59,12 +59,19 @@ def load(path: Path) -> Reference:
     Raises InputError where it is missing, is no reference, or was changed after it was built.
     """
     try:
-        data = json.loads(path.read_text(encoding="utf-8"))
-        reference = _reference(_File.model_validate(data))
+        text = path.read_text(encoding="utf-8")
     except OSError as error:
         raise InputError.of_file(path, f"cannot be read: {error.strerror}") from None
     except UnicodeDecodeError:
         raise InputError.of_file(path, "expected UTF-8 text") from None
+    return parse(text, path)
+
+
+def parse(text: str, path: Path) -> Reference:
+    """The reference in the text of a file; ``path``: its name, for errors. Raises InputError as ``load`` does."""
+    try:
+        data = json.loads(text)
+        reference = _reference(_File.model_validate(data))
     except json.JSONDecodeError as error:
         raise InputError([Problem(str(path), error.lineno, error.colno, f"not JSON: {error.msg}")]) from None
     except (RecursionError, OverflowError):

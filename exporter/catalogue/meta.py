@@ -4,7 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from exporter.catalogue.metric import SINK, TRAFFIC, WINDOW, Better, Layer, Metric, Type, counter, gauge
+from exporter.catalogue.metric import (
+    SCOPE,
+    SINK,
+    TRAFFIC,
+    WINDOW,
+    Better,
+    Layer,
+    Metric,
+    Type,
+    counter,
+    gauge,
+)
 
 
 def metrics() -> Iterable[Metric]:
@@ -78,15 +89,15 @@ def metrics() -> Iterable[Metric]:
     yield gauge(
         layer,
         "ml_reference_created_timestamp_seconds",
-        ("model", "reference"),
+        (*SCOPE, "reference"),
         "Unix seconds",
         high,
-        "When the reference was built.",
+        "When the reference's data ended.",
     )
     yield gauge(
         layer,
         "ml_reference_info",
-        ("model", "reference", "hash"),
+        (*SCOPE, "reference", "hash"),
         "boolean",
         neither,
         "Always 1; the hash names the reference's content.",

@@ -34,8 +34,9 @@ def pending(gauges: Gauges, store: Store) -> None:
 def references(gauges: Gauges, layout: Layout, version: str) -> None:
     """Age, content and missing ratios of every reference with rows of its own."""
     for name, reference in layout.references.items():
-        gauges.set("ml_reference_created_timestamp_seconds", reference.created, reference=name)
-        gauges.set("ml_reference_info", 1.0, reference=name, hash=reference.hash)
+        of = {"version": version, "reference": name}
+        gauges.set("ml_reference_created_timestamp_seconds", reference.created, **of)
+        gauges.set("ml_reference_info", 1.0, **of, hash=reference.hash)
         for feature in reference.kinds:
             primary = layout.kinds[feature].primary(feature)
             if primary not in reference.views:

@@ -25,10 +25,14 @@ _PARSED = ("number", "vector")
 
 @dataclass(frozen=True)
 class FeatureSet:
-    """What is decoded. ``kinds``: feature -> kind. ``frames``: view -> frame, with all categories of any layout."""
+    """What is decoded. ``kinds``: feature -> kind. ``frames``: view -> frame, with all categories of any layout.
+
+    ``attributed``: the features whose attributions are wanted, in the order of their column.
+    """
 
     kinds: Mapping[str, Kind]
     frames: Mapping[str, Frame]
+    attributed: tuple[str, ...] = ()
 
     def categories(self, view: str) -> tuple[str, ...]:
         """What the codes of a categorical view stand for; nothing for others."""

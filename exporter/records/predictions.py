@@ -32,7 +32,6 @@ class Wanted:
     """What is wanted of prediction records.
 
     ``identified``: whether the hashes of ids are. ``scopes``: paths (or crossed ones) of segments and attributes.
-    ``attributed``: the features whose attributions are wanted, in the order of their column.
     """
 
     fields: PredictionFields
@@ -40,7 +39,6 @@ class Wanted:
     features: FeatureSet
     identified: bool = True
     scopes: Sequence[Paths] = ()
-    attributed: Sequence[str] = ()
 
     def expressions(self) -> tuple[dict[str, str], Leaves]:
         """Alias -> SQL, and the leaves that it is over.
@@ -63,7 +61,7 @@ class Wanted:
             wanted["fallback"] = f"lower({fallback}) IN ('1', '1.0', 'true')"
         for position, paths in enumerate(self.scopes):
             wanted[f"scope {position}"] = _scope(leaves, fields, paths, self.features)
-        for position, name in enumerate(self.attributed):
+        for position, name in enumerate(self.features.attributed):
             wanted[f"attribution {position}"] = leaves.member_number(fields.attributions, name)
         wanted.update(FeatureDecoder(fields, self.features).expressions(leaves))
         container = fields.features if isinstance(fields.features, str) else None
@@ -88,7 +86,7 @@ class PredictionDecoder:
         self._task = wanted.task
         self._latency_unit = _UNIT_SECONDS[latency.unit] if latency else 1.0
         self._scopes = [scope_name(paths) for paths in wanted.scopes]
-        self._attributed = list(wanted.attributed)
+        self._attributed = wanted.features.attributed
         self._features = FeatureDecoder(wanted.fields, wanted.features)
         self._parser = Parser(*wanted.expressions())
         self._features.define_categories(self._parser)

@@ -14,6 +14,7 @@ from exporter.state.counters import Counters
 from exporter.state.marks import Marks
 from exporter.state.pending import Pending
 from exporter.state.positions import Positions
+from exporter.state.samples import Samples
 from exporter.state.segments import SegmentValues
 from exporter.state.summaries import Summaries
 from exporter.state.versions import Versions
@@ -44,6 +45,7 @@ class Store:
         self.combinations = Combinations(self._connection)
         self.marks = Marks(self._connection)
         self.pending = Pending(self._connection)
+        self.samples = Samples(self._connection)
 
     @contextmanager
     def transaction(self) -> Iterator[None]:
@@ -94,7 +96,7 @@ class Store:
                 "move it away to start over from the logs"
             )
         for part in (
-            Positions, Summaries, Versions, SegmentValues, Combinations, Counters, Marks, Pending,
+            Positions, Summaries, Versions, SegmentValues, Combinations, Counters, Marks, Pending, Samples,
         ):  # fmt: skip
             for statement in part.SCHEMA:
                 connection.execute(statement)
