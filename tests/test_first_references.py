@@ -17,7 +17,9 @@ from typing import Any
 import numpy as np
 import pytest
 
+from exporter.cycle import Cycle, CycleError
 from exporter.exposition import render
+from exporter.intake import Intake
 from exporter.models import load_all
 from exporter.monitor import PredictionFields
 from exporter.records.lines import LineDecoder
@@ -357,3 +359,38 @@ def test_lines_come_with_their_own_time_and_version() -> None:
     assert [json.loads(text)["n"] for text in found.text] == list(range(400))
     assert found.time.tolist() == [(1_700_000_000 + n) * 1_000_000 for n in range(400)]
     assert [found.version.names[code] for code in found.version.codes] == [f"v{n % 3}" for n in range(400)]
+
+
+def test_a_cycle_that_fails_in_between_loses_and_doubles_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Sampled and not counted, made and not yet counted over: the next cycle goes on from there."""
+    lines = records(11, 0, 60 * MINUTE)
+    wanted = measured(folder_of(tmp_path / "straight", lines), 60 * MINUTE)
+    folder, state = tmp_path / "failing", tmp_path / "state"
+    log = folder / "logs" / "predictions.jsonl"
+    path = folder_of(folder, lines[:600])
+
+    def fail(*_: object) -> None:
+        raise OSError("the disk is full")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(Intake, "predictions", fail)
+        with pytest.raises(CycleError, match="the disk is full"):
+            measured(path, 20 * MINUTE, state)
+    assert value(measured(path, 20 * MINUTE, state), "ml_predictions_total") == 600
+    logs.write_lines(log, lines[600:])
+    (model,) = load_all([path])
+    cycle = model.open(state)
+    with monkeypatch.context() as patched:
+        patched.setattr(Cycle, "_prepare_layouts", fail)
+        with pytest.raises(CycleError, match="the disk is full"):
+            cycle.run(at=EPOCH + 60 * MINUTE, final=True)
+    cycle.close()
+    found = measured(path, 60 * MINUTE, state)
+    assert value(found, "ml_predictions_total") == len(lines)
+    of_20_minutes = {
+        key: number for key, number in against(wanted, "launch").items() if key[1] in ("", "20m")
+    }
+    again = against(found, "launch")
+    assert {key: again[key] for key in of_20_minutes} == of_20_minutes
