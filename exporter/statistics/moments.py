@@ -4,17 +4,18 @@ from __future__ import annotations
 
 import numpy as np
 
+from exporter.statistics.finite import finite
 from exporter.summary.numeric import NumericSummary
 
 
 def mean_shift(current: NumericSummary, reference: NumericSummary, deviation: float) -> float | None:
     """|mean - reference mean| in reference standard deviations. Exact.
 
-    None where either side is empty or the reference is constant.
+    None where either side is empty, the reference is constant, or sums of values are too large to be numbers.
     """
     if not current.present or not reference.present or not deviation:
         return None
-    return abs(current.mean - reference.mean) / deviation
+    return finite(abs(current.mean - reference.mean) / deviation)
 
 
 def quantile(summary: NumericSummary, probability: float) -> float | None:
@@ -32,4 +33,5 @@ def quantile(summary: NumericSummary, probability: float) -> float | None:
     position = int(np.searchsorted(up_to, rank))
     number = summary.counts[position]
     share = (rank - (up_to[position] - number) - 0.5) / number
-    return float(edges[position] + share * (edges[position + 1] - edges[position]))
+    # The difference of the two may be too large to be a number.
+    return float(edges[position] * (1 - share) + share * edges[position + 1])

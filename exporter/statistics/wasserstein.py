@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import numpy as np
 
+from exporter.statistics.finite import finite
 from exporter.summary.base import Floats
 from exporter.summary.numeric import NumericSummary
 
-_SMALLEST_DEVIATION = 1e-12
+_SMALLEST_DEVIATION = float(np.finfo(np.float64).eps)
 
 
 def wasserstein_distance(
@@ -16,9 +17,11 @@ def wasserstein_distance(
     """First Wasserstein distance (area between the distribution functions) in reference standard deviations.
 
     ``edges``: ascending, edges of both summaries, the outer ones around every reference value. ``deviation``: the
-    reference's population standard deviation, floored at 1e-12 of its largest magnitude. What lies outside the
-    edges is exact; inside, a bin's values are taken as evenly spread: off by at most ``wasserstein_bound``.
-    Source: Ramdas, García Trillos and Cuturi (2017). None where either side is empty.
+    reference's population standard deviation, floored at the rounding (2.2e-16) of its largest magnitude (of 1, where
+    all is 0). What lies outside the edges is exact; inside, a bin's values are taken as evenly spread: off by at most
+    ``wasserstein_bound``.
+    Source: Ramdas, García Trillos and Cuturi (2017). None where either side is empty, sums of values are too large to
+    be numbers, or the reference's values differ by less than their deviation can hold.
     """
     if not current.present or not reference.present or len(edges) < 2:
         return None
@@ -28,8 +31,10 @@ def wasserstein_distance(
     widths = np.diff(edges)
     inside = float(np.sum(widths * _mean_magnitude(gap[:-1], gap[1:])))
     outside = _beyond(current, reference, edges)
-    scale = max(abs(float(reference.minimum)), abs(float(reference.maximum)), 1.0)
-    return (inside + outside) / max(deviation, _SMALLEST_DEVIATION * scale)
+    if not deviation and reference.minimum < reference.maximum:
+        return None
+    scale = max(abs(float(reference.minimum)), abs(float(reference.maximum))) or 1.0
+    return finite((inside + outside) / max(deviation, _SMALLEST_DEVIATION * scale))
 
 
 def wasserstein_bound(

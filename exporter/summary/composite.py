@@ -49,8 +49,12 @@ class Composite(Mapping[str, Summary]):
     def merge_numbers(self, into: Floats, places: slice | npt.NDArray[Any], numbers: Floats) -> None:
         """Merge ``numbers`` into those at ``places`` of the vector ``into`` of a composite shaped like this one.
 
-        No place comes twice.
+        No place comes twice. Sums that leave the numbers there are become infinite.
         """
+        with np.errstate(over="ignore", invalid="ignore"):
+            self._merge_numbers(into, places, numbers)
+
+    def _merge_numbers(self, into: Floats, places: slice | npt.NDArray[Any], numbers: Floats) -> None:
         rules = self._rules[places]
         extremes = np.flatnonzero(rules)
         if not len(extremes):

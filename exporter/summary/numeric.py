@@ -12,6 +12,7 @@ from exporter.summary.base import Floats, Groups, Merge, Summary, count, merged_
 from exporter.summary.cells import Cells
 
 _MISSING, _INFINITE, _INVALID = range(3)
+_NOT_AN_EDGE = "counts can only be regrouped over a subset of their edges"
 _KINDS_OF_NOTHING = 3  # each has a cell of its own, behind the bins
 
 
@@ -143,16 +144,21 @@ class NumericSummary(Summary):
 
     @property
     def mean(self) -> float:
-        """NaN where nothing is present."""
-        return self.pivot + float(self.deviations.sum()) / self.present if self.present else float("nan")
+        """NaN where nothing is present; infinite or NaN where the sum of the values is."""
+        with np.errstate(over="ignore", invalid="ignore"):
+            total = float(self.deviations.sum())
+        return self.pivot + total / self.present if self.present else float("nan")
 
     @property
     def variance(self) -> float:
-        """Population variance. NaN where nothing is present."""
+        """Population variance. NaN where nothing is present; infinite or NaN where the sum of the squares is."""
         if not self.present:
             return float("nan")
         shift = self.mean - self.pivot
-        return max(0.0, float(self.squared_deviations) / self.present - shift * shift)
+        variance = float(self.squared_deviations) / self.present - shift * shift
+        # Far from the pivot little of it survives rounding; no sample varies more than its range (Popoviciu, 1935).
+        half = float(self.maximum) / 2 - float(self.minimum) / 2
+        return min(max(0.0, variance), half * half) if np.isfinite(variance) else variance
 
     def regrouped(self, edges: Floats) -> Floats:
         """Counts over ``edges``, each of which must be an edge of this summary.
@@ -163,21 +169,30 @@ class NumericSummary(Summary):
 
     def below(self, edge: float) -> float:
         """Sum of ``edge - value`` over the values up to ``edge``, which must be one of the edges."""
-        number, deviation = (
-            self._regrouped(array, np.array([edge]))[0] for array in (self.counts, self.deviations)
-        )
-        return float((edge - self.pivot) * number - deviation)
+        up_to = slice(None, self._place(edge) + 1)
+        return self._gap(edge, up_to)
 
     def above(self, edge: float) -> float:
         """Sum of ``value - edge`` over the values above ``edge``, which must be one of the edges."""
-        number, deviation = (
-            self._regrouped(array, np.array([edge]))[1] for array in (self.counts, self.deviations)
-        )
-        return float(deviation - (edge - self.pivot) * number)
+        beyond = slice(self._place(edge) + 1, None)
+        return -self._gap(edge, beyond)
+
+    def _gap(self, edge: float, bins: slice) -> float:
+        with np.errstate(over="ignore", invalid="ignore"):
+            return float((edge - self.pivot) * self.counts[bins].sum() - self.deviations[bins].sum())
+
+    def _place(self, edge: float) -> int:
+        place = int(np.searchsorted(self.edges, edge))
+        if place == len(self.edges) or self.edges[place] != edge:
+            raise ValueError(_NOT_AN_EDGE)
+        return place
 
     def _regrouped(self, array: Floats, edges: Floats) -> Floats:
+        if edges is self.edges or np.array_equal(edges, self.edges):
+            return array
         at = np.searchsorted(self.edges, edges)
         if np.any(at >= len(self.edges)) or not np.array_equal(self.edges[at], edges):
-            raise ValueError("counts can only be regrouped over a subset of their edges")
-        below = np.concatenate([[0.0], np.cumsum(array)])
-        return np.diff(np.concatenate([[0.0], below[at + 1], below[-1:]]))
+            raise ValueError(_NOT_AN_EDGE)
+        with np.errstate(over="ignore", invalid="ignore"):
+            below = np.concatenate([[0.0], np.cumsum(array)])
+            return np.diff(np.concatenate([[0.0], below[at + 1], below[-1:]]))
