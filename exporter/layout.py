@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 import numpy as np
@@ -33,6 +33,7 @@ from exporter.summary.composite import Composite
 from exporter.summary.delays import AccuracyByDelaySummary
 from exporter.summary.durations import DurationSummary
 from exporter.summary.group_outcomes import GroupOutcomeSummary
+from exporter.summary.label_bins import LabelBinsSummary
 from exporter.summary.means import MeansSummary
 from exporter.summary.repetition import RepetitionSummary
 from exporter.summary.second_moments import SecondMomentsSummary
@@ -90,6 +91,7 @@ class Layout:
             (found.moments for found in references.values() if found.moments is not None), None
         )
         self.attributed = _attributed(monitor, references, self.kinds)
+        self._label_edges = _label_edges(references.values()) if spec.task == "regression" else None
         self._supports = [self._supports_of(reference) for reference in references.values()]
         self.shapes = self._shapes(fairness=spec.fairness is not None)
 
@@ -194,9 +196,14 @@ class Layout:
     def fold_outcome(self, rows: Labelled, groups: Groups, size: int) -> Composite:
         """A stack of ``size`` summaries of labelled predictions."""
         quality = self._task.quality(rows)
+        drifting: dict[str, Summary] = {}
+        if self._label_edges is not None:
+            label = rows.label.astype(np.float64)
+            drifting["labels"] = LabelBinsSummary.fold(self._label_edges, label, groups, size, rows.weight)
         return Composite(
             {
                 **self._task.fold_outcome(rows, groups, size, pivot=self.score.pivot),
+                **drifting,
                 "delay": DurationSummary.fold(np.maximum(rows.delay, 0.0), groups, size),
                 "by delay": AccuracyByDelaySummary.fold(rows.delay, quality, groups, size, rows.weight),
             }
@@ -276,7 +283,7 @@ class Layout:
     def _digest(self, kind: str, empty: Composite) -> str:
         digest = hashlib.sha256()
         for name, part in empty.items():
-            digest.update(f"{name}:{type(part).__name__}:{part.vector().size};".encode())
+            digest.update(f"{name}:{type(part).__name__}:{part.vector().size};".encode() + part.signature())
         digest.update("\0".join(self._task.classes).encode())
         if kind == TRAFFIC:
             for view, frame in [*self.frames.items(), ("", self.score)]:
@@ -325,6 +332,14 @@ def _attributed(
         return ()
     known = [name for reference in references.values() for name in reference.attributions]
     return tuple(dict.fromkeys([*known, *kinds]))
+
+
+def _label_edges(references: Iterable[Reference]) -> Floats | None:
+    """All that the drift of labels from any reference needs; None where none has labels."""
+    known = [
+        reference.labels.deciles for reference in references if isinstance(reference.labels, NumericReference)
+    ]
+    return np.unique(np.concatenate(known)) if known else None
 
 
 def _recoded(

@@ -22,6 +22,7 @@ from exporter.measure import (
     regression,
     service,
 )
+from exporter.measure import labels as label_gauges
 from exporter.measure.fairness import GroupFrame
 from exporter.measure.frame import WindowFrame
 from exporter.measure.gauges import Gauges
@@ -77,6 +78,7 @@ class Measurement:
                 traffic=traffic[window],
                 outcome=outcomes[window],
                 past={past.name: traffic[past] for past in windows if past.reference},
+                past_outcome={past.name: outcomes[past] for past in windows if past.reference},
                 absent=absent,
                 segment=scope.segment,
                 segment_value=scope.value,
@@ -115,9 +117,10 @@ class Measurement:
         assert labels is not None
         has_delay = labels.fields.timestamp is not None
         outcome.measure(frame, gauges, has_delay=has_delay, classes=bool(task.classes))
-        covered = outcome.coverage(frame)
+        covered = outcome.coverage(frame.traffic, frame.outcome)
         immature = covered is not None and covered < labels.minCoverage
         target = gauges.withholding(Reason.LABELS_INCOMPLETE) if immature else gauges
+        label_gauges.measure(frame, target, min_coverage=labels.minCoverage)
         match self._spec.task:
             case "binary":
                 binary.measure(frame, target, classes=task.classes, has_score=task.scored)

@@ -4,7 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from exporter.catalogue.metric import TRAFFIC, Better, Layer, Metric, counter, gauge, quantiles
+from exporter.catalogue.metric import (
+    TRAFFIC,
+    TRAFFIC_REFERENCE,
+    Better,
+    Layer,
+    Metric,
+    counter,
+    gauge,
+    quantiles,
+)
 
 _AVERAGED = ("precision", "recall", "f1", "auc_roc", "auc_pr")
 """Over the classes of a multiclass model: macro or weighted; empty for a binary one."""
@@ -19,7 +28,12 @@ def metrics() -> Iterable[Metric]:
         ("accuracy", high, "Share of labelled predictions that were right."),
         ("precision", high, "Share of predicted positives that were positive."),
         ("recall", high, "Share of positives that were predicted positive."),
-        ("f1", high, "Harmonic mean of precision and recall."),
+        (
+            "f1",
+            high,
+            "Harmonic mean of precision and recall, as 2 TP / (2 TP + FP + FN): 0, not withheld, for a model that "
+            "never says positive while there are positives.",
+        ),
         ("auc_roc", high, "Area under the ROC curve, ties count one half."),
         ("auc_pr", high, "Average precision."),
         (
@@ -107,6 +121,31 @@ def metrics() -> Iterable[Metric]:
         "ratio",
         Better.NEITHER,
         "Share of positives among the labels.",
+    )
+    yield gauge(
+        layer,
+        "ml_label_class_ratio",
+        (*quality, "class"),
+        "ratio",
+        Better.NEITHER,
+        "Share of each class among the labels (multiclass); below 1 in sum where some name a class nobody knows.",
+    )
+    yield gauge(layer, "ml_label_mean", quality, "the target's", Better.NEITHER, "Mean label (regression).")
+    yield gauge(
+        layer,
+        "ml_label_psi",
+        TRAFFIC_REFERENCE,
+        "nats",
+        low,
+        "Label drift: population stability index of the labels, over classes or the deciles of the reference's labels.",
+    )
+    yield gauge(
+        layer,
+        "ml_label_drift_noise_level",
+        (*TRAFFIC_REFERENCE, "statistic"),
+        "the statistic's",
+        Better.NEITHER,
+        "What the statistic exceeds in 1 of 100 windows without drift, at these sample sizes.",
     )
     yield gauge(
         layer,

@@ -16,8 +16,8 @@ class WindowFrame:
     """``traffic`` and ``outcome``: summaries of the window. ``seconds``: its length.
 
     ``segment`` and ``segment_value``: whose rows; both empty for all traffic. ``static``: references with
-    rows of their own, by name. ``past``: references that are the model's own past, as summaries. ``absent``: references
-    that are not there, and why.
+    rows of their own, by name. ``past`` and ``past_outcome``: references that are the model's own past, as summaries.
+    ``absent``: references that are not there, and why.
     """
 
     version: str
@@ -28,6 +28,7 @@ class WindowFrame:
     traffic: Composite
     outcome: Composite
     past: Mapping[str, Composite]
+    past_outcome: Mapping[str, Composite] = field(default_factory=dict)
     absent: Mapping[str, Reason] = field(default_factory=dict)
     segment: str = ""
     segment_value: str = ""

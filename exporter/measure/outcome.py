@@ -8,24 +8,26 @@ from exporter.measure.frame import WindowFrame
 from exporter.measure.gauges import Gauges
 from exporter.statistics.label_delay import quality_by_delay
 from exporter.statistics.quantile import duration_quantile
+from exporter.summary.composite import Composite
 
 DELAY_QUANTILES = ("0.5", "0.9", "0.99")
 DELAY_LABELS = ("1m", "1h", "6h", "1d", "7d", "30d", "+Inf")
 """The upper end of each delay bucket."""
 
 
-def coverage(frame: WindowFrame) -> float | None:
-    """Share of the window's answered predictions whose label has come; None where nothing was answered."""
-    answered = float(frame.traffic["traffic"].answered)
+def coverage(traffic: Composite, outcome: Composite) -> float | None:
+    """Share of the answered predictions whose label has come; None where nothing was answered."""
+    answered = float(traffic["traffic"].answered)
     if not answered:
         return None
-    return min(1.0, float(frame.outcome["outcomes"].labelled_weight) / answered)
+    return min(1.0, float(outcome["outcomes"].labelled_weight) / answered)
 
 
 def measure(frame: WindowFrame, gauges: Gauges, *, has_delay: bool, classes: bool) -> None:
     """Coverage and delays. ``classes``: whether the quality of an answer is that it is right or wrong."""
     answered = float(frame.traffic["traffic"].answered)
-    gauges.set_if(frame.enough(answered), "ml_label_coverage_ratio", coverage(frame), **frame.labels)
+    covered = coverage(frame.traffic, frame.outcome)
+    gauges.set_if(frame.enough(answered), "ml_label_coverage_ratio", covered, **frame.labels)
     if not has_delay:
         return
     delay = frame.outcome["delay"]

@@ -22,6 +22,12 @@ def mean_error(summary: RegressionOutcomeSummary) -> float | None:
     return _ratio(float(summary.errors), float(summary.scored_weight))
 
 
+def mean_label(summary: RegressionOutcomeSummary) -> float | None:
+    """Mean of the labels. Exact. None without labelled predictions, or beyond the floats."""
+    mean = _ratio(float(summary.label_deviations), float(summary.scored_weight))
+    return None if mean is None else summary.pivot + mean
+
+
 def root_mean_squared_error(summary: RegressionOutcomeSummary) -> float | None:
     """Root of the mean of (prediction - label)**2. Exact. None without labelled predictions, or beyond the floats."""
     mean = _ratio(float(summary.squared_errors), float(summary.scored_weight))

@@ -109,6 +109,13 @@ class Summary:
             raise ValueError(f"expected {start} values, got {vector.size}")
         return replace(self, **arrays)
 
+    def signature(self) -> bytes:
+        """Of the constants: summaries where it differs do not merge."""
+        parts = [getattr(self, name) for name in self._declarations()[1]]
+        return b"\0".join(
+            part.tobytes() if isinstance(part, np.ndarray) else repr(part).encode() for part in parts
+        )
+
     def _stack_axes(self) -> int:
         """1 for a stack, 0 for a single summary; families with a scalar field tell by it."""
         return int(np.ndim(getattr(self, next(iter(self._declarations()[0])))))

@@ -23,7 +23,7 @@ def task_of(spec: Spec, references: Mapping[str, Reference]) -> Task:
         case "ranking":
             return RankingTask(spec)
     given = spec.predictions.classes
-    return MulticlassTask(spec, tuple(given) if given else distinct_classes(_known(references)))
+    return MulticlassTask(spec, distinct_classes(given if given else sorted(_known(references))))
 
 
 def _known(references: Mapping[str, Reference]) -> Iterator[str]:

@@ -36,7 +36,7 @@ class MulticlassTask(Task):
     """
 
     def __init__(self, spec: Spec, classes: tuple[str, ...]) -> None:
-        """``classes`` must differ as categories: ``3`` and ``3.0`` are one."""
+        """``classes``: of ``distinct_classes``."""
         self._fields = spec.predictions.fields
         self._label = spec.labels.fields.label if spec.labels else None
         self.classes = classes
@@ -125,7 +125,7 @@ class MulticlassTask(Task):
         """SQL for the code of a class, their number for one that is not known, NULL where there is none."""
         if not self.classes or text == "NULL::VARCHAR":
             return "NULL::INTEGER"
-        code = sql.category_code(sql.canonical(text), [_canonical(name) for name in self.classes])
+        code = sql.category_code(sql.canonical(text), self.classes)
         return f"CASE WHEN {text} IS NOT NULL THEN coalesce({code}, {len(self.classes)}) END"
 
     def _probabilities(self, raw: Mapping[str, Column]) -> Floats:
@@ -161,8 +161,8 @@ class MulticlassTask(Task):
 
 
 def distinct_classes(names: Iterable[str]) -> tuple[str, ...]:
-    """Classes as categories, sorted, each once."""
-    return tuple(sorted({_canonical(name) for name in names}))
+    """Classes as categories, each once: ``3.0`` is ``3``."""
+    return tuple(dict.fromkeys(_canonical(name) for name in names))
 
 
 def _canonical(name: str) -> str:
@@ -173,11 +173,7 @@ def _canonical(name: str) -> str:
 
 def _keys(name: str) -> list[str]:
     """The keys that a class can have in an object: those of numbers come with and without ``.0``."""
-    canonical = _canonical(name)
-    keys = [name, canonical]
-    if re.fullmatch(r"-?[0-9]+", canonical):
-        keys.append(f"{canonical}.0")
-    return list(dict.fromkeys(keys))
+    return [name, f"{name}.0"] if re.fullmatch(r"-?[0-9]+", name) else [name]
 
 
 def _objects(values: list[bytes]) -> npt.NDArray[np.object_]:
