@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable
+from collections.abc import Callable, Hashable
 from dataclasses import dataclass, field
 
 from exporter.summary.base import Floats
@@ -52,10 +52,19 @@ class Ranges:
             elif target in merged.starts:
                 shape.empty.merge_numbers(merged.vector, slice(None), vector)
 
+    def dropped(self, series: Callable[[Hashable], bool], before: int | None = None) -> None:
+        """The buckets of some series are gone: all, or those that start before ``before``."""
+        for key in [key for key in self._ranges if series(key)]:
+            kept = {
+                position: merged
+                for position, merged in self._ranges[key].items()
+                if before is not None and min(merged.starts, default=before) >= before
+            }
+            if kept:
+                self._ranges[key] = kept
+            else:
+                del self._ranges[key]
+
     def clear(self) -> None:
         """Forget all; for when what was written may not have been committed."""
         self._ranges.clear()
-
-    def forget(self, series: Hashable) -> None:
-        """Forget the ranges of one series."""
-        self._ranges.pop(series, None)

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
-from typing import NamedTuple
+from collections.abc import Callable, Hashable, Iterable, Sequence
+from typing import NamedTuple, cast
 
 import numpy as np
 
@@ -72,10 +72,12 @@ class Summaries:
         self, shape: Shape, version: int, coarser: Callable[[np.ndarray], np.ndarray], before: int
     ) -> None:
         """Merge buckets whose ``coarser`` start differs from their own; drop those that start before ``before``."""
-        self._connection.execute(
+        expired = self._connection.execute(
             "DELETE FROM summaries WHERE kind = ? AND version = ? AND start < ?",
             (shape.kind, version, before),
         )
+        if expired.rowcount:
+            self._ranges.dropped(lambda series: _is_of(series, shape.kind, version), before)
         rows = self._connection.execute(
             "SELECT segment, segment_value, start FROM summaries WHERE kind = ? AND version = ? ORDER BY start",
             (shape.kind, version),
@@ -96,7 +98,7 @@ class Summaries:
         for start, content in rows:
             self.add(shape, [(into, start, self._unpacked(shape, [content]))])
         self._connection.execute(f"DELETE FROM summaries WHERE {_OF_SCOPE}", (shape.kind, *scope))
-        self._ranges.forget((shape.kind, scope))
+        self._ranges.dropped(lambda series: series == (shape.kind, scope))
 
     def drop_other_layouts(self, shape: Shape, version: int) -> int:
         """Delete what was counted over other edges; returns how many buckets that were."""
@@ -105,17 +107,19 @@ class Summaries:
             (shape.kind, version, shape.digest),
         )
         if cursor.rowcount:
-            self._ranges.clear()
+            self._ranges.dropped(lambda series: _is_of(series, shape.kind, version))
         return cursor.rowcount
 
     def drop_other_kinds(self, kinds: Sequence[str]) -> None:
         """Delete what is not counted any more."""
         marks = ", ".join("?" for _ in kinds)
         self._connection.execute(f"DELETE FROM summaries WHERE kind NOT IN ({marks})", tuple(kinds))
+        self._ranges.clear()
 
     def drop_version(self, version: int) -> None:
         """Delete all buckets of a version."""
         self._connection.execute("DELETE FROM summaries WHERE version = ?", (version,))
+        self._ranges.dropped(lambda series: _is_of(series, None, version))
 
     def forget_ranges(self) -> None:
         """Read all anew; for when what was written was not committed."""
@@ -172,3 +176,8 @@ class Summaries:
             for content in contents:
                 merge(vector, content, shape)
         return vector
+
+
+def _is_of(series: Hashable, kind: str | None, version: int) -> bool:
+    of, scope = cast("tuple[str, Scope]", series)
+    return scope.version == version and kind in (None, of)
