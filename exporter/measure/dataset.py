@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from functools import lru_cache
 
 import numpy as np
 
 from exporter.measure.frame import WindowFrame
 from exporter.measure.gauges import Gauges
+from exporter.measure.identity import Same
 from exporter.measure.reasons import Reason
 from exporter.reference import Moments
 from exporter.statistics.frechet import frechet_distance
@@ -25,7 +27,7 @@ def measure(frame: WindowFrame, gauges: Gauges) -> None:
     compared: list[tuple[str, SecondMomentsSummary | None]] = []
     for name, reference in frame.static.items():
         moments = reference.moments
-        compared.append((name, None if moments is None else _over(moments, frame.layout.moments)))
+        compared.append((name, None if moments is None else _over(Same(moments), Same(frame.layout.moments))))
     compared += [(name, past["moments"]) for name, past in frame.past.items()]
     for name, reference_moments in compared:
         labels = {**frame.labels, "reference": name}
@@ -44,8 +46,10 @@ def measure(frame: WindowFrame, gauges: Gauges) -> None:
         gauges.set(_NAMES[1], frechet_distance(current, reference_moments), **labels)
 
 
-def _over(moments: Moments, base: Moments) -> SecondMomentsSummary | None:
+@lru_cache(maxsize=64)
+def _over(of: Same[Moments], by: Same[Moments]) -> SecondMomentsSummary | None:
     """The moments of one reference, standardised by another's; None where they are of other features."""
+    moments, base = of.item, by.item
     if moments.features != base.features:
         return None
     one, other = moments.summary, base.summary

@@ -21,7 +21,7 @@ def frechet_distance(current: SecondMomentsSummary, reference: SecondMomentsSumm
     one, other = current.covariance, reference.covariance
     # tr (S1 S2)^½ is the sum of the singular values of S1^½ S2^½. Eigenvalues of S1^½ S2 S1^½ would have to be
     # rooted, and with them their rounding.
-    shared = np.linalg.svd(_root(one) @ _root(other), compute_uv=False).sum()
+    shared = np.linalg.svd(_root(current) @ _root(reference), compute_uv=False).sum()
     shift = current.mean - reference.mean
     squared = float(shift @ shift + np.trace(one) + np.trace(other) - 2 * shared)
     return float(np.sqrt(max(0.0, squared)))
@@ -39,7 +39,7 @@ def frechet_noise(current: float, reference: SecondMomentsSummary) -> float | No
 
     if not current or not reference.rows:
         return None
-    variances = np.maximum(np.linalg.eigvalsh(reference.covariance), 0.0)
+    variances = np.maximum(reference.principal[0], 0.0)
     pairs = variances[:, None] + variances
     products = np.divide(np.outer(variances, variances), pairs, out=np.zeros_like(pairs), where=pairs > 0)
     weights = np.concatenate([variances, products[np.triu_indices(len(variances))]])
@@ -50,9 +50,9 @@ def frechet_noise(current: float, reference: SecondMomentsSummary) -> float | No
     return float(np.sqrt(level * (1 / current + 1 / float(reference.rows))))
 
 
-def _root(covariance: Floats) -> Floats:
-    """The symmetric square root."""
-    variances, components = np.linalg.eigh(covariance)
+def _root(summary: SecondMomentsSummary) -> Floats:
+    """The symmetric square root of the covariance."""
+    variances, components = summary.principal
     # The root of what rounding left of a zero would be some 1e-8, not some 1e-16.
     rounding = len(variances) * np.finfo(np.float64).eps * max(float(variances[-1]), 0.0)
     root: Floats = (components * np.sqrt(np.where(variances > rounding, variances, 0.0))) @ components.T

@@ -22,7 +22,7 @@ def reconstruction_error(summary: SecondMomentsSummary, reference: SecondMoments
     """
     if not summary.rows or not reference.rows:
         return None
-    residual = _residual_projection(reference.covariance)
+    residual = _residual_projection(reference)
     if residual is None:
         return None
     mean, centre = summary.mean, reference.mean
@@ -48,9 +48,9 @@ def reconstruction_error_ratio(
     return error / own
 
 
-def _residual_projection(covariance: Floats) -> Floats | None:
+def _residual_projection(reference: SecondMomentsSummary) -> Floats | None:
     """I - V V' for the components kept. None where there is no variance."""
-    variances, components = np.linalg.eigh(covariance)
+    variances, components = reference.principal
     variances = np.maximum(variances[::-1], 0.0)
     explained = np.cumsum(variances)
     # A variance this small is the rounding of a constant's sums.

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Self
 
 import numpy as np
@@ -98,6 +99,15 @@ class SecondMomentsSummary(Summary):
     def covariance(self) -> Floats:
         """Population covariance of z, shape (features, features). NaN where nothing was counted."""
         return self.second_moment - np.outer(self.mean, self.mean)
+
+    @cached_property
+    def principal(self) -> tuple[Floats, Floats]:
+        """Variances along the principal components, ascending, and those as columns; as ``numpy.linalg.eigh`` has them.
+
+        Kept, for every window is compared with the same reference.
+        """
+        variances, components = np.linalg.eigh(self.covariance)
+        return variances, components
 
 
 def _standardised(

@@ -40,9 +40,9 @@ def compare(
     )
 
 
-def noise(current: CategoricalSummary, reference: CategoricalSummary, categories: tuple[str, ...]) -> Noise:
-    """The no-drift levels at these sample sizes."""
-    rows, then = current.present, reference.over(categories)
+def noise(rows: float, reference: CategoricalSummary, categories: tuple[str, ...]) -> Noise:
+    """The no-drift levels of ``rows`` values."""
+    then = reference.over(categories)
     return {
         "psi": psi_noise(rows, then),
         "js_distance": jensen_shannon_noise(rows, then),

@@ -5,7 +5,7 @@ from __future__ import annotations
 from exporter.frames.frame import Frame
 from exporter.frames.mix import MixFrame
 from exporter.measure.drift import categories, numbers, vectors, vocabulary
-from exporter.measure.drift.comparison import Comparison, Noise, Statistic
+from exporter.measure.drift.comparison import Comparison, Statistic
 from exporter.reference import (
     CategoricalReference,
     EmbeddingReference,
@@ -48,17 +48,3 @@ def compare(current: Summary, bins: ViewReference, past: Summary | None) -> Comp
         case EmbeddingSummary(), EmbeddingSummary() as reference, EmbeddingReference():
             return vectors.compare(current, reference)
     raise TypeError(f"{type(current).__name__} has no statistic against {type(bins).__name__}")
-
-
-def noise(current: Summary, bins: ViewReference, past: Summary | None) -> Noise:
-    """The no-drift levels of the statistics that have one."""
-    match current, past or bins.summary, bins:
-        case NumericSummary(), NumericSummary() as reference, NumericReference():
-            return numbers.noise(current, reference, bins)
-        case _, _, MixReference():
-            return {}
-        case CategoricalSummary(), CategoricalSummary() as reference, CategoricalReference():
-            return categories.noise(current, reference, bins.summary.categories)
-        case EmbeddingSummary(), EmbeddingSummary() as reference, EmbeddingReference():
-            return vectors.noise(current, reference)
-    return {}

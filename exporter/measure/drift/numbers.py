@@ -102,15 +102,15 @@ def _ks_p_value(pair: NumericPair) -> float | None:
     return kolmogorov_smirnov_p_value(distance, pair.current.present, pair.reference.present)
 
 
-def noise(current: NumericSummary, reference: NumericSummary, bins: NumericReference) -> Noise:
-    """The no-drift levels at these sample sizes."""
-    pair = NumericPair(current, reference, bins)
-    rows, deciles = current.present, pair.deciles[1]
+def noise(rows: float, reference: NumericSummary, bins: NumericReference) -> Noise:
+    """The no-drift levels of ``rows`` numbers."""
+    deciles, edges = reference.regrouped(bins.deciles), bins.summary.edges
+    deviation = float(np.sqrt(reference.variance))
     return {
         "psi": psi_noise(rows, deciles),
-        "ks_statistic": kolmogorov_smirnov_noise(rows, pair.fine[1]),
-        "wasserstein_distance": wasserstein_noise(rows, reference, pair.edges, pair.deviation),
+        "ks_statistic": kolmogorov_smirnov_noise(rows, reference.regrouped(edges)),
+        "wasserstein_distance": wasserstein_noise(rows, reference, edges, deviation),
         "js_distance": jensen_shannon_noise(rows, deciles),
         "hellinger_distance": hellinger_noise(rows, deciles),
-        "mean_shift_sigmas": mean_shift_noise(rows, reference.present, pair.deviation),
+        "mean_shift_sigmas": mean_shift_noise(rows, reference.present, deviation),
     }

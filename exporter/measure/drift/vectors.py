@@ -14,6 +14,6 @@ def compare(current: EmbeddingSummary, reference: EmbeddingSummary) -> Compariso
     return Comparison({"embedding_cosine_distance": cosine_distance(current, reference)})
 
 
-def noise(current: EmbeddingSummary, reference: EmbeddingSummary) -> Noise:
-    """The no-drift level at these sample sizes."""
-    return {"embedding_cosine_distance": cosine_distance_noise(current.present, reference)}
+def noise(rows: float, reference: EmbeddingSummary) -> Noise:
+    """The no-drift level of ``rows`` vectors."""
+    return {"embedding_cosine_distance": cosine_distance_noise(rows, reference)}
