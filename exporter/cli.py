@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
+import os
 import platform
 import signal
 import sys
@@ -22,6 +23,9 @@ from exporter import atomic
 from exporter.catalogue import as_data
 from exporter.version import VERSION
 from exporter.yamlfile import InputError
+
+# A sidecar's matrices are small: threads for them would wait for each other, beside the model that they watch.
+os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 
 # The heavy imports (DuckDB, numpy) are where they are used: `metrics` and `--help` answer at once.
 

@@ -26,9 +26,8 @@ class Gauges:
         if value is None or not math.isfinite(value):
             self.withhold(name, Reason.UNDEFINED, **labels)
             return
-        values = tuple(
-            self.model if label == "model" else labels.get(label, "") for label in METRICS[name].labels
-        )
+        labels["model"] = self.model
+        values = tuple([labels.get(label, "") for label in METRICS[name].labels])
         self.series.setdefault(name, {})[values] = float(value)
 
     def set_if(self, enough: bool, name: str, value: float | None, **labels: str) -> None:

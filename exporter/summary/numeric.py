@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import Self
 
 import numpy as np
@@ -133,7 +134,7 @@ class NumericSummary(Summary):
             maximum=maximum,
         )
 
-    @property
+    @cached_property
     def present(self) -> float:
         """Finite values."""
         return float(self.counts.sum())
@@ -142,14 +143,14 @@ class NumericSummary(Summary):
     def rows(self) -> float:
         return self.present + float(self.missing) + float(self.infinite) + float(self.invalid)
 
-    @property
+    @cached_property
     def mean(self) -> float:
         """NaN where nothing is present; infinite or NaN where the sum of the values is."""
         with np.errstate(over="ignore", invalid="ignore"):
             total = float(self.deviations.sum())
         return self.pivot + total / self.present if self.present else float("nan")
 
-    @property
+    @cached_property
     def variance(self) -> float:
         """Population variance. NaN where nothing is present; infinite or NaN where the sum of the squares is."""
         if not self.present:
