@@ -341,6 +341,34 @@ def test_a_sample_does_not_depend_on_the_order(monkeypatch: pytest.MonkeyPatch) 
     assert share == pytest.approx(0.6, abs=0.15)
 
 
+def test_a_sample_is_uniform_where_one_slot_is_full_and_one_is_not(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(samples, "MOST_RECORDS", 100)
+    source = random.Random(12)
+    plain = [(source.getrandbits(63), time, b"line %d" % time) for time in range(560, 1600)]
+    of = Sampled("v1", "launch")
+    store = Store()
+    for slot in (0, 1, 2):
+        store.samples.add(of, slot, [item for item in plain if item[1] // 600 == slot])
+    found = store.samples.lines(of, 560, 1160)
+    store.close()
+    kept = sorted(item for item in plain if item[1] // 600 == 1)[:100]
+    wanted = [item for item in plain if item[1] < 1160 and item[0] <= kept[-1][0]]
+    assert found == [line for _, _, line in wanted]
+    assert sum(int(line.split()[1]) < 600 for line in found) < 20
+
+
+def test_another_length_holds_for_what_is_sampled_already(tmp_path: Path) -> None:
+    lines = records(13, 0, 20 * MINUTE, 10.0)
+    path = folder_of(tmp_path, lines)
+    for minutes in (41, 21, 30):
+        folder_of(tmp_path, [], references={"launch": {"first": f"{minutes}m"}})
+        measured(path, 20 * MINUTE, tmp_path / "state")
+        store = Store(tmp_path / "state" / "m.sqlite")
+        slots = store.samples.slots(Sampled("v1", "launch"))
+        store.close()
+        assert slots == sorted({int(float(line["ts"]) // (minutes * MINUTE)) for line in lines})
+
+
 def test_lines_come_with_their_own_time_and_version() -> None:
     """Bad lines shift nothing, however they are bad."""
     good = [f'{{"t": {{"at": {1_700_000_000 + n}}}, "v": "v{n % 3}", "n": {n}}}' for n in range(400)]
