@@ -63,6 +63,7 @@ class Cycle:
             self._first = FirstReferences(monitor, self._layouts, store)
         self._measured: int | None = None
         self._failed = False
+        self._prepared = -1
         self._prepare_layouts()
 
     def close(self) -> None:
@@ -99,8 +100,9 @@ class Cycle:
             self._failed = True
             with self._store.transaction():
                 self._intake.start_counters(list(self._readers))
-            if self._first is not None and self._first.update(end, latest, final=final, stopped=stopped):
-                self._prepare_layouts()
+            if self._first is not None:
+                self._first.update(end, latest, final=final, stopped=stopped)
+            self._prepare_layouts()
             snapshot = None
             if self._read(moment, final=final, stopped=stopped):
                 self._intake.tidy(moment)
@@ -178,6 +180,9 @@ class Cycle:
         """Find the references of the versions that are known; drop what was counted over other edges."""
         versions = self._store.versions.all()
         self._layouts.refresh(version.name for version in versions.values())
+        revision = self._layouts.revision
+        if revision == self._prepared:
+            return
         with self._store.transaction():
             for number, version in versions.items():
                 shapes = self._layouts.of(version.name).shapes.values()
@@ -193,6 +198,7 @@ class Cycle:
                             shape.kind,
                         )
             self._store.summaries.drop_other_kinds(list(self._layouts.of("").shapes))
+        self._prepared = revision
 
 
 def _cumulative(by_bound: dict[float, float], bounds: list[float]) -> list[tuple[str, float]]:

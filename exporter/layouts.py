@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterable, Mapping
+from pathlib import Path
 
 from exporter.features.kind import Kind
 from exporter.frames.categorical import CategoricalFrame
@@ -12,7 +13,8 @@ from exporter.layout import Layout
 from exporter.monitor import Monitor, scope_name
 from exporter.records import FeatureSet, Wanted
 from exporter.reference import Reference
-from exporter.references import load_of_version, of_versions
+from exporter.reference_file import load
+from exporter.references import fingerprint, of_versions, path_of_version
 from exporter.tasks.task import Task
 from exporter.yamlfile import InputError
 
@@ -34,8 +36,10 @@ class Layouts:
         self._by_version: dict[str, Layout] = {}
         self._own: dict[str, dict[str, Reference]] = {}
         spec = monitor.spec
+        self._files = of_versions(monitor)
+        self._fingerprints: dict[Path, tuple[int, ...] | None] = {}
         self._names = [
-            *of_versions(monitor),
+            *self._files,
             *(name for name, item in spec.references.items() if item.first is not None),
         ]
         attributes = spec.fairness.attributes if spec.fairness and len(task.classes) == 2 else []
@@ -62,19 +66,38 @@ class Layouts:
         return [name for name in self._names if name not in own]
 
     def refresh(self, versions: Iterable[str]) -> None:
-        """Look for the references of ``versions`` that were not there before."""
+        """Look for the reference files of ``versions`` that were not there before, or were another.
+
+        What cannot be used is told once; a version keeps what it had before.
+        """
         for version in versions:
             found = {}
-            for name in self.missing(version):
-                try:
-                    reference = load_of_version(self._monitor, name, version)
-                except InputError as error:
-                    logger.warning("model %s: %s", self._monitor.model, error)
-                    continue
+            for name in self._files:
+                reference = self._new_reference(name, version)
                 if reference is not None:
                     found[name] = reference
             if found:
                 self.adopt(version, found)
+
+    def _new_reference(self, name: str, version: str) -> Reference | None:
+        path = path_of_version(self._monitor, name, version)
+        if path is None:
+            return None
+        content = fingerprint(path)
+        if content == self._fingerprints.get(path):
+            return None
+        self._fingerprints[path] = content
+        if content is None:
+            return None
+        try:
+            reference = load(path)
+        except InputError as error:
+            logger.warning(
+                "model %s: reference '%s' of version '%s': %s", self._monitor.model, name, version, error
+            )
+            return None
+        own = self._own.get(version, {}).get(name)
+        return reference if own is None or own.hash != reference.hash else None
 
     def adopt(self, version: str, references: Mapping[str, Reference]) -> None:
         """Take ``references`` as those of one version, beside the ones that it has."""
@@ -87,12 +110,29 @@ class Layouts:
                 self._task,
                 {name: merged[name] for name in sorted(merged, key=order.__getitem__)},
             )
+            self._hold_to_kinds(version, layout)
         except InputError as error:
-            logger.warning("model %s: version %s: %s", self._monitor.model, version, error)
+            logger.warning("model %s: version '%s': %s", self._monitor.model, version, error)
             return
         self._own[version] = own
         self._by_version[version] = layout
         self.revision += 1
+
+    def _hold_to_kinds(self, version: str, layout: Layout) -> None:
+        """Raises InputError where another layout reads a feature as another kind: a record is decoded once."""
+        for other in [self._shared, *(known for name, known in self._by_version.items() if name != version)]:
+            for feature, kind in layout.kinds.items():
+                known = other.kinds.get(feature, kind)
+                if known.name != kind.name:
+                    raise InputError(
+                        [
+                            self._monitor.document.problem(
+                                ("spec", "references"),
+                                f"its reference knows feature '{feature}' as {kind.name}, another as {known.name}; "
+                                f"say what it is under 'features' and build them again",
+                            )
+                        ]
+                    )
 
     def wanted(self) -> Wanted:
         """What is wanted of a prediction record: all that any layout counts."""

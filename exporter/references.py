@@ -18,16 +18,24 @@ def of_versions(monitor: Monitor) -> list[str]:
     return [name for name, item in monitor.spec.references.items() if item.static and VERSION in item.static]
 
 
-def load_of_version(monitor: Monitor, name: str, version: str) -> Reference | None:
-    """The reference ``name`` of one version, None where there is no such file.
-
-    Raises InputError where it is no reference file. A version that is no file name has none.
-    """
+def path_of_version(monitor: Monitor, name: str, version: str) -> Path | None:
+    """Where the reference ``name`` of one version is, or would be; a version that is no file name has none."""
     template = monitor.spec.references[name].static
     if template is None or not version or "/" in version or "\0" in version or version in (".", ".."):
         return None
-    path = monitor.resolve(template.replace(VERSION, version))
-    return None if _is_missing(path) else load(path)
+    return monitor.resolve(template.replace(VERSION, version))
+
+
+def fingerprint(path: Path) -> tuple[int, ...] | None:
+    """Changes when the file does; None where there is none."""
+    try:
+        found = path.stat()
+    except FileNotFoundError:
+        return None
+    except (OSError, ValueError):
+        # Not a name that a file can have, or not to be looked at: what it is, ``load`` says.
+        return ()
+    return found.st_mtime_ns, found.st_size, found.st_ino
 
 
 def load_static(monitor: Monitor) -> dict[str, Reference]:
@@ -45,20 +53,9 @@ def load_static(monitor: Monitor) -> dict[str, Reference]:
             references[name] = load(path)
         except InputError as error:
             text = f"reference file {error}"
-            if _is_missing(path):
+            if fingerprint(path) is None:
                 text += "; build it with: mlslo-exporter baseline"
             problems.append(monitor.document.problem(("spec", "references", name, "static"), text))
     if problems:
         raise InputError(problems)
     return references
-
-
-def _is_missing(path: Path) -> bool:
-    try:
-        path.stat()
-    except FileNotFoundError:
-        return True
-    except (OSError, ValueError):
-        # Not a name that a file can have, or not to be looked at.
-        return False
-    return False

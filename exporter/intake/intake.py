@@ -56,6 +56,12 @@ class Intake:
             self._decoder.close()
             self._decoder = self._new_decoder()
         columns = self._decoder.decode(batch.lines, moment.latest)
+        self._layouts.refresh(self._new_versions(columns))
+        if self._revision != self._layouts.revision:
+            # A version has come with a reference of its own, whose categories were not asked for.
+            self._decoder.close()
+            self._decoder = self._new_decoder()
+            columns = self._decoder.decode(batch.lines, moment.latest)
         with self._store.transaction():
             reader.commit(batch)
             self._counting.records(
@@ -111,6 +117,12 @@ class Intake:
     def start_counters(self, sinks: list[str]) -> None:
         """Make counters known at 0, so that their first increase is seen as one."""
         self._counting.start(sinks)
+
+    def _new_versions(self, columns: PredictionColumns) -> list[str]:
+        """Versions that have never predicted before, but for those that will share a name."""
+        known = {version.name for version in self._store.versions.all().values()}
+        new = [name for name in columns.version.names if name not in known]
+        return new[: max(0, MOST_VERSIONS - len(known))]
 
     def _versions(self, columns: PredictionColumns) -> tuple[Integers, dict[int, str]]:
         """Each row's version as the store numbers it, and names; past a number of versions, all others share one."""
