@@ -36,8 +36,8 @@ class FirstReferences:
     It reads the prediction log by itself, ahead of the intake and with positions of its own: a backlog is counted
     over the bins of the reference that it begins with. The first time of a version begins with its earliest record,
     unless fewer than ``minSamples`` follow within it: then they are passed over (a trial, a wrong clock), and it begins
-    with the next; of more than are kept, the earliest kept one counts. Records that are logged after it was over are not
-    in it.
+    with the next; of more than are kept, the earliest kept one counts. Records that are logged after it was over are
+    not in it.
     """
 
     def __init__(self, monitor: Monitor, layouts: Layouts, store: Store) -> None:
