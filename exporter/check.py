@@ -18,7 +18,7 @@ from exporter.frames.numeric import Numbers
 from exporter.layouts import Layouts
 from exporter.models import Model
 from exporter.monitor import Monitor, scope_name
-from exporter.readable import feature_lines, moment, number
+from exporter.readable import feature_lines, moment, named, number
 from exporter.records import (
     NO_TIME,
     LabelDecoder,
@@ -240,17 +240,12 @@ def _of_another_kind(columns: PredictionColumns, wanted: Wanted) -> list[str]:
     lines = []
     for name, kind in wanted.features.kinds.items():
         values = columns.features.get(kind.primary(name))
-        if values is None or not len(columns.time):
+        if values is None or (kind.name == "categorical" and not wanted.features.categories(name)):
             continue
         usable = present(values) if isinstance(values, Numbers) else values >= 0
         wrong = _invalid(values) if isinstance(values, Numbers) else values == UNSEEN
         if wrong.any() and not usable.any():
-            what = (
-                "is of the categories that a reference knows"
-                if kind.name == "categorical"
-                else f"is {kind.name}"
-            )
-            lines.append(f"  warning: feature '{name}': no value looked at {what}")
+            lines.append(f"  warning: feature '{name}': no value looked at is {named(kind)}")
     return lines
 
 

@@ -46,6 +46,16 @@ def number(value: Any, unit: str = "") -> str:
     return _MISSING if np.isnan(value) else f"{float(value):.6g}{unit}"
 
 
+def named(kind: Kind) -> str:
+    """What a value of this kind is."""
+    return {
+        "categorical": "a category that a reference knows",
+        "boolean": "true or false",
+        "timestamp": "a point in time",
+        "embedding": "a vector of numbers, as many as any other",
+    }.get(kind.name, "a number")
+
+
 def _value(values: Any, row: int, frame: Frame, kind: Kind, part: str) -> str:
     match frame, values:
         case CategoricalFrame(), _:
@@ -60,7 +70,7 @@ def _value(values: Any, row: int, frame: Frame, kind: Kind, part: str) -> str:
             return _MISSING if values.missing[row] else f"{values.numbers[row]} words"
         case _, Numbers():
             if values.invalid is not None and values.invalid[row]:
-                return f"not {_named(kind)}"
+                return f"not {named(kind)}"
             if kind.name == "timestamp" and np.isfinite(values.values[row]):
                 return moment(values.values[row] * 1e6)
             return number(values.values[row], _UNITS.get(part, ""))
@@ -80,7 +90,3 @@ def _mix(amounts: Any, categories: tuple[str, ...]) -> str:
         return _MISSING
     shares = amounts / amounts.sum()
     return ", ".join(f"{share:.0%} {name}" for name, share in zip(categories, shares, strict=True) if share)
-
-
-def _named(kind: Kind) -> str:
-    return {"timestamp": "a point in time", "embedding": "a vector of numbers"}.get(kind.name, "a number")

@@ -486,3 +486,39 @@ def lumped(found: Counter[str], known: set[str]) -> Counter[str]:
     for name, number in found.items():
         lumped[name if name in known else "of no reference"] += number
     return lumped
+
+
+def test_check_warns_of_what_is_in_no_record(tmp_path: Path) -> None:
+    content = monitor(
+        labels=None,
+        segments=["regoin", ["features.sex", "features.age_band"]],
+        fairness={"attributes": ["features.gender"]},
+        features={
+            "amount": {"type": "numeric"},
+            "country": {"type": "embedding"},
+            "since": {"type": "timestamp"},
+        },
+        references={"own": {"static": "references/{version}.json"}},
+    )
+    fields = content["spec"]["predictions"]["fields"]
+    fields |= {"attributions": "sahp", "fallback": "falback"}
+    features = {"amount": 1.0, "country": "DE", "sex": "f"}
+    write_lines(
+        tmp_path / "logs/predictions.jsonl",
+        [record(i, at=i, region="eu", shap={"amount": 0.5}, features=features) for i in range(5)],
+    )
+    done = exporter("check", write_monitor(tmp_path, content)).stdout
+    warnings = [line.removeprefix("  warning: ") for line in done.splitlines() if "warning" in line]
+    nowhere = "is in no record looked at, at"
+    for expected in (
+        f"segment or attribute 'regoin' {nowhere} 'regoin'; did you mean 'region'?",
+        f"segment or attribute 'features.age_band' {nowhere} 'features.age_band'",
+        f"segment or attribute 'features.gender' {nowhere} 'features.gender'",
+        f"field 'attributions' {nowhere} 'sahp'; did you mean 'shap'?",
+        f"field 'fallback' {nowhere} 'falback'",
+        f"feature 'since' {nowhere} 'features.since'",
+        "feature 'country': no value looked at is a vector of numbers",
+        "version 'v1' has no file of reference 'own'",
+    ):
+        assert [line for line in warnings if line.startswith(expected)], expected
+    assert len(warnings) == 8
