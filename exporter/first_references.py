@@ -77,12 +77,11 @@ class FirstReferences:
         self._reader.reset()
         self._sampled = self._store.samples.sampled()
 
-    def update(self, now: int, latest: int, *, final: bool, stopped: Callable[[], bool]) -> bool:
+    def update(self, now: int, latest: int, *, final: bool, stopped: Callable[[], bool]) -> None:
         """Read what is new, and make the references whose time is over as of ``now`` (epoch µs).
 
-        ``latest``: events after this are from the future. Returns whether any layout has changed.
+        ``latest``: events after this are from the future.
         """
-        before = self._layouts.revision
         for batch in self._reader.batches(final=final, stopped=stopped):
             lines = self._decoder.decode(batch.lines, latest)
             with self._store.transaction():
@@ -96,7 +95,6 @@ class FirstReferences:
             for sampled, began in sorted(self._sampled.items()):
                 if newest >= began + self._lengths[sampled.reference] and sampled not in self._failed:
                     self._make(sampled, newest)
-        return self._layouts.revision != before
 
     def _take(self, lines: Lines) -> None:
         if len(lines.time):
@@ -174,7 +172,7 @@ class FirstReferences:
         from exporter.baseline import build
 
         end = began + self._lengths[sampled.reference]
-        known = {name: kind.name for name, kind in self._layouts.of(sampled.version).kinds.items()}
+        known = {name: kind.name for layout in self._layouts.all() for name, kind in layout.kinds.items()}
         with tempfile.TemporaryDirectory(prefix="mlslo-first-") as folder:
             path = Path(folder) / "records.jsonl"
             path.write_bytes(b"\n".join([*self._store.samples.lines(sampled, began, end), b""]))
@@ -183,7 +181,7 @@ class FirstReferences:
                 name: known[name] for name, kind in reference.kinds.items() if known.get(name, kind) != kind
             }
             if otherwise:
-                # References that differ in a feature's type cannot be used together.
+                # A feature is of one kind in all references and versions.
                 reference = build(_declaring(self._monitor, otherwise), [path]).reference
         return replace(reference, created=end / MICROSECONDS)
 

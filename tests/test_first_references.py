@@ -312,6 +312,18 @@ def test_a_static_reference_says_what_kind_a_feature_is(tmp_path: Path) -> None:
     assert value(gauges, "ml_feature_attribution_ndcg", reference="launch") == pytest.approx(1.0)
 
 
+def test_a_feature_is_of_one_kind_in_all_versions(tmp_path: Path) -> None:
+    """The second version logs as text what the first logged as numbers."""
+    lines = records(14, 0, 30 * MINUTE, 10.0) + records(15, 30 * MINUTE, 60 * MINUTE, 10.0, version="v2")
+    for number, record in enumerate(lines):
+        record["features"] = {"branch": number % 7 if record["version"] == "v1" else str(number % 7)}
+    path = folder_of(tmp_path, lines, references={"launch": {"first": "15m"}}, windows=["1h"])
+    gauges = measured(path, 60 * MINUTE)
+    for version in ("v1", "v2"):
+        psi = value(gauges, "ml_feature_wasserstein_distance", version=version, feature="branch")
+        assert psi == pytest.approx(0.0, abs=0.05)
+
+
 def test_a_sample_does_not_depend_on_the_order(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(samples, "MOST_RECORDS", 100)
     source = random.Random(10)
