@@ -158,6 +158,7 @@ class Measurement:
                     window=window.name,
                     attribute=attribute,
                     floor=fairness_spec.minSamples or self._spec.minSamples,
+                    least_coverage=self._spec.labels.minCoverage if self._spec.labels else 0.0,
                     selections={group: found[window] for group, found in selections.items()},
                     outcomes={group: found[window] for group, found in outcomes.items()},
                 )

@@ -12,7 +12,7 @@ import numpy as np
 
 from exporter.catalogue import METRICS
 from exporter.models import load_all
-from tests.logs import AT, EPOCH, exporter, record, write_lines, write_monitor
+from tests.logs import AT, exporter, record, write_lines, write_monitor
 
 Record = dict[str, Any]
 Series = Mapping[str, Mapping[tuple[str, ...], float]]
@@ -117,8 +117,3 @@ def alone(
     write_lines(folder / "logs/predictions.jsonl", kept)
     write_lines(folder / "logs/labels.jsonl", [item for item in truth if item["id"] in ids])
     return part(measured(folder, monitor, at))
-
-
-def epoch(text: str) -> float:
-    """Seconds after ``EPOCH``."""
-    return datetime.fromisoformat(text).timestamp() - EPOCH

@@ -9,20 +9,24 @@ from exporter.measure.gauges import Gauges
 from exporter.measure.reasons import Reason
 from exporter.statistics import fairness
 from exporter.statistics.probability import expected_calibration_error
+from exporter.summary.categorical import CategoricalSummary
 from exporter.summary.composite import Composite
+from exporter.summary.group_outcomes import GroupOutcomeSummary
 
 
 @dataclass(frozen=True)
 class GroupFrame:
     """One attribute in one window. ``selections`` and ``outcomes``: summaries by group.
 
-    ``floor``: a rate of a group that rests on fewer rows is withheld and left out of comparisons.
+    ``floor``: a rate of a group that rests on fewer rows is withheld and left out of comparisons; so is what needs
+    labels of a group of whose predictions a smaller share than ``least_coverage`` has one.
     """
 
     version: str
     window: str
     attribute: str
     floor: float
+    least_coverage: float
     selections: Mapping[str, Composite]
     outcomes: Mapping[str, Composite]
 
@@ -52,8 +56,16 @@ def measure(frame: GroupFrame, gauges: Gauges, *, labelled: bool) -> None:
     )
     if not labelled:
         return
-    outcomes = {group: found["outcomes"] for group, found in frame.outcomes.items()}
-    for group, outcome in outcomes.items():
+    outcomes = {}
+    immature = False
+    for group, found in frame.outcomes.items():
+        outcome = found["outcomes"]
+        if _coverage(outcome, classes.get(group)) < frame.least_coverage:
+            immature = True
+            for name in ("true_positive_rate", "false_positive_rate", "calibration_error"):
+                gauges.withhold(f"ml_fairness_{name}", Reason.LABELS_INCOMPLETE, **frame.labels, group=group)
+            continue
+        outcomes[group] = outcome
         for name, rate, rows in (
             ("true_positive_rate", fairness.true_positive_rate, fairness.positives),
             ("false_positive_rate", fairness.false_positive_rate, fairness.negatives),
@@ -73,11 +85,25 @@ def measure(frame: GroupFrame, gauges: Gauges, *, labelled: bool) -> None:
         "ml_fairness_equalized_odds_difference",
         fairness.equalized_odds_difference(outcomes.values(), frame.floor),
         comparable,
+        Reason.LABELS_INCOMPLETE if immature else Reason.TOO_FEW_GROUPS,
     )
 
 
-def _compare(frame: GroupFrame, gauges: Gauges, name: str, value: float | None, groups: int) -> None:
+def _coverage(outcome: GroupOutcomeSummary, predictions: CategoricalSummary | None) -> float:
+    """Share of a group's predictions whose label has come; 1 where the predictions are in no window any more."""
+    made = 0.0 if predictions is None else float(predictions.present)
+    return min(1.0, float(outcome.confusion.sum()) / made) if made else 1.0
+
+
+def _compare(
+    frame: GroupFrame,
+    gauges: Gauges,
+    name: str,
+    value: float | None,
+    groups: int,
+    too_few: Reason = Reason.TOO_FEW_GROUPS,
+) -> None:
     if groups < 2:
-        gauges.withhold(name, Reason.TOO_FEW_GROUPS, **frame.labels)
+        gauges.withhold(name, too_few, **frame.labels)
     else:
         gauges.set(name, value, **frame.labels)
