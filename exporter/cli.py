@@ -279,8 +279,10 @@ def baseline(monitor: Path, data: tuple[Path, ...], more_data: tuple[Path, ...],
         )
     if result.malformed:
         click.echo(f"skipped {result.malformed} malformed record(s)", err=True)
-    if not result.reference.features and score is None:
-        _refuse(f"{data[0]}: neither a feature nor a score was found; look at 'fields' in {monitor}")
+    if not result.reference.features and score is None and result.reference.classes is None:
+        _refuse(
+            f"{data[0]}: neither a feature nor a score nor a class was found; look at 'fields' in {monitor}"
+        )
     try:
         atomic.write(out, dump(loaded.model, result.reference).encode())
     except OSError as error:

@@ -72,8 +72,9 @@ class Parser:
 
     def _source(self, path: str, leaves: Leaves) -> str:
         """What is selected from: one row for each line that is not blank."""
+        # Of a single column DuckDB would find out whether lines are records, and fail where one is nested deeply.
         return (
-            f"read_json({path}, format = 'newline_delimited', ignore_errors = true, "
+            f"read_json({path}, format = 'newline_delimited', records = true, ignore_errors = true, "
             f"maximum_object_size = {LONGEST_RECORD}, columns = {{{leaves.columns()}}})"
         )
 

@@ -9,6 +9,7 @@ import numpy as np
 from exporter.measure.frame import WindowFrame
 from exporter.measure.gauges import Gauges
 from exporter.measure.outcome import coverage
+from exporter.measure.prediction import MOST_SHOWN
 from exporter.measure.reasons import Reason
 from exporter.reference import CategoricalReference, FeatureReference, NumericReference
 from exporter.statistics.noise import psi_noise
@@ -49,6 +50,9 @@ def measure(frame: WindowFrame, gauges: Gauges, *, min_coverage: float) -> None:
 def _class_ratios(frame: WindowFrame, gauges: Gauges, outcomes: MulticlassOutcomeSummary) -> None:
     weight = outcomes.labelled_weight
     enough = frame.enough(float(outcomes.labelled))
+    if len(outcomes.classes) > MOST_SHOWN:
+        gauges.withhold("ml_label_class_ratio", Reason.TOO_MANY_CLASSES, **frame.labels)
+        return
     for name, number in zip(outcomes.classes, outcomes.labels.tolist(), strict=True):
         ratio = number / weight if weight else None
         gauges.set_if(enough, "ml_label_class_ratio", ratio, **frame.labels, **{"class": name})

@@ -7,9 +7,10 @@ from collections.abc import Callable
 from exporter.measure.binary import reliability
 from exporter.measure.frame import WindowFrame
 from exporter.measure.gauges import Gauges
+from exporter.measure.reasons import Reason
 from exporter.statistics import multiclass, probability
 from exporter.statistics.multiclass import AVERAGES, Average
-from exporter.summary.multiclass import MulticlassOutcomeSummary
+from exporter.summary.multiclass import MOST_DETAILED, MulticlassOutcomeSummary
 
 Averaged = Callable[[MulticlassOutcomeSummary, Average], float | None]
 
@@ -40,7 +41,8 @@ def measure(frame: WindowFrame, gauges: Gauges, *, classes: tuple[str, ...], has
     if not has_score:
         return
     enough = frame.enough(float(outcomes.scored))
-    _averages(frame, gauges, _OF_PROBABILITIES, outcomes, enough)
+    detailed = gauges if len(classes) <= MOST_DETAILED else gauges.withholding(Reason.TOO_MANY_CLASSES)
+    _averages(frame, detailed, _OF_PROBABILITIES, outcomes, enough)
     for name, metric in _OF_SCORES.items():
         gauges.set_if(enough, name, metric(outcomes) if enough else None, **frame.labels)
     reliability(frame, gauges, outcomes)
@@ -67,6 +69,9 @@ def _confusion(
     enough: bool,
 ) -> None:
     """A cell that no row falls into has no series: of many classes most cells are empty."""
+    if len(classes) > MOST_DETAILED:
+        gauges.withhold("ml_model_confusion_ratio", Reason.TOO_MANY_CLASSES, **frame.labels)
+        return
     weight = float(outcomes.confusion.sum())
     for actual, actual_name in enumerate(classes):
         for predicted, predicted_name in enumerate(classes):

@@ -18,6 +18,9 @@ from exporter.summary.numeric import NumericSummary
 from exporter.tasks.binary import BinaryTask
 from exporter.tasks.task import Task
 
+MOST_SHOWN = 200
+"""Of more classes none has a series of its own."""
+
 _OF_SCORES = ("psi", "ks_statistic", "js_distance", "wasserstein_distance")
 _OF_CLASSES = ("psi", "js_distance")
 
@@ -26,7 +29,9 @@ def measure(frame: WindowFrame, gauges: Gauges, task: Task, *, has_fallback: boo
     """Classes, scores, certainty and drift of the answers."""
     score: NumericSummary = frame.traffic["score"]
     means = frame.traffic["means"]
-    if task.classes:
+    if len(task.classes) > MOST_SHOWN:
+        gauges.withhold("ml_prediction_class_ratio", Reason.TOO_MANY_CLASSES, **frame.labels)
+    elif task.classes:
         counts = frame.traffic["classes"]
         for name, number in zip(task.classes, counts.counts, strict=True):
             ratio = float(number) / counts.present if counts.present else None

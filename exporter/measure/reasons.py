@@ -19,4 +19,5 @@ class Reason(StrEnum):
     SINK_DOWN = "sink_down"
     LABELS_INCOMPLETE = "labels_incomplete"
     CLASSES_UNKNOWN = "classes_unknown"
+    TOO_MANY_CLASSES = "too_many_classes"
     NOT_BINARY = "not_binary"

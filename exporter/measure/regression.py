@@ -19,8 +19,9 @@ _METRICS: dict[str, Callable[[RegressionOutcomeSummary], float | None]] = {
 
 
 def measure(frame: WindowFrame, gauges: Gauges) -> None:
-    """Every metric rests on the labelled predictions of the window."""
+    """Every metric rests on the labelled predictions of the window; MAPE on those whose label is not 0."""
     outcomes: RegressionOutcomeSummary = frame.outcome["outcomes"]
-    enough = frame.enough(float(outcomes.labelled))
     for name, metric in _METRICS.items():
+        rows = outcomes.scored - outcomes.zero_labels if name == "ml_model_mape" else outcomes.scored
+        enough = frame.enough(float(rows))
         gauges.set_if(enough, name, metric(outcomes) if enough else None, **frame.labels)
