@@ -15,7 +15,7 @@ from exporter.features.kinds import KINDS
 from exporter.frames.categorical import CategoricalFrame
 from exporter.frames.frame import Frame
 from exporter.frames.numeric import Numbers, NumericFrame
-from exporter.frames.union import frame_of
+from exporter.frames.union import frame_of, ranged
 from exporter.monitor import Monitor
 from exporter.prepared import Prepared
 from exporter.records import FeatureSet, PredictionColumns
@@ -232,7 +232,10 @@ class Layout:
                 message = f"references of feature '{feature}' cannot be used together: {error}"
                 raise InputError([self._document.problem(("spec", "references"), message)]) from None
         names = {label: name for name, label in kind.views(feature).items()}
-        return kind.frames().get(names[view])
+        frame = kind.frames().get(names[view])
+        if isinstance(frame, NumericFrame) and self.primary(view) and feature in self.ranges:
+            return ranged(frame, self.ranges[feature])
+        return frame
 
     def _supports_of(self, reference: Reference) -> dict[str, Callable[[Any], npt.NDArray[np.bool_]]]:
         """By view; time goes on, and a row is no outlier for having been made on another day."""

@@ -253,7 +253,15 @@ KINDS: dict[str, tuple[str, Any, Any]] = {
 
 def test_last_seen_across_versions_and_restarts_without_any_reference(tmp_path: Path) -> None:
     path = write_monitor(
-        tmp_path, monitor(labels=None, features={name: {"type": kind} for name, (kind, *_) in KINDS.items()})
+        tmp_path,
+        monitor(
+            labels=None,
+            features={
+                **{name: {"type": kind} for name, (kind, *_) in KINDS.items()},
+                "number": {"type": "numeric", "range": [1.6, 2]},
+                "note": {"type": "text", "range": [1, 10]},
+            },
+        ),
     )
     log, state = tmp_path / "logs/predictions.jsonl", ("--state-dir", tmp_path / "state")
     last = {name: 100.0 + 10 * i for i, name in enumerate(KINDS)}
@@ -279,6 +287,10 @@ def test_last_seen_across_versions_and_restarts_without_any_reference(tmp_path: 
     for name in KINDS:
         assert seen(first, name, "v1") == EPOCH + last[name]
     assert value(first, "ml_feature_mean", feature="number") == 1.5
+    assert value(first, "ml_feature_out_of_range_ratio", feature="number") == 1
+    assert value(first, "ml_feature_out_of_range_ratio", feature="note.length") == 0
+    assert "ml_feature_quantile" not in first  # nothing tells where in between
+    assert value(first, "ml_gauge_withheld", gauge="ml_feature_quantile", reason="not_in_reference") == 20
     assert value(first, "ml_feature_mean", feature="note.length") == 7
     assert value(first, "ml_feature_mean", feature="vector.norm") == 5
     assert value(first, "ml_feature_text_length_mean", feature="note") == 7

@@ -35,10 +35,8 @@ def frame_of(references: Sequence[ViewReference], declared_range: tuple[float, f
     if isinstance(first, NumericReference):
         numeric = [item.summary for item in references if isinstance(item, NumericReference)]
         edges = reduce(np.union1d, [summary.edges for summary in numeric])
-        if declared_range is not None:
-            low, high = declared_range
-            edges = np.union1d(edges, (np.nextafter(low, -np.inf), high))
-        return NumericFrame(edges, first.summary.pivot)
+        frame = NumericFrame(edges, first.summary.pivot)
+        return frame if declared_range is None else ranged(frame, declared_range)
     if isinstance(first, VocabularyReference):
         return VocabularyFrame()
     if isinstance(first, EmbeddingReference):
@@ -57,3 +55,10 @@ def frame_of(references: Sequence[ViewReference], declared_range: tuple[float, f
         )
     )
     return MixFrame(categories) if isinstance(first, MixReference) else CategoricalFrame(categories)
+
+
+def ranged(frame: NumericFrame, declared: tuple[float, float]) -> NumericFrame:
+    """``frame``, which can tell the values outside of [low, high] too."""
+    low, high = declared
+    pivot = frame.pivot if len(frame.edges) else low / 2 + high / 2
+    return NumericFrame(np.union1d(frame.edges, (np.nextafter(low, -np.inf), high)), pivot)

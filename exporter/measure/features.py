@@ -70,6 +70,11 @@ def _description(frame: WindowFrame, gauges: Gauges, view: str, summary: Numeric
         counts = summary.regrouped(np.array([low, high]))
         ratio = float(counts[0] + counts[2]) / present if present else None
         gauges.set_if(enough, "ml_feature_out_of_range_ratio", ratio, **labels)
+    # Without a reference there are no bins that would tell where in its range a value lies.
+    if not any(view in reference.views for reference in frame.static.values()):
+        for probability in QUANTILES:
+            gauges.withhold("ml_feature_quantile", Reason.NOT_IN_REFERENCE, **labels, quantile=probability)
+        return
     for probability in QUANTILES:
         value = quantile(summary, float(probability)) if enough else None
         gauges.set_if(enough, "ml_feature_quantile", value, **labels, quantile=probability)
