@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from exporter.catalogue import METRICS
-from tests.logs import Gauges, monitor, once, record, value, write_lines, write_monitor
+from tests.logs import EPOCH, Gauges, monitor, once, record, value, write_lines, write_monitor
 from tests.segmented import (
     Record,
     alone,
@@ -156,3 +156,39 @@ def test_ten_thousand_values_are_told_once_and_cost_little(tmp_path: Path) -> No
     assert value(gauges, "ml_series_dropped_total", reason="too_many_segment_values") == 10_000 - 3
     assert values_of(gauges, "user")["big"] == 600
     assert sum(values_of(gauges, "user").values()) == 2 * len(users)
+
+
+def test_a_segment_that_is_asked_for_later_begins_then(tmp_path: Path) -> None:
+    """Labels of what came before are nobody's but all traffic's; also where all scopes together are too many codes."""
+    log = tmp_path / "logs/predictions.jsonl"
+    write_lines(log, [record(row, at=60 + row, region="north", kind=row % 2) for row in range(100)])
+    state = tmp_path / "state"
+    once(write_monitor(tmp_path, monitor(segments=["region"])), "--state-dir", state)
+    write_lines(log, [record(row, at=60 + row, region="south", kind=row % 2) for row in range(100, 140)])
+    write_lines(
+        tmp_path / "logs/labels.jsonl",
+        [{"id": f"r{row}", "label": 0, "ts": EPOCH + 3000} for row in range(140)],
+    )
+    crossings = [["kind", path] for path in ("region", "status", "version", "score")]
+    gauges = once(
+        write_monitor(tmp_path, monitor(segments=["kind", "region", *crossings])), "--state-dir", state
+    )
+    assert value(gauges, "ml_label_coverage_ratio", segment="") == 1
+    assert values_of(gauges, "region") == {"north": 100, "south": 40}
+    assert values_of(gauges, "kind") == {"0": 20, "1": 20}
+    for segment in ("region", "kind"):
+        for name in values_of(gauges, segment):
+            assert value(gauges, "ml_label_coverage_ratio", segment=segment, segment_value=name) == 1
+    assert values_of(gauges, "kind,region") == {"0,south": 20, "1,south": 20}
+
+
+def test_versions_past_the_limit_are_told_once(tmp_path: Path) -> None:
+    path = write_monitor(tmp_path, monitor(labels=None))
+    for run in range(2):
+        write_lines(
+            tmp_path / "logs/predictions.jsonl",
+            [record(row, at=60 + row + run, version=f"v{row % 70}") for row in range(140)],
+        )
+        gauges = once(path, "--state-dir", tmp_path / "state")
+    assert value(gauges, "ml_series_dropped_total", reason="too_many_versions") == 20
+    assert value(gauges, "ml_predictions_total", version="other") == 80

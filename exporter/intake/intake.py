@@ -22,6 +22,9 @@ from exporter.windows import MICROSECONDS, Buckets
 MOST_VERSIONS = 50
 OTHER_VERSION = "other"
 
+# Dropped versions are remembered among dropped values of segments, under what no path can be.
+_VERSIONS = ""
+
 
 class Intake:
     """Takes batches of both logs of one model into its store, each in one transaction."""
@@ -129,14 +132,17 @@ class Intake:
         known = {version.name for version in self._store.versions.all().values()}
         numbers = np.zeros(len(columns.version.names), dtype=np.int64)
         names = {}
+        dropped = []
         for code, name in enumerate(columns.version.names):
             if name not in known and len(known) >= MOST_VERSIONS:
-                self._store.counters.add("ml_series_dropped_total", ("too_many_versions",), 1)
+                dropped.append(name)
                 name = OTHER_VERSION
             known.add(name)
             times = columns.time[columns.version.codes == code]
             number = self._store.versions.number(name, int(times.min()), int(times.max()))
             numbers[code], names[number] = number, name
+        new = self._store.segments.drop(_VERSIONS, dropped)
+        self._store.counters.add("ml_series_dropped_total", ("too_many_versions",), new)
         return numbers[columns.version.codes], names
 
     def _new_decoder(self) -> PredictionDecoder:

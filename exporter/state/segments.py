@@ -111,7 +111,7 @@ class SegmentValues:
             values[name] = _Value(weights[name], position < free)
         changed = self._forget_smallest(segment) | weights.keys()
         self._save(segment, changed & values.keys())
-        return self._drop(segment, fresh[max(free, 0) :])
+        return self.drop(segment, fresh[max(free, 0) :])
 
     def shown(self, segment: str, value: str) -> str:
         """The value under which rows with ``value`` are counted: itself, or OTHER."""
@@ -143,9 +143,22 @@ class SegmentValues:
             for name in winners:
                 values[name].held = True
             self._save(segment, [*losers, *winners])
-            dropped += self._drop(segment, losers)
+            dropped += self.drop(segment, losers)
             lost += [(segment, name) for name in losers]
         return Exchange(lost, dropped)
+
+    def drop(self, segment: str, names: Iterable[str]) -> int:
+        """Note values that are left without series; returns how many of them have not been dropped before."""
+        room = _MOST_DROPPED - self._dropped
+        before = self._connection.total_changes
+        if room > 0:
+            self._connection.executemany(
+                "INSERT OR IGNORE INTO dropped_values VALUES (?)",
+                [(_hash(segment, name),) for name in names],
+            )
+        found = self._connection.total_changes - before
+        self._dropped += found
+        return min(found, max(room, 0))
 
     def _forget_smallest(self, segment: str) -> set[str]:
         """Where too many values are known, keep the largest. Returns those whose rows have changed by that."""
@@ -167,19 +180,6 @@ class SegmentValues:
             "DELETE FROM segment_values WHERE segment = ? AND value = ?", [(segment, name) for name in gone]
         )
         return kept
-
-    def _drop(self, segment: str, names: Iterable[str]) -> int:
-        """How many of these have not been dropped before."""
-        room = _MOST_DROPPED - self._dropped
-        before = self._connection.total_changes
-        if room > 0:
-            self._connection.executemany(
-                "INSERT OR IGNORE INTO dropped_values VALUES (?)",
-                [(_hash(segment, name),) for name in names],
-            )
-        found = self._connection.total_changes - before
-        self._dropped += found
-        return min(found, max(room, 0))
 
     def _move_landmark(self, time: int) -> None:
         self._landmark = time
