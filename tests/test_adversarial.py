@@ -282,6 +282,17 @@ def test_categories_against_plain_ones(hostile: Page, name: str) -> None:
     assert found["js_distance"] == pytest.approx(distance.jensenshannon(p, q, base=2), abs=1e-9)
 
 
+def test_against_a_past_that_holds_what_is_enormous(hostile: Page) -> None:
+    labels = {"reference": "past", "segment": ""}
+    for name in ("one at 1e300", "one at the end", "both ends", "many at the end"):
+        for gauge in ("mean_shift_sigmas", "wasserstein_distance"):
+            assert hostile.get(f"ml_feature_{gauge}", feature=name, **labels) is None
+        for gauge in ("psi", "ks_statistic"):
+            found = hostile.get(f"ml_feature_{gauge}", feature=name, **labels)
+            assert found is not None
+            assert found < 0.2
+
+
 def test_what_did_not_move_is_not_named(hostile: Page) -> None:
     moved = {"constant before", "constant now", "another constant", "two values", "many at the end", "offset"}
     moved |= {"another category", "unseen", "strange ones"}

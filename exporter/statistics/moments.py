@@ -13,7 +13,7 @@ def mean_shift(current: NumericSummary, reference: NumericSummary, deviation: fl
 
     None where either side is empty, the reference is constant, or sums of values are too large to be numbers.
     """
-    if not current.present or not reference.present or not deviation:
+    if not current.present or not reference.present or not deviation or not np.isfinite(deviation):
         return None
     return finite(abs(current.mean - reference.mean) / deviation)
 

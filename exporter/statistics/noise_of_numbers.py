@@ -71,7 +71,7 @@ def wasserstein_noise(
     below, lengths = below[inner], lengths[inner]
     if not len(below):
         return 0.0
-    if not deviation:
+    if not deviation or not np.isfinite(deviation):
         return None
     weights = lengths * np.sqrt(below * (1 - below))
     mean = np.sqrt(2 / np.pi) * weights.sum()
@@ -99,6 +99,6 @@ def mean_shift_noise(rows: float, reference_rows: float, deviation: float) -> fl
     """
     from scipy.special import ndtri
 
-    if not rows or not reference_rows or not deviation:
+    if not rows or not reference_rows or not deviation or not np.isfinite(deviation):
         return None
     return float(ndtri(1 - EXCEEDED / 2) * np.sqrt(1 / rows + 1 / reference_rows))

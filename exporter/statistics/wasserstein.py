@@ -31,7 +31,7 @@ def wasserstein_distance(
     widths = np.diff(edges)
     inside = float(np.sum(widths * _mean_magnitude(gap[:-1], gap[1:])))
     outside = _beyond(current, reference, edges)
-    if not deviation and reference.minimum < reference.maximum:
+    if not np.isfinite(deviation) or (not deviation and reference.minimum < reference.maximum):
         return None
     scale = max(abs(float(reference.minimum)), abs(float(reference.maximum))) or 1.0
     return finite((inside + outside) / max(deviation, _SMALLEST_DEVIATION * scale))

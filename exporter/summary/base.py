@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, field, fields, replace
 from enum import Enum
 from typing import Any, ClassVar, Self
@@ -102,7 +103,7 @@ class Summary:
         start = 0
         for name in rules:
             shape = np.shape(getattr(self, name))
-            size = int(np.prod(shape))
+            size = math.prod(shape)
             arrays[name] = vector[start : start + size].reshape(shape)
             start += size
         if start != vector.size:

@@ -69,6 +69,18 @@ class NumericPair:
         """Counts over the fine edges: now, and in the reference."""
         return self.current.regrouped(self.edges), self.reference.regrouped(self.edges)
 
+    @cached_property
+    def distance(self) -> float | None:
+        """Kolmogorov-Smirnov's."""
+        return kolmogorov_smirnov(*self.fine)
+
+    @cached_property
+    def chance(self) -> float | None:
+        """Of such a distance without drift."""
+        if self.distance is None:
+            return None
+        return kolmogorov_smirnov_p_value(self.distance, self.current.present, self.reference.present)
+
 
 def compare(current: NumericSummary, reference: NumericSummary, bins: NumericReference) -> Comparison:
     """All statistics of numbers."""
@@ -76,8 +88,8 @@ def compare(current: NumericSummary, reference: NumericSummary, bins: NumericRef
     return Comparison(
         values={
             "psi": population_stability_index(*pair.deciles),
-            "ks_statistic": kolmogorov_smirnov(*pair.fine),
-            "ks_p_value": _ks_p_value(pair),
+            "ks_statistic": pair.distance,
+            "ks_p_value": pair.chance,
             "wasserstein_distance": wasserstein_distance(current, reference, pair.edges, pair.deviation),
             "js_distance": jensen_shannon_distance(*pair.deciles),
             "hellinger_distance": hellinger_distance(*pair.deciles),
@@ -89,17 +101,10 @@ def compare(current: NumericSummary, reference: NumericSummary, bins: NumericRef
 
 def p_value(pair: NumericPair) -> float | None:
     """Chance of this difference without drift: of location (normal scores) and of shape (Kolmogorov-Smirnov)."""
-    location, shape = normal_scores_p_value(*pair.fine), _ks_p_value(pair)
+    location, shape = normal_scores_p_value(*pair.fine), pair.chance
     if location is None or shape is None:
         return shape
     return combined_p_value(location, shape, weights=_WEIGHTS)
-
-
-def _ks_p_value(pair: NumericPair) -> float | None:
-    distance = kolmogorov_smirnov(*pair.fine)
-    if distance is None:
-        return None
-    return kolmogorov_smirnov_p_value(distance, pair.current.present, pair.reference.present)
 
 
 def noise(rows: float, reference: NumericSummary, bins: NumericReference) -> Noise:
