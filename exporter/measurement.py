@@ -15,6 +15,7 @@ from exporter.measure import (
     estimates,
     fairness,
     features,
+    meta,
     multiclass,
     outcome,
     prediction,
@@ -68,6 +69,8 @@ class Measurement:
         absent = dict.fromkeys(self._layouts.missing(version), Reason.REFERENCE_MISSING)
         for window in windows:
             if window.reference:
+                if not scope.segment and float(traffic[window]["traffic"].rows):
+                    meta.past(gauges, window, version)
                 continue
             frame = WindowFrame(
                 version=version,

@@ -227,6 +227,11 @@ def test_several_pasts_at_once(month: str, tmp_path: Path) -> None:
     series = measured(tmp_path, spec, at)
     for reference, countries in (("training", training), ("season", year_ago), ("week", week_ago)):
         assert distance(series, reference, "v1") == pytest.approx(expected(now, countries)), reference
+    created = told(series, "ml_reference_created_timestamp_seconds", model="m", version="v1")
+    assert created[("season",)] == stop
+    assert created[("week",)] == end - 7 * day
+    assert set(created) == {("training",), ("season",), ("week",)}
+    assert {values[2] for values in series["ml_reference_info"]} == {"training"}
 
 
 def test_a_past_that_is_too_short_is_no_reference(tmp_path: Path) -> None:
@@ -249,3 +254,9 @@ def test_a_past_that_is_too_short_is_no_reference(tmp_path: Path) -> None:
         series, "ml_gauge_withheld", model="m", version="v1", window="1h", gauge="ml_feature_js_distance"
     )
     assert reasons[("reference_too_small",)] == 1
+
+
+def test_a_past_without_rows_has_no_age(tmp_path: Path) -> None:
+    spec = monitor(features=FEATURES, labels=None, references={"season": {"calendar": "month"}})
+    write_lines(tmp_path / "logs/predictions.jsonl", rows({"DE": 40}, (600, 3000), "v1"))
+    assert "ml_reference_created_timestamp_seconds" not in measured(tmp_path, spec)

@@ -8,7 +8,7 @@ from exporter.layout import Layout
 from exporter.measure.gauges import Gauges
 from exporter.sinks.reader import SinkReader
 from exporter.state import Store
-from exporter.windows import MICROSECONDS
+from exporter.windows import MICROSECONDS, Window
 
 
 def sinks(gauges: Gauges, store: Store, readers: Mapping[str, SinkReader]) -> None:
@@ -45,6 +45,12 @@ def references(gauges: Gauges, layout: Layout, version: str) -> None:
             labels = {"version": version, "reference": name, "feature": feature}
             ratio = float(summary.missing) / summary.rows if summary.rows else None
             gauges.set("ml_feature_missing_ratio_reference", ratio, **labels)
+
+
+def past(gauges: Gauges, window: Window, version: str) -> None:
+    """Age of a reference that is the model's own past; its content changes with every cycle, and has no hash."""
+    name = "ml_reference_created_timestamp_seconds"
+    gauges.set(name, window.end / MICROSECONDS, version=version, reference=window.name)
 
 
 def features(gauges: Gauges, store: Store, layout: Layout, version: str) -> None:
