@@ -285,3 +285,55 @@ def test_odd_names_of_classes_and_what_nobody_knows(tmp_path: Path) -> None:
     checked = exporter("check", path).stdout
     assert "7 invalid_score" in checked
     assert "unknown_class" in checked
+
+
+def test_codes_that_wait_mean_nothing_once_the_classes_are_others(tmp_path: Path) -> None:
+    """Not wrong, but unknown: with the names in another order every right answer would read as a wrong one."""
+    sink = {"file": {"path": "logs/predictions.jsonl"}}
+    write_lines(
+        tmp_path / "logs/predictions.jsonl",
+        ({"ts": EPOCH + i, "id": f"r{i}", "class": "abc"[i % 3]} for i in range(30)),
+    )
+    (tmp_path / "logs/labels.jsonl").touch()
+    for names in ("abc", "bca"):
+        predictions = {
+            "sink": sink,
+            "fields": {"timestamp": "ts", "id": "id", "prediction": "class"},
+            "classes": list(names),
+        }
+        path = write_monitor(tmp_path, monitor(task="multiclass", predictions=predictions))
+        gauges = once(path, "--state-dir", tmp_path / "state")
+        write_lines(
+            tmp_path / "logs/labels.jsonl",
+            ({"id": f"r{i}", "label": "abc"[i % 3]} for i in range(15)),
+        )
+    assert "ml_model_accuracy" not in gauges
+    assert value(gauges, "ml_gauge_withheld", gauge="ml_model_accuracy", reason="too_few_samples") == 1
+    assert value(gauges, "ml_label_class_ratio", **{"class": "b"}) == pytest.approx(1 / 3)
+
+
+def test_two_classes_are_compared_by_name(tmp_path: Path) -> None:
+    """The reference has them by frequency, the task by name."""
+    classes = ["dog"] * 80 + ["cat"] * 20
+    write_lines(tmp_path / "train.jsonl", ({"class": name, "label": name} for name in classes))
+    write_lines(
+        tmp_path / "logs/predictions.jsonl",
+        ({"ts": EPOCH + i, "id": f"r{i}", "class": name} for i, name in enumerate(classes)),
+    )
+    write_lines(
+        tmp_path / "logs/labels.jsonl", ({"id": f"r{i}", "label": name} for i, name in enumerate(classes))
+    )
+    predictions = {
+        "sink": {"file": {"path": "logs/predictions.jsonl"}},
+        "fields": {"timestamp": "ts", "id": "id", "prediction": "class"},
+    }
+    content = monitor(
+        task="multiclass", predictions=predictions, references={"training": {"static": "reference.json"}}
+    )
+    path = write_monitor(tmp_path, content)
+    exporter("baseline", path, "--data", tmp_path / "train.jsonl", "--out", tmp_path / "reference.json")
+    gauges = once(path)
+    assert value(gauges, "ml_prediction_psi") == pytest.approx(0)
+    assert value(gauges, "ml_label_psi") == pytest.approx(0)
+    assert value(gauges, "ml_prediction_class_ratio", **{"class": "dog"}) == 0.8
+    assert value(gauges, "ml_model_accuracy") == 1

@@ -17,7 +17,7 @@ from exporter.monitor import Spec
 from exporter.parser import filled
 from exporter.summary.base import Floats, Groups, Summary
 from exporter.summary.multiclass import MulticlassOutcomeSummary
-from exporter.tasks.answers import Answers, Codes, Payloads
+from exporter.tasks.answers import Answers, Payloads
 from exporter.tasks.task import Column, Labelled, Mask, Task, logged, reject
 
 _LARGEST_GAP = 0.02
@@ -109,7 +109,8 @@ class MulticlassTask(Task):
 
     def fold_outcome(self, rows: Labelled, groups: Groups, size: int, *, pivot: float) -> dict[str, Summary]:
         label = np.where(rows.label < len(self.classes), rows.label, -1).astype(np.intp)
-        predicted, probabilities = self._waited(rows)
+        predicted = np.where(self._mine(rows), rows.predicted, -1)
+        probabilities = self._waited(rows)
         return {
             "outcomes": MulticlassOutcomeSummary.fold(
                 self.classes, probabilities, predicted, label, groups, size, rows.weight
@@ -117,7 +118,7 @@ class MulticlassTask(Task):
         }
 
     def quality(self, rows: Labelled) -> Floats:
-        predicted, _ = self._waited(rows)
+        predicted = np.where(self._mine(rows), rows.predicted, -1)
         known = (predicted >= 0) & (rows.label < len(self.classes))
         return np.where(known, predicted == rows.label, np.nan)
 
@@ -144,20 +145,22 @@ class MulticlassTask(Task):
             payloads[given] = _objects([self._mark + row for row in rows])
         return payloads
 
-    def _waited(self, rows: Labelled) -> tuple[Codes, Floats]:
-        """Codes and probabilities of predictions that waited; unknown where they are of other classes."""
+    def _mine(self, rows: Labelled) -> Mask:
+        """Predictions that waited, and were of these classes."""
+        mark = self._mark
+        return np.array([content is not None and content[:4] == mark for content in rows.payload], dtype=bool)
+
+    def _waited(self, rows: Labelled) -> Floats:
+        """Probabilities of predictions that waited; NaN where there were none, or of other classes."""
         width = len(self._mark) + 4 * len(self.classes)
-        mine = np.array([content is not None and content.startswith(self._mark) for content in rows.payload])
-        full = np.array([content is not None and len(content) == width for content in rows.payload])
+        mine = np.flatnonzero(self._mine(rows))
+        wanted = mine[np.fromiter(map(len, rows.payload[mine]), dtype=np.int64, count=len(mine)) == width]
         probabilities = np.full((len(rows.payload), len(self.classes)), np.nan)
-        if not len(mine):
-            return rows.predicted, probabilities
-        wanted = np.flatnonzero(mine & full)
         if len(wanted):
             content = np.frombuffer(b"".join(rows.payload[wanted].tolist()), dtype=np.uint8)
             numbers = np.ascontiguousarray(content.reshape(len(wanted), width)[:, len(self._mark) :])
             probabilities[wanted] = numbers.view(np.float32)
-        return np.where(mine, rows.predicted, -1), probabilities
+        return probabilities
 
 
 def distinct_classes(names: Iterable[str]) -> tuple[str, ...]:

@@ -198,6 +198,9 @@ def _scores(scores: Any, items: Any) -> list[float] | None:
         return [math.nan] * len(items)
     if not isinstance(scores, list) or len(scores) != len(items):
         return None
+    # Nearly every list is of floats alone, and told in a fifth of the time.
+    if set(map(type, scores)) <= {float} and all(map(math.isfinite, scores)):
+        return scores
     found = [_number(score) for score in scores]
     return None if any(number is None for number in found) else found  # type: ignore[return-value]
 
@@ -235,4 +238,5 @@ def _text(item: Any) -> str:
 
 def _hashes(items: Iterable[Any]) -> list[int]:
     """32 bits that no upgrade changes; two of a hundred items share theirs once in a million lists."""
-    return [zlib.crc32(_text(item).encode("utf-8", "surrogatepass")) for item in items]
+    texts = (item if type(item) is str else _text(item) for item in items)
+    return [zlib.crc32(text.encode("utf-8", "surrogatepass")) for text in texts]
