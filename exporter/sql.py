@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 
 Path = tuple[str, ...]
@@ -28,6 +29,12 @@ def extract(path: Path) -> str:
 def canonical(text_expression: str) -> str:
     """The text of a category: a whole number without its ``.0``, which some formats add and others do not."""
     return f"regexp_replace({text_expression}, '^(-?[0-9]+)[.]0+$', '\\1')"
+
+
+def canonical_text(value: str) -> str:
+    """What ``canonical`` makes of ``value``."""
+    found = re.fullmatch(r"(-?[0-9]+)[.]0+", value)
+    return found.group(1) if found else value
 
 
 def category_code(text_expression: str, categories: Sequence[str]) -> str:

@@ -312,6 +312,39 @@ def test_codes_that_wait_mean_nothing_once_the_classes_are_others(tmp_path: Path
     assert value(gauges, "ml_label_class_ratio", **{"class": "b"}) == pytest.approx(1 / 3)
 
 
+def test_classes_of_numbers_written_as_floats(tmp_path: Path) -> None:
+    """As pandas writes the columns of a data frame of floats."""
+    scores = [{"3.0": 0.6, "5.0": 0.4} if i % 2 else {"3.0": 0.2, "5.0": 0.8} for i in range(60)]
+    labels = [3 if i % 2 else 5 for i in range(60)]
+    write_lines(
+        tmp_path / "train.jsonl",
+        ({"score": score, "label": label} for score, label in zip(scores, labels, strict=True)),
+    )
+    write_lines(
+        tmp_path / "logs/predictions.jsonl",
+        ({"ts": EPOCH + i, "id": f"r{i}", "score": score} for i, score in enumerate(scores)),
+    )
+    write_lines(
+        tmp_path / "logs/labels.jsonl",
+        ({"id": f"r{i}", "label": float(label)} for i, label in enumerate(labels)),
+    )
+    predictions = {
+        "sink": {"file": {"path": "logs/predictions.jsonl"}},
+        "fields": {"timestamp": "ts", "id": "id", "score": "score"},
+    }
+    content = monitor(
+        task="multiclass", predictions=predictions, references={"training": {"static": "reference.json"}}
+    )
+    path = write_monitor(tmp_path, content)
+    exporter("baseline", path, "--data", tmp_path / "train.jsonl", "--out", tmp_path / "reference.json")
+    gauges = once(path)
+    for name in ("ml_prediction_psi", "ml_label_psi"):
+        assert value(gauges, name) == pytest.approx(0)
+    for name in ("ml_model_accuracy", "ml_model_estimated_accuracy"):
+        assert value(gauges, name) == pytest.approx(1)
+    assert value(gauges, "ml_prediction_class_ratio", **{"class": "3"}) == 0.5
+
+
 def test_two_classes_are_compared_by_name(tmp_path: Path) -> None:
     """The reference has them by frequency, the task by name."""
     classes = ["dog"] * 80 + ["cat"] * 20

@@ -105,6 +105,8 @@ def _multiclass(source: Source, monitor: Monitor) -> Answers:
     if not columns or [column.feature for column in columns] == [fields.score]:
         return Answers(classes=classes, labels=labels)
     names = tuple(column.feature for column in columns)
+    canonical = tuple(map(sql.canonical_text, names))
+    names = canonical if len(set(canonical)) == len(names) else names
     wanted = {f"class {position}": column.leaf("number") for position, column in enumerate(columns)}
     known = " ".join(f"WHEN {sql.text(name)} THEN {position}" for position, name in enumerate(names))
     wanted["label"] = f"CASE {sql.canonical(label.text)} {known} END" if label else "NULL::INTEGER"

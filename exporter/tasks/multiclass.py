@@ -26,8 +26,6 @@ _LARGEST_GAP = 0.02
 MOST_SCORED = 1000
 """Of more classes the probabilities are not read: they are a column each, and 10,000 would take gigabytes."""
 
-_WHOLE = re.compile(r"(-?[0-9]+)[.]0+")
-
 
 class MulticlassTask(Task):
     """``classes``: of the monitor file or of the references; with none, no class can be told.
@@ -165,13 +163,7 @@ class MulticlassTask(Task):
 
 def distinct_classes(names: Iterable[str]) -> tuple[str, ...]:
     """Classes as categories, each once: ``3.0`` is ``3``."""
-    return tuple(dict.fromkeys(_canonical(name) for name in names))
-
-
-def _canonical(name: str) -> str:
-    """As ``sql.canonical``."""
-    found = _WHOLE.fullmatch(name)
-    return found.group(1) if found else name
+    return tuple(dict.fromkeys(sql.canonical_text(name) for name in names))
 
 
 def _keys(name: str) -> list[str]:
