@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -115,16 +115,15 @@ class FeatureDecoder:
         Parsing everything as text would cost twice as much, so only columns that have a NULL are looked at again.
         """
         unread = {
-            name: np.any([np.ma.getmaskarray(column) for column in self._columns(raw, name).values()], axis=0)
+            name: np.logical_or.reduce(masks)
             for name, kind in self._features.kinds.items()
-            if kind.leaf in _PARSED
+            if kind.leaf in _PARSED and (masks := _masks(self._columns(raw, name).values()))
         }
-        doubtful = [name for name, mask in unread.items() if mask.any()]
-        if not doubtful:
+        if not unread:
             return {}
         leaves = Leaves()
         wanted = {}
-        for name in sorted(doubtful, key=lambda name: name.count(".")):
+        for name in sorted(unread, key=lambda name: name.count(".")):
             wanted[name] = f"{leaves.member_text(self._container, name)} IS NOT NULL"
         again = parser.again(wanted, leaves)
         there = {name: filled(column, False).astype(bool) for name, column in again.items()}
@@ -136,3 +135,8 @@ class FeatureDecoder:
         for view, label in self._features.kinds[name].views(name).items():
             if self._features.categories(label):
                 yield view, f"categories {self._prefixes[name]}{view}"
+
+
+def _masks(columns: Iterable[Column]) -> list[npt.NDArray[np.bool_]]:
+    """Where columns are NULL, of those that are anywhere."""
+    return [np.ma.getmaskarray(column) for column in columns if np.ma.is_masked(column)]
