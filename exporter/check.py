@@ -31,12 +31,13 @@ from exporter.records import (
 from exporter.records.predictions import NO_VALUE
 from exporter.summary.categorical import UNSEEN
 from exporter.tasks import task_of
+from exporter.tasks.multiclass import MOST_SCORED
 from exporter.tasks.task import Task
 from exporter.windows import CLOCK_SKEW
 from exporter.yamlfile import did_you_mean
 
 # Reasons of records that are used for all but one of their fields.
-_KEPT = ("invalid_score", "missing_id")
+_KEPT = ("invalid_score", "unknown_class", "missing_id")
 _SHOWN = 3
 _LOOKED_AT = 1000
 
@@ -96,6 +97,10 @@ def check_predictions(model: Model, now: float) -> SinkCheck:
     if spec.task == "multiclass" and not task.classes:
         lines.append(
             "  warning: no class is known: list them under 'predictions.classes', or build a reference"
+        )
+    if len(task.classes) > MOST_SCORED and spec.predictions.fields.score:
+        lines.append(
+            f"  warning: probabilities of more than {MOST_SCORED} classes are not read; log the predicted class"
         )
     return SinkCheck(lines, found=True, usable=len(columns.time) > 0)
 
