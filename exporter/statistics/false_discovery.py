@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 
 import numpy as np
@@ -19,8 +20,11 @@ def combined_p_value(*p_values: float, weights: Sequence[float] | None = None) -
 
     ``weights``: how much each counts, of any sum; equal where there are none.
     """
-    clipped = np.clip(p_values, _SMALLEST, 1 - _SMALLEST)
-    return float(0.5 - np.arctan(np.average(np.tan((0.5 - clipped) * np.pi), weights=weights)) / np.pi)
+    shares = weights or [1.0] * len(p_values)
+    # Single numbers, in every comparison of every feature: numpy would cost thirty times as much.
+    heights = (math.tan((0.5 - min(max(p, _SMALLEST), 1 - _SMALLEST)) * math.pi) for p in p_values)
+    height = sum(share * each for share, each in zip(shares, heights, strict=True)) / sum(shares)
+    return 0.5 - math.atan(height) / math.pi
 
 
 def data_set_p_value(p_values: Floats) -> float:
