@@ -16,7 +16,7 @@ from rulegen.burnrate import THIRTY_DAYS
 
 SPANS = frozenset(
     {
-        *("schedule", "windows", "maxDelay", "sliding", "offset"),
+        *("schedule", "windows", "maxDelay", "sliding", "offset", "first"),
         *("timeWindow", "window", "for", "keepFiringFor", "after", "short", "long"),
         *("evaluationInterval", "groupWait", "groupInterval", "repeatInterval"),
     }
