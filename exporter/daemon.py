@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from exporter import allocator
 from exporter.cycle import Cycle, CycleError
 from exporter.exposition import render
 from exporter.measure.gauges import Gauges
@@ -133,6 +134,7 @@ class Daemon:
             if snapshot is not None:
                 watched.snapshot = snapshot
                 self._publish()
+                allocator.give_back()
 
     def _sleep(self) -> None:
         due = min((watched.due for watched in self._watched.values()), default=time.monotonic() + 60.0)
