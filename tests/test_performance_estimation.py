@@ -91,6 +91,16 @@ def test_calibration_is_scikit_learns_isotonic_regression(name: str) -> None:
     assert np.all(np.diff(curve.probabilities) >= 0)
 
 
+def test_two_bins_keep_their_own_probabilities() -> None:
+    """Scores of two values have a single edge, which is the middle of both bins."""
+    found = estimation.calibrate(np.array([0.5]), np.array([100.0, 100.0]), np.array([10.0, 80.0]))
+    assert found is not None
+    assert found.probabilities.tolist() == [0.1, 0.8]
+    unlabelled = estimation.calibrate(np.array([0.5]), np.array([0.0, 100.0]), np.array([0.0, 80.0]))
+    assert unlabelled is not None
+    assert unlabelled.probabilities.tolist() == [0.8, 0.8]
+
+
 def test_bins_without_labels_lie_between_their_neighbours() -> None:
     edges = np.linspace(0.05, 0.95, 19)
     rows = np.zeros(20)

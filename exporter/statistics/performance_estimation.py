@@ -49,7 +49,10 @@ def calibrate(edges: Floats, rows: Floats, positives: Floats) -> Calibrated | No
     fitted = _never_falling(positives[known] / rows[known], rows[known])
     inner = (edges[:-1] + edges[1:]) / 2
     middles = np.concatenate([edges[:1], inner, edges[-1:]]) if len(edges) else np.zeros(1)
-    return Calibrated(edges, np.interp(middles, middles[known], fitted))
+    probabilities = np.interp(middles, middles[known], fitted)
+    # With a single edge both bins have one middle, and neither is between the other.
+    probabilities[known] = fitted
+    return Calibrated(edges, probabilities)
 
 
 def expect(summary: ClassScoresSummary, calibrated: Calibrated) -> Expected:
