@@ -6,7 +6,11 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parent.parent
-PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
+PAGES = [
+    ROOT / "README.md",
+    *sorted((ROOT / "docs").glob("*.md")),
+    *sorted((ROOT / "docs" / "statistics").glob("*.md")),
+]
 
 
 def without_code(text: str) -> str:
@@ -41,8 +45,11 @@ def test_links_inside_the_repository_lead_somewhere(page: Path) -> None:
 
 
 def test_the_readme_leads_to_every_page() -> None:
-    for page in PAGES[1:]:
+    for page in (ROOT / "docs").glob("*.md"):
         assert f"docs/{page.name}" in links(ROOT / "README.md")
+    assert "docs/statistics/README.md" in links(ROOT / "README.md")
+    for page in (ROOT / "docs" / "statistics").glob("*.md"):
+        assert page.name == "README.md" or page.name in links(ROOT / "docs" / "statistics" / "README.md")
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)

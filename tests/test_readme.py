@@ -12,9 +12,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+import yaml
 from click.testing import CliRunner
 
 from docs.generate import pages
+from exporter import monitor
 from tests.tools import tool
 
 pytestmark = pytest.mark.xdist_group("real programs")
@@ -167,6 +169,16 @@ def test_the_sketch_of_a_sidecar_uses_flags_that_exist(tmp_path: Path) -> None:
     result = CliRunner().invoke(pages.programs(ROOT)[program], missing)
     assert result.exit_code == 2
     assert result.stderr == f"{tmp_path}/churn.monitor.yaml: cannot be read: No such file or directory\n"
+
+
+def test_the_sketch_of_segments_and_references_is_of_a_monitor_file(tmp_path: Path) -> None:
+    (sketch,) = (block for block in blocks(README) if "calendar:" in block.text)
+    (whole,) = (block for block in blocks(README) if block.file == "churn.monitor.yaml")
+    document = yaml.safe_load(whole.text)
+    document["spec"].update(yaml.safe_load(sketch.text)["spec"])
+    path = tmp_path / "monitor.yaml"
+    path.write_text(yaml.safe_dump(document))
+    assert set(monitor.load(path).spec.references) == {"training", "recent", "last-year", "launch"}
 
 
 def test_scripts_named_in_prose_exist() -> None:

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import click
 
-from docs.generate import chain, commands, files
+from docs.generate import chain, commands, files, statistics
 from exporter import atomic
 from exporter.catalogue import METRICS
 from exporter.catalogue import markdown as metrics
@@ -27,9 +27,10 @@ def render(root: Path) -> tuple[dict[str, str], list[str]]:
     command_page, of_commands = commands.render(programs(root))
     file_page, of_files = files.render(KINDS)
     rendered = {
-        "docs/metrics.md": metrics.render(),
+        "docs/metrics.md": metrics.render(statistics.links(root)),
         "docs/commands.md": command_page,
         "docs/files.md": file_page,
+        **statistics.render(root),
         **{f"docs/chain-{theme}.svg": chain.render(theme) for theme in chain.PALETTES},
     }
     return rendered, [*undescribed, *of_commands, *of_files]

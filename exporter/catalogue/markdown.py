@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from itertools import groupby
 
 from exporter.catalogue import METRICS, Metric
@@ -18,18 +18,20 @@ computed, or rests on fewer rows than `minSamples`, is not exported: `ml_gauge_w
 """
 
 
-def render() -> str:
-    """One section per layer, one row per metric."""
+def render(links: Mapping[str, str] | None = None) -> str:
+    """One section per layer, one row per metric. ``links``: metric -> the page that says more of it."""
     sections = [_INTRODUCTION]
     for layer, metrics in groupby(METRICS.values(), key=lambda metric: metric.layer):
-        sections.append("\n".join([f"## {layer.value}", "", *_table(metrics)]) + "\n")
+        sections.append("\n".join([f"## {layer.value}", "", *_table(metrics, links or {})]) + "\n")
     return "\n".join(sections)
 
 
-def _table(metrics: Iterable[Metric]) -> Iterable[str]:
+def _table(metrics: Iterable[Metric], links: Mapping[str, str]) -> Iterable[str]:
     yield "| metric | type | labels | unit | better | meaning |"
     yield "|---|---|---|---|---|---|"
     for metric in metrics:
         labels = ", ".join(f"`{label}`" for label in metric.labels)
-        cells = (f"`{metric.name}`", metric.type.value, labels, metric.unit, metric.better.value, metric.help)
+        name = f"`{metric.name}`"
+        name = f"[{name}]({links[metric.name]})" if metric.name in links else name
+        cells = (name, metric.type.value, labels, metric.unit, metric.better.value, metric.help)
         yield "| " + " | ".join(cells) + " |"
