@@ -1,4 +1,4 @@
-"""One Grafana dashboard per model: a row for each layer, a panel for each SLO, its thresholds as lines."""
+"""One Grafana dashboard per model: a panel for each SLO, its limits as lines, by layer, segment and fairness."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import hashlib
 from collections.abc import Iterator
 from typing import Any
 
-from exporter.catalogue import Metric
+from exporter.catalogue import Layer, Metric
 from rulegen.conditions import Limit
 from rulegen.conventions import BUDGET_REMAINING_RECORD, BURN_RATE_RECORD, LAYERS
 from rulegen.output import MARK
@@ -14,6 +14,7 @@ from rulegen.plan import Plan, SloPlan
 
 # Grafana 10's; older JSON is migrated when it is loaded.
 SCHEMA_VERSION = 38
+_BY_SEGMENT, _FAIRNESS = "By segment", "Fairness"
 _WIDTH, _PANEL, _HEIGHT = 24, 12, 8
 _UNITS = {"seconds": "s", "Unix seconds": "dateTimeAsIso", "bytes": "bytes"}
 _SOURCE = {"type": "prometheus", "uid": "${datasource}"}
@@ -69,11 +70,11 @@ def _placed(plan: Plan) -> list[dict[str, Any]]:
     """Rows and panels, from left to right and top to bottom."""
     panels: list[dict[str, Any]] = []
     y = 0
-    for layer in LAYERS:
-        slos = [slo for slo in plan.slos if slo.slo.layer == layer]
+    for title in (*map(str.capitalize, LAYERS), _BY_SEGMENT, _FAIRNESS):
+        slos = [slo for slo in plan.slos if _row(slo) == title]
         if not slos:
             continue
-        row = {"type": "row", "title": layer.capitalize(), "collapsed": False, "panels": []}
+        row = {"type": "row", "title": title, "collapsed": False, "panels": []}
         panels.append({**row, "gridPos": {"x": 0, "y": y, "w": _WIDTH, "h": 1}})
         y += 1
         x = 0
@@ -84,6 +85,15 @@ def _placed(plan: Plan) -> list[dict[str, Any]]:
                 x, y = 0, y + _HEIGHT
         y += _HEIGHT if x else 0
     return [{"id": number, **panel} for number, panel in enumerate(panels, 1)]
+
+
+def _row(slo: SloPlan) -> str:
+    """The title of the row that an SLO's panels are in."""
+    if slo.series is not None and slo.series.metric.layer is Layer.FAIRNESS:
+        return _FAIRNESS
+    if slo.series is not None and "segment" in slo.series.labels:
+        return _BY_SEGMENT
+    return slo.slo.layer.capitalize()
 
 
 def _panels(slo: SloPlan) -> Iterator[dict[str, Any]]:

@@ -104,11 +104,16 @@ def parse(text: str) -> Gauges:
 
 
 def value(gauges: Gauges, name: str, **labels: str) -> float | None:
-    """The one series of ``name`` with these labels, or None where there is none."""
+    """The one series of ``name`` with these labels, of all traffic unless they name a segment.
+
+    None where there is none.
+    """
+    if "segment_value" not in labels:
+        labels = {"segment": "", **labels}
     found = [
         number
         for known, number in gauges.get(name, [])
-        if all(known.get(key) == text for key, text in labels.items())
+        if all(known.get(key, "" if key == "segment" else None) == text for key, text in labels.items())
     ]
     assert len(found) <= 1, f"{name}{labels} is ambiguous: {found}"
     return found[0] if found else None

@@ -238,7 +238,7 @@ def test_dashboards_have_a_panel_for_every_slo(generated: Path) -> None:
     recorded = {rule["record"] for group in rules["groups"] for rule in group["rules"] if "record" in rule}
     panels = [panel for panel in dashboard["panels"] if panel["type"] != "row"]
     rows = [panel["title"] for panel in dashboard["panels"] if panel["type"] == "row"]
-    assert rows == ["Service", "Data", "Prediction", "Outcome"]
+    assert rows == ["Service", "Data", "Prediction", "Outcome", "Fairness"]
     for slo in spec["slos"]:
         assert any(panel["title"].startswith(f"{slo['name']}: ") for panel in panels)
     for panel in panels:
