@@ -179,8 +179,8 @@ def test_real_data_resampled_by_its_input() -> None:
     shifted = RNG.choice(rest, 4000, p=weights / weights.sum())
     expected = estimation.expect(summary(scores[shifted], curve.edges), curve)
     truth = metrics.accuracy_score(labels[shifted], scores[shifted] >= 0.5)
-    # 285 labels: two standard errors are 0.05.
-    assert estimation.estimated_accuracy(expected) == pytest.approx(truth, abs=0.05)
+    # 285 labels: three standard errors are 0.075.
+    assert estimation.estimated_accuracy(expected) == pytest.approx(truth, abs=0.075)
     same = estimation.expect(summary(scores[train], curve.edges), curve)
     assert estimation.estimated_accuracy(same) == pytest.approx(
         metrics.accuracy_score(labels[train], scores[train] >= 0.5), abs=0.02
