@@ -74,7 +74,7 @@ def test_ctrl_c_ends_everything_and_leaves_nothing(tmp_path: Path) -> None:
         started = children(demo.pid)
         assert len(started) == 3, started
         demo.send_signal(signal.SIGINT)
-        output, errors = demo.communicate(timeout=10)
+        output, errors = demo.communicate(timeout=60)
     assert demo.returncode == 130, output + errors
     assert errors == "\ndemo: interrupted before the end of the story\n"
     assert not [pid for pid in started if Path(f"/proc/{pid}").exists()]
@@ -86,7 +86,7 @@ def test_a_program_that_dies_is_named(tmp_path: Path) -> None:
         started = children(demo.pid)
         (prometheus,) = (pid for pid, command in started.items() if "--storage.tsdb.path" in command)
         os.kill(prometheus, signal.SIGKILL)
-        output, errors = demo.communicate(timeout=10)
+        output, errors = demo.communicate(timeout=60)
     assert demo.returncode == 1, output + errors
     assert "demo: prometheus was ended by signal 9; the end of its log:\n  " in errors
     assert "Traceback" not in errors
