@@ -95,11 +95,11 @@ class _Texts:
         series = self.series
         start = f"{series.model} {series.slo}: "
         if self.several:
-            counted: list[Part | Text] = [start, Value(), f" series of {series.metric.name} are "]
+            counted: list[Part | Text] = [start, Value(), f" series of {series.title} are "]
             limit = f", the limit is {self.several.least}"
             return Text.of(*counted, self.kind.phrase(values=False), limit, *self._where())
         value = Value(format_of(series.metric.unit))
-        said: list[Part | Text] = [start, series.metric.name, *self._which(), " is ", value]
+        said: list[Part | Text] = [start, series.title, *self._which(), " is ", value]
         return Text.of(*said, self._now(), self.kind.phrase(), *self._where())
 
     def description(self) -> Text:

@@ -7,13 +7,13 @@ from collections.abc import Iterator, Sequence
 from exporter.catalogue import METRICS, Metric, Type
 from exporter.monitor import Monitor
 from exporter.yamlfile import Document, Duration, Problem, did_you_mean, quoted_list
-from rulegen import burnrate, rawquery
+from rulegen import burnrate, query, queryseries, rawquery
 from rulegen.conditions.reference import counterpart
 from rulegen.gauge import entities, leaves
 from rulegen.monitorchecks import against_monitor, bucket_problem
 from rulegen.plan import pairs_of
 from rulegen.routing import Routing, at_least
-from rulegen.spec import Alert, Condition, Gauge, ModelSlo, Slo, has_window
+from rulegen.spec import Alert, Condition, Gauge, ModelSlo, PromQl, Slo, has_window
 
 Location = tuple[str | int, ...]
 
@@ -105,6 +105,7 @@ class _Slo:
 
     def __init__(self, file: ModelSlo, routing: Routing, slo: Slo, at: Location) -> None:
         self.document = file.document
+        self.own_labels = file.file.metadata.labels
         self.routing = routing
         self.slo = slo
         self.at = at
@@ -118,6 +119,9 @@ class _Slo:
         if slo.sli.gauge is not None:
             yield from self._gauge_keys()
             yield from self._gauge(slo.sli.gauge)
+        elif slo.sli.promql is not None:
+            yield from self._gauge_keys()
+            yield from self._promql(slo.sli.promql)
         else:
             yield from self._counter_keys()
         if slo.sli.ratio is not None:
@@ -214,7 +218,26 @@ class _Slo:
             return
         yield from self._chosen(gauge, metric)
         for index, alert in enumerate(self.slo.alerts):
-            yield from self._alert(alert, metric, gauge, ("alerts", index))
+            several = bool(entities(metric, gauge))
+            yield from self._alert(alert, metric, metric.name, several, ("alerts", index))
+
+    def _promql(self, promql: PromQl) -> Iterator[Problem]:
+        at = ("sli", "promql")
+        try:
+            query.parse(promql.query)
+        except query.QueryError as error:
+            yield self.problem(str(error), *at, "query")
+            return
+        for index, label in enumerate(promql.labels):
+            if label in promql.labels[:index]:
+                yield self.problem(f"duplicate label '{label}'", *at, "labels", index)
+            if label in self.own_labels:
+                message = f"metadata.labels sets the label '{label}', it cannot tell series apart"
+                yield self.problem(message, *at, "labels", index)
+        several = any(label != "version" for label in promql.labels)
+        metric = queryseries.metric_of(self.slo, promql)
+        for index, alert in enumerate(self.slo.alerts):
+            yield from self._alert(alert, metric, "the query", several, ("alerts", index))
 
     def _chosen(self, gauge: Gauge, metric: Metric) -> Iterator[Problem]:
         """The window, reference and labels that a gauge is selected by."""
@@ -246,33 +269,33 @@ class _Slo:
         if "segment_value" in gauge.labels and "segment" not in gauge.labels:
             yield self.problem("a segment_value needs its segment", *at, "labels", "segment_value", key=True)
 
-    def _alert(self, alert: Alert, metric: Metric, gauge: Gauge, at: Location) -> Iterator[Problem]:
+    def _alert(
+        self, alert: Alert, metric: Metric, title: str, several: bool, at: Location
+    ) -> Iterator[Problem]:
         yield from _tier(self.document, self.routing, (*self.at, *at, "tier"), alert.tier)
         target = self.routing.spec.target.prometheus
         if alert.keepFiringFor is not None and not at_least(target, KEEP_FIRING_FOR):
             message = f"keepFiringFor needs Prometheus {KEEP_FIRING_FOR}, target.prometheus is {target}"
             yield self.problem(message, *at, "keepFiringFor", key=True)
-        if alert.when.series is not None and not entities(metric, gauge):
-            message = (
-                f"series counts features, segments and the like; '{metric.name}' here is one series a version"
-            )
+        if alert.when.series is not None and not several:
+            message = f"series counts features, segments and the like; '{title}' here is one series a version"
             yield self.problem(message, *at, "when", "series", key=True)
         for key, duration in (("for", alert.for_), ("keepFiringFor", alert.keepFiringFor)):
             yield from _lasting(self.document, self.interval, (*self.at, *at, key), duration)
-        yield from self._condition(alert.when, metric, (*at, "when"))
+        yield from self._condition(alert.when, metric, title, (*at, "when"))
 
     def _past(self, length: Duration | None, *where: str | int) -> Iterator[Problem]:
         if length is not None and length.seconds > LONGEST_PAST.seconds:
             yield self.problem(f"expected at most {LONGEST_PAST}, got {length}", *where)
 
-    def _condition(self, condition: Condition, metric: Metric, at: Location) -> Iterator[Problem]:
+    def _condition(self, condition: Condition, metric: Metric, title: str, at: Location) -> Iterator[Problem]:
         for key, children in (("all", condition.all), ("any", condition.any)):
             for index, child in enumerate(children or ()):
-                yield from self._condition(child, metric, (*at, key, index))
+                yield from self._condition(child, metric, title, (*at, key, index))
         if condition.aboveReference is not None and counterpart(metric) is None:
             have = [name.removesuffix("_reference") for name in METRICS if name.endswith("_reference")]
             message = (
-                f"'{metric.name}' has no figure in the reference, only {quoted_list(have)} has; "
+                f"'{title}' has no figure in the reference, only {quoted_list(have)} has; "
                 "a gauge that is a distance from the reference is compared with above"
             )
             yield self.problem(message, *at, "aboveReference", key=True)

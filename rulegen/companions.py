@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 from rulegen.alerts import annotation_texts, static_labels
 from rulegen.conventions import MODEL, MONITOR_ABSENT, MONITOR_SLO, MONITOR_STALE, NO_DATA
+from rulegen.gauge import GaugeSeries
 from rulegen.promql import number, selector
 from rulegen.routing import Routing
 from rulegen.rules import AlertRule
@@ -34,25 +35,27 @@ def age(model: str) -> str:
 
 
 def slo_companion(
-    file: ModelSlo, routing: Routing, slo: Slo, record: str, gauge: str | None, no_data: NoData
+    file: ModelSlo, routing: Routing, slo: Slo, record: str, series: GaugeSeries | None, no_data: NoData
 ) -> SloCompanion:
-    """The companion of one SLO. ``gauge``: the catalogue's name of what is measured, if it is one.
+    """The companion of one SLO. ``series``: the gauge that is measured, if it is one.
 
     Only the monitor's own measurements wait for the monitor to be alive: where it is not, that is
     the alert. `absent` does not see NaN, so that is left out first.
     """
     recorded = selector(record, file.labels(slo.name))
-    monitored = slo.sli.ratio is None
+    monitored = series.of_monitor if series else slo.sli.ratio is None
     expression = f"absent({recorded} == {recorded})"
     if monitored:
         expression += f"\nand on ()\n({age(file.model)} <= {number(no_data.after.seconds)})"
-    what = gauge or "its error ratio"
+    what = series.title if series else "its error ratio"
     summary = Text.of(f"{file.model} {slo.name}: {what} has not been measured for {no_data.after}")
     said = "While it is missing, no alert of this SLO can fire."
-    if gauge is not None:
+    if series is not None and slo.sli.promql is not None:
+        description = Text.of(f"{said} {series.metric.help}")
+    elif series is not None:
         chosen = slo.sli.gauge.window if slo.sli.gauge else None
         window = {"window": str(chosen)} if chosen else {}
-        withheld = selector(WITHHELD, {MODEL: file.model, **window, "gauge": gauge})
+        withheld = selector(WITHHELD, {MODEL: file.model, **window, "gauge": series.metric.name})
         query = f"sum by (reason) ({withheld}) > 0"
         reasons = Members(query, ("reason",), (), otherwise=" none")
         said += " The monitor itself works. Reasons it gives for withholding the gauge:"

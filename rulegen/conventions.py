@@ -73,6 +73,10 @@ def past_record(labels: Iterable[str], metric: str, aggregation: str, offset: Du
     return record_name(labels, metric, f"{aggregation}_offset{offset}")
 
 
+# What the query of an SLO gives, where no metric of the catalogue is its gauge.
+VALUE_METRIC = "ml_slo_value"
+
+
 def errors_record(window: str) -> str:
     """Bad events per second of an SLO, over ``window``."""
     return record_name((MODEL, SLO), "ml_slo_errors", window)

@@ -113,7 +113,7 @@ def _gauge_panel(slo: SloPlan) -> dict[str, Any]:
     series = slo.series
     assert series is not None
     legend = " ".join(f"{{{{{label}}}}}" for label in (*series.entities, *_versions(series.varying)))
-    targets = [_target(series.expression, legend or series.metric.name)]
+    targets = [_target(series.expression, legend or series.title)]
     for name in dict.fromkeys(h.record.name for alert in slo.gauge_alerts for h in alert.kind.histories()):
         targets.append(_target(series.select(name), f"{name.rsplit(':', 1)[1]} {legend}".strip()))
     for name in dict.fromkeys(r.name for alert in slo.gauge_alerts for r in alert.kind.references()):
@@ -125,7 +125,7 @@ def _gauge_panel(slo: SloPlan) -> dict[str, Any]:
         if isinstance(leg, Limit)
     ]
     where = ", ".join(f"{label} {value}" for label, value in series.fixed.items() if label != "model")
-    title = f"{series.slo}: {series.metric.name}" + (f" ({where})" if where else "")
+    title = f"{series.slo}: {series.title}" + (f" ({where})" if where else "")
     panel = _timeseries(title, targets, _unit(series.metric), limits)
     return {**panel, "description": series.metric.help}
 

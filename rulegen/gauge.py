@@ -39,6 +39,16 @@ class GaugeSeries:
     interval: Duration
 
     @property
+    def title(self) -> str:
+        """What is measured, in a text."""
+        return self.metric.name
+
+    @property
+    def of_monitor(self) -> bool:
+        """Whether the monitor measures it."""
+        return True
+
+    @property
     def example(self) -> dict[str, str]:
         """Labels that the matchers select."""
         return {
@@ -114,7 +124,7 @@ def of(model: str, slo: Slo, gauge: Gauge, interval: Duration) -> GaugeSeries:
     labels = tuple(label for label in metric.labels if label not in dropped)
     fixed = {label: named[label] for label in labels if label in named}
     return GaugeSeries(
-        model, slo.name, metric, matchers, _aggregation(metric, slo), labels, fixed, gauge.reference, interval
+        model, slo.name, metric, matchers, aggregation(metric, slo), labels, fixed, gauge.reference, interval
     )
 
 
@@ -135,7 +145,8 @@ def _unnamed(metric: Metric, gauge: Gauge) -> dict[str, Matcher]:
     }
 
 
-def _aggregation(metric: Metric, slo: Slo) -> str:
+def aggregation(metric: Metric, slo: Slo) -> str:
+    """What leaves the worst of several series, as the metric and the conditions on it say."""
     if metric.additive:
         return "sum"
     if metric.better is Better.NEITHER:

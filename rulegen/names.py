@@ -52,6 +52,14 @@ def label_name(name: str) -> str:
     return name
 
 
+def series_label(name: str) -> str:
+    """A label that the series of a query may keep."""
+    _matching(r"[a-zA-Z_][a-zA-Z0-9_]*", name, "a label name such as feature")
+    if name in ALERT_LABELS or name == "alertname" or name.startswith("__"):
+        raise ValueError(f"the label '{name}' is set by the generator, leave it out")
+    return name
+
+
 def annotation(name: str) -> str:
     """An annotation that the generator does not write itself."""
     _matching(r"[a-zA-Z_][a-zA-Z0-9_]*", name, "an annotation name such as runbook_url")

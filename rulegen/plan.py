@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
-from exporter.yamlfile import Document
-from rulegen import burnrate, gauge
+from exporter.yamlfile import Document, Duration
+from rulegen import burnrate, gauge, queryseries
 from rulegen.alerts import GaugeAlert, gauge_alert
 from rulegen.budget import Budget, burn_alert, make
 from rulegen.burnrate import BurnWindow, Speed
@@ -69,7 +69,7 @@ def make_plan(file: ModelSlo, routing: Routing) -> Plan:
 def _slo(file: ModelSlo, routing: Routing, index: int, warnings: list[str]) -> SloPlan:
     slo = file.spec.slos[index]
     interval = routing.spec.evaluationInterval
-    series = gauge.of(file.model, slo, slo.sli.gauge, interval) if slo.sli.gauge else None
+    series = _series(file.model, slo, interval)
     rules: list[Rule] = []
     alerts: tuple[GaugeAlert, ...] = ()
     if series is not None:
@@ -98,6 +98,14 @@ def _slo(file: ModelSlo, routing: Routing, index: int, warnings: list[str]) -> S
     rules += [companion.rule] if companion else []
     group = Group(f"{file.name}-{slo.name}", rules)
     return SloPlan(slo, series, budget, alerts, burn_alerts, companion, group)
+
+
+def _series(model: str, slo: Slo, interval: Duration) -> GaugeSeries | None:
+    if slo.sli.gauge is not None:
+        return gauge.of(model, slo, slo.sli.gauge, interval)
+    if slo.sli.promql is not None:
+        return queryseries.of(model, slo, slo.sli.promql, interval)
+    return None
 
 
 def _distinct(records: Iterable[Record]) -> list[Record]:
@@ -150,7 +158,7 @@ def _companion(
     if no_data is None:
         return None
     if series is not None:
-        return slo_companion(file, routing, slo, series.record, series.metric.name, no_data)
+        return slo_companion(file, routing, slo, series.record, series, no_data)
     assert budget is not None
     return slo_companion(file, routing, slo, budget.errors(budget.windows[0]), None, no_data)
 

@@ -138,7 +138,7 @@ class GoodSli(EventSli):
 
     @property
     def bad(self) -> str:  # type: ignore[override]
-        name, phrase = self.series.metric.name, Text.of(self.good.phrase()).template()
+        name, phrase = self.series.title, Text.of(self.good.phrase()).template()
         return f"Bad events are evaluations at which {name} was not {phrase}."
 
     def sources(self) -> Sequence[Record]:

@@ -11,13 +11,23 @@ from pydantic import AfterValidator, Field, model_validator
 
 from exporter.yamlfile import Document, Duration, StrictModel, read, validate
 from rulegen.conventions import MODEL, SLO
-from rulegen.names import alert_name, annotation, file_name, label_name, label_value, plain_text, slo_name
+from rulegen.names import (
+    alert_name,
+    annotation,
+    file_name,
+    label_name,
+    label_value,
+    plain_text,
+    series_label,
+    slo_name,
+)
 
 Text = Annotated[str, Field(min_length=1, max_length=1000), AfterValidator(plain_text)]
 FileName = Annotated[str, AfterValidator(file_name)]
 SloName = Annotated[str, AfterValidator(slo_name)]
 AlertName = Annotated[str, AfterValidator(alert_name)]
 LabelName = Annotated[str, AfterValidator(label_name)]
+SeriesLabel = Annotated[str, AfterValidator(series_label)]
 AnnotationName = Annotated[str, AfterValidator(annotation)]
 LabelValue = Annotated[str, Field(max_length=256), AfterValidator(label_value)]
 TierName = Annotated[str, Field(min_length=1)]
@@ -62,6 +72,23 @@ class Gauge(StrictModel):
     )
 
 
+class PromQl(StrictModel):
+    """Any PromQL expression, as a gauge."""
+
+    query: Annotated[str, Field(min_length=1)] = Field(description="An instant vector.")
+    labels: list[SeriesLabel] = Field(
+        default_factory=list, description="Labels that tell its series apart; others are aggregated away."
+    )
+    unit: Annotated[str, Field(max_length=100), AfterValidator(plain_text)] | None = Field(
+        None, description="Of its values; `seconds` and `Unix seconds` are written as such in texts."
+    )
+    better: Literal["lower", "higher"] | None = Field(
+        None,
+        description="Which of several series counts as the worst, where they differ in labels that are not kept; "
+        "by default what the conditions look for.",
+    )
+
+
 class Sli(StrictModel):
     """What is measured: exactly one of these."""
 
@@ -69,10 +96,11 @@ class Sli(StrictModel):
     latency: Latency | None = Field(None, description="Share of slow predictions.")
     ratio: Ratio | None = Field(None, description="Share by any pair of counters.")
     gauge: Gauge | None = Field(None, description="A gauge.")
+    promql: PromQl | None = Field(None, description="Any PromQL expression, as a gauge.")
 
     @model_validator(mode="after")
     def _is_one(self) -> Sli:
-        _one_of(self, "errors", "latency", "ratio", "gauge")
+        _one_of(self, "errors", "latency", "ratio", "gauge", "promql")
         return self
 
 

@@ -11,7 +11,9 @@ from typing import Any
 from rulegen.alerts import GaugeAlert
 from rulegen.conditions import History, World
 from rulegen.conditions.reference import Reference
+from rulegen.conventions import SLO
 from rulegen.promql import number
+from rulegen.queryseries import QuerySeries
 from rulegen.texts import Firing
 from rulegen.unittests.alertstate import State, breached, evaluations, states
 from rulegen.unittests.probes import Probe, decoys, nearby, probes
@@ -241,8 +243,12 @@ class _Case:
         for index in range(self.size):
             values = [values[index] for values in self.values]
             labels = {**series.example, **self._labels(index)}
-            yield from self._replicas(labels, values)
-            yield from self._decoys(labels)
+            if isinstance(series, QuerySeries):
+                # What its record is made from is tested apart, where it can be.
+                yield InputSeries(series.record, {**labels, SLO: series.slo}, list(values))
+            else:
+                yield from self._replicas(labels, values)
+                yield from self._decoys(labels)
             for history in self.given:
                 past = {label: self._labels(index).get(label, "") for label in series.past_labels}
                 yield InputSeries(

@@ -9,6 +9,7 @@ from rulegen.budget import Budget
 from rulegen.conditions import World
 from rulegen.conventions import MODEL, SLO, errors_record, events_record
 from rulegen.promql import selector
+from rulegen.queryseries import QuerySeries
 from rulegen.sli import GoodSli
 from rulegen.unittests.probes import decoys, nearby
 from rulegen.unittests.timeline import GONE, InputSeries, Sample, at
@@ -30,11 +31,18 @@ def tests(budget: Budget, interval: Duration) -> list[dict[str, Any]]:
     other = {**labels, "instance": "10.0.0.2:9847"}
     if series.entities:
         other |= {label: f"{label}_2" for label in series.entities}
-    given = [InputSeries(series.metric.name, {**labels, "instance": "10.0.0.1:9847"}, samples)]
-    if series.aggregation != "sum":
-        given.append(InputSeries(series.metric.name, other, [healthy] * 3 + [GONE]))
-    bad = next(value for value, good in zip(values, held, strict=True) if not good)
-    given += [InputSeries(series.metric.name, labels | decoy, [bad] * 4) for decoy in decoys(series)]
+    if isinstance(series, QuerySeries):
+        given = [InputSeries(series.record, {**series.fixed, **labels, SLO: series.slo}, samples)]
+        if series.entities:
+            recorded_other = {**series.fixed, **other, SLO: series.slo}
+            del recorded_other["instance"]
+            given.append(InputSeries(series.record, recorded_other, [healthy] * 3 + [GONE]))
+    else:
+        given = [InputSeries(series.metric.name, {**labels, "instance": "10.0.0.1:9847"}, samples)]
+        if series.aggregation != "sum":
+            given.append(InputSeries(series.metric.name, other, [healthy] * 3 + [GONE]))
+        bad = next(value for value, good in zip(values, held, strict=True) if not good)
+        given += [InputSeries(series.metric.name, labels | decoy, [bad] * 4) for decoy in decoys(series)]
     recorded = {MODEL: budget.model, SLO: budget.slo}
     checks = []
     for name, expected in (

@@ -1,0 +1,58 @@
+"""Any PromQL expression as the gauge of an SLO: which labels it keeps, recorded as what."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from exporter.catalogue import METRICS, Better, Layer, Metric, Type
+from exporter.yamlfile import Duration
+from rulegen.conventions import MODEL, SLO, VALUE_METRIC
+from rulegen.gauge import GaugeSeries, aggregation
+from rulegen.promql import by
+from rulegen.query import Query, parse
+from rulegen.rules import Record
+from rulegen.spec import PromQl, Slo
+
+
+@dataclass(frozen=True)
+class QuerySeries(GaugeSeries):
+    """The series of an SLO on a query. Labels that it does not keep are aggregated away."""
+
+    query: Query = field(kw_only=True)
+
+    @property
+    def title(self) -> str:
+        return "the query"
+
+    @property
+    def of_monitor(self) -> bool:
+        """Whether the monitor measures it, or part of it."""
+        return any(name in METRICS for name in self.query.metrics)
+
+    def rule(self) -> Record:
+        """The recording rule."""
+        kept = [label for label in self.labels if label != MODEL]
+        grouping = f" {by(kept)} " if kept else ""
+        inner = self.query.text.strip().replace("\n", "\n  ")
+        expression = f"{self.aggregation}{grouping}(\n  {inner}\n)"
+        return Record(self.record, expression, {MODEL: self.model, SLO: self.slo})
+
+
+def of(model: str, slo: Slo, promql: PromQl, interval: Duration) -> QuerySeries:
+    """The series that ``promql`` of ``slo`` means. It must have been checked."""
+    metric = metric_of(slo, promql)
+    fixed: Mapping[str, str] = {MODEL: model}
+    made_by = aggregation(metric, slo)
+    query = parse(promql.query)
+    return QuerySeries(
+        model, slo.name, metric, {}, made_by, metric.labels, fixed, None, interval, query=query
+    )
+
+
+def metric_of(slo: Slo, promql: PromQl) -> Metric:
+    """What the catalogue would say of a query, were it in there."""
+    better = Better(promql.better) if promql.better else Better.NEITHER
+    labels = (MODEL, *promql.labels)
+    said = f"The value of {' '.join(parse(promql.query).tree.prettify().split())}."
+    return Metric(VALUE_METRIC, Type.GAUGE, labels, promql.unit or "", Layer(slo.layer), better, said)
