@@ -12,12 +12,12 @@ from rulegen.conditions.reference import counterpart
 from rulegen.gauge import entities, leaves
 from rulegen.monitorchecks import against_monitor, bucket_problem
 from rulegen.plan import pairs_of
-from rulegen.routing import Routing, at_least
+from rulegen.routing import Routing
 from rulegen.spec import Alert, Condition, Gauge, ModelSlo, PromQl, Slo, has_window
+from rulegen.versions import KEEP_FIRING_FOR
 
 Location = tuple[str | int, ...]
 
-KEEP_FIRING_FOR = "2.42"
 # Beyond these the proof of an alert would take promtool longer than anybody waits: about two weeks
 # of evaluations each minute, and more past than is ever kept.
 MOST_EVALUATIONS = 20_000
@@ -274,9 +274,8 @@ class _Slo:
     ) -> Iterator[Problem]:
         yield from _tier(self.document, self.routing, (*self.at, *at, "tier"), alert.tier)
         target = self.routing.spec.target.prometheus
-        if alert.keepFiringFor is not None and not at_least(target, KEEP_FIRING_FOR):
-            message = f"keepFiringFor needs Prometheus {KEEP_FIRING_FOR}, target.prometheus is {target}"
-            yield self.problem(message, *at, "keepFiringFor", key=True)
+        if alert.keepFiringFor is not None and (refusal := KEEP_FIRING_FOR.refusal(target)):
+            yield self.problem(refusal, *at, "keepFiringFor", key=True)
         if alert.when.series is not None and not several:
             message = f"series counts features, segments and the like; '{title}' here is one series a version"
             yield self.problem(message, *at, "when", "series", key=True)

@@ -8,13 +8,9 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from exporter.yamlfile import Document, Problem, did_you_mean, quoted_list
+from rulegen.versions import integration
 
 Location = tuple[str | int, ...]
-
-
-def version_parts(version: str) -> tuple[int, ...]:
-    """``"0.25"`` as ``(0, 25)``."""
-    return tuple(int(part) for part in version.split("."))
 
 
 @dataclass(frozen=True)
@@ -24,14 +20,13 @@ class Keys:
     ``secrets``: keys that would hold a secret, each with the key that names a file instead, or None.
     ``nested``: keys whose value is a mapping, or a list of mappings, of known keys.
     ``needs``: each is a choice of keys, one of which must be there.
-    ``since``: the Alertmanager that first knows a key.
+    Which Alertmanager first knows a key is in `rulegen.versions`.
     """
 
     plain: tuple[str, ...]
     secrets: Mapping[str, str | None] = field(default_factory=dict)
     nested: Mapping[str, Keys] = field(default_factory=dict)
     needs: tuple[tuple[str, ...], ...] = ()
-    since: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def allowed(self) -> tuple[str, ...]:
@@ -57,7 +52,6 @@ _HTTP = Keys(
         ),
         "tls_config": _TLS,
     },
-    since={"enable_http2": "0.25"},
 )
 _OVER_HTTP: Mapping[str, Keys] = {"http_config": _HTTP}
 _CONFIRM = Keys(_words("dismiss_text ok_text text title"))
@@ -69,7 +63,6 @@ INTEGRATIONS: Mapping[str, Keys] = {
         {"webhook_url": "webhook_url_file"},
         _OVER_HTTP,
         needs=(("webhook_url_file",),),
-        since={"": "0.25", "webhook_url_file": "0.27"},
     ),
     "email_configs": Keys(
         _words(
@@ -78,7 +71,6 @@ INTEGRATIONS: Mapping[str, Keys] = {
         {"auth_password": "auth_password_file", "auth_secret": "auth_secret_file"},
         {"tls_config": _TLS},
         needs=(("to",), ("from",), ("smarthost",)),
-        since={"auth_password_file": "0.25", "auth_secret_file": "0.31"},
     ),
     "opsgenie_configs": Keys(
         _words("actions api_url description details entity message note priority send_resolved")
@@ -86,7 +78,6 @@ INTEGRATIONS: Mapping[str, Keys] = {
         {"api_key": "api_key_file"},
         {**_OVER_HTTP, "responders": Keys(_words("id name type username"))},
         needs=(("api_key_file",),),
-        since={"api_key_file": "0.24"},
     ),
     "pagerduty_configs": Keys(
         _words(
@@ -95,14 +86,12 @@ INTEGRATIONS: Mapping[str, Keys] = {
         {"routing_key": "routing_key_file", "service_key": "service_key_file"},
         {**_OVER_HTTP, "images": Keys(_words("alt href src")), "links": Keys(_words("href text"))},
         needs=(("routing_key_file", "service_key_file"),),
-        since={"routing_key_file": "0.25", "service_key_file": "0.25", "source": "0.25"},
     ),
     "pushover_configs": Keys(
         _words("expire html message priority retry send_resolved sound title url url_title"),
         {"token": "token_file", "user_key": "user_key_file"},
         _OVER_HTTP,
         needs=(("token_file",), ("user_key_file",)),
-        since={"token_file": "0.26", "user_key_file": "0.26"},
     ),
     "slack_configs": Keys(
         _words("callback_id channel color fallback footer icon_emoji icon_url image_url link_names mrkdwn_in")
@@ -122,14 +111,12 @@ INTEGRATIONS: Mapping[str, Keys] = {
             "sigv4": Keys(_words("profile region role_arn"), {"access_key": None, "secret_key": None}),
         },
         needs=(("topic_arn", "phone_number", "target_arn"),),
-        since={"": "0.23"},
     ),
     "telegram_configs": Keys(
         _words("api_url chat_id disable_notifications message parse_mode send_resolved"),
         {"bot_token": "bot_token_file"},
         _OVER_HTTP,
         needs=(("bot_token_file",), ("chat_id",)),
-        since={"": "0.24", "bot_token_file": "0.26"},
     ),
     "victorops_configs": Keys(
         _words("api_url custom_fields entity_display_name message_type monitoring_tool routing_key")
@@ -137,19 +124,16 @@ INTEGRATIONS: Mapping[str, Keys] = {
         {"api_key": "api_key_file"},
         _OVER_HTTP,
         needs=(("api_key_file",), ("routing_key",)),
-        since={"api_key_file": "0.25"},
     ),
     "webex_configs": Keys(
         _words("api_url message room_id send_resolved"),
         nested=_OVER_HTTP,
         needs=(("room_id",), ("http_config",)),
-        since={"": "0.25"},
     ),
     "webhook_configs": Keys(
         _words("max_alerts send_resolved url url_file"),
         nested=_OVER_HTTP,
         needs=(("url", "url_file"),),
-        since={"url_file": "0.26"},
     ),
     "wechat_configs": Keys(
         _words("agent_id api_url corp_id message message_type send_resolved to_party to_tag to_user"),
@@ -180,10 +164,8 @@ def problems(
             )
             yield document.problem(place, message, key=True)
             continue
-        first = keys.since.get("", "0")
-        if version_parts(version) < version_parts(first):
-            message = f"{name} needs Alertmanager {first}, target.alertmanager is {version}"
-            yield document.problem(place, message, key=True)
+        if refusal := integration(name).refusal(version):
+            yield document.problem(place, refusal, key=True)
         if not isinstance(configs, list) or not configs:
             yield document.problem(place, f"expected a list of mappings under {name}")
             continue
@@ -218,10 +200,8 @@ def _mapping(
         elif value is None:
             hint = '; text that begins with # needs quotes: "#channel"' if key == "channel" else ""
             yield document.problem(place, f"expected a value for '{key}', got nothing{hint}")
-        elif version_parts(version) < version_parts(keys.since.get(key, "0")):
-            since = keys.since[key]
-            message = f"'{key}' in {name} needs Alertmanager {since}, target.alertmanager is {version}"
-            yield document.problem(place, message, key=True)
+        elif refusal := integration(name, key).refusal(version):
+            yield document.problem(place, refusal, key=True)
         elif key in keys.nested:
             yield from _nested(document, place, key, value, keys.nested[key], version)
         elif isinstance(value, str) and _carries_password(value):
@@ -239,13 +219,13 @@ def _secret(name: str, key: str, keys: Keys, version: str) -> str:
     refused = f"a literal secret: '{key}' in {name} would be readable by all who read this file"
     file = keys.secrets[key]
     if file is not None:
-        since = keys.since.get(file, "0")
-        gate = (
+        gate = integration(name, file)
+        late = (
             ""
-            if version_parts(version) >= version_parts(since)
-            else (f" (needs Alertmanager {since}, target.alertmanager is {version})")
+            if gate.open(version)
+            else f" (needs Alertmanager {gate.since}, target.alertmanager is {version})"
         )
-        return f"{refused}; use '{file}', the path of a file that holds it{gate}"
+        return f"{refused}; use '{file}', the path of a file that holds it{late}"
     if name == "sigv4":
         return f"{refused}; use 'profile' or 'role_arn'"
     return f"{refused}, and Alertmanager has no key that names a file instead"

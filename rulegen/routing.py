@@ -22,18 +22,10 @@ from exporter.yamlfile import (
     validate,
 )
 from rulegen.integrations import problems as receiver_problems
-from rulegen.integrations import version_parts
 from rulegen.timeintervals import TimeInterval
-
-OLDEST_ALERTMANAGER = "0.22"
-OLDEST_PROMETHEUS = "2.31"
+from rulegen.versions import ACTIVE_DURING, LOCATION, OLDEST, at_least
 
 Location = tuple[str | int, ...]
-
-
-def at_least(version: str, minimum: str) -> bool:
-    """Whether ``version`` is ``minimum`` or newer; both as in ``"2.42"`` or ``"2.42.0"``."""
-    return version_parts(version) >= version_parts(minimum)
 
 
 def _version(value: Any) -> Any:
@@ -98,17 +90,17 @@ class Target(StrictModel):
     @field_validator("alertmanager")
     @classmethod
     def _alertmanager_has_matchers(cls, version: str) -> str:
-        if not at_least(version, OLDEST_ALERTMANAGER):
-            raise ValueError(
-                f"expected Alertmanager {OLDEST_ALERTMANAGER} or newer, which has `matchers`, got {version}"
-            )
+        oldest = OLDEST["Alertmanager"]
+        if not at_least(version, oldest):
+            raise ValueError(f"expected Alertmanager {oldest} or newer, which has `matchers`, got {version}")
         return version
 
     @field_validator("prometheus")
     @classmethod
     def _prometheus_is_recent(cls, version: str) -> str:
-        if not at_least(version, OLDEST_PROMETHEUS):
-            raise ValueError(f"expected Prometheus {OLDEST_PROMETHEUS} or newer, got {version}")
+        oldest = OLDEST["Prometheus"]
+        if not at_least(version, oldest):
+            raise ValueError(f"expected Prometheus {oldest} or newer, got {version}")
         return version
 
 
@@ -360,14 +352,13 @@ def _duplicates(document: Document, spec: Spec) -> Iterator[Problem]:
 def _versions(document: Document, spec: Spec) -> Iterator[Problem]:
     """Keys that the oldest Alertmanager would not load."""
     target = spec.target.alertmanager
+    for name, tier in spec.tiers.items():
+        if tier.activeDuring and (refusal := ACTIVE_DURING.refusal(target)):
+            yield document.problem(("spec", "tiers", name, "activeDuring"), refusal, key=True)
     for name, interval in spec.timeIntervals.items():
-        at: Location = ("spec", "timeIntervals", name)
-        if not at_least(target, "0.24"):
-            message = f"time intervals need Alertmanager 0.24, target.alertmanager is {target}"
-            yield document.problem(at, message, key=True)
-        elif interval.location is not None and not at_least(target, "0.25"):
-            message = f"a location needs Alertmanager 0.25, target.alertmanager is {target}"
-            yield document.problem((*at, "location"), f"{message}; without it times are UTC", key=True)
+        if interval.location is not None and (refusal := LOCATION.refusal(target)):
+            at = ("spec", "timeIntervals", name, "location")
+            yield document.problem(at, f"{refusal}; without it times are UTC", key=True)
 
 
 __all__ = [
@@ -377,7 +368,6 @@ __all__ = [
     "RoutingFile",
     "Spec",
     "Tier",
-    "at_least",
     "from_document",
     "load",
 ]

@@ -8,7 +8,8 @@ from typing import Any
 
 import pytest
 
-from rulegen.integrations import INTEGRATIONS, Keys, version_parts
+from rulegen.integrations import INTEGRATIONS, Keys
+from rulegen.versions import integration as gate
 from tests.tools import tool
 
 
@@ -29,17 +30,16 @@ def unknown(receiver: dict[str, Any], folder: Path) -> set[str]:
     return set(re.findall(r"field (\S+) not found in type", answer.stdout + answer.stderr))
 
 
-def known_by(keys: Keys, first: str) -> set[str]:
+def known_by(name: str, keys: Keys, first: str) -> set[str]:
     """What the table says that Alertmanager `first` knows."""
-    every = {*keys.allowed, *keys.secrets}
-    return {key for key in every if version_parts(keys.since.get(key, "0")) <= version_parts(first)}
+    return {key for key in {*keys.allowed, *keys.secrets} if gate(name, key).open(first)}
 
 
 @pytest.mark.parametrize("integration", INTEGRATIONS)
 def test_alertmanager_knows_each_key_and_no_other_integrations(integration: str, tmp_path: Path) -> None:
     everything = {key for keys in INTEGRATIONS.values() for key in (*keys.allowed, *keys.secrets)}
     refused = unknown({integration: [dict.fromkeys(everything)]}, tmp_path)
-    assert everything - refused == known_by(INTEGRATIONS[integration], version())
+    assert everything - refused == known_by(integration, INTEGRATIONS[integration], version())
 
 
 NESTED = [
@@ -64,7 +64,7 @@ def test_alertmanager_knows_each_nested_key_and_no_other(
         value = [value]
     for key in reversed(path):
         value = {key: value}
-    assert candidates - unknown({integration: [value]}, tmp_path) == known_by(keys, version())
+    assert candidates - unknown({integration: [value]}, tmp_path) == known_by(path[-1], keys, version())
 
 
 def test_every_secret_has_a_file_or_is_known_to_have_none() -> None:

@@ -13,6 +13,7 @@ from rulegen.alertmanager.routes import root_route
 from rulegen.conventions import ALERT_LABELS, AlertIdentity
 from rulegen.routing import Routing
 from rulegen.timeintervals import lower
+from rulegen.versions import TIME_INTERVALS
 
 __all__ = ["build", "templates"]
 
@@ -28,12 +29,13 @@ def build(routing: Routing, alerts: Sequence[AlertIdentity]) -> dict[str, Any]:
     if problems := _unknown_labels(routing, alerts):
         raise InputError(problems)
     spec = routing.spec
+    intervals = "time_intervals" if TIME_INTERVALS.open(spec.target.alertmanager) else "mute_time_intervals"
     configuration: dict[str, Any] = {
         "templates": sorted(templates()),
         "route": root_route(spec),
         "inhibit_rules": inhibit_rules(spec, alerts),
         "receivers": receivers(spec),
-        "time_intervals": [
+        intervals: [
             {"name": name, "time_intervals": lower(interval)} for name, interval in spec.timeIntervals.items()
         ],
     }
