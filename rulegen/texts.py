@@ -5,6 +5,7 @@ The second is what the generated unit tests expect, so it does not run any templ
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -15,11 +16,18 @@ Format = tuple[str, Callable[[float], str]]
 
 
 def _general(digits: int) -> Format:
-    return f'printf "%.{digits}g"', lambda value: f"{value:.{digits}g}"
+    return f'printf "%.{digits}g"', lambda value: _float(value, digits)
+
+
+def _float(value: float, digits: int = 4) -> str:
+    """Go's %.4g."""
+    return "NaN" if math.isnan(value) else f"{value:.{digits}g}"
 
 
 def _duration(value: float) -> str:
     """Prometheus' humanizeDuration."""
+    if math.isnan(value):
+        return _float(value)
     if value == 0:
         return "0s"
     if abs(value) < 1:
@@ -44,11 +52,13 @@ def _duration(value: float) -> str:
 
 def _percentage(value: float) -> str:
     """Prometheus' humanizePercentage."""
-    return f"{value * 100:.4g}%"
+    return f"{_float(value * 100)}%"
 
 
 def _timestamp(value: float) -> str:
     """Prometheus' humanizeTimestamp, of whole seconds."""
+    if math.isnan(value):
+        return _float(value)
     return f"{datetime.fromtimestamp(value, UTC):%Y-%m-%d %H:%M:%S} +0000 UTC"
 
 

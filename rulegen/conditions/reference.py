@@ -91,7 +91,8 @@ class Reference(Kind):
         return ((self.floor or self.factor) / 2,)
 
     def reference_guesses(self) -> Sequence[Decimal]:
-        even = self.floor / self.factor
+        # Three digits, so that a person can read the tests.
+        even = exact(float(f"{self.floor / self.factor:.3g}"))
         return (2 * even, even / 2) if even else (Decimal(1),)
 
     def _limit(self, reference: Decimal) -> Decimal:

@@ -1,4 +1,7 @@
-"""When an alert fires, by the rules of `for` and `keep_firing_for`; evaluations are counted from 0."""
+"""When an alert is pending and when it fires, by the rules of `for` and `keep_firing_for`.
+
+Evaluations are counted from 0.
+"""
 
 from __future__ import annotations
 
@@ -10,10 +13,16 @@ from exporter.yamlfile import Duration
 
 @dataclass(frozen=True)
 class State:
-    """An alert after one evaluation; ``since`` is the last evaluation at which its condition held."""
+    """An alert after one evaluation; ``since``: the last evaluation at which the condition of a firing one held."""
 
     firing: bool
     since: int | None
+    pending: bool = False
+
+    @property
+    def active(self) -> bool:
+        """Whether Prometheus shows the alert at all."""
+        return self.firing or self.pending
 
 
 def states(
@@ -40,7 +49,16 @@ def states(
             )
             if not kept:
                 firing, active, recovered = False, None, None
-        found.append(State(firing, last if firing else None))
+        found.append(State(firing, last if firing else None, holds and not firing))
+    return found
+
+
+def moments(after: Sequence[State]) -> set[int]:
+    """Both sides of every change, and the last evaluation."""
+    found = {len(after) - 1}
+    for now in range(1, len(after)):
+        if (after[now].firing, after[now].pending) != (after[now - 1].firing, after[now - 1].pending):
+            found |= {now - 1, now}
     return found
 
 

@@ -1,7 +1,9 @@
-"""Tests of burn-rate alerts: each pair of windows, just inside and just beyond, and with too few events."""
+"""Tests of burn-rate alerts: each pair of windows, just inside and just beyond, with too few events,
+a gap, NaN (the ratio of no events), recovery and the end of its series."""
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from decimal import Decimal
@@ -14,10 +16,11 @@ from rulegen.conventions import BUDGET_REMAINING_RECORD, MODEL, SLO
 from rulegen.promql import exact, number
 from rulegen.rules import AlertRule
 from rulegen.texts import Firing
-from rulegen.unittests.timeline import InputSeries, alert_test
+from rulegen.unittests.timeline import GONE, InputSeries, Sample, alert_test
 
 _JUST = Decimal("0.001")
-Ratios = dict[str, Decimal]
+Ratios = dict[str, Sample]
+_NAN = Decimal("NaN")
 
 
 @dataclass(frozen=True)
@@ -25,7 +28,7 @@ class _Moment:
     """The records of every window at one evaluation, by the window: bad share, and events."""
 
     ratios: Ratios
-    events: dict[str, Decimal]
+    events: dict[str, Sample]
 
 
 def tests(budget: Budget, speed: Speed, rule: AlertRule, interval: Duration) -> list[dict[str, Any]]:
@@ -61,20 +64,41 @@ class _Case:
         # The limit itself is not beyond it: the product that Prometheus makes of two floats.
         inside = exact(float(self.pair.factor) * float(self.budget.share))
         beyond = inside * (1 + _JUST)
-        least = Decimal(self.budget.least_events(self.pair))
-        enough, few = least * (1 + _JUST), least * (1 - _JUST)
-        yield self._moment(Decimal(0), Decimal(0), enough)
+        enough, few = self._enough()
+        none = Decimal(0)
+        yield self._moment(none, none, enough)
         yield self._moment(inside, inside, enough)
         yield self._moment(beyond, inside, enough)
         yield self._moment(inside, beyond, enough)
         yield self._moment(beyond, beyond, few)
         yield self._moment(beyond, beyond, enough)
-        yield self._moment(beyond, Decimal(0), enough)
+        yield self._moment(GONE, GONE, GONE)
+        yield self._moment(beyond, beyond, enough)
+        yield self._moment(_NAN, _NAN, none)
+        yield self._moment(beyond, beyond, enough)
+        yield self._moment(beyond, none, enough)
+        yield self._moment(beyond, beyond, enough)
+        yield self._moment(GONE, GONE, GONE)
+        yield self._moment(GONE, GONE, GONE)
 
-    def _moment(self, long: Decimal, short: Decimal, events: Decimal) -> _Moment:
-        ratios = {str(window): Decimal(0) for window in self.budget.windows}
+    def _enough(self) -> tuple[Decimal, Decimal]:
+        """What the record says of as many events as are needed, and of just too few."""
+        least = self.budget.least_events(self.pair)
+        if self.budget.sli.operation != "rate":
+            return Decimal(least), least * (1 - _JUST)
+        # Per second: a float that the rule multiplies to the very number, or to the next above it.
+        rate, window = least / self.pair.long.seconds, self.pair.long.seconds
+        while rate * window < least:
+            rate = math.nextafter(rate, math.inf)
+        return exact(rate), _digits(exact(rate) * (1 - _JUST))
+
+    def _moment(self, long: Sample, short: Sample, events: Sample) -> _Moment:
+        """``events``: the record of the long window; the others have plenty."""
+        known = None if long is None else Decimal(0)
+        ratios = {str(window): known for window in self.budget.windows}
         ratios |= {str(self.pair.long): long, str(self.pair.short): short}
-        counts = {str(window): Decimal(10**9) for window in self.budget.windows}
+        plenty = None if long is None else Decimal(10**9)
+        counts = {str(window): plenty for window in self.budget.windows}
         counts[str(self.pair.long)] = events
         return _Moment(ratios, counts)
 
@@ -82,17 +106,26 @@ class _Case:
         burning = [pair for pair in self.budget.pairs_of(self.speed) if self._burns(pair, moment)]
         if not burning:
             return []
-        value = moment.ratios[str(burning[0].long)] / self.budget.share
-        firing = Firing({}, float(value), {BUDGET_REMAINING_RECORD: self._left(moment.ratios)})
+        value = moment.ratios[str(burning[0].long)]
+        assert value is not None
+        left = self._left(moment.ratios)
+        firing = Firing({}, float(value / self.budget.share), {BUDGET_REMAINING_RECORD: left})
         texts = {name: text.render(firing) for name, text in self.rule.annotations.items()}
         return [{"exp_labels": dict(self.rule.labels), "exp_annotations": texts}]
 
     def _burns(self, pair: BurnWindow, moment: _Moment) -> bool:
         limit = exact(float(pair.factor) * float(self.budget.share))
-        over = min(moment.ratios[str(pair.long)], moment.ratios[str(pair.short)])
-        return over > limit and moment.events[str(pair.long)] >= self.budget.least_events(pair)
+        long, short = moment.ratios[str(pair.long)], moment.ratios[str(pair.short)]
+        events = moment.events[str(pair.long)]
+        if long is None or short is None or events is None or long.is_nan() or short.is_nan():
+            return False
+        return min(long, short) > limit and self._counted(events, pair) >= self.budget.least_events(pair)
 
-    def _left(self, ratios: Mapping[str, Decimal]) -> float | None:
+    def _counted(self, events: Decimal, pair: BurnWindow) -> float:
+        """How many events a record stands for, as Prometheus multiplies."""
+        return float(events) * (pair.long.seconds if self.budget.sli.operation == "rate" else 1)
+
+    def _left(self, ratios: Mapping[str, Sample]) -> float | None:
         """What is left of the budget, where a window is the whole time window; else it is not known here."""
         spent = ratios.get(str(self.budget.whole))
         return None if spent is None else float(1 - spent / self.budget.share)
@@ -102,12 +135,8 @@ class _Case:
         labels = {MODEL: self.budget.model, SLO: self.budget.slo}
         for window in self.budget.windows:
             over = str(window)
-            ratios = [moment.ratios[over] for moment in moments]
-            per_second = self.budget.sli.operation == "rate"
-            unit = exact(window.seconds) if per_second else Decimal(1)
-            events = [_digits(moment.events[over] / unit) for moment in moments]
-            yield InputSeries(self.budget.ratio(window), labels, ratios)
-            yield InputSeries(self.budget.events(window), labels, events)
+            yield InputSeries(self.budget.ratio(window), labels, [m.ratios[over] for m in moments])
+            yield InputSeries(self.budget.events(window), labels, [m.events[over] for m in moments])
 
 
 def _digits(value: Decimal) -> Decimal:

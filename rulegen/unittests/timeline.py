@@ -5,15 +5,26 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
+from enum import Enum
 from itertools import groupby, pairwise
 from typing import Any
 
 from exporter.yamlfile import Duration
+from rulegen.conventions import SLO
 from rulegen.promql import number, selector
 
 # Not there at that evaluation, marked stale as a scrape without it does.
 GONE = None
 Sample = Decimal | None
+
+
+class Missed(Enum):
+    """Not scraped at that evaluation, and not marked stale: the sample before is still the last one."""
+
+    MISSED = "_"
+
+
+MISSED = Missed.MISSED
 
 
 @dataclass(frozen=True)
@@ -22,31 +33,33 @@ class InputSeries:
 
     name: str
     labels: Mapping[str, str]
-    samples: Sequence[Sample]
+    samples: Sequence[Sample | Missed]
 
     def as_data(self) -> dict[str, str]:
         return {"series": selector(self.name, self.labels), "values": notation(self.samples)}
 
 
-def notation(samples: Sequence[Sample]) -> str:
+def notation(samples: Sequence[Sample | Missed]) -> str:
     """``0.8x9 _x3``: ten samples of 0.8, then three intervals without."""
     if ramp := _ramp(samples):
         return ramp
     parts: list[str] = []
     for value, same in groupby(samples):
         count = sum(1 for _ in same)
-        if value is not None:
-            parts.append(f"{number(value)}x{count - 1}" if count > 1 else number(value))
-        elif not parts:
+        if isinstance(value, Missed):
             parts.append(f"_x{count}")
+        elif value is None:
+            parts += [f"_x{count}"] if not parts else ["stale", f"_x{count - 1}"] if count > 1 else ["stale"]
+        elif value.is_nan():
+            parts += ["NaN"] * count
         else:
-            parts += ["stale", f"_x{count - 1}"] if count > 1 else ["stale"]
+            parts.append(f"{number(value)}x{count - 1}" if count > 1 else number(value))
     return " ".join(parts)
 
 
-def _ramp(samples: Sequence[Sample]) -> str | None:
+def _ramp(samples: Sequence[Sample | Missed]) -> str | None:
     """``0+60x9`` for ten samples that grow by the same amount each, if they do."""
-    values = [value for value in samples if value is not None]
+    values = [value for value in samples if isinstance(value, Decimal)]
     if len(values) != len(samples) or len(values) < 3 or values[0] == values[1]:
         return None
     step = values[1] - values[0]
@@ -84,3 +97,16 @@ def expanded(runs: Iterable[tuple[Sample, int]]) -> list[Sample]:
 def alert_test(evaluation: int, interval: Duration, name: str, expected: Sequence[Any]) -> dict[str, Any]:
     """What fires under ``name`` at an evaluation."""
     return {"eval_time": at(evaluation, interval), "alertname": name, "exp_alerts": list(expected)}
+
+
+def shown_test(
+    evaluation: int, interval: Duration, name: str, slo: str, counts: Mapping[str, int]
+) -> dict[str, Any]:
+    """How many alerts of one SLO are "pending" and "firing" under ``name``, which `exp_alerts` does not tell."""
+    query = f"count by (alertstate) ({selector('ALERTS', {'alertname': name, SLO: slo})})"
+    samples = [
+        {"labels": selector("", {"alertstate": state}), "value": count}
+        for state, count in sorted(counts.items())
+        if count
+    ]
+    return {"expr": query, "eval_time": at(evaluation, interval), "exp_samples": samples}

@@ -1,0 +1,130 @@
+"""What is scraped in a test of an alert on a gauge: replicas, other versions, and series it is not about."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from decimal import Decimal
+
+from rulegen.conditions.reference import Reference
+from rulegen.conventions import SLO
+from rulegen.queryseries import QuerySeries
+from rulegen.unittests.probes import decoys, nearby
+from rulegen.unittests.story import Story
+from rulegen.unittests.timeline import MISSED, InputSeries, Missed, Sample
+
+Scrapes = list[Sample | Missed]
+
+
+@dataclass(frozen=True)
+class GaugeInput:
+    """The input series of one story."""
+
+    story: Story
+
+    def labels(self, index: int, version: str = "1") -> dict[str, str]:
+        """The labels of a recorded series."""
+        series = self.story.alert.series
+        varying = {label: f"{label}_{index + 1}" for label in series.entities}
+        own = {"version": version} if "version" in series.varying else {}
+        return {**series.fixed, **own, **varying}
+
+    def series(self) -> Iterator[InputSeries]:
+        series, count = self.story.alert.series, len(self.story.values)
+        size = self.story.size
+        for index in range(size):
+            samples = [values[index] for values in self.story.values]
+            labels = {**series.example, **self.labels(index)}
+            if isinstance(series, QuerySeries):
+                # What its record is made from is tested apart, where it can be.
+                yield InputSeries(series.record, {**labels, SLO: series.slo}, self._scrapes(samples))
+            else:
+                yield from self._replicas(labels, samples)
+                yield from self._decoys(labels)
+            yield from self._past(index)
+        yield from self._bystanders(size, count)
+        yield from self._references(size)
+
+    def _past(self, index: int) -> Iterator[InputSeries]:
+        series = self.story.alert.series
+        for history in self.story.given:
+            past = {label: self.labels(index).get(label, "") for label in series.past_labels}
+            samples = [self.story.probe.healthy] * len(self.story.values)
+            yield InputSeries(history.record.name, {**past, SLO: series.slo}, samples)
+
+    def _bystanders(self, size: int, count: int) -> Iterator[InputSeries]:
+        """Healthy series of another version, and of another feature, group, ...: each is an alert of its own."""
+        series = self.story.alert.series
+        healthy: Scrapes = [self.story.probe.healthy] * count
+        if isinstance(series, QuerySeries) and series.entities and size == 1:
+            yield InputSeries(series.record, {**self.labels(1), SLO: series.slo}, healthy)
+            yield from self._past(1)
+        if isinstance(series, QuerySeries) or series.aggregation == "sum":
+            return
+        if self.story.versions > 1:
+            for index in range(size):
+                labels = {**series.example, **self.labels(index, "2")}
+                yield InputSeries(series.metric.name, self._scraped(labels, "3"), healthy)
+        if series.entities and size == 1:
+            labels = {**series.example, **self.labels(1)}
+            yield InputSeries(series.metric.name, self._scraped(labels, "1"), healthy)
+            yield from self._past(1)
+
+    def _replicas(self, labels: Mapping[str, str], samples: list[Sample]) -> Iterator[InputSeries]:
+        """Two pods: halves of a sum (of two versions), or a bad one beside a healthy one."""
+        series = self.story.alert.series
+        name = series.metric.name
+        if series.aggregation == "sum":
+            version = "version" in series.metric.labels
+            for pod in ("1", "2"):
+                own = {"version": pod} if version else {}
+                halves = [value if value is None else value / 2 for value in samples]
+                yield InputSeries(name, self._scraped(labels, pod) | own, self._scrapes(halves))
+            return
+        healthy = self.story.probe.healthy
+        seen = [value for value in samples if value is not None and not value.is_nan()]
+        masked = any(series.worst((value, healthy)) != value for value in seen)
+        beside = [healthy if value in seen else value for value in samples]
+        version_label = {"version": "1"} if "version" in series.metric.labels else {}
+        first = {**version_label, **self._scraped(labels, "1")}
+        second = {**version_label, **self._scraped(labels, "2")}
+        yield InputSeries(name, first, self._scrapes(samples))
+        yield InputSeries(name, second, self._scrapes(samples if masked else beside))
+
+    def _scrapes(self, samples: list[Sample]) -> Scrapes:
+        return [MISSED if missed else value for value, missed in zip(samples, self.story.missed, strict=True)]
+
+    @staticmethod
+    def _scraped(labels: Mapping[str, str], pod: str) -> dict[str, str]:
+        return {**labels, "instance": f"10.0.0.{pod}:9847", "job": "mlslo", "pod": f"model-{pod}"}
+
+    def _decoys(self, labels: Mapping[str, str]) -> Iterator[InputSeries]:
+        """The same gauge, always bad, under other labels than the rule is about."""
+        series = self.story.alert.series
+        samples: Scrapes = [self.story.probe.beyond] * len(self.story.values)
+        for change in decoys(series):
+            yield InputSeries(series.metric.name, {**self._scraped(labels, "1"), **change}, samples)
+
+    def _references(self, size: int) -> Iterator[InputSeries]:
+        reference = self.story.probe.world.reference
+        if reference is None:
+            return
+        for leg in self.story.alert.kind.legs():
+            if isinstance(leg, Reference):
+                for index in range(size + 1 if size == 1 else size):
+                    yield from self._reference(leg, index, reference)
+                return
+
+    def _reference(self, leg: Reference, index: int, reference: Decimal) -> Iterator[InputSeries]:
+        own = self.story.alert.series.reference
+        labels = {label: self.labels(index).get(label, "") for label in leg.shared}
+        if index and not any(label in self.story.alert.series.entities for label in leg.shared):
+            return
+        count = len(self.story.values)
+        named = own or "training"
+        scraped = self._scraped({**labels, "reference": named}, "1")
+        yield InputSeries(leg.metric.name, scraped, [reference] * count)
+        # A second reference: ignored where one is named, else below the one that counts.
+        other = self._scraped({**labels, "reference": f"{named}-other"}, "1")
+        value = reference * 100 if own else reference - nearby(reference)
+        yield InputSeries(leg.metric.name, other, [value] * count)

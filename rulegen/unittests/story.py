@@ -1,0 +1,209 @@
+"""What a gauge does in a test, evaluation by evaluation, and what its alert makes of it.
+
+Nothing here is derived from the PromQL: `Kind.holds` and the rules of `for` say what to expect.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from decimal import Decimal
+from functools import cached_property
+
+from rulegen.alerts import GaugeAlert
+from rulegen.conditions import History, World
+from rulegen.unittests.alertstate import State, breached, states
+from rulegen.unittests.probes import Probe
+from rulegen.unittests.timeline import Sample
+
+# A past that takes longer to come about than this is given to the test as its record.
+LONGEST_PAST = 240
+
+Values = tuple[Sample, ...]
+
+
+@dataclass(frozen=True)
+class Phase:
+    """The same values of every series, for some evaluations.
+
+    ``missed``: they are not scraped, so that Prometheus goes on with the values before.
+    """
+
+    values: Values
+    count: int
+    missed: bool = False
+
+
+@dataclass(frozen=True)
+class Scene:
+    """One case of a test. ``quiet``: the alert must not even be pending; else it must fire at last.
+
+    ``then``: how it comes to an end.
+    """
+
+    name: str
+    phases: tuple[Phase, ...]
+    quiet: bool = True
+    then: tuple[Phase, ...] = ()
+
+    @property
+    def length(self) -> int:
+        """Evaluations before its end."""
+        return sum(phase.count for phase in self.phases)
+
+
+@dataclass(frozen=True)
+class Story:
+    """Scenes one after the other, from a healthy gauge on.
+
+    Beside each series that does all this there is one of another version that stays healthy
+    (``versions``): the past is that of both.
+    """
+
+    alert: GaugeAlert
+    probe: Probe
+    size: int
+    scenes: tuple[Scene, ...]
+
+    @property
+    def healthy(self) -> Values:
+        return (self.probe.healthy,) * self.size
+
+    @cached_property
+    def versions(self) -> int:
+        """How many versions of the model there are."""
+        return 2 if "version" in self.alert.series.varying else 1
+
+    @cached_property
+    def lead(self) -> int:
+        """Evaluations until the past is there by itself, where it can be waited for."""
+        needed = [self._needed(history) for history in self.alert.kind.histories()]
+        return max((count for count in needed if count <= LONGEST_PAST), default=2)
+
+    def _needed(self, history: History) -> int:
+        interval = self.alert.series.interval.seconds
+        return int(history.offset // interval) + history.least + 1
+
+    @cached_property
+    def given(self) -> list[History]:
+        """The past that is given as a record."""
+        return [h for h in self.alert.kind.histories() if self._needed(h) > LONGEST_PAST]
+
+    @cached_property
+    def phases(self) -> list[Phase]:
+        scenes = [phase for scene in self.scenes for phase in (*scene.phases, *scene.then)]
+        return [Phase(self.healthy, self.lead), *scenes]
+
+    @cached_property
+    def values(self) -> list[Values]:
+        """What the rules see at each evaluation."""
+        return [phase.values for phase in self.phases for _ in range(phase.count)]
+
+    @cached_property
+    def missed(self) -> list[bool]:
+        """Which evaluations come without a scrape."""
+        return [phase.missed for phase in self.phases for _ in range(phase.count)]
+
+    def world(self, now: int, series: int) -> World:
+        """What one series is compared with; NaN and a past that is not there yet are left out."""
+        past = self.past(now, series)
+        known = {name: value for name, value in past.items() if not value.is_nan()}
+        return World(known, self.probe.world.reference)
+
+    def past(self, now: int, series: int) -> dict[str, Decimal]:
+        """The records of the past of one series."""
+        found: dict[str, Decimal] = {}
+        for history in self.alert.kind.histories():
+            value = self.probe.healthy if history in self.given else self._past(history, now, series)
+            if value is not None:
+                found[history.record.name] = value
+        return found
+
+    def _past(self, history: History, now: int, series: int) -> Decimal | None:
+        step = self.alert.series.interval.seconds
+        end = int((now * step - history.offset) // step)
+        if end < 0:
+            return None
+        first = end
+        if history.window:
+            first = max(-int(-(now * step - history.offset - history.window) // step), 0)
+        own = [values[series] for values in self.values[first : end + 1]]
+        found = [value for value in own if value is not None]
+        found += [self.probe.healthy] * ((self.versions - 1) * (end + 1 - first))
+        return sum(found, Decimal(0)) / len(found) if len(found) >= history.least else None
+
+    @cached_property
+    def bad(self) -> list[list[int]]:
+        """Which series are bad at each evaluation."""
+        return [
+            [index for index, value in enumerate(values) if self._holds(value, now, index)]
+            for now, values in enumerate(self.values)
+        ]
+
+    def _holds(self, value: Sample, now: int, series: int) -> bool:
+        if value is None or value.is_nan():
+            return False
+        return self.alert.kind.holds(value, self.world(now, series))
+
+    @cached_property
+    def states(self) -> list[State]:
+        spec = self.alert.spec
+        least = self.alert.several.least if self.alert.several else 1
+        held = [len(bad) >= least for bad in self.bad]
+        if spec.breaches:
+            often = breached(held, spec.breaches.atLeast, spec.breaches.ofLast)
+            # A gauge that is gone has no alert, however bad it was.
+            there = [any(value is not None for value in values) for values in self.values]
+            held = [enough and seen for enough, seen in zip(often, there, strict=True)]
+        return states(held, self.alert.series.interval, spec.for_, spec.keepFiringFor)
+
+    @cached_property
+    def is_as_meant(self) -> bool:
+        """Whether the alert is quiet in each quiet scene, fires at the end of the others, and ends."""
+        now = self.lead
+        if any(state.active for state in self.states[:now]):
+            return False
+        for scene in self.scenes:
+            own = self.states[now : now + scene.length]
+            after = sum(phase.count for phase in scene.then)
+            now += scene.length + after
+            if scene.quiet and any(state.active for state in own):
+                return False
+            if not scene.quiet and not own[-1].active:
+                return False
+            if after and self.states[now - 1].active:
+                return False
+        return True
+
+    @property
+    def ends(self) -> list[int]:
+        """The last evaluation of each phase."""
+        found: list[int] = []
+        now = 0
+        for phase in self.phases:
+            now += phase.count
+            found.append(now - 1)
+        return found
+
+
+def told(
+    alert: GaugeAlert, probe: Probe, size: int, scenes: Sequence[Scene]
+) -> tuple[list[Story], list[Scene]]:
+    """As few stories as tell all of ``scenes``, and those that none can.
+
+    Where a baseline soon takes in what came just before, a scene needs a story of its own.
+    """
+    stories: list[Story] = []
+    missed: list[Scene] = []
+    for scene in scenes:
+        if stories:
+            longer = Story(alert, probe, size, (*stories[-1].scenes, scene))
+            if longer.is_as_meant:
+                stories[-1] = longer
+                continue
+        alone = Story(alert, probe, size, (scene,))
+        if alone.is_as_meant:
+            stories.append(alone)
+        else:
+            missed.append(scene)
+    return stories, missed
