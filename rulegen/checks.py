@@ -7,13 +7,13 @@ from collections.abc import Iterator, Sequence
 from exporter.catalogue import METRICS, Metric, Type
 from exporter.monitor import Monitor
 from exporter.yamlfile import Document, Duration, Problem, did_you_mean, quoted_list
-from rulegen import burnrate, query, queryseries, rawquery
+from rulegen import burnrate, query, queryseries
 from rulegen.conditions.reference import counterpart
 from rulegen.gauge import entities, leaves
 from rulegen.monitorchecks import against_monitor, bucket_problem
 from rulegen.plan import pairs_of
 from rulegen.routing import Routing
-from rulegen.spec import Alert, Condition, Gauge, ModelSlo, PromQl, Slo, has_window
+from rulegen.spec import Alert, Condition, Gauge, ModelSlo, PromQl, Slo
 from rulegen.versions import KEEP_FIRING_FOR
 
 Location = tuple[str | int, ...]
@@ -109,6 +109,7 @@ class _Slo:
         self.routing = routing
         self.slo = slo
         self.at = at
+        self.target = routing.spec.target.prometheus
         self.interval = routing.spec.evaluationInterval
 
     def problem(self, message: str, *where: str | int, key: bool = False) -> Problem:
@@ -164,12 +165,21 @@ class _Slo:
     def _ratio(self) -> Iterator[Problem]:
         ratio = self.slo.sli.ratio
         assert ratio is not None
+        counts: list[bool] = []
         for key, expression in (("errors", ratio.errors), ("total", ratio.total)):
-            if not has_window(expression):
-                message = "expected {{.window}} where the range goes, as in rate(requests_total[{{.window}}])"
-                yield self.problem(message, "sli", "ratio", key)
-            elif mistake := rawquery.mistake(expression):
-                yield self.problem(mistake, "sli", "ratio", key)
+            try:
+                parsed = query.parse_windowed(expression)
+                query.refuse_unsupported(parsed, self.target)
+                counts.append(query.per_window(parsed))
+            except query.QueryError as error:
+                at = (*self.at, "sli", "ratio", key)
+                yield self.document.problem_within(at, error.offset, str(error))
+        if counts in ([True, False], [False, True]):
+            whole, second = ("errors", "total") if counts[0] else ("total", "errors")
+            message = (
+                f"{whole} counts events of the whole window, {second} per second, expected the same of both"
+            )
+            yield self.problem(message, "sli", "ratio")
 
     def _budget(self, time_window: Duration) -> Iterator[Problem]:
         slo = self.slo
@@ -224,9 +234,10 @@ class _Slo:
     def _promql(self, promql: PromQl) -> Iterator[Problem]:
         at = ("sli", "promql")
         try:
-            query.parse(promql.query)
+            query.refuse_unsupported(query.parse(promql.query), self.target)
         except query.QueryError as error:
-            yield self.problem(str(error), *at, "query")
+            where = (*self.at, *at, "query")
+            yield self.document.problem_within(where, error.offset, str(error))
             return
         for index, label in enumerate(promql.labels):
             if label in promql.labels[:index]:

@@ -6,14 +6,16 @@ from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass
 from decimal import Decimal
+from functools import cached_property
 
 from exporter.yamlfile import Duration
 from rulegen.conditions.threshold import Limit
 from rulegen.conventions import MODEL, SLO, errors_record, events_record
 from rulegen.gauge import GaugeSeries
 from rulegen.promql import number, quote, selector
+from rulegen.query import parse_windowed, per_window, with_window
 from rulegen.rules import Record
-from rulegen.spec import Latency, Ratio, with_window
+from rulegen.spec import Latency, Ratio
 from rulegen.texts import Text
 
 ERRORS, TOTAL, LATENCY = "ml_prediction_errors_total", "ml_predictions_total", "ml_prediction_latency_seconds"
@@ -115,6 +117,17 @@ class RatioSli(EventSli):
     ratio: Ratio
     has_model = False
     bad = "Bad events are those that the SLO's errors expression counts."
+
+    @cached_property
+    def _counts(self) -> bool:
+        return per_window(parse_windowed(self.ratio.total))
+
+    @property
+    def operation(self) -> str:  # type: ignore[override]
+        return "increase" if self._counts else "rate"
+
+    def count(self, events: str, window: Duration) -> str:
+        return events if self._counts else super().count(events, window)
 
     def events(self, window: Duration) -> str:
         return _sum(with_window(self.ratio.total, window))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Literal
@@ -346,16 +345,3 @@ def load(path: Path | str) -> ModelSlo:
 def from_document(document: Document) -> ModelSlo:
     """Validate the shape of an already read ModelSLO file. Raises InputError."""
     return ModelSlo(document, validate(document, ModelSloFile))
-
-
-_WINDOW = re.compile(r"\{\{\s*\.window\s*\}\}")
-
-
-def with_window(expression: str, window: str) -> str:
-    """A raw expression with ``{{.window}}`` filled in."""
-    return _WINDOW.sub(window, expression)
-
-
-def has_window(expression: str) -> bool:
-    """Whether ``{{.window}}`` is somewhere in a raw expression."""
-    return _WINDOW.search(expression) is not None

@@ -9,6 +9,7 @@ from typing import Any, NoReturn
 import yaml
 
 from exporter.yamlfile.errors import InputError, Problem
+from exporter.yamlfile.scalar import place_within
 
 Location = tuple[str | int, ...]
 Place = tuple[int, int]
@@ -42,8 +43,16 @@ _Loader.add_implicit_resolver(
 class Document:
     """The data of one file, and the place of each key and value in it."""
 
-    def __init__(self, path: Path, data: Any, keys: dict[Location, Place], values: dict[Location, Place]):
+    def __init__(
+        self,
+        path: Path,
+        content: str,
+        data: Any,
+        keys: dict[Location, Place],
+        values: dict[Location, Place],
+    ):
         self.path = path
+        self._content = content
         self.data = data
         self._keys = keys
         self._values = values
@@ -57,6 +66,14 @@ class Document:
         while place is None and location not in self._values:
             location = location[:-1]
         line, column = place or self._values[location]
+        return Problem(str(self.path), line, column, message)
+
+    def problem_within(self, location: Location, offset: int, message: str) -> Problem:
+        """A problem at a character of the text at ``location``, ``offset`` from its beginning."""
+        text = self.data
+        for part in location:
+            text = text[part]
+        line, column = place_within(self._content, self._values[location], text, offset)
         return Problem(str(self.path), line, column, message)
 
     def error(self, location: Location, message: str, *, key: bool = False) -> InputError:
@@ -81,7 +98,7 @@ def read(path: Path | str) -> Document:
         column = error.start - (before.rfind(b"\n") + 1) + 1
         raise InputError([Problem(str(path), line, column, "expected UTF-8 text")]) from None
     node = _compose(path, content)
-    return _Constructor(path).document(node)
+    return _Constructor(path).document(node, content)
 
 
 def _compose(path: Path, content: str) -> yaml.Node:
@@ -132,8 +149,8 @@ class _Constructor:
         self._values: dict[Location, Place] = {}
         self._open: list[yaml.Node] = []
 
-    def document(self, node: yaml.Node) -> Document:
-        return Document(self._path, self._construct(node, ()), self._keys, self._values)
+    def document(self, node: yaml.Node, content: str) -> Document:
+        return Document(self._path, content, self._construct(node, ()), self._keys, self._values)
 
     def _fail(self, node: yaml.Node, message: str) -> NoReturn:
         raise InputError([Problem(str(self._path), *_place(node), message)])

@@ -2,114 +2,82 @@
 
 from __future__ import annotations
 
-import json
-import re
-from collections.abc import Mapping
+from collections.abc import Sequence
 from dataclasses import dataclass
 
+from promql_parser import AggregateExpr, BinaryExpr, Call, Expr, MatrixSelector, ParenExpr, VectorSelector
+
+from rulegen.query import parse_windowed
 from rulegen.spec import Ratio
+from rulegen.unittests.selected import Series, example, selects
 
-_LABELS = r"\([^()]*\)"
-_SHAPE = re.compile(
-    rf"""\s*(?P<sum>sum\s*(?:(?:by|without)\s*{_LABELS}\s*)?\()?\s*
-    rate\s*\(\s*(?P<name>[a-zA-Z_:][a-zA-Z0-9_:]*)\s*(?:\{{(?P<matchers>[^{{}}]*)\}})?\s*
-    \[\s*\{{\{{\s*\.window\s*\}}\}}\s*\]\s*\)\s*
-    (?(sum)\)\s*(?:(?:by|without)\s*{_LABELS}\s*)?)""",
-    re.VERBOSE,
-)
-_MATCHER = re.compile(r"""\s*([a-zA-Z_][a-zA-Z0-9_]*)\s*(=~|!~|!=|=)\s*("(?:\\.|[^"\\])*")\s*(?:,|$)""")
-_GUESSES = ("", "500", "503", "error", "5xx", "UNAVAILABLE", "GET", "POST")
-
-Matcher = tuple[str, str, str]
-
-
-@dataclass(frozen=True)
-class Series:
-    """One series."""
-
-    name: str
-    labels: Mapping[str, str]
+_COUNTED = ("rate", "increase")
 
 
 @dataclass(frozen=True)
 class EventSeries:
-    """A series that counts bad events, and one that only the total counts."""
+    """A series that counts bad events, and one that only the total counts.
+
+    ``others`` are there too and count nothing: a sum of two rates is empty where one of them is.
+    """
 
     errors: Series
     total: Series
     bad_in_total: bool
+    others: tuple[Series, ...]
 
 
 def event_series(ratio: Ratio) -> EventSeries | None:
-    """Series for ``ratio``, or None where it is not two plain sums of rates, or none tells them apart."""
-    errors, total = _selector(ratio.errors), _selector(ratio.total)
+    """Series for ``ratio``, or None where it is no plain sums of rates, or none tells them apart."""
+    errors, total = _terms(parse_windowed(ratio.errors).tree), _terms(parse_windowed(ratio.total).tree)
     if errors is None or total is None:
         return None
-    bad = _example(*errors)
-    rest = _example(*total)
-    if bad is None or rest is None or _selects(errors, rest):
-        return None
-    return EventSeries(bad, rest, _selects(total, bad))
-
-
-def _selector(expression: str) -> tuple[str, list[Matcher]] | None:
-    shape = _SHAPE.fullmatch(expression)
-    if shape is None:
-        return None
-    text = shape["matchers"] or ""
-    matchers: list[Matcher] = []
-    position = 0
-    while text[position:].strip():
-        found = _MATCHER.match(text, position)
-        if found is None:
-            return None
-        try:
-            matchers.append((found[1], found[2], json.loads(found[3])))
-        except ValueError:
-            return None
-        position = found.end()
-    return shape["name"], matchers
-
-
-def _example(name: str, matchers: list[Matcher]) -> Series | None:
-    labels: dict[str, str] = {}
-    for label, sign, value in matchers:
-        if sign == "=":
-            labels[label] = value
-    for label, sign, value in matchers:
-        if sign == "=~" and label not in labels:
-            example = _matching(value)
-            if example is None:
-                return None
-            labels[label] = example
-    series = Series(name, {label: value for label, value in labels.items() if value})
-    return series if _selects((name, matchers), series) else None
-
-
-def _matching(pattern: str) -> str | None:
-    """A text that ``pattern`` matches: guessed, then verified."""
-    first = pattern.split("|")[0].strip("()^$")
-    simple = re.sub(r"\[0-9\][+*]?|\\d[+*]?", "5", first)
-    simple = re.sub(r"\.[+*]", "x", simple).replace("\\.", "\0").replace(".", "0").replace("\0", ".")
-    for guess in (simple, *_GUESSES):
-        try:
-            if guess and re.fullmatch(pattern, guess):
-                return guess
-        except re.error:
-            return None
+    for first in errors:
+        bad = example(first)
+        if bad is None or _count(errors, bad) != 1 or _count(total, bad) > 1:
+            continue
+        for second in total:
+            rest = example(second)
+            if rest is None or _count(errors, rest) or _count(total, rest) != 1:
+                continue
+            others = _others([*errors, *total], [bad, rest])
+            if others is not None:
+                return EventSeries(bad, rest, _count(total, bad) == 1, others)
     return None
 
 
-def _selects(selector: tuple[str, list[Matcher]], series: Series) -> bool:
-    name, matchers = selector
-    if name != series.name:
-        return False
-    for label, sign, value in matchers:
-        found = series.labels.get(label, "")
-        try:
-            same = re.fullmatch(value, found) is not None if "~" in sign else found == value
-        except re.error:
-            return False
-        if same == sign.startswith("!"):
-            return False
-    return True
+def _others(terms: Sequence[VectorSelector], known: Sequence[Series]) -> tuple[Series, ...] | None:
+    """A series for each term that selects none of ``known``, or None where there is none for one."""
+    found: list[Series] = []
+    for term in terms:
+        if any(selects(term, series) for series in (*known, *found)):
+            continue
+        other = example(term)
+        if other is None:
+            return None
+        found.append(other)
+    return tuple(found)
+
+
+def _count(terms: Sequence[VectorSelector], series: Series) -> int:
+    return sum(selects(term, series) for term in terms)
+
+
+def _terms(node: Expr, *, alone: bool = True) -> list[VectorSelector] | None:
+    """What a sum of rates selects, or None where it is something else.
+
+    Of several terms each must be a sum without labels, or they would not be added up.
+    """
+    match node:
+        case ParenExpr():
+            return _terms(node.expr, alone=alone)
+        case BinaryExpr() if str(node.op) == "+" and node.modifier is None:
+            left, right = _terms(node.lhs, alone=False), _terms(node.rhs, alone=False)
+            return None if left is None or right is None else [*left, *right]
+        case AggregateExpr() if str(node.op) == "sum" and (alone or node.modifier is None):
+            return _terms(node.expr, alone=True)
+        case Call() if node.func.name in _COUNTED and alone and isinstance(node.args[0], MatrixSelector):
+            selector = node.args[0].vector_selector
+            return None if selector.offset is not None or selector.at is not None else [selector]
+        case _:
+            return None

@@ -27,7 +27,8 @@ from rulegen.gauge import GaugeSeries
 from rulegen.plan import Plan
 from rulegen.promql import exact, number, selector
 from rulegen.sli import ERRORS, LATENCY, TOTAL, ErrorsSli, GoodSli, LatencySli, RatioSli
-from rulegen.unittests.rawseries import Series, event_series
+from rulegen.unittests.rawseries import event_series
+from rulegen.unittests.selected import Series
 from rulegen.unittests.timeline import at, counter
 
 _STEPS = (60, 300, 600, 1800, 3600, 7200, 21_600, 43_200, 86_400)
@@ -209,7 +210,7 @@ def _budget_test(budget: Budget, interval: Duration, step: Duration) -> dict[str
     for window in budget.windows:
         errors = story.sums(bad, window.seconds, story.end)
         events = story.sums(all_of_them, window.seconds, story.end)
-        per_second = events / exact(window.seconds)
+        per_second = events / exact(window.seconds) if budget.sli.operation == "rate" else events
         checks.append(_near(budget.select(budget.ratio(window)), errors / events, labels, when))
         checks.append(_near(budget.select(budget.events(window)), per_second, labels, when))
     shortest = budget.windows[0].seconds
@@ -248,7 +249,9 @@ def _given(budget: Budget, bad: list[Decimal], total: list[Decimal]) -> list[dic
         if series is None:
             return None
         rest = good if series.bad_in_total else total
-        return [_counter(series.errors, bad), _counter(series.total, rest)]
+        nothing = [Decimal(0)] * len(total)
+        others = [_counter(other, nothing) for other in series.others]
+        return [_counter(series.errors, bad), _counter(series.total, rest), *others]
     found: list[dict[str, str]] = []
     for pod in ("1", "2"):
         labels = {**model, "version": pod, "instance": f"10.0.0.{pod}:9847"}

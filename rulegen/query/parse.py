@@ -1,10 +1,11 @@
-"""PromQL that a user wrote: parsed when rules are generated, so that its mistakes show there.
+"""A query, parsed; what is wrong with it, and where.
 
 The parser follows Prometheus' grammar, https://github.com/messense/py-promql-parser
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -14,6 +15,7 @@ from promql_parser import (
     BinaryExpr,
     Call,
     Expr,
+    Function,
     MatrixSelector,
     NumberLiteral,
     ParenExpr,
@@ -24,11 +26,17 @@ from promql_parser import (
     VectorSelector,
 )
 
+from rulegen.query.mistakes import explain
+
 Type = Literal["scalar", "vector", "matrix", "string"]
 
 
 class QueryError(ValueError):
-    """A mistake in a query."""
+    """A mistake in a query. ``offset``: of the character that it is about."""
+
+    def __init__(self, message: str, offset: int = 0) -> None:
+        super().__init__(message)
+        self.offset = offset
 
 
 @dataclass(frozen=True)
@@ -41,16 +49,7 @@ class Query:
     @property
     def selectors(self) -> list[VectorSelector]:
         """Every selection in it, in the order of the text."""
-        found: list[VectorSelector] = []
-
-        def visit(node: Expr) -> None:
-            if isinstance(node, VectorSelector):
-                found.append(node)
-            elif isinstance(node, MatrixSelector):
-                found.append(node.vector_selector)
-
-        promql_parser.walk(self.tree, visit)
-        return found
+        return _selectors(self.tree)
 
     @property
     def metrics(self) -> set[str]:
@@ -58,18 +57,47 @@ class Query:
         return {selector.name for selector in self.selectors if selector.name}
 
 
+# Prometheus 2 has it, the parser knows version 3 only.
+promql_parser.register_extra_functions(
+    [Function("holt_winters", [ValueType.Matrix, ValueType.Scalar, ValueType.Scalar], ValueType.Vector)]
+)
+
+
 def parse(text: str) -> Query:
     """The query in ``text``. Raises QueryError where it is none, or is no instant vector."""
     if "{{" in text:
-        raise QueryError("expected no template")
+        raise QueryError("expected no template", text.index("{{"))
     try:
         tree = promql_parser.parse(text)
     except ValueError as error:
-        raise QueryError(f"not PromQL: {error}") from None
+        raise QueryError(*explain(text, str(error), promql_parser.parse)) from None
     found = type_of(tree)
     if found != "vector":
         raise QueryError(f"expected an instant vector, got {_SAID[found]}")
     return Query(text, tree)
+
+
+def children(node: Expr) -> Sequence[Expr]:
+    """The expressions that ``node`` is made of."""
+    match node:
+        case AggregateExpr():
+            return [node.expr, node.param] if isinstance(node.param, Expr) else [node.expr]
+        case BinaryExpr():
+            return [node.lhs, node.rhs]
+        case Call():
+            return node.args
+        case MatrixSelector():
+            return [node.vector_selector]
+        case ParenExpr() | UnaryExpr() | SubqueryExpr():
+            return [node.expr]
+        case _:
+            return []
+
+
+def _selectors(node: Expr) -> list[VectorSelector]:
+    if isinstance(node, VectorSelector):
+        return [node]
+    return [found for child in children(node) for found in _selectors(child)]
 
 
 _SAID = {

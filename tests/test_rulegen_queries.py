@@ -1,0 +1,187 @@
+"""Queries that users write: what is taken loads in Prometheus, and a mistake has a place."""
+
+import re
+import subprocess
+from pathlib import Path
+
+import pytest
+import yaml
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from exporter.yamlfile import read
+from rulegen.query import QueryError, parse, refuse_unsupported
+from tests.tools import tool
+
+TAKEN = [
+    "x",
+    'x{a="b",c!="d",e=~"f|g",h!~"i.*"}',
+    "{__name__='a'}",
+    "sum by (a) (rate(x[5m])) / on (a) group_left (b) y",
+    "max(x) without (instance)",
+    "histogram_quantile(0.99, sum by (le) (rate(x_bucket[5m])))",
+    "avg_over_time((x > 1)[1h:1m])",
+    "x unless on (a) y",
+    "x offset 5m @ end()",
+    "x offset -1h30m",
+    "topk(3, x) or vector(0)",
+    "count_values('a', x)",
+    "label_replace(x, 'a', '$1', 'b', '(.*)')",
+    "holt_winters(x[1h], 0.3, 0.3)",
+    "predict_linear(x[1h], 3600) # tomorrow",
+    "-x ^ 2 % 3 atan2 y",
+    "x > bool 3",
+    "absent(x{a='b'})",
+    "quantile(0.5, x)",
+    "scalar(x) * y",
+    "last_over_time(x[1d])",
+    "day_of_week() > 3",
+    "x == Inf",
+    "x * 0x1f",
+    "sum_over_time(x[1h] offset 1d)",
+    "group by (le) (x)",
+    "clamp(x, 0, 1)",
+    "increase(x[1w])",
+    "sum(x)\nby (a)\n+ 1",
+]
+REFUSED = [
+    "",
+    "sum(x",
+    "x)",
+    "rate(x)",
+    "rat(x[5m])",
+    "sum by a (x)",
+    "x{a=b}",
+    "x{a='b'",
+    "x{a=~'('}",
+    "x +",
+    "x y",
+    "x[5x]",
+    "topk(x)",
+    "clamp(x, 1)",
+    "x and 1",
+    "1 > 2",
+    "x / on (a) group_left (a) y",
+    "abs('a')",
+    "x offset",
+    "$x",
+    "rate(x[300])",
+    "x * 5m",
+    "{'x'}",
+    "{a=''}",
+    "x{a='b' or c='d'}",
+    "x + fill(0) y",
+    "limitk(2, x)",
+    "info(x)",
+    "mad_over_time(x[5m])",
+    "sort_by_label(x, 'a')",
+    "double_exponential_smoothing(x[1h], 0.3, 0.3)",
+    "histogram_avg(x)",
+    "x{día='a'}",
+    "día",
+    "x[30m1h]",
+    "x[5m][5m]",
+    "x offset 1h offset 2h",
+]
+# Right, and no instant vector: Prometheus would record a scalar without labels, or refuse it.
+OTHER_TYPES = {
+    "1 + 2": "a scalar",
+    "time()": "a scalar",
+    "x[5m]": "a range vector",
+    "x[5m:1m]": "a range vector",
+}
+
+
+def taken(text: str, target: str = "2.42") -> bool:
+    try:
+        refuse_unsupported(parse(text), target)
+    except QueryError:
+        return False
+    return True
+
+
+def test_prometheus_agrees_on_what_a_query_is(tmp_path: Path) -> None:
+    """Each query as a recording rule of its own; promtool is 2.42, the oldest target."""
+    names: dict[str, str] = {}
+    for number, text in enumerate([*TAKEN, *REFUSED]):
+        path = tmp_path / f"{number}.yaml"
+        path.write_text(yaml.safe_dump({"groups": [{"name": "g", "rules": [{"record": "r", "expr": text}]}]}))
+        names[str(path)] = text
+    done = subprocess.run([tool("promtool"), "check", "rules", *names], capture_output=True, text=True)
+    failed = {names[path] for path in re.findall(r"(?m)^\s*(\S+\.yaml): ", done.stdout + done.stderr)}
+    assert failed == set(REFUSED)
+    assert {text for text in names.values() if not taken(text)} == set(REFUSED)
+
+
+@pytest.mark.parametrize(("text", "said"), OTHER_TYPES.items())
+def test_only_an_instant_vector_is_taken(text: str, said: str) -> None:
+    with pytest.raises(QueryError, match=f"^expected an instant vector, got {said}"):
+        parse(text)
+
+
+def test_functions_are_those_of_the_target() -> None:
+    assert taken("double_exponential_smoothing(x[1h], 0.3, 0.3)", "3.0")
+    assert not taken("holt_winters(x[1h], 0.3, 0.3)", "3.0")
+    assert taken("histogram_avg(x)", "2.51.1")
+    assert not taken("x @ end()", "2.32")
+    assert not taken("x offset -5m", "2.32")
+
+
+@pytest.mark.parametrize("text", [text for text in REFUSED if text])
+def test_a_mistake_has_a_place_inside_the_query(text: str) -> None:
+    with pytest.raises(QueryError) as caught:
+        refuse_unsupported(parse(text), "2.42")
+    assert 0 <= caught.value.offset <= len(text)
+
+
+@pytest.mark.parametrize(
+    ("text", "at"),
+    [
+        ("sum by (a) (x) y", "y"),
+        ("sum(x) by (1)", "1"),
+        ("x > > y", "> y"),
+        ("a + rate(b[5m]) rate(c[5m])", "rate(c"),
+        ("max(x{a='b' c='d'})", "c="),
+        ("sum(a) / (sum(b) by)", ")"),
+    ],
+)
+def test_the_first_wrong_word_is_found(text: str, at: str) -> None:
+    with pytest.raises(QueryError) as caught:
+        parse(text)
+    assert caught.value.offset == text.rindex(at)
+
+
+QUERIES = st.text(st.sampled_from("ab (){}[]\"'\\#:|>-,\n 1"), min_size=1, max_size=40)
+
+
+@given(text=QUERIES, style=st.sampled_from([None, "'", '"', "|", ">"]), data=st.data())
+@settings(max_examples=200, deadline=None)
+def test_a_character_is_found_in_every_style_of_yaml(
+    tmp_path_factory: pytest.TempPathFactory, text: str, style: str | None, data: st.DataObject
+) -> None:
+    visible = [index for index, character in enumerate(text) if not character.isspace()]
+    if not visible:
+        return
+    offset = data.draw(st.sampled_from(visible))
+    path = tmp_path_factory.getbasetemp() / "scalar.yaml"
+    path.write_text(yaml.dump({"first": 1, "q": {"text": text}}, default_style=style, width=20), newline="\n")
+    document = read(path)
+    assert document.data["q"]["text"] == text
+    problem = document.problem_within(("q", "text"), offset, "here")
+    lines = path.read_text().split("\n")
+    found = lines[problem.line - 1][problem.column - 1 :]
+    assert text[offset] in (found[:1], found[1:2] if found.startswith("\\") else "")
+    # Counted from the end, no more characters than are left of the text may follow.
+    rest = "".join([found, *lines[problem.line :]])
+    assert sum(character == text[offset] for character in rest) >= text[offset:].count(text[offset])
+
+
+@given(text=st.text(st.sampled_from("xyab (){}[]\"'=~!#:|<>-+*/,.\n15mo"), max_size=30))
+@settings(max_examples=500, deadline=None)
+def test_no_text_breaks_the_reading(text: str) -> None:
+    try:
+        refuse_unsupported(parse(text), "2.42")
+        offset = 0
+    except QueryError as error:
+        offset = error.offset
+    assert 0 <= offset <= len(text)
