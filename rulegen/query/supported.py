@@ -30,9 +30,8 @@ def refuse_unsupported(query: Query, target: str) -> None:
             raise QueryError(f"a duration such as {token.text} is no number, write its seconds", token.start)
         elif token.kind == "string" and inside[-1:] == ["{"] and before in ("{", ","):
             raise QueryError(f"expected the name of a label, got {token.text}", token.start)
-        elif token.text == "@" and (refusal := _AT.refusal(target)):
-            raise QueryError(refusal, token.start)
-        elif (before, token.text) == ("offset", "-") and (refusal := _NEGATIVE_OFFSET.refusal(target)):
+        gate = {"@": _AT, "-": _NEGATIVE_OFFSET if before == "offset" else None}.get(token.text)
+        if gate is not None and (refusal := gate.refusal(target)):
             raise QueryError(refusal, token.start)
         before = token.text
     _refuse_functions(query.text, query.tree, target)
