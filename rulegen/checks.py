@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from exporter.catalogue import METRICS, Metric, Type
 from exporter.monitor import Monitor
 from exporter.yamlfile import Document, Duration, Problem, did_you_mean, quoted_list
-from rulegen import burnrate, query, queryseries
+from rulegen import burnrate, query, queryseries, replicas
 from rulegen.conditions.reference import counterpart
 from rulegen.gauge import entities, leaves
 from rulegen.monitorchecks import against_monitor, bucket_problem
@@ -264,6 +264,8 @@ class _Slo:
                 if key == "reference" and counterpart(metric) is not None:
                     hint = "; it is for conditions of the kind aboveReference"
                 yield self.problem(f"'{metric.name}' has no {key}{hint}", *at, key, key=True)
+        if gauge.replicas is not None and (refused := replicas.refusal(metric, gauge.replicas)):
+            yield self.problem(refused, *at, "replicas")
         free = [label for label in metric.labels if label not in ("model", "window", "reference")]
         for label in gauge.labels:
             if label in ("model", "window", "reference"):

@@ -8,6 +8,7 @@ from decimal import Decimal
 
 from exporter.catalogue import METRICS, Better, Metric
 from exporter.yamlfile import Duration
+from rulegen import replicas
 from rulegen.conventions import MODEL, SLO, gauge_record
 from rulegen.promql import Matcher, OneOf, by, on, selector
 from rulegen.rules import Record
@@ -24,8 +25,8 @@ class GaugeSeries:
 
     ``matchers`` select them at the source; ``labels`` are those that the record keeps, of which
     ``fixed`` have a known value. Unless it names them, an SLO is about all traffic, and about the
-    macro average. ``aggregation`` over replicas: the sum where the catalogue says
-    additive (and over versions, so that a retired one's 0 is no outage), else the worst replica's.
+    macro average. ``aggregation`` over replicas: sum, min, max (whichever is worse) or weighted_avg.
+    What is additive is summed over versions in any case, so that a retired one's 0 is no outage.
     """
 
     model: str
@@ -96,16 +97,22 @@ class GaugeSeries:
 
     def rule(self) -> Record:
         """The recording rule."""
-        kept = by(self.labels)
-        expression = f"{self.aggregation} {kept} ({selector(self.metric.name, self.matchers)})"
-        return Record(self.record, expression, {SLO: self.slo})
+        if self.aggregation == replicas.WEIGHTED:
+            expression = replicas.weighted(self.metric, self.matchers, self.labels)
+            return Record(self.record, expression, {SLO: self.slo})
+        selected = selector(self.metric.name, self.matchers)
+        if self.of_each_replica and "version" in self.metric.labels:
+            selected = f"sum without (version) ({selected})"
+        return Record(self.record, f"{self.aggregation} {by(self.labels)} ({selected})", {SLO: self.slo})
 
-    def worst(self, values: Iterable[Decimal]) -> Decimal:
-        """What the aggregation makes of several replicas' values."""
-        found = list(values)
-        if self.aggregation == "sum":
-            return sum(found, Decimal(0))
-        return max(found) if self.aggregation == "max" else min(found)
+    @property
+    def of_each_replica(self) -> bool:
+        """Whether each replica is judged by a count or rate of its own."""
+        return self.metric.additive and self.aggregation != "sum"
+
+    def combined(self, values: Iterable[Decimal]) -> Decimal:
+        """What the aggregation makes of the values of replicas with as many predictions each."""
+        return replicas.combined(self.aggregation, values)
 
 
 def of(model: str, slo: Slo, gauge: Gauge, interval: Duration) -> GaugeSeries:
@@ -124,7 +131,15 @@ def of(model: str, slo: Slo, gauge: Gauge, interval: Duration) -> GaugeSeries:
     labels = tuple(label for label in metric.labels if label not in dropped)
     fixed = {label: named[label] for label in labels if label in named}
     return GaugeSeries(
-        model, slo.name, metric, matchers, aggregation(metric, slo), labels, fixed, gauge.reference, interval
+        model,
+        slo.name,
+        metric,
+        matchers,
+        _over_replicas(metric, slo, gauge),
+        labels,
+        fixed,
+        gauge.reference,
+        interval,
     )
 
 
@@ -145,10 +160,13 @@ def _unnamed(metric: Metric, gauge: Gauge) -> dict[str, Matcher]:
     }
 
 
+def _over_replicas(metric: Metric, slo: Slo, gauge: Gauge) -> str:
+    how = gauge.replicas or replicas.default(metric)
+    return {"sum": "sum", "weighted": replicas.WEIGHTED}.get(how) or aggregation(metric, slo)
+
+
 def aggregation(metric: Metric, slo: Slo) -> str:
     """What leaves the worst of several series, as the metric and the conditions on it say."""
-    if metric.additive:
-        return "sum"
     if metric.better is Better.NEITHER:
         conditions = [leaf for alert in slo.alerts for leaf in leaves(alert.when)]
         only_low = conditions and all(

@@ -20,6 +20,7 @@ from rulegen.names import (
     series_label,
     slo_name,
 )
+from rulegen.replicas import Replicas
 
 Text = Annotated[str, Field(min_length=1, max_length=1000), AfterValidator(plain_text)]
 FileName = Annotated[str, AfterValidator(file_name)]
@@ -68,6 +69,11 @@ class Gauge(StrictModel):
     reference: str | None = Field(None, description="Which reference, where the gauge is compared with one.")
     labels: dict[str, LabelValue] = Field(
         default_factory=dict, description="Only these series: feature, segment, quantile, ..."
+    )
+    replicas: Replicas | None = Field(
+        None,
+        description="How the model's replicas count together: the `worst` of them, their mean `weighted` by the "
+        "predictions of each, or their `sum`; by default counts and rates are summed, else the worst counts.",
     )
 
 

@@ -24,10 +24,12 @@ class Prometheus(Server):
         configuration = {
             "global": {"scrape_interval": "1s", "evaluation_interval": "1s"},
             "rule_files": [str(path) for path in rules],
-            "scrape_configs": [{"job_name": "mlslo", "static_configs": [{"targets": list(targets)}]}],
+            "scrape_configs": [{"job_name": "mlslo", "file_sd_configs": [{"files": ["targets.json"]}]}],
             "alerting": {"alertmanagers": [{"static_configs": [{"targets": list(alertmanagers)}]}]},
         }
         (folder / "prometheus.yml").write_text(yaml.safe_dump(configuration))
+        self._targets = folder / "targets.json"
+        self.scrape(targets)
         self._command = [
             str(tool("prometheus")),
             f"--config.file={folder / 'prometheus.yml'}",
@@ -35,6 +37,12 @@ class Prometheus(Server):
             f"--web.listen-address={self.address}",
             "--rules.alert.resend-delay=2s",
         ]
+
+    def scrape(self, targets: Sequence[str]) -> None:
+        """Scrape these targets from now on; the series of others become stale."""
+        written = self._targets.with_suffix(".new")
+        written.write_text(json.dumps([{"targets": list(targets)}]))
+        written.rename(self._targets)
 
     def query(self, expression: str) -> list[dict[str, Any]]:
         """The instant vector of ``expression``."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 
@@ -10,6 +10,7 @@ from rulegen.conditions.reference import Reference
 from rulegen.conventions import SLO
 from rulegen.queryseries import QuerySeries
 from rulegen.unittests.probes import decoys, nearby
+from rulegen.unittests.replicas import other, replicas, scraped
 from rulegen.unittests.story import Story
 from rulegen.unittests.timeline import MISSED, InputSeries, Missed, Sample
 
@@ -30,6 +31,11 @@ class GaugeInput:
         return {**series.fixed, **own, **varying}
 
     def series(self) -> Iterator[InputSeries]:
+        """Each of them once: several gauges of a replica share the number of its predictions."""
+        found = {(one.name, *sorted(one.labels.items())): one for one in self._all()}
+        yield from found.values()
+
+    def _all(self) -> Iterator[InputSeries]:
         series, count = self.story.alert.series, len(self.story.values)
         size = self.story.size
         for index in range(size):
@@ -55,7 +61,7 @@ class GaugeInput:
     def _bystanders(self, size: int, count: int) -> Iterator[InputSeries]:
         """Healthy series of another version, and of another feature, group, ...: each is an alert of its own."""
         series = self.story.alert.series
-        healthy: Scrapes = [self.story.probe.healthy] * count
+        healthy: list[Sample] = [self.story.probe.healthy] * count
         if isinstance(series, QuerySeries) and series.entities and size == 1:
             yield InputSeries(series.record, {**self.labels(1), SLO: series.slo}, healthy)
             yield from self._past(1)
@@ -64,46 +70,26 @@ class GaugeInput:
         if self.story.versions > 1:
             for index in range(size):
                 labels = {**series.example, **self.labels(index, "2")}
-                yield InputSeries(series.metric.name, self._scraped(labels, "3"), healthy)
+                yield from other(series, labels, "3", healthy)
         if series.entities and size == 1:
             labels = {**series.example, **self.labels(1)}
-            yield InputSeries(series.metric.name, self._scraped(labels, "1"), healthy)
+            yield from other(series, labels, "1", healthy)
             yield from self._past(1)
 
     def _replicas(self, labels: Mapping[str, str], samples: list[Sample]) -> Iterator[InputSeries]:
-        """Two pods: halves of a sum (of two versions), or a bad one beside a healthy one."""
-        series = self.story.alert.series
-        name = series.metric.name
-        if series.aggregation == "sum":
-            version = "version" in series.metric.labels
-            for pod in ("1", "2"):
-                own = {"version": pod} if version else {}
-                halves = [value if value is None else value / 2 for value in samples]
-                yield InputSeries(name, self._scraped(labels, pod) | own, self._scrapes(halves))
-            return
-        healthy = self.story.probe.healthy
-        seen = [value for value in samples if value is not None and not value.is_nan()]
-        masked = any(series.worst((value, healthy)) != value for value in seen)
-        beside = [healthy if value in seen else value for value in samples]
-        version_label = {"version": "1"} if "version" in series.metric.labels else {}
-        first = {**version_label, **self._scraped(labels, "1")}
-        second = {**version_label, **self._scraped(labels, "2")}
-        yield InputSeries(name, first, self._scrapes(samples))
-        yield InputSeries(name, second, self._scrapes(samples if masked else beside))
+        series, healthy = self.story.alert.series, self.story.probe.healthy
+        for one in replicas(series, labels, samples, healthy):
+            yield InputSeries(one.name, one.labels, self._scrapes(one.samples))
 
-    def _scrapes(self, samples: list[Sample]) -> Scrapes:
+    def _scrapes(self, samples: Sequence[Sample | Missed]) -> Scrapes:
         return [MISSED if missed else value for value, missed in zip(samples, self.story.missed, strict=True)]
-
-    @staticmethod
-    def _scraped(labels: Mapping[str, str], pod: str) -> dict[str, str]:
-        return {**labels, "instance": f"10.0.0.{pod}:9847", "job": "mlslo", "pod": f"model-{pod}"}
 
     def _decoys(self, labels: Mapping[str, str]) -> Iterator[InputSeries]:
         """The same gauge, always bad, under other labels than the rule is about."""
         series = self.story.alert.series
-        samples: Scrapes = [self.story.probe.beyond] * len(self.story.values)
+        samples = [self.story.probe.beyond] * len(self.story.values)
         for change in decoys(series):
-            yield InputSeries(series.metric.name, {**self._scraped(labels, "1"), **change}, samples)
+            yield from other(series, {**labels, **change}, "1", samples)
 
     def _references(self, size: int) -> Iterator[InputSeries]:
         reference = self.story.probe.world.reference
@@ -122,9 +108,9 @@ class GaugeInput:
             return
         count = len(self.story.values)
         named = own or "training"
-        scraped = self._scraped({**labels, "reference": named}, "1")
-        yield InputSeries(leg.metric.name, scraped, [reference] * count)
+        chosen = scraped({**labels, "reference": named}, "1")
+        yield InputSeries(leg.metric.name, chosen, [reference] * count)
         # A second reference: ignored where one is named, else below the one that counts.
-        other = self._scraped({**labels, "reference": f"{named}-other"}, "1")
+        beside = scraped({**labels, "reference": f"{named}-other"}, "1")
         value = reference * 100 if own else reference - nearby(reference)
-        yield InputSeries(leg.metric.name, other, [value] * count)
+        yield InputSeries(leg.metric.name, beside, [value] * count)

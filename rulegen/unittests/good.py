@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+from decimal import Decimal
 from typing import Any
 
 from exporter.yamlfile import Duration
 from rulegen.budget import Budget
 from rulegen.conditions import World
 from rulegen.conventions import MODEL, SLO, errors_record, events_record
+from rulegen.gauge import GaugeSeries
 from rulegen.promql import selector
 from rulegen.queryseries import QuerySeries
+from rulegen.replicas import WEIGHTED
 from rulegen.sli import GoodSli
 from rulegen.unittests.probes import decoys, nearby
+from rulegen.unittests.replicas import other, scraped, weight
 from rulegen.unittests.timeline import GONE, InputSeries, Sample, at
 
 
@@ -28,21 +32,17 @@ def tests(budget: Budget, interval: Duration) -> list[dict[str, Any]]:
     healthy = max(values) if held[-1] else min(values)
     samples: list[Sample] = [*values, GONE]
     labels = {label: f"{label}_1" for label in series.varying} | series.example
-    other = {**labels, "instance": "10.0.0.2:9847"}
-    if series.entities:
-        other |= {label: f"{label}_2" for label in series.entities}
     if isinstance(series, QuerySeries):
         given = [InputSeries(series.record, {**series.fixed, **labels, SLO: series.slo}, samples)]
         if series.entities:
-            recorded_other = {**series.fixed, **other, SLO: series.slo}
-            del recorded_other["instance"]
+            second = {**labels, **{label: f"{label}_2" for label in series.entities}}
+            recorded_other = {**series.fixed, **second, SLO: series.slo}
             given.append(InputSeries(series.record, recorded_other, [healthy] * 3 + [GONE]))
     else:
-        given = [InputSeries(series.metric.name, {**labels, "instance": "10.0.0.1:9847"}, samples)]
-        if series.aggregation != "sum":
-            given.append(InputSeries(series.metric.name, other, [healthy] * 3 + [GONE]))
+        given = _replicas(series, labels, samples, healthy)
         bad = next(value for value, good in zip(values, held, strict=True) if not good)
-        given += [InputSeries(series.metric.name, labels | decoy, [bad] * 4) for decoy in decoys(series)]
+        for change in decoys(series):
+            given += other(series, labels | change, "1", [bad] * len(samples))
     recorded = {MODEL: budget.model, SLO: budget.slo}
     checks = []
     for name, expected in (
@@ -58,10 +58,29 @@ def tests(budget: Budget, interval: Duration) -> list[dict[str, Any]]:
         {
             "interval": str(interval),
             "name": f"{budget.slo}: an evaluation is good where the gauge is {_said(sli)}",
-            "input_series": [one.as_data() for one in given],
+            "input_series": list({(one := each.as_data())["series"]: one for each in given}.values()),
             "promql_expr_test": checks,
         }
     ]
+
+
+def _replicas(
+    series: GaugeSeries, labels: dict[str, str], samples: list[Sample], healthy: Decimal
+) -> list[InputSeries]:
+    """A replica with ``samples``; unless replicas are summed, another one where the gauge is good."""
+    first, second = scraped(labels, "1"), scraped(labels, "2")
+    second |= {label: f"{label}_2" for label in series.entities}
+    weighted = series.aggregation == WEIGHTED
+    given = [InputSeries(series.metric.name, first, samples)]
+    if series.aggregation != "sum":
+        good: list[Sample] = [healthy] * 3 + [GONE]
+        # A mean with a good one would be another value than the one that is looked at.
+        given.append(
+            InputSeries(series.metric.name, second, samples if weighted and not series.entities else good)
+        )
+    if weighted:
+        given += [weight(series, pod, [Decimal(512)] * len(samples)) for pod in (first, second)]
+    return given
 
 
 def _said(sli: GoodSli) -> str:

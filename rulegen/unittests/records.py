@@ -26,7 +26,9 @@ from rulegen.conventions import (
 from rulegen.gauge import GaugeSeries
 from rulegen.plan import Plan
 from rulegen.promql import exact, number, selector
+from rulegen.replicas import WEIGHTED
 from rulegen.sli import ERRORS, LATENCY, TOTAL, ErrorsSli, GoodSli, LatencySli, RatioSli
+from rulegen.unittests import weights
 from rulegen.unittests.rawseries import event_series
 from rulegen.unittests.selected import Series
 from rulegen.unittests.timeline import at, counter
@@ -52,10 +54,9 @@ def of_plan(plan: Plan, interval: Duration, rules: str, warnings: list[str]) -> 
             0,
         ]
     )
-    if not longest:
-        return None
+    weighted = [slo.series for slo in plan.slos if slo.series and slo.series.aggregation == WEIGHTED]
     step = _step(longest, interval)
-    found: list[dict[str, Any]] = []
+    found = [weights.test(series, step) for series in weighted]
     for budget in budgets:
         test = _budget_test(budget, interval, step)
         if test is None:

@@ -12,6 +12,7 @@ from functools import cached_property
 
 from rulegen.alerts import GaugeAlert
 from rulegen.conditions import History, World
+from rulegen.replicas import WEIGHTED
 from rulegen.unittests.alertstate import State, breached, states
 from rulegen.unittests.probes import Probe
 from rulegen.unittests.timeline import Sample
@@ -96,8 +97,13 @@ class Story:
 
     @cached_property
     def values(self) -> list[Values]:
-        """What the rules see at each evaluation."""
-        return [phase.values for phase in self.phases for _ in range(phase.count)]
+        """What the rules see at each evaluation; a weighted mean leaves NaN out."""
+        found = [phase.values for phase in self.phases for _ in range(phase.count)]
+        if self.alert.series.aggregation != WEIGHTED:
+            return found
+        return [
+            tuple(None if value is None or value.is_nan() else value for value in values) for values in found
+        ]
 
     @cached_property
     def missed(self) -> list[bool]:
