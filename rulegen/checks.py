@@ -10,6 +10,7 @@ from exporter.yamlfile import Document, Duration, Problem, did_you_mean, quoted_
 from rulegen import burnrate, query, queryseries, replicas
 from rulegen.conditions.reference import counterpart
 from rulegen.gauge import entities, leaves
+from rulegen.lint.names import named
 from rulegen.monitorchecks import against_monitor, bucket_problem
 from rulegen.plan import pairs_of
 from rulegen.routing import Routing
@@ -196,7 +197,8 @@ class _Slo:
                 at = (*self.at, "alerting", speed) if given else (*self.at, "objective")
                 yield from _tier(self.document, self.routing, at, tier)
         if slo.objective is not None and not burnrate.that_can_fire(pairs, slo.objective)[0]:
-            yield self.problem("no burn-rate alert of this objective can ever fire", "objective")
+            message = "no burn-rate alert of this objective can ever fire"
+            yield self.problem(named(message, "never-fires"), "objective")
         yield from self._past(time_window, "timeWindow")
         for pair in pairs:
             own = alerting is not None and alerting.windows is not None

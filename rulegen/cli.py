@@ -25,6 +25,11 @@ def _takes_specs(command: Command) -> Command:
     return click.argument("spec", nargs=-1, required=True, type=_PATH)(command)
 
 
+_STRICT = click.option(
+    "--strict", is_flag=True, help="Exit code 1 where anything is warned of; see docs/lint for each warning."
+)
+
+
 @contextmanager
 def _input_errors() -> Iterator[None]:
     """Input that cannot be used: one line per problem, exit code 2."""
@@ -38,8 +43,17 @@ def _input_errors() -> Iterator[None]:
 def _generated(spec: tuple[Path, ...]) -> Generated:
     result = generate(specs.load(spec))
     for warning in result.warnings:
-        click.echo(warning, err=True)
+        click.echo(str(warning), err=True)
     return result
+
+
+def _strictly(strict: bool, warnings: int) -> None:
+    """With --strict a warning is what is wrong."""
+    if strict and warnings:
+        click.echo(
+            f"{warnings} {'warning' if warnings == 1 else 'warnings'}, which --strict refuses", err=True
+        )
+        raise SystemExit(1)
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
@@ -55,28 +69,31 @@ def main() -> None:
 
 @main.command("generate")
 @_takes_specs
-def generate_command(spec: tuple[Path, ...], out: Path) -> None:
+@_STRICT
+def generate_command(spec: tuple[Path, ...], out: Path, strict: bool) -> None:
     """Write rules, their unit tests, alertmanager.yaml and dashboards.
 
-    All files are written or none. Files that are already right are left alone.
+    All files are written or none. Files that are already right are left alone. Each warning ends with the name
+    of its page in docs/lint; with --strict nothing is written where there is one.
     """
     with _input_errors():
         result = _generated(spec)
+        stale = output.stale(out, result.files)
+        for name in stale:
+            message = "warning: generated earlier, not by these specs; delete it or name its spec"
+            click.echo(f"{out / name}: {message}", err=True)
+        _strictly(strict, len(result.warnings) + len(stale))
         written = output.write(out, result.files)
     for name in written:
         click.echo(f"wrote {out / name}")
     same = len(result.files) - len(written)
     click.echo(f"{result.alerts} alerts in {len(result.files)} files, {same} of them unchanged")
-    for name in output.stale(out, result.files):
-        click.echo(
-            f"{out / name}: warning: generated earlier, not by these specs; delete it or name its spec",
-            err=True,
-        )
 
 
 @main.command()
 @_takes_specs
-def check(spec: tuple[Path, ...], out: Path) -> None:
+@_STRICT
+def check(spec: tuple[Path, ...], out: Path, strict: bool) -> None:
     """Compare the files on disk with what the specs say; exit 1 with a diff where they differ."""
     with _input_errors():
         result = _generated(spec)
@@ -87,3 +104,4 @@ def check(spec: tuple[Path, ...], out: Path) -> None:
         click.echo(f"{count} of {len(result.files)} files are not what the specs say", err=True)
         raise SystemExit(1)
     click.echo(f"{len(result.files)} files are what the specs say")
+    _strictly(strict, len(result.warnings))

@@ -5,8 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import PurePosixPath
 
+from exporter.yamlfile import Problem
 from rulegen import alertmanager, dashboards, unittests
 from rulegen.conventions import SEVERITY, WATCHDOG, WATCHDOG_IDENTITY
+from rulegen.lint.run import Linting
+from rulegen.notes import Note
 from rulegen.output import json_text, yaml_text
 from rulegen.plan import Plan, make_plan
 from rulegen.routing import Routing
@@ -20,18 +23,20 @@ class Generated:
     """Every file of a run, by its name below the output folder, and what the user should know."""
 
     files: dict[str, str]
-    warnings: list[str]
+    warnings: list[Problem]
     alerts: int
 
 
 def generate(specs: Specs) -> Generated:
-    """Render every file. Raises InputError where routing and alerts don't go together."""
+    """Render every file. Raises InputError where routing and alerts don't go together, or a lint forbids it."""
     routing = specs.routing
     plans = [make_plan(model, routing) for model in specs.models]
+    linting = Linting(specs, plans)
+    linting.errors()
     files: dict[str, str] = {}
-    warnings = [warning for plan in plans for warning in plan.warnings]
+    notes: list[Note] = []
     for plan in plans:
-        files |= _model_files(plan, routing, warnings)
+        files |= _model_files(plan, routing, notes)
     if routing.spec.watchdog is not None:
         files |= _watchdog_files(routing)
     identities = [alert.identity for plan in plans for alert in plan.alerts]
@@ -42,14 +47,14 @@ def generate(specs: Specs) -> Generated:
     places = {PurePosixPath(path).name: path for path in configuration.get("templates", [])}
     for name, text in alertmanager.templates().items():
         files[f"alertmanager/{places.get(name, name)}"] = text
-    return Generated(files, warnings, len(identities))
+    return Generated(files, linting.warnings(notes), len(identities))
 
 
-def _model_files(plan: Plan, routing: Routing, warnings: list[str]) -> dict[str, str]:
+def _model_files(plan: Plan, routing: Routing, notes: list[Note]) -> dict[str, str]:
     name = plan.file.name
     source = f"ModelSLO {name} and AlertRouting {routing.file.metadata.name}"
     interval = routing.spec.evaluationInterval
-    alerts, records = unittests.of_plan(plan, routing, f"{name}.yaml", warnings)
+    alerts, records = unittests.of_plan(plan, routing, f"{name}.yaml", notes)
     files = {
         f"rules/{name}.yaml": yaml_text(rule_file(plan.groups, interval), source),
         f"rules/{name}_test.yaml": yaml_text(alerts, source),

@@ -8,6 +8,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from exporter.yamlfile import Document, Problem, did_you_mean, quoted_list
+from rulegen.lint.names import named
 from rulegen.versions import integration
 
 Location = tuple[str | int, ...]
@@ -153,7 +154,8 @@ def problems(
     """
     if not receiver:
         expected = f"expected at least one of {quoted_list(INTEGRATIONS, 20)}"
-        yield document.problem(at, f"{expected}; without one the receiver tells nobody", key=True)
+        message = f"{expected}; without one the receiver tells nobody"
+        yield document.problem(at, named(message, "receiver-without-integration"), key=True)
     for name, configs in receiver.items():
         place = (*at, name)
         keys = INTEGRATIONS.get(name)
@@ -193,7 +195,8 @@ def _mapping(
     for key, value in mapping.items():
         place = (*at, key)
         if key in keys.secrets:
-            yield document.problem(place, _secret(name, key, keys, version), key=True)
+            message = _secret(name, key, keys, version)
+            yield document.problem(place, named(message, "literal-secret"), key=True)
         elif key not in keys.allowed:
             expected = f"expected one of {quoted_list(keys.allowed, 30)}{did_you_mean(key, keys.allowed)}"
             yield document.problem(place, f"unknown key '{key}' in {name}, {expected}", key=True)
@@ -206,7 +209,8 @@ def _mapping(
             yield from _nested(document, place, key, value, keys.nested[key], version)
         elif isinstance(value, str) and _carries_password(value):
             instead = "use http_config.basic_auth with 'password_file'"
-            yield document.problem(place, f"a literal secret: the URL in '{key}' holds a password; {instead}")
+            message = f"a literal secret: the URL in '{key}' holds a password; {instead}"
+            yield document.problem(place, named(message, "literal-secret"))
     for choice in keys.needs:
         # A secret that is written out is reported as such, not as a missing file.
         written = [key for key, file in keys.secrets.items() if file in choice]

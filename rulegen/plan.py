@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
-from exporter.yamlfile import Document, Duration
+from exporter.yamlfile import Duration
 from rulegen import burnrate, gauge, queryseries
 from rulegen.alerts import GaugeAlert, gauge_alert
 from rulegen.budget import Budget, burn_alert, make
@@ -14,7 +14,7 @@ from rulegen.companions import SloCompanion, monitor_companions, slo_companion
 from rulegen.conditions.threshold import Limit
 from rulegen.conventions import MONITOR_SLO
 from rulegen.gauge import GaugeSeries
-from rulegen.promql import exact, number
+from rulegen.promql import exact
 from rulegen.routing import Routing
 from rulegen.rules import AlertRule, Group, Record, Rule
 from rulegen.sli import ErrorsSli, EventSli, GoodSli, LatencySli, RatioSli
@@ -41,7 +41,6 @@ class Plan:
     file: ModelSlo
     slos: tuple[SloPlan, ...]
     monitor: Group | None
-    warnings: list[str] = field(default_factory=list)
 
     @property
     def groups(self) -> list[Group]:
@@ -54,19 +53,15 @@ class Plan:
 
 def make_plan(file: ModelSlo, routing: Routing) -> Plan:
     """Lower a file that has been checked."""
-    warnings: list[str] = []
-    slos = [_slo(file, routing, index, warnings) for index in range(len(file.spec.slos))]
+    slos = [_slo(file, routing, index) for index in range(len(file.spec.slos))]
     no_data = file.spec.noData
     monitor = None
-    if no_data is None:
-        message = "no noData: when a gauge is gone, or its writer has stopped, nobody is told"
-        warnings.append(_warning(file.document, ("spec",), message))
-    elif any(slo.companion and slo.companion.monitored for slo in slos):
+    if no_data is not None and any(slo.companion and slo.companion.monitored for slo in slos):
         monitor = Group(f"{file.name}-{MONITOR_SLO}", monitor_companions(file, routing, no_data))
-    return Plan(file, tuple(slos), monitor, warnings)
+    return Plan(file, tuple(slos), monitor)
 
 
-def _slo(file: ModelSlo, routing: Routing, index: int, warnings: list[str]) -> SloPlan:
+def _slo(file: ModelSlo, routing: Routing, index: int) -> SloPlan:
     slo = file.spec.slos[index]
     interval = routing.spec.evaluationInterval
     series = _series(file.model, slo, interval)
@@ -84,7 +79,7 @@ def _slo(file: ModelSlo, routing: Routing, index: int, warnings: list[str]) -> S
     burn_alerts: dict[Speed, AlertRule] = {}
     sli = _event_sli(file, slo, series)
     if sli is not None:
-        budget = make(file, slo, sli, _pairs(file, index, warnings), burnrate.budget)
+        budget = make(file, slo, sli, _pairs(slo), burnrate.budget)
         rules += budget.records()
         burn_alerts = {
             speed: burn_alert(file, routing, slo, budget, speed)
@@ -132,19 +127,10 @@ def pairs_of(slo: Slo) -> list[BurnWindow]:
     return list(burnrate.windows(slo.timeWindow))
 
 
-def _pairs(file: ModelSlo, index: int, warnings: list[str]) -> list[BurnWindow]:
-    """The pairs that can fire; the others are said."""
-    slo = file.spec.slos[index]
+def _pairs(slo: Slo) -> list[BurnWindow]:
+    """The pairs that can fire; a lint names the others."""
     assert slo.objective is not None
-    can, cannot = burnrate.that_can_fire(pairs_of(slo), slo.objective)
-    for pair in cannot:
-        share = number(pair.threshold(burnrate.budget(slo.objective)) * 100)
-        message = (
-            f"the burn rate {number(pair.factor)} over {pair.long} and {pair.short} is left out: at an objective "
-            f"of {number(exact(slo.objective))}% it would need {share}% bad events"
-        )
-        warnings.append(_warning(file.document, ("spec", "slos", index, "objective"), message))
-    return can
+    return burnrate.that_can_fire(pairs_of(slo), slo.objective)[0]
 
 
 def _companion(
@@ -161,8 +147,3 @@ def _companion(
         return slo_companion(file, routing, slo, series.record, series, no_data)
     assert budget is not None
     return slo_companion(file, routing, slo, budget.errors(budget.windows[0]), None, no_data)
-
-
-def _warning(document: Document, location: tuple[str | int, ...], message: str) -> str:
-    place = document.problem(location, message)
-    return f"{place.file}:{place.line}:{place.column}: warning: {message}"

@@ -21,7 +21,9 @@ from exporter.yamlfile import (
     read,
     validate,
 )
+from rulegen.accepted import Accept
 from rulegen.integrations import problems as receiver_problems
+from rulegen.lint.names import named
 from rulegen.timeintervals import TimeInterval
 from rulegen.versions import ACTIVE_DURING, LOCATION, OLDEST, at_least
 
@@ -86,6 +88,11 @@ class Target(StrictModel):
 
     prometheus: Version = Field("2.42", description='In quotes, such as `"2.42"`.')
     alertmanager: Version = Field("0.25", description='In quotes, such as `"0.25"`.')
+    retention: Duration | None = Field(
+        None,
+        description="How long Prometheus keeps its data (`--storage.tsdb.retention.time`, 15d by itself): "
+        "a lint warns of what looks back further.",
+    )
 
     @field_validator("alertmanager")
     @classmethod
@@ -173,7 +180,8 @@ class Inhibit(StrictModel):
             shared = " and ".join(
                 part for part in (layer and f"layer {layer}", tier and f"tier {tier}") if part
             )
-            raise ValueError(f"the source ({shared}) is among its own targets; leave its tier or layer out")
+            message = f"the source ({shared}) is among its own targets; leave its tier or layer out"
+            raise ValueError(named(message, "inhibit-overlap"))
         return self
 
 
@@ -218,6 +226,9 @@ class Spec(StrictModel):
     inhibit: list[Inhibit] = Field(default_factory=list, description="What silences what.")
     suppressLowerTiers: bool = Field(True, description="The same SLO's P1 silences its P2 and P3.")
     watchdog: Watchdog | None = Field(None, description="An alert that always fires.")
+    accept: list[Accept] = Field(
+        default_factory=list, description="What a lint finds in this file and is right here."
+    )
 
     @property
     def tier_names(self) -> list[str]:

@@ -9,7 +9,9 @@ from typing import Annotated, Literal
 from pydantic import AfterValidator, Field, model_validator
 
 from exporter.yamlfile import Document, Duration, StrictModel, read, validate
+from rulegen.accepted import Accept
 from rulegen.conventions import MODEL, SLO
+from rulegen.lint.names import named
 from rulegen.names import (
     alert_name,
     annotation,
@@ -211,7 +213,9 @@ class Breaches(StrictModel):
     @model_validator(mode="after")
     def _can_happen(self) -> Breaches:
         if self.atLeast > self.ofLast:
-            raise ValueError(f"{self.atLeast} of the last {self.ofLast} evaluations can never be")
+            raise ValueError(
+                named(f"{self.atLeast} of the last {self.ofLast} evaluations can never be", "never-fires")
+            )
         return self
 
 
@@ -229,6 +233,9 @@ class Alert(StrictModel):
     keepFiringFor: Duration | None = Field(None, description="How long it goes on firing after recovery.")
     annotations: dict[AnnotationName, Text] = Field(
         default_factory=dict, description="Added to the file's own, such as a runbook_url."
+    )
+    accept: list[Accept] = Field(
+        default_factory=list, description="What a lint finds in this alert and is right here."
     )
 
 
@@ -284,6 +291,9 @@ class Slo(StrictModel):
     )
     alerting: Alerting | None = Field(None, description="How the error budget alerts.")
     alerts: list[Alert] = Field(default_factory=list, description="Conditions on a gauge.")
+    accept: list[Accept] = Field(
+        default_factory=list, description="What a lint finds in this SLO and is right here."
+    )
 
 
 class Metadata(StrictModel):
@@ -298,6 +308,14 @@ class Metadata(StrictModel):
     )
 
 
+class Expected(StrictModel):
+    """What to expect of the model, which some lints judge by."""
+
+    predictionsPerSecond: Annotated[float, Field(gt=0, le=1e9)] = Field(
+        description="Of all replicas together, when it is quiet: thresholds are held against the noise of so many rows."
+    )
+
+
 class Spec(StrictModel):
     """What is promised."""
 
@@ -306,6 +324,10 @@ class Spec(StrictModel):
     )
     slos: Annotated[list[Slo], Field(min_length=1)] = Field(description="The promises.")
     noData: NoData | None = Field(None, description="Companions: nothing is measured any more.")
+    expected: Expected | None = Field(None, description="The traffic to expect; only lints look at it.")
+    accept: list[Accept] = Field(
+        default_factory=list, description="What a lint finds in this file and is right here."
+    )
 
 
 class ModelSloFile(StrictModel):

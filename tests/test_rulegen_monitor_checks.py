@@ -48,7 +48,7 @@ spec:
       layer: outcome
       sli: {gauge: {metric: METRIC}}
       alerts:
-        - {name: Bad, tier: P3, when: {above: 0.5}}
+        - {name: Bad, tier: P3, when: {above: 0.5}, for: 2m}
   noData: {tier: P2, after: 30m}
 """
 
@@ -61,8 +61,10 @@ def said(tmp_path: Path, metric: str, task: str, fields: str = "", others: str =
     (tmp_path / "s.yaml").write_text(SLO.replace("METRIC", metric))
     files = [str(tmp_path / "s.yaml"), str(tmp_path / "m.yaml"), str(ROUTING)]
     result = CliRunner().invoke(main, ["generate", *files, "--out", str(tmp_path / "out")])
-    assert (result.exit_code == 0) == (not result.stderr), result.output
-    return result.stderr.removeprefix(f"{tmp_path / 's.yaml'}:")
+    # A single model leaves much of the routing file unused; that is not looked at here.
+    found = [line for line in result.stderr.splitlines() if line.startswith(f"{tmp_path / 's.yaml'}:")]
+    assert (result.exit_code == 0) == (not found), result.output
+    return "".join(f"{line}\n" for line in found).removeprefix(f"{tmp_path / 's.yaml'}:")
 
 
 STATIC = "training: {static: training.json}"

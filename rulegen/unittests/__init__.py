@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from exporter.yamlfile import Duration
+from rulegen.notes import Note
 from rulegen.plan import Plan
 from rulegen.routing import Routing
 from rulegen.rules import AlertRule
@@ -15,19 +16,20 @@ __all__ = ["of_plan", "of_watchdog"]
 
 
 def of_plan(
-    plan: Plan, routing: Routing, rules: str, warnings: list[str]
+    plan: Plan, routing: Routing, rules: str, notes: list[Note]
 ) -> tuple[dict[str, Any], dict[str, Any] | None]:
     """The tests of the alerts in the file ``rules``, and those of its slow records.
 
-    What has no test is added to ``warnings``.
+    What has no test is added to ``notes``.
     """
     interval = routing.spec.evaluationInterval
     found: list[dict[str, Any]] = []
-    for slo in plan.slos:
-        for alert in slo.gauge_alerts:
+    for index, slo in enumerate(plan.slos):
+        for position, alert in enumerate(slo.gauge_alerts):
             own, missed = gauges.tests(alert)
             found += own
-            warnings += [f"{plan.file.document.path}: warning: {message}" for message in missed]
+            at = ("spec", "slos", index, "alerts", position, "when")
+            notes += [Note(lint, plan.file.document, at, message) for lint, message in missed]
         for speed, rule in slo.burn_alerts.items():
             assert slo.budget is not None
             found += budgets.tests(slo.budget, speed, rule, interval)
@@ -38,7 +40,7 @@ def of_plan(
     if plan.monitor is not None and plan.file.spec.noData is not None:
         found += companions.of_monitor(plan, plan.file.spec.noData, interval)
     alerts = {"rule_files": [rules], "evaluation_interval": str(interval), "tests": found}
-    return alerts, records.of_plan(plan, interval, rules, warnings)
+    return alerts, records.of_plan(plan, interval, rules, notes)
 
 
 def of_watchdog(rule: AlertRule, interval: Duration) -> dict[str, Any]:

@@ -8,6 +8,7 @@ from typing import Any
 
 from rulegen.alerts import GaugeAlert
 from rulegen.conditions.reference import Reference
+from rulegen.lint.names import Name
 from rulegen.promql import number
 from rulegen.texts import Firing
 from rulegen.unittests.alertstate import moments
@@ -18,15 +19,14 @@ from rulegen.unittests.story import Scene, Story, told
 from rulegen.unittests.timeline import alert_test, at, shown_test
 
 
-def tests(alert: GaugeAlert) -> tuple[list[dict[str, Any]], list[str]]:
+def tests(alert: GaugeAlert) -> tuple[list[dict[str, Any]], list[tuple[Name, str]]]:
     """The tests of one alert, and what could not be tested.
 
     The first limit is taken through every case; of the others, only where they are.
     """
     found, undecided = probes(alert.kind)
-    name = alert.rule.name
-    missed = [
-        f"alert {name}: no value of the gauge makes '{_said(leg)}' decide, it is not tested alone"
+    missed: list[tuple[Name, str]] = [
+        ("not-tested", f"no value of the gauge makes '{_said(leg)}' decide, it is not tested alone")
         for leg in undecided
     ]
     stories: list[Story] = []
@@ -34,7 +34,7 @@ def tests(alert: GaugeAlert) -> tuple[list[dict[str, Any]], list[str]]:
         cases = Cases(alert, probe)
         own, untold = told(alert, probe, cases.size, cases.short() if index else cases.whole())
         stories += own
-        missed += [_untold(name, scene, number(probe.healthy), number(probe.beyond)) for scene in untold]
+        missed += [_untold(scene, number(probe.healthy), number(probe.beyond)) for scene in untold]
     return [_Case(story).as_data() for story in stories], list(dict.fromkeys(missed))
 
 
@@ -42,11 +42,11 @@ def _said(leg: Any) -> str:
     return str(leg.phrase(values=False).template())
 
 
-def _untold(name: str, scene: Scene, healthy: str, beyond: str) -> str:
+def _untold(scene: Scene, healthy: str, beyond: str) -> tuple[Name, str]:
     if scene.quiet:
-        return f"alert {name}: the case '{scene.name}' is not tested: its baseline moves too soon"
-    return (
-        f"alert {name}: a lasting drop or change from {healthy} to {beyond} does not fire: "
+        return "not-tested", f"the case '{scene.name}' is not tested: its baseline moves too soon"
+    return "baseline-too-short", (
+        f"a lasting drop or change from {healthy} to {beyond} does not fire: "
         "the baseline takes it in before it has lasted long enough"
     )
 

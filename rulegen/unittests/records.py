@@ -24,6 +24,7 @@ from rulegen.conventions import (
     events_record,
 )
 from rulegen.gauge import GaugeSeries
+from rulegen.notes import Note
 from rulegen.plan import Plan
 from rulegen.promql import exact, number, selector
 from rulegen.replicas import WEIGHTED
@@ -38,7 +39,7 @@ _MOST_EVALUATIONS = 80
 _TOLERANCE = 0.05
 
 
-def of_plan(plan: Plan, interval: Duration, rules: str, warnings: list[str]) -> dict[str, Any] | None:
+def of_plan(plan: Plan, interval: Duration, rules: str, notes: list[Note]) -> dict[str, Any] | None:
     """The test file, or None where there is no such record."""
     budgets = [slo.budget for slo in plan.slos if slo.budget is not None]
     pasts = {
@@ -57,14 +58,15 @@ def of_plan(plan: Plan, interval: Duration, rules: str, warnings: list[str]) -> 
     weighted = [slo.series for slo in plan.slos if slo.series and slo.series.aggregation == WEIGHTED]
     step = _step(longest, interval)
     found = [weights.test(series, step) for series in weighted]
-    for budget in budgets:
+    for index, budget in enumerate(slo.budget for slo in plan.slos):
+        if budget is None:
+            continue
         test = _budget_test(budget, interval, step)
         if test is None:
-            place = plan.file.document.path
-            warnings.append(
-                f"{place}: warning: SLO {budget.slo}: what its expressions select is not understood, "
-                "the records made from them are not tested"
+            message = (
+                "what these expressions select is not understood, the records made from them are not tested"
             )
+            notes.append(Note("not-tested", plan.file.document, ("spec", "slos", index, "sli"), message))
         else:
             found.append(test)
     found += [_past_test(series, history, step) for series, history in pasts.values()]

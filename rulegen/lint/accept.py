@@ -1,0 +1,55 @@
+"""`accept:` in a spec: findings that somebody has looked at and wants as they are."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+
+from exporter.yamlfile import Document
+from rulegen.accepted import Accept
+from rulegen.lint.finding import Finding, Lint, Location
+from rulegen.specs import Specs
+
+
+@dataclass(frozen=True)
+class Acceptance:
+    """One entry: it accepts what one lint finds at ``scope`` of its file or below."""
+
+    document: Document
+    scope: Location
+    index: int
+    entry: Accept
+
+    def covers(self, lint: Lint, finding: Finding) -> bool:
+        """Whether ``finding`` is accepted by it."""
+        return (
+            lint.name == self.entry.lint
+            and finding.document is self.document
+            and finding.location[: len(self.scope)] == self.scope
+        )
+
+
+def acceptances(specs: Specs) -> list[Acceptance]:
+    """Every entry of every file."""
+    found: list[Acceptance] = []
+
+    def add(document: Document, scope: Location, entries: Iterable[Accept]) -> None:
+        found.extend(Acceptance(document, scope, index, entry) for index, entry in enumerate(entries))
+
+    add(specs.routing.document, ("spec",), specs.routing.spec.accept)
+    for model in specs.models:
+        add(model.document, ("spec",), model.spec.accept)
+        for index, slo in enumerate(model.spec.slos):
+            at: Location = ("spec", "slos", index)
+            add(model.document, at, slo.accept)
+            for position, alert in enumerate(slo.alerts):
+                add(model.document, (*at, "alerts", position), alert.accept)
+    return found
+
+
+def unused(entries: Sequence[Acceptance], used: set[Acceptance], quiet: set[str]) -> Iterator[Finding]:
+    """Entries that accepted nothing; ``quiet``: lints that could not see all this time."""
+    for entry in entries:
+        if entry not in used and entry.entry.lint not in quiet:
+            message = f"nothing here is found by '{entry.entry.lint}', this acceptance can go"
+            yield Finding(entry.document, (*entry.scope, "accept", entry.index, "lint"), message)

@@ -1,0 +1,98 @@
+"""What a lint is, what it finds, and what it looks at."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Literal
+
+from exporter.monitor import Monitor
+from exporter.yamlfile import Document, Problem
+from rulegen.alerts import GaugeAlert
+from rulegen.lint.names import Name, named
+from rulegen.plan import Plan
+from rulegen.routing import Routing
+from rulegen.rules import AlertRule
+from rulegen.specs import Specs
+
+Location = tuple[str | int, ...]
+Severity = Literal["error", "warning"]
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One thing that a lint says of the place ``location`` of a file; ``key``: of the key there, not of its value."""
+
+    document: Document
+    location: Location
+    message: str
+    key: bool = False
+
+
+@dataclass(frozen=True)
+class Lint:
+    """One check. ``summary`` is what its page begins with.
+
+    ``find`` looks at what will be written; without it the lint is found while the files are read or
+    the tests are made. ``needs_monitor``: it sees more with the ModelMonitor file at hand.
+    """
+
+    name: Name
+    severity: Severity
+    summary: str
+    find: Callable[[Run], Iterator[Finding]] | None = None
+    needs_monitor: bool = False
+
+    def problem(self, finding: Finding) -> Problem:
+        """The line that is shown."""
+        said = finding.message if self.severity == "error" else f"warning: {finding.message}"
+        return finding.document.problem(finding.location, named(said, self.name), key=finding.key)
+
+
+@dataclass(frozen=True)
+class Placed:
+    """An alert, and where the spec asks for it. ``gauge``: where it is a condition on a gauge."""
+
+    rule: AlertRule
+    document: Document
+    location: Location
+    gauge: GaugeAlert | None = None
+
+
+@dataclass(frozen=True)
+class Run:
+    """Everything that one run has read, and what becomes of it."""
+
+    specs: Specs
+    plans: Sequence[Plan]
+
+    @property
+    def routing(self) -> Routing:
+        return self.specs.routing
+
+    @cached_property
+    def alerts(self) -> list[Placed]:
+        """Every alert about a model."""
+        return [placed for plan in self.plans for placed in _alerts(plan)]
+
+    def monitor(self, model: str) -> Monitor | None:
+        """The monitor of ``model``, where its file is at hand."""
+        return next((monitor for monitor in self.specs.monitors if monitor.model == model), None)
+
+
+def _alerts(plan: Plan) -> Iterator[Placed]:
+    document = plan.file.document
+    for index, slo in enumerate(plan.slos):
+        at: Location = ("spec", "slos", index)
+        known: dict[int, tuple[Location, GaugeAlert | None]] = {
+            id(alert.rule): ((*at, "alerts", position), alert)
+            for position, alert in enumerate(slo.gauge_alerts)
+        }
+        known |= {id(rule): ((*at, "objective"), None) for rule in slo.burn_alerts.values()}
+        for rule in slo.group.alerts:
+            location, gauge = known.get(id(rule), (at, None))
+            yield Placed(rule, document, location, gauge)
+    if plan.monitor is not None:
+        for rule in plan.monitor.alerts:
+            yield Placed(rule, document, ("spec",), None)

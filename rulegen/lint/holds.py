@@ -1,0 +1,70 @@
+"""Where a condition may hold, and where it must, whatever the gauge's past and its reference are."""
+
+from __future__ import annotations
+
+import math
+
+from rulegen.lint.intervals import ALL, NONE, Values
+from rulegen.spec import Condition, Threshold
+
+
+def limit(threshold: Threshold) -> Values | None:
+    """The values beyond a limit; None where the condition is of another kind."""
+    if threshold.above is not None:
+        return Values.between(low=threshold.above, low_open=True)
+    if threshold.atLeast is not None:
+        return Values.between(low=threshold.atLeast)
+    if threshold.below is not None:
+        return Values.between(high=threshold.below, high_open=True)
+    if threshold.atMost is not None:
+        return Values.between(high=threshold.atMost)
+    return None
+
+
+def may_hold(condition: Condition, possible: Values) -> Values:
+    """The values out of ``possible`` at which the condition can hold: empty where it can never."""
+    if (values := limit(condition)) is not None:
+        return possible & values
+    if condition.all:
+        met = possible
+        for child in condition.all:
+            met &= may_hold(child, possible)
+        return met
+    if condition.any:
+        either = NONE
+        for child in condition.any:
+            either |= may_hold(child, possible)
+        return either
+    return possible & _compared(condition, possible)
+
+
+def must_hold(condition: Condition, possible: Values) -> Values:
+    """The values out of ``possible`` at which the condition holds for certain."""
+    if (values := limit(condition)) is not None:
+        return possible & values
+    if condition.all:
+        met = possible
+        for child in condition.all:
+            met &= must_hold(child, possible)
+        return met
+    either = NONE
+    for child in condition.any or ():
+        either |= must_hold(child, possible)
+    return either
+
+
+def _compared(condition: Condition, possible: Values) -> Values:
+    """Where a comparison with the past or with the reference can hold, these being possible values too."""
+    if not possible:
+        return NONE
+    low, high = possible.parts[0][0].value, possible.parts[-1][1].value
+    if condition.aboveReference is not None:
+        return Values.between(low=condition.aboveReference.floor, low_open=True)
+    if condition.dropFrom is not None and condition.dropFrom.by is not None:
+        return Values.between(high=high - condition.dropFrom.by, high_open=True)
+    if condition.dropFrom is not None and condition.dropFrom.byRatio is not None and low >= 0:
+        return Values.between(high=high * (1 - condition.dropFrom.byRatio), high_open=True)
+    change = condition.changeFrom
+    if change is not None and change.by is not None and math.isfinite(high - low) and change.by >= high - low:
+        return NONE
+    return ALL

@@ -1,0 +1,23 @@
+"""An alert that silences a more urgent one."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from rulegen.conventions import TIER
+from rulegen.lint.finding import Finding, Lint, Run
+from rulegen.lint.inhibitions import inhibitions
+
+
+def _find(run: Run) -> Iterator[Finding]:
+    for sides in inhibitions(run):
+        for index, tier in enumerate(sides.inhibit.target.tiers):
+            lower = {source.rule.labels[TIER] for source in sides.sources if source.rule.labels[TIER] > tier}
+            if lower and any(target.rule.labels[TIER] == tier for target in sides.targets):
+                message = (
+                    f"{min(lower)} silences the more urgent {tier}: nobody is paged, and no page is resolved"
+                )
+                yield Finding(run.routing.document, (*sides.location, "target", "tiers", index), message)
+
+
+LINT = Lint("inhibit-more-urgent", "warning", "An alert that silences a more urgent one.", _find)

@@ -1,0 +1,85 @@
+"""An alert that no value of its gauge can raise."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from exporter.catalogue import Metric
+from exporter.monitor import Monitor
+from rulegen.gauge import entities
+from rulegen.lint.finding import Finding, Lint, Location, Run
+from rulegen.lint.holds import limit, may_hold
+from rulegen.lint.ranges import possible, words
+from rulegen.spec import THRESHOLDS, Condition, ModelSlo, Slo
+
+
+def _find(run: Run) -> Iterator[Finding]:
+    for plan in run.plans:
+        monitor = run.monitor(plan.file.model)
+        for index, planned in enumerate(plan.slos):
+            if planned.series is not None:
+                metric = planned.series.metric
+                yield from _slo(plan.file, planned.slo, metric, ("spec", "slos", index), monitor)
+
+
+def _slo(
+    file: ModelSlo, slo: Slo, metric: Metric, at: Location, monitor: Monitor | None
+) -> Iterator[Finding]:
+    values = possible(metric)
+    if slo.good is not None and (good := limit(slo.good)) is not None and good >= values:
+        key = next(key for key in THRESHOLDS if getattr(slo.good, key) is not None)
+        message = f"every evaluation is good: {metric.name} is {words(values)}; the budget can never burn"
+        yield Finding(file.document, (*at, "good", key), message)
+    for position, alert in enumerate(slo.alerts):
+        where = (*at, "alerts", position, "when")
+        for place, why in _impossible(alert.when, metric, where):
+            yield Finding(file.document, place, why)
+        series = alert.when.series
+        known = _features(slo, metric, monitor)
+        if series is not None and getattr(series, "atLeast", None) is not None and known is not None:
+            count, path = known
+            if series.atLeast > count:
+                message = (
+                    f"it can never fire: {path} has {count} features, {series.atLeast} of them must be bad"
+                )
+                yield Finding(file.document, (*where, "series", "atLeast"), message)
+
+
+def _impossible(condition: Condition, metric: Metric, at: Location) -> Iterator[tuple[Location, str]]:
+    """The innermost conditions that cannot hold, each with why."""
+    values = possible(metric)
+    inner = [
+        found
+        for key in ("all", "any")
+        for index, child in enumerate(getattr(condition, key) or ())
+        for found in _impossible(child, metric, (*at, key, index))
+    ]
+    if inner:
+        yield from inner
+    elif not may_hold(condition, values):
+        if condition.all:
+            yield (*at, "all"), "it can never fire: these conditions contradict each other"
+            return
+        key = next(key for key in type(condition).model_fields if getattr(condition, key) is not None)
+        yield (*at, key), f"it can never fire: {metric.name} is {words(values)}"
+
+
+def _features(slo: Slo, metric: Metric, monitor: Monitor | None) -> tuple[int, str] | None:
+    """How many features there are, where a monitor lists them, and its file's name."""
+    gauge = slo.sli.gauge
+    if monitor is None or gauge is None or entities(metric, gauge) != ("feature",):
+        return None
+    listed = monitor.spec.predictions.fields.features
+    if not isinstance(listed, list) or any(
+        feature.type in ("text", "timestamp", "embedding") for feature in monitor.spec.features.values()
+    ):
+        return None
+    return len(listed), monitor.document.path.name
+
+
+LINT = Lint(
+    "never-fires",
+    "error",
+    "An alert that no value of its gauge can raise.",
+    _find,
+)

@@ -1,0 +1,33 @@
+"""A time at which the most urgent alerts are not sent."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from exporter.yamlfile import quoted_list
+from rulegen.conventions import LAYER, TIER
+from rulegen.lint.finding import Finding, Lint, Run
+
+
+def _find(run: Run) -> Iterator[Finding]:
+    spec, document = run.routing.spec, run.routing.document
+    first = spec.tier_names[0]
+    for index, mute in enumerate(spec.mute):
+        for position, layer in enumerate(mute.layers):
+            hidden = [
+                alert.rule.name
+                for alert in run.alerts
+                if (alert.rule.labels.get(LAYER), alert.rule.labels.get(TIER)) == (layer, first)
+            ]
+            if hidden:
+                message = (
+                    f"{first} is held back during '{mute.during}': {quoted_list(dict.fromkeys(hidden), 4)}"
+                )
+                yield Finding(document, ("spec", "mute", index, "layers", position), message)
+    if spec.tiers[first].activeDuring:
+        during = quoted_list(spec.tiers[first].activeDuring)
+        message = f"{first} is the most urgent tier, and held back outside of {during}"
+        yield Finding(document, ("spec", "tiers", first, "activeDuring"), message)
+
+
+LINT = Lint("page-held-back", "warning", "A time at which the most urgent alerts are not sent.", _find)

@@ -1,0 +1,115 @@
+"""A threshold that chance alone exceeds at the traffic to expect."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from exporter.catalogue import METRICS, Metric
+from exporter.yamlfile import Duration
+from rulegen.lint import noise
+from rulegen.lint.finding import Finding, Lint, Location, Run
+from rulegen.lint.reference_size import BINS, Size, size
+from rulegen.promql import exact, number
+from rulegen.spec import Condition, Gauge
+
+_OF_NUMBERS = ("ks_statistic", "wasserstein_distance", "mean_shift_sigmas")
+_PREFIXES = ("ml_feature_", "ml_prediction_")
+
+
+@dataclass(frozen=True)
+class _Lowest:
+    """The lowest value of a gauge that an alert fires at, and the place of that limit."""
+
+    limit: float
+    location: Location
+
+
+def _find(run: Run) -> Iterator[Finding]:
+    for file in run.specs.models:
+        expected = file.spec.expected
+        for index, slo in enumerate(file.spec.slos if expected is not None else ()):
+            gauge = slo.sli.gauge
+            metric = METRICS.get(gauge.metric) if gauge else None
+            if expected is None or gauge is None or metric is None or gauge.window is None:
+                continue
+            rate = expected.predictionsPerSecond
+            against = size(run.monitor(file.model), gauge.reference, rate)
+            for position, alert in enumerate(slo.alerts):
+                at: Location = ("spec", "slos", index, "alerts", position, "when")
+                lowest = _lowest(alert.when, at)
+                part: noise.Part = "top" if alert.when.series is None else "middle"
+                found = _level(metric, gauge, gauge.window, rate, against, part)
+                if lowest is not None and found is not None and lowest.limit < found[0]:
+                    message = _message(metric, gauge.window, rate, against, part, *found)
+                    yield Finding(file.document, lowest.location, message)
+
+
+def _message(
+    metric: Metric, window: Duration, rate: float, against: Size, part: noise.Part, level: float, whose: str
+) -> str:
+    rows = f"{math.floor(rate * window.seconds)} rows at {number(exact(rate))} predictions per second"
+    past = "any reference" if math.isinf(against.rows) else f"a reference of {against.rows:.0f}"
+    often = "1 of 100 windows" if part == "top" else "half of the windows"
+    what = f"{metric.name}{whose} is above {level:.2g} in {often}"
+    return f"without any drift {what}: {window} has {rows}, against {past}"
+
+
+def _lowest(condition: Condition, at: Location) -> _Lowest | None:
+    """Where the condition begins to hold as the gauge rises; None where that is no constant."""
+    for key in ("above", "atLeast"):
+        if (limit := getattr(condition, key)) is not None:
+            return _Lowest(limit, (*at, key))
+    for key, choose in (("all", max), ("any", min)):
+        children = getattr(condition, key) or ()
+        found = [_lowest(child, (*at, key, index)) for index, child in enumerate(children)]
+        limits = [child for child in found if child is not None]
+        if limits and (key == "any" or len(limits) == len(found)):
+            return choose(limits, key=lambda lowest: lowest.limit)
+    return None
+
+
+def _level(
+    metric: Metric, gauge: Gauge, window: Duration, rate: float, against: Size, part: noise.Part
+) -> tuple[float, str] | None:
+    """The noise level of a gauge at ``rate`` predictions per second, and of which feature it is.
+
+    A segment has fewer rows than all traffic, so that its noise is higher still.
+    """
+    prefix = next((prefix for prefix in _PREFIXES if metric.name.startswith(prefix)), None)
+    if prefix is None or "reference" not in metric.labels:
+        return None
+    statistic, rows = metric.name.removeprefix(prefix), rate * window.seconds
+    if rows < 1:
+        return None
+    found = [
+        (level, whose)
+        for whose, bins in _bins(prefix, statistic, gauge, against).items()
+        if (level := noise.level(statistic, rows, against.rows, bins, part)) is not None
+    ]
+    return max(found, default=None)
+
+
+def _bins(prefix: str, statistic: str, gauge: Gauge, against: Size) -> dict[str, int]:
+    """Bins by whose they are, as a text; a number's where nothing is known of the features."""
+    if prefix == "ml_prediction_":
+        return {"": against.score}
+    numbers = {} if statistic == "cramers_v" else against.numeric
+    categories = {} if statistic in _OF_NUMBERS else against.categorical
+    features = {**numbers, **categories}
+    chosen = gauge.labels.get("feature")
+    if chosen is not None:
+        return {"": features[chosen]} if chosen in features else {}
+    if features:
+        return {f" of {name}": bins for name, bins in features.items()}
+    return {} if statistic == "cramers_v" else {"": BINS}
+
+
+LINT = Lint(
+    "threshold-under-noise",
+    "warning",
+    "A threshold that chance alone exceeds at the traffic to expect.",
+    _find,
+    needs_monitor=True,
+)

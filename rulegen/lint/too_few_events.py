@@ -1,0 +1,39 @@
+"""A burn rate that the traffic to expect never has the events for."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+
+from rulegen import burnrate
+from rulegen.lint.finding import Finding, Lint, Location, Run
+from rulegen.plan import pairs_of
+from rulegen.promql import exact, number
+
+
+def _find(run: Run) -> Iterator[Finding]:
+    for file in run.specs.models:
+        expected = file.spec.expected
+        for index, slo in enumerate(file.spec.slos):
+            counted = slo.sli.errors is not None or slo.sli.latency is not None
+            if expected is None or not counted or slo.objective is None or slo.timeWindow is None:
+                continue
+            at: Location = ("spec", "slos", index)
+            given = slo.alerting.minimumEvents if slo.alerting else None
+            share = burnrate.budget(slo.objective)
+            for pair in burnrate.that_can_fire(pairs_of(slo), slo.objective)[0]:
+                events = math.floor(expected.predictionsPerSecond * pair.long.seconds)
+                least = given or pair.least_events(share)
+                if events < least:
+                    message = (
+                        f"the burn rate {number(pair.factor)} over {pair.long} needs {least} events, at "
+                        f"{number(exact(expected.predictionsPerSecond))} predictions per second there are {events}: "
+                        "it never fires"
+                    )
+                    where = (*at, "alerting", "minimumEvents") if given else (*at, "objective")
+                    yield Finding(file.document, where, message)
+
+
+LINT = Lint(
+    "too-few-events", "warning", "A burn rate that the traffic to expect never has the events for.", _find
+)

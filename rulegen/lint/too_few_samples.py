@@ -1,0 +1,44 @@
+"""A gauge that is withheld at the traffic to expect."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+
+from exporter.catalogue import METRICS, Layer
+from rulegen.lint.finding import Finding, Lint, Run
+from rulegen.promql import exact, number
+
+# These are told whatever the number of rows.
+_TOLD = ("ml_predictions_per_second",)
+
+
+def _find(run: Run) -> Iterator[Finding]:
+    for file in run.specs.models:
+        expected, monitor = file.spec.expected, run.monitor(file.model)
+        if expected is None or monitor is None:
+            continue
+        least, name = monitor.spec.minSamples, monitor.document.path.name
+        for index, slo in enumerate(file.spec.slos):
+            gauge = slo.sli.gauge
+            metric = METRICS.get(gauge.metric) if gauge else None
+            if gauge is None or metric is None or gauge.window is None:
+                continue
+            if metric.layer is Layer.META or metric.name in _TOLD or "window" not in metric.labels:
+                continue
+            rows = math.floor(expected.predictionsPerSecond * gauge.window.seconds)
+            if rows < least:
+                message = (
+                    f"over {gauge.window} there are {rows} rows at {number(exact(expected.predictionsPerSecond))} "
+                    f"predictions per second, minSamples of {name} is {least}: the gauge is withheld"
+                )
+                yield Finding(file.document, ("spec", "slos", index, "sli", "gauge", "window"), message)
+
+
+LINT = Lint(
+    "too-few-samples",
+    "warning",
+    "A gauge that is withheld at the traffic to expect.",
+    _find,
+    needs_monitor=True,
+)
