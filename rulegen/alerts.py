@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from rulegen.conditions import Kind, lower
 from rulegen.conditions.repeated import Repeated
 from rulegen.conditions.several import Several
-from rulegen.conventions import LAYER, MODEL, SEVERITY, SLO, TIER
+from rulegen.conventions import LAYER, MODEL, NAMESPACE, SEVERITY, SLO, TIER
 from rulegen.gauge import GaugeSeries
 from rulegen.routing import Routing
 from rulegen.rules import AlertRule, Record
@@ -25,7 +25,14 @@ def static_labels(file: ModelSlo, routing: Routing, slo: str, layer: str, tier: 
         TIER: tier,
         SEVERITY: routing.spec.tiers[tier].severity,
         **file.file.metadata.labels,
+        **namespace_label(routing),
     }
+
+
+def namespace_label(routing: Routing) -> dict[str, str]:
+    """The label that prometheus-operator routes by, where there is one."""
+    operator = routing.spec.operator
+    return {NAMESPACE: operator.namespace} if operator else {}
 
 
 def annotation_texts(

@@ -8,7 +8,9 @@ from exporter.catalogue import METRICS, Metric, Type
 from exporter.monitor import Monitor
 from exporter.yamlfile import Document, Duration, Problem, did_you_mean, quoted_list
 from rulegen import burnrate, query, queryseries, replicas
+from rulegen.alerts import namespace_label
 from rulegen.conditions.reference import counterpart
+from rulegen.conventions import NAMESPACE
 from rulegen.gauge import entities, leaves
 from rulegen.lint.names import named
 from rulegen.monitorchecks import against_monitor, bucket_problem
@@ -50,6 +52,9 @@ def across(models: Sequence[ModelSlo], watched: Sequence[Monitor]) -> Iterator[P
 def of_model(file: ModelSlo, routing: Routing, watched: Sequence[Monitor]) -> Iterator[Problem]:
     """Problems of one file."""
     yield from _duplicates(file)
+    if routing.spec.operator is not None and NAMESPACE in file.file.metadata.labels:
+        said = "spec.operator of the routing file sets the label 'namespace' on every alert, leave it out"
+        yield file.document.problem(("metadata", "labels", NAMESPACE), said, key=True)
     no_data = file.spec.noData
     if no_data is not None:
         yield from _tier(file.document, routing, ("spec", "noData", "tier"), no_data.tier)
@@ -106,7 +111,7 @@ class _Slo:
 
     def __init__(self, file: ModelSlo, routing: Routing, slo: Slo, at: Location) -> None:
         self.document = file.document
-        self.own_labels = file.file.metadata.labels
+        self.own_labels = {**file.file.metadata.labels, **namespace_label(routing)}
         self.routing = routing
         self.slo = slo
         self.at = at
@@ -245,7 +250,8 @@ class _Slo:
             if label in promql.labels[:index]:
                 yield self.problem(f"duplicate label '{label}'", *at, "labels", index)
             if label in self.own_labels:
-                message = f"metadata.labels sets the label '{label}', it cannot tell series apart"
+                setter = "spec.operator of the routing file" if label == NAMESPACE else "metadata.labels"
+                message = f"{setter} sets the label '{label}', it cannot tell series apart"
                 yield self.problem(message, *at, "labels", index)
         several = any(label != "version" for label in promql.labels)
         metric = queryseries.metric_of(self.slo, promql)

@@ -11,7 +11,7 @@ import click
 
 from exporter.yamlfile import InputError
 from rulegen import output, specs
-from rulegen.generate import Generated, generate
+from rulegen.generate import FORMATS, Format, Generated, generate
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
@@ -19,6 +19,14 @@ _PATH = click.Path(path_type=Path)
 
 
 def _takes_specs(command: Command) -> Command:
+    command = click.option(
+        "--format",
+        "form",
+        type=click.Choice(FORMATS),
+        default="prometheus",
+        show_default=True,
+        help="Files for Prometheus and Alertmanager, or objects for prometheus-operator.",
+    )(command)
     command = click.option(
         "--out", type=_PATH, default=Path(), show_default="this folder", help="Folder of the generated files."
     )(command)
@@ -40,8 +48,8 @@ def _input_errors() -> Iterator[None]:
         raise SystemExit(2) from None
 
 
-def _generated(spec: tuple[Path, ...]) -> Generated:
-    result = generate(specs.load(spec))
+def _generated(spec: tuple[Path, ...], form: Format) -> Generated:
+    result = generate(specs.load(spec), form)
     for warning in result.warnings:
         click.echo(str(warning), err=True)
     return result
@@ -70,14 +78,14 @@ def main() -> None:
 @main.command("generate")
 @_takes_specs
 @_STRICT
-def generate_command(spec: tuple[Path, ...], out: Path, strict: bool) -> None:
+def generate_command(spec: tuple[Path, ...], out: Path, form: Format, strict: bool) -> None:
     """Write rules, their unit tests, alertmanager.yaml and dashboards.
 
     All files are written or none. Files that are already right are left alone. Each warning ends with the name
     of its page in docs/lint; with --strict nothing is written where there is one.
     """
     with _input_errors():
-        result = _generated(spec)
+        result = _generated(spec, form)
         stale = output.stale(out, result.files)
         for name in stale:
             message = "warning: generated earlier, not by these specs; delete it or name its spec"
@@ -93,10 +101,10 @@ def generate_command(spec: tuple[Path, ...], out: Path, strict: bool) -> None:
 @main.command()
 @_takes_specs
 @_STRICT
-def check(spec: tuple[Path, ...], out: Path, strict: bool) -> None:
+def check(spec: tuple[Path, ...], out: Path, form: Format, strict: bool) -> None:
     """Compare the files on disk with what the specs say; exit 1 with a diff where they differ."""
     with _input_errors():
-        result = _generated(spec)
+        result = _generated(spec, form)
     difference = output.differences(out, result.files)
     if difference:
         click.echo(difference, nl=False)

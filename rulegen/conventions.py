@@ -32,7 +32,7 @@ class AlertIdentity:
     """One alert as routing sees it: its name, and the labels whose values are known beforehand.
 
     ``labels`` has model, slo, layer, tier, severity and the file's ``metadata.labels`` (team, ...);
-    the watchdog has ``severity`` only. ``series_labels`` names those whose values come with the
+    the watchdog has ``slo``, ``layer`` and ``severity`` only. ``series_labels`` names those whose values come with the
     series (version, feature, window, ...).
     """
 
@@ -45,7 +45,11 @@ class AlertIdentity:
 
 
 # Fires always: when it stops arriving, the alerting chain itself is broken. Not among a model's alerts.
-WATCHDOG_IDENTITY = AlertIdentity(WATCHDOG, {SEVERITY: "none"})
+# Its SLO and layer tell it from the watchdogs of others.
+WATCHDOG_IDENTITY = AlertIdentity(WATCHDOG, {SLO: "watchdog", LAYER: "meta", SEVERITY: "none"})
+
+# On every alert where there is prometheus-operator, which routes by it.
+NAMESPACE = "namespace"
 
 
 def record_name(labels: Iterable[str], metric: str, operations: str) -> str:

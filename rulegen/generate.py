@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import PurePosixPath
+from typing import Any, Literal
 
 from exporter.yamlfile import Problem
-from rulegen import alertmanager, dashboards, unittests
-from rulegen.conventions import SEVERITY, WATCHDOG, WATCHDOG_IDENTITY
+from rulegen import alertmanager, dashboards, operator, unittests
+from rulegen.alerts import namespace_label
+from rulegen.conventions import WATCHDOG, WATCHDOG_IDENTITY, AlertIdentity
 from rulegen.lint.run import Linting
 from rulegen.notes import Note
 from rulegen.output import json_text, yaml_text
@@ -16,6 +19,9 @@ from rulegen.routing import Routing
 from rulegen.rules import AlertRule, Group, rule_file
 from rulegen.specs import Specs
 from rulegen.texts import Text
+
+Format = Literal["prometheus", "operator"]
+FORMATS: tuple[Format, ...] = ("prometheus", "operator")
 
 
 @dataclass(frozen=True)
@@ -27,60 +33,106 @@ class Generated:
     alerts: int
 
 
-def generate(specs: Specs) -> Generated:
+def generate(specs: Specs, form: Format = "prometheus") -> Generated:
     """Render every file. Raises InputError where routing and alerts don't go together, or a lint forbids it."""
     routing = specs.routing
+    if form == "operator":
+        _check_operator(specs)
     plans = [make_plan(model, routing) for model in specs.models]
     linting = Linting(specs, plans)
     linting.errors()
     files: dict[str, str] = {}
     notes: list[Note] = []
     for plan in plans:
-        files |= _model_files(plan, routing, notes)
+        files |= _model_files(plan, routing, form, notes)
     if routing.spec.watchdog is not None:
-        files |= _watchdog_files(routing)
+        files |= _watchdog_files(routing, form)
     identities = [alert.identity for plan in plans for alert in plan.alerts]
-    configuration = alertmanager.build(routing, identities)
-    source = f"AlertRouting {routing.file.metadata.name}"
     models = ", ".join(plan.file.name for plan in plans)
-    files["alertmanager/alertmanager.yaml"] = yaml_text(configuration, f"{source} and ModelSLO {models}")
-    places = {PurePosixPath(path).name: path for path in configuration.get("templates", [])}
-    for name, text in alertmanager.templates().items():
-        files[f"alertmanager/{places.get(name, name)}"] = text
+    source = f"AlertRouting {routing.file.metadata.name} and ModelSLO {models}"
+    files |= _routing_files(routing, identities, source, form)
     return Generated(files, linting.warnings(notes), len(identities))
 
 
-def _model_files(plan: Plan, routing: Routing, notes: list[Note]) -> dict[str, str]:
+def _check_operator(specs: Specs) -> None:
+    document = specs.routing.document
+    if specs.routing.spec.operator is None:
+        message = "missing key 'operator', with the namespace of the objects: --format operator needs it"
+        raise document.error(("spec",), message)
+    names: dict[str, str] = {}
+    for model in specs.models:
+        name = operator.object_name(model.name)
+        first = names.setdefault(name, model.name)
+        if first != model.name:
+            message = f"'{model.name}' and '{first}' would both be the object '{name}'"
+            raise model.document.error(("metadata", "name"), message)
+
+
+def _routing_files(
+    routing: Routing, alerts: Sequence[AlertIdentity], source: str, form: Format
+) -> dict[str, str]:
+    configuration = alertmanager.build(routing, alerts)
+    if form == "operator":
+        assert routing.spec.operator is not None
+        custom = operator.alertmanager_config(routing, routing.spec.operator, alerts)
+        return {"alertmanager/mlslo.yaml": yaml_text(custom, source)}
+    files = {"alertmanager/alertmanager.yaml": yaml_text(configuration, source)}
+    places = {PurePosixPath(path).name: path for path in configuration.get("templates", [])}
+    for name, text in alertmanager.templates().items():
+        files[f"alertmanager/{places.get(name, name)}"] = text
+    return files
+
+
+def _rule_files(
+    name: str, rules: dict[str, Any], routing: Routing, source: str, form: Format
+) -> dict[str, str]:
+    """The rules; for the operator also as promtool reads them, beside their tests."""
+    plain = yaml_text(rules, source)
+    if form == "prometheus":
+        return {f"rules/{name}.yaml": plain}
+    assert routing.spec.operator is not None
+    custom = operator.prometheus_rule(name, rules, routing.spec.operator)
+    return {f"rules/{name}.yaml": yaml_text(custom, source), f"{tests_folder(form)}/{name}.yaml": plain}
+
+
+def tests_folder(form: Format) -> str:
+    """Where unit tests stand: `kubectl apply -f rules/` shall meet nothing but objects."""
+    return "rules" if form == "prometheus" else "tests"
+
+
+def _model_files(plan: Plan, routing: Routing, form: Format, notes: list[Note]) -> dict[str, str]:
     name = plan.file.name
     source = f"ModelSLO {name} and AlertRouting {routing.file.metadata.name}"
     interval = routing.spec.evaluationInterval
     alerts, records = unittests.of_plan(plan, routing, f"{name}.yaml", notes)
     files = {
-        f"rules/{name}.yaml": yaml_text(rule_file(plan.groups, interval), source),
-        f"rules/{name}_test.yaml": yaml_text(alerts, source),
+        **_rule_files(name, rule_file(plan.groups, interval), routing, source, form),
+        f"{tests_folder(form)}/{name}_test.yaml": yaml_text(alerts, source),
         f"dashboards/{name}.json": json_text(dashboards.dashboard(plan, source)),
     }
     if records is not None:
-        files[f"rules/{name}_records_test.yaml"] = yaml_text(records, source)
+        files[f"{tests_folder(form)}/{name}_records_test.yaml"] = yaml_text(records, source)
     return files
 
 
-def watchdog_rule() -> AlertRule:
+def watchdog_rule(routing: Routing) -> AlertRule:
     """Fires always."""
     said = "This alert fires always. Where it stops arriving, Prometheus or Alertmanager does not work."
     return AlertRule(
         WATCHDOG,
         "vector(1)",
-        {SEVERITY: WATCHDOG_IDENTITY.labels[SEVERITY]},
+        {**WATCHDOG_IDENTITY.labels, **namespace_label(routing)},
         {"summary": Text.of("The alerting chain works"), "description": Text.of(said)},
     )
 
 
-def _watchdog_files(routing: Routing) -> dict[str, str]:
+def _watchdog_files(routing: Routing, form: Format) -> dict[str, str]:
     source = f"AlertRouting {routing.file.metadata.name}"
     interval = routing.spec.evaluationInterval
-    rule = watchdog_rule()
+    rule = watchdog_rule(routing)
+    rules = rule_file([Group("watchdog", [rule])], interval)
+    test = yaml_text(unittests.of_watchdog(rule, interval), source)
     return {
-        "rules/watchdog.yaml": yaml_text(rule_file([Group("watchdog", [rule])], interval), source),
-        "rules/watchdog_test.yaml": yaml_text(unittests.of_watchdog(rule, interval), source),
+        **_rule_files("watchdog", rules, routing, source, form),
+        f"{tests_folder(form)}/watchdog_test.yaml": test,
     }

@@ -96,7 +96,8 @@ def stale(directory: Path, files: Files) -> list[str]:
 def _generated(directory: Path) -> Iterator[str]:
     for pattern in (
         "rules/*.yaml",
-        "alertmanager/alertmanager.yaml",
+        "tests/*.yaml",
+        "alertmanager/*.yaml",
         "alertmanager/templates/*",
         "dashboards/*.json",
     ):

@@ -51,6 +51,12 @@ def _tier_name(name: str) -> str:
     return name
 
 
+def _namespace(name: str) -> str:
+    if not re.fullmatch(r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?", name):
+        raise ValueError(f"expected a namespace of small letters, digits and '-', got '{name}'")
+    return name
+
+
 def _distinct(names: list[str]) -> list[str]:
     twice = [name for index, name in enumerate(names) if name in names[:index]]
     if twice:
@@ -192,6 +198,23 @@ class Watchdog(StrictModel):
     repeatInterval: Duration = Field(Duration("1m"), description="How often they are told that all is well.")
 
 
+class Operator(StrictModel):
+    """For `generate --format operator`: where its objects stand, and how prometheus-operator finds them."""
+
+    namespace: Annotated[str, AfterValidator(_namespace)] = Field(
+        description="Of every object; also a label of every alert, since the operator routes by it."
+    )
+    labels: dict[Name, Name] = Field(
+        default_factory=dict,
+        description="Of every object: those that `ruleSelector` and `alertmanagerConfigSelector` look for.",
+    )
+    secret: Name | None = Field(
+        None,
+        description="The Secret that has a key for each file of a receiver; not needed for "
+        "`/etc/alertmanager/secrets/<Secret>/<key>`.",
+    )
+
+
 class Spec(StrictModel):
     """Who is told, how, and when."""
 
@@ -229,6 +252,7 @@ class Spec(StrictModel):
     accept: list[Accept] = Field(
         default_factory=list, description="What a lint finds in this file and is right here."
     )
+    operator: Operator | None = Field(None, description="How objects for prometheus-operator are written.")
 
     @property
     def tier_names(self) -> list[str]:
@@ -375,6 +399,8 @@ def _versions(document: Document, spec: Spec) -> Iterator[Problem]:
 __all__ = [
     "InhibitSource",
     "InhibitTarget",
+    "Location",
+    "Operator",
     "Routing",
     "RoutingFile",
     "Spec",

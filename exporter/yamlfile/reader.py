@@ -76,6 +76,10 @@ class Document:
         line, column = place_within(self._content, self._values[location], text, offset)
         return Problem(str(self.path), line, column, message)
 
+    def has(self, location: Location) -> bool:
+        """Whether the file gives a value at ``location``."""
+        return location in self._values
+
     def error(self, location: Location, message: str, *, key: bool = False) -> InputError:
         """``problem`` as an exception of its own."""
         return InputError([self.problem(location, message, key=key)])

@@ -9,13 +9,13 @@ from typing import Any
 from exporter.yamlfile import InputError, Problem, did_you_mean, quoted_list
 from rulegen.alertmanager.inhibition import inhibit_rules
 from rulegen.alertmanager.receivers import receivers
-from rulegen.alertmanager.routes import root_route
+from rulegen.alertmanager.routes import guarded_route, root_route
 from rulegen.conventions import ALERT_LABELS, AlertIdentity
 from rulegen.routing import Routing
 from rulegen.timeintervals import lower
 from rulegen.versions import TIME_INTERVALS
 
-__all__ = ["build", "templates"]
+__all__ = ["build", "guarded_route", "inhibit_rules", "receivers", "templates"]
 
 
 def build(routing: Routing, alerts: Sequence[AlertIdentity]) -> dict[str, Any]:

@@ -6,8 +6,8 @@ from collections.abc import Iterator
 from typing import Any
 
 from exporter.yamlfile import Duration
-from rulegen.alertmanager.matchers import equals
-from rulegen.conventions import LAYER, LAYERS, TIER, WATCHDOG
+from rulegen.alertmanager.matchers import equals, is_set, one_of
+from rulegen.conventions import LAYER, LAYERS, SLO, TIER, WATCHDOG
 from rulegen.routing import Spec, Tier, Watchdog
 
 TEAM = "team"
@@ -39,6 +39,17 @@ def root_route(spec: Spec) -> dict[str, Any]:
         "repeat_interval": str(spec.repeatInterval),
         "routes": routes,
     }
+
+
+def guarded_route(spec: Spec) -> dict[str, Any]:
+    """The tree as one route among others', which takes our alerts and no others.
+
+    Every alert of ours, the watchdog too, has an SLO and one of our layers. The matchers name nothing of the
+    file, so that no change of it moves an incident.
+    """
+    tree = root_route(spec)
+    receiver = tree.pop("receiver")
+    return {"receiver": receiver, "matchers": [one_of(LAYER, LAYERS), is_set(SLO)], **tree}
 
 
 def _tier(spec: Spec, tier: Tier, told: list[str], matchers: list[str]) -> Iterator[dict[str, Any]]:
