@@ -10,11 +10,12 @@ from typing import Any, Literal
 from exporter.yamlfile import Problem
 from rulegen import alertmanager, dashboards, operator, unittests
 from rulegen.alerts import namespace_label
+from rulegen.alike import Alike, OfModel
 from rulegen.conventions import WATCHDOG, WATCHDOG_IDENTITY, AlertIdentity
 from rulegen.lint.run import Linting
 from rulegen.notes import Note
-from rulegen.output import json_text, yaml_text
-from rulegen.plan import Plan, make_plan
+from rulegen.output import json_text, marked, yaml_text
+from rulegen.plan import make_plan
 from rulegen.routing import Routing
 from rulegen.rules import AlertRule, Group, rule_file
 from rulegen.specs import Specs
@@ -43,8 +44,9 @@ def generate(specs: Specs, form: Format = "prometheus") -> Generated:
     linting.errors()
     files: dict[str, str] = {}
     notes: list[Note] = []
+    alike = Alike(routing)
     for plan in plans:
-        files |= _model_files(plan, routing, form, notes)
+        files |= _model_files(alike.of(plan), routing, form, notes)
     if routing.spec.watchdog is not None:
         files |= _watchdog_files(routing, form)
     identities = [alert.identity for plan in plans for alert in plan.alerts]
@@ -100,18 +102,19 @@ def tests_folder(form: Format) -> str:
     return "rules" if form == "prometheus" else "tests"
 
 
-def _model_files(plan: Plan, routing: Routing, form: Format, notes: list[Note]) -> dict[str, str]:
+def _model_files(model: OfModel, routing: Routing, form: Format, notes: list[Note]) -> dict[str, str]:
+    plan = model.plan
     name = plan.file.name
     source = f"ModelSLO {name} and AlertRouting {routing.file.metadata.name}"
     interval = routing.spec.evaluationInterval
-    alerts, records = unittests.of_plan(plan, routing, f"{name}.yaml", notes)
+    alerts, records = unittests.of_plan(model, routing, f"{name}.yaml", notes)
     files = {
         **_rule_files(name, rule_file(plan.groups, interval), routing, source, form),
-        f"{tests_folder(form)}/{name}_test.yaml": yaml_text(alerts, source),
+        f"{tests_folder(form)}/{name}_test.yaml": marked(alerts, source),
         f"dashboards/{name}.json": json_text(dashboards.dashboard(plan, source)),
     }
     if records is not None:
-        files[f"{tests_folder(form)}/{name}_records_test.yaml"] = yaml_text(records, source)
+        files[f"{tests_folder(form)}/{name}_records_test.yaml"] = marked(records, source)
     return files
 
 

@@ -20,7 +20,12 @@ Files = Mapping[str, str]
 
 def yaml_text(data: Any, source: str) -> str:
     """``data`` as one YAML document that says where it came from."""
-    return f"# {MARK} from {source}; do not edit.\n{yamltext.dump(data)}"
+    return marked(yamltext.dump(data), source)
+
+
+def marked(body: str, source: str) -> str:
+    """A YAML document with a first line that says where it came from."""
+    return f"# {MARK} from {source}; do not edit.\n{body}"
 
 
 def json_text(data: Any) -> str:

@@ -110,6 +110,16 @@ def dump(data: Mapping[str, Any] | Sequence[Any]) -> str:
     return "".join(out)[1:] + "\n"
 
 
+def as_text(text: str) -> str:
+    """How ``text`` is written as the value of a key at the left margin."""
+    return _texts[text]
+
+
+def items(values: Sequence[Any]) -> str:
+    """The lines of a list below a key at the left margin; nothing for an empty one."""
+    return dump({"k": values})[len("k:\n") :] if values else ""
+
+
 def _block(value: Any, line: str, out: list[str], inline: bool = False) -> None:
     """Append what follows a key or a dash. ``line``: what each line of the block starts with.
 

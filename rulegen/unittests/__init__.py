@@ -2,45 +2,70 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
 from exporter.yamlfile import Duration
+from rulegen import yamltext
+from rulegen.alike import OfModel
+from rulegen.lint.names import Name
 from rulegen.notes import Note
 from rulegen.plan import Plan
 from rulegen.routing import Routing
 from rulegen.rules import AlertRule
 from rulegen.unittests import budgets, companions, gauges, good, records
-from rulegen.unittests.timeline import alert_test
+from rulegen.unittests.timeline import alert_test, test_file
 
 __all__ = ["of_plan", "of_watchdog"]
 
 
-def of_plan(
-    plan: Plan, routing: Routing, rules: str, notes: list[Note]
-) -> tuple[dict[str, Any], dict[str, Any] | None]:
-    """The tests of the alerts in the file ``rules``, and those of its slow records.
+def of_plan(model: OfModel, routing: Routing, rules: str, notes: list[Note]) -> tuple[str, str | None]:
+    """The tests of the alerts in the file ``rules``, and those of its slow records, as the text of their files.
 
     What has no test is added to ``notes``.
     """
+    plan = model.plan
     interval = routing.spec.evaluationInterval
-    found: list[dict[str, Any]] = []
-    for index, slo in enumerate(plan.slos):
-        for position, alert in enumerate(slo.gauge_alerts):
-            own, missed = gauges.tests(alert)
-            found += own
+    parts: list[str] = []
+    measured = tuple((slo.slo.name, slo.companion and slo.companion.record) for slo in plan.slos)
+    for index in range(len(plan.slos)):
+        text, missed = model.part("alert tests", index, None, partial(_of_alerts, index, interval))
+        parts.append(text)
+        for position, lint, message in missed:
             at = ("spec", "slos", index, "alerts", position, "when")
-            notes += [Note(lint, plan.file.document, at, message) for lint, message in missed]
+            notes.append(Note(lint, plan.file.document, at, message))
+        parts.append(model.part("companion tests", index, measured, partial(_of_companion, index, interval)))
+    parts.append(model.part("monitor tests", None, measured, partial(_of_monitor, interval)))
+    alerts = test_file(rules, interval, model.yaml("".join(parts)))
+    return alerts, records.of_plan(model, interval, rules, notes)
+
+
+def _of_alerts(index: int, interval: Duration, plan: Plan) -> tuple[str, list[tuple[int, Name, str]]]:
+    """The tests of one SLO's own alerts; which of them could not be tested, and why."""
+    slo = plan.slos[index]
+    found: list[dict[str, Any]] = []
+    missed: list[tuple[int, Name, str]] = []
+    for position, alert in enumerate(slo.gauge_alerts):
+        own, why = gauges.tests(alert)
+        found += own
+        missed += [(position, lint, message) for lint, message in why]
+    if slo.budget is not None:
         for speed, rule in slo.burn_alerts.items():
-            assert slo.budget is not None
             found += budgets.tests(slo.budget, speed, rule, interval)
-        if slo.budget is not None:
-            found += good.tests(slo.budget, interval)
-        if slo.companion is not None:
-            found += companions.of_slo(plan, slo, interval)
-    if plan.monitor is not None and plan.file.spec.noData is not None:
-        found += companions.of_monitor(plan, plan.file.spec.noData, interval)
-    alerts = {"rule_files": [rules], "evaluation_interval": str(interval), "tests": found}
-    return alerts, records.of_plan(plan, interval, rules, notes)
+        found += good.tests(slo.budget, interval)
+    return yamltext.items(found), missed
+
+
+def _of_companion(index: int, interval: Duration, plan: Plan) -> str:
+    slo = plan.slos[index]
+    return yamltext.items(companions.of_slo(plan, slo, interval) if slo.companion is not None else [])
+
+
+def _of_monitor(interval: Duration, plan: Plan) -> str:
+    no_data = plan.file.spec.noData
+    if plan.monitor is None or no_data is None:
+        return ""
+    return yamltext.items(companions.of_monitor(plan, no_data, interval))
 
 
 def of_watchdog(rule: AlertRule, interval: Duration) -> dict[str, Any]:

@@ -10,9 +10,12 @@ import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
+from functools import partial
 from typing import Any
 
 from exporter.yamlfile import Duration
+from rulegen import yamltext
+from rulegen.alike import OfModel
 from rulegen.budget import Budget
 from rulegen.conditions import History
 from rulegen.conventions import (
@@ -25,52 +28,66 @@ from rulegen.conventions import (
 )
 from rulegen.gauge import GaugeSeries
 from rulegen.notes import Note
-from rulegen.plan import Plan
+from rulegen.plan import Plan, SloPlan
 from rulegen.promql import exact, number, selector
 from rulegen.replicas import WEIGHTED
 from rulegen.sli import ERRORS, LATENCY, TOTAL, ErrorsSli, GoodSli, LatencySli, RatioSli
 from rulegen.unittests import weights
 from rulegen.unittests.rawseries import event_series
 from rulegen.unittests.selected import Series
-from rulegen.unittests.timeline import at, counter
+from rulegen.unittests.timeline import at, counter, test_file
 
 _STEPS = (60, 300, 600, 1800, 3600, 7200, 21_600, 43_200, 86_400)
 _MOST_EVALUATIONS = 80
 _TOLERANCE = 0.05
 
 
-def of_plan(plan: Plan, interval: Duration, rules: str, notes: list[Note]) -> dict[str, Any] | None:
-    """The test file, or None where there is no such record."""
-    budgets = [slo.budget for slo in plan.slos if slo.budget is not None]
-    pasts = {
-        (history.record.name, alert.series.slo): (alert.series, history)
-        for slo in plan.slos
+def of_plan(model: OfModel, interval: Duration, rules: str, notes: list[Note]) -> str | None:
+    """The text of the test file, or None where there is no such record."""
+    plan = model.plan
+    step = _step(max(map(_longest, plan.slos)), interval)
+    parts: list[str] = []
+    for index in range(len(plan.slos)):
+        text, missed = model.part("record tests", index, step, partial(_of_slo, index, interval, step))
+        parts.append(text)
+        if missed is not None:
+            notes.append(Note("not-tested", plan.file.document, ("spec", "slos", index, "sli"), missed))
+    tests = model.yaml("".join(parts))
+    return test_file(rules, step, tests) if tests else None
+
+
+def _longest(slo: SloPlan) -> float:
+    """How far back the records of an SLO look."""
+    budget = slo.budget.windows[-1].seconds if slo.budget is not None else 0.0
+    return max([budget, *(_length(series, history) for series, history in _pasts(slo))])
+
+
+def _pasts(slo: SloPlan) -> list[tuple[GaugeSeries, History]]:
+    found = {
+        history.record.name: (alert.series, history)
         for alert in slo.gauge_alerts
         for history in alert.kind.histories()
     }
-    longest = max(
-        [
-            *(budget.windows[-1].seconds for budget in budgets),
-            *(_length(series, history) for series, history in pasts.values()),
-            0,
-        ]
-    )
-    weighted = [slo.series for slo in plan.slos if slo.series and slo.series.aggregation == WEIGHTED]
-    step = _step(longest, interval)
-    found = [weights.test(series, step) for series in weighted]
-    for index, budget in enumerate(slo.budget for slo in plan.slos):
-        if budget is None:
-            continue
-        test = _budget_test(budget, interval, step)
+    return list(found.values())
+
+
+def _of_slo(index: int, interval: Duration, step: Duration, plan: Plan) -> tuple[str, str | None]:
+    """The tests of the records of one SLO, and what could not be tested."""
+    slo = plan.slos[index]
+    found: list[dict[str, Any]] = []
+    missed = None
+    if slo.series is not None and slo.series.aggregation == WEIGHTED:
+        found.append(weights.test(slo.series, step))
+    if slo.budget is not None:
+        test = _budget_test(slo.budget, interval, step)
         if test is None:
-            message = (
+            missed = (
                 "what these expressions select is not understood, the records made from them are not tested"
             )
-            notes.append(Note("not-tested", plan.file.document, ("spec", "slos", index, "sli"), message))
         else:
             found.append(test)
-    found += [_past_test(series, history, step) for series, history in pasts.values()]
-    return {"rule_files": [rules], "evaluation_interval": str(step), "tests": found} if found else None
+    found += [_past_test(series, history, step) for series, history in _pasts(slo)]
+    return yamltext.items(found), missed
 
 
 def _step(longest: float, interval: Duration) -> Duration:

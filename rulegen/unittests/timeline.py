@@ -10,6 +10,7 @@ from itertools import groupby, pairwise
 from typing import Any
 
 from exporter.yamlfile import Duration
+from rulegen import yamltext
 from rulegen.conventions import SLO
 from rulegen.promql import number, selector
 
@@ -110,3 +111,9 @@ def shown_test(
         if count
     ]
     return {"expr": query, "eval_time": at(evaluation, interval), "exp_samples": samples}
+
+
+def test_file(rules: str, interval: Duration, tests: str) -> str:
+    """The text of a file of tests, of which ``tests`` are the items."""
+    head = yamltext.dump({"rule_files": [rules], "evaluation_interval": str(interval)})
+    return f"{head}tests:\n{tests}" if tests else f"{head}tests: []\n"

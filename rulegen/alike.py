@@ -1,0 +1,121 @@
+"""What is the same for many models is made once, with the names of a model left open.
+
+SLOs are copied from model to model: most differ in their names, or in nothing else. Unit tests take a hundred
+times as long to work out as to copy. Each part (the tests of an SLO, the page of an alert) is made from a plan in
+which names stand open, kept under all that it follows from, and filled in for each model.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable, Hashable
+from dataclasses import replace
+from functools import cached_property
+from typing import TypeVar, cast
+
+from rulegen.plan import Plan, make_plan
+from rulegen.routing import Routing
+from rulegen.yamltext import as_text
+
+Part = TypeVar("Part")
+
+# Words that stand for a name. Like names, they are plain text in YAML, JSON, PromQL and Go templates.
+_OPEN = "mlslo-open-"
+_MODEL, _FILE, _VALUE = f"{_OPEN}model", f"{_OPEN}file", f"{_OPEN}value-"
+_PLAIN = re.compile(r"[a-zA-Z][a-zA-Z0-9_-]*")
+_MOST_KEPT = 4000
+
+
+class Alike:
+    """The parts of one run."""
+
+    def __init__(self, routing: Routing) -> None:
+        self._routing = routing
+        self._made: dict[Hashable, object] = {}
+
+    def of(self, plan: Plan) -> OfModel:
+        """The parts of one model."""
+        return OfModel(plan, self._routing, self._made)
+
+
+class OfModel:
+    """The parts of one model, and its names to fill them with."""
+
+    def __init__(self, plan: Plan, routing: Routing, made: dict[Hashable, object]) -> None:
+        self.plan = plan
+        self._routing = routing
+        self._made = made
+        metadata = plan.file.file.metadata
+        values = [*metadata.labels.values(), *metadata.annotations.values()]
+        self._names = {f"{_VALUE}{index:03}": value for index, value in enumerate(values)}
+        named = (plan.file.model, plan.file.name)
+        # A name that has to be quoted, or a value of several lines, changes what is around it.
+        self._opens = (
+            all(_PLAIN.fullmatch(name) and as_text(name) == name for name in named)
+            and not any("\n" in value for value in values)
+            and not any(_OPEN in text for text in (*named, *values, self._common, *self._slos))
+            and len(values) < 1000
+        )
+        self._names |= {_MODEL: plan.file.model, _FILE: plan.file.name}
+
+    def part(self, what: str, slo: int | None, more: Hashable, make: Callable[[Plan], Part]) -> Part:
+        """What ``make`` makes of the plan with open names, once for all models for which it is the same.
+
+        It may depend on the SLO number ``slo``, on the file beside its SLOs, on the routing, and on ``more``.
+        """
+        if not self._opens:
+            return make(self.plan)
+        key = (what, self._common, None if slo is None else self._slos[slo], more)
+        if key not in self._made:
+            if len(self._made) >= _MOST_KEPT:
+                self._made.clear()
+            self._made[key] = make(self._open)
+        return cast(Part, self._made[key])
+
+    def yaml(self, text: str) -> str:
+        """``text`` of YAML with the names filled in."""
+        return self._filled(text, as_text)
+
+    def json(self, text: str) -> str:
+        """``text`` of JSON with the names filled in."""
+        return self._filled(text, lambda value: json.dumps(value, ensure_ascii=False)[1:-1])
+
+    def plain(self, text: str) -> str:
+        """``text`` with the names filled in as they are."""
+        return self._filled(text, str)
+
+    def _filled(self, text: str, written: Callable[[str], str]) -> str:
+        if not self._opens:
+            return text
+        for word, name in self._names.items():
+            if word in text:
+                text = text.replace(word, written(name))
+        return text
+
+    @cached_property
+    def _common(self) -> str:
+        """The file beside its names and SLOs."""
+        file = self.plan.file.file
+        keys = [*file.metadata.labels, None, *file.metadata.annotations]
+        return json.dumps(keys) + file.spec.model_dump_json(exclude={"slos", "model"}, exclude_unset=True)
+
+    @cached_property
+    def _slos(self) -> list[str]:
+        return [slo.model_dump_json(exclude_unset=True) for slo in self.plan.file.spec.slos]
+
+    @cached_property
+    def _open(self) -> Plan:
+        """The same plan with words for names."""
+        given = self.plan.file.file
+        words = iter(self._names)
+        metadata = given.metadata.model_copy(
+            update={
+                "name": _FILE,
+                "labels": {key: next(words) for key in given.metadata.labels},
+                "annotations": {key: next(words) for key in given.metadata.annotations},
+            }
+        )
+        spec = given.spec.model_copy(update={"model": _MODEL})
+        file = given.model_copy(update={"metadata": metadata, "spec": spec})
+        return make_plan(replace(self.plan.file, file=file), self._routing)

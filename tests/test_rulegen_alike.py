@@ -1,0 +1,61 @@
+"""Parts that are made once for many models are what each model would get alone."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+
+from benchmarks import fleet
+from rulegen import alike, specs
+from rulegen.alerts import GaugeAlert
+from rulegen.generate import Generated, generate
+from rulegen.unittests import gauges
+
+CONTRACT = Path(__file__).parent / "contract"
+
+
+def _generated(folder: Path) -> Generated:
+    return generate(specs.load([folder]))
+
+
+def test_a_fleet_is_what_each_model_would_get_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    fleet.write(tmp_path, 5)
+    fraud = (CONTRACT / "fraud.slo.yaml").read_text()
+    (tmp_path / "fraud.yaml").write_text(fraud)
+    # As a word of YAML, of PromQL, of a template, with a team and an address that have to be quoted.
+    for number, name in enumerate(
+        ("yes", "psi", "alert", "a b: c", "x.y", 'quo"te', "mlslo-open-file", "P2")
+    ):
+        text = fraud.replace("name: fraud", f"name: copy{number}").replace("model: fraud", f"model: '{name}'")
+        text = text.replace("team: risk", f"team: 'no. {number}: yes'").replace(
+            "example.org/fraud", "x.org/#a 'b'"
+        )
+        (tmp_path / f"copy{number}.yaml").write_text(text)
+    together = _generated(tmp_path)
+    monkeypatch.setattr(alike, "_PLAIN", re.compile("(?!)"))
+    alone = _generated(tmp_path)
+    assert together.files == alone.files
+    assert together.warnings == alone.warnings
+    assert not any("mlslo-open" in text for name, text in alone.files.items() if "copy6" not in name)
+
+
+def test_one_part_is_made_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    made: list[str] = []
+    real = gauges.tests
+
+    def counted(alert: GaugeAlert) -> object:
+        made.append(alert.rule.name)
+        return real(alert)
+
+    monkeypatch.setattr(gauges, "tests", counted)
+    text = (CONTRACT / "fraud.slo.yaml").read_text()
+    (tmp_path / "routing.yaml").write_text((CONTRACT / "routing.yaml").read_text())
+    for name in ("one", "two", "three"):
+        own = text.replace("name: fraud", f"name: {name}").replace("model: fraud", f"model: {name}")
+        own = own.replace("above: 0.25", "above: 0.3") if name == "three" else own
+        (tmp_path / f"{name}.yaml").write_text(own)
+    _generated(tmp_path)
+    assert made.count("FeatureDrift") == 2
+    assert made.count("ConceptDrift") == 1
