@@ -10,7 +10,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, Field, field_validator, model_validator
 
-from exporter.yamlfile import Document, Duration, InputError, StrictModel, read, validate
+from exporter.yamlfile import Document, Duration, InputError, KeysError, StrictModel, read, validate
 
 DEFAULT_LATENCY_BUCKETS = (
     "5ms", "10ms", "25ms", "50ms", "100ms", "250ms", "500ms", "1s", "2500ms", "5s", "10s",
@@ -189,7 +189,10 @@ class Reference(StrictModel):
     def _is_one_kind(self) -> Reference:
         kinds = [self.static, self.sliding, self.calendar, self.first]
         if sum(kind is not None for kind in kinds) != 1:
-            raise ValueError("expected exactly one of static, sliding, calendar and first")
+            kinds_of = ("static", "sliding", "calendar", "first")
+            raise KeysError(
+                "expected exactly one of static, sliding, calendar and first", kinds_of, exclusive=True
+            )
         if self.offset is not None and self.sliding is None:
             raise ValueError("an offset is for sliding references only")
         return self

@@ -10,7 +10,7 @@ from typing import Any, TypeVar
 import click
 
 from exporter.yamlfile import InputError
-from rulegen import output, specs
+from rulegen import output, schema, specs
 from rulegen.generate import FORMATS, Format, Generated, generate
 
 Command = TypeVar("Command", bound=Callable[..., Any])
@@ -113,3 +113,24 @@ def check(spec: tuple[Path, ...], out: Path, form: Format, strict: bool) -> None
         raise SystemExit(1)
     click.echo(f"{len(result.files)} files are what the specs say")
     _strictly(strict, len(result.warnings))
+
+
+@main.command("schema")
+@click.option(
+    "--kind",
+    type=click.Choice([*schema.KINDS, schema.ANY]),
+    default=schema.ANY,
+    show_default=True,
+    help="Of which kind of file; mlslo: of any of them.",
+)
+@click.option(
+    "--out", type=_PATH, help="Write the schemas of all kinds into this folder instead of printing one."
+)
+def schema_command(kind: str, out: Path | None) -> None:
+    """Print a JSON Schema with which editors complete and check the files."""
+    if out is None:
+        click.echo(schema.text(kind), nl=False)
+        return
+    with _input_errors():
+        for name in output.write(out, schema.files()):
+            click.echo(f"wrote {out / name}")

@@ -144,6 +144,34 @@ INTEGRATIONS: Mapping[str, Keys] = {
 }
 
 
+def receiver_definitions() -> dict[str, Any]:
+    """JSON Schemas: of a receiver, under the name `Receiver`, and of the mappings inside of it.
+
+    What any Alertmanager knows that we write for; secrets by file only.
+    """
+    found: dict[str, Any] = {}
+    properties = {
+        name: {"type": "array", "minItems": 1, "items": _schema(keys, found)}
+        for name, keys in INTEGRATIONS.items()
+    }
+    found["Receiver"] = {
+        "type": "object", "minProperties": 1, "additionalProperties": False, "properties": properties,
+    }  # fmt: skip
+    return found
+
+
+def _schema(keys: Keys, found: dict[str, Any]) -> dict[str, Any]:
+    properties: dict[str, Any] = {key: {"not": {"type": "null"}} for key in keys.allowed}
+    for name, inner in keys.nested.items():
+        one = {"$ref": f"#/$defs/{name}"}
+        found[name] = _schema(inner, found)
+        properties[name] = {"anyOf": [one, {"type": "array", "items": one}]}
+    schema: dict[str, Any] = {"type": "object", "additionalProperties": False, "properties": properties}
+    if keys.needs:
+        schema["allOf"] = [{"anyOf": [{"required": [key]} for key in choice]} for choice in keys.needs]
+    return schema
+
+
 def problems(
     document: Document, at: Location, receiver: Mapping[str, Any], version: str
 ) -> Iterator[Problem]:

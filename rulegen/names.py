@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from exporter.catalogue import METRICS
+from exporter.catalogue import METRICS, Type
 from rulegen.conventions import ALERT_LABELS, RESERVED_ALERTS
 
 # Labels that tell series apart: an alert label of that name would make several series one, which
@@ -12,6 +12,25 @@ from rulegen.conventions import ALERT_LABELS, RESERVED_ALERTS
 SERIES_LABELS = frozenset(label for metric in METRICS.values() for label in metric.labels)
 SCRAPE_LABELS = frozenset({"instance", "job", "pod", "alertname", "le"})
 GENERATED_ANNOTATIONS = ("summary", "description")
+
+FILE_NAME = r"[a-zA-Z0-9][a-zA-Z0-9._-]{0,62}"
+SLO_NAME = r"[a-zA-Z0-9][a-zA-Z0-9_-]{0,62}"
+ALERT_NAME = r"[a-zA-Z_][a-zA-Z0-9_]{0,127}"
+LABEL_NAME = r"[a-zA-Z_][a-zA-Z0-9_]*"
+# Without a template in it.
+PLAIN = r"^(?![\s\S]*\{\{)"
+
+# What an SLO may be about: gauges of one model.
+GAUGES = tuple(
+    metric.name
+    for metric in METRICS.values()
+    if metric.type in (Type.GAUGE, Type.SUMMARY) and "model" in metric.labels
+)
+
+
+def pattern(name: str) -> str:
+    """A whole name, as JSON Schema wants it."""
+    return f"^{name}$"
 
 
 def _matching(pattern: str, name: str, expected: str) -> str:
@@ -23,7 +42,7 @@ def _matching(pattern: str, name: str, expected: str) -> str:
 def file_name(name: str) -> str:
     """A name that is safe as part of a file's name."""
     expected = "a name of at most 63 letters, digits, '-', '_' and '.' that starts with a letter or digit"
-    _matching(r"[a-zA-Z0-9][a-zA-Z0-9._-]{0,62}", name, expected)
+    _matching(FILE_NAME, name, expected)
     if name == "watchdog" or name.endswith("_test"):
         raise ValueError(f"'{name}' is taken: rules/watchdog.yaml and rules/*_test.yaml are generated")
     return name
@@ -31,14 +50,12 @@ def file_name(name: str) -> str:
 
 def slo_name(name: str) -> str:
     """The name of an SLO."""
-    return _matching(
-        r"[a-zA-Z0-9][a-zA-Z0-9_-]{0,62}", name, "a name of at most 63 letters, digits, '-' and '_'"
-    )
+    return _matching(SLO_NAME, name, "a name of at most 63 letters, digits, '-' and '_'")
 
 
 def alert_name(name: str) -> str:
     """The name of an alert, not one that the generator uses itself."""
-    _matching(r"[a-zA-Z_][a-zA-Z0-9_]{0,127}", name, "an alert name such as FeatureDrift")
+    _matching(ALERT_NAME, name, "an alert name such as FeatureDrift")
     if name in RESERVED_ALERTS:
         raise ValueError(f"'{name}' is the name of an alert that is generated, choose another")
     return name
@@ -46,7 +63,7 @@ def alert_name(name: str) -> str:
 
 def label_name(name: str) -> str:
     """A label that every alert may get."""
-    _matching(r"[a-zA-Z_][a-zA-Z0-9_]*", name, "a label name such as team")
+    _matching(LABEL_NAME, name, "a label name such as team")
     if name in ALERT_LABELS or name in SERIES_LABELS or name in SCRAPE_LABELS or name.startswith("__"):
         raise ValueError(f"the label '{name}' is set by the generator or tells series apart, choose another")
     return name
@@ -54,7 +71,7 @@ def label_name(name: str) -> str:
 
 def series_label(name: str) -> str:
     """A label that the series of a query may keep."""
-    _matching(r"[a-zA-Z_][a-zA-Z0-9_]*", name, "a label name such as feature")
+    _matching(LABEL_NAME, name, "a label name such as feature")
     if name in ALERT_LABELS or name == "alertname" or name.startswith("__"):
         raise ValueError(f"the label '{name}' is set by the generator, leave it out")
     return name
@@ -62,7 +79,7 @@ def series_label(name: str) -> str:
 
 def annotation(name: str) -> str:
     """An annotation that the generator does not write itself."""
-    _matching(r"[a-zA-Z_][a-zA-Z0-9_]*", name, "an annotation name such as runbook_url")
+    _matching(LABEL_NAME, name, "an annotation name such as runbook_url")
     if name in GENERATED_ANNOTATIONS:
         raise ValueError(f"the annotation '{name}' is generated")
     return name

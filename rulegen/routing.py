@@ -15,8 +15,10 @@ from exporter.yamlfile import (
     Duration,
     InputError,
     Problem,
+    Shape,
     StrictModel,
     did_you_mean,
+    none_of,
     quoted_list,
     read,
     validate,
@@ -71,16 +73,18 @@ def _some(values: Sized) -> Sized:
 
 
 Some = AfterValidator(_some)
+Filled = Shape(minItems=1)
+Unique = Shape(uniqueItems=True)
 Name = Annotated[str, Field(min_length=1, max_length=128)]
 LayerName = Literal["service", "data", "prediction", "outcome", "meta"]
-TierName = Annotated[str, AfterValidator(_tier_name)]
-LabelName = Annotated[str, AfterValidator(_label)]
-Version = Annotated[str, BeforeValidator(_version)]
-ReceiverNames = Annotated[list[Name], Some, AfterValidator(_distinct)]
-IntervalNames = Annotated[list[Name], AfterValidator(_distinct)]
-LayerNames = Annotated[list[LayerName], AfterValidator(_distinct)]
-TierNames = Annotated[list[TierName], AfterValidator(_distinct)]
-LabelNames = Annotated[list[LabelName], Some, AfterValidator(_distinct)]
+TierName = Annotated[str, AfterValidator(_tier_name), Shape(pattern="^P[0-9]$")]
+LabelName = Annotated[str, AfterValidator(_label), Shape(pattern=r"^[a-zA-Z_][a-zA-Z0-9_]*$")]
+Version = Annotated[str, BeforeValidator(_version), Shape(pattern=r"^[0-9]{1,4}(\.[0-9]{1,4}){1,2}$")]
+ReceiverNames = Annotated[list[Name], Some, AfterValidator(_distinct), Filled, Unique]
+IntervalNames = Annotated[list[Name], AfterValidator(_distinct), Unique]
+LayerNames = Annotated[list[LayerName], AfterValidator(_distinct), Unique]
+TierNames = Annotated[list[TierName], AfterValidator(_distinct), Unique]
+LabelNames = Annotated[list[LabelName], Some, AfterValidator(_distinct), Filled, Unique]
 
 
 class Metadata(StrictModel):
@@ -136,7 +140,7 @@ class Mute(StrictModel):
     """When some layers' alerts are not sent."""
 
     during: Name = Field(description="A time interval.")
-    layers: Annotated[LayerNames, Some] = Field(description="Whose alerts are held back.")
+    layers: Annotated[LayerNames, Some, Filled] = Field(description="Whose alerts are held back.")
 
 
 class InhibitSource(StrictModel):
@@ -148,7 +152,7 @@ class InhibitSource(StrictModel):
     @model_validator(mode="after")
     def _names_something(self) -> Self:
         if self.layer is None and self.tier is None:
-            raise ValueError("expected a layer, a tier or both")
+            none_of("expected a layer, a tier or both", "layer", "tier")
         return self
 
 
@@ -164,7 +168,7 @@ class InhibitTarget(StrictModel):
     @model_validator(mode="after")
     def _names_something(self) -> Self:
         if not self.layers and not self.tiers:
-            raise ValueError("expected layers, tiers or both")
+            none_of("expected layers, tiers or both", "layers", "tiers")
         return self
 
 
@@ -222,7 +226,9 @@ class Spec(StrictModel):
     evaluationInterval: Duration = Field(
         Duration("1m"), description="Of every rule group; `for` and `breaches` count in it."
     )
-    tiers: Annotated[dict[TierName, Tier], Some] = Field(description="P1 is the most urgent.")
+    tiers: Annotated[dict[TierName, Tier], Some, Shape(minProperties=1)] = Field(
+        description="P1 is the most urgent."
+    )
     groupBy: LabelNames = Field(
         default_factory=lambda: ["model", "slo"],
         description="One message for the alerts that agree in these.",
@@ -237,7 +243,7 @@ class Spec(StrictModel):
     teams: dict[Name, dict[TierName, ReceiverNames]] = Field(
         default_factory=dict, description="Other receivers for one team's tier."
     )
-    receivers: Annotated[dict[Name, dict[str, Any]], Some] = Field(
+    receivers: Annotated[dict[Name, dict[str, Any]], Some, Shape(minProperties=1)] = Field(
         description="Alertmanager's own receiver keys, verbatim; secrets by file only."
     )
     defaultReceiver: Name | None = Field(

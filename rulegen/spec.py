@@ -8,42 +8,41 @@ from typing import Annotated, Literal
 
 from pydantic import AfterValidator, Field, model_validator
 
-from exporter.yamlfile import Document, Duration, StrictModel, read, validate
+from exporter.yamlfile import Document, Duration, Shape, StrictModel, exactly_one, read, validate
 from rulegen.accepted import Accept
 from rulegen.conventions import MODEL, SLO
 from rulegen.lint.names import named
 from rulegen.names import (
+    ALERT_NAME,
+    FILE_NAME,
+    GAUGES,
+    LABEL_NAME,
+    PLAIN,
+    SLO_NAME,
     alert_name,
     annotation,
     file_name,
     label_name,
     label_value,
+    pattern,
     plain_text,
     series_label,
     slo_name,
 )
 from rulegen.replicas import Replicas
 
-Text = Annotated[str, Field(min_length=1, max_length=1000), AfterValidator(plain_text)]
-FileName = Annotated[str, AfterValidator(file_name)]
-SloName = Annotated[str, AfterValidator(slo_name)]
-AlertName = Annotated[str, AfterValidator(alert_name)]
-LabelName = Annotated[str, AfterValidator(label_name)]
-SeriesLabel = Annotated[str, AfterValidator(series_label)]
-AnnotationName = Annotated[str, AfterValidator(annotation)]
-LabelValue = Annotated[str, Field(max_length=256), AfterValidator(label_value)]
+Text = Annotated[str, Field(min_length=1, max_length=1000), AfterValidator(plain_text), Shape(pattern=PLAIN)]
+FileName = Annotated[str, AfterValidator(file_name), Shape(pattern=pattern(FILE_NAME))]
+SloName = Annotated[str, AfterValidator(slo_name), Shape(pattern=pattern(SLO_NAME))]
+AlertName = Annotated[str, AfterValidator(alert_name), Shape(pattern=pattern(ALERT_NAME))]
+LabelName = Annotated[str, AfterValidator(label_name), Shape(pattern=pattern(LABEL_NAME))]
+SeriesLabel = Annotated[str, AfterValidator(series_label), Shape(pattern=pattern(LABEL_NAME))]
+AnnotationName = Annotated[str, AfterValidator(annotation), Shape(pattern=pattern(LABEL_NAME))]
+LabelValue = Annotated[str, Field(max_length=256), AfterValidator(label_value), Shape(pattern=PLAIN)]
 TierName = Annotated[str, Field(min_length=1)]
 LayerName = Literal["service", "data", "prediction", "outcome", "meta"]
 Positive = Annotated[float, Field(gt=0)]
 Count = Annotated[int, Field(ge=1)]
-
-
-def _one_of(model: StrictModel, *keys: str) -> None:
-    """Raise ValueError where not exactly one of ``keys`` was given."""
-    given = [key for key in keys if getattr(model, key) is not None]
-    if len(given) != 1:
-        named = f"got {' and '.join(given)}" if given else "got none"
-        raise ValueError(f"expected exactly one of {', '.join(keys)}, {named}")
 
 
 class Errors(StrictModel):
@@ -66,7 +65,7 @@ class Ratio(StrictModel):
 class Gauge(StrictModel):
     """One gauge of the catalogue."""
 
-    metric: str = Field(description="Its name, as in docs/metrics.md.")
+    metric: Annotated[str, Shape(enum=list(GAUGES))] = Field(description="Its name, as in docs/metrics.md.")
     window: Duration | None = Field(None, description="Which window, where the gauge has several.")
     reference: str | None = Field(None, description="Which reference, where the gauge is compared with one.")
     labels: dict[str, LabelValue] = Field(
@@ -107,7 +106,7 @@ class Sli(StrictModel):
 
     @model_validator(mode="after")
     def _is_one(self) -> Sli:
-        _one_of(self, "errors", "latency", "ratio", "gauge", "promql")
+        exactly_one(self, "errors", "latency", "ratio", "gauge", "promql")
         return self
 
 
@@ -122,7 +121,7 @@ class ChangeFrom(StrictModel):
 
     @model_validator(mode="after")
     def _is_one(self) -> ChangeFrom:
-        _one_of(self, "byRatio", "by")
+        exactly_one(self, "byRatio", "by")
         return self
 
 
@@ -140,7 +139,7 @@ class DropFrom(StrictModel):
 
     @model_validator(mode="after")
     def _is_one(self) -> DropFrom:
-        _one_of(self, "by", "byRatio")
+        exactly_one(self, "by", "byRatio")
         return self
 
 
@@ -170,7 +169,7 @@ class Good(Threshold):
 
     @model_validator(mode="after")
     def _is_one(self) -> Good:
-        _one_of(self, *THRESHOLDS)
+        exactly_one(self, *THRESHOLDS)
         return self
 
 
@@ -185,7 +184,7 @@ class Condition(Threshold):
 
     @model_validator(mode="after")
     def _is_one(self) -> Condition:
-        _one_of(self, *CONDITIONS)
+        exactly_one(self, *CONDITIONS)
         return self
 
 
@@ -319,9 +318,9 @@ class Expected(StrictModel):
 class Spec(StrictModel):
     """What is promised."""
 
-    model: Annotated[str, Field(min_length=1, max_length=128), AfterValidator(label_value)] = Field(
-        description='The label `model="…"` of its metrics.'
-    )
+    model: Annotated[
+        str, Field(min_length=1, max_length=128), AfterValidator(label_value), Shape(pattern=PLAIN)
+    ] = Field(description='The label `model="…"` of its metrics.')
     slos: Annotated[list[Slo], Field(min_length=1)] = Field(description="The promises.")
     noData: NoData | None = Field(None, description="Companions: nothing is measured any more.")
     expected: Expected | None = Field(None, description="The traffic to expect; only lints look at it.")

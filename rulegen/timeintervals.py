@@ -10,7 +10,7 @@ from zoneinfo import ZoneInfo, available_timezones
 
 from pydantic import AfterValidator, Field, field_validator, model_validator
 
-from exporter.yamlfile import StrictModel, did_you_mean, quoted_list
+from exporter.yamlfile import Shape, StrictModel, did_you_mean, none_of, quoted_list
 
 # Alertmanager's order: a range may not run from saturday into sunday.
 WEEKDAYS = ("sunday", "monday", "tuesday", "wednesday", "thursday", "friday", "saturday")
@@ -18,6 +18,21 @@ MONTHS = (
     "january", "february", "march", "april", "may", "june",
     "july", "august", "september", "october", "november", "december",
 )  # fmt: skip
+
+
+def _named(names: Sequence[str], other: str = "") -> str:
+    """One of ``names`` in any case, or a range of two, as JSON Schema wants it; or the pattern ``other``."""
+    # JSON Schema has no flag for that.
+    cased = ["".join(f"[{letter}{letter.upper()}]" for letter in name) for name in names]
+    one = rf"\s*({'|'.join(cased)})\s*"
+    return f"^({one}(:{one})?{other})$"
+
+
+WEEKDAY_PATTERN = _named(WEEKDAYS)
+MONTHS_PATTERN = _named(MONTHS, "|[0-9]{1,2}(:[0-9]{1,2})?")
+TIMES_PATTERN = r"^[0-2][0-9]:[0-5][0-9]-[0-2][0-9]:[0-5][0-9]$"
+DAYS_PATTERN = r"^-?[0-9]{1,2}(:-?[0-9]{1,2})?$"
+YEARS_PATTERN = r"^[0-9]{4}(:[0-9]{4})?$"
 
 _MINUTES_OF_A_DAY = 24 * 60
 _TIMES = re.compile(r"([0-9]{2}):([0-9]{2})-([0-9]{2}):([0-9]{2})")
@@ -80,20 +95,20 @@ def _location(name: str) -> str:
 class TimeInterval(StrictModel):
     """A recurring time: every given key has to match."""
 
-    weekdays: list[Annotated[str, AfterValidator(_weekdays)]] = Field(
+    weekdays: list[Annotated[str, AfterValidator(_weekdays), Shape(pattern=WEEKDAY_PATTERN)]] = Field(
         default_factory=list, description="`monday`, or `monday:friday`."
     )
-    times: list[Annotated[str, AfterValidator(_times)]] = Field(
+    times: list[Annotated[str, AfterValidator(_times), Shape(pattern=TIMES_PATTERN)]] = Field(
         default_factory=list,
         description="`09:00-18:00`, end excluded; `22:00-02:00` ends on the day after.",
     )
-    daysOfMonth: list[Annotated[str, AfterValidator(_days_of_month)]] = Field(
+    daysOfMonth: list[Annotated[str, AfterValidator(_days_of_month), Shape(pattern=DAYS_PATTERN)]] = Field(
         default_factory=list, description='`"1"`, `"1:7"`, or `"-1"` for the last day.'
     )
-    months: list[Annotated[str, AfterValidator(_months)]] = Field(
+    months: list[Annotated[str, AfterValidator(_months), Shape(pattern=MONTHS_PATTERN)]] = Field(
         default_factory=list, description="`december`, `january:march` or `1:3`."
     )
-    years: list[Annotated[str, AfterValidator(_years)]] = Field(
+    years: list[Annotated[str, AfterValidator(_years), Shape(pattern=YEARS_PATTERN)]] = Field(
         default_factory=list, description='`"2030"` or `"2030:2032"`.'
     )
     location: Annotated[str, AfterValidator(_location)] | None = Field(
@@ -124,7 +139,8 @@ class TimeInterval(StrictModel):
     def _is_a_time(self) -> Self:
         dates = (*self.daysOfMonth, *self.months, *self.years)
         if not (self.weekdays or self.times or dates):
-            raise ValueError("expected at least one of weekdays, times, daysOfMonth, months, years")
+            keys = ("weekdays", "times", "daysOfMonth", "months", "years")
+            none_of(f"expected at least one of {', '.join(keys)}", *keys)
         for text in self.times:
             start, end = _minutes(text)
             if end < start and end > 0 and dates:

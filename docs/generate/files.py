@@ -24,6 +24,17 @@ A file is one YAML document. Unknown keys, duplicate keys and values of another 
 file:line:column. `[]` stands for each item of a list, `<name>` for a key that you choose. A duration is
 written as Prometheus writes it: `30s`, `5m`, `1h30m`, `7d`. A key that is required inside of a mapping is
 required where that mapping is given; one without a default may be left out.
+
+Editors complete and check the files as you type, by [JSON Schemas](schemas/mlslo.json) that are made from the same
+models. With yaml-language-server (VS Code's YAML extension, Neovim, Emacs) the first line of a file says where:
+
+```yaml
+# yaml-language-server: $schema=schemas/mlslo.json
+```
+
+`mlslo-rulegen schema --out schemas` writes them as your version knows them: `mlslo.json` for a file of any kind, and
+one for each kind. They see single values and which keys are there; that names exist and values go together is seen by
+`mlslo-rulegen check`.
 """
 
 _SIMPLE: dict[Any, str] = {

@@ -15,6 +15,7 @@ from exporter import atomic
 from exporter.catalogue import METRICS
 from exporter.catalogue import markdown as metrics
 from exporter.monitor import MonitorFile
+from rulegen import schema
 from rulegen.routing import RoutingFile
 from rulegen.spec import ModelSloFile
 
@@ -31,6 +32,7 @@ def render(root: Path) -> tuple[dict[str, str], list[str]]:
         "docs/commands.md": command_page,
         "docs/files.md": file_page,
         **statistics.render(root),
+        **{f"docs/schemas/{name}": text for name, text in schema.files().items()},
         **{f"docs/chain-{theme}.svg": chain.render(theme) for theme in chain.PALETTES},
     }
     return rendered, [*undescribed, *of_commands, *of_files]

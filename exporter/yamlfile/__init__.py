@@ -4,15 +4,20 @@ from exporter.yamlfile.duration import Duration
 from exporter.yamlfile.errors import InputError, Problem
 from exporter.yamlfile.nearest import did_you_mean, quoted_list
 from exporter.yamlfile.reader import Document, read
+from exporter.yamlfile.shape import KeysError, Shape, exactly_one, none_of
 from exporter.yamlfile.validate import StrictModel, validate
 
 __all__ = [
     "Document",
     "Duration",
     "InputError",
+    "KeysError",
     "Problem",
+    "Shape",
     "StrictModel",
     "did_you_mean",
+    "exactly_one",
+    "none_of",
     "quoted_list",
     "read",
     "validate",

@@ -71,4 +71,6 @@ class Duration(str):
 
     @staticmethod
     def _json_schema(_schema: CoreSchema, _handler: Any) -> dict[str, Any]:
-        return {"type": "string", "pattern": r"^([0-9]+(ms|[smhdwy]))+$", "examples": ["5m", "1h", "7d"]}
+        units = "".join(f"([0-9]+{unit})?" for unit in _MILLISECONDS)
+        # Something must be there, and not all of it zero.
+        return {"type": "string", "pattern": f"^(?=.*[1-9]){units}$", "examples": ["5m", "1h", "7d"]}
