@@ -1,0 +1,1 @@
+"""Mutation testing of generated rules: one change at a time, and the generated tests must fail."""

@@ -1,0 +1,154 @@
+"""Which mutants the generated tests catch, as promtool says."""
+
+from __future__ import annotations
+
+import json
+import re
+import subprocess
+import tempfile
+from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from tests.mutations.rules import Mutant, affected, load, mutants, name_of
+from tests.tools import tool
+
+# How many test files one promtool is given.
+BATCH = 60
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """``caught``: a test fails. ``invalid``: Prometheus would not even load the rule."""
+
+    mutant: Mutant
+    caught: bool
+    invalid: bool
+
+
+@dataclass(frozen=True)
+class Subject:
+    """One group of a rule file, and those of the generated tests that pass on it alone."""
+
+    group: Mapping[str, Any]
+    tests: Sequence[Mapping[str, Any]]
+
+    @cached_property
+    def mutants(self) -> list[Mutant]:
+        return list(mutants(self.group))
+
+    def about(self, mutant: Mutant, *, directly: bool) -> list[Mapping[str, Any]]:
+        """The tests that look at what a mutant changes; ``directly``: at the rule itself."""
+        names = {mutant.name} if directly else affected(self.group, mutant.rule)
+        return [test for test in self.tests if test["_looks_at"] & names]
+
+
+def subjects(rules: Path) -> list[Subject]:
+    """The groups of a generated rule file, each with its tests. Raises ValueError for a group without."""
+    groups = load(rules)["groups"]
+    tests: list[dict[str, Any]] = []
+    for suffix in ("_test", "_records_test"):
+        path = rules.with_name(f"{rules.stem}{suffix}.yaml")
+        if path.exists():
+            data = load(path)
+            tests += [{**test, "_every": data["evaluation_interval"]} for test in data["tests"]]
+    found: list[Subject] = []
+    for group in groups:
+        names = {name_of(rule) for rule in group["rules"]}
+        own = [{**test, "_looks_at": _looked_at(test) & names} for test in tests]
+        candidates = [test for test in own if test["_looks_at"]]
+        trials = [Trial(group, [test]) for test in candidates]
+        passed = [test for test, said in zip(candidates, judged(trials), strict=True) if said.passed]
+        if not passed:
+            raise ValueError(f"no test passes on group {group['name']} alone")
+        found.append(Subject(group, passed))
+    return found
+
+
+def _looked_at(test: Mapping[str, Any]) -> set[str]:
+    """Every word of what a test looks at: names of alerts and records are among them."""
+    asked = [check["alertname"] for check in test.get("alert_rule_test", [])]
+    asked += [check["expr"] for check in test.get("promql_expr_test", [])]
+    return {word for text in asked for word in re.findall(r"[\w:]+", text)}
+
+
+def verdicts(subject: Subject, chosen: Sequence[Mutant]) -> Iterator[Verdict]:
+    """Of each mutant. First only tests of the rule itself are run, which are enough for most."""
+    left = list(chosen)
+    for directly in (True, False):
+        trials, tried = [], []
+        for mutant in left:
+            tests = subject.about(mutant, directly=directly)
+            if tests:
+                rules = list(subject.group["rules"])
+                rules[mutant.rule] = mutant.changed
+                trials.append(Trial({**subject.group, "rules": rules}, tests))
+                tried.append(mutant)
+        left = [mutant for mutant in left if mutant not in tried]
+        for mutant, said in zip(tried, judged(trials), strict=True):
+            if said.passed:
+                left.append(mutant)
+            else:
+                yield Verdict(mutant, not said.invalid, said.invalid)
+    for mutant in left:
+        yield Verdict(mutant, False, False)
+
+
+@dataclass(frozen=True)
+class Trial:
+    """One group of rules and tests that are run on it."""
+
+    group: Mapping[str, Any]
+    tests: Sequence[Mapping[str, Any]]
+
+    def write(self, folder: Path) -> Iterator[Path]:
+        """A rule file, and one test file for each interval at which rules are evaluated."""
+        folder.mkdir()
+        (folder / "rules.yaml").write_text(json.dumps({"groups": [self.group]}))
+        for number, every in enumerate(sorted({test["_every"] for test in self.tests})):
+            tests = [
+                {key: value for key, value in test.items() if key not in ("_every", "_looks_at")}
+                for test in self.tests
+                if test["_every"] == every
+            ]
+            path = folder / f"{number}.json"
+            data = {"rule_files": ["rules.yaml"], "evaluation_interval": every, "tests": tests}
+            path.write_text(json.dumps(data))
+            yield path
+
+
+@dataclass(frozen=True)
+class Said:
+    """What promtool said of a trial."""
+
+    passed: bool
+    invalid: bool
+
+
+def judged(trials: Sequence[Trial], workers: int = 2) -> list[Said]:
+    """The outcome of each trial: many of them in one call of promtool, for it takes long to start."""
+    batches = [trials[start : start + BATCH] for start in range(0, len(trials), BATCH)]
+    with ThreadPoolExecutor(workers) as pool:
+        return [said for batch in pool.map(_run, batches) for said in batch]
+
+
+def _run(batch: Sequence[Trial]) -> list[Said]:
+    with tempfile.TemporaryDirectory() as name:
+        paths = [list(trial.write(Path(name) / str(number))) for number, trial in enumerate(batch)]
+        flat = [str(path) for own in paths for path in own]
+        command = [str(tool("promtool")), "test", "rules", *flat]
+        done = subprocess.run(command, capture_output=True, text=True, check=False)
+        # What is wrong with a rule is told on one stream, which file it was in on the other.
+        said = re.findall(r"Unit Testing:  (\S+)\n(.*?)(?=Unit Testing:|\Z)", done.stdout, re.DOTALL)
+        outcome = dict(said)
+        if set(outcome) != set(flat):
+            raise RuntimeError(f"promtool did not judge every file: {done.stderr[:2000]}")
+        return [_said([outcome[str(path)] for path in own]) for own in paths]
+
+
+def _said(texts: Sequence[str]) -> Said:
+    failed = [text for text in texts if "SUCCESS" not in text]
+    return Said(not failed, any("parse expression" in text or 'group "' in text for text in failed))

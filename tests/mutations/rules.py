@@ -1,0 +1,91 @@
+"""Every small change of a generated rule file, one at a time."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from exporter.yamlfile import Duration
+from tests.mutations.expressions import distinct, variants
+
+Rule = Mapping[str, Any]
+_Loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+
+
+def load(path: Path) -> Any:
+    """A generated file."""
+    return yaml.load(path.read_text(), Loader=_Loader)
+
+
+@dataclass(frozen=True)
+class Mutant:
+    """One rule of a group, changed. ``rule`` is the place in the group; ``kind``: what sort of change it is."""
+
+    group: str
+    rule: int
+    name: str
+    kind: str
+    what: str
+    changed: Rule
+
+    def __str__(self) -> str:
+        return f"{self.group}: {self.name}: {self.what}"
+
+
+def name_of(rule: Rule) -> str:
+    """The alert, or the record."""
+    return str(rule.get("alert") or rule["record"])
+
+
+def mutants(group: Mapping[str, Any]) -> Iterator[Mutant]:
+    """One change each, in every rule of a group."""
+    interval = Duration(group["interval"])
+    for index, rule in enumerate(group["rules"]):
+        for kind, what, changed in _changes(rule, interval):
+            yield Mutant(group["name"], index, name_of(rule), kind, what, changed)
+
+
+def _changes(rule: Rule, interval: Duration) -> Iterator[tuple[str, str, Rule]]:
+    for change in distinct(variants(rule["expr"]).changes):
+        yield "expression", change.what, {**rule, "expr": change.expression}
+    if "record" in rule:
+        yield "record", "another name", {**rule, "record": rule["record"] + "_other"}
+    for key in ("for", "keep_firing_for"):
+        if key in rule:
+            lasting = Duration(rule[key]).seconds
+            yield key, f"no {key}", {name: value for name, value in rule.items() if name != key}
+            for seconds in (lasting - interval.seconds, lasting + interval.seconds):
+                if seconds > 0:
+                    yield key, f"{key} {seconds:g}s", {**rule, key: f"{round(seconds * 1000)}ms"}
+        elif "alert" in rule:
+            yield key, f"{key} where there is none", {**rule, key: f"{round(interval.seconds * 1000)}ms"}
+    for part in ("labels", "annotations"):
+        texts = rule.get(part, {})
+        for name, text in texts.items():
+            yield part, f"no {part} {name}", {**rule, part: {k: v for k, v in texts.items() if k != name}}
+            yield part, f"another {part} {name}", {**rule, part: {**texts, name: f"{text}-other"}}
+
+
+def affected(group: Mapping[str, Any], index: int) -> set[str]:
+    """The names of a rule and of those that rest on it, through any number of records."""
+    found = {name_of(group["rules"][index])}
+    while True:
+        more = {
+            name_of(rule)
+            for rule in group["rules"]
+            if any(_mentions(rule, name) for name in found) and name_of(rule) not in found
+        }
+        if not more:
+            return found
+        found |= more
+
+
+def _mentions(rule: Rule, name: str) -> bool:
+    read = json.dumps([rule["expr"], rule.get("annotations", {})])
+    return re.search(rf"(?<![\w:]){re.escape(name)}(?![\w:])", read) is not None
