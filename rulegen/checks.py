@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from exporter.catalogue import METRICS, Metric, Type
 from exporter.monitor import Monitor
 from exporter.yamlfile import Document, Duration, Problem, did_you_mean, quoted_list
-from rulegen import burnrate, query, queryseries, replicas
+from rulegen import burnrate, companionchecks, query, queryseries, replicas
 from rulegen.alerts import namespace_label
 from rulegen.conditions.reference import counterpart
 from rulegen.conventions import NAMESPACE
@@ -17,13 +17,10 @@ from rulegen.monitorchecks import against_monitor, bucket_problem
 from rulegen.plan import pairs_of
 from rulegen.routing import Routing
 from rulegen.spec import Alert, Condition, Gauge, ModelSlo, PromQl, Slo
+from rulegen.tierchecks import Location, too_long, unknown_tier
 from rulegen.versions import KEEP_FIRING_FOR
 
-Location = tuple[str | int, ...]
-
-# Beyond these the proof of an alert would take promtool longer than anybody waits: about two weeks
-# of evaluations each minute, and more past than is ever kept.
-MOST_EVALUATIONS = 20_000
+# More past than is ever kept.
 LONGEST_PAST = Duration("400d")
 
 
@@ -55,11 +52,7 @@ def of_model(file: ModelSlo, routing: Routing, watched: Sequence[Monitor]) -> It
     if routing.spec.operator is not None and NAMESPACE in file.file.metadata.labels:
         said = "spec.operator of the routing file sets the label 'namespace' on every alert, leave it out"
         yield file.document.problem(("metadata", "labels", NAMESPACE), said, key=True)
-    no_data = file.spec.noData
-    if no_data is not None:
-        yield from _tier(file.document, routing, ("spec", "noData", "tier"), no_data.tier)
-        at = ("spec", "noData", "after")
-        yield from _lasting(file.document, routing.spec.evaluationInterval, at, no_data.after)
+    yield from companionchecks.of_model(file, routing)
     for index, slo in enumerate(file.spec.slos):
         yield from _Slo(file, routing, slo, ("spec", "slos", index)).problems()
         if slo.sli.latency is not None:
@@ -89,21 +82,6 @@ def _duplicates(file: ModelSlo) -> Iterator[Problem]:
                 at = ("spec", "slos", index, "alerts", position, "name")
                 yield file.document.problem(at, message)
             alerts.setdefault(alert.name, slo.name)
-
-
-def _tier(document: Document, routing: Routing, at: Location, tier: str) -> Iterator[Problem]:
-    tiers = routing.spec.tier_names
-    if tier not in tiers:
-        message = f"unknown tier '{tier}', {routing.document.path.name} has {quoted_list(tiers)}"
-        yield document.problem(at, message + did_you_mean(tier, tiers))
-
-
-def _lasting(
-    document: Document, interval: Duration, at: Location, duration: Duration | None
-) -> Iterator[Problem]:
-    if duration is not None and duration.seconds > MOST_EVALUATIONS * interval.seconds:
-        most = Duration.of_seconds(MOST_EVALUATIONS * interval.seconds)
-        yield document.problem(at, f"expected at most {most}, {MOST_EVALUATIONS} evaluations, got {duration}")
 
 
 class _Slo:
@@ -200,7 +178,7 @@ class _Slo:
                 tier = getattr(alerting, speed) if alerting else {"fast": "P1", "slow": "P2"}[speed]
                 given = alerting is not None and speed in alerting.model_fields_set
                 at = (*self.at, "alerting", speed) if given else (*self.at, "objective")
-                yield from _tier(self.document, self.routing, at, tier)
+                yield from unknown_tier(self.document, self.routing, at, tier)
         if slo.objective is not None and not burnrate.that_can_fire(pairs, slo.objective)[0]:
             message = "no burn-rate alert of this objective can ever fire"
             yield self.problem(named(message, "never-fires"), "objective")
@@ -293,7 +271,7 @@ class _Slo:
     def _alert(
         self, alert: Alert, metric: Metric, title: str, several: bool, at: Location
     ) -> Iterator[Problem]:
-        yield from _tier(self.document, self.routing, (*self.at, *at, "tier"), alert.tier)
+        yield from unknown_tier(self.document, self.routing, (*self.at, *at, "tier"), alert.tier)
         target = self.routing.spec.target.prometheus
         if alert.keepFiringFor is not None and (refusal := KEEP_FIRING_FOR.refusal(target)):
             yield self.problem(refusal, *at, "keepFiringFor", key=True)
@@ -301,7 +279,7 @@ class _Slo:
             message = f"series counts features, segments and the like; '{title}' here is one series a version"
             yield self.problem(message, *at, "when", "series", key=True)
         for key, duration in (("for", alert.for_), ("keepFiringFor", alert.keepFiringFor)):
-            yield from _lasting(self.document, self.interval, (*self.at, *at, key), duration)
+            yield from too_long(self.document, self.interval, (*self.at, *at, key), duration)
         yield from self._condition(alert.when, metric, title, (*at, "when"))
 
     def _past(self, length: Duration | None, *where: str | int) -> Iterator[Problem]:

@@ -20,11 +20,30 @@ SLOW_BURN = "ErrorBudgetSlowBurn"
 NO_DATA = "SLONoData"
 MONITOR_STALE = "ModelMonitorStale"
 MONITOR_ABSENT = "ModelMonitorAbsent"
+LABELS_STALE = "ModelLabelsStale"
+SINK_DOWN = "ModelSinkDown"
+SINK_BEHIND = "ModelSinkBehind"
+REFERENCE_OLD = "ModelReferenceOld"
+FEATURES_UNMONITORED = "ModelFeaturesUnmonitored"
 WATCHDOG = "Watchdog"
-RESERVED_ALERTS = (FAST_BURN, SLOW_BURN, NO_DATA, MONITOR_STALE, MONITOR_ABSENT, WATCHDOG)
+COMPANION_ALERTS = (
+    MONITOR_STALE,
+    MONITOR_ABSENT,
+    LABELS_STALE,
+    SINK_DOWN,
+    SINK_BEHIND,
+    REFERENCE_OLD,
+    FEATURES_UNMONITORED,
+)
+RESERVED_ALERTS = (FAST_BURN, SLOW_BURN, NO_DATA, *COMPANION_ALERTS, WATCHDOG)
 
-# The label `slo` of the alerts that are about a model's monitor as a whole.
+# The label `slo` of the alerts that are about a model as a whole: one for each cause, since the more urgent
+# alert of an SLO silences the others. A user's SLO has no dot in its name.
 MONITOR_SLO = "monitor"
+LABELS_SLO = "monitor.labels"
+SINKS_SLO = "monitor.sinks"
+REFERENCES_SLO = "monitor.references"
+FEATURES_SLO = "monitor.features"
 
 
 @dataclass(frozen=True)

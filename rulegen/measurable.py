@@ -51,7 +51,7 @@ def lacking(metric: Metric, spec: Spec, file: str) -> str | None:
     tasks = tasks_of(metric)
     if tasks is not None and spec.task not in tasks:
         return f"'{name}' is of task {quoted_list(tasks)}, {file} has task {spec.task}"
-    if _needs_labels(metric) and spec.labels is None:
+    if needs_labels(metric) and spec.labels is None:
         return f"'{name}' needs labels, {file} has none"
     if metric.layer is Layer.FAIRNESS and spec.fairness is None:
         return f"'{name}' needs fairness attributes, {file} has none"
@@ -91,7 +91,8 @@ def unfit(metric: Metric, reference: str, references: dict[str, Reference]) -> s
     return f"'{reference}' takes its bins from a static reference, there is none"
 
 
-def _needs_labels(metric: Metric) -> bool:
+def needs_labels(metric: Metric) -> bool:
+    """Whether ``metric`` is only measured where labels come."""
     if metric.layer is Layer.OUTCOME:
         return not metric.name.startswith("ml_model_estimated_")
     return metric.layer is Layer.FAIRNESS and not metric.name.endswith(("selection_rate", "parity_ratio"))

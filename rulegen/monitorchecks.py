@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from exporter.catalogue import METRICS, Metric
 from exporter.monitor import DEFAULT_LATENCY_BUCKETS, Monitor, scope_name
 from exporter.yamlfile import Duration, Problem, did_you_mean, quoted_list
-from rulegen.lint.names import named
+from rulegen import companionchecks
 from rulegen.measurable import VIEWS, lacking, unfit
 from rulegen.spec import Gauge, ModelSlo, Slo
 
@@ -39,11 +39,7 @@ def against_monitor(file: ModelSlo, watched: Sequence[Monitor]) -> Iterator[Prob
         message = f"no ModelMonitor file is about model '{file.model}', there is one for {quoted_list(names)}"
         yield file.document.problem(("spec", "model"), message + did_you_mean(file.model, names))
         return
-    no_data = file.spec.noData
-    schedule = monitor.spec.schedule
-    if no_data is not None and no_data.after.seconds <= schedule.seconds:
-        message = f"expected longer than the monitor's schedule of {schedule}, or it is late all the time"
-        yield file.document.problem(("spec", "noData", "after"), named(message, "always-fires"))
+    yield from companionchecks.against_monitor(file, monitor)
     for index, slo in enumerate(file.spec.slos):
         at: Location = ("spec", "slos", index, "sli")
         yield from _events(file, monitor, slo, at)

@@ -10,7 +10,7 @@ from rulegen import burnrate, gauge, queryseries
 from rulegen.alerts import GaugeAlert, gauge_alert
 from rulegen.budget import Budget, burn_alert, make
 from rulegen.burnrate import BurnWindow, Speed
-from rulegen.companions import SloCompanion, monitor_companions, slo_companion
+from rulegen.companions import Causes, Companion, SloCompanion, of_model, slo_companion
 from rulegen.conditions.threshold import Limit
 from rulegen.conventions import MONITOR_SLO
 from rulegen.gauge import GaugeSeries
@@ -41,6 +41,8 @@ class Plan:
     file: ModelSlo
     slos: tuple[SloPlan, ...]
     monitor: Group | None
+    companions: tuple[Companion, ...]
+    causes: Causes
 
     @property
     def groups(self) -> list[Group]:
@@ -53,15 +55,17 @@ class Plan:
 
 def make_plan(file: ModelSlo, routing: Routing) -> Plan:
     """Lower a file that has been checked."""
-    slos = [_slo(file, routing, index) for index in range(len(file.spec.slos))]
-    no_data = file.spec.noData
-    monitor = None
-    if no_data is not None and any(slo.companion and slo.companion.monitored for slo in slos):
-        monitor = Group(f"{file.name}-{MONITOR_SLO}", monitor_companions(file, routing, no_data))
-    return Plan(file, tuple(slos), monitor)
+    causes = Causes.of(file)
+    slos = [_slo(file, routing, index, causes) for index in range(len(file.spec.slos))]
+    companions = of_model(file, routing, causes)
+    rules: list[Rule] = []
+    for companion in companions:
+        rules += [*companion.records, companion.rule]
+    monitor = Group(f"{file.name}-{MONITOR_SLO}", rules) if rules else None
+    return Plan(file, tuple(slos), monitor, companions, causes)
 
 
-def _slo(file: ModelSlo, routing: Routing, index: int) -> SloPlan:
+def _slo(file: ModelSlo, routing: Routing, index: int, causes: Causes) -> SloPlan:
     slo = file.spec.slos[index]
     interval = routing.spec.evaluationInterval
     series = _series(file.model, slo, interval)
@@ -89,7 +93,7 @@ def _slo(file: ModelSlo, routing: Routing, index: int) -> SloPlan:
         rules += burn_alerts.values()
     for alert in alerts:
         rules += [*alert.records, alert.rule]
-    companion = _companion(file, routing, slo, series, budget)
+    companion = _companion(file, routing, slo, series, budget, causes)
     rules += [companion.rule] if companion else []
     group = Group(f"{file.name}-{slo.name}", rules)
     return SloPlan(slo, series, budget, alerts, burn_alerts, companion, group)
@@ -139,11 +143,9 @@ def _companion(
     slo: Slo,
     series: GaugeSeries | None,
     budget: Budget | None,
+    causes: Causes,
 ) -> SloCompanion | None:
-    no_data = file.spec.noData
-    if no_data is None:
-        return None
     if series is not None:
-        return slo_companion(file, routing, slo, series.record, series, no_data)
+        return slo_companion(file, routing, slo, series.record, series, causes)
     assert budget is not None
-    return slo_companion(file, routing, slo, budget.errors(budget.windows[0]), None, no_data)
+    return slo_companion(file, routing, slo, budget.errors(budget.windows[0]), None, causes)

@@ -10,6 +10,7 @@ from pydantic import AfterValidator, Field, model_validator
 
 from exporter.yamlfile import Document, Duration, Shape, StrictModel, exactly_one, read, validate
 from rulegen.accepted import Accept
+from rulegen.companionspec import Companions, NoData, OwnLabelsStale, OwnNoData, TierName
 from rulegen.conventions import MODEL, SLO
 from rulegen.lint.names import named
 from rulegen.names import (
@@ -39,7 +40,6 @@ LabelName = Annotated[str, AfterValidator(label_name), Shape(pattern=pattern(LAB
 SeriesLabel = Annotated[str, AfterValidator(series_label), Shape(pattern=pattern(LABEL_NAME))]
 AnnotationName = Annotated[str, AfterValidator(annotation), Shape(pattern=pattern(LABEL_NAME))]
 LabelValue = Annotated[str, Field(max_length=256), AfterValidator(label_value), Shape(pattern=PLAIN)]
-TierName = Annotated[str, Field(min_length=1)]
 LayerName = Literal["service", "data", "prediction", "outcome", "meta"]
 Positive = Annotated[float, Field(gt=0)]
 Count = Annotated[int, Field(ge=1)]
@@ -268,13 +268,6 @@ class Alerting(StrictModel):
     )
 
 
-class NoData(StrictModel):
-    """Alerts for when nothing is measured any more: silence must not look like health."""
-
-    tier: TierName = Field(description="How urgent.")
-    after: Duration = Field(description="How long nothing is measured before it is told.")
-
-
 class Slo(StrictModel):
     """One promise."""
 
@@ -290,6 +283,10 @@ class Slo(StrictModel):
     )
     alerting: Alerting | None = Field(None, description="How the error budget alerts.")
     alerts: list[Alert] = Field(default_factory=list, description="Conditions on a gauge.")
+    noData: OwnNoData | None = Field(None, description="Instead of the file's `noData`.")
+    labelsStale: OwnLabelsStale | None = Field(
+        None, description="Instead of the file's `companions.labelsStale`, where it needs labels."
+    )
     accept: list[Accept] = Field(
         default_factory=list, description="What a lint finds in this SLO and is right here."
     )
@@ -323,6 +320,9 @@ class Spec(StrictModel):
     ] = Field(description='The label `model="…"` of its metrics.')
     slos: Annotated[list[Slo], Field(min_length=1)] = Field(description="The promises.")
     noData: NoData | None = Field(None, description="Companions: nothing is measured any more.")
+    companions: Companions | None = Field(
+        None, description="Companions: what the promises rest on does not work. None, unless they are given."
+    )
     expected: Expected | None = Field(None, description="The traffic to expect; only lints look at it.")
     accept: list[Accept] = Field(
         default_factory=list, description="What a lint finds in this file and is right here."

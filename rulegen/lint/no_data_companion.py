@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from rulegen.companions.causes import no_data
 from rulegen.lint.finding import Finding, Lint, Run
 
 
 def _find(run: Run) -> Iterator[Finding]:
     for file in run.specs.models:
-        if file.spec.noData is None:
+        if any(no_data(file, slo) is None for slo in file.spec.slos):
             message = "no noData: when a gauge is gone, or its writer has stopped, nobody is told"
             yield Finding(file.document, ("spec",), message)
 

@@ -28,14 +28,15 @@ def of_plan(model: OfModel, routing: Routing, rules: str, notes: list[Note]) -> 
     interval = routing.spec.evaluationInterval
     parts: list[str] = []
     measured = tuple((slo.slo.name, slo.companion and slo.companion.record) for slo in plan.slos)
+    others = (measured, plan.causes, tuple(companion.slos for companion in plan.companions))
     for index in range(len(plan.slos)):
         text, missed = model.part("alert tests", index, None, partial(_of_alerts, index, interval))
         parts.append(text)
         for position, lint, message in missed:
             at = ("spec", "slos", index, "alerts", position, "when")
             notes.append(Note(lint, plan.file.document, at, message))
-        parts.append(model.part("companion tests", index, measured, partial(_of_companion, index, interval)))
-    parts.append(model.part("monitor tests", None, measured, partial(_of_monitor, interval)))
+        parts.append(model.part("companion tests", index, others, partial(_of_companion, index, interval)))
+    parts.append(model.part("monitor tests", None, others, partial(_of_model, interval)))
     alerts = test_file(rules, interval, model.yaml("".join(parts)))
     return alerts, records.of_plan(model, interval, rules, notes)
 
@@ -57,15 +58,11 @@ def _of_alerts(index: int, interval: Duration, plan: Plan) -> tuple[str, list[tu
 
 
 def _of_companion(index: int, interval: Duration, plan: Plan) -> str:
-    slo = plan.slos[index]
-    return yamltext.items(companions.of_slo(plan, slo, interval) if slo.companion is not None else [])
+    return yamltext.items(companions.of_slo(plan, plan.slos[index], interval))
 
 
-def _of_monitor(interval: Duration, plan: Plan) -> str:
-    no_data = plan.file.spec.noData
-    if plan.monitor is None or no_data is None:
-        return ""
-    return yamltext.items(companions.of_monitor(plan, no_data, interval))
+def _of_model(interval: Duration, plan: Plan) -> str:
+    return yamltext.items(companions.of_model(plan, interval))
 
 
 def of_watchdog(rule: AlertRule, interval: Duration) -> dict[str, Any]:

@@ -1,0 +1,65 @@
+"""Tests of the alert that too many features are not measured."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from decimal import Decimal
+from typing import Any
+
+from exporter.yamlfile import Duration
+from rulegen.companions import Companion
+from rulegen.companions.features import EXPECTED, FEATURE, MISSING, MONITORED, PREDICTIONS, VERSION, share
+from rulegen.conventions import FEATURES_UNMONITORED
+from rulegen.plan import Plan
+from rulegen.promql import exact
+from rulegen.unittests.alertstate import evaluations
+from rulegen.unittests.companions import pods
+from rulegen.unittests.companions.told import Told, test
+from rulegen.unittests.timeline import GONE, InputSeries, Sample, expanded
+
+_ALL = Decimal(10_000)
+
+
+def unmonitored(plan: Plan, companion: Companion, interval: Duration) -> dict[str, Any]:
+    """One of two pods: just enough features, too few nearly for long enough, with a gap, for long enough.
+
+    Version 1 is being retired, version 3 has just begun, a short window has less: they do not count.
+    """
+    assert plan.file.spec.companions is not None
+    assert plan.file.spec.companions.unmonitored is not None
+    wait = evaluations(companion.demand.after, interval)
+    limit = share(plan.file.spec.companions.unmonitored.atLeastRatio) * _ALL
+    few = limit.to_integral_value(rounding="ROUND_FLOOR")
+    found: list[tuple[Sample, int]] = [(few + 1, 2), (few, wait), (few + 1, 1), (few, wait), (GONE, 1)]
+    counts = expanded([*found, (few, wait + 1), (_ALL, 2)])
+    size = len(counts)
+
+    def gauge(name: str, pod: str, samples: Sequence[Sample], labels: Mapping[str, str]) -> InputSeries:
+        return pods.series(plan, name, pod, samples, labels)
+
+    given: list[InputSeries] = []
+    for pod, samples in (("1", counts), ("2", [_ALL] * size)):
+        given.append(gauge(EXPECTED, pod, [_ALL] * size, {}))
+        missing = Decimal(1) if pod == "1" else Decimal(0)
+        for version, window, monitored in (
+            ("2", "1d", samples),
+            ("2", "1h", [None if count is None else Decimal(0) for count in samples]),
+            ("1", "1d", [Decimal(0)] * size),
+            ("3", "1d", [Decimal(0)] * size),
+        ):
+            labels = {VERSION: version, "window": window}
+            given.append(gauge(MONITORED, pod, monitored, labels))
+            if version != "3":
+                given.append(gauge(MISSING, pod, [missing] * size, {**labels, FEATURE: "amount"}))
+                given.append(gauge(MISSING, pod, [Decimal("0.5")] * size, {**labels, FEATURE: "age"}))
+        for version, step in (("1", 0), ("2", 5), ("3", 1)):
+            total: list[Sample] = [Decimal(1000 + step * now) for now in range(size)]
+            given.append(gauge(PREDICTIONS, pod, total, {VERSION: version}))
+    held = [count is not None and count <= limit for count in counts]
+    values = [float(exact(count if count is not None else 0) / _ALL) for count in counts]
+    members = [({FEATURE: "amount", VERSION: "2"}, 1.0)]
+    told = [Told(companion.rule, held, values, {VERSION: "2"}, members)]
+    name = (
+        f"{FEATURES_UNMONITORED}: fires once one pod measures too few features for {companion.demand.after}"
+    )
+    return test(name, interval, given, told, FEATURES_UNMONITORED)

@@ -1,0 +1,40 @@
+"""Tests of the alert that a reference is old."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from exporter.yamlfile import Duration
+from rulegen.companions import Companion
+from rulegen.companions.references import CREATED, REFERENCE
+from rulegen.conventions import REFERENCE_OLD
+from rulegen.plan import Plan
+from rulegen.unittests.companions import pods
+from rulegen.unittests.companions.told import Told, test
+from rulegen.unittests.timeline import InputSeries
+
+_ANCIENT = 10.0
+
+
+def old(plan: Plan, companion: Companion, interval: Duration) -> dict[str, Any]:
+    """One of two pods: as old as may be, older, gone, older, new again. A retired version is always older."""
+    limit = companion.demand.after.seconds
+    ages: list[float | None] = [0.0, limit, limit + 1, None, limit + 1, 0.0]
+    fresh: list[float | None] = [0.0] * len(ages)
+    retired = [None if age is None else limit * _ANCIENT for age in ages]
+
+    def reference(pod: str, version: str, name: str, ages: list[float | None]) -> InputSeries:
+        samples = pods.times(interval, ages)
+        return pods.series(plan, CREATED, pod, samples, {"version": version, REFERENCE: name})
+
+    given = [
+        reference("1", "2", "training", ages),
+        reference("1", "1", "training", retired),
+        reference("2", "2", "training", fresh),
+        reference("2", "2", "recent", fresh),
+    ]
+    held = [age is not None and age > limit for age in ages]
+    values = [age or 0.0 for age in ages]
+    told = [Told(companion.rule, held, values, {REFERENCE: "training"})]
+    name = f"{REFERENCE_OLD}: fires where the data of one pod's reference are older than {companion.demand.after}"
+    return test(name, interval, given, told, REFERENCE_OLD)

@@ -1,0 +1,61 @@
+"""What alerts of one name say at each evaluation of a test."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from exporter.yamlfile import Duration
+from rulegen.rules import AlertRule
+from rulegen.texts import Firing
+from rulegen.unittests.alertstate import moments, states
+from rulegen.unittests.timeline import InputSeries, alert_test
+
+Labels = Mapping[str, str]
+
+
+@dataclass(frozen=True)
+class Told:
+    """One series of one alert: whether its condition holds at each evaluation, and its value then."""
+
+    rule: AlertRule
+    held: Sequence[bool]
+    values: Sequence[float] = ()
+    labels: Labels = field(default_factory=dict)
+    members: Sequence[tuple[Labels, float]] = ()
+
+    def at(self, now: int) -> dict[str, Any]:
+        """The alert as it is at an evaluation."""
+        shown = Firing(self.labels, self.values[now] if self.values else 1.0, members=self.members)
+        texts = {key: text.render(shown) for key, text in self.rule.annotations.items()}
+        return {"exp_labels": {**self.labels, **self.rule.labels}, "exp_annotations": texts}
+
+
+def test(
+    name: str, interval: Duration, series: Sequence[InputSeries], told: Sequence[Told], alert: str
+) -> dict[str, Any]:
+    """Checks both sides of every change, the first evaluation and the last. ``told``: all of the name ``alert``."""
+    count = max(len(one.samples) for one in series)
+    found = [states(one.held, interval, one.rule.for_, one.rule.keep_firing_for) for one in told]
+    when = {0, count - 1}
+    for own, one in zip(found, told, strict=True):
+        when |= moments(own)
+        when |= {
+            at for now in range(1, len(own)) if one.held[now] != one.held[now - 1] for at in (now - 1, now)
+        }
+    checks = [
+        alert_test(
+            now,
+            interval,
+            alert,
+            [one.at(now) for one, own in zip(told, found, strict=True) if own[now].firing],
+        )
+        for now in sorted(when)
+    ]
+    return {
+        "interval": str(interval),
+        "name": name,
+        "input_series": [one.as_data() for one in series],
+        "alert_rule_test": checks,
+    }
