@@ -14,7 +14,7 @@ from rulegen.plan import Plan
 from rulegen.promql import exact
 from rulegen.unittests.alertstate import evaluations
 from rulegen.unittests.companions import pods
-from rulegen.unittests.companions.told import Told, test
+from rulegen.unittests.companions.told import Told, proof
 from rulegen.unittests.timeline import GONE, InputSeries, Sample, expanded
 
 _ALL = Decimal(10_000)
@@ -62,4 +62,4 @@ def unmonitored(plan: Plan, companion: Companion, interval: Duration) -> dict[st
     name = (
         f"{FEATURES_UNMONITORED}: fires once one pod measures too few features for {companion.demand.after}"
     )
-    return test(name, interval, given, told, FEATURES_UNMONITORED)
+    return proof(name, interval, given, told, FEATURES_UNMONITORED)

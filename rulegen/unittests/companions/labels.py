@@ -11,7 +11,7 @@ from rulegen.companions.sinks import LABELS_SINK
 from rulegen.conventions import LABELS_STALE
 from rulegen.plan import Plan
 from rulegen.unittests.companions import pods
-from rulegen.unittests.companions.told import Told, test
+from rulegen.unittests.companions.told import Told, proof
 from rulegen.unittests.timeline import InputSeries, Sample
 
 
@@ -46,7 +46,7 @@ def stale(plan: Plan, companions: list[Companion], interval: Duration) -> dict[s
     ]
     often = " or ".join(str(one.demand.after) for one in companions)
     name = f"{LABELS_STALE}: fires where the newest label of one pod is older than {often}"
-    return test(name, interval, given, told, LABELS_STALE)
+    return proof(name, interval, given, told, LABELS_STALE)
 
 
 def unreadable(plan: Plan, companions: list[Companion], interval: Duration) -> dict[str, Any]:
@@ -65,4 +65,4 @@ def unreadable(plan: Plan, companions: list[Companion], interval: Duration) -> d
     values = [age or 0.0 for age in other]
     told = [Told(one.rule, [age > one.demand.after.seconds for age in values], values) for one in companions]
     name = f"{LABELS_STALE}: quiet about a pod that cannot read its labels"
-    return test(name, interval, given, told, LABELS_STALE)
+    return proof(name, interval, given, told, LABELS_STALE)

@@ -10,7 +10,7 @@ from rulegen.conventions import MONITOR_ABSENT, MONITOR_STALE
 from rulegen.plan import Plan
 from rulegen.unittests.alertstate import evaluations
 from rulegen.unittests.companions import pods
-from rulegen.unittests.companions.told import Told, test
+from rulegen.unittests.companions.told import Told, proof
 
 _BEFORE = 3
 
@@ -24,7 +24,7 @@ def stale(plan: Plan, companions: list[Companion], interval: Duration) -> dict[s
     given = [pods.writer(plan, "1", interval, late), pods.writer(plan, "2", interval, [0] * count)]
     told = [Told(one.rule, [age > one.demand.after.seconds for age in late], late) for one in companions]
     lasting = _or(companions)
-    return test(
+    return proof(
         f"{MONITOR_STALE}: fires once a cycle has not succeeded for {lasting}",
         interval,
         given,
@@ -42,7 +42,7 @@ def absent(plan: Plan, companions: list[Companion], interval: Duration) -> dict[
     given = [pods.writer(plan, "1", interval, ages)]
     told = [Told(one.rule, gone) for one in companions]
     name = f"{MONITOR_ABSENT}: fires {_or(companions)} after the monitor was last heard of"
-    return test(name, interval, given, told, MONITOR_ABSENT)
+    return proof(name, interval, given, told, MONITOR_ABSENT)
 
 
 def _or(companions: list[Companion]) -> str:

@@ -13,7 +13,7 @@ from rulegen.plan import Plan, SloPlan
 from rulegen.promql import selector
 from rulegen.unittests.alertstate import evaluations
 from rulegen.unittests.companions import pods
-from rulegen.unittests.companions.told import Told, test
+from rulegen.unittests.companions.told import Told, proof
 from rulegen.unittests.timeline import GONE, InputSeries, Sample, expanded
 
 _BEFORE = 3
@@ -37,9 +37,14 @@ def tests(plan: Plan, slo: SloPlan, interval: Duration) -> Iterator[dict[str, An
     held = [sample is None for sample in gone]
     title = f"{NO_DATA} of {slo.slo.name}"
     fires = f"{title}: fires {after} after it was last measured"
-    yield test(fires, interval, [*given, *well], [Told(companion.rule, held)], NO_DATA)
+    yield proof(fires, interval, [*given, *well], [Told(companion.rule, held)], NO_DATA)
     for cause, series in _causes(plan, companion, interval, count):
-        yield test(f"{title}: quiet where {cause}", interval, [*given, *_instead(well, series)], [], NO_DATA)
+        name = f"{title}: quiet where {cause}"
+        due = [
+            _BEFORE,
+            count - 3,
+        ]  # the first evaluation without it, and when it would have lasted long enough
+        yield proof(name, interval, [*given, *_instead(well, series)], [], NO_DATA, due)
 
 
 def _causes(

@@ -10,7 +10,7 @@ from rulegen.companions.references import CREATED, REFERENCE
 from rulegen.conventions import REFERENCE_OLD
 from rulegen.plan import Plan
 from rulegen.unittests.companions import pods
-from rulegen.unittests.companions.told import Told, test
+from rulegen.unittests.companions.told import Told, proof
 from rulegen.unittests.timeline import InputSeries
 
 _ANCIENT = 10.0
@@ -37,4 +37,4 @@ def old(plan: Plan, companion: Companion, interval: Duration) -> dict[str, Any]:
     values = [age or 0.0 for age in ages]
     told = [Told(companion.rule, held, values, {REFERENCE: "training"})]
     name = f"{REFERENCE_OLD}: fires where the data of one pod's reference are older than {companion.demand.after}"
-    return test(name, interval, given, told, REFERENCE_OLD)
+    return proof(name, interval, given, told, REFERENCE_OLD)

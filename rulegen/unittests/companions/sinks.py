@@ -12,7 +12,7 @@ from rulegen.conventions import SINK_BEHIND, SINK_DOWN
 from rulegen.plan import Plan
 from rulegen.unittests.alertstate import evaluations
 from rulegen.unittests.companions import pods
-from rulegen.unittests.companions.told import Told, test
+from rulegen.unittests.companions.told import Told, proof
 from rulegen.unittests.timeline import GONE, Sample, expanded
 
 _UP, _DOWN = Decimal(1), Decimal(0)
@@ -35,7 +35,7 @@ def down(plan: Plan, companion: Companion, sink: str, interval: Duration) -> dic
     values = [float((one == _DOWN) + (two == _DOWN)) for one, two in zip(bad, second, strict=True)]
     told = [Told(companion.rule, [value > 0 for value in values], values, {SINK: sink})]
     name = f"{SINK_DOWN}: fires once one pod cannot read the sink of {sink} for {companion.demand.after}"
-    return test(name, interval, given, told, SINK_DOWN)
+    return proof(name, interval, given, told, SINK_DOWN)
 
 
 def behind(plan: Plan, companion: Companion, interval: Duration) -> dict[str, Any]:
@@ -60,4 +60,4 @@ def behind(plan: Plan, companion: Companion, interval: Duration) -> dict[str, An
         values.append(float(min(recent)))
     told = [Told(companion.rule, held, values, {SINK: PREDICTIONS_SINK})]
     name = f"{SINK_BEHIND}: fires once the lag of one pod has grown for {companion.demand.after}"
-    return test(name, interval, given, told, SINK_BEHIND)
+    return proof(name, interval, given, told, SINK_BEHIND)

@@ -32,13 +32,21 @@ class Told:
         return {"exp_labels": {**self.labels, **self.rule.labels}, "exp_annotations": texts}
 
 
-def test(
-    name: str, interval: Duration, series: Sequence[InputSeries], told: Sequence[Told], alert: str
+def proof(
+    name: str,
+    interval: Duration,
+    series: Sequence[InputSeries],
+    told: Sequence[Told],
+    alert: str,
+    also: Sequence[int] = (),
 ) -> dict[str, Any]:
-    """Checks both sides of every change, the first evaluation and the last. ``told``: all of the name ``alert``."""
+    """Checks both sides of every change, the first evaluation and the last, and those in ``also``.
+
+    ``told``: all alerts of the name ``alert``.
+    """
     count = max(len(one.samples) for one in series)
     found = [states(one.held, interval, one.rule.for_, one.rule.keep_firing_for) for one in told]
-    when = {0, count - 1}
+    when = {0, count - 1, *also}
     for own, one in zip(found, told, strict=True):
         when |= moments(own)
         when |= {
