@@ -161,7 +161,12 @@ MISTAKES = [
         "labelsStale: |{tier: P1}",
         "missing key 'after': the file has no spec.companions.labelsStale to take it from",
     ),
-    ("atLeastRatio: 0.2", "atLeastRatio: 20", "atLeastRatio: |20", "expected less than or equal to 1, got 20"),
+    (
+        "atLeastRatio: 0.2",
+        "atLeastRatio: 20",
+        "atLeastRatio: |20",
+        "expected less than or equal to 1, got 20",
+    ),
     ("sinkDown: {tier: P2, after: 3m}", "sinkDown: {tier: P2}", "sinkDown: |{", "missing key 'after'"),
     (
         "sinkDown: {tier: P2, after: 3m}",
