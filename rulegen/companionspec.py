@@ -6,7 +6,7 @@ from typing import Annotated
 
 from pydantic import Field, model_validator
 
-from exporter.yamlfile import Duration, StrictModel
+from exporter.yamlfile import Duration, StrictModel, none_of
 
 TierName = Annotated[str, Field(min_length=1)]
 
@@ -34,7 +34,7 @@ class _Own(StrictModel):
     @model_validator(mode="after")
     def _says_something(self) -> _Own:
         if self.tier is None and self.after is None:
-            raise ValueError("expected tier, after or both")
+            none_of("expected tier, after or both", "tier", "after")
         return self
 
 
@@ -93,5 +93,6 @@ class Companions(StrictModel):
     @model_validator(mode="after")
     def _says_something(self) -> Companions:
         if not any(getattr(self, key) for key in type(self).model_fields):
-            raise ValueError(f"expected at least one of {', '.join(type(self).model_fields)}")
+            keys = tuple(type(self).model_fields)
+            none_of(f"expected at least one of {', '.join(keys)}", *keys)
         return self
