@@ -12,6 +12,7 @@ import click
 from exporter.yamlfile import InputError
 from rulegen import output, schema, specs
 from rulegen.generate import FORMATS, Format, Generated, generate
+from rulegen.merge import Base
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
@@ -19,6 +20,11 @@ _PATH = click.Path(path_type=Path)
 
 
 def _takes_specs(command: Command) -> Command:
+    command = click.option(
+        "--base",
+        type=_PATH,
+        help="An alertmanager.yaml that others keep: it is written with our part among theirs.",
+    )(command)
     command = click.option(
         "--format",
         "form",
@@ -48,8 +54,11 @@ def _input_errors() -> Iterator[None]:
         raise SystemExit(2) from None
 
 
-def _generated(spec: tuple[Path, ...], form: Format) -> Generated:
-    result = generate(specs.load(spec), form)
+def _generated(spec: tuple[Path, ...], form: Format, base: Path | None) -> Generated:
+    if base is not None and form != "prometheus":
+        raise click.UsageError("--base is for --format prometheus: objects stand beside what others keep")
+    loaded = specs.load(spec)
+    result = generate(loaded, form, Base.read(base) if base is not None else None)
     for warning in result.warnings:
         click.echo(str(warning), err=True)
     return result
@@ -78,14 +87,16 @@ def main() -> None:
 @main.command("generate")
 @_takes_specs
 @_STRICT
-def generate_command(spec: tuple[Path, ...], out: Path, form: Format, strict: bool) -> None:
+def generate_command(
+    spec: tuple[Path, ...], out: Path, form: Format, base: Path | None, strict: bool
+) -> None:
     """Write rules, their unit tests, alertmanager.yaml and dashboards.
 
     All files are written or none. Files that are already right are left alone. Each warning ends with the name
     of its page in docs/lint; with --strict nothing is written where there is one.
     """
     with _input_errors():
-        result = _generated(spec, form)
+        result = _generated(spec, form, base)
         stale = output.stale(out, result.files)
         for name in stale:
             message = "warning: generated earlier, not by these specs; delete it or name its spec"
@@ -101,10 +112,10 @@ def generate_command(spec: tuple[Path, ...], out: Path, form: Format, strict: bo
 @main.command()
 @_takes_specs
 @_STRICT
-def check(spec: tuple[Path, ...], out: Path, form: Format, strict: bool) -> None:
+def check(spec: tuple[Path, ...], out: Path, form: Format, base: Path | None, strict: bool) -> None:
     """Compare the files on disk with what the specs say; exit 1 with a diff where they differ."""
     with _input_errors():
-        result = _generated(spec, form)
+        result = _generated(spec, form, base)
     difference = output.differences(out, result.files)
     if difference:
         click.echo(difference, nl=False)

@@ -8,11 +8,12 @@ from pathlib import PurePosixPath
 from typing import Any, Literal
 
 from exporter.yamlfile import Problem
-from rulegen import alertmanager, dashboards, operator, unittests
+from rulegen import alertmanager, dashboards, merge, operator, unittests
 from rulegen.alerts import namespace_label
 from rulegen.alike import Alike, OfModel
 from rulegen.conventions import WATCHDOG, WATCHDOG_IDENTITY, AlertIdentity
 from rulegen.lint.run import Linting
+from rulegen.merge import Base
 from rulegen.notes import Note
 from rulegen.output import json_text, marked, yaml_text
 from rulegen.plan import make_plan
@@ -34,7 +35,7 @@ class Generated:
     alerts: int
 
 
-def generate(specs: Specs, form: Format = "prometheus") -> Generated:
+def generate(specs: Specs, form: Format = "prometheus", base: Base | None = None) -> Generated:
     """Render every file. Raises InputError where routing and alerts don't go together, or a lint forbids it."""
     routing = specs.routing
     if form == "operator":
@@ -52,7 +53,7 @@ def generate(specs: Specs, form: Format = "prometheus") -> Generated:
     identities = [alert.identity for plan in plans for alert in plan.alerts]
     models = ", ".join(plan.file.name for plan in plans)
     source = f"AlertRouting {routing.file.metadata.name} and ModelSLO {models}"
-    files |= _routing_files(routing, identities, source, form)
+    files |= _routing_files(routing, identities, source, form, base)
     return Generated(files, linting.warnings(notes), len(identities))
 
 
@@ -71,14 +72,19 @@ def _check_operator(specs: Specs) -> None:
 
 
 def _routing_files(
-    routing: Routing, alerts: Sequence[AlertIdentity], source: str, form: Format
+    routing: Routing, alerts: Sequence[AlertIdentity], source: str, form: Format, base: Base | None
 ) -> dict[str, str]:
     configuration = alertmanager.build(routing, alerts)
     if form == "operator":
         assert routing.spec.operator is not None
         custom = operator.alertmanager_config(routing, routing.spec.operator, alerts)
         return {"alertmanager/mlslo.yaml": yaml_text(custom, source)}
-    files = {"alertmanager/alertmanager.yaml": yaml_text(configuration, source)}
+    if base is not None:
+        ours = {**configuration, "route": alertmanager.guarded_route(routing.spec)}
+        text = base.merged(merge.check(base, ours), source)
+    else:
+        text = yaml_text(configuration, source)
+    files = {"alertmanager/alertmanager.yaml": text}
     places = {PurePosixPath(path).name: path for path in configuration.get("templates", [])}
     for name, text in alertmanager.templates().items():
         files[f"alertmanager/{places.get(name, name)}"] = text

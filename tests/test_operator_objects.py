@@ -187,7 +187,7 @@ def test_every_key_of_every_integration_is_converted_or_refused(name: str, tmp_p
     (theirs,) = set(receiver) - {"name"}
     assert len(receiver[theirs][0]) == len({**given_keys, **_TEXTS[name]})
     if without:
-        for key in without:
+        for key in sorted(without):
             http[key] = full(INTEGRATIONS[name].nested["http_config"].nested[key], key)
         assert refused(text, tmp_path) == [
             f"an AlertmanagerConfig has no '{key}' here" for key in sorted(without)

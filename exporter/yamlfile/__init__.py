@@ -3,7 +3,7 @@
 from exporter.yamlfile.duration import Duration
 from exporter.yamlfile.errors import InputError, Problem
 from exporter.yamlfile.nearest import did_you_mean, quoted_list
-from exporter.yamlfile.reader import Document, read
+from exporter.yamlfile.reader import Document, parse, read
 from exporter.yamlfile.shape import KeysError, Shape, exactly_one, none_of
 from exporter.yamlfile.validate import StrictModel, validate
 
@@ -18,6 +18,7 @@ __all__ = [
     "did_you_mean",
     "exactly_one",
     "none_of",
+    "parse",
     "quoted_list",
     "read",
     "validate",

@@ -101,6 +101,11 @@ def read(path: Path | str) -> Document:
         line = before.count(b"\n") + 1
         column = error.start - (before.rfind(b"\n") + 1) + 1
         raise InputError([Problem(str(path), line, column, "expected UTF-8 text")]) from None
+    return parse(path, content)
+
+
+def parse(path: Path, content: str) -> Document:
+    """The one YAML document in ``content``, which stands in ``path``. Raises InputError as ``read`` does."""
     node = _compose(path, content)
     return _Constructor(path).document(node, content)
 
