@@ -92,8 +92,8 @@ class GaugeSeries:
         return selector(record, {MODEL: self.model, SLO: self.slo})
 
     def join(self) -> str:
-        """How the gauge is matched with its model's past."""
-        return f"{on(self.past_labels)} group_left ()"
+        """How the gauge is matched with its model's past: both are of one SLO, and have the rest in common."""
+        return f"{on(self.entities)} group_left ()"
 
     def rule(self) -> Record:
         """The recording rule."""

@@ -62,7 +62,7 @@ class Reference(Kind):
 
     def expression(self) -> str:
         gauge, reference = self.series.expression, self.series.select(self.record.name)
-        join = f"{on((SLO, *self.shared))} group_left ()"
+        join = f"{on(label for label in self.shared if label not in self.series.fixed)} group_left ()"
         return f"{gauge} > {join} ({number(self.factor)} * {reference})\nand\n{gauge} > {number(self.floor)}"
 
     def phrase(self, *, values: bool = True) -> Text:

@@ -7,12 +7,15 @@ from dataclasses import dataclass
 from decimal import Decimal
 
 from rulegen.conditions.reference import Reference
-from rulegen.conventions import SLO
+from rulegen.conventions import MODEL, SLO
 from rulegen.queryseries import QuerySeries
 from rulegen.unittests.probes import decoys, nearby
 from rulegen.unittests.replicas import other, replicas, scraped
 from rulegen.unittests.story import Story
 from rulegen.unittests.timeline import MISSED, InputSeries, Missed, Sample
+
+# Its records are not made by the rules, but given.
+OTHER_MODEL = "recorded-other"
 
 Scrapes = list[Sample | Missed]
 
@@ -35,6 +38,14 @@ class GaugeInput:
         found = {(one.name, *sorted(one.labels.items())): one for one in self._all()}
         yield from found.values()
 
+    @property
+    def count(self) -> int:
+        """How many series of its own the story has recorded at first."""
+        series, size = self.story.alert.series, self.story.size
+        versions = self.story.versions if series.aggregation != "sum" else 1
+        other = bool(series.entities) and size == 1 and series.aggregation != "sum"
+        return size * versions + other
+
     def _all(self) -> Iterator[InputSeries]:
         series, count = self.story.alert.series, len(self.story.values)
         size = self.story.size
@@ -48,6 +59,7 @@ class GaugeInput:
                 yield from self._replicas(labels, samples)
                 yield from self._decoys(labels)
             yield from self._past(index)
+            yield from self._records_of_others(index, count)
         yield from self._bystanders(size, count)
         yield from self._references(size)
 
@@ -90,6 +102,22 @@ class GaugeInput:
         samples = [self.story.probe.beyond] * len(self.story.values)
         for change in decoys(series):
             yield from other(series, {**labels, **change}, "1", samples)
+
+    def _records_of_others(self, index: int, count: int) -> Iterator[InputSeries]:
+        """What the rules of another SLO, and of another model, have recorded under the same names."""
+        alert = self.story.alert
+        series = alert.series
+        probe = self.story.probe
+        pasts = [history.record.name for history in alert.kind.histories()]
+        references = [record.name for record in alert.kind.references()]
+        for change in ({SLO: f"{series.slo}-other"}, {MODEL: OTHER_MODEL}):
+            own = {**self.labels(index), SLO: series.slo, **change}
+            yield InputSeries(series.record, own, [probe.beyond] * count)
+            past = {label: own.get(label, "") for label in (*series.past_labels, MODEL)}
+            for name in pasts:
+                yield InputSeries(name, past, [probe.healthy * 2] * count)
+            for name in references:
+                yield InputSeries(name, past, [probe.healthy / 2] * count)
 
     def _references(self, size: int) -> Iterator[InputSeries]:
         reference = self.story.probe.world.reference

@@ -8,11 +8,13 @@ from typing import Any
 
 from rulegen.alerts import GaugeAlert
 from rulegen.conditions.reference import Reference
+from rulegen.conventions import MODEL, SLO
 from rulegen.lint.names import Name
-from rulegen.promql import number
+from rulegen.promql import number, selector
+from rulegen.queryseries import QuerySeries
 from rulegen.texts import Firing
 from rulegen.unittests.alertstate import moments
-from rulegen.unittests.gaugeinput import GaugeInput
+from rulegen.unittests.gaugeinput import OTHER_MODEL, GaugeInput
 from rulegen.unittests.probes import probes
 from rulegen.unittests.scenes import Cases
 from rulegen.unittests.story import Scene, Story, told
@@ -35,7 +37,8 @@ def tests(alert: GaugeAlert) -> tuple[list[dict[str, Any]], list[tuple[Name, str
         own, untold = told(alert, probe, cases.size, cases.short() if index else cases.whole())
         stories += own
         missed += [_untold(scene, number(probe.healthy), number(probe.beyond)) for scene in untold]
-    return [_Case(story).as_data() for story in stories], list(dict.fromkeys(missed))
+    data = [_Case(story, not index).as_data() for index, story in enumerate(stories)]
+    return data, list(dict.fromkeys(missed))
 
 
 def _said(leg: Any) -> str:
@@ -53,9 +56,10 @@ def _untold(scene: Scene, healthy: str, beyond: str) -> tuple[Name, str]:
 
 @dataclass(frozen=True)
 class _Case:
-    """One story as a test."""
+    """One story as a test; the first one of an alert counts the series as well."""
 
     story: Story
+    first: bool
 
     def as_data(self) -> dict[str, Any]:
         series = self.story.alert.series
@@ -65,6 +69,8 @@ class _Case:
             "input_series": [one.as_data() for one in self._input.series()],
         }
         alerts, shown = self._checks()
+        if self.first and not isinstance(series, QuerySeries):
+            shown.insert(0, self._recorded())
         return found | {"alert_rule_test": alerts, "promql_expr_test": shown}
 
     @cached_property
@@ -82,6 +88,16 @@ class _Case:
         if probe.world.reference is not None:
             name += f", the reference being {number(probe.world.reference)}"
         return name
+
+    def _recorded(self) -> dict[str, Any]:
+        """How many series are recorded, of which models: of this one's."""
+        series = self.story.alert.series
+        own = selector(series.record, {SLO: series.slo})
+        query = f"count by (model) ({own})"
+        model = self._input.labels(0)[MODEL]
+        samples = [(model, self._input.count), (OTHER_MODEL, self.story.size)]
+        expected = [{"labels": selector("", {MODEL: name}), "value": count} for name, count in samples]
+        return {"expr": query, "eval_time": at(1, series.interval), "exp_samples": expected}
 
     def _checks(self) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
         """What fires on both sides of every change, and where its text changes; else what is shown."""

@@ -73,8 +73,8 @@ def decoys(series: GaugeSeries) -> list[dict[str, str]]:
     """Labels of series that the rule is not about, each of which differs in one thing that it selects by."""
     changes: list[dict[str, str]] = []
     for label, value in series.matchers.items():
-        if label == "segment" and not value:
-            changes.append({"segment": "other", "segment_value": "other"})
-        elif value:
+        if isinstance(value, str):
+            changes.append({label: f"{value}-other" if value else "other"})
+        else:
             changes.append({label: "other"})
     return changes

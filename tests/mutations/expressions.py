@@ -9,19 +9,31 @@ from typing import Any, NamedTuple
 
 import promql_parser as promql
 
+from tests.mutations import matching
+
 
 class Change(NamedTuple):
-    """What was changed, and the whole expression then."""
+    """What was changed, and the whole expression then.
+
+    ``drops``: the label (and its value) of a matcher that was left out, where that only adds series of
+    other values, beside those that there were. ``same``: why the expression has the same result, if it is proved.
+    """
 
     what: str
     expression: str
+    drops: tuple[str, str] | None = None
+    same: str | None = None
 
 
 class Variants(NamedTuple):
-    """An expression, and every expression that one change makes of it."""
+    """An expression, and every expression that one change makes of it.
+
+    ``has``: labels that each series of the result has for certain; None for a scalar.
+    """
 
     text: str
     changes: list[Change]
+    has: dict[str, str] | None
 
 
 COMPARISONS = {
@@ -73,6 +85,7 @@ class _Parts:
     def __init__(self) -> None:
         self._pieces: list[tuple[str, list[Change]]] = []
         self._whole: list[Change] = []
+        self.has: dict[str, str] | None = {}
 
     def add(self, text: str, others: Sequence[Change] = ()) -> None:
         self._pieces.append((text, list(others)))
@@ -80,8 +93,15 @@ class _Parts:
     def inside(self, node: Any) -> Variants:
         """Add a part with all of its changes, enclosed."""
         found = _of(node)
-        self.add(f"({found.text})", [Change(what, f"({text})") for what, text in found.changes])
+        self.add(f"({found.text})", [c._replace(expression=f"({c.expression})") for c in found.changes])
         return found
+
+    def each(self, change: Callable[[int, Change], Change]) -> None:
+        """Replace every change of every piece."""
+        self._pieces = [
+            (text, [change(place, one) for one in others])
+            for place, (text, others) in enumerate(self._pieces)
+        ]
 
     def instead(self, what: str, text: str) -> None:
         """Something else in the place of it all."""
@@ -91,23 +111,25 @@ class _Parts:
         texts = [text for text, _ in self._pieces]
         changes = list(self._whole)
         for place, (_, others) in enumerate(self._pieces):
-            for what, other in others:
-                changes.append(Change(what, "".join([*texts[:place], other, *texts[place + 1 :]])))
-        return Variants("".join(texts), changes)
+            for one in others:
+                whole = "".join([*texts[:place], one.expression, *texts[place + 1 :]])
+                changes.append(one._replace(expression=whole))
+        return Variants("".join(texts), changes, self.has)
 
 
 def _number(node: Any) -> Variants:
     value = node.val
     text = _digits(value)
     if value in (float("inf"), float("-inf")):
-        return Variants(text, [Change(f"{text} negated", _digits(-value))])
+        return Variants(text, [Change(f"{text} negated", _digits(-value))], None)
     if value == 0:
         others = [1.0, -1.0]
     elif value == int(value) and abs(value) < COUNTS:
         others = [value + 1, value - 1]
     else:
         others = [value * MORE, value * LESS]
-    return Variants(text, [Change(f"{text} -> {_digits(other)}", _digits(other)) for other in others])
+    changes = [Change(f"{text} -> {_digits(other)}", _digits(other)) for other in others]
+    return Variants(text, changes, None)
 
 
 def _digits(value: float) -> str:
@@ -117,13 +139,13 @@ def _digits(value: float) -> str:
 
 
 def _text(node: Any) -> Variants:
-    return Variants(json.dumps(node.val, ensure_ascii=False), [])
+    return Variants(json.dumps(node.val, ensure_ascii=False), [], None)
 
 
 def _unary(node: Any) -> Variants:
     parts = _Parts()
     parts.add("-", [Change("no minus", "")])
-    parts.inside(node.expr)
+    parts.has = parts.inside(node.expr).has
     return parts.variants()
 
 
@@ -144,6 +166,11 @@ def _binary(node: Any) -> Variants:
         parts.instead(f"what is after {operator} left out", f"({left.text})")
     if operator in ("and", "or"):
         parts.instead(f"what is before {operator} left out", f"({right.text})")
+    parts.has = matching.labels(node, left.has, right.has)
+    sides = {0: right.has, 3: left.has}
+    parts.each(
+        lambda place, one: matching.judged(node, one, sides[place], place == 0) if place in sides else one
+    )
     return parts.variants()
 
 
@@ -195,8 +222,14 @@ def _aggregate(node: Any) -> Variants:
     if node.param is not None:
         parts.inside(node.param)
         parts.add(", ")
-    parts.inside(node.expr)
+    inner = parts.inside(node.expr)
     parts.add(")")
+    parts.has = {label: value for label, value in (inner.has or {}).items() if matching.kept(node, label)}
+    parts.each(
+        lambda _, one: (
+            one._replace(drops=None) if one.drops and not matching.kept(node, one.drops[0]) else one
+        )
+    )
     return parts.variants()
 
 
@@ -210,7 +243,7 @@ def _call(node: Any) -> Variants:
         parts.add(", " if index else "")
         if type(argument).__name__ in ("MatrixSelector", "SubqueryExpr", "StringLiteral"):
             found = _of(argument)
-            parts.add(*found)
+            parts.add(found.text, found.changes)
         else:
             found = parts.inside(argument)
         arguments.append(found)
@@ -218,7 +251,23 @@ def _call(node: Any) -> Variants:
     first = node.args[0] if node.args else None
     if first is not None and type(first).__name__ not in ("MatrixSelector", "SubqueryExpr", "NumberLiteral"):
         parts.instead(f"no {name}", f"({arguments[0].text})")
+    if name in _OTHER_LABELS:
+        parts.each(lambda _, one: one._replace(drops=None))
+    else:
+        parts.has = next((found.has for found in arguments if found.has is not None), None)
     return parts.variants()
+
+
+# Functions whose results do not have the labels of what they are given.
+_OTHER_LABELS = (
+    "absent",
+    "absent_over_time",
+    "label_replace",
+    "label_join",
+    "vector",
+    "scalar",
+    "histogram_quantile",
+)
 
 
 def _vector(node: Any) -> Variants:
@@ -238,8 +287,9 @@ def _matrix(node: Any) -> Variants:
 
 def _subquery(node: Any) -> Variants:
     parts = _Parts()
-    parts.inside(node.expr)
+    inner = parts.inside(node.expr)
     step = _duration(node.step) if node.step else ""
+    parts.has = inner.has
     _range(parts, node.range, f":{step}")
     _offset(parts, node.offset)
     return parts.variants()
@@ -276,13 +326,15 @@ def _selector(parts: _Parts, node: Any) -> None:
     for index, (label, sign, value) in enumerate(matchers):
         others = [*matchers[:index], *matchers[index + 1 :]]
         if name or others:
-            changes.append(Change(f"no matcher of {label}", _braces(name, others)))
+            drops = (label, value) if sign == "=" else None
+            changes.append(Change(f"no matcher of {label}", _braces(name, others), drops))
         other = (label, sign, f"{value}-other" if sign in ("=", "!=") else f"({value})-other")
         changes.append(Change(f"another {label}", _braces(name, [*others, other])))
         negated = (label, _NEGATED[sign], value)
         if name:
             changes.append(Change(f"any other {label}", _braces(name, [*others, negated])))
     parts.add(_braces(name, matchers), changes)
+    parts.has = {label: value for label, sign, value in matchers if sign == "="}
 
 
 _SIGNS = {"Equal": "=", "NotEqual": "!=", "Re": "=~", "NotRe": "!~"}

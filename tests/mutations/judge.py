@@ -38,6 +38,7 @@ class Subject:
 
     @cached_property
     def mutants(self) -> list[Mutant]:
+        """Every mutant, those of no effect among them."""
         return list(mutants(self.group))
 
     def about(self, mutant: Mutant, *, directly: bool) -> list[Mapping[str, Any]]:

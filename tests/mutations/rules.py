@@ -25,7 +25,11 @@ def load(path: Path) -> Any:
 
 @dataclass(frozen=True)
 class Mutant:
-    """One rule of a group, changed. ``rule`` is the place in the group; ``kind``: what sort of change it is."""
+    """One rule of a group, changed.
+
+    ``rule`` is its place in the group; ``kind``: what sort of change it is; ``same``: why it has no effect, if
+    that is proved.
+    """
 
     group: str
     rule: int
@@ -33,6 +37,7 @@ class Mutant:
     kind: str
     what: str
     changed: Rule
+    same: str | None = None
 
     def __str__(self) -> str:
         return f"{self.group}: {self.name}: {self.what}"
@@ -47,13 +52,16 @@ def mutants(group: Mapping[str, Any]) -> Iterator[Mutant]:
     """One change each, in every rule of a group."""
     interval = Duration(group["interval"])
     for index, rule in enumerate(group["rules"]):
-        for kind, what, changed in _changes(rule, interval):
-            yield Mutant(group["name"], index, name_of(rule), kind, what, changed)
+        for kind, what, changed, *same in _changes(rule, interval):
+            yield Mutant(group["name"], index, name_of(rule), kind, what, changed, *same)
 
 
-def _changes(rule: Rule, interval: Duration) -> Iterator[tuple[str, str, Rule]]:
-    for change in distinct(variants(rule["expr"]).changes):
-        yield "expression", change.what, {**rule, "expr": change.expression}
+def _changes(
+    rule: Rule, interval: Duration
+) -> Iterator[tuple[str, str, Rule] | tuple[str, str, Rule, str | None]]:
+    found = variants(rule["expr"])
+    for change in distinct(found.changes):
+        yield "expression", change.what, {**rule, "expr": change.expression}, change.same
     if "record" in rule:
         yield "record", "another name", {**rule, "record": rule["record"] + "_other"}
     for key in ("for", "keep_firing_for"):
@@ -68,7 +76,9 @@ def _changes(rule: Rule, interval: Duration) -> Iterator[tuple[str, str, Rule]]:
     for part in ("labels", "annotations"):
         texts = rule.get(part, {})
         for name, text in texts.items():
-            yield part, f"no {part} {name}", {**rule, part: {k: v for k, v in texts.items() if k != name}}
+            without = {**rule, part: {k: v for k, v in texts.items() if k != name}}
+            carried = part == "labels" and (found.has or {}).get(name) == text
+            yield part, f"no {part} {name}", without, "its series have that label" if carried else None
             yield part, f"another {part} {name}", {**rule, part: {**texts, name: f"{text}-other"}}
 
 
