@@ -10,6 +10,7 @@ PAGES = [
     ROOT / "README.md",
     *sorted((ROOT / "docs").glob("*.md")),
     *sorted((ROOT / "docs" / "statistics").glob("*.md")),
+    *sorted((ROOT / "docs" / "lint").glob("*.md")),
 ]
 
 

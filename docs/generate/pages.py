@@ -10,7 +10,7 @@ from pathlib import Path
 
 import click
 
-from docs.generate import chain, commands, files, statistics
+from docs.generate import chain, commands, files, lints, statistics
 from exporter import atomic
 from exporter.catalogue import METRICS
 from exporter.catalogue import markdown as metrics
@@ -32,6 +32,7 @@ def render(root: Path) -> tuple[dict[str, str], list[str]]:
         "docs/commands.md": command_page,
         "docs/files.md": file_page,
         **statistics.render(root),
+        "docs/lint/README.md": lints.render(),
         **{f"docs/schemas/{name}": text for name, text in schema.files().items()},
         **{f"docs/chain-{theme}.svg": chain.render(theme) for theme in chain.PALETTES},
     }
