@@ -16,6 +16,7 @@ from typing import TypeVar, cast
 
 from rulegen.plan import Plan, make_plan
 from rulegen.routing import Routing
+from rulegen.runbooks.links import dashboard_uid
 from rulegen.yamltext import as_text
 
 Part = TypeVar("Part")
@@ -58,6 +59,7 @@ class OfModel:
             and len(values) < 1000
         )
         self._names |= {_MODEL: plan.file.model, _FILE: plan.file.name}
+        self._names |= {dashboard_uid(_FILE): dashboard_uid(plan.file.name)}
 
     def part(self, what: str, slo: int | None, more: Hashable, make: Callable[[Plan], Part]) -> Part:
         """What ``make`` makes of the plan with open names, once for all models for which it is the same.

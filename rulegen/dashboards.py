@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Iterator
 from typing import Any
 
@@ -11,6 +10,7 @@ from rulegen.conditions import Limit
 from rulegen.conventions import BUDGET_REMAINING_RECORD, BURN_RATE_RECORD, LAYERS
 from rulegen.output import MARK
 from rulegen.plan import Plan, SloPlan
+from rulegen.runbooks.links import dashboard_uid
 
 # Grafana 10's; older JSON is migrated when it is loaded.
 SCHEMA_VERSION = 38
@@ -24,7 +24,7 @@ def dashboard(plan: Plan, source: str) -> dict[str, Any]:
     """The dashboard as Grafana imports or provisions it. The data source is chosen in Grafana."""
     name = plan.file.name
     return {
-        "uid": f"mlslo-{hashlib.sha256(name.encode()).hexdigest()[:12]}",
+        "uid": dashboard_uid(name),
         "title": f"Model {plan.file.model}" + (f" ({name})" if name != plan.file.model else ""),
         "description": f"{MARK} from {source}; do not edit.",
         "tags": ["mlslo"],

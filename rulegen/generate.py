@@ -19,6 +19,8 @@ from rulegen.output import json_text, marked, yaml_text
 from rulegen.plan import make_plan
 from rulegen.routing import Routing
 from rulegen.rules import AlertRule, Group, rule_file
+from rulegen.runbooks.links import watchdog_link
+from rulegen.runbooks.pages import pages, watchdog_page
 from rulegen.specs import Specs
 from rulegen.texts import Text
 
@@ -118,6 +120,7 @@ def _model_files(model: OfModel, routing: Routing, form: Format, notes: list[Not
         **_rule_files(name, rule_file(plan.groups, interval), routing, source, form),
         f"{tests_folder(form)}/{name}_test.yaml": marked(alerts, source),
         f"dashboards/{name}.json": json_text(dashboards.dashboard(plan, source)),
+        **pages(model, routing, source),
     }
     if records is not None:
         files[f"{tests_folder(form)}/{name}_records_test.yaml"] = marked(records, source)
@@ -131,7 +134,11 @@ def watchdog_rule(routing: Routing) -> AlertRule:
         WATCHDOG,
         "vector(1)",
         {**WATCHDOG_IDENTITY.labels, **namespace_label(routing)},
-        {"summary": Text.of("The alerting chain works"), "description": Text.of(said)},
+        {
+            "summary": Text.of("The alerting chain works"),
+            "description": Text.of(said),
+            **watchdog_link(routing),
+        },
     )
 
 
@@ -144,4 +151,5 @@ def _watchdog_files(routing: Routing, form: Format) -> dict[str, str]:
     return {
         **_rule_files("watchdog", rules, routing, source, form),
         f"{tests_folder(form)}/watchdog_test.yaml": test,
+        **watchdog_page(rule, routing, source),
     }

@@ -105,6 +105,7 @@ def _generated(directory: Path) -> Iterator[str]:
         "alertmanager/*.yaml",
         "alertmanager/templates/*",
         "dashboards/*.json",
+        "runbooks/*/*.md",
     ):
         for path in directory.glob(pattern):
             text = _on_disk(path) or ""

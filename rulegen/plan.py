@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from exporter.yamlfile import Duration
 from rulegen import burnrate, gauge, queryseries
@@ -17,6 +17,7 @@ from rulegen.gauge import GaugeSeries
 from rulegen.promql import exact
 from rulegen.routing import Routing
 from rulegen.rules import AlertRule, Group, Record, Rule
+from rulegen.runbooks.links import linked
 from rulegen.sli import ErrorsSli, EventSli, GoodSli, LatencySli, RatioSli
 from rulegen.spec import ModelSlo, Slo
 
@@ -57,7 +58,10 @@ def make_plan(file: ModelSlo, routing: Routing) -> Plan:
     """Lower a file that has been checked."""
     causes = Causes.of(file)
     slos = [_slo(file, routing, index, causes) for index in range(len(file.spec.slos))]
-    companions = of_model(file, routing, causes)
+    companions = tuple(
+        replace(companion, rule=linked(file, routing, companion.rule))
+        for companion in of_model(file, routing, causes)
+    )
     rules: list[Rule] = []
     for companion in companions:
         rules += [*companion.records, companion.rule]
@@ -73,7 +77,8 @@ def _slo(file: ModelSlo, routing: Routing, index: int, causes: Causes) -> SloPla
     alerts: tuple[GaugeAlert, ...] = ()
     if series is not None:
         rules.append(series.rule())
-        alerts = tuple(gauge_alert(file, routing, slo, series, alert) for alert in slo.alerts)
+        made = (gauge_alert(file, routing, slo, series, alert) for alert in slo.alerts)
+        alerts = tuple(replace(alert, rule=linked(file, routing, alert.rule)) for alert in made)
         rules += _distinct(
             record
             for alert in alerts
@@ -86,7 +91,7 @@ def _slo(file: ModelSlo, routing: Routing, index: int, causes: Causes) -> SloPla
         budget = make(file, slo, sli, _pairs(slo), burnrate.budget)
         rules += budget.records()
         burn_alerts = {
-            speed: burn_alert(file, routing, slo, budget, speed)
+            speed: linked(file, routing, burn_alert(file, routing, slo, budget, speed))
             for speed in ("fast", "slow")
             if budget.pairs_of(speed)
         }
@@ -94,7 +99,9 @@ def _slo(file: ModelSlo, routing: Routing, index: int, causes: Causes) -> SloPla
     for alert in alerts:
         rules += [*alert.records, alert.rule]
     companion = _companion(file, routing, slo, series, budget, causes)
-    rules += [companion.rule] if companion else []
+    if companion is not None:
+        companion = replace(companion, rule=linked(file, routing, companion.rule))
+        rules.append(companion.rule)
     group = Group(f"{file.name}-{slo.name}", rules)
     return SloPlan(slo, series, budget, alerts, burn_alerts, companion, group)
 

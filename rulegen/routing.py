@@ -219,6 +219,30 @@ class Operator(StrictModel):
     )
 
 
+def _web_address(url: str) -> str:
+    if not re.fullmatch(r"https?://[^\s{}\"<>\\^`|]+", url):
+        raise ValueError(f"expected an address that starts with https:// or http://, got '{url}'")
+    return url
+
+
+WebAddress = Annotated[str, Field(max_length=500), AfterValidator(_web_address)]
+
+
+class Runbooks(StrictModel):
+    """The generated pages, one for each alert."""
+
+    url: WebAddress = Field(
+        description="Where the folder `runbooks/` is served, such as a Git server's view of it; "
+        "each alert links to its page."
+    )
+
+
+class Dashboards(StrictModel):
+    """The generated dashboards."""
+
+    url: WebAddress = Field(description="Grafana's address; each alert links to its model's dashboard.")
+
+
 class Spec(StrictModel):
     """Who is told, how, and when."""
 
@@ -255,6 +279,12 @@ class Spec(StrictModel):
     inhibit: list[Inhibit] = Field(default_factory=list, description="What silences what.")
     suppressLowerTiers: bool = Field(True, description="The same SLO's P1 silences its P2 and P3.")
     watchdog: Watchdog | None = Field(None, description="An alert that always fires.")
+    runbooks: Runbooks | None = Field(
+        None, description="Links from alerts to their generated pages; a `runbook_url` of your own stays."
+    )
+    dashboards: Dashboards | None = Field(
+        None, description="Links from alerts to dashboards; a `dashboard_url` of your own stays."
+    )
     accept: list[Accept] = Field(
         default_factory=list, description="What a lint finds in this file and is right here."
     )

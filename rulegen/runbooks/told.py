@@ -1,0 +1,82 @@
+"""Who is told of an alert, and what holds it back, in words."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+
+from rulegen.conventions import LAYER, SLO, TIER
+from rulegen.routing import Inhibit, Spec
+from rulegen.rules import AlertRule
+
+
+@dataclass(frozen=True)
+class Told:
+    """One alert of a model, as far as routing cares."""
+
+    name: str
+    slo: str
+    layer: str
+    tier: str
+
+    @classmethod
+    def of(cls, rule: AlertRule) -> Told:
+        return cls(rule.name, rule.labels[SLO], rule.labels[LAYER], rule.labels[TIER])
+
+    def __str__(self) -> str:
+        return f"`{self.name}` of {self.slo} ({self.tier})"
+
+
+def receivers(spec: Spec, alert: Told, team: str | None) -> list[str]:
+    """Who is told, how and when: one sentence each."""
+    tier = spec.tiers[alert.tier]
+    own = spec.teams.get(team, {}).get(alert.tier) if team is not None else None
+    found = [f"`{name}`{_ways(spec, name)}" for name in own or tier.receivers]
+    wait = tier.groupWait or spec.groupWait
+    repeat = tier.repeatInterval or spec.repeatInterval
+    grouped = ", ".join(spec.groupBy)
+    found.append(
+        f"{wait} after it fires, in one message with what else fires of the same {grouped}; again every {repeat}."
+    )
+    if tier.activeDuring:
+        found.append(f"Outside of {_list(tier.activeDuring)} messages of {alert.tier} wait.")
+    muted = [mute.during for mute in spec.mute if alert.layer in mute.layers]
+    if muted:
+        found.append(f"During {_list(muted)} messages of the layer {alert.layer} wait.")
+    return found
+
+
+def _ways(spec: Spec, receiver: str) -> str:
+    ways = [name.removesuffix("_configs").replace("_", " ") for name in spec.receivers[receiver]]
+    return f" ({', '.join(ways)})" if ways else ""
+
+
+def _list(names: Iterable[str]) -> str:
+    return " and ".join(f"`{name}`" for name in dict.fromkeys(names))
+
+
+def silenced_by(spec: Spec, alert: Told, others: Iterable[Told]) -> list[str]:
+    """The alerts of the same model that hold ``alert`` back while they fire."""
+    return [str(other) for other in others if other != alert and _silences(spec, other, alert)]
+
+
+def silences(spec: Spec, alert: Told, others: Iterable[Told]) -> list[str]:
+    """The alerts of the same model that ``alert`` holds back."""
+    return [str(other) for other in others if other != alert and _silences(spec, alert, other)]
+
+
+def _silences(spec: Spec, source: Told, target: Told) -> bool:
+    lower = spec.suppressLowerTiers and source.slo == target.slo and target.tier > source.tier
+    return lower or any(_inhibits(inhibit, source, target) for inhibit in spec.inhibit)
+
+
+def _inhibits(inhibit: Inhibit, source: Told, target: Told) -> bool:
+    return all(_conditions(inhibit, source, target))
+
+
+def _conditions(inhibit: Inhibit, source: Told, target: Told) -> Iterator[bool]:
+    yield inhibit.source.layer in (None, source.layer)
+    yield inhibit.source.tier in (None, source.tier)
+    yield not inhibit.target.layers or target.layer in inhibit.target.layers
+    yield target.tier in inhibit.target.tiers if inhibit.target.tiers else target.tier > source.tier
+    yield SLO not in inhibit.equal or source.slo == target.slo
