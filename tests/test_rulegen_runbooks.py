@@ -16,7 +16,7 @@ from click.testing import CliRunner, Result
 
 from exporter.catalogue import METRICS, Type
 from rulegen.cli import main
-from rulegen.conventions import MONITOR_SLO, RESERVED_ALERTS
+from rulegen.conventions import FAST_BURN, NO_DATA, RESERVED_ALERTS, SLOW_BURN
 from rulegen.runbooks import knowledge
 from tests.tools import tool
 
@@ -54,9 +54,8 @@ def alerts(out: Path, name: str) -> list[dict[str, Any]]:
 
 
 def page_of(out: Path, name: str, alert: dict[str, Any]) -> Path:
-    slo = alert["labels"].get("slo", MONITOR_SLO)
-    several = alert["alert"] in RESERVED_ALERTS and slo not in (MONITOR_SLO, "watchdog")
-    return out / "runbooks" / name / f"{alert['alert']}{f'-{slo}' if several else ''}.md"
+    of_slo = f"-{alert['labels']['slo']}" if alert["alert"] in (FAST_BURN, SLOW_BURN, NO_DATA) else ""
+    return out / "runbooks" / name / f"{alert['alert']}{of_slo}.md"
 
 
 def queries(text: str) -> list[str]:

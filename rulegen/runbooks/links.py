@@ -6,21 +6,20 @@ import hashlib
 from dataclasses import replace
 from urllib.parse import quote
 
-from rulegen.conventions import MONITOR_SLO, RESERVED_ALERTS, SLO, WATCHDOG
+from rulegen.conventions import FAST_BURN, NO_DATA, SLO, SLOW_BURN, WATCHDOG
 from rulegen.routing import Routing
 from rulegen.rules import AlertRule
 from rulegen.spec import ModelSlo
 from rulegen.texts import Text
 
+_OF_EACH_SLO = (FAST_BURN, SLOW_BURN, NO_DATA)
 RUNBOOK, DASHBOARD = "runbook_url", "dashboard_url"
 
 
 def page(rule: AlertRule) -> str:
     """The name of an alert's page. Alerts that several SLOs of a model may have are told apart by the SLO."""
-    slo = rule.labels.get(SLO, MONITOR_SLO)
-    return (
-        f"{rule.name}-{slo}.md" if rule.name in RESERVED_ALERTS and slo != MONITOR_SLO else f"{rule.name}.md"
-    )
+    of_slo = f"-{rule.labels[SLO]}" if rule.name in _OF_EACH_SLO else ""
+    return f"{rule.name}{of_slo}.md"
 
 
 def dashboard_uid(file: str) -> str:
