@@ -63,7 +63,7 @@ class GaugeAlert:
 def gauge_alert(file: ModelSlo, routing: Routing, slo: Slo, series: GaugeSeries, alert: Alert) -> GaugeAlert:
     """Lower one alert of a gauge SLO."""
     kind = lower(series, alert.when)
-    several = Several(series, kind, alert.when.series.atLeast) if alert.when.series else None
+    several = Several.of(series, kind, alert.when.series) if alert.when.series else None
     expression = several.expression() if several else kind.expression()
     records: list[Record] = []
     repeated = None
@@ -102,8 +102,9 @@ class _Texts:
         series = self.series
         start = f"{series.model} {series.slo}: "
         if self.several:
-            counted: list[Part | Text] = [start, Value(), f" series of {series.title} are "]
-            limit = f", the limit is {self.several.least}"
+            which = "of the series" if self.several.relative else "series"
+            counted: list[Part | Text] = [start, Value(self.several.format), f" {which} of {series.title} are "]
+            limit = f", the limit is {self.several.limit}"
             return Text.of(*counted, self.kind.phrase(values=False), limit, *self._where())
         value = Value(format_of(series.metric.unit))
         said: list[Part | Text] = [start, series.title, *self._which(), " is ", value]

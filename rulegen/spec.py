@@ -194,7 +194,15 @@ CONDITIONS = (*THRESHOLDS, "changeFrom", "dropFrom", "aboveReference", "all", "a
 class Series(StrictModel):
     """How many series (features, segments, ...) must be bad at once."""
 
-    atLeast: Count = Field(description="This many or more.")
+    atLeast: Count | None = Field(None, description="This many or more.")
+    atLeastRatio: Annotated[float, Field(gt=0, le=1)] | None = Field(
+        None, description="This share or more, 0..1, of all series of a version that are measured."
+    )
+
+    @model_validator(mode="after")
+    def _is_one(self) -> Series:
+        _one_of(self, "atLeast", "atLeastRatio")
+        return self
 
 
 class When(Condition):

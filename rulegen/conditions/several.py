@@ -1,36 +1,84 @@
-"""series: how many series (features, segments, ...) must be bad at once."""
+"""series: how many series (features, segments, ...), or which share of them, must be bad at once."""
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
+from decimal import Decimal
 
 from rulegen.conditions.kind import Kind
 from rulegen.conventions import SLO
 from rulegen.gauge import GaugeSeries
-from rulegen.promql import by
+from rulegen.promql import by, exact, number
+from rulegen.spec import Series
+from rulegen.texts import PERCENTAGE, PLAIN, Format
+
+# A test has no more series than this.
+_MOST_IN_TEST = 20
 
 
 @dataclass(frozen=True)
 class Several:
-    """At least ``least`` series that ``kind`` holds of, counted per version."""
+    """At least ``least`` series that ``kind`` holds of, counted per version.
+
+    ``relative``: ``least`` is a share, 0..1, of all that are measured, the good ones too.
+    """
 
     series: GaugeSeries
     kind: Kind
-    least: int
+    least: Decimal
+    relative: bool
+
+    @classmethod
+    def of(cls, series: GaugeSeries, kind: Kind, condition: Series) -> Several:
+        if condition.atLeastRatio is not None:
+            return cls(series, kind, exact(condition.atLeastRatio), relative=True)
+        assert condition.atLeast is not None
+        return cls(series, kind, Decimal(condition.atLeast), relative=False)
 
     @property
     def labels(self) -> tuple[str, ...]:
         """What is left once the series are counted."""
         return (SLO, *(label for label in self.series.labels if label not in self.series.entities))
 
+    @property
+    def format(self) -> Format:
+        """How the count, or the share, is written."""
+        return PERCENTAGE if self.relative else PLAIN
+
+    @property
+    def limit(self) -> str:
+        """As a person reads it."""
+        return PERCENTAGE[1](float(self.least)) if self.relative else number(self.least)
+
     def expression(self) -> str:
-        """PromQL: the count, where it is reached. Where none is bad there is no count, not 0."""
-        return f"{self.count()} >= {self.least}"
+        """PromQL: the count or share, where it is reached. Where none is bad there is none, not 0."""
+        return f"{self.count()} >= {number(self.least)}"
 
     def count(self) -> str:
-        """PromQL: how many are bad."""
-        return f"count {by(self.labels)} ({self.kind.expression()})"
+        """PromQL: how many, or which share, are bad."""
+        bad = f"count {by(self.labels)} ({self.kind.expression()})"
+        return f"{bad} / {self._measured()}" if self.relative else bad
 
     def count_or_zero(self) -> str:
-        """PromQL: how many are bad, 0 where the gauge is there and none is."""
-        return f"{self.count()}\nor\n0 * count {by(self.labels)} ({self.series.expression})"
+        """PromQL: how many, or which share, are bad, 0 where the gauge is there and none is."""
+        return f"{self.count()}\nor\n0 * {self._measured()}"
+
+    def _measured(self) -> str:
+        return f"count {by(self.labels)} ({self.series.expression})"
+
+    def value(self, bad: int, measured: int) -> float:
+        """What ``count`` is."""
+        return bad / measured if self.relative else float(bad)
+
+    def reached(self, bad: int, measured: int) -> bool:
+        """Whether so many bad ones are enough."""
+        return bool(bad) and (Decimal(bad) / measured if self.relative else Decimal(bad)) >= self.least
+
+    def example(self) -> tuple[int, int]:
+        """How many series a test has bad, and of how many, so that one less would not be enough."""
+        if not self.relative:
+            return int(self.least), int(self.least) + 1
+        exactly = self.least.as_integer_ratio()[1]
+        size = max(exactly, 2) if exactly <= _MOST_IN_TEST else _MOST_IN_TEST
+        return math.ceil(self.least * size), size

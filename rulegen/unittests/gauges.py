@@ -128,7 +128,7 @@ class _Case:
             if isinstance(leg, Reference) and reference is not None:
                 looked_up[leg.record.name] = float(reference)
         known = [float("nan") if value is None else float(value) for value in values]
-        value = float(len(bad)) if alert.several else known[0]
+        value = alert.several.value(len(bad), story.size) if alert.several else known[0]
         members = [(self._input.labels(index), known[index]) for index in bad]
         labels = self._input.labels(0)
         firing = Firing(labels, value, looked_up, members)

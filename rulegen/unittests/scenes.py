@@ -21,9 +21,7 @@ class Cases:
     def __init__(self, alert: GaugeAlert, probe: Probe) -> None:
         spec = alert.spec
         interval = alert.series.interval
-        self.needed = alert.several.least if alert.several else 1
-        # One series more than must be bad at once.
-        self.size = self.needed + 1 if alert.several else 1
+        self.needed, self.size = alert.several.example() if alert.several else (1, 1)
         self.least, self.last = (spec.breaches.atLeast, spec.breaches.ofLast) if spec.breaches else (1, 1)
         self.lasting = evaluations(spec.for_, interval)
         self.keep = evaluations(spec.keepFiringFor, interval)

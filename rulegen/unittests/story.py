@@ -154,8 +154,8 @@ class Story:
     @cached_property
     def states(self) -> list[State]:
         spec = self.alert.spec
-        least = self.alert.several.least if self.alert.several else 1
-        held = [len(bad) >= least for bad in self.bad]
+        several = self.alert.several
+        held = [several.reached(len(bad), self.size) if several else bool(bad) for bad in self.bad]
         if spec.breaches:
             often = breached(held, spec.breaches.atLeast, spec.breaches.ofLast)
             # A gauge that is gone has no alert, however bad it was.
