@@ -103,7 +103,11 @@ class _Texts:
         start = f"{series.model} {series.slo}: "
         if self.several:
             which = "of the series" if self.several.relative else "series"
-            counted: list[Part | Text] = [start, Value(self.several.format), f" {which} of {series.title} are "]
+            counted: list[Part | Text] = [
+                start,
+                Value(self.several.format),
+                f" {which} of {series.title} are ",
+            ]
             limit = f", the limit is {self.several.limit}"
             return Text.of(*counted, self.kind.phrase(values=False), limit, *self._where())
         value = Value(format_of(series.metric.unit))

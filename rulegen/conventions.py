@@ -91,6 +91,20 @@ def baseline_record(
     return record_name(labels, metric, f"{aggregation}_avg{window}_offset{offset}")
 
 
+def deviation_record(
+    labels: Iterable[str], metric: str, aggregation: str, window: Duration, offset: Duration
+) -> str:
+    """The deviation of a gauge's record over ``window``, which ends ``offset`` ago, from its mean."""
+    return record_name(labels, metric, f"{aggregation}_stddev{window}_offset{offset}")
+
+
+def forecast_record(
+    labels: Iterable[str], metric: str, aggregation: str, within: Duration, based_on: Duration
+) -> str:
+    """What a gauge's record will be after ``within``, by its trend over ``based_on``."""
+    return record_name(labels, metric, f"{aggregation}_predict{within}_over{based_on}")
+
+
 def past_record(labels: Iterable[str], metric: str, aggregation: str, offset: Duration) -> str:
     """A gauge's record as it was ``offset`` ago."""
     return record_name(labels, metric, f"{aggregation}_offset{offset}")

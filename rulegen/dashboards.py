@@ -6,7 +6,6 @@ from collections.abc import Iterator
 from typing import Any
 
 from exporter.catalogue import Layer, Metric
-from rulegen.conditions import Limit
 from rulegen.conventions import BUDGET_REMAINING_RECORD, BURN_RATE_RECORD, LAYERS
 from rulegen.output import MARK
 from rulegen.plan import Plan, SloPlan
@@ -114,16 +113,9 @@ def _gauge_panel(slo: SloPlan) -> dict[str, Any]:
     assert series is not None
     legend = " ".join(f"{{{{{label}}}}}" for label in (*series.entities, *_versions(series.varying)))
     targets = [_target(series.expression, legend or series.title)]
-    for name in dict.fromkeys(h.record.name for alert in slo.gauge_alerts for h in alert.kind.histories()):
-        targets.append(_target(series.select(name), f"{name.rsplit(':', 1)[1]} {legend}".strip()))
-    for name in dict.fromkeys(r.name for alert in slo.gauge_alerts for r in alert.kind.references()):
-        targets.append(_target(series.select(name), f"reference {legend}".strip()))
-    kinds = [leg for alert in slo.gauge_alerts for leg in alert.kind.legs()]
-    limits = [
-        (float(leg.limit), "above" if leg.kind in ("above", "atLeast") else "below")
-        for leg in kinds
-        if isinstance(leg, Limit)
-    ]
+    for line in dict.fromkeys(line for alert in slo.gauge_alerts for line in alert.kind.lines()):
+        targets.append(_target(line.expression, f"{line.name} {legend}".strip()))
+    limits: list[tuple[float, str]] = [limit for alert in slo.gauge_alerts for limit in alert.kind.limits()]
     where = ", ".join(f"{label} {value}" for label, value in series.fixed.items() if label != "model")
     title = f"{series.slo}: {series.title}" + (f" ({where})" if where else "")
     panel = _timeseries(title, targets, _unit(series.metric), limits)

@@ -152,6 +152,38 @@ class AboveReference(StrictModel):
     )
 
 
+class Forecast(StrictModel):
+    """The gauge will be beyond a limit within some time, if it goes on as it did."""
+
+    above: float | None = Field(None, description="The limit, where more is bad. Either this or `below`.")
+    below: float | None = Field(None, description="The limit, where less is bad.")
+    within: Duration = Field(description="How far ahead.")
+    basedOn: Duration = Field(
+        description="Over how long its trend is taken; half of the evaluations in it must be there."
+    )
+
+    @model_validator(mode="after")
+    def _is_one(self) -> Forecast:
+        _one_of(self, "above", "below")
+        return self
+
+
+class Adaptive(StrictModel):
+    """Unusually far from the gauge's own mean, measured in deviations of its own past."""
+
+    deviations: Annotated[float, Field(ge=1)] = Field(description="How many deviations.")
+    window: Duration = Field(description="Length of the past that mean and deviation are of.")
+    offset: Duration | None = Field(
+        None, description="How long ago that past ends, to keep the incident out of it; 2d, or the window."
+    )
+    direction: Literal["above", "below", "both"] = Field("both", description="Which side of the mean is bad.")
+    minimum: Positive | None = Field(
+        None,
+        description="Least deviation, in the gauge's unit, so that a gauge that hardly moved is not bad at "
+        "once; without it one that never moved raises nothing.",
+    )
+
+
 class Threshold(StrictModel):
     """One limit."""
 
@@ -179,6 +211,8 @@ class Condition(Threshold):
     changeFrom: ChangeFrom | None = Field(None, description="A change from the value some time ago.")
     dropFrom: DropFrom | None = Field(None, description="A drop below its own mean.")
     aboveReference: AboveReference | None = Field(None, description="A multiple of the reference.")
+    forecast: Forecast | None = Field(None, description="A limit that it will cross if it goes on so.")
+    adaptive: Adaptive | None = Field(None, description="Unusual for its own past.")
     all: list[Condition] | None = Field(None, min_length=2, description="Every one of several conditions.")
     any: list[Condition] | None = Field(None, min_length=2, description="At least one of several conditions.")
 
@@ -188,7 +222,7 @@ class Condition(Threshold):
         return self
 
 
-CONDITIONS = (*THRESHOLDS, "changeFrom", "dropFrom", "aboveReference", "all", "any")
+CONDITIONS = (*THRESHOLDS, "changeFrom", "dropFrom", "aboveReference", "forecast", "adaptive", "all", "any")
 
 
 class Series(StrictModel):

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from rulegen.conditions.adaptive import Unusual
 from rulegen.conditions.change import Change
 from rulegen.conditions.combined import Combined
 from rulegen.conditions.drop import Drop
+from rulegen.conditions.forecast import Trend
 from rulegen.conditions.kind import Edge, History, Kind, World
 from rulegen.conditions.reference import Reference
 from rulegen.conditions.threshold import Limit
@@ -20,6 +22,10 @@ def lower(series: GaugeSeries, condition: Condition) -> Kind:
         return Drop.of(series, condition.dropFrom)
     if condition.aboveReference is not None:
         return Reference.of(series, condition.aboveReference)
+    if condition.forecast is not None:
+        return Trend.of(series, condition.forecast)
+    if condition.adaptive is not None:
+        return Unusual.of(series, condition.adaptive)
     if condition.all is not None:
         return Combined(tuple(lower(series, child) for child in condition.all), every=True)
     if condition.any is not None:

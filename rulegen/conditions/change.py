@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from decimal import Decimal
 
 from exporter.yamlfile import Duration
-from rulegen.conditions.kind import Edge, History, Kind, World
-from rulegen.conditions.past import lookup, value_ago
+from rulegen.conditions.kind import Edge, History, Kind, Line, World
+from rulegen.conditions.past import line, lookup, value_ago
 from rulegen.conditions.threshold import shown
 from rulegen.gauge import GaugeSeries
 from rulegen.promql import exact, number
@@ -63,6 +63,9 @@ class Change(Kind):
             return ()
         change = self.amount * abs(past) if self.relative else self.amount
         return (Edge(past - change, exact=False), Edge(past + change, exact=False))
+
+    def lines(self) -> Sequence[Line]:
+        return (line(self.series, self.history.record),)
 
     def histories(self) -> Sequence[History]:
         return (self.history,)

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from decimal import Decimal
+from typing import Literal
 
-from rulegen.conditions.kind import Edge, History, Kind, World
+from rulegen.conditions.kind import Edge, History, Kind, Line, World
 from rulegen.rules import Record
 from rulegen.texts import Part, Text
 
@@ -40,6 +41,12 @@ class Combined(Kind):
 
     def legs(self) -> Sequence[Kind]:
         return [leg for part in self.parts for leg in part.legs()]
+
+    def lines(self) -> Sequence[Line]:
+        return [line for part in self.parts for line in part.lines()]
+
+    def limits(self) -> Sequence[tuple[float, Literal["above", "below"]]]:
+        return [limit for part in self.parts for limit in part.limits()]
 
     def histories(self) -> Sequence[History]:
         return [history for part in self.parts for history in part.histories()]

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from decimal import Decimal
 
 from exporter.yamlfile import Duration
-from rulegen.conditions.kind import Edge, History, Kind, World
-from rulegen.conditions.past import lookup, mean_before
+from rulegen.conditions.kind import Edge, History, Kind, Line, World
+from rulegen.conditions.past import line, lookup, mean_before
 from rulegen.conditions.threshold import shown
 from rulegen.gauge import GaugeSeries
 from rulegen.promql import exact, number
@@ -17,6 +17,11 @@ from rulegen.texts import PERCENTAGE, Text
 
 # Long enough that an incident found on a weekend is not yet in its own baseline.
 DEFAULT_OFFSET = Duration("2d")
+
+
+def default_offset(window: Duration) -> Duration:
+    """How long ago a past of ``window`` ends, where the spec doesn't say."""
+    return min(DEFAULT_OFFSET, window, key=lambda length: length.seconds)
 
 
 @dataclass(frozen=True)
@@ -34,7 +39,7 @@ class Drop(Kind):
         relative = condition.byRatio is not None
         amount = condition.byRatio if condition.byRatio is not None else condition.by
         assert amount is not None
-        offset = condition.offset or min(DEFAULT_OFFSET, condition.window, key=lambda length: length.seconds)
+        offset = condition.offset or default_offset(condition.window)
         return cls(series, condition.window, offset, exact(amount), relative)
 
     @property
@@ -61,6 +66,9 @@ class Drop(Kind):
     def edges(self, world: World) -> Sequence[Edge]:
         past = world.past.get(self.history.record.name)
         return () if past is None else (Edge(self._limit(past), exact=False),)
+
+    def lines(self) -> Sequence[Line]:
+        return (line(self.series, self.history.record),)
 
     def histories(self) -> Sequence[History]:
         return (self.history,)

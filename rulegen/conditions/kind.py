@@ -6,6 +6,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
+from typing import Literal
 
 from rulegen.rules import Record
 from rulegen.texts import Text
@@ -30,6 +31,10 @@ class Edge:
     exact: bool
 
 
+# How many seconds ago, and the value.
+Sample = tuple[float, Decimal]
+
+
 @dataclass(frozen=True)
 class History:
     """A record of the gauge's past that a condition needs.
@@ -42,6 +47,27 @@ class History:
     offset: float
     window: float
     least: int
+
+    @property
+    def of_version(self) -> bool:
+        """Whether each version has its own."""
+        return False
+
+    def of(self, samples: Sequence[Sample]) -> Decimal:
+        """What it is after ``samples``. Not derived from the PromQL: the tests rest on it."""
+        return sum((value for _, value in samples), Decimal(0)) / len(samples)
+
+    def steady(self, value: Decimal) -> Decimal:
+        """What it may be after a long past around ``value``."""
+        return value
+
+
+@dataclass(frozen=True)
+class Line:
+    """A line of a dashboard: PromQL, and what it is called."""
+
+    expression: str
+    name: str
 
 
 class Kind(ABC):
@@ -77,6 +103,18 @@ class Kind(ABC):
 
     def healthy_guesses(self) -> Sequence[Decimal]:
         """Values at which the gauge may be healthy; the first that is will be used in tests."""
+        return ()
+
+    def regimes(self) -> Sequence[Sequence[Decimal]]:
+        """Guesses like those, of which each group makes another part of the condition decide."""
+        return ((),)
+
+    def lines(self) -> Sequence[Line]:
+        """What a dashboard shows beside the gauge."""
+        return ()
+
+    def limits(self) -> Sequence[tuple[float, Literal["above", "below"]]]:
+        """Constants beyond which the gauge is bad."""
         return ()
 
     def reference_guesses(self) -> Sequence[Decimal]:

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from decimal import Decimal
 
 from exporter.yamlfile import Duration
-from rulegen.conditions.kind import History
-from rulegen.conventions import MODEL, SLO, baseline_record, past_record
+from rulegen.conditions.kind import History, Line, Sample
+from rulegen.conventions import MODEL, SLO, baseline_record, deviation_record, forecast_record, past_record
 from rulegen.gauge import GaugeSeries
-from rulegen.promql import number
+from rulegen.promql import exact, number
 from rulegen.rules import Record
 from rulegen.texts import Lookup, format_of
 
@@ -39,11 +42,81 @@ def mean_before(series: GaugeSeries, window: Duration, offset: Duration) -> Hist
     return History(Record(name, expression, {SLO: series.slo}), offset.seconds, window.seconds, least)
 
 
-def lookup(series: GaugeSeries, record: Record) -> Lookup:
+@dataclass(frozen=True)
+class Deviation(History):
+    """The population deviation from the mean of the same past."""
+
+    def of(self, samples: Sequence[Sample]) -> Decimal:
+        mean = super().of(samples)
+        return (sum(((value - mean) ** 2 for _, value in samples), Decimal(0)) / len(samples)).sqrt()
+
+    def steady(self, value: Decimal) -> Decimal:
+        return abs(value) / 16 or Decimal(1) / 16
+
+
+def deviation_before(series: GaugeSeries, window: Duration, offset: Duration) -> Deviation:
+    """The deviation of every evaluation in ``window``, which ends ``offset`` ago, from `mean_before`.
+
+    That within each version and that between the means of the versions, added up: so the versions
+    are merged and nothing large is subtracted from something else as large.
+    """
+    mean = mean_before(series, window, offset)
+    name = deviation_record(_level(series), series.metric.name, series.aggregation, window, offset)
+    past = f"{series.expression}[{window}] offset {offset}"
+    between = f"(avg_over_time({past}) - {series.join()} {series.select(mean.record.name)}) ^ 2"
+    squares = f"count_over_time({past})\n* (\n  stdvar_over_time({past})\n  + {between}\n)"
+    inner = squares.replace("\n", "\n    ")
+    expression = (
+        f"sqrt(\n  sum without (version) (\n    {inner}\n  )\n"
+        f"  / (sum without (version) (count_over_time({past})) >= {number(mean.least)})\n)"
+    )
+    record = Record(name, expression, {SLO: series.slo})
+    return Deviation(record, mean.offset, mean.window, mean.least)
+
+
+@dataclass(frozen=True)
+class Forecast(History):
+    """What a version's gauge will be ``ahead`` seconds from now, by the line of least squares."""
+
+    ahead: float
+
+    @property
+    def of_version(self) -> bool:
+        return True
+
+    def of(self, samples: Sequence[Sample]) -> Decimal:
+        times = [-exact(ago) for ago, _ in samples]
+        values = [value for _, value in samples]
+        count = len(samples)
+        mean_time, mean = sum(times, Decimal(0)) / count, sum(values, Decimal(0)) / count
+        spread = sum(((time - mean_time) ** 2 for time in times), Decimal(0))
+        pairs = zip(times, values, strict=True)
+        together = sum(((time - mean_time) * (value - mean) for time, value in pairs), Decimal(0))
+        return mean + (together / spread if spread else Decimal(0)) * (exact(self.ahead) - mean_time)
+
+
+def forecast(series: GaugeSeries, within: Duration, based_on: Duration) -> Forecast:
+    """The gauge ``within`` from now, by its trend over ``based_on``, given half of its evaluations."""
+    name = forecast_record(series.level, series.metric.name, series.aggregation, within, based_on)
+    past = f"{series.expression}[{based_on}]"
+    least = max(math.ceil(based_on.seconds / 2 / series.interval.seconds), 2)
+    expression = (
+        f"predict_linear({past}, {number(within.seconds)})\nand\ncount_over_time({past}) >= {number(least)}"
+    )
+    record = Record(name, expression, {SLO: series.slo})
+    return Forecast(record, 0.0, based_on.seconds, least, within.seconds)
+
+
+def lookup(series: GaugeSeries, record: Record, *, of_version: bool = False) -> Lookup:
     """The past of the series that fires, for a text."""
     fixed = {MODEL: series.model, SLO: series.slo}
-    varying = tuple(label for label in series.entities)
+    varying = series.varying if of_version else series.entities
     return Lookup(record.name, tuple(fixed.items()), varying, format_of(series.metric.unit))
+
+
+def line(series: GaugeSeries, record: Record) -> Line:
+    """The record beside its gauge on a dashboard."""
+    return Line(series.select(record.name), record.name.rsplit(":", 1)[1])
 
 
 def _level(series: GaugeSeries) -> tuple[str, ...]:

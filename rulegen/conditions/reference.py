@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 
 from exporter.catalogue import METRICS, Metric
-from rulegen.conditions.kind import Edge, Kind, World
+from rulegen.conditions.kind import Edge, Kind, Line, World
 from rulegen.conditions.threshold import shown
 from rulegen.conventions import MODEL, SLO, gauge_record
 from rulegen.gauge import GaugeSeries
@@ -83,6 +83,9 @@ class Reference(Kind):
         # What Prometheus multiplies may be off in the last digit; the floor is a literal.
         same = float(self.factor) * float(world.reference) == float(product)
         return (Edge(self._limit(world.reference), exact=same or product < self.floor),)
+
+    def lines(self) -> Sequence[Line]:
+        return (Line(self.series.select(self.record.name), "reference"),)
 
     def references(self) -> Sequence[Record]:
         return (self.record,)

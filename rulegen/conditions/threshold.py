@@ -6,6 +6,7 @@ import operator
 from collections.abc import Sequence
 from dataclasses import dataclass
 from decimal import Decimal
+from typing import Literal
 
 from rulegen.conditions.kind import Edge, Kind, World
 from rulegen.gauge import GaugeSeries
@@ -52,6 +53,9 @@ class Limit(Kind):
 
     def edges(self, world: World) -> Sequence[Edge]:  # noqa: ARG002
         return (Edge(self.limit, exact=True),)
+
+    def limits(self) -> Sequence[tuple[float, Literal["above", "below"]]]:
+        return ((float(self.limit), "above" if self.kind in ("above", "atLeast") else "below"),)
 
     def healthy_guesses(self) -> Sequence[Decimal]:
         near, far = Decimal("0.02"), Decimal("0.25")

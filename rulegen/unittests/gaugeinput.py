@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 
+from rulegen.conditions import History
 from rulegen.conditions.reference import Reference
 from rulegen.conventions import MODEL, SLO
 from rulegen.queryseries import QuerySeries
@@ -65,10 +66,18 @@ class GaugeInput:
 
     def _past(self, index: int) -> Iterator[InputSeries]:
         series = self.story.alert.series
+        count = len(self.story.values)
         for history in self.story.given:
-            past = {label: self.labels(index).get(label, "") for label in series.past_labels}
-            samples = [self.story.probe.healthy] * len(self.story.values)
+            labels = (SLO, *series.labels) if history.of_version else series.past_labels
+            past = {label: self.labels(index).get(label, "") for label in labels}
+            own = index if index < self.story.size else None
+            samples = [self._given(history, now, own) for now in range(count)]
             yield InputSeries(history.record.name, {**past, SLO: series.slo}, samples)
+
+    def _given(self, history: History, now: int, index: int | None) -> Decimal:
+        if index is None:
+            return history.steady(self.story.probe.healthy)
+        return self.story.given_past(history, now, index)
 
     def _bystanders(self, size: int, count: int) -> Iterator[InputSeries]:
         """Healthy series of another version, and of another feature, group, ...: each is an alert of its own."""

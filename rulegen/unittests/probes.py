@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from itertools import pairwise
@@ -39,8 +39,17 @@ def probes(kind: Kind) -> tuple[list[Probe], list[Kind]]:
 
 
 def _leg(kind: Kind, leg: Kind, reference: Decimal | None) -> list[Probe]:
-    for healthy in kind.healthy_guesses():
-        world = World({history.record.name: healthy for history in kind.histories()}, reference)
+    return [
+        probe
+        for regime in leg.regimes()
+        for probe in _first(kind, leg, (*regime, *kind.healthy_guesses()), reference)
+    ]
+
+
+def _first(kind: Kind, leg: Kind, guesses: Sequence[Decimal], reference: Decimal | None) -> list[Probe]:
+    for healthy in guesses:
+        past = {history.record.name: history.steady(healthy) for history in kind.histories()}
+        world = World(past, reference)
         if kind.holds(healthy, world):
             continue
         found = [
@@ -59,9 +68,15 @@ def _pairs(kind: Kind, edge: Edge, world: World) -> Iterator[tuple[Decimal, Deci
     if edge.exact:
         values.insert(1, edge.value)
     for low, high in pairwise(values):
-        holds_low, holds_high = kind.holds(low, world), kind.holds(high, world)
+        holds_low, holds_high = (kind.holds(value, _lasting(kind, world, value)) for value in (low, high))
         if holds_low != holds_high:
             yield (high, low) if holds_low else (low, high)
+
+
+def _lasting(kind: Kind, world: World, value: Decimal) -> World:
+    """The world once the gauge was at ``value`` for long: a trend follows it soon."""
+    soon = {history.record.name: value for history in kind.histories() if history.of_version}
+    return World({**world.past, **soon}, world.reference)
 
 
 def nearby(value: Decimal) -> Decimal:

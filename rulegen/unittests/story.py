@@ -78,7 +78,7 @@ class Story:
     @cached_property
     def lead(self) -> int:
         """Evaluations until the past is there by itself, where it can be waited for."""
-        needed = [self._needed(history) for history in self.alert.kind.histories()]
+        needed = [self._needed(history) for history in self.alert.kind.histories() if not history.of_version]
         return max((count for count in needed if count <= LONGEST_PAST), default=2)
 
     def _needed(self, history: History) -> int:
@@ -87,8 +87,20 @@ class Story:
 
     @cached_property
     def given(self) -> list[History]:
-        """The past that is given as a record."""
-        return [h for h in self.alert.kind.histories() if self._needed(h) > LONGEST_PAST]
+        """The past that is given as a record: it does not come about by itself here."""
+        count = len(self.values)
+        return [
+            history
+            for history in self.alert.kind.histories()
+            if (history.least > count if history.of_version else self._needed(history) > LONGEST_PAST)
+        ]
+
+    def given_past(self, history: History, now: int, series: int) -> Decimal:
+        """What a record of the past is given as: a trend is flat, where the gauge is."""
+        if not history.of_version:
+            return history.steady(self.probe.healthy)
+        own = (values[series] for values in reversed(self.values[: now + 1]))
+        return next(value for value in own if value is not None and not value.is_nan())
 
     @cached_property
     def phases(self) -> list[Phase]:
@@ -120,7 +132,10 @@ class Story:
         """The records of the past of one series."""
         found: dict[str, Decimal] = {}
         for history in self.alert.kind.histories():
-            value = self.probe.healthy if history in self.given else self._past(history, now, series)
+            if history in self.given:
+                value: Decimal | None = self.given_past(history, now, series)
+            else:
+                value = self._past(history, now, series)
             if value is not None:
                 found[history.record.name] = value
         return found
@@ -133,10 +148,11 @@ class Story:
         first = end
         if history.window:
             first = max(-int(-(now * step - history.offset - history.window) // step), 0)
-        own = [values[series] for values in self.values[first : end + 1]]
-        found = [value for value in own if value is not None]
-        found += [self.probe.healthy] * ((self.versions - 1) * (end + 1 - first))
-        return sum(found, Decimal(0)) / len(found) if len(found) >= history.least else None
+        own = [((now - at) * step, self.values[at][series]) for at in range(first, end + 1)]
+        found = [(ago, value) for ago, value in own if value is not None]
+        if self.versions > 1 and not history.of_version:
+            found += [(ago, self.probe.healthy) for ago, _ in own]
+        return history.of(found) if len(found) >= history.least else None
 
     @cached_property
     def bad(self) -> list[list[int]]:

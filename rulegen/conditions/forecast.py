@@ -1,0 +1,75 @@
+"""forecast: the gauge will be beyond a limit within some time, if it goes on as it did."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import Literal
+
+from exporter.yamlfile import Duration
+from rulegen.conditions.kind import Edge, History, Kind, Line, World
+from rulegen.conditions.past import forecast, line, lookup
+from rulegen.conditions.threshold import shown
+from rulegen.gauge import GaugeSeries
+from rulegen.promql import exact, number
+from rulegen.spec import Forecast
+from rulegen.texts import Text
+
+
+@dataclass(frozen=True)
+class Trend(Kind):
+    """The line through the last ``based_on`` of a version's gauge, ``within`` from now."""
+
+    series: GaugeSeries
+    side: Literal["above", "below"]
+    limit: Decimal
+    within: Duration
+    based_on: Duration
+
+    @classmethod
+    def of(cls, series: GaugeSeries, condition: Forecast) -> Trend:
+        side: Literal["above", "below"] = "below" if condition.above is None else "above"
+        limit = condition.below if condition.above is None else condition.above
+        assert limit is not None
+        return cls(series, side, exact(limit), condition.within, condition.basedOn)
+
+    @property
+    def history(self) -> History:
+        return forecast(self.series, self.within, self.based_on)
+
+    def expression(self) -> str:
+        sign = ">" if self.side == "above" else "<"
+        predicted = self.series.select(self.history.record.name)
+        # NaN is no value, and a forecast outlasts it.
+        return f"{self.series.expression} >= -Inf\nand\n{predicted} {sign} {number(self.limit)}"
+
+    def phrase(self, *, values: bool = True) -> Text:
+        limit = shown(self.limit, self.series.metric.unit)
+        said = (
+            f"going to be {self.side} {limit} within {self.within} by its trend of the last {self.based_on}"
+        )
+        predicted = lookup(self.series, self.history.record, of_version=True)
+        return Text.of(said, " (", predicted, ")") if values else Text.of(said)
+
+    def holds(self, value: Decimal, world: World) -> bool:  # noqa: ARG002
+        predicted = world.past.get(self.history.record.name)
+        if predicted is None:
+            return False
+        return predicted > self.limit if self.side == "above" else predicted < self.limit
+
+    def edges(self, world: World) -> Sequence[Edge]:  # noqa: ARG002
+        return (Edge(self.limit, exact=True),)
+
+    def histories(self) -> Sequence[History]:
+        return (self.history,)
+
+    def healthy_guesses(self) -> Sequence[Decimal]:
+        size = abs(self.limit) / 4 or Decimal(1)
+        return (self.limit - size if self.side == "above" else self.limit + size,)
+
+    def lines(self) -> Sequence[Line]:
+        return (line(self.series, self.history.record),)
+
+    def limits(self) -> Sequence[tuple[float, Literal["above", "below"]]]:
+        return ((float(self.limit), self.side),)
