@@ -303,6 +303,19 @@ class _Slo:
         if drop is not None:
             yield from self._past(drop.window, *at, "dropFrom", "window")
             yield from self._past(drop.offset, *at, "dropFrom", "offset")
-        if drop is not None and drop.window.seconds < 2 * self.interval.seconds:
+            yield from self._long_enough(drop.window, *at, "dropFrom", "window")
+        adaptive = condition.adaptive
+        if adaptive is not None:
+            yield from self._past(adaptive.window, *at, "adaptive", "window")
+            yield from self._past(adaptive.offset, *at, "adaptive", "offset")
+            yield from self._long_enough(adaptive.window, *at, "adaptive", "window")
+        forecast = condition.forecast
+        if forecast is not None:
+            yield from self._past(forecast.within, *at, "forecast", "within")
+            yield from self._past(forecast.basedOn, *at, "forecast", "basedOn")
+            yield from self._long_enough(forecast.basedOn, *at, "forecast", "basedOn")
+
+    def _long_enough(self, window: Duration, *where: str | int) -> Iterator[Problem]:
+        if window.seconds < 2 * self.interval.seconds:
             message = f"expected a window of two evaluations or more, one is every {self.interval}"
-            yield self.problem(message, *at, "dropFrom", "window")
+            yield self.problem(message, *where)

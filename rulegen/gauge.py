@@ -169,12 +169,17 @@ def aggregation(metric: Metric, slo: Slo) -> str:
     """What leaves the worst of several series, as the metric and the conditions on it say."""
     if metric.better is Better.NEITHER:
         conditions = [leaf for alert in slo.alerts for leaf in leaves(alert.when)]
-        only_low = conditions and all(
-            leaf.below is not None or leaf.atMost is not None or leaf.dropFrom is not None
-            for leaf in conditions
-        )
-        return "min" if only_low else "max"
+        return "min" if conditions and all(map(_looks_low, conditions)) else "max"
     return "max" if metric.better is Better.LOWER else "min"
+
+
+def _looks_low(condition: Condition) -> bool:
+    """Whether the smallest value is the worst for ``condition``."""
+    if condition.forecast is not None:
+        return condition.forecast.below is not None
+    if condition.adaptive is not None:
+        return condition.adaptive.direction == "below"
+    return any(limit is not None for limit in (condition.below, condition.atMost, condition.dropFrom))
 
 
 def leaves(condition: Condition | When) -> list[Condition]:

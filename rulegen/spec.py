@@ -164,7 +164,7 @@ class Forecast(StrictModel):
 
     @model_validator(mode="after")
     def _is_one(self) -> Forecast:
-        _one_of(self, "above", "below")
+        exactly_one(self, "above", "below")
         return self
 
 
@@ -235,7 +235,7 @@ class Series(StrictModel):
 
     @model_validator(mode="after")
     def _is_one(self) -> Series:
-        _one_of(self, "atLeast", "atLeastRatio")
+        exactly_one(self, "atLeast", "atLeastRatio")
         return self
 
 

@@ -1,8 +1,10 @@
 """Kinds of conditions and SLIs that the contract does not use; promtool judges the generated tests."""
 
 import json
+import statistics
 import subprocess
 from pathlib import Path
+from random import Random
 from typing import Any
 
 import pytest
@@ -184,4 +186,40 @@ def test_an_alert_whose_baseline_takes_in_the_incident_is_said(tmp_path: Path) -
     ]
     test: list[str | Path] = [tool("promtool"), "test", "rules", tmp_path / "rules" / "late_test.yaml"]
     done = subprocess.run(test, capture_output=True, text=True)
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+def test_the_deviation_of_a_past_is_that_of_all_versions_together(
+    result: tuple[Path, Result], tmp_path: Path
+) -> None:
+    """Two versions of different means and lengths; the oracle is the standard library's."""
+    (tmp_path / "zoo.yaml").write_text((result[0] / "rules" / "zoo.yaml").read_text())
+    random = Random(7)
+    old = [round(1000 + random.gauss(0, 0.5), 3) for _ in range(120)]
+    new = [round(1003 + random.gauss(0, 0.1), 3) for _ in range(40)]
+    labels = r'model="zoo \"quoted\" 100%",slo="adaptive",window="1h"'
+    record = "model_version:ml_prediction_mean:max"
+    given = [
+        {"series": f'{record}{{{labels},version="1"}}', "values": " ".join(map(str, old))},
+        {"series": f'{record}{{{labels},version="2"}}', "values": "_x80 " + " ".join(map(str, new))},
+    ]
+    # The record is of the hour until 30 minutes ago; a sample comes every 45 s.
+    now, offset, window = 119 * 45, 30 * 60, 3600
+    seen = [
+        value
+        for start, values in ((0, old), (80, new))
+        for index, value in enumerate(values, start)
+        if now - offset - window <= index * 45 <= now - offset
+    ]
+    deviation = f"model:ml_prediction_mean:max_stddev1h_offset30m{{{labels}}}"
+    close = f"abs({deviation} - {statistics.pstdev(seen)}) < bool 1e-9"
+    sample = {"labels": f"{{{labels}}}", "value": 1}
+    test = {
+        "interval": "45s",
+        "input_series": given,
+        "promql_expr_test": [{"expr": close, "eval_time": f"{now}s", "exp_samples": [sample]}],
+    }
+    path = tmp_path / "deviation_test.yaml"
+    path.write_text(json.dumps({"rule_files": ["zoo.yaml"], "evaluation_interval": "45s", "tests": [test]}))
+    done = subprocess.run([tool("promtool"), "test", "rules", path], capture_output=True, text=True)
     assert done.returncode == 0, done.stdout + done.stderr

@@ -30,6 +30,9 @@ VALUES: list[Any] = [
     None, True, 0, -1, 1, 10**30, 0.5, 1e-300, 1e300, "", "x", "é\u0000", "1h", "0s", "100y", [], {}, [[]],
     "P1", "ml_model_auc_roc", "ml_feature_psi", "{{.window}}", "sum(rate(a[{{.window}}]))", {"above": 1},
     {"gauge": {"metric": "ml_feature_psi"}}, {"changeFrom": {"offset": "1d", "by": 1e-9}},
+    {"adaptive": {"deviations": 3, "window": "7d"}}, {"forecast": {"below": 0, "within": "4h", "basedOn": "6h"}},
+    {"promql": {"query": "sum by (feature) (x)", "labels": ["feature"]}}, {"promql": {"query": "x[5m]"}},
+    {"atLeastRatio": 0.5},
 ]  # fmt: skip
 
 

@@ -42,6 +42,9 @@ class Combined(Kind):
     def legs(self) -> Sequence[Kind]:
         return [leg for part in self.parts for leg in part.legs()]
 
+    def leads(self, healthy: Decimal) -> Sequence[Decimal]:
+        return [lead for part in self.parts for lead in part.leads(healthy)]
+
     def lines(self) -> Sequence[Line]:
         return [line for part in self.parts for line in part.lines()]
 

@@ -58,8 +58,14 @@ class Trend(Kind):
             return False
         return predicted > self.limit if self.side == "above" else predicted < self.limit
 
-    def edges(self, world: World) -> Sequence[Edge]:  # noqa: ARG002
-        return (Edge(self.limit, exact=True),)
+    def edges(self, world: World) -> Sequence[Edge]:
+        return (Edge(self.limit - world.ahead, exact=not world.ahead),)
+
+    def leads(self, healthy: Decimal) -> Sequence[Decimal]:
+        sign = 1 if self.side == "above" else -1
+        step = sign * (abs(healthy) or Decimal(1)) / 16
+        # Beyond the limit as soon as the gauge has moved by a step, and always.
+        return (self.limit - healthy - step, sign * 4 * (abs(self.limit) + abs(healthy) + 1))
 
     def histories(self) -> Sequence[History]:
         return (self.history,)

@@ -14,10 +14,14 @@ from rulegen.texts import Text
 
 @dataclass(frozen=True)
 class World:
-    """What a gauge is compared with: its own past, by the name of its record, and its reference."""
+    """What a gauge is compared with: its own past, by the name of its record, and its reference.
+
+    ``ahead``: how far forecasts are from the gauge.
+    """
 
     past: Mapping[str, Decimal] = field(default_factory=dict)
     reference: Decimal | None = None
+    ahead: Decimal = Decimal(0)
 
 
 @dataclass(frozen=True)
@@ -108,6 +112,10 @@ class Kind(ABC):
     def regimes(self) -> Sequence[Sequence[Decimal]]:
         """Guesses like those, of which each group makes another part of the condition decide."""
         return ((),)
+
+    def leads(self, healthy: Decimal) -> Sequence[Decimal]:  # noqa: ARG002
+        """How far a forecast may be from a gauge that is ``healthy``, so that the one or the other decides."""
+        return ()
 
     def lines(self) -> Sequence[Line]:
         """What a dashboard shows beside the gauge."""

@@ -36,7 +36,7 @@ def _slo(
             yield Finding(file.document, place, why)
         series = alert.when.series
         known = _features(slo, metric, monitor)
-        if series is not None and getattr(series, "atLeast", None) is not None and known is not None:
+        if series is not None and series.atLeast is not None and known is not None:
             count, path = known
             if series.atLeast > count:
                 message = (

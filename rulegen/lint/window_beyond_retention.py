@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from exporter.yamlfile import Duration
-from rulegen.conditions.drop import DEFAULT_OFFSET
+from rulegen.conditions.drop import default_offset
 from rulegen.lint.finding import Finding, Lint, Location, Run
 from rulegen.plan import pairs_of
 from rulegen.spec import Condition, Slo
@@ -46,9 +46,17 @@ def _past(condition: Condition, at: Location) -> Iterator[Reach]:
         yield (*at, "changeFrom", "offset"), offset, "there is nothing to compare with, it never fires"
     drop = condition.dropFrom
     if drop is not None:
-        ago = drop.offset or min(DEFAULT_OFFSET, drop.window, key=lambda length: length.seconds)
+        ago = drop.offset or default_offset(drop.window)
         whole = Duration.of_seconds(drop.window.seconds + ago.seconds)
         yield (*at, "dropFrom", "window"), whole, "the mean is that of a shorter past"
+    adaptive = condition.adaptive
+    if adaptive is not None:
+        ago = adaptive.offset or default_offset(adaptive.window)
+        whole = Duration.of_seconds(adaptive.window.seconds + ago.seconds)
+        yield (*at, "adaptive", "window"), whole, "mean and deviation are those of a shorter past"
+    if condition.forecast is not None:
+        based_on = condition.forecast.basedOn
+        yield (*at, "forecast", "basedOn"), based_on, "the trend is that of a shorter past"
 
 
 LINT = Lint("window-beyond-retention", "warning", "A past that is deleted before it is looked at.", _find)

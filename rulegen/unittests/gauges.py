@@ -26,7 +26,7 @@ def tests(alert: GaugeAlert) -> tuple[list[dict[str, Any]], list[tuple[Name, str
 
     The first limit is taken through every case; of the others, only where they are.
     """
-    found, undecided = probes(alert.kind)
+    found, undecided = probes(alert.kind, alert.series.interval)
     missed: list[tuple[Name, str]] = [
         ("not-tested", f"no value of the gauge makes '{_said(leg)}' decide, it is not tested alone")
         for leg in undecided

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from decimal import Decimal
 from itertools import pairwise
 
+from exporter.yamlfile import Duration
 from rulegen.conditions import Edge, Kind, World
 from rulegen.gauge import GaugeSeries
+from rulegen.unittests.given import comes_about
 
 
 @dataclass(frozen=True)
@@ -21,7 +23,7 @@ class Probe:
     beyond: Decimal
 
 
-def probes(kind: Kind) -> tuple[list[Probe], list[Kind]]:
+def probes(kind: Kind, interval: Duration) -> tuple[list[Probe], list[Kind]]:
     """At least one probe for each condition inside ``kind``, where it is the one that decides.
 
     Also the conditions for which there is none.
@@ -30,7 +32,9 @@ def probes(kind: Kind) -> tuple[list[Probe], list[Kind]]:
     undecided: list[Kind] = []
     for leg in kind.legs():
         own = [
-            probe for reference in kind.reference_guesses() or (None,) for probe in _leg(kind, leg, reference)
+            probe
+            for reference in kind.reference_guesses() or (None,)
+            for probe in _leg(kind, leg, reference, interval)
         ]
         found += [probe for probe in own if probe not in found]
         if not own:
@@ -38,18 +42,26 @@ def probes(kind: Kind) -> tuple[list[Probe], list[Kind]]:
     return found, undecided
 
 
-def _leg(kind: Kind, leg: Kind, reference: Decimal | None) -> list[Probe]:
+def _leg(kind: Kind, leg: Kind, reference: Decimal | None, interval: Duration) -> list[Probe]:
     return [
         probe
         for regime in leg.regimes()
-        for probe in _first(kind, leg, (*regime, *kind.healthy_guesses()), reference)
+        for probe in _first(kind, leg, (*regime, *kind.healthy_guesses()), reference, interval)
     ]
 
 
-def _first(kind: Kind, leg: Kind, guesses: Sequence[Decimal], reference: Decimal | None) -> list[Probe]:
-    for healthy in guesses:
-        past = {history.record.name: history.steady(healthy) for history in kind.histories()}
-        world = World(past, reference)
+def _first(
+    kind: Kind, leg: Kind, guesses: Sequence[Decimal], reference: Decimal | None, interval: Duration
+) -> list[Probe]:
+    tried = [(healthy, ahead) for healthy in guesses for ahead in (Decimal(0), *kind.leads(healthy))]
+    for healthy, ahead in sorted(tried, key=lambda pair: pair[1] != 0):
+        past = {
+            history.record.name: history.of([(0.0, healthy)])
+            if comes_about(history, interval)
+            else history.steady(healthy)
+            for history in kind.histories()
+        }
+        world = _lasting(kind, World(past, reference, ahead), healthy)
         if kind.holds(healthy, world):
             continue
         found = [
@@ -75,8 +87,8 @@ def _pairs(kind: Kind, edge: Edge, world: World) -> Iterator[tuple[Decimal, Deci
 
 def _lasting(kind: Kind, world: World, value: Decimal) -> World:
     """The world once the gauge was at ``value`` for long: a trend follows it soon."""
-    soon = {history.record.name: value for history in kind.histories() if history.of_version}
-    return World({**world.past, **soon}, world.reference)
+    soon = {history.record.name: value + world.ahead for history in kind.histories() if history.of_version}
+    return replace(world, past={**world.past, **soon})
 
 
 def nearby(value: Decimal) -> Decimal:

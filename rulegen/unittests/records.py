@@ -32,14 +32,14 @@ from rulegen.plan import Plan, SloPlan
 from rulegen.promql import exact, number, selector
 from rulegen.replicas import WEIGHTED
 from rulegen.sli import ERRORS, LATENCY, TOTAL, ErrorsSli, GoodSli, LatencySli, RatioSli
-from rulegen.unittests import weights
+from rulegen.unittests import pasts, weights
+from rulegen.unittests.nearly import near
 from rulegen.unittests.rawseries import event_series
 from rulegen.unittests.selected import Series
 from rulegen.unittests.timeline import at, counter, test_file
 
 _STEPS = (60, 300, 600, 1800, 3600, 7200, 21_600, 43_200, 86_400)
 _MOST_EVALUATIONS = 80
-_TOLERANCE = 0.05
 
 
 def of_plan(model: OfModel, interval: Duration, rules: str, notes: list[Note]) -> str | None:
@@ -59,7 +59,7 @@ def of_plan(model: OfModel, interval: Duration, rules: str, notes: list[Note]) -
 def _longest(slo: SloPlan) -> float:
     """How far back the records of an SLO look."""
     budget = slo.budget.windows[-1].seconds if slo.budget is not None else 0.0
-    return max([budget, *(_length(series, history) for series, history in _pasts(slo))])
+    return max([budget, *(pasts.length(series, history) for series, history in _pasts(slo))])
 
 
 def _pasts(slo: SloPlan) -> list[tuple[GaugeSeries, History]]:
@@ -86,7 +86,7 @@ def _of_slo(index: int, interval: Duration, step: Duration, plan: Plan) -> tuple
             )
         else:
             found.append(test)
-    found += [_past_test(series, history, step) for series, history in _pasts(slo)]
+    found += [pasts.test(series, history, step) for series, history in _pasts(slo)]
     return yamltext.items(found), missed
 
 
@@ -102,71 +102,6 @@ def _step(longest: float, interval: Duration) -> Duration:
 def _up(seconds: float, step: Duration) -> int:
     """The first evaluation at ``seconds`` or later."""
     return math.ceil(seconds / step.seconds)
-
-
-def _near(expression: str, expected: Decimal, labels: dict[str, str], when: str) -> dict[str, Any]:
-    """The expression has the labels and, within 5 %, the value."""
-    name = "" if not labels else selector("", labels)
-    ratio = f"abs({expression} / {number(_digits(expected))} - 1)"
-    sample = {"labels": name, "value": 1}
-    return {"expr": f"{ratio} < bool {_TOLERANCE}", "eval_time": when, "exp_samples": [sample]}
-
-
-def _digits(value: Decimal) -> Decimal:
-    return exact(float(f"{float(value):.9g}"))
-
-
-# The past of a gauge ---------------------------------------------------------------------------
-
-
-def _length(series: GaugeSeries, history: History) -> float:
-    return history.offset + 2 * history.least * series.interval.seconds
-
-
-def _past_test(series: GaugeSeries, history: History, step: Duration) -> dict[str, Any]:
-    """Two versions, of which the second is half as long there: their mean is not the mean of means."""
-    interval = series.interval
-    end = _up(_length(series, history), step)
-    samples = math.ceil(end * step.seconds / interval.seconds) + 1
-    later = samples // 2
-    first, second = Decimal("0.8"), Decimal("0.2")
-    labels = {
-        **series.fixed,
-        **{label: f"{label}_1" for label in series.entities},
-        SLO: series.slo,
-    }
-    versions = "version" in series.varying
-    old, new = ({"version": "1"}, {"version": "2"}) if versions else ({}, {})
-    given = [{"series": selector(series.record, {**labels, **old}), "values": f"{first}x{samples}"}]
-    if versions:
-        values = f"_x{later} {second}x{samples - later}"
-        given.append({"series": selector(series.record, {**labels, **new}), "values": values})
-    expression = series.select(history.record.name)
-    checks: list[dict[str, Any]] = []
-    too_early = math.floor((history.offset + history.least * interval.seconds / 2) / step.seconds)
-    if too_early * step.seconds < history.offset + (history.least - 1) * interval.seconds and too_early:
-        checks.append({"expr": expression, "eval_time": at(too_early, step), "exp_samples": []})
-    expected = _mean(history, interval, end * step.seconds, later if versions else None, first, second)
-    checks.append(_near(expression, expected, labels, at(end, step)))
-    return {
-        "interval": str(interval),
-        "name": f"{history.record.name} of {series.slo}",
-        "input_series": given,
-        "promql_expr_test": checks,
-    }
-
-
-def _mean(
-    history: History, interval: Duration, now: float, later: int | None, first: Decimal, second: Decimal
-) -> Decimal:
-    last = math.floor((now - history.offset) / interval.seconds)
-    if not history.window:
-        there = later is not None and last >= later
-        return (first + second) / 2 if there else first
-    start = max(math.ceil((now - history.offset - history.window) / interval.seconds), 0)
-    old = last - start + 1
-    new = max(last - max(start, later) + 1, 0) if later is not None else 0
-    return (first * old + second * new) / (old + new)
 
 
 # Event ratios ----------------------------------------------------------------------------------
@@ -231,8 +166,8 @@ def _budget_test(budget: Budget, interval: Duration, step: Duration) -> dict[str
         errors = story.sums(bad, window.seconds, story.end)
         events = story.sums(all_of_them, window.seconds, story.end)
         per_second = events / exact(window.seconds) if budget.sli.operation == "rate" else events
-        checks.append(_near(budget.select(budget.ratio(window)), errors / events, labels, when))
-        checks.append(_near(budget.select(budget.events(window)), per_second, labels, when))
+        checks.append(near(budget.select(budget.ratio(window)), errors / events, labels, when))
+        checks.append(near(budget.select(budget.events(window)), per_second, labels, when))
     shortest = budget.windows[0].seconds
     seen = range(1, story.end + 1)
     spent = sum((story.sums(bad, shortest, now) for now in seen), Decimal(0))
@@ -252,11 +187,11 @@ def _summary(
     long = budget.pairs[0].long.seconds
     events = story.total * min(round(long / story.interval.seconds), story.count)
     burning = story.sums(bad, long, story.end) / events / budget.share
-    checks = [_near(budget.select(BURN_RATE_RECORD), burning, labels, when)]
+    checks = [near(budget.select(BURN_RATE_RECORD), burning, labels, when)]
     if budget.whole not in budget.windows:
         left = 1 - whole / budget.share
-        checks.append(_near(budget.select(budget.ratio(budget.whole)), whole, labels, when))
-        checks.append(_near(budget.select(BUDGET_REMAINING_RECORD), left, labels, when))
+        checks.append(near(budget.select(budget.ratio(budget.whole)), whole, labels, when))
+        checks.append(near(budget.select(BUDGET_REMAINING_RECORD), left, labels, when))
     return checks
 
 
@@ -307,7 +242,7 @@ def _evaluations_test(budget: Budget, interval: Duration, step: Duration) -> dic
         counted = _closed(errors, window, interval)
         if sum(counted):
             ratio = sum(counted, Decimal(0)) / len(counted)
-            checks.append(_near(budget.select(budget.ratio(window)), ratio, labels, when))
+            checks.append(near(budget.select(budget.ratio(window)), ratio, labels, when))
     samples = " ".join(number(value) for value in errors)
     given = [
         {"series": selector(errors_record("bool"), labels), "values": samples},

@@ -19,6 +19,7 @@ class Cases:
     """The scenes of one probe of an alert."""
 
     def __init__(self, alert: GaugeAlert, probe: Probe) -> None:
+        self.alert = alert
         spec = alert.spec
         interval = alert.series.interval
         self.needed, self.size = alert.several.example() if alert.several else (1, 1)
@@ -27,6 +28,14 @@ class Cases:
         self.keep = evaluations(spec.keepFiringFor, interval)
         self.can_miss = 2 * interval.seconds < _LOOKBACK
         self.probe = probe
+        self.settling = self._settling()
+
+    def _settling(self) -> int:
+        """Evaluations until a trend that comes about by itself is that of a gauge that stays."""
+        length = self.last + self.least + self.lasting + self.keep + 10
+        interval = self.alert.series.interval.seconds
+        trends = [history for history in self.alert.kind.histories() if history.of_version]
+        return max((int(own.window // interval) + 1 for own in trends if own.least <= length), default=0)
 
     def whole(self) -> list[Scene]:
         """Every case."""
@@ -43,7 +52,7 @@ class Cases:
     def short(self) -> list[Scene]:
         """On which side of the limit the alert begins, for another limit of the same alert."""
         inside = (self.probe.inside,) * self.size
-        begins = Phase(self._bad(self.needed), self.least)
+        begins = Phase(self._bad(self.needed), self.least + self.settling)
         return [
             Scene("just inside", (Phase(inside, self.least + 1),), then=self._calm),
             Scene("beyond", (begins,), quiet=False),
@@ -59,14 +68,14 @@ class Cases:
         missed = [Phase(beyond, 1), Phase(beyond, 1, missed=True)] if self.can_miss else []
         return Scene(
             "beyond",
-            (*start, Phase(gone, 1), *missed, Phase(beyond, max(lasts - len(missed), 1))),
+            (*start, Phase(gone, 1), *missed, Phase(beyond, max(lasts - len(missed), 1) + self.settling)),
             quiet=False,
             then=(Phase(nan, 2), Phase(beyond, 1), Phase(self._healthy, self.keep + self.last + 1)),
         )
 
     def _loss(self) -> Scene:
         """The series goes away for good while it is bad."""
-        begins = Phase(self._bad(self.needed), self.least)
+        begins = Phase(self._bad(self.needed), self.least + self.settling)
         gone = Phase((GONE,) * self.size, 2)
         if self.keep and not self.lasting:
             # It fires already, and goes on for longer than is waited for here.

@@ -14,11 +14,9 @@ from rulegen.alerts import GaugeAlert
 from rulegen.conditions import History, World
 from rulegen.replicas import WEIGHTED
 from rulegen.unittests.alertstate import State, breached, states
+from rulegen.unittests.given import comes_about, needed
 from rulegen.unittests.probes import Probe
 from rulegen.unittests.timeline import Sample
-
-# A past that takes longer to come about than this is given to the test as its record.
-LONGEST_PAST = 240
 
 Values = tuple[Sample, ...]
 
@@ -58,13 +56,14 @@ class Story:
     """Scenes one after the other, from a healthy gauge on.
 
     Beside each series that does all this there is one of another version that stays healthy
-    (``versions``): the past is that of both.
+    (``versions``): the past is that of both. ``before``: what comes first, if not health.
     """
 
     alert: GaugeAlert
     probe: Probe
     size: int
     scenes: tuple[Scene, ...]
+    before: Values = ()
 
     @property
     def healthy(self) -> Values:
@@ -78,21 +77,22 @@ class Story:
     @cached_property
     def lead(self) -> int:
         """Evaluations until the past is there by itself, where it can be waited for."""
-        needed = [self._needed(history) for history in self.alert.kind.histories() if not history.of_version]
-        return max((count for count in needed if count <= LONGEST_PAST), default=2)
+        interval = self.alert.series.interval
+        waited = [needed(own, interval) for own in self._histories if comes_about(own, interval)]
+        return max(waited, default=2)
 
-    def _needed(self, history: History) -> int:
-        interval = self.alert.series.interval.seconds
-        return int(history.offset // interval) + history.least + 1
+    @property
+    def _histories(self) -> Sequence[History]:
+        return self.alert.kind.histories()
 
     @cached_property
     def given(self) -> list[History]:
         """The past that is given as a record: it does not come about by itself here."""
-        count = len(self.values)
+        count, interval = len(self.values), self.alert.series.interval
         return [
             history
-            for history in self.alert.kind.histories()
-            if (history.least > count if history.of_version else self._needed(history) > LONGEST_PAST)
+            for history in self._histories
+            if (history.least > count if history.of_version else not comes_about(history, interval))
         ]
 
     def given_past(self, history: History, now: int, series: int) -> Decimal:
@@ -100,12 +100,13 @@ class Story:
         if not history.of_version:
             return history.steady(self.probe.healthy)
         own = (values[series] for values in reversed(self.values[: now + 1]))
-        return next(value for value in own if value is not None and not value.is_nan())
+        last = next(value for value in own if value is not None and not value.is_nan())
+        return last + self.probe.world.ahead
 
     @cached_property
     def phases(self) -> list[Phase]:
         scenes = [phase for scene in self.scenes for phase in (*scene.phases, *scene.then)]
-        return [Phase(self.healthy, self.lead), *scenes]
+        return [Phase(self.before or self.healthy, self.lead), *scenes]
 
     @cached_property
     def values(self) -> list[Values]:
@@ -183,6 +184,8 @@ class Story:
     def is_as_meant(self) -> bool:
         """Whether the alert is quiet in each quiet scene, fires at the end of the others, and ends."""
         now = self.lead
+        if self.probe.world.ahead and any(h.of_version and h not in self.given for h in self._histories):
+            return False
         if any(state.active for state in self.states[:now]):
             return False
         for scene in self.scenes:
@@ -223,9 +226,12 @@ def told(
             if longer.is_as_meant:
                 stories[-1] = longer
                 continue
-        alone = Story(alert, probe, size, (scene,))
-        if alone.is_as_meant:
-            stories.append(alone)
+        # A step is a steep trend, so a gauge may have to be there from the beginning.
+        trend = any(history.of_version for history in alert.kind.histories())
+        starts = ((), scene.phases[0].values) if scene.quiet and trend else ((),)
+        alone = [Story(alert, probe, size, (scene,), before) for before in starts]
+        if meant := [story for story in alone if story.is_as_meant]:
+            stories.append(meant[0])
         else:
             missed.append(scene)
     return stories, missed
