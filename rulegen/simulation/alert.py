@@ -1,0 +1,57 @@
+"""An alert as Alertmanager holds it, and how it takes in a new message about one.
+
+https://github.com/prometheus/alertmanager/blob/v0.25.0/provider/mem/mem.go
+https://github.com/prometheus/alertmanager/blob/v0.25.0/types/types.go
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from rulegen.simulation.labels import Labels
+
+
+@dataclass(frozen=True)
+class Alert:
+    """Times are milliseconds since the scenario's start.
+
+    ``ends`` may lie in the future: the alert then fires until that moment, unless it is told of again.
+    """
+
+    labels: Labels
+    starts: int
+    ends: int
+    updated: int
+
+    def resolved_at(self, now: int) -> bool:
+        return self.ends <= now
+
+
+class Received:
+    """The latest of each alert."""
+
+    def __init__(self) -> None:
+        self._alerts: dict[Labels, Alert] = {}
+
+    def put(self, new: Alert) -> Alert:
+        """Take in a message, and return the alert as it is known from now on."""
+        old = self._alerts.get(new.labels)
+        if old is not None and (old.starts < new.ends < old.ends or old.starts < new.starts < old.ends):
+            new = _merged(old, new)
+        self._alerts[new.labels] = new
+        return new
+
+    def resolved_at(self, labels: Labels, now: int) -> bool:
+        """Whether an alert that was received before is over."""
+        return self._alerts[labels].resolved_at(now)
+
+
+def _merged(old: Alert, new: Alert) -> Alert:
+    """The same stretch of firing: the earlier start; of two ends, an explicit one in the past rules."""
+    ends = new.ends
+    if new.resolved_at(new.updated):
+        if old.resolved_at(new.updated):
+            ends = max(old.ends, new.ends)
+    else:
+        ends = max(old.ends, new.ends)
+    return Alert(new.labels, min(old.starts, new.starts), ends, new.updated)

@@ -1,0 +1,80 @@
+"""Which alerts are silenced by which.
+
+https://github.com/prometheus/alertmanager/blob/v0.25.0/inhibit/inhibit.go
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Self
+
+from rulegen.simulation.alert import Alert
+from rulegen.simulation.labels import Labels
+from rulegen.simulation.matchers import Matcher, match_all, parse_all
+
+
+@dataclass(eq=False)
+class InhibitRule:
+    """One rule, and the alerts that have fulfilled its source side."""
+
+    source: Sequence[Matcher]
+    target: Sequence[Matcher]
+    equal: Sequence[str]
+    _sources: dict[Labels, Alert] = field(default_factory=dict)
+
+    @classmethod
+    def of(cls, data: Mapping[str, Any]) -> Self:
+        """A rule as ``alertmanager.yaml`` has it. Raises ValueError where a matcher is none."""
+        return cls(_matchers(data, "source"), _matchers(data, "target"), tuple(data.get("equal") or ()))
+
+    def receive(self, alert: Alert) -> None:
+        self._sources[alert.labels] = alert
+
+    def inhibiting(self, labels: Labels, now: int) -> list[Labels]:
+        """The alerts that fire and silence one that fulfils the target side.
+
+        A label that is missing on both sides is equal. An alert that fulfils both sides is never silenced
+        by another that does.
+        """
+        both = match_all(self.source, labels)
+        return [
+            alert.labels
+            for alert in self._sources.values()
+            if not alert.resolved_at(now)
+            and all(alert.labels.get(name, "") == labels.get(name, "") for name in self.equal)
+            and not (both and match_all(self.target, alert.labels))
+        ]
+
+
+class Inhibitor:
+    """All rules, and what has been seen of their sources."""
+
+    def __init__(self, rules: Sequence[InhibitRule]) -> None:
+        self._rules = rules
+        # Matching depends on labels alone, which come again and again.
+        self._by_source: dict[Labels, list[InhibitRule]] = {}
+        self._by_target: dict[Labels, list[InhibitRule]] = {}
+
+    def receive(self, alert: Alert) -> None:
+        """An alert has arrived, firing or resolved."""
+        labels = alert.labels
+        if labels not in self._by_source:
+            self._by_source[labels] = [rule for rule in self._rules if match_all(rule.source, labels)]
+        for rule in self._by_source[labels]:
+            rule.receive(alert)
+
+    def inhibiting(self, labels: Labels, now: int) -> list[Labels]:
+        """The alerts that silence this one now, each once."""
+        if labels not in self._by_target:
+            self._by_target[labels] = [rule for rule in self._rules if match_all(rule.target, labels)]
+        found = [source for rule in self._by_target[labels] for source in rule.inhibiting(labels, now)]
+        return list(dict.fromkeys(found))
+
+
+def _matchers(data: Mapping[str, Any], side: str) -> list[Matcher]:
+    return [
+        *(Matcher(label, "=", str(value)) for label, value in (data.get(f"{side}_match") or {}).items()),
+        *(Matcher(label, "=~", str(value)) for label, value in (data.get(f"{side}_match_re") or {}).items()),
+        *parse_all(data.get(f"{side}_matchers") or ()),
+    ]

@@ -1,0 +1,1 @@
+"""Random scenarios, played to a real Alertmanager and to the simulation."""

@@ -1,0 +1,419 @@
+"""Play many cases at once: to real Alertmanagers, by the real clock, and to the simulation.
+
+In the real one each case is a branch of the routing tree that only its own alerts come to, by a label of their
+own, and its inhibition and silences go by that label too.
+"""
+
+from __future__ import annotations
+
+import copy
+import http.client
+import json
+import os
+import random
+import sys
+import threading
+import time
+import urllib.request
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager, suppress
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
+from itertools import count, pairwise
+from pathlib import Path
+from typing import Any
+
+from rulegen.simulation.alert import Alert
+from rulegen.simulation.configuration import Configuration
+from rulegen.simulation.dispatch import CLEANUP, Dispatcher
+from rulegen.simulation.labels import Labels
+from rulegen.simulation.matchers import parse_all
+from rulegen.simulation.outcome import Outcome
+from rulegen.simulation.routes import Route
+from rulegen.simulation.silences import Silence
+from tests.alertmanagers import Alertmanager
+from tests.differential import zones
+from tests.differential.cases import LENGTH, PROMETHEUS, Case
+from tests.differential.webhooks import Webhooks
+
+MARK = "case"
+MAINTENANCE = 7000
+# What is said this near to the end may or may not arrive before it.
+MARGIN = 1500
+CANARY = "canary"
+BEAT = 100
+# Lateness of a quiet machine, and the most that leaves an order to the events of a case; in milliseconds.
+QUIET = 100
+TOO_LATE = 300
+
+
+@dataclass(frozen=True)
+class Told:
+    """One message, as both sides have it. ``time`` in milliseconds of its case."""
+
+    time: int
+    receiver: str
+    index: int
+    group: Labels
+    firing: frozenset[Labels]
+    resolved: frozenset[Labels]
+
+    def same(self, other: Told, allowed: int) -> bool:
+        return replace(self, time=0) == replace(other, time=0) and abs(self.time - other.time) <= allowed
+
+
+@dataclass
+class Run:
+    """A batch of cases in one Alertmanager. Times in seconds since the epoch; ``start`` is that of the first case."""
+
+    cases: Mapping[int, Case]
+    start: float = 0.0
+    loaded: float = 0.0
+    maintained: float = 0.0
+    late: float = 0.0
+    beats: list[float] = field(default_factory=list)
+
+    def phase(self, number: int) -> int:
+        """Cases begin at eight different moments of a second, in milliseconds."""
+        return number % 8 * 125
+
+    def begin(self, number: int) -> float:
+        return self.start + self.phase(number) / 1000
+
+    @property
+    def lateness(self) -> int:
+        """How late at most a message was answered or a group looked at, in milliseconds; at least ``QUIET``.
+
+        The canary is a group that is looked at ten times a second.
+        """
+        edges = [self.start, *self.beats, self.start + LENGTH / 1000]
+        stall = max(later - earlier for earlier, later in pairwise(edges)) * 1000 - BEAT
+        return max(QUIET, round(stall), round(self.late * 1000))
+
+
+def messages(case: Case) -> list[Alert]:
+    return PROMETHEUS.messages(case.firings, LENGTH, case.unreachable)
+
+
+class Player(Alertmanager):
+    """One Alertmanager with a batch of cases."""
+
+    def __init__(self, run: Run, folder: Path, webhooks: Webhooks, zone_files: Path) -> None:
+        folder.mkdir()
+        (folder / "alertmanager.yaml").write_text(json.dumps(_joined(run, webhooks.port)))
+        super().__init__(folder / "alertmanager.yaml", folder)
+        self._run, self._nflog = run, folder / "nflog"
+        options = [f"--data.maintenance-interval={MAINTENANCE}ms", "--web.timeout=60s"]
+        self._command = ["env", f"ZONEINFO={zone_files.absolute()}", *self._command, *options]
+
+    def reload(self) -> None:
+        """Load the configuration anew, and know when: the clock that removes empty groups begins then."""
+        request = urllib.request.Request(f"{self.url}/-/reload", b"")
+        urllib.request.urlopen(request, timeout=30).close()
+        self._run.loaded = time.time()
+
+    def begin(self) -> None:
+        """Post silences, and from the start on alerts."""
+        self._connection = http.client.HTTPConnection(self.address, timeout=30)
+        for number, case in self._run.cases.items():
+            for matchers, begin, end in case.silences:
+                self._silence(number, matchers, begin, end)
+        self._due = sorted(self._posts())
+        self._thread = threading.Thread(target=self._send, daemon=True)
+        self._thread.start()
+
+    def watch_maintenance(self) -> None:
+        """Know when the log of notifications forgets: it is then that its file is written."""
+        while not self._nflog.exists():
+            time.sleep(0.05)
+        self._run.maintained = self._nflog.stat().st_mtime
+
+    def finish(self) -> None:
+        self._thread.join()
+        self._connection.close()
+
+    def _silence(self, number: int, matchers: Sequence[str], begin: int, end: int) -> None:
+        parsed = [*parse_all(matchers), *parse_all([f'{MARK}="{number}"'])]
+        start = self._run.begin(number)
+        body = {
+            "matchers": [
+                {
+                    "name": matcher.label,
+                    "value": matcher.value,
+                    "isRegex": "~" in matcher.operator,
+                    "isEqual": matcher.operator.startswith("="),
+                }
+                for matcher in parsed
+            ],
+            "startsAt": _time(start + begin / 1000),
+            "endsAt": _time(start + end / 1000),
+            "createdBy": "test",
+            "comment": "test",
+        }
+        self._post_json("/api/v2/silences", json.dumps(body).encode())
+
+    def _post_json(self, path: str, body: bytes) -> None:
+        self._connection.request("POST", path, body, {"Content-Type": "application/json"})
+        answer = self._connection.getresponse()
+        answer.read()
+        assert answer.status == 200, answer.status
+
+    def _posts(self) -> Iterator[tuple[float, bytes]]:
+        """When, and what: the messages that are due at the same moment go together."""
+        due: dict[float, list[dict[str, Any]]] = {}
+        for number, case in self._run.cases.items():
+            start = self._run.begin(number)
+            for message in messages(case):
+                posted = {
+                    "labels": {**message.labels, MARK: str(number)},
+                    "startsAt": _time(start + message.starts / 1000),
+                    "endsAt": _time(start + message.ends / 1000),
+                }
+                due.setdefault(start + message.updated / 1000, []).append(posted)
+        start = self._run.start
+        canary = {"labels": {MARK: CANARY}, "startsAt": _time(start), "endsAt": _time(start + 600)}
+        due.setdefault(start - 1, []).append(canary)
+        for moment, posts in due.items():
+            yield moment, json.dumps(posts).encode()
+
+    def _send(self) -> None:
+        for moment, body in self._due:
+            time.sleep(max(0.0, moment - time.time()))
+            self._post_json("/api/v2/alerts", body)
+            self._run.late = max(self._run.late, time.time() - moment)
+
+
+def _time(moment: float) -> str:
+    return datetime.fromtimestamp(round(moment, 3), UTC).isoformat(timespec="milliseconds")
+
+
+def _joined(run: Run, port: int) -> dict[str, Any]:
+    """One configuration for all cases."""
+    canary = {
+        "receiver": CANARY,
+        "matchers": [f'{MARK}="{CANARY}"'],
+        "group_wait": "0s",
+        "group_interval": f"{BEAT}ms",
+        "repeat_interval": "1ms",
+    }
+    url = f"http://127.0.0.1:{port}"
+    joined: dict[str, Any] = {
+        "route": {"receiver": "nobody", "routes": [canary]},
+        "receivers": [
+            {"name": "nobody"},
+            {"name": CANARY, "webhook_configs": [{"url": f"{url}/{CANARY}/{id(run)}/0"}]},
+        ],
+        "inhibit_rules": [],
+        "time_intervals": [],
+    }
+    for number, case in run.cases.items():
+        own = copy.deepcopy(case.configuration)
+        mark = f'{MARK}="{number}"'
+        _rename(own["route"], f"{number}-")
+        joined["route"]["routes"].append({**own["route"], "matchers": [mark]})
+        for rule in own.get("inhibit_rules", []):
+            sides = {side: [mark, *rule[side]] for side in ("source_matchers", "target_matchers")}
+            joined["inhibit_rules"].append({**rule, **sides})
+        for receiver in own["receivers"]:
+            for index, config in enumerate(receiver["webhook_configs"]):
+                config["url"] = f"{url}/{number}/{receiver['name']}/{index}"
+            joined["receivers"].append({**receiver, "name": f"{number}-{receiver['name']}"})
+        for item in own.get("time_intervals", []):
+            joined["time_intervals"].append({**item, "name": f"{number}-{item['name']}"})
+    return joined
+
+
+def _rename(route: dict[str, Any], prefix: str) -> None:
+    if "receiver" in route:
+        route["receiver"] = prefix + route["receiver"]
+    for key in ("mute_time_intervals", "active_time_intervals"):
+        if key in route:
+            route[key] = [prefix + name for name in route[key]]
+    for child in route.get("routes", []):
+        _rename(child, prefix)
+
+
+def always_later(lateness: int) -> Callable[[], int]:
+    """A machine that is a little later each time: of two things at the same moment, the second comes first."""
+    growing = (min(lateness, step * 5) for step in count())
+    return lambda: next(growing)
+
+
+def now_and_then(lateness: int, seed: int) -> Callable[[], int]:
+    """A machine that is late at random."""
+    draw = random.Random(seed)
+    return lambda: draw.choice([0, lateness // 2, lateness])
+
+
+def simulated(run: Run, number: int, late: Callable[[], int] = int) -> list[Told]:
+    """What the simulation says, on a machine that is so ``late`` each time that something happens."""
+    return [
+        Told(
+            message.time,
+            message.receiver,
+            message.integration.index,
+            message.group,
+            frozenset(message.firing),
+            frozenset(message.resolved),
+        )
+        for message in outcome(run, number, late).notifications
+    ]
+
+
+def outcome(run: Run, number: int, late: Callable[[], int] = int) -> Outcome:
+    """All that the simulation says."""
+    case = run.cases[number]
+    start = run.begin(number)
+    configuration = Configuration.of(case.configuration)
+
+    delays: dict[int, int] = {}
+    arriving = [
+        replace(message, updated=message.updated + delays.setdefault(message.updated, late()))
+        for message in messages(case)
+    ]
+    configuration = replace(configuration, route=_later(configuration.route, late))
+    start += (late() - late()) / 1000
+    silences = [
+        Silence(parse_all(matchers), begin + late() - late(), end + late() - late())
+        for matchers, begin, end in case.silences
+    ]
+    cleanup = round((run.loaded - run.begin(number)) * 1000) % CLEANUP + late() - late()
+    maintenance = round((run.maintained - run.begin(number)) * 1000) % MAINTENANCE + late() - late()
+    return Dispatcher(
+        configuration,
+        silences,
+        datetime.fromtimestamp(start, UTC),
+        cleanup_phase=cleanup,
+        maintenance=MAINTENANCE,
+        maintenance_phase=max(1, maintenance),
+    ).run(arriving, LENGTH)
+
+
+def _later(route: Route, late: Callable[[], int]) -> Route:
+    """The tree with longer waits."""
+    waiting = replace(route, group_wait=route.group_wait + late(), routes=[])
+    waiting.routes.extend(_later(child, late) for child in route.routes)
+    return waiting
+
+
+def received(run: Run, webhooks: Webhooks) -> dict[int, list[Told]]:
+    """What the real Alertmanager has sent, by case; the canary's beats go to the run."""
+    run.beats.clear()
+    found: dict[int, list[Told]] = {number: [] for number in run.cases}
+    for moment, path, body in webhooks.received:
+        _, name, receiver, index = path.split("/")
+        if name == CANARY:
+            if receiver == str(id(run)) and run.start <= moment <= run.start + LENGTH / 1000:
+                run.beats.append(moment)
+            continue
+        if int(name) not in found:
+            continue
+        number = int(name)
+        listed: dict[str, list[Labels]] = {"firing": [], "resolved": []}
+        for alert in body["alerts"]:
+            listed[alert["status"]].append(_unmarked(alert["labels"]))
+        found[number].append(
+            Told(
+                round((moment - run.begin(number)) * 1000),
+                receiver,
+                int(index),
+                _unmarked(body["groupLabels"]),
+                frozenset(listed["firing"]),
+                frozenset(listed["resolved"]),
+            )
+        )
+    return found
+
+
+def tolerance(lateness: int) -> int:
+    """How far from its time a message may be: a late one makes a group, whose first look is late as well."""
+    return 2 * lateness + 100
+
+
+def machines(lateness: int, trials: int) -> Iterator[Callable[[], int]]:
+    """A machine that is never late, and such as are up to ``lateness`` milliseconds late."""
+    yield int
+    yield always_later(lateness)
+    for seed in range(trials):
+        yield now_and_then(lateness, seed)
+
+
+def agrees(run: Run, number: int, told: Sequence[Told], late: Callable[[], int] = int) -> bool:
+    """Whether a case comes out in the simulation as ``told``, on a machine that is so late."""
+    return not any(differences(simulated(run, number, late), told, tolerance(run.lateness)))
+
+
+def _unmarked(labels: Mapping[str, str]) -> Labels:
+    return Labels({name: value for name, value in labels.items() if name != MARK})
+
+
+def differences(
+    expected: Sequence[Told], found: Sequence[Told], allowed: int
+) -> tuple[list[Told], list[Told]]:
+    """What is expected and was not found, and the other way round; what is too near to the end does not count."""
+    end = LENGTH - MARGIN
+    return _unmatched(expected, found, allowed, end), _unmatched(found, expected, allowed, end)
+
+
+def _unmatched(these: Sequence[Told], others: Sequence[Told], allowed: int, end: int) -> list[Told]:
+    left = list(others)
+    missing = []
+    for told in sorted(these, key=lambda told: told.time):
+        match = next((other for other in left if told.same(other, allowed)), None)
+        if match is not None:
+            left.remove(match)
+        elif told.time < end:
+            missing.append(told)
+    return missing
+
+
+@contextmanager
+def _preferred(nice: int = -15) -> Iterator[None]:
+    """Before others on a busy machine, where that is allowed: threads and processes that begin now are, too."""
+    before = os.getpriority(os.PRIO_PROCESS, 0)
+    with suppress(PermissionError):
+        os.setpriority(os.PRIO_PROCESS, 0, nice)
+    try:
+        yield
+    finally:
+        with suppress(PermissionError):
+            os.setpriority(os.PRIO_PROCESS, 0, before)
+
+
+@contextmanager
+def playing(runs: Sequence[Run], folder: Path, webhooks: Webhooks, zone_files: Path) -> Iterator[None]:
+    """Alerts are sent while the block runs; after it everything has been sent and answered."""
+    with ExitStack() as stack:
+        stack.enter_context(_preferred())
+        players = [
+            stack.enter_context(Player(run, folder / f"alertmanager-{index}", webhooks, zone_files))
+            for index, run in enumerate(runs)
+        ]
+        _start(players, runs, zone_files)
+        # What is calculated meanwhile must not keep the threads waiting that send and receive.
+        switching = sys.getswitchinterval()
+        stack.callback(sys.setswitchinterval, switching)
+        sys.setswitchinterval(0.0005)
+        for player in players:
+            player.watch_maintenance()
+        with _preferred(0):
+            yield
+        for player in players:
+            player.finish()
+        time.sleep(max(0.0, runs[0].start + LENGTH / 1000 + 1 - time.time()))
+
+
+def _start(players: Sequence[Player], runs: Sequence[Run], zone_files: Path) -> None:
+    """Choose the moment that the clocks of the zones are set by, as soon as the machine can keep it."""
+    for lead in (4, 8, 16):
+        start = int(time.time()) + 1 + lead
+        zones.write(zone_files, start)
+        for run in runs:
+            run.start = float(start)
+        for player in players:
+            player.reload()
+        if time.time() < start - lead / 2 - 1:
+            break
+    for player in players:
+        player.begin()
+    assert time.time() < runs[0].start - 1, "the machine is too slow to begin in time"
