@@ -1,18 +1,22 @@
-"""mlslo-rulegen: generate, check."""
+"""mlslo-rulegen: generate, check, simulate, silence, schema."""
 
 from __future__ import annotations
 
+import getpass
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, TypeVar
 
 import click
 
-from exporter.yamlfile import InputError
-from rulegen import output, schema, specs
+from exporter.yamlfile import Duration, InputError, Problem
+from rulegen import output, schema, silence, specs
+from rulegen.conventions import SLO, TIER
 from rulegen.generate import FORMATS, Format, Generated, generate
 from rulegen.merge import Base
+from rulegen.simulation import expectations, play, report, scenario, story
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
@@ -124,6 +128,126 @@ def check(spec: tuple[Path, ...], out: Path, form: Format, base: Path | None, st
         raise SystemExit(1)
     click.echo(f"{len(result.files)} files are what the specs say")
     _strictly(strict, len(result.warnings))
+
+
+@main.command()
+@click.argument("spec", nargs=-1, required=True, type=_PATH)
+@click.option(
+    "--scenario",
+    "scenarios",
+    multiple=True,
+    required=True,
+    type=_PATH,
+    help="An AlertScenario file: what fires when. May be given several times.",
+)
+@click.option(
+    "--format",
+    "form",
+    type=click.Choice(["text", "json"]),
+    default="text",
+    show_default=True,
+    help="For people or for programs.",
+)
+def simulate(spec: tuple[Path, ...], scenarios: tuple[Path, ...], form: str) -> None:
+    """Print who is told what and when, in which group, and what is held back by what.
+
+    Nothing is sent: Alertmanager's own rules are evaluated on the alertmanager.yaml that the specs generate. Exit
+    code 1 where a scenario expects something else.
+    """
+    with _input_errors():
+        loaded = specs.load(spec)
+        stories = [story.tell(loaded, scenario.load(path)) for path in scenarios]
+    problems: list[Problem] = []
+    found: list[dict[str, Any]] = []
+    for index, told in enumerate(stories):
+        outcome = play(told)
+        problems += expectations.unmet(told, outcome)
+        found.append(report.as_data(told, outcome))
+        if form == "text":
+            click.echo("\n" * bool(index) + report.as_text(told, outcome), nl=False)
+    if form == "json":
+        click.echo(output.json_text(found), nl=False)
+    for problem in problems:
+        click.echo(str(problem), err=True)
+    if problems:
+        raise SystemExit(1)
+
+
+def _length(context: click.Context, parameter: click.Parameter, value: str) -> Duration:
+    try:
+        return Duration(value)
+    except ValueError as error:
+        raise click.BadParameter(str(error), context, parameter) from None
+
+
+@main.command("silence")
+@click.argument("spec", nargs=-1, required=True, type=_PATH)
+@click.option("--model", required=True, help="Whose alerts.")
+@click.option("--layer", help="Only those of a layer: service, data, prediction, outcome, meta.")
+@click.option("--slo", help="Only those of an SLO.")
+@click.option("--tier", help="Only those of a tier.")
+@click.option(
+    "--for",
+    "length",
+    required=True,
+    metavar="DURATION",
+    callback=_length,
+    help="From now on so long, such as 2h.",
+)
+@click.option("--comment", required=True, help="Why; people read it in Alertmanager.")
+@click.option("--author", default=getpass.getuser, show_default="your user name", help="Who.")
+@click.option(
+    "--alertmanager",
+    "url",
+    metavar="URL",
+    default="http://localhost:9093",
+    show_default=True,
+    help="Where it is made.",
+)
+@click.option("--basic-auth-file", type=_PATH, help="A file of one line, user:password.")
+@click.option("--dry-run", is_flag=True, help="Make none, only print what it would hold back.")
+def silence_command(
+    spec: tuple[Path, ...],
+    model: str,
+    layer: str | None,
+    slo: str | None,
+    tier: str | None,
+    length: Duration,
+    comment: str,
+    author: str,
+    url: str,
+    basic_auth_file: Path | None,
+    dry_run: bool,
+) -> None:
+    """Silence alerts of a model in a running Alertmanager, for a retraining or a known outage.
+
+    Names that are not in the specs are refused: a silence of nothing looks like one. Exit code 1 where
+    Alertmanager is not reached, or refuses.
+    """
+    with _input_errors():
+        loaded = specs.load(spec)
+        selection = silence.Selection(model, layer, slo, tier)
+        alerts = silence.covered(loaded, selection)
+        address = silence.alertmanager_url(url)
+        secret = silence.credentials(basic_auth_file) if basic_auth_file else None
+    start = datetime.now(UTC).replace(microsecond=0)
+    until = f"{start + timedelta(seconds=length.seconds):%a %d %b %Y %H:%M:%S UTC}"
+    if not dry_run:
+        try:
+            made = silence.create(address, selection, start, length, comment, author, secret)
+        except silence.RefusedError as error:
+            click.echo(str(error), err=True)
+            raise SystemExit(1) from None
+    click.echo(f"silence {'not made' if dry_run else made}: until {until}, {length} from now")
+    click.echo(f"it holds back {len(alerts)} {'alert' if len(alerts) == 1 else 'alerts'}:")
+    for alert in alerts:
+        click.echo(f"  {alert.labels[TIER]} {alert.labels[SLO]} {alert.name}")
+    if hidden := silence.urgent(loaded, alerts):
+        names = ", ".join(dict.fromkeys(alert.name for alert in hidden))
+        message = f"warning: {hidden[0].labels[TIER]} is among them, nobody is woken for {names}"
+        click.echo(message, err=True)
+    if not dry_run:
+        click.echo(f"to end it earlier: amtool --alertmanager.url={address} silence expire {made}")
 
 
 @main.command("schema")

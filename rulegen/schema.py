@@ -14,13 +14,14 @@ from exporter.yamlfile import KeysError
 from rulegen.integrations import receiver_definitions
 from rulegen.routing import RoutingFile
 from rulegen.routing import Spec as Routes
+from rulegen.simulation.scenario import ScenarioFile
 from rulegen.spec import ModelSloFile
 
 # Editors know this one best; nothing here needs a later one.
 DIALECT = "http://json-schema.org/draft-07/schema#"
 ANY = "mlslo"
 
-_FILES: tuple[type[BaseModel], ...] = (ModelSloFile, RoutingFile, MonitorFile)
+_FILES: tuple[type[BaseModel], ...] = (ModelSloFile, RoutingFile, MonitorFile, ScenarioFile)
 _NULL = {"type": "null"}
 
 

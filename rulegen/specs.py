@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,6 +17,7 @@ from rulegen.spec import ModelSlo
 
 KINDS = ("ModelSLO", "AlertRouting", "ModelMonitor")
 _SUFFIXES = (".yaml", ".yml")
+_SCENARIO = re.compile(r"^kind: *[\"']?AlertScenario\b", re.MULTILINE)
 
 
 @dataclass(frozen=True)
@@ -95,7 +97,8 @@ def _is_spec(file: Path) -> bool:
         text = file.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError):
         return False
-    return "mlslo/" in text and MARK not in text[:1000]
+    # Scenarios may stand beside the specs that they are about.
+    return "mlslo/" in text and MARK not in text[:1000] and not _SCENARIO.search(text)
 
 
 def _kind(document: Document) -> str:

@@ -78,7 +78,8 @@ def _times(text: str) -> str:
     return text
 
 
-def _location(name: str) -> str:
+def known_location(name: str) -> str:
+    """A time zone that there is. Raises ValueError."""
     if name in _OTHER_ZONES:
         return name
     try:
@@ -111,7 +112,7 @@ class TimeInterval(StrictModel):
     years: list[Annotated[str, AfterValidator(_years), Shape(pattern=YEARS_PATTERN)]] = Field(
         default_factory=list, description='`"2030"` or `"2030:2032"`.'
     )
-    location: Annotated[str, AfterValidator(_location)] | None = Field(
+    location: Annotated[str, AfterValidator(known_location)] | None = Field(
         None, description="Time zone such as `Europe/Berlin`; UTC without it. Needs Alertmanager 0.25."
     )
 

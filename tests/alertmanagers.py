@@ -11,9 +11,9 @@ from tests.tools import tool
 
 
 class Alertmanager(Server):
-    """Alertmanager with one configuration file."""
+    """Alertmanager with one configuration file; ``web`` is its --web.config.file."""
 
-    def __init__(self, configuration: Path, data: Path) -> None:
+    def __init__(self, configuration: Path, data: Path, web: Path | None = None) -> None:
         super().__init__(data / "alertmanager.log")
         self._command = [
             str(tool("alertmanager")),
@@ -21,6 +21,7 @@ class Alertmanager(Server):
             f"--storage.path={data}",
             f"--web.listen-address={self.address}",
             "--cluster.listen-address=",
+            *([f"--web.config.file={web}"] if web else []),
         ]
 
     def fire(self, *alerts: dict[str, Any]) -> None:

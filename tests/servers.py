@@ -47,7 +47,12 @@ class Server:
                 break
             try:
                 urllib.request.urlopen(f"{self.url}/-/ready", timeout=5).close()
-            except urllib.error.URLError:
+            except urllib.error.URLError as error:
+                if isinstance(error, urllib.error.HTTPError):
+                    error.close()
+                    # It is up, and wants a password.
+                    if error.code == 401:
+                        return self
                 time.sleep(0.05)
             else:
                 return self

@@ -14,6 +14,7 @@ from pydantic.fields import FieldInfo
 
 from docs.generate.markdown import table
 from exporter.yamlfile import Duration
+from rulegen.simulation.moments import ClockTime, Moment
 
 _INTRODUCTION = """\
 # Files
@@ -23,7 +24,9 @@ Generated from the models that validate the files, by `scripts/docs`; a test fai
 A file is one YAML document. Unknown keys, duplicate keys and values of another type are refused with
 file:line:column. `[]` stands for each item of a list, `<name>` for a key that you choose. A duration is
 written as Prometheus writes it: `30s`, `5m`, `1h30m`, `7d`. A key that is required inside of a mapping is
-required where that mapping is given; one without a default may be left out.
+required where that mapping is given; one without a default may be left out. A clock time is written
+`2026-10-25T01:30`, or with its offset from UTC, `2026-10-25T01:30:00+02:00`; a moment is one too, or a duration after
+the start.
 
 Editors complete and check the files as you type, by [JSON Schemas](schemas/mlslo.json) that are made from the same
 models. With yaml-language-server (VS Code's YAML extension, Neovim, Emacs) the first line of a file says where:
@@ -43,6 +46,8 @@ _SIMPLE: dict[Any, str] = {
     float: "number",
     bool: "`true` or `false`",
     Duration: "duration",
+    ClockTime: "clock time",
+    Moment: "moment",
     Any: "anything",
 }
 
@@ -140,7 +145,7 @@ def _words(annotation: Any, above: Above, limits: Sequence[Any] = (), *, several
     if annotation in (int, float):
         return ", ".join([_SIMPLE[annotation] + plural, *_bounds(limits)])
     if annotation in _SIMPLE:
-        return _SIMPLE[annotation] + (plural if annotation is Duration else "")
+        return _SIMPLE[annotation] + (plural if annotation in (Duration, ClockTime, Moment) else "")
     if origin is Literal:
         return " or ".join(
             filter(None, [", ".join(f"`{item}`" for item in arguments[:-1]), f"`{arguments[-1]}`"])

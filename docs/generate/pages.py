@@ -17,9 +17,10 @@ from exporter.catalogue import markdown as metrics
 from exporter.monitor import MonitorFile
 from rulegen import schema
 from rulegen.routing import RoutingFile
+from rulegen.simulation.scenario import ScenarioFile
 from rulegen.spec import ModelSloFile
 
-KINDS = (MonitorFile, ModelSloFile, RoutingFile)
+KINDS = (MonitorFile, ModelSloFile, RoutingFile, ScenarioFile)
 
 
 def render(root: Path) -> tuple[dict[str, str], list[str]]:

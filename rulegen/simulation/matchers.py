@@ -38,7 +38,7 @@ class Matcher:
 
     @cached_property
     def _pattern(self) -> re.Pattern[str]:
-        return re.compile(f"(?:{self.value})")
+        return re.compile(self.value)
 
     def matches(self, labels: Mapping[str, str]) -> bool:
         """Whether an alert with these labels is meant; regular expressions match the whole value."""

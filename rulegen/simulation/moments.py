@@ -4,38 +4,79 @@ from __future__ import annotations
 
 import re
 from datetime import UTC, datetime, tzinfo
-from typing import Annotated, Any
+from typing import Any, ClassVar, Self
 
-from pydantic import BeforeValidator, WithJsonSchema
+from pydantic import GetCoreSchemaHandler
+from pydantic_core import CoreSchema, core_schema
 
 from rulegen.simulation.durations import milliseconds
 
-_EXPECTED = "expected a time after the start such as 10m, or a clock time such as 2026-10-25T02:30"
-_ABSOLUTE = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}[T ][0-9]{2}:[0-9]{2}.*")
+_CLOCK = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}[T ][0-9]{2}:[0-9]{2}.*")
 
 
-def absolute(text: Any) -> datetime:
-    """A clock time, in RFC 3339 or without its zone. Raises ValueError."""
-    if not isinstance(text, str) or not _ABSOLUTE.fullmatch(text):
-        raise ValueError(
-            f"expected a time such as 2026-10-25T01:30 or 2026-10-25T01:30:00+02:00, got {_shown(text)}"
+class ClockTime(str):
+    """A date and a time of day, kept as it was written; ``time`` knows its zone where the text says its offset.
+
+    Raises ValueError where the text is none.
+    """
+
+    __slots__ = ("time",)
+    time: datetime
+    _expected: ClassVar[str] = "expected a time such as 2026-10-25T01:30 or 2026-10-25T01:30:00+02:00"
+
+    def __new__(cls, text: str) -> Self:
+        if not _CLOCK.fullmatch(text):
+            raise ValueError(f"{cls._expected}, got '{text}'")
+        made = super().__new__(cls, text)
+        try:
+            made.time = datetime.fromisoformat(text)
+        except ValueError as error:
+            raise ValueError(f"there is no such time as '{text}': {error}") from None
+        return made
+
+    @classmethod
+    def __get_pydantic_core_schema__(cls, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
+        return core_schema.no_info_plain_validator_function(
+            cls._of_value,
+            serialization=core_schema.to_string_ser_schema(),
+            metadata={"pydantic_js_functions": [cls._json_schema]},
         )
-    try:
-        return datetime.fromisoformat(text)
-    except ValueError as error:
-        raise ValueError(f"no such time: '{text}' ({error})") from None
+
+    @classmethod
+    def _of_value(cls, value: Any) -> Self:
+        if not isinstance(value, str):
+            shown = "nothing" if value is None else repr(value)
+            raise ValueError(f"{cls._expected}, got {shown}")  # noqa: TRY004 - pydantic's way
+        return cls(value)
+
+    @staticmethod
+    def _json_schema(_schema: CoreSchema, _handler: Any) -> dict[str, Any]:
+        return {"type": "string", "examples": ["2026-10-25T01:30", "2026-10-25T01:30:00+02:00"]}
 
 
-def moment(text: Any) -> int | datetime:
-    """Milliseconds after the start, or a clock time. Raises ValueError."""
-    if isinstance(text, str) and _ABSOLUTE.fullmatch(text):
-        return absolute(text)
-    if not isinstance(text, str):
-        raise ValueError(f"{_EXPECTED}, got {_shown(text)}")  # noqa: TRY004 - pydantic's way
-    try:
-        return milliseconds(text)
-    except ValueError:
-        raise ValueError(f"{_EXPECTED}, got {_shown(text)}") from None
+class Moment(ClockTime):
+    """So long after the scenario's start (``after``, milliseconds), or a clock time."""
+
+    __slots__ = ("after",)
+    after: int | None
+    _expected: ClassVar[str] = "expected a time after the start such as 10m, or one such as 2026-10-25T02:30"
+
+    def __new__(cls, text: str) -> Self:
+        if _CLOCK.fullmatch(text):
+            made = super().__new__(cls, text)
+            made.after = None
+            return made
+        try:
+            after = milliseconds(text)
+        except ValueError:
+            raise ValueError(f"{cls._expected}, got '{text}'") from None
+        made = str.__new__(cls, text)
+        made.after = after
+        return made
+
+    @staticmethod
+    def _json_schema(_schema: CoreSchema, _handler: Any) -> dict[str, Any]:
+        return {"type": "string", "examples": ["10m", "2026-10-25T02:30", "2026-10-25T02:30:00+01:00"]}
 
 
 def in_zone(time: datetime, zone: tzinfo) -> datetime:
@@ -52,14 +93,3 @@ def in_zone(time: datetime, zone: tzinfo) -> datetime:
         raise ValueError(f"no clock in {zone} shows {time.isoformat()}: they are put forward over it")
     examples = " or ".join(option.isoformat() for option in (first, second))
     raise ValueError(f"clocks in {zone} show {time.isoformat()} twice; write {examples}")
-
-
-def _shown(value: Any) -> str:
-    return f"'{value}'" if isinstance(value, str) else "nothing" if value is None else str(value)
-
-
-_TEXT = {"type": "string", "examples": ["10m", "2026-10-25T02:30", "2026-10-25T02:30:00+01:00"]}
-Moment = Annotated[int | datetime, BeforeValidator(moment), WithJsonSchema(_TEXT)]
-ClockTime = Annotated[
-    datetime, BeforeValidator(absolute), WithJsonSchema({"type": "string", "examples": _TEXT["examples"][1:]})
-]

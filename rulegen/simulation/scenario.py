@@ -1,0 +1,170 @@
+"""The AlertScenario file: what happens, and what is expected to be told of it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Literal
+from zoneinfo import ZoneInfo
+
+from pydantic import AfterValidator, Field
+
+from exporter.yamlfile import Document, Duration, StrictModel, read, validate
+from rulegen.simulation.matchers import parse
+from rulegen.simulation.moments import ClockTime, Moment
+from rulegen.timeintervals import known_location
+
+
+def _matcher(text: str) -> str:
+    if not parse(text):
+        raise ValueError(f"expected a matcher such as model=\"fraud\", got '{text}'")
+    return text
+
+
+def _long_enough(duration: Duration) -> Duration:
+    if duration.seconds > 62 * 86_400:
+        raise ValueError(f"expected at most 62d, got {duration}")
+    return duration
+
+
+Name = Annotated[str, Field(min_length=1, max_length=128)]
+Labels = dict[Name, Name]
+
+
+class Span(StrictModel):
+    """A stretch of time: so long after the start, or by the clock."""
+
+    from_: Moment = Field(alias="from", description="Its begin, such as `10m` or `2026-10-25T02:30`.")
+    until: Moment = Field(description="Its end.")
+
+
+class Alert(StrictModel):
+    """An alert that fires."""
+
+    alert: Name = Field(description="Its name, as in the specs.")
+    model: Name | None = Field(None, description="Of which model, where several have it.")
+    slo: Name | None = Field(None, description="Of which SLO, where several have it.")
+    labels: Labels = Field(
+        default_factory=dict, description="Labels that come with its series, such as `feature: amount`."
+    )
+    from_: Moment = Field(alias="from", description="When it begins to fire: its `for` has passed.")
+    until: Moment | None = Field(None, description="When it is over; without it, it fires to the end.")
+    gaps: list[Span] = Field(
+        default_factory=list,
+        description="Times without its series. It resolves at once, unless its `keepFiringFor` holds it, and fires "
+        "again when its `for` has passed.",
+    )
+
+
+class Silence(StrictModel):
+    """What a person has asked not to be told."""
+
+    matchers: Annotated[list[Annotated[str, AfterValidator(_matcher)]], Field(min_length=1)] = Field(
+        description='Alertmanager\'s, such as `model="fraud"`; all must match.'
+    )
+    from_: Moment = Field(alias="from", description="Its begin.")
+    until: Moment = Field(description="Its end.")
+
+
+class Selection(StrictModel):
+    """Which of what happened is meant: everything that is given must fit."""
+
+    receiver: Name | None = Field(None, description="Who.")
+    alert: Name | None = Field(None, description="Of which alert.")
+    model: Name | None = Field(None, description="Of which model.")
+    slo: Name | None = Field(None, description="Of which SLO.")
+    labels: Labels = Field(default_factory=dict, description="Of an alert with these labels.")
+    from_: Moment | None = Field(None, alias="from", description="Not before; without it, from the start.")
+    until: Moment | None = Field(None, description="Not later; without it, to the end.")
+
+
+class Told(Selection):
+    """Messages about an alert."""
+
+    status: Literal["firing", "resolved"] | None = Field(
+        None, description="That it fires, or that it is over."
+    )
+
+
+class Notified(Told):
+    """Messages that must be sent."""
+
+    times: Annotated[int, Field(ge=1)] | None = Field(None, description="Exactly so many; without it, any.")
+
+
+class HeldBack(Selection):
+    """An alert that must be held back."""
+
+    because: Literal["inhibited", "inactive", "muted", "silenced"] | None = Field(
+        None, description="What must hold it back."
+    )
+
+
+class Expectations(StrictModel):
+    """What must come of it; exit code 1 where it does not."""
+
+    notified: list[Notified] = Field(default_factory=list, description="Who must be told what.")
+    notNotified: list[Told] = Field(default_factory=list, description="Who must not be told what.")
+    heldBack: list[HeldBack] = Field(default_factory=list, description="What must be held back.")
+
+
+class Metadata(StrictModel):
+    """Which file it is."""
+
+    name: Name = Field(description="What the scenario is called.")
+
+
+class Spec(StrictModel):
+    """What happens."""
+
+    start: ClockTime = Field(
+        description="When it begins: RFC 3339, or without an offset the time that clocks in `location` show."
+    )
+    location: Annotated[str, AfterValidator(known_location)] = Field(
+        "UTC", description="Time zone of clock times in this file, and of those printed."
+    )
+    length: Annotated[Duration, AfterValidator(_long_enough)] = Field(
+        description="How long it is, up to 62d."
+    )
+    alerts: list[Alert] = Field(default_factory=list, description="What fires when.")
+    unreachable: list[Span] = Field(
+        default_factory=list,
+        description="When Alertmanager hears nothing from Prometheus; what fires is over after four minutes.",
+    )
+    silences: list[Silence] = Field(default_factory=list, description="What people have silenced.")
+    expect: Expectations = Field(default_factory=Expectations, description="What must come of it.")
+
+
+class ScenarioFile(StrictModel):
+    """Which alerts fire when, and who must be told. For `mlslo-rulegen simulate`."""
+
+    apiVersion: Literal["mlslo/v1"] = Field(description="Version of the file format.")
+    kind: Literal["AlertScenario"] = Field(description="What this file is.")
+    metadata: Metadata = Field(description="Which file it is.")
+    spec: Spec = Field(description="What happens.")
+
+
+@dataclass(frozen=True)
+class Scenario:
+    """An AlertScenario file whose shape is right; what it names is checked where it meets the specs."""
+
+    document: Document
+    file: ScenarioFile
+
+    @property
+    def name(self) -> str:
+        return self.file.metadata.name
+
+    @property
+    def spec(self) -> Spec:
+        return self.file.spec
+
+    @property
+    def zone(self) -> ZoneInfo:
+        return ZoneInfo(self.spec.location)
+
+
+def load(path: Path | str) -> Scenario:
+    """Read an AlertScenario file. Raises InputError, with a place for each problem."""
+    document = read(path)
+    return Scenario(document, validate(document, ScenarioFile))
