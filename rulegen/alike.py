@@ -102,6 +102,11 @@ class OfModel:
         keys = [*file.metadata.labels, None, *file.metadata.annotations]
         return json.dumps(keys) + file.spec.model_dump_json(exclude={"slos", "model"}, exclude_unset=True)
 
+    @property
+    def slos(self) -> tuple[str, ...]:
+        """What tells the SLOs of one file from those of another."""
+        return tuple(self._slos)
+
     @cached_property
     def _slos(self) -> list[str]:
         return [slo.model_dump_json(exclude_unset=True) for slo in self.plan.file.spec.slos]

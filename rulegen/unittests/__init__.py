@@ -35,7 +35,7 @@ def of_plan(model: OfModel, routing: Routing, rules: str, notes: list[Note]) -> 
         for position, lint, message in missed:
             at = ("spec", "slos", index, "alerts", position, "when")
             notes.append(Note(lint, plan.file.document, at, message))
-        parts.append(model.part("companion tests", index, others, partial(_of_companion, index, interval)))
+    parts.append(model.part("companion tests", None, (others, model.slos), partial(_of_slos, interval)))
     parts.append(model.part("monitor tests", None, others, partial(_of_model, interval)))
     alerts = test_file(rules, interval, model.yaml("".join(parts)))
     return alerts, records.of_plan(model, interval, rules, notes)
@@ -57,8 +57,8 @@ def _of_alerts(index: int, interval: Duration, plan: Plan) -> tuple[str, list[tu
     return yamltext.items(found), missed
 
 
-def _of_companion(index: int, interval: Duration, plan: Plan) -> str:
-    return yamltext.items(companions.of_slo(plan, plan.slos[index], interval))
+def _of_slos(interval: Duration, plan: Plan) -> str:
+    return yamltext.items(companions.of_slos(plan, interval))
 
 
 def _of_model(interval: Duration, plan: Plan) -> str:

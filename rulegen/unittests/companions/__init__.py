@@ -17,13 +17,13 @@ from rulegen.conventions import (
     SINK_BEHIND,
     SINK_DOWN,
 )
-from rulegen.plan import Plan, SloPlan
+from rulegen.plan import Plan
 from rulegen.unittests.companions import features, labels, monitor, nodata, references, sinks
 
 
-def of_slo(plan: Plan, slo: SloPlan, interval: Duration) -> list[dict[str, Any]]:
-    """The tests of the alert that one SLO is not measured."""
-    return list(nodata.tests(plan, slo, interval)) if slo.companion else []
+def of_slos(plan: Plan, interval: Duration) -> list[dict[str, Any]]:
+    """The test of the alerts that SLOs are not measured."""
+    return nodata.tests(plan, interval)
 
 
 def of_model(plan: Plan, interval: Duration) -> list[dict[str, Any]]:

@@ -1,99 +1,188 @@
-"""Tests of the alert that an SLO is not measured any more."""
+"""A test of the alerts that SLOs are not measured any more: one story for all of a file.
+
+An alert of one SLO needs many evaluations, and each evaluates every rule of the file: told one by one
+they would take as many times as long.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 from decimal import Decimal
+from functools import cached_property
 from typing import Any
 
 from exporter.yamlfile import Duration
 from rulegen.companions import SloCompanion
-from rulegen.conventions import NO_DATA
-from rulegen.plan import Plan, SloPlan
+from rulegen.companions.sinks import LABELS_SINK, PREDICTIONS_SINK
+from rulegen.conventions import NO_DATA, SLO
+from rulegen.plan import Plan
 from rulegen.promql import selector
-from rulegen.unittests.alertstate import evaluations
+from rulegen.unittests.alertstate import State, evaluations, states
 from rulegen.unittests.companions import pods
-from rulegen.unittests.companions.told import Told, proof
-from rulegen.unittests.timeline import GONE, InputSeries, Sample, expanded
+from rulegen.unittests.companions.told import Told
+from rulegen.unittests.timeline import GONE, InputSeries, Sample, alert_test, at
 
 _BEFORE = 3
+# SLOs go one after the other, so that each is known by its time; not all of hundreds.
+_APART = 5
 _UP, _DOWN = Decimal(1), Decimal(0)
+_NAN = Decimal("NaN")
 
 
-def tests(plan: Plan, slo: SloPlan, interval: Duration) -> Iterator[dict[str, Any]]:
-    """It is gone for its own reasons, and for a reason that is told."""
-    companion = slo.companion
-    assert companion is not None
-    after = companion.demand.after
-    gone = expanded([(Decimal(0), _BEFORE), (GONE, evaluations(after, interval) + 1), (Decimal(0), 2)])
-    count = len(gone)
-    missing = InputSeries(companion.record, plan.file.labels(slo.slo.name), gone)
-    given = [missing, *_measured(plan, slo, count)]
-    # All is as well as it must be: a cycle as late as it may be, labels as old, one replica with each sink.
-    well = [pods.writer(plan, "1", interval, [after.seconds] * count)]
-    well += _labels(plan, companion, interval, [_limit(companion)] * count)
-    for name in companion.sinks:
-        well += [pods.sink(plan, "1", name, [_UP] * count), pods.sink(plan, "2", name, [_DOWN] * count)]
-    held = [sample is None for sample in gone]
-    title = f"{NO_DATA} of {slo.slo.name}"
-    fires = f"{title}: fires {after} after it was last measured"
-    yield proof(fires, interval, [*given, *well], [Told(companion.rule, held)], NO_DATA)
-    for cause, series in _causes(plan, companion, interval, count):
-        name = f"{title}: quiet where {cause}"
-        due = [
-            _BEFORE,
-            count - 3,
-        ]  # the first evaluation without it, and when it would have lasted long enough
-        yield proof(name, interval, [*given, *_instead(well, series)], [], NO_DATA, due)
+@dataclass(frozen=True)
+class _Moment:
+    """One evaluation. ``gone``: which SLOs are not measured, by the remainder of their number by ``_APART``.
+
+    ``late``: seconds since the last cycle; ``labels``: how old the newest label was then, in the pod where it
+    is newest; ``down``: in how many of two pods each sink cannot be read.
+    """
+
+    gone: frozenset[int] = frozenset()
+    late: float = 0.0
+    labels: float = 0.0
+    predictions_down: int = 0
+    labels_down: int = 0
+    nan: bool = False
 
 
-def _causes(
-    plan: Plan, companion: SloCompanion, interval: Duration, count: int
-) -> Iterator[tuple[str, list[InputSeries]]]:
-    """What is told elsewhere: why the gauge is gone, and the series that say so."""
-    if companion.monitored:
-        stopped = [max(now - _BEFORE + 1, 0) * interval.seconds for now in range(count)]
-        hung = pods.writer(plan, "1", interval, stopped)
-        yield (
-            "the monitor stopped, even in one pod of two",
-            [hung, pods.writer(plan, "2", interval, [0] * count)],
+def tests(plan: Plan, interval: Duration) -> list[dict[str, Any]]:
+    """The test, where any SLO has a companion."""
+    found = {slo.slo.name: slo.companion for slo in plan.slos if slo.companion is not None}
+    return [_Story(plan, interval, found).as_data()] if found else []
+
+
+@dataclass(frozen=True)
+class _Story:
+    """All are measured; each goes, and is told in its time; all come back.
+
+    Then all are gone again, for reasons that are told elsewhere, each nearly there and there.
+    """
+
+    plan: Plan
+    interval: Duration
+    companions: dict[str, SloCompanion]
+
+    @cached_property
+    def wait(self) -> int:
+        """Evaluations until the last alert."""
+        return max(evaluations(one.demand.after, self.interval) for one in self.companions.values())
+
+    @cached_property
+    def back(self) -> int:
+        """The evaluation at which all are measured again."""
+        return _BEFORE + _APART + self.wait
+
+    @cached_property
+    def moments(self) -> list[_Moment]:
+        everything = frozenset(range(_APART))
+        story = [_Moment() for _ in range(_BEFORE)]
+        for now in range(_BEFORE, self.back):
+            gone = frozenset(one for one in everything if now >= _BEFORE + one)
+            story.append(_Moment(gone, nan=now == self.back - 1))
+        return [*story, _Moment(), *self._causes(everything), _Moment()]
+
+    def _causes(self, gone: frozenset[int]) -> Iterator[_Moment]:
+        """Just not a cause, and a cause."""
+        companions = self.companions.values()
+        for after in sorted({one.demand.after.seconds for one in companions if one.monitored}):
+            yield _Moment(gone, late=after)
+            yield _Moment(gone, late=after + 1)
+        for limit in sorted({one.labels.seconds for one in companions if one.labels}):
+            yield _Moment(gone, labels=limit)
+            yield _Moment(gone, labels=limit + 1)
+        if any(one.sinks for one in companions):
+            yield _Moment(gone, predictions_down=1, labels_down=1)
+            yield _Moment(gone, predictions_down=2, labels_down=1)
+            yield _Moment(gone, predictions_down=1, labels_down=2)
+        yield _Moment(gone)
+
+    def _holds(self, index: int, companion: SloCompanion, moment: _Moment) -> bool:
+        """Whether one SLO is not measured, for no reason that is told elsewhere."""
+        down = {PREDICTIONS_SINK: moment.predictions_down, LABELS_SINK: moment.labels_down}
+        return (
+            index % _APART in moment.gone
+            and not (companion.monitored and moment.late > companion.demand.after.seconds)
+            and not (companion.labels is not None and moment.labels > companion.labels.seconds)
+            and not any(down[sink] == 2 for sink in companion.sinks)
         )
-    if companion.labels is not None:
-        old = [_limit(companion) + 1] * count
-        yield "no labels come", _labels(plan, companion, interval, old)
-    for name in companion.sinks:
-        down: list[Sample] = [_DOWN] * count
-        both = [pods.sink(plan, pod, name, down) for pod in ("1", "2")]
-        yield f"the sink of {name} cannot be read", both
 
+    @cached_property
+    def held(self) -> dict[str, list[bool]]:
+        return {
+            name: [self._holds(index, one, moment) for moment in self.moments]
+            for index, (name, one) in enumerate(self.companions.items())
+        }
 
-def _instead(well: list[InputSeries], series: list[InputSeries]) -> list[InputSeries]:
-    """What is well, but for what is not."""
-    changed = {selector(one.name, one.labels) for one in series}
-    return [*(one for one in well if selector(one.name, one.labels) not in changed), *series]
+    @cached_property
+    def states(self) -> dict[str, list[State]]:
+        return {
+            name: states(self.held[name], self.interval, one.rule.for_, None)
+            for name, one in self.companions.items()
+        }
 
+    def as_data(self) -> dict[str, Any]:
+        """Both sides of every change by what is shown of each SLO; the texts where all of them fire."""
+        last = len(self.moments) - 1
+        changes = {
+            when
+            for own in self.states.values()
+            for now in range(1, last + 1)
+            if own[now] != own[now - 1]
+            for when in (now - 1, now)
+        }
+        causes = range(self.back, last + 1)
+        return {
+            "interval": str(self.interval),
+            "name": f"{NO_DATA}: each SLO is told once it has not been measured for its time, and for no other reason",
+            "input_series": [one.as_data() for one in self._input()],
+            "alert_rule_test": [self._said(now) for now in (0, self.back - 1, self.back)],
+            "promql_expr_test": [self._shown(now) for now in sorted({0, *changes, *causes})],
+        }
 
-def _labels(plan: Plan, companion: SloCompanion, interval: Duration, ages: list[float]) -> list[InputSeries]:
-    """Newest labels of such an age, beside a pod where they are older still."""
-    if companion.labels is None:
-        return []
-    # As old as at the last cycle, which is late.
-    late = companion.demand.after.seconds
-    return [
-        pods.labels(plan, "1", interval, [age + late for age in ages]),
-        pods.writer(plan, "2", interval, [0] * len(ages)),
-        pods.labels(plan, "2", interval, [age + 10 for age in ages]),
-    ]
+    def _said(self, now: int) -> dict[str, Any]:
+        firing = [
+            Told(one.rule, self.held[name]).at(now)
+            for name, one in self.companions.items()
+            if self.states[name][now].firing
+        ]
+        return alert_test(now, self.interval, NO_DATA, firing)
 
+    def _shown(self, now: int) -> dict[str, Any]:
+        shown = [
+            (name, "firing" if own[now].firing else "pending")
+            for name, own in self.states.items()
+            if own[now].active
+        ]
+        samples = [
+            {"labels": selector("", {SLO: name, "alertstate": state}), "value": 1} for name, state in shown
+        ]
+        query = f"count by (slo, alertstate) ({selector('ALERTS', {'alertname': NO_DATA})})"
+        return {"expr": query, "eval_time": at(now, self.interval), "exp_samples": samples}
 
-def _limit(companion: SloCompanion) -> float:
-    return companion.labels.seconds if companion.labels else 0
+    def _input(self) -> Iterator[InputSeries]:
+        plan, interval, moments = self.plan, self.interval, self.moments
+        for index, (name, companion) in enumerate(self.companions.items()):
+            samples = [self._sample(index, moment) for moment in moments]
+            yield InputSeries(companion.record, plan.file.labels(name), samples)
+        companions = self.companions.values()
+        late = [moment.late for moment in moments]
+        if any(one.monitored for one in companions):
+            yield pods.writer(plan, "1", interval, late)
+            yield pods.writer(plan, "2", interval, [0.0] * len(moments))
+        if any(one.labels for one in companions):
+            newest = [moment.labels + moment.late for moment in moments]
+            yield pods.labels(plan, "1", interval, newest)
+            yield pods.labels(plan, "2", interval, [moment.labels + 10 for moment in moments])
+        if any(one.sinks for one in companions):
+            for sink, down in (
+                (PREDICTIONS_SINK, [moment.predictions_down for moment in moments]),
+                (LABELS_SINK, [moment.labels_down for moment in moments]),
+            ):
+                yield pods.sink(plan, "1", sink, [_DOWN if pods_down > 0 else _UP for pods_down in down])
+                yield pods.sink(plan, "2", sink, [_DOWN if pods_down > 1 else _UP for pods_down in down])
 
-
-def _measured(plan: Plan, slo: SloPlan, count: int) -> list[InputSeries]:
-    """Every other SLO, being measured: their alerts have the same name."""
-    return [
-        InputSeries(other.companion.record, plan.file.labels(other.slo.name), [Decimal(0)] * count)
-        for other in plan.slos
-        if other is not slo and other.companion is not None
-    ]
+    def _sample(self, index: int, moment: _Moment) -> Sample:
+        if index % _APART not in moment.gone:
+            return Decimal(0)
+        return _NAN if moment.nan else GONE

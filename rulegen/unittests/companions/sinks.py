@@ -39,12 +39,10 @@ def down(plan: Plan, companion: Companion, sink: str, interval: Duration) -> dic
 
 
 def behind(plan: Plan, companion: Companion, interval: Duration) -> dict[str, Any]:
-    """The lag of one pod grows, nearly for long enough, falls; grows for long enough; stays as large."""
+    """The lag of one pod grows for long enough, and falls."""
     span = max(evaluations(companion.demand.after, interval), 2)
     lags = [5] * span
-    lags += [5 + now for now in range(1, span)] + [5] * (span + 1)
-    lags += [5 + now for now in range(1, span + 3)]
-    lags += [lags[-1]] * (2 * span)
+    lags += [5 + now for now in range(1, span + 3)] + [5, 5]
     given = [
         pods.series(plan, LAG, "1", [Decimal(lag) for lag in lags], {SINK: PREDICTIONS_SINK}),
         pods.series(plan, LAG, "2", [Decimal(1)] * len(lags), {SINK: PREDICTIONS_SINK}),

@@ -38,15 +38,11 @@ def proof(
     series: Sequence[InputSeries],
     told: Sequence[Told],
     alert: str,
-    also: Sequence[int] = (),
 ) -> dict[str, Any]:
-    """Checks both sides of every change, the first evaluation and the last, and those in ``also``.
-
-    ``told``: all alerts of the name ``alert``.
-    """
+    """Checks both sides of every change, the first evaluation and the last. ``told``: all of the name ``alert``."""
     count = max(len(one.samples) for one in series)
     found = [states(one.held, interval, one.rule.for_, one.rule.keep_firing_for) for one in told]
-    when = {0, count - 1, *also}
+    when = {0, count - 1}
     for own, one in zip(found, told, strict=True):
         when |= moments(own)
         when |= {
