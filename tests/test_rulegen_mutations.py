@@ -113,11 +113,19 @@ def about(group: dict[str, Any], changed: str, tests: dict[str, Any]) -> dict[st
     """The tests of an alert by its name; of a group, for another rule's."""
     slo = group["name"].removeprefix("tiny-")
     alerts = {rule["alert"] for rule in group["rules"] if "alert" in rule}
-    subjects = ({changed} & alerts or {*alerts, slo}) - {"SLONoData"}
+    subjects = {changed} & alerts or {*alerts, slo} - {"SLONoData"}
     own = {f"{alert} of {slo}" for alert in alerts if changed in (alert, slo) or changed not in alerts}
     found = [test for test in tests["tests"] if test["name"].split(":")[0] in subjects | own]
     assert found
     return {**tests, "tests": found}
+
+
+def beside(document: dict[str, Any], group: dict[str, Any]) -> Iterator[dict[str, Any]]:
+    """The alerts of other groups that one test is about together with this group's: SLOs without data."""
+    for other in document["groups"]:
+        rules = [rule for rule in other["rules"] if rule.get("alert") == "SLONoData"]
+        if rules and other["name"] != group["name"]:
+            yield {**other, "rules": rules}
 
 
 # Changes that leave a rule as good as it was, and why.
@@ -139,7 +147,7 @@ def test_changed_rules_fail_their_tests(tmp_path: Path) -> None:
     for number, (name, group) in enumerate([*unchanged, *mutants(document)]):
         folder = tmp_path / str(number)
         folder.mkdir()
-        (folder / "tiny.yaml").write_text(json.dumps({"groups": [group]}))
+        (folder / "tiny.yaml").write_text(json.dumps({"groups": [group, *beside(document, group)]}))
         path = folder / "tiny_test.yaml"
         path.write_text(json.dumps(about(group, name.split(": ")[1], tests)))
         names[str(path)] = name

@@ -59,7 +59,10 @@ def subjects(rules: Path) -> list[Subject]:
     found: list[Subject] = []
     for group in groups:
         names = {name_of(rule) for rule in group["rules"]}
-        own = [{**test, "_looks_at": _looked_at(test) & names} for test in tests]
+        own = [
+            {**test, "_looks_at": _looked_at(test) & names, "_beside": _beside(groups, group, test)}
+            for test in tests
+        ]
         candidates = [test for test in own if test["_looks_at"]]
         trials = [Trial(group, [test]) for test in candidates]
         passed = [test for test, said in zip(candidates, judged(trials), strict=True) if said.passed]
@@ -67,6 +70,20 @@ def subjects(rules: Path) -> list[Subject]:
             raise ValueError(f"no test passes on group {group['name']} alone")
         found.append(Subject(group, passed))
     return found
+
+
+def _beside(
+    groups: Sequence[Mapping[str, Any]], group: Mapping[str, Any], test: Mapping[str, Any]
+) -> list[Mapping[str, Any]]:
+    """The alerts of other groups that a test looks at: one test is about all SLOs without data."""
+    asked = {check["alertname"] for check in test.get("alert_rule_test", [])}
+    return [
+        rule
+        for other in groups
+        if other is not group
+        for rule in other["rules"]
+        if rule.get("alert") in asked
+    ]
 
 
 def _looked_at(test: Mapping[str, Any]) -> set[str]:
@@ -108,10 +125,12 @@ class Trial:
     def write(self, folder: Path) -> Iterator[Path]:
         """A rule file, and one test file for each interval at which rules are evaluated."""
         folder.mkdir()
-        (folder / "rules.yaml").write_text(json.dumps({"groups": [self.group]}))
+        beside = {json.dumps(rule): rule for test in self.tests for rule in test["_beside"]}
+        others = {"name": "beside", "rules": list(beside.values())}
+        (folder / "rules.yaml").write_text(json.dumps({"groups": [self.group, others]}))
         for number, every in enumerate(sorted({test["_every"] for test in self.tests})):
             tests = [
-                {key: value for key, value in test.items() if key not in ("_every", "_looks_at")}
+                {key: value for key, value in test.items() if not key.startswith("_")}
                 for test in self.tests
                 if test["_every"] == every
             ]
