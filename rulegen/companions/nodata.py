@@ -50,7 +50,7 @@ def slo_companion(
     if demand is None:
         return None
     recorded = selector(record, file.labels(slo.name))
-    expression = f"absent({recorded} == {recorded})"
+    expression = f"absent({recorded} >= -Inf)"
     monitored = is_monitored(slo)
     stale: Duration | None = None
     needed: tuple[str, ...] = ()

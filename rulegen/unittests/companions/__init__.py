@@ -43,7 +43,7 @@ def _tests(plan: Plan, name: str, found: list[Companion], interval: Duration) ->
             yield monitor.absent(plan, found, interval)
         case _ if name == LABELS_STALE:
             yield labels.stale(plan, found, interval)
-            if all(one.sinks for one in found):
+            if any(one.sinks for one in found):
                 yield labels.unreadable(plan, found, interval)
         case _ if name == SINK_DOWN:
             for sink in (PREDICTIONS_SINK, LABELS_SINK):

@@ -52,9 +52,23 @@ def unmonitored(plan: Plan, companion: Companion, interval: Duration) -> dict[st
             if version != "3":
                 given.append(gauge(MISSING, pod, [missing] * size, {**labels, FEATURE: "amount"}))
                 given.append(gauge(MISSING, pod, [Decimal("0.5")] * size, {**labels, FEATURE: "age"}))
-        for version, step in (("1", 0), ("2", 5), ("3", 1)):
-            total: list[Sample] = [Decimal(1000 + step * now) for now in range(size)]
-            given.append(gauge(PREDICTIONS, pod, total, {VERSION: version}))
+        # Segments of a new version with rows enough, were there any, do not make all of it large enough.
+        for segment in ({"segment": "sex"}, {"segment_value": "1"}):
+            labels = {VERSION: "3", "window": "1d", FEATURE: "amount", **segment}
+            given.append(gauge(MISSING, pod, [Decimal(0)] * size, labels))
+        for version, step in (("1", Decimal(0)), ("2", Decimal("0.01")), ("3", Decimal(1))):
+            total: list[Sample] = [1000 + step * now for now in range(size)]
+            predicted = gauge(PREDICTIONS, pod, total, {VERSION: version})
+            given.append(predicted)
+            # Another model's version of that name does predict.
+            given.append(pods.of_another(predicted, [Decimal(1000 + now) for now in range(size)]))
+    given += [
+        pods.of_another(gauge(EXPECTED, "1", [], {}), [_ALL] * size),
+        pods.of_another(gauge(MONITORED, "1", [], {VERSION: "2", "window": "1d"}), [Decimal(0)] * size),
+        pods.of_another(
+            gauge(MISSING, "1", [], {VERSION: "2", "window": "1d", FEATURE: "amount"}), [Decimal(1)] * size
+        ),
+    ]
     held = [count is not None and count <= limit for count in counts]
     values = [float(exact(count if count is not None else 0) / _ALL) for count in counts]
     members = [({FEATURE: "amount", VERSION: "2"}, 1.0)]

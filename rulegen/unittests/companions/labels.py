@@ -7,7 +7,7 @@ from typing import Any
 
 from exporter.yamlfile import Duration
 from rulegen.companions import Companion
-from rulegen.companions.sinks import LABELS_SINK
+from rulegen.companions.sinks import LABELS_SINK, PREDICTIONS_SINK
 from rulegen.conventions import LABELS_STALE
 from rulegen.plan import Plan
 from rulegen.unittests.companions import pods
@@ -36,6 +36,12 @@ def stale(plan: Plan, companions: list[Companion], interval: Duration) -> dict[s
         pods.writer(plan, "2", interval, late),
         pods.labels(plan, "2", interval, newest),
     ]
+    # Labels of another model have long stopped.
+    ancient = pods.times(interval, [100.0 * max(one.demand.after.seconds for one in companions)] * count)
+    given += [
+        pods.of_another(given[0], pods.times(interval, [0.0] * count)),
+        pods.of_another(given[1], ancient),
+    ]
     told = [
         Told(
             one.rule,
@@ -50,19 +56,29 @@ def stale(plan: Plan, companions: list[Companion], interval: Duration) -> dict[s
 
 
 def unreadable(plan: Plan, companions: list[Companion], interval: Duration) -> dict[str, Any]:
-    """A pod that cannot read its labels is told as such, another with old labels is not hidden by it."""
+    """Where a sink that is down is told in time, a pod that cannot read its labels is left to that.
+
+    Another pod with old labels is not hidden by it, nor is one that cannot read its predictions.
+    """
     limit = max(one.demand.after.seconds for one in companions)
-    older: list[float | None] = [limit + 600] * 4
-    other: list[float | None] = [0.0, limit + 1, limit + 1, 0.0]
+    older = [limit + 600] * 4
+    other = [0.0, limit + 1, limit + 1, 0.0]
+    up: list[Sample] = [Decimal(1)] * 4
+    down: list[Sample] = [Decimal(0)] * 4
     given: list[InputSeries] = []
-    for pod, ages, up in (("1", older, Decimal(0)), ("2", other, Decimal(1))):
-        samples: list[Sample] = [up] * len(ages)
+    for pod, ages, labels, predictions in (("1", older, down, up), ("2", other, up, down)):
+        sink = pods.sink(plan, pod, LABELS_SINK, labels)
         given += [
-            pods.writer(plan, pod, interval, [0.0] * len(ages)),
+            pods.writer(plan, pod, interval, [0.0] * 4),
             pods.labels(plan, pod, interval, ages),
-            pods.sink(plan, pod, LABELS_SINK, samples),
+            sink,
+            pods.sink(plan, pod, PREDICTIONS_SINK, predictions),
+            # Another model's sink of labels is the other way round.
+            pods.of_another(sink, up if labels is down else down),
         ]
-    values = [age or 0.0 for age in other]
-    told = [Told(one.rule, [age > one.demand.after.seconds for age in values], values) for one in companions]
-    name = f"{LABELS_STALE}: quiet about a pod that cannot read its labels"
+    told = []
+    for one in companions:
+        ages = other if one.sinks else older
+        told.append(Told(one.rule, [age > one.demand.after.seconds for age in ages], ages))
+    name = f"{LABELS_STALE}: not about a pod that cannot read its labels, where that is told"
     return proof(name, interval, given, told, LABELS_STALE)

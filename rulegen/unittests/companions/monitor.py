@@ -16,33 +16,41 @@ _BEFORE = 3
 
 
 def stale(plan: Plan, companions: list[Companion], interval: Duration) -> dict[str, Any]:
-    """Cycles stop in one of two pods."""
-    wait = max(evaluations(one.demand.after, interval) for one in companions)
-    count = _BEFORE + wait + 3
-    ages = [max(now - _BEFORE + 1, 0) if now < count - 1 else 0 for now in range(count)]
-    late = [age * interval.seconds for age in ages]
-    given = [pods.writer(plan, "1", interval, late), pods.writer(plan, "2", interval, [0] * count)]
-    told = [Told(one.rule, [age > one.demand.after.seconds for age in late], late) for one in companions]
-    lasting = _or(companions)
-    return proof(
-        f"{MONITOR_STALE}: fires once a cycle has not succeeded for {lasting}",
-        interval,
-        given,
-        told,
-        MONITOR_STALE,
-    )
+    """Cycles of one pod of two are as late as they may be, later; the pod is gone, comes back, works again."""
+    late: list[float | None] = [0.0]
+    for one in sorted(companions, key=lambda one: one.demand.after.seconds):
+        late += [one.demand.after.seconds, one.demand.after.seconds + 1]
+    late += [None, late[-1], 0.0]
+    hung = pods.writer(plan, "1", interval, late)
+    given = [hung, pods.writer(plan, "2", interval, [0.0] * len(late))]
+    # Another model's monitor stopped long ago.
+    given.append(pods.of_another(hung, pods.times(interval, [10.0 * _longest(companions)] * len(late))))
+    told = [
+        Told(
+            one.rule,
+            [age is not None and age > one.demand.after.seconds for age in late],
+            [age or 0.0 for age in late],
+        )
+        for one in companions
+    ]
+    name = f"{MONITOR_STALE}: fires once a cycle has not succeeded for {_or(companions)}"
+    return proof(name, interval, given, told, MONITOR_STALE)
 
 
 def absent(plan: Plan, companions: list[Companion], interval: Duration) -> dict[str, Any]:
-    """The only pod is gone for a while."""
+    """The only pod is gone for a while; that of another model is there."""
     wait = max(evaluations(one.demand.after, interval) for one in companions)
     count = _BEFORE + wait + 3
     gone = [_BEFORE <= now <= _BEFORE + wait for now in range(count)]
-    ages = [None if absent else 0.0 for absent in gone]
-    given = [pods.writer(plan, "1", interval, ages)]
+    writer = pods.writer(plan, "1", interval, [None if absent else 0.0 for absent in gone])
+    given = [writer, pods.of_another(writer, pods.times(interval, [0.0] * count))]
     told = [Told(one.rule, gone) for one in companions]
     name = f"{MONITOR_ABSENT}: fires {_or(companions)} after the monitor was last heard of"
     return proof(name, interval, given, told, MONITOR_ABSENT)
+
+
+def _longest(companions: list[Companion]) -> float:
+    return max(one.demand.after.seconds for one in companions)
 
 
 def _or(companions: list[Companion]) -> str:

@@ -14,7 +14,9 @@ from typing import Any
 
 from exporter.yamlfile import Duration
 from rulegen.companions import SloCompanion
-from rulegen.companions.sinks import LABELS_SINK, PREDICTIONS_SINK
+from rulegen.companions.labels import WATERMARK
+from rulegen.companions.monitor import LAST_SUCCESS
+from rulegen.companions.sinks import LABELS_SINK, PREDICTIONS_SINK, UP
 from rulegen.conventions import NO_DATA, SLO
 from rulegen.plan import Plan
 from rulegen.promql import selector
@@ -28,6 +30,7 @@ _BEFORE = 3
 _APART = 5
 _UP, _DOWN = Decimal(1), Decimal(0)
 _NAN = Decimal("NaN")
+_AGES = 1e9
 
 
 @dataclass(frozen=True)
@@ -161,6 +164,21 @@ class _Story:
         return {"expr": query, "eval_time": at(now, self.interval), "exp_samples": samples}
 
     def _input(self) -> Iterator[InputSeries]:
+        """Another model has no cycles, no labels and no sinks all along, and is measured."""
+        count = len(self.moments)
+        for one in self._own():
+            yield one
+            match one.name:
+                case _ if one.name == LAST_SUCCESS:
+                    yield pods.of_another(one, pods.times(self.interval, [_AGES] * count))
+                case _ if one.name == WATERMARK:
+                    yield pods.of_another(one, pods.times(self.interval, [3 * _AGES] * count))
+                case _ if one.name == UP:
+                    yield pods.of_another(one, [_DOWN] * count)
+                case _:
+                    yield pods.of_another(one, [Decimal(0)] * count)
+
+    def _own(self) -> Iterator[InputSeries]:
         plan, interval, moments = self.plan, self.interval, self.moments
         for index, (name, companion) in enumerate(self.companions.items()):
             samples = [self._sample(index, moment) for moment in moments]

@@ -22,6 +22,11 @@ def series(
     return InputSeries(name, scraped({MODEL: plan.file.model, **(labels or {})}, pod), samples)
 
 
+def of_another(one: InputSeries, samples: Sequence[Sample]) -> InputSeries:
+    """The same series of another model."""
+    return InputSeries(one.name, {**one.labels, MODEL: f"{one.labels[MODEL]}-other"}, samples)
+
+
 def times(interval: Duration, ages: Sequence[float | None]) -> list[Sample]:
     """When it was so long ago, in seconds, at each evaluation."""
     return [

@@ -33,6 +33,7 @@ def old(plan: Plan, companion: Companion, interval: Duration) -> dict[str, Any]:
         reference("2", "2", "training", fresh),
         reference("2", "2", "recent", fresh),
     ]
+    given.append(pods.of_another(given[0], pods.times(interval, [limit * _ANCIENT] * len(ages))))
     held = [age is not None and age > limit for age in ages]
     values = [age or 0.0 for age in ages]
     told = [Told(companion.rule, held, values, {REFERENCE: "training"})]

@@ -32,6 +32,7 @@ def down(plan: Plan, companion: Companion, sink: str, interval: Duration) -> dic
         pods.sink(plan, "2", sink, second),
         pods.sink(plan, "1", other, [_UP] * len(bad)),
     ]
+    given.append(pods.of_another(given[0], [_DOWN] * len(bad)))
     values = [float((one == _DOWN) + (two == _DOWN)) for one, two in zip(bad, second, strict=True)]
     told = [Told(companion.rule, [value > 0 for value in values], values, {SINK: sink})]
     name = f"{SINK_DOWN}: fires once one pod cannot read the sink of {sink} for {companion.demand.after}"
@@ -39,15 +40,16 @@ def down(plan: Plan, companion: Companion, sink: str, interval: Duration) -> dic
 
 
 def behind(plan: Plan, companion: Companion, interval: Duration) -> dict[str, Any]:
-    """The lag of one pod grows for long enough, and falls."""
+    """The lag of one pod grows for long enough after it was once larger, and falls."""
     span = max(evaluations(companion.demand.after, interval), 2)
-    lags = [5] * span
-    lags += [5 + now for now in range(1, span + 3)] + [5, 5]
+    lags = [5, 5, 7, *[5] * (span - 1), *range(6, 6 + span + 4), 5, 5]
+    growing: list[Sample] = [Decimal(lag) for lag in lags]
     given = [
-        pods.series(plan, LAG, "1", [Decimal(lag) for lag in lags], {SINK: PREDICTIONS_SINK}),
+        pods.series(plan, LAG, "1", growing, {SINK: PREDICTIONS_SINK}),
         pods.series(plan, LAG, "2", [Decimal(1)] * len(lags), {SINK: PREDICTIONS_SINK}),
         pods.series(plan, LAG, "2", [Decimal(7)] * len(lags), {SINK: LABELS_SINK}),
     ]
+    given.append(pods.of_another(given[0], [Decimal(1000)] * len(lags)))
     held, values = [], []
     for now in range(len(lags)):
         recent, before = (
