@@ -17,7 +17,14 @@ class Problem:
 
     def __str__(self) -> str:
         place = f"{self.file}:{self.line}:{self.column}" if self.line else self.file
-        return f"{place}: {self.message}"
+        return _one_line(f"{place}: {self.message}")
+
+
+def _one_line(text: str) -> str:
+    """Text of a user's file as a terminal may show it: line breaks, colours and the like are written out."""
+    if text.isprintable():
+        return text
+    return "".join(part if part.isprintable() else part.encode("unicode_escape").decode() for part in text)
 
 
 class InputError(Exception):

@@ -64,6 +64,12 @@ def _compared(condition: Condition, possible: Values) -> Values:
         return Values.between(high=high - condition.dropFrom.by, high_open=True)
     if condition.dropFrom is not None and condition.dropFrom.byRatio is not None and low >= 0:
         return Values.between(high=high * (1 - condition.dropFrom.byRatio), high_open=True)
+    if condition.forecast is not None:
+        # A trend may lead beyond what the gauge can be; the gauge itself never gets there.
+        above, below = condition.forecast.above, condition.forecast.below
+        beyond = Values.between(low=-math.inf if above is None else above, low_open=above is not None)
+        beyond &= Values.between(high=math.inf if below is None else below, high_open=below is not None)
+        return ALL if beyond & possible else NONE
     change = condition.changeFrom
     if change is not None and change.by is not None and math.isfinite(high - low) and change.by >= high - low:
         return NONE
