@@ -55,25 +55,38 @@ class OfModel:
         self._opens = (
             all(_PLAIN.fullmatch(name) and as_text(name) == name for name in named)
             and not any("\n" in value for value in values)
-            and not any(_OPEN in text for text in (*named, *values, self._common, *self._slos))
+            and not any(_OPEN in text for text in (*named, *values, self._whole, *self._slos))
             and len(values) < 1000
         )
         self._names |= {_MODEL: plan.file.model, _FILE: plan.file.name}
         self._names |= {dashboard_uid(_FILE): dashboard_uid(plan.file.name)}
 
-    def part(self, what: str, slo: int | None, more: Hashable, make: Callable[[Plan], Part]) -> Part:
+    def part(self, what: str, key: Hashable, make: Callable[[Plan], Part], *, whole: bool = True) -> Part:
         """What ``make`` makes of the plan with open names, once for all models for which it is the same.
 
-        It may depend on the SLO number ``slo``, on the file beside its SLOs, on the routing, and on ``more``.
+        It may depend on the routing, on ``key``, and on the file beside its names and SLOs; without ``whole``
+        not on what the file demands of companions either.
         """
         if not self._opens:
             return make(self.plan)
-        key = (what, self._common, None if slo is None else self._slos[slo], more)
-        if key not in self._made:
+        known = (what, self._whole if whole else self._common, key)
+        if known not in self._made:
             if len(self._made) >= _MOST_KEPT:
                 self._made.clear()
-            self._made[key] = make(self._open)
-        return cast(Part, self._made[key])
+            self._made[known] = make(self._open)
+        return cast(Part, self._made[known])
+
+    def slo(self, index: int) -> Hashable:
+        """All that an SLO says, as part of a key."""
+        return self._slos[index]
+
+    def measured(self, index: int) -> Hashable:
+        """What an SLO measures and promises, its alerts apart."""
+        return self._measured[index]
+
+    def alert(self, index: int, position: int) -> Hashable:
+        """An alert of an SLO, its siblings apart."""
+        return self._measured[index], self._alerts[index][position]
 
     def yaml(self, text: str) -> str:
         """``text`` of YAML with the names filled in."""
@@ -96,20 +109,52 @@ class OfModel:
         return text
 
     @cached_property
-    def _common(self) -> str:
-        """The file beside its names and SLOs."""
-        file = self.plan.file.file
-        keys = [*file.metadata.labels, None, *file.metadata.annotations]
-        return json.dumps(keys) + file.spec.model_dump_json(exclude={"slos", "model"}, exclude_unset=True)
+    def _keys(self) -> str:
+        metadata = self.plan.file.file.metadata
+        return json.dumps([*metadata.labels, None, *metadata.annotations])
 
-    @property
-    def slos(self) -> tuple[str, ...]:
-        """What tells the SLOs of one file from those of another."""
-        return tuple(self._slos)
+    @cached_property
+    def _whole(self) -> str:
+        """The file beside its names and SLOs."""
+        return self._keys + self.plan.file.spec.model_dump_json(exclude={"slos", "model"}, exclude_unset=True)
+
+    @cached_property
+    def _common(self) -> str:
+        """The same without demands of companions."""
+        without = {"slos", "model", "noData", "companions"}
+        return self._keys + self.plan.file.spec.model_dump_json(exclude=without, exclude_unset=True)
+
+    @cached_property
+    def slis(self) -> tuple[Hashable, ...]:
+        """For each SLO what it measures, and what is to be told where that is missing."""
+        keys = {"name", "layer", "sli", "noData", "labelsStale"}
+        return tuple(
+            (
+                slo.slo.model_dump_json(include=keys, exclude_unset=True),
+                slo.companion and slo.companion.record,
+            )
+            for slo in self.plan.slos
+        )
 
     @cached_property
     def _slos(self) -> list[str]:
         return [slo.model_dump_json(exclude_unset=True) for slo in self.plan.file.spec.slos]
+
+    @cached_property
+    def _measured(self) -> list[Hashable]:
+        """How the replicas of a gauge are aggregated may follow from the alerts on it."""
+        return [
+            (
+                slo.slo.model_dump_json(exclude={"alerts"}, exclude_unset=True),
+                slo.series.aggregation if slo.series is not None else None,
+            )
+            for slo in self.plan.slos
+        ]
+
+    @cached_property
+    def _alerts(self) -> list[list[str]]:
+        slos = self.plan.file.spec.slos
+        return [[alert.model_dump_json(exclude_unset=True) for alert in slo.alerts] for slo in slos]
 
     @cached_property
     def _open(self) -> Plan:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from decimal import Decimal
+from functools import lru_cache
+from json.encoder import encode_basestring
 
 
 def exact(number: float | str | Decimal) -> Decimal:
@@ -13,6 +14,7 @@ def exact(number: float | str | Decimal) -> Decimal:
     return number if isinstance(number, Decimal) else Decimal(str(number))
 
 
+@lru_cache(4096, typed=True)
 def number(value: float | Decimal) -> str:
     """``value`` in its shortest decimal form, without an exponent."""
     text = format(exact(value), "f")
@@ -23,7 +25,7 @@ def number(value: float | Decimal) -> str:
 
 def quote(text: str) -> str:
     """``text`` as a PromQL string; JSON's escapes are a subset of PromQL's."""
-    return json.dumps(text, ensure_ascii=False)
+    return encode_basestring(text)
 
 
 @dataclass(frozen=True)

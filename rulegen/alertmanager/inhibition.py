@@ -22,7 +22,7 @@ def inhibit_rules(spec: Spec, alerts: Sequence[AlertIdentity]) -> list[dict[str,
         rules.extend(_rules_of(spec, inhibit, alerts))
     if spec.suppressLowerTiers:
         rules.extend(_lower_tiers(spec, alerts))
-    return [rule for index, rule in enumerate(rules) if rule not in rules[:index]]
+    return list({repr(rule): rule for rule in rules}.values())
 
 
 def _rules_of(spec: Spec, inhibit: Inhibit, alerts: Sequence[AlertIdentity]) -> Iterator[dict[str, Any]]:

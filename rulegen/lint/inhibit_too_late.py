@@ -11,13 +11,16 @@ from rulegen.lint.inhibitions import inhibitions, silences
 
 def _find(run: Run) -> Iterator[Finding]:
     for sides in inhibitions(run):
+        of_model: dict[int, list[Placed]] = {}
+        for target in sides.targets:
+            of_model.setdefault(id(target.document), []).append(target)
         for source in sides.sources:
             own = source.rule.for_
             early = [
                 target
-                for target in sides.targets
+                for target in of_model.get(id(source.document), ())
                 if own is not None and silences(sides.inhibit, source, target)
-                if _comparable(source, target) and _sooner(target, own)
+                if _waits(target) and _sooner(target, own)
             ]
             if early:
                 names = quoted_list(dict.fromkeys(target.rule.name for target in early), 4)
@@ -27,11 +30,9 @@ def _find(run: Run) -> Iterator[Finding]:
                 yield Finding(run.routing.document, (*sides.location, "source"), message)
 
 
-def _comparable(source: Placed, target: Placed) -> bool:
-    """Whether both are of one model and wait; burn rates and counted evaluations take their time otherwise."""
-    return source.document is target.document and not (
-        target.gauge is not None and target.gauge.spec.breaches is not None
-    )
+def _waits(target: Placed) -> bool:
+    """Burn rates and counted evaluations take their time otherwise."""
+    return target.gauge is None or target.gauge.spec.breaches is None
 
 
 def _sooner(target: Placed, source: Duration) -> bool:

@@ -24,8 +24,10 @@ def inhibitions(run: Run) -> Iterator[Sides]:
     """Every inhibition of the routing file."""
     for index, inhibit in enumerate(run.routing.spec.inhibit):
         sources = [alert for alert in run.alerts if _is_source(inhibit, alert)]
+        # What a source silences follows from its tier: there are few tiers, and many alerts.
+        one_of_each = {_tier(source): source for source in sources}.values()
         targets = [
-            alert for alert in run.alerts if any(silences(inhibit, source, alert) for source in sources)
+            alert for alert in run.alerts if any(silences(inhibit, source, alert) for source in one_of_each)
         ]
         if not sources:
             targets = [alert for alert in run.alerts if _is_target(inhibit, alert)]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import Sequence
+from collections.abc import Hashable, Sequence
 from functools import cache, partial
 
 import jinja2
@@ -33,10 +33,18 @@ def pages(model: OfModel, routing: Routing, source: str) -> dict[str, str]:
     own_team = team if team in routing.spec.teams else None
     start = f"<!-- {MARK} from {source}; do not edit. -->\n"
     found: dict[str, str] = {}
-    for index in (*range(len(plan.slos)), None):
-        make = partial(_of_group, index, routing, others, own_team)
-        for name, text in model.part("pages", index, (others, own_team), make):
-            found[f"{folder}/{name}"] = start + model.plain(text)
+    for index, slo in [*enumerate(plan.slos), (None, None)]:
+        for position, rule in enumerate(_alerts(plan, index)):
+            make = partial(_of_rule, index, position, routing, others, own_team)
+            gauges = [alert.rule is rule for alert in slo.gauge_alerts] if slo is not None else []
+            key: Hashable = rule.name
+            if index is not None:
+                key = model.alert(index, gauges.index(True)) if any(gauges) else model.measured(index)
+            about_data = slo is None or (slo.companion is not None and slo.companion.rule is rule)
+            if about_data and index is not None:
+                key = model.slis[index]
+            text = model.part("page", (rule.name, key, others, own_team), make, whole=about_data)
+            found.setdefault(f"{folder}/{page(rule)}", start + model.plain(text))
     listed = [{"name": rule.name, "page": page(rule), "told": Told.of(rule)} for rule in plan.alerts]
     index_text = _template("index").render(model=plan.file.model, alerts=listed)
     return {f"{folder}/README.md": start + index_text, **found}
@@ -65,14 +73,17 @@ def _template(name: str) -> jinja2.Template:
     return environment.get_template(f"{name}.md.jinja")
 
 
-def _of_group(
-    index: int | None, routing: Routing, others: Sequence[Told], team: str | None, plan: Plan
-) -> list[tuple[str, str]]:
+def _alerts(plan: Plan, index: int | None) -> list[AlertRule]:
+    """The alerts of an SLO, or those of the model as a whole."""
+    group = plan.monitor if index is None else plan.slos[index].group
+    return group.alerts if group is not None else []
+
+
+def _of_rule(
+    index: int | None, position: int, routing: Routing, others: Sequence[Told], team: str | None, plan: Plan
+) -> str:
     slo = None if index is None else plan.slos[index]
-    group = plan.monitor if slo is None else slo.group
-    rules = group.alerts if group is not None else []
-    found = {page(rule): rule for rule in reversed(rules)}
-    return [(name, _page(plan, slo, found[name], routing, others, team)) for name in reversed(found)]
+    return _page(plan, slo, _alerts(plan, index)[position], routing, others, team)
 
 
 def _page(

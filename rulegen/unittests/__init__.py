@@ -29,32 +29,39 @@ def of_plan(model: OfModel, routing: Routing, rules: str, notes: list[Note]) -> 
     parts: list[str] = []
     measured = tuple((slo.slo.name, slo.companion and slo.companion.record) for slo in plan.slos)
     others = (measured, plan.causes, tuple(companion.slos for companion in plan.companions))
-    for index in range(len(plan.slos)):
-        text, missed = model.part("alert tests", index, None, partial(_of_alerts, index, interval))
-        parts.append(text)
-        for position, lint, message in missed:
+    for index, slo in enumerate(plan.slos):
+        for position in range(len(slo.gauge_alerts)):
+            text, missed = model.part(
+                "alert tests",
+                model.alert(index, position),
+                partial(_of_alert, index, position),
+                whole=False,
+            )
+            parts.append(text)
             at = ("spec", "slos", index, "alerts", position, "when")
-            notes.append(Note(lint, plan.file.document, at, message))
-    parts.append(model.part("companion tests", None, (others, model.slos), partial(_of_slos, interval)))
-    parts.append(model.part("monitor tests", None, others, partial(_of_model, interval)))
+            notes += [Note(lint, plan.file.document, at, message) for lint, message in missed]
+        make = partial(_of_budget, index, interval)
+        parts.append(model.part("budget tests", model.measured(index), make, whole=False))
+    parts.append(model.part("companion tests", (others, model.slis), partial(_of_slos, interval)))
+    parts.append(model.part("monitor tests", others, partial(_of_model, interval)))
     alerts = test_file(rules, interval, model.yaml("".join(parts)))
     return alerts, records.of_plan(model, interval, rules, notes)
 
 
-def _of_alerts(index: int, interval: Duration, plan: Plan) -> tuple[str, list[tuple[int, Name, str]]]:
-    """The tests of one SLO's own alerts; which of them could not be tested, and why."""
-    slo = plan.slos[index]
-    found: list[dict[str, Any]] = []
-    missed: list[tuple[int, Name, str]] = []
-    for position, alert in enumerate(slo.gauge_alerts):
-        own, why = gauges.tests(alert)
-        found += own
-        missed += [(position, lint, message) for lint, message in why]
-    if slo.budget is not None:
-        for speed, rule in slo.burn_alerts.items():
-            found += budgets.tests(slo.budget, speed, rule, interval)
-        found += good.tests(slo.budget, interval)
+def _of_alert(index: int, position: int, plan: Plan) -> tuple[str, list[tuple[Name, str]]]:
+    """The tests of an alert on a gauge; what could not be tested, and why."""
+    found, missed = gauges.tests(plan.slos[index].gauge_alerts[position])
     return yamltext.items(found), missed
+
+
+def _of_budget(index: int, interval: Duration, plan: Plan) -> str:
+    slo = plan.slos[index]
+    if slo.budget is None:
+        return ""
+    found: list[dict[str, Any]] = []
+    for speed, rule in slo.burn_alerts.items():
+        found += budgets.tests(slo.budget, speed, rule, interval)
+    return yamltext.items(found + good.tests(slo.budget, interval))
 
 
 def _of_slos(interval: Duration, plan: Plan) -> str:

@@ -48,8 +48,12 @@ def of_plan(model: OfModel, interval: Duration, rules: str, notes: list[Note]) -
     step = _step(max(map(_longest, plan.slos)), interval)
     parts: list[str] = []
     for index in range(len(plan.slos)):
-        text, missed = model.part("record tests", index, step, partial(_of_slo, index, interval, step))
+        key = (model.measured(index), step)
+        make = partial(_of_measured, index, interval, step)
+        text, missed = model.part("record tests", key, make, whole=False)
         parts.append(text)
+        of_past = partial(_of_past, index, step)
+        parts.append(model.part("past tests", (model.slo(index), step), of_past, whole=False))
         if missed is not None:
             notes.append(Note("not-tested", plan.file.document, ("spec", "slos", index, "sli"), missed))
     tests = model.yaml("".join(parts))
@@ -71,8 +75,12 @@ def _pasts(slo: SloPlan) -> list[tuple[GaugeSeries, History]]:
     return list(found.values())
 
 
-def _of_slo(index: int, interval: Duration, step: Duration, plan: Plan) -> tuple[str, str | None]:
-    """The tests of the records of one SLO, and what could not be tested."""
+def _of_past(index: int, step: Duration, plan: Plan) -> str:
+    return yamltext.items([pasts.test(series, history, step) for series, history in _pasts(plan.slos[index])])
+
+
+def _of_measured(index: int, interval: Duration, step: Duration, plan: Plan) -> tuple[str, str | None]:
+    """The tests of the records of what one SLO measures, and what could not be tested."""
     slo = plan.slos[index]
     found: list[dict[str, Any]] = []
     missed = None
@@ -86,7 +94,6 @@ def _of_slo(index: int, interval: Duration, step: Duration, plan: Plan) -> tuple
             )
         else:
             found.append(test)
-    found += [pasts.test(series, history, step) for series, history in _pasts(slo)]
     return yamltext.items(found), missed
 
 
