@@ -12,7 +12,7 @@ from typing import Any, TypeVar
 import click
 
 from exporter.yamlfile import Duration, InputError, Problem
-from rulegen import output, schema, silence, specs
+from rulegen import output, review, schema, silence, specs
 from rulegen.conventions import SLO, TIER
 from rulegen.generate import FORMATS, Format, Generated, generate
 from rulegen.merge import Base
@@ -115,14 +115,30 @@ def generate_command(
 
 @main.command()
 @_takes_specs
+@click.option(
+    "--diff",
+    "shown",
+    type=click.Choice(["both", "words", "unified"]),
+    default="both",
+    show_default=True,
+    help="What is shown of the changes: words for a review, a unified diff, or first the one, then the other.",
+)
 @_STRICT
-def check(spec: tuple[Path, ...], out: Path, form: Format, base: Path | None, strict: bool) -> None:
-    """Compare the files on disk with what the specs say; exit 1 with a diff where they differ."""
+def check(
+    spec: tuple[Path, ...], out: Path, form: Format, base: Path | None, shown: str, strict: bool
+) -> None:
+    """Compare the files on disk with what the specs say; exit 1, and show how, where they differ."""
     with _input_errors():
         result = _generated(spec, form, base)
     difference = output.differences(out, result.files)
     if difference:
-        click.echo(difference, nl=False)
+        if shown != "unified":
+            for line in review.words(out, result.files):
+                click.echo(line)
+        if shown == "both":
+            click.echo()
+        if shown != "words":
+            click.echo(difference, nl=False)
         count = sum(line.startswith("--- ") for line in difference.splitlines())
         click.echo(f"{count} of {len(result.files)} files are not what the specs say", err=True)
         raise SystemExit(1)

@@ -119,6 +119,11 @@ def _on_disk(path: Path) -> str | None:
         return None
 
 
+def on_disk(directory: Path, name: str) -> str | None:
+    """The text of a generated file as it is; None where there is none."""
+    return _on_disk(directory / name)
+
+
 def stale(directory: Path, files: Files) -> list[str]:
     """Files that an earlier run generated and this one does not."""
     return sorted(name for name in _generated(directory) if name not in files)
