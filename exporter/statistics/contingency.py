@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from exporter.statistics.functions.gamma import chi_squared_tail
 from exporter.summary.base import Floats
 
 
@@ -27,10 +28,8 @@ def chi_squared_p_value(current: Floats, reference: Floats) -> float | None:
 
     An approximation that wants five expected rows or more in most cells (Cochran, 1954).
     """
-    from scipy.special import gammaincc
-
     found = chi_squared(current, reference)
-    return None if found is None else float(gammaincc(found[1] / 2, found[0] / 2))
+    return None if found is None else chi_squared_tail(*found)
 
 
 def cramers_v(current: Floats, reference: Floats) -> float | None:

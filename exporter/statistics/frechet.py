@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from exporter.statistics.functions.gamma import gamma_quantile
 from exporter.summary.base import Floats
 from exporter.summary.second_moments import SecondMomentsSummary
 
@@ -35,8 +36,6 @@ def frechet_noise(current: float, reference: SecondMomentsSummary) -> float | No
     variable of its mean and variance. Heavier tails than the normal's make covariances noisier than that, and the
     level too low. None where either side is empty.
     """
-    from scipy.special import gammaincinv
-
     if not current or not reference.rows:
         return None
     variances = np.maximum(reference.principal[0], 0.0)
@@ -46,7 +45,7 @@ def frechet_noise(current: float, reference: SecondMomentsSummary) -> float | No
     mean, variance = weights.sum(), 2 * np.sum(weights**2)
     if not mean:
         return 0.0
-    level = variance / mean * gammaincinv(mean**2 / variance, 0.99)
+    level = variance / mean * gamma_quantile(float(mean**2 / variance), 0.99)
     return float(np.sqrt(level * (1 / current + 1 / float(reference.rows))))
 
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
+from exporter.statistics.functions.kolmogorov import kolmogorov_point
+from exporter.statistics.functions.normal import normal_point, normal_tail
 from exporter.statistics.noise import EXCEEDED
 from exporter.summary.base import Floats
 from exporter.summary.numeric import NumericSummary
@@ -21,14 +23,12 @@ def kolmogorov_smirnov_noise(rows: float, reference: Floats) -> float | None:
     Simulated, 200 to 10,000 rows against 1,000 to 20,000: 0.3 to 1.5 % of windows exceed it where values hardly repeat,
     0.1 to 0.8 % with ties; where most values are one and the others differ, hardly any.
     """
-    from scipy.special import kolmogi, ndtr
-
     total = float(reference.sum())
     if not rows or not total:
         return None
     spread = 1 / rows + 1 / total
     root = 1 / np.sqrt(spread)
-    continuous = float(kolmogi(EXCEEDED) / (root + 0.12 + 0.11 / root) / np.sqrt(spread))
+    continuous = float(kolmogorov_point(EXCEEDED) / (root + 0.12 + 0.11 / root) / np.sqrt(spread))
     below = np.cumsum(reference)[:-1] / total
     deviations = np.sqrt(below * (1 - below))
     distinct, repeats = np.unique(deviations[deviations > 0], return_counts=True)
@@ -36,7 +36,7 @@ def kolmogorov_smirnov_noise(rows: float, reference: Floats) -> float | None:
         return 0.0
 
     def exceeded(level: float) -> float:
-        return 2 * float(repeats @ ndtr(-level / distinct))
+        return 2 * float(repeats @ normal_tail(level / distinct))
 
     low, high = 0.0, continuous
     if exceeded(high) < EXCEEDED:
@@ -60,8 +60,6 @@ def wasserstein_noise(
     Simulated: 0.4 to 1.6 % of windows of 200 to 10,000 rows exceed it, against 10,000 and 20,000; with heavy tails
     (lognormal, Student's t of 3) up to 3.1 % against 1,000, which tell too little of the tail.
     """
-    from scipy.special import ndtri
-
     if not rows or not reference.present or len(edges) < 2:
         return None
     below = np.cumsum(reference.regrouped(edges))[:-1] / reference.present
@@ -87,7 +85,7 @@ def wasserstein_noise(
     variance = 2 / np.pi * float(weights @ products @ weights)
     relative = variance / mean**2
     width = np.sqrt(np.log1p(relative))
-    level = mean * np.exp(width * ndtri(1 - EXCEEDED) - width**2 / 2) / (0.93 + 0.43 * relative)
+    level = mean * np.exp(width * normal_point(1 - EXCEEDED) - width**2 / 2) / (0.93 + 0.43 * relative)
     return float(level * np.sqrt(1 / rows + 1 / reference.present) / deviation)
 
 
@@ -97,8 +95,6 @@ def mean_shift_noise(rows: float, reference_rows: float, deviation: float) -> fl
     Simulated, 200 to 10,000 rows against 1,000 to 20,000: 0.5 to 1.7 % of windows exceed it, up to 2.3 % of lognormal
     values; the heavier the tails, the more rows it takes. None where either side is empty or the reference is constant.
     """
-    from scipy.special import ndtri
-
     if not rows or not reference_rows or not deviation or not np.isfinite(deviation):
         return None
-    return float(ndtri(1 - EXCEEDED / 2) * np.sqrt(1 / rows + 1 / reference_rows))
+    return float(normal_point(1 - EXCEEDED / 2) * np.sqrt(1 / rows + 1 / reference_rows))

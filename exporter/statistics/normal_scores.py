@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 
+from exporter.statistics.functions.normal import normal_quantile
 from exporter.summary.base import Floats
 
 
@@ -15,15 +18,13 @@ def normal_scores_p_value(current: Floats, reference: Floats) -> float | None:
     whatever the distribution (Chernoff and Savage, 1958), and no value can outweigh the others. Source: van der
     Waerden (1952). None where either side is empty or all values share one bin.
     """
-    from scipy.special import erfc, ndtri
-
     rows, reference_rows = current.sum(), reference.sum()
     together = current + reference
     total = rows + reference_rows
     if not rows or not reference_rows or np.count_nonzero(together) < 2:
         return None
     ranks = np.cumsum(together) - (together - 1) / 2
-    scores = ndtri(ranks / (total + 1))
+    scores = normal_quantile(ranks / (total + 1))
     scores -= together @ scores / total
     variance = rows * reference_rows / (total * (total - 1)) * (together @ scores**2)
-    return float(erfc(abs(current @ scores) / np.sqrt(2 * variance)))
+    return math.erfc(abs(float(current @ scores)) / math.sqrt(2 * float(variance)))
