@@ -121,7 +121,7 @@ def run(
 
     SIGHUP reloads the MONITOR files. SIGTERM and SIGINT finish the transaction under way and leave.
     """
-    from exporter import signals
+    from exporter import allocator, signals
 
     # Before the imports: some start threads.
     signals.hold((signal.SIGTERM, signal.SIGINT, signal.SIGHUP))
@@ -132,6 +132,7 @@ def run(
     from exporter.web import Server
 
     logging.basicConfig(level=logging.INFO, stream=sys.stderr, format="%(asctime)s %(levelname)s %(message)s")
+    allocator.settle()
     logger = logging.getLogger("exporter")
     config = web_configuration.load(web_config) if web_config else None
     try:
@@ -181,6 +182,7 @@ def once(monitors: tuple[Path, ...], at: float | None, textfile: Path | None, st
 
     Exit code 1 where the predictions could not be read; what could be is printed all the same.
     """
+    from exporter import allocator
     from exporter.cycle import CycleError
     from exporter.exposition import render
     from exporter.measure.gauges import Gauges
@@ -188,6 +190,7 @@ def once(monitors: tuple[Path, ...], at: float | None, textfile: Path | None, st
     from exporter.state import StoreError
 
     logging.basicConfig(level=logging.WARNING, stream=sys.stderr, format="%(message)s")
+    allocator.settle()
     snapshots = []
     readable = True
     for model in load_all(monitors):

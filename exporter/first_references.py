@@ -83,7 +83,7 @@ class FirstReferences:
         ``latest``: events after this are from the future.
         """
         for batch in self._reader.batches(final=final, stopped=stopped):
-            lines = self._decoder.decode(batch.lines, latest)
+            lines = self._decoder.decode(batch.lines, latest, batch.file)
             with self._store.transaction():
                 self._reader.commit(batch)
                 self._take(lines)

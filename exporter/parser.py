@@ -30,12 +30,16 @@ class Parser:
         self._connection.execute("SET TimeZone = 'UTC'")
         # An anonymous file in memory: DuckDB's parallel reader wants something it can seek in.
         self._file = os.fdopen(os.memfd_create("mlslo-batch"), "wb", buffering=0)
+        # What is selected from: that file, or one that holds the lines already.
+        self._source_file = os.dup(self._file.fileno())
         self._query = self._select(wanted, leaves)
+        self._prepared = False
 
     def close(self) -> None:
         """Release the database in memory."""
         self._connection.close()
         self._file.close()
+        os.close(self._source_file)
 
     def define_categories(self, name: str, categories: Iterable[str]) -> None:
         """An enumeration that expressions can cast to."""
@@ -45,13 +49,17 @@ class Parser:
     def define(self, variable: str, value: str) -> None:
         """What ``getvariable`` gives in expressions."""
         self._connection.execute(f"SET VARIABLE {sql.name(variable)} = {sql.text(value)}")
+        self._prepared = False
 
-    def select(self, lines: Buffer) -> tuple[Columns, int]:
-        """The wanted columns, and how many lines were too long to be parsed."""
+    def select(self, lines: Buffer, file: int | None = None) -> tuple[Columns, int]:
+        """The wanted columns, and how many lines were too long to be parsed.
+
+        ``file``: descriptor of a file that holds just ``lines``, if there is one; it spares a copy.
+        """
         if bytes(memoryview(lines)[: len(_BYTE_ORDER_MARK)]) == _BYTE_ORDER_MARK:
-            lines = memoryview(lines)[len(_BYTE_ORDER_MARK) :]
+            lines, file = memoryview(lines)[len(_BYTE_ORDER_MARK) :], None
         try:
-            return self._run(self._query, lines), 0
+            return self._run(lines, file), 0
         except duckdb.Error:
             # One monstrous line makes DuckDB refuse the whole batch.
             content = bytes(lines)
@@ -59,7 +67,7 @@ class Parser:
             rejected = content.count(b"\n") - len(short)
             if not rejected:
                 raise
-            return self._run(self._query, b"".join(short)), rejected
+            return self._run(b"".join(short)), rejected
 
     def again(self, wanted: Mapping[str, str], leaves: Leaves) -> Columns:
         """Other columns of the lines that ``select`` took last; lines that were too long give no row."""
@@ -67,7 +75,7 @@ class Parser:
 
     def _select(self, wanted: Mapping[str, str], leaves: Leaves) -> str:
         select = ", ".join(f"{expression} AS {sql.name(alias)}" for alias, expression in wanted.items())
-        path = f"/proc/self/fd/{self._file.fileno()}"
+        path = f"/proc/self/fd/{self._source_file}"
         return f"SELECT {select} FROM {self._source(sql.text(path), leaves)}"
 
     def _source(self, path: str, leaves: Leaves) -> str:
@@ -78,14 +86,20 @@ class Parser:
             f"maximum_object_size = {LONGEST_RECORD}, columns = {{{leaves.columns()}}})"
         )
 
-    def _run(self, query: str, lines: Buffer) -> Columns:
-        # Pages that are written over need not be cleared first; those of a short batch are given back.
-        self._file.seek(0)
-        rest = memoryview(lines)
-        while rest:
-            rest = rest[self._file.write(rest) :]
-        self._file.truncate()
-        return self._connection.execute(query).fetchnumpy()
+    def _run(self, lines: Buffer, file: int | None = None) -> Columns:
+        if file is None:
+            # Pages that are written over need not be cleared first; those of a short batch are given back.
+            self._file.seek(0)
+            rest = memoryview(lines)
+            while rest:
+                rest = rest[self._file.write(rest) :]
+            self._file.truncate()
+        os.dup2(self._file.fileno() if file is None else file, self._source_file)
+        if not self._prepared:
+            # To plan it for each batch would cost as much as parsing two thousand records.
+            self._connection.execute(f"PREPARE wanted AS {self._query}")
+            self._prepared = True
+        return self._connection.execute("EXECUTE wanted").fetchnumpy()
 
 
 def filled(column: npt.NDArray[Any], value: Any) -> npt.NDArray[Any]:

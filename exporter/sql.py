@@ -37,6 +37,11 @@ def canonical_text(value: str) -> str:
     return found.group(1) if found else value
 
 
+def is_whole_number(value: str) -> bool:
+    """Whether ``canonical`` can make ``value`` of other text."""
+    return re.fullmatch(r"-?[0-9]+", value) is not None
+
+
 def category_code(text_expression: str, categories: Sequence[str]) -> str:
     """The place of a text among distinct ``categories``, which must not be empty; NULL where it is none of them."""
     names = ", ".join(text(category) for category in categories)

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from exporter.features.categorical import code_column
-from exporter.features.kind import Column, Kind
+from exporter.features.kind import Column, Enumeration, Kind
 from exporter.frames.categorical import CategoricalFrame
 from exporter.frames.frame import Frame
 from exporter.summary.categorical import MISSING, UNSEEN
@@ -28,7 +28,7 @@ class Boolean(Kind):
     def frames(self) -> dict[str, Frame]:
         return {"value": CategoricalFrame(CATEGORIES)}
 
-    def expressions(self, value: str, categories: Mapping[str, str]) -> dict[str, str]:
+    def expressions(self, value: str, categories: Mapping[str, Enumeration]) -> dict[str, str]:
         return {
             "value": f"CASE WHEN {value} IS NULL THEN {MISSING} WHEN lower({value}) IN {_TRUE} THEN 1 "
             f"WHEN lower({value}) IN {_FALSE} THEN 0 ELSE {UNSEEN} END"

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from exporter import sql
-from exporter.features.kind import Column, Kind
+from exporter.features.kind import Column, Enumeration, Kind
 from exporter.frames.categorical import CategoricalFrame
 from exporter.frames.frame import Frame
 from exporter.summary.categorical import MISSING, UNSEEN
@@ -26,14 +26,14 @@ class Categorical(Kind):
     def frames(self) -> dict[str, Frame]:
         return {"value": CategoricalFrame(())}
 
-    def expressions(self, value: str, categories: Mapping[str, str]) -> dict[str, str]:
+    def expressions(self, value: str, categories: Mapping[str, Enumeration]) -> dict[str, str]:
         enumeration = categories.get("value")
         if enumeration is None:
             return {"value": f"CASE WHEN {value} IS NULL THEN {MISSING} ELSE {UNSEEN} END"}
-        # Most values are categories as they stand; only what is none may be another way to write one.
+        # Most values are categories as they stand; only what is none may be another way to write a number.
+        written = (value, sql.canonical(value)) if enumeration.numbers else (value,)
         codes = ", ".join(
-            f"enum_code(TRY_CAST({text} AS {sql.name(enumeration)}))::INTEGER"
-            for text in (value, sql.canonical(value))
+            f"enum_code(TRY_CAST({text} AS {sql.name(enumeration.name)}))::INTEGER" for text in written
         )
         return {"value": f"CASE WHEN {value} IS NULL THEN {MISSING} ELSE coalesce({codes}, {UNSEEN}) END"}
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from exporter.features.kind import Column, Kind, flag_column
+from exporter.features.kind import Column, Enumeration, Kind, flag_column
 from exporter.frames.embedding import EmbeddingFrame, Vectors
 from exporter.frames.frame import Frame
 from exporter.frames.numeric import Numbers, NumericFrame
@@ -31,7 +31,7 @@ class Embedding(Kind):
     def frames(self) -> dict[str, Frame]:
         return {"norm": NumericFrame(np.empty(0), 0.0)}
 
-    def expressions(self, value: str, categories: Mapping[str, str]) -> dict[str, str]:
+    def expressions(self, value: str, categories: Mapping[str, Enumeration]) -> dict[str, str]:
         whole = f"len({value}) > 0 AND list_count({value}) = len({value})"
         return {
             "vector": f"CASE WHEN {whole} THEN {value} END",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
-from typing import Any, ClassVar, Literal
+from typing import Any, ClassVar, Literal, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -14,6 +14,13 @@ from exporter.frames.numeric import Numbers
 from exporter.summary.base import Floats
 
 Column = npt.NDArray[Any]
+
+
+class Enumeration(NamedTuple):
+    """Categories as the parser knows them, by ``name``. ``numbers``: whether whole numbers are among them."""
+
+    name: str
+    numbers: bool
 
 
 class Kind(ABC):
@@ -41,10 +48,10 @@ class Kind(ABC):
         """View -> its frame where no reference says more; a view that needs a reference has none."""
 
     @abstractmethod
-    def expressions(self, value: str, categories: Mapping[str, str]) -> dict[str, str]:
+    def expressions(self, value: str, categories: Mapping[str, Enumeration]) -> dict[str, str]:
         """Alias -> SQL over ``value``, itself SQL for the raw value (NULL where missing).
 
-        ``categories``: view -> SQL name of the enumeration of its categories, where there are any.
+        ``categories``: view -> the enumeration of its categories, where there are any.
         """
 
     @abstractmethod

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from exporter.features.kind import Column, Kind, number_view
+from exporter.features.kind import Column, Enumeration, Kind, number_view
 from exporter.frames.frame import Frame
 from exporter.frames.numeric import NumericFrame
 
@@ -25,7 +25,7 @@ class Numeric(Kind):
     def frames(self) -> dict[str, Frame]:
         return {"value": NumericFrame(np.empty(0), 0.0)}
 
-    def expressions(self, value: str, categories: Mapping[str, str]) -> dict[str, str]:
+    def expressions(self, value: str, categories: Mapping[str, Enumeration]) -> dict[str, str]:
         return {"value": value}
 
     def decode(self, raw: Mapping[str, Column], frames: Mapping[str, Frame]) -> dict[str, Any]:

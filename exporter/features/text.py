@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from exporter.features import characters
-from exporter.features.kind import Column, Kind
+from exporter.features.kind import Column, Enumeration, Kind
 from exporter.frames.frame import Frame
 from exporter.frames.mix import MixFrame
 from exporter.frames.numeric import Numbers, NumericFrame
@@ -39,7 +39,7 @@ class Text(Kind):
             "vocabulary": VocabularyFrame(),
         }
 
-    def expressions(self, value: str, categories: Mapping[str, str]) -> dict[str, str]:
+    def expressions(self, value: str, categories: Mapping[str, Enumeration]) -> dict[str, str]:
         return {"length": f"length({value})", "text": f"left({value}, {_LONGEST})"}
 
     def decode(self, raw: Mapping[str, Column], frames: Mapping[str, Frame]) -> dict[str, Any]:

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from exporter import sql
-from exporter.features.kind import Column, Kind, flag_column, number_column
+from exporter.features.kind import Column, Enumeration, Kind, flag_column, number_column
 from exporter.frames.categorical import CategoricalFrame
 from exporter.frames.frame import Frame
 from exporter.frames.numeric import Numbers, NumericFrame
@@ -37,7 +37,7 @@ class Timestamp(Kind):
             "weekday": CategoricalFrame(WEEKDAYS),
         }
 
-    def expressions(self, value: str, categories: Mapping[str, str]) -> dict[str, str]:
+    def expressions(self, value: str, categories: Mapping[str, Enumeration]) -> dict[str, str]:
         time = sql.epoch_microseconds(value)
         return {"time": time, "invalid": f"{value} IS NOT NULL AND ({time}) IS NULL"}
 

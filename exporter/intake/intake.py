@@ -58,13 +58,13 @@ class Intake:
         if self._revision != self._layouts.revision:
             self._decoder.close()
             self._decoder = self._new_decoder()
-        columns = self._decoder.decode(batch.lines, moment.latest)
+        columns = self._decoder.decode(batch.lines, moment.latest, batch.file)
         self._layouts.refresh(self._new_versions(columns))
         if self._revision != self._layouts.revision:
             # A version has come with a reference of its own, whose categories were not asked for.
             self._decoder.close()
             self._decoder = self._new_decoder()
-            columns = self._decoder.decode(batch.lines, moment.latest)
+            columns = self._decoder.decode(batch.lines, moment.latest, batch.file)
         with self._store.transaction():
             reader.commit(batch)
             self._counting.records(
@@ -85,7 +85,7 @@ class Intake:
         """Take one batch of label records."""
         if self._labels is None:
             return
-        columns = self._labels.decode(batch.lines, moment.latest)
+        columns = self._labels.decode(batch.lines, moment.latest, batch.file)
         with self._store.transaction():
             reader.commit(batch)
             matches = self._store.pending.label(columns.id, columns.label, columns.time, moment.now)

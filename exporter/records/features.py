@@ -9,13 +9,15 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from exporter.features.kind import Kind
+from exporter import sql
+from exporter.features.kind import Enumeration, Kind
 from exporter.frames.categorical import CategoricalFrame
 from exporter.frames.frame import Frame
 from exporter.frames.numeric import Numbers
 from exporter.leaves import Leaves
 from exporter.monitor import PredictionFields
 from exporter.parser import Parser, filled
+from exporter.summary.base import Rows
 from exporter.summary.categorical import MISSING
 
 Column = npt.NDArray[Any]
@@ -45,9 +47,9 @@ def feature_path(fields: PredictionFields, name: str) -> str:
     return f"{fields.features}.{name}" if isinstance(fields.features, str) else name
 
 
-def present(values: Any) -> npt.NDArray[np.bool_]:
-    """Rows that have a value, from the values of a primary view."""
-    found = ~np.isnan(values.values) if isinstance(values, Numbers) else values != MISSING
+def present(values: Any, rows: Rows = slice(None)) -> npt.NDArray[np.bool_]:
+    """Which of ``rows`` have a value, from the values of a primary view."""
+    found = ~np.isnan(values.values[rows]) if isinstance(values, Numbers) else values[rows] != MISSING
     return np.asarray(found, dtype=bool)
 
 
@@ -70,15 +72,18 @@ class FeatureDecoder:
                 "text": leaves.member_text,
                 "vector": leaves.member_vector,
             }[kind.leaf]
-            found = kind.expressions(member(self._container, name), dict(self._enumerations(name)))
+            enumerations = {
+                view: Enumeration(enumeration, any(map(sql.is_whole_number, categories)))
+                for view, enumeration, categories in self._enumerations(name)
+            }
+            found = kind.expressions(member(self._container, name), enumerations)
             wanted.update({self._prefixes[name] + alias: expression for alias, expression in found.items()})
         return wanted
 
     def define_categories(self, parser: Parser) -> None:
         """The enumerations that ``expressions`` cast to."""
-        for name, kind in self._features.kinds.items():
-            for view, enumeration in self._enumerations(name):
-                categories = self._features.categories(kind.views(name)[view])
+        for name in self._features.kinds:
+            for _, enumeration, categories in self._enumerations(name):
                 parser.define_categories(enumeration, categories)
 
     def decode(
@@ -130,11 +135,11 @@ class FeatureDecoder:
         found = {name: mask & unread[name] for name, mask in there.items() if len(mask) == rows}
         return {name: wrong for name, wrong in found.items() if wrong.any()}
 
-    def _enumerations(self, name: str) -> Iterator[tuple[str, str]]:
-        """View and the name of its enumeration, for each view of a feature that has categories."""
+    def _enumerations(self, name: str) -> Iterator[tuple[str, str, tuple[str, ...]]]:
+        """View, the name of its enumeration and what is in it, for each view of a feature that has categories."""
         for view, label in self._features.kinds[name].views(name).items():
-            if self._features.categories(label):
-                yield view, f"categories {self._prefixes[name]}{view}"
+            if categories := self._features.categories(label):
+                yield view, f"categories {self._prefixes[name]}{view}", categories
 
 
 def _masks(columns: Iterable[Column]) -> list[npt.NDArray[np.bool_]]:

@@ -10,12 +10,14 @@ class Batch:
     """Whole lines, each ending in a newline, and the positions to commit with what becomes of them.
 
     ``lines`` are valid until the next batch is asked for. ``too_long``: lines passed over because they exceed a
-    batch. ``positions``: opaque to everybody else.
+    batch. ``positions``: opaque to everybody else. ``file``: descriptor of a file that holds just ``lines``, where
+    there is one; as long valid as they are.
     """
 
     lines: memoryview
     too_long: int
     positions: dict[str, str]
+    file: int | None = None
 
 
 class SinkError(Exception):

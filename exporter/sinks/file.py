@@ -15,8 +15,9 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 from exporter.sinks import Batch, SinkError
+from exporter.sinks.buffer import FileBuffer
 
-_BATCH = 8 << 20
+_BATCH = 16 << 20
 _SAMPLE = 256
 # Within a cycle they may be twice as many: those of the last one, and those that have grown since.
 _MOST_HELD = 64
@@ -179,29 +180,37 @@ class FileSink:
         return max(copied, key=lambda position: position.offset, default=None)
 
     def _read(self, key: str, descriptor: int, final: bool) -> Iterator[Batch]:
+        size = min(_BATCH, max(0, os.fstat(descriptor).st_size - self._positions[key].offset))
+        if size:
+            # One buffer for all batches: memory that is new to the process costs more than reading into it.
+            with FileBuffer(size) as buffer:
+                yield from self._batches(key, descriptor, buffer, final)
+
+    def _batches(self, key: str, descriptor: int, buffer: FileBuffer, final: bool) -> Iterator[Batch]:
         skipping = False
-        # One buffer for all batches: memory that is new to the process costs more than reading into it.
-        buffer = bytearray(min(_BATCH, max(0, os.fstat(descriptor).st_size - self._positions[key].offset)))
-        while buffer:
+        while True:
             position = self._positions[key]
-            length = os.preadv(descriptor, [buffer], position.offset)
+            length = buffer.fill(descriptor, position.offset)
             if not length:
                 return
-            end = buffer.rfind(b"\n", 0, length) + 1
-            if end:
-                start = buffer.find(b"\n") + 1 if skipping else 0
-                lines, too_long = memoryview(buffer)[start:end], 0
+            end = buffer.memory.rfind(b"\n", 0, length) + 1
+            file, too_long = None, 0
+            if end and skipping:
+                start = buffer.memory.find(b"\n") + 1
+                lines = memoryview(buffer.memory)[start:end]
                 skipping = False
+            elif end:
+                lines, file = buffer.cut(end), buffer.descriptor
             elif length == _BATCH:
                 # Longer than any record: its end is looked for, what is before it is dropped.
                 lines, too_long, end = memoryview(b""), int(not skipping), length
                 skipping = True
-            elif final and not skipping and _is_object(bytes(buffer[:length])):
-                lines, too_long, end = memoryview(bytes(buffer[:length]) + b"\n"), 0, length
+            elif final and not skipping and _is_object(buffer.memory[:length]):
+                lines, end = memoryview(buffer.memory[:length] + b"\n"), length
             else:
                 return
             self._positions[key] = self._advanced(descriptor, position, end)
-            yield Batch(lines, too_long, self._serialised(key))
+            yield Batch(lines, too_long, self._serialised(key), file)
 
     def _advanced(self, descriptor: int, position: _Position, by: int) -> _Position:
         offset = position.offset + by

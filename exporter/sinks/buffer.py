@@ -1,0 +1,41 @@
+"""Memory that is a file as well."""
+
+from __future__ import annotations
+
+import mmap
+import os
+from types import TracebackType
+from typing import Self
+
+
+class FileBuffer:
+    """``memory`` of ``size`` bytes, and ``descriptor`` of the file that it is.
+
+    What is read into it can be read again by what wants a file, without a copy (memfd_create(2)).
+    """
+
+    def __init__(self, size: int) -> None:
+        self.descriptor = os.memfd_create("mlslo-batch")
+        self.size = size
+        os.ftruncate(self.descriptor, size)
+        self.memory = mmap.mmap(self.descriptor, size)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        # The memory goes with the last view of it.
+        os.close(self.descriptor)
+
+    def fill(self, descriptor: int, offset: int) -> int:
+        """Read from a file into the whole of it; returns how many bytes that were."""
+        # Pages beyond the end of a file cannot be written to.
+        os.ftruncate(self.descriptor, self.size)
+        return os.preadv(descriptor, [self.memory], offset)
+
+    def cut(self, length: int) -> memoryview:
+        """The first bytes, which now are the whole file; those behind them are gone until the next ``fill``."""
+        os.ftruncate(self.descriptor, length)
+        return memoryview(self.memory)[:length]
