@@ -11,7 +11,7 @@ import numpy.typing as npt
 
 from exporter.frames.frame import Frame
 from exporter.frames.numeric import NumericFrame
-from exporter.summary.base import Floats, Groups
+from exporter.summary.base import Floats, Groups, Rows
 from exporter.tasks.answers import Answers
 
 Mask = npt.NDArray[np.bool_]
@@ -42,9 +42,9 @@ class Prepared:
     def size(self) -> int:
         return len(self.status)
 
-    def take(self, rows: npt.NDArray[np.intp]) -> Self:
-        """Some rows, by ascending index."""
-        if len(rows) == self.size:
+    def take(self, rows: Rows) -> Self:
+        """Some rows, by ascending index or as a slice."""
+        if not isinstance(rows, slice) and len(rows) == self.size:
             return self
         return replace(
             self,

@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from exporter.frames.frame import Frame
-from exporter.summary.base import Groups
+from exporter.summary.base import Groups, Rows
 from exporter.summary.categorical import CategoricalSummary
 
 Codes = npt.NDArray[np.intp]
@@ -26,7 +26,7 @@ class CategoricalFrame(Frame):
     def prepare(self, values: npt.NDArray[np.integer]) -> Codes:
         return values.astype(np.intp, copy=False)
 
-    def rows(self, prepared: Codes, rows: npt.NDArray[np.intp]) -> Codes:
+    def rows(self, prepared: Codes, rows: Rows) -> Codes:
         return prepared[rows]
 
     def fold(self, prepared: Codes, groups: Groups, size: int) -> CategoricalSummary:

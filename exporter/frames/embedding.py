@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from exporter.frames.frame import Frame
-from exporter.summary.base import Floats, Groups
+from exporter.summary.base import Floats, Groups, Rows
 from exporter.summary.embedding import EmbeddingSummary
 
 
@@ -33,8 +33,10 @@ class EmbeddingFrame(Frame):
     def prepare(self, values: Vectors) -> Vectors:
         return values
 
-    def rows(self, prepared: Vectors, rows: npt.NDArray[np.intp]) -> Vectors:
+    def rows(self, prepared: Vectors, rows: Rows) -> Vectors:
         usable = ~(prepared.missing | prepared.invalid)
+        if isinstance(rows, slice):
+            rows = np.arange(len(usable))[rows]
         at = np.cumsum(usable) - 1
         return Vectors(
             prepared.usable[at[rows[usable[rows]]]], prepared.missing[rows], prepared.invalid[rows]

@@ -5,10 +5,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from typing import Any
 
-import numpy as np
-import numpy.typing as npt
-
-from exporter.summary.base import Groups, Summary
+from exporter.summary.base import Groups, Rows, Summary
 
 
 class Frame(ABC):
@@ -23,8 +20,8 @@ class Frame(ABC):
         """What ``fold`` needs of ``values``, worked out once for all groupings of the same rows."""
 
     @abstractmethod
-    def rows(self, prepared: Any, rows: npt.NDArray[np.intp]) -> Any:
-        """``prepared`` of some rows only; ``rows`` are ascending indices."""
+    def rows(self, prepared: Any, rows: Rows) -> Any:
+        """``prepared`` of some rows only; ``rows`` are ascending indices, or a slice."""
 
     @abstractmethod
     def fold(self, prepared: Any, groups: Groups, size: int) -> Summary:

@@ -5,10 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 
 from exporter.frames.frame import Frame
-from exporter.summary.base import Floats, Groups, count
+from exporter.summary.base import Floats, Groups, Rows, count
 from exporter.summary.categorical import CategoricalSummary
 
 _UNIT = 2.0**-20
@@ -36,7 +35,7 @@ class MixFrame(Frame):
         shares[np.arange(len(shares)), largest] += 1.0 - shares.sum(axis=1)
         return shares
 
-    def rows(self, prepared: Floats, rows: npt.NDArray[np.intp]) -> Floats:
+    def rows(self, prepared: Floats, rows: Rows) -> Floats:
         return prepared[rows]
 
     def fold(self, prepared: Floats, groups: Groups, size: int) -> CategoricalSummary:

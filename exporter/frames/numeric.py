@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from exporter.frames.frame import Frame
-from exporter.summary.base import Floats, Groups
+from exporter.summary.base import Floats, Groups, Rows
 from exporter.summary.cells import Cells
 from exporter.summary.numeric import NumericSummary, PreparedNumbers
 
@@ -40,7 +40,7 @@ class NumericFrame(Frame):
         numbers = values if isinstance(values, Numbers) else Numbers(values)
         return PreparedNumbers.of(self._cells, self.pivot, numbers.values, numbers.invalid)
 
-    def rows(self, prepared: PreparedNumbers, rows: npt.NDArray[np.intp]) -> PreparedNumbers:
+    def rows(self, prepared: PreparedNumbers, rows: Rows) -> PreparedNumbers:
         return prepared.rows(rows)
 
     def fold(self, prepared: PreparedNumbers, groups: Groups, size: int) -> NumericSummary:

@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from exporter.frames.frame import Frame
-from exporter.summary.base import Groups
+from exporter.summary.base import Groups, Rows
 from exporter.summary.vocabulary import SLOTS, VocabularySummary
 
 
@@ -31,7 +31,7 @@ class VocabularyFrame(Frame):
     def prepare(self, values: Tokens) -> Tokens:
         return values
 
-    def rows(self, prepared: Tokens, rows: npt.NDArray[np.intp]) -> Tokens:
+    def rows(self, prepared: Tokens, rows: Rows) -> Tokens:
         taken = np.zeros(len(prepared.numbers), dtype=bool)
         taken[rows] = True
         return Tokens(

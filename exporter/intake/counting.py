@@ -80,13 +80,21 @@ class Counting:
         for number, name in names.items():
             layout = self._layouts.of(name)
             mine = versions == number
+            latest = int(columns.time[mine].max())
+            # Most features are there in the newest row: then no other need be looked at.
+            newest = np.flatnonzero(mine & (columns.time == latest))
             for feature, kind in layout.kinds.items():
                 view = kind.primary(feature)
                 if view not in layout.frames:
                     continue
-                there = mine & present(columns.features[view])
-                if there.any():
-                    self._store.marks.rise(last_seen(name, feature), int(columns.time[there].max()))
+                values = columns.features[view]
+                if present(values, newest).any():
+                    seen = latest
+                elif (there := mine & present(values)).any():
+                    seen = int(columns.time[there].max())
+                else:
+                    continue
+                self._store.marks.rise(last_seen(name, feature), seen)
 
     def _count_latency(self, latency: Floats, version: str) -> None:
         counters = self._store.counters

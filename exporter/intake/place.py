@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 import numpy.typing as npt
 
-from exporter.summary.base import Groups
+from exporter.summary.base import Groups, Rows
 from exporter.summary.shape import Shape
 
 Integers = npt.NDArray[np.int64]
@@ -16,6 +17,8 @@ Indices = npt.NDArray[np.intp]
 
 # Of summaries that are folded at a time: 16 MB, and some five times as much on the way.
 _MOST_NUMBERS = 2 << 20
+
+_LONG_STRETCH = 1000
 
 _MOST_PAIRS = 2**62
 
@@ -69,11 +72,17 @@ def grouped(scopes: Integers, starts: Integers) -> tuple[Groups, list[tuple[int,
     ]
 
 
-def portions(groups: Groups, size: int, shape: Shape) -> Iterator[tuple[Indices, Groups, int, int]]:
+def portions(groups: Groups, size: int, shape: Shape) -> Iterator[tuple[Rows, Groups, int, int]]:
     """Rows, their groups, the first group and how many, so few at a time that their summaries fit into memory.
 
-    A backlog of many versions has thousands of buckets, and a summary of outcomes is 260 kB.
+    A backlog of many versions has thousands of buckets, and a summary of outcomes is 260 kB. Long stretches of rows of
+    one group, as logs in the order of time have them, come one by one: nothing of them need be copied or sorted.
     """
+    if size * _LONG_STRETCH < len(groups) and np.all(groups[1:] >= groups[:-1]):
+        ends = np.searchsorted(groups, np.arange(size), side="right").tolist()
+        for group, (start, end) in enumerate(pairwise([0, *ends])):
+            yield slice(start, end), np.zeros(end - start, dtype=np.intp), group, 1
+        return
     step = max(1, _MOST_NUMBERS // shape.neutral.size)
     for first in range(0, size, step):
         number = min(step, size - first)

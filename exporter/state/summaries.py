@@ -27,7 +27,10 @@ _OF_BUCKET = f"{_OF_SCOPE} AND start = ?"
 
 
 class Summaries:
-    """Vectors of summaries, compressed. A shape's digest is kept beside them; other shapes are never merged with it."""
+    """Vectors of summaries, compressed but for the newest.
+
+    A shape's digest is kept beside them; other shapes are never merged with it.
+    """
 
     SCHEMA = (
         "CREATE TABLE IF NOT EXISTS summaries (kind TEXT, version INTEGER, segment TEXT, segment_value TEXT, "
@@ -42,7 +45,7 @@ class Summaries:
         """Merge ``vectors``, each (scope, bucket start, vector), into their buckets."""
         for scope, start, vector in vectors:
             self._ranges.added((shape.kind, scope), start, vector, shape)
-            self._write(shape, scope, start, vector)
+            self._write(shape, scope, start, vector, compress=False)
 
     def between(self, shape: Shape, scope: Scope, edges: Sequence[int]) -> list[Floats]:
         """The merge of the buckets that start in each of [edges[i], edges[i + 1]); to be read only."""
@@ -147,9 +150,9 @@ class Summaries:
         )
         self._connection.execute(f"DELETE FROM summaries WHERE {_OF_BUCKET}", (*key, start))
         self._ranges.moved((shape.kind, scope), start, target, vector, shape, into_new=into_new)
-        self._write(shape, scope, target, vector)
+        self._write(shape, scope, target, vector, compress=True)
 
-    def _write(self, shape: Shape, scope: Scope, start: int, vector: Floats) -> None:
+    def _write(self, shape: Shape, scope: Scope, start: int, vector: Floats, *, compress: bool) -> None:
         key = (shape.kind, *scope, start)
         row = self._connection.execute(
             f"SELECT vector FROM summaries WHERE {_OF_BUCKET} AND layout = ?", (*key, shape.digest)
@@ -160,7 +163,7 @@ class Summaries:
             vector = before
         self._connection.execute(
             "INSERT OR REPLACE INTO summaries VALUES (?, ?, ?, ?, ?, ?, ?)",
-            (*key, shape.digest, packed(vector, shape)),
+            (*key, shape.digest, packed(vector, shape, compress=compress)),
         )
 
     def _content(self, shape: Shape, scope: Scope, start: int) -> bytes:

@@ -12,6 +12,7 @@ import numpy.typing as npt
 
 Floats = npt.NDArray[np.float64]
 Groups = npt.NDArray[np.intp]
+Rows = npt.NDArray[np.intp] | slice
 
 
 class Merge(Enum):
@@ -88,10 +89,10 @@ class Summary:
         arrays = [np.asarray(getattr(self, name), dtype=np.float64) for name in rules]
         return np.concatenate([array.reshape(*array.shape[:width], -1) for array in arrays], axis=-1)
 
-    def rules(self) -> list[Merge]:
-        """How each value of ``vector`` merges, for a single summary."""
+    def rules(self) -> list[tuple[Merge, int]]:
+        """How the values of ``vector`` merge, for a single summary: a rule and how many it holds for, in order."""
         rules, _ = self._declarations()
-        return [rule for name, rule in rules.items() for _ in range(np.size(getattr(self, name)))]
+        return [(rule, int(np.size(getattr(self, name)))) for name, rule in rules.items()]
 
     def with_vector(self, vector: Floats) -> Self:
         """The inverse of ``vector``: a summary shaped like this one, holding ``vector``.
@@ -124,9 +125,12 @@ class Summary:
 
 def count(groups: Groups, size: int, weights: Floats | None = None) -> Floats:
     """Rows (or the sum of ``weights``) per group, as float64 of shape (size,)."""
+    if size == 1 and weights is None:
+        return np.array([len(groups)], dtype=np.float64)
     return np.bincount(groups, weights=weights, minlength=size).astype(np.float64, copy=False)
 
 
 def count_cells(groups: Groups, size: int, cells: npt.NDArray[np.intp], width: int) -> Floats:
     """Rows per (group, cell), as float64 of shape (size, width)."""
-    return count(groups * width + cells, size * width).reshape(size, width)
+    places = cells if size == 1 else groups * width + cells
+    return np.bincount(places, minlength=size * width).astype(np.float64, copy=False).reshape(size, width)

@@ -8,7 +8,7 @@ from typing import Self
 import numpy as np
 import numpy.typing as npt
 
-from exporter.summary.base import Floats, Groups, Merge, Summary, count, count_cells, merged_by
+from exporter.summary.base import Floats, Groups, Merge, Summary, count_cells, merged_by
 
 MISSING = -2
 UNSEEN = -1
@@ -32,12 +32,12 @@ class CategoricalSummary(Summary):
         cls, categories: tuple[str, ...], codes: npt.NDArray[np.intp], groups: Groups, size: int
     ) -> Self:
         """A stack of ``size`` summaries; ``codes[i]`` is an index of ``categories``, UNSEEN or MISSING."""
-        known = codes >= 0
+        counts = count_cells(groups, size, codes - MISSING, len(categories) - MISSING)
         return cls(
             categories=categories,
-            missing=count(groups[codes == MISSING], size),
-            unseen=count(groups[codes == UNSEEN], size),
-            counts=count_cells(groups[known], size, codes[known], len(categories)),
+            missing=counts[:, 0],
+            unseen=counts[:, UNSEEN - MISSING],
+            counts=counts[:, -MISSING:],
         )
 
     @property

@@ -18,7 +18,6 @@ _SMALLEST_WIDTH, _LARGEST_WIDTH = 1e-300, 1e300
 _BLOCK = 8192  # so many values at a time stay in the processor's cache
 
 Slots = npt.NDArray[np.intp]
-Indices = npt.NDArray[np.int32]
 
 
 class _Scale(ABC):
@@ -41,7 +40,8 @@ class _Linear(_Scale):
         self._factor = (_SLOTS - 1) / (high - low)
 
     def slots(self, values: Floats) -> Slots:
-        positions = np.clip(values, self._low, self._high)
+        positions = np.maximum(values, self._low)
+        np.minimum(positions, self._high, out=positions)
         positions -= self._low
         positions *= self._factor
         return positions.astype(np.intp)
@@ -58,7 +58,10 @@ class _Logarithmic(_Scale):
 
     def slots(self, values: Floats) -> Slots:
         # The difference of two ordered numbers can leave int64, but never uint64.
-        positions = np.clip(_ordered(values), self._low, self._high).view(np.uint64)
+        numbers = _ordered(values)
+        np.maximum(numbers, self._low, out=numbers)
+        np.minimum(numbers, self._high, out=numbers)
+        positions = numbers.view(np.uint64)
         positions -= self._low.view(np.uint64)
         positions >>= np.uint64(self._shift)
         return positions.view(np.int64)
@@ -87,9 +90,9 @@ class Cells:
         grids = [_Grid(self._edges, scale, steps) for scale in _scales(self._edges) for steps in (1, 2, 3)]
         return min(grids, key=lambda grid: grid.cost, default=None)
 
-    def find(self, values: Floats) -> Indices:
+    def find(self, values: Floats) -> Slots:
         """The cell of each finite value, 0 to the number of edges; shape (rows,)."""
-        found = np.empty(len(values), dtype=np.int32)
+        found = np.empty(len(values), dtype=np.intp)
         for start in range(0, len(values), _BLOCK):
             block = slice(start, start + _BLOCK)
             found[block] = self._find(values[block])

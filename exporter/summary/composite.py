@@ -44,7 +44,14 @@ class Composite(Mapping[str, Summary]):
     @cached_property
     def _rules(self) -> npt.NDArray[np.uint8]:
         codes = {Merge.SUM: 0, Merge.MINIMUM: _MINIMUM, Merge.MAXIMUM: _MAXIMUM}
-        return np.array([codes[rule] for part in self._parts.values() for rule in part.rules()], np.uint8)
+        runs = [run for part in self._parts.values() for run in part.rules()]
+        return np.repeat(
+            np.array([codes[rule] for rule, _ in runs], dtype=np.uint8), [number for _, number in runs]
+        )
+
+    @cached_property
+    def _extremes(self) -> tuple[npt.NDArray[np.intp], npt.NDArray[np.intp]]:
+        return np.flatnonzero(self._rules == _MINIMUM), np.flatnonzero(self._rules == _MAXIMUM)
 
     def merge_numbers(self, into: Floats, places: slice | npt.NDArray[Any], numbers: Floats) -> None:
         """Merge ``numbers`` into those at ``places`` of the vector ``into`` of a composite shaped like this one.
@@ -52,7 +59,16 @@ class Composite(Mapping[str, Summary]):
         No place comes twice. Sums that leave the numbers there are become infinite.
         """
         with np.errstate(over="ignore", invalid="ignore"):
-            self._merge_numbers(into, places, numbers)
+            if isinstance(places, slice) and places == slice(None):
+                self._merge_all(into, numbers)
+            else:
+                self._merge_numbers(into, places, numbers)
+
+    def _merge_all(self, into: Floats, numbers: Floats) -> None:
+        low, high = self._extremes
+        smallest, largest = np.minimum(into[low], numbers[low]), np.maximum(into[high], numbers[high])
+        into += numbers
+        into[low], into[high] = smallest, largest
 
     def _merge_numbers(self, into: Floats, places: slice | npt.NDArray[Any], numbers: Floats) -> None:
         rules = self._rules[places]

@@ -8,6 +8,7 @@ from typing import Self
 import numpy as np
 
 from exporter.summary.base import Floats, Groups, Merge, Summary, count, count_cells, merged_by
+from exporter.summary.cells import Cells
 
 _SMALLEST = 1e-5
 _LARGEST = 1e8
@@ -15,6 +16,7 @@ _RATIO = 1.02
 EDGES: Floats = np.geomspace(
     _SMALLEST, _LARGEST, 1 + int(np.ceil(np.log(_LARGEST / _SMALLEST) / np.log(_RATIO)))
 )
+_CELLS = Cells(EDGES)
 
 
 @dataclass(frozen=True, eq=False)
@@ -33,7 +35,7 @@ class DurationSummary(Summary):
         """A stack of ``size`` summaries; NaN and negative lengths are left out."""
         usable = seconds >= 0
         seconds, groups = seconds[usable], groups[usable]
-        cells = np.searchsorted(EDGES, seconds, side="left")
+        cells = _CELLS.find(seconds)
         return cls(
             total=count(groups, size, seconds), counts=count_cells(groups, size, cells, len(EDGES) + 1)
         )

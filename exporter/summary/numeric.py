@@ -9,7 +9,7 @@ from typing import Self
 import numpy as np
 import numpy.typing as npt
 
-from exporter.summary.base import Floats, Groups, Merge, Summary, count, merged_by
+from exporter.summary.base import Floats, Groups, Merge, Rows, Summary, count, merged_by
 from exporter.summary.cells import Cells
 
 _MISSING, _INFINITE, _INVALID = range(3)
@@ -26,7 +26,7 @@ class PreparedNumbers:
 
     edges: Floats
     pivot: float
-    cells: npt.NDArray[np.int32]
+    cells: npt.NDArray[np.intp]
     values: Floats
     deviations: Floats
 
@@ -50,8 +50,8 @@ class PreparedNumbers:
             values = np.where(finite, values, np.nan)
         return cls(cells.edges, pivot, found, values, deviations)
 
-    def rows(self, rows: npt.NDArray[np.intp]) -> Self:
-        """Those of some rows only; ``rows`` are indices."""
+    def rows(self, rows: Rows) -> Self:
+        """Those of some rows only; ``rows`` are indices, or a slice."""
         return replace(
             self, cells=self.cells[rows], values=self.values[rows], deviations=self.deviations[rows]
         )
@@ -102,25 +102,12 @@ class NumericSummary(Summary):
         """``fold`` of values that are prepared already."""
         bins = len(numbers.edges) + 1
         width = bins + _KINDS_OF_NOTHING
-        places = groups * width
-        places += numbers.cells
-        counts = count(places, size * width).reshape(size, width)
-        deviations = count(places, size * width, numbers.deviations).reshape(size, width)
-        with np.errstate(over="ignore"):  # beyond 1e154 a square is infinite, and the variance withheld
-            squares = numbers.deviations * numbers.deviations
-        squared_deviations = np.zeros(size)
-        minimum, maximum = np.full(size, np.inf), np.full(size, -np.inf)
-        if len(groups) and np.all(groups[1:] >= groups[:-1]):
-            starts = np.concatenate([[0], np.flatnonzero(groups[1:] != groups[:-1]) + 1])
-            members = groups[starts]
-            with np.errstate(over="ignore", invalid="ignore"):
-                squared_deviations[members] = np.add.reduceat(squares, starts)
-            minimum[members] = np.fmin(np.fmin.reduceat(numbers.values, starts), np.inf)
-            maximum[members] = np.fmax(np.fmax.reduceat(numbers.values, starts), -np.inf)
-        else:
-            squared_deviations = count(groups, size, squares)
-            np.fmin.at(minimum, groups, numbers.values)
-            np.fmax.at(maximum, groups, numbers.values)
+        places = numbers.cells if size == 1 else groups * width + numbers.cells
+        counts, deviations = (
+            np.bincount(places, weights, size * width).astype(np.float64, copy=False).reshape(size, width)
+            for weights in (None, numbers.deviations)
+        )
+        squared_deviations, minimum, maximum = _extent(numbers, groups, size)
         return cls(
             edges=numbers.edges,
             pivot=numbers.pivot,
@@ -197,3 +184,29 @@ class NumericSummary(Summary):
         with np.errstate(over="ignore", invalid="ignore"):
             below = np.concatenate([[0.0], np.cumsum(array)])
             return np.diff(np.concatenate([[0.0], below[at + 1], below[-1:]]))
+
+
+def _extent(numbers: PreparedNumbers, groups: Groups, size: int) -> tuple[Floats, Floats, Floats]:
+    """Sum of squared deviations, minimum and maximum of each group."""
+    values, deviations = numbers.values, numbers.deviations
+    # Beyond 1e154 a square is infinite, and the variance withheld.
+    with np.errstate(over="ignore", invalid="ignore"):
+        if size == 1:
+            return (
+                np.array([deviations @ deviations]),
+                np.array([np.fmin.reduce(values, initial=np.inf)]),
+                np.array([np.fmax.reduce(values, initial=-np.inf)]),
+            )
+        squares = deviations * deviations
+        minimum, maximum = np.full(size, np.inf), np.full(size, -np.inf)
+        if not len(groups) or np.any(groups[1:] < groups[:-1]):
+            np.fmin.at(minimum, groups, values)
+            np.fmax.at(maximum, groups, values)
+            return count(groups, size, squares), minimum, maximum
+        starts = np.concatenate([[0], np.flatnonzero(groups[1:] != groups[:-1]) + 1])
+        members = groups[starts]
+        squared_deviations = np.zeros(size)
+        squared_deviations[members] = np.add.reduceat(squares, starts)
+        minimum[members] = np.fmin(np.fmin.reduceat(values, starts), np.inf)
+        maximum[members] = np.fmax(np.fmax.reduceat(values, starts), -np.inf)
+        return squared_deviations, minimum, maximum

@@ -126,7 +126,8 @@ def _standardised(
                 continue
             np.subtract(column, mean, out=z)
             np.divide(z, deviation, out=z)
-            np.clip(z, -CLIP, CLIP, out=z)
+            np.maximum(z, -CLIP, out=z)
+            np.minimum(z, CLIP, out=z)
             if not finite.all():
                 z[~finite] = 0.0
     return block, used

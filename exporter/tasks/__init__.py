@@ -6,10 +6,6 @@ from collections.abc import Iterator, Mapping
 
 from exporter.monitor import Spec
 from exporter.reference import CategoricalReference, Reference
-from exporter.tasks.binary import BinaryTask
-from exporter.tasks.multiclass import MulticlassTask, distinct_classes
-from exporter.tasks.ranking import RankingTask
-from exporter.tasks.regression import RegressionTask
 from exporter.tasks.task import Task
 
 
@@ -17,11 +13,19 @@ def task_of(spec: Spec, references: Mapping[str, Reference]) -> Task:
     """The task of a monitor file; classes that it does not list are those of the static references."""
     match spec.task:
         case "binary":
+            from exporter.tasks.binary import BinaryTask
+
             return BinaryTask(spec)
         case "regression":
+            from exporter.tasks.regression import RegressionTask
+
             return RegressionTask(spec)
         case "ranking":
+            from exporter.tasks.ranking import RankingTask
+
             return RankingTask(spec)
+    from exporter.tasks.multiclass import MulticlassTask, distinct_classes
+
     given = spec.predictions.classes
     return MulticlassTask(spec, distinct_classes(given if given else sorted(_known(references))))
 

@@ -45,7 +45,7 @@ class Answers:
         found: npt.NDArray[np.bool_] = ~np.isnan(self.value) | (self.predicted >= 0)
         return found
 
-    def take(self, rows: npt.NDArray[Any]) -> Self:
-        """Some rows: a mask or indices."""
+    def take(self, rows: npt.NDArray[Any] | slice) -> Self:
+        """Some rows: a mask, indices or a slice."""
         columns = {item.name: getattr(self, item.name) for item in fields(self)}
         return replace(self, **{name: column[rows] for name, column in columns.items() if column is not None})

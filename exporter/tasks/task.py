@@ -13,7 +13,7 @@ import numpy.typing as npt
 
 from exporter.leaves import Leaves
 from exporter.parser import filled
-from exporter.summary.base import Floats, Groups, Summary
+from exporter.summary.base import Floats, Groups, Rows, Summary
 from exporter.tasks.answers import Answers, Codes, Payloads
 
 Column = npt.NDArray[Any]
@@ -41,8 +41,8 @@ class Labelled:
         none = np.empty(0)
         return cls(none, np.empty(0, dtype=np.intp), np.empty(0, dtype=object), none, none, none)
 
-    def take(self, rows: npt.NDArray[np.intp]) -> Self:
-        """Some rows, by index."""
+    def take(self, rows: Rows) -> Self:
+        """Some rows, by index or as a slice."""
         return replace(self, **{item.name: getattr(self, item.name)[rows] for item in fields(self)})
 
 
