@@ -12,7 +12,7 @@ from typing import Any, TypeVar
 import click
 
 from exporter.yamlfile import Duration, InputError, Problem
-from rulegen import output, review, schema, silence, specs
+from rulegen import foreign, output, review, schema, silence, specs
 from rulegen.conventions import SLO, TIER
 from rulegen.generate import FORMATS, Format, Generated, generate
 from rulegen.merge import Base
@@ -106,6 +106,7 @@ def generate_command(
             message = "warning: generated earlier, not by these specs; delete it or name its spec"
             click.echo(f"{out / name}: {message}", err=True)
         _strictly(strict, len(result.warnings) + len(stale))
+        foreign.refuse(out, result.files, base)
         written = output.write(out, result.files)
     for name in written:
         click.echo(f"wrote {out / name}")

@@ -186,6 +186,35 @@ def test_check_and_generate_take_a_base_and_the_outcome_is_one(tmp_path: Path) -
     )
 
 
+def test_what_others_wrote_is_not_overwritten(tmp_path: Path) -> None:
+    (tmp_path / "small.slo.yaml").write_text(SMALL.replace("NAME", "small"))
+    command = ["generate", tmp_path / "small.slo.yaml", CONTRACT, "--out", tmp_path]
+    theirs = tmp_path / "alertmanager" / "alertmanager.yaml"
+    theirs.parent.mkdir()
+    theirs.write_text(BASE)
+    refusal = (
+        f"{theirs}: not written by mlslo-rulegen, and would be overwritten; move it away, "
+        "or name it with --base to put our part into it\n"
+    )
+    found = run(*command)
+    assert (found.exit_code, found.stderr.endswith(f"\n{refusal}")) == (2, True)
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["alertmanager", "small.slo.yaml"]
+    assert run(*command, "--base", theirs).exit_code == 0
+    merged_text = theirs.read_text()
+    # Without the base theirs would be lost.
+    assert run(*command).stderr.endswith(refusal)
+    assert theirs.read_text() == merged_text
+    base = tmp_path / "base.yaml"
+    base.write_text(BASE)
+    assert run(*command, "--base", base).exit_code == 0
+    rules = tmp_path / "rules" / "small.yaml"
+    rules.write_text("groups: []  # mine\n")
+    found = run(*command, "--base", base)
+    assert f"{rules}: not written by mlslo-rulegen, and would be overwritten; move it away\n" in found.stderr
+    rules.write_text("")
+    assert run(*command, "--base", base).exit_code == 0
+
+
 ROUTE = "route: {receiver: a}\n"
 
 

@@ -1,0 +1,42 @@
+"""Files of others that stand where a generated one would go."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from exporter.yamlfile import InputError, Problem
+from rulegen import output
+from rulegen.merge.marks import BEGIN
+from rulegen.output import MARK, Files
+
+
+def refuse(directory: Path, files: Files, base: Path | None) -> None:
+    """Raise InputError where a YAML file would be overwritten that is not ours as a whole.
+
+    One with our part among others' is overwritten with the base at hand only: without it theirs would be lost.
+    """
+    problems = [
+        Problem(str(directory / name), 0, 0, _message(name))
+        for name, text in files.items()
+        if name.endswith(".yaml") and _is_foreign(directory / name, text, base)
+    ]
+    if problems:
+        raise InputError(problems)
+
+
+def _is_foreign(path: Path, wanted: str, base: Path | None) -> bool:
+    found = output.on_disk(path.parent, path.name)
+    if found == wanted or (found is None and not path.is_file()):
+        return False
+    if base is not None and path.exists() and base.exists() and path.samefile(base):
+        return False
+    text = found if found is not None else "?"
+    shared = base is not None and BEGIN in text
+    return bool(text.strip()) and MARK not in text[:1000] and not shared
+
+
+def _message(name: str) -> str:
+    message = "not written by mlslo-rulegen, and would be overwritten; move it away"
+    if name == "alertmanager/alertmanager.yaml":
+        message += ", or name it with --base to put our part into it"
+    return message
