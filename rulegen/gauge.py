@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from decimal import Decimal
+from functools import cached_property
 
 from exporter.catalogue import METRICS, Better, Metric
 from exporter.yamlfile import Duration
@@ -57,27 +58,27 @@ class GaugeSeries:
             for label, matcher in self.matchers.items()
         }
 
-    @property
+    @cached_property
     def varying(self) -> tuple[str, ...]:
         """Labels whose values tell the record's series apart."""
         return tuple(label for label in self.labels if label not in self.fixed)
 
-    @property
+    @cached_property
     def entities(self) -> tuple[str, ...]:
         """Labels that tell series of one version apart: feature, segment_value, quantile, ..."""
         return tuple(label for label in self.varying if label != "version")
 
-    @property
+    @cached_property
     def level(self) -> tuple[str, ...]:
         """The level of the record's name."""
         return (MODEL, *self.varying)
 
-    @property
+    @cached_property
     def record(self) -> str:
         """The name of the recorded series."""
         return gauge_record(self.level, self.metric.name, self.aggregation)
 
-    @property
+    @cached_property
     def expression(self) -> str:
         """The recorded series."""
         return self.select(self.record)

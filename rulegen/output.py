@@ -7,8 +7,9 @@ import difflib
 import json
 import os
 import re
-import tempfile
+import stat
 from collections.abc import Iterable, Iterator, Mapping
+from json.encoder import encode_basestring
 from pathlib import Path
 from typing import Any
 
@@ -33,7 +34,33 @@ def marked(body: str, source: str) -> str:
 
 def json_text(data: Any) -> str:
     """``data`` as JSON."""
-    return json.dumps(data, indent=2, ensure_ascii=False) + "\n"
+    out: list[str] = []
+    _append_json(data, "\n", out)
+    return "".join(out) + "\n"
+
+
+def _append_json(value: Any, line: str, out: list[str]) -> None:
+    """Append what ``json.dumps(value, indent=2)`` writes, which has no fast path where it indents."""
+    deeper = line + "  "
+    start, end = deeper, line
+    if type(value) is str:
+        out.append(encode_basestring(value))
+    elif type(value) is dict and value:
+        out.append("{")
+        for key, child in value.items():
+            out.append(f"{start}{encode_basestring(key)}: ")
+            start = "," + deeper
+            _append_json(child, deeper, out)
+        out.append(end + "}")
+    elif type(value) is list and value:
+        out.append("[")
+        for child in value:
+            out.append(start)
+            start = "," + deeper
+            _append_json(child, deeper, out)
+        out.append(end + "]")
+    else:
+        out.append(json.dumps(value, ensure_ascii=False, indent=2))
 
 
 def write(directory: Path, files: Files) -> list[str]:
@@ -47,12 +74,12 @@ def write(directory: Path, files: Files) -> list[str]:
     changed = [name for name, text in files.items() if _on_disk(directory / name) != text]
     pending: list[tuple[Path, Path]] = []
     try:
-        for name in changed:
-            path = directory / name
-            path.parent.mkdir(parents=True, exist_ok=True)
-            if path.is_dir():
-                raise InputError.of_file(path, "cannot be written: a folder of that name is there")
-            pending.append((_beside(path, files[name]), path))
+        paths = [directory / name for name in changed]
+        for folder in dict.fromkeys(path.parent for path in paths):
+            folder.mkdir(parents=True, exist_ok=True)
+        fresh = _fresh_mode()
+        for name, path in zip(changed, paths, strict=True):
+            pending.append((_beside(path, files[name], _mode(path, fresh)), path))
         while pending:
             temporary, path = pending[0]
             temporary.replace(path)
@@ -67,16 +94,15 @@ def write(directory: Path, files: Files) -> list[str]:
     return changed
 
 
-def _beside(path: Path, text: str) -> Path:
-    prefix = f".{path.name}.{os.getpid()}-"
-    handle, name = tempfile.mkstemp(dir=path.parent, prefix=prefix, suffix=".new")
-    temporary = Path(name)
+def _beside(path: Path, text: str, mode: int) -> Path:
+    temporary = path.with_name(f".{path.name}.{os.getpid()}-0.new")
+    handle = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
     try:
-        with os.fdopen(handle, "w", encoding="utf-8", newline="\n") as stream:
-            stream.write(text)
+        with os.fdopen(handle, "wb") as stream:
+            stream.write(text.encode())
             stream.flush()
-            os.fsync(stream.fileno())
-        temporary.chmod(_mode(path))
+            os.fchmod(handle, mode)
+            os.fsync(handle)
     except BaseException:
         temporary.unlink()
         raise
@@ -103,10 +129,19 @@ def _runs(process: int) -> bool:
     return process != os.getpid()
 
 
-def _mode(path: Path) -> int:
-    """Permissions of the file that is replaced, or those of any new file."""
-    with contextlib.suppress(OSError):
-        return path.stat().st_mode & 0o777
+def _mode(path: Path, fresh: int) -> int:
+    """Permissions of the file that is replaced, or ``fresh`` where there is none."""
+    try:
+        mode = path.stat().st_mode
+    except FileNotFoundError:
+        return fresh
+    if stat.S_ISDIR(mode):
+        raise InputError.of_file(path, "cannot be written: a folder of that name is there")
+    return mode & 0o777
+
+
+def _fresh_mode() -> int:
+    """Permissions of any new file."""
     mask = os.umask(0)
     os.umask(mask)
     return 0o666 & ~mask
@@ -126,10 +161,11 @@ def on_disk(directory: Path, name: str) -> str | None:
 
 def stale(directory: Path, files: Files) -> list[str]:
     """Files that an earlier run generated and this one does not."""
-    return sorted(name for name in _generated(directory) if name not in files)
+    return sorted(_generated(directory, files))
 
 
-def _generated(directory: Path) -> Iterator[str]:
+def _generated(directory: Path, files: Files) -> Iterator[str]:
+    """Generated files that are not among ``files``."""
     for pattern in (
         "rules/*.yaml",
         "tests/*.yaml",
@@ -139,9 +175,9 @@ def _generated(directory: Path) -> Iterator[str]:
         "runbooks/*/*.md",
     ):
         for path in directory.glob(pattern):
-            text = _on_disk(path) or ""
-            if MARK in text[:1000]:
-                yield path.relative_to(directory).as_posix()
+            name = path.relative_to(directory).as_posix()
+            if name not in files and MARK in (_on_disk(path) or "")[:1000]:
+                yield name
 
 
 def differences(directory: Path, files: Files) -> str:

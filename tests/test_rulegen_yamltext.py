@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 import pytest
@@ -9,6 +10,7 @@ import yaml
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
+from rulegen.output import json_text
 from rulegen.yamltext import by_pyyaml, dump
 
 _HARD = st.text(
@@ -51,3 +53,9 @@ def test_a_text_is_what_pyyaml_writes_and_reads(text: str) -> None:
 def test_what_is_no_data_is_refused() -> None:
     with pytest.raises(yaml.YAMLError):
         dump({"k": object()})
+
+
+@settings(max_examples=200, deadline=None)
+@given(_DATA)
+def test_json_is_what_json_writes(data: Any) -> None:
+    assert json_text(data) == json.dumps(data, indent=2, ensure_ascii=False) + "\n"

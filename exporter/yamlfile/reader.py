@@ -22,6 +22,19 @@ class _Loader(getattr(yaml, "CSafeLoader", yaml.SafeLoader)):  # type: ignore[mi
     """YAML 1.2's core scalars: ``no`` and ``22:00`` are text, not False and 1320."""
 
     yaml_implicit_resolvers: dict[str, Any] = {}  # noqa: RUF012 - PyYAML's own attribute
+    _depth = 0
+
+    def descend_resolver(self, parent: yaml.Node | None, index: Any) -> None:
+        """LibYAML builds nodes by recursion, and dies of a file that is nested deep enough."""
+        self._depth += 1
+        if self._depth > _DEEPEST + 1 and parent is not None:
+            problem = f"nested deeper than {_DEEPEST} levels"
+            raise yaml.MarkedYAMLError(problem=problem, problem_mark=parent.start_mark)
+        super().descend_resolver(parent, index)
+
+    def ascend_resolver(self) -> None:
+        self._depth -= 1
+        super().ascend_resolver()
 
 
 _INTEGER = re.compile(r"[-+]?[0-9]+")
@@ -112,7 +125,6 @@ def parse(path: Path, content: str) -> Document:
 
 def _compose(path: Path, content: str) -> yaml.Node:
     try:
-        _refuse_depth(path, content)
         loader = _Loader(content)
         try:
             node: yaml.Node | None = loader.get_single_node()
@@ -133,20 +145,6 @@ def _compose(path: Path, content: str) -> yaml.Node:
     if node is None:
         raise InputError([Problem(str(path), 1, 1, "expected a YAML mapping, the file is empty")])
     return node
-
-
-def _refuse_depth(path: Path, content: str) -> None:
-    """LibYAML builds nodes by recursion, and dies of a file that is nested deep enough."""
-    depth = 0
-    for event in yaml.parse(content, _Loader):
-        if isinstance(event, yaml.CollectionStartEvent):
-            depth += 1
-        elif isinstance(event, yaml.CollectionEndEvent):
-            depth -= 1
-        mark = event.start_mark
-        if depth > _DEEPEST and mark is not None:
-            place = (mark.line + 1, mark.column + 1)
-            raise InputError([Problem(str(path), *place, f"nested deeper than {_DEEPEST} levels")])
 
 
 class _Constructor:

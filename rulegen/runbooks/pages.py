@@ -31,6 +31,7 @@ def pages(model: OfModel, routing: Routing, source: str) -> dict[str, str]:
     others = tuple(dict.fromkeys(Told.of(rule) for rule in plan.alerts))
     team = plan.file.file.metadata.labels.get(_TEAM)
     own_team = team if team in routing.spec.teams else None
+    around = repr((others, own_team))
     start = f"<!-- {MARK} from {source}; do not edit. -->\n"
     found: dict[str, str] = {}
     for index, slo in [*enumerate(plan.slos), (None, None)]:
@@ -43,7 +44,7 @@ def pages(model: OfModel, routing: Routing, source: str) -> dict[str, str]:
             about_data = slo is None or (slo.companion is not None and slo.companion.rule is rule)
             if about_data and index is not None:
                 key = model.slis[index]
-            text = model.part("page", (rule.name, key, others, own_team), make, whole=about_data)
+            text = model.part("page", (rule.name, key, around), make, whole=about_data)
             found.setdefault(f"{folder}/{page(rule)}", start + model.plain(text))
     listed = [{"name": rule.name, "page": page(rule), "told": Told.of(rule)} for rule in plan.alerts]
     index_text = _template("index").render(model=plan.file.model, alerts=listed)

@@ -28,7 +28,8 @@ def of_plan(model: OfModel, routing: Routing, rules: str, notes: list[Note]) -> 
     interval = routing.spec.evaluationInterval
     parts: list[str] = []
     measured = tuple((slo.slo.name, slo.companion and slo.companion.record) for slo in plan.slos)
-    others = (measured, plan.causes, tuple(companion.slos for companion in plan.companions))
+    # As one text, whose hash is calculated once.
+    others = repr((measured, plan.causes, [companion.slos for companion in plan.companions]))
     for index, slo in enumerate(plan.slos):
         for position in range(len(slo.gauge_alerts)):
             text, missed = model.part(

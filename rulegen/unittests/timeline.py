@@ -60,8 +60,10 @@ def notation(samples: Sequence[Sample | Missed]) -> str:
 
 def _ramp(samples: Sequence[Sample | Missed]) -> str | None:
     """``0+60x9`` for ten samples that grow by the same amount each, if they do."""
+    if len(samples) < 3 or samples[0] == samples[1]:
+        return None
     values = [value for value in samples if isinstance(value, Decimal)]
-    if len(values) != len(samples) or len(values) < 3 or values[0] == values[1]:
+    if len(values) != len(samples):
         return None
     step = values[1] - values[0]
     if any(after - before != step for before, after in pairwise(values)):
