@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta, timezone, tzinfo
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import pytest
@@ -23,6 +24,7 @@ from rulegen.simulation.outcome import Cause
 from tests.differential import zones
 from tests.differential.cases import draw_case
 from tests.differential.play import (
+    QUIET,
     TOO_LATE,
     Run,
     Told,
@@ -42,10 +44,15 @@ pytestmark = [pytest.mark.chain, pytest.mark.xdist_group("real programs")]
 SEED = 4
 CASES = 400
 LEAST = 300
-# Where two things happen at the same moment, it is the machine's lateness that orders them: such a case may come out
-# as one of these trials says. There may be only so many of them.
-TRIALS = 300
+# Where two things happen at the same moment, it is the machine's lateness that orders them: such a case must come out
+# as it does in the simulation of a machine that was late as this one was measured to be, or of one that is as late at
+# other moments. There may be only so many of them on a machine that is not busy with something else.
+TRIALS = 60
 MOST_BY_LATENESS = 0.05
+
+
+# Alertmanager's own files; a disk that others use would make it late.
+MEMORY = Path("/dev/shm")
 
 
 @dataclass
@@ -69,7 +76,8 @@ def played(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Played]:
     with zones.known(zone_files):
         # Again where something else kept the machine busy.
         for _ in range(3):
-            _play(found, tmp_path_factory.mktemp("cases"), zone_files)
+            with TemporaryDirectory(dir=MEMORY if MEMORY.is_dir() else None) as folder:
+                _play(found, Path(folder), zone_files)
             if len(found.runs) >= LEAST:
                 break
         yield found
@@ -101,10 +109,13 @@ def test_the_same_people_are_told_the_same(played: Played, different: list[int])
         number
         for number in different
         for run in [played.runs[number]]
-        if not any(agrees(run, number, played.told[number], late) for late in machines(run.lateness, TRIALS))
+        if not any(
+            agrees(run, number, played.told[number], machine) for machine in machines(run.lateness, TRIALS)
+        )
     ]
     assert unexplained == [], "\n\n".join(_described(played, number) for number in unexplained[:3])
-    assert len(different) <= MOST_BY_LATENESS * len(played.runs), f"{different}, {played.lateness} ms late"
+    if max(played.lateness) == QUIET:
+        assert len(different) <= MOST_BY_LATENESS * len(played.runs), different
 
 
 def _described(played: Played, number: int) -> str:

@@ -25,7 +25,7 @@ from typing import Any
 
 from rulegen.simulation.alert import Alert
 from rulegen.simulation.configuration import Configuration
-from rulegen.simulation.dispatch import CLEANUP, Dispatcher
+from rulegen.simulation.dispatch import CLEANUP, Dispatcher, _Kind
 from rulegen.simulation.labels import Labels
 from rulegen.simulation.matchers import parse_all
 from rulegen.simulation.outcome import Outcome
@@ -42,9 +42,9 @@ MAINTENANCE = 7000
 MARGIN = 1500
 CANARY = "canary"
 BEAT = 100
-# Lateness of a quiet machine, and the most that leaves an order to the events of a case; in milliseconds.
+# Lateness of a quiet machine, and the most that leaves something to compare; in milliseconds.
 QUIET = 100
-TOO_LATE = 300
+TOO_LATE = 450
 
 
 @dataclass(frozen=True)
@@ -62,6 +62,10 @@ class Told:
         return replace(self, time=0) == replace(other, time=0) and abs(self.time - other.time) <= allowed
 
 
+# From, to: seconds since the epoch.
+Stall = tuple[float, float]
+
+
 @dataclass
 class Run:
     """A batch of cases in one Alertmanager. Times in seconds since the epoch; ``start`` is that of the first case."""
@@ -70,7 +74,7 @@ class Run:
     start: float = 0.0
     loaded: float = 0.0
     maintained: float = 0.0
-    late: float = 0.0
+    late: dict[float, float] = field(default_factory=dict)
     beats: list[float] = field(default_factory=list)
 
     def phase(self, number: int) -> int:
@@ -82,13 +86,16 @@ class Run:
 
     @property
     def lateness(self) -> int:
-        """How late at most a message was answered or a group looked at, in milliseconds; at least ``QUIET``.
+        """How late at most a message was answered or a group looked at, in milliseconds; at least ``QUIET``."""
+        stall = max((end - begin for begin, end in self.stalls), default=0)
+        return max(QUIET, round(stall * 1000), round(max(self.late.values()) * 1000))
 
-        The canary is a group that is looked at ten times a second.
-        """
+    @property
+    def stalls(self) -> list[Stall]:
+        """When nothing was looked at: the canary is a group that should be, ten times a second."""
         edges = [self.start, *self.beats, self.start + LENGTH / 1000]
-        stall = max(later - earlier for earlier, later in pairwise(edges)) * 1000 - BEAT
-        return max(QUIET, round(stall), round(self.late * 1000))
+        due = BEAT / 1000
+        return [(earlier + due, later) for earlier, later in pairwise(edges) if later - earlier > 1.5 * due]
 
 
 def messages(case: Case) -> list[Alert]:
@@ -180,7 +187,7 @@ class Player(Alertmanager):
         for moment, body in self._due:
             time.sleep(max(0.0, moment - time.time()))
             self._post_json("/api/v2/alerts", body)
-            self._run.late = max(self._run.late, time.time() - moment)
+            self._run.late[moment] = time.time() - moment
 
 
 def _time(moment: float) -> str:
@@ -233,20 +240,51 @@ def _rename(route: dict[str, Any], prefix: str) -> None:
         _rename(child, prefix)
 
 
-def always_later(lateness: int) -> Callable[[], int]:
-    """A machine that is a little later each time: of two things at the same moment, the second comes first."""
+@dataclass(frozen=True)
+class Machine:
+    """How late a machine is: at random moments by what ``late`` says, in milliseconds, or as it was measured."""
+
+    late: Callable[[], int] = int
+    as_measured: bool = False
+
+
+PUNCTUAL = Machine()
+
+
+def always_later(lateness: int) -> Machine:
+    """A little later each time: of two things at the same moment, the second comes first."""
     growing = (min(lateness, step * 5) for step in count())
-    return lambda: next(growing)
+    return Machine(lambda: next(growing))
 
 
-def now_and_then(lateness: int, seed: int) -> Callable[[], int]:
-    """A machine that is late at random."""
+def now_and_then(lateness: int, seed: int) -> Machine:
+    """Late at random."""
     draw = random.Random(seed)
-    return lambda: draw.choice([0, lateness // 2, lateness])
+    return Machine(lambda: draw.choice([0, lateness // 2, lateness]))
 
 
-def simulated(run: Run, number: int, late: Callable[[], int] = int) -> list[Told]:
-    """What the simulation says, on a machine that is so ``late`` each time that something happens."""
+def machines(lateness: int, trials: int) -> Iterator[Machine]:
+    """A machine that is never late, this one as it was measured, and some that are as late at other moments."""
+    yield PUNCTUAL
+    yield Machine(as_measured=True)
+    yield always_later(lateness)
+    for seed in range(trials):
+        yield now_and_then(lateness, seed)
+
+
+class _Stalling(Dispatcher):
+    """Looks at groups when the machine lets it."""
+
+    stalls: Sequence[tuple[int, int]] = ()
+
+    def _at(self, time: int, kind: _Kind, action: Callable[[int], None]) -> None:
+        if kind is _Kind.LOOK:
+            time = next((end for begin, end in self.stalls if begin <= time < end), time)
+        super()._at(time, kind, action)
+
+
+def simulated(run: Run, number: int, machine: Machine = PUNCTUAL) -> list[Told]:
+    """What the simulation says."""
     return [
         Told(
             message.time,
@@ -256,37 +294,41 @@ def simulated(run: Run, number: int, late: Callable[[], int] = int) -> list[Told
             frozenset(message.firing),
             frozenset(message.resolved),
         )
-        for message in outcome(run, number, late).notifications
+        for message in outcome(run, number, machine).notifications
     ]
 
 
-def outcome(run: Run, number: int, late: Callable[[], int] = int) -> Outcome:
+def outcome(run: Run, number: int, machine: Machine = PUNCTUAL) -> Outcome:
     """All that the simulation says."""
-    case = run.cases[number]
-    start = run.begin(number)
+    case, late = run.cases[number], machine.late
     configuration = Configuration.of(case.configuration)
-
+    start = run.begin(number)
     delays: dict[int, int] = {}
+    if machine.as_measured:
+        delays = {round((moment - start) * 1000): round(late * 1000) for moment, late in run.late.items()}
     arriving = [
         replace(message, updated=message.updated + delays.setdefault(message.updated, late()))
         for message in messages(case)
     ]
-    configuration = replace(configuration, route=_later(configuration.route, late))
-    start += (late() - late()) / 1000
     silences = [
         Silence(parse_all(matchers), begin + late() - late(), end + late() - late())
         for matchers, begin, end in case.silences
     ]
-    cleanup = round((run.loaded - run.begin(number)) * 1000) % CLEANUP + late() - late()
-    maintenance = round((run.maintained - run.begin(number)) * 1000) % MAINTENANCE + late() - late()
-    return Dispatcher(
-        configuration,
+    cleanup = round((run.loaded - start) * 1000) % CLEANUP + late() - late()
+    maintenance = round((run.maintained - start) * 1000) % MAINTENANCE + late() - late()
+    dispatcher = _Stalling(
+        replace(configuration, route=_later(configuration.route, late)),
         silences,
-        datetime.fromtimestamp(start, UTC),
+        datetime.fromtimestamp(start + (late() - late()) / 1000, UTC),
         cleanup_phase=cleanup,
         maintenance=MAINTENANCE,
         maintenance_phase=max(1, maintenance),
-    ).run(arriving, LENGTH)
+    )
+    if machine.as_measured:
+        dispatcher.stalls = [
+            (round((begin - start) * 1000), round((end - start) * 1000)) for begin, end in run.stalls
+        ]
+    return dispatcher.run(arriving, LENGTH)
 
 
 def _later(route: Route, late: Callable[[], int]) -> Route:
@@ -330,17 +372,9 @@ def tolerance(lateness: int) -> int:
     return 2 * lateness + 100
 
 
-def machines(lateness: int, trials: int) -> Iterator[Callable[[], int]]:
-    """A machine that is never late, and such as are up to ``lateness`` milliseconds late."""
-    yield int
-    yield always_later(lateness)
-    for seed in range(trials):
-        yield now_and_then(lateness, seed)
-
-
-def agrees(run: Run, number: int, told: Sequence[Told], late: Callable[[], int] = int) -> bool:
+def agrees(run: Run, number: int, told: Sequence[Told], machine: Machine = PUNCTUAL) -> bool:
     """Whether a case comes out in the simulation as ``told``, on a machine that is so late."""
-    return not any(differences(simulated(run, number, late), told, tolerance(run.lateness)))
+    return not any(differences(simulated(run, number, machine), told, tolerance(run.lateness)))
 
 
 def _unmarked(labels: Mapping[str, str]) -> Labels:
