@@ -23,7 +23,7 @@ LEAST_HISTORY = _DAY
 def value_ago(series: GaugeSeries, offset: Duration) -> History:
     """The gauge ``offset`` ago, averaged over the versions of then."""
     name = past_record(_level(series), series.metric.name, series.aggregation, offset)
-    expression = f"avg without (version) ({series.expression} offset {offset})"
+    expression = _over_versions("avg", series, f"{series.expression} offset {offset}")
     return History(Record(name, expression, {SLO: series.slo}), offset.seconds, 0.0, 1)
 
 
@@ -35,10 +35,9 @@ def mean_before(series: GaugeSeries, window: Duration, offset: Duration) -> Hist
     name = baseline_record(_level(series), series.metric.name, series.aggregation, window, offset)
     past = f"{series.expression}[{window}] offset {offset}"
     least = max(math.ceil(min(LEAST_HISTORY, window.seconds / 2) / series.interval.seconds), 1)
-    expression = (
-        f"sum without (version) (sum_over_time({past}))\n"
-        f"/\n(sum without (version) (count_over_time({past})) >= {number(least)})"
-    )
+    total = _over_versions("sum", series, f"sum_over_time({past})")
+    count = _over_versions("sum", series, f"count_over_time({past})")
+    expression = f"{total}\n/\n({count} >= {number(least)})"
     return History(Record(name, expression, {SLO: series.slo}), offset.seconds, window.seconds, least)
 
 
@@ -121,3 +120,9 @@ def line(series: GaugeSeries, record: Record) -> Line:
 
 def _level(series: GaugeSeries) -> tuple[str, ...]:
     return tuple(label for label in series.level if label != "version")
+
+
+def _over_versions(aggregation: str, series: GaugeSeries, expression: str) -> str:
+    if "version" not in series.labels:
+        return expression
+    return f"{aggregation} without (version) ({expression})"
