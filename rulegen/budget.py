@@ -88,7 +88,7 @@ class Budget:
             errors, events = self.errors(window), self.events(window)
             found += [
                 Record(events, self.sli.events(window), labels),
-                Record(errors, self.sli.errors(window, self.select(events)), labels),
+                Record(errors, self.sli.errors(window, self.windows[0], self.select(events)), labels),
                 Record(self.ratio(window), f"{self.select(errors)} / {self.select(events)}", own),
             ]
         return found + self._summary()

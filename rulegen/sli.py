@@ -37,8 +37,11 @@ class EventSli(ABC):
         """PromQL: all events."""
 
     @abstractmethod
-    def errors(self, window: Duration, events: str) -> str:
-        """PromQL: bad events; 0 where there are events and none is bad. ``events``: their record."""
+    def errors(self, window: Duration, shortest: Duration, events: str) -> str:
+        """PromQL: bad events; 0 where there are events and none is bad. ``events``: their record.
+
+        ``shortest``: the shortest window, over which it is cheapest to see that there are events.
+        """
 
     def sources(self) -> Sequence[Record]:
         """Records that the others rest on."""
@@ -67,9 +70,9 @@ class ErrorsSli(EventSli):
     def events(self, window: Duration) -> str:
         return _rate(TOTAL, {MODEL: self.model}, window)
 
-    def errors(self, window: Duration, events: str) -> str:
+    def errors(self, window: Duration, shortest: Duration, events: str) -> str:  # noqa: ARG002
         # The counter of a code appears with its first error: until then there is none to add up.
-        return f"{_rate(ERRORS, {MODEL: self.model}, window)}\nor\n0 * sum by ({MODEL}) ({events})"
+        return f"{_rate(ERRORS, {MODEL: self.model}, window)}\nor\n0 * {self.events(shortest)}"
 
 
 @dataclass(frozen=True)
@@ -90,7 +93,7 @@ class LatencySli(EventSli):
     def events(self, window: Duration) -> str:
         return _rate(f"{LATENCY}_count", {MODEL: self.model}, window)
 
-    def errors(self, window: Duration, events: str) -> str:
+    def errors(self, window: Duration, shortest: Duration, events: str) -> str:  # noqa: ARG002
         bucket = f"{LATENCY}_bucket{{{MODEL}={quote(self.model)},{self.bound}}}"
         fast = f"sum by ({MODEL}) (rate({bucket}[{window}]))"
         return f"clamp_min(sum by ({MODEL}) ({events}) - {fast}, 0)"
@@ -129,8 +132,8 @@ class RatioSli(EventSli):
     def events(self, window: Duration) -> str:
         return _sum(with_window(self.ratio.total, window))
 
-    def errors(self, window: Duration, events: str) -> str:
-        return f"{_sum(with_window(self.ratio.errors, window))}\nor\n0 * sum({events})"
+    def errors(self, window: Duration, shortest: Duration, events: str) -> str:  # noqa: ARG002
+        return f"{_sum(with_window(self.ratio.errors, window))}\nor\n0 * {self.events(shortest)}"
 
 
 def _sum(expression: str) -> str:
@@ -166,7 +169,7 @@ class GoodSli(EventSli):
     def events(self, window: Duration) -> str:
         return self._over(events_record("bool"), window)
 
-    def errors(self, window: Duration, events: str) -> str:  # noqa: ARG002
+    def errors(self, window: Duration, shortest: Duration, events: str) -> str:  # noqa: ARG002
         return self._over(errors_record("bool"), window)
 
     def count(self, events: str, window: Duration) -> str:  # noqa: ARG002

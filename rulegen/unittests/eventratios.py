@@ -170,14 +170,17 @@ def _counters(budget: Budget, story: _Story, series: EventSeries | None) -> list
         rest = good if series.bad_in_total else total
         nothing = [Decimal(0)] * len(total)
         others = [_counter(other, nothing) for other in series.others]
-        return [_late(series.errors, bad, story.first), _counter(series.total, rest), *others]
+        # Where one of several terms is missing, their sum is.
+        alone = not series.others and (not series.bad_in_total or series.errors.name == series.total.name)
+        errors = _late(series.errors, bad, story.first) if alone else _counter(series.errors, bad)
+        return [errors, _counter(series.total, rest), *others]
     found: list[dict[str, str]] = []
     for pod, part in (("1", Decimal("0.7")), ("2", Decimal("0.3"))):
         labels = {MODEL: budget.model, "version": pod, "instance": f"10.0.0.{pod}:9847"}
         if isinstance(sli, ErrorsSli):
             found.append(counter(TOTAL, labels, _share(total, part)))
-            errors = Series(ERRORS, {**labels, "code": f"50{pod}"})
-            found.append(_late(errors, _share(bad, part), story.first))
+            own = Series(ERRORS, {**labels, "code": f"50{pod}"})
+            found.append(_late(own, _share(bad, part), story.first))
         elif isinstance(sli, LatencySli):
             # Before the first slow one, more were fast than there were: counters are not read at one moment.
             fast = [one + (now < story.first) for now, one in enumerate(_share(good, part))]

@@ -16,13 +16,17 @@ class Change(NamedTuple):
     """What was changed, and the whole expression then.
 
     ``drops``: the label (and its value) of a matcher that was left out, where that only adds series of
-    other values, beside those that there were. ``same``: why the expression has the same result, if it is proved.
+    other values, beside those that there were. ``loses``: a label (and its value) that all series had and no longer
+    have. ``values``: the same series come out, with other values. ``same``: why the expression has the same
+    result, if it is proved.
     """
 
     what: str
     expression: str
     drops: tuple[str, str] | None = None
     same: str | None = None
+    values: bool = False
+    loses: tuple[str, str] | None = None
 
 
 class Variants(NamedTuple):
@@ -117,18 +121,22 @@ class _Parts:
         return Variants("".join(texts), changes, self.has)
 
 
+def _valued(what: str, text: str) -> Change:
+    return Change(what, text, values=True)
+
+
 def _number(node: Any) -> Variants:
     value = node.val
     text = _digits(value)
     if value in (float("inf"), float("-inf")):
-        return Variants(text, [Change(f"{text} negated", _digits(-value))], None)
+        return Variants(text, [Change(f"{text} negated", _digits(-value), values=True)], None)
     if value == 0:
         others = [1.0, -1.0]
     elif value == int(value) and abs(value) < COUNTS:
         others = [value + 1, value - 1]
     else:
         others = [value * MORE, value * LESS]
-    changes = [Change(f"{text} -> {_digits(other)}", _digits(other)) for other in others]
+    changes = [Change(f"{text} -> {_digits(other)}", _digits(other), values=True) for other in others]
     return Variants(text, changes, None)
 
 
@@ -158,7 +166,11 @@ def _binary(node: Any) -> Variants:
     operator = str(node.op)
     left = parts.inside(node.lhs)
     parts.add(
-        f" {operator} ", [Change(f"{operator} -> {other}", f" {other} ") for other in OPERATORS[operator]]
+        f" {operator} ",
+        [
+            Change(f"{operator} -> {other}", f" {other} ", values=operator in "+-*/%^")
+            for other in OPERATORS[operator]
+        ],
     )
     parts.add(*_modifier(node.modifier, operator))
     right = parts.inside(node.rhs)
@@ -169,7 +181,11 @@ def _binary(node: Any) -> Variants:
     parts.has = matching.labels(node, left.has, right.has)
     sides = {0: right.has, 3: left.has}
     parts.each(
-        lambda place, one: matching.judged(node, one, sides[place], place == 0) if place in sides else one
+        lambda place, one: (
+            matching.judged(node, one, sides[place], place == 0)
+            if place in sides
+            else matching.unlisted(one, left.has, right.has)
+        )
     )
     return parts.variants()
 
@@ -208,7 +224,8 @@ def _aggregate(node: Any) -> Variants:
     parts = _Parts()
     operator = str(node.op)
     parts.add(
-        f"{operator} ", [Change(f"{operator} -> {other}", f"{other} ") for other in AGGREGATIONS[operator]]
+        f"{operator} ",
+        [Change(f"{operator} -> {other}", f"{other} ", values=True) for other in AGGREGATIONS[operator]],
     )
     if node.modifier is not None:
         labels = list(node.modifier.labels)
@@ -224,19 +241,16 @@ def _aggregate(node: Any) -> Variants:
         parts.add(", ")
     inner = parts.inside(node.expr)
     parts.add(")")
-    parts.has = {label: value for label, value in (inner.has or {}).items() if matching.kept(node, label)}
-    parts.each(
-        lambda _, one: (
-            one._replace(drops=None) if one.drops and not matching.kept(node, one.drops[0]) else one
-        )
-    )
+    had = inner.has or {}
+    parts.has = {label: value for label, value in had.items() if matching.kept(node, label)}
+    parts.each(lambda _, one: matching.aggregated(node, one, had))
     return parts.variants()
 
 
 def _call(node: Any) -> Variants:
     parts = _Parts()
     name = str(node.func.name)
-    parts.add(name, [Change(f"{name} -> {other}", other) for other in FUNCTIONS.get(name, ())])
+    parts.add(name, [Change(f"{name} -> {other}", other, values=True) for other in FUNCTIONS.get(name, ())])
     parts.add("(")
     arguments = []
     for index, argument in enumerate(node.args):
@@ -252,7 +266,7 @@ def _call(node: Any) -> Variants:
     if first is not None and type(first).__name__ not in ("MatrixSelector", "SubqueryExpr", "NumberLiteral"):
         parts.instead(f"no {name}", f"({arguments[0].text})")
     if name in _OTHER_LABELS:
-        parts.each(lambda _, one: one._replace(drops=None))
+        parts.each(lambda place, one: matching.inside_absent(name, one) if place else one)
     else:
         parts.has = next((found.has for found in arguments if found.has is not None), None)
     return parts.variants()

@@ -12,7 +12,7 @@ from typing import Any
 import yaml
 
 from exporter.yamlfile import Duration
-from tests.mutations.expressions import distinct, variants
+from tests.mutations.expressions import Change, distinct, variants
 
 Rule = Mapping[str, Any]
 _Loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
@@ -61,7 +61,8 @@ def _changes(
 ) -> Iterator[tuple[str, str, Rule] | tuple[str, str, Rule, str | None]]:
     found = variants(rule["expr"])
     for change in distinct(found.changes):
-        yield "expression", change.what, {**rule, "expr": change.expression}, change.same
+        same = change.same or _overwritten(rule, change)
+        yield "expression", change.what, {**rule, "expr": change.expression}, same
     if "record" in rule:
         yield "record", "another name", {**rule, "record": rule["record"] + "_other"}
     for key in ("for", "keep_firing_for"):
@@ -80,6 +81,16 @@ def _changes(
             carried = part == "labels" and (found.has or {}).get(name) == text
             yield part, f"no {part} {name}", without, "its series have that label" if carried else None
             yield part, f"another {part} {name}", {**rule, part: {**texts, name: f"{text}-other"}}
+
+
+def _overwritten(rule: Rule, change: Change) -> str | None:
+    """Why a label that is lost is there all the same."""
+    if change.loses is None:
+        return None
+    label, value = change.loses
+    read = f"$labels.{label}" in json.dumps(rule.get("annotations", {}))
+    own = rule.get("labels", {}).get(label) == value
+    return f"the rule sets {label}={value!r}" if own and not read else None
 
 
 def affected(group: Mapping[str, Any], index: int) -> set[str]:
