@@ -10,7 +10,7 @@ from rulegen.conditions import History
 from rulegen.conditions.reference import Reference
 from rulegen.conventions import MODEL, SLO
 from rulegen.queryseries import QuerySeries
-from rulegen.unittests.probes import decoys, nearby
+from rulegen.unittests.probes import decoys, decoys_of, nearby
 from rulegen.unittests.replicas import other, replicas, scraped
 from rulegen.unittests.story import Story
 from rulegen.unittests.timeline import MISSED, InputSeries, Missed, Sample
@@ -62,7 +62,7 @@ class GaugeInput:
             yield from self._past(index)
             yield from self._records_of_others(index, count)
         yield from self._bystanders(size, count)
-        yield from self._references(size)
+        yield from self._references()
 
     def _past(self, index: int) -> Iterator[InputSeries]:
         series = self.story.alert.series
@@ -118,36 +118,48 @@ class GaugeInput:
         series = alert.series
         probe = self.story.probe
         pasts = [history.record.name for history in alert.kind.histories()]
-        references = [record.name for record in alert.kind.references()]
         for change in ({SLO: f"{series.slo}-other"}, {MODEL: OTHER_MODEL}):
             own = {**self.labels(index), SLO: series.slo, **change}
             yield InputSeries(series.record, own, [probe.beyond] * count)
             past = {label: own.get(label, "") for label in (*series.past_labels, MODEL)}
             for name in pasts:
                 yield InputSeries(name, past, [probe.healthy * 2] * count)
-            for name in references:
-                yield InputSeries(name, past, [probe.healthy / 2] * count)
+            for leg in self._legs():
+                shared = {label: own.get(label, "") for label in (*leg.shared, MODEL, SLO)}
+                yield InputSeries(leg.record.name, shared, [probe.healthy / 2] * count)
 
-    def _references(self, size: int) -> Iterator[InputSeries]:
+    def _legs(self) -> list[Reference]:
+        """The conditions that look at a reference, which is the same for all of them."""
+        return [leg for leg in self.story.alert.kind.legs() if isinstance(leg, Reference)][:1]
+
+    @property
+    def referred(self) -> list[dict[str, str]]:
+        """The labels of each series that has a reference."""
+        found: list[dict[str, str]] = []
+        size = self.story.size
+        for leg in self._legs():
+            for index in range(size + 1 if size == 1 else size):
+                for version in ("1", "2")[: self.story.versions]:
+                    labels = self.labels(index, version)
+                    own = {label: labels.get(label, "") for label in leg.shared}
+                    found += [own] if own not in found else []
+        return found
+
+    def _references(self) -> Iterator[InputSeries]:
         reference = self.story.probe.world.reference
-        if reference is None:
-            return
-        for leg in self.story.alert.kind.legs():
-            if isinstance(leg, Reference):
-                for index in range(size + 1 if size == 1 else size):
-                    yield from self._reference(leg, index, reference)
-                return
-
-    def _reference(self, leg: Reference, index: int, reference: Decimal) -> Iterator[InputSeries]:
         own = self.story.alert.series.reference
-        labels = {label: self.labels(index).get(label, "") for label in leg.shared}
-        if index and not any(label in self.story.alert.series.entities for label in leg.shared):
-            return
-        count = len(self.story.values)
         named = own or "training"
-        chosen = scraped({**labels, "reference": named}, "1")
-        yield InputSeries(leg.metric.name, chosen, [reference] * count)
-        # A second reference: ignored where one is named, else below the one that counts.
-        beside = scraped({**labels, "reference": f"{named}-other"}, "1")
-        value = reference * 100 if own else reference - nearby(reference)
-        yield InputSeries(leg.metric.name, beside, [value] * count)
+        count = len(self.story.values)
+        for leg in self._legs():
+            assert reference is not None
+            for labels in self.referred:
+                chosen = scraped({**labels, "reference": named}, "1")
+                yield InputSeries(leg.metric.name, chosen, [reference] * count)
+                # A second reference: ignored where one is named, else below the one that counts.
+                beside = scraped({**labels, "reference": f"{named}-other"}, "1")
+                value = reference * 100 if own else reference - nearby(reference)
+                yield InputSeries(leg.metric.name, beside, [value] * count)
+                # And those that the SLO is not about.
+                for change in decoys_of(leg.matchers):
+                    other = scraped({**labels, "reference": named, **change}, "1")
+                    yield InputSeries(leg.metric.name, other, [reference * 100] * count)

@@ -70,7 +70,7 @@ class _Case:
         }
         alerts, shown = self._checks()
         if self.first and not isinstance(series, QuerySeries):
-            shown.insert(0, self._recorded())
+            shown = [*self._recorded(), *shown]
         return found | {"alert_rule_test": alerts, "promql_expr_test": shown}
 
     @cached_property
@@ -89,15 +89,19 @@ class _Case:
             name += f", the reference being {number(probe.world.reference)}"
         return name
 
-    def _recorded(self) -> dict[str, Any]:
+    def _recorded(self) -> list[dict[str, Any]]:
         """How many series are recorded, of which models: of this one's."""
         series = self.story.alert.series
-        own = selector(series.record, {SLO: series.slo})
-        query = f"count by (model) ({own})"
         model = self._input.labels(0)[MODEL]
-        samples = [(model, self._input.count), (OTHER_MODEL, self.story.size)]
-        expected = [{"labels": selector("", {MODEL: name}), "value": count} for name, count in samples]
-        return {"expr": query, "eval_time": at(1, series.interval), "exp_samples": expected}
+        counts = {series.record: self._input.count}
+        counts |= {one.name: len(self._input.referred) for one in self.story.alert.kind.references()}
+        found = []
+        for name, count in counts.items():
+            query = f"count by (model) ({selector(name, {SLO: series.slo})})"
+            samples = [(model, count), (OTHER_MODEL, self.story.size)]
+            expected = [{"labels": selector("", {MODEL: one}), "value": many} for one, many in samples]
+            found.append({"expr": query, "eval_time": at(1, series.interval), "exp_samples": expected})
+        return found
 
     def _checks(self) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
         """What fires on both sides of every change, and where its text changes; else what is shown."""

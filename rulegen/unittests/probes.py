@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from decimal import Decimal
 from itertools import pairwise
@@ -10,6 +10,7 @@ from itertools import pairwise
 from exporter.yamlfile import Duration
 from rulegen.conditions import Edge, Kind, World
 from rulegen.gauge import GaugeSeries
+from rulegen.promql import Matcher
 from rulegen.unittests.given import comes_about
 
 
@@ -98,10 +99,12 @@ def nearby(value: Decimal) -> Decimal:
 
 def decoys(series: GaugeSeries) -> list[dict[str, str]]:
     """Labels of series that the rule is not about, each of which differs in one thing that it selects by."""
-    changes: list[dict[str, str]] = []
-    for label, value in series.matchers.items():
-        if isinstance(value, str):
-            changes.append({label: f"{value}-other" if value else "other"})
-        else:
-            changes.append({label: "other"})
-    return changes
+    return decoys_of(series.matchers)
+
+
+def decoys_of(matchers: Mapping[str, Matcher]) -> list[dict[str, str]]:
+    """Labels that each are selected by all of ``matchers`` but one."""
+    return [
+        {label: f"{value}-other" if isinstance(value, str) and value else "other"}
+        for label, value in matchers.items()
+    ]
