@@ -1,0 +1,50 @@
+"""Mutants that no test can catch, beside those that are proved to be without effect one by one."""
+
+from __future__ import annotations
+
+import re
+from typing import NamedTuple
+
+from tests.mutations.rules import Mutant
+
+
+class Equivalent(NamedTuple):
+    """A regular expression for a mutant's text, and why such a mutant does what the rule does."""
+
+    mutant: str
+    why: str
+
+
+EQUIVALENT = [
+    Equivalent(
+        r"_breach_\w+:bool: (> -> >=|>= -> >)$",
+        "the limits are infinite: it matters to a gauge that is infinite only, which none is",
+    ),
+    Equivalent(
+        r"weighted_avg: > -> >=$",
+        "a replica without predictions weighs nothing, in the sum of one side as in that of the other",
+    ),
+    Equivalent(
+        r"weighted_avg: no group_left \(\)$",
+        "of a gauge with one series for each replica there are not many to match",
+    ),
+    Equivalent(
+        r"SLONoData: max -> avg$",
+        "whether a sink is up is 0 or 1: the largest is 0 where the mean is",
+    ),
+    Equivalent(
+        r"ModelFeaturesUnmonitored: (sum -> avg|sum -> max|increase -> rate)$",
+        "an increase is never below 0: sum, mean, largest and rate are above 0 where one of them is",
+    ),
+    Equivalent(
+        r":ml_slo_events:bool: count -> sum$",
+        "evaluations are good or bad where there is a gauge",
+    ),
+]
+
+
+def why(mutant: Mutant) -> str | None:
+    """Why ``mutant`` has no effect, if that is known."""
+    return mutant.same or next(
+        (known.why for known in EQUIVALENT if re.search(known.mutant, str(mutant))), None
+    )
