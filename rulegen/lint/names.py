@@ -19,6 +19,7 @@ Acceptable = Literal[
     "keep-firing-without-effect",
     "never-fires",
     "no-data-companion",
+    "no-labels-companion",
     "not-tested",
     "page-held-back",
     "threshold-under-noise",

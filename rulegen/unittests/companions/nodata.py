@@ -164,7 +164,7 @@ class _Story:
         return {"expr": query, "eval_time": at(now, self.interval), "exp_samples": samples}
 
     def _input(self) -> Iterator[InputSeries]:
-        """Another model has no cycles, no labels and no sinks all along, and is measured."""
+        """Another model has no cycles, no labels and no sinks all along, and is measured, as another SLO is."""
         count = len(self.moments)
         for one in self._own():
             yield one
@@ -177,6 +177,8 @@ class _Story:
                     yield pods.of_another(one, [_DOWN] * count)
                 case _:
                     yield pods.of_another(one, [Decimal(0)] * count)
+                    beside = {**one.labels, SLO: f"{one.labels[SLO]}.other"}
+                    yield InputSeries(one.name, beside, [Decimal(0)] * count)
 
     def _own(self) -> Iterator[InputSeries]:
         plan, interval, moments = self.plan, self.interval, self.moments

@@ -1,0 +1,30 @@
+"""A promise on labels of which nobody hears that labels have stopped coming."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from rulegen.companions.causes import unguarded
+from rulegen.lint.finding import Finding, Lint, Run
+
+
+def _find(run: Run) -> Iterator[Finding]:
+    for file in run.specs.models:
+        monitor = run.monitor(file.model)
+        if monitor is None or monitor.spec.labels is None or monitor.spec.labels.fields.timestamp is None:
+            continue
+        if file.spec.companions is None and file.spec.noData is not None:
+            # SLONoData says so, later: once the window has run out of labels.
+            continue
+        for index in unguarded(file):
+            message = "no labelsStale: when labels stop, its alerts end, and nobody is told why"
+            yield Finding(file.document, ("spec", "slos", index), message)
+
+
+LINT = Lint(
+    "no-labels-companion",
+    "warning",
+    "A promise on labels of which nobody hears that labels have stopped coming.",
+    _find,
+    needs_monitor=True,
+)
