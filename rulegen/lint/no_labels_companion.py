@@ -13,8 +13,8 @@ def _find(run: Run) -> Iterator[Finding]:
         monitor = run.monitor(file.model)
         if monitor is None or monitor.spec.labels is None or monitor.spec.labels.fields.timestamp is None:
             continue
-        if file.spec.companions is None and file.spec.noData is not None:
-            # SLONoData says so, later: once the window has run out of labels.
+        if file.spec.companions is None:
+            # SLONoData says so, later: once the window has run out of labels; and a lint where it is not there.
             continue
         for index in unguarded(file):
             message = "no labelsStale: when labels stop, its alerts end, and nobody is told why"
