@@ -134,7 +134,7 @@ def check(
     difference = output.differences(out, result.files)
     if difference:
         if shown != "unified":
-            for line in review.words(out, result.files):
+            for line in review.words(out, result.files, result.audiences):
                 click.echo(line)
         if shown == "both":
             click.echo()

@@ -11,7 +11,7 @@ from exporter.yamlfile import Problem
 from rulegen import alertmanager, dashboards, merge, operator, unittests
 from rulegen.alerts import namespace_label
 from rulegen.alike import Alike, OfModel
-from rulegen.conventions import WATCHDOG, WATCHDOG_IDENTITY, AlertIdentity
+from rulegen.conventions import TIER, WATCHDOG, WATCHDOG_IDENTITY, AlertIdentity
 from rulegen.lint.run import Linting
 from rulegen.merge import Base
 from rulegen.notes import Note
@@ -35,6 +35,8 @@ class Generated:
     files: dict[str, str]
     warnings: list[Problem]
     alerts: int
+    # Tiers and teams that alerts have.
+    audiences: frozenset[tuple[str, str]] = frozenset()
 
 
 def generate(specs: Specs, form: Format = "prometheus", base: Base | None = None) -> Generated:
@@ -56,7 +58,10 @@ def generate(specs: Specs, form: Format = "prometheus", base: Base | None = None
     models = ", ".join(plan.file.name for plan in plans)
     source = f"AlertRouting {routing.file.metadata.name} and ModelSLO {models}"
     files |= _routing_files(routing, identities, source, form, base)
-    return Generated(files, linting.warnings(notes), len(identities))
+    audiences = frozenset(
+        (one.labels[TIER], one.labels.get("team", "")) for one in identities if TIER in one.labels
+    )
+    return Generated(files, linting.warnings(notes), len(identities), audiences)
 
 
 def _check_operator(specs: Specs) -> None:

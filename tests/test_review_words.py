@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 
 from rulegen import specs
 from rulegen.cli import main
-from rulegen.generate import generate
+from rulegen.generate import Generated, generate
 from rulegen.review import words
 from rulegen.review.expressions import changes
 
@@ -52,16 +52,20 @@ def run(*arguments: object) -> Result:
     return CliRunner().invoke(main, [str(argument) for argument in arguments])
 
 
-def generated(folder: Path, slo: str = SLO, routing: str = ROUTING) -> dict[str, str]:
+def generated(folder: Path, slo: str = SLO, routing: str = ROUTING) -> Generated:
     (folder / "slo.yaml").write_text(slo)
     (folder / "routing.yaml").write_text(routing)
-    return generate(specs.load([folder / "slo.yaml", folder / "routing.yaml"])).files
+    return generate(specs.load([folder / "slo.yaml", folder / "routing.yaml"]))
+
+
+def review(before: Path, wanted: Generated) -> list[str]:
+    return words(before, wanted.files, wanted.audiences)
 
 
 @pytest.fixture(scope="module")
 def before(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("before")
-    for name, text in generated(folder).items():
+    for name, text in generated(folder).files.items():
         path = folder / "out" / name
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(text)
@@ -69,7 +73,7 @@ def before(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def said(before: Path, folder: Path, slo: str = SLO, routing: str = ROUTING) -> list[str]:
-    lines = words(before, generated(folder, slo, routing))
+    lines = review(before, generated(folder, slo, routing))
     assert lines[-1].startswith(("and tests, runbooks or dashboards:", "  ", "only tests"))
     return [line.strip() for line in lines if line.startswith("  ")]
 
@@ -146,10 +150,10 @@ def test_a_change_of_the_routing_is_said(
 
 
 def test_nothing_else_is_said_of_a_change_in_one_place(before: Path, tmp_path: Path) -> None:
-    *lines, rest = words(before, generated(tmp_path, changed(SLO, "by: 0.05", "by: 0.1")))
+    *lines, rest = review(before, generated(tmp_path, changed(SLO, "by: 0.05", "by: 0.1")))
     assert lines == ["rules/fraud.yaml", "  Dropped (auc): number 0.05 → 0.1"]
     assert rest.startswith("and tests, runbooks or dashboards: rules/fraud_test.yaml")
-    assert words(before, generated(tmp_path)) == []
+    assert review(before, generated(tmp_path)) == []
 
 
 def test_check_shows_words_first_then_the_diff(before: Path, tmp_path: Path) -> None:
@@ -170,7 +174,7 @@ def test_check_shows_words_first_then_the_diff(before: Path, tmp_path: Path) -> 
 
 def test_a_new_model_and_one_that_no_spec_asks_for(before: Path, tmp_path: Path) -> None:
     other = changed(changed(SLO, "name: fraud", "name: credit"), "model: fraud", "model: credit")
-    lines = words(before, generated(tmp_path, other))
+    lines = review(before, generated(tmp_path, other))
     assert "rules/credit.yaml: a new file, 10 alerts" in lines
     assert "  + FeatureDrift (drift): P2 for 10m, told: ml-slack" in lines
     assert "rules/fraud.yaml: no spec asks for it any more, 10 alerts go with it" in lines
@@ -193,15 +197,15 @@ def test_a_new_model_and_one_that_no_spec_asks_for(before: Path, tmp_path: Path)
 def test_what_cannot_be_read_is_said_to_be_so(
     name: str, text: str | None, expected: str, tmp_path: Path
 ) -> None:
-    files = generated(tmp_path)
-    for other, wanted in files.items():
+    result = generated(tmp_path)
+    for other, wanted in result.files.items():
         path = tmp_path / "out" / other
         path.parent.mkdir(parents=True, exist_ok=True)
         if other != name:
             path.write_text(wanted)
         elif text is not None:
             path.write_text(text)
-    assert expected in words(tmp_path / "out", files)
+    assert expected in review(tmp_path / "out", result)
 
 
 VALUES: st.SearchStrategy[Any] = st.sampled_from(
@@ -243,7 +247,7 @@ def test_files_that_a_hand_has_mangled_are_still_compared(
         (folder / name).parent.mkdir(exist_ok=True)
         (folder / name).write_text(data.draw(mangled(json.dumps(yaml.load(text, Loader=yaml.CSafeLoader)))))
     # Whatever stands there, it is compared; and what differs in meaning is not passed over.
-    lines = words(folder, files)
+    lines = words(folder, files, {("P1", "risk")})
     same = all(data_of((folder / name).read_text()) == data_of(text) for name, text in files.items())
     assert same or lines
 
@@ -271,7 +275,7 @@ def test_no_number_and_no_duration_of_an_alert_changes_unnoticed(before: Path, t
                 digit = "7" if match[0][0] != "7" else "8"
                 rules[rule][key] = value[: match.start()] + digit + value[match.start() + 1 :]
                 (tmp_path / "rules" / "fraud.yaml").write_text(json.dumps(document))
-                lines = words(tmp_path, {"rules/fraud.yaml": text})
+                lines = words(tmp_path, {"rules/fraud.yaml": text}, ())
                 assert any(line.startswith(f"  {rules[rule]['alert']} (") for line in lines), (value, match)
                 count += 1
             if value:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -17,9 +17,10 @@ from rulegen.review.tree import plain
 _CONFIGURATIONS = ("alertmanager/alertmanager.yaml", "alertmanager/mlslo.yaml")
 
 
-def words(directory: Path, files: Files) -> list[str]:
+def words(directory: Path, files: Files, audiences: Collection[Audience]) -> list[str]:
     """What the files on disk would change to, one line for each change below a line for each file.
 
+    ``audiences``: the tier and team of every alert, whether its file changes or not.
     A file on disk that cannot be read as what it should be is said to be so; the rest is still told.
     """
     found = {name: output.on_disk(directory, name) for name in files}
@@ -28,16 +29,15 @@ def words(directory: Path, files: Files) -> list[str]:
     before = _configuration([found[name] for name in configurations])
     after = _configuration([files[name] for name in configurations])
     lines: list[str] = []
-    audiences: set[Audience] = set()
+    concerned = set(audiences)
     changed: list[str] = []
     for name in sorted({*files, *gone}):
         old, new = found.get(name, gone.get(name)), files.get(name)
         rules = _is_rules(name)
-        if rules:
-            audiences |= _audiences(old) | _audiences(new)
         if old == new or name in configurations:
             continue
         if rules:
+            concerned |= _audiences(old)
             lines += _headed(
                 name, old, new, lambda old, new: rule_words(old, new, _told(before), _told(after))
             )
@@ -46,7 +46,7 @@ def words(directory: Path, files: Files) -> list[str]:
     if isinstance(before, str):
         lines += ["alertmanager: not readable, all of it would be written anew", f"  {before}"]
     else:
-        lines += _section("routing", routing.routing_words(before, after, audiences))
+        lines += _section("routing", routing.routing_words(before, after, concerned))
     if changed:
         shown = ", ".join(changed[:4]) + (f" and {len(changed) - 4} more" if len(changed) > 4 else "")
         lines.append(f"{'and' if lines else 'only'} tests, runbooks or dashboards: {shown}")
