@@ -211,6 +211,8 @@ def structure(draw: st.DrawFn, name: str) -> bytes:
             old = holder[key]
         except (KeyError, IndexError, TypeError):
             continue
+        if not isinstance(holder, dict | list):
+            continue
         action = draw(
             st.sampled_from(["replace", "remove", "copy", "rename", "add", "twice", "deep", "retype"])
         )

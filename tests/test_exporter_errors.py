@@ -97,7 +97,7 @@ BAD = {
         "",
     ),
     "not YAML": (GOOD + "  a: [1,\n", "did not find expected", ""),
-    "a tab": (GOOD + "\tx: 1\n", "12:1: found ", ""),
+    "a tab": (GOOD + "\tx: 1\n", "12:1: a tab, ", ""),
     "two documents": (GOOD + "---\na: 1\n", "12:1: expected one YAML document per file", ""),
     "empty": ("", "1:1: expected a YAML mapping, the file is empty", ""),
     "text only": ("hello\n", "1:1: expected a mapping, got 'hello'", ""),

@@ -1,5 +1,6 @@
 """What a mistake in a ModelSLO file is answered with: one line, its place, what was expected."""
 
+import re
 from pathlib import Path
 from typing import Any
 
@@ -132,3 +133,27 @@ def test_a_file_or_folder_without_specs(tmp_path: Path) -> None:
     assert (
         empty.stderr == f"{tmp_path}: no file of kind ModelSLO, AlertRouting, ModelMonitor in this folder\n"
     )
+
+
+IN_ANY_FILE = yaml.safe_load((Path(__file__).parent / "test_rulegen_bad_files.yaml").read_text())
+
+
+@pytest.mark.parametrize("mistake", IN_ANY_FILE, ids=lambda mistake: mistake["said"][:40])
+def test_a_mistake_in_any_kind_of_file_is_named_with_its_place(
+    tmp_path: Path, mistake: dict[str, str]
+) -> None:
+    """And alone: nothing else is wrong with the contract's files."""
+    for path in CONTRACT.glob("*.yaml"):
+        (tmp_path / path.name).write_text(path.read_text())
+    path = tmp_path / mistake["file"]
+    text = path.read_text()
+    assert mistake["replace"] in text, "the contract has changed"
+    before, _, after = text.replace(mistake["replace"], mistake["by"], 1).partition("§")
+    path.write_text(before + after)
+    result = CliRunner().invoke(main, ["generate", str(tmp_path), "--out", str(tmp_path / "out")])
+    assert (result.exit_code, result.stdout, (tmp_path / "out").exists()) == (2, "", False)
+    place = f"{path}:{before.count(chr(10)) + 1}:{len(before) - before.rfind(chr(10))}: "
+    (line,) = result.stderr.splitlines()
+    assert line.startswith(place)
+    pattern = ".*".join(re.escape(part) for part in mistake["said"].split("…"))
+    assert re.fullmatch(pattern, line.removeprefix(place)), line

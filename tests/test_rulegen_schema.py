@@ -64,6 +64,7 @@ BEYOND_A_SCHEMA = (
     "expected a dotted path",
     "is listed twice",
     "expected a reason",
+    "printable text",
     "duplicate key",
     "more than",
 )

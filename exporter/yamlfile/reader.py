@@ -133,6 +133,8 @@ def _compose(path: Path, content: str) -> yaml.Node:
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
         problem = error.problem or "not valid YAML"
+        if mark and _character(content, mark.line, mark.column) == "\t":
+            problem = "a tab, expected spaces: YAML is not indented by tabs"
         if "expected a single document" in str(error.context):
             problem = "expected one YAML document per file, found another"
         place = (mark.line + 1, mark.column + 1) if mark else (1, 1)
@@ -145,6 +147,12 @@ def _compose(path: Path, content: str) -> yaml.Node:
     if node is None:
         raise InputError([Problem(str(path), 1, 1, "expected a YAML mapping, the file is empty")])
     return node
+
+
+def _character(content: str, line: int, column: int) -> str:
+    """What stands at a place, both from 0; nothing behind the end."""
+    lines = re.split("\r\n|[\n\r\x85\u2028\u2029]", content)
+    return lines[line][column : column + 1] if line < len(lines) else ""
 
 
 class _Constructor:

@@ -38,6 +38,13 @@ _EXPECTED = {
     "model_attributes_type": "expected a mapping",
 }
 
+_LENGTHS = {
+    "too_short": ("item", "min_length"),
+    "too_long": ("item", "max_length"),
+    "string_too_short": ("character", "min_length"),
+    "string_too_long": ("character", "max_length"),
+}
+
 
 def validate(document: Document, model: type[Model]) -> Model:
     """``document`` as a ``model``.
@@ -68,6 +75,12 @@ def _problem(document: Document, model: type[BaseModel], detail: ErrorDetails) -
         return document.problem(location, _one_of(detail))
     if kind in ("value_error", "assertion_error"):
         return document.problem(location, str(detail["ctx"]["error"]), key="[key]" in detail["loc"])
+    if kind in _LENGTHS:
+        word, limit = _LENGTHS[kind]
+        bound = detail["ctx"][limit]
+        things = f"{word}s" if bound != 1 else word
+        most = "at least" if limit == "min_length" else "at most"
+        return document.problem(location, f"expected {most} {bound} {things}, got {len(detail['input'])}")
     expected = _EXPECTED.get(kind) or _lower_first(detail["msg"]).replace("input should be", "expected")
     return document.problem(location, f"{expected}, got {_shown(detail['input'])}")
 

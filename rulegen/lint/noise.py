@@ -23,7 +23,7 @@ _WASSERSTEIN = {"top": 2.58, "middle": 0.98}
 
 
 def chi_squared_quantile(probability: float, degrees: int) -> float:
-    """Within 1.5 % from 1 degree on at 0.5 and above (Wilson and Hilferty, 1931)."""
+    """Within 4 % with one degree of freedom, 1.5 % with more, at 0.5 and above (Wilson and Hilferty, 1931)."""
     ninth = 2 / (9 * degrees)
     return degrees * max(1 - ninth + NormalDist().inv_cdf(probability) * math.sqrt(ninth), 0.0) ** 3
 
