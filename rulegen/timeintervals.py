@@ -55,7 +55,18 @@ def _months(text: str) -> str:
 
 def _days_of_month(text: str) -> str:
     expected = "a day of the month such as 1 or -1 (the last), or a range such as 1:7"
-    return _number_range(text, -31, 31, expected)
+    _number_range(text, -31, 31, expected)
+    first, last = (int(part) for part in (text.split(":") * 2)[:2])
+    if first < 0 < last:
+        raise ValueError(
+            f"expected {expected}; '{text}' begins at the end of the month and ends at its begin"
+        )
+    # Alertmanager refuses what no February would have.
+    if first > 0 > last and 28 + last < first:
+        raise ValueError(
+            f"expected {expected}; '{text}' is no day of a month of 28 days, and refused by Alertmanager"
+        )
+    return text
 
 
 def _years(text: str) -> str:

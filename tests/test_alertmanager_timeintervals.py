@@ -108,6 +108,8 @@ def test_dates_are_passed_on() -> None:
         ("months", "januar", "did you mean 'january'"),
         ("daysOfMonth", "0", "there is no 0"),
         ("daysOfMonth", "7:1", "ends before it begins"),
+        ("daysOfMonth", "30:-1", "is no day of a month of 28 days, and refused by Alertmanager"),
+        ("daysOfMonth", "-3:2", "begins at the end of the month and ends at its begin"),
         ("daysOfMonth", "first", "expected a day of the month"),
         ("years", "20300", "expected a year"),
         ("weekdays", "monday:tuesday:friday", "expected a weekday"),
