@@ -165,7 +165,8 @@ def check(
     show_default=True,
     help="For people or for programs.",
 )
-def simulate(spec: tuple[Path, ...], scenarios: tuple[Path, ...], form: str) -> None:
+@click.option("--base", type=_PATH, help="The alertmanager.yaml that others keep, as for generate.")
+def simulate(spec: tuple[Path, ...], scenarios: tuple[Path, ...], form: str, base: Path | None) -> None:
     """Print who is told what and when, in which group, and what is held back by what.
 
     Nothing is sent: Alertmanager's own rules are evaluated on the alertmanager.yaml that the specs generate. Exit
@@ -173,7 +174,8 @@ def simulate(spec: tuple[Path, ...], scenarios: tuple[Path, ...], form: str) -> 
     """
     with _input_errors():
         loaded = specs.load(spec)
-        stories = [story.tell(loaded, scenario.load(path)) for path in scenarios]
+        others = Base.read(base) if base is not None else None
+        stories = [story.tell(loaded, scenario.load(path), others) for path in scenarios]
     problems: list[Problem] = []
     found: list[dict[str, Any]] = []
     for index, told in enumerate(stories):

@@ -204,3 +204,39 @@ def test_weeks_are_played_in_seconds(tmp_path: Path) -> None:
     assert len(pages) == -(-(31 * 24 - 1) * 60 // 245)
     first, second = (datetime.fromisoformat(message["time"]) for message in pages[:2])
     assert (second - first).total_seconds() == 245 * 60
+
+
+OTHERS = """\
+route: {receiver: ops, group_by: [cluster]}
+receivers: [{name: ops, webhook_configs: [{url: "http://ops.example.org/"}]}]
+inhibit_rules:
+  - {source_match: {severity: critical}, target_match_re: {severity: "warning|info"}, equal: [team]}
+"""
+# Of another SLO and no other layer: nothing of ours holds it back.
+BESIDE = """\
+apiVersion: mlslo/v1
+kind: AlertScenario
+metadata: {name: beside}
+spec:
+  start: 2026-10-19T10:00:00Z
+  length: 2h
+  alerts:
+    - {alert: ErrorBudgetFastBurn, slo: availability, from: 10m}
+    - {alert: PredictionVolumeAnomaly, from: 20m}
+  expect: {heldBack: [{alert: PredictionVolumeAnomaly, receiver: ml-slack, because: inhibited}]}
+"""
+
+
+def test_what_others_keep_in_the_same_alertmanager_counts(tmp_path: Path) -> None:
+    base = tmp_path / "base.yaml"
+    base.write_text(OTHERS)
+    alone = simulate(tmp_path, BESIDE)
+    assert alone.exit_code == 1
+    assert "expected PredictionVolumeAnomaly to be held back (inhibited), it was not" in alone.stderr
+    among = simulate(tmp_path, BESIDE, "--base", str(base))
+    assert (among.exit_code, among.stderr) == (0, "")
+    base.write_text(OTHERS.replace("source_match: {severity: critical}", "source_matchers: ['a b']"))
+    wrong = simulate(tmp_path, BESIDE, "--base", str(base))
+    assert (wrong.exit_code, wrong.stdout) == (2, "")
+    said = "Alertmanager would not understand this: expected a matcher such as model=\"fraud\", got 'a b'"
+    assert wrong.stderr == f"{base}: {said}\n"

@@ -6,9 +6,10 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
-from exporter.yamlfile import InputError, Problem, did_you_mean, quoted_list
+from exporter.yamlfile import InputError, Problem, did_you_mean, parse, quoted_list
 from rulegen import alertmanager
 from rulegen.conventions import MODEL, SEVERITY, SLO, WATCHDOG, WATCHDOG_IDENTITY
+from rulegen.merge import Base, check
 from rulegen.plan import make_plan
 from rulegen.routing import Routing
 from rulegen.rules import AlertRule
@@ -47,10 +48,29 @@ class Story:
         return _offset(self.scenario, self.start, moment)
 
 
-def tell(specs: Specs, scenario: Scenario) -> Story:
-    """Check a scenario against the specs. Raises InputError, with a place for each problem."""
+def tell(specs: Specs, scenario: Scenario, base: Base | None = None) -> Story:
+    """Check a scenario against the specs. Raises InputError, with a place for each problem.
+
+    ``base`` is the alertmanager.yaml of others that our part is put into.
+    """
     rules = [alert for model in specs.models for alert in make_plan(model, specs.routing).alerts]
-    return _Teller(specs.routing, rules, scenario).story()
+    return _Teller(specs.routing, rules, scenario, base).story()
+
+
+def _configuration(routing: Routing, rules: Sequence[AlertRule], base: Base | None) -> Configuration:
+    """As `generate` writes it."""
+    ours = alertmanager.build(routing, [rule.identity for rule in rules])
+    if base is None:
+        return Configuration.of(ours)
+    ours = {**ours, "route": alertmanager.guarded_route(routing.spec)}
+    path = base.document.path
+    merged = parse(path, base.merged(check(base, ours), "").removeprefix("\ufeff"))
+    try:
+        configuration = Configuration.of(merged.data)
+        configuration.inhibition()
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        raise InputError.of_file(path, f"Alertmanager would not understand this: {error}") from None
+    return configuration
 
 
 def _offset(scenario: Scenario, start: datetime, moment: Moment) -> int:
@@ -60,8 +80,11 @@ def _offset(scenario: Scenario, start: datetime, moment: Moment) -> int:
 
 
 class _Teller:
-    def __init__(self, routing: Routing, rules: Sequence[AlertRule], scenario: Scenario) -> None:
+    def __init__(
+        self, routing: Routing, rules: Sequence[AlertRule], scenario: Scenario, base: Base | None
+    ) -> None:
         self.routing = routing
+        self.configuration = _configuration(routing, rules, base)
         self.rules = rules
         self.scenario = scenario
         self.spec = scenario.spec
@@ -70,7 +93,6 @@ class _Teller:
         self.problems: list[Problem] = []
 
     def story(self) -> Story:
-        data = alertmanager.build(self.routing, [rule.identity for rule in self.rules])
         try:
             self.start = in_zone(self.spec.start.time, self.scenario.zone).astimezone(UTC)
         except ValueError as error:
@@ -99,7 +121,7 @@ class _Teller:
             self.scenario,
             self.start,
             self.length,
-            Configuration.of(data),
+            self.configuration,
             Prometheus(interval),
             [Firing(labels, _united(found)) for labels, found in spans.items()],
             unreachable,
@@ -217,7 +239,7 @@ class _Teller:
             ("heldBack", expect.heldBack),
         )
         known = {
-            "receiver": list(self.routing.spec.receivers),
+            "receiver": list(self.configuration.receivers),
             "alert": [WATCHDOG, *dict.fromkeys(rule.name for rule in self.rules)],
             "model": list(dict.fromkeys(rule.labels.get(MODEL, "") for rule in self.rules)),
             "slo": list(dict.fromkeys(rule.labels.get(SLO, "") for rule in self.rules)),
