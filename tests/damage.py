@@ -205,7 +205,8 @@ def structure(draw: st.DrawFn, name: str) -> bytes:
     """A file of the contract with a few values replaced, removed, renamed, nested, or copied from elsewhere."""
     spec = copy.deepcopy(DATA[name])
     for _ in range(draw(st.integers(1, 3))):
-        *parents, key = draw(st.sampled_from(PLACES[name]))
+        place: Any = draw(st.sampled_from(PLACES[name]))
+        *parents, key = place
         try:
             holder = _at(spec, tuple(parents))
             old = holder[key]
