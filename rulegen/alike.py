@@ -88,6 +88,10 @@ class OfModel:
         """An alert of an SLO, its siblings apart."""
         return self._measured[index], self._alerts[index][position]
 
+    def whens(self, index: int) -> Hashable:
+        """What an SLO measures and promises, and the conditions on it."""
+        return self._measured[index], self._whens[index]
+
     def yaml(self, text: str) -> str:
         """``text`` of YAML with the names filled in."""
         return self._filled(text, as_text)
@@ -155,6 +159,11 @@ class OfModel:
     def _alerts(self) -> list[list[str]]:
         slos = self.plan.file.spec.slos
         return [[alert.model_dump_json(exclude_unset=True) for alert in slo.alerts] for slo in slos]
+
+    @cached_property
+    def _whens(self) -> list[tuple[str, ...]]:
+        slos = self.plan.file.spec.slos
+        return [tuple(alert.when.model_dump_json(exclude_unset=True) for alert in slo.alerts) for slo in slos]
 
     @cached_property
     def _open(self) -> Plan:

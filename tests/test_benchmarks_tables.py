@@ -19,6 +19,7 @@ from benchmarks.table import Row, finish
         ("steady", "30 days against an hour"),
         ("memory", "resident"),
         ("pending", "a cycle's expiry, CPU s"),
+        ("generate", "files of others rewritten"),
     ],
 )
 def test_a_benchmark_prints_its_table(name: str, row: str) -> None:

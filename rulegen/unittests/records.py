@@ -36,7 +36,8 @@ def of_plan(model: OfModel, interval: Duration, rules: str, notes: list[Note]) -
         text, missed = model.part("record tests", key, make, whole=False)
         parts.append(text)
         of_past = partial(_of_past, index, step)
-        parts.append(model.part("past tests", (model.slo(index), step), of_past, whole=False))
+        if _pasts(plan.slos[index]):
+            parts.append(model.part("past tests", (model.whens(index), step), of_past, whole=False))
         if missed is not None:
             notes.append(Note("not-tested", plan.file.document, ("spec", "slos", index, "sli"), missed))
     tests = model.yaml("".join(parts))
