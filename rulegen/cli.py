@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import getpass
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -58,11 +59,24 @@ def _input_errors() -> Iterator[None]:
         raise SystemExit(2) from None
 
 
+@contextmanager
+def _much_that_stays() -> Iterator[None]:
+    """Without the search for cycles: it would look again and again through all that was made, for nothing."""
+    enabled = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if enabled:
+            gc.enable()
+
+
 def _generated(spec: tuple[Path, ...], form: Format, base: Path | None) -> Generated:
     if base is not None and form != "prometheus":
         raise click.UsageError("--base is for --format prometheus: objects stand beside what others keep")
-    loaded = specs.load(spec)
-    result = generate(loaded, form, Base.read(base) if base is not None else None)
+    with _much_that_stays():
+        loaded = specs.load(spec)
+        result = generate(loaded, form, Base.read(base) if base is not None else None)
     for warning in result.warnings:
         click.echo(str(warning), err=True)
     return result

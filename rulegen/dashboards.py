@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import partial
 from typing import Any
 
 from exporter.catalogue import Layer, Metric
 from rulegen.conventions import BUDGET_REMAINING_RECORD, BURN_RATE_RECORD, LAYERS
-from rulegen.output import MARK
+from rulegen.output import MARK, json_text
 from rulegen.plan import Plan, SloPlan
 from rulegen.runbooks.links import dashboard_uid
 
@@ -19,10 +20,11 @@ _UNITS = {"seconds": "s", "Unix seconds": "dateTimeAsIso", "bytes": "bytes"}
 _SOURCE = {"type": "prometheus", "uid": "${datasource}"}
 
 
-def dashboard(plan: Plan, source: str) -> dict[str, Any]:
-    """The dashboard as Grafana imports or provisions it. The data source is chosen in Grafana."""
+def dashboard(model: OfModel, source: str) -> str:
+    """The dashboard, in JSON, as Grafana imports or provisions it. The data source is chosen in Grafana."""
+    plan = model.plan
     name = plan.file.name
-    return {
+    frame = {
         "uid": dashboard_uid(name),
         "title": f"Model {plan.file.model}" + (f" ({name})" if name != plan.file.model else ""),
         "description": f"{MARK} from {source}; do not edit.",
@@ -41,8 +43,10 @@ def dashboard(plan: Plan, source: str) -> dict[str, Any]:
             ]
         },
         "links": _links(plan),
-        "panels": _placed(plan),
+        "panels": [],
     }
+    end = "]\n}\n"
+    return f"{json_text(frame).removesuffix(end)}\n{_placed(model)}\n  {end}"
 
 
 def _alerts(plan: Plan) -> dict[str, Any]:
@@ -65,25 +69,39 @@ def _links(plan: Plan) -> list[dict[str, Any]]:
     return [{"title": "Runbook", "type": "link", "url": runbook, "icon": "doc", "targetBlank": True}]
 
 
-def _placed(plan: Plan) -> list[dict[str, Any]]:
-    """Rows and panels, from left to right and top to bottom."""
-    panels: list[dict[str, Any]] = []
+def _placed(model: OfModel) -> str:
+    """Rows and panels, from left to right and top to bottom: the items of a list in JSON."""
+    plan = model.plan
+    placed: list[tuple[str, dict[str, int]]] = []
     y = 0
     for title in (*map(str.capitalize, LAYERS), _BY_SEGMENT, _FAIRNESS):
-        slos = [slo for slo in plan.slos if _row(slo) == title]
+        slos = [index for index, slo in enumerate(plan.slos) if _row(slo) == title]
         if not slos:
             continue
         row = {"type": "row", "title": title, "collapsed": False, "panels": []}
-        panels.append({**row, "gridPos": {"x": 0, "y": y, "w": _WIDTH, "h": 1}})
+        placed.append((_inner(row), {"x": 0, "y": y, "w": _WIDTH, "h": 1}))
         y += 1
         x = 0
-        for panel in (panel for slo in slos for panel in _panels(slo)):
-            panels.append({**panel, "gridPos": {"x": x, "y": y, "w": _PANEL, "h": _HEIGHT}})
-            x += _PANEL
-            if x == _WIDTH:
-                x, y = 0, y + _HEIGHT
+        for index in slos:
+            for text in model.part("panels", model.whens(index), partial(_texts, index), whole=False):
+                placed.append((model.json(text), {"x": x, "y": y, "w": _PANEL, "h": _HEIGHT}))
+                x += _PANEL
+                if x == _WIDTH:
+                    x, y = 0, y + _HEIGHT
         y += _HEIGHT if x else 0
-    return [{"id": number, **panel} for number, panel in enumerate(panels, 1)]
+    return ",\n".join(
+        f'    {{\n      "id": {number},{text},{_inner({"gridPos": place})}\n    }}'
+        for number, (text, place) in enumerate(placed, 1)
+    )
+
+
+def _texts(index: int, plan: Plan) -> list[str]:
+    return [_inner(panel) for panel in _panels(plan.slos[index])]
+
+
+def _inner(data: dict[str, Any]) -> str:
+    """The pairs of a mapping that stands in a list at the top of a document."""
+    return json_text(data)[1:-3].replace("\n", "\n    ")
 
 
 def _row(slo: SloPlan) -> str:

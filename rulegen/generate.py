@@ -15,7 +15,7 @@ from rulegen.conventions import TIER, WATCHDOG, WATCHDOG_IDENTITY, AlertIdentity
 from rulegen.lint.run import Linting
 from rulegen.merge import Base
 from rulegen.notes import Note
-from rulegen.output import json_text, marked, yaml_text
+from rulegen.output import marked, yaml_text
 from rulegen.plan import make_plan
 from rulegen.routing import Routing
 from rulegen.rules import AlertRule, Group, rule_file
@@ -124,7 +124,7 @@ def _model_files(model: OfModel, routing: Routing, form: Format, notes: list[Not
     files = {
         **_rule_files(name, rule_file(plan.groups, interval), routing, source, form),
         f"{tests_folder(form)}/{name}_test.yaml": marked(alerts, source),
-        f"dashboards/{name}.json": json_text(dashboards.dashboard(plan, source)),
+        f"dashboards/{name}.json": dashboards.dashboard(model, source),
         **pages(model, routing, source),
     }
     if records is not None:
