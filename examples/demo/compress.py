@@ -18,6 +18,7 @@ SPANS = frozenset(
     {
         *("schedule", "windows", "maxDelay", "sliding", "offset", "first"),
         *("timeWindow", "window", "for", "keepFiringFor", "after", "short", "long"),
+        *("within", "basedOn", "retention"),
         *("evaluationInterval", "groupWait", "groupInterval", "repeatInterval"),
     }
 )
