@@ -7,6 +7,7 @@ from functools import partial
 from typing import Any
 
 from exporter.catalogue import Layer, Metric
+from rulegen.alike import OfModel
 from rulegen.conventions import BUDGET_REMAINING_RECORD, BURN_RATE_RECORD, LAYERS
 from rulegen.output import MARK, json_text
 from rulegen.plan import Plan, SloPlan
