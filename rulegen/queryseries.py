@@ -35,7 +35,8 @@ class QuerySeries(GaugeSeries):
         kept = [label for label in self.labels if label != MODEL]
         grouping = f" {by(kept)} " if kept else ""
         inner = self.query.text.strip().replace("\n", "\n  ")
-        expression = f"{self.aggregation}{grouping}(\n  {inner}\n)"
+        # NaN, such as 0/0, is no value: as one it would be counted, and spoil every mean that it is in.
+        expression = f"{self.aggregation}{grouping}(\n  {inner}\n) >= -Inf"
         return Record(self.record, expression, {MODEL: self.model, SLO: self.slo})
 
 

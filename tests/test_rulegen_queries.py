@@ -1,16 +1,21 @@
 """Queries that users write: what is taken loads in Prometheus, and a mistake has a place."""
 
+import json
 import re
 import subprocess
 from pathlib import Path
+from random import Random
 
 import pytest
 import yaml
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from exporter.yamlfile import read
+from exporter.yamlfile import Duration, read
+from rulegen import queryseries
 from rulegen.query import QueryError, parse, refuse_unsupported
+from rulegen.spec import Slo
+from rulegen.unittests import queries
 from tests.tools import tool
 
 TAKEN = [
@@ -185,3 +190,54 @@ def test_no_text_breaks_the_reading(text: str) -> None:
     except QueryError as error:
         offset = error.offset
     assert 0 <= offset <= len(text)
+
+
+def written(random: Random, depth: int) -> str:
+    """A query of the kinds that a generated test may foresee."""
+    matchers = random.choice(["", '{job="a"}', '{code!="x"}', '{zone=~"b|c"}', '{route!=""}'])
+    name = random.choice(["m", "n", "o"])
+    if not depth:
+        function = random.choice(["rate", "increase", "irate", "avg_over_time", "max_over_time", ""])
+        return f"{function}({name}_{function or 'now'}{matchers}[10m])" if function else f"{name}{matchers}"
+    one, other = (written(random, random.randrange(depth)) for _ in range(2))
+    sign = random.choice(["+", "-", "*", "/", ">", "<=", "!=", "> bool", "==", "and", "or", "unless"])
+    match = random.choice(["", "", "on (route)", "ignoring (job)", "on (route) group_left ()", "on ()"])
+    if sign in ("and", "or", "unless"):
+        match = match.removesuffix(" group_left ()")
+    operation = random.choice(["sum", "min", "max", "avg", "count"])
+    return random.choice(
+        [
+            f"({one} {sign} {match} {other})",
+            f"({one} {random.choice(['+', '*', '/', '>', '<'])} 3)",
+            f"{operation} by (route) ({one})",
+            f"{operation} without (instance) ({one})",
+            f"{operation}({one})",
+            f"clamp_max(abs(-{one}), 2)",
+            f"histogram_quantile(0.9, sum by (le, route) (rate({name}_bucket{matchers}[5m])))",
+        ]
+    )
+
+
+def test_prometheus_agrees_on_what_a_query_gives(tmp_path: Path) -> None:
+    """What a generated test foresees of a query, which is not taken from Prometheus, is what it gives."""
+    random = Random(5)
+    interval, step = Duration("1m"), Duration("10m")
+    paths: list[Path] = []
+    for number in range(160):
+        text = written(random, 3)
+        query = {"query": text, "labels": ["route"], "better": random.choice(["lower", "higher"])}
+        sli = {"promql": query}
+        slo = Slo.model_validate({"name": f"s{number}", "layer": "service", "sli": sli})
+        assert slo.sli.promql is not None
+        series = queryseries.of("zoo", slo, slo.sli.promql, interval)
+        found = queries.test(series, interval, step)
+        if found is not None:
+            group = {"name": "g", "rules": [series.rule().as_data()]}
+            (tmp_path / f"{number}.yaml").write_text(json.dumps({"groups": [group]}))
+            test = {"rule_files": [f"{number}.yaml"], "evaluation_interval": "10m", "tests": [found]}
+            paths.append(tmp_path / f"{number}_test.yaml")
+            paths[-1].write_text(json.dumps(test))
+    # Not foreseen are those that give nothing, or fail in Prometheus too: matching many to many.
+    assert len(paths) > 60
+    done = subprocess.run([tool("promtool"), "test", "rules", *paths], capture_output=True, text=True)
+    assert done.returncode == 0, done.stdout[-3000:]

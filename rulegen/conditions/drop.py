@@ -48,9 +48,10 @@ class Drop(Kind):
 
     def expression(self) -> str:
         past = self.series.select(self.history.record.name)
-        lowered = (
-            f"{number(1 - self.amount)} * {past}" if self.relative else f"{past} - {number(self.amount)}"
-        )
+        lowered = f"{past} - {number(self.amount)}"
+        if self.relative:
+            # A share of the mean's size: 20 % below -10 is -12, and nothing is a share of zero.
+            lowered = f"({past} != 0) - {number(self.amount)} * abs({past})"
         return f"{self.series.expression} < {self.series.join()} ({lowered})"
 
     def phrase(self, *, values: bool = True) -> Text:
@@ -61,11 +62,15 @@ class Drop(Kind):
 
     def holds(self, value: Decimal, world: World) -> bool:
         past = world.past.get(self.history.record.name)
-        return past is not None and value < self._limit(past)
+        if past is None or (self.relative and past == 0):
+            return False
+        return value < self._limit(past)
 
     def edges(self, world: World) -> Sequence[Edge]:
         past = world.past.get(self.history.record.name)
-        return () if past is None else (Edge(self._limit(past), exact=False),)
+        if past is None or (self.relative and past == 0):
+            return ()
+        return (Edge(self._limit(past), exact=False),)
 
     def lines(self) -> Sequence[Line]:
         return (line(self.series, self.history.record),)
@@ -77,4 +82,4 @@ class Drop(Kind):
         return (Decimal("0.8") if self.relative else self.amount * 4,)
 
     def _limit(self, past: Decimal) -> Decimal:
-        return past - (past * self.amount if self.relative else self.amount)
+        return past - (abs(past) * self.amount if self.relative else self.amount)

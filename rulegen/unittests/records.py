@@ -17,8 +17,9 @@ from rulegen.conditions import History
 from rulegen.gauge import GaugeSeries
 from rulegen.notes import Note
 from rulegen.plan import Plan, SloPlan
+from rulegen.queryseries import QuerySeries
 from rulegen.replicas import WEIGHTED
-from rulegen.unittests import eventratios, pasts, weights
+from rulegen.unittests import eventratios, pasts, queries, weights
 from rulegen.unittests.timeline import test_file
 
 _STEPS = (60, 300, 600, 1800, 3600, 7200, 21_600, 43_200, 86_400)
@@ -72,6 +73,10 @@ def _of_measured(index: int, interval: Duration, step: Duration, plan: Plan) -> 
     missed = None
     if slo.series is not None and slo.series.aggregation == WEIGHTED:
         found.append(weights.test(slo.series, step))
+    if isinstance(slo.series, QuerySeries):
+        test = queries.test(slo.series, interval, step)
+        found += [test] if test else []
+        missed = None if test else "what the query gives is not foreseen, its record is not tested"
     if slo.budget is not None:
         own = eventratios.tests(slo.budget, interval, step)
         if own is None:

@@ -19,8 +19,11 @@ class Series:
     labels: Mapping[str, str]
 
 
-def example(selector: VectorSelector) -> Series | None:
-    """A series that ``selector`` selects, or None where none is found."""
+def example(selector: VectorSelector, others: Mapping[str, str] | None = None) -> Series | None:
+    """A series that ``selector`` selects, or None where none is found.
+
+    ``others``: labels that it has beside those that the selector names.
+    """
     labels: dict[str, str] = {}
     for matcher in selector.matchers.matchers:
         if matcher.op == MatchOp.Equal:
@@ -31,6 +34,10 @@ def example(selector: VectorSelector) -> Series | None:
             if found is None:
                 return None
             labels[matcher.name] = found
+    for matcher in selector.matchers.matchers:
+        if matcher.op in (MatchOp.NotEqual, MatchOp.NotRe):
+            labels.setdefault(matcher.name, (others or {}).get(matcher.name, "other"))
+    labels = {**(others or {}), **labels}
     name = selector.name or labels.pop("__name__", "")
     series = Series(name, {label: value for label, value in labels.items() if value})
     return series if name and selects(selector, series) else None

@@ -1,0 +1,122 @@
+"""Tests of the record of a query, made from what it selects."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from decimal import Decimal
+from typing import Any
+
+from promql_parser import Call, Expr, MatrixSelector, VectorSelector
+
+from exporter.yamlfile import Duration
+from rulegen.conventions import MODEL, SLO
+from rulegen.promql import exact, number, selector
+from rulegen.query.parse import children
+from rulegen.queryseries import QuerySeries
+from rulegen.unittests.evaluated import COUNTED, Fed, Labels, NotUnderstoodError, Vector, evaluate, renamed
+from rulegen.unittests.nearly import digits, near
+from rulegen.unittests.selected import example, selects
+from rulegen.unittests.timeline import at
+
+# promtool reads so many samples of a series in a blink.
+_MOST_SAMPLES = 20_000
+_BOUND = "0.5"
+
+
+def test(series: QuerySeries, interval: Duration, step: Duration) -> dict[str, Any] | None:
+    """Two replicas of all that it selects, which stay as they are; None where the result is not foreseen."""
+    try:
+        fed = [one for found in _uses(series) for one in found]
+        expected = _worst(series, evaluate(series.query.tree, [one for one, _ in fed]))
+    except NotUnderstoodError:
+        return None
+    ranges = [
+        node.range.total_seconds() for node in _nodes(series.query.tree) if isinstance(node, MatrixSelector)
+    ]
+    scrape = Duration.of_seconds(
+        min(interval.seconds, *(own / 4 for own in ranges)) if ranges else interval.seconds
+    )
+    end = math.ceil((max(ranges, default=0) + 2 * scrape.seconds) / step.seconds)
+    count = math.ceil(end * step.seconds / scrape.seconds) + 1
+    if not expected or count > _MOST_SAMPLES:
+        return None
+    return {
+        "interval": str(scrape),
+        "name": f"{series.record} of {series.slo}",
+        "input_series": [_given(one, counted, scrape, count) for one, counted in fed],
+        "promql_expr_test": [_check(series, labels, value, at(end, step)) for labels, value in expected],
+    }
+
+
+def _given(fed: Fed, counted: bool, scrape: Duration, count: int) -> dict[str, str]:
+    value = exact(fed.value)
+    values = f"{number(value)}x{count - 1}"
+    if counted:
+        values = f"0+{number(value * exact(scrape.seconds))}x{count - 1}"
+    return {"series": selector(fed.series.name, fed.series.labels), "values": values}
+
+
+def _check(series: QuerySeries, labels: Labels, value: float, when: str) -> dict[str, Any]:
+    own = {**series.fixed, **dict(sorted(labels)), SLO: series.slo}
+    without = {label: "" for label in series.labels if label not in own}
+    record = selector(series.record, {**own, **without})
+    if value:
+        return near(record, digits(Decimal(str(value))), own, when)
+    sample = {"labels": selector("", own), "value": 1}
+    return {"expr": f"{record} == bool 0", "eval_time": when, "exp_samples": [sample]}
+
+
+def _worst(series: QuerySeries, found: Vector) -> list[tuple[Labels, float]]:
+    """The result as it is recorded: only with the labels that are kept."""
+    groups: dict[Labels, list[float]] = {}
+    for labels, value in found.items():
+        kept = frozenset(pair for pair in labels if pair[0] in series.labels and pair[0] != MODEL)
+        groups.setdefault(kept, []).append(value)
+    worst = max if series.aggregation == "max" else min
+    return sorted((labels, worst(values)) for labels, values in groups.items())
+
+
+def _uses(series: QuerySeries) -> Iterator[list[tuple[Fed, bool]]]:
+    """What to feed for each selection, and whether it is a counter."""
+    known: list[tuple[Fed, bool]] = []
+    for number_of, (chosen, counted) in enumerate(_selections(series.query.tree), 1):
+        again = [own for own in known if selects(chosen, own[0].series)]
+        if any(own[1] != counted for own in again):
+            raise NotUnderstoodError
+        if again:
+            continue
+        found = [(one, counted) for one in _examples(series, chosen, float(number_of))]
+        known += found
+        yield found
+
+
+def _examples(series: QuerySeries, chosen: VectorSelector, value: float) -> list[Fed]:
+    first = example(chosen, {label: f"{label}_1" for label in series.labels if label not in series.fixed})
+    if first is None:
+        raise NotUnderstoodError
+    one = Fed(first, value)
+    pods = [
+        renamed(one, instance="10.0.0.1:9847"),
+        renamed(Fed(one.series, 2 * value), instance="10.0.0.2:9847"),
+    ]
+    found = pods if "instance" not in one.series.labels else [one]
+    if first.name.endswith("_bucket") and "le" not in first.labels:
+        found = [renamed(pod, le=bound) for pod in found for bound in (_BOUND, "+Inf")]
+    if not all(selects(chosen, pod.series) for pod in found):
+        raise NotUnderstoodError
+    return found
+
+
+def _selections(node: Expr, *, counted: bool = False) -> Iterator[tuple[VectorSelector, bool]]:
+    if isinstance(node, VectorSelector):
+        yield node, counted
+    inside = isinstance(node, Call) and node.func.name in COUNTED
+    for child in children(node):
+        yield from _selections(child, counted=inside or (counted and isinstance(node, MatrixSelector)))
+
+
+def _nodes(node: Expr) -> Iterator[Expr]:
+    yield node
+    for child in children(node):
+        yield from _nodes(child)
