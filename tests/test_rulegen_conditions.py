@@ -16,6 +16,8 @@ from tests.tools import tool
 
 SPEC = Path(__file__).with_suffix(".yaml")
 EVENTS = SPEC.with_stem("test_rulegen_conditions_events")
+# In files of their own: a test runs every rule of its file.
+QUERIES, PAST = (SPEC.with_stem(f"test_rulegen_conditions_{name}") for name in ("queries", "past"))
 ROUTING = Path(__file__).parent / "contract" / "routing.yaml"
 
 
@@ -28,7 +30,7 @@ def result(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Result]:
     out = tmp_path_factory.mktemp("zoo")
     routing = out / "routing.yaml"
     routing.write_text(ROUTING.read_text().replace("evaluationInterval: 1m", "evaluationInterval: 45s"))
-    found = generate(out, SPEC, EVENTS, routing)
+    found = generate(out, SPEC, EVENTS, QUERIES, PAST, routing)
     assert found.exit_code == 0, found.stderr
     return out, found
 
@@ -47,7 +49,9 @@ def rules(out: Path) -> dict[str, dict[str, Any]]:
 
 def test_promtool_accepts_everything(result: tuple[Path, Result]) -> None:
     folder = result[0] / "rules"
-    check = [str(tool("promtool")), "check", "rules", str(folder / "zoo.yaml")]
+    written = sorted(path for path in folder.glob("zoo*.yaml") if not path.stem.endswith("_test"))
+    assert len(written) == 4
+    check: list[str | Path] = [tool("promtool"), "check", "rules", *written]
     done = subprocess.run(check, capture_output=True, text=True)
     assert done.returncode == 0, done.stdout + done.stderr
     test = [str(tool("promtool")), "test", "rules", *map(str, sorted(folder.glob("zoo*_test.yaml")))]
@@ -193,11 +197,11 @@ def test_the_deviation_of_a_past_is_that_of_all_versions_together(
     result: tuple[Path, Result], tmp_path: Path
 ) -> None:
     """Two versions of different means and lengths; the oracle is the standard library's."""
-    (tmp_path / "zoo.yaml").write_text((result[0] / "rules" / "zoo.yaml").read_text())
+    (tmp_path / "zoo-past.yaml").write_text((result[0] / "rules" / "zoo-past.yaml").read_text())
     random = Random(7)
     old = [round(1000 + random.gauss(0, 0.5), 3) for _ in range(120)]
     new = [round(1003 + random.gauss(0, 0.1), 3) for _ in range(40)]
-    labels = r'model="zoo \"quoted\" 100%",slo="adaptive",window="1h"'
+    labels = r'model="zoo past \"quoted\" 100%",slo="adaptive",window="1h"'
     record = "model_version:ml_prediction_mean:max"
     given = [
         {"series": f'{record}{{{labels},version="1"}}', "values": " ".join(map(str, old))},
@@ -220,6 +224,70 @@ def test_the_deviation_of_a_past_is_that_of_all_versions_together(
         "promql_expr_test": [{"expr": close, "eval_time": f"{now}s", "exp_samples": [sample]}],
     }
     path = tmp_path / "deviation_test.yaml"
-    path.write_text(json.dumps({"rule_files": ["zoo.yaml"], "evaluation_interval": "45s", "tests": [test]}))
+    path.write_text(
+        json.dumps({"rule_files": ["zoo-past.yaml"], "evaluation_interval": "45s", "tests": [test]})
+    )
     done = subprocess.run([tool("promtool"), "test", "rules", path], capture_output=True, text=True)
     assert done.returncode == 0, done.stdout + done.stderr
+
+
+def test_a_query_whose_result_is_not_foreseen_is_said(result: tuple[Path, Result]) -> None:
+    """The hour of the day is no property of what is fed."""
+    said = [line for line in result[1].stderr.splitlines() if "not foreseen" in line]
+    lines = QUERIES.read_text().splitlines()
+    number = next(index for index, line in enumerate(lines, 1) if "hour()" in line)
+    place = f"{QUERIES}:{number}:{lines[number - 1].index('{promql') + 1}"
+    assert said == [
+        f"{place}: warning: what the query gives is not foreseen, its record is not tested [not-tested]"
+    ]
+    names = yaml.safe_load((result[0] / "rules" / "zoo-queries_records_test.yaml").read_text())["tests"]
+    tested = {test["name"].split(" of ")[1] for test in names if test["name"].startswith("model")}
+    assert {"queue", "retrieval", "share", "disk", "forecast-low"} <= tested
+
+
+def test_a_relative_drop_below_zero_is_a_drop(tmp_path: Path) -> None:
+    """R² may be negative: a fifth below -1 is -1.2, and -0.9 is better, not worse."""
+    spec = tmp_path / "r2.yaml"
+    spec.write_text(
+        """
+        apiVersion: mlslo/v1
+        kind: ModelSLO
+        metadata: {name: r2}
+        spec:
+          model: r2
+          slos:
+            - name: r2
+              layer: outcome
+              sli: {gauge: {metric: ml_model_r2, window: 7d}}
+              alerts:
+                - {name: Worse, tier: P2, when: {dropFrom: {window: 30d, byRatio: 0.2}}, for: 30m}
+          noData: {tier: P2, after: 30m}
+        """
+    )
+    assert generate(tmp_path, spec, ROUTING).exit_code == 0
+    fired = []
+    for mean, value in (
+        ("-1", "-0.9"),
+        ("-1", "-1.25"),
+        ("-1", "-1.1"),
+        ("0", "-0.1"),
+        ("1", "0.75"),
+        ("1", "0.85"),
+    ):
+        labels = 'model="r2",window="7d",slo="r2"'
+        given = [
+            {
+                "series": 'ml_model_r2{model="r2",version="1",window="7d",segment="",segment_value=""}',
+                "values": f"{value}x40",
+            },
+            {"series": f"model:ml_model_r2:min_avg30d_offset2d{{{labels}}}", "values": f"{mean}x40"},
+        ]
+        firing = {"expr": 'count(ALERTS{alertname="Worse",alertstate="firing"})', "eval_time": "35m"}
+        test = {"interval": "1m", "input_series": given, "promql_expr_test": [{**firing, "exp_samples": []}]}
+        path = tmp_path / "rules" / "own_test.yaml"
+        path.write_text(json.dumps({"rule_files": ["r2.yaml"], "evaluation_interval": "1m", "tests": [test]}))
+        done = subprocess.run([tool("promtool"), "test", "rules", path], capture_output=True, text=True)
+        if done.returncode:
+            assert "got: {} 1" in done.stdout + done.stderr
+            fired.append((mean, value))
+    assert fired == [("-1", "-1.25"), ("1", "0.75")]

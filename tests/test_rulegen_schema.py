@@ -26,6 +26,8 @@ VALID = [
     *sorted((TESTS.parent / "examples").rglob("*.yaml")),
     TESTS / "test_rulegen_conditions.yaml",
     TESTS / "test_rulegen_conditions_events.yaml",
+    TESTS / "test_rulegen_conditions_past.yaml",
+    TESTS / "test_rulegen_conditions_queries.yaml",
 ]
 LOADERS = {
     "ModelSLO": spec.from_document,
