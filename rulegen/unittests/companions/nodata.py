@@ -164,15 +164,15 @@ class _Story:
         return {"expr": query, "eval_time": at(now, self.interval), "exp_samples": samples}
 
     def _input(self) -> Iterator[InputSeries]:
-        """Another model has no cycles, no labels and no sinks all along, and is measured, as another SLO is."""
+        """Another model works all along, without labels and sinks, and is measured, as another SLO is."""
         count = len(self.moments)
         for one in self._own():
             yield one
             match one.name:
                 case _ if one.name == LAST_SUCCESS:
-                    yield pods.of_another(one, pods.times(self.interval, [_AGES] * count))
+                    yield pods.of_another(one, pods.times(self.interval, [0.0] * count))
                 case _ if one.name == WATERMARK:
-                    yield pods.of_another(one, pods.times(self.interval, [3 * _AGES] * count))
+                    yield pods.of_another(one, pods.times(self.interval, [_AGES] * count))
                 case _ if one.name == UP:
                     yield pods.of_another(one, [_DOWN] * count)
                 case _:
