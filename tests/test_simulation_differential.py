@@ -28,6 +28,7 @@ from tests.differential.play import (
     TOO_LATE,
     Run,
     Told,
+    TooSlowError,
     agrees,
     differences,
     machines,
@@ -77,7 +78,10 @@ def played(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Played]:
         # Again where something else kept the machine busy.
         for _ in range(3):
             with TemporaryDirectory(dir=MEMORY if MEMORY.is_dir() else None) as folder:
-                _play(found, Path(folder), zone_files)
+                try:
+                    _play(found, Path(folder), zone_files)
+                except TooSlowError:
+                    found.lateness.append(10**6)
             if len(found.runs) >= LEAST:
                 break
         yield found
@@ -101,6 +105,13 @@ def _play(found: Played, folder: Path, zone_files: Path) -> None:
 @pytest.fixture(scope="module")
 def different(played: Played) -> list[int]:
     return list(played.different())
+
+
+@pytest.fixture
+def _in_time(played: Played) -> None:
+    """On a machine that was too busy one test fails and says so, the others have nothing to judge."""
+    if len(played.runs) < LEAST:
+        pytest.skip(f"the machine was {played.lateness} ms late")
 
 
 def test_the_same_people_are_told_the_same(played: Played, different: list[int]) -> None:
@@ -127,6 +138,7 @@ def _described(played: Played, number: int) -> str:
     return "\n".join(lines)
 
 
+@pytest.mark.usefixtures("_in_time")
 def test_the_cases_have_what_they_are_about(played: Played) -> None:
     """Not only quiet ones."""
     found: Counter[str] = Counter()
@@ -304,6 +316,7 @@ MISTAKES: Sequence[Patch] = (
 )  # fmt: skip
 
 
+@pytest.mark.usefixtures("_in_time")
 @pytest.mark.parametrize("mistake", MISTAKES, ids=lambda mistake: mistake.__name__.strip("_"))
 def test_a_mistake_in_any_detail_is_found(
     played: Played, different: list[int], mistake: Patch, monkeypatch: pytest.MonkeyPatch
