@@ -10,6 +10,7 @@ from rulegen.conditions.repeated import Repeated
 from rulegen.conditions.several import Several
 from rulegen.conventions import LAYER, MODEL, NAMESPACE, SEVERITY, SLO, TIER
 from rulegen.gauge import GaugeSeries
+from rulegen.promql import number
 from rulegen.routing import Routing
 from rulegen.rules import AlertRule, Record
 from rulegen.spec import Alert, ModelSlo, Slo
@@ -72,7 +73,11 @@ def gauge_alert(file: ModelSlo, routing: Routing, slo: Slo, series: GaugeSeries,
         count = alert.breaches
         repeated = Repeated(alert.name, labels, count.atLeast, count.ofLast, series.interval)
         measured = several.count_or_zero() if several else series.expression
-        records.append(repeated.record(expression, measured))
+        records.append(
+            repeated.record_of_count(measured, number(several.least))
+            if several
+            else repeated.record(expression, measured)
+        )
         expression = repeated.expression(measured)
     kept = several.labels if several else (SLO, *series.labels)
     own = static_labels(file, routing, slo.name, slo.layer, alert.tier)

@@ -96,7 +96,7 @@ class LatencySli(EventSli):
     def errors(self, window: Duration, shortest: Duration, events: str) -> str:  # noqa: ARG002
         bucket = f"{LATENCY}_bucket{{{MODEL}={quote(self.model)},{self.bound}}}"
         fast = f"sum by ({MODEL}) (rate({bucket}[{window}]))"
-        return f"clamp_min(sum by ({MODEL}) ({events}) - {fast}, 0)"
+        return f"clamp_min({events} - on ({MODEL}) {fast}, 0)"
 
     @property
     def bound(self) -> str:
@@ -159,7 +159,7 @@ class GoodSli(EventSli):
         held = f"min by ({MODEL}, {SLO}) ({gauge} {_bool(self.good.comparison)})"
         own = {SLO: self.series.slo}
         return (
-            Record(events_record("bool"), f"count by ({MODEL}, {SLO}) ({gauge}) > bool 0", own),
+            Record(events_record("bool"), f"group by ({MODEL}, {SLO}) ({gauge})", own),
             Record(errors_record("bool"), f"1 - {held}", own),
         )
 

@@ -29,6 +29,11 @@ class Repeated:
         expression = f"(\n  {_indented(bad)}\n) >= bool -Inf\nor\n(\n  {_indented(measured)}\n) > bool +Inf"
         return Record(breach_record(self.alert), expression, {SLO: self.labels[SLO]})
 
+    def record_of_count(self, count: str, least: str) -> Record:
+        """1 where ``count`` is ``least`` or more, else 0."""
+        expression = f"(\n  {_indented(count)}\n) >= bool {least}"
+        return Record(breach_record(self.alert), expression, {SLO: self.labels[SLO]})
+
     def expression(self, value: str) -> str:
         """PromQL: ``value``, where it was bad often enough."""
         length = self.last * self.interval.seconds

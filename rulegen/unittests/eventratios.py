@@ -94,8 +94,8 @@ class _Story:
 
     @cached_property
     def total(self) -> list[Decimal]:
-        """Events in each interval."""
-        return self._parts(_EVENTS, _EVENTS * _MORE, _EVENTS * _SLIGHTLY_MORE, _EVENTS)
+        """Events in each interval; at first none."""
+        return self._parts(_EVENTS, _EVENTS * _MORE, _EVENTS * _SLIGHTLY_MORE, Decimal(0))
 
     @cached_property
     def bad(self) -> list[Decimal]:
@@ -158,7 +158,7 @@ def _others(budget: Budget, end: int) -> Iterator[dict[str, str]]:
         for name in dict.fromkeys(names):
             if MODEL in change and name in names[: len(budget.windows)]:
                 continue
-            yield InputSeries(name, labels, [Decimal("0.75")] * (end + 1)).as_data()
+            yield InputSeries(name, labels, [Decimal(10**6)] * (end + 1)).as_data()
 
 
 def _counters(budget: Budget, story: _Story, series: EventSeries | None) -> list[dict[str, str]]:
@@ -173,7 +173,7 @@ def _counters(budget: Budget, story: _Story, series: EventSeries | None) -> list
         # Where one of several terms is missing, their sum is.
         alone = not series.others and (not series.bad_in_total or series.errors.name == series.total.name)
         errors = _late(series.errors, bad, story.first) if alone else _counter(series.errors, bad)
-        return [errors, _counter(series.total, rest), *others]
+        return [errors, *_two(series.total, rest), *others, *(_counter(one, total) for one in series.decoys)]
     found: list[dict[str, str]] = []
     for pod, part in (("1", Decimal("0.7")), ("2", Decimal("0.3"))):
         labels = {MODEL: budget.model, "version": pod, "instance": f"10.0.0.{pod}:9847"}
@@ -193,6 +193,17 @@ def _counters(budget: Budget, story: _Story, series: EventSeries | None) -> list
         found.append(counter(f"{LATENCY}_count", other, total))
         return [*found, counter(f"{LATENCY}_bucket", {**other, "le": sli.bucket}, good)]
     return [*found, counter(TOTAL, other, total), counter(ERRORS, {**other, "code": "500"}, total)]
+
+
+def _two(series: Series, increments: list[Decimal]) -> list[dict[str, str]]:
+    """Two series that together are one, if there may be two."""
+    if "instance" in series.labels:
+        return [_counter(series, increments)]
+    parts = (("1", Decimal("0.7")), ("2", Decimal("0.3")))
+    return [
+        _counter(Series(series.name, {**series.labels, "instance": pod}), _share(increments, part))
+        for pod, part in parts
+    ]
 
 
 def _counter(series: Series, increments: list[Decimal]) -> dict[str, str]:
@@ -227,15 +238,20 @@ def _evaluations(budget: Budget, interval: Duration, step: Duration) -> dict[str
             checks.append(near(_of(budget, budget.errors(window)), found, labels, when))
             checks.append(near(_of(budget, budget.events(window)), Decimal(len(counted)), labels, when))
             checks.append(near(_of(budget, budget.ratio(window)), found / len(counted), labels, when))
+    long = budget.pairs[0].long
+    counted = errors[-(math.floor(long.seconds / interval.seconds) + 1) :]
+    if sum(counted):
+        burning = sum(counted, Decimal(0)) / len(counted) / budget.share
+        checks.append(near(_of(budget, BURN_RATE_RECORD), burning, labels, when))
     samples = " ".join(number(value) for value in errors)
-    ones = f"1x{len(errors) - 1}"
+    ones, parts = f"1x{len(errors) - 1}", f"0.25x{len(errors) - 1}"
     given = [
         {"series": selector(errors_record(_BOOL), labels), "values": samples},
         {"series": selector(events_record(_BOOL), labels), "values": ones},
     ]
     for change in ({SLO: f"{budget.slo}-other"}, {MODEL: f"{budget.model}-other"}):
         for name in (errors_record(_BOOL), events_record(_BOOL)):
-            given.append({"series": selector(name, {**labels, **change}), "values": ones})
+            given.append({"series": selector(name, {**labels, **change}), "values": parts})
     return {
         "interval": str(interval),
         "name": f"event ratios of {budget.slo}",
@@ -266,15 +282,15 @@ def _whole(budget: Budget, step: Duration, series: EventSeries | None) -> Iterat
         every = Duration.of_seconds(shortest.seconds / 2)
         given = [_seldom(one, values, every, step) for one, values in _raw(budget, series, errors, events)]
     # What another SLO has recorded under that name does not count.
-    other = {**labels, SLO: f"{budget.slo}-other"}
     plain: list[Sample] = [Decimal("0.75")] * (round(step.seconds / every.seconds) * len(errors) + 1)
+    other = {**labels, SLO: f"{budget.slo}-other"}
     given.append(InputSeries(budget.ratio(budget.whole), other, plain).as_data())
     yield {
         "interval": str(every),
         "name": f"error budget of {budget.slo} over {budget.whole}",
         "input_series": given,
         "promql_expr_test": [
-            near(_of(budget, budget.ratio(budget.whole)), ratio, labels, when),
+            near(budget.select(budget.ratio(budget.whole)), ratio, labels, when),
             near(_of(budget, BUDGET_REMAINING_RECORD), 1 - ratio / share, labels, when),
         ],
     }

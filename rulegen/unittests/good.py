@@ -43,6 +43,14 @@ def tests(budget: Budget, interval: Duration) -> list[dict[str, Any]]:
         bad = next(value for value, good in zip(values, held, strict=True) if not good)
         for change in decoys(series):
             given += other(series, labels | change, "1", [bad] * len(samples))
+        if "version" in series.varying:
+            newer = {**labels, "version": "version_2"}
+            given += other(series, newer, "3", [healthy] * 3 + [GONE])
+        # What another SLO has recorded under the same name does not count.
+        elsewhere = {**series.fixed, **{label: f"{label}_1" for label in series.varying}}
+        given.append(
+            InputSeries(series.record, {**elsewhere, SLO: f"{series.slo}-other"}, [bad] * len(samples))
+        )
     recorded = {MODEL: budget.model, SLO: budget.slo}
     checks = []
     for name, expected in (
@@ -52,7 +60,8 @@ def tests(budget: Budget, interval: Duration) -> list[dict[str, Any]]:
         found = [*expected, None]
         for now, value in enumerate(found):
             sample = [] if value is None else [{"labels": selector(name, recorded), "value": value}]
-            query = {"expr": budget.select(name), "eval_time": at(now, interval), "exp_samples": sample}
+            asked = selector(name, {SLO: budget.slo})
+            query = {"expr": asked, "eval_time": at(now, interval), "exp_samples": sample}
             checks.append(query)
     return [
         {

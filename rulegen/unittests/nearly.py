@@ -7,11 +7,11 @@ from typing import Any
 
 from rulegen.promql import exact, number, selector
 
-_TOLERANCE = 0.05
+_TOLERANCE = 0.04
 
 
 def near(expression: str, expected: Decimal, labels: dict[str, str], when: str) -> dict[str, Any]:
-    """The expression has the labels and, within 5 %, the value."""
+    """The expression has the labels and, within 4 %, the value."""
     name = "" if not labels else selector("", labels)
     ratio = f"abs({expression} / {number(digits(expected))} - 1)"
     sample = {"labels": name, "value": 1}

@@ -19,12 +19,14 @@ class EventSeries:
     """A series that counts bad events, and one that only the total counts.
 
     ``others`` are there too and count nothing: a sum of two rates is empty where one of them is.
+    ``decoys`` differ in one label and must not count.
     """
 
     errors: Series
     total: Series
     bad_in_total: bool
     others: tuple[Series, ...]
+    decoys: tuple[Series, ...]
 
 
 def event_series(ratio: Ratio) -> EventSeries | None:
@@ -42,8 +44,20 @@ def event_series(ratio: Ratio) -> EventSeries | None:
                 continue
             others = _others([*errors, *total], [bad, rest])
             if others is not None:
-                return EventSeries(bad, rest, _count(total, bad) == 1, others)
+                terms = [*errors, *total]
+                return EventSeries(bad, rest, _count(total, bad) == 1, others, _decoys(terms, (bad, rest)))
     return None
+
+
+def _decoys(terms: Sequence[VectorSelector], series: Sequence[Series]) -> tuple[Series, ...]:
+    """What none of ``terms`` selects, though it differs from what they do in one label only."""
+    found: dict[tuple[str, str, str], Series] = {}
+    for one in series:
+        for label, value in one.labels.items():
+            other = Series(one.name, {**one.labels, label: f"{value}-other"})
+            if not any(selects(term, other) for term in terms):
+                found[one.name, label, one.labels[label]] = other
+    return tuple(found.values())
 
 
 def _others(terms: Sequence[VectorSelector], known: Sequence[Series]) -> tuple[Series, ...] | None:
