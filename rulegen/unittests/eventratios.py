@@ -94,8 +94,8 @@ class _Story:
 
     @cached_property
     def total(self) -> list[Decimal]:
-        """Events in each interval; at first none."""
-        return self._parts(_EVENTS, _EVENTS * _MORE, _EVENTS * _SLIGHTLY_MORE, Decimal(0))
+        """Events in each interval."""
+        return self._parts(_EVENTS, _EVENTS * _MORE, _EVENTS * _SLIGHTLY_MORE, _EVENTS)
 
     @cached_property
     def bad(self) -> list[Decimal]:
@@ -172,8 +172,9 @@ def _counters(budget: Budget, story: _Story, series: EventSeries | None) -> list
         others = [_counter(other, nothing) for other in series.others]
         # Where one of several terms is missing, their sum is.
         alone = not series.others and (not series.bad_in_total or series.errors.name == series.total.name)
+        seven = _share(total, Decimal(7))
         errors = _late(series.errors, bad, story.first) if alone else _counter(series.errors, bad)
-        return [errors, *_two(series.total, rest), *others, *(_counter(one, total) for one in series.decoys)]
+        return [errors, *_two(series.total, rest), *others, *(_counter(one, seven) for one in series.decoys)]
     found: list[dict[str, str]] = []
     for pod, part in (("1", Decimal("0.7")), ("2", Decimal("0.3"))):
         labels = {MODEL: budget.model, "version": pod, "instance": f"10.0.0.{pod}:9847"}
