@@ -16,7 +16,8 @@ from rulegen.lint.names import named
 from rulegen.monitorchecks import against_monitor, bucket_problem
 from rulegen.plan import pairs_of
 from rulegen.routing import Routing
-from rulegen.spec import Alert, Condition, Gauge, ModelSlo, PromQl, Slo
+from rulegen.slispec import Gauge, PromQl
+from rulegen.spec import Alert, Condition, ModelSlo, Slo
 from rulegen.tierchecks import Location, too_long, unknown_tier
 from rulegen.versions import KEEP_FIRING_FOR
 

@@ -13,7 +13,8 @@ from rulegen import replicas
 from rulegen.conventions import MODEL, SLO, gauge_record
 from rulegen.promql import Matcher, OneOf, by, on, selector
 from rulegen.rules import Record
-from rulegen.spec import Condition, Gauge, Slo, When
+from rulegen.slispec import Gauge
+from rulegen.spec import Condition, Slo, When
 
 _SEGMENT = {"segment": "", "segment_value": ""}
 # A binary model's figure has no average. Of the two of a multiclass model, macro lets no rare class hide.

@@ -9,7 +9,8 @@ from exporter.monitor import DEFAULT_LATENCY_BUCKETS, Monitor, scope_name
 from exporter.yamlfile import Duration, Problem, did_you_mean, quoted_list
 from rulegen import companionchecks
 from rulegen.measurable import VIEWS, lacking, unfit
-from rulegen.spec import Gauge, ModelSlo, Slo
+from rulegen.slispec import Gauge
+from rulegen.spec import ModelSlo, Slo
 
 Location = tuple[str | int, ...]
 

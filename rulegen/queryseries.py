@@ -12,7 +12,8 @@ from rulegen.gauge import GaugeSeries, aggregation
 from rulegen.promql import by
 from rulegen.query import Query, parse
 from rulegen.rules import Record
-from rulegen.spec import PromQl, Slo
+from rulegen.slispec import PromQl
+from rulegen.spec import Slo
 
 
 @dataclass(frozen=True)

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Sequence, Sized
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import AfterValidator, BeforeValidator, Field, field_validator, model_validator
+from pydantic import AfterValidator, Field, field_validator, model_validator
 
 from exporter.yamlfile import (
     Document,
@@ -26,65 +26,24 @@ from exporter.yamlfile import (
 from rulegen.accepted import Accept
 from rulegen.integrations import problems as receiver_problems
 from rulegen.lint.names import named
+from rulegen.routingnames import (
+    Filled,
+    IntervalNames,
+    LabelNames,
+    LayerName,
+    LayerNames,
+    Name,
+    ReceiverNames,
+    Some,
+    TierName,
+    TierNames,
+    Version,
+    namespace,
+)
 from rulegen.timeintervals import TimeInterval
 from rulegen.versions import ACTIVE_DURING, LOCATION, OLDEST, at_least
 
 Location = tuple[str | int, ...]
-
-
-def _version(value: Any) -> Any:
-    if isinstance(value, (int, float)) and not isinstance(value, bool):
-        # 2.50 without quotes is the number 2.5.
-        raise ValueError(f'expected a version in quotes, such as "0.25", got the number {value}')  # noqa: TRY004
-    if isinstance(value, str) and not re.fullmatch(r"[0-9]{1,4}(\.[0-9]{1,4}){1,2}", value):
-        raise ValueError(f'expected a version such as "0.25" or "2.42.0", got \'{value}\'')
-    return value
-
-
-def _label(name: str) -> str:
-    if not re.fullmatch(r"[a-zA-Z_][a-zA-Z0-9_]*", name):
-        raise ValueError(f"expected a label name such as model, got '{name}'")
-    return name
-
-
-def _tier_name(name: str) -> str:
-    if not re.fullmatch(r"P[0-9]", name):
-        raise ValueError(f"expected a tier P0 to P9, the lower the more urgent, got '{name}'")
-    return name
-
-
-def _namespace(name: str) -> str:
-    if not re.fullmatch(r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?", name):
-        raise ValueError(f"expected a namespace of small letters, digits and '-', got '{name}'")
-    return name
-
-
-def _distinct(names: list[str]) -> list[str]:
-    twice = [name for index, name in enumerate(names) if name in names[:index]]
-    if twice:
-        raise ValueError(f"'{twice[0]}' is given twice")
-    return names
-
-
-def _some(values: Sized) -> Sized:
-    if not values:
-        raise ValueError("expected at least one, got none")
-    return values
-
-
-Some = AfterValidator(_some)
-Filled = Shape(minItems=1)
-Unique = Shape(uniqueItems=True)
-Name = Annotated[str, Field(min_length=1, max_length=128)]
-LayerName = Literal["service", "data", "prediction", "outcome", "meta"]
-TierName = Annotated[str, AfterValidator(_tier_name), Shape(pattern="^P[0-9]$")]
-LabelName = Annotated[str, AfterValidator(_label), Shape(pattern=r"^[a-zA-Z_][a-zA-Z0-9_]*$")]
-Version = Annotated[str, BeforeValidator(_version), Shape(pattern=r"^[0-9]{1,4}(\.[0-9]{1,4}){1,2}$")]
-ReceiverNames = Annotated[list[Name], Some, AfterValidator(_distinct), Filled, Unique]
-IntervalNames = Annotated[list[Name], AfterValidator(_distinct), Unique]
-LayerNames = Annotated[list[LayerName], AfterValidator(_distinct), Unique]
-TierNames = Annotated[list[TierName], AfterValidator(_distinct), Unique]
-LabelNames = Annotated[list[LabelName], Some, AfterValidator(_distinct), Filled, Unique]
 
 
 class Metadata(StrictModel):
@@ -205,7 +164,7 @@ class Watchdog(StrictModel):
 class Operator(StrictModel):
     """For `generate --format operator`: where its objects stand, and how prometheus-operator finds them."""
 
-    namespace: Annotated[str, AfterValidator(_namespace)] = Field(
+    namespace: Annotated[str, AfterValidator(namespace)] = Field(
         description="Of every object; also a label of every alert, since the operator routes by it."
     )
     labels: dict[Name, Name] = Field(

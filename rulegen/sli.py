@@ -15,7 +15,7 @@ from rulegen.gauge import GaugeSeries
 from rulegen.promql import number, quote, selector
 from rulegen.query import parse_windowed, per_window, with_window
 from rulegen.rules import Record
-from rulegen.spec import Latency, Ratio
+from rulegen.slispec import Latency, Ratio
 from rulegen.texts import Text
 
 ERRORS, TOTAL, LATENCY = "ml_prediction_errors_total", "ml_predictions_total", "ml_prediction_latency_seconds"

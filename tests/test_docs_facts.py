@@ -9,7 +9,8 @@ from exporter.records import LABEL_REASONS, PREDICTION_REASONS
 from rulegen.burnrate import THIRTY_DAYS
 from rulegen.conventions import RESERVED_ALERTS
 from rulegen.promql import number
-from rulegen.spec import CONDITIONS, Sli
+from rulegen.slispec import Sli
+from rulegen.spec import CONDITIONS
 
 ROOT = Path(__file__).resolve().parent.parent
 

@@ -12,7 +12,8 @@ from rulegen.lint import noise
 from rulegen.lint.finding import Finding, Lint, Location, Run
 from rulegen.lint.reference_size import BINS, Size, size
 from rulegen.promql import exact, number
-from rulegen.spec import Condition, Gauge
+from rulegen.slispec import Gauge
+from rulegen.spec import Condition
 
 _OF_NUMBERS = ("ks_statistic", "wasserstein_distance", "mean_shift_sigmas")
 _PREFIXES = ("ml_feature_", "ml_prediction_")

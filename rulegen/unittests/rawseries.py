@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from promql_parser import AggregateExpr, BinaryExpr, Call, Expr, MatrixSelector, ParenExpr, VectorSelector
 
 from rulegen.query import parse_windowed
-from rulegen.spec import Ratio
+from rulegen.slispec import Ratio
 from rulegen.unittests.selected import Series, example, selects
 
 _COUNTED = ("rate", "increase")
