@@ -38,7 +38,7 @@ from rulegen.routingnames import (
     TierName,
     TierNames,
     Version,
-    namespace,
+    kubernetes_name,
 )
 from rulegen.timeintervals import TimeInterval
 from rulegen.versions import ACTIVE_DURING, LOCATION, OLDEST, at_least
@@ -164,7 +164,7 @@ class Watchdog(StrictModel):
 class Operator(StrictModel):
     """For `generate --format operator`: where its objects stand, and how prometheus-operator finds them."""
 
-    namespace: Annotated[str, AfterValidator(namespace)] = Field(
+    namespace: Annotated[str, AfterValidator(kubernetes_name)] = Field(
         description="Of every object; also a label of every alert, since the operator routes by it."
     )
     labels: dict[Name, Name] = Field(

@@ -32,7 +32,7 @@ def _tier_name(name: str) -> str:
     return name
 
 
-def namespace(name: str) -> str:
+def kubernetes_name(name: str) -> str:
     """A Kubernetes namespace."""
     if not re.fullmatch(r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?", name):
         raise ValueError(f"expected a namespace of small letters, digits and '-', got '{name}'")

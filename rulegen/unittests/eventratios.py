@@ -34,6 +34,7 @@ _BAD, _MORE_BAD = Decimal("0.2"), Decimal("0.4")
 # In the shortest window they differ less: with few samples in it, a rate depends on where it is cut.
 _SLIGHTLY_MORE = Decimal("1.2")
 _BOOL = "bool"
+_MILLISECONDS = 1000
 
 
 def tests(budget: Budget, interval: Duration, step: Duration) -> list[dict[str, Any]] | None:
@@ -51,10 +52,10 @@ def tests(budget: Budget, interval: Duration, step: Duration) -> list[dict[str, 
 
 def _scrape(budget: Budget, interval: Duration, step: Duration) -> Duration:
     """The interval of scrapes: a part of every window, so that they hold whole ones."""
-    whole = math.gcd(*(round(length.seconds) for length in (*budget.windows, step)))
-    most = min(interval.seconds, budget.windows[0].seconds / 4)
+    whole = math.gcd(*(round(length.seconds * _MILLISECONDS) for length in (*budget.windows, step)))
+    most = min(interval.seconds, budget.windows[0].seconds / 4) * _MILLISECONDS
     parts = next(parts for parts in range(1, whole + 1) if whole % parts == 0 and whole / parts <= most)
-    return Duration.of_seconds(whole / parts)
+    return Duration.of_seconds(whole / parts / _MILLISECONDS)
 
 
 @dataclass(frozen=True)
