@@ -55,7 +55,7 @@ def epoch_microseconds(text_expression: str) -> str:
     stamp = f"coalesce(TRY_CAST({text_expression} AS TIMESTAMPTZ), TRY_CAST(upper({text_expression}) AS TIMESTAMPTZ))"
     # A cast that fails costs twice what one costs that does not: look at the text first.
     return (
-        f"CASE WHEN substr({text_expression}, 5, 1) = '-' THEN epoch_us({stamp}) "
+        f"CASE WHEN ({text_expression})[5] = '-' THEN epoch_us({stamp}) "
         f"WHEN {number} IS NULL THEN epoch_us({stamp}) ELSE TRY_CAST(round(CASE "
         f"WHEN abs({number}) < 1e11 THEN {number} * 1e6 WHEN abs({number}) < 1e14 THEN {number} * 1e3 "
         f"WHEN abs({number}) < 1e17 THEN {number} ELSE {number} / 1e3 END) AS BIGINT) END"

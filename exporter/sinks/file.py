@@ -17,7 +17,7 @@ from pathlib import Path
 from exporter.sinks import Batch, SinkError
 from exporter.sinks.buffer import FileBuffer
 
-_BATCH = 16 << 20
+_BATCH = 32 << 20
 _SAMPLE = 256
 # Within a cycle they may be twice as many: those of the last one, and those that have grown since.
 _MOST_HELD = 64
