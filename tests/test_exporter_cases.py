@@ -77,7 +77,7 @@ def test_bad_records_are_counted_by_reason_and_skipped(tmp_path: Path) -> None:
         record(6, at=6, score="high"),
         record(7, at=7, id=None),
         "",
-        '{"ts": ' + str(EPOCH) + ', "id": "long", "text": "' + "x" * 17_000_000 + '"}',
+        '{"ts": ' + str(EPOCH) + ', "id": "long", "text": "' + "x" * 34_000_000 + '"}',
         record(8, at=8),
     ]
     write_lines(tmp_path / "logs/predictions.jsonl", records)
