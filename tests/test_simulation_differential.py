@@ -10,6 +10,7 @@ import random
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta, timezone, tzinfo
 from pathlib import Path
@@ -24,6 +25,7 @@ from rulegen.simulation.outcome import Cause
 from tests.differential import zones
 from tests.differential.cases import draw_case
 from tests.differential.play import (
+    PUNCTUAL,
     QUIET,
     TOO_LATE,
     Run,
@@ -50,6 +52,10 @@ LEAST = 300
 # other moments. There may be only so many of them on a machine that is not busy with something else.
 TRIALS = 60
 MOST_BY_LATENESS = 0.05
+# What still differs is played again by itself. A race within Alertmanager (its inhibitor reads the alerts of a request
+# while a group is looked at) comes out now one way, now another; a detail of its rules always comes out the same.
+REPLAYS = 4
+MOST_BY_RACE = 0.01
 
 
 # Alertmanager's own files; a disk that others use would make it late.
@@ -71,7 +77,13 @@ class Played:
 
 @pytest.fixture(scope="module")
 def played(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Played]:
-    zone_files = tmp_path_factory.mktemp("zones")
+    with _playing(tmp_path_factory.mktemp("zones"), range(CASES), LEAST) as found:
+        yield found
+
+
+@contextmanager
+def _playing(zone_files: Path, numbers: Sequence[int], least: int) -> Iterator[Played]:
+    """Some cases as they were played; the zones are known as long as it lasts."""
     zones.write(zone_files, int(time.time()))
     found = Played()
     with zones.known(zone_files):
@@ -79,19 +91,19 @@ def played(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Played]:
         for _ in range(3):
             with TemporaryDirectory(dir=MEMORY if MEMORY.is_dir() else None) as folder:
                 try:
-                    _play(found, Path(folder), zone_files)
+                    _play(found, Path(folder), zone_files, numbers)
                 except TooSlowError:
                     found.lateness.append(10**6)
-            if len(found.runs) >= LEAST:
+            if len(found.runs) >= least:
                 break
         yield found
 
 
-def _play(found: Played, folder: Path, zone_files: Path) -> None:
+def _play(found: Played, folder: Path, zone_files: Path, numbers: Sequence[int]) -> None:
     today = int(time.time())
-    cases = {number: draw_case(random.Random(f"{SEED}-{number}"), today) for number in range(CASES)}
+    cases = {number: draw_case(random.Random(f"{SEED}-{number}"), today) for number in numbers}
     halves = [{number: case for number, case in cases.items() if number % 2 == half} for half in (0, 1)]
-    runs = [Run(half) for half in halves]
+    runs = [Run(half) for half in halves if half]
     with Webhooks() as webhooks, playing(runs, folder, webhooks, zone_files):
         pass
     for run in runs:
@@ -114,19 +126,33 @@ def _in_time(played: Played) -> None:
         pytest.skip(f"the machine was {played.lateness} ms late")
 
 
-def test_the_same_people_are_told_the_same(played: Played, different: list[int]) -> None:
+def test_the_same_people_are_told_the_same(
+    played: Played, different: list[int], tmp_path_factory: pytest.TempPathFactory
+) -> None:
     assert len(played.runs) >= LEAST, f"the machine was {played.lateness} ms late"
-    unexplained = [
-        number
-        for number in different
-        for run in [played.runs[number]]
-        if not any(
-            agrees(run, number, played.told[number], machine) for machine in machines(run.lateness, TRIALS)
-        )
-    ]
-    assert unexplained == [], "\n\n".join(_described(played, number) for number in unexplained[:3])
+    unexplained = _unexplained(played, different)
+    said = "\n\n".join(_described(played, number) for number in unexplained[:5])
+    assert len(unexplained) <= MOST_BY_RACE * len(played.runs), said
+    for _ in range(REPLAYS):
+        if unexplained:
+            with _playing(tmp_path_factory.mktemp("zones"), unexplained, len(unexplained)) as again:
+                unexplained = _unexplained(again, unexplained)
+    assert unexplained == [], said
     if max(played.lateness) == QUIET:
         assert len(different) <= MOST_BY_LATENESS * len(played.runs), different
+
+
+def _unexplained(played: Played, numbers: Sequence[int]) -> list[int]:
+    """Cases that no machine, as late as this one was, tells as Alertmanager did."""
+    return [
+        number
+        for number in numbers
+        if number not in played.runs
+        or not any(
+            agrees(played.runs[number], number, played.told[number], machine)
+            for machine in (PUNCTUAL, *machines(played.runs[number].lateness, TRIALS))
+        )
+    ]
 
 
 def _described(played: Played, number: int) -> str:
