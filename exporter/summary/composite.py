@@ -50,38 +50,22 @@ class Composite(Mapping[str, Summary]):
         )
 
     @cached_property
-    def _extremes(self) -> tuple[npt.NDArray[np.intp], npt.NDArray[np.intp]]:
-        return np.flatnonzero(self._rules == _MINIMUM), np.flatnonzero(self._rules == _MAXIMUM)
+    def _all_extremes(self) -> tuple[npt.NDArray[np.intp], npt.NDArray[np.intp]]:
+        return _extremes(self._rules)
 
     def merge_numbers(self, into: Floats, places: slice | npt.NDArray[Any], numbers: Floats) -> None:
         """Merge ``numbers`` into those at ``places`` of the vector ``into`` of a composite shaped like this one.
 
-        No place comes twice. Sums that leave the numbers there are become infinite.
+        ``places``: indices, none of which comes twice, or the slice of all. Sums that leave the numbers there are
+        become infinite.
         """
+        low, high = self._all_extremes if isinstance(places, slice) else _extremes(self._rules[places])
         with np.errstate(over="ignore", invalid="ignore"):
-            if isinstance(places, slice) and places == slice(None):
-                self._merge_all(into, numbers)
-            else:
-                self._merge_numbers(into, places, numbers)
-
-    def _merge_all(self, into: Floats, numbers: Floats) -> None:
-        low, high = self._extremes
-        smallest, largest = np.minimum(into[low], numbers[low]), np.maximum(into[high], numbers[high])
-        into += numbers
-        into[low], into[high] = smallest, largest
-
-    def _merge_numbers(self, into: Floats, places: slice | npt.NDArray[Any], numbers: Floats) -> None:
-        rules = self._rules[places]
-        extremes = np.flatnonzero(rules)
-        if not len(extremes):
-            into[places] += numbers
-            return
-        before = into[places] if isinstance(places, np.ndarray) else into[places].copy()
-        merged = before + numbers
-        smallest, largest = rules == _MINIMUM, rules == _MAXIMUM
-        merged[smallest] = np.minimum(before[smallest], numbers[smallest])
-        merged[largest] = np.maximum(before[largest], numbers[largest])
-        into[places] = merged
+            before = into[places]
+            merged = before + numbers
+            merged[low] = np.minimum(before[low], numbers[low])
+            merged[high] = np.maximum(before[high], numbers[high])
+            into[places] = merged
 
     def with_vector(self, vector: Floats) -> Self:
         """The inverse of ``vector`` for a composite shaped like this one. Raises ValueError on a misfit."""
@@ -94,3 +78,8 @@ class Composite(Mapping[str, Summary]):
         if start != vector.size:
             raise ValueError(f"expected {start} values, got {vector.size}")
         return type(self)(parts)
+
+
+def _extremes(rules: npt.NDArray[np.uint8]) -> tuple[npt.NDArray[np.intp], npt.NDArray[np.intp]]:
+    """Where minima and where maxima are."""
+    return np.flatnonzero(rules == _MINIMUM), np.flatnonzero(rules == _MAXIMUM)
