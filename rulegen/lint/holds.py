@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 
 from rulegen.lint.intervals import ALL, NONE, Values
 from rulegen.spec import Condition, Threshold
@@ -23,34 +24,29 @@ def limit(threshold: Threshold) -> Values | None:
 
 def may_hold(condition: Condition, possible: Values) -> Values:
     """The values out of ``possible`` at which the condition can hold: empty where it can never."""
-    if (values := limit(condition)) is not None:
-        return possible & values
-    if condition.all:
-        met = possible
-        for child in condition.all:
-            met &= may_hold(child, possible)
-        return met
-    if condition.any:
-        either = NONE
-        for child in condition.any:
-            either |= may_hold(child, possible)
-        return either
-    return possible & _compared(condition, possible)
+    return _where(condition, possible, lambda compared: possible & _compared(compared, possible))
 
 
 def must_hold(condition: Condition, possible: Values) -> Values:
     """The values out of ``possible`` at which the condition holds for certain."""
+    return _where(condition, possible, lambda _: NONE)
+
+
+def _where(condition: Condition, possible: Values, compared: Callable[[Condition], Values]) -> Values:
+    """Limits as they are, ``all`` and ``any`` of their parts; of other kinds what ``compared`` says."""
     if (values := limit(condition)) is not None:
         return possible & values
     if condition.all:
         met = possible
         for child in condition.all:
-            met &= must_hold(child, possible)
+            met &= _where(child, possible, compared)
         return met
-    either = NONE
-    for child in condition.any or ():
-        either |= must_hold(child, possible)
-    return either
+    if condition.any:
+        either = NONE
+        for child in condition.any:
+            either |= _where(child, possible, compared)
+        return either
+    return compared(condition)
 
 
 def _compared(condition: Condition, possible: Values) -> Values:
