@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -38,6 +37,7 @@ from rulegen.routingnames import (
     TierName,
     TierNames,
     Version,
+    WebAddress,
     kubernetes_name,
 )
 from rulegen.timeintervals import TimeInterval
@@ -176,15 +176,6 @@ class Operator(StrictModel):
         description="The Secret that has a key for each file of a receiver; not needed for "
         "`/etc/alertmanager/secrets/<Secret>/<key>`.",
     )
-
-
-def _web_address(url: str) -> str:
-    if not re.fullmatch(r"https?://[^\s{}\"<>\\^`|]+", url):
-        raise ValueError(f"expected an address that starts with https:// or http://, got '{url}'")
-    return url
-
-
-WebAddress = Annotated[str, Field(max_length=500), AfterValidator(_web_address)]
 
 
 class Runbooks(StrictModel):

@@ -52,6 +52,12 @@ def _some(values: Sized) -> Sized:
     return values
 
 
+def _web_address(url: str) -> str:
+    if not re.fullmatch(r"https?://[^\s{}\"<>\\^`|]+", url):
+        raise ValueError(f"expected an address that starts with https:// or http://, got '{url}'")
+    return url
+
+
 Some = AfterValidator(_some)
 Filled = Shape(minItems=1)
 Unique = Shape(uniqueItems=True)
@@ -65,3 +71,4 @@ IntervalNames = Annotated[list[Name], AfterValidator(_distinct), Unique]
 LayerNames = Annotated[list[LayerName], AfterValidator(_distinct), Unique]
 TierNames = Annotated[list[TierName], AfterValidator(_distinct), Unique]
 LabelNames = Annotated[list[LabelName], Some, AfterValidator(_distinct), Filled, Unique]
+WebAddress = Annotated[str, Field(max_length=500), AfterValidator(_web_address)]
