@@ -33,7 +33,7 @@ def static_labels(file: ModelSlo, routing: Routing, slo: str, layer: str, tier: 
 def namespace_label(routing: Routing) -> dict[str, str]:
     """The label that prometheus-operator routes by, where there is one."""
     operator = routing.spec.operator
-    return {NAMESPACE: operator.namespace} if operator else {}
+    return {NAMESPACE: operator.namespace} if operator and operator.namespace else {}
 
 
 def annotation_texts(

@@ -50,7 +50,7 @@ def across(models: Sequence[ModelSlo], watched: Sequence[Monitor]) -> Iterator[P
 def of_model(file: ModelSlo, routing: Routing, watched: Sequence[Monitor]) -> Iterator[Problem]:
     """Problems of one file."""
     yield from _duplicates(file)
-    if routing.spec.operator is not None and NAMESPACE in file.file.metadata.labels:
+    if namespace_label(routing) and NAMESPACE in file.file.metadata.labels:
         said = "spec.operator of the routing file sets the label 'namespace' on every alert, leave it out"
         yield file.document.problem(("metadata", "labels", NAMESPACE), said, key=True)
     yield from companionchecks.of_model(file, routing)

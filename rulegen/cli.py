@@ -72,13 +72,11 @@ def _much_that_stays() -> Iterator[None]:
 
 
 def _generated(spec: tuple[Path, ...], form: Format, base: Path | None) -> Generated:
-    if base is not None and form != "prometheus":
-        raise click.UsageError("--base is for --format prometheus: objects stand beside what others keep")
     with _much_that_stays():
         loaded = specs.load(spec)
         result = generate(loaded, form, Base.read(base) if base is not None else None)
-    for warning in result.warnings:
-        click.echo(str(warning), err=True)
+    for said in (*result.notes, *result.warnings):
+        click.echo(str(said), err=True)
     return result
 
 

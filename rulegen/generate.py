@@ -17,7 +17,7 @@ from rulegen.merge import Base
 from rulegen.notes import Note
 from rulegen.output import marked, yaml_text
 from rulegen.plan import make_plan
-from rulegen.routing import Routing
+from rulegen.routing import Operator, Routing
 from rulegen.rules import AlertRule, Group, rule_file
 from rulegen.runbooks.links import watchdog_link
 from rulegen.runbooks.pages import pages, watchdog_page
@@ -34,6 +34,8 @@ class Generated:
 
     files: dict[str, str]
     warnings: list[Problem]
+    # What was decided for the user, and why; nothing is wrong with it.
+    notes: list[Problem]
     alerts: int
     # Tiers and teams that alerts have.
     audiences: frozenset[tuple[str, str]] = frozenset()
@@ -57,18 +59,15 @@ def generate(specs: Specs, form: Format = "prometheus", base: Base | None = None
     identities = [alert.identity for plan in plans for alert in plan.alerts]
     models = ", ".join(plan.file.name for plan in plans)
     source = f"AlertRouting {routing.file.metadata.name} and ModelSLO {models}"
-    files |= _routing_files(routing, identities, source, form, base)
+    routed, said = _routing_files(routing, identities, source, form, base)
+    files |= routed
     audiences = frozenset(
         (one.labels[TIER], one.labels.get("team", "")) for one in identities if TIER in one.labels
     )
-    return Generated(files, linting.warnings(notes), len(identities), audiences)
+    return Generated(files, linting.warnings(notes), said, len(identities), audiences)
 
 
 def _check_operator(specs: Specs) -> None:
-    document = specs.routing.document
-    if specs.routing.spec.operator is None:
-        message = "missing key 'operator', with the namespace of the objects: --format operator needs it"
-        raise document.error(("spec",), message)
     names: dict[str, str] = {}
     for model in specs.models:
         name = operator.object_name(model.name)
@@ -80,12 +79,11 @@ def _check_operator(specs: Specs) -> None:
 
 def _routing_files(
     routing: Routing, alerts: Sequence[AlertIdentity], source: str, form: Format, base: Base | None
-) -> dict[str, str]:
-    configuration = alertmanager.build(routing, alerts)
+) -> tuple[dict[str, str], list[Problem]]:
     if form == "operator":
-        assert routing.spec.operator is not None
-        custom = operator.alertmanager_config(routing, routing.spec.operator, alerts)
-        return {"alertmanager/mlslo.yaml": yaml_text(custom, source)}
+        made = operator.routing_object(routing, alerts, base, source)
+        return {"alertmanager/mlslo.yaml": marked(made.text, source)}, made.notes
+    configuration = alertmanager.build(routing, alerts)
     if base is not None:
         ours = {**configuration, "route": alertmanager.guarded_route(routing.spec)}
         text = base.merged(merge.check(base, ours), source)
@@ -95,7 +93,7 @@ def _routing_files(
     places = {PurePosixPath(path).name: path for path in configuration.get("templates", [])}
     for name, text in alertmanager.templates().items():
         files[f"alertmanager/{places.get(name, name)}"] = text
-    return files
+    return files, []
 
 
 def _rule_files(
@@ -105,8 +103,7 @@ def _rule_files(
     plain = yaml_text(rules, source)
     if form == "prometheus":
         return {f"rules/{name}.yaml": plain}
-    assert routing.spec.operator is not None
-    custom = operator.prometheus_rule(name, rules, routing.spec.operator)
+    custom = operator.prometheus_rule(name, rules, routing.spec.operator or Operator())
     return {f"rules/{name}.yaml": yaml_text(custom, source), f"{tests_folder(form)}/{name}.yaml": plain}
 
 

@@ -10,6 +10,8 @@ from pydantic import AfterValidator, BeforeValidator, Field
 
 from exporter.yamlfile import Shape
 
+_SECRET_NAME = r"[a-z0-9]([a-z0-9.-]*[a-z0-9])?"
+
 
 def _version(value: Any) -> Any:
     if isinstance(value, (int, float)) and not isinstance(value, bool):
@@ -39,6 +41,12 @@ def kubernetes_name(name: str) -> str:
     return name
 
 
+def _secret_name(name: str) -> str:
+    if not re.fullmatch(_SECRET_NAME, name) or len(name) > 253:
+        raise ValueError(f"expected a name of small letters, digits, '-' and '.', got '{name}'")
+    return name
+
+
 def _distinct(names: list[str]) -> list[str]:
     twice = [name for index, name in enumerate(names) if name in names[:index]]
     if twice:
@@ -65,6 +73,7 @@ Name = Annotated[str, Field(min_length=1, max_length=128)]
 LayerName = Literal["service", "data", "prediction", "outcome", "meta"]
 TierName = Annotated[str, AfterValidator(_tier_name), Shape(pattern="^P[0-9]$")]
 LabelName = Annotated[str, AfterValidator(_label), Shape(pattern=r"^[a-zA-Z_][a-zA-Z0-9_]*$")]
+SecretName = Annotated[str, AfterValidator(_secret_name), Shape(pattern=f"^{_SECRET_NAME}$", maxLength=253)]
 Version = Annotated[str, BeforeValidator(_version), Shape(pattern=r"^[0-9]{1,4}(\.[0-9]{1,4}){1,2}$")]
 ReceiverNames = Annotated[list[Name], Some, AfterValidator(_distinct), Filled, Unique]
 IntervalNames = Annotated[list[Name], AfterValidator(_distinct), Unique]

@@ -7,7 +7,8 @@ here it stays a file, the one that the operator mounts for it.
 import json
 from typing import Any
 
-from rulegen.operator.receivers import INTEGRATIONS, MOUNTED
+from rulegen.operator.files import SECRETS
+from rulegen.operator.receivers import INTEGRATIONS
 
 _BACK = {theirs: (ours, words) for ours, (theirs, words) in INTEGRATIONS.items()}
 _NESTED_LISTS = {"actions", "fields", "images", "links", "responders"}
@@ -98,7 +99,7 @@ def _receiver(receiver: dict[str, Any], prefix: str) -> dict[str, Any]:
 
 def _value(key: str, value: Any) -> Any:
     if isinstance(value, dict) and set(value) == {"name", "key"}:
-        return f"{MOUNTED}/{value['name']}/{value['key']}"
+        return f"{SECRETS}/{value['name']}/{value['key']}"
     if isinstance(value, list) and value and isinstance(value[0], dict) and key not in _NESTED_LISTS:
         return {one["key"]: one["value"] for one in value}
     if key == "links":

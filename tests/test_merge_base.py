@@ -177,8 +177,6 @@ def test_check_and_generate_take_a_base_and_the_outcome_is_one(tmp_path: Path) -
     assert run("generate", *specs, "--out", tmp_path, "--base", out).exit_code == 0
     assert out.read_text() == first
     assert base.read_text() == BASE
-    found = run("generate", *specs, "--out", tmp_path, "--base", base, "--format", "operator")
-    assert (found.exit_code, "--base is for --format prometheus" in found.stderr) == (2, True)
     found = run("generate", *specs, "--out", tmp_path, "--base", tmp_path / "none.yaml")
     assert (found.exit_code, found.stderr) == (
         2,

@@ -20,7 +20,7 @@ from rulegen.integrations import INTEGRATIONS, Keys
 from rulegen.operator.texts import uses_added_functions, with_templates
 from tests.crdschemas import Schema
 from tests.operatorconversion import configuration
-from tests.test_alertmanager_configuration import IDENTITIES, NAMES, amtool, documents
+from tests.test_alertmanager_configuration import IDENTITIES, amtool, documents
 from tests.test_alertmanager_templates import a_group, an_alert, texts_of
 from tests.test_rulegen_generate import SMALL
 from tests.tools import tool
@@ -220,38 +220,6 @@ def test_a_file_is_the_key_of_a_secret(tmp_path: Path) -> None:
     assert said == {f"{expected} that has the key 'pager'"}
 
 
-def test_what_has_no_counterpart_is_refused_with_its_place(tmp_path: Path) -> None:
-    path = tmp_path / "routing.yaml"
-    path.write_text((HERE / "contract" / "routing.yaml").read_text())
-    found = run(
-        "generate",
-        HERE / "contract" / "fraud.slo.yaml",
-        path,
-        "--format",
-        "operator",
-        "--out",
-        tmp_path / "out",
-    )
-    assert (found.exit_code, (tmp_path / "out").exists()) == (2, False)
-    assert found.stderr.startswith(f"{path}:6:3: missing key 'operator', with the namespace")
-    path.write_text(path.read_text() + "  operator: {namespace: monitoring}\n")
-    found = run(
-        "generate",
-        HERE / "contract" / "fraud.slo.yaml",
-        path,
-        "--format",
-        "operator",
-        "--out",
-        tmp_path / "out",
-    )
-    assert found.exit_code == 2
-    lines = found.stderr.splitlines()
-    assert lines[0].startswith(f"{path}:20:46: expected /etc/alertmanager/secrets/<Secret>/<key>")
-    assert (
-        f"{path}:30:73: an AlertmanagerConfig has no location, its times are UTC; leave it out" in lines[-2]
-    )
-
-
 @pytest.mark.parametrize(
     ("change", "message"),
     [
@@ -301,6 +269,9 @@ def test_a_label_namespace_of_its_own_is_refused(tmp_path: Path) -> None:
     assert (found.exit_code, "sets the label 'namespace' on every alert" in found.stderr) == (2, True)
 
 
+SECRETS = st.from_regex(r"[a-z]([a-z0-9.-]{0,20}[a-z0-9])?", fullmatch=True)
+
+
 def prefixed(route: dict[str, Any], prefix: str) -> dict[str, Any]:
     """A route of the plain file, its receiver and intervals named as the operator names them."""
     names = {key: [prefix + name for name in route[key]] for key in route if key.endswith("time_intervals")}
@@ -308,7 +279,7 @@ def prefixed(route: dict[str, Any], prefix: str) -> dict[str, Any]:
 
 
 @settings(max_examples=10, deadline=None, suppress_health_check=list(HealthCheck))
-@given(routed=documents(), layer=st.sampled_from(LAYERS), data=st.data(), secret=NAMES)
+@given(routed=documents(), layer=st.sampled_from(LAYERS), data=st.data(), secret=SECRETS)
 def test_what_the_operator_makes_of_it_routes_as_the_plain_file_does(
     routed: dict[str, Any],
     layer: str,
@@ -317,7 +288,7 @@ def test_what_the_operator_makes_of_it_routes_as_the_plain_file_does(
     tmp_path_factory: pytest.TempPathFactory,
 ) -> None:
     folder = tmp_path_factory.mktemp("any")
-    routed["spec"]["operator"] = {"namespace": "ml", "secret": secret}
+    routed["spec"]["operator"] = {"namespace": "ml", "secret": secret, "routing": "AlertmanagerConfig"}
     custom = converted(routed, folder)
     assert Schema.of("AlertmanagerConfig").mistakes(custom) == []
     back = configuration(custom)

@@ -42,7 +42,7 @@ def alertmanager_config(
 
     Raises InputError where something in the file has no counterpart there.
     """
-    problems: list[Problem] = [*_locations(routing)]
+    problems: list[Problem] = [*_namespace(routing, operator), *_locations(routing)]
     spec: dict[str, Any] = {
         "route": _route(guarded_route(routing.spec)),
         "inhibitRules": [_inhibition(rule) for rule in inhibit_rules(routing.spec, alerts)],
@@ -58,14 +58,19 @@ def alertmanager_config(
     return {**custom_object("v1alpha1", "AlertmanagerConfig", "mlslo", operator), "spec": shown}
 
 
+def _namespace(routing: Routing, operator: Operator) -> Iterator[Problem]:
+    if operator.namespace is None:
+        message = (
+            "an AlertmanagerConfig needs operator.namespace: the operator routes by that label of an alert"
+        )
+        yield routing.document.problem(("spec", "operator"), message, key=True)
+
+
 def _locations(routing: Routing) -> Iterator[Problem]:
     for name, interval in routing.spec.timeIntervals.items():
         at = ("spec", "timeIntervals", name)
         if interval.location not in (None, "UTC"):
-            message = (
-                "an AlertmanagerConfig has no location, its times are UTC; leave it out, or keep routing in the "
-                "plain alertmanager.yaml of the Alertmanager object's configSecret"
-            )
+            message = f"an AlertmanagerConfig has no location ('{interval.location}'), its times are UTC"
             yield routing.document.problem((*at, "location"), message, key=True)
         for index, years in enumerate(interval.years):
             if not years.startswith("2"):

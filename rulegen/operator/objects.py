@@ -15,10 +15,21 @@ def object_name(name: str) -> str:
 
 def custom_object(version: str, kind: str, name: str, operator: Operator) -> dict[str, Any]:
     """An object of the group monitoring.coreos.com, without its ``spec``."""
-    metadata: dict[str, Any] = {"name": name, "namespace": operator.namespace}
+    return {
+        "apiVersion": f"monitoring.coreos.com/{version}",
+        "kind": kind,
+        "metadata": metadata(name, operator),
+    }
+
+
+def metadata(name: str, operator: Operator) -> dict[str, Any]:
+    """Who an object is."""
+    found: dict[str, Any] = {"name": name}
+    if operator.namespace is not None:
+        found["namespace"] = operator.namespace
     if operator.labels:
-        metadata["labels"] = dict(operator.labels)
-    return {"apiVersion": f"monitoring.coreos.com/{version}", "kind": kind, "metadata": metadata}
+        found["labels"] = dict(operator.labels)
+    return found
 
 
 def prometheus_rule(name: str, rules: dict[str, Any], operator: Operator) -> dict[str, Any]:

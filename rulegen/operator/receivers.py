@@ -4,16 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from pathlib import PurePosixPath
 from typing import Any
 
 from exporter.yamlfile import Problem
 from rulegen.alertmanager import receivers as filled_receivers
+from rulegen.operator.files import SECRETS, Reference, reference
 from rulegen.operator.texts import uses_added_functions, with_templates
 from rulegen.routing import Location, Operator, Routing
-
-# Where the operator mounts each Secret of the Alertmanager object's `secrets`.
-MOUNTED = PurePosixPath("/etc/alertmanager/secrets")
 
 
 class _NoCounterpartError(ValueError):
@@ -45,17 +42,16 @@ class _Converter:
                     converted[name] = made
         return converted
 
-    def secret(self, path: str) -> dict[str, Any]:
-        """The key of a Secret that stands for the file at ``path``."""
-        file = PurePosixPath(path)
-        if file.parent.parent == MOUNTED:
-            return {"name": file.parent.name, "key": file.name}
-        if self.operator.secret is not None:
-            return {"name": self.operator.secret, "key": file.name}
-        raise _NoCounterpartError(
-            f"expected {MOUNTED}/<Secret>/<key>, or spec.operator.secret to name the Secret that has the key "
-            f"'{file.name}'"
-        )
+    def reference(self, path: str) -> Reference:
+        """The key that stands for the file at ``path``."""
+        found = reference(path, self.operator)
+        if found is None:
+            key = path.rpartition("/")[2]
+            raise _NoCounterpartError(
+                f"expected {SECRETS}/<Secret>/<key>, or spec.operator.secret to name the Secret that has the "
+                f"key '{key}'"
+            )
+        return found
 
     def _refuse(self, place: Location, message: str, *, key: bool = False) -> None:
         self.problems.append(self.routing.document.problem(place, message, key=key))
@@ -92,15 +88,19 @@ def _url(converter: _Converter, value: Any, at: Location) -> str:
 
 
 def _secret(converter: _Converter, value: Any, at: Location) -> dict[str, Any]:  # noqa: ARG001
-    return converter.secret(str(value))
+    found = converter.reference(str(value))
+    if found.kind != "secret":
+        raise _NoCounterpartError("an AlertmanagerConfig takes this from a Secret, not from a ConfigMap")
+    return {"name": found.name, "key": found.key}
 
 
 def _pairs(converter: _Converter, value: Any, at: Location) -> list[dict[str, str]]:  # noqa: ARG001
     return [{"key": key, "value": with_templates(str(text))} for key, text in value.items()]
 
 
-def _of_secret(converter: _Converter, value: Any, at: Location) -> dict[str, Any]:  # noqa: ARG001
-    return {"secret": converter.secret(str(value))}
+def _certificate(converter: _Converter, value: Any, at: Location) -> dict[str, Any]:  # noqa: ARG001
+    found = converter.reference(str(value))
+    return {found.kind: {"name": found.name, "key": found.key}}
 
 
 def _one(words: Words) -> Convert:
@@ -135,8 +135,8 @@ def _words(convert: Convert, text: str, **renamed: str) -> dict[str, tuple[str, 
 _TLS = Words(
     {
         **_words(_as_it_is, "insecure_skip_verify max_version min_version server_name"),
-        "ca_file": ("ca", _of_secret),
-        "cert_file": ("cert", _of_secret),
+        "ca_file": ("ca", _certificate),
+        "cert_file": ("cert", _certificate),
         "key_file": ("keySecret", _secret),
     }
 )

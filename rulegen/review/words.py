@@ -67,9 +67,18 @@ def _configuration(texts: list[str | None]) -> Any:
     """The configuration; None where there is none; a text that says why it cannot be read."""
     text = next((text for text in texts if text is not None), None)
     try:
-        return None if text is None else plain(load(text))
+        return None if text is None else plain(_carried(load(text)))
     except UnreadableError as error:
         return str(error)
+
+
+def _carried(document: Any) -> Any:
+    """What a Secret carries; others as they are."""
+    if not isinstance(document, dict) or document.get("kind") != "Secret":
+        return document
+    carried = document.get("stringData")
+    text = carried.get("alertmanager.yaml") if isinstance(carried, dict) else None
+    return load(text) if isinstance(text, str) else {}
 
 
 def _audiences(text: str | None) -> set[Audience]:
