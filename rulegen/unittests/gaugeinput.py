@@ -51,7 +51,7 @@ class GaugeInput:
         series, count = self.story.alert.series, len(self.story.values)
         size = self.story.size
         for index in range(size):
-            samples = [values[index] for values in self.story.values]
+            samples = [values[index] for values in self.story.scraped]
             labels = {**series.example, **self.labels(index)}
             if isinstance(series, QuerySeries):
                 # What its record is made from is tested apart, where it can be.

@@ -28,59 +28,78 @@ class Cases:
         self.keep = evaluations(spec.keepFiringFor, interval)
         self.can_miss = 2 * interval.seconds < _LOOKBACK
         self.probe = probe
+        self.trends = [history for history in alert.kind.histories() if history.of_version]
         self.settling = self._settling()
 
     def _settling(self) -> int:
         """Evaluations until a trend that comes about by itself is that of a gauge that stays."""
         length = self.last + self.least + self.lasting + self.keep + 10
         interval = self.alert.series.interval.seconds
-        trends = [history for history in self.alert.kind.histories() if history.of_version]
-        return max((int(own.window // interval) + 1 for own in trends if own.least <= length), default=0)
+        return max((int(own.window // interval) + 1 for own in self.trends if own.least <= length), default=0)
 
     def whole(self) -> list[Scene]:
         """Every case."""
-        inside = (self.probe.inside,) * self.size
-        found = [Scene("just inside", (Phase(inside, self.least + 1),), then=self._calm)]
+        found = [self._inside()]
         if self.needed > 1:
             few = Phase(self._bad(self.needed - 1), self.least + 1)
             found.append(Scene("one series too few", (few,), then=self._calm))
         if self.least > 1:
             spread = self._spread(self.last - self.least + 1)
             found.append(Scene("one evaluation too few", spread, then=self._calm))
-        return [*found, self._incident(), self._loss()]
+        found.append(self._incident())
+        if self.trends:
+            # NaN is in a trend for as long as that looks back, so that what follows cannot be told beside it.
+            return [*found, self._unknown(), self._loss()]
+        return [*found, self._loss(self._nan, Phase(self._bad(self.needed), self.least))]
 
     def short(self) -> list[Scene]:
         """On which side of the limit the alert begins, for another limit of the same alert."""
-        inside = (self.probe.inside,) * self.size
-        begins = Phase(self._bad(self.needed), self.least + self.settling)
-        return [
-            Scene("just inside", (Phase(inside, self.least + 1),), then=self._calm),
-            Scene("beyond", (begins,), quiet=False),
-        ]
+        return [self._inside(), Scene("beyond", (self._begins,), quiet=False)]
+
+    def _inside(self) -> Scene:
+        inside = (self.probe.inside,) * self.needed + (self.probe.healthy,) * (self.size - self.needed)
+        return Scene("just inside", (Phase(inside, self.least + 1),), then=self._calm)
 
     def _incident(self) -> Scene:
-        """A short breach with a gap after it, a long one with a missed scrape in it; then NaN, then health."""
+        """A short breach with a gap after it, a long one with a missed scrape in it; then health.
+
+        Where the alert goes on firing, it does so through a gap before that.
+        """
         beyond = self._bad(self.needed)
-        gone: Values = (GONE,) * self.size
-        nan: Values = (_NAN,) * self.size
         start = self._spread(self.last - self.least) if self.least > 1 else (Phase(beyond, 1),)
-        lasts = self.least + self.lasting
-        missed = [Phase(beyond, 1), Phase(beyond, 1, missed=True)] if self.can_miss else []
+        again = [Phase(beyond, 1), *([Phase(beyond, 1, missed=True)] if self.can_miss else [])]
+        lasts = max(self.least + self.lasting - len(again), 1) + self.settling
+        holds = (self._gone, Phase(beyond, 1)) if self.keep > 1 else ()
         return Scene(
             "beyond",
-            (*start, Phase(gone, 1), *missed, Phase(beyond, max(lasts - len(missed), 1) + self.settling)),
+            (*start, self._gone, *again, Phase(beyond, lasts)),
             quiet=False,
-            then=(Phase(nan, 2), Phase(beyond, 1), Phase(self._healthy, self.keep + self.last + 1)),
+            then=(*holds, Phase(self._healthy, self.keep + self.last + 1)),
         )
 
-    def _loss(self) -> Scene:
+    def _unknown(self) -> Scene:
+        """It is NaN while it is bad."""
+        calm = Phase(self._healthy, self.keep + self.last + 1)
+        return Scene("NaN", (self._begins,), quiet=False, then=(self._nan, calm))
+
+    def _loss(self, *meanwhile: Phase) -> Scene:
         """The series goes away for good while it is bad."""
-        begins = Phase(self._bad(self.needed), self.least + self.settling)
-        gone = Phase((GONE,) * self.size, 2)
-        if self.keep and not self.lasting:
-            # It fires already, and goes on for longer than is waited for here.
-            return Scene("gone", (begins, gone), quiet=False)
-        return Scene("gone", (begins,), quiet=False, then=(gone,))
+        # One that goes on firing does so for longer than is waited for here.
+        return Scene(
+            "gone", (self._begins, *meanwhile), quiet=False, then=(self._gone, self._gone), ends=not self.keep
+        )
+
+    @property
+    def _begins(self) -> Phase:
+        return Phase(self._bad(self.needed), self.least + self.settling)
+
+    @property
+    def _gone(self) -> Phase:
+        return Phase((GONE,) * self.size, 1)
+
+    @property
+    def _nan(self) -> Phase:
+        return Phase((_NAN,) * self.size, 1)
 
     @property
     def _healthy(self) -> Values:

@@ -35,20 +35,32 @@ class Phase:
 
 @dataclass(frozen=True)
 class Scene:
-    """One case of a test. ``quiet``: the alert must not even be pending; else it must fire at last.
+    """One case of a test. ``quiet``: the alert must not even be pending; else it must be active at last.
 
-    ``then``: how it comes to an end.
+    ``then``: how it comes to an end, if it ``ends``.
     """
 
     name: str
     phases: tuple[Phase, ...]
     quiet: bool = True
     then: tuple[Phase, ...] = ()
+    ends: bool = True
 
     @property
     def length(self) -> int:
         """Evaluations before its end."""
         return sum(phase.count for phase in self.phases)
+
+    @property
+    def losses(self) -> list[int]:
+        """After how many of its evaluations the series are lost, or become NaN."""
+        found: list[int] = []
+        now, there = 0, False
+        for phase in (*self.phases, *self.then):
+            known = any(value is not None and not value.is_nan() for value in phase.values)
+            found += [now] if there and not known else []
+            now, there = now + phase.count, known
+        return found
 
 
 @dataclass(frozen=True)
@@ -109,13 +121,18 @@ class Story:
         return [Phase(self.before or self.healthy, self.lead), *scenes]
 
     @cached_property
+    def scraped(self) -> list[Values]:
+        """What each replica has at each evaluation, or would have were it not missed."""
+        return [phase.values for phase in self.phases for _ in range(phase.count)]
+
+    @cached_property
     def values(self) -> list[Values]:
         """What the rules see at each evaluation; a weighted mean leaves NaN out."""
-        found = [phase.values for phase in self.phases for _ in range(phase.count)]
         if self.alert.series.aggregation != WEIGHTED:
-            return found
+            return self.scraped
         return [
-            tuple(None if value is None or value.is_nan() else value for value in values) for values in found
+            tuple(None if value is None or value.is_nan() else value for value in values)
+            for values in self.scraped
         ]
 
     @cached_property
@@ -182,7 +199,8 @@ class Story:
 
     @cached_property
     def is_as_meant(self) -> bool:
-        """Whether the alert is quiet in each quiet scene, fires at the end of the others, and ends."""
+        """Whether the alert is quiet in each quiet scene, active where the others lose their series and at their end,
+        and ends."""
         now = self.lead
         if self.probe.world.ahead and any(h.of_version and h not in self.given for h in self._histories):
             return False
@@ -190,13 +208,15 @@ class Story:
             return False
         for scene in self.scenes:
             own = self.states[now : now + scene.length]
+            if not all(self.states[now + lost - 1].active for lost in scene.losses):
+                return False
             after = sum(phase.count for phase in scene.then)
             now += scene.length + after
             if scene.quiet and any(state.active for state in own):
                 return False
             if not scene.quiet and not own[-1].active:
                 return False
-            if after and self.states[now - 1].active:
+            if after and scene.ends and self.states[now - 1].active:
                 return False
         return True
 
