@@ -73,10 +73,12 @@ def write(directory: Path, files: Files) -> list[str]:
     _sweep({(directory / name).parent for name in files})
     changed = [name for name, text in files.items() if _on_disk(directory / name) != text]
     pending: list[tuple[Path, Path]] = []
+    made: list[Path] = []
     try:
         paths = [directory / name for name in changed]
-        for folder in dict.fromkeys(path.parent for path in paths):
-            folder.mkdir(parents=True, exist_ok=True)
+        for folder in _missing({path.parent for path in paths}):
+            folder.mkdir(exist_ok=True)
+            made.append(folder)
         fresh = _fresh_mode()
         for name, path in zip(changed, paths, strict=True):
             pending.append((_beside(path, files[name], _mode(path, fresh)), path))
@@ -84,6 +86,7 @@ def write(directory: Path, files: Files) -> list[str]:
             temporary, path = pending[0]
             temporary.replace(path)
             pending.pop(0)
+        made.clear()
     except OSError as error:
         place = error.filename or directory
         raise InputError.of_file(place, f"cannot be written: {error.strerror}") from None
@@ -91,7 +94,21 @@ def write(directory: Path, files: Files) -> list[str]:
         for temporary, _ in pending:
             with contextlib.suppress(OSError):
                 temporary.unlink()
+        for folder in reversed(made):
+            # One that others have put something into stays.
+            with contextlib.suppress(OSError):
+                folder.rmdir()
     return changed
+
+
+def _missing(folders: Iterable[Path]) -> list[Path]:
+    """Of the folders and those that they are in, what is not there yet, the outer ones first."""
+    absent: set[Path] = set()
+    for folder in folders:
+        while folder not in absent and not folder.exists():
+            absent.add(folder)
+            folder = folder.parent
+    return sorted(absent)
 
 
 def _beside(path: Path, text: str, mode: int) -> Path:

@@ -64,8 +64,12 @@ def covered(specs: Specs, selection: Selection) -> list[AlertRule]:
 
 def alertmanager_url(text: str) -> str:
     """An address without its last slash. Raises InputError where it is none, or holds a password."""
-    parts = urlsplit(text)
-    if parts.scheme not in ("http", "https") or not parts.hostname:
+    try:
+        parts = urlsplit(text)
+        usable = parts.scheme in ("http", "https") and parts.hostname and (parts.port is None or parts.port)
+    except ValueError:
+        usable = False
+    if not usable or not text.isascii() or not text.isprintable() or " " in text:
         message = f"expected an address such as http://localhost:9093, got '{text}'"
         raise InputError([Problem("--alertmanager", 0, 0, message)])
     if parts.password is not None:

@@ -264,6 +264,14 @@ def test_places_are_those_of_the_file_as_it_is_with_our_part_in_it(tmp_path: Pat
     ]
 
 
+def test_lines_end_as_they_end_in_yaml(tmp_path: Path) -> None:
+    """Not with a line feed alone: places behind our part are right where they end otherwise."""
+    text = merged(BASE, tmp_path).replace("    - name: night", "    - name: oncall")
+    line = text[: text.rindex("    - name: oncall")].count("\n") + 1
+    for end in ("\n", "\r\n", "\r", "\x85", "\u2028"):
+        assert refused(text.replace("\n", end), tmp_path)[0].startswith(f"{line}:13: the receiver 'oncall'")
+
+
 def test_our_route_without_its_marks_is_not_written_twice(tmp_path: Path) -> None:
     """As a formatter leaves it that drops comments."""
     bare = yaml.safe_dump(yaml.safe_load(merged(BASE, tmp_path)), sort_keys=False)

@@ -115,6 +115,8 @@ def test_two_routings(tmp_path: Path) -> None:
         ("- 1\n", "1:1: expected a mapping with apiVersion and kind"),
         ("kind: [a]\n", "1:7: expected one of ModelSLO, AlertRouting, ModelMonitor, got '['a']'"),
         ("a: 1\na: 2\n", "2:1: duplicate key 'a', first given at line 1"),
+        # Its last line end is missing: the place is still in the file.
+        ("kind: [a", "1:9: did not find expected ',' or ']'"),
     ],
 )
 def test_a_file_of_no_known_kind(tmp_path: Path, text: str, message: str) -> None:

@@ -80,3 +80,12 @@ def test_without_space_the_folder_is_as_it_was(tmp_path: Path) -> None:
     assert (done.returncode, done.stderr) == (0, "")
     assert "cannot be written: File too large" in done.stdout
     assert contents(tmp_path) == {Path(name).name: text for name, text in before.items()}
+
+
+def test_without_space_no_folder_is_left_either(tmp_path: Path) -> None:
+    (tmp_path / "there").mkdir()
+    for place in ("there", "there/new", "new/below"):
+        folder = tmp_path / place
+        done = subprocess.run([sys.executable, "-c", TOO_LARGE, str(folder)], capture_output=True, text=True)
+        assert "cannot be written: File too large" in done.stdout
+    assert [path.name for path in tmp_path.rglob("*")] == ["there"]

@@ -117,6 +117,14 @@ def test_a_silence_that_nobody_wakes_for_is_pointed_out(server: Alertmanager) ->
             "--alertmanager: expected an address such as http://localhost:9093, got 'localhost:9093'",
         ),
         (
+            ["--model", "fraud", "--alertmanager", "http://[::1"],
+            "--alertmanager: expected an address such as http://localhost:9093, got 'http://[::1'",
+        ),
+        (
+            ["--model", "fraud", "--alertmanager", "http://localhost:99093"],
+            "--alertmanager: expected an address such as http://localhost:9093, got 'http://localhost:99093'",
+        ),
+        (
             ["--model", "fraud", "--alertmanager", "http://me:secret@localhost:9093"],
             "--alertmanager: a literal secret: the address holds a password; use --basic-auth-file",
         ),

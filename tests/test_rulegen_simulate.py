@@ -11,10 +11,13 @@ import pytest
 import yaml
 from click.testing import CliRunner, Result
 
+from exporter.yamlfile import parse
 from rulegen.cli import main
+from rulegen.simulation.alertmanagerfile import readable
 
 CONTRACT = Path(__file__).parent / "contract"
 SPECS = [CONTRACT / "fraud.slo.yaml", CONTRACT / "routing.yaml"]
+IN_A_BASE = yaml.safe_load((CONTRACT.parent / "test_rulegen_simulate_base.yaml").read_text())
 MISTAKES = yaml.safe_load(Path(__file__).with_suffix(".yaml").read_text())
 
 OUTAGE = """\
@@ -235,8 +238,30 @@ def test_what_others_keep_in_the_same_alertmanager_counts(tmp_path: Path) -> Non
     assert "expected PredictionVolumeAnomaly to be held back (inhibited), it was not" in alone.stderr
     among = simulate(tmp_path, BESIDE, "--base", str(base))
     assert (among.exit_code, among.stderr) == (0, "")
-    base.write_text(OTHERS.replace("source_match: {severity: critical}", "source_matchers: ['a b']"))
-    wrong = simulate(tmp_path, BESIDE, "--base", str(base))
-    assert (wrong.exit_code, wrong.stdout) == (2, "")
-    said = "Alertmanager would not understand this: expected a matcher such as model=\"fraud\", got 'a b'"
-    assert wrong.stderr == f"{base}: {said}\n"
+
+
+@pytest.mark.parametrize("mistake", IN_A_BASE, ids=lambda mistake: mistake["said"][:40])
+def test_what_alertmanager_would_not_understand_has_its_place(
+    mistake: dict[str, str], tmp_path: Path
+) -> None:
+    text = (CONTRACT.parent / "damage" / "originals" / "alertmanager.yaml").read_text()
+    assert mistake["replace"] in text
+    base = tmp_path / "base.yaml"
+    before, _, after = text.replace(mistake["replace"], mistake["by"], 1).partition("§")
+    base.write_text(before + after)
+    wrong = simulate(tmp_path, OUTAGE, "--base", str(base))
+    place = f"{base}:{before.count(chr(10)) + 1}:{len(before) - before.rfind(chr(10))}"
+    assert (wrong.exit_code, wrong.stdout, wrong.stderr) == (2, "", f"{place}: {mistake['said']}\n")
+    assert base.read_text() != text
+
+
+def test_words_for_true_and_false_are_those_of_alertmanager() -> None:
+    """It reads an older YAML, in which `no` is no text."""
+    text = (
+        "route: {receiver: a, continue: no}\nreceivers: [{name: a, slack_configs: [{send_resolved: On}]}]\n"
+    )
+    data = readable(parse(Path("base.yaml"), text))
+    assert (data["route"]["continue"], data["receivers"][0]["slack_configs"]) == (
+        False,
+        [{"send_resolved": True}],
+    )

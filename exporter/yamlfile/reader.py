@@ -37,6 +37,7 @@ class _Loader(getattr(yaml, "CSafeLoader", yaml.SafeLoader)):  # type: ignore[mi
         super().ascend_resolver()
 
 
+_LINE_ENDS = re.compile("\r\n|[\n\r\x85\u2028\u2029]")
 _INTEGER = re.compile(r"[-+]?[0-9]+")
 _FLOAT = re.compile(r"[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?")
 _Loader.add_implicit_resolver(
@@ -133,12 +134,14 @@ def _compose(path: Path, content: str) -> yaml.Node:
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
         problem = error.problem or "not valid YAML"
-        if mark and _character(content, mark.line, mark.column) == "\t":
+        lines = _LINE_ENDS.split(content)
+        # LibYAML puts the end of a file that lacks its last line end on a line of its own.
+        line, column = min((mark.line, mark.column), (len(lines) - 1, len(lines[-1]))) if mark else (0, 0)
+        if lines[line][column : column + 1] == "\t":
             problem = "a tab, expected spaces: YAML is not indented by tabs"
         if "expected a single document" in str(error.context):
             problem = "expected one YAML document per file, found another"
-        place = (mark.line + 1, mark.column + 1) if mark else (1, 1)
-        raise InputError([Problem(str(path), *place, problem)]) from None
+        raise InputError([Problem(str(path), line + 1, column + 1, problem)]) from None
     except yaml.YAMLError as error:
         position = getattr(error, "position", 0)
         line = content.count("\n", 0, position) + 1
@@ -147,12 +150,6 @@ def _compose(path: Path, content: str) -> yaml.Node:
     if node is None:
         raise InputError([Problem(str(path), 1, 1, "expected a YAML mapping, the file is empty")])
     return node
-
-
-def _character(content: str, line: int, column: int) -> str:
-    """What stands at a place, both from 0; nothing behind the end."""
-    lines = re.split("\r\n|[\n\r\x85\u2028\u2029]", content)
-    return lines[line][column : column + 1] if line < len(lines) else ""
 
 
 class _Constructor:

@@ -28,7 +28,7 @@ def without_marked(path: Path, content: str) -> Unmarked:
     emptied: list[str] = []
     opened = 0
     for number, line in enumerate(content.splitlines(keepends=True), 1):
-        text = line.rstrip("\r\n")
+        text = line.rstrip("\r\n\x85\u2028\u2029")
         begins, ends = _BEGIN.fullmatch(text), _END.fullmatch(text)
         if begins and opened:
             raise _broken(path, number, f"'{BEGIN}' again, that of line {opened} has no '{END}'")

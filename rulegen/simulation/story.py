@@ -13,6 +13,7 @@ from rulegen.merge import Base, check
 from rulegen.plan import make_plan
 from rulegen.routing import Routing
 from rulegen.rules import AlertRule
+from rulegen.simulation.alertmanagerfile import readable
 from rulegen.simulation.configuration import Configuration
 from rulegen.simulation.labels import Labels
 from rulegen.simulation.matchers import parse_all
@@ -63,14 +64,9 @@ def _configuration(routing: Routing, rules: Sequence[AlertRule], base: Base | No
     if base is None:
         return Configuration.of(ours)
     ours = {**ours, "route": alertmanager.guarded_route(routing.spec)}
-    path = base.document.path
-    merged = parse(path, base.merged(check(base, ours), "").removeprefix("\ufeff"))
-    try:
-        configuration = Configuration.of(merged.data)
-        configuration.inhibition()
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
-        raise InputError.of_file(path, f"Alertmanager would not understand this: {error}") from None
-    return configuration
+    readable(base.document, ours)
+    merged = parse(base.document.path, base.merged(check(base, ours), "").removeprefix("\ufeff"))
+    return Configuration.of(readable(merged))
 
 
 def _offset(scenario: Scenario, start: datetime, moment: Moment) -> int:
