@@ -11,17 +11,17 @@ from rulegen.companions import Companion
 from rulegen.companions.features import EXPECTED, FEATURE, MISSING, MONITORED, PREDICTIONS, VERSION, share
 from rulegen.conventions import FEATURES_UNMONITORED
 from rulegen.plan import Plan
-from rulegen.promql import exact
 from rulegen.unittests.alertstate import evaluations
 from rulegen.unittests.companions import pods
 from rulegen.unittests.companions.told import Told, proof
 from rulegen.unittests.timeline import GONE, InputSeries, Sample, expanded
 
-_ALL = Decimal(10_000)
+_ALL, _NAN = Decimal(10_000), Decimal("NaN")
 
 
 def unmonitored(plan: Plan, companion: Companion, interval: Duration) -> dict[str, Any]:
-    """One of two pods: just enough features, too few nearly for long enough, with a gap, for long enough.
+    """One of two pods: just enough features, too few nearly for long enough, with a gap, for long enough; then
+    NaN, and gone for good while they are too few.
 
     Version 1 is being retired, version 3 has just begun, a short window has less: they do not count.
     """
@@ -31,7 +31,8 @@ def unmonitored(plan: Plan, companion: Companion, interval: Duration) -> dict[st
     limit = share(plan.file.spec.companions.unmonitored.atLeastRatio) * _ALL
     few = limit.to_integral_value(rounding="ROUND_FLOOR")
     found: list[tuple[Sample, int]] = [(few + 1, 2), (few, wait), (few + 1, 1), (few, wait), (GONE, 1)]
-    counts = expanded([*found, (few, wait + 1), (_ALL, 2)])
+    ends: list[tuple[Sample, int]] = [(few, 1), (_NAN, 1), (few, 1), (GONE, 2)]
+    counts = expanded([*found, (few, wait + 1), (_ALL, 1), *ends])
     size = len(counts)
 
     def gauge(name: str, pod: str, samples: Sequence[Sample], labels: Mapping[str, str]) -> InputSeries:
@@ -43,7 +44,7 @@ def unmonitored(plan: Plan, companion: Companion, interval: Duration) -> dict[st
         missing = Decimal(1) if pod == "1" else Decimal(0)
         for version, window, monitored in (
             ("2", "1d", samples),
-            ("2", "1h", [None if count is None else Decimal(0) for count in samples]),
+            ("2", "1h", [count if count is None or count.is_nan() else Decimal(0) for count in samples]),
             ("1", "1d", [Decimal(0)] * size),
             ("3", "1d", [Decimal(0)] * size),
         ):
@@ -69,8 +70,9 @@ def unmonitored(plan: Plan, companion: Companion, interval: Duration) -> dict[st
             gauge(MISSING, "1", [], {VERSION: "2", "window": "1d", FEATURE: "amount"}), [Decimal(1)] * size
         ),
     ]
-    held = [count is not None and count <= limit for count in counts]
-    values = [float(exact(count if count is not None else 0) / _ALL) for count in counts]
+    known = [_ALL if count is None or count.is_nan() else count for count in counts]
+    held = [count <= limit for count in known]
+    values = [float(count / _ALL) for count in known]
     members = [({FEATURE: "amount", VERSION: "2"}, 1.0)]
     told = [Told(companion.rule, held, values, {VERSION: "2"}, members)]
     name = (

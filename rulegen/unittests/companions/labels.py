@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from decimal import Decimal
 from typing import Any
 
@@ -18,16 +19,18 @@ from rulegen.unittests.timeline import InputSeries, Sample
 def stale(plan: Plan, companions: list[Companion], interval: Duration) -> dict[str, Any]:
     """Labels of one pod of two grow old, are gone for an evaluation, come again.
 
-    Then its monitor hangs: labels as old as they may be at its last cycle are no older for that.
+    Then its monitor hangs: labels as old as they may be at its last cycle are no older for that. At last they are old
+    again, and gone for good.
     """
     ages: list[float | None] = [0.0]
     for one in sorted(companions, key=lambda one: one.demand.after.seconds):
         ages += [one.demand.after.seconds, one.demand.after.seconds + 1]
-    ages += [None, ages[-1], 0.0]
+    old = ages[-1]
+    ages += [None, old, math.nan, old, 0.0]
     limit = min(one.demand.after.seconds for one in companions)
     hung = [limit] * 3
-    late = [0.0] * len(ages) + [now * interval.seconds for now in range(len(hung))]
-    told_ages = [*ages, *hung]
+    late = [0.0] * len(ages) + [now * interval.seconds for now in range(len(hung))] + [0.0] * 2
+    told_ages = [*ages, *hung, old, None]
     count = len(told_ages)
     newest = [None if age is None else age + delay for age, delay in zip(told_ages, late, strict=True)]
     given = [
@@ -45,7 +48,7 @@ def stale(plan: Plan, companions: list[Companion], interval: Duration) -> dict[s
     told = [
         Told(
             one.rule,
-            [age is not None and age > one.demand.after.seconds for age in told_ages],
+            [pods.older(age, one.demand.after.seconds) for age in told_ages],
             [age or 0.0 for age in told_ages],
         )
         for one in companions

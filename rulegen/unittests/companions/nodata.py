@@ -57,7 +57,7 @@ def tests(plan: Plan, interval: Duration) -> list[dict[str, Any]]:
 
 @dataclass(frozen=True)
 class _Story:
-    """All are measured; each goes, and is told in its time; all come back.
+    """All are measured, and missing once; each goes, and is told in its time; all are NaN, and come back.
 
     Then all are gone again, for reasons that are told elsewhere, each nearly there and there.
     """
@@ -71,15 +71,20 @@ class _Story:
         """Evaluations until the last alert."""
         return max(evaluations(one.demand.after, self.interval) for one in self.companions.values())
 
+    @property
+    def apart(self) -> int:
+        """How many SLOs go one after the other."""
+        return min(len(self.companions), _APART)
+
     @cached_property
     def back(self) -> int:
-        """The evaluation at which all are measured again."""
-        return _BEFORE + _APART + self.wait
+        """The evaluation at which all are measured again: after the last alert, and once NaN."""
+        return _BEFORE + self.apart + self.wait + 1
 
     @cached_property
     def moments(self) -> list[_Moment]:
         everything = frozenset(range(_APART))
-        story = [_Moment() for _ in range(_BEFORE)]
+        story = [_Moment(), _Moment(everything), _Moment()]
         for now in range(_BEFORE, self.back):
             gone = frozenset(one for one in everything if now >= _BEFORE + one)
             story.append(_Moment(gone, nan=now == self.back - 1))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 
 from exporter.yamlfile import Duration
@@ -25,6 +26,16 @@ def series(
 def of_another(one: InputSeries, samples: Sequence[Sample]) -> InputSeries:
     """The same series of another model."""
     return InputSeries(one.name, {**one.labels, MODEL: f"{one.labels[MODEL]}-other"}, samples)
+
+
+def is_known(age: float | None) -> bool:
+    """Whether something is there, and a number."""
+    return age is not None and not math.isnan(age)
+
+
+def older(age: float | None, limit: float) -> bool:
+    """Whether it is there and older than ``limit``."""
+    return age is not None and age > limit
 
 
 def times(interval: Duration, ages: Sequence[float | None]) -> list[Sample]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 from exporter.yamlfile import Duration
@@ -17,11 +18,15 @@ _ANCIENT = 10.0
 
 
 def old(plan: Plan, companion: Companion, interval: Duration) -> dict[str, Any]:
-    """One of two pods: as old as may be, older, gone, older, new again. A retired version is always older."""
+    """One of two pods: as old as may be, older, gone, older, NaN, older, new again; older, gone for good.
+
+    A retired version is always older.
+    """
     limit = companion.demand.after.seconds
-    ages: list[float | None] = [0.0, limit, limit + 1, None, limit + 1, 0.0]
+    old = limit + 1
+    ages: list[float | None] = [0.0, limit, old, None, old, math.nan, old, 0.0, old, None]
     fresh: list[float | None] = [0.0] * len(ages)
-    retired = [None if age is None else limit * _ANCIENT for age in ages]
+    retired = [limit * _ANCIENT if pods.is_known(age) else None for age in ages]
 
     def reference(pod: str, version: str, name: str, ages: list[float | None]) -> InputSeries:
         samples = pods.times(interval, ages)
@@ -34,7 +39,7 @@ def old(plan: Plan, companion: Companion, interval: Duration) -> dict[str, Any]:
         reference("2", "2", "recent", fresh),
     ]
     given.append(pods.of_another(given[0], pods.times(interval, [limit * _ANCIENT] * len(ages))))
-    held = [age is not None and age > limit for age in ages]
+    held = [pods.older(age, limit) for age in ages]
     values = [age or 0.0 for age in ages]
     told = [Told(companion.rule, held, values, {REFERENCE: "training"})]
     name = f"{REFERENCE_OLD}: fires where the data of one pod's reference are older than {companion.demand.after}"

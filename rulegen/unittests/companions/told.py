@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from decimal import Decimal
 from typing import Any
 
 from exporter.yamlfile import Duration
+from rulegen.conventions import TIER
+from rulegen.promql import selector
 from rulegen.rules import AlertRule
 from rulegen.texts import Firing
-from rulegen.unittests.alertstate import moments, states
-from rulegen.unittests.timeline import InputSeries, alert_test
+from rulegen.unittests.alertstate import State, moments, states
+from rulegen.unittests.timeline import InputSeries, alert_test, at
 
 Labels = Mapping[str, str]
 
@@ -39,14 +43,23 @@ def proof(
     told: Sequence[Told],
     alert: str,
 ) -> dict[str, Any]:
-    """Checks both sides of every change, the first evaluation and the last. ``told``: all of the name ``alert``."""
+    """Checks both sides of every change, the first evaluation and the last. ``told``: all of the name ``alert``.
+
+    Where series come and go is a change too.
+    """
     count = max(len(one.samples) for one in series)
     found = [states(one.held, interval, one.rule.for_, one.rule.keep_firing_for) for one in told]
     when = {0, count - 1}
+    for given in series:
+        there = [isinstance(value, Decimal) and not value.is_nan() for value in given.samples]
+        when |= {side for now in range(1, count) if there[now] != there[now - 1] for side in (now - 1, now)}
     for own, one in zip(found, told, strict=True):
         when |= moments(own)
         when |= {
-            at for now in range(1, len(own)) if one.held[now] != one.held[now - 1] for at in (now - 1, now)
+            side
+            for now in range(1, len(own))
+            if one.held[now] != one.held[now - 1]
+            for side in (now - 1, now)
         }
     checks = [
         alert_test(
@@ -57,9 +70,28 @@ def proof(
         )
         for now in sorted(when)
     ]
-    return {
+    test = {
         "interval": str(interval),
         "name": name,
         "input_series": [one.as_data() for one in series],
         "alert_rule_test": checks,
     }
+    if any(one.rule.for_ for one in told):
+        test["promql_expr_test"] = [_shown(now, interval, alert, told, found) for now in sorted(when)]
+    return test
+
+
+def _shown(
+    now: int, interval: Duration, alert: str, told: Sequence[Told], found: Sequence[Sequence[State]]
+) -> dict[str, Any]:
+    """What is pending and what fires, of each tier."""
+    counts: Counter[tuple[str, str]] = Counter()
+    for one, own in zip(told, found, strict=True):
+        if own[now].active:
+            counts[one.rule.labels[TIER], "firing" if own[now].firing else "pending"] += 1
+    samples = [
+        {"labels": selector("", {TIER: tier, "alertstate": state}), "value": count}
+        for (tier, state), count in sorted(counts.items())
+    ]
+    query = f"count by ({TIER}, alertstate) ({selector('ALERTS', {'alertname': alert})})"
+    return {"expr": query, "eval_time": at(now, interval), "exp_samples": samples}
