@@ -30,6 +30,15 @@ from rulegen.names import (
 )
 from rulegen.slispec import LabelValue, Sli
 
+
+def _percent(value: float) -> float:
+    if value < 1:
+        near = f"; did you mean {value * 100:.10g}?" if value >= 0.5 else ""
+        raise ValueError(f"expected percent, such as 99.9, got {value:.10g}{near}")
+    return value
+
+
+Percent = Annotated[float, Field(gt=0, lt=100), AfterValidator(_percent), Shape(minimum=1)]
 Text = Annotated[str, Field(min_length=1, max_length=1000), AfterValidator(plain_text), Shape(pattern=PLAIN)]
 FileName = Annotated[str, AfterValidator(file_name), Shape(pattern=pattern(FILE_NAME))]
 SloName = Annotated[str, AfterValidator(slo_name), Shape(pattern=pattern(SLO_NAME))]
@@ -246,7 +255,7 @@ class Slo(StrictModel):
 
     name: SloName = Field(description="The label `slo`.")
     layer: LayerName = Field(description="What kind of trouble it shows; the label `layer`.")
-    objective: Annotated[float, Field(gt=0, lt=100)] | None = Field(
+    objective: Percent | None = Field(
         None, description="Percent of events, or of evaluations of a gauge, that must be good."
     )
     timeWindow: Duration | None = Field(None, description="Over how long the objective holds.")

@@ -57,7 +57,7 @@ MISTAKES = [
     ("apiVersion: mlslo/v1", "apiVersion: §mlslo/v2", "expected one of mlslo/v1, got 'mlslo/v2'; did you mean 'mlslo/v1'?"),
     ("kind: AlertRouting", "kind: §AlertRoute", "expected one of AlertRouting, got 'AlertRoute'; did you mean 'AlertRouting'?"),
     ("groupBy:", "§groupby:", "unknown key 'groupby', expected one of "),
-    ("groupWait: 30s", "groupWait: §30 seconds", "expected a duration such as 30s, 5m, 1h or 7d, got '30 seconds'"),
+    ("groupWait: 30s", "groupWait: §30 seconds", "expected a duration such as 30s, 5m, 1h or 7d, got '30 seconds'; did you mean '30s'?"),
     ("repeatInterval: 4h", "repeatInterval: §4", "expected a duration such as 30s, 5m, 1h or 7d, got 4"),
     ("repeatInterval: 4h", "repeatInterval: §4m", "repeatInterval 4m is shorter than groupInterval 5m"),
     ("repeatInterval: 24h", "repeatInterval: §1m", "repeatInterval 1m is shorter than groupInterval 5m"),

@@ -17,6 +17,18 @@ _MILLISECONDS = {
     "s": 1000,
     "ms": 1,
 }
+_LONGEST = 100 * _MILLISECONDS["y"]
+# As people write them.
+_WORDS = {
+    **dict.fromkeys(("y", "yr", "yrs", "year", "years"), "y"),
+    **dict.fromkeys(("w", "wk", "wks", "week", "weeks"), "w"),
+    **dict.fromkeys(("d", "day", "days"), "d"),
+    **dict.fromkeys(("h", "hr", "hrs", "hour", "hours"), "h"),
+    **dict.fromkeys(("m", "min", "mins", "minute", "minutes"), "m"),
+    **dict.fromkeys(("s", "sec", "secs", "second", "seconds"), "s"),
+    **dict.fromkeys(("ms", "msec", "msecs", "millisecond", "milliseconds"), "ms"),
+}
+_PART = re.compile(r"\s*([0-9]{1,9}(?:\.[0-9]{1,9})?)\s*([a-zA-Z]{1,12})\s*(?:,|and\b)?")
 _PATTERN = re.compile("".join(rf"(?:(?P<{unit}>[0-9]+){unit})?" for unit in _MILLISECONDS))
 
 
@@ -35,11 +47,12 @@ class Duration(str):
     def __new__(cls, text: str) -> Duration:
         match = _PATTERN.fullmatch(text)
         if not text or match is None:
-            raise ValueError(f"expected a duration such as 30s, 5m, 1h or 7d, got '{text}'")
+            message = f"expected a duration such as 30s, 5m, 1h or 7d, got '{text}'"
+            raise ValueError(f"{message}{_did_you_mean(text)}")
         total = sum(
             int(amount) * _MILLISECONDS[unit] for unit, amount in match.groupdict(default="0").items()
         )
-        if not 0 < total <= 100 * _MILLISECONDS["y"]:
+        if not 0 < total <= _LONGEST:
             raise ValueError(f"expected a duration above zero and up to 100y, got '{text}'")
         duration = super().__new__(cls, text)
         duration.seconds = total / 1000
@@ -74,3 +87,22 @@ class Duration(str):
         units = "".join(f"([0-9]+{unit})?" for unit in _MILLISECONDS)
         # Something must be there, and not all of it zero.
         return {"type": "string", "pattern": f"^(?=.*[1-9]){units}$", "examples": ["5m", "1h", "7d"]}
+
+
+def _did_you_mean(text: str) -> str:
+    """``; did you mean '2m'?`` of ``2 min``, or an empty string where ``text`` is no length of time in words."""
+    parts: list[tuple[str, str]] = []
+    end = 0
+    while end < len(text):
+        part = _PART.match(text, end)
+        unit = _WORDS.get(part[2].lower()) if part else None
+        if part is None or unit is None:
+            return ""
+        parts.append((part[1], unit))
+        end = part.end()
+    total = round(sum(float(amount) * _MILLISECONDS[unit] for amount, unit in parts))
+    if not 0 < total <= _LONGEST:
+        return ""
+    joined = "".join(f"{amount}{unit}" for amount, unit in parts)
+    near = joined if _PATTERN.fullmatch(joined) else Duration.of_seconds(total / 1000)
+    return f"; did you mean '{near}'?"

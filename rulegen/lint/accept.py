@@ -10,10 +10,12 @@ from rulegen.accepted import Accept
 from rulegen.lint.finding import Finding, Lint, Location
 from rulegen.specs import Specs
 
+_FILE: Location = ("spec",)
+
 
 @dataclass(frozen=True)
 class Acceptance:
-    """One entry: it accepts what one lint finds at ``scope`` of its file or below."""
+    """One entry: it accepts what one lint finds at ``scope`` of its file or below; that of `spec` in all of it."""
 
     document: Document
     scope: Location
@@ -25,7 +27,7 @@ class Acceptance:
         return (
             lint.name == self.entry.lint
             and finding.document is self.document
-            and finding.location[: len(self.scope)] == self.scope
+            and (self.scope == _FILE or finding.location[: len(self.scope)] == self.scope)
         )
 
 
@@ -36,9 +38,9 @@ def acceptances(specs: Specs) -> list[Acceptance]:
     def add(document: Document, scope: Location, entries: Iterable[Accept]) -> None:
         found.extend(Acceptance(document, scope, index, entry) for index, entry in enumerate(entries))
 
-    add(specs.routing.document, ("spec",), specs.routing.spec.accept)
+    add(specs.routing.document, _FILE, specs.routing.spec.accept)
     for model in specs.models:
-        add(model.document, ("spec",), model.spec.accept)
+        add(model.document, _FILE, model.spec.accept)
         for index, slo in enumerate(model.spec.slos):
             at: Location = ("spec", "slos", index)
             add(model.document, at, slo.accept)

@@ -1,4 +1,4 @@
-"""An alert that a single evaluation raises."""
+"""An alert that one evaluation, or two, raise."""
 
 from __future__ import annotations
 
@@ -7,19 +7,23 @@ from collections.abc import Iterator
 from exporter.yamlfile import Duration
 from rulegen.lint.finding import Finding, Lint, Location, Run
 
+# Of `for`. Prometheus asks after each evaluation whether it has lasted so long since the first, so that one interval,
+# or half of one, takes two evaluations, and two intervals, or one and a half, three.
 EVALUATIONS = 2
 
 
 def _find(run: Run) -> Iterator[Finding]:
     interval = run.routing.spec.evaluationInterval
     least = Duration.of_seconds(EVALUATIONS * interval.seconds)
-    once = f"one evaluation, such as one bad scrape, is enough; expected at least {least}, two evaluations"
+    wanted = f"expected at least {least}, which takes three"
+    once = f"one bad evaluation, such as of one bad scrape, is enough; {wanted}"
     for file in run.specs.models:
         for index, slo in enumerate(file.spec.slos):
             for position, alert in enumerate(slo.alerts):
                 at: Location = ("spec", "slos", index, "alerts", position)
-                if alert.for_ is not None and alert.for_.seconds < least.seconds:
-                    yield Finding(file.document, (*at, "for"), f"for {alert.for_} is short: {once}")
+                if alert.for_ is not None and alert.for_.seconds <= (EVALUATIONS - 1) * interval.seconds:
+                    message = f"for {alert.for_} is short: two bad evaluations in a row are enough; {wanted}"
+                    yield Finding(file.document, (*at, "for"), message)
                 elif alert.for_ is None and alert.breaches is None:
                     yield Finding(file.document, (*at, "name"), f"no for and no breaches: {once}")
                 elif alert.for_ is None and alert.breaches is not None and alert.breaches.atLeast == 1:
@@ -27,4 +31,4 @@ def _find(run: Run) -> Iterator[Finding]:
                     yield Finding(file.document, (*at, "breaches", "atLeast"), message)
 
 
-LINT = Lint("for-too-short", "warning", "An alert that a single evaluation raises.", _find)
+LINT = Lint("for-too-short", "warning", "An alert that one evaluation, or two, raise.", _find)
