@@ -28,6 +28,7 @@ from exporter.records import (
     feature_path,
     present,
 )
+from exporter.records.latency import doubt
 from exporter.records.predictions import NO_VALUE
 from exporter.summary.categorical import UNSEEN
 from exporter.tasks import task_of
@@ -76,6 +77,8 @@ def check_predictions(model: Model, now: float) -> SinkCheck:
         lines += [f"  record {row + 1}", *(f"    {name:<{width}}  {value}" for name, value in shown)]
     lines += _never_found(columns, wanted, sample)
     lines += _of_another_kind(columns, wanted)
+    if (doubted := doubt(columns.latency, spec)) is not None:
+        lines.append(f"  warning: {doubted}")
     lines += [
         f"  warning: feature '{name}' is listed, but no reference and no type under 'features' says what it is"
         for name in layouts.of("").untyped

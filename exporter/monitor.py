@@ -56,7 +56,9 @@ class LatencyField(StrictModel):
     """Where the latency is, and in which unit."""
 
     field: FieldPath = Field(description="Dotted path of a number.")
-    unit: Literal["s", "ms", "us", "ns"] = Field(description="The number's unit.")
+    unit: Literal["s", "ms", "us", "ns"] = Field(
+        description="The number's unit; one that makes latencies implausible is warned of."
+    )
 
 
 class PredictionFields(StrictModel):

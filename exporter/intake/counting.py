@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections import Counter
 
 import numpy as np
@@ -11,9 +12,12 @@ from exporter.layouts import Layouts
 from exporter.measure.meta import last_seen
 from exporter.monitor import Monitor
 from exporter.records import LABEL_REASONS, PREDICTION_REASONS, PredictionColumns, present
+from exporter.records.latency import ENOUGH, doubt
 from exporter.state import Store
 from exporter.summary.base import Floats
 from exporter.windows import Buckets
+
+logger = logging.getLogger(__name__)
 
 
 class Counting:
@@ -21,11 +25,14 @@ class Counting:
 
     def __init__(self, monitor: Monitor, layouts: Layouts, store: Store, buckets: Buckets) -> None:
         spec = monitor.spec
+        self._monitor = monitor
         self._layouts = layouts
         self._store = store
         self._finest = buckets.finest
         self._labelled = spec.labels is not None
         self._timed = spec.predictions.fields.latency is not None
+        # The first latencies, until their unit has been looked at.
+        self._looked_at: Floats | None = np.empty(0) if self._timed else None
         self._latency_bounds = np.array([bucket.seconds for bucket in spec.latencyBuckets])
 
     def start(self, sinks: list[str]) -> None:
@@ -65,6 +72,7 @@ class Counting:
     def predictions(self, columns: PredictionColumns, versions: Integers, names: dict[int, str]) -> None:
         """Count usable predictions, errors and latencies by version."""
         counters = self._store.counters
+        self._doubt_unit(columns.latency)
         for number, name in names.items():
             mine = versions == number
             counters.add("ml_predictions_total", (name,), int(np.count_nonzero(mine)))
@@ -95,6 +103,18 @@ class Counting:
                 else:
                     continue
                 self._store.marks.rise(last_seen(name, feature), seen)
+
+    def _doubt_unit(self, latency: Floats) -> None:
+        """Say once where the latencies that come first cannot be in the unit that the file says."""
+        if self._looked_at is None:
+            return
+        first = np.concatenate([self._looked_at, latency[latency >= 0]])
+        if len(first) < ENOUGH:
+            self._looked_at = first
+            return
+        self._looked_at = None
+        if (doubted := doubt(first, self._monitor.spec)) is not None:
+            logger.warning("model %s: %s", self._monitor.model, doubted)
 
     def _count_latency(self, latency: Floats, version: str) -> None:
         counters = self._store.counters

@@ -16,13 +16,12 @@ from exporter.monitor import PredictionFields, scope_name
 from exporter.parser import Buffer, Parser, filled
 from exporter.records.columns import NO_TIME, PredictionColumns, Texts
 from exporter.records.features import FeatureDecoder, FeatureSet
+from exporter.records.latency import UNIT_SECONDS
 from exporter.summary.base import Floats
 from exporter.tasks.task import Task, reject
 
 NO_VALUE = "missing"
 """The segment value of records that have none."""
-
-_UNIT_SECONDS = {"s": 1.0, "ms": 1e-3, "us": 1e-6, "ns": 1e-9}
 
 Paths = str | list[str]
 
@@ -84,7 +83,7 @@ class PredictionDecoder:
         latency = wanted.fields.latency
         self._wanted = wanted
         self._task = wanted.task
-        self._latency_unit = _UNIT_SECONDS[latency.unit] if latency else 1.0
+        self._latency_unit = UNIT_SECONDS[latency.unit] if latency else 1.0
         self._scopes = [scope_name(paths) for paths in wanted.scopes]
         self._attributed = wanted.features.attributed
         self._features = FeatureDecoder(wanted.fields, wanted.features)
