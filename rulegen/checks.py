@@ -232,6 +232,8 @@ class _Slo:
                 setter = "spec.operator of the routing file" if label == NAMESPACE else "metadata.labels"
                 message = f"{setter} sets the label '{label}', it cannot tell series apart"
                 yield self.problem(message, *at, "labels", index)
+        for index, message in queryseries.lost(promql):
+            yield self.problem(message, *at, "labels", index)
         several = any(label != "version" for label in promql.labels)
         metric = queryseries.metric_of(self.slo, promql)
         for index, alert in enumerate(self.slo.alerts):

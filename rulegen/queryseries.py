@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
 from exporter.catalogue import METRICS, Better, Layer, Metric, Type
-from exporter.yamlfile import Duration
+from exporter.yamlfile import Duration, did_you_mean, quoted_list
 from rulegen.conventions import MODEL, SLO, VALUE_METRIC
 from rulegen.gauge import GaugeSeries, aggregation
 from rulegen.promql import by
-from rulegen.query import Query, parse
+from rulegen.query import Query, labels_of, parse
 from rulegen.rules import Record
 from rulegen.slispec import PromQl
 from rulegen.spec import Slo
@@ -58,3 +58,16 @@ def metric_of(slo: Slo, promql: PromQl) -> Metric:
     labels = (MODEL, *promql.labels)
     said = f"The value of {' '.join(parse(promql.query).tree.prettify().split())}."
     return Metric(VALUE_METRIC, Type.GAUGE, labels, promql.unit or "", Layer(slo.layer), better, said)
+
+
+def lost(promql: PromQl) -> Iterator[tuple[int, str]]:
+    """Labels under ``labels`` that no series of the query can have: the index of each, and what is said of it."""
+    kept = labels_of(parse(promql.query))
+    known = sorted(kept.names - {MODEL}) if kept.only else []
+    for index, label in enumerate(promql.labels):
+        if not kept.may(label):
+            message = f"no series of the query has the label '{label}'"
+            if kept.only:
+                listed = f"it keeps {quoted_list(known)}" if known else "it keeps none"
+                message = f"{message}, {listed}{did_you_mean(label, known)}"
+            yield index, message

@@ -1,12 +1,15 @@
 """PromQL that a user wrote, read when rules are generated so that its mistakes show there."""
 
+from rulegen.query.labels import Labels, labels_of
 from rulegen.query.parse import Query, QueryError, parse
 from rulegen.query.supported import refuse_unsupported
 from rulegen.query.window import parse_windowed, per_window, with_window
 
 __all__ = [
+    "Labels",
     "Query",
     "QueryError",
+    "labels_of",
     "parse",
     "parse_windowed",
     "per_window",
