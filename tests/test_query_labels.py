@@ -66,9 +66,9 @@ def prometheus(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Prometheus]
         lines += [head] if head not in lines else []
         lines += [f"{series} {number + 1} {now - age}" for age in (240, 180, 120, 60, 0)]
     (folder / "samples").write_text("\n".join([*lines, "# EOF", ""]))
-    command = [tool("promtool"), "tsdb", "create-blocks-from", "openmetrics"]
-    places = [folder / "samples", folder / "prometheus" / "data"]
-    subprocess.run([*command, *map(str, places)], check=True, capture_output=True)
+    command = f"{tool('promtool')} tsdb create-blocks-from openmetrics".split()
+    places = [str(folder / "samples"), str(folder / "prometheus" / "data")]
+    subprocess.run([*command, *places], check=True, capture_output=True)
     with server:
         yield server
 
