@@ -8,6 +8,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from exporter.yamlfile import Document, Problem, did_you_mean, quoted_list
+from rulegen.integrationvalues import kind_of, mistake
 from rulegen.lint.names import named
 from rulegen.versions import integration
 
@@ -50,12 +51,13 @@ _HTTP = Keys(
             _words("client_id endpoint_params proxy_url scopes token_url"),
             {"client_secret": "client_secret_file"},
             {"tls_config": _TLS},
+            needs=(("client_id",), ("token_url",)),
         ),
         "tls_config": _TLS,
     },
 )
 _OVER_HTTP: Mapping[str, Keys] = {"http_config": _HTTP}
-_CONFIRM = Keys(_words("dismiss_text ok_text text title"))
+_CONFIRM = Keys(_words("dismiss_text ok_text text title"), needs=(("text",),))
 
 # Asked of Alertmanager 0.25 itself; a test asks again. Later files for secrets come from its changelog.
 INTEGRATIONS: Mapping[str, Keys] = {
@@ -77,7 +79,12 @@ INTEGRATIONS: Mapping[str, Keys] = {
         _words("actions api_url description details entity message note priority send_resolved")
         + _words("source tags update_alerts"),
         {"api_key": "api_key_file"},
-        {**_OVER_HTTP, "responders": Keys(_words("id name type username"))},
+        {
+            **_OVER_HTTP,
+            "responders": Keys(
+                _words("id name type username"), needs=(("id", "name", "username"), ("type",))
+            ),
+        },
         needs=(("api_key_file",),),
     ),
     "pagerduty_configs": Keys(
@@ -100,8 +107,12 @@ INTEGRATIONS: Mapping[str, Keys] = {
         {"api_url": "api_url_file"},
         {
             **_OVER_HTTP,
-            "actions": Keys(_words("name style text type url value"), nested={"confirm": _CONFIRM}),
-            "fields": Keys(_words("short title value")),
+            "actions": Keys(
+                _words("name style text type url value"),
+                nested={"confirm": _CONFIRM},
+                needs=(("type",), ("text",), ("name", "url")),
+            ),
+            "fields": Keys(_words("short title value"), needs=(("title",), ("value",))),
         },
         needs=(("api_url_file",),),
     ),
@@ -151,7 +162,7 @@ def receiver_definitions() -> dict[str, Any]:
     """
     found: dict[str, Any] = {}
     properties = {
-        name: {"type": "array", "minItems": 1, "items": _schema(keys, found)}
+        name: {"type": "array", "minItems": 1, "items": _schema(name, keys, found)}
         for name, keys in INTEGRATIONS.items()
     }
     found["Receiver"] = {
@@ -160,12 +171,12 @@ def receiver_definitions() -> dict[str, Any]:
     return found
 
 
-def _schema(keys: Keys, found: dict[str, Any]) -> dict[str, Any]:
-    properties: dict[str, Any] = {key: {"not": {"type": "null"}} for key in keys.allowed}
-    for name, inner in keys.nested.items():
-        one = {"$ref": f"#/$defs/{name}"}
-        found[name] = _schema(inner, found)
-        properties[name] = {"anyOf": [one, {"type": "array", "items": one}]}
+def _schema(name: str, keys: Keys, found: dict[str, Any]) -> dict[str, Any]:
+    properties: dict[str, Any] = {key: dict(kind_of(name, key).schema) for key in keys.allowed}
+    for inside, inner in keys.nested.items():
+        one = {"$ref": f"#/$defs/{inside}"}
+        found[inside] = _schema(inside, inner, found)
+        properties[inside] = {"anyOf": [one, {"type": "array", "items": one}]}
     schema: dict[str, Any] = {"type": "object", "additionalProperties": False, "properties": properties}
     if keys.needs:
         schema["allOf"] = [{"anyOf": [{"required": [key]} for key in choice]} for choice in keys.needs]
@@ -178,7 +189,7 @@ def problems(
     """What is wrong with the receiver at ``at`` of ``document``, for Alertmanager ``version``.
 
     Unknown integrations and keys, missing keys, and any secret that is written out instead of being
-    kept in a file. Values are Alertmanager's to judge.
+    kept in a file, and values that Alertmanager does not read.
     """
     if not receiver:
         expected = f"expected at least one of {quoted_list(INTEGRATIONS, 20)}"
@@ -235,6 +246,8 @@ def _mapping(
             yield document.problem(place, refusal, key=True)
         elif key in keys.nested:
             yield from _nested(document, place, key, value, keys.nested[key], version)
+        elif wrong := mistake(name, key, value):
+            yield document.problem(place, wrong)
         elif isinstance(value, str) and _carries_password(value):
             instead = "use http_config.basic_auth with 'password_file'"
             message = f"a literal secret: the URL in '{key}' holds a password; {instead}"
@@ -242,7 +255,7 @@ def _mapping(
     for choice in keys.needs:
         # A secret that is written out is reported as such, not as a missing file.
         written = [key for key, file in keys.secrets.items() if file in choice]
-        if not any(key in mapping for key in (*choice, *written)):
+        if all(mapping.get(key, "") == "" for key in (*choice, *written)):
             message = f"missing key {_either(choice)} in {name}"
             yield document.problem(at, message)
 

@@ -117,6 +117,8 @@ def test_two_routings(tmp_path: Path) -> None:
         ("a: 1\na: 2\n", "2:1: duplicate key 'a', first given at line 1"),
         # Its last line end is missing: the place is still in the file.
         ("kind: [a", "1:9: did not find expected ',' or ']'"),
+        ("# é\nkind: é\a\n", "2:8: control characters are not allowed"),
+        ("# é\u2028kind: é\r- 1\n", "3:1: did not find expected key"),
     ],
 )
 def test_a_file_of_no_known_kind(tmp_path: Path, text: str, message: str) -> None:
@@ -124,6 +126,21 @@ def test_a_file_of_no_known_kind(tmp_path: Path, text: str, message: str) -> Non
     path.write_text(text)
     result = CliRunner().invoke(main, ["generate", str(path), "--out", str(tmp_path)])
     assert (result.exit_code, result.stderr) == (2, f"{path}:{message}\n")
+
+
+@pytest.mark.parametrize("end", ["\n", "\r\n", "\r", "\x85", "\u2028"])
+def test_a_place_within_a_text_is_found_however_lines_end(tmp_path: Path, end: str) -> None:
+    text = (
+        (CONTRACT / "fraud.slo.yaml")
+        .read_text()
+        .replace("total: sum(rate", "total: |\n            sum((rate")
+    )
+    path = tmp_path / "slo.yaml"
+    path.write_bytes(text.replace("\n", end).encode())
+    result = CliRunner().invoke(
+        main, ["generate", str(path), str(CONTRACT / "routing.yaml"), "--out", str(tmp_path)]
+    )
+    assert (result.exit_code, result.stderr[len(str(path)) :][:7]) == (2, ":30:16:"), result.stderr
 
 
 def test_a_file_or_folder_without_specs(tmp_path: Path) -> None:

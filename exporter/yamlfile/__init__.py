@@ -5,7 +5,9 @@ from exporter.yamlfile.errors import InputError, Problem
 from exporter.yamlfile.nearest import did_you_mean, quoted_list
 from exporter.yamlfile.reader import Document, parse, read
 from exporter.yamlfile.shape import KeysError, Shape, exactly_one, none_of
+from exporter.yamlfile.shown import shown
 from exporter.yamlfile.validate import StrictModel, validate
+from exporter.yamlfile.writtentext import WrittenText
 
 __all__ = [
     "Document",
@@ -15,11 +17,13 @@ __all__ = [
     "Problem",
     "Shape",
     "StrictModel",
+    "WrittenText",
     "did_you_mean",
     "exactly_one",
     "none_of",
     "parse",
     "quoted_list",
     "read",
+    "shown",
     "validate",
 ]

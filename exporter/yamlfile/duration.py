@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import re
-from typing import Any
+from typing import Any, ClassVar
 
-from pydantic import GetCoreSchemaHandler
-from pydantic_core import CoreSchema, core_schema
+from exporter.yamlfile.writtentext import WrittenText
 
 _MILLISECONDS = {
     "y": 365 * 86_400_000,
@@ -29,10 +28,12 @@ _WORDS = {
     **dict.fromkeys(("ms", "msec", "msecs", "millisecond", "milliseconds"), "ms"),
 }
 _PART = re.compile(r"\s*([0-9]{1,9}(?:\.[0-9]{1,9})?)\s*([a-zA-Z]{1,12})\s*(?:,|and\b)?")
+# Something must be there, and not all of it zero.
+_FORM = f"^(?=.*[1-9]){''.join(f'([0-9]+{unit})?' for unit in _MILLISECONDS)}$"
 _PATTERN = re.compile("".join(rf"(?:(?P<{unit}>[0-9]+){unit})?" for unit in _MILLISECONDS))
 
 
-class Duration(str):
+class Duration(WrittenText):
     """A positive length of time, kept as it was written: ``90s``, ``1h30m``, ``7d``.
 
     The text is what labels and PromQL carry; ``seconds`` is what arithmetic uses.
@@ -43,12 +44,13 @@ class Duration(str):
 
     __slots__ = ("seconds",)
     seconds: float
+    expected = "expected a duration such as 30s, 5m, 1h or 7d"
+    form: ClassVar[dict[str, Any]] = {"pattern": _FORM, "examples": ["5m", "1h", "7d"]}
 
     def __new__(cls, text: str) -> Duration:
         match = _PATTERN.fullmatch(text)
         if not text or match is None:
-            message = f"expected a duration such as 30s, 5m, 1h or 7d, got '{text}'"
-            raise ValueError(f"{message}{_did_you_mean(text)}")
+            raise ValueError(f"{cls.expected}, got '{text}'{_did_you_mean(text)}")
         total = sum(
             int(amount) * _MILLISECONDS[unit] for unit, amount in match.groupdict(default="0").items()
         )
@@ -67,26 +69,6 @@ class Duration(str):
             amount, rest = divmod(rest, _MILLISECONDS[unit])
             text += f"{amount}{unit}" if amount else ""
         return cls(text)
-
-    @classmethod
-    def __get_pydantic_core_schema__(cls, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
-        return core_schema.no_info_plain_validator_function(
-            cls._of_value,
-            serialization=core_schema.to_string_ser_schema(),
-            metadata={"pydantic_js_functions": [cls._json_schema]},
-        )
-
-    @classmethod
-    def _of_value(cls, value: Any) -> Duration:
-        if not isinstance(value, str):
-            raise ValueError(f"expected a duration such as 30s, 5m, 1h or 7d, got {value!r}")  # noqa: TRY004
-        return cls(value)
-
-    @staticmethod
-    def _json_schema(_schema: CoreSchema, _handler: Any) -> dict[str, Any]:
-        units = "".join(f"([0-9]+{unit})?" for unit in _MILLISECONDS)
-        # Something must be there, and not all of it zero.
-        return {"type": "string", "pattern": f"^(?=.*[1-9]){units}$", "examples": ["5m", "1h", "7d"]}
 
 
 def _did_you_mean(text: str) -> str:

@@ -8,6 +8,7 @@ from typing import Any, NoReturn
 
 import yaml
 
+from exporter.yamlfile import lines
 from exporter.yamlfile.errors import InputError, Problem
 from exporter.yamlfile.scalar import place_within
 
@@ -37,7 +38,6 @@ class _Loader(getattr(yaml, "CSafeLoader", yaml.SafeLoader)):  # type: ignore[mi
         super().ascend_resolver()
 
 
-_LINE_ENDS = re.compile("\r\n|[\n\r\x85\u2028\u2029]")
 _INTEGER = re.compile(r"[-+]?[0-9]+")
 _FLOAT = re.compile(r"[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?")
 _Loader.add_implicit_resolver(
@@ -134,19 +134,21 @@ def _compose(path: Path, content: str) -> yaml.Node:
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
         problem = error.problem or "not valid YAML"
-        lines = _LINE_ENDS.split(content)
-        # LibYAML puts the end of a file that lacks its last line end on a line of its own.
-        line, column = min((mark.line, mark.column), (len(lines) - 1, len(lines[-1]))) if mark else (0, 0)
-        if lines[line][column : column + 1] == "\t":
+        position = 0
+        if mark is not None:
+            # LibYAML puts the end of a file that lacks its last line end on a line of its own.
+            begins = [*lines.starts(content), len(content)]
+            position = min(begins[mark.line] + mark.column, len(content))
+        if content[position : position + 1] == "\t":
             problem = "a tab, expected spaces: YAML is not indented by tabs"
         if "expected a single document" in str(error.context):
             problem = "expected one YAML document per file, found another"
-        raise InputError([Problem(str(path), line + 1, column + 1, problem)]) from None
+        raise InputError([Problem(str(path), *lines.place_of(content, position), problem)]) from None
     except yaml.YAMLError as error:
-        position = getattr(error, "position", 0)
-        line = content.count("\n", 0, position) + 1
+        # LibYAML counts bytes.
+        before = content.encode()[: getattr(error, "position", 0)].decode(errors="ignore")
         reason = getattr(error, "reason", "not valid YAML")
-        raise InputError([Problem(str(path), line, 1, str(reason))]) from None
+        raise InputError([Problem(str(path), *lines.place_of(content, len(before)), str(reason))]) from None
     if node is None:
         raise InputError([Problem(str(path), 1, 1, "expected a YAML mapping, the file is empty")])
     return node

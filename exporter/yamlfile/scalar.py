@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from exporter.yamlfile import lines
+
 _ESCAPE_DIGITS = {"x": 2, "u": 4, "U": 8}
 
 
@@ -11,26 +13,18 @@ def place_within(content: str, start: tuple[int, int], text: str, offset: int) -
     A scalar may be folded, indented, quoted and escaped, so the two are walked together: every
     character that is no space stands in the file in the same order.
     """
-    position = _index(content, start)
+    line, column = start
+    position = lines.starts(content)[line - 1] + column - 1
     opening = content[position : position + 1]
     if opening in ("|", ">"):
-        position = content.find("\n", position) + 1
+        position = next((begin for begin in lines.starts(content) if begin > position), len(content))
     elif opening in ('"', "'"):
         position += 1
     for character in text[:offset]:
         if not character.isspace():
             position = _after(content, position, opening)
     position = _skip_space(content, position, opening)
-    before = content[:position]
-    return before.count("\n") + 1, position - (before.rfind("\n") + 1) + 1
-
-
-def _index(content: str, start: tuple[int, int]) -> int:
-    line, column = start
-    position = 0
-    for _ in range(line - 1):
-        position = content.index("\n", position) + 1
-    return position + column - 1
+    return lines.place_of(content, position)
 
 
 def _skip_space(content: str, position: int, opening: str) -> int:

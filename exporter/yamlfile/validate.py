@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import types
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any, TypeVar, Union, get_args, get_origin
 
 from pydantic import BaseModel, ConfigDict, ValidationError
@@ -12,6 +12,7 @@ from pydantic_core import ErrorDetails
 from exporter.yamlfile.errors import InputError, Problem
 from exporter.yamlfile.nearest import did_you_mean, quoted_list
 from exporter.yamlfile.reader import Document, Location
+from exporter.yamlfile.shown import shown
 
 
 class StrictModel(BaseModel):
@@ -82,30 +83,14 @@ def _problem(document: Document, model: type[BaseModel], detail: ErrorDetails) -
         most = "at least" if limit == "min_length" else "at most"
         return document.problem(location, f"expected {most} {bound} {things}, got {len(detail['input'])}")
     expected = _EXPECTED.get(kind) or _lower_first(detail["msg"]).replace("input should be", "expected")
-    return document.problem(location, f"{expected}, got {_shown(detail['input'])}")
+    return document.problem(location, f"{expected}, got {shown(detail['input'])}")
 
 
 def _one_of(detail: ErrorDetails) -> str:
     valid = [part.strip("'") for part in detail["ctx"]["expected"].replace(" or ", ", ").split(", ")]
     given = detail["input"]
     near = did_you_mean(given, valid) if isinstance(given, str) else ""
-    return f"expected one of {quoted_list(valid)}, got {_shown(given)}{near}"
-
-
-def _shown(value: object) -> str:
-    match value:
-        case None:
-            return "nothing"
-        case bool():
-            return str(value).lower()
-        case Mapping():
-            return "a mapping"
-        case str():
-            return f"'{value}'" if len(value) <= 80 else f"'{value[:77]}...'"
-        case Sequence():
-            return "a list"
-        case _:
-            return str(value)
+    return f"expected one of {quoted_list(valid)}, got {shown(given)}{near}"
 
 
 def _lower_first(text: str) -> str:

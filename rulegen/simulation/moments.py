@@ -6,15 +6,13 @@ import re
 from datetime import UTC, datetime, tzinfo
 from typing import Any, ClassVar, Self
 
-from pydantic import GetCoreSchemaHandler
-from pydantic_core import CoreSchema, core_schema
-
+from exporter.yamlfile import WrittenText
 from rulegen.simulation.durations import milliseconds
 
 _CLOCK = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}[T ][0-9]{2}:[0-9]{2}.*")
 
 
-class ClockTime(str):
+class ClockTime(WrittenText):
     """A date and a time of day, kept as it was written; ``time`` knows its zone where the text says its offset.
 
     Raises ValueError where the text is none.
@@ -22,11 +20,12 @@ class ClockTime(str):
 
     __slots__ = ("time",)
     time: datetime
-    _expected: ClassVar[str] = "expected a time such as 2026-10-25T01:30 or 2026-10-25T01:30:00+02:00"
+    expected = "expected a time such as 2026-10-25T01:30 or 2026-10-25T01:30:00+02:00"
+    form: ClassVar[dict[str, Any]] = {"examples": ["2026-10-25T01:30", "2026-10-25T01:30:00+02:00"]}
 
     def __new__(cls, text: str) -> Self:
         if not _CLOCK.fullmatch(text):
-            raise ValueError(f"{cls._expected}, got '{text}'")
+            raise ValueError(f"{cls.expected}, got '{text}'")
         made = super().__new__(cls, text)
         try:
             made.time = datetime.fromisoformat(text)
@@ -34,32 +33,14 @@ class ClockTime(str):
             raise ValueError(f"there is no such time as '{text}': {error}") from None
         return made
 
-    @classmethod
-    def __get_pydantic_core_schema__(cls, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
-        return core_schema.no_info_plain_validator_function(
-            cls._of_value,
-            serialization=core_schema.to_string_ser_schema(),
-            metadata={"pydantic_js_functions": [cls._json_schema]},
-        )
-
-    @classmethod
-    def _of_value(cls, value: Any) -> Self:
-        if not isinstance(value, str):
-            shown = "nothing" if value is None else repr(value)
-            raise ValueError(f"{cls._expected}, got {shown}")  # noqa: TRY004 - pydantic's way
-        return cls(value)
-
-    @staticmethod
-    def _json_schema(_schema: CoreSchema, _handler: Any) -> dict[str, Any]:
-        return {"type": "string", "examples": ["2026-10-25T01:30", "2026-10-25T01:30:00+02:00"]}
-
 
 class Moment(ClockTime):
     """So long after the scenario's start (``after``, milliseconds), or a clock time."""
 
     __slots__ = ("after",)
     after: int | None
-    _expected: ClassVar[str] = "expected a time after the start such as 10m, or one such as 2026-10-25T02:30"
+    expected = "expected a time after the start such as 10m, or one such as 2026-10-25T02:30"
+    form: ClassVar[dict[str, Any]] = {"examples": ["10m", "2026-10-25T02:30", "2026-10-25T02:30:00+01:00"]}
 
     def __new__(cls, text: str) -> Self:
         if _CLOCK.fullmatch(text):
@@ -69,14 +50,10 @@ class Moment(ClockTime):
         try:
             after = milliseconds(text)
         except ValueError:
-            raise ValueError(f"{cls._expected}, got '{text}'") from None
+            raise ValueError(f"{cls.expected}, got '{text}'") from None
         made = str.__new__(cls, text)
         made.after = after
         return made
-
-    @staticmethod
-    def _json_schema(_schema: CoreSchema, _handler: Any) -> dict[str, Any]:
-        return {"type": "string", "examples": ["10m", "2026-10-25T02:30", "2026-10-25T02:30:00+01:00"]}
 
 
 def in_zone(time: datetime, zone: tzinfo) -> datetime:
