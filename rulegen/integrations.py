@@ -179,8 +179,12 @@ def _schema(name: str, keys: Keys, found: dict[str, Any]) -> dict[str, Any]:
         properties[inside] = {"anyOf": [one, {"type": "array", "items": one}]}
     schema: dict[str, Any] = {"type": "object", "additionalProperties": False, "properties": properties}
     if keys.needs:
-        schema["allOf"] = [{"anyOf": [{"required": [key]} for key in choice]} for choice in keys.needs]
+        schema["allOf"] = [{"anyOf": [_given(key) for key in choice]} for choice in keys.needs]
     return schema
+
+
+def _given(key: str) -> dict[str, Any]:
+    return {"required": [key], "properties": {key: {"not": {"const": ""}}}}
 
 
 def problems(

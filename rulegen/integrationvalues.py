@@ -77,7 +77,7 @@ _DURATION = Kind(
 _HOST_AND_PORT = Kind(
     _matches(r"([^\s:\[\]]*|\[[^\s\[\]]*\]):[^\s:\[\]/]+"),
     "expected host:port, such as mail.example.org:587",
-    {"type": "string"},
+    {"type": "string", "pattern": r":[^\s:/]+$"},
 )
 _TEXTS = Kind(
     lambda value: isinstance(value, list) and all(map(_is_scalar, value)),

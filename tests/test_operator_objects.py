@@ -154,6 +154,8 @@ def full(keys: Keys, name: str) -> dict[str, Any]:
             "update_alerts",
         ) or key.startswith(("disable_", "enable_", "follow_", "insecure_")):
             values[key] = True if (name, key) != ("email_configs", "html") else "<b>x</b>"
+        elif key in ("smarthost", "message_type"):
+            values[key] = {"smarthost": "mail:25", "message_type": "text"}[key]
         elif key in ("max_alerts", "chat_id"):
             values[key] = 1
         elif key in ("mrkdwn_in", "scopes"):
