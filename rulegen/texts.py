@@ -56,10 +56,12 @@ def _percentage(value: float) -> str:
 
 
 def _timestamp(value: float) -> str:
-    """Prometheus' humanizeTimestamp, of whole seconds."""
+    """Prometheus' humanizeTimestamp: to the millisecond, where it is no whole second."""
     if math.isnan(value):
         return _float(value)
-    return f"{datetime.fromtimestamp(value, UTC):%Y-%m-%d %H:%M:%S} +0000 UTC"
+    seconds, milliseconds = divmod(int(value * 1e9 / 1e6), 1000)
+    fraction = f".{milliseconds:03d}".rstrip("0") if milliseconds else ""
+    return f"{datetime.fromtimestamp(seconds, UTC):%Y-%m-%d %H:%M:%S}{fraction} +0000 UTC"
 
 
 PLAIN = _general(4)

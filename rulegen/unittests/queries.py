@@ -17,10 +17,8 @@ from rulegen.queryseries import QuerySeries
 from rulegen.unittests.evaluated import COUNTED, Fed, Labels, NotUnderstoodError, Vector, evaluate, renamed
 from rulegen.unittests.nearly import digits, near
 from rulegen.unittests.selected import example, selects
-from rulegen.unittests.timeline import at
+from rulegen.unittests.timeline import MOST_SAMPLES, at
 
-# promtool reads so many samples of a series in a blink.
-_MOST_SAMPLES = 20_000
 _BOUND = "0.5"
 
 
@@ -39,7 +37,7 @@ def test(series: QuerySeries, interval: Duration, step: Duration) -> dict[str, A
     )
     end = math.ceil((max(ranges, default=0) + 2 * scrape.seconds) / step.seconds)
     count = math.ceil(end * step.seconds / scrape.seconds) + 1
-    if not expected or count > _MOST_SAMPLES:
+    if not expected or count > MOST_SAMPLES:
         return None
     return {
         "interval": str(scrape),

@@ -202,6 +202,8 @@ class Story:
         """Whether the alert is quiet in each quiet scene, active where the others lose their series and at their end,
         and ends."""
         now = self.lead
+        if not self._others_stay_healthy:
+            return False
         if self.probe.world.ahead and any(h.of_version and h not in self.given for h in self._histories):
             return False
         if any(state.active for state in self.states[:now]):
@@ -219,6 +221,16 @@ class Story:
             if after and scene.ends and self.states[now - 1].active:
                 return False
         return True
+
+    @property
+    def _others_stay_healthy(self) -> bool:
+        """Whether the other version is good beside a past that is that of both."""
+        shared = [own for own in self._histories if not own.of_version and own not in self.given]
+        if self.versions == 1 or not shared:
+            return True
+        healthy = self.probe.healthy
+        moments = ((now, index) for now in range(len(self.values)) for index in range(self.size))
+        return not any(self._holds(healthy, now, index) for now, index in moments)
 
     @property
     def ends(self) -> list[int]:

@@ -17,6 +17,8 @@ from rulegen.promql import number, selector
 # Not there at that evaluation, marked stale as a scrape without it does.
 GONE = None
 Sample = Decimal | None
+# promtool evaluates nothing that loads more than 10,000 samples of a series.
+MOST_SAMPLES = 9000
 
 
 class Missed(Enum):
