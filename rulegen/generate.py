@@ -47,7 +47,7 @@ def generate(specs: Specs, form: Format = "prometheus", base: Base | None = None
     if form == "operator":
         _check_operator(specs)
     plans = [make_plan(model, routing) for model in specs.models]
-    linting = Linting(specs, plans)
+    linting = Linting(specs, plans, base)
     linting.errors()
     files: dict[str, str] = {}
     notes: list[Note] = []

@@ -26,7 +26,7 @@ class Acceptance:
         """Whether ``finding`` is accepted by it."""
         return (
             lint.name == self.entry.lint
-            and finding.document is self.document
+            and (finding.accepted_in or finding.document) is self.document
             and (self.scope == _FILE or finding.location[: len(self.scope)] == self.scope)
         )
 

@@ -11,6 +11,7 @@ from exporter.monitor import Monitor
 from exporter.yamlfile import Document, Problem
 from rulegen.alerts import GaugeAlert
 from rulegen.lint.names import Name, named
+from rulegen.merge import Base
 from rulegen.plan import Plan
 from rulegen.routing import Routing
 from rulegen.rules import AlertRule
@@ -22,12 +23,16 @@ Severity = Literal["error", "warning"]
 
 @dataclass(frozen=True)
 class Finding:
-    """One thing that a lint says of the place ``location`` of a file; ``key``: of the key there, not of its value."""
+    """One thing that a lint says of the place ``location`` of a file; ``key``: of the key there, not of its value.
+
+    ``accepted_in``: the file whose `accept` holds for it, where that is another one.
+    """
 
     document: Document
     location: Location
     message: str
     key: bool = False
+    accepted_in: Document | None = None
 
 
 @dataclass(frozen=True)
@@ -35,7 +40,8 @@ class Lint:
     """One check. ``summary`` is what its page begins with.
 
     ``find`` looks at what will be written; without it the lint is found while the files are read or
-    the tests are made. ``needs_monitor``: it sees more with the ModelMonitor file at hand.
+    the tests are made. ``needs_monitor``: it sees more with the ModelMonitor file at hand; ``needs_base``: nothing
+    without a base.
     """
 
     name: Name
@@ -43,6 +49,7 @@ class Lint:
     summary: str
     find: Callable[[Run], Iterator[Finding]] | None = None
     needs_monitor: bool = False
+    needs_base: bool = False
 
     def problem(self, finding: Finding) -> Problem:
         """The line that is shown."""
@@ -66,6 +73,7 @@ class Run:
 
     specs: Specs
     plans: Sequence[Plan]
+    base: Base | None = None
 
     @property
     def routing(self) -> Routing:

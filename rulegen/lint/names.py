@@ -16,6 +16,7 @@ Acceptable = Literal[
     "inhibit-too-late",
     "inhibit-without-source",
     "inhibit-without-target",
+    "inhibited-by-base",
     "keep-firing-without-effect",
     "never-fires",
     "no-data-companion",

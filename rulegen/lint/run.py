@@ -8,6 +8,7 @@ from exporter.yamlfile import InputError, Problem
 from rulegen.lint.accept import Acceptance, acceptances, unused
 from rulegen.lint.finding import Finding, Lint, Run
 from rulegen.lint.registry import LINTS
+from rulegen.merge import Base
 from rulegen.notes import Note
 from rulegen.plan import Plan
 from rulegen.specs import Specs
@@ -18,9 +19,10 @@ Found = list[tuple[Lint, Finding]]
 class Linting:
     """The lints of one run: ``errors`` first, before files are made, then ``warnings`` with what that noted."""
 
-    def __init__(self, specs: Specs, plans: Sequence[Plan]) -> None:
-        run = Run(specs, plans)
+    def __init__(self, specs: Specs, plans: Sequence[Plan], base: Base | None = None) -> None:
+        run = Run(specs, plans, base)
         self._specs = specs
+        self._based = base is not None
         self._entries = acceptances(specs)
         self._used: set[Acceptance] = set()
         found = [
@@ -52,8 +54,11 @@ class Linting:
         return kept
 
     def _blind(self) -> set[str]:
-        """Lints that would see more, were every ModelMonitor file among the specs."""
+        """Lints that would see more, were every ModelMonitor file among the specs, or a base given."""
         watched = {monitor.model for monitor in self._specs.monitors}
-        if all(model.model in watched for model in self._specs.models):
-            return set()
-        return {lint.name for lint in LINTS.values() if lint.needs_monitor}
+        unwatched = any(model.model not in watched for model in self._specs.models)
+        return {
+            lint.name
+            for lint in LINTS.values()
+            if (lint.needs_monitor and unwatched) or (lint.needs_base and not self._based)
+        }
