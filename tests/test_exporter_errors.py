@@ -216,6 +216,32 @@ def test_durations(text: str, seconds: float) -> None:
     assert Duration(text) == text
 
 
+@pytest.mark.parametrize(
+    ("text", "meant"),
+    [
+        ("2min", "2m"),
+        ("1 hour", "1h"),
+        ("90 sec", "90s"),
+        ("1.5h", "1h30m"),
+        ("1h 30m", "1h30m"),
+        ("30 Minutes and 1 hr", "1h30m"),
+        ("250 milliseconds", "250ms"),
+        ("1h1h", "2h"),
+        ("1 month", None),
+        ("0 min", None),
+        ("0.0001 s", None),
+        ("999999999 years", None),
+        ("2 x", None),
+        ("-5 min", None),
+        (" ", None),
+    ],
+)
+def test_which_duration_was_meant(text: str, meant: str | None) -> None:
+    with pytest.raises(ValueError, match="expected a duration") as caught:
+        Duration(text)
+    assert str(caught.value).endswith(f"; did you mean '{meant}'?" if meant else f"got '{text}'")
+
+
 @pytest.mark.parametrize("text", ["", "1", "h", "1m1h", "-1h", "1.5h", "1h ", "0s", "1000y"])
 def test_what_is_no_duration(text: str) -> None:
     with pytest.raises(ValueError, match="expected a duration"):
