@@ -19,13 +19,15 @@ class EventSeries:
     """A series that counts bad events, and one that only the total counts.
 
     ``others`` are there too and count nothing: a sum of two rates is empty where one of them is.
-    ``decoys`` differ in one label and must not count.
+    ``needed``: so is the total while there is no series of bad events. ``decoys`` differ in one label and must not
+    count.
     """
 
     errors: Series
     total: Series
     bad_in_total: bool
     others: tuple[Series, ...]
+    needed: bool
     decoys: tuple[Series, ...]
 
 
@@ -44,20 +46,22 @@ def event_series(ratio: Ratio) -> EventSeries | None:
                 continue
             others = _others([*errors, *total], [bad, rest])
             if others is not None:
-                terms = [*errors, *total]
-                return EventSeries(bad, rest, _count(total, bad) == 1, others, _decoys(terms, (bad, rest)))
+                known = (rest, *others)
+                needed = not all(any(selects(term, series) for series in known) for term in total)
+                decoys = _decoys([*errors, *total], (bad, rest))
+                return EventSeries(bad, rest, _count(total, bad) == 1, others, needed, decoys)
     return None
 
 
 def _decoys(terms: Sequence[VectorSelector], series: Sequence[Series]) -> tuple[Series, ...]:
     """What none of ``terms`` selects, though it differs from what they do in one label only."""
-    found: dict[tuple[str, str, str], Series] = {}
+    found: list[Series] = []
     for one in series:
         for label, value in one.labels.items():
             other = Series(one.name, {**one.labels, label: f"{value}-other"})
-            if not any(selects(term, other) for term in terms):
-                found[one.name, label, one.labels[label]] = other
-    return tuple(found.values())
+            if other not in found and not any(selects(term, other) for term in terms):
+                found.append(other)
+    return tuple(found)
 
 
 def _others(terms: Sequence[VectorSelector], known: Sequence[Series]) -> tuple[Series, ...] | None:

@@ -78,7 +78,7 @@ def _of_measured(index: int, interval: Duration, step: Duration, plan: Plan) -> 
         found += [test] if test else []
         missed = None if test else "what the query gives is not foreseen, its record is not tested"
     if slo.budget is not None:
-        own = eventratios.tests(slo.budget, interval, step)
+        own = eventratios.tests(slo.budget, step)
         if own is None:
             missed = (
                 "what these expressions select is not understood, the records made from them are not tested"
