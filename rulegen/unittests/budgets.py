@@ -86,8 +86,10 @@ class _Case:
         least = self.budget.least_events(self.pair)
         if self.budget.sli.operation != "rate":
             return Decimal(least), least * (1 - _JUST)
-        # Per second: a float that the rule multiplies to the very number, or to the next above it.
+        # Per second: the smallest float that the rule multiplies to the very number, or where there is none to more.
         rate, window = least / self.pair.long.seconds, self.pair.long.seconds
+        while rate * window >= least:
+            rate = math.nextafter(rate, 0)
         while rate * window < least:
             rate = math.nextafter(rate, math.inf)
         return exact(rate), _digits(exact(rate) * (1 - _JUST))

@@ -16,7 +16,7 @@ from rulegen.conventions import (
     errors_record,
     events_record,
 )
-from rulegen.promql import exact, selector
+from rulegen.promql import exact, quote, selector
 from rulegen.sli import ERRORS, LATENCY, TOTAL, ErrorsSli, EventSli, GoodSli, LatencySli, RatioSli
 from rulegen.unittests import wholebudget
 from rulegen.unittests.eventstory import EventStory
@@ -55,18 +55,23 @@ def _late(budget: Budget, series: EventSeries | None) -> bool:
 
 
 def _before(story: EventStory, *, late: bool) -> Iterator[dict[str, Any]]:
-    """No event, so that none was bad; then nothing is known of the shortest window, which others look at for that."""
+    """No event, so that none was bad; events, of which none was; then nothing is known of the shortest window.
+
+    Where there is no series of bad events (``late``), the others look at that one for whether there are events.
+    """
     budget = story.budget
     if isinstance(budget.sli, GoodSli):
         return
-    for window in budget.windows:
-        name = budget.errors(window)
-        none = {"labels": selector(name, {MODEL: budget.model, SLO: budget.slo}), "value": 0}
-        when = at(story.quiet, story.every)
-        yield {"expr": _of(budget, name), "eval_time": when, "exp_samples": [none]}
-        if late or window == budget.windows[0]:
-            when = at(story.silent, story.every)
-            yield {"expr": _of(budget, name), "eval_time": when, "exp_samples": []}
+    unknown = len(budget.windows) if late else 1
+    for moment, known in (
+        (story.quiet, budget.windows),
+        (story.well, budget.windows),
+        (story.silent, budget.windows[unknown:]),
+    ):
+        labels = {MODEL: budget.model, SLO: budget.slo}
+        none = [{"labels": selector(budget.errors(window), labels), "value": 0} for window in known]
+        of_all = f'{{__name__=~"{errors_record(".+")}",{SLO}={quote(budget.slo)}}}'
+        yield {"expr": of_all, "eval_time": at(moment, story.every), "exp_samples": none}
 
 
 def _checks(story: EventStory) -> Iterator[dict[str, Any]]:

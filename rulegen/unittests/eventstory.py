@@ -19,6 +19,8 @@ _CLOSE = 20
 _FIRST, _BAD, _MORE_BAD = Decimal(1000), Decimal("0.2"), Decimal("0.4")
 # Counters are read one after the other: in between, this many were fast that are not counted yet.
 _AHEAD = Decimal(10)
+# How long before the evaluations without bad events they are read last; which of the times that is.
+_LAST, _QUIET, _WELL = 2, 1, 3
 
 
 def part_of(step: Duration, most: float) -> Duration:
@@ -34,8 +36,8 @@ class EventStory:
     """Much happens just after each window begins, and just before: one of another length has another rate.
 
     Nothing is read where a window begins, since versions of Prometheus differ in whether that belongs to it. Before
-    all of it there is an evaluation without events (``quiet``), and one where what was read is too old for the
-    shortest window (``silent``). Times are counted in ``every``.
+    all of it there is an evaluation without events (``quiet``), one without bad ones (``well``), and one where what was
+    read is too old for the shortest window (``silent``). Times are counted in ``every``.
     """
 
     budget: Budget
@@ -63,9 +65,13 @@ class EventStory:
     def quiet(self) -> int:
         return math.ceil(1.5 * self._length(self.budget.windows[0]) / self._steps) * self._steps
 
-    @cached_property
-    def silent(self) -> int:
+    @property
+    def well(self) -> int:
         return 2 * self.quiet
+
+    @property
+    def silent(self) -> int:
+        return 3 * self.quiet
 
     @cached_property
     def end(self) -> int:
@@ -88,10 +94,10 @@ class EventStory:
 
     @cached_property
     def times(self) -> list[int]:
-        """When counters are read: twice before each of the two evaluations without events, then as the ages are."""
-        shortest = self.budget.windows[0]
-        before = [self.quiet - self._inside(shortest), self.quiet - 2]
-        before += [self.silent - self._outside(shortest), self.silent - 2]
+        """When counters are read: twice before each of the evaluations without bad events, then as the ages are."""
+        inside, outside = self._inside(self.budget.windows[0]), self._outside(self.budget.windows[0])
+        early = ((self.quiet, inside), (self.well, inside), (self.silent, outside))
+        before = [moment - age for moment, oldest in early for age in (oldest, _LAST)]
         return before + [self.end - age for age in self.ages]
 
     @property
@@ -107,7 +113,8 @@ class EventStory:
         for _ in self.ages[1:]:
             found.append(_hundreds(since / 2) if since else _FIRST)
             since += found[-1]
-        return [Decimal(0)] * (self.first + 1) + found[::-1]
+        none = Decimal(0)
+        return [none] * _WELL + [_FIRST] + [none] * (self.first - _WELL) + found[::-1]
 
     @cached_property
     def bad(self) -> list[Decimal]:
@@ -119,7 +126,7 @@ class EventStory:
     def fast(self, part: Decimal) -> list[Decimal]:
         """Of a part of all events those that were not slow, and at first more than there were."""
         found = [part * (whole - bad) for whole, bad in zip(self.total, self.bad, strict=True)]
-        return [found[0], _AHEAD, *found[2:]]
+        return [more + _AHEAD * (place in (_QUIET, _WELL)) for place, more in enumerate(found)]
 
     def increase(self, values: Sequence[Decimal], window: Duration) -> Decimal:
         """How much a counter grows over a window at the end, as `increase` says.

@@ -10,10 +10,11 @@ from rulegen.budget import Budget
 from rulegen.conditions import World
 from rulegen.conventions import MODEL, SLO, errors_record, events_record
 from rulegen.gauge import GaugeSeries
-from rulegen.promql import selector
+from rulegen.promql import by, quote, selector
 from rulegen.queryseries import QuerySeries
 from rulegen.replicas import WEIGHTED
 from rulegen.sli import GoodSli
+from rulegen.unittests.gaugeinput import OTHER_MODEL
 from rulegen.unittests.probes import decoys, nearby
 from rulegen.unittests.replicas import other, scraped, weight
 from rulegen.unittests.timeline import GONE, InputSeries, Sample, at
@@ -30,6 +31,7 @@ def tests(budget: Budget, interval: Duration) -> list[dict[str, Any]]:
     values = [limit - step, limit, limit + step]
     held = [sli.good.holds(value, world) for value in values]
     healthy = max(values) if held[-1] else min(values)
+    bad = next(value for value, good in zip(values, held, strict=True) if not good)
     samples: list[Sample] = [*values, GONE]
     labels = {label: f"{label}_1" for label in series.varying} | series.example
     if isinstance(series, QuerySeries):
@@ -40,19 +42,17 @@ def tests(budget: Budget, interval: Duration) -> list[dict[str, Any]]:
             given.append(InputSeries(series.record, recorded_other, [healthy] * 3 + [GONE]))
     else:
         given = _replicas(series, labels, samples, healthy)
-        bad = next(value for value, good in zip(values, held, strict=True) if not good)
         for change in decoys(series):
             given += other(series, labels | change, "1", [bad] * len(samples))
         if "version" in series.varying:
             newer = {**labels, "version": "version_2"}
             given += other(series, newer, "3", [healthy] * 3 + [GONE])
-        # What another SLO has recorded under the same name does not count.
-        elsewhere = {**series.fixed, **{label: f"{label}_1" for label in series.varying}}
-        given.append(
-            InputSeries(series.record, {**elsewhere, SLO: f"{series.slo}-other"}, [bad] * len(samples))
-        )
+    # What another SLO, and another model, have recorded under the same name does not count.
+    own = {label: f"{label}_1" for label in series.varying} | series.fixed | {SLO: series.slo}
+    for change in ({SLO: f"{series.slo}-other"}, {MODEL: OTHER_MODEL}):
+        given.append(InputSeries(series.record, own | change, [bad] * len(samples)))
     recorded = {MODEL: budget.model, SLO: budget.slo}
-    checks = []
+    checks = [] if isinstance(series, QuerySeries) else [_recorded(series, own)]
     for name, expected in (
         (errors_record("bool"), [int(not good) for good in held]),
         (events_record("bool"), [1] * 3),
@@ -71,6 +71,18 @@ def tests(budget: Budget, interval: Duration) -> list[dict[str, Any]]:
             "promql_expr_test": checks,
         }
     ]
+
+
+def _recorded(series: GaugeSeries, own: dict[str, str]) -> dict[str, Any]:
+    """Each series that is recorded at first, with all of its labels."""
+    found = [own]
+    if series.entities and series.aggregation != "sum":
+        found.append(own | {label: f"{label}_2" for label in series.entities})
+    if "version" in series.varying:
+        found.append(own | {"version": "version_2"})
+    of_all = f"{series.record}{{{SLO}={quote(series.slo)},{MODEL}!={quote(OTHER_MODEL)}}}"
+    samples = [{"labels": selector("", labels), "value": 1} for labels in found]
+    return {"expr": f"count {by(own)} ({of_all})", "eval_time": "0s", "exp_samples": samples}
 
 
 def _replicas(

@@ -53,8 +53,8 @@ def notation(samples: Sequence[Sample | Missed]) -> str:
             parts.append(f"_x{count}")
         elif value is None:
             parts += [f"_x{count}"] if not parts else ["stale", f"_x{count - 1}"] if count > 1 else ["stale"]
-        elif value.is_nan():
-            parts += ["NaN"] * count
+        elif not value.is_finite():
+            parts += ["NaN" if value.is_nan() else "Inf" if value > 0 else "-Inf"] * count
         else:
             parts.append(f"{number(value)}x{count - 1}" if count > 1 else number(value))
     return " ".join(parts)

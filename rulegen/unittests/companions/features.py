@@ -8,7 +8,16 @@ from typing import Any
 
 from exporter.yamlfile import Duration
 from rulegen.companions import Companion
-from rulegen.companions.features import EXPECTED, FEATURE, MISSING, MONITORED, PREDICTIONS, VERSION, share
+from rulegen.companions.features import (
+    EXPECTED,
+    FEATURE,
+    MISSING,
+    MONITORED,
+    PREDICTIONS,
+    VERSION,
+    in_service,
+    share,
+)
 from rulegen.conventions import FEATURES_UNMONITORED
 from rulegen.plan import Plan
 from rulegen.unittests.alertstate import evaluations
@@ -16,14 +25,15 @@ from rulegen.unittests.companions import pods
 from rulegen.unittests.companions.told import Told, proof
 from rulegen.unittests.timeline import GONE, InputSeries, Sample, expanded
 
-_ALL, _NAN = Decimal(10_000), Decimal("NaN")
+_ALL, _FEW, _NAN = Decimal(10_000), Decimal(0), Decimal("NaN")
 
 
 def unmonitored(plan: Plan, companion: Companion, interval: Duration) -> dict[str, Any]:
     """One of two pods: just enough features, too few nearly for long enough, with a gap, for long enough; then
     NaN, and gone for good while they are too few.
 
-    Version 1 is being retired, version 3 has just begun, a short window has less: they do not count.
+    Then version 1, which is retired, for as long as it is held to be in service. Version 3 has just begun, a
+    short window has less: they do not count.
     """
     assert plan.file.spec.companions is not None
     assert plan.file.spec.companions.unmonitored is not None
@@ -33,7 +43,14 @@ def unmonitored(plan: Plan, companion: Companion, interval: Duration) -> dict[st
     found: list[tuple[Sample, int]] = [(few + 1, 2), (few, wait), (few + 1, 1), (few, wait), (GONE, 1)]
     ends: list[tuple[Sample, int]] = [(few, 1), (_NAN, 1), (few, 1), (GONE, 2)]
     counts = expanded([*found, (few, wait + 1), (_ALL, 1), *ends])
-    size = len(counts)
+    # The other version predicts once, so that it is in service until the end of all this.
+    lasts = evaluations(in_service(interval), interval)
+    began = max(1, len(counts) + wait + 1 - lasts)
+    ended = began + lasts
+    # Versions of Prometheus differ in whether it still is at the evaluation after: there it has all.
+    retired = expanded([(_ALL, ended - 1 - wait), (_FEW, wait + 1), (_ALL, 1), (_FEW, 2)])
+    size = len(retired)
+    counts += [GONE] * (size - len(counts))
 
     def gauge(name: str, pod: str, samples: Sequence[Sample], labels: Mapping[str, str]) -> InputSeries:
         return pods.series(plan, name, pod, samples, labels)
@@ -45,7 +62,7 @@ def unmonitored(plan: Plan, companion: Companion, interval: Duration) -> dict[st
         for version, window, monitored in (
             ("2", "1d", samples),
             ("2", "1h", [count if count is None or count.is_nan() else Decimal(0) for count in samples]),
-            ("1", "1d", [Decimal(0)] * size),
+            ("1", "1d", retired),
             ("3", "1d", [Decimal(0)] * size),
         ):
             labels = {VERSION: version, "window": window}
@@ -57,8 +74,12 @@ def unmonitored(plan: Plan, companion: Companion, interval: Duration) -> dict[st
         for segment in ({"segment": "sex"}, {"segment_value": "1"}):
             labels = {VERSION: "3", "window": "1d", FEATURE: "amount", **segment}
             given.append(gauge(MISSING, pod, [Decimal(0)] * size, labels))
-        for version, step in (("1", Decimal(0)), ("2", Decimal("0.01")), ("3", Decimal(1))):
-            total: list[Sample] = [1000 + step * now for now in range(size)]
+        served: dict[str, list[Sample]] = {
+            "1": [*[GONE] * began, Decimal(1000), *[Decimal(1001)] * (size - began - 1)],
+            "2": [1000 + now * Decimal("0.01") for now in range(size)],
+            "3": [Decimal(1000 + now) for now in range(size)],
+        }
+        for version, total in served.items():
             predicted = gauge(PREDICTIONS, pod, total, {VERSION: version})
             given.append(predicted)
             # Another model's version of that name does predict.
@@ -70,11 +91,15 @@ def unmonitored(plan: Plan, companion: Companion, interval: Duration) -> dict[st
             gauge(MISSING, "1", [], {VERSION: "2", "window": "1d", FEATURE: "amount"}), [Decimal(1)] * size
         ),
     ]
-    known = [_ALL if count is None or count.is_nan() else count for count in counts]
-    held = [count <= limit for count in known]
-    values = [float(count / _ALL) for count in known]
-    members = [({FEATURE: "amount", VERSION: "2"}, 1.0)]
-    told = [Told(companion.rule, held, values, {VERSION: "2"}, members)]
+    told = []
+    for version, own in (("1", retired), ("2", counts)):
+        known = [_ALL if count is None or count.is_nan() else count for count in own]
+        held = [count <= limit for count in known]
+        if version == "1":
+            held = [holds and began < now < ended for now, holds in enumerate(held)]
+        members = [({FEATURE: "amount", VERSION: version}, 1.0)]
+        values = [float(count / _ALL) for count in known]
+        told.append(Told(companion.rule, held, values, {VERSION: version}, members))
     name = (
         f"{FEATURES_UNMONITORED}: fires once one pod measures too few features for {companion.demand.after}"
     )

@@ -29,7 +29,7 @@ _BEFORE = 3
 # SLOs go one after the other, so that each is known by its time; not all of hundreds.
 _APART = 5
 _UP, _DOWN = Decimal(1), Decimal(0)
-_NAN = Decimal("NaN")
+_NAN, _LEAST = Decimal("NaN"), Decimal("-Infinity")
 _AGES = 1e9
 
 
@@ -38,7 +38,8 @@ class _Moment:
     """One evaluation. ``gone``: which SLOs are not measured, by the remainder of their number by ``_APART``.
 
     ``late``: seconds since the last cycle; ``labels``: how old the newest label was then, in the pod where it
-    is newest; ``down``: in how many of two pods each sink cannot be read.
+    is newest; ``down``: in how many of two pods each sink cannot be read. ``least``: what is measured is as low
+    as can be.
     """
 
     gone: frozenset[int] = frozenset()
@@ -47,6 +48,7 @@ class _Moment:
     predictions_down: int = 0
     labels_down: int = 0
     nan: bool = False
+    least: bool = False
 
 
 def tests(plan: Plan, interval: Duration) -> list[dict[str, Any]]:
@@ -84,7 +86,7 @@ class _Story:
     @cached_property
     def moments(self) -> list[_Moment]:
         everything = frozenset(range(_APART))
-        story = [_Moment(), _Moment(everything), _Moment()]
+        story = [_Moment(least=True), _Moment(everything), _Moment()]
         for now in range(_BEFORE, self.back):
             gone = frozenset(one for one in everything if now >= _BEFORE + one)
             story.append(_Moment(gone, nan=now == self.back - 1))
@@ -209,5 +211,5 @@ class _Story:
 
     def _sample(self, index: int, moment: _Moment) -> Sample:
         if index % _APART not in moment.gone:
-            return Decimal(0)
+            return _LEAST if moment.least else Decimal(0)
         return _NAN if moment.nan else GONE

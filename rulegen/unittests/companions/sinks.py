@@ -8,13 +8,14 @@ from typing import Any
 
 from exporter.yamlfile import Duration
 from rulegen.companions import Companion
-from rulegen.companions.sinks import LABELS_SINK, LAG, PREDICTIONS_SINK, SINK
-from rulegen.conventions import SINK_BEHIND, SINK_DOWN
+from rulegen.companions.sinks import LABELS_SINK, LAG, LAG_RECORD, PREDICTIONS_SINK, SINK
+from rulegen.conventions import MODEL, SINK_BEHIND, SINK_DOWN, SINKS_SLO, SLO
 from rulegen.plan import Plan
+from rulegen.promql import selector
 from rulegen.unittests.alertstate import evaluations
 from rulegen.unittests.companions import pods
 from rulegen.unittests.companions.told import Told, proof
-from rulegen.unittests.timeline import GONE, Sample, expanded
+from rulegen.unittests.timeline import GONE, Sample, at, expanded
 
 _UP, _DOWN, _NAN = Decimal(1), Decimal(0), Decimal("NaN")
 # Bytes: usual, once more, and by how little it grows.
@@ -66,7 +67,11 @@ def behind(plan: Plan, companion: Companion, interval: Duration) -> dict[str, An
         held = [low > high for low, high in zip(least, most, strict=True)]
         told.append(Told(companion.rule, held, [float(low) for low in least], {SINK: sink}))
     name = f"{SINK_BEHIND}: fires once the lag of one pod has grown for {companion.demand.after}"
-    return proof(name, interval, given, told, SINK_BEHIND)
+    # What is recorded is of this model, of each sink one.
+    sinks = {"labels": selector("", {MODEL: plan.file.model}), "value": 2}
+    recorded = f"count by ({MODEL}) ({selector(LAG_RECORD, {SLO: SINKS_SLO})})"
+    asked = {"expr": recorded, "eval_time": at(0, interval), "exp_samples": [sinks]}
+    return {**proof(name, interval, given, told, SINK_BEHIND), "promql_expr_test": [asked]}
 
 
 def _grown(count: int) -> list[Sample]:
