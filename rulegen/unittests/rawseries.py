@@ -2,14 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from promql_parser import AggregateExpr, BinaryExpr, Call, Expr, MatrixSelector, ParenExpr, VectorSelector
+from promql_parser import (
+    AggregateExpr,
+    BinaryExpr,
+    Call,
+    Expr,
+    MatchOp,
+    MatrixSelector,
+    ParenExpr,
+    VectorSelector,
+)
 
 from rulegen.query import parse_windowed
 from rulegen.slispec import Ratio
-from rulegen.unittests.selected import Series, example, selects
+from rulegen.unittests.selected import Series, example, matching, selects
 
 _COUNTED = ("rate", "increase")
 
@@ -40,8 +49,7 @@ def event_series(ratio: Ratio) -> EventSeries | None:
         bad = example(first)
         if bad is None or _count(errors, bad) != 1 or _count(total, bad) > 1:
             continue
-        for second in total:
-            rest = example(second)
+        for rest in _rests(total, errors):
             if rest is None or _count(errors, rest) or _count(total, rest) != 1:
                 continue
             others = _others([*errors, *total], [bad, rest])
@@ -51,6 +59,18 @@ def event_series(ratio: Ratio) -> EventSeries | None:
                 decoys = _decoys([*errors, *total], (bad, rest))
                 return EventSeries(bad, rest, _count(total, bad) == 1, others, needed, decoys)
     return None
+
+
+def _rests(total: Sequence[VectorSelector], errors: Sequence[VectorSelector]) -> Iterator[Series | None]:
+    """Series of the total, among them those that are no errors for what these are not: code!="OK"."""
+    for term in total:
+        yield example(term)
+        for matcher in (matcher for error in errors for matcher in error.matchers.matchers):
+            if matcher.op == MatchOp.NotEqual:
+                yield example(term, {matcher.name: matcher.value})
+            elif matcher.op == MatchOp.NotRe:
+                found = matching(matcher.value)
+                yield example(term, {matcher.name: found}) if found else None
 
 
 def _decoys(terms: Sequence[VectorSelector], series: Sequence[Series]) -> tuple[Series, ...]:

@@ -30,7 +30,7 @@ def example(selector: VectorSelector, others: Mapping[str, str] | None = None) -
             labels[matcher.name] = matcher.value
     for matcher in selector.matchers.matchers:
         if matcher.op == MatchOp.Re and matcher.name not in labels:
-            found = _matching(matcher.value)
+            found = matching(matcher.value)
             if found is None:
                 return None
             labels[matcher.name] = found
@@ -61,7 +61,7 @@ def selects(selector: VectorSelector, series: Series) -> bool:
     return True
 
 
-def _matching(pattern: str) -> str | None:
+def matching(pattern: str) -> str | None:
     """A text that ``pattern`` matches: guessed, then verified."""
     first = pattern.split("|")[0].strip("()^$")
     simple = re.sub(r"\[0-9\][+*]?|\\d[+*]?", "5", first)

@@ -8,7 +8,7 @@ from typing import Any
 
 from exporter.yamlfile import Duration
 from rulegen.gauge import GaugeSeries
-from rulegen.promql import selector
+from rulegen.promql import OneOf, selector
 from rulegen.unittests.replicas import scraped, weight
 from rulegen.unittests.timeline import GONE, InputSeries, Sample, at
 
@@ -38,7 +38,11 @@ def test(series: GaugeSeries, interval: Duration) -> dict[str, Any]:
 
 
 def _given(series: GaugeSeries) -> Iterator[InputSeries]:
-    labels = {label: f"{label}_1" for label in series.varying} | series.example
+    # Of several values that a label may have, one that the number of predictions does not have.
+    last = {
+        label: matcher.words[-1] for label, matcher in series.matchers.items() if isinstance(matcher, OneOf)
+    }
+    labels = {label: f"{label}_1" for label in series.varying} | series.example | last
     # pod: what its gauge is, how many predictions it rests on
     stories: dict[str, tuple[list[Sample], list[Sample]]] = {
         "1": (_then("0.75", "0.75"), _then("300", "300")),

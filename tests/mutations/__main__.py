@@ -31,7 +31,7 @@ def generate(out: Path, specs: Sequence[Path]) -> list[Path]:
     if result.exit_code:
         raise RuntimeError(result.stderr)
     files = (out / "rules").glob("*.yaml")
-    return sorted(path for path in files if not path.stem.endswith("_test") and path.stem != "watchdog")
+    return sorted(path for path in files if not path.stem.endswith("_test"))
 
 
 @click.command()

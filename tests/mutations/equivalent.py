@@ -36,6 +36,11 @@ EQUIVALENT = [
         r"ModelFeaturesUnmonitored: (sum -> avg|sum -> max|increase -> rate)$",
         "an increase is never below 0: sum, mean, largest and rate are above 0 where one of them is",
     ),
+    Equivalent(r"^watchdog: Watchdog: keep_firing_for where there is none$", "it never stops"),
+    Equivalent(
+        r"ModelFeaturesUnmonitored: no matcher of segment(_value)?$",
+        "it is matched with the number of features, which has no such label, on all labels but that of the feature",
+    ),
     Equivalent(
         r":ml_slo_events:bool: count -> sum$",
         "evaluations are good or bad where there is a gauge",

@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 
 import promql_parser as promql
 
-from tests.mutations import matching
+from tests.mutations import arithmetic, matching
 
 
 class Change(NamedTuple):
@@ -48,6 +48,7 @@ COMPARISONS = {
     "==": ("!=",),
     "!=": ("==",),
 }
+_WITH_EQUAL = ({">", ">="}, {"<", "<="})
 OPERATORS = {
     **COMPARISONS,
     "+": ("-",), "-": ("+",), "*": ("/",), "/": ("*",), "%": ("/",), "^": ("*",),
@@ -165,10 +166,16 @@ def _binary(node: Any) -> Variants:
     parts = _Parts()
     operator = str(node.op)
     left = parts.inside(node.lhs)
+    never = arithmetic.never_equal(node)
     parts.add(
         f" {operator} ",
         [
-            Change(f"{operator} -> {other}", f" {other} ", values=operator in "+-*/%^")
+            Change(
+                f"{operator} -> {other}",
+                f" {other} ",
+                values=operator in "+-*/%^",
+                same=never if {operator, other} in _WITH_EQUAL else None,
+            )
             for other in OPERATORS[operator]
         ],
     )
@@ -267,6 +274,9 @@ def _call(node: Any) -> Variants:
         parts.instead(f"no {name}", f"({arguments[0].text})")
     if name in _OTHER_LABELS:
         parts.each(lambda place, one: matching.inside_absent(name, one) if place else one)
+        if name == "absent" and isinstance(first, promql.VectorSelector):
+            # What is missing has the labels that it was asked for.
+            parts.has = arguments[0].has
     else:
         parts.has = next((found.has for found in arguments if found.has is not None), None)
     return parts.variants()

@@ -144,6 +144,9 @@ def inside_absent(name: str, change: Change) -> Change:
     """A change of what a function is given whose result does not have its labels."""
     if change.same:
         return change
+    if name == "vector":
+        # One series, whatever it is given.
+        return change._replace(drops=None, loses=None)
     if name == "absent" and change.values:
         return _same(change, "absent does not look at values")
     if name == "absent" and change.loses:

@@ -61,7 +61,7 @@ def _changes(
 ) -> Iterator[tuple[str, str, Rule] | tuple[str, str, Rule, str | None]]:
     found = variants(rule["expr"])
     for change in distinct(found.changes):
-        same = change.same or _overwritten(rule, change)
+        same = change.same or _overwritten(rule, change) or _unsaid(rule, change)
         yield "expression", change.what, {**rule, "expr": change.expression}, same
     if "record" in rule:
         yield "record", "another name", {**rule, "record": rule["record"] + "_other"}
@@ -91,6 +91,12 @@ def _overwritten(rule: Rule, change: Change) -> str | None:
     read = f"$labels.{label}" in json.dumps(rule.get("annotations", {}))
     own = rule.get("labels", {}).get(label) == value
     return f"the rule sets {label}={value!r}" if own and not read else None
+
+
+def _unsaid(rule: Rule, change: Change) -> str | None:
+    """Why another value makes no difference: an alert is there, whatever its value is."""
+    said = "alert" not in rule or "$value" in json.dumps([rule.get("labels"), rule.get("annotations")])
+    return None if said or not change.values else "it fires whatever its value is, and does not say it"
 
 
 def affected(group: Mapping[str, Any], index: int) -> set[str]:
