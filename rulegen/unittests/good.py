@@ -48,7 +48,7 @@ def tests(budget: Budget, interval: Duration) -> list[dict[str, Any]]:
             newer = {**labels, "version": "version_2"}
             given += other(series, newer, "3", [healthy] * 3 + [GONE])
     # What another SLO, and another model, have recorded under the same name does not count.
-    own = {label: f"{label}_1" for label in series.varying} | series.fixed | {SLO: series.slo}
+    own = {**{label: f"{label}_1" for label in series.varying}, **series.fixed, SLO: series.slo}
     for change in ({SLO: f"{series.slo}-other"}, {MODEL: OTHER_MODEL}):
         given.append(InputSeries(series.record, own | change, [bad] * len(samples)))
     recorded = {MODEL: budget.model, SLO: budget.slo}

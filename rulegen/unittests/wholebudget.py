@@ -31,30 +31,33 @@ def tests(budget: Budget, step: Duration) -> Iterator[dict[str, Any]]:
     end = math.ceil((1 + _OLDER_PART) * length / step.seconds) * round(step.seconds / every.seconds)
     # Nothing is recorded where the time window begins: versions of Prometheus differ in whether that belongs to it.
     edge = length / every.seconds
-    inside = math.ceil(edge) - 1
+    inside = math.ceil(edge)
     older = round(_OLDER_PART * inside)
     before = end - math.floor(edge)
-    share = budget.share
-    parts = [
-        (before, Decimal(900), Decimal(1000)),
-        (older, 3 * share * 2500, Decimal(2500)),
-        (inside + 1 - older, share / 2 * 1000, Decimal(1000)),
-    ]
-    ratio = sum(many * bad for many, bad, _ in parts[1:]) / sum(many * total for many, _, total in parts[1:])
+
+    def recorded(first: Decimal, second: Decimal, third: Decimal) -> tuple[list[Sample | Missed], Decimal]:
+        """Before the time window, in its older part, in the rest of it; and the sum over the time window."""
+        none = end + 1 - before - inside
+        samples: list[Sample | Missed] = [
+            *[first] * before,
+            *[MISSED] * none,
+            *[second] * older,
+            *[third] * (inside - older),
+        ]
+        return samples, older * second + (inside - older) * third
+
+    share, source = budget.share, budget.sli.summed(budget.windows[0])
+    errors, bad = recorded(Decimal(900), 3 * share * 2500, share / 2 * 1000)
+    events, all_events = recorded(Decimal(1000), Decimal(2500), Decimal(1000))
+    ratio = bad / all_events
     labels = {MODEL: budget.model, SLO: budget.slo}
-    source = budget.sli.summed(budget.windows[0])
-    given = []
-    for name, place in ((errors_record(source), 1), (events_record(source), 2)):
-        samples: list[Sample | Missed] = []
-        for index, part in enumerate(parts):
-            samples += [MISSED] * (end + 1 - sum(one[0] for one in parts)) if index == 1 else []
-            value = part[place]
-            assert isinstance(value, Decimal)
-            samples += [value] * part[0]
-        given.append(InputSeries(name, labels, samples))
+    given = [
+        InputSeries(errors_record(source), labels, errors),
+        InputSeries(events_record(source), labels, events),
+    ]
     # What another SLO, and another model, have recorded under that name does not count.
     for change in ({SLO: f"{budget.slo}-other"}, {MODEL: f"{budget.model}-other"}):
-        other = [*[MISSED] * end, Decimal("0.75")]
+        other: list[Sample | Missed] = [*[MISSED] * end, Decimal("0.75")]
         given.append(InputSeries(budget.ratio(budget.whole), {**labels, **change}, other))
     when = at(end, every)
     yield {
