@@ -126,7 +126,8 @@ def _recorded(story: EventStory) -> Iterator[Given]:
     labels = {MODEL: story.budget.model, SLO: story.budget.slo}
     times = story.times[story.first :]
     for name, values in ((errors_record(_BOOL), story.bad), (events_record(_BOOL), story.total)):
-        yield story.samples(Series(name, labels), values[story.first :], times)
+        since = values[story.first + 1 :]
+        yield story.samples(Series(name, labels), [sum(since, Decimal(0)), *since], times)
 
 
 def _counters(story: EventStory, series: EventSeries | None) -> Iterator[Given]:
