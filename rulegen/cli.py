@@ -57,6 +57,12 @@ def _input_errors() -> Iterator[None]:
     except InputError as error:
         click.echo(str(error), err=True)
         raise SystemExit(2) from None
+    except OSError as error:
+        # A pipe that nobody reads any more has no name; click knows it.
+        if error.filename is None:
+            raise
+        click.echo(str(Problem(str(error.filename), 0, 0, f"cannot be used: {error.strerror}")), err=True)
+        raise SystemExit(2) from None
 
 
 @contextmanager
@@ -143,7 +149,7 @@ def check(
     """Compare the files on disk with what the specs say; exit 1, and show how, where they differ."""
     with _input_errors():
         result = _generated(spec, form, base)
-    difference = output.differences(out, result.files)
+        difference = output.differences(out, result.files)
     if difference:
         if shown != "unified":
             for line in review.words(out, result.files, result.audiences):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -69,12 +70,14 @@ def load(paths: Iterable[Path]) -> Specs:
 
 def _documents(paths: Iterable[Path], problems: list[Problem]) -> list[Document]:
     documents: list[Document] = []
-    seen: set[Path] = set()
+    seen: set[str] = set()
     for path in paths:
         for file in _files(path, problems):
-            if file.resolve() in seen:
+            # Not Path.resolve, which fails where links lead to themselves.
+            real = os.path.realpath(file)
+            if real in seen:
                 continue
-            seen.add(file.resolve())
+            seen.add(real)
             try:
                 documents.append(read(file))
             except InputError as error:
@@ -83,9 +86,13 @@ def _documents(paths: Iterable[Path], problems: list[Problem]) -> list[Document]
 
 
 def _files(path: Path, problems: list[Problem]) -> list[Path]:
-    if not path.is_dir():
-        return [path]
-    found = sorted(file for file in path.iterdir() if file.suffix in _SUFFIXES and _is_spec(file))
+    try:
+        if not path.is_dir():
+            return [path]
+        found = sorted(file for file in path.iterdir() if file.suffix in _SUFFIXES and _is_spec(file))
+    except OSError as error:
+        problems.append(Problem(str(path), 0, 0, f"cannot be read: {error.strerror}"))
+        return []
     if not found:
         problems.append(Problem(str(path), 0, 0, f"no file of kind {quoted_list(KINDS)} in this folder"))
     return found
@@ -94,7 +101,8 @@ def _files(path: Path, problems: list[Problem]) -> list[Path]:
 def _is_spec(file: Path) -> bool:
     """Whether a file of a folder is ours to read: others' YAML and what we generated is not."""
     try:
-        text = file.read_text(encoding="utf-8")
+        # Nothing may ever come out of a pipe.
+        text = file.read_text(encoding="utf-8") if file.is_file() else ""
     except (OSError, UnicodeDecodeError):
         return False
     # Scenarios may stand beside the specs that they are about.

@@ -1,5 +1,6 @@
 """What a mistake in a ModelSLO file is answered with: one line, its place, what was expected."""
 
+import os
 import re
 from pathlib import Path
 from typing import Any
@@ -152,6 +153,45 @@ def test_a_file_or_folder_without_specs(tmp_path: Path) -> None:
     assert (
         empty.stderr == f"{tmp_path}: no file of kind ModelSLO, AlertRouting, ModelMonitor in this folder\n"
     )
+
+
+def test_files_that_are_none(tmp_path: Path) -> None:
+    """Links to themselves, pipes, what never ends, names that no file can have."""
+    (tmp_path / "loop.yaml").symlink_to("loop.yaml")
+    (tmp_path / "gone.yaml").symlink_to("nowhere")
+    os.mkfifo(tmp_path / "pipe.yaml")
+    (tmp_path / "folder.yaml").mkdir()
+    (tmp_path / "around").symlink_to(tmp_path)
+    for path in CONTRACT.glob("*.yaml"):
+        (tmp_path / path.name).write_text(path.read_text())
+    out = tmp_path / "out"
+    for spec, said in (
+        (tmp_path / "loop.yaml", "cannot be read: Too many levels of symbolic links"),
+        (tmp_path / "gone.yaml", "cannot be read: No such file or directory"),
+        (tmp_path / ("x" * 5000), "cannot be read: File name too long"),
+        (Path("/dev/zero"), "cannot be read: larger than 32 MB"),
+    ):
+        result = CliRunner().invoke(main, ["generate", str(spec), "--out", str(out)])
+        assert (result.exit_code, result.stderr) == (2, f"{spec}: {said}\n")
+    long = tmp_path / ("x" * 300)
+    for command in (["generate", str(CONTRACT)], ["check", str(CONTRACT)], ["schema"]):
+        result = CliRunner().invoke(main, [*command, "--out", str(long)])
+        assert (result.exit_code, result.stdout) == (2, "")
+        assert re.fullmatch(rf"{long}\S*: cannot be \w+: File name too long\n", result.stderr)
+    result = CliRunner().invoke(main, ["generate", str(tmp_path), "--out", str(out)])
+    assert result.exit_code == 0, result.stderr
+
+
+def test_what_is_long_is_cut(tmp_path: Path) -> None:
+    path = tmp_path / "slo.yaml"
+    for text, said in (
+        (f"kind: {'x' * 1_000_000}\n", r"1:7: expected one of .{1900,2100}"),
+        ("a:\n" + "  - 1\n" * 200_001, "2:3: more than 200000 values"),
+    ):
+        path.write_text(text)
+        result = CliRunner().invoke(main, ["generate", str(path), "--out", str(tmp_path / "out")])
+        assert result.exit_code == 2
+        assert re.fullmatch(rf"{path}:{said}\n", result.stderr), result.stderr[:200]
 
 
 IN_ANY_FILE = yaml.safe_load((Path(__file__).parent / "test_rulegen_bad_files.yaml").read_text())

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+_LONGEST = 2000
+
 
 @dataclass(frozen=True, order=True)
 class Problem:
@@ -17,7 +19,14 @@ class Problem:
 
     def __str__(self) -> str:
         place = f"{self.file}:{self.line}:{self.column}" if self.line else self.file
-        return _one_line(f"{place}: {self.message}")
+        return _one_line(f"{place}: {_cut(self.message)}")
+
+
+def _cut(text: str) -> str:
+    """Without the middle of what is too long to be read: a value of the file, as it was found."""
+    if len(text) <= _LONGEST:
+        return text
+    return f"{text[: _LONGEST // 2]} ... {text[-_LONGEST // 2 :]}"
 
 
 def _one_line(text: str) -> str:

@@ -15,6 +15,7 @@ from exporter.yamlfile.scalar import place_within
 Location = tuple[str | int, ...]
 Place = tuple[int, int]
 
+_LARGEST = 32 << 20
 _MOST_NODES = 200_000
 _DEEPEST = 60
 
@@ -24,10 +25,15 @@ class _Loader(getattr(yaml, "CSafeLoader", yaml.SafeLoader)):  # type: ignore[mi
 
     yaml_implicit_resolvers: dict[str, Any] = {}  # noqa: RUF012 - PyYAML's own attribute
     _depth = 0
+    _nodes = 0
 
     def descend_resolver(self, parent: yaml.Node | None, index: Any) -> None:
         """LibYAML builds nodes by recursion, and dies of a file that is nested deep enough."""
         self._depth += 1
+        self._nodes += index is not None
+        if self._nodes > _MOST_NODES and parent is not None:
+            problem = f"more than {_MOST_NODES} values"
+            raise yaml.MarkedYAMLError(problem=problem, problem_mark=parent.start_mark)
         if self._depth > _DEEPEST + 1 and parent is not None:
             problem = f"nested deeper than {_DEEPEST} levels"
             raise yaml.MarkedYAMLError(problem=problem, problem_mark=parent.start_mark)
@@ -102,12 +108,17 @@ class Document:
 def read(path: Path | str) -> Document:
     """Read the one YAML document in ``path``.
 
-    Raises InputError where the file cannot be read, is not UTF-8 text, is not YAML, is empty, holds
+    Raises InputError where the file cannot be read, is very large, is not UTF-8 text, is not YAML, is empty, holds
     several documents, a duplicate key, a key that is not text, an unknown tag or an alias to itself.
     """
     path = Path(path)
     try:
-        content = path.read_bytes().decode("utf-8-sig")
+        with path.open("rb") as stream:
+            # Some files never end.
+            raw = stream.read(_LARGEST + 1)
+        if len(raw) > _LARGEST:
+            raise InputError.of_file(path, f"cannot be read: larger than {_LARGEST >> 20} MB")
+        content = raw.decode("utf-8-sig")
     except OSError as error:
         raise InputError.of_file(path, f"cannot be read: {error.strerror}") from None
     except UnicodeDecodeError as error:
