@@ -15,6 +15,7 @@ from rulegen.conditions.threshold import Limit
 from rulegen.conventions import MONITOR_SLO
 from rulegen.gauge import GaugeSeries
 from rulegen.promql import exact
+from rulegen.queryseries import QuerySeries
 from rulegen.routing import Routing
 from rulegen.rules import AlertRule, Group, Record, Rule
 from rulegen.runbooks.links import linked
@@ -33,6 +34,11 @@ class SloPlan:
     burn_alerts: dict[Speed, AlertRule]
     companion: SloCompanion | None
     group: Group
+
+    @property
+    def can_be_given(self) -> bool:
+        """Whether a test can say what its record is: not, where the rules make one of nothing."""
+        return not (isinstance(self.series, QuerySeries) and self.series.always_there)
 
 
 @dataclass(frozen=True)

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 
 from exporter.catalogue import METRICS, Better, Layer, Metric, Type
 from exporter.yamlfile import Duration, did_you_mean, quoted_list
 from rulegen.conventions import MODEL, SLO, VALUE_METRIC
 from rulegen.gauge import GaugeSeries, aggregation
 from rulegen.promql import by
-from rulegen.query import Query, labels_of, parse
+from rulegen.query import Query, is_always_there, labels_of, parse
 from rulegen.rules import Record
 from rulegen.slispec import PromQl
 from rulegen.spec import Slo
@@ -30,6 +31,11 @@ class QuerySeries(GaugeSeries):
     def of_monitor(self) -> bool:
         """Whether the monitor measures it, or part of it."""
         return any(name in METRICS for name in self.query.metrics)
+
+    @cached_property
+    def always_there(self) -> bool:
+        """Whether it has a value even where nothing is scraped: then it is never without data."""
+        return is_always_there(self.query.tree)
 
     def rule(self) -> Record:
         """The recording rule."""

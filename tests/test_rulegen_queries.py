@@ -13,9 +13,10 @@ from hypothesis import strategies as st
 
 from exporter.yamlfile import Duration, read
 from rulegen import queryseries
-from rulegen.query import QueryError, parse, refuse_unsupported
+from rulegen.query import QueryError, is_always_there, parse, refuse_unsupported
 from rulegen.spec import Slo
 from rulegen.unittests import queries
+from tests.cases.trial import tried
 from tests.tools import tool
 
 TAKEN = [
@@ -241,3 +242,71 @@ def test_prometheus_agrees_on_what_a_query_gives(tmp_path: Path) -> None:
     assert len(paths) > 60
     done = subprocess.run([tool("promtool"), "test", "rules", *paths], capture_output=True, text=True)
     assert done.returncode == 0, done.stdout[-3000:]
+
+
+@pytest.mark.parametrize(
+    ("text", "there"),
+    [
+        ("sum(a) or vector(0)", True),
+        ("vector(1) unless a", True),
+        ("absent(a)", True),
+        ("vector(time()) - 5", True),
+        ("sum(vector(scalar(a)))", True),
+        ("hour() > 5", True),
+        ("label_replace(vector(1), 'a', 'b', 'c', 'd')", True),
+        ("a or b", False),
+        ("vector(1) and a", False),
+        ("time() - a", False),
+        ("clamp_min(rate(a[5m]), 0)", False),
+        ("vector(1) + on () sum(a)", False),
+        ("max_over_time(a[1h:5m])", False),
+    ],
+)
+def test_what_has_a_value_where_nothing_is_scraped(text: str, there: bool) -> None:
+    assert is_always_there(parse(text).tree) == there
+
+
+def test_prometheus_agrees_on_what_has_a_value_where_nothing_is_scraped(tmp_path: Path) -> None:
+    texts = [
+        "sum(a) or vector(0)",
+        "vector(1) unless a",
+        "absent(a)",
+        "hour()",
+        "time() - a",
+        "vector(1) and a",
+        "a or b",
+    ]
+    checks = [
+        {"expr": f"count({text}) or vector(0)", "eval_time": "1m",
+         "exp_samples": [{"labels": "{}", "value": int(is_always_there(parse(text).tree))}]}
+        for text in texts
+    ]  # fmt: skip
+    file = {
+        "rule_files": [],
+        "evaluation_interval": "1m",
+        "tests": [{"interval": "1m", "promql_expr_test": checks}],
+    }
+    path = tmp_path / "test.yaml"
+    path.write_text(yaml.safe_dump(file))
+    done = subprocess.run(
+        [tool("promtool"), "test", "rules", path], capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr + done.stdout
+
+
+def test_a_query_that_always_has_a_value_is_said_to_be_untested(tmp_path: Path) -> None:
+    spec = tmp_path / "slo.yaml"
+    spec.write_text(
+        "apiVersion: mlslo/v1\nkind: ModelSLO\nmetadata: {name: m}\nspec:\n  model: m\n"
+        "  noData: {tier: P2, after: 5m}\n  slos:\n"
+        "    - name: queue\n      layer: service\n"
+        '      sli: {promql: {query: "sum(queue_length) or vector(0)"}}\n'
+        "      objective: 99\n      timeWindow: 7d\n      good: {below: 50}\n"
+        "      alerts:\n        - {name: QueueLong, tier: P2, when: {above: 100}, for: 5m}\n"
+    )
+    trial = tried([spec, Path(__file__).parent / "contract" / "routing.yaml"], proved=True)
+    assert not trial.failed
+    assert not trial.untold
+    assert {one.alert.name for one, _ in trial.noted} == {
+        "QueueLong", "SLONoData", "ErrorBudgetFastBurn", "ErrorBudgetSlowBurn",
+    }  # fmt: skip

@@ -2,6 +2,7 @@
 
 from rulegen.query.labels import Labels, labels_of
 from rulegen.query.parse import Query, QueryError, parse
+from rulegen.query.presence import is_always_there
 from rulegen.query.supported import refuse_unsupported
 from rulegen.query.window import parse_windowed, per_window, with_window
 
@@ -9,6 +10,7 @@ __all__ = [
     "Labels",
     "Query",
     "QueryError",
+    "is_always_there",
     "labels_of",
     "parse",
     "parse_windowed",

@@ -16,6 +16,10 @@ from rulegen.rules import AlertRule
 from rulegen.unittests import budgets, companions, gauges, good, records
 from rulegen.unittests.timeline import alert_test, test_file
 
+_ALWAYS_THERE = (
+    "its query has a value where nothing is scraped: it is never without data, and nothing of it is tested"
+)
+
 __all__ = ["of_plan", "of_watchdog"]
 
 
@@ -41,6 +45,10 @@ def of_plan(model: OfModel, routing: Routing, rules: str, notes: list[Note]) -> 
             parts.append(text)
             at = ("spec", "slos", index, "alerts", position, "when")
             notes += [Note(lint, plan.file.document, at, message) for lint, message in missed]
+        if not slo.can_be_given:
+            notes.append(
+                Note("not-tested", plan.file.document, ("spec", "slos", index, "sli"), _ALWAYS_THERE)
+            )
         make = partial(_of_budget, index, interval)
         parts.append(model.part("budget tests", model.measured(index), make, whole=False))
     parts.append(model.part("companion tests", (others, model.slis), partial(_of_slos, interval)))
@@ -51,13 +59,17 @@ def of_plan(model: OfModel, routing: Routing, rules: str, notes: list[Note]) -> 
 
 def _of_alert(index: int, position: int, plan: Plan) -> tuple[str, list[tuple[Name, str]]]:
     """The tests of an alert on a gauge; what could not be tested, and why."""
+    if not plan.slos[index].can_be_given:
+        return "", [
+            ("not-tested", "no test can replace the value that its query has where nothing is scraped")
+        ]
     found, missed = gauges.tests(plan.slos[index].gauge_alerts[position])
     return yamltext.items(found), missed
 
 
 def _of_budget(index: int, interval: Duration, plan: Plan) -> str:
     slo = plan.slos[index]
-    if slo.budget is None:
+    if slo.budget is None or not slo.can_be_given:
         return ""
     found: list[dict[str, Any]] = []
     for speed, rule in slo.burn_alerts.items():

@@ -145,6 +145,11 @@ class GaugeInput:
                     found += [own] if own not in found else []
         return found
 
+    @property
+    def referred_apart(self) -> bool:
+        """Whether each of several series of a version has a reference of its own."""
+        return any(label in self.story.alert.series.entities for leg in self._legs() for label in leg.shared)
+
     def _references(self) -> Iterator[InputSeries]:
         reference = self.story.probe.world.reference
         own = self.story.alert.series.reference

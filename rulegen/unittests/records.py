@@ -37,7 +37,7 @@ def of_plan(model: OfModel, interval: Duration, rules: str, notes: list[Note]) -
         text, missed = model.part("record tests", key, make, whole=False)
         parts.append(text)
         of_past = partial(_of_past, index, step)
-        if _pasts(plan.slos[index]):
+        if _pasts(plan.slos[index]) and plan.slos[index].can_be_given:
             parts.append(model.part("past tests", (model.whens(index), step), of_past, whole=False))
         if missed is not None:
             notes.append(Note("not-tested", plan.file.document, ("spec", "slos", index, "sli"), missed))
@@ -76,8 +76,9 @@ def _of_measured(index: int, interval: Duration, step: Duration, plan: Plan) -> 
     if isinstance(slo.series, QuerySeries):
         test = queries.test(slo.series, interval, step)
         found += [test] if test else []
-        missed = None if test else "what the query gives is not foreseen, its record is not tested"
-    if slo.budget is not None:
+        if not test and slo.can_be_given:
+            missed = "what the query gives is not foreseen, its record is not tested"
+    if slo.budget is not None and slo.can_be_given:
         own = eventratios.tests(slo.budget, step)
         if own is None:
             missed = (

@@ -43,6 +43,14 @@ class Story:
         """Where the condition is known to hold: the alert is pending or fires, and did not just before."""
         return [now for now in self.known if self.at(now).active and self.at(now - 1).quiet]
 
+    @cached_property
+    def bad(self) -> list[int]:
+        """Where the condition is known to hold by what is seen then."""
+        if self.alert.breaches:
+            return self.begins
+        fires = self.alert.keep == 0
+        return [now for now, state in self.states.items() if state.pending or (fires and state.firing)]
+
     def culprits(self, now: int) -> list[list[int]]:
         """Which series made the alert active at ``now``: those that differ from any evaluation at which it is quiet.
 
@@ -95,9 +103,9 @@ def beyond(alert: Alert, stories: Sequence[Story]) -> bool:  # noqa: ARG001
 
 
 def just_inside(alert: Alert, stories: Sequence[Story]) -> bool:
-    """It is quiet at nearly what it begins at, for as many evaluations as it would need."""
+    """It is quiet at nearly what is bad, for as many evaluations as it would need."""
     least = alert.breaches[0] if alert.breaches else 1
-    bad = [(story, story.seen[begin]) for story in stories for begin in story.begins]
+    bad = [(story, story.seen[now]) for story in stories for now in story.bad]
     for story in stories:
         for now, state in story.states.items():
             held = [then for then in range(now - least + 1, now + 1) if then >= 0]

@@ -14,7 +14,7 @@ import yaml
 from click.testing import CliRunner
 
 from rulegen.cli import main
-from tests.cases.alerts import alerts
+from tests.cases.alerts import Alert, alerts
 from tests.cases.judge import Judged, judged
 from tests.cases.played import tests
 from tests.tools import tool
@@ -107,20 +107,24 @@ def _told(
     for one in found:
         if not one.missing:
             continue
-        places = {str(path): _lines(path, one.alert.name) for path in specs}
+        places = {str(path): _lines(path, one.alert) for path in specs}
         own = [match["said"] for match in notes if int(match["line"]) in places.get(match["path"], ())]
         noted += [(one, "; ".join(own))] if own else []
         untold += [] if own else [one]
     return noted, untold
 
 
-def _lines(path: Path, alert: str) -> range:
-    """Where an alert of that name stands in a spec."""
+def _lines(path: Path, alert: Alert) -> range:
+    """Where an alert stands in a spec; of one that its SLO has by itself, where that says what is measured."""
     root = yaml.compose(path.read_text())
     for node in _mappings(root):
         keys = {key.value: value for key, value in node.value}
-        if "when" in keys and keys["name"].value == alert:
+        if "when" in keys and keys["name"].value == alert.name:
             return range(node.start_mark.line + 1, node.end_mark.line + 2)
+    for node in _mappings(root):
+        keys = {key.value: value for key, value in node.value}
+        if "sli" in keys and keys["name"].value == alert.labels.get("slo"):
+            return range(keys["sli"].start_mark.line, keys["sli"].end_mark.line + 2)
     return range(0)
 
 

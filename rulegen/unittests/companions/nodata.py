@@ -53,7 +53,9 @@ class _Moment:
 
 def tests(plan: Plan, interval: Duration) -> list[dict[str, Any]]:
     """The test, where any SLO has a companion."""
-    found = {slo.slo.name: slo.companion for slo in plan.slos if slo.companion is not None}
+    found = {
+        slo.slo.name: slo.companion for slo in plan.slos if slo.companion is not None and slo.can_be_given
+    }
     return [_Story(plan, interval, found).as_data()] if found else []
 
 
