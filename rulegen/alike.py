@@ -1,22 +1,26 @@
 """What is the same for many models is made once, with the names of a model left open.
 
 SLOs are copied from model to model: most differ in their names, or in nothing else. Unit tests take a hundred
-times as long to work out as to copy. Each part (the tests of an SLO, the page of an alert) is made from a plan in
-which names stand open, kept under all that it follows from, and filled in for each model.
+times as long to work out as to copy. Each part (the plan of an SLO, its rules and tests, the page of an alert) is
+made with names open, kept under all that it follows from, and filled in for each model.
 """
 
 from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable, Hashable
+from collections.abc import Callable, Hashable, Mapping, Sequence
 from dataclasses import replace
 from functools import cached_property
-from typing import TypeVar, cast
+from typing import Any, TypeVar
 
-from rulegen.plan import Plan, make_plan
+from rulegen.companions import Causes
+from rulegen.conventions import MODEL
+from rulegen.opentext import OpenText, together
+from rulegen.plan import Plan, monitor_plan, slo_plan
 from rulegen.routing import Routing
 from rulegen.runbooks.links import dashboard_uid
+from rulegen.spec import ModelSlo, Slo
 from rulegen.yamltext import as_text
 
 Part = TypeVar("Part")
@@ -24,8 +28,13 @@ Part = TypeVar("Part")
 # Words that stand for a name. Like names, they are plain text in YAML, JSON, PromQL and Go templates.
 _OPEN = "mlslo-open-"
 _MODEL, _FILE, _VALUE = f"{_OPEN}model", f"{_OPEN}file", f"{_OPEN}value-"
+_UID = dashboard_uid(_FILE)
+_WORDS = re.compile(f"{_MODEL}|{_FILE}|{_VALUE}[0-9]{{3}}|{_UID}")
+_NO_WORDS = re.compile("(?!)")
+# Where an SLI has queries of the user's own, which mostly say which model they are about.
+_QUERIES = {"ratio": ("errors", "total"), "promql": ("query",)}
 _PLAIN = re.compile(r"[a-zA-Z][a-zA-Z0-9_-]*")
-_MOST_KEPT = 4000
+_MOST_KEPT = 20_000
 
 
 class Alike:
@@ -34,32 +43,64 @@ class Alike:
     def __init__(self, routing: Routing) -> None:
         self._routing = routing
         self._made: dict[Hashable, object] = {}
+        self._opens = _OPEN not in repr(routing.document.data)
 
-    def of(self, plan: Plan) -> OfModel:
+    def of(self, file: ModelSlo) -> OfModel:
         """The parts of one model."""
-        return OfModel(plan, self._routing, self._made)
+        return OfModel(file, self._routing, self._made, opens=self._opens)
 
 
 class OfModel:
     """The parts of one model, and its names to fill them with."""
 
-    def __init__(self, plan: Plan, routing: Routing, made: dict[Hashable, object]) -> None:
-        self.plan = plan
+    def __init__(
+        self, file: ModelSlo, routing: Routing, made: dict[Hashable, object], *, opens: bool
+    ) -> None:
+        self.file = file
         self._routing = routing
         self._made = made
-        metadata = plan.file.file.metadata
+        metadata, spec = file.file.metadata, file.document.data["spec"]
+        labels = [*metadata.labels, None, *metadata.annotations]
+        # The file beside its names and SLOs; the same without demands of companions.
+        self._whole = repr((labels, _without(spec, "slos", "model")))
+        self._common = repr((labels, _without(spec, "slos", "model", "noData", "companions")))
         values = [*metadata.labels.values(), *metadata.annotations.values()]
         self._names = {f"{_VALUE}{index:03}": value for index, value in enumerate(values)}
-        named = (plan.file.model, plan.file.name)
+        named = (file.model, file.name)
         # A name that has to be quoted, or a value of several lines, changes what is around it.
         self._opens = (
-            all(_PLAIN.fullmatch(name) and as_text(name) == name for name in named)
+            opens
+            and all(_PLAIN.fullmatch(name) and as_text(name) == name for name in named)
             and not any("\n" in value for value in values)
-            and not any(_OPEN in text for text in (*named, *values, self._whole, *self._slos))
+            and not any(_OPEN in text for text in (*named, *values, repr(spec)))
             and len(values) < 1000
         )
-        self._names |= {_MODEL: plan.file.model, _FILE: plan.file.name}
-        self._names |= {dashboard_uid(_FILE): dashboard_uid(plan.file.name)}
+        self._names |= {_MODEL: file.model, _FILE: file.name, _UID: dashboard_uid(file.name)}
+
+    @cached_property
+    def plan(self) -> Plan:
+        """The plan, in which names are open."""
+        file = self._open if self._opens else self.file
+        causes = Causes.of(file)
+        slos = tuple(
+            self._once(
+                ("plan", self._whole, self._slos[index], causes),
+                lambda slo=slo: slo_plan(file, self._routing, slo, causes),  # type: ignore[misc]
+            )
+            for index, slo in enumerate(file.spec.slos)
+        )
+        monitor = self._once(
+            ("monitor", self._whole, tuple(self._slos), causes),
+            lambda: monitor_plan(file, self._routing, causes),
+        )
+        return Plan(file, slos, *monitor, causes)
+
+    @cached_property
+    def labels(self) -> list[dict[str, str]]:
+        """The labels that each alert of the plan will have."""
+        metadata = self.file.file.metadata
+        own = {MODEL: self.file.model, **metadata.labels}
+        return [{**alert.labels, **own} for alert in self.plan.alerts]
 
     def part(self, what: str, key: Hashable, make: Callable[[Plan], Part], *, whole: bool = True) -> Part:
         """What ``make`` makes of the plan with open names, once for all models for which it is the same.
@@ -67,14 +108,27 @@ class OfModel:
         It may depend on the routing, on ``key``, and on the file beside its names and SLOs; without ``whole``
         not on what the file demands of companions either.
         """
-        if not self._opens:
-            return make(self.plan)
         known = (what, self._whole if whole else self._common, key)
-        if known not in self._made:
+        return self._once(known, lambda: make(self.plan))
+
+    def text(self, what: str, key: Hashable, make: Callable[[Plan], str], *, whole: bool = True) -> OpenText:
+        """The same of a text."""
+        return self.part(what, key, lambda plan: self.opened(make(plan)), whole=whole)
+
+    def opened(self, text: str) -> OpenText:
+        """A text that was made from the plan."""
+        return OpenText(text, _WORDS if self._opens else _NO_WORDS)
+
+    def _once(self, known: Hashable, make: Callable[[], Part]) -> Part:
+        if not self._opens:
+            return make()
+        found: Any = self._made.get(known)
+        if found is None:
             if len(self._made) >= _MOST_KEPT:
                 self._made.clear()
-            self._made[known] = make(self._open)
-        return cast(Part, self._made[known])
+            found = self._made[known] = make()
+        part: Part = found
+        return part
 
     def slo(self, index: int) -> Hashable:
         """All that an SLO says, as part of a key."""
@@ -92,83 +146,94 @@ class OfModel:
         """What an SLO measures and promises, and the conditions on it."""
         return self._measured[index], self._whens[index]
 
-    def yaml(self, text: str) -> str:
-        """``text`` of YAML with the names filled in."""
-        return self._filled(text, as_text)
+    def yaml(self, texts: Sequence[OpenText]) -> str:
+        """Texts of YAML, one after the other, with the names filled in."""
+        return together(texts, self._in_yaml)
 
-    def json(self, text: str) -> str:
-        """``text`` of JSON with the names filled in."""
-        return self._filled(text, lambda value: json.dumps(value, ensure_ascii=False)[1:-1])
+    def json(self, text: OpenText) -> str:
+        """A text of JSON with the names filled in."""
+        return text.filled(self._in_json)
 
-    def plain(self, text: str) -> str:
-        """``text`` with the names filled in as they are."""
-        return self._filled(text, str)
-
-    def _filled(self, text: str, written: Callable[[str], str]) -> str:
-        if not self._opens:
-            return text
-        for word, name in self._names.items():
-            if word in text:
-                text = text.replace(word, written(name))
-        return text
+    def plain(self, text: OpenText) -> str:
+        """A text with the names filled in as they are."""
+        return text.filled(self._names)
 
     @cached_property
-    def _keys(self) -> str:
-        metadata = self.plan.file.file.metadata
-        return json.dumps([*metadata.labels, None, *metadata.annotations])
+    def _in_yaml(self) -> Mapping[str, str]:
+        return {word: as_text(name) for word, name in self._names.items()}
 
     @cached_property
-    def _whole(self) -> str:
-        """The file beside its names and SLOs."""
-        return self._keys + self.plan.file.spec.model_dump_json(exclude={"slos", "model"}, exclude_unset=True)
-
-    @cached_property
-    def _common(self) -> str:
-        """The same without demands of companions."""
-        without = {"slos", "model", "noData", "companions"}
-        return self._keys + self.plan.file.spec.model_dump_json(exclude=without, exclude_unset=True)
+    def _in_json(self) -> Mapping[str, str]:
+        return {word: json.dumps(name, ensure_ascii=False)[1:-1] for word, name in self._names.items()}
 
     @cached_property
     def slis(self) -> tuple[Hashable, ...]:
         """For each SLO what it measures, and what is to be told where that is missing."""
-        keys = {"name", "layer", "sli", "noData", "labelsStale"}
+        keys = ("name", "layer", "sli", "noData", "labelsStale")
         return tuple(
             (
-                slo.slo.model_dump_json(include=keys, exclude_unset=True),
+                repr([raw.get(key) for key in keys]),
                 slo.companion and slo.companion.record,
             )
-            for slo in self.plan.slos
+            for raw, slo in zip(self._raw_slos, self.plan.slos, strict=True)
         )
 
     @cached_property
+    def _raw_slos(self) -> list[dict[str, Any]]:
+        """The SLOs as they stand in the file, the model's name open in their queries."""
+        raw: list[dict[str, Any]] = self.file.document.data["spec"]["slos"]
+        return [self._open_queries(slo) for slo in raw] if self._opens else raw
+
+    def _open_queries(self, raw: dict[str, Any]) -> dict[str, Any]:
+        for kind, keys in _QUERIES.items():
+            sli = raw["sli"].get(kind)
+            if sli and any(self._quoted in sli[key] for key in keys):
+                return {**raw, "sli": {kind: {**sli, **self._opened_texts({key: sli[key] for key in keys})}}}
+        return raw
+
+    def _with_open_queries(self, slo: Slo) -> Slo:
+        for kind, keys in _QUERIES.items():
+            sli = getattr(slo.sli, kind)
+            if sli and any(self._quoted in getattr(sli, key) for key in keys):
+                texts = self._opened_texts({key: getattr(sli, key) for key in keys})
+                own = slo.sli.model_copy(update={kind: sli.model_copy(update=texts)})
+                return slo.model_copy(update={"sli": own})
+        return slo
+
+    @cached_property
+    def _quoted(self) -> str:
+        return f'"{self.file.model}"'
+
+    def _opened_texts(self, texts: Mapping[str, str]) -> dict[str, str]:
+        return {key: text.replace(self._quoted, f'"{_MODEL}"') for key, text in texts.items()}
+
+    @cached_property
     def _slos(self) -> list[str]:
-        return [slo.model_dump_json(exclude_unset=True) for slo in self.plan.file.spec.slos]
+        return [repr(raw) for raw in self._raw_slos]
 
     @cached_property
     def _measured(self) -> list[Hashable]:
         """How the replicas of a gauge are aggregated may follow from the alerts on it."""
         return [
             (
-                slo.slo.model_dump_json(exclude={"alerts"}, exclude_unset=True),
+                repr(_without(raw, "alerts")) if "alerts" in raw else text,
                 slo.series.aggregation if slo.series is not None else None,
             )
-            for slo in self.plan.slos
+            for raw, text, slo in zip(self._raw_slos, self._slos, self.plan.slos, strict=True)
         ]
 
     @cached_property
     def _alerts(self) -> list[list[str]]:
-        slos = self.plan.file.spec.slos
-        return [[alert.model_dump_json(exclude_unset=True) for alert in slo.alerts] for slo in slos]
+        return [[repr(alert) for alert in raw.get("alerts", ())] for raw in self._raw_slos]
 
     @cached_property
-    def _whens(self) -> list[tuple[str, ...]]:
-        slos = self.plan.file.spec.slos
-        return [tuple(alert.when.model_dump_json(exclude_unset=True) for alert in slo.alerts) for slo in slos]
+    def _whens(self) -> list[str]:
+        return [repr([alert["when"] for alert in raw.get("alerts", ())]) for raw in self._raw_slos]
 
     @cached_property
-    def _open(self) -> Plan:
-        """The same plan with words for names."""
-        given = self.plan.file.file
+    def _open(self) -> ModelSlo:
+        """The same file with words for names."""
+        given = self.file.file
         words = iter(self._names)
         metadata = given.metadata.model_copy(
             update={
@@ -177,6 +242,10 @@ class OfModel:
                 "annotations": {key: next(words) for key in given.metadata.annotations},
             }
         )
-        spec = given.spec.model_copy(update={"model": _MODEL})
-        file = given.model_copy(update={"metadata": metadata, "spec": spec})
-        return make_plan(replace(self.plan.file, file=file), self._routing)
+        slos = [self._with_open_queries(slo) for slo in given.spec.slos]
+        spec = given.spec.model_copy(update={"model": _MODEL, "slos": slos})
+        return replace(self.file, file=given.model_copy(update={"metadata": metadata, "spec": spec}))
+
+
+def _without(data: Mapping[str, Any], *keys: str) -> dict[str, Any]:
+    return {key: value for key, value in data.items() if key not in keys}

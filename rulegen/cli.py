@@ -13,7 +13,7 @@ from typing import Any, TypeVar
 import click
 
 from exporter.yamlfile import Duration, InputError, Problem
-from rulegen import foreign, output, review, schema, silence, specs
+from rulegen import foreign, output, review, schema, silence, specs, writing
 from rulegen.conventions import SLO, TIER
 from rulegen.generate import FORMATS, Format, Generated, generate
 from rulegen.merge import Base
@@ -117,7 +117,7 @@ def generate_command(
     All files are written or none. Files that are already right are left alone. Each warning ends with the name
     of its page in docs/lint; with --strict nothing is written where there is one.
     """
-    with _input_errors():
+    with _input_errors(), _much_that_stays():
         result = _generated(spec, form, base)
         stale = output.stale(out, result.files)
         for name in stale:
@@ -125,9 +125,9 @@ def generate_command(
             click.echo(f"{out / name}: {message}", err=True)
         _strictly(strict, len(result.warnings) + len(stale))
         foreign.refuse(out, result.files, base)
-        written = output.write(out, result.files)
-    for name in written:
-        click.echo(f"wrote {out / name}")
+        written = writing.write(out, result.files)
+    if written:
+        click.echo("\n".join(f"wrote {out / name}" for name in written))
     same = len(result.files) - len(written)
     click.echo(f"{result.alerts} alerts in {len(result.files)} files, {same} of them unchanged")
 
@@ -304,5 +304,5 @@ def schema_command(kind: str, out: Path | None) -> None:
         click.echo(schema.text(kind), nl=False)
         return
     with _input_errors():
-        for name in output.write(out, schema.files()):
+        for name in writing.write(out, schema.files()):
             click.echo(f"wrote {out / name}")

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from functools import partial
+from collections.abc import Callable, Iterator
+from functools import cache, partial
 from typing import Any
 
 from exporter.catalogue import Layer, Metric
 from rulegen.alike import OfModel
 from rulegen.conventions import BUDGET_REMAINING_RECORD, BURN_RATE_RECORD, LAYERS
+from rulegen.opentext import OpenText
 from rulegen.output import MARK, json_text
 from rulegen.plan import Plan, SloPlan
 from rulegen.runbooks.links import dashboard_uid
@@ -18,16 +19,26 @@ SCHEMA_VERSION = 38
 _BY_SEGMENT, _FAIRNESS = "By segment", "Fairness"
 _WIDTH, _PANEL, _HEIGHT = 24, 12, 8
 _UNITS = {"seconds": "s", "Unix seconds": "dateTimeAsIso", "bytes": "bytes"}
+_END = "]\n}\n"
 _SOURCE = {"type": "prometheus", "uid": "${datasource}"}
 
 
 def dashboard(model: OfModel, source: str) -> str:
-    """The dashboard, in JSON, as Grafana imports or provisions it. The data source is chosen in Grafana."""
-    plan = model.plan
+    """The dashboard, in JSON, as Grafana imports or provisions it. The data source is chosen in Grafana.
+
+    ``source``: what it is made from, names open as in the plan.
+    """
+    named = model.file.name != model.file.model
+    start = model.json(model.text("dashboard", named, partial(_start, named, source)))
+    return f"{start}\n{_placed(model)}\n  {_END}"
+
+
+def _start(named: bool, source: str, plan: Plan) -> str:
+    """What stands before the panels; ``named``: the file's name is not the model's."""
     name = plan.file.name
     frame = {
         "uid": dashboard_uid(name),
-        "title": f"Model {plan.file.model}" + (f" ({name})" if name != plan.file.model else ""),
+        "title": f"Model {plan.file.model}" + (f" ({name})" if named else ""),
         "description": f"{MARK} from {source}; do not edit.",
         "tags": ["mlslo"],
         "schemaVersion": SCHEMA_VERSION,
@@ -46,8 +57,7 @@ def dashboard(model: OfModel, source: str) -> str:
         "links": _links(plan),
         "panels": [],
     }
-    end = "]\n}\n"
-    return f"{json_text(frame).removesuffix(end)}\n{_placed(model)}\n  {end}"
+    return json_text(frame).removesuffix(_END)
 
 
 def _alerts(plan: Plan) -> dict[str, Any]:
@@ -73,31 +83,41 @@ def _links(plan: Plan) -> list[dict[str, Any]]:
 def _placed(model: OfModel) -> str:
     """Rows and panels, from left to right and top to bottom: the items of a list in JSON."""
     plan = model.plan
-    placed: list[tuple[str, dict[str, int]]] = []
+    placed: list[tuple[str, tuple[int, int, int, int]]] = []
     y = 0
     for title in (*map(str.capitalize, LAYERS), _BY_SEGMENT, _FAIRNESS):
         slos = [index for index, slo in enumerate(plan.slos) if _row(slo) == title]
         if not slos:
             continue
-        row = {"type": "row", "title": title, "collapsed": False, "panels": []}
-        placed.append((_inner(row), {"x": 0, "y": y, "w": _WIDTH, "h": 1}))
+        placed.append((_header(title), (0, y, _WIDTH, 1)))
         y += 1
         x = 0
         for index in slos:
-            for text in model.part("panels", model.whens(index), partial(_texts, index), whole=False):
-                placed.append((model.json(text), {"x": x, "y": y, "w": _PANEL, "h": _HEIGHT}))
+            make = partial(_texts, index, model.opened)
+            for text in model.part("panels", model.whens(index), make, whole=False):
+                placed.append((model.json(text), (x, y, _PANEL, _HEIGHT)))
                 x += _PANEL
                 if x == _WIDTH:
                     x, y = 0, y + _HEIGHT
         y += _HEIGHT if x else 0
     return ",\n".join(
-        f'    {{\n      "id": {number},{text},{_inner({"gridPos": place})}\n    }}'
+        f'    {{\n      "id": {number},{text},{_at(*place)}\n    }}'
         for number, (text, place) in enumerate(placed, 1)
     )
 
 
-def _texts(index: int, plan: Plan) -> list[str]:
-    return [_inner(panel) for panel in _panels(plan.slos[index])]
+@cache
+def _header(title: str) -> str:
+    return _inner({"type": "row", "title": title, "collapsed": False, "panels": []})
+
+
+@cache
+def _at(x: int, y: int, width: int, height: int) -> str:
+    return _inner({"gridPos": {"x": x, "y": y, "w": width, "h": height}})
+
+
+def _texts(index: int, opened: Callable[[str], OpenText], plan: Plan) -> list[OpenText]:
+    return [opened(_inner(panel)) for panel in _panels(plan.slos[index])]
 
 
 def _inner(data: dict[str, Any]) -> str:

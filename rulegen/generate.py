@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import PurePosixPath
 from typing import Any, Literal
 
-from exporter.yamlfile import Problem
-from rulegen import alertmanager, dashboards, merge, operator, unittests
+from exporter.yamlfile import Duration, Problem
+from rulegen import alertmanager, dashboards, merge, operator, unittests, yamltext
 from rulegen.alerts import namespace_label
 from rulegen.alike import Alike, OfModel
 from rulegen.conventions import TIER, WATCHDOG, WATCHDOG_IDENTITY, AlertIdentity
@@ -16,7 +17,7 @@ from rulegen.lint.run import Linting
 from rulegen.merge import Base
 from rulegen.notes import Note
 from rulegen.output import marked, yaml_text
-from rulegen.plan import make_plan
+from rulegen.plan import Plan, make_plan
 from rulegen.routing import Operator, Routing
 from rulegen.rules import AlertRule, Group, rule_file
 from rulegen.runbooks.links import watchdog_link
@@ -46,19 +47,23 @@ def generate(specs: Specs, form: Format = "prometheus", base: Base | None = None
     routing = specs.routing
     if form == "operator":
         _check_operator(specs)
-    plans = [make_plan(model, routing) for model in specs.models]
-    linting = Linting(specs, plans, base)
+    alike = Alike(routing)
+    models = [alike.of(model) for model in specs.models]
+    linting = Linting(specs, models, base)
     linting.errors()
     files: dict[str, str] = {}
     notes: list[Note] = []
-    alike = Alike(routing)
-    for plan in plans:
-        files |= _model_files(alike.of(plan), routing, form, notes)
+    for model in models:
+        files |= _model_files(model, routing, form, notes)
     if routing.spec.watchdog is not None:
         files |= _watchdog_files(routing, form)
-    identities = [alert.identity for plan in plans for alert in plan.alerts]
-    models = ", ".join(plan.file.name for plan in plans)
-    source = f"AlertRouting {routing.file.metadata.name} and ModelSLO {models}"
+    identities = [
+        AlertIdentity(alert.name, labels, alert.series_labels)
+        for model in models
+        for alert, labels in zip(model.plan.alerts, model.labels, strict=True)
+    ]
+    names = ", ".join(model.file.name for model in models)
+    source = f"AlertRouting {routing.file.metadata.name} and ModelSLO {names}"
     routed, said = _routing_files(routing, identities, source, form, base)
     files |= routed
     audiences = frozenset(
@@ -107,22 +112,40 @@ def _rule_files(
     return {f"rules/{name}.yaml": yaml_text(custom, source), f"{tests_folder(form)}/{name}.yaml": plain}
 
 
+def _rule_files_of(model: OfModel, routing: Routing, source: str, form: Format) -> dict[str, str]:
+    """The rules of a model."""
+    name, interval = model.file.name, routing.spec.evaluationInterval
+    if form == "operator":
+        rules = rule_file(make_plan(model.file, routing).groups, interval)
+        return _rule_files(name, rules, routing, source, form)
+    groups = [
+        model.text("group", (model.slo(index), model.plan.causes), partial(_group, index, interval))
+        for index in range(len(model.plan.slos))
+    ]
+    groups.append(model.text("group", (model.slis, model.plan.causes), partial(_group, None, interval)))
+    return {f"rules/{name}.yaml": marked(f"groups:\n{model.yaml(groups)}", source)}
+
+
+def _group(index: int | None, interval: Duration, plan: Plan) -> str:
+    group = plan.monitor if index is None else plan.slos[index].group
+    return yamltext.items([group.as_data(interval)]) if group is not None else ""
+
+
 def tests_folder(form: Format) -> str:
     """Where unit tests stand: `kubectl apply -f rules/` shall meet nothing but objects."""
     return "rules" if form == "prometheus" else "tests"
 
 
 def _model_files(model: OfModel, routing: Routing, form: Format, notes: list[Note]) -> dict[str, str]:
-    plan = model.plan
-    name = plan.file.name
-    source = f"ModelSLO {name} and AlertRouting {routing.file.metadata.name}"
-    interval = routing.spec.evaluationInterval
+    name = model.file.name
+    around = f" and AlertRouting {routing.file.metadata.name}"
+    source, open_source = (f"ModelSLO {file.name}{around}" for file in (model.file, model.plan.file))
     alerts, records = unittests.of_plan(model, routing, f"{name}.yaml", notes)
     files = {
-        **_rule_files(name, rule_file(plan.groups, interval), routing, source, form),
+        **_rule_files_of(model, routing, source, form),
         f"{tests_folder(form)}/{name}_test.yaml": marked(alerts, source),
-        f"dashboards/{name}.json": dashboards.dashboard(model, source),
-        **pages(model, routing, source),
+        f"dashboards/{name}.json": dashboards.dashboard(model, open_source),
+        **pages(model, routing, open_source),
     }
     if records is not None:
         files[f"{tests_folder(form)}/{name}_records_test.yaml"] = marked(records, source)

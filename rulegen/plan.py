@@ -63,7 +63,14 @@ class Plan:
 def make_plan(file: ModelSlo, routing: Routing) -> Plan:
     """Lower a file that has been checked."""
     causes = Causes.of(file)
-    slos = [_slo(file, routing, index, causes) for index in range(len(file.spec.slos))]
+    slos = tuple(slo_plan(file, routing, slo, causes) for slo in file.spec.slos)
+    return Plan(file, slos, *monitor_plan(file, routing, causes), causes)
+
+
+def monitor_plan(
+    file: ModelSlo, routing: Routing, causes: Causes
+) -> tuple[Group | None, tuple[Companion, ...]]:
+    """The alerts about the model as a whole, and the group of their rules."""
     companions = tuple(
         replace(companion, rule=linked(file, routing, companion.rule))
         for companion in of_model(file, routing, causes)
@@ -71,12 +78,11 @@ def make_plan(file: ModelSlo, routing: Routing) -> Plan:
     rules: list[Rule] = []
     for companion in companions:
         rules += [*companion.records, companion.rule]
-    monitor = Group(f"{file.name}-{MONITOR_SLO}", rules) if rules else None
-    return Plan(file, tuple(slos), monitor, companions, causes)
+    return Group(f"{file.name}-{MONITOR_SLO}", rules) if rules else None, companions
 
 
-def _slo(file: ModelSlo, routing: Routing, index: int, causes: Causes) -> SloPlan:
-    slo = file.spec.slos[index]
+def slo_plan(file: ModelSlo, routing: Routing, slo: Slo, causes: Causes) -> SloPlan:
+    """Lower one SLO of a file. It depends on the others by ``causes`` only."""
     interval = routing.spec.evaluationInterval
     series = _series(file.model, slo, interval)
     rules: list[Rule] = []

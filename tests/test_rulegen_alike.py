@@ -33,12 +33,33 @@ def test_a_fleet_is_what_each_model_would_get_alone(tmp_path: Path, monkeypatch:
             "example.org/fraud", "x.org/#a 'b'"
         )
         (tmp_path / f"copy{number}.yaml").write_text(text)
+    # Whose queries name the model, as a text of its own or within another.
+    query = """
+    - name: queue
+      layer: service
+      sli:
+        promql:
+          query: max by (model, queue) (queue_age{model="fraud",queue=~"fraud|x",job!="fraud-b"})
+          labels: [queue]
+      alerts:
+        - {name: QueueOld, tier: P2, when: {above: 3}, for: 10m}
+"""
+    for name in ("card", "abc", "zebra"):
+        text = fraud.replace("  slos:\n", f"  slos:\n{query}", 1)
+        (tmp_path / f"{name}.yaml").write_text(text.replace("fraud", name))
     together = _generated(tmp_path)
     monkeypatch.setattr(alike, "_PLAIN", re.compile("(?!)"))
     alone = _generated(tmp_path)
     assert together.files == alone.files
     assert together.warnings == alone.warnings
     assert not any("mlslo-open" in text for name, text in alone.files.items() if "copy6" not in name)
+
+
+def test_words_of_ours_in_the_routing_file_stay(tmp_path: Path) -> None:
+    routing = (CONTRACT / "routing.yaml").read_text().replace("oncall", "mlslo-open-file")
+    (tmp_path / "routing.yaml").write_text(routing)
+    (tmp_path / "fraud.yaml").write_text((CONTRACT / "fraud.slo.yaml").read_text())
+    assert "`risk-mlslo-open-file`" in _generated(tmp_path).files["runbooks/fraud/NoPredictions.md"]
 
 
 def test_one_part_is_made_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -9,15 +9,15 @@ import sys
 import time
 from pathlib import Path
 
-from rulegen import output
+from rulegen import writing
 
 ENDLESSLY = """
 import itertools, sys
 from pathlib import Path
-from rulegen import output
+from rulegen import writing
 for turn in itertools.count():
     files = {f"rules/{number}.yaml": f"{'ab'[turn % 2]}" * 200_000 for number in range(12)}
-    output.write(Path(sys.argv[1]), files)
+    writing.write(Path(sys.argv[1]), files)
     print(turn, flush=True)
 """
 # A limit of the kernel, met in the middle of the third file.
@@ -25,11 +25,11 @@ TOO_LARGE = """
 import resource, sys
 from pathlib import Path
 from exporter.yamlfile import InputError
-from rulegen import output
+from rulegen import writing
 resource.setrlimit(resource.RLIMIT_FSIZE, (50_000, 50_000))
 files = {f"rules/{number}.yaml": "b" * (10_000 if number < 2 else 200_000) for number in range(4)}
 try:
-    output.write(Path(sys.argv[1]), files)
+    writing.write(Path(sys.argv[1]), files)
 except InputError as error:
     print(error)
 """
@@ -56,7 +56,7 @@ def test_a_killed_run_leaves_whole_files_and_the_next_one_clears_up(tmp_path: Pa
         assert {(len(text), len(set(text))) for text in whole.values()} == {(200_000, 1)}
         left += len(found) - len(whole)
     assert left, "no kill came while a file was being written"
-    output.write(tmp_path, {"rules/0.yaml": "new"})
+    writing.write(tmp_path, {"rules/0.yaml": "new"})
     assert not [name for name in contents(tmp_path) if name.startswith(".")]
 
 
@@ -66,16 +66,16 @@ def test_what_a_run_that_goes_on_is_writing_stays(tmp_path: Path) -> None:
     theirs = tmp_path / "rules" / f".0.yaml.{other.pid}-abc.new"
     theirs.touch()
     (tmp_path / "rules" / ".notes.new").touch()
-    output.write(tmp_path, {"rules/0.yaml": "new"})
+    writing.write(tmp_path, {"rules/0.yaml": "new"})
     assert set(contents(tmp_path)) == {"0.yaml", theirs.name, ".notes.new"}
     other.communicate(b"\n")
-    output.write(tmp_path, {"rules/0.yaml": "newer"})
+    writing.write(tmp_path, {"rules/0.yaml": "newer"})
     assert set(contents(tmp_path)) == {"0.yaml", ".notes.new"}
 
 
 def test_without_space_the_folder_is_as_it_was(tmp_path: Path) -> None:
     before = {f"rules/{number}.yaml": "old" for number in range(3)}
-    output.write(tmp_path, before)
+    writing.write(tmp_path, before)
     done = subprocess.run([sys.executable, "-c", TOO_LARGE, str(tmp_path)], capture_output=True, text=True)
     assert (done.returncode, done.stderr) == (0, "")
     assert "cannot be written: File too large" in done.stdout

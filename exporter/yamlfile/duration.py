@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 from typing import Any, ClassVar
 
 from exporter.yamlfile.writtentext import WrittenText
@@ -63,12 +64,16 @@ class Duration(WrittenText):
     @classmethod
     def of_seconds(cls, seconds: float) -> Duration:
         """The shortest way to write ``seconds`` (at a resolution of 1 ms), in days and smaller units."""
-        rest = round(seconds * 1000)
-        text = ""
-        for unit in ("d", "h", "m", "s", "ms"):
-            amount, rest = divmod(rest, _MILLISECONDS[unit])
-            text += f"{amount}{unit}" if amount else ""
-        return cls(text)
+        return _of_milliseconds(round(seconds * 1000))
+
+
+@lru_cache(maxsize=4096)
+def _of_milliseconds(rest: int) -> Duration:
+    text = ""
+    for unit in ("d", "h", "m", "s", "ms"):
+        amount, rest = divmod(rest, _MILLISECONDS[unit])
+        text += f"{amount}{unit}" if amount else ""
+    return Duration(text)
 
 
 def _did_you_mean(text: str) -> str:

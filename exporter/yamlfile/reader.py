@@ -2,62 +2,22 @@
 
 from __future__ import annotations
 
-import re
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import Any
 
 import yaml
 
 from exporter.yamlfile import lines
+from exporter.yamlfile.construct import DEEPEST, MOST_VALUES, Location, Place, construct
 from exporter.yamlfile.errors import InputError, Problem
 from exporter.yamlfile.scalar import place_within
 
-Location = tuple[str | int, ...]
-Place = tuple[int, int]
-
 _LARGEST = 32 << 20
-_MOST_NODES = 200_000
-_DEEPEST = 60
-
-
-class _Loader(getattr(yaml, "CSafeLoader", yaml.SafeLoader)):  # type: ignore[misc]
-    """YAML 1.2's core scalars: ``no`` and ``22:00`` are text, not False and 1320."""
-
-    yaml_implicit_resolvers: dict[str, Any] = {}  # noqa: RUF012 - PyYAML's own attribute
-    _depth = 0
-    _nodes = 0
-
-    def descend_resolver(self, parent: yaml.Node | None, index: Any) -> None:
-        """LibYAML builds nodes by recursion, and dies of a file that is nested deep enough."""
-        self._depth += 1
-        self._nodes += index is not None
-        if self._nodes > _MOST_NODES and parent is not None:
-            problem = f"more than {_MOST_NODES} values"
-            raise yaml.MarkedYAMLError(problem=problem, problem_mark=parent.start_mark)
-        if self._depth > _DEEPEST + 1 and parent is not None:
-            problem = f"nested deeper than {_DEEPEST} levels"
-            raise yaml.MarkedYAMLError(problem=problem, problem_mark=parent.start_mark)
-        super().descend_resolver(parent, index)
-
-    def ascend_resolver(self) -> None:
-        self._depth -= 1
-        super().ascend_resolver()
-
-
-_INTEGER = re.compile(r"[-+]?[0-9]+")
-_FLOAT = re.compile(r"[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?")
-_Loader.add_implicit_resolver(
-    "tag:yaml.org,2002:null", re.compile(r"^(~|null|Null|NULL|)$"), ["~", "n", "N", ""]
-)
-_Loader.add_implicit_resolver(
-    "tag:yaml.org,2002:bool", re.compile(r"^(true|True|TRUE|false|False|FALSE)$"), list("tTfF")
-)
-_Loader.add_implicit_resolver(
-    "tag:yaml.org,2002:int", re.compile(rf"^{_INTEGER.pattern}$"), list("-+0123456789")
-)
-_Loader.add_implicit_resolver(
-    "tag:yaml.org,2002:float", re.compile(rf"^({_FLOAT.pattern})$"), list("-+0123456789.")
-)
+# Two of a pair, or three of one that is empty.
+_MOST_EVENTS = 3 * MOST_VALUES
+# LibYAML's parser, where PyYAML was built with it.
+_Parser = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
 
 class Document:
@@ -131,17 +91,18 @@ def read(path: Path | str) -> Document:
 
 def parse(path: Path, content: str) -> Document:
     """The one YAML document in ``content``, which stands in ``path``. Raises InputError as ``read`` does."""
-    node = _compose(path, content)
-    return _Constructor(path).document(node, content)
+    constructed = construct(path, _events(path, content))
+    return Document(path, content, *constructed)
 
 
-def _compose(path: Path, content: str) -> yaml.Node:
+def _events(path: Path, content: str) -> list[yaml.Event]:
+    """What LibYAML reports of the nodes of the one document, in their order."""
     try:
-        loader = _Loader(content)
+        parser = _Parser(content)
         try:
-            node: yaml.Node | None = loader.get_single_node()
+            found = list(_nodes(parser))
         finally:
-            loader.dispose()
+            parser.dispose()
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
         problem = error.problem or "not valid YAML"
@@ -152,88 +113,39 @@ def _compose(path: Path, content: str) -> yaml.Node:
             position = min(begins[mark.line] + mark.column, len(content))
         if content[position : position + 1] == "\t":
             problem = "a tab, expected spaces: YAML is not indented by tabs"
-        if "expected a single document" in str(error.context):
-            problem = "expected one YAML document per file, found another"
         raise InputError([Problem(str(path), *lines.place_of(content, position), problem)]) from None
     except yaml.YAMLError as error:
         # LibYAML counts bytes.
         before = content.encode()[: getattr(error, "position", 0)].decode(errors="ignore")
         reason = getattr(error, "reason", "not valid YAML")
         raise InputError([Problem(str(path), *lines.place_of(content, len(before)), str(reason))]) from None
-    if node is None:
+    if not found:
         raise InputError([Problem(str(path), 1, 1, "expected a YAML mapping, the file is empty")])
-    return node
+    return found
 
 
-class _Constructor:
-    """Nodes to plain data, with the places of keys and values."""
-
-    def __init__(self, path: Path) -> None:
-        self._path = path
-        self._keys: dict[Location, Place] = {}
-        self._values: dict[Location, Place] = {}
-        self._open: list[yaml.Node] = []
-
-    def document(self, node: yaml.Node, content: str) -> Document:
-        return Document(self._path, content, self._construct(node, ()), self._keys, self._values)
-
-    def _fail(self, node: yaml.Node, message: str) -> NoReturn:
-        raise InputError([Problem(str(self._path), *_place(node), message)])
-
-    def _construct(self, node: yaml.Node, location: Location) -> Any:
-        self._values[location] = _place(node)
-        if len(self._values) > _MOST_NODES:
-            self._fail(node, f"more than {_MOST_NODES} values once its aliases are expanded")
-        if isinstance(node, yaml.ScalarNode):
-            return self._scalar(node)
-        if any(node is parent for parent in self._open):
-            self._fail(node, "an alias that contains itself")
-        if len(self._open) >= _DEEPEST:
-            self._fail(node, f"nested deeper than {_DEEPEST} levels")
-        self._open.append(node)
-        if node.tag not in ("tag:yaml.org,2002:map", "tag:yaml.org,2002:seq"):
-            self._fail(node, f"unknown tag {node.tag}")
-        try:
-            if isinstance(node, yaml.SequenceNode):
-                return [self._construct(child, (*location, index)) for index, child in enumerate(node.value)]
-            return self._mapping(node, location)
-        finally:
-            self._open.pop()
-
-    def _mapping(self, node: yaml.Node, location: Location) -> dict[str, Any]:
-        mapping: dict[str, Any] = {}
-        for key_node, value_node in node.value:
-            key = self._key(key_node)
-            if key in mapping:
-                first = self._keys[(*location, key)]
-                self._fail(key_node, f"duplicate key '{key}', first given at line {first[0]}")
-            self._keys[(*location, key)] = _place(key_node)
-            mapping[key] = self._construct(value_node, (*location, key))
-        return mapping
-
-    def _key(self, node: yaml.Node) -> str:
-        if not isinstance(node, yaml.ScalarNode):
-            self._fail(node, "expected a key that is plain text")
-        return str(node.value)
-
-    def _scalar(self, node: yaml.ScalarNode) -> Any:
-        kind = node.tag.removeprefix("tag:yaml.org,2002:")
-        text: str = node.value
-        match kind:
-            case "str":
-                return text
-            case "null":
-                return None
-            case "bool" if text.lower() in ("true", "false"):
-                return text.lower() == "true"
-            case "int" if _INTEGER.fullmatch(text) and len(text) < 40:
-                return int(text)
-            case "float" if _FLOAT.fullmatch(text):
-                return float(text)
-            case "int" | "float" | "bool":
-                self._fail(node, f"expected a value of type {kind}, got '{text}'")
-        return self._fail(node, f"unknown tag {node.tag}")
-
-
-def _place(node: yaml.Node) -> Place:
-    return node.start_mark.line + 1, node.start_mark.column + 1
+def _nodes(parser: Any) -> Iterator[yaml.Event]:
+    depth = documents = count = 0
+    while (event := parser.get_event()) is not None:
+        kind = type(event)
+        count += 1
+        if count > _MOST_EVENTS:
+            raise yaml.MarkedYAMLError(
+                problem=f"more than {MOST_VALUES} values", problem_mark=event.start_mark
+            )
+        if kind is yaml.ScalarEvent or kind is yaml.AliasEvent:
+            yield event
+        elif kind is yaml.MappingStartEvent or kind is yaml.SequenceStartEvent:
+            depth += 1
+            if depth > DEEPEST:
+                problem = f"nested deeper than {DEEPEST} levels"
+                raise yaml.MarkedYAMLError(problem=problem, problem_mark=event.start_mark)
+            yield event
+        elif kind is yaml.MappingEndEvent or kind is yaml.SequenceEndEvent:
+            depth -= 1
+            yield event
+        elif kind is yaml.DocumentStartEvent:
+            documents += 1
+            if documents > 1:
+                problem = "expected one YAML document per file, found another"
+                raise yaml.MarkedYAMLError(problem=problem, problem_mark=event.start_mark)

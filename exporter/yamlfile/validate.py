@@ -9,9 +9,10 @@ from typing import Any, TypeVar, Union, get_args, get_origin
 from pydantic import BaseModel, ConfigDict, ValidationError
 from pydantic_core import ErrorDetails
 
+from exporter.yamlfile.construct import Location
 from exporter.yamlfile.errors import InputError, Problem
 from exporter.yamlfile.nearest import did_you_mean, quoted_list
-from exporter.yamlfile.reader import Document, Location
+from exporter.yamlfile.reader import Document
 from exporter.yamlfile.shown import shown
 
 

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Any, ClassVar, Self
+from functools import lru_cache
+from typing import Any, ClassVar, Self, TypeVar
 
 from pydantic import GetCoreSchemaHandler
 from pydantic_core import CoreSchema, core_schema
 
 from exporter.yamlfile.shown import shown
+
+Form = TypeVar("Form", bound="WrittenText")
 
 
 class WrittenText(str):
@@ -32,8 +35,15 @@ class WrittenText(str):
     def _of_value(cls, value: Any) -> Self:
         if not isinstance(value, str):
             raise ValueError(f"{cls.expected}, got {shown(value)}")  # noqa: TRY004 - pydantic's way
-        return cls(value)
+        found: Self = _read(cls, value)
+        return found
 
     @classmethod
     def _json_schema(cls, _schema: CoreSchema, _handler: Any) -> dict[str, Any]:
         return {"type": "string", **cls.form}
+
+
+# Files of many models say few such texts many times.
+@lru_cache(maxsize=4096)
+def _read(form: type[Form], text: str) -> Form:
+    return form(text)

@@ -13,7 +13,7 @@ from rulegen.routing import Spec
 def _find(run: Run) -> Iterator[Finding]:
     spec, document = run.routing.spec, run.routing.document
     for name in spec.tier_names:
-        layers = {alert.rule.labels[LAYER] for alert in run.alerts if alert.rule.labels.get(TIER) == name}
+        layers = {alert.labels[LAYER] for alert in run.alerts if alert.labels.get(TIER) == name}
         for layer in sorted(layers):
             muted = [mute.during for mute in spec.mute if layer in mute.layers]
             active = spec.tiers[name].activeDuring

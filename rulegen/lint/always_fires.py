@@ -11,9 +11,9 @@ from rulegen.spec import THRESHOLDS
 
 
 def _find(run: Run) -> Iterator[Finding]:
-    for plan in run.plans:
-        file = plan.file
-        for index, planned in enumerate(plan.slos):
+    for model in run.models:
+        file = model.file
+        for index, planned in enumerate(model.plan.slos):
             if planned.series is None:
                 continue
             slo, metric = planned.slo, planned.series.metric

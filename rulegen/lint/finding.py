@@ -2,22 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Literal
+from typing import Literal, NamedTuple, TypeVar, cast
 
 from exporter.monitor import Monitor
 from exporter.yamlfile import Document, Problem
 from rulegen.alerts import GaugeAlert
+from rulegen.alike import OfModel
+from rulegen.conventions import AlertIdentity
 from rulegen.lint.names import Name, named
 from rulegen.merge import Base
-from rulegen.plan import Plan
 from rulegen.routing import Routing
 from rulegen.rules import AlertRule
 from rulegen.specs import Specs
 
 Location = tuple[str | int, ...]
+Kept = TypeVar("Kept")
 Severity = Literal["error", "warning"]
 
 
@@ -57,14 +59,22 @@ class Lint:
         return finding.document.problem(finding.location, named(said, self.name), key=finding.key)
 
 
-@dataclass(frozen=True)
-class Placed:
-    """An alert, and where the spec asks for it. ``gauge``: where it is a condition on a gauge."""
+class Placed(NamedTuple):
+    """An alert, and where the spec asks for it. ``gauge``: where it is a condition on a gauge.
+
+    ``labels`` are those that it will have; in the texts of the rule names are open.
+    """
 
     rule: AlertRule
+    labels: Mapping[str, str]
     document: Document
     location: Location
     gauge: GaugeAlert | None = None
+
+    @property
+    def identity(self) -> AlertIdentity:
+        """What routing knows of it."""
+        return AlertIdentity(self.rule.name, self.labels, self.rule.series_labels)
 
 
 @dataclass(frozen=True)
@@ -72,8 +82,9 @@ class Run:
     """Everything that one run has read, and what becomes of it."""
 
     specs: Specs
-    plans: Sequence[Plan]
+    models: Sequence[OfModel]
     base: Base | None = None
+    _kept: dict[object, object] = field(default_factory=dict)
 
     @property
     def routing(self) -> Routing:
@@ -82,16 +93,23 @@ class Run:
     @cached_property
     def alerts(self) -> list[Placed]:
         """Every alert about a model."""
-        return [placed for plan in self.plans for placed in _alerts(plan)]
+        return [placed for model in self.models for placed in _alerts(model)]
+
+    def once(self, made: Callable[[Run], Kept]) -> Kept:
+        """What several lints look at, made once."""
+        if made not in self._kept:
+            self._kept[made] = made(self)
+        return cast(Kept, self._kept[made])
 
     def monitor(self, model: str) -> Monitor | None:
         """The monitor of ``model``, where its file is at hand."""
         return next((monitor for monitor in self.specs.monitors if monitor.model == model), None)
 
 
-def _alerts(plan: Plan) -> Iterator[Placed]:
-    document = plan.file.document
-    for index, slo in enumerate(plan.slos):
+def _alerts(model: OfModel) -> Iterator[Placed]:
+    document = model.file.document
+    labels = iter(model.labels)
+    for index, slo in enumerate(model.plan.slos):
         at: Location = ("spec", "slos", index)
         known: dict[int, tuple[Location, GaugeAlert | None]] = {
             id(alert.rule): ((*at, "alerts", position), alert)
@@ -100,7 +118,7 @@ def _alerts(plan: Plan) -> Iterator[Placed]:
         known |= {id(rule): ((*at, "objective"), None) for rule in slo.burn_alerts.values()}
         for rule in slo.group.alerts:
             location, gauge = known.get(id(rule), (at, None))
-            yield Placed(rule, document, location, gauge)
-    if plan.monitor is not None:
-        for rule in plan.monitor.alerts:
-            yield Placed(rule, document, ("spec",), None)
+            yield Placed(rule, next(labels), document, location, gauge)
+    if model.plan.monitor is not None:
+        for rule in model.plan.monitor.alerts:
+            yield Placed(rule, next(labels), document, ("spec",), None)

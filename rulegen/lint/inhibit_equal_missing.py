@@ -30,7 +30,7 @@ def _without(alerts: Sequence[Placed], label: str) -> list[Placed]:
     return [
         alert
         for alert in alerts
-        if label != "alertname" and label not in alert.rule.labels and label not in alert.rule.series_labels
+        if label != "alertname" and label not in alert.labels and label not in alert.rule.series_labels
     ]
 
 

@@ -12,8 +12,8 @@ from rulegen.lint.inhibitions import inhibitions
 def _find(run: Run) -> Iterator[Finding]:
     for sides in inhibitions(run):
         for index, tier in enumerate(sides.inhibit.target.tiers):
-            lower = {source.rule.labels[TIER] for source in sides.sources if source.rule.labels[TIER] > tier}
-            if lower and any(target.rule.labels[TIER] == tier for target in sides.targets):
+            lower = {source.labels[TIER] for source in sides.sources if source.labels[TIER] > tier}
+            if lower and any(target.labels[TIER] == tier for target in sides.targets):
                 message = (
                     f"{min(lower)} silences the more urgent {tier}: nobody is paged, and no page is resolved"
                 )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from rulegen.conventions import LAYER, TIER
@@ -20,18 +20,36 @@ class Sides:
     targets: Sequence[Placed]
 
 
-def inhibitions(run: Run) -> Iterator[Sides]:
+def inhibitions(run: Run) -> Sequence[Sides]:
     """Every inhibition of the routing file."""
-    for index, inhibit in enumerate(run.routing.spec.inhibit):
-        sources = [alert for alert in run.alerts if _is_source(inhibit, alert)]
-        # What a source silences follows from its tier: there are few tiers, and many alerts.
-        one_of_each = {_tier(source): source for source in sources}.values()
-        targets = [
-            alert for alert in run.alerts if any(silences(inhibit, source, alert) for source in one_of_each)
-        ]
-        if not sources:
-            targets = [alert for alert in run.alerts if _is_target(inhibit, alert)]
-        yield Sides(("spec", "inhibit", index), inhibit, sources, targets)
+    return run.once(_inhibitions)
+
+
+def _inhibitions(run: Run) -> Sequence[Sides]:
+    return [
+        _sides(run, ("spec", "inhibit", index), inhibit)
+        for index, inhibit in enumerate(run.routing.spec.inhibit)
+    ]
+
+
+def _sides(run: Run, location: Location, inhibit: Inhibit) -> Sides:
+    # All follows from layer and tier: there are few of them, and many alerts.
+    of_each: dict[tuple[str, str], list[Placed]] = {}
+    for alert in run.alerts:
+        of_each.setdefault((alert.labels[LAYER], _tier(alert)), []).append(alert)
+    examples = {kind: alerts[0] for kind, alerts in of_each.items()}
+    sources = [kind for kind, example in examples.items() if _is_source(inhibit, example)]
+    targets = [
+        kind
+        for kind, example in examples.items()
+        if any(silences(inhibit, examples[source], example) for source in sources)
+        or (not sources and _is_target(inhibit, example))
+    ]
+    among = [
+        [alert for alert in run.alerts if (alert.labels[LAYER], _tier(alert)) in side]
+        for side in (frozenset(sources), frozenset(targets))
+    ]
+    return Sides(location, inhibit, *among)
 
 
 def silences(inhibit: Inhibit, source: Placed, target: Placed) -> bool:
@@ -41,15 +59,15 @@ def silences(inhibit: Inhibit, source: Placed, target: Placed) -> bool:
 
 
 def _is_source(inhibit: Inhibit, alert: Placed) -> bool:
-    labels, source = alert.rule.labels, inhibit.source
+    labels, source = alert.labels, inhibit.source
     return source.layer in (None, labels.get(LAYER)) and source.tier in (None, labels.get(TIER))
 
 
 def _is_target(inhibit: Inhibit, alert: Placed) -> bool:
     target = inhibit.target
-    by_layer = not target.layers or alert.rule.labels.get(LAYER) in target.layers
+    by_layer = not target.layers or alert.labels.get(LAYER) in target.layers
     return by_layer and (not target.tiers or _tier(alert) in target.tiers)
 
 
 def _tier(alert: Placed) -> str:
-    return alert.rule.labels[TIER]
+    return alert.labels[TIER]

@@ -14,12 +14,12 @@ from rulegen.spec import THRESHOLDS, Condition, ModelSlo, Slo
 
 
 def _find(run: Run) -> Iterator[Finding]:
-    for plan in run.plans:
-        monitor = run.monitor(plan.file.model)
-        for index, planned in enumerate(plan.slos):
+    for model in run.models:
+        monitor = run.monitor(model.file.model)
+        for index, planned in enumerate(model.plan.slos):
             if planned.series is not None:
                 metric = planned.series.metric
-                yield from _slo(plan.file, planned.slo, metric, ("spec", "slos", index), monitor)
+                yield from _slo(model.file, planned.slo, metric, ("spec", "slos", index), monitor)
 
 
 def _slo(

@@ -17,7 +17,7 @@ def _find(run: Run) -> Iterator[Finding]:
             hidden = [
                 alert.rule.name
                 for alert in run.alerts
-                if (alert.rule.labels.get(LAYER), alert.rule.labels.get(TIER)) == (layer, first)
+                if (alert.labels.get(LAYER), alert.labels.get(TIER)) == (layer, first)
             ]
             if hidden:
                 message = (

@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from exporter.yamlfile import InputError, Problem
+from rulegen.alike import OfModel
 from rulegen.lint.accept import Acceptance, acceptances, unused
 from rulegen.lint.finding import Finding, Lint, Run
 from rulegen.lint.registry import LINTS
 from rulegen.merge import Base
 from rulegen.notes import Note
-from rulegen.plan import Plan
 from rulegen.specs import Specs
 
 Found = list[tuple[Lint, Finding]]
@@ -19,8 +19,8 @@ Found = list[tuple[Lint, Finding]]
 class Linting:
     """The lints of one run: ``errors`` first, before files are made, then ``warnings`` with what that noted."""
 
-    def __init__(self, specs: Specs, plans: Sequence[Plan], base: Base | None = None) -> None:
-        run = Run(specs, plans, base)
+    def __init__(self, specs: Specs, models: Sequence[OfModel], base: Base | None = None) -> None:
+        run = Run(specs, models, base)
         self._specs = specs
         self._based = base is not None
         self._entries = acceptances(specs)

@@ -17,7 +17,7 @@ def _find(run: Run) -> Iterator[Finding]:
         if team is not None and team not in routed and (near := _near(team, routed)):
             message = f"spec.teams of the routing file has no '{team}'{near}"
             yield Finding(model.document, ("metadata", "labels", TEAM), message)
-    known = sorted({alert.rule.labels[TEAM] for alert in run.alerts if TEAM in alert.rule.labels})
+    known = sorted({alert.labels[TEAM] for alert in run.alerts if TEAM in alert.labels})
     # One that has none itself was told above.
     settled = [team for team in known if team in routed]
     for team in routed:

@@ -25,18 +25,21 @@ _TEAM = "team"
 
 
 def pages(model: OfModel, routing: Routing, source: str) -> dict[str, str]:
-    """Every page of one model and their index, by their names below the output folder."""
+    """Every page of one model and their index, by their names below the output folder.
+
+    ``source``: what they are made from, names open as in the plan.
+    """
     plan = model.plan
-    folder = f"runbooks/{plan.file.name}"
+    folder = f"runbooks/{model.file.name}"
     others = tuple(dict.fromkeys(Told.of(rule) for rule in plan.alerts))
-    team = plan.file.file.metadata.labels.get(_TEAM)
+    team = model.file.file.metadata.labels.get(_TEAM)
     own_team = team if team in routing.spec.teams else None
     around = repr((others, own_team))
     start = f"<!-- {MARK} from {source}; do not edit. -->\n"
     found: dict[str, str] = {}
     for index, slo in [*enumerate(plan.slos), (None, None)]:
         for position, rule in enumerate(_alerts(plan, index)):
-            make = partial(_of_rule, index, position, routing, others, own_team)
+            make = partial(_of_rule, start, index, position, routing, others, own_team)
             gauges = [alert.rule is rule for alert in slo.gauge_alerts] if slo is not None else []
             key: Hashable = rule.name
             if index is not None:
@@ -44,11 +47,16 @@ def pages(model: OfModel, routing: Routing, source: str) -> dict[str, str]:
             about_data = slo is None or (slo.companion is not None and slo.companion.rule is rule)
             if about_data and index is not None:
                 key = model.slis[index]
-            text = model.part("page", (rule.name, key, around), make, whole=about_data)
-            found.setdefault(f"{folder}/{page(rule)}", start + model.plain(text))
+            causes = plan.causes if about_data else None
+            text = model.text("page", (rule.name, key, around, causes), make, whole=about_data)
+            found.setdefault(f"{folder}/{page(rule)}", model.plain(text))
+    listed = model.text("pages", others, partial(_index, start))
+    return {f"{folder}/README.md": model.plain(listed), **found}
+
+
+def _index(start: str, plan: Plan) -> str:
     listed = [{"name": rule.name, "page": page(rule), "told": Told.of(rule)} for rule in plan.alerts]
-    index_text = _template("index").render(model=plan.file.model, alerts=listed)
-    return {f"{folder}/README.md": start + index_text, **found}
+    return start + _template("index").render(model=plan.file.model, alerts=listed)
 
 
 def watchdog_page(rule: AlertRule, routing: Routing, source: str) -> dict[str, str]:
@@ -81,10 +89,16 @@ def _alerts(plan: Plan, index: int | None) -> list[AlertRule]:
 
 
 def _of_rule(
-    index: int | None, position: int, routing: Routing, others: Sequence[Told], team: str | None, plan: Plan
+    start: str,
+    index: int | None,
+    position: int,
+    routing: Routing,
+    others: Sequence[Told],
+    team: str | None,
+    plan: Plan,
 ) -> str:
     slo = None if index is None else plan.slos[index]
-    return _page(plan, slo, _alerts(plan, index)[position], routing, others, team)
+    return start + _page(plan, slo, _alerts(plan, index)[position], routing, others, team)
 
 
 def _page(

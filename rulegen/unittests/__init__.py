@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import partial
 from typing import Any
 
@@ -10,6 +11,7 @@ from rulegen import yamltext
 from rulegen.alike import OfModel
 from rulegen.lint.names import Name
 from rulegen.notes import Note
+from rulegen.opentext import OpenText
 from rulegen.plan import Plan
 from rulegen.routing import Routing
 from rulegen.rules import AlertRule
@@ -30,7 +32,7 @@ def of_plan(model: OfModel, routing: Routing, rules: str, notes: list[Note]) -> 
     """
     plan = model.plan
     interval = routing.spec.evaluationInterval
-    parts: list[str] = []
+    parts: list[OpenText] = []
     measured = tuple((slo.slo.name, slo.companion and slo.companion.record) for slo in plan.slos)
     # As one text, whose hash is calculated once.
     others = repr((measured, plan.causes, [companion.slos for companion in plan.companions]))
@@ -39,32 +41,34 @@ def of_plan(model: OfModel, routing: Routing, rules: str, notes: list[Note]) -> 
             text, missed = model.part(
                 "alert tests",
                 model.alert(index, position),
-                partial(_of_alert, index, position),
+                partial(_of_alert, index, position, model.opened),
                 whole=False,
             )
             parts.append(text)
             at = ("spec", "slos", index, "alerts", position, "when")
-            notes += [Note(lint, plan.file.document, at, message) for lint, message in missed]
+            notes += [Note(lint, model.file.document, at, message) for lint, message in missed]
         if not slo.can_be_given:
             notes.append(
-                Note("not-tested", plan.file.document, ("spec", "slos", index, "sli"), _ALWAYS_THERE)
+                Note("not-tested", model.file.document, ("spec", "slos", index, "sli"), _ALWAYS_THERE)
             )
         make = partial(_of_budget, index, interval)
-        parts.append(model.part("budget tests", model.measured(index), make, whole=False))
-    parts.append(model.part("companion tests", (others, model.slis), partial(_of_slos, interval)))
-    parts.append(model.part("monitor tests", others, partial(_of_model, interval)))
-    alerts = test_file(rules, interval, model.yaml("".join(parts)))
+        parts.append(model.text("budget tests", model.measured(index), make, whole=False))
+    parts.append(model.text("companion tests", (others, model.slis), partial(_of_slos, interval)))
+    parts.append(model.text("monitor tests", others, partial(_of_model, interval)))
+    alerts = test_file(rules, interval, model.yaml(parts))
     return alerts, records.of_plan(model, interval, rules, notes)
 
 
-def _of_alert(index: int, position: int, plan: Plan) -> tuple[str, list[tuple[Name, str]]]:
+def _of_alert(
+    index: int, position: int, opened: Callable[[str], OpenText], plan: Plan
+) -> tuple[OpenText, list[tuple[Name, str]]]:
     """The tests of an alert on a gauge; what could not be tested, and why."""
     if not plan.slos[index].can_be_given:
-        return "", [
+        return opened(""), [
             ("not-tested", "no test can replace the value that its query has where nothing is scraped")
         ]
     found, missed = gauges.tests(plan.slos[index].gauge_alerts[position])
-    return yamltext.items(found), missed
+    return opened(yamltext.items(found)), missed
 
 
 def _of_budget(index: int, interval: Duration, plan: Plan) -> str:

@@ -7,6 +7,7 @@ evaluated seldom, and the records that an alert test is given are made from what
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from functools import partial
 from typing import Any
 
@@ -16,6 +17,7 @@ from rulegen.alike import OfModel
 from rulegen.conditions import History
 from rulegen.gauge import GaugeSeries
 from rulegen.notes import Note
+from rulegen.opentext import OpenText
 from rulegen.plan import Plan, SloPlan
 from rulegen.queryseries import QuerySeries
 from rulegen.replicas import WEIGHTED
@@ -30,18 +32,18 @@ def of_plan(model: OfModel, interval: Duration, rules: str, notes: list[Note]) -
     """The text of the test file, or None where there is no such record."""
     plan = model.plan
     step = _step(max(map(_longest, plan.slos)), interval)
-    parts: list[str] = []
+    parts: list[OpenText] = []
     for index in range(len(plan.slos)):
         key = (model.measured(index), step)
-        make = partial(_of_measured, index, interval, step)
+        make = partial(_of_measured, index, interval, step, model.opened)
         text, missed = model.part("record tests", key, make, whole=False)
         parts.append(text)
         of_past = partial(_of_past, index, step)
         if _pasts(plan.slos[index]) and plan.slos[index].can_be_given:
-            parts.append(model.part("past tests", (model.whens(index), step), of_past, whole=False))
+            parts.append(model.text("past tests", (model.whens(index), step), of_past, whole=False))
         if missed is not None:
-            notes.append(Note("not-tested", plan.file.document, ("spec", "slos", index, "sli"), missed))
-    tests = model.yaml("".join(parts))
+            notes.append(Note("not-tested", model.file.document, ("spec", "slos", index, "sli"), missed))
+    tests = model.yaml(parts)
     return test_file(rules, step, tests) if tests else None
 
 
@@ -66,7 +68,9 @@ def _of_past(index: int, step: Duration, plan: Plan) -> str:
     )
 
 
-def _of_measured(index: int, interval: Duration, step: Duration, plan: Plan) -> tuple[str, str | None]:
+def _of_measured(
+    index: int, interval: Duration, step: Duration, opened: Callable[[str], OpenText], plan: Plan
+) -> tuple[OpenText, str | None]:
     """The tests of the records of what one SLO measures, and what could not be tested."""
     slo = plan.slos[index]
     found: list[dict[str, Any]] = []
@@ -85,7 +89,7 @@ def _of_measured(index: int, interval: Duration, step: Duration, plan: Plan) -> 
                 "what these expressions select is not understood, the records made from them are not tested"
             )
         found += own or []
-    return yamltext.items(found), missed
+    return opened(yamltext.items(found)), missed
 
 
 def _step(longest: float, interval: Duration) -> Duration:
