@@ -186,7 +186,7 @@ def test_what_is_long_is_cut(tmp_path: Path) -> None:
     path = tmp_path / "slo.yaml"
     for text, said in (
         (f"kind: {'x' * 1_000_000}\n", r"1:7: expected one of .{1900,2100}"),
-        ("a:\n" + "  - 1\n" * 200_001, "2:3: more than 200000 values"),
+        ("a:\n" + "  - 1\n" * 200_001, "200000:5: more than 200000 values"),
     ):
         path.write_text(text)
         result = CliRunner().invoke(main, ["generate", str(path), "--out", str(tmp_path / "out")])

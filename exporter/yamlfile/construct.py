@@ -71,7 +71,8 @@ class _Constructor:
             self._anchor(event, index)
         self.values[location] = _place(event)
         if len(self.values) > MOST_VALUES:
-            self._fail(event, f"more than {MOST_VALUES} values once its aliases are expanded")
+            expanded = " once its aliases are expanded" if self._anchors else ""
+            self._fail(event, f"more than {MOST_VALUES} values{expanded}")
         if kind is yaml.ScalarEvent:
             return self._scalar(event)
         if len(self._open) >= DEEPEST:
