@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from decimal import Decimal
 from typing import Any
 
@@ -39,12 +39,30 @@ def test(series: QuerySeries, interval: Duration, step: Duration) -> dict[str, A
     count = math.ceil(end * step.seconds / scrape.seconds) + 1
     if not expected or count > MOST_SAMPLES:
         return None
+    given = [_given(one, counted, scrape, count) for one, counted in fed]
+    checks = [_check(series, labels, value, at(end, step)) for labels, value in expected]
+    lowest = [] if ranges else _lowest(series, [one for one, _ in fed])
+    if lowest:
+        # It is a value like others, and the only one that a comparison with it could lose.
+        after = round(step.seconds / scrape.seconds) - 1
+        last = f"_x{after} -Inf" if after else "-Inf"
+        given = [{**one, "values": f"{one['values']} {last}"} for one in given]
+        checks += [_check(series, labels, -math.inf, at(end + 1, step)) for labels in lowest]
     return {
         "interval": str(scrape),
         "name": f"{series.record} of {series.slo}",
-        "input_series": [_given(one, counted, scrape, count) for one, counted in fed],
-        "promql_expr_test": [_check(series, labels, value, at(end, step)) for labels, value in expected],
+        "input_series": given,
+        "promql_expr_test": checks,
     }
+
+
+def _lowest(series: QuerySeries, fed: Sequence[Fed]) -> list[Labels]:
+    """What is -Inf where all that it selects is."""
+    try:
+        found = evaluate(series.query.tree, [Fed(one.series, -math.inf) for one in fed])
+    except (NotUnderstoodError, ValueError, OverflowError):
+        return []
+    return [labels for labels, value in _worst(series, found) if value == -math.inf]
 
 
 def _given(fed: Fed, counted: bool, scrape: Duration, count: int) -> dict[str, str]:
@@ -59,6 +77,9 @@ def _check(series: QuerySeries, labels: Labels, value: float, when: str) -> dict
     own = {**series.fixed, **dict(sorted(labels)), SLO: series.slo}
     without = {label: "" for label in series.labels if label not in own}
     record = selector(series.record, {**own, **without})
+    if math.isinf(value):
+        sample = {"labels": selector("", own), "value": 1}
+        return {"expr": f"{record} == bool -Inf", "eval_time": when, "exp_samples": [sample]}
     if value:
         return near(record, digits(Decimal(str(value))), own, when)
     sample = {"labels": selector("", own), "value": 1}
