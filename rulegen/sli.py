@@ -13,7 +13,7 @@ from rulegen.conditions.threshold import Limit
 from rulegen.conventions import MODEL, SLO, errors_record, events_record
 from rulegen.gauge import GaugeSeries
 from rulegen.promql import number, quote, selector
-from rulegen.query import parse_windowed, per_window, with_window
+from rulegen.query import parse_windowed, per_window, summed, with_window
 from rulegen.rules import Record
 from rulegen.slispec import Latency, Ratio
 from rulegen.texts import Text
@@ -132,8 +132,17 @@ class RatioSli(EventSli):
     def events(self, window: Duration) -> str:
         return _sum(with_window(self.ratio.total, window))
 
+    @cached_property
+    def _needed(self) -> bool:
+        """Whether the total adds up the very counters that the errors do, and is missing where they are."""
+        errors, total = (summed(parse_windowed(text).tree) for text in (self.ratio.errors, self.ratio.total))
+        if errors is None or total is None:
+            return False
+        return {one.prettify() for one in errors} <= {one.prettify() for one in total}
+
     def errors(self, window: Duration, shortest: Duration, events: str) -> str:  # noqa: ARG002
-        return f"{_sum(with_window(self.ratio.errors, window))}\nor\n0 * {self.events(shortest)}"
+        errors = _sum(with_window(self.ratio.errors, window))
+        return errors if self._needed else f"{errors}\nor\n0 * {self.events(shortest)}"
 
 
 def _sum(expression: str) -> str:

@@ -11,6 +11,7 @@ from tests.mutations.__main__ import CORPUS, ROUTING, generate
 from tests.mutations.equivalent import why
 from tests.mutations.expressions import variants
 from tests.mutations.judge import Verdict, subjects, verdicts
+from tests.mutations.rules import mutants
 
 # Of each group of rules.
 SAMPLE = 12
@@ -58,6 +59,9 @@ def test_mutants_of_an_expression_are_made_on_its_tree() -> None:
         ('absent(a) and on () min by (m) (b{m="x"}) > 2', "by without m"),
         ('0 * sum by (m) (rate(a{m="x"}[5m]))', "rate -> increase"),
         ('count by (m) (a{m="x"} + 1)', "1 -> 2"),
+        ("sum(sum by (code) (rate(a[5m])))", "by without code"),
+        # 11 / 21600 lies between two floats, whose products are less and more than 11.
+        ("a * 21600 >= 11", ">= -> >"),
     ],
 )
 def test_changes_without_effect_are_told(expression: str, what: str) -> None:
@@ -73,9 +77,34 @@ def test_changes_without_effect_are_told(expression: str, what: str) -> None:
         ('sum by (m) (rate(a{m="x"}[5m])) > 0', "rate -> increase"),
         ('sum(a{m="x"}) > 1 and b{m="x"}', "no matcher of m"),
         ("count by (m) (a > 1)", "1 -> 2"),
+        ("sum(max by (code) (rate(a[5m])))", "by without code"),
+        ("sum by (code) (sum by (code) (a))", "by without code"),
+        ("a * 21600 >= 10", ">= -> >"),
+        ("a * 21600 >= 11", ">= -> <"),
+        ("a + 21600 >= 11", ">= -> >"),
     ],
 )
 def test_changes_with_an_effect_are_not(expression: str, what: str) -> None:
     found = [change for change in variants(expression).changes if change.what == what]
     assert found
     assert not all(change.same for change in found)
+
+
+def test_what_is_missing_has_the_labels_that_it_was_asked_for() -> None:
+    assert variants('absent(a{m="x"})').has == {"m": "x"}
+    assert variants('absent(a{m="x"} > 1)').has == {}
+
+
+@pytest.mark.parametrize(
+    ("rule", "same"),
+    [
+        ({"alert": "A"}, True),
+        ({"alert": "A", "annotations": {"summary": "it is {{ $value }}"}}, False),
+        ({"alert": "A", "labels": {"size": "{{ $value }}"}}, False),
+        ({"record": "a"}, False),
+    ],
+)
+def test_the_value_of_an_alert_matters_where_it_is_told(rule: dict[str, object], same: bool) -> None:
+    group = {"name": "g", "interval": "1m", "rules": [{**rule, "expr": "vector(1)"}]}
+    found = [mutant for mutant in mutants(group) if mutant.what == "1 -> 2"]
+    assert [bool(mutant.same) for mutant in found] == [same]

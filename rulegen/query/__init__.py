@@ -3,6 +3,7 @@
 from rulegen.query.labels import Labels, labels_of
 from rulegen.query.parse import Query, QueryError, parse
 from rulegen.query.presence import is_always_there
+from rulegen.query.sums import summed
 from rulegen.query.supported import refuse_unsupported
 from rulegen.query.window import parse_windowed, per_window, with_window
 
@@ -16,5 +17,6 @@ __all__ = [
     "parse_windowed",
     "per_window",
     "refuse_unsupported",
+    "summed",
     "with_window",
 ]

@@ -164,21 +164,36 @@ def _of_another_model(sli: EventSli, labels: dict[str, str]) -> Iterator[Series]
 
 
 def _of_ratio(story: EventStory, series: EventSeries) -> Iterator[Given]:
-    """A series that counts bad events, two that count the rest of all, and those that must not count."""
+    """Series that count bad events, those that count the rest of all, and those that must not count."""
     rest = story.total
-    if series.bad_in_total:
-        rest = [whole - bad for whole, bad in zip(story.total, story.bad, strict=True)]
-    yield story.counter(series.errors, story.bad, late=not series.needed)
-    if "instance" in series.total.labels:
-        yield story.counter(series.total, rest)
-    else:
-        for pod, part in _PODS:
-            one = Series(series.total.name, {**series.total.labels, "instance": pod})
-            yield story.counter(one, _share(rest, part))
-    for other in series.others:
-        yield story.counter(other, [Decimal(0)] * len(rest))
+    for one, part, in_total in zip(series.bad, _parts(len(series.bad)), series.in_total, strict=True):
+        own = _share(story.bad, part)
+        rest = [whole - bad for whole, bad in zip(rest, own, strict=True)] if in_total else rest
+        yield from _of_pods(story, one, own, late=not series.needed)
+    for one, part in zip(series.rest, _parts(len(series.rest)), strict=True):
+        yield from _of_pods(story, one, _share(rest, part), late=False)
+    for one in series.others:
+        yield story.counter(one, [Decimal(0)] * len(rest))
     for one in series.decoys:
         yield _decoy(story, one)
+
+
+def _of_pods(
+    story: EventStory, series: Series, increments: Sequence[Decimal], *, late: bool
+) -> Iterator[Given]:
+    """Two series that together are one, if there may be two."""
+    if "instance" in series.labels:
+        yield story.counter(series, increments, late=late)
+        return
+    for pod, part in _PODS:
+        one = Series(series.name, {**series.labels, "instance": pod})
+        yield story.counter(one, _share(increments, part), late=late)
+
+
+def _parts(count: int) -> list[Decimal]:
+    """Parts of a whole, each half of what is left but the last."""
+    halves = [Decimal(1) / 2**place for place in range(1, count)]
+    return [*halves, 1 - sum(halves, Decimal(0))]
 
 
 def _decoy(story: EventStory, series: Series) -> Given:

@@ -99,6 +99,8 @@ def _replicas(
         given.append(
             InputSeries(series.metric.name, second, samples if weighted and not series.entities else good)
         )
+    if series.entities and series.aggregation not in ("sum", WEIGHTED):
+        given.append(InputSeries(series.metric.name, scraped(labels, "2"), [healthy] * 3 + [GONE]))
     if weighted:
         given += [weight(series, pod, [Decimal(512)] * len(samples)) for pod in (first, second)]
     return given

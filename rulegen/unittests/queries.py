@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from decimal import Decimal
 from typing import Any
 
-from promql_parser import Call, Expr, MatrixSelector, VectorSelector
+from promql_parser import AggModifierType, AggregateExpr, Call, Expr, MatrixSelector, VectorSelector
 
 from exporter.yamlfile import Duration
 from rulegen.conventions import MODEL, SLO
@@ -119,12 +119,30 @@ def _examples(series: QuerySeries, chosen: VectorSelector, value: float) -> list
         renamed(one, instance="10.0.0.1:9847"),
         renamed(Fed(one.series, 2 * value), instance="10.0.0.2:9847"),
     ]
+    if apart := _apart(series, one):
+        # Of what the query keeps apart and the record does not, two; of the first again two replicas.
+        second = {label: f"{label}_2" for label in apart}
+        other = renamed(Fed(one.series, 8 * value), instance="10.0.0.1:9847", **second)
+        pods = [*(renamed(pod, **{label: f"{label}_1" for label in apart}) for pod in pods), other]
     found = pods if "instance" not in one.series.labels else [one]
     if first.name.endswith("_bucket") and "le" not in first.labels:
         found = [renamed(pod, le=bound) for pod in found for bound in (_BOUND, "+Inf")]
     if not all(selects(chosen, pod.series) for pod in found):
         raise NotUnderstoodError
     return found
+
+
+def _apart(series: QuerySeries, one: Fed) -> list[str]:
+    """Labels that the query aggregates by and the record does not have."""
+    named = {
+        label
+        for node in _nodes(series.query.tree)
+        if isinstance(node, AggregateExpr)
+        and node.modifier is not None
+        and node.modifier.type == AggModifierType.By
+        for label in node.modifier.labels
+    }
+    return sorted(named - {*series.labels, *one.series.labels, "instance", "le"})
 
 
 def _selections(node: Expr, *, counted: bool = False) -> Iterator[tuple[VectorSelector, bool]]:

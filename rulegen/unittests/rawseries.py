@@ -5,36 +5,25 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from promql_parser import (
-    AggregateExpr,
-    BinaryExpr,
-    Call,
-    Expr,
-    MatchOp,
-    MatrixSelector,
-    ParenExpr,
-    VectorSelector,
-)
+from promql_parser import MatchOp, VectorSelector
 
-from rulegen.query import parse_windowed
+from rulegen.query import parse_windowed, summed
 from rulegen.slispec import Ratio
 from rulegen.unittests.selected import Series, example, matching, selects
-
-_COUNTED = ("rate", "increase")
 
 
 @dataclass(frozen=True)
 class EventSeries:
-    """A series that counts bad events, and one that only the total counts.
+    """Series that count bad events, ``in_total`` or not, and ``rest``, which only the total counts.
 
     ``others`` are there too and count nothing: a sum of two rates is empty where one of them is.
     ``needed``: so is the total while there is no series of bad events. ``decoys`` differ in one label and must not
     count.
     """
 
-    errors: Series
-    total: Series
-    bad_in_total: bool
+    bad: tuple[Series, ...]
+    in_total: tuple[bool, ...]
+    rest: tuple[Series, ...]
     others: tuple[Series, ...]
     needed: bool
     decoys: tuple[Series, ...]
@@ -42,7 +31,7 @@ class EventSeries:
 
 def event_series(ratio: Ratio) -> EventSeries | None:
     """Series for ``ratio``, or None where it is no plain sums of rates, or none tells them apart."""
-    errors, total = _terms(parse_windowed(ratio.errors).tree), _terms(parse_windowed(ratio.total).tree)
+    errors, total = summed(parse_windowed(ratio.errors).tree), summed(parse_windowed(ratio.total).tree)
     if errors is None or total is None:
         return None
     for first in errors:
@@ -54,11 +43,25 @@ def event_series(ratio: Ratio) -> EventSeries | None:
                 continue
             others = _others([*errors, *total], [bad, rest])
             if others is not None:
-                known = (rest, *others)
-                needed = not all(any(selects(term, series) for series in known) for term in total)
-                decoys = _decoys([*errors, *total], (bad, rest))
-                return EventSeries(bad, rest, _count(total, bad) == 1, others, needed, decoys)
+                return _told_apart(errors, total, (bad, rest, *others))
     return None
+
+
+def _told_apart(
+    errors: Sequence[VectorSelector], total: Sequence[VectorSelector], known: Sequence[Series]
+) -> EventSeries:
+    counted = {one: (_count(errors, one), _count(total, one)) for one in known}
+    bad = tuple(one for one in known if counted[one] in ((1, 0), (1, 1)))
+    rest = tuple(one for one in known if counted[one] == (0, 1))
+    without = [one for one in known if one not in bad]
+    return EventSeries(
+        bad,
+        tuple(counted[one][1] == 1 for one in bad),
+        rest,
+        tuple(one for one in without if one not in rest),
+        not all(any(selects(term, one) for one in without) for term in total),
+        _decoys([*errors, *total], known),
+    )
 
 
 def _rests(total: Sequence[VectorSelector], errors: Sequence[VectorSelector]) -> Iterator[Series | None]:
@@ -99,23 +102,3 @@ def _others(terms: Sequence[VectorSelector], known: Sequence[Series]) -> tuple[S
 
 def _count(terms: Sequence[VectorSelector], series: Series) -> int:
     return sum(selects(term, series) for term in terms)
-
-
-def _terms(node: Expr, *, alone: bool = True) -> list[VectorSelector] | None:
-    """What a sum of rates selects, or None where it is something else.
-
-    Of several terms each must be a sum without labels, or they would not be added up.
-    """
-    match node:
-        case ParenExpr():
-            return _terms(node.expr, alone=alone)
-        case BinaryExpr() if str(node.op) == "+" and node.modifier is None:
-            left, right = _terms(node.lhs, alone=False), _terms(node.rhs, alone=False)
-            return None if left is None or right is None else [*left, *right]
-        case AggregateExpr() if str(node.op) == "sum" and (alone or node.modifier is None):
-            return _terms(node.expr, alone=True)
-        case Call() if node.func.name in _COUNTED and alone and isinstance(node.args[0], MatrixSelector):
-            selector = node.args[0].vector_selector
-            return None if selector.offset is not None or selector.at is not None else [selector]
-        case _:
-            return None

@@ -18,6 +18,9 @@ class Series:
     name: str
     labels: Mapping[str, str]
 
+    def __hash__(self) -> int:
+        return hash((self.name, frozenset(self.labels.items())))
+
 
 def example(selector: VectorSelector, others: Mapping[str, str] | None = None) -> Series | None:
     """A series that ``selector`` selects, or None where none is found.

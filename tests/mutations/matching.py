@@ -119,6 +119,8 @@ def aggregated(node: Any, change: Change, had: dict[str, str]) -> Change:
     if change.same:
         return change
     label = change.what.removeprefix("by without ")
+    if label != change.what and _twice(node, label):
+        return _same(change, f"'{node.op}' of '{node.op}' is the same, whatever the inner one keeps apart")
     if (
         change.drops is None
         and label != change.what
@@ -138,6 +140,20 @@ def aggregated(node: Any, change: Change, had: dict[str, str]) -> Change:
     ):
         return _same(change, f"'{node.op}' counts series, whatever their values are")
     return change._replace(values=False) if str(node.op) in ("topk", "bottomk", "count_values") else change
+
+
+def _twice(node: Any, label: str) -> bool:
+    """Whether what an aggregation is given is one of the same kind, and only that one keeps ``label`` apart."""
+    inner = node.expr
+    while isinstance(inner, promql.ParenExpr):
+        inner = inner.expr
+    return (
+        isinstance(inner, promql.AggregateExpr)
+        and str(node.op) == str(inner.op) in ("sum", "max", "min")
+        and not kept(node, label)
+        and kept(inner, label)
+        and label not in inner.expr.prettify()
+    )
 
 
 def inside_absent(name: str, change: Change) -> Change:
