@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 from exporter.yamlfile import quoted_list
 from rulegen.conventions import LAYER, MODEL, SLO, TIER, WATCHDOG_IDENTITY, AlertIdentity
@@ -45,14 +46,22 @@ def _find(run: Run) -> Iterator[Finding]:
     if run.routing.spec.watchdog is not None:
         identities.append(WATCHDOG_IDENTITY)
     for index, data in enumerate(run.base.document.data.get("inhibit_rules") or []):
-        try:
-            rule = InhibitRule.of(data)
-        except (AttributeError, TypeError, ValueError):
-            # What Alertmanager would not load either.
+        rule = _rule(data)
+        if rule is None:
             continue
         if (said := _said(rule, _kinds(rule, identities))) is not None:
             at = ("inhibit_rules", index)
             yield Finding(run.base.document, at, said, accepted_in=run.routing.document)
+
+
+def _rule(data: Any) -> InhibitRule | None:
+    """None for what Alertmanager would not load either: the file is others'."""
+    try:
+        rule = InhibitRule.of(data)
+    except (AttributeError, TypeError, ValueError):
+        return None
+    named = [*(one.label for one in (*rule.source, *rule.target)), *rule.equal]
+    return rule if all(isinstance(name, str) for name in named) else None
 
 
 def _kinds(rule: InhibitRule, identities: Iterable[AlertIdentity]) -> list[_Kind]:

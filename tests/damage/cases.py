@@ -77,7 +77,7 @@ _ANY = {"slo.yaml": 5, "routing.yaml": 4, "monitor.yaml": 3}
 
 
 def _generate(chance: Random, command: str = "generate", form: str | None = None) -> Case:
-    files, data = specs_of(chance, "operator.routing.yaml" if form else None)
+    files, data = specs_of(chance, chance.choice(["operator.routing.yaml", None]) if form else None)
     name = _one_damaged(chance, files, data, _ANY)
     arguments = [command, *files, "--out", "out", *(["--format", form] if form else [])]
     if chance.random() < 0.05:
@@ -115,7 +115,8 @@ def _based(chance: Random) -> Case:
     else:
         name = _one_damaged(chance, files, data, {"base.yaml": 10, "routing.yaml": 2})
     out = chance.choice([("--out", "out"), ("--out", ".")])
-    return Case("rulegen", ("generate", *specs_named, *out, "--base", "base.yaml"), files, name)
+    form = chance.choice([(), (), ("--format", "operator")])
+    return Case("rulegen", ("generate", *specs_named, *out, "--base", "base.yaml", *form), files, name)
 
 
 def _simulate(chance: Random) -> Case:

@@ -70,7 +70,7 @@ def _said(case: Case, outcome: Outcome) -> Iterator[str]:
 
 
 def _line(case: Case, outcome: Outcome, line: str) -> Iterator[str]:
-    place = re.match(r"([^:]+):([1-9]\d*):([1-9]\d*): (warning: )?(\S.*)", line)
+    place = re.match(r"([^:]+):([1-9]\d*):([1-9]\d*): ((?:warning|note): )?(\S.*)", line)
     if place is None:
         if not _WHOLE_FILE.match(line):
             yield f"no place: {line[:500]}"
