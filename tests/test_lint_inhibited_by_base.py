@@ -1,11 +1,14 @@
 """What a base's inhibition can do to our alerts: whatever it does to any of them was said."""
 
+from pathlib import Path
 from random import Random
 from typing import Any
 
+from click.testing import CliRunner
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from rulegen.cli import main
 from rulegen.conventions import WATCHDOG_IDENTITY, AlertIdentity
 from rulegen.lint.inhibited_by_base import _kinds, _said
 from rulegen.simulation.alert import Alert
@@ -13,6 +16,7 @@ from rulegen.simulation.inhibition import InhibitRule
 from rulegen.simulation.labels import Labels
 from rulegen.simulation.matchers import match_all
 
+CONTRACT = Path(__file__).parent / "contract"
 POOL = {
     "alertname": ("FastBurn", "Drift", "Theirs"),
     "model": ("fraud", "churn"),
@@ -135,3 +139,30 @@ def test_what_is_said_of_ours_happens() -> None:
         ]
         assert silenced, (data, said)
     assert told > 30
+
+
+BROKEN = [
+    "x",
+    "{equal: [1, {}], target_matchers: []}",
+    "{target_match: {1: a}, equal: [b]}",
+    "{target_matchers: [severity], source_matchers: []}",
+    "{target_matchers: 5}",
+    "{target_match_re: {severity: '('}}",
+    "{target_match: severity}",
+]
+
+
+def test_what_alertmanager_would_not_load_is_passed_over(tmp_path: Path) -> None:
+    base = tmp_path / "base.yaml"
+    rules = [*BROKEN, "{source_matchers: [alertname = A], target_matchers: [severity = info]}"]
+    written = "".join(f"- {rule}\n" for rule in rules)
+    base.write_text(f"route: {{receiver: a}}\nreceivers: [{{name: a}}]\ninhibit_rules:\n{written}")
+    specs = [str(CONTRACT / name) for name in ("fraud.slo.yaml", "routing.yaml")]
+    result = CliRunner().invoke(
+        main, ["generate", *specs, "--base", str(base), "--out", str(tmp_path / "out")]
+    )
+    assert result.exit_code == 0, result.output
+    (said,) = result.stderr.splitlines()
+    assert said.startswith(
+        f"{base}:{3 + len(rules)}:3: warning: P3 (FeatureDrift) can be silenced by any alert"
+    )
