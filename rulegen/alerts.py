@@ -65,7 +65,7 @@ def gauge_alert(file: ModelSlo, routing: Routing, slo: Slo, series: GaugeSeries,
     """Lower one alert of a gauge SLO."""
     kind = lower(series, alert.when)
     several = Several.of(series, kind, alert.when.series) if alert.when.series else None
-    expression = several.expression() if several else kind.expression()
+    expression = several.expression() if several else kind.expression(valued=alert.breaches is None)
     records: list[Record] = []
     repeated = None
     if alert.breaches is not None:
@@ -74,7 +74,7 @@ def gauge_alert(file: ModelSlo, routing: Routing, slo: Slo, series: GaugeSeries,
         repeated = Repeated(alert.name, labels, count.atLeast, count.ofLast, series.interval)
         measured = several.count_or_zero() if several else series.expression
         records.append(
-            repeated.record_of_count(measured, number(several.least))
+            repeated.record_of_count(several.count(), number(several.least), several.zero())
             if several
             else repeated.record(expression, measured)
         )

@@ -185,7 +185,7 @@ def test_an_alert_whose_baseline_takes_in_the_incident_is_said(tmp_path: Path) -
     found = generate(tmp_path, spec, ROUTING)
     assert found.exit_code == 0
     assert [line for line in found.stderr.splitlines() if line.startswith(f"{spec}:")] == [
-        f"{spec}:12:51: warning: a lasting drop or change from 0.8 to 0.6399 does not fire: "
+        f"{spec}:12:51: warning: a lasting drop or change from 0.5 to 0.3999 does not fire: "
         "the baseline takes it in before it has lasted long enough [baseline-too-short]"
     ]
     test: list[str | Path] = [tool("promtool"), "test", "rules", tmp_path / "rules" / "late_test.yaml"]

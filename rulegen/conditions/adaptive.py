@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from decimal import Decimal
 from typing import Literal
 
 from exporter.yamlfile import Duration
 from rulegen.conditions.drop import default_offset
-from rulegen.conditions.kind import Edge, History, Kind, Line, World
+from rulegen.conditions.exactness import is_plain, most_exact, power_of_two
+from rulegen.conditions.kind import Edge, History, Kind, Line, Unusable, World
 from rulegen.conditions.past import deviation_before, lookup, mean_before
 from rulegen.conditions.threshold import shown
 from rulegen.gauge import GaugeSeries
@@ -47,14 +48,15 @@ class Unusual(Kind):
     def deviation(self) -> History:
         return deviation_before(self.series, self.window, self.offset)
 
-    def expression(self) -> str:
+    def expression(self, *, valued: bool = True) -> str:
         gauge, join = self.series.expression, self.series.join()
         away = {
             "above": f"{gauge} - {join} {self._mean}",
             "below": f"-({gauge} - {join} {self._mean})",
             "both": f"abs({gauge} - {join} {self._mean})",
         }[self.direction]
-        return f"{gauge}\nand\n{away} > {join} ({self._allowed})"
+        unusual = f"{away} > {join} ({self._allowed})"
+        return f"{gauge}\nand\n{unusual}" if valued else unusual
 
     @property
     def _mean(self) -> str:
@@ -102,17 +104,43 @@ class Unusual(Kind):
         if mean is None or allowed is None:
             return ()
         sides = {"above": (allowed,), "below": (-allowed,), "both": (-allowed, allowed)}[self.direction]
-        return [Edge(mean + side, exact=False) for side in sides]
+        return [Edge(mean + side, is_plain(mean) and self._is_exact(mean, side)) for side in sides]
 
     def histories(self) -> Sequence[History]:
-        return (self.mean, self.deviation)
+        found = (self.mean, self.deviation)
+        return found if self.minimum is not None else [replace(history, moving=True) for history in found]
 
     def healthy_guesses(self) -> Sequence[Decimal]:
-        return (Decimal("0.8"),) if self.minimum is None else (self.minimum * 32,)
+        return (Decimal("0.5"),) if self.minimum is None else (power_of_two(self.minimum * 32),)
 
     def regimes(self) -> Sequence[Sequence[Decimal]]:
         """The deviation decides, and its minimum does."""
-        return ((),) if self.minimum is None else ((self.minimum * 32,), (self.minimum * 8,))
+        if self.minimum is None:
+            return ((),)
+        allowed = self.deviations * self.minimum
+        sides = {"above": (allowed,), "below": (-allowed,), "both": (-allowed, allowed)}[self.direction]
+        size = power_of_two(self.minimum * 8)
+        guesses = most_exact(
+            (size, size / 2, size / 4, size / 8),
+            lambda mean: sum(self._is_exact(mean, side) for side in sides),
+        )
+        return (self.healthy_guesses(), guesses)
+
+    def unusable(self) -> Sequence[Unusable]:
+        if self.minimum is not None:
+            return ()
+        # Neither its size nor its sign is that of a mean of 1.
+        mean = Decimal(-4)
+        none = abs(mean) * _ROUNDING
+        past, nearly = (
+            {self.mean.record.name: mean, self.deviation.record.name: deviation}
+            for deviation in (none, none * 2)
+        )
+        return (Unusable(mean, past, nearly),)
+
+    def _is_exact(self, mean: Decimal, away: Decimal) -> bool:
+        """Whether PromQL's arithmetic gives the same distance ``away`` from the mean."""
+        return abs(float(mean + away) - float(mean)) == float(abs(away))
 
     def lines(self) -> Sequence[Line]:
         allowed = f"({self._allowed})"

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 
 from exporter.yamlfile import Duration
-from rulegen.conditions.kind import Edge, History, Kind, Line, World
+from rulegen.conditions.kind import Edge, History, Kind, Line, Unusable, World
 from rulegen.conditions.past import line, lookup, value_ago
 from rulegen.conditions.threshold import shown
 from rulegen.gauge import GaugeSeries
@@ -36,14 +36,15 @@ class Change(Kind):
     def history(self) -> History:
         return value_ago(self.series, self.offset)
 
-    def expression(self) -> str:
+    def expression(self, *, valued: bool = True) -> str:
         gauge, past = self.series.expression, self.series.select(self.history.record.name)
         if self.relative:
             # From zero every change is infinite: no past traffic is no baseline.
             change = f"{gauge} / {self.series.join()} ({past} != 0) - 1"
         else:
             change = f"{gauge} - {self.series.join()} {past}"
-        return f"{gauge}\nand\nabs({change}) > {number(self.amount)}"
+        changed = f"abs({change}) > {number(self.amount)}"
+        return f"{gauge}\nand\n{changed}" if valued else changed
 
     def phrase(self, *, values: bool = True) -> Text:
         unit = self.series.metric.unit
@@ -62,7 +63,7 @@ class Change(Kind):
         if past is None:
             return ()
         change = self.amount * abs(past) if self.relative else self.amount
-        return (Edge(past - change, exact=False), Edge(past + change, exact=False))
+        return [Edge(value, self._is_exact(value, past)) for value in (past - change, past + change)]
 
     def lines(self) -> Sequence[Line]:
         return (line(self.series, self.history.record),)
@@ -71,4 +72,15 @@ class Change(Kind):
         return (self.history,)
 
     def healthy_guesses(self) -> Sequence[Decimal]:
-        return (Decimal(8) if self.relative else 4 * self.amount,)
+        return (Decimal(8) if self.relative else 2 * self.amount,)
+
+    def unusable(self) -> Sequence[Unusable]:
+        name, none = self.history.record.name, Decimal(0)
+        return (Unusable(none, {name: none}, {name: Decimal("0.000001")}),) if self.relative else ()
+
+    def _is_exact(self, value: Decimal, past: Decimal) -> bool:
+        """Whether PromQL's arithmetic gives the same change."""
+        now, then = float(value), float(past)
+        if self.relative:
+            return then != 0 and abs(now / then - 1) == float(self.amount)
+        return abs(now - then) == float(self.amount)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import Literal
 
-from rulegen.conditions.kind import Edge, History, Kind, Line, World
+from rulegen.conditions.kind import Edge, History, Kind, Line, Unusable, World
 from rulegen.rules import Record
 from rulegen.texts import Part, Text
 
@@ -19,9 +19,18 @@ class Combined(Kind):
     parts: tuple[Kind, ...]
     every: bool
 
-    def expression(self) -> str:
+    def expression(self, *, valued: bool = True) -> str:
         word = "and" if self.every else "or"
-        return f"\n{word}\n".join(_enclosed(part.expression()) for part in self.parts)
+        # What follows `and` has no say in the value.
+        found = (
+            part.condition() if self.every and index else part.expression(valued=valued)
+            for index, part in enumerate(self.parts)
+        )
+        return f"\n{word}\n".join(map(_enclosed, found))
+
+    def condition(self) -> str:
+        word = "and" if self.every else "or"
+        return f"\n{word}\n".join(_enclosed(part.condition()) for part in self.parts)
 
     def phrase(self, *, values: bool = True) -> Text:
         word = " and " if self.every else " or "
@@ -56,6 +65,9 @@ class Combined(Kind):
 
     def references(self) -> Sequence[Record]:
         return [record for part in self.parts for record in part.references()]
+
+    def unusable(self) -> Sequence[Unusable]:
+        return [past for part in self.parts for past in part.unusable()]
 
     def healthy_guesses(self) -> Sequence[Decimal]:
         return [guess for part in self.parts for guess in part.healthy_guesses()]

@@ -7,10 +7,12 @@ from dataclasses import dataclass
 from decimal import Decimal
 
 from exporter.yamlfile import Duration
-from rulegen.conditions.kind import Edge, History, Kind, Line, World
+from rulegen.conditions.exactness import is_plain, most_exact, power_of_two
+from rulegen.conditions.kind import Edge, History, Kind, Line, Unusable, World
 from rulegen.conditions.past import line, lookup, mean_before
 from rulegen.conditions.threshold import shown
 from rulegen.gauge import GaugeSeries
+from rulegen.lint.ranges import possible
 from rulegen.promql import exact, number
 from rulegen.spec import DropFrom
 from rulegen.texts import PERCENTAGE, Text
@@ -46,13 +48,20 @@ class Drop(Kind):
     def history(self) -> History:
         return mean_before(self.series, self.window, self.offset)
 
-    def expression(self) -> str:
+    def expression(self, *, valued: bool = True) -> str:  # noqa: ARG002
         past = self.series.select(self.history.record.name)
         lowered = f"{past} - {number(self.amount)}"
-        if self.relative:
+        if self.relative and self._never_negative:
+            lowered = f"{number(1 - self.amount)} * {past}"
+        elif self.relative:
             # A share of the mean's size: 20 % below -10 is -12, and nothing is a share of zero.
             lowered = f"({past} != 0) - {number(self.amount)} * abs({past})"
         return f"{self.series.expression} < {self.series.join()} ({lowered})"
+
+    @property
+    def _never_negative(self) -> bool:
+        """Whether nothing is below a mean of 0."""
+        return all(start.value >= 0 for start, _ in possible(self.series.metric).parts)
 
     def phrase(self, *, values: bool = True) -> Text:
         unit = self.series.metric.unit
@@ -70,7 +79,7 @@ class Drop(Kind):
         past = world.past.get(self.history.record.name)
         if past is None or (self.relative and past == 0):
             return ()
-        return (Edge(self._limit(past), exact=False),)
+        return (Edge(self._limit(past), exact=is_plain(past) and self._is_exact(past)),)
 
     def lines(self) -> Sequence[Line]:
         return (line(self.series, self.history.record),)
@@ -79,7 +88,24 @@ class Drop(Kind):
         return (self.history,)
 
     def healthy_guesses(self) -> Sequence[Decimal]:
-        return (Decimal("0.8") if self.relative else self.amount * 4,)
+        size = Decimal("0.5") if self.relative else power_of_two(self.amount * 8)
+        return most_exact((size, size / 2, size * 2), self._is_exact)
+
+    def unusable(self) -> Sequence[Unusable]:
+        name, none = self.history.record.name, Decimal(0)
+        return (
+            (Unusable(none, {name: none}, {name: Decimal("0.000001")}),)
+            if self.relative and not self._never_negative
+            else ()
+        )
+
+    def _is_exact(self, past: Decimal) -> bool:
+        """Whether PromQL's arithmetic gives the same limit."""
+        mean, amount = float(past), float(self.amount)
+        limit = mean - amount
+        if self.relative:
+            limit = float(1 - self.amount) * mean if self._never_negative else mean - amount * abs(mean)
+        return limit == float(self._limit(past))
 
     def _limit(self, past: Decimal) -> Decimal:
         return past - (abs(past) * self.amount if self.relative else self.amount)

@@ -38,11 +38,13 @@ class Trend(Kind):
     def history(self) -> History:
         return forecast(self.series, self.within, self.based_on)
 
-    def expression(self) -> str:
-        sign = ">" if self.side == "above" else "<"
-        predicted = self.series.select(self.history.record.name)
+    def expression(self, *, valued: bool = True) -> str:  # noqa: ARG002
         # NaN is no value, and a forecast outlasts it.
-        return f"{self.series.expression} >= -Inf\nand\n{predicted} {sign} {number(self.limit)}"
+        return f"{self.series.expression} >= -Inf\nand\n{self.condition()}"
+
+    def condition(self) -> str:
+        sign = ">" if self.side == "above" else "<"
+        return f"{self.series.select(self.history.record.name)} {sign} {number(self.limit)}"
 
     def phrase(self, *, values: bool = True) -> Text:
         limit = shown(self.limit, self.series.metric.unit)

@@ -44,13 +44,15 @@ class History:
     """A record of the gauge's past that a condition needs.
 
     It averages what the gauge was from ``offset + window`` ago until ``offset`` ago (just the value
-    at ``offset`` where the window is zero), given ``least`` evaluations, over all versions.
+    at ``offset`` where the window is zero), given ``least`` evaluations, over all versions. ``moving``: the
+    condition says nothing of a gauge that never moved.
     """
 
     record: Record
     offset: float
     window: float
     least: int
+    moving: bool = field(default=False, kw_only=True)
 
     @property
     def of_version(self) -> bool:
@@ -67,6 +69,15 @@ class History:
 
 
 @dataclass(frozen=True)
+class Unusable:
+    """The past of a gauge that is ``healthy``, by the names of records, and ``nearly`` the same that is usable."""
+
+    healthy: Decimal
+    past: Mapping[str, Decimal]
+    nearly: Mapping[str, Decimal]
+
+
+@dataclass(frozen=True)
 class Line:
     """A line of a dashboard: PromQL, and what it is called."""
 
@@ -78,8 +89,12 @@ class Kind(ABC):
     """One kind of condition on one gauge."""
 
     @abstractmethod
-    def expression(self) -> str:
-        """PromQL: the gauge, where it is bad."""
+    def expression(self, *, valued: bool = True) -> str:
+        """PromQL: the gauge, where it is bad; unless ``valued``, any value will do."""
+
+    def condition(self) -> str:
+        """PromQL: something, where the gauge is bad. That it is there, and no NaN, is known already."""
+        return self.expression(valued=False)
 
     @abstractmethod
     def phrase(self, *, values: bool = True) -> Text:
@@ -112,6 +127,10 @@ class Kind(ABC):
     def regimes(self) -> Sequence[Sequence[Decimal]]:
         """Guesses like those, of which each group makes another part of the condition decide."""
         return ((),)
+
+    def unusable(self) -> Sequence[Unusable]:
+        """Pasts that nothing can be compared with."""
+        return ()
 
     def leads(self, healthy: Decimal) -> Sequence[Decimal]:  # noqa: ARG002
         """How far a forecast may be from a gauge that is ``healthy``, so that the one or the other decides."""

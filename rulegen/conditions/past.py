@@ -43,7 +43,9 @@ def mean_before(series: GaugeSeries, window: Duration, offset: Duration) -> Hist
 
 @dataclass(frozen=True)
 class Deviation(History):
-    """The population deviation from the mean of the same past."""
+    """The population deviation from the mean of the same past; ``mean``: the record of that."""
+
+    mean: str
 
     def of(self, samples: Sequence[Sample]) -> Decimal:
         mean = super().of(samples)
@@ -57,20 +59,24 @@ def deviation_before(series: GaugeSeries, window: Duration, offset: Duration) ->
     """The deviation of every evaluation in ``window``, which ends ``offset`` ago, from `mean_before`.
 
     That within each version and that between the means of the versions, added up: so the versions
-    are merged and nothing large is subtracted from something else as large.
+    are merged and nothing large is subtracted from something else as large. Where the mean has too short a past
+    to be there, the deviation from it is not there either.
     """
     mean = mean_before(series, window, offset)
     name = deviation_record(_level(series), series.metric.name, series.aggregation, window, offset)
     past = f"{series.expression}[{window}] offset {offset}"
-    between = f"(avg_over_time({past}) - {series.join()} {series.select(mean.record.name)}) ^ 2"
-    squares = f"count_over_time({past})\n* (\n  stdvar_over_time({past})\n  + {between}\n)"
-    inner = squares.replace("\n", "\n    ")
-    expression = (
-        f"sqrt(\n  sum without (version) (\n    {inner}\n  )\n"
-        f"  / (sum without (version) (count_over_time({past})) >= {number(mean.least)})\n)"
-    )
+    if "version" in series.labels:
+        between = f"(avg_over_time({past}) - {series.join()} {series.select(mean.record.name)}) ^ 2"
+        squares = f"count_over_time({past})\n* (\n  stdvar_over_time({past})\n  + {between}\n)"
+        inner = squares.replace("\n", "\n    ")
+        expression = (
+            f"sqrt(\n  sum without (version) (\n    {inner}\n  )\n"
+            f"  / sum without (version) (count_over_time({past}))\n)"
+        )
+    else:
+        expression = f"stddev_over_time({past})\nand\ncount_over_time({past}) >= {number(mean.least)}"
     record = Record(name, expression, {SLO: series.slo})
-    return Deviation(record, mean.offset, mean.window, mean.least)
+    return Deviation(record, mean.offset, mean.window, mean.least, mean.record.name)
 
 
 @dataclass(frozen=True)

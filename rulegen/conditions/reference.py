@@ -60,17 +60,18 @@ class Reference(Kind):
         expression = f"max {by(self.shared)} ({selector(self.metric.name, self.matchers)})"
         return Record(name, expression, {SLO: self.series.slo})
 
-    def expression(self) -> str:
+    def expression(self, *, valued: bool = True) -> str:  # noqa: ARG002
         gauge, reference = self.series.expression, self.series.select(self.record.name)
         join = f"{on(label for label in self.shared if label not in self.series.fixed)} group_left ()"
-        return f"{gauge} > {join} ({number(self.factor)} * {reference})\nand\n{gauge} > {number(self.floor)}"
+        above = f"{gauge} > {join} ({number(self.factor)} * {reference})"
+        return f"{above}\nand\n{gauge} > {number(self.floor)}" if self.floor else above
 
     def phrase(self, *, values: bool = True) -> Text:
         fixed = ((MODEL, self.series.model), (SLO, self.series.slo))
         varying = tuple(label for label in self.shared if label not in self.series.fixed)
         looked_up = Lookup(self.record.name, fixed, varying, format_of(self.series.metric.unit))
-        floor = shown(self.floor, self.series.metric.unit)
-        said = f"above {floor} and above {number(self.factor)} times that of the reference"
+        floor = f"above {shown(self.floor, self.series.metric.unit)} and " if self.floor else ""
+        said = f"{floor}above {number(self.factor)} times that of the reference"
         return Text.of(said, " (", looked_up, ")") if values else Text.of(said)
 
     def holds(self, value: Decimal, world: World) -> bool:
@@ -91,12 +92,12 @@ class Reference(Kind):
         return (self.record,)
 
     def healthy_guesses(self) -> Sequence[Decimal]:
-        return ((self.floor or self.factor) / 2,)
+        return ((self.floor or self.factor / 4) / 2,)
 
     def reference_guesses(self) -> Sequence[Decimal]:
         # Three digits, so that a person can read the tests.
         even = exact(float(f"{self.floor / self.factor:.3g}"))
-        return (2 * even, even / 2) if even else (Decimal(1),)
+        return (2 * even, even / 2) if even else (Decimal("0.25"),)
 
     def _limit(self, reference: Decimal) -> Decimal:
         return max(self.factor * reference, self.floor)

@@ -24,22 +24,27 @@ class Repeated:
     last: int
     interval: Duration
 
+    @property
+    def record_name(self) -> str:
+        """Where each evaluation is recorded."""
+        return breach_record(self.alert)
+
     def record(self, bad: str, measured: str) -> Record:
         """1 where ``bad`` has a series, 0 where only ``measured`` has; NaN counts as 0."""
         expression = f"(\n  {_indented(bad)}\n) >= bool -Inf\nor\n(\n  {_indented(measured)}\n) > bool +Inf"
-        return Record(breach_record(self.alert), expression, {SLO: self.labels[SLO]})
+        return Record(self.record_name, expression, {SLO: self.labels[SLO]})
 
-    def record_of_count(self, count: str, least: str) -> Record:
-        """1 where ``count`` is ``least`` or more, else 0."""
-        expression = f"(\n  {_indented(count)}\n) >= bool {least}"
-        return Record(breach_record(self.alert), expression, {SLO: self.labels[SLO]})
+    def record_of_count(self, count: str, least: str, zero: str) -> Record:
+        """1 where ``count`` is ``least`` or more, else 0; ``zero`` where there is no count."""
+        expression = f"(\n  {_indented(count)}\n) >= bool {least}\nor\n{zero}"
+        return Record(self.record_name, expression, {SLO: self.labels[SLO]})
 
     def expression(self, value: str) -> str:
         """PromQL: ``value``, where it was bad often enough."""
         length = self.last * self.interval.seconds
         shorter = min(1.0, self.interval.seconds / 2)
         window = Duration.of_seconds(length - shorter)
-        recorded = selector(breach_record(self.alert), self.labels)
+        recorded = selector(self.record_name, self.labels)
         return f"(\n  {_indented(value)}\n)\nand\nsum_over_time({recorded}[{window}]) >= {self.least}"
 
 

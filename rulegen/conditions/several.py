@@ -57,12 +57,16 @@ class Several:
 
     def count(self) -> str:
         """PromQL: how many, or which share, are bad."""
-        bad = f"count {by(self.labels)} ({self.kind.expression()})"
+        bad = f"count {by(self.labels)} ({self.kind.expression(valued=False)})"
         return f"{bad} / {self._measured()}" if self.relative else bad
 
     def count_or_zero(self) -> str:
         """PromQL: how many, or which share, are bad, 0 where the gauge is there and none is."""
-        return f"{self.count()}\nor\n0 * {self._measured()}"
+        return f"{self.count()}\nor\n{self.zero()}"
+
+    def zero(self) -> str:
+        """PromQL: 0 where the gauge is there."""
+        return f"{self._measured()} * 0"
 
     def _measured(self) -> str:
         return f"count {by(self.labels)} ({self.series.expression})"
@@ -81,4 +85,7 @@ class Several:
             return int(self.least), int(self.least) + 1
         exactly = self.least.as_integer_ratio()[1]
         size = max(exactly, 2) if exactly <= _MOST_IN_TEST else _MOST_IN_TEST
+        if self.least * size <= 1 and 2 * size <= _MOST_IN_TEST:
+            # One bad series less is still one.
+            size *= 2
         return math.ceil(self.least * size), size

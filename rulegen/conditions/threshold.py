@@ -42,7 +42,7 @@ class Limit(Kind):
         """``> 0.25``"""
         return f"{_PROMQL[self.kind]} {number(self.limit)}"
 
-    def expression(self) -> str:
+    def expression(self, *, valued: bool = True) -> str:  # noqa: ARG002
         return f"{self.series.expression} {self.comparison}"
 
     def phrase(self, *, values: bool = True) -> Text:  # noqa: ARG002

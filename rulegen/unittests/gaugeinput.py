@@ -40,12 +40,14 @@ class GaugeInput:
         yield from found.values()
 
     @property
-    def count(self) -> int:
-        """How many series of its own the story has recorded at first."""
+    def recorded(self) -> list[dict[str, str]]:
+        """The labels of every series of its own that the story has recorded at first."""
         series, size = self.story.alert.series, self.story.size
-        versions = self.story.versions if series.aggregation != "sum" else 1
+        alone = isinstance(series, QuerySeries) or series.aggregation == "sum"
+        versions = ("1",) if alone else ("1", "2")[: self.story.versions]
+        found = [self.labels(index, version) for index in range(size) for version in versions]
         other = bool(series.entities) and size == 1 and series.aggregation != "sum"
-        return size * versions + other
+        return [*found, self.labels(1)] if other else found
 
     def _all(self) -> Iterator[InputSeries]:
         series, count = self.story.alert.series, len(self.story.values)
@@ -76,7 +78,7 @@ class GaugeInput:
 
     def _given(self, history: History, now: int, index: int | None) -> Decimal:
         if index is None:
-            return history.steady(self.story.probe.healthy)
+            return self.story.probe.world.past[history.record.name]
         return self.story.given_past(history, now, index)
 
     def _bystanders(self, size: int, count: int) -> Iterator[InputSeries]:

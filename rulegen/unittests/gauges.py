@@ -7,6 +7,7 @@ from functools import cached_property
 from typing import Any
 
 from rulegen.alerts import GaugeAlert
+from rulegen.conditions.exactness import is_plain
 from rulegen.conditions.reference import Reference
 from rulegen.conventions import MODEL, SLO
 from rulegen.lint.names import Name
@@ -15,10 +16,13 @@ from rulegen.queryseries import QuerySeries
 from rulegen.texts import Firing
 from rulegen.unittests.alertstate import moments
 from rulegen.unittests.gaugeinput import OTHER_MODEL, GaugeInput
-from rulegen.unittests.probes import probes
+from rulegen.unittests.probes import probes, unusable
 from rulegen.unittests.scenes import Cases
 from rulegen.unittests.story import Scene, Story, told
 from rulegen.unittests.timeline import alert_test, at, shown_test
+
+# Prometheus' means are as exact as this.
+_ROUNDING = 1e-12
 
 
 def tests(alert: GaugeAlert) -> tuple[list[dict[str, Any]], list[tuple[Name, str]]]:
@@ -37,6 +41,9 @@ def tests(alert: GaugeAlert) -> tuple[list[dict[str, Any]], list[tuple[Name, str
         own, untold = told(alert, probe, cases.size, cases.short() if index else cases.whole())
         stories += own
         missed += [_untold(scene, number(probe.healthy), number(probe.beyond)) for scene in untold]
+    for probe in unusable(alert.kind):
+        cases = Cases(alert, probe)
+        stories += told(alert, probe, cases.size, [cases.inside()])[0]
     data = [_Case(story, not index).as_data() for index, story in enumerate(stories)]
     return data, list(dict.fromkeys(missed))
 
@@ -71,6 +78,8 @@ class _Case:
         alerts, shown = self._checks()
         if self.first and not isinstance(series, QuerySeries):
             shown = [*self._recorded(), *shown]
+        if self.first and self.story.alert.repeated is not None:
+            shown = [self._not_breached(self.story.alert.repeated.record_name), *shown]
         return found | {"alert_rule_test": alerts, "promql_expr_test": shown}
 
     @cached_property
@@ -93,7 +102,7 @@ class _Case:
         """How many series are recorded, of which models: of this one's."""
         series = self.story.alert.series
         model = self._input.labels(0)[MODEL]
-        counts = {series.record: self._input.count}
+        counts = {series.record: len(self._input.recorded)}
         counts |= {one.name: len(self._input.referred) for one in self.story.alert.kind.references()}
         found = []
         for name, count in counts.items():
@@ -105,6 +114,20 @@ class _Case:
             found.append({"expr": query, "eval_time": at(1, series.interval), "exp_samples": expected})
         return found
 
+    def _not_breached(self, record: str) -> dict[str, Any]:
+        """Each series is recorded as good, and nothing else is recorded."""
+        series = self.story.alert.series
+        own = {SLO: series.slo}
+        several = self.story.alert.several
+        kept = several.labels if several else (SLO, *series.labels)
+        found = [
+            selector(record, {label: value for label, value in {**labels, **own}.items() if label in kept})
+            for labels in self._input.recorded
+        ]
+        samples = [{"labels": labels, "value": 0} for labels in dict.fromkeys(found)]
+        now = at(self.story.lead - 1, series.interval)
+        return {"expr": selector(record, own), "eval_time": now, "exp_samples": samples}
+
     def _checks(self) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
         """What fires on both sides of every change, and where its text changes; else what is shown."""
         rule, slo = self.story.alert.rule, self.story.alert.series.slo
@@ -115,20 +138,32 @@ class _Case:
         said: list[dict[str, Any]] = []
         for now in sorted(moments(states) | set(self.story.ends)):
             state = states[now]
-            expected = [] if state.since is None else [self._expected(state.since)]
+            known = state.since is None or self._is_sure(state.since)
+            expected = [self._expected(state.since)] if state.since is not None and known else []
             near = states[max(now - 1, 0) : now + 2]
-            if expected != said or any(one.firing != state.firing for one in near):
+            if known and (expected != said or any(one.firing != state.firing for one in near)):
                 alerts.append(alert_test(now, interval, rule.name, expected))
                 said = expected
-            if not state.firing or alerts[-1]["eval_time"] != at(now, interval):
+            if not state.firing or not known or alerts[-1]["eval_time"] != at(now, interval):
                 counts = {"pending": int(state.pending), "firing": int(state.firing)}
                 shown.append(shown_test(now, interval, rule.name, slo, counts))
         return alerts, shown
 
-    def _expected(self, now: int) -> dict[str, Any]:
+    def _is_sure(self, now: int) -> bool:
+        """Whether what is written does not depend on how a mean is rounded."""
+        story = self.story
+        given = {history.record.name for history in story.given}
+        past = story.past(now, 0)
+        if all(name in given or is_plain(value) for name, value in past.items()):
+            return True
+        less, more = (self._expected(now, factor) for factor in (1 - _ROUNDING, 1 + _ROUNDING))
+        return less == more
+
+    def _expected(self, now: int, factor: float = 1.0) -> dict[str, Any]:
+        """The alert; ``factor``: how far its past is off."""
         story = self.story
         alert, values, bad = story.alert, story.values[now], story.bad[now]
-        looked_up = {name: float(value) for name, value in story.past(now, 0).items()}
+        looked_up = {name: float(value) * factor for name, value in story.past(now, 0).items()}
         reference = story.probe.world.reference
         for leg in alert.kind.legs():
             if isinstance(leg, Reference) and reference is not None:

@@ -15,5 +15,8 @@ def needed(history: History, interval: Duration) -> int:
 
 
 def comes_about(history: History, interval: Duration) -> bool:
-    """Whether a past that all versions have is waited for. A trend depends on how long a test is."""
-    return not history.of_version and needed(history, interval) <= LONGEST_PAST
+    """Whether a past that all versions have is waited for. A trend depends on how long a test is.
+
+    What is waited for is a steady past.
+    """
+    return not (history.of_version or history.moving) and needed(history, interval) <= LONGEST_PAST

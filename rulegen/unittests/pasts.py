@@ -10,34 +10,33 @@ from typing import Any
 
 from exporter.yamlfile import Duration
 from rulegen.conditions import History
+from rulegen.conditions.past import Deviation
 from rulegen.conventions import MODEL, SLO
 from rulegen.gauge import GaugeSeries
 from rulegen.promql import selector
-from rulegen.unittests.nearly import near
+from rulegen.unittests.nearly import CLOSE, near
 from rulegen.unittests.timeline import GONE, InputSeries, Sample, at
 
 # What the gauge was before the window, in its older part, in the rest of it, and since.
 _BEFORE, _OLDER, _NEWER, _SINCE = Decimal(2), Decimal("0.8"), Decimal("0.2"), Decimal(5)
 _OLDER_PART = 0.2
-# Of the second version, which is there for the newer part only.
+# Of the second version, which is there from the newer part on.
 _SECOND = Decimal("0.6")
-# Of a trend.
-_FIRST, _RISE = Decimal("0.8"), Decimal("0.0001")
+# Where a trend changes, as a part of its window.
+_BEND = 0.4
 
 
 def length(series: GaugeSeries, history: History) -> float:
     """How far back its tests look, in seconds."""
-    if history.of_version:
-        return history.offset + 2 * history.least * series.interval.seconds
     return history.offset + max(1.3 * history.window, (history.least + 3) * series.interval.seconds)
 
 
 def tests(series: GaugeSeries, history: History, step: Duration) -> list[dict[str, Any]]:
     """Of which part of the past it is the mean, over two versions; and how much of it there must be."""
     if history.of_version:
-        return [_trend(series, history, step)]
-    case = _Case(series, history, step)
-    return [case.mean(), *case.amounts()] if history.window else [case.mean()]
+        return [_trend(series, history, step), *_amounts(series, history, step)]
+    mean = _Case(series, history, step).mean()
+    return [mean, *_amounts(series, history, step)] if history.window else [mean]
 
 
 @dataclass(frozen=True)
@@ -49,7 +48,7 @@ class _Case:
     @property
     def end(self) -> int:
         """The evaluation at which the record is looked at."""
-        return math.ceil(length(self.series, self.history) / self.step.seconds)
+        return _end(self.series, self.history, self.step)
 
     def mean(self) -> dict[str, Any]:
         every = self._every()
@@ -58,7 +57,7 @@ class _Case:
         known = (first, second) if versions else (first,)
         now = self.end * self.step.seconds
         expected = self.history.of(_seen(self.history, known, Duration.of_seconds(every), now))
-        labels = self._labels()
+        labels = _labels(self.series)
         own = [{"version": "1"}, {"version": "2"}] if versions else [{}]
         given = [
             InputSeries(self.series.record, {**labels, **version}, samples)
@@ -68,8 +67,10 @@ class _Case:
         plain: list[Sample] = [_BEFORE] * len(first)
         for change in ({SLO: f"{self.series.slo}-other"}, {MODEL: f"{self.series.model}-other"}):
             given.append(InputSeries(self.series.record, {**labels, **own[0], **change}, plain))
-        checks = [near(self._own, expected, labels, at(self.end, self.step))]
-        return self._test("", every, given, checks)
+            if isinstance(self.history, Deviation):
+                given.append(InputSeries(self.history.mean, {**labels, **change}, plain))
+        checks = [near(self._own, expected, labels, at(self.end, self.step), CLOSE)]
+        return _test(self.series, self.history, "", every, given, checks)
 
     def _window(self, every: float) -> tuple[list[Sample], list[Sample]]:
         """Both versions."""
@@ -81,10 +82,8 @@ class _Case:
         second: list[Sample] = []
         for index in range(int(seconds // every) + 1):
             now = index * every
-            first.append(
-                _SINCE if now > end else _BEFORE if now < start else _OLDER if now < newer else _NEWER
-            )
-            second.append(_SECOND if newer <= now <= end else GONE)
+            first.append(_first(now, start, newer, end))
+            second.append(GONE if now < newer else _SECOND if now <= end else _SINCE)
         return first, second
 
     def _moment(self, every: float) -> tuple[list[Sample], list[Sample]]:
@@ -104,72 +103,84 @@ class _Case:
             return interval
         return max(self.history.window / (1.5 * self.history.least) // interval, 1) * interval
 
-    def amounts(self) -> list[dict[str, Any]]:
-        """Exactly as many evaluations as are needed, and one less."""
-        interval = self.series.interval.seconds
-        last = int((self.end * self.step.seconds - self.history.offset) // interval)
-        own = {"version": "1"} if "version" in self.series.varying else {}
-        labels = self._labels()
-        found = []
-        for missing, said in ((0, "enough"), (1, "one too few")):
-            first = last - self.history.least + 1 + missing
-            samples: list[Sample] = [GONE] * first + [_OLDER] * (self.history.least - missing)
-            given = [InputSeries(self.series.record, {**labels, **own}, samples)]
-            when = at(self.end, self.step)
-            there = [{"labels": "{}", "value": 1}]
-            query = f"count({self._record})"
-            check = {"expr": query, "eval_time": when, "exp_samples": [] if missing else there}
-            found.append(self._test(f": {said}", interval, given, [check]))
-        return found
-
-    @property
-    def _record(self) -> str:
-        return self.series.select(self.history.record.name)
-
     @property
     def _own(self) -> str:
         """The record, of whatever model."""
         return selector(self.history.record.name, {SLO: self.series.slo})
 
-    def _labels(self) -> dict[str, str]:
-        entities = {label: f"{label}_1" for label in self.series.entities}
-        return {**self.series.fixed, **entities, SLO: self.series.slo}
-
-    def _test(
-        self, said: str, every: float, given: Sequence[InputSeries], checks: list[dict[str, Any]]
-    ) -> dict[str, Any]:
-        return {
-            "interval": str(Duration.of_seconds(every)),
-            "name": f"{self.history.record.name} of {self.series.slo}{said}",
-            "input_series": [one.as_data() for one in given],
-            "promql_expr_test": checks,
-        }
-
 
 def _trend(series: GaugeSeries, history: History, step: Duration) -> dict[str, Any]:
-    """A version that rises, and one that is half as long there."""
+    """A version that falls, and one that is half as long there."""
     interval = series.interval
-    end = math.ceil(length(series, history) / step.seconds)
-    count = math.ceil(end * step.seconds / interval.seconds) + 1
+    end = _end(series, history, step)
+    start = end * step.seconds - history.window
+    count = int(end * step.seconds / interval.seconds) + 1
+    times = [index * interval.seconds for index in range(count)]
+    bend = start + _BEND * history.window
+    first = [_first(now, start, bend, math.inf) for now in times]
+    second: list[Sample] = [GONE] * (count // 2) + [_SECOND] * (count - count // 2)
     versions = "version" in series.varying
-    first: list[Sample] = [_FIRST + index * _RISE for index in range(count)]
-    second: list[Sample] = [None] * (count // 2) + [_SECOND] * (count - count // 2)
-    labels = {**series.fixed, **{label: f"{label}_1" for label in series.entities}, SLO: series.slo}
+    labels = _labels(series)
     old, new = ({"version": "1"}, {"version": "2"}) if versions else ({}, {})
     given = [InputSeries(series.record, {**labels, **old}, first)]
     given += [InputSeries(series.record, {**labels, **new}, second)] if versions else []
-    own = {**labels, **old} if history.of_version else labels
-    record = selector(history.record.name, own) if history.of_version else series.select(history.record.name)
-    checks: list[dict[str, Any]] = []
-    early = math.floor((history.offset + history.least * interval.seconds / 2) / step.seconds)
-    if early and early * step.seconds < history.offset + (history.least - 1) * interval.seconds:
-        checks.append({"expr": record, "eval_time": at(early, step), "exp_samples": []})
-    known = [first, second] if versions and not history.of_version else [first]
-    expected = history.of(_seen(history, known, interval, end * step.seconds))
-    checks.append(near(record, expected, own, at(end, step)))
+    own = {**labels, **old}
+    expected = history.of(_seen(history, [first], interval, end * step.seconds))
+    check = near(selector(history.record.name, own), expected, own, at(end, step), CLOSE)
+    return _test(series, history, "", interval.seconds, given, [check])
+
+
+def _amounts(series: GaugeSeries, history: History, step: Duration) -> list[dict[str, Any]]:
+    """Exactly as many evaluations as are needed, and one less, beside one that is too long ago."""
+    interval = series.interval.seconds
+    end = _end(series, history, step)
+    first = int((end * step.seconds - history.offset - history.window) // interval) + 1
+    own = {"version": "1"} if "version" in series.varying else {}
+    enough: list[Sample] = [GONE] * first + [_OLDER] * history.least
+    # Whether the window begins with the one before the first is not the same in Prometheus 2 and 3.
+    too_few: list[Sample] = [GONE] * (first - 2) + [_OLDER, GONE] + [_OLDER] * (history.least - 1)
+    query = f"count({series.select(history.record.name)})"
+    found = []
+    for samples, said, count in ((enough, "enough", 1), (too_few, "one too few", 0)):
+        there = [*samples, *[GONE] * (int(end * step.seconds / interval) + 1 - len(samples))]
+        given = [InputSeries(series.record, {**_labels(series), **own}, there)]
+        expected = [{"labels": "{}", "value": count}] if count else []
+        check = {"expr": query, "eval_time": at(end, step), "exp_samples": expected}
+        found.append(_test(series, history, f": {said}", interval, given, [check]))
+    return found
+
+
+def _first(now: float, start: float, bend: float, end: float) -> Sample:
+    """The first version, which changes at the beginning of a window, within it and after it."""
+    if now == start:
+        # Whether a window begins with what is just as old is not the same in Prometheus 2 and 3.
+        return GONE
+    if now < start or now > end:
+        return _BEFORE if now < start else _SINCE
+    return _OLDER if now < bend else _NEWER
+
+
+def _end(series: GaugeSeries, history: History, step: Duration) -> int:
+    """The evaluation at which the record is looked at."""
+    return math.ceil(length(series, history) / step.seconds)
+
+
+def _labels(series: GaugeSeries) -> dict[str, str]:
+    entities = {label: f"{label}_1" for label in series.entities}
+    return {**series.fixed, **entities, SLO: series.slo}
+
+
+def _test(
+    series: GaugeSeries,
+    history: History,
+    said: str,
+    every: float,
+    given: Sequence[InputSeries],
+    checks: list[dict[str, Any]],
+) -> dict[str, Any]:
     return {
-        "interval": str(interval),
-        "name": f"{history.record.name} of {series.slo}",
+        "interval": str(Duration.of_seconds(every)),
+        "name": f"{history.record.name} of {series.slo}{said}",
         "input_series": [one.as_data() for one in given],
         "promql_expr_test": checks,
     }

@@ -9,6 +9,7 @@ from itertools import pairwise
 
 from exporter.yamlfile import Duration
 from rulegen.conditions import Edge, Kind, World
+from rulegen.conditions.kind import Unusable
 from rulegen.gauge import GaugeSeries
 from rulegen.promql import Matcher
 from rulegen.unittests.given import comes_about
@@ -43,11 +44,42 @@ def probes(kind: Kind, interval: Duration) -> tuple[list[Probe], list[Kind]]:
     return found, undecided
 
 
+def unusable(kind: Kind) -> Iterator[Probe]:
+    """Probes that are quiet although a past that is hardly another one would make them bad."""
+    for leg in kind.legs():
+        for past in leg.unusable():
+            found = _quiet(kind, past)
+            if found is not None:
+                yield found
+
+
+def _quiet(kind: Kind, unusable: Unusable) -> Probe | None:
+    healthy = unusable.healthy
+    reference = next(iter(kind.reference_guesses()), None)
+    worlds = [
+        World({history.record.name: healthy for history in kind.histories()} | dict(past), reference)
+        for past in (unusable.past, unusable.nearly)
+    ]
+    if kind.holds(healthy, _lasting(kind, worlds[0], healthy)):
+        return None
+    edges = [edge.value for leg in kind.legs() for edge in leg.edges(worlds[0])]
+    guesses = [
+        edge + sign * size for edge in (Decimal(0), *edges) for size in (1, nearby(edge)) for sign in (1, -1)
+    ]
+    for value in guesses:
+        alike, other = (kind.holds(value, _lasting(kind, world, value)) for world in worlds)
+        if other and not alike:
+            return Probe(worlds[0], healthy, value, value)
+    return None
+
+
 def _leg(kind: Kind, leg: Kind, reference: Decimal | None, interval: Duration) -> list[Probe]:
     return [
         probe
         for regime in leg.regimes()
-        for probe in _first(kind, leg, (*regime, *kind.healthy_guesses()), reference, interval)
+        for probe in _first(
+            kind, leg, (*regime, *leg.healthy_guesses(), *kind.healthy_guesses()), reference, interval
+        )
     ]
 
 

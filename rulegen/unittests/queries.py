@@ -16,10 +16,13 @@ from rulegen.query.parse import children
 from rulegen.queryseries import QuerySeries
 from rulegen.unittests.evaluated import COUNTED, Fed, Labels, NotUnderstoodError, Vector, evaluate, renamed
 from rulegen.unittests.nearly import digits, near
+from rulegen.unittests.rawseries import decoys
 from rulegen.unittests.selected import example, selects
 from rulegen.unittests.timeline import MOST_SAMPLES, at
 
 _BOUND = "0.5"
+# Times a value, so that it would be seen in any mean or sum.
+_MUCH = 8
 
 
 def test(series: QuerySeries, interval: Duration, step: Duration) -> dict[str, Any] | None:
@@ -48,10 +51,11 @@ def test(series: QuerySeries, interval: Duration, step: Duration) -> dict[str, A
         last = f"_x{after} -Inf" if after else "-Inf"
         given = [{**one, "values": f"{one['values']} {last}"} for one in given]
         checks += [_check(series, labels, -math.inf, at(end + 1, step)) for labels in lowest]
+    beside = [_given(one, counted, scrape, count) for one, counted in _decoys(series, fed)]
     return {
         "interval": str(scrape),
         "name": f"{series.record} of {series.slo}",
-        "input_series": given,
+        "input_series": [*given, *beside],
         "promql_expr_test": checks,
     }
 
@@ -63,6 +67,17 @@ def _lowest(series: QuerySeries, fed: Sequence[Fed]) -> list[Labels]:
     except (NotUnderstoodError, ValueError, OverflowError):
         return []
     return [labels for labels, value in _worst(series, found) if value == -math.inf]
+
+
+def _decoys(series: QuerySeries, fed: Sequence[tuple[Fed, bool]]) -> list[tuple[Fed, bool]]:
+    """What the query is not about, though it differs in one label only."""
+    terms = [chosen for chosen, _ in _selections(series.query.tree)]
+    found = {
+        (other.name, *sorted(other.labels.items())): (Fed(other, _MUCH * one.value), counted)
+        for one, counted in fed
+        for other in decoys(terms, [one.series])
+    }
+    return list(found.values())
 
 
 def _given(fed: Fed, counted: bool, scrape: Duration, count: int) -> dict[str, str]:

@@ -60,7 +60,7 @@ def _told_apart(
         rest,
         tuple(one for one in without if one not in rest),
         not all(any(selects(term, one) for one in without) for term in total),
-        _decoys([*errors, *total], known),
+        decoys([*errors, *total], known),
     )
 
 
@@ -76,7 +76,7 @@ def _rests(total: Sequence[VectorSelector], errors: Sequence[VectorSelector]) ->
                 yield example(term, {matcher.name: found}) if found else None
 
 
-def _decoys(terms: Sequence[VectorSelector], series: Sequence[Series]) -> tuple[Series, ...]:
+def decoys(terms: Sequence[VectorSelector], series: Sequence[Series]) -> tuple[Series, ...]:
     """What none of ``terms`` selects, though it differs from what they do in one label only."""
     found: list[Series] = []
     for one in series:

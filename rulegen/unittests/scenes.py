@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from decimal import Decimal
 
 from rulegen.alerts import GaugeAlert
@@ -39,7 +40,7 @@ class Cases:
 
     def whole(self) -> list[Scene]:
         """Every case."""
-        found = [self._inside()]
+        found = [self.inside()]
         if self.needed > 1:
             few = Phase(self._bad(self.needed - 1), self.least + 1)
             found.append(Scene("one series too few", (few,), then=self._calm))
@@ -54,28 +55,35 @@ class Cases:
 
     def short(self) -> list[Scene]:
         """On which side of the limit the alert begins, for another limit of the same alert."""
-        return [self._inside(), Scene("beyond", (self._begins,), quiet=False)]
+        return [self.inside(), Scene("beyond", (self._begins,), quiet=False)]
 
-    def _inside(self) -> Scene:
-        inside = (self.probe.inside,) * self.needed + (self.probe.healthy,) * (self.size - self.needed)
-        return Scene("just inside", (Phase(inside, self.least + 1),), then=self._calm)
+    def inside(self) -> Scene:
+        """For long enough, were it bad."""
+        phase = Phase(self._nearly, self.least + 1 + self.settling)
+        return Scene("just inside", (phase,), then=self._calm)
 
     def _incident(self) -> Scene:
-        """A short breach with a gap after it, a long one with a missed scrape in it; then health.
+        """A short breach with a gap after it, a long one with a missed scrape in it; then just inside, then health.
 
         Where the alert goes on firing, it does so through a gap before that.
         """
         beyond = self._bad(self.needed)
-        start = self._spread(self.last - self.least) if self.least > 1 else (Phase(beyond, 1),)
+        once = (Phase(beyond, 1 + self.settling),)
+        start = self._spread(self.last - self.least) if self.least > 1 else once
         again = [Phase(beyond, 1), *([Phase(beyond, 1, missed=True)] if self.can_miss else [])]
         lasts = max(self.least + self.lasting - len(again), 1) + self.settling
         holds = (self._gone, Phase(beyond, 1)) if self.keep > 1 else ()
-        return Scene(
-            "beyond",
-            (*start, self._gone, *again, Phase(beyond, lasts)),
-            quiet=False,
-            then=(*holds, Phase(self._healthy, self.keep + self.last + 1)),
-        )
+        recovers = Phase(self._healthy, self.keep + self.last + 1)
+        scene = Scene("beyond", (*start, self._gone, *again, Phase(beyond, lasts)), False, (*holds, recovers))
+        if self.trends:
+            # What is nearly bad has hardly another trend.
+            return scene
+        almost = [Phase(self._nearly, 1)]
+        if self.keep:
+            # It goes on firing, and is bad again, so that its recovery is one to health.
+            almost.append(Phase(beyond, self.least + self.lasting))
+        until = recovers.count if self.keep else 0
+        return replace(scene, then=(*holds, *almost, recovers), until=until, otherwise=scene)
 
     def _unknown(self) -> Scene:
         """It is NaN while it is bad."""
@@ -100,6 +108,11 @@ class Cases:
     @property
     def _nan(self) -> Phase:
         return Phase((_NAN,) * self.size, 1)
+
+    @property
+    def _nearly(self) -> Values:
+        """So many as would do, just inside."""
+        return (self.probe.inside,) * self.needed + (self.probe.healthy,) * (self.size - self.needed)
 
     @property
     def _healthy(self) -> Values:

@@ -37,7 +37,8 @@ class Phase:
 class Scene:
     """One case of a test. ``quiet``: the alert must not even be pending; else it must be active at last.
 
-    ``then``: how it comes to an end, if it ``ends``.
+    ``then``: how it comes to an end, if it ``ends``; it must be active ``until`` so many evaluations before that.
+    ``otherwise``: told in its place where it cannot be.
     """
 
     name: str
@@ -45,6 +46,8 @@ class Scene:
     quiet: bool = True
     then: tuple[Phase, ...] = ()
     ends: bool = True
+    until: int = 0
+    otherwise: Scene | None = None
 
     @property
     def length(self) -> int:
@@ -110,7 +113,7 @@ class Story:
     def given_past(self, history: History, now: int, series: int) -> Decimal:
         """What a record of the past is given as: a trend is flat, where the gauge is."""
         if not history.of_version:
-            return history.steady(self.probe.healthy)
+            return self.probe.world.past[history.record.name]
         own = (values[series] for values in reversed(self.values[: now + 1]))
         last = next(value for value in own if value is not None and not value.is_nan())
         return last + self.probe.world.ahead
@@ -206,6 +209,11 @@ class Story:
             return False
         if self.probe.world.ahead and any(h.of_version and h not in self.given for h in self._histories):
             return False
+        if any(
+            h.moving and needed(h, self.alert.series.interval) <= len(self.values) for h in self._histories
+        ):
+            # What is given would also be recorded.
+            return False
         if any(state.active for state in self.states[:now]):
             return False
         for scene in self.scenes:
@@ -219,6 +227,8 @@ class Story:
             if not scene.quiet and not own[-1].active:
                 return False
             if after and scene.ends and self.states[now - 1].active:
+                return False
+            if scene.until and not self.states[now - 1 - scene.until].active:
                 return False
         return True
 
@@ -253,17 +263,22 @@ def told(
     stories: list[Story] = []
     missed: list[Scene] = []
     for scene in scenes:
-        if stories:
-            longer = Story(alert, probe, size, (*stories[-1].scenes, scene))
-            if longer.is_as_meant:
-                stories[-1] = longer
-                continue
-        # A step is a steep trend, so a gauge may have to be there from the beginning.
-        trend = any(history.of_version for history in alert.kind.histories())
-        starts = ((), scene.phases[0].values) if scene.quiet and trend else ((),)
-        alone = [Story(alert, probe, size, (scene,), before) for before in starts]
-        if meant := [story for story in alone if story.is_as_meant]:
-            stories.append(meant[0])
+        variants = [one for one in (scene, scene.otherwise) if one is not None]
+        told_before = stories[-1].scenes if stories else ()
+        longer = [Story(alert, probe, size, (*told_before, one)) for one in variants if stories]
+        if story := next((story for story in longer if story.is_as_meant), None):
+            stories[-1] = story
+        elif story := next(filter(None, (_alone(alert, probe, size, one) for one in variants)), None):
+            stories.append(story)
         else:
             missed.append(scene)
     return stories, missed
+
+
+def _alone(alert: GaugeAlert, probe: Probe, size: int, scene: Scene) -> Story | None:
+    """A story of one scene."""
+    # A step is a steep trend, so a gauge may have to be there from the beginning.
+    trend = any(history.of_version for history in alert.kind.histories())
+    starts = ((), scene.phases[0].values) if scene.quiet and trend else ((),)
+    found = (Story(alert, probe, size, (scene,), before) for before in starts)
+    return next((story for story in found if story.is_as_meant), None)

@@ -20,7 +20,7 @@ def test(series: GaugeSeries, interval: Duration) -> dict[str, Any]:
     """Replicas that restart, that withhold the gauge, that have few predictions, that are gone.
 
     At first (300 x 0.75 + 100 x 0.25) / 400; then the first has restarted under another name, with 100
-    predictions at 0.5; then one is left; then none.
+    predictions at 0.5; then one is left, with one prediction; then none.
     """
     expected = [Decimal("0.625")] * 2 + [Decimal("0.375"), Decimal("0.5"), None]
     recorded = selector(series.record, _recorded(series))
@@ -48,7 +48,7 @@ def _given(series: GaugeSeries) -> Iterator[InputSeries]:
         "1": (_then("0.75", "0.75"), _then("300", "300")),
         "2": (_then("0.25", "0.25", "0.25"), _then("100", "100", "100")),
         # A replica that restarted, is there from the third evaluation on, and stays for one more.
-        "10": (_then(None, None, "0.5", "0.5"), _then(None, None, "100", "100")),
+        "10": (_then(None, None, "0.5", "0.5"), _then(None, None, "100", "1")),
         # Withholds the gauge, has NaN, has no predictions, is not counted.
         "3": ([], _then(*["5000"] * (_LAST + 1))),
         "4": ([_NAN] * (_LAST + 1), _then(*["5000"] * (_LAST + 1))),
