@@ -14,7 +14,7 @@ from tests.mutations.judge import Verdict, subjects, verdicts
 from tests.mutations.rules import mutants
 
 # Of each group of rules.
-SAMPLE = 12
+SAMPLE = 8
 # What all mutants together must reach is said where they are all tried; a sample may be less lucky.
 CAUGHT = 0.95
 
@@ -62,6 +62,10 @@ def test_mutants_of_an_expression_are_made_on_its_tree() -> None:
         ("sum(sum by (code) (rate(a[5m])))", "by without code"),
         # 11 / 21600 lies between two floats, whose products are less and more than 11.
         ("a * 21600 >= 11", ">= -> >"),
+        # The many keep their labels, which are matched later.
+        ('a{m="x"} > on () group_left () b and c{m="x"} > 1', "no matcher of m"),
+        ("max by (q) (sum by (q) (a) / 2)", "max -> avg"),
+        ("ml_model_accuracy >= -Inf", ">= -> >"),
     ],
 )
 def test_changes_without_effect_are_told(expression: str, what: str) -> None:
@@ -82,6 +86,9 @@ def test_changes_without_effect_are_told(expression: str, what: str) -> None:
         ("a * 21600 >= 10", ">= -> >"),
         ("a * 21600 >= 11", ">= -> <"),
         ("a + 21600 >= 11", ">= -> >"),
+        ('a{m="x"} > on () group_left () b', "no matcher of m"),
+        ("max by (q) (sum by (q, r) (a))", "max -> avg"),
+        ("queue >= -Inf", ">= -> >"),
     ],
 )
 def test_changes_with_an_effect_are_not(expression: str, what: str) -> None:
@@ -108,3 +115,17 @@ def test_the_value_of_an_alert_matters_where_it_is_told(rule: dict[str, object],
     group = {"name": "g", "interval": "1m", "rules": [{**rule, "expr": "vector(1)"}]}
     found = [mutant for mutant in mutants(group) if mutant.what == "1 -> 2"]
     assert [bool(mutant.same) for mutant in found] == [same]
+
+
+def test_ranges_with_as_many_evaluations_are_the_same() -> None:
+    recorded = {"record": "bad", "expr": "a > bool 1"}
+    alerts = [
+        {"alert": name, "expr": f"sum_over_time({of}[{length}]) >= 2"}
+        for name, of, length in (("Own", "bad", "239s"), ("Other", "a", "239s"), ("Whole", "bad", "4m"))
+    ]
+    group = {"name": "group", "interval": "1m", "rules": [recorded, *alerts]}
+    found = {(mutant.name, mutant.what): mutant.same for mutant in mutants(group)}
+    assert found["Own", "[239s] -> [191200ms]"] == "both have 4 evaluations"
+    assert found["Own", "[239s] -> [298750ms]"] is None
+    assert found["Other", "[239s] -> [191200ms]"] is None
+    assert found["Whole", "[240s] -> [192s]"] is None

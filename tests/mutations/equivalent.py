@@ -17,14 +17,6 @@ class Equivalent(NamedTuple):
 
 EQUIVALENT = [
     Equivalent(
-        r"_breach_\w+:bool: (> -> >=|>= -> >)$",
-        "the limits are infinite: it matters to a gauge that is infinite only, which none is",
-    ),
-    Equivalent(
-        r"weighted_avg: > -> >=$",
-        "a replica without predictions weighs nothing, in the sum of one side as in that of the other",
-    ),
-    Equivalent(
         r"weighted_avg: no group_left \(\)$",
         "of a gauge with one series for each replica there are not many to match",
     ),

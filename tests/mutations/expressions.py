@@ -18,7 +18,7 @@ class Change(NamedTuple):
     ``drops``: the label (and its value) of a matcher that was left out, where that only adds series of
     other values, beside those that there were. ``loses``: a label (and its value) that all series had and no longer
     have. ``values``: the same series come out, with other values. ``same``: why the expression has the same
-    result, if it is proved.
+    result, if it is proved. ``ranged``: what the range is of that was changed.
     """
 
     what: str
@@ -27,6 +27,7 @@ class Change(NamedTuple):
     same: str | None = None
     values: bool = False
     loses: tuple[str, str] | None = None
+    ranged: str | None = None
 
 
 class Variants(NamedTuple):
@@ -170,11 +171,14 @@ def _binary(node: Any) -> Variants:
     parts.add(
         f" {operator} ",
         [
-            Change(
-                f"{operator} -> {other}",
-                f" {other} ",
-                values=operator in "+-*/%^",
-                same=never if {operator, other} in _WITH_EQUAL else None,
+            matching.of_infinity(
+                node,
+                Change(
+                    f"{operator} -> {other}",
+                    f" {other} ",
+                    values=operator in "+-*/%^",
+                    same=never if {operator, other} in _WITH_EQUAL else None,
+                ),
             )
             for other in OPERATORS[operator]
         ],
@@ -304,7 +308,7 @@ def _vector(node: Any) -> Variants:
 def _matrix(node: Any) -> Variants:
     parts = _Parts()
     _selector(parts, node.vector_selector)
-    _range(parts, node.range)
+    _range(parts, node.range, of=node.vector_selector.name)
     _offset(parts, node.vector_selector.offset)
     return parts.variants()
 
@@ -319,11 +323,12 @@ def _subquery(node: Any) -> Variants:
     return parts.variants()
 
 
-def _range(parts: _Parts, length: timedelta, step: str = "") -> None:
+def _range(parts: _Parts, length: timedelta, step: str = "", of: str | None = None) -> None:
     changes = [
         Change(
             f"[{_duration(length)}] -> [{_duration(length * factor)}]",
             f"[{_duration(length * factor)}{step}]",
+            ranged=of,
         )
         for factor in (SHORTER, LONGER)
     ]

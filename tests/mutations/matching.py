@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import math
+import re
 from typing import TYPE_CHECKING, Any
 
 import promql_parser as promql
+
+from exporter.catalogue import METRICS
 
 if TYPE_CHECKING:
     from tests.mutations.expressions import Change
@@ -74,10 +78,33 @@ def _valued(node: Any, change: Change, is_left: bool) -> Change:
     return change._replace(values=False) if filters else change
 
 
-def _is_zero(node: Any) -> bool:
+def of_infinity(node: Any, change: Change) -> Change:
+    """A change of a comparison itself, told where it is one of the catalogue with infinity."""
+    operator, limit = str(node.op), _unwrapped(node.rhs)
+    strict = change.what in (f"{operator} -> {operator}=", f"{operator} -> {operator.removesuffix('=')}")
+    if not strict or not isinstance(limit, promql.NumberLiteral) or not math.isinf(limit.val):
+        return change
+    if not _is_gauge(node.lhs):
+        return change
+    return _same(change, "it matters to an infinite gauge only, which the exporter withholds")
+
+
+def _is_gauge(node: Any) -> bool:
+    """Whether an expression is of the catalogue's gauges, or what is recorded of them."""
+    found = re.findall(r"([\w:]*)\b(ml_\w+)", node.prettify())
+    alone = isinstance(_unwrapped(node), promql.VectorSelector)
+    return bool(found) and all(name in METRICS and (level or alone) for level, name in found)
+
+
+def _unwrapped(node: Any) -> Any:
     while isinstance(node, promql.ParenExpr):
         node = node.expr
-    return isinstance(node, promql.NumberLiteral) and node.val == 0
+    return node
+
+
+def _is_zero(node: Any) -> bool:
+    found = _unwrapped(node)
+    return isinstance(found, promql.NumberLiteral) and found.val == 0
 
 
 def _only_matched(node: Any, is_left: bool) -> bool:
@@ -86,6 +113,11 @@ def _only_matched(node: Any, is_left: bool) -> bool:
         return not is_left
     card = str(node.modifier.card) if node.modifier is not None else ""
     return (card.endswith("ManyToOne") and not is_left) or (card.endswith("OneToMany") and is_left)
+
+
+def _is_many(node: Any, is_left: bool) -> bool:
+    card = str(node.modifier.card) if node.modifier is not None else ""
+    return card.endswith("ManyToOne" if is_left else "OneToMany")
 
 
 def _dropped(node: Any, change: Change, other: dict[str, str], is_left: bool) -> Change:
@@ -97,7 +129,8 @@ def _dropped(node: Any, change: Change, other: dict[str, str], is_left: bool) ->
         return change
     label, value = change.drops
     if not matched(node, label):
-        return change._replace(drops=None)
+        # The many keep their labels, so that more of them are more series of the result.
+        return change if _is_many(node, is_left) else change._replace(drops=None)
     alone = str(node.op) == "or" or (str(node.op) == "unless" and is_left)
     if other.get(label) != value or alone:
         return change
@@ -118,6 +151,8 @@ def aggregated(node: Any, change: Change, had: dict[str, str]) -> Change:
     """A change of an aggregation, or inside of it. ``had``: what the series in it have for certain."""
     if change.same:
         return change
+    if change.what.startswith(f"{node.op} -> ") and str(node.op) in _OF_ONE and _are_alone(node):
+        return _same(change, f"'{node.op}' is given one series for each of its own")
     label = change.what.removeprefix("by without ")
     if label != change.what and _twice(node, label):
         return _same(change, f"'{node.op}' of '{node.op}' is the same, whatever the inner one keeps apart")
@@ -154,6 +189,33 @@ def _twice(node: Any, label: str) -> bool:
         and kept(inner, label)
         and label not in inner.expr.prettify()
     )
+
+
+# Of one series it is that series.
+_OF_ONE = ("sum", "avg", "max", "min")
+
+
+def _are_alone(node: Any) -> bool:
+    """Whether no two series come together in an aggregation."""
+    found = _only(node.expr)
+    return found is not None and all(kept(node, label) for label in found)
+
+
+def _only(node: Any) -> set[str] | None:
+    """The labels that the series of an expression have at most, where they are known."""
+    match node:
+        case promql.ParenExpr() | promql.UnaryExpr():
+            return _only(node.expr)
+        case promql.AggregateExpr():
+            if node.modifier is None:
+                return set()
+            by = node.modifier.type == promql.AggModifierType.By
+            return set(node.modifier.labels) if by else None
+        case promql.BinaryExpr():
+            sides = [side for side in (node.lhs, node.rhs) if not isinstance(side, promql.NumberLiteral)]
+            return _only(sides[0]) if len(sides) == 1 else None
+        case _:
+            return None
 
 
 def inside_absent(name: str, change: Change) -> Change:

@@ -51,17 +51,23 @@ def name_of(rule: Rule) -> str:
 def mutants(group: Mapping[str, Any]) -> Iterator[Mutant]:
     """One change each, in every rule of a group."""
     interval = Duration(group["interval"])
+    recorded = {rule["record"] for rule in group["rules"] if "record" in rule}
     for index, rule in enumerate(group["rules"]):
-        for kind, what, changed, *same in _changes(rule, interval):
+        for kind, what, changed, *same in _changes(rule, interval, recorded):
             yield Mutant(group["name"], index, name_of(rule), kind, what, changed, *same)
 
 
 def _changes(
-    rule: Rule, interval: Duration
+    rule: Rule, interval: Duration, recorded: set[str]
 ) -> Iterator[tuple[str, str, Rule] | tuple[str, str, Rule, str | None]]:
     found = variants(rule["expr"])
     for change in distinct(found.changes):
-        same = change.same or _overwritten(rule, change) or _unsaid(rule, change)
+        same = (
+            change.same
+            or _overwritten(rule, change)
+            or _unsaid(rule, change)
+            or as_many(change, recorded, interval.seconds)
+        )
         yield "expression", change.what, {**rule, "expr": change.expression}, same
     if "record" in rule:
         yield "record", "another name", {**rule, "record": rule["record"] + "_other"}
@@ -97,6 +103,18 @@ def _unsaid(rule: Rule, change: Change) -> str | None:
     """Why another value makes no difference: an alert is there, whatever its value is."""
     said = "alert" not in rule or "$value" in json.dumps([rule.get("labels"), rule.get("annotations")])
     return None if said or not change.values else "it fires whatever its value is, and does not say it"
+
+
+def as_many(change: Change, recorded: set[str], interval: float) -> str | None:
+    """Why another range is no other: it has as many evaluations of what this group records."""
+    lengths = re.fullmatch(r"\[(\S+)\] -> \[(\S+)\]", change.what)
+    if lengths is None or change.ranged not in recorded:
+        return None
+    old, new = (Duration(text).seconds / interval for text in lengths.groups())
+    # The one at its very beginning belongs to a range in Prometheus 2, and not in 3.
+    if old == int(old) or new == int(new) or int(old) != int(new):
+        return None
+    return f"both have {int(old) + 1} evaluations"
 
 
 def affected(group: Mapping[str, Any], index: int) -> set[str]:
