@@ -49,7 +49,8 @@ class Story:
         if self.alert.breaches:
             return self.begins
         fires = self.alert.keep == 0
-        return [now for now, state in self.states.items() if state.pending or (fires and state.firing)]
+        held = [now for now, state in self.states.items() if state.pending or (fires and state.firing)]
+        return sorted({*self.begins, *held})
 
     def culprits(self, now: int) -> list[list[int]]:
         """Which series made the alert active at ``now``: those that differ from any evaluation at which it is quiet.
