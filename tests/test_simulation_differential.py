@@ -24,22 +24,9 @@ from rulegen.simulation.labels import Labels
 from rulegen.simulation.outcome import Cause
 from tests.differential import zones
 from tests.differential.cases import draw_case
-from tests.differential.play import (
-    PUNCTUAL,
-    QUIET,
-    TOO_LATE,
-    Run,
-    Told,
-    TooSlowError,
-    agrees,
-    differences,
-    machines,
-    outcome,
-    playing,
-    received,
-    simulated,
-    tolerance,
-)
+from tests.differential.compare import agrees, differences, received, tolerance
+from tests.differential.machines import PUNCTUAL, machines, outcome, simulated
+from tests.differential.play import QUIET, TOO_LATE, Run, Told, TooSlowError, playing
 from tests.differential.webhooks import Webhooks
 
 pytestmark = [pytest.mark.chain, pytest.mark.xdist_group("real programs")]

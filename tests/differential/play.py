@@ -10,27 +10,21 @@ import copy
 import http.client
 import json
 import os
-import random
 import sys
 import threading
 import time
 import urllib.request
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
-from itertools import count, pairwise
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
 from rulegen.simulation.alert import Alert
-from rulegen.simulation.configuration import Configuration
-from rulegen.simulation.dispatch import CLEANUP, Dispatcher, _Kind
 from rulegen.simulation.labels import Labels
 from rulegen.simulation.matchers import parse_all
-from rulegen.simulation.outcome import Outcome
-from rulegen.simulation.routes import Route
-from rulegen.simulation.silences import Silence
 from tests.alertmanagers import Alertmanager
 from tests.differential import zones
 from tests.differential.cases import LENGTH, PROMETHEUS, Case
@@ -247,167 +241,6 @@ def _rename(route: dict[str, Any], prefix: str) -> None:
             route[key] = [prefix + name for name in route[key]]
     for child in route.get("routes", []):
         _rename(child, prefix)
-
-
-@dataclass(frozen=True)
-class Machine:
-    """How late a machine is: at random moments by what ``late`` says, in milliseconds, or as it was measured."""
-
-    late: Callable[[], int] = int
-    as_measured: bool = False
-
-
-PUNCTUAL = Machine()
-
-
-def always_later(lateness: int) -> Machine:
-    """A little later each time: of two things at the same moment, the second comes first."""
-    growing = (min(lateness, step * 5) for step in count())
-    return Machine(lambda: next(growing))
-
-
-def now_and_then(lateness: int, seed: int) -> Machine:
-    """Late at random."""
-    draw = random.Random(seed)
-    return Machine(lambda: draw.choice([0, lateness // 2, lateness]))
-
-
-def machines(lateness: int, trials: int) -> Iterator[Machine]:
-    """A machine that is never late, this one as it was measured, and some that are as late at other moments."""
-    yield PUNCTUAL
-    yield Machine(as_measured=True)
-    yield always_later(lateness)
-    for seed in range(trials):
-        yield now_and_then(lateness, seed)
-
-
-class _Stalling(Dispatcher):
-    """Looks at groups when the machine lets it."""
-
-    stalls: Sequence[tuple[int, int]] = ()
-
-    def _at(self, time: int, kind: _Kind, action: Callable[[int], None]) -> None:
-        if kind is _Kind.LOOK:
-            time = next((end for begin, end in self.stalls if begin <= time < end), time)
-        super()._at(time, kind, action)
-
-
-def simulated(run: Run, number: int, machine: Machine = PUNCTUAL) -> list[Told]:
-    """What the simulation says."""
-    return [
-        Told(
-            message.time,
-            message.receiver,
-            message.integration.index,
-            message.group,
-            frozenset(message.firing),
-            frozenset(message.resolved),
-        )
-        for message in outcome(run, number, machine).notifications
-    ]
-
-
-def outcome(run: Run, number: int, machine: Machine = PUNCTUAL) -> Outcome:
-    """All that the simulation says."""
-    case, late = run.cases[number], machine.late
-    configuration = Configuration.of(case.configuration)
-    start = run.begin(number)
-    delays: dict[int, int] = {}
-    if machine.as_measured:
-        delays = {round((moment - start) * 1000): round(late * 1000) for moment, late in run.late.items()}
-    arriving = [
-        replace(message, updated=message.updated + delays.setdefault(message.updated, late()))
-        for message in messages(case)
-    ]
-    silences = [
-        Silence(parse_all(matchers), begin + late() - late(), end + late() - late())
-        for matchers, begin, end in case.silences
-    ]
-    cleanup = round((run.loaded - start) * 1000) % CLEANUP + late() - late()
-    maintenance = round((run.maintained - start) * 1000) % MAINTENANCE + late() - late()
-    dispatcher = _Stalling(
-        replace(configuration, route=_later(configuration.route, late)),
-        silences,
-        datetime.fromtimestamp(start + (late() - late()) / 1000, UTC),
-        cleanup_phase=cleanup,
-        maintenance=MAINTENANCE,
-        maintenance_phase=max(1, maintenance),
-    )
-    if machine.as_measured:
-        dispatcher.stalls = [
-            (round((begin - start) * 1000), round((end - start) * 1000)) for begin, end in run.stalls
-        ]
-    return dispatcher.run(arriving, LENGTH)
-
-
-def _later(route: Route, late: Callable[[], int]) -> Route:
-    """The tree with longer waits."""
-    waiting = replace(route, group_wait=route.group_wait + late(), routes=[])
-    waiting.routes.extend(_later(child, late) for child in route.routes)
-    return waiting
-
-
-def received(run: Run, webhooks: Webhooks) -> dict[int, list[Told]]:
-    """What the real Alertmanager has sent, by case; the canary's beats go to the run."""
-    run.beats.clear()
-    found: dict[int, list[Told]] = {number: [] for number in run.cases}
-    for moment, path, body in webhooks.received:
-        _, name, receiver, index = path.split("/")
-        if name == CANARY:
-            if receiver == str(id(run)) and run.start <= moment <= run.start + LENGTH / 1000:
-                run.beats.append(moment)
-            continue
-        if int(name) not in found:
-            continue
-        number = int(name)
-        listed: dict[str, list[Labels]] = {"firing": [], "resolved": []}
-        for alert in body["alerts"]:
-            listed[alert["status"]].append(_unmarked(alert["labels"]))
-        found[number].append(
-            Told(
-                round((moment - run.begin(number)) * 1000),
-                receiver,
-                int(index),
-                _unmarked(body["groupLabels"]),
-                frozenset(listed["firing"]),
-                frozenset(listed["resolved"]),
-            )
-        )
-    return found
-
-
-def tolerance(lateness: int) -> int:
-    """How far from its time a message may be: a late one makes a group, whose first look is late as well."""
-    return 2 * lateness + 100
-
-
-def agrees(run: Run, number: int, told: Sequence[Told], machine: Machine = PUNCTUAL) -> bool:
-    """Whether a case comes out in the simulation as ``told``, on a machine that is so late."""
-    return not any(differences(simulated(run, number, machine), told, tolerance(run.lateness)))
-
-
-def _unmarked(labels: Mapping[str, str]) -> Labels:
-    return Labels({name: value for name, value in labels.items() if name != MARK})
-
-
-def differences(
-    expected: Sequence[Told], found: Sequence[Told], allowed: int
-) -> tuple[list[Told], list[Told]]:
-    """What is expected and was not found, and the other way round; what is too near to the end does not count."""
-    end = LENGTH - MARGIN
-    return _unmatched(expected, found, allowed, end), _unmatched(found, expected, allowed, end)
-
-
-def _unmatched(these: Sequence[Told], others: Sequence[Told], allowed: int, end: int) -> list[Told]:
-    left = list(others)
-    missing = []
-    for told in sorted(these, key=lambda told: told.time):
-        match = next((other for other in left if told.same(other, allowed)), None)
-        if match is not None:
-            left.remove(match)
-        elif told.time < end:
-            missing.append(told)
-    return missing
 
 
 @contextmanager
