@@ -86,7 +86,7 @@ class EventStory:
     @cached_property
     def ages(self) -> list[int]:
         """How long before the end something is read, the oldest first."""
-        found = {0}
+        found = {0, 1}
         for window in self.budget.windows:
             found |= {self._outside(window), self._inside(window), self._inside(window) - 2}
         starts = {self._length(window) for window in self.budget.windows}
@@ -107,10 +107,10 @@ class EventStory:
 
     @cached_property
     def total(self) -> list[Decimal]:
-        """Events since the time before, at each of the times: half as many as there are after."""
-        found: list[Decimal] = []
+        """Events since the time before, at each of the times: half as many as there are after, and at last none."""
+        found = [Decimal(0)]
         since = Decimal(0)
-        for _ in self.ages[1:]:
+        for _ in self.ages[2:]:
             found.append(_hundreds(since / 2) if since else _FIRST)
             since += found[-1]
         none = Decimal(0)

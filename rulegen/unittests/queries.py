@@ -137,7 +137,9 @@ def _examples(series: QuerySeries, chosen: VectorSelector, value: float) -> list
     if apart := _apart(series, one):
         # Of what the query keeps apart and the record does not, two; of the first again two replicas.
         second = {label: f"{label}_2" for label in apart}
-        other = renamed(Fed(one.series, 8 * value), instance="10.0.0.1:9847", **second)
+        # Not the worst, so that what the query makes of the replicas is seen.
+        better = value / 2 if series.aggregation == "max" else 8 * value
+        other = renamed(Fed(one.series, better), instance="10.0.0.1:9847", **second)
         pods = [*(renamed(pod, **{label: f"{label}_1" for label in apart}) for pod in pods), other]
     found = pods if "instance" not in one.series.labels else [one]
     if first.name.endswith("_bucket") and "le" not in first.labels:

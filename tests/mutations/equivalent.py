@@ -28,6 +28,10 @@ EQUIVALENT = [
         r"ModelFeaturesUnmonitored: (sum -> avg|sum -> max|increase -> rate)$",
         "an increase is never below 0: sum, mean, largest and rate are above 0 where one of them is",
     ),
+    Equivalent(
+        r"^companions-monitor: ModelSinkBehind: offset 240s -> 192s$",
+        "lags are recorded once a minute: it is the same four of them, from 240 s to 420 s ago",
+    ),
     Equivalent(r"^watchdog: Watchdog: keep_firing_for where there is none$", "it never stops"),
     Equivalent(
         r"ModelFeaturesUnmonitored: no matcher of segment(_value)?$",
