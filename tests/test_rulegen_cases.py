@@ -13,13 +13,15 @@ from typing import Any
 import pytest
 import yaml
 from click.testing import CliRunner
+from hypothesis import HealthCheck, given, settings
 
 from rulegen.cli import main
 from tests.cases.alerts import Alert, alerts
 from tests.cases.judge import CASES, judged
 from tests.cases.notation import Mark, samples, seconds
 from tests.cases.played import tests as played
-from tests.cases.trial import CONTRACT, load, tried
+from tests.cases.specs import specs
+from tests.cases.trial import CONTRACT, load, tried, tried_data
 from tests.tools import ROOT
 
 EXAMPLE = ROOT / "examples" / "diabetes"
@@ -64,6 +66,14 @@ def test_every_alert_has_every_case(files: list[Path]) -> None:
         assert {case: why for case, why in one.not_applicable.items() if case not in beside} == told, str(
             one.alert
         )
+
+
+@settings(max_examples=3, derandomize=True, suppress_health_check=list(HealthCheck))
+@given(specs())
+def test_random_specs(spec: tuple[dict[str, Any], str]) -> None:
+    trial = tried_data(*spec)
+    assert not trial.failed
+    assert not [(str(one.alert), one.missing) for one in trial.untold]
 
 
 # What follows is about the judge: it says so where a case is taken out of a test.

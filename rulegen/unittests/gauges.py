@@ -18,7 +18,7 @@ from rulegen.unittests.alertstate import moments
 from rulegen.unittests.gaugeinput import OTHER_MODEL, GaugeInput
 from rulegen.unittests.probes import probes, unusable
 from rulegen.unittests.scenes import Cases
-from rulegen.unittests.story import Scene, Story, told
+from rulegen.unittests.story import Story, told
 from rulegen.unittests.timeline import alert_test, at, shown_test
 
 # Prometheus' means are as exact as this.
@@ -40,7 +40,7 @@ def tests(alert: GaugeAlert) -> tuple[list[dict[str, Any]], list[tuple[Name, str
         cases = Cases(alert, probe)
         own, untold = told(alert, probe, cases.size, cases.short() if index else cases.whole())
         stories += own
-        missed += [_untold(scene, number(probe.healthy), number(probe.beyond)) for scene in untold]
+        missed += [_untold(Story(alert, probe, cases.size, (scene,))) for scene in untold]
     for probe in unusable(alert.kind):
         cases = Cases(alert, probe)
         stories += told(alert, probe, cases.size, [cases.inside()])[0]
@@ -52,11 +52,13 @@ def _said(leg: Any) -> str:
     return str(leg.phrase(values=False).template())
 
 
-def _untold(scene: Scene, healthy: str, beyond: str) -> tuple[Name, str]:
-    if scene.quiet:
+def _untold(story: Story) -> tuple[Name, str]:
+    """Why no test tells a story of one scene."""
+    (scene,), probe = story.scenes, story.probe
+    if scene.quiet or story.fires_at_last:
         return "not-tested", f"the case '{scene.name}' is not tested: its baseline moves too soon"
     return "baseline-too-short", (
-        f"a lasting drop or change from {healthy} to {beyond} does not fire: "
+        f"a lasting drop or change from {number(probe.healthy)} to {number(probe.beyond)} does not fire: "
         "the baseline takes it in before it has lasted long enough"
     )
 

@@ -15,7 +15,7 @@ from rulegen.conventions import MODEL, SLO
 from rulegen.gauge import GaugeSeries
 from rulegen.promql import selector
 from rulegen.unittests.nearly import CLOSE, near
-from rulegen.unittests.timeline import GONE, InputSeries, Sample, at
+from rulegen.unittests.timeline import GONE, MOST_SAMPLES, InputSeries, Sample, at
 
 # What the gauge was before the window, in its older part, in the rest of it, and since.
 _BEFORE, _OLDER, _NEWER, _SINCE = Decimal(2), Decimal("0.8"), Decimal("0.2"), Decimal(5)
@@ -29,6 +29,24 @@ _BEND = 0.4
 def length(series: GaugeSeries, history: History) -> float:
     """How far back its tests look, in seconds."""
     return history.offset + max(1.3 * history.window, (history.least + 3) * series.interval.seconds)
+
+
+def can_be_loaded(series: GaugeSeries, history: History) -> bool:
+    """Whether promtool loads as many samples as its tests have."""
+    interval = series.interval.seconds
+    if history.of_version or not history.window:
+        return history.window / interval < MOST_SAMPLES
+    return history.least < min(MOST_SAMPLES, history.window / _every(series, history))
+
+
+def _every(series: GaugeSeries, history: History) -> float:
+    """Seconds between samples of a mean: as seldom as can be, yet more of them than are needed."""
+    interval = series.interval.seconds
+    if not history.window:
+        return interval
+    seldom = history.window / (1.5 * history.least) // interval
+    most = math.ceil(history.window / MOST_SAMPLES / interval)
+    return max(seldom, most, 1) * interval
 
 
 def tests(series: GaugeSeries, history: History, step: Duration) -> list[dict[str, Any]]:
@@ -51,7 +69,7 @@ class _Case:
         return _end(self.series, self.history, self.step)
 
     def mean(self) -> dict[str, Any]:
-        every = self._every()
+        every = _every(self.series, self.history)
         first, second = self._window(every) if self.history.window else self._moment(every)
         versions = "version" in self.series.varying
         known = (first, second) if versions else (first,)
@@ -87,21 +105,13 @@ class _Case:
         return first, second
 
     def _moment(self, every: float) -> tuple[list[Sample], list[Sample]]:
-        """Both versions, which are what they are for one sample only."""
+        """Both versions, which are what they are for one sample only, and are not there but for the two beside it."""
         seconds = self.end * self.step.seconds
         then = int((seconds - self.history.offset) // every)
         count = int(seconds // every) + 1
-        first: list[Sample] = [_BEFORE if index < then else _SINCE for index in range(count)]
-        second: list[Sample] = [_SINCE] * count
-        first[then], second[then] = _OLDER, _SECOND
-        return first, second
-
-    def _every(self) -> float:
-        """Seconds between samples: as seldom as can be, yet more of them than are needed."""
-        interval = self.series.interval.seconds
-        if not self.history.window:
-            return interval
-        return max(self.history.window / (1.5 * self.history.least) // interval, 1) * interval
+        versions = ((_BEFORE, _OLDER, _SINCE), (_SINCE, _SECOND, _SINCE))
+        first, second = ([GONE] * (then - 1) + list(own) + [GONE] * (count - then - 2) for own in versions)
+        return first[:count], second[:count]
 
     @property
     def _own(self) -> str:

@@ -13,6 +13,7 @@ from typing import Any
 
 from exporter.yamlfile import Duration
 from rulegen import yamltext
+from rulegen.alerts import GaugeAlert
 from rulegen.alike import OfModel
 from rulegen.conditions import History
 from rulegen.gauge import GaugeSeries
@@ -38,9 +39,13 @@ def of_plan(model: OfModel, interval: Duration, rules: str, notes: list[Note]) -
         make = partial(_of_measured, index, interval, step, model.opened)
         text, missed = model.part("record tests", key, make, whole=False)
         parts.append(text)
-        of_past = partial(_of_past, index, step)
-        if _pasts(plan.slos[index]) and plan.slos[index].can_be_given:
-            parts.append(model.text("past tests", (model.whens(index), step), of_past, whole=False))
+        if _histories(plan.slos[index]) and plan.slos[index].can_be_given:
+            of_past = partial(_of_past, index, step, model.opened)
+            text, too_long = model.part("past tests", (model.whens(index), step), of_past, whole=False)
+            parts.append(text)
+            for position, said in too_long:
+                at = ("spec", "slos", index, "alerts", position, "when")
+                notes.append(Note("not-tested", model.file.document, at, said))
         if missed is not None:
             notes.append(Note("not-tested", model.file.document, ("spec", "slos", index, "sli"), missed))
     tests = model.yaml(parts)
@@ -56,16 +61,38 @@ def _longest(slo: SloPlan) -> float:
 def _pasts(slo: SloPlan) -> list[tuple[GaugeSeries, History]]:
     found = {
         history.record.name: (alert.series, history)
-        for alert in slo.gauge_alerts
-        for history in alert.kind.histories()
+        for _, alert, history in _histories(slo)
+        if pasts.can_be_loaded(alert.series, history)
     }
     return list(found.values())
 
 
-def _of_past(index: int, step: Duration, plan: Plan) -> str:
-    return yamltext.items(
-        [test for series, history in _pasts(plan.slos[index]) for test in pasts.tests(series, history, step)]
-    )
+def _histories(slo: SloPlan) -> list[tuple[int, GaugeAlert, History]]:
+    """Every record of the past, with the place of its alert, and that."""
+    return [
+        (position, alert, history)
+        for position, alert in enumerate(slo.gauge_alerts)
+        for history in alert.kind.histories()
+    ]
+
+
+def _too_long(slo: SloPlan) -> list[tuple[int, str]]:
+    """Records of the past that no test can load, by the place of the first alert that has them."""
+    found: dict[str, int] = {}
+    for position, alert, history in _histories(slo):
+        if not pasts.can_be_loaded(alert.series, history):
+            found.setdefault(history.record.name, position)
+    said = "rests on more evaluations than promtool loads, and is not tested"
+    return [(position, f"its {name} {said}") for name, position in found.items()]
+
+
+def _of_past(
+    index: int, step: Duration, opened: Callable[[str], OpenText], plan: Plan
+) -> tuple[OpenText, list[tuple[int, str]]]:
+    """The tests of an SLO's records of the past, and what could not be tested."""
+    slo = plan.slos[index]
+    found = [test for series, history in _pasts(slo) for test in pasts.tests(series, history, step)]
+    return opened(yamltext.items(found)), _too_long(slo)
 
 
 def _of_measured(

@@ -12,6 +12,7 @@ from functools import cached_property
 
 from rulegen.alerts import GaugeAlert
 from rulegen.conditions import History, World
+from rulegen.conditions.past import Deviation
 from rulegen.replicas import WEIGHTED
 from rulegen.unittests.alertstate import State, breached, states
 from rulegen.unittests.given import comes_about, needed
@@ -209,28 +210,43 @@ class Story:
             return False
         if self.probe.world.ahead and any(h.of_version and h not in self.given for h in self._histories):
             return False
-        if any(
-            h.moving and needed(h, self.alert.series.interval) <= len(self.values) for h in self._histories
-        ):
-            # What is given would also be recorded.
+        if any(self._is_recorded_too(history) for history in self.given):
             return False
         if any(state.active for state in self.states[:now]):
             return False
         for scene in self.scenes:
             own = self.states[now : now + scene.length]
-            if not all(self.states[now + lost - 1].active for lost in scene.losses):
+            if not all(self._held(now + lost - 1) for lost in scene.losses):
+                return False
+            if not scene.quiet and not self._held(now + scene.length - 1):
                 return False
             after = sum(phase.count for phase in scene.then)
             now += scene.length + after
             if scene.quiet and any(state.active for state in own):
-                return False
-            if not scene.quiet and not own[-1].active:
                 return False
             if after and scene.ends and self.states[now - 1].active:
                 return False
             if scene.until and not self.states[now - 1 - scene.until].active:
                 return False
         return True
+
+    @property
+    def fires_at_last(self) -> bool:
+        """Whether the alert is active where its first scene is at its worst, whatever comes before."""
+        return self._held(self.lead + self.scenes[0].length - 1)
+
+    def _is_recorded_too(self, history: History) -> bool:
+        """Whether the rules would make what is given as well."""
+        interval = self.alert.series.interval
+        if isinstance(history, Deviation) and self.versions > 1:
+            # From a mean, which is given, as soon as there is anything to differ from it.
+            return history.offset < len(self.values) * interval.seconds
+        return history.moving and needed(history, interval) <= len(self.values)
+
+    def _held(self, now: int) -> bool:
+        """Whether the condition holds: an alert may only go on firing."""
+        state = self.states[now]
+        return state.pending or state.since == now
 
     @property
     def _others_stay_healthy(self) -> bool:

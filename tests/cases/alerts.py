@@ -129,6 +129,20 @@ class Alert:
         """Every series that it rests on, given to the rules or made by them."""
         return [selector for rule in self._rules for selector in selectors(rule["expr"])]
 
+    def made_from(self, name: str) -> set[str]:
+        """The names of all that a record of that name is made from, through any number of records."""
+        found = {name}
+        while True:
+            used = {
+                selector.name
+                for record in self.records
+                if record["record"] in found
+                for selector in selectors(record["expr"])
+            }
+            if used <= found:
+                return found - {name}
+            found |= used
+
     @cached_property
     def of_absence(self) -> bool:
         """Whether it fires because something is not there."""

@@ -11,8 +11,8 @@ from tests.cases.played import Seen, Series, State, Test
 
 # "Just": no further apart than this, as a share of the larger of the two.
 _NEAR = 0.0025
-# Beside 0 nothing is a share; and the age of a time is told in whole seconds.
-_NEAR_ZERO, _NEAR_AGE = 0.002, 1.0
+# Beside 0 nothing is a share; and the age of a time is told in whole seconds, what is counted in whole numbers.
+_NEAR_ZERO, _NEAR_AGE, _NEAR_COUNT = 0.002, 1.0, 1.0
 
 
 @dataclass(frozen=True)
@@ -55,14 +55,19 @@ class Story:
     def culprits(self, now: int) -> list[list[int]]:
         """Which series made the alert active at ``now``: those that differ from any evaluation at which it is quiet.
 
-        As there are several such evaluations, so there are several answers.
+        As there are several such evaluations, so there are several answers. What is given as made from others of them
+        is left out.
         """
         begin = max((begin for begin in self.begins if begin <= now), default=None)
         if begin is None:
             return []
         quiet = [then for then, state in self.states.items() if state.quiet]
-        found = {tuple(self.changed(then, begin)) for then in quiet}
+        found = {tuple(self._first_causes(self.changed(then, begin))) for then in quiet}
         return [list(which) for which in sorted(found) if which]
+
+    def _first_causes(self, which: list[int]) -> list[int]:
+        names = {self.series[index].name for index in which}
+        return [index for index in which if not self.alert.made_from(self.series[index].name) & names]
 
     def changed(self, one: int, other: int) -> list[int]:
         """Which series differ between two evaluations."""
@@ -134,6 +139,8 @@ def _near(story: Story, one: Seen, other_story: Story, other: Seen) -> bool:
             limit = _NEAR_ZERO
         if story.alert.of_ages and series.is_time:
             limit = max(limit, _NEAR_AGE)
+        if series.is_count:
+            limit = max(limit, _NEAR_COUNT)
         if abs(a - b) > limit * (1 + 1e-9):
             return False
     return differ
@@ -157,7 +164,9 @@ def recovery(alert: Alert, stories: Sequence[Story]) -> bool:
             if not (story.at(now - 1).firing and story.at(now).quiet):
                 continue
             there = [index for which in story.culprits(now - 1) for index in which]
-            still = range(max(now - alert.keep, 0), now)
+            # Of the last Y evaluations some may be bad when it begins to recover.
+            begins = now - alert.keep + (alert.breaches[1] if alert.breaches else 0)
+            still = range(max(begins, 0), now)
             well = story.all_are(_number, there, now) and not any(story.changed(then, now) for then in still)
             if well and story.changed(max(begin for begin in story.begins if begin < now), now):
                 return True

@@ -13,6 +13,7 @@ from typing import Any
 
 import promql_parser as promql
 
+from exporter.catalogue import METRICS
 from tests.cases.alerts import TIME, Alert, Selector
 from tests.cases.notation import Mark, samples, seconds
 
@@ -52,6 +53,12 @@ class Series:
     def is_time(self) -> bool:
         """Whether its values are times."""
         return self.name.endswith(TIME)
+
+    @property
+    def is_count(self) -> bool:
+        """Whether its values are whole numbers of something."""
+        metric = METRICS.get(self.name)
+        return metric is not None and metric.unit in ("bytes", "features", "rows", "predictions")
 
 
 def _last(given: Sequence[float | Mark], interval: float, now: float) -> float | None:
