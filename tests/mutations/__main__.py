@@ -18,7 +18,7 @@ import click
 from click.testing import CliRunner
 
 from rulegen.cli import main as rulegen
-from tests.mutations.equivalent import why
+from tests.mutations.equivalent import why, why_not_caught
 from tests.mutations.judge import Verdict, subjects, verdicts
 
 CORPUS = Path(__file__).parent / "corpus"
@@ -53,9 +53,8 @@ def mutate(specs: tuple[Path, ...], only: tuple[str, ...], share: float) -> None
                 for verdict in verdicts(subject, chosen):
                     counts[_said(verdict)] += 1
                     if not verdict.caught and not verdict.invalid:
-                        click.echo(
-                            f"survived: {verdict.mutant}: {why(verdict.mutant) or 'NO TEST CATCHES IT'}"
-                        )
+                        said = why(verdict.mutant) or why_not_caught(verdict.mutant)
+                        click.echo(f"survived: {verdict.mutant}: {said or 'NO TEST CATCHES IT'}")
                 click.echo(f"{subject.group['name']}: {dict(counts)}", err=True)
     tried = counts["caught"] + counts["survived"]
     click.echo(
