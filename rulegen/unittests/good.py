@@ -93,14 +93,18 @@ def _replicas(
     second |= {label: f"{label}_2" for label in series.entities}
     weighted = series.aggregation == WEIGHTED
     given = [InputSeries(series.metric.name, first, samples)]
+    good: list[Sample] = [healthy] * 3 + [GONE]
+    seen = [value for value in samples if value is not None]
+    if series.aggregation in ("min", "max") and any(series.combined((one, healthy)) != one for one in seen):
+        # The limit is on the side that the gauge is better on: a good one hides it.
+        good = samples
     if series.aggregation != "sum":
-        good: list[Sample] = [healthy] * 3 + [GONE]
         # A mean with a good one would be another value than the one that is looked at.
         given.append(
             InputSeries(series.metric.name, second, samples if weighted and not series.entities else good)
         )
     if series.entities and series.aggregation not in ("sum", WEIGHTED):
-        given.append(InputSeries(series.metric.name, scraped(labels, "2"), [healthy] * 3 + [GONE]))
+        given.append(InputSeries(series.metric.name, scraped(labels, "2"), good))
     if weighted:
         given += [weight(series, pod, [Decimal(512)] * len(samples)) for pod in (first, second)]
     return given
