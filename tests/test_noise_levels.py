@@ -88,10 +88,8 @@ def test_numbers(name: str, rows: int, reference_rows: int) -> None:
 @pytest.mark.parametrize(
     ("categories", "rows", "reference_rows"),
     [
-        (10, 200, 1000),
         (10, 200, 10_000),
         (10, 1000, 1000),
-        (10, 1000, 10_000),
         (10, 10_000, 10_000),
         (300, 200, 1000),
         (300, 1000, 1000),
