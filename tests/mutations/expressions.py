@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 import promql_parser as promql
 
 from tests.mutations import arithmetic, matching
+from tests.mutations.replacements import AGGREGATIONS, FUNCTIONS, OPERATORS, WITH_EQUAL
 
 
 class Change(NamedTuple):
@@ -41,34 +42,6 @@ class Variants(NamedTuple):
     has: dict[str, str] | None
 
 
-COMPARISONS = {
-    ">": (">=", "<"),
-    ">=": (">", "<"),
-    "<": ("<=", ">"),
-    "<=": ("<", ">"),
-    "==": ("!=",),
-    "!=": ("==",),
-}
-_WITH_EQUAL = ({">", ">="}, {"<", "<="})
-OPERATORS = {
-    **COMPARISONS,
-    "+": ("-",), "-": ("+",), "*": ("/",), "/": ("*",), "%": ("/",), "^": ("*",),
-    "and": ("or", "unless"), "or": ("and", "unless"), "unless": ("and", "or"),
-}  # fmt: skip
-AGGREGATIONS = {
-    "sum": ("avg", "max"), "avg": ("sum", "max"), "max": ("min", "avg"), "min": ("max", "avg"),
-    "count": ("sum",), "group": ("count",), "topk": ("bottomk",), "bottomk": ("topk",),
-    "stddev": ("stdvar",), "stdvar": ("stddev",), "quantile": (),
-}  # fmt: skip
-FUNCTIONS = {
-    "rate": ("increase", "irate"), "increase": ("rate",), "irate": ("rate",),
-    "sum_over_time": ("avg_over_time", "count_over_time"), "avg_over_time": ("max_over_time", "min_over_time"),
-    "count_over_time": ("sum_over_time",), "max_over_time": ("min_over_time",), "min_over_time": ("max_over_time",),
-    "stddev_over_time": ("stdvar_over_time",), "stdvar_over_time": ("stddev_over_time",),
-    "last_over_time": ("max_over_time",), "quantile_over_time": (), "present_over_time": ("count_over_time",),
-    "clamp_min": ("clamp_max",), "clamp_max": ("clamp_min",), "deriv": ("delta",), "delta": ("deriv",),
-    "absent_over_time": ("count_over_time",),
-}  # fmt: skip
 # Half of one or twice the other would be gross: these are mistakes that look right.
 SHORTER, LONGER = 0.8, 1.25
 LESS, MORE = 0.95, 1.05
@@ -177,7 +150,7 @@ def _binary(node: Any) -> Variants:
                     f"{operator} -> {other}",
                     f" {other} ",
                     values=operator in "+-*/%^",
-                    same=never if {operator, other} in _WITH_EQUAL else None,
+                    same=never if {operator, other} in WITH_EQUAL else None,
                 ),
             )
             for other in OPERATORS[operator]
