@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import AfterValidator, Field, field_validator, model_validator
+from pydantic import Field, field_validator, model_validator
 
 from exporter.yamlfile import (
     Document,
@@ -25,6 +25,7 @@ from exporter.yamlfile import (
 from rulegen.accepted import Accept
 from rulegen.integrations import problems as receiver_problems
 from rulegen.lint.names import named
+from rulegen.operatorspec import Operator
 from rulegen.routingnames import (
     Filled,
     IntervalNames,
@@ -33,13 +34,11 @@ from rulegen.routingnames import (
     LayerNames,
     Name,
     ReceiverNames,
-    SecretName,
     Some,
     TierName,
     TierNames,
     Version,
     WebAddress,
-    kubernetes_name,
 )
 from rulegen.timeintervals import TimeInterval
 from rulegen.versions import ACTIVE_DURING, LOCATION, OLDEST, at_least
@@ -160,36 +159,6 @@ class Watchdog(StrictModel):
 
     receivers: ReceiverNames = Field(description="Services that raise the alarm when they hear nothing.")
     repeatInterval: Duration = Field(Duration("1m"), description="How often they are told that all is well.")
-
-
-class Operator(StrictModel):
-    """For `generate --format operator`: where its objects stand, and how prometheus-operator finds them."""
-
-    namespace: Annotated[str, AfterValidator(kubernetes_name)] | None = Field(
-        None,
-        description="Of every object; also a label of every alert, since the operator routes by it. "
-        "An AlertmanagerConfig needs it; without it objects are for the namespace that they are applied to.",
-    )
-    labels: dict[Name, Name] = Field(
-        default_factory=dict,
-        description="Of every object: those that `ruleSelector` and `alertmanagerConfigSelector` look for.",
-    )
-    routing: Literal["AlertmanagerConfig", "Secret"] | None = Field(
-        None,
-        description="The object that routing is written as. Without it an AlertmanagerConfig where that can say "
-        "everything, and a Secret, which can, where not.",
-    )
-    configSecret: SecretName = Field(
-        "alertmanager-mlslo",
-        description="Name of that Secret: what `configSecret` of the Alertmanager object says. An Alertmanager object "
-        "of the name NAME reads `alertmanager-NAME` where it says nothing.",
-    )
-    secret: SecretName | None = Field(
-        None,
-        description="The Secret that has a key for each file of a receiver; not needed for "
-        "`/etc/alertmanager/secrets/<Secret>/<key>`. Files right in `/etc/alertmanager/secrets` are keys of "
-        "`mlslo-receivers` without it.",
-    )
 
 
 class Runbooks(StrictModel):

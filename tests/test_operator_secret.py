@@ -185,30 +185,12 @@ def test_review_reads_a_secret(tmp_path: Path) -> None:
             "P2: {severity: warning, receivers: [ml-slack, ml-digest]}",
         )
     )
-    found = run(
-        "check",
-        HERE / "contract" / "fraud.slo.yaml",
-        path,
-        "--out",
-        tmp_path,
-        "--format",
-        "operator",
-        "--diff",
-        "words",
-    )
+    specs = (HERE / "contract" / "fraud.slo.yaml", path)
+    asked = ("check", *specs, "--out", tmp_path, "--format", "operator", "--diff", "words")
+    found = run(*asked)
     assert (found.exit_code, "P2: now also told: ml-digest" in found.stdout) == (1, True)
     (tmp_path / "alertmanager" / "mlslo.yaml").write_text("kind: Secret\nstringData: [broken\n")
-    found = run(
-        "check",
-        HERE / "contract" / "fraud.slo.yaml",
-        path,
-        "--out",
-        tmp_path,
-        "--format",
-        "operator",
-        "--diff",
-        "words",
-    )
+    found = run(*asked)
     assert "alertmanager: not readable, all of it would be written anew" in found.stdout
 
 

@@ -17,7 +17,8 @@ from rulegen.alertmanager import guarded_route, inhibit_rules
 from rulegen.conventions import AlertIdentity
 from rulegen.operator.objects import custom_object
 from rulegen.operator.receivers import receivers
-from rulegen.routing import Operator, Routing
+from rulegen.operatorspec import Operator
+from rulegen.routing import Routing
 from rulegen.timeintervals import lower
 
 _MATCHER = re.compile(r"(\w+)(!=|=~|!~|=)(\".*\")", re.DOTALL)

@@ -9,7 +9,8 @@ from pathlib import PurePosixPath
 from typing import Any, Literal
 
 from exporter.yamlfile import Problem
-from rulegen.routing import Location, Operator, Routing
+from rulegen.operatorspec import Operator
+from rulegen.routing import Location, Routing
 
 # Where the operator mounts what the Alertmanager object lists under `secrets` and `configMaps`:
 # `secretsDir` and `configmapsDir` of its pkg/alertmanager/statefulset.go.

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import Any
 
-from rulegen.routing import Operator
+from rulegen.operatorspec import Operator
 
 
 def object_name(name: str) -> str:

@@ -10,7 +10,8 @@ from exporter.yamlfile import Problem
 from rulegen.alertmanager import receivers as filled_receivers
 from rulegen.operator.files import SECRETS, Reference, reference
 from rulegen.operator.texts import uses_added_functions, with_templates
-from rulegen.routing import Location, Operator, Routing
+from rulegen.operatorspec import Operator
+from rulegen.routing import Location, Routing
 
 
 class _NoCounterpartError(ValueError):

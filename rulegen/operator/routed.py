@@ -14,7 +14,8 @@ from rulegen.operator import files
 from rulegen.operator.config import alertmanager_config
 from rulegen.operator.files import RECEIVERS, SECRETS, File
 from rulegen.operator.secret import LARGEST, config_secret, size
-from rulegen.routing import Operator, Routing
+from rulegen.operatorspec import Operator
+from rulegen.routing import Routing
 
 
 @dataclass(frozen=True)

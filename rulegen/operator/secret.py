@@ -17,7 +17,8 @@ from rulegen.conventions import AlertIdentity
 from rulegen.merge import Base
 from rulegen.operator.files import reference
 from rulegen.operator.objects import metadata
-from rulegen.routing import Operator, Routing
+from rulegen.operatorspec import Operator
+from rulegen.routing import Routing
 
 KEY = "alertmanager.yaml"
 # Where the other keys of the Secret are files.
