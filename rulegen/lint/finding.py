@@ -62,19 +62,19 @@ class Lint:
 class Placed(NamedTuple):
     """An alert, and where the spec asks for it. ``gauge``: where it is a condition on a gauge.
 
-    ``labels`` are those that it will have; in the texts of the rule names are open.
+    In the texts of the rule names are open, not in its ``identity``.
     """
 
     rule: AlertRule
-    labels: Mapping[str, str]
+    identity: AlertIdentity
     document: Document
     location: Location
     gauge: GaugeAlert | None = None
 
     @property
-    def identity(self) -> AlertIdentity:
-        """What routing knows of it."""
-        return AlertIdentity(self.rule.name, self.labels, self.rule.series_labels)
+    def labels(self) -> Mapping[str, str]:
+        """Those whose values are known beforehand."""
+        return self.identity.labels
 
 
 @dataclass(frozen=True)
@@ -108,7 +108,7 @@ class Run:
 
 def _alerts(model: OfModel) -> Iterator[Placed]:
     document = model.file.document
-    labels = iter(model.labels)
+    identities = iter(model.identities)
     for index, slo in enumerate(model.plan.slos):
         at: Location = ("spec", "slos", index)
         known: dict[int, tuple[Location, GaugeAlert | None]] = {
@@ -118,7 +118,7 @@ def _alerts(model: OfModel) -> Iterator[Placed]:
         known |= {id(rule): ((*at, "objective"), None) for rule in slo.burn_alerts.values()}
         for rule in slo.group.alerts:
             location, gauge = known.get(id(rule), (at, None))
-            yield Placed(rule, next(labels), document, location, gauge)
+            yield Placed(rule, next(identities), document, location, gauge)
     if model.plan.monitor is not None:
         for rule in model.plan.monitor.alerts:
-            yield Placed(rule, next(labels), document, ("spec",), None)
+            yield Placed(rule, next(identities), document, ("spec",), None)

@@ -34,21 +34,15 @@ def _inhibitions(run: Run) -> Sequence[Sides]:
 
 def _sides(run: Run, location: Location, inhibit: Inhibit) -> Sides:
     # All follows from layer and tier: there are few of them, and many alerts.
-    of_each: dict[tuple[str, str], list[Placed]] = {}
-    for alert in run.alerts:
-        of_each.setdefault((alert.labels[LAYER], _tier(alert)), []).append(alert)
-    examples = {kind: alerts[0] for kind, alerts in of_each.items()}
-    sources = [kind for kind, example in examples.items() if _is_source(inhibit, example)]
-    targets = [
+    examples = {_kind(alert): alert for alert in run.alerts}
+    sources = {kind for kind, example in examples.items() if _is_source(inhibit, example)}
+    targets = {
         kind
         for kind, example in examples.items()
         if any(silences(inhibit, examples[source], example) for source in sources)
         or (not sources and _is_target(inhibit, example))
-    ]
-    among = [
-        [alert for alert in run.alerts if (alert.labels[LAYER], _tier(alert)) in side]
-        for side in (frozenset(sources), frozenset(targets))
-    ]
+    }
+    among = ([alert for alert in run.alerts if _kind(alert) in side] for side in (sources, targets))
     return Sides(location, inhibit, *among)
 
 
@@ -71,3 +65,7 @@ def _is_target(inhibit: Inhibit, alert: Placed) -> bool:
 
 def _tier(alert: Placed) -> str:
     return alert.labels[TIER]
+
+
+def _kind(alert: Placed) -> tuple[str, str]:
+    return alert.labels[LAYER], _tier(alert)
