@@ -48,7 +48,7 @@ class Drop(Kind):
     def history(self) -> History:
         return mean_before(self.series, self.window, self.offset)
 
-    def expression(self, *, valued: bool = True) -> str:  # noqa: ARG002
+    def expression(self, *, valued: bool = True) -> str:
         past = self.series.select(self.history.record.name)
         lowered = f"{past} - {number(self.amount)}"
         if self.relative and self._never_negative:

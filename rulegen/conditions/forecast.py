@@ -38,7 +38,7 @@ class Trend(Kind):
     def history(self) -> History:
         return forecast(self.series, self.within, self.based_on)
 
-    def expression(self, *, valued: bool = True) -> str:  # noqa: ARG002
+    def expression(self, *, valued: bool = True) -> str:
         # NaN is no value, and a forecast outlasts it.
         return f"{self.series.expression} >= -Inf\nand\n{self.condition()}"
 
@@ -54,7 +54,7 @@ class Trend(Kind):
         predicted = lookup(self.series, self.history.record, of_version=True)
         return Text.of(said, " (", predicted, ")") if values else Text.of(said)
 
-    def holds(self, value: Decimal, world: World) -> bool:  # noqa: ARG002
+    def holds(self, value: Decimal, world: World) -> bool:
         predicted = world.past.get(self.history.record.name)
         if predicted is None:
             return False

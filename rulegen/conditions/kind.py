@@ -132,7 +132,7 @@ class Kind(ABC):
         """Pasts that nothing can be compared with."""
         return ()
 
-    def leads(self, healthy: Decimal) -> Sequence[Decimal]:  # noqa: ARG002
+    def leads(self, healthy: Decimal) -> Sequence[Decimal]:
         """How far a forecast may be from a gauge that is ``healthy``, so that the one or the other decides."""
         return ()
 

@@ -60,7 +60,7 @@ class Reference(Kind):
         expression = f"max {by(self.shared)} ({selector(self.metric.name, self.matchers)})"
         return Record(name, expression, {SLO: self.series.slo})
 
-    def expression(self, *, valued: bool = True) -> str:  # noqa: ARG002
+    def expression(self, *, valued: bool = True) -> str:
         gauge, reference = self.series.expression, self.series.select(self.record.name)
         join = f"{on(label for label in self.shared if label not in self.series.fixed)} group_left ()"
         above = f"{gauge} > {join} ({number(self.factor)} * {reference})"

@@ -42,16 +42,16 @@ class Limit(Kind):
         """``> 0.25``"""
         return f"{_PROMQL[self.kind]} {number(self.limit)}"
 
-    def expression(self, *, valued: bool = True) -> str:  # noqa: ARG002
+    def expression(self, *, valued: bool = True) -> str:
         return f"{self.series.expression} {self.comparison}"
 
-    def phrase(self, *, values: bool = True) -> Text:  # noqa: ARG002
+    def phrase(self, *, values: bool = True) -> Text:
         return Text.of(f"{_SAID[self.kind]} {shown(self.limit, self.series.metric.unit)}")
 
-    def holds(self, value: Decimal, world: World) -> bool:  # noqa: ARG002
+    def holds(self, value: Decimal, world: World) -> bool:
         return bool(_COMPARE[self.kind](value, self.limit))
 
-    def edges(self, world: World) -> Sequence[Edge]:  # noqa: ARG002
+    def edges(self, world: World) -> Sequence[Edge]:
         return (Edge(self.limit, exact=True),)
 
     def limits(self) -> Sequence[tuple[float, Literal["above", "below"]]]:
