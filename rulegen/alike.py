@@ -11,11 +11,11 @@ import json
 import re
 from collections.abc import Callable, Hashable, Mapping, Sequence
 from dataclasses import replace
-from functools import cached_property
+from functools import cached_property, partial
 from typing import Any, TypeVar
 
 from rulegen.companions import Causes
-from rulegen.conventions import MODEL
+from rulegen.conventions import MODEL, AlertIdentity
 from rulegen.opentext import OpenText, together
 from rulegen.plan import Plan, monitor_plan, slo_plan
 from rulegen.routing import Routing
@@ -84,23 +84,24 @@ class OfModel:
         causes = Causes.of(file)
         slos = tuple(
             self._once(
-                ("plan", self._whole, self._slos[index], causes),
-                lambda slo=slo: slo_plan(file, self._routing, slo, causes),  # type: ignore[misc]
+                ("plan", self._whole, text, causes), partial(slo_plan, file, self._routing, slo, causes)
             )
-            for index, slo in enumerate(file.spec.slos)
+            for text, slo in zip(self._slos, file.spec.slos, strict=True)
         )
         monitor = self._once(
             ("monitor", self._whole, tuple(self._slos), causes),
-            lambda: monitor_plan(file, self._routing, causes),
+            partial(monitor_plan, file, self._routing, causes),
         )
         return Plan(file, slos, *monitor, causes)
 
     @cached_property
-    def labels(self) -> list[dict[str, str]]:
-        """The labels that each alert of the plan will have."""
-        metadata = self.file.file.metadata
-        own = {MODEL: self.file.model, **metadata.labels}
-        return [{**alert.labels, **own} for alert in self.plan.alerts]
+    def identities(self) -> list[AlertIdentity]:
+        """What routing knows of each alert of the plan, with the names that it will have."""
+        own = {MODEL: self.file.model, **self.file.file.metadata.labels}
+        return [
+            AlertIdentity(alert.name, {**alert.labels, **own}, alert.series_labels)
+            for alert in self.plan.alerts
+        ]
 
     def part(self, what: str, key: Hashable, make: Callable[[Plan], Part], *, whole: bool = True) -> Part:
         """What ``make`` makes of the plan with open names, once for all models for which it is the same.
@@ -182,30 +183,17 @@ class OfModel:
     def _raw_slos(self) -> list[dict[str, Any]]:
         """The SLOs as they stand in the file, the model's name open in their queries."""
         raw: list[dict[str, Any]] = self.file.document.data["spec"]["slos"]
-        return [self._open_queries(slo) for slo in raw] if self._opens else raw
+        return [self._with_open_queries(slo) for slo in raw] if self._opens else raw
 
-    def _open_queries(self, raw: dict[str, Any]) -> dict[str, Any]:
+    def _with_open_queries(self, raw: dict[str, Any]) -> dict[str, Any]:
+        """``raw`` itself, where none of its queries names the model."""
+        quoted = f'"{self.file.model}"'
         for kind, keys in _QUERIES.items():
             sli = raw["sli"].get(kind)
-            if sli and any(self._quoted in sli[key] for key in keys):
-                return {**raw, "sli": {kind: {**sli, **self._opened_texts({key: sli[key] for key in keys})}}}
+            if sli and any(quoted in sli[key] for key in keys):
+                opened = {key: sli[key].replace(quoted, f'"{_MODEL}"') for key in keys}
+                return {**raw, "sli": {kind: {**sli, **opened}}}
         return raw
-
-    def _with_open_queries(self, slo: Slo) -> Slo:
-        for kind, keys in _QUERIES.items():
-            sli = getattr(slo.sli, kind)
-            if sli and any(self._quoted in getattr(sli, key) for key in keys):
-                texts = self._opened_texts({key: getattr(sli, key) for key in keys})
-                own = slo.sli.model_copy(update={kind: sli.model_copy(update=texts)})
-                return slo.model_copy(update={"sli": own})
-        return slo
-
-    @cached_property
-    def _quoted(self) -> str:
-        return f'"{self.file.model}"'
-
-    def _opened_texts(self, texts: Mapping[str, str]) -> dict[str, str]:
-        return {key: text.replace(self._quoted, f'"{_MODEL}"') for key, text in texts.items()}
 
     @cached_property
     def _slos(self) -> list[str]:
@@ -242,7 +230,11 @@ class OfModel:
                 "annotations": {key: next(words) for key in given.metadata.annotations},
             }
         )
-        slos = [self._with_open_queries(slo) for slo in given.spec.slos]
+        raw = self.file.document.data["spec"]["slos"]
+        slos = [
+            slo if own is opened else Slo.model_validate(opened)
+            for slo, own, opened in zip(given.spec.slos, raw, self._raw_slos, strict=True)
+        ]
         spec = given.spec.model_copy(update={"model": _MODEL, "slos": slos})
         return replace(self.file, file=given.model_copy(update={"metadata": metadata, "spec": spec}))
 

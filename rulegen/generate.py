@@ -16,9 +16,10 @@ from rulegen.conventions import TIER, WATCHDOG, WATCHDOG_IDENTITY, AlertIdentity
 from rulegen.lint.run import Linting
 from rulegen.merge import Base
 from rulegen.notes import Note
+from rulegen.operatorspec import Operator
 from rulegen.output import marked, yaml_text
 from rulegen.plan import Plan, make_plan
-from rulegen.routing import Operator, Routing
+from rulegen.routing import Routing
 from rulegen.rules import AlertRule, Group, rule_file
 from rulegen.runbooks.links import watchdog_link
 from rulegen.runbooks.pages import pages, watchdog_page
@@ -57,11 +58,7 @@ def generate(specs: Specs, form: Format = "prometheus", base: Base | None = None
         files |= _model_files(model, routing, form, notes)
     if routing.spec.watchdog is not None:
         files |= _watchdog_files(routing, form)
-    identities = [
-        AlertIdentity(alert.name, labels, alert.series_labels)
-        for model in models
-        for alert, labels in zip(model.plan.alerts, model.labels, strict=True)
-    ]
+    identities = [identity for model in models for identity in model.identities]
     names = ", ".join(model.file.name for model in models)
     source = f"AlertRouting {routing.file.metadata.name} and ModelSLO {names}"
     routed, said = _routing_files(routing, identities, source, form, base)
