@@ -23,7 +23,8 @@ from benchmarks.process import ROOT, ProgramError, python
 from benchmarks.table import Row, finish
 
 MOST = 256.0
-NUMERIC, CATEGORICAL, SEGMENTS = 40, 9, 20  # and the segment itself is a feature
+# Numeric features, categorical ones (and the segment itself is one), and the segment's values.
+COLUMNS, QUICK_COLUMNS = (40, 9, 20), (4, 1, 3)
 WEEK = 7 * 86_400.0
 _PATIENCE = 900.0
 
@@ -105,12 +106,13 @@ def main() -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("--quick", action="store_true", help="a short history")
+    parser.add_argument("--quick", action="store_true", help="few features, a short history")
     options = parser.parse_args()
     # Whoever ends the benchmark ends its daemon.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     history, new, cycles = (5000, 1000, 1) if options.quick else (200_000, 10_000, 4)
-    columns = ("--numeric", NUMERIC, "--categorical", CATEGORICAL, "--regions", SEGMENTS)
+    numeric, categorical, values = QUICK_COLUMNS if options.quick else COLUMNS
+    columns = ("--numeric", numeric, "--categorical", categorical, "--regions", values)
     with tempfile.TemporaryDirectory(prefix="mlslo-memory-") as name:
         folder = Path(name)
         log, past, training = folder / "log.jsonl", folder / "past.jsonl", folder / "training.json"
@@ -146,11 +148,12 @@ def main() -> None:
             daemon.stop()
     series = sum(line.startswith("ml_") for line in page.splitlines())
     segments = len(set(re.findall(r'segment_value="([^"]+)"', page)))
+    features = numeric + categorical + 1
     finish(
-        f"Memory of the daemon at rest: 50 features, 3 windows, 2 references, {SEGMENTS} segment values",
+        f"Memory of the daemon at rest: {features} features, 3 windows, 2 references, {values} segment values",
         [
             Row("resident", resident, "MiB", MOST, note=f"{series:,} series"),
-            Row("segment values with series", segments, limit=SEGMENTS, at_least=True),
+            Row("segment values with series", segments, limit=values, at_least=True),
             Row("last cycle, wall", _sample(page, "ml_monitor_cycle_duration_seconds"), "s"),
             Row("resident after the history was read", first, "MiB"),
             Row(f"peak, {history:,} records read", peak, "MiB"),

@@ -112,7 +112,9 @@ def test_a_folder_among_the_logs_is_passed_over_by_check(tmp_path: Path) -> None
     assert "1 of the first 1 records usable" in exporter("check", write_monitor(tmp_path)).stdout
 
 
-@pytest.mark.parametrize("text", ["[" * 100_000, "a: " + "{b: " * 100_000, "- " * 50_000])
+@pytest.mark.parametrize(
+    "text", ["[" * 100_000, "a: " + "{b: " * 100_000, "- " * 50_000], ids=["lists", "mappings", "items"]
+)
 def test_a_bottomless_monitor_file_is_refused(text: str, tmp_path: Path) -> None:
     path = tmp_path / "monitor.yaml"
     path.write_text(text)

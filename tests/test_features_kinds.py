@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from exporter.features import characters
@@ -105,6 +105,7 @@ def test_text_of_any_language() -> None:
 
 
 @settings(max_examples=60, deadline=None)
+@example(["\U000e0100", "葛\U000e0101城 0\U000e01ef\U000e0001"])
 @given(st.lists(st.text(max_size=30), max_size=8))
 def test_characters_of_anything(texts: list[str]) -> None:
     found = characters.look_at(texts, np.array([len(text) for text in texts], dtype=np.intp))

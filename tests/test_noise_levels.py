@@ -23,7 +23,7 @@ from exporter.summary.numeric import NumericSummary
 from tests.test_statistics_oracles import binned
 
 LEAST, MOST = 0.002, 0.03
-REFERENCES, WINDOWS = 50, 40
+REFERENCES, WINDOWS = 50, 20
 
 OF_COUNTS = {
     "psi": (population_stability_index, psi_noise),
@@ -99,7 +99,7 @@ def test_categories(categories: int, rows: int, reference_rows: int) -> None:
     rng = np.random.default_rng(rows + reference_rows + categories)
     shares = TEN_UNEVEN if categories == 10 else rng.dirichlet(np.full(categories, 0.3))
     exceeded: dict[str, list[bool]] = {statistic: [] for statistic in OF_COUNTS}
-    for _ in range(1000):
+    for _ in range(500):
         reference, current = rng.multinomial(reference_rows, shares), rng.multinomial(rows, shares)
         seen = reference > 0
         # As the exporter counts them: the reference's categories, then all others together.

@@ -19,8 +19,10 @@ _LETTER, _DIGIT, _SPACE, _PUNCTUATION, _OTHER, _EMPTY = range(6)
 _OF_CATEGORY = {"L": _LETTER, "M": _LETTER, "N": _DIGIT, "Z": _SPACE, "P": _PUNCTUATION, "S": _PUNCTUATION}
 _MOST_TOKENS = 256
 
-# Beyond plane 3 there are tags, private use and nothing: one entry stands for all of them.
+# Beyond plane 3 there are the selectors of variants (marks of ideographs, U+E0100 to U+E01EF), tags, private use and
+# nothing: the selectors have their entries at the end, and one before them stands for all else.
 _LAST = 0x40000
+_SELECTORS = range(0xE0100, 0xE01F0)
 _FACTOR = np.uint64(0x9E3779B97F4A7C15)
 _MIXERS = (
     (np.uint64(30), np.uint64(0xBF58476D1CE4E5B9)),
@@ -47,7 +49,7 @@ def look_at(texts: list[str], lengths: npt.NDArray[np.intp]) -> Characters:
     """
     classes, lower = _tables()
     codes = np.frombuffer("".join(texts).encode("utf-32-le", "surrogatepass"), dtype=np.uint32)
-    codes = np.minimum(codes, np.uint32(_LAST))
+    codes = _entries(codes)
     kinds = classes[codes]
     owners = np.repeat(np.arange(len(texts)), lengths)
     cells = owners * len(CLASSES) + kinds
@@ -69,6 +71,15 @@ def look_at(texts: list[str], lengths: npt.NDArray[np.intp]) -> Characters:
     return Characters(mix, np.minimum(tokens, _MOST_TOKENS), _slots(hashes[order < _MOST_TOKENS]))
 
 
+def _entries(codes: npt.NDArray[np.uint32]) -> npt.NDArray[np.uint32]:
+    """Where each code point stands in the tables."""
+    entries = np.minimum(codes, np.uint32(_LAST))
+    selects = (codes >= _SELECTORS.start) & (codes < _SELECTORS.stop)
+    if selects.any():
+        entries[selects] = codes[selects] - (_SELECTORS.start - _LAST - 1)
+    return entries
+
+
 def _slots(hashes: npt.NDArray[np.uint64]) -> npt.NDArray[np.intp]:
     for shift, factor in _MIXERS:
         hashes = (hashes ^ (hashes >> shift)) * factor
@@ -83,18 +94,21 @@ def _inverse(factor: np.uint64) -> np.uint64:
 
 @cache
 def _tables() -> tuple[npt.NDArray[np.intp], npt.NDArray[np.uint64]]:
-    """Code point -> class, and -> code point in lower case."""
-    classes = np.full(_LAST + 1, _OTHER, dtype=np.intp)
-    lower = np.arange(_LAST + 1, dtype=np.uint64)
-    for code in range(_LAST):
+    """Entry of a code point -> class, and -> code point in lower case."""
+    codes = [*range(_LAST + 1), *_SELECTORS]
+    classes = np.full(len(codes), _OTHER, dtype=np.intp)
+    lower = np.array(codes, dtype=np.uint64)
+    for entry, code in enumerate(codes):
+        if code == _LAST:
+            continue
         character = chr(code)
         kind = _OF_CATEGORY.get(unicodedata.category(character)[0])
         if kind is not None:
-            classes[code] = kind
+            classes[entry] = kind
         elif character.isspace():
-            classes[code] = _SPACE
+            classes[entry] = _SPACE
         if kind == _LETTER:
             small = character.lower()
             if len(small) == 1:
-                lower[code] = ord(small)
+                lower[entry] = ord(small)
     return classes, lower
