@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-import subprocess
-import sys
 from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
@@ -12,6 +10,8 @@ from typing import Any
 
 import yaml
 from prometheus_client.parser import text_string_to_metric_families
+
+from tests.commands import exporter
 
 EPOCH = datetime(2026, 1, 10, tzinfo=UTC).timestamp()
 AT = "2026-01-10T01:00:00Z"
@@ -77,15 +77,6 @@ def write_monitor(folder: Path, content: Mapping[str, Any] | None = None) -> Pat
     path = folder / "monitor.yaml"
     path.write_text(yaml.safe_dump(monitor() if content is None else dict(content), sort_keys=False))
     return path
-
-
-def exporter(*arguments: object, check: bool = True) -> subprocess.CompletedProcess[str]:
-    """Run mlslo-exporter as its own process."""
-    command = [sys.executable, "-W", "error", "-m", "exporter", *map(str, arguments)]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
-    if check and done.returncode:
-        raise AssertionError(f"{command} ended with {done.returncode}: {done.stderr}")
-    return done
 
 
 def once(path: Path, *arguments: object, at: str | None = AT) -> Gauges:

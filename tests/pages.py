@@ -10,16 +10,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from tests.logs import (
-    Gauges,
-    exporter,
-    monitor,
-    parse,
-    record,
-    value,
-    write_lines,
-    write_monitor,
-)
+from tests.commands import exporter
+from tests.logs import Gauges, monitor, parse, record, value, write_lines, write_monitor
 from tests.tools import tool
 
 AT = "2026-01-10T01:00:00Z"

@@ -12,7 +12,8 @@ import numpy as np
 
 from exporter.catalogue import METRICS
 from exporter.models import load_all
-from tests.logs import AT, exporter, record, write_lines, write_monitor
+from tests.commands import exporter
+from tests.logs import AT, record, write_lines, write_monitor
 
 Record = dict[str, Any]
 Series = Mapping[str, Mapping[tuple[str, ...], float]]

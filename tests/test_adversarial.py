@@ -13,9 +13,7 @@ import pytest
 from scipy import stats
 from scipy.spatial import distance
 
-from tests.logs import (
-    exporter,
-)
+from tests.commands import exporter
 from tests.pages import CATEGORICAL, DESCRIPTION, NUMERIC, QUANTILES, Page, look, setup
 
 RNG = np.random.default_rng(20260110)

@@ -24,7 +24,8 @@ import yaml
 
 from examples.standins import Delivery, Standins, headline
 from tests.alertmanagers import Alertmanager
-from tests.logs import exporter, monitor, write_lines
+from tests.commands import exporter
+from tests.logs import monitor, write_lines
 from tests.prometheus import Prometheus
 
 pytestmark = [pytest.mark.chain, pytest.mark.xdist_group("real programs")]

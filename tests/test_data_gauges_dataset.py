@@ -21,17 +21,8 @@ from exporter.models import load_all
 from exporter.reference import CategoricalReference
 from exporter.summary.categorical import CategoricalSummary
 from exporter.summary.numeric import NumericSummary
-from tests.logs import (
-    EPOCH,
-    Gauges,
-    exporter,
-    monitor,
-    once,
-    record,
-    value,
-    write_lines,
-    write_monitor,
-)
+from tests.commands import exporter
+from tests.logs import EPOCH, Gauges, monitor, once, record, value, write_lines, write_monitor
 
 NAMES = ["radius", "perimeter", "area", "compactness", "concavity", "points"]
 REFERENCES = ("training", "other", "past")

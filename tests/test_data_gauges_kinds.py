@@ -13,6 +13,7 @@ import pytest
 from scipy import stats
 from scipy.spatial import distance
 
+from tests.commands import exporter
 from tests.kindsoffeatures import (
     KINDS,
     NOW,
@@ -29,7 +30,7 @@ from tests.kindsoffeatures import (
     rows,
     spoilt,
 )
-from tests.logs import EPOCH, Gauges, exporter, monitor, once, record, value, write_lines, write_monitor
+from tests.logs import EPOCH, Gauges, monitor, once, record, value, write_lines, write_monitor
 from tests.test_features_kinds import tokens_of
 
 

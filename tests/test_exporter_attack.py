@@ -17,7 +17,8 @@ import pytest
 from exporter.layout import Layout
 from exporter.models import load_all
 from exporter.state import Store, StoreError
-from tests.logs import EPOCH, exporter, monitor, once, parse, value, write_lines, write_monitor
+from tests.commands import exporter
+from tests.logs import EPOCH, monitor, once, parse, value, write_lines, write_monitor
 from tests.test_exporter_daemon import daemon, record, total
 
 AT = EPOCH + 1800

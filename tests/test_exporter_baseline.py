@@ -14,7 +14,8 @@ import numpy as np
 import pytest
 
 from exporter.catalogue import METRICS
-from tests.logs import EPOCH, exporter, monitor, once, value, write_lines, write_monitor
+from tests.commands import exporter
+from tests.logs import EPOCH, monitor, once, value, write_lines, write_monitor
 
 
 def rows(number: int = 500) -> list[dict[str, Any]]:

@@ -7,7 +7,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from tests.logs import AT, EPOCH, exporter, monitor, once, parse, record, value, write_lines, write_monitor
+from tests.commands import exporter
+from tests.logs import AT, EPOCH, monitor, once, parse, record, value, write_lines, write_monitor
 from tests.test_statistics_oracles import plain_psi
 
 

@@ -19,7 +19,8 @@ import bcrypt
 import pytest
 import yaml
 
-from tests.logs import Gauges, exporter, monitor, parse, value, write_lines, write_monitor
+from tests.commands import exporter
+from tests.logs import Gauges, monitor, parse, value, write_lines, write_monitor
 
 pytestmark = pytest.mark.xdist_group("real programs")
 

@@ -24,7 +24,8 @@ from exporter.sinks import SinkError
 from exporter.sinks import file as file_sink
 from exporter.sinks.file import FileSink
 from exporter.state import Store
-from tests.logs import EPOCH, exporter, monitor, once, value, write_lines, write_monitor
+from tests.commands import exporter
+from tests.logs import EPOCH, monitor, once, value, write_lines, write_monitor
 from tests.test_exporter_daemon import daemon, record, total
 from tests.test_sinks_file import Files, lines
 

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from exporter import monitor as monitor_file
 from exporter.models import load_all
 from exporter.yamlfile import Duration, InputError, read
-from tests.logs import exporter
+from tests.commands import exporter
 
 CONTRACT = Path(__file__).parent / "contract" / "fraud.monitor.yaml"
 GOOD = """\

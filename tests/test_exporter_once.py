@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 from sklearn import metrics
 
-from tests.logs import AT, EPOCH, exporter, monitor, once, record, value, write_lines, write_monitor
+from tests.commands import exporter
+from tests.logs import AT, EPOCH, monitor, once, record, value, write_lines, write_monitor
 from tests.test_statistics_oracles import plain_ece, plain_psi, plain_reliability
 from tests.tools import tool
 

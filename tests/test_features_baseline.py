@@ -17,7 +17,8 @@ from exporter.reference_file import load
 from exporter.statistics.vocabulary_overlap import vocabulary_overlap
 from exporter.summary.embedding import EmbeddingSummary
 from exporter.summary.vocabulary import VocabularySummary
-from tests.logs import EPOCH, exporter, monitor, write_lines, write_monitor
+from tests.commands import exporter
+from tests.logs import EPOCH, monitor, write_lines, write_monitor
 
 WORDS = [
     "model",

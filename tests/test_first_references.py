@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from tests import logs
+from tests.commands import exporter
 from tests.firstreferences import BAD_LINES, MINUTE, against, content, folder_of, measured, reasons, records
 from tests.logs import EPOCH, Gauges, value
 
@@ -30,7 +31,7 @@ def whole(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Gauges, list[
     first += [line for line in BAD_LINES * 3 if "NaN" in line]
     first.sort(key=lambda line: float(line["ts"]) if isinstance(line, dict) else 1768003203.5)
     data = logs.write_lines(folder / "first.jsonl", first)
-    logs.exporter("baseline", path, "--data", data, "--out", folder / "made.json")
+    exporter("baseline", path, "--data", data, "--out", folder / "made.json")
     references = {"launch": {"first": "30m"}, "made": {"static": "made.json"}}
     logs.write_monitor(folder, logs.monitor(windows=["20m", "1h"], references=references))
     return folder, logs.once(path), lines
@@ -156,7 +157,7 @@ def test_a_static_reference_says_what_kind_a_feature_is(tmp_path: Path) -> None:
     training = [{"features": {"branch": str(number % 7)}, "score": 0.5} for number in range(200)]
     path = folder_of(tmp_path, lines)
     data = logs.write_lines(tmp_path / "training.jsonl", training)
-    logs.exporter("baseline", path, "--data", data, "--out", tmp_path / "training.json")
+    exporter("baseline", path, "--data", data, "--out", tmp_path / "training.json")
     content_ = logs.monitor(
         windows=["20m"],
         references={"training": {"static": "training.json"}, "launch": {"first": "20m"}},

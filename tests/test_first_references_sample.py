@@ -22,6 +22,7 @@ from exporter.records.lines import LineDecoder
 from exporter.state import Store, samples
 from exporter.state.samples import Sampled
 from tests import logs
+from tests.commands import exporter
 from tests.firstreferences import BAD_LINES, MINUTE, against, content, folder_of, measured, records
 from tests.logs import EPOCH, value
 
@@ -53,7 +54,7 @@ def test_the_daemon_may_be_killed_at_any_time(tmp_path: Path) -> None:
     log = tmp_path / "logs" / "predictions.jsonl"
     path = folder_of(tmp_path, lines[:400])
     first = logs.write_lines(tmp_path / "first.jsonl", lines[:900])
-    logs.exporter("baseline", path, "--data", first, "--out", tmp_path / "made.json")
+    exporter("baseline", path, "--data", first, "--out", tmp_path / "made.json")
     wanted = json.loads((tmp_path / "made.json").read_text())["hash"]
     # By the clock half an hour is over: a longer first time holds while the log comes piece by piece.
     logs.write_monitor(tmp_path, logs.monitor(windows=["1h"], references={"launch": {"first": "41m"}}))

@@ -8,7 +8,8 @@ import pytest
 
 from exporter.monitor import load
 from exporter.records.latency import ENOUGH, UNIT_SECONDS, doubt
-from tests.logs import EPOCH, exporter, monitor, write_lines, write_monitor
+from tests.commands import exporter
+from tests.logs import EPOCH, monitor, write_lines, write_monitor
 
 BUCKETS = ["5ms", "50ms", "1s", "10s"]
 

@@ -19,6 +19,7 @@ from exporter.statistics.performance_estimation import Calibrated, Expected
 from exporter.summary.base import Floats
 from exporter.summary.class_scores import ClassScoresSummary
 from tests import logs
+from tests.commands import exporter
 
 RNG = np.random.default_rng(5)
 
@@ -256,7 +257,7 @@ def written(folder: Path, records: list[dict[str, Any]], baselines: dict[str, li
     path = logs.write_monitor(folder, logs.monitor(minSamples=50))
     for name, rows in baselines.items():
         data = logs.write_lines(folder / f"{name}.jsonl", rows)
-        logs.exporter("baseline", path, "--data", data, "--out", folder / f"{name}.json")
+        exporter("baseline", path, "--data", data, "--out", folder / f"{name}.json")
     return logs.write_monitor(
         folder, logs.monitor(references=references, minSamples=50, segments=["features.country"])
     )
@@ -340,7 +341,7 @@ def test_of_several_classes_the_accuracy_is_estimated(tmp_path: Path) -> None:
     content = json.loads(json.dumps(logs.monitor(task="multiclass")))
     del content["spec"]["predictions"]["fields"]["features"]
     path = logs.write_monitor(tmp_path, content)
-    logs.exporter(
+    exporter(
         "baseline",
         path,
         "--data",

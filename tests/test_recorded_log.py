@@ -14,7 +14,8 @@ import pytest
 from scipy import stats
 from sklearn import metrics
 
-from tests.logs import Gauges, exporter, once, value
+from tests.commands import exporter
+from tests.logs import Gauges, once, value
 from tests.test_statistics_oracles import plain_ece, plain_psi
 
 EXAMPLE = Path(__file__).resolve().parent.parent / "examples" / "diabetes"

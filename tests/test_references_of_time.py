@@ -16,7 +16,8 @@ from scipy.spatial.distance import jensenshannon
 from exporter.catalogue import METRICS
 from exporter.cycle import Cycle
 from exporter.models import load_all
-from tests.logs import AT, exporter, monitor, record, write_lines, write_monitor
+from tests.commands import exporter
+from tests.logs import AT, monitor, record, write_lines, write_monitor
 from tests.segmented import Series, measured
 
 NOW = datetime.fromisoformat(AT).timestamp()

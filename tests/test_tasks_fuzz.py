@@ -13,7 +13,8 @@ import pytest
 
 from exporter.models import load_all
 from exporter.snapshot import Snapshot
-from tests.logs import EPOCH, exporter, monitor, write_lines, write_monitor
+from tests.commands import exporter
+from tests.logs import EPOCH, monitor, write_lines, write_monitor
 
 RAW = (
     "null", "true", '""', '"x"', "0", "-1", "3.0", "1e308", "-1e308", "1e400", "NaN", "Infinity", "9" * 400,

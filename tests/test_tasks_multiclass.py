@@ -16,7 +16,8 @@ from sklearn.preprocessing import label_binarize
 
 from exporter.statistics import multiclass
 from exporter.summary.multiclass import MulticlassOutcomeSummary
-from tests.logs import EPOCH, Gauges, exporter, monitor, once, value, write_lines, write_monitor
+from tests.commands import exporter
+from tests.logs import EPOCH, Gauges, monitor, once, value, write_lines, write_monitor
 
 HOUR = 3600.0
 TRAINED = 900

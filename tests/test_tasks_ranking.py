@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 from sklearn import metrics
 
-from tests.logs import EPOCH, exporter, monitor, once, value, write_lines, write_monitor
+from tests.commands import exporter
+from tests.logs import EPOCH, monitor, once, value, write_lines, write_monitor
 
 FIELDS = {"timestamp": "ts", "id": "id", "version": "version", "prediction": "items", "score": "scores"}
 CUTOFFS = (1, 5, 100)

@@ -12,7 +12,8 @@ from sklearn.datasets import load_diabetes
 from sklearn.linear_model import LinearRegression
 from sklearn.model_selection import cross_val_predict
 
-from tests.logs import EPOCH, Gauges, exporter, monitor, once, value, write_lines, write_monitor
+from tests.commands import exporter
+from tests.logs import EPOCH, Gauges, monitor, once, value, write_lines, write_monitor
 
 TRAINED = 200
 ZEROS = 5
