@@ -14,12 +14,12 @@ from rulegen.spec import ModelSlo, Slo
 
 Location = tuple[str | int, ...]
 
+_DEFAULT_BUCKETS = [Duration(text) for text in DEFAULT_LATENCY_BUCKETS]
+
 
 def latency_buckets(monitor: Monitor | None) -> list[Duration]:
     """The buckets of the latency histogram: the monitor's, or the default ones."""
-    if monitor is not None:
-        return monitor.spec.latencyBuckets
-    return [Duration(text) for text in DEFAULT_LATENCY_BUCKETS]
+    return monitor.spec.latencyBuckets if monitor is not None else _DEFAULT_BUCKETS
 
 
 def bucket_problem(below: Duration, monitor: Monitor | None) -> str | None:

@@ -22,10 +22,13 @@ from rulegen.runbooks.links import linked
 from rulegen.sli import ErrorsSli, EventSli, GoodSli, LatencySli, RatioSli
 from rulegen.spec import ModelSlo, Slo
 
+# Of so many plans is kept what follows from each alone.
+PLANS_KEPT = 10_000
 
-@dataclass(frozen=True)
+
+@dataclass(frozen=True, eq=False)
 class SloPlan:
-    """One SLO: what it measures, and the rules that follow from it."""
+    """One SLO: what it measures, and the rules that follow from it. Models that are alike share it."""
 
     slo: Slo
     series: GaugeSeries | None

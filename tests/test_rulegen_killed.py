@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import random
 import signal
 import subprocess
@@ -9,6 +10,9 @@ import sys
 import time
 from pathlib import Path
 
+import pytest
+
+from exporter.yamlfile import InputError
 from rulegen import writing
 
 ENDLESSLY = """
@@ -18,6 +22,15 @@ from rulegen import writing
 for turn in itertools.count():
     files = {f"rules/{number}.yaml": f"{'ab'[turn % 2]}" * 200_000 for number in range(12)}
     writing.write(Path(sys.argv[1]), files)
+    print(turn, flush=True)
+"""
+EACH_INTO_A_NEW_FOLDER = """
+import itertools, sys
+from pathlib import Path
+from rulegen import writing
+for turn in itertools.count():
+    files = {f"{folder}/{number}.yaml": "a" * 200_000 for folder in ("rules", "runbooks/m") for number in range(6)}
+    writing.write(Path(sys.argv[1], str(turn)), files)
     print(turn, flush=True)
 """
 # A limit of the kernel, met in the middle of the third file.
@@ -89,3 +102,58 @@ def test_without_space_no_folder_is_left_either(tmp_path: Path) -> None:
         done = subprocess.run([sys.executable, "-c", TOO_LARGE, str(folder)], capture_output=True, text=True)
         assert "cannot be written: File too large" in done.stdout
     assert [path.name for path in tmp_path.rglob("*")] == ["there"]
+
+
+def test_a_folder_that_is_new_is_there_whole_or_not_at_all(tmp_path: Path) -> None:
+    chance = random.Random(5)
+    left: set[str] = set()
+    for attempt in range(8):
+        folder = tmp_path / str(attempt)
+        command = [sys.executable, "-c", EACH_INTO_A_NEW_FOLDER, str(folder)]
+        process = subprocess.Popen(command, stdout=subprocess.PIPE)
+        assert process.stdout is not None
+        process.stdout.readline()
+        time.sleep(chance.uniform(0.0, 0.03))
+        process.send_signal(signal.SIGKILL)
+        process.wait()
+        process.stdout.close()
+        for made in folder.iterdir():
+            if made.name.startswith("."):
+                left.add(f"{attempt}/{made.name.split('.')[1]}")
+            else:
+                assert len([path for path in made.rglob("*.yaml") if path.stat().st_size == 200_000]) == 12
+    assert left, "no kill came while a folder was being written"
+    for name in left:
+        writing.write(tmp_path / name, {"rules/0.yaml": "new"})
+    assert not list(tmp_path.glob("*/.*"))
+
+
+def test_names_may_be_as_long_as_names_can_be(tmp_path: Path) -> None:
+    names = [f"{letter * 250}/{letter * 250}{end}" for letter in "ab" for end in ("1.md", "2.md")]
+    for text in ("old", "new"):
+        assert writing.write(tmp_path / ("x" * 250), dict.fromkeys(names, text)) == names
+    assert {path.read_text() for path in tmp_path.rglob("*.md")} == {"new"}
+    assert not list(tmp_path.rglob(".*"))
+
+
+def test_what_cannot_be_written_is_named_by_its_own_name(tmp_path: Path) -> None:
+    with pytest.raises(InputError) as refused:
+        writing.write(tmp_path, {"rules/0.yaml": "a", f"rules/{'b' * 300}": "a"})
+    assert str(refused.value) == f"{tmp_path}/rules/{'b' * 300}: cannot be written: File name too long"
+    assert not list(tmp_path.iterdir())
+
+
+def test_who_comes_second_is_told_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    replace = os.replace
+
+    def meanwhile(made: str, place: str) -> None:
+        (tmp_path / "rules").mkdir()
+        (tmp_path / "rules" / "theirs.yaml").touch()
+        replace(made, place)
+
+    monkeypatch.setattr(os, "replace", meanwhile)
+    with pytest.raises(InputError) as refused:
+        writing.write(tmp_path, {"rules/0.yaml": "a"})
+    said = "cannot be written: somebody else has put it there meanwhile"
+    assert str(refused.value) == f"{tmp_path}/rules: {said}"
+    assert [path.name for path in tmp_path.rglob("*")] == ["rules", "theirs.yaml"]

@@ -56,8 +56,8 @@ def _unknown_labels(routing: Routing, alerts: Sequence[AlertIdentity]) -> list[P
     if not alerts:
         return []
     known = dict.fromkeys(["alertname", *ALERT_LABELS])
-    for alert in alerts:
-        known.update(dict.fromkeys([*alert.labels, *alert.series_labels]))
+    for labels in dict.fromkeys((*alert.labels, *alert.series_labels) for alert in alerts):
+        known.update(dict.fromkeys(labels))
     used = [(("spec", "groupBy", index), label) for index, label in enumerate(routing.spec.groupBy)]
     problems = [
         (location, label)

@@ -18,10 +18,11 @@ def inhibit_rules(spec: Spec, alerts: Sequence[AlertIdentity]) -> list[dict[str,
     everything. The watchdog has no model, so nothing silences it.
     """
     rules: list[dict[str, Any]] = []
+    about_models = _sorted(alerts)
     for inhibit in spec.inhibit:
-        rules.extend(_rules_of(spec, inhibit, alerts))
+        rules.extend(_rules_of(spec, inhibit, about_models))
     if spec.suppressLowerTiers:
-        rules.extend(_lower_tiers(spec, alerts))
+        rules.extend(_lower_tiers(spec, about_models))
     return list({repr(rule): rule for rule in rules}.values())
 
 
@@ -33,8 +34,9 @@ def _rules_of(spec: Spec, inhibit: Inhibit, alerts: Sequence[AlertIdentity]) -> 
     """
     layer, tier = inhibit.source.layer, inhibit.source.tier
     layers = [one_of(LAYER, inhibit.target.layers)] if inhibit.target.layers else []
-    for alert in _sorted(alerts):
-        tiers = inhibit.target.tiers or _less_urgent(spec, alert)
+    lower = _less_urgent(spec, alerts)
+    for alert in alerts:
+        tiers = inhibit.target.tiers or lower[alert.labels.get(TIER)]
         matches = layer in (None, alert.labels.get(LAYER)) and tier in (None, alert.labels.get(TIER))
         if matches and tiers:
             target = [*layers, one_of(TIER, tiers)]
@@ -48,18 +50,19 @@ def _rules_of(spec: Spec, inhibit: Inhibit, alerts: Sequence[AlertIdentity]) -> 
 
 def _lower_tiers(spec: Spec, alerts: Sequence[AlertIdentity]) -> Iterator[dict[str, Any]]:
     """The same SLO's more urgent tier silences its less urgent ones, where it has any."""
-    present = {(alert.labels[MODEL], alert.labels[SLO], alert.labels.get(TIER)) for alert in _sorted(alerts)}
-    for alert in _sorted(alerts):
-        lower = _less_urgent(spec, alert)
+    present = {(alert.labels[MODEL], alert.labels[SLO], alert.labels.get(TIER)) for alert in alerts}
+    less_urgent = _less_urgent(spec, alerts)
+    for alert in alerts:
+        lower = less_urgent[alert.labels.get(TIER)]
         if any((alert.labels[MODEL], alert.labels[SLO], tier) in present for tier in lower):
             source = [*_source(alert, [MODEL, SLO]), equals(TIER, alert.labels[TIER])]
             yield _rule(source, [one_of(TIER, lower)], [MODEL, SLO])
 
 
-def _less_urgent(spec: Spec, alert: AlertIdentity) -> list[str]:
-    """The tiers below the alert's own; none for an alert of no tier."""
-    tier = alert.labels.get(TIER)
-    return [name for name in spec.tier_names if tier is not None and name > tier]
+def _less_urgent(spec: Spec, alerts: Sequence[AlertIdentity]) -> dict[str | None, list[str]]:
+    """The tiers below that of each alert; none below an alert of no tier."""
+    tiers = {alert.labels.get(TIER) for alert in alerts}
+    return {tier: [name for name in spec.tier_names if tier is not None and name > tier] for tier in tiers}
 
 
 def _source(alert: AlertIdentity, equal: Sequence[str]) -> list[str]:

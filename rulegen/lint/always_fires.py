@@ -3,33 +3,40 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import lru_cache
 
 from rulegen.lint.finding import Finding, Lint, Location, Run
 from rulegen.lint.holds import limit, must_hold
 from rulegen.lint.ranges import possible, words
+from rulegen.plan import PLANS_KEPT, SloPlan
 from rulegen.spec import THRESHOLDS
 
 
 def _find(run: Run) -> Iterator[Finding]:
     for model in run.models:
-        file = model.file
         for index, planned in enumerate(model.plan.slos):
-            if planned.series is None:
-                continue
-            slo, metric = planned.slo, planned.series.metric
-            at: Location = ("spec", "slos", index)
-            values = possible(metric)
-            for position, alert in enumerate(slo.alerts):
-                if must_hold(alert.when, values) >= values:
-                    message = f"it always fires: {metric.name} is {words(values)}"
-                    yield Finding(file.document, (*at, "alerts", position, "when"), message)
-            good = limit(slo.good) if slo.good is not None else None
-            if slo.good is not None and good is not None and not good & values:
-                key = next(key for key in THRESHOLDS if getattr(slo.good, key) is not None)
-                message = (
-                    f"no evaluation is ever good: {metric.name} is {words(values)}; the budget always burns"
-                )
-                yield Finding(file.document, (*at, "good", key), message)
+            for place, message in _of_slo(planned):
+                yield Finding(model.file.document, ("spec", "slos", index, *place), message)
+
+
+@lru_cache(PLANS_KEPT)
+def _of_slo(planned: SloPlan) -> list[tuple[Location, str]]:
+    """Places within the SLO, each with what is wrong."""
+    if planned.series is None:
+        return []
+    slo, metric = planned.slo, planned.series.metric
+    values = possible(metric)
+    found: list[tuple[Location, str]] = [
+        (("alerts", position, "when"), f"it always fires: {metric.name} is {words(values)}")
+        for position, alert in enumerate(slo.alerts)
+        if must_hold(alert.when, values) >= values
+    ]
+    good = limit(slo.good) if slo.good is not None else None
+    if slo.good is not None and good is not None and not good & values:
+        key = next(key for key in THRESHOLDS if getattr(slo.good, key) is not None)
+        message = f"no evaluation is ever good: {metric.name} is {words(values)}; the budget always burns"
+        found.append((("good", key), message))
+    return found
 
 
 LINT = Lint("always-fires", "error", "An alert that every value of its gauge raises.", _find)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import lru_cache
 
 from exporter.catalogue import Metric
 from exporter.monitor import Monitor
@@ -10,6 +11,7 @@ from rulegen.gauge import entities
 from rulegen.lint.finding import Finding, Lint, Location, Run
 from rulegen.lint.holds import limit, may_hold
 from rulegen.lint.ranges import possible, words
+from rulegen.plan import PLANS_KEPT, SloPlan
 from rulegen.spec import THRESHOLDS, Condition, ModelSlo, Slo
 
 
@@ -18,31 +20,41 @@ def _find(run: Run) -> Iterator[Finding]:
         monitor = run.monitor(model.file.model)
         for index, planned in enumerate(model.plan.slos):
             if planned.series is not None:
-                metric = planned.series.metric
-                yield from _slo(model.file, planned.slo, metric, ("spec", "slos", index), monitor)
+                at: Location = ("spec", "slos", index)
+                for place, message in _of_slo(planned):
+                    yield Finding(model.file.document, (*at, *place), message)
+                yield from _too_few(model.file, planned.slo, planned.series.metric, at, monitor)
 
 
-def _slo(
-    file: ModelSlo, slo: Slo, metric: Metric, at: Location, monitor: Monitor | None
-) -> Iterator[Finding]:
+@lru_cache(PLANS_KEPT)
+def _of_slo(planned: SloPlan) -> list[tuple[Location, str]]:
+    """What can be told without the model's monitor: places within the SLO, each with why."""
+    assert planned.series is not None
+    slo, metric = planned.slo, planned.series.metric
     values = possible(metric)
+    found: list[tuple[Location, str]] = []
     if slo.good is not None and (good := limit(slo.good)) is not None and good >= values:
         key = next(key for key in THRESHOLDS if getattr(slo.good, key) is not None)
         message = f"every evaluation is good: {metric.name} is {words(values)}; the budget can never burn"
-        yield Finding(file.document, (*at, "good", key), message)
+        found.append((("good", key), message))
     for position, alert in enumerate(slo.alerts):
-        where = (*at, "alerts", position, "when")
-        for place, why in _impossible(alert.when, metric, where):
-            yield Finding(file.document, place, why)
+        found += _impossible(alert.when, metric, ("alerts", position, "when"))
+    return found
+
+
+def _too_few(
+    file: ModelSlo, slo: Slo, metric: Metric, at: Location, monitor: Monitor | None
+) -> Iterator[Finding]:
+    """More features must be bad than the monitor has."""
+    known = _features(slo, metric, monitor)
+    if known is None:
+        return
+    count, path = known
+    for position, alert in enumerate(slo.alerts):
         series = alert.when.series
-        known = _features(slo, metric, monitor)
-        if series is not None and series.atLeast is not None and known is not None:
-            count, path = known
-            if series.atLeast > count:
-                message = (
-                    f"it can never fire: {path} has {count} features, {series.atLeast} of them must be bad"
-                )
-                yield Finding(file.document, (*where, "series", "atLeast"), message)
+        if series is not None and series.atLeast is not None and series.atLeast > count:
+            message = f"it can never fire: {path} has {count} features, {series.atLeast} of them must be bad"
+            yield Finding(file.document, (*at, "alerts", position, "when", "series", "atLeast"), message)
 
 
 def _impossible(condition: Condition, metric: Metric, at: Location) -> Iterator[tuple[Location, str]]:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from functools import partial
+from functools import lru_cache, partial
 from typing import Any
 
 from exporter.yamlfile import Duration
@@ -19,7 +19,7 @@ from rulegen.conditions import History
 from rulegen.gauge import GaugeSeries
 from rulegen.notes import Note
 from rulegen.opentext import OpenText
-from rulegen.plan import Plan, SloPlan
+from rulegen.plan import PLANS_KEPT, Plan, SloPlan
 from rulegen.queryseries import QuerySeries
 from rulegen.replicas import WEIGHTED
 from rulegen.unittests import eventratios, pasts, queries, weights
@@ -52,6 +52,7 @@ def of_plan(model: OfModel, interval: Duration, rules: str, notes: list[Note]) -
     return test_file(rules, step, tests) if tests else None
 
 
+@lru_cache(PLANS_KEPT)
 def _longest(slo: SloPlan) -> float:
     """How far back the records of an SLO look."""
     budget = 1.3 * slo.budget.time_window.seconds if slo.budget is not None else 0.0
