@@ -179,10 +179,14 @@ class Story:
     @cached_property
     def bad(self) -> list[list[int]]:
         """Which series are bad at each evaluation."""
-        return [
-            [index for index, value in enumerate(values) if self._holds(value, now, index)]
-            for now, values in enumerate(self.values)
-        ]
+        if all(history in self.given and not history.of_version for history in self._histories):
+            # They are compared with the same at all times.
+            found = {values: self._bad(0, values) for values in set(self.values)}
+            return [found[values] for values in self.values]
+        return [self._bad(now, values) for now, values in enumerate(self.values)]
+
+    def _bad(self, now: int, values: Values) -> list[int]:
+        return [index for index, value in enumerate(values) if self._holds(value, now, index)]
 
     def _holds(self, value: Sample, now: int, series: int) -> bool:
         if value is None or value.is_nan():
