@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import Hashable, Sequence
+from collections.abc import Hashable
 from functools import cache, partial
 
 import jinja2
@@ -19,7 +19,7 @@ from rulegen.routing import Routing
 from rulegen.rules import AlertRule
 from rulegen.runbooks.knowledge import Family, Query, family
 from rulegen.runbooks.links import DASHBOARD, RUNBOOK, page
-from rulegen.runbooks.told import Told, receivers, silenced_by, silences
+from rulegen.runbooks.told import Others, Told, receivers
 
 _TEAM = "team"
 
@@ -31,10 +31,11 @@ def pages(model: OfModel, routing: Routing, source: str) -> dict[str, str]:
     """
     plan = model.plan
     folder = f"runbooks/{model.file.name}"
-    others = tuple(dict.fromkeys(Told.of(rule) for rule in plan.alerts))
+    alerts = tuple(dict.fromkeys(Told.of(rule) for rule in plan.alerts))
+    others = Others(routing.spec, alerts)
     team = model.file.file.metadata.labels.get(_TEAM)
     own_team = team if team in routing.spec.teams else None
-    around = repr((others, own_team))
+    around = repr((alerts, own_team))
     start = f"<!-- {MARK} from {source}; do not edit. -->\n"
     found: dict[str, str] = {}
     for index, slo in [*enumerate(plan.slos), (None, None)]:
@@ -50,7 +51,7 @@ def pages(model: OfModel, routing: Routing, source: str) -> dict[str, str]:
             causes = plan.causes if about_data else None
             text = model.text("page", (rule.name, key, around, causes), make, whole=about_data)
             found.setdefault(f"{folder}/{page(rule)}", model.plain(text))
-    listed = model.text("pages", others, partial(_index, start))
+    listed = model.text("pages", alerts, partial(_index, start))
     return {f"{folder}/README.md": model.plain(listed), **found}
 
 
@@ -93,7 +94,7 @@ def _of_rule(
     index: int | None,
     position: int,
     routing: Routing,
-    others: Sequence[Told],
+    others: Others,
     team: str | None,
     plan: Plan,
 ) -> str:
@@ -106,7 +107,7 @@ def _page(
     slo: SloPlan | None,
     rule: AlertRule,
     routing: Routing,
-    others: Sequence[Told],
+    others: Others,
     team: str | None,
 ) -> str:
     own = _gauge_alert(slo, rule)
@@ -135,8 +136,8 @@ def _page(
         queries=_queries(known, plan, slo),
         resolves=_resolves(rule, own, budget, slo),
         told=receivers(routing.spec, alert, team),
-        silenced_by=silenced_by(routing.spec, alert, others),
-        silences=silences(routing.spec, alert, others),
+        silenced_by=others.silenced_by(alert),
+        silences=others.silences(alert),
         matchers=" ".join(
             shlex.quote(f"{name}={quote(value)}")
             for name, value in {"alertname": rule.name, **labels}.items()

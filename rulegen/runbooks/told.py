@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 from rulegen.conventions import LAYER, SLO, TIER
 from rulegen.routing import Inhibit, Spec
@@ -55,14 +57,42 @@ def _list(names: Iterable[str]) -> str:
     return " and ".join(f"`{name}`" for name in dict.fromkeys(names))
 
 
-def silenced_by(spec: Spec, alert: Told, others: Iterable[Told]) -> list[str]:
-    """The alerts of the same model that hold ``alert`` back while they fire."""
-    return [str(other) for other in others if other != alert and _silences(spec, other, alert)]
+class Others:
+    """The alerts of one model among each other: which hold back which. A large file has millions of pairs."""
 
+    def __init__(self, spec: Spec, alerts: Sequence[Told]) -> None:
+        self._spec = spec
+        self._alerts = alerts
 
-def silences(spec: Spec, alert: Told, others: Iterable[Told]) -> list[str]:
-    """The alerts of the same model that ``alert`` holds back."""
-    return [str(other) for other in others if other != alert and _silences(spec, alert, other)]
+    def silenced_by(self, alert: Told) -> list[str]:
+        """Those that hold ``alert`` back while they fire."""
+        return self._where(alert, lambda other: _silences(self._spec, other, alert))
+
+    def silences(self, alert: Told) -> list[str]:
+        """Those that ``alert`` holds back."""
+        return self._where(alert, lambda other: _silences(self._spec, alert, other))
+
+    def _where(self, alert: Told, holds: Callable[[Told], bool]) -> list[str]:
+        """All of a kind where one of another SLO is, and of the alert's own SLO those that are."""
+        found = {place: other for place, other in self._of_slo[alert.slo] if holds(other)}
+        for (layer, tier), members in self._of_kind.items():
+            if holds(Told("", "", layer, tier)):
+                found.update(members)
+        return [str(found[place]) for place in sorted(found) if found[place] != alert]
+
+    @cached_property
+    def _of_kind(self) -> Mapping[tuple[str, str], list[tuple[int, Told]]]:
+        found = defaultdict(list)
+        for place, alert in enumerate(self._alerts):
+            found[alert.layer, alert.tier].append((place, alert))
+        return found
+
+    @cached_property
+    def _of_slo(self) -> Mapping[str, list[tuple[int, Told]]]:
+        found = defaultdict(list)
+        for place, alert in enumerate(self._alerts):
+            found[alert.slo].append((place, alert))
+        return found
 
 
 def _silences(spec: Spec, source: Told, target: Told) -> bool:

@@ -48,7 +48,7 @@ def notation(samples: Sequence[Sample | Missed]) -> str:
         return ramp
     parts: list[str] = []
     for value, same in groupby(samples):
-        count = sum(1 for _ in same)
+        count = len(list(same))
         if isinstance(value, Missed):
             parts.append(f"_x{count}")
         elif value is None:
@@ -79,7 +79,7 @@ def counter(name: str, labels: Mapping[str, str], increments: Sequence[Decimal])
     parts = ["0"]
     total = Decimal(0)
     for step, same in groupby(increments):
-        count = sum(1 for _ in same)
+        count = len(list(same))
         first = total + step
         if count == 1:
             parts.append(number(first))
