@@ -1,4 +1,4 @@
-"""Rules that are evaluated more or less often than each minute, and budgets of seasons: promtool judges the generated tests.
+"""Rules that are evaluated more or less often than each minute, and budgets of seasons: promtool judges their tests.
 
 promtool loads so many samples and no more: stories of days must not have one for each evaluation.
 """
