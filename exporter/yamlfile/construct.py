@@ -1,6 +1,7 @@
-"""Plain data from the events of a YAML parser, with the place of each key and value.
+"""Plain data from the events of a YAML parser, and the place of each key and value.
 
-PyYAML's own way, over a tree of nodes, takes half as long again, and hundreds of files may be read at once.
+PyYAML's own way, over a tree of nodes, takes half as long again, and hundreds of files may be read at once. Places are
+asked for where something is wrong.
 """
 
 from __future__ import annotations
@@ -34,22 +35,30 @@ _SCALARS = {
 _NOT_TEXT = frozenset("~nNtTfF-+.0123456789")
 
 
-def construct(
-    path: Path, events: Sequence[yaml.Event]
-) -> tuple[Any, dict[Location, Place], dict[Location, Place]]:
-    """The data of one document, and the places, from 1, of its keys and of its values.
+def construct(path: Path, events: Sequence[yaml.Event]) -> Any:
+    """The data of one document.
 
     ``events``: those of its nodes, in their order. Raises InputError for a duplicate key, a key that is not text, an
     unknown tag, an alias to itself or to nothing, and for what is too much or too deep once aliases are followed.
     """
-    constructor = _Constructor(path, events)
-    return constructor.construct(()), constructor.keys, constructor.values
+    return _Constructor(path, events, placing=False).construct(())
+
+
+def places(path: Path, events: Sequence[yaml.Event]) -> tuple[dict[Location, Place], dict[Location, Place]]:
+    """The places, from 1, of the keys and of the values of one document. Raises InputError as ``construct`` does."""
+    constructor = _Constructor(path, events, placing=True)
+    constructor.construct(())
+    return constructor.keys, constructor.values
 
 
 class _Constructor:
-    def __init__(self, path: Path, events: Sequence[yaml.Event]) -> None:
+    """``placing``: whether places are kept; without, every location is ()."""
+
+    def __init__(self, path: Path, events: Sequence[yaml.Event], *, placing: bool) -> None:
         self._path = path
         self._events = events
+        self._placing = placing
+        self._count = 0
         # The event that comes next; an alias goes back to its anchor.
         self._next = 0
         self.keys: dict[Location, Place] = {}
@@ -69,8 +78,10 @@ class _Constructor:
             return self._alias(event, location)
         if event.anchor is not None:
             self._anchor(event, index)
-        self.values[location] = _place(event)
-        if len(self.values) > MOST_VALUES:
+        if self._placing:
+            self.values[location] = _place(event)
+        self._count += 1
+        if self._count > MOST_VALUES:
             expanded = " once its aliases are expanded" if self._anchors else ""
             self._fail(event, f"more than {MOST_VALUES} values{expanded}")
         if kind is yaml.ScalarEvent:
@@ -111,17 +122,22 @@ class _Constructor:
     def _sequence(self, location: Location) -> list[Any]:
         found: list[Any] = []
         while type(self._events[self._next]) is not yaml.SequenceEndEvent:
-            found.append(self.construct((*location, len(found))))
+            found.append(self.construct((*location, len(found)) if self._placing else ()))
         return found
 
     def _mapping(self, location: Location) -> dict[str, Any]:
         mapping: dict[str, Any] = {}
         while type(event := self._events[self._next]) is not yaml.MappingEndEvent:
             key = self._key(event)
-            at = (*location, key)
-            if key in mapping:
-                self._fail(event, f"duplicate key '{key}', first given at line {self.keys[at][0]}")
-            self.keys[at] = _place(event)
+            at: Location = ()
+            if self._placing:
+                at = (*location, key)
+                if key in mapping:
+                    self._fail(event, f"duplicate key '{key}', first given at line {self.keys[at][0]}")
+                self.keys[at] = _place(event)
+            elif key in mapping:
+                # It says where the first one is.
+                places(self._path, self._events)
             mapping[key] = self.construct(at)
         return mapping
 

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 import yaml
 
 from exporter.yamlfile import lines
-from exporter.yamlfile.construct import DEEPEST, MOST_VALUES, Location, Place, construct
+from exporter.yamlfile.construct import DEEPEST, MOST_VALUES, Location, Place, construct, places
 from exporter.yamlfile.errors import InputError, Problem
 from exporter.yamlfile.scalar import place_within
 
@@ -23,29 +24,26 @@ _Parser = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 class Document:
     """The data of one file, and the place of each key and value in it."""
 
-    def __init__(
-        self,
-        path: Path,
-        content: str,
-        data: Any,
-        keys: dict[Location, Place],
-        values: dict[Location, Place],
-    ):
+    def __init__(self, path: Path, content: str, data: Any) -> None:
         self.path = path
         self._content = content
         self.data = data
-        self._keys = keys
-        self._values = values
+
+    @cached_property
+    def _places(self) -> tuple[dict[Location, Place], dict[Location, Place]]:
+        """Of keys and of values. Most documents are right, and are never asked."""
+        return places(self.path, _events(self.path, self._content))
 
     def problem(self, location: Location, message: str, *, key: bool = False) -> Problem:
         """A problem at ``location`` (a path of keys and indices), or at its nearest ancestor in the file.
 
         ``key=True`` points at the key itself instead of its value.
         """
-        place = self._keys.get(location) if key else None
-        while place is None and location not in self._values:
+        keys, values = self._places
+        place = keys.get(location) if key else None
+        while place is None and location not in values:
             location = location[:-1]
-        line, column = place or self._values[location]
+        line, column = place or values[location]
         return Problem(str(self.path), line, column, message)
 
     def problem_within(self, location: Location, offset: int, message: str) -> Problem:
@@ -53,12 +51,14 @@ class Document:
         text = self.data
         for part in location:
             text = text[part]
-        line, column = place_within(self._content, self._values[location], text, offset)
+        _, values = self._places
+        line, column = place_within(self._content, values[location], text, offset)
         return Problem(str(self.path), line, column, message)
 
     def has(self, location: Location) -> bool:
         """Whether the file gives a value at ``location``."""
-        return location in self._values
+        _, values = self._places
+        return location in values
 
     def error(self, location: Location, message: str, *, key: bool = False) -> InputError:
         """``problem`` as an exception of its own."""
@@ -91,8 +91,7 @@ def read(path: Path | str) -> Document:
 
 def parse(path: Path, content: str) -> Document:
     """The one YAML document in ``content``, which stands in ``path``. Raises InputError as ``read`` does."""
-    constructed = construct(path, _events(path, content))
-    return Document(path, content, *constructed)
+    return Document(path, content, construct(path, _events(path, content)))
 
 
 def _events(path: Path, content: str) -> list[yaml.Event]:

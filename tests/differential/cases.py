@@ -226,7 +226,7 @@ def _accepted(spec: Callable[[], dict[str, Any]], identities: Sequence[AlertIden
             "spec": spec(),
         }
         try:
-            file = routing.from_document(Document(Path("drawn.yaml"), "", data, {}, {(): (1, 1)}))
+            file = routing.from_document(Document(Path("drawn.yaml"), "{}", data))
             return alertmanager.build(file, identities)
         except InputError:
             continue
