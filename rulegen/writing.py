@@ -64,6 +64,9 @@ def write(directory: Path, files: Files) -> list[str]:
 
 def _prepared(root: str, folders: set[str], pending: deque[tuple[str, str]]) -> dict[str, str]:
     """Where the content of folders that are not there yet is written: within a new one beside the outermost of them."""
+    if (missing := _outermost_missing(root)) is not None:
+        around, name = os.path.split(missing)
+        _clear(around, [left for left in _names(around) if left.startswith(_prefix(name))])
     prepared: dict[str, str] = {}
     outermost: dict[str, str] = {}
     for folder in sorted(folders):
@@ -72,9 +75,6 @@ def _prepared(root: str, folders: set[str], pending: deque[tuple[str, str]]) -> 
         if missing is None:
             continue
         if missing not in outermost:
-            around, name = os.path.split(missing)
-            own = _prefix(name)
-            _clear(around, [left for left in _names(around) if left.startswith(own)])
             outermost[missing] = _beside(missing, len(pending))
             pending.append((outermost[missing], missing))
         prepared[folder] = outermost[missing] + path[len(missing) :]
