@@ -73,10 +73,11 @@ def look_at(texts: list[str], lengths: npt.NDArray[np.intp]) -> Characters:
 
 def _entries(codes: npt.NDArray[np.uint32]) -> npt.NDArray[np.uint32]:
     """Where each code point stands in the tables."""
+    if codes.max(initial=0) < _LAST:
+        return codes
     entries = np.minimum(codes, np.uint32(_LAST))
     selects = (codes >= _SELECTORS.start) & (codes < _SELECTORS.stop)
-    if selects.any():
-        entries[selects] = codes[selects] - (_SELECTORS.start - _LAST - 1)
+    entries[selects] = codes[selects] - (_SELECTORS.start - _LAST - 1)
     return entries
 
 
@@ -99,8 +100,6 @@ def _tables() -> tuple[npt.NDArray[np.intp], npt.NDArray[np.uint64]]:
     classes = np.full(len(codes), _OTHER, dtype=np.intp)
     lower = np.array(codes, dtype=np.uint64)
     for entry, code in enumerate(codes):
-        if code == _LAST:
-            continue
         character = chr(code)
         kind = _OF_CATEGORY.get(unicodedata.category(character)[0])
         if kind is not None:
