@@ -6,10 +6,13 @@ from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from typing import TypeVar
 
 from rulegen.conventions import LAYER, SLO, TIER
 from rulegen.routing import Inhibit, Spec
 from rulegen.rules import AlertRule
+
+Key = TypeVar("Key")
 
 
 @dataclass(frozen=True)
@@ -82,16 +85,16 @@ class Others:
 
     @cached_property
     def _of_kind(self) -> Mapping[tuple[str, str], list[tuple[int, Told]]]:
-        found = defaultdict(list)
-        for place, alert in enumerate(self._alerts):
-            found[alert.layer, alert.tier].append((place, alert))
-        return found
+        return self._by(lambda alert: (alert.layer, alert.tier))
 
     @cached_property
     def _of_slo(self) -> Mapping[str, list[tuple[int, Told]]]:
+        return self._by(lambda alert: alert.slo)
+
+    def _by(self, key: Callable[[Told], Key]) -> Mapping[Key, list[tuple[int, Told]]]:
         found = defaultdict(list)
         for place, alert in enumerate(self._alerts):
-            found[alert.slo].append((place, alert))
+            found[key(alert)].append((place, alert))
         return found
 
 
