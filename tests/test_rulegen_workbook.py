@@ -16,7 +16,6 @@ hour or two: at each evaluation every window is complete to the minute, whatever
 from __future__ import annotations
 
 import json
-import os
 import random
 import re
 import subprocess
@@ -174,7 +173,7 @@ CASES = [
     Case("month", "errors", "99.5", "30d", 150, 4 * HOUR, 16, 20),
     Case("month-latency", "latency", "99", "30d", 150, 4 * HOUR, 16, 12),
     Case("month-ratio", "ratio", "99.9", "30d", 150, 4 * HOUR, 16, 12),
-    Case("month-low", "errors", "90", "30d", 150, 4 * HOUR, 16, 12),
+    Case("month-low", "errors", "90", "30d", 150, 4 * HOUR, 24, 12),
     Case("month-fine", "errors", "99.95", "30d", MINUTE, 10 * MINUTE, 20, 16),
     Case("weeks", "errors", "99", "28d", 150, 4 * HOUR, 16, 12),
     Case("weeks-ratio", "ratio", "97.3", "28d", 150, HOUR, 20, 12),
@@ -231,11 +230,8 @@ def _counts(folder: Path, cases: list[tuple[Case, list[list[Pod]]]]) -> list[dic
         }
         paths.append(folder / f"{case.name}.json")
         paths[-1].write_text(json.dumps(data))
-    # It holds days of samples in memory: collecting garbage seldom saves a fifth of the time.
-    done = subprocess.run(
-        [str(tool("promtool")), "test", "rules", *map(str, paths)],
-        capture_output=True, text=True, env={**os.environ, "GOGC": "400"}, check=False,
-    )  # fmt: skip
+    command = [str(tool("promtool")), "test", "rules", *map(str, paths)]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
     found: list[dict[str, int]] = []
     files = done.stderr.split("  FAILED:\n")[1:]
     assert len(files) == len(cases), done.stderr[:2000]
@@ -285,6 +281,6 @@ def test_the_series_make_them_fire_and_resolve(outcome: list[tuple[str, dict[str
         for speed in FIRING:
             if not case.rows(speed):
                 continue
-            assert sum(counts[f"{speed} both"] for counts in own) > 15, case.name
-            assert sum(counts[f"{speed} neither"] for counts in own) > 15, case.name
+            assert sum(counts[f"{speed} both"] for counts in own) > 20, case.name
+            assert sum(counts[f"{speed} neither"] for counts in own) > 20, case.name
             assert sum(counts[f"{speed} begins"] for counts in own) > 5, case.name
