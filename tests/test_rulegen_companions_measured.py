@@ -6,7 +6,6 @@ import json
 import re
 import shutil
 import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -15,8 +14,8 @@ import yaml
 from click.testing import CliRunner
 from prometheus_client.parser import text_string_to_metric_families
 
-from exporter.cli import main as exporter
 from rulegen.cli import main
+from tests.commands import exporter
 from tests.tools import ROOT, tool
 
 DIABETES = ROOT / "examples" / "diabetes"
@@ -29,12 +28,8 @@ def page(tmp_path_factory: pytest.TempPathFactory) -> list[dict[str, str]]:
     folder = tmp_path_factory.mktemp("example") / "diabetes"
     shutil.copytree(DIABETES, folder)
     reference = ["baseline", folder / "monitor.yaml", "--data", folder / "reference-data.jsonl"]
-    built = CliRunner().invoke(
-        exporter, [str(part) for part in [*reference, "--out", folder / "references/validation.json"]]
-    )
-    assert built.exit_code == 0, built.output
-    once = [sys.executable, "-m", "exporter", "once", folder / "monitor.yaml", "--at", "2025-01-06T08:00:00Z"]
-    done = subprocess.run([str(part) for part in once], capture_output=True, text=True, check=True)
+    exporter(*reference, "--out", folder / "references/validation.json")
+    done = exporter("once", folder / "monitor.yaml", "--at", "2025-01-06T08:00:00Z")
     samples = [sample for family in text_string_to_metric_families(done.stdout) for sample in family.samples]
     (start,) = [sample.value for sample in samples if sample.name.startswith("ml_monitor_last_success")]
     found = []

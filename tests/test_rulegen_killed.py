@@ -52,17 +52,22 @@ def contents(folder: Path) -> dict[str, str]:
     return {path.name: path.read_text() for path in (folder / "rules").iterdir()}
 
 
+def _run_and_kill(program: str, folder: Path, chance: random.Random) -> None:
+    """Some time after it has written everything once."""
+    process = subprocess.Popen([sys.executable, "-c", program, str(folder)], stdout=subprocess.PIPE)
+    assert process.stdout is not None
+    process.stdout.readline()
+    time.sleep(chance.uniform(0.0, 0.03))
+    process.send_signal(signal.SIGKILL)
+    process.wait()
+    process.stdout.close()
+
+
 def test_a_killed_run_leaves_whole_files_and_the_next_one_clears_up(tmp_path: Path) -> None:
     chance = random.Random(4)
     left = 0
     for _ in range(8):
-        process = subprocess.Popen([sys.executable, "-c", ENDLESSLY, str(tmp_path)], stdout=subprocess.PIPE)
-        assert process.stdout is not None
-        process.stdout.readline()
-        time.sleep(chance.uniform(0.0, 0.03))
-        process.send_signal(signal.SIGKILL)
-        process.wait()
-        process.stdout.close()
+        _run_and_kill(ENDLESSLY, tmp_path, chance)
         found = contents(tmp_path)
         whole = {name: text for name, text in found.items() if not name.startswith(".")}
         assert len(whole) == 12
@@ -109,14 +114,7 @@ def test_a_folder_that_is_new_is_there_whole_or_not_at_all(tmp_path: Path) -> No
     left: set[str] = set()
     for attempt in range(8):
         folder = tmp_path / str(attempt)
-        command = [sys.executable, "-c", EACH_INTO_A_NEW_FOLDER, str(folder)]
-        process = subprocess.Popen(command, stdout=subprocess.PIPE)
-        assert process.stdout is not None
-        process.stdout.readline()
-        time.sleep(chance.uniform(0.0, 0.03))
-        process.send_signal(signal.SIGKILL)
-        process.wait()
-        process.stdout.close()
+        _run_and_kill(EACH_INTO_A_NEW_FOLDER, folder, chance)
         for made in folder.iterdir():
             if made.name.startswith("."):
                 left.add(f"{attempt}/{made.name.split('.')[1]}")

@@ -2,18 +2,10 @@
 
 from __future__ import annotations
 
-COMPARISONS = {
-    ">": (">=", "<"),
-    ">=": (">", "<"),
-    "<": ("<=", ">"),
-    "<=": ("<", ">"),
-    "==": ("!=",),
-    "!=": ("==",),
-}
 # Each pair differs in the threshold itself only.
 WITH_EQUAL = ({">", ">="}, {"<", "<="})
 OPERATORS = {
-    **COMPARISONS,
+    ">": (">=", "<"), ">=": (">", "<"), "<": ("<=", ">"), "<=": ("<", ">"), "==": ("!=",), "!=": ("==",),
     "+": ("-",), "-": ("+",), "*": ("/",), "/": ("*",), "%": ("/",), "^": ("*",),
     "and": ("or", "unless"), "or": ("and", "unless"), "unless": ("and", "or"),
 }  # fmt: skip
