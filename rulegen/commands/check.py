@@ -1,0 +1,44 @@
+"""mlslo-rulegen check."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from rulegen import output, review
+from rulegen.commands.options import STRICT, generated, input_errors, strictly, takes_specs
+from rulegen.generate import Format
+
+
+@click.command()
+@takes_specs
+@click.option(
+    "--diff",
+    "shown",
+    type=click.Choice(["both", "words", "unified"]),
+    default="both",
+    show_default=True,
+    help="What is shown of the changes: words for a review, a unified diff, or first the one, then the other.",
+)
+@STRICT
+def check(
+    spec: tuple[Path, ...], out: Path, form: Format, base: Path | None, shown: str, strict: bool
+) -> None:
+    """Compare the files on disk with what the specs say; exit 1, and show how, where they differ."""
+    with input_errors():
+        result = generated(spec, form, base)
+        difference = output.differences(out, result.files)
+    if difference:
+        if shown != "unified":
+            for line in review.words(out, result.files, result.audiences):
+                click.echo(line)
+        if shown == "both":
+            click.echo()
+        if shown != "words":
+            click.echo(difference, nl=False)
+        count = sum(line.startswith("--- ") for line in difference.splitlines())
+        click.echo(f"{count} of {len(result.files)} files are not what the specs say", err=True)
+        raise SystemExit(1)
+    click.echo(f"{len(result.files)} files are what the specs say")
+    strictly(strict, len(result.warnings))

@@ -1,0 +1,91 @@
+"""What the commands share: how specs are named, read and generated from, and how wrong input is told."""
+
+from __future__ import annotations
+
+import gc
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, TypeVar
+
+import click
+
+from exporter.yamlfile import InputError, Problem
+from rulegen import specs
+from rulegen.generate import FORMATS, Format, Generated, generate
+from rulegen.merge import Base
+
+Command = TypeVar("Command", bound=Callable[..., Any])
+
+PATH = click.Path(path_type=Path)
+
+
+def takes_specs(command: Command) -> Command:
+    command = click.option(
+        "--base",
+        type=PATH,
+        help="An alertmanager.yaml that others keep: it is written with our part among theirs.",
+    )(command)
+    command = click.option(
+        "--format",
+        "form",
+        type=click.Choice(FORMATS),
+        default="prometheus",
+        show_default=True,
+        help="Files for Prometheus and Alertmanager, or objects for prometheus-operator.",
+    )(command)
+    command = click.option(
+        "--out", type=PATH, default=Path(), show_default="this folder", help="Folder of the generated files."
+    )(command)
+    return click.argument("spec", nargs=-1, required=True, type=PATH)(command)
+
+
+STRICT = click.option(
+    "--strict", is_flag=True, help="Exit code 1 where anything is warned of; see docs/lint for each warning."
+)
+
+
+@contextmanager
+def input_errors() -> Iterator[None]:
+    """Input that cannot be used: one line per problem, exit code 2."""
+    try:
+        yield
+    except InputError as error:
+        click.echo(str(error), err=True)
+        raise SystemExit(2) from None
+    except OSError as error:
+        # A pipe that nobody reads any more has no name; click knows it.
+        if error.filename is None:
+            raise
+        click.echo(str(Problem(str(error.filename), 0, 0, f"cannot be used: {error.strerror}")), err=True)
+        raise SystemExit(2) from None
+
+
+@contextmanager
+def much_that_stays() -> Iterator[None]:
+    """Without the search for cycles: it would look again and again through all that was made, for nothing."""
+    enabled = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if enabled:
+            gc.enable()
+
+
+def generated(spec: tuple[Path, ...], form: Format, base: Path | None) -> Generated:
+    with much_that_stays():
+        loaded = specs.load(spec)
+        result = generate(loaded, form, Base.read(base) if base is not None else None)
+    for said in (*result.notes, *result.warnings):
+        click.echo(str(said), err=True)
+    return result
+
+
+def strictly(strict: bool, warnings: int) -> None:
+    """With --strict a warning is what is wrong."""
+    if strict and warnings:
+        click.echo(
+            f"{warnings} {'warning' if warnings == 1 else 'warnings'}, which --strict refuses", err=True
+        )
+        raise SystemExit(1)

@@ -1,0 +1,32 @@
+"""mlslo-rulegen schema."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from rulegen import schema as schemas
+from rulegen import writing
+from rulegen.commands.options import PATH, input_errors
+
+
+@click.command()
+@click.option(
+    "--kind",
+    type=click.Choice([*schemas.KINDS, schemas.ANY]),
+    default=schemas.ANY,
+    show_default=True,
+    help="Of which kind of file; mlslo: of any of them.",
+)
+@click.option(
+    "--out", type=PATH, help="Write the schemas of all kinds into this folder instead of printing one."
+)
+def schema(kind: str, out: Path | None) -> None:
+    """Print a JSON Schema with which editors complete and check the files."""
+    if out is None:
+        click.echo(schemas.text(kind), nl=False)
+        return
+    with input_errors():
+        for name in writing.write(out, schemas.files()):
+            click.echo(f"wrote {out / name}")

@@ -1,0 +1,59 @@
+"""mlslo-rulegen simulate."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import click
+
+from exporter.yamlfile import Problem
+from rulegen import output, specs
+from rulegen.commands.options import PATH, input_errors
+from rulegen.merge import Base
+from rulegen.simulation import expectations, play, report, scenario, story
+
+
+@click.command()
+@click.argument("spec", nargs=-1, required=True, type=PATH)
+@click.option(
+    "--scenario",
+    "scenarios",
+    multiple=True,
+    required=True,
+    type=PATH,
+    help="An AlertScenario file: what fires when. May be given several times.",
+)
+@click.option(
+    "--format",
+    "form",
+    type=click.Choice(["text", "json"]),
+    default="text",
+    show_default=True,
+    help="For people or for programs.",
+)
+@click.option("--base", type=PATH, help="The alertmanager.yaml that others keep, as for generate.")
+def simulate(spec: tuple[Path, ...], scenarios: tuple[Path, ...], form: str, base: Path | None) -> None:
+    """Print who is told what and when, in which group, and what is held back by what.
+
+    Nothing is sent: Alertmanager's own rules are evaluated on the alertmanager.yaml that the specs generate. Exit
+    code 1 where a scenario expects something else.
+    """
+    with input_errors():
+        loaded = specs.load(spec)
+        others = Base.read(base) if base is not None else None
+        stories = [story.tell(loaded, scenario.load(path), others) for path in scenarios]
+    problems: list[Problem] = []
+    found: list[dict[str, Any]] = []
+    for index, told in enumerate(stories):
+        outcome = play(told)
+        problems += expectations.unmet(told, outcome)
+        found.append(report.as_data(told, outcome))
+        if form == "text":
+            click.echo("\n" * bool(index) + report.as_text(told, outcome), nl=False)
+    if form == "json":
+        click.echo(output.json_text(found), nl=False)
+    for problem in problems:
+        click.echo(str(problem), err=True)
+    if problems:
+        raise SystemExit(1)
