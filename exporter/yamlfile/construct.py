@@ -1,18 +1,14 @@
-"""Plain data from the events of a YAML parser, and the place of each key and value.
-
-PyYAML's own way, over a tree of nodes, takes half as long again, and hundreds of files may be read at once. Places are
-asked for where something is wrong.
-"""
+"""The data of any YAML document, the place of each key and value in it, and what is wrong with it."""
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import Any, NamedTuple, NoReturn
 
 import yaml
 
+from exporter.yamlfile import coreschema
 from exporter.yamlfile.errors import InputError, Problem
 
 Location = tuple[str | int, ...]
@@ -21,43 +17,31 @@ Place = tuple[int, int]
 # Levels of mappings and lists.
 DEEPEST = 60
 MOST_VALUES = 200_000
-_INTEGER = re.compile(r"[-+]?[0-9]+")
-_FLOAT = re.compile(r"[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?")
 _TAG = "tag:yaml.org,2002:"
-# YAML 1.2's core scalars: ``no`` and ``22:00`` are text, not False and 1320.
-_SCALARS = {
-    "null": re.compile(r"~|null|Null|NULL|"),
-    "bool": re.compile(r"true|True|TRUE|false|False|FALSE"),
-    "int": _INTEGER,
-    "float": _FLOAT,
-}
-# What a plain scalar begins with where it may be anything but text.
-_NOT_TEXT = frozenset("~nNtTfF-+.0123456789")
 
 
-def construct(path: Path, events: Sequence[yaml.Event]) -> Any:
-    """The data of one document.
+class Constructed(NamedTuple):
+    """``keys``, ``values``: the place, from 1, of each by its location."""
+
+    data: Any
+    keys: dict[Location, Place]
+    values: dict[Location, Place]
+
+
+def construct(path: Path, events: Sequence[yaml.Event]) -> Constructed:
+    """The data of one document, and where it stands.
 
     ``events``: those of its nodes, in their order. Raises InputError for a duplicate key, a key that is not text, an
     unknown tag, an alias to itself or to nothing, and for what is too much or too deep once aliases are followed.
     """
-    return _Constructor(path, events, placing=False).construct(())
-
-
-def places(path: Path, events: Sequence[yaml.Event]) -> tuple[dict[Location, Place], dict[Location, Place]]:
-    """The places, from 1, of the keys and of the values of one document. Raises InputError as ``construct`` does."""
-    constructor = _Constructor(path, events, placing=True)
-    constructor.construct(())
-    return constructor.keys, constructor.values
+    constructor = _Constructor(path, events)
+    return Constructed(constructor.construct(()), constructor.keys, constructor.values)
 
 
 class _Constructor:
-    """``placing``: whether places are kept; without, every location is ()."""
-
-    def __init__(self, path: Path, events: Sequence[yaml.Event], *, placing: bool) -> None:
+    def __init__(self, path: Path, events: Sequence[yaml.Event]) -> None:
         self._path = path
         self._events = events
-        self._placing = placing
         self._count = 0
         # The event that comes next; an alias goes back to its anchor.
         self._next = 0
@@ -78,8 +62,7 @@ class _Constructor:
             return self._alias(event, location)
         if event.anchor is not None:
             self._anchor(event, index)
-        if self._placing:
-            self.values[location] = _place(event)
+        self.values[location] = _place(event)
         self._count += 1
         if self._count > MOST_VALUES:
             expanded = " once its aliases are expanded" if self._anchors else ""
@@ -122,22 +105,17 @@ class _Constructor:
     def _sequence(self, location: Location) -> list[Any]:
         found: list[Any] = []
         while type(self._events[self._next]) is not yaml.SequenceEndEvent:
-            found.append(self.construct((*location, len(found)) if self._placing else ()))
+            found.append(self.construct((*location, len(found))))
         return found
 
     def _mapping(self, location: Location) -> dict[str, Any]:
         mapping: dict[str, Any] = {}
         while type(event := self._events[self._next]) is not yaml.MappingEndEvent:
             key = self._key(event)
-            at: Location = ()
-            if self._placing:
-                at = (*location, key)
-                if key in mapping:
-                    self._fail(event, f"duplicate key '{key}', first given at line {self.keys[at][0]}")
-                self.keys[at] = _place(event)
-            elif key in mapping:
-                # It says where the first one is.
-                places(self._path, self._events)
+            at = (*location, key)
+            if key in mapping:
+                self._fail(event, f"duplicate key '{key}', first given at line {self.keys[at][0]}")
+            self.keys[at] = _place(event)
             mapping[key] = self.construct(at)
         return mapping
 
@@ -153,26 +131,16 @@ class _Constructor:
     def _scalar(self, event: Any) -> Any:
         text: str = event.value
         tag = event.tag
-        if tag is not None and tag != "!":
-            kind = tag.removeprefix(_TAG)
-        elif not event.implicit[0] or (text and text[0] not in _NOT_TEXT):
-            return text
-        else:
-            kind = next((kind for kind, pattern in _SCALARS.items() if pattern.fullmatch(text)), "str")
-        match kind:
-            case "str":
+        try:
+            if tag is not None and tag != "!":
+                return coreschema.of_kind(tag.removeprefix(_TAG), text)
+            if not event.implicit[0] or (text and text[0] not in coreschema.NOT_TEXT):
                 return text
-            case "null":
-                return None
-            case "bool" if text.lower() in ("true", "false"):
-                return text.lower() == "true"
-            case "int" if _INTEGER.fullmatch(text) and len(text) < 40:
-                return int(text)
-            case "float" if _FLOAT.fullmatch(text):
-                return float(text)
-            case "int" | "float" | "bool":
-                self._fail(event, f"expected a value of type {kind}, got '{text}'")
-        return self._fail(event, f"unknown tag {tag}")
+            return coreschema.plain(text)
+        except ValueError as error:
+            self._fail(event, str(error))
+        except KeyError:
+            self._fail(event, f"unknown tag {tag}")
 
 
 def _place(event: Any) -> Place:

@@ -10,15 +10,14 @@ from typing import Any
 import yaml
 
 from exporter.yamlfile import lines
-from exporter.yamlfile.construct import DEEPEST, MOST_VALUES, Location, Place, construct, places
+from exporter.yamlfile.construct import DEEPEST, MOST_VALUES, Constructed, Location, construct
 from exporter.yamlfile.errors import InputError, Problem
+from exporter.yamlfile.plain import NotPlainError, Parser, plain_data
 from exporter.yamlfile.scalar import place_within
 
 _LARGEST = 32 << 20
 # Two of a pair, or three of one that is empty.
 _MOST_EVENTS = 3 * MOST_VALUES
-# LibYAML's parser, where PyYAML was built with it.
-_Parser = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
 
 class Document:
@@ -30,16 +29,16 @@ class Document:
         self.data = data
 
     @cached_property
-    def _places(self) -> tuple[dict[Location, Place], dict[Location, Place]]:
-        """Of keys and of values. Most documents are right, and are never asked."""
-        return places(self.path, _events(self.path, self._content))
+    def _constructed(self) -> Constructed:
+        """Most documents are right, and are never asked for places."""
+        return construct(self.path, _events(self.path, self._content))
 
     def problem(self, location: Location, message: str, *, key: bool = False) -> Problem:
         """A problem at ``location`` (a path of keys and indices), or at its nearest ancestor in the file.
 
         ``key=True`` points at the key itself instead of its value.
         """
-        keys, values = self._places
+        _, keys, values = self._constructed
         place = keys.get(location) if key else None
         while place is None and location not in values:
             location = location[:-1]
@@ -51,14 +50,13 @@ class Document:
         text = self.data
         for part in location:
             text = text[part]
-        _, values = self._places
+        values = self._constructed.values
         line, column = place_within(self._content, values[location], text, offset)
         return Problem(str(self.path), line, column, message)
 
     def has(self, location: Location) -> bool:
         """Whether the file gives a value at ``location``."""
-        _, values = self._places
-        return location in values
+        return location in self._constructed.values
 
     def error(self, location: Location, message: str, *, key: bool = False) -> InputError:
         """``problem`` as an exception of its own."""
@@ -91,13 +89,16 @@ def read(path: Path | str) -> Document:
 
 def parse(path: Path, content: str) -> Document:
     """The one YAML document in ``content``, which stands in ``path``. Raises InputError as ``read`` does."""
-    return Document(path, content, construct(path, _events(path, content)))
+    try:
+        return Document(path, content, plain_data(content))
+    except NotPlainError:
+        return Document(path, content, construct(path, _events(path, content)).data)
 
 
 def _events(path: Path, content: str) -> list[yaml.Event]:
     """What LibYAML reports of the nodes of the one document, in their order."""
     try:
-        parser = _Parser(content)
+        parser = Parser(content)
         try:
             found = list(_nodes(parser))
         finally:
