@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -11,9 +10,10 @@ from pathlib import Path
 from exporter import monitor as monitors
 from exporter.monitor import Monitor
 from exporter.yamlfile import Document, InputError, Problem, did_you_mean, quoted_list, read
-from rulegen import checks, routing, spec
+from rulegen import checks, routing
 from rulegen.output import MARK
 from rulegen.routing import Routing
+from rulegen.sharedslos import SharedSlos
 from rulegen.spec import ModelSlo
 
 KINDS = ("ModelSLO", "AlertRouting", "ModelMonitor")
@@ -39,11 +39,12 @@ def load(paths: Iterable[Path]) -> Specs:
     models: list[ModelSlo] = []
     routings: list[Routing] = []
     watched: list[Monitor] = []
+    shared = SharedSlos()
     for document in _documents(paths, problems):
         try:
             match _kind(document):
                 case "ModelSLO":
-                    models.append(spec.from_document(document))
+                    models.append(shared.from_document(document))
                 case "AlertRouting":
                     routings.append(routing.from_document(document))
                 case _:
@@ -61,8 +62,9 @@ def load(paths: Iterable[Path]) -> Specs:
         message = f"a second AlertRouting: {routings[0].document.path} is one, expected exactly one"
         problems.append(extra.document.problem(("kind",), message))
     problems += checks.across(models, watched)
+    fine = checks.Fine()
     for model in models:
-        problems += checks.of_model(model, routings[0], watched)
+        problems += checks.of_model(model, routings[0], watched, fine)
     if problems:
         raise InputError(problems)
     return Specs(sorted(models, key=lambda model: model.name), routings[0], watched)
@@ -70,19 +72,28 @@ def load(paths: Iterable[Path]) -> Specs:
 
 def _documents(paths: Iterable[Path], problems: list[Problem]) -> list[Document]:
     documents: list[Document] = []
-    seen: set[str] = set()
+    seen: set[object] = set()
     for path in paths:
         for file in _files(path, problems):
-            # Not Path.resolve, which fails where links lead to themselves.
-            real = os.path.realpath(file)
-            if real in seen:
+            identity = _identity(file)
+            if identity in seen:
                 continue
-            seen.add(real)
+            seen.add(identity)
             try:
                 documents.append(read(file))
             except InputError as error:
                 problems += error.problems
     return documents
+
+
+def _identity(file: Path) -> object:
+    """The same for all names of a file."""
+    try:
+        state = file.stat()
+    except OSError:
+        # To read it says what is wrong.
+        return file
+    return state.st_dev, state.st_ino
 
 
 def _files(path: Path, problems: list[Problem]) -> list[Path]:
