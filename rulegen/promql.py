@@ -41,8 +41,12 @@ Matcher = str | OneOf
 def selector(name: str, matchers: Mapping[str, Matcher]) -> str:
     """``name{a="x",b=~"y|z"}``."""
     inside = ",".join(
-        f"{label}={quote(value)}" if isinstance(value, str) else f"{label}=~{quote('|'.join(value.words))}"
-        for label, value in matchers.items()
+        [
+            f"{label}={quote(value)}"
+            if isinstance(value, str)
+            else f"{label}=~{quote('|'.join(value.words))}"
+            for label, value in matchers.items()
+        ]
     )
     return f"{name}{{{inside}}}"
 

@@ -6,13 +6,13 @@ Evaluations are counted from 0.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from functools import lru_cache
+from typing import NamedTuple
 
 from exporter.yamlfile import Duration
 
 
-@dataclass(frozen=True)
-class State:
+class State(NamedTuple):
     """An alert after one evaluation; ``since``: the last evaluation at which the condition of a firing one held."""
 
     firing: bool
@@ -27,8 +27,15 @@ class State:
 
 def states(
     held: Sequence[bool], interval: Duration, lasting: Duration | None, keep: Duration | None
-) -> list[State]:
+) -> Sequence[State]:
     """The state after each evaluation, given whether the condition held at it."""
+    needed = lasting.seconds if lasting else 0.0
+    return _states(tuple(held), interval.seconds, needed, keep.seconds if keep else 0.0)
+
+
+@lru_cache(4096)
+def _states(held: tuple[bool, ...], interval: float, lasting: float, keep: float) -> tuple[State, ...]:
+    """Stories are alike: most are asked for again. All in seconds."""
     found: list[State] = []
     active: int | None = None
     last: int | None = None
@@ -38,19 +45,13 @@ def states(
         if holds:
             active = now if active is None else active
             last, recovered = now, None
-            firing = firing or (now - active) * interval.seconds >= (lasting.seconds if lasting else 0)
+            firing = firing or (now - active) * interval >= lasting
         else:
             recovered = now if firing and recovered is None else recovered
-            kept = (
-                firing
-                and keep is not None
-                and recovered is not None
-                and (now - recovered) * interval.seconds < keep.seconds
-            )
-            if not kept:
+            if recovered is None or (now - recovered) * interval >= keep:
                 firing, active, recovered = False, None, None
         found.append(State(firing, last if firing else None, holds and not firing))
-    return found
+    return tuple(found)
 
 
 def moments(after: Sequence[State]) -> set[int]:

@@ -194,7 +194,7 @@ class Story:
         return self.alert.kind.holds(value, self.world(now, series))
 
     @cached_property
-    def states(self) -> list[State]:
+    def states(self) -> Sequence[State]:
         spec = self.alert.spec
         several = self.alert.several
         held = [several.reached(len(bad), self.size) if several else bool(bad) for bad in self.bad]

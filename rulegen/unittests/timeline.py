@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from enum import Enum
+from functools import lru_cache
 from itertools import groupby, pairwise
 from typing import Any
 
@@ -39,10 +40,11 @@ class InputSeries:
     samples: Sequence[Sample | Missed]
 
     def as_data(self) -> dict[str, str]:
-        return {"series": selector(self.name, self.labels), "values": notation(self.samples)}
+        return {"series": selector(self.name, self.labels), "values": notation(tuple(self.samples))}
 
 
-def notation(samples: Sequence[Sample | Missed]) -> str:
+@lru_cache(4096)
+def notation(samples: tuple[Sample | Missed, ...]) -> str:
     """``0.8x9 _x3``: ten samples of 0.8, then three intervals without."""
     if ramp := _ramp(samples):
         return ramp
@@ -117,7 +119,7 @@ def shown_test(
     return {"expr": query, "eval_time": at(evaluation, interval), "exp_samples": samples}
 
 
-def test_file(rules: str, interval: Duration, tests: str) -> str:
-    """The text of a file of tests, of which ``tests`` are the items."""
+def test_file_start(rules: str, interval: Duration, tests: bool) -> str:
+    """What a file of tests begins with; ``tests``: whether items follow."""
     head = yamltext.dump({"rule_files": [rules], "evaluation_interval": str(interval)})
-    return f"{head}tests:\n{tests}" if tests else f"{head}tests: []\n"
+    return f"{head}tests:\n" if tests else f"{head}tests: []\n"

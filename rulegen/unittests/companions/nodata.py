@@ -6,7 +6,7 @@ they would take as many times as long.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from functools import cached_property
@@ -38,7 +38,7 @@ class _Moment:
     """One evaluation. ``gone``: which SLOs are not measured, by the remainder of their number by ``_APART``.
 
     ``late``: seconds since the last cycle; ``labels``: how old the newest label was then, in the pod where it
-    is newest; ``down``: in how many of two pods each sink cannot be read. ``least``: what is measured is as low
+    is newest; ``…_down``: in how many of two pods a sink cannot be read. ``least``: what is measured is as low
     as can be.
     """
 
@@ -49,6 +49,10 @@ class _Moment:
     labels_down: int = 0
     nan: bool = False
     least: bool = False
+
+    def down(self, sink: str) -> int:
+        """In how many pods ``sink`` cannot be read."""
+        return self.predictions_down if sink == PREDICTIONS_SINK else self.labels_down
 
 
 def tests(plan: Plan, interval: Duration) -> list[dict[str, Any]]:
@@ -111,12 +115,11 @@ class _Story:
 
     def _holds(self, index: int, companion: SloCompanion, moment: _Moment) -> bool:
         """Whether one SLO is not measured, for no reason that is told elsewhere."""
-        down = {PREDICTIONS_SINK: moment.predictions_down, LABELS_SINK: moment.labels_down}
         return (
             index % _APART in moment.gone
             and not (companion.monitored and moment.late > companion.demand.after.seconds)
             and not (companion.labels is not None and moment.labels > companion.labels.seconds)
-            and not any(down[sink] == 2 for sink in companion.sinks)
+            and not any(moment.down(sink) == 2 for sink in companion.sinks)
         )
 
     @cached_property
@@ -127,7 +130,7 @@ class _Story:
         }
 
     @cached_property
-    def states(self) -> dict[str, list[State]]:
+    def states(self) -> dict[str, Sequence[State]]:
         return {
             name: states(self.held[name], self.interval, one.rule.for_, None)
             for name, one in self.companions.items()
@@ -204,10 +207,8 @@ class _Story:
             yield pods.labels(plan, "1", interval, newest)
             yield pods.labels(plan, "2", interval, [moment.labels + 10 for moment in moments])
         if any(one.sinks for one in companions):
-            for sink, down in (
-                (PREDICTIONS_SINK, [moment.predictions_down for moment in moments]),
-                (LABELS_SINK, [moment.labels_down for moment in moments]),
-            ):
+            for sink in (PREDICTIONS_SINK, LABELS_SINK):
+                down = [moment.down(sink) for moment in moments]
                 yield pods.sink(plan, "1", sink, [_DOWN if pods_down > 0 else _UP for pods_down in down])
                 yield pods.sink(plan, "2", sink, [_DOWN if pods_down > 1 else _UP for pods_down in down])
 
