@@ -15,6 +15,8 @@ def refuse(directory: Path, files: Files, base: Path | None) -> None:
 
     One with our part among others' is overwritten with the base at hand only: without it theirs would be lost.
     """
+    if not directory.exists():
+        return
     problems = [
         Problem(str(directory / name), 0, 0, _message(name))
         for name, text in files.items()
