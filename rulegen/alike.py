@@ -82,14 +82,15 @@ class OfModel:
         """The plan, in which names are open."""
         file = self._open if self._opens else self.file
         causes = Causes.of(file)
+        known = repr(causes)
         slos = tuple(
             self._once(
-                ("plan", self._whole, text, causes), partial(slo_plan, file, self._routing, slo, causes)
+                ("plan", self._whole, text, known), partial(slo_plan, file, self._routing, slo, causes)
             )
             for text, slo in zip(self._slos, file.spec.slos, strict=True)
         )
         monitor = self._once(
-            ("monitor", self._whole, tuple(self._slos), causes),
+            ("monitor", self._whole, tuple(self._slos), known),
             partial(monitor_plan, file, self._routing, causes),
         )
         return Plan(file, slos, *monitor, causes)
@@ -131,6 +132,12 @@ class OfModel:
         part: Part = found
         return part
 
+    @cached_property
+    def causes(self) -> Hashable:
+        """What can silence several SLOs, as part of a key."""
+        # As one text, whose hash is calculated once.
+        return repr(self.plan.causes)
+
     def slo(self, index: int) -> Hashable:
         """All that an SLO says, as part of a key."""
         return self._slos[index]
@@ -147,9 +154,9 @@ class OfModel:
         """What an SLO measures and promises, and the conditions on it."""
         return self._measured[index], self._whens[index]
 
-    def yaml(self, texts: Sequence[OpenText]) -> str:
-        """Texts of YAML, one after the other, with the names filled in."""
-        return together(texts, self._in_yaml)
+    def yaml(self, start: str, texts: Sequence[OpenText]) -> str:
+        """``start`` as it is and texts of YAML, one after the other, with the names filled in."""
+        return together(start, texts, self._in_yaml)
 
     def json(self, text: OpenText) -> str:
         """A text of JSON with the names filled in."""
@@ -172,10 +179,7 @@ class OfModel:
         """For each SLO what it measures, and what is to be told where that is missing."""
         keys = ("name", "layer", "sli", "noData", "labelsStale")
         return tuple(
-            (
-                repr([raw.get(key) for key in keys]),
-                slo.companion and slo.companion.record,
-            )
+            repr([*(raw.get(key) for key in keys), slo.companion and slo.companion.record])
             for raw, slo in zip(self._raw_slos, self.plan.slos, strict=True)
         )
 

@@ -82,17 +82,18 @@ def _links(plan: Plan) -> list[dict[str, Any]]:
 
 def _placed(model: OfModel) -> str:
     """Rows and panels, from left to right and top to bottom: the items of a list in JSON."""
-    plan = model.plan
+    rows: dict[str, list[int]] = {}
+    for index, slo in enumerate(model.plan.slos):
+        rows.setdefault(_row(slo), []).append(index)
     placed: list[tuple[str, tuple[int, int, int, int]]] = []
     y = 0
     for title in (*map(str.capitalize, LAYERS), _BY_SEGMENT, _FAIRNESS):
-        slos = [index for index, slo in enumerate(plan.slos) if _row(slo) == title]
-        if not slos:
+        if title not in rows:
             continue
         placed.append((_header(title), (0, y, _WIDTH, 1)))
         y += 1
         x = 0
-        for index in slos:
+        for index in rows[title]:
             make = partial(_texts, index, model.opened)
             for text in model.part("panels", model.whens(index), make, whole=False):
                 placed.append((model.json(text), (x, y, _PANEL, _HEIGHT)))

@@ -17,7 +17,7 @@ from rulegen.lint.run import Linting
 from rulegen.merge import Base
 from rulegen.notes import Note
 from rulegen.operatorspec import Operator
-from rulegen.output import marked, yaml_text
+from rulegen.output import mark, marked, yaml_text
 from rulegen.plan import Plan, make_plan
 from rulegen.routing import Routing
 from rulegen.rules import AlertRule, Group, rule_file
@@ -116,11 +116,11 @@ def _rule_files_of(model: OfModel, routing: Routing, source: str, form: Format) 
         rules = rule_file(make_plan(model.file, routing).groups, interval)
         return _rule_files(name, rules, routing, source, form)
     groups = [
-        model.text("group", (model.slo(index), model.plan.causes), partial(_group, index, interval))
+        model.text("group", (model.slo(index), model.causes), partial(_group, index, interval))
         for index in range(len(model.plan.slos))
     ]
-    groups.append(model.text("group", (model.slis, model.plan.causes), partial(_group, None, interval)))
-    return {f"rules/{name}.yaml": marked(f"groups:\n{model.yaml(groups)}", source)}
+    groups.append(model.text("group", (model.slis, model.causes), partial(_group, None, interval)))
+    return {f"rules/{name}.yaml": model.yaml(f"{mark(source)}groups:\n", groups)}
 
 
 def _group(index: int | None, interval: Duration, plan: Plan) -> str:
@@ -137,15 +137,15 @@ def _model_files(model: OfModel, routing: Routing, form: Format, notes: list[Not
     name = model.file.name
     around = f" and AlertRouting {routing.file.metadata.name}"
     source, open_source = (f"ModelSLO {file.name}{around}" for file in (model.file, model.plan.file))
-    alerts, records = unittests.of_plan(model, routing, f"{name}.yaml", notes)
+    alerts, records = unittests.of_plan(model, routing, f"{name}.yaml", mark(source), notes)
     files = {
         **_rule_files_of(model, routing, source, form),
-        f"{tests_folder(form)}/{name}_test.yaml": marked(alerts, source),
+        f"{tests_folder(form)}/{name}_test.yaml": alerts,
         f"dashboards/{name}.json": dashboards.dashboard(model, open_source),
         **pages(model, routing, open_source),
     }
     if records is not None:
-        files[f"{tests_folder(form)}/{name}_records_test.yaml"] = marked(records, source)
+        files[f"{tests_folder(form)}/{name}_records_test.yaml"] = records
     return files
 
 

@@ -3,28 +3,42 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from operator import itemgetter
 
 
 class OpenText:
     """A text, cut at the words that stand for names."""
 
-    __slots__ = ("_pieces", "_words")
+    __slots__ = ("_find", "_parts")
 
     def __init__(self, text: str, words: re.Pattern[str]) -> None:
-        self._pieces = words.split(text)
-        self._words = words.findall(text)
+        found = words.findall(text)
+        # Pieces and words in turn.
+        self._parts = [""] * (2 * len(found) + 1)
+        self._parts[0::2] = words.split(text)
+        self._parts[1::2] = found
+        self._find = _finder(found)
+
+    def __bool__(self) -> bool:
+        return len(self._parts) > 1 or bool(self._parts[0])
 
     def filled(self, names: Mapping[str, str]) -> str:
         """The text with the name of each word."""
-        if not self._words:
-            return self._pieces[0]
-        out = [""] * (2 * len(self._words) + 1)
-        out[0::2] = self._pieces
-        out[1::2] = [names[word] for word in self._words]
-        return "".join(out)
+        parts = self._parts
+        if len(parts) > 1:
+            parts = parts.copy()
+            parts[1::2] = self._find(names)
+        return "".join(parts)
 
 
-def together(texts: Sequence[OpenText], names: Mapping[str, str]) -> str:
-    """Several texts, one after the other, filled."""
-    return "".join([text.filled(names) for text in texts])
+def together(start: str, texts: Sequence[OpenText], names: Mapping[str, str]) -> str:
+    """``start`` and several texts, one after the other, filled."""
+    return "".join([start, *[text.filled(names) for text in texts]])
+
+
+def _finder(words: Sequence[str]) -> Callable[[Mapping[str, str]], Sequence[str]]:
+    """What looks up all ``words``; done in C, it takes a third of the time of a loop."""
+    if len(words) > 1:
+        return itemgetter(*words)
+    return lambda names: [names[word] for word in words]

@@ -22,7 +22,12 @@ def yaml_text(data: Any, source: str) -> str:
 
 def marked(body: str, source: str) -> str:
     """A YAML document with a first line that says where it came from."""
-    return f"# {MARK} from {source}; do not edit.\n{body}"
+    return f"{mark(source)}{body}"
+
+
+def mark(source: str) -> str:
+    """The first line of a YAML document that was made from ``source``."""
+    return f"# {MARK} from {source}; do not edit.\n"
 
 
 def json_text(data: Any) -> str:

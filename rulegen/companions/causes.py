@@ -45,13 +45,13 @@ def no_data(file: ModelSlo, slo: Slo) -> Demand | None:
 
 def labels_stale(file: ModelSlo, slo: Slo) -> Demand | None:
     """When it is told that the labels of ``slo`` have stopped; None where it needs none, or nobody asks."""
-    if not rests_on_labels(slo):
-        return None
     common = file.spec.companions.labelsStale if file.spec.companions else None
     own = slo.labelsStale
     tier = own.tier if own and own.tier else common.tier if common else None
     after = own.after if own and own.after else common.after if common else None
-    return Demand(tier, after) if tier is not None and after is not None else None
+    if tier is None or after is None or not rests_on_labels(slo):
+        return None
+    return Demand(tier, after)
 
 
 def unguarded(file: ModelSlo) -> list[int]:
@@ -77,14 +77,17 @@ class Causes:
     @classmethod
     def of(cls, file: ModelSlo) -> Causes:
         """The causes of one file."""
-        asked = [no_data(file, slo) for slo in file.spec.slos if is_monitored(slo)]
         stale = [labels_stale(file, slo) for slo in file.spec.slos]
         own = file.spec.companions
         if own and own.labelsStale and not any(rests_on_labels(slo) for slo in file.spec.slos):
             stale.append(Demand(own.labelsStale.tier, own.labelsStale.after))
         down = own.sinkDown if own else None
         return cls(
-            needed(demand for demand in asked if demand),
+            needed(
+                demand
+                for slo in file.spec.slos
+                if (demand := no_data(file, slo)) is not None and is_monitored(slo)
+            ),
             needed(demand for demand in stale if demand),
             Demand(down.tier, down.after) if down else None,
         )

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import shlex
 from collections.abc import Hashable
-from functools import cache, partial
+from functools import cache, lru_cache, partial
+from typing import NamedTuple
 
 import jinja2
 
@@ -13,7 +14,7 @@ from rulegen.alike import OfModel
 from rulegen.budget import Budget
 from rulegen.conventions import MODEL, SLO, WATCHDOG
 from rulegen.output import MARK
-from rulegen.plan import Plan, SloPlan
+from rulegen.plan import PLANS_KEPT, Plan, SloPlan
 from rulegen.promql import number, quote
 from rulegen.routing import Routing
 from rulegen.rules import AlertRule
@@ -31,28 +32,60 @@ def pages(model: OfModel, routing: Routing, source: str) -> dict[str, str]:
     """
     plan = model.plan
     folder = f"runbooks/{model.file.name}"
-    alerts = tuple(dict.fromkeys(Told.of(rule) for rule in plan.alerts))
-    others = Others(routing.spec, alerts)
+    entries: list[tuple[int | None, _Entry]] = [
+        (index, entry) for index, slo in enumerate(plan.slos) for entry in _of_slo(slo)
+    ]
+    entries += [(None, entry) for entry in _of_monitor(plan)]
     team = model.file.file.metadata.labels.get(_TEAM)
     own_team = team if team in routing.spec.teams else None
-    around = repr((alerts, own_team))
+    # As one text, whose hash is calculated once.
+    around = "\n".join([str(own_team), *[entry.known for _, entry in entries]])
     start = f"<!-- {MARK} from {source}; do not edit. -->\n"
+    others = Others(routing.spec, plan)
     found: dict[str, str] = {}
-    for index, slo in [*enumerate(plan.slos), (None, None)]:
-        for position, rule in enumerate(_alerts(plan, index)):
-            make = partial(_of_rule, start, index, position, routing, others, own_team)
-            gauges = [alert.rule is rule for alert in slo.gauge_alerts] if slo is not None else []
-            key: Hashable = rule.name
-            if index is not None:
-                key = model.alert(index, gauges.index(True)) if any(gauges) else model.measured(index)
-            about_data = slo is None or (slo.companion is not None and slo.companion.rule is rule)
-            if about_data and index is not None:
-                key = model.slis[index]
-            causes = plan.causes if about_data else None
-            text = model.text("page", (rule.name, key, around, causes), make, whole=about_data)
-            found.setdefault(f"{folder}/{page(rule)}", model.plain(text))
-    listed = model.text("pages", alerts, partial(_index, start))
+    for index, entry in entries:
+        make = partial(_of_entry, start, index, entry.position, routing, others, own_team)
+        key: Hashable = (entry.known, model.causes)
+        if index is not None and entry.about_data:
+            key = (entry.known, model.causes, model.slis[index])
+        elif index is not None:
+            alert = entry.gauge_alert
+            key = (entry.known, model.measured(index) if alert is None else model.alert(index, alert))
+        text = model.text("page", (key, around), make, whole=entry.about_data)
+        found.setdefault(f"{folder}/{entry.page}", model.plain(text))
+    listed = model.text("pages", around, partial(_index, start))
     return {f"{folder}/README.md": model.plain(listed), **found}
+
+
+class _Entry(NamedTuple):
+    """One alert's page, as far as it is the same for all models that have the alert.
+
+    ``known``: the alert as far as others' pages tell of it. ``gauge_alert``: which one of its SLO, where it is one.
+    ``about_data``: that something is not measured.
+    """
+
+    position: int
+    page: str
+    known: str
+    gauge_alert: int | None
+    about_data: bool
+
+
+@lru_cache(PLANS_KEPT)
+def _of_slo(slo: SloPlan) -> list[_Entry]:
+    gauges = {id(alert.rule): index for index, alert in enumerate(slo.gauge_alerts)}
+    companion = slo.companion.rule if slo.companion is not None else None
+    return [
+        _Entry(position, page(rule), repr(Told.of(rule)), gauges.get(id(rule)), rule is companion)
+        for position, rule in enumerate(slo.group.alerts)
+    ]
+
+
+def _of_monitor(plan: Plan) -> list[_Entry]:
+    return [
+        _Entry(position, page(rule), repr(Told.of(rule)), None, True)
+        for position, rule in enumerate(_alerts(plan, None))
+    ]
 
 
 def _index(start: str, plan: Plan) -> str:
@@ -89,7 +122,7 @@ def _alerts(plan: Plan, index: int | None) -> list[AlertRule]:
     return group.alerts if group is not None else []
 
 
-def _of_rule(
+def _of_entry(
     start: str,
     index: int | None,
     position: int,

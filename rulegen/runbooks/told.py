@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from typing import TypeVar
 
 from rulegen.conventions import LAYER, SLO, TIER
+from rulegen.plan import Plan
 from rulegen.routing import Inhibit, Spec
 from rulegen.rules import AlertRule
 
@@ -63,9 +64,9 @@ def _list(names: Iterable[str]) -> str:
 class Others:
     """The alerts of one model among each other: which hold back which. A large file has millions of pairs."""
 
-    def __init__(self, spec: Spec, alerts: Sequence[Told]) -> None:
+    def __init__(self, spec: Spec, plan: Plan) -> None:
         self._spec = spec
-        self._alerts = alerts
+        self._plan = plan
 
     def silenced_by(self, alert: Told) -> list[str]:
         """Those that hold ``alert`` back while they fire."""
@@ -93,7 +94,7 @@ class Others:
 
     def _by(self, key: Callable[[Told], Key]) -> Mapping[Key, list[tuple[int, Told]]]:
         found = defaultdict(list)
-        for place, alert in enumerate(self._alerts):
+        for place, alert in enumerate(dict.fromkeys(map(Told.of, self._plan.alerts))):
             found[key(alert)].append((place, alert))
         return found
 

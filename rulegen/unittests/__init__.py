@@ -16,7 +16,7 @@ from rulegen.plan import Plan
 from rulegen.routing import Routing
 from rulegen.rules import AlertRule
 from rulegen.unittests import budgets, companions, gauges, good, records
-from rulegen.unittests.timeline import alert_test, test_file
+from rulegen.unittests.timeline import alert_test, test_file_start
 
 _ALWAYS_THERE = (
     "its query has a value where nothing is scraped: it is never without data, and nothing of it is tested"
@@ -25,17 +25,19 @@ _ALWAYS_THERE = (
 __all__ = ["of_plan", "of_watchdog"]
 
 
-def of_plan(model: OfModel, routing: Routing, rules: str, notes: list[Note]) -> tuple[str, str | None]:
+def of_plan(
+    model: OfModel, routing: Routing, rules: str, mark: str, notes: list[Note]
+) -> tuple[str, str | None]:
     """The tests of the alerts in the file ``rules``, and those of its slow records, as the text of their files.
 
-    What has no test is added to ``notes``.
+    The files start with ``mark``. What has no test is added to ``notes``.
     """
     plan = model.plan
     interval = routing.spec.evaluationInterval
     parts: list[OpenText] = []
     measured = tuple((slo.slo.name, slo.companion and slo.companion.record) for slo in plan.slos)
     # As one text, whose hash is calculated once.
-    others = repr((measured, plan.causes, [companion.slos for companion in plan.companions]))
+    others = repr((measured, model.causes, [companion.slos for companion in plan.companions]))
     for index, slo in enumerate(plan.slos):
         for position in range(len(slo.gauge_alerts)):
             text, missed = model.part(
@@ -55,8 +57,8 @@ def of_plan(model: OfModel, routing: Routing, rules: str, notes: list[Note]) -> 
         parts.append(model.text("budget tests", model.measured(index), make, whole=False))
     parts.append(model.text("companion tests", (others, model.slis), partial(_of_slos, interval)))
     parts.append(model.text("monitor tests", others, partial(_of_model, interval)))
-    alerts = test_file(rules, interval, model.yaml(parts))
-    return alerts, records.of_plan(model, interval, rules, notes)
+    alerts = model.yaml(mark + test_file_start(rules, interval, any(parts)), parts)
+    return alerts, records.of_plan(model, interval, rules, mark, notes)
 
 
 def _of_alert(

@@ -23,23 +23,23 @@ from rulegen.plan import PLANS_KEPT, Plan, SloPlan
 from rulegen.queryseries import QuerySeries
 from rulegen.replicas import WEIGHTED
 from rulegen.unittests import eventratios, pasts, queries, weights
-from rulegen.unittests.timeline import test_file
+from rulegen.unittests.timeline import test_file_start
 
 _STEPS = (60, 300, 600, 1800, 3600, 7200, 21_600, 43_200, 86_400)
 _MOST_EVALUATIONS = 80
 
 
-def of_plan(model: OfModel, interval: Duration, rules: str, notes: list[Note]) -> str | None:
-    """The text of the test file, or None where there is no such record."""
+def of_plan(model: OfModel, interval: Duration, rules: str, mark: str, notes: list[Note]) -> str | None:
+    """The text of the test file, which starts with ``mark``; or None where there is no such record."""
     plan = model.plan
     step = _step(max(map(_longest, plan.slos)), interval)
     parts: list[OpenText] = []
-    for index in range(len(plan.slos)):
+    for index, slo in enumerate(plan.slos):
         key = (model.measured(index), step)
         make = partial(_of_measured, index, interval, step, model.opened)
         text, missed = model.part("record tests", key, make, whole=False)
         parts.append(text)
-        if _histories(plan.slos[index]) and plan.slos[index].can_be_given:
+        if _histories(slo) and slo.can_be_given:
             of_past = partial(_of_past, index, step, model.opened)
             text, too_long = model.part("past tests", (model.whens(index), step), of_past, whole=False)
             parts.append(text)
@@ -48,8 +48,7 @@ def of_plan(model: OfModel, interval: Duration, rules: str, notes: list[Note]) -
                 notes.append(Note("not-tested", model.file.document, at, said))
         if missed is not None:
             notes.append(Note("not-tested", model.file.document, ("spec", "slos", index, "sli"), missed))
-    tests = model.yaml(parts)
-    return test_file(rules, step, tests) if tests else None
+    return model.yaml(mark + test_file_start(rules, step, True), parts) if any(parts) else None
 
 
 @lru_cache(PLANS_KEPT)
@@ -68,6 +67,7 @@ def _pasts(slo: SloPlan) -> list[tuple[GaugeSeries, History]]:
     return list(found.values())
 
 
+@lru_cache(PLANS_KEPT)
 def _histories(slo: SloPlan) -> list[tuple[int, GaugeAlert, History]]:
     """Every record of the past, with the place of its alert, and that."""
     return [
