@@ -216,3 +216,33 @@ def test_every_metric_and_every_alert_of_ours_is_known() -> None:
         assert len(one.causes) >= 3, one.name
         assert one.do, one.name
         assert one.queries, one.name
+
+
+def test_a_page_names_some_of_very_many_alerts(tmp_path: Path) -> None:
+    limits = "\n".join(
+        f"""    - name: limit-{number}
+      layer: data
+      sli: {{gauge: {{metric: ml_feature_psi, window: 1d, reference: training}}}}
+      alerts: [{{name: Drift{number}, tier: P2, when: {{above: 0.{number + 1:03}}}, for: 1h}}]"""
+        for number in range(60)
+    )
+    text = (CONTRACT / "fraud.slo.yaml").read_text().replace("  slos:\n", f"  slos:\n{limits}\n", 1)
+    (tmp_path / "fraud.yaml").write_text(text)
+    result = run("generate", tmp_path, CONTRACT / "routing.yaml", "--out", tmp_path)
+    assert result.exit_code == 0, result.stderr
+    page = (tmp_path / "runbooks" / "fraud" / "NoPredictions.md").read_text()
+    (line,) = [line for line in page.splitlines() if line.startswith("While it fires, these are not sent: ")]
+    named = line.split(": ", 1)[1].split(", ")
+    assert len(named) == 41
+    more = re.fullmatch(r"and ([0-9]+) more of \[this model\]\(README\.md\)\.", named[-1])
+    assert more is not None
+    # Less urgent ones of the layers that the routing file names, and of its own SLO.
+    held = {
+        (rule["alert"], rule["labels"]["slo"])
+        for rule in alerts(tmp_path, "fraud")
+        if rule["labels"]["tier"] > "P1"
+        and (
+            rule["labels"]["layer"] in ("data", "prediction", "outcome") or rule["labels"]["slo"] == "traffic"
+        )
+    }
+    assert int(more[1]) == len(held) - 40

@@ -14,6 +14,8 @@ from rulegen.routing import Inhibit, Spec
 from rulegen.rules import AlertRule
 
 Key = TypeVar("Key")
+# Nobody reads a list of thousands.
+_MOST_NAMED = 40
 
 
 @dataclass(frozen=True)
@@ -82,7 +84,10 @@ class Others:
         for (layer, tier), members in self._of_kind.items():
             if holds(Told("", "", layer, tier)):
                 found.update(members)
-        return [str(found[place]) for place in sorted(found) if found[place] != alert]
+        told = [found[place] for place in sorted(found) if found[place] != alert]
+        more = len(told) - _MOST_NAMED
+        said = [str(other) for other in told[:_MOST_NAMED]]
+        return [*said, f"and {more} more of [this model](README.md)"] if more > 0 else said
 
     @cached_property
     def _of_kind(self) -> Mapping[tuple[str, str], list[tuple[int, Told]]]:
