@@ -16,7 +16,7 @@ from rulegen.replicas import WEIGHTED
 from rulegen.sli import GoodSli
 from rulegen.unittests.gaugeinput import OTHER_MODEL
 from rulegen.unittests.probes import decoys, nearby
-from rulegen.unittests.replicas import other, scraped, weight
+from rulegen.unittests.replicas import other, replicas, scraped, weight
 from rulegen.unittests.timeline import GONE, InputSeries, Sample, at
 
 
@@ -88,7 +88,9 @@ def _recorded(series: GaugeSeries, own: dict[str, str]) -> dict[str, Any]:
 def _replicas(
     series: GaugeSeries, labels: dict[str, str], samples: list[Sample], healthy: Decimal
 ) -> list[InputSeries]:
-    """A replica with ``samples``; unless replicas are summed, another one where the gauge is good."""
+    """A replica with ``samples`` and another one where the gauge is good; halves, where replicas are summed."""
+    if series.aggregation == "sum":
+        return list(replicas(series, labels, samples, healthy))
     first, second = scraped(labels, "1"), scraped(labels, "2")
     second |= {label: f"{label}_2" for label in series.entities}
     weighted = series.aggregation == WEIGHTED
@@ -98,12 +100,11 @@ def _replicas(
     if series.aggregation in ("min", "max") and any(series.combined((one, healthy)) != one for one in seen):
         # The limit is on the side that the gauge is better on: a good one hides it.
         good = samples
-    if series.aggregation != "sum":
-        # A mean with a good one would be another value than the one that is looked at.
-        given.append(
-            InputSeries(series.metric.name, second, samples if weighted and not series.entities else good)
-        )
-    if series.entities and series.aggregation not in ("sum", WEIGHTED):
+    # A mean with a good one would be another value than the one that is looked at.
+    given.append(
+        InputSeries(series.metric.name, second, samples if weighted and not series.entities else good)
+    )
+    if series.entities and series.aggregation != WEIGHTED:
         given.append(InputSeries(series.metric.name, scraped(labels, "2"), good))
     if weighted:
         given += [weight(series, pod, [Decimal(512)] * len(samples)) for pod in (first, second)]

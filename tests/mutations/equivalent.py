@@ -41,6 +41,14 @@ EQUIVALENT = [
         r":ml_slo_events:bool: count -> sum$",
         "evaluations are good or bad where there is a gauge",
     ),
+    Equivalent(
+        r"^objectives-throughput: model_slo:ml_slo_(events:bool: group -> count|errors:bool: min -> (max|avg))$",
+        "a gauge that is summed over all that tells its series apart is one series",
+    ),
+    Equivalent(
+        r"^objectives-counted: model_slo:ml_slo_(events|errors):increase\w+: sum -> (avg|max)$",
+        "the query has summed its series: there is one",
+    ),
 ]
 
 
