@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from decimal import Decimal
+from functools import cached_property
 from typing import Literal
 
 from exporter.yamlfile import Duration
@@ -40,11 +41,11 @@ class Unusual(Kind):
         deviations = exact(condition.deviations)
         return cls(series, deviations, condition.window, offset, condition.direction, minimum)
 
-    @property
+    @cached_property
     def mean(self) -> History:
         return mean_before(self.series, self.window, self.offset)
 
-    @property
+    @cached_property
     def deviation(self) -> History:
         return deviation_before(self.series, self.window, self.offset)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from decimal import Decimal
+from functools import cached_property
 
 from exporter.yamlfile import Duration
 from rulegen.conditions.kind import Edge, History, Kind, Line, Unusable, World
@@ -32,7 +33,7 @@ class Change(Kind):
         assert amount is not None
         return cls(series, condition.offset, exact(amount), relative)
 
-    @property
+    @cached_property
     def history(self) -> History:
         return value_ago(self.series, self.offset)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from decimal import Decimal
+from functools import cached_property
 from typing import Literal
 
 from rulegen.conditions.kind import Edge, History, Kind, Line, Unusable, World
@@ -61,6 +62,10 @@ class Combined(Kind):
         return [limit for part in self.parts for limit in part.limits()]
 
     def histories(self) -> Sequence[History]:
+        return self._histories
+
+    @cached_property
+    def _histories(self) -> Sequence[History]:
         return [history for part in self.parts for history in part.histories()]
 
     def references(self) -> Sequence[Record]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from decimal import Decimal
+from functools import cached_property
 
 from exporter.yamlfile import Duration
 from rulegen.conditions.exactness import is_plain, most_exact, power_of_two
@@ -44,7 +45,7 @@ class Drop(Kind):
         offset = condition.offset or default_offset(condition.window)
         return cls(series, condition.window, offset, exact(amount), relative)
 
-    @property
+    @cached_property
     def history(self) -> History:
         return mean_before(self.series, self.window, self.offset)
 

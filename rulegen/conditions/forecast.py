@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from decimal import Decimal
+from functools import cached_property
 from typing import Literal
 
 from exporter.yamlfile import Duration
@@ -34,7 +35,7 @@ class Trend(Kind):
         assert limit is not None
         return cls(series, side, exact(limit), condition.within, condition.basedOn)
 
-    @property
+    @cached_property
     def history(self) -> History:
         return forecast(self.series, self.within, self.based_on)
 

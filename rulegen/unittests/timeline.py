@@ -110,13 +110,20 @@ def shown_test(
     evaluation: int, interval: Duration, name: str, slo: str, counts: Mapping[str, int]
 ) -> dict[str, Any]:
     """How many alerts of one SLO are "pending" and "firing" under ``name``, which `exp_alerts` does not tell."""
-    query = f"count by (alertstate) ({selector('ALERTS', {'alertname': name, SLO: slo})})"
     samples = [
-        {"labels": selector("", {"alertstate": state}), "value": count}
-        for state, count in sorted(counts.items())
-        if count
+        {"labels": _of_state(state), "value": count} for state, count in sorted(counts.items()) if count
     ]
-    return {"expr": query, "eval_time": at(evaluation, interval), "exp_samples": samples}
+    return {"expr": _states_of(name, slo), "eval_time": at(evaluation, interval), "exp_samples": samples}
+
+
+@lru_cache
+def _states_of(name: str, slo: str) -> str:
+    return f"count by (alertstate) ({selector('ALERTS', {'alertname': name, SLO: slo})})"
+
+
+@lru_cache
+def _of_state(state: str) -> str:
+    return selector("", {"alertstate": state})
 
 
 def test_file_start(rules: str, interval: Duration, tests: bool) -> str:
