@@ -35,13 +35,13 @@ def of_plan(model: OfModel, interval: Duration, rules: str, mark: str, notes: li
     step = _step(max(map(_longest, plan.slos)), interval)
     parts: list[OpenText] = []
     for index, slo in enumerate(plan.slos):
-        key = (model.measured(index), step)
         make = partial(_of_measured, index, interval, step, model.opened)
-        text, missed = model.part("record tests", key, make, whole=False)
+        text, missed = model.part("record tests", (model.measured(index), step), make, whole=False)
         parts.append(text)
         if _histories(slo) and slo.can_be_given:
             of_past = partial(_of_past, index, step, model.opened)
-            text, too_long = model.part("past tests", (model.whens(index), step), of_past, whole=False)
+            key = (model.slis[index], _pasts_known_by(slo), step)
+            text, too_long = model.part("past tests", key, of_past, whole=False)
             parts.append(text)
             for position, said in too_long:
                 at = ("spec", "slos", index, "alerts", position, "when")
@@ -75,6 +75,13 @@ def _histories(slo: SloPlan) -> list[tuple[int, GaugeAlert, History]]:
         for position, alert in enumerate(slo.gauge_alerts)
         for history in alert.kind.histories()
     ]
+
+
+@lru_cache(PLANS_KEPT)
+def _pasts_known_by(slo: SloPlan) -> str:
+    """All that the tests of its records of the past follow from, beside the SLI: not how far off a gauge may be."""
+    series = slo.series
+    return repr((series and series.aggregation, [(position, past) for position, _, past in _histories(slo)]))
 
 
 def _too_long(slo: SloPlan) -> list[tuple[int, str]]:
