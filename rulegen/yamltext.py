@@ -131,31 +131,34 @@ def _block(value: Any, line: str, out: list[str], inline: bool = False) -> None:
     if kind is dict and value:
         deeper = line + "  "
         for key, child in value.items():
-            write(start)
-            start = line
-            write(_keys[key])
             if type(child) is str:
-                write(" ")
                 text = _texts[child]
-                write(text if "\n" not in text else _NOT_EMPTY.sub(line, text))
-            elif child:
-                _block(child, deeper, out)
+                if "\n" in text:
+                    text = _NOT_EMPTY.sub(line, text)
+                write(f"{start}{_keys[key]} {text}")
             else:
-                write(_nothing(child))
+                write(start + _keys[key])
+                if child:
+                    _block(child, deeper, out)
+                else:
+                    write(_nothing(child))
+            start = line
     elif kind is list and value:
         deeper = line + "  "
         dash = start + "-"
         for child in value:
-            write(dash)
-            dash = line + "-"
             if type(child) is str:
-                write(" ")
                 text = _texts[child]
-                write(text if "\n" not in text else _NOT_EMPTY.sub(line, text))
-            elif child:
-                _block(child, deeper, out, inline=True)
+                if "\n" in text:
+                    text = _NOT_EMPTY.sub(line, text)
+                write(f"{dash} {text}")
             else:
-                write(_nothing(child))
+                write(dash)
+                if child:
+                    _block(child, deeper, out, inline=True)
+                else:
+                    write(_nothing(child))
+            dash = line + "-"
     elif kind is int:
         write(f" {value}")
     else:
