@@ -280,6 +280,10 @@ def told(
 
     Where a baseline soon takes in what came just before, a scene needs a story of its own.
     """
+    whole = Story(alert, probe, size, tuple(scenes))
+    # Without a past it is all the same what comes later.
+    if scenes and not alert.kind.histories() and whole.is_as_meant:
+        return [whole], []
     stories: list[Story] = []
     missed: list[Scene] = []
     for scene in scenes:
