@@ -19,22 +19,32 @@ def refuse(directory: Path, files: Files, base: Path | None) -> None:
         return
     problems = [
         Problem(str(directory / name), 0, 0, _message(name))
-        for name, text in files.items()
-        if name.endswith(".yaml") and _is_foreign(directory / name, text, base)
+        for name in files
+        if name.endswith(".yaml") and _is_foreign(directory / name, files, name, base)
     ]
     if problems:
         raise InputError(problems)
 
 
-def _is_foreign(path: Path, wanted: str, base: Path | None) -> bool:
+def _is_foreign(path: Path, files: Files, name: str, base: Path | None) -> bool:
+    if not path.exists() or _has_mark(path):
+        return False
     found = output.on_disk(path.parent, path.name)
-    if found == wanted or (found is None and not path.is_file()):
+    if found == files[name] or (found is None and not path.is_file()):
         return False
-    if base is not None and path.exists() and base.exists() and path.samefile(base):
+    if base is not None and base.exists() and path.samefile(base):
         return False
-    text = found if found is not None else "?"
-    shared = base is not None and BEGIN in text
-    return bool(text.strip()) and MARK not in text[:1000] and not shared
+    shared = base is not None and found is not None and BEGIN in found
+    return (found is None or bool(found.strip())) and not shared
+
+
+def _has_mark(path: Path) -> bool:
+    """Whether it begins as ours do: the rest of it may be long."""
+    try:
+        with path.open("rb") as file:
+            return MARK in file.read(4000).decode(errors="ignore")[:1000]
+    except OSError:
+        return False
 
 
 def _message(name: str) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import PurePosixPath
@@ -14,6 +14,7 @@ from rulegen.alerts import namespace_label
 from rulegen.alike import Alike, OfModel
 from rulegen.conventions import TIER, WATCHDOG, WATCHDOG_IDENTITY, AlertIdentity
 from rulegen.lint.run import Linting
+from rulegen.madefiles import Made, MadeFiles
 from rulegen.merge import Base
 from rulegen.notes import Note
 from rulegen.operatorspec import Operator
@@ -34,7 +35,7 @@ FORMATS: tuple[Format, ...] = ("prometheus", "operator")
 class Generated:
     """Every file of a run, by its name below the output folder, and what the user should know."""
 
-    files: dict[str, str]
+    files: Mapping[str, str]
     warnings: list[Problem]
     # What was decided for the user, and why; nothing is wrong with it.
     notes: list[Problem]
@@ -52,7 +53,7 @@ def generate(specs: Specs, form: Format = "prometheus", base: Base | None = None
     models = [alike.of(model) for model in specs.models]
     linting = Linting(specs, models, base)
     linting.errors()
-    files: dict[str, str] = {}
+    files: dict[str, Made] = {}
     notes: list[Note] = []
     for model in models:
         files |= _model_files(model, routing, form, notes)
@@ -66,7 +67,7 @@ def generate(specs: Specs, form: Format = "prometheus", base: Base | None = None
     audiences = frozenset(
         (one.labels[TIER], one.labels.get("team", "")) for one in identities if TIER in one.labels
     )
-    return Generated(files, linting.warnings(notes), said, len(identities), audiences)
+    return Generated(MadeFiles(files), linting.warnings(notes), said, len(identities), audiences)
 
 
 def _check_operator(specs: Specs) -> None:
@@ -109,7 +110,7 @@ def _rule_files(
     return {f"rules/{name}.yaml": yaml_text(custom, source), f"{tests_folder(form)}/{name}.yaml": plain}
 
 
-def _rule_files_of(model: OfModel, routing: Routing, source: str, form: Format) -> dict[str, str]:
+def _rule_files_of(model: OfModel, routing: Routing, source: str, form: Format) -> Mapping[str, Made]:
     """The rules of a model."""
     name, interval = model.file.name, routing.spec.evaluationInterval
     if form == "operator":
@@ -120,7 +121,7 @@ def _rule_files_of(model: OfModel, routing: Routing, source: str, form: Format) 
         for index in range(len(model.plan.slos))
     ]
     groups.append(model.text("group", (model.slis, model.causes), partial(_group, None, interval)))
-    return {f"rules/{name}.yaml": model.yaml(f"{mark(source)}groups:\n", groups)}
+    return {f"rules/{name}.yaml": partial(model.yaml, f"{mark(source)}groups:\n", groups)}
 
 
 def _group(index: int | None, interval: Duration, plan: Plan) -> str:
@@ -133,15 +134,15 @@ def tests_folder(form: Format) -> str:
     return "rules" if form == "prometheus" else "tests"
 
 
-def _model_files(model: OfModel, routing: Routing, form: Format, notes: list[Note]) -> dict[str, str]:
+def _model_files(model: OfModel, routing: Routing, form: Format, notes: list[Note]) -> dict[str, Made]:
     name = model.file.name
     around = f" and AlertRouting {routing.file.metadata.name}"
     source, open_source = (f"ModelSLO {file.name}{around}" for file in (model.file, model.plan.file))
     alerts, records = unittests.of_plan(model, routing, f"{name}.yaml", mark(source), notes)
-    files = {
+    files: dict[str, Made] = {
         **_rule_files_of(model, routing, source, form),
         f"{tests_folder(form)}/{name}_test.yaml": alerts,
-        f"dashboards/{name}.json": dashboards.dashboard(model, open_source),
+        f"dashboards/{name}.json": partial(dashboards.dashboard, model, open_source),
         **pages(model, routing, open_source),
     }
     if records is not None:

@@ -13,6 +13,7 @@ from rulegen.alerts import GaugeAlert
 from rulegen.alike import OfModel
 from rulegen.budget import Budget
 from rulegen.conventions import MODEL, SLO, WATCHDOG
+from rulegen.madefiles import Made
 from rulegen.output import MARK
 from rulegen.plan import PLANS_KEPT, Plan, SloPlan
 from rulegen.promql import number, quote
@@ -25,7 +26,7 @@ from rulegen.runbooks.told import Others, Told, receivers
 _TEAM = "team"
 
 
-def pages(model: OfModel, routing: Routing, source: str) -> dict[str, str]:
+def pages(model: OfModel, routing: Routing, source: str) -> dict[str, Made]:
     """Every page of one model and their index, by their names below the output folder.
 
     ``source``: what they are made from, names open as in the plan.
@@ -42,7 +43,7 @@ def pages(model: OfModel, routing: Routing, source: str) -> dict[str, str]:
     around = "\n".join([str(own_team), *[entry.known for _, entry in entries]])
     start = f"<!-- {MARK} from {source}; do not edit. -->\n"
     others = Others(routing.spec, plan)
-    found: dict[str, str] = {}
+    found: dict[str, Made] = {}
     for index, entry in entries:
         make = partial(_of_entry, start, index, entry.position, routing, others, own_team)
         key: Hashable = (entry.known, model.causes)
@@ -52,9 +53,9 @@ def pages(model: OfModel, routing: Routing, source: str) -> dict[str, str]:
             alert = entry.gauge_alert
             key = (entry.known, model.measured(index) if alert is None else model.alert(index, alert))
         text = model.text("page", (key, around), make, whole=entry.about_data)
-        found.setdefault(f"{folder}/{entry.page}", model.plain(text))
+        found.setdefault(f"{folder}/{entry.page}", partial(model.plain, text))
     listed = model.text("pages", around, partial(_index, start))
-    return {f"{folder}/README.md": model.plain(listed), **found}
+    return {f"{folder}/README.md": partial(model.plain, listed), **found}
 
 
 class _Entry(NamedTuple):

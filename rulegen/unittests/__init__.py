@@ -10,6 +10,7 @@ from exporter.yamlfile import Duration
 from rulegen import yamltext
 from rulegen.alike import OfModel
 from rulegen.lint.names import Name
+from rulegen.madefiles import Made
 from rulegen.notes import Note
 from rulegen.opentext import OpenText
 from rulegen.plan import Plan
@@ -27,7 +28,7 @@ __all__ = ["of_plan", "of_watchdog"]
 
 def of_plan(
     model: OfModel, routing: Routing, rules: str, mark: str, notes: list[Note]
-) -> tuple[str, str | None]:
+) -> tuple[Made, Made | None]:
     """The tests of the alerts in the file ``rules``, and those of its slow records, as the text of their files.
 
     The files start with ``mark``. What has no test is added to ``notes``.
@@ -57,7 +58,7 @@ def of_plan(
         parts.append(model.text("budget tests", model.measured(index), make, whole=False))
     parts.append(model.text("companion tests", (others, model.slis), partial(_of_slos, interval)))
     parts.append(model.text("monitor tests", others, partial(_of_model, interval)))
-    alerts = model.yaml(mark + test_file_start(rules, interval, any(parts)), parts)
+    alerts = partial(model.yaml, mark + test_file_start(rules, interval, any(parts)), parts)
     return alerts, records.of_plan(model, interval, rules, mark, notes)
 
 

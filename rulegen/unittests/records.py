@@ -17,6 +17,7 @@ from rulegen.alerts import GaugeAlert
 from rulegen.alike import OfModel
 from rulegen.conditions import History
 from rulegen.gauge import GaugeSeries
+from rulegen.madefiles import Made
 from rulegen.notes import Note
 from rulegen.opentext import OpenText
 from rulegen.plan import PLANS_KEPT, Plan, SloPlan
@@ -29,7 +30,7 @@ _STEPS = (60, 300, 600, 1800, 3600, 7200, 21_600, 43_200, 86_400)
 _MOST_EVALUATIONS = 80
 
 
-def of_plan(model: OfModel, interval: Duration, rules: str, mark: str, notes: list[Note]) -> str | None:
+def of_plan(model: OfModel, interval: Duration, rules: str, mark: str, notes: list[Note]) -> Made | None:
     """The text of the test file, which starts with ``mark``; or None where there is no such record."""
     plan = model.plan
     step = _step(max(map(_longest, plan.slos)), interval)
@@ -48,7 +49,9 @@ def of_plan(model: OfModel, interval: Duration, rules: str, mark: str, notes: li
                 notes.append(Note("not-tested", model.file.document, at, said))
         if missed is not None:
             notes.append(Note("not-tested", model.file.document, ("spec", "slos", index, "sli"), missed))
-    return model.yaml(mark + test_file_start(rules, step, True), parts) if any(parts) else None
+    if not any(parts):
+        return None
+    return partial(model.yaml, mark + test_file_start(rules, step, True), parts)
 
 
 @lru_cache(PLANS_KEPT)
