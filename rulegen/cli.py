@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import atexit
+import gc
 from collections import UserDict
+from collections.abc import Sequence
 from importlib import import_module
+from typing import Any
 
 import click
 
@@ -21,7 +25,17 @@ class _Commands(UserDict[str, click.Command | None]):
         return command
 
 
+class _Program(click.Group):
+    def main(self, args: Sequence[str] | None = None, *others: Any, **named: Any) -> Any:
+        """Run with ``args``, or as a process of its own with those of its command line."""
+        if args is None:
+            # Python would look twice through all that was made for thousands of alerts, only to exit.
+            atexit.register(gc.freeze)
+        return super().main(args, *others, **named)
+
+
 @click.group(
+    cls=_Program,
     commands=_Commands(dict.fromkeys(_NAMES)),
     context_settings={"help_option_names": ["-h", "--help"]},
 )

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import atexit
 import gc
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from functools import cache
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -68,18 +66,11 @@ def much_that_stays() -> Iterator[None]:
     """Without the search for cycles: it would look again and again through all that was made, for nothing."""
     enabled = gc.isenabled()
     gc.disable()
-    _not_at_the_end_either()
     try:
         yield
     finally:
         if enabled:
             gc.enable()
-
-
-@cache
-def _not_at_the_end_either() -> None:
-    """Python would look through everything twice before it exits."""
-    atexit.register(gc.freeze)
 
 
 def generated(spec: tuple[Path, ...], form: Format, base: Path | None) -> Generated:
