@@ -20,6 +20,7 @@ from rulegen.opentext import OpenText, together
 from rulegen.plan import Plan, monitor_plan, slo_plan
 from rulegen.routing import Routing
 from rulegen.runbooks.links import dashboard_uid
+from rulegen.slokeys import SloKeys, slo_keys
 from rulegen.spec import ModelSlo, Slo
 from rulegen.yamltext import as_text
 
@@ -72,7 +73,7 @@ class OfModel:
             opens
             and all(_PLAIN.fullmatch(name) and as_text(name) == name for name in named)
             and not any("\n" in value for value in values)
-            and not any(_OPEN in text for text in (*named, *values, repr(spec)))
+            and not any(_OPEN in text for text in (*named, *values, self._whole, *file.slo_texts))
             and len(values) < 1000
         )
         self._names |= {_MODEL: file.model, _FILE: file.name, _UID: dashboard_uid(file.name)}
@@ -144,15 +145,15 @@ class OfModel:
 
     def measured(self, index: int) -> Hashable:
         """What an SLO measures and promises, its alerts apart."""
-        return self._measured[index]
+        return self._keys[index].measured
 
     def alert(self, index: int, position: int) -> Hashable:
         """An alert of an SLO, its siblings apart."""
-        return self._measured[index], self._alerts[index][position]
+        return self._keys[index].alerts[position]
 
-    def whens(self, index: int) -> Hashable:
+    def conditions(self, index: int) -> Hashable:
         """What an SLO measures and promises, and the conditions on it."""
-        return self._measured[index], self._whens[index]
+        return self._keys[index].conditions
 
     def yaml(self, start: str, texts: Sequence[OpenText]) -> str:
         """``start`` as it is and texts of YAML, one after the other, with the names filled in."""
@@ -177,17 +178,19 @@ class OfModel:
     @cached_property
     def slis(self) -> tuple[Hashable, ...]:
         """For each SLO what it measures, and what is to be told where that is missing."""
-        keys = ("name", "layer", "sli", "noData", "labelsStale")
-        return tuple(
-            repr([*(raw.get(key) for key in keys), slo.companion and slo.companion.record])
-            for raw, slo in zip(self._raw_slos, self.plan.slos, strict=True)
-        )
+        return tuple(keys.sli for keys in self._keys)
 
     @cached_property
     def _raw_slos(self) -> list[dict[str, Any]]:
         """The SLOs as they stand in the file, the model's name open in their queries."""
+        if not self._opens:
+            return self._given_slos
+        return [self._with_open_queries(slo) for slo in self._given_slos]
+
+    @property
+    def _given_slos(self) -> list[dict[str, Any]]:
         raw: list[dict[str, Any]] = self.file.document.data["spec"]["slos"]
-        return [self._with_open_queries(slo) for slo in raw] if self._opens else raw
+        return raw
 
     def _with_open_queries(self, raw: dict[str, Any]) -> dict[str, Any]:
         """``raw`` itself, where none of its queries names the model."""
@@ -201,26 +204,15 @@ class OfModel:
 
     @cached_property
     def _slos(self) -> list[str]:
-        return [repr(raw) for raw in self._raw_slos]
+        given = zip(self._given_slos, self._raw_slos, self.file.slo_texts, strict=True)
+        return [text if opened is own else repr(opened) for own, opened, text in given]
 
     @cached_property
-    def _measured(self) -> list[Hashable]:
-        """How the replicas of a gauge are aggregated may follow from the alerts on it."""
+    def _keys(self) -> list[SloKeys]:
         return [
-            (
-                repr(_without(raw, "alerts")) if "alerts" in raw else text,
-                slo.series.aggregation if slo.series is not None else None,
-            )
-            for raw, text, slo in zip(self._raw_slos, self._slos, self.plan.slos, strict=True)
+            self._once(("keys", slo), partial(slo_keys, raw, slo))
+            for raw, slo in zip(self._raw_slos, self.plan.slos, strict=True)
         ]
-
-    @cached_property
-    def _alerts(self) -> list[list[str]]:
-        return [[repr(alert) for alert in raw.get("alerts", ())] for raw in self._raw_slos]
-
-    @cached_property
-    def _whens(self) -> list[str]:
-        return [repr([alert["when"] for alert in raw.get("alerts", ())]) for raw in self._raw_slos]
 
     @cached_property
     def _open(self) -> ModelSlo:
@@ -234,10 +226,9 @@ class OfModel:
                 "annotations": {key: next(words) for key in given.metadata.annotations},
             }
         )
-        raw = self.file.document.data["spec"]["slos"]
         slos = [
             slo if own is opened else Slo.model_validate(opened)
-            for slo, own, opened in zip(given.spec.slos, raw, self._raw_slos, strict=True)
+            for slo, own, opened in zip(given.spec.slos, self._given_slos, self._raw_slos, strict=True)
         ]
         spec = given.spec.model_copy(update={"model": _MODEL, "slos": slos})
         return replace(self.file, file=given.model_copy(update={"metadata": metadata, "spec": spec}))

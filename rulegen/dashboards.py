@@ -95,7 +95,7 @@ def _placed(model: OfModel) -> str:
         x = 0
         for index in rows[title]:
             make = partial(_texts, index, model.opened)
-            for text in model.part("panels", model.whens(index), make, whole=False):
+            for text in model.part("panels", model.conditions(index), make, whole=False):
                 placed.append((model.json(text), (x, y, _PANEL, _HEIGHT)))
                 x += _PANEL
                 if x == _WIDTH:

@@ -35,10 +35,14 @@ def _rules_of(spec: Spec, inhibit: Inhibit, alerts: Sequence[AlertIdentity]) -> 
     layer, tier = inhibit.source.layer, inhibit.source.tier
     layers = [one_of(LAYER, inhibit.target.layers)] if inhibit.target.layers else []
     lower = _less_urgent(spec, alerts)
+    # Many models have the same alert, and one rule is made of all.
+    done: set[tuple[str | None, ...]] = set()
     for alert in alerts:
         tiers = inhibit.target.tiers or lower[alert.labels.get(TIER)]
         matches = layer in (None, alert.labels.get(LAYER)) and tier in (None, alert.labels.get(TIER))
-        if matches and tiers:
+        same = (alert.name, alert.labels.get(TIER), *_apart(alert, inhibit.equal))
+        if matches and tiers and same not in done:
+            done.add(same)
             target = [*layers, one_of(TIER, tiers)]
             source = _source(alert, inhibit.equal)
             if layer is not None:
@@ -52,9 +56,14 @@ def _lower_tiers(spec: Spec, alerts: Sequence[AlertIdentity]) -> Iterator[dict[s
     """The same SLO's more urgent tier silences its less urgent ones, where it has any."""
     present = {(alert.labels[MODEL], alert.labels[SLO], alert.labels.get(TIER)) for alert in alerts}
     less_urgent = _less_urgent(spec, alerts)
+    done: set[tuple[str, str]] = set()
     for alert in alerts:
         lower = less_urgent[alert.labels.get(TIER)]
-        if any((alert.labels[MODEL], alert.labels[SLO], tier) in present for tier in lower):
+        same = (alert.name, alert.labels.get(TIER, ""))
+        if same not in done and any(
+            (alert.labels[MODEL], alert.labels[SLO], tier) in present for tier in lower
+        ):
+            done.add(same)
             source = [*_source(alert, [MODEL, SLO]), equals(TIER, alert.labels[TIER])]
             yield _rule(source, [one_of(TIER, lower)], [MODEL, SLO])
 
@@ -67,8 +76,11 @@ def _less_urgent(spec: Spec, alerts: Sequence[AlertIdentity]) -> dict[str | None
 
 def _source(alert: AlertIdentity, equal: Sequence[str]) -> list[str]:
     """What singles ``alert`` out; labels under ``equal`` need not be told apart."""
-    apart = [equals(label, alert.labels[label]) for label in (MODEL, SLO) if label not in equal]
-    return [equals("alertname", alert.name), *apart]
+    return [equals("alertname", alert.name), *_apart(alert, equal)]
+
+
+def _apart(alert: AlertIdentity, equal: Sequence[str]) -> list[str]:
+    return [equals(label, alert.labels[label]) for label in (MODEL, SLO) if label not in equal]
 
 
 def _rule(source: Sequence[str], target: Sequence[str], equal: Sequence[str]) -> dict[str, Any]:
