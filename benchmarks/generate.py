@@ -62,6 +62,9 @@ def main() -> None:
         warm = _generate(specs, out, "3")
         rewritten = _written(warm)
         others = [path for path in rewritten if "model-0003" not in path]
+        copied = folder / "copied"
+        fleet.write_copies(copied, models)
+        alike = _generate(copied, folder / "alike", "1")
         distinct = folder / "distinct"
         fleet.write(distinct, max(models // 10, 1), distinct=True)
         apart = _generate(distinct, folder / "apart", "1")
@@ -70,6 +73,7 @@ def main() -> None:
         [
             Row("everything, into an empty folder, CPU", cold.cpu, "s", MOST_CPU),
             Row("the same, wall", cold.wall, "s"),
+            Row("the same of models that differ in their names only, CPU", alike.cpu, "s", MOST_CPU),
             Row("peak memory", cold.memory, "MiB"),
             Row("files", len(before)),
             Row("runs that differ", float(not same), "", 0),
