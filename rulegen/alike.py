@@ -21,7 +21,7 @@ from rulegen.plan import Plan, monitor_plan, slo_plan
 from rulegen.routing import Routing
 from rulegen.runbooks.links import dashboard_uid
 from rulegen.slokeys import SloKeys, slo_keys
-from rulegen.spec import ModelSlo, Slo
+from rulegen.spec import ModelSlo, Slo, slos_of
 from rulegen.yamltext import as_text
 
 Part = TypeVar("Part")
@@ -81,20 +81,19 @@ class OfModel:
     @cached_property
     def plan(self) -> Plan:
         """The plan, in which names are open."""
-        file = self._open if self._opens else self.file
-        causes = Causes.of(file)
-        known = repr(causes)
+        file = self._planned
         slos = tuple(
             self._once(
-                ("plan", self._whole, text, known), partial(slo_plan, file, self._routing, slo, causes)
+                ("plan", self._whole, text, self.causes),
+                partial(slo_plan, file, self._routing, slo, self._causes),
             )
             for text, slo in zip(self._slos, file.spec.slos, strict=True)
         )
         monitor = self._once(
-            ("monitor", self._whole, tuple(self._slos), known),
-            partial(monitor_plan, file, self._routing, causes),
+            ("monitor", self._whole, tuple(self._slos), self.causes),
+            partial(monitor_plan, file, self._routing, self._causes),
         )
-        return Plan(file, slos, *monitor, causes)
+        return Plan(file, slos, *monitor, self._causes)
 
     @cached_property
     def identities(self) -> list[AlertIdentity]:
@@ -137,7 +136,11 @@ class OfModel:
     def causes(self) -> Hashable:
         """What can silence several SLOs, as part of a key."""
         # As one text, whose hash is calculated once.
-        return repr(self.plan.causes)
+        return repr(self._causes)
+
+    @cached_property
+    def _causes(self) -> Causes:
+        return Causes.of(self._planned)
 
     def slo(self, index: int) -> Hashable:
         """All that an SLO says, as part of a key."""
@@ -189,8 +192,7 @@ class OfModel:
 
     @property
     def _given_slos(self) -> list[dict[str, Any]]:
-        raw: list[dict[str, Any]] = self.file.document.data["spec"]["slos"]
-        return raw
+        return slos_of(self.file.document.data)
 
     def _with_open_queries(self, raw: dict[str, Any]) -> dict[str, Any]:
         """``raw`` itself, where none of its queries names the model."""
@@ -213,6 +215,10 @@ class OfModel:
             self._once(("keys", slo), partial(slo_keys, raw, slo))
             for raw, slo in zip(self._raw_slos, self.plan.slos, strict=True)
         ]
+
+    @property
+    def _planned(self) -> ModelSlo:
+        return self._open if self._opens else self.file
 
     @cached_property
     def _open(self) -> ModelSlo:

@@ -18,16 +18,15 @@ class SharedSlos:
     def from_document(self, document: Document) -> ModelSlo:
         """Validate the shape of an already read ModelSLO file. Raises InputError."""
         texts = spec.slo_texts(document.data)
-        if not any(text in self._known for text in texts):
-            found = spec.from_document(document)
-        else:
-            raw = spec.slos_of(document.data)
-            known = [self._known.get(text, slo) for text, slo in zip(texts, raw, strict=True)]
-            data = {**document.data, "spec": {**document.data["spec"], "slos": known}}
-            try:
-                found = ModelSlo(document, ModelSloFile.model_validate(data), texts)
-            except ValidationError:
-                # It says what is wrong, and where.
-                return spec.from_document(document)
-        self._known |= zip(texts, found.spec.slos, strict=True)
-        return found
+        if not texts:
+            return spec.from_document(document)
+        raw = spec.slos_of(document.data)
+        slos = [self._known.get(text, slo) for text, slo in zip(texts, raw, strict=True)]
+        data = {**document.data, "spec": {**document.data["spec"], "slos": slos}}
+        try:
+            file = ModelSloFile.model_validate(data)
+        except ValidationError:
+            # It says what is wrong, and where.
+            return spec.from_document(document)
+        self._known |= zip(texts, file.spec.slos, strict=True)
+        return ModelSlo(document, file, texts)

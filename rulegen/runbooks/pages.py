@@ -77,16 +77,19 @@ def _of_slo(slo: SloPlan) -> list[_Entry]:
     gauges = {id(alert.rule): index for index, alert in enumerate(slo.gauge_alerts)}
     companion = slo.companion.rule if slo.companion is not None else None
     return [
-        _Entry(position, page(rule), repr(Told.of(rule)), gauges.get(id(rule)), rule is companion)
+        _entry(position, rule, gauges.get(id(rule)), about_data=rule is companion)
         for position, rule in enumerate(slo.group.alerts)
     ]
 
 
 def _of_monitor(plan: Plan) -> list[_Entry]:
     return [
-        _Entry(position, page(rule), repr(Told.of(rule)), None, True)
-        for position, rule in enumerate(_alerts(plan, None))
+        _entry(position, rule, None, about_data=True) for position, rule in enumerate(_alerts(plan, None))
     ]
+
+
+def _entry(position: int, rule: AlertRule, gauge_alert: int | None, *, about_data: bool) -> _Entry:
+    return _Entry(position, page(rule), repr(Told.of(rule)), gauge_alert, about_data)
 
 
 def _index(start: str, plan: Plan) -> str:

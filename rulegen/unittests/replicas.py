@@ -40,12 +40,9 @@ def replicas(
             yield weight(series, scraped(own, pod), [_ROWS] * len(samples))
         yield weight(series, scraped(own, "3"), [_MANY] * len(samples))
         return
-    seen = [value is not None and not value.is_nan() for value in samples]
-    values = {value for value, counts in zip(samples, seen, strict=True) if counts and value is not None}
-    masked = any(series.combined((value, healthy)) != value for value in values)
-    beside = samples
-    if not masked:
-        beside = [healthy if counts else value for value, counts in zip(samples, seen, strict=True)]
+    seen = {value for value in samples if value is not None and not value.is_nan()}
+    masked = any(series.combined((value, healthy)) != value for value in seen)
+    beside = samples if masked else [healthy if value in seen else value for value in samples]
     for pod, found in (("1", samples), ("2", beside)):
         if series.of_each_replica and versioned:
             for version in ("1", "2"):
