@@ -17,9 +17,9 @@ import numpy as np
 from benchmarks import peers
 from benchmarks.process import ProgramError, run
 from benchmarks.table import Row, finish
-from exporter.bins import quantile_edges
 from exporter.measure.drift import numbers
-from exporter.reference import NumericReference
+from exporter.references.quantile_bins import quantile_edges
+from exporter.references.reference import NumericReference
 from exporter.statistics.contingency import chi_squared_p_value
 from exporter.statistics.false_discovery import drifted
 from exporter.summary.base import Floats

@@ -26,10 +26,10 @@ import yaml
 from benchmarks import fleet
 from benchmarks.process import python
 from benchmarks.table import Row, finish
-from exporter.catalogue import METRICS, Type
-from exporter.yamlfile import Duration
-from tests.servers import Server, free_port
-from tests.tools import tool
+from mlslo.catalogue import METRICS, Type
+from mlslo.yamlfile import Duration
+from tests.support.servers import Server, free_port
+from tests.support.tools import tool
 
 MOST = 0.2
 MODELS, WITH_PAST, EVALUATIONS = 100, 3, 2

@@ -17,8 +17,8 @@ from pathlib import Path
 from benchmarks import data
 from benchmarks.process import python
 from benchmarks.table import Row, finish
-from exporter.cycle import Cycle
-from exporter.models import load_all
+from exporter.daemon.cycle import Cycle
+from exporter.daemon.models import load_all
 
 MOST = 1.2
 WINDOWS = {"1h": 3600.0, "30d": 30 * 86_400.0}

@@ -4,25 +4,14 @@ from __future__ import annotations
 
 import atexit
 import gc
-from collections import UserDict
 from collections.abc import Sequence
-from importlib import import_module
 from typing import Any
 
 import click
 
+from mlslo.command_line import LazyCommands
+
 _NAMES = ("generate", "check", "simulate", "silence", "schema")
-
-
-class _Commands(UserDict[str, click.Command | None]):
-    """Each is imported when it is asked for: what generates needs nothing of what simulates."""
-
-    def __getitem__(self, name: str) -> click.Command:
-        command = super().__getitem__(name)
-        if command is None:
-            command = self.data[name] = getattr(import_module(f"rulegen.commands.{name}"), name)
-        assert command is not None
-        return command
 
 
 class _Program(click.Group):
@@ -36,7 +25,7 @@ class _Program(click.Group):
 
 @click.group(
     cls=_Program,
-    commands=_Commands(dict.fromkeys(_NAMES)),
+    commands=LazyCommands("rulegen.commands", _NAMES),
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 @click.version_option(package_name="mlslo")

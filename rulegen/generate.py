@@ -8,24 +8,27 @@ from functools import partial
 from pathlib import PurePosixPath
 from typing import Any, Literal
 
-from exporter.yamlfile import Duration, Problem
-from rulegen import alertmanager, dashboards, merge, operator, unittests, yamltext
-from rulegen.alerts import namespace_label
-from rulegen.alike import Alike, OfModel
-from rulegen.conventions import TIER, WATCHDOG, WATCHDOG_IDENTITY, AlertIdentity
+from mlslo.yamlfile import Duration, Problem
+from rulegen import alertmanager, unittests
+from rulegen.alertmanager import merge, operator
+from rulegen.alertmanager.merge import Base
+from rulegen.dashboards import dashboard
 from rulegen.lint.run import Linting
-from rulegen.madefiles import Made, MadeFiles
-from rulegen.merge import Base
-from rulegen.notes import Note
-from rulegen.operatorspec import Operator
-from rulegen.output import mark, marked, yaml_text
-from rulegen.plan import Plan, make_plan
-from rulegen.routing import Routing
-from rulegen.rules import AlertRule, Group, rule_file
-from rulegen.runbooks.links import watchdog_link
+from rulegen.output import block_yaml
+from rulegen.output.generated_files import mark, marked, yaml_text
+from rulegen.output.madefiles import Made, MadeFiles
+from rulegen.promql.annotations import Text
+from rulegen.promql.conventions import TIER, WATCHDOG, WATCHDOG_IDENTITY, AlertIdentity
+from rulegen.promql.rules import AlertRule, Group, rule_file
 from rulegen.runbooks.pages import pages, watchdog_page
-from rulegen.specs import Specs
-from rulegen.texts import Text
+from rulegen.slo.alerts import namespace_label
+from rulegen.slo.alike import Alike, OfModel
+from rulegen.slo.links import watchdog_link
+from rulegen.slo.plan import Plan, make_plan
+from rulegen.spec.notes import Note
+from rulegen.spec.operator import Operator
+from rulegen.spec.routing import Routing
+from rulegen.validation.specs import Specs
 
 Format = Literal["prometheus", "operator"]
 FORMATS: tuple[Format, ...] = ("prometheus", "operator")
@@ -126,7 +129,7 @@ def _rule_files_of(model: OfModel, routing: Routing, source: str, form: Format) 
 
 def _group(index: int | None, interval: Duration, plan: Plan) -> str:
     group = plan.monitor if index is None else plan.slos[index].group
-    return yamltext.items([group.as_data(interval)]) if group is not None else ""
+    return block_yaml.items([group.as_data(interval)]) if group is not None else ""
 
 
 def tests_folder(form: Format) -> str:
@@ -142,7 +145,7 @@ def _model_files(model: OfModel, routing: Routing, form: Format, notes: list[Not
     files: dict[str, Made] = {
         **_rule_files_of(model, routing, source, form),
         f"{tests_folder(form)}/{name}_test.yaml": alerts,
-        f"dashboards/{name}.json": partial(dashboards.dashboard, model, open_source),
+        f"dashboards/{name}.json": partial(dashboard.dashboard, model, open_source),
         **pages(model, routing, open_source),
     }
     if records is not None:

@@ -23,10 +23,10 @@ import pytest
 import yaml
 
 from examples.standins import Delivery, Standins, headline
-from tests.alertmanagers import Alertmanager
-from tests.commands import exporter
-from tests.logs import monitor, write_lines
-from tests.prometheus import Prometheus
+from tests.support.alertmanagers import Alertmanager
+from tests.support.commands import exporter
+from tests.support.logs import monitor, write_lines
+from tests.support.prometheus import Prometheus
 
 pytestmark = [pytest.mark.chain, pytest.mark.xdist_group("real programs")]
 

@@ -13,7 +13,7 @@ from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
 from docs.generate.markdown import table
-from exporter.yamlfile import Duration
+from mlslo.yamlfile import Duration
 from rulegen.simulation.moments import ClockTime, Moment
 
 _INTRODUCTION = """\

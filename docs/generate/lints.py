@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from docs.generate.markdown import table
-from rulegen.lint.names import REFUSED
 from rulegen.lint.registry import LINTS
+from rulegen.spec.lint_names import REFUSED
 
 _INTRODUCTION = """\
 # Lints

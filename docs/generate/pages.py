@@ -11,14 +11,14 @@ from pathlib import Path
 import click
 
 from docs.generate import chain, commands, files, lints, statistics
-from exporter import atomic
-from exporter.catalogue import METRICS
-from exporter.catalogue import markdown as metrics
-from exporter.monitor import MonitorFile
-from rulegen import schema
-from rulegen.routing import RoutingFile
+from mlslo import atomic
+from mlslo.catalogue import METRICS
+from mlslo.catalogue import markdown as metrics
+from mlslo.monitor import MonitorFile
+from rulegen.commands import json_schemas
 from rulegen.simulation.scenario import ScenarioFile
-from rulegen.spec import ModelSloFile
+from rulegen.spec.model_slo import ModelSloFile
+from rulegen.spec.routing import RoutingFile
 
 KINDS = (MonitorFile, ModelSloFile, RoutingFile, ScenarioFile)
 
@@ -34,7 +34,7 @@ def render(root: Path) -> tuple[dict[str, str], list[str]]:
         "docs/files.md": file_page,
         **statistics.render(root),
         "docs/lint/README.md": lints.render(),
-        **{f"docs/schemas/{name}": text for name, text in schema.files().items()},
+        **{f"docs/schemas/{name}": text for name, text in json_schemas.files().items()},
         **{f"docs/chain-{theme}.svg": chain.render(theme) for theme in chain.PALETTES},
     }
     return rendered, [*undescribed, *of_commands, *of_files]

@@ -9,7 +9,7 @@ from examples.demo import compress
 from examples.demo.player import Player
 from examples.demo.processes import Children, free_ports, get_json
 from examples.standins import Standins
-from exporter.yamlfile import Duration
+from mlslo.yamlfile import Duration
 
 EXAMPLE = Path(__file__).resolve().parent.parent / "diabetes"
 PAGES = Path(__file__).resolve().parent / "pages"

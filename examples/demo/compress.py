@@ -11,8 +11,8 @@ from typing import Any
 import yaml
 
 from examples.story import HISTORY_MINUTES
-from exporter.yamlfile import Duration
-from rulegen.burnrate import THIRTY_DAYS
+from mlslo.yamlfile import Duration
+from rulegen.slo.burn_rate import THIRTY_DAYS
 
 SPANS = frozenset(
     {

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from exporter.features.binning.binning import Frame
+from exporter.features.binning.categorical import CategoricalFrame
 from exporter.features.categorical import code_column
 from exporter.features.kind import Column, Enumeration, Kind
-from exporter.frames.categorical import CategoricalFrame
-from exporter.frames.frame import Frame
 from exporter.summary.categorical import MISSING, UNSEEN
 
 CATEGORIES = ("false", "true")

@@ -7,10 +7,10 @@ from typing import Any
 
 import numpy as np
 
-from exporter import sql
+from exporter.features.binning.binning import Frame
+from exporter.features.binning.categorical import CategoricalFrame
 from exporter.features.kind import Column, Enumeration, Kind
-from exporter.frames.categorical import CategoricalFrame
-from exporter.frames.frame import Frame
+from exporter.parse import sql
 from exporter.summary.categorical import MISSING, UNSEEN
 
 

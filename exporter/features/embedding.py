@@ -7,10 +7,10 @@ from typing import Any
 
 import numpy as np
 
+from exporter.features.binning.binning import Frame
+from exporter.features.binning.embedding import EmbeddingFrame, Vectors
+from exporter.features.binning.numeric import Numbers, NumericFrame
 from exporter.features.kind import Column, Enumeration, Kind, flag_column
-from exporter.frames.embedding import EmbeddingFrame, Vectors
-from exporter.frames.frame import Frame
-from exporter.frames.numeric import Numbers, NumericFrame
 
 _LARGEST = 1e100
 

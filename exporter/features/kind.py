@@ -9,8 +9,8 @@ from typing import Any, ClassVar, Literal, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from exporter.frames.frame import Frame
-from exporter.frames.numeric import Numbers
+from exporter.features.binning.binning import Frame
+from exporter.features.binning.numeric import Numbers
 from exporter.summary.base import Floats
 
 Column = npt.NDArray[Any]

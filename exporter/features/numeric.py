@@ -7,9 +7,9 @@ from typing import Any
 
 import numpy as np
 
+from exporter.features.binning.binning import Frame
+from exporter.features.binning.numeric import NumericFrame
 from exporter.features.kind import Column, Enumeration, Kind, number_view
-from exporter.frames.frame import Frame
-from exporter.frames.numeric import NumericFrame
 
 
 class Numeric(Kind):

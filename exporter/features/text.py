@@ -9,11 +9,11 @@ from typing import Any
 import numpy as np
 
 from exporter.features import characters
+from exporter.features.binning.binning import Frame
+from exporter.features.binning.mix import MixFrame
+from exporter.features.binning.numeric import Numbers, NumericFrame
+from exporter.features.binning.vocabulary import Tokens, VocabularyFrame
 from exporter.features.kind import Column, Enumeration, Kind
-from exporter.frames.frame import Frame
-from exporter.frames.mix import MixFrame
-from exporter.frames.numeric import Numbers, NumericFrame
-from exporter.frames.vocabulary import Tokens, VocabularyFrame
 
 _LONGEST = 1 << 14
 _BLOCK = 1 << 18

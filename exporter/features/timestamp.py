@@ -7,11 +7,11 @@ from typing import Any
 
 import numpy as np
 
-from exporter import sql
+from exporter.features.binning.binning import Frame
+from exporter.features.binning.categorical import CategoricalFrame
+from exporter.features.binning.numeric import Numbers, NumericFrame
 from exporter.features.kind import Column, Enumeration, Kind, flag_column, number_column
-from exporter.frames.categorical import CategoricalFrame
-from exporter.frames.frame import Frame
-from exporter.frames.numeric import Numbers, NumericFrame
+from exporter.parse import sql
 from exporter.summary.categorical import MISSING
 
 HOURS = tuple(f"{hour:02}" for hour in range(24))

@@ -6,10 +6,10 @@ from dataclasses import replace
 
 import numpy as np
 
-from exporter.measure.frame import WindowFrame
 from exporter.measure.gauges import Gauges
 from exporter.measure.reasons import Reason
-from exporter.reference import Reference
+from exporter.measure.window_frame import WindowFrame
+from exporter.references.reference import Reference
 from exporter.statistics.attribution_ranking import attribution_ndcg, mean_absolute_attribution
 from exporter.summary.attributions import AttributionSummary
 

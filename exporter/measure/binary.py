@@ -6,9 +6,9 @@ from collections.abc import Callable, Mapping
 
 import numpy as np
 
-from exporter.measure.frame import WindowFrame
 from exporter.measure.gauges import Gauges
 from exporter.measure.reasons import Reason
+from exporter.measure.window_frame import WindowFrame
 from exporter.statistics import confusion, probability, ranking_quality
 from exporter.summary.calibration import CALIBRATION_BINS, CalibrationSummary
 from exporter.summary.outcomes import OutcomeSummary

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 
-from exporter.layout import view_part
+from exporter.fold.schema import view_part
 from exporter.measure.drift import compare, noise, statistics_of
-from exporter.measure.frame import WindowFrame
 from exporter.measure.gauges import Gauges
 from exporter.measure.reasons import Reason
-from exporter.reference import ViewReference
+from exporter.measure.window_frame import WindowFrame
+from exporter.references.reference import ViewReference
 from exporter.statistics.false_discovery import combined_p_value, drifted
 from exporter.summary.base import Summary
 

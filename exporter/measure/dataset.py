@@ -7,11 +7,11 @@ from functools import lru_cache
 
 import numpy as np
 
-from exporter.measure.frame import WindowFrame
 from exporter.measure.gauges import Gauges
 from exporter.measure.identity import Same
 from exporter.measure.reasons import Reason
-from exporter.reference import Moments
+from exporter.measure.window_frame import WindowFrame
+from exporter.references.reference import Moments
 from exporter.statistics.frechet import frechet_distance
 from exporter.statistics.reconstruction_error import reconstruction_error_ratio
 from exporter.summary.second_moments import SecondMomentsSummary

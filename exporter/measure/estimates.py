@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from exporter.measure.frame import WindowFrame
 from exporter.measure.gauges import Gauges
 from exporter.measure.reasons import Reason
+from exporter.measure.window_frame import WindowFrame
 from exporter.statistics import performance_estimation as estimation
 from exporter.statistics.performance_estimation import Expected
 from exporter.summary.class_scores import ClassScoresSummary

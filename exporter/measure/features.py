@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 
-from exporter.layout import view_part
-from exporter.measure.frame import WindowFrame
+from exporter.fold.schema import view_part
 from exporter.measure.gauges import Gauges
 from exporter.measure.reasons import Reason
+from exporter.measure.window_frame import WindowFrame
 from exporter.statistics.moments import quantile
 from exporter.summary.base import Summary
 from exporter.summary.numeric import NumericSummary

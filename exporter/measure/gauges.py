@@ -6,8 +6,8 @@ import math
 from collections import Counter
 from dataclasses import dataclass, field
 
-from exporter.catalogue import METRICS
 from exporter.measure.reasons import Reason
+from mlslo.catalogue import METRICS
 
 
 @dataclass

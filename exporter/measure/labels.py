@@ -6,12 +6,12 @@ from typing import NamedTuple
 
 import numpy as np
 
-from exporter.measure.frame import WindowFrame
 from exporter.measure.gauges import Gauges
 from exporter.measure.outcome import coverage
 from exporter.measure.prediction import MOST_SHOWN
 from exporter.measure.reasons import Reason
-from exporter.reference import CategoricalReference, FeatureReference, NumericReference
+from exporter.measure.window_frame import WindowFrame
+from exporter.references.reference import CategoricalReference, FeatureReference, NumericReference
 from exporter.statistics.noise import psi_noise
 from exporter.statistics.population_stability import population_stability_index
 from exporter.statistics.regression import mean_label

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from exporter.layout import Layout
+from exporter.fold.schema import Layout
 from exporter.measure.gauges import Gauges
 from exporter.sinks.reader import SinkReader
 from exporter.state import Store
-from exporter.windows import MICROSECONDS, Window
+from exporter.state.marks import last_seen
+from exporter.summary.windows import MICROSECONDS, Window
 
 
 def sinks(gauges: Gauges, store: Store, readers: Mapping[str, SinkReader]) -> None:
@@ -61,11 +62,6 @@ def features(gauges: Gauges, store: Store, layout: Layout, version: str) -> None
         if seen is not None:
             name = "ml_feature_last_seen_timestamp_seconds"
             gauges.set(name, seen / MICROSECONDS, version=version, feature=feature)
-
-
-def last_seen(version: str, feature: str) -> str:
-    """The mark of a feature's newest value."""
-    return f"feature {version}\0{feature}"
 
 
 def withheld(gauges: Gauges) -> None:

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from exporter.measure.binary import reliability
-from exporter.measure.frame import WindowFrame
 from exporter.measure.gauges import Gauges
 from exporter.measure.reasons import Reason
+from exporter.measure.window_frame import WindowFrame
 from exporter.statistics import multiclass, probability
 from exporter.statistics.multiclass import AVERAGES, Average
 from exporter.summary.multiclass import MOST_DETAILED, MulticlassOutcomeSummary

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from exporter.measure.frame import WindowFrame
 from exporter.measure.gauges import Gauges
+from exporter.measure.window_frame import WindowFrame
 from exporter.statistics.label_delay import quality_by_delay
 from exporter.statistics.quantile import duration_quantile
 from exporter.summary.composite import Composite

@@ -8,10 +8,10 @@ import numpy as np
 
 from exporter.measure.data import withheld
 from exporter.measure.drift import compare, noise
-from exporter.measure.frame import WindowFrame
 from exporter.measure.gauges import Gauges
 from exporter.measure.reasons import Reason
-from exporter.reference import CategoricalReference, Reference, ViewReference
+from exporter.measure.window_frame import WindowFrame
+from exporter.references.reference import CategoricalReference, Reference, ViewReference
 from exporter.statistics.repetition import top_value_ratio
 from exporter.summary.base import Summary
 from exporter.summary.numeric import NumericSummary

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
-from exporter.measure.frame import WindowFrame
 from exporter.measure.gauges import Gauges
+from exporter.measure.window_frame import WindowFrame
 from exporter.statistics import ranked_lists
 from exporter.summary.ranking import RankingOutcomeSummary
 

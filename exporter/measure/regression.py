@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from exporter.measure.frame import WindowFrame
 from exporter.measure.gauges import Gauges
+from exporter.measure.window_frame import WindowFrame
 from exporter.statistics import regression
 from exporter.summary.regression import RegressionOutcomeSummary
 

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from exporter.measure.frame import WindowFrame
 from exporter.measure.gauges import Gauges
 from exporter.measure.reasons import Reason
+from exporter.measure.window_frame import WindowFrame
 from exporter.statistics.quantile import duration_quantile
 
 QUANTILES = ("0.5", "0.9", "0.95", "0.99")

@@ -9,16 +9,16 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from exporter import sql
+from exporter.features.binning.binning import Frame
+from exporter.features.binning.categorical import CategoricalFrame
+from exporter.features.binning.numeric import Numbers
 from exporter.features.kind import Enumeration, Kind
-from exporter.frames.categorical import CategoricalFrame
-from exporter.frames.frame import Frame
-from exporter.frames.numeric import Numbers
-from exporter.leaves import Leaves
-from exporter.monitor import PredictionFields
-from exporter.parser import Parser, filled
+from exporter.parse import sql
+from exporter.parse.field_paths import Leaves
+from exporter.parse.json_lines import Parser, filled
 from exporter.summary.base import Rows
 from exporter.summary.categorical import MISSING
+from mlslo.monitor import PredictionFields
 
 Column = npt.NDArray[Any]
 

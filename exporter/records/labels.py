@@ -6,12 +6,12 @@ from collections import Counter
 
 import numpy as np
 
-from exporter import sql
-from exporter.leaves import Leaves
-from exporter.monitor import LabelFields
-from exporter.parser import Buffer, Parser, filled
+from exporter.parse import sql
+from exporter.parse.field_paths import Leaves
+from exporter.parse.json_lines import Buffer, Parser, filled
 from exporter.records.columns import NO_TIME, LabelColumns
 from exporter.tasks.task import Task, reject
+from mlslo.monitor import LabelFields
 
 
 class LabelDecoder:

@@ -9,8 +9,8 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from exporter.monitor import LatencyField, Spec
 from exporter.summary.base import Floats
+from mlslo.monitor import LatencyField, Spec
 
 UNIT_SECONDS: Mapping[str, float] = {"s": 1.0, "ms": 1e-3, "us": 1e-6, "ns": 1e-9}
 # Fewer say too little.

@@ -7,11 +7,11 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from exporter import sql
-from exporter.leaves import Leaves
-from exporter.monitor import PredictionFields
-from exporter.parser import LONGEST_RECORD, Buffer, Parser, filled
+from exporter.parse import sql
+from exporter.parse.field_paths import Leaves
+from exporter.parse.json_lines import LONGEST_RECORD, Buffer, Parser, filled
 from exporter.records.columns import NO_TIME, Texts
+from mlslo.monitor import PredictionFields
 
 _LINE = "the line itself"
 

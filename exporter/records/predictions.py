@@ -10,15 +10,15 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from exporter import sql
-from exporter.leaves import Leaves
-from exporter.monitor import PredictionFields, scope_name
-from exporter.parser import Buffer, Parser, filled
+from exporter.parse import sql
+from exporter.parse.field_paths import Leaves
+from exporter.parse.json_lines import Buffer, Parser, filled
 from exporter.records.columns import NO_TIME, PredictionColumns, Texts
 from exporter.records.features import FeatureDecoder, FeatureSet
 from exporter.records.latency import UNIT_SECONDS
 from exporter.summary.base import Floats
 from exporter.tasks.task import Task, reject
+from mlslo.monitor import PredictionFields, scope_name
 
 NO_VALUE = "missing"
 """The segment value of records that have none."""

@@ -5,10 +5,10 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Iterator
 
-from exporter.monitor import Monitor, Sink
 from exporter.sinks import Batch, SinkError
 from exporter.sinks.file import FileSink
 from exporter.state import Store
+from mlslo.monitor import Monitor, Sink
 
 logger = logging.getLogger(__name__)
 

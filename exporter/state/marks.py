@@ -25,3 +25,8 @@ class Marks:
             "INSERT INTO marks VALUES (?, ?) ON CONFLICT (name) DO UPDATE SET value = max(value, excluded.value)",
             (name, value),
         )
+
+
+def last_seen(version: str, feature: str) -> str:
+    """The mark of a feature's newest value."""
+    return f"feature {version}\0{feature}"

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 
-from exporter.monitor import Spec
-from exporter.reference import CategoricalReference, Reference
+from exporter.references.reference import CategoricalReference, Reference
 from exporter.tasks.task import Task
+from mlslo.monitor import Spec
 
 
 def task_of(spec: Spec, references: Mapping[str, Reference]) -> Task:

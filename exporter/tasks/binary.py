@@ -7,14 +7,14 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from exporter import sql
-from exporter.leaves import Leaves
-from exporter.monitor import Spec
-from exporter.parser import filled
+from exporter.parse import sql
+from exporter.parse.field_paths import Leaves
+from exporter.parse.json_lines import filled
 from exporter.summary.base import Floats, Groups, Summary
 from exporter.summary.outcomes import OutcomeSummary
 from exporter.tasks.answers import Answers
 from exporter.tasks.task import Column, Labelled, Mask, Task, logged, reject
+from mlslo.monitor import Spec
 
 
 class BinaryTask(Task):

@@ -11,14 +11,14 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from exporter import sql
-from exporter.leaves import Leaves
-from exporter.monitor import Spec
-from exporter.parser import filled
+from exporter.parse import sql
+from exporter.parse.field_paths import Leaves
+from exporter.parse.json_lines import filled
 from exporter.summary.base import Floats, Groups, Summary
 from exporter.summary.multiclass import MulticlassOutcomeSummary
 from exporter.tasks.answers import Answers, Payloads
 from exporter.tasks.task import Column, Labelled, Mask, Task, logged, reject
+from mlslo.monitor import Spec
 
 _LARGEST_GAP = 0.02
 """By how much probabilities may miss a sum of 1: logs round them."""

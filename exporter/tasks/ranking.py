@@ -13,12 +13,12 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from exporter.leaves import Leaves
-from exporter.monitor import Spec
+from exporter.parse.field_paths import Leaves
 from exporter.summary.base import Floats, Groups, Summary
 from exporter.summary.ranking import RankingOutcomeSummary, list_quality
 from exporter.tasks.answers import Answers, Payloads
 from exporter.tasks.task import Column, Labelled, Mask, Task, reject
+from mlslo.monitor import Spec
 
 _LONGEST = 100
 """Items of a list that are kept until its label comes."""

@@ -7,13 +7,13 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from exporter.leaves import Leaves
-from exporter.monitor import Spec
-from exporter.parser import filled
+from exporter.parse.field_paths import Leaves
+from exporter.parse.json_lines import filled
 from exporter.summary.base import Floats, Groups, Summary
 from exporter.summary.regression import RegressionOutcomeSummary
 from exporter.tasks.answers import Answers
 from exporter.tasks.task import Column, Labelled, Mask, Task, logged, reject
+from mlslo.monitor import Spec
 
 
 class RegressionTask(Task):

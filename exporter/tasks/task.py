@@ -11,8 +11,8 @@ from typing import Any, Self
 import numpy as np
 import numpy.typing as npt
 
-from exporter.leaves import Leaves
-from exporter.parser import filled
+from exporter.parse.field_paths import Leaves
+from exporter.parse.json_lines import filled
 from exporter.summary.base import Floats, Groups, Rows, Summary
 from exporter.tasks.answers import Answers, Codes, Payloads
 

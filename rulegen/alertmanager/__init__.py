@@ -6,14 +6,14 @@ from collections.abc import Sequence
 from importlib import resources
 from typing import Any
 
-from exporter.yamlfile import InputError, Problem, did_you_mean, quoted_list
+from mlslo.yamlfile import InputError, Problem, did_you_mean, quoted_list
 from rulegen.alertmanager.inhibition import inhibit_rules
 from rulegen.alertmanager.receivers import receivers
 from rulegen.alertmanager.routes import guarded_route, root_route
-from rulegen.conventions import ALERT_LABELS, AlertIdentity
-from rulegen.routing import Routing
-from rulegen.timeintervals import lower
-from rulegen.versions import TIME_INTERVALS
+from rulegen.promql.conventions import ALERT_LABELS, AlertIdentity
+from rulegen.promql.versions import TIME_INTERVALS
+from rulegen.spec.routing import Routing
+from rulegen.spec.time_intervals import lower
 
 __all__ = ["build", "guarded_route", "inhibit_rules", "receivers", "templates"]
 
@@ -44,7 +44,7 @@ def build(routing: Routing, alerts: Sequence[AlertIdentity]) -> dict[str, Any]:
 
 def templates() -> dict[str, str]:
     """The notification templates: file name -> text. They stand in the folder of ``alertmanager.yaml``."""
-    folder = resources.files("rulegen") / "templates"
+    folder = resources.files("rulegen.alertmanager") / "templates"
     return {
         file.name: file.read_text(encoding="utf-8")
         for file in sorted(folder.iterdir(), key=lambda file: file.name)

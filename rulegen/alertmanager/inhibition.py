@@ -6,8 +6,8 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 from rulegen.alertmanager.matchers import equals, is_set, one_of, unique
-from rulegen.conventions import LAYER, MODEL, SLO, TIER, AlertIdentity
-from rulegen.routing import Inhibit, Spec
+from rulegen.promql.conventions import LAYER, MODEL, SLO, TIER, AlertIdentity
+from rulegen.spec.routing import Inhibit, Spec
 
 
 def inhibit_rules(spec: Spec, alerts: Sequence[AlertIdentity]) -> list[dict[str, Any]]:

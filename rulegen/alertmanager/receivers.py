@@ -6,7 +6,7 @@ import copy
 from collections.abc import Mapping
 from typing import Any
 
-from rulegen.routing import Spec
+from rulegen.spec.routing import Spec
 
 
 def _template(name: str) -> str:

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from exporter.yamlfile import Duration
+from mlslo.yamlfile import Duration
 from rulegen.alertmanager.matchers import equals, is_set, one_of
-from rulegen.conventions import LAYER, LAYERS, SLO, TIER, WATCHDOG
-from rulegen.routing import Spec, Tier, Watchdog
+from rulegen.promql.conventions import LAYER, LAYERS, SLO, TIER, WATCHDOG
+from rulegen.spec.routing import Spec, Tier, Watchdog
 
 TEAM = "team"
 

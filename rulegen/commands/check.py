@@ -6,9 +6,11 @@ from pathlib import Path
 
 import click
 
-from rulegen import output, review
-from rulegen.commands.options import STRICT, generated, input_errors, strictly, takes_specs
+from mlslo.command_line import input_errors
+from rulegen import review
+from rulegen.commands.options import STRICT, generated, strictly, takes_specs
 from rulegen.generate import Format
+from rulegen.output import generated_files
 
 
 @click.command()
@@ -28,7 +30,7 @@ def check(
     """Compare the files on disk with what the specs say; exit 1, and show how, where they differ."""
     with input_errors():
         result = generated(spec, form, base)
-        difference = output.differences(out, result.files)
+        difference = generated_files.differences(out, result.files)
     if difference:
         if shown != "unified":
             for line in review.words(out, result.files, result.audiences):

@@ -6,9 +6,10 @@ from pathlib import Path
 
 import click
 
-from rulegen import foreign, output, writing
-from rulegen.commands.options import STRICT, generated, input_errors, much_that_stays, strictly, takes_specs
+from mlslo.command_line import input_errors
+from rulegen.commands.options import STRICT, generated, much_that_stays, strictly, takes_specs
 from rulegen.generate import Format
+from rulegen.output import existing, generated_files, writing
 
 
 @click.command()
@@ -22,12 +23,12 @@ def generate(spec: tuple[Path, ...], out: Path, form: Format, base: Path | None,
     """
     with input_errors(), much_that_stays():
         result = generated(spec, form, base)
-        stale = output.stale(out, result.files)
+        stale = generated_files.stale(out, result.files)
         for name in stale:
             message = "warning: generated earlier, not by these specs; delete it or name its spec"
             click.echo(f"{out / name}: {message}", err=True)
         strictly(strict, len(result.warnings) + len(stale))
-        foreign.refuse(out, result.files, base)
+        existing.refuse(out, result.files, base)
         written = writing.write(out, result.files)
     if written:
         # A Path for each of thousands of names takes longer than to print them.

@@ -10,14 +10,12 @@ from typing import Any, TypeVar
 
 import click
 
-from exporter.yamlfile import InputError, Problem
-from rulegen import specs
+from mlslo.command_line import PATH
+from rulegen.alertmanager.merge import Base
 from rulegen.generate import FORMATS, Format, Generated, generate
-from rulegen.merge import Base
+from rulegen.validation import specs
 
 Command = TypeVar("Command", bound=Callable[..., Any])
-
-PATH = click.Path(path_type=Path)
 
 
 def takes_specs(command: Command) -> Command:
@@ -43,22 +41,6 @@ def takes_specs(command: Command) -> Command:
 STRICT = click.option(
     "--strict", is_flag=True, help="Exit code 1 where anything is warned of; see docs/lint for each warning."
 )
-
-
-@contextmanager
-def input_errors() -> Iterator[None]:
-    """Input that cannot be used: one line per problem, exit code 2."""
-    try:
-        yield
-    except InputError as error:
-        click.echo(str(error), err=True)
-        raise SystemExit(2) from None
-    except OSError as error:
-        # A pipe that nobody reads any more has no name; click knows it.
-        if error.filename is None:
-            raise
-        click.echo(str(Problem(str(error.filename), 0, 0, f"cannot be used: {error.strerror}")), err=True)
-        raise SystemExit(2) from None
 
 
 @contextmanager

@@ -6,9 +6,9 @@ from pathlib import Path
 
 import click
 
-from rulegen import schema as schemas
-from rulegen import writing
-from rulegen.commands.options import PATH, input_errors
+from mlslo.command_line import PATH, input_errors
+from rulegen.commands import json_schemas as schemas
+from rulegen.output import writing
 
 
 @click.command()

@@ -8,11 +8,11 @@ from pathlib import Path
 
 import click
 
-from exporter.yamlfile import Duration
-from rulegen import silence as silences
-from rulegen import specs
-from rulegen.commands.options import PATH, input_errors
-from rulegen.conventions import SLO, TIER
+from mlslo.command_line import PATH, input_errors
+from mlslo.yamlfile import Duration
+from rulegen.alertmanager import silence as silences
+from rulegen.promql.conventions import SLO, TIER
+from rulegen.validation import specs
 
 
 def _length(context: click.Context, parameter: click.Parameter, value: str) -> Duration:

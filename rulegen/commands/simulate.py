@@ -7,11 +7,12 @@ from typing import Any
 
 import click
 
-from exporter.yamlfile import Problem
-from rulegen import output, specs
-from rulegen.commands.options import PATH, input_errors
-from rulegen.merge import Base
+from mlslo.command_line import PATH, input_errors
+from mlslo.yamlfile import Problem
+from rulegen.alertmanager.merge import Base
+from rulegen.output import generated_files
 from rulegen.simulation import expectations, play, report, scenario, story
+from rulegen.validation import specs
 
 
 @click.command()
@@ -52,7 +53,7 @@ def simulate(spec: tuple[Path, ...], scenarios: tuple[Path, ...], form: str, bas
         if form == "text":
             click.echo("\n" * bool(index) + report.as_text(told, outcome), nl=False)
     if form == "json":
-        click.echo(output.json_text(found), nl=False)
+        click.echo(generated_files.json_text(found), nl=False)
     for problem in problems:
         click.echo(str(problem), err=True)
     if problems:

@@ -10,8 +10,8 @@ from rulegen.conditions.forecast import Trend
 from rulegen.conditions.kind import Edge, History, Kind, World
 from rulegen.conditions.reference import Reference
 from rulegen.conditions.threshold import Limit
-from rulegen.gauge import GaugeSeries
-from rulegen.spec import Condition
+from rulegen.sli.gauge import GaugeSeries
+from rulegen.spec.model_slo import Condition
 
 
 def lower(series: GaugeSeries, condition: Condition) -> Kind:

@@ -8,16 +8,16 @@ from decimal import Decimal
 from functools import cached_property
 from typing import Literal
 
-from exporter.yamlfile import Duration
+from mlslo.yamlfile import Duration
 from rulegen.conditions.drop import default_offset
 from rulegen.conditions.exactness import is_plain, most_exact, power_of_two
 from rulegen.conditions.kind import Edge, History, Kind, Line, Unusable, World
 from rulegen.conditions.past import deviation_before, lookup, mean_before
 from rulegen.conditions.threshold import shown
-from rulegen.gauge import GaugeSeries
-from rulegen.promql import exact, number
-from rulegen.spec import Adaptive
-from rulegen.texts import Text
+from rulegen.promql.annotations import Text
+from rulegen.promql.expressions import exact, number
+from rulegen.sli.gauge import GaugeSeries
+from rulegen.spec.model_slo import Adaptive
 
 # A mean of equal numbers is off in its last digits, and so is the deviation from it: that is no deviation.
 _ROUNDING = Decimal("0.000000001")

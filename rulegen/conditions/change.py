@@ -7,14 +7,14 @@ from dataclasses import dataclass
 from decimal import Decimal
 from functools import cached_property
 
-from exporter.yamlfile import Duration
+from mlslo.yamlfile import Duration
 from rulegen.conditions.kind import Edge, History, Kind, Line, Unusable, World
 from rulegen.conditions.past import line, lookup, value_ago
 from rulegen.conditions.threshold import shown
-from rulegen.gauge import GaugeSeries
-from rulegen.promql import exact, number
-from rulegen.spec import ChangeFrom
-from rulegen.texts import PERCENTAGE, Text
+from rulegen.promql.annotations import PERCENTAGE, Text
+from rulegen.promql.expressions import exact, number
+from rulegen.sli.gauge import GaugeSeries
+from rulegen.spec.model_slo import ChangeFrom
 
 
 @dataclass(frozen=True)

@@ -9,8 +9,8 @@ from functools import cached_property
 from typing import Literal
 
 from rulegen.conditions.kind import Edge, History, Kind, Line, Unusable, World
-from rulegen.rules import Record
-from rulegen.texts import Part, Text
+from rulegen.promql.annotations import Part, Text
+from rulegen.promql.rules import Record
 
 
 @dataclass(frozen=True)

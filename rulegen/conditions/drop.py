@@ -7,16 +7,16 @@ from dataclasses import dataclass
 from decimal import Decimal
 from functools import cached_property
 
-from exporter.yamlfile import Duration
+from mlslo.yamlfile import Duration
 from rulegen.conditions.exactness import is_plain, most_exact, power_of_two
 from rulegen.conditions.kind import Edge, History, Kind, Line, Unusable, World
 from rulegen.conditions.past import line, lookup, mean_before
 from rulegen.conditions.threshold import shown
-from rulegen.gauge import GaugeSeries
-from rulegen.lint.ranges import possible
-from rulegen.promql import exact, number
-from rulegen.spec import DropFrom
-from rulegen.texts import PERCENTAGE, Text
+from rulegen.promql.annotations import PERCENTAGE, Text
+from rulegen.promql.expressions import exact, number
+from rulegen.sli.gauge import GaugeSeries
+from rulegen.sli.metric_ranges import possible
+from rulegen.spec.model_slo import DropFrom
 
 # Long enough that an incident found on a weekend is not yet in its own baseline.
 DEFAULT_OFFSET = Duration("2d")

@@ -8,14 +8,14 @@ from decimal import Decimal
 from functools import cached_property
 from typing import Literal
 
-from exporter.yamlfile import Duration
+from mlslo.yamlfile import Duration
 from rulegen.conditions.kind import Edge, History, Kind, Line, World
 from rulegen.conditions.past import forecast, line, lookup
 from rulegen.conditions.threshold import shown
-from rulegen.gauge import GaugeSeries
-from rulegen.promql import exact, number
-from rulegen.spec import Forecast
-from rulegen.texts import Text
+from rulegen.promql.annotations import Text
+from rulegen.promql.expressions import exact, number
+from rulegen.sli.gauge import GaugeSeries
+from rulegen.spec.model_slo import Forecast
 
 
 @dataclass(frozen=True)

@@ -8,8 +8,8 @@ from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Literal
 
-from rulegen.rules import Record
-from rulegen.texts import Text
+from rulegen.promql.annotations import Text
+from rulegen.promql.rules import Record
 
 
 @dataclass(frozen=True)

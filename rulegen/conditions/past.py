@@ -7,13 +7,20 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 
-from exporter.yamlfile import Duration
+from mlslo.yamlfile import Duration
 from rulegen.conditions.kind import History, Line, Sample
-from rulegen.conventions import MODEL, SLO, baseline_record, deviation_record, forecast_record, past_record
-from rulegen.gauge import GaugeSeries
-from rulegen.promql import exact, number
-from rulegen.rules import Record
-from rulegen.texts import Lookup, format_of
+from rulegen.promql.annotations import Lookup, format_of
+from rulegen.promql.conventions import (
+    MODEL,
+    SLO,
+    baseline_record,
+    deviation_record,
+    forecast_record,
+    past_record,
+)
+from rulegen.promql.expressions import exact, number
+from rulegen.promql.rules import Record
+from rulegen.sli.gauge import GaugeSeries
 
 _DAY = 86_400.0
 # The mean may not rest on less than this, nor on less than half of a shorter window.

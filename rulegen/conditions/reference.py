@@ -6,15 +6,15 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 
-from exporter.catalogue import METRICS, Metric
+from mlslo.catalogue import METRICS, Metric
 from rulegen.conditions.kind import Edge, Kind, Line, World
 from rulegen.conditions.threshold import shown
-from rulegen.conventions import MODEL, SLO, gauge_record
-from rulegen.gauge import GaugeSeries
-from rulegen.promql import Matcher, by, exact, number, on, selector
-from rulegen.rules import Record
-from rulegen.spec import AboveReference
-from rulegen.texts import Lookup, Text, format_of
+from rulegen.promql.annotations import Lookup, Text, format_of
+from rulegen.promql.conventions import MODEL, SLO, gauge_record
+from rulegen.promql.expressions import Matcher, by, exact, number, on, selector
+from rulegen.promql.rules import Record
+from rulegen.sli.gauge import GaugeSeries
+from rulegen.spec.model_slo import AboveReference
 
 
 def counterpart(metric: Metric) -> Metric | None:

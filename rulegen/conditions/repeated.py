@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from exporter.yamlfile import Duration
-from rulegen.conventions import SLO, breach_record
-from rulegen.promql import selector
-from rulegen.rules import Record
+from mlslo.yamlfile import Duration
+from rulegen.promql.conventions import SLO, breach_record
+from rulegen.promql.expressions import selector
+from rulegen.promql.rules import Record
 
 
 @dataclass(frozen=True)

@@ -7,11 +7,11 @@ from dataclasses import dataclass
 from decimal import Decimal
 
 from rulegen.conditions.kind import Kind
-from rulegen.conventions import SLO
-from rulegen.gauge import GaugeSeries
-from rulegen.promql import by, exact, number
-from rulegen.spec import Series
-from rulegen.texts import PERCENTAGE, PLAIN, Format
+from rulegen.promql.annotations import PERCENTAGE, PLAIN, Format
+from rulegen.promql.conventions import SLO
+from rulegen.promql.expressions import by, exact, number
+from rulegen.sli.gauge import GaugeSeries
+from rulegen.spec.model_slo import Series
 
 # A test has no more series than this.
 _MOST_IN_TEST = 20

@@ -9,10 +9,10 @@ from decimal import Decimal
 from typing import Literal
 
 from rulegen.conditions.kind import Edge, Kind, World
-from rulegen.gauge import GaugeSeries
-from rulegen.promql import exact, number
-from rulegen.spec import THRESHOLDS, Threshold
-from rulegen.texts import Text, format_of
+from rulegen.promql.annotations import Text, format_of
+from rulegen.promql.expressions import exact, number
+from rulegen.sli.gauge import GaugeSeries
+from rulegen.spec.model_slo import THRESHOLDS, Threshold
 
 _COMPARE = {"above": operator.gt, "below": operator.lt, "atLeast": operator.ge, "atMost": operator.le}
 _PROMQL = {"above": ">", "below": "<", "atLeast": ">=", "atMost": "<="}

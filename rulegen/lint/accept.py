@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
-from exporter.yamlfile import Document
-from rulegen.accepted import Accept
+from mlslo.yamlfile import Document
 from rulegen.lint.finding import Finding, Lint, Location
-from rulegen.specs import Specs
+from rulegen.spec.accepted import Accept
+from rulegen.validation.specs import Specs
 
 _FILE: Location = ("spec",)
 

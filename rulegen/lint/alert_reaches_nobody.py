@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from rulegen.conventions import LAYER, TIER
 from rulegen.lint.finding import Finding, Lint, Run
 from rulegen.lint.week import WEEK, always, ever
-from rulegen.routing import Spec
+from rulegen.promql.conventions import LAYER, TIER
+from rulegen.spec.routing import Spec
 
 
 def _find(run: Run) -> Iterator[Finding]:

@@ -7,9 +7,9 @@ from functools import lru_cache
 
 from rulegen.lint.finding import Finding, Lint, Location, Run
 from rulegen.lint.holds import limit, must_hold
-from rulegen.lint.ranges import possible, words
-from rulegen.plan import PLANS_KEPT, SloPlan
-from rulegen.spec import THRESHOLDS
+from rulegen.sli.metric_ranges import possible, words
+from rulegen.slo.plan import PLANS_KEPT, SloPlan
+from rulegen.spec.model_slo import THRESHOLDS
 
 
 def _find(run: Run) -> Iterator[Finding]:

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from rulegen import burnrate
 from rulegen.lint.finding import Finding, Lint, Location, Run
-from rulegen.plan import pairs_of
-from rulegen.promql import exact, number
+from rulegen.promql.expressions import exact, number
+from rulegen.slo import burn_rate
+from rulegen.slo.plan import pairs_of
 
 
 def _find(run: Run) -> Iterator[Finding]:
@@ -16,8 +16,8 @@ def _find(run: Run) -> Iterator[Finding]:
             if slo.objective is None or slo.timeWindow is None:
                 continue
             at: Location = ("spec", "slos", index, "objective")
-            for pair in burnrate.that_can_fire(pairs_of(slo), slo.objective)[1]:
-                share = number(pair.threshold(burnrate.budget(slo.objective)) * 100)
+            for pair in burn_rate.that_can_fire(pairs_of(slo), slo.objective)[1]:
+                share = number(pair.threshold(burn_rate.budget(slo.objective)) * 100)
                 message = (
                     f"the burn rate {number(pair.factor)} over {pair.long} and {pair.short} is left out: at an "
                     f"objective of {number(exact(slo.objective))}% it would need {share}% bad events"

@@ -7,16 +7,16 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Literal, NamedTuple, TypeVar, cast
 
-from exporter.monitor import Monitor
-from exporter.yamlfile import Document, Problem
-from rulegen.alerts import GaugeAlert
-from rulegen.alike import OfModel
-from rulegen.conventions import AlertIdentity
-from rulegen.lint.names import Name, named
-from rulegen.merge import Base
-from rulegen.routing import Routing
-from rulegen.rules import AlertRule
-from rulegen.specs import Specs
+from mlslo.monitor import Monitor
+from mlslo.yamlfile import Document, Problem
+from rulegen.alertmanager.merge import Base
+from rulegen.promql.conventions import AlertIdentity
+from rulegen.promql.rules import AlertRule
+from rulegen.slo.alerts import GaugeAlert
+from rulegen.slo.alike import OfModel
+from rulegen.spec.lint_names import Name, named
+from rulegen.spec.routing import Routing
+from rulegen.validation.specs import Specs
 
 Location = tuple[str | int, ...]
 Kept = TypeVar("Kept")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from exporter.yamlfile import Duration
+from mlslo.yamlfile import Duration
 from rulegen.lint.finding import Finding, Lint, Location, Run
 
 # Of `for`. Prometheus asks after each evaluation whether it has lasted so long since the first, so that one interval,

@@ -5,8 +5,8 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 
-from rulegen.lint.intervals import ALL, NONE, Values
-from rulegen.spec import Condition, Threshold
+from rulegen.sli.intervals import ALL, NONE, Values
+from rulegen.spec.model_slo import Condition, Threshold
 
 
 def limit(threshold: Threshold) -> Values | None:

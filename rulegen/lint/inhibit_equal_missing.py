@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from exporter.yamlfile import quoted_list
+from mlslo.yamlfile import quoted_list
 from rulegen.lint.finding import Finding, Lint, Placed, Run
 from rulegen.lint.inhibitions import inhibitions
 

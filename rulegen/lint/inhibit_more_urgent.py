@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from rulegen.conventions import TIER
 from rulegen.lint.finding import Finding, Lint, Run
 from rulegen.lint.inhibitions import inhibitions
+from rulegen.promql.conventions import TIER
 
 
 def _find(run: Run) -> Iterator[Finding]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from exporter.yamlfile import Duration, quoted_list
+from mlslo.yamlfile import Duration, quoted_list
 from rulegen.lint.finding import Finding, Lint, Placed, Run
 from rulegen.lint.inhibitions import inhibitions, silences
 

@@ -6,9 +6,9 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from exporter.yamlfile import quoted_list
-from rulegen.conventions import LAYER, MODEL, SLO, TIER, WATCHDOG_IDENTITY, AlertIdentity
+from mlslo.yamlfile import quoted_list
 from rulegen.lint.finding import Finding, Lint, Run
+from rulegen.promql.conventions import LAYER, MODEL, SLO, TIER, WATCHDOG_IDENTITY, AlertIdentity
 from rulegen.simulation.inhibition import InhibitRule
 from rulegen.simulation.matchers import Matcher
 

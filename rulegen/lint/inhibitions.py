@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from rulegen.conventions import LAYER, TIER
 from rulegen.lint.finding import Location, Placed, Run
-from rulegen.routing import Inhibit
+from rulegen.promql.conventions import LAYER, TIER
+from rulegen.spec.routing import Inhibit
 
 
 @dataclass(frozen=True)

@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterator
 from functools import lru_cache
 
-from exporter.catalogue import Metric
-from exporter.monitor import Monitor
-from rulegen.gauge import entities
+from mlslo.catalogue import Metric
+from mlslo.monitor import Monitor
 from rulegen.lint.finding import Finding, Lint, Location, Run
 from rulegen.lint.holds import limit, may_hold
-from rulegen.lint.ranges import possible, words
-from rulegen.plan import PLANS_KEPT, SloPlan
-from rulegen.spec import THRESHOLDS, Condition, ModelSlo, Slo
+from rulegen.sli.gauge import entities
+from rulegen.sli.metric_ranges import possible, words
+from rulegen.slo.plan import PLANS_KEPT, SloPlan
+from rulegen.spec.model_slo import THRESHOLDS, Condition, ModelSlo, Slo
 
 
 def _find(run: Run) -> Iterator[Finding]:

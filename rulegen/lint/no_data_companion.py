@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from rulegen.companions.causes import no_data
 from rulegen.lint.finding import Finding, Lint, Run
+from rulegen.slo.companions.causes import no_data
 
 
 def _find(run: Run) -> Iterator[Finding]:

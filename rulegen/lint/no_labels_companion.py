@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from rulegen.companions.causes import unguarded
 from rulegen.lint.finding import Finding, Lint, Run
+from rulegen.slo.companions.causes import unguarded
 
 
 def _find(run: Run) -> Iterator[Finding]:

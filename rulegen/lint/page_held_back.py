@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from exporter.yamlfile import quoted_list
-from rulegen.conventions import LAYER, TIER
+from mlslo.yamlfile import quoted_list
 from rulegen.lint.finding import Finding, Lint, Run
+from rulegen.promql.conventions import LAYER, TIER
 
 
 def _find(run: Run) -> Iterator[Finding]:

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from exporter.monitor import Monitor
+from mlslo.monitor import Monitor
 
 # Of a number: its reference's deciles.
 BINS = 10

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from exporter.yamlfile import InputError, Problem
-from rulegen.alike import OfModel
+from mlslo.yamlfile import InputError, Problem
+from rulegen.alertmanager.merge import Base
 from rulegen.lint.accept import Acceptance, acceptances, unused
 from rulegen.lint.finding import Finding, Lint, Run
 from rulegen.lint.registry import LINTS
-from rulegen.merge import Base
-from rulegen.notes import Note
-from rulegen.specs import Specs
+from rulegen.slo.alike import OfModel
+from rulegen.spec.notes import Note
+from rulegen.validation.specs import Specs
 
 Found = list[tuple[Lint, Finding]]
 

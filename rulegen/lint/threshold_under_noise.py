@@ -6,14 +6,14 @@ import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from exporter.catalogue import METRICS, Metric
-from exporter.yamlfile import Duration
+from mlslo.catalogue import METRICS, Metric
+from mlslo.yamlfile import Duration
 from rulegen.lint import noise
 from rulegen.lint.finding import Finding, Lint, Location, Run
 from rulegen.lint.reference_size import BINS, Size, size
-from rulegen.promql import exact, number
-from rulegen.slispec import Gauge
-from rulegen.spec import Condition
+from rulegen.promql.expressions import exact, number
+from rulegen.spec.model_slo import Condition
+from rulegen.spec.sli import Gauge
 
 _OF_NUMBERS = ("ks_statistic", "wasserstein_distance", "mean_shift_sigmas")
 _PREFIXES = ("ml_feature_", "ml_prediction_")

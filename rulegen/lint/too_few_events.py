@@ -5,10 +5,10 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator
 
-from rulegen import burnrate
 from rulegen.lint.finding import Finding, Lint, Location, Run
-from rulegen.plan import pairs_of
-from rulegen.promql import exact, number
+from rulegen.promql.expressions import exact, number
+from rulegen.slo import burn_rate
+from rulegen.slo.plan import pairs_of
 
 
 def _find(run: Run) -> Iterator[Finding]:
@@ -20,8 +20,8 @@ def _find(run: Run) -> Iterator[Finding]:
                 continue
             at: Location = ("spec", "slos", index)
             given = slo.alerting.minimumEvents if slo.alerting else None
-            share = burnrate.budget(slo.objective)
-            for pair in burnrate.that_can_fire(pairs_of(slo), slo.objective)[0]:
+            share = burn_rate.budget(slo.objective)
+            for pair in burn_rate.that_can_fire(pairs_of(slo), slo.objective)[0]:
                 events = math.floor(expected.predictionsPerSecond * pair.long.seconds)
                 least = given or pair.least_events(share)
                 if events < least:

@@ -5,9 +5,9 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator
 
-from exporter.catalogue import METRICS, Layer
+from mlslo.catalogue import METRICS, Layer
 from rulegen.lint.finding import Finding, Lint, Run
-from rulegen.promql import exact, number
+from rulegen.promql.expressions import exact, number
 
 # These are told whatever the number of rows.
 _TOLD = ("ml_predictions_per_second",)

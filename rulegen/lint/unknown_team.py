@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator
 
-from exporter.yamlfile import did_you_mean
+from mlslo.yamlfile import did_you_mean
 from rulegen.alertmanager.routes import TEAM
 from rulegen.lint.finding import Finding, Lint, Run
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from rulegen.timeintervals import WEEKDAYS, TimeInterval, lower
+from rulegen.spec.time_intervals import WEEKDAYS, TimeInterval, lower
 
 _DAY = 24 * 60
 WEEK = range(7 * _DAY)

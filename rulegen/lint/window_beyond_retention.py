@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from exporter.yamlfile import Duration
+from mlslo.yamlfile import Duration
 from rulegen.conditions.drop import default_offset
 from rulegen.lint.finding import Finding, Lint, Location, Run
-from rulegen.plan import pairs_of
-from rulegen.spec import Condition, Slo
+from rulegen.slo.plan import pairs_of
+from rulegen.spec.model_slo import Condition, Slo
 
 Reach = tuple[Location, Duration, str]
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import promql_parser as promql
 
-from rulegen.promql import number
+from rulegen.promql.expressions import number
 
 _COMPARISONS = {"==", "!=", ">", "<", ">=", "<="}
 _LONGEST = 120

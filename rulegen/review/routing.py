@@ -6,7 +6,7 @@ import json
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import Any
 
-from rulegen.conventions import LAYERS
+from rulegen.promql.conventions import LAYERS
 from rulegen.review.tree import Stop, listed, matcher, stops
 
 Audience = tuple[str, str]

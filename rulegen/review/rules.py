@@ -7,8 +7,8 @@ from collections.abc import Callable, Iterator
 from decimal import Decimal, InvalidOperation
 from typing import Any
 
-from rulegen.conventions import BUDGET_REMAINING_RECORD, FAST_BURN, SLOW_BURN
-from rulegen.promql import number
+from rulegen.promql.conventions import BUDGET_REMAINING_RECORD, FAST_BURN, SLOW_BURN
+from rulegen.promql.expressions import number
 from rulegen.review.expressions import changes
 from rulegen.review.rulefile import Key, Rules, labels_of
 

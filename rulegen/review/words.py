@@ -6,8 +6,8 @@ from collections.abc import Callable, Collection, Iterator
 from pathlib import Path
 from typing import Any
 
-from rulegen import output
-from rulegen.output import Files
+from rulegen.output import generated_files
+from rulegen.output.generated_files import Files
 from rulegen.review import routing
 from rulegen.review.routing import Audience, told
 from rulegen.review.rulefile import Rules, UnreadableError, labels_of, load
@@ -23,8 +23,10 @@ def words(directory: Path, files: Files, audiences: Collection[Audience]) -> lis
     ``audiences``: the tier and team of every alert, whether its file changes or not.
     A file on disk that cannot be read as what it should be is said to be so; the rest is still told.
     """
-    found = {name: output.on_disk(directory, name) for name in files}
-    gone = {name: output.on_disk(directory, name) for name in output.stale(directory, files)}
+    found = {name: generated_files.on_disk(directory, name) for name in files}
+    gone = {
+        name: generated_files.on_disk(directory, name) for name in generated_files.stale(directory, files)
+    }
     configurations = [name for name in _CONFIGURATIONS if name in files]
     before = _configuration([found[name] for name in configurations])
     after = _configuration([files[name] for name in configurations])

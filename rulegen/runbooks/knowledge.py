@@ -11,8 +11,8 @@ from typing import Any
 
 import yaml
 
-from exporter.catalogue import Metric
-from rulegen.promql import quote
+from mlslo.catalogue import Metric
+from rulegen.promql.expressions import quote
 
 _CHOOSABLE = ("model", "slo", "window", "reference")
 _FILES = ("service", "data", "prediction", "outcome", "meta")

@@ -9,19 +9,19 @@ from typing import NamedTuple
 
 import jinja2
 
-from rulegen.alerts import GaugeAlert
-from rulegen.alike import OfModel
-from rulegen.budget import Budget
-from rulegen.conventions import MODEL, SLO, WATCHDOG
-from rulegen.madefiles import Made
-from rulegen.output import MARK
-from rulegen.plan import PLANS_KEPT, Plan, SloPlan
-from rulegen.promql import number, quote
-from rulegen.routing import Routing
-from rulegen.rules import AlertRule
+from rulegen.output.generated_files import MARK
+from rulegen.output.madefiles import Made
+from rulegen.promql.conventions import MODEL, SLO, WATCHDOG
+from rulegen.promql.expressions import number, quote
+from rulegen.promql.rules import AlertRule
 from rulegen.runbooks.knowledge import Family, Query, family
-from rulegen.runbooks.links import DASHBOARD, RUNBOOK, page
 from rulegen.runbooks.told import Others, Told, receivers
+from rulegen.slo.alerts import GaugeAlert
+from rulegen.slo.alike import OfModel
+from rulegen.slo.budget import Budget
+from rulegen.slo.links import DASHBOARD, RUNBOOK, page
+from rulegen.slo.plan import PLANS_KEPT, Plan, SloPlan
+from rulegen.spec.routing import Routing
 
 _TEAM = "team"
 

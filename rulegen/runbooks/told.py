@@ -8,10 +8,10 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import TypeVar
 
-from rulegen.conventions import LAYER, SLO, TIER
-from rulegen.plan import Plan
-from rulegen.routing import Inhibit, Spec
-from rulegen.rules import AlertRule
+from rulegen.promql.conventions import LAYER, SLO, TIER
+from rulegen.promql.rules import AlertRule
+from rulegen.slo.plan import Plan
+from rulegen.spec.routing import Inhibit, Spec
 
 Key = TypeVar("Key")
 # Nobody reads a list of thousands.

@@ -11,10 +11,10 @@ from typing import Annotated, Any
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
 
-from exporter.yamlfile import Document, InputError, Problem, did_you_mean, quoted_list, validate
+from mlslo.yamlfile import Document, InputError, Problem, did_you_mean, quoted_list, validate
 from rulegen.simulation.durations import milliseconds
 from rulegen.simulation.matchers import Matcher, parse
-from rulegen.timeintervals import MONTHS, WEEKDAYS, known_location
+from rulegen.spec.time_intervals import MONTHS, WEEKDAYS, known_location
 
 # Words that YAML 1.1, and so Alertmanager, reads as true and false.
 _TRUTH = {**dict.fromkeys(("y", "yes", "on"), True), **dict.fromkeys(("n", "no", "off"), False)}

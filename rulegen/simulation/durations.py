@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from exporter.yamlfile import Duration
+from mlslo.yamlfile import Duration
 
 
 def milliseconds(text: str) -> int:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from exporter.yamlfile import Problem
+from mlslo.yamlfile import Problem
 from rulegen.simulation.labels import Labels
 from rulegen.simulation.outcome import Held, Notification, Outcome
 from rulegen.simulation.scenario import HeldBack, Selection, Told

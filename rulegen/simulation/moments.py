@@ -6,7 +6,7 @@ import re
 from datetime import UTC, datetime, tzinfo
 from typing import Any, ClassVar, Self
 
-from exporter.yamlfile import WrittenText
+from mlslo.yamlfile import WrittenText
 from rulegen.simulation.durations import milliseconds
 
 _CLOCK = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}[T ][0-9]{2}:[0-9]{2}.*")

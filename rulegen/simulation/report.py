@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any
 
-from rulegen.conventions import MODEL, SLO, WATCHDOG
+from rulegen.promql.conventions import MODEL, SLO, WATCHDOG
 from rulegen.simulation import words
 from rulegen.simulation.labels import Labels
 from rulegen.simulation.log import Reason

@@ -9,10 +9,10 @@ from zoneinfo import ZoneInfo
 
 from pydantic import AfterValidator, Field
 
-from exporter.yamlfile import Document, Duration, StrictModel, read, validate
+from mlslo.yamlfile import Document, Duration, StrictModel, read, validate
 from rulegen.simulation.matchers import parse
 from rulegen.simulation.moments import ClockTime, Moment
-from rulegen.timeintervals import known_location
+from rulegen.spec.time_intervals import known_location
 
 
 def _matcher(text: str) -> str:

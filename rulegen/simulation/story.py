@@ -6,13 +6,11 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
-from exporter.yamlfile import InputError, Problem, did_you_mean, parse, quoted_list
+from mlslo.yamlfile import InputError, Problem, did_you_mean, parse, quoted_list
 from rulegen import alertmanager
-from rulegen.conventions import MODEL, SEVERITY, SLO, WATCHDOG, WATCHDOG_IDENTITY
-from rulegen.merge import Base, check
-from rulegen.plan import make_plan
-from rulegen.routing import Routing
-from rulegen.rules import AlertRule
+from rulegen.alertmanager.merge import Base, check
+from rulegen.promql.conventions import MODEL, SEVERITY, SLO, WATCHDOG, WATCHDOG_IDENTITY
+from rulegen.promql.rules import AlertRule
 from rulegen.simulation.alertmanagerfile import readable
 from rulegen.simulation.configuration import Configuration
 from rulegen.simulation.labels import Labels
@@ -21,7 +19,9 @@ from rulegen.simulation.moments import Moment, in_zone
 from rulegen.simulation.prometheus import Firing, Prometheus, Span
 from rulegen.simulation.scenario import Alert, Scenario, Selection
 from rulegen.simulation.silences import Silence
-from rulegen.specs import Specs
+from rulegen.slo.plan import make_plan
+from rulegen.spec.routing import Routing
+from rulegen.validation.specs import Specs
 
 Location = tuple[str | int, ...]
 

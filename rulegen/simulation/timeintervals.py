@@ -11,7 +11,7 @@ from datetime import UTC, datetime, tzinfo
 from typing import Any, Self
 from zoneinfo import ZoneInfo
 
-from rulegen.timeintervals import MONTHS, WEEKDAYS
+from rulegen.spec.time_intervals import MONTHS, WEEKDAYS
 
 Range = tuple[int, int]
 

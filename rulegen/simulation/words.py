@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from exporter.yamlfile import Duration
+from mlslo.yamlfile import Duration
 from rulegen.simulation.labels import Labels
 
 

@@ -6,16 +6,16 @@ from collections.abc import Callable
 from functools import partial
 from typing import Any
 
-from exporter.yamlfile import Duration
-from rulegen import yamltext
-from rulegen.alike import OfModel
-from rulegen.lint.names import Name
-from rulegen.madefiles import Made
-from rulegen.notes import Note
-from rulegen.opentext import OpenText
-from rulegen.plan import Plan
-from rulegen.routing import Routing
-from rulegen.rules import AlertRule
+from mlslo.yamlfile import Duration
+from rulegen.output import block_yaml
+from rulegen.output.madefiles import Made
+from rulegen.output.opentext import OpenText
+from rulegen.promql.rules import AlertRule
+from rulegen.slo.alike import OfModel
+from rulegen.slo.plan import Plan
+from rulegen.spec.lint_names import Name
+from rulegen.spec.notes import Note
+from rulegen.spec.routing import Routing
 from rulegen.unittests import budgets, companions, gauges, good, records
 from rulegen.unittests.timeline import alert_test, test_file_start
 
@@ -71,7 +71,7 @@ def _of_alert(
             ("not-tested", "no test can replace the value that its query has where nothing is scraped")
         ]
     found, missed = gauges.tests(plan.slos[index].gauge_alerts[position])
-    return opened(yamltext.items(found)), missed
+    return opened(block_yaml.items(found)), missed
 
 
 def _of_budget(index: int, interval: Duration, plan: Plan) -> str:
@@ -81,15 +81,15 @@ def _of_budget(index: int, interval: Duration, plan: Plan) -> str:
     found: list[dict[str, Any]] = []
     for speed, rule in slo.burn_alerts.items():
         found += budgets.tests(slo.budget, speed, rule, interval)
-    return yamltext.items(found + good.tests(slo.budget, interval))
+    return block_yaml.items(found + good.tests(slo.budget, interval))
 
 
 def _of_slos(interval: Duration, plan: Plan) -> str:
-    return yamltext.items(companions.of_slos(plan, interval))
+    return block_yaml.items(companions.of_slos(plan, interval))
 
 
 def _of_model(interval: Duration, plan: Plan) -> str:
-    return yamltext.items(companions.of_model(plan, interval))
+    return block_yaml.items(companions.of_model(plan, interval))
 
 
 def of_watchdog(rule: AlertRule, interval: Duration) -> dict[str, Any]:

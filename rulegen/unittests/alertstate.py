@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from functools import lru_cache
 from typing import NamedTuple
 
-from exporter.yamlfile import Duration
+from mlslo.yamlfile import Duration
 
 
 class State(NamedTuple):

@@ -9,13 +9,13 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
 
-from exporter.yamlfile import Duration
-from rulegen.budget import ALERT_NAMES, Budget
-from rulegen.burnrate import BurnWindow, Speed
-from rulegen.conventions import BUDGET_REMAINING_RECORD, MODEL, SLO
-from rulegen.promql import exact, number
-from rulegen.rules import AlertRule
-from rulegen.texts import Firing
+from mlslo.yamlfile import Duration
+from rulegen.promql.annotations import Firing
+from rulegen.promql.conventions import BUDGET_REMAINING_RECORD, MODEL, SLO
+from rulegen.promql.expressions import exact, number
+from rulegen.promql.rules import AlertRule
+from rulegen.slo.budget import ALERT_NAMES, Budget
+from rulegen.slo.burn_rate import BurnWindow, Speed
 from rulegen.unittests.timeline import GONE, InputSeries, Sample, alert_test
 
 _JUST = Decimal("0.001")

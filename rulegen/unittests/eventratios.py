@@ -6,9 +6,8 @@ from collections.abc import Iterator, Sequence
 from decimal import Decimal
 from typing import Any
 
-from exporter.yamlfile import Duration
-from rulegen.budget import Budget
-from rulegen.conventions import (
+from mlslo.yamlfile import Duration
+from rulegen.promql.conventions import (
     BUDGET_REMAINING_RECORD,
     BURN_RATE_RECORD,
     MODEL,
@@ -16,8 +15,9 @@ from rulegen.conventions import (
     errors_record,
     events_record,
 )
-from rulegen.promql import exact, quote, selector
-from rulegen.sli import ERRORS, LATENCY, TOTAL, ErrorsSli, EventSli, GoodSli, LatencySli, RatioSli
+from rulegen.promql.expressions import exact, quote, selector
+from rulegen.slo.budget import Budget
+from rulegen.slo.events import ERRORS, LATENCY, TOTAL, ErrorsSli, EventSli, GoodSli, LatencySli, RatioSli
 from rulegen.unittests import wholebudget
 from rulegen.unittests.eventstory import EventStory
 from rulegen.unittests.nearly import near

@@ -8,9 +8,9 @@ from dataclasses import dataclass
 from decimal import Decimal
 from functools import cached_property
 
-from exporter.yamlfile import Duration
-from rulegen.budget import Budget
-from rulegen.promql import exact, number, selector
+from mlslo.yamlfile import Duration
+from rulegen.promql.expressions import exact, number, selector
+from rulegen.slo.budget import Budget
 from rulegen.unittests.selected import Series
 
 _MILLISECONDS = 1000

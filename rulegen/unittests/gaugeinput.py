@@ -8,8 +8,8 @@ from decimal import Decimal
 
 from rulegen.conditions import History
 from rulegen.conditions.reference import Reference
-from rulegen.conventions import MODEL, SLO
-from rulegen.queryseries import QuerySeries
+from rulegen.promql.conventions import MODEL, SLO
+from rulegen.sli.query_series import QuerySeries
 from rulegen.unittests.probes import decoys, decoys_of, nearby
 from rulegen.unittests.replicas import other, replicas, scraped
 from rulegen.unittests.story import Story

@@ -6,14 +6,14 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
-from rulegen.alerts import GaugeAlert
 from rulegen.conditions.exactness import is_plain
 from rulegen.conditions.reference import Reference
-from rulegen.conventions import MODEL, SLO
-from rulegen.lint.names import Name
-from rulegen.promql import number, selector
-from rulegen.queryseries import QuerySeries
-from rulegen.texts import Firing
+from rulegen.promql.annotations import Firing
+from rulegen.promql.conventions import MODEL, SLO
+from rulegen.promql.expressions import number, selector
+from rulegen.sli.query_series import QuerySeries
+from rulegen.slo.alerts import GaugeAlert
+from rulegen.spec.lint_names import Name
 from rulegen.unittests.alertstate import moments
 from rulegen.unittests.gaugeinput import OTHER_MODEL, GaugeInput
 from rulegen.unittests.probes import probes, unusable

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from exporter.yamlfile import Duration
+from mlslo.yamlfile import Duration
 from rulegen.conditions import History
 
 # A past that takes longer to come about than this, in evaluations, is given.

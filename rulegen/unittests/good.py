@@ -5,15 +5,15 @@ from __future__ import annotations
 from decimal import Decimal
 from typing import Any
 
-from exporter.yamlfile import Duration
-from rulegen.budget import Budget
+from mlslo.yamlfile import Duration
 from rulegen.conditions import World
-from rulegen.conventions import MODEL, SLO, errors_record, events_record
-from rulegen.gauge import GaugeSeries
-from rulegen.promql import by, quote, selector
-from rulegen.queryseries import QuerySeries
-from rulegen.replicas import WEIGHTED
-from rulegen.sli import GoodSli
+from rulegen.promql.conventions import MODEL, SLO, errors_record, events_record
+from rulegen.promql.expressions import by, quote, selector
+from rulegen.promql.replicas import WEIGHTED
+from rulegen.sli.gauge import GaugeSeries
+from rulegen.sli.query_series import QuerySeries
+from rulegen.slo.budget import Budget
+from rulegen.slo.events import GoodSli
 from rulegen.unittests.gaugeinput import OTHER_MODEL
 from rulegen.unittests.probes import decoys, nearby
 from rulegen.unittests.replicas import other, replicas, scraped, weight

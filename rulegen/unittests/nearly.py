@@ -5,7 +5,7 @@ from __future__ import annotations
 from decimal import Decimal
 from typing import Any
 
-from rulegen.promql import exact, number, selector
+from rulegen.promql.expressions import exact, number, selector
 
 _TOLERANCE = 0.04
 # Of what is calculated from gauges.

@@ -8,12 +8,12 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
 
-from exporter.yamlfile import Duration
+from mlslo.yamlfile import Duration
 from rulegen.conditions import History
 from rulegen.conditions.past import Deviation
-from rulegen.conventions import MODEL, SLO
-from rulegen.gauge import GaugeSeries
-from rulegen.promql import selector
+from rulegen.promql.conventions import MODEL, SLO
+from rulegen.promql.expressions import selector
+from rulegen.sli.gauge import GaugeSeries
 from rulegen.unittests.nearly import CLOSE, near
 from rulegen.unittests.timeline import GONE, MOST_SAMPLES, InputSeries, Sample, at
 

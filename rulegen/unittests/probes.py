@@ -7,11 +7,11 @@ from dataclasses import dataclass, replace
 from decimal import Decimal
 from itertools import pairwise
 
-from exporter.yamlfile import Duration
+from mlslo.yamlfile import Duration
 from rulegen.conditions import Edge, Kind, World
 from rulegen.conditions.kind import Unusable
-from rulegen.gauge import GaugeSeries
-from rulegen.promql import Matcher
+from rulegen.promql.expressions import Matcher
+from rulegen.sli.gauge import GaugeSeries
 from rulegen.unittests.given import comes_about
 
 

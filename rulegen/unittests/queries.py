@@ -9,11 +9,11 @@ from typing import Any
 
 from promql_parser import AggModifierType, AggregateExpr, Call, Expr, MatrixSelector, VectorSelector
 
-from exporter.yamlfile import Duration
-from rulegen.conventions import MODEL, SLO
-from rulegen.promql import exact, number, selector
-from rulegen.query.parse import children
-from rulegen.queryseries import QuerySeries
+from mlslo.yamlfile import Duration
+from rulegen.promql.conventions import MODEL, SLO
+from rulegen.promql.expressions import exact, number, selector
+from rulegen.promql.query.parse import children
+from rulegen.sli.query_series import QuerySeries
 from rulegen.unittests.evaluated import COUNTED, Fed, Labels, NotUnderstoodError, Vector, evaluate, renamed
 from rulegen.unittests.nearly import digits, near
 from rulegen.unittests.rawseries import decoys

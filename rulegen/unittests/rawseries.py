@@ -7,8 +7,8 @@ from dataclasses import dataclass
 
 from promql_parser import MatchOp, VectorSelector
 
-from rulegen.query import parse_windowed, summed
-from rulegen.slispec import Ratio
+from rulegen.promql.query import parse_windowed, summed
+from rulegen.spec.sli import Ratio
 from rulegen.unittests.selected import Series, example, matching, selects
 
 

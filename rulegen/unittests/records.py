@@ -11,18 +11,18 @@ from collections.abc import Callable
 from functools import lru_cache, partial
 from typing import Any
 
-from exporter.yamlfile import Duration
-from rulegen import yamltext
-from rulegen.alerts import GaugeAlert
-from rulegen.alike import OfModel
+from mlslo.yamlfile import Duration
 from rulegen.conditions import History
-from rulegen.gauge import GaugeSeries
-from rulegen.madefiles import Made
-from rulegen.notes import Note
-from rulegen.opentext import OpenText
-from rulegen.plan import PLANS_KEPT, Plan, SloPlan
-from rulegen.queryseries import QuerySeries
-from rulegen.replicas import WEIGHTED
+from rulegen.output import block_yaml
+from rulegen.output.madefiles import Made
+from rulegen.output.opentext import OpenText
+from rulegen.promql.replicas import WEIGHTED
+from rulegen.sli.gauge import GaugeSeries
+from rulegen.sli.query_series import QuerySeries
+from rulegen.slo.alerts import GaugeAlert
+from rulegen.slo.alike import OfModel
+from rulegen.slo.plan import PLANS_KEPT, Plan, SloPlan
+from rulegen.spec.notes import Note
 from rulegen.unittests import eventratios, pasts, queries, weights
 from rulegen.unittests.timeline import test_file_start
 
@@ -103,7 +103,7 @@ def _of_past(
     """The tests of an SLO's records of the past, and what could not be tested."""
     slo = plan.slos[index]
     found = [test for series, history in _pasts(slo) for test in pasts.tests(series, history, step)]
-    return opened(yamltext.items(found)), _too_long(slo)
+    return opened(block_yaml.items(found)), _too_long(slo)
 
 
 def _of_measured(
@@ -127,7 +127,7 @@ def _of_measured(
                 "what these expressions select is not understood, the records made from them are not tested"
             )
         found += own or []
-    return opened(yamltext.items(found)), missed
+    return opened(block_yaml.items(found)), missed
 
 
 def _step(longest: float, interval: Duration) -> Duration:

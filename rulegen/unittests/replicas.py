@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from decimal import Decimal
 
-from rulegen.gauge import GaugeSeries
-from rulegen.replicas import SAMPLES, WEIGHTED
+from rulegen.promql.replicas import SAMPLES, WEIGHTED
+from rulegen.sli.gauge import GaugeSeries
 from rulegen.unittests.timeline import InputSeries, Sample
 
 # Powers of two, so that a mean of equal values is that value to the last bit.

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from decimal import Decimal
 
-from rulegen.alerts import GaugeAlert
+from rulegen.slo.alerts import GaugeAlert
 from rulegen.unittests.alertstate import evaluations
 from rulegen.unittests.probes import Probe
 from rulegen.unittests.story import Phase, Scene, Values

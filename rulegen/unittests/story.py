@@ -10,10 +10,10 @@ from dataclasses import dataclass
 from decimal import Decimal
 from functools import cached_property
 
-from rulegen.alerts import GaugeAlert
 from rulegen.conditions import History, World
 from rulegen.conditions.past import Deviation
-from rulegen.replicas import WEIGHTED
+from rulegen.promql.replicas import WEIGHTED
+from rulegen.slo.alerts import GaugeAlert
 from rulegen.unittests.alertstate import State, breached, states
 from rulegen.unittests.given import comes_about, needed
 from rulegen.unittests.probes import Probe

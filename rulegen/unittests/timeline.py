@@ -10,10 +10,10 @@ from functools import lru_cache
 from itertools import groupby, pairwise
 from typing import Any
 
-from exporter.yamlfile import Duration
-from rulegen import yamltext
-from rulegen.conventions import SLO
-from rulegen.promql import number, selector
+from mlslo.yamlfile import Duration
+from rulegen.output import block_yaml
+from rulegen.promql.conventions import SLO
+from rulegen.promql.expressions import number, selector
 
 # Not there at that evaluation, marked stale as a scrape without it does.
 GONE = None
@@ -128,5 +128,5 @@ def _of_state(state: str) -> str:
 
 def test_file_start(rules: str, interval: Duration, tests: bool) -> str:
     """What a file of tests begins with; ``tests``: whether items follow."""
-    head = yamltext.dump({"rule_files": [rules], "evaluation_interval": str(interval)})
+    head = block_yaml.dump({"rule_files": [rules], "evaluation_interval": str(interval)})
     return f"{head}tests:\n" if tests else f"{head}tests: []\n"

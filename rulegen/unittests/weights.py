@@ -6,9 +6,9 @@ from collections.abc import Iterator
 from decimal import Decimal
 from typing import Any
 
-from exporter.yamlfile import Duration
-from rulegen.gauge import GaugeSeries
-from rulegen.promql import OneOf, selector
+from mlslo.yamlfile import Duration
+from rulegen.promql.expressions import OneOf, selector
+from rulegen.sli.gauge import GaugeSeries
 from rulegen.unittests.replicas import scraped, weight
 from rulegen.unittests.timeline import GONE, InputSeries, Sample, at
 

@@ -7,10 +7,10 @@ from collections.abc import Iterator
 from decimal import Decimal
 from typing import Any
 
-from exporter.yamlfile import Duration
-from rulegen.budget import Budget
-from rulegen.conventions import BUDGET_REMAINING_RECORD, MODEL, SLO, errors_record, events_record
-from rulegen.promql import selector
+from mlslo.yamlfile import Duration
+from rulegen.promql.conventions import BUDGET_REMAINING_RECORD, MODEL, SLO, errors_record, events_record
+from rulegen.promql.expressions import selector
+from rulegen.slo.budget import Budget
 from rulegen.unittests.eventstory import part_of
 from rulegen.unittests.nearly import near
 from rulegen.unittests.timeline import MISSED, InputSeries, Missed, Sample, at

@@ -13,7 +13,7 @@ from typing import Any
 
 import promql_parser as promql
 
-from exporter.catalogue import METRICS
+from mlslo.catalogue import METRICS
 from tests.cases.alerts import TIME, Alert, Selector
 from tests.cases.notation import Mark, samples, seconds
 

@@ -7,7 +7,7 @@ from typing import Any
 
 from hypothesis import strategies as st
 
-from exporter.catalogue import METRICS, Metric, Type
+from mlslo.catalogue import METRICS, Metric, Type
 
 Data = dict[str, Any]
 

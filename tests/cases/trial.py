@@ -17,9 +17,9 @@ from rulegen.cli import main
 from tests.cases.alerts import Alert, alerts
 from tests.cases.judge import Judged, judged
 from tests.cases.played import tests
-from tests.tools import tool
+from tests.support.paths import CONTRACT
+from tests.support.tools import tool
 
-CONTRACT = Path(__file__).resolve().parent.parent / "contract"
 _Loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 _NOTE = re.compile(
     r"(?P<path>.*):(?P<line>\d+):\d+: warning: (?P<said>.*) \[(?:not-tested|baseline-too-short)\]"

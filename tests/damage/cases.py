@@ -9,12 +9,13 @@ from functools import cache
 from random import Random
 from typing import Any
 
-from rulegen import specs
+from rulegen.alertmanager.merge import Base
 from rulegen.generate import generate
-from rulegen.merge import Base
+from rulegen.validation import specs
 from tests.damage.mutate import damaged, dump, text
-from tests.damage.originals import ALONE, CONTRACT, DATA, OWN, TEXTS
+from tests.damage.originals import ALONE, DATA, OWN, TEXTS
 from tests.damage.pieces import SCALARS
+from tests.support.paths import CONTRACT
 
 Files = dict[str, bytes]
 

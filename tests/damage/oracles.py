@@ -11,16 +11,16 @@ from pathlib import Path
 import jsonschema
 import yaml
 
-from exporter.yamlfile import InputError, read
-from rulegen import schema
-from tests.crdschemas import Schema
+from mlslo.yamlfile import InputError, read
+from rulegen.commands import json_schemas
 from tests.damage.cases import Case
-from tests.tools import tool
+from tests.support.crd_schemas import Schema
+from tests.support.tools import tool
 
 
 @cache
 def _validator() -> jsonschema.Draft7Validator:
-    return jsonschema.Draft7Validator(schema.schema(schema.ANY))
+    return jsonschema.Draft7Validator(json_schemas.schema(json_schemas.ANY))
 
 
 def schemas(case: Case, folder: Path) -> Iterator[str]:

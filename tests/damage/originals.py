@@ -6,11 +6,11 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from exporter.yamlfile import read
-from rulegen import schema
+from mlslo.yamlfile import read
+from rulegen.commands import json_schemas
+from tests.support.paths import CONTRACT, CORPUS, TESTS, ZOO
 
-TESTS = Path(__file__).parent.parent
-CONTRACT, OWN = TESTS / "contract", Path(__file__).parent / "originals"
+OWN = Path(__file__).parent / "originals"
 _FOUND: dict[str, Path] = {
     "slo.yaml": CONTRACT / "fraud.slo.yaml",
     "routing.yaml": CONTRACT / "routing.yaml",
@@ -21,9 +21,9 @@ _FOUND: dict[str, Path] = {
     "full.routing.yaml": OWN / "routing.yaml",
     "full.monitor.yaml": OWN / "monitor.yaml",
     "operator.routing.yaml": TESTS / "crds" / "routing.yaml",
-    **{f"{path.stem}.slo.yaml": path for path in sorted((TESTS / "mutations" / "corpus").glob("*.yaml"))},
-    **{f"{path.stem[13:]}.slo.yaml": path for path in sorted(TESTS.glob("test_rulegen_conditions*.yaml"))},
-    "companion.slo.yaml": TESTS / "test_rulegen_companions.yaml",
+    **{f"{path.stem}.slo.yaml": path for path in sorted(CORPUS.glob("*.yaml"))},
+    **{f"{path.stem}.slo.yaml": path for path in sorted(ZOO.glob("conditions*.yaml"))},
+    "companion.slo.yaml": ZOO / "companions.yaml",
 }  # fmt: skip
 DATA: dict[str, Any] = {name: read(path).data for name, path in _FOUND.items()}
 TEXTS: dict[str, bytes] = {name: path.read_bytes() for name, path in _FOUND.items()}
@@ -49,7 +49,7 @@ def _by_key() -> dict[str, list[Any]]:
             known = found.setdefault(key, [])
             if value not in known:
                 known.append(value)
-    for key, value in _pairs(schema.schema(schema.ANY)):
+    for key, value in _pairs(json_schemas.schema(json_schemas.ANY)):
         if isinstance(value, dict):
             found.setdefault(key, []).extend(value.get("enum", []))
     return found

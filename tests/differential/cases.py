@@ -12,16 +12,18 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from exporter.yamlfile import Document, InputError
-from rulegen import alertmanager, routing, specs
-from rulegen.conventions import LAYERS, WATCHDOG_IDENTITY, AlertIdentity
-from rulegen.plan import make_plan
+from mlslo.yamlfile import Document, InputError
+from rulegen import alertmanager
+from rulegen.promql.conventions import LAYERS, WATCHDOG_IDENTITY, AlertIdentity
 from rulegen.simulation.labels import Labels
 from rulegen.simulation.prometheus import Firing, Prometheus, Span
-from rulegen.timeintervals import WEEKDAYS
+from rulegen.slo.plan import make_plan
+from rulegen.spec import routing
+from rulegen.spec.time_intervals import WEEKDAYS
+from rulegen.validation import specs
 from tests.differential.zones import NAMES, Zone, local
+from tests.support.paths import CONTRACT
 
-CONTRACT = Path(__file__).parent.parent / "contract"
 LENGTH = 30_000
 # A hurried Prometheus: what takes it 15 minutes takes 8 seconds here.
 PROMETHEUS = Prometheus(interval=1000, resend_delay=1000, retention=8000)

@@ -25,10 +25,10 @@ from typing import Any
 from rulegen.simulation.alert import Alert
 from rulegen.simulation.labels import Labels
 from rulegen.simulation.matchers import parse_all
-from tests.alertmanagers import Alertmanager
 from tests.differential import zones
 from tests.differential.cases import LENGTH, PROMETHEUS, Case
 from tests.differential.webhooks import Webhooks
+from tests.support.alertmanagers import Alertmanager
 
 MARK = "case"
 MAINTENANCE = 7000

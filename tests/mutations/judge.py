@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from tests.mutations.rules import Mutant, affected, load, mutants, name_of
-from tests.tools import tool
+from tests.support.tools import tool
 
 # How many test files one promtool is given.
 BATCH = 60

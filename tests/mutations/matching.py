@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import promql_parser as promql
 
-from exporter.catalogue import METRICS
+from mlslo.catalogue import METRICS
 
 if TYPE_CHECKING:
     from tests.mutations.expressions import Change

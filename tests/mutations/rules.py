@@ -11,7 +11,7 @@ from typing import Any
 
 import yaml
 
-from exporter.yamlfile import Duration
+from mlslo.yamlfile import Duration
 from tests.mutations.expressions import Change, distinct, variants
 
 Rule = Mapping[str, Any]

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from exporter.frames.frame import Frame
-from exporter.frames.mix import MixFrame
+from exporter.features.binning.binning import Frame
+from exporter.features.binning.mix import MixFrame
 from exporter.measure.drift import categories, numbers, vectors, vocabulary
 from exporter.measure.drift.comparison import Comparison, Statistic
-from exporter.reference import (
+from exporter.references.reference import (
     CategoricalReference,
     EmbeddingReference,
     MixReference,

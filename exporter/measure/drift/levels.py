@@ -8,7 +8,7 @@ from functools import lru_cache
 from exporter.measure.drift import categories, numbers, vectors
 from exporter.measure.drift.comparison import Noise
 from exporter.measure.identity import Same
-from exporter.reference import (
+from exporter.references.reference import (
     CategoricalReference,
     EmbeddingReference,
     MixReference,

@@ -7,7 +7,7 @@ from functools import cached_property
 import numpy as np
 
 from exporter.measure.drift.comparison import Comparison, Noise, Statistic
-from exporter.reference import NumericReference
+from exporter.references.reference import NumericReference
 from exporter.statistics.false_discovery import combined_p_value
 from exporter.statistics.hellinger import hellinger_distance
 from exporter.statistics.jensen_shannon import jensen_shannon_distance

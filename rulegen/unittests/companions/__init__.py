@@ -5,10 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from exporter.yamlfile import Duration
-from rulegen.companions import Companion
-from rulegen.companions.sinks import LABELS_SINK, PREDICTIONS_SINK
-from rulegen.conventions import (
+from mlslo.yamlfile import Duration
+from rulegen.promql.conventions import (
     FEATURES_UNMONITORED,
     LABELS_STALE,
     MONITOR_ABSENT,
@@ -17,7 +15,9 @@ from rulegen.conventions import (
     SINK_BEHIND,
     SINK_DOWN,
 )
-from rulegen.plan import Plan
+from rulegen.slo.companions import Companion
+from rulegen.slo.companions.sinks import LABELS_SINK, PREDICTIONS_SINK
+from rulegen.slo.plan import Plan
 from rulegen.unittests.companions import features, labels, monitor, nodata, references, sinks
 
 

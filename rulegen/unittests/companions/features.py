@@ -6,9 +6,10 @@ from collections.abc import Mapping, Sequence
 from decimal import Decimal
 from typing import Any
 
-from exporter.yamlfile import Duration
-from rulegen.companions import Companion
-from rulegen.companions.features import (
+from mlslo.yamlfile import Duration
+from rulegen.promql.conventions import FEATURES_UNMONITORED
+from rulegen.slo.companions import Companion
+from rulegen.slo.companions.features import (
     EXPECTED,
     FEATURE,
     MISSING,
@@ -18,8 +19,7 @@ from rulegen.companions.features import (
     in_service,
     share,
 )
-from rulegen.conventions import FEATURES_UNMONITORED
-from rulegen.plan import Plan
+from rulegen.slo.plan import Plan
 from rulegen.unittests.alertstate import evaluations
 from rulegen.unittests.companions import pods
 from rulegen.unittests.companions.told import Told, proof

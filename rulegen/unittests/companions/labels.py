@@ -6,11 +6,11 @@ import math
 from decimal import Decimal
 from typing import Any
 
-from exporter.yamlfile import Duration
-from rulegen.companions import Companion
-from rulegen.companions.sinks import LABELS_SINK, PREDICTIONS_SINK
-from rulegen.conventions import LABELS_STALE
-from rulegen.plan import Plan
+from mlslo.yamlfile import Duration
+from rulegen.promql.conventions import LABELS_STALE
+from rulegen.slo.companions import Companion
+from rulegen.slo.companions.sinks import LABELS_SINK, PREDICTIONS_SINK
+from rulegen.slo.plan import Plan
 from rulegen.unittests.companions import pods
 from rulegen.unittests.companions.told import Told, proof
 from rulegen.unittests.timeline import InputSeries, Sample

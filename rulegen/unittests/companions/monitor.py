@@ -5,10 +5,10 @@ from __future__ import annotations
 import math
 from typing import Any
 
-from exporter.yamlfile import Duration
-from rulegen.companions import Companion
-from rulegen.conventions import MONITOR_ABSENT, MONITOR_STALE
-from rulegen.plan import Plan
+from mlslo.yamlfile import Duration
+from rulegen.promql.conventions import MONITOR_ABSENT, MONITOR_STALE
+from rulegen.slo.companions import Companion
+from rulegen.slo.plan import Plan
 from rulegen.unittests.alertstate import evaluations
 from rulegen.unittests.companions import pods
 from rulegen.unittests.companions.told import Told, proof

@@ -12,14 +12,14 @@ from decimal import Decimal
 from functools import cached_property
 from typing import Any
 
-from exporter.yamlfile import Duration
-from rulegen.companions import SloCompanion
-from rulegen.companions.labels import WATERMARK
-from rulegen.companions.monitor import LAST_SUCCESS
-from rulegen.companions.sinks import LABELS_SINK, PREDICTIONS_SINK, UP
-from rulegen.conventions import NO_DATA, SLO
-from rulegen.plan import Plan
-from rulegen.promql import selector
+from mlslo.yamlfile import Duration
+from rulegen.promql.conventions import NO_DATA, SLO
+from rulegen.promql.expressions import selector
+from rulegen.slo.companions import SloCompanion
+from rulegen.slo.companions.labels import WATERMARK
+from rulegen.slo.companions.monitor import LAST_SUCCESS
+from rulegen.slo.companions.sinks import LABELS_SINK, PREDICTIONS_SINK, UP
+from rulegen.slo.plan import Plan
 from rulegen.unittests.alertstate import State, evaluations, states
 from rulegen.unittests.companions import pods
 from rulegen.unittests.companions.told import Told

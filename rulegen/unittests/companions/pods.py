@@ -5,13 +5,13 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 
-from exporter.yamlfile import Duration
-from rulegen.companions.labels import WATERMARK
-from rulegen.companions.monitor import LAST_SUCCESS
-from rulegen.companions.sinks import SINK, UP
-from rulegen.conventions import MODEL
-from rulegen.plan import Plan
-from rulegen.promql import exact
+from mlslo.yamlfile import Duration
+from rulegen.promql.conventions import MODEL
+from rulegen.promql.expressions import exact
+from rulegen.slo.companions.labels import WATERMARK
+from rulegen.slo.companions.monitor import LAST_SUCCESS
+from rulegen.slo.companions.sinks import SINK, UP
+from rulegen.slo.plan import Plan
 from rulegen.unittests.replicas import scraped
 from rulegen.unittests.timeline import InputSeries, Sample
 

@@ -5,11 +5,11 @@ from __future__ import annotations
 import math
 from typing import Any
 
-from exporter.yamlfile import Duration
-from rulegen.companions import Companion
-from rulegen.companions.references import CREATED, REFERENCE
-from rulegen.conventions import REFERENCE_OLD
-from rulegen.plan import Plan
+from mlslo.yamlfile import Duration
+from rulegen.promql.conventions import REFERENCE_OLD
+from rulegen.slo.companions import Companion
+from rulegen.slo.companions.references import CREATED, REFERENCE
+from rulegen.slo.plan import Plan
 from rulegen.unittests.companions import pods
 from rulegen.unittests.companions.told import Told, proof
 from rulegen.unittests.timeline import InputSeries

@@ -6,12 +6,12 @@ from collections.abc import Sequence
 from decimal import Decimal
 from typing import Any
 
-from exporter.yamlfile import Duration
-from rulegen.companions import Companion
-from rulegen.companions.sinks import LABELS_SINK, LAG, LAG_RECORD, PREDICTIONS_SINK, SINK
-from rulegen.conventions import MODEL, SINK_BEHIND, SINK_DOWN, SINKS_SLO, SLO
-from rulegen.plan import Plan
-from rulegen.promql import selector
+from mlslo.yamlfile import Duration
+from rulegen.promql.conventions import MODEL, SINK_BEHIND, SINK_DOWN, SINKS_SLO, SLO
+from rulegen.promql.expressions import selector
+from rulegen.slo.companions import Companion
+from rulegen.slo.companions.sinks import LABELS_SINK, LAG, LAG_RECORD, PREDICTIONS_SINK, SINK
+from rulegen.slo.plan import Plan
 from rulegen.unittests.alertstate import evaluations
 from rulegen.unittests.companions import pods
 from rulegen.unittests.companions.told import Told, proof

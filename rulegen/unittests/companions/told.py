@@ -8,11 +8,11 @@ from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Any
 
-from exporter.yamlfile import Duration
-from rulegen.conventions import TIER
-from rulegen.promql import selector
-from rulegen.rules import AlertRule
-from rulegen.texts import Firing
+from mlslo.yamlfile import Duration
+from rulegen.promql.annotations import Firing
+from rulegen.promql.conventions import TIER
+from rulegen.promql.expressions import selector
+from rulegen.promql.rules import AlertRule
 from rulegen.unittests.alertstate import State, moments, states
 from rulegen.unittests.timeline import InputSeries, alert_test, at
 

@@ -1,0 +1,73 @@
+"""mlslo-exporter baseline."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+import click
+
+from mlslo import atomic
+from mlslo.command_line import PATH, input_errors, refuse
+
+_LONG_WORK = 32 << 20
+_STEPS = 1000
+
+
+@contextmanager
+def _progress_bar(files: Sequence[Path]) -> Iterator[Callable[[float], None]]:
+    """What to tell how far the work is: a bar, where somebody looks at it and there is much to read."""
+    size = sum(file.stat().st_size for file in files if file.is_file())
+    if not sys.stderr.isatty() or size < _LONG_WORK:
+        yield lambda _: None
+        return
+    with click.progressbar(length=_STEPS, label="reading", file=sys.stderr) as bar:
+        yield lambda share: bar.update(int(share * _STEPS) - bar.pos)
+
+
+@click.command()
+@click.argument("monitor", metavar="MONITOR", type=PATH)
+@click.option(
+    "--data",
+    "data",
+    metavar="FILE...",
+    required=True,
+    multiple=True,
+    type=PATH,
+    help="Training data or a stretch of log: *.jsonl, *.csv or *.parquet.",
+)
+@click.argument("more_data", metavar="", nargs=-1, type=PATH)
+@click.option("--out", required=True, type=PATH, help="The reference file to write.")
+@input_errors()
+def baseline(monitor: Path, data: tuple[Path, ...], more_data: tuple[Path, ...], out: Path) -> None:
+    """Build a static reference from data that the model was right on."""
+    from exporter.references.baseline import build
+    from exporter.references.reference_file import dump
+    from mlslo.monitor import load
+
+    loaded = load(monitor)
+    files = [*data, *more_data]
+    with _progress_bar(files) as show:
+        result = build(loaded, files, show)
+    for account in result.accounts:
+        click.echo(account.line())
+    score = result.reference.score
+    if score is None and loaded.spec.predictions.fields.score is not None:
+        path = loaded.spec.predictions.fields.score
+        click.echo(
+            f"no score at '{path}': ml_prediction_psi against this reference will be withheld", err=True
+        )
+    if result.malformed:
+        click.echo(f"skipped {result.malformed} malformed record(s)", err=True)
+    if not result.reference.features and score is None and result.reference.classes is None:
+        refuse(
+            f"{data[0]}: neither a feature nor a score nor a class was found; look at 'fields' in {monitor}"
+        )
+    try:
+        atomic.write(out, dump(loaded.model, result.reference).encode())
+    except OSError as error:
+        refuse(f"{out}: cannot be written: {error.strerror}")
+    used = len(result.reference.features)
+    click.echo(f"{out}: {used} features of {result.reference.rows} rows")

@@ -1,0 +1,103 @@
+"""mlslo-exporter once."""
+
+from __future__ import annotations
+
+import logging
+import platform
+import sys
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import click
+
+from exporter.commands.options import MONITORS
+from mlslo import atomic
+from mlslo.command_line import PATH, WRONG, input_errors, refuse
+from mlslo.version import VERSION
+
+
+def _time(context: click.Context, parameter: click.Parameter, value: str | None) -> float | None:
+    if value is None:
+        return None
+    try:
+        moment = datetime.fromisoformat(value)
+    except ValueError:
+        moment = None
+    if moment is None or moment.tzinfo is None:
+        raise click.BadParameter(
+            f"expected a time such as 2026-01-31T12:00:00Z, got '{value}'", context, parameter
+        )
+    return moment.timestamp()
+
+
+@click.command()
+@MONITORS
+@click.option(
+    "--at", metavar="RFC3339", callback=_time, help="Evaluate the windows as of then (default: now)."
+)
+@click.option(
+    "--textfile", type=PATH, help="Write to this file, whole or not at all, instead of standard output."
+)
+@click.option(
+    "--state-dir", type=PATH, help="Continue from this state, and keep what was read (default: forget it)."
+)
+@input_errors()
+def once(monitors: tuple[Path, ...], at: float | None, textfile: Path | None, state_dir: Path | None) -> None:
+    """One cycle over everything in the sinks, then the exposition text on standard output.
+
+    Exit code 1 where the predictions could not be read; what could be is printed all the same.
+    """
+    from exporter.daemon import memory
+    from exporter.daemon.cycle import CycleError
+    from exporter.daemon.models import load_all
+    from exporter.measure.exposition import render
+    from exporter.measure.gauges import Gauges
+    from exporter.state import StoreError
+
+    logging.basicConfig(level=logging.WARNING, stream=sys.stderr, format="%(message)s")
+    memory.settle()
+    snapshots = []
+    readable = True
+    for model in load_all(monitors):
+        try:
+            cycle = model.open(state_dir)
+        except StoreError as error:
+            refuse(str(error))
+        try:
+            snapshot = cycle.run(at=at, final=True)
+        except CycleError as error:
+            refuse(str(error), WRONG)
+        finally:
+            cycle.close()
+        if snapshot is not None:
+            snapshots.append(snapshot)
+            readable &= bool(snapshot.series["ml_sink_up"][model.name, "predictions"])
+            _hint_at_time(snapshot.series, at)
+    process = Gauges("")
+    process.set("ml_exporter_build_info", 1.0, version=VERSION, python_version=platform.python_version())
+    page = render(snapshots, process.series)
+    if textfile is None:
+        sys.stdout.buffer.write(page)
+        sys.stdout.buffer.flush()
+    else:
+        try:
+            atomic.write(textfile, page)
+        except OSError as error:
+            refuse(f"{textfile}: cannot be written: {error.strerror}")
+    if not readable:
+        sys.exit(WRONG)
+
+
+def _hint_at_time(series: Any, at: float | None) -> None:
+    """A recorded log evaluated as of today has nothing in its windows; say so."""
+    newest = [
+        value
+        for (_, sink), value in series.get("ml_sink_last_event_timestamp_seconds", {}).items()
+        if sink == "predictions"
+    ]
+    if at is None and newest and not any(series.get("ml_monitor_samples", {}).values()):
+        fitting = datetime.fromtimestamp(int(newest[0]) + 1, tz=UTC).isoformat()
+        click.echo(
+            f"no prediction lies in any window that ends now; the newest fits --at {fitting}", err=True
+        )

@@ -1,0 +1,1 @@
+"""The daemon: schedule, reload, signals, and the cycle of one model."""

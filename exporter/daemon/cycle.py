@@ -1,0 +1,211 @@
+"""One cycle of one model: read, decode, fold, commit, measure."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Callable, Mapping
+
+import duckdb
+
+from exporter.daemon.first_references import FirstReferences
+from exporter.fold.grouping import Moment
+from exporter.fold.intake import Intake
+from exporter.fold.version_schemas import Layouts
+from exporter.measure import meta
+from exporter.measure.gauges import Gauges
+from exporter.measure.measurement import Measurement
+from exporter.measure.snapshot import Histogram, Snapshot
+from exporter.references.history import Pasts
+from exporter.references.reference import Reference
+from exporter.sinks.reader import SinkReader
+from exporter.state import Store, StoreError
+from exporter.summary.windows import CLOCK_SKEW, MICROSECONDS, Buckets, Window, boundaries
+from exporter.tasks import task_of
+from mlslo.monitor import Monitor
+
+logger = logging.getLogger(__name__)
+
+_COUNTERS = (
+    "ml_predictions_total",
+    "ml_prediction_errors_total",
+    "ml_labels_unmatched_total",
+    "ml_sink_records_total",
+    "ml_sink_rejected_records_total",
+    "ml_sink_late_records_total",
+    "ml_series_dropped_total",
+)
+
+
+class CycleError(Exception):
+    """A cycle that did not come to its end; what it had not committed is done again by the next."""
+
+
+class Cycle:
+    """The state and the routine of one model."""
+
+    def __init__(self, monitor: Monitor, references: Mapping[str, Reference], store: Store) -> None:
+        """Raises InputError where the monitor file and a reference contradict each other."""
+        self.monitor = monitor
+        self._references = references
+        self._store = store
+        task = task_of(monitor.spec, references)
+        self._layouts = Layouts(monitor, task, references)
+        spec = monitor.spec
+        self._pasts = Pasts(spec.references)
+        self._buckets = Buckets([*(window.seconds for window in spec.windows), *self._pasts.spans])
+        self._intake = Intake(monitor, task, self._layouts, store, self._buckets)
+        self._measurement = Measurement(monitor, task, self._layouts, store)
+        self._readers = {"predictions": SinkReader("predictions", monitor, spec.predictions.sink, store)}
+        if spec.labels is not None:
+            self._readers["labels"] = SinkReader("labels", monitor, spec.labels.sink, store)
+        self._first: FirstReferences | None = None
+        if any(item.first is not None for item in spec.references.values()):
+            self._first = FirstReferences(monitor, self._layouts, store)
+        self._measured: int | None = None
+        self._failed = False
+        self._prepared = -1
+        self._prepare_layouts()
+
+    def close(self) -> None:
+        """Release files, parsers and store."""
+        self._intake.close()
+        if self._first is not None:
+            self._first.close()
+        for reader in self._readers.values():
+            reader.close()
+        self._store.close()
+
+    def run(
+        self, *, at: float | None = None, final: bool = False, stopped: Callable[[], bool] = lambda: False
+    ) -> Snapshot | None:
+        """Read all that is new, then measure the windows that end ``at`` (Unix seconds; now, where None).
+
+        ``final``: nobody writes to the logs any more. ``stopped`` is asked after each transaction; where it
+        says True the cycle ends there, and there is no snapshot. Raises CycleError where the store fails.
+        """
+        started = time.monotonic()
+        wall = time.time()
+        end = int((wall if at is None else at) * MICROSECONDS)
+        windows = self._windows(end)
+        cuts = tuple(boundaries(windows)) if at is not None else ()
+        latest = max(end, int(wall * MICROSECONDS)) + CLOCK_SKEW
+        moment = Moment(end, latest, cuts, self._measured)
+        try:
+            if self._failed:
+                # What was read and not committed must be read again.
+                for reader in self._readers.values():
+                    reader.reset()
+                if self._first is not None:
+                    self._first.reset()
+            self._failed = True
+            with self._store.transaction():
+                self._intake.start_counters(list(self._readers))
+            if self._first is not None:
+                self._first.update(end, latest, final=final, stopped=stopped)
+            self._prepare_layouts()
+            snapshot = None
+            if self._read(moment, final=final, stopped=stopped):
+                self._intake.tidy(moment)
+                snapshot = self._measure(windows, started)
+        except (StoreError, duckdb.Error, OSError) as error:
+            raise CycleError(f"model {self.monitor.model}: {error}") from error
+        self._failed = False
+        if snapshot is not None:
+            self._measured = moment.now
+        return snapshot
+
+    def _read(self, moment: Moment, *, final: bool, stopped: Callable[[], bool]) -> bool:
+        """Predictions first, so that labels find them. Returns False where it was stopped."""
+        takes = {"predictions": self._intake.predictions, "labels": self._intake.labels}
+        for name, reader in self._readers.items():
+            for batch in reader.batches(final=final, stopped=stopped):
+                takes[name](batch, reader, moment)
+            if stopped():
+                return False
+        return True
+
+    def _windows(self, end: int) -> list[Window]:
+        windows = [
+            Window(window, end - int(window.seconds * MICROSECONDS), end)
+            for window in self.monitor.spec.windows
+        ]
+        return windows + self._pasts.windows(end)
+
+    def _measure(self, windows: list[Window], started: float) -> Snapshot:
+        gauges = Gauges(self.monitor.model)
+        versions = self._current_versions(windows)
+        for number, name in versions.items():
+            self._measurement.measure(gauges, windows, number, name, sink_up=self._readers["predictions"].up)
+        meta.sinks(gauges, self._store, self._readers)
+        if "labels" in self._readers:
+            meta.pending(gauges, self._store)
+        for name in versions.values():
+            meta.references(gauges, self._layouts.of(name), name)
+            meta.features(gauges, self._store, self._layouts.of(name), name)
+        gauges.set("ml_monitor_last_success_timestamp_seconds", time.time())
+        gauges.set("ml_monitor_cycle_duration_seconds", time.monotonic() - started)
+        meta.withheld(gauges)
+        for name in _COUNTERS:
+            totals = self._store.counters.totals(name)
+            gauges.series[name] = {(self.monitor.model, *labels): total for labels, total in totals.items()}
+        return Snapshot(self.monitor.model, gauges.series, self._histograms())
+
+    def _current_versions(self, windows: list[Window]) -> dict[int, str]:
+        """Number -> name of the versions that predicted in any window; where none did, of the last one that did.
+
+        A model that has never predicted has one version, without a name: its rate of zero is a value.
+        """
+        versions = self._store.versions.all()
+        oldest = min(window.start for window in windows if not window.reference)
+        current = {number: version.name for number, version in versions.items() if version.seen >= oldest}
+        if not current and versions:
+            last = max(versions, key=lambda number: versions[number].seen)
+            current = {last: versions[last].name}
+        return current or {-1: ""}
+
+    def _histograms(self) -> dict[str, Histogram]:
+        counts: dict[str, dict[float, float]] = {}
+        for (version, bound), number in self._store.counters.totals(
+            "ml_prediction_latency_seconds_bucket"
+        ).items():
+            counts.setdefault(version, {})[float(bound)] = number
+        sums = self._store.counters.totals("ml_prediction_latency_seconds_sum")
+        bounds = [bucket.seconds for bucket in self.monitor.spec.latencyBuckets]
+        return {
+            version: Histogram(_cumulative(by_bound, bounds), sums.get((version,), 0.0))
+            for version, by_bound in counts.items()
+        }
+
+    def _prepare_layouts(self) -> None:
+        """Find the references of the versions that are known; drop what was counted over other edges."""
+        versions = self._store.versions.all()
+        self._layouts.refresh(version.name for version in versions.values())
+        revision = self._layouts.revision
+        if revision == self._prepared:
+            return
+        with self._store.transaction():
+            for number, version in versions.items():
+                shapes = self._layouts.of(version.name).shapes.values()
+                for shape in shapes:
+                    dropped = self._store.summaries.drop_other_layouts(shape, number)
+                    if dropped:
+                        logger.warning(
+                            "model %s: version '%s': a reference or a feature changed: %d %s buckets counted over "
+                            "other edges are dropped; windows fill anew",
+                            self.monitor.model,
+                            version.name,
+                            dropped,
+                            shape.kind,
+                        )
+            self._store.summaries.drop_other_kinds(list(self._layouts.of("").shapes))
+        self._prepared = revision
+
+
+def _cumulative(by_bound: dict[float, float], bounds: list[float]) -> list[tuple[str, float]]:
+    """Counts of any earlier bounds move up to the next one of now."""
+    total = sum(by_bound.values())
+    buckets = [
+        (repr(bound), sum(number for upper, number in by_bound.items() if upper <= bound)) for bound in bounds
+    ]
+    return [*buckets, ("+Inf", total)]

@@ -1,0 +1,80 @@
+"""The models that one exporter watches."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from urllib.parse import quote
+
+from exporter.daemon.cycle import Cycle
+from exporter.fold.version_schemas import Layouts
+from exporter.references.configured import load_static
+from exporter.references.reference import Reference
+from exporter.state import Store
+from exporter.tasks import task_of
+from mlslo.monitor import Monitor, load
+from mlslo.yamlfile import InputError, Problem
+
+_LONGEST_NAME = 200
+
+
+@dataclass(frozen=True)
+class Model:
+    """A validated monitor file with its references, ready to be run."""
+
+    monitor: Monitor
+    references: dict[str, Reference]
+
+    @property
+    def name(self) -> str:
+        return self.monitor.model
+
+    @property
+    def content(self) -> object:
+        """Equal where nothing that matters has changed."""
+        return self.monitor.file, {name: reference.hash for name, reference in self.references.items()}
+
+    def open(self, state_directory: Path | None) -> Cycle:
+        """Raises StoreError where the state file cannot be used."""
+        path = state_directory / f"{_file_name(self.name)}.sqlite" if state_directory else None
+        store = Store(path)
+        try:
+            return Cycle(self.monitor, self.references, store)
+        except BaseException:
+            store.close()
+            raise
+
+
+def _file_name(model: str) -> str:
+    """A name that any file system takes: letters beyond ASCII are six characters each."""
+    name = quote(model, safe="")
+    if len(name) <= _LONGEST_NAME:
+        return name
+    return f"{name[:_LONGEST_NAME]}-{hashlib.sha256(model.encode()).hexdigest()[:16]}"
+
+
+def load_all(paths: Sequence[Path]) -> list[Model]:
+    """Validate monitor files with all that they refer to.
+
+    Raises InputError with the problems of all files; also where two are of one model.
+    """
+    models: dict[str, Model] = {}
+    problems: list[Problem] = []
+    for path in paths:
+        try:
+            monitor = load(path)
+            references = load_static(monitor)
+            Layouts(monitor, task_of(monitor.spec, references), references)
+        except InputError as error:
+            problems += error.problems
+            continue
+        if monitor.model in models:
+            other = models[monitor.model].monitor.document.path
+            message = f"model '{monitor.model}' is already monitored by {other}"
+            problems.append(monitor.document.problem(("metadata", "name"), message))
+        models[monitor.model] = Model(monitor, references)
+    if problems:
+        raise InputError(problems)
+    return list(models.values())

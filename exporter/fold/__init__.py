@@ -1,0 +1,1 @@
+"""Decoded rows into summaries by version, segment and time bucket."""

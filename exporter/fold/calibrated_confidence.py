@@ -1,0 +1,54 @@
+"""How certain a predicted class is, as the labels of a reference had it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+import numpy as np
+
+from exporter.references.reference import Reference
+from exporter.statistics.performance_estimation import Calibrated, calibrate
+from exporter.summary.base import Floats
+from exporter.tasks.answers import Answers
+
+
+class Certainty:
+    """P(the predicted class is right), from one calibration per class.
+
+    Each class is calibrated by itself, against all others, as NannyML's CBPE does; the chances of a row's classes
+    need not sum to 1, and are not made to. ``rows``: labelled rows behind the calibration.
+    """
+
+    def __init__(self, calibrated: list[Calibrated], rows: float) -> None:
+        """``calibrated``: one for each class, by its code."""
+        self._calibrated = calibrated
+        self.rows = rows
+
+    @classmethod
+    def of(cls, references: Iterable[Reference], classes: tuple[str, ...]) -> Certainty | None:
+        """By the first reference that has a calibration of every one of ``classes``."""
+        for reference in references:
+            known = [
+                reference.class_calibration[name] for name in classes if name in reference.class_calibration
+            ]
+            curves = [calibrate(item.edges, item.rows, item.positives) for item in known]
+            calibrated = [curve for curve in curves if curve is not None]
+            if classes and len(calibrated) == len(classes):
+                return cls(calibrated, min(float(item.rows.sum()) for item in known))
+        return None
+
+    def right(self, answers: Answers) -> Floats:
+        """The chance of each answer, shape (rows,); NaN where its class or its confidence is unknown."""
+        chances = np.full(len(answers.predicted), np.nan)
+        for code in np.unique(answers.predicted[answers.predicted >= 0]).tolist():
+            mine = np.flatnonzero((answers.predicted == code) & np.isfinite(answers.confidence))
+            curve = self._calibrated[code]
+            bins = np.searchsorted(curve.edges, answers.confidence[mine], side="left")
+            chances[mine] = curve.probabilities[bins]
+        return chances
+
+    def signature(self) -> bytes:
+        """Differs where sums of chances would not merge."""
+        return b"".join(
+            curve.edges.tobytes() + b"\0" + curve.probabilities.tobytes() for curve in self._calibrated
+        )

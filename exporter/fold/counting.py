@@ -1,0 +1,126 @@
+"""Counters of what was read, and marks of what was last seen."""
+
+from __future__ import annotations
+
+import logging
+from collections import Counter
+
+import numpy as np
+
+from exporter.fold.grouping import Integers, Moment
+from exporter.fold.version_schemas import Layouts
+from exporter.records import LABEL_REASONS, PREDICTION_REASONS, PredictionColumns, present
+from exporter.records.latency import ENOUGH, doubt
+from exporter.state import Store
+from exporter.state.marks import last_seen
+from exporter.summary.base import Floats
+from exporter.summary.windows import Buckets
+from mlslo.monitor import Monitor
+
+logger = logging.getLogger(__name__)
+
+
+class Counting:
+    """The counters of one model."""
+
+    def __init__(self, monitor: Monitor, layouts: Layouts, store: Store, buckets: Buckets) -> None:
+        spec = monitor.spec
+        self._monitor = monitor
+        self._layouts = layouts
+        self._store = store
+        self._finest = buckets.finest
+        self._labelled = spec.labels is not None
+        self._timed = spec.predictions.fields.latency is not None
+        # The first latencies, until their unit has been looked at.
+        self._looked_at: Floats | None = np.empty(0) if self._timed else None
+        self._latency_bounds = np.array([bucket.seconds for bucket in spec.latencyBuckets])
+
+    def start(self, sinks: list[str]) -> None:
+        """Make counters known at 0, so that their first increase is seen as one."""
+        counters = self._store.counters
+        for sink in sinks:
+            counters.add("ml_sink_records_total", (sink,), 0)
+            counters.add("ml_sink_late_records_total", (sink,), 0)
+            for reason in PREDICTION_REASONS if sink == "predictions" else LABEL_REASONS:
+                counters.add("ml_sink_rejected_records_total", (sink, reason), 0)
+        if self._labelled:
+            counters.add("ml_labels_unmatched_total", (), 0)
+        counters.add("ml_series_dropped_total", ("too_many_versions",), 0)
+        if self._layouts.segments or self._layouts.attributes:
+            counters.add("ml_series_dropped_total", ("too_many_segment_values",), 0)
+
+    def records(
+        self,
+        sink: str,
+        records: int,
+        rejected: Counter[str],
+        too_long: int,
+        times: Integers,
+        moment: Moment | None,
+    ) -> None:
+        """Count what a batch of ``sink`` held. ``moment``: given where records can be late."""
+        counters = self._store.counters
+        counters.add("ml_sink_records_total", (sink,), records + too_long)
+        for reason, number in (rejected + Counter({"too_long": too_long})).items():
+            counters.add("ml_sink_rejected_records_total", (sink, reason), number)
+        if len(times):
+            self._store.marks.rise(f"{sink} event", int(times.max()))
+        if moment is not None and moment.measured is not None:
+            measured = moment.measured - moment.measured % self._finest
+            counters.add("ml_sink_late_records_total", (sink,), int(np.count_nonzero(times < measured)))
+
+    def predictions(self, columns: PredictionColumns, versions: Integers, names: dict[int, str]) -> None:
+        """Count usable predictions, errors and latencies by version."""
+        counters = self._store.counters
+        self._doubt_unit(columns.latency)
+        for number, name in names.items():
+            mine = versions == number
+            counters.add("ml_predictions_total", (name,), int(np.count_nonzero(mine)))
+            codes, errors = np.unique(columns.status[mine & (columns.status >= 400)], return_counts=True)
+            for code, number_of_errors in zip(codes, errors, strict=True):
+                text = str(code) if code < 600 else "other"
+                counters.add("ml_prediction_errors_total", (name, text), int(number_of_errors))
+            if self._timed:
+                self._count_latency(columns.latency[mine], name)
+
+    def mark_features(self, columns: PredictionColumns, versions: Integers, names: dict[int, str]) -> None:
+        """Remember when each feature was last there."""
+        for number, name in names.items():
+            layout = self._layouts.of(name)
+            mine = versions == number
+            latest = int(columns.time[mine].max())
+            # Most features are there in the newest row: then no other need be looked at.
+            newest = np.flatnonzero(mine & (columns.time == latest))
+            for feature, kind in layout.kinds.items():
+                view = kind.primary(feature)
+                if view not in layout.frames:
+                    continue
+                values = columns.features[view]
+                if present(values, newest).any():
+                    seen = latest
+                elif (there := mine & present(values)).any():
+                    seen = int(columns.time[there].max())
+                else:
+                    continue
+                self._store.marks.rise(last_seen(name, feature), seen)
+
+    def _doubt_unit(self, latency: Floats) -> None:
+        """Say once where the latencies that come first cannot be in the unit that the file says."""
+        if self._looked_at is None:
+            return
+        first = np.concatenate([self._looked_at, latency[latency >= 0]])
+        if len(first) < ENOUGH:
+            self._looked_at = first
+            return
+        self._looked_at = None
+        if (doubted := doubt(first, self._monitor.spec)) is not None:
+            logger.warning("model %s: %s", self._monitor.model, doubted)
+
+    def _count_latency(self, latency: Floats, version: str) -> None:
+        counters = self._store.counters
+        usable = latency[latency >= 0]
+        cells = np.searchsorted(self._latency_bounds, usable, side="left")
+        counts = np.bincount(cells, minlength=len(self._latency_bounds) + 1)
+        for bound, number in zip([*self._latency_bounds.tolist(), float("inf")], counts, strict=True):
+            counters.add("ml_prediction_latency_seconds_bucket", (version, repr(bound)), int(number))
+        counters.add("ml_prediction_latency_seconds_sum", (version,), float(usable.sum()))

@@ -1,0 +1,80 @@
+"""The values of segments and attributes: which of them rows have, and under which they are counted."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+import numpy as np
+import numpy.typing as npt
+
+from exporter.fold.grouping import Indices, Integers, Place
+from exporter.fold.version_schemas import Layouts
+from exporter.records import PredictionColumns
+from exporter.state import Store
+
+Values = dict[str, tuple[npt.NDArray[np.intp], list[str]]]
+"""Scope -> each row's value as a code, and the values; a negative code where the value is not known."""
+
+_MOST_CODES = 2**62
+
+
+class ScopeValues:
+    """Values by segment or attribute, of rows that were read and of predictions that waited."""
+
+    def __init__(self, layouts: Layouts, store: Store) -> None:
+        self._names = list(dict.fromkeys((*layouts.segments, *layouts.attributes)))
+        self._store = store
+
+    def read(self, columns: PredictionColumns) -> Values:
+        """The values of rows that were read; small ones past the limit share one."""
+        segments = self._store.segments
+        found = {}
+        weights = segments.weights(columns.time) if columns.scopes else np.empty(0)
+        for name, texts in columns.scopes.items():
+            rows = np.bincount(texts.codes, weights=weights, minlength=len(texts.names)).tolist()
+            dropped = segments.count(name, dict(zip(texts.names, rows, strict=True)))
+            self._store.counters.add("ml_series_dropped_total", ("too_many_segment_values",), dropped)
+            recode, values = _coded(segments.shown(name, value) for value in texts.names)
+            found[name] = (recode[texts.codes], values)
+        return found
+
+    def combinations(self, place: Place) -> Integers:
+        """Each row's number of its values of all scopes."""
+        if not place.values or not len(place.version):
+            return np.zeros(len(place.version), dtype=np.int64)
+        combined = np.zeros(len(place.version), dtype=np.int64)
+        most = 1
+        for codes, names in place.values.values():
+            most *= len(names)
+            if most > _MOST_CODES:
+                distinct, combined = np.unique(combined, return_inverse=True)
+                most = len(distinct) * len(names)
+            combined = combined * len(names) + codes
+        distinct, first, inverse = np.unique(combined, return_index=True, return_inverse=True)
+        newest = np.full(len(distinct), np.iinfo(np.int64).min)
+        np.maximum.at(newest, inverse, place.time)
+        contents = [
+            {name: names[codes[row]] for name, (codes, names) in place.values.items()} for row in first
+        ]
+        numbers = self._store.combinations.codes(contents, newest.tolist())
+        return np.array(numbers, dtype=np.int64)[inverse]
+
+    def waited(self, numbers: Integers) -> Values:
+        """The values of predictions that waited, by what ``combinations`` gave them.
+
+        A segment that was not asked for when they came does not know them.
+        """
+        distinct, inverse = np.unique(numbers, return_inverse=True)
+        contents = [self._store.combinations.content(number) for number in distinct.tolist()]
+        found = {}
+        for name in self._names:
+            recode, values = _coded(content.get(name) for content in contents)
+            found[name] = (recode[inverse], values)
+        return found
+
+
+def _coded(values: Iterable[str | None]) -> tuple[Indices, list[str]]:
+    """Each value as a code, and the distinct ones; None is -1."""
+    codes: dict[str, int] = {}
+    found = [-1 if value is None else codes.setdefault(value, len(codes)) for value in values]
+    return np.array(found, dtype=np.intp), list(codes)

@@ -1,0 +1,159 @@
+"""The layouts of a model's versions: one for all, unless references are kept by version."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+
+from exporter.features.binning.binning import Frame
+from exporter.features.binning.categorical import CategoricalFrame
+from exporter.features.kind import Kind
+from exporter.fold.schema import Layout
+from exporter.records import FeatureSet, Wanted
+from exporter.references.configured import fingerprint, of_versions, path_of_version
+from exporter.references.reference import Reference
+from exporter.references.reference_file import load
+from exporter.tasks.task import Task
+from mlslo.monitor import Monitor, scope_name
+from mlslo.yamlfile import InputError
+
+logger = logging.getLogger(__name__)
+
+
+class Layouts:
+    """``segments``, ``attributes``: the names of what rows are split by; the latter for binary tasks only.
+
+    ``revision`` changes whenever there is something new to decode.
+    """
+
+    def __init__(self, monitor: Monitor, task: Task, static: Mapping[str, Reference]) -> None:
+        """``static``: the references that all versions share. Raises InputError where they contradict the file."""
+        self._monitor = monitor
+        self._task = task
+        self._static = dict(static)
+        self._shared = Layout(monitor, task, self._static)
+        self._by_version: dict[str, Layout] = {}
+        self._own: dict[str, dict[str, Reference]] = {}
+        spec = monitor.spec
+        self._files = of_versions(monitor)
+        self._fingerprints: dict[Path, tuple[int, ...] | None] = {}
+        self._names = [
+            *self._files,
+            *(name for name, item in spec.references.items() if item.first is not None),
+        ]
+        attributes = spec.fairness.attributes if spec.fairness and len(task.classes) == 2 else []
+        self._scopes = list({scope_name(paths): paths for paths in (*spec.segments, *attributes)}.values())
+        self.segments = [scope_name(paths) for paths in spec.segments]
+        self.attributes = [scope_name(paths) for paths in attributes]
+        self.revision = 0
+        try:
+            self.wanted().expressions()
+        except ValueError as error:
+            raise monitor.document.error(("spec", "predictions", "fields"), str(error), key=True) from None
+
+    def of(self, version: str) -> Layout:
+        """The layout of a version by its name."""
+        return self._by_version.get(version, self._shared)
+
+    def all(self) -> list[Layout]:
+        """Every layout once."""
+        return [self._shared, *self._by_version.values()]
+
+    def missing(self, version: str) -> list[str]:
+        """References by version that ``version`` does not have."""
+        own = self._own.get(version, {})
+        return [name for name in self._names if name not in own]
+
+    def refresh(self, versions: Iterable[str]) -> None:
+        """Look for the reference files of ``versions`` that were not there before, or were another.
+
+        What cannot be used is told once; a version keeps what it had before.
+        """
+        for version in versions:
+            found = {}
+            for name in self._files:
+                reference = self._new_reference(name, version)
+                if reference is not None:
+                    found[name] = reference
+            if found:
+                self.adopt(version, found)
+
+    def _new_reference(self, name: str, version: str) -> Reference | None:
+        path = path_of_version(self._monitor, name, version)
+        if path is None:
+            return None
+        content = fingerprint(path)
+        if content == self._fingerprints.get(path):
+            return None
+        self._fingerprints[path] = content
+        if content is None:
+            return None
+        try:
+            reference = load(path)
+        except InputError as error:
+            logger.warning(
+                "model %s: reference '%s' of version '%s': %s", self._monitor.model, name, version, error
+            )
+            return None
+        own = self._own.get(version, {}).get(name)
+        return reference if own is None or own.hash != reference.hash else None
+
+    def adopt(self, version: str, references: Mapping[str, Reference]) -> None:
+        """Take ``references`` as those of one version, beside the ones that it has."""
+        own = {**self._own.get(version, {}), **references}
+        order = {name: position for position, name in enumerate(self._monitor.spec.references)}
+        merged = {**self._static, **own}
+        try:
+            layout = Layout(
+                self._monitor,
+                self._task,
+                {name: merged[name] for name in sorted(merged, key=order.__getitem__)},
+            )
+            self._hold_to_kinds(version, layout)
+        except InputError as error:
+            logger.warning("model %s: version '%s': %s", self._monitor.model, version, error)
+            return
+        self._own[version] = own
+        self._by_version[version] = layout
+        self.revision += 1
+
+    def _hold_to_kinds(self, version: str, layout: Layout) -> None:
+        """Raises InputError where another layout reads a feature as another kind: a record is decoded once."""
+        for other in [self._shared, *(known for name, known in self._by_version.items() if name != version)]:
+            for feature, kind in layout.kinds.items():
+                known = other.kinds.get(feature, kind)
+                if known.name != kind.name:
+                    raise InputError(
+                        [
+                            self._monitor.document.problem(
+                                ("spec", "references"),
+                                f"its reference knows feature '{feature}' as {kind.name}, another as {known.name}; "
+                                f"say what it is under 'features' and build them again",
+                            )
+                        ]
+                    )
+
+    def wanted(self) -> Wanted:
+        """What is wanted of a prediction record: all that any layout counts."""
+        return Wanted(
+            self._monitor.spec.predictions.fields,
+            self._task,
+            self._features(),
+            identified=self._monitor.spec.labels is not None,
+            scopes=self._scopes,
+        )
+
+    def _features(self) -> FeatureSet:
+        kinds: dict[str, Kind] = {}
+        frames: dict[str, Frame] = {}
+        for layout in self.all():
+            for feature, kind in layout.kinds.items():
+                kinds.setdefault(feature, kind)
+            for view, frame in layout.frames.items():
+                known = frames.setdefault(view, frame)
+                if isinstance(known, CategoricalFrame) and isinstance(frame, CategoricalFrame):
+                    together = dict.fromkeys((*known.categories, *frame.categories))
+                    frames[view] = CategoricalFrame(tuple(together))
+        attributed = dict.fromkeys(name for layout in self.all() for name in layout.attributed)
+        return FeatureSet(kinds, frames, tuple(attributed))

@@ -1,0 +1,1 @@
+"""References: static, sliding, calendar and first; the reference file, and how a baseline is built."""

@@ -1,0 +1,6 @@
+"""Build a static reference from training data or from a stretch of log."""
+
+from exporter.references.baseline.account import Account
+from exporter.references.baseline.build import Baseline, build
+
+__all__ = ["Account", "Baseline", "build"]

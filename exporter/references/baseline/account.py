@@ -1,0 +1,118 @@
+"""What was found of each feature, for the engineer to correct."""
+
+from __future__ import annotations
+
+import json
+import re
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+from exporter.references.reference import (
+    CategoricalReference,
+    EmbeddingReference,
+    FeatureReference,
+    FeatureViews,
+    NumericReference,
+)
+
+_PLAIN = re.compile(r"[A-Za-z_][A-Za-z0-9_.-]*")
+_NOT_TEXT = {"null", "true", "false", "yes", "no", "on", "off", "y", "n"}
+_SHOWN = 5
+_EXPECTED = {
+    "numeric": "a number",
+    "boolean": "true or false",
+    "timestamp": "a time",
+    "embedding": "such a vector",
+}
+
+
+@dataclass(frozen=True)
+class Account:
+    """``kind``: of the feature, or "left out". ``correction``: what to write below ``features:`` to change it."""
+
+    feature: str
+    kind: str
+    declared: bool
+    detail: str
+    correction: str = ""
+
+    def line(self) -> str:
+        """For a person."""
+        how = "declared" if self.declared else "inferred" if self.correction else ""
+        otherwise = f"; if not, write {self.correction}" if how == "inferred" else ""
+        return f"{self.feature:<28} {self.kind:<12} {how:<9} {self.detail}{otherwise}"
+
+
+def left_out(feature: str, reason: str, *, declared: bool) -> Account:
+    """Of a column that is no feature."""
+    return Account(feature, "left out", declared, reason, _correction(feature, "type: categorical"))
+
+
+def of_feature(feature: str, item: FeatureViews, remark: str, *, declared: bool) -> Account:
+    """Of a feature; ``remark``: what was noticed when its kind was inferred."""
+    summary = item.primary.summary
+    details = [_what(item), _missing(item.primary)]
+    invalid = float(getattr(summary, "invalid", getattr(summary, "unseen", 0.0)))
+    if invalid:
+        details.append(f"not {_EXPECTED[item.kind]} {invalid / summary.rows:.2%}")
+    if remark:
+        details.append(remark)
+    return Account(
+        feature, item.kind, declared, ", ".join(details), _correction(feature, _otherwise(item, remark))
+    )
+
+
+def of_answer(name: str, found: FeatureReference) -> Account:
+    """Of what the model answered, or of what was true."""
+    kind = "numeric" if isinstance(found, NumericReference) else "categorical"
+    return Account(name, kind, False, f"{_values(found)}, {_missing(found)}")
+
+
+def _what(item: FeatureViews) -> str:
+    primary = item.primary
+    if item.kind == "boolean" and isinstance(primary, CategoricalReference):
+        true = primary.summary.over(("true",))[0]
+        return f"true {float(true) / primary.summary.present:.2%}"
+    if item.kind == "timestamp" and isinstance(primary, NumericReference):
+        return f"{_time(float(primary.summary.minimum))} to {_time(float(primary.summary.maximum))}"
+    if item.kind == "text":
+        return f"{_values(primary)} characters"
+    vector = item.views.get("vector")
+    if isinstance(vector, EmbeddingReference):
+        return f"{vector.summary.total.size} dimensions, length {_values(primary)}"
+    return _values(primary)
+
+
+def _values(found: FeatureReference) -> str:
+    if isinstance(found, NumericReference):
+        summary = found.summary
+        return f"{float(summary.minimum):.6g} to {float(summary.maximum):.6g}, mean {summary.mean:.6g}"
+    names = found.summary.categories
+    shown = ", ".join(names[:_SHOWN]) + (", ..." if len(names) > _SHOWN else "")
+    return f"{len(names)} categories ({shown})"
+
+
+def _missing(found: FeatureReference) -> str:
+    missing = float(found.summary.missing)
+    return f"missing {missing / found.summary.rows:.2%}" if missing else "never missing"
+
+
+def _otherwise(item: FeatureViews, remark: str) -> str:
+    if item.kind == "numeric" and not remark and isinstance(item.primary, NumericReference):
+        low, high = float(item.primary.summary.minimum), float(item.primary.summary.maximum)
+        if f"{low:.6g}" != f"{high:.6g}":
+            return f"type: numeric, range: [{low:.6g}, {high:.6g}]"
+    return "type: text" if item.kind == "categorical" else "type: categorical"
+
+
+def _correction(feature: str, what: str) -> str:
+    plain = _PLAIN.fullmatch(feature) and feature.lower() not in _NOT_TEXT
+    name = feature if plain else json.dumps(feature, ensure_ascii=False)
+    return f"{name}: {{{what}}}"
+
+
+def _time(seconds: float) -> str:
+    try:
+        return datetime.fromtimestamp(seconds, tz=UTC).isoformat(timespec="seconds")
+    except (ValueError, OverflowError, OSError):
+        return f"{seconds:.6g} s"

@@ -1,0 +1,138 @@
+"""Which features the data has, and where."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from exporter.parse import sql
+from exporter.references.baseline.source import Source
+from mlslo.monitor import Monitor
+from mlslo.yamlfile import InputError, did_you_mean, quoted_list
+
+_NUMBERS = ("TINYINT", "SMALLINT", "INTEGER", "BIGINT", "HUGEINT", "FLOAT", "DOUBLE", "DECIMAL")
+
+
+@dataclass(frozen=True)
+class Column:
+    """``expression``: SQL for the value of ``feature``. ``type``: as DuckDB names it."""
+
+    feature: str
+    expression: str
+    type: str
+
+    @property
+    def is_number(self) -> bool:
+        return not self.is_list and self.type.removeprefix("U").startswith(_NUMBERS)
+
+    @property
+    def is_list(self) -> bool:
+        return self.type.endswith("]")
+
+    @property
+    def text(self) -> str:
+        """SQL for the value as a log would have it as text."""
+        if self.type == "JSON":
+            return f"({self.expression}->>'$')"
+        if self.is_list or self.type.startswith(("STRUCT(", "MAP(")):
+            return f"to_json({self.expression})::VARCHAR"
+        return f"{self.expression}::VARCHAR"
+
+    def leaf(self, leaf: str) -> str:
+        """SQL for the value as a kind of feature wants it."""
+        # JSON of mixed types is cast as the parser of logs casts it: true is 1, and text is no list.
+        if leaf == "number":
+            direct = self.is_number or self.type in ("BOOLEAN", "JSON")
+            return f"TRY_CAST({self.expression if direct else self.text} AS DOUBLE)"
+        if leaf == "vector":
+            direct = self.is_list or self.type == "JSON"
+            return f"TRY_CAST({self.expression if direct else self.text} AS DOUBLE[])"
+        return self.text
+
+    def invalid(self, leaf: str) -> str:
+        """SQL for whether there is a value, but not as wanted."""
+        return f"{self.text} IS NOT NULL AND {self.leaf(leaf)} IS NULL"
+
+
+def feature_columns(source: Source, monitor: Monitor) -> list[Column]:
+    """The features found: a mapped object's members, a list of paths, or (flat data) every other column.
+
+    Raises InputError where a declared feature is not among them: it is most likely misspelt.
+    """
+    columns = list(_found(source, monitor))
+    found = [column.feature for column in columns]
+    problems = [
+        monitor.document.problem(
+            ("spec", "features", feature),
+            f"feature '{feature}' is not in the data; "
+            f"it has {quoted_list(found)}{did_you_mean(feature, found)}",
+            key=True,
+        )
+        for feature in monitor.spec.features
+        if feature not in found
+    ]
+    if problems:
+        raise InputError(problems)
+    return columns
+
+
+def members(source: Source, path: str) -> list[Column]:
+    """The values below ``path``: of an object, or of columns whose names begin with it."""
+    return list(_at_path(source, "", path)) or list(_prefixed(source, path))
+
+
+def _found(source: Source, monitor: Monitor) -> Iterator[Column]:
+    fields = monitor.spec.predictions.fields
+    if isinstance(fields.features, list):
+        for path in fields.features:
+            yield from _at_path(source, path, path)
+        return
+    if fields.features is None:
+        return
+    if fields.features.split(".")[0] in source.columns:
+        yield from _at_path(source, "", fields.features)
+        return
+    flat = list(_prefixed(source, fields.features))
+    if flat:
+        yield from flat
+        return
+    others = _other_paths(monitor)
+    for column, type_ in source.columns.items():
+        if column not in others and not any(column.startswith(path + ".") for path in others):
+            yield Column(column, sql.name(column), type_)
+
+
+def _other_paths(monitor: Monitor) -> set[str]:
+    """Where the values are that are no features."""
+    fields = monitor.spec.predictions.fields
+    paths = {value for name, value in fields if name != "features" and isinstance(value, str)}
+    if fields.latency is not None:
+        paths.add(fields.latency.field)
+    if monitor.spec.labels is not None:
+        paths.update({monitor.spec.labels.fields.label, monitor.spec.labels.fields.id})
+    return paths
+
+
+def _prefixed(source: Source, path: str) -> Iterator[Column]:
+    prefix = path + "."
+    for column, type_ in source.columns.items():
+        if column.startswith(prefix):
+            yield Column(column.removeprefix(prefix), sql.name(column), type_)
+
+
+def _at_path(source: Source, feature: str, path: str) -> Iterator[Column]:
+    """The value at ``path``, or every value below it where that is an object."""
+    expression = source.at(path)
+    if expression is not None:
+        yield from _below(source, feature or path, expression, whole=bool(feature))
+
+
+def _below(source: Source, feature: str, expression: str, *, whole: bool) -> Iterator[Column]:
+    """``expression`` as one feature, or its members as many; ``whole``: their names begin with ``feature``."""
+    type_ = source.type_of(expression)
+    if not type_.startswith("STRUCT(") or type_.endswith("]"):
+        yield Column(feature, expression, type_)
+        return
+    for key in source.members(expression):
+        member = f"struct_extract({expression}, {sql.text(key)})"
+        yield from _below(source, f"{feature}.{key}" if whole else key, member, whole=True)

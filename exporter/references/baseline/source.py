@@ -1,0 +1,163 @@
+"""The data of a baseline, as a table that is read a block of rows at a time."""
+
+from __future__ import annotations
+
+import tempfile
+import threading
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import duckdb
+
+from exporter.features.kind import Column as Values
+from exporter.parse import sql
+from mlslo.yamlfile import InputError
+
+Progress = Callable[[float], None]
+"""Told the share that is done, 0..1, ascending."""
+
+
+def silent(share: float) -> None:
+    """Tells nobody."""
+
+
+_READERS = {
+    ".jsonl": "json",
+    ".ndjson": "json",
+    ".json": "json",
+    ".csv": "csv",
+    ".parquet": "parquet",
+}
+_COMPRESSED = (".gz", ".zst")
+_MEMORY = "1GB"
+_LOOK_EVERY = 0.1
+
+
+class Source:
+    """A table in a database on disk of its own: what does not fit into a gigabyte of memory stays there.
+
+    ``format``: json, csv or parquet. ``columns``: name -> type. ``rows``: of them. ``malformed``: records that are
+    none, and not among the rows.
+    """
+
+    def __init__(self, connection: duckdb.DuckDBPyConnection, format_: str) -> None:
+        self._connection = connection
+        self.format = format_
+        self.columns = {str(column): str(type_) for column, type_, *_ in self.query("DESCRIBE source")}
+        ((self._numbered,),) = self.query("SELECT count(*) FROM source")
+        nothing = " AND ".join(f"{sql.name(column)} IS NULL" for column in self.columns) or "true"
+        ((self.malformed,),) = self.query(f"SELECT count(*) FROM source WHERE {nothing}")
+        if self.malformed:
+            connection.execute(f"DELETE FROM source WHERE {nothing}")
+        self.rows: int = self._numbered - self.malformed
+
+    def query(self, text: str) -> list[tuple[Any, ...]]:
+        """The rows of a query over the table ``source``."""
+        return self._connection.execute(text).fetchall()
+
+    def type_of(self, expression: str) -> str:
+        """The type of an expression over the columns."""
+        return str(self.query(f"DESCRIBE SELECT {expression} FROM source")[0][1])
+
+    def members(self, expression: str) -> list[str]:
+        """The keys of an object."""
+        return [str(key) for key, *_ in self.query(f"DESCRIBE SELECT unnest({expression}) FROM source")]
+
+    def at(self, path: str | None) -> str | None:
+        """The expression of the value at a dotted path; None where there is none."""
+        if path is None:
+            return None
+        if path in self.columns:
+            return sql.name(path)
+        if path.split(".")[0] not in self.columns:
+            return None
+        expression = sql.extract(tuple(path.split(".")))
+        try:
+            self.type_of(expression)
+        except duckdb.BinderException:
+            return None
+        return expression
+
+    def blocks(self, wanted: Mapping[str, str], size: int) -> Iterator[dict[str, Values]]:
+        """Alias -> values, of about ``size`` rows at a time, in their order."""
+        select = ", ".join(f"{expression} AS {sql.name(alias)}" for alias, expression in wanted.items())
+        for start in range(0, self._numbered, size):
+            where = f"rowid >= {start} AND rowid < {start + size}"
+            yield self._connection.execute(f"SELECT {select} FROM source WHERE {where}").fetchnumpy()
+
+
+@contextmanager
+def open_source(files: Sequence[Path], progress: Progress) -> Iterator[Source]:
+    """Read ``files`` (all JSONL, all CSV or all Parquet). Raises InputError where that fails."""
+    reader, kind = _reader(files)
+    with tempfile.TemporaryDirectory(prefix="mlslo-baseline-") as folder:
+        config: dict[str, str | bool | int | float | list[str]] = {
+            "memory_limit": _MEMORY,
+            "temp_directory": str(Path(folder) / "spilled"),
+        }
+        connection = duckdb.connect(str(Path(folder) / "source.duckdb"), config=config)
+        try:
+            connection.execute("SET TimeZone = 'UTC'")
+            with _watched(connection, progress):
+                connection.execute(f"CREATE TABLE source AS SELECT * FROM {reader}")
+            source = Source(connection, kind)
+            if not source.rows:
+                raise InputError.of_file(files[0], "holds no records")
+            yield source
+        except duckdb.Error as error:
+            first = str(error).splitlines()[0]
+            raise InputError.of_file(files[0], f"cannot be read as {kind}: {first}") from None
+        finally:
+            connection.close()
+
+
+def _reader(files: Sequence[Path]) -> tuple[str, str]:
+    kinds = {}
+    for file in files:
+        suffixes = [suffix for suffix in file.suffixes if suffix not in _COMPRESSED]
+        kind = _READERS.get(suffixes[-1] if suffixes else "")
+        if kind is None:
+            raise InputError.of_file(
+                file, f"expected a file named {', '.join('*' + suffix for suffix in _READERS)}"
+            )
+        if not file.is_file():
+            raise InputError.of_file(file, "no such file")
+        kinds[kind] = file
+    if len(kinds) > 1:
+        raise InputError.of_file(files[0], f"expected files of one format, got {' and '.join(sorted(kinds))}")
+    paths = "[" + ", ".join(sql.text(str(file)) for file in files) + "]"
+    kind = next(iter(kinds))
+    options = {
+        "json": ", format = 'newline_delimited', ignore_errors = true, sample_size = -1"
+        # An object is an object however many members it has, and however few records have each of them.
+        ", map_inference_threshold = -1, field_appearance_threshold = 0",
+        "csv": ", sample_size = -1",
+        "parquet": "",
+    }[kind]
+    return f"read_{kind}({paths}{options}, union_by_name = true)", kind
+
+
+@contextmanager
+def _watched(connection: duckdb.DuckDBPyConnection, progress: Progress) -> Iterator[None]:
+    """Tell how far the query under way has come."""
+    connection.execute("SET enable_progress_bar = true")
+    connection.execute("SET enable_progress_bar_print = false")
+    done = threading.Event()
+
+    def watch() -> None:
+        furthest = 0.0
+        while not done.wait(_LOOK_EVERY):
+            furthest = max(furthest, connection.query_progress() / 100)
+            progress(furthest)
+
+    watcher = threading.Thread(target=watch)
+    watcher.start()
+    try:
+        yield
+    finally:
+        done.set()
+        watcher.join()
+        connection.execute("SET enable_progress_bar = false")
+    progress(1.0)

@@ -1,0 +1,165 @@
+"""One feature of the data as all its views."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from exporter.features.binning.binning import Frame
+from exporter.features.binning.embedding import EmbeddingFrame
+from exporter.features.binning.mix import MixFrame
+from exporter.features.binning.numeric import Numbers, NumericFrame
+from exporter.features.kind import Kind
+from exporter.features.kinds import KINDS
+from exporter.parse import sql
+from exporter.references.baseline.columns import Column
+from exporter.references.baseline.infer import MOST_CATEGORIES
+from exporter.references.baseline.source import Source
+from exporter.references.quantile_bins import quantile_edges
+from exporter.references.reference import (
+    CategoricalReference,
+    EmbeddingReference,
+    FeatureViews,
+    MixReference,
+    NumericReference,
+    ViewReference,
+    VocabularyReference,
+)
+from exporter.summary.base import Floats, Summary
+from exporter.summary.categorical import CategoricalSummary
+from exporter.summary.embedding import EmbeddingSummary
+from exporter.summary.numeric import NumericSummary
+from exporter.summary.vocabulary import VocabularySummary
+
+_ROWS_OF_NUMBERS = 1 << 19
+_ROWS_OF_TEXT = 1 << 15
+_NUMBERS_OF_VECTORS = 1 << 21
+
+
+def describe(source: Source, column: Column, kind_name: str) -> FeatureViews | str:
+    """Every view of ``column`` as the kind, or why there is nothing to be compared with."""
+    if kind_name == "categorical":
+        found = categories(source, column)
+        return found if isinstance(found, str) else FeatureViews(kind_name, {"value": found})
+    kind = KINDS[kind_name]
+    frames = kind.frames()
+    rows = _ROWS_OF_NUMBERS
+    if kind.name == "text":
+        rows = _ROWS_OF_TEXT
+    if kind.name == "embedding":
+        ((dimensions,),) = source.query(f"SELECT mode(len({column.leaf('vector')})) FROM source")
+        if not dimensions:
+            return "no vector in the data"
+        frames["vector"] = EmbeddingFrame(dimensions)
+        rows = max(1, _NUMBERS_OF_VECTORS // dimensions)
+    views = _read(source, column, kind, frames, rows)
+    found_views = FeatureViews(kind.name, {view: views[view] for view in kind.views("")})
+    if not found_views.primary.summary.present:
+        return f"no {_NAMES.get(kind.name, 'value')} in the data"
+    if not all(comparable(view) for view in found_views.views.values() if isinstance(view, NumericReference)):
+        return "numbers so large that their squares cannot be summed"
+    return found_views
+
+
+_NAMES = {"numeric": "finite number", "boolean": "true or false", "timestamp": "point in time"}
+
+
+def categories(source: Source, column: Column) -> CategoricalReference | str:
+    """Every value as a category, the most frequent first; or why that cannot be."""
+    value = sql.canonical(column.text)
+    ((distinct,),) = source.query(f"SELECT count(DISTINCT {value}) FROM source")
+    if not distinct:
+        return "no value in the data"
+    if distinct > MOST_CATEGORIES:
+        return f"{distinct} distinct values, more than {MOST_CATEGORIES} categories"
+    counts = source.query(
+        f"SELECT {value} AS category, count(*) AS number FROM source GROUP BY category ORDER BY number DESC, category"
+    )
+    return CategoricalReference(
+        CategoricalSummary(
+            categories=tuple(category for category, _ in counts if category is not None),
+            missing=np.asarray(
+                sum(number for category, number in counts if category is None), dtype=np.float64
+            ),
+            unseen=np.zeros(()),
+            counts=np.array(
+                [number for category, number in counts if category is not None], dtype=np.float64
+            ),
+        )
+    )
+
+
+def numeric_reference(values: Floats, invalid: npt.NDArray[np.bool_] | None = None) -> NumericReference:
+    """``values`` (NaN = missing) over their own quantiles."""
+    finite = values[np.isfinite(values)]
+    edges, deciles = quantile_edges(finite)
+    with np.errstate(over="ignore", invalid="ignore"):
+        pivot = float(finite.mean()) if len(finite) else 0.0
+        if not np.isfinite(pivot):
+            pivot = float(np.median(finite / 2)) * 2
+    return NumericReference(
+        NumericSummary.fold(edges, pivot, values, _one_group(len(values)), 1, invalid)[0], deciles
+    )
+
+
+def comparable(reference: NumericReference) -> bool:
+    """Whether it has a mean and a standard deviation; numbers beyond 1e154 have none."""
+    summary = reference.summary
+    return bool(
+        np.isfinite(summary.pivot)
+        and np.isfinite(summary.squared_deviations)
+        and np.isfinite(summary.deviations).all()
+    )
+
+
+def _read(
+    source: Source, column: Column, kind: Kind, frames: Mapping[str, Frame], rows: int
+) -> dict[str, ViewReference]:
+    expressions = kind.expressions(column.leaf(kind.leaf), {})
+    expressions.setdefault("invalid", column.invalid(kind.leaf))
+    numbers: dict[str, list[Numbers]] = {}
+    summaries: dict[str, Summary] = {}
+    for raw in source.blocks(expressions, rows):
+        for view, values in kind.decode(raw, frames).items():
+            frame = frames[view]
+            if isinstance(frame, NumericFrame):
+                numbers.setdefault(view, []).append(values)
+            else:
+                summaries[view] = summaries.get(view, frame.empty()) + _folded(frame, values)
+    found: dict[str, ViewReference] = {
+        view: numeric_reference(
+            np.concatenate([part.values for part in parts]),
+            np.concatenate(
+                [np.zeros(len(part.values), bool) if part.invalid is None else part.invalid for part in parts]
+            ),
+        )
+        for view, parts in numbers.items()
+    }
+    return found | {view: _as_reference(frames[view], summary) for view, summary in summaries.items()}
+
+
+def _folded(frame: Frame, values: Any) -> Summary:
+    prepared = frame.prepare(values)
+    stack: Summary = frame.fold(prepared, _one_group(_length(values)), 1)
+    return stack[0]
+
+
+def _length(values: Any) -> int:
+    missing = getattr(values, "missing", None)
+    return len(values if missing is None else missing)
+
+
+def _as_reference(frame: Frame, summary: Summary) -> ViewReference:
+    if isinstance(summary, VocabularySummary):
+        return VocabularyReference(summary)
+    if isinstance(summary, EmbeddingSummary):
+        return EmbeddingReference(summary)
+    assert isinstance(summary, CategoricalSummary)
+    return MixReference(summary) if isinstance(frame, MixFrame) else CategoricalReference(summary)
+
+
+def _one_group(rows: int) -> npt.NDArray[np.intp]:
+    return np.zeros(rows, dtype=np.intp)

@@ -1,0 +1,1 @@
+"""Pages over HTTP: /metrics, health, the status page; TLS and passwords."""

@@ -1,0 +1,60 @@
+"""What the two command lines share: commands imported when called, and the report of wrong input."""
+
+from __future__ import annotations
+
+from collections import UserDict
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from importlib import import_module
+from pathlib import Path
+from typing import NoReturn
+
+import click
+
+from mlslo.yamlfile import InputError, Problem
+
+PATH = click.Path(path_type=Path)
+
+WRONG = 1
+"""Exit code where the thing checked is wrong."""
+
+BAD_INPUT = 2
+"""Exit code where the input is wrong."""
+
+
+class LazyCommands(UserDict[str, click.Command | None]):
+    """Commands of ``package``, each imported from the module of its name when it is asked for."""
+
+    def __init__(self, package: str, names: Sequence[str]) -> None:
+        super().__init__(dict.fromkeys(names))
+        self._package = package
+
+    def __getitem__(self, name: str) -> click.Command:
+        command = super().__getitem__(name)
+        if command is None:
+            command = self.data[name] = getattr(import_module(f"{self._package}.{name}"), name)
+        assert command is not None
+        return command
+
+
+def refuse(message: str, code: int = BAD_INPUT) -> NoReturn:
+    """Print ``message`` on standard error and exit with ``code``."""
+    click.echo(message, err=True)
+    raise SystemExit(code)
+
+
+@contextmanager
+def input_errors() -> Iterator[None]:
+    """End the command with one line per problem and exit code 2 where input cannot be used."""
+    try:
+        yield
+    except InputError as error:
+        click.echo(str(error), err=True)
+        raise SystemExit(BAD_INPUT) from None
+    except OSError as error:
+        # A pipe that nobody reads any more has no name; click knows it.
+        if error.filename is None:
+            raise
+        problem = Problem(str(error.filename), 0, 0, f"cannot be used: {error.strerror}")
+        click.echo(str(problem), err=True)
+        raise SystemExit(BAD_INPUT) from None

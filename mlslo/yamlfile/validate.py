@@ -1,0 +1,128 @@
+"""Turn a YAML document into a pydantic model, and pydantic's errors into places in the file."""
+
+from __future__ import annotations
+
+import types
+from collections.abc import Mapping
+from typing import Any, TypeVar, Union, get_args, get_origin
+
+from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic_core import ErrorDetails
+
+from mlslo.yamlfile.construct import Location
+from mlslo.yamlfile.errors import InputError, Problem
+from mlslo.yamlfile.nearest import did_you_mean, quoted_list
+from mlslo.yamlfile.reader import Document
+from mlslo.yamlfile.shown import shown
+
+
+class StrictModel(BaseModel):
+    """Base of every file model: no unknown keys, no coercion (``"60"`` is no number), immutable."""
+
+    model_config = ConfigDict(
+        extra="forbid", strict=True, frozen=True, populate_by_name=False, allow_inf_nan=False
+    )
+
+
+Model = TypeVar("Model", bound=BaseModel)
+
+_EXPECTED = {
+    "string_type": "expected text",
+    "int_type": "expected a whole number",
+    "int_from_float": "expected a whole number",
+    "float_type": "expected a number",
+    "finite_number": "expected a finite number",
+    "bool_type": "expected true or false",
+    "list_type": "expected a list",
+    "tuple_type": "expected a list",
+    "dict_type": "expected a mapping",
+    "model_type": "expected a mapping",
+    "model_attributes_type": "expected a mapping",
+}
+
+_LENGTHS = {
+    "too_short": ("item", "min_length"),
+    "too_long": ("item", "max_length"),
+    "string_too_short": ("character", "min_length"),
+    "string_too_long": ("character", "max_length"),
+}
+
+
+def validate(document: Document, model: type[Model]) -> Model:
+    """``document`` as a ``model``.
+
+    Raises InputError with every problem found: its place, what was expected, the nearest valid name.
+    """
+    try:
+        return model.model_validate(document.data)
+    except ValidationError as error:
+        details = error.errors(include_url=False)
+    # A file of another kind is wrong in one way, not in each of its keys.
+    of_kind = [detail for detail in details if detail["loc"] == ("kind",)]
+    details = of_kind or details
+    raise InputError([_problem(document, model, detail) for detail in details])
+
+
+def _problem(document: Document, model: type[BaseModel], detail: ErrorDetails) -> Problem:
+    location: Location = tuple(part for part in detail["loc"] if part != "[key]")
+    kind = detail["type"]
+    name = str(location[-1]) if location else ""
+    if kind == "extra_forbidden":
+        valid = _keys(_annotation_at(model, location[:-1]))
+        message = f"unknown key '{name}', expected one of {quoted_list(valid, 30)}{did_you_mean(name, valid)}"
+        return document.problem(location, message, key=True)
+    if kind == "missing":
+        return document.problem(location[:-1], f"missing key '{name}'")
+    if kind in ("literal_error", "enum"):
+        return document.problem(location, _one_of(detail))
+    if kind in ("value_error", "assertion_error"):
+        return document.problem(location, str(detail["ctx"]["error"]), key="[key]" in detail["loc"])
+    if kind in _LENGTHS:
+        word, limit = _LENGTHS[kind]
+        bound = detail["ctx"][limit]
+        things = f"{word}s" if bound != 1 else word
+        most = "at least" if limit == "min_length" else "at most"
+        return document.problem(location, f"expected {most} {bound} {things}, got {len(detail['input'])}")
+    expected = _EXPECTED.get(kind) or _lower_first(detail["msg"]).replace("input should be", "expected")
+    return document.problem(location, f"{expected}, got {shown(detail['input'])}")
+
+
+def _one_of(detail: ErrorDetails) -> str:
+    valid = [part.strip("'") for part in detail["ctx"]["expected"].replace(" or ", ", ").split(", ")]
+    given = detail["input"]
+    near = did_you_mean(given, valid) if isinstance(given, str) else ""
+    return f"expected one of {quoted_list(valid)}, got {shown(given)}{near}"
+
+
+def _lower_first(text: str) -> str:
+    return text[:1].lower() + text[1:]
+
+
+def _keys(annotation: Any) -> list[str]:
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        return [field.alias or name for name, field in annotation.model_fields.items()]
+    return []
+
+
+def _annotation_at(annotation: Any, location: Location) -> Any:
+    """The type at ``location`` below ``annotation``: through models, lists, mappings and optionals."""
+    annotation = _without_none(annotation)
+    if not location:
+        return annotation
+    head, rest = location[0], location[1:]
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        for name, field in annotation.model_fields.items():
+            if head in (name, field.alias):
+                return _annotation_at(field.annotation, rest)
+        return None
+    arguments = get_args(annotation)
+    if get_origin(annotation) in (dict, Mapping) and arguments:
+        return _annotation_at(arguments[1], rest)
+    return _annotation_at(arguments[0], rest) if arguments else None
+
+
+def _without_none(annotation: Any) -> Any:
+    if get_origin(annotation) in (Union, types.UnionType):
+        options = [option for option in get_args(annotation) if option is not type(None)]
+        return options[0] if len(options) == 1 else annotation
+    return annotation

@@ -1,0 +1,75 @@
+"""An alertmanager.yaml that others keep, and our part of it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from mlslo.yamlfile import Document, InputError, parse
+from rulegen.alertmanager.merge.text import AliasError, Text
+from rulegen.output.marks import BEGIN, END, without_marked
+
+SECTIONS = ("templates", "inhibit_rules", "receivers", "time_intervals", "mute_time_intervals")
+
+
+@dataclass(frozen=True)
+class Base:
+    """``document`` is the file without our part; ``content`` its text, ``mark`` what a byte order mark was."""
+
+    document: Document
+    content: str
+    byte_order_mark: str
+
+    @classmethod
+    def read(cls, path: Path) -> Base:
+        """Read it. Raises InputError, with a place, where Alertmanager could not have read it either."""
+        try:
+            raw = path.read_bytes().decode()
+        except OSError as error:
+            raise InputError.of_file(path, f"cannot be read: {error.strerror}") from None
+        except UnicodeDecodeError:
+            raise InputError.of_file(path, "expected UTF-8 text") from None
+        mark = "\ufeff" if raw.startswith("\ufeff") else ""
+        content = raw.removeprefix(mark)
+        unmarked = without_marked(path, content)
+        document = parse(path, unmarked.emptied)
+        _check_shape(document)
+        return cls(document, unmarked.left_out, mark)
+
+    def merged(self, ours: dict[str, Any], source: str) -> str:
+        """The text of the file with our part.
+
+        ``ours`` has a ``route``, which is put first under the root, and lists of the other sections, which
+        are put in front of the file's own. Raises InputError where a list cannot be added to.
+        """
+        text = Text(self.content, f"{BEGIN} (from {source}; do not edit, mlslo-rulegen replaces it)", END)
+        lists: dict[tuple[str, ...], list[Any]] = {("route", "routes"): [ours["route"]]}
+        lists |= {(name,): ours.get(name, []) for name in SECTIONS}
+        try:
+            text.prepend({path: items for path, items in lists.items() if items})
+        except AliasError as error:
+            message = "an alias cannot be added to; write out what it stands for"
+            raise self.document.error(error.path, message, key=True) from None
+        return self.byte_order_mark + text.content
+
+
+def _check_shape(document: Document) -> None:
+    data = document.data
+    if not isinstance(data, dict):
+        raise document.error((), "expected a mapping with route and receivers, as alertmanager.yaml is one")
+    if "route" not in data:
+        raise document.error((), "missing key 'route': an alertmanager.yaml has one")
+    route = data["route"]
+    if not isinstance(route, dict) or not isinstance(route.get("receiver"), str):
+        raise document.error(("route",), "expected a mapping with a receiver, as the root route is one")
+    for path in (("route", "routes"), *((name,) for name in SECTIONS)):
+        value: Any = data
+        for part in path:
+            value = value.get(part)
+        if value is not None and not isinstance(value, list):
+            raise document.error(path, f"expected a list under {'.'.join(path)}")
+    for name in ("receivers", "time_intervals", "mute_time_intervals"):
+        for index, entry in enumerate(data.get(name) or []):
+            if not isinstance(entry, dict) or not isinstance(entry.get("name"), str):
+                raise document.error((name, index), f"expected a mapping with a name in {name}")

@@ -1,0 +1,122 @@
+"""AlertmanagerConfig: routes, receivers, inhibition and time intervals in the operator's own words.
+
+The operator puts its route in front of the others, lets alerts go on to them (``continue``), and, unless
+``alertmanagerConfigMatcherStrategy`` is ``None``, lets it see the alerts of its own namespace only: hence
+the label ``namespace`` on every alert.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+from mlslo.yamlfile import InputError, Problem
+from rulegen.alertmanager import guarded_route, inhibit_rules
+from rulegen.alertmanager.operator.objects import custom_object
+from rulegen.alertmanager.operator.receivers import receivers
+from rulegen.promql.conventions import AlertIdentity
+from rulegen.spec.operator import Operator
+from rulegen.spec.routing import Routing
+from rulegen.spec.time_intervals import lower
+
+_MATCHER = re.compile(r"(\w+)(!=|=~|!~|=)(\".*\")", re.DOTALL)
+_ROUTE = {
+    "receiver": "receiver",
+    "matchers": "matchers",
+    "group_by": "groupBy",
+    "group_wait": "groupWait",
+    "group_interval": "groupInterval",
+    "repeat_interval": "repeatInterval",
+    "active_time_intervals": "activeTimeIntervals",
+    "mute_time_intervals": "muteTimeIntervals",
+    "continue": "continue",
+    "routes": "routes",
+}
+
+
+def alertmanager_config(
+    routing: Routing, operator: Operator, alerts: Sequence[AlertIdentity]
+) -> dict[str, Any]:
+    """The AlertmanagerConfig of an AlertRouting file.
+
+    Raises InputError where something in the file has no counterpart there.
+    """
+    problems: list[Problem] = [*_namespace(routing, operator), *_locations(routing)]
+    spec: dict[str, Any] = {
+        "route": _route(guarded_route(routing.spec)),
+        "inhibitRules": [_inhibition(rule) for rule in inhibit_rules(routing.spec, alerts)],
+        "receivers": receivers(routing, operator, problems),
+        "muteTimeIntervals": [
+            {"name": name, "timeIntervals": [_interval(entry) for entry in lower(interval)]}
+            for name, interval in routing.spec.timeIntervals.items()
+        ],
+    }
+    if problems:
+        raise InputError(problems)
+    shown = {key: value for key, value in spec.items() if value}
+    return {**custom_object("v1alpha1", "AlertmanagerConfig", "mlslo", operator), "spec": shown}
+
+
+def _namespace(routing: Routing, operator: Operator) -> Iterator[Problem]:
+    if operator.namespace is None:
+        message = (
+            "an AlertmanagerConfig needs operator.namespace: the operator routes by that label of an alert"
+        )
+        yield routing.document.problem(("spec", "operator"), message, key=True)
+
+
+def _locations(routing: Routing) -> Iterator[Problem]:
+    for name, interval in routing.spec.timeIntervals.items():
+        at = ("spec", "timeIntervals", name)
+        if interval.location not in (None, "UTC"):
+            message = f"an AlertmanagerConfig has no location ('{interval.location}'), its times are UTC"
+            yield routing.document.problem((*at, "location"), message, key=True)
+        for index, years in enumerate(interval.years):
+            if not years.startswith("2"):
+                message = f"an AlertmanagerConfig takes years from 2000 on, got '{years}'"
+                yield routing.document.problem((*at, "years", index), message)
+
+
+def _route(route: dict[str, Any]) -> dict[str, Any]:
+    converted = {_ROUTE[key]: value for key, value in route.items()}
+    if "matchers" in converted:
+        converted["matchers"] = [_matcher(text) for text in converted["matchers"]]
+    if "routes" in converted:
+        converted["routes"] = [_route(child) for child in converted["routes"]]
+    return converted
+
+
+def _matcher(text: str) -> dict[str, str]:
+    found = _MATCHER.fullmatch(text)
+    assert found is not None, text
+    return {"name": found[1], "matchType": found[2], "value": json.loads(found[3])}
+
+
+def _inhibition(rule: dict[str, Any]) -> dict[str, Any]:
+    return {
+        "sourceMatch": [_matcher(text) for text in rule["source_matchers"]],
+        "targetMatch": [_matcher(text) for text in rule["target_matchers"]],
+        "equal": rule["equal"],
+    }
+
+
+def _interval(entry: dict[str, Any]) -> dict[str, Any]:
+    days = [_range(text) for text in entry.get("days_of_month", [])]
+    times = [
+        {"startTime": span["start_time"], "endTime": span["end_time"]} for span in entry.get("times", [])
+    ]
+    converted = {
+        "weekdays": entry.get("weekdays"),
+        "times": times,
+        "daysOfMonth": days,
+        "months": entry.get("months"),
+        "years": entry.get("years"),
+    }
+    return {key: value for key, value in converted.items() if value}
+
+
+def _range(text: str) -> dict[str, int]:
+    first, _, last = text.partition(":")
+    return {"start": int(first), "end": int(last or first)}

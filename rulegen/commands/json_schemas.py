@@ -1,0 +1,137 @@
+"""JSON Schemas of the files that users write, from the models that validate them: for editors."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+from typing import Any, get_args
+
+from pydantic import BaseModel
+from pydantic.json_schema import models_json_schema
+
+from mlslo.monitor import MonitorFile
+from mlslo.yamlfile import KeysError
+from rulegen.simulation.scenario import ScenarioFile
+from rulegen.spec.integrations import receiver_definitions
+from rulegen.spec.model_slo import ModelSloFile
+from rulegen.spec.routing import RoutingFile
+from rulegen.spec.routing import Spec as Routes
+
+# Editors know this one best; nothing here needs a later one.
+DIALECT = "http://json-schema.org/draft-07/schema#"
+ANY = "mlslo"
+
+_FILES: tuple[type[BaseModel], ...] = (ModelSloFile, RoutingFile, MonitorFile, ScenarioFile)
+_NULL = {"type": "null"}
+
+
+def kind_of(model: type[BaseModel]) -> str:
+    """What the file's key ``kind`` must say."""
+    return str(get_args(model.model_fields["kind"].annotation)[0])
+
+
+KINDS: dict[str, type[BaseModel]] = {kind_of(model): model for model in _FILES}
+
+
+def schema(name: str) -> dict[str, Any]:
+    """The schema of the kind ``name``, or of a file of any kind (``ANY``).
+
+    It refuses what the loader refuses as long as that shows in a single value or in which keys are there;
+    what the loader accepts, it accepts.
+    """
+    kinds = KINDS if name == ANY else {name: KINDS[name]}
+    places, made = models_json_schema([(model, "validation") for model in kinds.values()])
+    models = {places[model, "validation"]["$ref"].rpartition("/")[2]: model for model in kinds.values()}
+    definitions = {key: _plain(value) for key, value in made["$defs"].items()}
+    for model in _below(models.values()):
+        key = next(key for key, value in definitions.items() if _describes(value, model))
+        definitions[key].update(_choices(model))
+        if model is Routes:
+            definitions[key]["properties"]["receivers"]["additionalProperties"] = {"$ref": "#/$defs/Receiver"}
+            definitions |= receiver_definitions()
+    heads = {kind_of(model): {"$ref": f"#/$defs/{key}"} for key, model in models.items()}
+    return {"$schema": DIALECT, "title": name, **_head(heads), "$defs": dict(sorted(definitions.items()))}
+
+
+def text(name: str) -> str:
+    """The schema as a file."""
+    return json.dumps(schema(name), indent=1, ensure_ascii=False) + "\n"
+
+
+def files() -> dict[str, str]:
+    """File name -> text, of every kind and of any."""
+    return {f"{name}.json": text(name) for name in (*KINDS, ANY)}
+
+
+def _head(heads: Mapping[str, dict[str, str]]) -> dict[str, Any]:
+    if len(heads) == 1:
+        return {"allOf": list(heads.values())}
+    kind = {"enum": list(heads), "description": "What this file is."}
+    chosen = [
+        {"if": {"properties": {"kind": {"const": name}}, "required": ["kind"]}, "then": head}
+        for name, head in heads.items()
+    ]
+    return {"type": "object", "required": ["kind"], "properties": {"kind": kind}, "allOf": chosen}
+
+
+def _plain(value: Any, *, named: bool = False) -> Any:
+    """Without the titles and empty defaults that pydantic makes up; ``named``: keys are a user's."""
+    if isinstance(value, list):
+        return [_plain(item) for item in value]
+    if not isinstance(value, dict):
+        return value
+    kept = {
+        key: _plain(item, named=key == "properties" and not named)
+        for key, item in value.items()
+        if named or not ((key == "title") or (key == "default" and item in (None, [], {})))
+    }
+    if not named and "patternProperties" in kept:
+        kept["additionalProperties"] = False
+    if not named and "anyOf" in kept and _NULL in kept["anyOf"] and len(kept["anyOf"]) == 2:
+        return _optional(kept)
+    return kept
+
+
+def _optional(value: dict[str, Any]) -> dict[str, Any]:
+    """A key may be there and empty, which is as if it were not."""
+    inner = next(option for option in value["anyOf"] if option != _NULL)
+    if set(inner) & {"$ref", "enum", "const"} or not isinstance(inner.get("type"), str):
+        return value
+    rest = {key: item for key, item in value.items() if key != "anyOf"}
+    return {**inner, "type": [inner["type"], "null"], **rest}
+
+
+def _below(models: Any) -> Iterator[type[BaseModel]]:
+    """Every model inside of ``models``, each once."""
+    seen: list[type[BaseModel]] = []
+    waiting: list[Any] = list(models)
+    while waiting:
+        annotation = waiting.pop()
+        if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+            if annotation not in seen:
+                seen.append(annotation)
+                waiting += [field.annotation for field in annotation.model_fields.values()]
+        else:
+            waiting += get_args(annotation)
+    yield from seen
+
+
+def _describes(definition: Mapping[str, Any], model: type[BaseModel]) -> bool:
+    keys = {field.alias or name for name, field in model.model_fields.items()}
+    return set(definition.get("properties", ())) == keys and definition.get("description") == model.__doc__
+
+
+def _choices(model: type[BaseModel]) -> dict[str, Any]:
+    """Which keys exclude each other: what the model's own validators say of one that has none."""
+    empty = model.model_construct()
+    for decorated in model.__pydantic_decorators__.model_validators.values():
+        try:
+            getattr(empty, decorated.cls_var_name)()
+        except KeysError as error:
+            given = [
+                {"required": [key], "properties": {key: {"not": {"enum": [None, []]}}}} for key in error.keys
+            ]
+            return {"oneOf" if error.exclusive else "anyOf": given}
+        except (AttributeError, TypeError, ValueError):
+            continue
+    return {}

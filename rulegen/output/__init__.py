@@ -1,0 +1,1 @@
+"""Generated files: rendered, compared with what is on disk, written all or none."""

@@ -1,0 +1,138 @@
+"""Every alert name, record name and label that the generator writes."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from types import MappingProxyType
+
+from mlslo.yamlfile import Duration
+
+LAYERS = ("service", "data", "prediction", "outcome", "meta")
+
+# Labels of every alert about a model. What they say is known when the rules are generated.
+MODEL, SLO, LAYER, TIER, SEVERITY = "model", "slo", "layer", "tier", "severity"
+ALERT_LABELS = (MODEL, SLO, LAYER, TIER, SEVERITY)
+
+# Alerts that the generator names itself; users' alerts cannot have these names.
+FAST_BURN = "ErrorBudgetFastBurn"
+SLOW_BURN = "ErrorBudgetSlowBurn"
+NO_DATA = "SLONoData"
+MONITOR_STALE = "ModelMonitorStale"
+MONITOR_ABSENT = "ModelMonitorAbsent"
+LABELS_STALE = "ModelLabelsStale"
+SINK_DOWN = "ModelSinkDown"
+SINK_BEHIND = "ModelSinkBehind"
+REFERENCE_OLD = "ModelReferenceOld"
+FEATURES_UNMONITORED = "ModelFeaturesUnmonitored"
+WATCHDOG = "Watchdog"
+COMPANION_ALERTS = (
+    MONITOR_STALE,
+    MONITOR_ABSENT,
+    LABELS_STALE,
+    SINK_DOWN,
+    SINK_BEHIND,
+    REFERENCE_OLD,
+    FEATURES_UNMONITORED,
+)
+RESERVED_ALERTS = (FAST_BURN, SLOW_BURN, NO_DATA, *COMPANION_ALERTS, WATCHDOG)
+
+# The label `slo` of the alerts that are about a model as a whole: one for each cause, since the more urgent
+# alert of an SLO silences the others. A user's SLO has no dot in its name.
+MONITOR_SLO = "monitor"
+LABELS_SLO = "monitor.labels"
+SINKS_SLO = "monitor.sinks"
+REFERENCES_SLO = "monitor.references"
+FEATURES_SLO = "monitor.features"
+
+
+@dataclass(frozen=True)
+class AlertIdentity:
+    """One alert as routing sees it: its name, and the labels whose values are known beforehand.
+
+    ``labels`` has model, slo, layer, tier, severity and the file's ``metadata.labels`` (team, ...);
+    the watchdog has ``slo``, ``layer`` and ``severity`` only. ``series_labels`` names those whose values come with the
+    series (version, feature, window, ...).
+    """
+
+    name: str
+    labels: Mapping[str, str]
+    series_labels: tuple[str, ...] = field(default=())
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "labels", MappingProxyType(dict(self.labels)))
+
+
+# Fires always: when it stops arriving, the alerting chain itself is broken. Not among a model's alerts.
+# Its SLO and layer tell it from the watchdogs of others.
+WATCHDOG_IDENTITY = AlertIdentity(WATCHDOG, {SLO: "watchdog", LAYER: "meta", SEVERITY: "none"})
+
+# On every alert where there is prometheus-operator, which routes by it.
+NAMESPACE = "namespace"
+
+
+def record_name(labels: Iterable[str], metric: str, operations: str) -> str:
+    """``level:metric:operations``, the level being the labels that tell its series apart.
+
+    https://prometheus.io/docs/practices/rules/
+    """
+    return f"{'_'.join(labels)}:{metric}:{operations}"
+
+
+def gauge_record(labels: Iterable[str], metric: str, aggregation: str) -> str:
+    """The gauge of an SLO, the scrape's own labels aggregated away."""
+    return record_name(labels, metric, aggregation)
+
+
+def baseline_record(
+    labels: Iterable[str], metric: str, aggregation: str, window: Duration, offset: Duration
+) -> str:
+    """The mean of a gauge's record over ``window``, which ends ``offset`` ago."""
+    return record_name(labels, metric, f"{aggregation}_avg{window}_offset{offset}")
+
+
+def deviation_record(
+    labels: Iterable[str], metric: str, aggregation: str, window: Duration, offset: Duration
+) -> str:
+    """The deviation of a gauge's record over ``window``, which ends ``offset`` ago, from its mean."""
+    return record_name(labels, metric, f"{aggregation}_stddev{window}_offset{offset}")
+
+
+def forecast_record(
+    labels: Iterable[str], metric: str, aggregation: str, within: Duration, based_on: Duration
+) -> str:
+    """What a gauge's record will be after ``within``, by its trend over ``based_on``."""
+    return record_name(labels, metric, f"{aggregation}_predict{within}_over{based_on}")
+
+
+def past_record(labels: Iterable[str], metric: str, aggregation: str, offset: Duration) -> str:
+    """A gauge's record as it was ``offset`` ago."""
+    return record_name(labels, metric, f"{aggregation}_offset{offset}")
+
+
+# What the query of an SLO gives, where no metric of the catalogue is its gauge.
+VALUE_METRIC = "ml_slo_value"
+
+
+def errors_record(window: str) -> str:
+    """Bad events per second of an SLO, over ``window``."""
+    return record_name((MODEL, SLO), "ml_slo_errors", window)
+
+
+def events_record(window: str) -> str:
+    """All events per second of an SLO, over ``window``."""
+    return record_name((MODEL, SLO), "ml_slo_events", window)
+
+
+def ratio_record(window: str) -> str:
+    """Bad events over all events of an SLO, over ``window``."""
+    return record_name((MODEL, SLO), "ml_slo_errors_per_events", f"ratio_{window}")
+
+
+BURN_RATE_RECORD = "model_slo:ml_slo_burn_rate:ratio"
+BUDGET_REMAINING_RECORD = "model_slo:ml_slo_error_budget_remaining:ratio"
+
+
+def breach_record(alert: str) -> str:
+    """1 where an evaluation met the condition of ``alert``, 0 where it did not."""
+    return record_name((MODEL, SLO), f"ml_slo_breach_{alert}", "bool")

@@ -1,0 +1,119 @@
+"""Where a text stops being PromQL, and what is wrong there: the parser's errors have no places."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Sequence
+
+from mlslo.yamlfile import did_you_mean
+from rulegen.promql.query.functions import FUNCTIONS
+from rulegen.promql.query.tokens import Token, tokens
+
+_CLOSES = {")": "(", "]": "[", "}": "{"}
+_OPENS = {opened: closed for closed, opened in _CLOSES.items()}
+# What may follow a beginning; the brackets that are open are closed after it.
+_ENDINGS = (
+    "",
+    " x",
+    "x",
+    "(x)",
+    "(a)(x)",
+    " (a) x",
+    "[5m]",
+    "5m",
+    ":1m",
+    'a="b"',
+    '="b"',
+    '"b"',
+    " a",
+    ", x",
+    " 1",
+)
+_TAILS = ("", "(x)", " x")
+# The parser's errors about the form; all others are about a text of the right form.
+_FORM = (
+    "invalid promql",
+    "unexpected",
+    "unclosed",
+    "unterminated",
+    "bad number",
+    "not a valid duration",
+    "ParseFloat",
+)
+
+Parse = Callable[[str], object]
+
+
+def explain(text: str, said: str, parse: Parse) -> tuple[str, int]:
+    """A message for the parser's error ``said`` about ``text``, and the offset that it is about."""
+    found = list(tokens(text))
+    if not found:
+        return "expected an expression, got nothing", 0
+    if unclosed := _brackets(found):
+        return unclosed
+    if name := re.search(r"unknown function with name '(.*)'", said):
+        message = f"unknown function '{name[1]}'{did_you_mean(name[1], FUNCTIONS)}"
+        return message, place_of(text, name[1], "(")
+    if called := re.search(r"call to(?: function)? '(.*)'", said):
+        return said, place_of(text, called[1], "(")
+    if pattern := re.search(r"illegal regex for (.*)", said, re.DOTALL):
+        place = next((token.start for token in found if pattern[1] in token.text), 0)
+        return f"'{pattern[1]}' is no regular expression", place
+    if not said.startswith(_FORM):
+        return said, 0
+    wrong = _first_wrong(text, found, parse)
+    if wrong is None:
+        return "it ends too early", len(text.rstrip())
+    return f"'{wrong.text}' is not expected here", wrong.start
+
+
+def place_of(text: str, *words: str) -> int:
+    """Where words stand one after the other; 0 where they don't, or in several places."""
+    found = list(tokens(text))
+    count = len(words)
+    places = [
+        found[index].start
+        for index in range(len(found) - count + 1)
+        if tuple(token.text for token in found[index : index + count]) == words
+    ]
+    return places[0] if len(places) == 1 else 0
+
+
+def _brackets(found: Sequence[Token]) -> tuple[str, int] | None:
+    opened: list[Token] = []
+    for token in found:
+        if token.kind == "quote":
+            return f"a {token.text} is not closed", token.start
+        if token.kind == "open":
+            opened.append(token)
+        if token.kind == "close":
+            if not opened or opened[-1].text != _CLOSES[token.text]:
+                return f"a '{token.text}' closes nothing", token.start
+            opened.pop()
+    if opened:
+        return f"a '{opened[-1].text}' is not closed", opened[-1].start
+    return None
+
+
+def _first_wrong(text: str, found: Sequence[Token], parse: Parse) -> Token | None:
+    """The first word after which nothing makes an expression of the text."""
+    opened: list[str] = []
+    for token in found:
+        if token.kind == "open":
+            opened.append(_OPENS[token.text])
+        elif token.kind == "close":
+            opened.pop()
+        closing = "".join(reversed(opened))
+        beginning = text[: token.end]
+        candidates = (f"{beginning}{ending}{closing}{tail}" for tail in _TAILS for ending in _ENDINGS)
+        if not any(_has_form(candidate, parse) for candidate in candidates):
+            return token
+    return None
+
+
+def _has_form(text: str, parse: Parse) -> bool:
+    try:
+        parse(text)
+    except ValueError as error:
+        return not str(error).startswith(_FORM)
+    return True

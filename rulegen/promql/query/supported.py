@@ -1,0 +1,64 @@
+"""What the parser takes and the oldest Prometheus that must load the rules does not, or only behind a flag."""
+
+from __future__ import annotations
+
+from promql_parser import AggregateExpr, BinaryExpr, Call, Expr, VectorSelector
+
+from rulegen.promql.query.functions import EXPERIMENTAL, EXPERIMENTAL_AGGREGATIONS, NEWER, RENAMED
+from rulegen.promql.query.mistakes import place_of
+from rulegen.promql.query.parse import Query, QueryError, children
+from rulegen.promql.query.tokens import tokens
+from rulegen.promql.versions import Gate, at_least
+
+# Behind flags before.
+_AT = Gate("'@'", "Prometheus", "2.33")
+_NEGATIVE_OFFSET = Gate("a negative offset", "Prometheus", "2.33")
+
+
+def refuse_unsupported(query: Query, target: str) -> None:
+    """Raises QueryError where ``query`` has what Prometheus ``target`` does not load."""
+    before = None
+    inside: list[str] = []
+    for token in tokens(query.text):
+        if token.kind == "open":
+            inside.append(token.text)
+        elif token.kind == "close":
+            inside.pop()
+        elif token.kind == "number" and inside[-1:] == ["["]:
+            raise QueryError(f"expected a duration such as 5m, got '{token.text}'", token.start)
+        elif token.kind == "duration" and inside[-1:] != ["["] and before not in ("offset", "-"):
+            raise QueryError(f"a duration such as {token.text} is no number, write its seconds", token.start)
+        elif token.kind == "string" and inside[-1:] == ["{"] and before in ("{", ","):
+            raise QueryError(f"expected the name of a label, got {token.text}", token.start)
+        gate = {"@": _AT, "-": _NEGATIVE_OFFSET if before == "offset" else None}.get(token.text)
+        if gate is not None and (refusal := gate.refusal(target)):
+            raise QueryError(refusal, token.start)
+        before = token.text
+    _refuse_functions(query.text, query.tree, target)
+
+
+def _refuse_functions(text: str, node: Expr, target: str) -> None:
+    if isinstance(node, VectorSelector) and node.matchers.or_matchers:
+        raise QueryError("expected ',' between matchers, got 'or'", place_of(text, "or"))
+    if isinstance(node, AggregateExpr) and str(node.op) in EXPERIMENTAL_AGGREGATIONS:
+        raise _experimental(text, str(node.op))
+    if isinstance(node, BinaryExpr) and node.modifier is not None:
+        filled = node.modifier.fill_values
+        if filled.lhs is not None or filled.rhs is not None:
+            raise _experimental(text, "fill")
+    if isinstance(node, Call):
+        name = node.func.name
+        if name in EXPERIMENTAL:
+            raise _experimental(text, name)
+        if name in NEWER and (refusal := Gate(f"'{name}'", "Prometheus", NEWER[name]).refusal(target)):
+            raise QueryError(refusal, place_of(text, name, "("))
+        if name in RENAMED and at_least(target, RENAMED[name][0]):
+            since, new = RENAMED[name]
+            raise QueryError(f"'{name}' is '{new}' since Prometheus {since}", place_of(text, name, "("))
+    for child in children(node):
+        _refuse_functions(text, child, target)
+
+
+def _experimental(text: str, name: str) -> QueryError:
+    message = f"'{name}' is experimental: rules with it load only where a feature flag of Prometheus is set"
+    return QueryError(message, place_of(text, name))

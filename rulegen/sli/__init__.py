@@ -1,0 +1,1 @@
+"""Service level indicators: gauges, queries and events, lowered to recording rules."""

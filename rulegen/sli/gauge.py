@@ -1,0 +1,190 @@
+"""A gauge of the catalogue, as an SLO names it: which series, aggregated how, recorded as what."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from decimal import Decimal
+from functools import cached_property
+
+from mlslo.catalogue import METRICS, Better, Metric
+from mlslo.yamlfile import Duration
+from rulegen.promql import replicas
+from rulegen.promql.conventions import MODEL, SLO, gauge_record
+from rulegen.promql.expressions import Matcher, OneOf, by, on, selector
+from rulegen.promql.rules import Record
+from rulegen.spec.model_slo import Condition, Slo, When
+from rulegen.spec.sli import Gauge
+
+_SEGMENT = {"segment": "", "segment_value": ""}
+# A binary model's figure has no average. Of the two of a multiclass model, macro lets no rare class hide.
+_AVERAGE = {"average": OneOf(("", "macro"))}
+
+
+@dataclass(frozen=True)
+class GaugeSeries:
+    """The series of one gauge SLO after the scrape's own labels (instance, pod, job) are gone.
+
+    ``matchers`` select them at the source; ``labels`` are those that the record keeps, of which
+    ``fixed`` have a known value. Unless it names them, an SLO is about all traffic, and about the
+    macro average. ``aggregation`` over replicas: sum, min, max (whichever is worse) or weighted_avg.
+    What is additive is summed over versions in any case, so that a retired one's 0 is no outage.
+    """
+
+    model: str
+    slo: str
+    metric: Metric
+    matchers: Mapping[str, Matcher]
+    aggregation: str
+    labels: tuple[str, ...]
+    fixed: Mapping[str, str]
+    reference: str | None
+    interval: Duration
+
+    @property
+    def title(self) -> str:
+        """What is measured, in a text."""
+        return self.metric.name
+
+    @property
+    def of_monitor(self) -> bool:
+        """Whether the monitor measures it."""
+        return True
+
+    @property
+    def example(self) -> dict[str, str]:
+        """Labels that the matchers select."""
+        return {
+            label: matcher if isinstance(matcher, str) else matcher.words[0]
+            for label, matcher in self.matchers.items()
+        }
+
+    @cached_property
+    def varying(self) -> tuple[str, ...]:
+        """Labels whose values tell the record's series apart."""
+        return tuple(label for label in self.labels if label not in self.fixed)
+
+    @cached_property
+    def entities(self) -> tuple[str, ...]:
+        """Labels that tell series of one version apart: feature, segment_value, quantile, ..."""
+        return tuple(label for label in self.varying if label != "version")
+
+    @cached_property
+    def level(self) -> tuple[str, ...]:
+        """The level of the record's name."""
+        return (MODEL, *self.varying)
+
+    @cached_property
+    def record(self) -> str:
+        """The name of the recorded series."""
+        return gauge_record(self.level, self.metric.name, self.aggregation)
+
+    @cached_property
+    def expression(self) -> str:
+        """The recorded series."""
+        return self.select(self.record)
+
+    @property
+    def past_labels(self) -> tuple[str, ...]:
+        """The labels of the model's past: the version is not among them, or a new one had no past."""
+        return (SLO, *(label for label in self.labels if label != "version"))
+
+    def select(self, record: str) -> str:
+        """Another record of this SLO."""
+        return selector(record, {MODEL: self.model, SLO: self.slo})
+
+    def join(self) -> str:
+        """How the gauge is matched with its model's past: both are of one SLO, and have the rest in common."""
+        return f"{on(self.entities)} group_left ()"
+
+    def rule(self) -> Record:
+        """The recording rule."""
+        if self.aggregation == replicas.WEIGHTED:
+            expression = replicas.weighted(self.metric, self.matchers, self.labels)
+            return Record(self.record, expression, {SLO: self.slo})
+        selected = selector(self.metric.name, self.matchers)
+        if self.of_each_replica and "version" in self.metric.labels:
+            selected = f"sum without (version) ({selected})"
+        return Record(self.record, f"{self.aggregation} {by(self.labels)} ({selected})", {SLO: self.slo})
+
+    @property
+    def of_each_replica(self) -> bool:
+        """Whether each replica is judged by a count or rate of its own."""
+        return self.metric.additive and self.aggregation != "sum"
+
+    def combined(self, values: Iterable[Decimal]) -> Decimal:
+        """What the aggregation makes of the values of replicas with as many predictions each."""
+        return replicas.combined(self.aggregation, values)
+
+
+def of(model: str, slo: Slo, gauge: Gauge, interval: Duration) -> GaugeSeries:
+    """The series that ``gauge`` of ``slo`` means. The gauge must have been checked."""
+    metric = METRICS[gauge.metric]
+    named: dict[str, str] = {MODEL: model}
+    if gauge.window is not None:
+        named["window"] = str(gauge.window)
+    if gauge.reference is not None and "reference" in metric.labels:
+        named["reference"] = gauge.reference
+    named.update(gauge.labels)
+    matchers: dict[str, Matcher] = {label: named[label] for label in metric.labels if label in named}
+    unnamed = _unnamed(metric, gauge)
+    matchers.update(unnamed)
+    dropped = (*unnamed, *(("version",) if metric.additive else ()))
+    labels = tuple(label for label in metric.labels if label not in dropped)
+    fixed = {label: named[label] for label in labels if label in named}
+    return GaugeSeries(
+        model,
+        slo.name,
+        metric,
+        matchers,
+        _over_replicas(metric, slo, gauge),
+        labels,
+        fixed,
+        gauge.reference,
+        interval,
+    )
+
+
+def entities(metric: Metric, gauge: Gauge) -> tuple[str, ...]:
+    """Labels that tell series of one version apart."""
+    chosen = {MODEL, "version", "window", "reference", *gauge.labels, *_unnamed(metric, gauge)}
+    return tuple(label for label in metric.labels if label not in chosen)
+
+
+def _unnamed(metric: Metric, gauge: Gauge) -> dict[str, Matcher]:
+    """What the labels mean that ``gauge`` could choose and doesn't name."""
+    return {
+        label: matcher
+        for group in (_SEGMENT, _AVERAGE)
+        if not set(group) & set(gauge.labels)
+        for label, matcher in group.items()
+        if label in metric.labels
+    }
+
+
+def _over_replicas(metric: Metric, slo: Slo, gauge: Gauge) -> str:
+    how = gauge.replicas or replicas.default(metric)
+    return {"sum": "sum", "weighted": replicas.WEIGHTED}.get(how) or aggregation(metric, slo)
+
+
+def aggregation(metric: Metric, slo: Slo) -> str:
+    """What leaves the worst of several series, as the metric and the conditions on it say."""
+    if metric.better is Better.NEITHER:
+        conditions = [leaf for alert in slo.alerts for leaf in leaves(alert.when)]
+        return "min" if conditions and all(map(_looks_low, conditions)) else "max"
+    return "max" if metric.better is Better.LOWER else "min"
+
+
+def _looks_low(condition: Condition) -> bool:
+    """Whether the smallest value is the worst for ``condition``."""
+    if condition.forecast is not None:
+        return condition.forecast.below is not None
+    if condition.adaptive is not None:
+        return condition.adaptive.direction == "below"
+    return any(limit is not None for limit in (condition.below, condition.atMost, condition.dropFrom))
+
+
+def leaves(condition: Condition | When) -> list[Condition]:
+    """The conditions inside ``all`` and ``any``, or the condition itself."""
+    inner = condition.all or condition.any
+    return [leaf for child in inner for leaf in leaves(child)] if inner else [condition]

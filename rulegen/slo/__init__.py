@@ -1,0 +1,1 @@
+"""Objectives: error budgets, burn rates, alerts and their companions; the plan of one file."""

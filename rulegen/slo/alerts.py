@@ -1,0 +1,167 @@
+"""Alerts on conditions of gauges."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from rulegen.conditions import Kind, lower
+from rulegen.conditions.repeated import Repeated
+from rulegen.conditions.several import Several
+from rulegen.promql.annotations import Label, Members, Part, Text, Value, format_of
+from rulegen.promql.conventions import LAYER, MODEL, NAMESPACE, SEVERITY, SLO, TIER
+from rulegen.promql.expressions import number
+from rulegen.promql.rules import AlertRule, Record
+from rulegen.sli.gauge import GaugeSeries
+from rulegen.spec.model_slo import Alert, ModelSlo, Slo
+from rulegen.spec.routing import Routing
+
+
+def static_labels(file: ModelSlo, routing: Routing, slo: str, layer: str, tier: str) -> dict[str, str]:
+    """The labels that an alert has whatever its series."""
+    return {
+        MODEL: file.model,
+        SLO: slo,
+        LAYER: layer,
+        TIER: tier,
+        SEVERITY: routing.spec.tiers[tier].severity,
+        **file.file.metadata.labels,
+        **namespace_label(routing),
+    }
+
+
+def namespace_label(routing: Routing) -> dict[str, str]:
+    """The label that prometheus-operator routes by, where there is one."""
+    operator = routing.spec.operator
+    return {NAMESPACE: operator.namespace} if operator and operator.namespace else {}
+
+
+def annotation_texts(
+    file: ModelSlo, summary: Text, description: Text, own: Mapping[str, str]
+) -> dict[str, Text]:
+    """The annotations of an alert."""
+    given = {**file.file.metadata.annotations, **own}
+    return {
+        "summary": summary,
+        "description": description,
+        **{name: Text.of(text) for name, text in given.items()},
+    }
+
+
+@dataclass(frozen=True)
+class GaugeAlert:
+    """An alert, and what it was made from."""
+
+    series: GaugeSeries
+    spec: Alert
+    kind: Kind
+    several: Several | None
+    repeated: Repeated | None
+    records: tuple[Record, ...]
+    rule: AlertRule
+
+
+def gauge_alert(file: ModelSlo, routing: Routing, slo: Slo, series: GaugeSeries, alert: Alert) -> GaugeAlert:
+    """Lower one alert of a gauge SLO."""
+    kind = lower(series, alert.when)
+    several = Several.of(series, kind, alert.when.series) if alert.when.series else None
+    expression = several.expression() if several else kind.expression(valued=alert.breaches is None)
+    records: list[Record] = []
+    repeated = None
+    if alert.breaches is not None:
+        labels = file.labels(slo.name)
+        count = alert.breaches
+        repeated = Repeated(alert.name, labels, count.atLeast, count.ofLast, series.interval)
+        measured = several.count_or_zero() if several else series.expression
+        records.append(
+            repeated.record_of_count(several.count(), number(several.least), several.zero())
+            if several
+            else repeated.record(expression, measured)
+        )
+        expression = repeated.expression(measured)
+    kept = several.labels if several else (SLO, *series.labels)
+    own = static_labels(file, routing, slo.name, slo.layer, alert.tier)
+    texts = _Texts(series, alert, kind, several)
+    rule = AlertRule(
+        alert.name,
+        expression,
+        own,
+        annotation_texts(file, texts.summary(), texts.description(), alert.annotations),
+        alert.for_,
+        alert.keepFiringFor,
+        tuple(label for label in kept if label not in own),
+    )
+    return GaugeAlert(series, alert, kind, several, repeated, tuple(records), rule)
+
+
+@dataclass(frozen=True)
+class _Texts:
+    """What an alert on a gauge says."""
+
+    series: GaugeSeries
+    alert: Alert
+    kind: Kind
+    several: Several | None
+
+    def summary(self) -> Text:
+        series = self.series
+        start = f"{series.model} {series.slo}: "
+        if self.several:
+            which = "of the series" if self.several.relative else "series"
+            counted: list[Part | Text] = [
+                start,
+                Value(self.several.format),
+                f" {which} of {series.title} are ",
+            ]
+            limit = f", the limit is {self.several.limit}"
+            return Text.of(*counted, self.kind.phrase(values=False), limit, *self._where())
+        value = Value(format_of(series.metric.unit))
+        said: list[Part | Text] = [start, series.title, *self._which(), " is ", value]
+        return Text.of(*said, self._now(), self.kind.phrase(), *self._where())
+
+    def description(self) -> Text:
+        said: list[Part | Text] = [self.series.metric.help]
+        if self.several:
+            shown = format_of(self.series.metric.unit)
+            same = tuple(label for label in self.series.varying if label == "version")
+            members = Members(self.kind.expression(), self.series.entities, same, shown)
+            said += [" Bad:", members, "."]
+        said += [" ", self._lasting()]
+        return Text.of(*said)
+
+    def _now(self) -> str:
+        """What follows "is 0.7": with several evaluations the last one may be a good one."""
+        breaches = self.alert.breaches
+        return (
+            f"; in {breaches.atLeast} or more of the last {breaches.ofLast} evaluations it was "
+            if (breaches)
+            else ", "
+        )
+
+    def _which(self) -> list[Part | Text]:
+        """Which of the series that differ within a version."""
+        said: list[Part | Text] = []
+        for label in self.series.labels:
+            if label in ("model", "version", "window", "reference"):
+                continue
+            fixed = self.series.fixed.get(label)
+            said += [" of " if not said else ", ", f"{label} ", Label(label) if fixed is None else fixed]
+        return said
+
+    def _where(self) -> list[Part | Text]:
+        """Window, reference, version."""
+        said: list[Part | Text] = []
+        for label in ("window", "reference", "version"):
+            if label in self.series.labels:
+                fixed = self.series.fixed.get(label)
+                said += [" (" if not said else ", ", f"{label} ", Label(label) if fixed is None else fixed]
+        return [*said, ")"] if said else []
+
+    def _lasting(self) -> str:
+        alert = self.alert
+        when = f"after {alert.for_} of it" if alert.for_ else "at once"
+        if alert.breaches:
+            often = f"{alert.breaches.atLeast} of the last {alert.breaches.ofLast} evaluations"
+            when = f"after {often}" + (f" for {alert.for_}" if alert.for_ else "")
+        holding = f" Goes on for {alert.keepFiringFor} after recovery." if alert.keepFiringFor else ""
+        return f"Fires {when}.{holding}"

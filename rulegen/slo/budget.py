@@ -1,0 +1,175 @@
+"""Error budgets: their records and burn-rate alerts."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from decimal import Decimal
+
+from mlslo.yamlfile import Duration
+from rulegen.promql.annotations import PERCENTAGE, Lookup, Text, Value
+from rulegen.promql.conventions import (
+    BUDGET_REMAINING_RECORD,
+    BURN_RATE_RECORD,
+    FAST_BURN,
+    MODEL,
+    SLO,
+    SLOW_BURN,
+    errors_record,
+    events_record,
+    ratio_record,
+)
+from rulegen.promql.expressions import exact, number, selector
+from rulegen.promql.rules import AlertRule, Record
+from rulegen.slo.alerts import annotation_texts, static_labels
+from rulegen.slo.burn_rate import BurnWindow, Speed
+from rulegen.slo.events import EventSli
+from rulegen.spec.model_slo import Alerting, ModelSlo, Slo
+from rulegen.spec.routing import Routing
+
+ALERT_NAMES: dict[Speed, str] = {"fast": FAST_BURN, "slow": SLOW_BURN}
+
+
+@dataclass(frozen=True)
+class Budget:
+    """The error budget of one SLO. ``pairs`` are those that can fire; ``share`` is what may be bad, 0..1."""
+
+    model: str
+    slo: str
+    objective: Decimal
+    share: Decimal
+    time_window: Duration
+    pairs: tuple[BurnWindow, ...]
+    minimum_events: int | None
+    sli: EventSli
+
+    @property
+    def windows(self) -> list[Duration]:
+        """Every window of the pairs, the shortest first."""
+        found = {window.seconds: window for pair in self.pairs for window in (pair.short, pair.long)}
+        return [found[seconds] for seconds in sorted(found)]
+
+    def select(self, record: str) -> str:
+        """A record of this SLO."""
+        return selector(record, {MODEL: self.model, SLO: self.slo})
+
+    def ratio(self, window: Duration) -> str:
+        """The name of the record of bad over all events."""
+        return ratio_record(f"{self.sli.operation}{window}")
+
+    def errors(self, window: Duration) -> str:
+        """The name of the record of bad events."""
+        return errors_record(f"{self.sli.operation}{window}")
+
+    def events(self, window: Duration) -> str:
+        """The name of the record of all events."""
+        return events_record(f"{self.sli.operation}{window}")
+
+    @property
+    def whole(self) -> Duration:
+        """The time window, as its records are named."""
+        same = [window for window in self.windows if window.seconds == self.time_window.seconds]
+        return same[0] if same else self.time_window
+
+    def least_events(self, pair: BurnWindow) -> int:
+        """Fewer events in its long window raise nothing."""
+        return self.minimum_events or pair.least_events(self.share)
+
+    def threshold(self, pair: BurnWindow) -> Decimal:
+        """The share of bad events above which a pair fires."""
+        return pair.threshold(self.share)
+
+    def records(self) -> list[Record]:
+        """Numerators, denominators and ratios over each window, and what is left of the budget."""
+        own = {SLO: self.slo}
+        labels = own if self.sli.has_model else {MODEL: self.model, SLO: self.slo}
+        found: list[Record] = list(self.sli.sources())
+        for window in self.windows:
+            errors, events = self.errors(window), self.events(window)
+            found += [
+                Record(events, self.sli.events(window), labels),
+                Record(errors, self.sli.errors(window, self.windows[0], self.select(events)), labels),
+                Record(self.ratio(window), f"{self.select(errors)} / {self.select(events)}", own),
+            ]
+        return found + self._summary()
+
+    def _summary(self) -> list[Record]:
+        source = self.sli.summed(self.windows[0])
+        errors, events = self.select(errors_record(source)), self.select(events_record(source))
+        over = self.whole
+        whole = f"sum_over_time({errors}[{over}]) / sum_over_time({events}[{over}])"
+        ratio = self.ratio(over)
+        burning = self.ratio(self.pairs[0].long)
+        own = {SLO: self.slo}
+        records = [Record(ratio, whole, own)] if over not in self.windows else []
+        return [
+            *records,
+            Record(BUDGET_REMAINING_RECORD, f"1 - {self.select(ratio)} / {number(self.share)}", own),
+            Record(BURN_RATE_RECORD, f"{self.select(burning)} / {number(self.share)}", own),
+        ]
+
+    def pairs_of(self, speed: Speed) -> list[BurnWindow]:
+        """The pairs of one alert."""
+        return [pair for pair in self.pairs if pair.speed == speed]
+
+    def expression(self, speed: Speed) -> str:
+        """PromQL: the burn rate over the long window of the first pair that fires."""
+        joined = "\nor\n".join(self._pair(pair) for pair in self.pairs_of(speed))
+        inner = joined.replace("\n", "\n  ")
+        return f"(\n  {inner}\n)\n/ {number(self.share)}"
+
+    def _pair(self, pair: BurnWindow) -> str:
+        limit = f"{number(pair.factor)} * {number(self.share)}"
+        long, short = self.select(self.ratio(pair.long)), self.select(self.ratio(pair.short))
+        events = self.select(self.events(pair.long))
+        counted = self.sli.count(events, pair.long)
+        guard = f"{counted} >= {self.least_events(pair)}"
+        return f"(\n  {long} > {limit}\n  and\n  {short} > {limit}\n  and\n  {guard}\n)"
+
+
+def burn_alert(file: ModelSlo, routing: Routing, slo: Slo, budget: Budget, speed: Speed) -> AlertRule:
+    """The alert that the budget burns ``speed``."""
+    alerting = slo.alerting or Alerting.model_validate({})
+    tier = alerting.fast if speed == "fast" else alerting.slow
+    objective = f"{number(budget.objective)}%"
+    summary = Text.of(
+        f"{budget.model} {budget.slo}: the error budget burns ",
+        Value(),
+        f" times as fast as the objective of {objective} over {budget.time_window} allows",
+    )
+    conditions = ", or ".join(
+        f"above {number(pair.factor)} over both {pair.long} and {pair.short} "
+        f"({number((pair.budget_spent(budget.time_window) * 100).quantize(Decimal('0.1')))}% of the budget)"
+        for pair in budget.pairs_of(speed)
+    )
+    left = Lookup(BUDGET_REMAINING_RECORD, ((MODEL, budget.model), (SLO, budget.slo)), (), PERCENTAGE)
+    description = Text.of(
+        f"{budget.sli.bad} Left of the budget for {budget.time_window}: ",
+        left,
+        f". Fires at a burn rate {conditions}.",
+    )
+    return AlertRule(
+        ALERT_NAMES[speed],
+        budget.expression(speed),
+        static_labels(file, routing, slo.name, slo.layer, tier),
+        annotation_texts(file, summary, description, {}),
+    )
+
+
+def make(
+    file: ModelSlo, slo: Slo, sli: EventSli, pairs: list[BurnWindow], share: Callable[[float], Decimal]
+) -> Budget:
+    """The budget of an SLO that has an objective and a time window."""
+    assert slo.objective is not None
+    assert slo.timeWindow is not None
+    least = slo.alerting.minimumEvents if slo.alerting else None
+    return Budget(
+        file.model,
+        slo.name,
+        exact(slo.objective),
+        share(slo.objective),
+        slo.timeWindow,
+        tuple(pairs),
+        least,
+        sli,
+    )

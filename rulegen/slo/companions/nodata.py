@@ -1,0 +1,88 @@
+"""An SLO is not measured any more, for a cause of its own."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from mlslo.yamlfile import Duration
+from rulegen.promql.annotations import Members, Text
+from rulegen.promql.conventions import MODEL, NO_DATA
+from rulegen.promql.expressions import number, selector
+from rulegen.promql.rules import AlertRule
+from rulegen.sli.gauge import GaugeSeries
+from rulegen.slo.alerts import annotation_texts, static_labels
+from rulegen.slo.companions import labels, sinks
+from rulegen.slo.companions.causes import Causes, is_monitored, no_data, rests_on_labels
+from rulegen.slo.companions.demand import Demand, soonest
+from rulegen.slo.companions.monitor import age
+from rulegen.spec.model_slo import ModelSlo, Slo
+from rulegen.spec.routing import Routing
+
+WITHHELD = "ml_gauge_withheld"
+
+
+@dataclass(frozen=True)
+class SloCompanion:
+    """The alert that one SLO is not measured. ``record``: the series that is missing.
+
+    ``monitored``: quiet where the monitor stopped. ``labels``: how old labels must be for it to be quiet,
+    ``sinks``: which sinks must be readable; None, and empty: whatever they are.
+    """
+
+    record: str
+    demand: Demand
+    rule: AlertRule
+    monitored: bool = False
+    labels: Duration | None = None
+    sinks: tuple[str, ...] = ()
+
+
+def slo_companion(
+    file: ModelSlo, routing: Routing, slo: Slo, record: str, series: GaugeSeries | None, causes: Causes
+) -> SloCompanion | None:
+    """The companion of one SLO. ``series``: the gauge that is measured, if it is one.
+
+    Only the monitor's own measurements wait for the monitor to be alive, for labels and for sinks: where
+    those are the cause, that is the alert, if it comes as soon and is as urgent. `absent` does not see NaN, so that is
+    left out first.
+    """
+    demand = no_data(file, slo)
+    if demand is None:
+        return None
+    recorded = selector(record, file.labels(slo.name))
+    expression = f"absent({recorded} >= -Inf)"
+    monitored = is_monitored(slo)
+    stale: Duration | None = None
+    needed: tuple[str, ...] = ()
+    if monitored:
+        expression += f"\nand on ()\n({age(file.model)} <= {number(demand.after.seconds)})"
+        labelled = rests_on_labels(slo)
+        stale = soonest(causes.labels, demand.tier) if labelled else None
+        if stale is not None:
+            expression += f"\nunless on ()\n({labels.stale_everywhere(file.model, stale.seconds)})"
+        if causes.sink_before(demand):
+            needed = (sinks.PREDICTIONS_SINK, *((sinks.LABELS_SINK,) if labelled else ()))
+            expression += f"\nunless on ()\n({sinks.down_everywhere(file.model, labels=labelled)})"
+    what = series.title if series else "its error ratio"
+    summary = Text.of(f"{file.model} {slo.name}: {what} has not been measured for {demand.after}")
+    said = "While it is missing, no alert of this SLO can fire."
+    if series is not None and slo.sli.promql is not None:
+        description = Text.of(f"{said} {series.metric.help}")
+    elif series is not None:
+        chosen = slo.sli.gauge.window if slo.sli.gauge else None
+        window = {"window": str(chosen)} if chosen else {}
+        withheld = selector(WITHHELD, {MODEL: file.model, **window, "gauge": series.metric.name})
+        query = f"sum by (reason) ({withheld}) > 0"
+        reasons = Members(query, ("reason",), (), otherwise=" none")
+        said += " The monitor itself works. Reasons it gives for withholding the gauge:"
+        description = Text.of(said, reasons, ".")
+    else:
+        description = Text.of(f"{said} No events of it are counted.")
+    rule = AlertRule(
+        NO_DATA,
+        expression,
+        static_labels(file, routing, slo.name, slo.layer, demand.tier),
+        annotation_texts(file, summary, description, {}),
+        demand.after,
+    )
+    return SloCompanion(record, demand, rule, monitored, stale, needed)

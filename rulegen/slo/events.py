@@ -1,0 +1,193 @@
+"""Good events out of all: what an error budget counts."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from dataclasses import dataclass
+from decimal import Decimal
+from functools import cached_property
+
+from mlslo.yamlfile import Duration
+from rulegen.conditions.threshold import Limit
+from rulegen.promql.annotations import Text
+from rulegen.promql.conventions import MODEL, SLO, errors_record, events_record
+from rulegen.promql.expressions import number, quote, selector
+from rulegen.promql.query import parse_windowed, per_window, summed, with_window
+from rulegen.promql.rules import Record
+from rulegen.sli.gauge import GaugeSeries
+from rulegen.spec.sli import Latency, Ratio
+
+ERRORS, TOTAL, LATENCY = "ml_prediction_errors_total", "ml_predictions_total", "ml_prediction_latency_seconds"
+
+
+class EventSli(ABC):
+    """Bad and all events over a window, in PromQL.
+
+    ``operation`` is the last part of the records' names; ``has_model``: the results carry the
+    label ``model``, and the rule must not set it. ``bad`` says what a bad event is.
+    """
+
+    operation = "rate"
+    has_model = True
+    bad: str
+
+    @abstractmethod
+    def events(self, window: Duration) -> str:
+        """PromQL: all events."""
+
+    @abstractmethod
+    def errors(self, window: Duration, shortest: Duration, events: str) -> str:
+        """PromQL: bad events; 0 where there are events and none is bad. ``events``: their record.
+
+        ``shortest``: the shortest window, over which it is cheapest to see that there are events.
+        """
+
+    def sources(self) -> Sequence[Record]:
+        """Records that the others rest on."""
+        return ()
+
+    def summed(self, shortest: Duration) -> str:
+        """The records that are summed over the time window, so that no ratios are averaged."""
+        return f"{self.operation}{shortest}"
+
+    def count(self, events: str, window: Duration) -> str:
+        """PromQL: how many events the record ``events`` stands for."""
+        return f"{events} * {number(window.seconds)}"
+
+
+def _rate(name: str, matchers: dict[str, str], window: Duration) -> str:
+    return f"sum by ({MODEL}) (rate({selector(name, matchers)}[{window}]))"
+
+
+@dataclass(frozen=True)
+class ErrorsSli(EventSli):
+    """Failed predictions over all."""
+
+    model: str
+    bad = "Bad events are predictions that failed."
+
+    def events(self, window: Duration) -> str:
+        return _rate(TOTAL, {MODEL: self.model}, window)
+
+    def errors(self, window: Duration, shortest: Duration, events: str) -> str:  # noqa: ARG002
+        # The counter of a code appears with its first error: until then there is none to add up.
+        return f"{_rate(ERRORS, {MODEL: self.model}, window)}\nor\n0 * {self.events(shortest)}"
+
+
+@dataclass(frozen=True)
+class LatencySli(EventSli):
+    """Slow predictions over all."""
+
+    model: str
+    below: Duration
+
+    @property
+    def bad(self) -> str:  # type: ignore[override]
+        return f"Bad events are predictions that took more than {self.below}."
+
+    @classmethod
+    def of(cls, model: str, latency: Latency) -> LatencySli:
+        return cls(model, latency.below)
+
+    def events(self, window: Duration) -> str:
+        return _rate(f"{LATENCY}_count", {MODEL: self.model}, window)
+
+    def errors(self, window: Duration, shortest: Duration, events: str) -> str:  # noqa: ARG002
+        bucket = f"{LATENCY}_bucket{{{MODEL}={quote(self.model)},{self.bound}}}"
+        fast = f"sum by ({MODEL}) (rate({bucket}[{window}]))"
+        return f"clamp_min({events} - on ({MODEL}) {fast}, 0)"
+
+    @property
+    def bound(self) -> str:
+        """The matcher of the bucket; a whole number of seconds is written 1 or 1.0."""
+        text = self.bucket
+        return f'le=~"{text}(\\\\.0)?"' if "." not in text else f'le="{text}"'
+
+    @property
+    def bucket(self) -> str:
+        """The bucket's upper bound in seconds."""
+        return number(Decimal(str(self.below.seconds)))
+
+
+@dataclass(frozen=True)
+class RatioSli(EventSli):
+    """Any pair of counters. Their labels are summed away and the model's is set."""
+
+    ratio: Ratio
+    has_model = False
+    bad = "Bad events are those that the SLO's errors expression counts."
+
+    @cached_property
+    def _counts(self) -> bool:
+        return per_window(parse_windowed(self.ratio.total))
+
+    @property
+    def operation(self) -> str:  # type: ignore[override]
+        return "increase" if self._counts else "rate"
+
+    def count(self, events: str, window: Duration) -> str:
+        return events if self._counts else super().count(events, window)
+
+    def events(self, window: Duration) -> str:
+        return _sum(with_window(self.ratio.total, window))
+
+    @cached_property
+    def _needed(self) -> bool:
+        """Whether the total adds up the very counters that the errors do, and is missing where they are."""
+        errors, total = (summed(parse_windowed(text).tree) for text in (self.ratio.errors, self.ratio.total))
+        if errors is None or total is None:
+            return False
+        return {one.prettify() for one in errors} <= {one.prettify() for one in total}
+
+    def errors(self, window: Duration, shortest: Duration, events: str) -> str:  # noqa: ARG002
+        errors = _sum(with_window(self.ratio.errors, window))
+        return errors if self._needed else f"{errors}\nor\n0 * {self.events(shortest)}"
+
+
+def _sum(expression: str) -> str:
+    return "sum(\n  " + expression.strip().replace("\n", "\n  ") + "\n)"
+
+
+@dataclass(frozen=True)
+class GoodSli(EventSli):
+    """Evaluations of a gauge at which one of its series was not good, over all evaluations."""
+
+    series: GaugeSeries
+    good: Limit
+    operation = "sum"
+    has_model = True
+
+    @property
+    def bad(self) -> str:  # type: ignore[override]
+        name, phrase = self.series.title, Text.of(self.good.phrase()).template()
+        return f"Bad events are evaluations at which {name} was not {phrase}."
+
+    def sources(self) -> Sequence[Record]:
+        gauge = self.series.expression
+        held = f"min by ({MODEL}, {SLO}) ({gauge} {_bool(self.good.comparison)})"
+        own = {SLO: self.series.slo}
+        return (
+            Record(events_record("bool"), f"group by ({MODEL}, {SLO}) ({gauge})", own),
+            Record(errors_record("bool"), f"1 - {held}", own),
+        )
+
+    def summed(self, shortest: Duration) -> str:  # noqa: ARG002
+        return "bool"
+
+    def events(self, window: Duration) -> str:
+        return self._over(events_record("bool"), window)
+
+    def errors(self, window: Duration, shortest: Duration, events: str) -> str:  # noqa: ARG002
+        return self._over(errors_record("bool"), window)
+
+    def count(self, events: str, window: Duration) -> str:  # noqa: ARG002
+        return events
+
+    def _over(self, record: str, window: Duration) -> str:
+        return f"sum_over_time({self.series.select(record)}[{window}])"
+
+
+def _bool(comparison: str) -> str:
+    sign, limit = comparison.split(" ", 1)
+    return f"{sign} bool {limit}"

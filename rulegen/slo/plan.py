@@ -1,0 +1,174 @@
+"""Everything that one ModelSLO file becomes, before any of it is written."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+
+from mlslo.yamlfile import Duration
+from rulegen.conditions.threshold import Limit
+from rulegen.promql.conventions import MONITOR_SLO
+from rulegen.promql.expressions import exact
+from rulegen.promql.rules import AlertRule, Group, Record, Rule
+from rulegen.sli import gauge, query_series
+from rulegen.sli.gauge import GaugeSeries
+from rulegen.sli.query_series import QuerySeries
+from rulegen.slo import burn_rate
+from rulegen.slo.alerts import GaugeAlert, gauge_alert
+from rulegen.slo.budget import Budget, burn_alert, make
+from rulegen.slo.burn_rate import BurnWindow, Speed
+from rulegen.slo.companions import Causes, Companion, SloCompanion, of_model, slo_companion
+from rulegen.slo.events import ErrorsSli, EventSli, GoodSli, LatencySli, RatioSli
+from rulegen.slo.links import linked
+from rulegen.spec.model_slo import ModelSlo, Slo
+from rulegen.spec.routing import Routing
+
+# Of so many plans is kept what follows from each alone.
+PLANS_KEPT = 10_000
+
+
+@dataclass(frozen=True, eq=False)
+class SloPlan:
+    """One SLO: what it measures, and the rules that follow from it. Models that are alike share it."""
+
+    slo: Slo
+    series: GaugeSeries | None
+    budget: Budget | None
+    gauge_alerts: tuple[GaugeAlert, ...]
+    burn_alerts: dict[Speed, AlertRule]
+    companion: SloCompanion | None
+    group: Group
+
+    @property
+    def can_be_given(self) -> bool:
+        """Whether a test can say what its record is: not, where the rules make one of nothing."""
+        return not (isinstance(self.series, QuerySeries) and self.series.always_there)
+
+
+@dataclass(frozen=True)
+class Plan:
+    """One ModelSLO file: its SLOs, and the alerts about its monitor."""
+
+    file: ModelSlo
+    slos: tuple[SloPlan, ...]
+    monitor: Group | None
+    companions: tuple[Companion, ...]
+    causes: Causes
+
+    @property
+    def groups(self) -> list[Group]:
+        return [*(slo.group for slo in self.slos), *([self.monitor] if self.monitor else [])]
+
+    @property
+    def alerts(self) -> list[AlertRule]:
+        return [alert for group in self.groups for alert in group.alerts]
+
+
+def make_plan(file: ModelSlo, routing: Routing) -> Plan:
+    """Lower a file that has been checked."""
+    causes = Causes.of(file)
+    slos = tuple(slo_plan(file, routing, slo, causes) for slo in file.spec.slos)
+    return Plan(file, slos, *monitor_plan(file, routing, causes), causes)
+
+
+def monitor_plan(
+    file: ModelSlo, routing: Routing, causes: Causes
+) -> tuple[Group | None, tuple[Companion, ...]]:
+    """The alerts about the model as a whole, and the group of their rules."""
+    companions = tuple(
+        replace(companion, rule=linked(file, routing, companion.rule))
+        for companion in of_model(file, routing, causes)
+    )
+    rules: list[Rule] = []
+    for companion in companions:
+        rules += [*companion.records, companion.rule]
+    return Group(f"{file.name}-{MONITOR_SLO}", rules) if rules else None, companions
+
+
+def slo_plan(file: ModelSlo, routing: Routing, slo: Slo, causes: Causes) -> SloPlan:
+    """Lower one SLO of a file. It depends on the others by ``causes`` only."""
+    interval = routing.spec.evaluationInterval
+    series = _series(file.model, slo, interval)
+    rules: list[Rule] = []
+    alerts: tuple[GaugeAlert, ...] = ()
+    if series is not None:
+        rules.append(series.rule())
+        made = (gauge_alert(file, routing, slo, series, alert) for alert in slo.alerts)
+        alerts = tuple(replace(alert, rule=linked(file, routing, alert.rule)) for alert in made)
+        rules += _distinct(
+            record
+            for alert in alerts
+            for record in (*(h.record for h in alert.kind.histories()), *alert.kind.references())
+        )
+    budget = None
+    burn_alerts: dict[Speed, AlertRule] = {}
+    sli = _event_sli(file, slo, series)
+    if sli is not None:
+        budget = make(file, slo, sli, _pairs(slo), burn_rate.budget)
+        rules += budget.records()
+        burn_alerts = {
+            speed: linked(file, routing, burn_alert(file, routing, slo, budget, speed))
+            for speed in ("fast", "slow")
+            if budget.pairs_of(speed)
+        }
+        rules += burn_alerts.values()
+    for alert in alerts:
+        rules += [*alert.records, alert.rule]
+    companion = _companion(file, routing, slo, series, budget, causes)
+    if companion is not None:
+        companion = replace(companion, rule=linked(file, routing, companion.rule))
+        rules.append(companion.rule)
+    group = Group(f"{file.name}-{slo.name}", rules)
+    return SloPlan(slo, series, budget, alerts, burn_alerts, companion, group)
+
+
+def _series(model: str, slo: Slo, interval: Duration) -> GaugeSeries | None:
+    if slo.sli.gauge is not None:
+        return gauge.of(model, slo, slo.sli.gauge, interval)
+    if slo.sli.promql is not None:
+        return query_series.of(model, slo, slo.sli.promql, interval)
+    return None
+
+
+def _distinct(records: Iterable[Record]) -> list[Record]:
+    return list({(record.name, record.expression): record for record in records}.values())
+
+
+def _event_sli(file: ModelSlo, slo: Slo, series: GaugeSeries | None) -> EventSli | None:
+    if slo.sli.errors is not None:
+        return ErrorsSli(file.model)
+    if slo.sli.latency is not None:
+        return LatencySli.of(file.model, slo.sli.latency)
+    if slo.sli.ratio is not None:
+        return RatioSli(slo.sli.ratio)
+    if slo.good is not None and series is not None:
+        return GoodSli(series, Limit.of(series, slo.good))
+    return None
+
+
+def pairs_of(slo: Slo) -> list[BurnWindow]:
+    """The burn-rate windows of an SLO: its own, or those for its time window. Raises ValueError."""
+    assert slo.timeWindow is not None
+    if slo.alerting is not None and slo.alerting.windows is not None:
+        return [BurnWindow(exact(own.factor), own.short, own.long, own.burn) for own in slo.alerting.windows]
+    return list(burn_rate.windows(slo.timeWindow))
+
+
+def _pairs(slo: Slo) -> list[BurnWindow]:
+    """The pairs that can fire; a lint names the others."""
+    assert slo.objective is not None
+    return burn_rate.that_can_fire(pairs_of(slo), slo.objective)[0]
+
+
+def _companion(
+    file: ModelSlo,
+    routing: Routing,
+    slo: Slo,
+    series: GaugeSeries | None,
+    budget: Budget | None,
+    causes: Causes,
+) -> SloCompanion | None:
+    if series is not None:
+        return slo_companion(file, routing, slo, series.record, series, causes)
+    assert budget is not None
+    return slo_companion(file, routing, slo, budget.errors(budget.windows[0]), None, causes)

@@ -1,0 +1,1 @@
+"""The files that users write, ModelSLO and AlertRouting: their shapes and names."""

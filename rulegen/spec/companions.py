@@ -1,0 +1,98 @@
+"""Companions as a ModelSLO file asks for them: silence must not look like health."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from pydantic import Field, model_validator
+
+from mlslo.yamlfile import Duration, StrictModel, none_of
+
+TierName = Annotated[str, Field(min_length=1)]
+
+
+class NoData(StrictModel):
+    """Alerts for when nothing is measured any more: silence must not look like health."""
+
+    tier: TierName = Field(description="How urgent.")
+    after: Duration = Field(description="How long nothing is measured before it is told.")
+
+
+class LabelsStale(StrictModel):
+    """The alert that labels have stopped coming."""
+
+    tier: TierName = Field(description="How urgent.")
+    after: Duration = Field(description="How old the newest label may be.")
+
+
+class _Own(StrictModel):
+    """What one SLO has otherwise than its file."""
+
+    tier: TierName | None = Field(None, description="How urgent; the file's, where not given.")
+    after: Duration | None = Field(None, description="How long; the file's, where not given.")
+
+    @model_validator(mode="after")
+    def _says_something(self) -> _Own:
+        if self.tier is None and self.after is None:
+            none_of("expected tier, after or both", "tier", "after")
+        return self
+
+
+class OwnNoData(_Own):
+    """Another urgency than the file's `noData`, for one SLO."""
+
+
+class OwnLabelsStale(_Own):
+    """Another urgency than the file's `companions.labelsStale`, for one SLO that needs labels."""
+
+
+class SinkDown(StrictModel):
+    """The alert that a sink cannot be read."""
+
+    tier: TierName = Field(description="How urgent.")
+    after: Duration = Field(description="How long it may be unreadable.")
+
+
+class SinkBehind(StrictModel):
+    """The alert that the exporter reads a sink more slowly than it is written."""
+
+    tier: TierName = Field(description="How urgent.")
+    after: Duration = Field(
+        description="How long the lag has been larger than ever in as long a time before."
+    )
+
+
+class ReferenceOld(StrictModel):
+    """The alert that a reference describes data of long ago."""
+
+    tier: TierName = Field(description="How urgent.")
+    after: Duration = Field(description="How old its data may be.")
+
+
+class Unmonitored(StrictModel):
+    """The alert that too many features have too few values to be measured."""
+
+    tier: TierName = Field(description="How urgent.")
+    atLeastRatio: Annotated[float, Field(gt=0, le=1)] = Field(
+        description="Share of the features, 0..1, that is too many."
+    )
+    after: Duration = Field(Duration("30m"), description="How long it must last.")
+
+
+class Companions(StrictModel):
+    """Alerts about what the promises rest on, once for the model. Each is left out where not given."""
+
+    labelsStale: LabelsStale | None = Field(
+        None, description="No new label has come: quality gauges end, and their alerts with them."
+    )
+    sinkDown: SinkDown | None = Field(None, description="A log cannot be read.")
+    sinkBehind: SinkBehind | None = Field(None, description="A log is read more slowly than it grows.")
+    referenceOld: ReferenceOld | None = Field(None, description="Drift is measured against an old past.")
+    unmonitored: Unmonitored | None = Field(None, description="Features have too few values to be measured.")
+
+    @model_validator(mode="after")
+    def _says_something(self) -> Companions:
+        if not any(getattr(self, key) for key in type(self).model_fields):
+            keys = tuple(type(self).model_fields)
+            none_of(f"expected at least one of {', '.join(keys)}", *keys)
+        return self

@@ -1,0 +1,98 @@
+"""What a ModelMonitor file must have for the exporter to measure a metric at all."""
+
+from __future__ import annotations
+
+from mlslo.catalogue import Layer, Metric
+from mlslo.monitor import Reference, Spec
+from mlslo.yamlfile import quoted_list
+
+_CLASSIFIERS = ("binary", "multiclass")
+_OF_CLASSES = (
+    "accuracy", "precision", "recall", "f1", "auc_roc", "auc_pr", "log_loss", "brier_score", "confusion_ratio",
+    "accuracy_by_delay",
+)  # fmt: skip
+# The tasks of metrics that not every task has.
+TASKS: dict[str, tuple[str, ...]] = {
+    **{f"ml_model_{name}": _CLASSIFIERS for name in _OF_CLASSES},
+    **{f"ml_model_{name}": ("regression",) for name in ("mae", "rmse", "mape", "r2", "mean_error")},
+    **{f"ml_model_{name}": ("ranking",) for name in ("ndcg", "map", "recall_at", "precision_at")},
+    **{f"ml_prediction_{name}": _CLASSIFIERS for name in ("class_ratio", "confidence_mean", "entropy_mean")},
+    **{
+        f"ml_prediction_{name}": ("binary", "regression", "ranking")
+        for name in ("ks_statistic", "wasserstein_distance")
+    },
+    **{f"ml_model_estimated_{name}": ("binary",) for name in ("precision", "recall", "f1", "auc_roc")},
+    "ml_model_estimated_accuracy": _CLASSIFIERS,
+    "ml_label_positive_ratio": ("binary",),
+}
+_NEED_SCORES = (
+    "_auc_roc", "_auc_pr", "_log_loss", "_brier_score", "_mean", "_stddev", "_ks_statistic", "_wasserstein_distance",
+)  # fmt: skip
+# Views of a feature that have series of their own, by its type; the label `feature` is `name.view`.
+VIEWS = {
+    "text": ("length", "characters"),
+    "timestamp": ("hour", "weekday"),
+    "embedding": ("norm",),
+}
+
+
+def tasks_of(metric: Metric) -> tuple[str, ...] | None:
+    """The tasks for which ``metric`` is measured, or None where it is for all."""
+    if metric.layer is Layer.FAIRNESS:
+        return ("binary",)
+    if metric.name.startswith("ml_calibration_"):
+        return _CLASSIFIERS
+    return TASKS.get(metric.name)
+
+
+def lacking(metric: Metric, spec: Spec, file: str) -> str | None:
+    """Why ``metric`` cannot be measured by the monitor ``file``, if it can't."""
+    fields, name = spec.predictions.fields, metric.name
+    tasks = tasks_of(metric)
+    if tasks is not None and spec.task not in tasks:
+        return f"'{name}' is of task {quoted_list(tasks)}, {file} has task {spec.task}"
+    if needs_labels(metric) and spec.labels is None:
+        return f"'{name}' needs labels, {file} has none"
+    if metric.layer is Layer.FAIRNESS and spec.fairness is None:
+        return f"'{name}' needs fairness attributes, {file} has none"
+    if name in ("ml_label_delay_seconds", "ml_model_accuracy_by_delay"):
+        assert spec.labels is not None
+        if spec.labels.fields.timestamp is None:
+            return f"'{name}' needs the labels' timestamp, {file} reads none"
+    if "attribution" in name:
+        return None if fields.attributions else f"'{name}' needs attributions, {file} reads none"
+    if metric.layer is Layer.DATA and fields.features is None:
+        return f"'{name}' needs features, {file} reads none"
+    needed = {
+        "ml_prediction_fallback_ratio": ("fallback", fields.fallback),
+        "ml_prediction_error_ratio": ("status", fields.status),
+        "ml_prediction_latency_quantile_seconds": ("latency", fields.latency),
+    }
+    if name in needed and needed[name][1] is None:
+        return f"'{name}' needs {needed[name][0]}, {file} reads none"
+    scored = name.startswith(("ml_calibration_", "ml_model_estimated_")) or (
+        name.startswith(("ml_model_", "ml_prediction_")) and name.endswith(_NEED_SCORES)
+    )
+    if scored and spec.task in _CLASSIFIERS and fields.score is None:
+        return f"'{name}' needs a score, {file} reads none"
+    return None
+
+
+def unfit(metric: Metric, reference: str, references: dict[str, Reference]) -> str | None:
+    """Why ``metric`` cannot be compared with ``reference``, if it can't."""
+    chosen = references[reference]
+    if metric.name == "ml_prediction_out_of_distribution_ratio":
+        if chosen.static is None and chosen.first is None:
+            return f"'{metric.name}' needs a static reference, '{reference}' is the model's own past"
+        return None
+    bins = any(other.static is not None or other.first is not None for other in references.values())
+    if metric.name == "ml_feature_attribution_ndcg" or bins:
+        return None
+    return f"'{reference}' takes its bins from a static reference, there is none"
+
+
+def needs_labels(metric: Metric) -> bool:
+    """Whether ``metric`` is only measured where labels come."""
+    if metric.layer is Layer.OUTCOME:
+        return not metric.name.startswith("ml_model_estimated_")
+    return metric.layer is Layer.FAIRNESS and not metric.name.endswith(("selection_rate", "parity_ratio"))

@@ -1,0 +1,40 @@
+"""What the AlertRouting file says of prometheus-operator."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import AfterValidator, Field
+
+from mlslo.yamlfile import StrictModel
+from rulegen.spec.routing_names import Name, SecretName, kubernetes_name
+
+
+class Operator(StrictModel):
+    """For `generate --format operator`: where its objects stand, and how prometheus-operator finds them."""
+
+    namespace: Annotated[str, AfterValidator(kubernetes_name)] | None = Field(
+        None,
+        description="Of every object; also a label of every alert, since the operator routes by it. "
+        "An AlertmanagerConfig needs it; without it objects are for the namespace that they are applied to.",
+    )
+    labels: dict[Name, Name] = Field(
+        default_factory=dict,
+        description="Of every object: those that `ruleSelector` and `alertmanagerConfigSelector` look for.",
+    )
+    routing: Literal["AlertmanagerConfig", "Secret"] | None = Field(
+        None,
+        description="The object that routing is written as. Without it an AlertmanagerConfig where that can say "
+        "everything, and a Secret, which can, where not.",
+    )
+    configSecret: SecretName = Field(
+        "alertmanager-mlslo",
+        description="Name of that Secret: what `configSecret` of the Alertmanager object says. An Alertmanager object "
+        "of the name NAME reads `alertmanager-NAME` where it says nothing.",
+    )
+    secret: SecretName | None = Field(
+        None,
+        description="The Secret that has a key for each file of a receiver; not needed for "
+        "`/etc/alertmanager/secrets/<Secret>/<key>`. Files right in `/etc/alertmanager/secrets` are keys of "
+        "`mlslo-receivers` without it.",
+    )

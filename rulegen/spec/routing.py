@@ -1,0 +1,379 @@
+"""The AlertRouting file: who is told, how, and when."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Any, Literal, Self
+
+from pydantic import Field, field_validator, model_validator
+
+from mlslo.yamlfile import (
+    Document,
+    Duration,
+    InputError,
+    Problem,
+    Shape,
+    StrictModel,
+    did_you_mean,
+    none_of,
+    quoted_list,
+    read,
+    validate,
+)
+from rulegen.promql.versions import ACTIVE_DURING, LOCATION, OLDEST, at_least
+from rulegen.spec.accepted import Accept
+from rulegen.spec.integrations import problems as receiver_problems
+from rulegen.spec.lint_names import named
+from rulegen.spec.operator import Operator
+from rulegen.spec.routing_names import (
+    Filled,
+    IntervalNames,
+    LabelNames,
+    LayerName,
+    LayerNames,
+    Name,
+    ReceiverNames,
+    Some,
+    TierName,
+    TierNames,
+    Version,
+    WebAddress,
+)
+from rulegen.spec.time_intervals import TimeInterval
+
+Location = tuple[str | int, ...]
+
+
+class Metadata(StrictModel):
+    """Which file it is."""
+
+    name: Name = Field(description="One per Alertmanager; it only appears in messages.")
+
+
+class Target(StrictModel):
+    """The oldest versions that must load the output."""
+
+    prometheus: Version = Field("2.42", description='In quotes, such as `"2.42"`.')
+    alertmanager: Version = Field("0.25", description='In quotes, such as `"0.25"`.')
+    retention: Duration | None = Field(
+        None,
+        description="How long Prometheus keeps its data (`--storage.tsdb.retention.time`, 15d by itself): "
+        "a lint warns of what looks back further.",
+    )
+
+    @field_validator("alertmanager")
+    @classmethod
+    def _alertmanager_has_matchers(cls, version: str) -> str:
+        oldest = OLDEST["Alertmanager"]
+        if not at_least(version, oldest):
+            raise ValueError(f"expected Alertmanager {oldest} or newer, which has `matchers`, got {version}")
+        return version
+
+    @field_validator("prometheus")
+    @classmethod
+    def _prometheus_is_recent(cls, version: str) -> str:
+        oldest = OLDEST["Prometheus"]
+        if not at_least(version, oldest):
+            raise ValueError(f"expected Prometheus {oldest} or newer, got {version}")
+        return version
+
+
+class Tier(StrictModel):
+    """How urgent, and who hears of it."""
+
+    severity: Name = Field(
+        description="The label `severity`; PagerDuty knows critical, error, warning and info."
+    )
+    receivers: ReceiverNames = Field(description="Each of them is told.")
+    groupWait: Duration | None = Field(None, description="Instead of the file's own.")
+    groupInterval: Duration | None = Field(None, description="Instead of the file's own.")
+    repeatInterval: Duration | None = Field(None, description="Instead of the file's own.")
+    activeDuring: IntervalNames = Field(
+        default_factory=list, description="Time intervals outside of which nothing is sent; it is sent later."
+    )
+
+
+class Mute(StrictModel):
+    """When some layers' alerts are not sent."""
+
+    during: Name = Field(description="A time interval.")
+    layers: Annotated[LayerNames, Some, Filled] = Field(description="Whose alerts are held back.")
+
+
+class InhibitSource(StrictModel):
+    """Alerts that silence others."""
+
+    layer: LayerName | None = Field(None, description="Alerts of this layer.")
+    tier: TierName | None = Field(None, description="Alerts of this tier.")
+
+    @model_validator(mode="after")
+    def _names_something(self) -> Self:
+        if self.layer is None and self.tier is None:
+            none_of("expected a layer, a tier or both", "layer", "tier")
+        return self
+
+
+class InhibitTarget(StrictModel):
+    """Alerts that are silenced."""
+
+    layers: LayerNames = Field(default_factory=list, description="Alerts of these layers.")
+    tiers: TierNames = Field(
+        default_factory=list,
+        description="Alerts of these tiers; without it all that are less urgent than the source.",
+    )
+
+    @model_validator(mode="after")
+    def _names_something(self) -> Self:
+        if not self.layers and not self.tiers:
+            none_of("expected layers, tiers or both", "layers", "tiers")
+        return self
+
+
+class Inhibit(StrictModel):
+    """While a source fires, its targets are not sent."""
+
+    source: InhibitSource = Field(description="The cause.")
+    target: InhibitTarget = Field(description="The consequences.")
+    equal: LabelNames = Field(description="Labels that must be there and the same on both.")
+
+    @model_validator(mode="after")
+    def _is_disjoint(self) -> Self:
+        layer, tier = self.source.layer, self.source.tier
+        layers, tiers = self.target.layers, self.target.tiers
+        among_layers = layer is None or not layers or layer in layers
+        # Without target tiers an alert silences only less urgent ones.
+        among_tiers = bool(tiers) and (tier is None or tier in tiers)
+        if among_layers and among_tiers:
+            shared = " and ".join(
+                part for part in (layer and f"layer {layer}", tier and f"tier {tier}") if part
+            )
+            message = f"the source ({shared}) is among its own targets; leave its tier or layer out"
+            raise ValueError(named(message, "inhibit-overlap"))
+        return self
+
+
+class Watchdog(StrictModel):
+    """An alert that always fires: its silence is the alarm."""
+
+    receivers: ReceiverNames = Field(description="Services that raise the alarm when they hear nothing.")
+    repeatInterval: Duration = Field(Duration("1m"), description="How often they are told that all is well.")
+
+
+class Runbooks(StrictModel):
+    """The generated pages, one for each alert."""
+
+    url: WebAddress = Field(
+        description="Where the folder `runbooks/` is served, such as a Git server's view of it; "
+        "each alert links to its page."
+    )
+
+
+class Dashboards(StrictModel):
+    """The generated dashboards."""
+
+    url: WebAddress = Field(description="Grafana's address; each alert links to its model's dashboard.")
+
+
+class Spec(StrictModel):
+    """Who is told, how, and when."""
+
+    target: Target = Field(default_factory=Target, description="Oldest versions that must load the output.")
+    evaluationInterval: Duration = Field(
+        Duration("1m"), description="Of every rule group; `for` and `breaches` count in it."
+    )
+    tiers: Annotated[dict[TierName, Tier], Some, Shape(minProperties=1)] = Field(
+        description="P1 is the most urgent."
+    )
+    groupBy: LabelNames = Field(
+        default_factory=lambda: ["model", "slo"],
+        description="One message for the alerts that agree in these.",
+    )
+    groupWait: Duration = Field(Duration("30s"), description="How long a new group waits for company.")
+    groupInterval: Duration = Field(
+        Duration("5m"), description="Between two messages about a changing group."
+    )
+    repeatInterval: Duration = Field(
+        Duration("4h"), description="Between two messages about an unchanged one."
+    )
+    teams: dict[Name, dict[TierName, ReceiverNames]] = Field(
+        default_factory=dict, description="Other receivers for one team's tier."
+    )
+    receivers: Annotated[dict[Name, dict[str, Any]], Some, Shape(minProperties=1)] = Field(
+        description="Alertmanager's own receiver keys, verbatim; secrets by file only."
+    )
+    defaultReceiver: Name | None = Field(
+        None,
+        description="Told of alerts of no tier; without it the first receiver of the least urgent tier.",
+    )
+    timeIntervals: dict[Name, TimeInterval] = Field(default_factory=dict, description="Recurring times.")
+    mute: list[Mute] = Field(default_factory=list, description="When layers are held back.")
+    inhibit: list[Inhibit] = Field(default_factory=list, description="What silences what.")
+    suppressLowerTiers: bool = Field(True, description="The same SLO's P1 silences its P2 and P3.")
+    watchdog: Watchdog | None = Field(None, description="An alert that always fires.")
+    runbooks: Runbooks | None = Field(
+        None, description="Links from alerts to their generated pages; a `runbook_url` of your own stays."
+    )
+    dashboards: Dashboards | None = Field(
+        None, description="Links from alerts to dashboards; a `dashboard_url` of your own stays."
+    )
+    accept: list[Accept] = Field(
+        default_factory=list, description="What a lint finds in this file and is right here."
+    )
+    operator: Operator | None = Field(None, description="How objects for prometheus-operator are written.")
+
+    @property
+    def tier_names(self) -> list[str]:
+        """The tiers, the most urgent first."""
+        return sorted(self.tiers)
+
+    @property
+    def fallback_receiver(self) -> str:
+        """Who is told of an alert that no tier claims."""
+        return self.defaultReceiver or self.tiers[self.tier_names[-1]].receivers[0]
+
+
+class RoutingFile(StrictModel):
+    """Who is told, how, and when. One per Alertmanager."""
+
+    apiVersion: Literal["mlslo/v1"] = Field(description="Version of the file format.")
+    kind: Literal["AlertRouting"] = Field(description="What this file is.")
+    metadata: Metadata = Field(description="Which file it is.")
+    spec: Spec = Field(description="Who is told, how, and when.")
+
+
+@dataclass(frozen=True)
+class Routing:
+    """A validated AlertRouting file."""
+
+    document: Document
+    file: RoutingFile
+
+    @property
+    def spec(self) -> Spec:
+        return self.file.spec
+
+
+def load(path: Path | str) -> Routing:
+    """Read and validate an AlertRouting file. Raises InputError, with a place for each problem."""
+    return from_document(read(path))
+
+
+def from_document(document: Document) -> Routing:
+    """Validate an already read AlertRouting file. Raises InputError."""
+    file = validate(document, RoutingFile)
+    checks = (_names, _receivers, _repetition, _duplicates, _versions)
+    problems = [problem for check in checks for problem in check(document, file.spec)]
+    if problems:
+        raise InputError(problems)
+    return Routing(document, file)
+
+
+def _undefined(
+    document: Document,
+    at: Location,
+    names: Sequence[str],
+    known: Iterable[str],
+    what: str,
+    under: str,
+    *,
+    key: bool = False,
+) -> Iterator[Problem]:
+    valid = list(known)
+    for index, name in enumerate(names):
+        if name not in valid:
+            listed = f"expected one of {quoted_list(valid)}" if valid else f"{under} defines none"
+            message = f"{what} '{name}' is not defined under {under}, {listed}{did_you_mean(name, valid)}"
+            yield document.problem(at if key else (*at, index), message, key=key)
+
+
+def _names(document: Document, spec: Spec) -> Iterator[Problem]:
+    """Names that are used and not defined."""
+
+    def receivers(at: Location, names: Sequence[str]) -> Iterator[Problem]:
+        return _undefined(document, at, names, spec.receivers, "receiver", "spec.receivers")
+
+    def intervals(at: Location, names: Sequence[str]) -> Iterator[Problem]:
+        return _undefined(document, at, names, spec.timeIntervals, "time interval", "spec.timeIntervals")
+
+    def tiers(at: Location, names: Sequence[str], *, key: bool = False) -> Iterator[Problem]:
+        return _undefined(document, at, names, spec.tier_names, "tier", "spec.tiers", key=key)
+
+    for name, tier in spec.tiers.items():
+        yield from receivers(("spec", "tiers", name, "receivers"), tier.receivers)
+        yield from intervals(("spec", "tiers", name, "activeDuring"), tier.activeDuring)
+    for team, overrides in spec.teams.items():
+        for name, told in overrides.items():
+            yield from tiers(("spec", "teams", team, name), [name], key=True)
+            yield from receivers(("spec", "teams", team, name), told)
+    if spec.watchdog:
+        yield from receivers(("spec", "watchdog", "receivers"), spec.watchdog.receivers)
+    if spec.defaultReceiver:
+        yield from receivers(("spec", "defaultReceiver"), [spec.defaultReceiver])
+    for index, mute in enumerate(spec.mute):
+        yield from intervals(("spec", "mute", index, "during"), [mute.during])
+    for index, inhibit in enumerate(spec.inhibit):
+        at: Location = ("spec", "inhibit", index)
+        yield from tiers((*at, "source", "tier"), [inhibit.source.tier] if inhibit.source.tier else [])
+        yield from tiers((*at, "target", "tiers"), inhibit.target.tiers)
+
+
+def _receivers(document: Document, spec: Spec) -> Iterator[Problem]:
+    for name, receiver in spec.receivers.items():
+        yield from receiver_problems(
+            document, ("spec", "receivers", name), receiver, spec.target.alertmanager
+        )
+
+
+def _repetition(document: Document, spec: Spec) -> Iterator[Problem]:
+    """A message can only be repeated when its group is looked at."""
+    if spec.repeatInterval.seconds < spec.groupInterval.seconds:
+        message = f"repeatInterval {spec.repeatInterval} is shorter than groupInterval {spec.groupInterval}"
+        yield document.problem(("spec", "repeatInterval"), message)
+    for name, tier in spec.tiers.items():
+        repeat, group = tier.repeatInterval or spec.repeatInterval, tier.groupInterval or spec.groupInterval
+        if (tier.repeatInterval or tier.groupInterval) and repeat.seconds < group.seconds:
+            key = "repeatInterval" if tier.repeatInterval else "groupInterval"
+            message = f"repeatInterval {repeat} is shorter than groupInterval {group}"
+            yield document.problem(("spec", "tiers", name, key), message)
+
+
+def _duplicates(document: Document, spec: Spec) -> Iterator[Problem]:
+    """The same thing said twice."""
+    muted: dict[tuple[str, str], int] = {}
+    for index, mute in enumerate(spec.mute):
+        for position, layer in enumerate(mute.layers):
+            first = muted.setdefault((mute.during, layer), index)
+            if first != index:
+                message = f"layer '{layer}' is already muted during '{mute.during}'"
+                yield document.problem(("spec", "mute", index, "layers", position), message)
+    for index, inhibit in enumerate(spec.inhibit):
+        if inhibit in spec.inhibit[:index]:
+            yield document.problem(("spec", "inhibit", index), "the same inhibition is given twice")
+
+
+def _versions(document: Document, spec: Spec) -> Iterator[Problem]:
+    """Keys that the oldest Alertmanager would not load."""
+    target = spec.target.alertmanager
+    for name, tier in spec.tiers.items():
+        if tier.activeDuring and (refusal := ACTIVE_DURING.refusal(target)):
+            yield document.problem(("spec", "tiers", name, "activeDuring"), refusal, key=True)
+    for name, interval in spec.timeIntervals.items():
+        if interval.location is not None and (refusal := LOCATION.refusal(target)):
+            at = ("spec", "timeIntervals", name, "location")
+            yield document.problem(at, f"{refusal}; without it times are UTC", key=True)
+
+
+__all__ = [
+    "InhibitSource",
+    "InhibitTarget",
+    "Location",
+    "Operator",
+    "Routing",
+    "RoutingFile",
+    "Spec",
+    "Tier",
+    "from_document",
+    "load",
+]

@@ -1,0 +1,1 @@
+"""Cross-checks: the files of one run, read and held against each other."""

@@ -1,0 +1,336 @@
+"""What a ModelSLO file means: whether the names in it exist, and whether its parts go together."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+from mlslo.catalogue import METRICS, Metric, Type
+from mlslo.monitor import Monitor
+from mlslo.yamlfile import Document, Duration, Problem, did_you_mean, quoted_list
+from rulegen.conditions.reference import counterpart
+from rulegen.promql import query, replicas
+from rulegen.promql.conventions import NAMESPACE
+from rulegen.promql.versions import KEEP_FIRING_FOR
+from rulegen.sli import query_series
+from rulegen.sli.gauge import entities, leaves
+from rulegen.slo import burn_rate
+from rulegen.slo.alerts import namespace_label
+from rulegen.slo.plan import pairs_of
+from rulegen.spec.lint_names import named
+from rulegen.spec.model_slo import Alert, Condition, ModelSlo, Slo
+from rulegen.spec.routing import Routing
+from rulegen.spec.sli import Gauge, PromQl
+from rulegen.validation import companion_checks
+from rulegen.validation.monitor_checks import against_monitor, bucket_problem
+from rulegen.validation.tier_checks import Location, too_long, unknown_tier
+
+# More past than is ever kept.
+LONGEST_PAST = Duration("400d")
+
+
+def across(models: Sequence[ModelSlo], watched: Sequence[Monitor]) -> Iterator[Problem]:
+    """Problems between files: what may be there only once."""
+    names: dict[str, Document] = {}
+    for model in models:
+        first = names.setdefault(model.name.lower(), model.document)
+        if first is not model.document:
+            message = f"'{model.name}' is the name of {first.path} too, expected one ModelSLO file of a name"
+            yield model.document.problem(("metadata", "name"), message)
+    promised: dict[str, Document] = {}
+    for model in models:
+        first = promised.setdefault(model.model, model.document)
+        if first is not model.document:
+            message = f"model '{model.model}' has its promises in {first.path}, expected one file per model"
+            yield model.document.problem(("spec", "model"), message)
+    monitored: dict[str, Document] = {}
+    for monitor in watched:
+        first = monitored.setdefault(monitor.model, monitor.document)
+        if first is not monitor.document:
+            message = f"model '{monitor.model}' is monitored by {first.path} too"
+            yield monitor.document.problem(("metadata", "name"), message)
+
+
+# An SLO, by its identity, and the labels of its file.
+Fine = set[tuple[int, str]]
+
+
+def of_model(file: ModelSlo, routing: Routing, watched: Sequence[Monitor], fine: Fine) -> Iterator[Problem]:
+    """Problems of one file. SLOs that several files share are ``fine`` once one of them found nothing wrong."""
+    yield from _duplicates(file)
+    if namespace_label(routing) and NAMESPACE in file.file.metadata.labels:
+        said = "spec.operator of the routing file sets the label 'namespace' on every alert, leave it out"
+        yield file.document.problem(("metadata", "labels", NAMESPACE), said, key=True)
+    yield from companion_checks.of_model(file, routing)
+    labels = repr(file.file.metadata.labels)
+    for index, slo in enumerate(file.spec.slos):
+        if (id(slo), labels) not in fine:
+            found = list(_Slo(file, routing, slo, ("spec", "slos", index)).problems())
+            if not found:
+                fine.add((id(slo), labels))
+            yield from found
+        if slo.sli.latency is not None:
+            monitor = next((own for own in watched if own.model == file.model), None)
+            if message := bucket_problem(slo.sli.latency.below, monitor):
+                yield file.document.problem(("spec", "slos", index, "sli", "latency", "below"), message)
+    if watched:
+        yield from against_monitor(file, watched)
+
+
+def _duplicates(file: ModelSlo) -> Iterator[Problem]:
+    slos: dict[str, int] = {}
+    alerts: dict[str, str] = {}
+    for index, slo in enumerate(file.spec.slos):
+        if slo.name == "monitor":
+            message = "'monitor' is the name of the SLO of the alerts about the monitor, choose another"
+            yield file.document.problem(("spec", "slos", index, "name"), message)
+        if slo.name in slos:
+            yield file.document.problem(
+                ("spec", "slos", index, "name"),
+                f"duplicate SLO name '{slo.name}', it names slos[{slos[slo.name]}] too",
+            )
+        slos.setdefault(slo.name, index)
+        for position, alert in enumerate(slo.alerts):
+            if alert.name in alerts:
+                message = f"duplicate alert name '{alert.name}', SLO '{alerts[alert.name]}' has it too"
+                at = ("spec", "slos", index, "alerts", position, "name")
+                yield file.document.problem(at, message)
+            alerts.setdefault(alert.name, slo.name)
+
+
+class _Slo:
+    """Problems of one SLO."""
+
+    def __init__(self, file: ModelSlo, routing: Routing, slo: Slo, at: Location) -> None:
+        self.document = file.document
+        self.own_labels = {**file.file.metadata.labels, **namespace_label(routing)}
+        self.routing = routing
+        self.slo = slo
+        self.at = at
+        self.target = routing.spec.target.prometheus
+        self.interval = routing.spec.evaluationInterval
+
+    def problem(self, message: str, *where: str | int, key: bool = False) -> Problem:
+        return self.document.problem((*self.at, *where), message, key=key)
+
+    def problems(self) -> Iterator[Problem]:
+        slo = self.slo
+        if slo.sli.gauge is not None:
+            yield from self._gauge_keys()
+            yield from self._gauge(slo.sli.gauge)
+        elif slo.sli.promql is not None:
+            yield from self._gauge_keys()
+            yield from self._promql(slo.sli.promql)
+        else:
+            yield from self._counter_keys()
+        if slo.sli.ratio is not None:
+            yield from self._ratio()
+        if slo.objective is not None and slo.timeWindow is not None:
+            yield from self._budget(slo.timeWindow)
+
+    def _gauge_keys(self) -> Iterator[Problem]:
+        slo = self.slo
+        budget = {"objective": slo.objective, "timeWindow": slo.timeWindow, "good": slo.good}
+        given = [key for key, value in budget.items() if value is not None]
+        missing = [key for key, value in budget.items() if value is None]
+        if given and missing:
+            message = f"an objective on a gauge needs objective, timeWindow and good; {' and '.join(missing)} missing"
+            yield self.problem(message, given[0], key=True)
+        if not given and not slo.alerts:
+            yield self.problem(
+                "expected alerts, or an objective with timeWindow and good: this SLO raises nothing"
+            )
+        if slo.alerting is not None and slo.objective is None:
+            yield self.problem(
+                "alerting is about an error budget, this SLO has no objective", "alerting", key=True
+            )
+
+    def _counter_keys(self) -> Iterator[Problem]:
+        slo = self.slo
+        for key, value in (("objective", slo.objective), ("timeWindow", slo.timeWindow)):
+            if value is None:
+                yield self.problem(f"missing key '{key}': the error budget of events follows from it")
+        if slo.good is not None:
+            yield self.problem(
+                "good is for gauges; here the SLI says which events are good", "good", key=True
+            )
+        if slo.alerts:
+            message = (
+                "alerts are conditions on a gauge; an error budget alerts by its burn rate, see alerting"
+            )
+            yield self.problem(message, "alerts", key=True)
+
+    def _ratio(self) -> Iterator[Problem]:
+        ratio = self.slo.sli.ratio
+        assert ratio is not None
+        counts: list[bool] = []
+        for key, expression in (("errors", ratio.errors), ("total", ratio.total)):
+            try:
+                parsed = query.parse_windowed(expression)
+                query.refuse_unsupported(parsed, self.target)
+                counts.append(query.per_window(parsed))
+            except query.QueryError as error:
+                at = (*self.at, "sli", "ratio", key)
+                yield self.document.problem_within(at, error.offset, str(error))
+        if counts in ([True, False], [False, True]):
+            whole, second = ("errors", "total") if counts[0] else ("total", "errors")
+            message = (
+                f"{whole} counts events of the whole window, {second} per second, expected the same of both"
+            )
+            yield self.problem(message, "sli", "ratio")
+
+    def _budget(self, time_window: Duration) -> Iterator[Problem]:
+        slo = self.slo
+        alerting = slo.alerting
+        try:
+            pairs = pairs_of(slo)
+        except ValueError as error:
+            yield self.problem(f"{error}; a shorter one needs alerting.windows", "timeWindow")
+            return
+        for speed in ("fast", "slow"):
+            if any(pair.speed == speed for pair in pairs):
+                tier = getattr(alerting, speed) if alerting else {"fast": "P1", "slow": "P2"}[speed]
+                given = alerting is not None and speed in alerting.model_fields_set
+                at = (*self.at, "alerting", speed) if given else (*self.at, "objective")
+                yield from unknown_tier(self.document, self.routing, at, tier)
+        if slo.objective is not None and not burn_rate.that_can_fire(pairs, slo.objective)[0]:
+            message = "no burn-rate alert of this objective can ever fire"
+            yield self.problem(named(message, "never-fires"), "objective")
+        yield from self._past(time_window, "timeWindow")
+        for pair in pairs:
+            own = alerting is not None and alerting.windows is not None
+            index = pairs.index(pair)
+            where: tuple[str | int, ...] = ("alerting", "windows", index) if own else ("timeWindow",)
+            if pair.long.seconds > time_window.seconds:
+                yield self.problem(
+                    f"the window {pair.long} is longer than the time window {time_window}", *where
+                )
+            if pair.short.seconds < self.interval.seconds:
+                message = f"the window {pair.short} is shorter than the evaluation interval {self.interval}"
+                yield self.problem(message, *where)
+
+    def _gauge(self, gauge: Gauge) -> Iterator[Problem]:
+        at = ("sli", "gauge")
+        metric = METRICS.get(gauge.metric)
+        if metric is None:
+            message = f"unknown metric '{gauge.metric}'{did_you_mean(gauge.metric, METRICS)}"
+            yield self.problem(f"{message}; mlslo-exporter metrics lists them", *at, "metric")
+            return
+        if metric.type not in (Type.GAUGE, Type.SUMMARY):
+            message = f"'{metric.name}' is a {metric.type}, expected a gauge; counters are for errors, latency, ratio"
+            yield self.problem(message, *at, "metric")
+            return
+        if "model" not in metric.labels:
+            yield self.problem(
+                f"'{metric.name}' has no label model: it is not about one model", *at, "metric"
+            )
+            return
+        yield from self._chosen(gauge, metric)
+        for index, alert in enumerate(self.slo.alerts):
+            several = bool(entities(metric, gauge))
+            yield from self._alert(alert, metric, metric.name, several, ("alerts", index))
+
+    def _promql(self, promql: PromQl) -> Iterator[Problem]:
+        at = ("sli", "promql")
+        try:
+            query.refuse_unsupported(query.parse(promql.query), self.target)
+        except query.QueryError as error:
+            where = (*self.at, *at, "query")
+            yield self.document.problem_within(where, error.offset, str(error))
+            return
+        for index, label in enumerate(promql.labels):
+            if label in promql.labels[:index]:
+                yield self.problem(f"duplicate label '{label}'", *at, "labels", index)
+            if label in self.own_labels:
+                setter = "spec.operator of the routing file" if label == NAMESPACE else "metadata.labels"
+                message = f"{setter} sets the label '{label}', it cannot tell series apart"
+                yield self.problem(message, *at, "labels", index)
+        for index, message in query_series.lost(promql):
+            yield self.problem(message, *at, "labels", index)
+        several = any(label != "version" for label in promql.labels)
+        metric = query_series.metric_of(self.slo, promql)
+        for index, alert in enumerate(self.slo.alerts):
+            yield from self._alert(alert, metric, "the query", several, ("alerts", index))
+
+    def _chosen(self, gauge: Gauge, metric: Metric) -> Iterator[Problem]:
+        """The window, reference and labels that a gauge is selected by."""
+        at = ("sli", "gauge")
+        compared = any(leaf.aboveReference for alert in self.slo.alerts for leaf in leaves(alert.when))
+        for key, value in (("window", gauge.window), ("reference", gauge.reference)):
+            if key in metric.labels and value is None:
+                yield self.problem(f"missing key '{key}': '{metric.name}' is measured for each {key}", *at)
+            elif key not in metric.labels and value is not None:
+                if key == "reference" and compared and counterpart(metric) is not None:
+                    continue
+                hint = ""
+                if key == "reference" and counterpart(metric) is not None:
+                    hint = "; it is for conditions of the kind aboveReference"
+                yield self.problem(f"'{metric.name}' has no {key}{hint}", *at, key, key=True)
+        if gauge.replicas is not None and (refused := replicas.refusal(metric, gauge.replicas)):
+            yield self.problem(refused, *at, "replicas")
+        free = [label for label in metric.labels if label not in ("model", "window", "reference")]
+        for label in gauge.labels:
+            if label in ("model", "window", "reference"):
+                instead = "spec.model" if label == "model" else f"{label}: beside metric:"
+                yield self.problem(
+                    f"the label '{label}' is chosen with {instead}", *at, "labels", label, key=True
+                )
+            elif label not in free:
+                message = f"'{metric.name}' has no label '{label}', expected one of {quoted_list(free)}"
+                yield self.problem(message + did_you_mean(label, free), *at, "labels", label, key=True)
+            elif metric.additive and label == "version":
+                message = f"'{metric.name}' is summed over versions, it cannot be one version's"
+                yield self.problem(message, *at, "labels", label, key=True)
+        if "segment_value" in gauge.labels and "segment" not in gauge.labels:
+            yield self.problem("a segment_value needs its segment", *at, "labels", "segment_value", key=True)
+
+    def _alert(
+        self, alert: Alert, metric: Metric, title: str, several: bool, at: Location
+    ) -> Iterator[Problem]:
+        yield from unknown_tier(self.document, self.routing, (*self.at, *at, "tier"), alert.tier)
+        target = self.routing.spec.target.prometheus
+        if alert.keepFiringFor is not None and (refusal := KEEP_FIRING_FOR.refusal(target)):
+            yield self.problem(refusal, *at, "keepFiringFor", key=True)
+        if alert.when.series is not None and not several:
+            message = f"series counts features, segments and the like; '{title}' here is one series a version"
+            yield self.problem(message, *at, "when", "series", key=True)
+        for key, duration in (("for", alert.for_), ("keepFiringFor", alert.keepFiringFor)):
+            yield from too_long(self.document, self.interval, (*self.at, *at, key), duration)
+        yield from self._condition(alert.when, metric, title, (*at, "when"))
+
+    def _past(self, length: Duration | None, *where: str | int) -> Iterator[Problem]:
+        if length is not None and length.seconds > LONGEST_PAST.seconds:
+            yield self.problem(f"expected at most {LONGEST_PAST}, got {length}", *where)
+
+    def _condition(self, condition: Condition, metric: Metric, title: str, at: Location) -> Iterator[Problem]:
+        for key, children in (("all", condition.all), ("any", condition.any)):
+            for index, child in enumerate(children or ()):
+                yield from self._condition(child, metric, title, (*at, key, index))
+        if condition.aboveReference is not None and counterpart(metric) is None:
+            have = [name.removesuffix("_reference") for name in METRICS if name.endswith("_reference")]
+            message = (
+                f"'{title}' has no figure in the reference, only {quoted_list(have)} has; "
+                "a gauge that is a distance from the reference is compared with above"
+            )
+            yield self.problem(message, *at, "aboveReference", key=True)
+        if condition.changeFrom is not None:
+            yield from self._past(condition.changeFrom.offset, *at, "changeFrom", "offset")
+        drop = condition.dropFrom
+        if drop is not None:
+            yield from self._past(drop.window, *at, "dropFrom", "window")
+            yield from self._past(drop.offset, *at, "dropFrom", "offset")
+            yield from self._long_enough(drop.window, *at, "dropFrom", "window")
+        adaptive = condition.adaptive
+        if adaptive is not None:
+            yield from self._past(adaptive.window, *at, "adaptive", "window")
+            yield from self._past(adaptive.offset, *at, "adaptive", "offset")
+            yield from self._long_enough(adaptive.window, *at, "adaptive", "window")
+        forecast = condition.forecast
+        if forecast is not None:
+            yield from self._past(forecast.within, *at, "forecast", "within")
+            yield from self._past(forecast.basedOn, *at, "forecast", "basedOn")
+            yield from self._long_enough(forecast.basedOn, *at, "forecast", "basedOn")
+
+    def _long_enough(self, window: Duration, *where: str | int) -> Iterator[Problem]:
+        if window.seconds < 2 * self.interval.seconds:
+            message = f"expected a window of two evaluations or more, one is every {self.interval}"
+            yield self.problem(message, *where)

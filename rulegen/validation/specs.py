@@ -1,0 +1,134 @@
+"""The spec files of one run: read, told apart by ``kind``, checked together."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from mlslo import monitor as monitors
+from mlslo.monitor import Monitor
+from mlslo.yamlfile import Document, InputError, Problem, did_you_mean, quoted_list, read
+from rulegen.output.generated_files import MARK
+from rulegen.spec import routing
+from rulegen.spec.model_slo import ModelSlo
+from rulegen.spec.routing import Routing
+from rulegen.validation import slo_checks
+from rulegen.validation.sharedslos import SharedSlos
+
+KINDS = ("ModelSLO", "AlertRouting", "ModelMonitor")
+_SUFFIXES = (".yaml", ".yml")
+_SCENARIO = re.compile(r"^kind: *[\"']?AlertScenario\b", re.MULTILINE)
+
+
+@dataclass(frozen=True)
+class Specs:
+    """Everything that was named on the command line. ModelSLO files come in the order of their names."""
+
+    models: Sequence[ModelSlo]
+    routing: Routing
+    monitors: Sequence[Monitor]
+
+
+def load(paths: Iterable[Path]) -> Specs:
+    """Read and check all files. A folder stands for its YAML files of a known kind.
+
+    Raises InputError, with a place for each problem of every file.
+    """
+    problems: list[Problem] = []
+    models: list[ModelSlo] = []
+    routings: list[Routing] = []
+    watched: list[Monitor] = []
+    shared = SharedSlos()
+    for document in _documents(paths, problems):
+        try:
+            match _kind(document):
+                case "ModelSLO":
+                    models.append(shared.from_document(document))
+                case "AlertRouting":
+                    routings.append(routing.from_document(document))
+                case _:
+                    watched.append(monitors.from_document(document))
+        except InputError as error:
+            problems += error.problems
+    if problems:
+        raise InputError(problems)
+    if not models:
+        raise InputError([Problem("SPEC", 0, 0, "expected a file of kind ModelSLO, got none")])
+    if not routings:
+        message = "expected a file of kind AlertRouting (tiers, receivers), got none"
+        raise InputError([Problem("SPEC", 0, 0, message)])
+    for extra in routings[1:]:
+        message = f"a second AlertRouting: {routings[0].document.path} is one, expected exactly one"
+        problems.append(extra.document.problem(("kind",), message))
+    problems += slo_checks.across(models, watched)
+    fine = slo_checks.Fine()
+    for model in models:
+        problems += slo_checks.of_model(model, routings[0], watched, fine)
+    if problems:
+        raise InputError(problems)
+    return Specs(sorted(models, key=lambda model: model.name), routings[0], watched)
+
+
+def _documents(paths: Iterable[Path], problems: list[Problem]) -> list[Document]:
+    documents: list[Document] = []
+    seen: set[object] = set()
+    for path in paths:
+        for file in _files(path, problems):
+            identity = _identity(file)
+            if identity in seen:
+                continue
+            seen.add(identity)
+            try:
+                documents.append(read(file))
+            except InputError as error:
+                problems += error.problems
+    return documents
+
+
+def _identity(file: Path) -> object:
+    """The same for all names of a file."""
+    try:
+        state = file.stat()
+    except OSError:
+        # To read it says what is wrong.
+        return file
+    return state.st_dev, state.st_ino
+
+
+def _files(path: Path, problems: list[Problem]) -> list[Path]:
+    try:
+        if not path.is_dir():
+            return [path]
+        found = sorted(file for file in path.iterdir() if file.suffix in _SUFFIXES and _is_spec(file))
+    except OSError as error:
+        problems.append(Problem(str(path), 0, 0, f"cannot be read: {error.strerror}"))
+        return []
+    if not found:
+        problems.append(Problem(str(path), 0, 0, f"no file of kind {quoted_list(KINDS)} in this folder"))
+    return found
+
+
+def _is_spec(file: Path) -> bool:
+    """Whether a file of a folder is ours to read: others' YAML and what we generated is not."""
+    try:
+        # Nothing may ever come out of a pipe.
+        text = file.read_text(encoding="utf-8") if file.is_file() else ""
+    except (OSError, UnicodeDecodeError):
+        return False
+    # Scenarios may stand beside the specs that they are about.
+    return "mlslo/" in text and MARK not in text[:1000] and not _SCENARIO.search(text)
+
+
+def _kind(document: Document) -> str:
+    data = document.data
+    if not isinstance(data, dict):
+        raise document.error((), "expected a mapping with apiVersion and kind")
+    if "kind" not in data:
+        raise document.error((), f"missing key 'kind', expected one of {quoted_list(KINDS)}")
+    kind = data["kind"]
+    if kind not in KINDS:
+        near = did_you_mean(kind, KINDS) if isinstance(kind, str) else ""
+        raise document.error(("kind",), f"expected one of {quoted_list(KINDS)}, got '{kind}'{near}")
+    return str(kind)

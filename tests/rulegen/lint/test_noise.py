@@ -1,0 +1,141 @@
+"""The closed forms of noise are near the levels that the exporter measures; ranges hold what it measures."""
+
+from __future__ import annotations
+
+import math
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+from click.testing import CliRunner
+from hypothesis import given
+from hypothesis import strategies as st
+from prometheus_client.parser import text_string_to_metric_families
+from scipy import stats
+
+from exporter.cli import main
+from exporter.references.quantile_bins import quantile_edges
+from exporter.statistics.noise import cramers_v_noise, hellinger_noise, jensen_shannon_noise, psi_noise
+from exporter.statistics.noise_of_numbers import kolmogorov_smirnov_noise, mean_shift_noise, wasserstein_noise
+from mlslo.catalogue import METRICS
+from mlslo.monitor import load
+from rulegen.lint import noise, reference_size
+from rulegen.sli.intervals import ALL, Values
+from rulegen.sli.metric_ranges import possible
+from tests.exporter.statistics.test_oracles import binned
+from tests.support.paths import DIABETES
+
+VALUES = {
+    "normal": lambda rng, size: rng.normal(size=size),
+    "uniform": lambda rng, size: rng.uniform(size=size),
+    "exponential": lambda rng, size: rng.exponential(size=size),
+}
+
+
+@pytest.mark.parametrize(("rows", "reference_rows"), [(200, 2000), (1000, 10_000), (20_000, 20_000)])
+@pytest.mark.parametrize("name", VALUES)
+def test_numbers(name: str, rows: int, reference_rows: int) -> None:
+    """Within a tenth of what is measured from the counts; where values hardly repeat, the exporter's is no bound."""
+    values = VALUES[name](np.random.default_rng(1), reference_rows)
+    edges, deciles = quantile_edges(values)
+    reference, deviation = binned(values, edges), float(values.std())
+    counts = reference.regrouped(deciles)
+    measured = {
+        "psi": psi_noise(rows, counts),
+        "js_distance": jensen_shannon_noise(rows, counts),
+        "hellinger_distance": hellinger_noise(rows, counts),
+        "cramers_v": cramers_v_noise(rows, counts),
+        "ks_statistic": kolmogorov_smirnov_noise(rows, reference.counts),
+        "wasserstein_distance": wasserstein_noise(rows, reference, edges, deviation),
+        "mean_shift_sigmas": mean_shift_noise(rows, reference_rows, deviation),
+    }
+    for statistic, level in measured.items():
+        assert level is not None
+        found = noise.level(statistic, rows, reference_rows, len(counts), "top")
+        assert found is not None
+        assert found == pytest.approx(level, rel=0.1), statistic
+        middle = noise.level(statistic, rows, reference_rows, len(counts), "middle")
+        assert middle is not None
+        assert middle < found
+
+
+def test_without_the_reference_the_noise_is_less() -> None:
+    for statistic in noise.STATISTICS:
+        known = noise.level(statistic, 500, 1000, 10, "top")
+        unknown = noise.level(statistic, 500, math.inf, 10, "top")
+        assert known is not None
+        assert unknown is not None
+        assert unknown < known
+    assert noise.level("cramers_v", 500, math.inf, 10, "top") is None
+    assert noise.level("missing_ratio", 500, 1000, 10, "top") is None
+
+
+@given(st.sampled_from([0.5, 0.9, 0.99]), st.integers(1, 500))
+def test_chi_squared(probability: float, degrees: int) -> None:
+    exact = float(stats.chi2.ppf(probability, degrees))
+    assert noise.chi_squared_quantile(probability, degrees) == pytest.approx(
+        exact, rel=0.04 if degrees == 1 else 0.015
+    )
+
+
+numbers = st.sampled_from([-math.inf, -1.0, 0.0, 0.5, 1.0, 2.0, math.inf])
+sets = st.lists(
+    st.builds(
+        lambda low, high, low_open, high_open: Values.between(
+            low, high, low_open=low_open, high_open=high_open
+        ),
+        numbers,
+        numbers,
+        st.booleans(),
+        st.booleans(),
+    ),
+    min_size=1,
+    max_size=4,
+)
+POINTS = (-5.0, -1.0, -0.5, 0.0, 0.25, 0.5, 0.75, 1.0, 1.5, 2.0, 3.0)
+
+
+@given(sets, sets)
+def test_sets_of_values(several: list[Values], others: list[Values]) -> None:
+    """Unions, intersections and inclusion agree with membership, point by point."""
+    left, right = Values(()), Values(())
+    for one in several:
+        left |= one
+    for one in others:
+        right |= one
+    for point in POINTS:
+        assert (point in left) == any(point in one for one in several)
+        assert (point in left & right) == (point in left and point in right)
+        assert (point in left | right) == (point in left or point in right)
+    if left >= right:
+        assert all(point in left for point in POINTS if point in right)
+    assert (left | right) >= left >= (left & right)
+
+
+def test_what_the_example_measures_is_within_the_ranges(tmp_path: Path) -> None:
+    """Every gauge that the exporter tells of the example model, against what the lints hold to be possible."""
+    shutil.copytree(DIABETES, tmp_path / "diabetes")
+    monitor = tmp_path / "diabetes" / "monitor.yaml"
+    reference = tmp_path / "diabetes" / "references" / "validation.json"
+    data = tmp_path / "diabetes" / "reference-data.jsonl"
+    built = CliRunner().invoke(main, ["baseline", str(monitor), "--data", str(data), "--out", str(reference)])
+    assert built.exit_code == 0, built.output
+    once = CliRunner().invoke(main, ["once", str(monitor), "--at", "2025-01-06T08:00:00Z"])
+    assert once.exit_code == 0, once.output
+    looked_at = set()
+    for family in text_string_to_metric_families(once.stdout):
+        for sample in family.samples:
+            if sample.name in METRICS:
+                assert sample.value in possible(METRICS[sample.name]), sample
+                looked_at.add(sample.name)
+    assert len(looked_at) > 50
+    size = reference_size.size(load(monitor), "validation", 1.0)
+    assert size.rows == len(data.read_text().splitlines())
+    assert size.numeric["bmi"] == 10
+    assert size.categorical["sex"] == 3, "two, and one for what the reference has not seen"
+
+
+def test_a_metric_of_no_known_range_may_have_any_value() -> None:
+    assert possible(METRICS["ml_feature_mean"]) == ALL
+    assert -1e9 in ALL

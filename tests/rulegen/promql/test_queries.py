@@ -1,0 +1,313 @@
+"""Queries that users write: what is taken loads in Prometheus, and a mistake has a place."""
+
+import json
+import re
+import subprocess
+from pathlib import Path
+from random import Random
+
+import pytest
+import yaml
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from mlslo.yamlfile import Duration, read
+from rulegen.promql.query import QueryError, is_always_there, parse, refuse_unsupported
+from rulegen.sli import query_series
+from rulegen.spec.model_slo import Slo
+from rulegen.unittests import queries
+from tests.cases.trial import tried
+from tests.support import paths
+from tests.support.tools import tool
+
+TAKEN = [
+    "x",
+    'x{a="b",c!="d",e=~"f|g",h!~"i.*"}',
+    "{__name__='a'}",
+    "sum by (a) (rate(x[5m])) / on (a) group_left (b) y",
+    "max(x) without (instance)",
+    "histogram_quantile(0.99, sum by (le) (rate(x_bucket[5m])))",
+    "avg_over_time((x > 1)[1h:1m])",
+    "x unless on (a) y",
+    "x offset 5m @ end()",
+    "x offset -1h30m",
+    "topk(3, x) or vector(0)",
+    "count_values('a', x)",
+    "label_replace(x, 'a', '$1', 'b', '(.*)')",
+    "holt_winters(x[1h], 0.3, 0.3)",
+    "predict_linear(x[1h], 3600) # tomorrow",
+    "-x ^ 2 % 3 atan2 y",
+    "x > bool 3",
+    "absent(x{a='b'})",
+    "quantile(0.5, x)",
+    "scalar(x) * y",
+    "last_over_time(x[1d])",
+    "day_of_week() > 3",
+    "x == Inf",
+    "x * 0x1f",
+    "sum_over_time(x[1h] offset 1d)",
+    "group by (le) (x)",
+    "clamp(x, 0, 1)",
+    "increase(x[1w])",
+    "sum(x)\nby (a)\n+ 1",
+]
+REFUSED = [
+    "",
+    "sum(x",
+    "x)",
+    "rate(x)",
+    "rat(x[5m])",
+    "sum by a (x)",
+    "x{a=b}",
+    "x{a='b'",
+    "x{a=~'('}",
+    "x +",
+    "x y",
+    "x[5x]",
+    "topk(x)",
+    "clamp(x, 1)",
+    "x and 1",
+    "1 > 2",
+    "x / on (a) group_left (a) y",
+    "abs('a')",
+    "x offset",
+    "$x",
+    "rate(x[300])",
+    "x * 5m",
+    "{'x'}",
+    "{a=''}",
+    "x{a='b' or c='d'}",
+    "x + fill(0) y",
+    "limitk(2, x)",
+    "info(x)",
+    "mad_over_time(x[5m])",
+    "sort_by_label(x, 'a')",
+    "double_exponential_smoothing(x[1h], 0.3, 0.3)",
+    "histogram_avg(x)",
+    "x{día='a'}",
+    "día",
+    "x[30m1h]",
+    "x[5m][5m]",
+    "x offset 1h offset 2h",
+]
+# Right, and no instant vector: Prometheus would record a scalar without labels, or refuse it.
+OTHER_TYPES = {
+    "1 + 2": "a scalar",
+    "time()": "a scalar",
+    "x[5m]": "a range vector",
+    "x[5m:1m]": "a range vector",
+}
+
+
+def taken(text: str, target: str = "2.42") -> bool:
+    try:
+        refuse_unsupported(parse(text), target)
+    except QueryError:
+        return False
+    return True
+
+
+def test_prometheus_agrees_on_what_a_query_is(tmp_path: Path) -> None:
+    """Each query as a recording rule of its own; promtool is 2.42, the oldest target."""
+    names: dict[str, str] = {}
+    for number, text in enumerate([*TAKEN, *REFUSED]):
+        path = tmp_path / f"{number}.yaml"
+        path.write_text(yaml.safe_dump({"groups": [{"name": "g", "rules": [{"record": "r", "expr": text}]}]}))
+        names[str(path)] = text
+    done = subprocess.run([tool("promtool"), "check", "rules", *names], capture_output=True, text=True)
+    failed = {names[path] for path in re.findall(r"(?m)^\s*(\S+\.yaml): ", done.stdout + done.stderr)}
+    assert failed == set(REFUSED)
+    assert {text for text in names.values() if not taken(text)} == set(REFUSED)
+
+
+@pytest.mark.parametrize(("text", "said"), OTHER_TYPES.items())
+def test_only_an_instant_vector_is_taken(text: str, said: str) -> None:
+    with pytest.raises(QueryError, match=f"^expected an instant vector, got {said}"):
+        parse(text)
+
+
+def test_functions_are_those_of_the_target() -> None:
+    assert taken("double_exponential_smoothing(x[1h], 0.3, 0.3)", "3.0")
+    assert not taken("holt_winters(x[1h], 0.3, 0.3)", "3.0")
+    assert taken("histogram_avg(x)", "2.51.1")
+    assert not taken("x @ end()", "2.32")
+    assert not taken("x offset -5m", "2.32")
+
+
+@pytest.mark.parametrize("text", [text for text in REFUSED if text])
+def test_a_mistake_has_a_place_inside_the_query(text: str) -> None:
+    with pytest.raises(QueryError) as caught:
+        refuse_unsupported(parse(text), "2.42")
+    assert 0 <= caught.value.offset <= len(text)
+
+
+@pytest.mark.parametrize(
+    ("text", "at"),
+    [
+        ("sum by (a) (x) y", "y"),
+        ("sum(x) by (1)", "1"),
+        ("x > > y", "> y"),
+        ("a + rate(b[5m]) rate(c[5m])", "rate(c"),
+        ("max(x{a='b' c='d'})", "c="),
+        ("sum(a) / (sum(b) by)", ")"),
+    ],
+)
+def test_the_first_wrong_word_is_found(text: str, at: str) -> None:
+    with pytest.raises(QueryError) as caught:
+        parse(text)
+    assert caught.value.offset == text.rindex(at)
+
+
+QUERIES = st.text(st.sampled_from("ab (){}[]\"'\\#:|>-,\n 1"), min_size=1, max_size=40)
+
+
+@given(text=QUERIES, style=st.sampled_from([None, "'", '"', "|", ">"]), data=st.data())
+@settings(max_examples=200, deadline=None)
+def test_a_character_is_found_in_every_style_of_yaml(
+    tmp_path_factory: pytest.TempPathFactory, text: str, style: str | None, data: st.DataObject
+) -> None:
+    visible = [index for index, character in enumerate(text) if not character.isspace()]
+    if not visible:
+        return
+    offset = data.draw(st.sampled_from(visible))
+    path = tmp_path_factory.getbasetemp() / "scalar.yaml"
+    path.write_text(yaml.dump({"first": 1, "q": {"text": text}}, default_style=style, width=20), newline="\n")
+    document = read(path)
+    assert document.data["q"]["text"] == text
+    problem = document.problem_within(("q", "text"), offset, "here")
+    lines = path.read_text().split("\n")
+    found = lines[problem.line - 1][problem.column - 1 :]
+    assert text[offset] in (found[:1], found[1:2] if found.startswith("\\") else "")
+    # Counted from the end, no more characters than are left of the text may follow.
+    rest = "".join([found, *lines[problem.line :]])
+    assert sum(character == text[offset] for character in rest) >= text[offset:].count(text[offset])
+
+
+@given(text=st.text(st.sampled_from("xyab (){}[]\"'=~!#:|<>-+*/,.\n15mo"), max_size=30))
+@settings(max_examples=500, deadline=None)
+def test_no_text_breaks_the_reading(text: str) -> None:
+    try:
+        refuse_unsupported(parse(text), "2.42")
+        offset = 0
+    except QueryError as error:
+        offset = error.offset
+    assert 0 <= offset <= len(text)
+
+
+def written(random: Random, depth: int) -> str:
+    """A query of the kinds that a generated test may foresee."""
+    matchers = random.choice(["", '{job="a"}', '{code!="x"}', '{zone=~"b|c"}', '{route!=""}'])
+    name = random.choice(["m", "n", "o"])
+    if not depth:
+        function = random.choice(["rate", "increase", "irate", "avg_over_time", "max_over_time", ""])
+        return f"{function}({name}_{function or 'now'}{matchers}[10m])" if function else f"{name}{matchers}"
+    one, other = (written(random, random.randrange(depth)) for _ in range(2))
+    sign = random.choice(["+", "-", "*", "/", ">", "<=", "!=", "> bool", "==", "and", "or", "unless"])
+    match = random.choice(["", "", "on (route)", "ignoring (job)", "on (route) group_left ()", "on ()"])
+    if sign in ("and", "or", "unless"):
+        match = match.removesuffix(" group_left ()")
+    operation = random.choice(["sum", "min", "max", "avg", "count"])
+    return random.choice(
+        [
+            f"({one} {sign} {match} {other})",
+            f"({one} {random.choice(['+', '*', '/', '>', '<'])} 3)",
+            f"{operation} by (route) ({one})",
+            f"{operation} without (instance) ({one})",
+            f"{operation}({one})",
+            f"clamp_max(abs(-{one}), 2)",
+            f"histogram_quantile(0.9, sum by (le, route) (rate({name}_bucket{matchers}[5m])))",
+        ]
+    )
+
+
+def test_prometheus_agrees_on_what_a_query_gives(tmp_path: Path) -> None:
+    """What a generated test foresees of a query, which is not taken from Prometheus, is what it gives."""
+    random = Random(5)
+    interval, step = Duration("1m"), Duration("10m")
+    paths: list[Path] = []
+    for number in range(160):
+        text = written(random, 3)
+        query = {"query": text, "labels": ["route"], "better": random.choice(["lower", "higher"])}
+        sli = {"promql": query}
+        slo = Slo.model_validate({"name": f"s{number}", "layer": "service", "sli": sli})
+        assert slo.sli.promql is not None
+        series = query_series.of("zoo", slo, slo.sli.promql, interval)
+        found = queries.test(series, interval, step)
+        if found is not None:
+            group = {"name": "g", "rules": [series.rule().as_data()]}
+            (tmp_path / f"{number}.yaml").write_text(json.dumps({"groups": [group]}))
+            test = {"rule_files": [f"{number}.yaml"], "evaluation_interval": "10m", "tests": [found]}
+            paths.append(tmp_path / f"{number}_test.yaml")
+            paths[-1].write_text(json.dumps(test))
+    # Not foreseen are those that give nothing, or fail in Prometheus too: matching many to many.
+    assert len(paths) > 60
+    done = subprocess.run([tool("promtool"), "test", "rules", *paths], capture_output=True, text=True)
+    assert done.returncode == 0, done.stdout[-3000:]
+
+
+@pytest.mark.parametrize(
+    ("text", "there"),
+    [
+        ("sum(a) or vector(0)", True),
+        ("vector(1) unless a", True),
+        ("absent(a)", True),
+        ("vector(time()) - 5", True),
+        ("sum(vector(scalar(a)))", True),
+        ("hour() > 5", True),
+        ("label_replace(vector(1), 'a', 'b', 'c', 'd')", True),
+        ("a or b", False),
+        ("vector(1) and a", False),
+        ("time() - a", False),
+        ("clamp_min(rate(a[5m]), 0)", False),
+        ("vector(1) + on () sum(a)", False),
+        ("max_over_time(a[1h:5m])", False),
+    ],
+)
+def test_what_has_a_value_where_nothing_is_scraped(text: str, there: bool) -> None:
+    assert is_always_there(parse(text).tree) == there
+
+
+def test_prometheus_agrees_on_what_has_a_value_where_nothing_is_scraped(tmp_path: Path) -> None:
+    texts = [
+        "sum(a) or vector(0)",
+        "vector(1) unless a",
+        "absent(a)",
+        "hour()",
+        "time() - a",
+        "vector(1) and a",
+        "a or b",
+    ]
+    checks = [
+        {"expr": f"count({text}) or vector(0)", "eval_time": "1m",
+         "exp_samples": [{"labels": "{}", "value": int(is_always_there(parse(text).tree))}]}
+        for text in texts
+    ]  # fmt: skip
+    file = {
+        "rule_files": [],
+        "evaluation_interval": "1m",
+        "tests": [{"interval": "1m", "promql_expr_test": checks}],
+    }
+    path = tmp_path / "test.yaml"
+    path.write_text(yaml.safe_dump(file))
+    done = subprocess.run(
+        [tool("promtool"), "test", "rules", path], capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr + done.stdout
+
+
+def test_a_query_that_always_has_a_value_is_said_to_be_untested(tmp_path: Path) -> None:
+    spec = tmp_path / "slo.yaml"
+    spec.write_text(
+        "apiVersion: mlslo/v1\nkind: ModelSLO\nmetadata: {name: m}\nspec:\n  model: m\n"
+        "  noData: {tier: P2, after: 5m}\n  slos:\n"
+        "    - name: queue\n      layer: service\n"
+        '      sli: {promql: {query: "sum(queue_length) or vector(0)"}}\n'
+        "      objective: 99\n      timeWindow: 7d\n      good: {below: 50}\n"
+        "      alerts:\n        - {name: QueueLong, tier: P2, when: {above: 100}, for: 5m}\n"
+    )
+    trial = tried([spec, paths.ROUTING], proved=True)
+    assert not trial.failed
+    assert not trial.untold
+    assert {one.alert.name for one, _ in trial.noted} == {
+        "QueueLong", "SLONoData", "ErrorBudgetFastBurn", "ErrorBudgetSlowBurn",
+    }  # fmt: skip

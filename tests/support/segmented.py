@@ -1,0 +1,120 @@
+"""A log whose rows differ by country, tier and gender, and what the exporter says of it or of a part of it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from contextlib import closing
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from exporter.daemon.models import load_all
+from mlslo.catalogue import METRICS
+from tests.support.commands import exporter
+from tests.support.logs import AT, record, write_lines, write_monitor
+
+Record = dict[str, Any]
+Series = Mapping[str, Mapping[tuple[str, ...], float]]
+
+
+def predictions(rows: int, seed: int = 0, start: float = 60.0, end: float = 3500.0) -> list[Record]:
+    """Countries of very unequal size, a tier written as 1 and as 1.0, a gender that some lack."""
+    rng = np.random.default_rng(seed)
+    times = np.sort(rng.uniform(start, end, rows))
+    countries = rng.choice(["DE", "FR", "IT", "ES", "PL", ""], rows, p=[0.4, 0.25, 0.15, 0.1, 0.06, 0.04])
+    found = []
+    for row in range(rows):
+        country = str(countries[row]) or None
+        foreign = 0.0 if country == "DE" else 0.6
+        score = float(1 / (1 + np.exp(-rng.normal(foreign - 0.3, 1.2))))
+        features = {
+            "amount": float(rng.normal(foreign, 1 + foreign)) if rng.random() < 0.97 else None,
+            "country": country,
+            "member": bool(rng.random() < 0.3 + foreign / 3),
+            "tier": [1, 1.0, 2, "2.0", 3][rng.integers(5)],
+            "gender": ["f", "m", "f", "m", "x"][rng.integers(5)] if rng.random() < 0.95 else None,
+        }
+        found.append(
+            record(
+                row,
+                id=f"s{seed}-{row}",
+                at=float(times[row]),
+                version="v1",
+                status=500 if rng.random() < 0.02 else 200,
+                latency_ms=float(rng.gamma(2.0, 20.0)),
+                score=score,
+                prediction=int(score >= 0.5),
+                features={name: value for name, value in features.items() if value is not None},
+            )
+        )
+    return found
+
+
+def labels(records: Iterable[Record], share: float = 0.8, seed: int = 0) -> list[Record]:
+    """The truth of most of ``records``, some minutes later; worse where the country is not Germany."""
+    rng = np.random.default_rng(seed + 1000)
+    found = []
+    for item in records:
+        noise = 0.5 if item["features"].get("country") == "DE" else 1.5
+        truth = int(item["score"] + rng.normal(0, noise / 3) >= 0.5)
+        if rng.random() < share:
+            found.append({"id": item["id"], "label": truth, "ts": item["ts"] + float(rng.exponential(60.0))})
+    return found
+
+
+def build_reference(folder: Path, monitor: Mapping[str, Any], rows: int = 2000) -> None:
+    """``reference.json`` in ``folder``, of labelled rows that are like those of ``predictions``."""
+    before = predictions(rows, seed=99)
+    truth = {item["id"]: item["label"] for item in labels(before, share=1.0, seed=99)}
+    data = write_lines(folder / "before.jsonl", [{**item, "label": truth[item["id"]]} for item in before])
+    path = write_monitor(folder, monitor)
+    exporter("baseline", path, "--data", data, "--out", folder / "reference.json")
+
+
+def measured(folder: Path, monitor: Mapping[str, Any], at: str = AT) -> Series:
+    """What `mlslo-exporter once` would print, without starting a process."""
+    (model,) = load_all([write_monitor(folder, monitor)])
+    with closing(model.open(None)) as cycle:
+        snapshot = cycle.run(at=datetime.fromisoformat(at).timestamp(), final=True)
+    assert snapshot is not None
+    return snapshot.series
+
+
+def part(series: Series, segment: str = "", value: str = "") -> dict[tuple[str, ...], float]:
+    """Every series of one segment value: (name, its other labels) -> value."""
+    found = {}
+    for name, members in series.items():
+        names = METRICS[name].labels
+        if "segment" not in names:
+            continue
+        for values, number in members.items():
+            known = dict(zip(names, values, strict=True))
+            if known.pop("segment") == segment and known.pop("segment_value") == value:
+                found[(name, *(f"{key}={text}" for key, text in known.items()))] = number
+    return found
+
+
+def differences(
+    found: Mapping[tuple[str, ...], float], expected: Mapping[tuple[str, ...], float]
+) -> list[str]:
+    """What is in one of them only, or differs by more than the rounding of sums."""
+    told = [f"only found: {key}" for key in found.keys() - expected.keys()]
+    told += [f"not found: {key}" for key in expected.keys() - found.keys()]
+    for key in found.keys() & expected.keys():
+        if abs(found[key] - expected[key]) > 1e-9 + 1e-7 * abs(expected[key]):
+            told.append(f"{key}: {found[key]} instead of {expected[key]}")
+    return sorted(told)
+
+
+def alone(
+    folder: Path, monitor: Mapping[str, Any], records: Iterable[Record], truth: Iterable[Record], at: str = AT
+) -> dict[tuple[str, ...], float]:
+    """The series of all traffic of a log that holds only these records, and of a label log with their labels."""
+    kept = list(records)
+    ids = {item["id"] for item in kept}
+    folder.mkdir(parents=True)
+    write_lines(folder / "logs/predictions.jsonl", kept)
+    write_lines(folder / "logs/labels.jsonl", [item for item in truth if item["id"] in ids])
+    return part(measured(folder, monitor, at))
