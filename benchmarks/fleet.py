@@ -183,15 +183,6 @@ def write(folder: Path, models: int, seed: int = 1, *, distinct: bool = False) -
         (folder / f"model-{number:04}.yaml").write_text(slo_file(number, seed, distinct=distinct))
 
 
-def write_copies(folder: Path, models: int) -> None:
-    """The same, of models that differ in their names only."""
-    write(folder, 1)
-    text = (folder / "model-0000.yaml").read_text()
-    for number in range(1, models):
-        name = f"model-{number:04}"
-        (folder / f"{name}.yaml").write_text(text.replace("model-0000", name))
-
-
 def main() -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter

@@ -2,27 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import json
+import multiprocessing
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 from functools import partial
-from pathlib import PurePosixPath
+from pathlib import Path, PurePosixPath
 from typing import Any, Literal
 
-from mlslo.yamlfile import Duration, Problem
+from mlslo.version import VERSION
+from mlslo.yamlfile import Problem
 from rulegen import alertmanager, unittests
 from rulegen.alertmanager import merge, operator
 from rulegen.alertmanager.merge import Base
 from rulegen.dashboards import dashboard
 from rulegen.lint.run import Linting
-from rulegen.output import block_yaml
-from rulegen.output.generated_files import mark, marked, yaml_text
-from rulegen.output.madefiles import Made, MadeFiles
+from rulegen.output.generated_files import json_text, yaml_text
+from rulegen.output.stamp import digest, mark, stamped, stand
 from rulegen.promql.annotations import Text
 from rulegen.promql.conventions import TIER, WATCHDOG, WATCHDOG_IDENTITY, AlertIdentity
 from rulegen.promql.rules import AlertRule, Group, rule_file
-from rulegen.runbooks.pages import pages, watchdog_page
+from rulegen.runbooks import pages
 from rulegen.slo.alerts import namespace_label
-from rulegen.slo.alike import Alike, OfModel
 from rulegen.slo.links import watchdog_link
 from rulegen.slo.plan import Plan, make_plan
 from rulegen.spec.notes import Note
@@ -32,13 +34,19 @@ from rulegen.validation.specs import Specs
 
 Format = Literal["prometheus", "operator"]
 FORMATS: tuple[Format, ...] = ("prometheus", "operator")
+# Of fewer models the processes would take longer to begin than to work.
+_FEWEST_IN_PARALLEL = 4
 
 
 @dataclass(frozen=True)
 class Generated:
-    """Every file of a run, by its name below the output folder, and what the user should know."""
+    """The files of a run, by their names below the output folder, and what the user should know.
+
+    ``standing``: files that were not generated again because they stand on disk as the specs ask.
+    """
 
     files: Mapping[str, str]
+    standing: Sequence[str]
     warnings: list[Problem]
     # What was decided for the user, and why; nothing is wrong with it.
     notes: list[Problem]
@@ -46,31 +54,64 @@ class Generated:
     # Tiers and teams that alerts have.
     audiences: frozenset[tuple[str, str]] = frozenset()
 
+    @property
+    def names(self) -> list[str]:
+        """Every file that the specs ask for."""
+        return [*self.files, *self.standing]
 
-def generate(specs: Specs, form: Format = "prometheus", base: Base | None = None) -> Generated:
-    """Render every file. Raises InputError where routing and alerts don't go together, or a lint forbids it."""
+
+@dataclass(frozen=True)
+class _ModelFiles:
+    """The files of one model. ``notes``: what no test proves."""
+
+    files: dict[str, str]
+    notes: list[Note]
+
+
+def generate(
+    specs: Specs,
+    form: Format = "prometheus",
+    base: Base | None = None,
+    *,
+    jobs: int = 1,
+    standing_in: Path | None = None,
+) -> Generated:
+    """Render every file, in ``jobs`` processes where there are many models.
+
+    A model is passed over whose files in ``standing_in`` carry the hash of their specs and their own.
+    Raises InputError where routing and alerts don't go together, or a lint forbids it.
+    """
     routing = specs.routing
     if form == "operator":
         _check_operator(specs)
-    alike = Alike(routing)
-    models = [alike.of(model) for model in specs.models]
-    linting = Linting(specs, models, base)
+    plans = [make_plan(model, routing) for model in specs.models]
+    linting = Linting(specs, plans, base)
     linting.errors()
-    files: dict[str, Made] = {}
+    files: dict[str, str] = {}
+    standing: list[str] = []
     notes: list[Note] = []
-    for model in models:
-        files |= _model_files(model, routing, form, notes)
+    changed: list[Plan] = []
+    for plan in plans:
+        names = _names(plan, form)
+        inputs = _inputs(plan, specs, form)
+        if standing_in is not None and stand(standing_in, names, inputs):
+            standing += names
+        else:
+            changed.append(plan)
+    for model in _in_parallel(partial(_model_files, specs, form), changed, jobs):
+        files |= model.files
+        notes += model.notes
     if routing.spec.watchdog is not None:
         files |= _watchdog_files(routing, form)
-    identities = [identity for model in models for identity in model.identities]
-    names = ", ".join(model.file.name for model in models)
-    source = f"AlertRouting {routing.file.metadata.name} and ModelSLO {names}"
+    identities = [identity for plan in plans for identity in plan.identities]
+    models = ", ".join(plan.file.name for plan in plans)
+    source = f"AlertRouting {routing.file.metadata.name} and ModelSLO {models}"
     routed, said = _routing_files(routing, identities, source, form, base)
     files |= routed
     audiences = frozenset(
         (one.labels[TIER], one.labels.get("team", "")) for one in identities if TIER in one.labels
     )
-    return Generated(MadeFiles(files), linting.warnings(notes), said, len(identities), audiences)
+    return Generated(files, standing, linting.warnings(notes), said, len(identities), audiences)
 
 
 def _check_operator(specs: Specs) -> None:
@@ -83,12 +124,92 @@ def _check_operator(specs: Specs) -> None:
             raise model.document.error(("metadata", "name"), message)
 
 
+def _names(plan: Plan, form: Format) -> list[str]:
+    """The files of one model."""
+    name, tests = plan.file.name, _tests_folder(form)
+    found = [f"rules/{name}.yaml", f"{tests}/{name}_test.yaml"]
+    if form == "operator":
+        found.append(f"{tests}/{name}.yaml")
+    if unittests.has_slow_records(plan):
+        found.append(f"{tests}/{name}_records_test.yaml")
+    return [*found, f"dashboards/{name}.json", f"runbooks/{name}.md"]
+
+
+def _inputs(plan: Plan, specs: Specs, form: Format) -> str:
+    """A hash of all that the files of one model are made from; comments in them do not count."""
+    documents = [plan.file.document, specs.routing.document]
+    documents += [monitor.document for monitor in specs.monitors if monitor.model == plan.file.model]
+    return digest(VERSION, form, *(json.dumps(document.data) for document in documents))
+
+
+def _in_parallel(make: partial[_ModelFiles], plans: Sequence[Plan], jobs: int) -> Iterable[_ModelFiles]:
+    if jobs < 2 or len(plans) < _FEWEST_IN_PARALLEL:
+        return map(make, plans)
+    return _in_processes(make, plans, min(jobs, len(plans)))
+
+
+# What the processes work on: they inherit it, plans would take longer to send than to use.
+_work: list[tuple[partial[_ModelFiles], Sequence[Plan]]] = []
+
+
+def _in_processes(make: partial[_ModelFiles], plans: Sequence[Plan], jobs: int) -> Iterator[_ModelFiles]:
+    context = multiprocessing.get_context("fork")
+    _work.append((make, plans))
+    try:
+        with ProcessPoolExecutor(jobs, mp_context=context) as pool:
+            yield from pool.map(_at, range(len(plans)), chunksize=max(1, len(plans) // (8 * jobs)))
+    finally:
+        _work.pop()
+
+
+def _at(index: int) -> _ModelFiles:
+    make, plans = _work[-1]
+    return make(plans[index])
+
+
+def _model_files(specs: Specs, form: Format, plan: Plan) -> _ModelFiles:
+    """Everything that one ModelSLO file becomes."""
+    routing, name = specs.routing, plan.file.name
+    source = f"ModelSLO {name} and AlertRouting {routing.file.metadata.name}"
+    rules = rule_file(plan.groups, routing.spec.evaluationInterval)
+    tests = unittests.build(plan, routing)
+    files = {
+        **_rule_files(name, rules, routing, source, form),
+        f"{_tests_folder(form)}/{name}_test.yaml": yaml_text(tests.data, source),
+        f"dashboards/{name}.json": json_text(dashboard.build(plan, mark(source))),
+        f"runbooks/{name}.md": pages.of_model(plan, routing, mark(source)),
+    }
+    if tests.records is not None:
+        files[f"{_tests_folder(form)}/{name}_records_test.yaml"] = yaml_text(tests.records, source)
+    files = {path: files[path] for path in _names(plan, form)}
+    if not tests.notes:
+        # What a test cannot prove is said in each run: without the hash the files are made again.
+        files = stamped(files, _inputs(plan, specs, form))
+    return _ModelFiles(files, tests.notes)
+
+
+def _rule_files(
+    name: str, rules: dict[str, Any], routing: Routing, source: str, form: Format
+) -> dict[str, str]:
+    """The rules; for the operator also as promtool reads them, beside their tests."""
+    plain = yaml_text(rules, source)
+    if form == "prometheus":
+        return {f"rules/{name}.yaml": plain}
+    custom = operator.prometheus_rule(name, rules, routing.spec.operator or Operator())
+    return {f"rules/{name}.yaml": yaml_text(custom, source), f"{_tests_folder(form)}/{name}.yaml": plain}
+
+
+def _tests_folder(form: Format) -> str:
+    """Where unit tests stand: `kubectl apply -f rules/` shall meet nothing but objects."""
+    return "rules" if form == "prometheus" else "tests"
+
+
 def _routing_files(
     routing: Routing, alerts: Sequence[AlertIdentity], source: str, form: Format, base: Base | None
 ) -> tuple[dict[str, str], list[Problem]]:
     if form == "operator":
         made = operator.routing_object(routing, alerts, base, source)
-        return {"alertmanager/mlslo.yaml": marked(made.text, source)}, made.notes
+        return {"alertmanager/mlslo.yaml": f"# {mark(source)}\n{made.text}"}, made.notes
     configuration = alertmanager.build(routing, alerts)
     if base is not None:
         ours = {**configuration, "route": alertmanager.guarded_route(routing.spec)}
@@ -102,59 +223,8 @@ def _routing_files(
     return files, []
 
 
-def _rule_files(
-    name: str, rules: dict[str, Any], routing: Routing, source: str, form: Format
-) -> dict[str, str]:
-    """The rules; for the operator also as promtool reads them, beside their tests."""
-    plain = yaml_text(rules, source)
-    if form == "prometheus":
-        return {f"rules/{name}.yaml": plain}
-    custom = operator.prometheus_rule(name, rules, routing.spec.operator or Operator())
-    return {f"rules/{name}.yaml": yaml_text(custom, source), f"{tests_folder(form)}/{name}.yaml": plain}
-
-
-def _rule_files_of(model: OfModel, routing: Routing, source: str, form: Format) -> Mapping[str, Made]:
-    """The rules of a model."""
-    name, interval = model.file.name, routing.spec.evaluationInterval
-    if form == "operator":
-        rules = rule_file(make_plan(model.file, routing).groups, interval)
-        return _rule_files(name, rules, routing, source, form)
-    groups = [
-        model.text("group", (model.slo(index), model.causes), partial(_group, index, interval))
-        for index in range(len(model.plan.slos))
-    ]
-    groups.append(model.text("group", (model.slis, model.causes), partial(_group, None, interval)))
-    return {f"rules/{name}.yaml": partial(model.yaml, f"{mark(source)}groups:\n", groups)}
-
-
-def _group(index: int | None, interval: Duration, plan: Plan) -> str:
-    group = plan.monitor if index is None else plan.slos[index].group
-    return block_yaml.items([group.as_data(interval)]) if group is not None else ""
-
-
-def tests_folder(form: Format) -> str:
-    """Where unit tests stand: `kubectl apply -f rules/` shall meet nothing but objects."""
-    return "rules" if form == "prometheus" else "tests"
-
-
-def _model_files(model: OfModel, routing: Routing, form: Format, notes: list[Note]) -> dict[str, Made]:
-    name = model.file.name
-    around = f" and AlertRouting {routing.file.metadata.name}"
-    source, open_source = (f"ModelSLO {file.name}{around}" for file in (model.file, model.plan.file))
-    alerts, records = unittests.of_plan(model, routing, f"{name}.yaml", mark(source), notes)
-    files: dict[str, Made] = {
-        **_rule_files_of(model, routing, source, form),
-        f"{tests_folder(form)}/{name}_test.yaml": alerts,
-        f"dashboards/{name}.json": partial(dashboard.dashboard, model, open_source),
-        **pages(model, routing, open_source),
-    }
-    if records is not None:
-        files[f"{tests_folder(form)}/{name}_records_test.yaml"] = records
-    return files
-
-
 def watchdog_rule(routing: Routing) -> AlertRule:
-    """Fires always."""
+    """The alert that always fires."""
     said = "This alert fires always. Where it stops arriving, Prometheus or Alertmanager does not work."
     return AlertRule(
         WATCHDOG,
@@ -176,6 +246,6 @@ def _watchdog_files(routing: Routing, form: Format) -> dict[str, str]:
     test = yaml_text(unittests.of_watchdog(rule, interval), source)
     return {
         **_rule_files("watchdog", rules, routing, source, form),
-        f"{tests_folder(form)}/watchdog_test.yaml": test,
-        **watchdog_page(rule, routing, source),
+        f"{_tests_folder(form)}/watchdog_test.yaml": test,
+        "runbooks/watchdog.md": pages.of_watchdog(rule, routing, mark(source)),
     }

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -12,9 +11,10 @@ import yaml
 from mlslo.yamlfile import lines
 from mlslo.yamlfile.construct import DEEPEST, MOST_VALUES, Constructed, Location, construct
 from mlslo.yamlfile.errors import InputError, Problem
-from mlslo.yamlfile.plain import NotPlainError, Parser, plain_data
 from mlslo.yamlfile.scalar import place_within
 
+# LibYAML's parser, where PyYAML was built with it.
+_Parser = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 _LARGEST = 32 << 20
 # Two of a pair, or three of one that is empty.
 _MOST_EVENTS = 3 * MOST_VALUES
@@ -23,26 +23,22 @@ _MOST_EVENTS = 3 * MOST_VALUES
 class Document:
     """The data of one file, and the place of each key and value in it."""
 
-    def __init__(self, path: Path, content: str, data: Any) -> None:
+    def __init__(self, path: Path, content: str, constructed: Constructed) -> None:
         self.path = path
         self._content = content
-        self.data = data
-
-    @cached_property
-    def _constructed(self) -> Constructed:
-        """Most documents are right, and are never asked for places."""
-        return construct(self.path, _events(self.path, self._content))
+        self.data: Any = constructed.data
+        self._keys = constructed.keys
+        self._values = constructed.values
 
     def problem(self, location: Location, message: str, *, key: bool = False) -> Problem:
         """A problem at ``location`` (a path of keys and indices), or at its nearest ancestor in the file.
 
         ``key=True`` points at the key itself instead of its value.
         """
-        _, keys, values = self._constructed
-        place = keys.get(location) if key else None
-        while place is None and location not in values:
+        place = self._keys.get(location) if key else None
+        while place is None and location not in self._values:
             location = location[:-1]
-        line, column = place or values[location]
+        line, column = place or self._values[location]
         return Problem(str(self.path), line, column, message)
 
     def problem_within(self, location: Location, offset: int, message: str) -> Problem:
@@ -50,13 +46,12 @@ class Document:
         text = self.data
         for part in location:
             text = text[part]
-        values = self._constructed.values
-        line, column = place_within(self._content, values[location], text, offset)
+        line, column = place_within(self._content, self._values[location], text, offset)
         return Problem(str(self.path), line, column, message)
 
     def has(self, location: Location) -> bool:
         """Whether the file gives a value at ``location``."""
-        return location in self._constructed.values
+        return location in self._values
 
     def error(self, location: Location, message: str, *, key: bool = False) -> InputError:
         """``problem`` as an exception of its own."""
@@ -89,16 +84,13 @@ def read(path: Path | str) -> Document:
 
 def parse(path: Path, content: str) -> Document:
     """The one YAML document in ``content``, which stands in ``path``. Raises InputError as ``read`` does."""
-    try:
-        return Document(path, content, plain_data(content))
-    except NotPlainError:
-        return Document(path, content, construct(path, _events(path, content)).data)
+    return Document(path, content, construct(path, _events(path, content)))
 
 
 def _events(path: Path, content: str) -> list[yaml.Event]:
     """What LibYAML reports of the nodes of the one document, in their order."""
     try:
-        parser = Parser(content)
+        parser = _Parser(content)
         try:
             found = list(_nodes(parser))
         finally:

@@ -8,7 +8,7 @@ import click
 
 from mlslo.command_line import input_errors
 from rulegen import review
-from rulegen.commands.options import STRICT, generated, strictly, takes_specs
+from rulegen.commands.options import JOBS, STRICT, generated, strictly, takes_specs
 from rulegen.generate import Format
 from rulegen.output import generated_files
 
@@ -24,12 +24,13 @@ from rulegen.output import generated_files
     help="What is shown of the changes: words for a review, a unified diff, or first the one, then the other.",
 )
 @STRICT
+@JOBS
 def check(
-    spec: tuple[Path, ...], out: Path, form: Format, base: Path | None, shown: str, strict: bool
+    spec: tuple[Path, ...], out: Path, form: Format, base: Path | None, shown: str, strict: bool, jobs: int
 ) -> None:
     """Compare the files on disk with what the specs say; exit 1, and show how, where they differ."""
     with input_errors():
-        result = generated(spec, form, base)
+        result = generated(spec, form, base, jobs)
         difference = generated_files.differences(out, result.files)
     if difference:
         if shown != "unified":

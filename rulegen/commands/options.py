@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import gc
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+import os
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -43,22 +42,22 @@ STRICT = click.option(
 )
 
 
-@contextmanager
-def much_that_stays() -> Iterator[None]:
-    """Without the search for cycles: it would look again and again through all that was made, for nothing."""
-    enabled = gc.isenabled()
-    gc.disable()
-    try:
-        yield
-    finally:
-        if enabled:
-            gc.enable()
+JOBS = click.option(
+    "--jobs",
+    type=click.IntRange(1),
+    default=lambda: len(os.sched_getaffinity(0)),
+    show_default="the processors",
+    help="How many processes generate, where there are many models.",
+)
 
 
-def generated(spec: tuple[Path, ...], form: Format, base: Path | None) -> Generated:
-    with much_that_stays():
-        loaded = specs.load(spec)
-        result = generate(loaded, form, Base.read(base) if base is not None else None)
+def generated(
+    spec: tuple[Path, ...], form: Format, base: Path | None, jobs: int, standing_in: Path | None = None
+) -> Generated:
+    """Read SPEC and generate, and print what the user should know."""
+    loaded = specs.load(spec)
+    read_base = Base.read(base) if base is not None else None
+    result = generate(loaded, form, read_base, jobs=jobs, standing_in=standing_in)
     for said in (*result.notes, *result.warnings):
         click.echo(str(said), err=True)
     return result

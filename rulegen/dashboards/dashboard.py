@@ -2,15 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from functools import cache, partial
+from collections.abc import Iterator
 from typing import Any
 
 from mlslo.catalogue import Layer, Metric
-from rulegen.output.generated_files import MARK, json_text
-from rulegen.output.opentext import OpenText
 from rulegen.promql.conventions import BUDGET_REMAINING_RECORD, BURN_RATE_RECORD, LAYERS
-from rulegen.slo.alike import OfModel
 from rulegen.slo.links import dashboard_uid
 from rulegen.slo.plan import Plan, SloPlan
 
@@ -19,27 +15,16 @@ SCHEMA_VERSION = 38
 _BY_SEGMENT, _FAIRNESS = "By segment", "Fairness"
 _WIDTH, _PANEL, _HEIGHT = 24, 12, 8
 _UNITS = {"seconds": "s", "Unix seconds": "dateTimeAsIso", "bytes": "bytes"}
-_END = "]\n}\n"
 _SOURCE = {"type": "prometheus", "uid": "${datasource}"}
 
 
-def dashboard(model: OfModel, source: str) -> str:
-    """The dashboard, in JSON, as Grafana imports or provisions it. The data source is chosen in Grafana.
-
-    ``source``: what it is made from, names open as in the plan.
-    """
-    named = model.file.name != model.file.model
-    start = model.json(model.text("dashboard", named, partial(_start, named, source)))
-    return f"{start}\n{_placed(model)}\n  {_END}"
-
-
-def _start(named: bool, source: str, plan: Plan) -> str:
-    """What stands before the panels; ``named``: the file's name is not the model's."""
-    name = plan.file.name
-    frame = {
+def build(plan: Plan, mark: str) -> dict[str, Any]:
+    """The dashboard as Grafana imports or provisions it. The data source is chosen in Grafana."""
+    name, model = plan.file.name, plan.file.model
+    return {
         "uid": dashboard_uid(name),
-        "title": f"Model {plan.file.model}" + (f" ({name})" if named else ""),
-        "description": f"{MARK} from {source}; do not edit.",
+        "title": f"Model {model}" + (f" ({name})" if name != model else ""),
+        "description": mark,
         "tags": ["mlslo"],
         "schemaVersion": SCHEMA_VERSION,
         "version": 1,
@@ -55,9 +40,8 @@ def _start(named: bool, source: str, plan: Plan) -> str:
             ]
         },
         "links": _links(plan),
-        "panels": [],
+        "panels": _placed(plan),
     }
-    return json_text(frame).removesuffix(_END)
 
 
 def _alerts(plan: Plan) -> dict[str, Any]:
@@ -80,50 +64,28 @@ def _links(plan: Plan) -> list[dict[str, Any]]:
     return [{"title": "Runbook", "type": "link", "url": runbook, "icon": "doc", "targetBlank": True}]
 
 
-def _placed(model: OfModel) -> str:
-    """Rows and panels, from left to right and top to bottom: the items of a list in JSON."""
-    rows: dict[str, list[int]] = {}
-    for index, slo in enumerate(model.plan.slos):
-        rows.setdefault(_row(slo), []).append(index)
-    placed: list[tuple[str, tuple[int, int, int, int]]] = []
+def _placed(plan: Plan) -> list[dict[str, Any]]:
+    """Rows and panels, from left to right and top to bottom."""
+    rows: dict[str, list[dict[str, Any]]] = {}
+    for slo in plan.slos:
+        rows.setdefault(_row(slo), []).extend(_panels(slo))
+    placed: list[dict[str, Any]] = []
+
+    def place(panel: dict[str, Any], x: int, y: int, width: int, height: int) -> None:
+        position = {"x": x, "y": y, "w": width, "h": height}
+        placed.append({"id": len(placed) + 1, **panel, "gridPos": position})
+
     y = 0
     for title in (*map(str.capitalize, LAYERS), _BY_SEGMENT, _FAIRNESS):
         if title not in rows:
             continue
-        placed.append((_header(title), (0, y, _WIDTH, 1)))
+        place({"type": "row", "title": title, "collapsed": False, "panels": []}, 0, y, _WIDTH, 1)
         y += 1
-        x = 0
-        for index in rows[title]:
-            make = partial(_texts, index, model.opened)
-            for text in model.part("panels", model.conditions(index), make, whole=False):
-                placed.append((model.json(text), (x, y, _PANEL, _HEIGHT)))
-                x += _PANEL
-                if x == _WIDTH:
-                    x, y = 0, y + _HEIGHT
-        y += _HEIGHT if x else 0
-    return ",\n".join(
-        f'    {{\n      "id": {number},{text},{_at(*place)}\n    }}'
-        for number, (text, place) in enumerate(placed, 1)
-    )
-
-
-@cache
-def _header(title: str) -> str:
-    return _inner({"type": "row", "title": title, "collapsed": False, "panels": []})
-
-
-@cache
-def _at(x: int, y: int, width: int, height: int) -> str:
-    return _inner({"gridPos": {"x": x, "y": y, "w": width, "h": height}})
-
-
-def _texts(index: int, opened: Callable[[str], OpenText], plan: Plan) -> list[OpenText]:
-    return [opened(_inner(panel)) for panel in _panels(plan.slos[index])]
-
-
-def _inner(data: dict[str, Any]) -> str:
-    """The pairs of a mapping that stands in a list at the top of a document."""
-    return json_text(data)[1:-3].replace("\n", "\n    ")
+        for number, panel in enumerate(rows[title]):
+            line, column = divmod(number, _WIDTH // _PANEL)
+            place(panel, column * _PANEL, y + line * _HEIGHT, _PANEL, _HEIGHT)
+        y += -(-len(rows[title]) // (_WIDTH // _PANEL)) * _HEIGHT
+    return placed
 
 
 def _row(slo: SloPlan) -> str:

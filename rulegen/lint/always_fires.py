@@ -3,23 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from functools import lru_cache
 
 from rulegen.lint.finding import Finding, Lint, Location, Run
 from rulegen.lint.holds import limit, must_hold
 from rulegen.sli.metric_ranges import possible, words
-from rulegen.slo.plan import PLANS_KEPT, SloPlan
+from rulegen.slo.plan import SloPlan
 from rulegen.spec.model_slo import THRESHOLDS
 
 
 def _find(run: Run) -> Iterator[Finding]:
     for model in run.models:
-        for index, planned in enumerate(model.plan.slos):
+        for index, planned in enumerate(model.slos):
             for place, message in _of_slo(planned):
                 yield Finding(model.file.document, ("spec", "slos", index, *place), message)
 
 
-@lru_cache(PLANS_KEPT)
 def _of_slo(planned: SloPlan) -> list[tuple[Location, str]]:
     """Places within the SLO, each with what is wrong."""
     if planned.series is None:

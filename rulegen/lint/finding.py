@@ -13,7 +13,7 @@ from rulegen.alertmanager.merge import Base
 from rulegen.promql.conventions import AlertIdentity
 from rulegen.promql.rules import AlertRule
 from rulegen.slo.alerts import GaugeAlert
-from rulegen.slo.alike import OfModel
+from rulegen.slo.plan import Plan
 from rulegen.spec.lint_names import Name, named
 from rulegen.spec.routing import Routing
 from rulegen.validation.specs import Specs
@@ -60,13 +60,9 @@ class Lint:
 
 
 class Placed(NamedTuple):
-    """An alert, and where the spec asks for it. ``gauge``: where it is a condition on a gauge.
-
-    In the texts of the rule names are open, not in its ``identity``.
-    """
+    """An alert, and where the spec asks for it. ``gauge``: where it is a condition on a gauge."""
 
     rule: AlertRule
-    identity: AlertIdentity
     document: Document
     location: Location
     gauge: GaugeAlert | None = None
@@ -74,7 +70,12 @@ class Placed(NamedTuple):
     @property
     def labels(self) -> Mapping[str, str]:
         """Those whose values are known beforehand."""
-        return self.identity.labels
+        return self.rule.labels
+
+    @property
+    def identity(self) -> AlertIdentity:
+        """What routing knows of it."""
+        return self.rule.identity
 
 
 @dataclass(frozen=True)
@@ -82,7 +83,7 @@ class Run:
     """Everything that one run has read, and what becomes of it."""
 
     specs: Specs
-    models: Sequence[OfModel]
+    models: Sequence[Plan]
     base: Base | None = None
     _kept: dict[object, object] = field(default_factory=dict)
 
@@ -106,10 +107,9 @@ class Run:
         return next((monitor for monitor in self.specs.monitors if monitor.model == model), None)
 
 
-def _alerts(model: OfModel) -> Iterator[Placed]:
-    document = model.file.document
-    identities = iter(model.identities)
-    for index, slo in enumerate(model.plan.slos):
+def _alerts(plan: Plan) -> Iterator[Placed]:
+    document = plan.file.document
+    for index, slo in enumerate(plan.slos):
         at: Location = ("spec", "slos", index)
         known: dict[int, tuple[Location, GaugeAlert | None]] = {
             id(alert.rule): ((*at, "alerts", position), alert)
@@ -118,7 +118,7 @@ def _alerts(model: OfModel) -> Iterator[Placed]:
         known |= {id(rule): ((*at, "objective"), None) for rule in slo.burn_alerts.values()}
         for rule in slo.group.alerts:
             location, gauge = known.get(id(rule), (at, None))
-            yield Placed(rule, next(identities), document, location, gauge)
-    if model.plan.monitor is not None:
-        for rule in model.plan.monitor.alerts:
-            yield Placed(rule, next(identities), document, ("spec",), None)
+            yield Placed(rule, document, location, gauge)
+    if plan.monitor is not None:
+        for rule in plan.monitor.alerts:
+            yield Placed(rule, document, ("spec",), None)

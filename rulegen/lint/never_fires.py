@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from functools import lru_cache
 
 from mlslo.catalogue import Metric
 from mlslo.monitor import Monitor
@@ -11,14 +10,14 @@ from rulegen.lint.finding import Finding, Lint, Location, Run
 from rulegen.lint.holds import limit, may_hold
 from rulegen.sli.gauge import entities
 from rulegen.sli.metric_ranges import possible, words
-from rulegen.slo.plan import PLANS_KEPT, SloPlan
+from rulegen.slo.plan import SloPlan
 from rulegen.spec.model_slo import THRESHOLDS, Condition, ModelSlo, Slo
 
 
 def _find(run: Run) -> Iterator[Finding]:
     for model in run.models:
         monitor = run.monitor(model.file.model)
-        for index, planned in enumerate(model.plan.slos):
+        for index, planned in enumerate(model.slos):
             if planned.series is not None:
                 at: Location = ("spec", "slos", index)
                 for place, message in _of_slo(planned):
@@ -26,7 +25,6 @@ def _find(run: Run) -> Iterator[Finding]:
                 yield from _too_few(model.file, planned.slo, planned.series.metric, at, monitor)
 
 
-@lru_cache(PLANS_KEPT)
 def _of_slo(planned: SloPlan) -> list[tuple[Location, str]]:
     """What can be told without the model's monitor: places within the SLO, each with why."""
     assert planned.series is not None

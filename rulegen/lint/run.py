@@ -9,7 +9,7 @@ from rulegen.alertmanager.merge import Base
 from rulegen.lint.accept import Acceptance, acceptances, unused
 from rulegen.lint.finding import Finding, Lint, Run
 from rulegen.lint.registry import LINTS
-from rulegen.slo.alike import OfModel
+from rulegen.slo.plan import Plan
 from rulegen.spec.notes import Note
 from rulegen.validation.specs import Specs
 
@@ -19,7 +19,7 @@ Found = list[tuple[Lint, Finding]]
 class Linting:
     """The lints of one run: ``errors`` first, before files are made, then ``warnings`` with what that noted."""
 
-    def __init__(self, specs: Specs, models: Sequence[OfModel], base: Base | None = None) -> None:
+    def __init__(self, specs: Specs, models: Sequence[Plan], base: Base | None = None) -> None:
         run = Run(specs, models, base)
         self._specs = specs
         self._based = base is not None

@@ -87,7 +87,7 @@ class Others:
         told = [found[place] for place in sorted(found) if found[place] != alert]
         more = len(told) - _MOST_NAMED
         said = [str(other) for other in told[:_MOST_NAMED]]
-        return [*said, f"and {more} more of [this model](README.md)"] if more > 0 else said
+        return [*said, f"and {more} more of [this model](#)"] if more > 0 else said
 
     @cached_property
     def _of_kind(self) -> Mapping[tuple[str, str], list[tuple[int, Told]]]:

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 
 from mlslo.yamlfile import Duration
 from rulegen.conditions.threshold import Limit
-from rulegen.promql.conventions import MONITOR_SLO
+from rulegen.promql.conventions import MONITOR_SLO, AlertIdentity
 from rulegen.promql.expressions import exact
 from rulegen.promql.rules import AlertRule, Group, Record, Rule
 from rulegen.sli import gauge, query_series
@@ -23,13 +23,10 @@ from rulegen.slo.links import linked
 from rulegen.spec.model_slo import ModelSlo, Slo
 from rulegen.spec.routing import Routing
 
-# Of so many plans is kept what follows from each alone.
-PLANS_KEPT = 10_000
-
 
 @dataclass(frozen=True, eq=False)
 class SloPlan:
-    """One SLO: what it measures, and the rules that follow from it. Models that are alike share it."""
+    """One SLO: what it measures, and the rules that follow from it."""
 
     slo: Slo
     series: GaugeSeries | None
@@ -62,6 +59,11 @@ class Plan:
     @property
     def alerts(self) -> list[AlertRule]:
         return [alert for group in self.groups for alert in group.alerts]
+
+    @property
+    def identities(self) -> list[AlertIdentity]:
+        """What routing knows of each alert."""
+        return [alert.identity for alert in self.alerts]
 
 
 def make_plan(file: ModelSlo, routing: Routing) -> Plan:

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
 from pydantic import AfterValidator, Field, model_validator
 
@@ -327,8 +326,6 @@ class ModelSlo:
 
     document: Document
     file: ModelSloFile
-    # Each SLO as it stands in the file.
-    slo_texts: Sequence[str]
 
     @property
     def name(self) -> str:
@@ -356,16 +353,4 @@ def load(path: Path | str) -> ModelSlo:
 
 def from_document(document: Document) -> ModelSlo:
     """Validate the shape of an already read ModelSLO file. Raises InputError."""
-    return ModelSlo(document, validate(document, ModelSloFile), slo_texts(document.data))
-
-
-def slos_of(data: Any) -> list[Any]:
-    """The SLOs as they stand in a file of any shape."""
-    for key in ("spec", "slos"):
-        data = data.get(key) if isinstance(data, dict) else None
-    return data if isinstance(data, list) else []
-
-
-def slo_texts(data: Any) -> list[str]:
-    """Each of them as a text: what YAML gives is told apart by how Python writes it, 1, 1.0, "1" and True."""
-    return [repr(slo) for slo in slos_of(data)]
+    return ModelSlo(document, validate(document, ModelSloFile))

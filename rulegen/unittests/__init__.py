@@ -2,94 +2,73 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from functools import partial
+from dataclasses import dataclass
 from typing import Any
 
 from mlslo.yamlfile import Duration
-from rulegen.output import block_yaml
-from rulegen.output.madefiles import Made
-from rulegen.output.opentext import OpenText
 from rulegen.promql.rules import AlertRule
-from rulegen.slo.alike import OfModel
-from rulegen.slo.plan import Plan
-from rulegen.spec.lint_names import Name
+from rulegen.slo.plan import Plan, SloPlan
 from rulegen.spec.notes import Note
 from rulegen.spec.routing import Routing
 from rulegen.unittests import budgets, companions, gauges, good, records
-from rulegen.unittests.timeline import alert_test, test_file_start
+from rulegen.unittests.timeline import alert_test, test_file
 
 _ALWAYS_THERE = (
     "its query has a value where nothing is scraped: it is never without data, and nothing of it is tested"
 )
+_NOT_REPLACED = "no test can replace the value that its query has where nothing is scraped"
 
-__all__ = ["of_plan", "of_watchdog"]
+__all__ = ["UnitTests", "build", "has_slow_records", "of_watchdog"]
 
 
-def of_plan(
-    model: OfModel, routing: Routing, rules: str, mark: str, notes: list[Note]
-) -> tuple[Made, Made | None]:
-    """The tests of the alerts in the file ``rules``, and those of its slow records, as the text of their files.
+@dataclass(frozen=True)
+class UnitTests:
+    """The test files of one model as data. ``records``: that of its slow records, where it has any."""
 
-    The files start with ``mark``. What has no test is added to ``notes``.
-    """
-    plan = model.plan
+    data: dict[str, Any]
+    records: dict[str, Any] | None
+    # What has no test.
+    notes: list[Note]
+
+
+def has_slow_records(plan: Plan) -> bool:
+    """Whether records are tested in a file of their own, whose rules are evaluated seldom."""
+    return records.has_any(plan)
+
+
+def build(plan: Plan, routing: Routing) -> UnitTests:
+    """The tests of the alerts of one model, and of its records."""
     interval = routing.spec.evaluationInterval
-    parts: list[OpenText] = []
-    measured = tuple((slo.slo.name, slo.companion and slo.companion.record) for slo in plan.slos)
-    # As one text, whose hash is calculated once.
-    others = repr((measured, model.causes, [companion.slos for companion in plan.companions]))
-    for index, slo in enumerate(plan.slos):
-        for position in range(len(slo.gauge_alerts)):
-            text, missed = model.part(
-                "alert tests",
-                model.alert(index, position),
-                partial(_of_alert, index, position, model.opened),
-                whole=False,
-            )
-            parts.append(text)
-            at = ("spec", "slos", index, "alerts", position, "when")
-            notes += [Note(lint, model.file.document, at, message) for lint, message in missed]
-        if not slo.can_be_given:
-            notes.append(
-                Note("not-tested", model.file.document, ("spec", "slos", index, "sli"), _ALWAYS_THERE)
-            )
-        make = partial(_of_budget, index, interval)
-        parts.append(model.text("budget tests", model.measured(index), make, whole=False))
-    parts.append(model.text("companion tests", (others, model.slis), partial(_of_slos, interval)))
-    parts.append(model.text("monitor tests", others, partial(_of_model, interval)))
-    alerts = partial(model.yaml, mark + test_file_start(rules, interval, any(parts)), parts)
-    return alerts, records.of_plan(model, interval, rules, mark, notes)
-
-
-def _of_alert(
-    index: int, position: int, opened: Callable[[str], OpenText], plan: Plan
-) -> tuple[OpenText, list[tuple[Name, str]]]:
-    """The tests of an alert on a gauge; what could not be tested, and why."""
-    if not plan.slos[index].can_be_given:
-        return opened(""), [
-            ("not-tested", "no test can replace the value that its query has where nothing is scraped")
-        ]
-    found, missed = gauges.tests(plan.slos[index].gauge_alerts[position])
-    return opened(block_yaml.items(found)), missed
-
-
-def _of_budget(index: int, interval: Duration, plan: Plan) -> str:
-    slo = plan.slos[index]
-    if slo.budget is None or not slo.can_be_given:
-        return ""
+    rules = f"{plan.file.name}.yaml"
+    notes: list[Note] = []
     found: list[dict[str, Any]] = []
-    for speed, rule in slo.burn_alerts.items():
-        found += budgets.tests(slo.budget, speed, rule, interval)
-    return block_yaml.items(found + good.tests(slo.budget, interval))
+    for index, slo in enumerate(plan.slos):
+        found += _of_slo(plan, index, slo, interval, notes)
+    found += companions.of_slos(plan, interval) + companions.of_model(plan, interval)
+    own = records.of_plan(plan, interval, rules, notes)
+    return UnitTests(test_file(rules, interval, found), own, notes)
 
 
-def _of_slos(interval: Duration, plan: Plan) -> str:
-    return block_yaml.items(companions.of_slos(plan, interval))
-
-
-def _of_model(interval: Duration, plan: Plan) -> str:
-    return block_yaml.items(companions.of_model(plan, interval))
+def _of_slo(
+    plan: Plan, index: int, slo: SloPlan, interval: Duration, notes: list[Note]
+) -> list[dict[str, Any]]:
+    found: list[dict[str, Any]] = []
+    document = plan.file.document
+    for position, alert in enumerate(slo.gauge_alerts):
+        at = ("spec", "slos", index, "alerts", position, "when")
+        if not slo.can_be_given:
+            notes.append(Note("not-tested", document, at, _NOT_REPLACED))
+            continue
+        own, missed = gauges.tests(alert)
+        found += own
+        notes += [Note(lint, document, at, message) for lint, message in missed]
+    if not slo.can_be_given:
+        notes.append(Note("not-tested", document, ("spec", "slos", index, "sli"), _ALWAYS_THERE))
+    if slo.budget is not None and slo.can_be_given:
+        for speed, rule in slo.burn_alerts.items():
+            found += budgets.tests(slo.budget, speed, rule, interval)
+        found += good.tests(slo.budget, interval)
+    return found
 
 
 def of_watchdog(rule: AlertRule, interval: Duration) -> dict[str, Any]:

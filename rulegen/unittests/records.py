@@ -7,54 +7,53 @@ evaluated seldom, and the records that an alert test is given are made from what
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
-from functools import lru_cache, partial
 from typing import Any
 
 from mlslo.yamlfile import Duration
 from rulegen.conditions import History
-from rulegen.output import block_yaml
-from rulegen.output.madefiles import Made
-from rulegen.output.opentext import OpenText
 from rulegen.promql.replicas import WEIGHTED
 from rulegen.sli.gauge import GaugeSeries
 from rulegen.sli.query_series import QuerySeries
 from rulegen.slo.alerts import GaugeAlert
-from rulegen.slo.alike import OfModel
-from rulegen.slo.plan import PLANS_KEPT, Plan, SloPlan
+from rulegen.slo.plan import Plan, SloPlan
 from rulegen.spec.notes import Note
 from rulegen.unittests import eventratios, pasts, queries, weights
-from rulegen.unittests.timeline import test_file_start
+from rulegen.unittests.timeline import test_file
 
 _STEPS = (60, 300, 600, 1800, 3600, 7200, 21_600, 43_200, 86_400)
 _MOST_EVALUATIONS = 80
 
 
-def of_plan(model: OfModel, interval: Duration, rules: str, mark: str, notes: list[Note]) -> Made | None:
-    """The text of the test file, which starts with ``mark``; or None where there is no such record."""
-    plan = model.plan
+def has_any(plan: Plan) -> bool:
+    """Whether there is a record to test."""
+    return any(
+        slo.budget is not None
+        or isinstance(slo.series, QuerySeries)
+        or (slo.series is not None and slo.series.aggregation == WEIGHTED)
+        or _pasts(slo)
+        for slo in plan.slos
+        if slo.can_be_given
+    )
+
+
+def of_plan(plan: Plan, interval: Duration, rules: str, notes: list[Note]) -> dict[str, Any] | None:
+    """The test file of the records, or None where there is no such record."""
     step = _step(max(map(_longest, plan.slos)), interval)
-    parts: list[OpenText] = []
+    found: list[dict[str, Any]] = []
     for index, slo in enumerate(plan.slos):
-        make = partial(_of_measured, index, interval, step, model.opened)
-        text, missed = model.part("record tests", (model.measured(index), step), make, whole=False)
-        parts.append(text)
-        if _histories(slo) and slo.can_be_given:
-            of_past = partial(_of_past, index, step, model.opened)
-            key = (model.slis[index], _pasts_known_by(slo), step)
-            text, too_long = model.part("past tests", key, of_past, whole=False)
-            parts.append(text)
-            for position, said in too_long:
+        own, missed = _of_measured(slo, interval, step)
+        found += own
+        if slo.can_be_given:
+            for series, history in _pasts(slo):
+                found += pasts.tests(series, history, step)
+            for position, said in _too_long(slo):
                 at = ("spec", "slos", index, "alerts", position, "when")
-                notes.append(Note("not-tested", model.file.document, at, said))
+                notes.append(Note("not-tested", plan.file.document, at, said))
         if missed is not None:
-            notes.append(Note("not-tested", model.file.document, ("spec", "slos", index, "sli"), missed))
-    if not any(parts):
-        return None
-    return partial(model.yaml, mark + test_file_start(rules, step, True), parts)
+            notes.append(Note("not-tested", plan.file.document, ("spec", "slos", index, "sli"), missed))
+    return test_file(rules, step, found) if has_any(plan) else None
 
 
-@lru_cache(PLANS_KEPT)
 def _longest(slo: SloPlan) -> float:
     """How far back the records of an SLO look."""
     budget = 1.3 * slo.budget.time_window.seconds if slo.budget is not None else 0.0
@@ -70,7 +69,6 @@ def _pasts(slo: SloPlan) -> list[tuple[GaugeSeries, History]]:
     return list(found.values())
 
 
-@lru_cache(PLANS_KEPT)
 def _histories(slo: SloPlan) -> list[tuple[int, GaugeAlert, History]]:
     """Every record of the past, with the place of its alert, and that."""
     return [
@@ -78,13 +76,6 @@ def _histories(slo: SloPlan) -> list[tuple[int, GaugeAlert, History]]:
         for position, alert in enumerate(slo.gauge_alerts)
         for history in alert.kind.histories()
     ]
-
-
-@lru_cache(PLANS_KEPT)
-def _pasts_known_by(slo: SloPlan) -> str:
-    """All that the tests of its records of the past follow from, beside the SLI: not how far off a gauge may be."""
-    series = slo.series
-    return repr((series and series.aggregation, [(position, past) for position, _, past in _histories(slo)]))
 
 
 def _too_long(slo: SloPlan) -> list[tuple[int, str]]:
@@ -97,20 +88,8 @@ def _too_long(slo: SloPlan) -> list[tuple[int, str]]:
     return [(position, f"its {name} {said}") for name, position in found.items()]
 
 
-def _of_past(
-    index: int, step: Duration, opened: Callable[[str], OpenText], plan: Plan
-) -> tuple[OpenText, list[tuple[int, str]]]:
-    """The tests of an SLO's records of the past, and what could not be tested."""
-    slo = plan.slos[index]
-    found = [test for series, history in _pasts(slo) for test in pasts.tests(series, history, step)]
-    return opened(block_yaml.items(found)), _too_long(slo)
-
-
-def _of_measured(
-    index: int, interval: Duration, step: Duration, opened: Callable[[str], OpenText], plan: Plan
-) -> tuple[OpenText, str | None]:
+def _of_measured(slo: SloPlan, interval: Duration, step: Duration) -> tuple[list[dict[str, Any]], str | None]:
     """The tests of the records of what one SLO measures, and what could not be tested."""
-    slo = plan.slos[index]
     found: list[dict[str, Any]] = []
     missed = None
     if slo.series is not None and slo.series.aggregation == WEIGHTED:
@@ -127,7 +106,7 @@ def _of_measured(
                 "what these expressions select is not understood, the records made from them are not tested"
             )
         found += own or []
-    return opened(block_yaml.items(found)), missed
+    return found, missed
 
 
 def _step(longest: float, interval: Duration) -> Duration:

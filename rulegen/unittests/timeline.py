@@ -11,7 +11,6 @@ from itertools import groupby, pairwise
 from typing import Any
 
 from mlslo.yamlfile import Duration
-from rulegen.output import block_yaml
 from rulegen.promql.conventions import SLO
 from rulegen.promql.expressions import number, selector
 
@@ -126,7 +125,6 @@ def _of_state(state: str) -> str:
     return selector("", {"alertstate": state})
 
 
-def test_file_start(rules: str, interval: Duration, tests: bool) -> str:
-    """What a file of tests begins with; ``tests``: whether items follow."""
-    head = block_yaml.dump({"rule_files": [rules], "evaluation_interval": str(interval)})
-    return f"{head}tests:\n" if tests else f"{head}tests: []\n"
+def test_file(rules: str, interval: Duration, tests: list[dict[str, Any]]) -> dict[str, Any]:
+    """A file of tests of the rules in the file ``rules``, which are evaluated each ``interval``."""
+    return {"rule_files": [rules], "evaluation_interval": str(interval), "tests": tests}

@@ -50,24 +50,15 @@ def across(models: Sequence[ModelSlo], watched: Sequence[Monitor]) -> Iterator[P
             yield monitor.document.problem(("metadata", "name"), message)
 
 
-# An SLO, by its identity, and the labels of its file.
-Fine = set[tuple[int, str]]
-
-
-def of_model(file: ModelSlo, routing: Routing, watched: Sequence[Monitor], fine: Fine) -> Iterator[Problem]:
-    """Problems of one file. SLOs that several files share are ``fine`` once one of them found nothing wrong."""
+def of_model(file: ModelSlo, routing: Routing, watched: Sequence[Monitor]) -> Iterator[Problem]:
+    """Problems of one file."""
     yield from _duplicates(file)
     if namespace_label(routing) and NAMESPACE in file.file.metadata.labels:
         said = "spec.operator of the routing file sets the label 'namespace' on every alert, leave it out"
         yield file.document.problem(("metadata", "labels", NAMESPACE), said, key=True)
     yield from companion_checks.of_model(file, routing)
-    labels = repr(file.file.metadata.labels)
     for index, slo in enumerate(file.spec.slos):
-        if (id(slo), labels) not in fine:
-            found = list(_Slo(file, routing, slo, ("spec", "slos", index)).problems())
-            if not found:
-                fine.add((id(slo), labels))
-            yield from found
+        yield from _Slo(file, routing, slo, ("spec", "slos", index)).problems()
         if slo.sli.latency is not None:
             monitor = next((own for own in watched if own.model == file.model), None)
             if message := bucket_problem(slo.sli.latency.below, monitor):

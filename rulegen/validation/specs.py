@@ -11,11 +11,10 @@ from mlslo import monitor as monitors
 from mlslo.monitor import Monitor
 from mlslo.yamlfile import Document, InputError, Problem, did_you_mean, quoted_list, read
 from rulegen.output.generated_files import MARK
-from rulegen.spec import routing
+from rulegen.spec import model_slo, routing
 from rulegen.spec.model_slo import ModelSlo
 from rulegen.spec.routing import Routing
 from rulegen.validation import slo_checks
-from rulegen.validation.sharedslos import SharedSlos
 
 KINDS = ("ModelSLO", "AlertRouting", "ModelMonitor")
 _SUFFIXES = (".yaml", ".yml")
@@ -40,12 +39,11 @@ def load(paths: Iterable[Path]) -> Specs:
     models: list[ModelSlo] = []
     routings: list[Routing] = []
     watched: list[Monitor] = []
-    shared = SharedSlos()
     for document in _documents(paths, problems):
         try:
             match _kind(document):
                 case "ModelSLO":
-                    models.append(shared.from_document(document))
+                    models.append(model_slo.from_document(document))
                 case "AlertRouting":
                     routings.append(routing.from_document(document))
                 case _:
@@ -63,9 +61,8 @@ def load(paths: Iterable[Path]) -> Specs:
         message = f"a second AlertRouting: {routings[0].document.path} is one, expected exactly one"
         problems.append(extra.document.problem(("kind",), message))
     problems += slo_checks.across(models, watched)
-    fine = slo_checks.Fine()
     for model in models:
-        problems += slo_checks.of_model(model, routings[0], watched, fine)
+        problems += slo_checks.of_model(model, routings[0], watched)
     if problems:
         raise InputError(problems)
     return Specs(sorted(models, key=lambda model: model.name), routings[0], watched)

@@ -6,13 +6,14 @@ interval is a multiple of a group interval, so that jitter seldom matters; where
 
 from __future__ import annotations
 
+import json
 import random
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from mlslo.yamlfile import Document, InputError
+from mlslo.yamlfile import InputError, parse
 from rulegen import alertmanager
 from rulegen.promql.conventions import LAYERS, WATCHDOG_IDENTITY, AlertIdentity
 from rulegen.simulation.labels import Labels
@@ -228,7 +229,7 @@ def _accepted(spec: Callable[[], dict[str, Any]], identities: Sequence[AlertIden
             "spec": spec(),
         }
         try:
-            file = routing.from_document(Document(Path("drawn.yaml"), "{}", data))
+            file = routing.from_document(parse(Path("drawn.yaml"), json.dumps(data)))
             return alertmanager.build(file, identities)
         except InputError:
             continue

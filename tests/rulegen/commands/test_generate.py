@@ -175,7 +175,7 @@ def test_check_shows_what_differs(small: Path, tmp_path: Path) -> None:
     found = run("check", small, "--out", out)
     assert found.exit_code == 1
     assert "--- a/rules/small.yaml\n+++ b/rules/small.yaml\n" in found.stdout
-    assert "-        for: 30m\n+        for: 3m\n" in found.stdout
+    assert "-    for: 30m\n+    for: 3m\n" in found.stdout
     assert "--- /dev/null\n+++ b/rules/watchdog.yaml\n" in found.stdout
     assert "2 of " in found.stderr
     assert "for: 30m" in rules.read_text(), "check writes nothing"

@@ -1,4 +1,4 @@
-"""Pages of alerts: one each, whose queries can be run, whose links lead somewhere, and which know the routing."""
+"""Runbook pages: a section for each alert, whose queries can be run, whose links lead somewhere, and which know the routing."""
 
 from __future__ import annotations
 
@@ -53,44 +53,67 @@ def alerts(out: Path, name: str) -> list[dict[str, Any]]:
     return [rule for group in rules["groups"] for rule in group["rules"] if "alert" in rule]
 
 
-def page_of(out: Path, name: str, alert: dict[str, Any]) -> Path:
-    of_slo = f"-{alert['labels']['slo']}" if alert["alert"] in (FAST_BURN, SLOW_BURN, NO_DATA) else ""
-    return out / "runbooks" / name / f"{alert['alert']}{of_slo}.md"
+def slug(heading: str) -> str:
+    """The anchor of a heading, as GitHub makes it."""
+    return re.sub(r"[^a-z0-9_ -]", "", heading.lower()).replace(" ", "-")
+
+
+def sections(out: Path, name: str) -> dict[str, str]:
+    """The sections of a page by their anchors."""
+    parts = re.split(r"^## (.+)\n", (out / "runbooks" / f"{name}.md").read_text(), flags=re.MULTILINE)
+    return {slug(heading): text for heading, text in zip(parts[1::2], parts[2::2], strict=True)}
+
+
+def anchor_of(alert: dict[str, Any]) -> str:
+    of_slo = f" of {alert['labels']['slo']}" if alert["alert"] in (FAST_BURN, SLOW_BURN, NO_DATA) else ""
+    return slug(f"{alert['alert']}{of_slo}")
+
+
+def section_of(out: Path, name: str, alert: dict[str, Any]) -> str:
+    return sections(out, name)[anchor_of(alert)]
 
 
 def queries(text: str) -> list[str]:
     return re.findall(r"```promql\n(.*?)\n```", text, re.DOTALL)
 
 
-def test_every_alert_has_a_page_and_links_to_it(generated: Path) -> None:
-    for name in ("fraud", "diabetes", "watchdog"):
-        pages = {page_of(generated, name, alert): alert for alert in alerts(generated, name)}
-        assert len(pages) == len(alerts(generated, name))
-        folder = generated / "runbooks" / name
-        assert {*pages, *folder.glob("README.md")} == set(folder.iterdir())
-        for page, alert in pages.items():
-            assert alert["expr"] in queries(page.read_text())
+def test_every_alert_has_a_section_and_links_to_it(generated: Path) -> None:
+    for name in ("fraud", "diabetes"):
+        known = {anchor_of(alert): alert for alert in alerts(generated, name)}
+        assert len(known) == len(alerts(generated, name))
+        assert list(sections(generated, name)) == [*known, "before-you-silence", "incident"]
+        for anchor, alert in known.items():
+            section = sections(generated, name)[anchor]
+            assert alert["expr"] in queries(section)
             url = alert["annotations"]["runbook_url"]
             if name == "diabetes":
                 assert url == "https://runbooks.example.org/diabetes", "the user's own wins"
-                assert f"Your own runbook: <{url}>" in page.read_text()
+                assert f"Your own runbook: <{url}>" in section
             else:
-                assert url.startswith(SERVED)
-                assert generated / "runbooks" / url.removeprefix(SERVED) == page
-                assert "Your own runbook" not in page.read_text()
+                assert url == f"{SERVED}{name}.md#{anchor}"
+                assert "Your own runbook" not in section
+    (watchdog,) = alerts(generated, "watchdog")
+    assert watchdog["annotations"]["runbook_url"] == f"{SERVED}watchdog.md"
+    assert sorted(path.name for path in (generated / "runbooks").iterdir()) == [
+        "diabetes.md",
+        "fraud.md",
+        "watchdog.md",
+    ]
 
 
 def test_links_between_files_lead_somewhere(generated: Path) -> None:
-    for page in generated.glob("runbooks/*/*.md"):
+    for page in generated.glob("runbooks/*.md"):
         for target in re.findall(r"\]\(([^)]+)\)", page.read_text()):
-            assert target.startswith("https://") or (page.parent / target).is_file(), (page, target)
+            path, _, anchor = target.partition("#")
+            assert target.startswith("https://") or not path or (page.parent / path).is_file(), (page, target)
+            assert not anchor or anchor in sections(generated, page.stem)
     dashboard = yaml.safe_load((generated / "dashboards" / "fraud.json").read_text())
     urls = {alert["annotations"]["dashboard_url"] for alert in alerts(generated, "fraud")}
     assert urls == {f"https://grafana.example.org/d/{dashboard['uid']}"}
 
 
 def test_every_query_is_promql(generated: Path, tmp_path: Path) -> None:
-    found = {query for page in generated.glob("runbooks/*/*.md") for query in queries(page.read_text())}
+    found = {query for page in generated.glob("runbooks/*.md") for query in queries(page.read_text())}
     for query in found:
         promql_parser.parse(query)
     rules = [{"record": "r", "expr": query, "labels": {"n": str(n)}} for n, query in enumerate(sorted(found))]
@@ -111,23 +134,27 @@ def test_a_page_says_which_receivers_alertmanager_would_tell(generated: Path) ->
             command = [str(tool("amtool")), "config", "routes", "test", config, *labels]
             done = subprocess.run(command, capture_output=True, text=True, check=True)
             asked[labels] = done.stdout.strip().split(",")
-        told = page_of(generated, "fraud", alert).read_text().split("## Who is told")[1]
+        told = section_of(generated, "fraud", alert).split("**Who is notified**")[1]
         assert re.findall(r"^\* `([^`]+)`", told, re.MULTILINE) == asked[labels]
 
 
 def test_a_page_says_what_holds_the_alert_back(generated: Path) -> None:
-    drift = (generated / "runbooks" / "fraud" / "FeatureDrift.md").read_text()
+    drift = sections(generated, "fraud")["featuredrift"]
     assert "`NoPredictions` of traffic (P1), `FeaturesDrifting` of feature-drift (P2)" in drift
     assert "During `retraining` messages of the layer data wait." in drift
     assert "Outside of `office-hours` messages of P3 wait." in drift
-    page = (generated / "runbooks" / "fraud" / "NoPredictions.md").read_text()
-    assert "No other alert holds it back." in page
+    page = sections(generated, "fraud")["nopredictions"]
+    assert "No other alert inhibits it." in page
     assert "`FeatureDrift` of feature-drift (P3)" in page.split("these are not sent")[1]
 
 
 def test_the_commands_are_of_this_alert(generated: Path) -> None:
-    page = (generated / "runbooks" / "fraud" / "ErrorBudgetFastBurn-latency.md").read_text()
-    ours, theirs = (shlex.split(line) for line in re.findall(r"```sh\n(.*)\n```", page))
+    known = sections(generated, "fraud")
+    ours, theirs = (
+        shlex.split(command)
+        for anchor in ("before-you-silence", "errorbudgetfastburn-of-latency")
+        for command in re.findall(r"```sh\n(.*)\n```", known[anchor])
+    )
     assert ours[:7] == ["mlslo-rulegen", "silence", "SPEC", "--model", "fraud", "--layer", "service"]
     assert theirs[:3] == ["amtool", "silence", "add"]
     assert theirs[3:6] == ['alertname="ErrorBudgetFastBurn"', 'model="fraud"', 'slo="latency"']
@@ -140,13 +167,13 @@ def test_without_an_address_no_link_is_made_up(tmp_path: Path) -> None:
     assert run("generate", slo, CONTRACT / "routing.yaml", "--out", tmp_path).exit_code == 0
     for alert in alerts(tmp_path, "fraud"):
         assert set(alert["annotations"]) == {"summary", "description"}
-        assert page_of(tmp_path, "fraud", alert).is_file()
+        assert section_of(tmp_path, "fraud", alert)
 
 
 def test_check_sees_pages(tmp_path: Path) -> None:
     out = tmp_path / "out"
     assert run("generate", CONTRACT, "--out", out).exit_code == 0
-    page = out / "runbooks" / "fraud" / "ModelCollapse.md"
+    page = out / "runbooks" / "fraud.md"
     written = page.read_text()
     page.write_text(written.replace("collapse", "folding"))
     old = page.with_name("Forgotten.md")
@@ -154,8 +181,8 @@ def test_check_sees_pages(tmp_path: Path) -> None:
     page.with_name("by-hand.md").write_text("# Ours\n")
     found = run("check", CONTRACT, "--out", out)
     assert found.exit_code == 1
-    assert "runbooks/fraud/ModelCollapse.md" in found.stdout
-    assert "runbooks/fraud/Forgotten.md" in found.stdout + found.stderr
+    assert "runbooks/fraud.md" in found.stdout
+    assert "runbooks/Forgotten.md" in found.stdout + found.stderr
     assert "by-hand" not in found.stdout + found.stderr
 
 
@@ -230,11 +257,11 @@ def test_a_page_names_some_of_very_many_alerts(tmp_path: Path) -> None:
     (tmp_path / "fraud.yaml").write_text(text)
     result = run("generate", tmp_path, CONTRACT / "routing.yaml", "--out", tmp_path)
     assert result.exit_code == 0, result.stderr
-    page = (tmp_path / "runbooks" / "fraud" / "NoPredictions.md").read_text()
+    page = sections(tmp_path, "fraud")["nopredictions"]
     (line,) = [line for line in page.splitlines() if line.startswith("While it fires, these are not sent: ")]
     named = line.split(": ", 1)[1].split(", ")
     assert len(named) == 41
-    more = re.fullmatch(r"and ([0-9]+) more of \[this model\]\(README\.md\)\.", named[-1])
+    more = re.fullmatch(r"and ([0-9]+) more of \[this model\]\(#\)\.", named[-1])
     assert more is not None
     # Less urgent ones of the layers that the routing file names, and of its own SLO.
     held = {
