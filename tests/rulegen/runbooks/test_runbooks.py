@@ -1,4 +1,4 @@
-"""Runbook pages: a section for each alert, whose queries can be run, whose links lead somewhere, and which know the routing."""
+"""Runbook pages: a section for each alert, queries that run, links that lead somewhere, the routing as it is."""
 
 from __future__ import annotations
 
