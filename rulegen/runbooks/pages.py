@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shlex
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
 from typing import Any
@@ -13,7 +14,7 @@ from rulegen.promql.conventions import MODEL, SLO, WATCHDOG
 from rulegen.promql.expressions import number, quote
 from rulegen.promql.rules import AlertRule
 from rulegen.runbooks.knowledge import Family, Query, family
-from rulegen.runbooks.told import Others, Told, receivers
+from rulegen.runbooks.notifications import RoutedAlert, inhibited, inhibiting, receivers
 from rulegen.slo.alerts import GaugeAlert
 from rulegen.slo.budget import Budget
 from rulegen.slo.links import DASHBOARD, RUNBOOK, anchor, heading
@@ -24,9 +25,8 @@ from rulegen.spec.routing import Routing
 def of_model(plan: Plan, routing: Routing, mark: str) -> str:
     """The page of one model: a table of its alerts, and a section for each of them."""
     team = plan.file.file.metadata.labels.get("team")
-    context = _Context(
-        plan, routing, Others(routing.spec, plan), team if team in routing.spec.teams else None
-    )
+    alerts = list(dict.fromkeys(map(RoutedAlert.of, plan.alerts)))
+    context = _Context(plan, routing, alerts, team if team in routing.spec.teams else None)
     sections = [context.section(slo, rule) for slo in plan.slos for rule in slo.group.alerts]
     sections += [context.section(None, rule) for rule in (plan.monitor.alerts if plan.monitor else ())]
     text = _template("model").render(model=plan.file.model, name=plan.file.name, alerts=sections)
@@ -36,10 +36,10 @@ def of_model(plan: Plan, routing: Routing, mark: str) -> str:
 def of_watchdog(rule: AlertRule, routing: Routing, mark: str) -> str:
     """The page of the alert that always fires."""
     assert routing.spec.watchdog is not None
-    told = [
+    receiving = [
         f"`{name}`, every {routing.spec.watchdog.repeatInterval}" for name in routing.spec.watchdog.receivers
     ]
-    text = _template("watchdog").render(alert=rule, family=family(WATCHDOG), told=told)
+    text = _template("watchdog").render(alert=rule, family=family(WATCHDOG), receivers=receiving)
     return f"<!-- {mark} -->\n{text}"
 
 
@@ -62,14 +62,14 @@ class _Context:
 
     plan: Plan
     routing: Routing
-    others: Others
+    alerts: Sequence[RoutedAlert]
     team: str | None
 
     def section(self, slo: SloPlan | None, rule: AlertRule) -> dict[str, Any]:
         """What the template says of one alert; ``slo``: whose it is, None for those about the monitor."""
         own, budget = _gauge_alert(slo, rule), _burning(slo, rule)
         known = _family(slo, rule, own, budget)
-        alert = Told.of(rule)
+        alert = RoutedAlert.of(rule)
         metric = slo.series.metric if slo is not None and slo.series is not None else None
         link = rule.annotations.get(DASHBOARD)
         file = f"../dashboards/{self.plan.file.name}.json"
@@ -91,9 +91,9 @@ class _Context:
             "timing": _timing(rule, own),
             "queries": _queries(known, self.plan, slo),
             "resolves": _resolves(rule, own, budget, slo),
-            "told": receivers(self.routing.spec, alert, self.team),
-            "silenced_by": self.others.silenced_by(alert),
-            "silences": self.others.silences(alert),
+            "receivers": receivers(self.routing.spec, alert, self.team),
+            "inhibited_by": inhibiting(self.routing.spec, self.alerts, alert),
+            "inhibits": inhibited(self.routing.spec, self.alerts, alert),
             "matchers": " ".join(
                 shlex.quote(f"{name}={quote(value)}")
                 for name, value in {"alertname": rule.name, **labels}.items()
