@@ -1,0 +1,37 @@
+"""The panel of a gauge: its series, what its conditions compare it with, and their limits."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from mlslo.catalogue import Metric
+from rulegen.dashboards.timeseries import target, timeseries
+from rulegen.slo.plan import SloPlan
+
+_UNITS = {"seconds": "s", "Unix seconds": "dateTimeAsIso", "bytes": "bytes"}
+
+
+def panels(slo: SloPlan) -> Iterator[dict[str, Any]]:
+    """The panel of what ``slo`` measures, where that is a gauge."""
+    series = slo.series
+    if series is None:
+        return
+    legend = " ".join(f"{{{{{label}}}}}" for label in (*series.entities, *_versions(series.varying)))
+    targets = [target(series.expression, legend or series.title)]
+    for line in dict.fromkeys(line for alert in slo.gauge_alerts for line in alert.kind.lines()):
+        targets.append(target(line.expression, f"{line.name} {legend}".strip()))
+    limits: list[tuple[float, str]] = [limit for alert in slo.gauge_alerts for limit in alert.kind.limits()]
+    where = ", ".join(f"{label} {value}" for label, value in series.fixed.items() if label != "model")
+    title = f"{series.slo}: {series.title}" + (f" ({where})" if where else "")
+    panel = timeseries(title, targets, _unit(series.metric), limits)
+    yield {**panel, "description": series.metric.help}
+
+
+def _unit(metric: Metric) -> str:
+    # An AUC of 0.7 is not 70 % of anything.
+    return "percentunit" if metric.name.endswith("_ratio") else _UNITS.get(metric.unit, "none")
+
+
+def _versions(labels: tuple[str, ...]) -> tuple[str, ...]:
+    return tuple(label for label in labels if label == "version")
