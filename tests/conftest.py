@@ -1,17 +1,64 @@
-"""Settings of the whole suite."""
+"""Settings of the whole suite, and of its quick lane."""
 
+from collections import Counter
 from typing import Any
 
 import numpy as np
 import pytest
 from hypothesis import settings
 
+from tests.support import lanes, tools
+
 # Time limits per example fail on busy machines without a bug in sight; pytest-timeout catches what hangs.
 settings.register_profile("mlslo", deadline=None, max_examples=60)
+settings.register_profile("quick", deadline=None, max_examples=6)
 settings.load_profile("mlslo")
 
-
+_LEFT_OUT = pytest.StashKey[Counter[str]]()
+_REASONS = {"programs": "need Prometheus, promtool, Alertmanager or amtool", "slow": "are slow"}
 _STATES: dict[str, Any] = {}
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--quick", action="store_true", help="leave out what needs other programs or is slow")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    config.stash[_LEFT_OUT] = Counter()
+    if config.getoption("quick"):
+        settings.load_profile("quick")
+        tools.available = False
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Mark what needs other programs; leave it out of the quick lane, and what is marked slow."""
+    left_out: Counter[str] = Counter()
+    kept = []
+    for item in items:
+        if lanes.needs_programs(item):
+            item.add_marker("programs")
+        reason = next(filter(item.get_closest_marker, _REASONS), None)
+        if config.getoption("quick") and reason:
+            left_out[reason] += 1
+        else:
+            kept.append(item)
+    items[:] = kept
+    config.stash[_LEFT_OUT] = left_out
+    output = getattr(config, "workeroutput", None)
+    if output is not None:
+        output["left_out"] = dict(left_out)
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_testnodedown(node: Any) -> None:
+    """Take over what a worker of pytest-xdist has left out: the controller collects nothing itself."""
+    node.config.stash[_LEFT_OUT] = Counter(getattr(node, "workeroutput", {}).get("left_out", {}))
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
+    if left_out := config.stash[_LEFT_OUT]:
+        parts = ", ".join(f"{left_out[reason]} {text}" for reason, text in _REASONS.items())
+        terminalreporter.line(f"quick: left out {left_out.total()} tests: {parts}; scripts/test runs all")
 
 
 def pytest_runtest_setup(item: pytest.Item) -> None:
