@@ -39,6 +39,7 @@ _LARGEST_BODY = 512 * 1024
 _SEVERITIES = ("critical", "error", "warning", "info")
 _ACTIONS = ("trigger", "acknowledge", "resolve")
 _WIDTH = 96
+_ENDINGS = {signal.SIGINT, signal.SIGTERM}
 
 
 @dataclass(frozen=True)
@@ -374,9 +375,8 @@ def main() -> int:
     parser = argparse.ArgumentParser(description="Stand-ins for Slack, PagerDuty and a dead man's switch.")
     parser.add_argument("--port", type=int, default=0, help="port on 127.0.0.1; a free one without it")
     arguments = parser.parse_args()
-    over = threading.Event()
-    for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, lambda *_: over.set())
+    # Waited for, not handled: a handler that comes while the main thread enters its wait would wait for it for ever.
+    signal.pthread_sigmask(signal.SIG_BLOCK, _ENDINGS)
     try:
         standins = Standins(arguments.port, lambda delivery: print(render(delivery), flush=True))
     except (OSError, OverflowError) as error:
@@ -386,7 +386,7 @@ def main() -> int:
         print(f"Slack              {standins.slack_url}")
         print(f"PagerDuty          {standins.pagerduty_url}")
         print(f"dead man's switch  {standins.webhook_url}", flush=True)
-        over.wait()
+        signal.sigwait(_ENDINGS)
     return 0
 
 

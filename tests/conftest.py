@@ -31,12 +31,14 @@ def pytest_configure(config: pytest.Config) -> None:
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Mark what needs other programs; leave it out of the quick lane, and what is marked slow."""
+    """Mark what needs other programs or waits; leave that out of the quick lane, with what is marked slow."""
     left_out: Counter[str] = Counter()
     kept = []
     for item in items:
         if lanes.needs_programs(item):
             item.add_marker("programs")
+        if lanes.waits_for_a_process(item):
+            item.add_marker("slow")
         reason = next(filter(item.get_closest_marker, _REASONS), None)
         if config.getoption("quick") and reason:
             left_out[reason] += 1

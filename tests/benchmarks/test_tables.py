@@ -12,6 +12,7 @@ from benchmarks.alarms import stream
 from benchmarks.table import Row, finish
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("name", "row"),
     [

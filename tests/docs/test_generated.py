@@ -50,6 +50,7 @@ def test_a_stale_page_fails_the_check_with_a_diff(tmp_path: Path, monkeypatch: p
     assert written.output == "wrote docs/metrics.md\n"
 
 
+@pytest.mark.slow
 def test_the_pages_do_not_depend_on_the_terminal_or_the_hash_seed(page: dict[str, str]) -> None:
     program = (
         "import json, pathlib, docs.generate.pages as p; print(json.dumps(p.render(pathlib.Path('.'))[0]))"

@@ -34,6 +34,7 @@ def alike(made: Any, recorded: Any) -> bool:
     return bool(made == recorded)
 
 
+@pytest.mark.slow
 def test_the_script_makes_the_recorded_files(tmp_path: Path) -> None:
     command = [sys.executable, "-m", "examples.make_example", str(tmp_path)]
     subprocess.run(command, check=True, capture_output=True, timeout=120, cwd=ROOT)

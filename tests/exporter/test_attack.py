@@ -201,6 +201,7 @@ def test_a_port_that_is_no_number(tmp_path: Path) -> None:
     assert "expected HOST:PORT" in done.stderr
 
 
+@pytest.mark.slow
 def test_a_backlog_of_many_versions_fits_into_a_sidecar(tmp_path: Path) -> None:
     """5 GB it took to fold the outcomes of 40,000 rows: killed, started again, killed again."""
     rows = range(6000)

@@ -1,9 +1,10 @@
-"""The quick lane: which tests need Prometheus, promtool, Alertmanager or amtool, found by reading the tests."""
+"""The quick lane: find the tests that need other programs, or wait for a process, by what they call."""
 
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Iterator
+import subprocess
+from collections.abc import Iterator
 from types import CodeType, FunctionType, ModuleType
 from typing import Any
 
@@ -17,23 +18,27 @@ def needs_programs(item: pytest.Item) -> bool:
 
     A test that reaches them another way (through a script, say) carries the marker `chain`.
     """
+    return item.get_closest_marker("chain") is not None or _reaches(item, tools.tool)
+
+
+def waits_for_a_process(item: pytest.Item) -> bool:
+    """Whether a test, one of its fixtures or a helper starts a process and goes on beside it, as with a daemon."""
+    return _reaches(item, subprocess.Popen)
+
+
+def _reaches(item: pytest.Item, sought: object) -> bool:
     if not isinstance(item, pytest.Function):
         return False
-    if item.get_closest_marker("chain"):
-        return True
     fixtures = [
         definition.func
         for definitions in item._fixtureinfo.name2fixturedefs.values()
         for definition in definitions
     ]
-    return any(_reaches(start, tools.tool) for start in [item.obj, *fixtures])
-
-
-def _reaches(start: object, sought: Callable[..., object]) -> bool:
-    waiting, seen = [start], set()
+    waiting: list[Any] = [item.obj, *fixtures]
+    seen: set[int] = set()
     while waiting:
-        found = inspect.unwrap(getattr(waiting[-1], "__func__", waiting[-1]))  # type: ignore[arg-type]
-        waiting.pop()
+        found = waiting.pop()
+        found = inspect.unwrap(getattr(found, "__func__", found))
         if found is sought:
             return True
         if id(found) not in seen:
@@ -43,28 +48,23 @@ def _reaches(start: object, sought: Callable[..., object]) -> bool:
 
 
 def _called(found: Any) -> Iterator[Any]:
-    """The functions and classes of the tests that a function or class names."""
-    if isinstance(found, type):
+    """What a function or a class of the tests names."""
+    if isinstance(found, type) and _is_ours(found):
         yield from (value for base in found.__mro__ if _is_ours(base) for value in vars(base).values())
-        return
-    if isinstance(found, property):
-        yield from (found.fget, found.fset)
-    # The test within a property, and the function within a fixture.
-    yield from filter(None, [getattr(getattr(found, "hypothesis", None), "inner_test", None)])
-    if not isinstance(found, FunctionType):
-        return
-    names = set(_names(found.__code__))
-    for name in names:
-        value = found.__globals__.get(name)
-        if isinstance(value, ModuleType) and _is_ours(value):
-            yield from (vars(value).get(attribute) for attribute in names)
-        elif _is_ours(value):
+    elif isinstance(found, property):
+        yield found.fget
+    elif isinstance(found, FunctionType) and _is_ours(found):
+        # A property of hypothesis holds the test that was written.
+        yield getattr(getattr(found, "hypothesis", None), "inner_test", None)
+        names = set(_names(found.__code__))
+        for value in map(found.__globals__.get, names):
             yield value
+            if isinstance(value, ModuleType):
+                yield from map(vars(value).get, names)
 
 
-def _is_ours(value: object) -> bool:
-    name = value.__name__ if isinstance(value, ModuleType) else getattr(value, "__module__", None)
-    return isinstance(name, str) and name.split(".")[0] in ("tests", "benchmarks")
+def _is_ours(value: Any) -> bool:
+    return str(value.__module__).split(".")[0] in ("tests", "benchmarks")
 
 
 def _names(code: CodeType) -> Iterator[str]:

@@ -29,6 +29,7 @@ from tests.exporter.sinks.test_file import Files, lines
 from tests.support.commands import exporter
 from tests.support.logs import EPOCH, monitor, once, value, write_lines, write_monitor
 from tests.support.paths import ROOT
+from tests.support.properties import examples
 
 
 @contextmanager
@@ -130,7 +131,7 @@ class FewHeld(Files):
 
 
 TestFewHeld = FewHeld.TestCase
-TestFewHeld.settings = settings(max_examples=40, stateful_step_count=40, deadline=None)
+TestFewHeld.settings = settings(max_examples=examples(40), stateful_step_count=40, deadline=None)
 
 
 def test_a_storm_of_reloads_is_weathered(tmp_path: Path) -> None:

@@ -116,6 +116,7 @@ def test_characters_of_anything(texts: list[str]) -> None:
         assert mix.tolist() == [classes.count(name) for name in characters.CLASSES]
 
 
+@pytest.mark.slow
 def test_texts_are_looked_at_in_blocks() -> None:
     texts = [f"row {i} " + "word " * (i % 700) for i in range(1500)]
     found = decode("text", texts)

@@ -81,6 +81,7 @@ def values_of(gauges: Gauges, segment: str) -> dict[str, float]:
     }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("segment", "of", "held"),
     [

@@ -169,6 +169,7 @@ def test_noise_is_told_for_all_traffic_beside_each_statistic(gauges: Gauges) -> 
             assert measured < 1.5 * level  # no feature moved
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("rows", [300, 1111])
 @pytest.mark.parametrize("kind", ["numbers", "categories"])
 def test_levels_are_those_of_a_simulation(rows: int, kind: str) -> None:

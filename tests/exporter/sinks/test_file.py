@@ -14,6 +14,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, pr
 from exporter.sinks import SinkError
 from exporter.sinks import file as file_sink
 from exporter.sinks.file import FileSink
+from tests.support.properties import examples
 
 
 class Files(RuleBasedStateMachine):
@@ -124,7 +125,7 @@ class Files(RuleBasedStateMachine):
 
 
 TestFiles = Files.TestCase
-TestFiles.settings = settings(max_examples=80, stateful_step_count=40, deadline=None)
+TestFiles.settings = settings(max_examples=examples(80), stateful_step_count=40, deadline=None)
 
 
 def test_copy_and_truncate_within_the_pattern_is_read_once(tmp_path: Path) -> None:

@@ -93,6 +93,7 @@ def breaks_after(calls: int) -> Any:
     return add
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("seed", range(2))
 def test_nothing_is_lost_or_counted_twice(seed: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     spec = monitor(

@@ -13,6 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from exporter.state import Matches, Store
+from tests.support.properties import examples
 
 UNKNOWN = np.iinfo(np.int64).min
 # Ids of both halves of the hashes, of a few sizes, so that samples of several exponents differ.
@@ -165,7 +166,7 @@ def seen(matches: Matches) -> Counter[tuple[int, ...]]:
 # Where expired rows are removed late they still take room, so that a sample would be chosen earlier.
 @pytest.mark.parametrize(("few", "factor"), [(0, 100), (50_000, 1)], ids=["removed late", "removed at once"])
 @given(st.integers(1, 6), operations)
-@settings(max_examples=200)
+@settings(max_examples=examples(200))
 def test_it_is_a_dictionary(few: int, factor: int, limit: int, steps: list[tuple[str, Any]]) -> None:
     limit *= factor
     model = Model(limit)
@@ -193,7 +194,7 @@ def test_it_is_a_dictionary(few: int, factor: int, limit: int, steps: list[tuple
 
 
 @given(st.integers(1, 6), operations)
-@settings(max_examples=100)
+@settings(max_examples=examples(100))
 def test_what_is_rolled_back_never_was(limit: int, steps: list[tuple[str, Any]]) -> None:
     """Each step is done, undone and done again: as where a batch is read twice because its commit failed."""
 

@@ -19,6 +19,7 @@ from exporter.summary.composite import Composite
 from exporter.summary.numeric import NumericSummary
 from exporter.summary.shape import Shape
 from exporter.summary.windows import Buckets
+from tests.support.properties import examples
 
 EDGES = np.array([0.0, 1.0, 5.0, 9.0])
 SHAPES = [
@@ -151,7 +152,10 @@ class Windows(RuleBasedStateMachine):
 
 TestWindows = Windows.TestCase
 TestWindows.settings = settings(
-    max_examples=30, stateful_step_count=25, deadline=None, suppress_health_check=[HealthCheck.too_slow]
+    max_examples=examples(30),
+    stateful_step_count=25,
+    deadline=None,
+    suppress_health_check=[HealthCheck.too_slow],
 )
 
 

@@ -75,6 +75,7 @@ def rates(name: str, rows: int, reference_rows: int) -> dict[str, float]:
     return {statistic: float(np.mean(windows)) for statistic, windows in exceeded.items()}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("rows", "reference_rows"), [(200, 10_000), (1000, 10_000), (10_000, 20_000)])
 @pytest.mark.parametrize("name", DRAWS)
 def test_numbers(name: str, rows: int, reference_rows: int) -> None:
@@ -85,6 +86,7 @@ def test_numbers(name: str, rows: int, reference_rows: int) -> None:
     assert all(rate >= LEAST for rate in found.values()), found
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("categories", "rows", "reference_rows"),
     [

@@ -87,6 +87,7 @@ def test_garbage_in_every_field(task: str, tmp_path: Path) -> None:
     assert any(name.startswith("ml_model_") for name in series) == (task != "regression")
 
 
+@pytest.mark.slow
 def test_ten_thousand_classes(tmp_path: Path) -> None:
     """Learned from a reference; probabilities of so many are not read, the classes are counted."""
     rng = np.random.default_rng(0)

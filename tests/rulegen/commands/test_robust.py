@@ -12,9 +12,10 @@ from hypothesis import strategies as st
 
 from tests.damage import judge, oracles, run
 from tests.damage.cases import make
+from tests.support.properties import examples
 
 
-@settings(max_examples=80, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=examples(80), deadline=None, suppress_health_check=list(HealthCheck))
 @given(st.integers(0, 2**32))
 def test_damage_is_answered_with_a_message(seed: int) -> None:
     case = make(Random(seed))

@@ -199,6 +199,7 @@ def test_scenarios_may_stand_beside_the_specs(tmp_path: Path) -> None:
     assert result.stdout.count("outage: 4h from") == 2
 
 
+@pytest.mark.slow
 def test_weeks_are_played_in_seconds(tmp_path: Path) -> None:
     text = OUTAGE.split("  silences:")[0].replace("length: 4h", "length: 31d").replace(", until: 2h}", "}")
     found = simulated(tmp_path, text)

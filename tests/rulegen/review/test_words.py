@@ -19,6 +19,7 @@ from rulegen.review import words
 from rulegen.review.expressions import changes
 from rulegen.validation import specs
 from tests.support import paths
+from tests.support.properties import examples
 
 ROUTING = paths.ROUTING.read_text()
 SLO = """\
@@ -235,7 +236,7 @@ def mangled(draw: st.DrawFn, text: str) -> str:
     return "".join(lines[:place] if draw(st.booleans()) else [*lines[:place], *lines[place + 1 :]])
 
 
-@settings(max_examples=50, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=examples(50), deadline=None, suppress_health_check=list(HealthCheck))
 @given(data=st.data())
 def test_files_that_a_hand_has_mangled_are_still_compared(
     data: st.DataObject, before: Path, tmp_path_factory: pytest.TempPathFactory
