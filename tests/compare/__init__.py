@@ -1,0 +1,1 @@
+"""Compare what two commits generate and measure for the example; ``scripts/compare`` runs it."""
