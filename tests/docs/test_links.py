@@ -8,7 +8,8 @@ import pytest
 from tests.support.paths import ROOT
 
 PAGES = [
-    ROOT / "README.md",
+    *sorted(ROOT.glob("*.md")),
+    ROOT / "examples" / "README.md",
     *sorted((ROOT / "docs").glob("*.md")),
     *sorted((ROOT / "docs" / "statistics").glob("*.md")),
     *sorted((ROOT / "docs" / "lint").glob("*.md")),
@@ -46,12 +47,17 @@ def test_links_inside_the_repository_lead_somewhere(page: Path) -> None:
         assert not anchor or anchor in anchors(target), link
 
 
-def test_the_readme_leads_to_every_page() -> None:
-    for page in (ROOT / "docs").glob("*.md"):
-        assert f"docs/{page.name}" in links(ROOT / "README.md")
-    assert "docs/statistics/README.md" in links(ROOT / "README.md")
-    for page in (ROOT / "docs" / "statistics").glob("*.md"):
-        assert page.name == "README.md" or page.name in links(ROOT / "docs" / "statistics" / "README.md")
+def test_the_index_leads_to_every_page() -> None:
+    docs = ROOT / "docs"
+    assert {"docs/README.md", "docs/tutorial.md", "CONTRIBUTING.md"} <= set(links(ROOT / "README.md"))
+    index = links(docs / "README.md")
+    for page in docs.glob("*.md"):
+        assert page.name == "README.md" or any(link.partition("#")[0] == page.name for link in index), (
+            page.name
+        )
+    assert {"statistics/README.md", "lint/README.md"} <= set(index)
+    for page in (docs / "statistics").glob("*.md"):
+        assert page.name == "README.md" or page.name in links(docs / "statistics" / "README.md")
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
@@ -72,5 +78,5 @@ def test_metrics_flags_and_keys_named_in_prose_exist(page: Path) -> None:
 def test_links_are_found() -> None:
     found = links(ROOT / "README.md")
     assert "docs/chain-dark.svg" in found
-    assert "docs/exporter.md" in found
-    assert "what-it-does-not-do" in anchors(ROOT / "README.md")
+    assert "docs/tutorial.md" in found
+    assert "what-it-does-not-do" in anchors(ROOT / "docs" / "README.md")

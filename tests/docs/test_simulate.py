@@ -8,8 +8,8 @@ import pytest
 from click.testing import CliRunner
 
 from rulegen.cli import main
-from tests.docs.test_readme import blocks, matches, typed
 from tests.support.paths import ROOT
+from tests.support.sessions import blocks, matches, typed
 
 PAGE = (ROOT / "docs" / "simulate.md").read_text(encoding="utf-8")
 
