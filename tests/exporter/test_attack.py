@@ -83,6 +83,7 @@ def test_versions_that_come_and_go_for_years(tmp_path: Path) -> None:
     assert value(gauges, "ml_monitor_samples", version="b") == 1
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "members",
     [

@@ -19,6 +19,8 @@ from tests.support.commands import exporter
 from tests.support.logs import Gauges, once, value
 from tests.support.paths import DIABETES as EXAMPLE
 
+pytestmark = pytest.mark.slow
+
 MOMENTS = ("2025-01-06T07:45:00Z", "2025-01-06T09:25:00Z", "2025-01-06T10:10:00Z")
 WINDOW = timedelta(minutes=30)
 

@@ -181,6 +181,7 @@ def test_files_that_are_none(tmp_path: Path) -> None:
     assert result.exit_code == 0, result.stderr
 
 
+@pytest.mark.slow
 def test_what_is_long_is_cut(tmp_path: Path) -> None:
     path = tmp_path / "slo.yaml"
     for text, said in (
