@@ -10,7 +10,7 @@ from pathlib import Path
 
 import click
 
-from docs.generate import chain, commands, files, lints, statistics
+from docs.generate import chain, commands, decisions, files, lints, statistics
 from mlslo import atomic
 from mlslo.catalogue import METRICS
 from mlslo.catalogue import markdown as metrics
@@ -33,6 +33,7 @@ def render(root: Path) -> tuple[dict[str, str], list[str]]:
         "docs/commands.md": command_page,
         "docs/files.md": file_page,
         **statistics.render(root),
+        **decisions.render(root),
         "docs/lint/README.md": lints.render(),
         **{f"docs/schemas/{name}": text for name, text in json_schemas.files().items()},
         **{f"docs/chain-{theme}.svg": chain.render(theme) for theme in chain.PALETTES},

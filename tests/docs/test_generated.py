@@ -15,7 +15,7 @@ import pytest
 from click.testing import CliRunner
 
 from docs.generate import __main__ as command
-from docs.generate import chain, commands, files, pages
+from docs.generate import chain, commands, decisions, files, pages
 from mlslo.yamlfile import StrictModel
 from tests.support.paths import ROOT
 
@@ -166,3 +166,13 @@ def test_boxes_of_the_picture_stand_apart_and_inside() -> None:
                 or other.y >= box.y + box.height
             )
             assert apart, (box.name, other.name)
+
+
+def test_the_index_of_decisions_has_each_of_them() -> None:
+    text = "# Decisions\n\n<!-- index, by scripts/docs -->\nold\n<!-- end of the index -->\n"
+    text += "\n## A, and `b`\n\nText.\n\n## C\n\n*Superseded by A.*\n"
+    lines = decisions.indexed(text).split("<!--")[1].splitlines()
+    assert lines[2:4] == ["* [A, and `b`](#a-and-b)", "* [C](#c), superseded"]
+    assert decisions.indexed(decisions.indexed(text)) == decisions.indexed(text)
+    with pytest.raises(ValueError, match="no index to fill"):
+        decisions.indexed("# Decisions\n")
