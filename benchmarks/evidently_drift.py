@@ -19,7 +19,7 @@ warnings.filterwarnings("ignore")
 
 
 def drifted(current: pd.DataFrame, reference: pd.DataFrame) -> dict[str, Any]:
-    """What the preset says of the whole data set: count and share of drifted columns."""
+    """Return the preset's result for the whole data set: count and share of drifted columns."""
     from evidently import DataDefinition, Dataset, Report  # type: ignore[import-not-found]
     from evidently.presets import DataDriftPreset  # type: ignore[import-not-found]
 

@@ -1,4 +1,4 @@
-"""What do ten million predictions cost that wait for their labels?
+"""The cost of ten million predictions that wait for their labels.
 
     .venv/bin/python -m benchmarks.pending [--predictions 10000000] [--labels 100000] [--batch 200000] [--folder F]
         [--quick]
@@ -74,7 +74,7 @@ def chosen(total: int, batch: int, labels: int) -> np.ndarray:
 
 
 def measure(folder: Path, total: int, labels: int, batch: int) -> list[tuple[str, float, float | None]]:
-    """What was measured, and its limit where the project sets one."""
+    """Return the measurements, with a limit where the project sets one."""
     path = folder / "state.sqlite"
     found: list[tuple[str, float, float | None]] = []
     with closing(Store(path)) as store:

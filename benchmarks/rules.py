@@ -1,4 +1,4 @@
-"""How long a real Prometheus takes to evaluate what is generated for a hundred models, against each group's interval.
+"""Time that a real Prometheus takes to evaluate the rules of a hundred models, against each group's interval.
 
     .venv/bin/python -m benchmarks.rules [--quick] [--with-past 3]
 
@@ -61,7 +61,7 @@ def _combined(labels: Sequence[str], fixed: dict[str, str]) -> Iterator[dict[str
 
 
 class _Pod:
-    """What one pod says of all models: gauges as they are, counters that grow."""
+    """Return one pod's page of all models: gauges as they are, counters that grow."""
 
     def __init__(self, metrics: Sequence[str], models: Sequence[str]) -> None:
         steady: list[str] = []

@@ -1,4 +1,4 @@
-"""What a cycle with 10,000 new rows costs when the window is 30 days long, against one of an hour.
+"""The cost of a cycle with 10,000 new rows and a window of 30 days, against one of an hour.
 
     .venv/bin/python -m benchmarks.steady [--quick]
 

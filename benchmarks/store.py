@@ -1,4 +1,4 @@
-"""Which embedded store keeps the state: SQLite or a DuckDB file?
+"""SQLite against a DuckDB file, as the store of the state.
 
     .venv/bin/python -m benchmarks.store [--predictions 1000000] [--labels 100000] [--cycles 200]
 

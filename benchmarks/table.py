@@ -1,4 +1,4 @@
-"""What every benchmark prints: one row for each thing measured, with the limit that it must keep."""
+"""The table of every benchmark: a row for each measurement, with the limit that it must keep."""
 
 from __future__ import annotations
 

@@ -170,7 +170,7 @@ def arrivals(random: Generator) -> Iterator[float]:
 
 
 def drifted(minute: float, random: Generator) -> bool:
-    """Whether a request of this minute comes from a clinic whose laboratory has changed its units.
+    """Return whether a request of this minute comes from a clinic whose laboratory has changed its units.
 
     They change one after the other, within ten minutes. The repaired release converts the units.
     """

@@ -276,7 +276,7 @@ def _json_object(body: bytes) -> dict[str, Any] | None:
 
 
 def _event_errors(event: dict[str, Any]) -> list[str]:
-    """What PagerDuty would say against ``event``."""
+    """Return PagerDuty's objections to ``event``."""
     errors = []
     if not re.fullmatch(r"[0-9a-zA-Z]{32}", str(event.get("routing_key", ""))):
         errors.append("'routing_key' is missing or is not 32 letters and digits")
@@ -303,7 +303,7 @@ def _event_errors(event: dict[str, Any]) -> list[str]:
 
 
 def headline(delivery: Delivery) -> str:
-    """What a locked phone shows: one line."""
+    """Return the line that a locked phone shows."""
     payload = delivery.payload
     if delivery.kind == SLACK:
         attachments = payload.get("attachments") or [{}]

@@ -1,10 +1,10 @@
-"""What happens to the example model, in the recorded log's own time."""
+"""The story of the example model, in the recorded log's own time."""
 
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
 START = datetime(2025, 1, 6, 8, 0, tzinfo=UTC)
-"""When the story starts. The log holds `HISTORY_MINUTES` of healthy traffic before it."""
+"""The start of the story. The log holds `HISTORY_MINUTES` of healthy traffic before it."""
 
 HISTORY_MINUTES = 120
 

@@ -85,7 +85,7 @@ def render(kinds: Sequence[type[BaseModel]]) -> tuple[str, list[str]]:
 
 
 def kind_of(model: type[BaseModel]) -> str:
-    """What the file's key ``kind`` must say."""
+    """Return the value that the file's key ``kind`` must have."""
     return str(get_args(model.model_fields["kind"].annotation)[0])
 
 

@@ -47,7 +47,7 @@ class Page:
 
     @cached_property
     def metrics(self) -> list[str]:
-        """Those that the first column of the table of definitions names."""
+        """The metrics in the first column of the table of definitions."""
         section = self.text.split("\n## Definition\n", 1)[-1].split("\n## ", 1)[0]
         cells = re.findall(r"^\|([^|]*)\|", section, re.MULTILINE)
         return [name for cell in cells for name in re.findall(r"`(ml_\w+)`", cell)]

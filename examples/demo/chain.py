@@ -14,7 +14,7 @@ from mlslo.yamlfile import Duration
 EXAMPLE = Path(__file__).resolve().parent.parent / "diabetes"
 PAGES = Path(__file__).resolve().parent / "pages"
 TOOLS = Path(__file__).resolve().parent.parent.parent / ".tools" / "bin"
-"""Where `scripts/tools` puts Prometheus and Alertmanager."""
+"""The folder into which `scripts/tools` puts Prometheus and Alertmanager."""
 
 START_UP = 9.0
 """Seconds between the first record and the story's start: what the programs need to get ready.
@@ -53,7 +53,7 @@ class Chain:
         self._children.wait_until("prometheus", self._is_scraping)
 
     def _is_scraping(self) -> bool:
-        """Whether Prometheus has seen the exporter and found Alertmanager."""
+        """Return whether Prometheus has seen the exporter and found Alertmanager."""
         up = get_json(f"{self.prometheus}/api/v1/query?query=ml_exporter_build_info")["data"]["result"]
         return bool(up and get_json(f"{self.prometheus}/api/v1/alertmanagers")["data"]["activeAlertmanagers"])
 

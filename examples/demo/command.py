@@ -19,12 +19,12 @@ DEFAULT_FACTOR = 60
 SHORTEST, LONGEST = 60, 3600
 _CLOSING = 2.0
 _FACTORS = (3, 4, 5, 6, 10, 12, 15, 20, 25, 30, 36, 40, 45, 50, 60, 75, 90, 100, 120, 150, 180)
-"""Those that make half an hour a round number of seconds, which the messages then name."""
+"""Speeds that make half an hour a round number of seconds, which the messages then name."""
 _INTERRUPTED = 130
 
 
 def factor_for(seconds: float) -> int:
-    """How many times as fast the story must go to fit into `seconds`, the start of the programs included."""
+    """Return how many times as fast the story must go to fit into `seconds`, the start of the programs included."""
     needed = END_MINUTES * 60 / (seconds - START_UP - _CLOSING)
     return next(factor for factor in _FACTORS if factor >= needed)
 

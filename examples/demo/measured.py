@@ -1,4 +1,4 @@
-"""What Prometheus has of the model now, in one line."""
+"""The gauges of the model in Prometheus now, in one line."""
 
 from urllib.parse import quote
 

@@ -30,7 +30,7 @@ class Message:
 
 
 def message(delivery: Delivery) -> Message:
-    """What a Slack or PagerDuty delivery looks like."""
+    """A Slack or PagerDuty delivery as the terminal shows it."""
     return _page(delivery) if delivery.kind == PAGERDUTY else _slack(delivery)
 
 

@@ -33,7 +33,7 @@ class Showing:
         self._heartbeat_shown = False
 
     def introduce(self) -> None:
-        """What this is, and where to look."""
+        """Print what the demo is, and where to look."""
         hours = f"{START:%H:%M} to {START + timedelta(minutes=END_MINUTES):%H:%M}"
         self._terminal.line()
         self._terminal.paragraph(
@@ -66,7 +66,7 @@ class Showing:
 
     @property
     def end(self) -> float:
-        """When the story ends, in epoch seconds."""
+        """The end of the story, in epoch seconds."""
         return self._moment(END_MINUTES)
 
     def summarize(self) -> bool:

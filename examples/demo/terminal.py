@@ -1,4 +1,4 @@
-"""How the story looks on the terminal."""
+"""The story as the terminal shows it."""
 
 import os
 import shutil
@@ -98,7 +98,7 @@ class Terminal:
         self.line(self._cut(f"{clock:>5}  {where:17} {did}{seen.headline}", 0), "green" if seen.good else "")
 
     def verdict(self, fine: bool, text: str) -> None:
-        """Whether one thing came out as told."""
+        """Print one expectation and whether it was met."""
         mark = self._paint("✓", "green") if fine else self._paint("✗", "red")
         print(f"  {mark} {text}", flush=True)
 

@@ -1,4 +1,4 @@
-"""Whether the story came out as it was told."""
+"""The verdict: the notifications that the story promises, and whether they came."""
 
 from collections.abc import Iterable, Mapping, Sequence
 
@@ -9,7 +9,7 @@ from examples.standins import PAGERDUTY, SLACK, Delivery, headline
 def promises(
     deliveries: Sequence[Delivery], phases: Mapping[str, float], seen: Iterable[Alert], open_incidents: int
 ) -> list[tuple[bool, str]]:
-    """What was promised, and whether it was kept. `phases` maps each chapter to its start in epoch seconds."""
+    """Return each promise and whether it was kept. `phases` maps each chapter to its start in epoch seconds."""
 
     def sent(kind: str, name: str, after: str, before: str) -> bool:
         return any(

@@ -1,4 +1,4 @@
-"""What changed among the alerts, as Prometheus and Alertmanager tell it."""
+"""Changes among the alerts, as Prometheus and Alertmanager report them."""
 
 import time
 from collections.abc import Iterator, Mapping

@@ -131,7 +131,7 @@ def differences(old: Mapping[str, Any], new: Mapping[str, Any]) -> Iterator[str]
 
 
 def same(old: object, new: object) -> bool:
-    """Whether two values are equal; numbers need to be so within a relative 1e-9."""
+    """Return whether two values are equal; numbers need to be so within a relative 1e-9."""
     if isinstance(old, float) and isinstance(new, float) and old == old and new == new:
         return abs(old - new) <= TOLERANCE * max(abs(old), abs(new)) or old == new
     return repr(old) == repr(new)

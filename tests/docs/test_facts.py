@@ -1,4 +1,4 @@
-"""What the hand-written pages list is what the code has."""
+"""Lists on the hand-written pages agree with the code."""
 
 import re
 

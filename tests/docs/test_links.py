@@ -1,4 +1,4 @@
-"""What the pages point to is there, and nothing in them is of one machine."""
+"""Links of the pages lead somewhere, and nothing in them is of one machine."""
 
 import re
 from pathlib import Path
@@ -21,7 +21,7 @@ def without_code(text: str) -> str:
 
 
 def anchors(page: Path) -> set[str]:
-    """What GitHub makes of the headings."""
+    """Return the anchors that GitHub gives to the headings."""
     text = re.sub(r"^```.*?^```$", "", page.read_text(encoding="utf-8"), flags=re.MULTILINE | re.DOTALL)
     headings = re.findall(r"^#+ (.*)$", text, re.MULTILINE)
     return {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}

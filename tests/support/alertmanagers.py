@@ -46,7 +46,7 @@ class Alertmanager(Server):
         urllib.request.urlopen(request, timeout=10).close()
 
     def alerts(self) -> list[dict[str, Any]]:
-        """What it knows, with the state of each."""
+        """Return the alerts that it knows, with the state of each."""
         with urllib.request.urlopen(f"{self.url}/api/v2/alerts", timeout=10) as answer:
             found: list[dict[str, Any]] = json.load(answer)
             return found

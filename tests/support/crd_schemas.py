@@ -39,7 +39,7 @@ class Schema:
         return cls(json.loads((FOLDER / f"{KINDS[kind]}.json").read_text()), strict=strict)
 
     def mistakes(self, value: Any) -> list[str]:
-        """What is wrong with an object, each with its path."""
+        """Return the faults of an object, each with its path."""
         return list(self._mistakes(value, self._document["schema"], "$"))
 
     def _mistakes(self, value: Any, schema: dict[str, Any], at: str) -> Iterator[str]:

@@ -14,7 +14,7 @@ from tests.support import tools
 
 
 def needs_programs(item: pytest.Item) -> bool:
-    """Whether a test, one of its fixtures or a helper that either calls looks for such a program.
+    """Return whether a test, one of its fixtures or a helper that either calls looks for such a program.
 
     A test that reaches them another way (through a script, say) carries the marker `chain`.
     """
@@ -22,7 +22,7 @@ def needs_programs(item: pytest.Item) -> bool:
 
 
 def waits_for_a_process(item: pytest.Item) -> bool:
-    """Whether a test, one of its fixtures or a helper starts a process and goes on beside it, as with a daemon."""
+    """Return whether a test, one of its fixtures or a helper goes on beside a process that it started."""
     return _reaches(item, subprocess.Popen)
 
 
@@ -48,7 +48,7 @@ def _reaches(item: pytest.Item, sought: object) -> bool:
 
 
 def _called(found: Any) -> Iterator[Any]:
-    """What a function or a class of the tests names."""
+    """Return the objects that a function or a class of the tests names."""
     if isinstance(found, type) and _is_ours(found):
         yield from (value for base in found.__mro__ if _is_ours(base) for value in vars(base).values())
     elif isinstance(found, property):

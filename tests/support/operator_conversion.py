@@ -1,4 +1,4 @@
-"""What prometheus-operator makes of an AlertmanagerConfig, as its documentation and `amcfg.go` say.
+"""The conversion of an AlertmanagerConfig by prometheus-operator, as its documentation and `amcfg.go` say.
 
 Names get the object's in front, the first route a matcher of the namespace and ``continue``. A Secret's key is read;
 here it stays a file, the one that the operator mounts for it.

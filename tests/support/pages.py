@@ -1,4 +1,4 @@
-"""What `once` prints, held to what every page must be."""
+"""The output of `once`, held to what every page must be."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ QUANTILES = 5
 
 @dataclass
 class Page:
-    """What `once` prints."""
+    """The output of `once`."""
 
     text: str
     gauges: Gauges

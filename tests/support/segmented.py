@@ -74,7 +74,7 @@ def build_reference(folder: Path, monitor: Mapping[str, Any], rows: int = 2000) 
 
 
 def measured(folder: Path, monitor: Mapping[str, Any], at: str = AT) -> Series:
-    """What `mlslo-exporter once` would print, without starting a process."""
+    """Return the output of `mlslo-exporter once`, without starting a process."""
     (model,) = load_all([write_monitor(folder, monitor)])
     with closing(model.open(None)) as cycle:
         snapshot = cycle.run(at=datetime.fromisoformat(at).timestamp(), final=True)
@@ -99,7 +99,7 @@ def part(series: Series, segment: str = "", value: str = "") -> dict[tuple[str, 
 def differences(
     found: Mapping[tuple[str, ...], float], expected: Mapping[tuple[str, ...], float]
 ) -> list[str]:
-    """What is in one of them only, or differs by more than the rounding of sums."""
+    """Return the series that only one of them has, or that differ by more than the rounding of sums."""
     told = [f"only found: {key}" for key in found.keys() - expected.keys()]
     told += [f"not found: {key}" for key in expected.keys() - found.keys()]
     for key in found.keys() & expected.keys():

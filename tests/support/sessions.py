@@ -48,7 +48,7 @@ def typed(text: str) -> list[Command]:
 
 
 def matches(expected: str, printed: str) -> bool:
-    """Whether every line is as expected; a line of `...` stands for any lines, within a line for any text."""
+    """Return whether every line is as expected; a line of `...` stands for any lines, within a line for any text."""
     pattern = ""
     for line in expected.splitlines():
         if line == "...":

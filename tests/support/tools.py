@@ -1,4 +1,4 @@
-"""Where Prometheus, promtool, Alertmanager and amtool are on this machine."""
+"""The places of Prometheus, promtool, Alertmanager and amtool on this machine."""
 
 import shutil
 from pathlib import Path

@@ -55,7 +55,7 @@ class Stretch:
 
 @dataclass(frozen=True)
 class Pod:
-    """What one replica counts from scrape to scrape."""
+    """The counts of one replica from scrape to scrape."""
 
     stretches: tuple[Stretch, ...]
 
@@ -93,7 +93,7 @@ def pods(rng: random.Random, budget: float, scrapes: int) -> list[Pod]:
 
 
 def _incidents(rng: random.Random, budget: float, scrapes: int) -> Iterator[tuple[int, float]]:
-    """How many scrapes, and the share of bad events between them."""
+    """A number of scrapes, and the share of bad events between them."""
     left = scrapes
     while left > 0:
         kind = rng.choice(("calm", "calm", "outage", "leak", "flaps", "spike"))
