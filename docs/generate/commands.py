@@ -20,11 +20,16 @@ ARGUMENTS = {
 _INTRODUCTION = """\
 # Commands
 
-Generated from the commands themselves by `scripts/docs`; a test fails when it is stale.
+After this page you know every command and flag. `scripts/docs` writes it from the commands themselves.
 
-Exit codes: 0 fine; 1 the thing checked is wrong; 2 the input is wrong: one line per problem on standard
-error, with file:line:column where there is one. Files are written whole or not at all. Lists of files may
-follow each other, `--data a.jsonl b.jsonl`, or repeat the flag.
+| exit code | meaning |
+| --- | --- |
+| 0 | fine |
+| 1 | the thing checked is wrong |
+| 2 | the input is wrong: standard error has a line per problem, with file:line:column where there is one |
+
+Files are written whole or not at all. A flag that takes several files takes them in a row, `--data a.jsonl b.jsonl`, or
+repeated.
 """
 
 

@@ -19,25 +19,28 @@ from rulegen.simulation.moments import ClockTime, Moment
 _INTRODUCTION = """\
 # Files
 
-Generated from the models that validate the files, by `scripts/docs`; a test fails when it is stale.
+After this page you can write each of the files, and your editor checks them. `scripts/docs` writes the page from the
+models that validate the files.
 
 A file is one YAML document. Unknown keys, duplicate keys and values of another type are refused with
-file:line:column. `[]` stands for each item of a list, `<name>` for a key that you choose. A duration is
-written as Prometheus writes it: `30s`, `5m`, `1h30m`, `7d`. A key that is required inside of a mapping is
-required where that mapping is given; one without a default may be left out. A clock time is written
-`2026-10-25T01:30`, or with its offset from UTC, `2026-10-25T01:30:00+02:00`; a moment is one too, or a duration after
-the start.
+file:line:column. In the tables:
 
-Editors complete and check the files as you type, by [JSON Schemas](schemas/mlslo.json) that are made from the same
-models. With yaml-language-server (VS Code's YAML extension, Neovim, Emacs) the first line of a file says where:
+* `[]` stands for each item of a list, `<name>` for a key that you choose.
+* A required key inside of a mapping is required where that mapping is given. A key without a default may be left out.
+* A duration is written as in Prometheus: `30s`, `5m`, `1h30m`, `7d`.
+* A clock time is `2026-10-25T01:30`, or has its offset from UTC, `2026-10-25T01:30:00+02:00`. A moment is a clock
+  time, or a duration after the start.
+
+Editors complete and check the files as you type, with [JSON Schemas](schemas/mlslo.json) from the same models. For
+yaml-language-server (VS Code's YAML extension, Neovim, Emacs) the first line of a file names the schema:
 
 ```yaml
 # yaml-language-server: $schema=schemas/mlslo.json
 ```
 
-`mlslo-rulegen schema --out schemas` writes them as your version knows them: `mlslo.json` for a file of any kind, and
-one for each kind. They see single values and which keys are there; that names exist and values go together is seen by
-`mlslo-rulegen check`.
+`mlslo-rulegen schema --out schemas` writes the schemas of your version: `mlslo.json` for a file of any kind, and one
+for each kind. A schema checks keys and single values. `mlslo-rulegen check` also checks that names exist and that
+values fit together.
 """
 
 _SIMPLE: dict[Any, str] = {

@@ -19,8 +19,8 @@ _QUOTED = re.compile(r"^<!-- docstring: ([\w.]+) -->\n(?:^>.*\n)*", re.MULTILINE
 _INTRODUCTION = """\
 # What is measured
 
-One page for each family of statistics: its definition, its source, its bound, what a change means and what to do
-about it. The list, and what the pages quote from the code, is written by `scripts/docs`.
+After this page you can choose a statistic, and find the page that defines it. Each family has a page: definition,
+source, bound, what a change means, what to do about it. `scripts/docs` writes this list, and the quotes from the code.
 """
 
 
