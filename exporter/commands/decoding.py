@@ -15,14 +15,14 @@ import numpy as np
 import numpy.typing as npt
 
 from exporter.daemon.models import Model
-from exporter.features.binning.numeric import Numbers
-from exporter.fold.version_schemas import Layouts
+from exporter.features.binning import Numbers
+from exporter.fold.version_schemas import VersionSchemas
 from exporter.records import (
     NO_TIME,
     LabelDecoder,
     PredictionColumns,
     PredictionDecoder,
-    Wanted,
+    RequestedFields,
     feature_path,
     present,
 )
@@ -60,34 +60,34 @@ def check_predictions(model: Model, now: float) -> SinkCheck:
     monitor = model.monitor
     spec = monitor.spec
     task = task_of(spec, model.references)
-    layouts = Layouts(monitor, task, model.references)
+    schemas = VersionSchemas(monitor, task, model.references)
     sample, path = _sample(monitor, spec.predictions.sink.file.path)
     if not sample:
         return _nothing("predictions", path, matched=_is_matched(monitor, spec.predictions.sink.file.path))
     latest = int(now * 1e6) + CLOCK_SKEW
-    versions = _decode(_wanted(layouts), sample, latest).version.names
+    versions = _decode(_requested(schemas), sample, latest).version.names
     # Their references say more of features, which another look shows.
-    layouts.refresh(versions)
-    wanted = _wanted(layouts)
-    columns = _decode(wanted, sample, latest)
+    schemas.refresh(versions)
+    requested = _requested(schemas)
+    columns = _decode(requested, sample, latest)
     lines = [_account("predictions", path, columns.records, len(columns.time), dict(columns.rejected))]
     for row in range(min(_SHOWN, len(columns.time))):
-        shown = list(_fields(columns, row, wanted))
+        shown = list(_fields(columns, row, requested))
         width = max(len(name) for name, _ in shown)
         lines += [f"  record {row + 1}", *(f"    {name:<{width}}  {value}" for name, value in shown)]
-    lines += _never_found(columns, wanted, sample)
-    lines += _of_another_kind(columns, wanted)
+    lines += _never_found(columns, requested, sample)
+    lines += _of_another_kind(columns, requested)
     if (doubted := doubt(columns.latency, spec)) is not None:
         lines.append(f"  warning: {doubted}")
     lines += [
         f"  warning: feature '{name}' is listed, but no reference and no type under 'features' says what it is"
-        for name in layouts.of("").untyped
-        if name not in wanted.features.kinds
+        for name in schemas.of("").untyped
+        if name not in requested.features.kinds
     ]
     lines += [
         f"  warning: version '{version}' has no file of reference '{name}'"
         for version in versions
-        for name in layouts.missing(version)
+        for name in schemas.missing(version)
     ]
     positive = spec.predictions.positiveClass
     if (
@@ -171,21 +171,21 @@ def _account(sink: str, path: str, records: int, usable: int, rejected: dict[str
     )
 
 
-def _wanted(layouts: Layouts) -> Wanted:
+def _requested(schemas: VersionSchemas) -> RequestedFields:
     """All that is decoded when it is measured, ids, and the single paths of what is crossed."""
-    wanted = layouts.wanted()
-    paths = [path for scope in wanted.scopes if not isinstance(scope, str) for path in scope]
-    scopes = {scope_name(scope): scope for scope in (*wanted.scopes, *paths)}
-    return replace(wanted, identified=True, scopes=list(scopes.values()))
+    requested = schemas.requested()
+    paths = [path for scope in requested.scopes if not isinstance(scope, str) for path in scope]
+    scopes = {scope_name(scope): scope for scope in (*requested.scopes, *paths)}
+    return replace(requested, identified=True, scopes=list(scopes.values()))
 
 
-def _decode(wanted: Wanted, sample: bytes, latest: int) -> PredictionColumns:
-    with closing(PredictionDecoder(wanted)) as decoder:
+def _decode(requested: RequestedFields, sample: bytes, latest: int) -> PredictionColumns:
+    with closing(PredictionDecoder(requested)) as decoder:
         return decoder.decode(sample, latest)
 
 
-def _fields(columns: PredictionColumns, row: int, wanted: Wanted) -> Iterator[tuple[str, str]]:
-    answers, classes = columns.answers, wanted.task.classes
+def _fields(columns: PredictionColumns, row: int, requested: RequestedFields) -> Iterator[tuple[str, str]]:
+    answers, classes = columns.answers, requested.task.classes
     predicted = int(answers.predicted[row])
     yield "timestamp", moment(columns.time[row])
     yield "version", repr(columns.version.names[columns.version.codes[row]])
@@ -194,11 +194,11 @@ def _fields(columns: PredictionColumns, row: int, wanted: Wanted) -> Iterator[tu
     yield "score", number(answers.score[row])
     if classes:
         yield "predicted", classes[predicted] if predicted >= 0 else "not known"
-    if wanted.fields.fallback is not None:
+    if requested.fields.fallback is not None:
         yield "fallback", {1: "true", 0: "false"}.get(int(columns.fallback[row]), "not logged")
     for name, texts in columns.scopes.items():
         yield f"segment {name}", repr(texts.names[texts.codes[row]])
-    yield from feature_lines(wanted.features, columns.features, row)
+    yield from feature_lines(requested.features, columns.features, row)
     if columns.attributions is not None:
         found = np.isfinite(columns.attributions[row])
         yield "attributions", f"of {np.count_nonzero(found)} of {len(found)} features"
@@ -210,9 +210,9 @@ def _label(label: Any, task: Task) -> str:
     return repr(label) if isinstance(label, bytes) else f"{label:g}"
 
 
-def _never_found(columns: PredictionColumns, wanted: Wanted, sample: bytes) -> list[str]:
+def _never_found(columns: PredictionColumns, requested: RequestedFields, sample: bytes) -> list[str]:
     """A field that no record has is most likely mapped to the wrong path."""
-    fields = wanted.fields
+    fields = requested.fields
     if not len(columns.time):
         gone = columns.rejected["missing_timestamp"] == columns.records
         return [_elsewhere("field 'timestamp'", fields.timestamp, sample)] if gone else []
@@ -228,10 +228,10 @@ def _never_found(columns: PredictionColumns, wanted: Wanted, sample: bytes) -> l
         ("field 'attributions'", fields.attributions): columns.attributions is None
         or bool(np.isfinite(columns.attributions).any()),
     }
-    for scope in wanted.scopes:
+    for scope in requested.scopes:
         if isinstance(scope, str):
             found[f"segment or attribute '{scope}'", scope] = columns.scopes[scope].names != [NO_VALUE]
-    for name, kind in wanted.features.kinds.items():
+    for name, kind in requested.features.kinds.items():
         values = columns.features.get(kind.primary(name))
         if values is not None:
             there = present(values).any() or _invalid(values).any()
@@ -243,12 +243,12 @@ def _never_found(columns: PredictionColumns, wanted: Wanted, sample: bytes) -> l
     ]
 
 
-def _of_another_kind(columns: PredictionColumns, wanted: Wanted) -> list[str]:
+def _of_another_kind(columns: PredictionColumns, requested: RequestedFields) -> list[str]:
     """A feature that has values in every record, and none of its kind, is most likely declared wrong."""
     lines = []
-    for name, kind in wanted.features.kinds.items():
+    for name, kind in requested.features.kinds.items():
         values = columns.features.get(kind.primary(name))
-        if values is None or (kind.name == "categorical" and not wanted.features.categories(name)):
+        if values is None or (kind.name == "categorical" and not requested.features.categories(name)):
             continue
         usable = present(values) if isinstance(values, Numbers) else values >= 0
         wrong = _invalid(values) if isinstance(values, Numbers) else values == UNSEEN

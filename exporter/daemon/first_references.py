@@ -11,7 +11,7 @@ from pathlib import Path
 
 import numpy as np
 
-from exporter.fold.version_schemas import Layouts
+from exporter.fold.version_schemas import VersionSchemas
 from exporter.records.lines import LineDecoder, Lines
 from exporter.references.reference import Reference
 from exporter.references.reference_file import dump, parse
@@ -40,11 +40,11 @@ class FirstReferences:
     not in it.
     """
 
-    def __init__(self, monitor: Monitor, layouts: Layouts, store: Store) -> None:
+    def __init__(self, monitor: Monitor, schemas: VersionSchemas, store: Store) -> None:
         """Raises StoreError where the state is damaged."""
         spec = monitor.spec
         self._monitor = monitor
-        self._layouts = layouts
+        self._schemas = schemas
         self._store = store
         self._lengths = {
             name: int(item.first.seconds * MICROSECONDS)
@@ -172,7 +172,7 @@ class FirstReferences:
         from exporter.references.baseline import build
 
         end = began + self._lengths[sampled.reference]
-        known = {name: kind.name for layout in self._layouts.all() for name, kind in layout.kinds.items()}
+        known = {name: kind.name for schema in self._schemas.all() for name, kind in schema.kinds.items()}
         with tempfile.TemporaryDirectory(prefix="mlslo-first-") as folder:
             path = Path(folder) / "records.jsonl"
             path.write_bytes(b"\n".join([*self._store.samples.lines(sampled, began, end), b""]))
@@ -186,7 +186,7 @@ class FirstReferences:
         return replace(reference, created=end / MICROSECONDS)
 
     def _adopt(self, version: str) -> None:
-        """Have a version's layout know the references that are made."""
+        """Have a version's schema know the references that are made."""
         found = {}
         for name in self._lengths:
             sampled = Sampled(version, name)
@@ -197,7 +197,7 @@ class FirstReferences:
                 except InputError as error:
                     raise self._store.damaged(f"{_named(sampled)}: {error}") from None
         if found:
-            self._layouts.adopt(version, found)
+            self._schemas.adopt(version, found)
 
 
 def _hash(text: bytes) -> int:

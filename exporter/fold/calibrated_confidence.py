@@ -12,7 +12,7 @@ from exporter.summary.base import Floats
 from exporter.tasks.answers import Answers
 
 
-class Certainty:
+class CalibratedConfidence:
     """P(the predicted class is right), from one calibration per class.
 
     Each class is calibrated by itself, against all others, as NannyML's CBPE does; the chances of a row's classes
@@ -25,7 +25,7 @@ class Certainty:
         self.rows = rows
 
     @classmethod
-    def of(cls, references: Iterable[Reference], classes: tuple[str, ...]) -> Certainty | None:
+    def of(cls, references: Iterable[Reference], classes: tuple[str, ...]) -> CalibratedConfidence | None:
         """By the first reference that has a calibration of every one of ``classes``."""
         for reference in references:
             known = [

@@ -7,8 +7,8 @@ from collections.abc import Iterable
 import numpy as np
 import numpy.typing as npt
 
-from exporter.fold.grouping import Indices, Integers, Place
-from exporter.fold.version_schemas import Layouts
+from exporter.fold.grouping import BucketKeys, Indices, Integers
+from exporter.fold.version_schemas import VersionSchemas
 from exporter.records import PredictionColumns
 from exporter.state import Store
 
@@ -21,8 +21,8 @@ _MOST_CODES = 2**62
 class ScopeValues:
     """Values by segment or attribute, of rows that were read and of predictions that waited."""
 
-    def __init__(self, layouts: Layouts, store: Store) -> None:
-        self._names = list(dict.fromkeys((*layouts.segments, *layouts.attributes)))
+    def __init__(self, schemas: VersionSchemas, store: Store) -> None:
+        self._names = list(dict.fromkeys((*schemas.segments, *schemas.attributes)))
         self._store = store
 
     def read(self, columns: PredictionColumns) -> Values:
@@ -38,13 +38,13 @@ class ScopeValues:
             found[name] = (recode[texts.codes], values)
         return found
 
-    def combinations(self, place: Place) -> Integers:
+    def combinations(self, keys: BucketKeys) -> Integers:
         """Each row's number of its values of all scopes."""
-        if not place.values or not len(place.version):
-            return np.zeros(len(place.version), dtype=np.int64)
-        combined = np.zeros(len(place.version), dtype=np.int64)
+        if not keys.values or not len(keys.version):
+            return np.zeros(len(keys.version), dtype=np.int64)
+        combined = np.zeros(len(keys.version), dtype=np.int64)
         most = 1
-        for codes, names in place.values.values():
+        for codes, names in keys.values.values():
             most *= len(names)
             if most > _MOST_CODES:
                 distinct, combined = np.unique(combined, return_inverse=True)
@@ -52,9 +52,9 @@ class ScopeValues:
             combined = combined * len(names) + codes
         distinct, first, inverse = np.unique(combined, return_index=True, return_inverse=True)
         newest = np.full(len(distinct), np.iinfo(np.int64).min)
-        np.maximum.at(newest, inverse, place.time)
+        np.maximum.at(newest, inverse, keys.time)
         contents = [
-            {name: names[codes[row]] for name, (codes, names) in place.values.items()} for row in first
+            {name: names[codes[row]] for name, (codes, names) in keys.values.items()} for row in first
         ]
         numbers = self._store.combinations.codes(contents, newest.tolist())
         return np.array(numbers, dtype=np.int64)[inverse]

@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from exporter.parse import sql
-from exporter.parse.field_paths import Leaves
+from exporter.parse.field_paths import FieldPaths
 
 Buffer = bytes | memoryview
 Columns = dict[str, npt.NDArray[Any]]
@@ -22,9 +22,9 @@ _BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 
 
 class Parser:
-    """Runs one SELECT over the lines of each batch. ``wanted``: alias -> expression over the leaves."""
+    """Runs one SELECT over the lines of each batch. ``requested``: alias -> expression over the paths."""
 
-    def __init__(self, wanted: Mapping[str, str], leaves: Leaves) -> None:
+    def __init__(self, requested: Mapping[str, str], paths: FieldPaths) -> None:
         # A cache of files by their path and time could take one batch for another.
         self._connection = duckdb.connect(config={"threads": 1, "enable_external_file_cache": False})
         self._connection.execute("SET TimeZone = 'UTC'")
@@ -32,7 +32,7 @@ class Parser:
         self._file = os.fdopen(os.memfd_create("mlslo-batch"), "wb", buffering=0)
         # What is selected from: that file, or one that holds the lines already.
         self._source_file = os.dup(self._file.fileno())
-        self._query = self._select(wanted, leaves)
+        self._query = self._select(requested, paths)
         self._prepared = False
 
     def close(self) -> None:
@@ -52,7 +52,7 @@ class Parser:
         self._prepared = False
 
     def select(self, lines: Buffer, file: int | None = None) -> tuple[Columns, int]:
-        """The wanted columns, and how many lines were too long to be parsed.
+        """The requested columns, and how many lines were too long to be parsed.
 
         ``file``: descriptor of a file that holds just ``lines``, if there is one; it spares a copy.
         """
@@ -69,21 +69,21 @@ class Parser:
                 raise
             return self._run(b"".join(short)), rejected
 
-    def again(self, wanted: Mapping[str, str], leaves: Leaves) -> Columns:
+    def again(self, requested: Mapping[str, str], paths: FieldPaths) -> Columns:
         """Other columns of the lines that ``select`` took last; lines that were too long give no row."""
-        return self._connection.execute(self._select(wanted, leaves)).fetchnumpy()
+        return self._connection.execute(self._select(requested, paths)).fetchnumpy()
 
-    def _select(self, wanted: Mapping[str, str], leaves: Leaves) -> str:
-        select = ", ".join(f"{expression} AS {sql.name(alias)}" for alias, expression in wanted.items())
+    def _select(self, requested: Mapping[str, str], paths: FieldPaths) -> str:
+        select = ", ".join(f"{expression} AS {sql.name(alias)}" for alias, expression in requested.items())
         path = f"/proc/self/fd/{self._source_file}"
-        return f"SELECT {select} FROM {self._source(sql.text(path), leaves)}"
+        return f"SELECT {select} FROM {self._source(sql.text(path), paths)}"
 
-    def _source(self, path: str, leaves: Leaves) -> str:
+    def _source(self, path: str, paths: FieldPaths) -> str:
         """What is selected from: one row for each line that is not blank."""
         # Of a single column DuckDB would find out whether lines are records, and fail where one is nested deeply.
         return (
             f"read_json({path}, format = 'newline_delimited', records = true, ignore_errors = true, "
-            f"maximum_object_size = {LONGEST_RECORD}, columns = {{{leaves.columns()}}})"
+            f"maximum_object_size = {LONGEST_RECORD}, columns = {{{paths.columns()}}})"
         )
 
     def _run(self, lines: Buffer, file: int | None = None) -> Columns:
@@ -97,9 +97,9 @@ class Parser:
         os.dup2(self._file.fileno() if file is None else file, self._source_file)
         if not self._prepared:
             # To plan it for each batch would cost as much as parsing two thousand records.
-            self._connection.execute(f"PREPARE wanted AS {self._query}")
+            self._connection.execute(f"PREPARE requested AS {self._query}")
             self._prepared = True
-        return self._connection.execute("EXECUTE wanted").fetchnumpy()
+        return self._connection.execute("EXECUTE requested").fetchnumpy()
 
 
 def filled(column: npt.NDArray[Any], value: Any) -> npt.NDArray[Any]:

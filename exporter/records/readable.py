@@ -8,12 +8,15 @@ from typing import Any
 
 import numpy as np
 
-from exporter.features.binning.binning import Frame
-from exporter.features.binning.categorical import CategoricalFrame
-from exporter.features.binning.embedding import EmbeddingFrame, Vectors
-from exporter.features.binning.mix import MixFrame
-from exporter.features.binning.numeric import Numbers
-from exporter.features.binning.vocabulary import Tokens
+from exporter.features.binning import (
+    Binning,
+    CategoricalBinning,
+    EmbeddingBinning,
+    MixBinning,
+    Numbers,
+    Tokens,
+    Vectors,
+)
 from exporter.features.kind import Kind
 from exporter.records import FeatureSet
 from exporter.summary.categorical import MISSING, UNSEEN
@@ -26,11 +29,11 @@ def feature_lines(features: FeatureSet, columns: Mapping[str, Any], row: int) ->
     """View and value, for all views of all features of one row."""
     for name, kind in features.kinds.items():
         for part, view in kind.views(name).items():
-            frame = features.frames.get(view)
-            if frame is None:
+            binning = features.binnings.get(view)
+            if binning is None:
                 yield view, "not compared: no reference says how many numbers a vector has"
             else:
-                yield view, _value(columns[view], row, frame, kind, part)
+                yield view, _value(columns[view], row, binning, kind, part)
 
 
 def moment(microseconds: float) -> str:
@@ -56,16 +59,16 @@ def named(kind: Kind) -> str:
     }.get(kind.name, "a number")
 
 
-def _value(values: Any, row: int, frame: Frame, kind: Kind, part: str) -> str:
-    match frame, values:
-        case CategoricalFrame(), _:
-            return _category(int(values[row]), frame.categories, kind)
-        case MixFrame(), _:
-            return _mix(values[row], frame.categories)
-        case EmbeddingFrame(), Vectors():
+def _value(values: Any, row: int, binning: Binning, kind: Kind, part: str) -> str:
+    match binning, values:
+        case CategoricalBinning(), _:
+            return _category(int(values[row]), binning.categories, kind)
+        case MixBinning(), _:
+            return _mix(values[row], binning.categories)
+        case EmbeddingBinning(), Vectors():
             if values.invalid[row]:
-                return f"not a vector of {frame.dimensions} numbers"
-            return _MISSING if values.missing[row] else f"{frame.dimensions} numbers"
+                return f"not a vector of {binning.dimensions} numbers"
+            return _MISSING if values.missing[row] else f"{binning.dimensions} numbers"
         case _, Tokens():
             return _MISSING if values.missing[row] else f"{values.numbers[row]} words"
         case _, Numbers():
@@ -74,7 +77,7 @@ def _value(values: Any, row: int, frame: Frame, kind: Kind, part: str) -> str:
             if kind.name == "timestamp" and np.isfinite(values.values[row]):
                 return moment(values.values[row] * 1e6)
             return number(values.values[row], _UNITS.get(part, ""))
-    raise TypeError(f"{type(frame).__name__} cannot be shown")
+    raise TypeError(f"{type(binning).__name__} cannot be shown")
 
 
 def _category(code: int, categories: tuple[str, ...], kind: Kind) -> str:

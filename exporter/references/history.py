@@ -12,7 +12,7 @@ _LONGEST_MONTH = 31 * 86_400.0
 _A_YEAR_AND_A_MONTH = 366 * 86_400.0 + _LONGEST_MONTH
 
 
-class Pasts:
+class HistoryWindows:
     """``spans``: how far back each reaches, in seconds."""
 
     def __init__(self, references: Mapping[str, Reference]) -> None:

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 import numpy as np
 
 from exporter.parse import sql
-from exporter.parse.field_paths import Leaves
+from exporter.parse.field_paths import FieldPaths
 from exporter.parse.json_lines import filled
 from exporter.summary.base import Floats, Groups, Summary
 from exporter.summary.outcomes import OutcomeSummary
@@ -27,14 +27,14 @@ class BinaryTask(Task):
         self.classes = ("other", self._positive) if self._positive else ("0", "1")
         self.scored = self._fields.score is not None
 
-    def answer_expressions(self, leaves: Leaves) -> dict[str, str]:
-        wanted = {"score": leaves.number(self._fields.score)}
+    def answer_expressions(self, paths: FieldPaths) -> dict[str, str]:
+        wanted = {"score": paths.number(self._fields.score)}
         if self._fields.prediction:
-            wanted["predicted"] = self._class(leaves.text(self._fields.prediction))
+            wanted["predicted"] = self._class(paths.text(self._fields.prediction))
         return wanted
 
-    def logged(self, leaves: Leaves) -> dict[str, str]:
-        return {"scored": f"{leaves.text(self._fields.score)} IS NOT NULL"} if self.scored else {}
+    def logged(self, paths: FieldPaths) -> dict[str, str]:
+        return {"scored": f"{paths.text(self._fields.score)} IS NOT NULL"} if self.scored else {}
 
     def answers(self, raw: Mapping[str, Column], usable: Mask, rejected: Counter[str]) -> Answers:
         score = filled(raw["score"], np.nan)[usable].astype(np.float64)
@@ -53,8 +53,8 @@ class BinaryTask(Task):
             value=score if self.scored else np.where(predicted < 0, np.nan, predicted),
         )
 
-    def label_expression(self, leaves: Leaves) -> str:
-        return self._class(leaves.text(self._label))
+    def label_expression(self, paths: FieldPaths) -> str:
+        return self._class(paths.text(self._label))
 
     def labels(self, raw: Column) -> tuple[Column, Mask]:
         label = filled(raw, -1).astype(np.int64)

@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from exporter.parse import sql
-from exporter.parse.field_paths import Leaves
+from exporter.parse.field_paths import FieldPaths
 from exporter.parse.json_lines import filled
 from exporter.summary.base import Floats, Groups, Summary
 from exporter.summary.multiclass import MulticlassOutcomeSummary
@@ -42,17 +42,17 @@ class MulticlassTask(Task):
         # Codes that wait for a label mean nothing once the classes are others.
         self._mark = zlib.crc32("\0".join(classes).encode()).to_bytes(4, "little")
 
-    def answer_expressions(self, leaves: Leaves) -> dict[str, str]:
-        wanted = {"predicted": self._code(leaves.text(self._fields.prediction))}
+    def answer_expressions(self, paths: FieldPaths) -> dict[str, str]:
+        wanted = {"predicted": self._code(paths.text(self._fields.prediction))}
         if self.scored:
             assert self._fields.score is not None
             for position, name in enumerate(self.classes):
-                found = [leaves.key_number(self._fields.score, key) for key in _keys(name)]
+                found = [paths.member(self._fields.score, key, "number", literal=True) for key in _keys(name)]
                 wanted[f"probability {position}"] = f"coalesce({', '.join(found)})"
         return wanted
 
-    def logged(self, leaves: Leaves) -> dict[str, str]:
-        return {"scored": f"{leaves.text(self._fields.score)} IS NOT NULL"} if self.scored else {}
+    def logged(self, paths: FieldPaths) -> dict[str, str]:
+        return {"scored": f"{paths.text(self._fields.score)} IS NOT NULL"} if self.scored else {}
 
     def unclear(self, raw: Mapping[str, Column]) -> bool:
         return self.scored and bool(np.isnan(self._probabilities(raw)).all(axis=1).any())
@@ -94,8 +94,8 @@ class MulticlassTask(Task):
             payload=self._packed(probabilities, possible | ~np.isnan(value)),
         )
 
-    def label_expression(self, leaves: Leaves) -> str:
-        return self._code(leaves.text(self._label))
+    def label_expression(self, paths: FieldPaths) -> str:
+        return self._code(paths.text(self._label))
 
     def labels(self, raw: Column) -> tuple[Column, Mask]:
         label = filled(raw, -1).astype(np.int64)

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from exporter.parse.field_paths import Leaves
+from exporter.parse.field_paths import FieldPaths
 from exporter.summary.base import Floats, Groups, Summary
 from exporter.summary.ranking import RankingOutcomeSummary, list_quality
 from exporter.tasks.answers import Answers, Payloads
@@ -46,10 +46,10 @@ class RankingTask(Task):
         self._cutoffs = tuple(sorted(set(spec.predictions.cutoffs)))
         self.scored = self._fields.score is not None
 
-    def answer_expressions(self, leaves: Leaves) -> dict[str, str]:
+    def answer_expressions(self, paths: FieldPaths) -> dict[str, str]:
         return {
-            "items": leaves.text(self._fields.prediction),
-            "scores": leaves.text(self._fields.score),
+            "items": paths.text(self._fields.prediction),
+            "scores": paths.text(self._fields.score),
         }
 
     def answers(self, raw: Mapping[str, Column], usable: Mask, rejected: Counter[str]) -> Answers:
@@ -92,8 +92,8 @@ class RankingTask(Task):
             payload=payloads,
         )
 
-    def label_expression(self, leaves: Leaves) -> str:
-        return leaves.text(self._label)
+    def label_expression(self, paths: FieldPaths) -> str:
+        return paths.text(self._label)
 
     def labels(self, raw: Column) -> tuple[Column, Mask]:
         found = [_gains(_parsed(text)) for text in _texts(raw)]

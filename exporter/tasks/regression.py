@@ -7,7 +7,7 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from exporter.parse.field_paths import Leaves
+from exporter.parse.field_paths import FieldPaths
 from exporter.parse.json_lines import filled
 from exporter.summary.base import Floats, Groups, Summary
 from exporter.summary.regression import RegressionOutcomeSummary
@@ -24,11 +24,11 @@ class RegressionTask(Task):
         self._label = spec.labels.fields.label if spec.labels else None
         self.scored = self._value is not None
 
-    def answer_expressions(self, leaves: Leaves) -> dict[str, str]:
-        return {"score": leaves.number(self._value)}
+    def answer_expressions(self, paths: FieldPaths) -> dict[str, str]:
+        return {"score": paths.number(self._value)}
 
-    def logged(self, leaves: Leaves) -> dict[str, str]:
-        return {"scored": f"{leaves.text(self._value)} IS NOT NULL"} if self.scored else {}
+    def logged(self, paths: FieldPaths) -> dict[str, str]:
+        return {"scored": f"{paths.text(self._value)} IS NOT NULL"} if self.scored else {}
 
     def answers(self, raw: Mapping[str, Column], usable: Mask, rejected: Counter[str]) -> Answers:
         value = filled(raw["score"], np.nan)[usable].astype(np.float64)
@@ -44,8 +44,8 @@ class RegressionTask(Task):
             value=value,
         )
 
-    def label_expression(self, leaves: Leaves) -> str:
-        return leaves.number(self._label)
+    def label_expression(self, paths: FieldPaths) -> str:
+        return paths.number(self._label)
 
     def labels(self, raw: Column) -> tuple[Column, Mask]:
         label = filled(raw, np.nan).astype(np.float64)

@@ -11,7 +11,7 @@ from typing import Any, Self
 import numpy as np
 import numpy.typing as npt
 
-from exporter.parse.field_paths import Leaves
+from exporter.parse.field_paths import FieldPaths
 from exporter.parse.json_lines import filled
 from exporter.summary.base import Floats, Groups, Rows, Summary
 from exporter.tasks.answers import Answers, Codes, Payloads
@@ -56,10 +56,10 @@ class Task(ABC):
     scored: bool = False
 
     @abstractmethod
-    def answer_expressions(self, leaves: Leaves) -> dict[str, str]:
-        """Alias -> SQL over the leaves of a prediction record."""
+    def answer_expressions(self, paths: FieldPaths) -> dict[str, str]:
+        """Alias -> SQL over the paths of a prediction record."""
 
-    def logged(self, leaves: Leaves) -> dict[str, str]:
+    def logged(self, paths: FieldPaths) -> dict[str, str]:
         """``scored`` -> SQL for whether a record has a score at all; asked where that is ``unclear``."""
         return {}
 
@@ -72,7 +72,7 @@ class Task(ABC):
         """The answers of the usable rows; impossible ones are counted as ``invalid_score``."""
 
     @abstractmethod
-    def label_expression(self, leaves: Leaves) -> str:
+    def label_expression(self, paths: FieldPaths) -> str:
         """SQL for the label of a label record."""
 
     @abstractmethod

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from exporter.features.kinds import KINDS
+from exporter.features import KINDS
 from exporter.references.baseline import account, together
 from exporter.references.baseline.account import Account
 from exporter.references.baseline.columns import Column, feature_columns

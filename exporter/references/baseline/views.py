@@ -8,12 +8,9 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from exporter.features.binning.binning import Frame
-from exporter.features.binning.embedding import EmbeddingFrame
-from exporter.features.binning.mix import MixFrame
-from exporter.features.binning.numeric import Numbers, NumericFrame
+from exporter.features import KINDS
+from exporter.features.binning import Binning, EmbeddingBinning, MixBinning, Numbers, NumericBinning
 from exporter.features.kind import Kind
-from exporter.features.kinds import KINDS
 from exporter.parse import sql
 from exporter.references.baseline.columns import Column
 from exporter.references.baseline.infer import MOST_CATEGORIES
@@ -45,7 +42,7 @@ def describe(source: Source, column: Column, kind_name: str) -> FeatureViews | s
         found = categories(source, column)
         return found if isinstance(found, str) else FeatureViews(kind_name, {"value": found})
     kind = KINDS[kind_name]
-    frames = kind.frames()
+    binnings = dict(kind.binnings)
     rows = _ROWS_OF_NUMBERS
     if kind.name == "text":
         rows = _ROWS_OF_TEXT
@@ -53,9 +50,9 @@ def describe(source: Source, column: Column, kind_name: str) -> FeatureViews | s
         ((dimensions,),) = source.query(f"SELECT mode(len({column.leaf('vector')})) FROM source")
         if not dimensions:
             return "no vector in the data"
-        frames["vector"] = EmbeddingFrame(dimensions)
+        binnings["vector"] = EmbeddingBinning(dimensions)
         rows = max(1, _NUMBERS_OF_VECTORS // dimensions)
-    views = _read(source, column, kind, frames, rows)
+    views = _read(source, column, kind, binnings, rows)
     found_views = FeatureViews(kind.name, {view: views[view] for view in kind.views("")})
     if not found_views.primary.summary.present:
         return f"no {_NAMES.get(kind.name, 'value')} in the data"
@@ -116,19 +113,19 @@ def comparable(reference: NumericReference) -> bool:
 
 
 def _read(
-    source: Source, column: Column, kind: Kind, frames: Mapping[str, Frame], rows: int
+    source: Source, column: Column, kind: Kind, binnings: Mapping[str, Binning], rows: int
 ) -> dict[str, ViewReference]:
-    expressions = kind.expressions(column.leaf(kind.leaf), {})
-    expressions.setdefault("invalid", column.invalid(kind.leaf))
+    expressions = kind.expressions(column.leaf(kind.parsed_as), {})
+    expressions.setdefault("invalid", column.invalid(kind.parsed_as))
     numbers: dict[str, list[Numbers]] = {}
     summaries: dict[str, Summary] = {}
     for raw in source.blocks(expressions, rows):
-        for view, values in kind.decode(raw, frames).items():
-            frame = frames[view]
-            if isinstance(frame, NumericFrame):
+        for view, values in kind.decode(raw, binnings).items():
+            binning = binnings[view]
+            if isinstance(binning, NumericBinning):
                 numbers.setdefault(view, []).append(values)
             else:
-                summaries[view] = summaries.get(view, frame.empty()) + _folded(frame, values)
+                summaries[view] = summaries.get(view, binning.empty()) + _folded(binning, values)
     found: dict[str, ViewReference] = {
         view: numeric_reference(
             np.concatenate([part.values for part in parts]),
@@ -138,12 +135,12 @@ def _read(
         )
         for view, parts in numbers.items()
     }
-    return found | {view: _as_reference(frames[view], summary) for view, summary in summaries.items()}
+    return found | {view: _as_reference(binnings[view], summary) for view, summary in summaries.items()}
 
 
-def _folded(frame: Frame, values: Any) -> Summary:
-    prepared = frame.prepare(values)
-    stack: Summary = frame.fold(prepared, _one_group(_length(values)), 1)
+def _folded(binning: Binning, values: Any) -> Summary:
+    prepared = binning.prepare(values)
+    stack: Summary = binning.fold(prepared, _one_group(_length(values)), 1)
     return stack[0]
 
 
@@ -152,13 +149,13 @@ def _length(values: Any) -> int:
     return len(values if missing is None else missing)
 
 
-def _as_reference(frame: Frame, summary: Summary) -> ViewReference:
+def _as_reference(binning: Binning, summary: Summary) -> ViewReference:
     if isinstance(summary, VocabularySummary):
         return VocabularyReference(summary)
     if isinstance(summary, EmbeddingSummary):
         return EmbeddingReference(summary)
     assert isinstance(summary, CategoricalSummary)
-    return MixReference(summary) if isinstance(frame, MixFrame) else CategoricalReference(summary)
+    return MixReference(summary) if isinstance(binning, MixBinning) else CategoricalReference(summary)
 
 
 def _one_group(rows: int) -> npt.NDArray[np.intp]:
