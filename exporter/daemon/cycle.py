@@ -18,7 +18,7 @@ from exporter.measure.measurement import Measurement
 from exporter.measure.snapshot import Histogram, Snapshot
 from exporter.references.history import HistoryWindows
 from exporter.references.reference import Reference
-from exporter.sinks.reader import SinkReader
+from exporter.sinks import SinkReader
 from exporter.state import Store, StoreError
 from exporter.summary.windows import CLOCK_SKEW, MICROSECONDS, Buckets, Window, boundaries
 from exporter.tasks import task_of

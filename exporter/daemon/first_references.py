@@ -15,7 +15,7 @@ from exporter.fold.version_schemas import VersionSchemas
 from exporter.records.lines import LineDecoder, Lines
 from exporter.references.reference import Reference
 from exporter.references.reference_file import dump, parse
-from exporter.sinks.reader import SinkReader
+from exporter.sinks import SinkReader
 from exporter.state import Store
 from exporter.state.samples import MOST_RECORDS, Sampled
 from exporter.summary.windows import CLOCK_SKEW, MICROSECONDS
@@ -83,7 +83,7 @@ class FirstReferences:
         ``latest``: events after this are from the future.
         """
         for batch in self._reader.batches(final=final, stopped=stopped):
-            lines = self._decoder.decode(batch.lines, latest, batch.file)
+            lines = self._decoder.decode(batch.lines, latest)
             with self._store.transaction():
                 self._reader.commit(batch)
                 self._take(lines)

@@ -12,8 +12,7 @@ from exporter.fold.grouping import BucketKeys, CycleTime, Integers
 from exporter.fold.segments import ScopeValues
 from exporter.fold.version_schemas import VersionSchemas
 from exporter.records import NO_TIME, LabelDecoder, PredictionColumns, PredictionDecoder
-from exporter.sinks import Batch
-from exporter.sinks.reader import SinkReader
+from exporter.sinks import Batch, SinkReader
 from exporter.state import Matches, Store
 from exporter.summary.windows import MICROSECONDS, Buckets
 from exporter.tasks.task import Labelled, Task
@@ -58,13 +57,13 @@ class Ingestion:
         if self._revision != self._schemas.revision:
             self._decoder.close()
             self._decoder = self._new_decoder()
-        columns = self._decoder.decode(batch.lines, cycle.latest, batch.file)
+        columns = self._decoder.decode(batch.lines, cycle.latest)
         self._schemas.refresh(self._new_versions(columns))
         if self._revision != self._schemas.revision:
             # A version has come with a reference of its own, whose categories were not asked for.
             self._decoder.close()
             self._decoder = self._new_decoder()
-            columns = self._decoder.decode(batch.lines, cycle.latest, batch.file)
+            columns = self._decoder.decode(batch.lines, cycle.latest)
         with self._store.transaction():
             reader.commit(batch)
             self._counting.records(
@@ -85,7 +84,7 @@ class Ingestion:
         """Take one batch of label records."""
         if self._labels is None:
             return
-        columns = self._labels.decode(batch.lines, cycle.latest, batch.file)
+        columns = self._labels.decode(batch.lines, cycle.latest)
         with self._store.transaction():
             reader.commit(batch)
             matches = self._store.pending.label(columns.id, columns.label, columns.time, cycle.now)

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 from exporter.fold.schema import Schema
 from exporter.measure.gauges import Gauges
-from exporter.sinks.reader import SinkReader
+from exporter.sinks import SinkReader
 from exporter.state import Store
 from exporter.state.marks import last_seen
 from exporter.summary.windows import MICROSECONDS, Window

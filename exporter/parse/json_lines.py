@@ -30,8 +30,6 @@ class Parser:
         self._connection.execute("SET TimeZone = 'UTC'")
         # An anonymous file in memory: DuckDB's parallel reader wants something it can seek in.
         self._file = os.fdopen(os.memfd_create("mlslo-batch"), "wb", buffering=0)
-        # What is selected from: that file, or one that holds the lines already.
-        self._source_file = os.dup(self._file.fileno())
         self._query = self._select(requested, paths)
         self._prepared = False
 
@@ -39,7 +37,6 @@ class Parser:
         """Release the database in memory."""
         self._connection.close()
         self._file.close()
-        os.close(self._source_file)
 
     def define_categories(self, name: str, categories: Iterable[str]) -> None:
         """An enumeration that expressions can cast to."""
@@ -51,15 +48,12 @@ class Parser:
         self._connection.execute(f"SET VARIABLE {sql.name(variable)} = {sql.text(value)}")
         self._prepared = False
 
-    def select(self, lines: Buffer, file: int | None = None) -> tuple[Columns, int]:
-        """The requested columns, and how many lines were too long to be parsed.
-
-        ``file``: descriptor of a file that holds just ``lines``, if there is one; it spares a copy.
-        """
+    def select(self, lines: Buffer) -> tuple[Columns, int]:
+        """Return the requested columns, and how many lines were too long to be parsed."""
         if bytes(memoryview(lines)[: len(_BYTE_ORDER_MARK)]) == _BYTE_ORDER_MARK:
-            lines, file = memoryview(lines)[len(_BYTE_ORDER_MARK) :], None
+            lines = memoryview(lines)[len(_BYTE_ORDER_MARK) :]
         try:
-            return self._run(lines, file), 0
+            return self._run(lines), 0
         except duckdb.Error:
             # One monstrous line makes DuckDB refuse the whole batch.
             content = bytes(lines)
@@ -75,7 +69,7 @@ class Parser:
 
     def _select(self, requested: Mapping[str, str], paths: FieldPaths) -> str:
         select = ", ".join(f"{expression} AS {sql.name(alias)}" for alias, expression in requested.items())
-        path = f"/proc/self/fd/{self._source_file}"
+        path = f"/proc/self/fd/{self._file.fileno()}"
         return f"SELECT {select} FROM {self._source(sql.text(path), paths)}"
 
     def _source(self, path: str, paths: FieldPaths) -> str:
@@ -86,15 +80,13 @@ class Parser:
             f"maximum_object_size = {LONGEST_RECORD}, columns = {{{paths.columns()}}})"
         )
 
-    def _run(self, lines: Buffer, file: int | None = None) -> Columns:
-        if file is None:
-            # Pages that are written over need not be cleared first; those of a short batch are given back.
-            self._file.seek(0)
-            rest = memoryview(lines)
-            while rest:
-                rest = rest[self._file.write(rest) :]
-            self._file.truncate()
-        os.dup2(self._file.fileno() if file is None else file, self._source_file)
+    def _run(self, lines: Buffer) -> Columns:
+        # Pages that are written over need not be cleared first; those of a short batch are given back.
+        self._file.seek(0)
+        rest = memoryview(lines)
+        while rest:
+            rest = rest[self._file.write(rest) :]
+        self._file.truncate()
         if not self._prepared:
             # To plan it for each batch would cost as much as parsing two thousand records.
             self._connection.execute(f"PREPARE requested AS {self._query}")

@@ -34,9 +34,9 @@ class LabelDecoder:
         """Release the parser."""
         self._parser.close()
 
-    def decode(self, lines: Buffer, latest: int, file: int | None = None) -> LabelColumns:
+    def decode(self, lines: Buffer, latest: int) -> LabelColumns:
         """Decode whole lines; labels from after ``latest`` (epoch µs) are rejected, those without a time kept."""
-        raw, too_long = self._parser.select(lines, file)
+        raw, too_long = self._parser.select(lines)
         rejected: Counter[str] = Counter({"too_long": too_long} if too_long else {})
         time = filled(raw["time"], NO_TIME).astype(np.int64)
         stamped = filled(raw["stamped"], False).astype(bool)

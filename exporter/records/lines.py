@@ -41,9 +41,9 @@ class LineDecoder:
         """Release the parser."""
         self._parser.close()
 
-    def decode(self, lines: Buffer, latest: int, file: int | None = None) -> Lines:
+    def decode(self, lines: Buffer, latest: int) -> Lines:
         """Decode whole lines; records without a time, or with one after ``latest`` (epoch µs), are left out."""
-        raw, _ = self._parser.select(lines, file)
+        raw, _ = self._parser.select(lines)
         time = filled(raw["time"], NO_TIME).astype(np.int64)
         usable = (time != NO_TIME) & (time <= latest)
         return Lines(

@@ -96,9 +96,9 @@ class PredictionDecoder:
         """Release the parser."""
         self._parser.close()
 
-    def decode(self, lines: Buffer, latest: int, file: int | None = None) -> PredictionColumns:
+    def decode(self, lines: Buffer, latest: int) -> PredictionColumns:
         """Decode whole lines; records with an event time after ``latest`` (epoch µs) are rejected."""
-        raw, too_long = self._parser.select(lines, file)
+        raw, too_long = self._parser.select(lines)
         self._ask_for_scores(raw)
         rejected: Counter[str] = Counter({"too_long": too_long} if too_long else {})
         if np.ma.is_masked(raw["time"]):
