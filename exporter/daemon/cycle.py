@@ -188,7 +188,7 @@ class Cycle:
             for number, version in versions.items():
                 shapes = self._schemas.of(version.name).shapes.values()
                 for shape in shapes:
-                    dropped = self._store.summaries.drop_other_layouts(shape, number)
+                    dropped = self._store.summaries.drop_other_shapes(shape, number)
                     if dropped:
                         logger.warning(
                             "model %s: version '%s': a reference or a feature changed: %d %s buckets counted over "

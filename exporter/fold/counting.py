@@ -11,8 +11,7 @@ from exporter.fold.grouping import CycleTime, Integers
 from exporter.fold.version_schemas import VersionSchemas
 from exporter.records import LABEL_REASONS, PREDICTION_REASONS, PredictionColumns, present
 from exporter.records.latency import ENOUGH, doubt
-from exporter.state import Store
-from exporter.state.marks import last_seen
+from exporter.state import Store, last_seen
 from exporter.summary.base import Floats
 from exporter.summary.windows import Buckets
 from mlslo.monitor import Monitor

@@ -7,8 +7,7 @@ from collections.abc import Mapping
 from exporter.fold.schema import Schema
 from exporter.measure.gauges import Gauges
 from exporter.sinks import SinkReader
-from exporter.state import Store
-from exporter.state.marks import last_seen
+from exporter.state import Store, last_seen
 from exporter.summary.windows import MICROSECONDS, Window
 
 

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import zlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any
 
@@ -11,18 +10,17 @@ import numpy as np
 import numpy.typing as npt
 
 from exporter.state.connection import Connection
-from exporter.state.marks import Marks
-from exporter.state.matches import Integers, Matches, Objects, labels_array
+from exporter.state.matches import Integers, Labels, Matches, Objects
+from exporter.state.positions import Marks
 from exporter.state.sampling import MOST, LeftOut, Sample, inside, last
 from exporter.summary.base import Floats
-
-__all__ = ["Matches", "Pending"]
 
 # Ids looked up and written at a time: their pages stay in the cache from the one to the other.
 _CHUNK = 2000
 _LABELLED = 1
+_NEVER = int(np.iinfo(np.int64).min)
 
-_Labels = Sequence[int | float | bytes]
+Flags = npt.NDArray[np.bool_]
 
 
 class Pending:
@@ -37,9 +35,10 @@ class Pending:
     """
 
     SCHEMA = (
-        # No type: labels stay exactly what they are. NULL: it waits.
+        # ``label``: NULL where the prediction waits for one.
         "CREATE TABLE IF NOT EXISTS pending (id INTEGER PRIMARY KEY, time INTEGER, version INTEGER, scope INTEGER, "
         "score REAL, predicted INTEGER, payload BLOB, era INTEGER, label)",
+        # No type of ``label``: labels stay exactly what they are.
         "CREATE TABLE IF NOT EXISTS early_labels (id INTEGER PRIMARY KEY, label, time INTEGER, read INTEGER, "
         "era INTEGER)",
         "CREATE INDEX IF NOT EXISTS early_labels_read ON early_labels (read)",
@@ -83,13 +82,13 @@ class Pending:
         if len(kept) < len(ids):
             self._left_out.add(exponent, now)
         if not len(kept):
-            return Matches.joined([_matches([])])
+            return Matches.of_rows([])
         columns = (ids, times, versions, scopes, scores, predicted, payloads)
         self._insert([column if column is None else column[kept] for column in columns])
         self._rise("newest", int(times[kept].max()))
         parts = list(self._join_early(ids[kept]))
         self._bound(now)
-        return Matches.joined([_matches([]), *parts])
+        return Matches.joined([Matches.of_rows([]), *parts])
 
     def label(self, ids: Integers, labels: npt.NDArray[Any], times: Integers, now: int) -> Matches:
         """Join labels to predictions; those without one are kept until one comes.
@@ -98,48 +97,37 @@ class Pending:
         µs, or the smallest int64. ``now``: epoch µs. Raises ValueError where a label is NaN or None,
         StoreError where what is stored is damaged.
         """
-        values: _Labels = labels.tolist()
+        values: Labels = labels.tolist()
         if any(value is None or value != value for value in values):
             raise ValueError("a label is NaN or None")
         self._early.shrink(self.limit, self._waiting.exponent)
         left_out = max(self._left_out.exponent, self._waiting.exponent)
-        distinct, heads, inverse, copies = np.unique(
-            ids, return_index=True, return_inverse=True, return_counts=True
-        )
-        first = [_trace(values[row]) for row in heads.tolist()]
-        known, fresh, kept = np.zeros((3, len(distinct)), dtype=bool)
-        parts = [_matches([])]
+        distinct, heads, copies = np.unique(ids, return_index=True, return_counts=True)
+        # Of each id: a label is known already, or is the first and leaves a trace (joined, or waiting from now on).
+        known, traced, fresh = np.zeros((3, len(distinct)), dtype=bool)
+        parts = [Matches.of_rows([])]
         for start in range(0, len(distinct), _CHUNK):
-            rows, mine = heads[start : start + _CHUNK], distinct[start : start + _CHUNK]
-            found, stored, part = self._join(mine, [values[row] for row in rows.tolist()], times[rows])
+            chunk = slice(start, start + _CHUNK)
+            mine, rows = distinct[chunk], heads[chunk]
+            found, labelled, part = self._join(mine, [values[row] for row in rows.tolist()], times[rows])
             parts.append(part)
-            alone = np.flatnonzero(~found)
-            rows = rows[alone]
+            rows = rows[~found]
             waits, early = self._keep_early(
-                mine[alone], [values[row] for row in rows.tolist()], times[rows], now
+                mine[~found], [values[row] for row in rows.tolist()], times[rows], now
             )
-            kept[start + alone[waits]] = True
-            stored |= {int(alone[position]): label for position, label in early.items()}
-            fresh[start + alone] = True
-            for position, label in stored.items():
-                known[start + position] = True
-                first[start + position] = label
-        fresh &= ~known
+            known[chunk] = labelled
+            known[start + np.flatnonzero(~found)] = early
+            traced[chunk] = found
+            traced[start + np.flatnonzero(~found)] = waits | early
+            fresh[start + np.flatnonzero(~found)] = ~early
         # Of a label that leaves no trace each copy is one more of its kind; of others all but the first are duplicates.
-        traced = kept | ~fresh
-        counted = np.where(traced, fresh, copies)
+        counted = np.where(fresh, np.where(traced, 1, copies), 0)
         sampled_out = int(counted[~inside(distinct, left_out)].sum())
-        later = traced[inverse] & (known[inverse] | (heads[inverse] != np.arange(len(ids))))
-        conflicting = sum(
-            _trace(values[row]) != first[head]
-            for row, head in zip(np.flatnonzero(later).tolist(), inverse[later].tolist(), strict=True)
-        )
         self._bound(now)
         return replace(
             Matches.joined(parts),
             unmatched=int(counted.sum()) - sampled_out,
-            duplicate=int(np.count_nonzero(later)),
-            conflicting=conflicting,
+            duplicate=int((copies - ~known)[traced].sum()),
             sampled_out=sampled_out,
         )
 
@@ -214,9 +202,9 @@ class Pending:
             yield joined[-1]
 
     def _join(
-        self, ids: Integers, labels: _Labels, times: Integers, exponents: Integers | None = None
-    ) -> tuple[npt.NDArray[np.bool_], dict[int, int | float], Matches]:
-        """Which of ``ids`` (distinct, in order) are there, the traces of labels that they had, and what is joined."""
+        self, ids: Integers, labels: Labels, times: Integers, exponents: Integers | None = None
+    ) -> tuple[Flags, Flags, Matches]:
+        """Return which of ``ids`` (distinct, in order) are there, which had a label, and what is joined."""
         self._look_up(ids)
         # CROSS: in this order. SQLite, which knows no sizes, would go through all that waits for each batch.
         rows = self._connection.execute(
@@ -225,49 +213,40 @@ class Pending:
             (self._mark("expired"),),
         ).fetchall()
         with self._connection.reading("predictions that wait for labels"):
-            everything = _positions(ids, rows)
-            found = np.zeros(len(ids), dtype=bool)
-            found[everything] = True
-            stored = {
-                position: row[-1]
-                for row, position in zip(rows, everything.tolist(), strict=True)
-                if row[-1] is not None
-            }
+            found, labelled = (
+                _among(ids, some) for some in (rows, [row for row in rows if row[-1] is not None])
+            )
             rows = [row for row in rows if row[-1] is None]
-            positions = _positions(ids, rows)
+            positions = np.searchsorted(ids, _ids(rows))
             eras = np.array([row[7] for row in rows], dtype=np.int64)
             powers = self._waiting.exponents(eras)
             if exponents is not None:
                 powers = np.maximum(powers, exponents[positions])
             joined = [labels[position] for position in positions.tolist()]
-            matches = _matches(rows, joined, times[positions], np.exp2(powers))
+            matches = Matches.of_rows(rows, joined, times[positions], np.exp2(powers))
         # What was predicted is not needed again; without it the row is half as large.
         self._connection.executemany(
             "UPDATE pending SET version = NULL, scope = NULL, score = NULL, predicted = NULL, payload = NULL, "
-            "era = ?, label = ? WHERE id = ?",
-            [(_LABELLED, _trace(label), row[0]) for row, label in zip(rows, joined, strict=True)],
+            "era = ?, label = 1 WHERE id = ?",
+            [(_LABELLED, row[0]) for row in rows],
         )
         for era, number in zip(*np.unique(eras, return_counts=True), strict=True):
             self._waiting.count(int(era), -int(number))
         self._labelled.count(_LABELLED, len(rows))
-        return found, stored, matches
+        return found, labelled, matches
 
-    def _keep_early(
-        self, ids: Integers, labels: _Labels, times: Integers, now: int
-    ) -> tuple[npt.NDArray[np.bool_], dict[int, int | float]]:
-        """Which of ``ids`` (distinct, in order) wait from now on, and the traces of labels that waited before."""
-        waits = inside(ids, self._early.exponent)
-        stored: dict[int, int | float] = {}
+    def _keep_early(self, ids: Integers, labels: Labels, times: Integers, now: int) -> tuple[Flags, Flags]:
+        """Return which of ``ids`` (distinct, in order) wait from now on, and which have waited before."""
+        known = np.zeros(len(ids), dtype=bool)
         if self._early.number and len(ids):
             self._look_up(ids)
-            rows = self._connection.execute(
-                "SELECT e.id, e.label FROM arrived a CROSS JOIN early_labels e ON e.id = a.id"
-            ).fetchall()
-            positions = _positions(ids, rows)
-            waits[positions] = False
-            stored = {
-                position: _trace(row[1]) for row, position in zip(rows, positions.tolist(), strict=True)
-            }
+            known = _among(
+                ids,
+                self._connection.execute(
+                    "SELECT e.id FROM arrived a CROSS JOIN early_labels e ON e.id = a.id"
+                ).fetchall(),
+            )
+        waits = inside(ids, self._early.exponent) & ~known
         era = self._early.era
         self._connection.executemany(
             "INSERT INTO early_labels VALUES (?, ?, ?, ?, ?)",
@@ -277,7 +256,7 @@ class Pending:
             ],
         )
         self._early.count(era, int(np.count_nonzero(waits)))
-        return waits, stored
+        return waits, known
 
     def _bound(self, now: int) -> None:
         """Choose samples where there is more than the limit."""
@@ -328,38 +307,12 @@ class Pending:
         self._marks.rise(f"pending {name}", value)
 
 
-_NEVER = int(np.iinfo(np.int64).min)
+def _ids(rows: list[tuple[Any, ...]]) -> Integers:
+    return np.array([row[0] for row in rows], dtype=np.int64)
 
 
-def _positions(ids: Integers, rows: Sequence[tuple[Any, ...]]) -> npt.NDArray[np.intp]:
-    return np.searchsorted(ids, np.array([row[0] for row in rows], dtype=np.int64))
-
-
-def _trace(label: int | float | bytes) -> int | float:
-    """What is kept to tell whether a second label is another one."""
-    return zlib.crc32(label) if isinstance(label, bytes) else label
-
-
-def _matches(
-    rows: Sequence[tuple[Any, ...]],
-    labels: _Labels = (),
-    label_times: Integers | None = None,
-    weights: Floats | None = None,
-) -> Matches:
-    columns: Sequence[tuple[Any, ...]] = list(zip(*rows, strict=True)) if rows else [()] * 9
-    _, time, version, scope, score, predicted, payload, _, _ = columns
-    payloads: Objects | None = None
-    if any(value is not None for value in payload):
-        payloads = np.empty(len(payload), dtype=object)
-        payloads[:] = payload
-    return Matches(
-        version=np.array(version, dtype=np.int64),
-        time=np.array(time, dtype=np.int64),
-        score=np.array([np.nan if value is None else value for value in score], dtype=np.float64),
-        predicted=np.array(predicted, dtype=np.intp),
-        label=labels_array(labels),
-        label_time=np.empty(0, dtype=np.int64) if label_times is None else label_times,
-        scope=np.array(scope, dtype=np.int64),
-        weight=np.empty(0) if weights is None else weights,
-        payload=payloads,
-    )
+def _among(ids: Integers, rows: list[tuple[Any, ...]]) -> Flags:
+    """Return which of ``ids`` (distinct, in order) have one of ``rows``."""
+    found = np.zeros(len(ids), dtype=bool)
+    found[np.searchsorted(ids, _ids(rows))] = True
+    return found

@@ -11,9 +11,8 @@ from pathlib import Path
 from exporter.state.combinations import Combinations
 from exporter.state.connection import Connection, StoreError
 from exporter.state.counters import Counters
-from exporter.state.marks import Marks
 from exporter.state.pending import Pending
-from exporter.state.positions import Positions
+from exporter.state.positions import Marks, Positions
 from exporter.state.samples import Samples
 from exporter.state.segments import SegmentValues
 from exporter.state.summaries import Summaries
@@ -62,12 +61,10 @@ class Store:
                 self.counters.keep()
             except BaseException:
                 self.counters.restore()
-                self.summaries.forget_ranges()
                 # A full disk has SQLite roll back by itself.
                 if self._connection.in_transaction:
                     self._connection.execute("ROLLBACK")
                 self.segments.reload()
-                self.combinations.reload()
                 raise
         except sqlite3.Error as error:
             raise self._connection.explained(error) from None

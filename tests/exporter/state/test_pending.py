@@ -86,9 +86,7 @@ class Model:
                 row.label = label
                 matches.append((row.time, row.value, label, 2**row.exponent))
             elif row is not None or identity in self.early:
-                first = row.label if row is not None else self.early[identity][0]
                 counts["duplicate"] += 1
-                counts["conflicting"] += first != label
             else:
                 counts["unmatched" if below(identity, left_out) else "sampled_out"] += 1
                 if below(identity, self.early_exponent):
@@ -184,7 +182,7 @@ def test_it_is_a_dictionary(few: int, factor: int, limit: int, steps: list[tuple
                 matches = label(store, rows, now)
                 expected, counts = model.label(rows, now)
                 assert seen(matches) == Counter(expected)
-                for name in ("unmatched", "duplicate", "conflicting", "sampled_out"):
+                for name in ("unmatched", "duplicate", "sampled_out"):
                     assert getattr(matches, name) == counts[name], name
             assert store.pending.sampling_ratio() == 0.5**model.exponent
             if few:
