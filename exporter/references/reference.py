@@ -148,6 +148,10 @@ class FeatureViews:
     kind: str
     views: Mapping[str, ViewReference]
 
+    def names(self, feature: str) -> dict[str, str]:
+        """View -> its name, as gauges of ``feature`` have it."""
+        return KINDS[self.kind].views(feature)
+
     @property
     def primary(self) -> FeatureReference:
         """The view that knows how many values are missing."""
@@ -214,5 +218,5 @@ class Reference:
         return {
             name: item.views[view]
             for feature, item in self.described.items()
-            for view, name in KINDS[item.kind].views(feature).items()
+            for view, name in item.names(feature).items()
         }

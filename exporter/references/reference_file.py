@@ -190,7 +190,7 @@ def parse(text: str, path: Path) -> Reference:
 
 def _reference(file: _File) -> Reference:
     described = {name: _feature(item) for name, item in file.features.items()}
-    names = [name for feature, item in described.items() for name in KINDS[item.kind].views(feature).values()]
+    names = [name for feature, item in described.items() for name in item.names(feature).values()]
     if len(set(names)) != len(names):
         raise ValueError("a feature has the name of another one's view")
     return Reference(

@@ -38,20 +38,20 @@ class Column:
             return f"to_json({self.expression})::VARCHAR"
         return f"{self.expression}::VARCHAR"
 
-    def leaf(self, leaf: str) -> str:
-        """SQL for the value as a kind of feature wants it."""
+    def parsed(self, parsed_as: str) -> str:
+        """SQL for the value as a kind of feature reads it."""
         # JSON of mixed types is cast as the parser of logs casts it: true is 1, and text is no list.
-        if leaf == "number":
+        if parsed_as == "number":
             direct = self.is_number or self.type in ("BOOLEAN", "JSON")
             return f"TRY_CAST({self.expression if direct else self.text} AS DOUBLE)"
-        if leaf == "vector":
+        if parsed_as == "vector":
             direct = self.is_list or self.type == "JSON"
             return f"TRY_CAST({self.expression if direct else self.text} AS DOUBLE[])"
         return self.text
 
-    def invalid(self, leaf: str) -> str:
-        """SQL for whether there is a value, but not as wanted."""
-        return f"{self.text} IS NOT NULL AND {self.leaf(leaf)} IS NULL"
+    def invalid(self, parsed_as: str) -> str:
+        """SQL for whether there is a value, but not as ``parsed_as``."""
+        return f"{self.text} IS NOT NULL AND {self.parsed(parsed_as)} IS NULL"
 
 
 def feature_columns(source: Source, monitor: Monitor) -> list[Column]:
