@@ -142,13 +142,13 @@ def _decode(requested: RequestedFields, sample: bytes, latest: int) -> Predictio
 
 
 def _fields(columns: PredictionColumns, row: int, requested: RequestedFields) -> Iterator[tuple[str, str]]:
-    answers, classes = columns.answers, requested.task.classes
-    predicted = int(answers.predicted[row])
+    outputs, classes = columns.outputs, requested.task.classes
+    predicted = int(outputs.predicted[row])
     yield "timestamp", time_text(columns.time[row] / 1e6)
     yield "version", repr(columns.version.names[columns.version.codes[row]])
     yield "status", str(columns.status[row]) if columns.status[row] >= 0 else "not logged"
     yield "latency", _number(columns.latency[row], " s")
-    yield "score", _number(answers.score[row])
+    yield "score", _number(outputs.score[row])
     if classes:
         yield "predicted", classes[predicted] if predicted >= 0 else "not known"
     if requested.fields.fallback is not None:
@@ -188,8 +188,8 @@ def _never_found(columns: PredictionColumns, requested: RequestedFields, sample:
         ("field 'version'", fields.version): any(columns.version.names),
         ("field 'status'", fields.status): bool((columns.status >= 0).any()),
         ("field 'latency'", latency): not np.isnan(columns.latency).all(),
-        ("field 'score'", fields.score): not np.isnan(columns.answers.score).all(),
-        ("field 'prediction'", fields.prediction): bool(columns.answers.given.any()),
+        ("field 'score'", fields.score): not np.isnan(columns.outputs.score).all(),
+        ("field 'prediction'", fields.prediction): bool(columns.outputs.given.any()),
         ("field 'id'", fields.id): bool((columns.id != 0).any()),
         ("field 'fallback'", fields.fallback): bool((columns.fallback >= 0).any()),
         ("field 'attributions'", fields.attributions): columns.attributions is None
@@ -225,7 +225,7 @@ def _of_classes(monitor: Monitor, task: Task, columns: PredictionColumns) -> Ite
     """Name classes that are not told, or that no prediction has."""
     predictions = monitor.spec.predictions
     positive, fields = predictions.positiveClass, predictions.fields
-    if positive and fields.prediction and len(columns.time) and not (columns.answers.predicted == 1).any():
+    if positive and fields.prediction and len(columns.time) and not (columns.outputs.predicted == 1).any():
         yield f"no prediction looked at has the class '{positive}' of positiveClass"
     if monitor.spec.task == "multiclass" and not task.classes:
         yield "no class is known: list them under 'predictions.classes', or build a reference"

@@ -9,7 +9,7 @@ import numpy as np
 from exporter.references.reference import Reference
 from exporter.statistics.performance_estimation import Calibrated, calibrate
 from exporter.summary.base import Floats
-from exporter.tasks.answers import Answers
+from exporter.tasks.task import Outputs
 
 
 class CalibratedConfidence:
@@ -37,13 +37,13 @@ class CalibratedConfidence:
                 return cls(calibrated, min(float(item.rows.sum()) for item in known))
         return None
 
-    def right(self, answers: Answers) -> Floats:
+    def right(self, outputs: Outputs) -> Floats:
         """The chance of each answer, shape (rows,); NaN where its class or its confidence is unknown."""
-        chances = np.full(len(answers.predicted), np.nan)
-        for code in np.unique(answers.predicted[answers.predicted >= 0]).tolist():
-            mine = np.flatnonzero((answers.predicted == code) & np.isfinite(answers.confidence))
+        chances = np.full(len(outputs.predicted), np.nan)
+        for code in np.unique(outputs.predicted[outputs.predicted >= 0]).tolist():
+            mine = np.flatnonzero((outputs.predicted == code) & np.isfinite(outputs.confidence))
             curve = self._calibrated[code]
-            bins = np.searchsorted(curve.edges, answers.confidence[mine], side="left")
+            bins = np.searchsorted(curve.edges, outputs.confidence[mine], side="left")
             chances[mine] = curve.probabilities[bins]
         return chances
 

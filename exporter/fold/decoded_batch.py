@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from exporter.summary.base import Floats, Groups, Rows
-from exporter.tasks.answers import Answers
+from exporter.tasks.task import Outputs
 
 
 @dataclass(frozen=True)
@@ -23,7 +23,7 @@ class DecodedBatch:
 
     status: npt.NDArray[np.int32]
     latency: Floats
-    answers: Answers
+    outputs: Outputs
     fallback: Floats
     has_features: npt.NDArray[np.bool_]
     views: Mapping[str, Any]
@@ -40,7 +40,7 @@ class DecodedBatch:
 
     def given_scores(self, groups: Groups) -> tuple[Any, Groups]:
         """Return the prepared scores of the rows with an answer, and their groups."""
-        given = self.answers.given
+        given = self.outputs.given
         if given.all():
             return self.score, groups
         rows = np.flatnonzero(given)
@@ -50,6 +50,6 @@ class DecodedBatch:
 def _taken(column: Any, rows: Rows) -> Any:
     if isinstance(column, dict):
         return {name: values[rows] for name, values in column.items()}
-    if isinstance(column, Answers):
+    if isinstance(column, Outputs):
         return column.take(rows)
     return None if column is None else column[rows]

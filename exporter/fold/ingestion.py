@@ -151,8 +151,8 @@ class Ingestion:
         return PredictionDecoder(requested)
 
     def _wait_for_labels(self, columns: PredictionColumns, keys: BucketKeys, cycle: CycleTime) -> Matches:
-        answers = columns.answers
-        given = answers.given
+        outputs = columns.outputs
+        given = outputs.given
         anonymous = given & (columns.id == 0)
         reason = ("predictions", "missing_id")
         self._store.counters.add("ml_sink_rejected_records_total", reason, int(np.count_nonzero(anonymous)))
@@ -162,9 +162,9 @@ class Ingestion:
             columns.time[waiting],
             keys.version[waiting],
             self._scopes.combinations(keys.take(np.flatnonzero(waiting))),
-            answers.score[waiting],
-            answers.predicted[waiting],
-            None if answers.payload is None else answers.payload[waiting],
+            outputs.score[waiting],
+            outputs.predicted[waiting],
+            None if outputs.payload is None else outputs.payload[waiting],
             cycle.now,
         )
 

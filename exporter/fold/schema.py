@@ -30,8 +30,7 @@ from exporter.summary.second_moments import SecondMomentsSummary
 from exporter.summary.shape import Shape
 from exporter.summary.support import SupportSummary
 from exporter.summary.traffic import TrafficSummary
-from exporter.tasks.answers import Answers
-from exporter.tasks.task import Labelled, Task
+from exporter.tasks.task import Labelled, Outputs, Task
 from mlslo.monitor import Monitor
 from mlslo.yamlfile import InputError
 
@@ -95,7 +94,7 @@ class Schema:
                 if view in tests:
                     outside[:, position] |= tests[view](values)
             views[view] = binning.prepare(values)
-        answers, attributions = columns.answers, columns.attributions
+        outputs, attributions = columns.outputs, columns.attributions
         if attributions is not None and decoded.attributed != self.attributed:
             # Other versions may have more features.
             attributions = attributions[:, [decoded.attributed.index(name) for name in self.attributed]]
@@ -103,11 +102,11 @@ class Schema:
         return DecodedBatch(
             status=columns.status,
             latency=columns.latency,
-            answers=answers,
+            outputs=outputs,
             fallback=np.where(columns.fallback < 0, np.nan, columns.fallback),
             has_features=columns.has_features,
             views=views,
-            score=self.score.prepare(np.where(answers.given, answers.score, np.nan)),
+            score=self.score.prepare(np.where(outputs.given, outputs.score, np.nan)),
             outside=outside,
             correlated={name: columns.features[name].values for name in correlated},
             attributions=attributions,
@@ -124,24 +123,24 @@ class Schema:
 
     def fold_traffic(self, rows: DecodedBatch, groups: Groups, size: int) -> Composite:
         """Return a stack of ``size`` summaries of prediction records, one per group."""
-        answers = rows.answers
-        given = answers.given
-        means = {"confidence": answers.confidence, "entropy": answers.entropy, "fallback": rows.fallback}
+        outputs = rows.outputs
+        given = outputs.given
+        means = {"confidence": outputs.confidence, "entropy": outputs.entropy, "fallback": rows.fallback}
         parts: dict[str, Summary] = {
             "traffic": TrafficSummary.fold(rows.status >= 0, rows.status >= 400, given, groups, size),
             "latency": DurationSummary.fold(rows.latency, groups, size),
             "score": self.score.fold(*rows.given_scores(groups), size),
-            "repetition": RepetitionSummary.fold(answers.value, groups, size),
+            "repetition": RepetitionSummary.fold(outputs.value, groups, size),
             "means": MeansSummary.fold(means, groups, size),
         }
         if self._task.classes:
             parts |= self.fold_selection(rows, groups, size)
         if self.calibrated:
             parts["class scores"] = ClassScoresSummary.fold(
-                self.score.edges, answers.score, answers.predicted, groups, size
+                self.score.edges, outputs.score, outputs.predicted, groups, size
             )
         if self.confidence is not None:
-            parts["certainty"] = MeansSummary.fold({"right": self.confidence.right(answers)}, groups, size)
+            parts["certainty"] = MeansSummary.fold({"right": self.confidence.right(outputs)}, groups, size)
         featured = slice(None) if rows.has_features.all() else np.flatnonzero(rows.has_features)
         members = groups[featured]
         if self.references:
@@ -163,8 +162,8 @@ class Schema:
 
     def fold_selection(self, rows: DecodedBatch, groups: Groups, size: int) -> Composite:
         """Return a stack of ``size`` summaries of predicted classes."""
-        given = rows.answers.given
-        predicted = rows.answers.predicted[given]
+        given = rows.outputs.given
+        predicted = rows.outputs.predicted[given]
         return Composite(
             {"classes": CategoricalSummary.fold(self._task.classes, predicted, groups[given], size)}
         )
@@ -239,7 +238,7 @@ class Schema:
         return DecodedBatch(
             status=np.empty(0, dtype=np.int32),
             latency=none,
-            answers=Answers.nothing(),
+            outputs=Outputs.unknown(0),
             fallback=none,
             has_features=np.empty(0, dtype=bool),
             views={},

@@ -54,7 +54,7 @@ class RequestedFields:
             "version": f"nullif(coalesce({paths.text(fields.version)}, ''), getvariable('usual version'))",
             "status": f"TRY_CAST({paths.number(fields.status)} AS INTEGER)",
             "latency": paths.number(fields.latency.field if fields.latency else None),
-            **self.task.answer_expressions(paths),
+            **self.task.output_expressions(paths),
         }
         if fields.fallback:
             fallback = paths.text(fields.fallback)
@@ -114,7 +114,7 @@ class PredictionDecoder:
             version=self._versions(raw["version"][usable]),
             status=status,
             latency=np.where(np.isfinite(latency), latency, np.nan),
-            answers=self._task.answers(raw, usable, rejected),
+            outputs=self._task.outputs(raw, usable, rejected),
             features=self._features.decode(raw, usable, self._parser),
             has_features=filled(raw["has_features"], False)[usable].astype(bool) | (status < 400),
             scopes={
