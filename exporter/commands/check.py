@@ -8,7 +8,7 @@ from pathlib import Path
 
 import click
 
-from exporter.commands.options import MONITORS
+from exporter.commands import MONITORS
 from mlslo.command_line import WRONG, input_errors
 
 

@@ -10,9 +10,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from exporter.daemon import memory
 from exporter.daemon.cycle import Cycle, CycleError
 from exporter.daemon.models import Model, load_all
+from exporter.daemon.process import give_back_memory
 from exporter.measure.exposition import render
 from exporter.measure.gauges import Gauges
 from exporter.measure.snapshot import Snapshot
@@ -134,7 +134,7 @@ class Daemon:
             if snapshot is not None:
                 watched.snapshot = snapshot
                 self._publish()
-                memory.give_back()
+                give_back_memory()
 
     def _sleep(self) -> None:
         due = min((watched.due for watched in self._watched.values()), default=time.monotonic() + 60.0)
