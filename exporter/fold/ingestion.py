@@ -187,7 +187,10 @@ class Ingestion:
             weight=matches.weight,
         ).take(rows)
         keys = BucketKeys(
-            matches.version[rows], matches.time[rows], starts[rows], self._scopes.of_pending(matches.scope[rows])
+            matches.version[rows],
+            matches.time[rows],
+            starts[rows],
+            self._scopes.of_pending(matches.scope[rows]),
         )
         names = {int(number): versions[int(number)].name for number in np.unique(keys.version)}
         self._folding.fold_outcomes(labelled, keys, names)

@@ -12,6 +12,7 @@ import numpy as np
 from pydantic import Field, ValidationError
 
 from exporter.features import KINDS
+from exporter.features.binning import NumericBinning
 from exporter.references.reference import (
     Calibration,
     CategoricalReference,
@@ -77,7 +78,7 @@ class _Numeric(_Part):
 
 
 class _Categorical(_Part):
-    type: Literal["categorical", "boolean"]
+    type: Literal["categorical"]
     categories: list[str]
     counts: list[int]
     unseen: int
@@ -123,7 +124,7 @@ class _Calibration(_Part):
 
 
 class _Views(StrictModel):
-    type: Literal["text", "timestamp", "embedding"]
+    type: str
     views: dict[str, dict[str, Any]]
 
 
@@ -258,11 +259,16 @@ def _data(view: ViewReference) -> dict[str, Any]:
 
 
 def _feature(data: dict[str, Any]) -> FeatureViews:
-    kind = data.get("type")
-    if isinstance(kind, str) and kind in KINDS and len(KINDS[kind].suffixes) == 1:
-        return FeatureViews(kind, {KINDS[kind].primary_view: _primary(data)})
+    name = str(data.get("type"))
+    kind = KINDS.get(name)
+    if kind is None:
+        raise ValueError(f"expected a feature of type {', '.join(KINDS)}, got '{name}'")
+    if len(kind.suffixes) == 1:
+        read = _numeric if isinstance(kind.binnings[kind.primary_view], NumericBinning) else _categorical
+        type_ = "numeric" if read is _numeric else "categorical"
+        return FeatureViews(name, {kind.primary_view: read({**data, "type": type_})})
     item = _Views.model_validate(data)
-    expected = list(KINDS[item.type].suffixes)
+    expected = list(kind.suffixes)
     if sorted(item.views) != sorted(expected):
         raise ValueError(f"expected the views {', '.join(expected)} of a feature of type {item.type}")
     return FeatureViews(item.type, {view: _view(item.views[view]) for view in expected})

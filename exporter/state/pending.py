@@ -11,14 +11,13 @@ import numpy.typing as npt
 
 from exporter.state.connection import Connection
 from exporter.state.matches import Integers, Labels, Matches, Objects
-from exporter.state.positions import Marks
 from exporter.state.sampling import MOST, LeftOut, Sample, inside, last
 from exporter.summary.base import Floats
 
 # Ids looked up and written at a time: their pages stay in the cache from the one to the other.
 _CHUNK = 2000
 _LABELLED = 1
-_NEVER = int(np.iinfo(np.int64).min)
+_INDEX = "CREATE INDEX IF NOT EXISTS pending_time ON pending (time)"
 
 Flags = npt.NDArray[np.bool_]
 
@@ -38,6 +37,7 @@ class Pending:
         # ``label``: NULL where the prediction waits for one.
         "CREATE TABLE IF NOT EXISTS pending (id INTEGER PRIMARY KEY, time INTEGER, version INTEGER, scope INTEGER, "
         "score REAL, predicted INTEGER, payload BLOB, era INTEGER, label)",
+        _INDEX,
         # No type of ``label``: labels stay exactly what they are.
         "CREATE TABLE IF NOT EXISTS early_labels (id INTEGER PRIMARY KEY, label, time INTEGER, read INTEGER, "
         "era INTEGER)",
@@ -49,14 +49,11 @@ class Pending:
 
     def __init__(self, connection: Connection, limit: int = 10_000_000) -> None:
         self._connection = connection
-        self._marks = Marks(connection)
         self._waiting = Sample(connection, "waiting")
         self._early = Sample(connection, "early")
         self._labelled = Sample(connection, "labelled")
         self._left_out = LeftOut(connection)
         self.limit = limit
-        # Up to so many rows, all are gone through to find the expired ones.
-        self.few = 50_000
 
     def add(
         self,
@@ -85,7 +82,6 @@ class Pending:
             return Matches.of_rows([])
         columns = (ids, times, versions, scopes, scores, predicted, payloads)
         self._insert([column if column is None else column[kept] for column in columns])
-        self._rise("newest", int(times[kept].max()))
         parts = list(self._join_early(ids[kept]))
         self._bound(now)
         return Matches.joined([Matches.of_rows([]), *parts])
@@ -133,42 +129,22 @@ class Pending:
 
     def expire(self, before: int) -> None:
         """Drop what has waited since before ``before`` (epoch µs)."""
-        self._rise("expired", before)
+        self._delete("pending", "time < ?", before)
         self._delete("early_labels", "read < ?", before)
         self._left_out.expire(before)
-        expired, swept = self._mark("expired"), self._mark("swept")
-        # The expired ones are not joined any more; going through millions to free their room pays when they are many.
-        few = self._waiting.number + self._labelled.number <= self.few
-        if few or 16 * (expired - swept) >= self._mark("newest") - expired:
-            self._sweep()
 
     def waiting(self) -> int:
-        """Predictions that wait, with up to a sixteenth that have expired and are yet to be removed."""
+        """Return how many predictions wait."""
         return self._waiting.number
 
     def sampling_ratio(self) -> float:
-        """The share of new predictions that is kept to be joined, 1 where none is left out."""
+        """Return the share of new predictions that is kept to be joined, 1 where none is left out."""
         return 0.5**self._waiting.exponent
 
     def _insert(self, columns: list[npt.NDArray[Any] | None]) -> None:
-        ids, era = columns[0], self._waiting.era
-        assert ids is not None
-        inserted = self._insert_new(columns, era)
-        if inserted < len(ids) and self._mark("expired") > self._mark("swept"):
-            freed = 0
-            for start in range(0, len(ids), _CHUNK):
-                self._look_up(ids[start : start + _CHUNK])
-                freed += self._delete(
-                    "pending", "id IN (SELECT id FROM arrived) AND time < ?", self._mark("expired")
-                )
-            if freed:
-                inserted += self._insert_new(columns, era)
-        self._waiting.count(era, inserted)
-
-    def _insert_new(self, columns: list[npt.NDArray[Any] | None], era: int) -> int:
         given = [column for column in columns if column is not None]
         payload = "?" if len(given) == len(columns) else "NULL"
-        before = self._connection.total_changes
+        era, before = self._waiting.era, self._connection.total_changes
         for start in range(0, len(given[0]), 5 * _CHUNK):
             some = slice(start, start + 5 * _CHUNK)
             self._connection.executemany(
@@ -176,7 +152,7 @@ class Pending:
                 f"INSERT OR IGNORE INTO pending VALUES (?, ?, ?, ?, ?, ?, {payload}, {era}, NULL)",
                 zip(*(column[some].tolist() for column in given), strict=True),
             )
-        return self._connection.total_changes - before
+        self._waiting.count(era, self._connection.total_changes - before)
 
     def _look_up(self, ids: Integers) -> None:
         self._connection.execute("DELETE FROM arrived")
@@ -209,8 +185,7 @@ class Pending:
         # CROSS: in this order. SQLite, which knows no sizes, would go through all that waits for each batch.
         rows = self._connection.execute(
             "SELECT p.id, p.time, p.version, p.scope, p.score, p.predicted, p.payload, p.era, p.label FROM arrived a "
-            "CROSS JOIN pending p ON p.id = a.id WHERE p.time >= ?",
-            (self._mark("expired"),),
+            "CROSS JOIN pending p ON p.id = a.id"
         ).fetchall()
         with self._connection.reading("predictions that wait for labels"):
             found, labelled = (
@@ -260,9 +235,11 @@ class Pending:
 
     def _bound(self, now: int) -> None:
         """Choose samples where there is more than the limit."""
-        if max(self._waiting.number, self._labelled.number) > self.limit:
-            self._sweep()
-        self._thin(self._waiting, "pending", "label IS NULL", now)
+        if self._waiting.number > self.limit:
+            # Deleting half of the rows, and what the index has of each, costs eight times as much.
+            self._connection.execute("DROP INDEX pending_time")
+            self._thin(self._waiting, "pending", "label IS NULL", now)
+            self._connection.execute(_INDEX)
         # A label that waits for what will be left out waits in vain.
         self._thin(self._early, "early_labels", "true", None, self._waiting.exponent)
         if self._labelled.number > self.limit:
@@ -285,11 +262,7 @@ class Pending:
         self._delete(table, f"id < 0 AND {rows}")
         self._delete(table, f"id > ? AND {rows}", last(exponent))
 
-    def _sweep(self) -> None:
-        self._delete("pending", "time < ?", self._mark("expired"))
-        self._rise("swept", self._mark("expired"))
-
-    def _delete(self, table: str, where: str, *parameters: int) -> int:
+    def _delete(self, table: str, where: str, *parameters: int) -> None:
         counts = self._connection.execute(
             f"SELECT era, count(*) FROM {table} WHERE {where} GROUP BY era", parameters
         ).fetchall()
@@ -297,14 +270,6 @@ class Pending:
             self._connection.execute(f"DELETE FROM {table} WHERE {where}", parameters)
         for era, number in counts:
             self._waiting.count(era, -number)
-        return sum(number for _, number in counts)
-
-    def _mark(self, name: str) -> int:
-        mark = self._marks.get(f"pending {name}")
-        return _NEVER if mark is None else mark
-
-    def _rise(self, name: str, value: int) -> None:
-        self._marks.rise(f"pending {name}", value)
 
 
 def _ids(rows: list[tuple[Any, ...]]) -> Integers:

@@ -31,12 +31,12 @@ class Store:
         """Raises StoreError where the file is held by another process, is damaged or cannot be written."""
         self._connection = _connected(path)
         try:
-            with self._connection.reading("counters"):
+            with self._connection.reading("state"):
                 self._prepare()
-                self.counters = Counters(self._connection)
         except BaseException:
             self._connection.close()
             raise
+        self.counters = Counters(self._connection)
         self.positions = Positions(self._connection)
         self.summaries = Summaries(self._connection)
         self.versions = Versions(self._connection)
@@ -56,11 +56,8 @@ class Store:
             self._connection.execute("BEGIN IMMEDIATE")
             try:
                 yield
-                self.counters.save()
                 self._connection.execute("COMMIT")
-                self.counters.keep()
             except BaseException:
-                self.counters.restore()
                 # A full disk has SQLite roll back by itself.
                 if self._connection.in_transaction:
                     self._connection.execute("ROLLBACK")
