@@ -21,14 +21,14 @@ def _time(context: click.Context, parameter: click.Parameter, value: str | None)
     if value is None:
         return None
     try:
-        moment = datetime.fromisoformat(value)
+        time = datetime.fromisoformat(value)
     except ValueError:
-        moment = None
-    if moment is None or moment.tzinfo is None:
+        time = None
+    if time is None or time.tzinfo is None:
         raise click.BadParameter(
             f"expected a time such as 2026-01-31T12:00:00Z, got '{value}'", context, parameter
         )
-    return moment.timestamp()
+    return time.timestamp()
 
 
 @click.command()

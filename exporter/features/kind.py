@@ -24,7 +24,7 @@ class Enumeration(NamedTuple):
 
 
 class Kind(ABC):
-    """How the values of a feature are read, and into which feature views they are split.
+    """Base class: reads the values of a feature, and splits them into feature views.
 
     ``suffixes``: view -> what follows the feature's name in the label ``feature`` of its gauges; the first view is the
     primary one, which knows how many values are missing. ``binnings``: of the views that are counted although no

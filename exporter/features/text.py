@@ -51,7 +51,7 @@ class Text(Kind):
         rows = np.flatnonzero(~missing)
         slots = []
         for start, end in _blocks(lengths):
-            found = characters.look_at(known[start:end], lengths[start:end])
+            found = characters.classify(known[start:end], lengths[start:end])
             mix[rows[start:end]] = found.mix
             numbers[rows[start:end]] = found.tokens
             slots.append(found.slots)

@@ -1,4 +1,4 @@
-"""How certain a predicted class is, as the labels of a reference had it."""
+"""Calibrated confidence in a predicted class, from the labels of a reference (CBPE)."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ class CalibratedConfidence:
 
     @classmethod
     def of(cls, references: Iterable[Reference], classes: tuple[str, ...]) -> CalibratedConfidence | None:
-        """By the first reference that has a calibration of every one of ``classes``."""
+        """Calibrate by the first reference that has a calibration of every one of ``classes``."""
         for reference in references:
             known = [
                 reference.class_calibration[name] for name in classes if name in reference.class_calibration
@@ -38,7 +38,7 @@ class CalibratedConfidence:
         return None
 
     def right(self, outputs: Outputs) -> Floats:
-        """The chance of each answer, shape (rows,); NaN where its class or its confidence is unknown."""
+        """Return the chance of each output, shape (rows,); NaN where its class or its confidence is unknown."""
         chances = np.full(len(outputs.predicted), np.nan)
         for code in np.unique(outputs.predicted[outputs.predicted >= 0]).tolist():
             mine = np.flatnonzero((outputs.predicted == code) & np.isfinite(outputs.confidence))
@@ -48,7 +48,7 @@ class CalibratedConfidence:
         return chances
 
     def signature(self) -> bytes:
-        """Differs where sums of chances would not merge."""
+        """Return bytes that differ where sums of chances would not merge."""
         return b"".join(
             curve.edges.tobytes() + b"\0" + curve.probabilities.tobytes() for curve in self._calibrated
         )

@@ -181,7 +181,7 @@ class Ingestion:
         labelled = Labelled(
             score=matches.score,
             predicted=matches.predicted,
-            payload=matches.payload if matches.payload is not None else np.full(len(matches.time), None),
+            payload=matches.payload,
             label=matches.label,
             delay=delay,
             weight=matches.weight,

@@ -43,7 +43,7 @@ def view_part(view: str) -> str:
 
 
 class Schema:
-    """What is counted of one version, from the monitor file and the version's references.
+    """Binnings and summaries of one version, from the monitor file and the version's references.
 
     ``kinds``: feature -> kind. ``views``: view -> feature. ``binnings``: view -> what it is counted over.
     ``ranges``: feature -> declared range. ``untyped``: features that are listed, but whose kind neither a reference nor
@@ -113,12 +113,12 @@ class Schema:
         )
 
     def primary(self, view: str) -> bool:
-        """Is ``view`` the primary one of its feature?"""
+        """Return True where ``view`` is the primary one of its feature."""
         feature = self.views[view]
         return self.kinds[feature].primary(feature) == view
 
     def follows_the_clock(self, view: str) -> bool:
-        """Are values points in time, always later than a reference's? That they differ is no drift."""
+        """Return True where values are points in time: always later than a reference's, which is no drift."""
         return self.kinds[self.views[view]].name == "timestamp" and self.primary(view)
 
     def fold_traffic(self, rows: DecodedBatch, groups: Groups, size: int) -> Composite:
@@ -205,7 +205,7 @@ class Schema:
         return binning
 
     def _outside_of(self, reference: Reference) -> dict[str, IsOutside]:
-        """View -> test of values; time goes on, and a row is no outlier for having been made on another day."""
+        """View -> test of values; time goes on, and a row of another day is no outlier for that."""
         found = {
             view: item.is_outside(self.binnings[view])
             for view, item in reference.views.items()

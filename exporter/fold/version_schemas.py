@@ -1,4 +1,4 @@
-"""The schemas of a model's versions: one for all, unless references are kept by version."""
+"""Schemas of a model's versions: one for all, unless references are kept by version."""
 
 from __future__ import annotations
 
@@ -52,22 +52,22 @@ class VersionSchemas:
             raise monitor.document.error(("spec", "predictions", "fields"), str(error), key=True) from None
 
     def of(self, version: str) -> Schema:
-        """The schema of a version by its name."""
+        """Return the schema of a version by its name."""
         return self._by_version.get(version, self._shared)
 
     def all(self) -> list[Schema]:
-        """Every schema once."""
+        """Return every schema once."""
         return [self._shared, *self._by_version.values()]
 
     def missing(self, version: str) -> list[str]:
-        """References by version that ``version`` does not have."""
+        """Return the references by version that ``version`` does not have."""
         own = self._own.get(version, {})
         return [name for name in self._names if name not in own]
 
     def refresh(self, versions: Iterable[str]) -> None:
         """Look for the reference files of ``versions`` that were not there before, or were another.
 
-        What cannot be used is told once; a version keeps what it had before.
+        What cannot be used is logged once; a version keeps what it had before.
         """
         for version in versions:
             found = {}
@@ -134,7 +134,7 @@ class VersionSchemas:
                     )
 
     def requested(self) -> RequestedFields:
-        """What is requested of a prediction record: all that any schema counts."""
+        """Return the fields that any schema counts."""
         return RequestedFields(
             self._monitor.spec.predictions.fields,
             self._task,
@@ -152,7 +152,7 @@ class VersionSchemas:
             for view, binning in schema.binnings.items():
                 known = binnings.setdefault(view, binning)
                 if isinstance(known, CategoricalBinning) and isinstance(binning, CategoricalBinning):
-                    together = dict.fromkeys((*known.categories, *binning.categories))
-                    binnings[view] = CategoricalBinning(tuple(together))
+                    merged = dict.fromkeys((*known.categories, *binning.categories))
+                    binnings[view] = CategoricalBinning(tuple(merged))
         attributed = dict.fromkeys(name for schema in self.all() for name in schema.attributed)
         return FeatureSet(kinds, binnings, tuple(attributed))

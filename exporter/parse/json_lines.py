@@ -39,12 +39,12 @@ class Parser:
         self._file.close()
 
     def define_categories(self, name: str, categories: Iterable[str]) -> None:
-        """An enumeration that expressions can cast to."""
+        """Define an enumeration that expressions can cast to."""
         values = ", ".join(sql.text(category) for category in categories)
         self._connection.execute(f"CREATE TYPE {sql.name(name)} AS ENUM ({values})")
 
     def define(self, variable: str, value: str) -> None:
-        """What ``getvariable`` gives in expressions."""
+        """Define what ``getvariable`` gives in expressions."""
         self._connection.execute(f"SET VARIABLE {sql.name(variable)} = {sql.text(value)}")
         self._prepared = False
 
@@ -64,7 +64,7 @@ class Parser:
             return self._run(b"".join(short)), rejected
 
     def again(self, requested: Mapping[str, str], paths: FieldPaths) -> Columns:
-        """Other columns of the lines that ``select`` took last; lines that were too long give no row."""
+        """Return other columns of the lines that ``select`` took last; lines that were too long give no row."""
         return self._connection.execute(self._select(requested, paths)).fetchnumpy()
 
     def _select(self, requested: Mapping[str, str], paths: FieldPaths) -> str:
@@ -73,7 +73,7 @@ class Parser:
         return f"SELECT {select} FROM {self._source(sql.text(path), paths)}"
 
     def _source(self, path: str, paths: FieldPaths) -> str:
-        """What is selected from: one row for each line that is not blank."""
+        """Return the source of rows: one for each line that is not blank."""
         # Of a single column DuckDB would find out whether lines are records, and fail where one is nested deeply.
         return (
             f"read_json({path}, format = 'newline_delimited', records = true, ignore_errors = true, "

@@ -22,7 +22,9 @@ from mlslo.monitor import PredictionFields
 
 @dataclass(frozen=True)
 class FeatureSet:
-    """What is decoded. ``kinds``: feature -> kind. ``binnings``: view -> binning, with all categories of any schema.
+    """Features that are decoded.
+
+    ``kinds``: feature -> kind. ``binnings``: view -> binning, with all categories of any schema.
 
     ``attributed``: the features whose attributions are requested, in the order of their column.
     """

@@ -87,7 +87,7 @@ class CategoricalReference(ViewReference):
 
 @dataclass(frozen=True)
 class MixReference(CategoricalReference):
-    """``summary``: what the values were made of, each value counting as one."""
+    """``summary``: shares of what each value consists of; a value counts as one."""
 
     @staticmethod
     def common_binning(references: Sequence[CategoricalReference]) -> Binning:
@@ -162,7 +162,7 @@ class FeatureViews:
 
 @dataclass(frozen=True)
 class Calibration:
-    """What came of scores: ``rows`` and ``positives`` by bin (edge, next edge], the outer ones open.
+    """Labels by score: ``rows`` and ``positives`` by bin (edge, next edge], the outer ones open.
 
     ``edges``: shape (bins - 1,), of the reference of the same scores. ``rows``, ``positives``: shape (bins,).
     """

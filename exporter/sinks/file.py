@@ -28,7 +28,7 @@ _MOST_FAILURES = 3
 
 @dataclass(frozen=True)
 class _Position:
-    """How far a file is read. ``content``: checksum of its first bytes and of those before ``offset``.
+    """Position in a file. ``content``: checksum of its first bytes and of those before ``offset``.
 
     By it a file that was replaced under its name is told from one that has grown.
     """
@@ -276,7 +276,7 @@ def _checksum(descriptor: int, offset: int) -> int:
 
 
 def _holds(descriptor: int, position: _Position) -> bool:
-    """Whether a file holds what was read up to a position."""
+    """Return True where a file holds what was read up to a position."""
     if not position.offset or os.fstat(descriptor).st_size < position.offset:
         return False
     return _checksum(descriptor, position.offset) == position.content

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, fields
+from dataclasses import MISSING, dataclass, fields
 from typing import Any
 
 import numpy as np
@@ -24,7 +24,7 @@ class Matches:
     ``label``: int64, float64 or an object array of bytes, as they were given. ``scope``: as it was given.
     ``weight``: how many predictions each stands for, the inverse of the chance that the pair was kept
     (Horvitz and Thompson, 1952): sums over matches times their weight are unbiased.
-    ``payload``: object array of bytes or None; None where no match has one.
+    ``payload``: object array of bytes or None.
 
     ``unmatched``: labels whose prediction is not known. ``duplicate``: labels of ids that have one already.
     ``sampled_out``: labels of ids that are not in the sample. All three count labels, not weights.
@@ -38,7 +38,7 @@ class Matches:
     label_time: Integers
     scope: Integers
     weight: Floats
-    payload: Objects | None = None
+    payload: Objects
     unmatched: int = 0
     duplicate: int = 0
     sampled_out: int = 0
@@ -54,10 +54,8 @@ class Matches:
         """Convert rows of the table ``pending``: id, time, version, scope, score, predicted, payload, ..."""
         columns: Sequence[tuple[Any, ...]] = list(zip(*rows, strict=True)) if rows else [()] * 7
         _, time, version, scope, score, predicted, payload = columns[:7]
-        payloads: Objects | None = None
-        if any(value is not None for value in payload):
-            payloads = np.empty(len(payload), dtype=object)
-            payloads[:] = payload
+        payloads = np.empty(len(payload), dtype=object)
+        payloads[:] = payload
         return cls(
             version=np.array(version, dtype=np.int64),
             time=np.array(time, dtype=np.int64),
@@ -73,22 +71,13 @@ class Matches:
     @classmethod
     def joined(cls, parts: Sequence[Matches]) -> Matches:
         """Return the matches of all of ``parts``, by time; nothing is counted."""
-        payloads = _payloads(parts)
         columns: dict[str, Any] = {
             field.name: np.concatenate([getattr(part, field.name) for part in parts])
-            for field in fields(cls)[:8]
+            for field in fields(cls)
+            if field.default is MISSING
         }
         order = np.argsort(columns["time"], kind="stable")
-        columns = {name: values[order] for name, values in columns.items()}
-        return cls(**columns, payload=None if payloads is None else payloads[order])
-
-
-def _payloads(parts: Sequence[Matches]) -> Objects | None:
-    if all(part.payload is None for part in parts):
-        return None
-    return np.concatenate(
-        [np.full(len(part.time), None) if part.payload is None else part.payload for part in parts]
-    )
+        return cls(**{name: values[order] for name, values in columns.items()})
 
 
 def _label_column(values: Labels) -> npt.NDArray[Any]:

@@ -48,7 +48,7 @@ class Store:
 
     @contextmanager
     def transaction(self) -> Iterator[None]:
-        """All that is written inside is committed, or none of it.
+        """Commit all that is written inside, or none of it.
 
         Raises StoreError where it could not be written; then nothing has changed.
         """
@@ -67,7 +67,7 @@ class Store:
             raise self._connection.explained(error) from None
 
     def damaged(self, what: str) -> StoreError:
-        """The error to raise where ``what`` cannot have been written by the exporter."""
+        """Return the error to raise where ``what`` cannot have been written by the exporter."""
         return self._connection.damaged(what)
 
     def close(self) -> None:

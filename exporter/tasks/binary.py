@@ -26,10 +26,10 @@ class BinaryTask(Task):
         self.classes = ("other", self._positive) if self._positive else ("0", "1")
 
     def output_expressions(self, paths: FieldPaths) -> dict[str, str]:
-        wanted = {"score": paths.number(self._fields.score)}
+        expressions = {"score": paths.number(self._fields.score)}
         if self._fields.prediction:
-            wanted["predicted"] = self._class(paths.text(self._fields.prediction))
-        return wanted
+            expressions["predicted"] = self._class(paths.text(self._fields.prediction))
+        return expressions
 
     def outputs(self, raw: Mapping[str, Column], usable: Mask, rejected: Counter[str]) -> Outputs:
         score = filled(raw["score"], np.nan)[usable].astype(np.float64)
@@ -67,7 +67,7 @@ class BinaryTask(Task):
 
 
 def entropy(score: Floats) -> Floats:
-    """Of a binary distribution, in bits; NaN where the score is."""
+    """Entropy of a binary distribution, in bits; NaN where the score is."""
     with np.errstate(divide="ignore", invalid="ignore"):
         terms = score * np.log2(score) + (1 - score) * np.log2(1 - score)
     certain = (score == 0) | (score == 1)

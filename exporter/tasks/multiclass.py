@@ -21,10 +21,10 @@ from exporter.tasks.task import Column, Labelled, Mask, Outputs, Payloads, Task,
 from mlslo.monitor import Spec
 
 _LARGEST_GAP = 0.02
-"""By how much probabilities may miss a sum of 1: logs round them."""
+"""Largest difference of a sum of probabilities from 1: logs round them."""
 
 MOST_SCORED = 1000
-"""Of more classes the probabilities are not read: they are a column each, and 10,000 would take gigabytes."""
+"""Most classes of which the probabilities are read: they are a column each, and 10,000 would take gigabytes."""
 
 
 class MulticlassTask(Task):
@@ -43,13 +43,13 @@ class MulticlassTask(Task):
         self._mark = zlib.crc32("\0".join(self.classes).encode()).to_bytes(4, "little")
 
     def output_expressions(self, paths: FieldPaths) -> dict[str, str]:
-        wanted = {"predicted": self._code(paths.text(self._fields.prediction))}
+        expressions = {"predicted": self._code(paths.text(self._fields.prediction))}
         if self.scored:
             assert self.score is not None
             for position, name in enumerate(self.classes):
                 found = [paths.member(self.score, key, "number", literal=True) for key in _keys(name)]
-                wanted[f"probability {position}"] = f"coalesce({', '.join(found)})"
-        return wanted
+                expressions[f"probability {position}"] = f"coalesce({', '.join(found)})"
+        return expressions
 
     def unclear(self, raw: Mapping[str, Column]) -> bool:
         return self.scored and bool(np.isnan(self._probabilities(raw)).all(axis=1).any())
@@ -149,12 +149,12 @@ class MulticlassTask(Task):
         """Probabilities of predictions that waited; NaN where there were none, or of other classes."""
         width = len(self._mark) + 4 * len(self.classes)
         mine = np.flatnonzero(self._mine(rows))
-        wanted = mine[np.fromiter(map(len, rows.payload[mine]), dtype=np.int64, count=len(mine)) == width]
+        whole = mine[np.fromiter(map(len, rows.payload[mine]), dtype=np.int64, count=len(mine)) == width]
         probabilities = np.full((len(rows.payload), len(self.classes)), np.nan)
-        if len(wanted):
-            content = np.frombuffer(b"".join(rows.payload[wanted].tolist()), dtype=np.uint8)
-            numbers = np.ascontiguousarray(content.reshape(len(wanted), width)[:, len(self._mark) :])
-            probabilities[wanted] = numbers.view(np.float32)
+        if len(whole):
+            content = np.frombuffer(b"".join(rows.payload[whole].tolist()), dtype=np.uint8)
+            numbers = np.ascontiguousarray(content.reshape(len(whole), width)[:, len(self._mark) :])
+            probabilities[whole] = numbers.view(np.float32)
         return probabilities
 
 

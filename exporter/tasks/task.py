@@ -111,32 +111,32 @@ class Task(ABC):
         return {"scored": f"{paths.text(self.score)} IS NOT NULL"} if self.scored else {}
 
     def unclear(self, raw: Mapping[str, Column]) -> bool:
-        """Whether some record has no score, or one that is none: both come as NULL."""
+        """Return True where some record has no score, or one that is none: both come as NULL."""
         return bool(np.ma.is_masked(raw["score"]))
 
     @abstractmethod
     def outputs(self, raw: Mapping[str, Column], usable: Mask, rejected: Counter[str]) -> Outputs:
-        """The outputs of the usable rows; impossible ones are counted as ``invalid_score``."""
+        """Return the outputs of the usable rows; impossible ones are counted as ``invalid_score``."""
 
     @abstractmethod
     def label_expression(self, paths: FieldPaths) -> str:
-        """SQL for the label of a label record."""
+        """Return SQL for the label of a label record."""
 
     @abstractmethod
     def labels(self, raw: Column) -> tuple[Column, Mask]:
-        """Labels as they are kept (int64, float64 or bytes), and which of them are none."""
+        """Return labels as they are kept (int64, float64 or bytes), and which of them are none."""
 
     def unknown(self, label: Column) -> Mask:
-        """Labels that name a class which nobody knows."""
+        """Return the labels that name a class which nobody knows."""
         return np.zeros(len(label), dtype=bool)
 
     @abstractmethod
     def fold_outcome(self, rows: Labelled, groups: Groups, size: int, *, pivot: float) -> dict[str, Summary]:
-        """Stacks of ``size`` summaries. ``pivot``: a number near the scores, for sums without cancellation."""
+        """Return stacks of ``size`` summaries. ``pivot``: a number near the scores, for sums without cancellation."""
 
     @abstractmethod
     def quality(self, rows: Labelled) -> Floats:
-        """How good each answer was: 1 or 0 for a class that is right or wrong, an error for a number; NaN unknown."""
+        """Return how good each output was: 1 or 0 for a class that is right or wrong, an error for a number, or NaN."""
 
 
 def logged(raw: Mapping[str, Column], usable: Mask) -> Mask:

@@ -1,4 +1,4 @@
-"""What kind of feature a column is, where nobody has said it."""
+"""Inference of feature kinds that the monitor file does not declare."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ class Guess:
 
 
 def infer(source: Source, column: Column) -> Guess:
-    """By the column's type, and by its values where that is text or a list."""
+    """Guess from the column's type, and from its values where that is text or a list."""
     if column.type.strip('"') == "NULL":
         return Guess(None, NOTHING)
     if column.type == "BOOLEAN":

@@ -101,7 +101,7 @@ def test_text_of_any_language() -> None:
 @example(["\U000e0100", "葛\U000e0101城 0\U000e01ef\U000e0001"])
 @given(st.lists(st.text(max_size=30), max_size=8))
 def test_characters_of_anything(texts: list[str]) -> None:
-    found = characters.look_at(texts, np.array([len(text) for text in texts], dtype=np.intp))
+    found = characters.classify(texts, np.array([len(text) for text in texts], dtype=np.intp))
     assert found.tokens.tolist() == [len(tokens_of(text)) for text in texts]
     assert found.slots.tolist() == [slot_of(token) for text in texts for token in tokens_of(text)]
     for text, mix in zip(texts, found.mix, strict=True):
