@@ -1,4 +1,4 @@
-"""The ModelMonitor file: what the exporter is told about one model."""
+"""ModelMonitor file: settings of the exporter for one model."""
 
 from __future__ import annotations
 
@@ -321,7 +321,7 @@ def from_document(document: Document) -> Monitor:
 
 
 def _single_paths(fields: PredictionFields) -> dict[tuple[str, ...], str]:
-    """Where each field that is one value is written in the file, and its path."""
+    """Key of each field that is one value -> its path."""
     paths: dict[tuple[str, ...], str | None] = {
         (name,): getattr(fields, name)
         for name in ("timestamp", "id", "version", "status", "score", "prediction")

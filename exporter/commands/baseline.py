@@ -18,7 +18,7 @@ _STEPS = 1000
 
 @contextmanager
 def _progress_bar(files: Sequence[Path]) -> Iterator[Callable[[float], None]]:
-    """What to tell how far the work is: a bar, where somebody looks at it and there is much to read."""
+    """Show how far the work is: a bar, where somebody looks at it and there is much to read."""
     size = sum(file.stat().st_size for file in files if file.is_file())
     if not sys.stderr.isatty() or size < _LONG_WORK:
         yield lambda _: None

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import click
 
-from exporter.commands.options import MONITORS
+from exporter.commands import MONITORS
 from mlslo.command_line import WRONG, input_errors
 
 
@@ -29,6 +29,6 @@ def check(monitors: tuple[Path, ...]) -> None:
         for found in (check_predictions(model, time.time()), check_labels(model, time.time())):
             if found is not None:
                 click.echo("\n".join(found.lines))
-                wrong |= found.found and not found.usable
+                wrong |= found.found > 0 and not found.usable
     if wrong:
         sys.exit(WRONG)

@@ -11,7 +11,7 @@ from typing import Any
 
 import click
 
-from exporter.commands.options import MONITORS
+from exporter.commands import MONITORS
 from mlslo import atomic
 from mlslo.command_line import PATH, WRONG, input_errors, refuse
 from mlslo.version import VERSION
@@ -21,14 +21,14 @@ def _time(context: click.Context, parameter: click.Parameter, value: str | None)
     if value is None:
         return None
     try:
-        moment = datetime.fromisoformat(value)
+        time = datetime.fromisoformat(value)
     except ValueError:
-        moment = None
-    if moment is None or moment.tzinfo is None:
+        time = None
+    if time is None or time.tzinfo is None:
         raise click.BadParameter(
             f"expected a time such as 2026-01-31T12:00:00Z, got '{value}'", context, parameter
         )
-    return moment.timestamp()
+    return time.timestamp()
 
 
 @click.command()
@@ -48,15 +48,15 @@ def once(monitors: tuple[Path, ...], at: float | None, textfile: Path | None, st
 
     Exit code 1 where the predictions could not be read; what could be is printed all the same.
     """
-    from exporter.daemon import memory
     from exporter.daemon.cycle import CycleError
     from exporter.daemon.models import load_all
+    from exporter.daemon.process import keep_freed_memory
     from exporter.measure.exposition import render
     from exporter.measure.gauges import Gauges
     from exporter.state import StoreError
 
     logging.basicConfig(level=logging.WARNING, stream=sys.stderr, format="%(message)s")
-    memory.settle()
+    keep_freed_memory()
     snapshots = []
     readable = True
     for model in load_all(monitors):

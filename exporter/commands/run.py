@@ -10,7 +10,7 @@ from pathlib import Path
 
 import click
 
-from exporter.commands.options import MONITORS
+from exporter.commands import MONITORS
 from mlslo.command_line import PATH, input_errors, refuse
 from mlslo.version import VERSION
 
@@ -56,18 +56,17 @@ def run(
 
     SIGHUP reloads the MONITOR files. SIGTERM and SIGINT finish the transaction under way and leave.
     """
-    from exporter.daemon import memory, signals
+    from exporter.daemon.process import deliver_signals, hold_signals, keep_freed_memory
 
     # Before the imports: some start threads.
-    signals.hold((signal.SIGTERM, signal.SIGINT, signal.SIGHUP))
+    hold_signals((signal.SIGTERM, signal.SIGINT, signal.SIGHUP))
     from exporter.daemon.daemon import Daemon
     from exporter.state import StoreError
     from exporter.web import config as web_configuration
-    from exporter.web import status_page
     from exporter.web.server import Server
 
     logging.basicConfig(level=logging.INFO, stream=sys.stderr, format="%(asctime)s %(levelname)s %(message)s")
-    memory.settle()
+    keep_freed_memory()
     logger = logging.getLogger("exporter")
     config = web_configuration.load(web_config) if web_config else None
     try:
@@ -75,16 +74,10 @@ def run(
     except StoreError as error:
         refuse(str(error))
     try:
-        server = Server(
-            listen_address,
-            daemon,
-            lambda: status_page.render(daemon.status()),
-            config=config,
-            lifecycle=lifecycle,
-        )
+        server = Server(listen_address, daemon, config=config, lifecycle=lifecycle)
     except OSError as error:
         refuse(f"--web.listen-address {listen_address[0]}:{listen_address[1]}: {error.strerror}")
-    signals.deliver(
+    deliver_signals(
         {
             signal.SIGTERM: daemon.stop,
             signal.SIGINT: daemon.stop,

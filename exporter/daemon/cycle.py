@@ -9,16 +9,16 @@ from collections.abc import Callable, Mapping
 import duckdb
 
 from exporter.daemon.first_references import FirstReferences
-from exporter.fold.grouping import Moment
-from exporter.fold.intake import Intake
-from exporter.fold.version_schemas import Layouts
+from exporter.fold.grouping import CycleTime
+from exporter.fold.ingestion import Ingestion
+from exporter.fold.version_schemas import VersionSchemas
 from exporter.measure import meta
 from exporter.measure.gauges import Gauges
 from exporter.measure.measurement import Measurement
 from exporter.measure.snapshot import Histogram, Snapshot
-from exporter.references.history import Pasts
+from exporter.references.history import HistoryWindows
 from exporter.references.reference import Reference
-from exporter.sinks.reader import SinkReader
+from exporter.sinks import SinkReader
 from exporter.state import Store, StoreError
 from exporter.summary.windows import CLOCK_SKEW, MICROSECONDS, Buckets, Window, boundaries
 from exporter.tasks import task_of
@@ -50,26 +50,26 @@ class Cycle:
         self._references = references
         self._store = store
         task = task_of(monitor.spec, references)
-        self._layouts = Layouts(monitor, task, references)
+        self._schemas = VersionSchemas(monitor, task, references)
         spec = monitor.spec
-        self._pasts = Pasts(spec.references)
-        self._buckets = Buckets([*(window.seconds for window in spec.windows), *self._pasts.spans])
-        self._intake = Intake(monitor, task, self._layouts, store, self._buckets)
-        self._measurement = Measurement(monitor, task, self._layouts, store)
+        self._history = HistoryWindows(spec.references)
+        self._buckets = Buckets([*(window.seconds for window in spec.windows), *self._history.spans])
+        self._ingestion = Ingestion(monitor, task, self._schemas, store, self._buckets)
+        self._measurement = Measurement(monitor, task, self._schemas, store)
         self._readers = {"predictions": SinkReader("predictions", monitor, spec.predictions.sink, store)}
         if spec.labels is not None:
             self._readers["labels"] = SinkReader("labels", monitor, spec.labels.sink, store)
         self._first: FirstReferences | None = None
         if any(item.first is not None for item in spec.references.values()):
-            self._first = FirstReferences(monitor, self._layouts, store)
+            self._first = FirstReferences(monitor, self._schemas, store)
         self._measured: int | None = None
         self._failed = False
         self._prepared = -1
-        self._prepare_layouts()
+        self._prepare_schemas()
 
     def close(self) -> None:
         """Release files, parsers and store."""
-        self._intake.close()
+        self._ingestion.close()
         if self._first is not None:
             self._first.close()
         for reader in self._readers.values():
@@ -90,7 +90,7 @@ class Cycle:
         windows = self._windows(end)
         cuts = tuple(boundaries(windows)) if at is not None else ()
         latest = max(end, int(wall * MICROSECONDS)) + CLOCK_SKEW
-        moment = Moment(end, latest, cuts, self._measured)
+        cycle = CycleTime(end, latest, cuts, self._measured)
         try:
             if self._failed:
                 # What was read and not committed must be read again.
@@ -100,27 +100,27 @@ class Cycle:
                     self._first.reset()
             self._failed = True
             with self._store.transaction():
-                self._intake.start_counters(list(self._readers))
+                self._ingestion.start_counters(list(self._readers))
             if self._first is not None:
                 self._first.update(end, latest, final=final, stopped=stopped)
-            self._prepare_layouts()
+            self._prepare_schemas()
             snapshot = None
-            if self._read(moment, final=final, stopped=stopped):
-                self._intake.tidy(moment)
+            if self._read(cycle, final=final, stopped=stopped):
+                self._ingestion.tidy(cycle)
                 snapshot = self._measure(windows, started)
         except (StoreError, duckdb.Error, OSError) as error:
             raise CycleError(f"model {self.monitor.model}: {error}") from error
         self._failed = False
         if snapshot is not None:
-            self._measured = moment.now
+            self._measured = cycle.now
         return snapshot
 
-    def _read(self, moment: Moment, *, final: bool, stopped: Callable[[], bool]) -> bool:
+    def _read(self, cycle: CycleTime, *, final: bool, stopped: Callable[[], bool]) -> bool:
         """Predictions first, so that labels find them. Returns False where it was stopped."""
-        takes = {"predictions": self._intake.predictions, "labels": self._intake.labels}
+        takes = {"predictions": self._ingestion.predictions, "labels": self._ingestion.labels}
         for name, reader in self._readers.items():
             for batch in reader.batches(final=final, stopped=stopped):
-                takes[name](batch, reader, moment)
+                takes[name](batch, reader, cycle)
             if stopped():
                 return False
         return True
@@ -130,7 +130,7 @@ class Cycle:
             Window(window, end - int(window.seconds * MICROSECONDS), end)
             for window in self.monitor.spec.windows
         ]
-        return windows + self._pasts.windows(end)
+        return windows + self._history.windows(end)
 
     def _measure(self, windows: list[Window], started: float) -> Snapshot:
         gauges = Gauges(self.monitor.model)
@@ -141,8 +141,8 @@ class Cycle:
         if "labels" in self._readers:
             meta.pending(gauges, self._store)
         for name in versions.values():
-            meta.references(gauges, self._layouts.of(name), name)
-            meta.features(gauges, self._store, self._layouts.of(name), name)
+            meta.references(gauges, self._schemas.of(name), name)
+            meta.features(gauges, self._store, self._schemas.of(name), name)
         gauges.set("ml_monitor_last_success_timestamp_seconds", time.time())
         gauges.set("ml_monitor_cycle_duration_seconds", time.monotonic() - started)
         meta.withheld(gauges)
@@ -177,18 +177,18 @@ class Cycle:
             for version, by_bound in counts.items()
         }
 
-    def _prepare_layouts(self) -> None:
+    def _prepare_schemas(self) -> None:
         """Find the references of the versions that are known; drop what was counted over other edges."""
         versions = self._store.versions.all()
-        self._layouts.refresh(version.name for version in versions.values())
-        revision = self._layouts.revision
+        self._schemas.refresh(version.name for version in versions.values())
+        revision = self._schemas.revision
         if revision == self._prepared:
             return
         with self._store.transaction():
             for number, version in versions.items():
-                shapes = self._layouts.of(version.name).shapes.values()
+                shapes = self._schemas.of(version.name).shapes.values()
                 for shape in shapes:
-                    dropped = self._store.summaries.drop_other_layouts(shape, number)
+                    dropped = self._store.summaries.drop_other_shapes(shape, number)
                     if dropped:
                         logger.warning(
                             "model %s: version '%s': a reference or a feature changed: %d %s buckets counted over "
@@ -198,7 +198,7 @@ class Cycle:
                             dropped,
                             shape.kind,
                         )
-            self._store.summaries.drop_other_kinds(list(self._layouts.of("").shapes))
+            self._store.summaries.drop_other_kinds(list(self._schemas.of("").shapes))
         self._prepared = revision
 
 

@@ -10,9 +10,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from exporter.daemon import memory
 from exporter.daemon.cycle import Cycle, CycleError
 from exporter.daemon.models import Model, load_all
+from exporter.daemon.process import give_back_memory
 from exporter.measure.exposition import render
 from exporter.measure.gauges import Gauges
 from exporter.measure.snapshot import Snapshot
@@ -33,7 +33,7 @@ class _Watched:
 
 @dataclass(frozen=True)
 class ModelStatus:
-    """What the status page tells of a model. ``snapshot``: of its last good cycle, None before it."""
+    """Model, file and snapshot for the status page. ``snapshot``: of its last good cycle, None before it."""
 
     name: str
     file: str
@@ -102,19 +102,19 @@ class Daemon:
         return self._reload_error
 
     def page(self) -> bytes:
-        """The exposition text of the last good snapshots."""
+        """Return the exposition text of the last good snapshots."""
         return self._page
 
     def healthy(self) -> bool:
-        """Whether cycles are still being run."""
+        """Return False once no cycle is run any more."""
         return self._alive
 
     def ready(self) -> bool:
-        """Whether every model has had a good cycle; before it, there is nothing of that model to scrape."""
+        """Return True once every model has had a good cycle: before it, there is nothing of it to scrape."""
         return all(watched.snapshot is not None for watched in list(self._watched.values()))
 
     def status(self) -> list[ModelStatus]:
-        """For the status page."""
+        """Return what the status page shows."""
         return [
             ModelStatus(name, str(watched.model.monitor.document.path), watched.snapshot)
             for name, watched in sorted(self._watched.copy().items())
@@ -134,7 +134,7 @@ class Daemon:
             if snapshot is not None:
                 watched.snapshot = snapshot
                 self._publish()
-                memory.give_back()
+                give_back_memory()
 
     def _sleep(self) -> None:
         due = min((watched.due for watched in self._watched.values()), default=time.monotonic() + 60.0)
@@ -180,7 +180,7 @@ class Daemon:
             self._watched.pop(name).cycle.close()
 
     def _reopened(self, before: _Watched, model: Model) -> _Watched:
-        """``model`` in the place of what it was ``before``, whose last gauges stay until the next cycle."""
+        """Open ``model`` instead of what it was ``before``, whose last gauges stay until the next cycle."""
         # The state file has one holder at a time.
         before.cycle.close()
         try:

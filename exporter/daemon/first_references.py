@@ -1,4 +1,4 @@
-"""References made of a version's first time in production."""
+"""References built from a version's first time in production."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ from pathlib import Path
 
 import numpy as np
 
-from exporter.fold.version_schemas import Layouts
+from exporter.fold.version_schemas import VersionSchemas
 from exporter.records.lines import LineDecoder, Lines
 from exporter.references.reference import Reference
 from exporter.references.reference_file import dump, parse
-from exporter.sinks.reader import SinkReader
+from exporter.sinks import SinkReader
 from exporter.state import Store
 from exporter.state.samples import MOST_RECORDS, Sampled
 from exporter.summary.windows import CLOCK_SKEW, MICROSECONDS
@@ -31,20 +31,20 @@ _MOST_VERSIONS = 50
 
 
 class FirstReferences:
-    """Samples the first records of each version, and makes a reference of them when its first time is over.
+    """Samples the first records of each version, and builds a reference of them when its first time is over.
 
-    It reads the prediction log by itself, ahead of the intake and with positions of its own: a backlog is counted
+    It reads the prediction log by itself, ahead of the ingestion and with positions of its own: a backlog is counted
     over the bins of the reference that it begins with. The first time of a version begins with its earliest record,
     unless fewer than ``minSamples`` follow within it: then they are passed over (a trial, a wrong clock), and it begins
     with the next; of more than are kept, the earliest kept one counts. Records that are logged after it was over are
     not in it.
     """
 
-    def __init__(self, monitor: Monitor, layouts: Layouts, store: Store) -> None:
+    def __init__(self, monitor: Monitor, schemas: VersionSchemas, store: Store) -> None:
         """Raises StoreError where the state is damaged."""
         spec = monitor.spec
         self._monitor = monitor
-        self._layouts = layouts
+        self._schemas = schemas
         self._store = store
         self._lengths = {
             name: int(item.first.seconds * MICROSECONDS)
@@ -56,12 +56,12 @@ class FirstReferences:
         self._decoder = LineDecoder(spec.predictions.fields)
         self._adopted: set[Sampled] = set()
         self._failed: set[Sampled] = set()
-        self._made = store.samples.made()
+        self._built_references = store.samples.built()
         with store.transaction():
             for name, length in self._lengths.items():
                 store.samples.reslot(name, length)
             for sampled in store.samples.sampled():
-                if sampled.reference not in self._lengths or sampled in self._made:
+                if sampled.reference not in self._lengths or sampled in self._built_references:
                     store.samples.drop(sampled)
         self._sampled = store.samples.sampled()
         for version in store.versions.all().values():
@@ -78,12 +78,12 @@ class FirstReferences:
         self._sampled = self._store.samples.sampled()
 
     def update(self, now: int, latest: int, *, final: bool, stopped: Callable[[], bool]) -> None:
-        """Read what is new, and make the references whose time is over as of ``now`` (epoch µs).
+        """Read what is new, and build the references whose time is over as of ``now`` (epoch µs).
 
         ``latest``: events after this are from the future.
         """
         for batch in self._reader.batches(final=final, stopped=stopped):
-            lines = self._decoder.decode(batch.lines, latest, batch.file)
+            lines = self._decoder.decode(batch.lines, latest)
             with self._store.transaction():
                 self._reader.commit(batch)
                 self._take(lines)
@@ -94,20 +94,20 @@ class FirstReferences:
             newest = max(self._store.marks.get(_NEWEST) or 0, now - CLOCK_SKEW)
             for sampled, began in sorted(self._sampled.items()):
                 if newest >= began + self._lengths[sampled.reference] and sampled not in self._failed:
-                    self._make(sampled, newest)
+                    self._finish(sampled, newest)
 
     def _take(self, lines: Lines) -> None:
         if len(lines.time):
             self._store.marks.rise(_NEWEST, int(lines.time.max()))
         for code, version in enumerate(lines.version.names):
-            wanted = [name for name in self._lengths if (version, name) not in self._made]
-            if not wanted or not self._has_room(version):
+            pending = [name for name in self._lengths if (version, name) not in self._built_references]
+            if not pending or not self._has_room(version):
                 continue
             rows = np.flatnonzero(lines.version.codes == code)
             texts = [text.encode() for text in lines.text[rows]]
             hashes = [_hash(text) for text in texts]
             times = lines.time[rows]
-            for name in wanted:
+            for name in pending:
                 self._sample(Sampled(version, name), times, hashes, texts)
 
     def _sample(self, sampled: Sampled, times: np.ndarray, hashes: list[int], texts: list[bytes]) -> None:
@@ -129,7 +129,7 @@ class FirstReferences:
         return version in sampled or len(sampled) < _MOST_VERSIONS
 
     def _begin(self, sampled: Sampled, newest: int) -> int | None:
-        """When the first time began, where it is over as of ``newest``; what is passed over is dropped."""
+        """Return when the first time began, where it is over as of ``newest``; what is passed over is dropped."""
         length = self._lengths[sampled.reference]
         times, copies = self._store.samples.times(sampled)
         position = 0
@@ -146,13 +146,13 @@ class FirstReferences:
         self._sampled[sampled] = began = int(times[position])
         return began if newest >= began + length else None
 
-    def _make(self, sampled: Sampled, newest: int) -> None:
+    def _finish(self, sampled: Sampled, newest: int) -> None:
         with self._store.transaction():
             began = self._begin(sampled, newest)
         if began is None:
             return
         try:
-            reference = self._built(sampled, began)
+            reference = self._build(sampled, began)
         except InputError as error:
             # Its records stay: the monitor file may be what must change.
             self._failed.add(sampled)
@@ -161,18 +161,18 @@ class FirstReferences:
         with self._store.transaction():
             self._store.samples.keep(sampled, dump(self._monitor.model, reference))
         del self._sampled[sampled]
-        self._made = self._store.samples.made()
+        self._built_references = self._store.samples.built()
         logger.info(
             "model %s: %s is made of %d records", self._monitor.model, _named(sampled), reference.rows
         )
         self._adopt(sampled.version)
 
-    def _built(self, sampled: Sampled, began: int) -> Reference:
-        """As ``mlslo-exporter baseline`` does; as old as the end of the first time."""
+    def _build(self, sampled: Sampled, began: int) -> Reference:
+        """Build as ``mlslo-exporter baseline`` does; as old as the end of the first time."""
         from exporter.references.baseline import build
 
         end = began + self._lengths[sampled.reference]
-        known = {name: kind.name for layout in self._layouts.all() for name, kind in layout.kinds.items()}
+        known = {name: kind.name for schema in self._schemas.all() for name, kind in schema.kinds.items()}
         with tempfile.TemporaryDirectory(prefix="mlslo-first-") as folder:
             path = Path(folder) / "records.jsonl"
             path.write_bytes(b"\n".join([*self._store.samples.lines(sampled, began, end), b""]))
@@ -186,18 +186,18 @@ class FirstReferences:
         return replace(reference, created=end / MICROSECONDS)
 
     def _adopt(self, version: str) -> None:
-        """Have a version's layout know the references that are made."""
+        """Give a version's schema the references that are built."""
         found = {}
         for name in self._lengths:
             sampled = Sampled(version, name)
-            if sampled in self._made and sampled not in self._adopted:
+            if sampled in self._built_references and sampled not in self._adopted:
                 self._adopted.add(sampled)
                 try:
                     found[name] = parse(self._store.samples.reference(sampled), Path(name))
                 except InputError as error:
                     raise self._store.damaged(f"{_named(sampled)}: {error}") from None
         if found:
-            self._layouts.adopt(version, found)
+            self._schemas.adopt(version, found)
 
 
 def _hash(text: bytes) -> int:
@@ -209,7 +209,7 @@ def _named(sampled: Sampled) -> str:
 
 
 def _declaring(monitor: Monitor, kinds: dict[str, str]) -> Monitor:
-    """The monitor file, as if it said what kind some features are."""
+    """Return the monitor file with the kinds of some features declared."""
     features = dict(monitor.spec.features)
     for name, kind in kinds.items():
         features[name] = Feature.model_validate({"type": kind})

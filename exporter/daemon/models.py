@@ -9,7 +9,7 @@ from pathlib import Path
 from urllib.parse import quote
 
 from exporter.daemon.cycle import Cycle
-from exporter.fold.version_schemas import Layouts
+from exporter.fold.version_schemas import VersionSchemas
 from exporter.references.configured import load_static
 from exporter.references.reference import Reference
 from exporter.state import Store
@@ -66,7 +66,7 @@ def load_all(paths: Sequence[Path]) -> list[Model]:
         try:
             monitor = load(path)
             references = load_static(monitor)
-            Layouts(monitor, task_of(monitor.spec, references), references)
+            VersionSchemas(monitor, task_of(monitor.spec, references), references)
         except InputError as error:
             problems += error.problems
             continue

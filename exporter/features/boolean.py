@@ -5,13 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from exporter.features.binning.binning import Frame
-from exporter.features.binning.categorical import CategoricalFrame
-from exporter.features.categorical import code_column
-from exporter.features.kind import Column, Enumeration, Kind
+from exporter.features.binning import Binning, CategoricalBinning
+from exporter.features.kind import Column, Enumeration, Kind, code_column
 from exporter.summary.categorical import MISSING, UNSEEN
 
-CATEGORIES = ("false", "true")
 _FALSE = "('false', '0', '0.0', 'no')"
 _TRUE = "('true', '1', '1.0', 'yes')"
 
@@ -20,13 +17,9 @@ class Boolean(Kind):
     """One view of two categories, whichever way they are written; other values are UNSEEN."""
 
     name = "boolean"
-    leaf = "text"
-
-    def views(self, feature: str) -> dict[str, str]:
-        return {"value": feature}
-
-    def frames(self) -> dict[str, Frame]:
-        return {"value": CategoricalFrame(CATEGORIES)}
+    binnings = {"value": CategoricalBinning(("false", "true"))}
+    noun = "true or false"
+    unseen_text = "neither true nor false"
 
     def expressions(self, value: str, categories: Mapping[str, Enumeration]) -> dict[str, str]:
         return {
@@ -34,5 +27,5 @@ class Boolean(Kind):
             f"WHEN lower({value}) IN {_FALSE} THEN 0 ELSE {UNSEEN} END"
         }
 
-    def decode(self, raw: Mapping[str, Column], frames: Mapping[str, Frame]) -> dict[str, Any]:
+    def decode(self, raw: Mapping[str, Column], binnings: Mapping[str, Binning]) -> dict[str, Any]:
         return {"value": code_column(raw["value"])}

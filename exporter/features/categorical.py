@@ -5,11 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-import numpy as np
-
-from exporter.features.binning.binning import Frame
-from exporter.features.binning.categorical import CategoricalFrame
-from exporter.features.kind import Column, Enumeration, Kind
+from exporter.features.binning import Binning, CategoricalBinning
+from exporter.features.kind import Column, Enumeration, Kind, code_column
 from exporter.parse import sql
 from exporter.summary.categorical import MISSING, UNSEEN
 
@@ -18,13 +15,8 @@ class Categorical(Kind):
     """One view: the value itself. A whole number is one category with ``.0`` and without."""
 
     name = "categorical"
-    leaf = "text"
-
-    def views(self, feature: str) -> dict[str, str]:
-        return {"value": feature}
-
-    def frames(self) -> dict[str, Frame]:
-        return {"value": CategoricalFrame(())}
+    binnings = {"value": CategoricalBinning(())}
+    noun = "a category that a reference knows"
 
     def expressions(self, value: str, categories: Mapping[str, Enumeration]) -> dict[str, str]:
         enumeration = categories.get("value")
@@ -37,10 +29,5 @@ class Categorical(Kind):
         )
         return {"value": f"CASE WHEN {value} IS NULL THEN {MISSING} ELSE coalesce({codes}, {UNSEEN}) END"}
 
-    def decode(self, raw: Mapping[str, Column], frames: Mapping[str, Frame]) -> dict[str, Any]:
+    def decode(self, raw: Mapping[str, Column], binnings: Mapping[str, Binning]) -> dict[str, Any]:
         return {"value": code_column(raw["value"])}
-
-
-def code_column(column: Column) -> Column:
-    """Codes of categories, MISSING where ``column`` is NULL."""
-    return np.ma.filled(column, MISSING) if isinstance(column, np.ma.MaskedArray) else column

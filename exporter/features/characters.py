@@ -40,7 +40,7 @@ class Characters:
     slots: npt.NDArray[np.intp]
 
 
-def look_at(texts: list[str], lengths: npt.NDArray[np.intp]) -> Characters:
+def classify(texts: list[str], lengths: npt.NDArray[np.intp]) -> Characters:
     """Classify and hash ``texts``, of so many characters each.
 
     A token is a run of letters and digits in lower case; of each text the first 256 count. Its hash is
@@ -63,16 +63,16 @@ def look_at(texts: list[str], lengths: npt.NDArray[np.intp]) -> Characters:
     begins[1:] = (np.diff(word) > 1) | (np.diff(owner) > 0)
     starts = np.flatnonzero(begins)
     sizes = np.diff(starts, append=len(word))
-    place = np.arange(len(word)) - np.repeat(starts, sizes)
+    position = np.arange(len(word)) - np.repeat(starts, sizes)
     powers = np.cumprod(np.full(int(sizes.max()), _FACTOR)) * _inverse(_FACTOR)
-    hashes = np.add.reduceat(lower[codes[word]] * powers[place], starts)
+    hashes = np.add.reduceat(lower[codes[word]] * powers[position], starts)
     tokens = np.bincount(owner[starts], minlength=len(texts))
     order = np.arange(len(starts)) - np.repeat(np.cumsum(tokens) - tokens, tokens)
     return Characters(mix, np.minimum(tokens, _MOST_TOKENS), _slots(hashes[order < _MOST_TOKENS]))
 
 
 def _entries(codes: npt.NDArray[np.uint32]) -> npt.NDArray[np.uint32]:
-    """Where each code point stands in the tables."""
+    """Return the entry of each code point in the tables."""
     if codes.max(initial=0) < _LAST:
         return codes
     entries = np.minimum(codes, np.uint32(_LAST))
@@ -89,7 +89,7 @@ def _slots(hashes: npt.NDArray[np.uint64]) -> npt.NDArray[np.intp]:
 
 
 def _inverse(factor: np.uint64) -> np.uint64:
-    """Of an odd number, modulo 2**64."""
+    """Invert an odd number modulo 2**64."""
     return np.uint64(pow(int(factor), -1, 1 << 64))
 
 

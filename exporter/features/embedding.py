@@ -7,9 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from exporter.features.binning.binning import Frame
-from exporter.features.binning.embedding import EmbeddingFrame, Vectors
-from exporter.features.binning.numeric import Numbers, NumericFrame
+from exporter.features.binning import Binning, EmbeddingBinning, Numbers, NumericBinning, Vectors
 from exporter.features.kind import Column, Enumeration, Kind, flag_column
 
 _LARGEST = 1e100
@@ -22,14 +20,11 @@ class Embedding(Kind):
     """
 
     name = "embedding"
-    leaf = "vector"
+    suffixes = {"norm": ".norm", "vector": ""}
+    binnings = {"norm": NumericBinning.without_edges()}
+    parsed_as = "vector"
     ranged = True
-
-    def views(self, feature: str) -> dict[str, str]:
-        return {"norm": f"{feature}.norm", "vector": feature}
-
-    def frames(self) -> dict[str, Frame]:
-        return {"norm": NumericFrame(np.empty(0), 0.0)}
+    noun = "a vector of numbers, as many as any other"
 
     def expressions(self, value: str, categories: Mapping[str, Enumeration]) -> dict[str, str]:
         whole = f"len({value}) > 0 AND list_count({value}) = len({value})"
@@ -38,8 +33,8 @@ class Embedding(Kind):
             "broken": f"{value} IS NOT NULL AND NOT ({whole})",
         }
 
-    def decode(self, raw: Mapping[str, Column], frames: Mapping[str, Frame]) -> dict[str, Any]:
-        frame = frames.get("vector")
+    def decode(self, raw: Mapping[str, Column], binnings: Mapping[str, Binning]) -> dict[str, Any]:
+        binning = binnings.get("vector")
         column = raw["vector"]
         missing = np.ma.getmaskarray(column)
         invalid = np.zeros(len(column), dtype=bool)
@@ -50,8 +45,8 @@ class Embedding(Kind):
         vectors = np.ma.getdata(column)
         rows = np.flatnonzero(~missing)
         sizes = np.fromiter(map(len, vectors[rows]), dtype=np.intp, count=len(rows))
-        if isinstance(frame, EmbeddingFrame):
-            fits = sizes == frame.dimensions
+        if isinstance(binning, EmbeddingBinning):
+            fits = sizes == binning.dimensions
             invalid[rows[~fits]] = True
             rows, sizes = rows[fits], sizes[fits]
         flat = np.concatenate(vectors[rows].tolist()) if len(rows) else np.empty(0)
@@ -64,7 +59,14 @@ class Embedding(Kind):
             norms[rows[~bad]] = np.sqrt(np.add.reduceat(flat * flat, starts)[~bad])
             invalid[rows[bad]] = True
         found: dict[str, Any] = {"norm": Numbers(norms, invalid if invalid.any() else None)}
-        if isinstance(frame, EmbeddingFrame):
-            usable = flat.reshape(-1, frame.dimensions)[~bad]
+        if isinstance(binning, EmbeddingBinning):
+            usable = flat.reshape(-1, binning.dimensions)[~bad]
             found["vector"] = Vectors(usable, np.isnan(norms) & ~invalid, invalid)
         return found
+
+    def text(self, values: Any, row: int, binning: Binning) -> str:
+        if not isinstance(binning, EmbeddingBinning):
+            return super().text(values, row, binning)
+        if values.invalid[row]:
+            return f"not a vector of {binning.dimensions} numbers"
+        return "missing" if values.missing[row] else f"{binning.dimensions} numbers"

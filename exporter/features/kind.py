@@ -1,4 +1,4 @@
-"""What every kind of feature is: views of one value, each counted and compared by itself."""
+"""Base class of feature kinds, and the columns that they read."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ from typing import Any, ClassVar, Literal, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from exporter.features.binning.binning import Frame
-from exporter.features.binning.numeric import Numbers
+from exporter.features.binning import Binning, CategoricalBinning
 from exporter.summary.base import Floats
+from exporter.summary.categorical import MISSING, UNSEEN
 
 Column = npt.NDArray[Any]
 
@@ -24,28 +24,34 @@ class Enumeration(NamedTuple):
 
 
 class Kind(ABC):
-    """How the values of a feature are read, and into which views they are split.
+    """Base class: reads the values of a feature, and splits them into feature views.
 
-    A view is what is counted: numbers, categories, tokens or vectors. Its name is the label ``feature`` of
-    its gauges: the feature's own, or ``feature.view``. ``leaf``: how the raw value is declared to the parser.
-    ``ranged``: whether the primary view is of numbers, so that a range can be declared.
+    ``suffixes``: view -> what follows the feature's name in the label ``feature`` of its gauges; the first view is the
+    primary one, which knows how many values are missing. ``binnings``: of the views that are counted although no
+    reference says over what. ``parsed_as``: how the raw value is declared to the parser. ``ranged``: whether the
+    primary view is of numbers, so that a range can be declared. ``noun``: a value of this kind, and
+    ``unseen_text``: one that is none of its categories, in messages.
     """
 
     name: ClassVar[str]
-    leaf: ClassVar[Literal["number", "text", "vector"]]
+    suffixes: ClassVar[Mapping[str, str]] = {"value": ""}
+    binnings: ClassVar[Mapping[str, Binning]]
+    parsed_as: ClassVar[Literal["number", "text", "vector"]] = "text"
     ranged: ClassVar[bool] = False
+    noun: ClassVar[str] = "a number"
+    unseen_text: ClassVar[str] = "a category that no reference knows"
 
-    @abstractmethod
     def views(self, feature: str) -> dict[str, str]:
         """View -> its name. The first is the primary one."""
+        return {view: feature + suffix for view, suffix in self.suffixes.items()}
+
+    @property
+    def primary_view(self) -> str:
+        return next(iter(self.suffixes))
 
     def primary(self, feature: str) -> str:
-        """The name of the view that knows how many values are missing."""
-        return next(iter(self.views(feature).values()))
-
-    @abstractmethod
-    def frames(self) -> dict[str, Frame]:
-        """View -> its frame where no reference says more; a view that needs a reference has none."""
+        """Return the name of the primary view."""
+        return feature + self.suffixes[self.primary_view]
 
     @abstractmethod
     def expressions(self, value: str, categories: Mapping[str, Enumeration]) -> dict[str, str]:
@@ -55,18 +61,39 @@ class Kind(ABC):
         """
 
     @abstractmethod
-    def decode(self, raw: Mapping[str, Column], frames: Mapping[str, Frame]) -> dict[str, Any]:
-        """View of ``frames`` -> its values, as that frame takes them.
+    def decode(self, raw: Mapping[str, Column], binnings: Mapping[str, Binning]) -> dict[str, Any]:
+        """View of ``binnings`` -> its values, as that binning takes them.
 
         ``raw``: the columns of ``expressions`` (masked arrays where something is NULL). It may hold a column
-        ``invalid`` too: True where the record has a value, and the parser could not read it as ``leaf``.
+        ``invalid`` too: True where the record has a value, and the parser could not read it as ``parsed_as``.
         """
+
+    def text(self, values: Any, row: int, binning: Binning) -> str:
+        """Describe one decoded value of a view to a person, for ``mlslo-exporter check``."""
+        if isinstance(binning, CategoricalBinning):
+            code = int(values[row])
+            if code in (MISSING, UNSEEN):
+                return "missing" if code == MISSING else self.unseen_text
+            return repr(binning.categories[code])
+        if values.invalid is not None and values.invalid[row]:
+            return f"not {self.noun}"
+        number = float(values.values[row])
+        return "missing" if np.isnan(number) else self.number_text(number)
+
+    def number_text(self, number: float) -> str:
+        """Describe a number that is there."""
+        return f"{number:.6g}"
 
 
 def number_column(column: Column) -> Floats:
     """Float64 with NaN where ``column`` is NULL."""
     values = column.astype(np.float64, copy=False)
     return np.ma.filled(values, np.nan) if isinstance(values, np.ma.MaskedArray) else values
+
+
+def code_column(column: Column) -> Column:
+    """Codes of categories, MISSING where ``column`` is NULL."""
+    return np.ma.filled(column, MISSING) if isinstance(column, np.ma.MaskedArray) else column
 
 
 def flag_column(raw: Mapping[str, Column], alias: str) -> npt.NDArray[np.bool_] | None:
@@ -77,8 +104,3 @@ def flag_column(raw: Mapping[str, Column], alias: str) -> npt.NDArray[np.bool_] 
     flags = np.ma.filled(column, False) if isinstance(column, np.ma.MaskedArray) else column
     flags = flags.astype(bool, copy=False)
     return flags if flags.any() else None
-
-
-def number_view(raw: Mapping[str, Column], alias: str) -> Numbers:
-    """The column ``alias`` as numbers, with what ``raw`` knows to be invalid."""
-    return Numbers(number_column(raw[alias]), flag_column(raw, "invalid"))

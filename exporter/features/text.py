@@ -9,10 +9,14 @@ from typing import Any
 import numpy as np
 
 from exporter.features import characters
-from exporter.features.binning.binning import Frame
-from exporter.features.binning.mix import MixFrame
-from exporter.features.binning.numeric import Numbers, NumericFrame
-from exporter.features.binning.vocabulary import Tokens, VocabularyFrame
+from exporter.features.binning import (
+    Binning,
+    MixBinning,
+    Numbers,
+    NumericBinning,
+    Tokens,
+    VocabularyBinning,
+)
 from exporter.features.kind import Column, Enumeration, Kind
 
 _LONGEST = 1 << 14
@@ -26,23 +30,18 @@ class Text(Kind):
     """
 
     name = "text"
-    leaf = "text"
+    suffixes = {"length": ".length", "characters": ".characters", "vocabulary": ""}
+    binnings = {
+        "length": NumericBinning.without_edges(),
+        "characters": MixBinning(characters.CLASSES),
+        "vocabulary": VocabularyBinning(),
+    }
     ranged = True
-
-    def views(self, feature: str) -> dict[str, str]:
-        return {"length": f"{feature}.length", "characters": f"{feature}.characters", "vocabulary": feature}
-
-    def frames(self) -> dict[str, Frame]:
-        return {
-            "length": NumericFrame(np.empty(0), 0.0),
-            "characters": MixFrame(characters.CLASSES),
-            "vocabulary": VocabularyFrame(),
-        }
 
     def expressions(self, value: str, categories: Mapping[str, Enumeration]) -> dict[str, str]:
         return {"length": f"length({value})", "text": f"left({value}, {_LONGEST})"}
 
-    def decode(self, raw: Mapping[str, Column], frames: Mapping[str, Frame]) -> dict[str, Any]:
+    def decode(self, raw: Mapping[str, Column], binnings: Mapping[str, Binning]) -> dict[str, Any]:
         text = raw["text"]
         missing = np.ma.getmaskarray(text)
         known = np.ma.getdata(text)[~missing].tolist()
@@ -52,7 +51,7 @@ class Text(Kind):
         rows = np.flatnonzero(~missing)
         slots = []
         for start, end in _blocks(lengths):
-            found = characters.look_at(known[start:end], lengths[start:end])
+            found = characters.classify(known[start:end], lengths[start:end])
             mix[rows[start:end]] = found.mix
             numbers[rows[start:end]] = found.tokens
             slots.append(found.slots)
@@ -65,6 +64,20 @@ class Text(Kind):
                 np.concatenate(slots) if slots else np.empty(0, dtype=np.intp), numbers, missing
             ),
         }
+
+    def text(self, values: Any, row: int, binning: Binning) -> str:
+        if isinstance(values, Tokens):
+            return "missing" if values.missing[row] else f"{values.numbers[row]} words"
+        if not isinstance(binning, MixBinning):
+            return super().text(values, row, binning)
+        if np.isnan(values[row]).any():
+            return "missing"
+        shares = values[row] / values[row].sum()
+        named = zip(binning.categories, shares, strict=True)
+        return ", ".join(f"{share:.0%} {name}" for name, share in named if share)
+
+    def number_text(self, number: float) -> str:
+        return f"{number:.6g} characters"
 
 
 def _blocks(lengths: np.ndarray[Any, np.dtype[np.intp]]) -> list[tuple[int, int]]:

@@ -1,4 +1,4 @@
-"""How certain a predicted class is, as the labels of a reference had it."""
+"""Calibrated confidence in a predicted class, from the labels of a reference (CBPE)."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ import numpy as np
 from exporter.references.reference import Reference
 from exporter.statistics.performance_estimation import Calibrated, calibrate
 from exporter.summary.base import Floats
-from exporter.tasks.answers import Answers
+from exporter.tasks.task import Outputs
 
 
-class Certainty:
+class CalibratedConfidence:
     """P(the predicted class is right), from one calibration per class.
 
     Each class is calibrated by itself, against all others, as NannyML's CBPE does; the chances of a row's classes
@@ -25,8 +25,8 @@ class Certainty:
         self.rows = rows
 
     @classmethod
-    def of(cls, references: Iterable[Reference], classes: tuple[str, ...]) -> Certainty | None:
-        """By the first reference that has a calibration of every one of ``classes``."""
+    def of(cls, references: Iterable[Reference], classes: tuple[str, ...]) -> CalibratedConfidence | None:
+        """Calibrate by the first reference that has a calibration of every one of ``classes``."""
         for reference in references:
             known = [
                 reference.class_calibration[name] for name in classes if name in reference.class_calibration
@@ -37,18 +37,18 @@ class Certainty:
                 return cls(calibrated, min(float(item.rows.sum()) for item in known))
         return None
 
-    def right(self, answers: Answers) -> Floats:
-        """The chance of each answer, shape (rows,); NaN where its class or its confidence is unknown."""
-        chances = np.full(len(answers.predicted), np.nan)
-        for code in np.unique(answers.predicted[answers.predicted >= 0]).tolist():
-            mine = np.flatnonzero((answers.predicted == code) & np.isfinite(answers.confidence))
+    def right(self, outputs: Outputs) -> Floats:
+        """Return the chance of each output, shape (rows,); NaN where its class or its confidence is unknown."""
+        chances = np.full(len(outputs.predicted), np.nan)
+        for code in np.unique(outputs.predicted[outputs.predicted >= 0]).tolist():
+            mine = np.flatnonzero((outputs.predicted == code) & np.isfinite(outputs.confidence))
             curve = self._calibrated[code]
-            bins = np.searchsorted(curve.edges, answers.confidence[mine], side="left")
+            bins = np.searchsorted(curve.edges, outputs.confidence[mine], side="left")
             chances[mine] = curve.probabilities[bins]
         return chances
 
     def signature(self) -> bytes:
-        """Differs where sums of chances would not merge."""
+        """Return bytes that differ where sums of chances would not merge."""
         return b"".join(
             curve.edges.tobytes() + b"\0" + curve.probabilities.tobytes() for curve in self._calibrated
         )

@@ -7,12 +7,11 @@ from collections import Counter
 
 import numpy as np
 
-from exporter.fold.grouping import Integers, Moment
-from exporter.fold.version_schemas import Layouts
+from exporter.fold.grouping import CycleTime, Integers
+from exporter.fold.version_schemas import VersionSchemas
 from exporter.records import LABEL_REASONS, PREDICTION_REASONS, PredictionColumns, present
 from exporter.records.latency import ENOUGH, doubt
-from exporter.state import Store
-from exporter.state.marks import last_seen
+from exporter.state import Store, last_seen
 from exporter.summary.base import Floats
 from exporter.summary.windows import Buckets
 from mlslo.monitor import Monitor
@@ -23,10 +22,10 @@ logger = logging.getLogger(__name__)
 class Counting:
     """The counters of one model."""
 
-    def __init__(self, monitor: Monitor, layouts: Layouts, store: Store, buckets: Buckets) -> None:
+    def __init__(self, monitor: Monitor, schemas: VersionSchemas, store: Store, buckets: Buckets) -> None:
         spec = monitor.spec
         self._monitor = monitor
-        self._layouts = layouts
+        self._schemas = schemas
         self._store = store
         self._finest = buckets.finest
         self._labelled = spec.labels is not None
@@ -46,7 +45,7 @@ class Counting:
         if self._labelled:
             counters.add("ml_labels_unmatched_total", (), 0)
         counters.add("ml_series_dropped_total", ("too_many_versions",), 0)
-        if self._layouts.segments or self._layouts.attributes:
+        if self._schemas.segments or self._schemas.attributes:
             counters.add("ml_series_dropped_total", ("too_many_segment_values",), 0)
 
     def records(
@@ -56,17 +55,17 @@ class Counting:
         rejected: Counter[str],
         too_long: int,
         times: Integers,
-        moment: Moment | None,
+        cycle: CycleTime | None,
     ) -> None:
-        """Count what a batch of ``sink`` held. ``moment``: given where records can be late."""
+        """Count what a batch of ``sink`` held. ``cycle``: given where records can be late."""
         counters = self._store.counters
         counters.add("ml_sink_records_total", (sink,), records + too_long)
         for reason, number in (rejected + Counter({"too_long": too_long})).items():
             counters.add("ml_sink_rejected_records_total", (sink, reason), number)
         if len(times):
             self._store.marks.rise(f"{sink} event", int(times.max()))
-        if moment is not None and moment.measured is not None:
-            measured = moment.measured - moment.measured % self._finest
+        if cycle is not None and cycle.measured is not None:
+            measured = cycle.measured - cycle.measured % self._finest
             counters.add("ml_sink_late_records_total", (sink,), int(np.count_nonzero(times < measured)))
 
     def predictions(self, columns: PredictionColumns, versions: Integers, names: dict[int, str]) -> None:
@@ -86,14 +85,14 @@ class Counting:
     def mark_features(self, columns: PredictionColumns, versions: Integers, names: dict[int, str]) -> None:
         """Remember when each feature was last there."""
         for number, name in names.items():
-            layout = self._layouts.of(name)
+            schema = self._schemas.of(name)
             mine = versions == number
             latest = int(columns.time[mine].max())
             # Most features are there in the newest row: then no other need be looked at.
             newest = np.flatnonzero(mine & (columns.time == latest))
-            for feature, kind in layout.kinds.items():
+            for feature, kind in schema.kinds.items():
                 view = kind.primary(feature)
-                if view not in layout.frames:
+                if view not in schema.binnings:
                     continue
                 values = columns.features[view]
                 if present(values, newest).any():

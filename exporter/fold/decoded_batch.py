@@ -1,69 +1,55 @@
-"""Decoded rows of one layout, ready to be folded over any grouping."""
+"""Decoded rows of one schema, ready to be folded over any grouping."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from typing import Any, Self
 
 import numpy as np
 import numpy.typing as npt
 
-from exporter.features.binning.binning import Frame
-from exporter.features.binning.numeric import NumericFrame
 from exporter.summary.base import Floats, Groups, Rows
-from exporter.tasks.answers import Answers
-
-Mask = npt.NDArray[np.bool_]
+from exporter.tasks.task import Outputs
 
 
 @dataclass(frozen=True)
-class Prepared:
-    """Arrays of shape (rows,), but ``outside`` (rows, references) and ``attributions`` (rows, features);
-    ``correlated`` is a column for each feature whose moments are counted. ``views`` and ``score`` are as their
-    frames prepared them.
-    ``fallback``: 1, 0 or NaN.
+class DecodedBatch:
+    """Arrays of shape (rows,), but ``outside`` (rows, references) and ``attributions`` (rows, features).
+
+    ``views`` and ``score``: as their binnings prepared them. ``fallback``: 1, 0 or NaN. ``correlated``: the column of
+    each feature whose moments are counted.
     """
 
     status: npt.NDArray[np.int32]
     latency: Floats
-    answers: Answers
+    outputs: Outputs
     fallback: Floats
-    has_features: Mask
+    has_features: npt.NDArray[np.bool_]
     views: Mapping[str, Any]
-    frames: Mapping[str, Frame]
     score: Any
-    score_frame: NumericFrame
-    outside: Mask
-    correlated: list[Floats]
+    outside: npt.NDArray[np.bool_]
+    correlated: Mapping[str, Floats]
     attributions: Floats | None
 
-    @property
-    def size(self) -> int:
-        return len(self.status)
-
     def take(self, rows: Rows) -> Self:
-        """Some rows, by ascending index or as a slice."""
-        if not isinstance(rows, slice) and len(rows) == self.size:
+        """Return some rows, by ascending index or as a slice."""
+        if not isinstance(rows, slice) and len(rows) == len(self.status):
             return self
-        return replace(
-            self,
-            status=self.status[rows],
-            latency=self.latency[rows],
-            answers=self.answers.take(rows),
-            fallback=self.fallback[rows],
-            has_features=self.has_features[rows],
-            views={view: self.frames[view].rows(prepared, rows) for view, prepared in self.views.items()},
-            score=self.score_frame.rows(self.score, rows),
-            outside=self.outside[rows],
-            correlated=[column[rows] for column in self.correlated],
-            attributions=None if self.attributions is None else self.attributions[rows],
-        )
+        return replace(self, **{item.name: _taken(getattr(self, item.name), rows) for item in fields(self)})
 
     def given_scores(self, groups: Groups) -> tuple[Any, Groups]:
-        """The prepared scores of the rows with an answer, and their groups."""
-        given = self.answers.given
+        """Return the prepared scores of the rows with an answer, and their groups."""
+        given = self.outputs.given
         if given.all():
             return self.score, groups
         rows = np.flatnonzero(given)
-        return self.score_frame.rows(self.score, rows), groups[rows]
+        return self.score[rows], groups[rows]
+
+
+def _taken(column: Any, rows: Rows) -> Any:
+    if isinstance(column, dict):
+        return {name: values[rows] for name, values in column.items()}
+    if isinstance(column, Outputs):
+        return column.take(rows)
+    return None if column is None else column[rows]

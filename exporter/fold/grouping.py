@@ -1,4 +1,4 @@
-"""Where rows belong, and how those that belong together are found."""
+"""Group rows by value of a segment and time bucket."""
 
 from __future__ import annotations
 
@@ -20,11 +20,9 @@ _MOST_NUMBERS = 2 << 20
 
 _LONG_STRETCH = 1000
 
-_MOST_PAIRS = 2**62
-
 
 @dataclass(frozen=True)
-class Moment:
+class CycleTime:
     """When a cycle runs, in epoch µs.
 
     ``now``: where its windows end. ``latest``: events after this are from the future. ``cuts``: no bucket
@@ -38,8 +36,8 @@ class Moment:
 
 
 @dataclass(frozen=True)
-class Place:
-    """Where rows belong: their version, and a value of each segment and attribute. Arrays of shape (rows,).
+class BucketKeys:
+    """Version, time bucket, and value of each segment and attribute of rows. Arrays of shape (rows,).
 
     ``time``: epoch µs; ``start``: of the bucket that it falls into. A value's code is negative where it is not known.
     """
@@ -47,33 +45,28 @@ class Place:
     version: Integers
     time: Integers
     start: Integers
-    values: dict[str, tuple[npt.NDArray[np.intp], list[str]]]
+    values: dict[str, tuple[Indices, list[str]]]
 
-    def take(self, rows: Indices) -> Place:
-        """Some rows, by index."""
+    def take(self, rows: Indices) -> BucketKeys:
+        """Return some rows, by index."""
         values = {name: (codes[rows], names) for name, (codes, names) in self.values.items()}
-        return Place(self.version[rows], self.time[rows], self.start[rows], values)
+        return BucketKeys(self.version[rows], self.time[rows], self.start[rows], values)
 
 
-def grouped(scopes: Integers, starts: Integers) -> tuple[Groups, list[tuple[int, int]]]:
-    """The group of each row, and each group's (scope, bucket start)."""
+def grouped(codes: Indices, starts: Integers) -> tuple[Groups, list[tuple[int, int]]]:
+    """Return the group of each row, and each group's (code, bucket start)."""
     if not len(starts):
         return np.empty(0, dtype=np.intp), []
-    # One number per pair: sorting pairs costs ten times as much. Starts count from the first, for epoch µs
-    # times a version's number (which only grows, as versions come and go) does not fit into 64 bits.
-    factor, first = int(scopes.max()) + 1, int(starts.min())
-    if factor * (int(starts.max()) - first + 1) > _MOST_PAIRS:
-        distinct, dense = np.unique(scopes, return_inverse=True)
-        groups, pairs = grouped(dense, starts)
-        return groups, [(int(distinct[scope]), start) for scope, start in pairs]
-    numbers, groups = np.unique((starts - first) * factor + scopes, return_inverse=True)
+    # One number per pair: sorting pairs costs ten times as much. Starts count from the first, to fit into 64 bits.
+    factor, first = int(codes.max()) + 1, int(starts.min())
+    numbers, groups = np.unique((starts - first) * factor + codes, return_inverse=True)
     return groups.astype(np.intp), [
         (number % factor, number // factor + first) for number in numbers.tolist()
     ]
 
 
 def portions(groups: Groups, size: int, shape: Shape) -> Iterator[tuple[Rows, Groups, int, int]]:
-    """Rows, their groups, the first group and how many, so few at a time that their summaries fit into memory.
+    """Yield rows, their groups, the first group and how many, so few at a time that their summaries fit into memory.
 
     A backlog of many versions has thousands of buckets, and a summary of outcomes is 260 kB. Long stretches of rows of
     one group, as logs in the order of time have them, come one by one: nothing of them need be copied or sorted.

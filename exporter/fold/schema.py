@@ -1,24 +1,20 @@
-"""What is counted of one version of a model: the shapes of its summaries."""
+"""Schema of one version: the binnings of its views and score, and the summaries folded over them."""
 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from exporter.features.binning.binning import Frame
-from exporter.features.binning.categorical import CategoricalFrame
-from exporter.features.binning.numeric import Numbers, NumericFrame
-from exporter.features.kind import Kind
-from exporter.features.kinds import KINDS
-from exporter.fold.calibrated_confidence import Certainty
-from exporter.fold.decoded_batch import Prepared
+from exporter.features import KINDS, Kind
+from exporter.features.binning import Binning, CategoricalBinning, NumericBinning
+from exporter.fold.calibrated_confidence import CalibratedConfidence
+from exporter.fold.decoded_batch import DecodedBatch
 from exporter.records import FeatureSet, PredictionColumns
-from exporter.references.common_binning import frame_of, ranged
-from exporter.references.reference import CategoricalReference, NumericReference, Reference, ViewReference
+from exporter.references.reference import IsOutside, NumericReference, Reference, common_binning
 from exporter.summary.attributions import AttributionSummary
 from exporter.summary.base import Floats, Groups, Summary
 from exporter.summary.categorical import UNSEEN, CategoricalSummary
@@ -34,27 +30,25 @@ from exporter.summary.second_moments import SecondMomentsSummary
 from exporter.summary.shape import Shape
 from exporter.summary.support import SupportSummary
 from exporter.summary.traffic import TrafficSummary
-from exporter.tasks.answers import Answers
-from exporter.tasks.task import Labelled, Task
+from exporter.tasks.task import Labelled, Outputs, Task
 from mlslo.monitor import Monitor
 from mlslo.yamlfile import InputError
 
 TRAFFIC, OUTCOME, SELECTION, GROUP = "traffic", "outcome", "selection", "group"
 
-MEANS = ("confidence", "entropy", "fallback")
-
 
 def view_part(view: str) -> str:
-    """The part of a traffic summary that counts a view."""
+    """Return the name of the part of a traffic summary that counts a view."""
     return f"view {view}"
 
 
-class Layout:
-    """Edges and categories of every view and of the score, from the monitor file and a version's references.
+class Schema:
+    """Binnings and summaries of one version, from the monitor file and the version's references.
 
-    ``kinds``: feature -> kind. ``frames``: view -> what it is counted over. ``ranges``: view -> declared range.
-    ``untyped``: features that are listed, but whose kind neither a reference nor the file knows.
-    ``certainty``: what the confidence in a predicted class is worth. ``shapes``: of the summaries of each kind.
+    ``kinds``: feature -> kind. ``views``: view -> feature. ``binnings``: view -> what it is counted over.
+    ``ranges``: feature -> declared range. ``untyped``: features that are listed, but whose kind neither a reference nor
+    the file knows. ``confidence``: what the confidence in a predicted class is worth. ``shapes``: of the summaries of
+    each kind.
     """
 
     def __init__(self, monitor: Monitor, task: Task, references: Mapping[str, Reference]) -> None:
@@ -72,98 +66,89 @@ class Layout:
         self.views = {
             view: feature for feature, kind in self.kinds.items() for view in kind.views(feature).values()
         }
-        frames = {view: self._frame(view) for view in self.views}
-        self.frames = {view: frame for view, frame in frames.items() if frame is not None}
+        binnings = {view: self._binning(view) for view in self.views}
+        self.binnings = {view: binning for view, binning in binnings.items() if binning is not None}
         listed = spec.predictions.fields.features
         self.untyped = [name for name in listed if name not in self.kinds] if isinstance(listed, list) else []
-        scores = [reference.score for reference in references.values() if reference.score is not None]
-        frame = frame_of(list(scores), None) if scores else NumericFrame(np.empty(0), 0.0)
-        assert isinstance(frame, NumericFrame)
-        self.score = frame
-        self.calibrated = any(reference.calibration is not None for reference in references.values())
-        self.certainty = Certainty.of(references.values(), task.classes) if task.scored else None
-        self.moments = next(
-            (found.moments for found in references.values() if found.moments is not None), None
-        )
+        known = list(references.values())
+        scores = [reference.score for reference in known if reference.score is not None]
+        self.score = NumericReference.common_binning(scores) if scores else NumericBinning.without_edges()
+        self.calibrated = any(reference.calibration is not None for reference in known)
+        self.confidence = CalibratedConfidence.of(known, task.classes) if task.scored else None
+        self.moments = next((found.moments for found in known if found.moments is not None), None)
         self.attributed = _attributed(monitor, references, self.kinds)
-        self._label_edges = _label_edges(references.values()) if spec.task == "regression" else None
-        self._supports = [self._supports_of(reference) for reference in references.values()]
+        self._label_edges = _label_edges(known) if spec.task == "regression" else None
+        self._outside = [self._outside_of(reference) for reference in known]
         self.shapes = self._shapes(fairness=spec.fairness is not None)
 
-    def prepare(self, columns: PredictionColumns, decoded: FeatureSet) -> Prepared:
-        """Decoded records, ready to be folded. ``decoded``: what the codes of a view stand for."""
+    def prepare(self, columns: PredictionColumns, decoded: FeatureSet) -> DecodedBatch:
+        """Prepare decoded records for folding. ``decoded``: what the codes of a view stand for."""
         views: dict[str, Any] = {}
         outside = np.zeros((len(columns.time), len(self.references)), dtype=bool)
-        for view, frame in self.frames.items():
+        for view, binning in self.binnings.items():
             values = columns.features[view]
             known = decoded.categories(view)
-            if isinstance(frame, CategoricalFrame) and known != frame.categories:
-                values = _recoded(values, known, frame.categories)
-            for position, supports in enumerate(self._supports):
-                if view in supports:
-                    outside[:, position] |= supports[view](values)
-            views[view] = frame.prepare(values)
-        answers = columns.answers
-        return Prepared(
+            if isinstance(binning, CategoricalBinning) and known != binning.categories:
+                values = _recoded(values, known, binning.categories)
+            for position, tests in enumerate(self._outside):
+                if view in tests:
+                    outside[:, position] |= tests[view](values)
+            views[view] = binning.prepare(values)
+        outputs, attributions = columns.outputs, columns.attributions
+        if attributions is not None and decoded.attributed != self.attributed:
+            # Other versions may have more features.
+            attributions = attributions[:, [decoded.attributed.index(name) for name in self.attributed]]
+        correlated = () if self.moments is None else self.moments.features
+        return DecodedBatch(
             status=columns.status,
             latency=columns.latency,
-            answers=answers,
+            outputs=outputs,
             fallback=np.where(columns.fallback < 0, np.nan, columns.fallback),
             has_features=columns.has_features,
             views=views,
-            frames=self.frames,
-            score=self.score.prepare(Numbers(np.where(answers.given, answers.score, np.nan), None)),
-            score_frame=self.score,
+            score=self.score.prepare(np.where(outputs.given, outputs.score, np.nan)),
             outside=outside,
-            correlated=self._correlated(columns.features),
-            attributions=self._attributions(columns.attributions, decoded.attributed),
+            correlated={name: columns.features[name].values for name in correlated},
+            attributions=attributions,
         )
 
     def primary(self, view: str) -> bool:
-        """Whether ``view`` is the primary one of its feature."""
+        """Return True where ``view`` is the primary one of its feature."""
         feature = self.views[view]
         return self.kinds[feature].primary(feature) == view
 
     def follows_the_clock(self, view: str) -> bool:
-        """Whether values are points in time, always later than a reference's: that they differ is no drift."""
+        """Return True where values are points in time: always later than a reference's, which is no drift."""
         return self.kinds[self.views[view]].name == "timestamp" and self.primary(view)
 
-    def fold_traffic(self, rows: Prepared, groups: Groups, size: int) -> Composite:
-        """A stack of ``size`` summaries of prediction records, one per group."""
-        answers = rows.answers
-        given = answers.given
+    def fold_traffic(self, rows: DecodedBatch, groups: Groups, size: int) -> Composite:
+        """Return a stack of ``size`` summaries of prediction records, one per group."""
+        outputs = rows.outputs
+        given = outputs.given
+        means = {"confidence": outputs.confidence, "entropy": outputs.entropy, "fallback": rows.fallback}
         parts: dict[str, Summary] = {
             "traffic": TrafficSummary.fold(rows.status >= 0, rows.status >= 400, given, groups, size),
             "latency": DurationSummary.fold(rows.latency, groups, size),
             "score": self.score.fold(*rows.given_scores(groups), size),
-            "repetition": RepetitionSummary.fold(answers.value, groups, size),
-            "means": MeansSummary.fold(
-                {
-                    "confidence": answers.confidence,
-                    "entropy": answers.entropy,
-                    "fallback": rows.fallback,
-                },
-                groups,
-                size,
-            ),
+            "repetition": RepetitionSummary.fold(outputs.value, groups, size),
+            "means": MeansSummary.fold(means, groups, size),
         }
         if self._task.classes:
-            parts["classes"] = CategoricalSummary.fold(
-                self._task.classes, answers.predicted[given], groups[given], size
-            )
+            parts |= self.fold_selection(rows, groups, size)
         if self.calibrated:
             parts["class scores"] = ClassScoresSummary.fold(
-                self.score.edges, answers.score, answers.predicted, groups, size
+                self.score.edges, outputs.score, outputs.predicted, groups, size
             )
-        if self.certainty is not None:
-            parts["certainty"] = MeansSummary.fold({"right": self.certainty.right(answers)}, groups, size)
-        featured = None if rows.has_features.all() else np.flatnonzero(rows.has_features)
-        members = groups if featured is None else groups[featured]
+        if self.confidence is not None:
+            parts["certainty"] = MeansSummary.fold({"right": self.confidence.right(outputs)}, groups, size)
+        featured = slice(None) if rows.has_features.all() else np.flatnonzero(rows.has_features)
+        members = groups[featured]
         if self.references:
-            outside = rows.outside if featured is None else rows.outside[featured]
-            parts["support"] = SupportSummary.fold(tuple(self.references), outside, members, size)
+            parts["support"] = SupportSummary.fold(
+                tuple(self.references), rows.outside[featured], members, size
+            )
         if self.moments is not None:
-            columns = [column if featured is None else column[featured] for column in rows.correlated]
+            columns = [column[featured] for column in rows.correlated.values()]
             of = self.moments.summary
             parts["moments"] = SecondMomentsSummary.fold_columns(
                 of.means, of.deviations, columns, members, size
@@ -171,75 +156,62 @@ class Layout:
         if self.attributed and rows.attributions is not None:
             parts["attributions"] = AttributionSummary.fold(self.attributed, rows.attributions, groups, size)
         for view, prepared in rows.views.items():
-            frame = self.frames[view]
-            if featured is not None:
-                prepared = frame.rows(prepared, featured)
-            parts[view_part(view)] = frame.fold(prepared, members, size)
+            some = prepared if isinstance(featured, slice) else prepared[featured]
+            parts[view_part(view)] = self.binnings[view].fold(some, members, size)
         return Composite(parts)
 
-    def fold_selection(self, rows: Prepared, groups: Groups, size: int) -> Composite:
-        """A stack of ``size`` summaries of the predicted classes of groups of people."""
-        given = rows.answers.given
+    def fold_selection(self, rows: DecodedBatch, groups: Groups, size: int) -> Composite:
+        """Return a stack of ``size`` summaries of predicted classes."""
+        given = rows.outputs.given
+        predicted = rows.outputs.predicted[given]
         return Composite(
-            {
-                "classes": CategoricalSummary.fold(
-                    self._task.classes, rows.answers.predicted[given], groups[given], size
-                )
-            }
+            {"classes": CategoricalSummary.fold(self._task.classes, predicted, groups[given], size)}
         )
 
     def fold_outcome(self, rows: Labelled, groups: Groups, size: int) -> Composite:
-        """A stack of ``size`` summaries of labelled predictions."""
-        quality = self._task.quality(rows)
-        drifting: dict[str, Summary] = {}
+        """Return a stack of ``size`` summaries of labelled predictions."""
+        parts = self._task.fold_outcome(rows, groups, size, pivot=self.score.pivot)
         if self._label_edges is not None:
             label = rows.label.astype(np.float64)
-            drifting["labels"] = LabelBinsSummary.fold(self._label_edges, label, groups, size, rows.weight)
-        return Composite(
-            {
-                **self._task.fold_outcome(rows, groups, size, pivot=self.score.pivot),
-                **drifting,
-                "delay": DurationSummary.fold(np.maximum(rows.delay, 0.0), groups, size),
-                "by delay": AccuracyByDelaySummary.fold(rows.delay, quality, groups, size, rows.weight),
-            }
+            parts["labels"] = LabelBinsSummary.fold(self._label_edges, label, groups, size, rows.weight)
+        parts["delay"] = DurationSummary.fold(np.maximum(rows.delay, 0.0), groups, size)
+        parts["by delay"] = AccuracyByDelaySummary.fold(
+            rows.delay, self._task.quality(rows), groups, size, rows.weight
         )
+        return Composite(parts)
 
     def fold_group(self, rows: Labelled, groups: Groups, size: int) -> Composite:
-        """A stack of ``size`` summaries of labelled predictions of groups of people."""
+        """Return a stack of ``size`` summaries of labelled predictions of groups of people."""
         label = rows.label.astype(np.intp)
-        return Composite(
-            {
-                "outcomes": GroupOutcomeSummary.fold(
-                    rows.score, rows.predicted, label, groups, size, rows.weight
-                )
-            }
-        )
+        outcomes = GroupOutcomeSummary.fold(rows.score, rows.predicted, label, groups, size, rows.weight)
+        return Composite({"outcomes": outcomes})
 
-    def _frame(self, view: str) -> Frame | None:
-        """What a view is counted over; None where only a reference could say, and none does."""
+    def _binning(self, view: str) -> Binning | None:
+        """Return what a view is counted over; None where only a reference could say, and none does."""
         found = [reference.views[view] for reference in self.references.values() if view in reference.views]
         feature = self.views[view]
         kind = self.kinds[feature]
         if found:
             try:
-                return frame_of(found, self.ranges.get(feature) if self.primary(view) else None)
+                binning: Binning | None = common_binning(found)
             except ValueError as error:
                 message = f"references of feature '{feature}' cannot be used together: {error}"
                 raise InputError([self._document.problem(("spec", "references"), message)]) from None
-        names = {label: name for name, label in kind.views(feature).items()}
-        frame = kind.frames().get(names[view])
-        if isinstance(frame, NumericFrame) and self.primary(view) and feature in self.ranges:
-            return ranged(frame, self.ranges[feature])
-        return frame
+        else:
+            names = {label: name for name, label in kind.views(feature).items()}
+            binning = kind.binnings.get(names[view])
+        if isinstance(binning, NumericBinning) and self.primary(view) and feature in self.ranges:
+            return binning.ranged(*self.ranges[feature])
+        return binning
 
-    def _supports_of(self, reference: Reference) -> dict[str, Callable[[Any], npt.NDArray[np.bool_]]]:
-        """By view; time goes on, and a row is no outlier for having been made on another day."""
+    def _outside_of(self, reference: Reference) -> dict[str, IsOutside]:
+        """View -> test of values; time goes on, and a row of another day is no outlier for that."""
         found = {
-            view: _support(item, self.frames[view])
+            view: item.is_outside(self.binnings[view])
             for view, item in reference.views.items()
-            if view in self.frames and self.kinds[self.views[view]].name != "timestamp"
+            if view in self.binnings and self.kinds[self.views[view]].name != "timestamp"
         }
-        return {view: outside for view, outside in found.items() if outside is not None}
+        return {view: test for view, test in found.items() if test is not None}
 
     def _shapes(self, *, fairness: bool) -> dict[str, Shape]:
         nowhere = np.empty(0, dtype=np.intp)
@@ -255,27 +227,25 @@ class Layout:
         for kind, stack in stacks.items():
             parts = {name: part[0] for name, part in stack.items()}
             if kind == TRAFFIC:
-                parts |= {view_part(view): frame.empty() for view, frame in self.frames.items()}
+                parts |= {view_part(view): binning.empty() for view, binning in self.binnings.items()}
             empty = Composite(parts)
             shapes[kind] = Shape(kind, self._digest(kind, empty), empty)
         return shapes
 
-    def _nothing(self) -> Prepared:
+    def _nothing(self) -> DecodedBatch:
         """No rows, and no views."""
-        moments = self.moments
-        return Prepared(
+        none = np.empty(0)
+        return DecodedBatch(
             status=np.empty(0, dtype=np.int32),
-            latency=np.empty(0),
-            answers=Answers.nothing(),
-            fallback=np.empty(0),
+            latency=none,
+            outputs=Outputs.unknown(0),
+            fallback=none,
             has_features=np.empty(0, dtype=bool),
             views={},
-            frames=self.frames,
-            score=self.score.prepare(Numbers(np.empty(0), None)),
-            score_frame=self.score,
+            score=self.score.prepare(none),
             outside=np.empty((0, len(self.references)), dtype=bool),
-            correlated=[] if moments is None else [np.empty(0)] * len(moments.features),
-            attributions=np.empty((0, len(self.attributed))) if self.attributed else None,
+            correlated={} if self.moments is None else dict.fromkeys(self.moments.features, none),
+            attributions=np.empty((0, len(self.attributed))),
         )
 
     def _digest(self, kind: str, empty: Composite) -> str:
@@ -284,24 +254,15 @@ class Layout:
             digest.update(f"{name}:{type(part).__name__}:{part.vector().size};".encode() + part.signature())
         digest.update("\0".join(self._task.classes).encode())
         if kind == TRAFFIC:
-            for view, frame in [*self.frames.items(), ("", self.score)]:
-                digest.update(view.encode() + b"\0" + frame.signature())
+            for view, binning in [*self.binnings.items(), ("", self.score)]:
+                digest.update(view.encode() + b"\0" + binning.signature())
             digest.update("\0".join((*self.references, "", *self.attributed)).encode())
-            if self.certainty is not None:
-                digest.update(self.certainty.signature())
+            if self.confidence is not None:
+                digest.update(self.confidence.signature())
             if self.moments is not None:
                 of = self.moments.summary
                 digest.update(of.means.tobytes() + of.deviations.tobytes())
         return digest.hexdigest()[:16]
-
-    def _attributions(self, columns: Floats | None, known: tuple[str, ...]) -> Floats | None:
-        """Those of this version's features, which may be fewer than ``known`` of all versions."""
-        if columns is None or known == self.attributed:
-            return columns
-        return columns[:, [known.index(name) for name in self.attributed]]
-
-    def _correlated(self, features: Mapping[str, Any]) -> list[Floats]:
-        return [] if self.moments is None else [features[name].values for name in self.moments.features]
 
 
 def _kinds(monitor: Monitor, references: Mapping[str, Reference]) -> dict[str, Kind]:
@@ -333,7 +294,7 @@ def _attributed(
 
 
 def _label_edges(references: Iterable[Reference]) -> Floats | None:
-    """All that the drift of labels from any reference needs; None where none has labels."""
+    """Return all edges that the drift of labels from any reference needs; None where none has labels."""
     known = [
         reference.labels.deciles for reference in references if isinstance(reference.labels, NumericReference)
     ]
@@ -341,25 +302,9 @@ def _label_edges(references: Iterable[Reference]) -> Floats | None:
 
 
 def _recoded(
-    codes: npt.NDArray[np.intp], known: tuple[str, ...], wanted: tuple[str, ...]
+    codes: npt.NDArray[np.intp], known: tuple[str, ...], target: tuple[str, ...]
 ) -> npt.NDArray[np.intp]:
-    """Codes of ``known`` as codes of ``wanted``; negative ones stay what they are."""
-    index = {category: position for position, category in enumerate(wanted)}
+    """Convert codes of ``known`` to codes of ``target``; negative ones stay what they are."""
+    index = {category: position for position, category in enumerate(target)}
     table = np.array([index.get(category, UNSEEN) for category in known] or [UNSEEN], dtype=np.intp)
     return np.where(codes >= 0, table[np.maximum(codes, 0)], codes)
-
-
-def _support(found: ViewReference, frame: Frame) -> Callable[[Any], npt.NDArray[np.bool_]] | None:
-    """Tells the values over ``frame`` that ``found`` has never seen the like of; None for what has no such limits."""
-    if isinstance(found, NumericReference):
-        low, high = float(found.summary.minimum), float(found.summary.maximum)
-        return lambda numbers: (numbers.values < low) | (numbers.values > high)
-    if isinstance(found, CategoricalReference) and isinstance(frame, CategoricalFrame):
-        summary = found.summary
-        seen = dict(zip(summary.categories, summary.counts, strict=True))
-        # MISSING and UNSEEN count from the end.
-        new = np.array([not seen.get(name) for name in frame.categories] + [False, not summary.unseen])
-        if not new[:-1].any() and new[-1]:
-            return lambda codes: np.asarray(codes == UNSEEN)
-        return lambda codes: new[codes]
-    return None

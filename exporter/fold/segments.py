@@ -1,4 +1,4 @@
-"""The values of segments and attributes: which of them rows have, and under which they are counted."""
+"""Values of segments and attributes: those that rows have, and those under which they are counted."""
 
 from __future__ import annotations
 
@@ -7,26 +7,24 @@ from collections.abc import Iterable
 import numpy as np
 import numpy.typing as npt
 
-from exporter.fold.grouping import Indices, Integers, Place
-from exporter.fold.version_schemas import Layouts
+from exporter.fold.grouping import BucketKeys, Indices, Integers
+from exporter.fold.version_schemas import VersionSchemas
 from exporter.records import PredictionColumns
 from exporter.state import Store
 
 Values = dict[str, tuple[npt.NDArray[np.intp], list[str]]]
 """Scope -> each row's value as a code, and the values; a negative code where the value is not known."""
 
-_MOST_CODES = 2**62
-
 
 class ScopeValues:
     """Values by segment or attribute, of rows that were read and of predictions that waited."""
 
-    def __init__(self, layouts: Layouts, store: Store) -> None:
-        self._names = list(dict.fromkeys((*layouts.segments, *layouts.attributes)))
+    def __init__(self, schemas: VersionSchemas, store: Store) -> None:
+        self._names = list(dict.fromkeys((*schemas.segments, *schemas.attributes)))
         self._store = store
 
     def read(self, columns: PredictionColumns) -> Values:
-        """The values of rows that were read; small ones past the limit share one."""
+        """Count the values of rows that were read; small ones past the limit share one."""
         segments = self._store.segments
         found = {}
         weights = segments.weights(columns.time) if columns.scopes else np.empty(0)
@@ -38,28 +36,22 @@ class ScopeValues:
             found[name] = (recode[texts.codes], values)
         return found
 
-    def combinations(self, place: Place) -> Integers:
-        """Each row's number of its values of all scopes."""
-        if not place.values or not len(place.version):
-            return np.zeros(len(place.version), dtype=np.int64)
-        combined = np.zeros(len(place.version), dtype=np.int64)
-        most = 1
-        for codes, names in place.values.values():
-            most *= len(names)
-            if most > _MOST_CODES:
-                distinct, combined = np.unique(combined, return_inverse=True)
-                most = len(distinct) * len(names)
-            combined = combined * len(names) + codes
-        distinct, first, inverse = np.unique(combined, return_index=True, return_inverse=True)
+    def combinations(self, keys: BucketKeys) -> Integers:
+        """Return for each row the number of its values of all scopes."""
+        if not keys.values or not len(keys.version):
+            return np.zeros(len(keys.version), dtype=np.int64)
+        combined = np.stack([codes for codes, _ in keys.values.values()], axis=1)
+        distinct, first, inverse = np.unique(combined, axis=0, return_index=True, return_inverse=True)
+        inverse = inverse.ravel()
         newest = np.full(len(distinct), np.iinfo(np.int64).min)
-        np.maximum.at(newest, inverse, place.time)
+        np.maximum.at(newest, inverse, keys.time)
         contents = [
-            {name: names[codes[row]] for name, (codes, names) in place.values.items()} for row in first
+            {name: names[codes[row]] for name, (codes, names) in keys.values.items()} for row in first
         ]
         numbers = self._store.combinations.codes(contents, newest.tolist())
         return np.array(numbers, dtype=np.int64)[inverse]
 
-    def waited(self, numbers: Integers) -> Values:
+    def of_pending(self, numbers: Integers) -> Values:
         """The values of predictions that waited, by what ``combinations`` gave them.
 
         A segment that was not asked for when they came does not know them.

@@ -1,4 +1,4 @@
-"""The layouts of a model's versions: one for all, unless references are kept by version."""
+"""Schemas of a model's versions: one for all, unless references are kept by version."""
 
 from __future__ import annotations
 
@@ -6,11 +6,10 @@ import logging
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
-from exporter.features.binning.binning import Frame
-from exporter.features.binning.categorical import CategoricalFrame
+from exporter.features.binning import Binning, CategoricalBinning
 from exporter.features.kind import Kind
-from exporter.fold.schema import Layout
-from exporter.records import FeatureSet, Wanted
+from exporter.fold.schema import Schema
+from exporter.records import FeatureSet, RequestedFields
 from exporter.references.configured import fingerprint, of_versions, path_of_version
 from exporter.references.reference import Reference
 from exporter.references.reference_file import load
@@ -21,7 +20,7 @@ from mlslo.yamlfile import InputError
 logger = logging.getLogger(__name__)
 
 
-class Layouts:
+class VersionSchemas:
     """``segments``, ``attributes``: the names of what rows are split by; the latter for binary tasks only.
 
     ``revision`` changes whenever there is something new to decode.
@@ -32,8 +31,8 @@ class Layouts:
         self._monitor = monitor
         self._task = task
         self._static = dict(static)
-        self._shared = Layout(monitor, task, self._static)
-        self._by_version: dict[str, Layout] = {}
+        self._shared = Schema(monitor, task, self._static)
+        self._by_version: dict[str, Schema] = {}
         self._own: dict[str, dict[str, Reference]] = {}
         spec = monitor.spec
         self._files = of_versions(monitor)
@@ -48,27 +47,27 @@ class Layouts:
         self.attributes = [scope_name(paths) for paths in attributes]
         self.revision = 0
         try:
-            self.wanted().expressions()
+            self.requested().expressions()
         except ValueError as error:
             raise monitor.document.error(("spec", "predictions", "fields"), str(error), key=True) from None
 
-    def of(self, version: str) -> Layout:
-        """The layout of a version by its name."""
+    def of(self, version: str) -> Schema:
+        """Return the schema of a version by its name."""
         return self._by_version.get(version, self._shared)
 
-    def all(self) -> list[Layout]:
-        """Every layout once."""
+    def all(self) -> list[Schema]:
+        """Return every schema once."""
         return [self._shared, *self._by_version.values()]
 
     def missing(self, version: str) -> list[str]:
-        """References by version that ``version`` does not have."""
+        """Return the references by version that ``version`` does not have."""
         own = self._own.get(version, {})
         return [name for name in self._names if name not in own]
 
     def refresh(self, versions: Iterable[str]) -> None:
         """Look for the reference files of ``versions`` that were not there before, or were another.
 
-        What cannot be used is told once; a version keeps what it had before.
+        What cannot be used is logged once; a version keeps what it had before.
         """
         for version in versions:
             found = {}
@@ -105,23 +104,23 @@ class Layouts:
         order = {name: position for position, name in enumerate(self._monitor.spec.references)}
         merged = {**self._static, **own}
         try:
-            layout = Layout(
+            schema = Schema(
                 self._monitor,
                 self._task,
                 {name: merged[name] for name in sorted(merged, key=order.__getitem__)},
             )
-            self._hold_to_kinds(version, layout)
+            self._hold_to_kinds(version, schema)
         except InputError as error:
             logger.warning("model %s: version '%s': %s", self._monitor.model, version, error)
             return
         self._own[version] = own
-        self._by_version[version] = layout
+        self._by_version[version] = schema
         self.revision += 1
 
-    def _hold_to_kinds(self, version: str, layout: Layout) -> None:
-        """Raises InputError where another layout reads a feature as another kind: a record is decoded once."""
+    def _hold_to_kinds(self, version: str, schema: Schema) -> None:
+        """Raises InputError where another schema reads a feature as another kind: a record is decoded once."""
         for other in [self._shared, *(known for name, known in self._by_version.items() if name != version)]:
-            for feature, kind in layout.kinds.items():
+            for feature, kind in schema.kinds.items():
                 known = other.kinds.get(feature, kind)
                 if known.name != kind.name:
                     raise InputError(
@@ -134,9 +133,9 @@ class Layouts:
                         ]
                     )
 
-    def wanted(self) -> Wanted:
-        """What is wanted of a prediction record: all that any layout counts."""
-        return Wanted(
+    def requested(self) -> RequestedFields:
+        """Return the fields that any schema counts."""
+        return RequestedFields(
             self._monitor.spec.predictions.fields,
             self._task,
             self._features(),
@@ -146,14 +145,14 @@ class Layouts:
 
     def _features(self) -> FeatureSet:
         kinds: dict[str, Kind] = {}
-        frames: dict[str, Frame] = {}
-        for layout in self.all():
-            for feature, kind in layout.kinds.items():
+        binnings: dict[str, Binning] = {}
+        for schema in self.all():
+            for feature, kind in schema.kinds.items():
                 kinds.setdefault(feature, kind)
-            for view, frame in layout.frames.items():
-                known = frames.setdefault(view, frame)
-                if isinstance(known, CategoricalFrame) and isinstance(frame, CategoricalFrame):
-                    together = dict.fromkeys((*known.categories, *frame.categories))
-                    frames[view] = CategoricalFrame(tuple(together))
-        attributed = dict.fromkeys(name for layout in self.all() for name in layout.attributed)
-        return FeatureSet(kinds, frames, tuple(attributed))
+            for view, binning in schema.binnings.items():
+                known = binnings.setdefault(view, binning)
+                if isinstance(known, CategoricalBinning) and isinstance(binning, CategoricalBinning):
+                    merged = dict.fromkeys((*known.categories, *binning.categories))
+                    binnings[view] = CategoricalBinning(tuple(merged))
+        attributed = dict.fromkeys(name for schema in self.all() for name in schema.attributed)
+        return FeatureSet(kinds, binnings, tuple(attributed))

@@ -17,16 +17,16 @@ from exporter.summary.base import Summary
 def measure(frame: WindowFrame, gauges: Gauges) -> None:
     """Every view against every reference, and how many features drifted from each."""
     p_values: dict[str, dict[str, list[float]]] = {name: {} for name in frame.references}
-    for view, feature in frame.layout.views.items():
-        if view not in frame.layout.frames:
+    for view, feature in frame.schema.views.items():
+        if view not in frame.schema.binnings:
             continue
         current = frame.traffic[view_part(view)]
         for name, bins, past in compared(frame, view):
             p_value = _drift(frame, gauges, view, current, name, bins, past)
-            if p_value is not None and not frame.layout.follows_the_clock(view):
+            if p_value is not None and not frame.schema.follows_the_clock(view):
                 p_values[name].setdefault(feature, []).append(p_value)
         for name, reason in frame.absent.items():
-            for statistic in statistics_of(current, frame.layout.frames[view]):
+            for statistic in statistics_of(current, frame.schema.binnings[view]):
                 gauges.withhold(f"ml_feature_{statistic}", reason, **frame.labels, reference=name)
     for name, by_feature in p_values.items():
         combined = {feature: combined_p_value(*values) for feature, values in by_feature.items()}
@@ -66,7 +66,7 @@ def _drift(
     labels = {**frame.labels, "feature": view, "reference": reference}
     reason = withheld(frame, current, bins, past)
     if reason is not None or bins is None:
-        for statistic in statistics_of(current, frame.layout.frames[view]):
+        for statistic in statistics_of(current, frame.schema.binnings[view]):
             gauges.withhold(f"ml_feature_{statistic}", reason or Reason.NOT_IN_REFERENCE, **labels)
         return None
     comparison = compare(current, bins, past)

@@ -21,13 +21,13 @@ _NAMES = ("ml_dataset_reconstruction_error_ratio", "ml_dataset_frechet_distance"
 
 def measure(frame: WindowFrame, gauges: Gauges) -> None:
     """Against every reference whose second moments are known."""
-    if "moments" not in frame.traffic or frame.layout.moments is None:
+    if "moments" not in frame.traffic or frame.schema.moments is None:
         return
     current: SecondMomentsSummary = frame.traffic["moments"]
     compared: list[tuple[str, SecondMomentsSummary | None]] = []
     for name, reference in frame.static.items():
         moments = reference.moments
-        compared.append((name, None if moments is None else _over(Same(moments), Same(frame.layout.moments))))
+        compared.append((name, None if moments is None else _over(Same(moments), Same(frame.schema.moments))))
     compared += [(name, past["moments"]) for name, past in frame.past.items()]
     for name, reference_moments in compared:
         labels = {**frame.labels, "reference": name}

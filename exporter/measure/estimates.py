@@ -44,7 +44,7 @@ def multiclass(frame: WindowFrame, gauges: Gauges) -> None:
     for name in _METRICS:
         if name != _ACCURACY:
             gauges.withhold(name, Reason.NOT_BINARY, **frame.labels)
-    certainty = frame.layout.certainty
+    certainty = frame.schema.confidence
     if certainty is None:
         gauges.withhold(_ACCURACY, _without_labels(frame), **frame.labels)
     elif not frame.enough(certainty.rows):

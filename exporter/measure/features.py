@@ -17,10 +17,10 @@ QUANTILES = ("0.05", "0.25", "0.5", "0.75", "0.95")
 
 def measure(frame: WindowFrame, gauges: Gauges) -> None:
     """Every view of every feature; what has too few values in the window is withheld."""
-    layout = frame.layout
+    schema = frame.schema
     monitored = 0
-    for feature, kind in layout.kinds.items():
-        views = [view for view in kind.views(feature).values() if view in layout.frames]
+    for feature, kind in schema.kinds.items():
+        views = [view for view in kind.views(feature).values() if view in schema.binnings]
         for view in views:
             summary = frame.traffic[view_part(view)]
             if view == kind.primary(feature):
@@ -34,7 +34,7 @@ def measure(frame: WindowFrame, gauges: Gauges) -> None:
             gauges.set_if(
                 frame.enough(lengths.present), "ml_feature_text_length_mean", lengths.mean, **labels
             )
-    for feature in layout.untyped:
+    for feature in schema.untyped:
         gauges.withhold("ml_feature_missing_ratio", Reason.UNKNOWN_TYPE, **frame.labels, feature=feature)
     if frame.traffic["traffic"].rows and not frame.segment:
         gauges.set("ml_features_monitored", monitored, **frame.labels)
@@ -47,7 +47,7 @@ def _completeness(frame: WindowFrame, gauges: Gauges, feature: str, summary: Sum
     gauges.set_if(frame.enough(rows), "ml_feature_missing_ratio", missing / rows if rows else None, **labels)
     if isinstance(summary, NumericSummary):
         wrong = float(summary.invalid) + float(summary.infinite)
-    elif frame.layout.kinds[feature].name == "boolean":
+    elif frame.schema.kinds[feature].name == "boolean":
         wrong = float(summary.unseen)  # type: ignore[attr-defined]
     else:
         return
@@ -64,8 +64,8 @@ def _description(frame: WindowFrame, gauges: Gauges, view: str, summary: Numeric
     )
     gauges.set_if(enough, "ml_feature_min", float(summary.minimum), **labels)
     gauges.set_if(enough, "ml_feature_max", float(summary.maximum), **labels)
-    declared = frame.layout.ranges.get(frame.layout.views[view])
-    if declared is not None and frame.layout.primary(view):
+    declared = frame.schema.ranges.get(frame.schema.views[view])
+    if declared is not None and frame.schema.primary(view):
         low, high = np.nextafter(declared[0], -np.inf), declared[1]
         counts = summary.regrouped(np.array([low, high]))
         ratio = float(counts[0] + counts[2]) / present if present else None

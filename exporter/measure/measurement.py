@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from exporter.fold.schema import GROUP, OUTCOME, SELECTION, TRAFFIC
-from exporter.fold.version_schemas import Layouts
+from exporter.fold.version_schemas import VersionSchemas
 from exporter.measure import (
     attributions,
     binary,
@@ -39,10 +39,10 @@ from mlslo.monitor import Monitor, scope_name
 class Measurement:
     """Measures what the store holds of one model."""
 
-    def __init__(self, monitor: Monitor, task: Task, layouts: Layouts, store: Store) -> None:
+    def __init__(self, monitor: Monitor, task: Task, schemas: VersionSchemas, store: Store) -> None:
         self._spec = monitor.spec
         self._task = task
-        self._layouts = layouts
+        self._schemas = schemas
         self._store = store
         self._lengths = {str(window): window.seconds for window in self._spec.windows}
         self._segments = [scope_name(paths) for paths in self._spec.segments]
@@ -63,10 +63,10 @@ class Measurement:
     def _measure_scope(
         self, gauges: Gauges, windows: list[Window], scope: Scope, version: str, *, sink_up: bool
     ) -> None:
-        layout = self._layouts.of(version)
-        traffic = self._merged(layout.shapes[TRAFFIC], scope, windows)
-        outcomes = self._merged(layout.shapes[OUTCOME], scope, windows)
-        absent = dict.fromkeys(self._layouts.missing(version), Reason.REFERENCE_MISSING)
+        schema = self._schemas.of(version)
+        traffic = self._merged(schema.shapes[TRAFFIC], scope, windows)
+        outcomes = self._merged(schema.shapes[OUTCOME], scope, windows)
+        absent = dict.fromkeys(self._schemas.missing(version), Reason.REFERENCE_MISSING)
         for window in windows:
             if window.reference:
                 if not scope.segment and float(traffic[window]["traffic"].rows):
@@ -77,7 +77,7 @@ class Measurement:
                 window=window.name,
                 seconds=self._lengths[window.name],
                 minimum_samples=self._spec.minSamples,
-                layout=layout,
+                schema=schema,
                 traffic=traffic[window],
                 outcome=outcomes[window],
                 past={past.name: traffic[past] for past in windows if past.reference},
@@ -137,9 +137,9 @@ class Measurement:
     def _measure_attribute(
         self, gauges: Gauges, windows: list[Window], number: int, version: str, attribute: str
     ) -> None:
-        fairness_spec, layout = self._spec.fairness, self._layouts.of(version)
+        fairness_spec, schema = self._spec.fairness, self._schemas.of(version)
         assert fairness_spec is not None
-        if SELECTION not in layout.shapes:
+        if SELECTION not in schema.shapes:
             for window in windows:
                 if not window.reference:
                     labels = {"version": version, "window": window.name}
@@ -149,7 +149,7 @@ class Measurement:
         summaries = self._store.summaries
         selections, outcomes = (
             {
-                scope.value: self._merged(layout.shapes[kind], scope, windows)
+                scope.value: self._merged(schema.shapes[kind], scope, windows)
                 for scope in summaries.scopes(kind, number, attribute)
             }
             for kind in (SELECTION, GROUP)

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from exporter.fold.schema import Layout
+from exporter.fold.schema import Schema
 from exporter.measure.gauges import Gauges
-from exporter.sinks.reader import SinkReader
-from exporter.state import Store
-from exporter.state.marks import last_seen
+from exporter.sinks import SinkReader
+from exporter.state import Store, last_seen
 from exporter.summary.windows import MICROSECONDS, Window
 
 
@@ -32,14 +31,14 @@ def pending(gauges: Gauges, store: Store) -> None:
     gauges.set("ml_label_sampling_ratio", store.pending.sampling_ratio())
 
 
-def references(gauges: Gauges, layout: Layout, version: str) -> None:
+def references(gauges: Gauges, schema: Schema, version: str) -> None:
     """Age, content and missing ratios of every reference with rows of its own."""
-    for name, reference in layout.references.items():
+    for name, reference in schema.references.items():
         of = {"version": version, "reference": name}
         gauges.set("ml_reference_created_timestamp_seconds", reference.created, **of)
         gauges.set("ml_reference_info", 1.0, **of, hash=reference.hash)
         for feature in reference.kinds:
-            primary = layout.kinds[feature].primary(feature)
+            primary = schema.kinds[feature].primary(feature)
             if primary not in reference.views:
                 continue
             summary = reference.views[primary].summary
@@ -54,10 +53,10 @@ def past(gauges: Gauges, window: Window, version: str) -> None:
     gauges.set(name, window.end / MICROSECONDS, version=version, reference=window.name)
 
 
-def features(gauges: Gauges, store: Store, layout: Layout, version: str) -> None:
+def features(gauges: Gauges, store: Store, schema: Schema, version: str) -> None:
     """How many features there should be, and when each was last there."""
-    gauges.set("ml_features_expected", len(layout.kinds) + len(layout.untyped))
-    for feature in layout.kinds:
+    gauges.set("ml_features_expected", len(schema.kinds) + len(schema.untyped))
+    for feature in schema.kinds:
         seen = store.marks.get(last_seen(version, feature))
         if seen is not None:
             name = "ml_feature_last_seen_timestamp_seconds"

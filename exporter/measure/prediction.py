@@ -118,7 +118,7 @@ def _classes(reference: Reference, task: Task) -> CategoricalReference | None:
 
 def _support(frame: WindowFrame, gauges: Gauges) -> None:
     name = "ml_prediction_out_of_distribution_ratio"
-    if "support" not in frame.traffic or not frame.layout.frames:
+    if "support" not in frame.traffic or not frame.schema.binnings:
         return
     support = frame.traffic["support"]
     rows = float(support.rows)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from exporter.fold.schema import Layout
+from exporter.fold.schema import Schema
 from exporter.measure.reasons import Reason
 from exporter.references.reference import Reference
 from exporter.summary.composite import Composite
@@ -24,7 +24,7 @@ class WindowFrame:
     window: str
     seconds: float
     minimum_samples: int
-    layout: Layout
+    schema: Schema
     traffic: Composite
     outcome: Composite
     past: Mapping[str, Composite]
@@ -35,7 +35,7 @@ class WindowFrame:
 
     @property
     def static(self) -> Mapping[str, Reference]:
-        return self.layout.references
+        return self.schema.references
 
     @property
     def references(self) -> list[str]:

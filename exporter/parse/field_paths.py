@@ -1,4 +1,4 @@
-"""The values wanted of a JSON record, as a schema for the parser and as expressions over it."""
+"""Requested fields of a JSON record: their paths, as a schema for the parser and as SQL over it."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Any
 from exporter.parse import sql
 
 
-class Leaves:
+class FieldPaths:
     """Collects paths; each is declared to the parser once.
 
     A dotted path means nested objects, or a key that holds the dots itself, whichever a record has.
@@ -19,43 +19,43 @@ class Leaves:
         self._tree: dict[str, Any] = {}
 
     def text(self, path: str | None) -> str:
-        """An expression for the text at ``path``; numbers and objects come as their JSON text."""
-        return "NULL::VARCHAR" if path is None else self._first(_candidates((), path), "VARCHAR")
+        """Return SQL for the text at ``path``; numbers and objects come as their JSON text."""
+        return "NULL::VARCHAR" if path is None else self.member(None, path)
 
     def number(self, path: str | None) -> str:
-        """An expression for the number at ``path``, or in its text."""
-        return "NULL::DOUBLE" if path is None else _as_number(self._first(_candidates((), path), "DOUBLE"))
+        """Return SQL for the number at ``path``, or in its text."""
+        return "NULL::DOUBLE" if path is None else self.member(None, path, "number")
 
-    def member_text(self, container: str | None, name: str) -> str:
-        """``text`` of the member ``name`` of the object at ``container`` (of the record, where None)."""
-        return self._first(_candidates(_parts(container), name), "VARCHAR")
+    def member(
+        self, container: str | None, name: str, parsed_as: str = "text", *, literal: bool = False
+    ) -> str:
+        """Return SQL for the member ``name`` of the object at ``container`` (of the record, where None).
 
-    def member_number(self, container: str | None, name: str) -> str:
-        """``number`` of a member."""
-        return _as_number(self._first(_candidates(_parts(container), name), "DOUBLE"))
-
-    def key_number(self, container: str, key: str) -> str:
-        """``number`` of a member whose name is ``key`` as it stands: its dots are no objects."""
-        return _as_number(self._first([(*_parts(container), key)], "DOUBLE"))
-
-    def member_vector(self, container: str | None, name: str) -> str:
-        """The list of numbers that a member is; elements that are none are NULL."""
-        return self._first(_candidates(_parts(container), name), "DOUBLE[]")
+        ``parsed_as``: text, number, or vector (a list of numbers; elements that are none are NULL). ``literal``:
+        dots in ``name`` are no objects.
+        """
+        outer = _parts(container)
+        candidates = [(*outer, name)]
+        if "." in name and not literal:
+            candidates.append((*outer, *name.split(".")))
+        kind = {"text": "VARCHAR", "number": "DOUBLE", "vector": "DOUBLE[]"}[parsed_as]
+        found = self._first(candidates, kind)
+        return f"TRY_CAST({found} AS DOUBLE)" if parsed_as == "number" else found
 
     def present(self, path: str) -> str:
-        """Whether there is an object at ``path``, of which members are wanted."""
+        """Return SQL for whether there is an object at ``path``, of which members are requested."""
         return f"{sql.extract(_parts(path))} IS NOT NULL"
 
-    def tops(self) -> list[str]:
-        """The record's keys that are wanted, quoted."""
-        return [sql.name(key) for key in self._tree]
+    def empty(self) -> str:
+        """Return SQL for whether a record has none of the requested keys."""
+        return " AND ".join(f"{sql.name(key)} IS NULL" for key in self._tree)
 
     def columns(self) -> str:
-        """The schema, as read_json takes it."""
+        """Return the schema, as read_json takes it."""
         return ", ".join(f"{sql.name(key)}: {sql.text(_type(node))}" for key, node in self._tree.items())
 
     def structure(self) -> str:
-        """The same schema, as from_json takes it."""
+        """Return the same schema, as from_json takes it."""
         return json.dumps(self._tree)
 
     def _first(self, candidates: list[sql.Path], kind: str) -> str:
@@ -66,7 +66,7 @@ class Leaves:
         return f"coalesce({', '.join(found)})" if len(found) > 1 else (found or [f"NULL::{kind}"])[0]
 
     def _fits(self, path: sql.Path) -> bool:
-        """Whether nothing declared before is a value where ``path`` has an object, or the other way round."""
+        """Return False where something declared before is a value and ``path`` has an object there, or vice versa."""
         node: Any = self._tree
         for part in path:
             if not isinstance(node, dict):
@@ -86,7 +86,7 @@ class Leaves:
                     )
                     raise ValueError(message)
             if position == len(path) - 1:
-                # A value wanted both as text and as a number is parsed as text.
+                # A value requested both as text and as a number is parsed as text.
                 node[part] = kind if node.get(part, kind) == kind else "VARCHAR"
             else:
                 node = node.setdefault(part, {})
@@ -94,15 +94,6 @@ class Leaves:
 
 def _parts(path: str | None) -> sql.Path:
     return tuple(path.split(".")) if path else ()
-
-
-def _candidates(container: sql.Path, name: str) -> list[sql.Path]:
-    literal = (*container, name)
-    return [literal] if "." not in name else [literal, (*container, *name.split("."))]
-
-
-def _as_number(expression: str) -> str:
-    return f"TRY_CAST({expression} AS DOUBLE)"
 
 
 def _type(node: dict[str, Any] | str) -> str:

@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from exporter.parse import sql
-from exporter.parse.field_paths import Leaves
+from exporter.parse.field_paths import FieldPaths
 
 Buffer = bytes | memoryview
 Columns = dict[str, npt.NDArray[Any]]
@@ -22,44 +22,38 @@ _BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 
 
 class Parser:
-    """Runs one SELECT over the lines of each batch. ``wanted``: alias -> expression over the leaves."""
+    """Runs one SELECT over the lines of each batch. ``requested``: alias -> expression over the paths."""
 
-    def __init__(self, wanted: Mapping[str, str], leaves: Leaves) -> None:
+    def __init__(self, requested: Mapping[str, str], paths: FieldPaths) -> None:
         # A cache of files by their path and time could take one batch for another.
         self._connection = duckdb.connect(config={"threads": 1, "enable_external_file_cache": False})
         self._connection.execute("SET TimeZone = 'UTC'")
         # An anonymous file in memory: DuckDB's parallel reader wants something it can seek in.
         self._file = os.fdopen(os.memfd_create("mlslo-batch"), "wb", buffering=0)
-        # What is selected from: that file, or one that holds the lines already.
-        self._source_file = os.dup(self._file.fileno())
-        self._query = self._select(wanted, leaves)
+        self._query = self._select(requested, paths)
         self._prepared = False
 
     def close(self) -> None:
         """Release the database in memory."""
         self._connection.close()
         self._file.close()
-        os.close(self._source_file)
 
     def define_categories(self, name: str, categories: Iterable[str]) -> None:
-        """An enumeration that expressions can cast to."""
+        """Define an enumeration that expressions can cast to."""
         values = ", ".join(sql.text(category) for category in categories)
         self._connection.execute(f"CREATE TYPE {sql.name(name)} AS ENUM ({values})")
 
     def define(self, variable: str, value: str) -> None:
-        """What ``getvariable`` gives in expressions."""
+        """Define what ``getvariable`` gives in expressions."""
         self._connection.execute(f"SET VARIABLE {sql.name(variable)} = {sql.text(value)}")
         self._prepared = False
 
-    def select(self, lines: Buffer, file: int | None = None) -> tuple[Columns, int]:
-        """The wanted columns, and how many lines were too long to be parsed.
-
-        ``file``: descriptor of a file that holds just ``lines``, if there is one; it spares a copy.
-        """
+    def select(self, lines: Buffer) -> tuple[Columns, int]:
+        """Return the requested columns, and how many lines were too long to be parsed."""
         if bytes(memoryview(lines)[: len(_BYTE_ORDER_MARK)]) == _BYTE_ORDER_MARK:
-            lines, file = memoryview(lines)[len(_BYTE_ORDER_MARK) :], None
+            lines = memoryview(lines)[len(_BYTE_ORDER_MARK) :]
         try:
-            return self._run(lines, file), 0
+            return self._run(lines), 0
         except duckdb.Error:
             # One monstrous line makes DuckDB refuse the whole batch.
             content = bytes(lines)
@@ -69,37 +63,35 @@ class Parser:
                 raise
             return self._run(b"".join(short)), rejected
 
-    def again(self, wanted: Mapping[str, str], leaves: Leaves) -> Columns:
-        """Other columns of the lines that ``select`` took last; lines that were too long give no row."""
-        return self._connection.execute(self._select(wanted, leaves)).fetchnumpy()
+    def again(self, requested: Mapping[str, str], paths: FieldPaths) -> Columns:
+        """Return other columns of the lines that ``select`` took last; lines that were too long give no row."""
+        return self._connection.execute(self._select(requested, paths)).fetchnumpy()
 
-    def _select(self, wanted: Mapping[str, str], leaves: Leaves) -> str:
-        select = ", ".join(f"{expression} AS {sql.name(alias)}" for alias, expression in wanted.items())
-        path = f"/proc/self/fd/{self._source_file}"
-        return f"SELECT {select} FROM {self._source(sql.text(path), leaves)}"
+    def _select(self, requested: Mapping[str, str], paths: FieldPaths) -> str:
+        select = ", ".join(f"{expression} AS {sql.name(alias)}" for alias, expression in requested.items())
+        path = f"/proc/self/fd/{self._file.fileno()}"
+        return f"SELECT {select} FROM {self._source(sql.text(path), paths)}"
 
-    def _source(self, path: str, leaves: Leaves) -> str:
-        """What is selected from: one row for each line that is not blank."""
+    def _source(self, path: str, paths: FieldPaths) -> str:
+        """Return the source of rows: one for each line that is not blank."""
         # Of a single column DuckDB would find out whether lines are records, and fail where one is nested deeply.
         return (
             f"read_json({path}, format = 'newline_delimited', records = true, ignore_errors = true, "
-            f"maximum_object_size = {LONGEST_RECORD}, columns = {{{leaves.columns()}}})"
+            f"maximum_object_size = {LONGEST_RECORD}, columns = {{{paths.columns()}}})"
         )
 
-    def _run(self, lines: Buffer, file: int | None = None) -> Columns:
-        if file is None:
-            # Pages that are written over need not be cleared first; those of a short batch are given back.
-            self._file.seek(0)
-            rest = memoryview(lines)
-            while rest:
-                rest = rest[self._file.write(rest) :]
-            self._file.truncate()
-        os.dup2(self._file.fileno() if file is None else file, self._source_file)
+    def _run(self, lines: Buffer) -> Columns:
+        # Pages that are written over need not be cleared first; those of a short batch are given back.
+        self._file.seek(0)
+        rest = memoryview(lines)
+        while rest:
+            rest = rest[self._file.write(rest) :]
+        self._file.truncate()
         if not self._prepared:
             # To plan it for each batch would cost as much as parsing two thousand records.
-            self._connection.execute(f"PREPARE wanted AS {self._query}")
+            self._connection.execute(f"PREPARE requested AS {self._query}")
             self._prepared = True
-        return self._connection.execute("EXECUTE wanted").fetchnumpy()
+        return self._connection.execute("EXECUTE requested").fetchnumpy()
 
 
 def filled(column: npt.NDArray[Any], value: Any) -> npt.NDArray[Any]:

@@ -32,18 +32,18 @@ def canonical(text_expression: str) -> str:
 
 
 def canonical_text(value: str) -> str:
-    """What ``canonical`` makes of ``value``."""
+    """Return ``value`` as ``canonical`` writes it."""
     found = re.fullmatch(r"(-?[0-9]+)[.]0+", value)
     return found.group(1) if found else value
 
 
 def is_whole_number(value: str) -> bool:
-    """Whether ``canonical`` can make ``value`` of other text."""
+    """Return True where ``canonical`` writes other text as ``value``, too."""
     return re.fullmatch(r"-?[0-9]+", value) is not None
 
 
 def category_code(text_expression: str, categories: Sequence[str]) -> str:
-    """The place of a text among distinct ``categories``, which must not be empty; NULL where it is none of them."""
+    """Return the position of a text among distinct ``categories``, at least one; NULL where it is none of them."""
     names = ", ".join(text(category) for category in categories)
     return f"enum_code(TRY_CAST({text_expression} AS ENUM({names})))::INTEGER"
 

@@ -13,7 +13,7 @@ from exporter.records.columns import (
 )
 from exporter.records.features import FeatureSet, feature_path, present
 from exporter.records.labels import LabelDecoder
-from exporter.records.predictions import PredictionDecoder, Wanted
+from exporter.records.predictions import PredictionDecoder, RequestedFields
 
 __all__ = [
     "LABEL_REASONS",
@@ -24,7 +24,7 @@ __all__ = [
     "LabelDecoder",
     "PredictionColumns",
     "PredictionDecoder",
-    "Wanted",
+    "RequestedFields",
     "feature_path",
     "present",
 ]

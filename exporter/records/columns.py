@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from exporter.summary.base import Floats
-from exporter.tasks.answers import Answers
+from exporter.tasks.task import Outputs
 
 PREDICTION_REASONS = (
     "malformed",
@@ -74,7 +74,7 @@ class PredictionColumns:
     version: Texts
     status: npt.NDArray[np.int32]
     latency: Floats
-    answers: Answers
+    outputs: Outputs
     features: Mapping[str, Any]
     has_features: npt.NDArray[np.bool_]
     scopes: Mapping[str, Texts]

@@ -1,54 +1,51 @@
-"""The features of prediction records."""
+"""Features of prediction records: which are decoded, and how."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from exporter.features.binning.binning import Frame
-from exporter.features.binning.categorical import CategoricalFrame
-from exporter.features.binning.numeric import Numbers
-from exporter.features.kind import Enumeration, Kind
+from exporter.features import Kind
+from exporter.features.binning import Binning, CategoricalBinning, Numbers
+from exporter.features.kind import Column, Enumeration
 from exporter.parse import sql
-from exporter.parse.field_paths import Leaves
+from exporter.parse.field_paths import FieldPaths
 from exporter.parse.json_lines import Parser, filled
 from exporter.summary.base import Rows
 from exporter.summary.categorical import MISSING
 from mlslo.monitor import PredictionFields
 
-Column = npt.NDArray[Any]
-
-_PARSED = ("number", "vector")
-
 
 @dataclass(frozen=True)
 class FeatureSet:
-    """What is decoded. ``kinds``: feature -> kind. ``frames``: view -> frame, with all categories of any layout.
+    """Features that are decoded.
 
-    ``attributed``: the features whose attributions are wanted, in the order of their column.
+    ``kinds``: feature -> kind. ``binnings``: view -> binning, with all categories of any schema.
+
+    ``attributed``: the features whose attributions are requested, in the order of their column.
     """
 
     kinds: Mapping[str, Kind]
-    frames: Mapping[str, Frame]
+    binnings: Mapping[str, Binning]
     attributed: tuple[str, ...] = ()
 
     def categories(self, view: str) -> tuple[str, ...]:
-        """What the codes of a categorical view stand for; nothing for others."""
-        frame = self.frames.get(view)
-        return frame.categories if isinstance(frame, CategoricalFrame) else ()
+        """Return what the codes of a categorical view stand for; nothing for others."""
+        binning = self.binnings.get(view)
+        return binning.categories if isinstance(binning, CategoricalBinning) else ()
 
 
 def feature_path(fields: PredictionFields, name: str) -> str:
-    """Where the feature ``name`` is in a record."""
+    """Return the path of the feature ``name`` in a record."""
     return f"{fields.features}.{name}" if isinstance(fields.features, str) else name
 
 
 def present(values: Any, rows: Rows = slice(None)) -> npt.NDArray[np.bool_]:
-    """Which of ``rows`` have a value, from the values of a primary view."""
+    """Return which of ``rows`` have a value, from the values of a primary view."""
     found = ~np.isnan(values.values[rows]) if isinstance(values, Numbers) else values[rows] != MISSING
     return np.asarray(found, dtype=bool)
 
@@ -59,29 +56,27 @@ class FeatureDecoder:
     def __init__(self, fields: PredictionFields, features: FeatureSet) -> None:
         self._container = fields.features if isinstance(fields.features, str) else None
         self._features = features
+        # Shallow ones first: where there are features a and a.b, the latter is a key that holds a dot.
+        self._shallow_first = sorted(features.kinds, key=lambda name: name.count("."))
         self._prefixes = {name: f"feature {position} " for position, name in enumerate(features.kinds)}
 
-    def expressions(self, leaves: Leaves) -> dict[str, str]:
+    def expressions(self, paths: FieldPaths) -> dict[str, str]:
         """Alias -> SQL for all views of all features."""
-        wanted: dict[str, str] = {}
-        # Shallow ones first: where there are features a and a.b, the latter is a key that holds a dot.
-        for name in sorted(self._prefixes, key=lambda name: name.count(".")):
+        requested: dict[str, str] = {}
+        for name in self._shallow_first:
             kind = self._features.kinds[name]
-            member = {
-                "number": leaves.member_number,
-                "text": leaves.member_text,
-                "vector": leaves.member_vector,
-            }[kind.leaf]
             enumerations = {
                 view: Enumeration(enumeration, any(map(sql.is_whole_number, categories)))
                 for view, enumeration, categories in self._enumerations(name)
             }
-            found = kind.expressions(member(self._container, name), enumerations)
-            wanted.update({self._prefixes[name] + alias: expression for alias, expression in found.items()})
-        return wanted
+            found = kind.expressions(paths.member(self._container, name, kind.parsed_as), enumerations)
+            requested.update(
+                {self._prefixes[name] + alias: expression for alias, expression in found.items()}
+            )
+        return requested
 
     def define_categories(self, parser: Parser) -> None:
-        """The enumerations that ``expressions`` cast to."""
+        """Define the enumerations that ``expressions`` cast to."""
         for name in self._features.kinds:
             for _, enumeration, categories in self._enumerations(name):
                 parser.define_categories(enumeration, categories)
@@ -90,47 +85,53 @@ class FeatureDecoder:
         self, raw: Mapping[str, Column], usable: npt.NDArray[np.bool_], parser: Parser
     ) -> dict[str, Any]:
         """View name -> values of the usable rows."""
-        invalid = self._invalid(raw, len(usable), parser)
+        columns = {
+            name: {
+                alias.removeprefix(prefix): column
+                for alias, column in raw.items()
+                if alias.startswith(prefix)
+            }
+            for name, prefix in self._prefixes.items()
+        }
+        for name, mask in self._invalid(columns, len(usable), parser).items():
+            columns[name]["invalid"] = mask
         everything = bool(usable.all())
         found: dict[str, Any] = {}
         for name, kind in self._features.kinds.items():
-            mine = self._columns(raw, name)
-            if name in invalid:
-                mine["invalid"] = invalid[name]
+            mine = columns[name]
             if not everything:
                 mine = {alias: column[usable] for alias, column in mine.items()}
             views = kind.views(name)
-            frames = {
-                view: self._features.frames[label]
-                for view, label in views.items()
-                if label in self._features.frames
-            }
-            found.update({views[view]: values for view, values in kind.decode(mine, frames).items()})
+            known = self._features.binnings
+            binnings = {view: known[label] for view, label in views.items() if label in known}
+            found.update({views[view]: values for view, values in kind.decode(mine, binnings).items()})
         return found
 
-    def _columns(self, raw: Mapping[str, Column], name: str) -> dict[str, Column]:
-        prefix = self._prefixes[name]
-        return {alias[len(prefix) :]: column for alias, column in raw.items() if alias.startswith(prefix)}
-
     def _invalid(
-        self, raw: Mapping[str, Column], rows: int, parser: Parser
+        self, columns: Mapping[str, Mapping[str, Column]], rows: int, parser: Parser
     ) -> dict[str, npt.NDArray[np.bool_]]:
-        """Which values are there, but of the wrong type: both they and missing ones come as NULL.
+        """Find values that are there, but of the wrong type: both they and missing ones come as NULL.
 
         Parsing everything as text would cost twice as much, so only columns that have a NULL are looked at again.
         """
-        unread = {
-            name: np.logical_or.reduce(masks)
-            for name, kind in self._features.kinds.items()
-            if kind.leaf in _PARSED and (masks := _masks(self._columns(raw, name).values()))
-        }
+        unread = {}
+        for name, kind in self._features.kinds.items():
+            masks = [
+                np.ma.getmaskarray(column) for column in columns[name].values() if np.ma.is_masked(column)
+            ]
+            if masks and kind.parsed_as != "text":
+                unread[name] = np.logical_or.reduce(masks)
         if not unread:
             return {}
-        leaves = Leaves()
-        wanted = {}
-        for name in sorted(unread, key=lambda name: name.count(".")):
-            wanted[name] = f"{leaves.member_text(self._container, name)} IS NOT NULL"
-        again = parser.again(wanted, leaves)
+        paths = FieldPaths()
+        again = parser.again(
+            {
+                name: f"{paths.member(self._container, name)} IS NOT NULL"
+                for name in self._shallow_first
+                if name in unread
+            },
+            paths,
+        )
         there = {name: filled(column, False).astype(bool) for name, column in again.items()}
         found = {name: mask & unread[name] for name, mask in there.items() if len(mask) == rows}
         return {name: wrong for name, wrong in found.items() if wrong.any()}
@@ -140,8 +141,3 @@ class FeatureDecoder:
         for view, label in self._features.kinds[name].views(name).items():
             if categories := self._features.categories(label):
                 yield view, f"categories {self._prefixes[name]}{view}", categories
-
-
-def _masks(columns: Iterable[Column]) -> list[npt.NDArray[np.bool_]]:
-    """Where columns are NULL, of those that are anywhere."""
-    return [np.ma.getmaskarray(column) for column in columns if np.ma.is_masked(column)]

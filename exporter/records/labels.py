@@ -7,7 +7,7 @@ from collections import Counter
 import numpy as np
 
 from exporter.parse import sql
-from exporter.parse.field_paths import Leaves
+from exporter.parse.field_paths import FieldPaths
 from exporter.parse.json_lines import Buffer, Parser, filled
 from exporter.records.columns import NO_TIME, LabelColumns
 from exporter.tasks.task import Task, reject
@@ -19,24 +19,24 @@ class LabelDecoder:
 
     def __init__(self, fields: LabelFields, task: Task) -> None:
         self._task = task
-        leaves = Leaves()
-        stamp = leaves.text(fields.timestamp)
-        wanted = {
+        paths = FieldPaths()
+        stamp = paths.text(fields.timestamp)
+        requested = {
             "time": sql.epoch_microseconds(stamp),
             "stamped": f"{stamp} IS NOT NULL",
-            "id": sql.identity(leaves.text(fields.id)),
-            "label": task.label_expression(leaves),
-            "empty": " AND ".join(f"{column} IS NULL" for column in leaves.tops()),
+            "id": sql.identity(paths.text(fields.id)),
+            "label": task.label_expression(paths),
+            "empty": paths.empty(),
         }
-        self._parser = Parser(wanted, leaves)
+        self._parser = Parser(requested, paths)
 
     def close(self) -> None:
         """Release the parser."""
         self._parser.close()
 
-    def decode(self, lines: Buffer, latest: int, file: int | None = None) -> LabelColumns:
+    def decode(self, lines: Buffer, latest: int) -> LabelColumns:
         """Decode whole lines; labels from after ``latest`` (epoch µs) are rejected, those without a time kept."""
-        raw, too_long = self._parser.select(lines, file)
+        raw, too_long = self._parser.select(lines)
         rejected: Counter[str] = Counter({"too_long": too_long} if too_long else {})
         time = filled(raw["time"], NO_TIME).astype(np.int64)
         stamped = filled(raw["stamped"], False).astype(bool)

@@ -1,4 +1,4 @@
-"""Whether latencies can be in the unit that the monitor file says.
+"""Doubts about the unit of latencies that the monitor file says.
 
 A wrong unit is off by a factor of a thousand, and looks like a model that is a thousand times as slow, or as fast.
 """
@@ -18,7 +18,7 @@ ENOUGH = 20
 
 
 def doubt(latency: Floats, spec: Spec) -> str | None:
-    """Why the unit is probably another one; None where it may be right, or where there are too few to say.
+    """Say why the unit is probably another one; None where it may be right, or where there are too few to say.
 
     ``latency``: seconds as the file's unit makes them, NaN where none was logged. What can be is what
     ``latencyBuckets`` tell apart: half of the latencies beyond their last, or below a tenth of their first, cannot.

@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from exporter.parse import sql
-from exporter.parse.field_paths import Leaves
+from exporter.parse.field_paths import FieldPaths
 from exporter.parse.json_lines import LONGEST_RECORD, Buffer, Parser, filled
 from exporter.records.columns import NO_TIME, Texts
 from mlslo.monitor import PredictionFields
@@ -29,21 +29,21 @@ class LineDecoder:
     """Tells the time and the version of prediction records, as ``PredictionDecoder`` does, and keeps their text."""
 
     def __init__(self, fields: PredictionFields) -> None:
-        leaves = Leaves()
-        wanted = {
-            "time": sql.epoch_microseconds(leaves.text(fields.timestamp)),
-            "version": f"coalesce({leaves.text(fields.version)}, '')",
+        paths = FieldPaths()
+        requested = {
+            "time": sql.epoch_microseconds(paths.text(fields.timestamp)),
+            "version": f"coalesce({paths.text(fields.version)}, '')",
             "line": sql.name(_LINE),
         }
-        self._parser = _LineParser(wanted, leaves)
+        self._parser = _LineParser(requested, paths)
 
     def close(self) -> None:
         """Release the parser."""
         self._parser.close()
 
-    def decode(self, lines: Buffer, latest: int, file: int | None = None) -> Lines:
+    def decode(self, lines: Buffer, latest: int) -> Lines:
         """Decode whole lines; records without a time, or with one after ``latest`` (epoch µs), are left out."""
-        raw, _ = self._parser.select(lines, file)
+        raw, _ = self._parser.select(lines)
         time = filled(raw["time"], NO_TIME).astype(np.int64)
         usable = (time != NO_TIME) & (time <= latest)
         return Lines(
@@ -56,8 +56,8 @@ class LineDecoder:
 class _LineParser(Parser):
     """Selects from the same rows, with the text of each: no counting of lines that could shift it."""
 
-    def _source(self, path: str, leaves: Leaves) -> str:
+    def _source(self, path: str, paths: FieldPaths) -> str:
         return (
-            f"(SELECT json AS {sql.name(_LINE)}, unnest(from_json(json, {sql.text(leaves.structure())})) "
+            f"(SELECT json AS {sql.name(_LINE)}, unnest(from_json(json, {sql.text(paths.structure())})) "
             f"FROM read_ndjson_objects({path}, ignore_errors = true, maximum_object_size = {LONGEST_RECORD}))"
         )

@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from exporter.parse import sql
-from exporter.parse.field_paths import Leaves
+from exporter.parse.field_paths import FieldPaths
 from exporter.parse.json_lines import Buffer, Parser, filled
 from exporter.records.columns import NO_TIME, PredictionColumns, Texts
 from exporter.records.features import FeatureDecoder, FeatureSet
@@ -23,71 +23,71 @@ from mlslo.monitor import PredictionFields, scope_name
 NO_VALUE = "missing"
 """The segment value of records that have none."""
 
-Paths = str | list[str]
+Crossing = str | list[str]
+"""A path, or those that are crossed."""
 
 
 @dataclass(frozen=True)
-class Wanted:
-    """What is wanted of prediction records.
+class RequestedFields:
+    """Fields requested of prediction records.
 
-    ``identified``: whether the hashes of ids are. ``scopes``: paths (or crossed ones) of segments and attributes.
+    ``identified``: True where hashes of ids are. ``scopes``: paths (or crossed ones) of segments and attributes.
     """
 
     fields: PredictionFields
     task: Task
     features: FeatureSet
     identified: bool = True
-    scopes: Sequence[Paths] = ()
+    scopes: Sequence[Crossing] = ()
 
-    def expressions(self) -> tuple[dict[str, str], Leaves]:
-        """Alias -> SQL, and the leaves that it is over.
+    def expressions(self) -> tuple[dict[str, str], FieldPaths]:
+        """Alias -> SQL, and the paths that it is over.
 
         Raises ValueError where two names of one object differ in case only.
         """
-        fields, leaves = self.fields, Leaves()
-        stamp = leaves.text(fields.timestamp)
-        wanted = {
+        fields, paths = self.fields, FieldPaths()
+        stamp = paths.text(fields.timestamp)
+        requested = {
             "time": sql.epoch_microseconds(stamp),
-            "id": sql.identity(leaves.text(fields.id)) if fields.id and self.identified else "0::UBIGINT",
+            "id": sql.identity(paths.text(fields.id)) if fields.id and self.identified else "0::UBIGINT",
             # Text costs a Python object each, and most records are of one version.
-            "version": f"nullif(coalesce({leaves.text(fields.version)}, ''), getvariable('usual version'))",
-            "status": f"TRY_CAST({leaves.number(fields.status)} AS INTEGER)",
-            "latency": leaves.number(fields.latency.field if fields.latency else None),
-            **self.task.answer_expressions(leaves),
+            "version": f"nullif(coalesce({paths.text(fields.version)}, ''), getvariable('usual version'))",
+            "status": f"TRY_CAST({paths.number(fields.status)} AS INTEGER)",
+            "latency": paths.number(fields.latency.field if fields.latency else None),
+            **self.task.output_expressions(paths),
         }
         if fields.fallback:
-            fallback = leaves.text(fields.fallback)
-            wanted["fallback"] = f"lower({fallback}) IN ('1', '1.0', 'true')"
-        for position, paths in enumerate(self.scopes):
-            wanted[f"scope {position}"] = _scope(leaves, fields, paths, self.features)
+            fallback = paths.text(fields.fallback)
+            requested["fallback"] = f"lower({fallback}) IN ('1', '1.0', 'true')"
+        for position, crossing in enumerate(self.scopes):
+            requested[f"scope {position}"] = _scope(paths, fields, crossing, self.features)
         for position, name in enumerate(self.features.attributed):
-            wanted[f"attribution {position}"] = leaves.member_number(fields.attributions, name)
-        wanted.update(FeatureDecoder(fields, self.features).expressions(leaves))
+            requested[f"attribution {position}"] = paths.member(fields.attributions, name, "number")
+        requested.update(FeatureDecoder(fields, self.features).expressions(paths))
         container = fields.features if isinstance(fields.features, str) else None
-        wanted["has_features"] = leaves.present(container) if container and self.features.kinds else "true"
-        return wanted, leaves
+        requested["has_features"] = paths.present(container) if container and self.features.kinds else "true"
+        return requested, paths
 
-    def of_unusable(self) -> tuple[dict[str, str], Leaves]:
-        """What tells why a record has no event time; asked where one has none."""
-        _, leaves = self.expressions()
-        stamped = f"{leaves.text(self.fields.timestamp)} IS NOT NULL"
-        empty = " AND ".join(f"{column} IS NULL" for column in leaves.tops())
-        return {"stamped": stamped, "empty": empty}, leaves
+    def of_unusable(self) -> tuple[dict[str, str], FieldPaths]:
+        """Return SQL that tells why a record has no event time; asked where one has none."""
+        _, paths = self.expressions()
+        stamped = f"{paths.text(self.fields.timestamp)} IS NOT NULL"
+        return {"stamped": stamped, "empty": paths.empty()}, paths
 
 
 class PredictionDecoder:
     """Decodes prediction records."""
 
-    def __init__(self, wanted: Wanted) -> None:
+    def __init__(self, requested: RequestedFields) -> None:
         """Raises ValueError where two names of one object differ in case only."""
-        latency = wanted.fields.latency
-        self._wanted = wanted
-        self._task = wanted.task
+        latency = requested.fields.latency
+        self._requested = requested
+        self._task = requested.task
         self._latency_unit = UNIT_SECONDS[latency.unit] if latency else 1.0
-        self._scopes = [scope_name(paths) for paths in wanted.scopes]
-        self._attributed = wanted.features.attributed
-        self._features = FeatureDecoder(wanted.fields, wanted.features)
-        self._parser = Parser(*wanted.expressions())
+        self._scopes = [scope_name(crossing) for crossing in requested.scopes]
+        self._attributed = requested.features.attributed
+        self._features = FeatureDecoder(requested.fields, requested.features)
+        self._parser = Parser(*requested.expressions())
         self._features.define_categories(self._parser)
         self._usual_version = ""
         self._parser.define("usual version", "")
@@ -96,13 +96,13 @@ class PredictionDecoder:
         """Release the parser."""
         self._parser.close()
 
-    def decode(self, lines: Buffer, latest: int, file: int | None = None) -> PredictionColumns:
+    def decode(self, lines: Buffer, latest: int) -> PredictionColumns:
         """Decode whole lines; records with an event time after ``latest`` (epoch µs) are rejected."""
-        raw, too_long = self._parser.select(lines, file)
+        raw, too_long = self._parser.select(lines)
         self._ask_for_scores(raw)
         rejected: Counter[str] = Counter({"too_long": too_long} if too_long else {})
         if np.ma.is_masked(raw["time"]):
-            raw.update(self._parser.again(*self._wanted.of_unusable()))
+            raw.update(self._parser.again(*self._requested.of_unusable()))
         usable, time = _usable(raw, latest, rejected)
         status = filled(raw["status"], -1)[usable].astype(np.int32)
         latency = filled(raw["latency"], np.nan)[usable].astype(np.float64) * self._latency_unit
@@ -114,7 +114,7 @@ class PredictionDecoder:
             version=self._versions(raw["version"][usable]),
             status=status,
             latency=np.where(np.isfinite(latency), latency, np.nan),
-            answers=self._task.answers(raw, usable, rejected),
+            outputs=self._task.outputs(raw, usable, rejected),
             features=self._features.decode(raw, usable, self._parser),
             has_features=filled(raw["has_features"], False)[usable].astype(bool) | (status < 400),
             scopes={
@@ -129,23 +129,21 @@ class PredictionDecoder:
         """Versions as codes; NULL stands for the usual one, which is then that of the last record."""
         texts = Texts.encode(column, self._usual_version)
         if len(texts.codes):
-            self._expect(texts.names[texts.codes[-1]])
+            last = texts.names[texts.codes[-1]]
+            if last != self._usual_version:
+                self._usual_version = last
+                self._parser.define("usual version", last)
         return texts
 
     def _ask_for_scores(self, raw: dict[str, npt.NDArray[Any]]) -> None:
         """Tell a score that is no number from none at all: both come as NULL."""
-        leaves = Leaves()
-        wanted = self._task.logged(leaves)
-        if not wanted or not self._task.unclear(raw):
+        paths = FieldPaths()
+        requested = self._task.logged(paths)
+        if not requested or not self._task.unclear(raw):
             return
-        again = self._parser.again(wanted, leaves)
+        again = self._parser.again(requested, paths)
         if all(len(column) == len(raw["time"]) for column in again.values()):
             raw.update(again)
-
-    def _expect(self, version: str) -> None:
-        if version != self._usual_version:
-            self._usual_version = version
-            self._parser.define("usual version", version)
 
     @staticmethod
     def _fallback(raw: Mapping[str, npt.NDArray[Any]], usable: npt.NDArray[np.bool_]) -> npt.NDArray[np.int8]:
@@ -166,14 +164,14 @@ class PredictionDecoder:
         return np.stack(columns, axis=1)
 
 
-def _scope(leaves: Leaves, fields: PredictionFields, paths: Paths, features: FeatureSet) -> str:
+def _scope(paths: FieldPaths, fields: PredictionFields, crossing: Crossing, features: FeatureSet) -> str:
     """SQL for the segment value; crossed ones are joined by commas."""
     container = fields.features if isinstance(fields.features, str) else None
     parts = []
-    for path in [paths] if isinstance(paths, str) else paths:
-        text = leaves.text(path)
+    for path in [crossing] if isinstance(crossing, str) else crossing:
+        text = paths.text(path)
         if container is not None and path in features.kinds:
-            text = f"coalesce({text}, {leaves.member_text(container, path)})"
+            text = f"coalesce({text}, {paths.member(container, path)})"
         parts.append(f"coalesce({sql.canonical(text)}, {sql.text(NO_VALUE)})")
     return " || ',' || ".join(parts)
 

@@ -1,4 +1,4 @@
-"""The references that a monitor file names."""
+"""Static references that a monitor file names."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ VERSION = "{version}"
 
 
 def of_versions(monitor: Monitor) -> list[str]:
-    """The names of the references that each version has of its own."""
+    """Return the names of the references that each version has of its own."""
     return [name for name, item in monitor.spec.references.items() if item.static and VERSION in item.static]
 
 
 def path_of_version(monitor: Monitor, name: str, version: str) -> Path | None:
-    """Where the reference ``name`` of one version is, or would be; a version that is no file name has none."""
+    """Return the path of the reference ``name`` of one version; a version that is no file name has none."""
     template = monitor.spec.references[name].static
     if template is None or not version or "/" in version or "\0" in version or version in (".", ".."):
         return None
@@ -27,7 +27,7 @@ def path_of_version(monitor: Monitor, name: str, version: str) -> Path | None:
 
 
 def fingerprint(path: Path) -> tuple[int, ...] | None:
-    """Changes when the file does; None where there is none."""
+    """Return a tuple that changes when the file does; None where there is none."""
     try:
         found = path.stat()
     except FileNotFoundError:
@@ -39,7 +39,7 @@ def fingerprint(path: Path) -> tuple[int, ...] | None:
 
 
 def load_static(monitor: Monitor) -> dict[str, Reference]:
-    """Every static reference that all versions share, by name.
+    """Load every static reference that all versions share, by name.
 
     Raises InputError that points into the monitor file where one is missing, or no reference file.
     """

@@ -1,4 +1,4 @@
-"""References that are the model's own past: which stretch of time each of them is."""
+"""Windows of references that are the model's own history: sliding ones and calendar months."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ _LONGEST_MONTH = 31 * 86_400.0
 _A_YEAR_AND_A_MONTH = 366 * 86_400.0 + _LONGEST_MONTH
 
 
-class Pasts:
-    """``spans``: how far back each reaches, in seconds."""
+class HistoryWindows:
+    """Baseline windows. ``spans``: how far back each reaches, in seconds."""
 
     def __init__(self, references: Mapping[str, Reference]) -> None:
         self._sliding = {
@@ -26,7 +26,7 @@ class Pasts:
         self.spans += [_A_YEAR_AND_A_MONTH for _ in self._months]
 
     def windows(self, end: int) -> list[Window]:
-        """The stretch of each as of ``end`` (epoch µs)."""
+        """Return the window of each as of ``end`` (epoch µs)."""
         found = []
         for name, (length, offset) in self._sliding.items():
             stop = end - int(offset * MICROSECONDS)

@@ -1,24 +1,10 @@
-"""Where records come from: one file per kind of sink."""
+"""Log sinks: one file per kind, and the reader that commits their batches one by one.
 
-from __future__ import annotations
+From outside: ``SinkReader``, ``open_sink``, and of the contract ``Batch`` and ``SinkError``. A new sink is a file with
+a ``LogSink`` and a line in ``SINKS`` of ``reader.py``.
+"""
 
-from dataclasses import dataclass
+from exporter.sinks.reader import SinkReader, open_sink
+from exporter.sinks.sink import Batch, SinkError
 
-
-@dataclass(frozen=True)
-class Batch:
-    """Whole lines, each ending in a newline, and the positions to commit with what becomes of them.
-
-    ``lines`` are valid until the next batch is asked for. ``too_long``: lines passed over because they exceed a
-    batch. ``positions``: opaque to everybody else. ``file``: descriptor of a file that holds just ``lines``, where
-    there is one; as long valid as they are.
-    """
-
-    lines: memoryview
-    too_long: int
-    positions: dict[str, str]
-    file: int | None = None
-
-
-class SinkError(Exception):
-    """A sink that cannot be read now; its text says why."""
+__all__ = ["Batch", "SinkError", "SinkReader", "open_sink"]

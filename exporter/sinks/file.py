@@ -12,10 +12,12 @@ import zlib
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass, replace
+from itertools import islice
 from pathlib import Path
 
-from exporter.sinks import Batch, SinkError
-from exporter.sinks.buffer import FileBuffer
+from exporter.sinks.sink import Batch, LogSink, Sample, SinkError
+from mlslo.monitor import FileSink as FileSettings
+from mlslo.monitor import Monitor
 
 _BATCH = 32 << 20
 _SAMPLE = 256
@@ -26,7 +28,7 @@ _MOST_FAILURES = 3
 
 @dataclass(frozen=True)
 class _Position:
-    """How far a file is read. ``content``: checksum of its first bytes and of those before ``offset``.
+    """Position in a file. ``content``: checksum of its first bytes and of those before ``offset``.
 
     By it a file that was replaced under its name is told from one that has grown.
     """
@@ -42,7 +44,7 @@ class _Position:
         return f"{self.device}:{self.inode}"
 
 
-class FileSink:
+class FileSink(LogSink):
     """Reads whole lines from every file that ``pattern`` matches.
 
     A renamed or copied file is the same file; one that shrank, or holds something else where it was read, is a
@@ -50,28 +52,28 @@ class FileSink:
     their rotation or removal is read; the others are opened, read and closed.
     """
 
-    def __init__(self, pattern: Path, positions: Mapping[str, str]) -> None:
-        """Raises ValueError where ``positions`` are none of this sink's: without them, records count twice."""
+    def __init__(self, pattern: Path, positions: Mapping[str, str], name: str = "") -> None:
+        """``name``: the pattern, for a person. Raises ValueError where ``positions`` are none of this sink's."""
         self._pattern = pattern
+        self._name = name
         known = (_restored(text) for text in positions.values())
         self._positions = {position.key: position for position in known}
         # Every file that can still be read, in the order of reading.
         self._paths: dict[str, str] = {}
         self._held: dict[str, int] = {}
 
+    @classmethod
+    def open(cls, monitor: Monitor, settings: FileSettings, positions: Mapping[str, str]) -> FileSink:
+        return cls(monitor.pattern(settings.path), positions, str(monitor.resolve(settings.path)))
+
     def close(self) -> None:
-        """Release the files."""
         for descriptor in self._held.values():
             os.close(descriptor)
         self._held.clear()
         self._paths.clear()
 
     def batches(self, *, final: bool = False) -> Iterator[Batch]:
-        """What has been appended since the last call.
-
-        ``final``: nobody writes any more, so a last line that lacks only its newline is whole as well.
-        Raises SinkError where no file matches, or (after all the others were read) one cannot be read.
-        """
+        """Raises SinkError where no file matches, or (after all the others were read) one cannot be read."""
         failures = self._discover()
         for key, path in list(self._paths.items()):
             try:
@@ -85,7 +87,6 @@ class FileSink:
             raise SinkError(_summary(failures))
 
     def lag(self) -> int:
-        """Bytes in the files that are not read yet."""
         lag = 0
         for key, path in self._paths.items():
             with suppress(OSError):
@@ -93,6 +94,16 @@ class FileSink:
                 if _key(status) == key:
                     lag += max(0, status.st_size - self._positions[key].offset)
         return lag
+
+    def sample(self, number: int) -> Sample:
+        paths = sorted(glob.glob(str(self._pattern)))  # noqa: PTH207 - the pattern is absolute
+        for path in filter(os.path.isfile, paths):
+            with Path(path).open("rb") as file:
+                lines = [line for line in islice(file, number) if line.endswith(b"\n") or _is_object(line)]
+            if lines:
+                content = b"".join(lines)
+                return Sample(content if content.endswith(b"\n") else content + b"\n", path)
+        return Sample(b"", self._name, "no records yet" if paths else "no file matches; is the path right?")
 
     def _discover(self) -> list[str]:
         failures = []
@@ -181,43 +192,35 @@ class FileSink:
 
     def _read(self, key: str, descriptor: int, final: bool) -> Iterator[Batch]:
         size = min(_BATCH, max(0, os.fstat(descriptor).st_size - self._positions[key].offset))
-        if size:
-            # One buffer for all batches: memory that is new to the process costs more than reading into it.
-            with FileBuffer(size) as buffer:
-                yield from self._batches(key, descriptor, buffer, final)
-
-    def _batches(self, key: str, descriptor: int, buffer: FileBuffer, final: bool) -> Iterator[Batch]:
+        if not size:
+            return
+        # One buffer for all batches: memory that is new to the process costs more than reading into it.
+        buffer = bytearray(size)
         skipping = False
         while True:
             position = self._positions[key]
-            length = buffer.fill(descriptor, position.offset)
+            length = os.preadv(descriptor, [buffer], position.offset)
             if not length:
                 return
-            end = buffer.memory.rfind(b"\n", 0, length) + 1
-            file, too_long = None, 0
-            if end and skipping:
-                start = buffer.memory.find(b"\n") + 1
-                lines = memoryview(buffer.memory)[start:end]
+            end = buffer.rfind(b"\n", 0, length) + 1
+            too_long = 0
+            if end:
+                lines = memoryview(buffer)[buffer.find(b"\n") + 1 if skipping else 0 : end]
                 skipping = False
-            elif end:
-                lines, file = buffer.cut(end), buffer.descriptor
             elif length == _BATCH:
                 # Longer than any record: its end is looked for, what is before it is dropped.
                 lines, too_long, end = memoryview(b""), int(not skipping), length
                 skipping = True
-            elif final and not skipping and _is_object(buffer.memory[:length]):
-                lines, end = memoryview(buffer.memory[:length] + b"\n"), length
+            elif final and not skipping and _is_object(bytes(buffer[:length])):
+                lines, end = memoryview(buffer[:length] + b"\n"), length
             else:
                 return
             self._positions[key] = self._advanced(descriptor, position, end)
-            yield Batch(lines, too_long, self._serialised(key), file)
+            yield Batch(lines, too_long, {key: json.dumps(asdict(self._positions[key]))})
 
     def _advanced(self, descriptor: int, position: _Position, by: int) -> _Position:
         offset = position.offset + by
         return replace(position, offset=offset, content=_checksum(descriptor, offset))
-
-    def _serialised(self, key: str) -> dict[str, str]:
-        return {key: json.dumps(asdict(self._positions[key]))}
 
 
 def _restored(text: str) -> _Position:
@@ -273,7 +276,7 @@ def _checksum(descriptor: int, offset: int) -> int:
 
 
 def _holds(descriptor: int, position: _Position) -> bool:
-    """Whether a file holds what was read up to a position."""
+    """Return True where a file holds what was read up to a position."""
     if not position.offset or os.fstat(descriptor).st_size < position.offset:
         return False
     return _checksum(descriptor, position.offset) == position.content

@@ -3,14 +3,23 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 
-from exporter.sinks import Batch, SinkError
 from exporter.sinks.file import FileSink
+from exporter.sinks.sink import Batch, LogSink, SinkError
 from exporter.state import Store
 from mlslo.monitor import Monitor, Sink
 
 logger = logging.getLogger(__name__)
+
+SINKS: dict[str, type[LogSink]] = {"file": FileSink}
+"""Every kind of sink, by its key below ``sink:`` in a monitor file."""
+
+
+def open_sink(monitor: Monitor, sink: Sink, positions: Mapping[str, str]) -> LogSink:
+    """Open the sink of the one kind that is given. Raises ValueError where ``positions`` are none of its own."""
+    kind, settings = next((kind, settings) for kind, settings in sink if settings is not None)
+    return SINKS[kind].open(monitor, settings, positions)
 
 
 class SinkReader:
@@ -20,8 +29,8 @@ class SinkReader:
         """Raises StoreError where the positions in ``store`` are damaged."""
         self.name = name
         self.up = False
-        self._model = monitor.model
-        self._pattern = monitor.pattern(sink.file.path)
+        self._monitor = monitor
+        self._settings = sink
         self._store = store
         self._sink = self._restored()
         self._failure = ""
@@ -39,11 +48,11 @@ class SinkReader:
         except (SinkError, OSError) as error:
             self.up = False
             if str(error) != self._failure:
-                logger.warning("model %s: sink %s: %s", self._model, self.name, error)
+                logger.warning("model %s: sink %s: %s", self._monitor.model, self.name, error)
             self._failure = str(error)
         else:
             if self._failure:
-                logger.info("model %s: sink %s: readable again", self._model, self.name)
+                logger.info("model %s: sink %s: readable again", self._monitor.model, self.name)
             self._failure = ""
             self.up = True
 
@@ -64,8 +73,8 @@ class SinkReader:
         """Release the files."""
         self._sink.close()
 
-    def _restored(self) -> FileSink:
+    def _restored(self) -> LogSink:
         try:
-            return FileSink(self._pattern, self._store.positions.load(self.name))
+            return open_sink(self._monitor, self._settings, self._store.positions.load(self.name))
         except ValueError as error:
             raise self._store.damaged(str(error)) from None

@@ -1,9 +1,13 @@
-"""What survives a restart: positions, summaries, counters and predictions awaiting labels, in one store."""
+"""State that survives a restart: positions, summaries, counters and pending predictions, in one SQLite file.
+
+From outside: ``Store``, whose parts are its attributes; what is written in one ``transaction`` is committed together.
+"""
 
 from exporter.state.connection import StoreError
-from exporter.state.pending import Matches
+from exporter.state.matches import Matches
+from exporter.state.positions import last_seen
 from exporter.state.segments import OTHER
 from exporter.state.store import Store
 from exporter.state.summaries import Scope
 
-__all__ = ["OTHER", "Matches", "Scope", "Store", "StoreError"]
+__all__ = ["OTHER", "Matches", "Scope", "Store", "StoreError", "last_seen"]

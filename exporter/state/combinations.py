@@ -1,4 +1,4 @@
-"""Which values of segments and attributes a prediction had, as one number while it waits."""
+"""Combinations of segment and attribute values, as one number while a prediction waits."""
 
 from __future__ import annotations
 
@@ -6,8 +6,6 @@ import json
 from collections.abc import Mapping, Sequence
 
 from exporter.state.connection import Connection
-
-_MOST_CACHED = 50_000
 
 
 class Combinations:
@@ -20,18 +18,9 @@ class Combinations:
 
     def __init__(self, connection: Connection) -> None:
         self._connection = connection
-        self._codes: dict[str, int] = {}
-        self._contents: dict[int, Mapping[str, str]] = {}
-
-    def reload(self) -> None:
-        """Go back to what is committed."""
-        self._codes.clear()
-        self._contents.clear()
 
     def codes(self, contents: Sequence[Mapping[str, str]], newest: Sequence[int]) -> list[int]:
-        """The number of each of ``contents``, 0 for an empty one. ``newest``: event times (epoch µs) of their rows."""
-        if len(self._codes) > _MOST_CACHED:
-            self.reload()
+        """Return the number of each of ``contents``, 0 for an empty one. ``newest``: epoch µs of their rows."""
         found = [self._code(json.dumps(content, sort_keys=True)) if content else 0 for content in contents]
         self._connection.executemany(
             "UPDATE combinations SET newest = max(newest, ?) WHERE code = ?", zip(newest, found, strict=True)
@@ -39,17 +28,13 @@ class Combinations:
         return found
 
     def content(self, code: int) -> Mapping[str, str]:
-        """What ``code`` stands for; nothing where that is not known."""
-        if code not in self._contents:
-            row = self._connection.execute(
-                "SELECT content FROM combinations WHERE code = ?", (code,)
-            ).fetchone()
-            with self._connection.reading("combination of segment values"):
-                self._contents[code] = {} if row is None else dict(json.loads(row[0]))
-        return self._contents[code]
+        """Return what ``code`` stands for; nothing where that is not known."""
+        row = self._connection.execute("SELECT content FROM combinations WHERE code = ?", (code,)).fetchone()
+        with self._connection.reading("combination of segment values"):
+            return {} if row is None else dict(json.loads(row[0]))
 
     def rename(self, segment: str, value: str, into: str) -> None:
-        """Predictions that had ``value`` have ``into`` instead."""
+        """Let predictions that had ``value`` have ``into`` instead."""
         rows = self._connection.execute("SELECT code, content FROM combinations").fetchall()
         changed = []
         with self._connection.reading("combination of segment values"):
@@ -58,22 +43,17 @@ class Combinations:
                 if content.get(segment) == value:
                     changed.append((json.dumps({**content, segment: into}, sort_keys=True), code))
         self._connection.executemany("UPDATE combinations SET content = ? WHERE code = ?", changed)
-        self.reload()
 
     def expire(self, before: int) -> None:
         """Forget those of which no prediction is as young as ``before`` (epoch µs)."""
-        cursor = self._connection.execute("DELETE FROM combinations WHERE newest < ?", (before,))
-        if cursor.rowcount:
-            self.reload()
+        self._connection.execute("DELETE FROM combinations WHERE newest < ?", (before,))
 
     def _code(self, text: str) -> int:
-        if text not in self._codes:
+        row = self._connection.execute(
+            "SELECT min(code) FROM combinations WHERE content = ?", (text,)
+        ).fetchone()
+        if row[0] is None:
             row = self._connection.execute(
-                "SELECT min(code) FROM combinations WHERE content = ?", (text,)
+                "INSERT INTO combinations (content) VALUES (?) RETURNING code", (text,)
             ).fetchone()
-            if row[0] is None:
-                row = self._connection.execute(
-                    "INSERT INTO combinations (content) VALUES (?) RETURNING code", (text,)
-                ).fetchone()
-            self._codes[text] = int(row[0])
-        return self._codes[text]
+        return int(row[0])

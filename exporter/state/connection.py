@@ -1,4 +1,4 @@
-"""The connection to one state file, and what to say where it cannot be used."""
+"""Connection to one state file, and the errors of one that cannot be used."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ class Connection(sqlite3.Connection):
 
     @contextmanager
     def reading(self, what: str) -> Iterator[None]:
-        """Content of another shape than was written is damage. Raises StoreError."""
+        """Take content of another shape than was written for damage. Raises StoreError."""
         try:
             yield
         except sqlite3.Error as error:
@@ -28,11 +28,11 @@ class Connection(sqlite3.Connection):
             raise self.damaged(f"{what}: {error}") from None
 
     def damaged(self, what: str) -> StoreError:
-        """What is there cannot have been written by the exporter."""
+        """Return the error for content that the exporter cannot have written."""
         return self.explained(sqlite3.DatabaseError(f"malformed {what}"))
 
     def explained(self, error: Exception) -> StoreError:
-        """``error`` with the file's name and what to do."""
+        """Return ``error`` with the file's name and what to do."""
         text = str(error)
         if isinstance(error, OSError):
             text = f"cannot be opened or made: {error.strerror}"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, fields
+from dataclasses import MISSING, dataclass, fields
 from typing import Any
 
 import numpy as np
@@ -13,6 +13,7 @@ from exporter.summary.base import Floats
 
 Integers = npt.NDArray[np.int64]
 Objects = npt.NDArray[np.object_]
+Labels = Sequence[int | float | bytes]
 
 
 @dataclass(frozen=True)
@@ -23,11 +24,10 @@ class Matches:
     ``label``: int64, float64 or an object array of bytes, as they were given. ``scope``: as it was given.
     ``weight``: how many predictions each stands for, the inverse of the chance that the pair was kept
     (Horvitz and Thompson, 1952): sums over matches times their weight are unbiased.
-    ``payload``: object array of bytes or None; None where no match has one.
+    ``payload``: object array of bytes or None.
 
-    ``unmatched``: labels whose prediction is not known. ``duplicate``: labels of ids that have one already;
-    ``conflicting``: those of them that differ from the first. ``sampled_out``: labels of ids that are not in
-    the sample. All four count labels, not weights.
+    ``unmatched``: labels whose prediction is not known. ``duplicate``: labels of ids that have one already.
+    ``sampled_out``: labels of ids that are not in the sample. All three count labels, not weights.
     """
 
     version: Integers
@@ -38,35 +38,50 @@ class Matches:
     label_time: Integers
     scope: Integers
     weight: Floats
-    payload: Objects | None = None
+    payload: Objects
     unmatched: int = 0
     duplicate: int = 0
-    conflicting: int = 0
     sampled_out: int = 0
 
     @classmethod
+    def of_rows(
+        cls,
+        rows: Sequence[tuple[Any, ...]],
+        labels: Labels = (),
+        label_times: Integers | None = None,
+        weights: Floats | None = None,
+    ) -> Matches:
+        """Convert rows of the table ``pending``: id, time, version, scope, score, predicted, payload, ..."""
+        columns: Sequence[tuple[Any, ...]] = list(zip(*rows, strict=True)) if rows else [()] * 7
+        _, time, version, scope, score, predicted, payload = columns[:7]
+        payloads = np.empty(len(payload), dtype=object)
+        payloads[:] = payload
+        return cls(
+            version=np.array(version, dtype=np.int64),
+            time=np.array(time, dtype=np.int64),
+            score=np.array([np.nan if value is None else value for value in score], dtype=np.float64),
+            predicted=np.array(predicted, dtype=np.intp),
+            label=_label_column(labels),
+            label_time=np.empty(0, dtype=np.int64) if label_times is None else label_times,
+            scope=np.array(scope, dtype=np.int64),
+            weight=np.empty(0) if weights is None else weights,
+            payload=payloads,
+        )
+
+    @classmethod
     def joined(cls, parts: Sequence[Matches]) -> Matches:
-        """The matches of all of ``parts``, by time; nothing is counted."""
-        payloads = _payloads(parts)
+        """Return the matches of all of ``parts``, by time; nothing is counted."""
         columns: dict[str, Any] = {
             field.name: np.concatenate([getattr(part, field.name) for part in parts])
-            for field in fields(cls)[:8]
+            for field in fields(cls)
+            if field.default is MISSING
         }
         order = np.argsort(columns["time"], kind="stable")
-        columns = {name: values[order] for name, values in columns.items()}
-        return cls(**columns, payload=None if payloads is None else payloads[order])
+        return cls(**{name: values[order] for name, values in columns.items()})
 
 
-def _payloads(parts: Sequence[Matches]) -> Objects | None:
-    if all(part.payload is None for part in parts):
-        return None
-    return np.concatenate(
-        [np.full(len(part.time), None) if part.payload is None else part.payload for part in parts]
-    )
-
-
-def labels_array(values: Sequence[int | float | bytes]) -> npt.NDArray[Any]:
-    """``values`` as int64, float64 or, where some are bytes, objects."""
+def _label_column(values: Labels) -> npt.NDArray[Any]:
+    """Return ``values`` as int64, float64 or, where some are bytes, objects."""
     kinds = set(map(type, values))
     if kinds <= {int}:
         return np.array(values, dtype=np.int64)

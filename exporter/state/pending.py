@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import zlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any
 
@@ -11,18 +10,16 @@ import numpy as np
 import numpy.typing as npt
 
 from exporter.state.connection import Connection
-from exporter.state.marks import Marks
-from exporter.state.matches import Integers, Matches, Objects, labels_array
+from exporter.state.matches import Integers, Labels, Matches, Objects
 from exporter.state.sampling import MOST, LeftOut, Sample, inside, last
 from exporter.summary.base import Floats
-
-__all__ = ["Matches", "Pending"]
 
 # Ids looked up and written at a time: their pages stay in the cache from the one to the other.
 _CHUNK = 2000
 _LABELLED = 1
+_INDEX = "CREATE INDEX IF NOT EXISTS pending_time ON pending (time)"
 
-_Labels = Sequence[int | float | bytes]
+Flags = npt.NDArray[np.bool_]
 
 
 class Pending:
@@ -37,9 +34,11 @@ class Pending:
     """
 
     SCHEMA = (
-        # No type: labels stay exactly what they are. NULL: it waits.
+        # ``label``: NULL where the prediction waits for one.
         "CREATE TABLE IF NOT EXISTS pending (id INTEGER PRIMARY KEY, time INTEGER, version INTEGER, scope INTEGER, "
         "score REAL, predicted INTEGER, payload BLOB, era INTEGER, label)",
+        _INDEX,
+        # No type of ``label``: labels stay exactly what they are.
         "CREATE TABLE IF NOT EXISTS early_labels (id INTEGER PRIMARY KEY, label, time INTEGER, read INTEGER, "
         "era INTEGER)",
         "CREATE INDEX IF NOT EXISTS early_labels_read ON early_labels (read)",
@@ -50,14 +49,11 @@ class Pending:
 
     def __init__(self, connection: Connection, limit: int = 10_000_000) -> None:
         self._connection = connection
-        self._marks = Marks(connection)
         self._waiting = Sample(connection, "waiting")
         self._early = Sample(connection, "early")
         self._labelled = Sample(connection, "labelled")
         self._left_out = LeftOut(connection)
         self.limit = limit
-        # Up to so many rows, all are gone through to find the expired ones.
-        self.few = 50_000
 
     def add(
         self,
@@ -83,13 +79,12 @@ class Pending:
         if len(kept) < len(ids):
             self._left_out.add(exponent, now)
         if not len(kept):
-            return Matches.joined([_matches([])])
+            return Matches.of_rows([])
         columns = (ids, times, versions, scopes, scores, predicted, payloads)
         self._insert([column if column is None else column[kept] for column in columns])
-        self._rise("newest", int(times[kept].max()))
         parts = list(self._join_early(ids[kept]))
         self._bound(now)
-        return Matches.joined([_matches([]), *parts])
+        return Matches.joined([Matches.of_rows([]), *parts])
 
     def label(self, ids: Integers, labels: npt.NDArray[Any], times: Integers, now: int) -> Matches:
         """Join labels to predictions; those without one are kept until one comes.
@@ -98,89 +93,58 @@ class Pending:
         µs, or the smallest int64. ``now``: epoch µs. Raises ValueError where a label is NaN or None,
         StoreError where what is stored is damaged.
         """
-        values: _Labels = labels.tolist()
+        values: Labels = labels.tolist()
         if any(value is None or value != value for value in values):
             raise ValueError("a label is NaN or None")
         self._early.shrink(self.limit, self._waiting.exponent)
         left_out = max(self._left_out.exponent, self._waiting.exponent)
-        distinct, heads, inverse, copies = np.unique(
-            ids, return_index=True, return_inverse=True, return_counts=True
-        )
-        first = [_trace(values[row]) for row in heads.tolist()]
-        known, fresh, kept = np.zeros((3, len(distinct)), dtype=bool)
-        parts = [_matches([])]
+        distinct, heads, copies = np.unique(ids, return_index=True, return_counts=True)
+        # Of each id: a label is known already, or is the first and leaves a trace (joined, or waiting from now on).
+        known, traced, fresh = np.zeros((3, len(distinct)), dtype=bool)
+        parts = [Matches.of_rows([])]
         for start in range(0, len(distinct), _CHUNK):
-            rows, mine = heads[start : start + _CHUNK], distinct[start : start + _CHUNK]
-            found, stored, part = self._join(mine, [values[row] for row in rows.tolist()], times[rows])
+            chunk = slice(start, start + _CHUNK)
+            mine, rows = distinct[chunk], heads[chunk]
+            found, labelled, part = self._join(mine, [values[row] for row in rows.tolist()], times[rows])
             parts.append(part)
-            alone = np.flatnonzero(~found)
-            rows = rows[alone]
+            rows = rows[~found]
             waits, early = self._keep_early(
-                mine[alone], [values[row] for row in rows.tolist()], times[rows], now
+                mine[~found], [values[row] for row in rows.tolist()], times[rows], now
             )
-            kept[start + alone[waits]] = True
-            stored |= {int(alone[position]): label for position, label in early.items()}
-            fresh[start + alone] = True
-            for position, label in stored.items():
-                known[start + position] = True
-                first[start + position] = label
-        fresh &= ~known
+            known[chunk] = labelled
+            known[start + np.flatnonzero(~found)] = early
+            traced[chunk] = found
+            traced[start + np.flatnonzero(~found)] = waits | early
+            fresh[start + np.flatnonzero(~found)] = ~early
         # Of a label that leaves no trace each copy is one more of its kind; of others all but the first are duplicates.
-        traced = kept | ~fresh
-        counted = np.where(traced, fresh, copies)
+        counted = np.where(fresh, np.where(traced, 1, copies), 0)
         sampled_out = int(counted[~inside(distinct, left_out)].sum())
-        later = traced[inverse] & (known[inverse] | (heads[inverse] != np.arange(len(ids))))
-        conflicting = sum(
-            _trace(values[row]) != first[head]
-            for row, head in zip(np.flatnonzero(later).tolist(), inverse[later].tolist(), strict=True)
-        )
         self._bound(now)
         return replace(
             Matches.joined(parts),
             unmatched=int(counted.sum()) - sampled_out,
-            duplicate=int(np.count_nonzero(later)),
-            conflicting=conflicting,
+            duplicate=int((copies - ~known)[traced].sum()),
             sampled_out=sampled_out,
         )
 
     def expire(self, before: int) -> None:
         """Drop what has waited since before ``before`` (epoch µs)."""
-        self._rise("expired", before)
+        self._delete("pending", "time < ?", before)
         self._delete("early_labels", "read < ?", before)
         self._left_out.expire(before)
-        expired, swept = self._mark("expired"), self._mark("swept")
-        # The expired ones are not joined any more; going through millions to free their room pays when they are many.
-        few = self._waiting.number + self._labelled.number <= self.few
-        if few or 16 * (expired - swept) >= self._mark("newest") - expired:
-            self._sweep()
 
     def waiting(self) -> int:
-        """Predictions that wait, with up to a sixteenth that have expired and are yet to be removed."""
+        """Return how many predictions wait."""
         return self._waiting.number
 
     def sampling_ratio(self) -> float:
-        """The share of new predictions that is kept to be joined, 1 where none is left out."""
+        """Return the share of new predictions that is kept to be joined, 1 where none is left out."""
         return 0.5**self._waiting.exponent
 
     def _insert(self, columns: list[npt.NDArray[Any] | None]) -> None:
-        ids, era = columns[0], self._waiting.era
-        assert ids is not None
-        inserted = self._insert_new(columns, era)
-        if inserted < len(ids) and self._mark("expired") > self._mark("swept"):
-            freed = 0
-            for start in range(0, len(ids), _CHUNK):
-                self._look_up(ids[start : start + _CHUNK])
-                freed += self._delete(
-                    "pending", "id IN (SELECT id FROM arrived) AND time < ?", self._mark("expired")
-                )
-            if freed:
-                inserted += self._insert_new(columns, era)
-        self._waiting.count(era, inserted)
-
-    def _insert_new(self, columns: list[npt.NDArray[Any] | None], era: int) -> int:
         given = [column for column in columns if column is not None]
         payload = "?" if len(given) == len(columns) else "NULL"
-        before = self._connection.total_changes
+        era, before = self._waiting.era, self._connection.total_changes
         for start in range(0, len(given[0]), 5 * _CHUNK):
             some = slice(start, start + 5 * _CHUNK)
             self._connection.executemany(
@@ -188,7 +152,7 @@ class Pending:
                 f"INSERT OR IGNORE INTO pending VALUES (?, ?, ?, ?, ?, ?, {payload}, {era}, NULL)",
                 zip(*(column[some].tolist() for column in given), strict=True),
             )
-        return self._connection.total_changes - before
+        self._waiting.count(era, self._connection.total_changes - before)
 
     def _look_up(self, ids: Integers) -> None:
         self._connection.execute("DELETE FROM arrived")
@@ -214,60 +178,50 @@ class Pending:
             yield joined[-1]
 
     def _join(
-        self, ids: Integers, labels: _Labels, times: Integers, exponents: Integers | None = None
-    ) -> tuple[npt.NDArray[np.bool_], dict[int, int | float], Matches]:
-        """Which of ``ids`` (distinct, in order) are there, the traces of labels that they had, and what is joined."""
+        self, ids: Integers, labels: Labels, times: Integers, exponents: Integers | None = None
+    ) -> tuple[Flags, Flags, Matches]:
+        """Return which of ``ids`` (distinct, in order) are there, which had a label, and what is joined."""
         self._look_up(ids)
         # CROSS: in this order. SQLite, which knows no sizes, would go through all that waits for each batch.
         rows = self._connection.execute(
             "SELECT p.id, p.time, p.version, p.scope, p.score, p.predicted, p.payload, p.era, p.label FROM arrived a "
-            "CROSS JOIN pending p ON p.id = a.id WHERE p.time >= ?",
-            (self._mark("expired"),),
+            "CROSS JOIN pending p ON p.id = a.id"
         ).fetchall()
         with self._connection.reading("predictions that wait for labels"):
-            everything = _positions(ids, rows)
-            found = np.zeros(len(ids), dtype=bool)
-            found[everything] = True
-            stored = {
-                position: row[-1]
-                for row, position in zip(rows, everything.tolist(), strict=True)
-                if row[-1] is not None
-            }
+            found, labelled = (
+                _among(ids, some) for some in (rows, [row for row in rows if row[-1] is not None])
+            )
             rows = [row for row in rows if row[-1] is None]
-            positions = _positions(ids, rows)
+            positions = np.searchsorted(ids, _ids(rows))
             eras = np.array([row[7] for row in rows], dtype=np.int64)
             powers = self._waiting.exponents(eras)
             if exponents is not None:
                 powers = np.maximum(powers, exponents[positions])
             joined = [labels[position] for position in positions.tolist()]
-            matches = _matches(rows, joined, times[positions], np.exp2(powers))
+            matches = Matches.of_rows(rows, joined, times[positions], np.exp2(powers))
         # What was predicted is not needed again; without it the row is half as large.
         self._connection.executemany(
             "UPDATE pending SET version = NULL, scope = NULL, score = NULL, predicted = NULL, payload = NULL, "
-            "era = ?, label = ? WHERE id = ?",
-            [(_LABELLED, _trace(label), row[0]) for row, label in zip(rows, joined, strict=True)],
+            "era = ?, label = 1 WHERE id = ?",
+            [(_LABELLED, row[0]) for row in rows],
         )
         for era, number in zip(*np.unique(eras, return_counts=True), strict=True):
             self._waiting.count(int(era), -int(number))
         self._labelled.count(_LABELLED, len(rows))
-        return found, stored, matches
+        return found, labelled, matches
 
-    def _keep_early(
-        self, ids: Integers, labels: _Labels, times: Integers, now: int
-    ) -> tuple[npt.NDArray[np.bool_], dict[int, int | float]]:
-        """Which of ``ids`` (distinct, in order) wait from now on, and the traces of labels that waited before."""
-        waits = inside(ids, self._early.exponent)
-        stored: dict[int, int | float] = {}
+    def _keep_early(self, ids: Integers, labels: Labels, times: Integers, now: int) -> tuple[Flags, Flags]:
+        """Return which of ``ids`` (distinct, in order) wait from now on, and which have waited before."""
+        known = np.zeros(len(ids), dtype=bool)
         if self._early.number and len(ids):
             self._look_up(ids)
-            rows = self._connection.execute(
-                "SELECT e.id, e.label FROM arrived a CROSS JOIN early_labels e ON e.id = a.id"
-            ).fetchall()
-            positions = _positions(ids, rows)
-            waits[positions] = False
-            stored = {
-                position: _trace(row[1]) for row, position in zip(rows, positions.tolist(), strict=True)
-            }
+            known = _among(
+                ids,
+                self._connection.execute(
+                    "SELECT e.id FROM arrived a CROSS JOIN early_labels e ON e.id = a.id"
+                ).fetchall(),
+            )
+        waits = inside(ids, self._early.exponent) & ~known
         era = self._early.era
         self._connection.executemany(
             "INSERT INTO early_labels VALUES (?, ?, ?, ?, ?)",
@@ -277,13 +231,15 @@ class Pending:
             ],
         )
         self._early.count(era, int(np.count_nonzero(waits)))
-        return waits, stored
+        return waits, known
 
     def _bound(self, now: int) -> None:
         """Choose samples where there is more than the limit."""
-        if max(self._waiting.number, self._labelled.number) > self.limit:
-            self._sweep()
-        self._thin(self._waiting, "pending", "label IS NULL", now)
+        if self._waiting.number > self.limit:
+            # Deleting half of the rows, and what the index has of each, costs eight times as much.
+            self._connection.execute("DROP INDEX pending_time")
+            self._thin(self._waiting, "pending", "label IS NULL", now)
+            self._connection.execute(_INDEX)
         # A label that waits for what will be left out waits in vain.
         self._thin(self._early, "early_labels", "true", None, self._waiting.exponent)
         if self._labelled.number > self.limit:
@@ -306,11 +262,7 @@ class Pending:
         self._delete(table, f"id < 0 AND {rows}")
         self._delete(table, f"id > ? AND {rows}", last(exponent))
 
-    def _sweep(self) -> None:
-        self._delete("pending", "time < ?", self._mark("expired"))
-        self._rise("swept", self._mark("expired"))
-
-    def _delete(self, table: str, where: str, *parameters: int) -> int:
+    def _delete(self, table: str, where: str, *parameters: int) -> None:
         counts = self._connection.execute(
             f"SELECT era, count(*) FROM {table} WHERE {where} GROUP BY era", parameters
         ).fetchall()
@@ -318,48 +270,14 @@ class Pending:
             self._connection.execute(f"DELETE FROM {table} WHERE {where}", parameters)
         for era, number in counts:
             self._waiting.count(era, -number)
-        return sum(number for _, number in counts)
-
-    def _mark(self, name: str) -> int:
-        mark = self._marks.get(f"pending {name}")
-        return _NEVER if mark is None else mark
-
-    def _rise(self, name: str, value: int) -> None:
-        self._marks.rise(f"pending {name}", value)
 
 
-_NEVER = int(np.iinfo(np.int64).min)
+def _ids(rows: list[tuple[Any, ...]]) -> Integers:
+    return np.array([row[0] for row in rows], dtype=np.int64)
 
 
-def _positions(ids: Integers, rows: Sequence[tuple[Any, ...]]) -> npt.NDArray[np.intp]:
-    return np.searchsorted(ids, np.array([row[0] for row in rows], dtype=np.int64))
-
-
-def _trace(label: int | float | bytes) -> int | float:
-    """What is kept to tell whether a second label is another one."""
-    return zlib.crc32(label) if isinstance(label, bytes) else label
-
-
-def _matches(
-    rows: Sequence[tuple[Any, ...]],
-    labels: _Labels = (),
-    label_times: Integers | None = None,
-    weights: Floats | None = None,
-) -> Matches:
-    columns: Sequence[tuple[Any, ...]] = list(zip(*rows, strict=True)) if rows else [()] * 9
-    _, time, version, scope, score, predicted, payload, _, _ = columns
-    payloads: Objects | None = None
-    if any(value is not None for value in payload):
-        payloads = np.empty(len(payload), dtype=object)
-        payloads[:] = payload
-    return Matches(
-        version=np.array(version, dtype=np.int64),
-        time=np.array(time, dtype=np.int64),
-        score=np.array([np.nan if value is None else value for value in score], dtype=np.float64),
-        predicted=np.array(predicted, dtype=np.intp),
-        label=labels_array(labels),
-        label_time=np.empty(0, dtype=np.int64) if label_times is None else label_times,
-        scope=np.array(scope, dtype=np.int64),
-        weight=np.empty(0) if weights is None else weights,
-        payload=payloads,
-    )
+def _among(ids: Integers, rows: list[tuple[Any, ...]]) -> Flags:
+    """Return which of ``ids`` (distinct, in order) have one of ``rows``."""
+    found = np.zeros(len(ids), dtype=bool)
+    found[np.searchsorted(ids, _ids(rows))] = True
+    return found

@@ -1,4 +1,4 @@
-"""How far each sink is read."""
+"""Positions of sinks, and high-water marks of what was seen."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ class Positions:
         self._connection = connection
 
     def load(self, sink: str) -> dict[str, str]:
-        """All positions of ``sink``."""
+        """Return all positions of ``sink``."""
         with self._connection.reading("positions"):
             rows = self._connection.execute("SELECT key, position FROM positions WHERE sink = ?", (sink,))
             return dict(rows.fetchall())
@@ -29,3 +29,30 @@ class Positions:
             "INSERT OR REPLACE INTO positions VALUES (?, ?, ?)",
             [(sink, key, position) for key, position in positions.items()],
         )
+
+
+class Marks:
+    """Values by name that only rise."""
+
+    SCHEMA = ("CREATE TABLE IF NOT EXISTS marks (name TEXT PRIMARY KEY, value INTEGER)",)
+
+    def __init__(self, connection: Connection) -> None:
+        self._connection = connection
+
+    def get(self, name: str) -> int | None:
+        """Return the mark, or None where it was never raised."""
+        with self._connection.reading("marks"):
+            row = self._connection.execute("SELECT value FROM marks WHERE name = ?", (name,)).fetchone()
+            return None if row is None else int(row[0])
+
+    def rise(self, name: str, value: int) -> None:
+        """Raise the mark to ``value``, unless it is higher."""
+        self._connection.execute(
+            "INSERT INTO marks VALUES (?, ?) ON CONFLICT (name) DO UPDATE SET value = max(value, excluded.value)",
+            (name, value),
+        )
+
+
+def last_seen(version: str, feature: str) -> str:
+    """Return the name of the mark of a feature's newest value."""
+    return f"feature {version}\0{feature}"

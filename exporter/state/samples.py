@@ -1,4 +1,4 @@
-"""Records kept as they were logged until a reference is made of them, and the references that were made."""
+"""Sampled records, kept as they were logged until a reference is built of them, and those references."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ _MOST_KEPT = 100
 
 
 class Sampled(NamedTuple):
-    """Whose records: of a version, for one reference."""
+    """A version, and the reference that its records are sampled for."""
 
     version: str
     reference: str
 
 
 class Samples:
-    """Of each slot of time a uniform sample: the records of the smallest hashes, the same whatever their order.
+    """Uniform samples by slot of time: the records of the smallest hashes, the same whatever their order.
 
     Equal records are kept once, with how many they are. Source: bottom-k sampling, Cohen and Kaplan (2007).
     """
@@ -38,7 +38,7 @@ class Samples:
         self._connection = connection
 
     def sampled(self) -> dict[Sampled, int]:
-        """All that have records, with the time of the earliest (epoch µs)."""
+        """Return all that have records, with the time of the earliest (epoch µs)."""
         rows = self._connection.execute(
             "SELECT version, reference, min(time) FROM samples GROUP BY version, reference"
         )
@@ -46,14 +46,14 @@ class Samples:
             return {Sampled(str(version), str(reference)): int(time) for version, reference, time in rows}
 
     def slots(self, of: Sampled) -> list[int]:
-        """The slots that have records, ascending."""
+        """Return the slots that have records, ascending."""
         rows = self._connection.execute(
             "SELECT DISTINCT slot FROM samples WHERE version = ? AND reference = ? ORDER BY slot", of
         )
         return [int(slot) for (slot,) in rows]
 
     def highest(self, of: Sampled, slot: int) -> int | None:
-        """Larger hashes are not in the sample of a slot any more; None while all are."""
+        """Return the hash beyond which a slot's sample has none; None while it has all."""
         row = self._connection.execute(
             "SELECT hash FROM samples WHERE version = ? AND reference = ? AND slot = ? ORDER BY hash LIMIT 1 OFFSET ?",
             (*of, slot, MOST_RECORDS - 1),
@@ -80,7 +80,7 @@ class Samples:
             )
 
     def times(self, of: Sampled) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
-        """When the sampled records were (epoch µs, ascending), and how many each stands for; shape (records,)."""
+        """Return the times of sampled records (epoch µs, ascending), and how many each stands for."""
         rows = self._connection.execute(
             "SELECT time, copies FROM samples WHERE version = ? AND reference = ? ORDER BY time", of
         ).fetchall()
@@ -89,7 +89,7 @@ class Samples:
         return found[:, 0], found[:, 1]
 
     def lines(self, of: Sampled, start: int, end: int) -> list[bytes]:
-        """A uniform sample of the records of [start, end) in epoch µs, in their order of time; with copies."""
+        """Return a uniform sample of the records of [start, end) in epoch µs, in their order of time; with copies."""
         full = [number for slot in self.slots(of) if (number := self.highest(of, slot)) is not None]
         # Of a slot that is full only the hashes up to its highest are known; further ones of others would be too many.
         limit = min(full, default=np.iinfo(np.int64).max)
@@ -102,7 +102,7 @@ class Samples:
             return [bytes(line) for line, copies in rows for _ in range(copies)]
 
     def reslot(self, reference: str, length: int) -> None:
-        """Slots are ``length`` µs long from now on."""
+        """Let slots be ``length`` µs long from now on."""
         self._connection.execute(
             "UPDATE samples SET slot = time / ? WHERE reference = ?", (length, reference)
         )
@@ -119,7 +119,7 @@ class Samples:
         )
 
     def keep(self, of: Sampled, content: str) -> None:
-        """Keep the text of a reference, and forget its records; of many references the earliest made is forgotten."""
+        """Keep the text of a reference, and forget its records; of many references the earliest built is forgotten."""
         self._connection.execute(
             "INSERT OR REPLACE INTO made_references (version, reference, content) VALUES (?, ?, ?)",
             (*of, content),
@@ -129,13 +129,13 @@ class Samples:
         )
         self.drop(of)
 
-    def made(self) -> set[Sampled]:
-        """All whose reference is made."""
+    def built(self) -> set[Sampled]:
+        """Return all whose reference is built."""
         rows = self._connection.execute("SELECT version, reference FROM made_references")
         return {Sampled(str(version), str(reference)) for version, reference in rows}
 
     def reference(self, of: Sampled) -> str:
-        """The text of a reference that is made."""
+        """Return the text of a reference that is built."""
         row = self._connection.execute(
             "SELECT content FROM made_references WHERE version = ? AND reference = ?", of
         ).fetchone()

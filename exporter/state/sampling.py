@@ -1,4 +1,4 @@
-"""Which ids are kept, where there are more than there is room for, and how many each stands for.
+"""Samples of ids, where more wait than there is room for, and how many each stands for.
 
 An id is a uniform 64-bit hash; the sample of exponent k are the ids below 2**64 / 2**k. Samples are nested and
 depend on the ids alone: replicas and replays choose alike, and a prediction and its label are left out together.
@@ -17,7 +17,7 @@ MOST = 64
 
 
 def last(exponent: int) -> int:
-    """The last id of the sample of an exponent of 1 or more, as it is stored: in 64 bits with a sign.
+    """Return the last id of the sample of an exponent of 1 or more, as it is stored: in 64 bits with a sign.
 
     Its first id is 0; negative ones are the upper half of the hashes.
     """
@@ -25,7 +25,7 @@ def last(exponent: int) -> int:
 
 
 def inside(ids: Integers, exponent: int) -> npt.NDArray[np.bool_]:
-    """Which of ``ids``, of shape (rows,), are in the sample of ``exponent``."""
+    """Return which of ``ids``, of shape (rows,), are in the sample of ``exponent``."""
     if exponent == 0:
         return np.ones(len(ids), dtype=bool)
     return (ids >= 0) & (ids <= last(exponent))
@@ -60,11 +60,11 @@ class Sample:
 
     @property
     def number(self) -> int:
-        """How many rows there are."""
+        """Number of rows."""
         return sum(number for _, number in self._eras().values())
 
     def exponents(self, eras: Integers) -> Integers:
-        """The exponent of each era. Raises ValueError where there is no such era."""
+        """Return the exponent of each era. Raises ValueError where there is no such era."""
         known = {era: exponent for era, (exponent, _) in self._eras().items()}
         distinct, positions = np.unique(eras, return_inverse=True)
         unknown = set(distinct.tolist()) - known.keys()
@@ -73,7 +73,7 @@ class Sample:
         return np.array([known[era] for era in distinct.tolist()], dtype=np.int64)[positions]
 
     def count(self, era: int, change: int) -> None:
-        """``change`` rows more of ``era``, whose ever it is."""
+        """Count ``change`` rows more of ``era``, of whichever sample it is."""
         self._connection.execute("UPDATE eras SET number = number + ? WHERE era = ?", (change, era))
 
     def grow(self, exponent: int) -> None:
@@ -110,7 +110,7 @@ class Sample:
 
 
 class LeftOut:
-    """What was left out, and until when a label of it may come."""
+    """Exponents of what was left out, and until when a label of it may come."""
 
     SCHEMA = ("CREATE TABLE IF NOT EXISTS left_out (exponent INTEGER PRIMARY KEY, newest INTEGER)",)
 
@@ -124,7 +124,7 @@ class LeftOut:
         return exponent or 0
 
     def add(self, exponent: int, now: int) -> None:
-        """At ``now`` (epoch µs) ids outside the sample of ``exponent`` were left out."""
+        """Note that at ``now`` (epoch µs) ids outside the sample of ``exponent`` were left out."""
         self._connection.execute(
             "INSERT INTO left_out VALUES (?, ?) "
             "ON CONFLICT (exponent) DO UPDATE SET newest = max(newest, excluded.newest)",

@@ -1,4 +1,4 @@
-"""The values of segments: which are large enough to have series of their own."""
+"""Values of segments: those large enough to have series of their own, and candidates."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ class SegmentValues:
     Shkapenyuk, Srivastava and Xu, 2009): the largest are those of now, in whatever order and batches rows are read.
     Values without series are a Misra-Gries summary, merged by batches (Agarwal et al., 2012): one's rows are told
     too low by at most the weight of all rows without series over the number of values known, never too high. A value
-    takes another's place only with twice its rows, so that two of a size do not change places in every cycle.
+    takes the series of another only with twice its rows, so that two of a size do not swap in every cycle.
     """
 
     SCHEMA = (
@@ -77,7 +77,7 @@ class SegmentValues:
             (self._dropped,) = self._connection.execute("SELECT count(*) FROM dropped_values").fetchone()
 
     def weights(self, times: npt.NDArray[np.int64]) -> Floats:
-        """What a row of each of ``times`` (epoch µs) counts. To be asked once for each batch, before ``count``."""
+        """Return the weight of a row of each of ``times`` (epoch µs). Call once for each batch, before ``count``."""
         if not len(times):
             return np.empty(0)
         newest = int(times.max())
@@ -114,7 +114,7 @@ class SegmentValues:
         return self.drop(segment, fresh[max(free, 0) :])
 
     def shown(self, segment: str, value: str) -> str:
-        """The value under which rows with ``value`` are counted: itself, or OTHER."""
+        """Return the value under which rows with ``value`` are counted: itself, or OTHER."""
         known = self._values.get(segment, {}).get(value)
         return value if known is not None and known.held else OTHER
 
@@ -161,7 +161,7 @@ class SegmentValues:
         return min(found, max(room, 0))
 
     def _forget_smallest(self, segment: str) -> set[str]:
-        """Where too many values are known, keep the largest. Returns those whose rows have changed by that."""
+        """Keep the largest of too many values. Returns those whose rows have changed by that."""
         values = self._values[segment]
         waiting = [name for name, value in values.items() if not value.held]
         room = max(_TRACKED * self.most - (len(values) - len(waiting)), 1)

@@ -11,9 +11,8 @@ from pathlib import Path
 from exporter.state.combinations import Combinations
 from exporter.state.connection import Connection, StoreError
 from exporter.state.counters import Counters
-from exporter.state.marks import Marks
 from exporter.state.pending import Pending
-from exporter.state.positions import Positions
+from exporter.state.positions import Marks, Positions
 from exporter.state.samples import Samples
 from exporter.state.segments import SegmentValues
 from exporter.state.summaries import Summaries
@@ -32,12 +31,12 @@ class Store:
         """Raises StoreError where the file is held by another process, is damaged or cannot be written."""
         self._connection = _connected(path)
         try:
-            with self._connection.reading("counters"):
+            with self._connection.reading("state"):
                 self._prepare()
-                self.counters = Counters(self._connection)
         except BaseException:
             self._connection.close()
             raise
+        self.counters = Counters(self._connection)
         self.positions = Positions(self._connection)
         self.summaries = Summaries(self._connection)
         self.versions = Versions(self._connection)
@@ -49,7 +48,7 @@ class Store:
 
     @contextmanager
     def transaction(self) -> Iterator[None]:
-        """All that is written inside is committed, or none of it.
+        """Commit all that is written inside, or none of it.
 
         Raises StoreError where it could not be written; then nothing has changed.
         """
@@ -57,23 +56,18 @@ class Store:
             self._connection.execute("BEGIN IMMEDIATE")
             try:
                 yield
-                self.counters.save()
                 self._connection.execute("COMMIT")
-                self.counters.keep()
             except BaseException:
-                self.counters.restore()
-                self.summaries.forget_ranges()
                 # A full disk has SQLite roll back by itself.
                 if self._connection.in_transaction:
                     self._connection.execute("ROLLBACK")
                 self.segments.reload()
-                self.combinations.reload()
                 raise
         except sqlite3.Error as error:
             raise self._connection.explained(error) from None
 
     def damaged(self, what: str) -> StoreError:
-        """The error to raise where ``what`` cannot have been written by the exporter."""
+        """Return the error to raise where ``what`` cannot have been written by the exporter."""
         return self._connection.damaged(what)
 
     def close(self) -> None:

@@ -2,20 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable, Iterable, Sequence
-from typing import NamedTuple, cast
+import zlib
+from bisect import bisect
+from collections.abc import Callable, Iterable, Sequence
+from typing import NamedTuple
 
 import numpy as np
 
 from exporter.state.connection import Connection
-from exporter.state.packing import merge, packed
-from exporter.state.ranges import Range, Ranges
 from exporter.summary.base import Floats
 from exporter.summary.shape import Shape
 
+_DENSE, _SPARSE = b"d", b"s"
+_BYTES = 12  # of an index and its number
+_CHECKSUM = 4
+
 
 class Scope(NamedTuple):
-    """Whose rows: of one version, and of one value of a segment; both empty for all traffic."""
+    """One version, and one value of a segment; both of the latter empty for all traffic."""
 
     version: int
     segment: str = ""
@@ -39,31 +43,41 @@ class Summaries:
 
     def __init__(self, connection: Connection) -> None:
         self._connection = connection
-        self._ranges = Ranges()
 
-    def add(self, shape: Shape, vectors: Iterable[tuple[Scope, int, Floats]]) -> None:
-        """Merge ``vectors``, each (scope, bucket start, vector), into their buckets."""
+    def add(
+        self, shape: Shape, vectors: Iterable[tuple[Scope, int, Floats]], *, compress: bool = False
+    ) -> None:
+        """Merge ``vectors``, each (scope, bucket start, vector), into their buckets.
+
+        ``compress`` what will not be changed soon.
+        """
         for scope, start, vector in vectors:
-            self._ranges.added((shape.kind, scope), start, vector, shape)
-            self._write(shape, scope, start, vector, compress=False)
+            key = (shape.kind, *scope, start)
+            row = self._connection.execute(
+                f"SELECT vector FROM summaries WHERE {_OF_BUCKET} AND layout = ?", (*key, shape.digest)
+            ).fetchone()
+            if row is not None:
+                before = self._merged(shape, [row])
+                shape.empty.merge_numbers(before, slice(None), vector)
+                vector = before
+            self._connection.execute(
+                "INSERT OR REPLACE INTO summaries VALUES (?, ?, ?, ?, ?, ?, ?)",
+                (*key, shape.digest, _packed(vector, shape, compress=compress)),
+            )
 
     def between(self, shape: Shape, scope: Scope, edges: Sequence[int]) -> list[Floats]:
-        """The merge of the buckets that start in each of [edges[i], edges[i + 1]); to be read only."""
-        key = (shape.kind, *scope)
+        """Return the merge of the buckets that start in each of [edges[i], edges[i + 1])."""
         rows = self._connection.execute(
-            f"SELECT start FROM summaries WHERE {_OF_SCOPE} AND start >= ? AND start < ? ORDER BY start",
-            (*key, edges[0], edges[-1]),
+            f"SELECT vector, start FROM summaries WHERE {_OF_SCOPE} AND start >= ? AND start < ? ORDER BY start",
+            (shape.kind, *scope, edges[0], edges[-1]),
         ).fetchall()
-        with self._connection.reading("summary"):
-            starts = np.array([start for (start,) in rows], dtype=np.int64)
-        cuts = np.searchsorted(starts, edges)
-        return [
-            self._merged(shape, scope, position, starts[cuts[position] : cuts[position + 1]].tolist())
-            for position in range(len(edges) - 1)
-        ]
+        parts: list[list[tuple[bytes, int]]] = [[] for _ in edges[1:]]
+        for row in rows:
+            parts[bisect(edges, row[1]) - 1].append(row)
+        return [self._merged(shape, part) for part in parts]
 
     def scopes(self, kind: str, version: int, segment: str) -> list[Scope]:
-        """The scopes of ``segment`` that have any bucket."""
+        """Return the scopes of ``segment`` that have any bucket."""
         rows = self._connection.execute(
             "SELECT DISTINCT segment_value FROM summaries WHERE kind = ? AND version = ? AND segment = ? "
             "ORDER BY segment_value",
@@ -75,12 +89,10 @@ class Summaries:
         self, shape: Shape, version: int, coarser: Callable[[np.ndarray], np.ndarray], before: int
     ) -> None:
         """Merge buckets whose ``coarser`` start differs from their own; drop those that start before ``before``."""
-        expired = self._connection.execute(
+        self._connection.execute(
             "DELETE FROM summaries WHERE kind = ? AND version = ? AND start < ?",
             (shape.kind, version, before),
         )
-        if expired.rowcount:
-            self._ranges.dropped(lambda series: _is_of(series, shape.kind, version), before)
         rows = self._connection.execute(
             "SELECT segment, segment_value, start FROM summaries WHERE kind = ? AND version = ? ORDER BY start",
             (shape.kind, version),
@@ -91,96 +103,81 @@ class Summaries:
         targets = coarser(starts)
         for position in np.flatnonzero(targets != starts):
             segment, value, start = rows[position]
-            self._move(shape, Scope(version, segment, value), start, int(targets[position]))
+            scope = Scope(version, segment, value)
+            content = self._connection.execute(
+                f"DELETE FROM summaries WHERE {_OF_BUCKET} RETURNING vector", (shape.kind, *scope, start)
+            ).fetchall()
+            moved = (scope, int(targets[position]), self._merged(shape, content))
+            self.add(shape, [moved], compress=True)
 
     def merge_scopes(self, shape: Shape, scope: Scope, into: Scope) -> None:
         """Make the buckets of ``scope`` part of those of ``into``."""
         rows = self._connection.execute(
-            f"SELECT start, vector FROM summaries WHERE {_OF_SCOPE}", (shape.kind, *scope)
+            f"DELETE FROM summaries WHERE {_OF_SCOPE} RETURNING vector, start", (shape.kind, *scope)
         ).fetchall()
-        for start, content in rows:
-            self.add(shape, [(into, start, self._unpacked(shape, [content]))])
-        self._connection.execute(f"DELETE FROM summaries WHERE {_OF_SCOPE}", (shape.kind, *scope))
-        self._ranges.dropped(lambda series: series == (shape.kind, scope))
+        self.add(shape, [(into, row[1], self._merged(shape, [row])) for row in rows])
 
-    def drop_other_layouts(self, shape: Shape, version: int) -> int:
+    def drop_other_shapes(self, shape: Shape, version: int) -> int:
         """Delete what was counted over other edges; returns how many buckets that were."""
         cursor = self._connection.execute(
             "DELETE FROM summaries WHERE kind = ? AND version = ? AND layout != ?",
             (shape.kind, version, shape.digest),
         )
-        if cursor.rowcount:
-            self._ranges.dropped(lambda series: _is_of(series, shape.kind, version))
         return cursor.rowcount
 
     def drop_other_kinds(self, kinds: Sequence[str]) -> None:
         """Delete what is not counted any more."""
         marks = ", ".join("?" for _ in kinds)
         self._connection.execute(f"DELETE FROM summaries WHERE kind NOT IN ({marks})", tuple(kinds))
-        self._ranges.clear()
 
     def drop_version(self, version: int) -> None:
         """Delete all buckets of a version."""
         self._connection.execute("DELETE FROM summaries WHERE version = ?", (version,))
-        self._ranges.dropped(lambda series: _is_of(series, None, version))
 
-    def forget_ranges(self) -> None:
-        """Read all anew; for when what was written was not committed."""
-        self._ranges.clear()
-
-    def _merged(self, shape: Shape, scope: Scope, position: int, starts: list[int]) -> Floats:
-        series = (shape.kind, scope)
-        known = self._ranges.get(series, position, set(starts))
-        if known is None:
-            known = Range(shape.neutral.copy())
-            self._ranges.keep(series, position, known)
-        for start in starts:
-            if start not in known.starts:
-                with self._connection.reading("summary"):
-                    merge(known.vector, self._content(shape, scope, start), shape)
-                known.starts.add(start)
-        return known.vector
-
-    def _move(self, shape: Shape, scope: Scope, start: int, target: int) -> None:
-        key = (shape.kind, *scope)
-        vector = self._unpacked(shape, [self._content(shape, scope, start)])
-        into_new = (
-            self._connection.execute(f"SELECT 1 FROM summaries WHERE {_OF_BUCKET}", (*key, target)).fetchone()
-            is None
-        )
-        self._connection.execute(f"DELETE FROM summaries WHERE {_OF_BUCKET}", (*key, start))
-        self._ranges.moved((shape.kind, scope), start, target, vector, shape, into_new=into_new)
-        self._write(shape, scope, target, vector, compress=True)
-
-    def _write(self, shape: Shape, scope: Scope, start: int, vector: Floats, *, compress: bool) -> None:
-        key = (shape.kind, *scope, start)
-        row = self._connection.execute(
-            f"SELECT vector FROM summaries WHERE {_OF_BUCKET} AND layout = ?", (*key, shape.digest)
-        ).fetchone()
-        if row is not None:
-            before = self._unpacked(shape, [row[0]])
-            shape.empty.merge_numbers(before, slice(None), vector)
-            vector = before
-        self._connection.execute(
-            "INSERT OR REPLACE INTO summaries VALUES (?, ?, ?, ?, ?, ?, ?)",
-            (*key, shape.digest, packed(vector, shape, compress=compress)),
-        )
-
-    def _content(self, shape: Shape, scope: Scope, start: int) -> bytes:
-        row = self._connection.execute(
-            f"SELECT vector FROM summaries WHERE {_OF_BUCKET}", (shape.kind, *scope, start)
-        ).fetchone()
-        content: bytes = row[0]
-        return content
-
-    def _unpacked(self, shape: Shape, contents: Sequence[bytes]) -> Floats:
+    def _merged(self, shape: Shape, rows: Iterable[tuple[bytes, int]]) -> Floats:
         vector = shape.neutral.copy()
         with self._connection.reading("summary"):
-            for content in contents:
-                merge(vector, content, shape)
+            for content, *_ in rows:
+                _merge(vector, content, shape)
         return vector
 
 
-def _is_of(series: Hashable, kind: str | None, version: int) -> bool:
-    of, scope = cast("tuple[str, Scope]", series)
-    return scope.version == version and kind in (None, of)
+def _packed(vector: Floats, shape: Shape, *, compress: bool) -> bytes:
+    """Return ``vector`` as bytes; of a few rows most numbers are those of nothing, and left out."""
+    changed = np.flatnonzero(vector != shape.neutral)
+    if 2 * len(changed) >= vector.size:
+        plain = _DENSE + vector.tobytes()
+    else:
+        plain = _SPARSE + changed.astype(np.uint32).tobytes() + vector[changed].tobytes()
+    return zlib.compress(plain, 1) if compress else plain + _checksum(plain)
+
+
+def _merge(into: Floats, content: bytes, shape: Shape) -> None:
+    """Merge what ``_packed`` wrote into the vector ``into``. Raises ValueError where it is damaged."""
+    try:
+        plain = _plain(content)
+    except zlib.error as error:
+        raise ValueError(str(error)) from None
+    width, body = shape.neutral.size, memoryview(plain)[1:]
+    if plain[:1] == _DENSE and len(body) == 8 * width:
+        shape.empty.merge_numbers(into, slice(None), np.frombuffer(body, dtype=np.float64))
+        return
+    number = len(body) // _BYTES
+    places = np.frombuffer(body[: 4 * number], dtype=np.uint32)
+    if plain[:1] != _SPARSE or len(body) % _BYTES or (number and places[-1] >= width):
+        raise ValueError(f"{len(plain)} bytes where {width} numbers are expected")
+    # The indices may end where a number does not begin.
+    shape.empty.merge_numbers(into, places, np.frombuffer(bytes(body[4 * number :]), dtype=np.float64))
+
+
+def _plain(content: bytes) -> bytes:
+    if content[:1] not in (_DENSE, _SPARSE):
+        return zlib.decompress(content)
+    plain = content[:-_CHECKSUM]
+    if content[-_CHECKSUM:] != _checksum(plain):
+        raise ValueError("bytes of another checksum")
+    return plain
+
+
+def _checksum(plain: bytes) -> bytes:
+    return zlib.crc32(plain).to_bytes(_CHECKSUM, "little")

@@ -1,4 +1,4 @@
-"""The model versions that have predicted."""
+"""Model versions that have predicted."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ class Versions:
         self._connection = connection
 
     def number(self, name: str, first: int, last: int) -> int:
-        """The number of a version that predicted from ``first`` to ``last`` (epoch µs); made on first sight."""
+        """Return the number of a version that predicted from ``first`` to ``last`` (epoch µs); new on first sight."""
         self._connection.execute(
             "INSERT INTO versions (name, began, seen) VALUES (?, ?, ?) ON CONFLICT (name) DO UPDATE "
             "SET began = min(began, excluded.began), seen = max(seen, excluded.seen)",

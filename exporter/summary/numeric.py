@@ -50,8 +50,7 @@ class PreparedNumbers:
             values = np.where(finite, values, np.nan)
         return cls(cells.edges, pivot, found, values, deviations)
 
-    def rows(self, rows: Rows) -> Self:
-        """Those of some rows only; ``rows`` are indices, or a slice."""
+    def __getitem__(self, rows: Rows) -> Self:
         return replace(
             self, cells=self.cells[rows], values=self.values[rows], deviations=self.deviations[rows]
         )

@@ -8,35 +8,30 @@ from collections.abc import Mapping
 import numpy as np
 
 from exporter.parse import sql
-from exporter.parse.field_paths import Leaves
+from exporter.parse.field_paths import FieldPaths
 from exporter.parse.json_lines import filled
+from exporter.references.reference import Reference
 from exporter.summary.base import Floats, Groups, Summary
 from exporter.summary.outcomes import OutcomeSummary
-from exporter.tasks.answers import Answers
-from exporter.tasks.task import Column, Labelled, Mask, Task, logged, reject
+from exporter.tasks.task import Column, Labelled, Mask, Outputs, Task, logged, reject
 from mlslo.monitor import Spec
 
 
 class BinaryTask(Task):
     """The positive class is 1, true or the monitor file's ``positiveClass``."""
 
-    def __init__(self, spec: Spec) -> None:
-        self._fields = spec.predictions.fields
-        self._label = spec.labels.fields.label if spec.labels else None
+    def __init__(self, spec: Spec, references: Mapping[str, Reference]) -> None:
+        super().__init__(spec, references)
         self._positive = spec.predictions.positiveClass
         self.classes = ("other", self._positive) if self._positive else ("0", "1")
-        self.scored = self._fields.score is not None
 
-    def answer_expressions(self, leaves: Leaves) -> dict[str, str]:
-        wanted = {"score": leaves.number(self._fields.score)}
+    def output_expressions(self, paths: FieldPaths) -> dict[str, str]:
+        expressions = {"score": paths.number(self._fields.score)}
         if self._fields.prediction:
-            wanted["predicted"] = self._class(leaves.text(self._fields.prediction))
-        return wanted
+            expressions["predicted"] = self._class(paths.text(self._fields.prediction))
+        return expressions
 
-    def logged(self, leaves: Leaves) -> dict[str, str]:
-        return {"scored": f"{leaves.text(self._fields.score)} IS NOT NULL"} if self.scored else {}
-
-    def answers(self, raw: Mapping[str, Column], usable: Mask, rejected: Counter[str]) -> Answers:
+    def outputs(self, raw: Mapping[str, Column], usable: Mask, rejected: Counter[str]) -> Outputs:
         score = filled(raw["score"], np.nan)[usable].astype(np.float64)
         possible = (score >= 0) & (score <= 1)
         reject(rejected, "invalid_score", logged(raw, usable) & ~possible)
@@ -45,7 +40,7 @@ class BinaryTask(Task):
         predicted = filled(raw.get("predicted", unknown), -1)[usable].astype(np.intp)
         derived = (predicted < 0) & possible
         predicted[derived] = score[derived] >= 0.5
-        return Answers(
+        return Outputs(
             score=score,
             predicted=predicted,
             confidence=np.where(predicted == 0, 1 - score, score),
@@ -53,8 +48,8 @@ class BinaryTask(Task):
             value=score if self.scored else np.where(predicted < 0, np.nan, predicted),
         )
 
-    def label_expression(self, leaves: Leaves) -> str:
-        return self._class(leaves.text(self._label))
+    def label_expression(self, paths: FieldPaths) -> str:
+        return self._class(paths.text(self._label))
 
     def labels(self, raw: Column) -> tuple[Column, Mask]:
         label = filled(raw, -1).astype(np.int64)
@@ -72,7 +67,7 @@ class BinaryTask(Task):
 
 
 def entropy(score: Floats) -> Floats:
-    """Of a binary distribution, in bits; NaN where the score is."""
+    """Entropy of a binary distribution, in bits; NaN where the score is."""
     with np.errstate(divide="ignore", invalid="ignore"):
         terms = score * np.log2(score) + (1 - score) * np.log2(1 - score)
     certain = (score == 0) | (score == 1)

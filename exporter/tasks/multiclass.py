@@ -5,59 +5,56 @@ from __future__ import annotations
 import re
 import zlib
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from exporter.parse import sql
-from exporter.parse.field_paths import Leaves
+from exporter.parse.field_paths import FieldPaths
 from exporter.parse.json_lines import filled
+from exporter.references.reference import CategoricalReference, Reference
 from exporter.summary.base import Floats, Groups, Summary
 from exporter.summary.multiclass import MulticlassOutcomeSummary
-from exporter.tasks.answers import Answers, Payloads
-from exporter.tasks.task import Column, Labelled, Mask, Task, logged, reject
+from exporter.tasks.task import Column, Labelled, Mask, Outputs, Payloads, Task, logged, reject
 from mlslo.monitor import Spec
 
 _LARGEST_GAP = 0.02
-"""By how much probabilities may miss a sum of 1: logs round them."""
+"""Largest difference of a sum of probabilities from 1: logs round them."""
 
 MOST_SCORED = 1000
-"""Of more classes the probabilities are not read: they are a column each, and 10,000 would take gigabytes."""
+"""Most classes of which the probabilities are read: they are a column each, and 10,000 would take gigabytes."""
 
 
 class MulticlassTask(Task):
-    """``classes``: of the monitor file or of the references; with none, no class can be told.
+    """``classes``: of the monitor file or of the static references; with none, no class can be told.
 
-    A class that is not among them is an answer, and a label, all the same: it is counted as ``unknown_class``.
+    A class that is not among them is an output, and a label, all the same: it is counted as ``unknown_class``.
     """
 
-    def __init__(self, spec: Spec, classes: tuple[str, ...]) -> None:
-        """``classes``: of ``distinct_classes``."""
-        self._fields = spec.predictions.fields
-        self._label = spec.labels.fields.label if spec.labels else None
-        self.classes = classes
-        self.scored = self._fields.score is not None and 0 < len(classes) <= MOST_SCORED
+    def __init__(self, spec: Spec, references: Mapping[str, Reference]) -> None:
+        super().__init__(spec, references)
+        classes = spec.predictions.classes or sorted(_known(references))
+        # As categories, each once: ``3.0`` is ``3``.
+        self.classes = tuple(dict.fromkeys(map(sql.canonical_text, classes)))
+        self.scored = self.scored and 0 < len(self.classes) <= MOST_SCORED
         # Codes that wait for a label mean nothing once the classes are others.
-        self._mark = zlib.crc32("\0".join(classes).encode()).to_bytes(4, "little")
+        self._mark = zlib.crc32("\0".join(self.classes).encode()).to_bytes(4, "little")
 
-    def answer_expressions(self, leaves: Leaves) -> dict[str, str]:
-        wanted = {"predicted": self._code(leaves.text(self._fields.prediction))}
+    def output_expressions(self, paths: FieldPaths) -> dict[str, str]:
+        expressions = {"predicted": self._code(paths.text(self._fields.prediction))}
         if self.scored:
-            assert self._fields.score is not None
+            assert self.score is not None
             for position, name in enumerate(self.classes):
-                found = [leaves.key_number(self._fields.score, key) for key in _keys(name)]
-                wanted[f"probability {position}"] = f"coalesce({', '.join(found)})"
-        return wanted
-
-    def logged(self, leaves: Leaves) -> dict[str, str]:
-        return {"scored": f"{leaves.text(self._fields.score)} IS NOT NULL"} if self.scored else {}
+                found = [paths.member(self.score, key, "number", literal=True) for key in _keys(name)]
+                expressions[f"probability {position}"] = f"coalesce({', '.join(found)})"
+        return expressions
 
     def unclear(self, raw: Mapping[str, Column]) -> bool:
         return self.scored and bool(np.isnan(self._probabilities(raw)).all(axis=1).any())
 
-    def answers(self, raw: Mapping[str, Column], usable: Mask, rejected: Counter[str]) -> Answers:
+    def outputs(self, raw: Mapping[str, Column], usable: Mask, rejected: Counter[str]) -> Outputs:
         predicted = filled(raw["predicted"], -1)[usable].astype(np.intp)
         unknown = predicted == len(self.classes)
         reject(rejected, "unknown_class", unknown)
@@ -65,8 +62,8 @@ class MulticlassTask(Task):
         # What is there and not known is an answer: no class's, so the value of none.
         value = np.where(unknown, -1.0, np.where(predicted < 0, np.nan, predicted))
         if not self.scored:
-            nothing = np.full(len(predicted), np.nan)
-            return Answers(nothing, predicted, nothing, nothing, value, self._packed(None, ~np.isnan(value)))
+            payload = self._packed(None, ~np.isnan(value))
+            return Outputs.unknown(len(predicted), predicted=predicted, value=value, payload=payload)
         probabilities = self._probabilities(raw)[usable]
         absent = np.isnan(probabilities)
         # A class that a record does not name has probability 0.
@@ -85,7 +82,7 @@ class MulticlassTask(Task):
         with np.errstate(divide="ignore", invalid="ignore"):
             terms = np.where(probabilities > 0, probabilities * np.log2(probabilities), 0.0)
         largest = np.where(possible, probabilities.max(axis=1, initial=0.0), np.nan)
-        return Answers(
+        return Outputs(
             score=largest,
             predicted=predicted,
             confidence=np.where(predicted < 0, np.nan, probabilities[rows, np.maximum(predicted, 0)]),
@@ -94,8 +91,8 @@ class MulticlassTask(Task):
             payload=self._packed(probabilities, possible | ~np.isnan(value)),
         )
 
-    def label_expression(self, leaves: Leaves) -> str:
-        return self._code(leaves.text(self._label))
+    def label_expression(self, paths: FieldPaths) -> str:
+        return self._code(paths.text(self._label))
 
     def labels(self, raw: Column) -> tuple[Column, Mask]:
         label = filled(raw, -1).astype(np.int64)
@@ -152,18 +149,22 @@ class MulticlassTask(Task):
         """Probabilities of predictions that waited; NaN where there were none, or of other classes."""
         width = len(self._mark) + 4 * len(self.classes)
         mine = np.flatnonzero(self._mine(rows))
-        wanted = mine[np.fromiter(map(len, rows.payload[mine]), dtype=np.int64, count=len(mine)) == width]
+        whole = mine[np.fromiter(map(len, rows.payload[mine]), dtype=np.int64, count=len(mine)) == width]
         probabilities = np.full((len(rows.payload), len(self.classes)), np.nan)
-        if len(wanted):
-            content = np.frombuffer(b"".join(rows.payload[wanted].tolist()), dtype=np.uint8)
-            numbers = np.ascontiguousarray(content.reshape(len(wanted), width)[:, len(self._mark) :])
-            probabilities[wanted] = numbers.view(np.float32)
+        if len(whole):
+            content = np.frombuffer(b"".join(rows.payload[whole].tolist()), dtype=np.uint8)
+            numbers = np.ascontiguousarray(content.reshape(len(whole), width)[:, len(self._mark) :])
+            probabilities[whole] = numbers.view(np.float32)
         return probabilities
 
 
-def distinct_classes(names: Iterable[str]) -> tuple[str, ...]:
-    """Classes as categories, each once: ``3.0`` is ``3``."""
-    return tuple(dict.fromkeys(sql.canonical_text(name) for name in names))
+def _known(references: Mapping[str, Reference]) -> Iterator[str]:
+    """Classes that were predicted, that were labels, or that had a probability: a rare one is seldom all of them."""
+    for reference in references.values():
+        for counted in (reference.classes, reference.labels):
+            if isinstance(counted, CategoricalReference):
+                yield from counted.summary.categories
+        yield from reference.class_calibration
 
 
 def _keys(name: str) -> list[str]:

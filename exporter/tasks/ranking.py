@@ -13,11 +13,11 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from exporter.parse.field_paths import Leaves
+from exporter.parse.field_paths import FieldPaths
+from exporter.references.reference import Reference
 from exporter.summary.base import Floats, Groups, Summary
 from exporter.summary.ranking import RankingOutcomeSummary, list_quality
-from exporter.tasks.answers import Answers, Payloads
-from exporter.tasks.task import Column, Labelled, Mask, Task, reject
+from exporter.tasks.task import Column, Labelled, Mask, Outputs, Payloads, Task, reject
 from mlslo.monitor import Spec
 
 _LONGEST = 100
@@ -40,19 +40,20 @@ class RankingTask(Task):
     A label is a list of the relevant items, or an object item -> gain.
     """
 
-    def __init__(self, spec: Spec) -> None:
-        self._fields = spec.predictions.fields
-        self._label = spec.labels.fields.label if spec.labels else None
+    def __init__(self, spec: Spec, references: Mapping[str, Reference]) -> None:
+        super().__init__(spec, references)
         self._cutoffs = tuple(sorted(set(spec.predictions.cutoffs)))
-        self.scored = self._fields.score is not None
 
-    def answer_expressions(self, leaves: Leaves) -> dict[str, str]:
+    def logged(self, paths: FieldPaths) -> dict[str, str]:
+        return {}
+
+    def output_expressions(self, paths: FieldPaths) -> dict[str, str]:
         return {
-            "items": leaves.text(self._fields.prediction),
-            "scores": leaves.text(self._fields.score),
+            "items": paths.text(self._fields.prediction),
+            "scores": paths.text(self._fields.score),
         }
 
-    def answers(self, raw: Mapping[str, Column], usable: Mask, rejected: Counter[str]) -> Answers:
+    def outputs(self, raw: Mapping[str, Column], usable: Mask, rejected: Counter[str]) -> Outputs:
         items, scores = _texts(raw["items"][usable]), _texts(raw["scores"][usable])
         size = len(items)
         payloads = np.full(size, None, dtype=object)
@@ -82,18 +83,10 @@ class RankingTask(Task):
             first[rows] = _EMPTY
             first[np.array(rows)[some]] = records["item"][starts[some]]
             highest[np.array(rows)[some]] = numbers[starts[some]]
-        unknown = np.full(size, np.nan)
-        return Answers(
-            score=highest,
-            predicted=np.full(size, -1, dtype=np.intp),
-            confidence=unknown,
-            entropy=unknown,
-            value=first,
-            payload=payloads,
-        )
+        return Outputs.unknown(size, score=highest, value=first, payload=payloads)
 
-    def label_expression(self, leaves: Leaves) -> str:
-        return leaves.text(self._label)
+    def label_expression(self, paths: FieldPaths) -> str:
+        return paths.text(self._label)
 
     def labels(self, raw: Column) -> tuple[Column, Mask]:
         found = [_gains(_parsed(text)) for text in _texts(raw)]

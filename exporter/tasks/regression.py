@@ -7,45 +7,35 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from exporter.parse.field_paths import Leaves
+from exporter.parse.field_paths import FieldPaths
 from exporter.parse.json_lines import filled
+from exporter.references.reference import Reference
 from exporter.summary.base import Floats, Groups, Summary
 from exporter.summary.regression import RegressionOutcomeSummary
-from exporter.tasks.answers import Answers
-from exporter.tasks.task import Column, Labelled, Mask, Task, logged, reject
+from exporter.tasks.task import Column, Labelled, Mask, Outputs, Task, logged, reject
 from mlslo.monitor import Spec
 
 
 class RegressionTask(Task):
     """The value is ``score``, or ``prediction`` where there is no score."""
 
-    def __init__(self, spec: Spec) -> None:
-        self._value = spec.predictions.fields.score or spec.predictions.fields.prediction
-        self._label = spec.labels.fields.label if spec.labels else None
-        self.scored = self._value is not None
+    def __init__(self, spec: Spec, references: Mapping[str, Reference]) -> None:
+        super().__init__(spec, references)
+        self.score = self._fields.score or self._fields.prediction
+        self.scored = self.score is not None
 
-    def answer_expressions(self, leaves: Leaves) -> dict[str, str]:
-        return {"score": leaves.number(self._value)}
+    def output_expressions(self, paths: FieldPaths) -> dict[str, str]:
+        return {"score": paths.number(self.score)}
 
-    def logged(self, leaves: Leaves) -> dict[str, str]:
-        return {"scored": f"{leaves.text(self._value)} IS NOT NULL"} if self.scored else {}
-
-    def answers(self, raw: Mapping[str, Column], usable: Mask, rejected: Counter[str]) -> Answers:
+    def outputs(self, raw: Mapping[str, Column], usable: Mask, rejected: Counter[str]) -> Outputs:
         value = filled(raw["score"], np.nan)[usable].astype(np.float64)
         possible = np.isfinite(value)
         reject(rejected, "invalid_score", logged(raw, usable) & ~possible)
         value[~possible] = np.nan
-        unknown = np.full(len(value), np.nan)
-        return Answers(
-            score=value,
-            predicted=np.full(len(value), -1, dtype=np.intp),
-            confidence=unknown,
-            entropy=unknown,
-            value=value,
-        )
+        return Outputs.unknown(len(value), score=value, value=value)
 
-    def label_expression(self, leaves: Leaves) -> str:
-        return leaves.number(self._label)
+    def label_expression(self, paths: FieldPaths) -> str:
+        return paths.number(self._label)
 
     def labels(self, raw: Column) -> tuple[Column, Mask]:
         label = filled(raw, np.nan).astype(np.float64)

@@ -1,4 +1,4 @@
-"""What every task is: how answers and labels are read, and the summary that both fold into."""
+"""Base class of tasks: how outputs and labels are read, and the summary that both fold into."""
 
 from __future__ import annotations
 
@@ -11,13 +11,54 @@ from typing import Any, Self
 import numpy as np
 import numpy.typing as npt
 
-from exporter.parse.field_paths import Leaves
+from exporter.parse.field_paths import FieldPaths
 from exporter.parse.json_lines import filled
+from exporter.references.reference import Reference
 from exporter.summary.base import Floats, Groups, Rows, Summary
-from exporter.tasks.answers import Answers, Codes, Payloads
+from mlslo.monitor import Spec
 
 Column = npt.NDArray[Any]
 Mask = npt.NDArray[np.bool_]
+Codes = npt.NDArray[np.intp]
+Payloads = npt.NDArray[np.object_]
+
+
+@dataclass(frozen=True)
+class Outputs:
+    """Arrays of shape (rows,).
+
+    ``score``: what drift is measured of: P(positive), the largest probability, the value, the first item's
+    score; NaN where there is none. ``predicted``: a class as its code, -1 where unknown or no class.
+    ``confidence``: probability of the predicted class, and ``entropy`` of the distribution in bits; NaN where
+    unknown. ``value``: what tells equal outputs from different ones, NaN where there is none, -1 for a class that
+    nobody knows and for an empty list. ``payload``: more that a label is compared with, as bytes; None where the task
+    needs nothing more.
+    """
+
+    score: Floats
+    predicted: Codes
+    confidence: Floats
+    entropy: Floats
+    value: Floats
+    payload: Payloads | None = None
+
+    @classmethod
+    def unknown(cls, rows: int, **known: Any) -> Self:
+        """Return outputs of which nothing is known but the columns given."""
+        nothing = np.full(rows, np.nan)
+        columns = dict.fromkeys(("score", "confidence", "entropy", "value"), nothing)
+        return cls(**{**columns, "predicted": np.full(rows, -1, dtype=np.intp), **known})
+
+    @property
+    def given(self) -> npt.NDArray[np.bool_]:
+        """Rows with an answer that a label can be compared with."""
+        found: npt.NDArray[np.bool_] = ~np.isnan(self.value) | (self.predicted >= 0)
+        return found
+
+    def take(self, rows: npt.NDArray[Any] | slice) -> Self:
+        """Some rows: a mask, indices or a slice."""
+        columns = {item.name: getattr(self, item.name) for item in fields(self)}
+        return replace(self, **{name: column[rows] for name, column in columns.items() if column is not None})
 
 
 @dataclass(frozen=True)
@@ -49,47 +90,53 @@ class Labelled:
 class Task(ABC):
     """``classes``: what predicted codes stand for; empty where the task has no classes.
 
-    ``scored``: whether the monitor file says where a score is.
+    ``score``: the path of what a score is read from, None where the monitor file names none. ``scored``: whether it is
+    read.
     """
 
     classes: tuple[str, ...] = ()
-    scored: bool = False
+
+    def __init__(self, spec: Spec, references: Mapping[str, Reference]) -> None:
+        self._fields = spec.predictions.fields
+        self._label = spec.labels.fields.label if spec.labels else None
+        self.score = self._fields.score
+        self.scored = self.score is not None
 
     @abstractmethod
-    def answer_expressions(self, leaves: Leaves) -> dict[str, str]:
-        """Alias -> SQL over the leaves of a prediction record."""
+    def output_expressions(self, paths: FieldPaths) -> dict[str, str]:
+        """Alias -> SQL over the fields of a prediction record."""
 
-    def logged(self, leaves: Leaves) -> dict[str, str]:
+    def logged(self, paths: FieldPaths) -> dict[str, str]:
         """``scored`` -> SQL for whether a record has a score at all; asked where that is ``unclear``."""
-        return {}
+        return {"scored": f"{paths.text(self.score)} IS NOT NULL"} if self.scored else {}
 
     def unclear(self, raw: Mapping[str, Column]) -> bool:
-        """Whether some record has no score, or one that is none: both come as NULL."""
+        """Return True where some record has no score, or one that is none: both come as NULL."""
         return bool(np.ma.is_masked(raw["score"]))
 
     @abstractmethod
-    def answers(self, raw: Mapping[str, Column], usable: Mask, rejected: Counter[str]) -> Answers:
-        """The answers of the usable rows; impossible ones are counted as ``invalid_score``."""
+    def outputs(self, raw: Mapping[str, Column], usable: Mask, rejected: Counter[str]) -> Outputs:
+        """Return the outputs of the usable rows; impossible ones are counted as ``invalid_score``."""
 
     @abstractmethod
-    def label_expression(self, leaves: Leaves) -> str:
-        """SQL for the label of a label record."""
+    def label_expression(self, paths: FieldPaths) -> str:
+        """Return SQL for the label of a label record."""
 
     @abstractmethod
     def labels(self, raw: Column) -> tuple[Column, Mask]:
-        """Labels as they are kept (int64, float64 or bytes), and which of them are none."""
+        """Return labels as they are kept (int64, float64 or bytes), and which of them are none."""
 
     def unknown(self, label: Column) -> Mask:
-        """Labels that name a class which nobody knows."""
+        """Return the labels that name a class which nobody knows."""
         return np.zeros(len(label), dtype=bool)
 
     @abstractmethod
     def fold_outcome(self, rows: Labelled, groups: Groups, size: int, *, pivot: float) -> dict[str, Summary]:
-        """Stacks of ``size`` summaries. ``pivot``: a number near the scores, for sums without cancellation."""
+        """Return stacks of ``size`` summaries. ``pivot``: a number near the scores, for sums without cancellation."""
 
     @abstractmethod
     def quality(self, rows: Labelled) -> Floats:
-        """How good each answer was: 1 or 0 for a class that is right or wrong, an error for a number; NaN unknown."""
+        """Return how good each output was: 1 or 0 for a class that is right or wrong, an error for a number, or NaN."""
 
 
 def logged(raw: Mapping[str, Column], usable: Mask) -> Mask:

@@ -28,7 +28,7 @@ class TLSServerConfig(StrictModel):
 
 
 class WebConfigFile(StrictModel):
-    """How the exporter's pages are protected."""
+    """Protection of the exporter's pages."""
 
     tls_server_config: TLSServerConfig | None = None
     basic_auth_users: dict[str, str] = Field(default_factory=dict)
@@ -57,7 +57,7 @@ class WebConfig:
         return bool(self._hashes)
 
     def accepts(self, authorization: str | None) -> bool:
-        """Whether an ``Authorization`` header names a user with its password."""
+        """Return True where an ``Authorization`` header names a user with its password."""
         scheme, _, encoded = (authorization or "").partition(" ")
         try:
             user, _, password = base64.b64decode(encoded, validate=True).decode().partition(":")

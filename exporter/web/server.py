@@ -7,9 +7,10 @@ import logging
 import socket
 from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from typing import Protocol
 
+from exporter.daemon.daemon import Daemon
 from exporter.measure.exposition import CONTENT_TYPE
+from exporter.web import status_page
 from exporter.web.config import WebConfig
 
 logger = logging.getLogger(__name__)
@@ -18,38 +19,21 @@ _REQUEST_TIMEOUT = 30.0
 _COMPRESS_FROM = 1024
 
 
-class Site(Protocol):
-    """What the pages show; none of it waits for a cycle, but for ``reload``."""
-
-    def page(self) -> bytes: ...
-    def healthy(self) -> bool: ...
-    def ready(self) -> bool: ...
-    def reload(self) -> str | None: ...
-
-
-class StatusPage(Protocol):
-    """Renders the status page as HTML."""
-
-    def __call__(self) -> str: ...
-
-
 class Server(ThreadingHTTPServer):
-    """Serves a site at ``host:port`` (port 0: any free one)."""
+    """Serves the pages of a daemon at ``host:port`` (port 0: any free one)."""
 
     daemon_threads = True
 
     def __init__(
         self,
         address: tuple[str, int],
-        site: Site,
-        status_page: StatusPage,
+        watched: Daemon,
         *,
         config: WebConfig | None = None,
         lifecycle: bool = False,
     ) -> None:
         """Raises OSError where the address cannot be bound."""
-        self.site = site
-        self.status_page = status_page
+        self.watched = watched
         self.config = config
         self.lifecycle = lifecycle
         self.address_family = socket.AF_INET6 if ":" in address[0] or not address[0] else socket.AF_INET
@@ -90,7 +74,7 @@ class _Handler(BaseHTTPRequestHandler):
     def do_GET(self) -> None:
         if not self._allowed():
             return
-        site = self.server.site
+        site = self.server.watched
         match self.path.partition("?")[0]:
             case "/metrics":
                 self._send(HTTPStatus.OK, site.page(), CONTENT_TYPE)
@@ -101,7 +85,9 @@ class _Handler(BaseHTTPRequestHandler):
                     site.ready(), "Ready.", "Some model has had no good cycle yet; see / and the log."
                 )
             case "/":
-                self._send(HTTPStatus.OK, self.server.status_page().encode(), "text/html; charset=utf-8")
+                self._send(
+                    HTTPStatus.OK, status_page.render(site.status()).encode(), "text/html; charset=utf-8"
+                )
             case "/-/reload":
                 self._text(HTTPStatus.METHOD_NOT_ALLOWED, "Reload with POST or PUT.")
             case _:
@@ -120,7 +106,7 @@ class _Handler(BaseHTTPRequestHandler):
                 HTTPStatus.FORBIDDEN, "Lifecycle API is not enabled: start with --web.enable-lifecycle."
             )
         else:
-            wrong = self.server.site.reload()
+            wrong = self.server.watched.reload()
             self._answer(wrong is None, "Reloaded.", wrong or "", HTTPStatus.INTERNAL_SERVER_ERROR)
 
     do_PUT = do_POST

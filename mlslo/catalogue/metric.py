@@ -1,4 +1,4 @@
-"""What the catalogue says of one metric."""
+"""One metric of the catalogue."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ class Type(StrEnum):
 
 
 class Layer(StrEnum):
-    """What kind of trouble a metric shows."""
+    """Kind of trouble that a metric shows."""
 
     SERVICE = "service"
     DATA = "data"
@@ -49,42 +49,3 @@ class Metric:
     better: Better
     help: str
     additive: bool = False
-
-
-SCOPE = ("model", "version")
-WINDOW = (*SCOPE, "window")
-SEGMENT = ("segment", "segment_value")
-FEATURE = (*WINDOW, "feature", *SEGMENT)
-FEATURE_REFERENCE = (*WINDOW, "reference", "feature", *SEGMENT)
-TRAFFIC = (*WINDOW, *SEGMENT)
-TRAFFIC_REFERENCE = (*WINDOW, "reference", *SEGMENT)
-SINK = ("model", "sink")
-
-
-def gauge(
-    layer: Layer,
-    name: str,
-    labels: tuple[str, ...],
-    unit: str,
-    better: Better,
-    text: str,
-    *,
-    additive: bool = False,
-) -> Metric:
-    return Metric(name, Type.GAUGE, labels, unit, layer, better, text, additive)
-
-
-def counter(layer: Layer, name: str, labels: tuple[str, ...], unit: str, better: Better, text: str) -> Metric:
-    return Metric(name, Type.COUNTER, labels, unit, layer, better, text, additive=True)
-
-
-def quantiles(
-    layer: Layer,
-    name: str,
-    labels: tuple[str, ...],
-    unit: str,
-    better: Better,
-    text: str,
-) -> Metric:
-    """Quantiles over a window: of type summary, since no other type may have the label ``quantile``."""
-    return Metric(name, Type.SUMMARY, (*labels, "quantile"), unit, layer, better, text)

@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 
 from exporter.daemon.models import load_all
-from exporter.fold.schema import Layout
+from exporter.fold.schema import Schema
 from exporter.state import Store, StoreError
 from tests.exporter.daemon.test_daemon import daemon, record, total
 from tests.support.commands import exporter
@@ -61,7 +61,7 @@ def test_what_a_bug_interrupts_is_read_again(tmp_path: Path, monkeypatch: pytest
     (model,) = load_all([write_monitor(tmp_path)])
     with closing(model.open(None)) as cycle:
         with monkeypatch.context() as broken:
-            broken.setattr(Layout, "fold_traffic", None)
+            broken.setattr(Schema, "fold_traffic", None)
             with pytest.raises(TypeError):
                 cycle.run(at=AT)
         snapshot = cycle.run(at=AT)

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from exporter.features.binning.binning import Frame
-from exporter.features.binning.mix import MixFrame
+from exporter.features.binning import Binning, MixBinning
 from exporter.measure.drift import categories, numbers, vectors, vocabulary
 from exporter.measure.drift.comparison import Comparison, Statistic
 from exporter.references.reference import (
@@ -21,13 +20,13 @@ from exporter.summary.numeric import NumericSummary
 from exporter.summary.vocabulary import VocabularySummary
 
 
-def statistics_of(current: Summary, frame: Frame) -> tuple[Statistic, ...]:
+def statistics_of(current: Summary, frame: Binning) -> tuple[Statistic, ...]:
     """The names of the statistics that a summary over ``frame`` is compared by."""
     match current:
         case NumericSummary():
             return numbers.STATISTICS
         case CategoricalSummary():
-            return categories.OF_MIXES if isinstance(frame, MixFrame) else categories.STATISTICS
+            return categories.OF_MIXES if isinstance(frame, MixBinning) else categories.STATISTICS
         case VocabularySummary():
             return vocabulary.STATISTICS
         case _:

@@ -1,12 +1,12 @@
-"""What was found of each feature, for the engineer to correct."""
+"""Account of each feature that a baseline found, for the engineer to correct."""
 
 from __future__ import annotations
 
 import json
 import re
 from dataclasses import dataclass
-from datetime import UTC, datetime
 
+from exporter.features.timestamp import time_text
 from exporter.references.reference import (
     CategoricalReference,
     EmbeddingReference,
@@ -37,24 +37,24 @@ class Account:
     correction: str = ""
 
     def line(self) -> str:
-        """For a person."""
+        """Format the account for a person."""
         how = "declared" if self.declared else "inferred" if self.correction else ""
         otherwise = f"; if not, write {self.correction}" if how == "inferred" else ""
         return f"{self.feature:<28} {self.kind:<12} {how:<9} {self.detail}{otherwise}"
 
 
-def left_out(feature: str, reason: str, *, declared: bool) -> Account:
-    """Of a column that is no feature."""
+def of_left_out(feature: str, reason: str, *, declared: bool) -> Account:
+    """Return the account of a column that is no feature."""
     return Account(feature, "left out", declared, reason, _correction(feature, "type: categorical"))
 
 
 def of_feature(feature: str, item: FeatureViews, remark: str, *, declared: bool) -> Account:
-    """Of a feature; ``remark``: what was noticed when its kind was inferred."""
+    """Return the account of a feature; ``remark``: what was noticed when its kind was inferred."""
     summary = item.primary.summary
     details = [_what(item), _missing(item.primary)]
     invalid = float(getattr(summary, "invalid", getattr(summary, "unseen", 0.0)))
     if invalid:
-        details.append(f"not {_EXPECTED[item.kind]} {invalid / summary.rows:.2%}")
+        details.append(f"not {_EXPECTED.get(item.kind, 'such a value')} {invalid / summary.rows:.2%}")
     if remark:
         details.append(remark)
     return Account(
@@ -63,7 +63,7 @@ def of_feature(feature: str, item: FeatureViews, remark: str, *, declared: bool)
 
 
 def of_answer(name: str, found: FeatureReference) -> Account:
-    """Of what the model answered, or of what was true."""
+    """Return the account of predictions or labels."""
     kind = "numeric" if isinstance(found, NumericReference) else "categorical"
     return Account(name, kind, False, f"{_values(found)}, {_missing(found)}")
 
@@ -74,7 +74,8 @@ def _what(item: FeatureViews) -> str:
         true = primary.summary.over(("true",))[0]
         return f"true {float(true) / primary.summary.present:.2%}"
     if item.kind == "timestamp" and isinstance(primary, NumericReference):
-        return f"{_time(float(primary.summary.minimum))} to {_time(float(primary.summary.maximum))}"
+        first, last = float(primary.summary.minimum), float(primary.summary.maximum)
+        return f"{time_text(first, 'seconds')} to {time_text(last, 'seconds')}"
     if item.kind == "text":
         return f"{_values(primary)} characters"
     vector = item.views.get("vector")
@@ -109,10 +110,3 @@ def _correction(feature: str, what: str) -> str:
     plain = _PLAIN.fullmatch(feature) and feature.lower() not in _NOT_TEXT
     name = feature if plain else json.dumps(feature, ensure_ascii=False)
     return f"{name}: {{{what}}}"
-
-
-def _time(seconds: float) -> str:
-    try:
-        return datetime.fromtimestamp(seconds, tz=UTC).isoformat(timespec="seconds")
-    except (ValueError, OverflowError, OSError):
-        return f"{seconds:.6g} s"

@@ -1,24 +1,28 @@
-"""From files to a reference."""
+"""Build a reference from files."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from exporter.features.kinds import KINDS
-from exporter.references.baseline import account, together
-from exporter.references.baseline.account import Account
-from exporter.references.baseline.columns import Column, feature_columns
+import numpy as np
+
+from exporter.features.kind import number_column
+from exporter.references.baseline.account import Account, of_answer, of_feature, of_left_out
+from exporter.references.baseline.columns import Column, feature_columns, members
 from exporter.references.baseline.infer import Guess, infer
-from exporter.references.baseline.predictions import answers
+from exporter.references.baseline.predictions import predicted
 from exporter.references.baseline.source import Progress, Source, open_source, silent
 from exporter.references.baseline.views import describe
-from exporter.references.reference import FeatureViews, Reference
+from exporter.references.reference import FeatureViews, Moments, NumericReference, Reference
+from exporter.summary.second_moments import SecondMomentsSummary
 from mlslo.monitor import Monitor
 from mlslo.yamlfile import InputError
 
 _READING = 0.5
+_MOST_CORRELATED = 200
+_NUMBERS = 1 << 22
 
 
 @dataclass(frozen=True)
@@ -33,7 +37,7 @@ class Baseline:
 def build(monitor: Monitor, files: Sequence[Path], progress: Progress = silent) -> Baseline:
     """Read ``files`` (all JSONL, all CSV or all Parquet) and summarise every feature, and what was predicted.
 
-    Kinds of features come from the monitor file, or are inferred from the data. ``progress`` is told the share
+    Kinds of features come from the monitor file, or are inferred from the data. ``progress`` is given the share
     that is done. Raises InputError.
     """
     with open_source(files, lambda share: progress(share * _READING)) as source:
@@ -46,38 +50,27 @@ def _build(monitor: Monitor, files: Sequence[Path], source: Source, progress: Pr
     accounts = []
     for position, column in enumerate(columns):
         declaration = monitor.spec.features.get(column.feature)
+        declared = declaration is not None
         guess = Guess(declaration.type) if declaration else infer(source, column)
         found = describe(source, column, guess.kind) if guess.kind else guess.remark
         if isinstance(found, str):
-            accounts.append(account.left_out(column.feature, found, declared=declaration is not None))
+            accounts.append(of_left_out(column.feature, found, declared=declared))
         else:
             described[column.feature] = found
-            accounts.append(
-                account.of_feature(column.feature, found, guess.remark, declared=declaration is not None)
-            )
+            accounts.append(of_feature(column.feature, found, guess.remark, declared=declared))
         progress(_READING + (1 - _READING) * (position + 1) / (len(columns) + 2))
     _refuse_ambiguous(monitor, columns, described)
-    answered = answers(source, monitor)
     reference = Reference(
         created=max(file.stat().st_mtime for file in files),
         hash="",
         rows=source.rows,
         described=described,
-        score=answered.score,
-        classes=answered.classes,
-        labels=answered.labels,
-        calibration=answered.calibration,
-        class_calibration=answered.class_calibration,
-        moments=together.moments(source, columns, described),
-        attributions=together.attributions(source, monitor.spec.predictions.fields.attributions),
+        moments=_moments(source, columns, described),
+        attributions=_attributions(source, monitor.spec.predictions.fields.attributions),
+        **predicted(source, monitor),
     )
-    for name, answer in (
-        ("(score)", answered.score),
-        ("(predicted)", answered.classes),
-        ("(label)", answered.labels),
-    ):
-        if answer is not None:
-            accounts.append(account.of_answer(name, answer))
+    answers = {"(score)": reference.score, "(predicted)": reference.classes, "(label)": reference.labels}
+    accounts += [of_answer(name, answer) for name, answer in answers.items() if answer is not None]
     progress(1.0)
     return Baseline(reference, accounts, source.malformed)
 
@@ -85,12 +78,46 @@ def _build(monitor: Monitor, files: Sequence[Path], source: Source, progress: Pr
 def _refuse_ambiguous(
     monitor: Monitor, columns: Sequence[Column], described: dict[str, FeatureViews]
 ) -> None:
-    """Two series of one name cannot be told apart."""
+    """Raise InputError where two series would have one name, and could not be told apart."""
     features = {column.feature for column in columns}
     for feature, item in described.items():
-        for name in KINDS[item.kind].views(feature).values():
+        for name in item.names(feature).values():
             if name != feature and name in features:
                 message = (
                     f"'{name}' is a feature, and a view of the {item.kind} feature '{feature}'; rename one"
                 )
                 raise InputError([monitor.document.problem(("spec", "features"), message)])
+
+
+def _moments(
+    source: Source, columns: Sequence[Column], described: Mapping[str, FeatureViews]
+) -> Moments | None:
+    """Summarise the numeric features together, in alphabetical order, the first 200; None where there are none."""
+    taken: list[tuple[Column, NumericReference]] = []
+    for column in sorted(columns, key=lambda column: column.feature):
+        item = described.get(column.feature)
+        if item is not None and item.kind == "numeric" and isinstance(item.primary, NumericReference):
+            taken.append((column, item.primary))
+    del taken[_MOST_CORRELATED:]
+    if not taken:
+        return None
+    means = np.array([found.summary.mean for _, found in taken])
+    deviations = np.sqrt(np.array([found.summary.variance for _, found in taken]))
+    requested = {str(position): column.parsed("number") for position, (column, _) in enumerate(taken)}
+    summary = SecondMomentsSummary.empty(means, deviations)
+    for block in source.blocks(requested, max(1, _NUMBERS // len(taken))):
+        values = [number_column(block[str(position)]) for position in range(len(taken))]
+        groups = np.zeros(len(values[0]), dtype=np.intp)
+        summary += SecondMomentsSummary.fold_columns(means, deviations, values, groups, 1)[0]
+    return Moments(tuple(column.feature for column, _ in taken), summary)
+
+
+def _attributions(source: Source, path: str | None) -> dict[str, float]:
+    """Feature -> mean |attribution| over the rows that have one; the features below ``path``."""
+    found: dict[str, float] = {}
+    for column in members(source, path) if path else []:
+        value = f"abs({column.parsed('number')})"
+        ((mean,),) = source.query(f"SELECT avg({value}) FILTER (isfinite({value})) FROM source")
+        if mean is not None:
+            found[column.feature] = mean
+    return dict(sorted(found.items()))

@@ -1,4 +1,4 @@
-"""Which features the data has, and where."""
+"""Columns of the data that are features."""
 
 from __future__ import annotations
 
@@ -38,24 +38,24 @@ class Column:
             return f"to_json({self.expression})::VARCHAR"
         return f"{self.expression}::VARCHAR"
 
-    def leaf(self, leaf: str) -> str:
-        """SQL for the value as a kind of feature wants it."""
+    def parsed(self, parsed_as: str) -> str:
+        """SQL for the value as a kind of feature reads it."""
         # JSON of mixed types is cast as the parser of logs casts it: true is 1, and text is no list.
-        if leaf == "number":
+        if parsed_as == "number":
             direct = self.is_number or self.type in ("BOOLEAN", "JSON")
             return f"TRY_CAST({self.expression if direct else self.text} AS DOUBLE)"
-        if leaf == "vector":
+        if parsed_as == "vector":
             direct = self.is_list or self.type == "JSON"
             return f"TRY_CAST({self.expression if direct else self.text} AS DOUBLE[])"
         return self.text
 
-    def invalid(self, leaf: str) -> str:
-        """SQL for whether there is a value, but not as wanted."""
-        return f"{self.text} IS NOT NULL AND {self.leaf(leaf)} IS NULL"
+    def invalid(self, parsed_as: str) -> str:
+        """SQL for whether there is a value, but not as ``parsed_as``."""
+        return f"{self.text} IS NOT NULL AND {self.parsed(parsed_as)} IS NULL"
 
 
 def feature_columns(source: Source, monitor: Monitor) -> list[Column]:
-    """The features found: a mapped object's members, a list of paths, or (flat data) every other column.
+    """Return the features found: a mapped object's members, a list of paths, or (flat data) every other column.
 
     Raises InputError where a declared feature is not among them: it is most likely misspelt.
     """
@@ -77,7 +77,7 @@ def feature_columns(source: Source, monitor: Monitor) -> list[Column]:
 
 
 def members(source: Source, path: str) -> list[Column]:
-    """The values below ``path``: of an object, or of columns whose names begin with it."""
+    """Return the values below ``path``: of an object, or of columns whose names begin with it."""
     return list(_at_path(source, "", path)) or list(_prefixed(source, path))
 
 
@@ -103,7 +103,7 @@ def _found(source: Source, monitor: Monitor) -> Iterator[Column]:
 
 
 def _other_paths(monitor: Monitor) -> set[str]:
-    """Where the values are that are no features."""
+    """Return the paths of fields that are no features."""
     fields = monitor.spec.predictions.fields
     paths = {value for name, value in fields if name != "features" and isinstance(value, str)}
     if fields.latency is not None:
@@ -121,14 +121,14 @@ def _prefixed(source: Source, path: str) -> Iterator[Column]:
 
 
 def _at_path(source: Source, feature: str, path: str) -> Iterator[Column]:
-    """The value at ``path``, or every value below it where that is an object."""
+    """Yield the value at ``path``, or every value below it where that is an object."""
     expression = source.at(path)
     if expression is not None:
         yield from _below(source, feature or path, expression, whole=bool(feature))
 
 
 def _below(source: Source, feature: str, expression: str, *, whole: bool) -> Iterator[Column]:
-    """``expression`` as one feature, or its members as many; ``whole``: their names begin with ``feature``."""
+    """Yield ``expression`` as one feature, or its members as many; ``whole``: their names begin with ``feature``."""
     type_ = source.type_of(expression)
     if not type_.startswith("STRUCT(") or type_.endswith("]"):
         yield Column(feature, expression, type_)

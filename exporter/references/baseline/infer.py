@@ -1,4 +1,4 @@
-"""What kind of feature a column is, where nobody has said it."""
+"""Inference of feature kinds that the monitor file does not declare."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ class Guess:
 
 
 def infer(source: Source, column: Column) -> Guess:
-    """By the column's type, and by its values where that is text or a list."""
+    """Guess from the column's type, and from its values where that is text or a list."""
     if column.type.strip('"') == "NULL":
         return Guess(None, NOTHING)
     if column.type == "BOOLEAN":
@@ -44,7 +44,7 @@ def infer(source: Source, column: Column) -> Guess:
 
 
 def _few_whole_numbers(source: Source, column: Column) -> str:
-    value = column.leaf("number")
+    value = column.parsed("number")
     ((distinct, broken),) = source.query(
         f"SELECT approx_count_distinct({value}), count(*) FILTER ({value} <> floor({value})) FROM source"
     )
@@ -55,7 +55,7 @@ def _few_whole_numbers(source: Source, column: Column) -> str:
 
 
 def _of_lists(source: Source, column: Column) -> Guess:
-    value = column.leaf("vector")
+    value = column.parsed("vector")
     ((lists, numbers, shortest, longest, usual),) = source.query(
         f"SELECT count({column.text}), count({value}), min(len({value})), max(len({value})), mode(len({value})) "
         "FROM source"
@@ -73,7 +73,7 @@ def _of_lists(source: Source, column: Column) -> Guess:
 def _of_text(source: Source, column: Column) -> Guess:
     text = column.text
     json_number = f"json_type({column.expression}) IN ('DOUBLE', 'BIGINT', 'UBIGINT', 'HUGEINT')"
-    number = json_number if column.type == "JSON" else f"{column.leaf('number')} IS NOT NULL"
+    number = json_number if column.type == "JSON" else f"{column.parsed('number')} IS NOT NULL"
     spaces = f"length(trim({text})) - length(replace(trim({text}), ' ', ''))"
     ((present, distinct, numbers, lists, tokens, length, foreign),) = source.query(
         f"SELECT count({text}), count(DISTINCT {text}), count(*) FILTER ({number}), "

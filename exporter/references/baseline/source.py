@@ -1,4 +1,4 @@
-"""The data of a baseline, as a table that is read a block of rows at a time."""
+"""Data of a baseline, as a table that is read a block of rows at a time."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ from exporter.parse import sql
 from mlslo.yamlfile import InputError
 
 Progress = Callable[[float], None]
-"""Told the share that is done, 0..1, ascending."""
+"""Called with the share that is done, 0..1, ascending."""
 
 
 def silent(share: float) -> None:
-    """Tells nobody."""
+    """Ignore the share."""
 
 
 _READERS = {
@@ -54,19 +54,19 @@ class Source:
         self.rows: int = self._numbered - self.malformed
 
     def query(self, text: str) -> list[tuple[Any, ...]]:
-        """The rows of a query over the table ``source``."""
+        """Return the rows of a query over the table ``source``."""
         return self._connection.execute(text).fetchall()
 
     def type_of(self, expression: str) -> str:
-        """The type of an expression over the columns."""
+        """Return the type of an expression over the columns."""
         return str(self.query(f"DESCRIBE SELECT {expression} FROM source")[0][1])
 
     def members(self, expression: str) -> list[str]:
-        """The keys of an object."""
+        """Return the keys of an object."""
         return [str(key) for key, *_ in self.query(f"DESCRIBE SELECT unnest({expression}) FROM source")]
 
     def at(self, path: str | None) -> str | None:
-        """The expression of the value at a dotted path; None where there is none."""
+        """Return the expression of the value at a dotted path; None where there is none."""
         if path is None:
             return None
         if path in self.columns:
@@ -80,9 +80,9 @@ class Source:
             return None
         return expression
 
-    def blocks(self, wanted: Mapping[str, str], size: int) -> Iterator[dict[str, Values]]:
-        """Alias -> values, of about ``size`` rows at a time, in their order."""
-        select = ", ".join(f"{expression} AS {sql.name(alias)}" for alias, expression in wanted.items())
+    def blocks(self, requested: Mapping[str, str], size: int) -> Iterator[dict[str, Values]]:
+        """Yield alias -> values, of about ``size`` rows at a time, in their order."""
+        select = ", ".join(f"{expression} AS {sql.name(alias)}" for alias, expression in requested.items())
         for start in range(0, self._numbered, size):
             where = f"rowid >= {start} AND rowid < {start + size}"
             yield self._connection.execute(f"SELECT {select} FROM source WHERE {where}").fetchnumpy()

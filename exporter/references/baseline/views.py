@@ -1,19 +1,24 @@
-"""One feature of the data as all its views."""
+"""Views of one feature of the data."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from exporter.features.binning.binning import Frame
-from exporter.features.binning.embedding import EmbeddingFrame
-from exporter.features.binning.mix import MixFrame
-from exporter.features.binning.numeric import Numbers, NumericFrame
+from exporter.features import KINDS
+from exporter.features.binning import (
+    Binning,
+    CategoricalBinning,
+    EmbeddingBinning,
+    MixBinning,
+    Numbers,
+    NumericBinning,
+    VocabularyBinning,
+)
 from exporter.features.kind import Kind
-from exporter.features.kinds import KINDS
 from exporter.parse import sql
 from exporter.references.baseline.columns import Column
 from exporter.references.baseline.infer import MOST_CATEGORIES
@@ -30,70 +35,64 @@ from exporter.references.reference import (
 )
 from exporter.summary.base import Floats, Summary
 from exporter.summary.categorical import CategoricalSummary
-from exporter.summary.embedding import EmbeddingSummary
 from exporter.summary.numeric import NumericSummary
-from exporter.summary.vocabulary import VocabularySummary
 
 _ROWS_OF_NUMBERS = 1 << 19
 _ROWS_OF_TEXT = 1 << 15
 _NUMBERS_OF_VECTORS = 1 << 21
+_NAMES = {"numeric": "finite number", "boolean": "true or false", "timestamp": "point in time"}
 
 
 def describe(source: Source, column: Column, kind_name: str) -> FeatureViews | str:
-    """Every view of ``column`` as the kind, or why there is nothing to be compared with."""
+    """Summarise every view of ``column`` as the kind, or say why there is nothing to be compared with."""
     if kind_name == "categorical":
         found = categories(source, column)
         return found if isinstance(found, str) else FeatureViews(kind_name, {"value": found})
     kind = KINDS[kind_name]
-    frames = kind.frames()
-    rows = _ROWS_OF_NUMBERS
-    if kind.name == "text":
-        rows = _ROWS_OF_TEXT
+    binnings = dict(kind.binnings)
+    rows = _ROWS_OF_TEXT if kind.name == "text" else _ROWS_OF_NUMBERS
     if kind.name == "embedding":
-        ((dimensions,),) = source.query(f"SELECT mode(len({column.leaf('vector')})) FROM source")
+        ((dimensions,),) = source.query(f"SELECT mode(len({column.parsed('vector')})) FROM source")
         if not dimensions:
             return "no vector in the data"
-        frames["vector"] = EmbeddingFrame(dimensions)
+        binnings["vector"] = EmbeddingBinning(dimensions)
         rows = max(1, _NUMBERS_OF_VECTORS // dimensions)
-    views = _read(source, column, kind, frames, rows)
-    found_views = FeatureViews(kind.name, {view: views[view] for view in kind.views("")})
-    if not found_views.primary.summary.present:
+    views = _read(source, column, kind, binnings, rows)
+    described = FeatureViews(kind.name, {view: views[view] for view in kind.suffixes})
+    if not described.primary.summary.present:
         return f"no {_NAMES.get(kind.name, 'value')} in the data"
-    if not all(comparable(view) for view in found_views.views.values() if isinstance(view, NumericReference)):
+    if not all(comparable(view) for view in described.views.values() if isinstance(view, NumericReference)):
         return "numbers so large that their squares cannot be summed"
-    return found_views
-
-
-_NAMES = {"numeric": "finite number", "boolean": "true or false", "timestamp": "point in time"}
+    return described
 
 
 def categories(source: Source, column: Column) -> CategoricalReference | str:
-    """Every value as a category, the most frequent first; or why that cannot be."""
+    """Count every value as a category, the most frequent first, or say why that cannot be."""
     value = sql.canonical(column.text)
-    ((distinct,),) = source.query(f"SELECT count(DISTINCT {value}) FROM source")
-    if not distinct:
-        return "no value in the data"
-    if distinct > MOST_CATEGORIES:
-        return f"{distinct} distinct values, more than {MOST_CATEGORIES} categories"
     counts = source.query(
-        f"SELECT {value} AS category, count(*) AS number FROM source GROUP BY category ORDER BY number DESC, category"
+        f"SELECT {value} AS category, count(*) AS number FROM source GROUP BY category ORDER BY number DESC, category "
+        f"LIMIT {MOST_CATEGORIES + 2}"
     )
+    known = [(category, number) for category, number in counts if category is not None]
+    if not known:
+        return "no value in the data"
+    if len(known) > MOST_CATEGORIES:
+        ((distinct,),) = source.query(f"SELECT count(DISTINCT {value}) FROM source")
+        return f"{distinct} distinct values, more than {MOST_CATEGORIES} categories"
+    names, numbers = zip(*known, strict=True)
+    missing = sum(number for category, number in counts if category is None)
     return CategoricalReference(
         CategoricalSummary(
-            categories=tuple(category for category, _ in counts if category is not None),
-            missing=np.asarray(
-                sum(number for category, number in counts if category is None), dtype=np.float64
-            ),
+            categories=names,
+            missing=np.asarray(missing, dtype=np.float64),
             unseen=np.zeros(()),
-            counts=np.array(
-                [number for category, number in counts if category is not None], dtype=np.float64
-            ),
+            counts=np.array(numbers, dtype=np.float64),
         )
     )
 
 
 def numeric_reference(values: Floats, invalid: npt.NDArray[np.bool_] | None = None) -> NumericReference:
-    """``values`` (NaN = missing) over their own quantiles."""
+    """Summarise ``values`` (NaN = missing) over their own quantiles."""
     finite = values[np.isfinite(values)]
     edges, deciles = quantile_edges(finite)
     with np.errstate(over="ignore", invalid="ignore"):
@@ -106,7 +105,7 @@ def numeric_reference(values: Floats, invalid: npt.NDArray[np.bool_] | None = No
 
 
 def comparable(reference: NumericReference) -> bool:
-    """Whether it has a mean and a standard deviation; numbers beyond 1e154 have none."""
+    """Return False where a mean or a standard deviation cannot be had: of numbers beyond 1e154."""
     summary = reference.summary
     return bool(
         np.isfinite(summary.pivot)
@@ -116,19 +115,19 @@ def comparable(reference: NumericReference) -> bool:
 
 
 def _read(
-    source: Source, column: Column, kind: Kind, frames: Mapping[str, Frame], rows: int
+    source: Source, column: Column, kind: Kind, binnings: Mapping[str, Binning], rows: int
 ) -> dict[str, ViewReference]:
-    expressions = kind.expressions(column.leaf(kind.leaf), {})
-    expressions.setdefault("invalid", column.invalid(kind.leaf))
+    expressions = kind.expressions(column.parsed(kind.parsed_as), {})
+    expressions.setdefault("invalid", column.invalid(kind.parsed_as))
     numbers: dict[str, list[Numbers]] = {}
     summaries: dict[str, Summary] = {}
     for raw in source.blocks(expressions, rows):
-        for view, values in kind.decode(raw, frames).items():
-            frame = frames[view]
-            if isinstance(frame, NumericFrame):
+        for view, values in kind.decode(raw, binnings).items():
+            binning = binnings[view]
+            if isinstance(binning, NumericBinning):
                 numbers.setdefault(view, []).append(values)
             else:
-                summaries[view] = summaries.get(view, frame.empty()) + _folded(frame, values)
+                summaries[view] = summaries.get(view, binning.empty()) + _folded(binning, values)
     found: dict[str, ViewReference] = {
         view: numeric_reference(
             np.concatenate([part.values for part in parts]),
@@ -138,27 +137,22 @@ def _read(
         )
         for view, parts in numbers.items()
     }
-    return found | {view: _as_reference(frames[view], summary) for view, summary in summaries.items()}
+    return found | {view: _REFERENCES[type(binnings[view])](summary) for view, summary in summaries.items()}
 
 
-def _folded(frame: Frame, values: Any) -> Summary:
-    prepared = frame.prepare(values)
-    stack: Summary = frame.fold(prepared, _one_group(_length(values)), 1)
-    return stack[0]
+_REFERENCES: dict[type[Binning], Callable[[Any], ViewReference]] = {
+    CategoricalBinning: CategoricalReference,
+    MixBinning: MixReference,
+    VocabularyBinning: VocabularyReference,
+    EmbeddingBinning: EmbeddingReference,
+}
 
 
-def _length(values: Any) -> int:
+def _folded(binning: Binning, values: Any) -> Summary:
     missing = getattr(values, "missing", None)
-    return len(values if missing is None else missing)
-
-
-def _as_reference(frame: Frame, summary: Summary) -> ViewReference:
-    if isinstance(summary, VocabularySummary):
-        return VocabularyReference(summary)
-    if isinstance(summary, EmbeddingSummary):
-        return EmbeddingReference(summary)
-    assert isinstance(summary, CategoricalSummary)
-    return MixReference(summary) if isinstance(frame, MixFrame) else CategoricalReference(summary)
+    rows = len(values if missing is None else missing)
+    stack: Summary = binning.fold(binning.prepare(values), _one_group(rows), 1)
+    return stack[0]
 
 
 def _one_group(rows: int) -> npt.NDArray[np.intp]:

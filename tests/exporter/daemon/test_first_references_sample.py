@@ -16,7 +16,7 @@ import pytest
 
 from exporter.daemon.cycle import Cycle, CycleError
 from exporter.daemon.models import load_all
-from exporter.fold.intake import Intake
+from exporter.fold.ingestion import Ingestion
 from exporter.records.lines import LineDecoder
 from exporter.state import Store, samples
 from exporter.state.samples import Sampled
@@ -162,7 +162,7 @@ def test_a_cycle_that_fails_in_between_loses_and_doubles_nothing(
         raise OSError("the disk is full")
 
     with monkeypatch.context() as patched:
-        patched.setattr(Intake, "predictions", fail)
+        patched.setattr(Ingestion, "predictions", fail)
         with pytest.raises(CycleError, match="the disk is full"):
             measured(path, 20 * MINUTE, state)
     assert value(measured(path, 20 * MINUTE, state), "ml_predictions_total") == 600
@@ -170,7 +170,7 @@ def test_a_cycle_that_fails_in_between_loses_and_doubles_nothing(
     (model,) = load_all([path])
     cycle = model.open(state)
     with monkeypatch.context() as patched:
-        patched.setattr(Cycle, "_prepare_layouts", fail)
+        patched.setattr(Cycle, "_prepare_schemas", fail)
         with pytest.raises(CycleError, match="the disk is full"):
             cycle.run(at=EPOCH + 60 * MINUTE, final=True)
     cycle.close()

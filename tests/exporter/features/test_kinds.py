@@ -13,29 +13,22 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from exporter.features import characters
-from exporter.features.binning.binning import Frame
-from exporter.features.binning.embedding import EmbeddingFrame
-from exporter.features.kinds import KINDS
-from exporter.parse.field_paths import Leaves
+from exporter.features import KINDS, characters
+from exporter.features.binning import Binning, EmbeddingBinning
+from exporter.parse.field_paths import FieldPaths
 from exporter.parse.json_lines import Parser
 from exporter.summary.categorical import MISSING, UNSEEN
 
 ABSENT = object()
 
 
-def decode(kind_name: str, values: list[Any], frames: dict[str, Frame] | None = None) -> dict[str, Any]:
-    kind, leaves = KINDS[kind_name], Leaves()
-    member = {
-        "number": leaves.member_number,
-        "text": leaves.member_text,
-        "vector": leaves.member_vector,
-    }[kind.leaf]
-    parser = Parser(kind.expressions(member(None, "value"), {}), leaves)
+def decode(kind_name: str, values: list[Any], binnings: dict[str, Binning] | None = None) -> dict[str, Any]:
+    kind, paths = KINDS[kind_name], FieldPaths()
+    parser = Parser(kind.expressions(paths.member(None, "value", kind.parsed_as), {}), paths)
     lines = "".join(json.dumps({} if value is ABSENT else {"value": value}) + "\n" for value in values)
     raw, _ = parser.select(lines.encode())
     parser.close()
-    return kind.decode(raw, kind.frames() if frames is None else frames)
+    return kind.decode(raw, kind.binnings if binnings is None else binnings)
 
 
 def class_of(character: str) -> str:
@@ -108,7 +101,7 @@ def test_text_of_any_language() -> None:
 @example(["\U000e0100", "葛\U000e0101城 0\U000e01ef\U000e0001"])
 @given(st.lists(st.text(max_size=30), max_size=8))
 def test_characters_of_anything(texts: list[str]) -> None:
-    found = characters.look_at(texts, np.array([len(text) for text in texts], dtype=np.intp))
+    found = characters.classify(texts, np.array([len(text) for text in texts], dtype=np.intp))
     assert found.tokens.tolist() == [len(tokens_of(text)) for text in texts]
     assert found.slots.tolist() == [slot_of(token) for text in texts for token in tokens_of(text)]
     for text, mix in zip(texts, found.mix, strict=True):
@@ -154,10 +147,10 @@ def test_timestamps_against_datetime() -> None:
 
 
 def test_vectors() -> None:
-    frames = {**KINDS["embedding"].frames(), "vector": EmbeddingFrame(2)}
+    binnings = {**KINDS["embedding"].binnings, "vector": EmbeddingBinning(2)}
     good: list[list[float]] = [[3, 4], [0, 0], [1e99, 0], [-1.5, 2]]
     bad: list[Any] = [[1, 2, 3], [1], [], [1, None], ["a", 1], [1e101, 0], [1e308, 1e308]]
-    found = decode("embedding", [*good, *bad, None, ABSENT], frames)
+    found = decode("embedding", [*good, *bad, None, ABSENT], binnings)
     assert found["norm"].values[:4].tolist() == pytest.approx([math.hypot(*vector) for vector in good])
     assert np.isnan(found["norm"].values[4:]).all()
     assert found["norm"].invalid.tolist() == [False] * 4 + [True] * 7 + [False] * 2
@@ -176,8 +169,8 @@ def test_vectors_without_a_reference_have_a_norm_each() -> None:
 def test_nothing_and_all_null(kind: str) -> None:
     for values in ([], [None], [None, ABSENT] * 3):
         found = decode(kind, values)
-        for view, frame in KINDS[kind].frames().items():
-            prepared = frame.prepare(found[view])
-            stack: Any = frame.fold(prepared, np.zeros(len(values), dtype=np.intp), 1)
+        for view, binning in KINDS[kind].binnings.items():
+            prepared = binning.prepare(found[view])
+            stack: Any = binning.fold(prepared, np.zeros(len(values), dtype=np.intp), 1)
             assert stack[0].missing == len(values)
             assert stack[0].rows == len(values)

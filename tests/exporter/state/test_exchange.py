@@ -84,11 +84,11 @@ def breaks_after(calls: int) -> Any:
     written = Summaries.add
     left = [calls]
 
-    def add(self: Summaries, *arguments: Any) -> None:
+    def add(self: Summaries, *arguments: Any, **options: Any) -> None:
         left[0] -= 1
         if left[0] < 0:
             raise sqlite3.OperationalError("database or disk is full")
-        written(self, *arguments)
+        written(self, *arguments, **options)
 
     return add
 

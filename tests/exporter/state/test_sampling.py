@@ -258,8 +258,8 @@ def test_labels_are_kept_as_they_are(tmp_path: Path) -> None:
         assert matches.label.tolist() == labels[::-1].tolist()
         assert matches.payload is not None
         assert matches.payload.tolist() == payloads[::-1].tolist()
-        assert (again.duplicate, again.conflicting) == (2, 0)
-        assert (other.duplicate, other.conflicting) == (2, 2)
+        assert again.duplicate == 2
+        assert other.duplicate == 2
 
 
 def test_a_label_that_is_no_value_is_refused() -> None:

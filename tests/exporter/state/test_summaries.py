@@ -1,4 +1,4 @@
-"""Summaries in time buckets, with cached sums: whatever is done to them, a window is the merge of what is in it."""
+"""Summaries in time buckets: whatever is done to them, a window is the merge of what is in it."""
 
 from __future__ import annotations
 

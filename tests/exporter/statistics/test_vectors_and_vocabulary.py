@@ -23,7 +23,7 @@ def embedding(vectors: np.ndarray) -> EmbeddingSummary:
 
 
 def vocabulary(*texts: str) -> VocabularySummary:
-    found = characters.look_at(list(texts), np.array([len(text) for text in texts], dtype=np.intp))
+    found = characters.classify(list(texts), np.array([len(text) for text in texts], dtype=np.intp))
     owners = np.repeat(np.arange(len(texts)), found.tokens)
     present = np.zeros(len(texts), dtype=bool)
     return VocabularySummary.fold(found.slots, owners, present, np.zeros(len(texts), dtype=np.intp), 1)[0]

@@ -1,4 +1,4 @@
-"""Merge laws of what texts and vectors are counted into, and frames that agree with themselves."""
+"""Merge laws of what texts and vectors are counted into, and binnings that agree with themselves."""
 
 from __future__ import annotations
 
@@ -10,12 +10,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from exporter.features.binning.binning import Frame
-from exporter.features.binning.categorical import CategoricalFrame
-from exporter.features.binning.embedding import EmbeddingFrame
-from exporter.features.binning.mix import MixFrame
-from exporter.features.binning.numeric import Numbers, NumericFrame
-from exporter.features.binning.vocabulary import VocabularyFrame
+from exporter.features.binning import (
+    Binning,
+    CategoricalBinning,
+    EmbeddingBinning,
+    MixBinning,
+    Numbers,
+    NumericBinning,
+    VocabularyBinning,
+)
 from exporter.features.boolean import Boolean
 from exporter.features.embedding import Embedding
 from exporter.features.numeric import Numeric
@@ -23,8 +26,8 @@ from exporter.features.text import Text
 from exporter.features.timestamp import Timestamp
 from exporter.summary.base import Summary
 
-MIX = MixFrame(Text().frames()["characters"].categories)  # type: ignore[attr-defined]
-VECTORS = EmbeddingFrame(2)
+MIX = MixBinning(Text().binnings["characters"].categories)  # type: ignore[attr-defined]
+VECTORS = EmbeddingBinning(2)
 # Sums of whole numbers are exact, so that laws can hold to the last bit.
 whole = st.integers(-1000, 1000).map(float)
 
@@ -37,13 +40,13 @@ def masked(rows: list[Any]) -> Any:
 
 def decoded_text(rows: list[str | None]) -> dict[str, Any]:
     length = np.array([np.nan if row is None else len(row) for row in rows], dtype=float)
-    return Text().decode({"text": masked(rows), "length": length}, Text().frames())
+    return Text().decode({"text": masked(rows), "length": length}, Text().binnings)
 
 
 def decoded_vectors(rows: list[list[float] | None]) -> Any:
     column = masked([None if row is None else np.array(row) for row in rows])
-    frames = {**Embedding().frames(), "vector": VECTORS}
-    return Embedding().decode({"vector": column}, frames)["vector"]
+    binnings = {**Embedding().binnings, "vector": VECTORS}
+    return Embedding().decode({"vector": column}, binnings)["vector"]
 
 
 def numbers(rows: list[float]) -> Numbers:
@@ -51,16 +54,16 @@ def numbers(rows: list[float]) -> Numbers:
     return Numbers(values, np.isnan(values) & (np.arange(len(values)) % 2 == 0))
 
 
-FRAMES: dict[str, tuple[Frame, Callable[[list[Any]], Any], Any]] = {
-    "numbers": (NumericFrame(np.array([-1.0, 0.0, 5.0]), 0.5), numbers, whole | st.just(np.nan)),
+FRAMES: dict[str, tuple[Binning, Callable[[list[Any]], Any], Any]] = {
+    "numbers": (NumericBinning(np.array([-1.0, 0.0, 5.0]), 0.5), numbers, whole | st.just(np.nan)),
     "categories": (
-        CategoricalFrame(("a", "b")),
+        CategoricalBinning(("a", "b")),
         lambda rows: np.array(rows, dtype=np.int32),
         st.integers(-2, 1),
     ),
     "mix": (MIX, lambda rows: decoded_text(rows)["characters"], st.none() | st.text(max_size=8)),
     "vocabulary": (
-        VocabularyFrame(),
+        VocabularyBinning(),
         lambda rows: decoded_text(rows)["vocabulary"],
         st.none() | st.text(st.sampled_from("ab 1,é"), max_size=12),
     ),
@@ -73,20 +76,20 @@ FRAMES: dict[str, tuple[Frame, Callable[[list[Any]], Any], Any]] = {
 
 
 def fold(name: str, rows: list[Any]) -> Summary:
-    frame, values, _ = FRAMES[name]
-    stack: Summary = frame.fold(frame.prepare(values(rows)), np.zeros(len(rows), dtype=np.intp), 1)
+    binning, values, _ = FRAMES[name]
+    stack: Summary = binning.fold(binning.prepare(values(rows)), np.zeros(len(rows), dtype=np.intp), 1)
     return stack[0]
 
 
 @pytest.mark.parametrize("name", FRAMES)
 @given(data=st.data())
 def test_merging_is_folding_the_whole(name: str, data: st.DataObject) -> None:
-    frame, _, row = FRAMES[name]
+    binning, _, row = FRAMES[name]
     if name == "numbers":
         # What is invalid is told by position here, which a concatenation moves.
         row = whole
     a, b, c = (data.draw(st.lists(row, max_size=8)) for _ in range(3))
-    one, two, three, empty = fold(name, a), fold(name, b), fold(name, c), frame.empty()
+    one, two, three, empty = fold(name, a), fold(name, b), fold(name, c), binning.empty()
     assert one + two == fold(name, a + b)
     assert one + two == two + one
     assert (one + two) + three == one + (two + three)
@@ -99,31 +102,31 @@ def test_merging_is_folding_the_whole(name: str, data: st.DataObject) -> None:
 @pytest.mark.parametrize("name", FRAMES)
 @given(data=st.data())
 def test_a_stack_and_a_choice_of_rows_are_folds_of_parts(name: str, data: st.DataObject) -> None:
-    frame, values, row = FRAMES[name]
+    binning, values, row = FRAMES[name]
     rows = data.draw(st.lists(row, min_size=1, max_size=12))
     groups = np.array(data.draw(st.lists(st.integers(0, 2), min_size=len(rows), max_size=len(rows))))
-    prepared = frame.prepare(values(rows))
-    stack: Summary = frame.fold(prepared, groups, 3)
+    prepared = binning.prepare(values(rows))
+    stack: Summary = binning.fold(prepared, groups, 3)
     for group in range(3):
         chosen = np.flatnonzero(groups == group)
-        part: Summary = frame.fold(frame.rows(prepared, chosen), np.zeros(len(chosen), dtype=np.intp), 1)
+        part: Summary = binning.fold(prepared[chosen], np.zeros(len(chosen), dtype=np.intp), 1)
         assert stack[group] == part[0]
     assert np.array_equal(stack.vector()[1], stack[1].vector())
 
 
 def test_frames_of_other_shapes_have_other_signatures() -> None:
-    frames = [
-        NumericFrame(np.array([1.0]), 0.0),
-        NumericFrame(np.array([1.0]), 1.0),
-        NumericFrame(np.array([2.0]), 0.0),
-        CategoricalFrame(("a", "b")),
-        CategoricalFrame(("b", "a")),
-        MixFrame(("a", "b")),
-        VocabularyFrame(),
-        EmbeddingFrame(2),
-        EmbeddingFrame(3),
+    binnings = [
+        NumericBinning(np.array([1.0]), 0.0),
+        NumericBinning(np.array([1.0]), 1.0),
+        NumericBinning(np.array([2.0]), 0.0),
+        CategoricalBinning(("a", "b")),
+        CategoricalBinning(("b", "a")),
+        MixBinning(("a", "b")),
+        VocabularyBinning(),
+        EmbeddingBinning(2),
+        EmbeddingBinning(3),
     ]
-    assert len({frame.signature() for frame in frames}) == len(frames)
+    assert len({binning.signature() for binning in binnings}) == len(binnings)
 
 
 def test_the_primary_view_comes_first() -> None:

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
-from exporter.features.kinds import KINDS
+from exporter.features import KINDS
 from mlslo.catalogue import METRICS, Layer
 from rulegen.cli import main
 from rulegen.spec.measurable import TASKS, VIEWS, tasks_of

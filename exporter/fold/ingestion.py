@@ -8,12 +8,11 @@ import numpy as np
 
 from exporter.fold.counting import Counting
 from exporter.fold.folding import Folding
-from exporter.fold.grouping import Integers, Moment, Place
+from exporter.fold.grouping import BucketKeys, CycleTime, Integers
 from exporter.fold.segments import ScopeValues
-from exporter.fold.version_schemas import Layouts
+from exporter.fold.version_schemas import VersionSchemas
 from exporter.records import NO_TIME, LabelDecoder, PredictionColumns, PredictionDecoder
-from exporter.sinks import Batch
-from exporter.sinks.reader import SinkReader
+from exporter.sinks import Batch, SinkReader
 from exporter.state import Matches, Store
 from exporter.summary.windows import MICROSECONDS, Buckets
 from exporter.tasks.task import Labelled, Task
@@ -26,19 +25,19 @@ OTHER_VERSION = "other"
 _VERSIONS = ""
 
 
-class Intake:
+class Ingestion:
     """Takes batches of both logs of one model into its store, each in one transaction."""
 
     def __init__(
-        self, monitor: Monitor, task: Task, layouts: Layouts, store: Store, buckets: Buckets
+        self, monitor: Monitor, task: Task, schemas: VersionSchemas, store: Store, buckets: Buckets
     ) -> None:
         spec = monitor.spec
-        self._layouts = layouts
+        self._schemas = schemas
         self._store = store
         self._buckets = buckets
-        self._counting = Counting(monitor, layouts, store, buckets)
-        self._scopes = ScopeValues(layouts, store)
-        self._folding = Folding(layouts, store)
+        self._counting = Counting(monitor, schemas, store, buckets)
+        self._scopes = ScopeValues(schemas, store)
+        self._folding = Folding(schemas, store)
         store.segments.most = spec.maxSegmentValues
         store.segments.half_life = int(max(window.seconds for window in spec.windows) * MICROSECONDS)
         self._decoder = self._new_decoder()
@@ -53,67 +52,67 @@ class Intake:
         if self._labels is not None:
             self._labels.close()
 
-    def predictions(self, batch: Batch, reader: SinkReader, moment: Moment) -> None:
+    def predictions(self, batch: Batch, reader: SinkReader, cycle: CycleTime) -> None:
         """Take one batch of prediction records."""
-        if self._revision != self._layouts.revision:
+        if self._revision != self._schemas.revision:
             self._decoder.close()
             self._decoder = self._new_decoder()
-        columns = self._decoder.decode(batch.lines, moment.latest, batch.file)
-        self._layouts.refresh(self._new_versions(columns))
-        if self._revision != self._layouts.revision:
+        columns = self._decoder.decode(batch.lines, cycle.latest)
+        self._schemas.refresh(self._new_versions(columns))
+        if self._revision != self._schemas.revision:
             # A version has come with a reference of its own, whose categories were not asked for.
             self._decoder.close()
             self._decoder = self._new_decoder()
-            columns = self._decoder.decode(batch.lines, moment.latest, batch.file)
+            columns = self._decoder.decode(batch.lines, cycle.latest)
         with self._store.transaction():
             reader.commit(batch)
             self._counting.records(
-                reader.name, columns.records, columns.rejected, batch.too_long, columns.time, moment
+                reader.name, columns.records, columns.rejected, batch.too_long, columns.time, cycle
             )
             versions, names = self._versions(columns)
             self._counting.predictions(columns, versions, names)
-            starts = self._buckets.start(columns.time, moment.now, moment.cuts)
-            place = Place(versions, columns.time, starts, self._scopes.read(columns))
+            starts = self._buckets.start(columns.time, cycle.now, cycle.cuts)
+            keys = BucketKeys(versions, columns.time, starts, self._scopes.read(columns))
             self._counting.mark_features(columns, versions, names)
-            kept = starts >= self._buckets.expired(moment.now)
-            self._folding.predictions(columns, self._known, place, kept, names)
+            kept = starts >= self._buckets.expired(cycle.now)
+            self._folding.fold_predictions(columns, self._known, keys, kept, names)
             if self._labels is not None:
-                matches = self._wait_for_labels(columns, place, moment)
-                self._outcomes(matches, moment)
+                matches = self._wait_for_labels(columns, keys, cycle)
+                self._outcomes(matches, cycle)
 
-    def labels(self, batch: Batch, reader: SinkReader, moment: Moment) -> None:
+    def labels(self, batch: Batch, reader: SinkReader, cycle: CycleTime) -> None:
         """Take one batch of label records."""
         if self._labels is None:
             return
-        columns = self._labels.decode(batch.lines, moment.latest, batch.file)
+        columns = self._labels.decode(batch.lines, cycle.latest)
         with self._store.transaction():
             reader.commit(batch)
-            matches = self._store.pending.label(columns.id, columns.label, columns.time, moment.now)
+            matches = self._store.pending.label(columns.id, columns.label, columns.time, cycle.now)
             rejected = columns.rejected + Counter(
                 {"duplicate": matches.duplicate, "sampled_out": matches.sampled_out}
             )
             known = columns.time[columns.time != NO_TIME]
             self._counting.records(reader.name, columns.records, rejected, batch.too_long, known, None)
             self._store.counters.add("ml_labels_unmatched_total", (), matches.unmatched)
-            self._outcomes(matches, moment)
+            self._outcomes(matches, cycle)
 
-    def tidy(self, moment: Moment) -> None:
+    def tidy(self, cycle: CycleTime) -> None:
         """Merge buckets that have grown old, drop what no window reaches any more."""
         with self._store.transaction():
             summaries = self._store.summaries
-            expired = self._buckets.expired(moment.now)
+            expired = self._buckets.expired(cycle.now)
             versions = self._store.versions.all()
             for number, version in versions.items():
-                for shape in self._layouts.of(version.name).shapes.values():
+                for shape in self._schemas.of(version.name).shapes.values():
                     summaries.compact(
                         shape,
                         number,
-                        lambda starts: self._buckets.start(starts, moment.now, moment.cuts),
+                        lambda starts: self._buckets.start(starts, cycle.now, cycle.cuts),
                         expired,
                     )
             self._folding.exchange_segments()
-            self._store.pending.expire(moment.now - self._wait)
-            self._store.combinations.expire(moment.now - self._wait)
+            self._store.pending.expire(cycle.now - self._wait)
+            self._store.combinations.expire(cycle.now - self._wait)
             for number in self._store.versions.forget(expired):
                 summaries.drop_version(number)
 
@@ -146,34 +145,34 @@ class Intake:
         return numbers[columns.version.codes], names
 
     def _new_decoder(self) -> PredictionDecoder:
-        self._revision = self._layouts.revision
-        wanted = self._layouts.wanted()
-        self._known = wanted.features
-        return PredictionDecoder(wanted)
+        self._revision = self._schemas.revision
+        requested = self._schemas.requested()
+        self._known = requested.features
+        return PredictionDecoder(requested)
 
-    def _wait_for_labels(self, columns: PredictionColumns, place: Place, moment: Moment) -> Matches:
-        answers = columns.answers
-        given = answers.given
+    def _wait_for_labels(self, columns: PredictionColumns, keys: BucketKeys, cycle: CycleTime) -> Matches:
+        outputs = columns.outputs
+        given = outputs.given
         anonymous = given & (columns.id == 0)
         reason = ("predictions", "missing_id")
         self._store.counters.add("ml_sink_rejected_records_total", reason, int(np.count_nonzero(anonymous)))
-        waiting = given & (columns.id != 0) & (columns.time >= moment.now - self._wait)
+        waiting = given & (columns.id != 0) & (columns.time >= cycle.now - self._wait)
         return self._store.pending.add(
             columns.id[waiting],
             columns.time[waiting],
-            place.version[waiting],
-            self._scopes.combinations(place.take(np.flatnonzero(waiting))),
-            answers.score[waiting],
-            answers.predicted[waiting],
-            None if answers.payload is None else answers.payload[waiting],
-            moment.now,
+            keys.version[waiting],
+            self._scopes.combinations(keys.take(np.flatnonzero(waiting))),
+            outputs.score[waiting],
+            outputs.predicted[waiting],
+            None if outputs.payload is None else outputs.payload[waiting],
+            cycle.now,
         )
 
-    def _outcomes(self, matches: Matches, moment: Moment) -> None:
-        starts = self._buckets.start(matches.time, moment.now, moment.cuts)
+    def _outcomes(self, matches: Matches, cycle: CycleTime) -> None:
+        starts = self._buckets.start(matches.time, cycle.now, cycle.cuts)
         versions = self._store.versions.all()
         known = np.isin(matches.version, list(versions))
-        rows = np.flatnonzero(known & (starts >= self._buckets.expired(moment.now)))
+        rows = np.flatnonzero(known & (starts >= self._buckets.expired(cycle.now)))
         if not len(rows):
             return
         delay = np.where(
@@ -182,13 +181,16 @@ class Intake:
         labelled = Labelled(
             score=matches.score,
             predicted=matches.predicted,
-            payload=matches.payload if matches.payload is not None else np.full(len(matches.time), None),
+            payload=matches.payload,
             label=matches.label,
             delay=delay,
             weight=matches.weight,
         ).take(rows)
-        place = Place(
-            matches.version[rows], matches.time[rows], starts[rows], self._scopes.waited(matches.scope[rows])
+        keys = BucketKeys(
+            matches.version[rows],
+            matches.time[rows],
+            starts[rows],
+            self._scopes.of_pending(matches.scope[rows]),
         )
-        names = {int(number): versions[int(number)].name for number in np.unique(place.version)}
-        self._folding.outcomes(labelled, place, names)
+        names = {int(number): versions[int(number)].name for number in np.unique(keys.version)}
+        self._folding.fold_outcomes(labelled, keys, names)

@@ -1,1 +1,0 @@
-"""What a view is counted over: edges, categories, slots or dimensions, one kind a file."""

@@ -1,0 +1,21 @@
+"""The page about the code names files that are there, and every room of the exporter."""
+
+import re
+
+from tests.support.paths import ROOT
+
+PAGE = (ROOT / "docs" / "architecture.md").read_text(encoding="utf-8")
+NAMED = re.findall(r"`((?:exporter|rulegen|mlslo|tests|docs)/[\w/.]*)`", PAGE)
+
+
+def test_files_and_folders_exist() -> None:
+    assert len(NAMED) > 30
+    assert not [name for name in NAMED if not (ROOT / name).exists()]
+
+
+def test_the_way_of_a_record_passes_every_room() -> None:
+    """But for the command line, which no record passes, and summaries, which are what crosses between the others."""
+    way = PAGE.partition("## The way of a record")[2].partition("## The way of an SLO")[0]
+    rooms = {path.parent.name for path in (ROOT / "exporter").glob("*/__init__.py")}
+    named = {name.split("/")[1] for name in re.findall(r"`(exporter/[\w/.]+)`", way)}
+    assert rooms - named <= {"commands", "summary"}
