@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from collections.abc import Callable
+from typing import Annotated, Any, TypeVar
 
-from pydantic import Field, model_validator
+from pydantic import Field, WrapValidator, model_validator
+from pydantic_core import CoreSchema
 
 from mlslo.yamlfile import Duration, StrictModel, none_of
 
@@ -26,7 +28,7 @@ class LabelsStale(StrictModel):
 
 
 class _Own(StrictModel):
-    """What one SLO has otherwise than its file."""
+    """What one SLO has otherwise than its file; ``false`` in the file gives neither, and no companion."""
 
     tier: TierName | None = Field(None, description="How urgent; the file's, where not given.")
     after: Duration | None = Field(None, description="How long; the file's, where not given.")
@@ -37,6 +39,11 @@ class _Own(StrictModel):
             none_of("expected tier, after or both", "tier", "after")
         return self
 
+    @property
+    def is_off(self) -> bool:
+        """Whether the SLO has no such companion, whatever its file says."""
+        return self.tier is None and self.after is None
+
 
 class OwnNoData(_Own):
     """Another urgency than the file's `noData`, for one SLO."""
@@ -44,6 +51,26 @@ class OwnNoData(_Own):
 
 class OwnLabelsStale(_Own):
     """Another urgency than the file's `companions.labelsStale`, for one SLO that needs labels."""
+
+
+Own = TypeVar("Own", bound=_Own)
+
+
+class _OrFalse:
+    """Annotate a model that ``false`` may stand for, in JSON Schema as well."""
+
+    def __get_pydantic_json_schema__(
+        self, core: CoreSchema, handler: Callable[[CoreSchema], dict[str, Any]]
+    ) -> dict[str, Any]:
+        return {"anyOf": [handler(core), {"const": False}]}
+
+
+def _off(kind: type[Own]) -> WrapValidator:
+    return WrapValidator(lambda value, read: kind.model_construct() if value is False else read(value))
+
+
+OwnNoDataOrFalse = Annotated[OwnNoData, _off(OwnNoData), _OrFalse()]
+OwnLabelsStaleOrFalse = Annotated[OwnLabelsStale, _off(OwnLabelsStale), _OrFalse()]
 
 
 class SinkDown(StrictModel):

@@ -11,7 +11,7 @@ from pydantic import AfterValidator, Field, model_validator
 from mlslo.yamlfile import Document, Duration, Shape, StrictModel, exactly_one, read, validate
 from rulegen.promql.conventions import MODEL, SLO
 from rulegen.spec.accepted import Accept
-from rulegen.spec.companions import Companions, NoData, OwnLabelsStale, OwnNoData, TierName
+from rulegen.spec.companions import Companions, NoData, OwnLabelsStaleOrFalse, OwnNoDataOrFalse, TierName
 from rulegen.spec.lint_names import named
 from rulegen.spec.names import (
     ALERT_NAME,
@@ -265,9 +265,12 @@ class Slo(StrictModel):
     )
     alerting: Alerting | None = Field(None, description="How the error budget alerts.")
     alerts: list[Alert] = Field(default_factory=list, description="Conditions on a gauge.")
-    noData: OwnNoData | None = Field(None, description="Instead of the file's `noData`.")
-    labelsStale: OwnLabelsStale | None = Field(
-        None, description="Instead of the file's `companions.labelsStale`, where it needs labels."
+    noData: OwnNoDataOrFalse | None = Field(
+        None, description="Instead of the file's `noData`; `false`: this SLO has no such alert."
+    )
+    labelsStale: OwnLabelsStaleOrFalse | None = Field(
+        None,
+        description="Instead of the file's `companions.labelsStale`, where it needs labels; `false`: without it.",
     )
     accept: list[Accept] = Field(
         default_factory=list, description="What a lint finds in this SLO and is right here."

@@ -41,7 +41,7 @@ def _given(file: ModelSlo) -> Iterator[tuple[Location, str | None, Duration | No
             yield ("spec", "companions", key), given.tier, given.after
     for index, slo in enumerate(spec.slos):
         for key, own in (("noData", slo.noData), ("labelsStale", slo.labelsStale)):
-            if own is not None:
+            if own is not None and not own.is_off:
                 yield ("spec", "slos", index, key), own.tier, own.after
 
 
@@ -56,7 +56,7 @@ def _own(file: ModelSlo, slo: Slo, at: Location) -> Iterator[Problem]:
         ("noData", slo.noData, no_data(file, slo), "spec.noData"),
         ("labelsStale", labels, labels_stale(file, slo), "spec.companions.labelsStale"),
     ):
-        if own is not None and whole is None:
+        if own is not None and not own.is_off and whole is None:
             missing = "tier" if own.tier is None else "after"
             message = f"missing key '{missing}': the file has no {common} to take it from"
             yield file.document.problem((*at, key), message)

@@ -15,6 +15,7 @@ from rulegen.sli import query_series
 from rulegen.sli.gauge import entities, leaves
 from rulegen.slo import burn_rate
 from rulegen.slo.alerts import namespace_label
+from rulegen.slo.companions.causes import no_data
 from rulegen.slo.plan import pairs_of
 from rulegen.spec.lint_names import named
 from rulegen.spec.model_slo import Alert, Condition, ModelSlo, Slo
@@ -88,11 +89,17 @@ def _duplicates(file: ModelSlo) -> Iterator[Problem]:
             alerts.setdefault(alert.name, slo.name)
 
 
+def _one_budget(grouping: str, offset: int) -> tuple[str, int]:
+    message = f"the error budget is one for all series, '{grouping}' would be summed away unseen"
+    return f"{message}; leave it out, or write an SLO for each, chosen by a matcher", offset
+
+
 class _Slo:
     """Problems of one SLO."""
 
     def __init__(self, file: ModelSlo, routing: Routing, slo: Slo, at: Location) -> None:
         self.document = file.document
+        self.has_no_data = no_data(file, slo) is not None
         self.own_labels = {**file.file.metadata.labels, **namespace_label(routing)}
         self.routing = routing
         self.slo = slo
@@ -158,6 +165,10 @@ class _Slo:
             try:
                 parsed = query.parse_windowed(expression)
                 query.refuse_unsupported(parsed, self.target)
+                if grouped := query.grouped_by(parsed):
+                    raise query.QueryError(*_one_budget(*grouped))
+                if key == "total":
+                    self._refuse_filter(parsed, "leave it out")
                 counts.append(query.per_window(parsed))
             except query.QueryError as error:
                 at = (*self.at, "sli", "ratio", key)
@@ -223,7 +234,9 @@ class _Slo:
     def _promql(self, promql: PromQl) -> Iterator[Problem]:
         at = ("sli", "promql")
         try:
-            query.refuse_unsupported(query.parse(promql.query), self.target)
+            parsed = query.parse(promql.query)
+            query.refuse_unsupported(parsed, self.target)
+            self._refuse_filter(parsed)
         except query.QueryError as error:
             where = (*self.at, *at, "query")
             yield self.document.problem_within(where, error.offset, str(error))
@@ -241,6 +254,19 @@ class _Slo:
         metric = query_series.metric_of(self.slo, promql)
         for index, alert in enumerate(self.slo.alerts):
             yield from self._alert(alert, metric, "the query", several, ("alerts", index))
+
+    def _refuse_filter(self, parsed: query.Query, otherwise: str = "") -> None:
+        """Raise QueryError where the no-data companion would fire though all is well."""
+        found = query.value_filter(parsed)
+        if found is None or not self.has_no_data:
+            return
+        if found.text in query.ABSENT:
+            said, instead = f"{found.text}() has no value while its series is there", "add `or vector(0)`"
+        else:
+            said = f"there is no value where this '{found.text}' is false"
+            instead = otherwise or f"write `{found.text} bool`"
+        message = f"{said}, and noData would take it for missing data; {instead}, or set `noData: false` for this SLO"
+        raise query.QueryError(message, found.offset)
 
     def _chosen(self, gauge: Gauge, metric: Metric) -> Iterator[Problem]:
         """The window, reference and labels that a gauge is selected by."""

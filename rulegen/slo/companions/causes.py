@@ -38,6 +38,8 @@ def rests_on_labels(slo: Slo) -> bool:
 def no_data(file: ModelSlo, slo: Slo) -> Demand | None:
     """When it is told that ``slo`` is not measured: as it asks itself, else as its file does."""
     common, own = file.spec.noData, slo.noData
+    if own is not None and own.is_off:
+        return None
     tier = own.tier if own and own.tier else common.tier if common else None
     after = own.after if own and own.after else common.after if common else None
     return Demand(tier, after) if tier is not None and after is not None else None
@@ -47,6 +49,8 @@ def labels_stale(file: ModelSlo, slo: Slo) -> Demand | None:
     """When it is told that the labels of ``slo`` have stopped; None where it needs none, or nobody asks."""
     common = file.spec.companions.labelsStale if file.spec.companions else None
     own = slo.labelsStale
+    if own is not None and own.is_off:
+        return None
     tier = own.tier if own and own.tier else common.tier if common else None
     after = own.after if own and own.after else common.after if common else None
     if tier is None or after is None or not rests_on_labels(slo):
