@@ -1,4 +1,4 @@
-"""An alert that is held back at every time of the week."""
+"""An alert that is never sent: its tier is never active, or it is muted whenever that is."""
 
 from __future__ import annotations
 
@@ -13,10 +13,14 @@ from rulegen.spec.routing import Spec
 def _find(run: Run) -> Iterator[Finding]:
     spec, document = run.routing.spec, run.routing.document
     for name in spec.tier_names:
+        active = spec.tiers[name].activeDuring
+        if active and not any(ever(spec.timeIntervals[during]) for during in active):
+            message = f"alerts of {name} are never sent: {', '.join(active)} never comes"
+            yield Finding(document, ("spec", "tiers", name, "activeDuring"), message)
+            continue
         layers = {alert.labels[LAYER] for alert in run.alerts if alert.labels.get(TIER) == name}
         for layer in sorted(layers):
             muted = [mute.during for mute in spec.mute if layer in mute.layers]
-            active = spec.tiers[name].activeDuring
             if muted and not _sent(spec, active, muted):
                 within = f" within {', '.join(active)}" if active else ""
                 why = f"{', '.join(muted)} holds them back{within}"
@@ -38,4 +42,9 @@ def _sent(spec: Spec, active: Sequence[str], muted: Sequence[str]) -> bool:
     return len({interval.location for interval in intervals}) > 1 or bool(allowed - stopped)
 
 
-LINT = Lint("alert-reaches-nobody", "error", "An alert that is held back at every time of the week.", _find)
+LINT = Lint(
+    "alert-reaches-nobody",
+    "error",
+    "An alert that is never sent: its tier is never active, or it is muted whenever that is.",
+    _find,
+)

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 from mlslo.yamlfile import quoted_list
 from rulegen.lint.finding import Finding, Lint, Run
+from rulegen.lint.week import never_comes
 from rulegen.promql.conventions import LAYER, TIER
 
 
@@ -13,6 +14,8 @@ def _find(run: Run) -> Iterator[Finding]:
     spec, document = run.routing.spec, run.routing.document
     first = spec.tier_names[0]
     for index, mute in enumerate(spec.mute):
+        if never_comes(spec.timeIntervals[mute.during]):
+            continue
         for position, layer in enumerate(mute.layers):
             hidden = [
                 alert.rule.name

@@ -24,6 +24,7 @@ Acceptable = Literal[
     "not-tested",
     "page-held-back",
     "threshold-under-noise",
+    "time-interval-never-comes",
     "too-few-events",
     "too-few-samples",
     "unknown-team",

@@ -89,9 +89,14 @@ def _duplicates(file: ModelSlo) -> Iterator[Problem]:
             alerts.setdefault(alert.name, slo.name)
 
 
-def _one_budget(grouping: str, offset: int) -> tuple[str, int]:
-    message = f"the error budget is one for all series, '{grouping}' would be summed away unseen"
-    return f"{message}; leave it out, or write an SLO for each, chosen by a matcher", offset
+def _refuse_groups(parsed: query.Query) -> None:
+    """Raise QueryError where a ratio has groups, which its one error budget would not tell apart."""
+    if found := query.grouped_by(parsed):
+        grouping, offset = found
+        message = f"the error budget is one for all series, '{grouping}' would be summed away unseen"
+        raise query.QueryError(
+            f"{message}; leave it out, or write an SLO for each, chosen by a matcher", offset
+        )
 
 
 class _Slo:
@@ -165,8 +170,7 @@ class _Slo:
             try:
                 parsed = query.parse_windowed(expression)
                 query.refuse_unsupported(parsed, self.target)
-                if grouped := query.grouped_by(parsed):
-                    raise query.QueryError(*_one_budget(*grouped))
+                _refuse_groups(parsed)
                 if key == "total":
                     self._refuse_filter(parsed, "leave it out")
                 counts.append(query.per_window(parsed))
