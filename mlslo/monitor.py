@@ -10,7 +10,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, Field, field_validator, model_validator
 
-from mlslo.yamlfile import Document, Duration, InputError, KeysError, StrictModel, read, validate
+from mlslo.yamlfile import Document, Duration, InputError, KeysError, Name, StrictModel, read, validate
 
 DEFAULT_LATENCY_BUCKETS = (
     "5ms", "10ms", "25ms", "50ms", "100ms", "250ms", "500ms", "1s", "2500ms", "5s", "10s",
@@ -18,14 +18,13 @@ DEFAULT_LATENCY_BUCKETS = (
 
 
 def _path(path: str) -> str:
-    if not all(path.split(".")):
+    if not all(map(str.strip, path.split("."))):
         raise ValueError(f"expected a dotted path such as features.amount, got '{path}'")
     return path
 
 
 FieldPath = Annotated[str, AfterValidator(_path), Field(description="A dotted path into a record.")]
 Crossing = Annotated[list[FieldPath], Field(min_length=2, max_length=4)]
-Name = Annotated[str, Field(min_length=1, max_length=128)]
 
 
 def scope_name(paths: str | list[str]) -> str:

@@ -4,7 +4,7 @@ from mlslo.yamlfile.duration import Duration
 from mlslo.yamlfile.errors import InputError, Problem
 from mlslo.yamlfile.nearest import did_you_mean, quoted_list
 from mlslo.yamlfile.reader import Document, parse, read
-from mlslo.yamlfile.shape import KeysError, Shape, exactly_one, none_of
+from mlslo.yamlfile.shape import KeysError, Name, Shape, exactly_one, none_of
 from mlslo.yamlfile.shown import shown
 from mlslo.yamlfile.validate import StrictModel, validate
 from mlslo.yamlfile.writtentext import WrittenText
@@ -14,6 +14,7 @@ __all__ = [
     "Duration",
     "InputError",
     "KeysError",
+    "Name",
     "Problem",
     "Shape",
     "StrictModel",

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, NoReturn
+from typing import Annotated, Any, NoReturn
 
-from pydantic import BaseModel
+from pydantic import AfterValidator, BaseModel, Field
 from pydantic_core import CoreSchema
 
 
@@ -19,6 +19,16 @@ class Shape:
         self, core: CoreSchema, handler: Callable[[CoreSchema], dict[str, Any]]
     ) -> dict[str, Any]:
         return {**handler(core), **self.keywords}
+
+
+def _not_blank(name: str) -> str:
+    if not name.strip():
+        raise ValueError("expected a name, got only spaces")
+    return name
+
+
+# A name of the user's: of a model, a receiver, a feature.
+Name = Annotated[str, Field(min_length=1, max_length=128), AfterValidator(_not_blank), Shape(pattern=r"\S")]
 
 
 class KeysError(ValueError):

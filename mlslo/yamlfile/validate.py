@@ -59,7 +59,8 @@ def validate(document: Document, model: type[Model]) -> Model:
         details = error.errors(include_url=False)
     # A file of another kind is wrong in one way, not in each of its keys.
     of_kind = [detail for detail in details if detail["loc"] == ("kind",)]
-    details = of_kind or details
+    # A key that is missing may be one that is not known: a merge key, or a typing error.
+    details = of_kind or sorted(details, key=lambda detail: detail["type"] == "missing")
     raise InputError([_problem(document, model, detail) for detail in details])
 
 

@@ -47,7 +47,8 @@ def schema(name: str) -> dict[str, Any]:
         key = next(key for key, value in definitions.items() if _describes(value, model))
         definitions[key].update(_choices(model))
         if model is Routes:
-            definitions[key]["properties"]["receivers"]["additionalProperties"] = {"$ref": "#/$defs/Receiver"}
+            named = definitions[key]["properties"]["receivers"]["patternProperties"]
+            named.update(dict.fromkeys(named, {"$ref": "#/$defs/Receiver"}))
             definitions |= receiver_definitions()
     heads = {kind_of(model): {"$ref": f"#/$defs/{key}"} for key, model in models.items()}
     return {"$schema": DIALECT, "title": name, **_head(heads), "$defs": dict(sorted(definitions.items()))}

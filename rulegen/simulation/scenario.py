@@ -9,7 +9,7 @@ from zoneinfo import ZoneInfo
 
 from pydantic import AfterValidator, Field
 
-from mlslo.yamlfile import Document, Duration, StrictModel, read, validate
+from mlslo.yamlfile import Document, Duration, Name, StrictModel, read, validate
 from rulegen.simulation.matchers import parse
 from rulegen.simulation.moments import ClockTime, Moment
 from rulegen.spec.time_intervals import known_location
@@ -27,7 +27,6 @@ def _long_enough(duration: Duration) -> Duration:
     return duration
 
 
-Name = Annotated[str, Field(min_length=1, max_length=128)]
 Labels = dict[Name, Name]
 
 

@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 
 from pydantic import AfterValidator, Field, model_validator
 
-from mlslo.yamlfile import Duration, Shape, StrictModel, exactly_one
+from mlslo.yamlfile import Duration, Name, Shape, StrictModel, exactly_one
 from rulegen.promql.replicas import Replicas
 from rulegen.spec.names import GAUGES, LABEL_NAME, PLAIN, label_value, pattern, plain_text, series_label
 
@@ -36,7 +36,7 @@ class Gauge(StrictModel):
 
     metric: Annotated[str, Shape(enum=list(GAUGES))] = Field(description="Its name, as in docs/metrics.md.")
     window: Duration | None = Field(None, description="Which window, where the gauge has several.")
-    reference: str | None = Field(None, description="Which reference, where the gauge is compared with one.")
+    reference: Name | None = Field(None, description="Which reference, where the gauge is compared with one.")
     labels: dict[str, LabelValue] = Field(
         default_factory=dict, description="Only these series: feature, segment, quantile, ..."
     )
