@@ -48,7 +48,7 @@ def schema(name: str) -> dict[str, Any]:
         definitions[key].update(_choices(model))
         if model is Routes:
             named = definitions[key]["properties"]["receivers"]["patternProperties"]
-            named.update(dict.fromkeys(named, {"$ref": "#/$defs/Receiver"}))
+            named.update({name: {"$ref": "#/$defs/Receiver"} for name in named})
             definitions |= receiver_definitions()
     heads = {kind_of(model): {"$ref": f"#/$defs/{key}"} for key, model in models.items()}
     return {"$schema": DIALECT, "title": name, **_head(heads), "$defs": dict(sorted(definitions.items()))}
