@@ -2,6 +2,7 @@
 
 from mlslo.yamlfile.duration import Duration
 from mlslo.yamlfile.errors import InputError, Problem
+from mlslo.yamlfile.file import File, Loaded
 from mlslo.yamlfile.nearest import did_you_mean, quoted_list
 from mlslo.yamlfile.reader import Document, parse, read
 from mlslo.yamlfile.shape import KeysError, Name, Shape, exactly_one, none_of
@@ -12,8 +13,10 @@ from mlslo.yamlfile.writtentext import WrittenText
 __all__ = [
     "Document",
     "Duration",
+    "File",
     "InputError",
     "KeysError",
+    "Loaded",
     "Name",
     "Problem",
     "Shape",

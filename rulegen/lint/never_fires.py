@@ -84,7 +84,7 @@ def _features(slo: Slo, metric: Metric, monitor: Monitor | None) -> tuple[int, s
         feature.type in ("text", "timestamp", "embedding") for feature in monitor.spec.features.values()
     ):
         return None
-    return len(listed), monitor.document.path.name
+    return len(listed), monitor.path.name
 
 
 LINT = Lint(

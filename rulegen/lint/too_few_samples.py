@@ -18,7 +18,7 @@ def _find(run: Run) -> Iterator[Finding]:
         expected, monitor = file.spec.expected, run.monitor(file.model)
         if expected is None or monitor is None:
             continue
-        least, name = monitor.spec.minSamples, monitor.document.path.name
+        least, name = monitor.spec.minSamples, monitor.path.name
         for index, slo in enumerate(file.spec.slos):
             gauge = slo.sli.gauge
             metric = METRICS.get(gauge.metric) if gauge else None

@@ -13,7 +13,7 @@ from rulegen.lint.finding import Finding, Lint, Run
 def _find(run: Run) -> Iterator[Finding]:
     routed = list(run.routing.spec.teams)
     for model in run.specs.models:
-        team = model.file.metadata.labels.get(TEAM)
+        team = model.metadata.labels.get(TEAM)
         if team is not None and team not in routed and (near := _near(team, routed)):
             message = f"spec.teams of the routing file has no '{team}'{near}"
             yield Finding(model.document, ("metadata", "labels", TEAM), message)

@@ -25,7 +25,7 @@ def static_labels(file: ModelSlo, routing: Routing, slo: str, layer: str, tier: 
         LAYER: layer,
         TIER: tier,
         SEVERITY: routing.spec.tiers[tier].severity,
-        **file.file.metadata.labels,
+        **file.metadata.labels,
         **namespace_label(routing),
     }
 
@@ -40,7 +40,7 @@ def annotation_texts(
     file: ModelSlo, summary: Text, description: Text, own: Mapping[str, str]
 ) -> dict[str, Text]:
     """The annotations of an alert."""
-    given = {**file.file.metadata.annotations, **own}
+    given = {**file.metadata.annotations, **own}
     return {
         "summary": summary,
         "description": description,

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from pathlib import Path
 from typing import Annotated, Literal
 
 from pydantic import AfterValidator, Field, model_validator
 
-from mlslo.yamlfile import Document, Duration, Shape, StrictModel, exactly_one, read, validate
+from mlslo.yamlfile import Duration, File, Loaded, Shape, StrictModel, exactly_one
 from rulegen.promql.conventions import MODEL, SLO
 from rulegen.spec.accepted import Accept
 from rulegen.spec.companions import Companions, NoData, OwnLabelsStaleOrFalse, OwnNoDataOrFalse, TierName
@@ -314,46 +312,31 @@ class Spec(StrictModel):
     )
 
 
-class ModelSloFile(StrictModel):
+class ModelSloFile(File[Metadata, Spec]):
     """What is promised about one model, and when to tell whom. Written by its SRE."""
 
-    apiVersion: Literal["mlslo/v1"] = Field(description="Version of the file format.")
     kind: Literal["ModelSLO"] = Field(description="What this file is.")
-    metadata: Metadata = Field(description="Whose file it is.")
-    spec: Spec = Field(description="What is promised.")
 
 
-@dataclass(frozen=True)
-class ModelSlo:
-    """A ModelSLO file whose shape is right; what it names is checked by `rulegen.validation.slo_checks`."""
+class ModelSlo(Loaded[Metadata, Spec]):
+    """A ModelSLO file of the right form; the names in it are checked by `rulegen.validation.slo_checks`."""
 
-    document: Document
-    file: ModelSloFile
+    model_type = ModelSloFile
 
     @property
     def name(self) -> str:
         """Names the generated files."""
-        return self.file.metadata.name
+        return self.metadata.name
 
     @property
     def model(self) -> str:
         """The label ``model``."""
-        return self.file.spec.model
-
-    @property
-    def spec(self) -> Spec:
-        return self.file.spec
+        return self.spec.model
 
     def labels(self, slo: str) -> dict[str, str]:
         """The labels that every record and alert of one SLO has."""
         return {MODEL: self.model, SLO: slo}
 
 
-def load(path: Path | str) -> ModelSlo:
-    """Read a ModelSLO file. Raises InputError, with a place for each problem."""
-    return from_document(read(path))
-
-
-def from_document(document: Document) -> ModelSlo:
-    """Validate the shape of an already read ModelSLO file. Raises InputError."""
-    return ModelSlo(document, validate(document, ModelSloFile))
+load = ModelSlo.load
+from_document = ModelSlo.from_document

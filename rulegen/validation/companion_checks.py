@@ -64,7 +64,7 @@ def _own(file: ModelSlo, slo: Slo, at: Location) -> Iterator[Problem]:
 
 def against_monitor(file: ModelSlo, monitor: Monitor) -> Iterator[Problem]:
     """Problems of one file, given its monitor."""
-    spec, name = monitor.spec, monitor.document.path.name
+    spec, name = monitor.spec, monitor.path.name
     for at, _, after in _given(file):
         if at[-1] == "noData" and after is not None and after.seconds <= spec.schedule.seconds:
             message = (

@@ -54,7 +54,7 @@ def across(models: Sequence[ModelSlo], watched: Sequence[Monitor]) -> Iterator[P
 def of_model(file: ModelSlo, routing: Routing, watched: Sequence[Monitor]) -> Iterator[Problem]:
     """Problems of one file."""
     yield from _duplicates(file)
-    if namespace_label(routing) and NAMESPACE in file.file.metadata.labels:
+    if namespace_label(routing) and NAMESPACE in file.metadata.labels:
         said = "spec.operator of the routing file sets the label 'namespace' on every alert, leave it out"
         yield file.document.problem(("metadata", "labels", NAMESPACE), said, key=True)
     yield from companion_checks.of_model(file, routing)
@@ -105,7 +105,7 @@ class _Slo:
     def __init__(self, file: ModelSlo, routing: Routing, slo: Slo, at: Location) -> None:
         self.document = file.document
         self.has_no_data = no_data(file, slo) is not None
-        self.own_labels = {**file.file.metadata.labels, **namespace_label(routing)}
+        self.own_labels = {**file.metadata.labels, **namespace_label(routing)}
         self.routing = routing
         self.slo = slo
         self.at = at
