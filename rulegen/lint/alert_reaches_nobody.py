@@ -1,16 +1,16 @@
-"""An alert that is never sent: its tier is never active, or it is muted whenever that is."""
+"""An alert that is never sent."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from rulegen.lint.finding import Finding, Lint, Run
+from rulegen.lint.finding import Finding, Run
 from rulegen.lint.week import WEEK, always, ever
 from rulegen.promql.conventions import LAYER, TIER
 from rulegen.spec.routing import Spec
 
 
-def _find(run: Run) -> Iterator[Finding]:
+def find(run: Run) -> Iterator[Finding]:
     spec, document = run.routing.spec, run.routing.document
     for name in spec.tier_names:
         active = spec.tiers[name].activeDuring
@@ -40,11 +40,3 @@ def _sent(spec: Spec, active: Sequence[str], muted: Sequence[str]) -> bool:
         return False
     # Minutes of the week in different places cannot be compared: their clocks change on different days.
     return len({interval.location for interval in intervals}) > 1 or bool(allowed - stopped)
-
-
-LINT = Lint(
-    "alert-reaches-nobody",
-    "error",
-    "An alert that is never sent: its tier is never active, or it is muted whenever that is.",
-    _find,
-)

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from rulegen.lint.finding import Finding, Lint, Location, Run
+from rulegen.lint.finding import Finding, Location, Run
 from rulegen.lint.holds import limit, must_hold
 from rulegen.sli.metric_ranges import possible, words
 from rulegen.slo.plan import SloPlan
 from rulegen.spec.model_slo import THRESHOLDS
 
 
-def _find(run: Run) -> Iterator[Finding]:
+def find(run: Run) -> Iterator[Finding]:
     for model in run.models:
         for index, planned in enumerate(model.slos):
             for place, message in _of_slo(planned):
@@ -35,6 +35,3 @@ def _of_slo(planned: SloPlan) -> list[tuple[Location, str]]:
         message = f"no evaluation is ever good: {metric.name} is {words(values)}; the budget always burns"
         found.append((("good", key), message))
     return found
-
-
-LINT = Lint("always-fires", "error", "An alert that every value of its gauge raises.", _find)

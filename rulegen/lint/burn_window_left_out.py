@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from rulegen.lint.finding import Finding, Lint, Location, Run
+from rulegen.lint.finding import Finding, Location, Run
 from rulegen.promql.expressions import exact, number
 from rulegen.slo import burn_rate
 from rulegen.slo.plan import pairs_of
 
 
-def _find(run: Run) -> Iterator[Finding]:
+def find(run: Run) -> Iterator[Finding]:
     for file in run.specs.models:
         for index, slo in enumerate(file.spec.slos):
             if slo.objective is None or slo.timeWindow is None:
@@ -23,11 +23,3 @@ def _find(run: Run) -> Iterator[Finding]:
                     f"objective of {number(exact(slo.objective))}% it would need {share}% bad events"
                 )
                 yield Finding(file.document, at, message)
-
-
-LINT = Lint(
-    "burn-window-left-out",
-    "warning",
-    "A pair of burn-rate windows that no share of bad events can raise.",
-    _find,
-)

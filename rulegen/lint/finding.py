@@ -1,11 +1,11 @@
-"""What a lint is, what it finds, and what it looks at."""
+"""What a lint looks at, and what it finds."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Literal, NamedTuple, TypeVar, cast
+from typing import NamedTuple, TypeVar, cast
 
 from mlslo.monitor import Monitor
 from mlslo.yamlfile import Document, Problem
@@ -14,13 +14,12 @@ from rulegen.promql.conventions import AlertIdentity
 from rulegen.promql.rules import AlertRule
 from rulegen.slo.alerts import GaugeAlert
 from rulegen.slo.plan import Plan
-from rulegen.spec.lint_names import Name, named
+from rulegen.spec.lint_names import LINTS, named
 from rulegen.spec.routing import Routing
 from rulegen.validation.specs import Specs
 
 Location = tuple[str | int, ...]
 Kept = TypeVar("Kept")
-Severity = Literal["error", "warning"]
 
 
 @dataclass(frozen=True)
@@ -36,27 +35,10 @@ class Finding:
     key: bool = False
     accepted_in: Document | None = None
 
-
-@dataclass(frozen=True)
-class Lint:
-    """One check. ``summary`` is what its page begins with.
-
-    ``find`` looks at what will be written; without it the lint is found while the files are read or
-    the tests are made. ``needs_monitor``: it sees more with the ModelMonitor file at hand; ``needs_base``: nothing
-    without a base.
-    """
-
-    name: Name
-    severity: Severity
-    summary: str
-    find: Callable[[Run], Iterator[Finding]] | None = None
-    needs_monitor: bool = False
-    needs_base: bool = False
-
-    def problem(self, finding: Finding) -> Problem:
-        """The line that is shown."""
-        said = finding.message if self.severity == "error" else f"warning: {finding.message}"
-        return finding.document.problem(finding.location, named(said, self.name), key=finding.key)
+    def problem(self, lint: str) -> Problem:
+        """The line that is shown of what ``lint`` has found."""
+        said = self.message if LINTS[lint].severity == "error" else f"warning: {self.message}"
+        return self.document.problem(self.location, named(said, lint), key=self.key)
 
 
 class Placed(NamedTuple):

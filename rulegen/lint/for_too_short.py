@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from mlslo.yamlfile import Duration
-from rulegen.lint.finding import Finding, Lint, Location, Run
+from rulegen.lint.finding import Finding, Location, Run
 
 # Of `for`. Prometheus asks after each evaluation whether it has lasted so long since the first, so that one interval,
 # or half of one, takes two evaluations, and two intervals, or one and a half, three.
 EVALUATIONS = 2
 
 
-def _find(run: Run) -> Iterator[Finding]:
+def find(run: Run) -> Iterator[Finding]:
     interval = run.routing.spec.evaluationInterval
     least = Duration.of_seconds(EVALUATIONS * interval.seconds)
     wanted = f"expected at least {least}, which takes three"
@@ -29,6 +29,3 @@ def _find(run: Run) -> Iterator[Finding]:
                 elif alert.for_ is None and alert.breaches is not None and alert.breaches.atLeast == 1:
                     message = f"one bad evaluation of the last {alert.breaches.ofLast} is enough; expected 2 or more"
                     yield Finding(file.document, (*at, "breaches", "atLeast"), message)
-
-
-LINT = Lint("for-too-short", "warning", "An alert that one evaluation, or two, raise.", _find)

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from rulegen.lint.finding import Finding, Lint, Run
+from rulegen.lint.finding import Finding, Run
 
 
-def _find(run: Run) -> Iterator[Finding]:
+def find(run: Run) -> Iterator[Finding]:
     interval = run.routing.spec.evaluationInterval
     for file in run.specs.models:
         for index, slo in enumerate(file.spec.slos):
@@ -17,8 +17,3 @@ def _find(run: Run) -> Iterator[Finding]:
                     message = f"keepFiringFor {kept} has no effect: the next evaluation is {interval} later"
                     at = ("spec", "slos", index, "alerts", position, "keepFiringFor")
                     yield Finding(file.document, at, message)
-
-
-LINT = Lint(
-    "keep-firing-without-effect", "warning", "A `keepFiringFor` that ends before the next evaluation.", _find
-)

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from mlslo.catalogue import Metric
 from mlslo.monitor import Monitor
-from rulegen.lint.finding import Finding, Lint, Location, Run
+from rulegen.lint.finding import Finding, Location, Run
 from rulegen.lint.holds import limit, may_hold
 from rulegen.sli.gauge import entities
 from rulegen.sli.metric_ranges import possible, words
@@ -14,7 +14,7 @@ from rulegen.slo.plan import SloPlan
 from rulegen.spec.model_slo import THRESHOLDS, Condition, ModelSlo, Slo
 
 
-def _find(run: Run) -> Iterator[Finding]:
+def find(run: Run) -> Iterator[Finding]:
     for model in run.models:
         monitor = run.monitor(model.file.model)
         for index, planned in enumerate(model.slos):
@@ -85,11 +85,3 @@ def _features(slo: Slo, metric: Metric, monitor: Monitor | None) -> tuple[int, s
     ):
         return None
     return len(listed), monitor.path.name
-
-
-LINT = Lint(
-    "never-fires",
-    "error",
-    "An alert that no value of its gauge can raise.",
-    _find,
-)

@@ -1,14 +1,14 @@
-"""A promise of which nobody hears that it is not measured any more."""
+"""An SLO without an alert for when nothing is measured."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 
-from rulegen.lint.finding import Finding, Lint, Run
+from rulegen.lint.finding import Finding, Run
 from rulegen.slo.companions.causes import no_data
 
 
-def _find(run: Run) -> Iterator[Finding]:
+def find(run: Run) -> Iterator[Finding]:
     for file in run.specs.models:
         off = [slo.noData is not None and slo.noData.is_off for slo in file.spec.slos]
         for index in (index for index, is_off in enumerate(off) if is_off):
@@ -19,8 +19,3 @@ def _find(run: Run) -> Iterator[Finding]:
         ):
             message = "no noData: when a gauge is gone, or its writer has stopped, nobody is told"
             yield Finding(file.document, ("spec",), message)
-
-
-LINT = Lint(
-    "no-data-companion", "warning", "A promise of which nobody hears that it is not measured any more.", _find
-)

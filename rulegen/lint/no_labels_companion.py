@@ -1,14 +1,14 @@
-"""A promise on labels of which nobody hears that labels have stopped coming."""
+"""An SLO on labels without an alert for when labels stop."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 
-from rulegen.lint.finding import Finding, Lint, Run
+from rulegen.lint.finding import Finding, Run
 from rulegen.slo.companions.causes import unguarded
 
 
-def _find(run: Run) -> Iterator[Finding]:
+def find(run: Run) -> Iterator[Finding]:
     for file in run.specs.models:
         monitor = run.monitor(file.model)
         if monitor is None or monitor.spec.labels is None or monitor.spec.labels.fields.timestamp is None:
@@ -19,12 +19,3 @@ def _find(run: Run) -> Iterator[Finding]:
         for index in unguarded(file):
             message = "no labelsStale: when labels stop, its alerts end, and nobody is told why"
             yield Finding(file.document, ("spec", "slos", index), message)
-
-
-LINT = Lint(
-    "no-labels-companion",
-    "warning",
-    "A promise on labels of which nobody hears that labels have stopped coming.",
-    _find,
-    needs_monitor=True,
-)

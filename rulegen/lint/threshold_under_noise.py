@@ -1,4 +1,4 @@
-"""A threshold that chance alone exceeds at the traffic to expect."""
+"""A threshold below the noise at the expected traffic."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from mlslo.catalogue import METRICS, Metric
 from mlslo.yamlfile import Duration
 from rulegen.lint import noise
-from rulegen.lint.finding import Finding, Lint, Location, Run
+from rulegen.lint.finding import Finding, Location, Run
 from rulegen.lint.reference_size import BINS, Size, size
 from rulegen.promql.expressions import exact, number
 from rulegen.spec.model_slo import Condition
@@ -27,7 +27,7 @@ class _Lowest:
     location: Location
 
 
-def _find(run: Run) -> Iterator[Finding]:
+def find(run: Run) -> Iterator[Finding]:
     for file in run.specs.models:
         expected = file.spec.expected
         for index, slo in enumerate(file.spec.slos if expected is not None else ()):
@@ -105,12 +105,3 @@ def _bins(prefix: str, statistic: str, gauge: Gauge, against: Size) -> dict[str,
     if features:
         return {f" of {name}": bins for name, bins in features.items()}
     return {} if statistic == "cramers_v" else {"": BINS}
-
-
-LINT = Lint(
-    "threshold-under-noise",
-    "warning",
-    "A threshold that chance alone exceeds at the traffic to expect.",
-    _find,
-    needs_monitor=True,
-)

@@ -1,4 +1,4 @@
-"""A gauge that is withheld at the traffic to expect."""
+"""A gauge that is withheld at the expected traffic."""
 
 from __future__ import annotations
 
@@ -6,14 +6,14 @@ import math
 from collections.abc import Iterator
 
 from mlslo.catalogue import METRICS, Layer
-from rulegen.lint.finding import Finding, Lint, Run
+from rulegen.lint.finding import Finding, Run
 from rulegen.promql.expressions import exact, number
 
 # These are told whatever the number of rows.
 _TOLD = ("ml_predictions_per_second",)
 
 
-def _find(run: Run) -> Iterator[Finding]:
+def find(run: Run) -> Iterator[Finding]:
     for file in run.specs.models:
         expected, monitor = file.spec.expected, run.monitor(file.model)
         if expected is None or monitor is None:
@@ -33,12 +33,3 @@ def _find(run: Run) -> Iterator[Finding]:
                     f"predictions per second, minSamples of {name} is {least}: the gauge is withheld"
                 )
                 yield Finding(file.document, ("spec", "slos", index, "sli", "gauge", "window"), message)
-
-
-LINT = Lint(
-    "too-few-samples",
-    "warning",
-    "A gauge that is withheld at the traffic to expect.",
-    _find,
-    needs_monitor=True,
-)

@@ -7,10 +7,10 @@ from collections.abc import Iterable, Iterator
 
 from mlslo.yamlfile import did_you_mean
 from rulegen.alertmanager.routes import TEAM
-from rulegen.lint.finding import Finding, Lint, Run
+from rulegen.lint.finding import Finding, Run
 
 
-def _find(run: Run) -> Iterator[Finding]:
+def find(run: Run) -> Iterator[Finding]:
     routed = list(run.routing.spec.teams)
     for model in run.specs.models:
         team = model.metadata.labels.get(TEAM)
@@ -38,6 +38,3 @@ def _numbered(first: str, second: str) -> bool:
     )
     apart = [pair for pair in pairs if pair[0].lower() != pair[1].lower()]
     return bool(apart) and all(max(map(len, pair)) < 3 for pair in apart)
-
-
-LINT = Lint("unknown-team", "warning", "A team whose name is nearly one that the other file has.", _find)

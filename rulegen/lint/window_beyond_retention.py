@@ -6,14 +6,14 @@ from collections.abc import Iterator
 
 from mlslo.yamlfile import Duration
 from rulegen.conditions.drop import default_offset
-from rulegen.lint.finding import Finding, Lint, Location, Run
+from rulegen.lint.finding import Finding, Location, Run
 from rulegen.slo.plan import pairs_of
 from rulegen.spec.model_slo import Condition, Slo
 
 Reach = tuple[Location, Duration, str]
 
 
-def _find(run: Run) -> Iterator[Finding]:
+def find(run: Run) -> Iterator[Finding]:
     kept = run.routing.spec.target.retention
     if kept is None:
         return
@@ -57,6 +57,3 @@ def _past(condition: Condition, at: Location) -> Iterator[Reach]:
     if condition.forecast is not None:
         based_on = condition.forecast.basedOn
         yield (*at, "forecast", "basedOn"), based_on, "the trend is that of a shorter past"
-
-
-LINT = Lint("window-beyond-retention", "warning", "A past that is deleted before it is looked at.", _find)
