@@ -8,12 +8,12 @@ from dataclasses import dataclass
 
 from mlslo.catalogue import METRICS, Metric
 from mlslo.yamlfile import Duration
+from rulegen.conditions import Condition
 from rulegen.lint import noise
 from rulegen.lint.finding import Finding, Location, Run
 from rulegen.lint.reference_size import BINS, Size, size
 from rulegen.promql.expressions import exact, number
-from rulegen.spec.model_slo import Condition
-from rulegen.spec.sli import Gauge
+from rulegen.sli.gauge import Gauge
 
 _OF_NUMBERS = ("ks_statistic", "wasserstein_distance", "mean_shift_sigmas")
 _PREFIXES = ("ml_feature_", "ml_prediction_")
@@ -59,16 +59,14 @@ def _message(
 
 def _lowest(condition: Condition, at: Location) -> _Lowest | None:
     """Where the condition begins to hold as the gauge rises; None where that is no constant."""
-    for key in ("above", "atLeast"):
-        if (limit := getattr(condition, key)) is not None:
-            return _Lowest(limit, (*at, key))
-    for key, choose in (("all", max), ("any", min)):
-        children = getattr(condition, key) or ()
-        found = [_lowest(child, (*at, key, index)) for index, child in enumerate(children)]
-        limits = [child for child in found if child is not None]
-        if limits and (key == "any" or len(limits) == len(found)):
-            return choose(limits, key=lambda lowest: lowest.limit)
-    return None
+    if condition.key in ("above", "atLeast"):
+        return _Lowest(getattr(condition, condition.key), (*at, condition.key))
+    found = [_lowest(child, place) for place, child in condition.parts(at)]
+    limits = [child for child in found if child is not None]
+    if not limits or (condition.all and len(limits) < len(found)):
+        return None
+    choose = max if condition.all else min
+    return choose(limits, key=lambda lowest: lowest.limit)
 
 
 def _level(

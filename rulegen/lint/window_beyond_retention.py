@@ -1,14 +1,13 @@
-"""A past that is deleted before it is looked at."""
+"""A history that is deleted before it is looked at."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 
 from mlslo.yamlfile import Duration
-from rulegen.conditions.drop import default_offset
 from rulegen.lint.finding import Finding, Location, Run
 from rulegen.slo.plan import pairs_of
-from rulegen.spec.model_slo import Condition, Slo
+from rulegen.spec.model_slo import Slo
 
 Reach = tuple[Location, Duration, str]
 
@@ -34,26 +33,6 @@ def _reaches(slo: Slo, at: Location) -> Iterator[Reach]:
             where: Location = (*at, "alerting", "windows", position, "long")
             yield where, pair.long, "the burn rate is that of a shorter time"
     for position, alert in enumerate(slo.alerts):
-        yield from _past(alert.when, (*at, "alerts", position, "when"))
-
-
-def _past(condition: Condition, at: Location) -> Iterator[Reach]:
-    for key in ("all", "any"):
-        for index, child in enumerate(getattr(condition, key) or ()):
-            yield from _past(child, (*at, key, index))
-    if condition.changeFrom is not None:
-        offset = condition.changeFrom.offset
-        yield (*at, "changeFrom", "offset"), offset, "there is nothing to compare with, it never fires"
-    drop = condition.dropFrom
-    if drop is not None:
-        ago = drop.offset or default_offset(drop.window)
-        whole = Duration.of_seconds(drop.window.seconds + ago.seconds)
-        yield (*at, "dropFrom", "window"), whole, "the mean is that of a shorter past"
-    adaptive = condition.adaptive
-    if adaptive is not None:
-        ago = adaptive.offset or default_offset(adaptive.window)
-        whole = Duration.of_seconds(adaptive.window.seconds + ago.seconds)
-        yield (*at, "adaptive", "window"), whole, "mean and deviation are those of a shorter past"
-    if condition.forecast is not None:
-        based_on = condition.forecast.basedOn
-        yield (*at, "forecast", "basedOn"), based_on, "the trend is that of a shorter past"
+        for at_leaf, leaf in alert.when.leaves((*at, "alerts", position, "when")):
+            for key, length, effect in leaf.comparison.look_back() if leaf.comparison else ():
+                yield (*at_leaf, leaf.key, key), length, effect

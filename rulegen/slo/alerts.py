@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from rulegen.conditions import Kind, lower
+from rulegen.conditions import Kind
 from rulegen.conditions.repeated import Repeated
-from rulegen.conditions.several import Several
+from rulegen.conditions.series_count import Several
 from rulegen.promql.annotations import Label, Members, Part, Text, Value, format_of
 from rulegen.promql.conventions import LAYER, MODEL, NAMESPACE, SEVERITY, SLO, TIER
 from rulegen.promql.expressions import number
@@ -63,8 +63,8 @@ class GaugeAlert:
 
 def gauge_alert(file: ModelSlo, routing: Routing, slo: Slo, series: GaugeSeries, alert: Alert) -> GaugeAlert:
     """Lower one alert of a gauge SLO."""
-    kind = lower(series, alert.when)
-    several = Several.of(series, kind, alert.when.series) if alert.when.series else None
+    kind = alert.when.lower(series)
+    several = alert.when.series.lower(series, kind) if alert.when.series else None
     expression = several.expression() if several else kind.expression(valued=alert.breaches is None)
     records: list[Record] = []
     repeated = None

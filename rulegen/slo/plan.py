@@ -126,9 +126,9 @@ def slo_plan(file: ModelSlo, routing: Routing, slo: Slo, causes: Causes) -> SloP
 
 def _series(model: str, slo: Slo, interval: Duration) -> GaugeSeries | None:
     if slo.sli.gauge is not None:
-        return gauge.of(model, slo, slo.sli.gauge, interval)
+        return gauge.of(model, slo.name, slo.sli.gauge, interval, looks_low=slo.looks_low)
     if slo.sli.promql is not None:
-        return query_series.of(model, slo, slo.sli.promql, interval)
+        return query_series.of(model, slo.name, slo.layer, slo.sli.promql, interval, looks_low=slo.looks_low)
     return None
 
 

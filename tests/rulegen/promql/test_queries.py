@@ -304,7 +304,9 @@ def test_prometheus_agrees_on_what_a_query_gives(tmp_path: Path) -> None:
         sli = {"promql": query}
         slo = Slo.model_validate({"name": f"s{number}", "layer": "service", "sli": sli})
         assert slo.sli.promql is not None
-        series = query_series.of("zoo", slo, slo.sli.promql, interval)
+        series = query_series.of(
+            "zoo", slo.name, "service", slo.sli.promql, interval, looks_low=slo.looks_low
+        )
         found = queries.test(series, interval, step)
         if found is not None:
             group = {"name": "g", "rules": [series.rule().as_data()]}

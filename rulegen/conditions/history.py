@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
+from typing import ClassVar
+
+from pydantic import Field
 
 from mlslo.yamlfile import Duration
-from rulegen.conditions.kind import History, Line, Sample
+from rulegen.conditions.kind import Comparison, History, Line, Sample
 from rulegen.promql.annotations import Lookup, format_of
 from rulegen.promql.conventions import (
     MODEL,
@@ -25,6 +28,29 @@ from rulegen.sli.gauge import GaugeSeries
 _DAY = 86_400.0
 # The mean may not rest on less than this, nor on less than half of a shorter window.
 LEAST_HISTORY = _DAY
+# Long enough that an incident found on a weekend is not yet in its own baseline.
+_DEFAULT_OFFSET = Duration("2d")
+
+
+class BaselineWindow(Comparison):
+    """Base of the conditions that compare a gauge with its mean over a window of its history."""
+
+    sampled = "window"
+    # What comes of a window that is not kept as long.
+    shorter: ClassVar[str] = "the mean is that of a shorter past"
+
+    window: Duration = Field(description="Length of the history that is averaged.")
+    offset: Duration | None = Field(
+        None, description="How long ago it ends, to keep the incident out of it; 2d, or the window."
+    )
+
+    @property
+    def ended(self) -> Duration:
+        """How long ago the window ends."""
+        return self.offset or min(_DEFAULT_OFFSET, self.window, key=lambda length: length.seconds)
+
+    def look_back(self) -> Iterator[tuple[str, Duration, str]]:
+        yield "window", Duration.of_seconds(self.window.seconds + self.ended.seconds), self.shorter
 
 
 def value_ago(series: GaugeSeries, offset: Duration) -> History:
