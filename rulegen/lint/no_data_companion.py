@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from rulegen.lint.finding import Finding, Run
-from rulegen.slo.companions.causes import no_data
+from rulegen.slo.companions.dependencies import no_data
 
 
 def find(run: Run) -> Iterator[Finding]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from rulegen.lint.finding import Finding, Run
-from rulegen.slo.companions.causes import unguarded
+from rulegen.slo.companions.dependencies import labels_stale, rests_on_labels
 
 
 def find(run: Run) -> Iterator[Finding]:
@@ -16,6 +16,7 @@ def find(run: Run) -> Iterator[Finding]:
         if file.spec.companions is None:
             # SLONoData says so, later: once the window has run out of labels; and a lint where it is not there.
             continue
-        for index in unguarded(file):
-            message = "no labelsStale: when labels stop, its alerts end, and nobody is told why"
-            yield Finding(file.document, ("spec", "slos", index), message)
+        for index, slo in enumerate(file.spec.slos):
+            if rests_on_labels(slo) and labels_stale(file, slo) is None:
+                message = "no labelsStale: when labels stop, its alerts end, and nobody is told why"
+                yield Finding(file.document, ("spec", "slos", index), message)

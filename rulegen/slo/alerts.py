@@ -37,10 +37,10 @@ def namespace_label(routing: Routing) -> dict[str, str]:
 
 
 def annotation_texts(
-    file: ModelSlo, summary: Text, description: Text, own: Mapping[str, str]
+    file: ModelSlo, summary: Text, description: Text, own: Mapping[str, str] | None = None
 ) -> dict[str, Text]:
     """The annotations of an alert."""
-    given = {**file.metadata.annotations, **own}
+    given = {**file.metadata.annotations, **(own or {})}
     return {
         "summary": summary,
         "description": description,

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from mlslo.monitor import Monitor
 from mlslo.yamlfile import Duration, Problem
-from rulegen.slo.companions.causes import labels_stale, no_data, rests_on_labels
+from rulegen.slo.companions.dependencies import labels_stale, no_data, rests_on_labels
 from rulegen.spec.lint_names import named
 from rulegen.spec.model_slo import ModelSlo, Slo
 from rulegen.spec.routing import Routing

@@ -17,7 +17,7 @@ from rulegen.sli.gauge import Gauge, entities
 from rulegen.sli.query_series import PromQl
 from rulegen.slo import burn_rate
 from rulegen.slo.alerts import namespace_label
-from rulegen.slo.companions.causes import no_data
+from rulegen.slo.companions.dependencies import no_data
 from rulegen.slo.plan import pairs_of
 from rulegen.spec.lint_names import named
 from rulegen.spec.model_slo import Alert, ModelSlo, Slo
