@@ -13,14 +13,7 @@ from pydantic import Field
 from mlslo.yamlfile import Duration
 from rulegen.conditions.kind import Comparison, History, Line, Sample
 from rulegen.promql.annotations import Lookup, format_of
-from rulegen.promql.conventions import (
-    MODEL,
-    SLO,
-    baseline_record,
-    deviation_record,
-    forecast_record,
-    past_record,
-)
+from rulegen.promql.conventions import MODEL, SLO, record_name
 from rulegen.promql.expressions import exact, number
 from rulegen.promql.rules import Record
 from rulegen.sli.gauge import GaugeSeries
@@ -55,7 +48,7 @@ class BaselineWindow(Comparison):
 
 def value_ago(series: GaugeSeries, offset: Duration) -> History:
     """The gauge ``offset`` ago, averaged over the versions of then."""
-    name = past_record(_level(series), series.metric.name, series.aggregation, offset)
+    name = _record(series, f"offset{offset}")
     expression = _over_versions("avg", series, f"{series.expression} offset {offset}")
     return History(Record(name, expression, {SLO: series.slo}), offset.seconds, 0.0, 1)
 
@@ -65,7 +58,7 @@ def mean_before(series: GaugeSeries, window: Duration, offset: Duration) -> Hist
 
     Sum and count are taken over all versions, never the mean of means.
     """
-    name = baseline_record(_level(series), series.metric.name, series.aggregation, window, offset)
+    name = _record(series, f"avg{window}_offset{offset}")
     past = f"{series.expression}[{window}] offset {offset}"
     least = max(math.ceil(min(LEAST_HISTORY, window.seconds / 2) / series.interval.seconds), 1)
     total = _over_versions("sum", series, f"sum_over_time({past})")
@@ -96,7 +89,7 @@ def deviation_before(series: GaugeSeries, window: Duration, offset: Duration) ->
     to be there, the deviation from it is not there either.
     """
     mean = mean_before(series, window, offset)
-    name = deviation_record(_level(series), series.metric.name, series.aggregation, window, offset)
+    name = _record(series, f"stddev{window}_offset{offset}")
     past = f"{series.expression}[{window}] offset {offset}"
     if "version" in series.labels:
         between = f"(avg_over_time({past}) - {series.join()} {series.select(mean.record.name)}) ^ 2"
@@ -135,7 +128,9 @@ class Forecast(History):
 
 def forecast(series: GaugeSeries, within: Duration, based_on: Duration) -> Forecast:
     """The gauge ``within`` from now, by its trend over ``based_on``, given half of its evaluations."""
-    name = forecast_record(series.level, series.metric.name, series.aggregation, within, based_on)
+    name = record_name(
+        series.level, series.metric.name, f"{series.aggregation}_predict{within}_over{based_on}"
+    )
     past = f"{series.expression}[{based_on}]"
     least = max(math.ceil(based_on.seconds / 2 / series.interval.seconds), 2)
     expression = (
@@ -157,8 +152,9 @@ def line(series: GaugeSeries, record: Record) -> Line:
     return Line(series.select(record.name), record.name.rsplit(":", 1)[1])
 
 
-def _level(series: GaugeSeries) -> tuple[str, ...]:
-    return tuple(label for label in series.level if label != "version")
+def _record(series: GaugeSeries, operation: str) -> str:
+    level = (label for label in series.level if label != "version")
+    return record_name(level, series.metric.name, f"{series.aggregation}_{operation}")
 
 
 def _over_versions(aggregation: str, series: GaugeSeries, expression: str) -> str:

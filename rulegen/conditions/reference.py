@@ -14,7 +14,7 @@ from mlslo.yamlfile import quoted_list
 from rulegen.conditions.kind import Comparison, Edge, Kind, Line, Positive, World
 from rulegen.conditions.threshold import shown
 from rulegen.promql.annotations import Lookup, Text, format_of
-from rulegen.promql.conventions import MODEL, SLO, gauge_record
+from rulegen.promql.conventions import MODEL, SLO, record_name
 from rulegen.promql.expressions import Matcher, by, exact, number, on, selector
 from rulegen.promql.rules import Record
 from rulegen.sli.gauge import GaugeSeries
@@ -80,7 +80,7 @@ class Reference(Kind):
     @property
     def record(self) -> Record:
         level = (MODEL, *(label for label in self.shared if label not in self.series.fixed))
-        name = gauge_record(level, self.metric.name, "max")
+        name = record_name(level, self.metric.name, "max")
         expression = f"max {by(self.shared)} ({selector(self.metric.name, self.matchers)})"
         return Record(name, expression, {SLO: self.series.slo})
 

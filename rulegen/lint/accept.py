@@ -41,11 +41,10 @@ def acceptances(specs: Specs) -> list[Acceptance]:
     add(specs.routing.document, _FILE, specs.routing.spec.accept)
     for model in specs.models:
         add(model.document, _FILE, model.spec.accept)
-        for index, slo in enumerate(model.spec.slos):
-            at: Location = ("spec", "slos", index)
+        for at, slo in model.slos:
             add(model.document, at, slo.accept)
-            for position, alert in enumerate(slo.alerts):
-                add(model.document, (*at, "alerts", position), alert.accept)
+            for place, alert in slo.placed_alerts(at):
+                add(model.document, place, alert.accept)
     return found
 
 

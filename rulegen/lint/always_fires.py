@@ -16,10 +16,10 @@ def find(run: Run) -> Iterator[Finding]:
                 continue
             at: Location = ("spec", "slos", index)
             metric, values, good = planned.series.metric, possible(planned.series.metric), planned.slo.good
-            for position, alert in enumerate(planned.slo.alerts):
+            for place, alert in planned.slo.placed_alerts(at):
                 if must_hold(alert.when, values) >= values:
                     message = f"it always fires: {metric.name} is {words(values)}"
-                    yield Finding(model.file.document, (*at, "alerts", position, "when"), message)
+                    yield Finding(model.file.document, (*place, "when"), message)
             if good is not None and good.values is not None and not good.values & values:
                 message = (
                     f"no evaluation is ever good: {metric.name} is {words(values)}; the budget always burns"

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from functools import cached_property
-from typing import NamedTuple, TypeVar, cast
+from typing import NamedTuple
 
 from mlslo.monitor import Monitor
 from mlslo.yamlfile import Document, Problem
@@ -15,11 +15,11 @@ from rulegen.promql.rules import AlertRule
 from rulegen.slo.alerts import GaugeAlert
 from rulegen.slo.plan import Plan
 from rulegen.spec.lint_names import LINTS, named
+from rulegen.spec.model_slo import Alert, ModelSlo, Slo
 from rulegen.spec.routing import Routing
 from rulegen.validation.specs import Specs
 
 Location = tuple[str | int, ...]
-Kept = TypeVar("Kept")
 
 
 @dataclass(frozen=True)
@@ -67,7 +67,6 @@ class Run:
     specs: Specs
     models: Sequence[Plan]
     base: Base | None = None
-    _kept: dict[object, object] = field(default_factory=dict)
 
     @property
     def routing(self) -> Routing:
@@ -78,11 +77,17 @@ class Run:
         """Every alert about a model."""
         return [placed for model in self.models for placed in _alerts(model)]
 
-    def once(self, made: Callable[[Run], Kept]) -> Kept:
-        """What several lints look at, made once."""
-        if made not in self._kept:
-            self._kept[made] = made(self)
-        return cast(Kept, self._kept[made])
+    @property
+    def slos(self) -> Iterator[tuple[ModelSlo, Location, Slo]]:
+        """Yield each SLO with its file and its place."""
+        return ((file, at, slo) for file in self.specs.models for at, slo in file.slos)
+
+    @property
+    def gauge_alerts(self) -> Iterator[tuple[Document, Location, Alert]]:
+        """Yield each alert on a gauge with its document and its place."""
+        for file, at, slo in self.slos:
+            for place, alert in slo.placed_alerts(at):
+                yield file.document, place, alert
 
     def monitor(self, model: str) -> Monitor | None:
         """The monitor of ``model``, where its file is at hand."""

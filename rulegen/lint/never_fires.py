@@ -11,7 +11,8 @@ from rulegen.lint.finding import Finding, Location, Run
 from rulegen.lint.holds import may_hold
 from rulegen.sli.gauge import entities
 from rulegen.sli.metric_ranges import possible, words
-from rulegen.spec.model_slo import ModelSlo, Slo
+from rulegen.spec.measurable import VIEWS
+from rulegen.spec.model_slo import Slo
 
 
 def find(run: Run) -> Iterator[Finding]:
@@ -28,25 +29,14 @@ def find(run: Run) -> Iterator[Finding]:
                     f"every evaluation is good: {metric.name} is {words(values)}; the budget can never burn"
                 )
                 yield Finding(document, (*at, "good", slo.good.key), message)
-            for position, alert in enumerate(slo.alerts):
-                for place, message in _impossible(alert.when, metric, (*at, "alerts", position, "when")):
-                    yield Finding(document, place, message)
-            yield from _too_few(model.file, slo, metric, at, monitor)
-
-
-def _too_few(
-    file: ModelSlo, slo: Slo, metric: Metric, at: Location, monitor: Monitor | None
-) -> Iterator[Finding]:
-    """More features must be bad than the monitor has."""
-    known = _features(slo, metric, monitor)
-    if known is None:
-        return
-    count, path = known
-    for position, alert in enumerate(slo.alerts):
-        series = alert.when.series
-        if series is not None and series.atLeast is not None and series.atLeast > count:
-            message = f"it can never fire: {path} has {count} features, {series.atLeast} of them must be bad"
-            yield Finding(file.document, (*at, "alerts", position, "when", "series", "atLeast"), message)
+            count, path = _features(slo, metric, monitor)
+            for place, alert in slo.placed_alerts(at):
+                for where, message in _impossible(alert.when, metric, (*place, "when")):
+                    yield Finding(document, where, message)
+                least = alert.when.series.atLeast if alert.when.series else None
+                if count is not None and least is not None and least > count:
+                    message = f"it can never fire: {path} has {count} features, {least} of them must be bad"
+                    yield Finding(document, (*place, "when", "series", "atLeast"), message)
 
 
 def _impossible(condition: Condition, metric: Metric, at: Location) -> Iterator[tuple[Location, str]]:
@@ -62,14 +52,11 @@ def _impossible(condition: Condition, metric: Metric, at: Location) -> Iterator[
         yield (*at, condition.key), f"it can never fire: {why}"
 
 
-def _features(slo: Slo, metric: Metric, monitor: Monitor | None) -> tuple[int, str] | None:
+def _features(slo: Slo, metric: Metric, monitor: Monitor | None) -> tuple[int | None, str]:
     """How many features there are, where a monitor lists them, and its file's name."""
     gauge = slo.sli.gauge
     if monitor is None or gauge is None or entities(metric, gauge) != ("feature",):
-        return None
+        return None, ""
     listed = monitor.spec.predictions.fields.features
-    if not isinstance(listed, list) or any(
-        feature.type in ("text", "timestamp", "embedding") for feature in monitor.spec.features.values()
-    ):
-        return None
-    return len(listed), monitor.path.name
+    viewed = any(feature.type in VIEWS for feature in monitor.spec.features.values())
+    return (len(listed) if isinstance(listed, list) and not viewed else None), monitor.path.name

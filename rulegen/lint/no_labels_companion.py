@@ -16,7 +16,7 @@ def find(run: Run) -> Iterator[Finding]:
         if file.spec.companions is None:
             # SLONoData says so, later: once the window has run out of labels; and a lint where it is not there.
             continue
-        for index, slo in enumerate(file.spec.slos):
+        for at, slo in file.slos:
             if rests_on_labels(slo) and labels_stale(file, slo) is None:
                 message = "no labelsStale: when labels stop, its alerts end, and nobody is told why"
-                yield Finding(file.document, ("spec", "slos", index), message)
+                yield Finding(file.document, at, message)

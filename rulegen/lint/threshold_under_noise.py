@@ -28,23 +28,19 @@ class _Lowest:
 
 
 def find(run: Run) -> Iterator[Finding]:
-    for file in run.specs.models:
-        expected = file.spec.expected
-        for index, slo in enumerate(file.spec.slos if expected is not None else ()):
-            gauge = slo.sli.gauge
-            metric = METRICS.get(gauge.metric) if gauge else None
-            if expected is None or gauge is None or metric is None or gauge.window is None:
-                continue
-            rate = expected.predictionsPerSecond
-            against = size(run.monitor(file.model), gauge.reference, rate)
-            for position, alert in enumerate(slo.alerts):
-                at: Location = ("spec", "slos", index, "alerts", position, "when")
-                lowest = _lowest(alert.when, at)
-                part: noise.Part = "top" if alert.when.series is None else "middle"
-                found = _level(metric, gauge, gauge.window, rate, against, part)
-                if lowest is not None and found is not None and lowest.limit < found[0]:
-                    message = _message(metric, gauge.window, rate, against, part, *found)
-                    yield Finding(file.document, lowest.location, message)
+    for file, at, slo in run.slos:
+        expected, gauge = file.spec.expected, slo.sli.gauge
+        if expected is None or gauge is None or gauge.window is None:
+            continue
+        metric, rate = METRICS[gauge.metric], expected.predictionsPerSecond
+        against = size(run.monitor(file.model), gauge.reference, rate)
+        for place, alert in slo.placed_alerts(at):
+            lowest = _lowest(alert.when, (*place, "when"))
+            part: noise.Part = "top" if alert.when.series is None else "middle"
+            found = _level(metric, gauge, gauge.window, rate, against, part)
+            if lowest is not None and found is not None and lowest.limit < found[0]:
+                message = _message(metric, gauge.window, rate, against, part, *found)
+                yield Finding(file.document, lowest.location, message)
 
 
 def _message(

@@ -16,12 +16,11 @@ def find(run: Run) -> Iterator[Finding]:
     kept = run.routing.spec.target.retention
     if kept is None:
         return
-    for file in run.specs.models:
-        for index, slo in enumerate(file.spec.slos):
-            for location, reach, effect in _reaches(slo, ("spec", "slos", index)):
-                if reach.seconds > kept.seconds:
-                    message = f"it looks back {reach}, Prometheus keeps {kept} (target.retention): {effect}"
-                    yield Finding(file.document, location, message)
+    for file, at, slo in run.slos:
+        for location, reach, effect in _reaches(slo, at):
+            if reach.seconds > kept.seconds:
+                message = f"it looks back {reach}, Prometheus keeps {kept} (target.retention): {effect}"
+                yield Finding(file.document, location, message)
 
 
 def _reaches(slo: Slo, at: Location) -> Iterator[Reach]:
@@ -32,7 +31,7 @@ def _reaches(slo: Slo, at: Location) -> Iterator[Reach]:
         for position, pair in enumerate(pairs_of(slo) if own else ()):
             where: Location = (*at, "alerting", "windows", position, "long")
             yield where, pair.long, "the burn rate is that of a shorter time"
-    for position, alert in enumerate(slo.alerts):
-        for at_leaf, leaf in alert.when.leaves((*at, "alerts", position, "when")):
+    for place, alert in slo.placed_alerts(at):
+        for at_leaf, leaf in alert.when.leaves((*place, "when")):
             for key, length, effect in leaf.comparison.look_back() if leaf.comparison else ():
                 yield (*at_leaf, leaf.key, key), length, effect

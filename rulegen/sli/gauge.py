@@ -13,7 +13,7 @@ from pydantic import AfterValidator, Field
 from mlslo.catalogue import METRICS, Better, Metric
 from mlslo.yamlfile import Duration, Name, Shape, StrictModel
 from rulegen.promql import replicas
-from rulegen.promql.conventions import MODEL, SLO, gauge_record
+from rulegen.promql.conventions import MODEL, SLO, record_name
 from rulegen.promql.expressions import Matcher, OneOf, by, on, selector
 from rulegen.promql.names import GAUGES, PLAIN, label_value
 from rulegen.promql.replicas import Replicas
@@ -99,7 +99,7 @@ class GaugeSeries:
     @cached_property
     def record(self) -> str:
         """The name of the recorded series."""
-        return gauge_record(self.level, self.metric.name, self.aggregation)
+        return record_name(self.level, self.metric.name, self.aggregation)
 
     @cached_property
     def expression(self) -> str:

@@ -13,17 +13,19 @@ from mlslo.yamlfile import Duration, StrictModel, none_of
 TierName = Annotated[str, Field(min_length=1)]
 
 
-class NoData(StrictModel):
+class _Requested(StrictModel):
+    tier: TierName = Field(description="How urgent.")
+
+
+class NoData(_Requested):
     """Alerts for when nothing is measured any more: silence must not look like health."""
 
-    tier: TierName = Field(description="How urgent.")
     after: Duration = Field(description="How long nothing is measured before it is told.")
 
 
-class LabelsStale(StrictModel):
+class LabelsStale(_Requested):
     """The alert that labels have stopped coming."""
 
-    tier: TierName = Field(description="How urgent.")
     after: Duration = Field(description="How old the newest label may be.")
 
 
@@ -73,33 +75,29 @@ OwnNoDataOrFalse = Annotated[OwnNoData, _off(OwnNoData), _OrFalse()]
 OwnLabelsStaleOrFalse = Annotated[OwnLabelsStale, _off(OwnLabelsStale), _OrFalse()]
 
 
-class SinkDown(StrictModel):
+class SinkDown(_Requested):
     """The alert that a sink cannot be read."""
 
-    tier: TierName = Field(description="How urgent.")
     after: Duration = Field(description="How long it may be unreadable.")
 
 
-class SinkBehind(StrictModel):
+class SinkBehind(_Requested):
     """The alert that the exporter reads a sink more slowly than it is written."""
 
-    tier: TierName = Field(description="How urgent.")
     after: Duration = Field(
         description="How long the lag has been larger than ever in as long a time before."
     )
 
 
-class ReferenceOld(StrictModel):
+class ReferenceOld(_Requested):
     """The alert that a reference describes data of long ago."""
 
-    tier: TierName = Field(description="How urgent.")
     after: Duration = Field(description="How old its data may be.")
 
 
-class Unmonitored(StrictModel):
+class Unmonitored(_Requested):
     """The alert that too many features have too few values to be measured."""
 
-    tier: TierName = Field(description="How urgent.")
     atLeastRatio: Annotated[float, Field(gt=0, le=1)] = Field(
         description="Share of the features, 0..1, that is too many."
     )

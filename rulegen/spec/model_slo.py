@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Annotated, Literal
 
 from pydantic import AfterValidator, Field, model_validator
 
 from mlslo.yamlfile import Duration, File, Loaded, Shape, StrictModel, exactly_one
-from rulegen.conditions import Condition
+from rulegen.conditions import Condition, Location
 from rulegen.conditions.kind import Positive
 from rulegen.conditions.series_count import Series
 from rulegen.conditions.threshold import THRESHOLDS, Threshold
@@ -158,6 +159,11 @@ class Slo(StrictModel):
         default_factory=list, description="What a lint finds in this SLO and is right here."
     )
 
+    def placed_alerts(self, at: Location) -> Iterator[tuple[Location, Alert]]:
+        """Yield each alert on a gauge with its place, the SLO standing at ``at``."""
+        for index, alert in enumerate(self.alerts):
+            yield (*at, "alerts", index), alert
+
     @property
     def looks_low(self) -> bool:
         """Whether all its conditions are about low values."""
@@ -221,6 +227,12 @@ class ModelSlo(Loaded[Metadata, Spec]):
     def model(self) -> str:
         """The label ``model``."""
         return self.spec.model
+
+    @property
+    def slos(self) -> Iterator[tuple[Location, Slo]]:
+        """Yield each SLO with its place."""
+        for index, slo in enumerate(self.spec.slos):
+            yield ("spec", "slos", index), slo
 
     def labels(self, slo: str) -> dict[str, str]:
         """The labels that every record and alert of one SLO has."""
