@@ -10,7 +10,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, Field, field_validator, model_validator
 
-from mlslo.yamlfile import Duration, File, KeysError, Loaded, Name, Problem, StrictModel
+from mlslo.yamlfile import Duration, File, Loaded, Name, Problem, StrictModel
 
 DEFAULT_LATENCY_BUCKETS = (
     "5ms", "10ms", "25ms", "50ms", "100ms", "250ms", "500ms", "1s", "2500ms", "5s", "10s",
@@ -172,6 +172,8 @@ class Fairness(StrictModel):
 class Reference(StrictModel):
     """What the present is compared with: exactly one of `static`, `sliding`, `calendar` and `first`."""
 
+    exactly_one = ("static", "sliding", "calendar", "first")
+
     static: str | None = Field(
         None,
         min_length=1,
@@ -187,13 +189,7 @@ class Reference(StrictModel):
     )
 
     @model_validator(mode="after")
-    def _is_one_kind(self) -> Reference:
-        kinds = [self.static, self.sliding, self.calendar, self.first]
-        if sum(kind is not None for kind in kinds) != 1:
-            kinds_of = ("static", "sliding", "calendar", "first")
-            raise KeysError(
-                "expected exactly one of static, sliding, calendar and first", kinds_of, exclusive=True
-            )
+    def _offset_is_of_sliding(self) -> Reference:
         if self.offset is not None and self.sliding is None:
             raise ValueError("an offset is for sliding references only")
         return self

@@ -5,7 +5,7 @@ from mlslo.yamlfile.errors import InputError, Problem
 from mlslo.yamlfile.file import File, Loaded
 from mlslo.yamlfile.nearest import did_you_mean, quoted_list
 from mlslo.yamlfile.reader import Document, parse, read
-from mlslo.yamlfile.shape import KeysError, Name, Shape, exactly_one, none_of
+from mlslo.yamlfile.shape import Name, Shape
 from mlslo.yamlfile.shown import shown
 from mlslo.yamlfile.validate import StrictModel, validate
 from mlslo.yamlfile.writtentext import WrittenText
@@ -15,7 +15,6 @@ __all__ = [
     "Duration",
     "File",
     "InputError",
-    "KeysError",
     "Loaded",
     "Name",
     "Problem",
@@ -23,8 +22,6 @@ __all__ = [
     "StrictModel",
     "WrittenText",
     "did_you_mean",
-    "exactly_one",
-    "none_of",
     "parse",
     "quoted_list",
     "read",

@@ -8,9 +8,9 @@ from dataclasses import dataclass
 from decimal import Decimal
 from functools import cached_property
 
-from pydantic import Field, model_validator
+from pydantic import Field
 
-from mlslo.yamlfile import Duration, exactly_one
+from mlslo.yamlfile import Duration
 from rulegen.conditions.history import line, lookup, value_ago
 from rulegen.conditions.kind import Comparison, Edge, History, Kind, Line, Positive, Unusable, World
 from rulegen.conditions.threshold import shown
@@ -23,16 +23,12 @@ from rulegen.sli.intervals import ALL, NONE, Values
 class ChangeFrom(Comparison):
     """A change, up or down, from the value some time ago."""
 
+    exactly_one = ("byRatio", "by")
     offset: Duration = Field(description="How long ago.")
     byRatio: Positive | None = Field(
         None, description="Relative: 0.5 is half as much again, or half of it. Either this or `by`."
     )
     by: Positive | None = Field(None, description="Absolute, in the gauge's unit.")
-
-    @model_validator(mode="after")
-    def _is_one(self) -> ChangeFrom:
-        exactly_one(self, "byRatio", "by")
-        return self
 
     def lower(self, series: GaugeSeries) -> Change:
         relative = self.byRatio is not None

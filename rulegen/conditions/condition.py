@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from pydantic import Field, model_validator
+from pydantic import Field
 
-from mlslo.yamlfile import exactly_one
 from rulegen.conditions.adaptive import Adaptive
 from rulegen.conditions.change import ChangeFrom
 from rulegen.conditions.combined import Combined
@@ -30,11 +29,6 @@ class Condition(Threshold):
     adaptive: Adaptive | None = Field(None, description="Unusual for its own past.")
     all: list[Condition] | None = Field(None, min_length=2, description="Every one of several conditions.")
     any: list[Condition] | None = Field(None, min_length=2, description="At least one of several conditions.")
-
-    @model_validator(mode="after")
-    def _is_one(self) -> Condition:
-        exactly_one(self, *CONDITIONS)
-        return self
 
     @property
     def comparison(self) -> Comparison | None:
@@ -71,3 +65,4 @@ class Condition(Threshold):
 
 
 CONDITIONS = tuple(Condition.model_fields)
+Condition.exactly_one = CONDITIONS

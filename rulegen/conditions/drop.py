@@ -8,9 +8,9 @@ from decimal import Decimal
 from functools import cached_property
 from typing import Annotated
 
-from pydantic import Field, model_validator
+from pydantic import Field
 
-from mlslo.yamlfile import Duration, exactly_one
+from mlslo.yamlfile import Duration
 from rulegen.conditions.exactness import is_plain, most_exact, power_of_two
 from rulegen.conditions.history import BaselineWindow, line, lookup, mean_before
 from rulegen.conditions.kind import Edge, History, Kind, Line, Positive, Unusable, World
@@ -25,15 +25,11 @@ from rulegen.sli.metric_ranges import possible
 class DropFrom(BaselineWindow):
     """A drop below the gauge's own mean."""
 
+    exactly_one = ("by", "byRatio")
     by: Positive | None = Field(None, description="Absolute, in the gauge's unit.")
     byRatio: Annotated[float, Field(gt=0, lt=1)] | None = Field(
         None, description="Relative to the mean. Either this or `by`."
     )
-
-    @model_validator(mode="after")
-    def _is_one(self) -> DropFrom:
-        exactly_one(self, "by", "byRatio")
-        return self
 
     @property
     def looks_low(self) -> bool:

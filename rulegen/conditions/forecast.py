@@ -9,9 +9,9 @@ from decimal import Decimal
 from functools import cached_property
 from typing import Literal
 
-from pydantic import Field, model_validator
+from pydantic import Field
 
-from mlslo.yamlfile import Duration, exactly_one
+from mlslo.yamlfile import Duration
 from rulegen.conditions.history import forecast, line, lookup
 from rulegen.conditions.kind import Comparison, Edge, History, Kind, Line, World
 from rulegen.conditions.threshold import shown
@@ -24,6 +24,7 @@ from rulegen.sli.intervals import ALL, NONE, Values
 class Forecast(Comparison):
     """The gauge will be beyond a limit within some time, if it goes on as it did."""
 
+    exactly_one = ("above", "below")
     sampled = "basedOn"
 
     above: float | None = Field(None, description="The limit, where more is bad. Either this or `below`.")
@@ -32,11 +33,6 @@ class Forecast(Comparison):
     basedOn: Duration = Field(
         description="Over how long its trend is taken; half of the evaluations in it must be there."
     )
-
-    @model_validator(mode="after")
-    def _is_one(self) -> Forecast:
-        exactly_one(self, "above", "below")
-        return self
 
     @property
     def looks_low(self) -> bool:

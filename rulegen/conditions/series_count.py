@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import Annotated
 
-from pydantic import Field, model_validator
+from pydantic import Field
 
-from mlslo.yamlfile import StrictModel, exactly_one
+from mlslo.yamlfile import StrictModel
 from rulegen.conditions.kind import Kind
 from rulegen.promql.annotations import PERCENTAGE, PLAIN, Format
 from rulegen.promql.conventions import SLO
@@ -23,15 +23,11 @@ _MOST_IN_TEST = 20
 class Series(StrictModel):
     """How many series (features, segments, ...) must be bad at once."""
 
+    exactly_one = ("atLeast", "atLeastRatio")
     atLeast: Annotated[int, Field(ge=1)] | None = Field(None, description="This many or more.")
     atLeastRatio: Annotated[float, Field(gt=0, le=1)] | None = Field(
         None, description="This share or more, 0..1, of all series of a version that are measured."
     )
-
-    @model_validator(mode="after")
-    def _is_one(self) -> Series:
-        exactly_one(self, "atLeast", "atLeastRatio")
-        return self
 
     def lower(self, series: GaugeSeries, kind: Kind) -> Several:
         """Bind it to a gauge and the condition on it."""

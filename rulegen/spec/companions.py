@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Annotated, Any, TypeVar
 
-from pydantic import Field, WrapValidator, model_validator
+from pydantic import Field, WrapValidator
 from pydantic_core import CoreSchema
 
-from mlslo.yamlfile import Duration, StrictModel, none_of
+from mlslo.yamlfile import Duration, StrictModel
 
 TierName = Annotated[str, Field(min_length=1)]
 
@@ -32,14 +32,9 @@ class LabelsStale(_Requested):
 class _Own(StrictModel):
     """What one SLO has otherwise than its file; ``false`` in the file gives neither, and no companion."""
 
+    at_least_one = ("tier", "after")
     tier: TierName | None = Field(None, description="How urgent; the file's, where not given.")
     after: Duration | None = Field(None, description="How long; the file's, where not given.")
-
-    @model_validator(mode="after")
-    def _says_something(self) -> _Own:
-        if self.tier is None and self.after is None:
-            none_of("expected tier, after or both", "tier", "after")
-        return self
 
     @property
     def is_off(self) -> bool:
@@ -107,6 +102,7 @@ class Unmonitored(_Requested):
 class Companions(StrictModel):
     """Alerts about what the promises rest on, once for the model. Each is left out where not given."""
 
+    at_least_one = ("labelsStale", "sinkDown", "sinkBehind", "referenceOld", "unmonitored")
     labelsStale: LabelsStale | None = Field(
         None, description="No new label has come: quality gauges end, and their alerts with them."
     )
@@ -114,10 +110,3 @@ class Companions(StrictModel):
     sinkBehind: SinkBehind | None = Field(None, description="A log is read more slowly than it grows.")
     referenceOld: ReferenceOld | None = Field(None, description="Drift is measured against an old past.")
     unmonitored: Unmonitored | None = Field(None, description="Features have too few values to be measured.")
-
-    @model_validator(mode="after")
-    def _says_something(self) -> Companions:
-        if not any(getattr(self, key) for key in type(self).model_fields):
-            keys = tuple(type(self).model_fields)
-            none_of(f"expected at least one of {', '.join(keys)}", *keys)
-        return self

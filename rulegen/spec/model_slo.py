@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 
 from pydantic import AfterValidator, Field, model_validator
 
-from mlslo.yamlfile import Duration, File, Loaded, Shape, StrictModel, exactly_one
+from mlslo.yamlfile import Duration, File, Loaded, Shape, StrictModel
 from rulegen.conditions import Condition, Location
 from rulegen.conditions.kind import Positive
 from rulegen.conditions.series_count import Series
@@ -56,10 +56,7 @@ Count = Annotated[int, Field(ge=1)]
 class Good(Threshold):
     """What an evaluation must hold to be good."""
 
-    @model_validator(mode="after")
-    def _is_one(self) -> Good:
-        exactly_one(self, *THRESHOLDS)
-        return self
+    exactly_one = THRESHOLDS
 
 
 class When(Condition):

@@ -17,7 +17,6 @@ from mlslo.yamlfile import (
     Shape,
     StrictModel,
     did_you_mean,
-    none_of,
     quoted_list,
 )
 from rulegen.promql.versions import ACTIVE_DURING, LOCATION, OLDEST, at_least
@@ -102,30 +101,20 @@ class Mute(StrictModel):
 class InhibitSource(StrictModel):
     """Alerts that silence others."""
 
+    at_least_one = ("layer", "tier")
     layer: LayerName | None = Field(None, description="Alerts of this layer.")
     tier: TierName | None = Field(None, description="Alerts of this tier.")
-
-    @model_validator(mode="after")
-    def _names_something(self) -> Self:
-        if self.layer is None and self.tier is None:
-            none_of("expected a layer, a tier or both", "layer", "tier")
-        return self
 
 
 class InhibitTarget(StrictModel):
     """Alerts that are silenced."""
 
+    at_least_one = ("layers", "tiers")
     layers: LayerNames = Field(default_factory=list, description="Alerts of these layers.")
     tiers: TierNames = Field(
         default_factory=list,
         description="Alerts of these tiers; without it all that are less urgent than the source.",
     )
-
-    @model_validator(mode="after")
-    def _names_something(self) -> Self:
-        if not self.layers and not self.tiers:
-            none_of("expected layers, tiers or both", "layers", "tiers")
-        return self
 
 
 class Inhibit(StrictModel):

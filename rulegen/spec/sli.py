@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from pydantic import Field, model_validator
+from pydantic import Field
 
-from mlslo.yamlfile import Duration, StrictModel, exactly_one
+from mlslo.yamlfile import Duration, StrictModel
 from rulegen.sli.gauge import Gauge
 from rulegen.sli.query_series import PromQl
 
@@ -31,13 +31,9 @@ class Ratio(StrictModel):
 class Sli(StrictModel):
     """What is measured: exactly one of these."""
 
+    exactly_one = ("errors", "latency", "ratio", "gauge", "promql")
     errors: Errors | None = Field(None, description="Share of failed predictions.")
     latency: Latency | None = Field(None, description="Share of slow predictions.")
     ratio: Ratio | None = Field(None, description="Share by any pair of counters.")
     gauge: Gauge | None = Field(None, description="A gauge.")
     promql: PromQl | None = Field(None, description="Any PromQL expression, as a gauge.")
-
-    @model_validator(mode="after")
-    def _is_one(self) -> Sli:
-        exactly_one(self, "errors", "latency", "ratio", "gauge", "promql")
-        return self

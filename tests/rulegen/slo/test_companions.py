@@ -142,7 +142,7 @@ MISTAKES = [
         "{tier: |P7}",
         "unknown tier 'P7', routing.yaml has P1, P2, P3",
     ),
-    ("noData: {tier: P3}", "noData: {}", "noData: |{}", "expected tier, after or both"),
+    ("noData: {tier: P3}", "noData: {}", "noData: |{}", "expected at least one of tier, after"),
     (
         "  noData: {tier: P2, after: 4m}\n",
         "",
