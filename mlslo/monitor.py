@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import glob
-from dataclasses import dataclass
+from collections.abc import Iterator
 from itertools import pairwise
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, Field, field_validator, model_validator
 
-from mlslo.yamlfile import Document, Duration, InputError, KeysError, StrictModel, read, validate
+from mlslo.yamlfile import Duration, File, Loaded, Name, Problem, StrictModel
 
 DEFAULT_LATENCY_BUCKETS = (
     "5ms", "10ms", "25ms", "50ms", "100ms", "250ms", "500ms", "1s", "2500ms", "5s", "10s",
@@ -18,14 +18,13 @@ DEFAULT_LATENCY_BUCKETS = (
 
 
 def _path(path: str) -> str:
-    if not all(path.split(".")):
+    if not all(map(str.strip, path.split("."))):
         raise ValueError(f"expected a dotted path such as features.amount, got '{path}'")
     return path
 
 
 FieldPath = Annotated[str, AfterValidator(_path), Field(description="A dotted path into a record.")]
 Crossing = Annotated[list[FieldPath], Field(min_length=2, max_length=4)]
-Name = Annotated[str, Field(min_length=1, max_length=128)]
 
 
 def scope_name(paths: str | list[str]) -> str:
@@ -173,6 +172,8 @@ class Fairness(StrictModel):
 class Reference(StrictModel):
     """What the present is compared with: exactly one of `static`, `sliding`, `calendar` and `first`."""
 
+    exactly_one = ("static", "sliding", "calendar", "first")
+
     static: str | None = Field(
         None,
         min_length=1,
@@ -188,13 +189,7 @@ class Reference(StrictModel):
     )
 
     @model_validator(mode="after")
-    def _is_one_kind(self) -> Reference:
-        kinds = [self.static, self.sliding, self.calendar, self.first]
-        if sum(kind is not None for kind in kinds) != 1:
-            kinds_of = ("static", "sliding", "calendar", "first")
-            raise KeysError(
-                "expected exactly one of static, sliding, calendar and first", kinds_of, exclusive=True
-            )
+    def _offset_is_of_sliding(self) -> Reference:
         if self.offset is not None and self.sliding is None:
             raise ValueError("an offset is for sliding references only")
         return self
@@ -258,66 +253,43 @@ class Spec(StrictModel):
         return buckets
 
 
-class MonitorFile(StrictModel):
+class MonitorFile(File[Metadata, Spec]):
     """One model and how to watch it. Written by the model's engineer."""
 
-    apiVersion: Literal["mlslo/v1"] = Field(description="Version of the file format.")
     kind: Literal["ModelMonitor"] = Field(description="What this file is.")
-    metadata: Metadata = Field(description="Whose file it is.")
-    spec: Spec = Field(description="What to read and what to measure.")
 
 
-@dataclass(frozen=True)
-class Monitor:
+class Monitor(Loaded[Metadata, Spec]):
     """A validated ModelMonitor file, and where it stands on disk."""
 
-    document: Document
-    file: MonitorFile
+    model_type = MonitorFile
 
     @property
     def model(self) -> str:
         """The label ``model``."""
-        return self.file.metadata.name
-
-    @property
-    def spec(self) -> Spec:
-        return self.file.spec
+        return self.metadata.name
 
     def resolve(self, path: str) -> Path:
         """``path`` of the file, which is relative to the file's own folder."""
-        return (self.document.path.parent / path).absolute()
+        return (self.path.parent / path).absolute()
 
     def pattern(self, path: str) -> Path:
         """``resolve`` for a glob: what looks like one in the name of the file's own folder is none."""
-        return Path(glob.escape(str(self.document.path.parent.absolute()))) / path
+        return Path(glob.escape(str(self.path.parent.absolute()))) / path
 
-
-def load(path: Path | str) -> Monitor:
-    """Read and validate a ModelMonitor file; nothing that it points to is opened.
-
-    Raises InputError, with a place for each problem.
-    """
-    return from_document(read(path))
-
-
-def from_document(document: Document) -> Monitor:
-    """Validate an already read ModelMonitor file. Raises InputError."""
-    file = validate(document, MonitorFile)
-    problems = []
-    fields = file.spec.predictions.fields
-    at: tuple[Any, ...] = ("spec", "predictions", "fields")
-    if file.spec.labels is not None and fields.id is None:
-        problems.append(document.problem(at, "missing key 'id': labels are joined to predictions by it"))
-    if file.spec.labels is not None and fields.score is None and fields.prediction is None:
-        problems.append(document.problem(at, "labels need a 'score' or a 'prediction' to be compared with"))
-    if isinstance(fields.features, str):
-        for name, path in _single_paths(fields).items():
-            if path == fields.features or fields.features.startswith(path + "."):
-                message = f"'{path}' is where the features are; expected the path of a single value"
-                problems.append(document.problem((*at, *name), message))
-    if problems:
-        raise InputError(problems)
-    return Monitor(document, file)
+    def problems(self) -> Iterator[Problem]:
+        """Yield what is wrong between the fields of a record."""
+        fields = self.spec.predictions.fields
+        at: tuple[Any, ...] = ("spec", "predictions", "fields")
+        if self.spec.labels is not None and fields.id is None:
+            yield self.document.problem(at, "missing key 'id': labels are joined to predictions by it")
+        if self.spec.labels is not None and fields.score is None and fields.prediction is None:
+            yield self.document.problem(at, "labels need a 'score' or a 'prediction' to be compared with")
+        if isinstance(fields.features, str):
+            for name, path in _single_paths(fields).items():
+                if path == fields.features or fields.features.startswith(path + "."):
+                    message = f"'{path}' is where the features are; expected the path of a single value"
+                    yield self.document.problem((*at, *name), message)
 
 
 def _single_paths(fields: PredictionFields) -> dict[tuple[str, ...], str]:
@@ -329,3 +301,7 @@ def _single_paths(fields: PredictionFields) -> dict[tuple[str, ...], str]:
     if fields.latency is not None:
         paths["latency", "field"] = fields.latency.field
     return {name: path for name, path in paths.items() if path is not None}
+
+
+load = Monitor.load
+from_document = Monitor.from_document

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from docs.generate.markdown import table
-from rulegen.lint.registry import LINTS
-from rulegen.spec.lint_names import REFUSED
+from rulegen.spec.lint_names import LINTS
 
 _INTRODUCTION = """\
 # Lints
@@ -28,7 +27,7 @@ Generated from the code by `scripts/docs`.
 def render() -> str:
     """The page."""
     rows = [
-        (f"[{name}]({name}.md)", lint.severity, "no" if name in REFUSED else "yes", lint.summary)
-        for name, lint in sorted(LINTS.items())
+        (f"[{name}]({name}.md)", lint.severity, "yes" if lint.acceptable else "no", lint.summary)
+        for name, lint in LINTS.items()
     ]
     return f"{_INTRODUCTION}\n{table(('lint', 'severity', 'can be accepted', 'what it finds'), rows)}\n"

@@ -214,4 +214,4 @@ def _declaring(monitor: Monitor, kinds: dict[str, str]) -> Monitor:
     for name, kind in kinds.items():
         features[name] = Feature.model_validate({"type": kind})
     spec = monitor.spec.model_copy(update={"features": features})
-    return replace(monitor, file=monitor.file.model_copy(update={"spec": spec}))
+    return Monitor(monitor.document, monitor.file.model_copy(update={"spec": spec}))

@@ -2,9 +2,10 @@
 
 from mlslo.yamlfile.duration import Duration
 from mlslo.yamlfile.errors import InputError, Problem
+from mlslo.yamlfile.file import File, Loaded
 from mlslo.yamlfile.nearest import did_you_mean, quoted_list
 from mlslo.yamlfile.reader import Document, parse, read
-from mlslo.yamlfile.shape import KeysError, Shape, exactly_one, none_of
+from mlslo.yamlfile.shape import Name, Shape
 from mlslo.yamlfile.shown import shown
 from mlslo.yamlfile.validate import StrictModel, validate
 from mlslo.yamlfile.writtentext import WrittenText
@@ -12,15 +13,15 @@ from mlslo.yamlfile.writtentext import WrittenText
 __all__ = [
     "Document",
     "Duration",
+    "File",
     "InputError",
-    "KeysError",
+    "Loaded",
+    "Name",
     "Problem",
     "Shape",
     "StrictModel",
     "WrittenText",
     "did_you_mean",
-    "exactly_one",
-    "none_of",
     "parse",
     "quoted_list",
     "read",

@@ -37,10 +37,11 @@ def _one_line(text: str) -> str:
 
 
 class InputError(Exception):
-    """Input that cannot be used; its text has one line per problem, in the order of the file."""
+    """Input that cannot be used; its text has one line per problem, by place, then in the order found."""
 
     def __init__(self, problems: Sequence[Problem]) -> None:
-        self.problems = tuple(sorted(set(problems)))
+        found = dict.fromkeys(problems)
+        self.problems = tuple(sorted(found, key=lambda problem: (problem.file, problem.line, problem.column)))
         super().__init__("\n".join(str(problem) for problem in self.problems))
 
     @classmethod

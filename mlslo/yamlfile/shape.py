@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, NoReturn
+from typing import Annotated, Any
 
-from pydantic import BaseModel
+from pydantic import AfterValidator, Field
 from pydantic_core import CoreSchema
 
 
@@ -21,23 +21,11 @@ class Shape:
         return {**handler(core), **self.keywords}
 
 
-class KeysError(ValueError):
-    """Of ``keys`` not one was given, or, where they are ``exclusive``, more than one."""
-
-    def __init__(self, message: str, keys: tuple[str, ...], *, exclusive: bool) -> None:
-        super().__init__(message)
-        self.keys = keys
-        self.exclusive = exclusive
+def _not_blank(name: str) -> str:
+    if not name.strip():
+        raise ValueError("expected a name, got only spaces")
+    return name
 
 
-def exactly_one(model: BaseModel, *keys: str) -> None:
-    """Raise KeysError where not exactly one of ``keys`` was given."""
-    given = [key for key in keys if getattr(model, key) is not None]
-    if len(given) != 1:
-        named = f"got {' and '.join(given)}" if given else "got none"
-        raise KeysError(f"expected exactly one of {', '.join(keys)}, {named}", keys, exclusive=True)
-
-
-def none_of(message: str, *keys: str) -> NoReturn:
-    """Raise KeysError: at least one of ``keys`` must be there."""
-    raise KeysError(message, keys, exclusive=False)
+# A name of the user's: of a model, a receiver, a feature.
+Name = Annotated[str, Field(min_length=1, max_length=128), AfterValidator(_not_blank), Shape(pattern=r"\S")]

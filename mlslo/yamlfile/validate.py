@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import types
 from collections.abc import Mapping
-from typing import Any, TypeVar, Union, get_args, get_origin
+from typing import Any, ClassVar, Self, TypeVar, Union, get_args, get_origin
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict, ValidationError, model_validator
 from pydantic_core import ErrorDetails
 
 from mlslo.yamlfile.construct import Location
@@ -16,12 +16,41 @@ from mlslo.yamlfile.reader import Document
 from mlslo.yamlfile.shown import shown
 
 
+def _with_choices(schema: dict[str, Any], model: type[StrictModel]) -> None:
+    """Say in a JSON Schema which keys exclude each other."""
+    for word, keys in (("oneOf", model.exactly_one), ("anyOf", model.at_least_one)):
+        if keys:
+            schema[word] = [
+                {"required": [key], "properties": {key: {"not": {"enum": [None, []]}}}} for key in keys
+            ]
+
+
 class StrictModel(BaseModel):
-    """Base of every file model: no unknown keys, no coercion (``"60"`` is no number), immutable."""
+    """Base of every file model: no unknown keys, no coercion (``"60"`` is no number), immutable.
+
+    ``exactly_one``, ``at_least_one``: so many of these keys must be given.
+    """
 
     model_config = ConfigDict(
-        extra="forbid", strict=True, frozen=True, populate_by_name=False, allow_inf_nan=False
+        extra="forbid",
+        strict=True,
+        frozen=True,
+        populate_by_name=False,
+        allow_inf_nan=False,
+        json_schema_extra=_with_choices,
     )
+    exactly_one: ClassVar[tuple[str, ...]] = ()
+    at_least_one: ClassVar[tuple[str, ...]] = ()
+
+    @model_validator(mode="after")
+    def _has_its_keys(self) -> Self:
+        given = [key for key in self.exactly_one if getattr(self, key) is not None]
+        if self.exactly_one and len(given) != 1:
+            got = " and ".join(given) or "none"
+            raise ValueError(f"expected exactly one of {', '.join(self.exactly_one)}, got {got}")
+        if self.at_least_one and not any(getattr(self, key) for key in self.at_least_one):
+            raise ValueError(f"expected at least one of {', '.join(self.at_least_one)}")
+        return self
 
 
 Model = TypeVar("Model", bound=BaseModel)
@@ -59,7 +88,8 @@ def validate(document: Document, model: type[Model]) -> Model:
         details = error.errors(include_url=False)
     # A file of another kind is wrong in one way, not in each of its keys.
     of_kind = [detail for detail in details if detail["loc"] == ("kind",)]
-    details = of_kind or details
+    # A key that is missing may be one that is not known: a merge key, or a typing error.
+    details = of_kind or sorted(details, key=lambda detail: detail["type"] == "missing")
     raise InputError([_problem(document, model, detail) for detail in details])
 
 

@@ -3,19 +3,17 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from typing import Any, get_args
 
 from pydantic import BaseModel
 from pydantic.json_schema import models_json_schema
 
 from mlslo.monitor import MonitorFile
-from mlslo.yamlfile import KeysError
 from rulegen.simulation.scenario import ScenarioFile
 from rulegen.spec.integrations import receiver_definitions
 from rulegen.spec.model_slo import ModelSloFile
 from rulegen.spec.routing import RoutingFile
-from rulegen.spec.routing import Spec as Routes
 
 # Editors know this one best; nothing here needs a later one.
 DIALECT = "http://json-schema.org/draft-07/schema#"
@@ -43,11 +41,10 @@ def schema(name: str) -> dict[str, Any]:
     places, made = models_json_schema([(model, "validation") for model in kinds.values()])
     models = {places[model, "validation"]["$ref"].rpartition("/")[2]: model for model in kinds.values()}
     definitions = {key: _plain(value) for key, value in made["$defs"].items()}
-    for model in _below(models.values()):
-        key = next(key for key, value in definitions.items() if _describes(value, model))
-        definitions[key].update(_choices(model))
-        if model is Routes:
-            definitions[key]["properties"]["receivers"]["additionalProperties"] = {"$ref": "#/$defs/Receiver"}
+    for definition in [*definitions.values()]:
+        if "receivers" in definition["properties"] and "groupBy" in definition["properties"]:
+            named = definition["properties"]["receivers"]["patternProperties"]
+            named.update({name: {"$ref": "#/$defs/Receiver"} for name in named})
             definitions |= receiver_definitions()
     heads = {kind_of(model): {"$ref": f"#/$defs/{key}"} for key, model in models.items()}
     return {"$schema": DIALECT, "title": name, **_head(heads), "$defs": dict(sorted(definitions.items()))}
@@ -99,39 +96,3 @@ def _optional(value: dict[str, Any]) -> dict[str, Any]:
         return value
     rest = {key: item for key, item in value.items() if key != "anyOf"}
     return {**inner, "type": [inner["type"], "null"], **rest}
-
-
-def _below(models: Any) -> Iterator[type[BaseModel]]:
-    """Every model inside of ``models``, each once."""
-    seen: list[type[BaseModel]] = []
-    waiting: list[Any] = list(models)
-    while waiting:
-        annotation = waiting.pop()
-        if isinstance(annotation, type) and issubclass(annotation, BaseModel):
-            if annotation not in seen:
-                seen.append(annotation)
-                waiting += [field.annotation for field in annotation.model_fields.values()]
-        else:
-            waiting += get_args(annotation)
-    yield from seen
-
-
-def _describes(definition: Mapping[str, Any], model: type[BaseModel]) -> bool:
-    keys = {field.alias or name for name, field in model.model_fields.items()}
-    return set(definition.get("properties", ())) == keys and definition.get("description") == model.__doc__
-
-
-def _choices(model: type[BaseModel]) -> dict[str, Any]:
-    """Which keys exclude each other: what the model's own validators say of one that has none."""
-    empty = model.model_construct()
-    for decorated in model.__pydantic_decorators__.model_validators.values():
-        try:
-            getattr(empty, decorated.cls_var_name)()
-        except KeysError as error:
-            given = [
-                {"required": [key], "properties": {key: {"not": {"enum": [None, []]}}}} for key in error.keys
-            ]
-            return {"oneOf" if error.exclusive else "anyOf": given}
-        except (AttributeError, TypeError, ValueError):
-            continue
-    return {}

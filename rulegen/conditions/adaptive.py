@@ -6,21 +6,43 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from decimal import Decimal
 from functools import cached_property
-from typing import Literal
+from typing import Annotated, Literal
+
+from pydantic import Field
 
 from mlslo.yamlfile import Duration
-from rulegen.conditions.drop import default_offset
 from rulegen.conditions.exactness import is_plain, most_exact, power_of_two
-from rulegen.conditions.kind import Edge, History, Kind, Line, Unusable, World
-from rulegen.conditions.past import deviation_before, lookup, mean_before
+from rulegen.conditions.history import BaselineWindow, deviation_before, lookup, mean_before
+from rulegen.conditions.kind import Edge, History, Kind, Line, Positive, Unusable, World
 from rulegen.conditions.threshold import shown
 from rulegen.promql.annotations import Text
 from rulegen.promql.expressions import exact, number
 from rulegen.sli.gauge import GaugeSeries
-from rulegen.spec.model_slo import Adaptive
 
 # A mean of equal numbers is off in its last digits, and so is the deviation from it: that is no deviation.
 _ROUNDING = Decimal("0.000000001")
+
+
+class Adaptive(BaselineWindow):
+    """Unusually far from the gauge's own mean, measured in deviations of its own past."""
+
+    shorter = "mean and deviation are those of a shorter past"
+
+    deviations: Annotated[float, Field(ge=1)] = Field(description="How many deviations.")
+    direction: Literal["above", "below", "both"] = Field("both", description="Which side of the mean is bad.")
+    minimum: Positive | None = Field(
+        None,
+        description="Least deviation, in the gauge's unit, so that a gauge that hardly moved is not bad at "
+        "once; without it one that never moved raises nothing.",
+    )
+
+    @property
+    def looks_low(self) -> bool:
+        return self.direction == "below"
+
+    def lower(self, series: GaugeSeries) -> Unusual:
+        minimum = None if self.minimum is None else exact(self.minimum)
+        return Unusual(series, exact(self.deviations), self.window, self.ended, self.direction, minimum)
 
 
 @dataclass(frozen=True)
@@ -33,13 +55,6 @@ class Unusual(Kind):
     offset: Duration
     direction: Literal["above", "below", "both"]
     minimum: Decimal | None
-
-    @classmethod
-    def of(cls, series: GaugeSeries, condition: Adaptive) -> Unusual:
-        offset = condition.offset or default_offset(condition.window)
-        minimum = None if condition.minimum is None else exact(condition.minimum)
-        deviations = exact(condition.deviations)
-        return cls(series, deviations, condition.window, offset, condition.direction, minimum)
 
     @cached_property
     def mean(self) -> History:

@@ -2,19 +2,46 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import math
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from functools import cached_property
 
+from pydantic import Field
+
 from mlslo.yamlfile import Duration
-from rulegen.conditions.kind import Edge, History, Kind, Line, Unusable, World
-from rulegen.conditions.past import line, lookup, value_ago
+from rulegen.conditions.history import line, lookup, value_ago
+from rulegen.conditions.kind import Comparison, Edge, History, Kind, Line, Positive, Unusable, World
 from rulegen.conditions.threshold import shown
 from rulegen.promql.annotations import PERCENTAGE, Text
 from rulegen.promql.expressions import exact, number
 from rulegen.sli.gauge import GaugeSeries
-from rulegen.spec.model_slo import ChangeFrom
+from rulegen.sli.intervals import ALL, NONE, Values
+
+
+class ChangeFrom(Comparison):
+    """A change, up or down, from the value some time ago."""
+
+    exactly_one = ("byRatio", "by")
+    offset: Duration = Field(description="How long ago.")
+    byRatio: Positive | None = Field(
+        None, description="Relative: 0.5 is half as much again, or half of it. Either this or `by`."
+    )
+    by: Positive | None = Field(None, description="Absolute, in the gauge's unit.")
+
+    def lower(self, series: GaugeSeries) -> Change:
+        relative = self.byRatio is not None
+        amount = self.byRatio if self.byRatio is not None else self.by
+        assert amount is not None
+        return Change(series, self.offset, exact(amount), relative)
+
+    def look_back(self) -> Iterator[tuple[str, Duration, str]]:
+        yield "offset", self.offset, "there is nothing to compare with, it never fires"
+
+    def may_hold(self, possible: Values) -> Values:
+        width = possible.highest - possible.lowest
+        return NONE if self.by is not None and math.isfinite(width) and self.by >= width else ALL
 
 
 @dataclass(frozen=True)
@@ -25,13 +52,6 @@ class Change(Kind):
     offset: Duration
     amount: Decimal
     relative: bool
-
-    @classmethod
-    def of(cls, series: GaugeSeries, condition: ChangeFrom) -> Change:
-        relative = condition.byRatio is not None
-        amount = condition.byRatio if condition.byRatio is not None else condition.by
-        assert amount is not None
-        return cls(series, condition.offset, exact(amount), relative)
 
     @cached_property
     def history(self) -> History:

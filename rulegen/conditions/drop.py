@@ -6,25 +6,47 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from functools import cached_property
+from typing import Annotated
+
+from pydantic import Field
 
 from mlslo.yamlfile import Duration
 from rulegen.conditions.exactness import is_plain, most_exact, power_of_two
-from rulegen.conditions.kind import Edge, History, Kind, Line, Unusable, World
-from rulegen.conditions.past import line, lookup, mean_before
+from rulegen.conditions.history import BaselineWindow, line, lookup, mean_before
+from rulegen.conditions.kind import Edge, History, Kind, Line, Positive, Unusable, World
 from rulegen.conditions.threshold import shown
 from rulegen.promql.annotations import PERCENTAGE, Text
 from rulegen.promql.expressions import exact, number
 from rulegen.sli.gauge import GaugeSeries
+from rulegen.sli.intervals import ALL, Values
 from rulegen.sli.metric_ranges import possible
-from rulegen.spec.model_slo import DropFrom
-
-# Long enough that an incident found on a weekend is not yet in its own baseline.
-DEFAULT_OFFSET = Duration("2d")
 
 
-def default_offset(window: Duration) -> Duration:
-    """How long ago a past of ``window`` ends, where the spec doesn't say."""
-    return min(DEFAULT_OFFSET, window, key=lambda length: length.seconds)
+class DropFrom(BaselineWindow):
+    """A drop below the gauge's own mean."""
+
+    exactly_one = ("by", "byRatio")
+    by: Positive | None = Field(None, description="Absolute, in the gauge's unit.")
+    byRatio: Annotated[float, Field(gt=0, lt=1)] | None = Field(
+        None, description="Relative to the mean. Either this or `by`."
+    )
+
+    @property
+    def looks_low(self) -> bool:
+        return True
+
+    def lower(self, series: GaugeSeries) -> Drop:
+        relative = self.byRatio is not None
+        amount = self.byRatio if self.byRatio is not None else self.by
+        assert amount is not None
+        return Drop(series, self.window, self.ended, exact(amount), relative)
+
+    def may_hold(self, possible: Values) -> Values:
+        if self.by is not None:
+            return Values.between(high=possible.highest - self.by, high_open=True)
+        if self.byRatio is not None and possible.lowest >= 0:
+            return Values.between(high=possible.highest * (1 - self.byRatio), high_open=True)
+        return ALL
 
 
 @dataclass(frozen=True)
@@ -36,14 +58,6 @@ class Drop(Kind):
     offset: Duration
     amount: Decimal
     relative: bool
-
-    @classmethod
-    def of(cls, series: GaugeSeries, condition: DropFrom) -> Drop:
-        relative = condition.byRatio is not None
-        amount = condition.byRatio if condition.byRatio is not None else condition.by
-        assert amount is not None
-        offset = condition.offset or default_offset(condition.window)
-        return cls(series, condition.window, offset, exact(amount), relative)
 
     @cached_property
     def history(self) -> History:

@@ -2,20 +2,56 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import math
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from functools import cached_property
 from typing import Literal
 
+from pydantic import Field
+
 from mlslo.yamlfile import Duration
-from rulegen.conditions.kind import Edge, History, Kind, Line, World
-from rulegen.conditions.past import forecast, line, lookup
+from rulegen.conditions.history import forecast, line, lookup
+from rulegen.conditions.kind import Comparison, Edge, History, Kind, Line, World
 from rulegen.conditions.threshold import shown
 from rulegen.promql.annotations import Text
 from rulegen.promql.expressions import exact, number
 from rulegen.sli.gauge import GaugeSeries
-from rulegen.spec.model_slo import Forecast
+from rulegen.sli.intervals import ALL, NONE, Values
+
+
+class Forecast(Comparison):
+    """The gauge will be beyond a limit within some time, if it goes on as it did."""
+
+    exactly_one = ("above", "below")
+    sampled = "basedOn"
+
+    above: float | None = Field(None, description="The limit, where more is bad. Either this or `below`.")
+    below: float | None = Field(None, description="The limit, where less is bad.")
+    within: Duration = Field(description="How far ahead.")
+    basedOn: Duration = Field(
+        description="Over how long its trend is taken; half of the evaluations in it must be there."
+    )
+
+    @property
+    def looks_low(self) -> bool:
+        return self.below is not None
+
+    def lower(self, series: GaugeSeries) -> Trend:
+        side: Literal["above", "below"] = "below" if self.above is None else "above"
+        limit = self.below if self.above is None else self.above
+        assert limit is not None
+        return Trend(series, side, exact(limit), self.within, self.basedOn)
+
+    def look_back(self) -> Iterator[tuple[str, Duration, str]]:
+        yield "basedOn", self.basedOn, "the trend is that of a shorter past"
+
+    def may_hold(self, possible: Values) -> Values:
+        # A trend may lead beyond what the gauge can be; the gauge itself never gets there.
+        beyond = Values.between(low=-math.inf if self.above is None else self.above, low_open=True)
+        beyond &= Values.between(high=math.inf if self.below is None else self.below, high_open=True)
+        return ALL if beyond & possible else NONE
 
 
 @dataclass(frozen=True)
@@ -27,13 +63,6 @@ class Trend(Kind):
     limit: Decimal
     within: Duration
     based_on: Duration
-
-    @classmethod
-    def of(cls, series: GaugeSeries, condition: Forecast) -> Trend:
-        side: Literal["above", "below"] = "below" if condition.above is None else "above"
-        limit = condition.below if condition.above is None else condition.above
-        assert limit is not None
-        return cls(series, side, exact(limit), condition.within, condition.basedOn)
 
     @cached_property
     def history(self) -> History:

@@ -1,15 +1,21 @@
-"""What every kind of condition can say of itself."""
+"""The interface of a kind of condition: as a spec file writes it, and lowered on a gauge."""
 
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
-from typing import Literal
+from typing import Annotated, ClassVar, Literal
 
+from pydantic import Field
+
+from mlslo.catalogue import Metric
+from mlslo.yamlfile import Duration, StrictModel
 from rulegen.promql.annotations import Text
 from rulegen.promql.rules import Record
+from rulegen.sli.gauge import GaugeSeries
+from rulegen.sli.intervals import ALL, Values
 
 
 @dataclass(frozen=True)
@@ -147,3 +153,34 @@ class Kind(ABC):
     def reference_guesses(self) -> Sequence[Decimal]:
         """Values of the reference, of which each makes another part of the condition decide."""
         return ()
+
+
+Positive = Annotated[float, Field(gt=0)]
+
+
+class Comparison(StrictModel, ABC):
+    """Base of the conditions that compare a gauge with something else than a constant, as a file writes them."""
+
+    # The key of the duration over which evaluations are looked at: two of them at least.
+    sampled: ClassVar[str | None] = None
+
+    @abstractmethod
+    def lower(self, series: GaugeSeries) -> Kind:
+        """Bind it to a gauge."""
+
+    @property
+    def looks_low(self) -> bool:
+        """Whether the smallest of several values is the worst."""
+        return False
+
+    def refusal(self, metric: Metric, title: str) -> str | None:
+        """Say why ``metric``, called ``title``, cannot be compared so, if it can't."""
+        return None
+
+    def look_back(self) -> Iterator[tuple[str, Duration, str]]:
+        """Yield a key, how far its rules look back for it, and what comes of a shorter history."""
+        yield from ()
+
+    def may_hold(self, possible: Values) -> Values:
+        """Return a set of values outside of which it never holds, whatever the history and the reference are."""
+        return ALL

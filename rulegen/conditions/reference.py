@@ -5,21 +5,52 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from decimal import Decimal
+from typing import Annotated
+
+from pydantic import Field
 
 from mlslo.catalogue import METRICS, Metric
-from rulegen.conditions.kind import Edge, Kind, Line, World
+from mlslo.yamlfile import quoted_list
+from rulegen.conditions.kind import Comparison, Edge, Kind, Line, Positive, World
 from rulegen.conditions.threshold import shown
 from rulegen.promql.annotations import Lookup, Text, format_of
-from rulegen.promql.conventions import MODEL, SLO, gauge_record
+from rulegen.promql.conventions import MODEL, SLO, record_name
 from rulegen.promql.expressions import Matcher, by, exact, number, on, selector
 from rulegen.promql.rules import Record
 from rulegen.sli.gauge import GaugeSeries
-from rulegen.spec.model_slo import AboveReference
+from rulegen.sli.intervals import Values
 
 
 def counterpart(metric: Metric) -> Metric | None:
     """The metric that says what ``metric`` is in the reference."""
     return METRICS.get(f"{metric.name}_reference")
+
+
+class AboveReference(Comparison):
+    """More than a factor times the same figure of the reference."""
+
+    byFactor: Positive = Field(description="How many times the reference.")
+    floor: Annotated[float, Field(ge=0)] = Field(
+        0.0, description="At or below this it holds, whatever the reference is."
+    )
+
+    def refusal(self, metric: Metric, title: str) -> str | None:
+        if counterpart(metric) is not None:
+            return None
+        have = [name.removesuffix("_reference") for name in METRICS if name.endswith("_reference")]
+        return (
+            f"'{title}' has no figure in the reference, only {quoted_list(have)} has; "
+            "a gauge that is a distance from the reference is compared with above"
+        )
+
+    def lower(self, series: GaugeSeries) -> Reference:
+        metric = counterpart(series.metric)
+        if metric is None:
+            raise ValueError(f"{series.metric.name} has no figure in the reference")
+        return Reference(series, metric, exact(self.byFactor), exact(self.floor))
+
+    def may_hold(self, possible: Values) -> Values:
+        return Values.between(low=self.floor, low_open=True)
 
 
 @dataclass(frozen=True)
@@ -30,13 +61,6 @@ class Reference(Kind):
     metric: Metric
     factor: Decimal
     floor: Decimal
-
-    @classmethod
-    def of(cls, series: GaugeSeries, condition: AboveReference) -> Reference:
-        metric = counterpart(series.metric)
-        if metric is None:
-            raise ValueError(f"{series.metric.name} has no figure in the reference")
-        return cls(series, metric, exact(condition.byFactor), exact(condition.floor))
 
     @property
     def shared(self) -> tuple[str, ...]:
@@ -56,7 +80,7 @@ class Reference(Kind):
     @property
     def record(self) -> Record:
         level = (MODEL, *(label for label in self.shared if label not in self.series.fixed))
-        name = gauge_record(level, self.metric.name, "max")
+        name = record_name(level, self.metric.name, "max")
         expression = f"max {by(self.shared)} ({selector(self.metric.name, self.matchers)})"
         return Record(name, expression, {SLO: self.series.slo})
 

@@ -8,12 +8,16 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import Literal
 
+from pydantic import Field
+
+from mlslo.yamlfile import StrictModel
 from rulegen.conditions.kind import Edge, Kind, World
 from rulegen.promql.annotations import Text, format_of
 from rulegen.promql.expressions import exact, number
 from rulegen.sli.gauge import GaugeSeries
-from rulegen.spec.model_slo import THRESHOLDS, Threshold
+from rulegen.sli.intervals import Values
 
+THRESHOLDS = ("above", "below", "atLeast", "atMost")
 _COMPARE = {"above": operator.gt, "below": operator.lt, "atLeast": operator.ge, "atMost": operator.le}
 _PROMQL = {"above": ">", "below": "<", "atLeast": ">=", "atMost": "<="}
 _SAID = {"above": "above", "below": "below", "atLeast": "at least", "atMost": "at most"}
@@ -22,6 +26,31 @@ _SAID = {"above": "above", "below": "below", "atLeast": "at least", "atMost": "a
 def shown(limit: Decimal, unit: str) -> str:
     """A limit as a person reads it."""
     return format_of(unit)[1](float(limit)) if "seconds" in unit else number(limit)
+
+
+class Threshold(StrictModel):
+    """One limit."""
+
+    above: float | None = Field(None, description="Greater than.")
+    below: float | None = Field(None, description="Less than.")
+    atLeast: float | None = Field(None, description="Greater or equal.")
+    atMost: float | None = Field(None, description="Less or equal.")
+
+    @property
+    def key(self) -> str:
+        """The first key that is given, of a model that checks that exactly one is."""
+        return next(key for key in type(self).model_fields if getattr(self, key) is not None)
+
+    @property
+    def values(self) -> Values | None:
+        """The values beyond the limit, if one is given."""
+        if self.above is not None:
+            return Values.between(low=self.above, low_open=True)
+        if self.atLeast is not None:
+            return Values.between(low=self.atLeast)
+        if self.below is not None:
+            return Values.between(high=self.below, high_open=True)
+        return None if self.atMost is None else Values.between(high=self.atMost)
 
 
 @dataclass(frozen=True)
@@ -34,8 +63,7 @@ class Limit(Kind):
 
     @classmethod
     def of(cls, series: GaugeSeries, condition: Threshold) -> Limit:
-        kind = next(kind for kind in THRESHOLDS if getattr(condition, kind) is not None)
-        return cls(series, kind, exact(getattr(condition, kind)))
+        return cls(series, condition.key, exact(getattr(condition, condition.key)))
 
     @property
     def comparison(self) -> str:

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 from mlslo.yamlfile import Document
-from rulegen.lint.finding import Finding, Lint, Location
+from rulegen.lint.finding import Finding, Location
 from rulegen.spec.accepted import Accept
 from rulegen.validation.specs import Specs
 
@@ -22,10 +22,10 @@ class Acceptance:
     index: int
     entry: Accept
 
-    def covers(self, lint: Lint, finding: Finding) -> bool:
+    def covers(self, lint: str, finding: Finding) -> bool:
         """Whether ``finding`` is accepted by it."""
         return (
-            lint.name == self.entry.lint
+            lint == self.entry.lint
             and (finding.accepted_in or finding.document) is self.document
             and (self.scope == _FILE or finding.location[: len(self.scope)] == self.scope)
         )
@@ -41,11 +41,10 @@ def acceptances(specs: Specs) -> list[Acceptance]:
     add(specs.routing.document, _FILE, specs.routing.spec.accept)
     for model in specs.models:
         add(model.document, _FILE, model.spec.accept)
-        for index, slo in enumerate(model.spec.slos):
-            at: Location = ("spec", "slos", index)
+        for at, slo in model.slos:
             add(model.document, at, slo.accept)
-            for position, alert in enumerate(slo.alerts):
-                add(model.document, (*at, "alerts", position), alert.accept)
+            for place, alert in slo.placed_alerts(at):
+                add(model.document, place, alert.accept)
     return found
 
 

@@ -1,22 +1,26 @@
-"""An alert that is held back at every time of the week."""
+"""An alert that is never sent."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from rulegen.lint.finding import Finding, Lint, Run
+from rulegen.lint.finding import Finding, Run
 from rulegen.lint.week import WEEK, always, ever
 from rulegen.promql.conventions import LAYER, TIER
 from rulegen.spec.routing import Spec
 
 
-def _find(run: Run) -> Iterator[Finding]:
+def find(run: Run) -> Iterator[Finding]:
     spec, document = run.routing.spec, run.routing.document
     for name in spec.tier_names:
+        active = spec.tiers[name].activeDuring
+        if active and not any(ever(spec.timeIntervals[during]) for during in active):
+            message = f"alerts of {name} are never sent: {', '.join(active)} never comes"
+            yield Finding(document, ("spec", "tiers", name, "activeDuring"), message)
+            continue
         layers = {alert.labels[LAYER] for alert in run.alerts if alert.labels.get(TIER) == name}
         for layer in sorted(layers):
             muted = [mute.during for mute in spec.mute if layer in mute.layers]
-            active = spec.tiers[name].activeDuring
             if muted and not _sent(spec, active, muted):
                 within = f" within {', '.join(active)}" if active else ""
                 why = f"{', '.join(muted)} holds them back{within}"
@@ -36,6 +40,3 @@ def _sent(spec: Spec, active: Sequence[str], muted: Sequence[str]) -> bool:
         return False
     # Minutes of the week in different places cannot be compared: their clocks change on different days.
     return len({interval.location for interval in intervals}) > 1 or bool(allowed - stopped)
-
-
-LINT = Lint("alert-reaches-nobody", "error", "An alert that is held back at every time of the week.", _find)

@@ -4,30 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from rulegen.lint.finding import Finding, Lint, Location, Run
+from rulegen.lint.finding import Finding, Run
 from rulegen.promql.expressions import exact, number
 from rulegen.slo import burn_rate
 from rulegen.slo.plan import pairs_of
 
 
-def _find(run: Run) -> Iterator[Finding]:
-    for file in run.specs.models:
-        for index, slo in enumerate(file.spec.slos):
-            if slo.objective is None or slo.timeWindow is None:
-                continue
-            at: Location = ("spec", "slos", index, "objective")
-            for pair in burn_rate.that_can_fire(pairs_of(slo), slo.objective)[1]:
-                share = number(pair.threshold(burn_rate.budget(slo.objective)) * 100)
-                message = (
-                    f"the burn rate {number(pair.factor)} over {pair.long} and {pair.short} is left out: at an "
-                    f"objective of {number(exact(slo.objective))}% it would need {share}% bad events"
-                )
-                yield Finding(file.document, at, message)
-
-
-LINT = Lint(
-    "burn-window-left-out",
-    "warning",
-    "A pair of burn-rate windows that no share of bad events can raise.",
-    _find,
-)
+def find(run: Run) -> Iterator[Finding]:
+    for file, at, slo in run.slos:
+        if slo.objective is None or slo.timeWindow is None:
+            continue
+        for pair in burn_rate.that_can_fire(pairs_of(slo), slo.objective)[1]:
+            share = number(pair.threshold(burn_rate.budget(slo.objective)) * 100)
+            message = (
+                f"the burn rate {number(pair.factor)} over {pair.long} and {pair.short} is left out: at an "
+                f"objective of {number(exact(slo.objective))}% it would need {share}% bad events"
+            )
+            yield Finding(file.document, (*at, "objective"), message)

@@ -1,11 +1,11 @@
-"""What a lint is, what it finds, and what it looks at."""
+"""What a lint looks at, and what it finds."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from functools import cached_property
-from typing import Literal, NamedTuple, TypeVar, cast
+from typing import NamedTuple
 
 from mlslo.monitor import Monitor
 from mlslo.yamlfile import Document, Problem
@@ -14,13 +14,12 @@ from rulegen.promql.conventions import AlertIdentity
 from rulegen.promql.rules import AlertRule
 from rulegen.slo.alerts import GaugeAlert
 from rulegen.slo.plan import Plan
-from rulegen.spec.lint_names import Name, named
+from rulegen.spec.lint_names import LINTS, named
+from rulegen.spec.model_slo import Alert, ModelSlo, Slo
 from rulegen.spec.routing import Routing
 from rulegen.validation.specs import Specs
 
 Location = tuple[str | int, ...]
-Kept = TypeVar("Kept")
-Severity = Literal["error", "warning"]
 
 
 @dataclass(frozen=True)
@@ -36,27 +35,10 @@ class Finding:
     key: bool = False
     accepted_in: Document | None = None
 
-
-@dataclass(frozen=True)
-class Lint:
-    """One check. ``summary`` is what its page begins with.
-
-    ``find`` looks at what will be written; without it the lint is found while the files are read or
-    the tests are made. ``needs_monitor``: it sees more with the ModelMonitor file at hand; ``needs_base``: nothing
-    without a base.
-    """
-
-    name: Name
-    severity: Severity
-    summary: str
-    find: Callable[[Run], Iterator[Finding]] | None = None
-    needs_monitor: bool = False
-    needs_base: bool = False
-
-    def problem(self, finding: Finding) -> Problem:
-        """The line that is shown."""
-        said = finding.message if self.severity == "error" else f"warning: {finding.message}"
-        return finding.document.problem(finding.location, named(said, self.name), key=finding.key)
+    def problem(self, lint: str) -> Problem:
+        """The line that is shown of what ``lint`` has found."""
+        said = self.message if LINTS[lint].severity == "error" else f"warning: {self.message}"
+        return self.document.problem(self.location, named(said, lint), key=self.key)
 
 
 class Placed(NamedTuple):
@@ -85,7 +67,6 @@ class Run:
     specs: Specs
     models: Sequence[Plan]
     base: Base | None = None
-    _kept: dict[object, object] = field(default_factory=dict)
 
     @property
     def routing(self) -> Routing:
@@ -96,11 +77,17 @@ class Run:
         """Every alert about a model."""
         return [placed for model in self.models for placed in _alerts(model)]
 
-    def once(self, made: Callable[[Run], Kept]) -> Kept:
-        """What several lints look at, made once."""
-        if made not in self._kept:
-            self._kept[made] = made(self)
-        return cast(Kept, self._kept[made])
+    @property
+    def slos(self) -> Iterator[tuple[ModelSlo, Location, Slo]]:
+        """Yield each SLO with its file and its place."""
+        return ((file, at, slo) for file in self.specs.models for at, slo in file.slos)
+
+    @property
+    def gauge_alerts(self) -> Iterator[tuple[Document, Location, Alert]]:
+        """Yield each alert on a gauge with its document and its place."""
+        for file, at, slo in self.slos:
+            for place, alert in slo.placed_alerts(at):
+                yield file.document, place, alert
 
     def monitor(self, model: str) -> Monitor | None:
         """The monitor of ``model``, where its file is at hand."""

@@ -1,15 +1,15 @@
-"""An inhibition that compares by a label which alerts on one side don't have."""
+"""An inhibition that compares a label which alerts on one side lack."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
 from mlslo.yamlfile import quoted_list
-from rulegen.lint.finding import Finding, Lint, Placed, Run
+from rulegen.lint.finding import Finding, Placed, Run
 from rulegen.lint.inhibitions import inhibitions
 
 
-def _find(run: Run) -> Iterator[Finding]:
+def find(run: Run) -> Iterator[Finding]:
     for sides in inhibitions(run):
         for index, label in enumerate(sides.inhibit.equal):
             for side, alerts in (("source", sides.sources), ("target", sides.targets)):
@@ -36,11 +36,3 @@ def _without(alerts: Sequence[Placed], label: str) -> list[Placed]:
 
 def _names(alerts: Sequence[Placed]) -> str:
     return quoted_list(dict.fromkeys(alert.rule.name for alert in alerts), 4)
-
-
-LINT = Lint(
-    "inhibit-equal-missing",
-    "warning",
-    "An inhibition that compares by a label which alerts on one side don't have.",
-    _find,
-)

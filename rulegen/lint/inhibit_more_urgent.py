@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from rulegen.lint.finding import Finding, Lint, Run
+from rulegen.lint.finding import Finding, Run
 from rulegen.lint.inhibitions import inhibitions
 from rulegen.promql.conventions import TIER
 
 
-def _find(run: Run) -> Iterator[Finding]:
+def find(run: Run) -> Iterator[Finding]:
     for sides in inhibitions(run):
         for index, tier in enumerate(sides.inhibit.target.tiers):
             lower = {source.labels[TIER] for source in sides.sources if source.labels[TIER] > tier}
@@ -18,6 +18,3 @@ def _find(run: Run) -> Iterator[Finding]:
                     f"{min(lower)} silences the more urgent {tier}: nobody is paged, and no page is resolved"
                 )
                 yield Finding(run.routing.document, (*sides.location, "target", "tiers", index), message)
-
-
-LINT = Lint("inhibit-more-urgent", "warning", "An alert that silences a more urgent one.", _find)

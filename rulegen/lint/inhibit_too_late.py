@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from mlslo.yamlfile import Duration, quoted_list
-from rulegen.lint.finding import Finding, Lint, Placed, Run
+from rulegen.lint.finding import Finding, Placed, Run
 from rulegen.lint.inhibitions import inhibitions, silences
 
 
-def _find(run: Run) -> Iterator[Finding]:
+def find(run: Run) -> Iterator[Finding]:
     for sides in inhibitions(run):
         of_model: dict[int, list[Placed]] = {}
         for target in sides.targets:
@@ -37,11 +37,3 @@ def _waits(target: Placed) -> bool:
 
 def _sooner(target: Placed, source: Duration) -> bool:
     return target.rule.for_ is not None and target.rule.for_.seconds < source.seconds
-
-
-LINT = Lint(
-    "inhibit-too-late",
-    "warning",
-    "An inhibition whose source fires after its target has been told.",
-    _find,
-)

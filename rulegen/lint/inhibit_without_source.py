@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from rulegen.lint.finding import Finding, Lint, Run
+from rulegen.lint.finding import Finding, Run
 from rulegen.lint.inhibitions import inhibitions
 
 
-def _find(run: Run) -> Iterator[Finding]:
+def find(run: Run) -> Iterator[Finding]:
     for sides in inhibitions(run):
         if not sides.sources:
             source = sides.inhibit.source
@@ -16,6 +16,3 @@ def _find(run: Run) -> Iterator[Finding]:
             wanted = " and ".join(f"{key} {value}" for key, value in asked if value)
             message = f"no alert has {wanted}: this silences nothing"
             yield Finding(run.routing.document, (*sides.location, "source"), message)
-
-
-LINT = Lint("inhibit-without-source", "warning", "An inhibition whose source is no alert.", _find)

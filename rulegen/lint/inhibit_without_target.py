@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from rulegen.lint.finding import Finding, Lint, Run
+from rulegen.lint.finding import Finding, Run
 from rulegen.lint.inhibitions import inhibitions
 
 
-def _find(run: Run) -> Iterator[Finding]:
+def find(run: Run) -> Iterator[Finding]:
     for sides in inhibitions(run):
         if sides.sources and not sides.targets:
             target = sides.inhibit.target
@@ -18,6 +18,3 @@ def _find(run: Run) -> Iterator[Finding]:
             )
             message = f"no alert {layers} {urgency} is there: this silences nothing"
             yield Finding(run.routing.document, (*sides.location, "target"), message)
-
-
-LINT = Lint("inhibit-without-target", "warning", "An inhibition that has nothing to silence.", _find)

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from mlslo.yamlfile import quoted_list
-from rulegen.lint.finding import Finding, Lint, Run
+from rulegen.lint.finding import Finding, Run
 from rulegen.promql.conventions import LAYER, MODEL, SLO, TIER, WATCHDOG_IDENTITY, AlertIdentity
 from rulegen.simulation.inhibition import InhibitRule
 from rulegen.simulation.matchers import Matcher
@@ -39,7 +39,7 @@ class _Kind:
         return label in self.open | other.open or self.known[label] == other.known[label]
 
 
-def _find(run: Run) -> Iterator[Finding]:
+def find(run: Run) -> Iterator[Finding]:
     if run.base is None:
         return
     identities = [placed.identity for placed in run.alerts]
@@ -145,12 +145,3 @@ def _named(kinds: Iterable[_Kind]) -> str:
         for tier in sorted(tiers, key=lambda tier: (not tier, tier))
     ]
     return " and ".join([", ".join(said[:-1]), said[-1]] if len(said) > 1 else said)
-
-
-LINT = Lint(
-    "inhibited-by-base",
-    "warning",
-    "An inhibition of `--base` that can silence our alerts.",
-    _find,
-    needs_base=True,
-)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from rulegen.lint.finding import Location, Placed, Run
@@ -20,16 +20,10 @@ class Sides:
     targets: Sequence[Placed]
 
 
-def inhibitions(run: Run) -> Sequence[Sides]:
-    """Every inhibition of the routing file."""
-    return run.once(_inhibitions)
-
-
-def _inhibitions(run: Run) -> Sequence[Sides]:
-    return [
-        _sides(run, ("spec", "inhibit", index), inhibit)
-        for index, inhibit in enumerate(run.routing.spec.inhibit)
-    ]
+def inhibitions(run: Run) -> Iterator[Sides]:
+    """Yield every inhibition of the routing file."""
+    for index, inhibit in enumerate(run.routing.spec.inhibit):
+        yield _sides(run, ("spec", "inhibit", index), inhibit)
 
 
 def _sides(run: Run, location: Location, inhibit: Inhibit) -> Sides:

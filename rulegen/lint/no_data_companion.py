@@ -1,20 +1,20 @@
-"""A promise of which nobody hears that it is not measured any more."""
+"""An SLO without an alert for when nothing is measured."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 
-from rulegen.lint.finding import Finding, Lint, Run
-from rulegen.slo.companions.causes import no_data
+from rulegen.lint.finding import Finding, Run
+from rulegen.slo.companions.dependencies import no_data
 
 
-def _find(run: Run) -> Iterator[Finding]:
+def find(run: Run) -> Iterator[Finding]:
     for file in run.specs.models:
-        if any(no_data(file, slo) is None for slo in file.spec.slos):
+        missing = [(at, slo) for at, slo in file.slos if no_data(file, slo) is None]
+        off = [at for at, slo in missing if slo.noData is not None]
+        for at in off:
+            message = "noData is off: when what this SLO measures is gone, nobody is told"
+            yield Finding(file.document, (*at, "noData"), message)
+        if len(off) < len(missing):
             message = "no noData: when a gauge is gone, or its writer has stopped, nobody is told"
             yield Finding(file.document, ("spec",), message)
-
-
-LINT = Lint(
-    "no-data-companion", "warning", "A promise of which nobody hears that it is not measured any more.", _find
-)

@@ -5,14 +5,17 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from mlslo.yamlfile import quoted_list
-from rulegen.lint.finding import Finding, Lint, Run
+from rulegen.lint.finding import Finding, Run
+from rulegen.lint.week import never_comes
 from rulegen.promql.conventions import LAYER, TIER
 
 
-def _find(run: Run) -> Iterator[Finding]:
+def find(run: Run) -> Iterator[Finding]:
     spec, document = run.routing.spec, run.routing.document
     first = spec.tier_names[0]
     for index, mute in enumerate(spec.mute):
+        if never_comes(spec.timeIntervals[mute.during]):
+            continue
         for position, layer in enumerate(mute.layers):
             hidden = [
                 alert.rule.name
@@ -28,6 +31,3 @@ def _find(run: Run) -> Iterator[Finding]:
         during = quoted_list(spec.tiers[first].activeDuring)
         message = f"{first} is the most urgent tier, and held back outside of {during}"
         yield Finding(document, ("spec", "tiers", first, "activeDuring"), message)
-
-
-LINT = Lint("page-held-back", "warning", "A time at which the most urgent alerts are not sent.", _find)

@@ -2,18 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
+from importlib import import_module
 
 from mlslo.yamlfile import InputError, Problem
 from rulegen.alertmanager.merge import Base
 from rulegen.lint.accept import Acceptance, acceptances, unused
-from rulegen.lint.finding import Finding, Lint, Run
-from rulegen.lint.registry import LINTS
+from rulegen.lint.finding import Finding, Run
 from rulegen.slo.plan import Plan
+from rulegen.spec.lint_names import LINTS
 from rulegen.spec.notes import Note
 from rulegen.validation.specs import Specs
 
-Found = list[tuple[Lint, Finding]]
+# The name of a lint, and what it has found.
+Found = list[tuple[str, Finding]]
+
+
+def _checks() -> Iterator[tuple[str, Callable[[Run], Iterator[Finding]]]]:
+    for lint in LINTS.values():
+        if lint.found == "checking":
+            yield lint.name, import_module(f"rulegen.lint.{lint.name.replace('-', '_')}").find
 
 
 class Linting:
@@ -25,24 +33,21 @@ class Linting:
         self._based = base is not None
         self._entries = acceptances(specs)
         self._used: set[Acceptance] = set()
-        found = [
-            (lint, finding) for lint in LINTS.values() if lint.find is not None for finding in lint.find(run)
-        ]
-        self._kept = self._not_accepted(found)
+        self._kept = self._not_accepted([(lint, one) for lint, find in _checks() for one in find(run)])
 
     def errors(self) -> None:
         """Raise InputError where a lint finds what must not be written."""
-        problems = [lint.problem(finding) for lint, finding in self._kept if lint.severity == "error"]
+        problems = [one.problem(lint) for lint, one in self._kept if LINTS[lint].severity == "error"]
         if problems:
             raise InputError(problems)
 
     def warnings(self, notes: Sequence[Note]) -> list[Problem]:
         """What is said and written nevertheless, in the order of the files."""
-        noted = [(LINTS[note.lint], Finding(note.document, note.location, note.message)) for note in notes]
+        noted = [(note.lint, Finding(note.document, note.location, note.message)) for note in notes]
         kept = [*self._kept, *self._not_accepted(noted)]
         left = unused(self._entries, self._used, self._blind())
-        kept += [(LINTS["accept-unused"], finding) for finding in left]
-        return sorted({lint.problem(finding) for lint, finding in kept if lint.severity == "warning"})
+        kept += [("accept-unused", finding) for finding in left]
+        return sorted({one.problem(lint) for lint, one in kept if LINTS[lint].severity == "warning"})
 
     def _not_accepted(self, found: Found) -> Found:
         kept: Found = []
@@ -57,8 +62,5 @@ class Linting:
         """Lints that would see more, were every ModelMonitor file among the specs, or a base given."""
         watched = {monitor.model for monitor in self._specs.monitors}
         unwatched = any(model.model not in watched for model in self._specs.models)
-        return {
-            lint.name
-            for lint in LINTS.values()
-            if (lint.needs_monitor and unwatched) or (lint.needs_base and not self._based)
-        }
+        missing = {"monitor": unwatched, "base": not self._based}
+        return {lint.name for lint in LINTS.values() if lint.needs and missing[lint.needs]}

@@ -1,4 +1,4 @@
-"""A threshold that chance alone exceeds at the traffic to expect."""
+"""A threshold below the noise at the expected traffic."""
 
 from __future__ import annotations
 
@@ -8,12 +8,12 @@ from dataclasses import dataclass
 
 from mlslo.catalogue import METRICS, Metric
 from mlslo.yamlfile import Duration
+from rulegen.conditions import Condition
 from rulegen.lint import noise
-from rulegen.lint.finding import Finding, Lint, Location, Run
+from rulegen.lint.finding import Finding, Location, Run
 from rulegen.lint.reference_size import BINS, Size, size
 from rulegen.promql.expressions import exact, number
-from rulegen.spec.model_slo import Condition
-from rulegen.spec.sli import Gauge
+from rulegen.sli.gauge import Gauge
 
 _OF_NUMBERS = ("ks_statistic", "wasserstein_distance", "mean_shift_sigmas")
 _PREFIXES = ("ml_feature_", "ml_prediction_")
@@ -27,24 +27,20 @@ class _Lowest:
     location: Location
 
 
-def _find(run: Run) -> Iterator[Finding]:
-    for file in run.specs.models:
-        expected = file.spec.expected
-        for index, slo in enumerate(file.spec.slos if expected is not None else ()):
-            gauge = slo.sli.gauge
-            metric = METRICS.get(gauge.metric) if gauge else None
-            if expected is None or gauge is None or metric is None or gauge.window is None:
-                continue
-            rate = expected.predictionsPerSecond
-            against = size(run.monitor(file.model), gauge.reference, rate)
-            for position, alert in enumerate(slo.alerts):
-                at: Location = ("spec", "slos", index, "alerts", position, "when")
-                lowest = _lowest(alert.when, at)
-                part: noise.Part = "top" if alert.when.series is None else "middle"
-                found = _level(metric, gauge, gauge.window, rate, against, part)
-                if lowest is not None and found is not None and lowest.limit < found[0]:
-                    message = _message(metric, gauge.window, rate, against, part, *found)
-                    yield Finding(file.document, lowest.location, message)
+def find(run: Run) -> Iterator[Finding]:
+    for file, at, slo in run.slos:
+        expected, gauge = file.spec.expected, slo.sli.gauge
+        if expected is None or gauge is None or gauge.window is None:
+            continue
+        metric, rate = METRICS[gauge.metric], expected.predictionsPerSecond
+        against = size(run.monitor(file.model), gauge.reference, rate)
+        for place, alert in slo.placed_alerts(at):
+            lowest = _lowest(alert.when, (*place, "when"))
+            part: noise.Part = "top" if alert.when.series is None else "middle"
+            found = _level(metric, gauge, gauge.window, rate, against, part)
+            if lowest is not None and found is not None and lowest.limit < found[0]:
+                message = _message(metric, gauge.window, rate, against, part, *found)
+                yield Finding(file.document, lowest.location, message)
 
 
 def _message(
@@ -59,16 +55,14 @@ def _message(
 
 def _lowest(condition: Condition, at: Location) -> _Lowest | None:
     """Where the condition begins to hold as the gauge rises; None where that is no constant."""
-    for key in ("above", "atLeast"):
-        if (limit := getattr(condition, key)) is not None:
-            return _Lowest(limit, (*at, key))
-    for key, choose in (("all", max), ("any", min)):
-        children = getattr(condition, key) or ()
-        found = [_lowest(child, (*at, key, index)) for index, child in enumerate(children)]
-        limits = [child for child in found if child is not None]
-        if limits and (key == "any" or len(limits) == len(found)):
-            return choose(limits, key=lambda lowest: lowest.limit)
-    return None
+    if condition.key in ("above", "atLeast"):
+        return _Lowest(getattr(condition, condition.key), (*at, condition.key))
+    found = [_lowest(child, place) for place, child in condition.parts(at)]
+    limits = [child for child in found if child is not None]
+    if not limits or (condition.all and len(limits) < len(found)):
+        return None
+    choose = max if condition.all else min
+    return choose(limits, key=lambda lowest: lowest.limit)
 
 
 def _level(
@@ -105,12 +99,3 @@ def _bins(prefix: str, statistic: str, gauge: Gauge, against: Size) -> dict[str,
     if features:
         return {f" of {name}": bins for name, bins in features.items()}
     return {} if statistic == "cramers_v" else {"": BINS}
-
-
-LINT = Lint(
-    "threshold-under-noise",
-    "warning",
-    "A threshold that chance alone exceeds at the traffic to expect.",
-    _find,
-    needs_monitor=True,
-)

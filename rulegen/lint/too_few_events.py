@@ -5,13 +5,13 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator
 
-from rulegen.lint.finding import Finding, Lint, Location, Run
+from rulegen.lint.finding import Finding, Location, Run
 from rulegen.promql.expressions import exact, number
 from rulegen.slo import burn_rate
 from rulegen.slo.plan import pairs_of
 
 
-def _find(run: Run) -> Iterator[Finding]:
+def find(run: Run) -> Iterator[Finding]:
     for file in run.specs.models:
         expected = file.spec.expected
         for index, slo in enumerate(file.spec.slos):
@@ -32,8 +32,3 @@ def _find(run: Run) -> Iterator[Finding]:
                     )
                     where = (*at, "alerting", "minimumEvents") if given else (*at, "objective")
                     yield Finding(file.document, where, message)
-
-
-LINT = Lint(
-    "too-few-events", "warning", "A burn rate that the traffic to expect never has the events for.", _find
-)

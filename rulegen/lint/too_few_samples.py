@@ -1,4 +1,4 @@
-"""A gauge that is withheld at the traffic to expect."""
+"""A gauge that is withheld at the expected traffic."""
 
 from __future__ import annotations
 
@@ -6,39 +6,28 @@ import math
 from collections.abc import Iterator
 
 from mlslo.catalogue import METRICS, Layer
-from rulegen.lint.finding import Finding, Lint, Run
+from rulegen.lint.finding import Finding, Run
 from rulegen.promql.expressions import exact, number
 
-# These are told whatever the number of rows.
-_TOLD = ("ml_predictions_per_second",)
+# Exported whatever the number of rows.
+_ALWAYS = ("ml_predictions_per_second",)
 
 
-def _find(run: Run) -> Iterator[Finding]:
-    for file in run.specs.models:
-        expected, monitor = file.spec.expected, run.monitor(file.model)
-        if expected is None or monitor is None:
+def find(run: Run) -> Iterator[Finding]:
+    for file, at, slo in run.slos:
+        expected, monitor, gauge = file.spec.expected, run.monitor(file.model), slo.sli.gauge
+        if expected is None or monitor is None or gauge is None or gauge.window is None:
             continue
-        least, name = monitor.spec.minSamples, monitor.document.path.name
-        for index, slo in enumerate(file.spec.slos):
-            gauge = slo.sli.gauge
-            metric = METRICS.get(gauge.metric) if gauge else None
-            if gauge is None or metric is None or gauge.window is None:
-                continue
-            if metric.layer is Layer.META or metric.name in _TOLD or "window" not in metric.labels:
-                continue
-            rows = math.floor(expected.predictionsPerSecond * gauge.window.seconds)
-            if rows < least:
-                message = (
-                    f"over {gauge.window} there are {rows} rows at {number(exact(expected.predictionsPerSecond))} "
-                    f"predictions per second, minSamples of {name} is {least}: the gauge is withheld"
-                )
-                yield Finding(file.document, ("spec", "slos", index, "sli", "gauge", "window"), message)
-
-
-LINT = Lint(
-    "too-few-samples",
-    "warning",
-    "A gauge that is withheld at the traffic to expect.",
-    _find,
-    needs_monitor=True,
-)
+        metric = METRICS[gauge.metric]
+        if metric.layer is Layer.META or metric.name in _ALWAYS or "window" not in metric.labels:
+            continue
+        least, rows = (
+            monitor.spec.minSamples,
+            math.floor(expected.predictionsPerSecond * gauge.window.seconds),
+        )
+        if rows < least:
+            message = (
+                f"over {gauge.window} there are {rows} rows at {number(exact(expected.predictionsPerSecond))} "
+                f"predictions per second, minSamples of {monitor.path.name} is {least}: the gauge is withheld"
+            )
+            yield Finding(file.document, (*at, "sli", "gauge", "window"), message)

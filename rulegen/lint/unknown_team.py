@@ -7,13 +7,13 @@ from collections.abc import Iterable, Iterator
 
 from mlslo.yamlfile import did_you_mean
 from rulegen.alertmanager.routes import TEAM
-from rulegen.lint.finding import Finding, Lint, Run
+from rulegen.lint.finding import Finding, Run
 
 
-def _find(run: Run) -> Iterator[Finding]:
+def find(run: Run) -> Iterator[Finding]:
     routed = list(run.routing.spec.teams)
     for model in run.specs.models:
-        team = model.file.metadata.labels.get(TEAM)
+        team = model.metadata.labels.get(TEAM)
         if team is not None and team not in routed and (near := _near(team, routed)):
             message = f"spec.teams of the routing file has no '{team}'{near}"
             yield Finding(model.document, ("metadata", "labels", TEAM), message)
@@ -38,6 +38,3 @@ def _numbered(first: str, second: str) -> bool:
     )
     apart = [pair for pair in pairs if pair[0].lower() != pair[1].lower()]
     return bool(apart) and all(max(map(len, pair)) < 3 for pair in apart)
-
-
-LINT = Lint("unknown-team", "warning", "A team whose name is nearly one that the other file has.", _find)

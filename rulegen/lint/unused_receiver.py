@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from rulegen.lint.finding import Finding, Lint, Run
+from rulegen.lint.finding import Finding, Run
 
 
-def _find(run: Run) -> Iterator[Finding]:
+def find(run: Run) -> Iterator[Finding]:
     spec = run.routing.spec
     told = {spec.fallback_receiver}
     told.update(spec.watchdog.receivers if spec.watchdog else ())
@@ -20,6 +20,3 @@ def _find(run: Run) -> Iterator[Finding]:
         if name not in told:
             message = f"no tier, no team and no watchdog names the receiver '{name}'"
             yield Finding(run.routing.document, ("spec", "receivers", name), message, key=True)
-
-
-LINT = Lint("unused-receiver", "warning", "A receiver that nothing is sent to.", _find)

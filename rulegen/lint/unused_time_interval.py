@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from rulegen.lint.finding import Finding, Lint, Run
+from rulegen.lint.finding import Finding, Run
 
 
-def _find(run: Run) -> Iterator[Finding]:
+def find(run: Run) -> Iterator[Finding]:
     spec = run.routing.spec
     used = {mute.during for mute in spec.mute}
     used.update(name for tier in spec.tiers.values() for name in tier.activeDuring)
@@ -15,6 +15,3 @@ def _find(run: Run) -> Iterator[Finding]:
         if name not in used:
             message = f"no mute and no tier's activeDuring names the time interval '{name}'"
             yield Finding(run.routing.document, ("spec", "timeIntervals", name), message, key=True)
-
-
-LINT = Lint("unused-time-interval", "warning", "A time interval that nothing refers to.", _find)

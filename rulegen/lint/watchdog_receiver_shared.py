@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from rulegen.lint.finding import Finding, Lint, Run
+from rulegen.lint.finding import Finding, Run
 
 
-def _find(run: Run) -> Iterator[Finding]:
+def find(run: Run) -> Iterator[Finding]:
     spec = run.routing.spec
     watching = spec.watchdog.receivers if spec.watchdog else []
     others = {name: f"tier {tier}" for tier in spec.tier_names for name in spec.tiers[tier].receivers}
@@ -18,8 +18,3 @@ def _find(run: Run) -> Iterator[Finding]:
         if name in others:
             message = f"'{name}' is told of {others[name]} too: any alert looks like a sign of life"
             yield Finding(run.routing.document, ("spec", "watchdog", "receivers", index), message)
-
-
-LINT = Lint(
-    "watchdog-receiver-shared", "warning", "A dead man's switch that is told of other alerts too.", _find
-)

@@ -6,8 +6,6 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
 
-from mlslo.yamlfile import Duration
-
 LAYERS = ("service", "data", "prediction", "outcome", "meta")
 
 # Labels of every alert about a model. What they say is known when the rules are generated.
@@ -74,40 +72,11 @@ NAMESPACE = "namespace"
 def record_name(labels: Iterable[str], metric: str, operations: str) -> str:
     """``level:metric:operations``, the level being the labels that tell its series apart.
 
+    Operations on the record of a gauge: ``max_offset1d`` (as it was a day ago), ``max_avg30d_offset2d`` and
+    ``max_stddev30d_offset2d`` (over 30 days that ended 2 days ago), ``max_predict4h_over1d``.
     https://prometheus.io/docs/practices/rules/
     """
     return f"{'_'.join(labels)}:{metric}:{operations}"
-
-
-def gauge_record(labels: Iterable[str], metric: str, aggregation: str) -> str:
-    """The gauge of an SLO, the scrape's own labels aggregated away."""
-    return record_name(labels, metric, aggregation)
-
-
-def baseline_record(
-    labels: Iterable[str], metric: str, aggregation: str, window: Duration, offset: Duration
-) -> str:
-    """The mean of a gauge's record over ``window``, which ends ``offset`` ago."""
-    return record_name(labels, metric, f"{aggregation}_avg{window}_offset{offset}")
-
-
-def deviation_record(
-    labels: Iterable[str], metric: str, aggregation: str, window: Duration, offset: Duration
-) -> str:
-    """The deviation of a gauge's record over ``window``, which ends ``offset`` ago, from its mean."""
-    return record_name(labels, metric, f"{aggregation}_stddev{window}_offset{offset}")
-
-
-def forecast_record(
-    labels: Iterable[str], metric: str, aggregation: str, within: Duration, based_on: Duration
-) -> str:
-    """What a gauge's record will be after ``within``, by its trend over ``based_on``."""
-    return record_name(labels, metric, f"{aggregation}_predict{within}_over{based_on}")
-
-
-def past_record(labels: Iterable[str], metric: str, aggregation: str, offset: Duration) -> str:
-    """A gauge's record as it was ``offset`` ago."""
-    return record_name(labels, metric, f"{aggregation}_offset{offset}")
 
 
 # What the query of an SLO gives, where no metric of the catalogue is its gauge.

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from pathlib import Path
 from typing import Annotated, Literal
 from zoneinfo import ZoneInfo
 
 from pydantic import AfterValidator, Field
 
-from mlslo.yamlfile import Document, Duration, StrictModel, read, validate
+from mlslo.yamlfile import Duration, File, Loaded, Name, StrictModel
 from rulegen.simulation.matchers import parse
 from rulegen.simulation.moments import ClockTime, Moment
 from rulegen.spec.time_intervals import known_location
@@ -27,7 +25,6 @@ def _long_enough(duration: Duration) -> Duration:
     return duration
 
 
-Name = Annotated[str, Field(min_length=1, max_length=128)]
 Labels = dict[Name, Name]
 
 
@@ -135,36 +132,24 @@ class Spec(StrictModel):
     expect: Expectations = Field(default_factory=Expectations, description="What must come of it.")
 
 
-class ScenarioFile(StrictModel):
+class ScenarioFile(File[Metadata, Spec]):
     """Which alerts fire when, and who must be told. For `mlslo-rulegen simulate`."""
 
-    apiVersion: Literal["mlslo/v1"] = Field(description="Version of the file format.")
     kind: Literal["AlertScenario"] = Field(description="What this file is.")
-    metadata: Metadata = Field(description="Which file it is.")
-    spec: Spec = Field(description="What happens.")
 
 
-@dataclass(frozen=True)
-class Scenario:
-    """An AlertScenario file whose shape is right; what it names is checked where it meets the specs."""
+class Scenario(Loaded[Metadata, Spec]):
+    """An AlertScenario file of the right form; what it names is checked where it meets the specs."""
 
-    document: Document
-    file: ScenarioFile
+    model_type = ScenarioFile
 
     @property
     def name(self) -> str:
-        return self.file.metadata.name
-
-    @property
-    def spec(self) -> Spec:
-        return self.file.spec
+        return self.metadata.name
 
     @property
     def zone(self) -> ZoneInfo:
         return ZoneInfo(self.spec.location)
 
 
-def load(path: Path | str) -> Scenario:
-    """Read an AlertScenario file. Raises InputError, with a place for each problem."""
-    document = read(path)
-    return Scenario(document, validate(document, ScenarioFile))
+load = Scenario.load

@@ -6,19 +6,41 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from decimal import Decimal
 from functools import cached_property
+from typing import Annotated
+
+from pydantic import AfterValidator, Field
 
 from mlslo.catalogue import METRICS, Better, Metric
-from mlslo.yamlfile import Duration
+from mlslo.yamlfile import Duration, Name, Shape, StrictModel
 from rulegen.promql import replicas
-from rulegen.promql.conventions import MODEL, SLO, gauge_record
+from rulegen.promql.conventions import MODEL, SLO, record_name
 from rulegen.promql.expressions import Matcher, OneOf, by, on, selector
+from rulegen.promql.names import GAUGES, PLAIN, label_value
+from rulegen.promql.replicas import Replicas
 from rulegen.promql.rules import Record
-from rulegen.spec.model_slo import Condition, Slo, When
-from rulegen.spec.sli import Gauge
 
 _SEGMENT = {"segment": "", "segment_value": ""}
 # A binary model's figure has no average. Of the two of a multiclass model, macro lets no rare class hide.
 _AVERAGE = {"average": OneOf(("", "macro"))}
+
+
+LabelValue = Annotated[str, Field(max_length=256), AfterValidator(label_value), Shape(pattern=PLAIN)]
+
+
+class Gauge(StrictModel):
+    """One gauge of the catalogue."""
+
+    metric: Annotated[str, Shape(enum=list(GAUGES))] = Field(description="Its name, as in docs/metrics.md.")
+    window: Duration | None = Field(None, description="Which window, where the gauge has several.")
+    reference: Name | None = Field(None, description="Which reference, where the gauge is compared with one.")
+    labels: dict[str, LabelValue] = Field(
+        default_factory=dict, description="Only these series: feature, segment, quantile, ..."
+    )
+    replicas: Replicas | None = Field(
+        None,
+        description="How the model's replicas count together: the `worst` of them, their mean `weighted` by the "
+        "predictions of each, or their `sum`; by default counts and rates are summed, else the worst counts.",
+    )
 
 
 @dataclass(frozen=True)
@@ -77,7 +99,7 @@ class GaugeSeries:
     @cached_property
     def record(self) -> str:
         """The name of the recorded series."""
-        return gauge_record(self.level, self.metric.name, self.aggregation)
+        return record_name(self.level, self.metric.name, self.aggregation)
 
     @cached_property
     def expression(self) -> str:
@@ -117,8 +139,11 @@ class GaugeSeries:
         return replicas.combined(self.aggregation, values)
 
 
-def of(model: str, slo: Slo, gauge: Gauge, interval: Duration) -> GaugeSeries:
-    """The series that ``gauge`` of ``slo`` means. The gauge must have been checked."""
+def of(model: str, slo: str, gauge: Gauge, interval: Duration, *, looks_low: bool) -> GaugeSeries:
+    """The series that ``gauge`` of ``slo`` means. The gauge must have been checked.
+
+    ``looks_low``: the conditions on it are about low values.
+    """
     metric = METRICS[gauge.metric]
     named: dict[str, str] = {MODEL: model}
     if gauge.window is not None:
@@ -134,10 +159,10 @@ def of(model: str, slo: Slo, gauge: Gauge, interval: Duration) -> GaugeSeries:
     fixed = {label: named[label] for label in labels if label in named}
     return GaugeSeries(
         model,
-        slo.name,
+        slo,
         metric,
         matchers,
-        _over_replicas(metric, slo, gauge),
+        _over_replicas(metric, gauge, looks_low=looks_low),
         labels,
         fixed,
         gauge.reference,
@@ -162,29 +187,12 @@ def _unnamed(metric: Metric, gauge: Gauge) -> dict[str, Matcher]:
     }
 
 
-def _over_replicas(metric: Metric, slo: Slo, gauge: Gauge) -> str:
+def _over_replicas(metric: Metric, gauge: Gauge, *, looks_low: bool) -> str:
     how = gauge.replicas or replicas.default(metric)
-    return {"sum": "sum", "weighted": replicas.WEIGHTED}.get(how) or aggregation(metric, slo)
+    return {"sum": "sum", "weighted": replicas.WEIGHTED}.get(how) or worst(metric, looks_low=looks_low)
 
 
-def aggregation(metric: Metric, slo: Slo) -> str:
-    """What leaves the worst of several series, as the metric and the conditions on it say."""
-    if metric.better is Better.NEITHER:
-        conditions = [leaf for alert in slo.alerts for leaf in leaves(alert.when)]
-        return "min" if conditions and all(map(_looks_low, conditions)) else "max"
-    return "max" if metric.better is Better.LOWER else "min"
-
-
-def _looks_low(condition: Condition) -> bool:
-    """Whether the smallest value is the worst for ``condition``."""
-    if condition.forecast is not None:
-        return condition.forecast.below is not None
-    if condition.adaptive is not None:
-        return condition.adaptive.direction == "below"
-    return any(limit is not None for limit in (condition.below, condition.atMost, condition.dropFrom))
-
-
-def leaves(condition: Condition | When) -> list[Condition]:
-    """The conditions inside ``all`` and ``any``, or the condition itself."""
-    inner = condition.all or condition.any
-    return [leaf for child in inner for leaf in leaves(child)] if inner else [condition]
+def worst(metric: Metric, *, looks_low: bool) -> str:
+    """The aggregation that leaves the worst of several series, as the metric, or the conditions on it, say."""
+    low = looks_low if metric.better is Better.NEITHER else metric.better is Better.HIGHER
+    return "min" if low else "max"

@@ -34,6 +34,14 @@ class Values:
         start, end = _End(low, 1 if low_open else -1), _End(high, -1 if high_open else 1)
         return cls(((start, end),) if start < end else ())
 
+    @property
+    def lowest(self) -> float:
+        return self.parts[0][0].value
+
+    @property
+    def highest(self) -> float:
+        return self.parts[-1][1].value
+
     def __and__(self, other: Values) -> Values:
         met = (
             (max(start, begin), min(end, stop)) for start, end in self.parts for begin, stop in other.parts

@@ -2,19 +2,40 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from functools import cached_property
+from typing import Annotated, Literal
+
+from pydantic import AfterValidator, Field
 
 from mlslo.catalogue import METRICS, Better, Layer, Metric, Type
-from mlslo.yamlfile import Duration, did_you_mean, quoted_list
+from mlslo.yamlfile import Duration, Shape, StrictModel, did_you_mean, quoted_list
 from rulegen.promql.conventions import MODEL, SLO, VALUE_METRIC
 from rulegen.promql.expressions import by
+from rulegen.promql.names import LABEL_NAME, pattern, plain_text, series_label
 from rulegen.promql.query import Query, is_always_there, labels_of, parse
 from rulegen.promql.rules import Record
-from rulegen.sli.gauge import GaugeSeries, aggregation
-from rulegen.spec.model_slo import Slo
-from rulegen.spec.sli import PromQl
+from rulegen.sli.gauge import GaugeSeries, worst
+
+SeriesLabel = Annotated[str, AfterValidator(series_label), Shape(pattern=pattern(LABEL_NAME))]
+
+
+class PromQl(StrictModel):
+    """Any PromQL expression, as a gauge."""
+
+    query: Annotated[str, Field(min_length=1)] = Field(description="An instant vector.")
+    labels: list[SeriesLabel] = Field(
+        default_factory=list, description="Labels that tell its series apart; others are aggregated away."
+    )
+    unit: Annotated[str, Field(max_length=100), AfterValidator(plain_text)] | None = Field(
+        None, description="Of its values; `seconds` and `Unix seconds` are written as such in texts."
+    )
+    better: Literal["lower", "higher"] | None = Field(
+        None,
+        description="Which of several series counts as the worst, where they differ in labels that are not kept; "
+        "by default what the conditions look for.",
+    )
 
 
 @dataclass(frozen=True)
@@ -47,23 +68,25 @@ class QuerySeries(GaugeSeries):
         return Record(self.record, expression, {MODEL: self.model, SLO: self.slo})
 
 
-def of(model: str, slo: Slo, promql: PromQl, interval: Duration) -> QuerySeries:
-    """The series that ``promql`` of ``slo`` means. It must have been checked."""
-    metric = metric_of(slo, promql)
-    fixed: Mapping[str, str] = {MODEL: model}
-    made_by = aggregation(metric, slo)
-    query = parse(promql.query)
-    return QuerySeries(
-        model, slo.name, metric, {}, made_by, metric.labels, fixed, None, interval, query=query
-    )
+def of(
+    model: str, slo: str, layer: str, promql: PromQl, interval: Duration, *, looks_low: bool
+) -> QuerySeries:
+    """The series that ``promql`` of ``slo`` means. It must have been checked.
+
+    ``looks_low``: the conditions on it are about low values.
+    """
+    metric, query = metric_of(layer, promql), parse(promql.query)
+    aggregation = worst(metric, looks_low=looks_low)
+    fixed = {MODEL: model}
+    return QuerySeries(model, slo, metric, {}, aggregation, metric.labels, fixed, None, interval, query=query)
 
 
-def metric_of(slo: Slo, promql: PromQl) -> Metric:
+def metric_of(layer: str, promql: PromQl) -> Metric:
     """What the catalogue would say of a query, were it in there."""
     better = Better(promql.better) if promql.better else Better.NEITHER
     labels = (MODEL, *promql.labels)
     said = f"The value of {' '.join(parse(promql.query).tree.prettify().split())}."
-    return Metric(VALUE_METRIC, Type.GAUGE, labels, promql.unit or "", Layer(slo.layer), better, said)
+    return Metric(VALUE_METRIC, Type.GAUGE, labels, promql.unit or "", Layer(layer), better, said)
 
 
 def lost(promql: PromQl) -> Iterator[tuple[int, str]]:

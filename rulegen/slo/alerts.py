@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from rulegen.conditions import Kind, lower
+from rulegen.conditions import Kind
 from rulegen.conditions.repeated import Repeated
-from rulegen.conditions.several import Several
+from rulegen.conditions.series_count import Several
 from rulegen.promql.annotations import Label, Members, Part, Text, Value, format_of
 from rulegen.promql.conventions import LAYER, MODEL, NAMESPACE, SEVERITY, SLO, TIER
 from rulegen.promql.expressions import number
@@ -25,7 +25,7 @@ def static_labels(file: ModelSlo, routing: Routing, slo: str, layer: str, tier: 
         LAYER: layer,
         TIER: tier,
         SEVERITY: routing.spec.tiers[tier].severity,
-        **file.file.metadata.labels,
+        **file.metadata.labels,
         **namespace_label(routing),
     }
 
@@ -37,10 +37,10 @@ def namespace_label(routing: Routing) -> dict[str, str]:
 
 
 def annotation_texts(
-    file: ModelSlo, summary: Text, description: Text, own: Mapping[str, str]
+    file: ModelSlo, summary: Text, description: Text, own: Mapping[str, str] | None = None
 ) -> dict[str, Text]:
     """The annotations of an alert."""
-    given = {**file.file.metadata.annotations, **own}
+    given = {**file.metadata.annotations, **(own or {})}
     return {
         "summary": summary,
         "description": description,
@@ -63,8 +63,8 @@ class GaugeAlert:
 
 def gauge_alert(file: ModelSlo, routing: Routing, slo: Slo, series: GaugeSeries, alert: Alert) -> GaugeAlert:
     """Lower one alert of a gauge SLO."""
-    kind = lower(series, alert.when)
-    several = Several.of(series, kind, alert.when.series) if alert.when.series else None
+    kind = alert.when.lower(series)
+    several = alert.when.series.lower(series, kind) if alert.when.series else None
     expression = several.expression() if several else kind.expression(valued=alert.breaches is None)
     records: list[Record] = []
     repeated = None

@@ -17,7 +17,7 @@ from rulegen.slo import burn_rate
 from rulegen.slo.alerts import GaugeAlert, gauge_alert
 from rulegen.slo.budget import Budget, burn_alert, make
 from rulegen.slo.burn_rate import BurnWindow, Speed
-from rulegen.slo.companions import Causes, Companion, SloCompanion, of_model, slo_companion
+from rulegen.slo.companions import Companion, Dependencies, SloCompanion, of_model, slo_companion
 from rulegen.slo.events import ErrorsSli, EventSli, GoodSli, LatencySli, RatioSli
 from rulegen.slo.links import linked
 from rulegen.spec.model_slo import ModelSlo, Slo
@@ -50,7 +50,7 @@ class Plan:
     slos: tuple[SloPlan, ...]
     monitor: Group | None
     companions: tuple[Companion, ...]
-    causes: Causes
+    dependencies: Dependencies
 
     @property
     def groups(self) -> list[Group]:
@@ -68,18 +68,18 @@ class Plan:
 
 def make_plan(file: ModelSlo, routing: Routing) -> Plan:
     """Lower a file that has been checked."""
-    causes = Causes.of(file)
-    slos = tuple(slo_plan(file, routing, slo, causes) for slo in file.spec.slos)
-    return Plan(file, slos, *monitor_plan(file, routing, causes), causes)
+    dependencies = Dependencies.of(file)
+    slos = tuple(slo_plan(file, routing, slo, dependencies) for slo in file.spec.slos)
+    return Plan(file, slos, *monitor_plan(file, routing, dependencies), dependencies)
 
 
 def monitor_plan(
-    file: ModelSlo, routing: Routing, causes: Causes
+    file: ModelSlo, routing: Routing, dependencies: Dependencies
 ) -> tuple[Group | None, tuple[Companion, ...]]:
     """The alerts about the model as a whole, and the group of their rules."""
     companions = tuple(
         replace(companion, rule=linked(file, routing, companion.rule))
-        for companion in of_model(file, routing, causes)
+        for companion in of_model(file, routing, dependencies)
     )
     rules: list[Rule] = []
     for companion in companions:
@@ -87,8 +87,8 @@ def monitor_plan(
     return Group(f"{file.name}-{MONITOR_SLO}", rules) if rules else None, companions
 
 
-def slo_plan(file: ModelSlo, routing: Routing, slo: Slo, causes: Causes) -> SloPlan:
-    """Lower one SLO of a file. It depends on the others by ``causes`` only."""
+def slo_plan(file: ModelSlo, routing: Routing, slo: Slo, dependencies: Dependencies) -> SloPlan:
+    """Lower one SLO of a file. It depends on the others by ``dependencies`` only."""
     interval = routing.spec.evaluationInterval
     series = _series(file.model, slo, interval)
     rules: list[Rule] = []
@@ -116,7 +116,7 @@ def slo_plan(file: ModelSlo, routing: Routing, slo: Slo, causes: Causes) -> SloP
         rules += burn_alerts.values()
     for alert in alerts:
         rules += [*alert.records, alert.rule]
-    companion = _companion(file, routing, slo, series, budget, causes)
+    companion = _companion(file, routing, slo, series, budget, dependencies)
     if companion is not None:
         companion = replace(companion, rule=linked(file, routing, companion.rule))
         rules.append(companion.rule)
@@ -126,9 +126,9 @@ def slo_plan(file: ModelSlo, routing: Routing, slo: Slo, causes: Causes) -> SloP
 
 def _series(model: str, slo: Slo, interval: Duration) -> GaugeSeries | None:
     if slo.sli.gauge is not None:
-        return gauge.of(model, slo, slo.sli.gauge, interval)
+        return gauge.of(model, slo.name, slo.sli.gauge, interval, looks_low=slo.looks_low)
     if slo.sli.promql is not None:
-        return query_series.of(model, slo, slo.sli.promql, interval)
+        return query_series.of(model, slo.name, slo.layer, slo.sli.promql, interval, looks_low=slo.looks_low)
     return None
 
 
@@ -168,9 +168,9 @@ def _companion(
     slo: Slo,
     series: GaugeSeries | None,
     budget: Budget | None,
-    causes: Causes,
+    dependencies: Dependencies,
 ) -> SloCompanion | None:
     if series is not None:
-        return slo_companion(file, routing, slo, series.record, series, causes)
+        return slo_companion(file, routing, slo, series.record, series, dependencies)
     assert budget is not None
-    return slo_companion(file, routing, slo, budget.errors(budget.windows[0]), None, causes)
+    return slo_companion(file, routing, slo, budget.errors(budget.windows[0]), None, dependencies)

@@ -6,8 +6,8 @@ from typing import Annotated
 
 from pydantic import AfterValidator, Field
 
-from mlslo.yamlfile import StrictModel
-from rulegen.spec.lint_names import Acceptable
+from mlslo.yamlfile import Shape, StrictModel, did_you_mean, quoted_list
+from rulegen.spec.lint_names import ACCEPTABLE
 
 
 def _reason(text: str) -> str:
@@ -16,10 +16,18 @@ def _reason(text: str) -> str:
     return text
 
 
+def _known(lint: str) -> str:
+    if lint not in ACCEPTABLE:
+        raise ValueError(
+            f"expected one of {quoted_list(ACCEPTABLE)}, got '{lint}'{did_you_mean(lint, ACCEPTABLE)}"
+        )
+    return lint
+
+
 class Accept(StrictModel):
     """A finding that somebody has looked at and wants as it is."""
 
-    lint: Acceptable = Field(
+    lint: Annotated[str, AfterValidator(_known), Shape(enum=list(ACCEPTABLE))] = Field(
         description="Name of the lint, as its message ends with; docs/lint has a page for each."
     )
     reason: Annotated[str, Field(min_length=1, max_length=1000), AfterValidator(_reason)] = Field(

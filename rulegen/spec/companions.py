@@ -2,40 +2,44 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from collections.abc import Callable
+from typing import Annotated, Any, TypeVar
 
-from pydantic import Field, model_validator
+from pydantic import Field, WrapValidator
+from pydantic_core import CoreSchema
 
-from mlslo.yamlfile import Duration, StrictModel, none_of
+from mlslo.yamlfile import Duration, StrictModel
 
 TierName = Annotated[str, Field(min_length=1)]
 
 
-class NoData(StrictModel):
+class _Requested(StrictModel):
+    tier: TierName = Field(description="How urgent.")
+
+
+class NoData(_Requested):
     """Alerts for when nothing is measured any more: silence must not look like health."""
 
-    tier: TierName = Field(description="How urgent.")
     after: Duration = Field(description="How long nothing is measured before it is told.")
 
 
-class LabelsStale(StrictModel):
+class LabelsStale(_Requested):
     """The alert that labels have stopped coming."""
 
-    tier: TierName = Field(description="How urgent.")
     after: Duration = Field(description="How old the newest label may be.")
 
 
 class _Own(StrictModel):
-    """What one SLO has otherwise than its file."""
+    """What one SLO has otherwise than its file; ``false`` in the file gives neither, and no companion."""
 
+    at_least_one = ("tier", "after")
     tier: TierName | None = Field(None, description="How urgent; the file's, where not given.")
     after: Duration | None = Field(None, description="How long; the file's, where not given.")
 
-    @model_validator(mode="after")
-    def _says_something(self) -> _Own:
-        if self.tier is None and self.after is None:
-            none_of("expected tier, after or both", "tier", "after")
-        return self
+    @property
+    def is_off(self) -> bool:
+        """Whether the SLO has no such companion, whatever its file says."""
+        return self.tier is None and self.after is None
 
 
 class OwnNoData(_Own):
@@ -46,33 +50,49 @@ class OwnLabelsStale(_Own):
     """Another urgency than the file's `companions.labelsStale`, for one SLO that needs labels."""
 
 
-class SinkDown(StrictModel):
+Own = TypeVar("Own", bound=_Own)
+
+
+class _OrFalse:
+    """Annotate a model that ``false`` may stand for, in JSON Schema as well."""
+
+    def __get_pydantic_json_schema__(
+        self, core: CoreSchema, handler: Callable[[CoreSchema], dict[str, Any]]
+    ) -> dict[str, Any]:
+        return {"anyOf": [handler(core), {"const": False}]}
+
+
+def _off(kind: type[Own]) -> WrapValidator:
+    return WrapValidator(lambda value, read: kind.model_construct() if value is False else read(value))
+
+
+OwnNoDataOrFalse = Annotated[OwnNoData, _off(OwnNoData), _OrFalse()]
+OwnLabelsStaleOrFalse = Annotated[OwnLabelsStale, _off(OwnLabelsStale), _OrFalse()]
+
+
+class SinkDown(_Requested):
     """The alert that a sink cannot be read."""
 
-    tier: TierName = Field(description="How urgent.")
     after: Duration = Field(description="How long it may be unreadable.")
 
 
-class SinkBehind(StrictModel):
+class SinkBehind(_Requested):
     """The alert that the exporter reads a sink more slowly than it is written."""
 
-    tier: TierName = Field(description="How urgent.")
     after: Duration = Field(
         description="How long the lag has been larger than ever in as long a time before."
     )
 
 
-class ReferenceOld(StrictModel):
+class ReferenceOld(_Requested):
     """The alert that a reference describes data of long ago."""
 
-    tier: TierName = Field(description="How urgent.")
     after: Duration = Field(description="How old its data may be.")
 
 
-class Unmonitored(StrictModel):
+class Unmonitored(_Requested):
     """The alert that too many features have too few values to be measured."""
 
-    tier: TierName = Field(description="How urgent.")
     atLeastRatio: Annotated[float, Field(gt=0, le=1)] = Field(
         description="Share of the features, 0..1, that is too many."
     )
@@ -82,6 +102,7 @@ class Unmonitored(StrictModel):
 class Companions(StrictModel):
     """Alerts about what the promises rest on, once for the model. Each is left out where not given."""
 
+    at_least_one = ("labelsStale", "sinkDown", "sinkBehind", "referenceOld", "unmonitored")
     labelsStale: LabelsStale | None = Field(
         None, description="No new label has come: quality gauges end, and their alerts with them."
     )
@@ -89,10 +110,3 @@ class Companions(StrictModel):
     sinkBehind: SinkBehind | None = Field(None, description="A log is read more slowly than it grows.")
     referenceOld: ReferenceOld | None = Field(None, description="Drift is measured against an old past.")
     unmonitored: Unmonitored | None = Field(None, description="Features have too few values to be measured.")
-
-    @model_validator(mode="after")
-    def _says_something(self) -> Companions:
-        if not any(getattr(self, key) for key in type(self).model_fields):
-            keys = tuple(type(self).model_fields)
-            none_of(f"expected at least one of {', '.join(keys)}", *keys)
-        return self

@@ -1,50 +1,73 @@
-"""The stable names of the lints, shared by code, `accept:` and the pages of docs/lint."""
+"""Every lint: its stable name, shared by code, `accept:` and the pages of docs/lint, and what it finds."""
 
 from __future__ import annotations
 
-from typing import Literal, get_args
+from dataclasses import dataclass
+from typing import Literal
 
-# Those that a spec can accept with a reason. A spec file knows them, so nothing may be imported here.
-Acceptable = Literal[
-    "alert-reaches-nobody",
-    "always-fires",
-    "baseline-too-short",
-    "burn-window-left-out",
-    "for-too-short",
-    "inhibit-equal-missing",
-    "inhibit-more-urgent",
-    "inhibit-too-late",
-    "inhibit-without-source",
-    "inhibit-without-target",
-    "inhibited-by-base",
-    "keep-firing-without-effect",
-    "never-fires",
-    "no-data-companion",
-    "no-labels-companion",
-    "not-tested",
-    "page-held-back",
-    "threshold-under-noise",
-    "too-few-events",
-    "too-few-samples",
-    "unknown-team",
-    "unused-receiver",
-    "unused-time-interval",
-    "watchdog-receiver-shared",
-    "window-beyond-retention",
-]
-# Those that nobody can accept.
-Refused = Literal[
-    "accept-unused",
-    "inhibit-overlap",
-    "literal-secret",
-    "receiver-without-integration",
-]
-Name = Acceptable | Refused
-
-ACCEPTABLE: tuple[str, ...] = get_args(Acceptable)
-REFUSED: tuple[str, ...] = get_args(Refused)
+# Of a lint.
+Name = str
+Severity = Literal["error", "warning"]
 
 
-def named(message: str, lint: Name) -> str:
+@dataclass(frozen=True)
+class Lint:
+    """One lint. ``summary`` is what its page begins with.
+
+    ``found``: by the module of its name in `rulegen.lint`, which has a function ``find``, or while files are read or
+    tests are made. ``needs``: it sees more with the ModelMonitor file at hand, and nothing without a base.
+    """
+
+    name: str
+    severity: Severity
+    summary: str
+    found: Literal["checking", "reading", "testing"] = "checking"
+    needs: Literal["monitor", "base"] | None = None
+
+    @property
+    def acceptable(self) -> bool:
+        """Whether a spec can accept it with a reason."""
+        return self.found != "reading"
+
+
+# fmt: off
+_ALL = (
+    Lint("accept-unused", "warning", "An acceptance that accepts nothing.", found="reading"),
+    Lint("alert-reaches-nobody", "error", "An alert that is never sent."),
+    Lint("always-fires", "error", "An alert that every value of its gauge raises."),
+    Lint("baseline-too-short", "warning", "A drop that its own baseline hides before it fires.", found="testing"),
+    Lint("burn-window-left-out", "warning", "A pair of burn-rate windows that no share of bad events can raise."),
+    Lint("for-too-short", "warning", "An alert that one evaluation, or two, raise."),
+    Lint("inhibit-equal-missing", "warning", "An inhibition that compares a label which alerts on one side lack."),
+    Lint("inhibit-more-urgent", "warning", "An alert that silences a more urgent one."),
+    Lint("inhibit-overlap", "error", "An inhibition whose source is among its own targets.", found="reading"),
+    Lint("inhibit-too-late", "warning", "An inhibition whose source fires after its target has been told."),
+    Lint("inhibit-without-source", "warning", "An inhibition whose source is no alert."),
+    Lint("inhibit-without-target", "warning", "An inhibition that has nothing to silence."),
+    Lint("inhibited-by-base", "warning", "An inhibition of `--base` that can silence our alerts.", needs="base"),
+    Lint("keep-firing-without-effect", "warning", "A `keepFiringFor` that ends before the next evaluation."),
+    Lint("literal-secret", "error", "A secret that all who read the file can read.", found="reading"),
+    Lint("never-fires", "error", "An alert that no value of its gauge can raise."),
+    Lint("no-data-companion", "warning", "An SLO without an alert for when nothing is measured."),
+    Lint("no-labels-companion", "warning", "An SLO on labels without an alert for when labels stop.", needs="monitor"),
+    Lint("not-tested", "warning", "An alert or a record that the generated unit tests don't prove.", found="testing"),
+    Lint("page-held-back", "warning", "A time at which the most urgent alerts are not sent."),
+    Lint("receiver-without-integration", "error", "A receiver that tells nobody.", found="reading"),
+    Lint("threshold-under-noise", "warning", "A threshold below the noise at the expected traffic.", needs="monitor"),
+    Lint("time-interval-never-comes", "warning", "A time interval that never comes."),
+    Lint("too-few-events", "warning", "A burn rate that the traffic to expect never has the events for."),
+    Lint("too-few-samples", "warning", "A gauge that is withheld at the expected traffic.", needs="monitor"),
+    Lint("unknown-team", "warning", "A team whose name is nearly one that the other file has."),
+    Lint("unused-receiver", "warning", "A receiver that nothing is sent to."),
+    Lint("unused-time-interval", "warning", "A time interval that nothing refers to."),
+    Lint("watchdog-receiver-shared", "warning", "A dead man's switch that is told of other alerts too."),
+    Lint("window-beyond-retention", "warning", "A past that is deleted before it is looked at."),
+)
+# fmt: on
+LINTS = {lint.name: lint for lint in _ALL}
+ACCEPTABLE = tuple(lint.name for lint in _ALL if lint.acceptable)
+
+
+def named(message: str, lint: str) -> str:
     """``message`` with the name of its lint, by which its page is found."""
-    return f"{message} [{lint}]"
+    return f"{message} [{LINTS[lint].name}]"

@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from pathlib import Path
+from collections.abc import Iterator
 from typing import Annotated, Literal
 
 from pydantic import AfterValidator, Field, model_validator
 
-from mlslo.yamlfile import Document, Duration, Shape, StrictModel, exactly_one, read, validate
+from mlslo.yamlfile import Duration, File, Loaded, Shape, StrictModel
+from rulegen.conditions import Condition, Location
+from rulegen.conditions.kind import Positive
+from rulegen.conditions.series_count import Series
+from rulegen.conditions.threshold import THRESHOLDS, Threshold
 from rulegen.promql.conventions import MODEL, SLO
-from rulegen.spec.accepted import Accept
-from rulegen.spec.companions import Companions, NoData, OwnLabelsStale, OwnNoData, TierName
-from rulegen.spec.lint_names import named
-from rulegen.spec.names import (
+from rulegen.promql.names import (
     ALERT_NAME,
     FILE_NAME,
     LABEL_NAME,
@@ -28,7 +28,11 @@ from rulegen.spec.names import (
     plain_text,
     slo_name,
 )
-from rulegen.spec.sli import LabelValue, Sli
+from rulegen.sli.gauge import LabelValue
+from rulegen.spec.accepted import Accept
+from rulegen.spec.companions import Companions, NoData, OwnLabelsStaleOrFalse, OwnNoDataOrFalse, TierName
+from rulegen.spec.lint_names import named
+from rulegen.spec.sli import Sli
 
 
 def _percent(value: float) -> float:
@@ -46,137 +50,13 @@ AlertName = Annotated[str, AfterValidator(alert_name), Shape(pattern=pattern(ALE
 LabelName = Annotated[str, AfterValidator(label_name), Shape(pattern=pattern(LABEL_NAME))]
 AnnotationName = Annotated[str, AfterValidator(annotation), Shape(pattern=pattern(LABEL_NAME))]
 LayerName = Literal["service", "data", "prediction", "outcome", "meta"]
-Positive = Annotated[float, Field(gt=0)]
 Count = Annotated[int, Field(ge=1)]
-
-
-class ChangeFrom(StrictModel):
-    """A change, up or down, from the value some time ago."""
-
-    offset: Duration = Field(description="How long ago.")
-    byRatio: Positive | None = Field(
-        None, description="Relative: 0.5 is half as much again, or half of it. Either this or `by`."
-    )
-    by: Positive | None = Field(None, description="Absolute, in the gauge's unit.")
-
-    @model_validator(mode="after")
-    def _is_one(self) -> ChangeFrom:
-        exactly_one(self, "byRatio", "by")
-        return self
-
-
-class DropFrom(StrictModel):
-    """A drop below the gauge's own mean."""
-
-    window: Duration = Field(description="Length of the past that is averaged.")
-    offset: Duration | None = Field(
-        None, description="How long ago that past ends, to keep the incident out of it; 2d, or the window."
-    )
-    by: Positive | None = Field(None, description="Absolute, in the gauge's unit.")
-    byRatio: Annotated[float, Field(gt=0, lt=1)] | None = Field(
-        None, description="Relative to the mean. Either this or `by`."
-    )
-
-    @model_validator(mode="after")
-    def _is_one(self) -> DropFrom:
-        exactly_one(self, "by", "byRatio")
-        return self
-
-
-class AboveReference(StrictModel):
-    """More than a factor times the same figure of the reference."""
-
-    byFactor: Positive = Field(description="How many times the reference.")
-    floor: Annotated[float, Field(ge=0)] = Field(
-        0.0, description="At or below this it holds, whatever the reference is."
-    )
-
-
-class Forecast(StrictModel):
-    """The gauge will be beyond a limit within some time, if it goes on as it did."""
-
-    above: float | None = Field(None, description="The limit, where more is bad. Either this or `below`.")
-    below: float | None = Field(None, description="The limit, where less is bad.")
-    within: Duration = Field(description="How far ahead.")
-    basedOn: Duration = Field(
-        description="Over how long its trend is taken; half of the evaluations in it must be there."
-    )
-
-    @model_validator(mode="after")
-    def _is_one(self) -> Forecast:
-        exactly_one(self, "above", "below")
-        return self
-
-
-class Adaptive(StrictModel):
-    """Unusually far from the gauge's own mean, measured in deviations of its own past."""
-
-    deviations: Annotated[float, Field(ge=1)] = Field(description="How many deviations.")
-    window: Duration = Field(description="Length of the past that mean and deviation are of.")
-    offset: Duration | None = Field(
-        None, description="How long ago that past ends, to keep the incident out of it; 2d, or the window."
-    )
-    direction: Literal["above", "below", "both"] = Field("both", description="Which side of the mean is bad.")
-    minimum: Positive | None = Field(
-        None,
-        description="Least deviation, in the gauge's unit, so that a gauge that hardly moved is not bad at "
-        "once; without it one that never moved raises nothing.",
-    )
-
-
-class Threshold(StrictModel):
-    """One limit."""
-
-    above: float | None = Field(None, description="Greater than.")
-    below: float | None = Field(None, description="Less than.")
-    atLeast: float | None = Field(None, description="Greater or equal.")
-    atMost: float | None = Field(None, description="Less or equal.")
-
-
-THRESHOLDS = ("above", "below", "atLeast", "atMost")
 
 
 class Good(Threshold):
     """What an evaluation must hold to be good."""
 
-    @model_validator(mode="after")
-    def _is_one(self) -> Good:
-        exactly_one(self, *THRESHOLDS)
-        return self
-
-
-class Condition(Threshold):
-    """When the gauge is bad: exactly one kind."""
-
-    changeFrom: ChangeFrom | None = Field(None, description="A change from the value some time ago.")
-    dropFrom: DropFrom | None = Field(None, description="A drop below its own mean.")
-    aboveReference: AboveReference | None = Field(None, description="A multiple of the reference.")
-    forecast: Forecast | None = Field(None, description="A limit that it will cross if it goes on so.")
-    adaptive: Adaptive | None = Field(None, description="Unusual for its own past.")
-    all: list[Condition] | None = Field(None, min_length=2, description="Every one of several conditions.")
-    any: list[Condition] | None = Field(None, min_length=2, description="At least one of several conditions.")
-
-    @model_validator(mode="after")
-    def _is_one(self) -> Condition:
-        exactly_one(self, *CONDITIONS)
-        return self
-
-
-CONDITIONS = (*THRESHOLDS, "changeFrom", "dropFrom", "aboveReference", "forecast", "adaptive", "all", "any")
-
-
-class Series(StrictModel):
-    """How many series (features, segments, ...) must be bad at once."""
-
-    atLeast: Count | None = Field(None, description="This many or more.")
-    atLeastRatio: Annotated[float, Field(gt=0, le=1)] | None = Field(
-        None, description="This share or more, 0..1, of all series of a version that are measured."
-    )
-
-    @model_validator(mode="after")
-    def _is_one(self) -> Series:
-        exactly_one(self, "atLeast", "atLeastRatio")
-        return self
+    exactly_one = THRESHOLDS
 
 
 class When(Condition):
@@ -265,13 +145,26 @@ class Slo(StrictModel):
     )
     alerting: Alerting | None = Field(None, description="How the error budget alerts.")
     alerts: list[Alert] = Field(default_factory=list, description="Conditions on a gauge.")
-    noData: OwnNoData | None = Field(None, description="Instead of the file's `noData`.")
-    labelsStale: OwnLabelsStale | None = Field(
-        None, description="Instead of the file's `companions.labelsStale`, where it needs labels."
+    noData: OwnNoDataOrFalse | None = Field(
+        None, description="Instead of the file's `noData`; `false`: this SLO has no such alert."
+    )
+    labelsStale: OwnLabelsStaleOrFalse | None = Field(
+        None,
+        description="Instead of the file's `companions.labelsStale`, where it needs labels; `false`: without it.",
     )
     accept: list[Accept] = Field(
         default_factory=list, description="What a lint finds in this SLO and is right here."
     )
+
+    def placed_alerts(self, at: Location) -> Iterator[tuple[Location, Alert]]:
+        """Yield each alert on a gauge with its place, the SLO standing at ``at``."""
+        for index, alert in enumerate(self.alerts):
+            yield (*at, "alerts", index), alert
+
+    @property
+    def looks_low(self) -> bool:
+        """Whether all its conditions are about low values."""
+        return bool(self.alerts) and all(alert.when.looks_low for alert in self.alerts)
 
 
 class Metadata(StrictModel):
@@ -311,46 +204,37 @@ class Spec(StrictModel):
     )
 
 
-class ModelSloFile(StrictModel):
+class ModelSloFile(File[Metadata, Spec]):
     """What is promised about one model, and when to tell whom. Written by its SRE."""
 
-    apiVersion: Literal["mlslo/v1"] = Field(description="Version of the file format.")
     kind: Literal["ModelSLO"] = Field(description="What this file is.")
-    metadata: Metadata = Field(description="Whose file it is.")
-    spec: Spec = Field(description="What is promised.")
 
 
-@dataclass(frozen=True)
-class ModelSlo:
-    """A ModelSLO file whose shape is right; what it names is checked by `rulegen.validation.slo_checks`."""
+class ModelSlo(Loaded[Metadata, Spec]):
+    """A ModelSLO file of the right form; the names in it are checked by `rulegen.validation.slo_checks`."""
 
-    document: Document
-    file: ModelSloFile
+    model_type = ModelSloFile
 
     @property
     def name(self) -> str:
         """Names the generated files."""
-        return self.file.metadata.name
+        return self.metadata.name
 
     @property
     def model(self) -> str:
         """The label ``model``."""
-        return self.file.spec.model
+        return self.spec.model
 
     @property
-    def spec(self) -> Spec:
-        return self.file.spec
+    def slos(self) -> Iterator[tuple[Location, Slo]]:
+        """Yield each SLO with its place."""
+        for index, slo in enumerate(self.spec.slos):
+            yield ("spec", "slos", index), slo
 
     def labels(self, slo: str) -> dict[str, str]:
         """The labels that every record and alert of one SLO has."""
         return {MODEL: self.model, SLO: slo}
 
 
-def load(path: Path | str) -> ModelSlo:
-    """Read a ModelSLO file. Raises InputError, with a place for each problem."""
-    return from_document(read(path))
-
-
-def from_document(document: Document) -> ModelSlo:
-    """Validate the shape of an already read ModelSLO file. Raises InputError."""
-    return ModelSlo(document, validate(document, ModelSloFile))
+load = ModelSlo.load
+from_document = ModelSlo.from_document

@@ -5,14 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from mlslo.yamlfile import Document
-from rulegen.spec.lint_names import Name
 
 
 @dataclass(frozen=True)
 class Note:
     """``message`` about the place ``location`` of a spec, under the name of a lint."""
 
-    lint: Name
+    lint: str
     document: Document
     location: tuple[str | int, ...]
     message: str

@@ -6,8 +6,8 @@ from typing import Annotated, Literal
 
 from pydantic import AfterValidator, Field
 
-from mlslo.yamlfile import StrictModel
-from rulegen.spec.routing_names import Name, SecretName, kubernetes_name
+from mlslo.yamlfile import Name, StrictModel
+from rulegen.spec.routing_names import SecretName, kubernetes_name
 
 
 class Operator(StrictModel):

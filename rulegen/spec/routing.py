@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
-from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
 from pydantic import Field, field_validator, model_validator
@@ -12,15 +10,14 @@ from pydantic import Field, field_validator, model_validator
 from mlslo.yamlfile import (
     Document,
     Duration,
-    InputError,
+    File,
+    Loaded,
+    Name,
     Problem,
     Shape,
     StrictModel,
     did_you_mean,
-    none_of,
     quoted_list,
-    read,
-    validate,
 )
 from rulegen.promql.versions import ACTIVE_DURING, LOCATION, OLDEST, at_least
 from rulegen.spec.accepted import Accept
@@ -33,7 +30,6 @@ from rulegen.spec.routing_names import (
     LabelNames,
     LayerName,
     LayerNames,
-    Name,
     ReceiverNames,
     Some,
     TierName,
@@ -105,30 +101,20 @@ class Mute(StrictModel):
 class InhibitSource(StrictModel):
     """Alerts that silence others."""
 
+    at_least_one = ("layer", "tier")
     layer: LayerName | None = Field(None, description="Alerts of this layer.")
     tier: TierName | None = Field(None, description="Alerts of this tier.")
-
-    @model_validator(mode="after")
-    def _names_something(self) -> Self:
-        if self.layer is None and self.tier is None:
-            none_of("expected a layer, a tier or both", "layer", "tier")
-        return self
 
 
 class InhibitTarget(StrictModel):
     """Alerts that are silenced."""
 
+    at_least_one = ("layers", "tiers")
     layers: LayerNames = Field(default_factory=list, description="Alerts of these layers.")
     tiers: TierNames = Field(
         default_factory=list,
         description="Alerts of these tiers; without it all that are less urgent than the source.",
     )
-
-    @model_validator(mode="after")
-    def _names_something(self) -> Self:
-        if not self.layers and not self.tiers:
-            none_of("expected layers, tiers or both", "layers", "tiers")
-        return self
 
 
 class Inhibit(StrictModel):
@@ -234,40 +220,25 @@ class Spec(StrictModel):
         return self.defaultReceiver or self.tiers[self.tier_names[-1]].receivers[0]
 
 
-class RoutingFile(StrictModel):
+class RoutingFile(File[Metadata, Spec]):
     """Who is told, how, and when. One per Alertmanager."""
 
-    apiVersion: Literal["mlslo/v1"] = Field(description="Version of the file format.")
     kind: Literal["AlertRouting"] = Field(description="What this file is.")
-    metadata: Metadata = Field(description="Which file it is.")
-    spec: Spec = Field(description="Who is told, how, and when.")
 
 
-@dataclass(frozen=True)
-class Routing:
+class Routing(Loaded[Metadata, Spec]):
     """A validated AlertRouting file."""
 
-    document: Document
-    file: RoutingFile
+    model_type = RoutingFile
 
-    @property
-    def spec(self) -> Spec:
-        return self.file.spec
-
-
-def load(path: Path | str) -> Routing:
-    """Read and validate an AlertRouting file. Raises InputError, with a place for each problem."""
-    return from_document(read(path))
+    def problems(self) -> Iterator[Problem]:
+        """Yield what is wrong between the parts of the file."""
+        for check in (_names, _receivers, _repetition, _duplicates, _versions):
+            yield from check(self.document, self.spec)
 
 
-def from_document(document: Document) -> Routing:
-    """Validate an already read AlertRouting file. Raises InputError."""
-    file = validate(document, RoutingFile)
-    checks = (_names, _receivers, _repetition, _duplicates, _versions)
-    problems = [problem for check in checks for problem in check(document, file.spec)]
-    if problems:
-        raise InputError(problems)
-    return Routing(document, file)
+load = Routing.load
+from_document = Routing.from_document
 
 
 def _undefined(

@@ -8,7 +8,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BeforeValidator, Field
 
-from mlslo.yamlfile import Shape
+from mlslo.yamlfile import Name, Shape
 
 _SECRET_NAME = r"[a-z0-9]([a-z0-9.-]*[a-z0-9])?"
 
@@ -69,7 +69,6 @@ def _web_address(url: str) -> str:
 Some = AfterValidator(_some)
 Filled = Shape(minItems=1)
 Unique = Shape(uniqueItems=True)
-Name = Annotated[str, Field(min_length=1, max_length=128)]
 LayerName = Literal["service", "data", "prediction", "outcome", "meta"]
 TierName = Annotated[str, AfterValidator(_tier_name), Shape(pattern="^P[0-9]$")]
 LabelName = Annotated[str, AfterValidator(_label), Shape(pattern=r"^[a-zA-Z_][a-zA-Z0-9_]*$")]

@@ -10,7 +10,7 @@ from zoneinfo import ZoneInfo, available_timezones
 
 from pydantic import AfterValidator, Field, field_validator, model_validator
 
-from mlslo.yamlfile import Shape, StrictModel, did_you_mean, none_of, quoted_list
+from mlslo.yamlfile import Shape, StrictModel, did_you_mean, quoted_list
 
 # Alertmanager's order: a range may not run from saturday into sunday.
 WEEKDAYS = ("sunday", "monday", "tuesday", "wednesday", "thursday", "friday", "saturday")
@@ -107,6 +107,8 @@ def known_location(name: str) -> str:
 class TimeInterval(StrictModel):
     """A recurring time: every given key has to match."""
 
+    at_least_one = ("weekdays", "times", "daysOfMonth", "months", "years")
+
     weekdays: list[Annotated[str, AfterValidator(_weekdays), Shape(pattern=WEEKDAY_PATTERN)]] = Field(
         default_factory=list, description="`monday`, or `monday:friday`."
     )
@@ -150,9 +152,6 @@ class TimeInterval(StrictModel):
     @model_validator(mode="after")
     def _is_a_time(self) -> Self:
         dates = (*self.daysOfMonth, *self.months, *self.years)
-        if not (self.weekdays or self.times or dates):
-            keys = ("weekdays", "times", "daysOfMonth", "months", "years")
-            none_of(f"expected at least one of {', '.join(keys)}", *keys)
         for text in self.times:
             start, end = _minutes(text)
             if end < start and end > 0 and dates:

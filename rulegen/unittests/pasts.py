@@ -10,7 +10,7 @@ from typing import Any
 
 from mlslo.yamlfile import Duration
 from rulegen.conditions import History
-from rulegen.conditions.past import Deviation
+from rulegen.conditions.history import Deviation
 from rulegen.promql.conventions import MODEL, SLO
 from rulegen.promql.expressions import selector
 from rulegen.sli.gauge import GaugeSeries

@@ -11,7 +11,7 @@ from decimal import Decimal
 from functools import cached_property
 
 from rulegen.conditions import History, World
-from rulegen.conditions.past import Deviation
+from rulegen.conditions.history import Deviation
 from rulegen.promql.replicas import WEIGHTED
 from rulegen.slo.alerts import GaugeAlert
 from rulegen.unittests.alertstate import State, breached, states

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from mlslo.monitor import Monitor
 from mlslo.yamlfile import Duration, Problem
-from rulegen.slo.companions.causes import labels_stale, no_data, rests_on_labels
+from rulegen.slo.companions.dependencies import labels_stale, no_data, rests_on_labels
 from rulegen.spec.lint_names import named
 from rulegen.spec.model_slo import ModelSlo, Slo
 from rulegen.spec.routing import Routing
@@ -41,7 +41,7 @@ def _given(file: ModelSlo) -> Iterator[tuple[Location, str | None, Duration | No
             yield ("spec", "companions", key), given.tier, given.after
     for index, slo in enumerate(spec.slos):
         for key, own in (("noData", slo.noData), ("labelsStale", slo.labelsStale)):
-            if own is not None:
+            if own is not None and not own.is_off:
                 yield ("spec", "slos", index, key), own.tier, own.after
 
 
@@ -56,7 +56,7 @@ def _own(file: ModelSlo, slo: Slo, at: Location) -> Iterator[Problem]:
         ("noData", slo.noData, no_data(file, slo), "spec.noData"),
         ("labelsStale", labels, labels_stale(file, slo), "spec.companions.labelsStale"),
     ):
-        if own is not None and whole is None:
+        if own is not None and not own.is_off and whole is None:
             missing = "tier" if own.tier is None else "after"
             message = f"missing key '{missing}': the file has no {common} to take it from"
             yield file.document.problem((*at, key), message)
@@ -64,7 +64,7 @@ def _own(file: ModelSlo, slo: Slo, at: Location) -> Iterator[Problem]:
 
 def against_monitor(file: ModelSlo, monitor: Monitor) -> Iterator[Problem]:
     """Problems of one file, given its monitor."""
-    spec, name = monitor.spec, monitor.document.path.name
+    spec, name = monitor.spec, monitor.path.name
     for at, _, after in _given(file):
         if at[-1] == "noData" and after is not None and after.seconds <= spec.schedule.seconds:
             message = (

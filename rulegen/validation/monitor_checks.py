@@ -7,9 +7,9 @@ from collections.abc import Iterable, Iterator, Sequence
 from mlslo.catalogue import METRICS, Metric
 from mlslo.monitor import DEFAULT_LATENCY_BUCKETS, Monitor, scope_name
 from mlslo.yamlfile import Duration, Problem, did_you_mean, quoted_list
+from rulegen.sli.gauge import Gauge
 from rulegen.spec.measurable import VIEWS, lacking, unfit
 from rulegen.spec.model_slo import ModelSlo, Slo
-from rulegen.spec.sli import Gauge
 from rulegen.validation import companion_checks
 
 Location = tuple[str | int, ...]
@@ -28,7 +28,7 @@ def bucket_problem(below: Duration, monitor: Monitor | None) -> str | None:
     if any(bucket.seconds == below.seconds for bucket in buckets):
         return None
     nearest = min(buckets, key=lambda bucket: abs(bucket.seconds - below.seconds))
-    whose = f"{monitor.document.path.name} has" if monitor else "the default latencyBuckets are"
+    whose = f"{monitor.path.name} has" if monitor else "the default latencyBuckets are"
     return f"{below} is no bucket of the latency histogram, {whose} {quoted_list(buckets)}; the nearest is {nearest}"
 
 
@@ -49,7 +49,7 @@ def against_monitor(file: ModelSlo, watched: Sequence[Monitor]) -> Iterator[Prob
 
 
 def _events(file: ModelSlo, monitor: Monitor, slo: Slo, at: Location) -> Iterator[Problem]:
-    fields, name = monitor.spec.predictions.fields, monitor.document.path.name
+    fields, name = monitor.spec.predictions.fields, monitor.path.name
     if slo.sli.errors is not None and fields.status is None:
         message = f"{name} reads no status: no prediction will ever count as an error"
         yield file.document.problem((*at, "errors"), message)
@@ -65,7 +65,7 @@ class _Gauge:
         self.monitor = monitor
         self.gauge = gauge
         self.at = at
-        self.name = monitor.document.path.name
+        self.name = monitor.path.name
 
     def problems(self) -> Iterator[Problem]:
         gauge, spec = self.gauge, self.monitor.spec

@@ -7,19 +7,21 @@ from collections.abc import Iterator, Sequence
 from mlslo.catalogue import METRICS, Metric, Type
 from mlslo.monitor import Monitor
 from mlslo.yamlfile import Document, Duration, Problem, did_you_mean, quoted_list
+from rulegen.conditions.kind import Comparison
 from rulegen.conditions.reference import counterpart
 from rulegen.promql import query, replicas
 from rulegen.promql.conventions import NAMESPACE
 from rulegen.promql.versions import KEEP_FIRING_FOR
 from rulegen.sli import query_series
-from rulegen.sli.gauge import entities, leaves
+from rulegen.sli.gauge import Gauge, entities
+from rulegen.sli.query_series import PromQl
 from rulegen.slo import burn_rate
 from rulegen.slo.alerts import namespace_label
+from rulegen.slo.companions.dependencies import no_data
 from rulegen.slo.plan import pairs_of
 from rulegen.spec.lint_names import named
-from rulegen.spec.model_slo import Alert, Condition, ModelSlo, Slo
+from rulegen.spec.model_slo import Alert, ModelSlo, Slo
 from rulegen.spec.routing import Routing
-from rulegen.spec.sli import Gauge, PromQl
 from rulegen.validation import companion_checks
 from rulegen.validation.monitor_checks import against_monitor, bucket_problem
 from rulegen.validation.tier_checks import Location, too_long, unknown_tier
@@ -53,7 +55,7 @@ def across(models: Sequence[ModelSlo], watched: Sequence[Monitor]) -> Iterator[P
 def of_model(file: ModelSlo, routing: Routing, watched: Sequence[Monitor]) -> Iterator[Problem]:
     """Problems of one file."""
     yield from _duplicates(file)
-    if namespace_label(routing) and NAMESPACE in file.file.metadata.labels:
+    if namespace_label(routing) and NAMESPACE in file.metadata.labels:
         said = "spec.operator of the routing file sets the label 'namespace' on every alert, leave it out"
         yield file.document.problem(("metadata", "labels", NAMESPACE), said, key=True)
     yield from companion_checks.of_model(file, routing)
@@ -88,12 +90,23 @@ def _duplicates(file: ModelSlo) -> Iterator[Problem]:
             alerts.setdefault(alert.name, slo.name)
 
 
+def _refuse_groups(parsed: query.Query) -> None:
+    """Raise QueryError where a ratio has groups, which its one error budget would not tell apart."""
+    if found := query.grouped_by(parsed):
+        grouping, offset = found
+        message = f"the error budget is one for all series, '{grouping}' would be summed away unseen"
+        raise query.QueryError(
+            f"{message}; leave it out, or write an SLO for each, chosen by a matcher", offset
+        )
+
+
 class _Slo:
     """Problems of one SLO."""
 
     def __init__(self, file: ModelSlo, routing: Routing, slo: Slo, at: Location) -> None:
         self.document = file.document
-        self.own_labels = {**file.file.metadata.labels, **namespace_label(routing)}
+        self.has_no_data = no_data(file, slo) is not None
+        self.own_labels = {**file.metadata.labels, **namespace_label(routing)}
         self.routing = routing
         self.slo = slo
         self.at = at
@@ -158,6 +171,9 @@ class _Slo:
             try:
                 parsed = query.parse_windowed(expression)
                 query.refuse_unsupported(parsed, self.target)
+                _refuse_groups(parsed)
+                if key == "total":
+                    self._refuse_filter(parsed, "leave it out")
                 counts.append(query.per_window(parsed))
             except query.QueryError as error:
                 at = (*self.at, "sli", "ratio", key)
@@ -223,7 +239,9 @@ class _Slo:
     def _promql(self, promql: PromQl) -> Iterator[Problem]:
         at = ("sli", "promql")
         try:
-            query.refuse_unsupported(query.parse(promql.query), self.target)
+            parsed = query.parse(promql.query)
+            query.refuse_unsupported(parsed, self.target)
+            self._refuse_filter(parsed)
         except query.QueryError as error:
             where = (*self.at, *at, "query")
             yield self.document.problem_within(where, error.offset, str(error))
@@ -238,14 +256,27 @@ class _Slo:
         for index, message in query_series.lost(promql):
             yield self.problem(message, *at, "labels", index)
         several = any(label != "version" for label in promql.labels)
-        metric = query_series.metric_of(self.slo, promql)
+        metric = query_series.metric_of(self.slo.layer, promql)
         for index, alert in enumerate(self.slo.alerts):
             yield from self._alert(alert, metric, "the query", several, ("alerts", index))
+
+    def _refuse_filter(self, parsed: query.Query, otherwise: str = "") -> None:
+        """Raise QueryError where the no-data companion would fire though all is well."""
+        found = query.value_filter(parsed)
+        if found is None or not self.has_no_data:
+            return
+        if found.text in query.ABSENT:
+            said, instead = f"{found.text}() has no value while its series is there", "add `or vector(0)`"
+        else:
+            said = f"there is no value where this '{found.text}' is false"
+            instead = otherwise or f"write `{found.text} bool`"
+        message = f"{said}, and noData would take it for missing data; {instead}, or set `noData: false` for this SLO"
+        raise query.QueryError(message, found.offset)
 
     def _chosen(self, gauge: Gauge, metric: Metric) -> Iterator[Problem]:
         """The window, reference and labels that a gauge is selected by."""
         at = ("sli", "gauge")
-        compared = any(leaf.aboveReference for alert in self.slo.alerts for leaf in leaves(alert.when))
+        compared = any(leaf.aboveReference for alert in self.slo.alerts for _, leaf in alert.when.leaves())
         for key, value in (("window", gauge.window), ("reference", gauge.reference)):
             if key in metric.labels and value is None:
                 yield self.problem(f"missing key '{key}': '{metric.name}' is measured for each {key}", *at)
@@ -286,42 +317,24 @@ class _Slo:
             yield self.problem(message, *at, "when", "series", key=True)
         for key, duration in (("for", alert.for_), ("keepFiringFor", alert.keepFiringFor)):
             yield from too_long(self.document, self.interval, (*self.at, *at, key), duration)
-        yield from self._condition(alert.when, metric, title, (*at, "when"))
+        for place, leaf in alert.when.leaves((*at, "when")):
+            if leaf.comparison is not None:
+                yield from self._comparison(leaf.comparison, metric, title, (*place, leaf.key))
 
-    def _past(self, length: Duration | None, *where: str | int) -> Iterator[Problem]:
-        if length is not None and length.seconds > LONGEST_PAST.seconds:
+    def _past(self, length: Duration, *where: str | int) -> Iterator[Problem]:
+        if length.seconds > LONGEST_PAST.seconds:
             yield self.problem(f"expected at most {LONGEST_PAST}, got {length}", *where)
 
-    def _condition(self, condition: Condition, metric: Metric, title: str, at: Location) -> Iterator[Problem]:
-        for key, children in (("all", condition.all), ("any", condition.any)):
-            for index, child in enumerate(children or ()):
-                yield from self._condition(child, metric, title, (*at, key, index))
-        if condition.aboveReference is not None and counterpart(metric) is None:
-            have = [name.removesuffix("_reference") for name in METRICS if name.endswith("_reference")]
-            message = (
-                f"'{title}' has no figure in the reference, only {quoted_list(have)} has; "
-                "a gauge that is a distance from the reference is compared with above"
-            )
-            yield self.problem(message, *at, "aboveReference", key=True)
-        if condition.changeFrom is not None:
-            yield from self._past(condition.changeFrom.offset, *at, "changeFrom", "offset")
-        drop = condition.dropFrom
-        if drop is not None:
-            yield from self._past(drop.window, *at, "dropFrom", "window")
-            yield from self._past(drop.offset, *at, "dropFrom", "offset")
-            yield from self._long_enough(drop.window, *at, "dropFrom", "window")
-        adaptive = condition.adaptive
-        if adaptive is not None:
-            yield from self._past(adaptive.window, *at, "adaptive", "window")
-            yield from self._past(adaptive.offset, *at, "adaptive", "offset")
-            yield from self._long_enough(adaptive.window, *at, "adaptive", "window")
-        forecast = condition.forecast
-        if forecast is not None:
-            yield from self._past(forecast.within, *at, "forecast", "within")
-            yield from self._past(forecast.basedOn, *at, "forecast", "basedOn")
-            yield from self._long_enough(forecast.basedOn, *at, "forecast", "basedOn")
-
-    def _long_enough(self, window: Duration, *where: str | int) -> Iterator[Problem]:
-        if window.seconds < 2 * self.interval.seconds:
-            message = f"expected a window of two evaluations or more, one is every {self.interval}"
-            yield self.problem(message, *where)
+    def _comparison(
+        self, comparison: Comparison, metric: Metric, title: str, at: Location
+    ) -> Iterator[Problem]:
+        if refusal := comparison.refusal(metric, title):
+            yield self.problem(refusal, *at, key=True)
+        for key in type(comparison).model_fields:
+            length = getattr(comparison, key)
+            if not isinstance(length, Duration):
+                continue
+            yield from self._past(length, *at, key)
+            if key == comparison.sampled and length.seconds < 2 * self.interval.seconds:
+                message = f"expected a window of two evaluations or more, one is every {self.interval}"
+                yield self.problem(message, *at, key)

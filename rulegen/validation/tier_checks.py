@@ -18,7 +18,7 @@ def unknown_tier(document: Document, routing: Routing, at: Location, tier: str) 
     """A tier that the AlertRouting file does not have."""
     tiers = routing.spec.tier_names
     if tier not in tiers:
-        message = f"unknown tier '{tier}', {routing.document.path.name} has {quoted_list(tiers)}"
+        message = f"unknown tier '{tier}', {routing.path.name} has {quoted_list(tiers)}"
         yield document.problem(at, message + did_you_mean(tier, tiers))
 
 

@@ -22,7 +22,11 @@ _SEGMENTS: tuple[Data, ...] = (
 _QUERIES: tuple[Data, ...] = (
     {"query": "sum(queue_length)"},
     {"query": 'max by (queue) (queue_length{job="fraud"})', "labels": ["queue"]},
-    {"query": "sum by (version) (rate(requests_total[5m])) > 5", "labels": ["version"], "better": "higher"},
+    {
+        "query": "sum by (version) (rate(requests_total[5m])) > bool 5",
+        "labels": ["version"],
+        "better": "higher",
+    },
     {"query": "avg_over_time(up[10m])", "labels": ["job", "instance"], "better": "higher"},
     {"query": "1 - a / b", "unit": "ratio"},
     {"query": 'label_replace(a, "zone", "$1", "instance", "(.*)-.*")', "labels": ["zone"], "better": "lower"},

@@ -5,10 +5,10 @@ import re
 from exporter.measure.reasons import Reason
 from exporter.records import LABEL_REASONS, PREDICTION_REASONS
 from mlslo.catalogue import METRICS
+from rulegen.conditions import CONDITIONS
 from rulegen.promql.conventions import RESERVED_ALERTS
 from rulegen.promql.expressions import number
 from rulegen.slo.burn_rate import THIRTY_DAYS
-from rulegen.spec.model_slo import CONDITIONS
 from rulegen.spec.sli import Sli
 from tests.support.paths import ROOT
 

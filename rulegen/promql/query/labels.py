@@ -24,6 +24,7 @@ from promql_parser import (
     VectorSelector,
 )
 
+from rulegen.promql.query.mistakes import place_of
 from rulegen.promql.query.parse import Query, children, type_of
 
 # They choose among series, and leave them as they are.
@@ -76,6 +77,35 @@ ANY = Labels(frozenset(), only=False)
 def labels_of(query: Query) -> Labels:
     """The labels that a series of ``query`` may have. What it says no to is certain, what it says yes to is not."""
     return _of(query.tree)
+
+
+def grouped_by(query: Query) -> tuple[str, int] | None:
+    """Return a label by which ``query`` groups its result, as text says it, and the offset of the grouping.
+
+    ``by (tenant)`` or ``without (instance)``. A label that every selector fixes by ``=`` makes no groups, nor does one
+    that is aggregated away further out.
+    """
+    kept = labels_of(query)
+    fixed = [{found.name for found in _equal(selector)} for selector in query.selectors]
+    alone = set[str]().union(*fixed).intersection(*fixed)
+    for node in _outermost(query.tree):
+        if node.modifier is None:
+            continue
+        by = node.modifier.type == AggModifierType.By
+        labels = node.modifier.labels
+        groups = [name for name in labels if kept.may(name) and name not in alone] if by else labels
+        if groups:
+            word = "by" if by else "without"
+            return f"{word} ({', '.join(labels)})", place_of(query.text, word, "(", labels[0])
+    return None
+
+
+def _outermost(node: Expr) -> Iterator[AggregateExpr]:
+    if isinstance(node, AggregateExpr):
+        yield node
+        return
+    for child in children(node):
+        yield from _outermost(child)
 
 
 def _of(node: Expr) -> Labels:

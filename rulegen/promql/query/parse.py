@@ -78,10 +78,10 @@ def parse(text: str) -> Query:
 
 
 def children(node: Expr) -> Sequence[Expr]:
-    """The expressions that ``node`` is made of."""
+    """The expressions that ``node`` is made of, in the order of the text."""
     match node:
         case AggregateExpr():
-            return [node.expr, node.param] if isinstance(node.param, Expr) else [node.expr]
+            return [node.param, node.expr] if isinstance(node.param, Expr) else [node.expr]
         case BinaryExpr():
             return [node.lhs, node.rhs]
         case Call():

@@ -9,15 +9,10 @@ from __future__ import annotations
 from rulegen.promql.annotations import DURATION, Text, Value
 from rulegen.promql.conventions import LABELS_SLO, LABELS_STALE, MODEL
 from rulegen.promql.expressions import number, selector
-from rulegen.promql.rules import AlertRule
-from rulegen.slo.alerts import annotation_texts, static_labels
-from rulegen.slo.companions.causes import Causes, rests_on_labels
-from rulegen.slo.companions.companion import META, Companion
-from rulegen.slo.companions.demand import Demand
+from rulegen.slo.companions.companion import Builder, Companion, Demand
+from rulegen.slo.companions.dependencies import Dependencies, rests_on_labels
 from rulegen.slo.companions.monitor import LAST_SUCCESS
 from rulegen.slo.companions.sinks import LABELS_SINK, SINK, UP
-from rulegen.spec.model_slo import ModelSlo
-from rulegen.spec.routing import Routing
 
 WATERMARK = "ml_label_watermark_timestamp_seconds"
 
@@ -36,33 +31,25 @@ def stale_everywhere(model: str, limit: float) -> str:
     return f"min by ({MODEL}) ({age(model)}) > {number(limit)}"
 
 
-def stale(file: ModelSlo, routing: Routing, causes: Causes, demand: Demand) -> Companion:
+def stale(build: Builder, dependencies: Dependencies, demand: Demand) -> Companion:
     """The alert, and the SLOs whose alerts end meanwhile."""
-    old = age(file.model)
-    needed = (LABELS_SINK,) if causes.sink_before(demand) else ()
+    old = age(build.model)
+    needed = (LABELS_SINK,) if dependencies.sink_before(demand) else ()
     if needed:
-        # A replica that cannot read its labels is told as such.
-        down = f"({selector(UP, {MODEL: file.model, SINK: LABELS_SINK})} == 0)"
+        # A replica that cannot read its labels has an alert of its own.
+        down = f"({selector(UP, {MODEL: build.model, SINK: LABELS_SINK})} == 0)"
         old = f"\n  ({old})\n  unless ignoring ({SINK})\n  {down}\n"
-    slos = tuple(slo.name for slo in file.spec.slos if rests_on_labels(slo))
-    rule = AlertRule(
+    slos = tuple(slo.name for slo in build.file.spec.slos if rests_on_labels(slo))
+    said = f"Fires where no label of the last {demand.after} has come, in one replica or more."
+    if slos:
+        those = f"{'SLO' if len(slos) == 1 else 'SLOs'} {', '.join(slos)}"
+        said += f" Alerts of {those} end meanwhile, and cannot fire: that is no sign that the model is well."
+    rule = build.alert(
         LABELS_STALE,
+        LABELS_SLO,
         f"max by ({MODEL}) ({old}) > {number(demand.after.seconds)}",
-        static_labels(file, routing, LABELS_SLO, META, demand.tier),
-        annotation_texts(file, _summary(file), _description(demand, slos), {}),
+        demand,
+        Text.of(f"{build.model}: the newest label is ", Value(DURATION), " old"),
+        Text.of(said),
     )
     return Companion(demand, rule, slos=slos, sinks=needed)
-
-
-def _summary(file: ModelSlo) -> Text:
-    return Text.of(f"{file.model}: the newest label is ", Value(DURATION), " old")
-
-
-def _description(demand: Demand, slos: tuple[str, ...]) -> Text:
-    said = f"Fires where no label of the last {demand.after} has come, in one replica or more."
-    if not slos:
-        return Text.of(said)
-    those = f"{'SLO' if len(slos) == 1 else 'SLOs'} {', '.join(slos)}"
-    return Text.of(
-        f"{said} Alerts of {those} end meanwhile, and cannot fire: that is no sign that the model is well."
-    )

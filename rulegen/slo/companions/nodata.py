@@ -1,4 +1,4 @@
-"""An SLO is not measured any more, for a cause of its own."""
+"""An SLO is not measured any more, and no shared dependency is why."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ from rulegen.promql.rules import AlertRule
 from rulegen.sli.gauge import GaugeSeries
 from rulegen.slo.alerts import annotation_texts, static_labels
 from rulegen.slo.companions import labels, sinks
-from rulegen.slo.companions.causes import Causes, is_monitored, no_data, rests_on_labels
-from rulegen.slo.companions.demand import Demand, soonest
+from rulegen.slo.companions.companion import Demand, soonest
+from rulegen.slo.companions.dependencies import Dependencies, is_monitored, no_data, rests_on_labels
 from rulegen.slo.companions.monitor import age
 from rulegen.spec.model_slo import ModelSlo, Slo
 from rulegen.spec.routing import Routing
@@ -38,7 +38,12 @@ class SloCompanion:
 
 
 def slo_companion(
-    file: ModelSlo, routing: Routing, slo: Slo, record: str, series: GaugeSeries | None, causes: Causes
+    file: ModelSlo,
+    routing: Routing,
+    slo: Slo,
+    record: str,
+    series: GaugeSeries | None,
+    dependencies: Dependencies,
 ) -> SloCompanion | None:
     """The companion of one SLO. ``series``: the gauge that is measured, if it is one.
 
@@ -57,10 +62,10 @@ def slo_companion(
     if monitored:
         expression += f"\nand on ()\n({age(file.model)} <= {number(demand.after.seconds)})"
         labelled = rests_on_labels(slo)
-        stale = soonest(causes.labels, demand.tier) if labelled else None
+        stale = soonest(dependencies.labels, demand.tier) if labelled else None
         if stale is not None:
             expression += f"\nunless on ()\n({labels.stale_everywhere(file.model, stale.seconds)})"
-        if causes.sink_before(demand):
+        if dependencies.sink_before(demand):
             needed = (sinks.PREDICTIONS_SINK, *((sinks.LABELS_SINK,) if labelled else ()))
             expression += f"\nunless on ()\n({sinks.down_everywhere(file.model, labels=labelled)})"
     what = series.title if series else "its error ratio"
@@ -82,7 +87,7 @@ def slo_companion(
         NO_DATA,
         expression,
         static_labels(file, routing, slo.name, slo.layer, demand.tier),
-        annotation_texts(file, summary, description, {}),
+        annotation_texts(file, summary, description),
         demand.after,
     )
     return SloCompanion(record, demand, rule, monitored, stale, needed)

@@ -5,38 +5,30 @@ from __future__ import annotations
 from rulegen.promql.annotations import DURATION, Label, Text, Value
 from rulegen.promql.conventions import MODEL, REFERENCE_OLD, REFERENCES_SLO
 from rulegen.promql.expressions import by, number, selector
-from rulegen.promql.rules import AlertRule
-from rulegen.slo.alerts import annotation_texts, static_labels
-from rulegen.slo.companions.companion import META, Companion
-from rulegen.slo.companions.demand import Demand
-from rulegen.spec.model_slo import ModelSlo
-from rulegen.spec.routing import Routing
+from rulegen.slo.companions.companion import Builder, Companion, Demand
 
 CREATED = "ml_reference_created_timestamp_seconds"
 REFERENCE = "reference"
 
 
-def old(file: ModelSlo, routing: Routing, demand: Demand) -> Companion:
+def old(build: Builder, demand: Demand) -> Companion:
     """The data of a reference ended long ago, in the replica where it is oldest.
 
     Of a replica's versions the one with the newest data counts: a version that is being retired keeps
     its old reference to the end, and one that has none yet says nothing.
     """
-    created = f"max without (version) ({selector(CREATED, {MODEL: file.model})})"
-    rule = AlertRule(
+    created = f"max without (version) ({selector(CREATED, {MODEL: build.model})})"
+    rule = build.alert(
         REFERENCE_OLD,
+        REFERENCES_SLO,
         f"time() - min {by((MODEL, REFERENCE))} ({created}) > {number(demand.after.seconds)}",
-        static_labels(file, routing, REFERENCES_SLO, META, demand.tier),
-        annotation_texts(
-            file,
-            Text.of(
-                f"{file.model}: the data of reference ", Label(REFERENCE), " ended ", Value(DURATION), " ago"
-            ),
-            Text.of(
-                f"Fires after {demand.after}. Drift from it may only be the time that has passed. A new "
-                "reference from recent data that were judged to be good replaces it."
-            ),
-            {},
+        demand,
+        Text.of(
+            f"{build.model}: the data of reference ", Label(REFERENCE), " ended ", Value(DURATION), " ago"
+        ),
+        Text.of(
+            f"Fires after {demand.after}. Drift from it may only be the time that has passed. A new "
+            "reference from recent data that were judged to be good replaces it."
         ),
         series_labels=(REFERENCE,),
     )

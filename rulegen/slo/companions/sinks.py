@@ -6,12 +6,8 @@ from mlslo.yamlfile import Duration
 from rulegen.promql.annotations import Label, Text, Value
 from rulegen.promql.conventions import MODEL, SINK_BEHIND, SINK_DOWN, SINKS_SLO, SLO, record_name
 from rulegen.promql.expressions import by, selector
-from rulegen.promql.rules import AlertRule, Record
-from rulegen.slo.alerts import annotation_texts, static_labels
-from rulegen.slo.companions.companion import META, Companion
-from rulegen.slo.companions.demand import Demand
-from rulegen.spec.model_slo import ModelSlo
-from rulegen.spec.routing import Routing
+from rulegen.promql.rules import Record
+from rulegen.slo.companions.companion import Builder, Companion, Demand
 
 UP = "ml_sink_up"
 LAG = "ml_sink_lag_bytes"
@@ -26,50 +22,43 @@ def down_everywhere(model: str, *, labels: bool) -> str:
     return f"max {by((MODEL, SINK))} ({selector(UP, own)}) == 0"
 
 
-def down(file: ModelSlo, routing: Routing, demand: Demand) -> Companion:
+def down(build: Builder, demand: Demand) -> Companion:
     """A sink cannot be read, in one replica or more; the value is in how many."""
-    rule = AlertRule(
+    rule = build.alert(
         SINK_DOWN,
-        f"count {by((MODEL, SINK))} ({selector(UP, {MODEL: file.model})} == 0)",
-        static_labels(file, routing, SINKS_SLO, META, demand.tier),
-        annotation_texts(
-            file,
-            Text.of(f"{file.model}: the sink of ", Label(SINK), " cannot be read, replicas: ", Value()),
-            Text.of(
-                f"Fires after {demand.after} of it. Nothing new is counted there: no error, no drift, no "
-                "outcome. The exporter's log and its status page say what is wrong with the sink."
-            ),
-            {},
+        SINKS_SLO,
+        f"count {by((MODEL, SINK))} ({selector(UP, {MODEL: build.model})} == 0)",
+        demand,
+        Text.of(f"{build.model}: the sink of ", Label(SINK), " cannot be read, replicas: ", Value()),
+        Text.of(
+            f"Fires after {demand.after} of it. Nothing new is counted there: no error, no drift, no "
+            "outcome. The exporter's log and its status page say what is wrong with the sink."
         ),
-        demand.after,
+        lasting=True,
         series_labels=(SINK,),
     )
     return Companion(demand, rule)
 
 
-def behind(file: ModelSlo, routing: Routing, demand: Demand, interval: Duration) -> Companion:
+def behind(build: Builder, demand: Demand) -> Companion:
     """The lag of a sink grows: for some time it has been larger than ever in as long a time before."""
-    own = {MODEL: file.model}
+    own = {MODEL: build.model}
     slo = {SLO: SINKS_SLO}
     record = Record(LAG_RECORD, f"max {by((MODEL, SINK))} ({selector(LAG, own)})", slo)
     recorded = selector(LAG_RECORD, own | slo)
     # A range that ends at the evaluation has a sample at both of its ends, and the two would share one.
-    over = Duration.of_seconds(demand.after.seconds - min(1.0, interval.seconds / 2))
-    rule = AlertRule(
+    over = Duration.of_seconds(demand.after.seconds - min(1.0, build.interval.seconds / 2))
+    rule = build.alert(
         SINK_BEHIND,
+        SINKS_SLO,
         f"min_over_time({recorded}[{over}])\n>\nmax_over_time({recorded}[{over}] offset {demand.after})",
-        static_labels(file, routing, SINKS_SLO, META, demand.tier),
-        annotation_texts(
-            file,
-            Text.of(f"{file.model}: the sink of ", Label(SINK), " is read more slowly than it is written"),
-            Text.of(
-                "For ",
-                f"{demand.after} no less than ",
-                Value(),
-                " bytes were waiting, more than ever in as "
-                "long a time before. Gauges are about the past by as much as is waiting.",
-            ),
-            {},
+        demand,
+        Text.of(f"{build.model}: the sink of ", Label(SINK), " is read more slowly than it is written"),
+        Text.of(
+            f"For {demand.after} no less than ",
+            Value(),
+            " bytes were waiting, more than ever in as "
+            "long a time before. Gauges are about the past by as much as is waiting.",
         ),
         series_labels=(SINK,),
     )

@@ -59,7 +59,7 @@ BAD = {
     "a list for a mapping": (GOOD + "  features: [a]\n", "12:13: expected a mapping, got a list", ""),
     "two kinds of reference": (
         GOOD + "  references: {a: {static: x, sliding: 1d}}\n",
-        "12:19: expected exactly one of static, sliding, calendar and first",
+        "12:19: expected exactly one of static, sliding, calendar, first, got static and sliding",
         "",
     ),
     "offset of a static reference": (

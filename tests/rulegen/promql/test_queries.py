@@ -12,7 +12,15 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mlslo.yamlfile import Duration, read
-from rulegen.promql.query import QueryError, is_always_there, parse, refuse_unsupported
+from rulegen.promql.query import (
+    QueryError,
+    grouped_by,
+    is_always_there,
+    parse,
+    parse_windowed,
+    refuse_unsupported,
+    value_filter,
+)
 from rulegen.sli import query_series
 from rulegen.spec.model_slo import Slo
 from rulegen.unittests import queries
@@ -187,11 +195,76 @@ def test_a_character_is_found_in_every_style_of_yaml(
 @settings(max_examples=500, deadline=None)
 def test_no_text_breaks_the_reading(text: str) -> None:
     try:
-        refuse_unsupported(parse(text), "2.42")
-        offset = 0
+        query = parse(text)
+        refuse_unsupported(query, "2.42")
+        found = value_filter(query)
+        offset = found.offset if found else 0
     except QueryError as error:
         offset = error.offset
     assert 0 <= offset <= len(text)
+
+
+@pytest.mark.parametrize("text", TAKEN)
+def test_a_value_filter_stands_where_it_is_said_to(text: str) -> None:
+    found = value_filter(parse(text))
+    assert found is None or text[found.offset :].startswith(found.text)
+
+
+FILTERED = [
+    "a §> 0.5",
+    'max(a{b!="c>d"} §> 0.5) # > 3',
+    "a / (b §> 5)",
+    "sum(a) + §absent(b)",
+    "avg_over_time((a §> 1)[1h:1m])",
+    "a > bool 1 and on () b §>= 100",
+    "a unless b §== 1",
+    "scalar(a §< 1) * b",
+    "count(a §> 1) or a > 2",
+    "topk(scalar(a §> 1), b > 2)",
+]
+NOT_FILTERED = [
+    "a",
+    "a > bool 0.5",
+    "count(a > 1) or vector(0)",
+    "absent(a) or vector(0)",
+    "a / (b > 0)",
+    "a / b != bool 0",
+    "a unless b",
+    "a and b",
+    "a or b > 2",
+    "sum by (absent) (a)",
+]
+
+
+@pytest.mark.parametrize("marked", FILTERED)
+def test_what_has_no_value_though_its_series_are_there(marked: str) -> None:
+    """§ is where it has to point."""
+    found = value_filter(parse(marked.replace("§", "")))
+    assert found is not None
+    assert found.offset == marked.index("§")
+
+
+@pytest.mark.parametrize("text", NOT_FILTERED)
+def test_what_has_a_value_wherever_its_series_are(text: str) -> None:
+    assert value_filter(parse(text)) is None
+
+
+@pytest.mark.parametrize(
+    ("text", "grouping"),
+    [
+        ("sum by (tenant) (rate(a[{{.window}}]))", "by (tenant)"),
+        ("sum(rate(a[{{.window}}])) by (job, tenant)", "by (job, tenant)"),
+        ("sum without (instance) (rate(a[{{.window}}]))", "without (instance)"),
+        ("sum(rate(a[{{.window}}])) + on () group_left () sum by (b) (rate(c[{{.window}}]))", None),
+        ("sum by (job) (rate(a{job='b'}[{{.window}}]))", None),
+        ("sum(sum by (tenant) (rate(a[{{.window}}])))", None),
+        ("rate(a[{{.window}}])", None),
+    ],
+)
+def test_a_grouping_of_the_result_is_found(text: str, grouping: str | None) -> None:
+    found = grouped_by(parse_windowed(text))
+    assert (found and found[0]) == grouping
+    assert found is None or text[found[1] :].startswith(found[0])
 
 
 def written(random: Random, depth: int) -> str:
@@ -231,7 +304,9 @@ def test_prometheus_agrees_on_what_a_query_gives(tmp_path: Path) -> None:
         sli = {"promql": query}
         slo = Slo.model_validate({"name": f"s{number}", "layer": "service", "sli": sli})
         assert slo.sli.promql is not None
-        series = query_series.of("zoo", slo, slo.sli.promql, interval)
+        series = query_series.of(
+            "zoo", slo.name, "service", slo.sli.promql, interval, looks_low=slo.looks_low
+        )
         found = queries.test(series, interval, step)
         if found is not None:
             group = {"name": "g", "rules": [series.rule().as_data()]}

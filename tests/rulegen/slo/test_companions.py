@@ -11,7 +11,7 @@ from click.testing import CliRunner, Result
 
 from mlslo.yamlfile import Duration
 from rulegen.cli import main
-from rulegen.slo.companions.demand import Demand, needed, soonest
+from rulegen.slo.companions.companion import Demand, needed, soonest
 from tests.support.paths import CONTRACT, ZOO
 from tests.support.tools import tool
 
@@ -142,7 +142,7 @@ MISTAKES = [
         "{tier: |P7}",
         "unknown tier 'P7', routing.yaml has P1, P2, P3",
     ),
-    ("noData: {tier: P3}", "noData: {}", "noData: |{}", "expected tier, after or both"),
+    ("noData: {tier: P3}", "noData: {}", "noData: |{}", "expected at least one of tier, after"),
     (
         "  noData: {tier: P2, after: 4m}\n",
         "",

@@ -76,7 +76,7 @@ MISTAKES = [
     ("during: retraining", "during: §training", "time interval 'training' is not defined under spec.timeIntervals, expected one of office-hours, retraining; did you mean 'retraining'?"),
     ("layers: [data]}", "layers: [§dat]}", "expected one of service, data, prediction, outcome, meta, got 'dat'; did you mean 'data'?"),
     ("layers: [data]}", "layers: §[]}", "expected at least one, got none"),
-    ("source: {layer: service, tier: P1}", "source: §{}", "expected a layer, a tier or both"),
+    ("source: {layer: service, tier: P1}", "source: §{}", "expected at least one of layer, tier"),
     ("source: {layer: service, tier: P1}", "source: {layer: service, tier: §P9}", "tier 'P9' is not defined under spec.tiers, expected one of P1, P2, P3"),
     ("{source: {layer: service, tier: P1}, target: {layers: [data, prediction, outcome]}", "§{source: {layer: service, tier: P1}, target: {layers: [data, service], tiers: [P1]}", "the source (layer service and tier P1) is among its own targets; leave its tier or layer out [inhibit-overlap]"),
     ("{source: {layer: service, tier: P1}, target: {layers: [data, prediction, outcome]}", "§{source: {layer: service}, target: {tiers: [P2]}", "the source (layer service) is among its own targets; leave its tier or layer out [inhibit-overlap]"),

@@ -5,16 +5,36 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 from decimal import Decimal
+from typing import Annotated
 
+from pydantic import Field
+
+from mlslo.yamlfile import StrictModel
 from rulegen.conditions.kind import Kind
 from rulegen.promql.annotations import PERCENTAGE, PLAIN, Format
 from rulegen.promql.conventions import SLO
 from rulegen.promql.expressions import by, exact, number
 from rulegen.sli.gauge import GaugeSeries
-from rulegen.spec.model_slo import Series
 
 # A test has no more series than this.
 _MOST_IN_TEST = 20
+
+
+class Series(StrictModel):
+    """How many series (features, segments, ...) must be bad at once."""
+
+    exactly_one = ("atLeast", "atLeastRatio")
+    atLeast: Annotated[int, Field(ge=1)] | None = Field(None, description="This many or more.")
+    atLeastRatio: Annotated[float, Field(gt=0, le=1)] | None = Field(
+        None, description="This share or more, 0..1, of all series of a version that are measured."
+    )
+
+    def lower(self, series: GaugeSeries, kind: Kind) -> Several:
+        """Bind it to a gauge and the condition on it."""
+        if self.atLeastRatio is not None:
+            return Several(series, kind, exact(self.atLeastRatio), relative=True)
+        assert self.atLeast is not None
+        return Several(series, kind, Decimal(self.atLeast), relative=False)
 
 
 @dataclass(frozen=True)
@@ -28,13 +48,6 @@ class Several:
     kind: Kind
     least: Decimal
     relative: bool
-
-    @classmethod
-    def of(cls, series: GaugeSeries, kind: Kind, condition: Series) -> Several:
-        if condition.atLeastRatio is not None:
-            return cls(series, kind, exact(condition.atLeastRatio), relative=True)
-        assert condition.atLeast is not None
-        return cls(series, kind, Decimal(condition.atLeast), relative=False)
 
     @property
     def labels(self) -> tuple[str, ...]:

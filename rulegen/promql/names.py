@@ -95,6 +95,6 @@ def plain_text(text: str) -> str:
 def label_value(text: str) -> str:
     """A constant label value: values in labels would make every change a new alert."""
     plain_text(text)
-    if not text or not text.isprintable():
+    if not text.strip() or not text.isprintable():
         raise ValueError(f"expected printable text, got {text!r}")
     return text

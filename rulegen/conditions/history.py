@@ -3,21 +3,17 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
+from typing import ClassVar
+
+from pydantic import Field
 
 from mlslo.yamlfile import Duration
-from rulegen.conditions.kind import History, Line, Sample
+from rulegen.conditions.kind import Comparison, History, Line, Sample
 from rulegen.promql.annotations import Lookup, format_of
-from rulegen.promql.conventions import (
-    MODEL,
-    SLO,
-    baseline_record,
-    deviation_record,
-    forecast_record,
-    past_record,
-)
+from rulegen.promql.conventions import MODEL, SLO, record_name
 from rulegen.promql.expressions import exact, number
 from rulegen.promql.rules import Record
 from rulegen.sli.gauge import GaugeSeries
@@ -25,11 +21,34 @@ from rulegen.sli.gauge import GaugeSeries
 _DAY = 86_400.0
 # The mean may not rest on less than this, nor on less than half of a shorter window.
 LEAST_HISTORY = _DAY
+# Long enough that an incident found on a weekend is not yet in its own baseline.
+_DEFAULT_OFFSET = Duration("2d")
+
+
+class BaselineWindow(Comparison):
+    """Base of the conditions that compare a gauge with its mean over a window of its history."""
+
+    sampled = "window"
+    # What comes of a window that is not kept as long.
+    shorter: ClassVar[str] = "the mean is that of a shorter past"
+
+    window: Duration = Field(description="Length of the history that is averaged.")
+    offset: Duration | None = Field(
+        None, description="How long ago it ends, to keep the incident out of it; 2d, or the window."
+    )
+
+    @property
+    def ended(self) -> Duration:
+        """How long ago the window ends."""
+        return self.offset or min(_DEFAULT_OFFSET, self.window, key=lambda length: length.seconds)
+
+    def look_back(self) -> Iterator[tuple[str, Duration, str]]:
+        yield "window", Duration.of_seconds(self.window.seconds + self.ended.seconds), self.shorter
 
 
 def value_ago(series: GaugeSeries, offset: Duration) -> History:
     """The gauge ``offset`` ago, averaged over the versions of then."""
-    name = past_record(_level(series), series.metric.name, series.aggregation, offset)
+    name = _record(series, f"offset{offset}")
     expression = _over_versions("avg", series, f"{series.expression} offset {offset}")
     return History(Record(name, expression, {SLO: series.slo}), offset.seconds, 0.0, 1)
 
@@ -39,7 +58,7 @@ def mean_before(series: GaugeSeries, window: Duration, offset: Duration) -> Hist
 
     Sum and count are taken over all versions, never the mean of means.
     """
-    name = baseline_record(_level(series), series.metric.name, series.aggregation, window, offset)
+    name = _record(series, f"avg{window}_offset{offset}")
     past = f"{series.expression}[{window}] offset {offset}"
     least = max(math.ceil(min(LEAST_HISTORY, window.seconds / 2) / series.interval.seconds), 1)
     total = _over_versions("sum", series, f"sum_over_time({past})")
@@ -70,7 +89,7 @@ def deviation_before(series: GaugeSeries, window: Duration, offset: Duration) ->
     to be there, the deviation from it is not there either.
     """
     mean = mean_before(series, window, offset)
-    name = deviation_record(_level(series), series.metric.name, series.aggregation, window, offset)
+    name = _record(series, f"stddev{window}_offset{offset}")
     past = f"{series.expression}[{window}] offset {offset}"
     if "version" in series.labels:
         between = f"(avg_over_time({past}) - {series.join()} {series.select(mean.record.name)}) ^ 2"
@@ -109,7 +128,9 @@ class Forecast(History):
 
 def forecast(series: GaugeSeries, within: Duration, based_on: Duration) -> Forecast:
     """The gauge ``within`` from now, by its trend over ``based_on``, given half of its evaluations."""
-    name = forecast_record(series.level, series.metric.name, series.aggregation, within, based_on)
+    name = record_name(
+        series.level, series.metric.name, f"{series.aggregation}_predict{within}_over{based_on}"
+    )
     past = f"{series.expression}[{based_on}]"
     least = max(math.ceil(based_on.seconds / 2 / series.interval.seconds), 2)
     expression = (
@@ -131,8 +152,9 @@ def line(series: GaugeSeries, record: Record) -> Line:
     return Line(series.select(record.name), record.name.rsplit(":", 1)[1])
 
 
-def _level(series: GaugeSeries) -> tuple[str, ...]:
-    return tuple(label for label in series.level if label != "version")
+def _record(series: GaugeSeries, operation: str) -> str:
+    level = (label for label in series.level if label != "version")
+    return record_name(level, series.metric.name, f"{series.aggregation}_{operation}")
 
 
 def _over_versions(aggregation: str, series: GaugeSeries, expression: str) -> str:

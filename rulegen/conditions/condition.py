@@ -1,0 +1,68 @@
+"""The mapping `when:` of a spec file: exactly one condition, or several combined. Every kind is registered here."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from pydantic import Field
+
+from rulegen.conditions.adaptive import Adaptive
+from rulegen.conditions.change import ChangeFrom
+from rulegen.conditions.combined import Combined
+from rulegen.conditions.drop import DropFrom
+from rulegen.conditions.forecast import Forecast
+from rulegen.conditions.kind import Comparison, Kind
+from rulegen.conditions.reference import AboveReference
+from rulegen.conditions.threshold import Limit, Threshold
+from rulegen.sli.gauge import GaugeSeries
+
+Location = tuple[str | int, ...]
+
+
+class Condition(Threshold):
+    """When the gauge is bad: exactly one kind."""
+
+    changeFrom: ChangeFrom | None = Field(None, description="A change from the value some time ago.")
+    dropFrom: DropFrom | None = Field(None, description="A drop below its own mean.")
+    aboveReference: AboveReference | None = Field(None, description="A multiple of the reference.")
+    forecast: Forecast | None = Field(None, description="A limit that it will cross if it goes on so.")
+    adaptive: Adaptive | None = Field(None, description="Unusual for its own past.")
+    all: list[Condition] | None = Field(None, min_length=2, description="Every one of several conditions.")
+    any: list[Condition] | None = Field(None, min_length=2, description="At least one of several conditions.")
+
+    @property
+    def comparison(self) -> Comparison | None:
+        """What is given, where it is neither a limit nor a combination."""
+        given = getattr(self, self.key)
+        return given if isinstance(given, Comparison) else None
+
+    def parts(self, at: Location = ()) -> Iterator[tuple[Location, Condition]]:
+        """Yield the conditions inside ``all`` or ``any``, each with its place below ``at``."""
+        for index, child in enumerate(self.all or self.any or ()):
+            yield (*at, self.key, index), child
+
+    def leaves(self, at: Location = ()) -> Iterator[tuple[Location, Condition]]:
+        """Yield the innermost conditions, each with its place below ``at``."""
+        if not (self.all or self.any):
+            yield at, self
+        for place, child in self.parts(at):
+            yield from child.leaves(place)
+
+    @property
+    def looks_low(self) -> bool:
+        """Whether the smallest of several values is the worst for all that it consists of."""
+        return all(
+            leaf.comparison.looks_low if leaf.comparison else leaf.key in ("below", "atMost")
+            for _, leaf in self.leaves()
+        )
+
+    def lower(self, series: GaugeSeries) -> Kind:
+        """Bind it to a gauge."""
+        if self.comparison is not None:
+            return self.comparison.lower(series)
+        parts = tuple(child.lower(series) for _, child in self.parts())
+        return Combined(parts, every=self.all is not None) if parts else Limit.of(series, self)
+
+
+CONDITIONS = tuple(Condition.model_fields)
+Condition.exactly_one = CONDITIONS
