@@ -203,6 +203,11 @@ class Spec(StrictModel):
     receivers: Annotated[dict[Name, dict[str, Any]], Some, Shape(minProperties=1)] = Field(
         description="Alertmanager's own receiver keys, verbatim; secrets by file only."
     )
+    templates: list[Name] = Field(
+        default_factory=list,
+        description="Names of templates that receivers call and that are defined elsewhere, such as in files that "
+        "the Alertmanager of `--base` loads.",
+    )
     defaultReceiver: Name | None = Field(
         None,
         description="Told of alerts of no tier; without it the first receiver of the least urgent tier.",
@@ -321,9 +326,8 @@ def _names(document: Document, spec: Spec) -> Iterator[Problem]:
 
 def _receivers(document: Document, spec: Spec) -> Iterator[Problem]:
     for name, receiver in spec.receivers.items():
-        yield from receiver_problems(
-            document, ("spec", "receivers", name), receiver, spec.target.alertmanager
-        )
+        at = ("spec", "receivers", name)
+        yield from receiver_problems(document, at, receiver, spec.target.alertmanager, spec.templates)
 
 
 def _repetition(document: Document, spec: Spec) -> Iterator[Problem]:
