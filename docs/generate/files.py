@@ -22,7 +22,8 @@ _INTRODUCTION = """\
 Generated from the models that validate the files, by `scripts/docs`; a test fails when it is stale.
 
 A file is one YAML document. Unknown keys, duplicate keys and values of another type are refused with
-file:line:column. `[]` stands for each item of a list, `<name>` for a key that you choose. A duration is
+file:line:column. Merge keys (`<<: *base`) are taken; keys at the top that begin with `x-` are yours, for anchors.
+`[]` stands for each item of a list, `<name>` for a key that you choose. A duration is
 written as Prometheus writes it: `30s`, `5m`, `1h30m`, `7d`. A key that is required inside of a mapping is
 required where that mapping is given; one without a default may be left out. A clock time is written
 `2026-10-25T01:30`, or with its offset from UTC, `2026-10-25T01:30:00+02:00`; a moment is one too, or a duration after

@@ -54,13 +54,20 @@ def validate(document: Document, model: type[Model]) -> Model:
     Raises InputError with every problem found: its place, what was expected, the nearest valid name.
     """
     try:
-        return model.model_validate(document.data)
+        return model.model_validate(_without_own_keys(document.data))
     except ValidationError as error:
         details = error.errors(include_url=False)
     # A file of another kind is wrong in one way, not in each of its keys.
     of_kind = [detail for detail in details if detail["loc"] == ("kind",)]
     details = of_kind or details
     raise InputError([_problem(document, model, detail) for detail in details])
+
+
+def _without_own_keys(data: Any) -> Any:
+    """Leave out the keys at the top that begin with ``x-``: users keep anchors there."""
+    if not isinstance(data, dict):
+        return data
+    return {key: value for key, value in data.items() if not key.startswith("x-")}
 
 
 def _problem(document: Document, model: type[BaseModel], detail: ErrorDetails) -> Problem:

@@ -13,6 +13,7 @@ from rulegen.alertmanager.routes import guarded_route, root_route
 from rulegen.promql.conventions import ALERT_LABELS, AlertIdentity
 from rulegen.promql.versions import TIME_INTERVALS
 from rulegen.spec.routing import Routing
+from rulegen.spec.routing_names import ALL_LABELS
 from rulegen.spec.time_intervals import lower
 
 __all__ = ["build", "guarded_route", "inhibit_rules", "receivers", "templates"]
@@ -58,7 +59,11 @@ def _unknown_labels(routing: Routing, alerts: Sequence[AlertIdentity]) -> list[P
     known = dict.fromkeys(["alertname", *ALERT_LABELS])
     for labels in dict.fromkeys((*alert.labels, *alert.series_labels) for alert in alerts):
         known.update(dict.fromkeys(labels))
-    used = [(("spec", "groupBy", index), label) for index, label in enumerate(routing.spec.groupBy)]
+    used = [
+        (("spec", "groupBy", index), label)
+        for index, label in enumerate(routing.spec.groupBy)
+        if label != ALL_LABELS
+    ]
     problems = [
         (location, label)
         for number, inhibit in enumerate(routing.spec.inhibit)

@@ -46,6 +46,8 @@ def schema(name: str) -> dict[str, Any]:
     for model in _below(models.values()):
         key = next(key for key, value in definitions.items() if _describes(value, model))
         definitions[key].update(_choices(model))
+        if model in models.values():
+            definitions[key]["patternProperties"] = {"^x-": {"description": "Your own: anchors to merge."}}
         if model is Routes:
             definitions[key]["properties"]["receivers"]["additionalProperties"] = {"$ref": "#/$defs/Receiver"}
             definitions |= receiver_definitions()

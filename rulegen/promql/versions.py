@@ -46,6 +46,8 @@ class Gate:
 
 
 KEEP_FIRING_FOR = Gate("keepFiringFor", "Prometheus", "2.42")
+# Names of metrics and labels with any characters.
+QUOTED_NAMES = Gate("a name in quotes", "Prometheus", "3.0")
 
 # Before it, intervals stand under `mute_time_intervals`, and routes can only be muted by them.
 TIME_INTERVALS = Gate("time_intervals", "Alertmanager", "0.24")

@@ -29,6 +29,7 @@ from rulegen.spec.lint_names import named
 from rulegen.spec.operator import Operator
 from rulegen.spec.routing_names import (
     Filled,
+    GroupLabels,
     IntervalNames,
     LabelNames,
     LayerName,
@@ -186,9 +187,9 @@ class Spec(StrictModel):
     tiers: Annotated[dict[TierName, Tier], Some, Shape(minProperties=1)] = Field(
         description="P1 is the most urgent."
     )
-    groupBy: LabelNames = Field(
+    groupBy: GroupLabels = Field(
         default_factory=lambda: ["model", "slo"],
-        description="One message for the alerts that agree in these.",
+        description='One message for the alerts that agree in these; `["..."]`: one for each alert.',
     )
     groupWait: Duration = Field(Duration("30s"), description="How long a new group waits for company.")
     groupInterval: Duration = Field(

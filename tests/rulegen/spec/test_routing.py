@@ -69,6 +69,7 @@ MISTAKES = [
     ("{severity: critical, receivers: [oncall, ml-slack]}", "§{severity: critical}", "missing key 'receivers'"),
     ("P3: {severity", "§low: {severity", "expected a tier P0 to P9, the lower the more urgent, got 'low'"),
     ("activeDuring: [office-hours]", "activeDuring: [§office]", "time interval 'office' is not defined under spec.timeIntervals, expected one of office-hours, retraining; did you mean 'office-hours'?"),
+    ("groupBy: [model, slo]", 'groupBy: §["...", slo]', "'...' stands for all labels, expected no other beside it"),
     ("groupBy: [model, slo]", "groupBy: [model, §s-l-o]", "expected a label name such as model, got 's-l-o'"),
     ("risk: {P1: [risk-oncall", "risk: {§P4: [risk-oncall", "tier 'P4' is not defined under spec.tiers, expected one of P1, P2, P3"),
     ("risk: {P1: [risk-oncall, ml-slack]}", "risk: {P1: [§risk-pager, ml-slack]}", "receiver 'risk-pager' is not defined under spec.receivers, expected one of oncall, risk-oncall, ml-slack, ml-digest, dead-mans-switch"),
