@@ -10,6 +10,7 @@ from mlslo.yamlfile import InputError, Problem, did_you_mean, quoted_list
 from rulegen.alertmanager.inhibition import inhibit_rules
 from rulegen.alertmanager.receivers import receivers
 from rulegen.alertmanager.routes import guarded_route, root_route
+from rulegen.output.stamp import MARK
 from rulegen.promql.conventions import ALERT_LABELS, AlertIdentity
 from rulegen.promql.versions import TIME_INTERVALS
 from rulegen.spec.routing import Routing
@@ -44,10 +45,10 @@ def build(routing: Routing, alerts: Sequence[AlertIdentity]) -> dict[str, Any]:
 
 
 def templates() -> dict[str, str]:
-    """The notification templates: file name -> text. They stand in the folder of ``alertmanager.yaml``."""
+    """Return the notification templates: file name -> text. They stand in the folder of ``alertmanager.yaml``."""
     folder = resources.files("rulegen.alertmanager") / "templates"
     return {
-        file.name: file.read_text(encoding="utf-8")
+        file.name: f"{{{{/* {MARK}; do not edit. */}}}}\n{file.read_text(encoding='utf-8')}"
         for file in sorted(folder.iterdir(), key=lambda file: file.name)
         if file.name.endswith(".tmpl")
     }
