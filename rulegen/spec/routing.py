@@ -184,6 +184,11 @@ class Spec(StrictModel):
     evaluationInterval: Duration = Field(
         Duration("1m"), description="Of every rule group; `for` and `breaches` count in it."
     )
+    maxRulesPerGroup: Annotated[int, Field(ge=2)] | None = Field(
+        None,
+        description="Groups with more rules are split: Mimir takes 20 by default. A rule and the records that it reads "
+        "stay in one group where they fit; where not, it sees records of up to one interval ago.",
+    )
     tiers: Annotated[dict[TierName, Tier], Some, Shape(minProperties=1)] = Field(
         description="P1 is the most urgent."
     )
