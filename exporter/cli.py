@@ -6,7 +6,7 @@ import os
 
 import click
 
-from mlslo.command_line import LazyCommands
+from mlslo.command_line import LazyCommands, Program
 from mlslo.version import VERSION
 
 # A sidecar's matrices are small: threads for them would wait for each other, beside the model that they watch.
@@ -16,6 +16,7 @@ _NAMES = ("run", "once", "baseline", "check", "metrics")
 
 
 @click.group(
+    cls=Program,
     commands=LazyCommands("exporter.commands", _NAMES),
     context_settings={"help_option_names": ["-h", "--help"]},
 )

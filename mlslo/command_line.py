@@ -1,13 +1,16 @@
-"""What the two command lines share: commands imported when called, and the report of wrong input."""
+"""The command lines of both programs: commands imported when called, one line for wrong input and for full output."""
 
 from __future__ import annotations
 
+import os
+import sys
+import traceback
 from collections import UserDict
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from importlib import import_module
 from pathlib import Path
-from typing import NoReturn
+from typing import Any, NoReturn
 
 import click
 
@@ -20,6 +23,33 @@ WRONG = 1
 
 BAD_INPUT = 2
 """Exit code where the input is wrong."""
+
+
+class Program(click.Group):
+    """A command line that says in one line that its output cannot be written."""
+
+    def main(self, args: Sequence[str] | None = None, *others: Any, **named: Any) -> Any:
+        """Run with ``args``, or with those of the process."""
+        try:
+            try:
+                return super().main(args, *others, **named)
+            finally:
+                _flush()
+        except OSError as error:
+            *_, (frame, _) = traceback.walk_tb(error.__traceback__)
+            if frame.f_code not in (click.echo.__code__, _flush.__code__):
+                raise
+            # Python would try once more when it ends, and print a traceback.
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            with suppress(OSError):
+                click.echo(f"standard output: cannot be written: {error.strerror}", err=True)
+            raise SystemExit(BAD_INPUT) from None
+
+
+def _flush() -> None:
+    # None where it is closed.
+    if sys.stdout is not None:
+        sys.stdout.flush()
 
 
 class LazyCommands(UserDict[str, click.Command | None]):

@@ -8,12 +8,12 @@ from typing import Any
 
 import click
 
-from mlslo.command_line import LazyCommands
+from mlslo.command_line import LazyCommands, Program
 
 _NAMES = ("generate", "check", "simulate", "silence", "schema")
 
 
-class _Program(click.Group):
+class _Program(Program):
     def main(self, args: Sequence[str] | None = None, *others: Any, **named: Any) -> Any:
         """Run with ``args``, or as a process of its own with those of its command line."""
         if args is None:

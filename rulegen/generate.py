@@ -22,6 +22,7 @@ from rulegen.output.generated_files import json_text, yaml_text
 from rulegen.output.stamp import digest, mark, stamped, stand
 from rulegen.promql.annotations import Text
 from rulegen.promql.conventions import TIER, WATCHDOG, WATCHDOG_IDENTITY, AlertIdentity
+from rulegen.promql.groups import split
 from rulegen.promql.rules import AlertRule, Group, rule_file
 from rulegen.runbooks import pages
 from rulegen.slo.alerts import namespace_label
@@ -117,11 +118,13 @@ def generate(
 def _check_operator(specs: Specs) -> None:
     names: dict[str, str] = {}
     for model in specs.models:
-        name = operator.object_name(model.name)
-        first = names.setdefault(name, model.name)
-        if first != model.name:
-            message = f"'{model.name}' and '{first}' would both be the object '{name}'"
-            raise model.document.error(("metadata", "name"), message)
+        # Nobody has ten thousand rules in one model.
+        for number in range(1, 10):
+            name = operator.part_name(model.name, number)
+            first = names.setdefault(name, model.name)
+            if first != model.name:
+                message = f"'{model.name}' and '{first}' would both be the object '{name}'"
+                raise model.document.error(("metadata", "name"), message)
 
 
 def _names(plan: Plan, form: Format) -> list[str]:
@@ -171,21 +174,30 @@ def _model_files(specs: Specs, form: Format, plan: Plan) -> _ModelFiles:
     """Everything that one ModelSLO file becomes."""
     routing, name = specs.routing, plan.file.name
     source = f"ModelSLO {name} and AlertRouting {routing.file.metadata.name}"
-    rules = rule_file(plan.groups, routing.spec.evaluationInterval)
+    groups = _groups(plan, routing, form)
+    rules = rule_file(groups, routing.spec.evaluationInterval)
     tests = unittests.build(plan, routing)
+    # promtool evaluates groups in no order: a part that reads records of another comes after it.
+    order = {"group_eval_order": [group.name for group in groups]} if len(groups) > len(plan.groups) else {}
     files = {
         **_rule_files(name, rules, routing, source, form),
-        f"{_tests_folder(form)}/{name}_test.yaml": yaml_text(tests.data, source),
+        f"{_tests_folder(form)}/{name}_test.yaml": yaml_text(tests.data | order, source),
         f"dashboards/{name}.json": json_text(dashboard.build(plan, mark(source))),
         f"runbooks/{name}.md": pages.of_model(plan, routing, mark(source)),
     }
     if tests.records is not None:
-        files[f"{_tests_folder(form)}/{name}_records_test.yaml"] = yaml_text(tests.records, source)
+        files[f"{_tests_folder(form)}/{name}_records_test.yaml"] = yaml_text(tests.records | order, source)
     files = {path: files[path] for path in _names(plan, form)}
     if not tests.notes:
         # What a test cannot prove is said in each run: without the hash the files are made again.
         files = stamped(files, _inputs(plan, specs, form))
     return _ModelFiles(files, tests.notes)
+
+
+def _groups(plan: Plan, routing: Routing, form: Format) -> list[Group]:
+    """The groups of one model, as large as their readers take them."""
+    found = split(plan.groups, routing.spec.maxRulesPerGroup)
+    return operator.fitting(found, routing.spec.evaluationInterval) if form == "operator" else found
 
 
 def _rule_files(

@@ -23,7 +23,8 @@ After this page you can write each of the files, and your editor checks them. `s
 models that validate the files.
 
 A file is one YAML document. Unknown keys, duplicate keys and values of another type are refused with
-file:line:column. In the tables:
+file:line:column. Merge keys (`<<: *base`) are read, and keys at the top that begin with `x-` are yours, for anchors. In
+the tables:
 
 * `[]` stands for each item of a list, `<name>` for a key that you choose.
 * A required key inside of a mapping is required where that mapping is given. A key without a default may be left out.

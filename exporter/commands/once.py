@@ -78,8 +78,7 @@ def once(monitors: tuple[Path, ...], at: float | None, textfile: Path | None, st
     process.set("ml_exporter_build_info", 1.0, version=VERSION, python_version=platform.python_version())
     page = render(snapshots, process.series)
     if textfile is None:
-        sys.stdout.buffer.write(page)
-        sys.stdout.buffer.flush()
+        click.echo(page, nl=False)
     else:
         try:
             atomic.write(textfile, page)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import islice
 from pathlib import Path
 from typing import Any, NamedTuple, NoReturn
 
@@ -24,6 +25,15 @@ class Constructed(NamedTuple):
     """``keys``, ``values``: the place, from 1, of each by its location."""
 
     data: Any
+    keys: dict[Location, Place]
+    values: dict[Location, Place]
+
+
+class _Merge(NamedTuple):
+    """A merge key, and the places of all below it."""
+
+    event: Any
+    location: Location
     keys: dict[Location, Place]
     values: dict[Location, Place]
 
@@ -110,14 +120,45 @@ class _Constructor:
 
     def _mapping(self, location: Location) -> dict[str, Any]:
         mapping: dict[str, Any] = {}
+        merge: _Merge | None = None
         while type(event := self._events[self._next]) is not yaml.MappingEndEvent:
             key = self._key(event)
             at = (*location, key)
             if key in mapping:
                 self._fail(event, f"duplicate key '{key}', first given at line {self.keys[at][0]}")
             self.keys[at] = _place(event)
+            before = len(self.keys), len(self.values)
             mapping[key] = self.construct(at)
+            if key == "<<" and type(event) is yaml.ScalarEvent and event.implicit[0]:
+                found = zip((self.keys, self.values), before, strict=True)
+                merge = _Merge(
+                    event, at, *(dict(islice(places.items(), begin, None)) for places, begin in found)
+                )
+        if merge is not None:
+            self._add_merged(merge, mapping)
         return mapping
+
+    def _add_merged(self, merge: _Merge, mapping: dict[str, Any]) -> None:
+        """Put the keys of a merged mapping in the place of the key ``<<``, but for those that are there already.
+
+        https://yaml.org/type/merge.html
+        """
+        value = mapping.pop("<<")
+        several = value if isinstance(value, list) else [value]
+        if not all(isinstance(one, dict) for one in several):
+            self._fail(merge.event, "expected a mapping, or a list of mappings, to merge under '<<'")
+        came_from: dict[str, Location] = {}
+        for index, one in enumerate(several):
+            for key in one.keys() - mapping.keys():
+                came_from[key] = (*merge.location, index, key) if several is value else (*merge.location, key)
+            mapping.update(
+                {key: inner for key, inner in one.items() if key in came_from and key not in mapping}
+            )
+        depth = len(merge.location) + (several is value)
+        for places, found in ((self.keys, merge.keys), (self.values, merge.values)):
+            for at, place in found.items():
+                if len(at) > depth and came_from.get(str(at[depth])) == at[: depth + 1]:
+                    places[*merge.location[:-1], *at[depth:]] = place
 
     def _key(self, event: Any) -> str:
         text = self._events[self._anchored(event)] if type(event) is yaml.AliasEvent else event

@@ -83,7 +83,7 @@ def validate(document: Document, model: type[Model]) -> Model:
     Raises InputError with every problem found: its place, what was expected, the nearest valid name.
     """
     try:
-        return model.model_validate(document.data)
+        return model.model_validate(_without_own_keys(document.data))
     except ValidationError as error:
         details = error.errors(include_url=False)
     # A file of another kind is wrong in one way, not in each of its keys.
@@ -91,6 +91,13 @@ def validate(document: Document, model: type[Model]) -> Model:
     # A key that is missing may be one that is not known: a merge key, or a typing error.
     details = of_kind or sorted(details, key=lambda detail: detail["type"] == "missing")
     raise InputError([_problem(document, model, detail) for detail in details])
+
+
+def _without_own_keys(data: Any) -> Any:
+    """Leave out the keys at the top that begin with ``x-``: users keep anchors there."""
+    if not isinstance(data, dict):
+        return data
+    return {key: value for key, value in data.items() if not key.startswith("x-")}
 
 
 def _problem(document: Document, model: type[BaseModel], detail: ErrorDetails) -> Problem:

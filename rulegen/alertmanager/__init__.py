@@ -10,9 +10,11 @@ from mlslo.yamlfile import InputError, Problem, did_you_mean, quoted_list
 from rulegen.alertmanager.inhibition import inhibit_rules
 from rulegen.alertmanager.receivers import receivers
 from rulegen.alertmanager.routes import guarded_route, root_route
+from rulegen.output.stamp import MARK
 from rulegen.promql.conventions import ALERT_LABELS, AlertIdentity
 from rulegen.promql.versions import TIME_INTERVALS
 from rulegen.spec.routing import Routing
+from rulegen.spec.routing_names import ALL_LABELS
 from rulegen.spec.time_intervals import lower
 
 __all__ = ["build", "guarded_route", "inhibit_rules", "receivers", "templates"]
@@ -43,10 +45,10 @@ def build(routing: Routing, alerts: Sequence[AlertIdentity]) -> dict[str, Any]:
 
 
 def templates() -> dict[str, str]:
-    """The notification templates: file name -> text. They stand in the folder of ``alertmanager.yaml``."""
+    """Return the notification templates: file name -> text. They stand in the folder of ``alertmanager.yaml``."""
     folder = resources.files("rulegen.alertmanager") / "templates"
     return {
-        file.name: file.read_text(encoding="utf-8")
+        file.name: f"{{{{/* {MARK}; do not edit. */}}}}\n{file.read_text(encoding='utf-8')}"
         for file in sorted(folder.iterdir(), key=lambda file: file.name)
         if file.name.endswith(".tmpl")
     }
@@ -58,7 +60,11 @@ def _unknown_labels(routing: Routing, alerts: Sequence[AlertIdentity]) -> list[P
     known = dict.fromkeys(["alertname", *ALERT_LABELS])
     for labels in dict.fromkeys((*alert.labels, *alert.series_labels) for alert in alerts):
         known.update(dict.fromkeys(labels))
-    used = [(("spec", "groupBy", index), label) for index, label in enumerate(routing.spec.groupBy)]
+    used = [
+        (("spec", "groupBy", index), label)
+        for index, label in enumerate(routing.spec.groupBy)
+        if label != ALL_LABELS
+    ]
     problems = [
         (location, label)
         for number, inhibit in enumerate(routing.spec.inhibit)

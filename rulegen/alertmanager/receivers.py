@@ -1,4 +1,4 @@
-"""Receivers as users wrote them, with our texts wherever they wrote none."""
+"""Receivers as users write them, with our texts where they have none."""
 
 from __future__ import annotations
 
@@ -6,6 +6,8 @@ import copy
 from collections.abc import Mapping
 from typing import Any
 
+from rulegen.promql.versions import integration
+from rulegen.spec.integrations import SILENT_ABOUT_ENDS
 from rulegen.spec.routing import Spec
 
 
@@ -15,10 +17,16 @@ def _template(name: str) -> str:
 
 _TITLE, _TEXT = _template("title"), _template("text")
 
-# What is said where the user says nothing. Slack, email and WeChat do not tell of the end by themselves.
+# Texts where the user has none.
 _TEXTS: Mapping[str, Mapping[str, Any]] = {
     "discord_configs": {"title": _TITLE, "message": _TEXT},
-    "email_configs": {"send_resolved": True, "headers": {"Subject": _TITLE}, "text": _TEXT},
+    "email_configs": {"headers": {"Subject": _TITLE}, "text": _TEXT},
+    "incidentio_configs": {},
+    "jira_configs": {"summary": _TITLE, "description": _TEXT},
+    # Its own title would stand in front.
+    "mattermost_configs": {"title": "", "text": f"{_TITLE}\n{_TEXT}"},
+    "msteams_configs": {"title": _TITLE, "text": _TEXT},
+    "msteamsv2_configs": {"title": _TITLE, "text": _TEXT},
     "opsgenie_configs": {
         "message": _TITLE,
         "description": _TEXT,
@@ -48,8 +56,8 @@ _TEXTS: Mapping[str, Mapping[str, Any]] = {
         },
     },
     "pushover_configs": {"title": _TITLE, "message": _TEXT},
+    "rocketchat_configs": {"title": _TITLE, "title_link": _template("runbook"), "text": _TEXT},
     "slack_configs": {
-        "send_resolved": True,
         "title": _template("slack.title"),
         "title_link": _template("runbook"),
         "text": _template("slack.text"),
@@ -61,29 +69,36 @@ _TEXTS: Mapping[str, Mapping[str, Any]] = {
     "victorops_configs": {"entity_display_name": _TITLE, "state_message": _TEXT},
     "webex_configs": {"message": f"{_TITLE}\n\n{_TEXT}"},
     "webhook_configs": {},
-    "wechat_configs": {"send_resolved": True, "message": f"{_TITLE}\n{_TEXT}"},
+    "wechat_configs": {"message": f"{_TITLE}\n{_TEXT}"},
 }  # fmt: skip
 
 
 def receivers(spec: Spec) -> list[dict[str, Any]]:
-    """Every receiver of the file, in its order."""
+    """Return every receiver of the file, in its order."""
     watching = set(spec.watchdog.receivers) if spec.watchdog else set()
-    told = {spec.fallback_receiver}
+    notified = {spec.fallback_receiver}
     for tier in spec.tiers.values():
-        told.update(tier.receivers)
+        notified.update(tier.receivers)
     for overrides in spec.teams.values():
-        told.update(name for names in overrides.values() for name in names)
+        notified.update(name for names in overrides.values() for name in names)
     return [
-        {"name": name, **_filled(integrations, heartbeat=name in watching - told)}
+        {"name": name, **_filled(spec, integrations, heartbeat=name in watching - notified)}
         for name, integrations in spec.receivers.items()
     ]
 
 
-def _filled(integrations: Mapping[str, Any], *, heartbeat: bool) -> dict[str, Any]:
+def _filled(spec: Spec, integrations: Mapping[str, Any], *, heartbeat: bool) -> dict[str, Any]:
     filled: dict[str, Any] = copy.deepcopy(dict(integrations))
     for name, configs in filled.items():
-        # To a dead man's switch every message is a sign of life, even the one that says it is over.
-        texts: Mapping[str, Any] = {"send_resolved": False} if heartbeat else _TEXTS[name]
+        texts: dict[str, Any] = {"send_resolved": True} if name in SILENT_ABOUT_ENDS else {}
+        texts |= {
+            key: text
+            for key, text in _TEXTS[name].items()
+            if integration(name, key).open(spec.target.alertmanager)
+        }
+        if heartbeat:
+            # To a dead man's switch every message is a sign of life, even the one that says it is over.
+            texts = {"send_resolved": False}
         for config in configs:
             for key, text in texts.items():
                 given = config.setdefault(key, copy.deepcopy(text))

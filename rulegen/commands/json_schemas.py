@@ -46,6 +46,8 @@ def schema(name: str) -> dict[str, Any]:
             named = definition["properties"]["receivers"]["patternProperties"]
             named.update({name: {"$ref": "#/$defs/Receiver"} for name in named})
             definitions |= receiver_definitions()
+    for key in models:
+        definitions[key]["patternProperties"] = {"^x-": {"description": "Your own: anchors to merge."}}
     heads = {kind_of(model): {"$ref": f"#/$defs/{key}"} for key, model in models.items()}
     return {"$schema": DIALECT, "title": name, **_head(heads), "$defs": dict(sorted(definitions.items()))}
 

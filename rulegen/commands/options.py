@@ -13,6 +13,7 @@ from mlslo.command_line import PATH
 from rulegen.alertmanager.merge import Base
 from rulegen.generate import FORMATS, Format, Generated, generate
 from rulegen.validation import specs
+from rulegen.validation.specs import Specs
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
@@ -51,11 +52,19 @@ JOBS = click.option(
 )
 
 
+def loaded_specs(spec: tuple[Path, ...]) -> Specs:
+    """Read SPEC, and say which files of folders are passed over."""
+    loaded = specs.load(spec)
+    for note in loaded.notes:
+        click.echo(str(note), err=True)
+    return loaded
+
+
 def generated(
     spec: tuple[Path, ...], form: Format, base: Path | None, jobs: int, standing_in: Path | None = None
 ) -> Generated:
     """Read SPEC and generate, and print what the user should know."""
-    loaded = specs.load(spec)
+    loaded = loaded_specs(spec)
     read_base = Base.read(base) if base is not None else None
     result = generate(loaded, form, read_base, jobs=jobs, standing_in=standing_in)
     for said in (*result.notes, *result.warnings):

@@ -11,8 +11,8 @@ import click
 from mlslo.command_line import PATH, input_errors
 from mlslo.yamlfile import Duration
 from rulegen.alertmanager import silence as silences
+from rulegen.commands.options import loaded_specs
 from rulegen.promql.conventions import SLO, TIER
-from rulegen.validation import specs
 
 
 def _length(context: click.Context, parameter: click.Parameter, value: str) -> Duration:
@@ -67,7 +67,7 @@ def silence(
     Alertmanager is not reached, or refuses.
     """
     with input_errors():
-        loaded = specs.load(spec)
+        loaded = loaded_specs(spec)
         selection = silences.Selection(model, layer, slo, tier)
         alerts = silences.covered(loaded, selection)
         address = silences.alertmanager_url(url)

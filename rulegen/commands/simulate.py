@@ -10,9 +10,9 @@ import click
 from mlslo.command_line import PATH, input_errors
 from mlslo.yamlfile import Problem
 from rulegen.alertmanager.merge import Base
+from rulegen.commands.options import loaded_specs
 from rulegen.output import generated_files
 from rulegen.simulation import expectations, play, report, scenario, story
-from rulegen.validation import specs
 
 
 @click.command()
@@ -41,7 +41,7 @@ def simulate(spec: tuple[Path, ...], scenarios: tuple[Path, ...], form: str, bas
     code 1 where a scenario expects something else.
     """
     with input_errors():
-        loaded = specs.load(spec)
+        loaded = loaded_specs(spec)
         others = Base.read(base) if base is not None else None
         stories = [story.tell(loaded, scenario.load(path), others) for path in scenarios]
     problems: list[Problem] = []

@@ -1,4 +1,4 @@
-"""Files of others that stand where a generated one would go."""
+"""Files of others that stand where generated ones would go."""
 
 from __future__ import annotations
 
@@ -9,42 +9,51 @@ from rulegen.output import generated_files
 from rulegen.output.generated_files import MARK, Files
 from rulegen.output.marks import BEGIN
 
+# What the templates of earlier versions, which had no mark, begin with.
+_UNMARKED = ("{{/* What every channel shares.", "{{/* The incident's title.", "{{/* Slack reads &, < and >")
+
+
+class ExistingFileError(InputError):
+    """Files that nobody generated, and that would be overwritten."""
+
 
 def refuse(directory: Path, files: Files, base: Path | None) -> None:
-    """Raise InputError where a YAML file would be overwritten that is not ours as a whole.
+    """Raise ExistingFileError where a file would be overwritten that is not ours as a whole.
 
-    One with our part among others' is overwritten with the base at hand only: without it theirs would be lost.
+    An alertmanager.yaml with our part among others' is overwritten with the base at hand only: without it theirs would
+    be lost.
     """
     if not directory.exists():
         return
     problems = [
         Problem(str(directory / name), 0, 0, _message(name))
         for name in files
-        if name.endswith(".yaml") and _is_foreign(directory / name, files, name, base)
+        if not _may_be_overwritten(directory / name, files[name], base)
     ]
     if problems:
-        raise InputError(problems)
+        raise ExistingFileError(problems)
 
 
-def _is_foreign(path: Path, files: Files, name: str, base: Path | None) -> bool:
-    if not path.exists() or _has_mark(path):
-        return False
+def _may_be_overwritten(path: Path, text: str, base: Path | None) -> bool:
+    if not path.exists() or _is_generated(path):
+        return True
     found = generated_files.on_disk(path.parent, path.name)
-    if found == files[name] or (found is None and not path.is_file()):
-        return False
-    if base is not None and base.exists() and path.samefile(base):
-        return False
-    shared = base is not None and found is not None and BEGIN in found
-    return (found is None or bool(found.strip())) and not shared
+    if found is None:
+        # A folder cannot be overwritten, and writing says so.
+        return not path.is_file()
+    if found == text or not found.strip():
+        return True
+    return base is not None and ((base.exists() and path.samefile(base)) or BEGIN in found)
 
 
-def _has_mark(path: Path) -> bool:
+def _is_generated(path: Path) -> bool:
     """Whether it begins as ours do: the rest of it may be long."""
     try:
         with path.open("rb") as file:
-            return MARK in file.read(4000).decode(errors="ignore")[:1000]
+            head = file.read(4000).decode(errors="ignore")[:1000]
     except OSError:
         return False
+    return MARK in head or head.startswith(_UNMARKED)
 
 
 def _message(name: str) -> str:

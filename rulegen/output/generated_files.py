@@ -48,6 +48,7 @@ def _generated(directory: Path, names: Collection[str]) -> Iterator[str]:
         "rules/*.yaml",
         "tests/*.yaml",
         "alertmanager/*.yaml",
+        "alertmanager/*.tmpl",
         "alertmanager/templates/*",
         "dashboards/*.json",
         "runbooks/*.md",

@@ -36,7 +36,11 @@ class Rules:
     def read(cls, text: str) -> Rules:
         """Read a rule file or a PrometheusRule. Raises UnreadableError."""
         document = load(text)
-        if isinstance(document, dict) and isinstance(document.get("spec"), dict):
+        if isinstance(document, dict) and document.get("kind") == "List":
+            # A model that is too large for one PrometheusRule.
+            parts = [part.get("spec") for part in _mappings(document, "items")]
+            document = {"groups": [group for part in parts for group in _mappings(part, "groups")]}
+        elif isinstance(document, dict) and isinstance(document.get("spec"), dict):
             document = document["spec"]
         alerts: dict[Key, dict[str, Any]] = {}
         records: dict[Key, dict[str, Any]] = {}

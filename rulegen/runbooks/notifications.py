@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from rulegen.promql.conventions import LAYER, SLO, TIER
 from rulegen.promql.rules import AlertRule
 from rulegen.spec.routing import Inhibit, Spec
+from rulegen.spec.routing_names import ALL_LABELS
 
 # Nobody reads a list of thousands.
 _MOST_NAMED = 40
@@ -37,10 +38,10 @@ def receivers(spec: Spec, alert: RoutedAlert, team: str | None) -> list[str]:
     found = [f"`{name}`{_ways(spec, name)}" for name in own or tier.receivers]
     wait = tier.groupWait or spec.groupWait
     repeat = tier.repeatInterval or spec.repeatInterval
-    grouped = ", ".join(spec.groupBy)
-    found.append(
-        f"{wait} after it fires, in one message with what else fires of the same {grouped}; again every {repeat}."
-    )
+    company = f"in one message with what else fires of the same {', '.join(spec.groupBy)}"
+    if ALL_LABELS in spec.groupBy:
+        company = "in a message of its own"
+    found.append(f"{wait} after it fires, {company}; again every {repeat}.")
     if tier.activeDuring:
         found.append(f"Outside of {_list(tier.activeDuring)} messages of {alert.tier} wait.")
     muted = [mute.during for mute in spec.mute if alert.layer in mute.layers]

@@ -10,9 +10,7 @@ from typing import Any, Self
 from rulegen.simulation.inhibition import InhibitRule
 from rulegen.simulation.routes import Route, tree
 from rulegen.simulation.timeintervals import TimeInterval
-
-# Integrations that do not tell of the end unless they are asked to.
-_SILENT_ABOUT_ENDS = ("email_configs", "slack_configs", "wechat_configs")
+from rulegen.spec.integrations import SILENT_ABOUT_ENDS
 
 
 @dataclass(frozen=True)
@@ -62,7 +60,7 @@ class Configuration:
 def _integrations(receiver: Mapping[str, Any]) -> list[Integration]:
     return [
         Integration(
-            kind.removesuffix("_configs"), index, config.get("send_resolved", kind not in _SILENT_ABOUT_ENDS)
+            kind.removesuffix("_configs"), index, config.get("send_resolved", kind not in SILENT_ABOUT_ENDS)
         )
         for kind, configs in receiver.items()
         if kind.endswith("_configs")

@@ -21,6 +21,7 @@ from rulegen.simulation.scenario import Alert, Scenario, Selection
 from rulegen.simulation.silences import Silence
 from rulegen.slo.plan import make_plan
 from rulegen.spec.routing import Routing
+from rulegen.spec.routing_names import ALL_LABELS
 from rulegen.validation.specs import Specs
 
 Location = tuple[str | int, ...]
@@ -177,7 +178,10 @@ class _Teller:
     def _used(self) -> Iterator[tuple[str, str]]:
         """Labels that what is told depends on, each with who goes by it."""
         spec = self.routing.spec
-        used = dict.fromkeys(spec.groupBy, "groupBy goes by")
+        grouped: Iterable[str] = spec.groupBy
+        if ALL_LABELS in spec.groupBy:
+            grouped = (label for rule in self.rules for label in rule.series_labels)
+        used = dict.fromkeys(grouped, "groupBy goes by")
         used |= {label: "inhibit goes by" for inhibit in spec.inhibit for label in inhibit.equal}
         used |= {
             matcher.label: "a silence goes by"

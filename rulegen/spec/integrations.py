@@ -2,17 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
-from typing import Any
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from itertools import combinations
+from typing import Any, Literal
 from urllib.parse import urlsplit
 
 from mlslo.yamlfile import Document, Problem, did_you_mean, quoted_list
-from rulegen.promql.versions import integration
-from rulegen.spec.integration_values import kind_of, mistake
+from rulegen.promql.versions import Gate, integration
+from rulegen.spec import templates
+from rulegen.spec.integration_values import TEXT, is_template, kind_of, mistake
 from rulegen.spec.lint_names import named
 
 Location = tuple[str | int, ...]
+
+
+Form = Literal["mapping", "list", "by name"]
+Choices = tuple[tuple[str, ...], ...]
 
 
 @dataclass(frozen=True)
@@ -20,15 +26,22 @@ class Keys:
     """The keys of one mapping.
 
     ``secrets``: keys that would hold a secret, each with the key that names a file instead, or None.
-    ``nested``: keys whose value is a mapping, or a list of mappings, of known keys.
-    ``needs``: each is a choice of keys, one of which must be there.
-    Which Alertmanager first knows a key is in `rulegen.promql.expressions.versions`.
+    ``nested``: keys whose values have known keys themselves.
+    ``needs``: choices of keys, of each of which one must be there; ``at_most``: choices of which at most one may be.
+    ``along``: a key, and the choice of keys of which one must stand beside it.
+    ``form``: one such mapping, a list of them, or a mapping of them by names of the user's.
+    ``or_text``: a text may stand instead.
+    Which Alertmanager first knows a key is in `rulegen.promql.versions`.
     """
 
     plain: tuple[str, ...]
     secrets: Mapping[str, str | None] = field(default_factory=dict)
     nested: Mapping[str, Keys] = field(default_factory=dict)
-    needs: tuple[tuple[str, ...], ...] = ()
+    needs: Choices = ()
+    at_most: Choices = ()
+    along: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    form: Form = "mapping"
+    or_text: bool = False
 
     @property
     def allowed(self) -> tuple[str, ...]:
@@ -36,123 +49,195 @@ class Keys:
         return tuple(dict.fromkeys([*self.plain, *self.nested, *files]))
 
 
-def _words(text: str) -> tuple[str, ...]:
-    return tuple(text.split())
+def _keys(
+    words: str,
+    *,
+    needs: str = "",
+    at_most: str = "",
+    secrets: str = "",
+    nested: Mapping[str, Keys] | None = None,
+    along: Mapping[str, str] | None = None,
+    form: Form = "mapping",
+    or_text: bool = False,
+) -> Keys:
+    """Keys in short: words between spaces, those of a choice with ``|`` between.
+
+    Each of ``secrets`` has a key that names a file and ends in ``_file``, unless ``=`` and another follow it.
+    """
+
+    def choices(text: str) -> Choices:
+        return tuple(tuple(choice.split("|")) for choice in text.split())
+
+    files: dict[str, str | None] = {}
+    for word in secrets.split():
+        key, given, file = word.partition("=")
+        files[key] = (file or None) if given else f"{key}_file"
+    beside = {key: tuple(choice.split("|")) for key, choice in (along or {}).items()}
+    plain = tuple(words.split())
+    return Keys(plain, files, nested or {}, choices(needs), choices(at_most), beside, form, or_text)
 
 
-_TLS = Keys(_words("ca_file cert_file insecure_skip_verify key_file max_version min_version server_name"))
-_HTTP = Keys(
-    _words("enable_http2 follow_redirects proxy_url"),
-    {"bearer_token": "bearer_token_file", "proxy_connect_header": None},
-    {
-        "authorization": Keys(_words("type"), {"credentials": "credentials_file"}),
-        "basic_auth": Keys(_words("username"), {"password": "password_file"}),
-        "oauth2": Keys(
-            _words("client_id endpoint_params proxy_url scopes token_url"),
-            {"client_secret": "client_secret_file"},
-            {"tls_config": _TLS},
-            needs=(("client_id",), ("token_url",)),
+_TLS = _keys(
+    "ca ca_file cert cert_file insecure_skip_verify key_file max_version min_version server_name",
+    secrets="key",
+    at_most="ca|ca_file cert|cert_file",
+    along={"cert": "key_file", "cert_file": "key_file", "key_file": "cert|cert_file"},
+)
+_ONE_PROXY = "proxy_url|proxy_from_environment no_proxy|proxy_from_environment"
+_PROXIED = {"no_proxy": "proxy_url"}
+_HTTP = _keys(
+    "enable_http2 follow_redirects no_proxy proxy_from_environment proxy_url",
+    secrets="bearer_token proxy_connect_header=",
+    nested={
+        "authorization": _keys("type", secrets="credentials"),
+        "basic_auth": _keys("username username_file", secrets="password", at_most="username|username_file"),
+        "http_headers": _keys("values", secrets="secrets=files", form="by name"),
+        "oauth2": _keys(
+            "audience claims client_certificate_key_id client_id endpoint_params grant_type iss no_proxy "
+            "proxy_from_environment proxy_url scopes signature_algorithm token_url",
+            secrets="client_secret client_certificate_key proxy_connect_header=",
+            nested={"tls_config": _TLS},
+            needs="client_id token_url client_secret_file|client_certificate_key_file",
+            at_most=_ONE_PROXY,
+            along=_PROXIED,
         ),
         "tls_config": _TLS,
     },
+    at_most=f"authorization|basic_auth|bearer_token_file|oauth2 {_ONE_PROXY}",
+    along=_PROXIED,
 )
-_OVER_HTTP: Mapping[str, Keys] = {"http_config": _HTTP}
-_CONFIRM = Keys(_words("dismiss_text ok_text text title"), needs=(("text",),))
 
-# Asked of Alertmanager 0.25 itself; a test asks again. Later files for secrets come from its changelog.
+
+def _integration(words: str, *, nested: Mapping[str, Keys] | None = None, **others: Any) -> Keys:
+    """What is sent over HTTP."""
+    return _keys(f"{words} send_resolved", nested={"http_config": _HTTP, **(nested or {})}, **others)
+
+
+_AUTHORIZED = "http_config.authorization|http_config.bearer_token_file"
+_SHORT_FIELDS = _keys("short title value", needs="title value", form="list")
+_ATTACHMENT = (
+    "author_icon author_link author_name color fallback footer footer_icon image_url pretext text thumb_url "
+    "title title_link"
+)
+_JIRA_TEXT = _keys("enable_update template", or_text=True)
+
+# Asked of Alertmanager 0.25, 0.28 and 0.33; a test asks again. The gates are from the sources of each release.
 INTEGRATIONS: Mapping[str, Keys] = {
-    "discord_configs": Keys(
-        _words("message send_resolved title"),
-        {"webhook_url": "webhook_url_file"},
-        _OVER_HTTP,
-        needs=(("webhook_url_file",),),
+    "discord_configs": _integration(
+        "avatar_url content message title username", secrets="webhook_url", needs="webhook_url_file"
     ),
-    "email_configs": Keys(
-        _words(
-            "auth_identity auth_username from headers hello html require_tls send_resolved smarthost text to"
-        ),
-        {"auth_password": "auth_password_file", "auth_secret": "auth_secret_file"},
-        {"tls_config": _TLS},
-        needs=(("to",), ("from",), ("smarthost",)),
+    "email_configs": _keys(
+        "auth_identity auth_username force_implicit_tls from headers hello html require_tls send_resolved "
+        "smarthost text to",
+        secrets="auth_password auth_secret",
+        nested={"tls_config": _TLS, "threading": _keys("enabled thread_by_date", needs="thread_by_date")},
+        needs="to from smarthost",
     ),
-    "opsgenie_configs": Keys(
-        _words("actions api_url description details entity message note priority send_resolved")
-        + _words("source tags update_alerts"),
-        {"api_key": "api_key_file"},
-        {
-            **_OVER_HTTP,
-            "responders": Keys(
-                _words("id name type username"), needs=(("id", "name", "username"), ("type",))
-            ),
-        },
-        needs=(("api_key_file",),),
+    "incidentio_configs": _integration(
+        "max_alerts timeout url url_file",
+        secrets="alert_source_token",
+        needs=f"url|url_file alert_source_token_file|{_AUTHORIZED}",
+        at_most=f"url|url_file alert_source_token_file|{_AUTHORIZED}",
     ),
-    "pagerduty_configs": Keys(
-        _words(
-            "class client client_url component description details group send_resolved severity source url"
-        ),
-        {"routing_key": "routing_key_file", "service_key": "service_key_file"},
-        {**_OVER_HTTP, "images": Keys(_words("alt href src")), "links": Keys(_words("href text"))},
-        needs=(("routing_key_file", "service_key_file"),),
+    "jira_configs": _integration(
+        "api_type api_url fields issue_type labels priority project reopen_duration reopen_transition "
+        "resolve_transition wont_fix_resolution",
+        nested={"summary": _JIRA_TEXT, "description": _JIRA_TEXT},
+        needs="api_url project issue_type",
     ),
-    "pushover_configs": Keys(
-        _words("expire html message priority retry send_resolved sound title url url_title"),
-        {"token": "token_file", "user_key": "user_key_file"},
-        _OVER_HTTP,
-        needs=(("token_file",), ("user_key_file",)),
-    ),
-    "slack_configs": Keys(
-        _words("callback_id channel color fallback footer icon_emoji icon_url image_url link_names mrkdwn_in")
-        + _words("pretext send_resolved short_fields text thumb_url title title_link username"),
-        {"api_url": "api_url_file"},
-        {
-            **_OVER_HTTP,
-            "actions": Keys(
-                _words("name style text type url value"),
-                nested={"confirm": _CONFIRM},
-                needs=(("type",), ("text",), ("name", "url")),
-            ),
-            "fields": Keys(_words("short title value"), needs=(("title",), ("value",))),
-        },
-        needs=(("api_url_file",),),
-    ),
-    "sns_configs": Keys(
-        _words("api_url attributes message phone_number send_resolved subject target_arn topic_arn"),
+    "mattermost_configs": _integration(
+        f"channel icon_emoji icon_url type username {_ATTACHMENT}",
+        secrets="webhook_url",
         nested={
-            **_OVER_HTTP,
-            "sigv4": Keys(_words("profile region role_arn"), {"access_key": None, "secret_key": None}),
+            "attachments": _keys(_ATTACHMENT, nested={"fields": _SHORT_FIELDS}, form="list"),
+            "fields": _SHORT_FIELDS,
+            "priority": _keys("persistent_notifications priority requested_ack"),
+            "props": _keys("card"),
         },
-        needs=(("topic_arn", "phone_number", "target_arn"),),
+        needs="webhook_url_file",
     ),
-    "telegram_configs": Keys(
-        _words("api_url chat_id disable_notifications message parse_mode send_resolved"),
-        {"bot_token": "bot_token_file"},
-        _OVER_HTTP,
-        needs=(("bot_token_file",), ("chat_id",)),
+    "msteams_configs": _integration("summary text title", secrets="webhook_url", needs="webhook_url_file"),
+    "msteamsv2_configs": _integration("text title", secrets="webhook_url", needs="webhook_url_file"),
+    "opsgenie_configs": _integration(
+        "actions api_url description details entity message note priority source tags update_alerts",
+        secrets="api_key",
+        nested={"responders": _keys("id name type username", needs="id|name|username type", form="list")},
+        needs="api_key_file",
     ),
-    "victorops_configs": Keys(
-        _words("api_url custom_fields entity_display_name message_type monitoring_tool routing_key")
-        + _words("send_resolved state_message"),
-        {"api_key": "api_key_file"},
-        _OVER_HTTP,
-        needs=(("api_key_file",), ("routing_key",)),
+    "pagerduty_configs": _integration(
+        "class client client_url component description details group severity source timeout url",
+        secrets="routing_key service_key",
+        nested={"images": _keys("alt href src", form="list"), "links": _keys("href text", form="list")},
+        needs="routing_key_file|service_key_file",
     ),
-    "webex_configs": Keys(
-        _words("api_url message room_id send_resolved"),
-        nested=_OVER_HTTP,
-        needs=(("room_id",), ("http_config",)),
+    "pushover_configs": _integration(
+        "device expire html message monospace priority retry sound title ttl url url_title",
+        secrets="token user_key",
+        needs="token_file user_key_file",
+        at_most="html|monospace",
     ),
-    "webhook_configs": Keys(
-        _words("max_alerts send_resolved url url_file"),
-        nested=_OVER_HTTP,
-        needs=(("url", "url_file"),),
+    "rocketchat_configs": _integration(
+        "api_url channel color emoji icon_url image_url link_names short_fields text thumb_url title title_link",
+        secrets="token token_id",
+        nested={
+            "actions": _keys("msg text url", form="list"),
+            "fields": _keys("short title value", form="list"),
+        },
+        needs="token_file token_id_file",
     ),
-    "wechat_configs": Keys(
-        _words("agent_id api_url corp_id message message_type send_resolved to_party to_tag to_user"),
-        {"api_secret": None},
-        _OVER_HTTP,
+    # `update_message` needs `api_url`, which is a secret, written out.
+    "slack_configs": _integration(
+        "app_url callback_id channel color fallback footer icon_emoji icon_url image_url link_names message_text "
+        "mrkdwn_in pretext short_fields text thumb_url timeout title title_link username",
+        secrets="api_url app_token",
+        nested={
+            "actions": _keys(
+                "name style text type url value",
+                nested={"confirm": _keys("dismiss_text ok_text text title", needs="text")},
+                needs="type text name|url",
+                form="list",
+            ),
+            "fields": _SHORT_FIELDS,
+        },
+        needs="api_url_file|app_token_file",
+        at_most="api_url_file|app_token_file app_token_file|http_config.authorization",
+    ),
+    "sns_configs": _integration(
+        "api_url attributes message phone_number subject target_arn topic_arn use_aws_http_client",
+        nested={
+            "sigv4": _keys(
+                "external_id profile region role_arn service_name use_fips_sts_endpoint",
+                secrets="access_key= secret_key=",
+                along={"external_id": "role_arn"},
+            )
+        },
+        needs="topic_arn|phone_number|target_arn",
+        at_most="topic_arn|phone_number|target_arn",
+    ),
+    "telegram_configs": _integration(
+        "api_url chat_id chat_id_file disable_notifications message message_thread_id parse_mode",
+        secrets="bot_token",
+        needs="bot_token_file chat_id|chat_id_file",
+        at_most="chat_id|chat_id_file",
+    ),
+    "victorops_configs": _integration(
+        "api_url custom_fields entity_display_name message_type monitoring_tool routing_key state_message",
+        secrets="api_key",
+        needs="api_key_file routing_key",
+    ),
+    "webex_configs": _integration("api_url message room_id", needs=f"room_id {_AUTHORIZED}"),
+    "webhook_configs": _integration(
+        "max_alerts payload timeout url url_file", needs="url|url_file", at_most="url|url_file"
+    ),
+    "wechat_configs": _integration(
+        "agent_id api_url corp_id message message_type to_party to_tag to_user",
+        secrets="api_secret",
+        needs="api_secret_file corp_id",
     ),
 }
+
+# Those that send nothing of an alert's end unless they are asked to.
+SILENT_ABOUT_ENDS = ("email_configs", "rocketchat_configs", "slack_configs", "wechat_configs")
 
 
 def receiver_definitions() -> dict[str, Any]:
@@ -174,110 +259,169 @@ def receiver_definitions() -> dict[str, Any]:
 def _schema(name: str, keys: Keys, found: dict[str, Any]) -> dict[str, Any]:
     properties: dict[str, Any] = {key: dict(kind_of(name, key).schema) for key in keys.allowed}
     for inside, inner in keys.nested.items():
-        one = {"$ref": f"#/$defs/{inside}"}
-        found[inside] = _schema(inside, inner, found)
-        properties[inside] = {"anyOf": [one, {"type": "array", "items": one}]}
+        made = _schema(inside, inner, found)
+        # Mappings of several integrations have one name.
+        called = inside if found.setdefault(inside, made) == made else f"{name}.{inside}"
+        found[called] = made
+        one: dict[str, Any] = {"$ref": f"#/$defs/{called}"}
+        forms = {
+            "mapping": one,
+            "list": {"type": "array", "items": one},
+            "by name": {"type": "object", "additionalProperties": one},
+        }
+        properties[inside] = {"anyOf": [one, TEXT.schema]} if inner.or_text else forms[inner.form]
+    rules: list[dict[str, Any]] = [{"anyOf": [_given(key) for key in choice]} for choice in keys.needs]
+    rules += [
+        {"not": {"allOf": [_given(key), _given(other)]}}
+        for choice in keys.at_most
+        for key, other in combinations(choice, 2)
+    ]
+    rules += [{"anyOf": [{"not": _given(key)}, *map(_given, choice)]} for key, choice in keys.along.items()]
     schema: dict[str, Any] = {"type": "object", "additionalProperties": False, "properties": properties}
-    if keys.needs:
-        schema["allOf"] = [{"anyOf": [_given(key) for key in choice]} for choice in keys.needs]
-    return schema
+    return {**schema, "allOf": rules} if rules else schema
 
 
 def _given(key: str) -> dict[str, Any]:
-    return {"required": [key], "properties": {key: {"not": {"const": ""}}}}
+    first, _, rest = key.partition(".")
+    inner = _given(rest) if rest else {"not": {"enum": ["", False]}}
+    return {"required": [first], "properties": {first: inner}}
 
 
 def problems(
-    document: Document, at: Location, receiver: Mapping[str, Any], version: str
+    document: Document, at: Location, receiver: Mapping[str, Any], version: str, templates: Sequence[str] = ()
 ) -> Iterator[Problem]:
-    """What is wrong with the receiver at ``at`` of ``document``, for Alertmanager ``version``.
+    """Find what is wrong with the receiver at ``at`` of ``document``, for Alertmanager ``version``.
 
-    Unknown integrations and keys, missing keys, and any secret that is written out instead of being
-    kept in a file, and values that Alertmanager does not read.
+    Unknown integrations and keys, missing keys, any secret that is written out instead of being kept in a file, and
+    values and templates that Alertmanager does not read. ``templates``: names that are defined elsewhere.
     """
     if not receiver:
         expected = f"expected at least one of {quoted_list(INTEGRATIONS, 20)}"
         message = f"{expected}; without one the receiver tells nobody"
         yield document.problem(at, named(message, "receiver-without-integration"), key=True)
+    check = _Check(document, version, templates)
     for name, configs in receiver.items():
         place = (*at, name)
         keys = INTEGRATIONS.get(name)
         if keys is None:
-            expected = quoted_list(INTEGRATIONS, 20)
-            message = (
-                f"unknown integration '{name}', expected one of {expected}{did_you_mean(name, INTEGRATIONS)}"
+            # All end in the same word, which makes none of them near.
+            near = did_you_mean(
+                name.removesuffix("_configs"), {key.removesuffix("_configs") for key in INTEGRATIONS}
             )
-            yield document.problem(place, message, key=True)
-            continue
-        if refusal := integration(name).refusal(version):
+            message = f"unknown integration '{name}', expected one of {quoted_list(INTEGRATIONS, 20)}"
+            yield document.problem(place, message + near.replace("'?", "_configs'?"), key=True)
+        elif refusal := integration(name).refusal(version):
             yield document.problem(place, refusal, key=True)
-        if not isinstance(configs, list) or not configs:
+        elif not isinstance(configs, list) or not configs:
             yield document.problem(place, f"expected a list of mappings under {name}")
-            continue
-        yield from _nested(document, place, name, configs, keys, version)
-
-
-def _nested(
-    document: Document, at: Location, name: str, value: Any, keys: Keys, version: str
-) -> Iterator[Problem]:
-    entries = [(at, value)]
-    if isinstance(value, list):
-        entries = [((*at, index), entry) for index, entry in enumerate(value)]
-    for place, entry in entries:
-        if isinstance(entry, dict):
-            yield from _mapping(document, place, name, entry, keys, version)
         else:
-            yield document.problem(
-                place, f"expected a mapping in {name}, with {quoted_list(keys.allowed, 30)}"
-            )
+            yield from check.nested(place, name, configs, replace(keys, form="list"))
 
 
-def _mapping(
-    document: Document, at: Location, name: str, mapping: Mapping[str, Any], keys: Keys, version: str
-) -> Iterator[Problem]:
-    for key, value in mapping.items():
-        place = (*at, key)
-        if key in keys.secrets:
-            message = _secret(name, key, keys, version)
-            yield document.problem(place, named(message, "literal-secret"), key=True)
-        elif key not in keys.allowed:
-            expected = f"expected one of {quoted_list(keys.allowed, 30)}{did_you_mean(key, keys.allowed)}"
-            yield document.problem(place, f"unknown key '{key}' in {name}, {expected}", key=True)
-        elif value is None:
-            hint = '; text that begins with # needs quotes: "#channel"' if key == "channel" else ""
-            yield document.problem(place, f"expected a value for '{key}', got nothing{hint}")
-        elif refusal := integration(name, key).refusal(version):
-            yield document.problem(place, refusal, key=True)
-        elif key in keys.nested:
-            yield from _nested(document, place, key, value, keys.nested[key], version)
-        elif wrong := mistake(name, key, value):
-            yield document.problem(place, wrong)
-        elif isinstance(value, str) and _carries_password(value):
-            instead = "use http_config.basic_auth with 'password_file'"
-            message = f"a literal secret: the URL in '{key}' holds a password; {instead}"
-            yield document.problem(place, named(message, "literal-secret"))
-    for choice in keys.needs:
-        # A secret that is written out is reported as such, not as a missing file.
-        written = [key for key, file in keys.secrets.items() if file in choice]
-        if all(mapping.get(key, "") == "" for key in (*choice, *written)):
-            message = f"missing key {_either(choice)} in {name}"
-            yield document.problem(at, message)
+@dataclass(frozen=True)
+class _Check:
+    """Judges the mappings of a receiver."""
+
+    document: Document
+    version: str
+    templates: Sequence[str]
+
+    def nested(self, at: Location, name: str, value: Any, keys: Keys) -> Iterator[Problem]:
+        """Judge what stands under the name of a mapping with known keys."""
+        if keys.or_text and isinstance(value, str):
+            yield from self._texts(at, value)
+            return
+        entries: Iterable[tuple[Location, Any]] = [(at, value)]
+        if keys.form == "list" and isinstance(value, list):
+            entries = (((*at, index), entry) for index, entry in enumerate(value))
+        elif keys.form == "by name" and isinstance(value, dict):
+            entries = (((*at, key), entry) for key, entry in value.items())
+        elif keys.form != "mapping":
+            expected = "a list of mappings" if keys.form == "list" else "a mapping of mappings"
+            yield self.document.problem(at, f"expected {expected} under {name}")
+            return
+        for place, entry in entries:
+            if isinstance(entry, dict):
+                yield from self._mapping(place, name, entry, keys)
+            else:
+                message = f"expected a mapping in {name}, with {quoted_list(keys.allowed, 30)}"
+                yield self.document.problem(place, message)
+
+    def _mapping(self, at: Location, name: str, mapping: Mapping[str, Any], keys: Keys) -> Iterator[Problem]:
+        for key, value in mapping.items():
+            place = (*at, key)
+            if key in keys.secrets:
+                message = named(self._secret(name, key, keys), "literal-secret")
+                yield self.document.problem(place, message, key=True)
+            elif key not in keys.allowed:
+                expected = f"expected one of {quoted_list(keys.allowed, 40)}{did_you_mean(key, keys.allowed)}"
+                yield self.document.problem(place, f"unknown key '{key}' in {name}, {expected}", key=True)
+            elif value is None:
+                hint = '; text that begins with # needs quotes: "#channel"' if key == "channel" else ""
+                yield self.document.problem(place, f"expected a value for '{key}', got nothing{hint}")
+            elif refusal := integration(name, key).refusal(self.version):
+                yield self.document.problem(place, refusal, key=True)
+            elif key in keys.nested:
+                yield from self.nested(place, key, value, keys.nested[key])
+            elif wrong := mistake(name, key, value):
+                yield self.document.problem(place, wrong)
+            elif isinstance(value, str) and _carries_password(value):
+                instead = "use http_config.basic_auth with 'password_file'"
+                message = f"a literal secret: the URL in '{key}' holds a password; {instead}"
+                yield self.document.problem(place, named(message, "literal-secret"))
+            elif is_template(name, key, self.version):
+                yield from self._texts(place, value)
+        for message in self._choices(name, mapping, keys):
+            yield self.document.problem(at, message)
+
+    def _choices(self, name: str, mapping: Mapping[str, Any], keys: Keys) -> Iterator[str]:
+        """Name the keys that are missing, and those that exclude each other."""
+        for choice in keys.needs:
+            # A secret that is written out is reported as such, not as a missing file.
+            written = [key for key, file in keys.secrets.items() if file in choice]
+            if not any(_has(mapping, key) for key in (*choice, *written)):
+                gates = [integration(name, key) for key in choice if "." not in key]
+                late = self._late(gates[0]) if len(gates) == len(choice) == 1 else ""
+                yield f"missing key {_either(choice)} in {name}{late}"
+        for choice in keys.at_most:
+            found = [key for key in choice if _has(mapping, key)]
+            if len(found) > 1:
+                yield f"expected at most one of {_either(choice)} in {name}, got {' and '.join(found)}"
+        for key, choice in keys.along.items():
+            if _has(mapping, key) and not any(_has(mapping, other) for other in choice):
+                yield f"'{key}' in {name} needs {_either(choice)} beside it"
+
+    def _texts(self, at: Location, value: Any) -> Iterator[Problem]:
+        """Judge the templates in a value: a text, or texts in lists and mappings."""
+        if isinstance(value, dict | list):
+            entries = value.items() if isinstance(value, dict) else enumerate(value)
+            for key, inner in entries:
+                yield from self._texts((*at, key), inner)
+        elif isinstance(value, str) and "{{" in value:
+            for offset, message in templates.mistakes(value, self.version, self.templates):
+                yield self.document.problem_within(at, offset, message)
+
+    def _secret(self, name: str, key: str, keys: Keys) -> str:
+        refused = f"a literal secret: '{key}' in {name} would be readable by all who read this file"
+        file = keys.secrets[key]
+        if file is not None:
+            late = self._late(integration(name, file))
+            return f"{refused}; use '{file}', the path of a file that holds it{late}"
+        if name == "sigv4":
+            return f"{refused}; use 'profile' or 'role_arn'"
+        return f"{refused}, and Alertmanager has no key that names a file instead"
+
+    def _late(self, gate: Gate) -> str:
+        if gate.open(self.version):
+            return ""
+        return f" (needs Alertmanager {gate.since}, target.alertmanager is {self.version})"
 
 
-def _secret(name: str, key: str, keys: Keys, version: str) -> str:
-    refused = f"a literal secret: '{key}' in {name} would be readable by all who read this file"
-    file = keys.secrets[key]
-    if file is not None:
-        gate = integration(name, file)
-        late = (
-            ""
-            if gate.open(version)
-            else f" (needs Alertmanager {gate.since}, target.alertmanager is {version})"
-        )
-        return f"{refused}; use '{file}', the path of a file that holds it{late}"
-    if name == "sigv4":
-        return f"{refused}; use 'profile' or 'role_arn'"
-    return f"{refused}, and Alertmanager has no key that names a file instead"
+def _has(mapping: Mapping[str, Any], key: str) -> bool:
+    """Whether a key is given; one inside of another, as ``outer.inner``."""
+    first, _, rest = key.partition(".")
+    value = mapping.get(first, "")
+    return _has(value, rest) if rest and isinstance(value, dict) else value not in ("", False) and not rest
 
 
 def _carries_password(url: str) -> bool:

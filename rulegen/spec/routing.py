@@ -26,6 +26,7 @@ from rulegen.spec.lint_names import named
 from rulegen.spec.operator import Operator
 from rulegen.spec.routing_names import (
     Filled,
+    GroupLabels,
     IntervalNames,
     LabelNames,
     LayerName,
@@ -169,12 +170,17 @@ class Spec(StrictModel):
     evaluationInterval: Duration = Field(
         Duration("1m"), description="Of every rule group; `for` and `breaches` count in it."
     )
+    maxRulesPerGroup: Annotated[int, Field(ge=2)] | None = Field(
+        None,
+        description="Groups with more rules are split: Mimir takes 20 by default. A rule and the records that it reads "
+        "stay in one group where they fit; where not, it sees records of up to one interval ago.",
+    )
     tiers: Annotated[dict[TierName, Tier], Some, Shape(minProperties=1)] = Field(
         description="P1 is the most urgent."
     )
-    groupBy: LabelNames = Field(
+    groupBy: GroupLabels = Field(
         default_factory=lambda: ["model", "slo"],
-        description="One message for the alerts that agree in these.",
+        description='One message for the alerts that agree in these; `["..."]`: one for each alert.',
     )
     groupWait: Duration = Field(Duration("30s"), description="How long a new group waits for company.")
     groupInterval: Duration = Field(
@@ -188,6 +194,11 @@ class Spec(StrictModel):
     )
     receivers: Annotated[dict[Name, dict[str, Any]], Some, Shape(minProperties=1)] = Field(
         description="Alertmanager's own receiver keys, verbatim; secrets by file only."
+    )
+    templates: list[Name] = Field(
+        default_factory=list,
+        description="Names of templates that receivers call and that are defined elsewhere, such as in files that "
+        "the Alertmanager of `--base` loads.",
     )
     defaultReceiver: Name | None = Field(
         None,
@@ -292,9 +303,8 @@ def _names(document: Document, spec: Spec) -> Iterator[Problem]:
 
 def _receivers(document: Document, spec: Spec) -> Iterator[Problem]:
     for name, receiver in spec.receivers.items():
-        yield from receiver_problems(
-            document, ("spec", "receivers", name), receiver, spec.target.alertmanager
-        )
+        at = ("spec", "receivers", name)
+        yield from receiver_problems(document, at, receiver, spec.target.alertmanager, spec.templates)
 
 
 def _repetition(document: Document, spec: Spec) -> Iterator[Problem]:

@@ -10,6 +10,8 @@ from pydantic import AfterValidator, BeforeValidator, Field
 
 from mlslo.yamlfile import Name, Shape
 
+# What Alertmanager takes for each alert by itself.
+ALL_LABELS = "..."
 _SECRET_NAME = r"[a-z0-9]([a-z0-9.-]*[a-z0-9])?"
 
 
@@ -26,6 +28,16 @@ def _label(name: str) -> str:
     if not re.fullmatch(r"[a-zA-Z_][a-zA-Z0-9_]*", name):
         raise ValueError(f"expected a label name such as model, got '{name}'")
     return name
+
+
+def _group_label(name: str) -> str:
+    return name if name == ALL_LABELS else _label(name)
+
+
+def _alone(names: list[str]) -> list[str]:
+    if ALL_LABELS in names and len(names) > 1:
+        raise ValueError(f"'{ALL_LABELS}' stands for all labels, expected no other beside it")
+    return names
 
 
 def _tier_name(name: str) -> str:
@@ -78,5 +90,9 @@ ReceiverNames = Annotated[list[Name], Some, AfterValidator(_distinct), Filled, U
 IntervalNames = Annotated[list[Name], AfterValidator(_distinct), Unique]
 LayerNames = Annotated[list[LayerName], AfterValidator(_distinct), Unique]
 TierNames = Annotated[list[TierName], AfterValidator(_distinct), Unique]
+GroupLabel = Annotated[str, AfterValidator(_group_label), Shape(pattern=r"^(\.\.\.|[a-zA-Z_][a-zA-Z0-9_]*)$")]
+GroupLabels = Annotated[
+    list[GroupLabel], Some, AfterValidator(_distinct), AfterValidator(_alone), Filled, Unique
+]
 LabelNames = Annotated[list[LabelName], Some, AfterValidator(_distinct), Filled, Unique]
 WebAddress = Annotated[str, Field(max_length=500), AfterValidator(_web_address)]

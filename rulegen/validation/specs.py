@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,24 +9,24 @@ from pathlib import Path
 from mlslo import monitor as monitors
 from mlslo.monitor import Monitor
 from mlslo.yamlfile import Document, InputError, Problem, did_you_mean, quoted_list, read
-from rulegen.output.generated_files import MARK
 from rulegen.spec import model_slo, routing
 from rulegen.spec.model_slo import ModelSlo
 from rulegen.spec.routing import Routing
-from rulegen.validation import slo_checks
-
-KINDS = ("ModelSLO", "AlertRouting", "ModelMonitor")
-_SUFFIXES = (".yaml", ".yml")
-_SCENARIO = re.compile(r"^kind: *[\"']?AlertScenario\b", re.MULTILINE)
+from rulegen.validation import slo_checks, spec_folder
+from rulegen.validation.spec_folder import KINDS
 
 
 @dataclass(frozen=True)
 class Specs:
-    """Everything that was named on the command line. ModelSLO files come in the order of their names."""
+    """Everything that was named on the command line. ModelSLO files come in the order of their names.
+
+    ``notes``: files of folders that were passed over, and why.
+    """
 
     models: Sequence[ModelSlo]
     routing: Routing
     monitors: Sequence[Monitor]
+    notes: Sequence[Problem] = ()
 
 
 def load(paths: Iterable[Path]) -> Specs:
@@ -39,7 +38,8 @@ def load(paths: Iterable[Path]) -> Specs:
     models: list[ModelSlo] = []
     routings: list[Routing] = []
     watched: list[Monitor] = []
-    for document in _documents(paths, problems):
+    notes: list[Problem] = []
+    for document in _documents(paths, problems, notes):
         try:
             match _kind(document):
                 case "ModelSLO":
@@ -65,14 +65,19 @@ def load(paths: Iterable[Path]) -> Specs:
         problems += slo_checks.of_model(model, routings[0], watched)
     if problems:
         raise InputError(problems)
-    return Specs(sorted(models, key=lambda model: model.name), routings[0], watched)
+    return Specs(sorted(models, key=lambda model: model.name), routings[0], watched, notes)
 
 
-def _documents(paths: Iterable[Path], problems: list[Problem]) -> list[Document]:
+def _documents(paths: Iterable[Path], problems: list[Problem], notes: list[Problem]) -> list[Document]:
     documents: list[Document] = []
     seen: set[object] = set()
     for path in paths:
-        for file in _files(path, problems):
+        try:
+            found = spec_folder.files(path, notes) if spec_folder.is_folder(path) else [path]
+        except InputError as error:
+            problems += error.problems
+            continue
+        for file in found:
             identity = _identity(file)
             if identity in seen:
                 continue
@@ -92,30 +97,6 @@ def _identity(file: Path) -> object:
         # To read it says what is wrong.
         return file
     return state.st_dev, state.st_ino
-
-
-def _files(path: Path, problems: list[Problem]) -> list[Path]:
-    try:
-        if not path.is_dir():
-            return [path]
-        found = sorted(file for file in path.iterdir() if file.suffix in _SUFFIXES and _is_spec(file))
-    except OSError as error:
-        problems.append(Problem(str(path), 0, 0, f"cannot be read: {error.strerror}"))
-        return []
-    if not found:
-        problems.append(Problem(str(path), 0, 0, f"no file of kind {quoted_list(KINDS)} in this folder"))
-    return found
-
-
-def _is_spec(file: Path) -> bool:
-    """Whether a file of a folder is ours to read: others' YAML and what we generated is not."""
-    try:
-        # Nothing may ever come out of a pipe.
-        text = file.read_text(encoding="utf-8") if file.is_file() else ""
-    except (OSError, UnicodeDecodeError):
-        return False
-    # Scenarios may stand beside the specs that they are about.
-    return "mlslo/" in text and MARK not in text[:1000] and not _SCENARIO.search(text)
 
 
 def _kind(document: Document) -> str:

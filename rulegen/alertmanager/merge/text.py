@@ -59,6 +59,9 @@ class Text:
 
     def _insertion(self, root: Any, path: Path, items: list[Any]) -> _Insertion:
         key, value = _entry(root, path)
+        if key is None and any(_entry(root, (*path[:length], "<<"))[0] for length in range(len(path))):
+            # A list that is merged would be replaced by ours.
+            raise AliasError(path)
         if key is not None:
             # A list of a mapping may stand as far left as its key.
             column = (

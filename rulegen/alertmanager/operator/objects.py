@@ -1,11 +1,20 @@
-"""What every object has, and PrometheusRule."""
+"""The head of every object, and PrometheusRule."""
 
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from typing import Any
 
+from mlslo.yamlfile import Duration
+from rulegen.output import block_yaml
+from rulegen.promql.groups import split
+from rulegen.promql.rules import Group
 from rulegen.spec.operator import Operator
+
+# The operator puts each object into a ConfigMap as one file: `MaxConfigMapDataSize` of its pkg/operator/rules.go is
+# half a MiB, less than what etcd takes (1.5 MiB).
+LARGEST = 500_000
 
 
 def object_name(name: str) -> str:
@@ -33,5 +42,46 @@ def metadata(name: str, operator: Operator) -> dict[str, Any]:
 
 
 def prometheus_rule(name: str, rules: dict[str, Any], operator: Operator) -> dict[str, Any]:
-    """A rule file, as data, as a PrometheusRule: its groups are taken as they are."""
-    return {**custom_object("v1", "PrometheusRule", object_name(name), operator), "spec": rules}
+    """Return a rule file, as data, as a PrometheusRule, or as a List of several where it is too large for one.
+
+    Groups are taken as they are; none may be larger than an object (`fitting`).
+    """
+    parts: list[list[Any]] = [[]]
+    room = LARGEST
+    for group in rules["groups"]:
+        size = _size(group)
+        if parts[-1] and size > room:
+            parts.append([])
+            room = LARGEST
+        parts[-1].append(group)
+        room -= size
+    objects = [
+        {
+            **custom_object("v1", "PrometheusRule", part_name(name, number), operator),
+            "spec": {"groups": groups},
+        }
+        for number, groups in enumerate(parts, 1)
+    ]
+    return objects[0] if len(objects) == 1 else {"apiVersion": "v1", "kind": "List", "items": objects}
+
+
+def part_name(name: str, number: int) -> str:
+    """Return the name of the first, the second, ... object of a model."""
+    return object_name(name) + (f".part{number}" if number > 1 else "")
+
+
+def fitting(groups: Sequence[Group], interval: Duration) -> list[Group]:
+    """Split the groups that are too large for one object."""
+    found: list[Group] = []
+    for group in groups:
+        size = _size(group.as_data(interval))
+        if size <= LARGEST:
+            found.append(group)
+        else:
+            most = max(1, len(group.rules) * LARGEST // (2 * size))
+            found += split([group], most)
+    return found
+
+
+def _size(group: Any) -> int:
+    return len(block_yaml.dump([group]).encode())

@@ -10,12 +10,15 @@ from mlslo.yamlfile import Problem
 from rulegen.alertmanager import receivers as filled_receivers
 from rulegen.alertmanager.operator.files import SECRETS, Reference, reference
 from rulegen.alertmanager.operator.texts import uses_added_functions, with_templates
+from rulegen.spec.integration_values import TEXT, kind_of
+from rulegen.spec.integrations import INTEGRATIONS as _OUR_INTEGRATIONS
+from rulegen.spec.integrations import Keys
 from rulegen.spec.operator import Operator
 from rulegen.spec.routing import Location, Routing
 
 
 class _NoCounterpartError(ValueError):
-    """Something that an AlertmanagerConfig cannot say."""
+    """A value without a counterpart in an AlertmanagerConfig."""
 
 
 @dataclass
@@ -44,7 +47,7 @@ class _Converter:
         return converted
 
     def reference(self, path: str) -> Reference:
-        """The key that stands for the file at ``path``."""
+        """Return the key that stands for the file at ``path``."""
         found = reference(path, self.operator)
         if found is None:
             key = path.rpartition("/")[2]
@@ -77,6 +80,10 @@ def _text(converter: _Converter, value: Any, at: Location) -> str:  # noqa: ARG0
     if not text:
         raise _NoCounterpartError("an AlertmanagerConfig takes no empty text; leave the key out")
     return with_templates(text)
+
+
+def _value(converter: _Converter, value: Any, at: Location) -> Any:
+    return _text(converter, value, at) if isinstance(value, str) else value
 
 
 def _url(converter: _Converter, value: Any, at: Location) -> str:
@@ -115,207 +122,106 @@ def _each(words: Words) -> Convert:
 
 
 def _links(converter: _Converter, value: Any, at: Location) -> list[dict[str, Any]]:
-    """Links of ours that the operator would refuse are left out: the same address is among the details."""
+    """Leave out links of ours that the operator would refuse: the same address is among the details."""
     ours = converter.routing.document.has(at)
     kept = [entry for entry in value if ours or not uses_added_functions(str(entry.get("href", "")))]
-    converted = _each(_LINK)(converter, kept, at)
+    converted = _each(_words("links", _OUR_INTEGRATIONS["pagerduty_configs"].nested["links"]))(
+        converter, kept, at
+    )
     assert isinstance(converted, list)
     return converted
 
 
+# The operator's names that are not the key in camel case, by the mapping that the key stands in.
+_NAMES: Mapping[tuple[str, str], str] = {
+    ("discord_configs", "webhook_url_file"): "apiURL",
+    ("email_configs", "threading"): "",
+    # The operator takes the user's name and the client's id from a Secret, Alertmanager from its file.
+    **{("http_config", key): "" for key in ("basic_auth", "oauth2", "http_headers", "no_proxy")},
+    ("http_config", "bearer_token_file"): "bearerTokenSecret",
+    ("http_config", "proxy_from_environment"): "",
+    ("links", "text"): "alt",
+    ("msteams_configs", "webhook_url_file"): "webhookUrl",
+    ("pagerduty_configs", "images"): "pagerDutyImageConfigs",
+    ("pagerduty_configs", "links"): "pagerDutyLinkConfigs",
+    ("sigv4", "external_id"): "",
+    ("sigv4", "role_arn"): "roleArn",
+    ("sigv4", "service_name"): "",
+    ("sigv4", "use_fips_sts_endpoint"): "useFIPSSTSEndpoint",
+    ("slack_configs", "app_token_file"): "",
+    ("slack_configs", "app_url"): "",
+    ("slack_configs", "callback_id"): "callbackId",
+    ("sns_configs", "use_aws_http_client"): "",
+    ("telegram_configs", "chat_id_file"): "",
+    ("tls_config", "ca"): "",
+    ("tls_config", "ca_file"): "ca",
+    ("tls_config", "cert"): "",
+    ("tls_config", "cert_file"): "cert",
+    ("tls_config", "key_file"): "keySecret",
+    ("victorops_configs", "api_url"): "apiUrl",
+    ("webhook_configs", "payload"): "",
+    ("webhook_configs", "url_file"): "urlSecret",
+}
+_CONVERTED: Mapping[tuple[str, str], Convert] = {
+    ("pagerduty_configs", "links"): _links,
+    ("sns_configs", "attributes"): _as_it_is,
+    ("tls_config", "ca_file"): _certificate,
+    ("tls_config", "cert_file"): _certificate,
+}
+_URLS = ("client_url", "href", "icon_url", "image_url", "thumb_url", "title_link", "url")
+_UPPER = ("arn", "id", "tls", "url")
+
+
 def _camel(key: str) -> str:
     first, *others = key.split("_")
-    return first + "".join(word.upper() if word in ("url", "arn", "id") else word.title() for word in others)
+    return first + "".join(word.upper() if word in _UPPER else word.title() for word in others)
 
 
-def _words(convert: Convert, text: str, **renamed: str) -> dict[str, tuple[str, Convert]]:
-    """Keys that are converted alike; ``renamed`` are those whose name is not the same in camel case."""
-    return {key: (renamed.get(key, _camel(key)), convert) for key in text.split()}
+def _convert(name: str, key: str, keys: Keys) -> Convert:
+    if found := _CONVERTED.get((name, key)):
+        return found
+    if key in keys.nested:
+        inner = _words(key, keys.nested[key])
+        return _each(inner) if keys.nested[key].form == "list" else _one(inner)
+    if key in keys.secrets.values() or key.endswith("_file"):
+        return _secret
+    kind = kind_of(name, key)
+    if key in _URLS:
+        return _url
+    if kind.schema.get("type") == "object":
+        return _pairs
+    return _text if kind is TEXT else _value
 
 
-_TLS = Words(
-    {
-        **_words(_as_it_is, "insecure_skip_verify max_version min_version server_name"),
-        "ca_file": ("ca", _certificate),
-        "cert_file": ("cert", _certificate),
-        "key_file": ("keySecret", _secret),
-    }
-)
-_AUTHORIZATION = Words({"type": ("type", _as_it_is), "credentials_file": ("credentials", _secret)})
-# The operator takes the user's name and the client's id from a Secret, Alertmanager from its file: no counterpart.
-_HTTP = Words(
-    {
-        **_words(_as_it_is, "enable_http2 follow_redirects proxy_url"),
-        "authorization": ("authorization", _one(_AUTHORIZATION)),
-        "bearer_token_file": ("bearerTokenSecret", _secret),
-        "tls_config": ("tlsConfig", _one(_TLS)),
-    }
-)
-_COMMON = {
-    "send_resolved": ("sendResolved", _as_it_is),
-    "http_config": ("httpConfig", _one(_HTTP)),
-}
-_LINK = Words({"href": ("href", _url), "text": ("alt", _text)})
-_IMAGE = Words({"href": ("href", _url), "alt": ("alt", _text), "src": ("src", _text)})
-_CONFIRM = Words(_words(_text, "dismiss_text ok_text text title"))
-_ACTION = Words(
-    {
-        **_words(_text, "name style text type value"),
-        "url": ("url", _url),
-        "confirm": ("confirm", _one(_CONFIRM)),
-    }
-)
-_FIELD = Words({**_words(_text, "title value"), "short": ("short", _as_it_is)})
-_RESPONDER = Words(_words(_text, "id name type username"))
-_SIGV4 = Words(_words(_as_it_is, "profile region role_arn", role_arn="roleArn"))
+def _words(name: str, keys: Keys) -> Words:
+    """Every key that has a counterpart."""
+    files = {file: key for key, file in keys.secrets.items() if file}
+    named = {key: _NAMES.get((name, key), _camel(files.get(key, key))) for key in keys.allowed}
+    return Words({key: (theirs, _convert(name, key, keys)) for key, theirs in named.items() if theirs})
 
+
+_WITHOUT_COUNTERPART = ("incidentio_configs", "jira_configs", "mattermost_configs")
 INTEGRATIONS: Mapping[str, tuple[str, Words]] = {
-    "discord_configs": (
-        "discordConfigs",
-        Words({**_COMMON, **_words(_text, "message title"), "webhook_url_file": ("apiURL", _secret)}),
-    ),
-    "email_configs": (
-        "emailConfigs",
-        Words(
-            {
-                "send_resolved": ("sendResolved", _as_it_is),
-                **_words(_text, "auth_identity auth_username from hello html smarthost text to"),
-                "require_tls": ("requireTLS", _as_it_is),
-                "headers": ("headers", _pairs),
-                "auth_password_file": ("authPassword", _secret),
-                "auth_secret_file": ("authSecret", _secret),
-                "tls_config": ("tlsConfig", _one(_TLS)),
-            }
-        ),
-    ),
-    "opsgenie_configs": (
-        "opsgenieConfigs",
-        Words(
-            {
-                **_COMMON,
-                **_words(_text, "actions api_url description entity message note priority source tags"),
-                "update_alerts": ("updateAlerts", _as_it_is),
-                "details": ("details", _pairs),
-                "responders": ("responders", _each(_RESPONDER)),
-                "api_key_file": ("apiKey", _secret),
-            }
-        ),
-    ),
-    "pagerduty_configs": (
-        "pagerdutyConfigs",
-        Words(
-            {
-                **_COMMON,
-                **_words(_text, "class client component description group severity source url"),
-                "client_url": ("clientURL", _url),
-                "details": ("details", _pairs),
-                "images": ("pagerDutyImageConfigs", _each(_IMAGE)),
-                "links": ("pagerDutyLinkConfigs", _links),
-                "routing_key_file": ("routingKey", _secret),
-                "service_key_file": ("serviceKey", _secret),
-            }
-        ),
-    ),
-    "pushover_configs": (
-        "pushoverConfigs",
-        Words(
-            {
-                **_COMMON,
-                **_words(_text, "expire message priority retry sound title url_title"),
-                "html": ("html", _as_it_is),
-                "url": ("url", _url),
-                "token_file": ("token", _secret),
-                "user_key_file": ("userKey", _secret),
-            }
-        ),
-    ),
-    "slack_configs": (
-        "slackConfigs",
-        Words(
-            {
-                **_COMMON,
-                **_words(
-                    _text,
-                    "callback_id channel color fallback footer icon_emoji pretext text title username",
-                    callback_id="callbackId",
-                ),
-                **_words(_as_it_is, "link_names mrkdwn_in short_fields"),
-                **_words(_url, "icon_url image_url thumb_url title_link"),
-                "actions": ("actions", _each(_ACTION)),
-                "fields": ("fields", _each(_FIELD)),
-                "api_url_file": ("apiURL", _secret),
-            }
-        ),
-    ),
-    "sns_configs": (
-        "snsConfigs",
-        Words(
-            {
-                **_COMMON,
-                **_words(_text, "api_url message phone_number subject target_arn topic_arn"),
-                "attributes": ("attributes", _as_it_is),
-                "sigv4": ("sigv4", _one(_SIGV4)),
-            }
-        ),
-    ),
-    "telegram_configs": (
-        "telegramConfigs",
-        Words(
-            {
-                **_COMMON,
-                **_words(_text, "api_url message parse_mode"),
-                **_words(_as_it_is, "chat_id disable_notifications"),
-                "bot_token_file": ("botToken", _secret),
-            }
-        ),
-    ),
-    "victorops_configs": (
-        "victoropsConfigs",
-        Words(
-            {
-                **_COMMON,
-                **_words(_text, "entity_display_name message_type monitoring_tool routing_key state_message"),
-                "api_url": ("apiUrl", _text),
-                "custom_fields": ("customFields", _pairs),
-                "api_key_file": ("apiKey", _secret),
-            }
-        ),
-    ),
-    "webex_configs": ("webexConfigs", Words({**_COMMON, **_words(_text, "api_url message room_id")})),
-    "webhook_configs": (
-        "webhookConfigs",
-        Words(
-            {
-                **_COMMON,
-                "max_alerts": ("maxAlerts", _as_it_is),
-                "url": ("url", _url),
-                "url_file": ("urlSecret", _secret),
-            }
-        ),
-    ),
-    "wechat_configs": (
-        "wechatConfigs",
-        Words(
-            {
-                **_COMMON,
-                **_words(_text, "agent_id api_url corp_id message message_type to_party to_tag to_user"),
-            }
-        ),
-    ),
-}  # fmt: skip
+    name: (name.replace("_configs", "Configs"), _words(name, keys))
+    for name, keys in _OUR_INTEGRATIONS.items()
+    if name not in _WITHOUT_COUNTERPART
+}
 
 
 def receivers(routing: Routing, operator: Operator, problems: list[Problem]) -> list[dict[str, Any]]:
-    """Every receiver of the file; ``problems`` gets what has no counterpart."""
+    """Convert every receiver of the file; ``problems`` gets what has no counterpart."""
     converter = _Converter(routing, operator, problems)
     converted = []
     for receiver in filled_receivers(routing.spec):
         name = receiver["name"]
         made: dict[str, Any] = {"name": name}
         for integration, configs in receiver.items():
-            if integration != "name":
+            at = ("spec", "receivers", name, integration)
+            if integration in _WITHOUT_COUNTERPART:
+                message = f"an AlertmanagerConfig has no {integration}"
+                problems.append(routing.document.problem(at, message, key=True))
+            elif integration != "name":
                 theirs, words = INTEGRATIONS[integration]
-                at = ("spec", "receivers", name, integration)
                 made[theirs] = _each(words)(converter, configs, at)
         converted.append(made)
     return converted

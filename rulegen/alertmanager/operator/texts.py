@@ -8,59 +8,48 @@ from __future__ import annotations
 
 import re
 from functools import cache
+from itertools import pairwise
 
 from rulegen.alertmanager import templates
+from rulegen.spec.templates import tokens
 
 _COMMENT = re.compile(r"\{\{-?\s*/\*.*?\*/\s*-?\}\}", re.DOTALL)
-_ACTION = re.compile(r"\{\{.*?\}\}", re.DOTALL)
-_WORD = re.compile(r"\{\{-?\s*(\w+)")
-_CALL = re.compile(r'\{\{-?\s*template\s+"([^"]+)"')
-_DEFINE = re.compile(r'\{\{-?\s*define\s+"([^"]+)"')
-_OPENS = ("define", "if", "range", "with", "block")
+_DEFINITION = re.compile(r'^(?=\{\{ define "([^"]+)")', re.MULTILINE)
 # What Alertmanager adds to Go's own functions: the operator does not know them where it checks a URL.
-_ADDED = re.compile(
-    r'"(?:[^"\\]|\\.)*"|\b(toUpper|toLower|title|trimSpace|join|match|safeHtml|reReplaceAll|stringSlice)\b'
-)
+_ADDED = (
+    "toUpper", "toLower", "title", "trimSpace", "join", "match", "safeHtml", "reReplaceAll", "stringSlice",
+)  # fmt: skip
 
 
 def with_templates(text: str) -> str:
-    """``text``, preceded by the definitions of all templates of ours that it uses."""
+    """Return ``text``, preceded by the definitions of all templates of ours that it uses."""
     known = _definitions()
     needed: dict[str, str] = {}
-    pending = _CALL.findall(text)
+    pending = _called(text)
     while pending:
         name = pending.pop(0)
         if name in known and name not in needed:
             needed[name] = known[name]
-            pending += _CALL.findall(known[name])
+            pending += _called(known[name])
     return "".join(needed[name] for name in sorted(needed)) + text
 
 
 def uses_added_functions(text: str) -> bool:
     """Whether a text calls functions that are Alertmanager's own."""
-    return any(
-        word for action in _ACTION.findall(with_templates(text)) for word in _ADDED.findall(action) if word
-    )
+    return any(token.kind == "word" and token.text in _ADDED for token in tokens(with_templates(text)))
+
+
+def _called(text: str) -> list[str]:
+    return [
+        name.text[1:-1]
+        for call, name in pairwise(tokens(text))
+        if (call.kind, call.text) == ("word", "template")
+    ]
 
 
 @cache
 def _definitions() -> dict[str, str]:
     """Name -> ``{{ define }}`` to ``{{ end }}``, without comments."""
-    found: dict[str, str] = {}
-    for text in templates().values():
-        source = _COMMENT.sub("", text)
-        depth, start, name = 0, 0, ""
-        for action in _ACTION.finditer(source):
-            word = _WORD.match(action[0])
-            if word is None:
-                continue
-            if word[1] in _OPENS:
-                if depth == 0:
-                    start = action.start()
-                    name = _DEFINE.findall(action[0])[0]
-                depth += 1
-            elif word[1] == "end":
-                depth -= 1
-                if depth == 0:
-                    found[name] = source[start : action.end()]
-    return found
+    source = "\n".join(_COMMENT.sub("", text) for text in templates().values())
+    _, *parts = _DEFINITION.split(source)
+    return {name: text.rstrip() for name, text in zip(parts[::2], parts[1::2], strict=True)}

@@ -8,11 +8,13 @@ from rulegen.promql.query.functions import EXPERIMENTAL, EXPERIMENTAL_AGGREGATIO
 from rulegen.promql.query.mistakes import place_of
 from rulegen.promql.query.parse import Query, QueryError, children
 from rulegen.promql.query.tokens import tokens
-from rulegen.promql.versions import Gate, at_least
+from rulegen.promql.versions import QUOTED_NAMES, Gate, at_least
 
 # Behind flags before.
 _AT = Gate("'@'", "Prometheus", "2.33")
 _NEGATIVE_OFFSET = Gate("a negative offset", "Prometheus", "2.33")
+# `by` and its like: words before the names of labels in parentheses.
+_BEFORE_LABELS = ("by", "without", "on", "ignoring", "group_left", "group_right")
 
 
 def refuse_unsupported(query: Query, target: str) -> None:
@@ -21,16 +23,16 @@ def refuse_unsupported(query: Query, target: str) -> None:
     inside: list[str] = []
     for token in tokens(query.text):
         if token.kind == "open":
-            inside.append(token.text)
+            inside.append("names" if token.text == "(" and before in _BEFORE_LABELS else token.text)
         elif token.kind == "close":
             inside.pop()
         elif token.kind == "number" and inside[-1:] == ["["]:
             raise QueryError(f"expected a duration such as 5m, got '{token.text}'", token.start)
         elif token.kind == "duration" and inside[-1:] != ["["] and before not in ("offset", "-"):
             raise QueryError(f"a duration such as {token.text} is no number, write its seconds", token.start)
-        elif token.kind == "string" and inside[-1:] == ["{"] and before in ("{", ","):
-            raise QueryError(f"expected the name of a label, got {token.text}", token.start)
         gate = {"@": _AT, "-": _NEGATIVE_OFFSET if before == "offset" else None}.get(token.text)
+        if token.kind == "string" and inside and inside[-1] in ("{", "names") and before in ("{", ",", "("):
+            gate = QUOTED_NAMES
         if gate is not None and (refusal := gate.refusal(target)):
             raise QueryError(refusal, token.start)
         before = token.text

@@ -19,6 +19,7 @@ from rulegen import alertmanager
 from rulegen.alertmanager.matchers import equals
 from rulegen.promql.conventions import LAYERS, NO_DATA, WATCHDOG_IDENTITY, AlertIdentity
 from rulegen.spec import routing
+from tests.rulegen.spec.test_integrations import usable, version
 from tests.support.paths import TESTS as HERE
 from tests.support.tools import tool
 
@@ -242,6 +243,28 @@ def test_what_a_user_writes_in_a_receiver_stays(tmp_path: Path) -> None:
     amtool("check-config", str(written(configuration, tmp_path)))
 
 
+def test_all_labels_may_be_grouped_by(tmp_path: Path) -> None:
+    document = contract()
+    document["spec"]["groupBy"] = ["..."]
+    configuration = built(document, tmp_path)
+    assert configuration["route"]["group_by"] == ["..."]
+    amtool("check-config", str(written(configuration, tmp_path)))
+
+
+NEWER = {
+    "discord_configs": {"webhook_url_file": "/f"},
+    "incidentio_configs": {"url": "http://127.0.0.1/", "alert_source_token_file": "/f"},
+    "jira_configs": {"api_url": "http://127.0.0.1/", "project": "p", "issue_type": "t"},
+    "mattermost_configs": {"webhook_url_file": "/f"},
+    "msteams_configs": {"webhook_url_file": "/f"},
+    "msteamsv2_configs": {"webhook_url_file": "/f"},
+    "pushover_configs": {"token_file": "/f", "user_key_file": "/f"},
+    "rocketchat_configs": {"token_file": "/f", "token_id_file": "/f"},
+    "telegram_configs": {"bot_token_file": "/f", "chat_id": 1},
+    "wechat_configs": {"api_secret_file": "/f", "corp_id": "c"},
+}
+
+
 def test_every_integration_with_our_texts_is_accepted(tmp_path: Path) -> None:
     document = contract()
     document["spec"]["receivers"]["everything"] = {
@@ -252,7 +275,9 @@ def test_every_integration_with_our_texts_is_accepted(tmp_path: Path) -> None:
         "victorops_configs": [{"api_key_file": "/f", "routing_key": "r"}],
         "webex_configs": [{"room_id": "r", "http_config": {"authorization": {"credentials_file": "/f"}}}],
         "webhook_configs": [{"url": "http://127.0.0.1/"}],
+        **{name: [config] for name, config in NEWER.items() if usable(name)},
     }
+    document["spec"]["target"]["alertmanager"] = version()
     amtool("check-config", str(written(built(document, tmp_path), tmp_path)))
 
 

@@ -34,6 +34,10 @@ ROUTE = "route: {receiver: a}\n"
             "2:30: the time interval 'retraining' is another one in the AlertRouting file; rename one of the two",
         ),
         (
+            "x-r: &r {routes: []}\nroute:\n  receiver: a\n  <<: *r\n",
+            "1:10: an alias cannot be added to; write out what it stands for",
+        ),
+        (
             ROUTE + "# BEGIN mlslo-rulegen\n",
             "2:1: '# BEGIN mlslo-rulegen' without an '# END mlslo-rulegen'; all between the two is ours and replaced",
         ),

@@ -42,6 +42,7 @@ BEYOND_A_SCHEMA = (
     "is already muted",
     "is given twice",
     "among its own targets",
+    "stands for all labels",
     "needs Alertmanager",
     "overlap",
     "the last is 24:00",

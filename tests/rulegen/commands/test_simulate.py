@@ -175,16 +175,20 @@ def test_a_mistake_is_named_with_its_place(tmp_path: Path, mistake: dict[str, An
     assert line == f"{prefix}{number}:{column}: {mistake['said']}"
 
 
-def test_a_label_that_grouping_goes_by_must_be_said(tmp_path: Path) -> None:
+@pytest.mark.parametrize("grouped", ["[model, slo, feature]", '["..."]'])
+def test_a_label_that_grouping_goes_by_must_be_said(grouped: str, tmp_path: Path) -> None:
     routing = tmp_path / "routing.yaml"
     text = (CONTRACT / "routing.yaml").read_text()
-    routing.write_text(text.replace("groupBy: [model, slo]", "groupBy: [model, slo, feature]"))
+    routing.write_text(text.replace("groupBy: [model, slo]", f"groupBy: {grouped}"))
     path = tmp_path / "scenario.yaml"
     path.write_text(OUTAGE.replace("labels: {feature: amount}, ", ""))
     arguments = ["simulate", str(CONTRACT / "fraud.slo.yaml"), str(routing), "--scenario", str(path)]
     result = CliRunner().invoke(main, arguments)
     assert result.exit_code == 2
-    assert result.stderr == f"{path}:11:7: groupBy goes by the label 'feature': say which under labels\n"
+    assert (
+        f"{path}:11:7: groupBy goes by the label 'feature': say which under labels"
+        in result.stderr.splitlines()
+    )
 
 
 def test_scenarios_may_stand_beside_the_specs(tmp_path: Path) -> None:

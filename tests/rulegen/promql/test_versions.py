@@ -110,15 +110,25 @@ def test_an_older_alertmanager_is_refused_what_it_does_not_know(
     assert said(spec_of(gate.since, **more), tmp_path) == []
 
 
+# Where the mappings inside of integrations stand.
+INSIDE = {
+    "http_config": ("webhook_configs", "http_config"),
+    **{name: ("webhook_configs", "http_config", name) for name in ("basic_auth", "oauth2", "tls_config")},
+    **{name: ("jira_configs", name) for name in ("description", "summary")},
+    "sigv4": ("sns_configs", "sigv4"),
+}
+
+
 @pytest.mark.parametrize("path", INTEGRATION_KEYS)
 def test_an_integration_or_its_key_is_refused_before_its_version_only(path: str, tmp_path: Path) -> None:
     name, _, key = path.partition(".")
-    outer = "webhook_configs" if name == "http_config" else name
-    config: dict[str, Any] = {choice[0]: "x" for choice in INTEGRATIONS[outer].needs}
-    if key and name == "http_config":
-        config[name] = {key: True}
-    elif key:
-        config[key] = "/etc/alertmanager/secrets/x"
+    outer, *steps = INSIDE.get(name, (name,))
+    config: dict[str, Any] = {choice[0]: "x" for choice in INTEGRATIONS[outer].needs if "." not in choice[0]}
+    at = config
+    for step in steps:
+        at[step] = at = {}
+    if key:
+        at[key] = "/etc/alertmanager/secrets/x"
     gate = integration(name, key)
     late = before(gate.since)
 

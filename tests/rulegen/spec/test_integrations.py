@@ -10,10 +10,11 @@ from typing import Any
 
 import pytest
 
+from mlslo.yamlfile import parse
 from rulegen.output import block_yaml
 from rulegen.promql.versions import integration as gate
-from rulegen.spec.integration_values import mistake
-from rulegen.spec.integrations import INTEGRATIONS, Keys
+from rulegen.spec.integration_values import kind_of, mistake
+from rulegen.spec.integrations import INTEGRATIONS, Keys, problems
 from tests.support.tools import tool
 
 
@@ -37,82 +38,129 @@ def unknown(receiver: dict[str, Any], folder: Path) -> set[str]:
 
 def known_by(name: str, keys: Keys, first: str) -> set[str]:
     """What the table says that Alertmanager `first` knows."""
-    return {key for key in {*keys.allowed, *keys.secrets} if gate(name, key).open(first)}
+    return {key for key in keys.allowed if gate(name, key).open(first)}
 
 
-@pytest.mark.parametrize("integration", INTEGRATIONS)
+def usable(name: str) -> bool:
+    """Whether the Alertmanager at hand has the integration, with a file for its secret."""
+    needs = (choice for choice in INTEGRATIONS[name].needs)
+    possible = all(any("." in key or gate(name, key).open(version()) for key in choice) for choice in needs)
+    return gate(name).open(version()) and possible
+
+
+KNOWN = [name for name in INTEGRATIONS if gate(name).open(version())]
+
+
+def test_an_integration_is_known_from_its_gate_on(tmp_path: Path) -> None:
+    assert set(INTEGRATIONS) - unknown({name: [] for name in INTEGRATIONS}, tmp_path) == set(KNOWN)
+
+
+@pytest.mark.parametrize("integration", KNOWN)
 def test_alertmanager_knows_each_key_and_no_other_integrations(integration: str, tmp_path: Path) -> None:
-    everything = {key for keys in INTEGRATIONS.values() for key in (*keys.allowed, *keys.secrets)}
+    everything = {key for keys in INTEGRATIONS.values() for key in keys.allowed}
+    everything -= set(INTEGRATIONS[integration].secrets)
     refused = unknown({integration: [dict.fromkeys(everything)]}, tmp_path)
     assert everything - refused == known_by(integration, INTEGRATIONS[integration], version())
 
 
 NESTED = [
     (integration, (key,), keys)
-    for integration, outer in INTEGRATIONS.items()
-    for key, keys in outer.nested.items()
-    if key != "http_config"
+    for integration in KNOWN
+    for key, keys in INTEGRATIONS[integration].nested.items()
+    if key != "http_config" and gate(integration, key).open(version())
 ] + [
     ("webhook_configs", ("http_config", *path), keys)
     for http in [INTEGRATIONS["webhook_configs"].nested["http_config"]]
     for path, keys in [((), http), *(((key,), keys) for key, keys in http.nested.items())]
+    if not path or gate("http_config", path[0]).open(version())
 ]
+
+
+def form_of(integration: str, path: tuple[str, ...]) -> str:
+    keys = INTEGRATIONS[integration]
+    for step in path:
+        keys = keys.nested[step]
+    return keys.form
+
+
+def inside(integration: str, path: tuple[str, ...], value: Any) -> Any:
+    """`value` at a path below an integration, in the form that belongs there."""
+    for length in range(len(path), 0, -1):
+        form = form_of(integration, path[:length])
+        inner = {"mapping": value, "list": [value], "by name": {"X-Any": value}}[form]
+        value = {path[length - 1]: inner}
+    return value
 
 
 @pytest.mark.parametrize(("integration", "path", "keys"), NESTED, ids=lambda value: str(value)[:40])
 def test_alertmanager_knows_each_nested_key_and_no_other(
     integration: str, path: tuple[str, ...], keys: Keys, tmp_path: Path
 ) -> None:
-    candidates = {key for _, _, other in NESTED for key in (*other.allowed, *other.secrets)}
-    value: Any = dict.fromkeys(candidates)
-    if path[-1] in ("actions", "fields", "images", "links", "responders"):
-        value = [value]
-    for key in reversed(path):
-        value = {key: value}
-    assert candidates - unknown({integration: [value]}, tmp_path) == known_by(path[-1], keys, version())
+    candidates = {key for _, _, other in NESTED for key in other.allowed} - set(keys.secrets)
+    refused = unknown({integration: [inside(integration, path, dict.fromkeys(candidates))]}, tmp_path)
+    assert candidates - refused == known_by(path[-1], keys, version())
 
 
 # What each integration needs beside the key that is tried, so that nothing but its value is judged.
 ENOUGH: dict[str, Any] = {
     "discord_configs": {"webhook_url": "http://h/"},
     "email_configs": {"to": "a", "from": "b", "smarthost": "m:25"},
+    "incidentio_configs": {"url": "http://h/", "alert_source_token_file": "/f"},
+    "jira_configs": {"api_url": "http://h/", "project": "p", "issue_type": "t"},
+    "mattermost_configs": {"webhook_url_file": "/f"},
+    "msteams_configs": {"webhook_url": "http://h/"},
+    "msteamsv2_configs": {"webhook_url_file": "/f"},
     "opsgenie_configs": {"api_key_file": "/f"},
-    "pagerduty_configs": {"routing_key": "x"},
+    "pagerduty_configs": {"routing_key_file": "/f"},
     "pushover_configs": {"token": "a", "user_key": "b"},
+    "rocketchat_configs": {"token_file": "/f", "token_id_file": "/f"},
     "slack_configs": {"api_url_file": "/f"},
     "sns_configs": {"topic_arn": "a", "sigv4": {}},
     "telegram_configs": {"bot_token": "x", "chat_id": 1, "api_url": "http://h/"},
     "victorops_configs": {"api_key_file": "/f", "routing_key": "r"},
-    "webex_configs": {"room_id": "r", "http_config": {"authorization": {"credentials": "x"}}},
+    "webex_configs": {"room_id": "r", "http_config": {"authorization": {"credentials_file": "/f"}}},
     "webhook_configs": {"url": "http://h/"},
     "wechat_configs": {"api_secret": "s", "corp_id": "c"},
     "actions": {"type": "button", "text": "t", "url": "u"},
     "fields": {"title": "t", "value": "v"},
     "responders": {"type": "team", "name": "n"},
     "confirm": {"text": "t"},
-    "authorization": {"credentials": "x"},
-    "basic_auth": {"username": "u"},
-    "oauth2": {"client_id": "c", "client_secret": "s", "token_url": "t"},
+    "authorization": {"credentials_file": "/f"},
+    "basic_auth": {"password_file": "/f"},
+    "oauth2": {"client_id": "c", "client_secret_file": "/f", "token_url": "t"},
+    "threading": {"thread_by_date": "none"},
 }
+# What may not stand beside the key that is tried, or must.
+WITHOUT = {
+    "url_file": ("url",), "chat_id_file": ("chat_id",), "service_key_file": (), "app_token_file": ("api_url_file",),
+}  # fmt: skip
+BESIDE = {
+    "cert": {"key_file": "/f"}, "cert_file": {"key_file": "/f"}, "key_file": {"cert_file": "/f"},
+    "external_id": {"role_arn": "r"}, "no_proxy": {"proxy_url": "http://h/"},
+}  # fmt: skip
 VALUES: list[Any] = [
     True, -1, 1.5, 10**30, "", "x", "yes", "5", "5m", "1d", "TLS12", "HTML", "teams", "markdown", "mail:25", "a:b:c",
     "http://h:80/p q?{{ .x }}#f", "http://[", "http://[::1]:80/", "http://h/%zz", "http://a b/", "ftp://h/",
     [], ["a", 1], [["a"]], {}, {"a": 1}, {"a": ["b"]},
 ]  # fmt: skip
 # Alertmanager starts with these, and then they do nothing, or nothing that is meant.
-STRICTER = ("proxy_url", "smarthost", "chat_id", "max_alerts", "message_type")
+STRICTER = (
+    "proxy_url", "smarthost", "chat_id", "max_alerts", "message_type", "timeout", "message_thread_id", "payload",
+    "signature_algorithm", "claims", "thread_by_date",
+)  # fmt: skip
 # One of three, and only one.
 CHOICE = ("phone_number", "target_arn")
 
 
 def with_value(name: str, path: tuple[str, ...], key: str, value: Any) -> dict[str, Any]:
     config = json.loads(json.dumps(ENOUGH[name]))
-    at = config
-    for step in path:
-        inner = dict(ENOUGH.get(step, {}))
-        at[step] = [inner] if step in ("actions", "fields", "images", "links", "responders") else inner
-        at = inner
-    at[key] = value
+    beside = {**ENOUGH.get(path[-1], {}), **BESIDE.get(key, {}), key: value} if path else {}
+    for found, given in (
+        inside(name, path, beside).items() if path else {**BESIDE.get(key, {}), key: value}.items()
+    ):
+        config[found] = given
+    for other in WITHOUT.get(key, ()):
+        config.pop(other, None)
     return {name: [config]}
 
 
@@ -122,28 +170,25 @@ def checked(receivers: list[list[dict[str, Any]]], folder: Path) -> list[str]:
     for number, several in enumerate(receivers):
         named = [{"name": f"r{index}", **one} for index, one in enumerate(several)]
         files.append(folder / f"{number}.yaml")
-        given = {"wechat_api_corp_id": "c"}
-        files[-1].write_text(
-            block_yaml.dump({"global": given, "route": {"receiver": "r0"}, "receivers": named})
-        )
+        files[-1].write_text(block_yaml.dump({"route": {"receiver": "r0"}, "receivers": named}))
     command = [str(tool("amtool")), "check-config", *map(str, files)]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     return (done.stdout + done.stderr).split("Checking '")[1:]
 
 
 def test_values_are_refused_where_alertmanager_refuses_them(tmp_path: Path) -> None:
-    places = [(name, (), keys) for name, keys in INTEGRATIONS.items()] + NESTED
+    places = [(name, (), INTEGRATIONS[name]) for name in KNOWN] + NESTED
     taken, refused = [], []
     chance = Random(5)
     for name, path, keys in places:
         for key in keys.plain:
-            inside = path[-1] if path else name
-            if key in CHOICE or not gate(inside, key).open(version()):
+            around = path[-1] if path else name
+            if key in CHOICE or not gate(around, key).open(version()):
                 continue
             # Of what must be there, no text is as good as none: it is tried with the other keys.
-            needed = any(key in choice for choice in keys.needs)
+            needed = key in BESIDE or any(key in choice for choice in keys.needs)
             values = [value for value in VALUES if value != "" or not needed]
-            wrong = [value for value in values if mistake(inside, key, value)]
+            wrong = [value for value in values if mistake(around, key, value)]
             taken += [with_value(name, path, key, value) for value in values if value not in wrong]
             if key not in STRICTER:
                 refused += [with_value(name, path, key, value) for value in chance.sample(wrong, 4)]
@@ -155,11 +200,59 @@ def test_values_are_refused_where_alertmanager_refuses_them(tmp_path: Path) -> N
     assert [one for one, said in zip(refused, answers, strict=True) if "FAILED" not in said] == []
 
 
-def test_every_secret_has_a_file_or_is_known_to_have_none() -> None:
-    without = {
+def test_every_secret_has_a_file() -> None:
+    without = [
         (name, key)
         for name, keys in INTEGRATIONS.items()
         for key, file in keys.secrets.items()
         if file is None
-    }
-    assert without == {("wechat_configs", "api_secret")}
+    ]
+    assert without == []
+
+
+# Alertmanager starts with these, and fails when it sends.
+REFUSED_EARLIER = (
+    "'cert_file' in tls_config needs", "'key_file' in tls_config needs", "'client_secret_file' or",
+    "'alert_source_token_file' or", "client_certificate_key_file", "got topic_arn and phone_number and target_arn",
+)  # fmt: skip
+
+
+def some_value(name: str, key: str, chance: Random) -> Any:
+    usual = [value for value in VALUES if value not in ("", [], {}) and "{{" not in str(value)]
+    fitting = [value for value in usual if not mistake(name, key, value)]
+    return chance.choice(kind_of(name, key).schema.get("enum") or fitting or ["x"])
+
+
+def some_config(name: str, keys: Keys, chance: Random) -> dict[str, Any]:
+    """Keys that the Alertmanager at hand knows, some of them, each with a value that it takes."""
+    config: dict[str, Any] = {}
+    for key in keys.allowed:
+        needed = any(key in choice for choice in keys.needs)
+        if not gate(name, key).open(version()) or chance.random() > (0.8 if needed else 0.15):
+            continue
+        if key in keys.nested:
+            one = some_config(key, keys.nested[key], chance)
+            form = keys.nested[key].form
+            config[key] = {"mapping": one, "list": [one], "by name": {"X-Any": one}}[form]
+        else:
+            config[key] = some_value(name, key, chance)
+    return config
+
+
+def test_keys_are_refused_together_where_alertmanager_refuses_them(tmp_path: Path) -> None:
+    chance = Random(8)
+    names = [name for name in KNOWN if usable(name)]
+    receivers = [{name: [some_config(name, INTEGRATIONS[name], chance)]} for name in names * 60]
+    document = parse(Path("r.yaml"), "{}")
+    said = [[one.message for one in problems(document, (), receiver, version())] for receiver in receivers]
+    answers = checked([[one] for one in receivers], tmp_path)
+    assert len(answers) == len(receivers)
+    differing = [
+        (receiver, messages, answer)
+        for receiver, messages, answer in zip(receivers, said, answers, strict=True)
+        if bool(messages) != ("FAILED" in answer)
+        and not (messages and all(any(part in one for part in REFUSED_EARLIER) for one in messages))
+    ]
+    assert differing == [], "\n".join(map(str, differing[:20]))
+    assert sum(map(bool, said)) > 100
+    assert sum(not one for one in said) > 100

@@ -189,6 +189,12 @@ def test_files_that_are_none(tmp_path: Path) -> None:
         result = CliRunner().invoke(main, [*command, "--out", str(long)])
         assert (result.exit_code, result.stdout) == (2, "")
         assert re.fullmatch(rf"{long}\S*: cannot be \w+: File name too long\n", result.stderr)
+    links = (tmp_path / "gone.yaml", tmp_path / "loop.yaml")
+    result = CliRunner().invoke(main, ["generate", str(tmp_path), "--out", str(out)])
+    assert (result.exit_code, len(result.stderr.splitlines())) == (2, len(links))
+    for link in links:
+        assert f"{link}: cannot be read: " in result.stderr
+        link.unlink()
     result = CliRunner().invoke(main, ["generate", str(tmp_path), "--out", str(out)])
     assert result.exit_code == 0, result.stderr
 
