@@ -21,10 +21,17 @@ def render(snapshots: Sequence[Snapshot], process: Series) -> bytes:
 
     Text format 0.0.4: https://prometheus.io/docs/instrumenting/exposition_formats/
     """
-    sources = [*(snapshot.series for snapshot in snapshots), process]
-    families = (_family(metric, snapshots, sources) for metric in METRICS.values())
     # One at a time: the lines of a page, as text, take several times the page's memory.
-    return b"".join(generate_latest(_Single(family)) for family in families if family.samples)
+    return b"".join(generate_latest(_Single(family)) for family in families(snapshots, process))
+
+
+def families(snapshots: Sequence[Snapshot], process: Series) -> Iterator[Family]:
+    """Every metric that has samples, in the catalogue's order."""
+    sources = [*(snapshot.series for snapshot in snapshots), process]
+    for metric in METRICS.values():
+        family = _family(metric, snapshots, sources)
+        if family.samples:
+            yield family
 
 
 class _Single(Collector):
