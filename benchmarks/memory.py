@@ -119,7 +119,8 @@ def main() -> None:
         python("-m", "benchmarks.data", past, "--rows", 20_000, "--seed", 2, *columns)
         monitor = data.monitor(
             folder,
-            schedule="2s",
+            # Longer than a cycle takes: at rest is between two of them.
+            schedule="6s",
             windows=["1h", "1d", "7d"],
             segments=["features.region"],
             references={"training": {"static": training.name}, "week": {"sliding": "7d", "offset": "1d"}},

@@ -5,9 +5,8 @@ from __future__ import annotations
 import logging
 import platform
 import sys
-from datetime import UTC, datetime
+from datetime import datetime
 from pathlib import Path
-from typing import Any
 
 import click
 
@@ -73,7 +72,11 @@ def once(monitors: tuple[Path, ...], at: float | None, textfile: Path | None, st
         if snapshot is not None:
             snapshots.append(snapshot)
             readable &= bool(snapshot.series["ml_sink_up"][model.name, "predictions"])
-            _hint_at_time(snapshot.series, at)
+            if at is None and (newest := snapshot.newest_outside_windows()) is not None:
+                # A recorded log evaluated as of today.
+                click.echo(
+                    f"no prediction lies in any window that ends now; the newest fits --at {newest}", err=True
+                )
     process = Gauges("")
     process.set("ml_exporter_build_info", 1.0, version=VERSION, python_version=platform.python_version())
     page = render(snapshots, process.series)
@@ -86,17 +89,3 @@ def once(monitors: tuple[Path, ...], at: float | None, textfile: Path | None, st
             refuse(f"{textfile}: cannot be written: {error.strerror}")
     if not readable:
         sys.exit(WRONG)
-
-
-def _hint_at_time(series: Any, at: float | None) -> None:
-    """A recorded log evaluated as of today has nothing in its windows; say so."""
-    newest = [
-        value
-        for (_, sink), value in series.get("ml_sink_last_event_timestamp_seconds", {}).items()
-        if sink == "predictions"
-    ]
-    if at is None and newest and not any(series.get("ml_monitor_samples", {}).values()):
-        fitting = datetime.fromtimestamp(int(newest[0]) + 1, tz=UTC).isoformat()
-        click.echo(
-            f"no prediction lies in any window that ends now; the newest fits --at {fitting}", err=True
-        )

@@ -1,9 +1,10 @@
-"""What a cycle exports."""
+"""Snapshots: what a cycle exports."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import UTC, datetime
 
 
 @dataclass(frozen=True)
@@ -21,3 +22,10 @@ class Snapshot:
     model: str
     series: Mapping[str, Mapping[tuple[str, ...], float]]
     histograms: Mapping[str, Histogram]
+
+    def newest_outside_windows(self) -> str | None:
+        """The end of windows that the newest prediction would lie in, as RFC 3339; None where any window has one."""
+        newest = self.series.get("ml_sink_last_event_timestamp_seconds", {}).get((self.model, "predictions"))
+        if newest is None or any(self.series.get("ml_monitor_samples", {}).values()):
+            return None
+        return datetime.fromtimestamp(int(newest) + 1, tz=UTC).isoformat()

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import numpy as np
 
-from exporter.statistics.functions.gamma import chi_squared_tail
 from exporter.summary.base import Floats
 
 
@@ -29,7 +28,12 @@ def chi_squared_p_value(current: Floats, reference: Floats) -> float | None:
     An approximation that wants five expected rows or more in most cells (Cochran, 1954).
     """
     found = chi_squared(current, reference)
-    return None if found is None else chi_squared_tail(*found)
+    if found is None:
+        return None
+    from scipy.special import chdtrc
+
+    statistic, degrees = found
+    return float(chdtrc(degrees, statistic))
 
 
 def cramers_v(current: Floats, reference: Floats) -> float | None:

@@ -7,7 +7,6 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from exporter.statistics.functions.gamma import log_gamma, poisson_below
 from exporter.summary.base import Floats
 
 DATA_SET_LEVEL = 0.0002
@@ -39,16 +38,18 @@ def data_set_p_value(p_values: Floats) -> float:
     below = np.clip(p_values[p_values < _TRUNCATION], _SMALLEST, None)
     if not len(below):
         return 1.0
+    from scipy.special import gammaincc, gammaln
+
     total = float(np.sum(np.log(_TRUNCATION / below)))
     many = np.arange(1, number + 1.0)
     chances = np.exp(
-        math.lgamma(number + 1)
-        - log_gamma(many + 1)
-        - log_gamma(number - many + 1)
+        gammaln(number + 1)
+        - gammaln(many + 1)
+        - gammaln(number - many + 1)
         + many * np.log(_TRUNCATION)
         + (number - many) * np.log1p(-_TRUNCATION)
     )
-    return float(chances @ poisson_below(many, total))
+    return float(chances @ gammaincc(many, total))
 
 
 def drifted(p_values: Mapping[str, float]) -> set[str]:

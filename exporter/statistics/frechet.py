@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import numpy as np
 
-from exporter.statistics.functions.gamma import gamma_quantile
 from exporter.summary.base import Floats
 from exporter.summary.second_moments import SecondMomentsSummary
 
@@ -38,6 +37,8 @@ def frechet_noise(current: float, reference: SecondMomentsSummary) -> float | No
     """
     if not current or not reference.rows:
         return None
+    from scipy.special import gammaincinv
+
     variances = np.maximum(reference.principal[0], 0.0)
     pairs = variances[:, None] + variances
     products = np.divide(np.outer(variances, variances), pairs, out=np.zeros_like(pairs), where=pairs > 0)
@@ -45,7 +46,7 @@ def frechet_noise(current: float, reference: SecondMomentsSummary) -> float | No
     mean, variance = weights.sum(), 2 * np.sum(weights**2)
     if not mean:
         return 0.0
-    level = variance / mean * gamma_quantile(float(mean**2 / variance), 0.99)
+    level = variance / mean * float(gammaincinv(mean**2 / variance, 0.99))
     return float(np.sqrt(level * (1 / current + 1 / float(reference.rows))))
 
 

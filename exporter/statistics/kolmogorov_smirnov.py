@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import numpy as np
 
-from exporter.statistics.functions.kolmogorov import kolmogorov_tail
 from exporter.summary.base import Floats
 
 
@@ -35,5 +34,7 @@ def kolmogorov_smirnov_p_value(statistic: float, current: float, reference: floa
     The limiting distribution with Stephens's correction (1970), within 0.02 of the exact one from 50 rows on. From
     a binned D, which is never too large, the p-value is never too small.
     """
+    from scipy.special import kolmogorov
+
     root = np.sqrt(current * reference / (current + reference))
-    return kolmogorov_tail(float(root + 0.12 + 0.11 / root) * statistic)
+    return float(kolmogorov((root + 0.12 + 0.11 / root) * statistic))

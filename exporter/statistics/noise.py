@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable
 from functools import cache
 
 import numpy as np
 
-from exporter.statistics.functions.gamma import gamma_quantile, log_beta, log_gamma
 from exporter.statistics.population_stability import FLOOR
 from exporter.summary.base import Floats
 
@@ -93,6 +91,8 @@ def _level(rows: float, reference: Floats, contribution: _Contribution, scale: f
     total = float(reference.sum())
     if not rows or not total:
         return None
+    from scipy.special import gammaincinv
+
     counts, found = np.unique(reference, return_counts=True)
     repeats = found.astype(np.float64)
     expected = _expected(counts, repeats, total)
@@ -110,7 +110,7 @@ def _level(rows: float, reference: Floats, contribution: _Contribution, scale: f
     # Shares sum to one, so that no two bins are independent.
     together = 1.0 - float(repeats @ (expected / total) ** 2)
     variance += 2 * max(together, 0.0) * (scale * (1 / rows + 1 / total)) ** 2
-    return float(variance / mean * gamma_quantile(mean**2 / variance, 1 - EXCEEDED))
+    return float(variance / mean * gammaincinv(mean**2 / variance, 1 - EXCEEDED))
 
 
 def _expected(counts: Floats, repeats: Floats, total: float) -> Floats:
@@ -126,12 +126,14 @@ def _counted(
     rows: float, counts: Floats, expected: Floats, total: float, contribution: _Contribution
 ) -> tuple[Floats, Floats]:
     """Mean and mean square of the contribution of bins with few rows, over every count there may be."""
+    from scipy.special import betaln, gammaln
+
     means = rows * expected / total
     most = min(rows, np.ceil(np.max(means + 10 * np.sqrt(means * (1 + rows / total)) + 10)))
     found = np.arange(most + 1)
     a, b = expected[:, None], (total - expected)[:, None]
-    ways = math.lgamma(rows + 1) - log_gamma(found + 1) - log_gamma(rows - found + 1)
-    chances = np.exp(ways + log_beta(found + a, rows - found + b) - log_beta(a, b))
+    ways = gammaln(rows + 1) - gammaln(found + 1) - gammaln(rows - found + 1)
+    chances = np.exp(ways + betaln(found + a, rows - found + b) - betaln(a, b))
     values = contribution(*np.broadcast_arrays(found / rows, counts[:, None] / total))
     return np.sum(chances * values, axis=1), np.sum(chances * values**2, axis=1)
 

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import numpy as np
 
-from exporter.statistics.functions.kolmogorov import kolmogorov_point
-from exporter.statistics.functions.normal import normal_point, normal_tail
 from exporter.statistics.noise import EXCEEDED
 from exporter.summary.base import Floats
 from exporter.summary.numeric import NumericSummary
@@ -26,9 +24,11 @@ def kolmogorov_smirnov_noise(rows: float, reference: Floats) -> float | None:
     total = float(reference.sum())
     if not rows or not total:
         return None
+    from scipy.special import kolmogi, ndtr
+
     spread = 1 / rows + 1 / total
     root = 1 / np.sqrt(spread)
-    continuous = float(kolmogorov_point(EXCEEDED) / (root + 0.12 + 0.11 / root) / np.sqrt(spread))
+    continuous = float(kolmogi(EXCEEDED) / (root + 0.12 + 0.11 / root) / np.sqrt(spread))
     below = np.cumsum(reference)[:-1] / total
     deviations = np.sqrt(below * (1 - below))
     distinct, repeats = np.unique(deviations[deviations > 0], return_counts=True)
@@ -36,7 +36,7 @@ def kolmogorov_smirnov_noise(rows: float, reference: Floats) -> float | None:
         return 0.0
 
     def exceeded(level: float) -> float:
-        return 2 * float(repeats @ normal_tail(level / distinct))
+        return 2 * float(repeats @ ndtr(-level / distinct))
 
     low, high = 0.0, continuous
     if exceeded(high) < EXCEEDED:
@@ -71,6 +71,8 @@ def wasserstein_noise(
         return 0.0
     if not deviation or not np.isfinite(deviation):
         return None
+    from scipy.special import ndtri
+
     weights = lengths * np.sqrt(below * (1 - below))
     mean = np.sqrt(2 / np.pi) * weights.sum()
     # Neighbours are nearly one variable: a few dozen of them hold the variance.
@@ -85,7 +87,7 @@ def wasserstein_noise(
     variance = 2 / np.pi * float(weights @ products @ weights)
     relative = variance / mean**2
     width = np.sqrt(np.log1p(relative))
-    level = mean * np.exp(width * normal_point(1 - EXCEEDED) - width**2 / 2) / (0.93 + 0.43 * relative)
+    level = mean * np.exp(width * ndtri(1 - EXCEEDED) - width**2 / 2) / (0.93 + 0.43 * relative)
     return float(level * np.sqrt(1 / rows + 1 / reference.present) / deviation)
 
 
@@ -97,4 +99,6 @@ def mean_shift_noise(rows: float, reference_rows: float, deviation: float) -> fl
     """
     if not rows or not reference_rows or not deviation or not np.isfinite(deviation):
         return None
-    return float(normal_point(1 - EXCEEDED / 2) * np.sqrt(1 / rows + 1 / reference_rows))
+    from scipy.special import ndtri
+
+    return float(ndtri(1 - EXCEEDED / 2) * np.sqrt(1 / rows + 1 / reference_rows))

@@ -6,7 +6,6 @@ import math
 
 import numpy as np
 
-from exporter.statistics.functions.normal import normal_quantile
 from exporter.summary.base import Floats
 
 
@@ -23,8 +22,10 @@ def normal_scores_p_value(current: Floats, reference: Floats) -> float | None:
     total = rows + reference_rows
     if not rows or not reference_rows or np.count_nonzero(together) < 2:
         return None
+    from scipy.special import ndtri
+
     ranks = np.cumsum(together) - (together - 1) / 2
-    scores = normal_quantile(ranks / (total + 1))
+    scores = ndtri(ranks / (total + 1))
     scores -= together @ scores / total
     variance = rows * reference_rows / (total * (total - 1)) * (together @ scores**2)
     return math.erfc(abs(float(current @ scores)) / math.sqrt(2 * float(variance)))

@@ -7,7 +7,6 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from exporter.statistics.functions.gamma import digamma
 from exporter.summary.base import Floats
 from exporter.summary.calibration import CalibrationSummary
 from exporter.summary.outcomes import OutcomeSummary
@@ -121,6 +120,8 @@ def _precisions(ranked: _Ranked, row_weight: float) -> Floats:
     The i-th of n positives of a cell has on average the share (i - 1/2)/n of its negatives above it; the sum
     over i of (true + i) / (true + false + i + against (i - 1/2)/n) is closed by the digamma function.
     """
+    from scipy.special import digamma
+
     true, false, here, against, tied = ranked
     number = np.maximum(np.rint(here / row_weight), 1.0)
     step = here / number
