@@ -55,13 +55,13 @@ def test_every_mistake_of_a_file_is_said_at_once(tmp_path: Path) -> None:
 
 
 def test_a_key_that_is_not_known_comes_before_the_keys_that_are_missing(tmp_path: Path) -> None:
-    text = "    - <<: {name: availability}\n      layer: service"
+    text = "    - nmae: availability\n      layer: service"
     code, lines = said(
         tmp_path, "    - name: availability\n      layer: service", text, CONTRACT / "routing.yaml"
     )
     assert code == 2
     assert [line.split(", expected")[0] for line in lines] == [
-        "12:7: unknown key '<<'",
+        "12:7: unknown key 'nmae'",
         "12:7: missing key 'name'",
     ]
 
