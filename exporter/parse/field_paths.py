@@ -40,7 +40,8 @@ class FieldPaths:
             candidates.append((*outer, *name.split(".")))
         kind = {"text": "VARCHAR", "number": "DOUBLE", "vector": "DOUBLE[]"}[parsed_as]
         found = self._first(candidates, kind)
-        return f"TRY_CAST({found} AS DOUBLE)" if parsed_as == "number" else found
+        # What another field requests as text comes as its JSON text.
+        return found if parsed_as == "text" else f"TRY_CAST({found} AS {kind})"
 
     def present(self, path: str) -> str:
         """Return SQL for whether there is an object at ``path``, of which members are requested."""

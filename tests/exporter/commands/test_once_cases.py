@@ -306,6 +306,16 @@ def test_features_as_a_list_of_paths(tmp_path: Path) -> None:
     assert value(gauges, "ml_feature_missing_ratio", feature="context.country") == 0.5
 
 
+def test_a_vector_may_be_a_segment_too(tmp_path: Path) -> None:
+    content = monitor(labels=None, features={"v": {"type": "embedding"}}, segments=["v"])
+    content["spec"]["predictions"]["fields"]["features"] = ["v"]
+    rows = [{**record(i, at=i), "v": [3, 4] if i % 2 else [6, 8]} for i in range(60)]
+    write_lines(tmp_path / "logs/predictions.jsonl", rows)
+    gauges = once(write_monitor(tmp_path, content))
+    assert value(gauges, "ml_feature_mean", feature="v.norm", segment_value="") == pytest.approx(7.5)
+    assert value(gauges, "ml_feature_invalid_ratio", feature="v", segment_value="") == 0
+
+
 def test_a_sliding_reference_is_the_models_own_past(tmp_path: Path) -> None:
     rng = np.random.default_rng(3)
     past, present = rng.normal(0, 1, 4000), rng.normal(0.7, 1, 2000)
