@@ -100,11 +100,9 @@ class Unusual(Kind):
         return Text.of(said, " (mean ", mean, ", deviation ", deviation, ")")
 
     def holds(self, value: Decimal, world: World) -> bool:
-        mean, allowed = world.past.get(self.mean.record.name), self._usual(world)
-        if mean is None or allowed is None:
-            return False
-        away = {"above": value - mean, "below": mean - value, "both": abs(value - mean)}[self.direction]
-        return away > allowed
+        edges = [edge.value for edge in self.edges(world)]
+        low, high = self.direction != "above", self.direction != "below"
+        return bool(edges) and ((low and value < edges[0]) or (high and value > edges[-1]))
 
     def _usual(self, world: World) -> Decimal | None:
         mean = world.past.get(self.mean.record.name)
@@ -119,8 +117,12 @@ class Unusual(Kind):
         mean, allowed = world.past.get(self.mean.record.name), self._usual(world)
         if mean is None or allowed is None:
             return ()
-        sides = {"above": (allowed,), "below": (-allowed,), "both": (-allowed, allowed)}[self.direction]
-        return [Edge(mean + side, is_plain(mean) and self._is_exact(mean, side)) for side in sides]
+        return [
+            Edge(mean + side, is_plain(mean) and self._is_exact(mean, side)) for side in self._sides(allowed)
+        ]
+
+    def _sides(self, allowed: Decimal) -> Sequence[Decimal]:
+        return {"above": (allowed,), "below": (-allowed,), "both": (-allowed, allowed)}[self.direction]
 
     def histories(self) -> Sequence[History]:
         found = (self.mean, self.deviation)
@@ -133,8 +135,7 @@ class Unusual(Kind):
         """The deviation decides, and its minimum does."""
         if self.minimum is None:
             return ((),)
-        allowed = self.deviations * self.minimum
-        sides = {"above": (allowed,), "below": (-allowed,), "both": (-allowed, allowed)}[self.direction]
+        sides = self._sides(self.deviations * self.minimum)
         size = power_of_two(self.minimum * 8)
         guesses = most_exact(
             (size, size / 2, size / 4, size / 8),

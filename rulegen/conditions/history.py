@@ -1,4 +1,4 @@
-"""The gauge's own past, which a condition compares it with."""
+"""The gauge's own history, which a condition compares it with."""
 
 from __future__ import annotations
 
