@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 
 from mlslo.catalogue import METRICS, Metric
 from mlslo.monitor import DEFAULT_LATENCY_BUCKETS, Monitor, scope_name
@@ -41,11 +41,12 @@ def against_monitor(file: ModelSlo, watched: Sequence[Monitor]) -> Iterator[Prob
         yield file.document.problem(("spec", "model"), message + did_you_mean(file.model, names))
         return
     yield from companion_checks.against_monitor(file, monitor)
-    for index, slo in enumerate(file.spec.slos):
-        at: Location = ("spec", "slos", index, "sli")
-        yield from _events(file, monitor, slo, at)
-        if slo.sli.gauge is not None and slo.sli.gauge.metric in METRICS:
-            yield from _Gauge(file, monitor, slo.sli.gauge, (*at, "gauge")).problems()
+    for at, slo in file.slos:
+        yield from _events(file, monitor, slo, (*at, "sli"))
+        gauge = slo.sli.gauge
+        if gauge is not None and gauge.metric in METRICS:
+            for where, message in _gauge(monitor, gauge, METRICS[gauge.metric]):
+                yield file.document.problem((*at, "sli", "gauge", *where), message)
 
 
 def _events(file: ModelSlo, monitor: Monitor, slo: Slo, at: Location) -> Iterator[Problem]:
@@ -57,106 +58,71 @@ def _events(file: ModelSlo, monitor: Monitor, slo: Slo, at: Location) -> Iterato
         yield file.document.problem((*at, "latency"), f"{name} reads no latency")
 
 
-class _Gauge:
-    """Problems of one gauge."""
+def _gauge(monitor: Monitor, gauge: Gauge, metric: Metric) -> Iterator[tuple[Location, str]]:
+    """Yield the place within the gauge, and the message, of each problem."""
+    spec, name = monitor.spec, monitor.path.name
+    if gauge.window is not None and "window" in metric.labels and gauge.window not in spec.windows:
+        yield ("window",), _no_window(monitor, gauge.window)
+    for where, value, valid, what, under in _names(monitor, gauge):
+        if value not in valid:
+            listed = f"expected one of {quoted_list(valid)}" if valid else f"{under} is empty"
+            yield where, f"{name} has no {what} '{value}', {listed}{did_you_mean(value, valid)}"
+    if gauge.reference in spec.references and "reference" in metric.labels:
+        assert gauge.reference is not None
+        if message := unfit(metric, gauge.reference, spec.references):
+            yield ("reference",), message
+    if "average" in gauge.labels and spec.task != "multiclass":
+        message = f"{name} has task {spec.task}: its '{metric.name}' has no average"
+        yield ("labels", "average"), message
+    if "feature" in gauge.labels and (message := _no_feature(monitor, gauge.labels["feature"])):
+        yield ("labels", "feature"), message
+    if message := lacking(metric, spec, name):
+        yield ("metric",), message
 
-    def __init__(self, file: ModelSlo, monitor: Monitor, gauge: Gauge, at: Location) -> None:
-        self.file = file
-        self.monitor = monitor
-        self.gauge = gauge
-        self.at = at
-        self.name = monitor.path.name
 
-    def problems(self) -> Iterator[Problem]:
-        gauge, spec = self.gauge, self.monitor.spec
-        metric = METRICS[gauge.metric]
-        if gauge.window is not None and "window" in metric.labels:
-            yield from self._window(gauge.window)
-        if gauge.reference is not None:
-            yield from self._known(
-                ("reference",), gauge.reference, spec.references, "reference", "references"
-            )
-            if gauge.reference in spec.references and "reference" in metric.labels:
-                message = unfit(metric, gauge.reference, spec.references)
-                if message:
-                    yield self.problem(message, "reference")
-        if "segment" in gauge.labels:
-            value = gauge.labels["segment"]
-            yield from self._known(
-                ("labels", "segment"), value, map(scope_name, spec.segments), "segment", "segments"
-            )
-        if "attribute" in gauge.labels:
-            attributes = map(scope_name, spec.fairness.attributes if spec.fairness else [])
-            value = gauge.labels["attribute"]
-            yield from self._known(
-                ("labels", "attribute"), value, attributes, "attribute", "fairness.attributes"
-            )
-        features = spec.predictions.fields.features
-        if "feature" in gauge.labels:
-            yield from self._feature(gauge.labels["feature"], features)
-        yield from self._values(metric)
-        message = lacking(metric, spec, self.name)
-        if message:
-            yield self.problem(message, "metric")
+def _names(monitor: Monitor, gauge: Gauge) -> Iterator[tuple[Location, str, list[str], str, str]]:
+    """Yield each name that the monitor file must have: its place, itself, the valid ones, what it is, their key."""
+    spec, labels = monitor.spec, gauge.labels
+    if gauge.reference is not None:
+        yield ("reference",), gauge.reference, [*spec.references], "reference", "references"
+    attributes = spec.fairness.attributes if spec.fairness else []
+    known: dict[str, tuple[list[str], str, str]] = {
+        "segment": ([*map(scope_name, spec.segments)], "segment", "segments"),
+        "attribute": ([*map(scope_name, attributes)], "attribute", "fairness.attributes"),
+        "k": ([*map(str, spec.predictions.cutoffs)], "cutoff", "cutoffs"),
+    }
+    if spec.task == "multiclass":
+        known["average"] = (["macro", "weighted"], "average", "averages")
+    if classes := _classes(monitor):
+        known |= dict.fromkeys(("class", "actual", "predicted"), (classes, "class", "classes"))
+    for label, (valid, what, under) in known.items():
+        if label in labels:
+            yield ("labels", label), labels[label], valid, what, under
 
-    def _values(self, metric: Metric) -> Iterator[Problem]:
-        """Of labels whose values the monitor file determines."""
-        spec, labels = self.monitor.spec, self.gauge.labels
-        if "average" in labels:
-            averages = ["macro", "weighted"] if spec.task == "multiclass" else []
-            if not averages:
-                message = f"{self.name} has task {spec.task}: its '{metric.name}' has no average"
-                yield self.problem(message, "labels", "average")
-            else:
-                yield from self._known(
-                    ("labels", "average"), labels["average"], averages, "average", "averages"
-                )
-        classes = self._classes()
-        for label in ("class", "actual", "predicted"):
-            if label in labels and classes:
-                yield from self._known(("labels", label), labels[label], classes, "class", "classes")
-        if "k" in labels:
-            cutoffs = map(str, spec.predictions.cutoffs)
-            yield from self._known(("labels", "k"), labels["k"], cutoffs, "cutoff", "cutoffs")
 
-    def _classes(self) -> list[str]:
-        """Names of the classes; none where only a reference has them."""
-        predictions = self.monitor.spec.predictions
-        if self.monitor.spec.task == "binary":
-            return ["other", predictions.positiveClass] if predictions.positiveClass else ["0", "1"]
-        return predictions.classes or []
+def _classes(monitor: Monitor) -> list[str]:
+    """Names of the classes; none where only a reference has them."""
+    predictions = monitor.spec.predictions
+    if monitor.spec.task == "binary":
+        return ["other", predictions.positiveClass] if predictions.positiveClass else ["0", "1"]
+    return predictions.classes or []
 
-    def _feature(self, name: str, features: str | list[str] | None) -> Iterator[Problem]:
-        declared = [*self.monitor.spec.features, *(features if isinstance(features, list) else ())]
-        for feature, known in self.monitor.spec.features.items():
-            declared += [f"{feature}.{view}" for view in VIEWS.get(known.type, ())]
-        near = did_you_mean(name, declared)
-        # Features of an object of features may be named by the reference only: then just a near miss is one.
-        if name not in declared and (isinstance(features, list) or near):
-            listed = f"expected one of {quoted_list(declared)}" if declared else "it names none"
-            message = f"{self.name} has no feature '{name}', {listed}{near}"
-            yield self.problem(message, "labels", "feature")
 
-    def problem(self, message: str, *where: str) -> Problem:
-        return self.file.document.problem((*self.at, *where), message)
+def _no_feature(monitor: Monitor, name: str) -> str | None:
+    features = monitor.spec.predictions.fields.features
+    declared = [*monitor.spec.features, *(features if isinstance(features, list) else ())]
+    for feature, known in monitor.spec.features.items():
+        declared += [f"{feature}.{view}" for view in VIEWS.get(known.type, ())]
+    near = did_you_mean(name, declared)
+    # Features of an object of features may be named by the reference only: then just a near miss is one.
+    if name in declared or not (isinstance(features, list) or near):
+        return None
+    listed = f"expected one of {quoted_list(declared)}" if declared else "it names none"
+    return f"{monitor.path.name} has no feature '{name}', {listed}{near}"
 
-    def _window(self, window: Duration) -> Iterator[Problem]:
-        windows = self.monitor.spec.windows
-        if window in windows:
-            return
-        same = next((own for own in windows if own.seconds == window.seconds), None)
-        nearest = same or min(windows, key=lambda own: abs(own.seconds - window.seconds))
-        hint = "write it the same way: " if same else "the nearest is "
-        message = (
-            f"{self.name} has no window '{window}', expected one of {quoted_list(windows)}; {hint}{nearest}"
-        )
-        yield self.problem(message, "window")
 
-    def _known(
-        self, where: tuple[str, ...], value: str, valid: Iterable[str], what: str, under: str
-    ) -> Iterator[Problem]:
-        names = list(valid)
-        if value not in names:
-            listed = f"expected one of {quoted_list(names)}" if names else f"{under} is empty"
-            message = f"{self.name} has no {what} '{value}', {listed}{did_you_mean(value, names)}"
-            yield self.problem(message, *where)
+def _no_window(monitor: Monitor, window: Duration) -> str:
+    windows = monitor.spec.windows
+    nearest = min(windows, key=lambda own: abs(own.seconds - window.seconds))
+    hint = "write it the same way: " if nearest.seconds == window.seconds else "the nearest is "
+    return f"{monitor.path.name} has no window '{window}', expected one of {quoted_list(windows)}; {hint}{nearest}"
