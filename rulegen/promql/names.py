@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import re
+from typing import Annotated
+
+from pydantic import AfterValidator, Field
 
 from mlslo.catalogue import METRICS, Type
+from mlslo.yamlfile import Shape
 from rulegen.promql.conventions import ALERT_LABELS, RESERVED_ALERTS
 
 # Labels that tell series apart: an alert label of that name would make several series one, which
@@ -98,3 +102,16 @@ def label_value(text: str) -> str:
     if not text.strip() or not text.isprintable():
         raise ValueError(f"expected printable text, got {text!r}")
     return text
+
+
+FileName = Annotated[str, AfterValidator(file_name), Shape(pattern=pattern(FILE_NAME))]
+SloName = Annotated[str, AfterValidator(slo_name), Shape(pattern=pattern(SLO_NAME))]
+AlertName = Annotated[str, AfterValidator(alert_name), Shape(pattern=pattern(ALERT_NAME))]
+LabelName = Annotated[str, AfterValidator(label_name), Shape(pattern=pattern(LABEL_NAME))]
+SeriesLabel = Annotated[str, AfterValidator(series_label), Shape(pattern=pattern(LABEL_NAME))]
+AnnotationName = Annotated[str, AfterValidator(annotation), Shape(pattern=pattern(LABEL_NAME))]
+ModelName = Annotated[
+    str, Field(min_length=1, max_length=128), AfterValidator(label_value), Shape(pattern=PLAIN)
+]
+LabelValue = Annotated[str, Field(max_length=256), AfterValidator(label_value), Shape(pattern=PLAIN)]
+Text = Annotated[str, Field(min_length=1, max_length=1000), AfterValidator(plain_text), Shape(pattern=PLAIN)]

@@ -8,23 +8,20 @@ from decimal import Decimal
 from functools import cached_property
 from typing import Annotated
 
-from pydantic import AfterValidator, Field
+from pydantic import Field
 
 from mlslo.catalogue import METRICS, Better, Metric
 from mlslo.yamlfile import Duration, Name, Shape, StrictModel
 from rulegen.promql import replicas
 from rulegen.promql.conventions import MODEL, SLO, record_name
 from rulegen.promql.expressions import Matcher, OneOf, by, on, selector
-from rulegen.promql.names import GAUGES, PLAIN, label_value
+from rulegen.promql.names import GAUGES, LabelValue
 from rulegen.promql.replicas import Replicas
 from rulegen.promql.rules import Record
 
 _SEGMENT = {"segment": "", "segment_value": ""}
 # A binary model's figure has no average. Of the two of a multiclass model, macro lets no rare class hide.
 _AVERAGE = {"average": OneOf(("", "macro"))}
-
-
-LabelValue = Annotated[str, Field(max_length=256), AfterValidator(label_value), Shape(pattern=PLAIN)]
 
 
 class Gauge(StrictModel):

@@ -10,15 +10,13 @@ from typing import Annotated, Literal
 from pydantic import AfterValidator, Field
 
 from mlslo.catalogue import METRICS, Better, Layer, Metric, Type
-from mlslo.yamlfile import Duration, Shape, StrictModel, did_you_mean, quoted_list
+from mlslo.yamlfile import Duration, StrictModel, did_you_mean, quoted_list
 from rulegen.promql.conventions import MODEL, SLO, VALUE_METRIC
 from rulegen.promql.expressions import by
-from rulegen.promql.names import LABEL_NAME, pattern, plain_text, series_label
+from rulegen.promql.names import SeriesLabel, plain_text
 from rulegen.promql.query import Query, is_always_there, labels_of, parse
 from rulegen.promql.rules import Record
 from rulegen.sli.gauge import GaugeSeries, worst
-
-SeriesLabel = Annotated[str, AfterValidator(series_label), Shape(pattern=pattern(LABEL_NAME))]
 
 
 class PromQl(StrictModel):

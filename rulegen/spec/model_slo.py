@@ -14,21 +14,15 @@ from rulegen.conditions.series_count import Series
 from rulegen.conditions.threshold import THRESHOLDS, Threshold
 from rulegen.promql.conventions import MODEL, SLO
 from rulegen.promql.names import (
-    ALERT_NAME,
-    FILE_NAME,
-    LABEL_NAME,
-    PLAIN,
-    SLO_NAME,
-    alert_name,
-    annotation,
-    file_name,
-    label_name,
-    label_value,
-    pattern,
-    plain_text,
-    slo_name,
+    AlertName,
+    AnnotationName,
+    FileName,
+    LabelName,
+    LabelValue,
+    ModelName,
+    SloName,
+    Text,
 )
-from rulegen.sli.gauge import LabelValue
 from rulegen.spec.accepted import Accept
 from rulegen.spec.companions import Companions, NoData, OwnLabelsStaleOrFalse, OwnNoDataOrFalse, TierName
 from rulegen.spec.lint_names import named
@@ -43,12 +37,6 @@ def _percent(value: float) -> float:
 
 
 Percent = Annotated[float, Field(gt=0, lt=100), AfterValidator(_percent), Shape(minimum=1)]
-Text = Annotated[str, Field(min_length=1, max_length=1000), AfterValidator(plain_text), Shape(pattern=PLAIN)]
-FileName = Annotated[str, AfterValidator(file_name), Shape(pattern=pattern(FILE_NAME))]
-SloName = Annotated[str, AfterValidator(slo_name), Shape(pattern=pattern(SLO_NAME))]
-AlertName = Annotated[str, AfterValidator(alert_name), Shape(pattern=pattern(ALERT_NAME))]
-LabelName = Annotated[str, AfterValidator(label_name), Shape(pattern=pattern(LABEL_NAME))]
-AnnotationName = Annotated[str, AfterValidator(annotation), Shape(pattern=pattern(LABEL_NAME))]
 LayerName = Literal["service", "data", "prediction", "outcome", "meta"]
 Count = Annotated[int, Field(ge=1)]
 
@@ -190,9 +178,7 @@ class Expected(StrictModel):
 class Spec(StrictModel):
     """What is promised."""
 
-    model: Annotated[
-        str, Field(min_length=1, max_length=128), AfterValidator(label_value), Shape(pattern=PLAIN)
-    ] = Field(description='The label `model="…"` of its metrics.')
+    model: ModelName = Field(description='The label `model="…"` of its metrics.')
     slos: Annotated[list[Slo], Field(min_length=1)] = Field(description="The promises.")
     noData: NoData | None = Field(None, description="Companions: nothing is measured any more.")
     companions: Companions | None = Field(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
 from mlslo.catalogue import METRICS, Metric, Type
 from mlslo.monitor import Monitor
@@ -32,24 +32,23 @@ LONGEST_PAST = Duration("400d")
 
 def across(models: Sequence[ModelSlo], watched: Sequence[Monitor]) -> Iterator[Problem]:
     """Problems between files: what may be there only once."""
-    names: dict[str, Document] = {}
-    for model in models:
-        first = names.setdefault(model.name.lower(), model.document)
-        if first is not model.document:
-            message = f"'{model.name}' is the name of {first.path} too, expected one ModelSLO file of a name"
-            yield model.document.problem(("metadata", "name"), message)
-    promised: dict[str, Document] = {}
-    for model in models:
-        first = promised.setdefault(model.model, model.document)
-        if first is not model.document:
-            message = f"model '{model.model}' has its promises in {first.path}, expected one file per model"
-            yield model.document.problem(("spec", "model"), message)
-    monitored: dict[str, Document] = {}
-    for monitor in watched:
-        first = monitored.setdefault(monitor.model, monitor.document)
-        if first is not monitor.document:
-            message = f"model '{monitor.model}' is monitored by {first.path} too"
-            yield monitor.document.problem(("metadata", "name"), message)
+    name, model = ("metadata", "name"), ("spec", "model")
+    said = "'{0}' is the name of {1} too, expected one ModelSLO file of a name"
+    yield from _twice([(one.name, one.document) for one in models], name, said)
+    said = "model '{0}' has its promises in {1}, expected one file per model"
+    yield from _twice([(one.model, one.document) for one in models], model, said)
+    yield from _twice(
+        [(one.model, one.document) for one in watched], name, "model '{0}' is monitored by {1} too"
+    )
+
+
+def _twice(named: Iterable[tuple[str, Document]], at: Location, said: str) -> Iterator[Problem]:
+    seen: dict[str, Document] = {}
+    for name, document in named:
+        # File systems may take names that differ in case for one.
+        first = seen.setdefault(name.lower() if at == ("metadata", "name") else name, document)
+        if first is not document:
+            yield document.problem(at, said.format(name, first.path))
 
 
 def of_model(file: ModelSlo, routing: Routing, watched: Sequence[Monitor]) -> Iterator[Problem]:
@@ -59,34 +58,31 @@ def of_model(file: ModelSlo, routing: Routing, watched: Sequence[Monitor]) -> It
         said = "spec.operator of the routing file sets the label 'namespace' on every alert, leave it out"
         yield file.document.problem(("metadata", "labels", NAMESPACE), said, key=True)
     yield from companion_checks.of_model(file, routing)
-    for index, slo in enumerate(file.spec.slos):
-        yield from _Slo(file, routing, slo, ("spec", "slos", index)).problems()
-        if slo.sli.latency is not None:
-            monitor = next((own for own in watched if own.model == file.model), None)
-            if message := bucket_problem(slo.sli.latency.below, monitor):
-                yield file.document.problem(("spec", "slos", index, "sli", "latency", "below"), message)
+    monitor = next((own for own in watched if own.model == file.model), None)
+    for at, slo in file.slos:
+        yield from _Slo(file, routing, slo, at).problems()
+        latency = slo.sli.latency
+        if latency is not None and (message := bucket_problem(latency.below, monitor)):
+            yield file.document.problem((*at, "sli", "latency", "below"), message)
     if watched:
         yield from against_monitor(file, watched)
 
 
 def _duplicates(file: ModelSlo) -> Iterator[Problem]:
-    slos: dict[str, int] = {}
+    slos: dict[str, str | int] = {}
     alerts: dict[str, str] = {}
-    for index, slo in enumerate(file.spec.slos):
+    for at, slo in file.slos:
         if slo.name == "monitor":
             message = "'monitor' is the name of the SLO of the alerts about the monitor, choose another"
-            yield file.document.problem(("spec", "slos", index, "name"), message)
+            yield file.document.problem((*at, "name"), message)
         if slo.name in slos:
-            yield file.document.problem(
-                ("spec", "slos", index, "name"),
-                f"duplicate SLO name '{slo.name}', it names slos[{slos[slo.name]}] too",
-            )
-        slos.setdefault(slo.name, index)
-        for position, alert in enumerate(slo.alerts):
+            message = f"duplicate SLO name '{slo.name}', it names slos[{slos[slo.name]}] too"
+            yield file.document.problem((*at, "name"), message)
+        slos.setdefault(slo.name, at[-1])
+        for place, alert in slo.placed_alerts(at):
             if alert.name in alerts:
                 message = f"duplicate alert name '{alert.name}', SLO '{alerts[alert.name]}' has it too"
-                at = ("spec", "slos", index, "alerts", position, "name")
-                yield file.document.problem(at, message)
+                yield file.document.problem((*place, "name"), message)
             alerts.setdefault(alert.name, slo.name)
 
 
