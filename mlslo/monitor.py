@@ -46,13 +46,13 @@ class FileSink(StrictModel):
 
 
 class Sink(StrictModel):
-    """Where records come from."""
+    """The source of records."""
 
     file: FileSink = Field(description="Log files on a disk that the exporter sees.")
 
 
 class LatencyField(StrictModel):
-    """Where the latency is, and in which unit."""
+    """The latency's field, and its unit."""
 
     field: FieldPath = Field(description="Dotted path of a number.")
     unit: Literal["s", "ms", "us", "ns"] = Field(
@@ -61,7 +61,7 @@ class LatencyField(StrictModel):
 
 
 class PredictionFields(StrictModel):
-    """Where each thing is in a prediction record: dotted paths."""
+    """The fields of a prediction record: dotted paths."""
 
     timestamp: FieldPath = Field(description="Event time: RFC 3339, or epoch seconds, ms, µs or ns.")
     id: FieldPath | None = Field(
@@ -110,7 +110,7 @@ class Predictions(StrictModel):
 
 
 class LabelFields(StrictModel):
-    """Where each thing is in a label record."""
+    """The fields of a label record."""
 
     id: FieldPath = Field(description="The prediction's id.")
     label: FieldPath = Field(description="What turned out to be true.")
@@ -135,7 +135,7 @@ class Labels(StrictModel):
 
 
 class Feature(StrictModel):
-    """What is known of one feature; what is not named is inferred from the reference."""
+    """A feature's type and range; what is not named is inferred from the reference."""
 
     type: Literal["numeric", "categorical", "boolean", "text", "timestamp", "embedding"] = Field(
         description="How its values are read and compared."
@@ -170,7 +170,7 @@ class Fairness(StrictModel):
 
 
 class Reference(StrictModel):
-    """What the present is compared with: exactly one of `static`, `sliding`, `calendar` and `first`."""
+    """A baseline of comparisons: exactly one of `static`, `sliding`, `calendar` and `first`."""
 
     exactly_one = ("static", "sliding", "calendar", "first")
 
@@ -196,7 +196,7 @@ class Reference(StrictModel):
 
 
 class Spec(StrictModel):
-    """What to read and what to measure."""
+    """The logs to read, and the gauges to compute."""
 
     task: Literal["binary", "multiclass", "regression", "ranking"] = Field(
         description="What the model predicts."

@@ -1,4 +1,4 @@
-"""What is wrong with an input, and where."""
+"""An input error with its position in the file."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What validators know, said so that a JSON Schema can say it too."""
+"""Constraints of validators, written so that a JSON Schema has them too."""
 
 from __future__ import annotations
 

@@ -24,7 +24,7 @@ _NULL = {"type": "null"}
 
 
 def kind_of(model: type[BaseModel]) -> str:
-    """What the file's key ``kind`` must say."""
+    """Return the value of the file's key ``kind``."""
     return str(get_args(model.model_fields["kind"].annotation)[0])
 
 

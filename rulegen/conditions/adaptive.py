@@ -156,7 +156,7 @@ class Unusual(Kind):
         return (Unusable(mean, past, nearly),)
 
     def _is_exact(self, mean: Decimal, away: Decimal) -> bool:
-        """Whether PromQL's arithmetic gives the same distance ``away`` from the mean."""
+        """Return whether PromQL's arithmetic gives the same distance ``away`` from the mean."""
         return abs(float(mean + away) - float(mean)) == float(abs(away))
 
     def lines(self) -> Sequence[Line]:

@@ -100,7 +100,7 @@ class Change(Kind):
         return (Unusable(none, {name: none}, {name: Decimal("0.000001")}),) if self.relative else ()
 
     def _is_exact(self, value: Decimal, past: Decimal) -> bool:
-        """Whether PromQL's arithmetic gives the same change."""
+        """Return whether PromQL's arithmetic gives the same change."""
         now, then = float(value), float(past)
         if self.relative:
             return then != 0 and abs(now / then - 1) == float(self.amount)

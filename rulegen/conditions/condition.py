@@ -20,7 +20,7 @@ Location = tuple[str | int, ...]
 
 
 class Condition(Threshold):
-    """When the gauge is bad: exactly one kind."""
+    """The condition on which a gauge is bad: exactly one kind."""
 
     changeFrom: ChangeFrom | None = Field(None, description="A change from the value some time ago.")
     dropFrom: DropFrom | None = Field(None, description="A drop below its own mean.")
@@ -32,7 +32,7 @@ class Condition(Threshold):
 
     @property
     def comparison(self) -> Comparison | None:
-        """What is given, where it is neither a limit nor a combination."""
+        """The comparison that is given, where it is neither a limit nor a combination."""
         given = getattr(self, self.key)
         return given if isinstance(given, Comparison) else None
 
@@ -50,7 +50,7 @@ class Condition(Threshold):
 
     @property
     def looks_low(self) -> bool:
-        """Whether the smallest of several values is the worst for all that it consists of."""
+        """Return whether the smallest of several values is the worst for all that it consists of."""
         return all(
             leaf.comparison.looks_low if leaf.comparison else leaf.key in ("below", "atMost")
             for _, leaf in self.leaves()

@@ -75,7 +75,7 @@ class Drop(Kind):
 
     @property
     def _never_negative(self) -> bool:
-        """Whether nothing is below a mean of 0."""
+        """Return whether nothing is below a mean of 0."""
         return all(start.value >= 0 for start, _ in possible(self.series.metric).parts)
 
     def phrase(self, *, values: bool = True) -> Text:
@@ -115,7 +115,7 @@ class Drop(Kind):
         )
 
     def _is_exact(self, past: Decimal) -> bool:
-        """Whether PromQL's arithmetic gives the same limit."""
+        """Return whether PromQL's arithmetic gives the same limit."""
         mean, amount = float(past), float(self.amount)
         limit = mean - amount
         if self.relative:

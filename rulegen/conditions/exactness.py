@@ -11,7 +11,7 @@ _BITS = 20
 
 
 def is_plain(value: Decimal) -> bool:
-    """Whether the mean of a long past that was always ``value`` is that to the last bit."""
+    """Return whether the mean of a long past that was always ``value`` is that to the last bit."""
     significant = math.frexp(float(value))[0] * 2**_BITS
     return Decimal(float(value)) == value and significant.is_integer()
 

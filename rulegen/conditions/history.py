@@ -39,7 +39,7 @@ class BaselineWindow(Comparison):
 
     @property
     def ended(self) -> Duration:
-        """How long ago the window ends."""
+        """The time since the window's end."""
         return self.offset or min(_DEFAULT_OFFSET, self.window, key=lambda length: length.seconds)
 
     def look_back(self) -> Iterator[tuple[str, Duration, str]]:
@@ -107,7 +107,7 @@ def deviation_before(series: GaugeSeries, window: Duration, offset: Duration) ->
 
 @dataclass(frozen=True)
 class Forecast(History):
-    """What a version's gauge will be ``ahead`` seconds from now, by the line of least squares."""
+    """A version's gauge ``ahead`` seconds from now, by the line of least squares."""
 
     ahead: float
 

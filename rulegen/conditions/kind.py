@@ -20,7 +20,7 @@ from rulegen.sli.intervals import ALL, Values
 
 @dataclass(frozen=True)
 class World:
-    """What a gauge is compared with: its own past, by the name of its record, and its reference.
+    """The values that a gauge is compared with: its own past, by the name of its record, and its reference.
 
     ``ahead``: how far forecasts are from the gauge.
     """
@@ -62,15 +62,15 @@ class History:
 
     @property
     def of_version(self) -> bool:
-        """Whether each version has its own."""
+        """Return whether each version has its own."""
         return False
 
     def of(self, samples: Sequence[Sample]) -> Decimal:
-        """What it is after ``samples``. Not derived from the PromQL: the tests rest on it."""
+        """Compute it from ``samples``. Not derived from the PromQL: the tests rest on it."""
         return sum((value for _, value in samples), Decimal(0)) / len(samples)
 
     def steady(self, value: Decimal) -> Decimal:
-        """What it may be after a long past around ``value``."""
+        """Return a value that it may have after a long past around ``value``."""
         return value
 
 
@@ -104,15 +104,15 @@ class Kind(ABC):
 
     @abstractmethod
     def phrase(self, *, values: bool = True) -> Text:
-        """What is bad about it: "above 0.25"; ``values``: with what its comparison is at that moment."""
+        """Describe what is bad about it: "above 0.25"; ``values``: with the value that it is compared with."""
 
     @abstractmethod
     def holds(self, value: Decimal, world: World) -> bool:
-        """Whether the gauge is bad at ``value``. Not derived from the PromQL: the tests rest on it."""
+        """Return whether the gauge is bad at ``value``. Not derived from the PromQL: the tests rest on it."""
 
     @abstractmethod
     def edges(self, world: World) -> Sequence[Edge]:
-        """Where ``holds`` changes."""
+        """Return the values at which ``holds`` changes."""
 
     def legs(self) -> Sequence[Kind]:
         """The conditions inside it, or itself."""
@@ -139,11 +139,11 @@ class Kind(ABC):
         return ()
 
     def leads(self, healthy: Decimal) -> Sequence[Decimal]:
-        """How far a forecast may be from a gauge that is ``healthy``, so that the one or the other decides."""
+        """Return distances of a forecast from a gauge that is ``healthy``, so that the one or the other decides."""
         return ()
 
     def lines(self) -> Sequence[Line]:
-        """What a dashboard shows beside the gauge."""
+        """Lines that a dashboard shows beside the gauge."""
         return ()
 
     def limits(self) -> Sequence[tuple[float, Literal["above", "below"]]]:
@@ -170,7 +170,7 @@ class Comparison(StrictModel, ABC):
 
     @property
     def looks_low(self) -> bool:
-        """Whether the smallest of several values is the worst."""
+        """Return whether the smallest of several values is the worst."""
         return False
 
     def refusal(self, metric: Metric, title: str) -> str | None:

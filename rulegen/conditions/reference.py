@@ -69,7 +69,7 @@ class Reference(Kind):
 
     @property
     def matchers(self) -> dict[str, Matcher]:
-        """Which series of the reference."""
+        """Matchers of the reference's series."""
         matchers = {
             label: value for label, value in self.series.matchers.items() if label in self.metric.labels
         }

@@ -26,7 +26,7 @@ class Repeated:
 
     @property
     def record_name(self) -> str:
-        """Where each evaluation is recorded."""
+        """The record of each evaluation."""
         return breach_record(self.alert)
 
     def record(self, bad: str, measured: str) -> Record:

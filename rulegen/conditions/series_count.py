@@ -21,7 +21,7 @@ _MOST_IN_TEST = 20
 
 
 class Series(StrictModel):
-    """How many series (features, segments, ...) must be bad at once."""
+    """The number of series (features, segments, ...) that must be bad at once."""
 
     exactly_one = ("atLeast", "atLeastRatio")
     atLeast: Annotated[int, Field(ge=1)] | None = Field(None, description="This many or more.")
@@ -51,12 +51,12 @@ class Several:
 
     @property
     def labels(self) -> tuple[str, ...]:
-        """What is left once the series are counted."""
+        """Labels that are left once the series are counted."""
         return (SLO, *(label for label in self.series.labels if label not in self.series.entities))
 
     @property
     def format(self) -> Format:
-        """How the count, or the share, is written."""
+        """The format of the count, or of the share."""
         return PERCENTAGE if self.relative else PLAIN
 
     @property
@@ -85,15 +85,15 @@ class Several:
         return f"count {by(self.labels)} ({self.series.expression})"
 
     def value(self, bad: int, measured: int) -> float:
-        """What ``count`` is."""
+        """Compute ``count``."""
         return bad / measured if self.relative else float(bad)
 
     def reached(self, bad: int, measured: int) -> bool:
-        """Whether so many bad ones are enough."""
+        """Return whether so many bad ones are enough."""
         return bool(bad) and (Decimal(bad) / measured if self.relative else Decimal(bad)) >= self.least
 
     def example(self) -> tuple[int, int]:
-        """How many series a test has bad, and of how many, so that one less would not be enough."""
+        """Return the number of bad series in a test, and of all, so that one less would not be enough."""
         if not self.relative:
             return int(self.least), int(self.least) + 1
         exactly = self.least.as_integer_ratio()[1]

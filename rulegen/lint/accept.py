@@ -23,7 +23,7 @@ class Acceptance:
     entry: Accept
 
     def covers(self, lint: str, finding: Finding) -> bool:
-        """Whether ``finding`` is accepted by it."""
+        """Return whether ``finding`` is accepted by it."""
         return (
             lint == self.entry.lint
             and (finding.accepted_in or finding.document) is self.document

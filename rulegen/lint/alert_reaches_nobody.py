@@ -30,7 +30,7 @@ def find(run: Run) -> Iterator[Finding]:
 
 
 def _sent(spec: Spec, active: Sequence[str], muted: Sequence[str]) -> bool:
-    """Whether there may be a minute at which ``active`` lets something through and ``muted`` does not stop it."""
+    """Return whether there may be a minute at which ``active`` is on and ``muted`` is not."""
     intervals = [spec.timeIntervals[name] for name in (*active, *muted)]
     allowed = frozenset(WEEK)
     if active:

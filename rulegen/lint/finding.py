@@ -1,4 +1,4 @@
-"""What a lint looks at, and what it finds."""
+"""The input of a lint, and its findings."""
 
 from __future__ import annotations
 
@@ -51,12 +51,12 @@ class Placed(NamedTuple):
 
     @property
     def labels(self) -> Mapping[str, str]:
-        """Those whose values are known beforehand."""
+        """Labels whose values are known beforehand."""
         return self.rule.labels
 
     @property
     def identity(self) -> AlertIdentity:
-        """What routing knows of it."""
+        """Its identity, as routing sees it."""
         return self.rule.identity
 
 

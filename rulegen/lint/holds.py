@@ -1,4 +1,4 @@
-"""Where a condition may hold, and where it must, whatever the gauge's history and its reference are."""
+"""The values at which a condition may hold, and must, whatever the gauge's history and reference are."""
 
 from __future__ import annotations
 

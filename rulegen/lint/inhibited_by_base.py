@@ -35,7 +35,7 @@ class _Kind:
         return label in self.open or bool(self.known[label])
 
     def may_equal(self, other: _Kind, label: str) -> bool:
-        """Whether both may have the same value; one that both lack is the same to Alertmanager."""
+        """Return whether both may have the same value; one that both lack is the same to Alertmanager."""
         return label in self.open | other.open or self.known[label] == other.known[label]
 
 
@@ -78,7 +78,7 @@ def _kinds(rule: InhibitRule, identities: Iterable[AlertIdentity]) -> list[_Kind
 
 
 def _said(rule: InhibitRule, kinds: Sequence[_Kind]) -> str | None:
-    """What ``rule`` can do to ours, in one line; None where it can do nothing."""
+    """Describe the effect of ``rule`` on our alerts in one line; None where it has none."""
     targets = [kind for kind in kinds if kind.may_match(rule.target)]
     by_others = [target for target in targets if _others_may(rule, target)]
     parts = []

@@ -1,4 +1,4 @@
-"""Which alerts an inhibition is about: what the lints on it share."""
+"""The alerts on both sides of an inhibition, for the lints on it."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def _sides(run: Run, location: Location, inhibit: Inhibit) -> Sides:
 
 
 def silences(inhibit: Inhibit, source: Placed, target: Placed) -> bool:
-    """Whether ``source`` is meant to silence ``target``; labels under `equal` aside."""
+    """Return whether ``source`` is meant to silence ``target``; labels under `equal` aside."""
     by_tier = bool(inhibit.target.tiers) or _tier(target) > _tier(source)
     return by_tier and _is_target(inhibit, target)
 

@@ -53,7 +53,7 @@ def _impossible(condition: Condition, metric: Metric, at: Location) -> Iterator[
 
 
 def _features(slo: Slo, metric: Metric, monitor: Monitor | None) -> tuple[int | None, str]:
-    """How many features there are, where a monitor lists them, and its file's name."""
+    """Return the number of features, where a monitor lists them, and the name of its file."""
     gauge = slo.sli.gauge
     if monitor is None or gauge is None or entities(metric, gauge) != ("feature",):
         return None, ""

@@ -1,4 +1,4 @@
-"""What chance alone does to drift statistics, in closed forms: no data is at hand when rules are written.
+"""Noise of drift statistics without drift, in closed forms: no data is at hand when rules are written.
 
 The exporter measures the same from the reference's own counts (``ml_feature_drift_noise_level``); a test holds
 these to that.

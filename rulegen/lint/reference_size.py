@@ -1,4 +1,4 @@
-"""How large the reference of a gauge is, and how many bins it has."""
+"""The size of a gauge's reference, and its number of bins."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ def size(monitor: Monitor | None, name: str | None, per_second: float) -> Size:
 
 
 def _of_file(path: Path) -> Size | None:
-    """What a static reference's file says; None where there is none that can be read."""
+    """Read the size from a static reference's file; None where none can be read."""
     try:
         if path.stat().st_size > _LARGEST:
             return None

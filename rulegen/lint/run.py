@@ -42,7 +42,7 @@ class Linting:
             raise InputError(problems)
 
     def warnings(self, notes: Sequence[Note]) -> list[Problem]:
-        """What is said and written nevertheless, in the order of the files."""
+        """Return the findings that keep nothing from being written, in the order of the files."""
         noted = [(note.lint, Finding(note.document, note.location, note.message)) for note in notes]
         kept = [*self._kept, *self._not_accepted(noted)]
         left = unused(self._entries, self._used, self._blind())

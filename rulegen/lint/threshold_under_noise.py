@@ -54,7 +54,7 @@ def _message(
 
 
 def _lowest(condition: Condition, at: Location) -> _Lowest | None:
-    """Where the condition begins to hold as the gauge rises; None where that is no constant."""
+    """Return the value at which the condition begins to hold as the gauge rises; None where that is no constant."""
     if condition.key in ("above", "atLeast"):
         return _Lowest(getattr(condition, condition.key), (*at, condition.key))
     found = [_lowest(child, place) for place, child in condition.parts(at)]

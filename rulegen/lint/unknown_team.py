@@ -32,7 +32,7 @@ def _near(team: str, others: Iterable[str]) -> str:
 
 
 def _numbered(first: str, second: str) -> bool:
-    """Whether the two are told apart by a number or a letter on purpose: `team-a` and `team-b`."""
+    """Return whether the two are told apart by a number or a letter on purpose: `team-a` and `team-b`."""
     pairs = list(
         zip(*(re.split(r"[-_. ]|(?<=[a-zA-Z])(?=[0-9])", name) for name in (first, second)), strict=False)
     )

@@ -24,7 +24,7 @@ def find(run: Run) -> Iterator[Finding]:
 
 
 def _reaches(slo: Slo, at: Location) -> Iterator[Reach]:
-    """How far back the rules of an SLO look, from where, and what comes of less."""
+    """Yield how far back the rules of an SLO look, the place that asks for it, and what comes of less."""
     if slo.objective is not None and slo.timeWindow is not None:
         yield (*at, "timeWindow"), slo.timeWindow, "the budget that is left is that of a shorter time"
         own = slo.alerting is not None and slo.alerting.windows is not None

@@ -71,13 +71,13 @@ TIMESTAMP: Format = ("humanizeTimestamp", _timestamp)
 
 
 def format_of(unit: str) -> Format:
-    """How values of a catalogue unit are written. `humanize` is none: it prints 0.7 as 700m."""
+    """Return the format of values of a catalogue unit. `humanize` is none: it prints 0.7 as 700m."""
     return {"seconds": DURATION, "Unix seconds": TIMESTAMP}.get(unit, PLAIN)
 
 
 @dataclass(frozen=True)
 class Firing:
-    """What a template sees when its alert fires."""
+    """The data of a template when its alert fires."""
 
     labels: Mapping[str, str]
     value: float
@@ -192,7 +192,7 @@ class Text:
         return "".join(part if isinstance(part, str) else part.template() for part in self.parts)
 
     def render(self, firing: Firing) -> str:
-        """What Prometheus will make of it."""
+        """Render it as Prometheus does."""
         return "".join(part if isinstance(part, str) else part.render(firing) for part in self.parts)
 
 

@@ -1,4 +1,4 @@
-"""Which names and texts a ModelSLO file may contain. Each raises ValueError with what was expected."""
+"""Names and texts of a ModelSLO file. Each check raises ValueError with what was expected."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How the values that a model's replicas have of one gauge become one.
+"""Aggregation of the values that a model's replicas have of one gauge.
 
 Each replica's sidecar measures what its own replica answered. The labels of the scrape (instance, pod,
 job) are aggregated away, or a replica that restarts under a new name would end one alert and begin
@@ -74,13 +74,13 @@ def weighted(metric: Metric, matchers: Mapping[str, Matcher], labels: Iterable[s
 
 
 def weight_matchers(matchers: Mapping[str, Matcher]) -> dict[str, Matcher]:
-    """What selects the weights; a gauge that is not split by segments is that of all traffic."""
+    """Return the matchers of the weights; a gauge that is not split by segments is that of all traffic."""
     chosen = {label: value for label, value in matchers.items() if label in SAMPLES.labels}
     return chosen if "segment" in chosen else {**chosen, "segment": "", "segment_value": ""}
 
 
 def combined(aggregation: str, values: Iterable[Decimal]) -> Decimal:
-    """What an aggregation makes of the values of replicas with as many predictions each."""
+    """Combine the values of replicas with as many predictions each."""
     found = list(values)
     match aggregation:
         case "sum":

@@ -38,7 +38,7 @@ class AlertRule:
 
     @property
     def identity(self) -> AlertIdentity:
-        """What routing knows of it."""
+        """Its identity, as routing sees it."""
         return AlertIdentity(self.name, self.labels, self.series_labels)
 
     def as_data(self) -> dict[str, Any]:

@@ -62,12 +62,12 @@ class GaugeSeries:
 
     @property
     def title(self) -> str:
-        """What is measured, in a text."""
+        """The name of what is measured, for texts."""
         return self.metric.name
 
     @property
     def of_monitor(self) -> bool:
-        """Whether the monitor measures it."""
+        """Return whether the monitor measures it."""
         return True
 
     @property
@@ -113,7 +113,7 @@ class GaugeSeries:
         return selector(record, {MODEL: self.model, SLO: self.slo})
 
     def join(self) -> str:
-        """How the gauge is matched with its model's past: both are of one SLO, and have the rest in common."""
+        """PromQL: match the gauge with its model's history; both are of one SLO, and have the rest in common."""
         return f"{on(self.entities)} group_left ()"
 
     def rule(self) -> Record:
@@ -128,11 +128,11 @@ class GaugeSeries:
 
     @property
     def of_each_replica(self) -> bool:
-        """Whether each replica is judged by a count or rate of its own."""
+        """Return whether each replica is judged by a count or rate of its own."""
         return self.metric.additive and self.aggregation != "sum"
 
     def combined(self, values: Iterable[Decimal]) -> Decimal:
-        """What the aggregation makes of the values of replicas with as many predictions each."""
+        """Combine the values of replicas with as many predictions each, as the aggregation does."""
         return replicas.combined(self.aggregation, values)
 
 
@@ -174,7 +174,7 @@ def entities(metric: Metric, gauge: Gauge) -> tuple[str, ...]:
 
 
 def _unnamed(metric: Metric, gauge: Gauge) -> dict[str, Matcher]:
-    """What the labels mean that ``gauge`` could choose and doesn't name."""
+    """Return the default matchers of the labels that ``gauge`` could choose and doesn't name."""
     return {
         label: matcher
         for group in (_SEGMENT, _AVERAGE)

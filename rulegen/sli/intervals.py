@@ -58,7 +58,7 @@ class Values:
         return any(start < _End(value, 0) < end for start, end in self.parts)
 
     def __ge__(self, other: Values) -> bool:
-        """Whether all of ``other`` is in it."""
+        """Return whether all of ``other`` is in it."""
         return self & other == other
 
 

@@ -1,4 +1,4 @@
-"""Which values a metric can have at all."""
+"""The range of values that each metric can have."""
 
 from __future__ import annotations
 

@@ -48,12 +48,12 @@ class QuerySeries(GaugeSeries):
 
     @property
     def of_monitor(self) -> bool:
-        """Whether the monitor measures it, or part of it."""
+        """Return whether the monitor measures it, or part of it."""
         return any(name in METRICS for name in self.query.metrics)
 
     @cached_property
     def always_there(self) -> bool:
-        """Whether it has a value even where nothing is scraped: then it is never without data."""
+        """Return whether it has a value even where nothing is scraped: then it is never without data."""
         return is_always_there(self.query.tree)
 
     def rule(self) -> Record:
@@ -80,7 +80,7 @@ def of(
 
 
 def metric_of(layer: str, promql: PromQl) -> Metric:
-    """What the catalogue would say of a query, were it in there."""
+    """Describe a query as the catalogue describes a metric."""
     better = Better(promql.better) if promql.better else Better.NEITHER
     labels = (MODEL, *promql.labels)
     said = f"The value of {' '.join(parse(promql.query).tree.prettify().split())}."

@@ -96,7 +96,7 @@ def gauge_alert(file: ModelSlo, routing: Routing, slo: Slo, series: GaugeSeries,
 
 @dataclass(frozen=True)
 class _Texts:
-    """What an alert on a gauge says."""
+    """The texts of an alert on a gauge."""
 
     series: GaugeSeries
     alert: Alert
@@ -130,7 +130,7 @@ class _Texts:
         return Text.of(*said)
 
     def _now(self) -> str:
-        """What follows "is 0.7": with several evaluations the last one may be a good one."""
+        """Return the text after "is 0.7": with several evaluations the last one may be a good one."""
         breaches = self.alert.breaches
         return (
             f"; in {breaches.atLeast} or more of the last {breaches.ofLast} evaluations it was "
@@ -139,7 +139,7 @@ class _Texts:
         )
 
     def _which(self) -> list[Part | Text]:
-        """Which of the series that differ within a version."""
+        """Name the series, of those that differ within a version."""
         said: list[Part | Text] = []
         for label in self.series.labels:
             if label in ("model", "version", "window", "reference"):

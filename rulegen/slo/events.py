@@ -134,7 +134,7 @@ class RatioSli(EventSli):
 
     @cached_property
     def _needed(self) -> bool:
-        """Whether the total adds up the very counters that the errors do, and is missing where they are."""
+        """Return whether the total adds up the very counters that the errors do, and is missing where they are."""
         errors, total = (summed(parse_windowed(text).tree) for text in (self.ratio.errors, self.ratio.total))
         if errors is None or total is None:
             return False

@@ -30,7 +30,7 @@ class LabelsStale(_Requested):
 
 
 class _Own(StrictModel):
-    """What one SLO has otherwise than its file; ``false`` in the file gives neither, and no companion."""
+    """An SLO's deviation from its file; ``false`` in the file gives neither key, and no companion."""
 
     at_least_one = ("tier", "after")
     tier: TierName | None = Field(None, description="How urgent; the file's, where not given.")
@@ -38,7 +38,7 @@ class _Own(StrictModel):
 
     @property
     def is_off(self) -> bool:
-        """Whether the SLO has no such companion, whatever its file says."""
+        """Return whether the SLO has no such companion, whatever its file says."""
         return self.tier is None and self.after is None
 
 

@@ -26,7 +26,7 @@ class Lint:
 
     @property
     def acceptable(self) -> bool:
-        """Whether a spec can accept it with a reason."""
+        """Return whether a spec can accept it with a reason."""
         return self.found != "reading"
 
 

@@ -1,4 +1,4 @@
-"""What a ModelMonitor file must have for the exporter to measure a metric at all."""
+"""Requirements of a metric on the ModelMonitor file that measures it."""
 
 from __future__ import annotations
 
@@ -92,7 +92,7 @@ def unfit(metric: Metric, reference: str, references: dict[str, Reference]) -> s
 
 
 def needs_labels(metric: Metric) -> bool:
-    """Whether ``metric`` is only measured where labels come."""
+    """Return whether ``metric`` is only measured where labels come."""
     if metric.layer is Layer.OUTCOME:
         return not metric.name.startswith("ml_model_estimated_")
     return metric.layer is Layer.FAIRNESS and not metric.name.endswith(("selection_rate", "parity_ratio"))

@@ -42,19 +42,19 @@ Count = Annotated[int, Field(ge=1)]
 
 
 class Good(Threshold):
-    """What an evaluation must hold to be good."""
+    """The limit that an evaluation must hold to be good."""
 
     exactly_one = THRESHOLDS
 
 
 class When(Condition):
-    """When an alert is due."""
+    """The condition on which an alert fires."""
 
     series: Series | None = Field(None, description="One alert for many series that are bad at once.")
 
 
 class Breaches(StrictModel):
-    """How many of the last evaluations must have been bad."""
+    """The number of the last evaluations that must have been bad."""
 
     atLeast: Count = Field(description="This many or more.")
     ofLast: Annotated[int, Field(ge=2, le=10_000)] = Field(description="Out of this many evaluations.")
@@ -104,7 +104,7 @@ class BurnWindows(StrictModel):
 
 
 class Alerting(StrictModel):
-    """How an error budget alerts."""
+    """Alerts of an error budget."""
 
     fast: TierName = Field("P1", description="Tier of the alert that the budget burns fast.")
     slow: TierName = Field("P2", description="Tier of the alert that it burns slowly.")
@@ -151,7 +151,7 @@ class Slo(StrictModel):
 
     @property
     def looks_low(self) -> bool:
-        """Whether all its conditions are about low values."""
+        """Return whether all its conditions are about low values."""
         return bool(self.alerts) and all(alert.when.looks_low for alert in self.alerts)
 
 
@@ -168,7 +168,7 @@ class Metadata(StrictModel):
 
 
 class Expected(StrictModel):
-    """What to expect of the model, which some lints judge by."""
+    """Expected traffic of the model, by which some lints judge."""
 
     predictionsPerSecond: Annotated[float, Field(gt=0, le=1e9)] = Field(
         description="Of all replicas together, when it is quiet: thresholds are held against the noise of so many rows."
@@ -176,7 +176,7 @@ class Expected(StrictModel):
 
 
 class Spec(StrictModel):
-    """What is promised."""
+    """The objectives of one model."""
 
     model: ModelName = Field(description='The label `model="…"` of its metrics.')
     slos: Annotated[list[Slo], Field(min_length=1)] = Field(description="The promises.")
@@ -191,7 +191,7 @@ class Spec(StrictModel):
 
 
 class ModelSloFile(File[Metadata, Spec]):
-    """What is promised about one model, and when to tell whom. Written by its SRE."""
+    """Objectives of one model, and who is notified when. Written by its SRE."""
 
     kind: Literal["ModelSLO"] = Field(description="What this file is.")
 

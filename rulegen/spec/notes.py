@@ -1,4 +1,4 @@
-"""What the making of rules and tests has to say of the spec."""
+"""Notes on a spec, made while rules and tests are built."""
 
 from __future__ import annotations
 

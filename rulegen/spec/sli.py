@@ -1,4 +1,4 @@
-"""What an SLO measures, as a ModelSLO file says it."""
+"""Service level indicators, as a ModelSLO file writes them."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ class Ratio(StrictModel):
 
 
 class Sli(StrictModel):
-    """What is measured: exactly one of these."""
+    """The indicator: exactly one of these."""
 
     exactly_one = ("errors", "latency", "ratio", "gauge", "promql")
     errors: Errors | None = Field(None, description="Share of failed predictions.")

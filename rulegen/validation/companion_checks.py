@@ -1,4 +1,4 @@
-"""Whether the companions of a ModelSLO file can be, by its routing and by what its monitor measures."""
+"""Checks of a ModelSLO file's companions, against its routing and its monitor."""
 
 from __future__ import annotations
 

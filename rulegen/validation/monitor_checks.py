@@ -1,4 +1,4 @@
-"""Whether what an SLO names exists in the ModelMonitor file that measures it."""
+"""Checks of an SLO against the ModelMonitor file that measures it."""
 
 from __future__ import annotations
 

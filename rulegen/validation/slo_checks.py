@@ -1,4 +1,4 @@
-"""What a ModelSLO file means: whether the names in it exist, and whether its parts go together."""
+"""Checks of a ModelSLO file: its names exist, and its parts go together."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Whether a tier exists, and whether anybody would wait for the proof of a duration."""
+"""Checks of tiers and durations."""
 
 from __future__ import annotations
 

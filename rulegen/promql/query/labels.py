@@ -1,4 +1,4 @@
-"""Which labels the series of a query can have, as far as its text says.
+"""Labels that the series of a query can have, as far as its text says.
 
 Rules: https://prometheus.io/docs/prometheus/latest/querying/operators/, and `resultMetric` of
 Prometheus' promql/engine.go.
@@ -46,7 +46,7 @@ class Labels:
         return cls(frozenset(names), only=True)
 
     def may(self, name: str) -> bool:
-        """Whether a series may have the label ``name``."""
+        """Return whether a series may have the label ``name``."""
         return (name in self.names) == self.only
 
     def and_also(self, other: Labels) -> Labels:

@@ -1,4 +1,4 @@
-"""Where a text stops being PromQL, and what is wrong there: the parser's errors have no places."""
+"""The place at which a text stops being PromQL, and what is wrong there: the parser's errors have none."""
 
 from __future__ import annotations
 
@@ -68,7 +68,7 @@ def explain(text: str, said: str, parse: Parse) -> tuple[str, int]:
 
 
 def place_of(text: str, *words: str) -> int:
-    """Where words stand one after the other; 0 where they don't, or in several places."""
+    """Return the offset of words that stand one after the other; 0 where they don't, or in several places."""
     found = list(tokens(text))
     count = len(words)
     places = [

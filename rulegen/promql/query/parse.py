@@ -115,7 +115,7 @@ _TYPES: tuple[tuple[ValueType, Type], ...] = (
 
 
 def type_of(node: Expr) -> Type:
-    """What evaluating ``node`` gives."""
+    """Return the type of the value of ``node``."""
     match node:
         case NumberLiteral():
             return "scalar"

@@ -1,4 +1,4 @@
-"""When a query has a result: even where nothing is scraped, or not even where something is."""
+"""Presence of a query's result: even where nothing is scraped, or not even where something is."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ _COMPARISONS = ("==", "!=", "<", "<=", ">", ">=")
 
 
 def is_always_there(node: Expr) -> bool:
-    """Whether ``node`` may give something while no series is there, as ``sum(errors) or vector(0)`` does."""
+    """Return whether ``node`` may give something while no series is there, as ``sum(errors) or vector(0)`` does."""
     match node:
         case VectorSelector() | MatrixSelector():
             return False

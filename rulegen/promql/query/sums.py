@@ -8,7 +8,7 @@ _COUNTED = ("rate", "increase")
 
 
 def summed(node: Expr, *, alone: bool = True) -> list[VectorSelector] | None:
-    """What a sum of rates selects, or None where it is something else.
+    """Return the selectors in a sum of rates, or None where it is something else.
 
     Of several terms each must be a sum without labels, or they would not be added up. Where one of them is missing,
     so is the sum.

@@ -1,4 +1,4 @@
-"""What the parser takes and the oldest Prometheus that must load the rules does not, or only behind a flag."""
+"""Syntax that the parser takes and the target's Prometheus does not, or only behind a flag."""
 
 from __future__ import annotations
 

@@ -42,7 +42,7 @@ def parse_windowed(text: str) -> Query:
 
 
 def per_window(query: Query) -> bool:
-    """Whether it counts events of the whole window, not per second. Raises QueryError where it does both."""
+    """Return whether it counts events of the whole window, not per second. Raises QueryError where it does both."""
     functions = {function for _, function in ranges(query.tree) if function}
     whole = functions & _PER_WINDOW
     if whole and functions - _PER_WINDOW:

@@ -1,4 +1,4 @@
-"""What many SLOs of a model depend on, and when a file asks for an alert about it."""
+"""Shared dependencies of a model's SLOs, and when a file asks for an alert about them."""
 
 from __future__ import annotations
 
@@ -26,13 +26,13 @@ def measured(slo: Slo) -> list[Metric]:
 
 
 def is_monitored(slo: Slo) -> bool:
-    """Whether the model's monitor measures an SLO, or part of it."""
+    """Return whether the model's monitor measures an SLO, or part of it."""
     counted = slo.sli.errors is not None or slo.sli.latency is not None
     return counted or bool(measured(slo))
 
 
 def rests_on_labels(slo: Slo) -> bool:
-    """Whether what an SLO measures is only there while labels come."""
+    """Return whether what an SLO measures is only there while labels come."""
     return any(needs_labels(metric) for metric in measured(slo))
 
 
@@ -57,7 +57,7 @@ def _demand(common: NoData | LabelsStale | None, own: OwnNoData | OwnLabelsStale
 
 @dataclass(frozen=True)
 class Dependencies:
-    """When there is an alert about each; empty, or None, where there is none.
+    """The requested alerts about each; empty, or None, where there is none.
 
     ``monitor``: it has stopped. ``labels``: none comes any more. ``sink``: one cannot be read.
     """
@@ -68,7 +68,7 @@ class Dependencies:
 
     @classmethod
     def of(cls, file: ModelSlo) -> Dependencies:
-        """Those of one file."""
+        """Return those of one file."""
         slos, own = file.spec.slos, file.spec.companions
         gone = [no_data(file, slo) for slo in slos if is_monitored(slo)]
         stale = [labels_stale(file, slo) for slo in slos]
@@ -82,6 +82,6 @@ class Dependencies:
         )
 
     def sink_before(self, demand: Demand) -> bool:
-        """Whether the alert about a sink comes no later, and is no less urgent, than ``demand`` asks."""
+        """Return whether the alert about a sink comes no later, and is no less urgent, than ``demand`` asks."""
         sink = self.sink
         return sink is not None and sink.tier <= demand.tier and sink.after.seconds <= demand.after.seconds
