@@ -1,4 +1,4 @@
 """Parsing: bytes of a log become numpy columns, by DuckDB.
 
-From outside: ``FieldPaths`` collects the requested fields, ``Parser`` selects them, ``sql.py`` has expressions over them.
+From outside: ``FieldPaths`` collects the requested fields, ``Parser`` selects them, ``sql.py`` has expressions.
 """
