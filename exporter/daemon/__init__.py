@@ -1,1 +1,4 @@
-"""The daemon: schedule, reload, signals, and the cycle of one model."""
+"""Daemon: schedule, reload, signals, and the cycle of one model.
+
+From outside: ``load_all`` of ``models.py`` opens monitor files, ``Cycle`` runs one model, ``Daemon`` runs all.
+"""

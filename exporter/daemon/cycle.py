@@ -16,7 +16,7 @@ from exporter.measure import meta
 from exporter.measure.gauges import Gauges
 from exporter.measure.measurement import Measurement
 from exporter.measure.snapshot import Histogram, Snapshot
-from exporter.references.history import HistoryWindows
+from exporter.references.configured import HistoryWindows
 from exporter.references.reference import Reference
 from exporter.sinks import SinkReader
 from exporter.state import Store, StoreError

@@ -50,7 +50,6 @@ class Daemon:
         self._wake = threading.Event()
         self._stopping = threading.Event()
         self._reloads: list[threading.Event] = []
-        self._reload_wanted = threading.Event()
         self._reload_lock = threading.Lock()
         self._reload_error: str | None = None
         self._reloaded_at = time.time()
@@ -70,8 +69,7 @@ class Daemon:
         """Run cycles until ``stop``; returns once the transaction under way is finished."""
         try:
             while not self._stopping.is_set():
-                if self._reload_wanted.is_set():
-                    self._reload_wanted.clear()
+                if self._reloads:
                     self._do_reload()
                 for watched in list(self._watched.values()):
                     if not self._stopping.is_set() and time.monotonic() >= watched.due:
@@ -86,18 +84,17 @@ class Daemon:
         self._stopping.set()
         self._wake.set()
 
-    def request_reload(self) -> None:
-        """Reload the monitor files before the next cycle; from any thread, as ``stop``."""
-        self._reload_wanted.set()
-        self._wake.set()
-
-    def reload(self, timeout: float = 60.0) -> str | None:
-        """Reload and wait for it; returns what was wrong, or None."""
+    def request_reload(self) -> threading.Event:
+        """Reload the monitor files before the next cycle; from any thread, as ``stop``. Returns what is set then."""
         done = threading.Event()
         with self._reload_lock:
             self._reloads.append(done)
-        self.request_reload()
-        if not done.wait(timeout):
+        self._wake.set()
+        return done
+
+    def reload(self, timeout: float = 60.0) -> str | None:
+        """Reload and wait for it; returns what was wrong, or None."""
+        if not self.request_reload().wait(timeout):
             return "the reload waits for a cycle that is still running"
         return self._reload_error
 

@@ -46,7 +46,7 @@ def hold_signals(numbers: Iterable[signal.Signals]) -> None:
 
 
 def deliver_signals(
-    actions: Mapping[signal.Signals, Callable[[], None]], until: Container[signal.Signals]
+    actions: Mapping[signal.Signals, Callable[[], object]], until: Container[signal.Signals]
 ) -> None:
     """Call the action of each signal that was held or comes; the same signal many times at once is one.
 

@@ -1,1 +1,4 @@
-"""Decoded rows into summaries by version, segment and time bucket."""
+"""Folding: decoded rows become summaries by version, segment and time bucket.
+
+From outside: ``Ingestion`` takes batches, ``VersionSchemas`` says what is counted of each version.
+"""

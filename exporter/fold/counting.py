@@ -87,21 +87,10 @@ class Counting:
         for number, name in names.items():
             schema = self._schemas.of(name)
             mine = versions == number
-            latest = int(columns.time[mine].max())
-            # Most features are there in the newest row: then no other need be looked at.
-            newest = np.flatnonzero(mine & (columns.time == latest))
             for feature, kind in schema.kinds.items():
                 view = kind.primary(feature)
-                if view not in schema.binnings:
-                    continue
-                values = columns.features[view]
-                if present(values, newest).any():
-                    seen = latest
-                elif (there := mine & present(values)).any():
-                    seen = int(columns.time[there].max())
-                else:
-                    continue
-                self._store.marks.rise(last_seen(name, feature), seen)
+                if view in schema.binnings and (there := mine & present(columns.features[view])).any():
+                    self._store.marks.rise(last_seen(name, feature), int(columns.time[there].max()))
 
     def _doubt_unit(self, latency: Floats) -> None:
         """Say once where the latencies that come first cannot be in the unit that the file says."""

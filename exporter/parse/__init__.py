@@ -1,1 +1,4 @@
-"""Bytes of a log become numpy columns, by DuckDB: field paths, SQL, the JSON parser."""
+"""Parsing: bytes of a log become numpy columns, by DuckDB.
+
+From outside: ``FieldPaths`` collects the requested fields, ``Parser`` selects them, ``sql.py`` has expressions.
+"""

@@ -43,11 +43,6 @@ class Parser:
         values = ", ".join(sql.text(category) for category in categories)
         self._connection.execute(f"CREATE TYPE {sql.name(name)} AS ENUM ({values})")
 
-    def define(self, variable: str, value: str) -> None:
-        """Define what ``getvariable`` gives in expressions."""
-        self._connection.execute(f"SET VARIABLE {sql.name(variable)} = {sql.text(value)}")
-        self._prepared = False
-
     def select(self, lines: Buffer) -> tuple[Columns, int]:
         """Return the requested columns, and how many lines were too long to be parsed."""
         if bytes(memoryview(lines)[: len(_BYTE_ORDER_MARK)]) == _BYTE_ORDER_MARK:

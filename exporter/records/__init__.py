@@ -1,4 +1,4 @@
-"""Field mapping: log records become columns.
+"""Records: log records become columns, by the field mapping of the monitor file. Import from here.
 
 DuckDB parses the JSON; what comes out of it is numbers wherever possible (times, codes of categories, hashes of
 ids), so that no Python object is made per value.

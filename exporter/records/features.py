@@ -15,7 +15,6 @@ from exporter.features.kind import Column, Enumeration
 from exporter.parse import sql
 from exporter.parse.field_paths import FieldPaths
 from exporter.parse.json_lines import Parser, filled
-from exporter.summary.base import Rows
 from exporter.summary.categorical import MISSING
 from mlslo.monitor import PredictionFields
 
@@ -44,9 +43,9 @@ def feature_path(fields: PredictionFields, name: str) -> str:
     return f"{fields.features}.{name}" if isinstance(fields.features, str) else name
 
 
-def present(values: Any, rows: Rows = slice(None)) -> npt.NDArray[np.bool_]:
-    """Return which of ``rows`` have a value, from the values of a primary view."""
-    found = ~np.isnan(values.values[rows]) if isinstance(values, Numbers) else values[rows] != MISSING
+def present(values: Any) -> npt.NDArray[np.bool_]:
+    """Return which rows have a value, from the values of a primary view."""
+    found = ~np.isnan(values.values) if isinstance(values, Numbers) else values != MISSING
     return np.asarray(found, dtype=bool)
 
 

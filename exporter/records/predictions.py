@@ -50,8 +50,7 @@ class RequestedFields:
         requested = {
             "time": sql.epoch_microseconds(stamp),
             "id": sql.identity(paths.text(fields.id)) if fields.id and self.identified else "0::UBIGINT",
-            # Text costs a Python object each, and most records are of one version.
-            "version": f"nullif(coalesce({paths.text(fields.version)}, ''), getvariable('usual version'))",
+            "version": paths.text(fields.version),
             "status": f"TRY_CAST({paths.number(fields.status)} AS INTEGER)",
             "latency": paths.number(fields.latency.field if fields.latency else None),
             **self.task.output_expressions(paths),
@@ -89,8 +88,6 @@ class PredictionDecoder:
         self._features = FeatureDecoder(requested.fields, requested.features)
         self._parser = Parser(*requested.expressions())
         self._features.define_categories(self._parser)
-        self._usual_version = ""
-        self._parser.define("usual version", "")
 
     def close(self) -> None:
         """Release the parser."""
@@ -111,7 +108,7 @@ class PredictionDecoder:
             rejected=rejected,
             time=time,
             id=filled(raw["id"], 0)[usable].astype(np.uint64).view(np.int64),
-            version=self._versions(raw["version"][usable]),
+            version=Texts.encode(raw["version"][usable], ""),
             status=status,
             latency=np.where(np.isfinite(latency), latency, np.nan),
             outputs=self._task.outputs(raw, usable, rejected),
@@ -124,16 +121,6 @@ class PredictionDecoder:
             fallback=self._fallback(raw, usable),
             attributions=self._attributions(raw, usable),
         )
-
-    def _versions(self, column: npt.NDArray[Any]) -> Texts:
-        """Versions as codes; NULL stands for the usual one, which is then that of the last record."""
-        texts = Texts.encode(column, self._usual_version)
-        if len(texts.codes):
-            last = texts.names[texts.codes[-1]]
-            if last != self._usual_version:
-                self._usual_version = last
-                self._parser.define("usual version", last)
-        return texts
 
     def _ask_for_scores(self, raw: dict[str, npt.NDArray[Any]]) -> None:
         """Tell a score that is no number from none at all: both come as NULL."""

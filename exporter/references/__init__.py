@@ -1,1 +1,5 @@
-"""References: static, sliding, calendar and first; the reference file, and how a baseline is built."""
+"""References: summaries of a model's data from when it was right; static files, and windows of its own history.
+
+From outside: ``reference.py`` (what a reference holds), ``reference_file.py`` (its file), ``configured.py`` (those
+that a monitor file names), and ``baseline``, which builds one from data.
+"""

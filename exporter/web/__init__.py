@@ -1,1 +1,4 @@
-"""Pages over HTTP: /metrics, health, the status page; TLS and passwords."""
+"""Web: /metrics, health, reload and the status page over HTTP; TLS and passwords.
+
+From outside: ``Server``, and ``load`` of its configuration file.
+"""
