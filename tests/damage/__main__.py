@@ -58,7 +58,7 @@ def _again(outcomes: list[run.Outcome]) -> Iterator[str]:
 
 
 def alike(finding: str) -> str:
-    """What findings of one cause have in common."""
+    """Return the part that findings of one cause have in common."""
     last = finding.strip().splitlines()[-3:] if "Traceback" in finding else [finding[:160]]
     return re.sub(r"\d+|'[^']*'|\"[^\"]*\"|[\w./-]+\.ya?ml", "…", " ".join(last))
 

@@ -32,7 +32,7 @@ class Case:
 
     @property
     def command(self) -> str:
-        """Which command, with what tells its kinds apart."""
+        """A command, with the options that tell its kinds apart."""
         form = " operator" if "operator" in self.arguments else ""
         base = " --base" if "--base" in self.arguments else ""
         return f"{self.program} {self.arguments[0] if self.arguments else ''}{form}{base}"
@@ -245,7 +245,7 @@ def make(chance: Random) -> Case:
 
 @cache
 def _earlier(form: str) -> Files:
-    """What the contract's files gave before they were damaged."""
+    """Return the files that the contract gave before it was damaged."""
     routing = "routing.yaml" if form == "prometheus" else "../crds/routing.yaml"
     loaded = specs.load([CONTRACT / "fraud.slo.yaml", CONTRACT / routing])
     made = generate(loaded, "operator" if form == "operator" else "prometheus")

@@ -1,4 +1,4 @@
-"""What may come of a damaged file: it is fine, or clear messages with a place; never a traceback, nor half a folder."""
+"""Judge the outcome of a damaged file: fine, or clear messages with a place; never a traceback, nor half a folder."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ _RAW = re.compile(
 
 
 def problems(case: Case, outcome: Outcome, before: Snapshot, after: Snapshot) -> Iterator[str]:
-    """What is wrong with an outcome; nothing where it is as it must be."""
+    """Return the faults of an outcome; none where it is as it must be."""
     if outcome.failure:
         yield outcome.failure
         return
@@ -89,7 +89,7 @@ def _line(case: Case, outcome: Outcome, line: str) -> Iterator[str]:
 
 
 def _place(content: bytes, row: int, column: int, line: str) -> Iterator[str]:
-    """Whether a place is in the file."""
+    """Return whether a place is in the file."""
     try:
         text = content.decode("utf-8-sig")
     except UnicodeDecodeError:

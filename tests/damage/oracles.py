@@ -1,4 +1,4 @@
-"""What others say of the files that came of accepted specs: the editors' schemas, promtool, amtool, the CRDs."""
+"""Oracles of the files that came of accepted specs: the editors' schemas, promtool, amtool, the CRDs."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def _validator() -> jsonschema.Draft7Validator:
 
 
 def schemas(case: Case, folder: Path) -> Iterator[str]:
-    """Whether editors would mark what was accepted."""
+    """Return what editors would mark in an accepted file."""
     for name in case.files:
         if "/" in name or name not in case.arguments or name == "base.yaml":
             continue
@@ -45,7 +45,7 @@ def _ran(name: str, *arguments: object) -> Iterator[str]:
 
 
 def rules(case: Case, folder: Path) -> Iterator[str]:
-    """Whether Prometheus, Alertmanager or the operator would load what was written."""
+    """Return why Prometheus, Alertmanager or the operator would not load what was written."""
     out = folder / "out" if "out" in case.arguments else folder
     if "operator" in case.arguments:
         for path in (*out.glob("rules/*.yaml"), out / "alertmanager/mlslo.yaml"):
@@ -68,7 +68,7 @@ def rules(case: Case, folder: Path) -> Iterator[str]:
 
 
 def _secret(case: Case, folder: Path, carried: dict[str, str]) -> Iterator[str]:
-    """What the operator would give to Alertmanager, its templates beside it."""
+    """Return why Alertmanager would refuse what the operator gives it, its templates beside it."""
     if "--base" in case.arguments and list(_ran("amtool", "check-config", folder / "base.yaml")):
         return
     place = folder / "secret"
@@ -79,7 +79,7 @@ def _secret(case: Case, folder: Path, carried: dict[str, str]) -> Iterator[str]:
 
 
 def tests(case: Case, folder: Path) -> Iterator[str]:
-    """Whether the generated tests of the generated rules pass."""
+    """Return how the generated tests of the generated rules fail."""
     out = folder / "out" if "out" in case.arguments else folder
     where = "tests" if "operator" in case.arguments else "rules"
     yield from _ran("promtool", "test", "rules", *sorted(out.glob(f"{where}/*_test.yaml")))

@@ -1,4 +1,4 @@
-"""What is put into a file to damage it."""
+"""Pieces that are put into a file to damage it."""
 
 from __future__ import annotations
 

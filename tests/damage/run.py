@@ -28,7 +28,7 @@ _MEMORY = 1 << 30
 
 @dataclass(frozen=True)
 class Outcome:
-    """What a command answered; ``failure`` is the traceback of an exception that came out of it."""
+    """The answer of a command; ``failure`` is the traceback of an exception that came out of it."""
 
     code: int | None
     stdout: str
@@ -115,7 +115,7 @@ def _limited(case: Case, folder: Path) -> Outcome:
 
 
 def _all_of(read: int) -> bytes | None:
-    """What the child says; None where it takes too long."""
+    """Return what the child says; None where it takes too long."""
     until = time.monotonic() + _LONGEST
     parts: list[bytes] = []
     with os.fdopen(read, "rb", buffering=0) as pipe:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import inspect
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from types import CodeType, FunctionType, ModuleType
 from typing import Any
 
@@ -18,23 +18,17 @@ def needs_programs(item: pytest.Item) -> bool:
 
     A test that reaches them another way (through a script, say) carries the marker `chain`.
     """
-    return item.get_closest_marker("chain") is not None or _reaches(item, tools.tool)
+    return item.get_closest_marker("chain") is not None or reaches(_functions(item), tools.tool)
 
 
 def waits_for_a_process(item: pytest.Item) -> bool:
     """Return whether a test, one of its fixtures or a helper goes on beside a process that it started."""
-    return _reaches(item, subprocess.Popen)
+    return reaches(_functions(item), subprocess.Popen)
 
 
-def _reaches(item: pytest.Item, sought: object) -> bool:
-    if not isinstance(item, pytest.Function):
-        return False
-    fixtures = [
-        definition.func
-        for definitions in item._fixtureinfo.name2fixturedefs.values()
-        for definition in definitions
-    ]
-    waiting: list[Any] = [item.obj, *fixtures]
+def reaches(starts: Iterable[object], sought: object) -> bool:
+    """Return whether one of these functions or classes names ``sought``, or names one of ours that does, and so on."""
+    waiting: list[Any] = list(starts)
     seen: set[int] = set()
     while waiting:
         found = waiting.pop()
@@ -45,6 +39,14 @@ def _reaches(item: pytest.Item, sought: object) -> bool:
             seen.add(id(found))
             waiting += _called(found)
     return False
+
+
+def _functions(item: pytest.Item) -> list[object]:
+    """Return the function of a test, and those of its fixtures."""
+    if not isinstance(item, pytest.Function):
+        return []
+    fixtures = item._fixtureinfo.name2fixturedefs.values()
+    return [item.obj, *(definition.func for definitions in fixtures for definition in definitions)]
 
 
 def _called(found: Any) -> Iterator[Any]:
