@@ -44,6 +44,7 @@ COMMANDS = [
 ]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("unbuffered", ["", "1"])
 @pytest.mark.parametrize("command", COMMANDS, ids=lambda command: " ".join(command[:2]))
 def test_a_full_standard_output_is_one_line(command: list[str], unbuffered: str, tmp_path: Path) -> None:

@@ -103,6 +103,7 @@ NUMBERS = ("mean radius", "note.length", "since", "pixels.norm")
 CATEGORIES = ("grade", "benign", "since.hour", "since.weekday")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", KINDS)
 def test_what_is_missing_and_what_is_wrong(measured: Measured, name: str) -> None:
     now = measured.now

@@ -18,6 +18,7 @@ print("scipy:", "scipy" in sys.modules)
 """
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("references", [False, True])
 def test_scipy_is_imported_where_a_p_value_is_asked_for(tmp_path: Path, references: bool) -> None:
     records = [record(i, at=float(i), features={"amount": i % 7, "country": "DE"}) for i in range(20)]

@@ -74,6 +74,7 @@ def test_what_is_said_and_where(case: dict[str, Any], tmp_path: Path) -> None:
     assert (tmp_path / "out").exists() == (not is_error)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("case", CASES, ids=lambda case: f"{case['lint']}: {case['said'][:30]}")
 def test_it_is_accepted_with_a_reason(case: dict[str, Any], tmp_path: Path) -> None:
     place = changed(tmp_path, case["change"])

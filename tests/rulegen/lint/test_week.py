@@ -59,6 +59,7 @@ RANGES = {
 }
 
 
+@pytest.mark.slow
 @given(
     keys=st.fixed_dictionaries(
         {}, optional={key: st.lists(one, min_size=1, max_size=1) for key, one in RANGES.items()}
