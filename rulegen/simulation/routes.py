@@ -9,8 +9,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from rulegen.alertmanager.matchers import Matcher, given, match_all
 from rulegen.simulation.durations import milliseconds
-from rulegen.simulation.matchers import Matcher, match_all, parse_all
 
 
 @dataclass(frozen=True, eq=False)
@@ -53,7 +53,7 @@ def tree(data: Mapping[str, Any]) -> Route:
 
 def _route(data: Mapping[str, Any], parent: Route, above: str) -> Route:
     """Time intervals are not inherited, everything else is."""
-    matchers = _matchers(data)
+    matchers = given(data)
     key = above + "{" + ",".join(sorted(str(matcher) for matcher in matchers)) + "}"
     group_by = parent.group_by
     if data.get("group_by") is not None:
@@ -78,11 +78,3 @@ def _route(data: Mapping[str, Any], parent: Route, above: str) -> Route:
 def _wait(data: Mapping[str, Any], key: str, inherited: int) -> int:
     value = data.get(key)
     return inherited if value is None else milliseconds(value)
-
-
-def _matchers(data: Mapping[str, Any]) -> list[Matcher]:
-    return [
-        *(Matcher(label, "=", str(value)) for label, value in (data.get("match") or {}).items()),
-        *(Matcher(label, "=~", str(value)) for label, value in (data.get("match_re") or {}).items()),
-        *parse_all(data.get("matchers") or ()),
-    ]

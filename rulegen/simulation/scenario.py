@@ -8,7 +8,7 @@ from zoneinfo import ZoneInfo
 from pydantic import AfterValidator, Field
 
 from mlslo.yamlfile import Duration, File, Loaded, Name, StrictModel
-from rulegen.simulation.matchers import parse
+from rulegen.alertmanager.matchers import parse
 from rulegen.simulation.moments import ClockTime, Moment
 from rulegen.spec.time_intervals import known_location
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from rulegen.alertmanager.matchers import Matcher, match_all
 from rulegen.simulation.labels import Labels
-from rulegen.simulation.matchers import Matcher, match_all
 
 
 @dataclass(frozen=True)

@@ -8,13 +8,13 @@ from datetime import UTC, datetime, timedelta
 
 from mlslo.yamlfile import InputError, Problem, did_you_mean, parse, quoted_list
 from rulegen import alertmanager
+from rulegen.alertmanager.matchers import parse_all
 from rulegen.alertmanager.merge import Base, check
 from rulegen.promql.conventions import MODEL, SEVERITY, SLO, WATCHDOG, WATCHDOG_IDENTITY
 from rulegen.promql.rules import AlertRule
 from rulegen.simulation.alertmanagerfile import readable
 from rulegen.simulation.configuration import Configuration
 from rulegen.simulation.labels import Labels
-from rulegen.simulation.matchers import parse_all
 from rulegen.simulation.moments import Moment, in_zone
 from rulegen.simulation.prometheus import Firing, Prometheus, Span
 from rulegen.simulation.scenario import Alert, Scenario, Selection
