@@ -13,7 +13,7 @@ from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Fie
 
 from mlslo.yamlfile import Document, InputError, Problem, did_you_mean, quoted_list, validate
 from rulegen.alertmanager.matchers import Matcher, parse
-from rulegen.simulation.durations import milliseconds
+from rulegen.simulation.routes import milliseconds
 from rulegen.spec.time_intervals import MONTHS, WEEKDAYS, known_location
 
 # Words that YAML 1.1, and so Alertmanager, reads as true and false.

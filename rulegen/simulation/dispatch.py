@@ -14,14 +14,12 @@ from enum import IntEnum
 from functools import partial
 from itertools import count
 
-from rulegen.simulation.alert import Alert, Received
+from rulegen.simulation.alert import Alert, Labels, Received
 from rulegen.simulation.configuration import Configuration, Integration
-from rulegen.simulation.inhibition import Inhibitor
-from rulegen.simulation.labels import Labels
 from rulegen.simulation.log import MAINTENANCE, NotificationLog
 from rulegen.simulation.outcome import Cause, Held, Notification, Open, Outcome
 from rulegen.simulation.routes import Route
-from rulegen.simulation.silences import Silence
+from rulegen.simulation.suppression import Inhibitor, Silence
 
 # Groups without alerts are removed at every tick of a clock that began when Alertmanager loaded its
 # configuration. In a simulation that was half a tick before the start, so that ticks fall between full minutes.

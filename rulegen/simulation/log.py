@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import StrEnum
 
-from rulegen.simulation.labels import Labels
+from rulegen.simulation.alert import Labels
 
 # Alertmanager's --data.retention and --data.maintenance-interval by default, in milliseconds.
 RETENTION = 120 * 3_600_000

@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
+from rulegen.simulation.alert import Labels
 from rulegen.simulation.configuration import Integration
-from rulegen.simulation.labels import Labels
 from rulegen.simulation.log import Reason
 
 

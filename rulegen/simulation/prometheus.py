@@ -9,8 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from rulegen.simulation.alert import Alert
-from rulegen.simulation.labels import Labels
+from rulegen.simulation.alert import Alert, Labels
 
 # From, until; milliseconds since the scenario's start.
 Span = tuple[int, int]

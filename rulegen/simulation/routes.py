@@ -5,12 +5,13 @@ https://github.com/prometheus/alertmanager/blob/v0.25.0/dispatch/route.go
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from mlslo.yamlfile import Duration
 from rulegen.alertmanager.matchers import Matcher, given, match_all
-from rulegen.simulation.durations import milliseconds
 
 
 @dataclass(frozen=True, eq=False)
@@ -78,3 +79,10 @@ def _route(data: Mapping[str, Any], parent: Route, above: str) -> Route:
 def _wait(data: Mapping[str, Any], key: str, inherited: int) -> int:
     value = data.get(key)
     return inherited if value is None else milliseconds(value)
+
+
+def milliseconds(text: str) -> int:
+    """A duration such as ``30s``; Alertmanager allows ``0s`` too. Raises ValueError."""
+    if re.fullmatch(r"0+(?:ms|[smhdwy])?", text):
+        return 0
+    return round(Duration(text).seconds * 1000)

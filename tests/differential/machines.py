@@ -13,7 +13,7 @@ from rulegen.simulation.configuration import Configuration
 from rulegen.simulation.dispatch import CLEANUP, Dispatcher, _Kind
 from rulegen.simulation.outcome import Outcome
 from rulegen.simulation.routes import Route
-from rulegen.simulation.silences import Silence
+from rulegen.simulation.suppression import Silence
 from tests.differential.cases import LENGTH
 from tests.differential.play import MAINTENANCE, Run, Told, messages
 

@@ -1,4 +1,4 @@
-"""Which alerts are silenced by which.
+"""Inhibition and silences.
 
 https://github.com/prometheus/alertmanager/blob/v0.25.0/inhibit/inhibit.go
 """
@@ -10,8 +10,22 @@ from dataclasses import dataclass, field
 from typing import Any, Self
 
 from rulegen.alertmanager.matchers import Matcher, given, match_all
-from rulegen.simulation.alert import Alert
-from rulegen.simulation.labels import Labels
+from rulegen.simulation.alert import Alert, Labels
+
+
+@dataclass(frozen=True)
+class Silence:
+    """Milliseconds since the scenario's start, ``end`` excluded."""
+
+    matchers: Sequence[Matcher]
+    start: int
+    end: int
+
+    def silences(self, labels: Labels, now: int) -> bool:
+        return self.start <= now < self.end and match_all(self.matchers, labels)
+
+    def __str__(self) -> str:
+        return ", ".join(str(matcher) for matcher in self.matchers)
 
 
 @dataclass(eq=False)
