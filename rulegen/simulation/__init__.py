@@ -1,4 +1,4 @@
-"""Who is told what, and when: an evaluator of Alertmanager's semantics, and the scenarios that it plays."""
+"""An evaluator of Alertmanager's semantics, and the scenarios that it plays: who is notified, and when."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What came of a simulation."""
+"""The outcome of a simulation."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from rulegen.simulation.log import Reason
 
 
 class Cause(StrEnum):
-    """What holds an alert back."""
+    """Cause for which an alert is held back."""
 
     INHIBITED = "inhibited"
     INACTIVE = "inactive"

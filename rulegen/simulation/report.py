@@ -1,4 +1,4 @@
-"""What came of a scenario, as text for people and as data for programs."""
+"""The outcome of a scenario, as text for people and as data for programs."""
 
 from __future__ import annotations
 
@@ -116,7 +116,7 @@ def _beats(setup: Setup, beats: Sequence[Notification]) -> Iterator[str]:
 
 
 def _stretches(outcome: Outcome) -> Iterator[_Stretch]:
-    """What was held back, from the first look to the last before it was told or held back by something else."""
+    """Join the flushes at which an alert was held back, up to its notification or another cause."""
     open_: dict[tuple[str, Labels, Labels], _Stretch] = {}
     ended: list[_Stretch] = []
     told = [(message.time, message) for message in outcome.notifications]

@@ -1,4 +1,4 @@
-"""A scenario and the specs together: which labels fire when, by one clock."""
+"""A scenario, resolved against the specs: which labels fire when, by one clock."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ class Setup:
     series_labels: frozenset[str]
 
     def clock(self, moment: int) -> datetime:
-        """What clocks in the scenario's zone show."""
+        """Return the time that clocks in the scenario's zone show."""
         return (self.start + timedelta(milliseconds=moment)).astimezone(self.scenario.zone)
 
     def offset(self, moment: Moment) -> int:
@@ -260,7 +260,7 @@ class _Resolver:
 
 
 def _with_gaps(span: Span, gaps: Sequence[Span], rule: AlertRule) -> list[Span]:
-    """When an alert fires whose series has gaps."""
+    """Return the spans in which an alert fires whose series has gaps."""
     begin, end = span
     waits = round(rule.for_.seconds * 1000) if rule.for_ else 0
     kept = round(rule.keep_firing_for.seconds * 1000) if rule.keep_firing_for else 0
