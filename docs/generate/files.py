@@ -14,7 +14,7 @@ from pydantic.fields import FieldInfo
 
 from docs.generate.markdown import table
 from mlslo.yamlfile import Duration
-from rulegen.simulation.moments import ClockTime, Moment
+from rulegen.simulation.scenario import ClockTime, Moment
 
 _INTRODUCTION = """\
 # Files

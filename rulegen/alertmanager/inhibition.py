@@ -1,4 +1,4 @@
-"""What silences what."""
+"""Inhibit rules, one for each source alert."""
 
 from __future__ import annotations
 
@@ -75,7 +75,7 @@ def _less_urgent(spec: Spec, alerts: Sequence[AlertIdentity]) -> dict[str | None
 
 
 def _source(alert: AlertIdentity, equal: Sequence[str]) -> list[str]:
-    """What singles ``alert`` out; labels under ``equal`` need not be told apart."""
+    """Return the matchers that single ``alert`` out; labels under ``equal`` need not be told apart."""
     return [equals("alertname", alert.name), *_apart(alert, equal)]
 
 

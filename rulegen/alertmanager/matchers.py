@@ -1,8 +1,131 @@
-"""Alertmanager's label matchers."""
+"""Label matchers of Alertmanager: written, read and applied.
+
+https://github.com/prometheus/alertmanager/blob/v0.25.0/pkg/labels/parse.go
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import re2
+
+_MATCHER = re.compile(r"\s*([a-zA-Z_:][a-zA-Z0-9_:]*)\s*(=~|=|!=|!~)\s*(.*?)\s*", re.DOTALL)
+# What is wrong is raised, and need not be printed.
+_QUIETLY = re2.Options()
+_QUIETLY.log_errors = False
+_ESCAPES = {"n": "\n", '"': '"', "\\": "\\"}
+
+
+@dataclass(frozen=True)
+class Matcher:
+    """``label operator "value"``; a label that is missing counts as empty."""
+
+    label: str
+    operator: str
+    value: str
+
+    def __post_init__(self) -> None:
+        """Raises ValueError where the value is a regular expression that Alertmanager would refuse."""
+        if self.operator in ("=~", "!~"):
+            try:
+                _ = self._pattern
+            except re2.error as error:
+                reason = error.args[0].decode()
+                said = f"not a regular expression of Alertmanager's: '{self.value}' ({reason})"
+                raise ValueError(said) from None
+
+    @cached_property
+    def _pattern(self) -> Any:
+        # Go's syntax and meaning: https://github.com/google/re2/wiki/Syntax
+        return re2.compile(self.value, _QUIETLY)
+
+    def matches(self, labels: Mapping[str, str]) -> bool:
+        """Whether an alert with these labels is meant; regular expressions match the whole value."""
+        value = labels.get(self.label, "")
+        match self.operator:
+            case "=":
+                return value == self.value
+            case "!=":
+                return value != self.value
+            case "=~":
+                return self._pattern.fullmatch(value) is not None
+            case _:
+                return self._pattern.fullmatch(value) is None
+
+    def __str__(self) -> str:
+        return f'{self.label}{self.operator}"{_escaped(self.value)}"'
+
+
+def match_all(matchers: Iterable[Matcher], labels: Mapping[str, str]) -> bool:
+    """Whether every matcher matches."""
+    return all(matcher.matches(labels) for matcher in matchers)
+
+
+def parse(text: str) -> list[Matcher]:
+    """Read the matchers of ``a="b",c=~"d|e"``, in braces or not. Raises ValueError."""
+    return [_matcher(token) for token in _tokens(text.removeprefix("{").removesuffix("}"))]
+
+
+def parse_all(texts: Sequence[str]) -> list[Matcher]:
+    """Read the matchers of several such texts. Raises ValueError."""
+    return [matcher for text in texts for matcher in parse(text)]
+
+
+def given(data: Mapping[str, Any], side: str = "") -> list[Matcher]:
+    """Read the matchers of a route, or of the ``source_`` or ``target_`` of an inhibition. Raises ValueError."""
+    return [
+        *(Matcher(label, "=", str(value)) for label, value in (data.get(f"{side}match") or {}).items()),
+        *(Matcher(label, "=~", str(value)) for label, value in (data.get(f"{side}match_re") or {}).items()),
+        *parse_all(data.get(f"{side}matchers") or ()),
+    ]
+
+
+def _tokens(text: str) -> list[str]:
+    """The parts between commas that are not quoted."""
+    tokens, token = [], ""
+    quoted = escaped = False
+    for character in text:
+        if character == "," and not quoted:
+            tokens.append(token)
+            token = ""
+            continue
+        if character == '"':
+            quoted = quoted if escaped else not quoted
+        escaped = character == "\\" and not escaped
+        token += character
+    return [*tokens, token] if token.strip() else tokens
+
+
+def _matcher(text: str) -> Matcher:
+    match = _MATCHER.fullmatch(text)
+    if match is None or not match[3]:
+        raise ValueError(f"expected a matcher such as model=\"fraud\", got '{text.strip()}'")
+    label, operator, raw = match.groups()
+    quoted = raw.startswith('"')
+    body = raw[1:] if quoted else raw
+    value, position, closed = "", 0, not quoted
+    while position < len(body):
+        character = body[position]
+        last = position == len(body) - 1
+        if character == "\\" and not last:
+            # A backslash before anything else stands for itself.
+            following = body[position + 1]
+            value += _ESCAPES.get(following, f"\\{following}")
+            position += 1
+        elif character == '"':
+            if closed or not last:
+                raise ValueError(f"a double quote inside of a value needs a backslash, got '{text.strip()}'")
+            closed = True
+        else:
+            value += character
+        position += 1
+    if not closed:
+        raise ValueError(f"the closing quote is missing in '{text.strip()}'")
+    return Matcher(label, operator, value)
 
 
 def equals(label: str, value: str) -> str:

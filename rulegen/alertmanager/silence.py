@@ -32,7 +32,7 @@ class RefusedError(Exception):
 
 @dataclass(frozen=True)
 class Selection:
-    """Which alerts: those of a model, or some of them."""
+    """Alerts of a model, or some of them."""
 
     model: str
     layer: str | None = None
@@ -140,6 +140,6 @@ def _post(url: str, body: bytes, headers: dict[str, str]) -> bytes:
 
 
 def urgent(specs: Specs, alerts: Sequence[AlertRule]) -> list[AlertRule]:
-    """Those of the most urgent tier: somebody would have been woken."""
+    """Return the alerts of the most urgent tier: somebody would have been woken."""
     first = specs.routing.spec.tier_names[0]
     return [alert for alert in alerts if alert.labels.get(TIER) == first]

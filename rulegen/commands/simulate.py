@@ -12,7 +12,7 @@ from mlslo.yamlfile import Problem
 from rulegen.alertmanager.merge import Base
 from rulegen.commands.options import loaded_specs
 from rulegen.output import generated_files
-from rulegen.simulation import expectations, play, report, scenario, story
+from rulegen.simulation import expectations, play, report, scenario, setup
 
 
 @click.command()
@@ -43,15 +43,15 @@ def simulate(spec: tuple[Path, ...], scenarios: tuple[Path, ...], form: str, bas
     with input_errors():
         loaded = loaded_specs(spec)
         others = Base.read(base) if base is not None else None
-        stories = [story.tell(loaded, scenario.load(path), others) for path in scenarios]
+        setups = [setup.resolve(loaded, scenario.load(path), others) for path in scenarios]
     problems: list[Problem] = []
     found: list[dict[str, Any]] = []
-    for index, told in enumerate(stories):
-        outcome = play(told)
-        problems += expectations.unmet(told, outcome)
-        found.append(report.as_data(told, outcome))
+    for index, one in enumerate(setups):
+        outcome = play(one)
+        problems += expectations.unmet(one, outcome)
+        found.append(report.as_data(one, outcome))
         if form == "text":
-            click.echo("\n" * bool(index) + report.as_text(told, outcome), nl=False)
+            click.echo("\n" * bool(index) + report.as_text(one, outcome), nl=False)
     if form == "json":
         click.echo(generated_files.json_text(found), nl=False)
     for problem in problems:

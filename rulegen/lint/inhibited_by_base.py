@@ -7,10 +7,10 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from mlslo.yamlfile import quoted_list
+from rulegen.alertmanager.matchers import Matcher
 from rulegen.lint.finding import Finding, Run
 from rulegen.promql.conventions import LAYER, MODEL, SLO, TIER, WATCHDOG_IDENTITY, AlertIdentity
-from rulegen.simulation.inhibition import InhibitRule
-from rulegen.simulation.matchers import Matcher
+from rulegen.simulation.suppression import InhibitRule
 
 # Others' alerts have none of ours.
 _OURS = ("alertname", MODEL, SLO, LAYER, TIER)

@@ -1,4 +1,4 @@
-"""What would change, in words that an SRE reviews: the files on disk against those that the specs ask for."""
+"""Changes in words that an SRE reviews: the files on disk against those that the specs ask for."""
 
 from rulegen.review.words import words
 

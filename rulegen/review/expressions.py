@@ -1,4 +1,4 @@
-"""What two versions of a PromQL expression differ in, in words."""
+"""Differences of two versions of a PromQL expression, in words."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Who is told what, and when, that was otherwise before; in words."""
+"""Changes of routing, receivers, times and inhibition, in words."""
 
 from __future__ import annotations
 

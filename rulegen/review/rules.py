@@ -110,7 +110,7 @@ def _records(old: Rules, new: Rules) -> Iterator[str]:
 
 
 def _promise(lines: list[str]) -> str | None:
-    """What an SLO promises that it did not promise before."""
+    """Return what an SLO promises that it did not promise before."""
     changed = [
         what for what in ("objective", "time window") if any(line.startswith(f"{what} ") for line in lines)
     ]

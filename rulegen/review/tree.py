@@ -1,4 +1,4 @@
-"""Where an Alertmanager configuration sends an alert: enough of its semantics to say what changed.
+"""Routes of an alert in an Alertmanager configuration that may be broken: enough to say what changed.
 
 https://prometheus.io/docs/alertmanager/latest/configuration/#route
 """
@@ -11,7 +11,8 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-_MATCHER = re.compile(r"\s*([^\s=!~]+)\s*(=~|!=|!~|=)\s*(.*?)\s*", re.DOTALL)
+from rulegen.alertmanager.matchers import given, match_all, parse
+
 _INHERITED = ("receiver", "group_by", "group_wait", "group_interval", "repeat_interval")
 _OWN = ("mute_time_intervals", "active_time_intervals")
 
@@ -24,12 +25,12 @@ class Stop:
     settings: Mapping[str, Any]
 
     def names(self, key: str) -> tuple[str, ...]:
-        """What stands in a list of names."""
+        """Return what stands in a list of names."""
         return tuple(map(str, listed(self.settings.get(key))))
 
 
 def stops(configuration: Any, labels: Mapping[str, str]) -> list[Stop]:
-    """Every route that an alert with ``labels`` ends at; none where there is no configuration."""
+    """List the routes that an alert with ``labels`` ends at; none where there is no configuration."""
     route = configuration.get("route") if isinstance(configuration, dict) else None
     return list(_stops(route, labels, {})) if isinstance(route, dict) else []
 
@@ -49,46 +50,24 @@ def _stops(route: dict[str, Any], labels: Mapping[str, str], inherited: dict[str
 
 
 def _matches(route: dict[str, Any], labels: Mapping[str, str]) -> bool:
-    texts = [str(text) for text in listed(route.get("matchers"))]
-    for key, operator in (("match", "="), ("match_re", "=~")):
-        given = route.get(key)
-        if isinstance(given, dict):
-            texts += [f"{label}{operator}{json.dumps(str(value))}" for label, value in given.items()]
-    return all(_holds(text, labels) for text in texts)
-
-
-def _holds(text: str, labels: Mapping[str, str]) -> bool:
-    found = matcher(text)
-    if found is None:
-        return False
-    label, operator, value = found
-    actual = labels.get(label, "")
-    if operator in ("=", "!="):
-        return (actual == value) == (operator == "=")
     try:
-        matched = re.fullmatch(value, actual) is not None
-    except re.error:
+        return match_all(given(route), labels)
+    except (AttributeError, TypeError, ValueError):
         return False
-    return matched == (operator == "=~")
 
 
 def listed(value: Any) -> list[Any]:
-    """``value`` where it is a list; nothing where a hand made it something else."""
+    """Return ``value`` where it is a list; nothing where a hand made it something else."""
     return value if isinstance(value, list) else []
 
 
 def matcher(text: str) -> tuple[str, str, str] | None:
-    """Label, operator and value of a matcher."""
-    found = _MATCHER.fullmatch(text)
-    if found is None:
+    """Read label, operator and value of a matcher."""
+    try:
+        (found,) = parse(text)
+    except ValueError:
         return None
-    value = found[3]
-    if len(value) > 1 and value[0] == value[-1] == '"':
-        try:
-            value = str(json.loads(value))
-        except ValueError:
-            value = value[1:-1]
-    return found[1], found[2], value
+    return found.label, found.operator, found.value
 
 
 def plain(document: Any) -> Any:

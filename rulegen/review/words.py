@@ -18,7 +18,7 @@ _CONFIGURATIONS = ("alertmanager/alertmanager.yaml", "alertmanager/mlslo.yaml")
 
 
 def words(directory: Path, files: Files, audiences: Collection[Audience]) -> list[str]:
-    """What the files on disk would change to, one line for each change below a line for each file.
+    """Describe what the files on disk would change to, one line for each change below a line for each file.
 
     ``audiences``: the tier and team of every alert, whether its file changes or not.
     A file on disk that cannot be read as what it should be is said to be so; the rest is still told.
@@ -75,7 +75,7 @@ def _configuration(texts: list[str | None]) -> Any:
 
 
 def _carried(document: Any) -> Any:
-    """What a Secret carries; others as they are."""
+    """Return what a Secret carries; others as they are."""
     if not isinstance(document, dict) or document.get("kind") != "Secret":
         return document
     carried = document.get("stringData")

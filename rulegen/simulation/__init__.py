@@ -1,15 +1,15 @@
-"""Who is told what, and when: an evaluator of Alertmanager's semantics, and the scenarios that it plays."""
+"""An evaluator of Alertmanager's semantics, and the scenarios that it plays: who is notified, and when."""
 
 from __future__ import annotations
 
 from rulegen.simulation.dispatch import Dispatcher
 from rulegen.simulation.outcome import Outcome
-from rulegen.simulation.story import Story
+from rulegen.simulation.setup import Setup
 
 __all__ = ["play"]
 
 
-def play(story: Story) -> Outcome:
+def play(setup: Setup) -> Outcome:
     """Everything that comes of a scenario."""
-    messages = story.prometheus.messages(story.firings, story.length, story.unreachable)
-    return Dispatcher(story.configuration, story.silences, story.start).run(messages, story.length)
+    messages = setup.prometheus.messages(setup.firings, setup.length, setup.unreachable)
+    return Dispatcher(setup.configuration, setup.silences, setup.start).run(messages, setup.length)

@@ -1,4 +1,4 @@
-"""What the evaluator reads of an ``alertmanager.yaml`` that people write: its shape, so that a mistake has a place.
+"""The shape of an ``alertmanager.yaml`` that people write, as far as the evaluator reads it: mistakes have a place.
 
 The rest is Alertmanager's to judge (``amtool check-config``).
 """
@@ -12,8 +12,8 @@ from typing import Annotated, Any
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
 
 from mlslo.yamlfile import Document, InputError, Problem, did_you_mean, quoted_list, validate
-from rulegen.simulation.durations import milliseconds
-from rulegen.simulation.matchers import Matcher, parse
+from rulegen.alertmanager.matchers import Matcher, parse
+from rulegen.simulation.routes import milliseconds
 from rulegen.spec.time_intervals import MONTHS, WEEKDAYS, known_location
 
 # Words that YAML 1.1, and so Alertmanager, reads as true and false.
@@ -22,7 +22,7 @@ _CLOCK = re.compile(r"([01][0-9]|2[0-3]):[0-5][0-9]|24:00")
 
 
 class _Part(BaseModel):
-    """What is not named here is not looked at."""
+    """Base of its parts; keys that are not named are not looked at."""
 
     model_config = ConfigDict(extra="ignore", strict=True, frozen=True)
 

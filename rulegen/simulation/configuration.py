@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Self
 
-from rulegen.simulation.inhibition import InhibitRule
 from rulegen.simulation.routes import Route, tree
+from rulegen.simulation.suppression import InhibitRule
 from rulegen.simulation.timeintervals import TimeInterval
 from rulegen.spec.integrations import SILENT_ABOUT_ENDS
 

@@ -14,14 +14,12 @@ from enum import IntEnum
 from functools import partial
 from itertools import count
 
-from rulegen.simulation.alert import Alert, Received
+from rulegen.simulation.alert import Alert, Labels, Received
 from rulegen.simulation.configuration import Configuration, Integration
-from rulegen.simulation.inhibition import Inhibitor
-from rulegen.simulation.labels import Labels
 from rulegen.simulation.log import MAINTENANCE, NotificationLog
 from rulegen.simulation.outcome import Cause, Held, Notification, Open, Outcome
 from rulegen.simulation.routes import Route
-from rulegen.simulation.silences import Silence
+from rulegen.simulation.suppression import Inhibitor, Silence
 
 # Groups without alerts are removed at every tick of a clock that began when Alertmanager loaded its
 # configuration. In a simulation that was half a tick before the start, so that ticks fall between full minutes.
@@ -30,7 +28,7 @@ CLEANUP_PHASE = 15_000
 
 
 class _Kind(IntEnum):
-    """What happens at the same moment happens in this order."""
+    """Events of the same moment, in their order."""
 
     ARRIVAL = 0
     LOOK = 1
@@ -148,7 +146,7 @@ class Dispatcher:
         group.alerts = {alert.labels: alert for alert in alerts if not alert.resolved_at(now)}
 
     def _let_through(self, group: _Group, alerts: list[Alert], now: int) -> list[Alert]:
-        """What inhibition, time intervals and silences leave, in Alertmanager's order."""
+        """Return the alerts that inhibition, time intervals and silences leave, in Alertmanager's order."""
 
         def held(alert: Alert, cause: Cause, by: Sequence[Labels | str]) -> None:
             receiver, firing = group.route.receiver, not alert.resolved_at(now)
@@ -203,7 +201,7 @@ class Dispatcher:
                 self._last[route, integration, group.labels] = self._notifications[-1]
 
     def _still_open(self, end: int) -> list[Open]:
-        """What a receiver was told to fire last, which is over, and was over at the last look at its group."""
+        """List the alerts of the last notifications that are over, and were over at the last flush of their group."""
         return [
             Open(message.time, message.receiver, integration, message.group, labels)
             for (route, integration, _), message in self._last.items()

@@ -5,32 +5,32 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from mlslo.yamlfile import Problem
-from rulegen.simulation.labels import Labels
+from rulegen.simulation.alert import Labels
 from rulegen.simulation.outcome import Held, Notification, Outcome
-from rulegen.simulation.scenario import HeldBack, Selection, Told
-from rulegen.simulation.story import Story
-from rulegen.simulation.words import duration
+from rulegen.simulation.report import show_duration
+from rulegen.simulation.scenario import HeldBack, Notice, Selection
+from rulegen.simulation.setup import Setup
 
 
-def unmet(story: Story, outcome: Outcome) -> list[Problem]:
+def unmet(setup: Setup, outcome: Outcome) -> list[Problem]:
     """A problem, with its place in the scenario file, for each expectation that was not met."""
-    expect = story.scenario.spec.expect
+    expect = setup.scenario.spec.expect
     found: list[Problem] = []
 
     def miss(kind: str, index: int, message: str) -> None:
-        found.append(story.scenario.document.problem(("spec", "expect", kind, index), message))
+        found.append(setup.scenario.document.problem(("spec", "expect", kind, index), message))
 
     for index, wanted in enumerate(expect.notified):
-        count = len(list(_told(story, outcome, wanted)))
+        count = len(list(_told(setup, outcome, wanted)))
         if count != wanted.times if wanted.times is not None else not count:
             times = "" if wanted.times is None else f" {_times(wanted.times)}"
             miss("notified", index, f"expected {_message(wanted)}{times}, it was sent {_times(count)}")
     for index, unwanted in enumerate(expect.notNotified):
-        if sent := list(_told(story, outcome, unwanted)):
-            first = f"{sent[0].receiver} was told after {duration(sent[0].time)}"
+        if sent := list(_told(setup, outcome, unwanted)):
+            first = f"{sent[0].receiver} was told after {show_duration(sent[0].time)}"
             miss("notNotified", index, f"expected no {_message(unwanted).removeprefix('a ')}, {first}")
     for index, kept in enumerate(expect.heldBack):
-        if not any(_holds(story, held, kept) for held in outcome.held):
+        if not any(_holds(setup, held, kept) for held in outcome.held):
             because = f" ({kept.because})" if kept.because else ""
             miss(
                 "heldBack", index, f"expected {kept.alert or 'an alert'} to be held back{because}, it was not"
@@ -38,25 +38,25 @@ def unmet(story: Story, outcome: Outcome) -> list[Problem]:
     return found
 
 
-def _told(story: Story, outcome: Outcome, wanted: Told) -> Iterator[Notification]:
+def _told(setup: Setup, outcome: Outcome, wanted: Notice) -> Iterator[Notification]:
     for message in outcome.notifications:
         listed = {
             "firing": message.firing,
             "resolved": message.resolved,
             None: (*message.firing, *message.resolved),
         }[wanted.status]
-        if _fits(story, wanted, message.time, message.receiver, listed):
+        if _fits(setup, wanted, message.time, message.receiver, listed):
             yield message
 
 
-def _holds(story: Story, held: Held, wanted: HeldBack) -> bool:
+def _holds(setup: Setup, held: Held, wanted: HeldBack) -> bool:
     cause = wanted.because in (None, held.cause)
-    return cause and _fits(story, wanted, held.time, held.receiver, [held.alert])
+    return cause and _fits(setup, wanted, held.time, held.receiver, [held.alert])
 
 
-def _fits(story: Story, wanted: Selection, time: int, receiver: str, alerts: Sequence[Labels]) -> bool:
-    begin = 0 if wanted.from_ is None else story.offset(wanted.from_)
-    end = story.length if wanted.until is None else story.offset(wanted.until)
+def _fits(setup: Setup, wanted: Selection, time: int, receiver: str, alerts: Sequence[Labels]) -> bool:
+    begin = 0 if wanted.from_ is None else setup.offset(wanted.from_)
+    end = setup.length if wanted.until is None else setup.offset(wanted.until)
     named = {"alertname": wanted.alert, "model": wanted.model, "slo": wanted.slo, **wanted.labels}
     labels = {name: value for name, value in named.items() if value is not None}
     return (
@@ -66,7 +66,7 @@ def _fits(story: Story, wanted: Selection, time: int, receiver: str, alerts: Seq
     )
 
 
-def _message(wanted: Told) -> str:
+def _message(wanted: Notice) -> str:
     about = {"firing": " fires", "resolved": " is over", None: ""}[wanted.status]
     alert = wanted.alert or "an alert"
     return f"a message to {wanted.receiver or 'anybody'} {'that' if about else 'about'} {alert}{about}"

@@ -1,4 +1,4 @@
-"""What each receiver was last told of a group, and whether it has to be told again.
+"""The notification log: the last notification of each group, and whether another is due.
 
 https://github.com/prometheus/alertmanager/blob/v0.25.0/notify/notify.go (DedupStage)
 https://github.com/prometheus/alertmanager/blob/v0.25.0/nflog/nflog.go
@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import StrEnum
 
-from rulegen.simulation.labels import Labels
+from rulegen.simulation.alert import Labels
 
 # Alertmanager's --data.retention and --data.maintenance-interval by default, in milliseconds.
 RETENTION = 120 * 3_600_000
@@ -30,7 +30,7 @@ class Reason(StrEnum):
 
 @dataclass(frozen=True)
 class Entry:
-    """What was said; ``time`` and ``expires`` in milliseconds."""
+    """A notification; ``time`` and ``expires`` in milliseconds."""
 
     firing: frozenset[Labels]
     resolved: frozenset[Labels]

@@ -1,4 +1,4 @@
-"""What came of a simulation."""
+"""The outcome of a simulation."""
 
 from __future__ import annotations
 
@@ -6,13 +6,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
+from rulegen.simulation.alert import Labels
 from rulegen.simulation.configuration import Integration
-from rulegen.simulation.labels import Labels
 from rulegen.simulation.log import Reason
 
 
 class Cause(StrEnum):
-    """What holds an alert back."""
+    """Cause for which an alert is held back."""
 
     INHIBITED = "inhibited"
     INACTIVE = "inactive"

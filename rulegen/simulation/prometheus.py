@@ -1,4 +1,4 @@
-"""When Prometheus tells Alertmanager of an alert, and what.
+"""Alerts as Prometheus sends them to Alertmanager.
 
 https://github.com/prometheus/prometheus/blob/v2.42.0/rules/alerting.go
 https://github.com/prometheus/prometheus/blob/v2.42.0/rules/manager.go
@@ -9,8 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from rulegen.simulation.alert import Alert
-from rulegen.simulation.labels import Labels
+from rulegen.simulation.alert import Alert, Labels
 
 # From, until; milliseconds since the scenario's start.
 Span = tuple[int, int]
@@ -18,7 +17,7 @@ Span = tuple[int, int]
 
 @dataclass(frozen=True)
 class Firing:
-    """When one alert fires: spans in the order of time, which do not touch."""
+    """The spans in which one alert fires, in the order of time, which do not touch."""
 
     labels: Labels
     spans: Sequence[Span]
@@ -36,7 +35,7 @@ class Prometheus:
     retention: int = 15 * 60_000
 
     def messages(self, firings: Sequence[Firing], end: int, unreachable: Sequence[Span] = ()) -> list[Alert]:
-        """What arrives before ``end``, in the order of time. Nothing does in the spans ``unreachable``: what
+        """Return what arrives before ``end``, in the order of time. Nothing does in the spans ``unreachable``: what
         Prometheus could not deliver it does not deliver later."""
         sent = [message for firing in firings for message in self._of(firing, end)]
         arrived = [

@@ -1,18 +1,19 @@
-"""What came of a scenario, as text for people and as data for programs."""
+"""The outcome of a scenario, as text for people and as data for programs."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from itertools import pairwise
 from typing import Any
 
+from mlslo.yamlfile import Duration
 from rulegen.promql.conventions import MODEL, SLO, WATCHDOG
-from rulegen.simulation import words
-from rulegen.simulation.labels import Labels
+from rulegen.simulation.alert import Labels
 from rulegen.simulation.log import Reason
 from rulegen.simulation.outcome import Cause, Held, Notification, Open, Outcome
-from rulegen.simulation.story import Story
+from rulegen.simulation.setup import Setup
 
 _WHY = {Reason.FIRST: "", Reason.CHANGED: "changed", Reason.REPEATED: "again", Reason.RESOLVED: ""}
 _BY = {
@@ -32,69 +33,69 @@ class _Stretch:
     looks: int
 
 
-def as_text(story: Story, outcome: Outcome) -> str:
+def as_text(setup: Setup, outcome: Outcome) -> str:
     """One line a message, then what was held back and by what, then what stays open."""
-    spec = story.scenario.spec
-    first = f"{story.scenario.name}: {spec.length} from {story.clock(0):%a %d %b %Y %H:%M:%S %Z} ({spec.location})"
-    lines = [first, "", "Told"]
+    spec = setup.scenario.spec
+    first = f"{setup.scenario.name}: {spec.length} from {setup.clock(0):%a %d %b %Y %H:%M:%S %Z} ({spec.location})"
+    lines = [first, "", "Notice"]
     beats = [message for message in outcome.notifications if _is_beat(message)]
-    rows = [_row(story, message) for message in outcome.notifications if not _is_beat(message)]
+    rows = [_row(setup, message) for message in outcome.notifications if not _is_beat(message)]
     lines += _table(rows) or ["  nobody"]
-    lines += _beats(story, beats)
+    lines += _beats(setup, beats)
     if stretches := list(_stretches(outcome)):
-        lines += ["", "Held back", *_table([_held_row(story, stretch) for stretch in stretches])]
+        lines += ["", "Held back", *_table([_held_row(setup, stretch) for stretch in stretches])]
     if outcome.open:
         lines += [
             "",
             "Over, and its receiver never hears of it",
-            *_table([_open_row(story, left) for left in outcome.open]),
+            *_table([_open_row(setup, left) for left in outcome.open]),
         ]
     return "\n".join(line.rstrip() for line in lines) + "\n"
 
 
-def _row(story: Story, message: Notification) -> list[str]:
-    said = [_alerts(story, message.group, message.firing)] if message.firing else []
+def _row(setup: Setup, message: Notification) -> list[str]:
+    said = [_alerts(setup, message.group, message.firing)] if message.firing else []
     if message.resolved:
-        said.append(("over: " if message.firing else "") + _alerts(story, message.group, message.resolved))
+        said.append(("over: " if message.firing else "") + _alerts(setup, message.group, message.resolved))
     why = _WHY[message.reason]
     return [
-        words.clock(story.clock(message.time)),
-        f"+{words.duration(message.time)}",
+        show_clock(setup.clock(message.time)),
+        f"+{show_duration(message.time)}",
         f"{message.receiver} ({message.integration})",
         message.status + (f" {why}" if why else ""),
-        words.group(message.group),
+        show_group(message.group),
         "; ".join(said),
     ]
 
 
-def _held_row(story: Story, stretch: _Stretch) -> list[str]:
+def _held_row(setup: Setup, stretch: _Stretch) -> list[str]:
     held = stretch.held
-    by = " and ".join(_source(story, source) if isinstance(source, Labels) else source for source in held.by)
+    by = " and ".join(_source(setup, source) if isinstance(source, Labels) else source for source in held.by)
     return [
-        words.stretch(story.clock(held.time), story.clock(stretch.last)),
+        show_stretch(setup.clock(held.time), setup.clock(stretch.last)),
         held.receiver,
-        words.group(held.group),
-        ("" if held.firing else "the end of ") + _alerts(story, held.group, [held.alert]),
+        show_group(held.group),
+        ("" if held.firing else "the end of ") + _alerts(setup, held.group, [held.alert]),
         f"{_BY[held.cause]} {by}",
     ]
 
 
-def _alerts(story: Story, group: Labels, alerts: Iterable[Labels]) -> str:
-    telling = story.series_labels - set(group)
-    return ", ".join(words.alert(labels, telling) for labels in alerts)
+def _alerts(setup: Setup, group: Labels, alerts: Iterable[Labels]) -> str:
+    telling = setup.series_labels - set(group)
+    return ", ".join(show_alert(labels, telling) for labels in alerts)
 
 
-def _source(story: Story, labels: Labels) -> str:
+def _source(setup: Setup, labels: Labels) -> str:
     place = " ".join(labels[name] for name in (MODEL, SLO) if name in labels)
-    return words.alert(labels, story.series_labels) + (f" ({place})" if place else "")
+    return show_alert(labels, setup.series_labels) + (f" ({place})" if place else "")
 
 
-def _open_row(story: Story, left: Open) -> list[str]:
+def _open_row(setup: Setup, left: Open) -> list[str]:
     return [
         f"{left.receiver} ({left.integration})",
-        words.group(left.group),
-        _alerts(story, left.group, [left.alert]),
-        f"last told that it fires {words.clock(story.clock(left.time))}",
+        show_group(left.group),
+        _alerts(setup, left.group, [left.alert]),
+        f"last told that it fires {show_clock(setup.clock(left.time))}",
     ]
 
 
@@ -102,20 +103,20 @@ def _is_beat(message: Notification) -> bool:
     return all(labels.get("alertname") == WATCHDOG for labels in (*message.firing, *message.resolved))
 
 
-def _beats(story: Story, beats: Sequence[Notification]) -> Iterator[str]:
+def _beats(setup: Setup, beats: Sequence[Notification]) -> Iterator[str]:
     """The watchdog's messages are many and say nothing; what matters is how far they are apart."""
     receivers = dict.fromkeys((beat.receiver, beat.integration) for beat in beats)
     for receiver, integration in receivers:
         own = [beat.time for beat in beats if (beat.receiver, beat.integration) == (receiver, integration)]
-        pauses = [(later - earlier, earlier) for earlier, later in pairwise([0, *own, story.length])]
+        pauses = [(later - earlier, earlier) for earlier, later in pairwise([0, *own, setup.length])]
         longest, begin = max(pauses, key=lambda pause: pause[0])
-        since = f" from {words.clock(story.clock(begin))} on" if len(own) > 1 else ""
-        silence = f"longest silence {words.duration(longest)}{since}"
+        since = f" from {show_clock(setup.clock(begin))} on" if len(own) > 1 else ""
+        silence = f"longest silence {show_duration(longest)}{since}"
         yield f"  {receiver} ({integration}): {WATCHDOG} {len(own)} times; {silence}"
 
 
 def _stretches(outcome: Outcome) -> Iterator[_Stretch]:
-    """What was held back, from the first look to the last before it was told or held back by something else."""
+    """Join the flushes at which an alert was held back, up to its notification or another cause."""
     open_: dict[tuple[str, Labels, Labels], _Stretch] = {}
     ended: list[_Stretch] = []
     told = [(message.time, message) for message in outcome.notifications]
@@ -151,19 +152,19 @@ def _table(rows: Sequence[Sequence[str]]) -> list[str]:
     ]
 
 
-def as_data(story: Story, outcome: Outcome) -> dict[str, Any]:
+def as_data(setup: Setup, outcome: Outcome) -> dict[str, Any]:
     """The same, complete: every message and every look at which an alert was held back."""
 
     def at(time: int) -> dict[str, Any]:
-        return {"time": story.clock(time).isoformat(), "seconds": time / 1000}
+        return {"time": setup.clock(time).isoformat(), "seconds": time / 1000}
 
     def labels(alerts: Iterable[Labels]) -> list[dict[str, str]]:
         return [dict(alert) for alert in alerts]
 
     return {
-        "scenario": story.scenario.name,
-        "start": story.clock(0).isoformat(),
-        "end": story.clock(story.length).isoformat(),
+        "scenario": setup.scenario.name,
+        "start": setup.clock(0).isoformat(),
+        "end": setup.clock(setup.length).isoformat(),
         "notifications": [
             {
                 **at(message.time),
@@ -200,3 +201,32 @@ def as_data(story: Story, outcome: Outcome) -> dict[str, Any]:
             for left in outcome.open
         ],
     }
+
+
+def show_duration(milliseconds: int) -> str:
+    """``1h5m30s``."""
+    return str(Duration.of_seconds(milliseconds / 1000)) if milliseconds else "0s"
+
+
+def show_clock(moment: datetime) -> str:
+    """``Sun 25 Oct 02:30:30 CEST``; clocks that are put back show the same hour under another name."""
+    return f"{moment:%a %d %b %H:%M:%S %Z}"
+
+
+def show_stretch(first: datetime, last: datetime) -> str:
+    """From one moment to another, the date said once."""
+    if first == last:
+        return show_clock(first)
+    end = f"{last:%H:%M:%S %Z}" if first.date() == last.date() else show_clock(last)
+    return f"{show_clock(first)} to {end}"
+
+
+def show_alert(labels: Labels, telling: frozenset[str]) -> str:
+    """``FeatureDrift{feature="amount"}``: the name, and those labels that tell it from others of its name."""
+    shown = labels.matching(telling)
+    return f"{labels.get('alertname', '')}{shown}" if shown else labels.get("alertname", "")
+
+
+def show_group(labels: Labels) -> str:
+    """``model=fraud slo=auc``."""
+    return " ".join(f"{name}={value}" for name, value in labels.items()) or "all"

@@ -5,12 +5,13 @@ https://github.com/prometheus/alertmanager/blob/v0.25.0/dispatch/route.go
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from rulegen.simulation.durations import milliseconds
-from rulegen.simulation.matchers import Matcher, match_all, parse_all
+from mlslo.yamlfile import Duration
+from rulegen.alertmanager.matchers import Matcher, given, match_all
 
 
 @dataclass(frozen=True, eq=False)
@@ -53,7 +54,7 @@ def tree(data: Mapping[str, Any]) -> Route:
 
 def _route(data: Mapping[str, Any], parent: Route, above: str) -> Route:
     """Time intervals are not inherited, everything else is."""
-    matchers = _matchers(data)
+    matchers = given(data)
     key = above + "{" + ",".join(sorted(str(matcher) for matcher in matchers)) + "}"
     group_by = parent.group_by
     if data.get("group_by") is not None:
@@ -80,9 +81,8 @@ def _wait(data: Mapping[str, Any], key: str, inherited: int) -> int:
     return inherited if value is None else milliseconds(value)
 
 
-def _matchers(data: Mapping[str, Any]) -> list[Matcher]:
-    return [
-        *(Matcher(label, "=", str(value)) for label, value in (data.get("match") or {}).items()),
-        *(Matcher(label, "=~", str(value)) for label, value in (data.get("match_re") or {}).items()),
-        *parse_all(data.get("matchers") or ()),
-    ]
+def milliseconds(text: str) -> int:
+    """A duration such as ``30s``; Alertmanager allows ``0s`` too. Raises ValueError."""
+    if re.fullmatch(r"0+(?:ms|[smhdwy])?", text):
+        return 0
+    return round(Duration(text).seconds * 1000)

@@ -109,7 +109,7 @@ _HTTP = _keys(
 
 
 def _integration(words: str, *, nested: Mapping[str, Keys] | None = None, **others: Any) -> Keys:
-    """What is sent over HTTP."""
+    """Return the keys of an integration over HTTP."""
     return _keys(f"{words} send_resolved", nested={"http_config": _HTTP, **(nested or {})}, **others)
 
 

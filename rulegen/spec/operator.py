@@ -1,4 +1,4 @@
-"""What the AlertRouting file says of prometheus-operator."""
+"""The block `operator` of an AlertRouting file."""
 
 from __future__ import annotations
 

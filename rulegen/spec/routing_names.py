@@ -1,4 +1,4 @@
-"""Which names and lists an AlertRouting file may contain. Each raises ValueError with what was expected."""
+"""Names and lists that an AlertRouting file may contain. Each raises ValueError with what was expected."""
 
 from __future__ import annotations
 

@@ -16,7 +16,7 @@ from typing import Any
 from mlslo.yamlfile import InputError, parse
 from rulegen import alertmanager
 from rulegen.promql.conventions import LAYERS, WATCHDOG_IDENTITY, AlertIdentity
-from rulegen.simulation.labels import Labels
+from rulegen.simulation.alert import Labels
 from rulegen.simulation.prometheus import Firing, Prometheus, Span
 from rulegen.slo.plan import make_plan
 from rulegen.spec import routing

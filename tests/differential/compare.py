@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from rulegen.simulation.labels import Labels
+from rulegen.simulation.alert import Labels
 from tests.differential.cases import LENGTH
 from tests.differential.machines import PUNCTUAL, Machine, simulated
 from tests.differential.play import CANARY, MARGIN, MARK, Run, Told

@@ -8,12 +8,12 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from itertools import count
 
+from rulegen.alertmanager.matchers import parse_all
 from rulegen.simulation.configuration import Configuration
 from rulegen.simulation.dispatch import CLEANUP, Dispatcher, _Kind
-from rulegen.simulation.matchers import parse_all
 from rulegen.simulation.outcome import Outcome
 from rulegen.simulation.routes import Route
-from rulegen.simulation.silences import Silence
+from rulegen.simulation.suppression import Silence
 from tests.differential.cases import LENGTH
 from tests.differential.play import MAINTENANCE, Run, Told, messages
 

@@ -22,9 +22,8 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
-from rulegen.simulation.alert import Alert
-from rulegen.simulation.labels import Labels
-from rulegen.simulation.matchers import parse_all
+from rulegen.alertmanager.matchers import parse_all
+from rulegen.simulation.alert import Alert, Labels
 from tests.differential import zones
 from tests.differential.cases import LENGTH, PROMETHEUS, Case
 from tests.differential.webhooks import Webhooks

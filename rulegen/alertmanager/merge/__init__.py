@@ -1,6 +1,5 @@
 """``--base``: our part of an alertmanager.yaml among what others keep there."""
 
-from rulegen.alertmanager.merge.base import Base
-from rulegen.alertmanager.merge.clashes import check
+from rulegen.alertmanager.merge.base import Base, check
 
 __all__ = ["Base", "check"]

@@ -7,13 +7,12 @@ the label ``namespace`` on every alert.
 
 from __future__ import annotations
 
-import json
-import re
 from collections.abc import Iterator, Sequence
 from typing import Any
 
 from mlslo.yamlfile import InputError, Problem
 from rulegen.alertmanager import guarded_route, inhibit_rules
+from rulegen.alertmanager.matchers import parse
 from rulegen.alertmanager.operator.objects import custom_object
 from rulegen.alertmanager.operator.receivers import receivers
 from rulegen.promql.conventions import AlertIdentity
@@ -21,7 +20,6 @@ from rulegen.spec.operator import Operator
 from rulegen.spec.routing import Routing
 from rulegen.spec.time_intervals import lower
 
-_MATCHER = re.compile(r"(\w+)(!=|=~|!~|=)(\".*\")", re.DOTALL)
 _ROUTE = {
     "receiver": "receiver",
     "matchers": "matchers",
@@ -89,9 +87,8 @@ def _route(route: dict[str, Any]) -> dict[str, Any]:
 
 
 def _matcher(text: str) -> dict[str, str]:
-    found = _MATCHER.fullmatch(text)
-    assert found is not None, text
-    return {"name": found[1], "matchType": found[2], "value": json.loads(found[3])}
+    (found,) = parse(text)
+    return {"name": found.label, "matchType": found.operator, "value": found.value}
 
 
 def _inhibition(rule: dict[str, Any]) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""Which key of a Secret stands for a file of a receiver."""
+"""Files of receivers as keys of a Secret."""
 
 from __future__ import annotations
 

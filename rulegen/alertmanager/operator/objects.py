@@ -32,7 +32,7 @@ def custom_object(version: str, kind: str, name: str, operator: Operator) -> dic
 
 
 def metadata(name: str, operator: Operator) -> dict[str, Any]:
-    """Who an object is."""
+    """Name, namespace and labels of an object."""
     found: dict[str, Any] = {"name": name}
     if operator.namespace is not None:
         found["namespace"] = operator.namespace

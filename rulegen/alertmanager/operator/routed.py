@@ -83,7 +83,7 @@ def _why(routing: Routing, operator: Operator, reasons: Sequence[Problem]) -> It
 
 
 def _keys(routing: Routing, operator: Operator, found: Sequence[File]) -> Iterator[Problem]:
-    """What stands in no Secret of the user's naming."""
+    """Note the files that stand in no Secret of the user's naming."""
     taken = [
         file
         for file in found

@@ -55,7 +55,7 @@ def config_secret(
 
 
 def size(secret: dict[str, Any]) -> int:
-    """How many bytes Kubernetes counts."""
+    """Return the bytes that Kubernetes counts."""
     return sum(len(text.encode()) for text in secret["stringData"].values())
 
 

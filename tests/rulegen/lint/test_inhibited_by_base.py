@@ -8,13 +8,12 @@ from click.testing import CliRunner
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from rulegen.alertmanager.matchers import match_all
 from rulegen.cli import main
 from rulegen.lint.inhibited_by_base import _kinds, _said
 from rulegen.promql.conventions import WATCHDOG_IDENTITY, AlertIdentity
-from rulegen.simulation.alert import Alert
-from rulegen.simulation.inhibition import InhibitRule
-from rulegen.simulation.labels import Labels
-from rulegen.simulation.matchers import match_all
+from rulegen.simulation.alert import Alert, Labels
+from rulegen.simulation.suppression import InhibitRule
 from tests.support.paths import CONTRACT
 
 POOL = {

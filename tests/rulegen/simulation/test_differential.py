@@ -19,8 +19,8 @@ from typing import Any
 
 import pytest
 
-from rulegen.simulation import dispatch, inhibition, log, routes, silences, timeintervals
-from rulegen.simulation.labels import Labels
+from rulegen.simulation import dispatch, log, routes, suppression, timeintervals
+from rulegen.simulation.alert import Labels
 from rulegen.simulation.outcome import Cause
 from tests.differential import zones
 from tests.differential.cases import draw_case
@@ -250,21 +250,21 @@ def _says_ends_of_what_was_never_said(patch: pytest.MonkeyPatch) -> None:
 
 
 def _missing_is_not_equal(patch: pytest.MonkeyPatch) -> None:
-    original = inhibition.InhibitRule.inhibiting
+    original = suppression.InhibitRule.inhibiting
 
     def inhibiting(self: Any, labels: Labels, now: int) -> list[Labels]:
         return original(self, labels, now) if all(name in labels for name in self.equal) else []
 
-    patch.setattr(inhibition.InhibitRule, "inhibiting", inhibiting)
+    patch.setattr(suppression.InhibitRule, "inhibiting", inhibiting)
 
 
 def _both_sides_do_not_count(patch: pytest.MonkeyPatch) -> None:
-    original = inhibition.InhibitRule.inhibiting
+    original = suppression.InhibitRule.inhibiting
 
     def inhibiting(self: Any, labels: Labels, now: int) -> list[Labels]:
         return original(replace(self, target=[*self.target, _Never()]), labels, now)
 
-    patch.setattr(inhibition.InhibitRule, "inhibiting", inhibiting)
+    patch.setattr(suppression.InhibitRule, "inhibiting", inhibiting)
 
 
 class _Never:
@@ -273,12 +273,12 @@ class _Never:
 
 
 def _nothing_inhibits(patch: pytest.MonkeyPatch) -> None:
-    patch.setattr(inhibition.Inhibitor, "inhibiting", lambda *_: [])
+    patch.setattr(suppression.Inhibitor, "inhibiting", lambda *_: [])
 
 
 def _what_is_over_inhibits(patch: pytest.MonkeyPatch) -> None:
-    original = inhibition.InhibitRule.inhibiting
-    patch.setattr(inhibition.InhibitRule, "inhibiting", lambda self, labels, _: original(self, labels, -1))
+    original = suppression.InhibitRule.inhibiting
+    patch.setattr(suppression.InhibitRule, "inhibiting", lambda self, labels, _: original(self, labels, -1))
 
 
 def _every_route_continues(patch: pytest.MonkeyPatch) -> None:
@@ -302,9 +302,9 @@ def _intervals_are_inherited(patch: pytest.MonkeyPatch) -> None:
 
 
 def _silences_begin_at_once(patch: pytest.MonkeyPatch) -> None:
-    original = silences.Silence.silences
+    original = suppression.Silence.silences
     patch.setattr(
-        silences.Silence, "silences", lambda self, *arguments: original(replace(self, start=0), *arguments)
+        suppression.Silence, "silences", lambda self, *arguments: original(replace(self, start=0), *arguments)
     )
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from rulegen.simulation.matchers import Matcher
+from rulegen.alertmanager.matchers import Matcher
 from tests.support.tools import tool
 
 MEANT = [

@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 import yaml
 
-from rulegen.simulation.labels import Labels
+from rulegen.simulation.alert import Labels
 from rulegen.simulation.prometheus import Firing
 from rulegen.simulation.prometheus import Prometheus as Simulated
 from tests.support.prometheus import Prometheus

@@ -1,4 +1,4 @@
-"""Which alerts are silenced by which.
+"""Inhibition and silences.
 
 https://github.com/prometheus/alertmanager/blob/v0.25.0/inhibit/inhibit.go
 """
@@ -9,9 +9,23 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Self
 
-from rulegen.simulation.alert import Alert
-from rulegen.simulation.labels import Labels
-from rulegen.simulation.matchers import Matcher, match_all, parse_all
+from rulegen.alertmanager.matchers import Matcher, given, match_all
+from rulegen.simulation.alert import Alert, Labels
+
+
+@dataclass(frozen=True)
+class Silence:
+    """Milliseconds since the scenario's start, ``end`` excluded."""
+
+    matchers: Sequence[Matcher]
+    start: int
+    end: int
+
+    def silences(self, labels: Labels, now: int) -> bool:
+        return self.start <= now < self.end and match_all(self.matchers, labels)
+
+    def __str__(self) -> str:
+        return ", ".join(str(matcher) for matcher in self.matchers)
 
 
 @dataclass(eq=False)
@@ -26,7 +40,7 @@ class InhibitRule:
     @classmethod
     def of(cls, data: Mapping[str, Any]) -> Self:
         """A rule as ``alertmanager.yaml`` has it. Raises ValueError where a matcher is none."""
-        return cls(_matchers(data, "source"), _matchers(data, "target"), tuple(data.get("equal") or ()))
+        return cls(given(data, "source_"), given(data, "target_"), tuple(data.get("equal") or ()))
 
     def receive(self, alert: Alert) -> None:
         self._sources[alert.labels] = alert
@@ -70,11 +84,3 @@ class Inhibitor:
             self._by_target[labels] = [rule for rule in self._rules if match_all(rule.target, labels)]
         found = [source for rule in self._by_target[labels] for source in rule.inhibiting(labels, now)]
         return list(dict.fromkeys(found))
-
-
-def _matchers(data: Mapping[str, Any], side: str) -> list[Matcher]:
-    return [
-        *(Matcher(label, "=", str(value)) for label, value in (data.get(f"{side}_match") or {}).items()),
-        *(Matcher(label, "=~", str(value)) for label, value in (data.get(f"{side}_match_re") or {}).items()),
-        *parse_all(data.get(f"{side}_matchers") or ()),
-    ]

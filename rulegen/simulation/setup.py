@@ -1,4 +1,4 @@
-"""A scenario and the specs together: which labels fire when, by one clock."""
+"""A scenario, resolved against the specs: which labels fire when, by one clock."""
 
 from __future__ import annotations
 
@@ -8,17 +8,16 @@ from datetime import UTC, datetime, timedelta
 
 from mlslo.yamlfile import InputError, Problem, did_you_mean, parse, quoted_list
 from rulegen import alertmanager
+from rulegen.alertmanager.matchers import parse_all
 from rulegen.alertmanager.merge import Base, check
 from rulegen.promql.conventions import MODEL, SEVERITY, SLO, WATCHDOG, WATCHDOG_IDENTITY
 from rulegen.promql.rules import AlertRule
+from rulegen.simulation.alert import Labels
 from rulegen.simulation.alertmanagerfile import readable
 from rulegen.simulation.configuration import Configuration
-from rulegen.simulation.labels import Labels
-from rulegen.simulation.matchers import parse_all
-from rulegen.simulation.moments import Moment, in_zone
 from rulegen.simulation.prometheus import Firing, Prometheus, Span
-from rulegen.simulation.scenario import Alert, Scenario, Selection
-from rulegen.simulation.silences import Silence
+from rulegen.simulation.scenario import Alert, Moment, Scenario, Selection, in_zone
+from rulegen.simulation.suppression import Silence
 from rulegen.slo.plan import make_plan
 from rulegen.spec.routing import Routing
 from rulegen.spec.routing_names import ALL_LABELS
@@ -28,7 +27,7 @@ Location = tuple[str | int, ...]
 
 
 @dataclass(frozen=True)
-class Story:
+class Setup:
     """All that a simulation needs. Times in milliseconds after ``start``."""
 
     scenario: Scenario
@@ -42,7 +41,7 @@ class Story:
     series_labels: frozenset[str]
 
     def clock(self, moment: int) -> datetime:
-        """What clocks in the scenario's zone show."""
+        """Return the time that clocks in the scenario's zone show."""
         return (self.start + timedelta(milliseconds=moment)).astimezone(self.scenario.zone)
 
     def offset(self, moment: Moment) -> int:
@@ -50,13 +49,13 @@ class Story:
         return _offset(self.scenario, self.start, moment)
 
 
-def tell(specs: Specs, scenario: Scenario, base: Base | None = None) -> Story:
+def resolve(specs: Specs, scenario: Scenario, base: Base | None = None) -> Setup:
     """Check a scenario against the specs. Raises InputError, with a place for each problem.
 
     ``base`` is the alertmanager.yaml of others that our part is put into.
     """
     rules = [alert for model in specs.models for alert in make_plan(model, specs.routing).alerts]
-    return _Teller(specs.routing, rules, scenario, base).story()
+    return _Resolver(specs.routing, rules, scenario, base).setup()
 
 
 def _configuration(routing: Routing, rules: Sequence[AlertRule], base: Base | None) -> Configuration:
@@ -76,7 +75,7 @@ def _offset(scenario: Scenario, start: datetime, moment: Moment) -> int:
     return round((in_zone(moment.time, scenario.zone).astimezone(UTC) - start).total_seconds() * 1000)
 
 
-class _Teller:
+class _Resolver:
     def __init__(
         self, routing: Routing, rules: Sequence[AlertRule], scenario: Scenario, base: Base | None
     ) -> None:
@@ -89,7 +88,7 @@ class _Teller:
         self.length = round(self.spec.length.seconds * 1000)
         self.problems: list[Problem] = []
 
-    def story(self) -> Story:
+    def setup(self) -> Setup:
         try:
             self.start = in_zone(self.spec.start.time, self.scenario.zone).astimezone(UTC)
         except ValueError as error:
@@ -114,7 +113,7 @@ class _Teller:
             labels = {"alertname": WATCHDOG, SEVERITY: WATCHDOG_IDENTITY.labels[SEVERITY]}
             spans.setdefault(Labels(labels), [(0, self.length)])
         interval = round(self.routing.spec.evaluationInterval.seconds * 1000)
-        return Story(
+        return Setup(
             self.scenario,
             self.start,
             self.length,
@@ -261,7 +260,7 @@ class _Teller:
 
 
 def _with_gaps(span: Span, gaps: Sequence[Span], rule: AlertRule) -> list[Span]:
-    """When an alert fires whose series has gaps."""
+    """Return the spans in which an alert fires whose series has gaps."""
     begin, end = span
     waits = round(rule.for_.seconds * 1000) if rule.for_ else 0
     kept = round(rule.keep_firing_for.seconds * 1000) if rule.keep_firing_for else 0
