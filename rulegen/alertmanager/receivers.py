@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from rulegen.promql.versions import integration
-from rulegen.spec.integrations import SILENT_ABOUT_ENDS
+from rulegen.spec.integration_keys import SILENT_ABOUT_ENDS
 from rulegen.spec.routing import Spec
 
 

@@ -37,7 +37,7 @@ def as_text(setup: Setup, outcome: Outcome) -> str:
     """One line a message, then what was held back and by what, then what stays open."""
     spec = setup.scenario.spec
     first = f"{setup.scenario.name}: {spec.length} from {setup.clock(0):%a %d %b %Y %H:%M:%S %Z} ({spec.location})"
-    lines = [first, "", "Notice"]
+    lines = [first, "", "Told"]
     beats = [message for message in outcome.notifications if _is_beat(message)]
     rows = [_row(setup, message) for message in outcome.notifications if not _is_beat(message)]
     lines += _table(rows) or ["  nobody"]

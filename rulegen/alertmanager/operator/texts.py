@@ -11,7 +11,7 @@ from functools import cache
 from itertools import pairwise
 
 from rulegen.alertmanager import templates
-from rulegen.spec.templates import tokens
+from rulegen.spec.template_tokens import tokens
 
 _COMMENT = re.compile(r"\{\{-?\s*/\*.*?\*/\s*-?\}\}", re.DOTALL)
 _DEFINITION = re.compile(r'^(?=\{\{ define "([^"]+)")', re.MULTILINE)

@@ -19,8 +19,8 @@ from rulegen.alertmanager.receivers import _TEXTS
 from rulegen.cli import main
 from rulegen.promql.conventions import LAYERS
 from rulegen.spec import routing
+from rulegen.spec.integration_keys import INTEGRATIONS, Keys
 from rulegen.spec.integration_values import kind_of
-from rulegen.spec.integrations import INTEGRATIONS, Keys
 from tests.rulegen.alertmanager.test_configuration import IDENTITIES, amtool, documents
 from tests.rulegen.alertmanager.test_templates import a_group, an_alert, texts_of
 from tests.rulegen.commands.test_generate import SMALL

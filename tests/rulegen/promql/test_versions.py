@@ -24,7 +24,7 @@ from rulegen.promql.versions import (
     integration,
 )
 from rulegen.spec import routing
-from rulegen.spec.integrations import INTEGRATIONS
+from rulegen.spec.integration_keys import INTEGRATIONS
 from tests.rulegen.alertmanager.test_configuration import amtool
 from tests.support.paths import CONTRACT
 

@@ -14,8 +14,9 @@ from mlslo.yamlfile import parse
 from rulegen.output import block_yaml
 from rulegen.promql.versions import OLDEST
 from rulegen.promql.versions import integration as gate
+from rulegen.spec.integration_keys import INTEGRATIONS, Keys
 from rulegen.spec.integration_values import kind_of, mistake
-from rulegen.spec.integrations import INTEGRATIONS, Keys, problems
+from rulegen.spec.integrations import problems
 from tests.support import tools
 from tests.support.tools import tool
 
