@@ -17,7 +17,7 @@ import numpy as np
 from benchmarks import peers
 from benchmarks.process import ProgramError, run
 from benchmarks.table import Row, finish
-from exporter.measure.drift import numbers
+from exporter.measure.drift import Pair
 from exporter.references.quantile_bins import quantile_edges
 from exporter.references.reference import NumericReference
 from exporter.statistics.contingency import chi_squared_p_value
@@ -74,7 +74,7 @@ def _numeric(rng: np.random.Generator, rows: int, reference_rows: int, shifts: F
         values = rng.normal(size=(len(some), rows)) + some[:, None]
         stack = _fold(cells, pivot, values.ravel(), len(some))
         for window in range(len(some)):
-            p_value = numbers.p_value(numbers.NumericPair(stack[window], bins.summary, bins))
+            p_value = Pair(stack[window], bins).p_value
             assert p_value is not None
             yield p_value
 

@@ -1,4 +1,4 @@
-"""Attribution gauges: how much each feature moves the predictions, and whether the order is the reference's."""
+"""Attribution gauges: how much each feature moves the predictions, and whether their order is the reference's."""
 
 from __future__ import annotations
 
@@ -6,42 +6,38 @@ from dataclasses import replace
 
 import numpy as np
 
-from exporter.measure.gauges import Gauges
-from exporter.measure.reasons import Reason
-from exporter.measure.window_frame import WindowFrame
+from exporter.measure.gauges import Reason
+from exporter.measure.window_summaries import WindowSummaries
 from exporter.references.reference import Reference
 from exporter.statistics.attribution_ranking import attribution_ndcg, mean_absolute_attribution
 from exporter.summary.attributions import AttributionSummary
 
 
-def measure(frame: WindowFrame, gauges: Gauges) -> None:
-    """Where the log carries attributions."""
-    if "attributions" not in frame.traffic:
+def export(window: WindowSummaries) -> None:
+    """Export them where the log carries attributions."""
+    if "attributions" not in window.traffic:
         return
-    summary: AttributionSummary = frame.traffic["attributions"]
+    summary: AttributionSummary = window.traffic["attributions"]
     means = mean_absolute_attribution(summary)
     for feature, rows in zip(summary.features, summary.rows, strict=True):
-        name, labels = "ml_feature_attribution_mean", {**frame.labels, "feature": feature}
-        gauges.set_if(frame.enough(float(rows)), name, means[feature], **labels)
+        window.set("ml_feature_attribution_mean", means[feature], rows, feature=feature)
     name = "ml_feature_attribution_ndcg"
-    for reference, content in frame.static.items():
-        labels = {**frame.labels, "reference": reference}
-        if not content.attributions:
-            gauges.withhold(name, Reason.NOT_IN_REFERENCE, **labels)
-            continue
-        enough = frame.enough(float(summary.explained))
-        gauges.set_if(enough, name, attribution_ndcg(summary, _reference(summary, content)), **labels)
-    for reference, past in frame.past.items():
+    for reference, content in window.static.items():
+        if content.attributions:
+            value = attribution_ndcg(summary, _of_reference(summary, content))
+            window.set(name, value, summary.explained, reference=reference)
+        else:
+            window.withhold(name, Reason.NOT_IN_REFERENCE, reference=reference)
+    for reference, past in window.past.items():
         before: AttributionSummary = past["attributions"]
-        labels = {**frame.labels, "reference": reference}
-        if not frame.enough(float(before.explained)):
-            gauges.withhold(name, Reason.REFERENCE_TOO_SMALL, **labels)
-            continue
-        enough = frame.enough(float(summary.explained))
-        gauges.set_if(enough, name, attribution_ndcg(summary, before), **labels)
+        if window.enough(before.explained):
+            value = attribution_ndcg(summary, before)
+            window.set(name, value, summary.explained, reference=reference)
+        else:
+            window.withhold(name, Reason.REFERENCE_TOO_SMALL, reference=reference)
 
 
-def _reference(summary: AttributionSummary, reference: Reference) -> AttributionSummary:
+def _of_reference(summary: AttributionSummary, reference: Reference) -> AttributionSummary:
     """The reference's means, as one row."""
     known = reference.attributions
     return replace(

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from exporter.measure.gauges import Gauges
-from exporter.measure.reasons import Reason
-from exporter.measure.window_frame import WindowFrame
+from exporter.measure.gauges import Reason
+from exporter.measure.window_summaries import WindowSummaries
 from exporter.statistics import performance_estimation as estimation
 from exporter.statistics.performance_estimation import Expected
 from exporter.summary.class_scores import ClassScoresSummary
@@ -21,44 +20,45 @@ _METRICS: dict[str, Callable[[Expected], float | None]] = {
 }
 
 
-def binary(frame: WindowFrame, gauges: Gauges) -> None:
+def export(window: WindowSummaries) -> None:
+    """Export them for classifiers whose scores are logged."""
+    if window.spec.task == "binary" and window.task.scored:
+        _binary(window)
+    elif window.spec.task == "multiclass" and window.task.scored:
+        _multiclass(window)
+
+
+def _binary(window: WindowSummaries) -> None:
     """From the calibration of the first reference that has labels."""
-    known = (reference.calibration for reference in frame.static.values())
+    known = (reference.calibration for reference in window.static.values())
     found = next((calibration for calibration in known if calibration is not None), None)
     calibrated = None if found is None else estimation.calibrate(found.edges, found.rows, found.positives)
     if found is None or calibrated is None:
-        _withhold(frame, gauges, _without_labels(frame))
+        reason = _without_labels(window)
+    elif not window.enough(found.rows.sum()):
+        reason = Reason.REFERENCE_TOO_SMALL
+    else:
+        scores: ClassScoresSummary = window.traffic["class scores"]
+        window.set_all(_METRICS, estimation.expect(scores, calibrated), float(scores.counts.sum()))
         return
-    if not frame.enough(float(found.rows.sum())):
-        _withhold(frame, gauges, Reason.REFERENCE_TOO_SMALL)
-        return
-    scores: ClassScoresSummary = frame.traffic["class scores"]
-    enough = frame.enough(float(scores.counts.sum()))
-    expected = estimation.expect(scores, calibrated)
-    for name, metric in _METRICS.items():
-        gauges.set_if(enough, name, metric(expected) if enough else None, **frame.labels)
+    for name in _METRICS:
+        window.withhold(name, reason)
 
 
-def multiclass(frame: WindowFrame, gauges: Gauges) -> None:
+def _multiclass(window: WindowSummaries) -> None:
     """The accuracy alone; the others would need the chances of all classes of each row."""
     for name in _METRICS:
         if name != _ACCURACY:
-            gauges.withhold(name, Reason.NOT_BINARY, **frame.labels)
-    certainty = frame.schema.confidence
-    if certainty is None:
-        gauges.withhold(_ACCURACY, _without_labels(frame), **frame.labels)
-    elif not frame.enough(certainty.rows):
-        gauges.withhold(_ACCURACY, Reason.REFERENCE_TOO_SMALL, **frame.labels)
+            window.withhold(name, Reason.NOT_BINARY)
+    confidence = window.schema.confidence
+    if confidence is None:
+        window.withhold(_ACCURACY, _without_labels(window))
+    elif not window.enough(confidence.rows):
+        window.withhold(_ACCURACY, Reason.REFERENCE_TOO_SMALL)
     else:
-        expected = frame.traffic["certainty"]
-        enough = frame.enough(expected.present("right"))
-        gauges.set_if(enough, _ACCURACY, expected.mean("right"), **frame.labels)
+        expected = window.traffic["certainty"]
+        window.set(_ACCURACY, expected.mean("right"), expected.present("right"))
 
 
-def _withhold(frame: WindowFrame, gauges: Gauges, reason: Reason) -> None:
-    for name in _METRICS:
-        gauges.withhold(name, reason, **frame.labels)
-
-
-def _without_labels(frame: WindowFrame) -> Reason:
-    return Reason.REFERENCE_MISSING if frame.absent else Reason.REFERENCE_WITHOUT_LABELS
+def _without_labels(window: WindowSummaries) -> Reason:
+    return Reason.REFERENCE_MISSING if window.absent else Reason.REFERENCE_WITHOUT_LABELS

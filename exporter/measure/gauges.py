@@ -5,9 +5,27 @@ from __future__ import annotations
 import math
 from collections import Counter
 from dataclasses import dataclass, field
+from enum import StrEnum
 
-from exporter.measure.reasons import Reason
 from mlslo.catalogue import METRICS
+
+
+class Reason(StrEnum):
+    """Why a gauge is withheld: the label ``reason`` of ml_gauge_withheld."""
+
+    UNKNOWN_TYPE = "unknown_type"
+    TOO_FEW_SAMPLES = "too_few_samples"
+    TOO_FEW_GROUPS = "too_few_groups"
+    REFERENCE_TOO_SMALL = "reference_too_small"
+    REFERENCE_MISSING = "reference_missing"
+    REFERENCE_WITHOUT_LABELS = "reference_without_labels"
+    NOT_IN_REFERENCE = "not_in_reference"
+    UNDEFINED = "undefined"
+    SINK_DOWN = "sink_down"
+    LABELS_INCOMPLETE = "labels_incomplete"
+    CLASSES_UNKNOWN = "classes_unknown"
+    TOO_MANY_CLASSES = "too_many_classes"
+    NOT_BINARY = "not_binary"
 
 
 @dataclass
@@ -37,13 +55,13 @@ class Gauges:
         else:
             self.withhold(name, Reason.TOO_FEW_SAMPLES, **labels)
 
-    def withholding(self, reason: Reason) -> Gauges:
-        """Where all that is set is withheld for ``reason`` instead."""
-        return _Withholding(self.model, {}, self.withheld, reason)
-
     def withhold(self, name: str, reason: Reason, **labels: str) -> None:
         """Count one series of ``name`` that is not exported."""
         self.withheld[labels.get("version", ""), labels.get("window", ""), name, reason] += 1
+
+    def withholding(self, reason: Reason) -> Gauges:
+        """Gauges of which each is withheld for ``reason``, and counted here."""
+        return _Withholding(self.model, {}, self.withheld, reason)
 
 
 @dataclass

@@ -1,4 +1,4 @@
-"""What the labels are, and how far they have moved from a reference's: label drift."""
+"""Label gauges: how much of the truth has come, what it is, and its drift from the references."""
 
 from __future__ import annotations
 
@@ -6,14 +6,12 @@ from typing import NamedTuple
 
 import numpy as np
 
-from exporter.measure.gauges import Gauges
-from exporter.measure.outcome import coverage
+from exporter.measure.gauges import Reason
 from exporter.measure.prediction import MOST_SHOWN
-from exporter.measure.reasons import Reason
-from exporter.measure.window_frame import WindowFrame
+from exporter.measure.window_summaries import WindowSummaries
 from exporter.references.reference import CategoricalReference, FeatureReference, NumericReference
-from exporter.statistics.noise import psi_noise
-from exporter.statistics.population_stability import population_stability_index
+from exporter.statistics.defined import ratio
+from exporter.statistics.population_stability import population_stability_index, psi_noise
 from exporter.statistics.regression import mean_label
 from exporter.summary.base import Floats
 from exporter.summary.categorical import CategoricalSummary
@@ -34,66 +32,66 @@ class _Labels(NamedTuple):
     counts: Floats
 
 
-def measure(frame: WindowFrame, gauges: Gauges, *, min_coverage: float) -> None:
-    """Distribution of the labels, and its drift; of rankings nothing, whose labels are lists."""
-    outcomes = frame.outcome["outcomes"]
+def coverage(traffic: Composite, outcome: Composite) -> float | None:
+    """Share of the predictions whose label has come; None where there are none."""
+    covered = ratio(outcome["outcomes"].labelled_weight, traffic["traffic"].answered)
+    return None if covered is None else min(1.0, covered)
+
+
+def export(window: WindowSummaries) -> None:
+    """Export the distribution of the labels, and its drift; of rankings nothing, whose labels are lists."""
+    outcomes = window.outcome["outcomes"]
     match outcomes:
         case MulticlassOutcomeSummary():
-            _class_ratios(frame, gauges, outcomes)
+            _class_ratios(window, outcomes)
         case RegressionOutcomeSummary():
-            enough = frame.enough(float(outcomes.scored))
-            gauges.set_if(enough, "ml_label_mean", mean_label(outcomes), **frame.labels)
+            window.set("ml_label_mean", mean_label(outcomes), outcomes.scored)
     if isinstance(outcomes, OutcomeSummary | MulticlassOutcomeSummary | RegressionOutcomeSummary):
-        _drift(frame, gauges, min_coverage)
+        _drift(window)
 
 
-def _class_ratios(frame: WindowFrame, gauges: Gauges, outcomes: MulticlassOutcomeSummary) -> None:
-    weight = outcomes.labelled_weight
-    enough = frame.enough(float(outcomes.labelled))
+def _class_ratios(window: WindowSummaries, outcomes: MulticlassOutcomeSummary) -> None:
     if len(outcomes.classes) > MOST_SHOWN:
-        gauges.withhold("ml_label_class_ratio", Reason.TOO_MANY_CLASSES, **frame.labels)
+        window.withhold("ml_label_class_ratio", Reason.TOO_MANY_CLASSES)
         return
     for name, number in zip(outcomes.classes, outcomes.labels.tolist(), strict=True):
-        ratio = number / weight if weight else None
-        gauges.set_if(enough, "ml_label_class_ratio", ratio, **frame.labels, **{"class": name})
+        share = ratio(number, outcomes.labelled_weight)
+        window.set("ml_label_class_ratio", share, outcomes.labelled, **{"class": name})
 
 
-def _drift(frame: WindowFrame, gauges: Gauges, min_coverage: float) -> None:
-    known = {name: reference.labels for name, reference in frame.static.items()}
+def _drift(window: WindowSummaries) -> None:
+    known = {name: reference.labels for name, reference in window.static.items()}
     bins = next((labels for labels in known.values() if labels is not None), None)
+    withheld = dict(window.absent)
     for name, reference in known.items():
         if reference is None:
-            _withhold(frame, gauges, name, Reason.REFERENCE_WITHOUT_LABELS)
+            withheld[name] = Reason.REFERENCE_WITHOUT_LABELS
         else:
-            _compare(frame, gauges, name, reference, _of_reference(reference))
-    for name, past in frame.past_outcome.items():
-        fixed = bins or _bins_of_classes(frame.outcome)
-        covered = coverage(frame.past[name], past)
+            _compare(window, name, reference, _of_reference(reference))
+    assert window.spec.labels is not None
+    least = window.spec.labels.minCoverage
+    for name, past in window.past_outcome.items():
+        fixed = bins or _bins_of_classes(window.outcome)
+        covered = coverage(window.past[name], past)
         if fixed is None:
-            _withhold(frame, gauges, name, Reason.NOT_IN_REFERENCE)
-        elif covered is not None and covered < min_coverage:
-            _withhold(frame, gauges, name, Reason.LABELS_INCOMPLETE)
+            withheld[name] = Reason.NOT_IN_REFERENCE
+        elif covered is not None and covered < least:
+            withheld[name] = Reason.LABELS_INCOMPLETE
+        elif not window.enough((then := _over(past, fixed)).rows):
+            withheld[name] = Reason.REFERENCE_TOO_SMALL
         else:
-            then = _over(past, fixed)
-            if frame.enough(then.rows):
-                _compare(frame, gauges, name, fixed, then.counts)
-            else:
-                _withhold(frame, gauges, name, Reason.REFERENCE_TOO_SMALL)
-    for name, reason in frame.absent.items():
-        _withhold(frame, gauges, name, reason)
+            _compare(window, name, fixed, then.counts)
+    for name, reason in withheld.items():
+        window.withhold("ml_label_psi", reason, reference=name)
 
 
-def _compare(
-    frame: WindowFrame, gauges: Gauges, name: str, bins: FeatureReference, reference: Floats
-) -> None:
-    labels = {**frame.labels, "reference": name}
-    now = _over(frame.outcome, bins)
-    enough = frame.enough(now.rows)
-    value = population_stability_index(now.counts, reference) if enough else None
-    gauges.set_if(enough, "ml_label_psi", value, **labels)
-    if enough and not frame.segment:
+def _compare(window: WindowSummaries, name: str, bins: FeatureReference, reference: Floats) -> None:
+    now = _over(window.outcome, bins)
+    value = population_stability_index(now.counts, reference)
+    window.set("ml_label_psi", value, now.rows, reference=name)
+    if window.enough(now.rows) and not window.segment:
         level = psi_noise(now.rows, reference)
-        gauges.set("ml_label_drift_noise_level", level, **labels, statistic="psi")
+        window.set("ml_label_drift_noise_level", level, reference=name, statistic="psi")
 
 
 def _over(outcome: Composite, bins: FeatureReference) -> _Labels:
@@ -129,7 +127,3 @@ def _classes(outcomes: OutcomeSummary | MulticlassOutcomeSummary) -> Categorical
     else:
         names, unseen = _OF_BINARY, np.zeros(())
     return CategoricalSummary(categories=names, missing=np.zeros(()), unseen=unseen, counts=outcomes.labels)
-
-
-def _withhold(frame: WindowFrame, gauges: Gauges, reference: str, reason: Reason) -> None:
-    gauges.withhold("ml_label_psi", reason, **frame.labels, reference=reference)

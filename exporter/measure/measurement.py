@@ -8,25 +8,19 @@ from exporter.fold.schema import GROUP, OUTCOME, SELECTION, TRAFFIC
 from exporter.fold.version_schemas import VersionSchemas
 from exporter.measure import (
     attributions,
-    binary,
     data,
     dataset,
     estimates,
     fairness,
     features,
     meta,
-    multiclass,
     outcome,
     prediction,
-    ranking,
-    regression,
     service,
 )
-from exporter.measure import labels as label_gauges
-from exporter.measure.fairness import GroupFrame
-from exporter.measure.gauges import Gauges
-from exporter.measure.reasons import Reason
-from exporter.measure.window_frame import WindowFrame
+from exporter.measure.fairness import GroupSummaries
+from exporter.measure.gauges import Gauges, Reason
+from exporter.measure.window_summaries import WindowSummaries
 from exporter.state import Scope, Store
 from exporter.summary.composite import Composite
 from exporter.summary.shape import Shape
@@ -34,6 +28,10 @@ from exporter.summary.windows import Window, boundaries
 from exporter.tasks.task import Task
 from mlslo.catalogue import METRICS, Layer
 from mlslo.monitor import Monitor, scope_name
+
+_INPUTS = (service, features, data, dataset, attributions)
+_PREDICTIONS = (prediction, estimates, outcome)
+"""Layers of gauges, each of which exports what applies to the model. The latter need the classes of a classifier."""
 
 
 class Measurement:
@@ -67,72 +65,41 @@ class Measurement:
         traffic = self._merged(schema.shapes[TRAFFIC], scope, windows)
         outcomes = self._merged(schema.shapes[OUTCOME], scope, windows)
         absent = dict.fromkeys(self._schemas.missing(version), Reason.REFERENCE_MISSING)
+        history = [window for window in windows if window.reference]
+        for window in history:
+            if not scope.segment and float(traffic[window]["traffic"].rows):
+                meta.past(gauges, window, version)
         for window in windows:
-            if window.reference:
-                if not scope.segment and float(traffic[window]["traffic"].rows):
-                    meta.past(gauges, window, version)
-                continue
-            frame = WindowFrame(
-                version=version,
-                window=window.name,
-                seconds=self._lengths[window.name],
-                minimum_samples=self._spec.minSamples,
-                schema=schema,
-                traffic=traffic[window],
-                outcome=outcomes[window],
-                past={past.name: traffic[past] for past in windows if past.reference},
-                past_outcome={past.name: outcomes[past] for past in windows if past.reference},
-                absent=absent,
-                segment=scope.segment,
-                segment_value=scope.value,
-            )
-            self._measure_window(gauges, frame, sink_up=sink_up)
+            if not window.reference:
+                summaries = WindowSummaries(
+                    gauges=gauges,
+                    spec=self._spec,
+                    task=self._task,
+                    schema=schema,
+                    version=version,
+                    window=window.name,
+                    seconds=self._lengths[window.name],
+                    segment=scope.segment,
+                    segment_value=scope.value,
+                    traffic=traffic[window],
+                    outcome=outcomes[window],
+                    past={past.name: traffic[past] for past in history},
+                    past_outcome={past.name: outcomes[past] for past in history},
+                    absent=absent,
+                    sink_up=sink_up,
+                )
+                self._export(summaries)
 
-    def _measure_window(self, gauges: Gauges, frame: WindowFrame, *, sink_up: bool) -> None:
-        spec, fields = self._spec, self._spec.predictions.fields
-        gauges.set("ml_monitor_samples", float(frame.traffic["traffic"].rows), **frame.labels)
-        service.measure(
-            frame,
-            gauges,
-            sink_up=sink_up,
-            has_status=fields.status is not None,
-            has_latency=fields.latency is not None,
-        )
-        features.measure(frame, gauges)
-        data.measure(frame, gauges)
-        dataset.measure(frame, gauges)
-        attributions.measure(frame, gauges)
-        if spec.task == "multiclass" and not self._task.classes:
-            for layer in (Layer.PREDICTION, Layer.OUTCOME):
-                _withhold(gauges, frame, layer, Reason.CLASSES_UNKNOWN)
+    def _export(self, summaries: WindowSummaries) -> None:
+        for layer in _INPUTS:
+            layer.export(summaries)
+        if self._spec.task == "multiclass" and not self._task.classes:
+            for metric in METRICS.values():
+                if metric.layer in (Layer.PREDICTION, Layer.OUTCOME) and "window" in metric.labels:
+                    summaries.withhold(metric.name, Reason.CLASSES_UNKNOWN)
             return
-        if fields.score is not None or fields.prediction is not None:
-            prediction.measure(frame, gauges, self._task, has_fallback=fields.fallback is not None)
-        if spec.task == "binary" and self._task.scored:
-            estimates.binary(frame, gauges)
-        elif spec.task == "multiclass" and self._task.scored:
-            estimates.multiclass(frame, gauges)
-        if spec.labels is not None:
-            self._measure_outcome(gauges, frame)
-
-    def _measure_outcome(self, gauges: Gauges, frame: WindowFrame) -> None:
-        labels, task = self._spec.labels, self._task
-        assert labels is not None
-        has_delay = labels.fields.timestamp is not None
-        outcome.measure(frame, gauges, has_delay=has_delay, classes=bool(task.classes))
-        covered = outcome.coverage(frame.traffic, frame.outcome)
-        immature = covered is not None and covered < labels.minCoverage
-        target = gauges.withholding(Reason.LABELS_INCOMPLETE) if immature else gauges
-        label_gauges.measure(frame, target, min_coverage=labels.minCoverage)
-        match self._spec.task:
-            case "binary":
-                binary.measure(frame, target, classes=task.classes, has_score=task.scored)
-            case "multiclass":
-                multiclass.measure(frame, target, classes=task.classes, has_score=task.scored)
-            case "regression":
-                regression.measure(frame, target)
-            case "ranking":
-                ranking.measure(frame, target, cutoffs=self._spec.predictions.cutoffs)
+        for layer in _PREDICTIONS:
+            layer.export(summaries)
 
     def _measure_attribute(
         self, gauges: Gauges, windows: list[Window], number: int, version: str, attribute: str
@@ -156,16 +123,18 @@ class Measurement:
         )
         for window in windows:
             if not window.reference:
-                frame = GroupFrame(
+                groups = GroupSummaries(
+                    gauges=gauges,
                     version=version,
                     window=window.name,
                     attribute=attribute,
                     floor=fairness_spec.minSamples or self._spec.minSamples,
                     least_coverage=self._spec.labels.minCoverage if self._spec.labels else 0.0,
+                    labelled=self._spec.labels is not None,
                     selections={group: found[window] for group, found in selections.items()},
                     outcomes={group: found[window] for group, found in outcomes.items()},
                 )
-                fairness.measure(frame, gauges, labelled=self._spec.labels is not None)
+                fairness.export(groups)
 
     def _merged(self, shape: Shape, scope: Scope, windows: list[Window]) -> Mapping[Window, Composite]:
         """The summary of each window; each bucket is read once."""
@@ -179,9 +148,3 @@ class Measurement:
                 shape.empty.merge_numbers(vector, slice(None), part)
             found[window] = shape.composite(vector)
         return found
-
-
-def _withhold(gauges: Gauges, frame: WindowFrame, layer: Layer, reason: Reason) -> None:
-    for metric in METRICS.values():
-        if metric.layer is layer and "window" in metric.labels:
-            gauges.withhold(metric.name, reason, **frame.labels)

@@ -2,34 +2,27 @@
 
 from __future__ import annotations
 
-from exporter.measure.gauges import Gauges
-from exporter.measure.reasons import Reason
-from exporter.measure.window_frame import WindowFrame
-from exporter.statistics.quantile import duration_quantile
+from exporter.measure.gauges import Reason
+from exporter.measure.window_summaries import WindowSummaries
+from exporter.statistics.defined import ratio
+from exporter.statistics.quantiles import duration_quantile
 
 QUANTILES = ("0.5", "0.9", "0.95", "0.99")
 
 
-def measure(
-    frame: WindowFrame, gauges: Gauges, *, sink_up: bool, has_status: bool, has_latency: bool
-) -> None:
-    """A rate of zero is a value where the log is readable; ratios need enough rows."""
-    traffic, latency = frame.traffic["traffic"], frame.traffic["latency"]
-    if sink_up or traffic.rows:
-        gauges.set("ml_predictions_per_second", float(traffic.rows) / frame.seconds, **frame.labels)
+def export(window: WindowSummaries) -> None:
+    """Export the rate, of which zero is a value where the log is readable, and ratios of enough rows."""
+    traffic, latency = window.traffic["traffic"], window.traffic["latency"]
+    fields = window.spec.predictions.fields
+    window.set("ml_monitor_samples", float(traffic.rows))
+    if window.sink_up or traffic.rows:
+        window.set("ml_predictions_per_second", float(traffic.rows) / window.seconds)
     else:
-        gauges.withhold("ml_predictions_per_second", Reason.SINK_DOWN, **frame.labels)
-    if has_status:
-        name = "ml_prediction_error_ratio"
-        if frame.enough(float(traffic.graded)):
-            gauges.set(name, float(traffic.errors / traffic.graded), **frame.labels)
-        else:
-            gauges.withhold(name, Reason.TOO_FEW_SAMPLES, **frame.labels)
-    if has_latency:
+        window.withhold("ml_predictions_per_second", Reason.SINK_DOWN)
+    if fields.status is not None:
+        window.set("ml_prediction_error_ratio", ratio(traffic.errors, traffic.graded), traffic.graded)
+    if fields.latency is not None:
         for quantile in QUANTILES:
+            value = duration_quantile(latency, float(quantile))
             name = "ml_prediction_latency_quantile_seconds"
-            labels = {**frame.labels, "quantile": quantile}
-            if frame.enough(latency.present):
-                gauges.set(name, duration_quantile(latency, float(quantile)), **labels)
-            else:
-                gauges.withhold(name, Reason.TOO_FEW_SAMPLES, **labels)
+            window.set(name, value, latency.present, quantile=quantile)

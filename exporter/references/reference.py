@@ -31,7 +31,10 @@ IsOutside = Callable[[Any], npt.NDArray[np.bool_]]
 
 
 class ViewReference(ABC):
-    """Counts of one feature view, over a binning of its own."""
+    """Counts of one feature view, over a binning of its own.
+
+    Equal to itself only: levels are kept by reference.
+    """
 
     summary: Any
 
@@ -48,7 +51,7 @@ class ViewReference(ABC):
         return None
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class NumericReference(ViewReference):
     """``summary``: counts over the fine quantile edges. ``deciles``: the edges of PSI, a subset of them."""
 
@@ -65,7 +68,7 @@ class NumericReference(ViewReference):
         return lambda numbers: (numbers.values < low) | (numbers.values > high)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class CategoricalReference(ViewReference):
     """``summary``: counts per category that the reference has seen."""
 
@@ -85,7 +88,7 @@ class CategoricalReference(ViewReference):
         return lambda codes: new[codes]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class MixReference(CategoricalReference):
     """``summary``: shares of what each value consists of; a value counts as one."""
 
@@ -97,7 +100,7 @@ class MixReference(CategoricalReference):
         return None
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class VocabularyReference(ViewReference):
     """``summary``: counts of hashed tokens."""
 
@@ -108,7 +111,7 @@ class VocabularyReference(ViewReference):
         return VocabularyBinning()
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class EmbeddingReference(ViewReference):
     """``summary``: the sum of the vectors."""
 
@@ -172,7 +175,7 @@ class Calibration:
     positives: Floats
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Moments:
     """``features``: the numeric ones, in the order that ``summary`` has them."""
 

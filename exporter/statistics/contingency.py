@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
+from exporter.statistics.defined import ratio
+from exporter.statistics.noise import count_noise
 from exporter.summary.base import Floats
 
 
@@ -44,3 +46,24 @@ def cramers_v(current: Floats, reference: Floats) -> float | None:
     """
     found = chi_squared(current, reference)
     return None if found is None else float(np.sqrt(found[0] / (current.sum() + reference.sum())))
+
+
+def cramers_v_noise(rows: float, reference: Floats) -> float | None:
+    """Noise level of ``cramers_v``; as ``psi_noise``, with the square root of chi-squared / (n + N)."""
+    total = float(reference.sum())
+    if not rows or not total:
+        return None
+    share = rows * total / (rows + total) ** 2
+
+    def contribution(p: Floats, q: Floats) -> Floats:
+        pooled = (rows * p + total * q) / (rows + total)
+        terms: Floats = np.divide((p - q) ** 2, pooled, out=np.zeros_like(pooled), where=pooled > 0)
+        return share * terms
+
+    level = count_noise(rows, reference, contribution, share)
+    return None if level is None else min(1.0, float(np.sqrt(level)))
+
+
+def new_category_ratio(current: Floats, reference: Floats) -> float | None:
+    """Share of the current values in categories that the reference has not seen. Exact. None where there are none."""
+    return ratio(current[reference == 0].sum(), current.sum())

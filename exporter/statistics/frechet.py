@@ -27,29 +27,6 @@ def frechet_distance(current: SecondMomentsSummary, reference: SecondMomentsSumm
     return float(np.sqrt(max(0.0, squared)))
 
 
-def frechet_noise(current: float, reference: SecondMomentsSummary) -> float | None:
-    """The distance that 1 of 100 drift-free windows of ``current`` rows exceeds.
-
-    To second order the squared distance is a sum of squared normal variables, whose weights follow from the
-    reference's covariance where features are normal (Rippl, Munk and Sturm, 2016); the sum is taken as a gamma
-    variable of its mean and variance. Heavier tails than the normal's make covariances noisier than that, and the
-    level too low. None where either side is empty.
-    """
-    if not current or not reference.rows:
-        return None
-    from scipy.special import gammaincinv
-
-    variances = np.maximum(reference.principal[0], 0.0)
-    pairs = variances[:, None] + variances
-    products = np.divide(np.outer(variances, variances), pairs, out=np.zeros_like(pairs), where=pairs > 0)
-    weights = np.concatenate([variances, products[np.triu_indices(len(variances))]])
-    mean, variance = weights.sum(), 2 * np.sum(weights**2)
-    if not mean:
-        return 0.0
-    level = variance / mean * float(gammaincinv(mean**2 / variance, 0.99))
-    return float(np.sqrt(level * (1 / current + 1 / float(reference.rows))))
-
-
 def _root(summary: SecondMomentsSummary) -> Floats:
     """The symmetric square root of the covariance."""
     variances, components = summary.principal

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from exporter.statistics.noise import count_noise
 from exporter.summary.base import Floats
 
 
@@ -16,13 +17,20 @@ def jensen_shannon_distance(current: Floats, reference: Floats) -> float | None:
     """
     if not current.sum() or not reference.sum():
         return None
-    p, q = current / current.sum(), reference / reference.sum()
-    middle = (p + q) / 2
-    divergence = (_relative_entropy(p, middle) + _relative_entropy(q, middle)) / 2
+    divergence = _divergence(current / current.sum(), reference / reference.sum()).sum()
     return float(np.sqrt(np.clip(divergence, 0.0, 1.0)))
 
 
-def _relative_entropy(p: Floats, q: Floats) -> float:
-    """In bits; q is positive wherever p is."""
-    occupied = p > 0
-    return float(np.sum(p[occupied] * np.log2(p[occupied] / q[occupied])))
+def jensen_shannon_noise(rows: float, reference: Floats) -> float | None:
+    """Noise level of ``jensen_shannon_distance``; as ``psi_noise``, with the square root of chi-squared / (8 ln 2)."""
+    level = count_noise(rows, reference, _divergence, 1 / (8 * np.log(2)))
+    return None if level is None else min(1.0, float(np.sqrt(level)))
+
+
+def _divergence(p: Floats, q: Floats) -> Floats:
+    """The bits that each bin adds to the divergence."""
+    from scipy.special import rel_entr
+
+    middle = (p + q) / 2
+    bits: Floats = (rel_entr(p, middle) + rel_entr(q, middle)) / (2 * np.log(2))
+    return bits

@@ -12,7 +12,7 @@ from exporter.summary.multiclass import CLASS_CELLS, MulticlassOutcomeSummary
 
 Average = Literal["macro", "weighted"]
 AVERAGES: tuple[Average, ...] = ("macro", "weighted")
-_TIED = np.isin(np.arange(CLASS_CELLS), (0, CLASS_CELLS - 1))  # exactly 0, exactly 1
+TIED = np.isin(np.arange(CLASS_CELLS), (0, CLASS_CELLS - 1))  # exactly 0, exactly 1
 
 
 def accuracy(summary: MulticlassOutcomeSummary) -> float | None:
@@ -37,46 +37,13 @@ def f1(summary: MulticlassOutcomeSummary, average: Average) -> float | None:
 
 
 def auc_roc(summary: MulticlassOutcomeSummary, average: Average) -> float | None:
-    """Mean of ``class_auc_roc``, off by at most ``auc_roc_bound``. None where no class has one."""
+    """Mean of ``class_auc_roc``, off by at most the mean of its bounds. None where no class has one."""
     return averaged(class_auc_roc(summary), _scored_labels(summary), average)
 
 
-def auc_roc_bound(summary: MulticlassOutcomeSummary, average: Average) -> float:
-    """Largest possible error of ``auc_roc``: the mean of its bounds of each class. 0 where no class has one."""
-    bounds = np.array(
-        [
-            ranking_quality.auc_bound_of_cells(negatives, positives)
-            if negatives.any() and positives.any()
-            else np.nan
-            for negatives, positives in summary.class_cells
-        ]
-    )
-    return averaged(bounds, _scored_labels(summary), average) or 0.0
-
-
 def average_precision(summary: MulticlassOutcomeSummary, average: Average) -> float | None:
-    """Mean of ``class_average_precision``, off by at most ``average_precision_bound``. None where no class has one."""
+    """Mean of ``class_average_precision``, off by at most the mean of its bounds. None where no class has one."""
     return averaged(class_average_precision(summary), _scored_labels(summary), average)
-
-
-def average_precision_bound(summary: MulticlassOutcomeSummary, average: Average) -> float:
-    """Largest possible error of ``average_precision``: the mean of its bounds of each class. 0 where none has one."""
-    weight = ranking_quality.mean_weight(summary)
-    bounds = np.array(
-        [
-            ranking_quality.average_precision_bound_of_cells(negatives, positives, _TIED, weight)
-            if positives.any()
-            else np.nan
-            for negatives, positives in summary.class_cells
-        ]
-    )
-    return averaged(bounds, _scored_labels(summary), average) or 0.0
-
-
-def unknown_label_ratio(summary: MulticlassOutcomeSummary) -> float | None:
-    """Labels that name none of the classes, over all labels. None where there are none."""
-    whole = summary.labelled_weight
-    return float(summary.unknown_labels) / whole if whole else None
 
 
 def class_precision(summary: MulticlassOutcomeSummary) -> Floats:
@@ -99,19 +66,23 @@ def class_f1(summary: MulticlassOutcomeSummary) -> Floats:
 
 
 def class_auc_roc(summary: MulticlassOutcomeSummary) -> Floats:
-    """Of each class against the rest, shape (K,); NaN where it is the label of no row or of all."""
+    """Of each class against the rest, shape (K,); NaN where it is the label of no row or of all.
+
+    Off by at most half the chance that a row of the class and one of the rest share a score cell.
+    """
     return _floats([ranking_quality.auc_of_cells(*cells) for cells in summary.class_cells])
 
 
 def class_average_precision(summary: MulticlassOutcomeSummary) -> Floats:
     """Of each class against the rest, shape (K,); NaN where it is the label of no row.
 
-    Positives and negatives of a score cell are taken as evenly mixed, but for the exact 0 and 1.
+    Positives and negatives of a score cell are taken as evenly mixed, but for the exact 0 and 1: off by at most the
+    distance to the best and the worst order in each cell.
     """
     weight = ranking_quality.mean_weight(summary)
     return _floats(
         [
-            ranking_quality.average_precision_of_cells(negatives, positives, _TIED, weight)
+            ranking_quality.average_precision_of_cells(negatives, positives, TIED, weight)
             for negatives, positives in summary.class_cells
         ]
     )

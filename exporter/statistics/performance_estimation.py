@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from exporter.statistics.ranking_quality import auc_bound_of_cells, auc_of_cells
+from exporter.statistics.ranking_quality import auc_of_cells
 from exporter.summary.base import Floats
 from exporter.summary.class_scores import ClassScoresSummary
 
@@ -67,7 +67,8 @@ def estimated_accuracy(expected: Expected) -> float | None:
     """Expected right predictions over predictions. None where there are none.
 
     Counting by bin loses nothing against CBPE of each row with the same calibration. Against the true P(label |
-    score), if that never falls: off by at most ``accuracy_bound``, and the noise of the reference's labels.
+    score), if that never falls: off by at most the noise of the reference's labels and the mean over rows of the larger
+    step from the probability of their bin to that of a neighbour.
     """
     right = float(expected.negatives[0].sum() + expected.positives[1].sum())
     return _ratio(right, _total(expected))
@@ -96,27 +97,10 @@ def estimated_auc_roc(expected: Expected) -> float | None:
     """Chance that an expected positive has a higher score than an expected negative, ties one half.
 
     Scores of one bin count as equal, which loses nothing against CBPE of each row with the same calibration.
-    Against any order in the bins: off by at most ``auc_roc_bound``. None where only one class is expected.
+    Against any order in the bins: off by at most half the chance that an expected positive and an expected negative
+    share one. None where only one class is expected.
     """
     return auc_of_cells(expected.negatives.sum(axis=0), expected.positives.sum(axis=0))
-
-
-def auc_roc_bound(expected: Expected) -> float:
-    """Half the chance that an expected positive and an expected negative share a bin; 0 with one class only."""
-    negatives, positives = expected.negatives.sum(axis=0), expected.positives.sum(axis=0)
-    return auc_bound_of_cells(negatives, positives) if negatives.any() and positives.any() else 0.0
-
-
-def accuracy_bound(summary: ClassScoresSummary, calibrated: Calibrated) -> float:
-    """What rows that lie elsewhere in their bin than the reference's can do to ``estimated_accuracy``.
-
-    Mean over rows of the larger step from their bin's probability to that of a neighbour, 0 and 1 beyond the ends.
-    """
-    steps = np.diff(calibrated.probabilities, prepend=0.0, append=1.0)
-    widest = np.maximum(steps[:-1], steps[1:])
-    at = np.append(np.searchsorted(calibrated.edges, summary.edges, side="left"), len(calibrated.edges))
-    counts = summary.counts.sum(axis=0)
-    return float(counts @ widest[at] / counts.sum()) if counts.any() else 0.0
 
 
 def _never_falling(values: Floats, weights: Floats) -> Floats:

@@ -15,30 +15,21 @@ from exporter.summary.outcomes import OutcomeSummary
 def auc_roc(summary: OutcomeSummary) -> float | None:
     """P(score of a positive > score of a negative) + P(equal) / 2; Hanley and McNeil (1982).
 
-    Scores in one cell count as equal: off by at most ``auc_roc_bound``. None where only one class is there.
+    Scores in one cell count as equal: off by at most half the chance that a positive and a negative share a cell.
+    None where only one class is there.
     """
     return auc_of_cells(*summary.cells)
-
-
-def auc_roc_bound(summary: OutcomeSummary) -> float:
-    """Largest possible error of ``auc_roc``: half the chance that a positive and a negative share a cell."""
-    return auc_bound_of_cells(*summary.cells)
 
 
 def average_precision(summary: OutcomeSummary) -> float | None:
     """Mean over positives of the precision at their score: sum((R[n] - R[n-1]) * P[n]).
 
     Exact where the scores of a cell are tied; elsewhere its positives and negatives are taken as evenly
-    mixed, each of the mean weight: off by at most ``average_precision_bound``. None where there are no positives.
+    mixed, each of the mean weight: off by at most the distance to the best and the worst order in each cell.
+    None where there are no positives.
     """
     negatives, positives = summary.cells
     return average_precision_of_cells(negatives, positives, _tied(summary), mean_weight(summary))
-
-
-def average_precision_bound(summary: OutcomeSummary) -> float:
-    """Largest possible error of ``average_precision``: its distance to the best and the worst order in each cell."""
-    negatives, positives = summary.cells
-    return average_precision_bound_of_cells(negatives, positives, _tied(summary), mean_weight(summary))
 
 
 def auc_of_cells(negatives: Floats, positives: Floats) -> float | None:
@@ -50,36 +41,14 @@ def auc_of_cells(negatives: Floats, positives: Floats) -> float | None:
     return float(wins / (positives.sum() * negatives.sum()))
 
 
-def auc_bound_of_cells(negatives: Floats, positives: Floats) -> float:
-    """``auc_roc_bound`` of counts by score cell."""
-    return float(positives @ negatives / (2 * positives.sum() * negatives.sum()))
-
-
 def average_precision_of_cells(
     negatives: Floats, positives: Floats, tied: npt.NDArray[np.bool_], row_weight: float
 ) -> float | None:
     """``average_precision`` of counts by score cell; ``tied``: (cells,), where all scores of a cell are equal."""
     if not positives.any():
         return None
-    sums = _precisions(_from_the_top(negatives, positives, tied), row_weight)
+    sums = precisions(from_the_top(negatives, positives, tied), row_weight)
     return float(sums.sum() / positives.sum())
-
-
-def average_precision_bound_of_cells(
-    negatives: Floats, positives: Floats, tied: npt.NDArray[np.bool_], row_weight: float
-) -> float:
-    """``average_precision_bound`` of counts by score cell; 0 without positives."""
-    if not positives.any():
-        return 0.0
-    ranked = _from_the_top(negatives, positives, tied)
-    sums = _precisions(ranked, row_weight)
-    # Best: all positives of the cell first, and tied. Worst: all last, one infinitely small weight after the other.
-    best = ranked.here * (ranked.true + ranked.here) / (ranked.true + ranked.here + ranked.false)
-    ahead = ranked.false + ranked.against
-    above = np.where(ranked.true + ahead > 0, ranked.true + ahead, 1.0)
-    worst = ranked.here - ahead * np.log1p(ranked.here / above)
-    unsure = ~ranked.tied
-    return float(max((best - sums)[unsure].sum(), (sums - worst)[unsure].sum()) / positives.sum())
 
 
 def mean_weight(summary: CalibrationSummary) -> float:
@@ -92,7 +61,7 @@ def _tied(summary: OutcomeSummary) -> npt.NDArray[np.bool_]:
     return tied
 
 
-class _Ranked(NamedTuple):
+class Ranked(NamedTuple):
     """The cells that hold positives, from the highest score; shape (cells with positives,) each."""
 
     true: Floats  # positives above the cell
@@ -102,10 +71,10 @@ class _Ranked(NamedTuple):
     tied: npt.NDArray[np.bool_]
 
 
-def _from_the_top(negatives: Floats, positives: Floats, tied: npt.NDArray[np.bool_]) -> _Ranked:
+def from_the_top(negatives: Floats, positives: Floats, tied: npt.NDArray[np.bool_]) -> Ranked:
     positives, negatives, tied = positives[::-1], negatives[::-1], tied[::-1]
     occupied = positives > 0
-    return _Ranked(
+    return Ranked(
         (np.cumsum(positives) - positives)[occupied],
         (np.cumsum(negatives) - negatives)[occupied],
         positives[occupied],
@@ -114,7 +83,7 @@ def _from_the_top(negatives: Floats, positives: Floats, tied: npt.NDArray[np.boo
     )
 
 
-def _precisions(ranked: _Ranked, row_weight: float) -> Floats:
+def precisions(ranked: Ranked, row_weight: float) -> Floats:
     """Sum of the precision over the positives of each cell.
 
     The i-th of n positives of a cell has on average the share (i - 1/2)/n of its negatives above it; the sum

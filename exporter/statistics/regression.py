@@ -43,22 +43,17 @@ def mean_absolute_percentage_error(summary: RegressionOutcomeSummary) -> float |
 
 
 def r_squared(summary: RegressionOutcomeSummary) -> float | None:
-    """1 - sum (prediction - label)**2 / sum (label - mean label)**2. Off by at most ``r_squared_bound``.
+    """1 - sum (prediction - label)**2 / sum (label - mean label)**2. Off by at most ``(1 - value) r / (1 - r)`` for a
+    relative rounding ``r`` of the labels' spread.
 
     None where the labels are constant, beyond the floats, or where the pivot is so far from the labels, next to
     their spread, that rounding may take 1 % of it.
     """
-    rounding = _rounding(summary)
-    if rounding is None or rounding > _MOST_ROUNDING:
+    uncertain = rounding(summary)
+    if uncertain is None or uncertain > _MOST_ROUNDING:
         return None
     errors = float(summary.squared_errors)
     return 1 - errors / _spread(summary) if math.isfinite(errors) else None
-
-
-def r_squared_bound(summary: RegressionOutcomeSummary) -> float | None:
-    """Largest possible error of ``r_squared`` by rounding. None where it is withheld."""
-    value, rounding = r_squared(summary), _rounding(summary)
-    return None if value is None or rounding is None else (1 - value) * rounding / (1 - rounding) + _EPSILON
 
 
 def _spread(summary: RegressionOutcomeSummary) -> float:
@@ -66,8 +61,8 @@ def _spread(summary: RegressionOutcomeSummary) -> float:
     return float(summary.squared_label_deviations) - deviation * deviation / float(summary.scored_weight)
 
 
-def _rounding(summary: RegressionOutcomeSummary) -> float | None:
-    """Largest relative error of the labels' spread: n sums of rounded squares, of which little may be left."""
+def rounding(summary: RegressionOutcomeSummary) -> float | None:
+    """Compute the largest relative error of the labels' spread: of n rounded squares little may be left."""
     if not summary.scored:
         return None
     squares, spread = float(summary.squared_label_deviations), _spread(summary)

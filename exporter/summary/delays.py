@@ -50,5 +50,12 @@ class AccuracyByDelaySummary(Summary):
             quality=count(places, size * buckets, quality[usable] * weight).reshape(size, buckets),
         )
 
+    @property
+    def mean_quality(self) -> Floats:
+        """Mean quality (the accuracy of a classifier) of each bucket, shape (7,); NaN where it has no rows. Exact."""
+        empty = np.full(len(self.weights), np.nan)
+        means: Floats = np.divide(self.quality, self.weights, out=empty, where=self.weights > 0)
+        return means
+
     def _stack_axes(self) -> int:
         return int(np.ndim(self.rows)) - 1

@@ -2,7 +2,7 @@
 
 import re
 
-from exporter.measure.reasons import Reason
+from exporter.measure.gauges import Reason
 from exporter.records import LABEL_REASONS, PREDICTION_REASONS
 from mlslo.catalogue import METRICS
 from rulegen.conditions import CONDITIONS

@@ -14,8 +14,7 @@ from sklearn.decomposition import PCA
 
 from exporter.daemon.daemon import ModelStatus
 from exporter.daemon.models import load_all
-from exporter.measure.drift import compare, noise
-from exporter.measure.drift.levels import rounded_rows
+from exporter.measure.drift import Pair, noise, rounded_rows
 from exporter.references.baseline.views import numeric_reference
 from exporter.references.reference import CategoricalReference
 from exporter.summary.categorical import CategoricalSummary
@@ -197,9 +196,9 @@ def test_levels_are_those_of_a_simulation(rows: int, kind: str) -> None:
             )[0]
         else:
             current = CategoricalSummary.fold(names, rng.choice(10, rows, p=shares), group, 1)[0]
-        found = compare(current, reference, None).values
-        for statistic, level in noise(current, reference, None).items():
-            measured = found[statistic]
+        pair = Pair(current, reference)
+        for statistic, level in noise(current, reference).items():
+            measured = pair.value(statistic)
             assert measured is not None
             assert level is not None
             exceeded[statistic] = exceeded.get(statistic, 0) + (measured > level)

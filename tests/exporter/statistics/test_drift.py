@@ -14,9 +14,11 @@ from exporter.statistics.contingency import chi_squared, chi_squared_p_value, cr
 from exporter.statistics.hellinger import hellinger_distance
 from exporter.statistics.jensen_shannon import jensen_shannon_distance
 from exporter.statistics.kolmogorov_smirnov import kolmogorov_smirnov_p_value
-from exporter.statistics.moments import mean_shift, quantile
-from exporter.statistics.wasserstein import wasserstein_bound, wasserstein_distance
+from exporter.statistics.mean_shift import mean_shift
+from exporter.statistics.quantiles import quantile
+from exporter.statistics.wasserstein import wasserstein_distance
 from tests.exporter.statistics.test_oracles import SAMPLES, binned
+from tests.support.bounds import wasserstein_bound
 
 counts = st.lists(st.integers(0, 500), min_size=2, max_size=8)
 

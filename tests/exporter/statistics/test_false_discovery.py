@@ -7,7 +7,7 @@ import pytest
 from scipy import stats
 
 from benchmarks.alarms import stream
-from exporter.measure.drift.numbers import NumericPair, p_value
+from exporter.measure.drift import Pair
 from exporter.references.quantile_bins import quantile_edges
 from exporter.references.reference import NumericReference
 from exporter.statistics.false_discovery import combined_p_value, data_set_p_value, drifted
@@ -106,7 +106,7 @@ def test_a_change_of_shape_alone_is_found() -> None:
     edges, deciles = quantile_edges(past)
     bins = NumericReference(folded(edges, past), deciles)
     wider, same = folded(edges, rng.normal(size=1000) * 1.5), folded(edges, rng.normal(size=1000))
-    found, none = (p_value(NumericPair(current, bins.summary, bins)) for current in (wider, same))
+    found, none = (Pair(current, bins).p_value for current in (wider, same))
     assert found is not None
     assert none is not None
     assert found < 1e-4 < none

@@ -9,15 +9,13 @@ import pytest
 from scipy import stats
 
 from exporter.references.quantile_bins import quantile_edges
-from exporter.statistics.contingency import cramers_v
-from exporter.statistics.hellinger import hellinger_distance
-from exporter.statistics.jensen_shannon import jensen_shannon_distance
-from exporter.statistics.kolmogorov_smirnov import kolmogorov_smirnov
-from exporter.statistics.moments import mean_shift
-from exporter.statistics.noise import cramers_v_noise, hellinger_noise, jensen_shannon_noise, psi_noise
-from exporter.statistics.noise_of_numbers import kolmogorov_smirnov_noise, mean_shift_noise, wasserstein_noise
-from exporter.statistics.population_stability import population_stability_index
-from exporter.statistics.wasserstein import wasserstein_distance
+from exporter.statistics.contingency import cramers_v, cramers_v_noise
+from exporter.statistics.hellinger import hellinger_distance, hellinger_noise
+from exporter.statistics.jensen_shannon import jensen_shannon_distance, jensen_shannon_noise
+from exporter.statistics.kolmogorov_smirnov import kolmogorov_smirnov, kolmogorov_smirnov_noise
+from exporter.statistics.mean_shift import mean_shift, mean_shift_noise
+from exporter.statistics.population_stability import population_stability_index, psi_noise
+from exporter.statistics.wasserstein import wasserstein_distance, wasserstein_noise
 from exporter.summary.base import Floats
 from exporter.summary.numeric import NumericSummary
 from tests.exporter.statistics.test_oracles import binned

@@ -19,6 +19,7 @@ from exporter.statistics.performance_estimation import Calibrated, Expected
 from exporter.summary.base import Floats
 from exporter.summary.class_scores import ClassScoresSummary
 from tests.support import logs
+from tests.support.bounds import estimated_accuracy_bound, estimated_auc_roc_bound
 from tests.support.commands import exporter
 
 RNG = np.random.default_rng(5)
@@ -195,7 +196,7 @@ def test_auc_is_within_its_bound_whatever_the_order_in_the_bins(name: str) -> No
     counted = Expected(np.stack([rows - positives, 0 * rows]), np.stack([positives, 0 * rows]))
     estimate = estimation.estimated_auc_roc(counted)
     assert estimate == pytest.approx(
-        metrics.roc_auc_score(labels, scores), abs=estimation.auc_roc_bound(counted) + 1e-12
+        metrics.roc_auc_score(labels, scores), abs=estimated_auc_roc_bound(counted) + 1e-12
     )
     assert len(edges) + 1 == len(rows)
 
@@ -209,11 +210,11 @@ def test_accuracy_is_within_its_bound_where_a_bin_is_wide() -> None:
     current = summary(shifted, curve.edges)
     estimate = estimation.estimated_accuracy(estimation.expect(current, curve))
     truth = np.where(shifted >= 0.5, shifted, 1 - shifted).mean()
-    bound = estimation.accuracy_bound(current, curve)
+    bound = estimated_accuracy_bound(current, curve)
     assert estimate is not None
     # The bound is needed here, holds, and is small where nothing shifted.
     assert 0.01 < abs(estimate - truth) <= bound
-    assert estimation.accuracy_bound(summary(scores, curve.edges), curve) < 0.02
+    assert estimated_accuracy_bound(summary(scores, curve.edges), curve) < 0.02
 
 
 def test_what_is_undefined_is_none() -> None:
@@ -228,9 +229,9 @@ def test_what_is_undefined_is_none() -> None:
         assert estimation.estimated_recall(expected) is None
         assert estimation.estimated_f1(expected) is None
         assert estimation.estimated_auc_roc(expected) is None
-        assert estimation.auc_roc_bound(expected) == 0.0
+        assert estimated_auc_roc_bound(expected) == 0.0
     assert estimation.estimated_accuracy(none) is None
-    assert estimation.accuracy_bound(ClassScoresSummary.empty(edges), Calibrated(edges, np.zeros(4))) == 0.0
+    assert estimated_accuracy_bound(ClassScoresSummary.empty(edges), Calibrated(edges, np.zeros(4))) == 0.0
     assert estimation.estimated_accuracy(negative) == 1.0
     # No edge at all: every score is in one bin.
     one = estimation.calibrate(np.empty(0), np.array([8.0]), np.array([2.0]))

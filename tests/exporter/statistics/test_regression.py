@@ -12,6 +12,7 @@ from sklearn.linear_model import LinearRegression
 
 from exporter.statistics import regression
 from exporter.summary.regression import RegressionOutcomeSummary
+from tests.support.bounds import r_squared_bound
 
 STATISTICS = (
     regression.mean_absolute_error,
@@ -19,7 +20,7 @@ STATISTICS = (
     regression.root_mean_squared_error,
     regression.mean_absolute_percentage_error,
     regression.r_squared,
-    regression.r_squared_bound,
+    r_squared_bound,
 )
 
 
@@ -73,7 +74,7 @@ def test_numbers_agree_with_scikit_learn(name: str, weighted: bool) -> None:
     assert regression.mean_absolute_percentage_error(summary) == pytest.approx(
         metrics.mean_absolute_percentage_error(labels[some], predicted[some], sample_weight=weights[some])
     )
-    value, bound = regression.r_squared(summary), regression.r_squared_bound(summary)
+    value, bound = regression.r_squared(summary), r_squared_bound(summary)
     assert value is not None
     assert bound is not None
     assert abs(value - metrics.r2_score(labels, predicted, sample_weight=weights)) <= bound + 1e-12
@@ -85,7 +86,7 @@ def test_constant_labels_have_no_r_squared(label: float) -> None:
     """Three times 0.1 is not 0.3: rounding alone must not pass for spread."""
     summary = fold(RNG.normal(size=1000), np.full(1000, label), RNG.uniform(1, 9, 1000), pivot=-3.7)
     assert regression.r_squared(summary) is None
-    assert regression.r_squared_bound(summary) is None
+    assert r_squared_bound(summary) is None
     assert regression.mean_absolute_error(summary) is not None
     assert (regression.mean_absolute_percentage_error(summary) is None) == (label == 0)
 
@@ -105,7 +106,7 @@ def test_r_squared_never_leaves_its_bound_as_the_pivot_leaves_the_labels(power: 
     labels = 10.0**power + NORMAL
     predicted = labels + 0.5 * NORMAL[::-1]
     summary = fold(predicted, labels)
-    value, bound = regression.r_squared(summary), regression.r_squared_bound(summary)
+    value, bound = regression.r_squared(summary), r_squared_bound(summary)
     assert (value is None) == (bound is None)
     assert (value is None) == (power >= 5)
     if value is not None and bound is not None:

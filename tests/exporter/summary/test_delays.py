@@ -5,7 +5,6 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from exporter.statistics.label_delay import quality_by_delay
 from exporter.summary.delays import DELAY_BOUNDS, AccuracyByDelaySummary
 
 
@@ -26,9 +25,7 @@ def test_each_bucket_is_the_mean_of_its_rows(weighted: bool) -> None:
     for bucket, high in enumerate(DELAY_BOUNDS):
         mine = (delays > low) & (delays <= high)
         assert summary.rows[bucket] == np.count_nonzero(mine) > 0
-        assert quality_by_delay(summary)[bucket] == pytest.approx(
-            np.average(right[mine], weights=weights[mine])
-        )
+        assert summary.mean_quality[bucket] == pytest.approx(np.average(right[mine], weights=weights[mine]))
         low = high
 
 
@@ -41,7 +38,7 @@ def test_a_bound_belongs_to_the_bucket_that_it_ends() -> None:
 def test_early_labels_are_at_once_and_unknown_delays_nowhere() -> None:
     summary = fold(np.array([-5.0, 0.0, np.nan, 10.0]), np.array([1.0, 0.0, 1.0, np.nan]))
     assert summary.rows.tolist() == [2, 0, 0, 0, 0, 0, 0]
-    means = quality_by_delay(summary)
+    means = summary.mean_quality
     assert means[0] == 0.5
     assert np.isnan(means[1:]).all()
-    assert np.isnan(quality_by_delay(AccuracyByDelaySummary.empty())).all()
+    assert np.isnan(AccuracyByDelaySummary.empty().mean_quality).all()

@@ -12,6 +12,7 @@ from sklearn.naive_bayes import GaussianNB
 
 from exporter.statistics import confusion, probability, ranking_quality
 from exporter.summary.outcomes import OutcomeSummary
+from tests.support.bounds import auc_roc_bound, average_precision_bound
 
 
 def one_group(rows: int) -> np.ndarray:
@@ -80,9 +81,9 @@ def test_weights_are_scikit_learns_sample_weights(name: str, rates: str) -> None
     assert auc is not None
     assert area is not None
     exact = metrics.roc_auc_score(labels, scores, sample_weight=weights)
-    assert abs(auc - exact) <= ranking_quality.auc_roc_bound(summary) + 1e-9
+    assert abs(auc - exact) <= auc_roc_bound(summary) + 1e-9
     exact = metrics.average_precision_score(labels, scores, sample_weight=weights)
-    assert abs(area - exact) <= ranking_quality.average_precision_bound(summary) + 1e-9
+    assert abs(area - exact) <= average_precision_bound(summary) + 1e-9
 
 
 @pytest.mark.parametrize("name", SAMPLES)
@@ -95,7 +96,7 @@ def test_weight_one_is_no_weight(name: str) -> None:
 def test_average_precision_is_within_its_bound(name: str) -> None:
     scores, labels = SAMPLES[name]
     summary = outcomes(scores, labels)
-    area, bound = ranking_quality.average_precision(summary), ranking_quality.average_precision_bound(summary)
+    area, bound = ranking_quality.average_precision(summary), average_precision_bound(summary)
     exact = metrics.average_precision_score(labels, scores)
     assert area is not None
     assert abs(area - exact) <= bound + 1e-12
@@ -110,7 +111,7 @@ def test_the_worst_order_within_a_cell_is_within_the_bound(first: int) -> None:
     for rate in (1.0, 0.1):
         summary = outcomes(scores, labels, np.full(24, 1 / rate))
         area = ranking_quality.average_precision(summary)
-        bound = ranking_quality.average_precision_bound(summary)
+        bound = average_precision_bound(summary)
         # Evenly mixed, the i-th of 12 positives has i - 1/2 of the 12 negatives above it.
         assert area == pytest.approx(np.mean([i / (i + i - 0.5) for i in range(1, 13)]))
         assert abs((area or 0) - metrics.average_precision_score(labels, scores)) <= bound <= 0.5
@@ -154,4 +155,4 @@ def test_rows_without_a_score_or_a_class_are_still_labelled() -> None:
         ranking_quality.average_precision,
     ):
         assert statistic(nothing) is None
-    assert ranking_quality.average_precision_bound(nothing) == 0
+    assert average_precision_bound(nothing) == 0

@@ -1,21 +1,11 @@
-"""Mean shift and quantiles of binned numbers."""
+"""Quantiles of binned numbers and of lengths of time."""
 
 from __future__ import annotations
 
 import numpy as np
 
-from exporter.statistics.finite import finite
+from exporter.summary.durations import EDGES, DurationSummary
 from exporter.summary.numeric import NumericSummary
-
-
-def mean_shift(current: NumericSummary, reference: NumericSummary, deviation: float) -> float | None:
-    """|mean - reference mean| in reference standard deviations. Exact.
-
-    None where either side is empty, the reference is constant, or sums of values are too large to be numbers.
-    """
-    if not current.present or not reference.present or not deviation or not np.isfinite(deviation):
-        return None
-    return finite(abs(current.mean - reference.mean) / deviation)
 
 
 def quantile(summary: NumericSummary, probability: float) -> float | None:
@@ -35,3 +25,21 @@ def quantile(summary: NumericSummary, probability: float) -> float | None:
     share = (rank - (up_to[position] - number) - 0.5) / number
     # The difference of the two may be too large to be a number.
     return float(edges[position] * (1 - share) + share * edges[position + 1])
+
+
+def duration_quantile(summary: DurationSummary, quantile: float) -> float | None:
+    """The ``quantile`` (0..1) in seconds: the geometric middle of the bin that holds that rank's observation.
+
+    Within 1 % of the observation for lengths of 10 µs to 3 years (bins are 2 % wide). Rank as in
+    numpy's ``inverted_cdf``. None where nothing was counted.
+    """
+    total = summary.present
+    if not total:
+        return None
+    rank = max(1.0, np.ceil(quantile * total))
+    position = int(np.searchsorted(np.cumsum(summary.counts), rank))
+    if position == 0:
+        return float(EDGES[0])
+    if position == len(EDGES):
+        return float(EDGES[-1])
+    return float(np.sqrt(EDGES[position - 1] * EDGES[position]))

@@ -1,0 +1,341 @@
+"""Drift: statistics of a sample against a reference, and the level that each reaches by chance.
+
+One table for each kind of view. A statistic is one line of a table; a metric is named after it.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from functools import cached_property, lru_cache
+from typing import Any
+
+import numpy as np
+
+from exporter.features.binning import (
+    Binning,
+    CategoricalBinning,
+    EmbeddingBinning,
+    MixBinning,
+    NumericBinning,
+    VocabularyBinning,
+)
+from exporter.measure.gauges import Reason
+from exporter.measure.window_summaries import WindowSummaries
+from exporter.references.reference import (
+    CategoricalReference,
+    EmbeddingReference,
+    MixReference,
+    NumericReference,
+    ViewReference,
+    VocabularyReference,
+)
+from exporter.statistics.contingency import (
+    chi_squared_p_value,
+    cramers_v,
+    cramers_v_noise,
+    new_category_ratio,
+)
+from exporter.statistics.cosine import cosine_distance, cosine_distance_noise
+from exporter.statistics.false_discovery import combined_p_value
+from exporter.statistics.hellinger import hellinger_distance, hellinger_noise
+from exporter.statistics.jensen_shannon import jensen_shannon_distance, jensen_shannon_noise
+from exporter.statistics.kolmogorov_smirnov import (
+    kolmogorov_smirnov,
+    kolmogorov_smirnov_noise,
+    kolmogorov_smirnov_p_value,
+)
+from exporter.statistics.mean_shift import mean_shift, mean_shift_noise
+from exporter.statistics.normal_scores import normal_scores_p_value
+from exporter.statistics.population_stability import population_stability_index, psi_noise
+from exporter.statistics.vocabulary_overlap import vocabulary_overlap
+from exporter.statistics.wasserstein import wasserstein_distance, wasserstein_noise
+from exporter.summary.base import Floats, Summary
+
+_DIGITS = 7
+# Most of what drifts moves; what only changes its shape must show by itself.
+_LOCATION, _SHAPE = 0.8, 0.2
+
+
+class Sample:
+    """One of two samples. ``summary``: of it. ``reference``: whose bins both are counted over."""
+
+    def __init__(self, summary: Any, reference: Any) -> None:
+        self.summary = summary
+        self._reference = reference
+
+    @cached_property
+    def bins(self) -> Floats:
+        """Counts over the bins of PSI and its kin: deciles, categories, or slots of words."""
+        counts: Floats
+        match self._reference:
+            case NumericReference(deciles=deciles):
+                counts = self.summary.regrouped(deciles)
+            case CategoricalReference(summary=fixed):
+                counts = self.summary.over(fixed.categories)
+            case _:
+                counts = self.summary.counts
+        return counts
+
+    @property
+    def edges(self) -> Floats:
+        """The fine edges of numbers."""
+        edges: Floats = self._reference.summary.edges
+        return edges
+
+    @cached_property
+    def fine(self) -> Floats:
+        """Counts over the fine edges."""
+        counts: Floats = self.summary.regrouped(self.edges)
+        return counts
+
+    @cached_property
+    def deviation(self) -> float:
+        """Population standard deviation of numbers."""
+        return float(np.sqrt(self.summary.variance))
+
+
+class Pair:
+    """A sample now and one then, both over the bins of ``bins``; then is that of ``bins``, where no other is given."""
+
+    def __init__(self, current: Summary, bins: ViewReference, then: Summary | None = None) -> None:
+        self.kind: ViewKind = _BY_REFERENCE[type(bins)]
+        self.now: Sample = Sample(current, bins)
+        self.then: Sample = Sample(then or bins.summary, bins)
+
+    def value(self, statistic: str) -> float | None:
+        """Compute a statistic of this kind of view; None where it is undefined."""
+        return self.kind.statistics[statistic].value(self)
+
+    @property
+    def p_value(self) -> float | None:
+        """The chance of this much difference without drift; None where it is not known."""
+        return self.kind.p_value(self)
+
+    @cached_property
+    def ks(self) -> float | None:
+        """Kolmogorov-Smirnov's distance of numbers."""
+        return kolmogorov_smirnov(self.now.fine, self.then.fine)
+
+    @cached_property
+    def ks_p_value(self) -> float | None:
+        """The chance of such a distance without drift."""
+        if self.ks is None:
+            return None
+        return kolmogorov_smirnov_p_value(self.ks, self.now.summary.present, self.then.summary.present)
+
+    @cached_property
+    def chi2_p_value(self) -> float | None:
+        """The chance, without drift, of categories this different."""
+        return chi_squared_p_value(self.now.bins, self.then.bins)
+
+
+@dataclass(frozen=True)
+class Statistic:
+    """``value``: of a pair. ``noise``: the level that 1 of 100 drift-free windows of so many rows exceeds."""
+
+    value: Callable[[Pair], float | None]
+    noise: Callable[[float, Sample], float | None] | None = None
+
+
+@dataclass(frozen=True)
+class ViewKind:
+    """``statistics``: by name, as metrics have it. ``p_value``: of a pair's difference, None where it has none.
+
+    ``binning`` and ``reference``: the classes by which a view is of this kind.
+    """
+
+    binning: type[Binning]
+    reference: type
+    statistics: Mapping[str, Statistic]
+    p_value: Callable[[Pair], float | None] = lambda _: None
+
+
+def _numbers_p_value(pair: Pair) -> float | None:
+    """The chance, without drift, of numbers this different in location (normal scores) and shape (KS)."""
+    location, shape = normal_scores_p_value(pair.now.fine, pair.then.fine), pair.ks_p_value
+    if location is None or shape is None:
+        return shape
+    return combined_p_value(location, shape, weights=(_LOCATION, _SHAPE))
+
+
+_PSI = Statistic(
+    lambda pair: population_stability_index(pair.now.bins, pair.then.bins),
+    lambda rows, then: psi_noise(rows, then.bins),
+)
+_JENSEN_SHANNON = Statistic(
+    lambda pair: jensen_shannon_distance(pair.now.bins, pair.then.bins),
+    lambda rows, then: jensen_shannon_noise(rows, then.bins),
+)
+_HELLINGER = Statistic(
+    lambda pair: hellinger_distance(pair.now.bins, pair.then.bins),
+    lambda rows, then: hellinger_noise(rows, then.bins),
+)
+
+NUMBERS = ViewKind(
+    NumericBinning,
+    NumericReference,
+    {
+        "psi": _PSI,
+        "ks_statistic": Statistic(
+            lambda pair: pair.ks, lambda rows, then: kolmogorov_smirnov_noise(rows, then.fine)
+        ),
+        "ks_p_value": Statistic(lambda pair: pair.ks_p_value),
+        "wasserstein_distance": Statistic(
+            lambda pair: wasserstein_distance(
+                pair.now.summary, pair.then.summary, pair.then.edges, pair.then.deviation
+            ),
+            lambda rows, then: wasserstein_noise(rows, then.summary, then.edges, then.deviation),
+        ),
+        "js_distance": _JENSEN_SHANNON,
+        "hellinger_distance": _HELLINGER,
+        "mean_shift_sigmas": Statistic(
+            lambda pair: mean_shift(pair.now.summary, pair.then.summary, pair.then.deviation),
+            lambda rows, then: mean_shift_noise(rows, then.summary.present, then.deviation),
+        ),
+    },
+    _numbers_p_value,
+)
+CATEGORIES = ViewKind(
+    CategoricalBinning,
+    CategoricalReference,
+    {
+        "psi": _PSI,
+        "js_distance": _JENSEN_SHANNON,
+        "hellinger_distance": _HELLINGER,
+        "cramers_v": Statistic(
+            lambda pair: cramers_v(pair.now.bins, pair.then.bins),
+            lambda rows, then: cramers_v_noise(rows, then.bins),
+        ),
+        "chi2_p_value": Statistic(lambda pair: pair.chi2_p_value),
+        "new_category_ratio": Statistic(lambda pair: new_category_ratio(pair.now.bins, pair.then.bins)),
+    },
+    lambda pair: pair.chi2_p_value,
+)
+# A value is no sample of its parts, nor a text of its words: neither has a p-value or a noise level.
+MIXES = ViewKind(
+    MixBinning,
+    MixReference,
+    {
+        "psi": Statistic(_PSI.value),
+        "js_distance": Statistic(_JENSEN_SHANNON.value),
+        "hellinger_distance": Statistic(_HELLINGER.value),
+    },
+)
+WORDS = ViewKind(
+    VocabularyBinning,
+    VocabularyReference,
+    {
+        "js_distance": Statistic(_JENSEN_SHANNON.value),
+        "hellinger_distance": Statistic(_HELLINGER.value),
+        "vocabulary_overlap_ratio": Statistic(
+            lambda pair: vocabulary_overlap(pair.now.summary, pair.then.summary)
+        ),
+    },
+)
+VECTORS = ViewKind(
+    EmbeddingBinning,
+    EmbeddingReference,
+    {
+        "embedding_cosine_distance": Statistic(
+            lambda pair: cosine_distance(pair.now.summary, pair.then.summary),
+            lambda rows, then: cosine_distance_noise(rows, then.summary),
+        ),
+    },
+)
+_KINDS = (NUMBERS, CATEGORIES, MIXES, WORDS, VECTORS)
+_BY_BINNING = {kind.binning: kind for kind in _KINDS}
+_BY_REFERENCE = {kind.reference: kind for kind in _KINDS}
+
+
+def statistics_of(binning: Binning) -> tuple[str, ...]:
+    """Return the names of the statistics that a view over ``binning`` has."""
+    return tuple(_BY_BINNING[type(binning)].statistics)
+
+
+def noise(current: Summary, bins: ViewReference, past: Summary | None = None) -> Mapping[str, float | None]:
+    """Compute the noise levels of the statistics that have one.
+
+    Against a reference that stays as it is they are worked out once for about so many rows: rounded down to seven
+    binary digits, at most 1/64 fewer. A level falls with 1/n or slower, so that it is at most 1.6 % too high.
+    """
+    rows = float(current.present)  # type: ignore[attr-defined]
+    if past is None:
+        return _static_levels(bins, rounded_rows(rows))
+    return _levels(rows, bins, past)
+
+
+def rounded_rows(rows: float) -> float:
+    """``rows``, rounded down to seven binary digits."""
+    step = 2.0 ** max(0, math.frexp(rows)[1] - _DIGITS)
+    return math.floor(rows / step) * step
+
+
+# Some 4 MB: windows hold a little more or less from cycle to cycle, and most find what an earlier one worked out.
+@lru_cache(maxsize=8192)
+def _static_levels(bins: ViewReference, rows: float) -> Mapping[str, float | None]:
+    return _levels(rows, bins, bins.summary)
+
+
+def _levels(rows: float, bins: ViewReference, reference: Summary) -> Mapping[str, float | None]:
+    statistics, then = _BY_REFERENCE[type(bins)].statistics, Sample(reference, bins)
+    return {name: item.noise(rows, then) for name, item in statistics.items() if item.noise is not None}
+
+
+def export(
+    window: WindowSummaries,
+    prefix: str,
+    part: str,
+    statistics: tuple[str, ...],
+    static: Mapping[str, ViewReference | None],
+    **labels: str,
+) -> dict[str, float]:
+    """Export drift of ``part`` of the traffic against every reference; return p-values by reference.
+
+    ``prefix``: of the names of metrics. ``static``: what each static reference holds of it. The first of those fixes
+    the bins where the reference is a window of the past.
+    """
+    current = window.traffic[part]
+    fixed = next((bins for bins in static.values() if bins is not None), None)
+    compared: list[tuple[str, ViewReference | None, Summary | None]] = [
+        *((name, bins, None) for name, bins in static.items()),
+        *((name, fixed, past[part]) for name, past in window.past.items()),
+    ]
+    p_values = {}
+    for name, bins, past in compared:
+        reason = _not_comparable(window, current, bins, past)
+        if reason is not None or bins is None:
+            for statistic in statistics:
+                window.withhold(
+                    f"{prefix}_{statistic}", reason or Reason.NOT_IN_REFERENCE, **labels, reference=name
+                )
+            continue
+        pair = Pair(current, bins, past)
+        levels = {} if window.segment else noise(current, bins, past)
+        for statistic in statistics:
+            window.set(f"{prefix}_{statistic}", pair.value(statistic), **labels, reference=name)
+            if statistic in levels:
+                level = levels[statistic]
+                window.set(
+                    f"{prefix}_drift_noise_level", level, **labels, reference=name, statistic=statistic
+                )
+        if (p_value := pair.p_value) is not None:
+            p_values[name] = p_value
+    for name, reason in window.absent.items():
+        for statistic in statistics:
+            window.withhold(f"{prefix}_{statistic}", reason, **labels, reference=name)
+    return p_values
+
+
+def _not_comparable(
+    window: WindowSummaries, current: Summary, bins: ViewReference | None, past: Summary | None
+) -> Reason | None:
+    """Why two samples cannot be compared, or None where they can."""
+    if bins is None:
+        return Reason.NOT_IN_REFERENCE
+    if not window.enough(current.present):  # type: ignore[attr-defined]
+        return Reason.TOO_FEW_SAMPLES
+    if past is not None and not window.enough(past.present):  # type: ignore[attr-defined]
+        return Reason.REFERENCE_TOO_SMALL
+    return None
