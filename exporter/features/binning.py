@@ -14,8 +14,8 @@ from exporter.summary.base import Floats, Groups, Rows, Summary, count
 from exporter.summary.categorical import CategoricalSummary
 from exporter.summary.cells import Cells
 from exporter.summary.embedding import EmbeddingSummary
+from exporter.summary.hashed import SLOTS, VocabularySummary
 from exporter.summary.numeric import NumericSummary, PreparedNumbers
-from exporter.summary.vocabulary import SLOTS, VocabularySummary
 
 Codes = npt.NDArray[np.intp]
 Flags = npt.NDArray[np.bool_]

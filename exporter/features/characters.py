@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from exporter.summary.base import Floats
-from exporter.summary.vocabulary import SLOTS
+from exporter.summary.hashed import SLOTS
 
 CLASSES = ("letters", "digits", "whitespace", "punctuation", "other", "empty")
 """``letters``: of any script, with their marks. ``punctuation``: and symbols. ``empty``: a text of no characters."""

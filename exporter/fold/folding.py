@@ -15,8 +15,7 @@ from exporter.fold.version_schemas import VersionSchemas
 from exporter.records import FeatureSet, PredictionColumns
 from exporter.state import OTHER, Scope, Store
 from exporter.summary.base import Groups
-from exporter.summary.composite import Composite
-from exporter.summary.shape import Shape
+from exporter.summary.composite import Composite, Shape
 from exporter.tasks.task import Labelled
 
 Rows = TypeVar("Rows", DecodedBatch, Labelled)

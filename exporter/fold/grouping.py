@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from exporter.summary.base import Groups, Rows
-from exporter.summary.shape import Shape
+from exporter.summary.composite import Shape
 
 Integers = npt.NDArray[np.int64]
 Indices = npt.NDArray[np.intp]

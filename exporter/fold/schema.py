@@ -18,18 +18,13 @@ from exporter.references.reference import IsOutside, NumericReference, Reference
 from exporter.summary.attributions import AttributionSummary
 from exporter.summary.base import Floats, Groups, Summary
 from exporter.summary.categorical import UNSEEN, CategoricalSummary
-from exporter.summary.class_scores import ClassScoresSummary
-from exporter.summary.composite import Composite
-from exporter.summary.delays import AccuracyByDelaySummary
+from exporter.summary.composite import Composite, Shape
 from exporter.summary.durations import DurationSummary
-from exporter.summary.group_outcomes import GroupOutcomeSummary
-from exporter.summary.label_bins import LabelBinsSummary
-from exporter.summary.means import MeansSummary
-from exporter.summary.repetition import RepetitionSummary
+from exporter.summary.hashed import RepetitionSummary
+from exporter.summary.labels import AccuracyByDelaySummary, LabelBinsSummary
+from exporter.summary.outcomes import ClassScoresSummary, GroupOutcomeSummary
 from exporter.summary.second_moments import SecondMomentsSummary
-from exporter.summary.shape import Shape
-from exporter.summary.support import SupportSummary
-from exporter.summary.traffic import TrafficSummary
+from exporter.summary.traffic import MeansSummary, SupportSummary, TrafficSummary
 from exporter.tasks.task import Labelled, Outputs, Task
 from mlslo.monitor import Monitor
 from mlslo.yamlfile import InputError

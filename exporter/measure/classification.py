@@ -13,9 +13,8 @@ from exporter.statistics import confusion, multiclass, probability, ranking_qual
 from exporter.statistics.defined import ratio
 from exporter.statistics.multiclass import AVERAGES, Average
 from exporter.summary.base import Floats
-from exporter.summary.calibration import CALIBRATION_BINS, CalibrationSummary
 from exporter.summary.multiclass import MOST_DETAILED, MulticlassOutcomeSummary
-from exporter.summary.outcomes import OutcomeSummary
+from exporter.summary.outcomes import CALIBRATION_BINS, CalibrationSummary, OutcomeSummary
 
 BIN_LABELS = tuple(f"{upper / CALIBRATION_BINS:.3f}" for upper in range(1, CALIBRATION_BINS + 1))
 """The upper end of each calibration bin."""

@@ -160,18 +160,17 @@ def _numbers_p_value(pair: Pair) -> float | None:
     return combined_p_value(location, shape, weights=(_LOCATION, _SHAPE))
 
 
-_PSI = Statistic(
-    lambda pair: population_stability_index(pair.now.bins, pair.then.bins),
-    lambda rows, then: psi_noise(rows, then.bins),
-)
-_JENSEN_SHANNON = Statistic(
-    lambda pair: jensen_shannon_distance(pair.now.bins, pair.then.bins),
-    lambda rows, then: jensen_shannon_noise(rows, then.bins),
-)
-_HELLINGER = Statistic(
-    lambda pair: hellinger_distance(pair.now.bins, pair.then.bins),
-    lambda rows, then: hellinger_noise(rows, then.bins),
-)
+def _of_bins(
+    value: Callable[[Floats, Floats], float | None], noise: Callable[[float, Floats], float | None]
+) -> Statistic:
+    return Statistic(
+        lambda pair: value(pair.now.bins, pair.then.bins), lambda rows, then: noise(rows, then.bins)
+    )
+
+
+_PSI = _of_bins(population_stability_index, psi_noise)
+_JENSEN_SHANNON = _of_bins(jensen_shannon_distance, jensen_shannon_noise)
+_HELLINGER = _of_bins(hellinger_distance, hellinger_noise)
 
 NUMBERS = ViewKind(
     NumericBinning,
@@ -204,10 +203,7 @@ CATEGORIES = ViewKind(
         "psi": _PSI,
         "js_distance": _JENSEN_SHANNON,
         "hellinger_distance": _HELLINGER,
-        "cramers_v": Statistic(
-            lambda pair: cramers_v(pair.now.bins, pair.then.bins),
-            lambda rows, then: cramers_v_noise(rows, then.bins),
-        ),
+        "cramers_v": _of_bins(cramers_v, cramers_v_noise),
         "chi2_p_value": Statistic(lambda pair: pair.chi2_p_value),
         "new_category_ratio": Statistic(lambda pair: new_category_ratio(pair.now.bins, pair.then.bins)),
     },

@@ -8,7 +8,7 @@ from exporter.measure.gauges import Reason
 from exporter.measure.window_summaries import WindowSummaries
 from exporter.statistics import performance_estimation as estimation
 from exporter.statistics.performance_estimation import Expected
-from exporter.summary.class_scores import ClassScoresSummary
+from exporter.summary.outcomes import ClassScoresSummary
 
 _ACCURACY = "ml_model_estimated_accuracy"
 _METRICS: dict[str, Callable[[Expected], float | None]] = {

@@ -10,7 +10,7 @@ from exporter.statistics import fairness
 from exporter.statistics.probability import expected_calibration_error
 from exporter.summary.categorical import CategoricalSummary
 from exporter.summary.composite import Composite
-from exporter.summary.group_outcomes import GroupOutcomeSummary
+from exporter.summary.outcomes import GroupOutcomeSummary
 
 _OF_LABELS = ("true_positive_rate", "false_positive_rate", "calibration_error")
 

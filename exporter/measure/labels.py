@@ -16,7 +16,7 @@ from exporter.statistics.regression import mean_label
 from exporter.summary.base import Floats
 from exporter.summary.categorical import CategoricalSummary
 from exporter.summary.composite import Composite
-from exporter.summary.label_bins import LabelBinsSummary
+from exporter.summary.labels import LabelBinsSummary
 from exporter.summary.multiclass import MulticlassOutcomeSummary
 from exporter.summary.outcomes import OutcomeSummary
 from exporter.summary.regression import RegressionOutcomeSummary

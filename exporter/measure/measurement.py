@@ -22,8 +22,7 @@ from exporter.measure.fairness import GroupSummaries
 from exporter.measure.gauges import Gauges, Reason
 from exporter.measure.window_summaries import WindowSummaries
 from exporter.state import Scope, Store
-from exporter.summary.composite import Composite
-from exporter.summary.shape import Shape
+from exporter.summary.composite import Composite, Shape
 from exporter.summary.windows import Window, boundaries
 from exporter.tasks.task import Task
 from mlslo.catalogue import METRICS, Layer

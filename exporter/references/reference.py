@@ -23,9 +23,9 @@ from exporter.features.binning import (
 from exporter.summary.base import Floats
 from exporter.summary.categorical import UNSEEN, CategoricalSummary
 from exporter.summary.embedding import EmbeddingSummary
+from exporter.summary.hashed import VocabularySummary
 from exporter.summary.numeric import NumericSummary
 from exporter.summary.second_moments import SecondMomentsSummary
-from exporter.summary.vocabulary import VocabularySummary
 
 IsOutside = Callable[[Any], npt.NDArray[np.bool_]]
 

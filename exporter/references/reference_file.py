@@ -29,9 +29,9 @@ from exporter.references.reference import (
 from exporter.summary.base import Floats
 from exporter.summary.categorical import CategoricalSummary
 from exporter.summary.embedding import EmbeddingSummary
+from exporter.summary.hashed import SLOTS, VocabularySummary
 from exporter.summary.numeric import NumericSummary
 from exporter.summary.second_moments import SecondMomentsSummary
-from exporter.summary.vocabulary import SLOTS, VocabularySummary
 from mlslo.yamlfile import InputError, Problem, StrictModel
 
 _HEAD = ("apiVersion", "kind", "model", "created", "hash")

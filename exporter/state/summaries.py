@@ -11,7 +11,7 @@ import numpy as np
 
 from exporter.state.connection import Connection
 from exporter.summary.base import Floats
-from exporter.summary.shape import Shape
+from exporter.summary.composite import Shape
 
 _DENSE, _SPARSE = b"d", b"s"
 _BYTES = 12  # of an index and its number

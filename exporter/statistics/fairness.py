@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from exporter.statistics import confusion
+from exporter.statistics.defined import ratio
 from exporter.summary.categorical import CategoricalSummary
-from exporter.summary.group_outcomes import GroupOutcomeSummary
+from exporter.summary.outcomes import GroupOutcomeSummary
 
 
 def selection_rate(predictions: CategoricalSummary) -> float | None:
     """Share of the second class, the positive one, among all predictions of a group. None where there are none."""
-    rows = float(predictions.counts.sum())
-    return float(predictions.counts[1]) / rows if rows else None
+    return ratio(predictions.counts[1], predictions.counts.sum())
 
 
 def true_positive_rate(group: GroupOutcomeSummary) -> float | None:

@@ -7,6 +7,7 @@ from typing import Literal
 import numpy as np
 
 from exporter.statistics import ranking_quality
+from exporter.statistics.defined import ratio
 from exporter.summary.base import Floats
 from exporter.summary.multiclass import CLASS_CELLS, MulticlassOutcomeSummary
 
@@ -17,8 +18,7 @@ TIED = np.isin(np.arange(CLASS_CELLS), (0, CLASS_CELLS - 1))  # exactly 0, exact
 
 def accuracy(summary: MulticlassOutcomeSummary) -> float | None:
     """Right predictions over classified ones. None where there are none."""
-    whole = float(summary.actual.sum())
-    return float(summary.right.sum()) / whole if whole else None
+    return ratio(summary.right.sum(), summary.actual.sum())
 
 
 def precision(summary: MulticlassOutcomeSummary, average: Average) -> float | None:

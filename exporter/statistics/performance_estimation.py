@@ -12,9 +12,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from exporter.statistics.defined import ratio
 from exporter.statistics.ranking_quality import auc_of_cells
 from exporter.summary.base import Floats
-from exporter.summary.class_scores import ClassScoresSummary
+from exporter.summary.outcomes import ClassScoresSummary
 
 
 @dataclass(frozen=True)
@@ -71,18 +72,18 @@ def estimated_accuracy(expected: Expected) -> float | None:
     step from the probability of their bin to that of a neighbour.
     """
     right = float(expected.negatives[0].sum() + expected.positives[1].sum())
-    return _ratio(right, _total(expected))
+    return ratio(right, expected.negatives.sum() + expected.positives.sum())
 
 
 def estimated_precision(expected: Expected) -> float | None:
     """Expected true positives over predicted positives; as exact as the accuracy. None where there are none."""
     true = float(expected.positives[1].sum())
-    return _ratio(true, true + float(expected.negatives[1].sum()))
+    return ratio(true, true + float(expected.negatives[1].sum()))
 
 
 def estimated_recall(expected: Expected) -> float | None:
     """Expected true positives over expected positives; as exact as the accuracy. None where there are none."""
-    return _ratio(float(expected.positives[1].sum()), float(expected.positives.sum()))
+    return ratio(float(expected.positives[1].sum()), float(expected.positives.sum()))
 
 
 def estimated_f1(expected: Expected) -> float | None:
@@ -90,7 +91,7 @@ def estimated_f1(expected: Expected) -> float | None:
     if estimated_precision(expected) is None or estimated_recall(expected) is None:
         return None
     true = 2 * float(expected.positives[1].sum())
-    return _ratio(true, true + float(expected.negatives[1].sum() + expected.positives[0].sum()))
+    return ratio(true, true + float(expected.negatives[1].sum() + expected.positives[0].sum()))
 
 
 def estimated_auc_roc(expected: Expected) -> float | None:
@@ -114,11 +115,3 @@ def _never_falling(values: Floats, weights: Floats) -> Floats:
             total, number = total + others, number + more
         pools.append((mean, total, number))
     return np.repeat([mean for mean, *_ in pools], [number for *_, number in pools])
-
-
-def _total(expected: Expected) -> float:
-    return float(expected.negatives.sum() + expected.positives.sum())
-
-
-def _ratio(part: float, whole: float) -> float | None:
-    return part / whole if whole else None

@@ -5,9 +5,8 @@ from __future__ import annotations
 import numpy as np
 
 from exporter.summary.base import Floats
-from exporter.summary.calibration import CalibrationSummary
 from exporter.summary.multiclass import MulticlassOutcomeSummary
-from exporter.summary.outcomes import OutcomeSummary
+from exporter.summary.outcomes import CalibrationSummary, OutcomeSummary
 
 Scored = OutcomeSummary | MulticlassOutcomeSummary
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from exporter.statistics.defined import ratio
 from exporter.summary.ranking import MEASURES, RankingOutcomeSummary
 
 
@@ -42,5 +43,4 @@ def lists(summary: RankingOutcomeSummary, measure: str, k: int) -> float:
 
 def _mean(summary: RankingOutcomeSummary, measure: str, k: int) -> float | None:
     place = MEASURES.index(measure), summary.ks.index(k)
-    weight = float(summary.weights[place])
-    return float(summary.sums[place]) / weight if weight else None
+    return ratio(summary.sums[place], summary.weights[place])

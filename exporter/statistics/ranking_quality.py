@@ -8,8 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from exporter.summary.base import Floats
-from exporter.summary.calibration import CalibrationSummary
-from exporter.summary.outcomes import OutcomeSummary
+from exporter.summary.outcomes import CalibrationSummary, OutcomeSummary
 
 
 def auc_roc(summary: OutcomeSummary) -> float | None:

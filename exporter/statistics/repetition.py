@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from exporter.summary.repetition import SLOTS, RepetitionSummary
+from exporter.summary.hashed import SLOTS, RepetitionSummary
 
 
 def top_value_ratio(summary: RepetitionSummary, *, constant: bool = True) -> float | None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from exporter.summary.vocabulary import VocabularySummary
+from exporter.summary.hashed import VocabularySummary
 
 
 def vocabulary_overlap(current: VocabularySummary, reference: VocabularySummary) -> float | None:

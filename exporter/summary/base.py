@@ -1,4 +1,4 @@
-"""What every summary is: arrays that merge by sum, minimum or maximum."""
+"""Base class of summaries: arrays merged by sum, minimum or maximum."""
 
 from __future__ import annotations
 
@@ -42,6 +42,8 @@ class Summary:
 
     _rules: ClassVar[dict[str, Merge]]
     _constants: ClassVar[tuple[str, ...]]
+    _least_axes: ClassVar[int] = 0
+    """Of the merged field that has fewest, in a single summary."""
 
     @classmethod
     def _declarations(cls) -> tuple[dict[str, Merge], tuple[str, ...]]:
@@ -119,8 +121,9 @@ class Summary:
         )
 
     def _stack_axes(self) -> int:
-        """1 for a stack, 0 for a single summary; families with a scalar field tell by it."""
-        return int(np.ndim(getattr(self, next(iter(self._declarations()[0])))))
+        """1 for a stack, 0 for a single summary."""
+        rules, _ = self._declarations()
+        return min(np.ndim(getattr(self, name)) for name in rules) - self._least_axes
 
 
 def count(groups: Groups, size: int, weights: Floats | None = None) -> Floats:
@@ -134,3 +137,17 @@ def count_cells(groups: Groups, size: int, cells: npt.NDArray[np.intp], width: i
     """Rows per (group, cell), as float64 of shape (size, width)."""
     places = cells if size == 1 else groups * width + cells
     return np.bincount(places, minlength=size * width).astype(np.float64, copy=False).reshape(size, width)
+
+
+def regrouped(counts: Floats, edges: Floats, onto: Floats) -> Floats:
+    """Counts over ``edges`` as counts over ``onto``, a subset of them; shape (onto + 1,).
+
+    Raises ValueError where an edge of ``onto`` is none of ``edges``.
+    """
+    if onto is edges or np.array_equal(onto, edges):
+        return counts
+    at = np.searchsorted(edges, onto)
+    if np.any(at >= len(edges)) or not np.array_equal(edges[at], onto):
+        raise ValueError("counts can only be regrouped over a subset of their edges")
+    below = np.concatenate([[0.0], np.cumsum(counts)])
+    return np.diff(np.concatenate([[0.0], below[at + 1], below[-1:]]))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, Self
 
@@ -83,3 +84,24 @@ class Composite(Mapping[str, Summary]):
 def _extremes(rules: npt.NDArray[np.uint8]) -> tuple[npt.NDArray[np.intp], npt.NDArray[np.intp]]:
     """Where minima and where maxima are."""
     return np.flatnonzero(rules == _MINIMUM), np.flatnonzero(rules == _MAXIMUM)
+
+
+@dataclass(frozen=True, eq=False)
+class Shape:
+    """``kind``: what is counted (traffic, outcome, ...). ``digest``: names the edges and categories counted over.
+
+    ``empty``: the composite of nothing. Summaries of different digests do not merge.
+    """
+
+    kind: str
+    digest: str
+    empty: Composite
+
+    @cached_property
+    def neutral(self) -> Floats:
+        """The vector of nothing, shape (width,)."""
+        return self.empty.vector()
+
+    def composite(self, vector: Floats) -> Composite:
+        """``vector`` as the composite that it is of."""
+        return self.empty.with_vector(vector)

@@ -9,8 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from exporter.summary.base import Floats, Groups, Merge, count, merged_by
-from exporter.summary.calibration import CalibrationSummary, calibration_arrays
-from exporter.summary.score_cells import cell, cells_of
+from exporter.summary.outcomes import CalibrationSummary, calibration_arrays, cell, cells_of
 
 Codes = npt.NDArray[np.intp]
 

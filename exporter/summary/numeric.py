@@ -9,11 +9,10 @@ from typing import Self
 import numpy as np
 import numpy.typing as npt
 
-from exporter.summary.base import Floats, Groups, Merge, Rows, Summary, count, merged_by
+from exporter.summary.base import Floats, Groups, Merge, Rows, Summary, count, merged_by, regrouped
 from exporter.summary.cells import Cells
 
 _MISSING, _INFINITE, _INVALID = range(3)
-_NOT_AN_EDGE = "counts can only be regrouped over a subset of their edges"
 _KINDS_OF_NOTHING = 3  # each has a cell of its own, behind the bins
 
 
@@ -152,7 +151,7 @@ class NumericSummary(Summary):
 
         Raises ValueError where one is not.
         """
-        return self._regrouped(self.counts, edges)
+        return regrouped(self.counts, self.edges, edges)
 
     def below(self, edge: float) -> float:
         """Sum of ``edge - value`` over the values up to ``edge``, which must be one of the edges."""
@@ -171,18 +170,8 @@ class NumericSummary(Summary):
     def _place(self, edge: float) -> int:
         place = int(np.searchsorted(self.edges, edge))
         if place == len(self.edges) or self.edges[place] != edge:
-            raise ValueError(_NOT_AN_EDGE)
+            raise ValueError(f"{edge} is no edge")
         return place
-
-    def _regrouped(self, array: Floats, edges: Floats) -> Floats:
-        if edges is self.edges or np.array_equal(edges, self.edges):
-            return array
-        at = np.searchsorted(self.edges, edges)
-        if np.any(at >= len(self.edges)) or not np.array_equal(self.edges[at], edges):
-            raise ValueError(_NOT_AN_EDGE)
-        with np.errstate(over="ignore", invalid="ignore"):
-            below = np.concatenate([[0.0], np.cumsum(array)])
-            return np.diff(np.concatenate([[0.0], below[at + 1], below[-1:]]))
 
 
 def _extent(numbers: PreparedNumbers, groups: Groups, size: int) -> tuple[Floats, Floats, Floats]:

@@ -1,21 +1,97 @@
-"""Scores by label: what AUC, calibration, log loss and the confusion matrix need, and no more."""
+"""Labelled predictions of binary classifiers: what AUC, calibration, log loss, confusion and estimates of them need."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Self
+from typing import ClassVar, Self
 
 import numpy as np
 import numpy.typing as npt
 
-from exporter.summary.base import Floats, Groups, Merge, count, merged_by
-from exporter.summary.calibration import CALIBRATION_BINS as CALIBRATION_BINS
-from exporter.summary.calibration import CalibrationSummary, calibration_arrays
-from exporter.summary.score_cells import cell, cells_of
+from exporter.summary.base import Floats, Groups, Merge, Summary, count, count_cells, merged_by
 
-_PER_OCTAVE = 128
-CELLS = cells_of(_PER_OCTAVE)
+CALIBRATION_BINS = 15
+_EDGES = np.linspace(0.0, 1.0, CALIBRATION_BINS + 1)[1:-1]
 _EPSILON = float(np.finfo(np.float64).eps)
+_OCTAVES, _PER_OCTAVE, _FAR_OCTAVES = 32, 128, 8
+
+
+def cells_of(per_octave: int, far: int = 0) -> int:
+    """Return how many score cells there are, of the arguments of ``cell``."""
+    return 2 * (_OCTAVES * per_octave + 1) + (far + 2 if far else 0)
+
+
+CELLS = cells_of(_PER_OCTAVE)
+
+
+def cell(scores: Floats, per_octave: int, far: int = 0) -> npt.NDArray[np.intp]:
+    """The cell of each score, ascending; shape as ``scores``, values 0..cells_of(per_octave, far) - 1.
+
+    Cells are 1/per_octave of an octave wide (128: at most 0.8 % of their distance to the nearer end; 8: 12.5 %),
+    from both ends towards 0.5: scores that crowd near 0, as those of rare classes do, or near 1 are told apart.
+    Distances under 2**-33 share one cell. With ``far``, those near 0 have that many cells more, each 8 octaves wide,
+    and the first and the last cell hold what is exactly 0 and 1.
+    """
+    upper = scores > 0.5
+    distance = np.where(upper, 1.0 - scores, scores)
+    mantissa, exponent = np.frexp(np.maximum(distance, 2.0**-1000))
+    # distance = mantissa * 2**exponent with mantissa in [0.5, 1); 0.5 itself has exponent 0.
+    position = (exponent + _OCTAVES) * per_octave + np.floor((mantissa - 0.5) * 2 * per_octave)
+    lower_half = np.clip(position, 0, _OCTAVES * per_octave).astype(np.intp)
+    cells = cells_of(per_octave, far)
+    if not far:
+        found: npt.NDArray[np.intp] = np.where(upper, cells - 1 - lower_half, lower_half)
+        return found
+    found = np.where(upper, cells - 2 - lower_half, 1 + far + lower_half)
+    beyond = ~upper & (exponent < -_OCTAVES)
+    found[beyond] = np.maximum(far - (-_OCTAVES - 1 - exponent[beyond]) // _FAR_OCTAVES, 1)
+    found[scores <= 0] = 0
+    found[scores >= 1] = cells - 1
+    return found
+
+
+@dataclass(frozen=True, eq=False)
+class CalibrationSummary(Summary):
+    """Scores with what came of them, over the bins (k/15, (k+1)/15], 0 in the first.
+
+    ``scored``: rows, whatever their weights. The others are sums of weights, shape (15,): ``calibration_rows`` of all
+    rows, ``calibration_scores`` times the score, ``calibration_positives`` of rows where what was promised came.
+    """
+
+    scored: Floats = merged_by(Merge.SUM)
+    calibration_rows: Floats = merged_by(Merge.SUM)
+    calibration_scores: Floats = merged_by(Merge.SUM)
+    calibration_positives: Floats = merged_by(Merge.SUM)
+
+    @property
+    def scored_weight(self) -> float:
+        """Predictions that the scored rows stand for."""
+        return float(self.calibration_rows.sum())
+
+
+def calibration_arrays(
+    scores: Floats,
+    positive: npt.NDArray[np.bool_],
+    groups: Groups,
+    size: int,
+    weights: Floats | None = None,
+) -> dict[str, Floats]:
+    """Finite ``scores`` in 0..1 and whether the promised came, both (rows,), as a stack of ``size``.
+
+    The fields of ``CalibrationSummary`` by their names.
+    """
+    places = groups * CALIBRATION_BINS + np.searchsorted(_EDGES, scores, side="left")
+    one = np.ones(len(scores)) if weights is None else weights
+
+    def by_bin(values: Floats) -> Floats:
+        return count(places, size * CALIBRATION_BINS, values).reshape(size, CALIBRATION_BINS)
+
+    return {
+        "scored": count(groups, size),
+        "calibration_rows": by_bin(one),
+        "calibration_scores": by_bin(scores * one),
+        "calibration_positives": by_bin(positive * one),
+    }
 
 
 @dataclass(frozen=True, eq=False)
@@ -92,3 +168,76 @@ class OutcomeSummary(CalibrationSummary):
     def labelled_weight(self) -> float:
         """Predictions that the labelled rows stand for."""
         return float(self.labels.sum())
+
+
+@dataclass(frozen=True, eq=False)
+class GroupOutcomeSummary(CalibrationSummary):
+    """Labelled predictions of one group by a binary classifier; an ``OutcomeSummary`` without its cells.
+
+    ``confusion_rows``: (2, 2), rows by label and predicted class, whatever their weights, for floors.
+    ``confusion``: the same as sums of weights. ``labelled``: rows.
+    """
+
+    labelled: Floats = merged_by(Merge.SUM)
+    confusion_rows: Floats = merged_by(Merge.SUM)
+    confusion: Floats = merged_by(Merge.SUM)
+
+    @classmethod
+    def empty(cls) -> Self:
+        nothing = np.empty(0, dtype=np.intp)
+        return cls.fold(np.empty(0), nothing, nothing, nothing, 1)[0]
+
+    @classmethod
+    def fold(
+        cls,
+        scores: Floats,
+        predicted: npt.NDArray[np.intp],
+        labels: npt.NDArray[np.intp],
+        groups: Groups,
+        size: int,
+        weights: Floats | None = None,
+    ) -> Self:
+        """A stack of ``size`` summaries; the arguments are those of ``OutcomeSummary.fold``."""
+        scored = np.isfinite(scores)
+        classified = predicted >= 0
+        entries = (groups * 2 + labels)[classified] * 2 + predicted[classified]
+        rows = count(entries, size * 4).reshape(size, 2, 2)
+        return cls(
+            **calibration_arrays(
+                scores[scored],
+                labels[scored] == 1,
+                groups[scored],
+                size,
+                None if weights is None else weights[scored],
+            ),
+            labelled=count(groups, size),
+            confusion_rows=rows,
+            confusion=rows
+            if weights is None
+            else count(entries, size * 4, weights[classified]).reshape(size, 2, 2),
+        )
+
+
+@dataclass(frozen=True, eq=False)
+class ClassScoresSummary(Summary):
+    """Rows by predicted class (0, 1) and bin (edge, next edge] of the score; ``counts``: shape (2, bins)."""
+
+    _least_axes: ClassVar[int] = 2
+
+    edges: Floats
+    counts: Floats = merged_by(Merge.SUM)
+
+    @classmethod
+    def empty(cls, edges: Floats) -> Self:
+        nothing = np.empty(0, dtype=np.intp)
+        return cls.fold(edges, np.empty(0), nothing, nothing, 1)[0]
+
+    @classmethod
+    def fold(
+        cls, edges: Floats, scores: Floats, predicted: npt.NDArray[np.intp], groups: Groups, size: int
+    ) -> Self:
+        """A stack of ``size`` summaries; rows without a score or a class are left out."""
+        usable = np.isfinite(scores) & (predicted >= 0)
+        bins = len(edges) + 1
+        cells = predicted[usable] * bins + np.searchsorted(edges, scores[usable], side="left")
+        return cls(edges, count_cells(groups[usable], size, cells, 2 * bins).reshape(size, 2, bins))

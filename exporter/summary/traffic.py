@@ -1,9 +1,9 @@
-"""Traffic: how many predictions, how many of them errors, how many answered."""
+"""Prediction rows: how many there are, which of them lie outside a reference, and means of what they hold."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Self
+from typing import ClassVar, Self
 
 import numpy as np
 import numpy.typing as npt
@@ -44,3 +44,65 @@ class TrafficSummary(Summary):
             errors=count(groups[errors], size),
             answered=count(groups[answered], size),
         )
+
+
+@dataclass(frozen=True, eq=False)
+class SupportSummary(Summary):
+    """``rows``, and how many of them are ``outside`` of each reference, shape (references,)."""
+
+    references: tuple[str, ...]
+    outside: Floats = merged_by(Merge.SUM)
+    rows: Floats = merged_by(Merge.SUM)
+
+    @classmethod
+    def empty(cls, references: tuple[str, ...]) -> Self:
+        nothing = np.empty((0, len(references)), dtype=bool)
+        return cls.fold(references, nothing, np.empty(0, dtype=np.intp), 1)[0]
+
+    @classmethod
+    def fold(
+        cls, references: tuple[str, ...], outside: npt.NDArray[np.bool_], groups: Groups, size: int
+    ) -> Self:
+        """A stack of ``size`` summaries; ``outside``: shape (rows, references)."""
+        columns = [count(groups[outside[:, position]], size) for position in range(len(references))]
+        return cls(
+            references=references,
+            outside=np.stack(columns, axis=1) if columns else np.zeros((size, 0)),
+            rows=count(groups, size),
+        )
+
+
+@dataclass(frozen=True, eq=False)
+class MeansSummary(Summary):
+    """``rows`` and ``sums`` of finite values; shape (names,) each."""
+
+    _least_axes: ClassVar[int] = 1
+
+    names: tuple[str, ...]
+    rows: Floats = merged_by(Merge.SUM)
+    sums: Floats = merged_by(Merge.SUM)
+
+    @classmethod
+    def empty(cls, names: tuple[str, ...]) -> Self:
+        nothing = {name: np.empty(0) for name in names}
+        return cls.fold(nothing, np.empty(0, dtype=np.intp), 1)[0]
+
+    @classmethod
+    def fold(cls, values: dict[str, Floats], groups: Groups, size: int) -> Self:
+        """A stack of ``size`` summaries; ``values`` by name, NaN where a row has none."""
+        rows, sums = [], []
+        for column in values.values():
+            known = np.isfinite(column)
+            members, present = (groups, column) if known.all() else (groups[known], column[known])
+            rows.append(count(members, size))
+            sums.append(count(members, size, present))
+        return cls(names=tuple(values), rows=np.stack(rows, axis=1), sums=np.stack(sums, axis=1))
+
+    def present(self, name: str) -> float:
+        """Rows that have the quantity."""
+        return float(self.rows[self.names.index(name)])
+
+    def mean(self, name: str) -> float | None:
+        """Exact. None where no row has it."""
+        position = self.names.index(name)
+        return float(self.sums[position] / self.rows[position]) if self.rows[position] else None

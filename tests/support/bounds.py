@@ -9,10 +9,9 @@ from exporter.statistics import multiclass, ranking_quality, regression
 from exporter.statistics.multiclass import Average
 from exporter.statistics.performance_estimation import Calibrated, Expected
 from exporter.summary.base import Floats
-from exporter.summary.class_scores import ClassScoresSummary
 from exporter.summary.multiclass import MulticlassOutcomeSummary
 from exporter.summary.numeric import NumericSummary
-from exporter.summary.outcomes import OutcomeSummary
+from exporter.summary.outcomes import ClassScoresSummary, OutcomeSummary
 from exporter.summary.regression import RegressionOutcomeSummary
 
 

@@ -16,7 +16,7 @@ from exporter.references.reference import CategoricalReference, NumericReference
 from exporter.references.reference_file import load
 from exporter.statistics.vocabulary_overlap import vocabulary_overlap
 from exporter.summary.embedding import EmbeddingSummary
-from exporter.summary.vocabulary import VocabularySummary
+from exporter.summary.hashed import VocabularySummary
 from tests.support.commands import exporter
 from tests.support.logs import EPOCH, monitor, write_lines, write_monitor
 

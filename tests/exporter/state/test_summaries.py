@@ -15,9 +15,8 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, ru
 
 from exporter.state import Scope, Store
 from exporter.summary.base import Floats
-from exporter.summary.composite import Composite
+from exporter.summary.composite import Composite, Shape
 from exporter.summary.numeric import NumericSummary
-from exporter.summary.shape import Shape
 from exporter.summary.windows import Buckets
 from tests.support.properties import examples
 

@@ -10,8 +10,7 @@ from sklearn.naive_bayes import GaussianNB
 
 from exporter.statistics import fairness, probability
 from exporter.summary.categorical import UNSEEN, CategoricalSummary
-from exporter.summary.group_outcomes import GroupOutcomeSummary
-from exporter.summary.outcomes import OutcomeSummary
+from exporter.summary.outcomes import GroupOutcomeSummary, OutcomeSummary
 
 
 def selections(predicted: np.ndarray) -> CategoricalSummary:

@@ -18,9 +18,9 @@ from exporter.statistics.population_stability import population_stability_index
 from exporter.statistics.quantiles import duration_quantile
 from exporter.statistics.repetition import top_value_ratio
 from exporter.summary.durations import DurationSummary
+from exporter.summary.hashed import RepetitionSummary
 from exporter.summary.numeric import NumericSummary
 from exporter.summary.outcomes import OutcomeSummary
-from exporter.summary.repetition import RepetitionSummary
 from tests.support.bounds import auc_roc_bound, kolmogorov_smirnov_bound
 
 

@@ -17,7 +17,7 @@ from exporter.references.quantile_bins import quantile_edges
 from exporter.statistics import performance_estimation as estimation
 from exporter.statistics.performance_estimation import Calibrated, Expected
 from exporter.summary.base import Floats
-from exporter.summary.class_scores import ClassScoresSummary
+from exporter.summary.outcomes import ClassScoresSummary
 from tests.support import logs
 from tests.support.bounds import estimated_accuracy_bound, estimated_auc_roc_bound
 from tests.support.commands import exporter

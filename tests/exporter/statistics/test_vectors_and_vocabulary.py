@@ -14,7 +14,7 @@ from exporter.features import characters
 from exporter.statistics.cosine import cosine_distance, cosine_distance_noise
 from exporter.statistics.vocabulary_overlap import vocabulary_overlap
 from exporter.summary.embedding import EmbeddingSummary
-from exporter.summary.vocabulary import VocabularySummary
+from exporter.summary.hashed import VocabularySummary
 
 
 def embedding(vectors: np.ndarray) -> EmbeddingSummary:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from exporter.summary.delays import DELAY_BOUNDS, AccuracyByDelaySummary
+from exporter.summary.labels import DELAY_BOUNDS, AccuracyByDelaySummary
 
 
 def fold(

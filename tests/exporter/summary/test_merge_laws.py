@@ -15,9 +15,9 @@ from exporter.summary.base import Summary
 from exporter.summary.categorical import MISSING, CategoricalSummary
 from exporter.summary.composite import Composite
 from exporter.summary.durations import DurationSummary
+from exporter.summary.hashed import RepetitionSummary
 from exporter.summary.numeric import NumericSummary
 from exporter.summary.outcomes import OutcomeSummary
-from exporter.summary.repetition import RepetitionSummary
 from exporter.summary.traffic import TrafficSummary
 
 EDGES = np.array([-10.0, 0.0, 1.0, 2.5, 1e6])

@@ -9,8 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from exporter.summary.base import Summary
-from exporter.summary.class_scores import ClassScoresSummary
-from exporter.summary.means import MeansSummary
+from exporter.summary.outcomes import ClassScoresSummary
+from exporter.summary.traffic import MeansSummary
 
 EDGES = np.array([0.0, 0.25, 0.5, 0.9])
 Row = tuple[float, int, int]

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from exporter.summary.base import Floats
-from exporter.summary.label_bins import LabelBinsSummary
+from exporter.summary.labels import LabelBinsSummary
 
 EDGES = np.array([-1.0, 0.0, 0.5, 8.0])
 row = st.tuples(

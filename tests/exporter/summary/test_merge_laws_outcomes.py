@@ -12,10 +12,9 @@ from hypothesis import strategies as st
 
 from exporter.summary.base import Summary
 from exporter.summary.composite import Composite
-from exporter.summary.delays import DELAY_BOUNDS, AccuracyByDelaySummary
-from exporter.summary.group_outcomes import GroupOutcomeSummary
+from exporter.summary.labels import DELAY_BOUNDS, AccuracyByDelaySummary
 from exporter.summary.multiclass import MulticlassOutcomeSummary
-from exporter.summary.outcomes import OutcomeSummary
+from exporter.summary.outcomes import GroupOutcomeSummary, OutcomeSummary
 from exporter.summary.ranking import RankingOutcomeSummary
 from exporter.summary.regression import RegressionOutcomeSummary
 

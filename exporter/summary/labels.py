@@ -1,13 +1,57 @@
-"""How right the model was, by how long the label took to come."""
+"""Labels: numbers by bin, and how right the model was by how long labels took to come."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Self
+from typing import ClassVar, Self
 
 import numpy as np
 
-from exporter.summary.base import Floats, Groups, Merge, Summary, count, count_cells, merged_by
+from exporter.summary.base import Floats, Groups, Merge, Summary, count, count_cells, merged_by, regrouped
+
+
+@dataclass(frozen=True, eq=False)
+class LabelBinsSummary(Summary):
+    """Finite labels by bin (edge, next edge], the outer ones open; shape (bins,) each.
+
+    ``edges``: shape (bins - 1,), ascending. ``rows``: whatever their weights. ``weights``: predictions that they
+    stand for.
+    """
+
+    _least_axes: ClassVar[int] = 1
+
+    edges: Floats
+    rows: Floats = merged_by(Merge.SUM)
+    weights: Floats = merged_by(Merge.SUM)
+
+    @classmethod
+    def empty(cls, edges: Floats) -> Self:
+        return cls.fold(edges, np.empty(0), np.empty(0, dtype=np.intp), 1)[0]
+
+    @classmethod
+    def fold(
+        cls, edges: Floats, labels: Floats, groups: Groups, size: int, weights: Floats | None = None
+    ) -> Self:
+        """A stack of ``size`` summaries; ``weights``: how many predictions each row stands for, 1 where None."""
+        usable = np.isfinite(labels)
+        member = groups[usable]
+        bins = len(edges) + 1
+        cells = np.searchsorted(edges, labels[usable], side="left")
+        return cls(
+            edges=edges,
+            rows=count_cells(member, size, cells, bins),
+            weights=count(
+                member * bins + cells, size * bins, None if weights is None else weights[usable]
+            ).reshape(size, bins),
+        )
+
+    def regrouped(self, edges: Floats) -> Floats:
+        """Weights over ``edges``, each of which must be an edge of this summary; shape (edges + 1,).
+
+        Raises ValueError where one is not.
+        """
+        return regrouped(self.weights, self.edges, edges)
+
 
 DELAY_BOUNDS: tuple[float, ...] = (60.0, 3600.0, 21_600.0, 86_400.0, 604_800.0, 2_592_000.0, float("inf"))
 """Upper ends of the buckets (lo, hi] in seconds: 1 minute, 1 and 6 hours, 1, 7 and 30 days, any longer."""
@@ -20,6 +64,8 @@ class AccuracyByDelaySummary(Summary):
     ``rows``: whatever their weights. ``weights``: predictions they stand for. ``quality``: sum of weight times
     the row's quality, which is 1 or 0 for a right or wrong class, the absolute error of a number, the NDCG of a list.
     """
+
+    _least_axes: ClassVar[int] = 1
 
     rows: Floats = merged_by(Merge.SUM)
     weights: Floats = merged_by(Merge.SUM)
@@ -56,6 +102,3 @@ class AccuracyByDelaySummary(Summary):
         empty = np.full(len(self.weights), np.nan)
         means: Floats = np.divide(self.quality, self.weights, out=empty, where=self.weights > 0)
         return means
-
-    def _stack_axes(self) -> int:
-        return int(np.ndim(self.rows)) - 1
