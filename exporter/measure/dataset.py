@@ -10,8 +10,7 @@ import numpy as np
 from exporter.measure.gauges import Reason
 from exporter.measure.window_summaries import WindowSummaries
 from exporter.references.reference import Moments
-from exporter.statistics.frechet import frechet_distance
-from exporter.statistics.reconstruction_error import reconstruction_error_ratio
+from exporter.statistics.multivariate import frechet_distance, reconstruction_error_ratio
 from exporter.summary.second_moments import SecondMomentsSummary
 
 _STATISTICS = {

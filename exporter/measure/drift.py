@@ -39,6 +39,7 @@ from exporter.statistics.contingency import (
 )
 from exporter.statistics.cosine import cosine_distance, cosine_distance_noise
 from exporter.statistics.false_discovery import combined_p_value
+from exporter.statistics.hashed_counts import vocabulary_overlap
 from exporter.statistics.hellinger import hellinger_distance, hellinger_noise
 from exporter.statistics.jensen_shannon import jensen_shannon_distance, jensen_shannon_noise
 from exporter.statistics.kolmogorov_smirnov import (
@@ -49,7 +50,6 @@ from exporter.statistics.kolmogorov_smirnov import (
 from exporter.statistics.mean_shift import mean_shift, mean_shift_noise
 from exporter.statistics.normal_scores import normal_scores_p_value
 from exporter.statistics.population_stability import population_stability_index, psi_noise
-from exporter.statistics.vocabulary_overlap import vocabulary_overlap
 from exporter.statistics.wasserstein import wasserstein_distance, wasserstein_noise
 from exporter.summary.base import Floats, Summary
 

@@ -11,7 +11,7 @@ from exporter.measure.gauges import Reason
 from exporter.measure.window_summaries import WindowSummaries
 from exporter.references.reference import CategoricalReference, Reference, ViewReference
 from exporter.statistics.defined import ratio
-from exporter.statistics.repetition import top_value_ratio
+from exporter.statistics.hashed_counts import top_value_ratio
 from exporter.tasks.binary import BinaryTask
 from exporter.tasks.task import Task
 

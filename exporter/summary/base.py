@@ -77,13 +77,6 @@ class Summary:
 
     __hash__ = None  # type: ignore[assignment]
 
-    def isclose(self, other: Self, relative: float = 1e-9) -> bool:
-        """Equal up to the rounding of sums."""
-        rules, _ = self._declarations()
-        return all(
-            np.allclose(getattr(self, name), getattr(other, name), rtol=relative, atol=1e-9) for name in rules
-        )
-
     def vector(self) -> Floats:
         """All merged arrays as one flat float64 array; a stack gives one row each."""
         rules, _ = self._declarations()

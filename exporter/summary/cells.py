@@ -1,11 +1,9 @@
-"""Which cell between fixed edges each value lies in, ten times as fast as a binary search."""
+"""Find the cell between fixed edges that each value lies in, ten times as fast as a binary search."""
 
 from __future__ import annotations
 
-from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from functools import cached_property
-from typing import ClassVar
 
 import numpy as np
 import numpy.typing as npt
@@ -20,18 +18,8 @@ _BLOCK = 8192  # so many values at a time stay in the processor's cache
 Slots = npt.NDArray[np.intp]
 
 
-class _Scale(ABC):
-    """Slots over the numbers, in ascending order: a larger value is never in an earlier one."""
-
-    cost: ClassVar[int]
-
-    @abstractmethod
-    def slots(self, values: Floats) -> Slots:
-        """The slot of each finite value, 0 to ``_SLOTS`` - 1."""
-
-
-class _Linear(_Scale):
-    """Slots of equal width from ``low`` to ``high``; what lies beyond is in the outer ones."""
+class _Linear:
+    """Slots of equal width from ``low`` to ``high``, ascending; what lies beyond is in the outer ones."""
 
     cost = 2
 
@@ -47,8 +35,8 @@ class _Linear(_Scale):
         return positions.astype(np.intp)
 
 
-class _Logarithmic(_Scale):
-    """Slots of about equal ratio: floats sort as the whole numbers that have their bits."""
+class _Logarithmic:
+    """Slots of about equal ratio, ascending: floats sort as the whole numbers that have their bits."""
 
     cost = 4
 
@@ -119,7 +107,7 @@ class _Grid:
     ``cost``: nanoseconds for each value, about, where as many values lie between any two edges.
     """
 
-    def __init__(self, edges: Floats, scale: _Scale, steps: int) -> None:
+    def __init__(self, edges: Floats, scale: _Linear | _Logarithmic, steps: int) -> None:
         taken = np.bincount(scale.slots(edges), minlength=_SLOTS)
         crowded = taken > steps
         self.scale = scale
@@ -129,7 +117,7 @@ class _Grid:
         self.cost = scale.cost + 2 * steps + (3 + 60 * taken[crowded].sum() / len(edges)) * crowded.any()
 
 
-def _scales(edges: Floats) -> Iterator[_Scale]:
+def _scales(edges: Floats) -> Iterator[_Linear | _Logarithmic]:
     """Over all edges, and over all but the outer ones, which one enormous value can have far away."""
     for cut in (0, len(edges) // 100 + 1):
         low, high = edges[cut : len(edges) - cut or None][[0, -1]] if len(edges) > 2 * cut + 1 else (0.0, 0.0)

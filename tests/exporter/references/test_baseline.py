@@ -14,7 +14,7 @@ from sklearn.datasets import load_iris, load_wine
 
 from exporter.references.reference import CategoricalReference, NumericReference
 from exporter.references.reference_file import load
-from exporter.statistics.vocabulary_overlap import vocabulary_overlap
+from exporter.statistics.hashed_counts import vocabulary_overlap
 from exporter.summary.embedding import EmbeddingSummary
 from exporter.summary.hashed import VocabularySummary
 from tests.support.commands import exporter

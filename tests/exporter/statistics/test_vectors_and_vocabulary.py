@@ -12,7 +12,7 @@ from sklearn.datasets import load_digits
 
 from exporter.features import characters
 from exporter.statistics.cosine import cosine_distance, cosine_distance_noise
-from exporter.statistics.vocabulary_overlap import vocabulary_overlap
+from exporter.statistics.hashed_counts import vocabulary_overlap
 from exporter.summary.embedding import EmbeddingSummary
 from exporter.summary.hashed import VocabularySummary
 

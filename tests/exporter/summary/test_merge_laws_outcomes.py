@@ -17,6 +17,7 @@ from exporter.summary.multiclass import MulticlassOutcomeSummary
 from exporter.summary.outcomes import GroupOutcomeSummary, OutcomeSummary
 from exporter.summary.ranking import RankingOutcomeSummary
 from exporter.summary.regression import RegressionOutcomeSummary
+from tests.support.summaries import isclose
 
 CLASSES = ("a", "b", "c")
 KS = (1, 5)
@@ -97,11 +98,9 @@ def one(fold: Fold, rows: list[Any]) -> Summary:
 def test_merging_is_folding_the_whole(family: str, data: st.DataObject) -> None:
     fold, row, empty = FAMILIES[family]
     a, b, c = (data.draw(st.lists(st.tuples(row, weights), max_size=8)) for _ in range(3))
-    assert (one(fold, a) + one(fold, b)).isclose(one(fold, a + b))
+    assert isclose(one(fold, a) + one(fold, b), one(fold, a + b))
     assert one(fold, a) + one(fold, b) == one(fold, b) + one(fold, a)
-    assert ((one(fold, a) + one(fold, b)) + one(fold, c)).isclose(
-        one(fold, a) + (one(fold, b) + one(fold, c))
-    )
+    assert isclose((one(fold, a) + one(fold, b)) + one(fold, c), one(fold, a) + (one(fold, b) + one(fold, c)))
     assert one(fold, a) + empty == one(fold, a)
     assert empty + one(fold, a) == one(fold, a)
     assert one(fold, []) == empty
@@ -118,7 +117,7 @@ def test_a_stack_holds_one_summary_per_group(family: str, data: st.DataObject) -
     assert stack.vector().shape == (GROUPS, empty.vector().size)
     for number in range(GROUPS):
         mine = one(fold, [(values, weight) for values, weight, member in rows if member == number])
-        assert stack[number].isclose(mine)
+        assert isclose(stack[number], mine)
         assert np.array_equal(stack.vector()[number], stack[number].vector())
 
 
