@@ -24,6 +24,8 @@ def _path(path: str) -> str:
 
 
 FieldPath = Annotated[str, AfterValidator(_path), Field(description="A dotted path into a record.")]
+# As the data has it: a column's name may be a space.
+FeatureName = Annotated[str, Field(min_length=1, max_length=128)]
 Crossing = Annotated[list[FieldPath], Field(min_length=2, max_length=4)]
 
 
@@ -215,7 +217,7 @@ class Spec(StrictModel):
     )
     predictions: Predictions = Field(description="The prediction log.")
     labels: Labels | None = Field(None, description="The label log.")
-    features: dict[Name, Feature] = Field(default_factory=dict, description="Types and ranges of features.")
+    features: dict[FeatureName, Feature] = Field(default_factory=dict, description="Types and ranges of features.")
     segments: list[FieldPath | Crossing] = Field(
         default_factory=list,
         description="Paths whose values get gauges of their own, beside all traffic; a list of paths crosses them.",

@@ -161,22 +161,26 @@ def _numbers_p_value(pair: Pair) -> float | None:
 
 
 def _of_bins(
-    value: Callable[[Floats, Floats], float | None], noise: Callable[[float, Floats], float | None]
+    value: Callable[[Floats, Floats], float | None],
+    noise: Callable[[float, Floats], float | None] | None = None,
 ) -> Statistic:
     return Statistic(
-        lambda pair: value(pair.now.bins, pair.then.bins), lambda rows, then: noise(rows, then.bins)
+        lambda pair: value(pair.now.bins, pair.then.bins),
+        None if noise is None else lambda rows, then: noise(rows, then.bins),
     )
 
 
-_PSI = _of_bins(population_stability_index, psi_noise)
-_JENSEN_SHANNON = _of_bins(jensen_shannon_distance, jensen_shannon_noise)
-_HELLINGER = _of_bins(hellinger_distance, hellinger_noise)
+_OF_COUNTS = {
+    "psi": _of_bins(population_stability_index, psi_noise),
+    "js_distance": _of_bins(jensen_shannon_distance, jensen_shannon_noise),
+    "hellinger_distance": _of_bins(hellinger_distance, hellinger_noise),
+}
 
 NUMBERS = ViewKind(
     NumericBinning,
     NumericReference,
     {
-        "psi": _PSI,
+        **_OF_COUNTS,
         "ks_statistic": Statistic(
             lambda pair: pair.ks, lambda rows, then: kolmogorov_smirnov_noise(rows, then.fine)
         ),
@@ -187,8 +191,6 @@ NUMBERS = ViewKind(
             ),
             lambda rows, then: wasserstein_noise(rows, then.summary, then.edges, then.deviation),
         ),
-        "js_distance": _JENSEN_SHANNON,
-        "hellinger_distance": _HELLINGER,
         "mean_shift_sigmas": Statistic(
             lambda pair: mean_shift(pair.now.summary, pair.then.summary, pair.then.deviation),
             lambda rows, then: mean_shift_noise(rows, then.summary.present, then.deviation),
@@ -200,12 +202,10 @@ CATEGORIES = ViewKind(
     CategoricalBinning,
     CategoricalReference,
     {
-        "psi": _PSI,
-        "js_distance": _JENSEN_SHANNON,
-        "hellinger_distance": _HELLINGER,
+        **_OF_COUNTS,
         "cramers_v": _of_bins(cramers_v, cramers_v_noise),
         "chi2_p_value": Statistic(lambda pair: pair.chi2_p_value),
-        "new_category_ratio": Statistic(lambda pair: new_category_ratio(pair.now.bins, pair.then.bins)),
+        "new_category_ratio": _of_bins(new_category_ratio),
     },
     lambda pair: pair.chi2_p_value,
 )
@@ -213,18 +213,14 @@ CATEGORIES = ViewKind(
 MIXES = ViewKind(
     MixBinning,
     MixReference,
-    {
-        "psi": Statistic(_PSI.value),
-        "js_distance": Statistic(_JENSEN_SHANNON.value),
-        "hellinger_distance": Statistic(_HELLINGER.value),
-    },
+    {name: Statistic(item.value) for name, item in _OF_COUNTS.items()},
 )
 WORDS = ViewKind(
     VocabularyBinning,
     VocabularyReference,
     {
-        "js_distance": Statistic(_JENSEN_SHANNON.value),
-        "hellinger_distance": Statistic(_HELLINGER.value),
+        "js_distance": _of_bins(jensen_shannon_distance),
+        "hellinger_distance": _of_bins(hellinger_distance),
         "vocabulary_overlap_ratio": Statistic(
             lambda pair: vocabulary_overlap(pair.now.summary, pair.then.summary)
         ),
