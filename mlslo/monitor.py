@@ -217,7 +217,9 @@ class Spec(StrictModel):
     )
     predictions: Predictions = Field(description="The prediction log.")
     labels: Labels | None = Field(None, description="The label log.")
-    features: dict[FeatureName, Feature] = Field(default_factory=dict, description="Types and ranges of features.")
+    features: dict[FeatureName, Feature] = Field(
+        default_factory=dict, description="Types and ranges of features."
+    )
     segments: list[FieldPath | Crossing] = Field(
         default_factory=list,
         description="Paths whose values get gauges of their own, beside all traffic; a list of paths crosses them.",

@@ -65,7 +65,7 @@ def export_multiclass(window: WindowSummaries) -> None:
     outcomes: MulticlassOutcomeSummary = window.outcome["outcomes"]
     detailed = window
     if len(window.task.classes) > MOST_DETAILED:
-        detailed = replace(window, gauges=window.gauges.withholding(Reason.TOO_MANY_CLASSES))
+        detailed = replace(window, withheld_for=window.withheld_for or Reason.TOO_MANY_CLASSES)
     window.set("ml_model_accuracy", multiclass.accuracy(outcomes), outcomes.classified)
     _averages(window, _AVERAGED, outcomes, outcomes.classified)
     if detailed is window:

@@ -58,15 +58,3 @@ class Gauges:
     def withhold(self, name: str, reason: Reason, **labels: str) -> None:
         """Count one series of ``name`` that is not exported."""
         self.withheld[labels.get("version", ""), labels.get("window", ""), name, reason] += 1
-
-    def withholding(self, reason: Reason) -> Gauges:
-        """Gauges of which each is withheld for ``reason``, and counted here."""
-        return _Withholding(self.model, {}, self.withheld, reason)
-
-
-@dataclass
-class _Withholding(Gauges):
-    reason: Reason = Reason.UNDEFINED
-
-    def set(self, name: str, value: float | None, **labels: str) -> None:  # noqa: ARG002 - whatever it is
-        self.withhold(name, self.reason, **labels)

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
-
 import numpy as np
 
+from exporter.measure.drift import Sample
 from exporter.measure.gauges import Reason
 from exporter.measure.prediction import MOST_SHOWN
 from exporter.measure.window_summaries import WindowSummaries
@@ -23,13 +22,6 @@ from exporter.summary.regression import RegressionOutcomeSummary
 
 _OF_BINARY = ("0", "1")
 """As a reference names the classes of a binary model."""
-
-
-class _Labels(NamedTuple):
-    """``rows``: whatever their weights. ``counts``: what they stand for, over the bins of a reference."""
-
-    rows: float
-    counts: Floats
 
 
 def coverage(traffic: Composite, outcome: Composite) -> float | None:
@@ -67,7 +59,7 @@ def _drift(window: WindowSummaries) -> None:
         if reference is None:
             withheld[name] = Reason.REFERENCE_WITHOUT_LABELS
         else:
-            _compare(window, name, reference, _of_reference(reference))
+            _compare(window, name, reference, Sample(reference.summary, reference).bins)
     assert window.spec.labels is not None
     least = window.spec.labels.minCoverage
     for name, past in window.past_outcome.items():
@@ -77,40 +69,36 @@ def _drift(window: WindowSummaries) -> None:
             withheld[name] = Reason.NOT_IN_REFERENCE
         elif covered is not None and covered < least:
             withheld[name] = Reason.LABELS_INCOMPLETE
-        elif not window.enough((then := _over(past, fixed)).rows):
-            withheld[name] = Reason.REFERENCE_TOO_SMALL
         else:
-            _compare(window, name, fixed, then.counts)
+            rows, counts = _over(past, fixed)
+            if window.enough(rows):
+                _compare(window, name, fixed, counts)
+            else:
+                withheld[name] = Reason.REFERENCE_TOO_SMALL
     for name, reason in withheld.items():
         window.withhold("ml_label_psi", reason, reference=name)
 
 
 def _compare(window: WindowSummaries, name: str, bins: FeatureReference, reference: Floats) -> None:
-    now = _over(window.outcome, bins)
-    value = population_stability_index(now.counts, reference)
-    window.set("ml_label_psi", value, now.rows, reference=name)
-    if window.enough(now.rows) and not window.segment:
-        level = psi_noise(now.rows, reference)
+    rows, now = _over(window.outcome, bins)
+    value = population_stability_index(now, reference)
+    window.set("ml_label_psi", value, rows, reference=name)
+    if window.enough(rows) and not window.segment:
+        level = psi_noise(rows, reference)
         window.set("ml_label_drift_noise_level", level, reference=name, statistic="psi")
 
 
-def _over(outcome: Composite, bins: FeatureReference) -> _Labels:
-    """Labels over the bins of ``bins``."""
+def _over(outcome: Composite, bins: FeatureReference) -> tuple[float, Floats]:
+    """Labelled rows, whatever their weights, and what they stand for over the bins of ``bins``."""
     outcomes = outcome["outcomes"]
     match outcomes, bins:
         case OutcomeSummary() | MulticlassOutcomeSummary(), CategoricalReference():
             counts = _classes(outcomes).over(bins.summary.categories)
-            return _Labels(float(outcomes.labelled), counts)
+            return float(outcomes.labelled), counts
         case RegressionOutcomeSummary(), NumericReference():
             labels: LabelBinsSummary = outcome["labels"]
-            return _Labels(float(labels.rows.sum()), labels.regrouped(bins.deciles))
+            return float(labels.rows.sum()), labels.regrouped(bins.deciles)
     raise TypeError(f"labels of {type(outcomes).__name__} have no drift against {type(bins).__name__}")
-
-
-def _of_reference(reference: FeatureReference) -> Floats:
-    if isinstance(reference, NumericReference):
-        return reference.summary.regrouped(reference.deciles)
-    return reference.summary.over(reference.summary.categories)
 
 
 def _bins_of_classes(outcome: Composite) -> CategoricalReference | None:

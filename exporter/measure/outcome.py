@@ -43,7 +43,7 @@ def export(window: WindowSummaries) -> None:
     if spec.labels.fields.timestamp is not None:
         _delays(window)
     if covered is not None and covered < spec.labels.minCoverage:
-        window = replace(window, gauges=window.gauges.withholding(Reason.LABELS_INCOMPLETE))
+        window = replace(window, withheld_for=Reason.LABELS_INCOMPLETE)
     labels.export(window)
     _BY_TASK[spec.task](window)
 

@@ -23,7 +23,8 @@ class WindowSummaries:
 
     ``segment`` and ``segment_value``: whose rows; both empty for all traffic. ``past`` and ``past_outcome``: of the
     references that are windows of the model's own history, by name. ``absent``: references that are not there, and
-    why. ``sink_up``: whether the prediction log can be read. Every gauge is set in ``gauges``.
+    why. ``sink_up``: whether the prediction log can be read. ``gauges``: where every gauge is set; where there is a
+    reason in ``withheld_for``, it is withheld instead.
     """
 
     gauges: Gauges
@@ -41,6 +42,7 @@ class WindowSummaries:
     past_outcome: Mapping[str, Composite]
     absent: Mapping[str, Reason]
     sink_up: bool
+    withheld_for: Reason | None = None
 
     @property
     def static(self) -> Mapping[str, Reference]:
@@ -65,7 +67,11 @@ class WindowSummaries:
         self, name: str, value: float | None, rows: float | Floats | None = None, /, **labels: str
     ) -> None:
         """Export ``value``; withhold it where the ``rows`` that it rests on are too few."""
-        self.gauges.set_if(rows is None or self.enough(rows), name, value, **self.labels, **labels)
+        enough = rows is None or self.enough(rows)
+        if enough and self.withheld_for is not None:
+            self.withhold(name, self.withheld_for, **labels)
+        else:
+            self.gauges.set_if(enough, name, value, **self.labels, **labels)
 
     def set_all(
         self,

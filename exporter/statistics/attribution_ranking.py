@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from exporter.statistics.defined import ratio
 from exporter.summary.attributions import AttributionSummary
 from exporter.summary.base import Floats
 
@@ -14,7 +15,7 @@ def mean_absolute_attribution(summary: AttributionSummary) -> dict[str, float | 
     Source: Lundberg and Lee (2017), "SHAP feature importance".
     """
     return {
-        name: float(magnitude / rows) if rows else None
+        name: ratio(magnitude, rows)
         for name, rows, magnitude in zip(summary.features, summary.rows, summary.magnitudes, strict=True)
     }
 

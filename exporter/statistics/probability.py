@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from exporter.statistics.defined import ratio
 from exporter.summary.base import Floats
 from exporter.summary.multiclass import MulticlassOutcomeSummary
 from exporter.summary.outcomes import CalibrationSummary, OutcomeSummary
@@ -13,8 +14,7 @@ Scored = OutcomeSummary | MulticlassOutcomeSummary
 
 def log_loss(summary: Scored) -> float | None:
     """Mean of -ln P(label), scores clipped to [eps, 1 - eps] of float64. Exact. None without scores."""
-    weight = summary.scored_weight
-    return float(summary.log_loss) / weight if weight else None
+    return ratio(summary.log_loss, summary.scored_weight)
 
 
 def brier_score(summary: Scored) -> float | None:
@@ -22,11 +22,8 @@ def brier_score(summary: Scored) -> float | None:
 
     Two classes of a multiclass summary are read as binary, as scikit-learn does. Exact. None without scores.
     """
-    weight = summary.scored_weight
-    if not weight:
-        return None
     halved = isinstance(summary, MulticlassOutcomeSummary) and len(summary.classes) <= 2
-    return float(summary.squared_error) / weight / (2 if halved else 1)
+    return ratio(summary.squared_error, summary.scored_weight * (2 if halved else 1))
 
 
 def expected_calibration_error(summary: CalibrationSummary) -> float | None:
@@ -35,11 +32,8 @@ def expected_calibration_error(summary: CalibrationSummary) -> float | None:
     15 equal-width bins (lo, hi], 0 in the first. Several classes: of the highest probability, against whether
     that class was right; Guo et al. (2017). Exact. None without scores.
     """
-    weight = summary.scored_weight
-    if not weight:
-        return None
     gaps = np.abs(summary.calibration_scores - summary.calibration_positives)
-    return float(gaps.sum()) / weight
+    return ratio(gaps.sum(), summary.scored_weight)
 
 
 def maximum_calibration_error(summary: CalibrationSummary) -> float | None:

@@ -25,10 +25,6 @@ class AttributionSummary(Summary):
     magnitudes: Floats = merged_by(Merge.SUM)
 
     @classmethod
-    def empty(cls, features: tuple[str, ...]) -> Self:
-        return cls.fold(features, np.empty((0, len(features))), np.empty(0, dtype=np.intp), 1)[0]
-
-    @classmethod
     def fold(cls, features: tuple[str, ...], values: Floats, groups: Groups, size: int) -> Self:
         """A stack of ``size`` summaries of ``values``, shape (rows, features); NaN = missing."""
         shape = (size, len(features))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass, field, fields, replace
 from enum import Enum
+from functools import cache
 from typing import Any, ClassVar, Self
 
 import numpy as np
@@ -40,22 +41,18 @@ class Summary:
     ``stack[i]`` is one of them.
     """
 
-    _rules: ClassVar[dict[str, Merge]]
-    _constants: ClassVar[tuple[str, ...]]
     _least_axes: ClassVar[int] = 0
     """Of the merged field that has fewest, in a single summary."""
 
     @classmethod
-    def _declarations(cls) -> tuple[dict[str, Merge], tuple[str, ...]]:
-        if "_rules" not in cls.__dict__:
-            cls._rules = {
-                item.name: item.metadata["merge"] for item in fields(cls) if "merge" in item.metadata
-            }
-            cls._constants = tuple(item.name for item in fields(cls) if "merge" not in item.metadata)
-        return cls._rules, cls._constants
+    @cache
+    def _declared(cls) -> tuple[dict[str, Merge], tuple[str, ...]]:
+        """The merged fields with their rules, and the constants."""
+        rules = {item.name: item.metadata["merge"] for item in fields(cls) if "merge" in item.metadata}
+        return rules, tuple(item.name for item in fields(cls) if item.name not in rules)
 
     def __add__(self, other: Self) -> Self:
-        rules, constants = self._declarations()
+        rules, constants = self._declared()
         for name in constants:
             mine, theirs = getattr(self, name), getattr(other, name)
             if mine is not theirs and not np.array_equal(mine, theirs):
@@ -66,27 +63,25 @@ class Summary:
         )
 
     def __getitem__(self, index: int) -> Self:
-        rules, _ = self._declarations()
+        rules, _ = self._declared()
         return replace(self, **{name: getattr(self, name)[index] for name in rules})
 
     def __eq__(self, other: object) -> bool:
         if type(self) is not type(other):
             return NotImplemented
-        rules, constants = self._declarations()
+        rules, constants = self._declared()
         return all(np.array_equal(getattr(self, name), getattr(other, name)) for name in (*constants, *rules))
-
-    __hash__ = None  # type: ignore[assignment]
 
     def vector(self) -> Floats:
         """All merged arrays as one flat float64 array; a stack gives one row each."""
-        rules, _ = self._declarations()
+        rules, _ = self._declared()
         width = self._stack_axes()
         arrays = [np.asarray(getattr(self, name), dtype=np.float64) for name in rules]
         return np.concatenate([array.reshape(*array.shape[:width], -1) for array in arrays], axis=-1)
 
     def rules(self) -> list[tuple[Merge, int]]:
         """How the values of ``vector`` merge, for a single summary: a rule and how many it holds for, in order."""
-        rules, _ = self._declarations()
+        rules, _ = self._declared()
         return [(rule, int(np.size(getattr(self, name)))) for name, rule in rules.items()]
 
     def with_vector(self, vector: Floats) -> Self:
@@ -94,7 +89,7 @@ class Summary:
 
         Raises ValueError where the length does not fit.
         """
-        rules, _ = self._declarations()
+        rules, _ = self._declared()
         arrays: dict[str, Floats] = {}
         start = 0
         for name in rules:
@@ -108,14 +103,14 @@ class Summary:
 
     def signature(self) -> bytes:
         """Of the constants: summaries where it differs do not merge."""
-        parts = [getattr(self, name) for name in self._declarations()[1]]
+        parts = [getattr(self, name) for name in self._declared()[1]]
         return b"\0".join(
             part.tobytes() if isinstance(part, np.ndarray) else repr(part).encode() for part in parts
         )
 
     def _stack_axes(self) -> int:
         """1 for a stack, 0 for a single summary."""
-        rules, _ = self._declarations()
+        rules, _ = self._declared()
         return min(np.ndim(getattr(self, name)) for name in rules) - self._least_axes
 
 

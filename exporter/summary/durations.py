@@ -27,10 +27,6 @@ class DurationSummary(Summary):
     counts: Floats = merged_by(Merge.SUM)
 
     @classmethod
-    def empty(cls) -> Self:
-        return cls.fold(np.empty(0), np.empty(0, dtype=np.intp), 1)[0]
-
-    @classmethod
     def fold(cls, seconds: Floats, groups: Groups, size: int) -> Self:
         """A stack of ``size`` summaries; NaN and negative lengths are left out."""
         usable = seconds >= 0

@@ -27,10 +27,6 @@ class RepetitionSummary(Summary):
     counts: Floats = merged_by(Merge.SUM)
 
     @classmethod
-    def empty(cls) -> Self:
-        return cls.fold(np.empty(0), np.empty(0, dtype=np.intp), 1)[0]
-
-    @classmethod
     def fold(cls, values: Floats, groups: Groups, size: int) -> Self:
         """A stack of ``size`` summaries; values that are not finite are left out."""
         usable = np.isfinite(values)

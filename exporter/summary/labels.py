@@ -25,10 +25,6 @@ class LabelBinsSummary(Summary):
     weights: Floats = merged_by(Merge.SUM)
 
     @classmethod
-    def empty(cls, edges: Floats) -> Self:
-        return cls.fold(edges, np.empty(0), np.empty(0, dtype=np.intp), 1)[0]
-
-    @classmethod
     def fold(
         cls, edges: Floats, labels: Floats, groups: Groups, size: int, weights: Floats | None = None
     ) -> Self:
@@ -70,10 +66,6 @@ class AccuracyByDelaySummary(Summary):
     rows: Floats = merged_by(Merge.SUM)
     weights: Floats = merged_by(Merge.SUM)
     quality: Floats = merged_by(Merge.SUM)
-
-    @classmethod
-    def empty(cls) -> Self:
-        return cls.fold(np.empty(0), np.empty(0), np.empty(0, dtype=np.intp), 1)[0]
 
     @classmethod
     def fold(

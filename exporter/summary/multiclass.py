@@ -48,11 +48,6 @@ class MulticlassOutcomeSummary(CalibrationSummary):
     squared_error: Floats = merged_by(Merge.SUM)
 
     @classmethod
-    def empty(cls, classes: tuple[str, ...]) -> Self:
-        nothing = np.empty(0, dtype=np.intp)
-        return cls.fold(classes, np.empty((0, len(classes))), nothing, nothing, nothing, 1)[0]
-
-    @classmethod
     def fold(
         cls,
         classes: tuple[str, ...],

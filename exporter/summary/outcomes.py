@@ -116,11 +116,6 @@ class OutcomeSummary(CalibrationSummary):
     squared_error: Floats = merged_by(Merge.SUM)
 
     @classmethod
-    def empty(cls) -> Self:
-        nothing = np.empty(0, dtype=np.intp)
-        return cls.fold(np.empty(0), nothing, nothing, nothing, 1)[0]
-
-    @classmethod
     def fold(
         cls,
         scores: Floats,
@@ -183,11 +178,6 @@ class GroupOutcomeSummary(CalibrationSummary):
     confusion: Floats = merged_by(Merge.SUM)
 
     @classmethod
-    def empty(cls) -> Self:
-        nothing = np.empty(0, dtype=np.intp)
-        return cls.fold(np.empty(0), nothing, nothing, nothing, 1)[0]
-
-    @classmethod
     def fold(
         cls,
         scores: Floats,
@@ -226,11 +216,6 @@ class ClassScoresSummary(Summary):
 
     edges: Floats
     counts: Floats = merged_by(Merge.SUM)
-
-    @classmethod
-    def empty(cls, edges: Floats) -> Self:
-        nothing = np.empty(0, dtype=np.intp)
-        return cls.fold(edges, np.empty(0), nothing, nothing, 1)[0]
 
     @classmethod
     def fold(

@@ -12,7 +12,6 @@ from exporter.summary.base import Floats, Groups, Merge, Summary, count, merged_
 
 Integers = npt.NDArray[np.intp]
 
-CUTOFFS = (1, 3, 5, 10, 20)
 MEASURES = ("ndcg", "average_precision", "recall", "precision")
 """The order of the measures in ``RankingOutcomeSummary`` and ``list_quality``."""
 
@@ -32,10 +31,6 @@ class RankingOutcomeSummary(Summary):
     lists: Floats = merged_by(Merge.SUM)
     weights: Floats = merged_by(Merge.SUM)
     sums: Floats = merged_by(Merge.SUM)
-
-    @classmethod
-    def empty(cls, ks: tuple[int, ...] = CUTOFFS) -> Self:
-        return cls.fold(ks, np.empty((0, len(MEASURES), len(ks))), np.empty(0, dtype=np.intp), 1)[0]
 
     @classmethod
     def fold(

@@ -36,10 +36,6 @@ class RegressionOutcomeSummary(Summary):
     squared_label_deviations: Floats = merged_by(Merge.SUM)
 
     @classmethod
-    def empty(cls, pivot: float = 0.0) -> Self:
-        return cls.fold(pivot, np.empty(0), np.empty(0), np.empty(0, dtype=np.intp), 1)[0]
-
-    @classmethod
     def fold(
         cls,
         pivot: float,

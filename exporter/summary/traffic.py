@@ -24,11 +24,6 @@ class TrafficSummary(Summary):
     answered: Floats = merged_by(Merge.SUM)
 
     @classmethod
-    def empty(cls) -> Self:
-        nothing = np.empty(0, dtype=bool)
-        return cls.fold(nothing, nothing, nothing, np.empty(0, dtype=np.intp), 1)[0]
-
-    @classmethod
     def fold(
         cls,
         graded: npt.NDArray[np.bool_],
@@ -55,11 +50,6 @@ class SupportSummary(Summary):
     rows: Floats = merged_by(Merge.SUM)
 
     @classmethod
-    def empty(cls, references: tuple[str, ...]) -> Self:
-        nothing = np.empty((0, len(references)), dtype=bool)
-        return cls.fold(references, nothing, np.empty(0, dtype=np.intp), 1)[0]
-
-    @classmethod
     def fold(
         cls, references: tuple[str, ...], outside: npt.NDArray[np.bool_], groups: Groups, size: int
     ) -> Self:
@@ -81,11 +71,6 @@ class MeansSummary(Summary):
     names: tuple[str, ...]
     rows: Floats = merged_by(Merge.SUM)
     sums: Floats = merged_by(Merge.SUM)
-
-    @classmethod
-    def empty(cls, names: tuple[str, ...]) -> Self:
-        nothing = {name: np.empty(0) for name in names}
-        return cls.fold(nothing, np.empty(0, dtype=np.intp), 1)[0]
 
     @classmethod
     def fold(cls, values: dict[str, Floats], groups: Groups, size: int) -> Self:

@@ -10,6 +10,7 @@ from sklearn import datasets, linear_model, metrics
 
 from exporter.statistics.attribution_ranking import attribution_ndcg, mean_absolute_attribution
 from exporter.summary.attributions import AttributionSummary
+from tests.support.summaries import empty_of
 
 
 def folded(values: np.ndarray) -> AttributionSummary:
@@ -57,11 +58,11 @@ def test_missing_and_infinite_attributions() -> None:
 
 
 def test_nothing_is_guessed() -> None:
-    nothing = AttributionSummary.empty(("f0", "f1"))
+    nothing = empty_of(AttributionSummary, ("f0", "f1"))
     something = folded(np.array([[1.0, 2.0]]))
     assert attribution_ndcg(nothing, something) is None
     assert attribution_ndcg(something, nothing) is None
     assert attribution_ndcg(something, folded(np.zeros((3, 2)))) is None
     assert attribution_ndcg(folded(np.ones((1, 1))), folded(np.ones((1, 1)))) is None
     with pytest.raises(ValueError, match="different features"):
-        attribution_ndcg(something, AttributionSummary.empty(("a", "b")))
+        attribution_ndcg(something, empty_of(AttributionSummary, ("a", "b")))

@@ -11,6 +11,7 @@ from sklearn.naive_bayes import GaussianNB
 from exporter.statistics import fairness, probability
 from exporter.summary.categorical import UNSEEN, CategoricalSummary
 from exporter.summary.outcomes import GroupOutcomeSummary, OutcomeSummary
+from tests.support.summaries import empty_of
 
 
 def selections(predicted: np.ndarray) -> CategoricalSummary:
@@ -124,7 +125,7 @@ def test_demographic_parity_leaves_small_groups_out() -> None:
 
 
 def test_nothing_known_is_nothing_said() -> None:
-    nothing = GroupOutcomeSummary.empty()
+    nothing = empty_of(GroupOutcomeSummary)
     assert fairness.true_positive_rate(nothing) is None
     assert fairness.false_positive_rate(nothing) is None
     assert probability.expected_calibration_error(nothing) is None

@@ -15,6 +15,7 @@ from exporter.statistics import multiclass, probability
 from exporter.summary.multiclass import MOST_DETAILED, MulticlassOutcomeSummary
 from exporter.summary.outcomes import OutcomeSummary
 from tests.support.bounds import mean_auc_roc_bound, mean_average_precision_bound
+from tests.support.summaries import empty_of
 
 Sample = tuple[np.ndarray, np.ndarray, np.ndarray]
 
@@ -234,7 +235,7 @@ def test_what_is_unknown_is_counted_apart() -> None:
 def test_nothing_known_is_nothing_said(width: int) -> None:
     unlabelled = np.full(4, -1)
     for summary in (
-        MulticlassOutcomeSummary.empty(names(width)),
+        empty_of(MulticlassOutcomeSummary, names(width)),
         fold(np.full((4, width), np.nan), unlabelled, predicted=unlabelled),
     ):
         assert multiclass.accuracy(summary) is None

@@ -22,6 +22,7 @@ from exporter.summary.hashed import RepetitionSummary
 from exporter.summary.numeric import NumericSummary
 from exporter.summary.outcomes import OutcomeSummary
 from tests.support.bounds import auc_roc_bound, kolmogorov_smirnov_bound
+from tests.support.summaries import empty_of
 
 
 def group(rows: int) -> np.ndarray:
@@ -229,8 +230,8 @@ def test_a_single_class_has_no_auc() -> None:
     assert ranking_quality.auc_roc(outcomes(scores, np.zeros(50))) is None
     assert ranking_quality.average_precision(outcomes(scores, np.zeros(50))) is None
     assert confusion.recall(outcomes(scores, np.zeros(50))) is None
-    assert confusion.accuracy(OutcomeSummary.empty()) is None
-    assert probability.log_loss(OutcomeSummary.empty()) is None
+    assert confusion.accuracy(empty_of(OutcomeSummary)) is None
+    assert probability.log_loss(empty_of(OutcomeSummary)) is None
 
 
 @settings(max_examples=60)
@@ -254,7 +255,7 @@ def test_duration_quantiles_are_within_one_percent(quantile: float) -> None:
 
 
 def test_duration_quantile_of_nothing_is_not_defined() -> None:
-    assert duration_quantile(DurationSummary.empty(), 0.5) is None
+    assert duration_quantile(empty_of(DurationSummary), 0.5) is None
 
 
 @pytest.mark.parametrize("share", [0.0, 0.05, 0.3, 0.9, 0.999, 1.0])
@@ -268,4 +269,4 @@ def test_top_value_ratio(share: float) -> None:
 
 
 def test_top_value_ratio_of_nothing_is_not_defined() -> None:
-    assert top_value_ratio(RepetitionSummary.empty()) is None
+    assert top_value_ratio(empty_of(RepetitionSummary)) is None

@@ -21,6 +21,7 @@ from exporter.summary.outcomes import ClassScoresSummary
 from tests.support import logs
 from tests.support.bounds import estimated_accuracy_bound, estimated_auc_roc_bound
 from tests.support.commands import exporter
+from tests.support.summaries import empty_of
 
 RNG = np.random.default_rng(5)
 
@@ -221,7 +222,7 @@ def test_what_is_undefined_is_none() -> None:
     edges = np.array([0.25, 0.5, 0.75])
     assert estimation.calibrate(edges, np.zeros(4), np.zeros(4)) is None
     none = estimation.expect(
-        ClassScoresSummary.empty(edges), Calibrated(edges, np.array([0.0, 0.1, 0.5, 1.0]))
+        empty_of(ClassScoresSummary, edges), Calibrated(edges, np.array([0.0, 0.1, 0.5, 1.0]))
     )
     negative = estimation.expect(summary(np.full(9, 0.1), edges), Calibrated(edges, np.zeros(4)))
     for expected in (none, negative):
@@ -231,7 +232,9 @@ def test_what_is_undefined_is_none() -> None:
         assert estimation.estimated_auc_roc(expected) is None
         assert estimated_auc_roc_bound(expected) == 0.0
     assert estimation.estimated_accuracy(none) is None
-    assert estimated_accuracy_bound(ClassScoresSummary.empty(edges), Calibrated(edges, np.zeros(4))) == 0.0
+    assert (
+        estimated_accuracy_bound(empty_of(ClassScoresSummary, edges), Calibrated(edges, np.zeros(4))) == 0.0
+    )
     assert estimation.estimated_accuracy(negative) == 1.0
     # No edge at all: every score is in one bin.
     one = estimation.calibrate(np.empty(0), np.array([8.0]), np.array([2.0]))

@@ -14,9 +14,12 @@ from sklearn.datasets import load_diabetes
 from sklearn.linear_model import LinearRegression
 
 from exporter.statistics import ranked_lists
-from exporter.summary.ranking import CUTOFFS, MEASURES, RankingOutcomeSummary, list_quality
+from exporter.summary.ranking import MEASURES, RankingOutcomeSummary, list_quality
+from tests.support.summaries import empty_of
 
 NDCG, AVERAGE_PRECISION, RECALL, PRECISION = range(4)
+
+CUTOFFS = (1, 3, 5, 10, 20)
 
 
 def one_list(
@@ -152,7 +155,7 @@ def test_a_list_without_anything_relevant_is_left_out_of_all_but_precision() -> 
 
 
 def test_nothing_known_is_nothing_said() -> None:
-    summary = RankingOutcomeSummary.empty()
+    summary = empty_of(RankingOutcomeSummary)
     for statistic in (
         ranked_lists.ndcg,
         ranked_lists.mean_average_precision,

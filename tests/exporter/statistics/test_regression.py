@@ -13,6 +13,7 @@ from sklearn.linear_model import LinearRegression
 from exporter.statistics import regression
 from exporter.summary.regression import RegressionOutcomeSummary
 from tests.support.bounds import r_squared_bound
+from tests.support.summaries import empty_of
 
 STATISTICS = (
     regression.mean_absolute_error,
@@ -126,7 +127,7 @@ def test_what_is_not_finite_is_labelled_and_no_more() -> None:
 def test_nothing_known_is_nothing_said(rows: int) -> None:
     for statistic in STATISTICS:
         assert statistic(fold(np.full(rows, np.nan), np.zeros(rows))) is None
-    assert fold(np.empty(0), np.empty(0)) == RegressionOutcomeSummary.empty()
+    assert fold(np.empty(0), np.empty(0)) == empty_of(RegressionOutcomeSummary)
 
 
 def test_one_row_has_an_error_and_no_spread() -> None:

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from exporter.summary.labels import DELAY_BOUNDS, AccuracyByDelaySummary
+from tests.support.summaries import empty_of
 
 
 def fold(
@@ -41,4 +42,4 @@ def test_early_labels_are_at_once_and_unknown_delays_nowhere() -> None:
     means = summary.mean_quality
     assert means[0] == 0.5
     assert np.isnan(means[1:]).all()
-    assert np.isnan(AccuracyByDelaySummary.empty().mean_quality).all()
+    assert np.isnan(empty_of(AccuracyByDelaySummary).mean_quality).all()

@@ -19,7 +19,7 @@ from exporter.summary.hashed import RepetitionSummary
 from exporter.summary.numeric import NumericSummary
 from exporter.summary.outcomes import OutcomeSummary
 from exporter.summary.traffic import TrafficSummary
-from tests.support.summaries import isclose
+from tests.support.summaries import empty_of, isclose
 
 EDGES = np.array([-10.0, 0.0, 1.0, 2.5, 1e6])
 CATEGORIES = ("a", "b", "c")
@@ -67,13 +67,13 @@ def outcomes(rows: list[Any]) -> Summary:
 FAMILIES: dict[str, tuple[Callable[[list[Any]], Summary], Any, Summary]] = {
     "numeric": (numeric, numbers, NumericSummary.empty(EDGES, 0.5)),
     "categorical": (categorical, st.integers(MISSING, 2), CategoricalSummary.empty(CATEGORIES)),
-    "durations": (durations, numbers, DurationSummary.empty()),
-    "repetition": (repetition, numbers, RepetitionSummary.empty()),
-    "traffic": (traffic, st.tuples(st.booleans(), st.booleans(), st.booleans()), TrafficSummary.empty()),
+    "durations": (durations, numbers, empty_of(DurationSummary)),
+    "repetition": (repetition, numbers, empty_of(RepetitionSummary)),
+    "traffic": (traffic, st.tuples(st.booleans(), st.booleans(), st.booleans()), empty_of(TrafficSummary)),
     "outcomes": (
         outcomes,
         st.tuples(scores, st.integers(-1, 1), st.integers(0, 1)),
-        OutcomeSummary.empty(),
+        empty_of(OutcomeSummary),
     ),
 }
 

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from exporter.summary.base import Summary
 from exporter.summary.outcomes import ClassScoresSummary
 from exporter.summary.traffic import MeansSummary
+from tests.support.summaries import empty_of
 
 EDGES = np.array([0.0, 0.25, 0.5, 0.9])
 Row = tuple[float, int, int]
@@ -40,8 +41,8 @@ def means(some: list[Row]) -> MeansSummary:
 @given(rows, rows, rows)
 def test_merging_is_folding_the_union(one: list[Row], two: list[Row], three: list[Row]) -> None:
     families: list[tuple[Callable[[list[Row]], Summary], Summary]] = [
-        (class_scores, ClassScoresSummary.empty(EDGES)),
-        (means, MeansSummary.empty(("right",))),
+        (class_scores, empty_of(ClassScoresSummary, EDGES)),
+        (means, empty_of(MeansSummary, ("right",))),
     ]
     for fold, empty in families:
         first, second, third = fold(one), fold(two), fold(three)

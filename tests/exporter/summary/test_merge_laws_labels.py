@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from exporter.summary.base import Floats
 from exporter.summary.labels import LabelBinsSummary
+from tests.support.summaries import empty_of
 
 EDGES = np.array([-1.0, 0.0, 0.5, 8.0])
 row = st.tuples(
@@ -43,7 +44,7 @@ def test_merging_is_folding_the_whole(
     first: list[tuple[float, float]], second: list[tuple[float, float]], third: list[tuple[float, float]]
 ) -> None:
     a, b, c = fold(first), fold(second), fold(third)
-    assert a + LabelBinsSummary.empty(EDGES) == a
+    assert a + empty_of(LabelBinsSummary, EDGES) == a
     assert a + b == b + a
     assert (a + b) + c == a + (b + c) == fold(first + second + third)
     assert float(a.rows.sum()) == sum(np.isfinite(label) for label, _ in first)
@@ -59,4 +60,4 @@ def test_other_edges_are_refused() -> None:
     with pytest.raises(ValueError, match="subset"):
         fold([]).regrouped(np.array([0.25]))
     with pytest.raises(ValueError, match="edges"):
-        fold([]) + LabelBinsSummary.empty(EDGES[:2])
+        fold([]) + empty_of(LabelBinsSummary, EDGES[:2])

@@ -14,6 +14,7 @@ from hypothesis.extra import numpy as hnp
 from exporter.summary.attributions import AttributionSummary
 from exporter.summary.base import Summary
 from exporter.summary.second_moments import CLIP, SecondMomentsSummary
+from tests.support.summaries import empty_of
 
 MEANS, DEVIATIONS = np.array([0.5, -2.0, 0.0, 3.0]), np.array([2.0, 0.5, 1.0, 0.0])
 NAMES = ("a", "b", "c", "d")
@@ -42,7 +43,7 @@ def explanations(rows: list[Any]) -> Summary:
 
 FAMILIES: dict[str, tuple[Callable[[list[Any]], Summary], Any, Summary]] = {
     "second moments": (moments, st.tuples(*[numbers] * 4), SecondMomentsSummary.empty(MEANS, DEVIATIONS)),
-    "attributions": (explanations, st.tuples(*[attributions] * 4), AttributionSummary.empty(NAMES)),
+    "attributions": (explanations, st.tuples(*[attributions] * 4), empty_of(AttributionSummary, NAMES)),
 }
 
 
@@ -97,4 +98,4 @@ def test_different_constants_do_not_merge() -> None:
     with pytest.raises(ValueError, match="different means"):
         SecondMomentsSummary.empty(MEANS, DEVIATIONS) + SecondMomentsSummary.empty(MEANS + 1, DEVIATIONS)
     with pytest.raises(ValueError, match="different features"):
-        AttributionSummary.empty(NAMES) + AttributionSummary.empty(NAMES[::-1])
+        empty_of(AttributionSummary, NAMES) + empty_of(AttributionSummary, NAMES[::-1])

@@ -17,7 +17,7 @@ from exporter.summary.multiclass import MulticlassOutcomeSummary
 from exporter.summary.outcomes import GroupOutcomeSummary, OutcomeSummary
 from exporter.summary.ranking import RankingOutcomeSummary
 from exporter.summary.regression import RegressionOutcomeSummary
-from tests.support.summaries import isclose
+from tests.support.summaries import empty_of, isclose
 
 CLASSES = ("a", "b", "c")
 KS = (1, 5)
@@ -70,20 +70,20 @@ def delay(rows: list[Any], groups: np.ndarray, size: int, by: np.ndarray | None)
 
 labelled = st.tuples(unit, st.integers(-1, 1), st.integers(0, 1))
 FAMILIES: dict[str, tuple[Fold, Any, Summary]] = {
-    "binary": (binary, labelled, OutcomeSummary.empty()),
-    "group": (group, labelled, GroupOutcomeSummary.empty()),
+    "binary": (binary, labelled, empty_of(OutcomeSummary)),
+    "group": (group, labelled, empty_of(GroupOutcomeSummary)),
     "multiclass": (
         multiclass,
         st.tuples(st.tuples(unit, unit, unit), st.integers(-1, 2), st.integers(-1, 2)),
-        MulticlassOutcomeSummary.empty(CLASSES),
+        empty_of(MulticlassOutcomeSummary, CLASSES),
     ),
-    "regression": (regression, st.tuples(numbers, numbers), RegressionOutcomeSummary.empty(PIVOT)),
+    "regression": (regression, st.tuples(numbers, numbers), empty_of(RegressionOutcomeSummary, PIVOT)),
     "ranking": (
         ranking,
         st.lists(unit, min_size=4 * len(KS), max_size=4 * len(KS)),
-        RankingOutcomeSummary.empty(KS),
+        empty_of(RankingOutcomeSummary, KS),
     ),
-    "delay": (delay, st.tuples(delays, unit), AccuracyByDelaySummary.empty()),
+    "delay": (delay, st.tuples(delays, unit), empty_of(AccuracyByDelaySummary)),
 }
 
 
@@ -146,9 +146,9 @@ def test_a_vector_holds_the_whole_summary(family: str, data: st.DataObject) -> N
 @pytest.mark.parametrize(
     ("first", "second", "what"),
     [
-        (MulticlassOutcomeSummary.empty(("a",)), MulticlassOutcomeSummary.empty(("b",)), "classes"),
-        (RankingOutcomeSummary.empty((1,)), RankingOutcomeSummary.empty((2,)), "ks"),
-        (RegressionOutcomeSummary.empty(0.0), RegressionOutcomeSummary.empty(1.0), "pivot"),
+        (empty_of(MulticlassOutcomeSummary, ("a",)), empty_of(MulticlassOutcomeSummary, ("b",)), "classes"),
+        (empty_of(RankingOutcomeSummary, (1,)), empty_of(RankingOutcomeSummary, (2,)), "ks"),
+        (empty_of(RegressionOutcomeSummary, 0.0), empty_of(RegressionOutcomeSummary, 1.0), "pivot"),
     ],
 )
 def test_what_differs_does_not_merge(first: Summary, second: Summary, what: str) -> None:
