@@ -159,7 +159,10 @@ def _files(data: Any) -> list[Path] | None:
     """``data`` as files; None where it is a DataFrame."""
     if hasattr(data, "columns"):
         return None
-    return [Path(data)] if isinstance(data, str | Path) else [Path(file) for file in data]
+    files = [data] if isinstance(data, str | Path) else list(data)
+    if not files:
+        raise ValueError("expected a DataFrame or at least one file")
+    return [Path(file) for file in files]
 
 
 def _reading(monitor: Monitor, folder: Path, predictions: Data | None, labels: Data | None) -> Monitor:
@@ -208,7 +211,7 @@ def _write(path: Path, frame: Any, fields: PredictionFields | None) -> Path:
 
 
 def _places(names: Sequence[str], fields: PredictionFields | None) -> list[tuple[str, ...]]:
-    """Where the value of each column is in a record. Raises InputError where a column would lie within another."""
+    """Return where each column is in a record. Raises InputError where a column would lie within another."""
     places = [tuple(name.split(".")) for name in names]
     features = fields.features if fields is not None else None
     if fields is not None and isinstance(features, str):

@@ -323,7 +323,7 @@ def export(
 def _not_comparable(
     window: WindowSummaries, current: Summary, bins: ViewReference | None, past: Summary | None
 ) -> Reason | None:
-    """Why two samples cannot be compared, or None where they can."""
+    """Return why two samples cannot be compared, or None where they can."""
     if bins is None:
         return Reason.NOT_IN_REFERENCE
     if not window.enough(current.present):  # type: ignore[attr-defined]

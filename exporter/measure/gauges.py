@@ -11,7 +11,7 @@ from mlslo.catalogue import METRICS
 
 
 class Reason(StrEnum):
-    """Why a gauge is withheld: the label ``reason`` of ml_gauge_withheld."""
+    """Reason why a gauge is withheld: the label ``reason`` of ml_gauge_withheld."""
 
     UNKNOWN_TYPE = "unknown_type"
     TOO_FEW_SAMPLES = "too_few_samples"

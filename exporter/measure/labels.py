@@ -102,7 +102,7 @@ def _over(outcome: Composite, bins: FeatureReference) -> tuple[float, Floats]:
 
 
 def _bins_of_classes(outcome: Composite) -> CategoricalReference | None:
-    """Where no reference has labels the classes are bins all the same; numbers have none."""
+    """Return the classes as bins, where no reference has labels; None for numbers, which have none then."""
     outcomes = outcome["outcomes"]
     if isinstance(outcomes, OutcomeSummary | MulticlassOutcomeSummary):
         return CategoricalReference(_classes(outcomes))

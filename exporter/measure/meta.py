@@ -12,7 +12,7 @@ from exporter.summary.windows import MICROSECONDS, Window
 
 
 def sinks(gauges: Gauges, store: Store, readers: Mapping[str, SinkReader]) -> None:
-    """Whether each sink can be read, how fresh it is, how far it is read."""
+    """Export of each sink whether it can be read, how fresh it is, how far it is read."""
     for name, reader in readers.items():
         gauges.set("ml_sink_up", float(reader.up), sink=name)
         if reader.up:
@@ -26,7 +26,7 @@ def sinks(gauges: Gauges, store: Store, readers: Mapping[str, SinkReader]) -> No
 
 
 def pending(gauges: Gauges, store: Store) -> None:
-    """How many predictions wait for labels, and how large a sample of all they are."""
+    """Export how many predictions wait for labels, and how large a sample of all they are."""
     gauges.set("ml_predictions_pending", float(store.pending.waiting()))
     gauges.set("ml_label_sampling_ratio", store.pending.sampling_ratio())
 
@@ -54,7 +54,7 @@ def past(gauges: Gauges, window: Window, version: str) -> None:
 
 
 def features(gauges: Gauges, store: Store, schema: Schema, version: str) -> None:
-    """How many features there should be, and when each was last there."""
+    """Export how many features there should be, and when each was last there."""
     gauges.set("ml_features_expected", len(schema.kinds) + len(schema.untyped))
     for feature in schema.kinds:
         seen = store.marks.get(last_seen(version, feature))

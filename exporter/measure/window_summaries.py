@@ -60,7 +60,7 @@ class WindowSummaries:
         }
 
     def enough(self, rows: float | Floats) -> bool:
-        """Whether ``rows`` are at least the monitor file's ``minSamples``."""
+        """Return whether ``rows`` are at least the monitor file's ``minSamples``."""
         return bool(rows >= self.spec.minSamples)
 
     def set(

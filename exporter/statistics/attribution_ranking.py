@@ -1,4 +1,4 @@
-"""Which features matter to the model, and whether they are the same as before."""
+"""Feature importance from attributions, and the agreement of two rankings by it."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def mean_absolute_attribution(summary: AttributionSummary) -> dict[str, float | 
 
 
 def attribution_ndcg(current: AttributionSummary, reference: AttributionSummary) -> float | None:
-    """How far the current ranking of features is the reference's: 1 = the same order, less = changed at the top.
+    """NDCG of the current ranking of features against the reference's: 1 = the same order, less = changed at the top.
 
     DCG = sum(gain / log2(place + 1)) over that of the best order. The gain of a feature is its mean |attribution| in
     the reference, linear; its place follows its mean |attribution| now, and features that tie share the average of

@@ -32,7 +32,7 @@ def cosine_distance(current: EmbeddingSummary, reference: EmbeddingSummary) -> f
 
 
 def cosine_distance_noise(rows: float, reference: EmbeddingSummary) -> float | None:
-    """What at most 1 of 100 drift-free windows of ``rows`` vectors exceeds in ``cosine_distance``.
+    """Noise level of ``cosine_distance``, which at most 1 of 100 drift-free windows of ``rows`` vectors exceeds.
 
     Half the squared angle is at most d'd / (2 |m|**2), d the difference of the means, whose covariance is that of
     the vectors times (1/n + 1/N). Of all spectra with one trace, a single direction has the highest 99 % point

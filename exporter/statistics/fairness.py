@@ -1,4 +1,4 @@
-"""Whether a binary classifier treats groups alike. A group under its floor is left out, never read as unfair."""
+"""Fairness of a binary classifier between groups. A group under its floor is left out, never read as unfair."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Which of many features drifted, with the false alarms of the whole data set held."""
+"""False discovery rate: the features of many that drifted, with the false alarms of the whole data set held."""
 
 from __future__ import annotations
 

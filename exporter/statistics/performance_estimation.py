@@ -1,4 +1,4 @@
-"""How right the model is while no label has come: confidence-based performance estimation (CBPE).
+"""Confidence-based performance estimation (CBPE): the quality of a model while no label has come.
 
 Source: Białek et al., "Estimating Model Performance Under Covariate Shift Without Labels" (2024); NannyML's CBPE. A
 score, calibrated on the reference's labels, is the chance that its prediction is a positive; sums of such chances are
@@ -57,7 +57,7 @@ def calibrate(edges: Floats, rows: Floats, positives: Floats) -> Calibrated | No
 
 
 def expect(summary: ClassScoresSummary, calibrated: Calibrated) -> Expected:
-    """What would come of the scores. The summary's edges must hold those of the calibration."""
+    """Compute the cells to expect from the scores. The summary's edges must hold those of the calibration."""
     last = len(calibrated.edges)
     at = np.append(np.searchsorted(calibrated.edges, summary.edges, side="left"), last)
     positives = summary.counts * calibrated.probabilities[at]

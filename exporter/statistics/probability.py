@@ -1,4 +1,4 @@
-"""How good scores are as probabilities."""
+"""Scores as probabilities: log loss, Brier score, calibration."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How good ranked lists are, on average over lists."""
+"""Quality of ranked lists, on average over lists."""
 
 from __future__ import annotations
 

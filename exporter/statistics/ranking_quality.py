@@ -1,4 +1,4 @@
-"""How well scores rank positives above negatives."""
+"""Ranking of positives above negatives by their scores: AUC-ROC and average precision."""
 
 from __future__ import annotations
 

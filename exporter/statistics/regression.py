@@ -1,4 +1,4 @@
-"""How far predicted numbers are from their labels."""
+"""Errors of predicted numbers."""
 
 from __future__ import annotations
 

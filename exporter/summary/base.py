@@ -17,7 +17,7 @@ Rows = npt.NDArray[np.intp] | slice
 
 
 class Merge(Enum):
-    """How an array of two summaries becomes the array of their union."""
+    """Rule by which the arrays of two summaries become the array of their union."""
 
     SUM = "sum"
     MINIMUM = "minimum"
@@ -80,7 +80,7 @@ class Summary:
         return np.concatenate([array.reshape(*array.shape[:width], -1) for array in arrays], axis=-1)
 
     def rules(self) -> list[tuple[Merge, int]]:
-        """How the values of ``vector`` merge, for a single summary: a rule and how many it holds for, in order."""
+        """Return how the values of ``vector`` merge: rules and how many values each holds for, in order."""
         rules, _ = self._declared()
         return [(rule, int(np.size(getattr(self, name)))) for name, rule in rules.items()]
 

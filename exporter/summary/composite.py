@@ -82,7 +82,7 @@ class Composite(Mapping[str, Summary]):
 
 
 def _extremes(rules: npt.NDArray[np.uint8]) -> tuple[npt.NDArray[np.intp], npt.NDArray[np.intp]]:
-    """Where minima and where maxima are."""
+    """Positions of minima and of maxima."""
     return np.flatnonzero(rules == _MINIMUM), np.flatnonzero(rules == _MAXIMUM)
 
 

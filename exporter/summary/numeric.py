@@ -18,7 +18,7 @@ _KINDS_OF_NOTHING = 3  # each has a cell of its own, behind the bins
 
 @dataclass(frozen=True)
 class PreparedNumbers:
-    """What counting needs of values, worked out once for all groupings of the same rows; shape (rows,) each.
+    """Values ready to be counted, worked out once for all groupings of the same rows; shape (rows,) each.
 
     ``values``: NaN where there is no finite number. ``deviations`` from the pivot: 0 there.
     """

@@ -37,7 +37,7 @@ class Window:
 
 
 class Buckets:
-    """Which time bucket an event falls into: the younger it is, the finer the bucket.
+    """Time buckets of events: the younger an event, the finer its bucket.
 
     ``spans``: every length of time (in seconds) that a window or a reference reaches back. Within a span the
     width is at most 1/60 of it, or one second. Buckets are [start, end) in UTC.

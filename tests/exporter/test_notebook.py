@@ -178,6 +178,8 @@ def test_mistakes_are_told_with_their_place(path: Path, records: list[dict[str, 
         exporter.baseline(path, path.parent / "none.csv")
     with pytest.raises(exporter.InputError, match=r"neither a feature nor a score nor a class was found"):
         exporter.baseline(write_monitor(path.parent), pd.DataFrame({"ts": [1.0], "id": ["a"]}))
+    with pytest.raises(ValueError, match="expected a DataFrame or at least one file"):
+        exporter.baseline(path, [])
     with pytest.raises(ValueError, match="expected a time such as 2026-01-31T12:00:00Z, got 'noon'"):
         exporter.once(path, frame, at="noon")
     path = write_monitor(path.parent, monitor(labels=None))
