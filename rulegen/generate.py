@@ -133,8 +133,6 @@ def _names(plan: Plan, form: Format) -> list[str]:
     found = [f"rules/{name}.yaml", f"{tests}/{name}_test.yaml"]
     if form == "operator":
         found.append(f"{tests}/{name}.yaml")
-    if unittests.has_slow_records(plan):
-        found.append(f"{tests}/{name}_records_test.yaml")
     return [*found, f"dashboards/{name}.json", f"runbooks/{name}.md"]
 
 
@@ -185,8 +183,6 @@ def _model_files(specs: Specs, form: Format, plan: Plan) -> _ModelFiles:
         f"dashboards/{name}.json": json_text(dashboard.build(plan, mark(source))),
         f"runbooks/{name}.md": pages.of_model(plan, routing, mark(source)),
     }
-    if tests.records is not None:
-        files[f"{_tests_folder(form)}/{name}_records_test.yaml"] = yaml_text(tests.records | order, source)
     files = {path: files[path] for path in _names(plan, form)}
     if not tests.notes:
         # What a test cannot prove is said in each run: without the hash the files are made again.

@@ -1,34 +1,54 @@
-"""A burn rate that the traffic to expect never has the events for."""
+"""A burn rate that the traffic to expect never has the bad events for."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Iterator
 
+from mlslo.yamlfile import Duration
 from rulegen.lint.finding import Finding, Location, Run
 from rulegen.promql.expressions import exact, number
 from rulegen.slo import burn_rate
 from rulegen.slo.plan import pairs_of
+from rulegen.spec.model_slo import Alerting, Expected, Slo
 
 
 def find(run: Run) -> Iterator[Finding]:
+    interval = run.specs.routing.spec.evaluationInterval
     for file in run.specs.models:
-        expected = file.spec.expected
         for index, slo in enumerate(file.spec.slos):
-            counted = slo.sli.errors is not None or slo.sli.latency is not None
-            if expected is None or not counted or slo.objective is None or slo.timeWindow is None:
+            if slo.objective is None or slo.timeWindow is None:
                 continue
-            at: Location = ("spec", "slos", index)
-            given = slo.alerting.minimumEvents if slo.alerting else None
-            share = burn_rate.budget(slo.objective)
+            counted = _counted(slo, file.spec.expected, interval)
+            if counted is None:
+                continue
+            per_second, said = counted
             for pair in burn_rate.that_can_fire(pairs_of(slo), slo.objective)[0]:
-                events = math.floor(expected.predictionsPerSecond * pair.long.seconds)
-                least = given or pair.least_events(share)
-                if events < least:
-                    message = (
-                        f"the burn rate {number(pair.factor)} over {pair.long} needs {least} events, at "
-                        f"{number(exact(expected.predictionsPerSecond))} predictions per second there are {events}: "
-                        "it never fires"
-                    )
-                    where = (*at, "alerting", "minimumEvents") if given else (*at, "objective")
-                    yield Finding(file.document, where, message)
+                events = math.floor(per_second * pair.long.seconds + 1e-9)
+                if finding := _few(slo, events):
+                    key, least = finding
+                    burning = f"the burn rate {number(pair.factor)} over {pair.long} needs {least} events"
+                    at: Location = ("spec", "slos", index)
+                    own = slo.alerting is not None and key in slo.alerting.model_fields_set
+                    where = (*at, "alerting", key) if own else (*at, "objective")
+                    yield Finding(file.document, where, f"{burning}, {said} {events}: it never fires")
+
+
+def _counted(slo: Slo, expected: Expected | None, interval: Duration) -> tuple[float, str] | None:
+    """How many events there are in a second, and where that is from."""
+    if slo.sli.gauge is not None or slo.sli.promql is not None:
+        return 1 / interval.seconds, f"at an evaluation every {interval} there are"
+    if expected is None:
+        return None
+    rate = expected.predictionsPerSecond
+    return rate, f"at {number(exact(rate))} predictions per second there are"
+
+
+def _few(slo: Slo, events: int) -> tuple[str, str] | None:
+    """The key that asks for more events than there are, and for how many."""
+    alerting = slo.alerting or Alerting.model_validate({})
+    if alerting.minimumEvents and events < alerting.minimumEvents:
+        return "minimumEvents", str(alerting.minimumEvents)
+    if events < alerting.minimumBadEvents:
+        return "minimumBadEvents", f"{alerting.minimumBadEvents} bad"
+    return None

@@ -40,7 +40,7 @@ class Budget:
     share: Decimal
     time_window: Duration
     pairs: tuple[BurnWindow, ...]
-    minimum_events: int | None
+    alerting: Alerting
     sli: EventSli
 
     @property
@@ -70,10 +70,6 @@ class Budget:
         """The time window, as its records are named."""
         same = [window for window in self.windows if window.seconds == self.time_window.seconds]
         return same[0] if same else self.time_window
-
-    def least_events(self, pair: BurnWindow) -> int:
-        """Fewer events in its long window raise nothing."""
-        return self.minimum_events or pair.least_events(self.share)
 
     def threshold(self, pair: BurnWindow) -> Decimal:
         """The share of bad events above which a pair fires."""
@@ -121,16 +117,26 @@ class Budget:
     def _pair(self, pair: BurnWindow) -> str:
         limit = f"{number(pair.factor)} * {number(self.share)}"
         long, short = self.select(self.ratio(pair.long)), self.select(self.ratio(pair.short))
-        events = self.select(self.events(pair.long))
-        counted = self.sli.count(events, pair.long)
-        guard = f"{counted} >= {self.least_events(pair)}"
-        return f"(\n  {long} > {limit}\n  and\n  {short} > {limit}\n  and\n  {guard}\n)"
+        terms = [f"{long} > {limit}", f"{short} > {limit}", self._enough(pair.long)]
+        if self.alerting.minimumEvents:
+            counted = self.sli.count(self.select(self.events(pair.long)), pair.long)
+            terms.append(f"{counted} >= {self.alerting.minimumEvents}")
+        joined = "\n  and\n  ".join(terms)
+        return f"(\n  {joined}\n)"
+
+    def _enough(self, window: Duration) -> str:
+        """PromQL: enough bad events that a few failures among few requests page nobody.
+
+        All events are no measure of that: a small model that fails completely would never have enough of them. Rates
+        are extrapolated, so that three events are counted as 2.9 or as 3.1.
+        """
+        counted = self.sli.count(self.select(self.errors(window)), window)
+        return f"round({counted}) >= {self.alerting.minimumBadEvents}"
 
 
 def burn_alert(file: ModelSlo, routing: Routing, slo: Slo, budget: Budget, speed: Speed) -> AlertRule:
     """The alert that the budget burns ``speed``."""
-    alerting = slo.alerting or Alerting.model_validate({})
-    tier = alerting.fast if speed == "fast" else alerting.slow
+    tier = budget.alerting.fast if speed == "fast" else budget.alerting.slow
     objective = f"{number(budget.objective)}%"
     summary = Text.of(
         f"{budget.model} {budget.slo}: the error budget burns ",
@@ -162,7 +168,6 @@ def make(
     """The budget of an SLO that has an objective and a time window."""
     assert slo.objective is not None
     assert slo.timeWindow is not None
-    least = slo.alerting.minimumEvents if slo.alerting else None
     return Budget(
         file.model,
         slo.name,
@@ -170,6 +175,6 @@ def make(
         share(slo.objective),
         slo.timeWindow,
         tuple(pairs),
-        least,
+        slo.alerting or Alerting.model_validate({}),
         sli,
     )

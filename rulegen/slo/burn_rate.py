@@ -41,10 +41,6 @@ class BurnWindow:
         """The share of the whole budget that is gone when it fires at exactly ``factor``."""
         return self.factor * exact(self.long.seconds) / exact(time_window.seconds)
 
-    def least_events(self, budget: Decimal) -> int:
-        """The fewest events in the long window among which a single error is no breach."""
-        return int(1 / self.threshold(budget)) + 1
-
 
 def _table(*rows: tuple[str, str, str, Speed]) -> tuple[BurnWindow, ...]:
     return tuple(

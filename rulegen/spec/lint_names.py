@@ -55,7 +55,7 @@ _ALL = (
     Lint("receiver-without-integration", "error", "A receiver that tells nobody.", found="reading"),
     Lint("threshold-under-noise", "warning", "A threshold below the noise at the expected traffic.", needs="monitor"),
     Lint("time-interval-never-comes", "warning", "A time interval that never comes."),
-    Lint("too-few-events", "warning", "A burn rate that the traffic to expect never has the events for."),
+    Lint("too-few-events", "warning", "A burn rate that the traffic to expect never has the bad events for."),
     Lint("too-few-samples", "warning", "A gauge that is withheld at the expected traffic.", needs="monitor"),
     Lint("unknown-team", "warning", "A team whose name is nearly one that the other file has."),
     Lint("unused-receiver", "warning", "A receiver that nothing is sent to."),

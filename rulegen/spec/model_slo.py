@@ -108,10 +108,12 @@ class Alerting(StrictModel):
 
     fast: TierName = Field("P1", description="Tier of the alert that the budget burns fast.")
     slow: TierName = Field("P2", description="Tier of the alert that it burns slowly.")
+    minimumBadEvents: Count = Field(
+        3,
+        description="Fewer bad events than this in the long window raise nothing, however few there are in all.",
+    )
     minimumEvents: Count | None = Field(
-        None,
-        description="Fewer events than this in the long window raise nothing; "
-        "by default so many that one error alone cannot.",
+        None, description="Fewer events than this in the long window, good or bad, raise nothing either."
     )
     windows: list[BurnWindows] | None = Field(
         None, min_length=1, max_length=12, description="Instead of the SRE workbook's."

@@ -1,4 +1,8 @@
-"""A promtool unit test for every alert and every record that an alert rests on."""
+"""A promtool unit test for every alert, and for every record that an alert rests on.
+
+`build` is the door. Cases are built from a plan, one module for each kind of rule, and each is a named test of its own
+(`case`). What must come of it is worked out without PromQL (`expected`).
+"""
 
 from __future__ import annotations
 
@@ -6,75 +10,129 @@ from dataclasses import dataclass
 from typing import Any
 
 from mlslo.yamlfile import Duration
+from rulegen.promql.annotations import Firing
+from rulegen.promql.replicas import WEIGHTED
 from rulegen.promql.rules import AlertRule
+from rulegen.sli.query_series import QuerySeries
 from rulegen.slo.plan import Plan, SloPlan
 from rulegen.spec.notes import Note
 from rulegen.spec.routing import Routing
-from rulegen.unittests import budgets, companions, gauges, good, records
-from rulegen.unittests.timeline import alert_test, test_file
+from rulegen.unittests import budgets, companions, events, gauges, histories, nodata, others, queries, weights
+from rulegen.unittests.case import Case
+
+__all__ = ["UnitTests", "build", "of_watchdog"]
 
 _ALWAYS_THERE = (
     "its query has a value where nothing is scraped: it is never without data, and nothing of it is tested"
 )
-_NOT_REPLACED = "no test can replace the value that its query has where nothing is scraped"
-
-__all__ = ["UnitTests", "build", "has_slow_records", "of_watchdog"]
+_ALERT_ALWAYS_THERE = "no test can replace the value that its query has where nothing is scraped"
+_NOT_FORESEEN = "what the query gives is not foreseen, its record is not tested"
+_NOT_UNDERSTOOD = "what these expressions select is not understood, the records made from them are not tested"
 
 
 @dataclass(frozen=True)
 class UnitTests:
-    """The test files of one model as data. ``records``: that of its slow records, where it has any."""
+    """A promtool file as data, and what has no test."""
 
     data: dict[str, Any]
-    records: dict[str, Any] | None
-    # What has no test.
     notes: list[Note]
 
 
-def has_slow_records(plan: Plan) -> bool:
-    """Whether records are tested in a file of their own, whose rules are evaluated seldom."""
-    return records.has_any(plan)
-
-
 def build(plan: Plan, routing: Routing) -> UnitTests:
-    """The tests of the alerts of one model, and of its records."""
-    interval = routing.spec.evaluationInterval
-    rules = f"{plan.file.name}.yaml"
-    notes: list[Note] = []
-    found: list[dict[str, Any]] = []
-    for index, slo in enumerate(plan.slos):
-        found += _of_slo(plan, index, slo, interval, notes)
-    found += companions.of_slos(plan, interval) + companions.of_model(plan, interval)
-    own = records.of_plan(plan, interval, rules, notes)
-    return UnitTests(test_file(rules, interval, found), own, notes)
+    """Build the tests of all rules of a model, which are in the file named after it."""
+    builder = _Builder(plan, routing.spec.evaluationInterval)
+    found = list(builder.cases())
+    return UnitTests(_file(f"{plan.file.name}.yaml", builder.interval, found), builder.notes)
 
 
-def _of_slo(
-    plan: Plan, index: int, slo: SloPlan, interval: Duration, notes: list[Note]
-) -> list[dict[str, Any]]:
-    found: list[dict[str, Any]] = []
-    document = plan.file.document
-    for position, alert in enumerate(slo.gauge_alerts):
-        at = ("spec", "slos", index, "alerts", position, "when")
-        if not slo.can_be_given:
-            notes.append(Note("not-tested", document, at, _NOT_REPLACED))
-            continue
-        own, missed = gauges.tests(alert)
-        found += own
-        notes += [Note(lint, document, at, message) for lint, message in missed]
-    if not slo.can_be_given:
-        notes.append(Note("not-tested", document, ("spec", "slos", index, "sli"), _ALWAYS_THERE))
-    if slo.budget is not None and slo.can_be_given:
+class _Builder:
+    """The cases of one model; of each kind of rule the first has all of them."""
+
+    def __init__(self, plan: Plan, interval: Duration) -> None:
+        self.plan = plan
+        self.interval = interval
+        self.notes: list[Note] = []
+        self._seen: set[str] = set()
+
+    def cases(self) -> list[Case]:
+        """Return all cases, and collect notes."""
+        found: list[Case] = []
+        for index, slo in enumerate(self.plan.slos):
+            if not slo.can_be_given:
+                self._note((index, "sli"), _ALWAYS_THERE)
+                for position in range(len(slo.gauge_alerts)):
+                    self._note((index, "alerts", position, "when"), _ALERT_ALWAYS_THERE)
+                continue
+            found += self._alerts(index, slo) + self._records(index, slo)
+            other = others.case(slo, self.interval) if self._is_first(others.kind_of(slo)) else None
+            found += [other] if other else []
+        past, missing = histories.cases(self.plan, self.interval)
+        for index, position, said in missing:
+            self._note((index, "alerts", position, "when"), said)
+        return (
+            found
+            + past
+            + nodata.cases(self.plan, self.interval, self._is_first)
+            + companions.cases(self.plan, self.interval, self._is_first)
+        )
+
+    def _alerts(self, index: int, slo: SloPlan) -> list[Case]:
+        found: list[Case] = []
+        for position, alert in enumerate(slo.gauge_alerts):
+            cases, missing = gauges.cases(alert, self._is_first)
+            found += cases
+            for lint, said in missing:
+                self.notes.append(
+                    Note(
+                        lint,
+                        self.plan.file.document,
+                        ("spec", "slos", index, "alerts", position, "when"),
+                        said,
+                    )
+                )
         for speed, rule in slo.burn_alerts.items():
-            found += budgets.tests(slo.budget, speed, rule, interval)
-        found += good.tests(slo.budget, interval)
-    return found
+            assert slo.budget is not None
+            pairs = slo.budget.pairs_of(speed)
+            found += budgets.cases(slo.budget, rule, pairs, self.interval, self._is_first)
+        return found
+
+    def _records(self, index: int, slo: SloPlan) -> list[Case]:
+        """What alerts are given as records, built from what is scraped."""
+        found: list[Case] = []
+        if slo.series is not None and slo.series.aggregation == WEIGHTED:
+            found.append(weights.case(slo.series, self.interval))
+        if isinstance(slo.series, QuerySeries):
+            case = queries.case(slo.series, self.interval)
+            found += [case] if case else []
+            if case is None:
+                self._note((index, "sli"), _NOT_FORESEEN)
+        if slo.budget is not None:
+            cases = events.cases(
+                slo.budget, self.interval, whole=self._is_first(type(slo.budget.sli).__name__)
+            )
+            found += cases or []
+            if cases is None:
+                self._note((index, "sli"), _NOT_UNDERSTOOD)
+        return found
+
+    def _is_first(self, kind: str) -> bool:
+        """Whether nothing of a kind was seen before."""
+        first = kind not in self._seen
+        self._seen.add(kind)
+        return first
+
+    def _note(self, at: tuple[str | int, ...], said: str) -> None:
+        self.notes.append(Note("not-tested", self.plan.file.document, ("spec", "slos", *at), said))
 
 
 def of_watchdog(rule: AlertRule, interval: Duration) -> dict[str, Any]:
-    """It fires at once and goes on."""
-    texts = {name: text.template() for name, text in rule.annotations.items()}
-    expected = [{"exp_labels": dict(rule.labels), "exp_annotations": texts}]
-    checks = [alert_test(now, interval, rule.name, expected) for now in (0, 10)]
-    test = {"interval": str(interval), "name": f"{rule.name} fires always", "alert_rule_test": checks}
-    return {"rule_files": ["watchdog.yaml"], "evaluation_interval": str(interval), "tests": [test]}
+    """Build the test of the watchdog, which fires at once and goes on."""
+    case = Case(f"{rule.name}: fires always", interval, [])
+    for now in (0, 10):
+        case.fires(now, rule, Firing({}, 1.0))
+    return _file("watchdog.yaml", interval, [case])
+
+
+def _file(rules: str, interval: Duration, cases: list[Case]) -> dict[str, Any]:
+    tests = [case.as_data() for case in cases]
+    return {"rule_files": [rules], "evaluation_interval": str(interval), "tests": tests}

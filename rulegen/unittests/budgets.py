@@ -1,146 +1,178 @@
-"""Tests of burn-rate alerts: each pair of windows, just inside and just beyond, with too few events,
-a gap, NaN (the ratio of no events), recovery and the end of its series."""
+"""Cases of burn-rate alerts, from the records of their windows: how these are made is tested apart."""
 
 from __future__ import annotations
 
-import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from decimal import Decimal
-from typing import Any
+from decimal import ROUND_FLOOR, Decimal
 
 from mlslo.yamlfile import Duration
 from rulegen.promql.annotations import Firing
 from rulegen.promql.conventions import BUDGET_REMAINING_RECORD, MODEL, SLO
 from rulegen.promql.expressions import exact, number
 from rulegen.promql.rules import AlertRule
-from rulegen.slo.budget import ALERT_NAMES, Budget
-from rulegen.slo.burn_rate import BurnWindow, Speed
-from rulegen.unittests.timeline import GONE, InputSeries, Sample, alert_test
+from rulegen.slo.budget import Budget
+from rulegen.slo.burn_rate import BurnWindow
+from rulegen.unittests.case import GONE, NAN, Case, First, Sample, Series, lifetime
 
-_JUST = Decimal("0.001")
-Ratios = dict[str, Sample]
-_NAN = Decimal("NaN")
+# The records of one evaluation, by name.
+Records = dict[str, Sample]
+
+_NONE = Decimal(0)
+# Extrapolated events are rounded: 2.6 are 3, and 2.4 are 2.
+_FEW, _MORE = 0.4, 0.6
+
+
+def cases(
+    budget: Budget, rule: AlertRule, pairs: Sequence[BurnWindow], interval: Duration, first: First
+) -> Iterator[Case]:
+    """Both sides of the limit of each pair of windows; what ends the alert, for the first of its kind."""
+    tested = _Tested(budget, rule, [_Pair(budget, pair) for pair in pairs], interval)
+    yield tested.quiet()
+    yield tested.fires()
+    if first(lifetime(rule)):
+        yield from tested.life()
 
 
 @dataclass(frozen=True)
-class _Moment:
-    """The records of every window at one evaluation, by the window: bad share, and events."""
+class _Pair:
+    """One pair of windows of an alert, and the records that it is tried with."""
 
-    ratios: Ratios
-    events: dict[str, Sample]
-
-
-def tests(budget: Budget, speed: Speed, rule: AlertRule, interval: Duration) -> list[dict[str, Any]]:
-    """One test for each pair of windows of one alert."""
-    return [_Case(budget, speed, rule, interval, pair).as_data() for pair in budget.pairs_of(speed)]
-
-
-@dataclass(frozen=True)
-class _Case:
     budget: Budget
-    speed: Speed
+    windows: BurnWindow
+
+    @property
+    def limit(self) -> Decimal:
+        """The share of bad events above which it fires."""
+        return self.budget.threshold(self.windows)
+
+    @property
+    def _step(self) -> Decimal:
+        """At most a twentieth of the limit."""
+        first = self.limit.normalize().as_tuple().digits[0]
+        return Decimal({1: "0.4", 2: "0.5"}.get(first, "1")).scaleb(self.limit.adjusted() - 1)
+
+    @property
+    def inside(self) -> Decimal:
+        """A share to two digits or so that is just below the limit."""
+        below = (self.limit / self._step).to_integral_value(ROUND_FLOOR) * self._step
+        return below if below < self.limit else below - self._step
+
+    @property
+    def beyond(self) -> Decimal:
+        """One just above it."""
+        above = self.inside + self._step
+        return above if above > self.limit else above + self._step
+
+    @property
+    def names(self) -> list[str]:
+        """The records that it is tried with: both ratios and bad events.
+
+        Where all events are asked for they are given, and the rules make the ratio of them.
+        """
+        budget, long = self.budget, self.windows.long
+        first = budget.events(long) if budget.alerting.minimumEvents else budget.ratio(long)
+        return [first, budget.ratio(self.windows.short), budget.errors(long)]
+
+    def records(self, long: Sample, short: Sample, bad: float, events: float | None = None) -> Records:
+        """The records of one evaluation, with so many bad events in the long window, and so many in all."""
+        if long is None:
+            return dict.fromkeys(self.names, GONE)
+        seconds = self.windows.long.seconds if self.budget.sli.operation == "rate" else 1
+        first = long
+        if self.budget.alerting.minimumEvents:
+            # NaN is the ratio of no events.
+            first = _digits((0 if long.is_nan() else events or bad / float(long)) / seconds)
+            bad = 0 if long.is_nan() else float(first * long) * seconds
+        return dict(zip(self.names, (first, short, _digits(bad / seconds)), strict=True))
+
+    def quiet(self) -> Iterator[Records]:
+        """Only one window burns; or few events are bad; or there are few."""
+        alerting, inside, beyond = self.budget.alerting, self.inside, self.beyond
+        least, asked = alerting.minimumBadEvents, alerting.minimumEvents or 0
+        enough = max(least, 1.02 * asked * float(beyond))
+        yield self.records(beyond, inside, enough)
+        yield self.records(inside, beyond, enough)
+        if least > 1 and (least - _MORE) / float(beyond) > asked:
+            yield self.records(beyond, beyond, least - _MORE)
+        if 0.98 * asked * float(beyond) > least:
+            yield self.records(beyond, beyond, 0, 0.98 * asked)
+
+    @property
+    def enough(self) -> Records:
+        """The records of one evaluation at which it just fires."""
+        asked, least = self.budget.alerting.minimumEvents or 0, self.budget.alerting.minimumBadEvents
+        return self.records(self.beyond, self.beyond, max(least - _FEW, 1.02 * asked * float(self.beyond)))
+
+
+@dataclass(frozen=True)
+class _Tested:
+    budget: Budget
     rule: AlertRule
+    pairs: Sequence[_Pair]
     interval: Duration
-    pair: BurnWindow
 
-    def as_data(self) -> dict[str, Any]:
-        moments = list(self._moments())
-        name = ALERT_NAMES[self.speed]
-        return {
-            "interval": str(self.interval),
-            "name": (
-                f"{name} of {self.budget.slo}: fires above {number(self.budget.threshold(self.pair))} "
-                f"over {self.pair.long} and {self.pair.short}"
-            ),
-            "input_series": [series.as_data() for series in self._input(moments)],
-            "alert_rule_test": [
-                alert_test(now, self.interval, name, self._expected(moment))
-                for now, moment in enumerate(moments)
-            ],
-        }
+    def quiet(self) -> Case:
+        """One window is not enough, nor are few bad events, nor few at all where that is asked for."""
+        alerting = self.budget.alerting
+        said = (
+            f", or fewer than {alerting.minimumBadEvents} events are bad"
+            if alerting.minimumBadEvents > 1
+            else ""
+        )
+        said += f", or there are fewer than {alerting.minimumEvents}" if alerting.minimumEvents else ""
+        moments = [moment for pair in self.pairs for moment in pair.quiet()]
+        case = self._case(f"stays quiet while only one window of two burns{said}", moments)
+        case.never(len(moments) - 1, self.rule)
+        return case
 
-    def _moments(self) -> Iterator[_Moment]:
-        # The limit itself is not beyond it: the product that Prometheus makes of two floats.
-        inside = exact(float(self.pair.factor) * float(self.budget.share))
-        beyond = inside * (1 + _JUST)
-        enough, few = self._enough()
-        none = Decimal(0)
-        yield self._moment(none, none, enough)
-        yield self._moment(inside, inside, enough)
-        yield self._moment(beyond, inside, enough)
-        yield self._moment(inside, beyond, enough)
-        yield self._moment(beyond, beyond, few)
-        yield self._moment(beyond, beyond, enough)
-        yield self._moment(GONE, GONE, GONE)
-        yield self._moment(beyond, beyond, enough)
-        yield self._moment(_NAN, _NAN, none)
-        yield self._moment(beyond, beyond, enough)
-        yield self._moment(beyond, none, enough)
-        yield self._moment(beyond, beyond, enough)
-        yield self._moment(GONE, GONE, GONE)
-        yield self._moment(GONE, GONE, GONE)
+    def fires(self) -> Case:
+        """Each pair in turn, with just enough bad events."""
+        limits = (
+            f"{number(pair.limit)} over {pair.windows.long} and {pair.windows.short}" for pair in self.pairs
+        )
+        case = self._case(f"fires above {', or '.join(limits)}", [pair.enough for pair in self.pairs])
+        pair = self.pairs[0]
+        first, _, bad = (float(value or 0) for value in pair.enough.values())
+        burning = bad / first if self.budget.alerting.minimumEvents else first
+        known = self.budget.time_window.seconds in (pair.windows.long.seconds, pair.windows.short.seconds)
+        share = float(self.budget.share)
+        left = 1 - burning / share if known else None
+        texts = Firing({}, burning / share, {BUDGET_REMAINING_RECORD: left})
+        case.fires(0, self.rule, texts)
+        for now in range(1, len(self.pairs)):
+            case.shows(now, self.rule, "firing")
+        return case
 
-    def _enough(self) -> tuple[Decimal, Decimal]:
-        """What the record says of as many events as are needed, and of just too few."""
-        least = self.budget.least_events(self.pair)
-        if self.budget.sli.operation != "rate":
-            return Decimal(least), least * (1 - _JUST)
-        # Per second: the smallest float that the rule multiplies to the very number, or where there is none to more.
-        rate, window = least / self.pair.long.seconds, self.pair.long.seconds
-        while rate * window >= least:
-            rate = math.nextafter(rate, 0)
-        while rate * window < least:
-            rate = math.nextafter(rate, math.inf)
-        return exact(rate), _digits(exact(rate) * (1 - _JUST))
+    def life(self) -> Iterator[Case]:
+        """What ends it, and what it survives."""
+        pair = self.pairs[0]
+        burns, gone = pair.enough, pair.records(GONE, GONE, 0)
+        recovers = {**burns, pair.budget.ratio(pair.windows.short): _NONE}
+        nan: Records = {**burns, pair.budget.ratio(pair.windows.short): NAN}
+        if not pair.budget.alerting.minimumEvents:
+            nan[pair.budget.ratio(pair.windows.long)] = NAN
+        for what, moments in (
+            (f"resolves when {pair.windows.short} is back at 0", [burns, recovers]),
+            ("fires again after an evaluation without data", [burns, gone, burns]),
+            ("is quiet at NaN, the ratio of no events", [burns, nan]),
+            ("ends where its series end", [burns, gone, gone]),
+        ):
+            case = self._case(what, moments)
+            for now, moment in enumerate(moments[:2] if moments[-1] == gone else moments):
+                case.shows(now, self.rule, "firing" if moment == burns else None)
+            yield case
 
-    def _moment(self, long: Sample, short: Sample, events: Sample) -> _Moment:
-        """``events``: the record of the long window; the others have plenty."""
-        known = None if long is None else Decimal(0)
-        ratios = {str(window): known for window in self.budget.windows}
-        ratios |= {str(self.pair.long): long, str(self.pair.short): short}
-        plenty = None if long is None else Decimal(10**9)
-        counts = {str(window): plenty for window in self.budget.windows}
-        counts[str(self.pair.long)] = events
-        return _Moment(ratios, counts)
-
-    def _expected(self, moment: _Moment) -> list[dict[str, Any]]:
-        burning = [pair for pair in self.budget.pairs_of(self.speed) if self._burns(pair, moment)]
-        if not burning:
-            return []
-        value = moment.ratios[str(burning[0].long)]
-        assert value is not None
-        left = self._left(moment.ratios)
-        firing = Firing({}, float(value / self.budget.share), {BUDGET_REMAINING_RECORD: left})
-        texts = {name: text.render(firing) for name, text in self.rule.annotations.items()}
-        return [{"exp_labels": dict(self.rule.labels), "exp_annotations": texts}]
-
-    def _burns(self, pair: BurnWindow, moment: _Moment) -> bool:
-        limit = exact(float(pair.factor) * float(self.budget.share))
-        long, short = moment.ratios[str(pair.long)], moment.ratios[str(pair.short)]
-        events = moment.events[str(pair.long)]
-        if long is None or short is None or events is None or long.is_nan() or short.is_nan():
-            return False
-        return min(long, short) > limit and self._counted(events, pair) >= self.budget.least_events(pair)
-
-    def _counted(self, events: Decimal, pair: BurnWindow) -> float:
-        """How many events a record stands for, as Prometheus multiplies."""
-        return float(events) * (pair.long.seconds if self.budget.sli.operation == "rate" else 1)
-
-    def _left(self, ratios: Mapping[str, Sample]) -> float | None:
-        """What is left of the budget, where a window is the whole time window; else it is not known here."""
-        spent = ratios.get(str(self.budget.whole))
-        return None if spent is None else float(1 - spent / self.budget.share)
-
-    def _input(self, moments: list[_Moment]) -> Iterator[InputSeries]:
-        """The records themselves: their making is tested apart, and three days of it are slow."""
+    def _case(self, what: str, moments: Sequence[Records]) -> Case:
+        """``moments``: records at each evaluation; what is not among them is 0."""
         labels = {MODEL: self.budget.model, SLO: self.budget.slo}
-        for window in self.budget.windows:
-            over = str(window)
-            yield InputSeries(self.budget.ratio(window), labels, [m.ratios[over] for m in moments])
-            yield InputSeries(self.budget.events(window), labels, [m.events[over] for m in moments])
+        names = dict.fromkeys(
+            name for pair in self.pairs for name in pair.names if any(name in one for one in moments)
+        )
+        series = [Series(name, labels, [moment.get(name, _NONE) for moment in moments]) for name in names]
+        return Case(f"{self.rule.name} of {self.budget.slo}: {what}", self.interval, series)
 
 
-def _digits(value: Decimal) -> Decimal:
-    """As many digits as a float has room for."""
-    return exact(float(value))
+def _digits(value: float) -> Decimal:
+    """A number to three digits, which is enough to count events."""
+    return exact(float(f"{value:.3g}"))

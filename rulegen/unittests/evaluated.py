@@ -26,7 +26,7 @@ from promql_parser import (
     VectorSelector,
 )
 
-from rulegen.unittests.selected import Series, selects
+from rulegen.unittests.selected import Selected, selects
 
 Labels = frozenset[tuple[str, str]]
 
@@ -39,7 +39,7 @@ class NotUnderstoodError(Exception):
 class Fed:
     """A series and its value; of a counter how much it grows per second."""
 
-    series: Series
+    series: Selected
     value: float
 
 
@@ -284,4 +284,4 @@ def _matched(
 
 def renamed(fed: Fed, **labels: str) -> Fed:
     """The same series with more labels."""
-    return replace(fed, series=Series(fed.series.name, {**fed.series.labels, **labels}))
+    return replace(fed, series=Selected(fed.series.name, {**fed.series.labels, **labels}))

@@ -1,182 +1,301 @@
-"""Tests of alerts on gauges: quiet just inside, fires just beyond in its time, resolves."""
+"""Cases of alerts on gauges: quiet just inside, fires just beyond, and what ends or interrupts it."""
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from decimal import Decimal
 from functools import cached_property
-from typing import Any
 
-from rulegen.conditions.exactness import is_plain
+from rulegen.conditions import Limit
 from rulegen.conditions.reference import Reference
 from rulegen.promql.annotations import Firing
-from rulegen.promql.conventions import MODEL, SLO
-from rulegen.promql.expressions import number, selector
-from rulegen.sli.query_series import QuerySeries
+from rulegen.promql.conventions import SLO
+from rulegen.promql.expressions import number
 from rulegen.slo.alerts import GaugeAlert
 from rulegen.spec.lint_names import Name
-from rulegen.unittests.alertstate import moments
-from rulegen.unittests.gaugeinput import OTHER_MODEL, GaugeInput
-from rulegen.unittests.probes import probes, unusable
-from rulegen.unittests.scenes import Cases
-from rulegen.unittests.story import Story, told
-from rulegen.unittests.timeline import alert_test, at, shown_test
+from rulegen.unittests.case import GONE, MISSED, NAN, Case, First, Sample, Series, evaluations, lifetime
+from rulegen.unittests.expected import Baselines, Course, Scrapes
+from rulegen.unittests.probes import Probe, probes, unusable
+from rulegen.unittests.scraped import labels_of, scraped
 
-# Prometheus' means are as exact as this.
-_ROUNDING = 1e-12
+# Prometheus looks this far back for the sample of a series that was not scraped.
+_LOOKBACK = 300.0
+Missing = list[tuple[Name, str]]
 
 
-def tests(alert: GaugeAlert) -> tuple[list[dict[str, Any]], list[tuple[Name, str]]]:
-    """The tests of one alert, and what could not be tested.
+def cases(alert: GaugeAlert, first: First) -> tuple[list[Case], Missing]:
+    """Return the cases of one alert, and what could not be tested.
 
-    The first limit is taken through every case; of the others, only where they are.
+    Each condition inside it is tried on both sides of its limit.
     """
-    found, undecided = probes(alert.kind, alert.series.interval)
-    missed: list[tuple[Name, str]] = [
+    found, undecided = probes(alert.kind)
+    missing: Missing = [
         ("not-tested", f"no value of the gauge makes '{_said(leg)}' decide, it is not tested alone")
         for leg in undecided
     ]
-    stories: list[Story] = []
+    built: list[Case | None] = []
     for index, probe in enumerate(found):
-        cases = Cases(alert, probe)
-        own, untold = told(alert, probe, cases.size, cases.short() if index else cases.whole())
-        stories += own
-        missed += [_untold(Story(alert, probe, cases.size, (scene,))) for scene in untold]
-    for probe in unusable(alert.kind):
-        cases = Cases(alert, probe)
-        stories += told(alert, probe, cases.size, [cases.inside()])[0]
-    data = [_Case(story, not index).as_data() for index, story in enumerate(stories)]
-    return data, list(dict.fromkeys(missed))
+        tested = _Tested(alert, probe, missing, main=not index)
+        quiet, fires = tested.quiet(), tested.fires()
+        built += [quiet, fires]
+        built += tested.whole(first) if fires and not index else ()
+    built += [_Tested(alert, probe, missing, main=False).quiet() for probe in unusable(alert.kind)]
+    return [case for case in built if case is not None], list(dict.fromkeys(missing))
 
 
-def _said(leg: Any) -> str:
-    return str(leg.phrase(values=False).template())
-
-
-def _untold(story: Story) -> tuple[Name, str]:
-    """Why no test tells a story of one scene."""
-    (scene,), probe = story.scenes, story.probe
-    if scene.quiet or story.fires_at_last:
-        return "not-tested", f"the case '{scene.name}' is not tested: its baseline moves too soon"
-    return "baseline-too-short", (
-        f"a lasting drop or change from {number(probe.healthy)} to {number(probe.beyond)} does not fire: "
-        "the baseline takes it in before it has lasted long enough"
-    )
+def _said(leg: object) -> str:
+    return str(leg.phrase(values=False).template())  # type: ignore[attr-defined]
 
 
 @dataclass(frozen=True)
-class _Case:
-    """One story as a test; the first one of an alert counts the series as well."""
+class _Tested:
+    """An alert and the values that it is tried with. ``main``: the first of them, which its names need not tell."""
 
-    story: Story
-    first: bool
-
-    def as_data(self) -> dict[str, Any]:
-        series = self.story.alert.series
-        found = {
-            "interval": str(series.interval),
-            "name": self._name(),
-            "input_series": [one.as_data() for one in self._input.series()],
-        }
-        alerts, shown = self._checks()
-        if self.first and not isinstance(series, QuerySeries):
-            shown = [*self._recorded(), *shown]
-        if self.first and self.story.alert.repeated is not None:
-            shown = [self._not_breached(self.story.alert.repeated.record_name), *shown]
-        return found | {"alert_rule_test": alerts, "promql_expr_test": shown}
+    alert: GaugeAlert
+    probe: Probe
+    missing: Missing
+    main: bool
 
     @cached_property
-    def _input(self) -> GaugeInput:
-        return GaugeInput(self.story)
+    def _sizes(self) -> tuple[int, int]:
+        """How many series must be bad, and of how many."""
+        return self.alert.several.example() if self.alert.several else (1, 1)
 
-    def _name(self) -> str:
-        alert, probe = self.story.alert, self.story.probe
-        quiet = any(scene.quiet for scene in self.story.scenes)
-        fires = any(not scene.quiet for scene in self.story.scenes)
-        said = [f"quiet at {number(probe.inside)}"] * quiet + [f"fires at {number(probe.beyond)}"] * fires
-        name = f"{alert.rule.name}: {', '.join(said)}"
-        if alert.kind.histories():
-            name += f", its past being {number(probe.healthy)}"
-        if probe.world.reference is not None:
-            name += f", the reference being {number(probe.world.reference)}"
-        return name
+    @cached_property
+    def _breaches(self) -> tuple[int, int]:
+        spec = self.alert.spec.breaches
+        return (spec.atLeast, spec.ofLast) if spec else (1, 1)
 
-    def _recorded(self) -> list[dict[str, Any]]:
-        """How many series are recorded, of which models: of this one's."""
-        series = self.story.alert.series
-        model = self._input.labels(0)[MODEL]
-        counts = {series.record: len(self._input.recorded)}
-        counts |= {one.name: len(self._input.referred) for one in self.story.alert.kind.references()}
-        found = []
-        for name, count in counts.items():
-            query = f"count by (model) ({selector(name, {SLO: series.slo})})"
-            # The other model's are of one version; what it shares with the reference may be the same for all.
-            apart = name == series.record or self._input.referred_apart
-            samples = [(model, count), (OTHER_MODEL, self.story.size if apart else 1)]
-            expected = [{"labels": selector("", {MODEL: one}), "value": many} for one, many in samples]
-            found.append({"expr": query, "eval_time": at(1, series.interval), "exp_samples": expected})
-        return found
+    @property
+    def _wait(self) -> int:
+        return evaluations(self.alert.spec.for_, self.alert.series.interval)
 
-    def _not_breached(self, record: str) -> dict[str, Any]:
-        """Each series is recorded as good, and nothing else is recorded."""
-        series = self.story.alert.series
-        own = {SLO: series.slo}
-        several = self.story.alert.several
-        kept = several.labels if several else (SLO, *series.labels)
-        found = [
-            selector(record, {label: value for label, value in {**labels, **own}.items() if label in kept})
-            for labels in self._input.recorded
-        ]
-        samples = [{"labels": labels, "value": 0} for labels in dict.fromkeys(found)]
-        now = at(self.story.lead - 1, series.interval)
-        return {"expr": selector(record, own), "eval_time": now, "exp_samples": samples}
+    @property
+    def _keep(self) -> int:
+        return evaluations(self.alert.spec.keepFiringFor, self.alert.series.interval)
 
-    def _checks(self) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
-        """What fires on both sides of every change, and where its text changes; else what is shown."""
-        rule, slo = self.story.alert.rule, self.story.alert.series.slo
-        interval = self.story.alert.series.interval
-        states = self.story.states
-        alerts: list[dict[str, Any]] = []
-        shown: list[dict[str, Any]] = []
-        said: list[dict[str, Any]] = []
-        for now in sorted(moments(states) | set(self.story.ends)):
-            state = states[now]
-            known = state.since is None or self._is_sure(state.since)
-            expected = [self._expected(state.since)] if state.since is not None and known else []
-            near = states[max(now - 1, 0) : now + 2]
-            if known and (expected != said or any(one.firing != state.firing for one in near)):
-                alerts.append(alert_test(now, interval, rule.name, expected))
-                said = expected
-            if not state.firing or not known or alerts[-1]["eval_time"] != at(now, interval):
-                counts = {"pending": int(state.pending), "firing": int(state.firing)}
-                shown.append(shown_test(now, interval, rule.name, slo, counts))
-        return alerts, shown
+    @property
+    def _until(self) -> int:
+        """How many evaluations it takes to fire."""
+        return self._breaches[0] + self._wait
 
-    def _is_sure(self, now: int) -> bool:
-        """Whether what is written does not depend on how a mean is rounded."""
-        story = self.story
-        given = {history.record.name for history in story.given}
-        past = story.past(now, 0)
-        if all(name in given or is_plain(value) for name, value in past.items()):
-            return True
-        less, more = (self._expected(now, factor) for factor in (1 - _ROUNDING, 1 + _ROUNDING))
-        return less == more
+    def _all(self, value: Sample) -> Scrapes:
+        return (value,) * self._sizes[1]
 
-    def _expected(self, now: int, factor: float = 1.0) -> dict[str, Any]:
-        """The alert; ``factor``: how far its past is off."""
-        story = self.story
-        alert, values, bad = story.alert, story.values[now], story.bad[now]
-        looked_up = {name: float(value) * factor for name, value in story.past(now, 0).items()}
-        reference = story.probe.world.reference
+    def _some(self, value: Sample, count: int) -> Scrapes:
+        return (value,) * count + (self.probe.healthy,) * (self._sizes[1] - count)
+
+    @property
+    def _bad(self) -> Scrapes:
+        return self._some(self.probe.beyond, self._sizes[0])
+
+    @property
+    def _healthy(self) -> Scrapes:
+        return self._all(self.probe.healthy)
+
+    @property
+    def _where(self) -> str:
+        """What the gauge is compared with, beside constants."""
+        said = [f"its past {number(self.probe.healthy)}"] if self.alert.kind.histories() else []
+        if self.probe.world.reference is not None:
+            said.append(f"the reference {number(self.probe.world.reference)}")
+        return "".join(f", {one}" for one in said)
+
+    def quiet(self) -> Case | None:
+        """Build the case just inside: not even pending."""
+        inside = self._some(self.probe.inside, self._sizes[0])
+        name = f"stays quiet at {number(self.probe.inside)}{self._where}"
+        case = self._case(name, [inside] * self._breaches[0], self._breaches[0] - 1, (None, None))
+        if case and self.alert.repeated and self.main:
+            series, several = self.alert.series, self.alert.several
+            kept = several.labels if several else series.labels
+            labels = {label: value for label, value in labels_of(series).items() if label in kept}
+            recorded = f"{series.select(self.alert.repeated.record_name)} + 0"
+            case.gives(0, recorded, [({**labels, SLO: series.slo}, Decimal(0))])
+        return case
+
+    def fires(self) -> Case | None:
+        """Build the case just beyond: the evaluation before it fires, and that, with all labels and texts."""
+        least, last = self._breaches
+        spec = self.alert.spec
+        how = [f"after {least} of {last} evaluations"] if spec.breaches else []
+        how += [f"after {spec.for_}"] if spec.for_ else []
+        phrase = _said(self.alert.kind)
+        if self.alert.several:
+            phrase = f"with {self._sizes[0]} of {self._sizes[1]} series {phrase}"
+        name = f"fires {' and '.join(how) or 'at once'}"
+        if not (self.main and isinstance(self.alert.kind, Limit)):
+            name += f" at {number(self.probe.beyond)}{self._where}"
+            phrase = f"({phrase})"
+        name += f" {phrase}" if self.main else ""
+        return self._case(name, [self._bad] * self._until, self._until - 1, (None, "firing"))
+
+    def whole(self, first: First) -> Iterator[Case | None]:
+        """Build the cases in which too little is bad, and for the first of a kind those of what ends it."""
+        least, last = self._breaches
+        beyond = number(self.probe.beyond)
+        if self._sizes[0] > 1:
+            few = self._some(self.probe.beyond, self._sizes[0] - 1)
+            name = f"stays quiet with {self._sizes[0] - 1} of {self._sizes[1]} series at {beyond}"
+            yield self._case(name, [few] * least, least - 1, (None, None))
+        if least > 1 and first(f"{least} of {last}"):
+            spread = [self._bad, *[self._healthy] * (last - least + 1), *[self._bad] * (least - 1)]
+            name = f"stays quiet with {least - 1} of {last} evaluations at {beyond}"
+            yield self._case(name, spread, 1, (None, None))
+        if 2 * self.alert.series.interval.seconds < _LOOKBACK and first("missed scrape"):
+            missed: Scrapes = (MISSED,) * self._sizes[1]
+            scrapes = [*[self._bad] * least, missed, *[self._bad] * max(self._until - least - 1, 1)]
+            yield self._case("survives a missed scrape", scrapes, least, (self._active, "firing"))
+        trend = any(one.of_version for one in self.alert.kind.histories())
+        counts = "breaches" * (self.alert.spec.breaches is not None)
+        if first(lifetime(self.alert.rule, counts)):
+            yield from self._ends()
+        if first(f"lost {counts} {'trend' * trend}"):
+            yield from self._lost()
+
+    @property
+    def _active(self) -> str:
+        """What it is as soon as its condition holds."""
+        return "pending" if self._wait else "firing"
+
+    def _ends(self) -> Iterator[Case | None]:
+        least, last = self._breaches
+        begins, firing, gone = [self._bad] * least, [self._bad] * self._until, self._all(GONE)
+        when = f"{self.alert.spec.keepFiringFor} after" if self._keep else "when"
+        healthy = [self._healthy] * (self._keep + last + 1)
+        name = f"resolves {when} it is back at {number(self.probe.healthy)}"
+        yield self._case(name, firing + healthy, len(firing), ("firing", None))
+        if self._keep > 1:
+            name = "goes on firing through an evaluation without data"
+            yield self._case(name, [*firing, gone, self._bad], len(firing), ("firing", "firing"))
+        else:
+            name = "begins anew after an evaluation without data"
+            yield self._case(name, [*begins, gone, *firing], least, (self._active, "firing"))
+
+    def _lost(self) -> Iterator[Case | None]:
+        least, last = self._breaches
+        begins, gone, nan = [self._bad] * least, self._all(GONE), self._all(NAN)
+        calm = self._keep if not self._wait else 0
+        yield self._case(
+            "is not bad while it is NaN", begins + [nan] * (last + calm), least, (self._active, None)
+        )
+        yield self._case(
+            "ends where its series end", begins + [gone] * (calm + 2), least, (self._active, None)
+        )
+
+    def _case(
+        self, what: str, scrapes: Sequence[Scrapes], since: int, ends: tuple[str | None, str | None]
+    ) -> Case | None:
+        """Build a case, or say why there is none.
+
+        Checked are both sides of every change from the evaluation ``since`` on. ``ends``: the state before that, and
+        that at the end; all labels and texts, where it fires for the first time.
+        """
+        alert = self.alert
+        texts = ends == (None, "firing")
+        # Two pods, of which the worst counts; what is added up is told apart by both cases alike.
+        pods = texts or (ends == (None, None) and alert.series.metric.additive)
+        baselines = Baselines.of(alert, len(scrapes))
+        # A step is a steep trend: what is quiet must have been so from the beginning.
+        trend = ends == (None, None) and any(one.of_version for one in alert.kind.histories())
+        start = [scrapes[0] if trend else self._healthy] * baselines.lead
+        since += len(start)
+        course = Course(alert, self.probe, baselines.given, [*start, *scrapes])
+        states = [one.name for one in course.states]
+        other = Course(alert, self.probe, baselines.given, course.scrapes, edge=False)
+        early = states[:since] if ends == (None, None) else states[: len(start)]
+        before = states[since - 1] if since else None
+        sure = baselines.possible and states == [one.name for one in other.states] and not any(early)
+        if not (sure and self._is_meant(states, since, ends, before)):
+            self.missing.append(self._reason(what, states, ends, possible=sure))
+            return None
+        last = len(states) - 1
+        if ends[0] and ends[1] is None:
+            last = next(now for now in range(since, len(states)) if states[now] is None)
+        case = Case(
+            f"{alert.rule.name}: {what}", alert.series.interval, list(self._series(course, last, pods=pods))
+        )
+        changes = {
+            side
+            for now in range(max(since, 1), last + 1)
+            if states[now] != states[now - 1]
+            for side in (now - 1, now)
+        }
+        if ends[0]:
+            changes |= {since - 1, since}
+        for now in sorted({last, *changes}):
+            if now == last and texts and self._firing(course, now) == self._firing(other, now):
+                case.fires(now, alert.rule, self._firing(course, now))
+            else:
+                case.shows(now, alert.rule, states[now])
+        return case
+
+    def _is_meant(
+        self,
+        states: Sequence[str | None],
+        since: int,
+        ends: tuple[str | None, str | None],
+        before: str | None,
+    ) -> bool:
+        after = states[since:]
+        if ends == (None, None):
+            return not any(after)
+        if ends[0] and before != ends[0]:
+            return False
+        return None in after if ends[1] is None else after[-1] == ends[1]
+
+    def _reason(
+        self, what: str, states: Sequence[str | None], ends: tuple[str | None, str | None], *, possible: bool
+    ) -> tuple[Name, str]:
+        if possible and ends == (None, "firing") and "firing" not in states:
+            return "baseline-too-short", (
+                f"a lasting drop or change from {number(self.probe.healthy)} to {number(self.probe.beyond)} does not "
+                "fire: the baseline takes it in before it has lasted long enough"
+            )
+        return "not-tested", f"the case '{what}' is not tested: its baseline moves too soon"
+
+    def _series(self, course: Course, last: int, *, pods: bool) -> Iterator[Series]:
+        """What is scraped until the evaluation ``last``, and the records that are given."""
+        series = self.alert.series
+        for index in range(self._sizes[1]):
+            labels = labels_of(series, index)
+            column = [scrape[index] for scrape in course.scrapes[: last + 1]]
+            yield from scraped(series, labels, column, self.probe.healthy if pods and not index else None)
+            for history in course.given:
+                own = series.labels if history.of_version else series.past_labels
+                past = {label: labels[label] for label in own if label != SLO} | {SLO: series.slo}
+                yield Series(
+                    history.record.name,
+                    past,
+                    [course.given_past(history, now, index) for now in range(last + 1)],
+                )
+            yield from self.references(labels, last + 1)
+
+    def references(self, labels: dict[str, str], count: int) -> Iterator[Series]:
+        """The figure of the reference; where none is named, a smaller one beside it."""
+        reference = self.probe.world.reference
+        for leg in self.alert.kind.legs():
+            if isinstance(leg, Reference) and reference is not None:
+                own = {label: labels[label] for label in leg.shared}
+                for name, value in self._of_references(reference):
+                    yield Series(leg.metric.name, {**own, "reference": name}, [value] * count)
+
+    def _of_references(self, reference: Decimal) -> list[tuple[str, Decimal]]:
+        named = self.alert.series.reference
+        return [(named, reference)] if named else [("validation", reference), ("training", reference / 2)]
+
+    def _firing(self, course: Course, now: int) -> Firing:
+        """What its texts say at an evaluation."""
+        alert, values, bad = self.alert, course.values[now], course.bad[now]
+        looked_up: dict[str, float | None] = {
+            name: float(value) for name, value in course.past(now, 0).items()
+        }
+        reference = self.probe.world.reference
         for leg in alert.kind.legs():
             if isinstance(leg, Reference) and reference is not None:
                 looked_up[leg.record.name] = float(reference)
         known = [float("nan") if value is None else float(value) for value in values]
-        value = alert.several.value(len(bad), story.size) if alert.several else known[0]
-        members = [(self._input.labels(index), known[index]) for index in bad]
-        labels = self._input.labels(0)
-        firing = Firing(labels, value, looked_up, members)
-        kept = {label: labels[label] for label in alert.rule.series_labels}
-        return {
-            "exp_labels": {**kept, **alert.rule.labels},
-            "exp_annotations": {name: text.render(firing) for name, text in alert.rule.annotations.items()},
-        }
+        value = alert.several.value(len(bad), len(values)) if alert.several else known[0]
+        members = [(labels_of(alert.series, index), known[index]) for index in bad]
+        return Firing(labels_of(alert.series), value, looked_up, members)

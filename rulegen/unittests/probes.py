@@ -1,4 +1,4 @@
-"""Values at which a condition just holds, and just does not."""
+"""Values at which a condition just holds and just does not, in the numbers that a person would pick."""
 
 from __future__ import annotations
 
@@ -7,17 +7,15 @@ from dataclasses import dataclass, replace
 from decimal import Decimal
 from itertools import pairwise
 
-from mlslo.yamlfile import Duration
 from rulegen.conditions import Edge, Kind, World
+from rulegen.conditions.history import Deviation
 from rulegen.conditions.kind import Unusable
 from rulegen.promql.expressions import Matcher
-from rulegen.sli.gauge import GaugeSeries
-from rulegen.unittests.given import comes_about
 
 
 @dataclass(frozen=True)
 class Probe:
-    """A healthy value, and a pair of neighbours of which only ``beyond`` is bad."""
+    """A healthy value, and two values close to each other of which only ``beyond`` is bad."""
 
     world: World
     healthy: Decimal
@@ -25,7 +23,7 @@ class Probe:
     beyond: Decimal
 
 
-def probes(kind: Kind, interval: Duration) -> tuple[list[Probe], list[Kind]]:
+def probes(kind: Kind) -> tuple[list[Probe], list[Kind]]:
     """At least one probe for each condition inside ``kind``, where it is the one that decides.
 
     Also the conditions for which there is none.
@@ -36,12 +34,63 @@ def probes(kind: Kind, interval: Duration) -> tuple[list[Probe], list[Kind]]:
         own = [
             probe
             for reference in kind.reference_guesses() or (None,)
-            for probe in _leg(kind, leg, reference, interval)
+            for regime in leg.regimes()
+            for probe in _first(
+                kind, leg, (*regime, *leg.healthy_guesses(), *kind.healthy_guesses()), reference
+            )
         ]
         found += [probe for probe in own if probe not in found]
         if not own:
             undecided.append(leg)
     return found, undecided
+
+
+def _first(kind: Kind, leg: Kind, guesses: Sequence[Decimal], reference: Decimal | None) -> list[Probe]:
+    tried = [(even(guess), ahead) for guess in guesses for ahead in (Decimal(0), *kind.leads(guess))]
+    for healthy, ahead in sorted(tried, key=lambda pair: pair[1] != 0):
+        world = lasting(kind, World(past_of(kind, healthy), reference, ahead), healthy)
+        if kind.holds(healthy, world):
+            continue
+        found = [
+            Probe(world, healthy, inside, beyond)
+            for edge in leg.edges(world)
+            for inside, beyond in _pairs(kind, leg, edge, world, healthy)
+        ]
+        if found:
+            return found
+    return []
+
+
+def past_of(kind: Kind, healthy: Decimal) -> dict[str, Decimal]:
+    """What the records of a long healthy past say."""
+    return {
+        history.record.name: even(abs(healthy) / 20 or Decimal(1) / 20)
+        if isinstance(history, Deviation)
+        else healthy
+        for history in kind.histories()
+    }
+
+
+def _pairs(
+    kind: Kind, leg: Kind, edge: Edge, world: World, healthy: Decimal
+) -> Iterator[tuple[Decimal, Decimal]]:
+    """The values on both sides of an edge; the edge itself where the rule has it as a literal."""
+    literal = edge.exact and not leg.histories()
+    step = nearby(edge.value) if literal else min(nearby(edge.value), nearby(edge.value - healthy))
+    middle = edge.value if literal else _rounded(edge.value, step)
+    values = [middle - step, middle + step]
+    if literal:
+        values.insert(1, edge.value)
+    for low, high in pairwise(values):
+        holds_low, holds_high = (kind.holds(value, lasting(kind, world, value)) for value in (low, high))
+        if holds_low != holds_high:
+            yield (high, low) if holds_low else (low, high)
+
+
+def lasting(kind: Kind, world: World, value: Decimal) -> World:
+    """The world once the gauge was at ``value`` for long: its trend is flat."""
+    flat = {history.record.name: value + world.ahead for history in kind.histories() if history.of_version}
+    return replace(world, past={**world.past, **flat})
 
 
 def unusable(kind: Kind) -> Iterator[Probe]:
@@ -53,88 +102,47 @@ def unusable(kind: Kind) -> Iterator[Probe]:
                 yield found
 
 
-def _quiet(kind: Kind, unusable: Unusable) -> Probe | None:
-    healthy = unusable.healthy
+def _quiet(kind: Kind, past: Unusable) -> Probe | None:
+    healthy = past.healthy
     reference = next(iter(kind.reference_guesses()), None)
-    worlds = [
-        World({history.record.name: healthy for history in kind.histories()} | dict(past), reference)
-        for past in (unusable.past, unusable.nearly)
-    ]
-    if kind.holds(healthy, _lasting(kind, worlds[0], healthy)):
+    alike, usable = (
+        World({history.record.name: healthy for history in kind.histories()} | dict(own), reference)
+        for own in (past.past, past.nearly)
+    )
+    if kind.holds(healthy, lasting(kind, alike, healthy)):
         return None
-    edges = [edge.value for leg in kind.legs() for edge in leg.edges(worlds[0])]
-    guesses = [
-        edge + sign * size for edge in (Decimal(0), *edges) for size in (1, nearby(edge)) for sign in (1, -1)
-    ]
-    for value in guesses:
-        alike, other = (kind.holds(value, _lasting(kind, world, value)) for world in worlds)
-        if other and not alike:
-            return Probe(worlds[0], healthy, value, value)
+    edges = [edge.value for leg in kind.legs() for edge in leg.edges(alike)]
+    for edge in (Decimal(0), *edges):
+        for value in (edge + 1, edge - 1, edge + nearby(edge), edge - nearby(edge)):
+            if kind.holds(value, lasting(kind, usable, value)) and not kind.holds(
+                value, lasting(kind, alike, value)
+            ):
+                return Probe(alike, healthy, value, value)
     return None
 
 
-def _leg(kind: Kind, leg: Kind, reference: Decimal | None, interval: Duration) -> list[Probe]:
-    return [
-        probe
-        for regime in leg.regimes()
-        for probe in _first(
-            kind, leg, (*regime, *leg.healthy_guesses(), *kind.healthy_guesses()), reference, interval
-        )
-    ]
-
-
-def _first(
-    kind: Kind, leg: Kind, guesses: Sequence[Decimal], reference: Decimal | None, interval: Duration
-) -> list[Probe]:
-    tried = [(healthy, ahead) for healthy in guesses for ahead in (Decimal(0), *kind.leads(healthy))]
-    for healthy, ahead in sorted(tried, key=lambda pair: pair[1] != 0):
-        past = {
-            history.record.name: history.of([(0.0, healthy)])
-            if comes_about(history, interval)
-            else history.steady(healthy)
-            for history in kind.histories()
-        }
-        world = _lasting(kind, World(past, reference, ahead), healthy)
-        if kind.holds(healthy, world):
-            continue
-        found = [
-            Probe(world, healthy, inside, beyond)
-            for edge in leg.edges(world)
-            for inside, beyond in _pairs(kind, edge, world)
-        ]
-        if found:
-            return found
-    return []
-
-
-def _pairs(kind: Kind, edge: Edge, world: World) -> Iterator[tuple[Decimal, Decimal]]:
-    step = nearby(edge.value)
-    values = [edge.value - step, edge.value + step]
-    if edge.exact:
-        values.insert(1, edge.value)
-    for low, high in pairwise(values):
-        holds_low, holds_high = (kind.holds(value, _lasting(kind, world, value)) for value in (low, high))
-        if holds_low != holds_high:
-            yield (high, low) if holds_low else (low, high)
-
-
-def _lasting(kind: Kind, world: World, value: Decimal) -> World:
-    """The world once the gauge was at ``value`` for long: a trend follows it soon."""
-    soon = {history.record.name: value + world.ahead for history in kind.histories() if history.of_version}
-    return replace(world, past={**world.past, **soon})
-
-
 def nearby(value: Decimal) -> Decimal:
-    """A step that is small beside ``value`` and still shows in four digits."""
-    return Decimal(1).scaleb(value.adjusted() - 3) if value else Decimal("0.001")
+    """A step beside a limit, as fine as that is and at most a twentieth: 0.01 for 0.25, 0.005 for 0.1, 1 for 42."""
+    if not value:
+        return Decimal("0.1")
+    normal = value.normalize()
+    tenth = Decimal(1).scaleb(value.adjusted() - 1)
+    step = tenth / 2 if normal.as_tuple().digits[0] == 1 else tenth
+    exponent = normal.as_tuple().exponent
+    assert isinstance(exponent, int)
+    return min(step, Decimal(1).scaleb(exponent)) if exponent > value.adjusted() - 4 else step / 10
 
 
-def decoys(series: GaugeSeries) -> list[dict[str, str]]:
-    """Labels of series that the rule is not about, each of which differs in one thing that it selects by."""
-    return decoys_of(series.matchers)
+def even(value: Decimal) -> Decimal:
+    """``value`` to two digits."""
+    return _rounded(value, Decimal(1).scaleb(value.adjusted() - 1)) if value else value
 
 
-def decoys_of(matchers: Mapping[str, Matcher]) -> list[dict[str, str]]:
+def _rounded(value: Decimal, step: Decimal) -> Decimal:
+    return (value / step).to_integral_value() * step
+
+
+def decoys(matchers: Mapping[str, Matcher]) -> list[dict[str, str]]:
     """Labels that each are selected by all of ``matchers`` but one."""
     return [
         {label: f"{value}-other" if isinstance(value, str) and value else "other"}

@@ -1,31 +1,30 @@
-"""Tests of the record of a query, made from what it selects."""
+"""The case of the record of a query, built from what it selects."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Sequence
 from decimal import Decimal
-from typing import Any
 
 from promql_parser import AggModifierType, AggregateExpr, Call, Expr, MatrixSelector, VectorSelector
 
 from mlslo.yamlfile import Duration
 from rulegen.promql.conventions import MODEL, SLO
-from rulegen.promql.expressions import exact, number, selector
+from rulegen.promql.expressions import exact, selector
 from rulegen.promql.query.parse import children
 from rulegen.sli.query_series import QuerySeries
+from rulegen.unittests.case import MOST_SAMPLES, Case, Series, counter
 from rulegen.unittests.evaluated import COUNTED, Fed, Labels, NotUnderstoodError, Vector, evaluate, renamed
-from rulegen.unittests.nearly import digits, near
-from rulegen.unittests.rawseries import decoys
+from rulegen.unittests.ratios import decoys
 from rulegen.unittests.selected import example, selects
-from rulegen.unittests.timeline import MOST_SAMPLES, at
 
 _BOUND = "0.5"
 # Times a value, so that it would be seen in any mean or sum.
 _MUCH = 8
+_MOST_EVALUATIONS = 1500
 
 
-def test(series: QuerySeries, interval: Duration, step: Duration) -> dict[str, Any] | None:
+def case(series: QuerySeries, interval: Duration) -> Case | None:
     """Two replicas of all that it selects, which stay as they are; None where the result is not foreseen."""
     try:
         fed = [one for found in _uses(series) for one in found]
@@ -35,29 +34,24 @@ def test(series: QuerySeries, interval: Duration, step: Duration) -> dict[str, A
     ranges = [
         node.range.total_seconds() for node in _nodes(series.query.tree) if isinstance(node, MatrixSelector)
     ]
-    scrape = Duration.of_seconds(
-        min(interval.seconds, *(own / 4 for own in ranges)) if ranges else interval.seconds
-    )
-    end = math.ceil((max(ranges, default=0) + 2 * scrape.seconds) / step.seconds)
-    count = math.ceil(end * step.seconds / scrape.seconds) + 1
-    if not expected or count > MOST_SAMPLES:
+    scrape = Duration.of_seconds(min([interval.seconds, *(own / 4 for own in ranges)]))
+    end = math.ceil((max(ranges, default=0) + 2 * scrape.seconds) / interval.seconds)
+    count = math.ceil(end * interval.seconds / scrape.seconds) + 1
+    if not expected or count > MOST_SAMPLES or end > _MOST_EVALUATIONS:
         return None
+    found = Case(f"Records of {series.slo}: what the query gives", interval, [], sampled=scrape)
     given = [_given(one, counted, scrape, count) for one, counted in fed]
-    checks = [_check(series, labels, value, at(end, step)) for labels, value in expected]
+    for labels, value in expected:
+        _check(found, series, labels, value, end)
     lowest = [] if ranges else _lowest(series, [one for one, _ in fed])
     if lowest:
         # It is a value like others, and the only one that a comparison with it could lose.
-        after = round(step.seconds / scrape.seconds) - 1
-        last = f"_x{after} -Inf" if after else "-Inf"
-        given = [{**one, "values": f"{one['values']} {last}"} for one in given]
-        checks += [_check(series, labels, -math.inf, at(end + 1, step)) for labels in lowest]
-    beside = [_given(one, counted, scrape, count) for one, counted in _decoys(series, fed)]
-    return {
-        "interval": str(scrape),
-        "name": f"{series.record} of {series.slo}",
-        "input_series": [*given, *beside],
-        "promql_expr_test": checks,
-    }
+        given = [Series(one.name, one.labels, [*one.samples, Decimal("-Infinity")]) for one in given]
+        for labels in lowest:
+            _check(found, series, labels, -math.inf, end + 1)
+    found.series += given
+    found.series += [_given(one, counted, scrape, count) for one, counted in _decoys(series, fed)]
+    return found
 
 
 def _lowest(series: QuerySeries, fed: Sequence[Fed]) -> list[Labels]:
@@ -80,25 +74,21 @@ def _decoys(series: QuerySeries, fed: Sequence[tuple[Fed, bool]]) -> list[tuple[
     return list(found.values())
 
 
-def _given(fed: Fed, counted: bool, scrape: Duration, count: int) -> dict[str, str]:
+def _given(fed: Fed, counted: bool, scrape: Duration, count: int) -> Series:
     value = exact(fed.value)
-    values = f"{number(value)}x{count - 1}"
-    if counted:
-        values = f"0+{number(value * exact(scrape.seconds))}x{count - 1}"
-    return {"series": selector(fed.series.name, fed.series.labels), "values": values}
+    samples = counter(1, count) if counted else [Decimal(1)] * count
+    grown = value * exact(scrape.seconds) if counted else value
+    return Series(fed.series.name, fed.series.labels, [sample * grown for sample in samples])
 
 
-def _check(series: QuerySeries, labels: Labels, value: float, when: str) -> dict[str, Any]:
+def _check(found: Case, series: QuerySeries, labels: Labels, value: float, now: int) -> None:
     own = {**series.fixed, **dict(sorted(labels)), SLO: series.slo}
     without = {label: "" for label in series.labels if label not in own}
     record = selector(series.record, {**own, **without})
     if math.isinf(value):
-        sample = {"labels": selector("", own), "value": 1}
-        return {"expr": f"{record} == bool -Inf", "eval_time": when, "exp_samples": [sample]}
-    if value:
-        return near(record, digits(Decimal(str(value))), own, when)
-    sample = {"labels": selector("", own), "value": 1}
-    return {"expr": f"{record} == bool 0", "eval_time": when, "exp_samples": [sample]}
+        found.gives(now, f"{record} == bool -Inf", [(own, Decimal(1))])
+    else:
+        found.nearly(now, record, own, exact(value))
 
 
 def _worst(series: QuerySeries, found: Vector) -> list[tuple[Labels, float]]:

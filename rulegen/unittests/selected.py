@@ -12,8 +12,8 @@ _GUESSES = ("", "500", "503", "error", "5xx", "UNAVAILABLE", "GET", "POST")
 
 
 @dataclass(frozen=True)
-class Series:
-    """One series."""
+class Selected:
+    """A series that a selector selects."""
 
     name: str
     labels: Mapping[str, str]
@@ -22,7 +22,7 @@ class Series:
         return hash((self.name, frozenset(self.labels.items())))
 
 
-def example(selector: VectorSelector, others: Mapping[str, str] | None = None) -> Series | None:
+def example(selector: VectorSelector, others: Mapping[str, str] | None = None) -> Selected | None:
     """A series that ``selector`` selects, or None where none is found.
 
     ``others``: labels that it has beside those that the selector names.
@@ -42,11 +42,11 @@ def example(selector: VectorSelector, others: Mapping[str, str] | None = None) -
             labels.setdefault(matcher.name, (others or {}).get(matcher.name, "other"))
     labels = {**(others or {}), **labels}
     name = selector.name or labels.pop("__name__", "")
-    series = Series(name, {label: value for label, value in labels.items() if value})
+    series = Selected(name, {label: value for label, value in labels.items() if value})
     return series if name and selects(selector, series) else None
 
 
-def selects(selector: VectorSelector, series: Series) -> bool:
+def selects(selector: VectorSelector, series: Selected) -> bool:
     """Whether ``selector`` selects ``series``."""
     if selector.name and selector.name != series.name:
         return False

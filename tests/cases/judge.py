@@ -5,14 +5,16 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import pairwise
 
 from tests.cases.alerts import Alert
 from tests.cases.played import Seen, Series, State, Test
 
-# "Just": no further apart than this, as a share of the larger of the two.
-_NEAR = 0.0025
+# "Just": no further apart than this, as a share of the larger of the two: 0.24 beside 0.26.
+_NEAR = 0.1
 # Beside 0 nothing is a share; and the age of a time is told in whole seconds, what is counted in whole numbers.
-_NEAR_ZERO, _NEAR_AGE, _NEAR_COUNT = 0.002, 1.0, 1.0
+_NEAR_ZERO, _NEAR_AGE, _NEAR_COUNT = 0.1, 1.0, 1.0
+_BEFORE = State(False, False)
 
 
 @dataclass(frozen=True)
@@ -30,56 +32,43 @@ class Story:
         return cls(alert, series, seen, test.states(alert))
 
     def at(self, now: int) -> State:
-        """What is checked at an evaluation."""
-        return self.states.get(now, State())
+        """What is checked at an evaluation; before the first there is no alert."""
+        return _BEFORE if now < 0 else self.states.get(now, State())
 
     @cached_property
-    def known(self) -> list[int]:
-        """Evaluations with a check after one with a check."""
-        return [now for now in sorted(self.states) if self.at(now).known and self.at(now - 1).known]
+    def checks(self) -> list[int]:
+        """Evaluations of which the state is known, in order."""
+        return [now for now in sorted(self.states) if self.at(now).known]
 
     @cached_property
-    def begins(self) -> list[int]:
-        """Where the condition is known to hold: the alert is pending or fires, and did not just before."""
-        return [now for now in self.known if self.at(now).active and self.at(now - 1).quiet]
+    def active(self) -> list[int]:
+        """Evaluations at which it is pending or fires."""
+        return [now for now in self.checks if self.at(now).active]
 
-    @cached_property
-    def bad(self) -> list[int]:
-        """Where the condition is known to hold by what is seen then."""
-        if self.alert.breaches:
-            return self.begins
-        fires = self.alert.keep == 0
-        held = [now for now, state in self.states.items() if state.pending or (fires and state.firing)]
-        return sorted({*self.begins, *held})
-
-    def culprits(self, now: int) -> list[list[int]]:
-        """Which series made the alert active at ``now``: those that differ from any evaluation at which it is quiet.
-
-        As there are several such evaluations, so there are several answers. What is given as made from others of them
-        is left out.
-        """
-        begin = max((begin for begin in self.begins if begin <= now), default=None)
-        if begin is None:
-            return []
-        quiet = [then for then, state in self.states.items() if state.quiet]
-        found = {tuple(self._first_causes(self.changed(then, begin))) for then in quiet}
-        return [list(which) for which in sorted(found) if which]
-
-    def _first_causes(self, which: list[int]) -> list[int]:
-        names = {self.series[index].name for index in which}
-        return [index for index in which if not self.alert.made_from(self.series[index].name) & names]
+    def after(self, now: int) -> list[int]:
+        """Later evaluations with a check."""
+        return [then for then in self.checks if then > now]
 
     def changed(self, one: int, other: int) -> list[int]:
-        """Which series differ between two evaluations."""
-        return [
+        """Which series differ between two evaluations; what is given as made from others of them is left out."""
+        found = [
             index
             for index, (before, after) in enumerate(zip(self.seen[one], self.seen[other], strict=True))
             if not _same(before, after)
         ]
+        names = {self.series[index].name for index in found}
+        return [index for index in found if not self.alert.made_from(self.series[index].name) & names]
 
     def all_are(self, what: Callable[[float | None], bool], which: Sequence[int], now: int) -> bool:
         """Whether ``what`` holds of each of several series."""
         return bool(which) and all(what(self.seen[now][index]) for index in which)
+
+    def values(self, now: int) -> dict[tuple[str, frozenset[tuple[str, str]]], tuple[Series, float | None]]:
+        """The value of each series at an evaluation."""
+        return {
+            (one.name, frozenset(one.labels.items())): (one, value)
+            for one, value in zip(self.series, self.seen[now], strict=True)
+        }
 
 
 def _same(one: float | None, other: float | None) -> bool:
@@ -111,24 +100,29 @@ def beyond(alert: Alert, stories: Sequence[Story]) -> bool:  # noqa: ARG001
 def just_inside(alert: Alert, stories: Sequence[Story]) -> bool:
     """It is quiet at nearly what is bad, for as many evaluations as it would need."""
     least = alert.breaches[0] if alert.breaches else 1
-    bad = [(story, story.seen[now]) for story in stories for now in story.bad]
+    bad = [(story, now) for story in stories for now in story.active]
     for story in stories:
-        for now, state in story.states.items():
-            held = [then for then in range(now - least + 1, now + 1) if then >= 0]
-            if not state.quiet or len(held) < least or any(story.changed(then, now) for then in held):
+        for now in story.checks:
+            held = range(now - least + 1, now + 1)
+            if story.at(now).active or held[0] < 0 or any(story.changed(then, now) for then in held):
                 continue
-            if any(_near(story, story.seen[now], other, found) for other, found in bad):
+            if any(_near(story, now, other, then) for other, then in bad):
                 return True
     return False
 
 
-def _near(story: Story, one: Seen, other_story: Story, other: Seen) -> bool:
-    """Whether the same series have nearly, and not quite, the same values."""
-    names = [[(series.name, series.labels) for series in own.series] for own in (story, other_story)]
-    if names[0] != names[1]:
+def _near(story: Story, now: int, other: Story, then: int) -> bool:
+    """Whether the series of one evaluation have nearly, and not quite, the values that they have at another.
+
+    There may be other series beside them, such as those of other pods.
+    """
+    here, there = story.values(now), other.values(then)
+    common = here.keys() & there.keys()
+    if not common or len(common) < min(len(here), len(there)):
         return False
     differ = False
-    for series, a, b in zip(story.series, one, other, strict=True):
+    for key in common:
+        (series, a), (_, b) = here[key], there[key]
         if _same(a, b):
             continue
         if a is None or b is None or a != a or b != b:
@@ -153,22 +147,23 @@ def one_step_before(alert: Alert, stories: Sequence[Story]) -> bool:
         and (before := story.at(now - 1)).firing is False
         and before.pending is alert.lasting
         for story in stories
-        for now in story.known
+        for now in story.checks
     )
 
 
 def recovery(alert: Alert, stories: Sequence[Story]) -> bool:
     """It fires until everything has been there and well for as long as it goes on firing."""
     for story in stories:
-        for now in story.known:
+        for now in story.checks:
             if not (story.at(now - 1).firing and story.at(now).quiet):
                 continue
-            there = [index for which in story.culprits(now - 1) for index in which]
             # Of the last Y evaluations some may be bad when it begins to recover.
-            begins = now - alert.keep + (alert.breaches[1] if alert.breaches else 0)
-            still = range(max(begins, 0), now)
-            well = story.all_are(_number, there, now) and not any(story.changed(then, now) for then in still)
-            if well and story.changed(max(begin for begin in story.begins if begin < now), now):
+            begins = max(now - alert.keep - (alert.breaches[1] if alert.breaches else 0), 0)
+            first = next(then for then in range(begins, now + 1) if not story.changed(then, now))
+            which = story.changed(first - 1, now) if first else []
+            # What is absent comes back; anything else was there all along.
+            there = alert.of_absence or story.all_are(_number, which, first - 1)
+            if now - first >= alert.keep and story.all_are(_number, which, now) and there:
                 return True
     return False
 
@@ -177,53 +172,35 @@ def gap(alert: Alert, stories: Sequence[Story]) -> bool:
     """What is bad is gone for a while, or what is absent is there for one, and is as before after it."""
     away = _number if alert.of_absence else _gone
     for story in stories:
-        for now in story.known:
-            if not story.at(now - 1).active:
+        for before, now in pairwise(story.checks):
+            if not story.at(before).active or not story.all_are(away, story.changed(before, now), now):
                 continue
-            for which in story.culprits(now - 1):
-                back = _back(story, away, which, now)
-                if back is not None and story.at(back).known and _alike(story, now - 1, back):
-                    return True
+            if any(
+                not story.changed(before, then) or _near(story, before, story, then)
+                for then in story.after(now)
+            ):
+                return True
     return False
 
 
-def _alike(story: Story, one: int, other: int) -> bool:
-    """Whether two evaluations are the same, or nearly."""
-    return not story.changed(one, other) or _near(story, story.seen[one], story, story.seen[other])
-
-
-def _back(story: Story, away: Callable[[float | None], bool], which: Sequence[int], now: int) -> int | None:
-    """When series that are away at ``now`` are no longer, if they are and if they come back."""
-    if not story.all_are(away, which, now):
-        return None
-    later = range(now + 1, len(story.seen))
-    return next((then for then in later if not story.all_are(away, which, then)), None)
-
-
-def nan(alert: Alert, stories: Sequence[Story]) -> bool:  # noqa: ARG001
-    """What is bad becomes NaN while the alert is active."""
+def nan(alert: Alert, stories: Sequence[Story]) -> bool:
+    """What is bad becomes NaN while the alert is active; or what is absent is."""
     return any(
-        story.at(now - 1).active and any(story.all_are(_nan, which, now) for which in story.culprits(now - 1))
+        (story.at(before).active or alert.of_absence) and story.all_are(_nan, story.changed(before, now), now)
         for story in stories
-        for now in story.known
+        for before, now in pairwise(story.checks)
     )
 
 
 def absent_series(alert: Alert, stories: Sequence[Story]) -> bool:
-    """What is bad ends for good while the alert is active; or the alert fires because it is gone."""
+    """What is bad ends for good while the alert is active; or the alert begins because it is gone."""
     for story in stories:
-        for now in story.known:
-            if alert.of_absence:
-                if story.at(now).firing and any(
-                    story.all_are(_gone, which, now) for which in story.culprits(now)
-                ):
-                    return True
+        for before, now in pairwise(story.checks):
+            if story.at(before).active == alert.of_absence:
                 continue
-            if not story.at(now - 1).active:
-                continue
-            for which in story.culprits(now - 1):
-                if all(story.all_are(_gone, which, then) for then in range(now, len(story.seen))):
-                    return True
+            which = story.changed(before, now)
+            if all(story.all_are(_gone, which, then) for then in range(now, len(story.seen))):
+                return True
     return False
 
 
@@ -231,13 +208,25 @@ def one_too_few(alert: Alert, stories: Sequence[Story]) -> bool:
     """X evaluations were bad, the last one too, but one of them too long ago: X - 1 of the last Y, and it is quiet."""
     assert alert.breaches is not None
     least, last = alert.breaches
+    worst = [
+        story.values(now) for story in stories for now in story.active if story.at(now - 1).firing is False
+    ]
     for story in stories:
-        for begin in story.begins:
-            bad = {now for now in range(len(story.seen)) if not story.changed(now, begin)}
-            for now in bad:
-                count = len([then for then in bad if now - last < then <= now])
-                if count == least - 1 and now - last in bad and story.at(now).quiet:
-                    return True
+        bad = {
+            now
+            for now in range(len(story.seen))
+            if any(
+                all(
+                    key in other and _same(other[key][1], value)
+                    for key, (_, value) in story.values(now).items()
+                )
+                for other in worst
+            )
+        }
+        for now in bad:
+            count = len([then for then in bad if now - last < then <= now])
+            if count == least - 1 and now - last in bad and story.at(now).quiet:
+                return True
     return False
 
 
@@ -267,6 +256,25 @@ def not_applicable(alert: Alert) -> dict[str, str]:
     return found
 
 
+def _alike(name: str, alert: Alert) -> tuple[object, ...]:
+    """What alerts must have in common for one of them to stand for the others in a case.
+
+    Every alert is tried on both sides of its limit. How it ends does not depend on the condition, and is tried once.
+    """
+    breaches = alert.breaches is not None
+    match name:
+        case "recovery" | "gap":
+            return (alert.lasting, alert.keep > 0, breaches, alert.of_absence)
+        case "NaN" | "absent series":
+            return (breaches, alert.of_absence)
+        case "X-1 of Y":
+            return (alert.breaches,)
+        case "just inside" if alert.of_absence:
+            return (True,)
+        case _:
+            return (id(alert),)
+
+
 @dataclass(frozen=True)
 class Judged:
     """The cases of one alert."""
@@ -277,10 +285,18 @@ class Judged:
     not_applicable: dict[str, str]
 
 
-def judged(alert: Alert, tests: Sequence[Test]) -> Judged:
-    """Look for each case in the tests of a rule file."""
-    stories = [Story.of(alert, test) for test in tests if test.is_about(alert)]
+def judged(alert: Alert, tests: Sequence[Test], others: Sequence[Alert] = ()) -> Judged:
+    """Look for each case in the tests of a rule file, in which ``others`` are, too."""
     without = not_applicable(alert)
-    found = tuple(name for name, case in CASES.items() if name not in without and case(alert, stories))
+    stories = {
+        id(one): [Story.of(one, test) for test in tests if test.is_about(one)]
+        for one in {id(a): a for a in (alert, *others)}.values()
+    }
+
+    def is_found(name: str, case: Case) -> bool:
+        alike = [one for one in (alert, *others) if _alike(name, one) == _alike(name, alert)]
+        return any(case(one, stories[id(one)]) for one in alike)
+
+    found = tuple(name for name, case in CASES.items() if name not in without and is_found(name, case))
     missing = tuple(name for name in CASES if name not in without and name not in found)
     return Judged(alert, found, missing, without)

@@ -119,17 +119,24 @@ class Test:
         ]
 
     @cached_property
-    def _counted(self) -> list[tuple[int, Selector, list[Mapping[str, str]]]]:
-        """Which alerts are counted, and the labels of each count that is not 0."""
+    def _shown(self) -> list[tuple[int, Selector, list[Mapping[str, str]], bool]]:
+        """Which alerts are asked for, the labels of each result, and whether at all evaluations until then."""
         found = []
         for check in self._data.get("promql_expr_test", []):
             tree: Any = promql.parse(check["expr"])
-            if type(tree).__name__ != "AggregateExpr" or str(tree.op) != "count":
-                continue
-            if getattr(tree.expr, "name", None) == "ALERTS":
-                asked = Selector("ALERTS", tuple(tree.expr.matchers.matchers))
-                shown = [_labels(sample["labels"]) for sample in check["exp_samples"]]
-                found.append((self._evaluation(check), asked, shown))
+            over = type(tree).__name__ == "Call" and tree.func.name == "count_over_time"
+            if over:
+                tree = tree.args[0].vector_selector
+            elif type(tree).__name__ == "AggregateExpr" and str(tree.op) == "count":
+                tree = tree.expr
+            if getattr(tree, "name", None) == "ALERTS":
+                asked = Selector("ALERTS", tuple(tree.matchers.matchers))
+                shown = [
+                    _labels(sample.get("labels", "{}"))
+                    for sample in check["exp_samples"]
+                    for _ in range(sample["value"])
+                ]
+                found.append((self._evaluation(check), asked, shown, over))
         return found
 
     def _evaluation(self, check: Mapping[str, Any]) -> int:
@@ -148,26 +155,38 @@ class Test:
                 # Without a `for` nothing is ever pending.
                 state = State(fires, None if alert.lasting else False)
                 found[now] = found.get(now, State()) | state
-        for now, asked, shown in self._counted:
-            if (counted := self._shown(alert, asked, shown)) is not None:
-                found[now] = found.get(now, State()) | counted
+        for now, asked, shown, over in self._shown:
+            if (counted := self._counted(alert, asked, shown)) is not None:
+                for then in range(0 if over else now, now + 1):
+                    found[then] = found.get(then, State()) | counted
         return found
 
-    def _shown(self, alert: Alert, asked: Selector, shown: Sequence[Mapping[str, str]]) -> State | None:
+    def _counted(self, alert: Alert, asked: Selector, shown: Sequence[Mapping[str, str]]) -> State | None:
         """What a count of alerts says of one of them: nothing, where it may be another one that is counted."""
-        if not asked.may_select("ALERTS", {"alertname": alert.name, **alert.labels}):
+        known = {matcher.name: matcher.value for matcher in asked.matchers}
+        state = known.pop("alertstate", None)
+        if any(
+            alert.labels.get(label, value) != value for label, value in known.items() if label != "alertname"
+        ):
+            return None
+        if known.get("alertname") != alert.name:
             return None
         own = [labels for labels in shown if _compatible(labels, alert)]
-        others = [
+        alike = [
             other
             for other in self._alerts
-            if other is not alert
-            and asked.may_select("ALERTS", {"alertname": other.name, **other.labels})
-            and any(_compatible(labels, other) for labels in own)
+            if other.name == alert.name and _compatible(known, other, "alertname")
         ]
+        others = [] if len(own) == len(alike) else [
+            other
+            for other in self._alerts
+            if other is not alert and other in alike and any(_compatible(labels, other) for labels in own)
+        ]  # fmt: skip
         if others:
             return None
-        kinds = {labels.get("alertstate") for labels in own}
+        kinds = {labels.get("alertstate", state) for labels in own}
+        if state is not None and not own:
+            return State(False, None) if state == "firing" else State(None, False)
         return State("firing" in kinds, "pending" in kinds)
 
     @cached_property
@@ -186,8 +205,9 @@ class Test:
         return chosen, [tuple(column[now] for column in columns) for now in range(count)]
 
 
-def _compatible(labels: Mapping[str, str], alert: Alert) -> bool:
-    return all(alert.labels.get(label, value) == value for label, value in labels.items())
+def _compatible(labels: Mapping[str, str], alert: Alert, *without: str) -> bool:
+    own = {label: value for label, value in labels.items() if label not in without}
+    return all(alert.labels.get(label, value) == value for label, value in own.items())
 
 
 def _series(given: Sequence[Mapping[str, str]]) -> Iterator[Series]:

@@ -57,7 +57,7 @@ def judge(rules: Path) -> list[Judged]:
     """The cases of each alert of a rule file, whose tests are beside it."""
     own = alerts(load(rules))
     given = tests(load(rules.with_name(f"{rules.stem}_test.yaml")), own)
-    return [judged(alert, given) for alert in own]
+    return [judged(alert, given, own) for alert in own]
 
 
 def rule_files(out: Path) -> list[Path]:

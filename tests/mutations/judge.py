@@ -13,6 +13,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+from tests.cases.alerts import selectors
 from tests.mutations.rules import Mutant, affected, load, mutants, name_of
 from tests.support.tools import tool
 
@@ -50,26 +51,41 @@ class Subject:
 def subjects(rules: Path) -> list[Subject]:
     """The groups of a generated rule file, each with its tests. Raises ValueError for a group without."""
     groups = load(rules)["groups"]
-    tests: list[dict[str, Any]] = []
-    for suffix in ("_test", "_records_test"):
-        path = rules.with_name(f"{rules.stem}{suffix}.yaml")
-        if path.exists():
-            data = load(path)
-            tests += [{**test, "_every": data["evaluation_interval"]} for test in data["tests"]]
+    data = load(rules.with_name(f"{rules.stem}_test.yaml"))
+    tests = [{**test, "_every": data["evaluation_interval"]} for test in data["tests"]]
     found: list[Subject] = []
     for group in groups:
         names = {name_of(rule) for rule in group["rules"]}
         own = [
-            {**test, "_looks_at": _looked_at(test) & names, "_beside": _beside(groups, group, test)}
+            {**test, "_looks_at": _looked_at(test, names), "_beside": _beside(groups, group, test)}
             for test in tests
         ]
         candidates = [test for test in own if test["_looks_at"]]
-        trials = [Trial(group, [test]) for test in candidates]
-        passed = [test for test, said in zip(candidates, judged(trials), strict=True) if said.passed]
+        passed, failed = _divided(group, candidates)
+        # Of a test of several groups the checks of this one.
+        passed += _divided(group, [one for test in failed for one in _checks(test, names)])[0]
         if not passed:
             raise ValueError(f"no test passes on group {group['name']} alone")
         found.append(Subject(group, passed))
     return found
+
+
+def _divided(
+    group: Mapping[str, Any], tests: Sequence[dict[str, Any]]
+) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
+    """The tests that pass on a group alone, and those that don't."""
+    said = judged([Trial(group, [test]) for test in tests])
+    pairs = list(zip(tests, said, strict=True))
+    return [test for test, one in pairs if one.passed], [test for test, one in pairs if not one.passed]
+
+
+def _checks(test: Mapping[str, Any], names: set[str]) -> Iterator[dict[str, Any]]:
+    """A test for each query of a test that looks at a group's rules."""
+    for check in test.get("promql_expr_test", []):
+        one = {**test, "promql_expr_test": [check]}
+        one.pop("alert_rule_test", None)
+        if looks_at := _looked_at(one, names):
+            yield {**one, "_looks_at": looks_at}
 
 
 def _beside(
@@ -77,6 +93,9 @@ def _beside(
 ) -> list[Mapping[str, Any]]:
     """The alerts of other groups that a test looks at: one test is about all SLOs without data."""
     asked = {check["alertname"] for check in test.get("alert_rule_test", [])}
+    for check in test.get("promql_expr_test", []):
+        for selector in selectors(check["expr"]):
+            asked |= {matcher.value for matcher in selector.matchers if matcher.name == "alertname"}
     return [
         rule
         for other in groups
@@ -86,11 +105,22 @@ def _beside(
     ]
 
 
-def _looked_at(test: Mapping[str, Any]) -> set[str]:
-    """Every word of what a test looks at: names of alerts and records are among them."""
-    asked = [check["alertname"] for check in test.get("alert_rule_test", [])]
-    asked += [check["expr"] for check in test.get("promql_expr_test", [])]
-    return {word for text in asked for word in re.findall(r"[\w:]+", text)}
+def _looked_at(test: Mapping[str, Any], names: set[str]) -> set[str]:
+    """Those of the ``names`` of a group's rules that a test looks at."""
+    found = {check["alertname"] for check in test.get("alert_rule_test", [])}
+    for check in test.get("promql_expr_test", []):
+        for selector in selectors(check["expr"]):
+            known = {matcher.name: matcher for matcher in selector.matchers}
+            if selector.name == "ALERTS" and "alertname" in known:
+                found.add(known["alertname"].value)
+            elif selector.name:
+                found.add(selector.name)
+            elif "__name__" in known:
+                found |= {name for name in names if re.fullmatch(known["__name__"].value, name)}
+            else:
+                # Whatever an SLO has.
+                found |= names
+    return found & names
 
 
 def verdicts(subject: Subject, chosen: Sequence[Mutant]) -> Iterator[Verdict]:

@@ -296,7 +296,7 @@ def written(random: Random, depth: int) -> str:
 def test_prometheus_agrees_on_what_a_query_gives(tmp_path: Path) -> None:
     """What a generated test foresees of a query, which is not taken from Prometheus, is what it gives."""
     random = Random(5)
-    interval, step = Duration("1m"), Duration("10m")
+    interval = Duration("1m")
     paths: list[Path] = []
     for number in range(160):
         text = written(random, 3)
@@ -307,11 +307,12 @@ def test_prometheus_agrees_on_what_a_query_gives(tmp_path: Path) -> None:
         series = query_series.of(
             "zoo", slo.name, "service", slo.sli.promql, interval, looks_low=slo.looks_low
         )
-        found = queries.test(series, interval, step)
+        found = queries.case(series, interval)
         if found is not None:
             group = {"name": "g", "rules": [series.rule().as_data()]}
             (tmp_path / f"{number}.yaml").write_text(json.dumps({"groups": [group]}))
-            test = {"rule_files": [f"{number}.yaml"], "evaluation_interval": "10m", "tests": [found]}
+            tests = [found.as_data()]
+            test = {"rule_files": [f"{number}.yaml"], "evaluation_interval": "1m", "tests": tests}
             paths.append(tmp_path / f"{number}_test.yaml")
             paths[-1].write_text(json.dumps(test))
     # Not foreseen are those that give nothing, or fail in Prometheus too: matching many to many.

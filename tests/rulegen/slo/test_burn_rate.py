@@ -73,17 +73,6 @@ def test_a_pair_that_can_fire_fires_at_the_workbooks_error_rate(objective: float
     assert can, "burning at the sustainable rate is possible at every objective"
 
 
-@given(OBJECTIVES)
-def test_one_error_alone_never_fires(objective: float) -> None:
-    budget = burn_rate.budget(objective)
-    for pair in burn_rate.that_can_fire(burn_rate.THIRTY_DAYS, objective)[0]:
-        least = pair.least_events(budget)
-        threshold = pair.threshold(budget)
-        assert Fraction(1, least) < Fraction(threshold)
-        # With one event fewer a single error would be enough, or just at the limit.
-        assert least == 1 or Fraction(1, least - 1) >= Fraction(threshold)
-
-
 @given(st.floats(allow_nan=False).filter(lambda share: not 0 < share < 100))
 def test_an_objective_outside_of_0_to_100_is_refused(objective: float) -> None:
     if objective in (float("inf"), float("-inf")):

@@ -6,7 +6,7 @@ and resolve at the same ones. No tolerance is needed:
 
 * a recording rule is evaluated at the same time as the alert that reads it, so it adds no delay;
 * counters are scraped at a part of the evaluation interval, so that both see the same samples;
-* the guard against low traffic is set to one event, which any request exceeds; the workbook has none;
+* the guard against low traffic is set to one bad event; the workbook has none;
 * 28 days: the table's 0.933 is the workbook's 28/30 to three digits, which no random series tells apart.
 
 How long a series is follows from the longest window. For the windows of days, rules are evaluated every
@@ -110,7 +110,7 @@ class Case:
                 "errors": 'sum(rate(gateway_total{code="500"}[{{.window}}]))',
                 "total": "sum(rate(gateway_total[{{.window}}]))",
             }}  # fmt: skip
-        alerting: dict[str, Any] = {"minimumEvents": 1}
+        alerting: dict[str, Any] = {"minimumBadEvents": 1}
         if self.windows:
             alerting["windows"] = [
                 {"factor": float(rate), "short": f"{short}s", "long": f"{long}s", "burn": burn}
@@ -284,3 +284,71 @@ def test_the_series_make_them_fire_and_resolve(outcome: list[tuple[str, dict[str
             assert sum(counts[f"{speed} both"] for counts in own) > 20, case.name
             assert sum(counts[f"{speed} neither"] for counts in own) > 20, case.name
             assert sum(counts[f"{speed} begins"] for counts in own) > 5, case.name
+
+
+# A small model: how many requests it has in a day, which fail from this evaluation on, and when that must be known.
+_OUTAGE = 6 * 60
+
+
+def _small(every: int, failures: int | None) -> list[dict[str, str]]:
+    """Counters of a request every so many minutes. ``failures``: how many fail from the outage on, or all."""
+    minutes = 2 * _OUTAGE + 60
+    total = [minute // every for minute in range(minutes)]
+    failed = [max(count - _OUTAGE // every, 0) for count in total]
+    failed = [min(count, minutes if failures is None else failures) for count in failed]
+    # The counter of a code appears with its first error.
+    errors = ["_" if not count else str(count) for count in failed]
+    own = 'model="small",version="1",instance="a"'
+    return [
+        {"series": f"{TOTAL}{{{own}}}", "values": " ".join(map(str, total))},
+        {"series": f'{ERRORS}{{{own},code="500"}}', "values": " ".join(errors)},
+    ]
+
+
+@pytest.mark.parametrize(
+    ("every", "failures", "after"),
+    [
+        # 288 and 36 requests a day that all fail: told after a few of them.
+        (5, None, 25),
+        (40, None, 4 * 40),
+        # One that fails among few pages nobody; nor do two.
+        (5, 1, None),
+        (40, 1, None),
+        (5, 2, None),
+        (40, 2, None),
+    ],
+)
+def test_an_outage_of_a_small_model_is_told_and_a_single_failure_is_not(
+    every: int, failures: int | None, after: int | None, tmp_path: Path
+) -> None:
+    slo = {
+        "name": "promise", "layer": "service", "objective": 99.9, "timeWindow": "30d", "sli": {"errors": {}},
+    }  # fmt: skip
+    spec = {
+        "apiVersion": "mlslo/v1", "kind": "ModelSLO", "metadata": {"name": "small"},
+        "spec": {"model": "small", "slos": [slo]},
+    }  # fmt: skip
+    (tmp_path / "small.yaml").write_text(json.dumps(spec))
+    arguments = ["generate", str(tmp_path / "small.yaml"), str(ROUTING), "--out", str(tmp_path)]
+    result = CliRunner().invoke(main, arguments)
+    assert result.exit_code == 0, result.stderr
+    until = _OUTAGE + (_OUTAGE if after is None else after)
+    test = {
+        "interval": "1m",
+        "input_series": _small(every, failures),
+        "promql_expr_test": [
+            {
+                "expr": f'count(count_over_time(ALERTS{{alertstate="firing"}}[{until}m])) > bool 0',
+                "eval_time": f"{until}m",
+                "exp_samples": [] if after is None else [{"labels": "{}", "value": 1}],
+            }
+        ],
+    }
+    path = tmp_path / "small.json"
+    path.write_text(
+        json.dumps({"rule_files": ["rules/small.yaml"], "evaluation_interval": "1m", "tests": [test]})
+    )
+    done = subprocess.run(
+        [tool("promtool"), "test", "rules", path], capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stdout + done.stderr

@@ -1,4 +1,4 @@
-"""Series that a raw pair of counters selects."""
+"""Example series of a raw pair of counters."""
 
 from __future__ import annotations
 
@@ -9,28 +9,28 @@ from promql_parser import MatchOp, VectorSelector
 
 from rulegen.promql.query import parse_windowed, summed
 from rulegen.spec.sli import Ratio
-from rulegen.unittests.selected import Series, example, matching, selects
+from rulegen.unittests.selected import Selected, example, matching, selects
 
 
 @dataclass(frozen=True)
 class EventSeries:
-    """Series that count bad events, ``in_total`` or not, and ``rest``, which only the total counts.
+    """Selected that count bad events, ``in_total`` or not, and ``rest``, which only the total counts.
 
     ``others`` are there too and count nothing: a sum of two rates is empty where one of them is.
     ``needed``: so is the total while there is no series of bad events. ``decoys`` differ in one label and must not
     count.
     """
 
-    bad: tuple[Series, ...]
+    bad: tuple[Selected, ...]
     in_total: tuple[bool, ...]
-    rest: tuple[Series, ...]
-    others: tuple[Series, ...]
+    rest: tuple[Selected, ...]
+    others: tuple[Selected, ...]
     needed: bool
-    decoys: tuple[Series, ...]
+    decoys: tuple[Selected, ...]
 
 
 def event_series(ratio: Ratio) -> EventSeries | None:
-    """Series for ``ratio``, or None where it is no plain sums of rates, or none tells them apart."""
+    """Selected for ``ratio``, or None where it is no plain sums of rates, or none tells them apart."""
     errors, total = summed(parse_windowed(ratio.errors).tree), summed(parse_windowed(ratio.total).tree)
     if errors is None or total is None:
         return None
@@ -48,7 +48,7 @@ def event_series(ratio: Ratio) -> EventSeries | None:
 
 
 def _told_apart(
-    errors: Sequence[VectorSelector], total: Sequence[VectorSelector], known: Sequence[Series]
+    errors: Sequence[VectorSelector], total: Sequence[VectorSelector], known: Sequence[Selected]
 ) -> EventSeries:
     counted = {one: (_count(errors, one), _count(total, one)) for one in known}
     bad = tuple(one for one in known if counted[one] in ((1, 0), (1, 1)))
@@ -64,8 +64,8 @@ def _told_apart(
     )
 
 
-def _rests(total: Sequence[VectorSelector], errors: Sequence[VectorSelector]) -> Iterator[Series | None]:
-    """Series of the total, among them those that are no errors for what these are not: code!="OK"."""
+def _rests(total: Sequence[VectorSelector], errors: Sequence[VectorSelector]) -> Iterator[Selected | None]:
+    """Selected of the total, among them those that are no errors for what these are not: code!="OK"."""
     for term in total:
         yield example(term)
         for matcher in (matcher for error in errors for matcher in error.matchers.matchers):
@@ -76,20 +76,20 @@ def _rests(total: Sequence[VectorSelector], errors: Sequence[VectorSelector]) ->
                 yield example(term, {matcher.name: found}) if found else None
 
 
-def decoys(terms: Sequence[VectorSelector], series: Sequence[Series]) -> tuple[Series, ...]:
+def decoys(terms: Sequence[VectorSelector], series: Sequence[Selected]) -> tuple[Selected, ...]:
     """What none of ``terms`` selects, though it differs from what they do in one label only."""
-    found: list[Series] = []
+    found: list[Selected] = []
     for one in series:
         for label, value in one.labels.items():
-            other = Series(one.name, {**one.labels, label: f"{value}-other"})
+            other = Selected(one.name, {**one.labels, label: f"{value}-other"})
             if other not in found and not any(selects(term, other) for term in terms):
                 found.append(other)
     return tuple(found)
 
 
-def _others(terms: Sequence[VectorSelector], known: Sequence[Series]) -> tuple[Series, ...] | None:
+def _others(terms: Sequence[VectorSelector], known: Sequence[Selected]) -> tuple[Selected, ...] | None:
     """A series for each term that selects none of ``known``, or None where there is none for one."""
-    found: list[Series] = []
+    found: list[Selected] = []
     for term in terms:
         if any(selects(term, series) for series in (*known, *found)):
             continue
@@ -100,5 +100,5 @@ def _others(terms: Sequence[VectorSelector], known: Sequence[Series]) -> tuple[S
     return tuple(found)
 
 
-def _count(terms: Sequence[VectorSelector], series: Series) -> int:
+def _count(terms: Sequence[VectorSelector], series: Selected) -> int:
     return sum(selects(term, series) for term in terms)

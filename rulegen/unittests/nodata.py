@@ -1,0 +1,173 @@
+"""Cases of the alerts that SLOs are not measured: one for all of a file, and what ends them for the first of a kind."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
+from decimal import Decimal
+
+from mlslo.yamlfile import Duration
+from rulegen.promql.annotations import Firing
+from rulegen.promql.conventions import NO_DATA, SLO
+from rulegen.promql.expressions import selector
+from rulegen.slo.companions import SloCompanion
+from rulegen.slo.plan import Plan
+from rulegen.unittests import pods
+from rulegen.unittests.case import GONE, NAN, Case, First, Series, evaluations, lifetime
+from rulegen.unittests.expected import states
+
+_UP, _DOWN = Decimal(1), Decimal(0)
+_LOWEST = Decimal("-Infinity")
+
+
+def cases(plan: Plan, interval: Duration, first: First) -> list[Case]:
+    """Return the cases of all SLOs that have such an alert."""
+    companions = {
+        slo.slo.name: slo.companion for slo in plan.slos if slo.companion is not None and slo.can_be_given
+    }
+    if not companions:
+        return []
+    tested = _Tested(plan, interval, companions)
+    found = [tested.fires(), tested.measured()]
+    name, one = next(iter(companions.items()))
+    if first(lifetime(one.rule, "absence")):
+        found += tested.life(name, one)
+    return [*found, *tested.causes()]
+
+
+class _Tested:
+    """The alerts of a file, by their SLOs."""
+
+    def __init__(self, plan: Plan, interval: Duration, companions: dict[str, SloCompanion]) -> None:
+        self.plan = plan
+        self.interval = interval
+        self.companions = companions
+
+    def fires(self) -> Case:
+        """No SLO is measured, while another model is, and another SLO with the same records; then its monitor stops."""
+        waits = [evaluations(one.demand.after, self.interval) for one in self.companions.values()]
+        last = max(waits)
+        case = self._case("fires for each SLO once it has not been measured for its time", last + 1)
+        case.series = [replace(one, samples=[*one.samples, GONE]) for one in case.series]
+        for name, one in self.companions.items():
+            own = Series(one.record, self.plan.file.labels(name), [Decimal(0)] * (last + 1))
+            case.series += [own.with_labels(slo=f"{name}-other"), pods.of_another(own)]
+        case.series += self._others(last + 1)
+        held = [[True] * (last + 1) + [not one.monitored] for one in self.companions.values()]
+        self._expect(case, held, sorted({side for wait in waits for side in (wait - 1, wait)} - {-1, last}))
+        case.fire(last, NO_DATA, [(one.rule, Firing({}, 1.0)) for one in self.companions.values()])
+        self._expect(case, held, [last + 1])
+        return case
+
+    def _expect(self, case: Case, held: Sequence[Sequence[bool]], moments: Iterable[int]) -> None:
+        """Expect what comes of each SLO's condition, ``held`` at each evaluation: one number, where it is the same."""
+        found = {
+            name: states(own, self.interval, one.rule.for_, None)
+            for (name, one), own in zip(self.companions.items(), held, strict=True)
+        }
+        for now in moments:
+            shown = {name: own[now].name for name, own in found.items()}
+            labels = {"alertname": NO_DATA}
+            if set(shown.values()) == {None}:
+                case.gives(now, selector("ALERTS", labels), [])
+            elif len(set(shown.values())) == 1:
+                state = next(iter(shown.values())) or ""
+                query = f"count({selector('ALERTS', {**labels, 'alertstate': state})})"
+                case.gives(now, query, [({}, Decimal(len(shown)))])
+            else:
+                query = f"count by ({SLO}, alertstate) ({selector('ALERTS', labels)})"
+                case.gives(
+                    now,
+                    query,
+                    [({SLO: name, "alertstate": state}, _UP) for name, state in shown.items() if state],
+                )
+
+    def _others(self, count: int) -> Iterator[Series]:
+        """Another model works without labels and sinks."""
+        plan, companions = self.plan, self.companions.values()
+        if any(one.monitored for one in companions):
+            yield pods.of_another(pods.writer(plan, "a", self.interval, [0.0] * count))
+        if any(one.labels for one in companions):
+            yield pods.of_another(pods.labels(plan, "a", self.interval, [1e9] * count))
+        for sink in sorted({sink for one in companions for sink in one.sinks}):
+            yield pods.of_another(pods.sink(plan, "a", sink, [_DOWN] * count))
+
+    def measured(self) -> Case:
+        """Every SLO is measured, if at the lowest value there is."""
+        case = self._case("stays quiet while SLOs are measured, at whatever value", 1)
+        for name, one in self.companions.items():
+            case.series.append(Series(one.record, self.plan.file.labels(name), [_LOWEST]))
+        case.gives(0, f"count by ({SLO}) ({selector('ALERTS', {'alertname': NO_DATA})})", [])
+        return case
+
+    def life(self, name: str, one: SloCompanion) -> Iterator[Case]:
+        """An SLO that is measured again, or for one evaluation, or is NaN."""
+        wait = evaluations(one.demand.after, self.interval)
+        record = self.plan.file.labels(name)
+        for what, samples, shown in (
+            (
+                "resolves when it is measured again",
+                [*[GONE] * (wait + 1), _DOWN],
+                {wait: "firing", wait + 1: None},
+            ),
+            (
+                "begins anew after an evaluation with data",
+                [GONE, _DOWN, *[GONE] * (wait + 1)],
+                {0: "pending", 1: None, wait + 1: "pending", wait + 2: "firing"},
+            ),
+            ("takes NaN for no data", [_DOWN, NAN], {0: None, 1: "pending"}),
+            ("begins when the series ends", [_DOWN, GONE], {0: None, 1: "pending"}),
+        ):
+            if not wait and "pending" in shown.values():
+                continue
+            case = self._case(f"for {name} {what}", len(samples))
+            case.series.append(Series(one.record, record, samples))
+            for now, state in shown.items():
+                case.shows(now, one.rule, state)
+            yield case
+
+    def causes(self) -> Iterator[Case]:
+        """Nothing is measured for a reason that has an alert of its own: nearly, and then so."""
+        interval, plan, companions = self.interval, self.plan, list(self.companions.values())
+        late = _around(one.demand.after.seconds for one in companions if one.monitored)
+        if late:
+            stopped = pods.writer(plan, "a", interval, late)
+            series = [stopped, pods.writer(plan, "b", interval, [0.0] * len(late))]
+            series.append(pods.of_another(series[1]))
+            case = Case(f"{NO_DATA}: leaves it to the alert that the monitor stopped", interval, series)
+            held = [
+                [not one.monitored or age <= one.demand.after.seconds for age in late] for one in companions
+            ]
+            self._expect(case, held, range(len(late)))
+            yield case
+        old = _around(one.labels.seconds for one in companions if one.labels)
+        if old:
+            writers = [pods.writer(plan, pod, interval, [0.0] * len(old)) for pod in ("a", "b")]
+            given = [
+                pods.labels(plan, "a", interval, old),
+                pods.labels(plan, "b", interval, [age + 9 for age in old]),
+            ]
+            case = Case(f"{NO_DATA}: leaves it to the alert that labels stopped", interval, writers + given)
+            held = [[one.labels is None or age <= one.labels.seconds for age in old] for one in companions]
+            self._expect(case, held, range(len(old)))
+            yield case
+        for sink in sorted({sink for one in companions for sink in one.sinks}):
+            case = self._case(f"leaves it to the alert that no pod can read its sink of {sink}", 2)
+            case.series += [
+                pods.sink(plan, "a", sink, [_UP, _DOWN]),
+                pods.sink(plan, "b", sink, [_DOWN, _DOWN]),
+            ]
+            self._expect(case, [[True, sink not in one.sinks] for one in companions], range(2))
+            yield case
+
+    def _case(self, what: str, count: int) -> Case:
+        """A case in which the monitor is alive."""
+        case = Case(f"{NO_DATA}: {what}", self.interval, [])
+        if any(one.monitored for one in self.companions.values()):
+            case.series.append(pods.writer(self.plan, "a", self.interval, [0.0] * count))
+        return case
+
+
+def _around(limits: Iterable[float]) -> list[float]:
+    """Each limit, and a second more."""
+    return [age for limit in sorted(set(limits)) for age in (limit, limit + 1)]

@@ -1,0 +1,146 @@
+"""Cases of what other models and SLOs have, which no rule of an SLO may take notice of."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from decimal import Decimal
+
+from mlslo.yamlfile import Duration
+from rulegen.conditions import World
+from rulegen.conditions.reference import Reference
+from rulegen.promql.conventions import MODEL, SLO
+from rulegen.promql.expressions import quote
+from rulegen.promql.replicas import WEIGHTED
+from rulegen.sli.gauge import GaugeSeries
+from rulegen.sli.query_series import QuerySeries
+from rulegen.slo.alerts import GaugeAlert
+from rulegen.slo.events import GoodSli, RatioSli
+from rulegen.slo.plan import SloPlan
+from rulegen.unittests import events
+from rulegen.unittests.case import Case, Series
+from rulegen.unittests.expected import Baselines
+from rulegen.unittests.probes import Probe, decoys, lasting, nearby, past_of, probes
+from rulegen.unittests.ratios import event_series
+from rulegen.unittests.scraped import labels_of, of_pod, rows, scraped
+
+# Evaluations that it takes: of a rate there must be two samples.
+_COUNT = 2
+_MANY = Decimal(1000)
+
+
+def kind_of(slo: SloPlan) -> str:
+    """What decides which records an SLO has, and how they are selected."""
+    conditions = sorted({type(leg).__name__ for alert in slo.gauge_alerts for leg in alert.kind.legs()})
+    sli = type(slo.budget.sli).__name__ if slo.budget else ""
+    how = slo.series.aggregation if slo.series else ""
+    series = f"{type(slo.series).__name__} {'worst' if how in ('min', 'max') else how}"
+    return f"{series} {sli} {conditions}"
+
+
+def case(slo: SloPlan, interval: Duration) -> Case | None:
+    """A healthy SLO beside what is as bad as can be and differs in one label: it has its own records, and no alert."""
+    name = f"Nothing of {slo.slo.name} comes from other models, SLOs, or series"
+    found = Case(name, interval, [])
+    if slo.series is not None:
+        if not _of_gauge(found, slo, slo.series):
+            return None
+    elif slo.budget is not None:
+        series = event_series(slo.budget.sli.ratio) if isinstance(slo.budget.sli, RatioSli) else None
+        if isinstance(slo.budget.sli, RatioSli) and series is None:
+            return None
+        given, found.sampled = events.healthy(slo.budget, series, interval)
+        found.series += given
+        found.series += events.others(slo.budget, series, len(given[0].samples))
+    if slo.budget is not None:
+        found.series += [
+            Series(record, {MODEL: slo.budget.model, SLO: slo.budget.slo, **change}, [_MANY] * _COUNT)
+            for record in events.read_alone(slo.budget)
+            for change in _others(slo.budget.model, slo.budget.slo)
+        ]
+    own = slo.slo.name
+    given_own = [one for one in found.distinct if one.labels.get(SLO) == own]
+    records = {record.name for record in slo.group.records}
+    of_others = sum(MODEL in one.labels and one.labels[MODEL].endswith("-other") for one in given_own)
+    found.gives(_COUNT - 1, f"count({{{SLO}={quote(own)}}})", [({}, Decimal(len(records) + of_others))])
+    return found
+
+
+def _of_gauge(found: Case, slo: SloPlan, series: GaugeSeries) -> bool:
+    """Add a gauge at which no alert of the SLO is bad; whether there is such a value."""
+    known = [(alert, probe) for alert in slo.gauge_alerts for probe in probes(alert.kind)[0][:1]]
+    candidates = [probe for _, probe in known] or [_of_good(slo)]
+    reference = next(
+        (probe.world.reference for probe in candidates if probe.world.reference is not None), None
+    )
+    healthy = next((one.healthy for one in candidates if not _bad(known, one.healthy, reference)), None)
+    if healthy is None:
+        return False
+    bad = max((one.beyond for one in candidates), key=lambda value: _bad(known, value, reference))
+    # Another value, so that a rule that made the same record would fail.
+    worse = 2 * bad - healthy
+    labels = labels_of(series)
+    found.series += scraped(series, labels, [healthy] * _COUNT)
+    if not isinstance(series, QuerySeries):
+        # As if of a replica.
+        own = {**({"version": "1"} if "version" in series.metric.labels else {}), **series.example, **labels}
+        for change in decoys(series.matchers):
+            found.series.append(of_pod(series, {**own, **change}, "b", [bad] * _COUNT))
+            if series.aggregation == WEIGHTED:
+                found.series.append(rows(series, {**own, **change}, "b", [_MANY] * _COUNT))
+    for change in _others(series.model, series.slo):
+        found.series.append(Series(series.record, {**labels, SLO: series.slo, **change}, [worse] * _COUNT))
+    found.gives(_COUNT - 1, f"{series.expression} + 0", [({**labels, SLO: series.slo}, healthy)])
+    for alert, _ in known:
+        _past(found, alert, past_of(alert.kind, healthy))
+        if reference is not None:
+            _references(found, alert, reference)
+    return True
+
+
+def _bad(known: list[tuple[GaugeAlert, Probe]], value: Decimal, reference: Decimal | None) -> int:
+    """How many alerts are bad at ``value``, were it so for long."""
+    worlds = ((alert, World(past_of(alert.kind, value), reference)) for alert, _ in known)
+    return sum(alert.kind.holds(value, lasting(alert.kind, world, value)) for alert, world in worlds)
+
+
+def _of_good(slo: SloPlan) -> Probe:
+    """A good value and a bad one, where there is no alert."""
+    assert slo.budget is not None
+    assert isinstance(slo.budget.sli, GoodSli)
+    good = slo.budget.sli.good
+    step = nearby(good.limit)
+    values = [good.limit - step, good.limit + step]
+    fine, bad = sorted(values, key=lambda value: not good.holds(value, World()))
+    return Probe(World(), fine, fine, bad)
+
+
+def _others(model: str, slo: str) -> Iterator[dict[str, str]]:
+    yield {SLO: f"{slo}-other"}
+    yield {MODEL: f"{model}-other"}
+
+
+def _past(found: Case, alert: GaugeAlert, values: Mapping[str, Decimal]) -> None:
+    """A healthy past, and others'."""
+    series = alert.series
+    labels = labels_of(series)
+    for history in Baselines.of(alert, _COUNT).given:
+        own = series.labels if history.of_version else series.past_labels
+        past = {label: labels[label] for label in own if label != SLO} | {SLO: series.slo}
+        found.series.append(Series(history.record.name, past, [values[history.record.name]] * _COUNT))
+        for change in _others(series.model, series.slo):
+            found.series.append(Series(history.record.name, {**past, **change}, [_MANY] * _COUNT))
+
+
+def _references(found: Case, alert: GaugeAlert, reference: Decimal) -> None:
+    series = alert.series
+    for leg in alert.kind.legs():
+        if not isinstance(leg, Reference):
+            continue
+        labels = {label: labels_of(series)[label] for label in leg.shared}
+        own = {**labels, "reference": series.reference or "training"}
+        found.series.append(Series(leg.metric.name, own, [reference] * _COUNT))
+        for change in decoys(leg.matchers):
+            found.series.append(Series(leg.metric.name, {**own, **change}, [reference / 100] * _COUNT))
+        recorded = {**labels, SLO: series.slo}
+        for other in _others(series.model, series.slo):
+            found.series.append(Series(leg.record.name, {**recorded, **other}, [reference / 100] * _COUNT))
