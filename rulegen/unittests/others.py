@@ -29,7 +29,7 @@ _MANY = Decimal(1000)
 
 
 def kind_of(slo: SloPlan) -> str:
-    """What decides which records an SLO has, and how they are selected."""
+    """Name the kind of an SLO by all that decides which records it has and how they are selected."""
     conditions = sorted({type(leg).__name__ for alert in slo.gauge_alerts for leg in alert.kind.legs()})
     sli = type(slo.budget.sli).__name__ if slo.budget else ""
     how = slo.series.aggregation if slo.series else ""
@@ -98,7 +98,7 @@ def _of_gauge(found: Case, slo: SloPlan, series: GaugeSeries) -> bool:
 
 
 def _bad(known: list[tuple[GaugeAlert, Probe]], value: Decimal, reference: Decimal | None) -> int:
-    """How many alerts are bad at ``value``, were it so for long."""
+    """Count the alerts that are bad at ``value``, were it so for long."""
     worlds = ((alert, World(past_of(alert.kind, value), reference)) for alert, _ in known)
     return sum(alert.kind.holds(value, lasting(alert.kind, world, value)) for alert, world in worlds)
 

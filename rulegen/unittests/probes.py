@@ -62,7 +62,7 @@ def _first(kind: Kind, leg: Kind, guesses: Sequence[Decimal], reference: Decimal
 
 
 def past_of(kind: Kind, healthy: Decimal) -> dict[str, Decimal]:
-    """What the records of a long healthy past say."""
+    """Return the records of a long healthy past."""
     return {
         history.record.name: even(abs(healthy) / 20 or Decimal(1) / 20)
         if isinstance(history, Deviation)
