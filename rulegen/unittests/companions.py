@@ -163,7 +163,7 @@ def _behind(tested: Tested) -> Iterator[Case]:
     plan, name = tested.plan, tested.first.rule.name
     span = max(tested.wait, 2)
     usual, once = Decimal(5000), Decimal(7000)
-    before: list[Sample] = [once, *[usual] * (span - 1)]
+    before: list[Sample] = [*[usual] * (span - 2), once, usual]
     grown: list[Sample] = [once + 1 + index for index in range(span + 2)]
     grows = grown[:span]
     after = tested.first.demand.after

@@ -77,17 +77,17 @@ class Baselines:
         lead = 0
         own: tuple[History, ...] = ()
         while True:
-            found = tuple(one for one in histories if _recorded_after(alert, one) < lead + length)
+            found = tuple(one for one in histories if recorded_after(alert, one) < lead + length)
             if len(found) == len(own):
                 break
             own = found
-            lead = max(_recorded_after(alert, one) + 1 for one in own)
+            lead = max(recorded_after(alert, one) + 1 for one in own)
         # What is given beside a mean that comes about would be recorded as well, and nothing deviates from health.
         possible = not any(one.moving or isinstance(one, Deviation) for one in own)
         return cls(tuple(one for one in histories if one not in own), lead, possible)
 
 
-def _recorded_after(alert: GaugeAlert, history: History) -> int:
+def recorded_after(alert: GaugeAlert, history: History) -> int:
     """The first evaluation at which the rules may record ``history``."""
     alone = isinstance(history, Deviation) and "version" in alert.series.labels
     return int(history.offset // alert.series.interval.seconds) + (0 if alone else history.least - 1)

@@ -18,7 +18,7 @@ from rulegen.slo.events import GoodSli, RatioSli
 from rulegen.slo.plan import SloPlan
 from rulegen.unittests import events
 from rulegen.unittests.case import Case, Series
-from rulegen.unittests.expected import Baselines
+from rulegen.unittests.expected import recorded_after
 from rulegen.unittests.probes import Probe, decoys, lasting, nearby, past_of, probes
 from rulegen.unittests.ratios import event_series
 from rulegen.unittests.scraped import labels_of, of_pod, rows, scraped
@@ -123,7 +123,9 @@ def _past(found: Case, alert: GaugeAlert, values: Mapping[str, Decimal]) -> None
     """A healthy past, and others'."""
     series = alert.series
     labels = labels_of(series)
-    for history in Baselines.of(alert, _COUNT).given:
+    for history in alert.kind.histories():
+        if recorded_after(alert, history) < _COUNT:
+            continue
         own = series.labels if history.of_version else series.past_labels
         past = {label: labels[label] for label in own if label != SLO} | {SLO: series.slo}
         found.series.append(Series(history.record.name, past, [values[history.record.name]] * _COUNT))
