@@ -11,7 +11,6 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from mlslo.yamlfile import Duration
-from rulegen.conditions.exactness import is_plain, most_exact, power_of_two
 from rulegen.conditions.history import BaselineWindow, deviation_before, lookup, mean_before
 from rulegen.conditions.kind import Edge, History, Kind, Line, Positive, Unusable, World
 from rulegen.conditions.threshold import shown
@@ -117,9 +116,7 @@ class Unusual(Kind):
         mean, allowed = world.past.get(self.mean.record.name), self._usual(world)
         if mean is None or allowed is None:
             return ()
-        return [
-            Edge(mean + side, is_plain(mean) and self._is_exact(mean, side)) for side in self._sides(allowed)
-        ]
+        return [Edge(mean + side, exact=False) for side in self._sides(allowed)]
 
     def _sides(self, allowed: Decimal) -> Sequence[Decimal]:
         return {"above": (allowed,), "below": (-allowed,), "both": (-allowed, allowed)}[self.direction]
@@ -129,19 +126,13 @@ class Unusual(Kind):
         return found if self.minimum is not None else [replace(history, moving=True) for history in found]
 
     def healthy_guesses(self) -> Sequence[Decimal]:
-        return (Decimal("0.5"),) if self.minimum is None else (power_of_two(self.minimum * 32),)
+        return (Decimal("0.5"),) if self.minimum is None else (self.minimum * 40,)
 
     def regimes(self) -> Sequence[Sequence[Decimal]]:
         """The deviation decides, and its minimum does."""
         if self.minimum is None:
             return ((),)
-        sides = self._sides(self.deviations * self.minimum)
-        size = power_of_two(self.minimum * 8)
-        guesses = most_exact(
-            (size, size / 2, size / 4, size / 8),
-            lambda mean: sum(self._is_exact(mean, side) for side in sides),
-        )
-        return (self.healthy_guesses(), guesses)
+        return (self.healthy_guesses(), (self.minimum * 10,))
 
     def unusable(self) -> Sequence[Unusable]:
         if self.minimum is not None:
@@ -154,10 +145,6 @@ class Unusual(Kind):
             for deviation in (none, none * 2)
         )
         return (Unusable(mean, past, nearly),)
-
-    def _is_exact(self, mean: Decimal, away: Decimal) -> bool:
-        """Return whether PromQL's arithmetic gives the same distance ``away`` from the mean."""
-        return abs(float(mean + away) - float(mean)) == float(abs(away))
 
     def lines(self) -> Sequence[Line]:
         allowed = f"({self._allowed})"

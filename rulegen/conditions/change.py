@@ -84,7 +84,7 @@ class Change(Kind):
         if past is None:
             return ()
         change = self.amount * abs(past) if self.relative else self.amount
-        return [Edge(value, self._is_exact(value, past)) for value in (past - change, past + change)]
+        return [Edge(value, exact=False) for value in (past - change, past + change)]
 
     def lines(self) -> Sequence[Line]:
         return (line(self.series, self.history.record),)
@@ -98,10 +98,3 @@ class Change(Kind):
     def unusable(self) -> Sequence[Unusable]:
         name, none = self.history.record.name, Decimal(0)
         return (Unusable(none, {name: none}, {name: Decimal("0.000001")}),) if self.relative else ()
-
-    def _is_exact(self, value: Decimal, past: Decimal) -> bool:
-        """Return whether PromQL's arithmetic gives the same change."""
-        now, then = float(value), float(past)
-        if self.relative:
-            return then != 0 and abs(now / then - 1) == float(self.amount)
-        return abs(now - then) == float(self.amount)

@@ -11,7 +11,6 @@ from typing import Annotated
 from pydantic import Field
 
 from mlslo.yamlfile import Duration
-from rulegen.conditions.exactness import is_plain, most_exact, power_of_two
 from rulegen.conditions.history import BaselineWindow, line, lookup, mean_before
 from rulegen.conditions.kind import Edge, History, Kind, Line, Positive, Unusable, World
 from rulegen.conditions.threshold import shown
@@ -94,7 +93,7 @@ class Drop(Kind):
         past = world.past.get(self.history.record.name)
         if past is None or (self.relative and past == 0):
             return ()
-        return (Edge(self._limit(past), exact=is_plain(past) and self._is_exact(past)),)
+        return (Edge(self._limit(past), exact=False),)
 
     def lines(self) -> Sequence[Line]:
         return (line(self.series, self.history.record),)
@@ -103,8 +102,7 @@ class Drop(Kind):
         return (self.history,)
 
     def healthy_guesses(self) -> Sequence[Decimal]:
-        size = Decimal("0.5") if self.relative else power_of_two(self.amount * 8)
-        return most_exact((size, size / 2, size * 2), self._is_exact)
+        return (Decimal("0.5") if self.relative else self.amount * 5,)
 
     def unusable(self) -> Sequence[Unusable]:
         name, none = self.history.record.name, Decimal(0)
@@ -113,14 +111,6 @@ class Drop(Kind):
             if self.relative and not self._never_negative
             else ()
         )
-
-    def _is_exact(self, past: Decimal) -> bool:
-        """Return whether PromQL's arithmetic gives the same limit."""
-        mean, amount = float(past), float(self.amount)
-        limit = mean - amount
-        if self.relative:
-            limit = float(1 - self.amount) * mean if self._never_negative else mean - amount * abs(mean)
-        return limit == float(self._limit(past))
 
     def _limit(self, past: Decimal) -> Decimal:
         return past - (abs(past) * self.amount if self.relative else self.amount)

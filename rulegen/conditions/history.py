@@ -77,9 +77,6 @@ class Deviation(History):
         mean = super().of(samples)
         return (sum(((value - mean) ** 2 for _, value in samples), Decimal(0)) / len(samples)).sqrt()
 
-    def steady(self, value: Decimal) -> Decimal:
-        return abs(value) / 16 or Decimal(1) / 16
-
 
 def deviation_before(series: GaugeSeries, window: Duration, offset: Duration) -> Deviation:
     """The deviation of every evaluation in ``window``, which ends ``offset`` ago, from `mean_before`.

@@ -69,10 +69,6 @@ class History:
         """Compute it from ``samples``. Not derived from the PromQL: the tests rest on it."""
         return sum((value for _, value in samples), Decimal(0)) / len(samples)
 
-    def steady(self, value: Decimal) -> Decimal:
-        """Return a value that it may have after a long past around ``value``."""
-        return value
-
 
 @dataclass(frozen=True)
 class Unusable:

@@ -35,7 +35,7 @@ def find(run: Run) -> Iterator[Finding]:
 
 
 def _counted(slo: Slo, expected: Expected | None, interval: Duration) -> tuple[float, str] | None:
-    """How many events there are in a second, and where that is from."""
+    """Return the events per second, and how to say where that is from."""
     if slo.sli.gauge is not None or slo.sli.promql is not None:
         return 1 / interval.seconds, f"at an evaluation every {interval} there are"
     if expected is None:

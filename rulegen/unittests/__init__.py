@@ -97,7 +97,7 @@ class _Builder:
         return found
 
     def _records(self, index: int, slo: SloPlan) -> list[Case]:
-        """What alerts are given as records, built from what is scraped."""
+        """Build the cases of the records that alerts are given."""
         found: list[Case] = []
         if slo.series is not None and slo.series.aggregation == WEIGHTED:
             found.append(weights.case(slo.series, self.interval))
@@ -116,7 +116,7 @@ class _Builder:
         return found
 
     def _is_first(self, kind: str) -> bool:
-        """Whether nothing of a kind was seen before."""
+        """Return True the first time that it is asked for a kind."""
         first = kind not in self._seen
         self._seen.add(kind)
         return first

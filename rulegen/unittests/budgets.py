@@ -145,7 +145,7 @@ class _Tested:
         return case
 
     def life(self) -> Iterator[Case]:
-        """What ends it, and what it survives."""
+        """Build the cases of recovery, a gap, NaN and the end of its series."""
         pair = self.pairs[0]
         burns, gone = pair.enough, pair.records(GONE, GONE, 0)
         recovers = {**burns, pair.budget.ratio(pair.windows.short): _NONE}

@@ -187,7 +187,7 @@ First = Callable[[str], bool]
 
 
 def lifetime(rule: AlertRule, *more: str) -> str:
-    """What decides how an alert begins and ends: alerts that have it in common are one kind."""
+    """Name the kind of an alert by all that decides how it begins and ends."""
     found = ("for" * (rule.for_ is not None), "keep" * (rule.keep_firing_for is not None), *more)
     return " ".join(filter(None, found))
 
@@ -198,5 +198,5 @@ def plain(value: Decimal) -> int | float:
 
 
 def evaluations(duration: Duration | None, interval: Duration) -> int:
-    """How many intervals it takes until ``duration`` is over."""
+    """Count the intervals until ``duration`` is over."""
     return math.ceil(duration.seconds / interval.seconds) if duration else 0

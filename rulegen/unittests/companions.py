@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Sequence
 from decimal import ROUND_FLOOR, Decimal
 
 from mlslo.yamlfile import Duration
@@ -19,7 +18,6 @@ from rulegen.promql.conventions import (
     SINK_BEHIND,
     SINK_DOWN,
     SLO,
-    TIER,
 )
 from rulegen.promql.expressions import number, selector
 from rulegen.slo.companions import Companion
@@ -37,11 +35,10 @@ from rulegen.slo.companions.references import CREATED, REFERENCE
 from rulegen.slo.companions.sinks import LABELS_SINK, LAG, LAG_RECORD, PREDICTIONS_SINK, SINK
 from rulegen.slo.plan import Plan
 from rulegen.unittests import pods
-from rulegen.unittests.case import GONE, NAN, Case, First, Sample, Series, evaluations, lifetime
-from rulegen.unittests.expected import states
+from rulegen.unittests.case import GONE, NAN, Case, First, Sample, Series, evaluations
+from rulegen.unittests.tiers import Ages, Expected, Tested, older
 
 _UP, _DOWN = Decimal(1), Decimal(0)
-Ages = Sequence[float | None]
 
 
 def cases(plan: Plan, interval: Duration, first: First) -> list[Case]:
@@ -59,117 +56,11 @@ def cases(plan: Plan, interval: Duration, first: First) -> list[Case]:
         FEATURES_UNMONITORED: _unmonitored,
     }
     return [
-        case for name, found in named.items() for case in build[name](_Tested(plan, found, interval, first))
+        case for name, found in named.items() for case in build[name](Tested(plan, found, interval, first))
     ]
 
 
-@dataclass(frozen=True)
-class _Expected:
-    """One series of one alert: whether its condition holds at each evaluation, and what its texts say then."""
-
-    companion: Companion
-    held: Sequence[bool]
-    values: Sequence[float] = ()
-    labels: Mapping[str, str] = field(default_factory=dict)
-    members: Sequence[tuple[Mapping[str, str], float]] = ()
-
-    def firing(self, now: int) -> Firing:
-        """What its texts say."""
-        return Firing(self.labels, self.values[now] if self.values else 1.0, members=self.members)
-
-
-@dataclass(frozen=True)
-class _Tested:
-    """The alerts of one name, one for each tier that hears of it."""
-
-    plan: Plan
-    companions: Sequence[Companion]
-    interval: Duration
-    is_first: First
-
-    @property
-    def first(self) -> Companion:
-        return self.companions[0]
-
-    def life(self, *more: str) -> bool:
-        """Whether what ends such an alert has not been tested yet."""
-        return self.is_first(lifetime(self.first.rule, *more))
-
-    @property
-    def limits(self) -> list[float]:
-        """How long it takes, the shortest first."""
-        return sorted(one.demand.after.seconds for one in self.companions)
-
-    @property
-    def wait(self) -> int:
-        """Evaluations until it fires."""
-        return evaluations(self.first.demand.after, self.interval)
-
-    def case(
-        self, what: str, series: Sequence[Series], expected: Sequence[_Expected], *, texts: bool = False
-    ) -> Case:
-        """Check both sides of every change; ``texts``: all labels and texts at the last, else what `ALERTS` shows."""
-        name = self.first.rule.name
-        case = Case(f"{name}: {what}", self.interval, list(series))
-        found = [
-            states(one.held, self.interval, one.companion.rule.for_, one.companion.rule.keep_firing_for)
-            for one in expected
-        ]
-        last = len(expected[0].held) - 1
-        shown = [tuple(own[now].name for own in found) for now in range(last + 1)]
-        changes = {
-            side for now in range(1, last + 1) if shown[now] != shown[now - 1] for side in (now - 1, now)
-        }
-        for now in sorted({last, *changes}):
-            if texts and now == last:
-                firing = [one for one, own in zip(expected, found, strict=True) if own[now].firing]
-                case.fire(now, name, [(one.companion.rule, one.firing(now)) for one in firing])
-                continue
-            counts: dict[tuple[str, str], int] = {}
-            for one, state in zip(expected, shown[now], strict=True):
-                if state:
-                    key = (one.companion.rule.labels[TIER], state)
-                    counts[key] = counts.get(key, 0) + 1
-            query = f"count by ({TIER}, alertstate) ({selector('ALERTS', {'alertname': name})})"
-            samples = [
-                ({TIER: tier, "alertstate": state}, Decimal(count))
-                for (tier, state), count in sorted(counts.items())
-            ]
-            case.gives(now, query, samples)
-        return case
-
-    def of_ages(self, ages: Ages) -> list[_Expected]:
-        """Each alert of something that is so old at each evaluation."""
-        values = [age or 0.0 for age in ages]
-        return [
-            _Expected(one, [_older(age, one.demand.after.seconds) for age in ages], values)
-            for one in self.companions
-        ]
-
-    def ages(self) -> Iterator[tuple[str, list[float | None], bool]]:
-        """What happens to the age of something whose alerts need no `for`; whether its texts are told."""
-        limit, longest = self.limits[0], self.limits[-1]
-        old = longest + 1
-        yield f"stays quiet at {_duration(limit)}", [limit], False
-        for one in sorted(set(self.limits)):
-            yield f"fires above {_duration(one)}", [one, one + 1], one == longest
-        if not self.life():
-            return
-        yield "resolves when it is new again", [old, 0.0], False
-        yield "fires again after an evaluation without data", [old, None, old], False
-        yield "is quiet at NaN", [old, math.nan], False
-        yield "ends where its series end", [old, None, None], False
-
-
-def _older(age: float | None, limit: float) -> bool:
-    return age is not None and age > limit
-
-
-def _duration(seconds: float) -> str:
-    return str(Duration.of_seconds(seconds))
-
-
-def _stale(tested: _Tested) -> Iterator[Case]:
+def _stale(tested: Tested) -> Iterator[Case]:
     """One pod of two whose cycles are late, beside another model's that stopped long ago."""
     plan, interval = tested.plan, tested.interval
     for what, ages, texts in tested.ages():
@@ -182,7 +73,7 @@ def _stale(tested: _Tested) -> Iterator[Case]:
         yield tested.case(what, series, tested.of_ages(ages), texts=texts)
 
 
-def _absent(tested: _Tested) -> Iterator[Case]:
+def _absent(tested: Tested) -> Iterator[Case]:
     """No pod has the model, while another model is there."""
     wait = max(evaluations(one.demand.after, tested.interval) for one in tested.companions)
     long: list[float | None] = [None] * (wait + 1)
@@ -200,11 +91,11 @@ def _absent(tested: _Tested) -> Iterator[Case]:
         series = [writer] if any(age is not None for age in ages) else []
         if texts:
             series.append(pods.of_another(writer, pods.times(tested.interval, [0.0] * len(ages))))
-        expected = [_Expected(one, [age is None for age in ages]) for one in tested.companions]
+        expected = [Expected(one, [age is None for age in ages]) for one in tested.companions]
         yield tested.case(what, series, expected, texts=texts)
 
 
-def _labels(tested: _Tested) -> Iterator[Case]:
+def _labels(tested: Tested) -> Iterator[Case]:
     """The newest label of one pod of two is old."""
     plan, interval = tested.plan, tested.interval
     for what, ages, texts in tested.ages():
@@ -234,12 +125,12 @@ def _labels(tested: _Tested) -> Iterator[Case]:
                     else [up]
                 )
             given += [pods.writer(plan, pod, interval, [0.0]), pods.labels(plan, pod, interval, [age])]
-        expected = [_Expected(one, [True], [old if one.sinks else old + 1]) for one in tested.companions]
+        expected = [Expected(one, [True], [old if one.sinks else old + 1]) for one in tested.companions]
         what = "leaves a pod that cannot read its labels to that alert, but not another one"
         yield tested.case(what, given, expected, texts=True)
 
 
-def _down(tested: _Tested) -> Iterator[Case]:
+def _down(tested: Tested) -> Iterator[Case]:
     """A sink that cannot be read in one pod of two, or in both."""
     plan, wait = tested.plan, tested.wait
     bad: list[Sample] = [_DOWN] * (wait + 1)
@@ -254,7 +145,7 @@ def _down(tested: _Tested) -> Iterator[Case]:
     for what, samples, texts in stories if tested.life() else stories[:2]:
         series = [pods.sink(plan, "a", PREDICTIONS_SINK, samples)]
         held = [value == _DOWN for value in samples]
-        expected = [_Expected(tested.first, held, [1.0] * len(held), {SINK: PREDICTIONS_SINK})]
+        expected = [Expected(tested.first, held, [1.0] * len(held), {SINK: PREDICTIONS_SINK})]
         if texts:
             up: list[Sample] = [_UP] * len(samples)
             series += [
@@ -263,16 +154,16 @@ def _down(tested: _Tested) -> Iterator[Case]:
                 pods.sink(plan, "b", LABELS_SINK, samples),
                 pods.of_another(pods.sink(plan, "a", "other", samples)),
             ]
-            expected.append(_Expected(tested.first, held, [2.0] * len(held), {SINK: LABELS_SINK}))
+            expected.append(Expected(tested.first, held, [2.0] * len(held), {SINK: LABELS_SINK}))
         yield tested.case(what, series, expected, texts=texts)
 
 
-def _behind(tested: _Tested) -> Iterator[Case]:
+def _behind(tested: Tested) -> Iterator[Case]:
     """The lag of one pod is larger for its time than ever in as long a time before."""
     plan, name = tested.plan, tested.first.rule.name
     span = max(tested.wait, 2)
     usual, once = Decimal(5000), Decimal(7000)
-    before: list[Sample] = [once, *[usual] * (span - 1)]
+    before: list[Sample] = [*[usual] * (span - 2), once, usual]
     grown: list[Sample] = [once + 1 + index for index in range(span + 2)]
     grows = grown[:span]
     after = tested.first.demand.after
@@ -311,7 +202,7 @@ def _behind(tested: _Tested) -> Iterator[Case]:
         yield case
 
 
-def _old(tested: _Tested) -> Iterator[Case]:
+def _old(tested: Tested) -> Iterator[Case]:
     """The data of a reference of one pod of two are old, in the newest of its versions."""
     plan, interval = tested.plan, tested.interval
 
@@ -332,14 +223,14 @@ def _old(tested: _Tested) -> Iterator[Case]:
                 reference("b", "2", "recent", fresh),
                 pods.of_another(own, pods.times(interval, ancient)),
             ]
-        held = [_older(age, tested.limits[0]) for age in ages]
+        held = [older(age, tested.limits[0]) for age in ages]
         values = [age or 0.0 for age in ages]
         yield tested.case(
-            what, series, [_Expected(tested.first, held, values, {REFERENCE: "training"})], texts=texts
+            what, series, [Expected(tested.first, held, values, {REFERENCE: "training"})], texts=texts
         )
 
 
-def _unmonitored(tested: _Tested) -> Iterator[Case]:
+def _unmonitored(tested: Tested) -> Iterator[Case]:
     """One pod measures few of a version's features."""
     asked = tested.plan.file.spec.companions
     assert asked is not None
@@ -365,7 +256,7 @@ def _unmonitored(tested: _Tested) -> Iterator[Case]:
         held = [count <= few for count in known]
         values = [float(count / _FEATURES) for count in known]
         members = [({FEATURE: "amount", VERSION: "2"}, 1.0)]
-        expected = _Expected(tested.first, held, values, {VERSION: "2"}, members)
+        expected = Expected(tested.first, held, values, {VERSION: "2"}, members)
         yield tested.case(what, series, [expected], texts=texts)
     yield _retired(tested, few)
 
@@ -374,7 +265,7 @@ _FEATURES = Decimal(100)
 
 
 def _features(
-    tested: _Tested, pod: str, version: str, counts: Sequence[Sample], *, missing: int = 1, predicts: int = 1
+    tested: Tested, pod: str, version: str, counts: Sequence[Sample], *, missing: int = 1, predicts: int = 1
 ) -> Iterator[Series]:
     """A pod that measures so many features of a version, and answers ``predicts`` in each interval."""
     plan, size = tested.plan, len(counts)
@@ -386,8 +277,8 @@ def _features(
     yield pods.series(plan, PREDICTIONS, pod, served, {VERSION: version})
 
 
-def _beside(tested: _Tested, size: int) -> Iterator[Series]:
-    """What does not count: a pod with all features, a shorter window, a new version, a segment, another model."""
+def _beside(tested: Tested, size: int) -> Iterator[Series]:
+    """Yield series that must not count: a pod with all features, a shorter window, a new version, another model."""
     plan = tested.plan
     yield from _features(tested, "b", "2", [_FEATURES] * size, missing=0)
     yield pods.series(plan, MONITORED, "a", [_DOWN] * size, {VERSION: "2", "window": "1h"})
@@ -404,7 +295,7 @@ def _beside(tested: _Tested, size: int) -> Iterator[Series]:
         yield pods.of_another(one)
 
 
-def _retired(tested: _Tested, few: Decimal) -> Case:
+def _retired(tested: Tested, few: Decimal) -> Case:
     """A version that no longer predicts, while another model's of that name does."""
     lasts = evaluations(in_service(tested.interval), tested.interval)
     size = lasts + 4

@@ -1,4 +1,4 @@
-"""What a query gives for series that stay as they are: PromQL in small, apart from what makes the rules.
+"""Results of a query for series that stay as they are: a subset of PromQL, apart from what makes the rules.
 
 Gauges are constant and counters grow steadily, so that no window is needed.
 """
@@ -147,7 +147,7 @@ class _Evaluation:
         return self._each(self.vector(node.args[0]), lambda value: _FUNCTIONS[name](value, *limits))
 
     def _quantile(self, quantile: Expr, buckets: Vector) -> Vector:
-        """Where all is in the first bucket, a quantile is that share of its bound."""
+        """Interpolate a quantile where all is in the first bucket: it is that share of its bound."""
         share = self.of(quantile)
         by_series: dict[Labels, dict[str, float]] = {}
         for labels, value in buckets.items():

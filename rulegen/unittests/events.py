@@ -79,7 +79,7 @@ class _Tested:
 
     @property
     def sampled(self) -> Duration:
-        """How often counters are read: five times in the shortest window."""
+        """The interval of samples: five in the shortest window."""
         return part_of(self.interval, self.budget.windows[0].seconds / 5)
 
     @property

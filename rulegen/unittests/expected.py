@@ -1,4 +1,4 @@
-"""When an alert must be pending and when it must fire, worked out without its PromQL.
+"""States of an alert, evaluation by evaluation, worked out without its PromQL.
 
 `Kind.holds` says where a condition holds; here are the rules of `for`, `keep_firing_for`, breaches and baselines.
 """
@@ -61,7 +61,7 @@ def states(
 
 @dataclass(frozen=True)
 class Baselines:
-    """Which histories of an alert a test has to give as records, for the rules do not record them in it.
+    """Histories that a test has to give as records, since the rules do not record them in it.
 
     ``lead``: healthy evaluations that it begins with, until the others are there. ``possible``: whether it works out.
     """
@@ -72,22 +72,22 @@ class Baselines:
 
     @classmethod
     def of(cls, alert: GaugeAlert, length: int) -> Baselines:
-        """Those of a test of ``length`` evaluations."""
+        """Sort the histories of an alert for a test of ``length`` evaluations."""
         histories = tuple(alert.kind.histories())
         lead = 0
         own: tuple[History, ...] = ()
         while True:
-            found = tuple(one for one in histories if _recorded_after(alert, one) < lead + length)
+            found = tuple(one for one in histories if recorded_after(alert, one) < lead + length)
             if len(found) == len(own):
                 break
             own = found
-            lead = max(_recorded_after(alert, one) + 1 for one in own)
+            lead = max(recorded_after(alert, one) + 1 for one in own)
         # What is given beside a mean that comes about would be recorded as well, and nothing deviates from health.
         possible = not any(one.moving or isinstance(one, Deviation) for one in own)
         return cls(tuple(one for one in histories if one not in own), lead, possible)
 
 
-def _recorded_after(alert: GaugeAlert, history: History) -> int:
+def recorded_after(alert: GaugeAlert, history: History) -> int:
     """The first evaluation at which the rules may record ``history``."""
     alone = isinstance(history, Deviation) and "version" in alert.series.labels
     return int(history.offset // alert.series.interval.seconds) + (0 if alone else history.least - 1)
@@ -95,7 +95,7 @@ def _recorded_after(alert: GaugeAlert, history: History) -> int:
 
 @dataclass(frozen=True)
 class Course:
-    """What an alert makes of several series of a version, evaluation by evaluation.
+    """The course of an alert over several series of a version, evaluation by evaluation.
 
     ``edge``: whether a range begins with the sample that is just as old as it is long, as before Prometheus 3.
     """
@@ -108,7 +108,7 @@ class Course:
 
     @cached_property
     def values(self) -> list[tuple[Sample, ...]]:
-        """What the rules see."""
+        """The values that the rules see."""
         found: list[tuple[Sample, ...]] = []
         for scrape in self.scrapes:
             before = found[-1] if found else (GONE,) * len(scrape)
@@ -134,7 +134,7 @@ class Course:
         return found
 
     def given_past(self, history: History, now: int, series: int) -> Decimal:
-        """What a record is given as: steady, or what the gauge is going to be if it stays as it is."""
+        """Return the value of a given record: steady, or the forecast of a gauge that stays as it is."""
         if not history.of_version:
             return self.probe.world.past[history.record.name]
         own = (values[series] for values in reversed(self.values[: now + 1]))
@@ -159,7 +159,7 @@ class Course:
 
     @cached_property
     def bad(self) -> list[list[int]]:
-        """Which series are bad at each evaluation."""
+        """The series that are bad at each evaluation, by their places."""
         return [
             [index for index, value in enumerate(values) if self._holds(value, now, index)]
             for now, values in enumerate(self.values)

@@ -59,7 +59,7 @@ class _Tested:
 
     @cached_property
     def _sizes(self) -> tuple[int, int]:
-        """How many series must be bad, and of how many."""
+        """The number of series that must be bad, and of all."""
         return self.alert.several.example() if self.alert.several else (1, 1)
 
     @cached_property
@@ -77,7 +77,7 @@ class _Tested:
 
     @property
     def _until(self) -> int:
-        """How many evaluations it takes to fire."""
+        """The number of bad evaluations until it fires."""
         return self._breaches[0] + self._wait
 
     def _all(self, value: Sample) -> Scrapes:
@@ -96,7 +96,7 @@ class _Tested:
 
     @property
     def _where(self) -> str:
-        """What the gauge is compared with, beside constants."""
+        """The past and the reference that the gauge is compared with, as part of a name."""
         said = [f"its past {number(self.probe.healthy)}"] if self.alert.kind.histories() else []
         if self.probe.world.reference is not None:
             said.append(f"the reference {number(self.probe.world.reference)}")
@@ -156,7 +156,7 @@ class _Tested:
 
     @property
     def _active(self) -> str:
-        """What it is as soon as its condition holds."""
+        """The state of the alert as soon as its condition holds."""
         return "pending" if self._wait else "firing"
 
     def _ends(self) -> Iterator[Case | None]:
@@ -256,7 +256,7 @@ class _Tested:
         return "not-tested", f"the case '{what}' is not tested: its baseline moves too soon"
 
     def _series(self, course: Course, last: int, *, pods: bool) -> Iterator[Series]:
-        """What is scraped until the evaluation ``last``, and the records that are given."""
+        """Yield the scraped series until the evaluation ``last``, and the records that are given."""
         series = self.alert.series
         for index in range(self._sizes[1]):
             labels = labels_of(series, index)
@@ -286,7 +286,7 @@ class _Tested:
         return [(named, reference)] if named else [("validation", reference), ("training", reference / 2)]
 
     def _firing(self, course: Course, now: int) -> Firing:
-        """What its texts say at an evaluation."""
+        """Return the values that its texts show at an evaluation."""
         alert, values, bad = self.alert, course.values[now], course.bad[now]
         looked_up: dict[str, float | None] = {
             name: float(value) for name, value in course.past(now, 0).items()

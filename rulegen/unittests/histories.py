@@ -71,7 +71,7 @@ class _Tested:
 
     @property
     def sampled(self) -> Duration:
-        """How often there are samples: a day of evaluations takes minutes."""
+        """The interval of samples, so short that a day of them takes minutes."""
         dense = self.history.least > _MANY and not self.history.of_version
         return Duration.of_seconds(self.interval.seconds / 60) if dense else self.interval
 

@@ -18,7 +18,7 @@ from rulegen.slo.events import GoodSli, RatioSli
 from rulegen.slo.plan import SloPlan
 from rulegen.unittests import events
 from rulegen.unittests.case import Case, Series
-from rulegen.unittests.expected import Baselines
+from rulegen.unittests.expected import recorded_after
 from rulegen.unittests.probes import Probe, decoys, lasting, nearby, past_of, probes
 from rulegen.unittests.ratios import event_series
 from rulegen.unittests.scraped import labels_of, of_pod, rows, scraped
@@ -29,7 +29,7 @@ _MANY = Decimal(1000)
 
 
 def kind_of(slo: SloPlan) -> str:
-    """What decides which records an SLO has, and how they are selected."""
+    """Name the kind of an SLO by all that decides which records it has and how they are selected."""
     conditions = sorted({type(leg).__name__ for alert in slo.gauge_alerts for leg in alert.kind.legs()})
     sli = type(slo.budget.sli).__name__ if slo.budget else ""
     how = slo.series.aggregation if slo.series else ""
@@ -98,7 +98,7 @@ def _of_gauge(found: Case, slo: SloPlan, series: GaugeSeries) -> bool:
 
 
 def _bad(known: list[tuple[GaugeAlert, Probe]], value: Decimal, reference: Decimal | None) -> int:
-    """How many alerts are bad at ``value``, were it so for long."""
+    """Count the alerts that are bad at ``value``, were it so for long."""
     worlds = ((alert, World(past_of(alert.kind, value), reference)) for alert, _ in known)
     return sum(alert.kind.holds(value, lasting(alert.kind, world, value)) for alert, world in worlds)
 
@@ -123,7 +123,9 @@ def _past(found: Case, alert: GaugeAlert, values: Mapping[str, Decimal]) -> None
     """A healthy past, and others'."""
     series = alert.series
     labels = labels_of(series)
-    for history in Baselines.of(alert, _COUNT).given:
+    for history in alert.kind.histories():
+        if recorded_after(alert, history) < _COUNT:
+            continue
         own = series.labels if history.of_version else series.past_labels
         past = {label: labels[label] for label in own if label != SLO} | {SLO: series.slo}
         found.series.append(Series(history.record.name, past, [values[history.record.name]] * _COUNT))

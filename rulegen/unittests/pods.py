@@ -35,7 +35,7 @@ def of_another(one: Series, samples: Sequence[Sample] | None = None) -> Series:
 
 
 def times(interval: Duration, ages: Sequence[float | None]) -> list[Sample]:
-    """When it was so long ago, in seconds, at each evaluation."""
+    """Return the times that are so many seconds ago at each evaluation."""
     return [
         None if age is None else NAN if math.isnan(age) else exact(now * interval.seconds) - exact(age)
         for now, age in enumerate(ages)

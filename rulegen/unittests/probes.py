@@ -54,7 +54,7 @@ def _first(kind: Kind, leg: Kind, guesses: Sequence[Decimal], reference: Decimal
         found = [
             Probe(world, healthy, inside, beyond)
             for edge in leg.edges(world)
-            for inside, beyond in _pairs(kind, leg, edge, world, healthy)
+            for inside, beyond in _pairs(kind, edge, world, healthy)
         ]
         if found:
             return found
@@ -62,7 +62,7 @@ def _first(kind: Kind, leg: Kind, guesses: Sequence[Decimal], reference: Decimal
 
 
 def past_of(kind: Kind, healthy: Decimal) -> dict[str, Decimal]:
-    """What the records of a long healthy past say."""
+    """Return the records of a long healthy past."""
     return {
         history.record.name: even(abs(healthy) / 20 or Decimal(1) / 20)
         if isinstance(history, Deviation)
@@ -71,11 +71,9 @@ def past_of(kind: Kind, healthy: Decimal) -> dict[str, Decimal]:
     }
 
 
-def _pairs(
-    kind: Kind, leg: Kind, edge: Edge, world: World, healthy: Decimal
-) -> Iterator[tuple[Decimal, Decimal]]:
+def _pairs(kind: Kind, edge: Edge, world: World, healthy: Decimal) -> Iterator[tuple[Decimal, Decimal]]:
     """The values on both sides of an edge; the edge itself where the rule has it as a literal."""
-    literal = edge.exact and not leg.histories()
+    literal = edge.exact
     step = nearby(edge.value) if literal else min(nearby(edge.value), nearby(edge.value - healthy))
     middle = edge.value if literal else _rounded(edge.value, step)
     values = [middle - step, middle + step]

@@ -55,7 +55,7 @@ def case(series: QuerySeries, interval: Duration) -> Case | None:
 
 
 def _lowest(series: QuerySeries, fed: Sequence[Fed]) -> list[Labels]:
-    """What is -Inf where all that it selects is."""
+    """Return the results that are -Inf where all that it selects is."""
     try:
         found = evaluate(series.query.tree, [Fed(one.series, -math.inf) for one in fed])
     except (NotUnderstoodError, ValueError, OverflowError):
@@ -64,7 +64,7 @@ def _lowest(series: QuerySeries, fed: Sequence[Fed]) -> list[Labels]:
 
 
 def _decoys(series: QuerySeries, fed: Sequence[tuple[Fed, bool]]) -> list[tuple[Fed, bool]]:
-    """What the query is not about, though it differs in one label only."""
+    """Return series that the query does not select, though they differ in one label only."""
     terms = [chosen for chosen, _ in _selections(series.query.tree)]
     found = {
         (other.name, *sorted(other.labels.items())): (Fed(other, _MUCH * one.value), counted)
@@ -102,7 +102,7 @@ def _worst(series: QuerySeries, found: Vector) -> list[tuple[Labels, float]]:
 
 
 def _uses(series: QuerySeries) -> Iterator[list[tuple[Fed, bool]]]:
-    """What to feed for each selection, and whether it is a counter."""
+    """Yield series for each selection, each with whether it is a counter."""
     known: list[tuple[Fed, bool]] = []
     for number_of, (chosen, counted) in enumerate(_selections(series.query.tree), 1):
         again = [own for own in known if selects(chosen, own[0].series)]

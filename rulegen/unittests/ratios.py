@@ -77,7 +77,7 @@ def _rests(total: Sequence[VectorSelector], errors: Sequence[VectorSelector]) ->
 
 
 def decoys(terms: Sequence[VectorSelector], series: Sequence[Selected]) -> tuple[Selected, ...]:
-    """What none of ``terms`` selects, though it differs from what they do in one label only."""
+    """Return series that none of ``terms`` selects, though they differ in one label only."""
     found: list[Selected] = []
     for one in series:
         for label, value in one.labels.items():

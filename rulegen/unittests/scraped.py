@@ -1,4 +1,4 @@
-"""What is scraped of one gauge: from a pod or several, that together are a value that was chosen."""
+"""Series of one gauge from one pod or several, which together are a chosen value."""
 
 from __future__ import annotations
 
@@ -68,7 +68,7 @@ def of_pod(series: GaugeSeries, labels: Mapping[str, str], pod: str, samples: Se
 
 
 def rows(series: GaugeSeries, labels: Mapping[str, str], pod: str, samples: Sequence[Scrape]) -> Series:
-    """How many predictions a pod's gauge rests on."""
+    """The number of predictions that a pod's gauge rests on."""
     kept = {label: value for label, value in labels.items() if label not in series.metric.labels}
     shared = {label: value for label, value in labels.items() if label in SAMPLES.labels}
     return Series(SAMPLES.name, {**shared, **kept, POD: pod}, samples)

@@ -47,7 +47,7 @@ def example(selector: VectorSelector, others: Mapping[str, str] | None = None) -
 
 
 def selects(selector: VectorSelector, series: Selected) -> bool:
-    """Whether ``selector`` selects ``series``."""
+    """Return whether ``selector`` selects ``series``."""
     if selector.name and selector.name != series.name:
         return False
     for matcher in selector.matchers.matchers:

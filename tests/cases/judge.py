@@ -1,4 +1,4 @@
-"""Which of the eight cases the tests of an alert hold, and which do not apply to it."""
+"""Cases that the tests of an alert hold, of eight, and those that do not apply to it."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ class Story:
         return cls(alert, series, seen, test.states(alert))
 
     def at(self, now: int) -> State:
-        """What is checked at an evaluation; before the first there is no alert."""
+        """Return the state that is checked at an evaluation; before the first there is no alert."""
         return _BEFORE if now < 0 else self.states.get(now, State())
 
     @cached_property
@@ -50,7 +50,7 @@ class Story:
         return [then for then in self.checks if then > now]
 
     def changed(self, one: int, other: int) -> list[int]:
-        """Which series differ between two evaluations; what is given as made from others of them is left out."""
+        """Return the series that differ between two evaluations, without those made from others of them."""
         found = [
             index
             for index, (before, after) in enumerate(zip(self.seen[one], self.seen[other], strict=True))
@@ -60,7 +60,7 @@ class Story:
         return [index for index in found if not self.alert.made_from(self.series[index].name) & names]
 
     def all_are(self, what: Callable[[float | None], bool], which: Sequence[int], now: int) -> bool:
-        """Whether ``what`` holds of each of several series."""
+        """Return whether ``what`` holds of each of several series."""
         return bool(which) and all(what(self.seen[now][index]) for index in which)
 
     def values(self, now: int) -> dict[tuple[str, frozenset[tuple[str, str]]], tuple[Series, float | None]]:
@@ -112,7 +112,7 @@ def just_inside(alert: Alert, stories: Sequence[Story]) -> bool:
 
 
 def _near(story: Story, now: int, other: Story, then: int) -> bool:
-    """Whether the series of one evaluation have nearly, and not quite, the values that they have at another.
+    """Return whether series have nearly, and not quite, the same values at two evaluations.
 
     There may be other series beside them, such as those of other pods.
     """
@@ -169,7 +169,7 @@ def recovery(alert: Alert, stories: Sequence[Story]) -> bool:
 
 
 def gap(alert: Alert, stories: Sequence[Story]) -> bool:
-    """What is bad is gone for a while, or what is absent is there for one, and is as before after it."""
+    """A bad series is gone for a while, or an absent one there, and is as before after it."""
     away = _number if alert.of_absence else _gone
     for story in stories:
         for before, now in pairwise(story.checks):
@@ -184,7 +184,7 @@ def gap(alert: Alert, stories: Sequence[Story]) -> bool:
 
 
 def nan(alert: Alert, stories: Sequence[Story]) -> bool:
-    """What is bad becomes NaN while the alert is active; or what is absent is."""
+    """A bad series becomes NaN while the alert is active; or one that may not be absent does."""
     return any(
         (story.at(before).active or alert.of_absence) and story.all_are(_nan, story.changed(before, now), now)
         for story in stories
@@ -193,7 +193,7 @@ def nan(alert: Alert, stories: Sequence[Story]) -> bool:
 
 
 def absent_series(alert: Alert, stories: Sequence[Story]) -> bool:
-    """What is bad ends for good while the alert is active; or the alert begins because it is gone."""
+    """A bad series ends for good while the alert is active; or the alert begins because it is gone."""
     for story in stories:
         for before, now in pairwise(story.checks):
             if story.at(before).active == alert.of_absence:
@@ -257,7 +257,7 @@ def not_applicable(alert: Alert) -> dict[str, str]:
 
 
 def _alike(name: str, alert: Alert) -> tuple[object, ...]:
-    """What alerts must have in common for one of them to stand for the others in a case.
+    """Return what alerts have in common if one of them stands for the others in a case.
 
     Every alert is tried on both sides of its limit. How it ends does not depend on the condition, and is tried once.
     """

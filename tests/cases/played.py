@@ -120,7 +120,7 @@ class Test:
 
     @cached_property
     def _shown(self) -> list[tuple[int, Selector, list[Mapping[str, str]], bool]]:
-        """Which alerts are asked for, the labels of each result, and whether at all evaluations until then."""
+        """The alerts that each check asks for, the labels of its results, and whether it is about all evaluations."""
         found = []
         for check in self._data.get("promql_expr_test", []):
             tree: Any = promql.parse(check["expr"])
@@ -162,7 +162,7 @@ class Test:
         return found
 
     def _counted(self, alert: Alert, asked: Selector, shown: Sequence[Mapping[str, str]]) -> State | None:
-        """What a count of alerts says of one of them: nothing, where it may be another one that is counted."""
+        """Return the state of an alert by a count: None where another alert may be the one that is counted."""
         known = {matcher.name: matcher.value for matcher in asked.matchers}
         state = known.pop("alertstate", None)
         if any(

@@ -106,7 +106,7 @@ def _beside(
 
 
 def _looked_at(test: Mapping[str, Any], names: set[str]) -> set[str]:
-    """Those of the ``names`` of a group's rules that a test looks at."""
+    """Return the ``names`` of a group's rules that a test looks at."""
     found = {check["alertname"] for check in test.get("alert_rule_test", [])}
     for check in test.get("promql_expr_test", []):
         for selector in selectors(check["expr"]):

@@ -1,0 +1,125 @@
+"""The alerts of one name about a model, one for each tier, and the checks of their cases."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from decimal import Decimal
+
+from mlslo.yamlfile import Duration
+from rulegen.promql.annotations import Firing
+from rulegen.promql.conventions import TIER
+from rulegen.promql.expressions import selector
+from rulegen.slo.companions import Companion
+from rulegen.slo.plan import Plan
+from rulegen.unittests.case import Case, First, Series, evaluations, lifetime
+from rulegen.unittests.expected import states
+
+Ages = Sequence[float | None]
+
+
+@dataclass(frozen=True)
+class Expected:
+    """One series of one alert: whether its condition holds at each evaluation, and what its texts say then."""
+
+    companion: Companion
+    held: Sequence[bool]
+    values: Sequence[float] = ()
+    labels: Mapping[str, str] = field(default_factory=dict)
+    members: Sequence[tuple[Mapping[str, str], float]] = ()
+
+    def firing(self, now: int) -> Firing:
+        """Return the values that its texts show."""
+        return Firing(self.labels, self.values[now] if self.values else 1.0, members=self.members)
+
+
+@dataclass(frozen=True)
+class Tested:
+    """The alerts of one name, one for each tier that hears of it."""
+
+    plan: Plan
+    companions: Sequence[Companion]
+    interval: Duration
+    is_first: First
+
+    @property
+    def first(self) -> Companion:
+        return self.companions[0]
+
+    def life(self, *more: str) -> bool:
+        """Return whether recovery, gaps, NaN and the end of series are still to be tested for such alerts."""
+        return self.is_first(lifetime(self.first.rule, *more))
+
+    @property
+    def limits(self) -> list[float]:
+        """The ages at which the alerts fire, the shortest first."""
+        return sorted(one.demand.after.seconds for one in self.companions)
+
+    @property
+    def wait(self) -> int:
+        """Evaluations until it fires."""
+        return evaluations(self.first.demand.after, self.interval)
+
+    def case(
+        self, what: str, series: Sequence[Series], expected: Sequence[Expected], *, texts: bool = False
+    ) -> Case:
+        """Check both sides of every change; ``texts``: all labels and texts at the last, else what `ALERTS` shows."""
+        name = self.first.rule.name
+        case = Case(f"{name}: {what}", self.interval, list(series))
+        found = [
+            states(one.held, self.interval, one.companion.rule.for_, one.companion.rule.keep_firing_for)
+            for one in expected
+        ]
+        last = len(expected[0].held) - 1
+        shown = [tuple(own[now].name for own in found) for now in range(last + 1)]
+        changes = {
+            side for now in range(1, last + 1) if shown[now] != shown[now - 1] for side in (now - 1, now)
+        }
+        for now in sorted({last, *changes}):
+            if texts and now == last:
+                firing = [one for one, own in zip(expected, found, strict=True) if own[now].firing]
+                case.fire(now, name, [(one.companion.rule, one.firing(now)) for one in firing])
+                continue
+            counts: dict[tuple[str, str], int] = {}
+            for one, state in zip(expected, shown[now], strict=True):
+                if state:
+                    key = (one.companion.rule.labels[TIER], state)
+                    counts[key] = counts.get(key, 0) + 1
+            query = f"count by ({TIER}, alertstate) ({selector('ALERTS', {'alertname': name})})"
+            samples = [
+                ({TIER: tier, "alertstate": state}, Decimal(count))
+                for (tier, state), count in sorted(counts.items())
+            ]
+            case.gives(now, query, samples)
+        return case
+
+    def of_ages(self, ages: Ages) -> list[Expected]:
+        """Each alert of something that is so old at each evaluation."""
+        values = [age or 0.0 for age in ages]
+        return [
+            Expected(one, [older(age, one.demand.after.seconds) for age in ages], values)
+            for one in self.companions
+        ]
+
+    def ages(self) -> Iterator[tuple[str, list[float | None], bool]]:
+        """Yield cases of an alert on an age: a name, the age at each evaluation, whether texts are checked."""
+        limit, longest = self.limits[0], self.limits[-1]
+        old = longest + 1
+        yield f"stays quiet at {_duration(limit)}", [limit], False
+        for one in sorted(set(self.limits)):
+            yield f"fires above {_duration(one)}", [one, one + 1], one == longest
+        if not self.life():
+            return
+        yield "resolves when it is new again", [old, 0.0], False
+        yield "fires again after an evaluation without data", [old, None, old], False
+        yield "is quiet at NaN", [old, math.nan], False
+        yield "ends where its series end", [old, None, None], False
+
+
+def older(age: float | None, limit: float) -> bool:
+    return age is not None and age > limit
+
+
+def _duration(seconds: float) -> str:
+    return str(Duration.of_seconds(seconds))
