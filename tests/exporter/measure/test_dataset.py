@@ -14,9 +14,10 @@ from sklearn.decomposition import PCA
 
 from exporter.daemon.daemon import ModelStatus
 from exporter.daemon.models import load_all
+from exporter.features.binning import CategoricalBinning
 from exporter.measure.drift import Pair, noise, rounded_rows
 from exporter.references.baseline.views import numeric_reference
-from exporter.references.reference import CategoricalReference
+from exporter.references.reference import ViewReference
 from exporter.summary.categorical import CategoricalSummary
 from exporter.summary.numeric import NumericSummary
 from exporter.web import status_page
@@ -186,8 +187,9 @@ def test_levels_are_those_of_a_simulation(rows: int, kind: str) -> None:
                 reference = numeric_reference(rng.gamma(2.0, size=4000))
             else:
                 codes = rng.choice(10, 4000, p=shares)
-                reference = CategoricalReference(
-                    CategoricalSummary.fold(names, codes, np.zeros(4000, dtype=np.intp), 1)[0]
+                reference = ViewReference(
+                    CategoricalBinning(names),
+                    CategoricalSummary.fold(names, codes, np.zeros(4000, dtype=np.intp), 1)[0],
                 )
         if kind == "numbers":
             numbers = reference.summary
