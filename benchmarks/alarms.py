@@ -17,9 +17,10 @@ import numpy as np
 from benchmarks import peers
 from benchmarks.process import ProgramError, run
 from benchmarks.table import Row, finish
+from exporter.features.binning import NumericBinning
 from exporter.measure.drift import Pair
 from exporter.references.quantile_bins import quantile_edges
-from exporter.references.reference import NumericReference
+from exporter.references.reference import ViewReference
 from exporter.statistics.contingency import chi_squared_p_value
 from exporter.statistics.false_discovery import drifted
 from exporter.summary.base import Floats
@@ -67,7 +68,7 @@ def _numeric(rng: np.random.Generator, rows: int, reference_rows: int, shifts: F
     past = rng.normal(size=reference_rows)
     edges, deciles = quantile_edges(past)
     cells, pivot = Cells(edges), float(past.mean())
-    bins = NumericReference(_fold(cells, pivot, past, 1)[0], deciles)
+    bins = ViewReference(NumericBinning(cells.edges, pivot), _fold(cells, pivot, past, 1)[0], deciles)
     step = max(1, _AT_A_TIME // rows)
     for first in range(0, len(shifts), step):
         some = shifts[first : first + step]

@@ -10,8 +10,7 @@ import json
 import math
 import tempfile
 import warnings
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -25,8 +24,6 @@ from mlslo.yamlfile import InputError
 
 if TYPE_CHECKING:
     import pandas as pd
-
-_ROWS_AT_ONCE = 50_000
 
 File: TypeAlias = str | Path
 Data: TypeAlias = "pd.DataFrame | File | Sequence[File]"
@@ -67,13 +64,22 @@ def baseline(monitor: File, data: Data) -> BuiltReference:
     from exporter.references.baseline import build
 
     loaded = load(monitor)
-    with _temporary_folder() as folder:
-        files = _files(data) or [_write(folder / "data.jsonl", data, None)]
-        built = build(loaded, files)
-        reference = built.reference
-        if not reference.features and reference.score is None and reference.classes is None:
-            message = f"neither a feature nor a score nor a class was found; look at 'fields' in {monitor}"
-            raise InputError.of_file(files[0], message)
+    with tempfile.TemporaryDirectory(prefix="mlslo-notebook-") as folder:
+        written = Path(folder, "data.jsonl")
+        files = _files(data, written, None)
+        try:
+            built = build(loaded, files)
+            reference = built.reference
+            if not reference.features and reference.score is None and reference.classes is None:
+                message = (
+                    f"neither a feature nor a score nor a class was found; look at 'fields' in {monitor}"
+                )
+                raise InputError.of_file(files[0], message)
+        except InputError as error:
+            named = {str(written): "DataFrame 'data'"}
+            raise InputError(
+                [replace(problem, file=named.get(problem.file, problem.file)) for problem in error.problems]
+            ) from None
     columns = ["feature", "kind", "declared", "detail", "correction"]
     accounts = pandas.DataFrame([vars(account) for account in built.accounts], columns=columns)
     return BuiltReference(loaded.model, reference, accounts, built.malformed)
@@ -95,6 +101,7 @@ def once(
     """
     pandas = _pandas()
     from exporter.daemon.models import Model
+    from exporter.measure.exposition import samples
     from exporter.references.configured import load_static
 
     loaded = load(monitor)
@@ -102,10 +109,10 @@ def once(
         message = (
             "labels are given, but the file does not say where an id and a label are in them; add 'labels'"
         )
-        raise InputError([loaded.document.problem(("spec",), message)])
+        raise loaded.document.error(("spec",), message)
     end = None if at is None else _unix_time(at)
-    with _temporary_folder() as folder:
-        loaded = _reading(loaded, folder, predictions, labels)
+    with tempfile.TemporaryDirectory(prefix="mlslo-notebook-") as folder:
+        loaded = _reading(loaded, Path(folder), predictions, labels)
         cycle = Model(loaded, load_static(loaded)).open(None)
         try:
             snapshot = cycle.run(at=end, final=True)
@@ -116,14 +123,8 @@ def once(
         warnings.warn(
             f"no prediction lies in any window that ends now; the newest fits at='{newest}'", stacklevel=2
         )
-    from exporter.measure.exposition import families
-
-    rows = [
-        {"metric": sample.name, **sample.labels, "value": sample.value}
-        for family in families([snapshot], {})
-        for sample in family.samples
-    ]
-    frame = pandas.DataFrame(rows)
+    found = samples([snapshot], {})
+    frame = pandas.DataFrame([{"metric": one.name, **one.labels, "value": one.value} for one in found])
     names = [name for name in frame.columns if name not in ("metric", "value")]
     frame[names] = frame[names].fillna("")
     return frame[["metric", *names, "value"]]
@@ -139,75 +140,53 @@ def _pandas() -> ModuleType:
     return module
 
 
-@contextmanager
-def _temporary_folder() -> Iterator[Path]:
-    """A folder for DataFrames, whose files are called DataFrames in the text of errors."""
-    with tempfile.TemporaryDirectory(prefix="mlslo-notebook-") as name:
-        try:
-            yield Path(name)
-        except InputError as error:
-            problems = [
-                replace(problem, file=f"DataFrame '{Path(problem.file).stem}'")
-                if Path(problem.file).parent == Path(name)
-                else problem
-                for problem in error.problems
-            ]
-            raise InputError(problems) from None
-
-
-def _files(data: Any) -> list[Path] | None:
-    """``data`` as files; None where it is a DataFrame."""
-    if hasattr(data, "columns"):
-        return None
-    files = [data] if isinstance(data, str | Path) else list(data)
-    if not files:
-        raise ValueError("expected a DataFrame or at least one file")
-    return [Path(file) for file in files]
-
-
 def _reading(monitor: Monitor, folder: Path, predictions: Data | None, labels: Data | None) -> Monitor:
     """``monitor`` with sinks of the given data."""
     spec = monitor.spec
     if predictions is not None:
-        sink = _sink(folder / "predictions.jsonl", predictions, spec.predictions.fields)
+        sink = _sink(folder / "predictions", predictions, spec.predictions.fields)
         spec = spec.model_copy(update={"predictions": spec.predictions.model_copy(update={"sink": sink})})
     if labels is not None and spec.labels is not None:
-        sink = _sink(folder / "labels.jsonl", labels, None)
+        sink = _sink(folder / "labels", labels, None)
         spec = spec.model_copy(update={"labels": spec.labels.model_copy(update={"sink": sink})})
     return Monitor(monitor.document, monitor.file.model_copy(update={"spec": spec}))
 
 
-def _sink(path: Path, data: Data, fields: PredictionFields | None) -> Sink:
-    """A sink of ``data``: of its own files, or of those below ``path``."""
-    files = _files(data)
-    if files is None:
-        _write(path, data, fields)
-        return _file_sink(glob.escape(str(path)))
-    if len(files) == 1:
-        return _file_sink(str(files[0].absolute()))
-    for number, file in enumerate(files):
-        path.with_suffix(f".{number:06}").symlink_to(file.absolute())
-    return _file_sink(glob.escape(str(path.with_suffix(""))) + ".*")
+def _sink(folder: Path, data: Data, fields: PredictionFields | None) -> Sink:
+    """A sink of ``data``, by links in a folder of its own."""
+    folder.mkdir()
+    for number, file in enumerate(_files(data, folder.with_suffix(".jsonl"), fields)):
+        (folder / f"{number:06}").symlink_to(file.absolute())
+    return Sink(file=FileSink(path=glob.escape(str(folder)) + "/*", format="jsonl"))
 
 
-def _file_sink(pattern: str) -> Sink:
-    return Sink(file=FileSink(path=pattern, format="jsonl"))
-
-
-def _write(path: Path, frame: Any, fields: PredictionFields | None) -> Path:
-    """Write a DataFrame as JSON lines: the inverse of ``pandas.json_normalize``.
+def _files(data: Any, path: Path, fields: PredictionFields | None) -> list[Path]:
+    """``data`` as files; a DataFrame is written to ``path`` as JSON lines, the inverse of ``pandas.json_normalize``.
 
     ``fields``: where they name an object of features and no column lies below it, every column that is no other field
     is a feature.
     """
-    places = _places([str(name) for name in frame.columns], fields)
+    if not hasattr(data, "columns"):
+        files = [data] if isinstance(data, str | Path) else list(data)
+        if not files:
+            raise ValueError("expected a DataFrame or at least one file")
+        return [Path(file) for file in files]
+    places = _places([str(name) for name in data.columns], fields)
+    columns = []
+    for position in range(len(places)):
+        column = data.iloc[:, position]
+        columns.append(column.astype(object).where(column.notna(), None).tolist())
     with path.open("w", encoding="utf-8") as file:
-        for start in range(0, len(frame), _ROWS_AT_ONCE):
-            block = frame.iloc[start : start + _ROWS_AT_ONCE]
-            columns = [_values(block.iloc[:, position]) for position in range(len(places))]
-            for row in zip(*columns, strict=True):
-                file.write(_line(_nested(places, row)) + "\n")
-    return path
+        for row in zip(*columns, strict=True):
+            record: dict[str, Any] = {}
+            for (*outer, last), value in zip(places, row, strict=True):
+                into = record
+                if value is not None:
+                    for name in outer:
+                        into = into.setdefault(name, {})
+                    into[last] = _json(value)
+            file.write(json.dumps(record) + "\n")
+    return [path]
 
 
 def _places(names: Sequence[str], fields: PredictionFields | None) -> list[tuple[str, ...]]:
@@ -237,53 +216,21 @@ def _paths(fields: PredictionFields) -> Iterator[str]:
             yield value if isinstance(value, str) else value.field
 
 
-def _values(column: Any) -> list[Any]:
-    """The values of a column as JSON has them; None where there is none. Times without a zone are UTC."""
-    if column.dtype.kind == "M":
-        if column.dt.tz is not None:
-            column = column.dt.tz_convert("UTC").dt.tz_localize(None)
-        times = column.dt.strftime("%Y-%m-%dT%H:%M:%S.%fZ")
-        column = times.astype(object)
-    missing = column.isna()
-    values: list[Any] = column.astype(object).where(~missing, None).tolist()
-    return values
-
-
-def _nested(places: Sequence[tuple[str, ...]], row: Iterable[Any]) -> dict[str, Any]:
-    record: dict[str, Any] = {}
-    for place, value in zip(places, row, strict=True):
-        if value is None:
-            continue
-        into = record
-        for name in place[:-1]:
-            into = into.setdefault(name, {})
-        into[place[-1]] = value
-    return record
-
-
-def _line(record: dict[str, Any]) -> str:
-    try:
-        return json.dumps(record, default=_plain, allow_nan=False)
-    except ValueError:
-        return json.dumps(_spelt(record), default=_plain)
-
-
-def _plain(value: Any) -> Any:
-    """Arrays, numpy's numbers and times as JSON has them."""
-    if isinstance(value, datetime):
-        return (value if value.tzinfo else value.replace(tzinfo=UTC)).isoformat()
-    return _spelt(value.tolist()) if hasattr(value, "tolist") else str(value)
-
-
-def _spelt(value: Any) -> Any:
-    """JSON has neither NaN, which is nothing, nor infinity, which the exporter reads as text."""
-    if isinstance(value, float) and not math.isfinite(value):
-        return None if math.isnan(value) else str(value)
-    if isinstance(value, Mapping):
-        return {str(key): _spelt(item) for key, item in value.items()}
-    if isinstance(value, list | tuple):
-        return [_spelt(item) for item in value]
-    return _spelt(value.tolist()) if hasattr(value, "tolist") else value
+def _json(value: Any) -> Any:
+    """``value`` as JSON has it: no NaN, which is nothing, and no infinity, which the exporter reads as text."""
+    match value:
+        case None | bool() | int() | str():
+            return value
+        case float():
+            return value if math.isfinite(value) else None if math.isnan(value) else str(value)
+        case datetime():
+            return (value if value.tzinfo else value.replace(tzinfo=UTC)).isoformat()
+        case Mapping():
+            return {str(key): _json(item) for key, item in value.items()}
+        case list() | tuple():
+            return [_json(item) for item in value]
+    # Arrays, and numbers of numpy's.
+    return _json(value.tolist()) if hasattr(value, "tolist") else str(value)
 
 
 def _unix_time(at: datetime | str) -> float:

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, reduce
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from exporter.summary.base import Floats, Groups, Rows, Summary, count
-from exporter.summary.categorical import CategoricalSummary
+from exporter.summary.categorical import UNSEEN, CategoricalSummary
 from exporter.summary.cells import Cells
 from exporter.summary.embedding import EmbeddingSummary
 from exporter.summary.hashed import SLOTS, VocabularySummary
@@ -19,6 +20,7 @@ from exporter.summary.numeric import NumericSummary, PreparedNumbers
 
 Codes = npt.NDArray[np.intp]
 Flags = npt.NDArray[np.bool_]
+IsOutside = Callable[[Any], Flags]
 
 _SHARE = 2.0**-20
 
@@ -45,6 +47,26 @@ class Binning(ABC):
     @abstractmethod
     def signature(self) -> bytes:
         """Return bytes that differ where summaries would not merge."""
+
+    @staticmethod
+    def common(binnings: Sequence[Any]) -> Binning:
+        """``common_binning`` of some of this class."""
+        found: Binning = binnings[0]
+        return found
+
+    def is_outside(self, summary: Any) -> IsOutside | None:
+        """Return a test for decoded values that are like none that ``summary`` counts; None where any may come."""
+        return None
+
+
+def common_binning(binnings: Sequence[Binning]) -> Binning:
+    """Return the binning in which counts over each of ``binnings`` can be compared: all edges, or all categories.
+
+    Raises ValueError where they are of different types, or of different dimensions.
+    """
+    if len(set(map(type, binnings))) != 1:
+        raise ValueError("expected references of one type")
+    return binnings[0].common(binnings)
 
 
 @dataclass(frozen=True)
@@ -89,6 +111,14 @@ class NumericBinning(Binning):
     def signature(self) -> bytes:
         return b"numeric\0" + np.float64(self.pivot).tobytes() + self.edges.tobytes()
 
+    @staticmethod
+    def common(binnings: Sequence[NumericBinning]) -> NumericBinning:
+        return NumericBinning(reduce(np.union1d, [item.edges for item in binnings]), binnings[0].pivot)
+
+    def is_outside(self, summary: NumericSummary) -> IsOutside:
+        low, high = float(summary.minimum), float(summary.maximum)
+        return lambda numbers: (numbers.values < low) | (numbers.values > high)
+
 
 @dataclass(frozen=True)
 class CategoricalBinning(Binning):
@@ -107,6 +137,18 @@ class CategoricalBinning(Binning):
 
     def signature(self) -> bytes:
         return "\0".join(("categorical", *self.categories)).encode()
+
+    @staticmethod
+    def common(binnings: Sequence[CategoricalBinning]) -> CategoricalBinning:
+        return CategoricalBinning(_distinct(item.categories for item in binnings))
+
+    def is_outside(self, summary: CategoricalSummary) -> IsOutside:
+        seen = dict(zip(summary.categories, summary.counts, strict=True))
+        # MISSING and UNSEEN count from the end.
+        new = np.array([not seen.get(name) for name in self.categories] + [False, not summary.unseen])
+        if not new[:-1].any() and new[-1]:
+            return lambda codes: np.asarray(codes == UNSEEN)
+        return lambda codes: new[codes]
 
 
 @dataclass(frozen=True)
@@ -144,6 +186,14 @@ class MixBinning(Binning):
 
     def signature(self) -> bytes:
         return "\0".join(("mix", *self.categories)).encode()
+
+    @staticmethod
+    def common(binnings: Sequence[MixBinning]) -> MixBinning:
+        return MixBinning(_distinct(item.categories for item in binnings))
+
+
+def _distinct(categories: Iterable[tuple[str, ...]]) -> tuple[str, ...]:
+    return tuple(dict.fromkeys(name for some in categories for name in some))
 
 
 @dataclass(frozen=True)
@@ -211,3 +261,10 @@ class EmbeddingBinning(Binning):
 
     def signature(self) -> bytes:
         return f"embedding {self.dimensions}".encode()
+
+    @staticmethod
+    def common(binnings: Sequence[EmbeddingBinning]) -> EmbeddingBinning:
+        if len(set(binnings)) > 1:
+            found = " and ".join(map(str, sorted({item.dimensions for item in binnings})))
+            raise ValueError(f"vectors of {found} dimensions do not compare")
+        return binnings[0]

@@ -10,11 +10,17 @@ import numpy as np
 import numpy.typing as npt
 
 from exporter.features import KINDS, Kind
-from exporter.features.binning import Binning, CategoricalBinning, NumericBinning
+from exporter.features.binning import (
+    Binning,
+    CategoricalBinning,
+    IsOutside,
+    NumericBinning,
+    common_binning,
+)
 from exporter.fold.calibrated_confidence import CalibratedConfidence
 from exporter.fold.decoded_batch import DecodedBatch
 from exporter.records import FeatureSet, PredictionColumns
-from exporter.references.reference import IsOutside, NumericReference, Reference, common_binning
+from exporter.references.reference import Reference
 from exporter.summary.attributions import AttributionSummary
 from exporter.summary.base import Floats, Groups, Summary
 from exporter.summary.categorical import UNSEEN, CategoricalSummary
@@ -66,8 +72,9 @@ class Schema:
         listed = spec.predictions.fields.features
         self.untyped = [name for name in listed if name not in self.kinds] if isinstance(listed, list) else []
         known = list(references.values())
-        scores = [reference.score for reference in known if reference.score is not None]
-        self.score = NumericReference.common_binning(scores) if scores else NumericBinning.without_edges()
+        scores = [reference.score.binning for reference in known if reference.score is not None]
+        numeric = [binning for binning in scores if isinstance(binning, NumericBinning)]
+        self.score = NumericBinning.common(numeric) if numeric else NumericBinning.without_edges()
         self.calibrated = any(reference.calibration is not None for reference in known)
         self.confidence = CalibratedConfidence.of(known, task.classes) if task.scored else None
         self.moments = next((found.moments for found in known if found.moments is not None), None)
@@ -183,7 +190,8 @@ class Schema:
 
     def _binning(self, view: str) -> Binning | None:
         """Return what a view is counted over; None where only a reference could say, and none does."""
-        found = [reference.views[view] for reference in self.references.values() if view in reference.views]
+        known = self.references.values()
+        found = [reference.views[view].binning for reference in known if view in reference.views]
         feature = self.views[view]
         kind = self.kinds[feature]
         if found:
@@ -202,7 +210,7 @@ class Schema:
     def _outside_of(self, reference: Reference) -> dict[str, IsOutside]:
         """View -> test of values; time goes on, and a row of another day is no outlier for that."""
         found = {
-            view: item.is_outside(self.binnings[view])
+            view: self.binnings[view].is_outside(item.summary)
             for view, item in reference.views.items()
             if view in self.binnings and self.kinds[self.views[view]].name != "timestamp"
         }
@@ -290,9 +298,8 @@ def _attributed(
 
 def _label_edges(references: Iterable[Reference]) -> Floats | None:
     """Return all edges that the drift of labels from any reference needs; None where none has labels."""
-    known = [
-        reference.labels.deciles for reference in references if isinstance(reference.labels, NumericReference)
-    ]
+    labels = [reference.labels for reference in references if reference.labels is not None]
+    known = [found.deciles for found in labels if isinstance(found.binning, NumericBinning)]
     return np.unique(np.concatenate(known)) if known else None
 
 

@@ -152,7 +152,6 @@ class VersionSchemas:
             for view, binning in schema.binnings.items():
                 known = binnings.setdefault(view, binning)
                 if isinstance(known, CategoricalBinning) and isinstance(binning, CategoricalBinning):
-                    merged = dict.fromkeys((*known.categories, *binning.categories))
-                    binnings[view] = CategoricalBinning(tuple(merged))
+                    binnings[view] = CategoricalBinning.common([known, binning])
         attributed = dict.fromkeys(name for schema in self.all() for name in schema.attributed)
         return FeatureSet(kinds, binnings, tuple(attributed))

@@ -23,14 +23,7 @@ from exporter.features.binning import (
 )
 from exporter.measure.gauges import Reason
 from exporter.measure.window_summaries import WindowSummaries
-from exporter.references.reference import (
-    CategoricalReference,
-    EmbeddingReference,
-    MixReference,
-    NumericReference,
-    ViewReference,
-    VocabularyReference,
-)
+from exporter.references.reference import ViewReference
 from exporter.statistics.contingency import (
     chi_squared_p_value,
     cramers_v,
@@ -61,7 +54,7 @@ _LOCATION, _SHAPE = 0.8, 0.2
 class Sample:
     """One of two samples. ``summary``: of it. ``reference``: whose bins both are counted over."""
 
-    def __init__(self, summary: Any, reference: Any) -> None:
+    def __init__(self, summary: Any, reference: ViewReference) -> None:
         self.summary = summary
         self._reference = reference
 
@@ -69,11 +62,11 @@ class Sample:
     def bins(self) -> Floats:
         """Counts over the bins of PSI and its kin: deciles, categories, or slots of words."""
         counts: Floats
-        match self._reference:
-            case NumericReference(deciles=deciles):
-                counts = self.summary.regrouped(deciles)
-            case CategoricalReference(summary=fixed):
-                counts = self.summary.over(fixed.categories)
+        match self._reference.binning:
+            case NumericBinning():
+                counts = self.summary.regrouped(self._reference.deciles)
+            case CategoricalBinning(categories) | MixBinning(categories):
+                counts = self.summary.over(categories)
             case _:
                 counts = self.summary.counts
         return counts
@@ -100,7 +93,7 @@ class Pair:
     """A sample now and one then, both over the bins of ``bins``; then is that of ``bins``, where no other is given."""
 
     def __init__(self, current: Summary, bins: ViewReference, then: Summary | None = None) -> None:
-        self.kind: ViewKind = _BY_REFERENCE[type(bins)]
+        self.kind: ViewKind = _KINDS[type(bins.binning)]
         self.now: Sample = Sample(current, bins)
         self.then: Sample = Sample(then or bins.summary, bins)
 
@@ -141,13 +134,8 @@ class Statistic:
 
 @dataclass(frozen=True)
 class ViewKind:
-    """``statistics``: by name, as metrics have it. ``p_value``: of a pair's difference, None where it has none.
+    """``statistics``: by name, as metrics have it. ``p_value``: of a pair's difference, None where it has none."""
 
-    ``binning`` and ``reference``: the classes by which a view is of this kind.
-    """
-
-    binning: type[Binning]
-    reference: type
     statistics: Mapping[str, Statistic]
     p_value: Callable[[Pair], float | None] = lambda _: None
 
@@ -177,8 +165,6 @@ _OF_COUNTS = {
 }
 
 NUMBERS = ViewKind(
-    NumericBinning,
-    NumericReference,
     {
         **_OF_COUNTS,
         "ks_statistic": Statistic(
@@ -199,8 +185,6 @@ NUMBERS = ViewKind(
     _numbers_p_value,
 )
 CATEGORIES = ViewKind(
-    CategoricalBinning,
-    CategoricalReference,
     {
         **_OF_COUNTS,
         "cramers_v": _of_bins(cramers_v, cramers_v_noise),
@@ -210,14 +194,8 @@ CATEGORIES = ViewKind(
     lambda pair: pair.chi2_p_value,
 )
 # A value is no sample of its parts, nor a text of its words: neither has a p-value or a noise level.
-MIXES = ViewKind(
-    MixBinning,
-    MixReference,
-    {name: Statistic(item.value) for name, item in _OF_COUNTS.items()},
-)
+MIXES = ViewKind({name: Statistic(item.value) for name, item in _OF_COUNTS.items()})
 WORDS = ViewKind(
-    VocabularyBinning,
-    VocabularyReference,
     {
         "js_distance": _of_bins(jensen_shannon_distance),
         "hellinger_distance": _of_bins(hellinger_distance),
@@ -227,8 +205,6 @@ WORDS = ViewKind(
     },
 )
 VECTORS = ViewKind(
-    EmbeddingBinning,
-    EmbeddingReference,
     {
         "embedding_cosine_distance": Statistic(
             lambda pair: cosine_distance(pair.now.summary, pair.then.summary),
@@ -236,14 +212,18 @@ VECTORS = ViewKind(
         ),
     },
 )
-_KINDS = (NUMBERS, CATEGORIES, MIXES, WORDS, VECTORS)
-_BY_BINNING = {kind.binning: kind for kind in _KINDS}
-_BY_REFERENCE = {kind.reference: kind for kind in _KINDS}
+_KINDS: Mapping[type[Binning], ViewKind] = {
+    NumericBinning: NUMBERS,
+    CategoricalBinning: CATEGORIES,
+    MixBinning: MIXES,
+    VocabularyBinning: WORDS,
+    EmbeddingBinning: VECTORS,
+}
 
 
 def statistics_of(binning: Binning) -> tuple[str, ...]:
     """Return the names of the statistics that a view over ``binning`` has."""
-    return tuple(_BY_BINNING[type(binning)].statistics)
+    return tuple(_KINDS[type(binning)].statistics)
 
 
 def noise(current: Summary, bins: ViewReference, past: Summary | None = None) -> Mapping[str, float | None]:
@@ -271,7 +251,7 @@ def _static_levels(bins: ViewReference, rows: float) -> Mapping[str, float | Non
 
 
 def _levels(rows: float, bins: ViewReference, reference: Summary) -> Mapping[str, float | None]:
-    statistics, then = _BY_REFERENCE[type(bins)].statistics, Sample(reference, bins)
+    statistics, then = _KINDS[type(bins.binning)].statistics, Sample(reference, bins)
     return {name: item.noise(rows, then) for name, item in statistics.items() if item.noise is not None}
 
 

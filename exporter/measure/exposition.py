@@ -3,65 +3,58 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-
-from prometheus_client import Metric as Family
-from prometheus_client.exposition import generate_latest
-from prometheus_client.registry import Collector
+from itertools import groupby
+from typing import NamedTuple
 
 from exporter.measure.snapshot import Snapshot
 from mlslo.catalogue import METRICS, Metric, Type
 
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
+_ESCAPED = str.maketrans({"\\": r"\\", "\n": r"\n", '"': r"\""})
 
 Series = Mapping[str, Mapping[tuple[str, ...], float]]
 
 
+class Sample(NamedTuple):
+    """``name``: of the metric, with the suffix of a histogram's part."""
+
+    metric: Metric
+    name: str
+    labels: dict[str, str]
+    value: float
+
+
 def render(snapshots: Sequence[Snapshot], process: Series) -> bytes:
-    """The exposition text of all models and of the exporter's own ``process`` series, in the catalogue's order.
+    """Render all models and the exporter's own ``process`` series, in the catalogue's order.
 
     Text format 0.0.4: https://prometheus.io/docs/instrumenting/exposition_formats/
     """
-    # One at a time: the lines of a page, as text, take several times the page's memory.
-    return b"".join(generate_latest(_Single(family)) for family in families(snapshots, process))
+    page = []
+    for metric, found in groupby(samples(snapshots, process), key=lambda sample: sample.metric):
+        lines = [f"# HELP {metric.name} {metric.help}\n# TYPE {metric.name} {metric.type.value}\n"]
+        for _, name, labels, value in found:
+            pairs = ",".join(f'{label}="{text.translate(_ESCAPED)}"' for label, text in labels.items())
+            lines.append(f"{name}{{{pairs}}} {value!r}\n" if pairs else f"{name} {value!r}\n")
+        # As text, the lines of a page take several times its memory.
+        page.append("".join(lines).encode())
+    return b"".join(page)
 
 
-def families(snapshots: Sequence[Snapshot], process: Series) -> Iterator[Family]:
-    """Every metric that has samples, in the catalogue's order."""
-    sources = [*(snapshot.series for snapshot in snapshots), process]
+def samples(snapshots: Sequence[Snapshot], process: Series) -> Iterator[Sample]:
+    """Yield every sample, in the catalogue's order."""
     for metric in METRICS.values():
-        family = _family(metric, snapshots, sources)
-        if family.samples:
-            yield family
+        if metric.type is Type.HISTOGRAM:
+            yield from _of_histograms(metric, snapshots)
+        for series in (*(snapshot.series for snapshot in snapshots), process):
+            for values, value in series.get(metric.name, {}).items():
+                yield Sample(metric, metric.name, dict(zip(metric.labels, values, strict=True)), value)
 
 
-class _Single(Collector):
-    """A collector of one family."""
-
-    def __init__(self, family: Family) -> None:
-        self._family = family
-
-    def collect(self) -> Iterator[Family]:
-        yield self._family
-
-
-def _family(metric: Metric, snapshots: Sequence[Snapshot], sources: Sequence[Series]) -> Family:
-    name = metric.name.removesuffix("_total") if metric.type is Type.COUNTER else metric.name
-    family = Family(name, metric.help, metric.type.value)
-    if metric.type is Type.HISTOGRAM:
-        for suffix, labels, value in _histogram_samples(snapshots):
-            family.add_sample(f"{name}{suffix}", labels, value)
-        return family
-    for source in sources:
-        for values, value in source.get(metric.name, {}).items():
-            family.add_sample(metric.name, dict(zip(metric.labels, values, strict=True)), value)
-    return family
-
-
-def _histogram_samples(snapshots: Sequence[Snapshot]) -> Iterator[tuple[str, dict[str, str], float]]:
+def _of_histograms(metric: Metric, snapshots: Sequence[Snapshot]) -> Iterator[Sample]:
     for snapshot in snapshots:
         for version, histogram in snapshot.histograms.items():
             labels = {"model": snapshot.model, "version": version}
             for bound, count in histogram.buckets:
-                yield "_bucket", {**labels, "le": bound}, count
-            yield "_sum", labels, histogram.total
-            yield "_count", labels, histogram.buckets[-1][1]
+                yield Sample(metric, f"{metric.name}_bucket", {**labels, "le": bound}, count)
+            yield Sample(metric, f"{metric.name}_sum", labels, histogram.total)
+            yield Sample(metric, f"{metric.name}_count", labels, histogram.buckets[-1][1])

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import numpy as np
 
+from exporter.features.binning import CategoricalBinning, NumericBinning
 from exporter.measure.drift import Sample
 from exporter.measure.gauges import Reason
 from exporter.measure.prediction import MOST_SHOWN
 from exporter.measure.window_summaries import WindowSummaries
-from exporter.references.reference import CategoricalReference, FeatureReference, NumericReference
+from exporter.references.reference import ViewReference
 from exporter.statistics.defined import ratio
 from exporter.statistics.population_stability import population_stability_index, psi_noise
 from exporter.statistics.regression import mean_label
@@ -79,7 +80,7 @@ def _drift(window: WindowSummaries) -> None:
         window.withhold("ml_label_psi", reason, reference=name)
 
 
-def _compare(window: WindowSummaries, name: str, bins: FeatureReference, reference: Floats) -> None:
+def _compare(window: WindowSummaries, name: str, bins: ViewReference, reference: Floats) -> None:
     rows, now = _over(window.outcome, bins)
     value = population_stability_index(now, reference)
     window.set("ml_label_psi", value, rows, reference=name)
@@ -88,24 +89,26 @@ def _compare(window: WindowSummaries, name: str, bins: FeatureReference, referen
         window.set("ml_label_drift_noise_level", level, reference=name, statistic="psi")
 
 
-def _over(outcome: Composite, bins: FeatureReference) -> tuple[float, Floats]:
+def _over(outcome: Composite, bins: ViewReference) -> tuple[float, Floats]:
     """Labelled rows, whatever their weights, and what they stand for over the bins of ``bins``."""
     outcomes = outcome["outcomes"]
-    match outcomes, bins:
-        case OutcomeSummary() | MulticlassOutcomeSummary(), CategoricalReference():
-            counts = _classes(outcomes).over(bins.summary.categories)
-            return float(outcomes.labelled), counts
-        case RegressionOutcomeSummary(), NumericReference():
+    match outcomes, bins.binning:
+        case OutcomeSummary() | MulticlassOutcomeSummary(), CategoricalBinning(categories):
+            return float(outcomes.labelled), _classes(outcomes).over(categories)
+        case RegressionOutcomeSummary(), NumericBinning():
             labels: LabelBinsSummary = outcome["labels"]
             return float(labels.rows.sum()), labels.regrouped(bins.deciles)
-    raise TypeError(f"labels of {type(outcomes).__name__} have no drift against {type(bins).__name__}")
+    raise TypeError(
+        f"labels of {type(outcomes).__name__} have no drift against {type(bins.binning).__name__}"
+    )
 
 
-def _bins_of_classes(outcome: Composite) -> CategoricalReference | None:
+def _bins_of_classes(outcome: Composite) -> ViewReference | None:
     """Return the classes as bins, where no reference has labels; None for numbers, which have none then."""
     outcomes = outcome["outcomes"]
     if isinstance(outcomes, OutcomeSummary | MulticlassOutcomeSummary):
-        return CategoricalReference(_classes(outcomes))
+        classes = _classes(outcomes)
+        return ViewReference(CategoricalBinning(classes.categories), classes)
     return None
 
 

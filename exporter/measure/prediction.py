@@ -6,10 +6,11 @@ from dataclasses import replace
 
 import numpy as np
 
+from exporter.features.binning import CategoricalBinning
 from exporter.measure import drift
 from exporter.measure.gauges import Reason
 from exporter.measure.window_summaries import WindowSummaries
-from exporter.references.reference import CategoricalReference, Reference, ViewReference
+from exporter.references.reference import Reference, ViewReference
 from exporter.statistics.defined import ratio
 from exporter.statistics.hashed_counts import top_value_ratio
 from exporter.tasks.binary import BinaryTask
@@ -69,9 +70,7 @@ def _drift(window: WindowSummaries) -> None:
         classes = {name: _classes(reference, task) for name, reference in window.static.items()}
         drift.export(window, "ml_prediction", "classes", _OF_CLASSES, classes)
     elif task.scored:
-        scores: dict[str, ViewReference | None] = {
-            name: reference.score for name, reference in window.static.items()
-        }
+        scores = {name: reference.score for name, reference in window.static.items()}
         drift.export(window, "ml_prediction", "score", _OF_SCORES, scores)
 
 
@@ -79,12 +78,13 @@ def _is_multiclass(task: Task) -> bool:
     return bool(task.classes) and not isinstance(task, BinaryTask)
 
 
-def _classes(reference: Reference, task: Task) -> CategoricalReference | None:
+def _classes(reference: Reference, task: Task) -> ViewReference | None:
     """The predicted classes of a reference, by the names that the task has for them."""
     found = reference.classes
     if found is None or _is_multiclass(task):
         return found
-    return CategoricalReference(replace(found.summary, categories=task.classes))
+    renamed = replace(found.summary, categories=task.classes)
+    return ViewReference(CategoricalBinning(task.classes), renamed)
 
 
 def _support(window: WindowSummaries) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Literal, get_args
 
@@ -12,20 +12,15 @@ import numpy as np
 from pydantic import Field, ValidationError
 
 from exporter.features import KINDS
-from exporter.features.binning import NumericBinning
-from exporter.references.reference import (
-    Calibration,
-    CategoricalReference,
-    EmbeddingReference,
-    FeatureReference,
-    FeatureViews,
-    MixReference,
-    Moments,
-    NumericReference,
-    Reference,
-    ViewReference,
-    VocabularyReference,
+from exporter.features.binning import (
+    Binning,
+    CategoricalBinning,
+    EmbeddingBinning,
+    MixBinning,
+    NumericBinning,
+    VocabularyBinning,
 )
+from exporter.references.reference import Calibration, FeatureViews, Moments, Reference, ViewReference
 from exporter.summary.base import Floats
 from exporter.summary.categorical import CategoricalSummary
 from exporter.summary.embedding import EmbeddingSummary
@@ -48,9 +43,18 @@ class _Part(StrictModel):
             for name, item in cls.model_fields.items()
         }
 
-    def arrays(self, *names: str) -> dict[str, Floats]:
-        """Name -> float64 array, of shape () for a single number."""
+    def arrays(self, *without: str) -> dict[str, Floats]:
+        """Name -> float64 array, of shape () for a single number; of all but the type and some others."""
+        names = [name for name in type(self).model_fields if name not in ("type", *without)]
         return {name: np.asarray(getattr(self, name), dtype=np.float64) for name in names}
+
+
+class _View(_Part):
+    """Part for a view of one binning."""
+
+    def view(self) -> ViewReference:
+        """Raise ValueError where the arrays do not fit each other."""
+        raise NotImplementedError
 
 
 def _plain(value: Any, annotation: Any) -> Any:
@@ -62,7 +66,7 @@ def _plain(value: Any, annotation: Any) -> Any:
     return get_args(annotation)[0] if value is None else np.asarray(value).tolist()
 
 
-class _Numeric(_Part):
+class _Numeric(_View):
     type: Literal["numeric"]
     edges: list[float]
     deciles: list[float]
@@ -76,36 +80,79 @@ class _Numeric(_Part):
     minimum: float
     maximum: float
 
+    def view(self) -> ViewReference:
+        arrays = self.arrays("deciles", "mean", "stddev")
+        deciles, edges = np.asarray(self.deciles, dtype=np.float64), arrays["edges"]
+        if (
+            not len(self.counts) == len(self.deviations) == len(edges) + 1
+            or np.any(np.diff(edges) <= 0)
+            or not np.isin(deciles, edges).all()
+        ):
+            raise ValueError(
+                "expected ascending edges, deciles among them, and one count and deviation for each bin"
+            )
+        squares = np.asarray(self.stddev**2 * float(sum(self.counts)))
+        summary = NumericSummary(pivot=self.mean, squared_deviations=squares, **arrays)
+        return ViewReference(NumericBinning(edges, self.mean), summary, deciles)
 
-class _Categorical(_Part):
+
+class _Categorical(_View):
     type: Literal["categorical"]
     categories: list[str]
     counts: list[int]
     unseen: int
     missing: int
 
+    def view(self) -> ViewReference:
+        return _of_categories(CategoricalBinning(tuple(self.categories)), self.arrays("categories"))
 
-class _Mix(_Part):
+
+class _Mix(_View):
     type: Literal["mix"]
     categories: list[str]
     counts: list[float]
     missing: int
 
+    def view(self) -> ViewReference:
+        arrays = {"unseen": np.zeros(()), **self.arrays("categories")}
+        return _of_categories(MixBinning(tuple(self.categories)), arrays)
 
-class _Vocabulary(_Part):
+
+class _Vocabulary(_View):
     type: Literal["vocabulary"]
     counts: list[int]
     texts: int
     missing: int
 
+    def view(self) -> ViewReference:
+        if len(self.counts) != SLOTS:
+            raise ValueError(f"expected {SLOTS} counts of a vocabulary")
+        return ViewReference(VocabularyBinning(), VocabularySummary(**self.arrays()))
 
-class _Embedding(_Part):
+
+class _Embedding(_View):
     type: Literal["vector"]
     total: list[float]
     squaredNorm: float
     vectors: int
     missing: int
     invalid: int = 0
+
+    def view(self) -> ViewReference:
+        if not self.total:
+            raise ValueError("expected vectors of one dimension or more")
+        squared_norm = np.asarray(self.squaredNorm, dtype=np.float64)
+        summary = EmbeddingSummary(squared_norm=squared_norm, **self.arrays("squaredNorm"))
+        return ViewReference(EmbeddingBinning(len(self.total)), summary)
+
+
+_VIEWS: Mapping[type[Binning], tuple[str, type[_View]]] = {
+    NumericBinning: ("numeric", _Numeric),
+    CategoricalBinning: ("categorical", _Categorical),
+    MixBinning: ("mix", _Mix),
+    VocabularyBinning: ("vocabulary", _Vocabulary),
+    EmbeddingBinning: ("vector", _Embedding),
+}
 
 
 class _Moments(_Part):
@@ -116,11 +163,29 @@ class _Moments(_Part):
     sums: list[float]
     products: list[float]
 
+    def moments(self) -> Moments:
+        """Raise ValueError where the arrays do not fit each other."""
+        number = len(self.features)
+        if (
+            not len(self.means) == len(self.deviations) == len(self.sums) == number
+            or len(self.products) != number * (number + 1) // 2
+        ):
+            raise ValueError("expected moments of each feature, and of each pair")
+        return Moments(tuple(self.features), SecondMomentsSummary(**self.arrays("features")))
+
 
 class _Calibration(_Part):
     edges: list[float]
     rows: list[int]
     positives: list[int]
+
+    def calibration(self) -> Calibration:
+        """Raise ValueError where the arrays do not fit each other."""
+        found = Calibration(**self.arrays())
+        fits = len(found.rows) == len(found.positives) == len(found.edges) + 1
+        if not fits or (found.positives > found.rows).any():
+            raise ValueError("expected rows and positives for each bin of a calibration")
+        return found
 
 
 class _Views(StrictModel):
@@ -136,8 +201,8 @@ class _File(StrictModel):
     hash: str
     rows: int
     features: dict[str, dict[str, Any]]
-    score: dict[str, Any] | None = None
-    classes: dict[str, Any] | None = None
+    score: _Numeric | None = None
+    classes: _Categorical | None = None
     labels: dict[str, Any] | None = None
     calibration: _Calibration | None = None
     classCalibration: dict[str, _Calibration] = Field(default_factory=dict)
@@ -199,12 +264,12 @@ def _reference(file: _File) -> Reference:
         hash=file.hash,
         rows=file.rows,
         described=described,
-        score=_numeric(file.score) if file.score else None,
-        classes=_categorical(file.classes) if file.classes else None,
-        labels=_primary(file.labels) if file.labels else None,
-        calibration=_calibration(file.calibration) if file.calibration else None,
-        class_calibration={name: _calibration(item) for name, item in file.classCalibration.items()},
-        moments=_moments(file.moments) if file.moments else None,
+        score=file.score.view() if file.score else None,
+        classes=file.classes.view() if file.classes else None,
+        labels=_view(file.labels) if file.labels else None,
+        calibration=file.calibration.calibration() if file.calibration else None,
+        class_calibration={name: item.calibration() for name, item in file.classCalibration.items()},
+        moments=file.moments.moments() if file.moments else None,
         attributions=file.attributions,
     )
 
@@ -241,19 +306,13 @@ def _feature_data(item: FeatureViews) -> dict[str, Any]:
 
 
 def _data(view: ViewReference) -> dict[str, Any]:
-    summary = view.summary
-    match view:
-        case NumericReference():
-            stddev = np.sqrt(summary.variance)
-            found = _Numeric.data(summary, deciles=view.deciles, mean=summary.pivot, stddev=stddev)
-        case MixReference():
-            found = _Mix.data(summary)
-        case CategoricalReference():
-            found = _Categorical.data(summary)
-        case VocabularyReference():
-            found = _Vocabulary.data(summary)
-        case _:
-            found = _Embedding.data(summary, squaredNorm=summary.squared_norm)
+    summary, others = view.summary, {}
+    if isinstance(summary, NumericSummary):
+        others = {"deciles": view.deciles, "mean": summary.pivot, "stddev": np.sqrt(summary.variance)}
+    elif isinstance(summary, EmbeddingSummary):
+        others = {"squaredNorm": summary.squared_norm}
+    _, part = _VIEWS[type(view.binning)]
+    found = part.data(summary, **others)
     # Files from before values were counted as invalid have no such key.
     return {key: value for key, value in found.items() if key != "invalid" or value}
 
@@ -264,9 +323,8 @@ def _feature(data: dict[str, Any]) -> FeatureViews:
     if kind is None:
         raise ValueError(f"expected a feature of type {', '.join(KINDS)}, got '{name}'")
     if len(kind.suffixes) == 1:
-        read = _numeric if isinstance(kind.binnings[kind.primary_view], NumericBinning) else _categorical
-        type_ = "numeric" if read is _numeric else "categorical"
-        return FeatureViews(name, {kind.primary_view: read({**data, "type": type_})})
+        type_, _ = _VIEWS[type(kind.binnings[kind.primary_view])]
+        return FeatureViews(name, {kind.primary_view: _view({**data, "type": type_})})
     item = _Views.model_validate(data)
     expected = list(kind.suffixes)
     if sorted(item.views) != sorted(expected):
@@ -275,74 +333,13 @@ def _feature(data: dict[str, Any]) -> FeatureViews:
 
 
 def _view(item: dict[str, Any]) -> ViewReference:
-    match item.get("type"):
-        case "mix":
-            mix = _Mix.model_validate(item)
-            return MixReference(
-                _categories(mix.categories, unseen=np.zeros(()), **mix.arrays("missing", "counts"))
-            )
-        case "vocabulary":
-            words = _Vocabulary.model_validate(item)
-            if len(words.counts) != SLOTS:
-                raise ValueError(f"expected {SLOTS} counts of a vocabulary")
-            return VocabularyReference(VocabularySummary(**words.arrays("texts", "missing", "counts")))
-        case "vector":
-            vector = _Embedding.model_validate(item)
-            if not vector.total:
-                raise ValueError("expected vectors of one dimension or more")
-            squared_norm = np.asarray(vector.squaredNorm, dtype=np.float64)
-            arrays = vector.arrays("vectors", "missing", "invalid", "total")
-            return EmbeddingReference(EmbeddingSummary(squared_norm=squared_norm, **arrays))
-    return _primary(item)
+    parts = dict(_VIEWS.values())
+    return parts.get(str(item.get("type")), _Categorical).model_validate(item).view()
 
 
-def _primary(item: dict[str, Any]) -> FeatureReference:
-    return _numeric(item) if item.get("type") == "numeric" else _categorical(item)
-
-
-def _categorical(item: dict[str, Any]) -> CategoricalReference:
-    found = _Categorical.model_validate(item)
-    return CategoricalReference(_categories(found.categories, **found.arrays("unseen", "missing", "counts")))
-
-
-def _categories(categories: Sequence[str], **arrays: Floats) -> CategoricalSummary:
-    if len(arrays["counts"]) != len(categories) or len(set(categories)) != len(categories):
+def _of_categories(binning: CategoricalBinning | MixBinning, arrays: Mapping[str, Floats]) -> ViewReference:
+    if len(arrays["counts"]) != len(binning.categories) or len(set(binning.categories)) != len(
+        binning.categories
+    ):
         raise ValueError("expected one count for each category")
-    return CategoricalSummary(categories=tuple(categories), **arrays)
-
-
-def _numeric(item: dict[str, Any]) -> NumericReference:
-    found = _Numeric.model_validate(item)
-    arrays = found.arrays(
-        "edges", "counts", "deviations", "missing", "infinite", "invalid", "minimum", "maximum"
-    )
-    deciles, edges = np.asarray(found.deciles, dtype=np.float64), arrays["edges"]
-    if (
-        not len(found.counts) == len(found.deviations) == len(edges) + 1
-        or np.any(np.diff(edges) <= 0)
-        or not np.isin(deciles, edges).all()
-    ):
-        raise ValueError(
-            "expected ascending edges, deciles among them, and one count and deviation for each bin"
-        )
-    squares = np.asarray(found.stddev**2 * float(sum(found.counts)))
-    return NumericReference(NumericSummary(pivot=found.mean, squared_deviations=squares, **arrays), deciles)
-
-
-def _moments(item: _Moments) -> Moments:
-    number = len(item.features)
-    if (
-        not len(item.means) == len(item.deviations) == len(item.sums) == number
-        or len(item.products) != number * (number + 1) // 2
-    ):
-        raise ValueError("expected moments of each feature, and of each pair")
-    arrays = item.arrays("means", "deviations", "rows", "sums", "products")
-    return Moments(tuple(item.features), SecondMomentsSummary(**arrays))
-
-
-def _calibration(item: _Calibration) -> Calibration:
-    calibration = Calibration(**item.arrays("edges", "rows", "positives"))
-    edges, rows, positives = calibration.edges, calibration.rows, calibration.positives
-    if not len(rows) == len(positives) == len(edges) + 1 or (positives > rows).any():
-        raise ValueError("expected rows and positives for each bin of a calibration")
-    return calibration
+    return ViewReference(binning, CategoricalSummary(categories=binning.categories, **arrays))

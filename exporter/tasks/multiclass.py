@@ -14,8 +14,9 @@ import numpy.typing as npt
 from exporter.parse import sql
 from exporter.parse.field_paths import FieldPaths
 from exporter.parse.json_lines import filled
-from exporter.references.reference import CategoricalReference, Reference
+from exporter.references.reference import Reference
 from exporter.summary.base import Floats, Groups, Summary
+from exporter.summary.categorical import CategoricalSummary
 from exporter.summary.multiclass import MulticlassOutcomeSummary
 from exporter.tasks.task import Column, Labelled, Mask, Outputs, Payloads, Task, logged, reject
 from mlslo.monitor import Spec
@@ -162,7 +163,7 @@ def _known(references: Mapping[str, Reference]) -> Iterator[str]:
     """Classes that were predicted, that were labels, or that had a probability: a rare one is seldom all of them."""
     for reference in references.values():
         for counted in (reference.classes, reference.labels):
-            if isinstance(counted, CategoricalReference):
+            if counted is not None and isinstance(counted.summary, CategoricalSummary):
                 yield from counted.summary.categories
         yield from reference.class_calibration
 

@@ -7,13 +7,8 @@ import re
 from dataclasses import dataclass
 
 from exporter.features.timestamp import time_text
-from exporter.references.reference import (
-    CategoricalReference,
-    EmbeddingReference,
-    FeatureReference,
-    FeatureViews,
-    NumericReference,
-)
+from exporter.references.reference import FeatureViews, ViewReference
+from exporter.summary.numeric import NumericSummary
 
 _PLAIN = re.compile(r"[A-Za-z_][A-Za-z0-9_.-]*")
 _NOT_TEXT = {"null", "true", "false", "yes", "no", "on", "off", "y", "n"}
@@ -62,44 +57,43 @@ def of_feature(feature: str, item: FeatureViews, remark: str, *, declared: bool)
     )
 
 
-def of_answer(name: str, found: FeatureReference) -> Account:
+def of_answer(name: str, found: ViewReference) -> Account:
     """Return the account of predictions or labels."""
-    kind = "numeric" if isinstance(found, NumericReference) else "categorical"
+    kind = "numeric" if isinstance(found.summary, NumericSummary) else "categorical"
     return Account(name, kind, False, f"{_values(found)}, {_missing(found)}")
 
 
 def _what(item: FeatureViews) -> str:
     primary = item.primary
-    if item.kind == "boolean" and isinstance(primary, CategoricalReference):
+    if item.kind == "boolean":
         true = primary.summary.over(("true",))[0]
         return f"true {float(true) / primary.summary.present:.2%}"
-    if item.kind == "timestamp" and isinstance(primary, NumericReference):
+    if item.kind == "timestamp":
         first, last = float(primary.summary.minimum), float(primary.summary.maximum)
         return f"{time_text(first, 'seconds')} to {time_text(last, 'seconds')}"
     if item.kind == "text":
         return f"{_values(primary)} characters"
-    vector = item.views.get("vector")
-    if isinstance(vector, EmbeddingReference):
-        return f"{vector.summary.total.size} dimensions, length {_values(primary)}"
+    if item.kind == "embedding":
+        return f"{item.views['vector'].summary.total.size} dimensions, length {_values(primary)}"
     return _values(primary)
 
 
-def _values(found: FeatureReference) -> str:
-    if isinstance(found, NumericReference):
-        summary = found.summary
+def _values(found: ViewReference) -> str:
+    summary = found.summary
+    if isinstance(summary, NumericSummary):
         return f"{float(summary.minimum):.6g} to {float(summary.maximum):.6g}, mean {summary.mean:.6g}"
-    names = found.summary.categories
+    names = summary.categories
     shown = ", ".join(names[:_SHOWN]) + (", ..." if len(names) > _SHOWN else "")
     return f"{len(names)} categories ({shown})"
 
 
-def _missing(found: FeatureReference) -> str:
+def _missing(found: ViewReference) -> str:
     missing = float(found.summary.missing)
     return f"missing {missing / found.summary.rows:.2%}" if missing else "never missing"
 
 
 def _otherwise(item: FeatureViews, remark: str) -> str:
-    if item.kind == "numeric" and not remark and isinstance(item.primary, NumericReference):
+    if item.kind == "numeric" and not remark:
         low, high = float(item.primary.summary.minimum), float(item.primary.summary.maximum)
         if f"{low:.6g}" != f"{high:.6g}":
             return f"type: numeric, range: [{low:.6g}, {high:.6g}]"

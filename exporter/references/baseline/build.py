@@ -15,7 +15,7 @@ from exporter.references.baseline.infer import Guess, infer
 from exporter.references.baseline.predictions import predicted
 from exporter.references.baseline.source import Progress, Source, open_source, silent
 from exporter.references.baseline.views import describe
-from exporter.references.reference import FeatureViews, Moments, NumericReference, Reference
+from exporter.references.reference import FeatureViews, Moments, Reference, ViewReference
 from exporter.summary.second_moments import SecondMomentsSummary
 from mlslo.monitor import Monitor
 from mlslo.yamlfile import InputError
@@ -93,10 +93,10 @@ def _moments(
     source: Source, columns: Sequence[Column], described: Mapping[str, FeatureViews]
 ) -> Moments | None:
     """Summarise the numeric features together, in alphabetical order, the first 200; None where there are none."""
-    taken: list[tuple[Column, NumericReference]] = []
+    taken: list[tuple[Column, ViewReference]] = []
     for column in sorted(columns, key=lambda column: column.feature):
         item = described.get(column.feature)
-        if item is not None and item.kind == "numeric" and isinstance(item.primary, NumericReference):
+        if item is not None and item.kind == "numeric":
             taken.append((column, item.primary))
     del taken[_MOST_CORRELATED:]
     if not taken:

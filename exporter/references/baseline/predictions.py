@@ -7,13 +7,14 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from exporter.features.binning import CategoricalBinning
 from exporter.features.kind import number_column
 from exporter.parse import sql
 from exporter.parse.json_lines import filled
 from exporter.references.baseline.columns import Column, members
 from exporter.references.baseline.source import Source
 from exporter.references.baseline.views import categories, comparable, numeric_reference
-from exporter.references.reference import Calibration, CategoricalReference, NumericReference
+from exporter.references.reference import Calibration, ViewReference
 from exporter.summary.base import Floats
 from exporter.summary.categorical import CategoricalSummary
 from mlslo.monitor import Monitor
@@ -135,7 +136,7 @@ def _known(probabilities: Floats) -> Floats:
 
 
 def _calibration(
-    score: NumericReference, values: Floats, positive: Flags, labelled: Flags
+    score: ViewReference, values: Floats, positive: Flags, labelled: Flags
 ) -> Calibration | None:
     usable = labelled & ~np.isnan(values)
     if not usable.any():
@@ -149,7 +150,7 @@ def _calibration(
     return Calibration(edges, rows, positives)
 
 
-def _numbers(source: Source, column: Column | None) -> NumericReference | None:
+def _numbers(source: Source, column: Column | None) -> ViewReference | None:
     if column is None:
         return None
     blocks = source.blocks({"value": column.parsed("number")}, _ROWS)
@@ -158,15 +159,16 @@ def _numbers(source: Source, column: Column | None) -> NumericReference | None:
     return found if found and comparable(found) else None
 
 
-def _categories(source: Source, column: Column | None) -> CategoricalReference | None:
+def _categories(source: Source, column: Column | None) -> ViewReference | None:
     found = None if column is None else categories(source, column)
     return None if isinstance(found, str) else found
 
 
-def _counted(names: tuple[str, ...], codes: Codes) -> CategoricalReference | None:
+def _counted(names: tuple[str, ...], codes: Codes) -> ViewReference | None:
     known = codes[codes != _UNKNOWN]
     if not len(known):
         return None
     counts = np.bincount(known, minlength=len(names)).astype(np.float64)
     missing = np.asarray(len(codes) - len(known), dtype=np.float64)
-    return CategoricalReference(CategoricalSummary(names, missing, np.zeros(()), counts))
+    summary = CategoricalSummary(names, missing, np.zeros(()), counts)
+    return ViewReference(CategoricalBinning(names), summary)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -13,10 +13,8 @@ from exporter.features.binning import (
     Binning,
     CategoricalBinning,
     EmbeddingBinning,
-    MixBinning,
     Numbers,
     NumericBinning,
-    VocabularyBinning,
 )
 from exporter.features.kind import Kind
 from exporter.parse import sql
@@ -24,15 +22,7 @@ from exporter.references.baseline.columns import Column
 from exporter.references.baseline.infer import MOST_CATEGORIES
 from exporter.references.baseline.source import Source
 from exporter.references.quantile_bins import quantile_edges
-from exporter.references.reference import (
-    CategoricalReference,
-    EmbeddingReference,
-    FeatureViews,
-    MixReference,
-    NumericReference,
-    ViewReference,
-    VocabularyReference,
-)
+from exporter.references.reference import FeatureViews, ViewReference
 from exporter.summary.base import Floats, Summary
 from exporter.summary.categorical import CategoricalSummary
 from exporter.summary.numeric import NumericSummary
@@ -61,12 +51,12 @@ def describe(source: Source, column: Column, kind_name: str) -> FeatureViews | s
     described = FeatureViews(kind.name, {view: views[view] for view in kind.suffixes})
     if not described.primary.summary.present:
         return f"no {_NAMES.get(kind.name, 'value')} in the data"
-    if not all(comparable(view) for view in described.views.values() if isinstance(view, NumericReference)):
+    if not all(comparable(view) for view in described.views.values()):
         return "numbers so large that their squares cannot be summed"
     return described
 
 
-def categories(source: Source, column: Column) -> CategoricalReference | str:
+def categories(source: Source, column: Column) -> ViewReference | str:
     """Count every value as a category, the most frequent first, or say why that cannot be."""
     value = sql.canonical(column.text)
     counts = source.query(
@@ -81,17 +71,16 @@ def categories(source: Source, column: Column) -> CategoricalReference | str:
         return f"{distinct} distinct values, more than {MOST_CATEGORIES} categories"
     names, numbers = zip(*known, strict=True)
     missing = sum(number for category, number in counts if category is None)
-    return CategoricalReference(
-        CategoricalSummary(
-            categories=names,
-            missing=np.asarray(missing, dtype=np.float64),
-            unseen=np.zeros(()),
-            counts=np.array(numbers, dtype=np.float64),
-        )
+    summary = CategoricalSummary(
+        categories=names,
+        missing=np.asarray(missing, dtype=np.float64),
+        unseen=np.zeros(()),
+        counts=np.array(numbers, dtype=np.float64),
     )
+    return ViewReference(CategoricalBinning(names), summary)
 
 
-def numeric_reference(values: Floats, invalid: npt.NDArray[np.bool_] | None = None) -> NumericReference:
+def numeric_reference(values: Floats, invalid: npt.NDArray[np.bool_] | None = None) -> ViewReference:
     """Summarise ``values`` (NaN = missing) over their own quantiles."""
     finite = values[np.isfinite(values)]
     edges, deciles = quantile_edges(finite)
@@ -99,15 +88,14 @@ def numeric_reference(values: Floats, invalid: npt.NDArray[np.bool_] | None = No
         pivot = float(finite.mean()) if len(finite) else 0.0
         if not np.isfinite(pivot):
             pivot = float(np.median(finite / 2)) * 2
-    return NumericReference(
-        NumericSummary.fold(edges, pivot, values, _one_group(len(values)), 1, invalid)[0], deciles
-    )
+    summary = NumericSummary.fold(edges, pivot, values, _one_group(len(values)), 1, invalid)[0]
+    return ViewReference(NumericBinning(edges, pivot), summary, deciles)
 
 
-def comparable(reference: NumericReference) -> bool:
+def comparable(reference: ViewReference) -> bool:
     """Return False where a mean or a standard deviation cannot be had: of numbers beyond 1e154."""
     summary = reference.summary
-    return bool(
+    return not isinstance(summary, NumericSummary) or bool(
         np.isfinite(summary.pivot)
         and np.isfinite(summary.squared_deviations)
         and np.isfinite(summary.deviations).all()
@@ -137,15 +125,7 @@ def _read(
         )
         for view, parts in numbers.items()
     }
-    return found | {view: _REFERENCES[type(binnings[view])](summary) for view, summary in summaries.items()}
-
-
-_REFERENCES: dict[type[Binning], Callable[[Any], ViewReference]] = {
-    CategoricalBinning: CategoricalReference,
-    MixBinning: MixReference,
-    VocabularyBinning: VocabularyReference,
-    EmbeddingBinning: EmbeddingReference,
-}
+    return found | {view: ViewReference(binnings[view], summary) for view, summary in summaries.items()}
 
 
 def _folded(binning: Binning, values: Any) -> Summary:

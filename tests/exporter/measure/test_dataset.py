@@ -14,9 +14,10 @@ from sklearn.decomposition import PCA
 
 from exporter.daemon.daemon import ModelStatus
 from exporter.daemon.models import load_all
+from exporter.features.binning import CategoricalBinning
 from exporter.measure.drift import Pair, noise, rounded_rows
 from exporter.references.baseline.views import numeric_reference
-from exporter.references.reference import CategoricalReference
+from exporter.references.reference import ViewReference
 from exporter.summary.categorical import CategoricalSummary
 from exporter.summary.numeric import NumericSummary
 from exporter.web import status_page
@@ -186,8 +187,9 @@ def test_levels_are_those_of_a_simulation(rows: int, kind: str) -> None:
                 reference = numeric_reference(rng.gamma(2.0, size=4000))
             else:
                 codes = rng.choice(10, 4000, p=shares)
-                reference = CategoricalReference(
-                    CategoricalSummary.fold(names, codes, np.zeros(4000, dtype=np.intp), 1)[0]
+                reference = ViewReference(
+                    CategoricalBinning(names),
+                    CategoricalSummary.fold(names, codes, np.zeros(4000, dtype=np.intp), 1)[0],
                 )
         if kind == "numbers":
             numbers = reference.summary
@@ -225,11 +227,11 @@ def test_the_status_page_shows_all_traffic_and_segments_apart(folder: Path, gaug
     level = value(
         gauges, "ml_feature_drift_noise_level", feature="radius", reference="training", statistic="psi"
     )
-    assert re.search(rf"radius\|+psi\|+{psi:.3g}\W+noise {level:.3g}\b", text)
+    assert re.search(rf"radius psi\|+{psi:.3g}\W+noise {level:.3g}\b", text)
     assert "Segment half" in text
     samples = re.findall(r"^\|+(?:ml_monitor_samples|a|b)\|+([0-9]+)\|", text, re.MULTILINE)
     assert samples == ["900", "450", "450"]
-    assert len(re.findall(r"\|radius\|", text)) == 1
+    assert len(re.findall(r"\|radius psi\|", text)) == 1
 
 
 KINDS: dict[str, tuple[str, Any, Any]] = {

@@ -7,9 +7,10 @@ import pytest
 from scipy import stats
 
 from benchmarks.alarms import stream
+from exporter.features.binning import NumericBinning
 from exporter.measure.drift import Pair
 from exporter.references.quantile_bins import quantile_edges
-from exporter.references.reference import NumericReference
+from exporter.references.reference import ViewReference
 from exporter.statistics.false_discovery import combined_p_value, data_set_p_value, drifted
 from exporter.statistics.normal_scores import normal_scores_p_value
 from exporter.summary.numeric import NumericSummary
@@ -104,7 +105,7 @@ def test_a_change_of_shape_alone_is_found() -> None:
     rng = np.random.default_rng(9)
     past = rng.normal(size=10_000)
     edges, deciles = quantile_edges(past)
-    bins = NumericReference(folded(edges, past), deciles)
+    bins = ViewReference(NumericBinning(edges, 0.0), folded(edges, past), deciles)
     wider, same = folded(edges, rng.normal(size=1000) * 1.5), folded(edges, rng.normal(size=1000))
     found, none = (Pair(current, bins).p_value for current in (wider, same))
     assert found is not None
