@@ -6,8 +6,7 @@ import copy
 from collections.abc import Mapping
 from typing import Any
 
-from rulegen.promql.versions import integration
-from rulegen.spec.integration_keys import SILENT_ABOUT_ENDS
+from rulegen.spec.integrations import INTEGRATIONS, SILENT_ABOUT_ENDS
 from rulegen.spec.routing import Spec
 
 
@@ -94,7 +93,7 @@ def _filled(spec: Spec, integrations: Mapping[str, Any], *, heartbeat: bool) -> 
         texts |= {
             key: text
             for key, text in _TEXTS[name].items()
-            if integration(name, key).open(spec.target.alertmanager)
+            if INTEGRATIONS[name].gate(key).open(spec.target.alertmanager)
         }
         if heartbeat:
             # To a dead man's switch every message is a sign of life, even the one that says it is over.

@@ -10,7 +10,7 @@ from typing import Any, Self
 from rulegen.simulation.routes import Route, tree
 from rulegen.simulation.suppression import InhibitRule
 from rulegen.simulation.timeintervals import TimeInterval
-from rulegen.spec.integration_keys import SILENT_ABOUT_ENDS
+from rulegen.spec.integrations import SILENT_ABOUT_ENDS
 
 
 @dataclass(frozen=True)

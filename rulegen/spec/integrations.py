@@ -1,21 +1,109 @@
-"""Receivers of an AlertRouting file, judged as Alertmanager judges them, and their JSON Schema."""
+"""The table of Alertmanager's integrations, and the JSON Schema of a receiver: integrations.yaml has the data."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from importlib import resources
 from itertools import combinations
-from typing import Any
-from urllib.parse import urlsplit
+from typing import Any, Literal
 
-from mlslo.yamlfile import Document, Problem, did_you_mean, quoted_list
-from rulegen.promql.versions import Gate, integration
-from rulegen.spec import templates
-from rulegen.spec.integration_keys import INTEGRATIONS, Keys
-from rulegen.spec.integration_values import TEXT, is_template, kind_of, mistake
-from rulegen.spec.lint_names import named
+import yaml
 
-Location = tuple[str | int, ...]
+from rulegen.promql.versions import OLDEST, Gate, at_least
+from rulegen.spec.integration_values import KINDS, TEXT, Kind, one_of
+
+# One mapping, a list of them, a mapping of them by names of the user's; or a text, instead of one.
+Form = Literal["mapping", "list of", "by name", "text or"]
+_FORMS: tuple[Form, ...] = ("mapping", "list of", "by name", "text or")
+Choices = Sequence[Sequence[str]]
+_VALUE = re.compile(r"(?P<kind>.+?)(?: (?P<since>[0-9.]+))?")
+
+# Those that send nothing of an alert's end unless they are asked to.
+SILENT_ABOUT_ENDS = ("email_configs", "rocketchat_configs", "slack_configs", "wechat_configs")
+
+
+@dataclass(frozen=True)
+class Key:
+    """A key that an Alertmanager knows ``since`` a version: its kind of value, or the keys of what it holds."""
+
+    since: str
+    kind: Kind = TEXT
+    is_verbatim: bool = False
+    is_secret: bool = False
+    form: Form = "mapping"
+    inner: Keys | None = None
+
+    def is_template(self, version: str) -> bool:
+        """Return whether Alertmanager ``version`` expands the templates in its texts."""
+        return (
+            not self.is_verbatim and self.kind.expanded is not None and at_least(version, self.kind.expanded)
+        )
+
+
+@dataclass(frozen=True)
+class Keys:
+    """The integration ``name``, or a mapping inside of one.
+
+    ``secrets``: keys that would hold a secret, each with the key that names a file instead, or None.
+    ``needs``: choices of keys, of each of which one must be there; ``at_most``: choices of which at most one may be.
+    ``along``: a key, and the choice of keys of which one must stand beside it.
+    """
+
+    name: str
+    since: str
+    keys: Mapping[str, Key]
+    secrets: Mapping[str, str | None]
+    needs: Choices
+    at_most: Choices
+    along: Mapping[str, Sequence[str]]
+
+    def gate(self, key: str = "") -> Gate:
+        """Return the gate of a key, or of the integration itself."""
+        if not key:
+            return Gate(self.name, "Alertmanager", self.since)
+        return Gate(f"'{key}' in {self.name}", "Alertmanager", self.keys[key].since)
+
+
+def _keys(name: str, given: Mapping[str, Any]) -> Keys:
+    keys = {key: _key(key, value) for key, value in given["keys"].items()}
+    files = {key.removesuffix("_file"): key for key, one in keys.items() if one.is_secret}
+    return Keys(
+        name,
+        given.get("since", OLDEST["Alertmanager"]),
+        keys,
+        {**files, **given.get("secrets", {})},
+        [choice.split("|") for choice in given.get("needs", ())],
+        [choice.split("|") for choice in given.get("at_most", ())],
+        {key: choice.split("|") for key, choice in given.get("along", {}).items()},
+    )
+
+
+def _key(name: str, given: str | Mapping[str, Any]) -> Key:
+    if isinstance(given, str):
+        found = _VALUE.fullmatch(given)
+        assert found is not None
+        kind, since = found["kind"], found["since"] or OLDEST["Alertmanager"]
+        if kind == "secret":
+            return Key(since, is_verbatim=True, is_secret=True)
+        word = kind.removeprefix("verbatim").strip()
+        return Key(since, KINDS[word or "text"], is_verbatim=kind.startswith("verbatim"))
+    since = given.get("since", OLDEST["Alertmanager"])
+    if "one of" in given:
+        return Key(since, one_of(given["one of"]))
+    form = next(form for form in _FORMS if form in given)
+    return Key(since, form=form, inner=_keys(name, given[form]))
+
+
+def _read() -> dict[str, Keys]:
+    text = (resources.files("rulegen") / "spec" / "integrations.yaml").read_bytes()
+    # As data, without places, and ten times as fast as files of users are read.
+    data = yaml.load(text, yaml.CSafeLoader)
+    return {name: _keys(name, given) for name, given in data["integrations"].items()}
+
+
+INTEGRATIONS: Mapping[str, Keys] = _read()
 
 
 def receiver_definitions() -> dict[str, Any]:
@@ -25,7 +113,7 @@ def receiver_definitions() -> dict[str, Any]:
     """
     found: dict[str, Any] = {}
     properties = {
-        name: {"type": "array", "minItems": 1, "items": _schema(name, keys, found)}
+        name: {"type": "array", "minItems": 1, "items": _schema(keys, found)}
         for name, keys in INTEGRATIONS.items()
     }
     found["Receiver"] = {
@@ -34,20 +122,21 @@ def receiver_definitions() -> dict[str, Any]:
     return found
 
 
-def _schema(name: str, keys: Keys, found: dict[str, Any]) -> dict[str, Any]:
-    properties: dict[str, Any] = {key: dict(kind_of(name, key).schema) for key in keys.allowed}
-    for inside, inner in keys.nested.items():
-        made = _schema(inside, inner, found)
-        # Mappings of several integrations have one name.
-        called = inside if found.setdefault(inside, made) == made else f"{name}.{inside}"
-        found[called] = made
-        one: dict[str, Any] = {"$ref": f"#/$defs/{called}"}
-        forms = {
-            "mapping": one,
-            "list": {"type": "array", "items": one},
-            "by name": {"type": "object", "additionalProperties": one},
-        }
-        properties[inside] = {"anyOf": [one, TEXT.schema]} if inner.or_text else forms[inner.form]
+def _schema(keys: Keys, found: dict[str, Any]) -> dict[str, Any]:
+    properties: dict[str, Any] = {key: dict(one.kind.schema) for key, one in keys.keys.items()}
+    for key, one in keys.keys.items():
+        if one.inner is not None:
+            made = _schema(one.inner, found)
+            # Mappings of several integrations have one name.
+            called = key if found.setdefault(key, made) == made else f"{keys.name}.{key}"
+            found[called] = made
+            reference: dict[str, Any] = {"$ref": f"#/$defs/{called}"}
+            properties[key] = {
+                "mapping": reference,
+                "list of": {"type": "array", "items": reference},
+                "by name": {"type": "object", "additionalProperties": reference},
+                "text or": {"anyOf": [reference, TEXT.schema]},
+            }[one.form]
     rules: list[dict[str, Any]] = [{"anyOf": [_given(key) for key in choice]} for choice in keys.needs]
     rules += [
         {"not": {"allOf": [_given(key), _given(other)]}}
@@ -63,151 +152,3 @@ def _given(key: str) -> dict[str, Any]:
     first, _, rest = key.partition(".")
     inner = _given(rest) if rest else {"not": {"enum": ["", False]}}
     return {"required": [first], "properties": {first: inner}}
-
-
-def problems(
-    document: Document, at: Location, receiver: Mapping[str, Any], version: str, templates: Sequence[str] = ()
-) -> Iterator[Problem]:
-    """Find what is wrong with the receiver at ``at`` of ``document``, for Alertmanager ``version``.
-
-    Unknown integrations and keys, missing keys, any secret that is written out instead of being kept in a file, and
-    values and templates that Alertmanager does not read. ``templates``: names that are defined elsewhere.
-    """
-    if not receiver:
-        expected = f"expected at least one of {quoted_list(INTEGRATIONS, 20)}"
-        message = f"{expected}; without one the receiver tells nobody"
-        yield document.problem(at, named(message, "receiver-without-integration"), key=True)
-    check = _Check(document, version, templates)
-    for name, configs in receiver.items():
-        place = (*at, name)
-        keys = INTEGRATIONS.get(name)
-        if keys is None:
-            # All end in the same word, which makes none of them near.
-            near = did_you_mean(
-                name.removesuffix("_configs"), {key.removesuffix("_configs") for key in INTEGRATIONS}
-            )
-            message = f"unknown integration '{name}', expected one of {quoted_list(INTEGRATIONS, 20)}"
-            yield document.problem(place, message + near.replace("'?", "_configs'?"), key=True)
-        elif refusal := integration(name).refusal(version):
-            yield document.problem(place, refusal, key=True)
-        elif not isinstance(configs, list) or not configs:
-            yield document.problem(place, f"expected a list of mappings under {name}")
-        else:
-            yield from check.nested(place, name, configs, replace(keys, form="list"))
-
-
-@dataclass(frozen=True)
-class _Check:
-    """Judges the mappings of a receiver."""
-
-    document: Document
-    version: str
-    templates: Sequence[str]
-
-    def nested(self, at: Location, name: str, value: Any, keys: Keys) -> Iterator[Problem]:
-        """Judge what stands under the name of a mapping with known keys."""
-        if keys.or_text and isinstance(value, str):
-            yield from self._texts(at, value)
-            return
-        entries: Iterable[tuple[Location, Any]] = [(at, value)]
-        if keys.form == "list" and isinstance(value, list):
-            entries = (((*at, index), entry) for index, entry in enumerate(value))
-        elif keys.form == "by name" and isinstance(value, dict):
-            entries = (((*at, key), entry) for key, entry in value.items())
-        elif keys.form != "mapping":
-            expected = "a list of mappings" if keys.form == "list" else "a mapping of mappings"
-            yield self.document.problem(at, f"expected {expected} under {name}")
-            return
-        for place, entry in entries:
-            if isinstance(entry, dict):
-                yield from self._mapping(place, name, entry, keys)
-            else:
-                message = f"expected a mapping in {name}, with {quoted_list(keys.allowed, 30)}"
-                yield self.document.problem(place, message)
-
-    def _mapping(self, at: Location, name: str, mapping: Mapping[str, Any], keys: Keys) -> Iterator[Problem]:
-        for key, value in mapping.items():
-            place = (*at, key)
-            if key in keys.secrets:
-                message = named(self._secret(name, key, keys), "literal-secret")
-                yield self.document.problem(place, message, key=True)
-            elif key not in keys.allowed:
-                expected = f"expected one of {quoted_list(keys.allowed, 40)}{did_you_mean(key, keys.allowed)}"
-                yield self.document.problem(place, f"unknown key '{key}' in {name}, {expected}", key=True)
-            elif value is None:
-                hint = '; text that begins with # needs quotes: "#channel"' if key == "channel" else ""
-                yield self.document.problem(place, f"expected a value for '{key}', got nothing{hint}")
-            elif refusal := integration(name, key).refusal(self.version):
-                yield self.document.problem(place, refusal, key=True)
-            elif key in keys.nested:
-                yield from self.nested(place, key, value, keys.nested[key])
-            elif wrong := mistake(name, key, value):
-                yield self.document.problem(place, wrong)
-            elif isinstance(value, str) and _carries_password(value):
-                instead = "use http_config.basic_auth with 'password_file'"
-                message = f"a literal secret: the URL in '{key}' holds a password; {instead}"
-                yield self.document.problem(place, named(message, "literal-secret"))
-            elif is_template(name, key, self.version):
-                yield from self._texts(place, value)
-        for message in self._choices(name, mapping, keys):
-            yield self.document.problem(at, message)
-
-    def _choices(self, name: str, mapping: Mapping[str, Any], keys: Keys) -> Iterator[str]:
-        """Name the keys that are missing, and those that exclude each other."""
-        for choice in keys.needs:
-            # A secret that is written out is reported as such, not as a missing file.
-            written = [key for key, file in keys.secrets.items() if file in choice]
-            if not any(_has(mapping, key) for key in (*choice, *written)):
-                gates = [integration(name, key) for key in choice if "." not in key]
-                late = self._late(gates[0]) if len(gates) == len(choice) == 1 else ""
-                yield f"missing key {_either(choice)} in {name}{late}"
-        for choice in keys.at_most:
-            found = [key for key in choice if _has(mapping, key)]
-            if len(found) > 1:
-                yield f"expected at most one of {_either(choice)} in {name}, got {' and '.join(found)}"
-        for key, choice in keys.along.items():
-            if _has(mapping, key) and not any(_has(mapping, other) for other in choice):
-                yield f"'{key}' in {name} needs {_either(choice)} beside it"
-
-    def _texts(self, at: Location, value: Any) -> Iterator[Problem]:
-        """Judge the templates in a value: a text, or texts in lists and mappings."""
-        if isinstance(value, dict | list):
-            entries = value.items() if isinstance(value, dict) else enumerate(value)
-            for key, inner in entries:
-                yield from self._texts((*at, key), inner)
-        elif isinstance(value, str) and "{{" in value:
-            for offset, message in templates.mistakes(value, self.version, self.templates):
-                yield self.document.problem_within(at, offset, message)
-
-    def _secret(self, name: str, key: str, keys: Keys) -> str:
-        refused = f"a literal secret: '{key}' in {name} would be readable by all who read this file"
-        file = keys.secrets[key]
-        if file is not None:
-            late = self._late(integration(name, file))
-            return f"{refused}; use '{file}', the path of a file that holds it{late}"
-        if name == "sigv4":
-            return f"{refused}; use 'profile' or 'role_arn'"
-        return f"{refused}, and Alertmanager has no key that names a file instead"
-
-    def _late(self, gate: Gate) -> str:
-        if gate.open(self.version):
-            return ""
-        return f" (needs Alertmanager {gate.since}, target.alertmanager is {self.version})"
-
-
-def _has(mapping: Mapping[str, Any], key: str) -> bool:
-    """Whether a key is given; one inside of another, as ``outer.inner``."""
-    first, _, rest = key.partition(".")
-    value = mapping.get(first, "")
-    return _has(value, rest) if rest and isinstance(value, dict) else value not in ("", False) and not rest
-
-
-def _carries_password(url: str) -> bool:
-    try:
-        return url.startswith(("http://", "https://")) and urlsplit(url).password is not None
-    except ValueError:
-        return False
-
-
-def _either(choice: Sequence[str]) -> str:
-    return " or ".join(f"'{key}'" for key in choice)

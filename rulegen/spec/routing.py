@@ -21,9 +21,9 @@ from mlslo.yamlfile import (
 )
 from rulegen.promql.versions import ACTIVE_DURING, LOCATION, OLDEST, at_least
 from rulegen.spec.accepted import Accept
-from rulegen.spec.integrations import problems as receiver_problems
 from rulegen.spec.lint_names import named
 from rulegen.spec.operator import Operator
+from rulegen.spec.receivers import problems as receiver_problems
 from rulegen.spec.routing_names import (
     Filled,
     GroupLabels,

@@ -11,20 +11,25 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from functools import cache
 from importlib import resources
+from typing import Any
+
+import yaml
 
 from mlslo.yamlfile import did_you_mean, quoted_list
-from rulegen.promql.versions import TEMPLATES, template_part
-from rulegen.spec.template_language import (
-    ANY_NUMBER,
-    CONSTANT,
-    ELEMENTS,
-    FIELDS,
-    FUNCTIONS,
-    KEYWORDS,
-    NO_LIST,
-    OF_ALERTS,
-)
+from rulegen.promql.versions import OLDEST, Gate
 from rulegen.spec.template_tokens import TemplateError, Token, tokens
+
+_LANGUAGE: dict[str, Any] = yaml.load(
+    (resources.files("rulegen") / "spec" / "template_language.yaml").read_bytes(), yaml.CSafeLoader
+)
+FIELDS: dict[str, dict[str, str]] = _LANGUAGE["types"]
+ELEMENTS: dict[str, str] = _LANGUAGE["elements"]
+FUNCTIONS: dict[str, list[str]] = _LANGUAGE["functions"]
+# Alertmanager's own: the name, and what it needs.
+TEMPLATES = {name: needed for needed, names in _LANGUAGE["templates"].items() for name in names}
+_SINCE = {name: version for version, names in _LANGUAGE["since"].items() for name in names}
+_ANY_NUMBER = -1
+_KEYWORDS = ("block", "break", "continue", "define", "else", "end", "if", "range", "template", "with")
 
 
 @cache
@@ -92,18 +97,22 @@ class _Reader:
                 raise TemplateError(offset, f"template '{name}', given {given}: {reason}") from None
             self._calls = dict.fromkeys(inner._calls, offset) | self._calls
         elif name in TEMPLATES:
-            if refusal := template_part(f"template '{name}'", name).refusal(self._version):
-                raise TemplateError(offset, refusal)
-            expected = "alerts" if name in OF_ALERTS else "the group"
-            fits = given == "any" or given == expected or (expected, given) == ("alerts", "the alerts")
-            if not fits and not CONSTANT.fullmatch(name):
-                raise TemplateError(offset, f"template '{name}' needs {expected}, it is given {given}")
+            self._refuse_newer(f"template '{name}'", name, offset)
+            needed = TEMPLATES[name]
+            # All alerts of the group are alerts.
+            if needed != "nothing" and given not in ("any", needed, "the alerts" * (needed == "alerts")):
+                raise TemplateError(offset, f"template '{name}' needs {needed}, it is given {given}")
         elif name not in self._others:
             names = [*self.defined, *sorted(self._known), *TEMPLATES, *self._others]
             near = did_you_mean(name, names)
             raise TemplateError(
                 offset, f"no template '{name}'{near or f', expected one of {quoted_list(names)}'}"
             )
+
+    def _refuse_newer(self, what: str, name: str, offset: int) -> None:
+        """Raise TemplateError where Alertmanager does not have a part of the language yet."""
+        if refusal := _gate(what, name).refusal(self._version):
+            raise TemplateError(offset, refusal)
 
     def _peek(self) -> Token:
         return self._tokens[self._next]
@@ -121,7 +130,7 @@ class _Reader:
         """Read actions up to one of the keywords ``stops``, which is returned without the rest of its action."""
         while self._next < len(self._tokens):
             token = self._peek()
-            if token.kind != "word" or token.text not in KEYWORDS:
+            if token.kind != "word" or token.text not in _KEYWORDS:
                 self._pipeline(dot, "end", declares=True)
                 continue
             self._next += 1
@@ -181,7 +190,7 @@ class _Reader:
         with self._scope():
             inner = self._pipeline(dot, "end", declares=True, loop=token.text == "range")
             if token.text == "range":
-                number = template_part("range over a number", "range over a number").open(self._version)
+                number = _gate("", "range over a number").open(self._version)
                 if inner not in (*ELEMENTS, "any") and not (inner == "number" and number):
                     raise TemplateError(token.offset, f"cannot range over {inner}")
                 inner = ELEMENTS.get(inner, "any")
@@ -194,9 +203,8 @@ class _Reader:
                 return
             word = self._take()
             if word.text == token.text == "if" or word.text == token.text == "with":
-                refusal = template_part("{{ else with }}", "{{ else with }}").refusal(self._version)
-                if word.text == "with" and refusal:
-                    raise TemplateError(word.offset, refusal)
+                if word.text == "with":
+                    self._refuse_newer("{{ else with }}", "{{ else with }}", word.offset)
                 self._branches(word, dot)
                 return
             self._next -= 1
@@ -253,7 +261,7 @@ class _Reader:
         if first.kind == "end" or first.text in ("|", ")"):
             raise TemplateError(first.offset, "missing value before '}}', '|' or ')'")
         if first.kind == "word" and first.text not in ("true", "false", "nil"):
-            if first.text in KEYWORDS:
+            if first.text in _KEYWORDS:
                 raise TemplateError(first.offset, f"unexpected '{first.text}'")
             result, method = self._function(self._take()), None
         else:
@@ -273,7 +281,7 @@ class _Reader:
             return self._result(first, arguments)
         if arguments and method is None:
             raise TemplateError(first.offset, f"'{first.text}' is no function and takes no argument")
-        if method not in (None, ANY_NUMBER, len(arguments)):
+        if method not in (None, _ANY_NUMBER, len(arguments)):
             raise TemplateError(first.offset, f"expected {_count(method or 0)} for it, got {len(arguments)}")
         return result
 
@@ -281,8 +289,7 @@ class _Reader:
         if word.text not in FUNCTIONS:
             near = did_you_mean(word.text, FUNCTIONS)
             raise TemplateError(word.offset, f"no function '{word.text}'{near}")
-        if refusal := template_part(f"'{word.text}' in a template", word.text).refusal(self._version):
-            raise TemplateError(word.offset, refusal)
+        self._refuse_newer(f"'{word.text}' in a template", word.text, word.offset)
         return FUNCTIONS[word.text][0]
 
     def _result(self, word: Token, arguments: list[tuple[str, int]]) -> str:
@@ -298,7 +305,7 @@ class _Reader:
             if "any" not in (given, wanted) and given != wanted:
                 raise TemplateError(offset, f"'{word.text}' needs {wanted} here, got {given}")
         first = arguments[0][0] if arguments else "any"
-        whole = first in NO_LIST or (word.text, first) == ("slice", "labels")
+        whole = first in _LANGUAGE["no_list"] or (word.text, first) == ("slice", "labels")
         if word.text in ("len", "slice") and whole:
             raise TemplateError(word.offset, f"'{word.text}' needs a text or a list, got {first}")
         if result == "element":
@@ -348,23 +355,25 @@ class _Reader:
     def _field(self, kind: str, token: Token) -> tuple[str, int | None]:
         name = token.text[1:]
         if kind == "any":
-            return "any", ANY_NUMBER
-        gates = {
-            field: template_part(f"'.{field}' of {kind}", f"{kind}.{field}") for field in FIELDS.get(kind, ())
-        }
-        known = [field for field, gate in gates.items() if gate.open(self._version)]
+            return "any", _ANY_NUMBER
+        fields = FIELDS.get(kind, {})
+        known = [field for field in fields if _gate("", f"{kind}.{field}").open(self._version)]
         if name in known:
-            result, _, takes = FIELDS[kind][name].partition("/")
+            result, _, takes = fields[name].partition("/")
             return result, int(takes) if takes else None
         if kind == "labels":
             return "text", None
-        if name in gates and (refusal := gates[name].refusal(self._version)):
-            raise TemplateError(token.offset, refusal)
+        if name in fields:
+            self._refuse_newer(f"'.{name}' of {kind}", f"{kind}.{name}", token.offset)
         hint = f"; '$.{name}' is the group's" if name in FIELDS["the group"] and kind == "an alert" else ""
         listed = f", expected one of {quoted_list(sorted(known), 20)}" if known else ""
         raise TemplateError(
             token.offset, f"{kind} has no '.{name}'{listed}{hint or did_you_mean(name, known)}"
         )
+
+
+def _gate(what: str, name: str) -> Gate:
+    return Gate(what, "Alertmanager", _SINCE.get(name, OLDEST["Alertmanager"]))
 
 
 def _count(number: int) -> str:

@@ -10,9 +10,9 @@ from mlslo.yamlfile import Problem
 from rulegen.alertmanager import receivers as filled_receivers
 from rulegen.alertmanager.operator.files import SECRETS, Reference, reference
 from rulegen.alertmanager.operator.texts import uses_added_functions, with_templates
-from rulegen.spec.integration_keys import INTEGRATIONS as _OUR_INTEGRATIONS
-from rulegen.spec.integration_keys import Keys
-from rulegen.spec.integration_values import TEXT, kind_of
+from rulegen.spec.integration_values import TEXT
+from rulegen.spec.integrations import INTEGRATIONS as _OUR_INTEGRATIONS
+from rulegen.spec.integrations import Keys
 from rulegen.spec.operator import Operator
 from rulegen.spec.routing import Location, Routing
 
@@ -125,9 +125,9 @@ def _links(converter: _Converter, value: Any, at: Location) -> list[dict[str, An
     """Leave out links of ours that the operator would refuse: the same address is among the details."""
     ours = converter.routing.document.has(at)
     kept = [entry for entry in value if ours or not uses_added_functions(str(entry.get("href", "")))]
-    converted = _each(_words("links", _OUR_INTEGRATIONS["pagerduty_configs"].nested["links"]))(
-        converter, kept, at
-    )
+    keys = _OUR_INTEGRATIONS["pagerduty_configs"].keys["links"].inner
+    assert keys is not None
+    converted = _each(_words(keys))(converter, kept, at)
     assert isinstance(converted, list)
     return converted
 
@@ -177,32 +177,32 @@ def _camel(key: str) -> str:
     return first + "".join(word.upper() if word in _UPPER else word.title() for word in others)
 
 
-def _convert(name: str, key: str, keys: Keys) -> Convert:
-    if found := _CONVERTED.get((name, key)):
+def _convert(keys: Keys, key: str) -> Convert:
+    if found := _CONVERTED.get((keys.name, key)):
         return found
-    if key in keys.nested:
-        inner = _words(key, keys.nested[key])
-        return _each(inner) if keys.nested[key].form == "list" else _one(inner)
+    known = keys.keys[key]
+    if known.inner is not None:
+        inner = _words(known.inner)
+        return _each(inner) if known.form == "list of" else _one(inner)
     if key in keys.secrets.values() or key.endswith("_file"):
         return _secret
-    kind = kind_of(name, key)
     if key in _URLS:
         return _url
-    if kind.schema.get("type") == "object":
+    if known.kind.schema.get("type") == "object":
         return _pairs
-    return _text if kind is TEXT else _value
+    return _text if known.kind is TEXT else _value
 
 
-def _words(name: str, keys: Keys) -> Words:
+def _words(keys: Keys) -> Words:
     """Every key that has a counterpart."""
     files = {file: key for key, file in keys.secrets.items() if file}
-    named = {key: _NAMES.get((name, key), _camel(files.get(key, key))) for key in keys.allowed}
-    return Words({key: (theirs, _convert(name, key, keys)) for key, theirs in named.items() if theirs})
+    named = {key: _NAMES.get((keys.name, key), _camel(files.get(key, key))) for key in keys.keys}
+    return Words({key: (theirs, _convert(keys, key)) for key, theirs in named.items() if theirs})
 
 
 _WITHOUT_COUNTERPART = ("incidentio_configs", "jira_configs", "mattermost_configs")
 INTEGRATIONS: Mapping[str, tuple[str, Words]] = {
-    name: (name.replace("_configs", "Configs"), _words(name, keys))
+    name: (name.replace("_configs", "Configs"), _words(keys))
     for name, keys in _OUR_INTEGRATIONS.items()
     if name not in _WITHOUT_COUNTERPART
 }

@@ -19,8 +19,7 @@ from rulegen.alertmanager.receivers import _TEXTS
 from rulegen.cli import main
 from rulegen.promql.conventions import LAYERS
 from rulegen.spec import routing
-from rulegen.spec.integration_keys import INTEGRATIONS, Keys
-from rulegen.spec.integration_values import kind_of
+from rulegen.spec.integrations import INTEGRATIONS, Keys
 from tests.rulegen.alertmanager.test_configuration import IDENTITIES, amtool, documents
 from tests.rulegen.alertmanager.test_templates import a_group, an_alert, texts_of
 from tests.rulegen.commands.test_generate import SMALL
@@ -131,24 +130,24 @@ def test_check_compares_objects_and_says_what_is_left_of_the_other_format(
 FILES = "/etc/alertmanager/secrets/receivers"
 
 
-def full(keys: Keys, name: str) -> dict[str, Any]:
+def full(keys: Keys) -> dict[str, Any]:
     """Every key, with a value of the right kind, but for those that exclude others."""
     values: dict[str, Any] = {}
     excluded = {key for choice in keys.at_most for key in choice[1:]}
-    for key in keys.allowed:
-        schema = kind_of(name, key).schema
+    for key, known in keys.keys.items():
+        schema = known.kind.schema
         if key in excluded:
             continue
-        if key in keys.nested:
-            one = full(keys.nested[key], key)
-            values[key] = {"mapping": one, "list": [one], "by name": {"x": one}}[keys.nested[key].form]
+        if known.inner is not None:
+            one = full(known.inner)
+            values[key] = {"list of": [one], "by name": {"x": one}}.get(known.form, one)
         elif key.endswith("_file"):
             values[key] = f"{FILES}/{key}"
         elif key.endswith("url") or key == "href":
             values[key] = "https://example.org/x"
         elif key in ("smarthost", "expire", "retry", "ttl", "timeout", "reopen_duration"):
             values[key] = "mail:25" if key == "smarthost" else "1m"
-        elif key == "type" and name == "responders":
+        elif key == "type" and keys.name == "responders":
             values[key] = "team"
         elif "enum" in schema:
             values[key] = schema["enum"][-1]
@@ -170,7 +169,7 @@ OF_HTTP = ["oauth2", "basic_auth", "http_headers", "no_proxy"]
 
 @pytest.mark.parametrize("name", INTEGRATIONS)
 def test_every_key_of_every_integration_is_converted_or_refused(name: str, tmp_path: Path) -> None:
-    given_keys = full(INTEGRATIONS[name], name)
+    given_keys = full(INTEGRATIONS[name])
     http = given_keys.get("http_config", {})
     tls = http.get("tls_config", given_keys.get("tls_config", {}))
     if name == "incidentio_configs":

@@ -2,6 +2,7 @@
 
 import json
 import re
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -14,17 +15,15 @@ from rulegen import alertmanager
 from rulegen.cli import main
 from rulegen.promql.versions import (
     ACTIVE_DURING,
-    INTEGRATION_KEYS,
     KEEP_FIRING_FOR,
     LOCATION,
     OLDEST,
     TIME_INTERVALS,
     Gate,
     at_least,
-    integration,
 )
 from rulegen.spec import routing
-from rulegen.spec.integration_keys import INTEGRATIONS
+from rulegen.spec.integrations import INTEGRATIONS, Keys
 from tests.rulegen.alertmanager.test_configuration import amtool
 from tests.support.paths import CONTRACT
 
@@ -110,26 +109,44 @@ def test_an_older_alertmanager_is_refused_what_it_does_not_know(
     assert said(spec_of(gate.since, **more), tmp_path) == []
 
 
-# Where the mappings inside of integrations stand.
-INSIDE = {
-    "http_config": ("webhook_configs", "http_config"),
-    **{name: ("webhook_configs", "http_config", name) for name in ("basic_auth", "oauth2", "tls_config")},
-    **{name: ("jira_configs", name) for name in ("description", "summary")},
-    "sigv4": ("sns_configs", "sigv4"),
+def gated(keys: Keys, path: tuple[str, ...] = ()) -> Iterator[tuple[tuple[str, ...], Gate]]:
+    """The path of each key that the oldest target does not know, and its gate."""
+    path = (*path, keys.name)
+    if len(path) == 1:
+        yield path, keys.gate()
+    for key, one in keys.keys.items():
+        yield (*path, key), keys.gate(key)
+        if one.inner is not None:
+            yield from gated(one.inner, path)
+
+
+# Mappings inside of several integrations, once.
+GATED = {
+    gate.what: (path, gate)
+    for keys in INTEGRATIONS.values()
+    for path, gate in gated(keys)
+    if gate.since != OLDEST["Alertmanager"]
 }
 
 
-@pytest.mark.parametrize("path", INTEGRATION_KEYS)
-def test_an_integration_or_its_key_is_refused_before_its_version_only(path: str, tmp_path: Path) -> None:
-    name, _, key = path.partition(".")
-    outer, *steps = INSIDE.get(name, (name,))
+@pytest.mark.parametrize(("path", "gate"), GATED.values(), ids=lambda value: str(value)[:60])
+def test_an_integration_or_its_key_is_refused_before_its_version_only(
+    path: tuple[str, ...], gate: Gate, tmp_path: Path
+) -> None:
+    outer, *steps = path
+    key = steps.pop() if steps else ""
     config: dict[str, Any] = {choice[0]: "x" for choice in INTEGRATIONS[outer].needs if "." not in choice[0]}
     at = config
+    keys = INTEGRATIONS[outer]
     for step in steps:
-        at[step] = at = {}
+        one = keys.keys[step]
+        assert one.inner is not None
+        keys = one.inner
+        inner: dict[str, Any] = {}
+        at[step] = {"list of": [inner], "by name": {"X-Any": inner}}.get(one.form, inner)
+        at = inner
     if key:
         at[key] = "/etc/alertmanager/secrets/x"
-    gate = integration(name, key)
     late = before(gate.since)
 
     def refused(version: str) -> list[str]:

@@ -13,10 +13,8 @@ import pytest
 from mlslo.yamlfile import parse
 from rulegen.output import block_yaml
 from rulegen.promql.versions import OLDEST
-from rulegen.promql.versions import integration as gate
-from rulegen.spec.integration_keys import INTEGRATIONS, Keys
-from rulegen.spec.integration_values import kind_of, mistake
-from rulegen.spec.integrations import problems
+from rulegen.spec.integrations import INTEGRATIONS, Key, Keys
+from rulegen.spec.receivers import problems
 from tests.support import tools
 from tests.support.tools import tool
 
@@ -42,19 +40,25 @@ def unknown(receiver: dict[str, Any], folder: Path) -> set[str]:
     return set(re.findall(r"field (\S+) not found in type", answer.stdout + answer.stderr))
 
 
-def known_by(name: str, keys: Keys, first: str) -> set[str]:
+def known_by(keys: Keys, first: str) -> set[str]:
     """What the table says that Alertmanager `first` knows."""
-    return {key for key in keys.allowed if gate(name, key).open(first)}
+    return {key for key in keys.keys if keys.gate(key).open(first)}
+
+
+def nested(keys: Keys) -> dict[str, Keys]:
+    """The mappings inside, by their keys."""
+    return {key: one.inner for key, one in keys.keys.items() if one.inner is not None}
 
 
 def usable(name: str) -> bool:
     """Whether the Alertmanager at hand has the integration, with a file for its secret."""
-    needs = (choice for choice in INTEGRATIONS[name].needs)
-    possible = all(any("." in key or gate(name, key).open(version()) for key in choice) for choice in needs)
-    return gate(name).open(version()) and possible
+    keys = INTEGRATIONS[name]
+    needs = (choice for choice in keys.needs)
+    possible = all(any("." in key or keys.gate(key).open(version()) for key in choice) for choice in needs)
+    return keys.gate().open(version()) and possible
 
 
-KNOWN = [name for name in INTEGRATIONS if gate(name).open(version())]
+KNOWN = [name for name, keys in INTEGRATIONS.items() if keys.gate().open(version())]
 
 
 def test_an_integration_is_known_from_its_gate_on(tmp_path: Path) -> None:
@@ -63,38 +67,41 @@ def test_an_integration_is_known_from_its_gate_on(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("integration", KNOWN)
 def test_alertmanager_knows_each_key_and_no_other_integrations(integration: str, tmp_path: Path) -> None:
-    everything = {key for keys in INTEGRATIONS.values() for key in keys.allowed}
+    everything = {key for keys in INTEGRATIONS.values() for key in keys.keys}
     everything -= set(INTEGRATIONS[integration].secrets)
     refused = unknown({integration: [dict.fromkeys(everything)]}, tmp_path)
-    assert everything - refused == known_by(integration, INTEGRATIONS[integration], version())
+    assert everything - refused == known_by(INTEGRATIONS[integration], version())
 
 
 NESTED = [
     (integration, (key,), keys)
     for integration in KNOWN
-    for key, keys in INTEGRATIONS[integration].nested.items()
-    if key != "http_config" and gate(integration, key).open(version())
+    for key, keys in nested(INTEGRATIONS[integration]).items()
+    if key != "http_config" and INTEGRATIONS[integration].gate(key).open(version())
 ] + [
     ("webhook_configs", ("http_config", *path), keys)
-    for http in [INTEGRATIONS["webhook_configs"].nested["http_config"]]
-    for path, keys in [((), http), *(((key,), keys) for key, keys in http.nested.items())]
-    if not path or gate("http_config", path[0]).open(version())
+    for http in [nested(INTEGRATIONS["webhook_configs"])["http_config"]]
+    for path, keys in [((), http), *(((key,), keys) for key, keys in nested(http).items())]
+    if not path or http.gate(path[0]).open(version())
 ]
 
 
 def form_of(integration: str, path: tuple[str, ...]) -> str:
     keys = INTEGRATIONS[integration]
-    for step in path:
-        keys = keys.nested[step]
-    return keys.form
+    for step in path[:-1]:
+        keys = nested(keys)[step]
+    return keys.keys[path[-1]].form
+
+
+def formed(form: str, value: Any) -> Any:
+    """`value` in the form that a key of mappings has."""
+    return {"list of": [value], "by name": {"X-Any": value}}.get(form, value)
 
 
 def inside(integration: str, path: tuple[str, ...], value: Any) -> Any:
     """`value` at a path below an integration, in the form that belongs there."""
     for length in range(len(path), 0, -1):
-        form = form_of(integration, path[:length])
-        inner = {"mapping": value, "list": [value], "by name": {"X-Any": value}}[form]
-        value = {path[length - 1]: inner}
+        value = {path[length - 1]: formed(form_of(integration, path[:length]), value)}
     return value
 
 
@@ -102,12 +109,12 @@ def inside(integration: str, path: tuple[str, ...], value: Any) -> Any:
 def test_alertmanager_knows_each_nested_key_and_no_other(
     integration: str, path: tuple[str, ...], keys: Keys, tmp_path: Path
 ) -> None:
-    candidates = {key for _, _, other in NESTED for key in other.allowed} - set(keys.secrets)
+    candidates = {key for _, _, other in NESTED for key in other.keys} - set(keys.secrets)
     if (integration, path) == ("rocketchat_configs", ("actions",)):
         # Read, and not used: it is always a button.
         candidates.remove("type")
     refused = unknown({integration: [inside(integration, path, dict.fromkeys(candidates))]}, tmp_path)
-    assert candidates - refused == known_by(path[-1], keys, version())
+    assert candidates - refused == known_by(keys, version())
 
 
 # What each integration needs beside the key that is tried, so that nothing but its value is judged.
@@ -190,14 +197,18 @@ def test_values_are_refused_where_alertmanager_refuses_them(tmp_path: Path) -> N
     taken, refused = [], []
     chance = Random(5)
     for name, path, keys in places:
-        for key in keys.plain:
-            around = path[-1] if path else name
-            if key in CHOICE or not gate(around, key).open(version()):
+        for key, one in keys.keys.items():
+            nested_or_secret = one.inner is not None or key in keys.secrets.values()
+            if (
+                (nested_or_secret and key != "key_file")
+                or key in CHOICE
+                or not keys.gate(key).open(version())
+            ):
                 continue
             # Of what must be there, no text is as good as none: it is tried with the other keys.
             needed = key in BESIDE or any(key in choice for choice in keys.needs)
             values = [value for value in VALUES if value != "" or not needed]
-            wrong = [value for value in values if mistake(around, key, value)]
+            wrong = [value for value in values if not one.kind.fits(value)]
             taken += [with_value(name, path, key, value) for value in values if value not in wrong]
             if key not in STRICTER:
                 refused += [with_value(name, path, key, value) for value in chance.sample(wrong, 4)]
@@ -227,32 +238,30 @@ REFUSED_EARLIER = (
 )  # fmt: skip
 
 
-def some_value(name: str, key: str, chance: Random) -> Any:
+def some_value(one: Key, chance: Random) -> Any:
     usual = [value for value in VALUES if value not in ("", [], {}) and "{{" not in str(value)]
-    fitting = [value for value in usual if not mistake(name, key, value)]
-    return chance.choice(kind_of(name, key).schema.get("enum") or fitting or ["x"])
+    fitting = [value for value in usual if one.kind.fits(value)]
+    return chance.choice(one.kind.schema.get("enum") or fitting or ["x"])
 
 
-def some_config(name: str, keys: Keys, chance: Random) -> dict[str, Any]:
+def some_config(keys: Keys, chance: Random) -> dict[str, Any]:
     """Keys that the Alertmanager at hand knows, some of them, each with a value that it takes."""
     config: dict[str, Any] = {}
-    for key in keys.allowed:
+    for key, known in keys.keys.items():
         needed = any(key in choice for choice in keys.needs)
-        if not gate(name, key).open(version()) or chance.random() > (0.8 if needed else 0.15):
+        if not keys.gate(key).open(version()) or chance.random() > (0.8 if needed else 0.15):
             continue
-        if key in keys.nested:
-            one = some_config(key, keys.nested[key], chance)
-            form = keys.nested[key].form
-            config[key] = {"mapping": one, "list": [one], "by name": {"X-Any": one}}[form]
+        if known.inner is not None:
+            config[key] = formed(known.form, some_config(known.inner, chance))
         else:
-            config[key] = some_value(name, key, chance)
+            config[key] = some_value(known, chance)
     return config
 
 
 def test_keys_are_refused_together_where_alertmanager_refuses_them(tmp_path: Path) -> None:
     chance = Random(8)
     names = [name for name in KNOWN if usable(name)]
-    receivers = [{name: [some_config(name, INTEGRATIONS[name], chance)]} for name in names * 60]
+    receivers = [{name: [some_config(INTEGRATIONS[name], chance)]} for name in names * 60]
     document = parse(Path("r.yaml"), "{}")
     said = [[one.message for one in problems(document, (), receiver, version())] for receiver in receivers]
     answers = checked([[one] for one in receivers], tmp_path)
