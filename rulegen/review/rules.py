@@ -1,21 +1,63 @@
-"""Alerts and records that were added, removed or changed, in words."""
+"""Alerts and recording rules that were added, removed or changed, in words."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator
-from decimal import Decimal, InvalidOperation
+from dataclasses import dataclass, field
+from decimal import Decimal
+from pathlib import Path
 from typing import Any
 
-from rulegen.promql.conventions import BUDGET_REMAINING_RECORD, FAST_BURN, SLOW_BURN
+from mlslo.yamlfile import InputError, parse
+from rulegen.promql.conventions import BUDGET_REMAINING_RECORD
 from rulegen.promql.expressions import number
 from rulegen.review.expressions import changes
-from rulegen.review.rulefile import Key, Rules, labels_of
 
+Key = tuple[str, ...]
+Rule = dict[str, Any]
 Told = Callable[[dict[str, str]], str]
 _SHARE = re.compile(r"/ ([0-9.]+)\s*$")
-_WINDOW = re.compile(r"_(?:rate|count|ratio_rate|ratio_count)([0-9][0-9a-z]*)\{")
 _GENERATED = ("summary", "description")
+# So many changes of one SLO's recording rules are written out.
+_MOST = 6
+
+
+@dataclass(frozen=True)
+class Rules:
+    """The rules of one file, each by what stays the same when it changes: its name, SLO and model."""
+
+    alerts: dict[Key, Rule] = field(default_factory=dict)
+    records: dict[Key, Rule] = field(default_factory=dict)
+    intervals: dict[str, None] = field(default_factory=dict)
+
+    @classmethod
+    def read(cls, name: str, text: str) -> Rules:
+        """Read a rule file, a PrometheusRule or a List of them, edited by hand or not. Raises InputError."""
+        found = cls()
+        try:
+            data = parse(Path(name), text).data
+            for part in data["items"] if data.get("kind") == "List" else [data]:
+                for group in part.get("spec", part)["groups"]:
+                    found.intervals[str(group.get("interval"))] = None
+                    for rule in group["rules"]:
+                        found._add(rule)
+        except (AttributeError, KeyError, TypeError):
+            raise InputError.of_file(name, "these are no groups of rules") from None
+        return found
+
+    def _add(self, rule: Rule) -> None:
+        kind, rules = ("alert", self.alerts) if "alert" in rule else ("record", self.records)
+        labels = texts_of(rule, "labels")
+        key: Key = (str(rule[kind]), labels.get("slo", ""), labels.get("model", ""))
+        same = sum(key == known[: len(key)] for known in rules)
+        rules[(*key, str(same + 1)) if same else key] = rule
+
+
+def texts_of(rule: Rule, key: str) -> dict[str, str]:
+    """The labels or annotations that a rule sets; none where a hand made something else of them."""
+    found = rule.get(key)
+    return {str(name): str(value) for name, value in found.items()} if isinstance(found, dict) else {}
 
 
 def rule_words(old: Rules, new: Rules, told_before: Told, told_after: Told) -> Iterator[str]:
@@ -23,138 +65,80 @@ def rule_words(old: Rules, new: Rules, told_before: Told, told_after: Told) -> I
 
     ``told_before`` and ``told_after`` name the receivers of an alert with the given labels.
     """
-    promises = {slo: _promise(said) for slo, said in _by_slo(old, new).items()}
-    for key in _sorted(old.alerts, new.alerts):
+    for key in dict.fromkeys([*new.alerts, *old.alerts]):
         before, after = old.alerts.get(key), new.alerts.get(key)
-        if before is None:
-            assert after is not None
-            yield f"+ {_name(key)}: {_what(after)}, told: {told_after(labels_of(after))}"
-        elif after is None:
-            yield f"- {_name(key)}: no longer; it was {_what(before)}, told: {told_before(labels_of(before))}"
-        elif said := _alert(before, after, told_before, told_after, promise=promises.get(key[1])):
+        if after is None:
+            assert before is not None
+            yield f"- {_name(key)}: no longer; it was {_what(before, told_before)}"
+        elif before is None:
+            yield f"+ {_name(key)}: {_what(after, told_after)}"
+        elif said := _alert(before, after, told_before, told_after):
             yield f"{_name(key)}: {'; '.join(said)}"
     yield from _records(old, new)
-    if old.intervals != new.intervals:
+    if list(old.intervals) != list(new.intervals):
         yield f"evaluated every {', '.join(old.intervals)} → {', '.join(new.intervals)}"
 
 
-def _sorted(old: dict[Key, Any], new: dict[Key, Any]) -> list[Key]:
-    """In the order of the new file, what is gone last."""
-    return list(dict.fromkeys([*new, *old]))
-
-
 def _name(key: Key) -> str:
-    name, slo, *rest = key
-    return f"{name} ({slo}{', number ' + rest[1] if len(rest) > 1 else ''})" if slo else name
+    name, slo, _, *number_of = key
+    return f"{name} ({', number '.join([slo, *number_of])})" if slo else name
 
 
-def _what(rule: dict[str, Any]) -> str:
-    labels = labels_of(rule)
-    parts = [labels.get("tier") or "no tier"]
-    if "for" in rule:
-        parts.append(f"for {rule['for']}")
-    if "keep_firing_for" in rule:
-        parts.append(f"keepFiringFor {rule['keep_firing_for']}")
-    return " ".join(parts)
+def _what(rule: Rule, told: Told) -> str:
+    labels, times = texts_of(rule, "labels"), _times(rule)
+    said = [labels.get("tier", "no tier"), *(f"{name} {value}" for name, value in times.items() if value)]
+    return f"{' '.join(said)}, told: {told(labels)}"
 
 
-def _alert(
-    before: dict[str, Any], after: dict[str, Any], told_before: Told, told_after: Told, promise: str | None
-) -> list[str]:
-    """``promise``: what of the objective changed, and the thresholds of the burn rate with it."""
+def _times(rule: Rule) -> dict[str, Any]:
+    return {"for": rule.get("for"), "keepFiringFor": rule.get("keep_firing_for")}
+
+
+def _alert(before: Rule, after: Rule, told_before: Told, told_after: Told) -> list[str]:
+    old, new = texts_of(before, "labels"), texts_of(after, "labels")
     said = changes(str(before.get("expr")), str(after.get("expr")))
-    if promise and said and before.get("alert") in (FAST_BURN, SLOW_BURN):
-        said = [f"its thresholds follow the {promise}"]
-    for key, name in (("for", "for"), ("keep_firing_for", "keepFiringFor")):
-        if before.get(key) != after.get(key):
-            said.append(f"{name} {before.get(key, 'none')} → {after.get(key, 'none')}")
-    old, new = labels_of(before), labels_of(after)
+    said += _differing(_times(before), _times(after))
     if old.get("tier") != new.get("tier"):
         was, now = told_before(old), told_after(new)
         whom = f", told: {was} → {now}" if was != now else ""
-        said.append(f"pages {old.get('tier', 'no tier')} → {new.get('tier', 'no tier')}{whom}")
-    for label in dict.fromkeys([*old, *new]):
-        known = label == "tier" or (label == "severity" and old.get("tier") != new.get("tier"))
-        if old.get(label) != new.get(label) and not known:
-            said.append(f"label {label} {old.get(label, 'none')} → {new.get(label, 'none')}")
-    return [*said, *_texts(before, after, only=not said)]
+        said += [f"pages {line.removeprefix('tier ')}{whom}" for line in _differing(old, new, only="tier")]
+    said += [f"label {line}" for line in _differing(old, new) if not line.startswith("tier ")]
+    texts = [texts_of(rule, "annotations") for rule in (before, after)]
+    own = [{key: text for key, text in found.items() if key not in _GENERATED} for found in texts]
+    said += _differing(own[0], own[1])
+    return said or ["its texts are worded otherwise"] * (texts[0] != texts[1])
 
 
-def _texts(before: dict[str, Any], after: dict[str, Any], *, only: bool) -> Iterator[str]:
-    """Annotations; the generated ones follow the rule, and are said only where nothing else is."""
-    old, new = _annotations(before), _annotations(after)
-    for name in dict.fromkeys([*old, *new]):
-        if old.get(name) == new.get(name):
-            continue
-        if name not in _GENERATED:
-            yield f"{name} {old.get(name, 'none')} → {new.get(name, 'none')}"
-        elif only:
-            yield f"its {name} is worded otherwise"
-
-
-def _annotations(rule: dict[str, Any]) -> dict[str, Any]:
-    found = rule.get("annotations")
-    return found if isinstance(found, dict) else {}
+def _differing(old: dict[str, Any], new: dict[str, Any], only: str | None = None) -> list[str]:
+    return [
+        f"{key} {old.get(key) or 'none'} → {new.get(key) or 'none'}"
+        for key in dict.fromkeys([*old, *new])
+        if old.get(key) != new.get(key) and only in (None, key)
+    ]
 
 
 def _records(old: Rules, new: Rules) -> Iterator[str]:
-    """By SLO, since nobody reviews twenty records of one error budget."""
-    for slo, lines in _by_slo(old, new).items():
-        counted = [_counted(line, lines.count(line)) for line in dict.fromkeys(lines)]
-        if _promise(lines):
-            # All else about its records follows from it.
-            counted = [line for line in counted if _promise([line])]
-        if counted:
-            more = [f"and {len(counted) - 6} changes more"] if len(counted) > 6 else []
-            yield f"SLO {slo}: {'; '.join([*counted[:6], *more])}"
+    """By SLO, since nobody reviews twenty recording rules of one error budget."""
+    for slo in dict.fromkeys(key[1] for key in [*new.records, *old.records]):
+        before, after = (
+            {key: str(rule.get("expr")) for key, rule in rules.records.items() if key[1] == slo}
+            for rules in (old, new)
+        )
+        kept = [key for key in after if key in before]
+        said = list(dict.fromkeys(line for key in kept for line in _record(key[0], before[key], after[key])))
+        if objective := [line for line in said if line.startswith("objective ")]:
+            # All else about its recording rules follows from it.
+            said = objective
+        for what, count in (("more", len(after) - len(kept)), ("fewer", len(before) - len(kept))):
+            said += [f"{count} recording {'rule' if count == 1 else 'rules'} {what}"] if count else []
+        if said:
+            more = [f"and {len(said) - _MOST} changes more"] if len(said) > _MOST else []
+            yield f"SLO {slo}: {'; '.join([*said[:_MOST], *more])}"
 
 
-def _promise(lines: list[str]) -> str | None:
-    """Return what an SLO promises that it did not promise before."""
-    changed = [
-        what for what in ("objective", "time window") if any(line.startswith(f"{what} ") for line in lines)
-    ]
-    return " and the ".join(changed) or None
-
-
-def _by_slo(old: Rules, new: Rules) -> dict[str, list[str]]:
-    said: dict[str, list[str]] = {}
-    for key in _sorted(old.records, new.records):
-        before, after = old.records.get(key), new.records.get(key)
-        lines = said.setdefault(key[1], [])
-        if before is None or after is None:
-            lines.append("a record more" if before is None else "a record less")
-        elif key[0] == BUDGET_REMAINING_RECORD:
-            lines += _budget(str(before.get("expr")), str(after.get("expr")))
-        else:
-            lines += [
-                f"measured: {change}" for change in changes(str(before.get("expr")), str(after.get("expr")))
-            ]
-    return said
-
-
-def _counted(line: str, count: int) -> str:
-    if line in ("a record more", "a record less"):
-        return f"{count} {'record' if count == 1 else 'records'} {line.rpartition(' ')[2]}"
-    return line
-
-
-def _budget(old: str, new: str) -> Iterator[str]:
-    """The objective and its time window, from the record of what is left of the budget."""
-    objectives = [_objective(expression) for expression in (old, new)]
-    if None in objectives:
-        yield from changes(old, new)
-        return
-    if objectives[0] != objectives[1]:
-        yield f"objective {objectives[0]} % → {objectives[1]} %"
-    windows = [found[1] if (found := _WINDOW.search(expression)) else None for expression in (old, new)]
-    if windows[0] != windows[1]:
-        yield f"time window {windows[0]} → {windows[1]}"
-
-
-def _objective(expression: str) -> str | None:
-    found = _SHARE.search(expression)
-    try:
-        return number(100 - Decimal(found[1]) * 100) if found else None
-    except InvalidOperation:
-        return None
+def _record(name: str, old: str, new: str) -> list[str]:
+    before, after = _SHARE.search(old), _SHARE.search(new)
+    if name == BUDGET_REMAINING_RECORD and before and after and before[1] != after[1]:
+        objectives = (number(100 - 100 * Decimal(found[1])) for found in (before, after))
+        return ["objective " + " → ".join(f"{objective} %" for objective in objectives)]
+    return [f"measured: {line}" for line in changes(old, new)]
