@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from decimal import Decimal
 
 from mlslo.yamlfile import Duration
@@ -67,15 +67,18 @@ def case(slo: SloPlan, interval: Duration) -> Case | None:
 
 def _of_gauge(found: Case, slo: SloPlan, series: GaugeSeries) -> bool:
     """Add a gauge at which no alert of the SLO is bad; whether there is such a value."""
-    known = [(alert, probe) for alert in slo.gauge_alerts for probe in probes(alert.kind)[0][:1]]
-    candidates = [probe for _, probe in known] or [_of_good(slo)]
+    alerts = slo.gauge_alerts
+    candidates = [probe for alert in alerts for probe in probes(alert.kind)[0][:1]]
+    candidates += [_of_good(slo)] if slo.budget is not None else []
+    if not candidates:
+        return False
     reference = next(
         (probe.world.reference for probe in candidates if probe.world.reference is not None), None
     )
-    healthy = next((one.healthy for one in candidates if not _bad(known, one.healthy, reference)), None)
+    healthy = next((one.healthy for one in candidates if not _bad(alerts, one.healthy, reference)), None)
     if healthy is None:
         return False
-    bad = max((one.beyond for one in candidates), key=lambda value: _bad(known, value, reference))
+    bad = max((one.beyond for one in candidates), key=lambda value: _bad(alerts, value, reference))
     # Another value, so that a rule that made the same record would fail.
     worse = 2 * bad - healthy
     labels = labels_of(series)
@@ -90,16 +93,16 @@ def _of_gauge(found: Case, slo: SloPlan, series: GaugeSeries) -> bool:
     for change in _others(series.model, series.slo):
         found.series.append(Series(series.record, {**labels, SLO: series.slo, **change}, [worse] * _COUNT))
     found.gives(_COUNT - 1, f"{series.expression} + 0", [({**labels, SLO: series.slo}, healthy)])
-    for alert, _ in known:
+    for alert in alerts:
         _past(found, alert, past_of(alert.kind, healthy))
         if reference is not None:
             _references(found, alert, reference)
     return True
 
 
-def _bad(known: list[tuple[GaugeAlert, Probe]], value: Decimal, reference: Decimal | None) -> int:
+def _bad(alerts: Sequence[GaugeAlert], value: Decimal, reference: Decimal | None) -> int:
     """Count the alerts that are bad at ``value``, were it so for long."""
-    worlds = ((alert, World(past_of(alert.kind, value), reference)) for alert, _ in known)
+    worlds = ((alert, World(past_of(alert.kind, value), reference)) for alert in alerts)
     return sum(alert.kind.holds(value, lasting(alert.kind, world, value)) for alert, world in worlds)
 
 
