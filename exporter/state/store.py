@@ -18,7 +18,7 @@ from exporter.state.segments import SegmentValues
 from exporter.state.summaries import Summaries
 from exporter.state.versions import Versions
 
-_SCHEMA_VERSION = 4
+_SCHEMA_VERSION = 5
 
 
 class Store:
