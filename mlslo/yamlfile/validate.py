@@ -116,9 +116,8 @@ def _problem(document: Document, model: type[BaseModel], detail: ErrorDetails) -
         things = f"{word}s" if bound != 1 else word
         most = "at least" if limit == "min_length" else "at most"
         return document.problem(location, f"expected {most} {bound} {things}, got {len(detail['input'])}")
-    expected = _EXPECTED.get(kind) or (detail["msg"][:1].lower() + detail["msg"][1:]).replace(
-        "input should be", "expected"
-    )
+    said = detail["msg"].replace("Input should be", "expected")
+    expected = _EXPECTED.get(kind) or said[:1].lower() + said[1:]
     return document.problem(location, f"{expected}, got {shown(detail['input'])}")
 
 
