@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from exporter.measure.gauges import Gauges, Reason
 from exporter.statistics import fairness
+from exporter.statistics.confusion import false_positive_rate, recall
 from exporter.statistics.probability import expected_calibration_error
 from exporter.summary.categorical import CategoricalSummary
 from exporter.summary.composite import Composite
@@ -76,8 +77,8 @@ def _outcomes(groups: GroupSummaries, classes: Mapping[str, CategoricalSummary])
             continue
         outcomes[group] = outcome
         for name, value, rows in (
-            ("true_positive_rate", fairness.true_positive_rate(outcome), fairness.positives(outcome)),
-            ("false_positive_rate", fairness.false_positive_rate(outcome), fairness.negatives(outcome)),
+            ("true_positive_rate", recall(outcome), fairness.positives(outcome)),
+            ("false_positive_rate", false_positive_rate(outcome), fairness.negatives(outcome)),
             ("calibration_error", expected_calibration_error(outcome), float(outcome.scored)),
         ):
             groups.set(name, value, rows=rows, group=group)

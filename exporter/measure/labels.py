@@ -11,7 +11,7 @@ from exporter.measure.prediction import MOST_SHOWN
 from exporter.measure.window_summaries import WindowSummaries
 from exporter.references.reference import ViewReference
 from exporter.statistics.defined import ratio
-from exporter.statistics.population_stability import population_stability_index, psi_noise
+from exporter.statistics.divergences import population_stability_index, psi_noise
 from exporter.statistics.regression import mean_label
 from exporter.summary.base import Floats
 from exporter.summary.categorical import CategoricalSummary
