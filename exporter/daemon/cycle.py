@@ -13,9 +13,9 @@ from exporter.fold.grouping import CycleTime
 from exporter.fold.ingestion import Ingestion
 from exporter.fold.version_schemas import VersionSchemas
 from exporter.measure import meta
+from exporter.measure.exposition import Histogram, Snapshot
 from exporter.measure.gauges import Gauges
 from exporter.measure.measurement import Measurement
-from exporter.measure.snapshot import Histogram, Snapshot
 from exporter.references.configured import HistoryWindows
 from exporter.references.reference import Reference
 from exporter.sinks import SinkReader

@@ -13,9 +13,8 @@ from pathlib import Path
 from exporter.daemon.cycle import Cycle, CycleError
 from exporter.daemon.models import Model, load_all
 from exporter.daemon.process import give_back_memory
-from exporter.measure.exposition import render
+from exporter.measure.exposition import Snapshot, render
 from exporter.measure.gauges import Gauges
-from exporter.measure.snapshot import Snapshot
 from exporter.state import StoreError
 from mlslo.version import VERSION
 from mlslo.yamlfile import InputError

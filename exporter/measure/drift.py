@@ -21,8 +21,7 @@ from exporter.features.binning import (
     NumericBinning,
     VocabularyBinning,
 )
-from exporter.measure.gauges import Reason
-from exporter.measure.window_summaries import WindowSummaries
+from exporter.measure.gauges import Reason, WindowSummaries
 from exporter.references.reference import ViewReference
 from exporter.statistics.contingency import (
     chi_squared_p_value,

@@ -6,9 +6,8 @@ import numpy as np
 
 from exporter.features.binning import CategoricalBinning, NumericBinning
 from exporter.measure.drift import Sample
-from exporter.measure.gauges import Reason
+from exporter.measure.gauges import Reason, WindowSummaries
 from exporter.measure.prediction import MOST_SHOWN
-from exporter.measure.window_summaries import WindowSummaries
 from exporter.references.reference import ViewReference
 from exporter.statistics.defined import ratio
 from exporter.statistics.divergences import population_stability_index, psi_noise
