@@ -172,7 +172,7 @@ class Schema:
 
     def fold_outcome(self, rows: Labelled, groups: Groups, size: int) -> Composite:
         """Return a stack of ``size`` summaries of labelled predictions."""
-        parts = self._task.fold_outcome(rows, groups, size, pivot=self.score.pivot)
+        parts = {"outcomes": self._task.fold_outcome(rows, groups, size, pivot=self.score.pivot)}
         if self._label_edges is not None:
             label = rows.label.astype(np.float64)
             parts["labels"] = LabelBinsSummary.fold(self._label_edges, label, groups, size, rows.weight)
