@@ -8,8 +8,7 @@ import numpy as np
 
 from exporter.fold.counting import Counting
 from exporter.fold.folding import Folding
-from exporter.fold.grouping import BucketKeys, CycleTime, Integers
-from exporter.fold.segments import ScopeValues
+from exporter.fold.grouping import BucketKeys, CycleTime, Integers, ScopeValues
 from exporter.fold.version_schemas import VersionSchemas
 from exporter.records import NO_TIME, LabelDecoder, PredictionColumns, PredictionDecoder
 from exporter.sinks import Batch, SinkReader

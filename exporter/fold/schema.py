@@ -1,10 +1,11 @@
-"""Schema of one version: the binnings of its views and score, and the summaries folded over them."""
+"""Schema of one version: the binnings of its views and score, decoded rows over them, and their summaries."""
 
 from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterable, Mapping
-from typing import Any
+from dataclasses import dataclass, fields, replace
+from typing import Any, Self
 
 import numpy as np
 import numpy.typing as npt
@@ -18,22 +19,62 @@ from exporter.features.binning import (
     common_binning,
 )
 from exporter.fold.calibrated_confidence import CalibratedConfidence
-from exporter.fold.decoded_batch import DecodedBatch
 from exporter.records import FeatureSet, PredictionColumns
 from exporter.references.reference import Reference
-from exporter.summary.attributions import AttributionSummary
-from exporter.summary.base import Floats, Groups, Summary
+from exporter.summary.base import Composite, Floats, Groups, Rows, Shape, Summary
 from exporter.summary.categorical import UNSEEN, CategoricalSummary
-from exporter.summary.composite import Composite, Shape
 from exporter.summary.durations import DurationSummary
 from exporter.summary.hashed import RepetitionSummary
 from exporter.summary.labels import AccuracyByDelaySummary, LabelBinsSummary
 from exporter.summary.outcomes import ClassScoresSummary, GroupOutcomeSummary
 from exporter.summary.second_moments import SecondMomentsSummary
-from exporter.summary.traffic import MeansSummary, SupportSummary, TrafficSummary
+from exporter.summary.traffic import AttributionSummary, MeansSummary, SupportSummary, TrafficSummary
 from exporter.tasks.task import Labelled, Outputs, Task
 from mlslo.monitor import Monitor
 from mlslo.yamlfile import InputError
+
+
+@dataclass(frozen=True)
+class DecodedBatch:
+    """Arrays of shape (rows,), but ``outside`` (rows, references) and ``attributions`` (rows, features).
+
+    ``views`` and ``score``: as their binnings prepared them. ``fallback``: 1, 0 or NaN. ``correlated``: the column of
+    each feature whose moments are counted.
+    """
+
+    status: npt.NDArray[np.int32]
+    latency: Floats
+    outputs: Outputs
+    fallback: Floats
+    has_features: npt.NDArray[np.bool_]
+    views: Mapping[str, Any]
+    score: Any
+    outside: npt.NDArray[np.bool_]
+    correlated: Mapping[str, Floats]
+    attributions: Floats | None
+
+    def take(self, rows: Rows) -> Self:
+        """Return some rows, by ascending index or as a slice."""
+        if not isinstance(rows, slice) and len(rows) == len(self.status):
+            return self
+        return replace(self, **{item.name: _taken(getattr(self, item.name), rows) for item in fields(self)})
+
+    def given_scores(self, groups: Groups) -> tuple[Any, Groups]:
+        """Return the prepared scores of the rows with an answer, and their groups."""
+        given = self.outputs.given
+        if given.all():
+            return self.score, groups
+        rows = np.flatnonzero(given)
+        return self.score[rows], groups[rows]
+
+
+def _taken(column: Any, rows: Rows) -> Any:
+    if isinstance(column, dict):
+        return {name: values[rows] for name, values in column.items()}
+    if isinstance(column, Outputs):
+        return column.take(rows)
+    return None if column is None else column[rows]
+
 
 TRAFFIC, OUTCOME, SELECTION, GROUP = "traffic", "outcome", "selection", "group"
 

@@ -15,8 +15,8 @@ from exporter.statistics.attribution_ranking import attribution_ndcg, mean_absol
 from exporter.statistics.defined import ratio
 from exporter.statistics.false_discovery import combined_p_value, drifted
 from exporter.statistics.multivariate import frechet_distance, reconstruction_error_ratio
-from exporter.summary.attributions import AttributionSummary
 from exporter.summary.second_moments import SecondMomentsSummary
+from exporter.summary.traffic import AttributionSummary
 
 
 def export(window: WindowSummaries) -> None:

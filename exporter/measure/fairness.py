@@ -8,8 +8,8 @@ from exporter.measure.gauges import Gauges, Reason
 from exporter.statistics import fairness
 from exporter.statistics.confusion import false_positive_rate, recall
 from exporter.statistics.probability import expected_calibration_error
+from exporter.summary.base import Composite
 from exporter.summary.categorical import CategoricalSummary
-from exporter.summary.composite import Composite
 from exporter.summary.outcomes import GroupOutcomeSummary
 from mlslo.monitor import Spec
 

@@ -11,8 +11,7 @@ from typing import TypeVar
 
 from exporter.fold.schema import Schema
 from exporter.references.reference import Reference
-from exporter.summary.base import Floats
-from exporter.summary.composite import Composite
+from exporter.summary.base import Composite, Floats
 from exporter.tasks.task import Task
 from mlslo.catalogue import METRICS
 from mlslo.monitor import Spec

@@ -12,9 +12,8 @@ from exporter.references.reference import ViewReference
 from exporter.statistics.defined import ratio
 from exporter.statistics.divergences import population_stability_index, psi_noise
 from exporter.statistics.regression import mean_label
-from exporter.summary.base import Floats
+from exporter.summary.base import Composite, Floats
 from exporter.summary.categorical import CategoricalSummary
-from exporter.summary.composite import Composite
 from exporter.summary.labels import LabelBinsSummary
 from exporter.summary.multiclass import MulticlassOutcomeSummary
 from exporter.summary.outcomes import OutcomeSummary

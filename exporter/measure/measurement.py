@@ -17,7 +17,7 @@ from exporter.measure import (
 )
 from exporter.measure.gauges import Gauges, Reason, WindowSummaries
 from exporter.state import Scope, Store
-from exporter.summary.composite import Composite, Shape
+from exporter.summary.base import Composite, Shape
 from exporter.summary.windows import Window, boundaries
 from exporter.tasks.task import Task
 from mlslo.catalogue import METRICS, Layer

@@ -1,18 +1,94 @@
-"""Predictions that wait for their label, and labels that wait for their prediction."""
+"""Predictions that wait for their label, labels that wait for their prediction, and pairs of both."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import replace
+from collections.abc import Iterator, Sequence
+from dataclasses import MISSING, dataclass, fields, replace
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from exporter.state.connection import Connection
-from exporter.state.matches import Integers, Labels, Matches, Objects
 from exporter.state.sampling import MOST, LeftOut, Sample, inside
 from exporter.summary.base import Floats
+
+Integers = npt.NDArray[np.int64]
+Objects = npt.NDArray[np.object_]
+Labels = Sequence[int | float | bytes]
+
+
+@dataclass(frozen=True)
+class Matches:
+    """Labels that found their predictions, in the order of the predictions' times; arrays of shape (matches,).
+
+    ``time``: the prediction's, epoch µs. ``label_time``: epoch µs, or the smallest int64 where unknown.
+    ``label``: int64, float64 or an object array of bytes, as they were given. ``scope``: as it was given.
+    ``weight``: how many predictions each stands for, the inverse of the chance that the pair was kept
+    (Horvitz and Thompson, 1952): sums over matches times their weight are unbiased.
+    ``payload``: object array of bytes or None.
+
+    ``unmatched``: labels whose prediction is not known. ``duplicate``: labels of ids that have one already.
+    ``sampled_out``: labels of ids that are not in the sample. All three count labels, not weights.
+    """
+
+    version: Integers
+    time: Integers
+    score: Floats
+    predicted: npt.NDArray[np.intp]
+    label: npt.NDArray[Any]
+    label_time: Integers
+    scope: Integers
+    weight: Floats
+    payload: Objects
+    unmatched: int = 0
+    duplicate: int = 0
+    sampled_out: int = 0
+
+    @classmethod
+    def of_rows(
+        cls,
+        rows: Sequence[tuple[Any, ...]],
+        labels: Labels = (),
+        label_times: Integers | None = None,
+        weights: Floats | None = None,
+    ) -> Matches:
+        """Convert rows of the table ``pending``: id, time, version, scope, score, predicted, payload, ..."""
+        columns: Sequence[tuple[Any, ...]] = list(zip(*rows, strict=True)) if rows else [()] * 7
+        _, time, version, scope, score, predicted, payload = columns[:7]
+        payloads = np.empty(len(payload), dtype=object)
+        payloads[:] = payload
+        return cls(
+            version=np.array(version, dtype=np.int64),
+            time=np.array(time, dtype=np.int64),
+            score=np.array([np.nan if value is None else value for value in score], dtype=np.float64),
+            predicted=np.array(predicted, dtype=np.intp),
+            label=_label_column(labels),
+            label_time=np.empty(0, dtype=np.int64) if label_times is None else label_times,
+            scope=np.array(scope, dtype=np.int64),
+            weight=np.empty(0) if weights is None else weights,
+            payload=payloads,
+        )
+
+    @classmethod
+    def joined(cls, parts: Sequence[Matches]) -> Matches:
+        """Return the matches of all of ``parts``, by time; nothing is counted."""
+        columns: dict[str, Any] = {
+            field.name: np.concatenate([getattr(part, field.name) for part in parts])
+            for field in fields(cls)
+            if field.default is MISSING
+        }
+        order = np.argsort(columns["time"], kind="stable")
+        return cls(**{name: values[order] for name, values in columns.items()})
+
+
+def _label_column(values: Labels) -> npt.NDArray[Any]:
+    """Return ``values`` as int64, float64 or, where some are bytes, objects."""
+    kinds = set(map(type, values))
+    if kinds <= {int}:
+        return np.array(values, dtype=np.int64)
+    return np.array(values, dtype=np.float64 if kinds <= {int, float} else object)
+
 
 # Ids looked up and written at a time: their pages stay in the cache from the one to the other.
 _CHUNK = 2000

@@ -10,8 +10,7 @@ from typing import NamedTuple
 import numpy as np
 
 from exporter.state.connection import Connection
-from exporter.summary.base import Floats
-from exporter.summary.composite import Shape
+from exporter.summary.base import Floats, Shape
 
 _DENSE, _SPARSE = b"d", b"s"
 _BYTES = 12  # of an index and its number

@@ -10,8 +10,7 @@ import numpy as np
 
 from exporter.features.kind import number_column
 from exporter.references.baseline.account import Account, of_answer, of_feature, of_left_out
-from exporter.references.baseline.columns import Column, feature_columns, members
-from exporter.references.baseline.infer import Guess, infer
+from exporter.references.baseline.columns import Column, Guess, feature_columns, infer, members
 from exporter.references.baseline.predictions import predicted
 from exporter.references.baseline.source import Progress, Source, open_source, silent
 from exporter.references.baseline.views import describe
