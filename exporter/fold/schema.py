@@ -31,7 +31,6 @@ from exporter.summary.second_moments import SecondMomentsSummary
 from exporter.summary.traffic import AttributionSummary, MeansSummary, SupportSummary, TrafficSummary
 from exporter.tasks.task import Labelled, Outputs, Task
 from mlslo.monitor import Monitor
-from mlslo.yamlfile import InputError
 
 
 @dataclass(frozen=True)
@@ -58,14 +57,6 @@ class DecodedBatch:
         if not isinstance(rows, slice) and len(rows) == len(self.status):
             return self
         return replace(self, **{item.name: _taken(getattr(self, item.name), rows) for item in fields(self)})
-
-    def given_scores(self, groups: Groups) -> tuple[Any, Groups]:
-        """Return the prepared scores of the rows with an answer, and their groups."""
-        given = self.outputs.given
-        if given.all():
-            return self.score, groups
-        rows = np.flatnonzero(given)
-        return self.score[rows], groups[rows]
 
 
 def _taken(column: Any, rows: Rows) -> Any:
@@ -168,11 +159,12 @@ class Schema:
         """Return a stack of ``size`` summaries of prediction records, one per group."""
         outputs = rows.outputs
         given = outputs.given
+        answers = slice(None) if given.all() else np.flatnonzero(given)
         means = {"confidence": outputs.confidence, "entropy": outputs.entropy, "fallback": rows.fallback}
         parts: dict[str, Summary] = {
             "traffic": TrafficSummary.fold(rows.status >= 0, rows.status >= 400, given, groups, size),
             "latency": DurationSummary.fold(rows.latency, groups, size),
-            "score": self.score.fold(*rows.given_scores(groups), size),
+            "score": self.score.fold(rows.score[answers], groups[answers], size),
             "repetition": RepetitionSummary.fold(outputs.value, groups, size),
             "means": MeansSummary.fold(means, groups, size),
         }
@@ -240,7 +232,7 @@ class Schema:
                 binning: Binning | None = common_binning(found)
             except ValueError as error:
                 message = f"references of feature '{feature}' cannot be used together: {error}"
-                raise InputError([self._document.problem(("spec", "references"), message)]) from None
+                raise self._document.error(("spec", "references"), message) from None
         else:
             names = {label: name for name, label in kind.views(feature).items()}
             binning = kind.binnings.get(names[view])
@@ -299,13 +291,9 @@ class Schema:
         digest.update("\0".join(self._task.classes).encode())
         if kind == TRAFFIC:
             for view, binning in [*self.binnings.items(), ("", self.score)]:
-                digest.update(view.encode() + b"\0" + binning.signature())
-            digest.update("\0".join((*self.references, "", *self.attributed)).encode())
+                digest.update(f"{view}:{type(binning).__name__};".encode())
             if self.confidence is not None:
                 digest.update(self.confidence.signature())
-            if self.moments is not None:
-                of = self.moments.summary
-                digest.update(of.means.tobytes() + of.deviations.tobytes())
         return digest.hexdigest()[:16]
 
 
@@ -322,7 +310,7 @@ def _kinds(monitor: Monitor, references: Mapping[str, Reference]) -> dict[str, K
                 )
             if found.setdefault(feature, kind) != kind:
                 message = f"references differ in the type of feature '{feature}'"
-                raise InputError([monitor.document.problem(("spec", "references"), message)])
+                raise monitor.document.error(("spec", "references"), message)
     for feature, declaration in declared.items():
         found.setdefault(feature, declaration.type)
     return {feature: KINDS[kind] for feature, kind in found.items()}

@@ -17,7 +17,6 @@ from exporter.references.baseline.views import describe
 from exporter.references.reference import FeatureViews, Moments, Reference, ViewReference
 from exporter.summary.second_moments import SecondMomentsSummary
 from mlslo.monitor import Monitor
-from mlslo.yamlfile import InputError
 
 _READING = 0.5
 _MOST_CORRELATED = 200
@@ -85,7 +84,7 @@ def _refuse_ambiguous(
                 message = (
                     f"'{name}' is a feature, and a view of the {item.kind} feature '{feature}'; rename one"
                 )
-                raise InputError([monitor.document.problem(("spec", "features"), message)])
+                raise monitor.document.error(("spec", "features"), message)
 
 
 def _moments(
