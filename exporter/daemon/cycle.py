@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import math
 import time
 from collections.abc import Callable, Mapping
 
@@ -13,28 +14,19 @@ from exporter.fold.grouping import CycleTime
 from exporter.fold.ingestion import Ingestion
 from exporter.fold.version_schemas import VersionSchemas
 from exporter.measure import meta
+from exporter.measure.exposition import Histogram, Snapshot
 from exporter.measure.gauges import Gauges
 from exporter.measure.measurement import Measurement
-from exporter.measure.snapshot import Histogram, Snapshot
 from exporter.references.configured import HistoryWindows
 from exporter.references.reference import Reference
 from exporter.sinks import SinkReader
 from exporter.state import Store, StoreError
 from exporter.summary.windows import CLOCK_SKEW, MICROSECONDS, Buckets, Window, boundaries
 from exporter.tasks import task_of
+from mlslo.catalogue import METRICS, Type
 from mlslo.monitor import Monitor
 
 logger = logging.getLogger(__name__)
-
-_COUNTERS = (
-    "ml_predictions_total",
-    "ml_prediction_errors_total",
-    "ml_labels_unmatched_total",
-    "ml_sink_records_total",
-    "ml_sink_rejected_records_total",
-    "ml_sink_late_records_total",
-    "ml_series_dropped_total",
-)
 
 
 class CycleError(Exception):
@@ -87,7 +79,9 @@ class Cycle:
         started = time.monotonic()
         wall = time.time()
         end = int((wall if at is None else at) * MICROSECONDS)
-        windows = self._windows(end)
+        lengths = {window: int(window.seconds * MICROSECONDS) for window in self.monitor.spec.windows}
+        windows = [Window(name, end - length, end) for name, length in lengths.items()]
+        windows += self._history.windows(end)
         cuts = tuple(boundaries(windows)) if at is not None else ()
         latest = max(end, int(wall * MICROSECONDS)) + CLOCK_SKEW
         cycle = CycleTime(end, latest, cuts, self._measured)
@@ -100,7 +94,7 @@ class Cycle:
                     self._first.reset()
             self._failed = True
             with self._store.transaction():
-                self._ingestion.start_counters(list(self._readers))
+                self._ingestion.counting.start(list(self._readers))
             if self._first is not None:
                 self._first.update(end, latest, final=final, stopped=stopped)
             self._prepare_schemas()
@@ -125,13 +119,6 @@ class Cycle:
                 return False
         return True
 
-    def _windows(self, end: int) -> list[Window]:
-        windows = [
-            Window(window, end - int(window.seconds * MICROSECONDS), end)
-            for window in self.monitor.spec.windows
-        ]
-        return windows + self._history.windows(end)
-
     def _measure(self, windows: list[Window], started: float) -> Snapshot:
         gauges = Gauges(self.monitor.model)
         versions = self._current_versions(windows)
@@ -146,9 +133,10 @@ class Cycle:
         gauges.set("ml_monitor_last_success_timestamp_seconds", time.time())
         gauges.set("ml_monitor_cycle_duration_seconds", time.monotonic() - started)
         meta.withheld(gauges)
-        for name in _COUNTERS:
-            totals = self._store.counters.totals(name)
-            gauges.series[name] = {(self.monitor.model, *labels): total for labels, total in totals.items()}
+        for name, metric in METRICS.items():
+            if metric.type is Type.COUNTER:
+                totals = self._store.counters.totals(name).items()
+                gauges.series[name] = {(self.monitor.model, *labels): total for labels, total in totals}
         return Snapshot(self.monitor.model, gauges.series, self._histograms())
 
     def _current_versions(self, windows: list[Window]) -> dict[int, str]:
@@ -165,17 +153,19 @@ class Cycle:
         return current or {-1: ""}
 
     def _histograms(self) -> dict[str, Histogram]:
-        counts: dict[str, dict[float, float]] = {}
-        for (version, bound), number in self._store.counters.totals(
-            "ml_prediction_latency_seconds_bucket"
-        ).items():
-            counts.setdefault(version, {})[float(bound)] = number
+        """Version -> histogram; counts of any earlier bounds move up to the next one of now."""
+        counts = self._store.counters.totals("ml_prediction_latency_seconds_bucket")
         sums = self._store.counters.totals("ml_prediction_latency_seconds_sum")
         bounds = [bucket.seconds for bucket in self.monitor.spec.latencyBuckets]
-        return {
-            version: Histogram(_cumulative(by_bound, bounds), sums.get((version,), 0.0))
-            for version, by_bound in counts.items()
-        }
+        found = {}
+        for version in dict.fromkeys(version for version, _ in counts):
+            known = [(float(bound), number) for (of, bound), number in counts.items() if of == version]
+            buckets = [
+                ("+Inf" if bound == math.inf else repr(bound), sum(n for upper, n in known if upper <= bound))
+                for bound in (*bounds, math.inf)
+            ]
+            found[version] = Histogram(buckets, sums.get((version,), 0.0))
+        return found
 
     def _prepare_schemas(self) -> None:
         """Find the references of the versions that are known; drop what was counted over other edges."""
@@ -186,10 +176,8 @@ class Cycle:
             return
         with self._store.transaction():
             for number, version in versions.items():
-                shapes = self._schemas.of(version.name).shapes.values()
-                for shape in shapes:
-                    dropped = self._store.summaries.drop_other_shapes(shape, number)
-                    if dropped:
+                for shape in self._schemas.of(version.name).shapes.values():
+                    if dropped := self._store.summaries.drop_other_shapes(shape, number):
                         logger.warning(
                             "model %s: version '%s': a reference or a feature changed: %d %s buckets counted over "
                             "other edges are dropped; windows fill anew",
@@ -200,12 +188,3 @@ class Cycle:
                         )
             self._store.summaries.drop_other_kinds(list(self._schemas.of("").shapes))
         self._prepared = revision
-
-
-def _cumulative(by_bound: dict[float, float], bounds: list[float]) -> list[tuple[str, float]]:
-    """Counts of any earlier bounds move up to the next one of now."""
-    total = sum(by_bound.values())
-    buckets = [
-        (repr(bound), sum(number for upper, number in by_bound.items() if upper <= bound)) for bound in bounds
-    ]
-    return [*buckets, ("+Inf", total)]

@@ -13,9 +13,8 @@ from pathlib import Path
 from exporter.daemon.cycle import Cycle, CycleError
 from exporter.daemon.models import Model, load_all
 from exporter.daemon.process import give_back_memory
-from exporter.measure.exposition import render
+from exporter.measure.exposition import Snapshot, render
 from exporter.measure.gauges import Gauges
-from exporter.measure.snapshot import Snapshot
 from exporter.state import StoreError
 from mlslo.version import VERSION
 from mlslo.yamlfile import InputError
@@ -74,7 +73,9 @@ class Daemon:
                 for watched in list(self._watched.values()):
                     if not self._stopping.is_set() and time.monotonic() >= watched.due:
                         self._run_cycle(watched)
-                self._sleep()
+                due = [watched.due for watched in self._watched.values()]
+                self._wake.wait(max(0.0, min(due) - time.monotonic()))
+                self._wake.clear()
         finally:
             self._alive = False
             self._close()
@@ -132,11 +133,6 @@ class Daemon:
                 watched.snapshot = snapshot
                 self._publish()
                 give_back_memory()
-
-    def _sleep(self) -> None:
-        due = min((watched.due for watched in self._watched.values()), default=time.monotonic() + 60.0)
-        self._wake.wait(max(0.0, due - time.monotonic()))
-        self._wake.clear()
 
     def _publish(self) -> None:
         gauges = Gauges("")

@@ -38,21 +38,17 @@ class Model:
 
     def open(self, state_directory: Path | None) -> Cycle:
         """Raises StoreError where the state file cannot be used."""
-        path = state_directory / f"{_file_name(self.name)}.sqlite" if state_directory else None
+        name = quote(self.name, safe="")
+        if len(name) > _LONGEST_NAME:
+            # Any file system takes it: letters beyond ASCII are six characters each.
+            name = f"{name[:_LONGEST_NAME]}-{hashlib.sha256(self.name.encode()).hexdigest()[:16]}"
+        path = state_directory / f"{name}.sqlite" if state_directory else None
         store = Store(path)
         try:
             return Cycle(self.monitor, self.references, store)
         except BaseException:
             store.close()
             raise
-
-
-def _file_name(model: str) -> str:
-    """A name that any file system takes: letters beyond ASCII are six characters each."""
-    name = quote(model, safe="")
-    if len(name) <= _LONGEST_NAME:
-        return name
-    return f"{name[:_LONGEST_NAME]}-{hashlib.sha256(model.encode()).hexdigest()[:16]}"
 
 
 def load_all(paths: Sequence[Path]) -> list[Model]:

@@ -15,7 +15,7 @@ from exporter.summary.base import Floats, Groups, Rows, Summary, count
 from exporter.summary.categorical import UNSEEN, CategoricalSummary
 from exporter.summary.cells import Cells
 from exporter.summary.embedding import EmbeddingSummary
-from exporter.summary.hashed import SLOTS, VocabularySummary
+from exporter.summary.hashed import VocabularySummary
 from exporter.summary.numeric import NumericSummary, PreparedNumbers
 
 Codes = npt.NDArray[np.intp]
@@ -43,10 +43,6 @@ class Binning(ABC):
     @abstractmethod
     def fold(self, prepared: Any, groups: Groups, size: int) -> Summary:
         """Return a stack of ``size`` summaries; row i goes to ``groups[i]``."""
-
-    @abstractmethod
-    def signature(self) -> bytes:
-        """Return bytes that differ where summaries would not merge."""
 
     @staticmethod
     def common(binnings: Sequence[Any]) -> Binning:
@@ -108,9 +104,6 @@ class NumericBinning(Binning):
     def fold(self, prepared: PreparedNumbers, groups: Groups, size: int) -> NumericSummary:
         return NumericSummary.fold_prepared(prepared, groups, size)
 
-    def signature(self) -> bytes:
-        return b"numeric\0" + np.float64(self.pivot).tobytes() + self.edges.tobytes()
-
     @staticmethod
     def common(binnings: Sequence[NumericBinning]) -> NumericBinning:
         return NumericBinning(reduce(np.union1d, [item.edges for item in binnings]), binnings[0].pivot)
@@ -134,9 +127,6 @@ class CategoricalBinning(Binning):
 
     def fold(self, prepared: Codes, groups: Groups, size: int) -> CategoricalSummary:
         return CategoricalSummary.fold(self.categories, prepared, groups, size)
-
-    def signature(self) -> bytes:
-        return "\0".join(("categorical", *self.categories)).encode()
 
     @staticmethod
     def common(binnings: Sequence[CategoricalBinning]) -> CategoricalBinning:
@@ -184,9 +174,6 @@ class MixBinning(Binning):
             counts=np.stack(counts, axis=1),
         )
 
-    def signature(self) -> bytes:
-        return "\0".join(("mix", *self.categories)).encode()
-
     @staticmethod
     def common(binnings: Sequence[MixBinning]) -> MixBinning:
         return MixBinning(_distinct(item.categories for item in binnings))
@@ -224,9 +211,6 @@ class VocabularyBinning(Binning):
         owners = np.repeat(np.arange(len(prepared.numbers)), prepared.numbers)
         return VocabularySummary.fold(prepared.slots, owners, prepared.missing, groups, size)
 
-    def signature(self) -> bytes:
-        return f"vocabulary {SLOTS}".encode()
-
 
 @dataclass(frozen=True)
 class Vectors:
@@ -258,9 +242,6 @@ class EmbeddingBinning(Binning):
 
     def fold(self, prepared: Vectors, groups: Groups, size: int) -> EmbeddingSummary:
         return EmbeddingSummary.fold(prepared.usable, prepared.missing, prepared.invalid, groups, size)
-
-    def signature(self) -> bytes:
-        return f"embedding {self.dimensions}".encode()
 
     @staticmethod
     def common(binnings: Sequence[EmbeddingBinning]) -> EmbeddingBinning:

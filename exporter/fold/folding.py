@@ -8,14 +8,12 @@ from typing import TypeVar
 import numpy as np
 import numpy.typing as npt
 
-from exporter.fold.decoded_batch import DecodedBatch
 from exporter.fold.grouping import BucketKeys, grouped, portions
-from exporter.fold.schema import GROUP, OUTCOME, SELECTION, TRAFFIC, Schema
+from exporter.fold.schema import GROUP, OUTCOME, SELECTION, TRAFFIC, DecodedBatch, Schema
 from exporter.fold.version_schemas import VersionSchemas
 from exporter.records import FeatureSet, PredictionColumns
 from exporter.state import OTHER, Scope, Store
-from exporter.summary.base import Groups
-from exporter.summary.composite import Composite, Shape
+from exporter.summary.base import Composite, Groups, Shape
 from exporter.tasks.task import Labelled
 
 Rows = TypeVar("Rows", DecodedBatch, Labelled)

@@ -8,8 +8,7 @@ import numpy as np
 
 from exporter.fold.counting import Counting
 from exporter.fold.folding import Folding
-from exporter.fold.grouping import BucketKeys, CycleTime, Integers
-from exporter.fold.segments import ScopeValues
+from exporter.fold.grouping import BucketKeys, CycleTime, Integers, ScopeValues
 from exporter.fold.version_schemas import VersionSchemas
 from exporter.records import NO_TIME, LabelDecoder, PredictionColumns, PredictionDecoder
 from exporter.sinks import Batch, SinkReader
@@ -35,7 +34,7 @@ class Ingestion:
         self._schemas = schemas
         self._store = store
         self._buckets = buckets
-        self._counting = Counting(monitor, schemas, store, buckets)
+        self.counting = Counting(monitor, schemas, store, buckets)
         self._scopes = ScopeValues(schemas, store)
         self._folding = Folding(schemas, store)
         store.segments.most = spec.maxSegmentValues
@@ -54,26 +53,23 @@ class Ingestion:
 
     def predictions(self, batch: Batch, reader: SinkReader, cycle: CycleTime) -> None:
         """Take one batch of prediction records."""
-        if self._revision != self._schemas.revision:
-            self._decoder.close()
-            self._decoder = self._new_decoder()
-        columns = self._decoder.decode(batch.lines, cycle.latest)
-        self._schemas.refresh(self._new_versions(columns))
+        columns = self._decoded(batch, cycle)
+        known = {version.name for version in self._store.versions.all().values()}
+        new = [name for name in columns.version.names if name not in known]
+        self._schemas.refresh(new[: max(0, MOST_VERSIONS - len(known))])
         if self._revision != self._schemas.revision:
             # A version has come with a reference of its own, whose categories were not asked for.
-            self._decoder.close()
-            self._decoder = self._new_decoder()
-            columns = self._decoder.decode(batch.lines, cycle.latest)
+            columns = self._decoded(batch, cycle)
         with self._store.transaction():
             reader.commit(batch)
-            self._counting.records(
+            self.counting.records(
                 reader.name, columns.records, columns.rejected, batch.too_long, columns.time, cycle
             )
             versions, names = self._versions(columns)
-            self._counting.predictions(columns, versions, names)
+            self.counting.predictions(columns, versions, names)
             starts = self._buckets.start(columns.time, cycle.now, cycle.cuts)
             keys = BucketKeys(versions, columns.time, starts, self._scopes.read(columns))
-            self._counting.mark_features(columns, versions, names)
+            self.counting.mark_features(columns, versions, names)
             kept = starts >= self._buckets.expired(cycle.now)
             self._folding.fold_predictions(columns, self._known, keys, kept, names)
             if self._labels is not None:
@@ -92,7 +88,7 @@ class Ingestion:
                 {"duplicate": matches.duplicate, "sampled_out": matches.sampled_out}
             )
             known = columns.time[columns.time != NO_TIME]
-            self._counting.records(reader.name, columns.records, rejected, batch.too_long, known, None)
+            self.counting.records(reader.name, columns.records, rejected, batch.too_long, known, None)
             self._store.counters.add("ml_labels_unmatched_total", (), matches.unmatched)
             self._outcomes(matches, cycle)
 
@@ -116,15 +112,11 @@ class Ingestion:
             for number in self._store.versions.forget(expired):
                 summaries.drop_version(number)
 
-    def start_counters(self, sinks: list[str]) -> None:
-        """Make counters known at 0, so that their first increase is seen as one."""
-        self._counting.start(sinks)
-
-    def _new_versions(self, columns: PredictionColumns) -> list[str]:
-        """Versions that have never predicted before, but for those that will share a name."""
-        known = {version.name for version in self._store.versions.all().values()}
-        new = [name for name in columns.version.names if name not in known]
-        return new[: max(0, MOST_VERSIONS - len(known))]
+    def _decoded(self, batch: Batch, cycle: CycleTime) -> PredictionColumns:
+        if self._revision != self._schemas.revision:
+            self._decoder.close()
+            self._decoder = self._new_decoder()
+        return self._decoder.decode(batch.lines, cycle.latest)
 
     def _versions(self, columns: PredictionColumns) -> tuple[Integers, dict[int, str]]:
         """Each row's version as the store numbers it, and names; past a number of versions, all others share one."""

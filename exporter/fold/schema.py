@@ -1,10 +1,11 @@
-"""Schema of one version: the binnings of its views and score, and the summaries folded over them."""
+"""Schema of one version: the binnings of its views and score, decoded rows over them, and their summaries."""
 
 from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterable, Mapping
-from typing import Any
+from dataclasses import dataclass, fields, replace
+from typing import Any, Self
 
 import numpy as np
 import numpy.typing as npt
@@ -18,22 +19,53 @@ from exporter.features.binning import (
     common_binning,
 )
 from exporter.fold.calibrated_confidence import CalibratedConfidence
-from exporter.fold.decoded_batch import DecodedBatch
 from exporter.records import FeatureSet, PredictionColumns
 from exporter.references.reference import Reference
-from exporter.summary.attributions import AttributionSummary
-from exporter.summary.base import Floats, Groups, Summary
+from exporter.summary.base import Composite, Floats, Groups, Rows, Shape, Summary
 from exporter.summary.categorical import UNSEEN, CategoricalSummary
-from exporter.summary.composite import Composite, Shape
 from exporter.summary.durations import DurationSummary
 from exporter.summary.hashed import RepetitionSummary
 from exporter.summary.labels import AccuracyByDelaySummary, LabelBinsSummary
 from exporter.summary.outcomes import ClassScoresSummary, GroupOutcomeSummary
 from exporter.summary.second_moments import SecondMomentsSummary
-from exporter.summary.traffic import MeansSummary, SupportSummary, TrafficSummary
+from exporter.summary.traffic import AttributionSummary, MeansSummary, SupportSummary, TrafficSummary
 from exporter.tasks.task import Labelled, Outputs, Task
 from mlslo.monitor import Monitor
-from mlslo.yamlfile import InputError
+
+
+@dataclass(frozen=True)
+class DecodedBatch:
+    """Arrays of shape (rows,), but ``outside`` (rows, references) and ``attributions`` (rows, features).
+
+    ``views`` and ``score``: as their binnings prepared them. ``fallback``: 1, 0 or NaN. ``correlated``: the column of
+    each feature whose moments are counted.
+    """
+
+    status: npt.NDArray[np.int32]
+    latency: Floats
+    outputs: Outputs
+    fallback: Floats
+    has_features: npt.NDArray[np.bool_]
+    views: Mapping[str, Any]
+    score: Any
+    outside: npt.NDArray[np.bool_]
+    correlated: Mapping[str, Floats]
+    attributions: Floats | None
+
+    def take(self, rows: Rows) -> Self:
+        """Return some rows, by ascending index or as a slice."""
+        if not isinstance(rows, slice) and len(rows) == len(self.status):
+            return self
+        return replace(self, **{item.name: _taken(getattr(self, item.name), rows) for item in fields(self)})
+
+
+def _taken(column: Any, rows: Rows) -> Any:
+    if isinstance(column, dict):
+        return {name: values[rows] for name, values in column.items()}
+    if isinstance(column, Outputs):
+        return column.take(rows)
+    return None if column is None else column[rows]
+
 
 TRAFFIC, OUTCOME, SELECTION, GROUP = "traffic", "outcome", "selection", "group"
 
@@ -127,11 +159,12 @@ class Schema:
         """Return a stack of ``size`` summaries of prediction records, one per group."""
         outputs = rows.outputs
         given = outputs.given
+        answers = slice(None) if given.all() else np.flatnonzero(given)
         means = {"confidence": outputs.confidence, "entropy": outputs.entropy, "fallback": rows.fallback}
         parts: dict[str, Summary] = {
             "traffic": TrafficSummary.fold(rows.status >= 0, rows.status >= 400, given, groups, size),
             "latency": DurationSummary.fold(rows.latency, groups, size),
-            "score": self.score.fold(*rows.given_scores(groups), size),
+            "score": self.score.fold(rows.score[answers], groups[answers], size),
             "repetition": RepetitionSummary.fold(outputs.value, groups, size),
             "means": MeansSummary.fold(means, groups, size),
         }
@@ -172,7 +205,7 @@ class Schema:
 
     def fold_outcome(self, rows: Labelled, groups: Groups, size: int) -> Composite:
         """Return a stack of ``size`` summaries of labelled predictions."""
-        parts = self._task.fold_outcome(rows, groups, size, pivot=self.score.pivot)
+        parts = {"outcomes": self._task.fold_outcome(rows, groups, size, pivot=self.score.pivot)}
         if self._label_edges is not None:
             label = rows.label.astype(np.float64)
             parts["labels"] = LabelBinsSummary.fold(self._label_edges, label, groups, size, rows.weight)
@@ -199,7 +232,7 @@ class Schema:
                 binning: Binning | None = common_binning(found)
             except ValueError as error:
                 message = f"references of feature '{feature}' cannot be used together: {error}"
-                raise InputError([self._document.problem(("spec", "references"), message)]) from None
+                raise self._document.error(("spec", "references"), message) from None
         else:
             names = {label: name for name, label in kind.views(feature).items()}
             binning = kind.binnings.get(names[view])
@@ -258,13 +291,9 @@ class Schema:
         digest.update("\0".join(self._task.classes).encode())
         if kind == TRAFFIC:
             for view, binning in [*self.binnings.items(), ("", self.score)]:
-                digest.update(view.encode() + b"\0" + binning.signature())
-            digest.update("\0".join((*self.references, "", *self.attributed)).encode())
+                digest.update(f"{view}:{type(binning).__name__};".encode())
             if self.confidence is not None:
                 digest.update(self.confidence.signature())
-            if self.moments is not None:
-                of = self.moments.summary
-                digest.update(of.means.tobytes() + of.deviations.tobytes())
         return digest.hexdigest()[:16]
 
 
@@ -281,7 +310,7 @@ def _kinds(monitor: Monitor, references: Mapping[str, Reference]) -> dict[str, K
                 )
             if found.setdefault(feature, kind) != kind:
                 message = f"references differ in the type of feature '{feature}'"
-                raise InputError([monitor.document.problem(("spec", "references"), message)])
+                raise monitor.document.error(("spec", "references"), message)
     for feature, declaration in declared.items():
         found.setdefault(feature, declaration.type)
     return {feature: KINDS[kind] for feature, kind in found.items()}

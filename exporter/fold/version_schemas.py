@@ -123,14 +123,10 @@ class VersionSchemas:
             for feature, kind in schema.kinds.items():
                 known = other.kinds.get(feature, kind)
                 if known.name != kind.name:
-                    raise InputError(
-                        [
-                            self._monitor.document.problem(
-                                ("spec", "references"),
-                                f"its reference knows feature '{feature}' as {kind.name}, another as {known.name}; "
-                                f"say what it is under 'features' and build them again",
-                            )
-                        ]
+                    raise self._monitor.document.error(
+                        ("spec", "references"),
+                        f"its reference knows feature '{feature}' as {kind.name}, another as {known.name}; "
+                        f"say what it is under 'features' and build them again",
                     )
 
     def requested(self) -> RequestedFields:

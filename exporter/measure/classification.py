@@ -7,8 +7,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from exporter.measure.gauges import Reason
-from exporter.measure.window_summaries import WindowSummaries
+from exporter.measure.gauges import Reason, WindowSummaries
 from exporter.statistics import confusion, multiclass, probability, ranking_quality
 from exporter.statistics.defined import ratio
 from exporter.statistics.multiclass import AVERAGES, Average

@@ -1,15 +1,32 @@
-"""Data gauges against references: the drift of every feature, and of the data set."""
+"""Data gauges against references: drift of every feature, of all numeric ones together, of attributions."""
 
 from __future__ import annotations
 
+from dataclasses import replace
+from functools import lru_cache
+
+import numpy as np
+
 from exporter.fold.schema import view_part
 from exporter.measure import drift
-from exporter.measure.window_summaries import WindowSummaries
+from exporter.measure.gauges import Reason, WindowSummaries
+from exporter.references.reference import Moments, Reference
+from exporter.statistics.attribution_ranking import attribution_ndcg, mean_absolute_attribution
 from exporter.statistics.defined import ratio
 from exporter.statistics.false_discovery import combined_p_value, drifted
+from exporter.statistics.multivariate import frechet_distance, reconstruction_error_ratio
+from exporter.summary.second_moments import SecondMomentsSummary
+from exporter.summary.traffic import AttributionSummary
 
 
 def export(window: WindowSummaries) -> None:
+    """Export all three."""
+    _features(window)
+    _together(window)
+    _attributions(window)
+
+
+def _features(window: WindowSummaries) -> None:
     """Export the drift of every view from every reference, and how many features drifted from each."""
     schema = window.schema
     p_values: dict[str, dict[str, list[float]]] = {name: {} for name in (*window.static, *window.past)}
@@ -32,3 +49,95 @@ def export(window: WindowSummaries) -> None:
     for reference, reason in window.absent.items():
         for name in ("ml_features_drifted", "ml_features_drifted_ratio"):
             window.withhold(name, reason, reference=reference)
+
+
+_STATISTICS = {
+    "ml_dataset_reconstruction_error_ratio": reconstruction_error_ratio,
+    "ml_dataset_frechet_distance": frechet_distance,
+}
+
+
+def _together(window: WindowSummaries) -> None:
+    """Export them against every reference whose second moments are known."""
+    base = window.schema.moments
+    if "moments" not in window.traffic or base is None:
+        return
+    current: SecondMomentsSummary = window.traffic["moments"]
+    compared = {
+        name: None if reference.moments is None else _standardised(reference.moments, base)
+        for name, reference in window.static.items()
+    }
+    compared |= {name: past["moments"] for name, past in window.past.items()}
+    for name, reference_moments in compared.items():
+        if reference_moments is None:
+            reason = Reason.NOT_IN_REFERENCE
+        elif not window.enough(current.rows):
+            reason = Reason.TOO_FEW_SAMPLES
+        elif not window.enough(reference_moments.rows):
+            reason = Reason.REFERENCE_TOO_SMALL
+        else:
+            for gauge, statistic in _STATISTICS.items():
+                window.set(gauge, statistic(current, reference_moments), reference=name)
+            continue
+        for gauge in _STATISTICS:
+            window.withhold(gauge, reason, reference=name)
+
+
+@lru_cache(maxsize=64)
+def _standardised(moments: Moments, base: Moments) -> SecondMomentsSummary | None:
+    """The moments of one reference, standardised by another's; None where they are of other features."""
+    if moments.features != base.features:
+        return None
+    one, other = moments.summary, base.summary
+    if np.array_equal(one.means, other.means) and np.array_equal(one.deviations, other.deviations):
+        return one
+    scale = np.divide(
+        one.deviations, other.deviations, out=np.zeros_like(one.means), where=other.deviations > 0
+    )
+    shift = np.divide(
+        one.means - other.means, other.deviations, out=np.zeros_like(scale), where=other.deviations > 0
+    )
+    mean = one.mean * scale + shift
+    covariance = one.covariance * np.outer(scale, scale)
+    squares = float(one.rows) * (covariance + np.outer(mean, mean))
+    return replace(
+        other,
+        rows=one.rows,
+        sums=float(one.rows) * mean,
+        products=squares[np.triu_indices(len(mean))],
+    )
+
+
+def _attributions(window: WindowSummaries) -> None:
+    """Export them where the log carries attributions."""
+    if "attributions" not in window.traffic:
+        return
+    summary: AttributionSummary = window.traffic["attributions"]
+    means = mean_absolute_attribution(summary)
+    for feature, rows in zip(summary.features, summary.rows, strict=True):
+        window.set("ml_feature_attribution_mean", means[feature], rows, feature=feature)
+    name = "ml_feature_attribution_ndcg"
+    for reference, content in window.static.items():
+        if content.attributions:
+            value = attribution_ndcg(summary, _of_reference(summary, content))
+            window.set(name, value, summary.explained, reference=reference)
+        else:
+            window.withhold(name, Reason.NOT_IN_REFERENCE, reference=reference)
+    for reference, past in window.past.items():
+        before: AttributionSummary = past["attributions"]
+        if window.enough(before.explained):
+            value = attribution_ndcg(summary, before)
+            window.set(name, value, summary.explained, reference=reference)
+        else:
+            window.withhold(name, Reason.REFERENCE_TOO_SMALL, reference=reference)
+
+
+def _of_reference(summary: AttributionSummary, reference: Reference) -> AttributionSummary:
+    """The reference's means, as one row."""
+    known = reference.attributions
+    return replace(
+        summary,
+        explained=np.ones(()),
+        rows=np.array([float(feature in known) for feature in summary.features]),
+        magnitudes=np.array([known.get(feature, 0.0) for feature in summary.features]),
+    )

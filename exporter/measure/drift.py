@@ -21,8 +21,7 @@ from exporter.features.binning import (
     NumericBinning,
     VocabularyBinning,
 )
-from exporter.measure.gauges import Reason
-from exporter.measure.window_summaries import WindowSummaries
+from exporter.measure.gauges import Reason, WindowSummaries
 from exporter.references.reference import ViewReference
 from exporter.statistics.contingency import (
     chi_squared_p_value,
@@ -31,10 +30,16 @@ from exporter.statistics.contingency import (
     new_category_ratio,
 )
 from exporter.statistics.cosine import cosine_distance, cosine_distance_noise
+from exporter.statistics.divergences import (
+    hellinger_distance,
+    hellinger_noise,
+    jensen_shannon_distance,
+    jensen_shannon_noise,
+    population_stability_index,
+    psi_noise,
+)
 from exporter.statistics.false_discovery import combined_p_value
 from exporter.statistics.hashed_counts import vocabulary_overlap
-from exporter.statistics.hellinger import hellinger_distance, hellinger_noise
-from exporter.statistics.jensen_shannon import jensen_shannon_distance, jensen_shannon_noise
 from exporter.statistics.kolmogorov_smirnov import (
     kolmogorov_smirnov,
     kolmogorov_smirnov_noise,
@@ -42,7 +47,6 @@ from exporter.statistics.kolmogorov_smirnov import (
 )
 from exporter.statistics.mean_shift import mean_shift, mean_shift_noise
 from exporter.statistics.normal_scores import normal_scores_p_value
-from exporter.statistics.population_stability import population_stability_index, psi_noise
 from exporter.statistics.wasserstein import wasserstein_distance, wasserstein_noise
 from exporter.summary.base import Floats, Summary
 

@@ -1,13 +1,39 @@
-"""Snapshots as Prometheus text."""
+"""What a cycle exports, as a snapshot and as Prometheus text."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
 from itertools import groupby
 from typing import NamedTuple
 
-from exporter.measure.snapshot import Snapshot
 from mlslo.catalogue import METRICS, Metric, Type
+
+
+@dataclass(frozen=True)
+class Histogram:
+    """``buckets``: (upper bound as text, cumulative count), ``+Inf`` last."""
+
+    buckets: list[tuple[str, float]]
+    total: float
+
+
+@dataclass(frozen=True)
+class Snapshot:
+    """All that one cycle exports. ``histograms``: of ml_prediction_latency_seconds, by version."""
+
+    model: str
+    series: Mapping[str, Mapping[tuple[str, ...], float]]
+    histograms: Mapping[str, Histogram]
+
+    def newest_outside_windows(self) -> str | None:
+        """The end of windows that the newest prediction would lie in, as RFC 3339; None where any window has one."""
+        newest = self.series.get("ml_sink_last_event_timestamp_seconds", {}).get((self.model, "predictions"))
+        if newest is None or any(self.series.get("ml_monitor_samples", {}).values()):
+            return None
+        return datetime.fromtimestamp(int(newest) + 1, tz=UTC).isoformat()
+
 
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 _ESCAPED = str.maketrans({"\\": r"\\", "\n": r"\n", '"': r"\""})
@@ -33,7 +59,9 @@ def render(snapshots: Sequence[Snapshot], process: Series) -> bytes:
     for metric, found in groupby(samples(snapshots, process), key=lambda sample: sample.metric):
         lines = [f"# HELP {metric.name} {metric.help}\n# TYPE {metric.name} {metric.type.value}\n"]
         for _, name, labels, value in found:
-            pairs = ",".join(f'{label}="{text.translate(_ESCAPED)}"' for label, text in labels.items())
+            pairs = ",".join(
+                f'{label}="{text.translate(_ESCAPED)}"' for label, text in sorted(labels.items())
+            )
             lines.append(f"{name}{{{pairs}}} {value!r}\n" if pairs else f"{name} {value!r}\n")
         # As text, the lines of a page take several times its memory.
         page.append("".join(lines).encode())

@@ -3,90 +3,77 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 
 from exporter.measure.gauges import Gauges, Reason
 from exporter.statistics import fairness
+from exporter.statistics.confusion import false_positive_rate, recall
 from exporter.statistics.probability import expected_calibration_error
+from exporter.summary.base import Composite
 from exporter.summary.categorical import CategoricalSummary
-from exporter.summary.composite import Composite
 from exporter.summary.outcomes import GroupOutcomeSummary
+from mlslo.monitor import Spec
 
 _OF_LABELS = ("true_positive_rate", "false_positive_rate", "calibration_error")
 
+Labels = Mapping[str, str]
 
-@dataclass(frozen=True)
-class GroupSummaries:
-    """Summaries of the groups of one attribute in one window. ``selections`` and ``outcomes``: by group.
 
-    ``floor``: a rate of a group that rests on fewer rows is withheld and left out of comparisons; so is what needs
-    labels of a group of whose predictions a smaller share than ``least_coverage`` has one. ``labelled``: whether
-    there is a label log.
+def export(
+    gauges: Gauges,
+    spec: Spec,
+    of: Labels,
+    selections: Mapping[str, Composite],
+    outcomes: Mapping[str, Composite],
+) -> None:
+    """Export the rates of every group of an attribute, and how far they lie apart.
+
+    ``of``: the labels of all gauges: version, window and attribute. ``selections`` and ``outcomes``: by group. A rate
+    that rests on fewer rows than the floor is withheld and left out of comparisons; so is what needs labels of a group
+    of whose predictions a smaller share than ``minCoverage`` has one.
     """
-
-    gauges: Gauges
-    version: str
-    window: str
-    attribute: str
-    floor: float
-    least_coverage: float
-    labelled: bool
-    selections: Mapping[str, Composite]
-    outcomes: Mapping[str, Composite]
-
-    @property
-    def labels(self) -> dict[str, str]:
-        """The labels that all gauges of the attribute have."""
-        return {"version": self.version, "window": self.window, "attribute": self.attribute}
-
-    def set(self, name: str, value: float | None, *, rows: float, group: str) -> None:
-        """Export a rate of one group; withhold it where it rests on fewer ``rows`` than the floor."""
-        enough = bool(rows >= self.floor)
-        self.gauges.set_if(enough, f"ml_fairness_{name}", value, **self.labels, group=group)
-
-    def compare(self, name: str, value: float | None, groups: int, too_few: Reason) -> None:
-        """Export a comparison of ``groups`` groups; withhold it where there are fewer than two."""
-        if groups < 2:
-            self.gauges.withhold(f"ml_fairness_{name}", too_few, **self.labels)
-        else:
-            self.gauges.set(f"ml_fairness_{name}", value, **self.labels)
-
-
-def export(groups: GroupSummaries) -> None:
-    """Export the rates of every group, and how far they lie apart."""
-    classes = {group: found["classes"] for group, found in groups.selections.items()}
+    assert spec.fairness is not None
+    floor = spec.fairness.minSamples or spec.minSamples
+    classes: dict[str, CategoricalSummary] = {group: found["classes"] for group, found in selections.items()}
     for group, counts in classes.items():
-        groups.set("selection_rate", fairness.selection_rate(counts), rows=counts.present, group=group)
-    parity = fairness.demographic_parity_ratio(classes.values(), groups.floor)
-    large = sum(counts.present >= groups.floor for counts in classes.values())
-    groups.compare("demographic_parity_ratio", parity, large, Reason.TOO_FEW_GROUPS)
-    if groups.labelled:
-        _outcomes(groups, classes)
-
-
-def _outcomes(groups: GroupSummaries, classes: Mapping[str, CategoricalSummary]) -> None:
-    outcomes: dict[str, GroupOutcomeSummary] = {}
+        rate, enough = fairness.selection_rate(counts), counts.present >= floor
+        gauges.set_if(enough, "ml_fairness_selection_rate", rate, **of, group=group)
+    parity = fairness.demographic_parity_ratio(classes.values(), floor)
+    large = sum(counts.present >= floor for counts in classes.values())
+    _compare(gauges, "ml_fairness_demographic_parity_ratio", parity, large, Reason.TOO_FEW_GROUPS, of)
+    if spec.labels is None:
+        return
+    covered: list[GroupOutcomeSummary] = []
     too_few = Reason.TOO_FEW_GROUPS
-    for group, found in groups.outcomes.items():
-        outcome = found["outcomes"]
-        if _coverage(outcome, classes.get(group)) < groups.least_coverage:
+    for group, found in outcomes.items():
+        outcome: GroupOutcomeSummary = found["outcomes"]
+        if _coverage(outcome, classes.get(group)) < spec.labels.minCoverage:
             too_few = Reason.LABELS_INCOMPLETE
             for name in _OF_LABELS:
-                groups.gauges.withhold(f"ml_fairness_{name}", too_few, **groups.labels, group=group)
+                gauges.withhold(f"ml_fairness_{name}", too_few, **of, group=group)
             continue
-        outcomes[group] = outcome
+        covered.append(outcome)
         for name, value, rows in (
-            ("true_positive_rate", fairness.true_positive_rate(outcome), fairness.positives(outcome)),
-            ("false_positive_rate", fairness.false_positive_rate(outcome), fairness.negatives(outcome)),
+            ("true_positive_rate", recall(outcome), fairness.positives(outcome)),
+            ("false_positive_rate", false_positive_rate(outcome), fairness.negatives(outcome)),
             ("calibration_error", expected_calibration_error(outcome), float(outcome.scored)),
         ):
-            groups.set(name, value, rows=rows, group=group)
+            gauges.set_if(rows >= floor, f"ml_fairness_{name}", value, **of, group=group)
     comparable = min(
-        sum(rows(outcome) >= groups.floor for outcome in outcomes.values())
+        sum(rows(outcome) >= floor for outcome in covered)
         for rows in (fairness.positives, fairness.negatives)
     )
-    difference = fairness.equalized_odds_difference(outcomes.values(), groups.floor)
-    groups.compare("equalized_odds_difference", difference, comparable, too_few)
+    difference = fairness.equalized_odds_difference(covered, floor)
+    _compare(gauges, "ml_fairness_equalized_odds_difference", difference, comparable, too_few, of)
+
+
+def _compare(
+    gauges: Gauges, name: str, value: float | None, groups: int, too_few: Reason, of: Labels
+) -> None:
+    """Export a comparison of ``groups`` groups; withhold it where there are fewer than two."""
+    if groups < 2:
+        gauges.withhold(name, too_few, **of)
+    else:
+        gauges.set(name, value, **of)
 
 
 def _coverage(outcome: GroupOutcomeSummary, predictions: CategoricalSummary | None) -> float:

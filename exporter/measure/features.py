@@ -7,8 +7,7 @@ from typing import Any
 import numpy as np
 
 from exporter.fold.schema import view_part
-from exporter.measure.gauges import Reason
-from exporter.measure.window_summaries import WindowSummaries
+from exporter.measure.gauges import Reason, WindowSummaries
 from exporter.statistics.defined import ratio
 from exporter.statistics.quantiles import quantile
 from exporter.summary.numeric import NumericSummary

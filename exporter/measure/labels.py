@@ -6,16 +6,14 @@ import numpy as np
 
 from exporter.features.binning import CategoricalBinning, NumericBinning
 from exporter.measure.drift import Sample
-from exporter.measure.gauges import Reason
+from exporter.measure.gauges import Reason, WindowSummaries
 from exporter.measure.prediction import MOST_SHOWN
-from exporter.measure.window_summaries import WindowSummaries
 from exporter.references.reference import ViewReference
 from exporter.statistics.defined import ratio
-from exporter.statistics.population_stability import population_stability_index, psi_noise
+from exporter.statistics.divergences import population_stability_index, psi_noise
 from exporter.statistics.regression import mean_label
-from exporter.summary.base import Floats
+from exporter.summary.base import Composite, Floats
 from exporter.summary.categorical import CategoricalSummary
-from exporter.summary.composite import Composite
 from exporter.summary.labels import LabelBinsSummary
 from exporter.summary.multiclass import MulticlassOutcomeSummary
 from exporter.summary.outcomes import OutcomeSummary

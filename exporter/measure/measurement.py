@@ -7,10 +7,7 @@ from collections.abc import Mapping
 from exporter.fold.schema import GROUP, OUTCOME, SELECTION, TRAFFIC
 from exporter.fold.version_schemas import VersionSchemas
 from exporter.measure import (
-    attributions,
     data,
-    dataset,
-    estimates,
     fairness,
     features,
     meta,
@@ -18,18 +15,16 @@ from exporter.measure import (
     prediction,
     service,
 )
-from exporter.measure.fairness import GroupSummaries
-from exporter.measure.gauges import Gauges, Reason
-from exporter.measure.window_summaries import WindowSummaries
+from exporter.measure.gauges import Gauges, Reason, WindowSummaries
 from exporter.state import Scope, Store
-from exporter.summary.composite import Composite, Shape
+from exporter.summary.base import Composite, Shape
 from exporter.summary.windows import Window, boundaries
 from exporter.tasks.task import Task
 from mlslo.catalogue import METRICS, Layer
 from mlslo.monitor import Monitor, scope_name
 
-_INPUTS = (service, features, data, dataset, attributions)
-_PREDICTIONS = (prediction, estimates, outcome)
+_INPUTS = (service, features, data)
+_PREDICTIONS = (prediction, outcome)
 """Layers of gauges, each of which exports what applies to the model. The latter need the classes of a classifier."""
 
 
@@ -103,37 +98,31 @@ class Measurement:
     def _measure_attribute(
         self, gauges: Gauges, windows: list[Window], number: int, version: str, attribute: str
     ) -> None:
-        fairness_spec, schema = self._spec.fairness, self._schemas.of(version)
-        assert fairness_spec is not None
-        if SELECTION not in schema.shapes:
-            for window in windows:
-                if not window.reference:
-                    labels = {"version": version, "window": window.name}
-                    gauges.withhold("ml_fairness_demographic_parity_ratio", Reason.NOT_BINARY, **labels)
-                    gauges.withhold("ml_fairness_equalized_odds_difference", Reason.NOT_BINARY, **labels)
-            return
-        summaries = self._store.summaries
+        shapes, summaries = self._schemas.of(version).shapes, self._store.summaries
         selections, outcomes = (
             {
-                scope.value: self._merged(schema.shapes[kind], scope, windows)
+                scope.value: self._merged(shapes[kind], scope, windows)
                 for scope in summaries.scopes(kind, number, attribute)
             }
+            if kind in shapes
+            else {}
             for kind in (SELECTION, GROUP)
         )
         for window in windows:
-            if not window.reference:
-                groups = GroupSummaries(
-                    gauges=gauges,
-                    version=version,
-                    window=window.name,
-                    attribute=attribute,
-                    floor=fairness_spec.minSamples or self._spec.minSamples,
-                    least_coverage=self._spec.labels.minCoverage if self._spec.labels else 0.0,
-                    labelled=self._spec.labels is not None,
-                    selections={group: found[window] for group, found in selections.items()},
-                    outcomes={group: found[window] for group, found in outcomes.items()},
-                )
-                fairness.export(groups)
+            of = {"version": version, "window": window.name}
+            if window.reference:
+                continue
+            if SELECTION not in shapes:
+                gauges.withhold("ml_fairness_demographic_parity_ratio", Reason.NOT_BINARY, **of)
+                gauges.withhold("ml_fairness_equalized_odds_difference", Reason.NOT_BINARY, **of)
+                continue
+            fairness.export(
+                gauges,
+                self._spec,
+                {**of, "attribute": attribute},
+                {group: found[window] for group, found in selections.items()},
+                {group: found[window] for group, found in outcomes.items()},
+            )
 
     def _merged(self, shape: Shape, scope: Scope, windows: list[Window]) -> Mapping[Window, Composite]:
         """The summary of each window; each bucket is read once."""

@@ -1,4 +1,4 @@
-"""Outcome gauges: how much of the truth has come and how late, and how right the model was."""
+"""Outcome gauges: how right the model was, how much of the truth has come and how late, and estimates without it."""
 
 from __future__ import annotations
 
@@ -8,10 +8,12 @@ from dataclasses import replace
 import numpy as np
 
 from exporter.measure import classification, labels
-from exporter.measure.gauges import Reason
-from exporter.measure.window_summaries import WindowSummaries
+from exporter.measure.gauges import Reason, WindowSummaries
+from exporter.statistics import performance_estimation as estimation
 from exporter.statistics import ranked_lists, regression
+from exporter.statistics.performance_estimation import Expected
 from exporter.statistics.quantiles import duration_quantile
+from exporter.summary.outcomes import ClassScoresSummary
 from exporter.summary.ranking import RankingOutcomeSummary
 from exporter.summary.regression import RegressionOutcomeSummary
 
@@ -34,8 +36,13 @@ _OF_LISTS: dict[str, tuple[str, Callable[[RankingOutcomeSummary, int], float | N
 
 
 def export(window: WindowSummaries) -> None:
-    """Export them where there is a label log. While too few labels have come, all but the first are withheld."""
+    """Export estimates, and where there is a label log how right the model was.
+
+    While too few labels have come, all but their coverage and delays are withheld.
+    """
     spec = window.spec
+    if window.task.scored and spec.task in _ESTIMATES:
+        _ESTIMATES[spec.task](window)
     if spec.labels is None:
         return
     covered = labels.coverage(window.traffic, window.outcome)
@@ -82,4 +89,56 @@ _BY_TASK: Mapping[str, Callable[[WindowSummaries], None]] = {
     "multiclass": classification.export_multiclass,
     "regression": _regression,
     "ranking": _ranking,
+}
+
+
+_ESTIMATED_ACCURACY = "ml_model_estimated_accuracy"
+_ESTIMATED: dict[str, Callable[[Expected], float | None]] = {
+    _ESTIMATED_ACCURACY: estimation.estimated_accuracy,
+    "ml_model_estimated_precision": estimation.estimated_precision,
+    "ml_model_estimated_recall": estimation.estimated_recall,
+    "ml_model_estimated_f1": estimation.estimated_f1,
+    "ml_model_estimated_auc_roc": estimation.estimated_auc_roc,
+}
+
+
+def _estimate_binary(window: WindowSummaries) -> None:
+    """From the calibration of the first reference that has labels."""
+    known = (reference.calibration for reference in window.static.values())
+    found = next((calibration for calibration in known if calibration is not None), None)
+    calibrated = None if found is None else estimation.calibrate(found.edges, found.rows, found.positives)
+    if found is None or calibrated is None:
+        reason = _without_labels(window)
+    elif not window.enough(found.rows.sum()):
+        reason = Reason.REFERENCE_TOO_SMALL
+    else:
+        scores: ClassScoresSummary = window.traffic["class scores"]
+        window.set_all(_ESTIMATED, estimation.expect(scores, calibrated), float(scores.counts.sum()))
+        return
+    for name in _ESTIMATED:
+        window.withhold(name, reason)
+
+
+def _estimate_multiclass(window: WindowSummaries) -> None:
+    """The accuracy alone; the others would need the chances of all classes of each row."""
+    for name in _ESTIMATED:
+        if name != _ESTIMATED_ACCURACY:
+            window.withhold(name, Reason.NOT_BINARY)
+    confidence = window.schema.confidence
+    if confidence is None:
+        window.withhold(_ESTIMATED_ACCURACY, _without_labels(window))
+    elif not window.enough(confidence.rows):
+        window.withhold(_ESTIMATED_ACCURACY, Reason.REFERENCE_TOO_SMALL)
+    else:
+        expected = window.traffic["certainty"]
+        window.set(_ESTIMATED_ACCURACY, expected.mean("right"), expected.present("right"))
+
+
+def _without_labels(window: WindowSummaries) -> Reason:
+    return Reason.REFERENCE_MISSING if window.absent else Reason.REFERENCE_WITHOUT_LABELS
+
+
+_ESTIMATES: Mapping[str, Callable[[WindowSummaries], None]] = {
+    "binary": _estimate_binary,
+    "multiclass": _estimate_multiclass,
 }

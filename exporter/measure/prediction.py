@@ -8,8 +8,7 @@ import numpy as np
 
 from exporter.features.binning import CategoricalBinning
 from exporter.measure import drift
-from exporter.measure.gauges import Reason
-from exporter.measure.window_summaries import WindowSummaries
+from exporter.measure.gauges import Reason, WindowSummaries
 from exporter.references.reference import Reference, ViewReference
 from exporter.statistics.defined import ratio
 from exporter.statistics.hashed_counts import top_value_ratio

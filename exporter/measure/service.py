@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from exporter.measure.gauges import Reason
-from exporter.measure.window_summaries import WindowSummaries
+from exporter.measure.gauges import Reason, WindowSummaries
 from exporter.statistics.defined import ratio
 from exporter.statistics.quantiles import duration_quantile
 

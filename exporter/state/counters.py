@@ -1,8 +1,9 @@
-"""Counters that only grow, across restarts."""
+"""Counters that only grow, marks that only rise, and positions of sinks."""
 
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 
 from exporter.state.connection import Connection
 
@@ -30,3 +31,54 @@ class Counters:
         with self._connection.reading("counters"):
             rows = self._connection.execute("SELECT labels, total FROM counters WHERE name = ?", (name,))
             return dict(sorted((tuple(json.loads(labels)), float(total)) for labels, total in rows))
+
+
+class Positions:
+    """Positions by sink and key; their content is the sink's own affair."""
+
+    SCHEMA = (
+        "CREATE TABLE IF NOT EXISTS positions (sink TEXT, key TEXT, position TEXT, PRIMARY KEY (sink, key))",
+    )
+
+    def __init__(self, connection: Connection) -> None:
+        self._connection = connection
+
+    def load(self, sink: str) -> dict[str, str]:
+        """Return all positions of ``sink``."""
+        with self._connection.reading("positions"):
+            rows = self._connection.execute("SELECT key, position FROM positions WHERE sink = ?", (sink,))
+            return dict(rows.fetchall())
+
+    def save(self, sink: str, positions: Mapping[str, str]) -> None:
+        """Add or replace positions."""
+        self._connection.executemany(
+            "INSERT OR REPLACE INTO positions VALUES (?, ?, ?)",
+            [(sink, key, position) for key, position in positions.items()],
+        )
+
+
+class Marks:
+    """Values by name that only rise."""
+
+    SCHEMA = ("CREATE TABLE IF NOT EXISTS marks (name TEXT PRIMARY KEY, value INTEGER)",)
+
+    def __init__(self, connection: Connection) -> None:
+        self._connection = connection
+
+    def get(self, name: str) -> int | None:
+        """Return the mark, or None where it was never raised."""
+        with self._connection.reading("marks"):
+            row = self._connection.execute("SELECT value FROM marks WHERE name = ?", (name,)).fetchone()
+            return None if row is None else int(row[0])
+
+    def rise(self, name: str, value: int) -> None:
+        """Raise the mark to ``value``, unless it is higher."""
+        self._connection.execute(
+            "INSERT INTO marks VALUES (?, ?) ON CONFLICT (name) DO UPDATE SET value = max(value, excluded.value)",
+            (name, value),
+        )
+
+
+def last_seen(version: str, feature: str) -> str:
+    """Return the name of the mark of a feature's newest value."""
+    return f"feature {version}\0{feature}"

@@ -1,22 +1,97 @@
-"""Predictions that wait for their label, and labels that wait for their prediction."""
+"""Predictions that wait for their label, labels that wait for their prediction, and pairs of both."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import replace
+from collections.abc import Iterator, Sequence
+from dataclasses import MISSING, dataclass, fields, replace
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from exporter.state.connection import Connection
-from exporter.state.matches import Integers, Labels, Matches, Objects
-from exporter.state.sampling import MOST, LeftOut, Sample, inside, last
+from exporter.state.sampling import MOST, LeftOut, Sample, inside
 from exporter.summary.base import Floats
+
+Integers = npt.NDArray[np.int64]
+Objects = npt.NDArray[np.object_]
+Labels = Sequence[int | float | bytes]
+
+
+@dataclass(frozen=True)
+class Matches:
+    """Labels that found their predictions, in the order of the predictions' times; arrays of shape (matches,).
+
+    ``time``: the prediction's, epoch µs. ``label_time``: epoch µs, or the smallest int64 where unknown.
+    ``label``: int64, float64 or an object array of bytes, as they were given. ``scope``: as it was given.
+    ``weight``: how many predictions each stands for, the inverse of the chance that the pair was kept
+    (Horvitz and Thompson, 1952): sums over matches times their weight are unbiased.
+    ``payload``: object array of bytes or None.
+
+    ``unmatched``: labels whose prediction is not known. ``duplicate``: labels of ids that have one already.
+    ``sampled_out``: labels of ids that are not in the sample. All three count labels, not weights.
+    """
+
+    version: Integers
+    time: Integers
+    score: Floats
+    predicted: npt.NDArray[np.intp]
+    label: npt.NDArray[Any]
+    label_time: Integers
+    scope: Integers
+    weight: Floats
+    payload: Objects
+    unmatched: int = 0
+    duplicate: int = 0
+    sampled_out: int = 0
+
+    @classmethod
+    def of_rows(
+        cls,
+        rows: Sequence[tuple[Any, ...]],
+        labels: Labels = (),
+        label_times: Integers | None = None,
+        weights: Floats | None = None,
+    ) -> Matches:
+        """Convert rows of the table ``pending``: id, time, version, scope, score, predicted, payload, ..."""
+        columns: Sequence[tuple[Any, ...]] = list(zip(*rows, strict=True)) if rows else [()] * 7
+        _, time, version, scope, score, predicted, payload = columns[:7]
+        payloads = np.empty(len(payload), dtype=object)
+        payloads[:] = payload
+        return cls(
+            version=np.array(version, dtype=np.int64),
+            time=np.array(time, dtype=np.int64),
+            score=np.array([np.nan if value is None else value for value in score], dtype=np.float64),
+            predicted=np.array(predicted, dtype=np.intp),
+            label=_label_column(labels),
+            label_time=np.empty(0, dtype=np.int64) if label_times is None else label_times,
+            scope=np.array(scope, dtype=np.int64),
+            weight=np.empty(0) if weights is None else weights,
+            payload=payloads,
+        )
+
+    @classmethod
+    def joined(cls, parts: Sequence[Matches]) -> Matches:
+        """Return the matches of all of ``parts``, by time; nothing is counted."""
+        columns: dict[str, Any] = {
+            field.name: np.concatenate([getattr(part, field.name) for part in parts])
+            for field in fields(cls)
+            if field.default is MISSING
+        }
+        order = np.argsort(columns["time"], kind="stable")
+        return cls(**{name: values[order] for name, values in columns.items()})
+
+
+def _label_column(values: Labels) -> npt.NDArray[Any]:
+    """Return ``values`` as int64, float64 or, where some are bytes, objects."""
+    kinds = set(map(type, values))
+    if kinds <= {int}:
+        return np.array(values, dtype=np.int64)
+    return np.array(values, dtype=np.float64 if kinds <= {int, float} else object)
+
 
 # Ids looked up and written at a time: their pages stay in the cache from the one to the other.
 _CHUNK = 2000
-_LABELLED = 1
 _INDEX = "CREATE INDEX IF NOT EXISTS pending_time ON pending (time)"
 
 Flags = npt.NDArray[np.bool_]
@@ -36,11 +111,11 @@ class Pending:
     SCHEMA = (
         # ``label``: NULL where the prediction waits for one.
         "CREATE TABLE IF NOT EXISTS pending (id INTEGER PRIMARY KEY, time INTEGER, version INTEGER, scope INTEGER, "
-        "score REAL, predicted INTEGER, payload BLOB, era INTEGER, label)",
+        "score REAL, predicted INTEGER, payload BLOB, weight REAL, label)",
         _INDEX,
         # No type of ``label``: labels stay exactly what they are.
         "CREATE TABLE IF NOT EXISTS early_labels (id INTEGER PRIMARY KEY, label, time INTEGER, read INTEGER, "
-        "era INTEGER)",
+        "weight REAL)",
         "CREATE INDEX IF NOT EXISTS early_labels_read ON early_labels (read)",
         "CREATE TEMP TABLE IF NOT EXISTS arrived (id INTEGER PRIMARY KEY)",
         *Sample.SCHEMA,
@@ -49,9 +124,9 @@ class Pending:
 
     def __init__(self, connection: Connection, limit: int = 10_000_000) -> None:
         self._connection = connection
-        self._waiting = Sample(connection, "waiting")
-        self._early = Sample(connection, "early")
-        self._labelled = Sample(connection, "labelled")
+        self._waiting = Sample(connection, "waiting", "pending", "label IS NULL")
+        self._labelled = Sample(connection, "labelled", "pending", "label IS NOT NULL")
+        self._early = Sample(connection, "early", "early_labels")
         self._left_out = LeftOut(connection)
         self.limit = limit
 
@@ -129,8 +204,9 @@ class Pending:
 
     def expire(self, before: int) -> None:
         """Drop what has waited since before ``before`` (epoch µs)."""
-        self._delete("pending", "time < ?", before)
-        self._delete("early_labels", "read < ?", before)
+        self._waiting.delete("time < ?", before)
+        self._labelled.delete("time < ?", before)
+        self._early.delete("read < ?", before)
         self._left_out.expire(before)
 
     def waiting(self) -> int:
@@ -144,15 +220,16 @@ class Pending:
     def _insert(self, columns: list[npt.NDArray[Any] | None]) -> None:
         given = [column for column in columns if column is not None]
         payload = "?" if len(given) == len(columns) else "NULL"
-        era, before = self._waiting.era, self._connection.total_changes
+        weight, before = 2.0**self._waiting.exponent, self._connection.total_changes
         for start in range(0, len(given[0]), 5 * _CHUNK):
             some = slice(start, start + 5 * _CHUNK)
             self._connection.executemany(
                 # SQLite takes NaN for NULL.
-                f"INSERT OR IGNORE INTO pending VALUES (?, ?, ?, ?, ?, ?, {payload}, {era}, NULL)",
+                f"INSERT OR IGNORE INTO pending VALUES (?, ?, ?, ?, ?, ?, {payload}, {weight}, NULL)",
                 zip(*(column[some].tolist() for column in given), strict=True),
             )
-        self._waiting.count(era, self._connection.total_changes - before)
+        number = self._connection.total_changes - before
+        self._waiting.count(number, number * weight)
 
     def _look_up(self, ids: Integers) -> None:
         self._connection.execute("DELETE FROM arrived")
@@ -166,26 +243,27 @@ class Pending:
         for start in range(0, len(ids), _CHUNK):
             self._look_up(ids[start : start + _CHUNK])
             rows = self._connection.execute(
-                "SELECT e.id, e.label, e.time, e.era FROM arrived a CROSS JOIN early_labels e ON e.id = a.id"
+                "SELECT e.id, e.label, e.time, e.weight FROM arrived a CROSS JOIN early_labels e ON e.id = a.id"
             ).fetchall()
             if not rows:
                 continue
-            self._delete("early_labels", "id IN (SELECT id FROM arrived)")
+            self._early.delete("id IN (SELECT id FROM arrived)")
             with self._connection.reading("labels that came before their prediction"):
-                found, labels, times, eras = zip(*rows, strict=True)
-                exponents = self._early.exponents(np.array(eras, dtype=np.int64))
-                joined = self._join(np.array(found), labels, np.array(times, dtype=np.int64), exponents)
+                found, labels, times, weights = zip(*rows, strict=True)
+                joined = self._join(
+                    np.array(found), labels, np.array(times, dtype=np.int64), np.array(weights)
+                )
             yield joined[-1]
 
     def _join(
-        self, ids: Integers, labels: Labels, times: Integers, exponents: Integers | None = None
+        self, ids: Integers, labels: Labels, times: Integers, least: Floats | None = None
     ) -> tuple[Flags, Flags, Matches]:
         """Return which of ``ids`` (distinct, in order) are there, which had a label, and what is joined."""
         self._look_up(ids)
         # CROSS: in this order. SQLite, which knows no sizes, would go through all that waits for each batch.
         rows = self._connection.execute(
-            "SELECT p.id, p.time, p.version, p.scope, p.score, p.predicted, p.payload, p.era, p.label FROM arrived a "
-            "CROSS JOIN pending p ON p.id = a.id"
+            "SELECT p.id, p.time, p.version, p.scope, p.score, p.predicted, p.payload, p.weight, p.label "
+            "FROM arrived a CROSS JOIN pending p ON p.id = a.id"
         ).fetchall()
         with self._connection.reading("predictions that wait for labels"):
             found, labelled = (
@@ -193,21 +271,18 @@ class Pending:
             )
             rows = [row for row in rows if row[-1] is None]
             positions = np.searchsorted(ids, _ids(rows))
-            eras = np.array([row[7] for row in rows], dtype=np.int64)
-            powers = self._waiting.exponents(eras)
-            if exponents is not None:
-                powers = np.maximum(powers, exponents[positions])
+            weights = np.array([row[7] for row in rows], dtype=np.float64)
+            weight = weights if least is None else np.maximum(weights, least[positions])
             joined = [labels[position] for position in positions.tolist()]
-            matches = Matches.of_rows(rows, joined, times[positions], np.exp2(powers))
+            matches = Matches.of_rows(rows, joined, times[positions], weight)
         # What was predicted is not needed again; without it the row is half as large.
         self._connection.executemany(
             "UPDATE pending SET version = NULL, scope = NULL, score = NULL, predicted = NULL, payload = NULL, "
-            "era = ?, label = 1 WHERE id = ?",
-            [(_LABELLED, row[0]) for row in rows],
+            "weight = 0, label = 1 WHERE id = ?",
+            [(row[0],) for row in rows],
         )
-        for era, number in zip(*np.unique(eras, return_counts=True), strict=True):
-            self._waiting.count(int(era), -int(number))
-        self._labelled.count(_LABELLED, len(rows))
+        self._waiting.count(-len(rows), -float(weights.sum()))
+        self._labelled.count(len(rows), 0)
         return found, labelled, matches
 
     def _keep_early(self, ids: Integers, labels: Labels, times: Integers, now: int) -> tuple[Flags, Flags]:
@@ -221,16 +296,17 @@ class Pending:
                     "SELECT e.id FROM arrived a CROSS JOIN early_labels e ON e.id = a.id"
                 ).fetchall(),
             )
+        weight = 2.0**self._early.exponent
         waits = inside(ids, self._early.exponent) & ~known
-        era = self._early.era
         self._connection.executemany(
             "INSERT INTO early_labels VALUES (?, ?, ?, ?, ?)",
             [
-                (int(ids[row]), labels[row], int(times[row]), now, era)
+                (int(ids[row]), labels[row], int(times[row]), now, weight)
                 for row in np.flatnonzero(waits).tolist()
             ],
         )
-        self._early.count(era, int(np.count_nonzero(waits)))
+        number = int(np.count_nonzero(waits))
+        self._early.count(number, number * weight)
         return waits, known
 
     def _bound(self, now: int) -> None:
@@ -238,38 +314,17 @@ class Pending:
         if self._waiting.number > self.limit:
             # Deleting half of the rows, and what the index has of each, costs eight times as much.
             self._connection.execute("DROP INDEX pending_time")
-            self._thin(self._waiting, "pending", "label IS NULL", now)
+            self._waiting.thin(self.limit)
             self._connection.execute(_INDEX)
+            self._left_out.add(self._waiting.exponent, now)
         # A label that waits for what will be left out waits in vain.
-        self._thin(self._early, "early_labels", "true", None, self._waiting.exponent)
+        self._early.thin(self.limit, self._waiting.exponent)
         if self._labelled.number > self.limit:
             exponent = 0
             while self._labelled.number > self.limit / 2 and exponent < MOST:
                 exponent += 1
-                self._delete_outside("pending", exponent, "label IS NOT NULL")
+                self._labelled.delete_outside(exponent)
             self._left_out.add(exponent, now)
-
-    def _thin(self, sample: Sample, table: str, rows: str, now: int | None, least: int = 0) -> None:
-        exponent = sample.exponent
-        while (exponent < least or sample.number > self.limit) and exponent < MOST:
-            exponent += 1
-            sample.grow(exponent)
-            self._delete_outside(table, exponent, rows)
-            if now is not None:
-                self._left_out.add(exponent, now)
-
-    def _delete_outside(self, table: str, exponent: int, rows: str) -> None:
-        self._delete(table, f"id < 0 AND {rows}")
-        self._delete(table, f"id > ? AND {rows}", last(exponent))
-
-    def _delete(self, table: str, where: str, *parameters: int) -> None:
-        counts = self._connection.execute(
-            f"SELECT era, count(*) FROM {table} WHERE {where} GROUP BY era", parameters
-        ).fetchall()
-        if counts:
-            self._connection.execute(f"DELETE FROM {table} WHERE {where}", parameters)
-        for era, number in counts:
-            self._waiting.count(era, -number)
 
 
 def _ids(rows: list[tuple[Any, ...]]) -> Integers:

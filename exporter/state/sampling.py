@@ -32,81 +32,82 @@ def inside(ids: Integers, exponent: int) -> npt.NDArray[np.bool_]:
 
 
 class Sample:
-    """Counts and exponents of one kind of rows.
+    """Rows of a table with the columns ``id`` and ``weight``, how many they are and what they stand for.
 
-    A row knows the era in which it came. When the exponent grows it does so for all eras, so that no row is written
-    anew; when it shrinks an era begins, and the rows that are there keep theirs.
+    A row keeps the weight with which it came, 2**exponent, unless the sample's exponent grows beyond it.
     """
 
     SCHEMA = (
-        "CREATE TABLE IF NOT EXISTS eras (era INTEGER PRIMARY KEY, sample TEXT, exponent INTEGER, number INTEGER)",
-        "INSERT OR IGNORE INTO eras VALUES (0, 'waiting', 0, 0), (1, 'labelled', 0, 0), (2, 'early', 0, 0)",
+        "CREATE TABLE IF NOT EXISTS id_samples (name TEXT PRIMARY KEY, exponent INTEGER, number INTEGER, "
+        "population REAL)",
+        "INSERT OR IGNORE INTO id_samples VALUES ('waiting', 0, 0, 0), ('labelled', 0, 0, 0), ('early', 0, 0, 0)",
     )
 
-    def __init__(self, connection: Connection, name: str) -> None:
+    def __init__(self, connection: Connection, name: str, table: str, rows: str = "true") -> None:
+        """``rows``: those of the table that are of the sample."""
         self._connection = connection
         self._name = name
-
-    @property
-    def era(self) -> int:
-        """The era of rows that come now."""
-        return max(self._eras())
+        self._table = table
+        self._rows = rows
 
     @property
     def exponent(self) -> int:
         """The exponent of rows that come now."""
-        eras = self._eras()
-        return eras[max(eras)][0]
+        return int(self._get("exponent"))
 
     @property
     def number(self) -> int:
-        """Number of rows."""
-        return sum(number for _, number in self._eras().values())
+        return int(self._get("number"))
 
-    def exponents(self, eras: Integers) -> Integers:
-        """Return the exponent of each era. Raises ValueError where there is no such era."""
-        known = {era: exponent for era, (exponent, _) in self._eras().items()}
-        distinct, positions = np.unique(eras, return_inverse=True)
-        unknown = set(distinct.tolist()) - known.keys()
-        if unknown:
-            raise ValueError(f"eras {sorted(unknown)}")
-        return np.array([known[era] for era in distinct.tolist()], dtype=np.int64)[positions]
+    def count(self, number: int, population: float) -> None:
+        """Count rows more, or fewer, and what they stand for."""
+        self._set("number = number + ?, population = population + ?", number, population)
 
-    def count(self, era: int, change: int) -> None:
-        """Count ``change`` rows more of ``era``, of whichever sample it is."""
-        self._connection.execute("UPDATE eras SET number = number + ? WHERE era = ?", (change, era))
-
-    def grow(self, exponent: int) -> None:
-        """Let each row stand for 2**exponent at least; the rows outside the sample are the caller's to drop."""
-        self._connection.execute(
-            "UPDATE eras SET exponent = ? WHERE sample = ? AND exponent < ?", (exponent, self._name, exponent)
+    def delete(self, where: str, *parameters: int) -> None:
+        """Delete the rows that meet a condition."""
+        of_them = f"FROM {self._table} WHERE {self._rows} AND {where}"
+        ((number, population),) = self._connection.execute(
+            f"SELECT count(*), total(weight) {of_them}", parameters
         )
+        if number:
+            self._connection.execute(f"DELETE {of_them}", parameters)
+            self.count(-number, -population)
+
+    def delete_outside(self, exponent: int) -> None:
+        """Delete the rows that are not in the sample of an exponent of 1 or more."""
+        self.delete("id < 0")
+        self.delete("id > ?", last(exponent))
+
+    def thin(self, limit: int, least: int = 0) -> None:
+        """Grow the exponent, at least to ``least``, until the sample is within ``limit``."""
+        exponent = before = self.exponent
+        while (exponent < least or self.number > limit) and exponent < MOST:
+            exponent += 1
+            self.delete_outside(exponent)
+        if exponent > before:
+            weight = 2.0**exponent
+            self._connection.execute(
+                f"UPDATE {self._table} SET weight = ? WHERE {self._rows} AND weight < ?", (weight, weight)
+            )
+            total = f"(SELECT total(weight) FROM {self._table} WHERE {self._rows})"
+            self._set(f"exponent = ?, population = {total}", exponent)
 
     def shrink(self, limit: int, least: int = 0) -> None:
         """Take the smallest exponent, not below ``least``, at which half of ``limit`` holds what the rows stand for.
 
         Where all rows are of one exponent that is one less once they have shrunk to a quarter of the limit.
         """
-        eras = self._eras()
-        exponent = now = eras[max(eras)][0]
-        if now <= least:
-            return
-        population = sum(number * 2.0**power for power, number in eras.values())
+        exponent, population = self.exponent, self._get("population")
         while exponent > least and population <= limit / 2 * 2.0 ** (exponent - 1):
             exponent -= 1
-        if exponent < now:
-            self._connection.execute(
-                "DELETE FROM eras WHERE sample = ? AND number = 0 AND era > 2", (self._name,)
-            )
-            self._connection.execute(
-                "INSERT INTO eras SELECT max(era) + 1, ?, ?, 0 FROM eras", (self._name, exponent)
-            )
+        self._set("exponent = ?", exponent)
 
-    def _eras(self) -> dict[int, tuple[int, int]]:
-        rows = self._connection.execute(
-            "SELECT era, exponent, number FROM eras WHERE sample = ?", (self._name,)
-        )
-        return {era: (exponent, number) for era, exponent, number in rows}
+    def _set(self, what: str, *values: float) -> None:
+        self._connection.execute(f"UPDATE id_samples SET {what} WHERE name = ?", (*values, self._name))
+
+    def _get(self, column: str) -> float:
+        row = self._connection.execute(f"SELECT {column} FROM id_samples WHERE name = ?", (self._name,))
+        return float(row.fetchone()[0])
 
 
 class LeftOut:

@@ -8,17 +8,15 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from exporter.state.combinations import Combinations
 from exporter.state.connection import Connection, StoreError
-from exporter.state.counters import Counters
+from exporter.state.counters import Counters, Marks, Positions
+from exporter.state.numbers import Combinations, Versions
 from exporter.state.pending import Pending
-from exporter.state.positions import Marks, Positions
 from exporter.state.samples import Samples
 from exporter.state.segments import SegmentValues
 from exporter.state.summaries import Summaries
-from exporter.state.versions import Versions
 
-_SCHEMA_VERSION = 4
+_SCHEMA_VERSION = 5
 
 
 class Store:

@@ -10,10 +10,9 @@ from typing import NamedTuple
 import numpy as np
 
 from exporter.state.connection import Connection
-from exporter.summary.base import Floats
-from exporter.summary.composite import Shape
+from exporter.summary.base import Floats, Shape
 
-_DENSE, _SPARSE = b"d", b"s"
+_PLAIN = b"s"
 _BYTES = 12  # of an index and its number
 _CHECKSUM = 4
 
@@ -143,40 +142,27 @@ class Summaries:
 
 
 def _packed(vector: Floats, shape: Shape, *, compress: bool) -> bytes:
-    """Return ``vector`` as bytes; of a few rows most numbers are those of nothing, and left out."""
+    """Return ``vector`` as bytes; most of its numbers are those of nothing, and left out."""
     changed = np.flatnonzero(vector != shape.neutral)
-    if 2 * len(changed) >= vector.size:
-        plain = _DENSE + vector.tobytes()
-    else:
-        plain = _SPARSE + changed.astype(np.uint32).tobytes() + vector[changed].tobytes()
+    plain = _PLAIN + changed.astype(np.uint32).tobytes() + vector[changed].tobytes()
     return zlib.compress(plain, 1) if compress else plain + _checksum(plain)
 
 
 def _merge(into: Floats, content: bytes, shape: Shape) -> None:
     """Merge what ``_packed`` wrote into the vector ``into``. Raises ValueError where it is damaged."""
     try:
-        plain = _plain(content)
+        plain = content[:-_CHECKSUM] if content[:1] == _PLAIN else zlib.decompress(content)
     except zlib.error as error:
         raise ValueError(str(error)) from None
-    width, body = shape.neutral.size, memoryview(plain)[1:]
-    if plain[:1] == _DENSE and len(body) == 8 * width:
-        shape.empty.merge_numbers(into, slice(None), np.frombuffer(body, dtype=np.float64))
-        return
+    if content[:1] == _PLAIN and content[-_CHECKSUM:] != _checksum(plain):
+        raise ValueError("bytes of another checksum")
+    width, body = shape.neutral.size, plain[1:]
     number = len(body) // _BYTES
     places = np.frombuffer(body[: 4 * number], dtype=np.uint32)
-    if plain[:1] != _SPARSE or len(body) % _BYTES or (number and places[-1] >= width):
+    if plain[:1] != _PLAIN or len(body) % _BYTES or (number and places[-1] >= width):
         raise ValueError(f"{len(plain)} bytes where {width} numbers are expected")
-    # The indices may end where a number does not begin.
-    shape.empty.merge_numbers(into, places, np.frombuffer(bytes(body[4 * number :]), dtype=np.float64))
-
-
-def _plain(content: bytes) -> bytes:
-    if content[:1] not in (_DENSE, _SPARSE):
-        return zlib.decompress(content)
-    plain = content[:-_CHECKSUM]
-    if content[-_CHECKSUM:] != _checksum(plain):
-        raise ValueError("bytes of another checksum")
-    return plain
+    # A slice: the indices may end where a number does not begin.
+    shape.empty.merge_numbers(into, places, np.frombuffer(body[4 * number :], dtype=np.float64))
 
 
 def _checksum(plain: bytes) -> bytes:

@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 
 from exporter.statistics.defined import ratio
-from exporter.summary.attributions import AttributionSummary
 from exporter.summary.base import Floats
+from exporter.summary.traffic import AttributionSummary
 
 
 def mean_absolute_attribution(summary: AttributionSummary) -> dict[str, float | None]:

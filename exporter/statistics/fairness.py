@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from exporter.statistics import confusion
+from exporter.statistics.confusion import false_positive_rate, recall
 from exporter.statistics.defined import ratio
 from exporter.summary.categorical import CategoricalSummary
 from exporter.summary.outcomes import GroupOutcomeSummary
@@ -13,16 +13,6 @@ from exporter.summary.outcomes import GroupOutcomeSummary
 def selection_rate(predictions: CategoricalSummary) -> float | None:
     """Share of the second class, the positive one, among all predictions of a group. None where there are none."""
     return ratio(predictions.counts[1], predictions.counts.sum())
-
-
-def true_positive_rate(group: GroupOutcomeSummary) -> float | None:
-    """True positives over positives of a group. None where there are none; it rests on ``positives`` rows."""
-    return confusion.recall(group)
-
-
-def false_positive_rate(group: GroupOutcomeSummary) -> float | None:
-    """False positives over negatives of a group. None where there are none; it rests on ``negatives`` rows."""
-    return confusion.false_positive_rate(group)
 
 
 def positives(group: GroupOutcomeSummary) -> float:
@@ -57,7 +47,7 @@ def equalized_odds_difference(groups: Iterable[GroupOutcomeSummary], floor: floa
     """
     members = list(groups)
     differences = []
-    for rate, rows in ((true_positive_rate, positives), (false_positive_rate, negatives)):
+    for rate, rows in ((recall, positives), (false_positive_rate, negatives)):
         rates = [value for group in members if rows(group) >= floor and (value := rate(group)) is not None]
         if len(rates) < 2:
             return None

@@ -22,70 +22,46 @@ def accuracy(summary: MulticlassOutcomeSummary) -> float | None:
 
 
 def precision(summary: MulticlassOutcomeSummary, average: Average) -> float | None:
-    """Mean of ``class_precision``. None where no class has one."""
-    return averaged(class_precision(summary), summary.actual, average)
+    """Mean of each class's right ones among those predicted so, where some were. None where no class is left."""
+    return averaged(_ratios(summary.right, summary.predicted), summary.actual, average)
 
 
 def recall(summary: MulticlassOutcomeSummary, average: Average) -> float | None:
-    """Mean of ``class_recall``. None where no class has one."""
-    return averaged(class_recall(summary), summary.actual, average)
+    """Mean of each class's right ones among those labelled so, where some were. None where no class is left."""
+    return averaged(_ratios(summary.right, summary.actual), summary.actual, average)
 
 
 def f1(summary: MulticlassOutcomeSummary, average: Average) -> float | None:
-    """Mean of ``class_f1``. None where no class has one."""
-    return averaged(class_f1(summary), summary.actual, average)
-
-
-def auc_roc(summary: MulticlassOutcomeSummary, average: Average) -> float | None:
-    """Mean of ``class_auc_roc``, off by at most the mean of its bounds. None where no class has one."""
-    return averaged(class_auc_roc(summary), _scored_labels(summary), average)
-
-
-def average_precision(summary: MulticlassOutcomeSummary, average: Average) -> float | None:
-    """Mean of ``class_average_precision``, off by at most the mean of its bounds. None where no class has one."""
-    return averaged(class_average_precision(summary), _scored_labels(summary), average)
-
-
-def class_precision(summary: MulticlassOutcomeSummary) -> Floats:
-    """Of each class, the right ones among those predicted so, shape (K,); NaN where none was."""
-    return _ratios(summary.right, summary.predicted)
-
-
-def class_recall(summary: MulticlassOutcomeSummary) -> Floats:
-    """Of each class, the right ones among those labelled so, shape (K,); NaN where none was."""
-    return _ratios(summary.right, summary.actual)
-
-
-def class_f1(summary: MulticlassOutcomeSummary) -> Floats:
-    """Of each class 2 TP / (2 TP + FP + FN), shape (K,); NaN where it was neither label nor prediction.
+    """Mean of each class's 2 TP / (2 TP + FP + FN), where it was label or prediction. None where no class is left.
 
     A class that is never predicted has F1 of 0, though its precision is not defined: left out, it would
     raise the average of a model that gives the class up.
     """
-    return _ratios(2 * summary.right, summary.predicted + summary.actual)
+    values = _ratios(2 * summary.right, summary.predicted + summary.actual)
+    return averaged(values, summary.actual, average)
 
 
-def class_auc_roc(summary: MulticlassOutcomeSummary) -> Floats:
-    """Of each class against the rest, shape (K,); NaN where it is the label of no row or of all.
+def auc_roc(summary: MulticlassOutcomeSummary, average: Average) -> float | None:
+    """Mean of the AUC of each class against the rest, where both have rows. None where no class is left.
 
-    Off by at most half the chance that a row of the class and one of the rest share a score cell.
+    Off by at most the mean of half the chance that a row of the class and one of the rest share a score cell.
     """
-    return _floats([ranking_quality.auc_of_cells(*cells) for cells in summary.class_cells])
+    values = [ranking_quality.auc_of_cells(*cells) for cells in summary.class_cells]
+    return averaged(_floats(values), _scored_labels(summary), average)
 
 
-def class_average_precision(summary: MulticlassOutcomeSummary) -> Floats:
-    """Of each class against the rest, shape (K,); NaN where it is the label of no row.
+def average_precision(summary: MulticlassOutcomeSummary, average: Average) -> float | None:
+    """Mean of the average precision of each class against the rest, where it has rows. None where no class is left.
 
     Positives and negatives of a score cell are taken as evenly mixed, but for the exact 0 and 1: off by at most the
-    distance to the best and the worst order in each cell.
+    mean distance to the best and the worst order in each cell.
     """
     weight = ranking_quality.mean_weight(summary)
-    return _floats(
-        [
-            ranking_quality.average_precision_of_cells(negatives, positives, TIED, weight)
-            for negatives, positives in summary.class_cells
-        ]
-    )
+    values = [
+        ranking_quality.average_precision_of_cells(negatives, positives, TIED, weight)
+        for negatives, positives in summary.class_cells
+    ]
+    return averaged(_floats(values), _scored_labels(summary), average)
 
 
 def averaged(values: Floats, labels: Floats, average: Average) -> float | None:

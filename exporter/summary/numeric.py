@@ -187,14 +187,6 @@ def _extent(numbers: PreparedNumbers, groups: Groups, size: int) -> tuple[Floats
             )
         squares = deviations * deviations
         minimum, maximum = np.full(size, np.inf), np.full(size, -np.inf)
-        if not len(groups) or np.any(groups[1:] < groups[:-1]):
-            np.fmin.at(minimum, groups, values)
-            np.fmax.at(maximum, groups, values)
-            return count(groups, size, squares), minimum, maximum
-        starts = np.concatenate([[0], np.flatnonzero(groups[1:] != groups[:-1]) + 1])
-        members = groups[starts]
-        squared_deviations = np.zeros(size)
-        squared_deviations[members] = np.add.reduceat(squares, starts)
-        minimum[members] = np.fmin(np.fmin.reduceat(values, starts), np.inf)
-        maximum[members] = np.fmax(np.fmax.reduceat(values, starts), -np.inf)
-        return squared_deviations, minimum, maximum
+        np.fmin.at(minimum, groups, values)
+        np.fmax.at(maximum, groups, values)
+        return count(groups, size, squares), minimum, maximum

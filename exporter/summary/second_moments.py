@@ -15,10 +15,6 @@ from exporter.summary.base import Floats, Groups, Merge, Summary, count, merged_
 CLIP = 10.0
 # A block of standardised values stays in a core's cache.
 _BLOCK = 2**17
-# Under this many rows to a group, one matrix product for each costs more than all products of pairs.
-_FEW_ROWS = 12
-# Larger matrix products are spread over threads, which wait for each other longer than they calculate.
-_LARGEST_PRODUCT = 400_000
 
 
 @dataclass(frozen=True, eq=False)
@@ -60,8 +56,7 @@ class SecondMomentsSummary(Summary):
         sums = np.zeros((size, features))
         squares = np.zeros((size, features, features))
         step = max(64, _BLOCK // max(features, 1))
-        if size * _FEW_ROWS > step and np.any(groups[1:] < groups[:-1]):
-            # Else each block would have a few rows of every group.
+        if np.any(groups[1:] < groups[:-1]):
             order = np.argsort(groups, kind="stable")
             columns, groups = [column[order] for column in columns], groups[order]
         for start in range(0, len(groups) if features else 0, step):
@@ -134,23 +129,12 @@ def _standardised(
 
 
 def _add(block: Floats, members: Groups, sums: Floats, squares: Floats) -> None:
-    """Add the rows of ``block``, shape (features, rows), to their groups' sums and squares."""
+    """Add the rows of ``block``, shape (features, rows), to the sums and squares of their ascending groups."""
     if not len(members):
         return
-    if np.any(members[1:] < members[:-1]):
-        order = np.argsort(members, kind="stable")
-        block, members = block[:, order], members[order]
     starts = np.concatenate([[0], np.flatnonzero(np.diff(members)) + 1])
     found = members[starts]
     sums[found] += np.add.reduceat(block, starts, axis=1).T
-    if len(members) < _FEW_ROWS * len(starts):
-        for feature, z in enumerate(block):
-            products = np.add.reduceat(block[feature:] * z, starts, axis=1)
-            squares[found, feature, feature:] += products.T
-        return
-    step = max(128, _LARGEST_PRODUCT // len(block) ** 2)
-    ends = np.append(starts[1:], len(members))
-    for group, start, end in zip(found, starts, ends, strict=True):
-        for at in range(start, end, step):
-            part = block[:, at : min(at + step, end)]
-            squares[group] += part @ part.T
+    for group, start, end in zip(found, starts, [*starts[1:], len(members)], strict=True):
+        part = block[:, start:end]
+        squares[group] += part @ part.T

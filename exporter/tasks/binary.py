@@ -28,7 +28,7 @@ class BinaryTask(Task):
     def output_expressions(self, paths: FieldPaths) -> dict[str, str]:
         expressions = {"score": paths.number(self._fields.score)}
         if self._fields.prediction:
-            expressions["predicted"] = self._class(paths.text(self._fields.prediction))
+            expressions["predicted"] = self.class_code(paths.text(self._fields.prediction))
         return expressions
 
     def outputs(self, raw: Mapping[str, Column], usable: Mask, rejected: Counter[str]) -> Outputs:
@@ -48,21 +48,14 @@ class BinaryTask(Task):
             value=score if self.scored else np.where(predicted < 0, np.nan, predicted),
         )
 
-    def label_expression(self, paths: FieldPaths) -> str:
-        return self._class(paths.text(self._label))
-
-    def labels(self, raw: Column) -> tuple[Column, Mask]:
-        label = filled(raw, -1).astype(np.int64)
-        return label, label < 0
-
-    def fold_outcome(self, rows: Labelled, groups: Groups, size: int, *, pivot: float) -> dict[str, Summary]:
+    def fold_outcome(self, rows: Labelled, groups: Groups, size: int, *, pivot: float) -> Summary:
         label = rows.label.astype(np.intp)
-        return {"outcomes": OutcomeSummary.fold(rows.score, rows.predicted, label, groups, size, rows.weight)}
+        return OutcomeSummary.fold(rows.score, rows.predicted, label, groups, size, rows.weight)
 
     def quality(self, rows: Labelled) -> Floats:
         return np.where(rows.predicted < 0, np.nan, rows.predicted == rows.label)
 
-    def _class(self, text: str) -> str:
+    def class_code(self, text: str) -> str:
         return sql.binary_class(text, self._positive)
 
 

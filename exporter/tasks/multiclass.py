@@ -9,7 +9,6 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
 from exporter.parse import sql
 from exporter.parse.field_paths import FieldPaths
@@ -18,7 +17,7 @@ from exporter.references.reference import Reference
 from exporter.summary.base import Floats, Groups, Summary
 from exporter.summary.categorical import CategoricalSummary
 from exporter.summary.multiclass import MulticlassOutcomeSummary
-from exporter.tasks.task import Column, Labelled, Mask, Outputs, Payloads, Task, logged, reject
+from exporter.tasks.task import Column, Labelled, Mask, Outputs, Payloads, Task, logged, objects, reject
 from mlslo.monitor import Spec
 
 _LARGEST_GAP = 0.02
@@ -44,7 +43,7 @@ class MulticlassTask(Task):
         self._mark = zlib.crc32("\0".join(self.classes).encode()).to_bytes(4, "little")
 
     def output_expressions(self, paths: FieldPaths) -> dict[str, str]:
-        expressions = {"predicted": self._code(paths.text(self._fields.prediction))}
+        expressions = {"predicted": self.class_code(paths.text(self._fields.prediction))}
         if self.scored:
             assert self.score is not None
             for position, name in enumerate(self.classes):
@@ -92,33 +91,23 @@ class MulticlassTask(Task):
             payload=self._packed(probabilities, possible | ~np.isnan(value)),
         )
 
-    def label_expression(self, paths: FieldPaths) -> str:
-        return self._code(paths.text(self._label))
-
-    def labels(self, raw: Column) -> tuple[Column, Mask]:
-        label = filled(raw, -1).astype(np.int64)
-        return label, label < 0
-
     def unknown(self, label: Column) -> Mask:
         found: Mask = label == len(self.classes)
         return found
 
-    def fold_outcome(self, rows: Labelled, groups: Groups, size: int, *, pivot: float) -> dict[str, Summary]:
+    def fold_outcome(self, rows: Labelled, groups: Groups, size: int, *, pivot: float) -> Summary:
         label = np.where(rows.label < len(self.classes), rows.label, -1).astype(np.intp)
         predicted = np.where(self._mine(rows), rows.predicted, -1)
-        probabilities = self._waited(rows)
-        return {
-            "outcomes": MulticlassOutcomeSummary.fold(
-                self.classes, probabilities, predicted, label, groups, size, rows.weight
-            )
-        }
+        return MulticlassOutcomeSummary.fold(
+            self.classes, self._waited(rows), predicted, label, groups, size, rows.weight
+        )
 
     def quality(self, rows: Labelled) -> Floats:
         predicted = np.where(self._mine(rows), rows.predicted, -1)
         known = (predicted >= 0) & (rows.label < len(self.classes))
         return np.where(known, predicted == rows.label, np.nan)
 
-    def _code(self, text: str) -> str:
+    def class_code(self, text: str) -> str:
         """SQL for the code of a class, their number for one that is not known, NULL where there is none."""
         if not self.classes or text == "NULL::VARCHAR":
             return "NULL::INTEGER"
@@ -138,7 +127,7 @@ class MulticlassTask(Task):
         elif given.any():
             content = np.ascontiguousarray(probabilities[given], dtype=np.float32)
             rows: list[Any] = content.view(np.dtype((np.void, content.shape[1] * 4))).ravel().tolist()
-            payloads[given] = _objects([self._mark + row for row in rows])
+            payloads[given] = objects([self._mark + row for row in rows])
         return payloads
 
     def _mine(self, rows: Labelled) -> Mask:
@@ -171,9 +160,3 @@ def _known(references: Mapping[str, Reference]) -> Iterator[str]:
 def _keys(name: str) -> list[str]:
     """The keys that a class can have in an object: those of numbers come with and without ``.0``."""
     return [name, f"{name}.0"] if re.fullmatch(r"-?[0-9]+", name) else [name]
-
-
-def _objects(values: list[bytes]) -> npt.NDArray[np.object_]:
-    found = np.empty(len(values), dtype=object)
-    found[:] = values
-    return found

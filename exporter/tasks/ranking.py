@@ -17,7 +17,7 @@ from exporter.parse.field_paths import FieldPaths
 from exporter.references.reference import Reference
 from exporter.summary.base import Floats, Groups, Summary
 from exporter.summary.ranking import RankingOutcomeSummary, list_quality
-from exporter.tasks.task import Column, Labelled, Mask, Outputs, Payloads, Task, reject
+from exporter.tasks.task import Column, Labelled, Mask, Outputs, Payloads, Task, objects, reject
 from mlslo.monitor import Spec
 
 _LONGEST = 100
@@ -54,12 +54,12 @@ class RankingTask(Task):
         }
 
     def outputs(self, raw: Mapping[str, Column], usable: Mask, rejected: Counter[str]) -> Outputs:
-        items, scores = _texts(raw["items"][usable]), _texts(raw["scores"][usable])
+        items, scores = raw["items"][usable].tolist(), raw["scores"][usable].tolist()
         size = len(items)
         payloads = np.full(size, None, dtype=object)
         first, highest = np.full(size, np.nan), np.full(size, np.nan)
-        there = np.array([item is not None for item in items], dtype=bool)
-        there |= np.array([score is not None for score in scores], dtype=bool)
+        pairs = zip(items, scores, strict=True)
+        there = np.array([item is not None or score is not None for item, score in pairs], dtype=bool)
         rows, shown, known = [], [], []
         for row in np.flatnonzero(there).tolist():
             listed = _parsed(items[row])
@@ -85,11 +85,8 @@ class RankingTask(Task):
             highest[np.array(rows)[some]] = numbers[starts[some]]
         return Outputs.unknown(size, score=highest, value=first, payload=payloads)
 
-    def label_expression(self, paths: FieldPaths) -> str:
-        return paths.text(self._label)
-
     def labels(self, raw: Column) -> tuple[Column, Mask]:
-        found = [_gains(_parsed(text)) for text in _texts(raw)]
+        found = [_gains(_parsed(text)) for text in raw.tolist()]
         none = np.array([gains is None for gains in found], dtype=bool)
         usable = [gains or {} for gains in found]
         lengths = np.array([len(gains) for gains in usable], dtype=np.int64)
@@ -98,9 +95,8 @@ class RankingTask(Task):
         records["gain"] = list(chain.from_iterable(gains.values() for gains in usable))
         return _split(records, lengths), none
 
-    def fold_outcome(self, rows: Labelled, groups: Groups, size: int, *, pivot: float) -> dict[str, Summary]:
-        quality = self._quality(rows)
-        return {"outcomes": RankingOutcomeSummary.fold(self._cutoffs, quality, groups, size, rows.weight)}
+    def fold_outcome(self, rows: Labelled, groups: Groups, size: int, *, pivot: float) -> Summary:
+        return RankingOutcomeSummary.fold(self._cutoffs, self._quality(rows), groups, size, rows.weight)
 
     def quality(self, rows: Labelled) -> Floats:
         found: Floats = self._quality(rows)[:, 0, -1]
@@ -117,12 +113,6 @@ class RankingTask(Task):
             relevant_lengths,
             shown["tie"].astype(np.float64),
         )
-
-
-def _texts(column: Column) -> list[Any]:
-    """Python objects, None where there is none."""
-    texts: list[Any] = column.tolist()
-    return texts
 
 
 def _joined(contents: Column, of: np.dtype[np.void]) -> tuple[Column, Integers]:
@@ -168,9 +158,7 @@ def _split(records: Column, lengths: Integers) -> Payloads:
     content, width = records.tobytes(), records.dtype.itemsize
     ends = np.cumsum(lengths) * width
     starts = ends - lengths * width
-    found = np.empty(len(lengths), dtype=object)
-    found[:] = [content[start:end] for start, end in zip(starts.tolist(), ends.tolist(), strict=True)]
-    return found
+    return objects([content[start:end] for start, end in zip(starts.tolist(), ends.tolist(), strict=True)])
 
 
 def _parsed(text: Any) -> Any:

@@ -41,12 +41,8 @@ class RegressionTask(Task):
         label = filled(raw, np.nan).astype(np.float64)
         return label, ~np.isfinite(label)
 
-    def fold_outcome(self, rows: Labelled, groups: Groups, size: int, *, pivot: float) -> dict[str, Summary]:
-        return {
-            "outcomes": RegressionOutcomeSummary.fold(
-                pivot, rows.score, rows.label, groups, size, rows.weight
-            )
-        }
+    def fold_outcome(self, rows: Labelled, groups: Groups, size: int, *, pivot: float) -> Summary:
+        return RegressionOutcomeSummary.fold(pivot, rows.score, rows.label, groups, size, rows.weight)
 
     def quality(self, rows: Labelled) -> Floats:
         with np.errstate(over="ignore"):  # an error beyond the floats is infinite, and left out

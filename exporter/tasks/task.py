@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields, replace
 from typing import Any, Self
 
@@ -118,21 +118,26 @@ class Task(ABC):
     def outputs(self, raw: Mapping[str, Column], usable: Mask, rejected: Counter[str]) -> Outputs:
         """Return the outputs of the usable rows; impossible ones are counted as ``invalid_score``."""
 
-    @abstractmethod
     def label_expression(self, paths: FieldPaths) -> str:
         """Return SQL for the label of a label record."""
+        return self.class_code(paths.text(self._label))
 
-    @abstractmethod
+    def class_code(self, text: str) -> str:
+        """Return SQL for the code of a class, NULL where there is none; for the text, where a task has no classes."""
+        return text
+
     def labels(self, raw: Column) -> tuple[Column, Mask]:
         """Return labels as they are kept (int64, float64 or bytes), and which of them are none."""
+        label = filled(raw, -1).astype(np.int64)
+        return label, label < 0
 
     def unknown(self, label: Column) -> Mask:
         """Return the labels that name a class which nobody knows."""
         return np.zeros(len(label), dtype=bool)
 
     @abstractmethod
-    def fold_outcome(self, rows: Labelled, groups: Groups, size: int, *, pivot: float) -> dict[str, Summary]:
-        """Return stacks of ``size`` summaries. ``pivot``: a number near the scores, for sums without cancellation."""
+    def fold_outcome(self, rows: Labelled, groups: Groups, size: int, *, pivot: float) -> Summary:
+        """Return a stack of ``size`` summaries. ``pivot``: a number near the scores, for sums without cancellation."""
 
     @abstractmethod
     def quality(self, rows: Labelled) -> Floats:
@@ -144,6 +149,13 @@ def logged(raw: Mapping[str, Column], usable: Mask) -> Mask:
     if "scored" not in raw:
         return np.full(int(np.count_nonzero(usable)), "score" in raw)
     found: Mask = filled(raw["scored"], False)[usable].astype(bool)
+    return found
+
+
+def objects(values: Sequence[bytes]) -> Payloads:
+    """Return ``values`` as an array of objects."""
+    found = np.empty(len(values), dtype=object)
+    found[:] = values
     return found
 
 

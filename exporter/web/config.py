@@ -14,7 +14,7 @@ from typing import Literal
 
 from pydantic import Field
 
-from mlslo.yamlfile import Document, InputError, StrictModel, read, validate
+from mlslo.yamlfile import Document, StrictModel, read, validate
 
 
 class TLSServerConfig(StrictModel):
@@ -99,6 +99,6 @@ def _context(document: Document, config: TLSServerConfig) -> ssl.SSLContext:
     if config.client_auth_type == "RequireAndVerifyClientCert":
         if not config.client_ca_file:
             message = "RequireAndVerifyClientCert needs a client_ca_file"
-            raise InputError([document.problem(("tls_server_config", "client_auth_type"), message)])
+            raise document.error(("tls_server_config", "client_auth_type"), message)
         context.verify_mode = ssl.CERT_REQUIRED
     return context

@@ -118,12 +118,7 @@ class _Handler(BaseHTTPRequestHandler):
         config = self.server.config
         if config is None or not config.needs_password or config.accepts(self.headers.get("Authorization")):
             return True
-        body = b"Unauthorized\n"
-        self.send_response(HTTPStatus.UNAUTHORIZED)
-        self.send_header("WWW-Authenticate", 'Basic realm="mlslo-exporter"')
-        self.send_header("Content-Length", str(len(body)))
-        self.end_headers()
-        self.wfile.write(body)
+        self._text(HTTPStatus.UNAUTHORIZED, "Unauthorized")
         return False
 
     def _answer(
@@ -140,6 +135,8 @@ class _Handler(BaseHTTPRequestHandler):
             body = gzip.compress(body, 1, mtime=0)
         self.send_response(status)
         self.send_header("Content-Type", content_type)
+        if status is HTTPStatus.UNAUTHORIZED:
+            self.send_header("WWW-Authenticate", 'Basic realm="mlslo-exporter"')
         if compress:
             self.send_header("Content-Encoding", "gzip")
         self.send_header("Content-Length", str(len(body)))

@@ -9,7 +9,7 @@ from typing import NamedTuple
 import jinja2
 
 from exporter.daemon.daemon import ModelStatus
-from exporter.measure.snapshot import Snapshot
+from exporter.measure.exposition import Snapshot
 from mlslo.catalogue import METRICS, Layer
 from mlslo.version import VERSION
 

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
+from functools import lru_cache
 from itertools import islice
 from pathlib import Path
 from typing import Any, NamedTuple, NoReturn
 
 import yaml
 
-from mlslo.yamlfile import coreschema
 from mlslo.yamlfile.errors import InputError, Problem
 
 Location = tuple[str | int, ...]
@@ -19,6 +20,21 @@ Place = tuple[int, int]
 DEEPEST = 60
 MOST_VALUES = 200_000
 _TAG = "tag:yaml.org,2002:"
+
+# Plain scalars that are no text, by YAML 1.2's core schema (https://yaml.org/spec/1.2.2/#103-core-schema): ``no`` and
+# ``22:00`` are text, not False and 1320. Hexadecimal and octal numbers, .inf and .nan are text as well: no key takes
+# them.
+_KINDS = {
+    "null": re.compile(r"~|null|Null|NULL|"),
+    "bool": re.compile(r"true|True|TRUE|false|False|FALSE"),
+    "int": re.compile(r"[-+]?[0-9]+"),
+    "float": re.compile(r"[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?"),
+}
+_LONGEST_INTEGER = 39
+# What begins a scalar that may be anything but text.
+_NOT_TEXT = frozenset("~nNtTfF-+.0123456789")
+
+Scalar = str | int | float | bool | None
 
 
 class Constructed(NamedTuple):
@@ -174,10 +190,10 @@ class _Constructor:
         tag = event.tag
         try:
             if tag is not None and tag != "!":
-                return coreschema.of_kind(tag.removeprefix(_TAG), text)
-            if not event.implicit[0] or (text and text[0] not in coreschema.NOT_TEXT):
+                return _of_kind(tag.removeprefix(_TAG), text)
+            if not event.implicit[0] or (text and text[0] not in _NOT_TEXT):
                 return text
-            return coreschema.plain(text)
+            return _plain(text)
         except ValueError as error:
             self._fail(event, str(error))
         except KeyError:
@@ -187,3 +203,24 @@ class _Constructor:
 def _place(event: Any) -> Place:
     mark = event.start_mark
     return mark.line + 1, mark.column + 1
+
+
+@lru_cache(4096)
+def _plain(text: str) -> Scalar:
+    """The value of a scalar that is not quoted. Raises ValueError for an integer that is too long."""
+    kind = next((kind for kind, pattern in _KINDS.items() if pattern.fullmatch(text)), "str")
+    return _of_kind(kind, text)
+
+
+def _of_kind(kind: str, text: str) -> Scalar:
+    """The value of ``text`` where the kind is given. Raises ValueError where it is not of it, KeyError for another."""
+    if kind == "str":
+        return text
+    if kind == "null":
+        return None
+    pattern = _KINDS[kind]
+    if not pattern.fullmatch(text) or (kind == "int" and len(text) > _LONGEST_INTEGER):
+        raise ValueError(f"expected a value of type {kind}, got '{text}'")
+    if kind == "bool":
+        return text in ("true", "True", "TRUE")
+    return int(text) if kind == "int" else float(text)

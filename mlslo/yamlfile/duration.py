@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import re
-from functools import lru_cache
 from typing import Any, ClassVar
 
-from mlslo.yamlfile.writtentext import WrittenText
+from mlslo.yamlfile.forms import WrittenText
 
 _MILLISECONDS = {
     "y": 365 * 86_400_000,
@@ -64,16 +63,11 @@ class Duration(WrittenText):
     @classmethod
     def of_seconds(cls, seconds: float) -> Duration:
         """The shortest way to write ``seconds`` (at a resolution of 1 ms), in days and smaller units."""
-        return _of_milliseconds(round(seconds * 1000))
-
-
-@lru_cache(maxsize=4096)
-def _of_milliseconds(rest: int) -> Duration:
-    text = ""
-    for unit in ("d", "h", "m", "s", "ms"):
-        amount, rest = divmod(rest, _MILLISECONDS[unit])
-        text += f"{amount}{unit}" if amount else ""
-    return Duration(text)
+        text, rest = "", round(seconds * 1000)
+        for unit in ("d", "h", "m", "s", "ms"):
+            amount, rest = divmod(rest, _MILLISECONDS[unit])
+            text += f"{amount}{unit}" if amount else ""
+        return Duration(text)
 
 
 def _did_you_mean(text: str) -> str:

@@ -1,11 +1,14 @@
-"""An input error with its position in the file."""
+"""An input error with its position in the file, and how its message names values and the nearest valid thing."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from difflib import get_close_matches
 
 _LONGEST = 2000
+# Nobody means a name by a text.
+_LONGEST_NAME = 200
 
 
 @dataclass(frozen=True, order=True)
@@ -48,3 +51,36 @@ class InputError(Exception):
     def of_file(cls, file: object, message: str) -> InputError:
         """An error of ``file`` as a whole: missing, unreadable, not text."""
         return cls([Problem(str(file), 0, 0, message)])
+
+
+def shown(value: object) -> str:
+    """``'text'``, cut where it is long; a number; ``a mapping``, ``a list``, ``nothing``."""
+    match value:
+        case None:
+            return "nothing"
+        case bool():
+            return str(value).lower()
+        case Mapping():
+            return "a mapping"
+        case str():
+            return f"'{value}'" if len(value) <= 80 else f"'{value[:77]}...'"
+        case Sequence():
+            return "a list"
+        case _:
+            return str(value)
+
+
+def quoted_list(names: Iterable[str], most: int = 12) -> str:
+    """``a, b, c``; long lists are cut with how many more there are."""
+    listed = list(names)
+    rest = len(listed) - most
+    return ", ".join(listed[:most]) + (f" and {rest} more" if rest > 0 else "")
+
+
+def did_you_mean(name: str, valid: Iterable[str]) -> str:
+    """``; did you mean 'x'?`` or an empty string where nothing is near."""
+    if len(name) > _LONGEST_NAME:
+        return ""
+    candidates = {candidate.lower(): candidate for candidate in valid}
+    near = get_close_matches(name.lower(), candidates, n=1, cutoff=0.6)
+    return f"; did you mean '{candidates[near[0]]}'?" if near else ""

@@ -8,10 +8,9 @@ from typing import Any
 
 import yaml
 
-from mlslo.yamlfile import lines
 from mlslo.yamlfile.construct import DEEPEST, MOST_VALUES, Constructed, Location, construct
 from mlslo.yamlfile.errors import InputError, Problem
-from mlslo.yamlfile.scalar import place_within
+from mlslo.yamlfile.places import place_of, place_within, starts
 
 # LibYAML's parser, where PyYAML was built with it.
 _Parser = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
@@ -101,16 +100,16 @@ def _events(path: Path, content: str) -> list[yaml.Event]:
         position = 0
         if mark is not None:
             # LibYAML puts the end of a file that lacks its last line end on a line of its own.
-            begins = [*lines.starts(content), len(content)]
+            begins = [*starts(content), len(content)]
             position = min(begins[mark.line] + mark.column, len(content))
         if content[position : position + 1] == "\t":
             problem = "a tab, expected spaces: YAML is not indented by tabs"
-        raise InputError([Problem(str(path), *lines.place_of(content, position), problem)]) from None
+        raise InputError([Problem(str(path), *place_of(content, position), problem)]) from None
     except yaml.YAMLError as error:
         # LibYAML counts bytes.
         before = content.encode()[: getattr(error, "position", 0)].decode(errors="ignore")
         reason = getattr(error, "reason", "not valid YAML")
-        raise InputError([Problem(str(path), *lines.place_of(content, len(before)), str(reason))]) from None
+        raise InputError([Problem(str(path), *place_of(content, len(before)), str(reason))]) from None
     if not found:
         raise InputError([Problem(str(path), 1, 1, "expected a YAML mapping, the file is empty")])
     return found

@@ -10,10 +10,8 @@ from pydantic import BaseModel, ConfigDict, ValidationError, model_validator
 from pydantic_core import ErrorDetails
 
 from mlslo.yamlfile.construct import Location
-from mlslo.yamlfile.errors import InputError, Problem
-from mlslo.yamlfile.nearest import did_you_mean, quoted_list
+from mlslo.yamlfile.errors import InputError, Problem, did_you_mean, quoted_list, shown
 from mlslo.yamlfile.reader import Document
-from mlslo.yamlfile.shown import shown
 
 
 def _with_choices(schema: dict[str, Any], model: type[StrictModel]) -> None:
@@ -83,7 +81,11 @@ def validate(document: Document, model: type[Model]) -> Model:
     Raises InputError with every problem found: its place, what was expected, the nearest valid name.
     """
     try:
-        return model.model_validate(_without_own_keys(document.data))
+        data = document.data
+        if isinstance(data, dict):
+            # Users keep anchors in keys of their own.
+            data = {key: value for key, value in data.items() if not key.startswith("x-")}
+        return model.model_validate(data)
     except ValidationError as error:
         details = error.errors(include_url=False)
     # A file of another kind is wrong in one way, not in each of its keys.
@@ -93,19 +95,13 @@ def validate(document: Document, model: type[Model]) -> Model:
     raise InputError([_problem(document, model, detail) for detail in details])
 
 
-def _without_own_keys(data: Any) -> Any:
-    """Leave out the keys at the top that begin with ``x-``: users keep anchors there."""
-    if not isinstance(data, dict):
-        return data
-    return {key: value for key, value in data.items() if not key.startswith("x-")}
-
-
 def _problem(document: Document, model: type[BaseModel], detail: ErrorDetails) -> Problem:
     location: Location = tuple(part for part in detail["loc"] if part != "[key]")
     kind = detail["type"]
     name = str(location[-1]) if location else ""
     if kind == "extra_forbidden":
-        valid = _keys(_annotation_at(model, location[:-1]))
+        owner = _annotation_at(model, location[:-1])
+        valid = [field.alias or key for key, field in getattr(owner, "model_fields", {}).items()]
         message = f"unknown key '{name}', expected one of {quoted_list(valid, 30)}{did_you_mean(name, valid)}"
         return document.problem(location, message, key=True)
     if kind == "missing":
@@ -120,7 +116,8 @@ def _problem(document: Document, model: type[BaseModel], detail: ErrorDetails) -
         things = f"{word}s" if bound != 1 else word
         most = "at least" if limit == "min_length" else "at most"
         return document.problem(location, f"expected {most} {bound} {things}, got {len(detail['input'])}")
-    expected = _EXPECTED.get(kind) or _lower_first(detail["msg"]).replace("input should be", "expected")
+    said = detail["msg"].replace("Input should be", "expected")
+    expected = _EXPECTED.get(kind) or said[:1].lower() + said[1:]
     return document.problem(location, f"{expected}, got {shown(detail['input'])}")
 
 
@@ -131,19 +128,11 @@ def _one_of(detail: ErrorDetails) -> str:
     return f"expected one of {quoted_list(valid)}, got {shown(given)}{near}"
 
 
-def _lower_first(text: str) -> str:
-    return text[:1].lower() + text[1:]
-
-
-def _keys(annotation: Any) -> list[str]:
-    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
-        return [field.alias or name for name, field in annotation.model_fields.items()]
-    return []
-
-
 def _annotation_at(annotation: Any, location: Location) -> Any:
     """The type at ``location`` below ``annotation``: through models, lists, mappings and optionals."""
-    annotation = _without_none(annotation)
+    if get_origin(annotation) in (Union, types.UnionType):
+        options = [option for option in get_args(annotation) if option is not type(None)]
+        annotation = options[0] if len(options) == 1 else annotation
     if not location:
         return annotation
     head, rest = location[0], location[1:]
@@ -156,10 +145,3 @@ def _annotation_at(annotation: Any, location: Location) -> Any:
     if get_origin(annotation) in (dict, Mapping) and arguments:
         return _annotation_at(arguments[1], rest)
     return _annotation_at(arguments[0], rest) if arguments else None
-
-
-def _without_none(annotation: Any) -> Any:
-    if get_origin(annotation) in (Union, types.UnionType):
-        options = [option for option in get_args(annotation) if option is not type(None)]
-        return options[0] if len(options) == 1 else annotation
-    return annotation

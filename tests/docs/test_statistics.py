@@ -56,8 +56,10 @@ def test_bounds_are_quoted_from_the_code(page: Page) -> None:
 
 
 def test_a_quote_of_what_is_not_there_is_named() -> None:
-    page = Page("docs/statistics/x.md", "# X\n\n<!-- docstring: exporter.statistics.hellinger.helinger -->\n")
-    with pytest.raises(ValueError, match=r"exporter\.statistics\.hellinger\.helinger: no such function"):
+    page = Page(
+        "docs/statistics/x.md", "# X\n\n<!-- docstring: exporter.statistics.divergences.helinger -->\n"
+    )
+    with pytest.raises(ValueError, match=r"exporter\.statistics\.divergences\.helinger: no such function"):
         _ = page.quoting
     right = Page("docs/statistics/x.md", page.text.replace("helinger -->", "hellinger_distance -->\n> old"))
     assert "> `hellinger_distance`: sqrt(1 - sum(sqrt(p \\* q)))" in right.quoting

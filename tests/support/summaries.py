@@ -7,7 +7,6 @@ from typing import Any, TypeVar
 
 import numpy as np
 
-from exporter.summary.attributions import AttributionSummary
 from exporter.summary.base import Summary
 from exporter.summary.durations import DurationSummary
 from exporter.summary.hashed import RepetitionSummary
@@ -16,7 +15,7 @@ from exporter.summary.multiclass import MulticlassOutcomeSummary
 from exporter.summary.outcomes import ClassScoresSummary, GroupOutcomeSummary, OutcomeSummary
 from exporter.summary.ranking import MEASURES, RankingOutcomeSummary
 from exporter.summary.regression import RegressionOutcomeSummary
-from exporter.summary.traffic import MeansSummary, TrafficSummary
+from exporter.summary.traffic import AttributionSummary, MeansSummary, TrafficSummary
 
 Kind = TypeVar("Kind", bound=Summary)
 _NUMBERS, _CODES, _FLAGS = np.empty(0), np.empty(0, dtype=np.intp), np.empty(0, dtype=bool)

@@ -10,15 +10,13 @@ import numpy as np
 
 from exporter.features.kind import number_column
 from exporter.references.baseline.account import Account, of_answer, of_feature, of_left_out
-from exporter.references.baseline.columns import Column, feature_columns, members
-from exporter.references.baseline.infer import Guess, infer
+from exporter.references.baseline.columns import Column, Guess, feature_columns, infer, members
 from exporter.references.baseline.predictions import predicted
 from exporter.references.baseline.source import Progress, Source, open_source, silent
 from exporter.references.baseline.views import describe
 from exporter.references.reference import FeatureViews, Moments, Reference, ViewReference
 from exporter.summary.second_moments import SecondMomentsSummary
 from mlslo.monitor import Monitor
-from mlslo.yamlfile import InputError
 
 _READING = 0.5
 _MOST_CORRELATED = 200
@@ -86,7 +84,7 @@ def _refuse_ambiguous(
                 message = (
                     f"'{name}' is a feature, and a view of the {item.kind} feature '{feature}'; rename one"
                 )
-                raise InputError([monitor.document.problem(("spec", "features"), message)])
+                raise monitor.document.error(("spec", "features"), message)
 
 
 def _moments(

@@ -18,8 +18,7 @@ from exporter.features.binning import (
 )
 from exporter.features.kind import Kind
 from exporter.parse import sql
-from exporter.references.baseline.columns import Column
-from exporter.references.baseline.infer import MOST_CATEGORIES
+from exporter.references.baseline.columns import MOST_CATEGORIES, Column
 from exporter.references.baseline.source import Source
 from exporter.references.quantile_bins import quantile_edges
 from exporter.references.reference import FeatureViews, ViewReference

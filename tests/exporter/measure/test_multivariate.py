@@ -9,13 +9,13 @@ from sklearn import datasets
 from sklearn.decomposition import PCA
 
 from exporter.references.quantile_bins import quantile_edges
+from exporter.statistics.divergences import population_stability_index
 from exporter.statistics.multivariate import (
     EXPLAINED_VARIANCE,
     frechet_distance,
     reconstruction_error,
     reconstruction_error_ratio,
 )
-from exporter.statistics.population_stability import population_stability_index
 from exporter.summary.second_moments import CLIP, SecondMomentsSummary
 from tests.exporter.statistics.test_oracles import binned, group
 

@@ -14,8 +14,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 
 from exporter.state import Scope, Store
-from exporter.summary.base import Floats
-from exporter.summary.composite import Composite, Shape
+from exporter.summary.base import Composite, Floats, Shape
 from exporter.summary.numeric import NumericSummary
 from exporter.summary.windows import Buckets
 from tests.support.properties import examples

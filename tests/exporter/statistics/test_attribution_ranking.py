@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from sklearn import datasets, linear_model, metrics
 
 from exporter.statistics.attribution_ranking import attribution_ndcg, mean_absolute_attribution
-from exporter.summary.attributions import AttributionSummary
+from exporter.summary.traffic import AttributionSummary
 from tests.support.summaries import empty_of
 
 

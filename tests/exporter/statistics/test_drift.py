@@ -11,8 +11,7 @@ from scipy.spatial.distance import jensenshannon
 
 from exporter.references.quantile_bins import quantile_edges
 from exporter.statistics.contingency import chi_squared, chi_squared_p_value, cramers_v
-from exporter.statistics.hellinger import hellinger_distance
-from exporter.statistics.jensen_shannon import jensen_shannon_distance
+from exporter.statistics.divergences import hellinger_distance, jensen_shannon_distance
 from exporter.statistics.kolmogorov_smirnov import kolmogorov_smirnov_p_value
 from exporter.statistics.mean_shift import mean_shift
 from exporter.statistics.quantiles import quantile

@@ -8,7 +8,7 @@ from sklearn import metrics
 from sklearn.datasets import load_breast_cancer
 from sklearn.naive_bayes import GaussianNB
 
-from exporter.statistics import fairness, probability
+from exporter.statistics import confusion, fairness, probability
 from exporter.summary.categorical import UNSEEN, CategoricalSummary
 from exporter.summary.outcomes import GroupOutcomeSummary, OutcomeSummary
 from tests.support.summaries import empty_of
@@ -61,8 +61,8 @@ def test_groups_of_real_patients(weighted: bool) -> None:
         sensitivity.append(positive[1])
         fallout.append(negative[1])
         selected.append(predicted[mine].mean())
-        assert fairness.true_positive_rate(summary) == pytest.approx(positive[1])
-        assert fairness.false_positive_rate(summary) == pytest.approx(negative[1])
+        assert confusion.recall(summary) == pytest.approx(positive[1])
+        assert confusion.false_positive_rate(summary) == pytest.approx(negative[1])
         assert fairness.positives(summary) == labels[mine].sum()
         assert fairness.negatives(summary) == (1 - labels[mine]).sum()
         assert fairness.selection_rate(selections(predicted[mine])) == pytest.approx(selected[-1])
@@ -126,8 +126,8 @@ def test_demographic_parity_leaves_small_groups_out() -> None:
 
 def test_nothing_known_is_nothing_said() -> None:
     nothing = empty_of(GroupOutcomeSummary)
-    assert fairness.true_positive_rate(nothing) is None
-    assert fairness.false_positive_rate(nothing) is None
+    assert confusion.recall(nothing) is None
+    assert confusion.false_positive_rate(nothing) is None
     assert probability.expected_calibration_error(nothing) is None
     assert fairness.selection_rate(selections(np.array([UNSEEN, UNSEEN]))) is None
     assert fairness.equalized_odds_difference([nothing, nothing], floor=0) is None

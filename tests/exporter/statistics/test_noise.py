@@ -10,11 +10,16 @@ from scipy import stats
 
 from exporter.references.quantile_bins import quantile_edges
 from exporter.statistics.contingency import cramers_v, cramers_v_noise
-from exporter.statistics.hellinger import hellinger_distance, hellinger_noise
-from exporter.statistics.jensen_shannon import jensen_shannon_distance, jensen_shannon_noise
+from exporter.statistics.divergences import (
+    hellinger_distance,
+    hellinger_noise,
+    jensen_shannon_distance,
+    jensen_shannon_noise,
+    population_stability_index,
+    psi_noise,
+)
 from exporter.statistics.kolmogorov_smirnov import kolmogorov_smirnov, kolmogorov_smirnov_noise
 from exporter.statistics.mean_shift import mean_shift, mean_shift_noise
-from exporter.statistics.population_stability import population_stability_index, psi_noise
 from exporter.statistics.wasserstein import wasserstein_distance, wasserstein_noise
 from exporter.summary.base import Floats
 from exporter.summary.numeric import NumericSummary

@@ -13,9 +13,9 @@ from sklearn import metrics
 
 from exporter.references.quantile_bins import quantile_edges
 from exporter.statistics import confusion, probability, ranking_quality
+from exporter.statistics.divergences import population_stability_index
 from exporter.statistics.hashed_counts import top_value_ratio
 from exporter.statistics.kolmogorov_smirnov import kolmogorov_smirnov
-from exporter.statistics.population_stability import population_stability_index
 from exporter.statistics.quantiles import duration_quantile
 from exporter.summary.durations import DurationSummary
 from exporter.summary.hashed import RepetitionSummary

@@ -11,9 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
-from exporter.summary.base import Summary
+from exporter.summary.base import Composite, Summary
 from exporter.summary.categorical import MISSING, CategoricalSummary
-from exporter.summary.composite import Composite
 from exporter.summary.durations import DurationSummary
 from exporter.summary.hashed import RepetitionSummary
 from exporter.summary.numeric import NumericSummary

@@ -11,9 +11,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
-from exporter.summary.attributions import AttributionSummary
 from exporter.summary.base import Summary
 from exporter.summary.second_moments import CLIP, SecondMomentsSummary
+from exporter.summary.traffic import AttributionSummary
 from tests.support.summaries import empty_of
 
 MEANS, DEVIATIONS = np.array([0.5, -2.0, 0.0, 3.0]), np.array([2.0, 0.5, 1.0, 0.0])

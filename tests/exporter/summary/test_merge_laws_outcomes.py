@@ -10,8 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from exporter.summary.base import Summary
-from exporter.summary.composite import Composite
+from exporter.summary.base import Composite, Summary
 from exporter.summary.labels import DELAY_BOUNDS, AccuracyByDelaySummary
 from exporter.summary.multiclass import MulticlassOutcomeSummary
 from exporter.summary.outcomes import GroupOutcomeSummary, OutcomeSummary

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from exporter.daemon.models import load_all
-from exporter.measure.snapshot import Snapshot
+from exporter.measure.exposition import Snapshot
 from tests.support.commands import exporter
 from tests.support.logs import EPOCH, monitor, write_lines, write_monitor
 

@@ -17,11 +17,9 @@ from scipy import stats
 from exporter.cli import main
 from exporter.references.quantile_bins import quantile_edges
 from exporter.statistics.contingency import cramers_v_noise
-from exporter.statistics.hellinger import hellinger_noise
-from exporter.statistics.jensen_shannon import jensen_shannon_noise
+from exporter.statistics.divergences import hellinger_noise, jensen_shannon_noise, psi_noise
 from exporter.statistics.kolmogorov_smirnov import kolmogorov_smirnov_noise
 from exporter.statistics.mean_shift import mean_shift_noise
-from exporter.statistics.population_stability import psi_noise
 from exporter.statistics.wasserstein import wasserstein_noise
 from mlslo.catalogue import METRICS
 from mlslo.monitor import load
