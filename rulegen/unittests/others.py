@@ -90,7 +90,7 @@ def _of_gauge(found: Case, slo: SloPlan, series: GaugeSeries) -> bool:
     for change in _others(series.model, series.slo):
         found.series.append(Series(series.record, {**labels, SLO: series.slo, **change}, [worse] * _COUNT))
     found.gives(_COUNT - 1, f"{series.expression} + 0", [({**labels, SLO: series.slo}, healthy)])
-    for alert, _ in known:
+    for alert in slo.gauge_alerts:
         _past(found, alert, past_of(alert.kind, healthy))
         if reference is not None:
             _references(found, alert, reference)
