@@ -13,11 +13,10 @@ from mlslo.yamlfile import Duration
 from rulegen.promql.annotations import Firing
 from rulegen.promql.replicas import WEIGHTED
 from rulegen.promql.rules import AlertRule
-from rulegen.sli.query_series import QuerySeries
 from rulegen.slo.plan import Plan, SloPlan
 from rulegen.spec.notes import Note
 from rulegen.spec.routing import Routing
-from rulegen.unittests import budgets, companions, events, gauges, histories, nodata, others, queries, weights
+from rulegen.unittests import budgets, companions, events, gauges, histories, nodata, others, weights
 from rulegen.unittests.case import Case
 
 __all__ = ["UnitTests", "build", "of_watchdog"]
@@ -26,7 +25,6 @@ _ALWAYS_THERE = (
     "its query has a value where nothing is scraped: it is never without data, and nothing of it is tested"
 )
 _ALERT_ALWAYS_THERE = "no test can replace the value that its query has where nothing is scraped"
-_NOT_FORESEEN = "what the query gives is not foreseen, its record is not tested"
 _NOT_UNDERSTOOD = "what these expressions select is not understood, the records made from them are not tested"
 
 
@@ -97,15 +95,10 @@ class _Builder:
         return found
 
     def _records(self, index: int, slo: SloPlan) -> list[Case]:
-        """Build the cases of the records that alerts are given."""
+        """Build the cases of the records that alerts are given; a query of the user's own is taken as it is."""
         found: list[Case] = []
         if slo.series is not None and slo.series.aggregation == WEIGHTED:
             found.append(weights.case(slo.series, self.interval))
-        if isinstance(slo.series, QuerySeries):
-            case = queries.case(slo.series, self.interval)
-            found += [case] if case else []
-            if case is None:
-                self._note((index, "sli"), _NOT_FORESEEN)
         if slo.budget is not None:
             cases = events.cases(
                 slo.budget, self.interval, whole=self._is_first(type(slo.budget.sli).__name__)

@@ -102,6 +102,10 @@ NOT_CAUGHT = [
         "a test has one feature, segment or version, where no more are counted",
     ),
     Equivalent(
+        r":ml_slo_value:(min|max): ",
+        "a query of the user's own is taken as it is: its record is given to the tests of what rests on it",
+    ),
+    Equivalent(
         r"^objectives-own-windows: ErrorBudget",
         "where a number of events is asked for, the ratio follows from them, and is not given apart",
     ),

@@ -236,21 +236,6 @@ def test_the_deviation_of_a_past_is_that_of_all_versions_together(
     assert done.returncode == 0, done.stdout + done.stderr
 
 
-def test_a_query_whose_result_is_not_foreseen_is_said(result: tuple[Path, Result]) -> None:
-    """The hour of the day is no property of what is fed."""
-    said = [line for line in result[1].stderr.splitlines() if "not foreseen" in line]
-    lines = QUERIES.read_text().splitlines()
-    number = next(index for index, line in enumerate(lines, 1) if "hour()" in line)
-    place = f"{QUERIES}:{number}:{lines[number - 1].index('{promql') + 1}"
-    assert said == [
-        f"{place}: warning: what the query gives is not foreseen, its record is not tested [not-tested]"
-    ]
-    names = yaml.safe_load((result[0] / "rules" / "zoo-queries_test.yaml").read_text())["tests"]
-    said_of = [test["name"] for test in names if test["name"].endswith("what the query gives")]
-    tested = {name.removeprefix("Records of ").split(":")[0] for name in said_of}
-    assert {"queue", "retrieval", "share", "disk", "forecast-low"} <= tested
-
-
 def test_a_relative_drop_below_zero_is_a_drop(tmp_path: Path) -> None:
     """R² may be negative: a fifth below -1 is -1.2, and -0.9 is better, not worse."""
     spec = tmp_path / "r2.yaml"

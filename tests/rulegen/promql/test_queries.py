@@ -4,7 +4,6 @@ import json
 import re
 import subprocess
 from pathlib import Path
-from random import Random
 
 import pytest
 import yaml
@@ -23,7 +22,6 @@ from rulegen.promql.query import (
 )
 from rulegen.sli import query_series
 from rulegen.spec.model_slo import Slo
-from rulegen.unittests import queries
 from tests.cases.trial import tried
 from tests.support import paths
 from tests.support.tools import tool
@@ -267,58 +265,41 @@ def test_a_grouping_of_the_result_is_found(text: str, grouping: str | None) -> N
     assert found is None or text[found[1] :].startswith(found[0])
 
 
-def written(random: Random, depth: int) -> str:
-    """A query of the kinds that a generated test may foresee."""
-    matchers = random.choice(["", '{job="a"}', '{code!="x"}', '{zone=~"b|c"}', '{route!=""}'])
-    name = random.choice(["m", "n", "o"])
-    if not depth:
-        function = random.choice(["rate", "increase", "irate", "avg_over_time", "max_over_time", ""])
-        return f"{function}({name}_{function or 'now'}{matchers}[10m])" if function else f"{name}{matchers}"
-    one, other = (written(random, random.randrange(depth)) for _ in range(2))
-    sign = random.choice(["+", "-", "*", "/", ">", "<=", "!=", "> bool", "==", "and", "or", "unless"])
-    match = random.choice(["", "", "on (route)", "ignoring (job)", "on (route) group_left ()", "on ()"])
-    if sign in ("and", "or", "unless"):
-        match = match.removesuffix(" group_left ()")
-    operation = random.choice(["sum", "min", "max", "avg", "count"])
-    return random.choice(
-        [
-            f"({one} {sign} {match} {other})",
-            f"({one} {random.choice(['+', '*', '/', '>', '<'])} 3)",
-            f"{operation} by (route) ({one})",
-            f"{operation} without (instance) ({one})",
-            f"{operation}({one})",
-            f"clamp_max(abs(-{one}), 2)",
-            f"histogram_quantile(0.9, sum by (le, route) (rate({name}_bucket{matchers}[5m])))",
-        ]
+@pytest.mark.parametrize(
+    ("better", "labels", "expected"),
+    [
+        ("lower", ["route"], {'{route="a"}': 3.0, '{route="b"}': 5.0}),
+        ("higher", ["route"], {'{route="a"}': 2.0, '{route="b"}': 5.0}),
+        ("lower", [], {"{}": 5.0}),
+    ],
+)
+def test_a_query_is_recorded_with_its_labels_and_the_worst_of_the_rest(
+    better: str, labels: list[str], expected: dict[str, float], tmp_path: Path
+) -> None:
+    """NaN is no value of it."""
+    query = {"query": "q + 1", "labels": labels, "better": better}
+    slo = Slo.model_validate({"name": "s", "layer": "service", "sli": {"promql": query}})
+    assert slo.sli.promql is not None
+    series = query_series.of(
+        "zoo", slo.name, "service", slo.sli.promql, Duration("1m"), looks_low=slo.looks_low
     )
-
-
-def test_prometheus_agrees_on_what_a_query_gives(tmp_path: Path) -> None:
-    """What a generated test foresees of a query, which is not taken from Prometheus, is what it gives."""
-    random = Random(5)
-    interval = Duration("1m")
-    paths: list[Path] = []
-    for number in range(160):
-        text = written(random, 3)
-        query = {"query": text, "labels": ["route"], "better": random.choice(["lower", "higher"])}
-        sli = {"promql": query}
-        slo = Slo.model_validate({"name": f"s{number}", "layer": "service", "sli": sli})
-        assert slo.sli.promql is not None
-        series = query_series.of(
-            "zoo", slo.name, "service", slo.sli.promql, interval, looks_low=slo.looks_low
-        )
-        found = queries.case(series, interval)
-        if found is not None:
-            group = {"name": "g", "rules": [series.rule().as_data()]}
-            (tmp_path / f"{number}.yaml").write_text(json.dumps({"groups": [group]}))
-            tests = [found.as_data()]
-            test = {"rule_files": [f"{number}.yaml"], "evaluation_interval": "1m", "tests": tests}
-            paths.append(tmp_path / f"{number}_test.yaml")
-            paths[-1].write_text(json.dumps(test))
-    # Not foreseen are those that give nothing, or fail in Prometheus too: matching many to many.
-    assert len(paths) > 60
-    done = subprocess.run([tool("promtool"), "test", "rules", *paths], capture_output=True, text=True)
-    assert done.returncode == 0, done.stdout[-3000:]
+    group = {"name": "g", "rules": [series.rule().as_data()]}
+    (tmp_path / "rules.yaml").write_text(json.dumps({"groups": [group]}))
+    given_series = {'route="a",pod="1"': "1", 'route="a",pod="2"': "2", 'route="b"': "4", 'route="c"': "NaN"}
+    check = {
+        "expr": f"sum by (route) ({series.record})",
+        "eval_time": "0s",
+        "exp_samples": [{"labels": own, "value": value} for own, value in expected.items()],
+    }
+    test = {
+        "interval": "1m",
+        "input_series": [{"series": f"q{{{own}}}", "values": value} for own, value in given_series.items()],
+        "promql_expr_test": [check],
+    }
+    path = tmp_path / "test.yaml"
+    path.write_text(json.dumps({"rule_files": ["rules.yaml"], "evaluation_interval": "1m", "tests": [test]}))
+    done = subprocess.run([tool("promtool"), "test", "rules", path], capture_output=True, text=True)
+    assert done.returncode == 0, done.stdout
 
 
 @pytest.mark.parametrize(
