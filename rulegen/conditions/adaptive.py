@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from decimal import Decimal
 from functools import cached_property
 from typing import Annotated, Literal
@@ -12,7 +12,7 @@ from pydantic import Field
 
 from mlslo.yamlfile import Duration
 from rulegen.conditions.history import BaselineWindow, deviation_before, lookup, mean_before
-from rulegen.conditions.kind import Edge, History, Kind, Line, Positive, Unusable, World
+from rulegen.conditions.kind import History, Kind, Line, Positive, Unusable, World
 from rulegen.conditions.threshold import shown
 from rulegen.promql.annotations import Text
 from rulegen.promql.expressions import exact, number
@@ -99,7 +99,7 @@ class Unusual(Kind):
         return Text.of(said, " (mean ", mean, ", deviation ", deviation, ")")
 
     def holds(self, value: Decimal, world: World) -> bool:
-        edges = [edge.value for edge in self.edges(world)]
+        edges = self.edges(world)
         low, high = self.direction != "above", self.direction != "below"
         return bool(edges) and ((low and value < edges[0]) or (high and value > edges[-1]))
 
@@ -112,27 +112,21 @@ class Unusual(Kind):
             return None
         return self.deviations * max(deviation, self.minimum or Decimal(0))
 
-    def edges(self, world: World) -> Sequence[Edge]:
+    def edges(self, world: World) -> Sequence[Decimal]:
         mean, allowed = world.past.get(self.mean.record.name), self._usual(world)
         if mean is None or allowed is None:
             return ()
-        return [Edge(mean + side, exact=False) for side in self._sides(allowed)]
-
-    def _sides(self, allowed: Decimal) -> Sequence[Decimal]:
-        return {"above": (allowed,), "below": (-allowed,), "both": (-allowed, allowed)}[self.direction]
+        low, high = mean - allowed, mean + allowed
+        return {"above": (high,), "below": (low,), "both": (low, high)}[self.direction]
 
     def histories(self) -> Sequence[History]:
-        found = (self.mean, self.deviation)
-        return found if self.minimum is not None else [replace(history, moving=True) for history in found]
+        return (self.mean, self.deviation)
 
-    def healthy_guesses(self) -> Sequence[Decimal]:
-        return (Decimal("0.5"),) if self.minimum is None else (self.minimum * 40,)
-
-    def regimes(self) -> Sequence[Sequence[Decimal]]:
-        """The deviation decides, and its minimum does."""
+    def healthy_guesses(self) -> Sequence[Sequence[Decimal]]:
         if self.minimum is None:
-            return ((),)
-        return (self.healthy_guesses(), (self.minimum * 10,))
+            return ((Decimal("0.5"),),)
+        # A test's deviation is a twentieth of its mean: that decides, or the minimum does.
+        return ((self.minimum * 40,), (self.minimum * 10,))
 
     def unusable(self) -> Sequence[Unusable]:
         if self.minimum is not None:

@@ -12,7 +12,7 @@ from pydantic import Field
 
 from mlslo.yamlfile import Duration
 from rulegen.conditions.history import line, lookup, value_ago
-from rulegen.conditions.kind import Comparison, Edge, History, Kind, Line, Positive, Unusable, World
+from rulegen.conditions.kind import Comparison, History, Kind, Line, Positive, Unusable, World
 from rulegen.conditions.threshold import shown
 from rulegen.promql.annotations import PERCENTAGE, Text
 from rulegen.promql.expressions import exact, number
@@ -79,12 +79,12 @@ class Change(Kind):
             return False
         return abs(value - past) > (self.amount * abs(past) if self.relative else self.amount)
 
-    def edges(self, world: World) -> Sequence[Edge]:
+    def edges(self, world: World) -> Sequence[Decimal]:
         past = world.past.get(self.history.record.name)
         if past is None:
             return ()
         change = self.amount * abs(past) if self.relative else self.amount
-        return [Edge(value, exact=False) for value in (past - change, past + change)]
+        return (past - change, past + change)
 
     def lines(self) -> Sequence[Line]:
         return (line(self.series, self.history.record),)
@@ -92,8 +92,8 @@ class Change(Kind):
     def histories(self) -> Sequence[History]:
         return (self.history,)
 
-    def healthy_guesses(self) -> Sequence[Decimal]:
-        return (Decimal(8) if self.relative else 2 * self.amount,)
+    def healthy_guesses(self) -> Sequence[Sequence[Decimal]]:
+        return ((Decimal(8) if self.relative else 2 * self.amount,),)
 
     def unusable(self) -> Sequence[Unusable]:
         name, none = self.history.record.name, Decimal(0)

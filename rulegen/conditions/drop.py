@@ -12,7 +12,7 @@ from pydantic import Field
 
 from mlslo.yamlfile import Duration
 from rulegen.conditions.history import BaselineWindow, line, lookup, mean_before
-from rulegen.conditions.kind import Edge, History, Kind, Line, Positive, Unusable, World
+from rulegen.conditions.kind import History, Kind, Line, Positive, Unusable, World
 from rulegen.conditions.threshold import shown
 from rulegen.promql.annotations import PERCENTAGE, Text
 from rulegen.promql.expressions import exact, number
@@ -89,11 +89,11 @@ class Drop(Kind):
             return False
         return value < self._limit(past)
 
-    def edges(self, world: World) -> Sequence[Edge]:
+    def edges(self, world: World) -> Sequence[Decimal]:
         past = world.past.get(self.history.record.name)
         if past is None or (self.relative and past == 0):
             return ()
-        return (Edge(self._limit(past), exact=False),)
+        return (self._limit(past),)
 
     def lines(self) -> Sequence[Line]:
         return (line(self.series, self.history.record),)
@@ -101,8 +101,8 @@ class Drop(Kind):
     def histories(self) -> Sequence[History]:
         return (self.history,)
 
-    def healthy_guesses(self) -> Sequence[Decimal]:
-        return (Decimal("0.5") if self.relative else self.amount * 5,)
+    def healthy_guesses(self) -> Sequence[Sequence[Decimal]]:
+        return ((Decimal("0.5") if self.relative else self.amount * 5,),)
 
     def unusable(self) -> Sequence[Unusable]:
         name, none = self.history.record.name, Decimal(0)

@@ -13,7 +13,7 @@ from pydantic import Field
 
 from mlslo.yamlfile import Duration
 from rulegen.conditions.history import forecast, line, lookup
-from rulegen.conditions.kind import Comparison, Edge, History, Kind, Line, World
+from rulegen.conditions.kind import Comparison, History, Kind, Line, World
 from rulegen.conditions.threshold import shown
 from rulegen.promql.annotations import Text
 from rulegen.promql.expressions import exact, number
@@ -90,8 +90,8 @@ class Trend(Kind):
             return False
         return predicted > self.limit if self.side == "above" else predicted < self.limit
 
-    def edges(self, world: World) -> Sequence[Edge]:
-        return (Edge(self.limit - world.ahead, exact=not world.ahead),)
+    def edges(self, world: World) -> Sequence[Decimal]:
+        return (self.limit - world.ahead,)
 
     def leads(self, healthy: Decimal) -> Sequence[Decimal]:
         sign = 1 if self.side == "above" else -1
@@ -102,9 +102,9 @@ class Trend(Kind):
     def histories(self) -> Sequence[History]:
         return (self.history,)
 
-    def healthy_guesses(self) -> Sequence[Decimal]:
+    def healthy_guesses(self) -> Sequence[Sequence[Decimal]]:
         size = abs(self.limit) / 4 or Decimal(1)
-        return (self.limit - size if self.side == "above" else self.limit + size,)
+        return ((self.limit - size if self.side == "above" else self.limit + size,),)
 
     def lines(self) -> Sequence[Line]:
         return (line(self.series, self.history.record),)

@@ -30,17 +30,6 @@ class World:
     ahead: Decimal = Decimal(0)
 
 
-@dataclass(frozen=True)
-class Edge:
-    """A value of the gauge where a condition begins or ends to hold.
-
-    ``exact``: the threshold is a literal in the rule, so that the edge itself can be tested.
-    """
-
-    value: Decimal
-    exact: bool
-
-
 # How many seconds ago, and the value.
 Sample = tuple[float, Decimal]
 
@@ -50,15 +39,13 @@ class History:
     """A record of the gauge's past that a condition needs.
 
     It averages what the gauge was from ``offset + window`` ago until ``offset`` ago (just the value
-    at ``offset`` where the window is zero), given ``least`` evaluations, over all versions. ``moving``: the
-    condition says nothing of a gauge that never moved.
+    at ``offset`` where the window is zero), given ``least`` evaluations, over all versions.
     """
 
     record: Record
     offset: float
     window: float
     least: int
-    moving: bool = field(default=False, kw_only=True)
 
     @property
     def of_version(self) -> bool:
@@ -107,8 +94,12 @@ class Kind(ABC):
         """Return whether the gauge is bad at ``value``. Not derived from the PromQL: the tests rest on it."""
 
     @abstractmethod
-    def edges(self, world: World) -> Sequence[Edge]:
+    def edges(self, world: World) -> Sequence[Decimal]:
         """Return the values at which ``holds`` changes."""
+
+    def is_exact(self, world: World) -> bool:
+        """Return whether Prometheus calculates its edges to the last digit, so that they can be tested themselves."""
+        return False
 
     def legs(self) -> Sequence[Kind]:
         """The conditions inside it, or itself."""
@@ -122,13 +113,12 @@ class Kind(ABC):
         """Records of references that it needs."""
         return ()
 
-    def healthy_guesses(self) -> Sequence[Decimal]:
-        """Values at which the gauge may be healthy; the first that is will be used in tests."""
-        return ()
+    @abstractmethod
+    def healthy_guesses(self) -> Sequence[Sequence[Decimal]]:
+        """Values at which the gauge may be healthy; the first of each group that is will be used in tests.
 
-    def regimes(self) -> Sequence[Sequence[Decimal]]:
-        """Guesses like those, of which each group makes another part of the condition decide."""
-        return ((),)
+        Each group makes another part of the condition decide.
+        """
 
     def unusable(self) -> Sequence[Unusable]:
         """Pasts that nothing can be compared with."""

@@ -11,7 +11,7 @@ from pydantic import Field
 
 from mlslo.catalogue import METRICS, Metric
 from mlslo.yamlfile import quoted_list
-from rulegen.conditions.kind import Comparison, Edge, Kind, Line, Positive, World
+from rulegen.conditions.kind import Comparison, Kind, Line, Positive, World
 from rulegen.conditions.threshold import shown
 from rulegen.promql.annotations import Lookup, Text, format_of
 from rulegen.promql.conventions import MODEL, SLO, record_name
@@ -101,13 +101,14 @@ class Reference(Kind):
     def holds(self, value: Decimal, world: World) -> bool:
         return world.reference is not None and value > self._limit(world.reference)
 
-    def edges(self, world: World) -> Sequence[Edge]:
-        if world.reference is None:
-            return ()
-        product = self.factor * world.reference
-        # What Prometheus multiplies may be off in the last digit; the floor is a literal.
-        same = float(self.factor) * float(world.reference) == float(product)
-        return (Edge(self._limit(world.reference), exact=same or product < self.floor),)
+    def edges(self, world: World) -> Sequence[Decimal]:
+        return () if world.reference is None else (self._limit(world.reference),)
+
+    def is_exact(self, world: World) -> bool:
+        reference = world.reference or Decimal(0)
+        product = self.factor * reference
+        # The floor is a literal.
+        return product < self.floor or float(self.factor) * float(reference) == float(product)
 
     def lines(self) -> Sequence[Line]:
         return (Line(self.series.select(self.record.name), "reference"),)
@@ -115,8 +116,8 @@ class Reference(Kind):
     def references(self) -> Sequence[Record]:
         return (self.record,)
 
-    def healthy_guesses(self) -> Sequence[Decimal]:
-        return ((self.floor or self.factor / 4) / 2,)
+    def healthy_guesses(self) -> Sequence[Sequence[Decimal]]:
+        return (((self.floor or self.factor / 4) / 2,),)
 
     def reference_guesses(self) -> Sequence[Decimal]:
         # Three digits, so that a person can read the tests.

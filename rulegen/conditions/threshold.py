@@ -11,7 +11,7 @@ from typing import Literal
 from pydantic import Field
 
 from mlslo.yamlfile import StrictModel
-from rulegen.conditions.kind import Edge, Kind, World
+from rulegen.conditions.kind import Kind, World
 from rulegen.promql.annotations import Text, format_of
 from rulegen.promql.expressions import exact, number
 from rulegen.sli.gauge import GaugeSeries
@@ -79,14 +79,17 @@ class Limit(Kind):
     def holds(self, value: Decimal, world: World) -> bool:
         return bool(_COMPARE[self.kind](value, self.limit))
 
-    def edges(self, world: World) -> Sequence[Edge]:
-        return (Edge(self.limit, exact=True),)
+    def edges(self, world: World) -> Sequence[Decimal]:
+        return (self.limit,)
+
+    def is_exact(self, world: World) -> bool:
+        return True
 
     def limits(self) -> Sequence[tuple[float, Literal["above", "below"]]]:
         return ((float(self.limit), "above" if self.kind in ("above", "atLeast") else "below"),)
 
-    def healthy_guesses(self) -> Sequence[Decimal]:
+    def healthy_guesses(self) -> Sequence[Sequence[Decimal]]:
         near, far = Decimal("0.02"), Decimal("0.25")
         size = abs(self.limit) or Decimal(1)
         sign = -1 if self.kind in ("above", "atLeast") else 1
-        return (self.limit + sign * size * far, self.limit + sign * size * near, self.limit + sign * 2 * size)
+        return (tuple(self.limit + sign * size * part for part in (far, near, 2)),)
