@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
@@ -17,7 +16,7 @@ from rulegen.conditions.threshold import shown
 from rulegen.promql.annotations import PERCENTAGE, Text
 from rulegen.promql.expressions import exact, number
 from rulegen.sli.gauge import GaugeSeries
-from rulegen.sli.intervals import ALL, NONE, Values
+from rulegen.sli.metric_ranges import ALL, NONE, Range
 
 
 class ChangeFrom(Comparison):
@@ -39,9 +38,8 @@ class ChangeFrom(Comparison):
     def look_back(self) -> Iterator[tuple[str, Duration, str]]:
         yield "offset", self.offset, "there is nothing to compare with, it never fires"
 
-    def may_hold(self, possible: Values) -> Values:
-        width = possible.highest - possible.lowest
-        return NONE if self.by is not None and math.isfinite(width) and self.by >= width else ALL
+    def reach(self, possible: Range) -> Range:
+        return NONE if self.by is not None and self.by >= possible.high - possible.low else ALL
 
 
 @dataclass(frozen=True)

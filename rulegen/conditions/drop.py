@@ -17,8 +17,7 @@ from rulegen.conditions.threshold import shown
 from rulegen.promql.annotations import PERCENTAGE, Text
 from rulegen.promql.expressions import exact, number
 from rulegen.sli.gauge import GaugeSeries
-from rulegen.sli.intervals import ALL, Values
-from rulegen.sli.metric_ranges import possible
+from rulegen.sli.metric_ranges import ALL, Range, possible
 
 
 class DropFrom(BaselineWindow):
@@ -40,11 +39,11 @@ class DropFrom(BaselineWindow):
         assert amount is not None
         return Drop(series, self.window, self.ended, exact(amount), relative)
 
-    def may_hold(self, possible: Values) -> Values:
+    def reach(self, possible: Range) -> Range:
         if self.by is not None:
-            return Values.between(high=possible.highest - self.by, high_open=True)
-        if self.byRatio is not None and possible.lowest >= 0:
-            return Values.between(high=possible.highest * (1 - self.byRatio), high_open=True)
+            return Range(high=possible.high - self.by)
+        if self.byRatio is not None and possible.low >= 0:
+            return Range(high=possible.high * (1 - self.byRatio))
         return ALL
 
 
@@ -75,7 +74,7 @@ class Drop(Kind):
     @property
     def _never_negative(self) -> bool:
         """Return whether nothing is below a mean of 0."""
-        return all(start.value >= 0 for start, _ in possible(self.series.metric).parts)
+        return possible(self.series.metric).low >= 0
 
     def phrase(self, *, values: bool = True) -> Text:
         unit = self.series.metric.unit

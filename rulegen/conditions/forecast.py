@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
@@ -18,7 +17,7 @@ from rulegen.conditions.threshold import shown
 from rulegen.promql.annotations import Text
 from rulegen.promql.expressions import exact, number
 from rulegen.sli.gauge import GaugeSeries
-from rulegen.sli.intervals import ALL, NONE, Values
+from rulegen.sli.metric_ranges import ALL, NONE, Range
 
 
 class Forecast(Comparison):
@@ -47,11 +46,11 @@ class Forecast(Comparison):
     def look_back(self) -> Iterator[tuple[str, Duration, str]]:
         yield "basedOn", self.basedOn, "the trend is that of a shorter past"
 
-    def may_hold(self, possible: Values) -> Values:
+    def reach(self, possible: Range) -> Range:
         # A trend may lead beyond what the gauge can be; the gauge itself never gets there.
-        beyond = Values.between(low=-math.inf if self.above is None else self.above, low_open=True)
-        beyond &= Values.between(high=math.inf if self.below is None else self.below, high_open=True)
-        return ALL if beyond & possible else NONE
+        too_high = self.above is not None and self.above >= possible.high
+        too_low = self.below is not None and self.below <= possible.low
+        return NONE if too_high or too_low else ALL
 
 
 @dataclass(frozen=True)

@@ -15,7 +15,7 @@ from mlslo.yamlfile import Duration, StrictModel
 from rulegen.promql.annotations import Text
 from rulegen.promql.rules import Record
 from rulegen.sli.gauge import GaugeSeries
-from rulegen.sli.intervals import ALL, Values
+from rulegen.sli.metric_ranges import ALL, Range
 
 
 @dataclass(frozen=True)
@@ -167,6 +167,6 @@ class Comparison(StrictModel, ABC):
         """Yield a key, how far its rules look back for it, and what comes of a shorter history."""
         yield from ()
 
-    def may_hold(self, possible: Values) -> Values:
-        """Return a set of values outside of which it never holds, whatever the history and the reference are."""
+    def reach(self, possible: Range) -> Range:
+        """Return between which values it may hold, the ends left out, whatever the history and the reference are."""
         return ALL

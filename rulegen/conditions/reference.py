@@ -18,7 +18,7 @@ from rulegen.promql.conventions import MODEL, SLO, record_name
 from rulegen.promql.expressions import Matcher, by, exact, number, on, selector
 from rulegen.promql.rules import Record
 from rulegen.sli.gauge import GaugeSeries
-from rulegen.sli.intervals import Values
+from rulegen.sli.metric_ranges import Range
 
 
 def counterpart(metric: Metric) -> Metric | None:
@@ -49,8 +49,8 @@ class AboveReference(Comparison):
             raise ValueError(f"{series.metric.name} has no figure in the reference")
         return Reference(series, metric, exact(self.byFactor), exact(self.floor))
 
-    def may_hold(self, possible: Values) -> Values:
-        return Values.between(low=self.floor, low_open=True)
+    def reach(self, possible: Range) -> Range:
+        return Range(low=self.floor)
 
 
 @dataclass(frozen=True)

@@ -15,7 +15,6 @@ from rulegen.conditions.kind import Kind, World
 from rulegen.promql.annotations import Text, format_of
 from rulegen.promql.expressions import exact, number
 from rulegen.sli.gauge import GaugeSeries
-from rulegen.sli.intervals import Values
 
 THRESHOLDS = ("above", "below", "atLeast", "atMost")
 _COMPARE = {"above": operator.gt, "below": operator.lt, "atLeast": operator.ge, "atMost": operator.le}
@@ -41,16 +40,9 @@ class Threshold(StrictModel):
         """The first key that is given, of a model that checks that exactly one is."""
         return next(key for key in type(self).model_fields if getattr(self, key) is not None)
 
-    @property
-    def values(self) -> Values | None:
-        """The values beyond the limit, if one is given."""
-        if self.above is not None:
-            return Values.between(low=self.above, low_open=True)
-        if self.atLeast is not None:
-            return Values.between(low=self.atLeast)
-        if self.below is not None:
-            return Values.between(high=self.below, high_open=True)
-        return None if self.atMost is None else Values.between(high=self.atMost)
+    def is_met(self, value: float) -> bool:
+        """Return whether ``value`` is beyond the limit, where one is given."""
+        return bool(_COMPARE[self.key](value, getattr(self, self.key)))
 
 
 @dataclass(frozen=True)
