@@ -261,13 +261,14 @@ class _Slo:
         found = query.value_filter(parsed)
         if found is None or not self.has_no_data:
             return
-        if found.text in query.ABSENT:
-            said, instead = f"{found.text}() has no value while its series is there", "add `or vector(0)`"
+        filters, offset = found
+        if filters in query.ABSENT:
+            said, instead = f"{filters}() has no value while its series is there", "add `or vector(0)`"
         else:
-            said = f"there is no value where this '{found.text}' is false"
-            instead = otherwise or f"write `{found.text} bool`"
+            said = f"there is no value where this '{filters}' is false"
+            instead = otherwise or f"write `{filters} bool`"
         message = f"{said}, and noData would take it for missing data; {instead}, or set `noData: false` for this SLO"
-        raise query.QueryError(message, found.offset)
+        raise query.QueryError(message, offset)
 
     def _chosen(self, gauge: Gauge, metric: Metric) -> Iterator[Problem]:
         """The window, reference and labels that a gauge is selected by."""

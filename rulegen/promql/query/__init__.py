@@ -1,6 +1,6 @@
 """PromQL that a user wrote, read when rules are generated so that its mistakes show there."""
 
-from rulegen.promql.query.labels import Labels, grouped_by, labels_of
+from rulegen.promql.query.labels import grouped_by, labels_of
 from rulegen.promql.query.parse import Query, QueryError, parse
 from rulegen.promql.query.presence import ABSENT, is_always_there, value_filter
 from rulegen.promql.query.sums import summed
@@ -9,7 +9,6 @@ from rulegen.promql.query.window import parse_windowed, per_window, with_window
 
 __all__ = [
     "ABSENT",
-    "Labels",
     "Query",
     "QueryError",
     "grouped_by",

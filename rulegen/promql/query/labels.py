@@ -7,8 +7,6 @@ Prometheus' promql/engine.go.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
-from typing import Self
 
 from promql_parser import (
     AggModifierType,
@@ -17,7 +15,6 @@ from promql_parser import (
     Call,
     Expr,
     LabelModifierType,
-    Matcher,
     MatchOp,
     StringLiteral,
     VectorMatchCardinality,
@@ -33,49 +30,13 @@ _ADDING = ("label_replace", "label_join")
 _ABSENT = ("absent", "absent_over_time")
 
 
-@dataclass(frozen=True)
-class Labels:
-    """``only`` ``names`` may be there, or any label but them."""
-
-    names: frozenset[str]
-    only: bool
-
-    @classmethod
-    def these(cls, *names: str) -> Self:
-        """No other label."""
-        return cls(frozenset(names), only=True)
-
-    def may(self, name: str) -> bool:
-        """Return whether a series may have the label ``name``."""
-        return (name in self.names) == self.only
-
-    def and_also(self, other: Labels) -> Labels:
-        """Labels of both."""
-        if self.only:
-            return Labels(frozenset(name for name in self.names if other.may(name)), only=True)
-        return other.and_also(self) if other.only else Labels(self.names | other.names, only=False)
-
-    def or_else(self, other: Labels) -> Labels:
-        """Labels of either."""
-        if not self.only:
-            return Labels(frozenset(name for name in self.names if not other.may(name)), only=False)
-        return Labels(self.names | other.names, only=True) if other.only else other.or_else(self)
-
-    def without(self, *names: str) -> Labels:
-        """All but ``names``."""
-        return self.and_also(Labels(frozenset(names), only=False))
-
-    def adding(self, *names: str) -> Labels:
-        """With ``names``."""
-        return self.or_else(Labels.these(*names))
-
-
-NONE = Labels.these()
-ANY = Labels(frozenset(), only=False)
+# None: any label.
+Labels = frozenset[str] | None
+_NONE = frozenset[str]()
 
 
 def labels_of(query: Query) -> Labels:
-    """The labels that a series of ``query`` may have. What it says no to is certain, what it says yes to is not."""
+    """Return the labels that a series of ``query`` may have: no other, where they are known."""
     return _of(query.tree)
 
 
@@ -86,14 +47,14 @@ def grouped_by(query: Query) -> tuple[str, int] | None:
     that is aggregated away further out.
     """
     kept = labels_of(query)
-    fixed = [{found.name for found in _equal(selector)} for selector in query.selectors]
+    fixed = [set(_equal(selector)) for selector in query.selectors]
     alone = set[str]().union(*fixed).intersection(*fixed)
     for node in _outermost(query.tree):
         if node.modifier is None:
             continue
         by = node.modifier.type == AggModifierType.By
         labels = node.modifier.labels
-        groups = [name for name in labels if kept.may(name) and name not in alone] if by else labels
+        groups = [name for name in labels if _may(kept, name) and name not in alone] if by else labels
         if groups:
             word = "by" if by else "without"
             return f"{word} ({', '.join(labels)})", place_of(query.text, word, "(", labels[0])
@@ -108,10 +69,28 @@ def _outermost(node: Expr) -> Iterator[AggregateExpr]:
         yield from _outermost(child)
 
 
+def _may(kept: Labels, name: str) -> bool:
+    return kept is None or name in kept
+
+
+def _and(first: Labels, second: Labels) -> Labels:
+    if first is None or second is None:
+        return second if first is None else first
+    return first & second
+
+
+def _without(kept: Labels, names: Iterable[str]) -> Labels:
+    return None if kept is None else kept.difference(names)
+
+
+def _adding(kept: Labels, names: Labels) -> Labels:
+    return None if kept is None or names is None else kept | names
+
+
 def _of(node: Expr) -> Labels:
     match node:
         case VectorSelector():
-            return ANY.without(*(found.name for found in _equal(node) if found.value == ""))
+            return None
         case AggregateExpr():
             return _aggregated(node)
         case Call():
@@ -120,16 +99,16 @@ def _of(node: Expr) -> Labels:
             return _combined(node)
         case _:
             inner = [_of(child) for child in children(node)]
-            return inner[0] if inner else NONE
+            return inner[0] if inner else _NONE
 
 
-def _equal(node: VectorSelector) -> list[Matcher]:
-    return [found for found in node.matchers.matchers if found.op == MatchOp.Equal]
+def _equal(node: VectorSelector) -> list[str]:
+    return [found.name for found in node.matchers.matchers if found.op == MatchOp.Equal]
 
 
 def _named_equal(node: Expr) -> Iterator[str]:
     if isinstance(node, VectorSelector):
-        yield from (found.name for found in _equal(node))
+        yield from _equal(node)
     for child in children(node):
         yield from _named_equal(child)
 
@@ -139,27 +118,27 @@ def _aggregated(node: AggregateExpr) -> Labels:
     if str(node.op) in _CHOOSING:
         return inner
     if node.modifier is None:
-        kept = NONE
+        kept: Labels = _NONE
     elif node.modifier.type == AggModifierType.By:
-        kept = inner.and_also(Labels.these(*node.modifier.labels))
+        kept = _and(inner, frozenset(node.modifier.labels))
     else:
-        kept = inner.without(*node.modifier.labels)
+        kept = _without(inner, node.modifier.labels)
     counted = node.param.val if isinstance(node.param, StringLiteral) else None
-    return kept.adding(counted) if counted is not None else kept
+    return kept if counted is None else _adding(kept, frozenset([counted]))
 
 
 def _called(node: Call) -> Labels:
     name = node.func.name
     series = [argument for argument in node.args if type_of(argument) in ("vector", "matrix")]
     if not series:
-        return NONE
+        return _NONE
     inner = _of(series[0])
     if name in _ABSENT:
-        return Labels.these(*_named_equal(series[0]))
+        return frozenset(_named_equal(series[0]))
     if name in _ADDING:
         target = node.args[1]
-        return inner.adding(target.val) if isinstance(target, StringLiteral) else ANY
-    return inner.without("le") if name == "histogram_quantile" else inner
+        return _adding(inner, frozenset([target.val]) if isinstance(target, StringLiteral) else None)
+    return _without(inner, ["le"]) if name == "histogram_quantile" else inner
 
 
 def _combined(node: BinaryExpr) -> Labels:
@@ -167,27 +146,20 @@ def _combined(node: BinaryExpr) -> Labels:
     kinds = type_of(node.lhs), type_of(node.rhs)
     if kinds != ("vector", "vector"):
         return left if kinds[0] == "vector" else right
-    sign = str(node.op)
+    sign, matched = str(node.op), node.modifier
     if sign in ("and", "unless"):
         return left
     if sign == "or":
-        return left.or_else(right)
-    matched = node.modifier
+        return _adding(left, right)
     if matched is None:
-        return left.and_also(right)
-    if matched.card == VectorMatchCardinality.ManyToOne:
-        return _taken_over(left, right, matched.group_labels or ())
-    if matched.card == VectorMatchCardinality.OneToMany:
-        return _taken_over(right, left, matched.group_labels or ())
-    both = left.and_also(right)
+        return _and(left, right)
+    if matched.card in (VectorMatchCardinality.ManyToOne, VectorMatchCardinality.OneToMany):
+        many, one = (left, right) if matched.card == VectorMatchCardinality.ManyToOne else (right, left)
+        taken = matched.group_labels or ()
+        return _adding(_without(many, taken), frozenset(name for name in taken if _may(one, name)))
+    both = _and(left, right)
     if matched.matching is None:
         return both
     if matched.matching.type == LabelModifierType.Include:
-        return both.and_also(Labels.these(*matched.matching.labels))
-    return both.without(*matched.matching.labels)
-
-
-def _taken_over(many: Labels, one: Labels, names: Iterable[str]) -> Labels:
-    """Labels of ``many``; those of ``names`` as ``one`` has them."""
-    listed = list(names)
-    return many.without(*listed).adding(*(name for name in listed if one.may(name)))
+        return _and(both, frozenset(matched.matching.labels))
+    return _without(both, matched.matching.labels)
