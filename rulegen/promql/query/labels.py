@@ -1,12 +1,11 @@
 """Labels that the series of a query can have, as far as its text says.
 
-Rules: https://prometheus.io/docs/prometheus/latest/querying/operators/, and `resultMetric` of
-Prometheus' promql/engine.go.
+https://prometheus.io/docs/prometheus/latest/querying/operators/
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 
 from promql_parser import (
     AggModifierType,
@@ -14,7 +13,6 @@ from promql_parser import (
     BinaryExpr,
     Call,
     Expr,
-    LabelModifierType,
     MatchOp,
     StringLiteral,
     VectorMatchCardinality,
@@ -54,7 +52,11 @@ def grouped_by(query: Query) -> tuple[str, int] | None:
             continue
         by = node.modifier.type == AggModifierType.By
         labels = node.modifier.labels
-        groups = [name for name in labels if _may(kept, name) and name not in alone] if by else labels
+        groups = (
+            [name for name in labels if (kept is None or name in kept) and name not in alone]
+            if by
+            else labels
+        )
         if groups:
             word = "by" if by else "without"
             return f"{word} ({', '.join(labels)})", place_of(query.text, word, "(", labels[0])
@@ -67,24 +69,6 @@ def _outermost(node: Expr) -> Iterator[AggregateExpr]:
         return
     for child in children(node):
         yield from _outermost(child)
-
-
-def _may(kept: Labels, name: str) -> bool:
-    return kept is None or name in kept
-
-
-def _and(first: Labels, second: Labels) -> Labels:
-    if first is None or second is None:
-        return second if first is None else first
-    return first & second
-
-
-def _without(kept: Labels, names: Iterable[str]) -> Labels:
-    return None if kept is None else kept.difference(names)
-
-
-def _adding(kept: Labels, names: Labels) -> Labels:
-    return None if kept is None or names is None else kept | names
 
 
 def _of(node: Expr) -> Labels:
@@ -106,60 +90,41 @@ def _equal(node: VectorSelector) -> list[str]:
     return [found.name for found in node.matchers.matchers if found.op == MatchOp.Equal]
 
 
-def _named_equal(node: Expr) -> Iterator[str]:
-    if isinstance(node, VectorSelector):
-        yield from _equal(node)
-    for child in children(node):
-        yield from _named_equal(child)
-
-
 def _aggregated(node: AggregateExpr) -> Labels:
     inner = _of(node.expr)
     if str(node.op) in _CHOOSING:
         return inner
+    counted = [node.param.val] if isinstance(node.param, StringLiteral) else []
     if node.modifier is None:
-        kept: Labels = _NONE
-    elif node.modifier.type == AggModifierType.By:
-        kept = _and(inner, frozenset(node.modifier.labels))
-    else:
-        kept = _without(inner, node.modifier.labels)
-    counted = node.param.val if isinstance(node.param, StringLiteral) else None
-    return kept if counted is None else _adding(kept, frozenset([counted]))
+        return frozenset(counted)
+    named = frozenset(node.modifier.labels)
+    if node.modifier.type == AggModifierType.By:
+        return named.union(counted) if inner is None else (inner & named).union(counted)
+    return None if inner is None else (inner - named).union(counted)
 
 
 def _called(node: Call) -> Labels:
-    name = node.func.name
     series = [argument for argument in node.args if type_of(argument) in ("vector", "matrix")]
     if not series:
         return _NONE
+    if node.func.name in _ABSENT:
+        return None
     inner = _of(series[0])
-    if name in _ABSENT:
-        return frozenset(_named_equal(series[0]))
-    if name in _ADDING:
-        target = node.args[1]
-        return _adding(inner, frozenset([target.val]) if isinstance(target, StringLiteral) else None)
-    return _without(inner, ["le"]) if name == "histogram_quantile" else inner
+    if node.func.name not in _ADDING or inner is None:
+        return inner
+    return inner | {node.args[1].val} if isinstance(node.args[1], StringLiteral) else None
 
 
 def _combined(node: BinaryExpr) -> Labels:
+    """Return the labels of either side, whatever of them the matching drops, or of the many and what they are given."""
     left, right = _of(node.lhs), _of(node.rhs)
-    kinds = type_of(node.lhs), type_of(node.rhs)
-    if kinds != ("vector", "vector"):
-        return left if kinds[0] == "vector" else right
-    sign, matched = str(node.op), node.modifier
-    if sign in ("and", "unless"):
+    if type_of(node.rhs) == "scalar" or str(node.op) in ("and", "unless"):
         return left
-    if sign == "or":
-        return _adding(left, right)
-    if matched is None:
-        return _and(left, right)
-    if matched.card in (VectorMatchCardinality.ManyToOne, VectorMatchCardinality.OneToMany):
-        many, one = (left, right) if matched.card == VectorMatchCardinality.ManyToOne else (right, left)
-        taken = matched.group_labels or ()
-        return _adding(_without(many, taken), frozenset(name for name in taken if _may(one, name)))
-    both = _and(left, right)
-    if matched.matching is None:
-        return both
-    if matched.matching.type == LabelModifierType.Include:
-        return _and(both, frozenset(matched.matching.labels))
-    return _without(both, matched.matching.labels)
+    if type_of(node.lhs) == "scalar":
+        return right
+    matched = node.modifier
+    if matched is not None and matched.card == VectorMatchCardinality.ManyToOne:
+        return None if left is None else left.union(matched.group_labels or ())
+    if matched is not None and matched.card == VectorMatchCardinality.OneToMany:
+        return None if right is None else right.union(matched.group_labels or ())
+    return None if left is None or right is None else left | right
