@@ -67,7 +67,14 @@ def test_numbers(name: str, rows: int, reference_rows: int) -> None:
 
 
 def test_without_the_reference_the_noise_is_less() -> None:
-    for statistic in noise.STATISTICS:
+    for statistic in (
+        "psi",
+        "js_distance",
+        "hellinger_distance",
+        "ks_statistic",
+        "wasserstein_distance",
+        "mean_shift_sigmas",
+    ):
         known = noise.level(statistic, 500, 1000, 10, "top")
         unknown = noise.level(statistic, 500, math.inf, 10, "top")
         assert known is not None
