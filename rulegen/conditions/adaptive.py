@@ -11,8 +11,8 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from mlslo.yamlfile import Duration
-from rulegen.conditions.history import BaselineWindow, deviation_before, lookup, mean_before
-from rulegen.conditions.kind import History, Kind, Line, Positive, Unusable, World
+from rulegen.conditions.history import BaselineWindow, deviation_before, mean_before
+from rulegen.conditions.kind import Bounds, History, Kind, Line, Positive, Unusable, World
 from rulegen.conditions.threshold import shown
 from rulegen.promql.annotations import Text
 from rulegen.promql.expressions import exact, number
@@ -66,25 +66,21 @@ class Unusual(Kind):
     def expression(self, *, valued: bool = True) -> str:
         gauge, join = self.series.expression, self.series.join()
         away = {
-            "above": f"{gauge} - {join} {self._mean}",
-            "below": f"-({gauge} - {join} {self._mean})",
-            "both": f"abs({gauge} - {join} {self._mean})",
+            "above": f"{gauge} - {join} {self.mean.expression}",
+            "below": f"-({gauge} - {join} {self.mean.expression})",
+            "both": f"abs({gauge} - {join} {self.mean.expression})",
         }[self.direction]
         unusual = f"{away} > {join} ({self._allowed})"
         return f"{gauge}\nand\n{unusual}" if valued else unusual
 
     @property
-    def _mean(self) -> str:
-        return self.series.select(self.mean.record.name)
-
-    @property
     def _allowed(self) -> str:
         """PromQL: how far from the mean is still usual."""
-        deviation = self.series.select(self.deviation.record.name)
+        deviation = self.deviation.expression
         if self.minimum is not None:
             least = f"clamp_min({deviation}, {number(self.minimum)})"
         else:
-            least = f"({deviation} > {number(_ROUNDING)} * abs({self._mean}))"
+            least = f"({deviation} > {number(_ROUNDING)} * abs({self.mean.expression}))"
         return f"{number(self.deviations)} * {least}"
 
     def phrase(self, *, values: bool = True) -> Text:
@@ -95,29 +91,19 @@ class Unusual(Kind):
             said += f", a deviation being {shown(self.minimum, self.series.metric.unit)} or more"
         if not values:
             return Text.of(said)
-        mean, deviation = (lookup(self.series, history.record) for history in self.histories())
-        return Text.of(said, " (mean ", mean, ", deviation ", deviation, ")")
+        return Text.of(said, " (mean ", self.mean.lookup, ", deviation ", self.deviation.lookup, ")")
 
-    def holds(self, value: Decimal, world: World) -> bool:
-        edges = self.edges(world)
-        low, high = self.direction != "above", self.direction != "below"
-        return bool(edges) and ((low and value < edges[0]) or (high and value > edges[-1]))
-
-    def _usual(self, world: World) -> Decimal | None:
-        mean = world.past.get(self.mean.record.name)
-        deviation = world.past.get(self.deviation.record.name)
+    def bounds(self, world: World) -> Bounds:
+        mean, deviation = world.of(self.mean), world.of(self.deviation)
         if mean is None or deviation is None:
-            return None
+            return None, None
         if self.minimum is None and deviation <= _ROUNDING * abs(mean):
-            return None
-        return self.deviations * max(deviation, self.minimum or Decimal(0))
-
-    def edges(self, world: World) -> Sequence[Decimal]:
-        mean, allowed = world.past.get(self.mean.record.name), self._usual(world)
-        if mean is None or allowed is None:
-            return ()
-        low, high = mean - allowed, mean + allowed
-        return {"above": (high,), "below": (low,), "both": (low, high)}[self.direction]
+            return None, None
+        usual = self.deviations * max(deviation, self.minimum or Decimal(0))
+        return (
+            mean - usual if self.direction != "above" else None,
+            mean + usual if self.direction != "below" else None,
+        )
 
     def histories(self) -> Sequence[History]:
         return (self.mean, self.deviation)
@@ -143,7 +129,7 @@ class Unusual(Kind):
     def lines(self) -> Sequence[Line]:
         allowed = f"({self._allowed})"
         lines = (
-            ("above", Line(f"{self._mean} + {allowed}", f"usual, at most, by {self.window}")),
-            ("below", Line(f"{self._mean} - {allowed}", f"usual, at least, by {self.window}")),
+            ("above", Line(f"{self.mean.expression} + {allowed}", f"usual, at most, by {self.window}")),
+            ("below", Line(f"{self.mean.expression} - {allowed}", f"usual, at least, by {self.window}")),
         )
         return [line for side, line in lines if self.direction in (side, "both")]

@@ -10,8 +10,8 @@ from functools import cached_property
 from pydantic import Field
 
 from mlslo.yamlfile import Duration
-from rulegen.conditions.history import line, lookup, value_ago
-from rulegen.conditions.kind import Comparison, History, Kind, Line, Positive, Unusable, World
+from rulegen.conditions.history import value_ago
+from rulegen.conditions.kind import Bounds, Comparison, History, Kind, Positive, Unusable, World
 from rulegen.conditions.threshold import shown
 from rulegen.promql.annotations import PERCENTAGE, Text
 from rulegen.promql.expressions import exact, number
@@ -56,7 +56,7 @@ class Change(Kind):
         return value_ago(self.series, self.offset)
 
     def expression(self, *, valued: bool = True) -> str:
-        gauge, past = self.series.expression, self.series.select(self.history.record.name)
+        gauge, past = self.series.expression, self.history.expression
         if self.relative:
             # From zero every change is infinite: no past traffic is no baseline.
             change = f"{gauge} / {self.series.join()} ({past} != 0) - 1"
@@ -69,23 +69,14 @@ class Change(Kind):
         unit = self.series.metric.unit
         amount = PERCENTAGE[1](float(self.amount)) if self.relative else shown(self.amount, unit)
         said = f"more than {amount} away from what it was {self.offset} ago"
-        return Text.of(said, " (", lookup(self.series, self.history.record), ")") if values else Text.of(said)
+        return Text.of(said, " (", self.history.lookup, ")") if values else Text.of(said)
 
-    def holds(self, value: Decimal, world: World) -> bool:
-        past = world.past.get(self.history.record.name)
+    def bounds(self, world: World) -> Bounds:
+        past = world.of(self.history)
         if past is None or (self.relative and past == 0):
-            return False
-        return abs(value - past) > (self.amount * abs(past) if self.relative else self.amount)
-
-    def edges(self, world: World) -> Sequence[Decimal]:
-        past = world.past.get(self.history.record.name)
-        if past is None:
-            return ()
+            return None, None
         change = self.amount * abs(past) if self.relative else self.amount
-        return (past - change, past + change)
-
-    def lines(self) -> Sequence[Line]:
-        return (line(self.series, self.history.record),)
+        return past - change, past + change
 
     def histories(self) -> Sequence[History]:
         return (self.history,)

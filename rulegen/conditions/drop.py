@@ -11,8 +11,8 @@ from typing import Annotated
 from pydantic import Field
 
 from mlslo.yamlfile import Duration
-from rulegen.conditions.history import BaselineWindow, line, lookup, mean_before
-from rulegen.conditions.kind import History, Kind, Line, Positive, Unusable, World
+from rulegen.conditions.history import BaselineWindow, mean_before
+from rulegen.conditions.kind import Bounds, History, Kind, Positive, Unusable, World
 from rulegen.conditions.threshold import shown
 from rulegen.promql.annotations import PERCENTAGE, Text
 from rulegen.promql.expressions import exact, number
@@ -62,7 +62,7 @@ class Drop(Kind):
         return mean_before(self.series, self.window, self.offset)
 
     def expression(self, *, valued: bool = True) -> str:
-        past = self.series.select(self.history.record.name)
+        past = self.history.expression
         lowered = f"{past} - {number(self.amount)}"
         if self.relative and self._never_negative:
             lowered = f"{number(1 - self.amount)} * {past}"
@@ -80,22 +80,13 @@ class Drop(Kind):
         unit = self.series.metric.unit
         amount = PERCENTAGE[1](float(self.amount)) if self.relative else shown(self.amount, unit)
         said = f"more than {amount} below its mean over {self.window} until {self.offset} ago"
-        return Text.of(said, " (", lookup(self.series, self.history.record), ")") if values else Text.of(said)
+        return Text.of(said, " (", self.history.lookup, ")") if values else Text.of(said)
 
-    def holds(self, value: Decimal, world: World) -> bool:
-        past = world.past.get(self.history.record.name)
+    def bounds(self, world: World) -> Bounds:
+        past = world.of(self.history)
         if past is None or (self.relative and past == 0):
-            return False
-        return value < self._limit(past)
-
-    def edges(self, world: World) -> Sequence[Decimal]:
-        past = world.past.get(self.history.record.name)
-        if past is None or (self.relative and past == 0):
-            return ()
-        return (self._limit(past),)
-
-    def lines(self) -> Sequence[Line]:
-        return (line(self.series, self.history.record),)
+            return None, None
+        return past - (abs(past) * self.amount if self.relative else self.amount), None
 
     def histories(self) -> Sequence[History]:
         return (self.history,)
@@ -110,6 +101,3 @@ class Drop(Kind):
             if self.relative and not self._never_negative
             else ()
         )
-
-    def _limit(self, past: Decimal) -> Decimal:
-        return past - (abs(past) * self.amount if self.relative else self.amount)

@@ -11,8 +11,8 @@ from typing import Literal
 from pydantic import Field
 
 from mlslo.yamlfile import Duration
-from rulegen.conditions.history import forecast, line, lookup
-from rulegen.conditions.kind import Comparison, History, Kind, Line, World
+from rulegen.conditions.history import forecast
+from rulegen.conditions.kind import Comparison, History, Kind, World
 from rulegen.conditions.threshold import shown
 from rulegen.promql.annotations import Text
 from rulegen.promql.expressions import exact, number
@@ -73,18 +73,17 @@ class Trend(Kind):
 
     def condition(self) -> str:
         sign = ">" if self.side == "above" else "<"
-        return f"{self.series.select(self.history.record.name)} {sign} {number(self.limit)}"
+        return f"{self.history.expression} {sign} {number(self.limit)}"
 
     def phrase(self, *, values: bool = True) -> Text:
         limit = shown(self.limit, self.series.metric.unit)
         said = (
             f"going to be {self.side} {limit} within {self.within} by its trend of the last {self.based_on}"
         )
-        predicted = lookup(self.series, self.history.record, of_version=True)
-        return Text.of(said, " (", predicted, ")") if values else Text.of(said)
+        return Text.of(said, " (", self.history.lookup, ")") if values else Text.of(said)
 
     def holds(self, value: Decimal, world: World) -> bool:
-        predicted = world.past.get(self.history.record.name)
+        predicted = world.of(self.history)
         if predicted is None:
             return False
         return predicted > self.limit if self.side == "above" else predicted < self.limit
@@ -104,9 +103,6 @@ class Trend(Kind):
     def healthy_guesses(self) -> Sequence[Sequence[Decimal]]:
         size = abs(self.limit) / 4 or Decimal(1)
         return ((self.limit - size if self.side == "above" else self.limit + size,),)
-
-    def lines(self) -> Sequence[Line]:
-        return (line(self.series, self.history.record),)
 
     def limits(self) -> Sequence[tuple[float, Literal["above", "below"]]]:
         return ((float(self.limit), self.side),)

@@ -12,7 +12,8 @@ from pydantic import Field
 
 from mlslo.catalogue import Metric
 from mlslo.yamlfile import Duration, StrictModel
-from rulegen.promql.annotations import Text
+from rulegen.promql.annotations import Lookup, Text, format_of
+from rulegen.promql.conventions import MODEL, SLO
 from rulegen.promql.rules import Record
 from rulegen.sli.gauge import GaugeSeries
 from rulegen.sli.metric_ranges import ALL, Range
@@ -29,9 +30,15 @@ class World:
     reference: Decimal | None = None
     ahead: Decimal = Decimal(0)
 
+    def of(self, history: History) -> Decimal | None:
+        """Return the value of a record of the past, if it is there."""
+        return self.past.get(history.record.name)
+
 
 # How many seconds ago, and the value.
 Sample = tuple[float, Decimal]
+# Lowest and highest good values; None where nothing is too low, or too high.
+Bounds = tuple[Decimal | None, Decimal | None]
 
 
 @dataclass(frozen=True)
@@ -42,10 +49,23 @@ class History:
     at ``offset`` where the window is zero), given ``least`` evaluations, over all versions.
     """
 
+    series: GaugeSeries
     record: Record
     offset: float
     window: float
     least: int
+
+    @property
+    def expression(self) -> str:
+        """PromQL: the record of the gauge's own SLO."""
+        return self.series.select(self.record.name)
+
+    @property
+    def lookup(self) -> Lookup:
+        """The record of the series that fires, for a text."""
+        fixed = {MODEL: self.series.model, SLO: self.series.slo}
+        varying = self.series.varying if self.of_version else self.series.entities
+        return Lookup(self.record.name, tuple(fixed.items()), varying, format_of(self.series.metric.unit))
 
     @property
     def of_version(self) -> bool:
@@ -89,13 +109,18 @@ class Kind(ABC):
     def phrase(self, *, values: bool = True) -> Text:
         """Describe what is bad about it: "above 0.25"; ``values``: with the value that it is compared with."""
 
-    @abstractmethod
-    def holds(self, value: Decimal, world: World) -> bool:
-        """Return whether the gauge is bad at ``value``. Not derived from the PromQL: the tests rest on it."""
+    def bounds(self, world: World) -> Bounds:
+        """Return values below and above which the gauge is bad. Not derived from the PromQL: the tests rest on it."""
+        return None, None
 
-    @abstractmethod
+    def holds(self, value: Decimal, world: World) -> bool:
+        """Return whether the gauge is bad at ``value``."""
+        low, high = self.bounds(world)
+        return (low is not None and value < low) or (high is not None and value > high)
+
     def edges(self, world: World) -> Sequence[Decimal]:
         """Return the values at which ``holds`` changes."""
+        return [edge for edge in self.bounds(world) if edge is not None]
 
     def is_exact(self, world: World) -> bool:
         """Return whether Prometheus calculates its edges to the last digit, so that they can be tested themselves."""
@@ -130,7 +155,8 @@ class Kind(ABC):
 
     def lines(self) -> Sequence[Line]:
         """Lines that a dashboard shows beside the gauge."""
-        return ()
+        histories = self.histories()
+        return [Line(history.expression, history.record.name.rsplit(":", 1)[1]) for history in histories]
 
     def limits(self) -> Sequence[tuple[float, Literal["above", "below"]]]:
         """Constants beyond which the gauge is bad."""

@@ -11,7 +11,7 @@ from pydantic import Field
 
 from mlslo.catalogue import METRICS, Metric
 from mlslo.yamlfile import quoted_list
-from rulegen.conditions.kind import Comparison, Kind, Line, Positive, World
+from rulegen.conditions.kind import Bounds, Comparison, Kind, Line, Positive, World
 from rulegen.conditions.threshold import shown
 from rulegen.promql.annotations import Lookup, Text, format_of
 from rulegen.promql.conventions import MODEL, SLO, record_name
@@ -98,11 +98,8 @@ class Reference(Kind):
         said = f"{floor}above {number(self.factor)} times that of the reference"
         return Text.of(said, " (", looked_up, ")") if values else Text.of(said)
 
-    def holds(self, value: Decimal, world: World) -> bool:
-        return world.reference is not None and value > self._limit(world.reference)
-
-    def edges(self, world: World) -> Sequence[Decimal]:
-        return () if world.reference is None else (self._limit(world.reference),)
+    def bounds(self, world: World) -> Bounds:
+        return None, None if world.reference is None else max(self.factor * world.reference, self.floor)
 
     def is_exact(self, world: World) -> bool:
         reference = world.reference or Decimal(0)
@@ -123,6 +120,3 @@ class Reference(Kind):
         # Three digits, so that a person can read the tests.
         even = exact(float(f"{self.floor / self.factor:.3g}"))
         return (2 * even, even / 2) if even else (Decimal("0.25"),)
-
-    def _limit(self, reference: Decimal) -> Decimal:
-        return max(self.factor * reference, self.floor)
