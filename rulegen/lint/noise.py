@@ -13,6 +13,8 @@ from typing import Literal
 Part = Literal["top", "middle"]
 """``top``: 1 of 100 windows without drift is above it. ``middle``: every other one is."""
 
+# Of a number: its reference's deciles.
+_BINS = 10
 _LEVEL = {"top": 0.99, "middle": 0.5}
 # Quantiles of Kolmogorov's distribution.
 _KOLMOGOROV = {"top": 1.628, "middle": 0.828}
@@ -27,14 +29,14 @@ def chi_squared_quantile(probability: float, degrees: int) -> float:
     return degrees * max(1 - ninth + NormalDist().inv_cdf(probability) * math.sqrt(ninth), 0.0) ** 3
 
 
-def level(statistic: str, rows: float, reference_rows: float, bins: int, part: Part) -> float | None:
+def level(statistic: str, rows: float, reference_rows: float, part: Part) -> float | None:
     """The noise of ``statistic``, the end of a metric's name, for ``rows`` against ``reference_rows``.
 
-    These are infinite where unknown. None where it is of another kind, or nothing can be said without them.
+    These are infinite where unknown. None for a statistic of another kind.
     """
     spread = 1 / rows + 1 / reference_rows
     # Of PSI: Yurdakul and Naranjo, 2020; the others follow from it.
-    chi_squared = chi_squared_quantile(_LEVEL[part], max(bins - 1, 1))
+    chi_squared = chi_squared_quantile(_LEVEL[part], _BINS - 1)
     match statistic:
         case "psi":
             return spread * chi_squared
@@ -42,8 +44,6 @@ def level(statistic: str, rows: float, reference_rows: float, bins: int, part: P
             return min(1.0, math.sqrt(spread * chi_squared / (8 * math.log(2))))
         case "hellinger_distance":
             return min(1.0, math.sqrt(spread * chi_squared / 8))
-        case "cramers_v" if math.isfinite(reference_rows):
-            return min(1.0, math.sqrt(chi_squared / (rows + reference_rows)))
         case "ks_statistic":
             # Stephens's correction (1970); an upper bound where values repeat.
             root = 1 / math.sqrt(spread)
