@@ -116,15 +116,11 @@ class Unusual(Kind):
 
     def unusable(self) -> Sequence[Unusable]:
         if self.minimum is not None:
-            return ()
+            return []
         # Neither its size nor its sign is that of a mean of 1.
         mean = Decimal(-4)
-        none = abs(mean) * _ROUNDING
-        past, nearly = (
-            {self.mean.record.name: mean, self.deviation.record.name: deviation}
-            for deviation in (none, none * 2)
-        )
-        return (Unusable(mean, past, nearly),)
+        past = {self.mean.record.name: mean, self.deviation.record.name: abs(mean) * _ROUNDING}
+        return [Unusable(past, mean - 100 if self.direction == "below" else mean + 100)]
 
     def lines(self) -> Sequence[Line]:
         allowed = f"({self._allowed})"

@@ -85,5 +85,4 @@ class Change(Kind):
         return ((Decimal(8) if self.relative else 2 * self.amount,),)
 
     def unusable(self) -> Sequence[Unusable]:
-        name, none = self.history.record.name, Decimal(0)
-        return (Unusable(none, {name: none}, {name: Decimal("0.000001")}),) if self.relative else ()
+        return [Unusable({self.history.record.name: Decimal(0)}, Decimal(100))] if self.relative else []

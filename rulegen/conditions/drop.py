@@ -95,9 +95,6 @@ class Drop(Kind):
         return ((Decimal("0.5") if self.relative else self.amount * 5,),)
 
     def unusable(self) -> Sequence[Unusable]:
-        name, none = self.history.record.name, Decimal(0)
-        return (
-            (Unusable(none, {name: none}, {name: Decimal("0.000001")}),)
-            if self.relative and not self._never_negative
-            else ()
-        )
+        if not self.relative or self._never_negative:
+            return []
+        return [Unusable({self.history.record.name: Decimal(0)}, Decimal(-100))]

@@ -6,7 +6,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
-from typing import Annotated, ClassVar, Literal
+from typing import Annotated, ClassVar, Literal, NamedTuple
 
 from pydantic import Field
 
@@ -77,13 +77,11 @@ class History:
         return sum((value for _, value in samples), Decimal(0)) / len(samples)
 
 
-@dataclass(frozen=True)
-class Unusable:
-    """The past of a gauge that is ``healthy``, by the names of records, and ``nearly`` the same that is usable."""
+class Unusable(NamedTuple):
+    """The past of a gauge, by the names of records; ``bad``: far enough to be bad, were it compared with that."""
 
-    healthy: Decimal
     past: Mapping[str, Decimal]
-    nearly: Mapping[str, Decimal]
+    bad: Decimal
 
 
 @dataclass(frozen=True)

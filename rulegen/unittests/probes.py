@@ -9,7 +9,6 @@ from itertools import chain, pairwise
 
 from rulegen.conditions import Kind, World
 from rulegen.conditions.history import Deviation
-from rulegen.conditions.kind import Unusable
 from rulegen.promql.expressions import Matcher
 
 
@@ -92,30 +91,13 @@ def lasting(kind: Kind, world: World, value: Decimal) -> World:
 
 
 def unusable(kind: Kind) -> Iterator[Probe]:
-    """Probes that are quiet although a past that is hardly another one would make them bad."""
-    for leg in kind.legs():
-        for past in leg.unusable():
-            found = _quiet(kind, past)
-            if found is not None:
-                yield found
-
-
-def _quiet(kind: Kind, past: Unusable) -> Probe | None:
-    healthy = past.healthy
+    """Probes that are quiet only because their past cannot be compared with."""
     reference = next(iter(kind.reference_guesses()), None)
-    alike, usable = (
-        World({history.record.name: healthy for history in kind.histories()} | dict(own), reference)
-        for own in (past.past, past.nearly)
-    )
-    if kind.holds(healthy, lasting(kind, alike, healthy)):
-        return None
-    for edge in (Decimal(0), *kind.edges(alike)):
-        for value in (edge + 1, edge - 1, edge + nearby(edge), edge - nearby(edge)):
-            if kind.holds(value, lasting(kind, usable, value)) and not kind.holds(
-                value, lasting(kind, alike, value)
-            ):
-                return Probe(alike, healthy, value, value)
-    return None
+    for past, bad in kind.unusable():
+        healthy = next(iter(past.values()))
+        world = World({history.record.name: healthy for history in kind.histories()} | dict(past), reference)
+        if not kind.holds(bad, lasting(kind, world, bad)):
+            yield Probe(world, healthy, bad, bad)
 
 
 def nearby(value: Decimal) -> Decimal:
