@@ -15,7 +15,7 @@ from rulegen.promql.replicas import WEIGHTED
 from rulegen.promql.rules import AlertRule
 from rulegen.sli.query_series import QuerySeries
 from rulegen.slo.plan import Plan, SloPlan
-from rulegen.spec.notes import Note
+from rulegen.spec.lint_names import Note
 from rulegen.spec.routing import Routing
 from rulegen.unittests import budgets, companions, events, gauges, histories, nodata, others, queries, weights
 from rulegen.unittests.case import Case
