@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from decimal import Decimal
 from functools import cached_property
 from typing import Annotated, Literal
@@ -11,8 +11,8 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from mlslo.yamlfile import Duration
-from rulegen.conditions.history import BaselineWindow, deviation_before, lookup, mean_before
-from rulegen.conditions.kind import Edge, History, Kind, Line, Positive, Unusable, World
+from rulegen.conditions.history import BaselineWindow, deviation_before, mean_before
+from rulegen.conditions.kind import Bounds, History, Kind, Line, Positive, Unusable, World
 from rulegen.conditions.threshold import shown
 from rulegen.promql.annotations import Text
 from rulegen.promql.expressions import exact, number
@@ -66,25 +66,21 @@ class Unusual(Kind):
     def expression(self, *, valued: bool = True) -> str:
         gauge, join = self.series.expression, self.series.join()
         away = {
-            "above": f"{gauge} - {join} {self._mean}",
-            "below": f"-({gauge} - {join} {self._mean})",
-            "both": f"abs({gauge} - {join} {self._mean})",
+            "above": f"{gauge} - {join} {self.mean.expression}",
+            "below": f"-({gauge} - {join} {self.mean.expression})",
+            "both": f"abs({gauge} - {join} {self.mean.expression})",
         }[self.direction]
         unusual = f"{away} > {join} ({self._allowed})"
         return f"{gauge}\nand\n{unusual}" if valued else unusual
 
     @property
-    def _mean(self) -> str:
-        return self.series.select(self.mean.record.name)
-
-    @property
     def _allowed(self) -> str:
         """PromQL: how far from the mean is still usual."""
-        deviation = self.series.select(self.deviation.record.name)
+        deviation = self.deviation.expression
         if self.minimum is not None:
             least = f"clamp_min({deviation}, {number(self.minimum)})"
         else:
-            least = f"({deviation} > {number(_ROUNDING)} * abs({self._mean}))"
+            least = f"({deviation} > {number(_ROUNDING)} * abs({self.mean.expression}))"
         return f"{number(self.deviations)} * {least}"
 
     def phrase(self, *, values: bool = True) -> Text:
@@ -95,61 +91,41 @@ class Unusual(Kind):
             said += f", a deviation being {shown(self.minimum, self.series.metric.unit)} or more"
         if not values:
             return Text.of(said)
-        mean, deviation = (lookup(self.series, history.record) for history in self.histories())
-        return Text.of(said, " (mean ", mean, ", deviation ", deviation, ")")
+        return Text.of(said, " (mean ", self.mean.lookup, ", deviation ", self.deviation.lookup, ")")
 
-    def holds(self, value: Decimal, world: World) -> bool:
-        edges = [edge.value for edge in self.edges(world)]
-        low, high = self.direction != "above", self.direction != "below"
-        return bool(edges) and ((low and value < edges[0]) or (high and value > edges[-1]))
-
-    def _usual(self, world: World) -> Decimal | None:
-        mean = world.past.get(self.mean.record.name)
-        deviation = world.past.get(self.deviation.record.name)
+    def bounds(self, world: World) -> Bounds:
+        mean, deviation = world.of(self.mean), world.of(self.deviation)
         if mean is None or deviation is None:
-            return None
+            return None, None
         if self.minimum is None and deviation <= _ROUNDING * abs(mean):
-            return None
-        return self.deviations * max(deviation, self.minimum or Decimal(0))
-
-    def edges(self, world: World) -> Sequence[Edge]:
-        mean, allowed = world.past.get(self.mean.record.name), self._usual(world)
-        if mean is None or allowed is None:
-            return ()
-        return [Edge(mean + side, exact=False) for side in self._sides(allowed)]
-
-    def _sides(self, allowed: Decimal) -> Sequence[Decimal]:
-        return {"above": (allowed,), "below": (-allowed,), "both": (-allowed, allowed)}[self.direction]
+            return None, None
+        usual = self.deviations * max(deviation, self.minimum or Decimal(0))
+        return (
+            mean - usual if self.direction != "above" else None,
+            mean + usual if self.direction != "below" else None,
+        )
 
     def histories(self) -> Sequence[History]:
-        found = (self.mean, self.deviation)
-        return found if self.minimum is not None else [replace(history, moving=True) for history in found]
+        return (self.mean, self.deviation)
 
-    def healthy_guesses(self) -> Sequence[Decimal]:
-        return (Decimal("0.5"),) if self.minimum is None else (self.minimum * 40,)
-
-    def regimes(self) -> Sequence[Sequence[Decimal]]:
-        """The deviation decides, and its minimum does."""
+    def healthy_guesses(self) -> Sequence[Sequence[Decimal]]:
         if self.minimum is None:
-            return ((),)
-        return (self.healthy_guesses(), (self.minimum * 10,))
+            return ((Decimal("0.5"),),)
+        # A test's deviation is a twentieth of its mean: that decides, or the minimum does.
+        return ((self.minimum * 40,), (self.minimum * 10,))
 
     def unusable(self) -> Sequence[Unusable]:
         if self.minimum is not None:
-            return ()
+            return []
         # Neither its size nor its sign is that of a mean of 1.
         mean = Decimal(-4)
-        none = abs(mean) * _ROUNDING
-        past, nearly = (
-            {self.mean.record.name: mean, self.deviation.record.name: deviation}
-            for deviation in (none, none * 2)
-        )
-        return (Unusable(mean, past, nearly),)
+        past = {self.mean.record.name: mean, self.deviation.record.name: abs(mean) * _ROUNDING}
+        return [Unusable(past, mean - 100 if self.direction == "below" else mean + 100)]
 
     def lines(self) -> Sequence[Line]:
         allowed = f"({self._allowed})"
         lines = (
-            ("above", Line(f"{self._mean} + {allowed}", f"usual, at most, by {self.window}")),
-            ("below", Line(f"{self._mean} - {allowed}", f"usual, at least, by {self.window}")),
+            ("above", Line(f"{self.mean.expression} + {allowed}", f"usual, at most, by {self.window}")),
+            ("below", Line(f"{self.mean.expression} - {allowed}", f"usual, at least, by {self.window}")),
         )
         return [line for side, line in lines if self.direction in (side, "both")]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
@@ -11,13 +10,13 @@ from functools import cached_property
 from pydantic import Field
 
 from mlslo.yamlfile import Duration
-from rulegen.conditions.history import line, lookup, value_ago
-from rulegen.conditions.kind import Comparison, Edge, History, Kind, Line, Positive, Unusable, World
+from rulegen.conditions.history import value_ago
+from rulegen.conditions.kind import Bounds, Comparison, History, Kind, Positive, Unusable, World
 from rulegen.conditions.threshold import shown
 from rulegen.promql.annotations import PERCENTAGE, Text
 from rulegen.promql.expressions import exact, number
 from rulegen.sli.gauge import GaugeSeries
-from rulegen.sli.intervals import ALL, NONE, Values
+from rulegen.sli.metric_ranges import ALL, NONE, Range
 
 
 class ChangeFrom(Comparison):
@@ -39,9 +38,8 @@ class ChangeFrom(Comparison):
     def look_back(self) -> Iterator[tuple[str, Duration, str]]:
         yield "offset", self.offset, "there is nothing to compare with, it never fires"
 
-    def may_hold(self, possible: Values) -> Values:
-        width = possible.highest - possible.lowest
-        return NONE if self.by is not None and math.isfinite(width) and self.by >= width else ALL
+    def reach(self, possible: Range) -> Range:
+        return NONE if self.by is not None and self.by >= possible.high - possible.low else ALL
 
 
 @dataclass(frozen=True)
@@ -58,7 +56,7 @@ class Change(Kind):
         return value_ago(self.series, self.offset)
 
     def expression(self, *, valued: bool = True) -> str:
-        gauge, past = self.series.expression, self.series.select(self.history.record.name)
+        gauge, past = self.series.expression, self.history.expression
         if self.relative:
             # From zero every change is infinite: no past traffic is no baseline.
             change = f"{gauge} / {self.series.join()} ({past} != 0) - 1"
@@ -71,30 +69,20 @@ class Change(Kind):
         unit = self.series.metric.unit
         amount = PERCENTAGE[1](float(self.amount)) if self.relative else shown(self.amount, unit)
         said = f"more than {amount} away from what it was {self.offset} ago"
-        return Text.of(said, " (", lookup(self.series, self.history.record), ")") if values else Text.of(said)
+        return Text.of(said, " (", self.history.lookup, ")") if values else Text.of(said)
 
-    def holds(self, value: Decimal, world: World) -> bool:
-        past = world.past.get(self.history.record.name)
+    def bounds(self, world: World) -> Bounds:
+        past = world.of(self.history)
         if past is None or (self.relative and past == 0):
-            return False
-        return abs(value - past) > (self.amount * abs(past) if self.relative else self.amount)
-
-    def edges(self, world: World) -> Sequence[Edge]:
-        past = world.past.get(self.history.record.name)
-        if past is None:
-            return ()
+            return None, None
         change = self.amount * abs(past) if self.relative else self.amount
-        return [Edge(value, exact=False) for value in (past - change, past + change)]
-
-    def lines(self) -> Sequence[Line]:
-        return (line(self.series, self.history.record),)
+        return past - change, past + change
 
     def histories(self) -> Sequence[History]:
         return (self.history,)
 
-    def healthy_guesses(self) -> Sequence[Decimal]:
-        return (Decimal(8) if self.relative else 2 * self.amount,)
+    def healthy_guesses(self) -> Sequence[Sequence[Decimal]]:
+        return ((Decimal(8) if self.relative else 2 * self.amount,),)
 
     def unusable(self) -> Sequence[Unusable]:
-        name, none = self.history.record.name, Decimal(0)
-        return (Unusable(none, {name: none}, {name: Decimal("0.000001")}),) if self.relative else ()
+        return [Unusable({self.history.record.name: Decimal(0)}, Decimal(100))] if self.relative else []

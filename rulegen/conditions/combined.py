@@ -8,7 +8,7 @@ from decimal import Decimal
 from functools import cached_property
 from typing import Literal
 
-from rulegen.conditions.kind import Edge, History, Kind, Line, Unusable, World
+from rulegen.conditions.kind import History, Kind, Line, Unusable, World
 from rulegen.promql.annotations import Part, Text
 from rulegen.promql.rules import Record
 
@@ -46,7 +46,7 @@ class Combined(Kind):
         combine = all if self.every else any
         return combine(part.holds(value, world) for part in self.parts)
 
-    def edges(self, world: World) -> Sequence[Edge]:
+    def edges(self, world: World) -> Sequence[Decimal]:
         return [edge for part in self.parts for edge in part.edges(world)]
 
     def legs(self) -> Sequence[Kind]:
@@ -74,8 +74,8 @@ class Combined(Kind):
     def unusable(self) -> Sequence[Unusable]:
         return [past for part in self.parts for past in part.unusable()]
 
-    def healthy_guesses(self) -> Sequence[Decimal]:
-        return [guess for part in self.parts for guess in part.healthy_guesses()]
+    def healthy_guesses(self) -> Sequence[Sequence[Decimal]]:
+        return [group for part in self.parts for group in part.healthy_guesses()]
 
     def reference_guesses(self) -> Sequence[Decimal]:
         return [guess for part in self.parts for guess in part.reference_guesses()]

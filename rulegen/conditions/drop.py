@@ -11,14 +11,13 @@ from typing import Annotated
 from pydantic import Field
 
 from mlslo.yamlfile import Duration
-from rulegen.conditions.history import BaselineWindow, line, lookup, mean_before
-from rulegen.conditions.kind import Edge, History, Kind, Line, Positive, Unusable, World
+from rulegen.conditions.history import BaselineWindow, mean_before
+from rulegen.conditions.kind import Bounds, History, Kind, Positive, Unusable, World
 from rulegen.conditions.threshold import shown
 from rulegen.promql.annotations import PERCENTAGE, Text
 from rulegen.promql.expressions import exact, number
 from rulegen.sli.gauge import GaugeSeries
-from rulegen.sli.intervals import ALL, Values
-from rulegen.sli.metric_ranges import possible
+from rulegen.sli.metric_ranges import ALL, Range, possible
 
 
 class DropFrom(BaselineWindow):
@@ -40,11 +39,11 @@ class DropFrom(BaselineWindow):
         assert amount is not None
         return Drop(series, self.window, self.ended, exact(amount), relative)
 
-    def may_hold(self, possible: Values) -> Values:
+    def reach(self, possible: Range) -> Range:
         if self.by is not None:
-            return Values.between(high=possible.highest - self.by, high_open=True)
-        if self.byRatio is not None and possible.lowest >= 0:
-            return Values.between(high=possible.highest * (1 - self.byRatio), high_open=True)
+            return Range(high=possible.high - self.by)
+        if self.byRatio is not None and possible.low >= 0:
+            return Range(high=possible.high * (1 - self.byRatio))
         return ALL
 
 
@@ -63,7 +62,7 @@ class Drop(Kind):
         return mean_before(self.series, self.window, self.offset)
 
     def expression(self, *, valued: bool = True) -> str:
-        past = self.series.select(self.history.record.name)
+        past = self.history.expression
         lowered = f"{past} - {number(self.amount)}"
         if self.relative and self._never_negative:
             lowered = f"{number(1 - self.amount)} * {past}"
@@ -75,42 +74,27 @@ class Drop(Kind):
     @property
     def _never_negative(self) -> bool:
         """Return whether nothing is below a mean of 0."""
-        return all(start.value >= 0 for start, _ in possible(self.series.metric).parts)
+        return possible(self.series.metric).low >= 0
 
     def phrase(self, *, values: bool = True) -> Text:
         unit = self.series.metric.unit
         amount = PERCENTAGE[1](float(self.amount)) if self.relative else shown(self.amount, unit)
         said = f"more than {amount} below its mean over {self.window} until {self.offset} ago"
-        return Text.of(said, " (", lookup(self.series, self.history.record), ")") if values else Text.of(said)
+        return Text.of(said, " (", self.history.lookup, ")") if values else Text.of(said)
 
-    def holds(self, value: Decimal, world: World) -> bool:
-        past = world.past.get(self.history.record.name)
+    def bounds(self, world: World) -> Bounds:
+        past = world.of(self.history)
         if past is None or (self.relative and past == 0):
-            return False
-        return value < self._limit(past)
-
-    def edges(self, world: World) -> Sequence[Edge]:
-        past = world.past.get(self.history.record.name)
-        if past is None or (self.relative and past == 0):
-            return ()
-        return (Edge(self._limit(past), exact=False),)
-
-    def lines(self) -> Sequence[Line]:
-        return (line(self.series, self.history.record),)
+            return None, None
+        return past - (abs(past) * self.amount if self.relative else self.amount), None
 
     def histories(self) -> Sequence[History]:
         return (self.history,)
 
-    def healthy_guesses(self) -> Sequence[Decimal]:
-        return (Decimal("0.5") if self.relative else self.amount * 5,)
+    def healthy_guesses(self) -> Sequence[Sequence[Decimal]]:
+        return ((Decimal("0.5") if self.relative else self.amount * 5,),)
 
     def unusable(self) -> Sequence[Unusable]:
-        name, none = self.history.record.name, Decimal(0)
-        return (
-            (Unusable(none, {name: none}, {name: Decimal("0.000001")}),)
-            if self.relative and not self._never_negative
-            else ()
-        )
-
-    def _limit(self, past: Decimal) -> Decimal:
-        return past - (abs(past) * self.amount if self.relative else self.amount)
+        if not self.relative or self._never_negative:
+            return []
+        return [Unusable({self.history.record.name: Decimal(0)}, Decimal(-100))]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
@@ -12,13 +11,13 @@ from typing import Literal
 from pydantic import Field
 
 from mlslo.yamlfile import Duration
-from rulegen.conditions.history import forecast, line, lookup
-from rulegen.conditions.kind import Comparison, Edge, History, Kind, Line, World
+from rulegen.conditions.history import forecast
+from rulegen.conditions.kind import Comparison, History, Kind, World
 from rulegen.conditions.threshold import shown
 from rulegen.promql.annotations import Text
 from rulegen.promql.expressions import exact, number
 from rulegen.sli.gauge import GaugeSeries
-from rulegen.sli.intervals import ALL, NONE, Values
+from rulegen.sli.metric_ranges import ALL, NONE, Range
 
 
 class Forecast(Comparison):
@@ -47,11 +46,11 @@ class Forecast(Comparison):
     def look_back(self) -> Iterator[tuple[str, Duration, str]]:
         yield "basedOn", self.basedOn, "the trend is that of a shorter past"
 
-    def may_hold(self, possible: Values) -> Values:
+    def reach(self, possible: Range) -> Range:
         # A trend may lead beyond what the gauge can be; the gauge itself never gets there.
-        beyond = Values.between(low=-math.inf if self.above is None else self.above, low_open=True)
-        beyond &= Values.between(high=math.inf if self.below is None else self.below, high_open=True)
-        return ALL if beyond & possible else NONE
+        too_high = self.above is not None and self.above >= possible.high
+        too_low = self.below is not None and self.below <= possible.low
+        return NONE if too_high or too_low else ALL
 
 
 @dataclass(frozen=True)
@@ -74,24 +73,23 @@ class Trend(Kind):
 
     def condition(self) -> str:
         sign = ">" if self.side == "above" else "<"
-        return f"{self.series.select(self.history.record.name)} {sign} {number(self.limit)}"
+        return f"{self.history.expression} {sign} {number(self.limit)}"
 
     def phrase(self, *, values: bool = True) -> Text:
         limit = shown(self.limit, self.series.metric.unit)
         said = (
             f"going to be {self.side} {limit} within {self.within} by its trend of the last {self.based_on}"
         )
-        predicted = lookup(self.series, self.history.record, of_version=True)
-        return Text.of(said, " (", predicted, ")") if values else Text.of(said)
+        return Text.of(said, " (", self.history.lookup, ")") if values else Text.of(said)
 
     def holds(self, value: Decimal, world: World) -> bool:
-        predicted = world.past.get(self.history.record.name)
+        predicted = world.of(self.history)
         if predicted is None:
             return False
         return predicted > self.limit if self.side == "above" else predicted < self.limit
 
-    def edges(self, world: World) -> Sequence[Edge]:
-        return (Edge(self.limit - world.ahead, exact=not world.ahead),)
+    def edges(self, world: World) -> Sequence[Decimal]:
+        return (self.limit - world.ahead,)
 
     def leads(self, healthy: Decimal) -> Sequence[Decimal]:
         sign = 1 if self.side == "above" else -1
@@ -102,12 +100,9 @@ class Trend(Kind):
     def histories(self) -> Sequence[History]:
         return (self.history,)
 
-    def healthy_guesses(self) -> Sequence[Decimal]:
+    def healthy_guesses(self) -> Sequence[Sequence[Decimal]]:
         size = abs(self.limit) / 4 or Decimal(1)
-        return (self.limit - size if self.side == "above" else self.limit + size,)
-
-    def lines(self) -> Sequence[Line]:
-        return (line(self.series, self.history.record),)
+        return ((self.limit - size if self.side == "above" else self.limit + size,),)
 
     def limits(self) -> Sequence[tuple[float, Literal["above", "below"]]]:
         return ((float(self.limit), self.side),)

@@ -11,9 +11,8 @@ from typing import ClassVar
 from pydantic import Field
 
 from mlslo.yamlfile import Duration
-from rulegen.conditions.kind import Comparison, History, Line, Sample
-from rulegen.promql.annotations import Lookup, format_of
-from rulegen.promql.conventions import MODEL, SLO, record_name
+from rulegen.conditions.kind import Comparison, History, Sample
+from rulegen.promql.conventions import SLO, record_name
 from rulegen.promql.expressions import exact, number
 from rulegen.promql.rules import Record
 from rulegen.sli.gauge import GaugeSeries
@@ -50,7 +49,7 @@ def value_ago(series: GaugeSeries, offset: Duration) -> History:
     """The gauge ``offset`` ago, averaged over the versions of then."""
     name = _record(series, f"offset{offset}")
     expression = _over_versions("avg", series, f"{series.expression} offset {offset}")
-    return History(Record(name, expression, {SLO: series.slo}), offset.seconds, 0.0, 1)
+    return History(series, Record(name, expression, {SLO: series.slo}), offset.seconds, 0.0, 1)
 
 
 def mean_before(series: GaugeSeries, window: Duration, offset: Duration) -> History:
@@ -64,14 +63,12 @@ def mean_before(series: GaugeSeries, window: Duration, offset: Duration) -> Hist
     total = _over_versions("sum", series, f"sum_over_time({past})")
     count = _over_versions("sum", series, f"count_over_time({past})")
     expression = f"{total}\n/\n({count} >= {number(least)})"
-    return History(Record(name, expression, {SLO: series.slo}), offset.seconds, window.seconds, least)
+    return History(series, Record(name, expression, {SLO: series.slo}), offset.seconds, window.seconds, least)
 
 
 @dataclass(frozen=True)
 class Deviation(History):
-    """The population deviation from the mean of the same past; ``mean``: the record of that."""
-
-    mean: str
+    """The population deviation from the mean of the same past."""
 
     def of(self, samples: Sequence[Sample]) -> Decimal:
         mean = super().of(samples)
@@ -89,7 +86,7 @@ def deviation_before(series: GaugeSeries, window: Duration, offset: Duration) ->
     name = _record(series, f"stddev{window}_offset{offset}")
     past = f"{series.expression}[{window}] offset {offset}"
     if "version" in series.labels:
-        between = f"(avg_over_time({past}) - {series.join()} {series.select(mean.record.name)}) ^ 2"
+        between = f"(avg_over_time({past}) - {series.join()} {mean.expression}) ^ 2"
         squares = f"count_over_time({past})\n* (\n  stdvar_over_time({past})\n  + {between}\n)"
         inner = squares.replace("\n", "\n    ")
         expression = (
@@ -99,7 +96,7 @@ def deviation_before(series: GaugeSeries, window: Duration, offset: Duration) ->
     else:
         expression = f"stddev_over_time({past})\nand\ncount_over_time({past}) >= {number(mean.least)}"
     record = Record(name, expression, {SLO: series.slo})
-    return Deviation(record, mean.offset, mean.window, mean.least, mean.record.name)
+    return Deviation(series, record, mean.offset, mean.window, mean.least)
 
 
 @dataclass(frozen=True)
@@ -134,19 +131,7 @@ def forecast(series: GaugeSeries, within: Duration, based_on: Duration) -> Forec
         f"predict_linear({past}, {number(within.seconds)})\nand\ncount_over_time({past}) >= {number(least)}"
     )
     record = Record(name, expression, {SLO: series.slo})
-    return Forecast(record, 0.0, based_on.seconds, least, within.seconds)
-
-
-def lookup(series: GaugeSeries, record: Record, *, of_version: bool = False) -> Lookup:
-    """The past of the series that fires, for a text."""
-    fixed = {MODEL: series.model, SLO: series.slo}
-    varying = series.varying if of_version else series.entities
-    return Lookup(record.name, tuple(fixed.items()), varying, format_of(series.metric.unit))
-
-
-def line(series: GaugeSeries, record: Record) -> Line:
-    """The record beside its gauge on a dashboard."""
-    return Line(series.select(record.name), record.name.rsplit(":", 1)[1])
+    return Forecast(series, record, 0.0, based_on.seconds, least, within.seconds)
 
 
 def _record(series: GaugeSeries, operation: str) -> str:

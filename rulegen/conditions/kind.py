@@ -6,16 +6,17 @@ from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
-from typing import Annotated, ClassVar, Literal
+from typing import Annotated, ClassVar, Literal, NamedTuple
 
 from pydantic import Field
 
 from mlslo.catalogue import Metric
 from mlslo.yamlfile import Duration, StrictModel
-from rulegen.promql.annotations import Text
+from rulegen.promql.annotations import Lookup, Text, format_of
+from rulegen.promql.conventions import MODEL, SLO
 from rulegen.promql.rules import Record
 from rulegen.sli.gauge import GaugeSeries
-from rulegen.sli.intervals import ALL, Values
+from rulegen.sli.metric_ranges import ALL, Range
 
 
 @dataclass(frozen=True)
@@ -29,20 +30,15 @@ class World:
     reference: Decimal | None = None
     ahead: Decimal = Decimal(0)
 
-
-@dataclass(frozen=True)
-class Edge:
-    """A value of the gauge where a condition begins or ends to hold.
-
-    ``exact``: the threshold is a literal in the rule, so that the edge itself can be tested.
-    """
-
-    value: Decimal
-    exact: bool
+    def of(self, history: History) -> Decimal | None:
+        """Return the value of a record of the past, if it is there."""
+        return self.past.get(history.record.name)
 
 
 # How many seconds ago, and the value.
 Sample = tuple[float, Decimal]
+# Lowest and highest good values; None where nothing is too low, or too high.
+Bounds = tuple[Decimal | None, Decimal | None]
 
 
 @dataclass(frozen=True)
@@ -50,15 +46,26 @@ class History:
     """A record of the gauge's past that a condition needs.
 
     It averages what the gauge was from ``offset + window`` ago until ``offset`` ago (just the value
-    at ``offset`` where the window is zero), given ``least`` evaluations, over all versions. ``moving``: the
-    condition says nothing of a gauge that never moved.
+    at ``offset`` where the window is zero), given ``least`` evaluations, over all versions.
     """
 
+    series: GaugeSeries
     record: Record
     offset: float
     window: float
     least: int
-    moving: bool = field(default=False, kw_only=True)
+
+    @property
+    def expression(self) -> str:
+        """PromQL: the record of the gauge's own SLO."""
+        return self.series.select(self.record.name)
+
+    @property
+    def lookup(self) -> Lookup:
+        """The record of the series that fires, for a text."""
+        fixed = {MODEL: self.series.model, SLO: self.series.slo}
+        varying = self.series.varying if self.of_version else self.series.entities
+        return Lookup(self.record.name, tuple(fixed.items()), varying, format_of(self.series.metric.unit))
 
     @property
     def of_version(self) -> bool:
@@ -70,13 +77,11 @@ class History:
         return sum((value for _, value in samples), Decimal(0)) / len(samples)
 
 
-@dataclass(frozen=True)
-class Unusable:
-    """The past of a gauge that is ``healthy``, by the names of records, and ``nearly`` the same that is usable."""
+class Unusable(NamedTuple):
+    """The past of a gauge, by the names of records; ``bad``: far enough to be bad, were it compared with that."""
 
-    healthy: Decimal
     past: Mapping[str, Decimal]
-    nearly: Mapping[str, Decimal]
+    bad: Decimal
 
 
 @dataclass(frozen=True)
@@ -102,13 +107,22 @@ class Kind(ABC):
     def phrase(self, *, values: bool = True) -> Text:
         """Describe what is bad about it: "above 0.25"; ``values``: with the value that it is compared with."""
 
-    @abstractmethod
-    def holds(self, value: Decimal, world: World) -> bool:
-        """Return whether the gauge is bad at ``value``. Not derived from the PromQL: the tests rest on it."""
+    def bounds(self, world: World) -> Bounds:
+        """Return values below and above which the gauge is bad. Not derived from the PromQL: the tests rest on it."""
+        return None, None
 
-    @abstractmethod
-    def edges(self, world: World) -> Sequence[Edge]:
+    def holds(self, value: Decimal, world: World) -> bool:
+        """Return whether the gauge is bad at ``value``."""
+        low, high = self.bounds(world)
+        return (low is not None and value < low) or (high is not None and value > high)
+
+    def edges(self, world: World) -> Sequence[Decimal]:
         """Return the values at which ``holds`` changes."""
+        return [edge for edge in self.bounds(world) if edge is not None]
+
+    def is_exact(self, world: World) -> bool:
+        """Return whether Prometheus calculates its edges to the last digit, so that they can be tested themselves."""
+        return False
 
     def legs(self) -> Sequence[Kind]:
         """The conditions inside it, or itself."""
@@ -122,13 +136,12 @@ class Kind(ABC):
         """Records of references that it needs."""
         return ()
 
-    def healthy_guesses(self) -> Sequence[Decimal]:
-        """Values at which the gauge may be healthy; the first that is will be used in tests."""
-        return ()
+    @abstractmethod
+    def healthy_guesses(self) -> Sequence[Sequence[Decimal]]:
+        """Values at which the gauge may be healthy; the first of each group that is will be used in tests.
 
-    def regimes(self) -> Sequence[Sequence[Decimal]]:
-        """Guesses like those, of which each group makes another part of the condition decide."""
-        return ((),)
+        Each group makes another part of the condition decide.
+        """
 
     def unusable(self) -> Sequence[Unusable]:
         """Pasts that nothing can be compared with."""
@@ -140,7 +153,8 @@ class Kind(ABC):
 
     def lines(self) -> Sequence[Line]:
         """Lines that a dashboard shows beside the gauge."""
-        return ()
+        histories = self.histories()
+        return [Line(history.expression, history.record.name.rsplit(":", 1)[1]) for history in histories]
 
     def limits(self) -> Sequence[tuple[float, Literal["above", "below"]]]:
         """Constants beyond which the gauge is bad."""
@@ -177,6 +191,6 @@ class Comparison(StrictModel, ABC):
         """Yield a key, how far its rules look back for it, and what comes of a shorter history."""
         yield from ()
 
-    def may_hold(self, possible: Values) -> Values:
-        """Return a set of values outside of which it never holds, whatever the history and the reference are."""
+    def reach(self, possible: Range) -> Range:
+        """Return between which values it may hold, the ends left out, whatever the history and the reference are."""
         return ALL

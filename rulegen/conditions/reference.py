@@ -11,14 +11,14 @@ from pydantic import Field
 
 from mlslo.catalogue import METRICS, Metric
 from mlslo.yamlfile import quoted_list
-from rulegen.conditions.kind import Comparison, Edge, Kind, Line, Positive, World
+from rulegen.conditions.kind import Bounds, Comparison, Kind, Line, Positive, World
 from rulegen.conditions.threshold import shown
 from rulegen.promql.annotations import Lookup, Text, format_of
 from rulegen.promql.conventions import MODEL, SLO, record_name
 from rulegen.promql.expressions import Matcher, by, exact, number, on, selector
 from rulegen.promql.rules import Record
 from rulegen.sli.gauge import GaugeSeries
-from rulegen.sli.intervals import Values
+from rulegen.sli.metric_ranges import Range
 
 
 def counterpart(metric: Metric) -> Metric | None:
@@ -49,8 +49,8 @@ class AboveReference(Comparison):
             raise ValueError(f"{series.metric.name} has no figure in the reference")
         return Reference(series, metric, exact(self.byFactor), exact(self.floor))
 
-    def may_hold(self, possible: Values) -> Values:
-        return Values.between(low=self.floor, low_open=True)
+    def reach(self, possible: Range) -> Range:
+        return Range(low=self.floor)
 
 
 @dataclass(frozen=True)
@@ -98,16 +98,14 @@ class Reference(Kind):
         said = f"{floor}above {number(self.factor)} times that of the reference"
         return Text.of(said, " (", looked_up, ")") if values else Text.of(said)
 
-    def holds(self, value: Decimal, world: World) -> bool:
-        return world.reference is not None and value > self._limit(world.reference)
+    def bounds(self, world: World) -> Bounds:
+        return None, None if world.reference is None else max(self.factor * world.reference, self.floor)
 
-    def edges(self, world: World) -> Sequence[Edge]:
-        if world.reference is None:
-            return ()
-        product = self.factor * world.reference
-        # What Prometheus multiplies may be off in the last digit; the floor is a literal.
-        same = float(self.factor) * float(world.reference) == float(product)
-        return (Edge(self._limit(world.reference), exact=same or product < self.floor),)
+    def is_exact(self, world: World) -> bool:
+        reference = world.reference or Decimal(0)
+        product = self.factor * reference
+        # The floor is a literal.
+        return product < self.floor or float(self.factor) * float(reference) == float(product)
 
     def lines(self) -> Sequence[Line]:
         return (Line(self.series.select(self.record.name), "reference"),)
@@ -115,13 +113,10 @@ class Reference(Kind):
     def references(self) -> Sequence[Record]:
         return (self.record,)
 
-    def healthy_guesses(self) -> Sequence[Decimal]:
-        return ((self.floor or self.factor / 4) / 2,)
+    def healthy_guesses(self) -> Sequence[Sequence[Decimal]]:
+        return (((self.floor or self.factor / 4) / 2,),)
 
     def reference_guesses(self) -> Sequence[Decimal]:
         # Three digits, so that a person can read the tests.
         even = exact(float(f"{self.floor / self.factor:.3g}"))
         return (2 * even, even / 2) if even else (Decimal("0.25"),)
-
-    def _limit(self, reference: Decimal) -> Decimal:
-        return max(self.factor * reference, self.floor)

@@ -11,11 +11,10 @@ from typing import Literal
 from pydantic import Field
 
 from mlslo.yamlfile import StrictModel
-from rulegen.conditions.kind import Edge, Kind, World
+from rulegen.conditions.kind import Kind, World
 from rulegen.promql.annotations import Text, format_of
 from rulegen.promql.expressions import exact, number
 from rulegen.sli.gauge import GaugeSeries
-from rulegen.sli.intervals import Values
 
 THRESHOLDS = ("above", "below", "atLeast", "atMost")
 _COMPARE = {"above": operator.gt, "below": operator.lt, "atLeast": operator.ge, "atMost": operator.le}
@@ -41,16 +40,9 @@ class Threshold(StrictModel):
         """The first key that is given, of a model that checks that exactly one is."""
         return next(key for key in type(self).model_fields if getattr(self, key) is not None)
 
-    @property
-    def values(self) -> Values | None:
-        """The values beyond the limit, if one is given."""
-        if self.above is not None:
-            return Values.between(low=self.above, low_open=True)
-        if self.atLeast is not None:
-            return Values.between(low=self.atLeast)
-        if self.below is not None:
-            return Values.between(high=self.below, high_open=True)
-        return None if self.atMost is None else Values.between(high=self.atMost)
+    def is_met(self, value: float) -> bool:
+        """Return whether ``value`` is beyond the limit, where one is given."""
+        return bool(_COMPARE[self.key](value, getattr(self, self.key)))
 
 
 @dataclass(frozen=True)
@@ -79,14 +71,17 @@ class Limit(Kind):
     def holds(self, value: Decimal, world: World) -> bool:
         return bool(_COMPARE[self.kind](value, self.limit))
 
-    def edges(self, world: World) -> Sequence[Edge]:
-        return (Edge(self.limit, exact=True),)
+    def edges(self, world: World) -> Sequence[Decimal]:
+        return (self.limit,)
+
+    def is_exact(self, world: World) -> bool:
+        return True
 
     def limits(self) -> Sequence[tuple[float, Literal["above", "below"]]]:
         return ((float(self.limit), "above" if self.kind in ("above", "atLeast") else "below"),)
 
-    def healthy_guesses(self) -> Sequence[Decimal]:
+    def healthy_guesses(self) -> Sequence[Sequence[Decimal]]:
         near, far = Decimal("0.02"), Decimal("0.25")
         size = abs(self.limit) or Decimal(1)
         sign = -1 if self.kind in ("above", "atLeast") else 1
-        return (self.limit + sign * size * far, self.limit + sign * size * near, self.limit + sign * 2 * size)
+        return (tuple(self.limit + sign * size * part for part in (far, near, 2)),)

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from rulegen.lint.finding import Finding, Location, Run
-from rulegen.lint.holds import must_hold
-from rulegen.sli.metric_ranges import possible, words
+from rulegen.lint.holds import may_hold, must_hold
+from rulegen.sli.metric_ranges import possible
 
 
 def find(run: Run) -> Iterator[Finding]:
@@ -17,11 +17,9 @@ def find(run: Run) -> Iterator[Finding]:
             at: Location = ("spec", "slos", index)
             metric, values, good = planned.series.metric, possible(planned.series.metric), planned.slo.good
             for place, alert in planned.slo.placed_alerts(at):
-                if must_hold(alert.when, values) >= values:
-                    message = f"it always fires: {metric.name} is {words(values)}"
+                if must_hold(alert.when, values):
+                    message = f"it always fires: {metric.name} is {values}"
                     yield Finding(model.file.document, (*place, "when"), message)
-            if good is not None and good.values is not None and not good.values & values:
-                message = (
-                    f"no evaluation is ever good: {metric.name} is {words(values)}; the budget always burns"
-                )
+            if good is not None and not may_hold(good, values):
+                message = f"no evaluation is ever good: {metric.name} is {values}; the budget always burns"
                 yield Finding(model.file.document, (*at, "good", good.key), message)

@@ -19,47 +19,26 @@ class Sides:
     sources: Sequence[Placed]
     targets: Sequence[Placed]
 
+    def silences(self, source: Placed, target: Placed) -> bool:
+        """Return whether ``source`` is meant to silence ``target``; labels under `equal` aside."""
+        return bool(self.inhibit.target.tiers) or target.labels[TIER] > source.labels[TIER]
+
 
 def inhibitions(run: Run) -> Iterator[Sides]:
     """Yield every inhibition of the routing file."""
     for index, inhibit in enumerate(run.routing.spec.inhibit):
-        yield _sides(run, ("spec", "inhibit", index), inhibit)
-
-
-def _sides(run: Run, location: Location, inhibit: Inhibit) -> Sides:
-    # All follows from layer and tier: there are few of them, and many alerts.
-    examples = {_kind(alert): alert for alert in run.alerts}
-    sources = {kind for kind, example in examples.items() if _is_source(inhibit, example)}
-    targets = {
-        kind
-        for kind, example in examples.items()
-        if any(silences(inhibit, examples[source], example) for source in sources)
-        or (not sources and _is_target(inhibit, example))
-    }
-    among = ([alert for alert in run.alerts if _kind(alert) in side] for side in (sources, targets))
-    return Sides(location, inhibit, *among)
-
-
-def silences(inhibit: Inhibit, source: Placed, target: Placed) -> bool:
-    """Return whether ``source`` is meant to silence ``target``; labels under `equal` aside."""
-    by_tier = bool(inhibit.target.tiers) or _tier(target) > _tier(source)
-    return by_tier and _is_target(inhibit, target)
-
-
-def _is_source(inhibit: Inhibit, alert: Placed) -> bool:
-    labels, source = alert.labels, inhibit.source
-    return source.layer in (None, labels.get(LAYER)) and source.tier in (None, labels.get(TIER))
-
-
-def _is_target(inhibit: Inhibit, alert: Placed) -> bool:
-    target = inhibit.target
-    by_layer = not target.layers or alert.labels.get(LAYER) in target.layers
-    return by_layer and (not target.tiers or _tier(alert) in target.tiers)
-
-
-def _tier(alert: Placed) -> str:
-    return alert.labels[TIER]
-
-
-def _kind(alert: Placed) -> tuple[str, str]:
-    return alert.labels[LAYER], _tier(alert)
+        source, target = inhibit.source, inhibit.target
+        sources = [
+            alert
+            for alert in run.alerts
+            if source.layer in (None, alert.labels[LAYER]) and source.tier in (None, alert.labels[TIER])
+        ]
+        # Without target tiers those less urgent than some source.
+        above = min((alert.labels[TIER] for alert in sources), default="")
+        targets = [
+            alert
+            for alert in run.alerts
+            if (not target.layers or alert.labels[LAYER] in target.layers)
+            and (alert.labels[TIER] in target.tiers if target.tiers else alert.labels[TIER] > above)
+        ]
+        yield Sides(("spec", "inhibit", index), inhibit, sources, targets)

@@ -8,9 +8,9 @@ from mlslo.catalogue import Metric
 from mlslo.monitor import Monitor
 from rulegen.conditions import Condition
 from rulegen.lint.finding import Finding, Location, Run
-from rulegen.lint.holds import may_hold
+from rulegen.lint.holds import may_hold, must_hold
 from rulegen.sli.gauge import entities
-from rulegen.sli.metric_ranges import possible, words
+from rulegen.sli.metric_ranges import possible
 from rulegen.spec.measurable import VIEWS
 from rulegen.spec.model_slo import Slo
 
@@ -24,10 +24,8 @@ def find(run: Run) -> Iterator[Finding]:
             at: Location = ("spec", "slos", index)
             slo, metric = planned.slo, planned.series.metric
             values = possible(metric)
-            if slo.good is not None and slo.good.values is not None and slo.good.values >= values:
-                message = (
-                    f"every evaluation is good: {metric.name} is {words(values)}; the budget can never burn"
-                )
+            if slo.good is not None and must_hold(slo.good, values):
+                message = f"every evaluation is good: {metric.name} is {values}; the budget can never burn"
                 yield Finding(document, (*at, "good", slo.good.key), message)
             count, path = _features(slo, metric, monitor)
             for place, alert in slo.placed_alerts(at):
@@ -46,9 +44,7 @@ def _impossible(condition: Condition, metric: Metric, at: Location) -> Iterator[
     if inner:
         yield from inner
     elif not may_hold(condition, values):
-        why = (
-            "these conditions contradict each other" if condition.all else f"{metric.name} is {words(values)}"
-        )
+        why = "these conditions contradict each other" if condition.all else f"{metric.name} is {values}"
         yield (*at, condition.key), f"it can never fire: {why}"
 
 

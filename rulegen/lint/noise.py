@@ -7,18 +7,19 @@ these to that.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
 from statistics import NormalDist
 from typing import Literal
 
 Part = Literal["top", "middle"]
 """``top``: 1 of 100 windows without drift is above it. ``middle``: every other one is."""
 
+# Of a number: its reference's deciles.
+_BINS = 10
 _LEVEL = {"top": 0.99, "middle": 0.5}
 # Quantiles of Kolmogorov's distribution.
 _KOLMOGOROV = {"top": 1.628, "middle": 0.828}
 # The integral of |Brownian bridge of F(x)| over x, in standard deviations of F, is between these and 6 % (at the top;
-# a third, in the middle) more for uniform, normal, exponential and lognormal values.
+# a third, in the middle) more for uniform, normal, exponential and lognormal values: uniform ones have the least.
 _WASSERSTEIN = {"top": 2.58, "middle": 0.98}
 
 
@@ -28,65 +29,28 @@ def chi_squared_quantile(probability: float, degrees: int) -> float:
     return degrees * max(1 - ninth + NormalDist().inv_cdf(probability) * math.sqrt(ninth), 0.0) ** 3
 
 
-def _of_bins(bins: int, part: Part) -> float:
-    return chi_squared_quantile(_LEVEL[part], max(bins - 1, 1))
+def level(statistic: str, rows: float, reference_rows: float, part: Part) -> float | None:
+    """The noise of ``statistic``, the end of a metric's name, for ``rows`` against ``reference_rows``.
 
-
-def psi(spread: float, bins: int, part: Part) -> float:
-    """(1/n + 1/N) times chi-squared with bins - 1 degrees of freedom (Yurdakul and Naranjo, 2020)."""
-    return spread * _of_bins(bins, part)
-
-
-def jensen_shannon(spread: float, bins: int, part: Part) -> float:
-    """The square root of PSI's / (8 ln 2)."""
-    return min(1.0, math.sqrt(spread * _of_bins(bins, part) / (8 * math.log(2))))
-
-
-def hellinger(spread: float, bins: int, part: Part) -> float:
-    """The square root of PSI's / 8."""
-    return min(1.0, math.sqrt(spread * _of_bins(bins, part) / 8))
-
-
-def kolmogorov_smirnov(spread: float, bins: int, part: Part) -> float:  # noqa: ARG001
-    """Kolmogorov's distribution with Stephens's correction (1970); an upper bound where values repeat."""
-    root = 1 / math.sqrt(spread)
-    return min(1.0, _KOLMOGOROV[part] / (root + 0.12 + 0.11 / root))
-
-
-def wasserstein(spread: float, bins: int, part: Part) -> float:  # noqa: ARG001
-    """In reference standard deviations; of values that spread like uniform ones, which have the least."""
-    return _WASSERSTEIN[part] * math.sqrt(spread)
-
-
-def mean_shift(spread: float, bins: int, part: Part) -> float:  # noqa: ARG001
-    """In reference standard deviations: the normal limit."""
-    return NormalDist().inv_cdf((1 + _LEVEL[part]) / 2) * math.sqrt(spread)
-
-
-def cramers_v(rows: float, reference_rows: float, bins: int, part: Part) -> float:
-    """The square root of chi-squared / (n + N)."""
-    return min(1.0, math.sqrt(_of_bins(bins, part) / (rows + reference_rows)))
-
-
-# By the end of the metric's name; each takes 1/n + 1/N, the number of bins and the part of the windows.
-STATISTICS: dict[str, Callable[[float, int, Part], float]] = {
-    "psi": psi,
-    "js_distance": jensen_shannon,
-    "hellinger_distance": hellinger,
-    "ks_statistic": kolmogorov_smirnov,
-    "wasserstein_distance": wasserstein,
-    "mean_shift_sigmas": mean_shift,
-}
-
-
-def level(statistic: str, rows: float, reference_rows: float, bins: int, part: Part) -> float | None:
-    """The noise of ``statistic`` for ``rows`` against ``reference_rows`` (infinite where unknown).
-
-    None where it is of another kind, or nothing can be said without the reference's size.
+    These are infinite where unknown. None for a statistic of another kind.
     """
-    if statistic == "cramers_v":
-        if math.isinf(reference_rows):
+    spread = 1 / rows + 1 / reference_rows
+    # Of PSI: Yurdakul and Naranjo, 2020; the others follow from it.
+    chi_squared = chi_squared_quantile(_LEVEL[part], _BINS - 1)
+    match statistic:
+        case "psi":
+            return spread * chi_squared
+        case "js_distance":
+            return min(1.0, math.sqrt(spread * chi_squared / (8 * math.log(2))))
+        case "hellinger_distance":
+            return min(1.0, math.sqrt(spread * chi_squared / 8))
+        case "ks_statistic":
+            # Stephens's correction (1970); an upper bound where values repeat.
+            root = 1 / math.sqrt(spread)
+            return min(1.0, _KOLMOGOROV[part] / (root + 0.12 + 0.11 / root))
+        case "wasserstein_distance":
+            return _WASSERSTEIN[part] * math.sqrt(spread)
+        case "mean_shift_sigmas":
+            return NormalDist().inv_cdf((1 + _LEVEL[part]) / 2) * math.sqrt(spread)
+        case _:
             return None
-        return cramers_v(rows, reference_rows, bins, part)
-    of = STATISTICS.get(statistic)
-    return of(1 / rows + 1 / reference_rows, bins, part) if of is not None else None

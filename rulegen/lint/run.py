@@ -10,8 +10,7 @@ from rulegen.alertmanager.merge import Base
 from rulegen.lint.accept import Acceptance, acceptances, unused
 from rulegen.lint.finding import Finding, Run
 from rulegen.slo.plan import Plan
-from rulegen.spec.lint_names import LINTS
-from rulegen.spec.notes import Note
+from rulegen.spec.lint_names import LINTS, Note
 from rulegen.validation.specs import Specs
 
 # The name of a lint, and what it has found.

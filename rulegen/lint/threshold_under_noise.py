@@ -4,98 +4,68 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
-from dataclasses import dataclass
 
-from mlslo.catalogue import METRICS, Metric
+from mlslo.catalogue import METRICS
+from mlslo.monitor import Monitor
 from mlslo.yamlfile import Duration
 from rulegen.conditions import Condition
 from rulegen.lint import noise
 from rulegen.lint.finding import Finding, Location, Run
-from rulegen.lint.reference_size import BINS, Size, size
 from rulegen.promql.expressions import exact, number
 from rulegen.sli.gauge import Gauge
 
-_OF_NUMBERS = ("ks_statistic", "wasserstein_distance", "mean_shift_sigmas")
+# The value at which a condition begins to hold as the gauge rises, and the place of that limit.
+Lowest = tuple[float, Location]
+
 _PREFIXES = ("ml_feature_", "ml_prediction_")
-
-
-@dataclass(frozen=True)
-class _Lowest:
-    """The lowest value of a gauge that an alert fires at, and the place of that limit."""
-
-    limit: float
-    location: Location
+_MONTH = Duration("30d")
 
 
 def find(run: Run) -> Iterator[Finding]:
     for file, at, slo in run.slos:
-        expected, gauge = file.spec.expected, slo.sli.gauge
-        if expected is None or gauge is None or gauge.window is None:
+        expected, gauge, monitor = file.spec.expected, slo.sli.gauge, run.monitor(file.model)
+        if expected is None or gauge is None or gauge.window is None or not _is_drift(gauge, monitor):
             continue
-        metric, rate = METRICS[gauge.metric], expected.predictionsPerSecond
-        against = size(run.monitor(file.model), gauge.reference, rate)
+        rate = expected.predictionsPerSecond
+        # A segment has fewer rows than all traffic, so that its noise is higher still.
+        rows, reference_rows = rate * gauge.window.seconds, rate * _reference_seconds(gauge, monitor)
+        against = "any reference" if math.isinf(reference_rows) else f"a reference of {reference_rows:.0f}"
+        statistic = gauge.metric.removeprefix(_PREFIXES[0]).removeprefix(_PREFIXES[1])
         for place, alert in slo.placed_alerts(at):
-            lowest = _lowest(alert.when, (*place, "when"))
             part: noise.Part = "top" if alert.when.series is None else "middle"
-            found = _level(metric, gauge, gauge.window, rate, against, part)
-            if lowest is not None and found is not None and lowest.limit < found[0]:
-                message = _message(metric, gauge.window, rate, against, part, *found)
-                yield Finding(file.document, lowest.location, message)
+            lowest = _lowest(alert.when, (*place, "when"))
+            level = noise.level(statistic, rows, reference_rows, part) if rows >= 1 else None
+            if lowest is not None and level is not None and lowest[0] < level:
+                often = "1 of 100 windows" if part == "top" else "half of the windows"
+                message = (
+                    f"without any drift {gauge.metric} is above {level:.2g} in {often}: {gauge.window} has "
+                    f"{math.floor(rows)} rows at {number(exact(rate))} predictions per second, against {against}"
+                )
+                yield Finding(file.document, lowest[1], message)
 
 
-def _message(
-    metric: Metric, window: Duration, rate: float, against: Size, part: noise.Part, level: float, whose: str
-) -> str:
-    rows = f"{math.floor(rate * window.seconds)} rows at {number(exact(rate))} predictions per second"
-    past = "any reference" if math.isinf(against.rows) else f"a reference of {against.rows:.0f}"
-    often = "1 of 100 windows" if part == "top" else "half of the windows"
-    what = f"{metric.name}{whose} is above {level:.2g} in {often}"
-    return f"without any drift {what}: {window} has {rows}, against {past}"
+def _is_drift(gauge: Gauge, monitor: Monitor | None) -> bool:
+    """Return whether it is a distance from a reference, and not of one feature that has other bins than a number."""
+    feature = gauge.labels.get("feature")
+    declared = monitor.spec.features.get(feature) if monitor is not None and feature is not None else None
+    is_numeric = feature is None or (declared is not None and declared.type == "numeric")
+    return gauge.metric.startswith(_PREFIXES) and "reference" in METRICS[gauge.metric].labels and is_numeric
 
 
-def _lowest(condition: Condition, at: Location) -> _Lowest | None:
-    """Return the value at which the condition begins to hold as the gauge rises; None where that is no constant."""
+def _reference_seconds(gauge: Gauge, monitor: Monitor | None) -> float:
+    """Return how long the reference is a past of the model's traffic; infinite where it is something else."""
+    references = monitor.spec.references if monitor is not None else {}
+    reference = references.get(gauge.reference or "")
+    length = reference and (reference.sliding or reference.first or (_MONTH if reference.calendar else None))
+    return length.seconds if length else math.inf
+
+
+def _lowest(condition: Condition, at: Location) -> Lowest | None:
+    """Return where the condition begins to hold; None where that is no constant."""
     if condition.key in ("above", "atLeast"):
-        return _Lowest(getattr(condition, condition.key), (*at, condition.key))
+        return getattr(condition, condition.key), (*at, condition.key)
     found = [_lowest(child, place) for place, child in condition.parts(at)]
     limits = [child for child in found if child is not None]
     if not limits or (condition.all and len(limits) < len(found)):
         return None
-    choose = max if condition.all else min
-    return choose(limits, key=lambda lowest: lowest.limit)
-
-
-def _level(
-    metric: Metric, gauge: Gauge, window: Duration, rate: float, against: Size, part: noise.Part
-) -> tuple[float, str] | None:
-    """The noise level of a gauge at ``rate`` predictions per second, and of which feature it is.
-
-    A segment has fewer rows than all traffic, so that its noise is higher still.
-    """
-    prefix = next((prefix for prefix in _PREFIXES if metric.name.startswith(prefix)), None)
-    if prefix is None or "reference" not in metric.labels:
-        return None
-    statistic, rows = metric.name.removeprefix(prefix), rate * window.seconds
-    if rows < 1:
-        return None
-    found = [
-        (level, whose)
-        for whose, bins in _bins(prefix, statistic, gauge, against).items()
-        if (level := noise.level(statistic, rows, against.rows, bins, part)) is not None
-    ]
-    return max(found, default=None)
-
-
-def _bins(prefix: str, statistic: str, gauge: Gauge, against: Size) -> dict[str, int]:
-    """Bins by whose they are, as a text; a number's where nothing is known of the features."""
-    if prefix == "ml_prediction_":
-        return {"": against.score}
-    numbers = {} if statistic == "cramers_v" else against.numeric
-    categories = {} if statistic in _OF_NUMBERS else against.categorical
-    features = {**numbers, **categories}
-    chosen = gauge.labels.get("feature")
-    if chosen is not None:
-        return {"": features[chosen]} if chosen in features else {}
-    if features:
-        return {f" of {name}": bins for name, bins in features.items()}
-    return {} if statistic == "cramers_v" else {"": BINS}
+    return (max if condition.all else min)(limits, key=lambda lowest: lowest[0])

@@ -6,7 +6,7 @@ import math
 from collections.abc import Iterator
 
 from mlslo.yamlfile import Duration
-from rulegen.lint.finding import Finding, Location, Run
+from rulegen.lint.finding import Finding, Run
 from rulegen.promql.expressions import exact, number
 from rulegen.slo import burn_rate
 from rulegen.slo.plan import pairs_of
@@ -15,23 +15,23 @@ from rulegen.spec.model_slo import Alerting, Expected, Slo
 
 def find(run: Run) -> Iterator[Finding]:
     interval = run.specs.routing.spec.evaluationInterval
-    for file in run.specs.models:
-        for index, slo in enumerate(file.spec.slos):
-            if slo.objective is None or slo.timeWindow is None:
+    for file, at, slo in run.slos:
+        counted = _counted(slo, file.spec.expected, interval)
+        if slo.objective is None or slo.timeWindow is None or counted is None:
+            continue
+        per_second, said = counted
+        alerting = slo.alerting or Alerting.model_validate({})
+        for pair in burn_rate.that_can_fire(pairs_of(slo), slo.objective)[0]:
+            events = math.floor(per_second * pair.long.seconds + 1e-9)
+            if alerting.minimumEvents and events < alerting.minimumEvents:
+                key, least = "minimumEvents", str(alerting.minimumEvents)
+            elif events < alerting.minimumBadEvents:
+                key, least = "minimumBadEvents", f"{alerting.minimumBadEvents} bad"
+            else:
                 continue
-            counted = _counted(slo, file.spec.expected, interval)
-            if counted is None:
-                continue
-            per_second, said = counted
-            for pair in burn_rate.that_can_fire(pairs_of(slo), slo.objective)[0]:
-                events = math.floor(per_second * pair.long.seconds + 1e-9)
-                if finding := _few(slo, events):
-                    key, least = finding
-                    burning = f"the burn rate {number(pair.factor)} over {pair.long} needs {least} events"
-                    at: Location = ("spec", "slos", index)
-                    own = slo.alerting is not None and key in slo.alerting.model_fields_set
-                    where = (*at, "alerting", key) if own else (*at, "objective")
-                    yield Finding(file.document, where, f"{burning}, {said} {events}: it never fires")
+            burning = f"the burn rate {number(pair.factor)} over {pair.long} needs {least} events"
+            where = ("alerting", key) if key in alerting.model_fields_set else ("objective",)
+            yield Finding(file.document, (*at, *where), f"{burning}, {said} {events}: it never fires")
 
 
 def _counted(slo: Slo, expected: Expected | None, interval: Duration) -> tuple[float, str] | None:
@@ -42,13 +42,3 @@ def _counted(slo: Slo, expected: Expected | None, interval: Duration) -> tuple[f
         return None
     rate = expected.predictionsPerSecond
     return rate, f"at {number(exact(rate))} predictions per second there are"
-
-
-def _few(slo: Slo, events: int) -> tuple[str, str] | None:
-    """The key that asks for more events than there are, and for how many."""
-    alerting = slo.alerting or Alerting.model_validate({})
-    if alerting.minimumEvents and events < alerting.minimumEvents:
-        return "minimumEvents", str(alerting.minimumEvents)
-    if events < alerting.minimumBadEvents:
-        return "minimumBadEvents", f"{alerting.minimumBadEvents} bad"
-    return None

@@ -15,13 +15,9 @@ from rulegen.promql.expressions import quote
 Format = tuple[str, Callable[[float], str]]
 
 
-def _general(digits: int) -> Format:
-    return f'printf "%.{digits}g"', lambda value: _float(value, digits)
-
-
-def _float(value: float, digits: int = 4) -> str:
+def _float(value: float) -> str:
     """Go's %.4g."""
-    return "NaN" if math.isnan(value) else f"{value:.{digits}g}"
+    return "NaN" if math.isnan(value) else f"{value:.4g}"
 
 
 def _duration(value: float) -> str:
@@ -37,17 +33,13 @@ def _duration(value: float) -> str:
             value, prefix = value * 1000, smaller
         return f"{value:.4g}{prefix}s"
     sign = "-" if value < 0 else ""
-    whole = int(abs(value))
-    days, rest = divmod(whole, 86_400)
-    hours, rest = divmod(rest, 3600)
-    minutes, seconds = divmod(rest, 60)
-    if days:
-        return f"{sign}{days}d {hours}h {minutes}m {seconds}s"
-    if hours:
-        return f"{sign}{hours}h {minutes}m {seconds}s"
-    if minutes:
-        return f"{sign}{minutes}m {seconds}s"
-    return f"{sign}{abs(value):.4g}s"
+    minutes, seconds = divmod(int(abs(value)), 60)
+    if not minutes:
+        return f"{sign}{abs(value):.4g}s"
+    hours, minutes = divmod(minutes, 60)
+    days, hours = divmod(hours, 24)
+    longer = f"{days}d {hours}h " if days else f"{hours}h " if hours else ""
+    return f"{sign}{longer}{minutes}m {seconds}s"
 
 
 def _percentage(value: float) -> str:
@@ -64,7 +56,7 @@ def _timestamp(value: float) -> str:
     return f"{datetime.fromtimestamp(seconds, UTC):%Y-%m-%d %H:%M:%S}{fraction} +0000 UTC"
 
 
-PLAIN = _general(4)
+PLAIN: Format = ('printf "%.4g"', _float)
 DURATION: Format = ("humanizeDuration", _duration)
 PERCENTAGE: Format = ("humanizePercentage", _percentage)
 TIMESTAMP: Format = ("humanizeTimestamp", _timestamp)

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
-from types import MappingProxyType
+from dataclasses import dataclass
 
 LAYERS = ("service", "data", "prediction", "outcome", "meta")
 
@@ -25,14 +24,8 @@ REFERENCE_OLD = "ModelReferenceOld"
 FEATURES_UNMONITORED = "ModelFeaturesUnmonitored"
 WATCHDOG = "Watchdog"
 COMPANION_ALERTS = (
-    MONITOR_STALE,
-    MONITOR_ABSENT,
-    LABELS_STALE,
-    SINK_DOWN,
-    SINK_BEHIND,
-    REFERENCE_OLD,
-    FEATURES_UNMONITORED,
-)
+    MONITOR_STALE, MONITOR_ABSENT, LABELS_STALE, SINK_DOWN, SINK_BEHIND, REFERENCE_OLD, FEATURES_UNMONITORED,
+)  # fmt: skip
 RESERVED_ALERTS = (FAST_BURN, SLOW_BURN, NO_DATA, *COMPANION_ALERTS, WATCHDOG)
 
 # The label `slo` of the alerts that are about a model as a whole: one for each cause, since the more urgent
@@ -55,10 +48,7 @@ class AlertIdentity:
 
     name: str
     labels: Mapping[str, str]
-    series_labels: tuple[str, ...] = field(default=())
-
-    def __post_init__(self) -> None:
-        object.__setattr__(self, "labels", MappingProxyType(dict(self.labels)))
+    series_labels: tuple[str, ...] = ()
 
 
 # Fires always: when it stops arriving, the alerting chain itself is broken. Not among a model's alerts.

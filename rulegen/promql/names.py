@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import math
 import re
-from typing import Annotated
+from typing import Annotated, Any
 
-from pydantic import AfterValidator, Field
+from pydantic import AfterValidator, Field, GetCoreSchemaHandler
+from pydantic_core import CoreSchema, core_schema
 
 from mlslo.catalogue import METRICS, Type
 from mlslo.yamlfile import Shape
@@ -17,10 +19,6 @@ SERIES_LABELS = frozenset(label for metric in METRICS.values() for label in metr
 SCRAPE_LABELS = frozenset({"instance", "job", "pod", "alertname", "le"})
 GENERATED_ANNOTATIONS = ("summary", "description")
 
-FILE_NAME = r"[a-zA-Z0-9][a-zA-Z0-9._-]{0,62}"
-SLO_NAME = r"[a-zA-Z0-9][a-zA-Z0-9_-]{0,62}"
-ALERT_NAME = r"[a-zA-Z_][a-zA-Z0-9_]{0,127}"
-LABEL_NAME = r"[a-zA-Z_][a-zA-Z0-9_]*"
 # Without a template in it.
 PLAIN = r"^(?![\s\S]*\{\{)"
 
@@ -32,58 +30,50 @@ GAUGES = tuple(
 )
 
 
-def pattern(name: str) -> str:
-    """A whole name, as JSON Schema wants it."""
-    return f"^{name}$"
+class Form(Shape):
+    """The form of a whole text, as a validator and as JSON Schema; ``expected``: what its message asks for."""
+
+    def __init__(self, pattern: str, expected: str, **keywords: Any) -> None:
+        super().__init__(pattern=f"^{pattern}$", **keywords)
+        self._pattern = re.compile(pattern)
+        self._expected = expected
+
+    def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
+        return core_schema.no_info_after_validator_function(self._checked, handler(source))
+
+    def _checked(self, text: str) -> str:
+        if not self._pattern.fullmatch(text) or len(text) > self.keywords.get("maxLength", math.inf):
+            raise ValueError(f"expected {self._expected}, got '{text}'")
+        return text
 
 
-def _matching(pattern: str, name: str, expected: str) -> str:
-    if not re.fullmatch(pattern, name):
-        raise ValueError(f"expected {expected}, got '{name}'")
-    return name
-
-
-def file_name(name: str) -> str:
-    """A name that is safe as part of a file's name."""
-    expected = "a name of at most 63 letters, digits, '-', '_' and '.' that starts with a letter or digit"
-    _matching(FILE_NAME, name, expected)
+def _own_file(name: str) -> str:
     if name == "watchdog" or name.endswith("_test"):
         raise ValueError(f"'{name}' is taken: rules/watchdog.yaml and rules/*_test.yaml are generated")
     return name
 
 
-def slo_name(name: str) -> str:
-    """The name of an SLO."""
-    return _matching(SLO_NAME, name, "a name of at most 63 letters, digits, '-' and '_'")
-
-
-def alert_name(name: str) -> str:
-    """The name of an alert, not one that the generator uses itself."""
-    _matching(ALERT_NAME, name, "an alert name such as FeatureDrift")
+def _own_alert(name: str) -> str:
     if name in RESERVED_ALERTS:
         raise ValueError(f"'{name}' is the name of an alert that is generated, choose another")
     return name
 
 
-def label_name(name: str) -> str:
+def _own_label(name: str) -> str:
     """A label that every alert may get."""
-    _matching(LABEL_NAME, name, "a label name such as team")
     if name in ALERT_LABELS or name in SERIES_LABELS or name in SCRAPE_LABELS or name.startswith("__"):
         raise ValueError(f"the label '{name}' is set by the generator or tells series apart, choose another")
     return name
 
 
-def series_label(name: str) -> str:
+def _series_label(name: str) -> str:
     """A label that the series of a query may keep."""
-    _matching(LABEL_NAME, name, "a label name such as feature")
     if name in ALERT_LABELS or name == "alertname" or name.startswith("__"):
         raise ValueError(f"the label '{name}' is set by the generator, leave it out")
     return name
 
 
-def annotation(name: str) -> str:
-    """An annotation that the generator does not write itself."""
-    _matching(LABEL_NAME, name, "an annotation name such as runbook_url")
+def _own_annotation(name: str) -> str:
     if name in GENERATED_ANNOTATIONS:
         raise ValueError(f"the annotation '{name}' is generated")
     return name
@@ -104,12 +94,23 @@ def label_value(text: str) -> str:
     return text
 
 
-FileName = Annotated[str, AfterValidator(file_name), Shape(pattern=pattern(FILE_NAME))]
-SloName = Annotated[str, AfterValidator(slo_name), Shape(pattern=pattern(SLO_NAME))]
-AlertName = Annotated[str, AfterValidator(alert_name), Shape(pattern=pattern(ALERT_NAME))]
-LabelName = Annotated[str, AfterValidator(label_name), Shape(pattern=pattern(LABEL_NAME))]
-SeriesLabel = Annotated[str, AfterValidator(series_label), Shape(pattern=pattern(LABEL_NAME))]
-AnnotationName = Annotated[str, AfterValidator(annotation), Shape(pattern=pattern(LABEL_NAME))]
+_LABEL = r"[a-zA-Z_][a-zA-Z0-9_]*"
+_FILE_EXPECTED = "a name of at most 63 letters, digits, '-', '_' and '.' that starts with a letter or digit"
+# Safe as part of a file's name.
+FileName = Annotated[str, Form(r"[a-zA-Z0-9][a-zA-Z0-9._-]{0,62}", _FILE_EXPECTED), AfterValidator(_own_file)]
+SloName = Annotated[
+    str, Form(r"[a-zA-Z0-9][a-zA-Z0-9_-]{0,62}", "a name of at most 63 letters, digits, '-' and '_'")
+]
+AlertName = Annotated[
+    str,
+    Form(r"[a-zA-Z_][a-zA-Z0-9_]{0,127}", "an alert name such as FeatureDrift"),
+    AfterValidator(_own_alert),
+]
+LabelName = Annotated[str, Form(_LABEL, "a label name such as team"), AfterValidator(_own_label)]
+SeriesLabel = Annotated[str, Form(_LABEL, "a label name such as feature"), AfterValidator(_series_label)]
+AnnotationName = Annotated[
+    str, Form(_LABEL, "an annotation name such as runbook_url"), AfterValidator(_own_annotation)
+]
 ModelName = Annotated[
     str, Field(min_length=1, max_length=128), AfterValidator(label_value), Shape(pattern=PLAIN)
 ]

@@ -90,11 +90,13 @@ def metric_of(layer: str, promql: PromQl) -> Metric:
 def lost(promql: PromQl) -> Iterator[tuple[int, str]]:
     """Labels under ``labels`` that no series of the query can have: the index of each, and what is said of it."""
     kept = labels_of(parse(promql.query))
-    known = sorted(kept.names - {MODEL}) if kept.only else []
+    if kept is None:
+        return
+    known = sorted(kept - {MODEL})
+    listed = f"it keeps {quoted_list(known)}" if known else "it keeps none"
     for index, label in enumerate(promql.labels):
-        if not kept.may(label):
-            message = f"no series of the query has the label '{label}'"
-            if kept.only:
-                listed = f"it keeps {quoted_list(known)}" if known else "it keeps none"
-                message = f"{message}, {listed}{did_you_mean(label, known)}"
-            yield index, message
+        if label not in kept:
+            yield (
+                index,
+                f"no series of the query has the label '{label}', {listed}{did_you_mean(label, known)}",
+            )

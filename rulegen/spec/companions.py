@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Annotated, Any, TypeVar
+from typing import Annotated, Any
 
 from pydantic import Field, WrapValidator
 from pydantic_core import CoreSchema
@@ -29,8 +29,8 @@ class LabelsStale(_Requested):
     after: Duration = Field(description="How old the newest label may be.")
 
 
-class _Own(StrictModel):
-    """An SLO's deviation from its file; ``false`` in the file gives neither key, and no companion."""
+class Own(StrictModel):
+    """Another urgency than the file's, for one SLO; ``false`` in the file gives neither key, and no companion."""
 
     at_least_one = ("tier", "after")
     tier: TierName | None = Field(None, description="How urgent; the file's, where not given.")
@@ -42,19 +42,12 @@ class _Own(StrictModel):
         return self.tier is None and self.after is None
 
 
-class OwnNoData(_Own):
-    """Another urgency than the file's `noData`, for one SLO."""
-
-
-class OwnLabelsStale(_Own):
-    """Another urgency than the file's `companions.labelsStale`, for one SLO that needs labels."""
-
-
-Own = TypeVar("Own", bound=_Own)
+def _or_off(value: Any, read: Callable[[Any], Own]) -> Own:
+    return Own.model_construct() if value is False else read(value)
 
 
 class _OrFalse:
-    """Annotate a model that ``false`` may stand for, in JSON Schema as well."""
+    """Annotate a model that ``false`` may stand for, in JSON Schema."""
 
     def __get_pydantic_json_schema__(
         self, core: CoreSchema, handler: Callable[[CoreSchema], dict[str, Any]]
@@ -62,12 +55,7 @@ class _OrFalse:
         return {"anyOf": [handler(core), {"const": False}]}
 
 
-def _off(kind: type[Own]) -> WrapValidator:
-    return WrapValidator(lambda value, read: kind.model_construct() if value is False else read(value))
-
-
-OwnNoDataOrFalse = Annotated[OwnNoData, _off(OwnNoData), _OrFalse()]
-OwnLabelsStaleOrFalse = Annotated[OwnLabelsStale, _off(OwnLabelsStale), _OrFalse()]
+OwnOrFalse = Annotated[Own, WrapValidator(_or_off), _OrFalse()]
 
 
 class SinkDown(_Requested):

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
+from mlslo.yamlfile import Document
+
 # Of a lint.
 Name = str
 Severity = Literal["error", "warning"]
@@ -71,3 +73,13 @@ ACCEPTABLE = tuple(lint.name for lint in _ALL if lint.acceptable)
 def named(message: str, lint: str) -> str:
     """``message`` with the name of its lint, by which its page is found."""
     return f"{message} [{LINTS[lint].name}]"
+
+
+@dataclass(frozen=True)
+class Note:
+    """A finding made while rules and tests are built: ``message`` about the place ``location`` of a spec."""
+
+    lint: Name
+    document: Document
+    location: tuple[str | int, ...]
+    message: str

@@ -24,7 +24,7 @@ from rulegen.promql.names import (
     Text,
 )
 from rulegen.spec.accepted import Accept
-from rulegen.spec.companions import Companions, NoData, OwnLabelsStaleOrFalse, OwnNoDataOrFalse, TierName
+from rulegen.spec.companions import Companions, NoData, OwnOrFalse, TierName
 from rulegen.spec.lint_names import named
 from rulegen.spec.sli import Sli
 
@@ -135,10 +135,10 @@ class Slo(StrictModel):
     )
     alerting: Alerting | None = Field(None, description="How the error budget alerts.")
     alerts: list[Alert] = Field(default_factory=list, description="Conditions on a gauge.")
-    noData: OwnNoDataOrFalse | None = Field(
+    noData: OwnOrFalse | None = Field(
         None, description="Instead of the file's `noData`; `false`: this SLO has no such alert."
     )
-    labelsStale: OwnLabelsStaleOrFalse | None = Field(
+    labelsStale: OwnOrFalse | None = Field(
         None,
         description="Instead of the file's `companions.labelsStale`, where it needs labels; `false`: without it.",
     )

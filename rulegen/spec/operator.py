@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Literal
 
-from pydantic import AfterValidator, Field
+from pydantic import Field
 
 from mlslo.yamlfile import Name, StrictModel
-from rulegen.spec.routing_names import SecretName, kubernetes_name
+from rulegen.spec.routing_names import Namespace, SecretName
 
 
 class Operator(StrictModel):
     """For `generate --format operator`: where its objects stand, and how prometheus-operator finds them."""
 
-    namespace: Annotated[str, AfterValidator(kubernetes_name)] | None = Field(
+    namespace: Namespace | None = Field(
         None,
         description="Of every object; also a label of every alert, since the operator routes by it. "
         "An AlertmanagerConfig needs it; without it objects are for the namespace that they are applied to.",

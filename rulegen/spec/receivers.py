@@ -95,7 +95,7 @@ class _Check:
             elif known.inner is not None:
                 yield from self.mappings(place, value, known.inner, known.form)
             elif not known.kind.fits(value):
-                message = f"{known.kind.expected} for '{key}', got {shown(value)}"
+                message = f"expected {known.kind.expected} for '{key}', got {shown(value)}"
                 yield self.document.problem(place, message)
             elif isinstance(value, str) and _carries_password(value):
                 instead = "use http_config.basic_auth with 'password_file'"

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import Field, field_validator, model_validator
+from pydantic import Field, ValidationInfo, field_validator, model_validator
 
 from mlslo.yamlfile import (
     Document,
@@ -19,7 +19,7 @@ from mlslo.yamlfile import (
     did_you_mean,
     quoted_list,
 )
-from rulegen.promql.versions import ACTIVE_DURING, LOCATION, OLDEST, at_least
+from rulegen.promql.versions import ACTIVE_DURING, LOCATION, OLDEST, Program, at_least
 from rulegen.spec.accepted import Accept
 from rulegen.spec.lint_names import named
 from rulegen.spec.operator import Operator
@@ -60,20 +60,13 @@ class Target(StrictModel):
         "a lint warns of what looks back further.",
     )
 
-    @field_validator("alertmanager")
+    @field_validator("prometheus", "alertmanager")
     @classmethod
-    def _alertmanager_has_matchers(cls, version: str) -> str:
-        oldest = OLDEST["Alertmanager"]
-        if not at_least(version, oldest):
-            raise ValueError(f"expected Alertmanager {oldest} or newer, which has `matchers`, got {version}")
-        return version
-
-    @field_validator("prometheus")
-    @classmethod
-    def _prometheus_is_recent(cls, version: str) -> str:
-        oldest = OLDEST["Prometheus"]
-        if not at_least(version, oldest):
-            raise ValueError(f"expected Prometheus {oldest} or newer, got {version}")
+    def _is_recent(cls, version: str, info: ValidationInfo) -> str:
+        program: Program = "Prometheus" if info.field_name == "prometheus" else "Alertmanager"
+        why = ", which has `matchers`" if program == "Alertmanager" else ""
+        if not at_least(version, OLDEST[program]):
+            raise ValueError(f"expected {program} {OLDEST[program]} or newer{why}, got {version}")
         return version
 
 
@@ -244,7 +237,12 @@ class Routing(Loaded[Metadata, Spec]):
 
     def problems(self) -> Iterator[Problem]:
         """Yield what is wrong between the parts of the file."""
-        for check in (_names, _receivers, _repetition, _duplicates, _versions):
+        yield from _names(self.document, self.spec)
+        for name, receiver in self.spec.receivers.items():
+            at = ("spec", "receivers", name)
+            target, templates = self.spec.target.alertmanager, self.spec.templates
+            yield from receiver_problems(self.document, at, receiver, target, templates)
+        for check in (_repetition, _duplicates, _versions):
             yield from check(self.document, self.spec)
 
 
@@ -252,59 +250,43 @@ load = Routing.load
 from_document = Routing.from_document
 
 
-def _undefined(
-    document: Document,
-    at: Location,
-    names: Sequence[str],
-    known: Iterable[str],
-    what: str,
-    under: str,
-    *,
-    key: bool = False,
-) -> Iterator[Problem]:
-    valid = list(known)
-    for index, name in enumerate(names):
-        if name not in valid:
-            listed = f"expected one of {quoted_list(valid)}" if valid else f"{under} defines none"
-            message = f"{what} '{name}' is not defined under {under}, {listed}{did_you_mean(name, valid)}"
-            yield document.problem(at if key else (*at, index), message, key=key)
-
-
 def _names(document: Document, spec: Spec) -> Iterator[Problem]:
     """Names that are used and not defined."""
+    defined = {
+        "receiver": ("spec.receivers", list(spec.receivers)),
+        "time interval": ("spec.timeIntervals", list(spec.timeIntervals)),
+        "tier": ("spec.tiers", spec.tier_names),
+    }
+    for at, what, names in _used(spec):
+        under, valid = defined[what]
+        for index, name in enumerate(names):
+            if name not in valid:
+                listed = f"expected one of {quoted_list(valid)}" if valid else f"{under} defines none"
+                message = f"{what} '{name}' is not defined under {under}, {listed}{did_you_mean(name, valid)}"
+                # A team's tier is a key itself.
+                is_key = at[-1] == name
+                yield document.problem(at if is_key else (*at, index), message, key=is_key)
 
-    def receivers(at: Location, names: Sequence[str]) -> Iterator[Problem]:
-        return _undefined(document, at, names, spec.receivers, "receiver", "spec.receivers")
 
-    def intervals(at: Location, names: Sequence[str]) -> Iterator[Problem]:
-        return _undefined(document, at, names, spec.timeIntervals, "time interval", "spec.timeIntervals")
-
-    def tiers(at: Location, names: Sequence[str], *, key: bool = False) -> Iterator[Problem]:
-        return _undefined(document, at, names, spec.tier_names, "tier", "spec.tiers", key=key)
-
+def _used(spec: Spec) -> Iterator[tuple[Location, str, Sequence[str]]]:
+    """Yield where names are used, and what they are names of."""
     for name, tier in spec.tiers.items():
-        yield from receivers(("spec", "tiers", name, "receivers"), tier.receivers)
-        yield from intervals(("spec", "tiers", name, "activeDuring"), tier.activeDuring)
+        yield ("spec", "tiers", name, "receivers"), "receiver", tier.receivers
+        yield ("spec", "tiers", name, "activeDuring"), "time interval", tier.activeDuring
     for team, overrides in spec.teams.items():
         for name, told in overrides.items():
-            yield from tiers(("spec", "teams", team, name), [name], key=True)
-            yield from receivers(("spec", "teams", team, name), told)
+            yield ("spec", "teams", team, name), "tier", [name]
+            yield ("spec", "teams", team, name), "receiver", told
     if spec.watchdog:
-        yield from receivers(("spec", "watchdog", "receivers"), spec.watchdog.receivers)
+        yield ("spec", "watchdog", "receivers"), "receiver", spec.watchdog.receivers
     if spec.defaultReceiver:
-        yield from receivers(("spec", "defaultReceiver"), [spec.defaultReceiver])
+        yield ("spec", "defaultReceiver"), "receiver", [spec.defaultReceiver]
     for index, mute in enumerate(spec.mute):
-        yield from intervals(("spec", "mute", index, "during"), [mute.during])
+        yield ("spec", "mute", index, "during"), "time interval", [mute.during]
     for index, inhibit in enumerate(spec.inhibit):
-        at: Location = ("spec", "inhibit", index)
-        yield from tiers((*at, "source", "tier"), [inhibit.source.tier] if inhibit.source.tier else [])
-        yield from tiers((*at, "target", "tiers"), inhibit.target.tiers)
-
-
-def _receivers(document: Document, spec: Spec) -> Iterator[Problem]:
-    for name, receiver in spec.receivers.items():
-        at = ("spec", "receivers", name)
-        yield from receiver_problems(document, at, receiver, spec.target.alertmanager, spec.templates)
+        if inhibit.source.tier:
+            yield ("spec", "inhibit", index, "source", "tier"), "tier", [inhibit.source.tier]
+        yield ("spec", "inhibit", index, "target", "tiers"), "tier", inhibit.target.tiers
 
 
 def _repetition(document: Document, spec: Spec) -> Iterator[Problem]:
@@ -344,17 +326,3 @@ def _versions(document: Document, spec: Spec) -> Iterator[Problem]:
         if interval.location is not None and (refusal := LOCATION.refusal(target)):
             at = ("spec", "timeIntervals", name, "location")
             yield document.problem(at, f"{refusal}; without it times are UTC", key=True)
-
-
-__all__ = [
-    "InhibitSource",
-    "InhibitTarget",
-    "Location",
-    "Operator",
-    "Routing",
-    "RoutingFile",
-    "Spec",
-    "Tier",
-    "from_document",
-    "load",
-]

@@ -20,24 +20,20 @@ MONTHS = (
 )  # fmt: skip
 
 
-def _named(names: Sequence[str], other: str = "") -> str:
-    """One of ``names`` in any case, or a range of two, as JSON Schema wants it; or the pattern ``other``."""
+# Alertmanager's own names, which are in no time zone database.
+_OTHER_ZONES = ("UTC", "Local")
+_MINUTES_OF_A_DAY = 24 * 60
+_TIMES_SHAPE = Shape(pattern=r"^[0-2][0-9]:[0-5][0-9]-[0-2][0-9]:[0-5][0-9]$")
+_DAYS_SHAPE = Shape(pattern=r"^-?[0-9]{1,2}(:-?[0-9]{1,2})?$")
+_TIMES = re.compile(r"([0-9]{2}):([0-9]{2})-([0-9]{2}):([0-9]{2})")
+
+
+def _pattern(names: Sequence[str], other: str = "") -> Shape:
+    """One of ``names`` in any case, or a range of two; or the pattern ``other``."""
     # JSON Schema has no flag for that.
     cased = ["".join(f"[{letter}{letter.upper()}]" for letter in name) for name in names]
     one = rf"\s*({'|'.join(cased)})\s*"
-    return f"^({one}(:{one})?{other})$"
-
-
-WEEKDAY_PATTERN = _named(WEEKDAYS)
-MONTHS_PATTERN = _named(MONTHS, "|[0-9]{1,2}(:[0-9]{1,2})?")
-TIMES_PATTERN = r"^[0-2][0-9]:[0-5][0-9]-[0-2][0-9]:[0-5][0-9]$"
-DAYS_PATTERN = r"^-?[0-9]{1,2}(:-?[0-9]{1,2})?$"
-YEARS_PATTERN = r"^[0-9]{4}(:[0-9]{4})?$"
-
-_MINUTES_OF_A_DAY = 24 * 60
-_TIMES = re.compile(r"([0-9]{2}):([0-9]{2})-([0-9]{2}):([0-9]{2})")
-# Alertmanager's own names, which are in no time zone database.
-_OTHER_ZONES = ("UTC", "Local")
+    return Shape(pattern=f"^({one}(:{one})?{other})$")
 
 
 def _weekdays(text: str) -> str:
@@ -47,9 +43,8 @@ def _weekdays(text: str) -> str:
 
 def _months(text: str) -> str:
     if all(part.isdecimal() for part in text.split(":")):
-        _number_range(text, 1, 12, "a month such as january or 1, or a range such as january:march")
-    else:
-        _cyclic_range(text, MONTHS, "a month such as january, or a range such as january:march")
+        return _number_range(text, 1, 12, "a month such as january or 1, or a range such as january:march")
+    _cyclic_range(text, MONTHS, "a month such as january, or a range such as january:march")
     return text
 
 
@@ -78,8 +73,8 @@ def _times(text: str) -> str:
     match = _TIMES.fullmatch(text)
     if match is None:
         raise ValueError(f"{expected}, got '{text}'")
-    for hours, minutes in ((match[1], match[2]), (match[3], match[4])):
-        if int(minutes) > 59 or int(hours) > 24 or (int(hours) == 24 and int(minutes)):
+    for hours, minutes in (match.group(1, 2), match.group(3, 4)):
+        if int(minutes) > 59 or f"{hours}{minutes}" > "2400":
             raise ValueError(f"{expected}, there is no {hours}:{minutes}; the last is 24:00")
     start, end = _minutes(text)
     if start == _MINUTES_OF_A_DAY:
@@ -109,20 +104,20 @@ class TimeInterval(StrictModel):
 
     at_least_one = ("weekdays", "times", "daysOfMonth", "months", "years")
 
-    weekdays: list[Annotated[str, AfterValidator(_weekdays), Shape(pattern=WEEKDAY_PATTERN)]] = Field(
+    weekdays: list[Annotated[str, AfterValidator(_weekdays), _pattern(WEEKDAYS)]] = Field(
         default_factory=list, description="`monday`, or `monday:friday`."
     )
-    times: list[Annotated[str, AfterValidator(_times), Shape(pattern=TIMES_PATTERN)]] = Field(
+    times: list[Annotated[str, AfterValidator(_times), _TIMES_SHAPE]] = Field(
         default_factory=list,
         description="`09:00-18:00`, end excluded; `22:00-02:00` ends on the day after.",
     )
-    daysOfMonth: list[Annotated[str, AfterValidator(_days_of_month), Shape(pattern=DAYS_PATTERN)]] = Field(
+    daysOfMonth: list[Annotated[str, AfterValidator(_days_of_month), _DAYS_SHAPE]] = Field(
         default_factory=list, description='`"1"`, `"1:7"`, or `"-1"` for the last day.'
     )
-    months: list[Annotated[str, AfterValidator(_months), Shape(pattern=MONTHS_PATTERN)]] = Field(
-        default_factory=list, description="`december`, `january:march` or `1:3`."
+    months: list[Annotated[str, AfterValidator(_months), _pattern(MONTHS, "|[0-9]{1,2}(:[0-9]{1,2})?")]] = (
+        Field(default_factory=list, description="`december`, `january:march` or `1:3`.")
     )
-    years: list[Annotated[str, AfterValidator(_years), Shape(pattern=YEARS_PATTERN)]] = Field(
+    years: list[Annotated[str, AfterValidator(_years), Shape(pattern=r"^[0-9]{4}(:[0-9]{4})?$")]] = Field(
         default_factory=list, description='`"2030"` or `"2030:2032"`.'
     )
     location: Annotated[str, AfterValidator(known_location)] | None = Field(
@@ -168,49 +163,35 @@ def lower(interval: TimeInterval) -> list[dict[str, Any]]:
     A range across midnight becomes two entries, the second on the days after: Alertmanager has no such
     range. https://prometheus.io/docs/alertmanager/latest/configuration/#time_interval-0
     """
-    days = {day for text in interval.weekdays for day in _cyclic_range(text, WEEKDAYS, "")}
+    days = {WEEKDAYS.index(day) for text in interval.weekdays for day in _cyclic_range(text, WEEKDAYS, "")}
     today: list[tuple[int, int]] = []
     tomorrow: list[tuple[int, int]] = []
-    for start, end in map(_minutes, interval.times):
-        if start < end:
-            today.append((start, end))
-        else:
-            today.append((start, _MINUTES_OF_A_DAY))
-            if end:
-                tomorrow.append((0, end))
-    if not days:
-        # Every day is followed by a day that counts too.
-        today, tomorrow = [*today, *tomorrow], []
+    for text in interval.times:
+        first, *second = _same_day(text)
+        today.append(first)
+        # Every day is followed by one that counts too, where none is named.
+        (tomorrow if days else today).extend(second)
     entries = [_entry(interval, days, today)] if today or not interval.times else []
     if tomorrow:
-        after = {WEEKDAYS[(WEEKDAYS.index(day) + 1) % len(WEEKDAYS)] for day in days}
-        entries.append(_entry(interval, after, tomorrow))
+        entries.append(_entry(interval, {(day + 1) % len(WEEKDAYS) for day in days}, tomorrow))
     return entries
 
 
-def _entry(interval: TimeInterval, days: set[str], times: Sequence[tuple[int, int]]) -> dict[str, Any]:
-    months = [f"{text}" for text in interval.months]
+def _entry(interval: TimeInterval, days: set[int], times: Sequence[tuple[int, int]]) -> dict[str, Any]:
+    months: list[str] = []
+    for text in interval.months:
+        # As ranges that end in the year that they begin in.
+        named = [] if text[0].isdecimal() else _cyclic_range(text, MONTHS, "")
+        months += _consecutive(map(MONTHS.index, named), MONTHS) if named else [text]
     entry = {
-        "weekdays": _runs(days),
+        "weekdays": _consecutive(days, WEEKDAYS),
         "times": [{"start_time": _clock(start), "end_time": _clock(end)} for start, end in sorted(times)],
         "days_of_month": list(interval.daysOfMonth),
-        "months": [part for text in months for part in _unwrapped_months(text)],
+        "months": months,
         "years": list(interval.years),
         "location": interval.location,
     }
     return {key: value for key, value in entry.items() if value}
-
-
-def _unwrapped_months(text: str) -> list[str]:
-    """``november:february`` as ranges that end in the year they begin in."""
-    if text[0].isdecimal():
-        return [text]
-    numbers = [MONTHS.index(month) for month in _cyclic_range(text, MONTHS, "")]
-    return _consecutive(numbers, MONTHS)
-
-
-def _runs(days: Iterable[str]) -> list[str]:
-    return _consecutive([WEEKDAYS.index(day) for day in days], WEEKDAYS)
 
 
 def _consecutive(indices: Iterable[int], names: Sequence[str]) -> list[str]:
@@ -255,8 +236,11 @@ def _minutes(text: str) -> tuple[int, int]:
 
 
 def _same_day(text: str) -> list[tuple[int, int]]:
+    """Return the parts of a range that each are within a day."""
     start, end = _minutes(text)
-    return [(start, end)] if start < end else [(start, _MINUTES_OF_A_DAY), (0, end)]
+    if start < end:
+        return [(start, end)]
+    return [(start, _MINUTES_OF_A_DAY), *([(0, end)] if end else [])]
 
 
 def _clock(minutes: int) -> str:

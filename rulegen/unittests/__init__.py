@@ -14,7 +14,7 @@ from rulegen.promql.annotations import Firing
 from rulegen.promql.replicas import WEIGHTED
 from rulegen.promql.rules import AlertRule
 from rulegen.slo.plan import Plan, SloPlan
-from rulegen.spec.notes import Note
+from rulegen.spec.lint_names import Note
 from rulegen.spec.routing import Routing
 from rulegen.unittests import budgets, companions, events, gauges, histories, nodata, others, weights
 from rulegen.unittests.case import Case

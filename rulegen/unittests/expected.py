@@ -83,7 +83,7 @@ class Baselines:
             own = found
             lead = max(recorded_after(alert, one) + 1 for one in own)
         # What is given beside a mean that comes about would be recorded as well, and nothing deviates from health.
-        possible = not any(one.moving or isinstance(one, Deviation) for one in own)
+        possible = not any(isinstance(one, Deviation) for one in own)
         return cls(tuple(one for one in histories if one not in own), lead, possible)
 
 

@@ -5,11 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from decimal import Decimal
-from itertools import pairwise
+from itertools import chain, pairwise
 
-from rulegen.conditions import Edge, Kind, World
+from rulegen.conditions import Kind, World
 from rulegen.conditions.history import Deviation
-from rulegen.conditions.kind import Unusable
 from rulegen.promql.expressions import Matcher
 
 
@@ -34,9 +33,9 @@ def probes(kind: Kind) -> tuple[list[Probe], list[Kind]]:
         own = [
             probe
             for reference in kind.reference_guesses() or (None,)
-            for regime in leg.regimes()
+            for group in leg.healthy_guesses()
             for probe in _first(
-                kind, leg, (*regime, *leg.healthy_guesses(), *kind.healthy_guesses()), reference
+                kind, leg, [*group, *chain(*leg.healthy_guesses(), *kind.healthy_guesses())], reference
             )
         ]
         found += [probe for probe in own if probe not in found]
@@ -54,7 +53,7 @@ def _first(kind: Kind, leg: Kind, guesses: Sequence[Decimal], reference: Decimal
         found = [
             Probe(world, healthy, inside, beyond)
             for edge in leg.edges(world)
-            for inside, beyond in _pairs(kind, edge, world, healthy)
+            for inside, beyond in _pairs(kind, leg, edge, world, healthy)
         ]
         if found:
             return found
@@ -71,14 +70,14 @@ def past_of(kind: Kind, healthy: Decimal) -> dict[str, Decimal]:
     }
 
 
-def _pairs(kind: Kind, edge: Edge, world: World, healthy: Decimal) -> Iterator[tuple[Decimal, Decimal]]:
-    """The values on both sides of an edge; the edge itself where the rule has it as a literal."""
-    literal = edge.exact
-    step = nearby(edge.value) if literal else min(nearby(edge.value), nearby(edge.value - healthy))
-    middle = edge.value if literal else _rounded(edge.value, step)
-    values = [middle - step, middle + step]
-    if literal:
-        values.insert(1, edge.value)
+def _pairs(
+    kind: Kind, leg: Kind, edge: Decimal, world: World, healthy: Decimal
+) -> Iterator[tuple[Decimal, Decimal]]:
+    """The values on both sides of an edge; the edge itself where Prometheus calculates just that."""
+    exact = leg.is_exact(world)
+    step = nearby(edge) if exact else min(nearby(edge), nearby(edge - healthy))
+    middle = edge if exact else _rounded(edge, step)
+    values = [middle - step, edge, middle + step] if exact else [middle - step, middle + step]
     for low, high in pairwise(values):
         holds_low, holds_high = (kind.holds(value, lasting(kind, world, value)) for value in (low, high))
         if holds_low != holds_high:
@@ -92,31 +91,13 @@ def lasting(kind: Kind, world: World, value: Decimal) -> World:
 
 
 def unusable(kind: Kind) -> Iterator[Probe]:
-    """Probes that are quiet although a past that is hardly another one would make them bad."""
-    for leg in kind.legs():
-        for past in leg.unusable():
-            found = _quiet(kind, past)
-            if found is not None:
-                yield found
-
-
-def _quiet(kind: Kind, past: Unusable) -> Probe | None:
-    healthy = past.healthy
+    """Probes that are quiet only because their past cannot be compared with."""
     reference = next(iter(kind.reference_guesses()), None)
-    alike, usable = (
-        World({history.record.name: healthy for history in kind.histories()} | dict(own), reference)
-        for own in (past.past, past.nearly)
-    )
-    if kind.holds(healthy, lasting(kind, alike, healthy)):
-        return None
-    edges = [edge.value for leg in kind.legs() for edge in leg.edges(alike)]
-    for edge in (Decimal(0), *edges):
-        for value in (edge + 1, edge - 1, edge + nearby(edge), edge - nearby(edge)):
-            if kind.holds(value, lasting(kind, usable, value)) and not kind.holds(
-                value, lasting(kind, alike, value)
-            ):
-                return Probe(alike, healthy, value, value)
-    return None
+    for past, bad in kind.unusable():
+        healthy = next(iter(past.values()))
+        world = World({history.record.name: healthy for history in kind.histories()} | dict(past), reference)
+        if not kind.holds(bad, lasting(kind, world, bad)):
+            yield Probe(world, healthy, bad, bad)
 
 
 def nearby(value: Decimal) -> Decimal:

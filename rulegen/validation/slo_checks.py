@@ -20,7 +20,7 @@ from rulegen.slo.alerts import namespace_label
 from rulegen.slo.companions.dependencies import no_data
 from rulegen.slo.plan import pairs_of
 from rulegen.spec.lint_names import named
-from rulegen.spec.model_slo import Alert, ModelSlo, Slo
+from rulegen.spec.model_slo import Alerting, ModelSlo, Slo
 from rulegen.spec.routing import Routing
 from rulegen.validation import companion_checks
 from rulegen.validation.monitor_checks import against_monitor, bucket_problem
@@ -183,7 +183,7 @@ class _Slo:
 
     def _budget(self, time_window: Duration) -> Iterator[Problem]:
         slo = self.slo
-        alerting = slo.alerting
+        alerting = slo.alerting or Alerting.model_validate({})
         try:
             pairs = pairs_of(slo)
         except ValueError as error:
@@ -191,18 +191,16 @@ class _Slo:
             return
         for speed in ("fast", "slow"):
             if any(pair.speed == speed for pair in pairs):
-                tier = getattr(alerting, speed) if alerting else {"fast": "P1", "slow": "P2"}[speed]
-                given = alerting is not None and speed in alerting.model_fields_set
-                at = (*self.at, "alerting", speed) if given else (*self.at, "objective")
-                yield from unknown_tier(self.document, self.routing, at, tier)
+                at = ("alerting", speed) if speed in alerting.model_fields_set else ("objective",)
+                yield from unknown_tier(
+                    self.document, self.routing, (*self.at, *at), getattr(alerting, speed)
+                )
         if slo.objective is not None and not burn_rate.that_can_fire(pairs, slo.objective)[0]:
             message = "no burn-rate alert of this objective can ever fire"
             yield self.problem(named(message, "never-fires"), "objective")
         yield from self._past(time_window, "timeWindow")
-        for pair in pairs:
-            own = alerting is not None and alerting.windows is not None
-            index = pairs.index(pair)
-            where: tuple[str | int, ...] = ("alerting", "windows", index) if own else ("timeWindow",)
+        for index, pair in enumerate(pairs):
+            where: Location = ("alerting", "windows", index) if alerting.windows else ("timeWindow",)
             if pair.long.seconds > time_window.seconds:
                 yield self.problem(
                     f"the window {pair.long} is longer than the time window {time_window}", *where
@@ -228,9 +226,7 @@ class _Slo:
             )
             return
         yield from self._chosen(gauge, metric)
-        for index, alert in enumerate(self.slo.alerts):
-            several = bool(entities(metric, gauge))
-            yield from self._alert(alert, metric, metric.name, several, ("alerts", index))
+        yield from self._alerts(metric, metric.name, several=bool(entities(metric, gauge)))
 
     def _promql(self, promql: PromQl) -> Iterator[Problem]:
         at = ("sli", "promql")
@@ -253,21 +249,21 @@ class _Slo:
             yield self.problem(message, *at, "labels", index)
         several = any(label != "version" for label in promql.labels)
         metric = query_series.metric_of(self.slo.layer, promql)
-        for index, alert in enumerate(self.slo.alerts):
-            yield from self._alert(alert, metric, "the query", several, ("alerts", index))
+        yield from self._alerts(metric, "the query", several=several)
 
     def _refuse_filter(self, parsed: query.Query, otherwise: str = "") -> None:
         """Raise QueryError where the no-data companion would fire though all is well."""
         found = query.value_filter(parsed)
         if found is None or not self.has_no_data:
             return
-        if found.text in query.ABSENT:
-            said, instead = f"{found.text}() has no value while its series is there", "add `or vector(0)`"
+        filters, offset = found
+        if filters in query.ABSENT:
+            said, instead = f"{filters}() has no value while its series is there", "add `or vector(0)`"
         else:
-            said = f"there is no value where this '{found.text}' is false"
-            instead = otherwise or f"write `{found.text} bool`"
+            said = f"there is no value where this '{filters}' is false"
+            instead = otherwise or f"write `{filters} bool`"
         message = f"{said}, and noData would take it for missing data; {instead}, or set `noData: false` for this SLO"
-        raise query.QueryError(message, found.offset)
+        raise query.QueryError(message, offset)
 
     def _chosen(self, gauge: Gauge, metric: Metric) -> Iterator[Problem]:
         """The window, reference and labels that a gauge is selected by."""
@@ -301,21 +297,23 @@ class _Slo:
         if "segment_value" in gauge.labels and "segment" not in gauge.labels:
             yield self.problem("a segment_value needs its segment", *at, "labels", "segment_value", key=True)
 
-    def _alert(
-        self, alert: Alert, metric: Metric, title: str, several: bool, at: Location
-    ) -> Iterator[Problem]:
-        yield from unknown_tier(self.document, self.routing, (*self.at, *at, "tier"), alert.tier)
-        target = self.routing.spec.target.prometheus
-        if alert.keepFiringFor is not None and (refusal := KEEP_FIRING_FOR.refusal(target)):
-            yield self.problem(refusal, *at, "keepFiringFor", key=True)
-        if alert.when.series is not None and not several:
-            message = f"series counts features, segments and the like; '{title}' here is one series a version"
-            yield self.problem(message, *at, "when", "series", key=True)
-        for key, duration in (("for", alert.for_), ("keepFiringFor", alert.keepFiringFor)):
-            yield from too_long(self.document, self.interval, (*self.at, *at, key), duration)
-        for place, leaf in alert.when.leaves((*at, "when")):
-            if leaf.comparison is not None:
-                yield from self._comparison(leaf.comparison, metric, title, (*place, leaf.key))
+    def _alerts(self, metric: Metric, title: str, *, several: bool) -> Iterator[Problem]:
+        """Conditions on a gauge; ``several``: whether a version has more than one series of it."""
+        for index, alert in enumerate(self.slo.alerts):
+            at: Location = ("alerts", index)
+            yield from unknown_tier(self.document, self.routing, (*self.at, *at, "tier"), alert.tier)
+            if alert.keepFiringFor is not None and (refusal := KEEP_FIRING_FOR.refusal(self.target)):
+                yield self.problem(refusal, *at, "keepFiringFor", key=True)
+            if alert.when.series is not None and not several:
+                message = (
+                    f"series counts features, segments and the like; '{title}' here is one series a version"
+                )
+                yield self.problem(message, *at, "when", "series", key=True)
+            for key, duration in (("for", alert.for_), ("keepFiringFor", alert.keepFiringFor)):
+                yield from too_long(self.document, self.interval, (*self.at, *at, key), duration)
+            for place, leaf in alert.when.leaves((*at, "when")):
+                if leaf.comparison is not None:
+                    yield from self._comparison(leaf.comparison, metric, title, (*place, leaf.key))
 
     def _past(self, length: Duration, *where: str | int) -> Iterator[Problem]:
         if length.seconds > LONGEST_PAST.seconds:

@@ -10,9 +10,8 @@ from mlslo.yamlfile import Problem
 from rulegen.alertmanager import receivers as filled_receivers
 from rulegen.alertmanager.operator.files import SECRETS, Reference, reference
 from rulegen.alertmanager.operator.texts import uses_added_functions, with_templates
-from rulegen.spec.integration_values import TEXT
 from rulegen.spec.integrations import INTEGRATIONS as _OUR_INTEGRATIONS
-from rulegen.spec.integrations import Keys
+from rulegen.spec.integrations import TEXT, Keys
 from rulegen.spec.operator import Operator
 from rulegen.spec.routing import Location, Routing
 

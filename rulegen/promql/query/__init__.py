@@ -1,15 +1,13 @@
 """PromQL that a user wrote, read when rules are generated so that its mistakes show there."""
 
-from rulegen.promql.query.labels import Labels, grouped_by, labels_of
+from rulegen.promql.query.labels import grouped_by, labels_of
 from rulegen.promql.query.parse import Query, QueryError, parse
 from rulegen.promql.query.presence import ABSENT, is_always_there, value_filter
-from rulegen.promql.query.sums import summed
 from rulegen.promql.query.supported import refuse_unsupported
-from rulegen.promql.query.window import parse_windowed, per_window, with_window
+from rulegen.promql.query.window import parse_windowed, per_window, summed, with_window
 
 __all__ = [
     "ABSENT",
-    "Labels",
     "Query",
     "QueryError",
     "grouped_by",

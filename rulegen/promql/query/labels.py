@@ -1,14 +1,11 @@
 """Labels that the series of a query can have, as far as its text says.
 
-Rules: https://prometheus.io/docs/prometheus/latest/querying/operators/, and `resultMetric` of
-Prometheus' promql/engine.go.
+https://prometheus.io/docs/prometheus/latest/querying/operators/
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
-from typing import Self
+from collections.abc import Iterator
 
 from promql_parser import (
     AggModifierType,
@@ -16,8 +13,6 @@ from promql_parser import (
     BinaryExpr,
     Call,
     Expr,
-    LabelModifierType,
-    Matcher,
     MatchOp,
     StringLiteral,
     VectorMatchCardinality,
@@ -33,49 +28,13 @@ _ADDING = ("label_replace", "label_join")
 _ABSENT = ("absent", "absent_over_time")
 
 
-@dataclass(frozen=True)
-class Labels:
-    """``only`` ``names`` may be there, or any label but them."""
-
-    names: frozenset[str]
-    only: bool
-
-    @classmethod
-    def these(cls, *names: str) -> Self:
-        """No other label."""
-        return cls(frozenset(names), only=True)
-
-    def may(self, name: str) -> bool:
-        """Return whether a series may have the label ``name``."""
-        return (name in self.names) == self.only
-
-    def and_also(self, other: Labels) -> Labels:
-        """Labels of both."""
-        if self.only:
-            return Labels(frozenset(name for name in self.names if other.may(name)), only=True)
-        return other.and_also(self) if other.only else Labels(self.names | other.names, only=False)
-
-    def or_else(self, other: Labels) -> Labels:
-        """Labels of either."""
-        if not self.only:
-            return Labels(frozenset(name for name in self.names if not other.may(name)), only=False)
-        return Labels(self.names | other.names, only=True) if other.only else other.or_else(self)
-
-    def without(self, *names: str) -> Labels:
-        """All but ``names``."""
-        return self.and_also(Labels(frozenset(names), only=False))
-
-    def adding(self, *names: str) -> Labels:
-        """With ``names``."""
-        return self.or_else(Labels.these(*names))
-
-
-NONE = Labels.these()
-ANY = Labels(frozenset(), only=False)
+# None: any label.
+Labels = frozenset[str] | None
+_NONE = frozenset[str]()
 
 
 def labels_of(query: Query) -> Labels:
-    """The labels that a series of ``query`` may have. What it says no to is certain, what it says yes to is not."""
+    """Return the labels that a series of ``query`` may have: no other, where they are known."""
     return _of(query.tree)
 
 
@@ -86,14 +45,18 @@ def grouped_by(query: Query) -> tuple[str, int] | None:
     that is aggregated away further out.
     """
     kept = labels_of(query)
-    fixed = [{found.name for found in _equal(selector)} for selector in query.selectors]
+    fixed = [set(_equal(selector)) for selector in query.selectors]
     alone = set[str]().union(*fixed).intersection(*fixed)
     for node in _outermost(query.tree):
         if node.modifier is None:
             continue
         by = node.modifier.type == AggModifierType.By
         labels = node.modifier.labels
-        groups = [name for name in labels if kept.may(name) and name not in alone] if by else labels
+        groups = (
+            [name for name in labels if (kept is None or name in kept) and name not in alone]
+            if by
+            else labels
+        )
         if groups:
             word = "by" if by else "without"
             return f"{word} ({', '.join(labels)})", place_of(query.text, word, "(", labels[0])
@@ -111,7 +74,7 @@ def _outermost(node: Expr) -> Iterator[AggregateExpr]:
 def _of(node: Expr) -> Labels:
     match node:
         case VectorSelector():
-            return ANY.without(*(found.name for found in _equal(node) if found.value == ""))
+            return None
         case AggregateExpr():
             return _aggregated(node)
         case Call():
@@ -120,74 +83,48 @@ def _of(node: Expr) -> Labels:
             return _combined(node)
         case _:
             inner = [_of(child) for child in children(node)]
-            return inner[0] if inner else NONE
+            return inner[0] if inner else _NONE
 
 
-def _equal(node: VectorSelector) -> list[Matcher]:
-    return [found for found in node.matchers.matchers if found.op == MatchOp.Equal]
-
-
-def _named_equal(node: Expr) -> Iterator[str]:
-    if isinstance(node, VectorSelector):
-        yield from (found.name for found in _equal(node))
-    for child in children(node):
-        yield from _named_equal(child)
+def _equal(node: VectorSelector) -> list[str]:
+    return [found.name for found in node.matchers.matchers if found.op == MatchOp.Equal]
 
 
 def _aggregated(node: AggregateExpr) -> Labels:
     inner = _of(node.expr)
     if str(node.op) in _CHOOSING:
         return inner
+    counted = [node.param.val] if isinstance(node.param, StringLiteral) else []
     if node.modifier is None:
-        kept = NONE
-    elif node.modifier.type == AggModifierType.By:
-        kept = inner.and_also(Labels.these(*node.modifier.labels))
-    else:
-        kept = inner.without(*node.modifier.labels)
-    counted = node.param.val if isinstance(node.param, StringLiteral) else None
-    return kept.adding(counted) if counted is not None else kept
+        return frozenset(counted)
+    named = frozenset(node.modifier.labels)
+    if node.modifier.type == AggModifierType.By:
+        return named.union(counted) if inner is None else (inner & named).union(counted)
+    return None if inner is None else (inner - named).union(counted)
 
 
 def _called(node: Call) -> Labels:
-    name = node.func.name
     series = [argument for argument in node.args if type_of(argument) in ("vector", "matrix")]
     if not series:
-        return NONE
+        return _NONE
+    if node.func.name in _ABSENT:
+        return None
     inner = _of(series[0])
-    if name in _ABSENT:
-        return Labels.these(*_named_equal(series[0]))
-    if name in _ADDING:
-        target = node.args[1]
-        return inner.adding(target.val) if isinstance(target, StringLiteral) else ANY
-    return inner.without("le") if name == "histogram_quantile" else inner
+    if node.func.name not in _ADDING or inner is None:
+        return inner
+    return inner | {node.args[1].val} if isinstance(node.args[1], StringLiteral) else None
 
 
 def _combined(node: BinaryExpr) -> Labels:
+    """Return the labels of either side, whatever of them the matching drops, or of the many and what they are given."""
     left, right = _of(node.lhs), _of(node.rhs)
-    kinds = type_of(node.lhs), type_of(node.rhs)
-    if kinds != ("vector", "vector"):
-        return left if kinds[0] == "vector" else right
-    sign = str(node.op)
-    if sign in ("and", "unless"):
+    if type_of(node.rhs) == "scalar" or str(node.op) in ("and", "unless"):
         return left
-    if sign == "or":
-        return left.or_else(right)
+    if type_of(node.lhs) == "scalar":
+        return right
     matched = node.modifier
-    if matched is None:
-        return left.and_also(right)
-    if matched.card == VectorMatchCardinality.ManyToOne:
-        return _taken_over(left, right, matched.group_labels or ())
-    if matched.card == VectorMatchCardinality.OneToMany:
-        return _taken_over(right, left, matched.group_labels or ())
-    both = left.and_also(right)
-    if matched.matching is None:
-        return both
-    if matched.matching.type == LabelModifierType.Include:
-        return both.and_also(Labels.these(*matched.matching.labels))
-    return both.without(*matched.matching.labels)
-
-
-def _taken_over(many: Labels, one: Labels, names: Iterable[str]) -> Labels:
-    """Labels of ``many``; those of ``names`` as ``one`` has them."""
-    listed = list(names)
-    return many.without(*listed).adding(*(name for name in listed if one.may(name)))
+    if matched is not None and matched.card == VectorMatchCardinality.ManyToOne:
+        return None if left is None else left.union(matched.group_labels or ())
+    if matched is not None and matched.card == VectorMatchCardinality.OneToMany:
+        return None if right is None else right.union(matched.group_labels or ())
+    return None if left is None or right is None else left | right

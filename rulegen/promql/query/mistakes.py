@@ -11,35 +11,12 @@ from rulegen.promql.query.tokens import Token, tokens
 
 _CLOSES = {")": "(", "]": "[", "}": "{"}
 _OPENS = {opened: closed for closed, opened in _CLOSES.items()}
-# What may follow a beginning; the brackets that are open are closed after it.
-_ENDINGS = (
-    "",
-    " x",
-    "x",
-    "(x)",
-    "(a)(x)",
-    " (a) x",
-    "[5m]",
-    "5m",
-    ":1m",
-    'a="b"',
-    '="b"',
-    '"b"',
-    " a",
-    ", x",
-    " 1",
-)
-_TAILS = ("", "(x)", " x")
+# What may be missing at the end of a beginning, but for the brackets that are open.
+_ENDINGS = ("", " x", '="x"', '"x"')
 # The parser's errors about the form; all others are about a text of the right form.
 _FORM = (
-    "invalid promql",
-    "unexpected",
-    "unclosed",
-    "unterminated",
-    "bad number",
-    "not a valid duration",
-    "ParseFloat",
-)
+    "invalid promql", "unexpected", "unclosed", "unterminated", "bad number", "not a valid duration", "ParseFloat",
+)  # fmt: skip
 
 Parse = Callable[[str], object]
 
@@ -96,19 +73,18 @@ def _brackets(found: Sequence[Token]) -> tuple[str, int] | None:
 
 
 def _first_wrong(text: str, found: Sequence[Token], parse: Parse) -> Token | None:
-    """The first word after which nothing makes an expression of the text."""
+    """Find the word after the longest beginning that can be made an expression."""
     opened: list[str] = []
-    for token in found:
+    right = 0
+    for index, token in enumerate(found, 1):
         if token.kind == "open":
             opened.append(_OPENS[token.text])
         elif token.kind == "close":
             opened.pop()
         closing = "".join(reversed(opened))
-        beginning = text[: token.end]
-        candidates = (f"{beginning}{ending}{closing}{tail}" for tail in _TAILS for ending in _ENDINGS)
-        if not any(_has_form(candidate, parse) for candidate in candidates):
-            return token
-    return None
+        if any(_has_form(f"{text[: token.end]}{ending}{closing}", parse) for ending in _ENDINGS):
+            right = index
+    return found[right] if right < len(found) else None
 
 
 def _has_form(text: str, parse: Parse) -> bool:

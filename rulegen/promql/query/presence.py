@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass
-
 from promql_parser import (
     AggregateExpr,
     BinaryExpr,
@@ -18,8 +15,8 @@ from promql_parser import (
     VectorSelector,
 )
 
+from rulegen.promql.query.mistakes import place_of
 from rulegen.promql.query.parse import Query, children
-from rulegen.promql.query.tokens import tokens
 
 ABSENT = ("absent", "absent_over_time")
 _FROM_NOTHING = (*ABSENT, "scalar", "vector")
@@ -46,58 +43,28 @@ def is_always_there(node: Expr) -> bool:
             return True
 
 
-@dataclass(frozen=True)
-class Filter:
-    """A part of a query that leaves series out by their values. ``text``: the operator or function."""
-
-    text: str
-    offset: int
-
-
-def value_filter(query: Query) -> Filter | None:
+def value_filter(query: Query) -> tuple[str, int] | None:
     """Find what makes ``query`` empty while its series are there: ``foo > 0.5``, ``absent(foo)``.
 
-    ``or`` with something that is not filtered fills the gap. A divisor may be kept from being zero: 0/0 is no value
-    either.
+    The operator or function, and its offset where it stands once. ``or`` with something that is not filtered fills
+    the gap. A divisor may be kept from being zero: 0/0 is no value either.
     """
-    places = iter(_places(query.text))
-    return _filter(query.tree, places)
+    found = _filter(query.tree)
+    return None if found is None else (found, place_of(query.text, found))
 
 
-def _places(text: str) -> list[Filter]:
-    """Return every comparison and every call of `absent`, in the order of the text."""
-    found: list[Filter] = []
-    inside: list[str] = []
-    words = list(tokens(text))
-    for token, after in zip(words, [*words[1:], None], strict=True):
-        if token.kind == "open":
-            inside.append(token.text)
-        elif token.kind == "close":
-            inside.pop()
-        compares = token.text in _COMPARISONS and inside[-1:] != ["{"]
-        calls = token.text in ABSENT and after is not None and after.text == "("
-        if compares or calls:
-            found.append(Filter(token.text, token.start))
-    return found
-
-
-def _filter(node: Expr, places: Iterator[Filter]) -> Filter | None:
-    """Walk the whole of ``node`` in the order of its text, so that ``places`` keeps up."""
+def _filter(node: Expr) -> str | None:
     if not isinstance(node, BinaryExpr):
-        own = next(places) if isinstance(node, Call) and node.func.name in ABSENT else None
-        inner = [_filter(child, places) for child in children(node)]
-        return own or next((found for found in inner if found), None)
-    left = _filter(node.lhs, places)
-    sign = str(node.op)
-    own = next(places) if sign in _COMPARISONS else None
-    right = _filter(node.rhs, places)
+        if isinstance(node, Call) and node.func.name in ABSENT:
+            return node.func.name
+        return next(filter(None, map(_filter, children(node))), None)
+    sign, left, right = str(node.op), _filter(node.lhs), _filter(node.rhs)
     if sign == "or":
         return left if right else None
     if sign == "/" and _keeps_from_zero(node.rhs):
         right = None
-    if own is not None and node.modifier is not None and node.modifier.return_bool:
-        own = None
-    return left or own or right
+    as_bool = node.modifier is not None and node.modifier.return_bool
+    return left or (sign if sign in _COMPARISONS and not as_bool else None) or right
 
 
 def _keeps_from_zero(node: Expr) -> bool:

@@ -5,7 +5,18 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-from promql_parser import Call, Expr, MatrixSelector, SubqueryExpr, display_duration, parse_duration
+from promql_parser import (
+    AggregateExpr,
+    BinaryExpr,
+    Call,
+    Expr,
+    MatrixSelector,
+    ParenExpr,
+    SubqueryExpr,
+    VectorSelector,
+    display_duration,
+    parse_duration,
+)
 
 from rulegen.promql.query.parse import Query, QueryError, children, parse
 
@@ -13,6 +24,7 @@ _WINDOW = re.compile(r"\{\{\s*\.window\s*\}\}")
 # A range that nobody writes, so that all others are known to be the user's.
 _STAND_IN = "7919s"
 _PER_WINDOW = frozenset({"increase", "delta", "count_over_time", "sum_over_time", "changes", "resets"})
+_COUNTED = ("rate", "increase")
 _EXPECTED = "expected {{.window}} where the range goes, as in rate(requests_total[{{.window}}])"
 
 
@@ -59,3 +71,24 @@ def ranges(node: Expr, function: str = "") -> Iterator[tuple[MatrixSelector | Su
     name = node.func.name if isinstance(node, Call) else ""
     for child in children(node):
         yield from ranges(child, name)
+
+
+def summed(node: Expr, *, alone: bool = True) -> list[VectorSelector] | None:
+    """Return the selectors in a sum of rates, or None where it is something else.
+
+    Of several terms each must be a sum without labels, or they would not be added up. Where one of them is missing,
+    so is the sum.
+    """
+    match node:
+        case ParenExpr():
+            return summed(node.expr, alone=alone)
+        case BinaryExpr() if str(node.op) == "+" and node.modifier is None:
+            left, right = summed(node.lhs, alone=False), summed(node.rhs, alone=False)
+            return None if left is None or right is None else [*left, *right]
+        case AggregateExpr() if str(node.op) == "sum" and (alone or node.modifier is None):
+            return summed(node.expr, alone=True)
+        case Call() if node.func.name in _COUNTED and alone and isinstance(node.args[0], MatrixSelector):
+            selector = node.args[0].vector_selector
+            return None if selector.offset is not None or selector.at is not None else [selector]
+        case _:
+            return None

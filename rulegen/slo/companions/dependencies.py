@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from mlslo.catalogue import METRICS, Metric
 from rulegen.promql.query import QueryError, parse
 from rulegen.slo.companions.companion import Demand, needed
-from rulegen.spec.companions import LabelsStale, NoData, OwnLabelsStale, OwnNoData
+from rulegen.spec.companions import LabelsStale, NoData, Own
 from rulegen.spec.measurable import needs_labels
 from rulegen.spec.model_slo import ModelSlo, Slo
 
@@ -47,7 +47,7 @@ def labels_stale(file: ModelSlo, slo: Slo) -> Demand | None:
     return _demand(common, slo.labelsStale) if rests_on_labels(slo) else None
 
 
-def _demand(common: NoData | LabelsStale | None, own: OwnNoData | OwnLabelsStale | None) -> Demand | None:
+def _demand(common: NoData | LabelsStale | None, own: Own | None) -> Demand | None:
     if own is not None and own.is_off:
         return None
     tier = own.tier if own and own.tier else common.tier if common else None
