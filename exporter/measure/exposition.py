@@ -8,6 +8,10 @@ from datetime import UTC, datetime
 from itertools import groupby
 from typing import NamedTuple
 
+from prometheus_client import Metric as Family
+from prometheus_client.exposition import generate_latest
+from prometheus_client.registry import Collector
+
 from mlslo.catalogue import METRICS, Metric, Type
 
 
@@ -36,7 +40,6 @@ class Snapshot:
 
 
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
-_ESCAPED = str.maketrans({"\\": r"\\", "\n": r"\n", '"': r"\""})
 
 Series = Mapping[str, Mapping[tuple[str, ...], float]]
 
@@ -50,22 +53,28 @@ class Sample(NamedTuple):
     value: float
 
 
-def render(snapshots: Sequence[Snapshot], process: Series) -> bytes:
-    """Render all models and the exporter's own ``process`` series, in the catalogue's order.
+class _Single(Collector):
+    """A collector of one family."""
 
-    Text format 0.0.4: https://prometheus.io/docs/instrumenting/exposition_formats/
-    """
-    page = []
+    def __init__(self, family: Family) -> None:
+        self._family = family
+
+    def collect(self) -> Iterator[Family]:
+        yield self._family
+
+
+def render(snapshots: Sequence[Snapshot], process: Series) -> bytes:
+    """Render all models and the exporter's own ``process`` series, in the catalogue's order."""
+    # One at a time: the lines of a page, as text, take several times the page's memory.
+    return b"".join(generate_latest(_Single(family)) for family in _families(snapshots, process))
+
+
+def _families(snapshots: Sequence[Snapshot], process: Series) -> Iterator[Family]:
     for metric, found in groupby(samples(snapshots, process), key=lambda sample: sample.metric):
-        lines = [f"# HELP {metric.name} {metric.help}\n# TYPE {metric.name} {metric.type.value}\n"]
+        family = Family(metric.name.removesuffix("_total"), metric.help, metric.type.value)
         for _, name, labels, value in found:
-            pairs = ",".join(
-                f'{label}="{text.translate(_ESCAPED)}"' for label, text in sorted(labels.items())
-            )
-            lines.append(f"{name}{{{pairs}}} {value!r}\n" if pairs else f"{name} {value!r}\n")
-        # As text, the lines of a page take several times its memory.
-        page.append("".join(lines).encode())
-    return b"".join(page)
+            family.add_sample(name, labels, value)
+        yield family
 
 
 def samples(snapshots: Sequence[Snapshot], process: Series) -> Iterator[Sample]:
