@@ -13,6 +13,8 @@ Program = Literal["Prometheus", "Alertmanager"]
 
 # The oldest targets: `limit` of a group for Prometheus, `matchers` for Alertmanager.
 OLDEST: Mapping[Program, str] = {"Prometheus": "2.31", "Alertmanager": "0.22"}
+# The newest that everything was tried on.
+NEWEST: Mapping[Program, str] = {"Prometheus": "3.5", "Alertmanager": "0.33"}
 
 
 def parts(version: str) -> tuple[int, ...]:

@@ -1,6 +1,7 @@
 """Alertmanager's groups: when each is looked at, and what is then sent to whom.
 
 https://github.com/prometheus/alertmanager/blob/v0.25.0/dispatch/dispatch.go
+https://github.com/prometheus/alertmanager/blob/v0.33.1/dispatch/dispatch.go
 https://github.com/prometheus/alertmanager/blob/v0.25.0/notify/notify.go
 """
 
@@ -14,6 +15,7 @@ from enum import IntEnum
 from functools import partial
 from itertools import count
 
+from rulegen.promql.versions import NEWEST, at_least
 from rulegen.simulation.alert import Alert, Labels, Received
 from rulegen.simulation.configuration import Configuration, Integration
 from rulegen.simulation.log import MAINTENANCE, NotificationLog
@@ -25,6 +27,13 @@ from rulegen.simulation.suppression import Inhibitor, Silence
 # configuration. In a simulation that was half a tick before the start, so that ticks fall between full minutes.
 CLEANUP = 30_000
 CLEANUP_PHASE = 15_000
+
+# Before it, a group that waits for company is looked at as soon as an alert joins that has fired for longer than
+# group_wait; since it, only where that alert is the first.
+ONLY_THE_FIRST_HASTENS = "0.30"
+# Before it, a group whose alerts are all over stays until the next clean-up, and who fires meanwhile waits for its
+# group_interval; since it, a new group begins, with its group_wait.
+EMPTY_GROUPS_END = "0.32"
 
 
 class _Kind(IntEnum):
@@ -54,7 +63,7 @@ class _Group:
 class Dispatcher:
     """One Alertmanager, from its start on.
 
-    ``start`` is the moment that millisecond 0 stands for; it knows its zone.
+    ``start`` is the moment that millisecond 0 stands for; it knows its zone. ``version`` is Alertmanager's.
     """
 
     def __init__(
@@ -63,6 +72,7 @@ class Dispatcher:
         silences: Sequence[Silence],
         start: datetime,
         *,
+        version: str = NEWEST["Alertmanager"],
         cleanup_phase: int = CLEANUP_PHASE,
         maintenance: int = MAINTENANCE,
         maintenance_phase: int = 0,
@@ -72,7 +82,9 @@ class Dispatcher:
         # In UTC, where a sum is what a clock shows later; local clocks are put forward and back.
         self._start = start.astimezone(UTC)
         self._received = Received()
-        self._inhibitor = Inhibitor(configuration.inhibition())
+        self._all_hasten = not at_least(version, ONLY_THE_FIRST_HASTENS)
+        self._empty_groups_end = at_least(version, EMPTY_GROUPS_END)
+        self._inhibitor = Inhibitor(configuration.inhibition(version))
         self._log = NotificationLog()
         self._groups: dict[tuple[int, Labels], _Group] = {}
         self._routes: dict[Labels, list[Route]] = {}
@@ -114,13 +126,14 @@ class Dispatcher:
     def _insert(self, alert: Alert, route: Route, now: int) -> None:
         labels = alert.labels.matching(route.group_by)
         group = self._groups.get((id(route), labels))
+        hastens = group is None or self._all_hasten
         if group is None:
             group = _Group(route, labels, now + route.group_wait)
             self._groups[id(route), labels] = group
             self._schedule(group)
         group.alerts[alert.labels] = alert
         # Whoever has fired for so long need not wait for company.
-        if not group.looked_at and alert.starts + route.group_wait < now and group.look > now:
+        if hastens and not group.looked_at and alert.starts + route.group_wait < now and group.look > now:
             group.look = now
             self._schedule(group)
 
@@ -129,10 +142,13 @@ class Dispatcher:
         self._at(look, _Kind.LOOK, lambda now: self._look(group, now) if group.look == look else None)
 
     def _clean_up(self, _: int) -> None:
-        for key, group in list(self._groups.items()):
+        for group in list(self._groups.values()):
             if not group.alerts:
-                group.look = -1
-                del self._groups[key]
+                self._end(group)
+
+    def _end(self, group: _Group) -> None:
+        group.look = -1
+        del self._groups[id(group.route), group.labels]
 
     def _look(self, group: _Group, now: int) -> None:
         group.look = now + group.route.group_interval
@@ -144,6 +160,8 @@ class Dispatcher:
         self._tell(group, self._let_through(group, alerts, now), now)
         # Resolved alerts are gone now, whether anybody was told or not.
         group.alerts = {alert.labels: alert for alert in alerts if not alert.resolved_at(now)}
+        if self._empty_groups_end and not group.alerts:
+            self._end(group)
 
     def _let_through(self, group: _Group, alerts: list[Alert], now: int) -> list[Alert]:
         """Return the alerts that inhibition, time intervals and silences leave, in Alertmanager's order."""

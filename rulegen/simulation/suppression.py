@@ -1,6 +1,7 @@
 """Inhibition and silences.
 
 https://github.com/prometheus/alertmanager/blob/v0.25.0/inhibit/inhibit.go
+https://github.com/prometheus/alertmanager/blob/v0.33.1/inhibit/inhibit.go
 """
 
 from __future__ import annotations
@@ -11,6 +12,9 @@ from typing import Any, Self
 
 from rulegen.alertmanager.matchers import Matcher, given, match_all
 from rulegen.simulation.alert import Alert, Labels
+
+# Since it, a rule looks at one source for each set of values under ``equal``: the one that fires longest.
+ONE_SOURCE = "0.30"
 
 
 @dataclass(frozen=True)
@@ -54,11 +58,36 @@ class InhibitRule:
         both = match_all(self.source, labels)
         return [
             alert.labels
-            for alert in self._sources.values()
-            if not alert.resolved_at(now)
-            and all(alert.labels.get(name, "") == labels.get(name, "") for name in self.equal)
-            and not (both and match_all(self.target, alert.labels))
+            for alert in self._equal(labels)
+            if not alert.resolved_at(now) and not (both and match_all(self.target, alert.labels))
         ]
+
+    def _equal(self, labels: Labels) -> list[Alert]:
+        key = self._key(labels)
+        return [alert for alert in self._sources.values() if self._key(alert.labels) == key]
+
+    def _key(self, labels: Labels) -> tuple[str, ...]:
+        return tuple(labels.get(name, "") for name in self.equal)
+
+
+@dataclass(eq=False)
+class OneSourceRule(InhibitRule):
+    """A rule since Alertmanager 0.30.
+
+    Where the source that it looks at fulfils both sides, or is over, others with the same values don't count.
+    """
+
+    _indexed: dict[tuple[str, ...], Labels] = field(default_factory=dict)
+
+    def receive(self, alert: Alert) -> None:
+        super().receive(alert)
+        known = self._indexed.setdefault(self._key(alert.labels), alert.labels)
+        if self._sources[known].resolved_at(alert.ends):
+            self._indexed[self._key(alert.labels)] = alert.labels
+
+    def _equal(self, labels: Labels) -> list[Alert]:
+        found = self._indexed.get(self._key(labels))
+        return [] if found is None else [self._sources[found]]
 
 
 class Inhibitor:

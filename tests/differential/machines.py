@@ -16,6 +16,7 @@ from rulegen.simulation.routes import Route
 from rulegen.simulation.suppression import Silence
 from tests.differential.cases import LENGTH
 from tests.differential.play import MAINTENANCE, Run, Told, messages
+from tests.support.tools import alertmanager_version
 
 
 @dataclass(frozen=True)
@@ -98,6 +99,7 @@ def outcome(run: Run, number: int, machine: Machine = PUNCTUAL) -> Outcome:
         replace(configuration, route=_later(configuration.route, late)),
         silences,
         datetime.fromtimestamp(start + (late() - late()) / 1000, UTC),
+        version=alertmanager_version(),
         cleanup_phase=cleanup,
         maintenance=MAINTENANCE,
         maintenance_phase=max(1, maintenance),

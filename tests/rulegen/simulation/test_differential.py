@@ -194,7 +194,7 @@ Patch = Callable[[pytest.MonkeyPatch], None]
 
 
 def _keeps_empty_groups(patch: pytest.MonkeyPatch) -> None:
-    patch.setattr(dispatch.Dispatcher, "_clean_up", lambda *_: None)
+    patch.setattr(dispatch.Dispatcher, "_end", lambda *_: None)
 
 
 def _never_forgets(patch: pytest.MonkeyPatch) -> None:
