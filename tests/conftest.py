@@ -1,13 +1,14 @@
 """Settings of the whole suite, and of its quick lane."""
 
 from collections import Counter
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 from hypothesis import settings
 
-from tests.support import lanes, tools
+from tests.support import lanes, tools, tried
 
 # Time limits per example fail on busy machines without a bug in sight; pytest-timeout catches what hangs.
 settings.register_profile("mlslo", deadline=None, max_examples=60)
@@ -21,6 +22,7 @@ _STATES: dict[str, Any] = {}
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--quick", action="store_true", help="leave out what needs other programs or is slow")
+    parser.addoption("--tried", metavar="FILE", help="write which modules' tests of other programs came out how")
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -58,6 +60,8 @@ def pytest_testnodedown(node: Any) -> None:
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
+    if path := config.getoption("tried"):
+        tried.write(Path(path), terminalreporter.stats)
     if left_out := config.stash[_LEFT_OUT]:
         parts = ", ".join(f"{left_out[reason]} {text}" for reason, text in _REASONS.items())
         terminalreporter.line(f"quick: left out {left_out.total()} tests: {parts}; scripts/test runs all")

@@ -15,7 +15,7 @@ from typing import Any
 
 from tests.cases.alerts import selectors
 from tests.mutations.rules import Mutant, affected, load, mutants, name_of
-from tests.support.tools import tool
+from tests.support.tools import installed, tool
 
 # How many test files one promtool is given.
 BATCH = 60
@@ -189,9 +189,9 @@ def _run(batch: Sequence[Trial]) -> list[Said]:
     with tempfile.TemporaryDirectory() as name:
         paths = [list(trial.write(Path(name) / str(number))) for number, trial in enumerate(batch)]
         flat = [str(path) for own in paths for path in own]
-        command = [str(tool("promtool")), "test", "rules", *flat]
+        command = [str(tool("promtool", version=next(iter(installed()), None))), "test", "rules", *flat]
         done = subprocess.run(command, capture_output=True, text=True, check=False)
-        # What is wrong with a rule is told on one stream, which file it was in on the other.
+        # What is wrong with a rule is told on one stream, which file it was in on the other (by Prometheus 2).
         said = re.findall(r"Unit Testing:  (\S+)\n(.*?)(?=Unit Testing:|\Z)", done.stdout, re.DOTALL)
         outcome = dict(said)
         if set(outcome) != set(flat):

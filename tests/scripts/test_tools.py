@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from tests.support.paths import ROOT
-from tests.support.tools import NAMES, tool
+from tests.support.tools import NAMES, installed, tool
 
 NEEDED = (
     *("bash", "cat", "chmod", "cksum", "dirname", "env", "grep", "head", "id", "ln"),
@@ -50,8 +50,9 @@ def run(checkout: Path) -> subprocess.CompletedProcess[str]:
 
 
 def test_new_enough_tools_on_path_are_linked_once(checkout: Path) -> None:
+    """None of the three pairs, but new enough."""
     for name in ("prometheus", "promtool"):
-        provide_version(checkout, name, "3.5.0")
+        provide_version(checkout, name, "3.50.0")
     for name in ("prometheus-alertmanager", "amtool"):
         provide_version(checkout, name, "0.25.0")
     first = run(checkout)
@@ -68,6 +69,21 @@ def test_new_enough_tools_on_path_are_linked_once(checkout: Path) -> None:
     assert (second.returncode, second.stdout, second.stderr) == (0, "", "")
 
 
+def test_a_pair_on_path_is_taken_as_it_and_the_others_are_said_to_be_missing(checkout: Path) -> None:
+    for name in ("prometheus", "promtool"):
+        provide_version(checkout, name, "2.53.3")
+    for name in ("alertmanager", "amtool"):
+        provide_version(checkout, name, "0.28.1")
+    found = run(checkout)
+    assert found.returncode == 0, found.stderr
+    assert "tools: missing: Prometheus 2.42 with Alertmanager 0.25" in found.stderr
+    assert "tools: missing: Prometheus 3.5 with Alertmanager 0.33" in found.stderr
+    assert installed(checkout) == ["2.53"]
+    assert tool("promtool", checkout, version="2.53").readlink().name == "promtool"
+    with pytest.raises(FileNotFoundError, match=r"3\.5"):
+        tool("promtool", checkout, version="3.5")
+
+
 @pytest.mark.parametrize(
     "text",
     [
@@ -81,7 +97,8 @@ def test_without_a_package_client_it_says_what_to_put_on_path(checkout: Path, te
     refused = run(checkout)
     assert refused.returncode == 1
     assert "debian-package: this machine has no apt-get" in refused.stderr
-    assert "tools: put prometheus 2.42 or newer on PATH" in refused.stderr
+    assert "tools: put prometheus and promtool 2.42 or newer, alertmanager and amtool 0.25 or newer on PATH" in refused.stderr
+    assert "tools: missing: Prometheus 3.5 with Alertmanager 0.33" in refused.stderr
     assert not (checkout / ".tools" / "bin" / "prometheus").exists()
 
 

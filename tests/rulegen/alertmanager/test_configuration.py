@@ -308,7 +308,7 @@ def test_any_text_makes_a_matcher_that_reads_back(value: str) -> None:
 
 
 TIERS = ("P1", "P2", "P3")
-NAMES = st.text(st.characters(exclude_categories=["C", "Zl", "Zp"]), min_size=1, max_size=8)
+NAMES = st.text(st.characters(exclude_categories=["C", "Zl", "Zp"]), min_size=1, max_size=8).filter(str.strip)
 
 
 @st.composite

@@ -168,10 +168,12 @@ def test_p1_pages_and_tells_slack_once_and_both_hear_of_the_end(
     }
     details = event["custom_details"]
     assert details["tier"] == "P1"
-    assert details["num_firing"] == "1"
+    # A number since Alertmanager 0.30.
+    assert str(details["num_firing"]) == "1"
     assert "The value is 0.3 > 0.25 & rising." in details["firing"]
     assert "version 7 · since " in details["firing"]
-    assert details["resolved"] == ""
+    # Nothing is null since Alertmanager 0.30.
+    assert not details["resolved"]
     assert [link["text"] for link in page.payload["links"]] == ["Runbook", "Silence"]
     assert page.payload["links"][0]["href"] == "https://runbooks.example.org/fraud"
 
@@ -204,6 +206,19 @@ def test_another_team_has_another_pager(server: Alertmanager, standins: Standins
     server.fire(alert(COLLAPSE, model, team="search"))
     page = standins.wait_for(firing(PAGERDUTY, model), PATIENCE)
     assert page.payload["routing_key"] == "a" * 32
+
+
+def test_a_page_about_text_like_yaml_or_a_template_arrives_as_text(
+    server: Alertmanager, standins: Standins, model: str
+) -> None:
+    """Alertmanager 0.30 and newer read details as YAML, and render what they find once more."""
+    collapse = alert(COLLAPSE, model, version="7")
+    collapse["annotations"] |= {"summary": "country {{ .Nope }}: 3 of 4", "description": "See {{ below."}
+    server.fire(collapse)
+    details = standins.wait_for(firing(PAGERDUTY, model), PATIENCE).payload["payload"]["custom_details"]
+    assert details["firing"].startswith("1 firing\ncountry {{ .Nope }}: 3 of 4\nSee {{ below.\n")
+    server.resolve(collapse)
+
 
 
 def test_p2_goes_to_slack_only(server: Alertmanager, standins: Standins, model: str) -> None:

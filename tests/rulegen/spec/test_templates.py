@@ -14,7 +14,7 @@ from rulegen.spec import routing
 from rulegen.spec.templates import mistakes
 from tests.rulegen.alertmanager.test_templates import a_group, an_alert
 from tests.rulegen.spec.test_integrations import version
-from tests.support.paths import ROOT, TESTS
+from tests.support.paths import TESTS
 from tests.support.tools import tool
 
 CONTRACT = TESTS / "contract" / "routing.yaml"
@@ -109,7 +109,7 @@ def renders(text: str, folder: Path) -> bool:
     for name, template in alertmanager.templates().items():
         (folder / name).write_text(template)
     # Debian's amtool reads Alertmanager's own from a folder that only an installed package has.
-    for defaults in (ROOT / ".tools" / "debian").glob("*/usr/share/prometheus/alertmanager/*.tmpl"):
+    for defaults in tool("amtool").parents[1].glob("debian/usr/share/prometheus/alertmanager/*.tmpl"):
         (folder / defaults.name).write_bytes(defaults.read_bytes())
     data = folder / "data.json"
     group = a_group(an_alert(version="7"), an_alert("resolved"))

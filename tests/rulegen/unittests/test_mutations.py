@@ -13,6 +13,8 @@ from tests.mutations.expressions import variants
 from tests.mutations.judge import Verdict, subjects, verdicts
 from tests.mutations.rules import mutants
 
+pytestmark = pytest.mark.one_version
+
 # Of each group of rules.
 SAMPLE = 5
 # Of all mutants 95 % must be caught, and of those that are not nearly all be listed; a sample may be less lucky.
