@@ -211,12 +211,12 @@ def test_another_team_has_another_pager(server: Alertmanager, standins: Standins
 def test_a_page_about_text_like_yaml_or_a_template_arrives_as_text(
     server: Alertmanager, standins: Standins, model: str
 ) -> None:
-    """Alertmanager 0.30 and newer read details as YAML, and render what they find once more."""
-    collapse = alert(COLLAPSE, model, version="7")
-    collapse["annotations"] |= {"summary": "country {{ .Nope }}: 3 of 4", "description": "See {{ below."}
+    """Alertmanager 0.30 and newer read details as YAML, and render what they find once more; values are traffic's."""
+    collapse = alert(COLLAPSE, model, segment="country", segment_value="{{ .Nope }}: x")
+    collapse["annotations"] |= {"summary": "collapsed: 3 of 4", "description": ""}
     server.fire(collapse)
     details = standins.wait_for(firing(PAGERDUTY, model), PATIENCE).payload["payload"]["custom_details"]
-    assert details["firing"].startswith("1 firing\ncountry {{ .Nope }}: 3 of 4\nSee {{ below.\n")
+    assert details["firing"].startswith("1 firing\ncollapsed: 3 of 4\ncountry={{ .Nope }}: x · since ")
     server.resolve(collapse)
 
 
