@@ -22,7 +22,9 @@ _STATES: dict[str, Any] = {}
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--quick", action="store_true", help="leave out what needs other programs or is slow")
-    parser.addoption("--tried", metavar="FILE", help="write which modules' tests of other programs came out how")
+    parser.addoption(
+        "--tried", metavar="FILE", help="write which modules' tests of other programs came out how"
+    )
 
 
 def pytest_configure(config: pytest.Config) -> None:

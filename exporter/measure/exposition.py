@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -9,7 +10,7 @@ from itertools import groupby
 from typing import NamedTuple
 
 from prometheus_client import Metric as Family
-from prometheus_client.exposition import generate_latest
+from prometheus_client.exposition import choose_encoder, generate_latest
 from prometheus_client.registry import Collector
 
 from mlslo.catalogue import METRICS, Metric, Type
@@ -39,7 +40,9 @@ class Snapshot:
         return datetime.fromtimestamp(int(newest) + 1, tz=UTC).isoformat()
 
 
-CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
+_OPENMETRICS = "application/openmetrics-text"
+# A counter's own lines there are without the suffix of its samples.
+_OF_COUNTER = re.compile(rb"(?m)^(# (?:HELP|TYPE) \w+)_total ")
 
 Series = Mapping[str, Mapping[tuple[str, ...], float]]
 
@@ -67,6 +70,17 @@ def render(snapshots: Sequence[Snapshot], process: Series) -> bytes:
     """Render all models and the exporter's own ``process`` series, in the catalogue's order."""
     # One at a time: the lines of a page, as text, take several times the page's memory.
     return b"".join(generate_latest(_Single(family)) for family in _families(snapshots, process))
+
+
+def negotiated(page: bytes, accept: str) -> tuple[bytes, str]:
+    """Return a rendered page as ``accept`` asks for it, and its content type: OpenMetrics 1.0, else plain text.
+
+    https://prometheus.io/docs/instrumenting/content_negotiation/
+    """
+    content_type = choose_encoder(accept)[1]
+    if content_type.startswith(_OPENMETRICS):
+        page = _OF_COUNTER.sub(rb"\1 ", page) + b"# EOF\n"
+    return page, content_type
 
 
 def _families(snapshots: Sequence[Snapshot], process: Series) -> Iterator[Family]:

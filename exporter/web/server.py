@@ -9,7 +9,7 @@ from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 from exporter.daemon.daemon import Daemon
-from exporter.measure.exposition import CONTENT_TYPE
+from exporter.measure.exposition import negotiated
 from exporter.web import status_page
 from exporter.web.config import WebConfig
 
@@ -77,7 +77,7 @@ class _Handler(BaseHTTPRequestHandler):
         site = self.server.watched
         match self.path.partition("?")[0]:
             case "/metrics":
-                self._send(HTTPStatus.OK, site.page(), CONTENT_TYPE)
+                self._send(HTTPStatus.OK, *negotiated(site.page(), self.headers.get("Accept", "")))
             case "/-/healthy":
                 self._answer(site.healthy(), "Healthy.", "No cycles are run any more.")
             case "/-/ready":

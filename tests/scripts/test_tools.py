@@ -97,7 +97,10 @@ def test_without_a_package_client_it_says_what_to_put_on_path(checkout: Path, te
     refused = run(checkout)
     assert refused.returncode == 1
     assert "debian-package: this machine has no apt-get" in refused.stderr
-    assert "tools: put prometheus and promtool 2.42 or newer, alertmanager and amtool 0.25 or newer on PATH" in refused.stderr
+    assert (
+        "tools: put prometheus and promtool 2.42 or newer, alertmanager and amtool 0.25 or newer on PATH"
+        in refused.stderr
+    )
     assert "tools: missing: Prometheus 3.5 with Alertmanager 0.33" in refused.stderr
     assert not (checkout / ".tools" / "bin" / "prometheus").exists()
 

@@ -13,6 +13,14 @@ from tests.support.servers import Server
 from tests.support.tools import tool
 
 
+def instant(url: str, expression: str) -> list[dict[str, Any]]:
+    """Return the instant vector of ``expression`` now, as the server at ``url`` has it."""
+    query = urllib.parse.urlencode({"query": expression})
+    with urllib.request.urlopen(f"{url}/api/v1/query?{query}", timeout=10) as answer:
+        found: list[dict[str, Any]] = json.load(answer)["data"]["result"]
+        return found
+
+
 class Prometheus(Server):
     """Scrapes and evaluates every second."""
 
@@ -46,10 +54,7 @@ class Prometheus(Server):
 
     def query(self, expression: str) -> list[dict[str, Any]]:
         """The instant vector of ``expression``."""
-        query = urllib.parse.urlencode({"query": expression})
-        with urllib.request.urlopen(f"{self.url}/api/v1/query?{query}", timeout=10) as answer:
-            found: list[dict[str, Any]] = json.load(answer)["data"]["result"]
-            return found
+        return instant(self.url, expression)
 
     def rules(self) -> list[dict[str, Any]]:
         """Every rule, with its health and state."""

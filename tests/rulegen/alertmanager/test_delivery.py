@@ -220,7 +220,6 @@ def test_a_page_about_text_like_yaml_or_a_template_arrives_as_text(
     server.resolve(collapse)
 
 
-
 def test_p2_goes_to_slack_only(server: Alertmanager, standins: Standins, model: str) -> None:
     server.fire(alert(CONCEPT_DRIFT, model))
     message = standins.wait_for(firing(SLACK, model), PATIENCE)
