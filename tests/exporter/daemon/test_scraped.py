@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import shutil
 import time
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
 from prometheus_client import Metric
-from prometheus_client.openmetrics.parser import text_string_to_metric_families as openmetrics
+from prometheus_client.openmetrics import parser
 from prometheus_client.parser import text_string_to_metric_families as plain_text
 
 from exporter.measure.exposition import negotiated
@@ -23,6 +23,7 @@ from tests.support.prometheus import instant
 from tests.support.servers import Server
 from tests.support.tools import chosen, tool
 
+openmetrics: Callable[[str], Iterable[Metric]] = parser.text_string_to_metric_families
 # What Prometheus 3.5 sends by itself, and what 2.42 does.
 OF_PROMETHEUS_3 = (
     "application/openmetrics-text;version=1.0.0;escaping=allow-utf-8;q=0.6,"
