@@ -28,6 +28,9 @@ SILENT_ABOUT_ENDS = ("email_configs", "rocketchat_configs", "slack_configs", "we
 _TABLE = yaml.load((resources.files("rulegen") / "spec" / "integrations.yaml").read_bytes(), yaml.CSafeLoader)
 _KINDS = {name: Kind(**given) for name, given in _TABLE["kinds"].items()}
 TEXT = _KINDS["text"]
+TEXTS: Mapping[str, Mapping[str, Any]] = _TABLE["texts"]
+# Integration or mapping -> key -> its name for prometheus-operator, or None; None for all of an integration.
+OPERATOR_NAMES: Mapping[str, Mapping[str, str | None] | None] = _TABLE["operator"]
 
 
 @dataclass(frozen=True)

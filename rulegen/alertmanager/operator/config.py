@@ -13,25 +13,12 @@ from typing import Any
 from mlslo.yamlfile import InputError, Problem
 from rulegen.alertmanager import guarded_route, inhibit_rules
 from rulegen.alertmanager.matchers import parse
-from rulegen.alertmanager.operator.objects import custom_object
+from rulegen.alertmanager.operator.objects import camel, custom_object
 from rulegen.alertmanager.operator.receivers import receivers
 from rulegen.promql.conventions import AlertIdentity
 from rulegen.spec.operator import Operator
 from rulegen.spec.routing import Routing
 from rulegen.spec.time_intervals import lower
-
-_ROUTE = {
-    "receiver": "receiver",
-    "matchers": "matchers",
-    "group_by": "groupBy",
-    "group_wait": "groupWait",
-    "group_interval": "groupInterval",
-    "repeat_interval": "repeatInterval",
-    "active_time_intervals": "activeTimeIntervals",
-    "mute_time_intervals": "muteTimeIntervals",
-    "continue": "continue",
-    "routes": "routes",
-}
 
 
 def alertmanager_config(
@@ -78,7 +65,7 @@ def _locations(routing: Routing) -> Iterator[Problem]:
 
 
 def _route(route: dict[str, Any]) -> dict[str, Any]:
-    converted = {_ROUTE[key]: value for key, value in route.items()}
+    converted = {camel(key): value for key, value in route.items()}
     if "matchers" in converted:
         converted["matchers"] = [_matcher(text) for text in converted["matchers"]]
     if "routes" in converted:
@@ -100,18 +87,12 @@ def _inhibition(rule: dict[str, Any]) -> dict[str, Any]:
 
 
 def _interval(entry: dict[str, Any]) -> dict[str, Any]:
-    days = [_range(text) for text in entry.get("days_of_month", [])]
-    times = [
-        {"startTime": span["start_time"], "endTime": span["end_time"]} for span in entry.get("times", [])
-    ]
-    converted = {
-        "weekdays": entry.get("weekdays"),
-        "times": times,
-        "daysOfMonth": days,
-        "months": entry.get("months"),
-        "years": entry.get("years"),
-    }
-    return {key: value for key, value in converted.items() if value}
+    converted = {camel(key): value for key, value in entry.items() if key != "location"}
+    if "times" in entry:
+        converted["times"] = [{camel(key): clock for key, clock in span.items()} for span in entry["times"]]
+    if "days_of_month" in entry:
+        converted["daysOfMonth"] = [_range(text) for text in entry["days_of_month"]]
+    return converted
 
 
 def _range(text: str) -> dict[str, int]:
