@@ -29,8 +29,7 @@ from rulegen.slo.alerts import namespace_label
 from rulegen.slo.links import watchdog_link
 from rulegen.slo.plan import Plan, make_plan
 from rulegen.spec.lint_names import Note
-from rulegen.spec.operator import Operator
-from rulegen.spec.routing import Routing
+from rulegen.spec.routing import Operator, Routing
 from rulegen.validation.specs import Specs
 
 Format = Literal["prometheus", "operator"]

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from mlslo.yamlfile import Document
 from rulegen.lint.finding import Finding, Location
-from rulegen.spec.accepted import Accept
+from rulegen.spec.lint_names import Accept
 from rulegen.validation.specs import Specs
 
 _FILE: Location = ("spec",)

@@ -20,9 +20,7 @@ from mlslo.yamlfile import (
     quoted_list,
 )
 from rulegen.promql.versions import ACTIVE_DURING, LOCATION, OLDEST, Program, at_least
-from rulegen.spec.accepted import Accept
-from rulegen.spec.lint_names import named
-from rulegen.spec.operator import Operator
+from rulegen.spec.lint_names import Accept, named
 from rulegen.spec.receivers import problems as receiver_problems
 from rulegen.spec.routing_names import (
     Filled,
@@ -31,7 +29,9 @@ from rulegen.spec.routing_names import (
     LabelNames,
     LayerName,
     LayerNames,
+    Namespace,
     ReceiverNames,
+    SecretName,
     Some,
     TierName,
     TierNames,
@@ -154,6 +154,36 @@ class Dashboards(StrictModel):
     """The generated dashboards."""
 
     url: WebAddress = Field(description="Grafana's address; each alert links to its model's dashboard.")
+
+
+class Operator(StrictModel):
+    """For `generate --format operator`: where its objects stand, and how prometheus-operator finds them."""
+
+    namespace: Namespace | None = Field(
+        None,
+        description="Of every object; also a label of every alert, since the operator routes by it. "
+        "An AlertmanagerConfig needs it; without it objects are for the namespace that they are applied to.",
+    )
+    labels: dict[Name, Name] = Field(
+        default_factory=dict,
+        description="Of every object: those that `ruleSelector` and `alertmanagerConfigSelector` look for.",
+    )
+    routing: Literal["AlertmanagerConfig", "Secret"] | None = Field(
+        None,
+        description="The object that routing is written as. Without it an AlertmanagerConfig where that can say "
+        "everything, and a Secret, which can, where not.",
+    )
+    configSecret: SecretName = Field(
+        "alertmanager-mlslo",
+        description="Name of that Secret: what `configSecret` of the Alertmanager object says. An Alertmanager object "
+        "of the name NAME reads `alertmanager-NAME` where it says nothing.",
+    )
+    secret: SecretName | None = Field(
+        None,
+        description="The Secret that has a key for each file of a receiver; not needed for "
+        "`/etc/alertmanager/secrets/<Secret>/<key>`. Files right in `/etc/alertmanager/secrets` are keys of "
+        "`mlslo-receivers` without it.",
+    )
 
 
 class Spec(StrictModel):

@@ -16,8 +16,7 @@ from rulegen.alertmanager.matchers import parse
 from rulegen.alertmanager.operator.objects import camel, custom_object
 from rulegen.alertmanager.operator.receivers import receivers
 from rulegen.promql.conventions import AlertIdentity
-from rulegen.spec.operator import Operator
-from rulegen.spec.routing import Routing
+from rulegen.spec.routing import Operator, Routing
 from rulegen.spec.time_intervals import lower
 
 

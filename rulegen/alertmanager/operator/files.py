@@ -9,8 +9,7 @@ from pathlib import PurePosixPath
 from typing import Any, Literal
 
 from mlslo.yamlfile import Problem
-from rulegen.spec.operator import Operator
-from rulegen.spec.routing import Location, Routing
+from rulegen.spec.routing import Location, Operator, Routing
 
 # Where the operator mounts what the Alertmanager object lists under `secrets` and `configMaps`:
 # `secretsDir` and `configmapsDir` of its pkg/alertmanager/statefulset.go.

@@ -10,7 +10,7 @@ from mlslo.yamlfile import Duration
 from rulegen.output import block_yaml
 from rulegen.promql.groups import split
 from rulegen.promql.rules import Group
-from rulegen.spec.operator import Operator
+from rulegen.spec.routing import Operator
 
 # The operator puts each object into a ConfigMap as one file: `MaxConfigMapDataSize` of its pkg/operator/rules.go is
 # half a MiB, less than what etcd takes (1.5 MiB).

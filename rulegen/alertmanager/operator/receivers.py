@@ -12,8 +12,7 @@ from rulegen.alertmanager.operator.files import SECRETS, reference
 from rulegen.alertmanager.operator.objects import camel
 from rulegen.alertmanager.operator.texts import uses_added_functions, with_templates
 from rulegen.spec.integrations import INTEGRATIONS, OPERATOR_NAMES, TEXT, Keys
-from rulegen.spec.operator import Operator
-from rulegen.spec.routing import Location, Routing
+from rulegen.spec.routing import Location, Operator, Routing
 
 _URLS = ("client_url", "href", "icon_url", "image_url", "thumb_url", "title_link", "url")
 

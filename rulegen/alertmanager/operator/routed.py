@@ -14,8 +14,7 @@ from rulegen.alertmanager.operator.files import RECEIVERS, SECRETS, File
 from rulegen.alertmanager.operator.secret import LARGEST, config_secret, size
 from rulegen.output import block_yaml
 from rulegen.promql.conventions import AlertIdentity
-from rulegen.spec.operator import Operator
-from rulegen.spec.routing import Routing
+from rulegen.spec.routing import Operator, Routing
 
 
 @dataclass(frozen=True)

@@ -19,8 +19,7 @@ from rulegen.alertmanager.operator.files import reference
 from rulegen.alertmanager.operator.objects import metadata
 from rulegen.output import block_yaml
 from rulegen.promql.conventions import AlertIdentity
-from rulegen.spec.operator import Operator
-from rulegen.spec.routing import Routing
+from rulegen.spec.routing import Operator, Routing
 
 KEY = "alertmanager.yaml"
 # Where the other keys of the Secret are files.
