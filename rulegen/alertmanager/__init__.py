@@ -13,7 +13,7 @@ from rulegen.alertmanager.routes import guarded_route, root_route
 from rulegen.output.stamp import MARK
 from rulegen.promql.conventions import ALERT_LABELS, AlertIdentity
 from rulegen.promql.versions import TIME_INTERVALS
-from rulegen.spec.routing import Routing
+from rulegen.spec.routing import Location, Routing
 from rulegen.spec.routing_names import ALL_LABELS
 from rulegen.spec.time_intervals import lower
 
@@ -60,23 +60,19 @@ def _unknown_labels(routing: Routing, alerts: Sequence[AlertIdentity]) -> list[P
     known = dict.fromkeys(["alertname", *ALERT_LABELS])
     for labels in dict.fromkeys((*alert.labels, *alert.series_labels) for alert in alerts):
         known.update(dict.fromkeys(labels))
-    used = [
+    used: list[tuple[Location, str]] = [
         (("spec", "groupBy", index), label)
         for index, label in enumerate(routing.spec.groupBy)
         if label != ALL_LABELS
     ]
-    problems = [
-        (location, label)
-        for number, inhibit in enumerate(routing.spec.inhibit)
-        for index, label in enumerate(inhibit.equal)
-        for location in [("spec", "inhibit", number, "equal", index)]
-    ]
+    for number, inhibit in enumerate(routing.spec.inhibit):
+        used += [(("spec", "inhibit", number, "equal", at), label) for at, label in enumerate(inhibit.equal)]
     return [
         routing.document.problem(
             location,
             f"no alert carries the label '{label}', expected one of {quoted_list(known, 30)}"
             f"{did_you_mean(label, known)}",
         )
-        for location, label in [*used, *problems]
+        for location, label in used
         if label not in known
     ]

@@ -145,10 +145,5 @@ def one_of(label: str, values: Sequence[str]) -> str:
     return f'{label}=~"{"|".join(values)}"'
 
 
-def unique(matchers: Iterable[str]) -> list[str]:
-    """The matchers in their order, each once."""
-    return list(dict.fromkeys(matchers))
-
-
 def _escaped(text: str) -> str:
     return text.replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n")

@@ -27,7 +27,11 @@ def alertmanager_config(
 
     Raises InputError where something in the file has no counterpart there.
     """
-    problems: list[Problem] = [*_namespace(routing, operator), *_locations(routing)]
+    problems = [*_locations(routing)]
+    if operator.namespace is None:
+        needed = "an AlertmanagerConfig needs operator.namespace"
+        message = f"{needed}: the operator routes by that label of an alert"
+        problems.append(routing.document.problem(("spec", "operator"), message, key=True))
     spec: dict[str, Any] = {
         "route": _route(guarded_route(routing.spec)),
         "inhibitRules": [_inhibition(rule) for rule in inhibit_rules(routing.spec, alerts)],
@@ -41,14 +45,6 @@ def alertmanager_config(
         raise InputError(problems)
     shown = {key: value for key, value in spec.items() if value}
     return {**custom_object("v1alpha1", "AlertmanagerConfig", "mlslo", operator), "spec": shown}
-
-
-def _namespace(routing: Routing, operator: Operator) -> Iterator[Problem]:
-    if operator.namespace is None:
-        message = (
-            "an AlertmanagerConfig needs operator.namespace: the operator routes by that label of an alert"
-        )
-        yield routing.document.problem(("spec", "operator"), message, key=True)
 
 
 def _locations(routing: Routing) -> Iterator[Problem]:
@@ -90,10 +86,6 @@ def _interval(entry: dict[str, Any]) -> dict[str, Any]:
     if "times" in entry:
         converted["times"] = [{camel(key): clock for key, clock in span.items()} for span in entry["times"]]
     if "days_of_month" in entry:
-        converted["daysOfMonth"] = [_range(text) for text in entry["days_of_month"]]
+        ends = [text.split(":") for text in entry["days_of_month"]]
+        converted["daysOfMonth"] = [{"start": int(days[0]), "end": int(days[-1])} for days in ends]
     return converted
-
-
-def _range(text: str) -> dict[str, int]:
-    first, _, last = text.partition(":")
-    return {"start": int(first), "end": int(last or first)}

@@ -7,7 +7,6 @@ https://prometheus-operator.dev/docs/developer/alerting/.
 
 from __future__ import annotations
 
-import copy
 from collections.abc import Sequence
 from pathlib import PurePosixPath
 from typing import Any
@@ -63,15 +62,9 @@ def _mounted(value: Any, operator: Operator) -> Any:
     if isinstance(value, list):
         return [_mounted(one, operator) for one in value]
     if not isinstance(value, dict):
-        return copy.copy(value)
-    return {
-        key: _path(inner, operator)
-        if key.endswith("_file") and isinstance(inner, str)
-        else _mounted(inner, operator)
-        for key, inner in value.items()
-    }
-
-
-def _path(path: str, operator: Operator) -> str:
-    key = reference(path, operator)
-    return key.path if key is not None else path
+        return value
+    mounted = {}
+    for key, inner in value.items():
+        found = reference(inner, operator) if key.endswith("_file") and isinstance(inner, str) else None
+        mounted[key] = found.path if found else _mounted(inner, operator)
+    return mounted
