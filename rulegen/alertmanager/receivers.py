@@ -13,13 +13,8 @@ from rulegen.spec.routing import Spec
 def receivers(spec: Spec) -> list[dict[str, Any]]:
     """Return every receiver of the file, in its order."""
     watching = set(spec.watchdog.receivers) if spec.watchdog else set()
-    notified = {spec.fallback_receiver}
-    for tier in spec.tiers.values():
-        notified.update(tier.receivers)
-    for overrides in spec.teams.values():
-        notified.update(name for names in overrides.values() for name in names)
     return [
-        {"name": name, **_filled(spec, integrations, heartbeat=name in watching - notified)}
+        {"name": name, **_filled(spec, integrations, heartbeat=name in watching - spec.notified)}
         for name, integrations in spec.receivers.items()
     ]
 

@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-from mlslo.yamlfile import Duration, InputError, Problem, did_you_mean, quoted_list
+from mlslo.yamlfile import Duration, InputError, Problem, did_you_mean, quoted_list, read_text
 from rulegen.promql.conventions import LAYER, MODEL, SLO, TIER
 from rulegen.promql.rules import AlertRule
 from rulegen.slo.plan import make_plan
@@ -80,13 +80,8 @@ def alertmanager_url(text: str) -> str:
 
 def credentials(path: Path) -> str:
     """``user:password``, the one line of a file. Raises InputError."""
-    try:
-        text = path.read_text(encoding="utf-8").strip()
-    except OSError as error:
-        raise InputError.of_file(path, f"cannot be read: {error.strerror}") from None
-    except UnicodeDecodeError:
-        raise InputError.of_file(path, "expected UTF-8 text") from None
-    if ":" not in text or "\n" in text:
+    text = read_text(path).strip()
+    if ":" not in text or "\n" in text or "\r" in text:
         raise InputError.of_file(path, "expected one line, user:password")
     return text
 

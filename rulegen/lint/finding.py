@@ -10,7 +10,6 @@ from typing import NamedTuple
 from mlslo.monitor import Monitor
 from mlslo.yamlfile import Document, Problem
 from rulegen.alertmanager.merge import Base
-from rulegen.promql.conventions import AlertIdentity
 from rulegen.promql.rules import AlertRule
 from rulegen.slo.alerts import GaugeAlert
 from rulegen.slo.plan import Plan
@@ -53,11 +52,6 @@ class Placed(NamedTuple):
     def labels(self) -> Mapping[str, str]:
         """Labels whose values are known beforehand."""
         return self.rule.labels
-
-    @property
-    def identity(self) -> AlertIdentity:
-        """Its identity, as routing sees it."""
-        return self.rule.identity
 
 
 @dataclass(frozen=True)

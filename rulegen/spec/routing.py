@@ -253,6 +253,13 @@ class Spec(StrictModel):
         """Who is told of an alert that no tier claims."""
         return self.defaultReceiver or self.tiers[self.tier_names[-1]].receivers[0]
 
+    @property
+    def notified(self) -> set[str]:
+        """The receivers of alerts other than the watchdog."""
+        told = [tier.receivers for tier in self.tiers.values()]
+        told += [names for overrides in self.teams.values() for names in overrides.values()]
+        return {self.fallback_receiver}.union(*told)
+
 
 class RoutingFile(File[Metadata, Spec]):
     """Who is told, how, and when. One per Alertmanager."""

@@ -17,14 +17,9 @@ Location = tuple[str | int, ...]
 _DEFAULT_BUCKETS = [Duration(text) for text in DEFAULT_LATENCY_BUCKETS]
 
 
-def latency_buckets(monitor: Monitor | None) -> list[Duration]:
-    """The buckets of the latency histogram: the monitor's, or the default ones."""
-    return monitor.spec.latencyBuckets if monitor is not None else _DEFAULT_BUCKETS
-
-
 def bucket_problem(below: Duration, monitor: Monitor | None) -> str | None:
     """Why a latency objective cannot be measured, if it can't."""
-    buckets = latency_buckets(monitor)
+    buckets = monitor.spec.latencyBuckets if monitor is not None else _DEFAULT_BUCKETS
     if any(bucket.seconds == below.seconds for bucket in buckets):
         return None
     nearest = min(buckets, key=lambda bucket: abs(bucket.seconds - below.seconds))

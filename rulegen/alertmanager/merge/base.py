@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from mlslo.yamlfile import Document, InputError, Problem, parse
+from mlslo.yamlfile import Document, InputError, Problem, parse, read_text
 from rulegen.alertmanager.merge.text import AliasError, Text
 from rulegen.output.marks import BEGIN, END, without_marked
 
@@ -25,12 +25,7 @@ class Base:
     @classmethod
     def read(cls, path: Path) -> Base:
         """Read it. Raises InputError, with a place, where Alertmanager could not have read it either."""
-        try:
-            raw = path.read_bytes().decode()
-        except OSError as error:
-            raise InputError.of_file(path, f"cannot be read: {error.strerror}") from None
-        except UnicodeDecodeError:
-            raise InputError.of_file(path, "expected UTF-8 text") from None
+        raw = read_text(path)
         mark = "\ufeff" if raw.startswith("\ufeff") else ""
         content = raw.removeprefix(mark)
         unmarked = without_marked(path, content)
