@@ -1,5 +1,6 @@
 """Strict YAML: every mistake in a user's file is named with file:line:column."""
 
+from mlslo.yamlfile.construct import Location
 from mlslo.yamlfile.duration import Duration
 from mlslo.yamlfile.errors import InputError, Problem, did_you_mean, quoted_list, read_text, shown
 from mlslo.yamlfile.file import File, Loaded
@@ -13,6 +14,7 @@ __all__ = [
     "File",
     "InputError",
     "Loaded",
+    "Location",
     "Name",
     "Problem",
     "Shape",

@@ -6,14 +6,14 @@ from collections.abc import Sequence
 from importlib import resources
 from typing import Any
 
-from mlslo.yamlfile import InputError, Problem, did_you_mean, quoted_list
+from mlslo.yamlfile import InputError, Location, Problem, did_you_mean, quoted_list
 from rulegen.alertmanager.inhibition import inhibit_rules
 from rulegen.alertmanager.receivers import receivers
 from rulegen.alertmanager.routes import guarded_route, root_route
 from rulegen.output.stamp import MARK
 from rulegen.promql.conventions import ALERT_LABELS, AlertIdentity
 from rulegen.promql.versions import TIME_INTERVALS
-from rulegen.spec.routing import Location, Routing
+from rulegen.spec.routing import Routing
 from rulegen.spec.routing_names import ALL_LABELS
 from rulegen.spec.time_intervals import lower
 

@@ -8,7 +8,7 @@ from functools import cached_property
 from typing import NamedTuple
 
 from mlslo.monitor import Monitor
-from mlslo.yamlfile import Document, Problem
+from mlslo.yamlfile import Document, Location, Problem
 from rulegen.alertmanager.merge import Base
 from rulegen.promql.rules import AlertRule
 from rulegen.slo.alerts import GaugeAlert
@@ -17,8 +17,6 @@ from rulegen.spec.lint_names import LINTS, named
 from rulegen.spec.model_slo import Alert, ModelSlo, Slo
 from rulegen.spec.routing import Routing
 from rulegen.validation.specs import Specs
-
-Location = tuple[str | int, ...]
 
 
 @dataclass(frozen=True)

@@ -6,9 +6,9 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from importlib import import_module
 
-from mlslo.yamlfile import Document, InputError, Problem
+from mlslo.yamlfile import Document, InputError, Location, Problem
 from rulegen.alertmanager.merge import Base
-from rulegen.lint.finding import Finding, Location, Run
+from rulegen.lint.finding import Finding, Run
 from rulegen.slo.plan import Plan
 from rulegen.spec.lint_names import LINTS, Accept, Note
 from rulegen.validation.specs import Specs

@@ -7,10 +7,10 @@ from collections.abc import Iterator
 
 from mlslo.catalogue import METRICS
 from mlslo.monitor import Monitor
-from mlslo.yamlfile import Duration
+from mlslo.yamlfile import Duration, Location
 from rulegen.conditions import Condition
 from rulegen.lint import noise
-from rulegen.lint.finding import Finding, Location, Run
+from rulegen.lint.finding import Finding, Run
 from rulegen.promql.expressions import exact, number
 from rulegen.sli.gauge import Gauge
 

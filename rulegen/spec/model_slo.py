@@ -7,8 +7,8 @@ from typing import Annotated, Literal
 
 from pydantic import AfterValidator, Field, model_validator
 
-from mlslo.yamlfile import Duration, File, Loaded, Shape, StrictModel
-from rulegen.conditions import Condition, Location
+from mlslo.yamlfile import Duration, File, Loaded, Location, Shape, StrictModel
+from rulegen.conditions import Condition
 from rulegen.conditions.kind import Positive
 from rulegen.conditions.series_count import Series
 from rulegen.conditions.threshold import THRESHOLDS, Threshold

@@ -12,6 +12,7 @@ from mlslo.yamlfile import (
     Duration,
     File,
     Loaded,
+    Location,
     Name,
     Problem,
     Shape,
@@ -39,8 +40,6 @@ from rulegen.spec.routing_names import (
     WebAddress,
 )
 from rulegen.spec.time_intervals import TimeInterval
-
-Location = tuple[str | int, ...]
 
 
 class Metadata(StrictModel):

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from pathlib import PurePosixPath
 from typing import Any, Literal
 
-from mlslo.yamlfile import Problem
-from rulegen.spec.routing import Location, Operator, Routing
+from mlslo.yamlfile import Location, Problem
+from rulegen.spec.routing import Operator, Routing
 
 # Where the operator mounts what the Alertmanager object lists under `secrets` and `configMaps`:
 # `secretsDir` and `configmapsDir` of its pkg/alertmanager/statefulset.go.

@@ -6,13 +6,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from mlslo.yamlfile import Problem
+from mlslo.yamlfile import Location, Problem
 from rulegen.alertmanager import receivers as filled_receivers
 from rulegen.alertmanager.operator.files import SECRETS, reference
 from rulegen.alertmanager.operator.objects import camel
 from rulegen.alertmanager.operator.texts import uses_added_functions, with_templates
 from rulegen.spec.integrations import INTEGRATIONS, OPERATOR_NAMES, TEXT, Keys
-from rulegen.spec.routing import Location, Operator, Routing
+from rulegen.spec.routing import Operator, Routing
 
 _URLS = ("client_url", "href", "icon_url", "image_url", "thumb_url", "title_link", "url")
 
