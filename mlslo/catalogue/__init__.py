@@ -3,8 +3,6 @@
 Import from here. A new metric is a row of ``metrics.yaml``; ``docs/metrics.md`` is generated from it.
 """
 
-from __future__ import annotations
-
 from dataclasses import asdict, dataclass
 from enum import StrEnum
 from importlib import resources

@@ -1,7 +1,5 @@
 """The Alertmanager configuration that an AlertRouting file asks for."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from importlib import resources
 from typing import Any

@@ -1,7 +1,5 @@
 """Inhibit rules, one for each source alert."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from typing import Any
 

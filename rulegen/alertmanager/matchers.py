@@ -3,8 +3,6 @@
 https://github.com/prometheus/alertmanager/blob/v0.25.0/pkg/labels/parse.go
 """
 
-from __future__ import annotations
-
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass

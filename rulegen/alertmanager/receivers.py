@@ -1,7 +1,5 @@
 """Receivers as users write them, with our texts where they have none."""
 
-from __future__ import annotations
-
 import copy
 from collections.abc import Mapping
 from typing import Any

@@ -3,8 +3,6 @@
 https://github.com/prometheus/alertmanager/blob/v0.25.0/api/v2/openapi.yaml
 """
 
-from __future__ import annotations
-
 import base64
 import http.client
 import json

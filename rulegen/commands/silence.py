@@ -1,7 +1,5 @@
 """mlslo-rulegen silence."""
 
-from __future__ import annotations
-
 import getpass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path

@@ -1,7 +1,5 @@
 """An alert that every value of its gauge raises."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 
 from mlslo.yamlfile import Location

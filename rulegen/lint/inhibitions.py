@@ -1,7 +1,5 @@
 """The alerts on both sides of an inhibition, for the lints on it."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 

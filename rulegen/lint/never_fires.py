@@ -1,7 +1,5 @@
 """An alert that no value of its gauge can raise."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 
 from mlslo.catalogue import Metric

@@ -1,7 +1,5 @@
 """Run every lint, and leave out what was accepted."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from importlib import import_module

@@ -1,7 +1,5 @@
 """A receiver that nothing is sent to."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 
 from rulegen.lint.finding import Finding, Run

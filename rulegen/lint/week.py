@@ -1,7 +1,5 @@
 """The minutes of a week that a time interval covers, and whether it ever comes."""
 
-from __future__ import annotations
-
 from datetime import UTC, datetime, timedelta
 from functools import lru_cache
 

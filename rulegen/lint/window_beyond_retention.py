@@ -1,7 +1,5 @@
 """A history that is deleted before it is looked at."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 
 from mlslo.yamlfile import Duration, Location

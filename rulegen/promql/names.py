@@ -1,7 +1,5 @@
 """Names and texts of a ModelSLO file. Each check raises ValueError with what was expected."""
 
-from __future__ import annotations
-
 import math
 import re
 from collections.abc import Callable

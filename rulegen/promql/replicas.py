@@ -5,8 +5,6 @@ job) are aggregated away, or a replica that restarts under a new name would end 
 another.
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterable, Mapping
 from decimal import Decimal
 from typing import Literal

@@ -1,7 +1,5 @@
 """Every lint: its stable name, shared by code, `accept:` and the pages of docs/lint, and what it finds."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 from typing import Annotated, Literal
 

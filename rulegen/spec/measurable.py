@@ -1,7 +1,5 @@
 """Requirements of a metric on the ModelMonitor file that measures it."""
 
-from __future__ import annotations
-
 from mlslo.catalogue import Layer, Metric
 from mlslo.monitor import Reference, Spec
 from mlslo.yamlfile import quoted_list

@@ -1,7 +1,5 @@
 """Receivers of an AlertRouting file, judged as Alertmanager judges them."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any

@@ -1,7 +1,5 @@
 """The AlertRouting file: who is told, how, and when."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator, Sequence
 from typing import Annotated, Any, Literal, Self
 

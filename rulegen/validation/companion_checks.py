@@ -1,7 +1,5 @@
 """Checks of a ModelSLO file's companions, against its routing and its monitor."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 
 from mlslo.monitor import Monitor

@@ -1,7 +1,5 @@
 """Checks of an SLO against the ModelMonitor file that measures it."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator, Sequence
 
 from mlslo.catalogue import METRICS, Metric

@@ -1,7 +1,5 @@
 """Checks of a ModelSLO file: its names exist, and its parts go together."""
 
-from __future__ import annotations
-
 from collections.abc import Iterable, Iterator, Sequence
 
 from mlslo.catalogue import METRICS, Metric, Type

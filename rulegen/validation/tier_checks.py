@@ -1,7 +1,5 @@
 """Checks of tiers and durations."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 
 from mlslo.yamlfile import Document, Duration, Location, Problem, did_you_mean, quoted_list

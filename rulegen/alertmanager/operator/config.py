@@ -5,8 +5,6 @@ The operator puts its route in front of the others, lets alerts go on to them (`
 the label ``namespace`` on every alert.
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterator, Sequence
 from typing import Any
 

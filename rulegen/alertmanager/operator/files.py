@@ -1,7 +1,5 @@
 """Files of receivers as keys of a Secret."""
 
-from __future__ import annotations
-
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass

@@ -1,7 +1,5 @@
 """The head of every object, and PrometheusRule."""
 
-from __future__ import annotations
-
 import re
 from collections.abc import Sequence
 from typing import Any

@@ -1,7 +1,5 @@
 """Receivers in the words of AlertmanagerConfig; a secret's file becomes a reference to a key of a Secret."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any

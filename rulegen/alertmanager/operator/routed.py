@@ -1,7 +1,5 @@
 """Routing as one object: an AlertmanagerConfig, or a Secret where that cannot say everything."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Any

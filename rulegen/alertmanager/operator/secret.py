@@ -5,8 +5,6 @@ its other keys become files in the folder below: `loadConfigurationFromSecret` o
 https://prometheus-operator.dev/docs/developer/alerting/.
 """
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from pathlib import PurePosixPath
 from typing import Any

@@ -3,8 +3,6 @@
 https://prometheus.io/docs/prometheus/latest/querying/operators/
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 
 from promql_parser import (

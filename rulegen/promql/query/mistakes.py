@@ -1,7 +1,5 @@
 """The place at which a text stops being PromQL, and what is wrong there: the parser's errors have none."""
 
-from __future__ import annotations
-
 import re
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass

@@ -1,7 +1,5 @@
 """Syntax that the parser takes and the target's Prometheus does not, or only behind a flag."""
 
-from __future__ import annotations
-
 from promql_parser import AggregateExpr, BinaryExpr, Call, Expr, VectorSelector
 
 from rulegen.promql.query.functions import EXPERIMENTAL, EXPERIMENTAL_AGGREGATIONS, NEWER, RENAMED
