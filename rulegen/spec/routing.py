@@ -269,6 +269,11 @@ class Routing(Loaded[Metadata, Spec]):
 
     model_type = RoutingFile
 
+    @property
+    def operator(self) -> Operator:
+        """What objects for prometheus-operator are like; the defaults, where the file says nothing."""
+        return self.spec.operator or Operator()
+
     def problems(self) -> Iterator[Problem]:
         """Yield what is wrong between the parts of the file."""
         yield from _names(self.document, self.spec)

@@ -14,26 +14,24 @@ from rulegen.alertmanager.matchers import parse
 from rulegen.alertmanager.operator.objects import camel, custom_object
 from rulegen.alertmanager.operator.receivers import receivers
 from rulegen.promql.conventions import AlertIdentity
-from rulegen.spec.routing import Operator, Routing
+from rulegen.spec.routing import Routing
 from rulegen.spec.time_intervals import lower
 
 
-def alertmanager_config(
-    routing: Routing, operator: Operator, alerts: Sequence[AlertIdentity]
-) -> dict[str, Any]:
+def alertmanager_config(routing: Routing, alerts: Sequence[AlertIdentity]) -> dict[str, Any]:
     """The AlertmanagerConfig of an AlertRouting file.
 
     Raises InputError where something in the file has no counterpart there.
     """
     problems = [*_locations(routing)]
-    if operator.namespace is None:
+    if routing.operator.namespace is None:
         needed = "an AlertmanagerConfig needs operator.namespace"
         message = f"{needed}: the operator routes by that label of an alert"
         problems.append(routing.document.problem(("spec", "operator"), message, key=True))
     spec: dict[str, Any] = {
         "route": _route(guarded_route(routing.spec)),
         "inhibitRules": [_inhibition(rule) for rule in inhibit_rules(routing.spec, alerts)],
-        "receivers": receivers(routing, operator, problems),
+        "receivers": receivers(routing, problems),
         "muteTimeIntervals": [
             {"name": name, "timeIntervals": [_interval(entry) for entry in lower(interval)]}
             for name, interval in routing.spec.timeIntervals.items()
@@ -42,7 +40,7 @@ def alertmanager_config(
     if problems:
         raise InputError(problems)
     shown = {key: value for key, value in spec.items() if value}
-    return {**custom_object("v1alpha1", "AlertmanagerConfig", "mlslo", operator), "spec": shown}
+    return {**custom_object("v1alpha1", "AlertmanagerConfig", "mlslo", routing.operator), "spec": shown}
 
 
 def _locations(routing: Routing) -> Iterator[Problem]:

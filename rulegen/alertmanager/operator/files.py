@@ -56,10 +56,10 @@ def reference(path: str, operator: Operator) -> Reference | None:
     return Reference("secret", RECEIVERS, file.name) if file.parent == SECRETS else None
 
 
-def files(routing: Routing, operator: Operator) -> list[File]:
+def files(routing: Routing) -> list[File]:
     """Every file that a receiver names, in the order of the routing file."""
     return [
-        File(location, path, reference(path, operator))
+        File(location, path, reference(path, routing.operator))
         for location, path in _paths(routing.spec.receivers, ("spec", "receivers"))
     ]
 

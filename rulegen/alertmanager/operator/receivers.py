@@ -10,7 +10,7 @@ from rulegen.alertmanager.operator.files import SECRETS, reference
 from rulegen.alertmanager.operator.objects import camel
 from rulegen.alertmanager.operator.texts import uses_added_functions, with_templates
 from rulegen.spec.integrations import INTEGRATIONS, OPERATOR_NAMES, TEXT, Keys
-from rulegen.spec.routing import Operator, Routing
+from rulegen.spec.routing import Routing
 
 _URLS = ("client_url", "href", "icon_url", "image_url", "thumb_url", "title_link", "url")
 
@@ -25,9 +25,9 @@ def name_of(keys: Keys, key: str) -> str | None:
     return (OPERATOR_NAMES.get(keys.name) or {}).get(key, camel(files.get(key, key)))
 
 
-def receivers(routing: Routing, operator: Operator, problems: list[Problem]) -> list[dict[str, Any]]:
+def receivers(routing: Routing, problems: list[Problem]) -> list[dict[str, Any]]:
     """Convert every receiver of the file; ``problems`` gets what has no counterpart."""
-    converter = _Converter(routing, operator, problems)
+    converter = _Converter(routing, problems)
     converted = []
     for receiver in filled_receivers(routing.spec):
         made: dict[str, Any] = {"name": receiver.pop("name")}
@@ -46,7 +46,6 @@ class _Converter:
     """Converts one file's receivers, and collects what cannot be."""
 
     routing: Routing
-    operator: Operator
     problems: list[Problem]
 
     def mappings(self, given: Sequence[Any], keys: Keys, at: Location) -> list[dict[str, Any]]:
@@ -92,7 +91,7 @@ class _Converter:
 
     def _reference(self, keys: Keys, key: str, path: str) -> dict[str, Any]:
         """Return the selector of the key that stands for the file at ``path``."""
-        found = reference(path, self.operator)
+        found = reference(path, self.routing.operator)
         if found is None:
             name = path.rpartition("/")[2]
             expected = f"expected {SECRETS}/<Secret>/<key>"

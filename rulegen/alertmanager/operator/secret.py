@@ -26,7 +26,7 @@ LARGEST = 1024 * 1024
 
 
 def config_secret(
-    routing: Routing, operator: Operator, alerts: Sequence[AlertIdentity], base: Base | None, source: str
+    routing: Routing, alerts: Sequence[AlertIdentity], base: Base | None, source: str
 ) -> dict[str, Any]:
     """The Secret of an AlertRouting file; with a ``base`` that file with our part in it.
 
@@ -35,7 +35,7 @@ def config_secret(
     configuration = alertmanager.build(routing, alerts)
     templates = alertmanager.templates()
     configuration["templates"] = [str(FOLDER / name) for name in sorted(templates)]
-    configuration["receivers"] = [_mounted(one, operator) for one in configuration["receivers"]]
+    configuration["receivers"] = [_mounted(one, routing.operator) for one in configuration["receivers"]]
     if base is None:
         text = block_yaml.dump(configuration)
     else:
@@ -44,7 +44,7 @@ def config_secret(
     return {
         "apiVersion": "v1",
         "kind": "Secret",
-        "metadata": metadata(operator.configSecret, operator),
+        "metadata": metadata(routing.operator.configSecret, routing.operator),
         "type": "Opaque",
         "stringData": {KEY: text, **templates},
     }

@@ -44,8 +44,7 @@ def converted(document: dict[str, Any], folder: Path) -> dict[str, Any]:
     # PyYAML leaves text such as 0E0 without quotes, which is a number to us.
     path.write_text(json.dumps(document, ensure_ascii=False))
     loaded = routing.from_document(read(path))
-    assert loaded.spec.operator is not None
-    return operator.alertmanager_config(loaded, loaded.spec.operator, IDENTITIES)
+    return operator.alertmanager_config(loaded, IDENTITIES)
 
 
 def refused(document: dict[str, Any], folder: Path) -> list[str]:
