@@ -45,7 +45,8 @@ class Better(StrEnum):
 class Metric:
     """One metric. ``labels`` come in the order of exposition; ``model`` is always the first.
 
-    ``additive``: the value over several replicas is the sum of theirs (counters, rates, counts).
+    ``additive``: the value over several replicas is the sum of theirs (counters, rates, counts). ``tasks``: those for
+    which it is measured; none are all.
     """
 
     name: str
@@ -56,6 +57,7 @@ class Metric:
     better: Better
     help: str
     additive: bool = False
+    tasks: tuple[str, ...] = ()
 
 
 _TABLE = yaml.load(
@@ -73,7 +75,8 @@ def _labels(words: str) -> tuple[str, ...]:
 
 def _metric(name: str, layer: str, row: dict[str, Any]) -> Metric:
     enums = {"layer": Layer(layer), "type": Type(row.get("type", "gauge")), "better": Better(row["better"])}
-    return Metric(name, **{**row, **enums, "labels": _labels(row["labels"])})
+    tasks = tuple(row.get("tasks", "").split())
+    return Metric(name, **{**row, **enums, "labels": _labels(row["labels"]), "tasks": tasks})
 
 
 METRICS: dict[str, Metric] = {
@@ -82,5 +85,6 @@ METRICS: dict[str, Metric] = {
 
 
 def as_data() -> list[dict[str, object]]:
-    """The catalogue as plain data, in its order."""
-    return [{**asdict(metric), "labels": list(metric.labels)} for metric in METRICS.values()]
+    """The catalogue as plain data, in its order; tasks are for the checks of specs."""
+    shown = [{**asdict(metric), "labels": list(metric.labels)} for metric in METRICS.values()]
+    return [{key: value for key, value in metric.items() if key != "tasks"} for metric in shown]
