@@ -1,7 +1,5 @@
 """The command lines of both programs: commands imported when called, one line for wrong input and for full output."""
 
-from __future__ import annotations
-
 import os
 import sys
 import traceback

@@ -29,7 +29,6 @@ from rulegen.slo.alerts import namespace_label
 from rulegen.slo.links import watchdog_link
 from rulegen.slo.plan import Plan, make_plan
 from rulegen.spec.lint_names import Note
-from rulegen.spec.operator import Operator
 from rulegen.spec.routing import Routing
 from rulegen.validation.specs import Specs
 
@@ -203,7 +202,7 @@ def _rule_files(
     plain = yaml_text(rules, source)
     if form == "prometheus":
         return {f"rules/{name}.yaml": plain}
-    custom = operator.prometheus_rule(name, rules, routing.spec.operator or Operator())
+    custom = operator.prometheus_rule(name, rules, routing.operator)
     return {f"rules/{name}.yaml": yaml_text(custom, source), f"{_tests_folder(form)}/{name}.yaml": plain}
 
 

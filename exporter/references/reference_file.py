@@ -27,7 +27,7 @@ from exporter.summary.embedding import EmbeddingSummary
 from exporter.summary.hashed import SLOTS, VocabularySummary
 from exporter.summary.numeric import NumericSummary
 from exporter.summary.second_moments import SecondMomentsSummary
-from mlslo.yamlfile import InputError, Problem, StrictModel
+from mlslo.yamlfile import InputError, Problem, StrictModel, read_text
 
 _HEAD = ("apiVersion", "kind", "model", "created", "hash")
 
@@ -222,13 +222,7 @@ def load(path: Path) -> Reference:
 
     Raises InputError where it is missing, is no reference, or was changed after it was built.
     """
-    try:
-        text = path.read_text(encoding="utf-8")
-    except OSError as error:
-        raise InputError.of_file(path, f"cannot be read: {error.strerror}") from None
-    except UnicodeDecodeError:
-        raise InputError.of_file(path, "expected UTF-8 text") from None
-    return parse(text, path)
+    return parse(read_text(path), path)
 
 
 def parse(text: str, path: Path) -> Reference:

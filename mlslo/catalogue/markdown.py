@@ -1,7 +1,5 @@
 """The catalogue as Markdown: docs/metrics.md."""
 
-from __future__ import annotations
-
 from collections.abc import Iterable, Mapping
 from itertools import groupby
 

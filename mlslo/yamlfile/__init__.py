@@ -1,7 +1,8 @@
 """Strict YAML: every mistake in a user's file is named with file:line:column."""
 
+from mlslo.yamlfile.construct import Location
 from mlslo.yamlfile.duration import Duration
-from mlslo.yamlfile.errors import InputError, Problem, did_you_mean, quoted_list, shown
+from mlslo.yamlfile.errors import InputError, Problem, did_you_mean, quoted_list, read_text, shown
 from mlslo.yamlfile.file import File, Loaded
 from mlslo.yamlfile.forms import Name, Shape, WrittenText
 from mlslo.yamlfile.reader import Document, parse, read
@@ -13,6 +14,7 @@ __all__ = [
     "File",
     "InputError",
     "Loaded",
+    "Location",
     "Name",
     "Problem",
     "Shape",
@@ -22,6 +24,7 @@ __all__ = [
     "parse",
     "quoted_list",
     "read",
+    "read_text",
     "shown",
     "validate",
 ]

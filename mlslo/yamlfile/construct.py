@@ -1,7 +1,5 @@
 """The data of any YAML document, the place of each key and value in it, and what is wrong with it."""
 
-from __future__ import annotations
-
 import re
 from collections.abc import Sequence
 from functools import lru_cache

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
+from pathlib import Path
 
 _LONGEST = 2000
 # Nobody means a name by a text.
@@ -51,6 +52,16 @@ class InputError(Exception):
     def of_file(cls, file: object, message: str) -> InputError:
         """An error of ``file`` as a whole: missing, unreadable, not text."""
         return cls([Problem(str(file), 0, 0, message)])
+
+
+def read_text(path: Path) -> str:
+    """Return the text of a file, with its line ends as they are. Raises InputError."""
+    try:
+        return path.read_bytes().decode()
+    except OSError as error:
+        raise InputError.of_file(path, f"cannot be read: {error.strerror}") from None
+    except UnicodeDecodeError:
+        raise InputError.of_file(path, "expected UTF-8 text") from None
 
 
 def shown(value: object) -> str:

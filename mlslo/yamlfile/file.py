@@ -1,7 +1,5 @@
 """The shell that every kind of file has: apiVersion, kind, metadata and spec."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path

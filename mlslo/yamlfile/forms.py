@@ -1,7 +1,5 @@
 """Types of keys whose form a validator of ours enforces, written so that a JSON Schema has it too."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from typing import Annotated, Any, ClassVar, Self
 

@@ -3,8 +3,6 @@
 Lines are those of YAML 1.1 (4.2): a carriage return and Unicode's own line ends begin a new one too.
 """
 
-from __future__ import annotations
-
 import re
 from bisect import bisect_right
 

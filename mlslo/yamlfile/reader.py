@@ -1,7 +1,5 @@
 """Read one YAML document and remember where everything in it stands."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any

@@ -1,12 +1,10 @@
 """The Alertmanager configuration that an AlertRouting file asks for."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from importlib import resources
 from typing import Any
 
-from mlslo.yamlfile import InputError, Problem, did_you_mean, quoted_list
+from mlslo.yamlfile import InputError, Location, Problem, did_you_mean, quoted_list
 from rulegen.alertmanager.inhibition import inhibit_rules
 from rulegen.alertmanager.receivers import receivers
 from rulegen.alertmanager.routes import guarded_route, root_route
@@ -60,23 +58,19 @@ def _unknown_labels(routing: Routing, alerts: Sequence[AlertIdentity]) -> list[P
     known = dict.fromkeys(["alertname", *ALERT_LABELS])
     for labels in dict.fromkeys((*alert.labels, *alert.series_labels) for alert in alerts):
         known.update(dict.fromkeys(labels))
-    used = [
+    used: list[tuple[Location, str]] = [
         (("spec", "groupBy", index), label)
         for index, label in enumerate(routing.spec.groupBy)
         if label != ALL_LABELS
     ]
-    problems = [
-        (location, label)
-        for number, inhibit in enumerate(routing.spec.inhibit)
-        for index, label in enumerate(inhibit.equal)
-        for location in [("spec", "inhibit", number, "equal", index)]
-    ]
+    for number, inhibit in enumerate(routing.spec.inhibit):
+        used += [(("spec", "inhibit", number, "equal", at), label) for at, label in enumerate(inhibit.equal)]
     return [
         routing.document.problem(
             location,
             f"no alert carries the label '{label}', expected one of {quoted_list(known, 30)}"
             f"{did_you_mean(label, known)}",
         )
-        for location, label in [*used, *problems]
+        for location, label in used
         if label not in known
     ]

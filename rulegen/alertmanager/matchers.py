@@ -3,8 +3,6 @@
 https://github.com/prometheus/alertmanager/blob/v0.25.0/pkg/labels/parse.go
 """
 
-from __future__ import annotations
-
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -17,6 +15,9 @@ _MATCHER = re.compile(r"\s*([a-zA-Z_:][a-zA-Z0-9_:]*)\s*(=~|=|!=|!~)\s*(.*?)\s*"
 # What is wrong is raised, and need not be printed.
 _QUIETLY = re2.Options()
 _QUIETLY.log_errors = False
+# A value behind its opening quote, if it has one, and the closing quote.
+_VALUE = re.compile(r'((?:\\.|[^"\\]|\\\Z)*)("?)', re.DOTALL)
+_ESCAPE = re.compile(r"\\(.)", re.DOTALL)
 _ESCAPES = {"n": "\n", '"': '"', "\\": "\\"}
 
 
@@ -106,25 +107,13 @@ def _matcher(text: str) -> Matcher:
         raise ValueError(f"expected a matcher such as model=\"fraud\", got '{text.strip()}'")
     label, operator, raw = match.groups()
     quoted = raw.startswith('"')
-    body = raw[1:] if quoted else raw
-    value, position, closed = "", 0, not quoted
-    while position < len(body):
-        character = body[position]
-        last = position == len(body) - 1
-        if character == "\\" and not last:
-            # A backslash before anything else stands for itself.
-            following = body[position + 1]
-            value += _ESCAPES.get(following, f"\\{following}")
-            position += 1
-        elif character == '"':
-            if closed or not last:
-                raise ValueError(f"a double quote inside of a value needs a backslash, got '{text.strip()}'")
-            closed = True
-        else:
-            value += character
-        position += 1
-    if not closed:
+    found = _VALUE.fullmatch(raw.removeprefix('"'))
+    if found is None or (found[2] and not quoted):
+        raise ValueError(f"a double quote inside of a value needs a backslash, got '{text.strip()}'")
+    if quoted and not found[2]:
         raise ValueError(f"the closing quote is missing in '{text.strip()}'")
+    # A backslash before anything else stands for itself.
+    value = _ESCAPE.sub(lambda pair: _ESCAPES.get(pair[1], pair[0]), found[1])
     return Matcher(label, operator, value)
 
 
@@ -143,11 +132,6 @@ def one_of(label: str, values: Sequence[str]) -> str:
     if len(values) == 1:
         return equals(label, values[0])
     return f'{label}=~"{"|".join(values)}"'
-
-
-def unique(matchers: Iterable[str]) -> list[str]:
-    """The matchers in their order, each once."""
-    return list(dict.fromkeys(matchers))
 
 
 def _escaped(text: str) -> str:

@@ -3,22 +3,19 @@
 https://github.com/prometheus/alertmanager/blob/v0.25.0/api/v2/openapi.yaml
 """
 
-from __future__ import annotations
-
 import base64
 import http.client
 import json
 import urllib.error
 import urllib.request
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-from mlslo.yamlfile import Duration, InputError, Problem, did_you_mean, quoted_list
-from rulegen.promql.conventions import LAYER, MODEL, SLO, TIER
+from mlslo.yamlfile import Duration, InputError, Problem, did_you_mean, quoted_list, read_text
+from rulegen.promql.conventions import TIER
 from rulegen.promql.rules import AlertRule
 from rulegen.slo.plan import make_plan
 from rulegen.validation.specs import Specs
@@ -30,29 +27,14 @@ class RefusedError(Exception):
     """Alertmanager was not reached, or did not do as it was told."""
 
 
-@dataclass(frozen=True)
-class Selection:
-    """Alerts of a model, or some of them."""
-
-    model: str
-    layer: str | None = None
-    slo: str | None = None
-    tier: str | None = None
-
-    @property
-    def labels(self) -> dict[str, str]:
-        given = {MODEL: self.model, LAYER: self.layer, SLO: self.slo, TIER: self.tier}
-        return {label: value for label, value in given.items() if value is not None}
-
-
-def covered(specs: Specs, selection: Selection) -> list[AlertRule]:
-    """The alerts of the specs that a silence holds back; at least one.
+def covered(specs: Specs, selection: Mapping[str, str]) -> list[AlertRule]:
+    """The alerts of the specs that a silence holds back; at least one. ``selection``: labels and their values.
 
     Raises InputError where a label has no such value, with the nearest that there is.
     """
     found = [alert for model in specs.models for alert in make_plan(model, specs.routing).alerts]
     narrowed = ""
-    for label, value in selection.labels.items():
+    for label, value in selection.items():
         known = list(dict.fromkeys(alert.labels.get(label, "") for alert in found))
         if value not in known:
             message = f"no alert{narrowed} has the {label} '{value}', expected one of {quoted_list(known)}"
@@ -80,20 +62,15 @@ def alertmanager_url(text: str) -> str:
 
 def credentials(path: Path) -> str:
     """``user:password``, the one line of a file. Raises InputError."""
-    try:
-        text = path.read_text(encoding="utf-8").strip()
-    except OSError as error:
-        raise InputError.of_file(path, f"cannot be read: {error.strerror}") from None
-    except UnicodeDecodeError:
-        raise InputError.of_file(path, "expected UTF-8 text") from None
-    if ":" not in text or "\n" in text:
+    text = read_text(path).strip()
+    if ":" not in text or "\n" in text or "\r" in text:
         raise InputError.of_file(path, "expected one line, user:password")
     return text
 
 
 def create(
     url: str,
-    selection: Selection,
+    selection: Mapping[str, str],
     start: datetime,
     length: Duration,
     comment: str,
@@ -104,7 +81,7 @@ def create(
     body: dict[str, Any] = {
         "matchers": [
             {"name": label, "value": value, "isRegex": False, "isEqual": True}
-            for label, value in selection.labels.items()
+            for label, value in selection.items()
         ],
         "startsAt": start.isoformat(),
         "endsAt": (start + timedelta(seconds=length.seconds)).isoformat(),

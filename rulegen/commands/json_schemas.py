@@ -1,7 +1,5 @@
 """JSON Schemas of the files that users write, from the models that validate them: for editors."""
 
-from __future__ import annotations
-
 import json
 from collections.abc import Mapping
 from typing import Any, get_args

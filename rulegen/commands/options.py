@@ -1,7 +1,5 @@
 """What the commands share: how specs are named, read and generated from, and how wrong input is told."""
 
-from __future__ import annotations
-
 import os
 from collections.abc import Callable
 from pathlib import Path

@@ -1,7 +1,5 @@
 """mlslo-rulegen silence."""
 
-from __future__ import annotations
-
 import getpass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -12,7 +10,7 @@ from mlslo.command_line import PATH, input_errors
 from mlslo.yamlfile import Duration
 from rulegen.alertmanager import silence as silences
 from rulegen.commands.options import loaded_specs
-from rulegen.promql.conventions import SLO, TIER
+from rulegen.promql.conventions import LAYER, MODEL, SLO, TIER
 
 
 def _length(context: click.Context, parameter: click.Parameter, value: str) -> Duration:
@@ -68,7 +66,8 @@ def silence(
     """
     with input_errors():
         loaded = loaded_specs(spec)
-        selection = silences.Selection(model, layer, slo, tier)
+        given = {MODEL: model, LAYER: layer, SLO: slo, TIER: tier}
+        selection = {label: value for label, value in given.items() if value is not None}
         alerts = silences.covered(loaded, selection)
         address = silences.alertmanager_url(url)
         secret = silences.credentials(basic_auth_file) if basic_auth_file else None

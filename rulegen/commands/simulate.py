@@ -1,7 +1,5 @@
 """mlslo-rulegen simulate."""
 
-from __future__ import annotations
-
 from pathlib import Path
 from typing import Any
 

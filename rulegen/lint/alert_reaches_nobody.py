@@ -1,7 +1,5 @@
 """An alert that is never sent."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator, Sequence
 
 from rulegen.lint.finding import Finding, Run

@@ -1,10 +1,9 @@
 """An alert that every value of its gauge raises."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 
-from rulegen.lint.finding import Finding, Location, Run
+from mlslo.yamlfile import Location
+from rulegen.lint.finding import Finding, Run
 from rulegen.lint.holds import may_hold, must_hold
 from rulegen.sli.metric_ranges import possible
 

@@ -1,7 +1,5 @@
 """A pair of burn-rate windows that no share of bad events can raise."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 
 from rulegen.lint.finding import Finding, Run

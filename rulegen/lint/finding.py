@@ -1,16 +1,13 @@
 """The input of a lint, and its findings."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import NamedTuple
 
 from mlslo.monitor import Monitor
-from mlslo.yamlfile import Document, Problem
+from mlslo.yamlfile import Document, Location, Problem
 from rulegen.alertmanager.merge import Base
-from rulegen.promql.conventions import AlertIdentity
 from rulegen.promql.rules import AlertRule
 from rulegen.slo.alerts import GaugeAlert
 from rulegen.slo.plan import Plan
@@ -18,8 +15,6 @@ from rulegen.spec.lint_names import LINTS, named
 from rulegen.spec.model_slo import Alert, ModelSlo, Slo
 from rulegen.spec.routing import Routing
 from rulegen.validation.specs import Specs
-
-Location = tuple[str | int, ...]
 
 
 @dataclass(frozen=True)
@@ -53,11 +48,6 @@ class Placed(NamedTuple):
     def labels(self) -> Mapping[str, str]:
         """Labels whose values are known beforehand."""
         return self.rule.labels
-
-    @property
-    def identity(self) -> AlertIdentity:
-        """Its identity, as routing sees it."""
-        return self.rule.identity
 
 
 @dataclass(frozen=True)

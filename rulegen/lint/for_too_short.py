@@ -1,7 +1,5 @@
 """An alert that one evaluation, or two, raise."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 
 from mlslo.yamlfile import Duration

@@ -3,8 +3,6 @@
 A condition changes at its limits only: so it is asked at each of them, between them and beyond them.
 """
 
-from __future__ import annotations
-
 import math
 from collections.abc import Iterator
 from itertools import pairwise

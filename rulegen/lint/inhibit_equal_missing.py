@@ -1,7 +1,5 @@
 """An inhibition that compares a label which alerts on one side lack."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator, Sequence
 
 from mlslo.yamlfile import quoted_list

@@ -1,7 +1,5 @@
 """An alert that silences a more urgent one."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 
 from rulegen.lint.finding import Finding, Run

@@ -1,7 +1,5 @@
 """An inhibition whose source fires after its target has been told."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 
 from mlslo.yamlfile import quoted_list

@@ -1,7 +1,5 @@
 """An inhibition whose source is no alert."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 
 from rulegen.lint.finding import Finding, Run

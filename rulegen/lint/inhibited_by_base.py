@@ -42,7 +42,7 @@ class _Kind:
 def find(run: Run) -> Iterator[Finding]:
     if run.base is None:
         return
-    identities = [placed.identity for placed in run.alerts]
+    identities = [placed.rule.identity for placed in run.alerts]
     if run.routing.spec.watchdog is not None:
         identities.append(WATCHDOG_IDENTITY)
     for index, data in enumerate(run.base.document.data.get("inhibit_rules") or []):

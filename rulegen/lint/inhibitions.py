@@ -1,11 +1,10 @@
 """The alerts on both sides of an inhibition, for the lints on it."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from rulegen.lint.finding import Location, Placed, Run
+from mlslo.yamlfile import Location
+from rulegen.lint.finding import Placed, Run
 from rulegen.promql.conventions import LAYER, TIER
 from rulegen.spec.routing import Inhibit
 

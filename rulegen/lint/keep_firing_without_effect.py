@@ -1,7 +1,5 @@
 """A `keepFiringFor` that ends before the next evaluation."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 
 from rulegen.lint.finding import Finding, Run

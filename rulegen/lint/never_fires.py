@@ -1,13 +1,12 @@
 """An alert that no value of its gauge can raise."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 
 from mlslo.catalogue import Metric
 from mlslo.monitor import Monitor
+from mlslo.yamlfile import Location
 from rulegen.conditions import Condition
-from rulegen.lint.finding import Finding, Location, Run
+from rulegen.lint.finding import Finding, Run
 from rulegen.lint.holds import may_hold, must_hold
 from rulegen.sli.gauge import entities
 from rulegen.sli.metric_ranges import possible

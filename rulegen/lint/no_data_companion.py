@@ -1,7 +1,5 @@
 """An SLO without an alert for when nothing is measured."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 
 from rulegen.lint.finding import Finding, Run

@@ -1,7 +1,5 @@
 """An SLO on labels without an alert for when labels stop."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 
 from rulegen.lint.finding import Finding, Run

@@ -4,8 +4,6 @@ The exporter measures the same from the reference's own counts (``ml_feature_dri
 these to that.
 """
 
-from __future__ import annotations
-
 import math
 from statistics import NormalDist
 from typing import Literal

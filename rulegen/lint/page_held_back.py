@@ -1,7 +1,5 @@
 """A time at which the most urgent alerts are not sent."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 
 from mlslo.yamlfile import quoted_list

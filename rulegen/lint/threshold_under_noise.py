@@ -1,16 +1,14 @@
 """A threshold below the noise at the expected traffic."""
 
-from __future__ import annotations
-
 import math
 from collections.abc import Iterator
 
 from mlslo.catalogue import METRICS
 from mlslo.monitor import Monitor
-from mlslo.yamlfile import Duration
+from mlslo.yamlfile import Duration, Location
 from rulegen.conditions import Condition
 from rulegen.lint import noise
-from rulegen.lint.finding import Finding, Location, Run
+from rulegen.lint.finding import Finding, Run
 from rulegen.promql.expressions import exact, number
 from rulegen.sli.gauge import Gauge
 

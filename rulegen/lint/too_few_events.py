@@ -1,7 +1,5 @@
 """A burn rate that the traffic to expect never has the bad events for."""
 
-from __future__ import annotations
-
 import math
 from collections.abc import Iterator
 

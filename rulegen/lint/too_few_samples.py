@@ -1,7 +1,5 @@
 """A gauge that is withheld at the expected traffic."""
 
-from __future__ import annotations
-
 import math
 from collections.abc import Iterator
 

@@ -1,7 +1,5 @@
 """A team whose name is nearly one that the other file has."""
 
-from __future__ import annotations
-
 import re
 from collections.abc import Iterable, Iterator
 

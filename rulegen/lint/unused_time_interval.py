@@ -1,7 +1,5 @@
 """A time interval that nothing refers to."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 
 from rulegen.lint.finding import Finding, Run

@@ -1,7 +1,5 @@
 """A dead man's switch that is told of other alerts too."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 
 from rulegen.lint.finding import Finding, Run

@@ -1,8 +1,5 @@
 """The minutes of a week that a time interval covers, and whether it ever comes."""
 
-from __future__ import annotations
-
-from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from functools import lru_cache
 
@@ -21,19 +18,14 @@ _CALENDARS = 40
 def ever(interval: TimeInterval) -> frozenset[int]:
     """Minutes of the week, from Sunday, that are in ``interval`` in some week from the year of this release on."""
     minutes: set[int] = set()
-    for entry in lower(interval):
-        times = entry.get("times") or [{"start_time": "00:00", "end_time": "24:00"}]
-        days = {
-            day
-            for text in entry.get("weekdays") or ["sunday:saturday"]
-            for first, _, last in [text.partition(":")]
-            for day in range(WEEKDAYS.index(first), WEEKDAYS.index(last or first) + 1)
-        }
+    for data in lower(interval):
+        # The minutes of its own clock, wherever that is.
+        entry = timeintervals.TimeInterval.of({**data, "location": "UTC"})
+        days = {day for first, last in entry.weekdays or [(0, 6)] for day in range(first, last + 1)}
         if _is_dated(interval):
-            days &= _weekdays(*(tuple(entry.get(key, ())) for key in ("days_of_month", "months", "years")))
+            days &= _weekdays(*(tuple(data.get(key, ())) for key in ("days_of_month", "months", "years")))
         for day in days:
-            for time in times:
-                start, end = (_minute(time[key]) for key in ("start_time", "end_time"))
+            for start, end in entry.times or [(0, _DAY)]:
                 minutes.update(range(day * _DAY + start, day * _DAY + end))
     return frozenset(minutes)
 
@@ -60,8 +52,11 @@ def _is_dated(interval: TimeInterval) -> bool:
 def _weekdays(days: tuple[str, ...], months: tuple[str, ...], years: tuple[str, ...]) -> frozenset[int]:
     """Return the weekdays, Sunday being 0, of the dates that an entry of Alertmanager's `time_intervals` has."""
     dates = timeintervals.TimeInterval.of({"days_of_month": days, "months": months})
+    # Those that are not over, as many as it takes to have seen every calendar.
+    ranges = timeintervals.TimeInterval.of({"years": years}).years or [(RELEASED, 9999)]
+    left = {year for first, last in ranges for year in range(max(first, RELEASED), last + 1)}
     found: set[int] = set()
-    for year in _years(years):
+    for year in sorted(left)[:_CALENDARS]:
         # Calendars repeat every 400 years, and none is known after the year 9999.
         same = 2000 + year % 400
         at = datetime(same, 1, 1, tzinfo=UTC)
@@ -72,17 +67,3 @@ def _weekdays(days: tuple[str, ...], months: tuple[str, ...], years: tuple[str, 
         if len(found) == len(WEEKDAYS):
             break
     return frozenset(found)
-
-
-def _years(ranges: Sequence[str]) -> list[int]:
-    """Return the years of ``ranges`` that are not over, as many as it takes to have seen every calendar."""
-    ends = [[int(year) for year in text.split(":")] for text in ranges or (f"{RELEASED}:9999",)]
-    found = {
-        year for first, *last in ends for year in range(max(first, RELEASED), max(last, default=first) + 1)
-    }
-    return sorted(found)[:_CALENDARS]
-
-
-def _minute(clock: str) -> int:
-    hours, minutes = clock.split(":")
-    return int(hours) * 60 + int(minutes)

@@ -1,11 +1,9 @@
 """A history that is deleted before it is looked at."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 
-from mlslo.yamlfile import Duration
-from rulegen.lint.finding import Finding, Location, Run
+from mlslo.yamlfile import Duration, Location
+from rulegen.lint.finding import Finding, Run
 from rulegen.slo.plan import pairs_of
 from rulegen.spec.model_slo import Slo
 

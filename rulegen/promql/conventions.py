@@ -1,7 +1,5 @@
 """Every alert name, record name and label that the generator writes."""
 
-from __future__ import annotations
-
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 

@@ -1,7 +1,5 @@
 """Pieces of PromQL, written so that a person can read them."""
 
-from __future__ import annotations
-
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from decimal import Decimal

@@ -1,7 +1,5 @@
 """Groups of rules that are larger than a server takes, split."""
 
-from __future__ import annotations
-
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import replace

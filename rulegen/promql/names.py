@@ -1,9 +1,8 @@
 """Names and texts of a ModelSLO file. Each check raises ValueError with what was expected."""
 
-from __future__ import annotations
-
 import math
 import re
+from collections.abc import Callable
 from typing import Annotated, Any
 
 from pydantic import AfterValidator, Field, GetCoreSchemaHandler
@@ -47,36 +46,36 @@ class Form(Shape):
         return text
 
 
-def _own_file(name: str) -> str:
-    if name == "watchdog" or name.endswith("_test"):
-        raise ValueError(f"'{name}' is taken: rules/watchdog.yaml and rules/*_test.yaml are generated")
-    return name
+def _free(is_taken: Callable[[str], bool], message: str) -> AfterValidator:
+    """Refuse a name that is taken; ``message`` has it as ``{}``."""
+
+    def checked(name: str) -> str:
+        if is_taken(name):
+            raise ValueError(message.format(name))
+        return name
+
+    return AfterValidator(checked)
 
 
-def _own_alert(name: str) -> str:
-    if name in RESERVED_ALERTS:
-        raise ValueError(f"'{name}' is the name of an alert that is generated, choose another")
-    return name
-
-
-def _own_label(name: str) -> str:
-    """A label that every alert may get."""
-    if name in ALERT_LABELS or name in SERIES_LABELS or name in SCRAPE_LABELS or name.startswith("__"):
-        raise ValueError(f"the label '{name}' is set by the generator or tells series apart, choose another")
-    return name
-
-
-def _series_label(name: str) -> str:
-    """A label that the series of a query may keep."""
-    if name in ALERT_LABELS or name == "alertname" or name.startswith("__"):
-        raise ValueError(f"the label '{name}' is set by the generator, leave it out")
-    return name
-
-
-def _own_annotation(name: str) -> str:
-    if name in GENERATED_ANNOTATIONS:
-        raise ValueError(f"the annotation '{name}' is generated")
-    return name
+_SET = "the label '{}' is set by the generator"
+_OWN_FILE = _free(
+    lambda name: name == "watchdog" or name.endswith("_test"),
+    "'{}' is taken: rules/watchdog.yaml and rules/*_test.yaml are generated",
+)
+_OWN_ALERT = _free(
+    lambda name: name in RESERVED_ALERTS,
+    "'{}' is the name of an alert that is generated, choose another",
+)
+# Every alert may get it.
+_OWN_LABEL = _free(
+    lambda name: name in {*ALERT_LABELS, *SERIES_LABELS, *SCRAPE_LABELS} or name.startswith("__"),
+    f"{_SET} or tells series apart, choose another",
+)
+# The series of a query may keep it.
+_SERIES_LABEL = _free(
+    lambda name: name in (*ALERT_LABELS, "alertname") or name.startswith("__"), f"{_SET}, leave it out"
+)
+_OWN_ANNOTATION = _free(lambda name: name in GENERATED_ANNOTATIONS, "the annotation '{}' is generated")
 
 
 def plain_text(text: str) -> str:
@@ -97,20 +96,18 @@ def label_value(text: str) -> str:
 _LABEL = r"[a-zA-Z_][a-zA-Z0-9_]*"
 _FILE_EXPECTED = "a name of at most 63 letters, digits, '-', '_' and '.' that starts with a letter or digit"
 # Safe as part of a file's name.
-FileName = Annotated[str, Form(r"[a-zA-Z0-9][a-zA-Z0-9._-]{0,62}", _FILE_EXPECTED), AfterValidator(_own_file)]
+FileName = Annotated[str, Form(r"[a-zA-Z0-9][a-zA-Z0-9._-]{0,62}", _FILE_EXPECTED), _OWN_FILE]
 SloName = Annotated[
     str, Form(r"[a-zA-Z0-9][a-zA-Z0-9_-]{0,62}", "a name of at most 63 letters, digits, '-' and '_'")
 ]
 AlertName = Annotated[
     str,
     Form(r"[a-zA-Z_][a-zA-Z0-9_]{0,127}", "an alert name such as FeatureDrift"),
-    AfterValidator(_own_alert),
+    _OWN_ALERT,
 ]
-LabelName = Annotated[str, Form(_LABEL, "a label name such as team"), AfterValidator(_own_label)]
-SeriesLabel = Annotated[str, Form(_LABEL, "a label name such as feature"), AfterValidator(_series_label)]
-AnnotationName = Annotated[
-    str, Form(_LABEL, "an annotation name such as runbook_url"), AfterValidator(_own_annotation)
-]
+LabelName = Annotated[str, Form(_LABEL, "a label name such as team"), _OWN_LABEL]
+SeriesLabel = Annotated[str, Form(_LABEL, "a label name such as feature"), _SERIES_LABEL]
+AnnotationName = Annotated[str, Form(_LABEL, "an annotation name such as runbook_url"), _OWN_ANNOTATION]
 ModelName = Annotated[
     str, Field(min_length=1, max_length=128), AfterValidator(label_value), Shape(pattern=PLAIN)
 ]

@@ -5,8 +5,6 @@ job) are aggregated away, or a replica that restarts under a new name would end 
 another.
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterable, Mapping
 from decimal import Decimal
 from typing import Literal
@@ -62,7 +60,10 @@ def weighted(metric: Metric, matchers: Mapping[str, Matcher], labels: Iterable[s
     A replica without the gauge (or with NaN) does not count, however many predictions it had.
     """
     gauge = selector(metric.name, matchers)
-    rows = selector(SAMPLES.name, weight_matchers(matchers))
+    chosen = {label: value for label, value in matchers.items() if label in SAMPLES.labels}
+    # A gauge that is not split by segments is that of all traffic.
+    all_traffic = {} if "segment" in chosen else {"segment": "", "segment_value": ""}
+    rows = selector(SAMPLES.name, {**chosen, **all_traffic})
     own = [label for label in metric.labels if label not in SAMPLES.labels]
     # What is left to match by has the labels of the scrape, whatever they are called.
     join = f"ignoring ({', '.join(own)}) group_left () " if own else ""
@@ -71,12 +72,6 @@ def weighted(metric: Metric, matchers: Mapping[str, Matcher], labels: Iterable[s
         f"sum {grouping} (\n  ({gauge} > -Inf) * {join}{rows}\n)\n/\n(\n"
         f"  sum {grouping} (\n    ({gauge} > bool -Inf) * {join}{rows}\n  ) > 0\n)"
     )
-
-
-def weight_matchers(matchers: Mapping[str, Matcher]) -> dict[str, Matcher]:
-    """Return the matchers of the weights; a gauge that is not split by segments is that of all traffic."""
-    chosen = {label: value for label, value in matchers.items() if label in SAMPLES.labels}
-    return chosen if "segment" in chosen else {**chosen, "segment": "", "segment_value": ""}
 
 
 def combined(aggregation: str, values: Iterable[Decimal]) -> Decimal:

@@ -1,7 +1,5 @@
 """Rules and groups of rules, as Prometheus reads them."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any

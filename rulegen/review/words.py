@@ -1,7 +1,5 @@
 """The whole review: by model what changes of its alerts, then what changes of who is told."""
 
-from __future__ import annotations
-
 from collections.abc import Collection
 from pathlib import Path
 

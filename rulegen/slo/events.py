@@ -16,7 +16,7 @@ from rulegen.promql.expressions import number, quote, selector
 from rulegen.promql.query import parse_windowed, per_window, summed, with_window
 from rulegen.promql.rules import Record
 from rulegen.sli.gauge import GaugeSeries
-from rulegen.spec.sli import Latency, Ratio
+from rulegen.spec.model_slo import Latency, Ratio
 
 ERRORS, TOTAL, LATENCY = "ml_prediction_errors_total", "ml_predictions_total", "ml_prediction_latency_seconds"
 

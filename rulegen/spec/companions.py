@@ -1,7 +1,5 @@
 """Companions as a ModelSLO file asks for them: silence must not look like health."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from typing import Annotated, Any
 

@@ -1,4 +1,7 @@
-"""The table of Alertmanager's integrations, and the JSON Schema of a receiver: integrations.yaml has the data."""
+"""Alertmanager's integrations, their keys and values as it reads them: integrations.yaml has the data.
+
+https://github.com/prometheus/alertmanager/blob/v0.25.0/config/notifiers.go
+"""
 
 from __future__ import annotations
 
@@ -12,7 +15,6 @@ from typing import Any, Literal
 import yaml
 
 from rulegen.promql.versions import OLDEST, Gate, at_least
-from rulegen.spec.integration_values import Kind, one_of
 
 # One mapping, a list of them, a mapping of them by names of the user's; or a text, instead of one.
 Form = Literal["mapping", "list of", "by name", "text or"]
@@ -24,10 +26,69 @@ _VALUE = re.compile(r"(?P<kind>.+?)(?: (?P<since>[0-9.]+))?")
 SILENT_ABOUT_ENDS = ("email_configs", "rocketchat_configs", "slack_configs", "wechat_configs")
 
 
+@dataclass(frozen=True)
+class Kind:
+    """A kind of value: what to write, a JSON Schema of what shows in one, and the form of its text.
+
+    ``expanded``: the Alertmanager that first expands the templates in its texts. ``unique``: keys differ not only in
+    case.
+    """
+
+    expected: str
+    schema: Mapping[str, Any]
+    form: str | None = None
+    expanded: str | None = None
+    unique: bool = False
+
+    def fits(self, value: Any) -> bool:
+        """Return whether Alertmanager takes ``value``, and does something with it."""
+        if not _fits(self.schema, value):
+            return False
+        if self.unique and len({str(key).lower() for key in value}) < len(value):
+            return False
+        return self.form is None or re.fullmatch(self.form, str(value)) is not None
+
+
+def one_of(words: Sequence[str]) -> Kind:
+    """One of several texts."""
+    return Kind(f"one of {', '.join(word for word in words if word)}", {"enum": list(words)})
+
+
+def _fits(schema: Mapping[str, Any], value: Any) -> bool:
+    """Return whether a value is what a JSON Schema of this table says, as far as its own keywords go."""
+    if "enum" in schema:
+        return value in schema["enum"]
+    match schema.get("type"):
+        case None:
+            return value is not None
+        case "string":
+            return isinstance(value, str)
+        case "boolean":
+            return isinstance(value, bool)
+        case "integer":
+            is_whole = isinstance(value, int) and not isinstance(value, bool)
+            least = schema.get("minimum", -(2**63))
+            return is_whole and least <= value < 2**63 and value != schema.get("not", {}).get("const")
+        case "array":
+            return isinstance(value, list) and all(_fits(schema["items"], item) for item in value)
+        case "object":
+            inner = schema.get("additionalProperties")
+            reserved = schema.get("propertyNames", {}).get("not", {}).get("enum", ())
+            return isinstance(value, dict) and all(
+                key not in reserved and (inner is None or _fits(inner, item)) for key, item in value.items()
+            )
+        case _:
+            # One of the types of a scalar.
+            return isinstance(value, str | int | float)
+
+
 # As data, without places: ten times as fast as files of users are read.
 _TABLE = yaml.load((resources.files("rulegen") / "spec" / "integrations.yaml").read_bytes(), yaml.CSafeLoader)
 _KINDS = {name: Kind(**given) for name, given in _TABLE["kinds"].items()}
 TEXT = _KINDS["text"]
+TEXTS: Mapping[str, Mapping[str, Any]] = _TABLE["texts"]
+# Integration or mapping -> key -> its name for prometheus-operator, or None; None for all of an integration.
+OPERATOR_NAMES: Mapping[str, Mapping[str, str | None] | None] = _TABLE["operator"]
 
 
 @dataclass(frozen=True)

@@ -1,11 +1,11 @@
 """Every lint: its stable name, shared by code, `accept:` and the pages of docs/lint, and what it finds."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
-from typing import Literal
+from typing import Annotated, Literal
 
-from mlslo.yamlfile import Document
+from pydantic import AfterValidator, Field
+
+from mlslo.yamlfile import Document, Shape, StrictModel, did_you_mean, quoted_list
 
 # Of a lint.
 Name = str
@@ -83,3 +83,28 @@ class Note:
     document: Document
     location: tuple[str | int, ...]
     message: str
+
+
+def _reason(text: str) -> str:
+    if not text.strip():
+        raise ValueError("expected a reason that a reviewer understands, got nothing")
+    return text
+
+
+def _known(lint: str) -> str:
+    if lint not in ACCEPTABLE:
+        raise ValueError(
+            f"expected one of {quoted_list(ACCEPTABLE)}, got '{lint}'{did_you_mean(lint, ACCEPTABLE)}"
+        )
+    return lint
+
+
+class Accept(StrictModel):
+    """A finding that somebody has looked at and wants as it is."""
+
+    lint: Annotated[str, AfterValidator(_known), Shape(enum=list(ACCEPTABLE))] = Field(
+        description="Name of the lint, as its message ends with; docs/lint has a page for each."
+    )
+    reason: Annotated[str, Field(min_length=1, max_length=1000), AfterValidator(_reason)] = Field(
+        description="Why it is right here."
+    )

@@ -1,30 +1,10 @@
 """Requirements of a metric on the ModelMonitor file that measures it."""
 
-from __future__ import annotations
-
 from mlslo.catalogue import Layer, Metric
 from mlslo.monitor import Reference, Spec
 from mlslo.yamlfile import quoted_list
 
 _CLASSIFIERS = ("binary", "multiclass")
-_OF_CLASSES = (
-    "accuracy", "precision", "recall", "f1", "auc_roc", "auc_pr", "log_loss", "brier_score", "confusion_ratio",
-    "accuracy_by_delay",
-)  # fmt: skip
-# The tasks of metrics that not every task has.
-TASKS: dict[str, tuple[str, ...]] = {
-    **{f"ml_model_{name}": _CLASSIFIERS for name in _OF_CLASSES},
-    **{f"ml_model_{name}": ("regression",) for name in ("mae", "rmse", "mape", "r2", "mean_error")},
-    **{f"ml_model_{name}": ("ranking",) for name in ("ndcg", "map", "recall_at", "precision_at")},
-    **{f"ml_prediction_{name}": _CLASSIFIERS for name in ("class_ratio", "confidence_mean", "entropy_mean")},
-    **{
-        f"ml_prediction_{name}": ("binary", "regression", "ranking")
-        for name in ("ks_statistic", "wasserstein_distance")
-    },
-    **{f"ml_model_estimated_{name}": ("binary",) for name in ("precision", "recall", "f1", "auc_roc")},
-    "ml_model_estimated_accuracy": _CLASSIFIERS,
-    "ml_label_positive_ratio": ("binary",),
-}
 _NEED_SCORES = (
     "_auc_roc", "_auc_pr", "_log_loss", "_brier_score", "_mean", "_stddev", "_ks_statistic", "_wasserstein_distance",
 )  # fmt: skip
@@ -36,21 +16,11 @@ VIEWS = {
 }
 
 
-def tasks_of(metric: Metric) -> tuple[str, ...] | None:
-    """The tasks for which ``metric`` is measured, or None where it is for all."""
-    if metric.layer is Layer.FAIRNESS:
-        return ("binary",)
-    if metric.name.startswith("ml_calibration_"):
-        return _CLASSIFIERS
-    return TASKS.get(metric.name)
-
-
 def lacking(metric: Metric, spec: Spec, file: str) -> str | None:
     """Why ``metric`` cannot be measured by the monitor ``file``, if it can't."""
     fields, name = spec.predictions.fields, metric.name
-    tasks = tasks_of(metric)
-    if tasks is not None and spec.task not in tasks:
-        return f"'{name}' is of task {quoted_list(tasks)}, {file} has task {spec.task}"
+    if metric.tasks and spec.task not in metric.tasks:
+        return f"'{name}' is of task {quoted_list(metric.tasks)}, {file} has task {spec.task}"
     if needs_labels(metric) and spec.labels is None:
         return f"'{name}' needs labels, {file} has none"
     if metric.layer is Layer.FAIRNESS and spec.fairness is None:

@@ -7,8 +7,8 @@ from typing import Annotated, Literal
 
 from pydantic import AfterValidator, Field, model_validator
 
-from mlslo.yamlfile import Duration, File, Loaded, Shape, StrictModel
-from rulegen.conditions import Condition, Location
+from mlslo.yamlfile import Duration, File, Loaded, Location, Shape, StrictModel
+from rulegen.conditions import Condition
 from rulegen.conditions.kind import Positive
 from rulegen.conditions.series_count import Series
 from rulegen.conditions.threshold import THRESHOLDS, Threshold
@@ -23,10 +23,10 @@ from rulegen.promql.names import (
     SloName,
     Text,
 )
-from rulegen.spec.accepted import Accept
+from rulegen.sli.gauge import Gauge
+from rulegen.sli.query_series import PromQl
 from rulegen.spec.companions import Companions, NoData, OwnOrFalse, TierName
-from rulegen.spec.lint_names import named
-from rulegen.spec.sli import Sli
+from rulegen.spec.lint_names import Accept, named
 
 
 def _percent(value: float) -> float:
@@ -39,6 +39,34 @@ def _percent(value: float) -> float:
 Percent = Annotated[float, Field(gt=0, lt=100), AfterValidator(_percent), Shape(minimum=1)]
 LayerName = Literal["service", "data", "prediction", "outcome", "meta"]
 Count = Annotated[int, Field(ge=1)]
+
+
+class Errors(StrictModel):
+    """Predictions that failed, over all: ml_prediction_errors_total over ml_predictions_total."""
+
+
+class Latency(StrictModel):
+    """Predictions that took too long, over all, from the histogram ml_prediction_latency_seconds."""
+
+    below: Duration = Field(description="Longest good latency; one of the histogram's buckets.")
+
+
+class Ratio(StrictModel):
+    """Any other pair of counters, in PromQL with `{{.window}}` where the range goes."""
+
+    errors: Annotated[str, Field(min_length=1)] = Field(description="Bad events per second.")
+    total: Annotated[str, Field(min_length=1)] = Field(description="All events per second.")
+
+
+class Sli(StrictModel):
+    """The indicator: exactly one of these."""
+
+    exactly_one = ("errors", "latency", "ratio", "gauge", "promql")
+    errors: Errors | None = Field(None, description="Share of failed predictions.")
+    latency: Latency | None = Field(None, description="Share of slow predictions.")
+    ratio: Ratio | None = Field(None, description="Share by any pair of counters.")
+    gauge: Gauge | None = Field(None, description="A gauge.")
+    promql: PromQl | None = Field(None, description="Any PromQL expression, as a gauge.")
 
 
 class Good(Threshold):

@@ -1,19 +1,15 @@
 """Receivers of an AlertRouting file, judged as Alertmanager judges them."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlsplit
 
-from mlslo.yamlfile import Document, Problem, did_you_mean, quoted_list, shown
+from mlslo.yamlfile import Document, Location, Problem, did_you_mean, quoted_list, shown
 from rulegen.promql.versions import Gate
 from rulegen.spec import templates
 from rulegen.spec.integrations import INTEGRATIONS, Form, Keys
 from rulegen.spec.lint_names import named
-
-Location = tuple[str | int, ...]
 
 
 def problems(

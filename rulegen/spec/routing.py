@@ -1,7 +1,5 @@
 """The AlertRouting file: who is told, how, and when."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator, Sequence
 from typing import Annotated, Any, Literal, Self
 
@@ -12,6 +10,7 @@ from mlslo.yamlfile import (
     Duration,
     File,
     Loaded,
+    Location,
     Name,
     Problem,
     Shape,
@@ -20,9 +19,7 @@ from mlslo.yamlfile import (
     quoted_list,
 )
 from rulegen.promql.versions import ACTIVE_DURING, LOCATION, OLDEST, Program, at_least
-from rulegen.spec.accepted import Accept
-from rulegen.spec.lint_names import named
-from rulegen.spec.operator import Operator
+from rulegen.spec.lint_names import Accept, named
 from rulegen.spec.receivers import problems as receiver_problems
 from rulegen.spec.routing_names import (
     Filled,
@@ -31,7 +28,9 @@ from rulegen.spec.routing_names import (
     LabelNames,
     LayerName,
     LayerNames,
+    Namespace,
     ReceiverNames,
+    SecretName,
     Some,
     TierName,
     TierNames,
@@ -39,8 +38,6 @@ from rulegen.spec.routing_names import (
     WebAddress,
 )
 from rulegen.spec.time_intervals import TimeInterval
-
-Location = tuple[str | int, ...]
 
 
 class Metadata(StrictModel):
@@ -156,6 +153,36 @@ class Dashboards(StrictModel):
     url: WebAddress = Field(description="Grafana's address; each alert links to its model's dashboard.")
 
 
+class Operator(StrictModel):
+    """For `generate --format operator`: where its objects stand, and how prometheus-operator finds them."""
+
+    namespace: Namespace | None = Field(
+        None,
+        description="Of every object; also a label of every alert, since the operator routes by it. "
+        "An AlertmanagerConfig needs it; without it objects are for the namespace that they are applied to.",
+    )
+    labels: dict[Name, Name] = Field(
+        default_factory=dict,
+        description="Of every object: those that `ruleSelector` and `alertmanagerConfigSelector` look for.",
+    )
+    routing: Literal["AlertmanagerConfig", "Secret"] | None = Field(
+        None,
+        description="The object that routing is written as. Without it an AlertmanagerConfig where that can say "
+        "everything, and a Secret, which can, where not.",
+    )
+    configSecret: SecretName = Field(
+        "alertmanager-mlslo",
+        description="Name of that Secret: what `configSecret` of the Alertmanager object says. An Alertmanager object "
+        "of the name NAME reads `alertmanager-NAME` where it says nothing.",
+    )
+    secret: SecretName | None = Field(
+        None,
+        description="The Secret that has a key for each file of a receiver; not needed for "
+        "`/etc/alertmanager/secrets/<Secret>/<key>`. Files right in `/etc/alertmanager/secrets` are keys of "
+        "`mlslo-receivers` without it.",
+    )
+
+
 class Spec(StrictModel):
     """Who is told, how, and when."""
 
@@ -223,6 +250,13 @@ class Spec(StrictModel):
         """Who is told of an alert that no tier claims."""
         return self.defaultReceiver or self.tiers[self.tier_names[-1]].receivers[0]
 
+    @property
+    def notified(self) -> set[str]:
+        """The receivers of alerts other than the watchdog."""
+        told = [tier.receivers for tier in self.tiers.values()]
+        told += [names for overrides in self.teams.values() for names in overrides.values()]
+        return {self.fallback_receiver}.union(*told)
+
 
 class RoutingFile(File[Metadata, Spec]):
     """Who is told, how, and when. One per Alertmanager."""
@@ -234,6 +268,11 @@ class Routing(Loaded[Metadata, Spec]):
     """A validated AlertRouting file."""
 
     model_type = RoutingFile
+
+    @property
+    def operator(self) -> Operator:
+        """What objects for prometheus-operator are like; the defaults, where the file says nothing."""
+        return self.spec.operator or Operator()
 
     def problems(self) -> Iterator[Problem]:
         """Yield what is wrong between the parts of the file."""

@@ -1,7 +1,5 @@
 """Names and lists that an AlertRouting file may contain. Each raises ValueError with what was expected."""
 
-from __future__ import annotations
-
 import re
 from collections.abc import Sized
 from typing import Annotated, Any, Literal

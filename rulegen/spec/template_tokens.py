@@ -1,7 +1,5 @@
 """The actions of a notification template as tokens: https://pkg.go.dev/text/template/parse."""
 
-from __future__ import annotations
-
 import re
 from typing import NamedTuple
 

@@ -4,8 +4,6 @@ Alertmanager itself finds a mistake when the first alert fires, and then sends n
 https://pkg.go.dev/text/template and https://prometheus.io/docs/alerting/latest/notifications/
 """
 
-from __future__ import annotations
-
 import itertools
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager

@@ -1,7 +1,5 @@
 """Times of the week as users write them, and as Alertmanager reads them."""
 
-from __future__ import annotations
-
 import re
 from collections.abc import Iterable, Sequence
 from itertools import pairwise

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from promql_parser import MatchOp, VectorSelector
 
 from rulegen.promql.query import parse_windowed, summed
-from rulegen.spec.sli import Ratio
+from rulegen.spec.model_slo import Ratio
 from rulegen.unittests.selected import Selected, example, matching, selects
 
 

@@ -1,16 +1,14 @@
 """Checks of a ModelSLO file's companions, against its routing and its monitor."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 
 from mlslo.monitor import Monitor
-from mlslo.yamlfile import Duration, Problem
+from mlslo.yamlfile import Duration, Location, Problem
 from rulegen.slo.companions.dependencies import labels_stale, no_data, rests_on_labels
 from rulegen.spec.lint_names import named
 from rulegen.spec.model_slo import ModelSlo, Slo
 from rulegen.spec.routing import Routing
-from rulegen.validation.tier_checks import Location, too_long, unknown_tier
+from rulegen.validation.tier_checks import too_long, unknown_tier
 
 
 def of_model(file: ModelSlo, routing: Routing) -> Iterator[Problem]:

@@ -1,30 +1,21 @@
 """Checks of an SLO against the ModelMonitor file that measures it."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator, Sequence
 
 from mlslo.catalogue import METRICS, Metric
 from mlslo.monitor import DEFAULT_LATENCY_BUCKETS, Monitor, scope_name
-from mlslo.yamlfile import Duration, Problem, did_you_mean, quoted_list
+from mlslo.yamlfile import Duration, Location, Problem, did_you_mean, quoted_list
 from rulegen.sli.gauge import Gauge
 from rulegen.spec.measurable import VIEWS, lacking, unfit
 from rulegen.spec.model_slo import ModelSlo, Slo
 from rulegen.validation import companion_checks
 
-Location = tuple[str | int, ...]
-
 _DEFAULT_BUCKETS = [Duration(text) for text in DEFAULT_LATENCY_BUCKETS]
-
-
-def latency_buckets(monitor: Monitor | None) -> list[Duration]:
-    """The buckets of the latency histogram: the monitor's, or the default ones."""
-    return monitor.spec.latencyBuckets if monitor is not None else _DEFAULT_BUCKETS
 
 
 def bucket_problem(below: Duration, monitor: Monitor | None) -> str | None:
     """Why a latency objective cannot be measured, if it can't."""
-    buckets = latency_buckets(monitor)
+    buckets = monitor.spec.latencyBuckets if monitor is not None else _DEFAULT_BUCKETS
     if any(bucket.seconds == below.seconds for bucket in buckets):
         return None
     nearest = min(buckets, key=lambda bucket: abs(bucket.seconds - below.seconds))

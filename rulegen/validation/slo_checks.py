@@ -1,12 +1,10 @@
 """Checks of a ModelSLO file: its names exist, and its parts go together."""
 
-from __future__ import annotations
-
 from collections.abc import Iterable, Iterator, Sequence
 
 from mlslo.catalogue import METRICS, Metric, Type
 from mlslo.monitor import Monitor
-from mlslo.yamlfile import Document, Duration, Problem, did_you_mean, quoted_list
+from mlslo.yamlfile import Document, Duration, Location, Problem, did_you_mean, quoted_list
 from rulegen.conditions.kind import Comparison
 from rulegen.conditions.reference import counterpart
 from rulegen.promql import query, replicas
@@ -24,7 +22,7 @@ from rulegen.spec.model_slo import Alerting, ModelSlo, Slo
 from rulegen.spec.routing import Routing
 from rulegen.validation import companion_checks
 from rulegen.validation.monitor_checks import against_monitor, bucket_problem
-from rulegen.validation.tier_checks import Location, too_long, unknown_tier
+from rulegen.validation.tier_checks import too_long, unknown_tier
 
 # More past than is ever kept.
 LONGEST_PAST = Duration("400d")

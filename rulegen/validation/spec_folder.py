@@ -1,7 +1,5 @@
 """The files of a folder of specs: which are ours to read, and why others are passed over."""
 
-from __future__ import annotations
-
 import re
 from collections.abc import Iterator
 from pathlib import Path

@@ -1,7 +1,5 @@
 """The spec files of one run: read, told apart by ``kind``, checked together."""
 
-from __future__ import annotations
-
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path

@@ -1,13 +1,9 @@
 """Checks of tiers and durations."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 
-from mlslo.yamlfile import Document, Duration, Problem, did_you_mean, quoted_list
+from mlslo.yamlfile import Document, Duration, Location, Problem, did_you_mean, quoted_list
 from rulegen.spec.routing import Routing
-
-Location = tuple[str | int, ...]
 
 # Beyond this the proof of an alert would take promtool longer than anybody waits: about two weeks of
 # evaluations each minute.

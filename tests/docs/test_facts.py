@@ -9,7 +9,7 @@ from rulegen.conditions import CONDITIONS
 from rulegen.promql.conventions import RESERVED_ALERTS
 from rulegen.promql.expressions import number
 from rulegen.slo.burn_rate import THIRTY_DAYS
-from rulegen.spec.sli import Sli
+from rulegen.spec.model_slo import Sli
 from tests.support.paths import ROOT
 
 

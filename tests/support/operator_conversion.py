@@ -8,9 +8,11 @@ import json
 from typing import Any
 
 from rulegen.alertmanager.operator.files import SECRETS
-from rulegen.alertmanager.operator.receivers import INTEGRATIONS
+from rulegen.alertmanager.operator.objects import camel
+from rulegen.alertmanager.operator.receivers import name_of
+from rulegen.spec.integrations import INTEGRATIONS
 
-_BACK = {theirs: (ours, words) for ours, (theirs, words) in INTEGRATIONS.items()}
+_BACK = {camel(ours): (ours, keys) for ours, keys in INTEGRATIONS.items()}
 _NESTED_LISTS = {"actions", "fields", "images", "links", "responders"}
 
 
@@ -89,8 +91,8 @@ def _receiver(receiver: dict[str, Any], prefix: str) -> dict[str, Any]:
     converted: dict[str, Any] = {"name": prefix + receiver["name"]}
     for theirs, configs in receiver.items():
         if theirs != "name":
-            ours, words = _BACK[theirs]
-            names = {name: key for key, (name, _) in words.keys.items()}
+            ours, keys = _BACK[theirs]
+            names = {name_of(keys, key): key for key in keys.keys}
             converted[ours] = [
                 {names[key]: _value(names[key], value) for key, value in one.items()} for one in configs
             ]

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import product
 from pathlib import Path
 from typing import Any
 
-from mlslo.yamlfile import Document, InputError, Problem, parse
+from mlslo.yamlfile import Document, InputError, Problem, parse, read_text
 from rulegen.alertmanager.merge.text import AliasError, Text
 from rulegen.output.marks import BEGIN, END, without_marked
 
-SECTIONS = ("templates", "inhibit_rules", "receivers", "time_intervals", "mute_time_intervals")
+_INTERVALS = ("time_intervals", "mute_time_intervals")
+SECTIONS = ("templates", "inhibit_rules", "receivers", *_INTERVALS)
 
 
 @dataclass(frozen=True)
@@ -25,12 +27,7 @@ class Base:
     @classmethod
     def read(cls, path: Path) -> Base:
         """Read it. Raises InputError, with a place, where Alertmanager could not have read it either."""
-        try:
-            raw = path.read_bytes().decode()
-        except OSError as error:
-            raise InputError.of_file(path, f"cannot be read: {error.strerror}") from None
-        except UnicodeDecodeError:
-            raise InputError.of_file(path, "expected UTF-8 text") from None
+        raw = read_text(path)
         mark = "\ufeff" if raw.startswith("\ufeff") else ""
         content = raw.removeprefix(mark)
         unmarked = without_marked(path, content)
@@ -70,19 +67,14 @@ def _check_shape(document: Document) -> None:
             value = value.get(part)
         if value is not None and not isinstance(value, list):
             raise document.error(path, f"expected a list under {'.'.join(path)}")
-    for name in ("receivers", "time_intervals", "mute_time_intervals"):
+    for name in ("receivers", *_INTERVALS):
         for index, entry in enumerate(data.get(name) or []):
             if not isinstance(entry, dict) or not isinstance(entry.get("name"), str):
                 raise document.error((name, index), f"expected a mapping with a name in {name}")
 
 
-_WHAT = {
-    ("receivers", "receivers"): "receiver",
-    ("time_intervals", "time_intervals"): "time interval",
-    ("time_intervals", "mute_time_intervals"): "time interval",
-    ("mute_time_intervals", "time_intervals"): "time interval",
-    ("mute_time_intervals", "mute_time_intervals"): "time interval",
-}
+# What has names, in which section of ours and of theirs.
+_NAMED = (("receiver", "receivers", "receivers"), *product(["time interval"], _INTERVALS, _INTERVALS))
 
 
 def check(base: Base, ours: dict[str, Any]) -> dict[str, Any]:
@@ -93,7 +85,7 @@ def check(base: Base, ours: dict[str, Any]) -> dict[str, Any]:
     """
     problems = [*_routes(base, ours)]
     left = dict(ours)
-    for (mine, theirs), what in _WHAT.items():
+    for what, mine, theirs in _NAMED:
         named = {entry["name"]: entry for entry in left.get(mine, [])}
         for index, entry in enumerate(base.document.data.get(theirs) or []):
             same = named.get(entry["name"])

@@ -1,7 +1,5 @@
 """Add list items to the text of a YAML file, every other byte of which stays as it is."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any

@@ -6,15 +6,12 @@ say (times of a place, an operator's issue since 2023: prometheus-operator#5512)
 """
 
 from rulegen.alertmanager.operator.config import alertmanager_config
-from rulegen.alertmanager.operator.objects import fitting, object_name, part_name, prometheus_rule
+from rulegen.alertmanager.operator.objects import fitting, part_name, prometheus_rule
 from rulegen.alertmanager.operator.routed import routing_object
-from rulegen.alertmanager.operator.secret import config_secret
 
 __all__ = [
     "alertmanager_config",
-    "config_secret",
     "fitting",
-    "object_name",
     "part_name",
     "prometheus_rule",
     "routing_object",

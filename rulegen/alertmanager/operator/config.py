@@ -5,47 +5,33 @@ The operator puts its route in front of the others, lets alerts go on to them (`
 the label ``namespace`` on every alert.
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterator, Sequence
 from typing import Any
 
 from mlslo.yamlfile import InputError, Problem
 from rulegen.alertmanager import guarded_route, inhibit_rules
 from rulegen.alertmanager.matchers import parse
-from rulegen.alertmanager.operator.objects import custom_object
+from rulegen.alertmanager.operator.objects import camel, custom_object
 from rulegen.alertmanager.operator.receivers import receivers
 from rulegen.promql.conventions import AlertIdentity
-from rulegen.spec.operator import Operator
 from rulegen.spec.routing import Routing
 from rulegen.spec.time_intervals import lower
 
-_ROUTE = {
-    "receiver": "receiver",
-    "matchers": "matchers",
-    "group_by": "groupBy",
-    "group_wait": "groupWait",
-    "group_interval": "groupInterval",
-    "repeat_interval": "repeatInterval",
-    "active_time_intervals": "activeTimeIntervals",
-    "mute_time_intervals": "muteTimeIntervals",
-    "continue": "continue",
-    "routes": "routes",
-}
 
-
-def alertmanager_config(
-    routing: Routing, operator: Operator, alerts: Sequence[AlertIdentity]
-) -> dict[str, Any]:
+def alertmanager_config(routing: Routing, alerts: Sequence[AlertIdentity]) -> dict[str, Any]:
     """The AlertmanagerConfig of an AlertRouting file.
 
     Raises InputError where something in the file has no counterpart there.
     """
-    problems: list[Problem] = [*_namespace(routing, operator), *_locations(routing)]
+    problems = [*_locations(routing)]
+    if routing.operator.namespace is None:
+        needed = "an AlertmanagerConfig needs operator.namespace"
+        message = f"{needed}: the operator routes by that label of an alert"
+        problems.append(routing.document.problem(("spec", "operator"), message, key=True))
     spec: dict[str, Any] = {
         "route": _route(guarded_route(routing.spec)),
         "inhibitRules": [_inhibition(rule) for rule in inhibit_rules(routing.spec, alerts)],
-        "receivers": receivers(routing, operator, problems),
+        "receivers": receivers(routing, problems),
         "muteTimeIntervals": [
             {"name": name, "timeIntervals": [_interval(entry) for entry in lower(interval)]}
             for name, interval in routing.spec.timeIntervals.items()
@@ -54,15 +40,7 @@ def alertmanager_config(
     if problems:
         raise InputError(problems)
     shown = {key: value for key, value in spec.items() if value}
-    return {**custom_object("v1alpha1", "AlertmanagerConfig", "mlslo", operator), "spec": shown}
-
-
-def _namespace(routing: Routing, operator: Operator) -> Iterator[Problem]:
-    if operator.namespace is None:
-        message = (
-            "an AlertmanagerConfig needs operator.namespace: the operator routes by that label of an alert"
-        )
-        yield routing.document.problem(("spec", "operator"), message, key=True)
+    return {**custom_object("v1alpha1", "AlertmanagerConfig", "mlslo", routing.operator), "spec": shown}
 
 
 def _locations(routing: Routing) -> Iterator[Problem]:
@@ -78,7 +56,7 @@ def _locations(routing: Routing) -> Iterator[Problem]:
 
 
 def _route(route: dict[str, Any]) -> dict[str, Any]:
-    converted = {_ROUTE[key]: value for key, value in route.items()}
+    converted = {camel(key): value for key, value in route.items()}
     if "matchers" in converted:
         converted["matchers"] = [_matcher(text) for text in converted["matchers"]]
     if "routes" in converted:
@@ -100,20 +78,10 @@ def _inhibition(rule: dict[str, Any]) -> dict[str, Any]:
 
 
 def _interval(entry: dict[str, Any]) -> dict[str, Any]:
-    days = [_range(text) for text in entry.get("days_of_month", [])]
-    times = [
-        {"startTime": span["start_time"], "endTime": span["end_time"]} for span in entry.get("times", [])
-    ]
-    converted = {
-        "weekdays": entry.get("weekdays"),
-        "times": times,
-        "daysOfMonth": days,
-        "months": entry.get("months"),
-        "years": entry.get("years"),
-    }
-    return {key: value for key, value in converted.items() if value}
-
-
-def _range(text: str) -> dict[str, int]:
-    first, _, last = text.partition(":")
-    return {"start": int(first), "end": int(last or first)}
+    converted = {camel(key): value for key, value in entry.items() if key != "location"}
+    if "times" in entry:
+        converted["times"] = [{camel(key): clock for key, clock in span.items()} for span in entry["times"]]
+    if "days_of_month" in entry:
+        ends = [text.split(":") for text in entry["days_of_month"]]
+        converted["daysOfMonth"] = [{"start": int(days[0]), "end": int(days[-1])} for days in ends]
+    return converted

@@ -1,16 +1,13 @@
 """Files of receivers as keys of a Secret."""
 
-from __future__ import annotations
-
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import PurePosixPath
 from typing import Any, Literal
 
-from mlslo.yamlfile import Problem
-from rulegen.spec.operator import Operator
-from rulegen.spec.routing import Location, Routing
+from mlslo.yamlfile import Location, Problem
+from rulegen.spec.routing import Operator, Routing
 
 # Where the operator mounts what the Alertmanager object lists under `secrets` and `configMaps`:
 # `secretsDir` and `configmapsDir` of its pkg/alertmanager/statefulset.go.
@@ -59,10 +56,10 @@ def reference(path: str, operator: Operator) -> Reference | None:
     return Reference("secret", RECEIVERS, file.name) if file.parent == SECRETS else None
 
 
-def files(routing: Routing, operator: Operator) -> list[File]:
+def files(routing: Routing) -> list[File]:
     """Every file that a receiver names, in the order of the routing file."""
     return [
-        File(location, path, reference(path, operator))
+        File(location, path, reference(path, routing.operator))
         for location, path in _paths(routing.spec.receivers, ("spec", "receivers"))
     ]
 

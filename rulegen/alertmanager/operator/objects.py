@@ -1,7 +1,5 @@
 """The head of every object, and PrometheusRule."""
 
-from __future__ import annotations
-
 import re
 from collections.abc import Sequence
 from typing import Any
@@ -10,16 +8,23 @@ from mlslo.yamlfile import Duration
 from rulegen.output import block_yaml
 from rulegen.promql.groups import split
 from rulegen.promql.rules import Group
-from rulegen.spec.operator import Operator
+from rulegen.spec.routing import Operator
 
 # The operator puts each object into a ConfigMap as one file: `MaxConfigMapDataSize` of its pkg/operator/rules.go is
 # half a MiB, less than what etcd takes (1.5 MiB).
 LARGEST = 500_000
+_UPPER = ("arn", "id", "tls", "url")
 
 
 def object_name(name: str) -> str:
     """``name`` as Kubernetes takes it: small letters, digits, ``-`` and ``.``, the ends a letter or digit."""
     return "mlslo-" + re.sub(r"[^a-z0-9.-]", "-", name.lower()).strip("-.")
+
+
+def camel(key: str) -> str:
+    """``group_wait`` as the operator names it: ``groupWait``, but ``apiURL``."""
+    first, *others = key.split("_")
+    return first + "".join(word.upper() if word in _UPPER else word.title() for word in others)
 
 
 def custom_object(version: str, kind: str, name: str, operator: Operator) -> dict[str, Any]:

@@ -1,7 +1,5 @@
 """Routing as one object: an AlertmanagerConfig, or a Secret where that cannot say everything."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
@@ -14,8 +12,7 @@ from rulegen.alertmanager.operator.files import RECEIVERS, SECRETS, File
 from rulegen.alertmanager.operator.secret import LARGEST, config_secret, size
 from rulegen.output import block_yaml
 from rulegen.promql.conventions import AlertIdentity
-from rulegen.spec.operator import Operator
-from rulegen.spec.routing import Routing
+from rulegen.spec.routing import Operator, Routing
 
 
 @dataclass(frozen=True)
@@ -34,8 +31,8 @@ def routing_object(
     Raises InputError where it asks for an AlertmanagerConfig that cannot say what the file does, or that would
     be merged with a ``base``; where two files would be one key of a Secret.
     """
-    operator = routing.spec.operator or Operator()
-    found = files.files(routing, operator)
+    operator = routing.operator
+    found = files.files(routing)
     if problems := list(files.problems(routing, found)):
         raise InputError(problems)
     if base is not None and operator.routing == "AlertmanagerConfig":
@@ -44,17 +41,20 @@ def routing_object(
     reasons: list[Problem] = []
     if operator.routing != "Secret" and base is None:
         try:
-            custom = alertmanager_config(routing, operator, alerts)
+            custom = alertmanager_config(routing, alerts)
         except InputError as error:
             if operator.routing is not None:
-                raise InputError([_with_way_out(problem) for problem in error.problems]) from None
+                way_out = "; operator.routing: Secret has no such limit"
+                raise InputError(
+                    [replace(one, message=one.message + way_out) for one in error.problems]
+                ) from None
             reasons = list(error.problems)
         else:
-            return RoutingObject(_text(custom, _needed(found)), [*_keys(routing, operator, found)])
-    secret = config_secret(routing, operator, alerts, base, source)
+            return RoutingObject(_text(custom, _needed(found)), [*_keys(routing, found)])
+    secret = config_secret(routing, alerts, base, source)
     notes = [
-        *_why(routing, operator, reasons),
-        *_keys(routing, operator, found),
+        *_why(routing, reasons),
+        *_keys(routing, found),
         *_unmounted(routing, found),
         *_too_large(routing, secret),
     ]
@@ -65,37 +65,33 @@ def _text(custom: dict[str, Any], comments: Sequence[str]) -> str:
     return "".join(f"# {line}\n" for line in comments) + block_yaml.dump(custom)
 
 
-def _with_way_out(problem: Problem) -> Problem:
-    return replace(problem, message=f"{problem.message}; operator.routing: Secret has no such limit")
-
-
-def _why(routing: Routing, operator: Operator, reasons: Sequence[Problem]) -> Iterator[Problem]:
+def _why(routing: Routing, reasons: Sequence[Problem]) -> Iterator[Problem]:
     if not reasons:
         return
     for problem in reasons:
         yield replace(problem, message=f"note: {problem.message}")
     message = (
-        f"note: so routing is the Secret '{operator.configSecret}', the whole alertmanager.yaml, for configSecret of "
-        "the Alertmanager object; --base puts our part into the one that is there; operator.routing: Secret says so "
-        "without these notes"
+        f"note: so routing is the Secret '{routing.operator.configSecret}', the whole alertmanager.yaml, for "
+        "configSecret of the Alertmanager object; --base puts our part into the one that is there; "
+        "operator.routing: Secret says so without these notes"
     )
     yield routing.document.problem(("spec", "operator"), message, key=True)
 
 
-def _keys(routing: Routing, operator: Operator, found: Sequence[File]) -> Iterator[Problem]:
+def _keys(routing: Routing, found: Sequence[File]) -> Iterator[Problem]:
     """Note the files that stand in no Secret of the user's naming."""
     taken = [
-        file
+        (file.location, file.reference.key)
         for file in found
-        if operator.secret is None and file.reference is not None and file.reference.path != file.path
+        if file.reference is not None and file.reference.path != file.path
     ]
-    if taken:
-        keys = ", ".join(dict.fromkeys(file.reference.key for file in taken if file.reference))
+    if taken and routing.operator.secret is None:
+        keys = ", ".join(dict.fromkeys(key for _, key in taken))
         message = (
             f"note: files right in {SECRETS} are keys of the Secret '{RECEIVERS}' ({keys}); "
             "operator.secret names another"
         )
-        yield routing.document.problem(taken[0].location, message)
+        yield routing.document.problem(taken[0][0], message)
 
 
 def _unmounted(routing: Routing, found: Sequence[File]) -> Iterator[Problem]:

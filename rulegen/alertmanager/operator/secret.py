@@ -5,9 +5,6 @@ its other keys become files in the folder below: `loadConfigurationFromSecret` o
 https://prometheus-operator.dev/docs/developer/alerting/.
 """
 
-from __future__ import annotations
-
-import copy
 from collections.abc import Sequence
 from pathlib import PurePosixPath
 from typing import Any
@@ -19,8 +16,7 @@ from rulegen.alertmanager.operator.files import reference
 from rulegen.alertmanager.operator.objects import metadata
 from rulegen.output import block_yaml
 from rulegen.promql.conventions import AlertIdentity
-from rulegen.spec.operator import Operator
-from rulegen.spec.routing import Routing
+from rulegen.spec.routing import Operator, Routing
 
 KEY = "alertmanager.yaml"
 # Where the other keys of the Secret are files.
@@ -30,7 +26,7 @@ LARGEST = 1024 * 1024
 
 
 def config_secret(
-    routing: Routing, operator: Operator, alerts: Sequence[AlertIdentity], base: Base | None, source: str
+    routing: Routing, alerts: Sequence[AlertIdentity], base: Base | None, source: str
 ) -> dict[str, Any]:
     """The Secret of an AlertRouting file; with a ``base`` that file with our part in it.
 
@@ -39,7 +35,7 @@ def config_secret(
     configuration = alertmanager.build(routing, alerts)
     templates = alertmanager.templates()
     configuration["templates"] = [str(FOLDER / name) for name in sorted(templates)]
-    configuration["receivers"] = [_mounted(one, operator) for one in configuration["receivers"]]
+    configuration["receivers"] = [_mounted(one, routing.operator) for one in configuration["receivers"]]
     if base is None:
         text = block_yaml.dump(configuration)
     else:
@@ -48,7 +44,7 @@ def config_secret(
     return {
         "apiVersion": "v1",
         "kind": "Secret",
-        "metadata": metadata(operator.configSecret, operator),
+        "metadata": metadata(routing.operator.configSecret, routing.operator),
         "type": "Opaque",
         "stringData": {KEY: text, **templates},
     }
@@ -64,15 +60,9 @@ def _mounted(value: Any, operator: Operator) -> Any:
     if isinstance(value, list):
         return [_mounted(one, operator) for one in value]
     if not isinstance(value, dict):
-        return copy.copy(value)
-    return {
-        key: _path(inner, operator)
-        if key.endswith("_file") and isinstance(inner, str)
-        else _mounted(inner, operator)
-        for key, inner in value.items()
-    }
-
-
-def _path(path: str, operator: Operator) -> str:
-    key = reference(path, operator)
-    return key.path if key is not None else path
+        return value
+    mounted = {}
+    for key, inner in value.items():
+        found = reference(inner, operator) if key.endswith("_file") and isinstance(inner, str) else None
+        mounted[key] = found.path if found else _mounted(inner, operator)
+    return mounted

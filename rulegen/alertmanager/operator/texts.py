@@ -4,8 +4,6 @@ An AlertmanagerConfig cannot bring template files along, and an Alertmanager tha
 them sends nothing at all. Go lets a text define the templates that it calls.
 """
 
-from __future__ import annotations
-
 import re
 from functools import cache
 from itertools import pairwise

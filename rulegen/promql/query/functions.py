@@ -3,8 +3,6 @@
 https://prometheus.io/docs/prometheus/latest/querying/functions/ and the project's CHANGELOG
 """
 
-from __future__ import annotations
-
 # Those that 2.31, the oldest version with all that the generator itself writes, does not have.
 NEWER = {
     "day_of_year": "2.37",

@@ -3,8 +3,6 @@
 https://prometheus.io/docs/prometheus/latest/querying/operators/
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 
 from promql_parser import (
@@ -45,7 +43,10 @@ def grouped_by(query: Query) -> tuple[str, int] | None:
     that is aggregated away further out.
     """
     kept = labels_of(query)
-    fixed = [set(_equal(selector)) for selector in query.selectors]
+    fixed = [
+        {found.name for found in selector.matchers.matchers if found.op == MatchOp.Equal}
+        for selector in query.selectors
+    ]
     alone = set[str]().union(*fixed).intersection(*fixed)
     for node in _outermost(query.tree):
         if node.modifier is None:
@@ -84,10 +85,6 @@ def _of(node: Expr) -> Labels:
         case _:
             inner = [_of(child) for child in children(node)]
             return inner[0] if inner else _NONE
-
-
-def _equal(node: VectorSelector) -> list[str]:
-    return [found.name for found in node.matchers.matchers if found.op == MatchOp.Equal]
 
 
 def _aggregated(node: AggregateExpr) -> Labels:

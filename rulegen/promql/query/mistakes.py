@@ -1,13 +1,11 @@
 """The place at which a text stops being PromQL, and what is wrong there: the parser's errors have none."""
 
-from __future__ import annotations
-
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
 
 from mlslo.yamlfile import did_you_mean
 from rulegen.promql.query.functions import FUNCTIONS
-from rulegen.promql.query.tokens import Token, tokens
 
 _CLOSES = {")": "(", "]": "[", "}": "{"}
 _OPENS = {opened: closed for closed, opened in _CLOSES.items()}
@@ -17,6 +15,42 @@ _ENDINGS = ("", " x", '="x"', '"x"')
 _FORM = (
     "invalid promql", "unexpected", "unclosed", "unterminated", "bad number", "not a valid duration", "ParseFloat",
 )  # fmt: skip
+
+_TOKEN = re.compile(
+    r"""(?P<comment>\#[^\n]*)
+      | (?P<string>"(?:\\.|[^"\\\n])*"|'(?:\\.|[^'\\\n])*'|`[^`]*`)
+      | (?P<quote>["'`])
+      | (?P<open>[(\[{])
+      | (?P<close>[)\]}])
+      | (?P<duration>(?:[0-9]+(?:ms|[smhdwy]))+(?![a-zA-Z0-9_]))
+      | (?P<number>(?:0x[0-9a-fA-F]+|[0-9]*\.?[0-9]+(?:[eE][-+]?[0-9]+)?|[0-9]+\.)(?![a-zA-Z0-9_]))
+      | (?P<name>[a-zA-Z_:][a-zA-Z0-9_:]*)
+      | (?P<operator>==|!=|<=|>=|=~|!~|[-+*/%^<>=,@!:])
+      | (?P<space>\s+)
+      | (?P<other>.)""",
+    re.VERBOSE | re.DOTALL,
+)
+
+
+@dataclass(frozen=True)
+class Token:
+    """A word, and where it stands. ``kind`` is the name of its group in the pattern."""
+
+    kind: str
+    text: str
+    start: int
+
+    @property
+    def end(self) -> int:
+        return self.start + len(self.text)
+
+
+def tokens(text: str) -> Iterator[Token]:
+    """The words of ``text``, without spaces and comments."""
+    for found in _TOKEN.finditer(text):
+        if found.lastgroup not in ("space", "comment"):
+            yield Token(str(found.lastgroup), found.group(), found.start())
+
 
 Parse = Callable[[str], object]
 

@@ -3,8 +3,6 @@
 The parser follows Prometheus' grammar, https://github.com/messense/py-promql-parser
 """
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal

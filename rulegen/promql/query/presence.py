@@ -1,7 +1,5 @@
 """Presence of a query's result: even where nothing is scraped, or not even where something is."""
 
-from __future__ import annotations
-
 from promql_parser import (
     AggregateExpr,
     BinaryExpr,

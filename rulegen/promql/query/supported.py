@@ -1,13 +1,10 @@
 """Syntax that the parser takes and the target's Prometheus does not, or only behind a flag."""
 
-from __future__ import annotations
-
 from promql_parser import AggregateExpr, BinaryExpr, Call, Expr, VectorSelector
 
 from rulegen.promql.query.functions import EXPERIMENTAL, EXPERIMENTAL_AGGREGATIONS, NEWER, RENAMED
-from rulegen.promql.query.mistakes import place_of
+from rulegen.promql.query.mistakes import place_of, tokens
 from rulegen.promql.query.parse import Query, QueryError, children
-from rulegen.promql.query.tokens import tokens
 from rulegen.promql.versions import QUOTED_NAMES, Gate, at_least
 
 # Behind flags before.

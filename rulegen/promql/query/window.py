@@ -1,7 +1,5 @@
 """Queries with ``{{.window}}`` where the range goes: one text for all windows of an error budget."""
 
-from __future__ import annotations
-
 import re
 from collections.abc import Iterator
 

@@ -15,11 +15,10 @@ from mlslo.yamlfile import InputError, read
 from rulegen import alertmanager
 from rulegen.alertmanager import operator
 from rulegen.alertmanager.operator.texts import uses_added_functions, with_templates
-from rulegen.alertmanager.receivers import _TEXTS
 from rulegen.cli import main
 from rulegen.promql.conventions import LAYERS
 from rulegen.spec import routing
-from rulegen.spec.integrations import INTEGRATIONS, Keys
+from rulegen.spec.integrations import INTEGRATIONS, TEXTS, Keys
 from tests.rulegen.alertmanager.test_configuration import IDENTITIES, amtool, documents
 from tests.rulegen.alertmanager.test_templates import a_group, an_alert, texts_of
 from tests.rulegen.commands.test_generate import SMALL
@@ -45,8 +44,7 @@ def converted(document: dict[str, Any], folder: Path) -> dict[str, Any]:
     # PyYAML leaves text such as 0E0 without quotes, which is a number to us.
     path.write_text(json.dumps(document, ensure_ascii=False))
     loaded = routing.from_document(read(path))
-    assert loaded.spec.operator is not None
-    return operator.alertmanager_config(loaded, loaded.spec.operator, IDENTITIES)
+    return operator.alertmanager_config(loaded, IDENTITIES)
 
 
 def refused(document: dict[str, Any], folder: Path) -> list[str]:
@@ -193,7 +191,7 @@ def test_every_key_of_every_integration_is_converted_or_refused(name: str, tmp_p
     assert Schema.of("AlertmanagerConfig").mistakes(made) == []
     receiver = made["spec"]["receivers"][-1]
     (theirs,) = set(receiver) - {"name"}
-    assert len(receiver[theirs][0]) == len({**given_keys, **_TEXTS[name]})
+    assert len(receiver[theirs][0]) == len({**given_keys, **TEXTS[name]})
 
 
 def with_secret(path: str, secret: str | None) -> dict[str, Any]:
@@ -319,7 +317,7 @@ def test_what_the_operator_makes_of_it_routes_as_the_plain_file_does(
 def test_texts_that_bring_their_templates_say_what_the_files_say(tmp_path: Path) -> None:
     """The operator cannot load our template files; Alertmanager's own engine renders both."""
     texts = list(
-        dict.fromkeys(text for given in _TEXTS.values() for text in texts_of(dict(given)) if "{{" in text)
+        dict.fromkeys(text for given in TEXTS.values() for text in texts_of(dict(given)) if "{{" in text)
     )
     for name, source in alertmanager.templates().items():
         (tmp_path / name).write_text(source)

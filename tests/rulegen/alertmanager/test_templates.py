@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from rulegen import alertmanager
-from rulegen.alertmanager.receivers import _TEXTS
+from rulegen.spec.integrations import TEXTS
 from tests.support.tools import tool
 
 RUNBOOK = "https://runbooks.example.org/fraud"
@@ -238,7 +238,7 @@ def texts_of(value: Any) -> list[str]:
 
 def test_every_text_of_every_integration_renders(render: Any) -> None:
     """check-config passes a template that does not exist; a message that fails to render is never sent."""
-    texts = dict.fromkeys(text for given in _TEXTS.values() for text in texts_of(dict(given)) if "{{" in text)
+    texts = dict.fromkeys(text for given in TEXTS.values() for text in texts_of(dict(given)) if "{{" in text)
     together = "\x1f".join(texts)
     for alerts in ([an_alert()], [an_alert("resolved")], [an_alert(), an_alert("resolved", feature="x")]):
         rendered = render.evaluate(together, *alerts)
@@ -247,6 +247,6 @@ def test_every_text_of_every_integration_renders(render: Any) -> None:
 
 def test_every_template_is_used() -> None:
     source = "".join(alertmanager.templates().values())
-    used = source + json.dumps([dict(given) for given in _TEXTS.values()])
+    used = source + json.dumps([dict(given) for given in TEXTS.values()])
     for name in re.findall(r'define "([^"]+)"', source):
         assert re.search(rf'template \\*"{re.escape(name)}\\*"', used), name

@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from rulegen.cli import main
 from rulegen.generate import Generated, generate
 from rulegen.review import words
-from rulegen.review.expressions import changes
+from rulegen.review.rules import changes
 from rulegen.validation import specs
 from tests.support import paths
 from tests.support.properties import examples
