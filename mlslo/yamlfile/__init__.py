@@ -4,7 +4,7 @@ from mlslo.yamlfile.construct import Location
 from mlslo.yamlfile.duration import Duration
 from mlslo.yamlfile.errors import InputError, Problem, did_you_mean, quoted_list, read_text, shown
 from mlslo.yamlfile.file import File, Loaded
-from mlslo.yamlfile.forms import Name, Shape, WrittenText
+from mlslo.yamlfile.forms import Name, Or, Shape, WrittenText
 from mlslo.yamlfile.reader import Document, parse, read
 from mlslo.yamlfile.validate import StrictModel, validate
 
@@ -16,6 +16,7 @@ __all__ = [
     "Loaded",
     "Location",
     "Name",
+    "Or",
     "Problem",
     "Shape",
     "StrictModel",

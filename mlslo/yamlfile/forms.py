@@ -1,6 +1,6 @@
 """Types of keys whose form a validator of ours enforces, written so that a JSON Schema has it too."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Annotated, Any, ClassVar, Self
 
 from pydantic import AfterValidator, Field, GetCoreSchemaHandler
@@ -19,6 +19,19 @@ class Shape:
         self, core: CoreSchema, handler: Callable[[CoreSchema], dict[str, Any]]
     ) -> dict[str, Any]:
         return {**handler(core), **self.keywords}
+
+
+class Or(Shape):
+    """Annotates a type whose validator takes another form of value too: ``Or({"type": "string"})``."""
+
+    def __init__(self, other: Mapping[str, Any]) -> None:
+        super().__init__()
+        self.other = dict(other)
+
+    def __get_pydantic_json_schema__(
+        self, core: CoreSchema, handler: Callable[[CoreSchema], dict[str, Any]]
+    ) -> dict[str, Any]:
+        return {"anyOf": [self.other, handler(core)]}
 
 
 def _not_blank(name: str) -> str:

@@ -29,7 +29,9 @@ def build(routing: Routing, alerts: Sequence[AlertIdentity]) -> dict[str, Any]:
     if problems := _unknown_labels(routing, alerts):
         raise InputError(problems)
     spec = routing.spec
-    intervals = "time_intervals" if TIME_INTERVALS.open(spec.target.alertmanager) else "mute_time_intervals"
+    intervals = (
+        "time_intervals" if TIME_INTERVALS.open(spec.target.alertmanager.from_) else "mute_time_intervals"
+    )
     configuration: dict[str, Any] = {
         "templates": sorted(templates()),
         "route": root_route(spec),

@@ -24,7 +24,7 @@ def _filled(spec: Spec, integrations: Mapping[str, Any], *, heartbeat: bool) -> 
         texts |= {
             key: text
             for key, text in TEXTS[name].items()
-            if INTEGRATIONS[name].gate(key).open(spec.target.alertmanager)
+            if INTEGRATIONS[name].gate(key).open(spec.target.alertmanager.from_)
         }
         if heartbeat:
             # To a dead man's switch every message is a sign of life, even the one that says it is over.

@@ -1,5 +1,6 @@
 """mlslo-rulegen simulate."""
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,14 @@ from rulegen.alertmanager.merge import Base
 from rulegen.commands.options import loaded_specs
 from rulegen.output import generated_files
 from rulegen.simulation import expectations, play, report, scenario, setup
+from rulegen.spec.routing_names import version
+
+
+def _version(context: click.Context, parameter: click.Parameter, value: str | None) -> str | None:
+    try:
+        return None if value is None else str(version(value))
+    except ValueError as error:
+        raise click.BadParameter(str(error), context, parameter) from None
 
 
 @click.command()
@@ -31,8 +40,20 @@ from rulegen.simulation import expectations, play, report, scenario, setup
     show_default=True,
     help="For people or for programs.",
 )
+@click.option(
+    "--alertmanager",
+    metavar="VERSION",
+    callback=_version,
+    help="Alertmanager's version, such as 0.25.  [default: the newest of the routing file's target]",
+)
 @click.option("--base", type=PATH, help="The alertmanager.yaml that others keep, as for generate.")
-def simulate(spec: tuple[Path, ...], scenarios: tuple[Path, ...], form: str, base: Path | None) -> None:
+def simulate(
+    spec: tuple[Path, ...],
+    scenarios: tuple[Path, ...],
+    form: str,
+    alertmanager: str | None,
+    base: Path | None,
+) -> None:
     """Print who is told what and when, in which group, and what is held back by what.
 
     Nothing is sent: Alertmanager's own rules are evaluated on the alertmanager.yaml that the specs generate. Exit
@@ -44,6 +65,8 @@ def simulate(spec: tuple[Path, ...], scenarios: tuple[Path, ...], form: str, bas
         setups = [setup.resolve(loaded, scenario.load(path), others) for path in scenarios]
     problems: list[Problem] = []
     found: list[dict[str, Any]] = []
+    if alertmanager is not None:
+        setups = [replace(one, alertmanager=alertmanager) for one in setups]
     for index, one in enumerate(setups):
         outcome = play(one)
         problems += expectations.unmet(one, outcome)

@@ -27,6 +27,12 @@ def at_least(version: str, minimum: str) -> bool:
     return parts(version) >= parts(minimum)
 
 
+def newest(program: Program, oldest: str, last: str | None = None) -> str:
+    """Return the newest version of a range: ``last``, else the newest that is known, if ``oldest`` is not newer."""
+    known = NEWEST[program]
+    return last or (oldest if at_least(oldest, known) else known)
+
+
 @dataclass(frozen=True)
 class Gate:
     """Something that a target must be new enough for. ``what``: how a message names it."""
@@ -50,8 +56,17 @@ class Gate:
 KEEP_FIRING_FOR = Gate("keepFiringFor", "Prometheus", "2.42")
 # Names of metrics and labels with any characters.
 QUOTED_NAMES = Gate("a name in quotes", "Prometheus", "3.0")
+# `rate(x[300])`, `x * 5m`.
+DURATIONS_ARE_NUMBERS = Gate("a number as a duration", "Prometheus", "3.0")
 
 # Before it, intervals stand under `mute_time_intervals`, and routes can only be muted by them.
 TIME_INTERVALS = Gate("time_intervals", "Alertmanager", "0.24")
 ACTIVE_DURING = Gate("activeDuring", "Alertmanager", "0.24")
 LOCATION = Gate("location", "Alertmanager", "0.25")
+
+# What Alertmanager does otherwise since, for the simulation.
+ONLY_THE_FIRST_HASTENS = Gate(
+    "an immediate flush for the first alert of a group only", "Alertmanager", "0.30"
+)
+ONE_SOURCE = Gate("an inhibition by the source that fires longest only", "Alertmanager", "0.30")
+EMPTY_GROUPS_END = Gate("a group that ends with its last alert", "Alertmanager", "0.32")

@@ -12,4 +12,5 @@ __all__ = ["play"]
 def play(setup: Setup) -> Outcome:
     """Everything that comes of a scenario."""
     messages = setup.prometheus.messages(setup.firings, setup.length, setup.unreachable)
-    return Dispatcher(setup.configuration, setup.silences, setup.start).run(messages, setup.length)
+    alertmanager = Dispatcher(setup.configuration, setup.silences, setup.start, version=setup.alertmanager)
+    return alertmanager.run(messages, setup.length)

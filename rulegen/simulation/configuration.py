@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Self
 
-from rulegen.promql.versions import at_least
+from rulegen.promql.versions import ONE_SOURCE
 from rulegen.simulation.routes import Route, tree
-from rulegen.simulation.suppression import ONE_SOURCE, InhibitRule, OneSourceRule
+from rulegen.simulation.suppression import InhibitRule, OneSourceRule
 from rulegen.simulation.timeintervals import TimeInterval
 from rulegen.spec.integrations import SILENT_ABOUT_ENDS
 
@@ -48,7 +48,7 @@ class Configuration:
 
     def inhibition(self, version: str) -> list[InhibitRule]:
         """Return the rules as Alertmanager ``version`` applies them, none of which has seen an alert."""
-        kind = OneSourceRule if at_least(version, ONE_SOURCE) else InhibitRule
+        kind = OneSourceRule if ONE_SOURCE.open(version) else InhibitRule
         return [kind.of(rule) for rule in self.inhibit_rules]
 
     def interval_at(self, names: Sequence[str], moment: datetime) -> str | None:

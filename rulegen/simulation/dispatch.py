@@ -15,7 +15,7 @@ from enum import IntEnum
 from functools import partial
 from itertools import count
 
-from rulegen.promql.versions import NEWEST, at_least
+from rulegen.promql.versions import EMPTY_GROUPS_END, NEWEST, ONLY_THE_FIRST_HASTENS
 from rulegen.simulation.alert import Alert, Labels, Received
 from rulegen.simulation.configuration import Configuration, Integration
 from rulegen.simulation.log import MAINTENANCE, NotificationLog
@@ -27,13 +27,6 @@ from rulegen.simulation.suppression import Inhibitor, Silence
 # configuration. In a simulation that was half a tick before the start, so that ticks fall between full minutes.
 CLEANUP = 30_000
 CLEANUP_PHASE = 15_000
-
-# Before it, a group that waits for company is looked at as soon as an alert joins that has fired for longer than
-# group_wait; since it, only where that alert is the first.
-ONLY_THE_FIRST_HASTENS = "0.30"
-# Before it, a group whose alerts are all over stays until the next clean-up, and who fires meanwhile waits for its
-# group_interval; since it, a new group begins, with its group_wait.
-EMPTY_GROUPS_END = "0.32"
 
 
 class _Kind(IntEnum):
@@ -82,8 +75,8 @@ class Dispatcher:
         # In UTC, where a sum is what a clock shows later; local clocks are put forward and back.
         self._start = start.astimezone(UTC)
         self._received = Received()
-        self._all_hasten = not at_least(version, ONLY_THE_FIRST_HASTENS)
-        self._empty_groups_end = at_least(version, EMPTY_GROUPS_END)
+        self._all_hasten = not ONLY_THE_FIRST_HASTENS.open(version)
+        self._empty_groups_end = EMPTY_GROUPS_END.open(version)
         self._inhibitor = Inhibitor(configuration.inhibition(version))
         self._log = NotificationLog()
         self._groups: dict[tuple[int, Labels], _Group] = {}

@@ -28,7 +28,7 @@ Location = tuple[str | int, ...]
 
 @dataclass(frozen=True)
 class Setup:
-    """All that a simulation needs. Times in milliseconds after ``start``."""
+    """All that a simulation needs. Times in milliseconds after ``start``; ``alertmanager`` is its version."""
 
     scenario: Scenario
     start: datetime
@@ -39,6 +39,7 @@ class Setup:
     unreachable: Sequence[Span]
     silences: Sequence[Silence]
     series_labels: frozenset[str]
+    alertmanager: str
 
     def clock(self, moment: int) -> datetime:
         """Return the time that clocks in the scenario's zone show."""
@@ -123,6 +124,7 @@ class _Resolver:
             unreachable,
             silences,
             frozenset(label for rule in self.rules for label in rule.series_labels),
+            self.routing.spec.target.newest_alertmanager,
         )
 
     def _problem(self, at: Location, message: str) -> None:

@@ -13,9 +13,6 @@ from typing import Any, Self
 from rulegen.alertmanager.matchers import Matcher, given, match_all
 from rulegen.simulation.alert import Alert, Labels
 
-# Since it, a rule looks at one source for each set of values under ``equal``: the one that fires longest.
-ONE_SOURCE = "0.30"
-
 
 @dataclass(frozen=True)
 class Silence:
@@ -72,9 +69,9 @@ class InhibitRule:
 
 @dataclass(eq=False)
 class OneSourceRule(InhibitRule):
-    """A rule since Alertmanager 0.30.
+    """A rule since Alertmanager 0.30: of the sources with the same values under ``equal`` it looks at one.
 
-    Where the source that it looks at fulfils both sides, or is over, others with the same values don't count.
+    That is the one that fires longest. Where it fulfils both sides, the others don't count.
     """
 
     _indexed: dict[tuple[str, ...], Labels] = field(default_factory=dict)

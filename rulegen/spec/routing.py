@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Sequence
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import Field, ValidationInfo, field_validator, model_validator
+from pydantic import BeforeValidator, Field, ValidationInfo, field_validator, model_validator
 
 from mlslo.yamlfile import (
     Document,
@@ -12,16 +12,18 @@ from mlslo.yamlfile import (
     Loaded,
     Location,
     Name,
+    Or,
     Problem,
     Shape,
     StrictModel,
     did_you_mean,
     quoted_list,
 )
-from rulegen.promql.versions import ACTIVE_DURING, LOCATION, OLDEST, Program, at_least
+from rulegen.promql.versions import ACTIVE_DURING, LOCATION, OLDEST, Program, at_least, newest
 from rulegen.spec.lint_names import Accept, named
 from rulegen.spec.receivers import problems as receiver_problems
 from rulegen.spec.routing_names import (
+    VERSION,
     Filled,
     GroupLabels,
     IntervalNames,
@@ -36,6 +38,7 @@ from rulegen.spec.routing_names import (
     TierNames,
     Version,
     WebAddress,
+    version,
 )
 from rulegen.spec.time_intervals import TimeInterval
 
@@ -46,11 +49,38 @@ class Metadata(StrictModel):
     name: Name = Field(description="One per Alertmanager; it only appears in messages.")
 
 
-class Target(StrictModel):
-    """The oldest versions that must load the output."""
+class VersionRange(StrictModel):
+    """The versions of a program that must load the output."""
 
-    prometheus: Version = Field("2.42", description='In quotes, such as `"2.42"`.')
-    alertmanager: Version = Field("0.25", description='In quotes, such as `"0.25"`.')
+    from_: Version = Field(alias="from", description='The oldest, in quotes, such as `"2.53"`.')
+    to: Version | None = Field(None, description="The newest; that which mlslo knows where it is left out.")
+
+    @model_validator(mode="after")
+    def _is_in_order(self) -> Self:
+        if self.to is not None and not at_least(self.to, self.from_):
+            raise ValueError(f"to: {self.to} is older than from: {self.from_}")
+        return self
+
+
+def _as_range(value: Any) -> Any:
+    return value if isinstance(value, dict) else {"from": version(value)}
+
+
+# `"2.42"` is short for `{from: "2.42"}`.
+Versions = Annotated[VersionRange, BeforeValidator(_as_range), Or(VERSION)]
+
+
+class Target(StrictModel):
+    """The versions that must load the output, and whose behaviour it must have."""
+
+    prometheus: Versions = Field(
+        VersionRange.model_validate({"from": "2.42"}),
+        description='The oldest, `"2.42"`, or a range, `{from: "2.42", to: "3.5"}`.',
+    )
+    alertmanager: Versions = Field(
+        VersionRange.model_validate({"from": "0.25"}),
+        description='The oldest, `"0.25"`, or a range, `{from: "0.25", to: "0.33"}`.',
+    )
     retention: Duration | None = Field(
         None,
         description="How long Prometheus keeps its data (`--storage.tsdb.retention.time`, 15d by itself): "
@@ -59,12 +89,20 @@ class Target(StrictModel):
 
     @field_validator("prometheus", "alertmanager")
     @classmethod
-    def _is_recent(cls, version: str, info: ValidationInfo) -> str:
+    def _is_recent(cls, versions: VersionRange, info: ValidationInfo) -> VersionRange:
         program: Program = "Prometheus" if info.field_name == "prometheus" else "Alertmanager"
         why = ", which has `matchers`" if program == "Alertmanager" else ""
-        if not at_least(version, OLDEST[program]):
-            raise ValueError(f"expected {program} {OLDEST[program]} or newer{why}, got {version}")
-        return version
+        if not at_least(versions.from_, OLDEST[program]):
+            raise ValueError(f"expected {program} {OLDEST[program]} or newer{why}, got {versions.from_}")
+        return versions
+
+    @property
+    def newest_prometheus(self) -> str:
+        return newest("Prometheus", self.prometheus.from_, self.prometheus.to)
+
+    @property
+    def newest_alertmanager(self) -> str:
+        return newest("Alertmanager", self.alertmanager.from_, self.alertmanager.to)
 
 
 class Tier(StrictModel):
@@ -186,7 +224,7 @@ class Operator(StrictModel):
 class Spec(StrictModel):
     """Who is told, how, and when."""
 
-    target: Target = Field(default_factory=Target, description="Oldest versions that must load the output.")
+    target: Target = Field(default_factory=Target, description="Versions that must load the output.")
     evaluationInterval: Duration = Field(
         Duration("1m"), description="Of every rule group; `for` and `breaches` count in it."
     )
@@ -279,7 +317,7 @@ class Routing(Loaded[Metadata, Spec]):
         yield from _names(self.document, self.spec)
         for name, receiver in self.spec.receivers.items():
             at = ("spec", "receivers", name)
-            target, templates = self.spec.target.alertmanager, self.spec.templates
+            target, templates = self.spec.target.alertmanager.from_, self.spec.templates
             yield from receiver_problems(self.document, at, receiver, target, templates)
         for check in (_repetition, _duplicates, _versions):
             yield from check(self.document, self.spec)
@@ -357,7 +395,7 @@ def _duplicates(document: Document, spec: Spec) -> Iterator[Problem]:
 
 def _versions(document: Document, spec: Spec) -> Iterator[Problem]:
     """Keys that the oldest Alertmanager would not load."""
-    target = spec.target.alertmanager
+    target = spec.target.alertmanager.from_
     for name, tier in spec.tiers.items():
         if tier.activeDuring and (refusal := ACTIVE_DURING.refusal(target)):
             yield document.problem(("spec", "tiers", name, "activeDuring"), refusal, key=True)

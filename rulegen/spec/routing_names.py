@@ -15,7 +15,8 @@ _LABEL = r"[a-zA-Z_][a-zA-Z0-9_]*"
 _LABEL_EXPECTED = "a label name such as model"
 
 
-def _version(value: Any) -> Any:
+def version(value: Any) -> Any:
+    """Return a version as it is written. Raises ValueError for what is written as none."""
     if isinstance(value, (int, float)) and not isinstance(value, bool):
         # 2.50 without quotes is the number 2.5.
         raise ValueError(f'expected a version in quotes, such as "0.25", got the number {value}')  # noqa: TRY004
@@ -57,7 +58,8 @@ SecretName = Annotated[
     str,
     Form(r"[a-z0-9]([a-z0-9.-]*[a-z0-9])?", "a name of small letters, digits, '-' and '.'", maxLength=253),
 ]
-Version = Annotated[str, BeforeValidator(_version), Shape(pattern=r"^[0-9]{1,4}(\.[0-9]{1,4}){1,2}$")]
+VERSION = {"type": "string", "pattern": r"^[0-9]{1,4}(\.[0-9]{1,4}){1,2}$"}
+Version = Annotated[str, BeforeValidator(version), Shape(**VERSION)]
 ReceiverNames = Annotated[list[Name], Some, AfterValidator(_distinct), Filled, Unique]
 IntervalNames = Annotated[list[Name], AfterValidator(_distinct), Unique]
 LayerNames = Annotated[list[LayerName], AfterValidator(_distinct), Unique]

@@ -104,7 +104,7 @@ class _Slo:
         self.routing = routing
         self.slo = slo
         self.at = at
-        self.target = routing.spec.target.prometheus
+        self.target = routing.spec.target
         self.interval = routing.spec.evaluationInterval
 
     def problem(self, message: str, *where: str | int, key: bool = False) -> Problem:
@@ -164,7 +164,7 @@ class _Slo:
         for key, expression in (("errors", ratio.errors), ("total", ratio.total)):
             try:
                 parsed = query.parse_windowed(expression)
-                query.refuse_unsupported(parsed, self.target)
+                query.refuse_unsupported(parsed, self.target.prometheus.from_, self.target.newest_prometheus)
                 _refuse_groups(parsed)
                 if key == "total":
                     self._refuse_filter(parsed, "leave it out")
@@ -230,7 +230,7 @@ class _Slo:
         at = ("sli", "promql")
         try:
             parsed = query.parse(promql.query)
-            query.refuse_unsupported(parsed, self.target)
+            query.refuse_unsupported(parsed, self.target.prometheus.from_, self.target.newest_prometheus)
             self._refuse_filter(parsed)
         except query.QueryError as error:
             where = (*self.at, *at, "query")
@@ -300,7 +300,9 @@ class _Slo:
         for index, alert in enumerate(self.slo.alerts):
             at: Location = ("alerts", index)
             yield from unknown_tier(self.document, self.routing, (*self.at, *at, "tier"), alert.tier)
-            if alert.keepFiringFor is not None and (refusal := KEEP_FIRING_FOR.refusal(self.target)):
+            if alert.keepFiringFor is not None and (
+                refusal := KEEP_FIRING_FOR.refusal(self.target.prometheus.from_)
+            ):
                 yield self.problem(refusal, *at, "keepFiringFor", key=True)
             if alert.when.series is not None and not several:
                 message = (

@@ -6,7 +6,6 @@ https://prometheus.io/docs/prometheus/latest/querying/functions/ and the project
 # Those that 2.31, the oldest version with all that the generator itself writes, does not have.
 NEWER = {
     "day_of_year": "2.37",
-    "double_exponential_smoothing": "3.0",
     "histogram_avg": "2.51",
     "histogram_count": "2.40",
     "histogram_fraction": "2.40",
@@ -17,14 +16,15 @@ NEWER = {
 # These need --enable-feature=promql-experimental-functions, whatever the version.
 EXPERIMENTAL = frozenset(
     {
-        "first_over_time", "histogram_quantiles", "info", "mad_over_time", "max_of", "min_of",
+        "double_exponential_smoothing", "first_over_time", "histogram_quantiles", "info", "mad_over_time",
+        "max_of", "min_of",
         "sort_by_label", "sort_by_label_desc", "step", "range", "start", "end",
         "ts_of_first_over_time", "ts_of_last_over_time", "ts_of_max_over_time", "ts_of_min_over_time",
     }
 )  # fmt: skip
 EXPERIMENTAL_AGGREGATIONS = frozenset({"limitk", "limit_ratio"})
-# Gone: the version that renamed it, and its name since.
-RENAMED = {"holt_winters": ("3.0", "double_exponential_smoothing")}
+# Gone, since which version. `holt_winters` is `double_exponential_smoothing` since, which is experimental.
+GONE = {"holt_winters": "3.0"}
 _OLD = (
     "abs", "absent", "absent_over_time", "acos", "acosh", "asin", "asinh", "atan", "atanh", "avg_over_time",
     "ceil", "changes", "clamp", "clamp_max", "clamp_min", "cos", "cosh", "count_over_time", "day_of_month",
@@ -35,4 +35,4 @@ _OLD = (
     "sqrt", "stddev_over_time", "stdvar_over_time", "sum_over_time", "tan", "tanh", "time", "timestamp", "vector",
     "year",
 )  # fmt: skip
-FUNCTIONS = frozenset({*_OLD, *NEWER, *RENAMED})
+FUNCTIONS = frozenset({*_OLD, *NEWER, *GONE})

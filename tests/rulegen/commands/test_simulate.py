@@ -270,3 +270,34 @@ def test_words_for_true_and_false_are_those_of_alertmanager() -> None:
         False,
         [{"send_resolved": True}],
     )
+
+
+JOINING = """\
+apiVersion: mlslo/v1
+kind: AlertScenario
+metadata: {name: joining}
+spec:
+  start: 2026-10-19T10:00Z
+  length: 30m
+  alerts:
+    - {alert: NoPredictions, from: 1m, until: 8m}
+    - {alert: NoPredictions, from: 9m, until: 20m}
+"""
+
+
+def test_it_plays_the_version_of_alertmanager_that_is_asked_for(tmp_path: Path) -> None:
+    """By itself the newest of the target; before 0.32 whoever comes back waits for the flush of the old group."""
+
+    def firing(*options: str) -> list[str]:
+        result = simulate(tmp_path, JOINING, "--format", "json", *options)
+        assert result.exit_code == 0, result.output
+        (found,) = json.loads(result.stdout)
+        return [one["time"] for one in found["notifications"] if "NoPredictions" in json.dumps(one["firing"])]
+
+    assert firing() == firing("--alertmanager", "0.33") != firing("--alertmanager", "0.25")
+
+
+def test_a_version_that_is_none_is_refused(tmp_path: Path) -> None:
+    refused = simulate(tmp_path, JOINING, "--alertmanager", "new")
+    assert refused.exit_code == 2
+    assert "expected a version such as" in refused.stderr

@@ -24,7 +24,7 @@ from rulegen.sli import query_series
 from rulegen.spec.model_slo import Slo
 from tests.cases.trial import tried
 from tests.support import paths
-from tests.support.tools import tool
+from tests.support.tools import chosen, tool
 
 TAKEN = [
     "x",
@@ -105,16 +105,17 @@ OTHER_TYPES = {
 }
 
 
-def taken(text: str, target: str = "2.42") -> bool:
+def taken(text: str, oldest: str = "2.42", newest: str = "") -> bool:
     try:
-        refuse_unsupported(parse(text), target)
+        refuse_unsupported(parse(text), oldest, newest or oldest)
     except QueryError:
         return False
     return True
 
 
 def test_prometheus_agrees_on_what_a_query_is(tmp_path: Path) -> None:
-    """Each query as a recording rule of its own; promtool is 2.42, the oldest target."""
+    """Each query as a recording rule of its own."""
+    version = chosen() or "2.42"
     names: dict[str, str] = {}
     for number, text in enumerate([*TAKEN, *REFUSED]):
         path = tmp_path / f"{number}.yaml"
@@ -122,8 +123,11 @@ def test_prometheus_agrees_on_what_a_query_is(tmp_path: Path) -> None:
         names[str(path)] = text
     done = subprocess.run([tool("promtool"), "check", "rules", *names], capture_output=True, text=True)
     failed = {names[path] for path in re.findall(r"(?m)^\s*(\S+\.yaml): ", done.stdout + done.stderr)}
-    assert failed == set(REFUSED)
-    assert {text for text in names.values() if not taken(text)} == set(REFUSED)
+    # Names in quotes are read by 2.53 too; that anything has such a name is behind a flag there.
+    early = {"{'x'}"} if version == "2.53" else set()
+    assert {text for text in names.values() if not taken(text, version)} == failed | early
+    if version == "2.42":
+        assert failed == set(REFUSED)
 
 
 @pytest.mark.parametrize(("text", "said"), OTHER_TYPES.items())
@@ -133,9 +137,12 @@ def test_only_an_instant_vector_is_taken(text: str, said: str) -> None:
 
 
 def test_functions_are_those_of_the_target() -> None:
-    assert taken("double_exponential_smoothing(x[1h], 0.3, 0.3)", "3.0")
-    assert not taken("holt_winters(x[1h], 0.3, 0.3)", "3.0")
+    assert taken("holt_winters(x[1h], 0.3, 0.3)", "2.42", "2.53")
+    assert not taken("holt_winters(x[1h], 0.3, 0.3)", "2.42", "3.5")
+    assert not taken("double_exponential_smoothing(x[1h], 0.3, 0.3)", "3.0")
     assert taken("histogram_avg(x)", "2.51.1")
+    assert not taken("histogram_avg(x)", "2.42", "3.5")
+    assert taken("x * 5m + rate(x[300])", "3.0")
     assert not taken("x @ end()", "2.32")
     assert not taken("x offset -5m", "2.32")
 
@@ -143,7 +150,7 @@ def test_functions_are_those_of_the_target() -> None:
 @pytest.mark.parametrize("text", [text for text in REFUSED if text])
 def test_a_mistake_has_a_place_inside_the_query(text: str) -> None:
     with pytest.raises(QueryError) as caught:
-        refuse_unsupported(parse(text), "2.42")
+        refuse_unsupported(parse(text), "2.42", "2.42")
     assert 0 <= caught.value.offset <= len(text)
 
 
@@ -195,7 +202,7 @@ def test_a_character_is_found_in_every_style_of_yaml(
 def test_no_text_breaks_the_reading(text: str) -> None:
     try:
         query = parse(text)
-        refuse_unsupported(query, "2.42")
+        refuse_unsupported(query, "2.42", "2.42")
         found = value_filter(query)
         offset = found[1] if found else 0
     except QueryError as error:

@@ -50,15 +50,24 @@ def nested(keys: Keys) -> dict[str, Keys]:
     return {key: one.inner for key, one in keys.keys.items() if one.inner is not None}
 
 
+# Debian builds its 0.28 without Jira, and with a library for sigv4 that has newer keys.
+DEBIANS = version().startswith("0.28.")
+
+
+def has(name: str) -> bool:
+    """Whether the Alertmanager at hand has the integration."""
+    return INTEGRATIONS[name].gate().open(version()) and not (DEBIANS and name == "jira_configs")
+
+
 def usable(name: str) -> bool:
     """Whether the Alertmanager at hand has the integration, with a file for its secret."""
     keys = INTEGRATIONS[name]
     needs = (choice for choice in keys.needs)
     possible = all(any("." in key or keys.gate(key).open(version()) for key in choice) for choice in needs)
-    return keys.gate().open(version()) and possible
+    return has(name) and possible
 
 
-KNOWN = [name for name, keys in INTEGRATIONS.items() if keys.gate().open(version())]
+KNOWN = [name for name in INTEGRATIONS if has(name)]
 
 
 def test_an_integration_is_known_from_its_gate_on(tmp_path: Path) -> None:
@@ -77,7 +86,9 @@ NESTED = [
     (integration, (key,), keys)
     for integration in KNOWN
     for key, keys in nested(INTEGRATIONS[integration]).items()
-    if key != "http_config" and INTEGRATIONS[integration].gate(key).open(version())
+    if key != "http_config"
+    and not (DEBIANS and key == "sigv4")
+    and INTEGRATIONS[integration].gate(key).open(version())
 ] + [
     ("webhook_configs", ("http_config", *path), keys)
     for http in [nested(INTEGRATIONS["webhook_configs"])["http_config"]]

@@ -1,6 +1,7 @@
 """The AlertRouting file: what is accepted, and what is said against everything else."""
 
 # ruff: noqa: E501 - messages are compared whole
+import re
 from collections.abc import Callable
 from pathlib import Path
 
@@ -44,7 +45,8 @@ spec:
   receivers: {all: {webhook_configs: [{url: "http://localhost/"}]}}
 """
     spec = load(text, tmp_path).spec
-    assert (spec.target.prometheus, spec.target.alertmanager) == ("2.42", "0.25")
+    assert (spec.target.prometheus.from_, spec.target.alertmanager.from_) == ("2.42", "0.25")
+    assert (spec.target.newest_prometheus, spec.target.newest_alertmanager) == ("3.5", "0.33")
     assert spec.evaluationInterval == "1m"
     assert spec.watchdog is None
     assert spec.suppressLowerTiers
@@ -150,6 +152,38 @@ def test_an_older_alertmanager_is_not_given_what_it_does_not_know(
     version: str, said: str, tmp_path: Path
 ) -> None:
     assert said in complaints(older(version)(CONTRACT.read_text()), tmp_path)
+
+
+def targeting(prometheus: str) -> str:
+    """The contract's file with another target."""
+    return CONTRACT.read_text().replace('prometheus: "2.42"', f"prometheus: {prometheus}")
+
+
+@pytest.mark.parametrize(
+    ("written", "newest"),
+    [('"2.42"', "3.5"), ('{from: "2.42"}', "3.5"), ('{from: "2.53", to: "3.0"}', "3.0"), ('"3.9"', "3.9")],
+)
+def test_a_target_is_a_range_up_to_the_newest_known(written: str, newest: str, tmp_path: Path) -> None:
+    assert load(targeting(written), tmp_path).spec.target.newest_prometheus == newest
+
+
+@pytest.mark.parametrize(
+    ("written", "said"),
+    [
+        ("2.50", "expected a version in quotes"),
+        ('"2.x"', "expected a version such as"),
+        ('{from: "2.x"}', "expected a version such as"),
+        ('"2.30"', "expected Prometheus 2.31 or newer, got 2.30"),
+        ('{from: "2.30"}', "expected Prometheus 2.31 or newer, got 2.30"),
+        ('{from: "3.0", to: "2.53"}', "to: 2.53 is older than from: 3.0"),
+        ('{to: "3.5"}', "missing key 'from'"),
+        ('{from: "2.42", till: "3.5"}', "unknown key 'till'"),
+        ("[]", "expected"),
+    ],
+)
+def test_a_target_that_is_no_range_is_refused_with_its_place(written: str, said: str, tmp_path: Path) -> None:
+    (message,) = complaints(targeting(written), tmp_path)
+    assert re.match(rf"\d+:\d+: {re.escape(said)}", message), message
 
 
 def test_a_newer_alertmanager_may_have_more(tmp_path: Path) -> None:
