@@ -14,9 +14,9 @@ from rulegen.promql.annotations import Firing
 from rulegen.promql.replicas import WEIGHTED
 from rulegen.promql.rules import AlertRule
 from rulegen.slo.plan import Plan, SloPlan
-from rulegen.spec.lint_names import Note
+from rulegen.spec.lint_names import Name, Note
 from rulegen.spec.routing import Routing
-from rulegen.unittests import budgets, companions, events, gauges, histories, nodata, others, weights
+from rulegen.unittests import budgets, companions, events, gauges, histories, nodata, others, scraped
 from rulegen.unittests.case import Case
 
 __all__ = ["UnitTests", "build", "of_watchdog"]
@@ -80,25 +80,17 @@ class _Builder:
             cases, missing = gauges.cases(alert, self._is_first)
             found += cases
             for lint, said in missing:
-                self.notes.append(
-                    Note(
-                        lint,
-                        self.plan.file.document,
-                        ("spec", "slos", index, "alerts", position, "when"),
-                        said,
-                    )
-                )
+                self._note((index, "alerts", position, "when"), said, lint)
         for speed, rule in slo.burn_alerts.items():
             assert slo.budget is not None
-            pairs = slo.budget.pairs_of(speed)
-            found += budgets.cases(slo.budget, rule, pairs, self.interval, self._is_first)
+            found += budgets.cases(slo.budget, rule, speed, self.interval, self._is_first)
         return found
 
     def _records(self, index: int, slo: SloPlan) -> list[Case]:
         """Build the cases of the records that alerts are given; a query of the user's own is taken as it is."""
         found: list[Case] = []
         if slo.series is not None and slo.series.aggregation == WEIGHTED:
-            found.append(weights.case(slo.series, self.interval))
+            found.append(scraped.weighted(slo.series, self.interval))
         if slo.budget is not None:
             cases = events.cases(
                 slo.budget, self.interval, whole=self._is_first(type(slo.budget.sli).__name__)
@@ -114,8 +106,8 @@ class _Builder:
         self._seen.add(kind)
         return first
 
-    def _note(self, at: tuple[str | int, ...], said: str) -> None:
-        self.notes.append(Note("not-tested", self.plan.file.document, ("spec", "slos", *at), said))
+    def _note(self, at: tuple[str | int, ...], said: str, lint: Name = "not-tested") -> None:
+        self.notes.append(Note(lint, self.plan.file.document, ("spec", "slos", *at), said))
 
 
 def of_watchdog(rule: AlertRule, interval: Duration) -> dict[str, Any]:

@@ -12,7 +12,7 @@ from rulegen.promql.conventions import BUDGET_REMAINING_RECORD, MODEL, SLO
 from rulegen.promql.expressions import exact, number
 from rulegen.promql.rules import AlertRule
 from rulegen.slo.budget import Budget
-from rulegen.slo.burn_rate import BurnWindow
+from rulegen.slo.burn_rate import BurnWindow, Speed
 from rulegen.unittests.case import GONE, NAN, Case, First, Sample, Series, lifetime
 
 # The records of one evaluation, by name.
@@ -23,11 +23,9 @@ _NONE = Decimal(0)
 _FEW, _MORE = 0.4, 0.6
 
 
-def cases(
-    budget: Budget, rule: AlertRule, pairs: Sequence[BurnWindow], interval: Duration, first: First
-) -> Iterator[Case]:
+def cases(budget: Budget, rule: AlertRule, speed: Speed, interval: Duration, first: First) -> Iterator[Case]:
     """Both sides of the limit of each pair of windows; what ends the alert, for the first of its kind."""
-    tested = _Tested(budget, rule, [_Pair(budget, pair) for pair in pairs], interval)
+    tested = _Tested(budget, rule, [_Pair(budget, pair) for pair in budget.pairs_of(speed)], interval)
     yield tested.quiet()
     yield tested.fires()
     if first(lifetime(rule)):

@@ -16,7 +16,7 @@ from typing import Any
 from mlslo.yamlfile import Duration
 from rulegen.output.block_yaml import OneLine, OneLineList
 from rulegen.promql.annotations import Firing
-from rulegen.promql.conventions import SLO
+from rulegen.promql.conventions import MODEL, SLO
 from rulegen.promql.expressions import exact, number, selector
 from rulegen.promql.rules import AlertRule
 
@@ -57,6 +57,11 @@ class Series:
     def with_labels(self, **changed: str) -> Series:
         """The same samples under other labels."""
         return replace(self, labels={**self.labels, **changed})
+
+    def of_another_model(self, samples: Sequence[Scrape] | None = None) -> Series:
+        """The same series of another model; with other samples, if given."""
+        other = self.with_labels(**{MODEL: f"{self.labels[MODEL]}-other"})
+        return other if samples is None else replace(other, samples=samples)
 
 
 def notation(samples: Sequence[Scrape]) -> str:

@@ -15,6 +15,7 @@ from rulegen.slo.companions import Companion
 from rulegen.slo.plan import Plan
 from rulegen.unittests.case import Case, First, Series, evaluations, lifetime
 from rulegen.unittests.expected import states
+from rulegen.unittests.scraped import Pods
 
 Ages = Sequence[float | None]
 
@@ -42,6 +43,10 @@ class Tested:
     companions: Sequence[Companion]
     interval: Duration
     is_first: First
+
+    @property
+    def pods(self) -> Pods:
+        return Pods(self.plan.file.model, self.interval)
 
     @property
     def first(self) -> Companion:
@@ -94,11 +99,11 @@ class Tested:
             case.gives(now, query, samples)
         return case
 
-    def of_ages(self, ages: Ages) -> list[Expected]:
+    def of_ages(self, ages: Ages, labels: Mapping[str, str] | None = None) -> list[Expected]:
         """Each alert of something that is so old at each evaluation."""
-        values = [age or 0.0 for age in ages]
+        known = [age or 0.0 for age in ages]
         return [
-            Expected(one, [older(age, one.demand.after.seconds) for age in ages], values)
+            Expected(one, [age > one.demand.after.seconds for age in known], known, labels or {})
             for one in self.companions
         ]
 
@@ -115,10 +120,6 @@ class Tested:
         yield "fires again after an evaluation without data", [old, None, old], False
         yield "is quiet at NaN", [old, math.nan], False
         yield "ends where its series end", [old, None, None], False
-
-
-def older(age: float | None, limit: float) -> bool:
-    return age is not None and age > limit
 
 
 def _duration(seconds: float) -> str:
