@@ -59,6 +59,12 @@ def states(
     return found
 
 
+def sides_of_changes(states: Sequence[object], since: int = 1) -> set[int]:
+    """Return the evaluations just before and at each change from the evaluation ``since`` on."""
+    changes = (now for now in range(max(since, 1), len(states)) if states[now] != states[now - 1])
+    return {side for now in changes for side in (now - 1, now)}
+
+
 @dataclass(frozen=True)
 class Baselines:
     """Histories that a test has to give as records, since the rules do not record them in it.

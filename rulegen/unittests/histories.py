@@ -12,7 +12,7 @@ from decimal import Decimal
 
 from mlslo.yamlfile import Duration
 from rulegen.conditions import History
-from rulegen.promql.conventions import MODEL, SLO
+from rulegen.promql.conventions import SLO
 from rulegen.promql.expressions import selector
 from rulegen.sli.gauge import GaugeSeries
 from rulegen.slo.plan import Plan
@@ -95,10 +95,8 @@ class _Tested:
             for version, samples in versions.items():
                 case.series.append(_given(series, version, samples))
             # What another SLO, and another model, have recorded does not count.
-            own_series = case.series[-1]
-            other = replace(own_series, samples=[_LATER] * (seen + 1))
-            case.series.append(other.with_labels(**{SLO: f"{series.slo}-other"}))
-            case.series.append(other.with_labels(**{MODEL: f"{series.model}-other"}))
+            other = replace(case.series[-1], samples=[_LATER] * (seen + 1))
+            case.series += [other.with_labels(**{SLO: f"{series.slo}-other"}), other.of_another_model()]
             now = self.end * self.interval.seconds
             ages = [
                 (now - index * step, value)
@@ -167,7 +165,6 @@ def _given(series: GaugeSeries, version: str, samples: Sequence[Scrape]) -> Seri
 
 def _labels(series: GaugeSeries, history: History) -> dict[str, str]:
     """The labels of the record."""
-    own = labels_of(series)
-    return {label: own[label] for label in own if history.of_version or label != "version"} | {
-        SLO: series.slo
-    }
+    own = labels_of(series).items()
+    kept = {label: value for label, value in own if history.of_version or label != "version"}
+    return {**kept, SLO: series.slo}

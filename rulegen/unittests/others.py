@@ -21,7 +21,7 @@ from rulegen.unittests.case import Case, Series
 from rulegen.unittests.expected import recorded_after
 from rulegen.unittests.probes import Probe, decoys, lasting, nearby, past_of, probes
 from rulegen.unittests.ratios import event_series
-from rulegen.unittests.scraped import labels_of, of_pod, rows, scraped
+from rulegen.unittests.scraped import labels_of, labels_of_history, of_pod, rows, scraped
 
 # Evaluations that it takes: of a rate there must be two samples.
 _COUNT = 2
@@ -125,12 +125,10 @@ def _others(model: str, slo: str) -> Iterator[dict[str, str]]:
 def _past(found: Case, alert: GaugeAlert, values: Mapping[str, Decimal]) -> None:
     """A healthy past, and others'."""
     series = alert.series
-    labels = labels_of(series)
     for history in alert.kind.histories():
         if recorded_after(alert, history) < _COUNT:
             continue
-        own = series.labels if history.of_version else series.past_labels
-        past = {label: labels[label] for label in own if label != SLO} | {SLO: series.slo}
+        past = labels_of_history(series, history)
         found.series.append(Series(history.record.name, past, [values[history.record.name]] * _COUNT))
         for change in _others(series.model, series.slo):
             found.series.append(Series(history.record.name, {**past, **change}, [_MANY] * _COUNT))

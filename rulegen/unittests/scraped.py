@@ -34,8 +34,8 @@ def labels_of(series: GaugeSeries, index: int = 0) -> dict[str, str]:
 def labels_of_history(series: GaugeSeries, history: History, index: int = 0) -> dict[str, str]:
     """The labels of a record of the past of such a series."""
     kept = series.labels if history.of_version else series.past_labels
-    own = {label: value for label, value in labels_of(series, index).items() if label in kept}
-    return {**own, SLO: series.slo}
+    own = labels_of(series, index)
+    return {**{label: own[label] for label in kept if label != SLO}, SLO: series.slo}
 
 
 def scraped(

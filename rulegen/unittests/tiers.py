@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
@@ -14,7 +15,7 @@ from rulegen.promql.expressions import selector
 from rulegen.slo.companions import Companion
 from rulegen.slo.plan import Plan
 from rulegen.unittests.case import Case, First, Series, evaluations, lifetime
-from rulegen.unittests.expected import states
+from rulegen.unittests.expected import sides_of_changes, states
 from rulegen.unittests.scraped import Pods
 
 Ages = Sequence[float | None]
@@ -78,19 +79,13 @@ class Tested:
         ]
         last = len(expected[0].held) - 1
         shown = [tuple(own[now].name for own in found) for now in range(last + 1)]
-        changes = {
-            side for now in range(1, last + 1) if shown[now] != shown[now - 1] for side in (now - 1, now)
-        }
-        for now in sorted({last, *changes}):
+        for now in sorted({last, *sides_of_changes(shown)}):
             if texts and now == last:
                 firing = [one for one, own in zip(expected, found, strict=True) if own[now].firing]
                 case.fire(now, name, [(one.companion.rule, one.firing(now)) for one in firing])
                 continue
-            counts: dict[tuple[str, str], int] = {}
-            for one, state in zip(expected, shown[now], strict=True):
-                if state:
-                    key = (one.companion.rule.labels[TIER], state)
-                    counts[key] = counts.get(key, 0) + 1
+            tiers = [one.companion.rule.labels[TIER] for one in expected]
+            counts = Counter((tier, state) for tier, state in zip(tiers, shown[now], strict=True) if state)
             query = f"count by ({TIER}, alertstate) ({selector('ALERTS', {'alertname': name})})"
             samples = [
                 ({TIER: tier, "alertstate": state}, Decimal(count))
