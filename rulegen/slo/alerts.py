@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
+from mlslo.yamlfile import Duration
 from rulegen.conditions import Kind
 from rulegen.conditions.repeated import Repeated
 from rulegen.conditions.series_count import Several
@@ -13,21 +14,9 @@ from rulegen.promql.conventions import LAYER, MODEL, NAMESPACE, SEVERITY, SLO, T
 from rulegen.promql.expressions import number
 from rulegen.promql.rules import AlertRule, Record
 from rulegen.sli.gauge import GaugeSeries
+from rulegen.slo.links import linked
 from rulegen.spec.model_slo import Alert, ModelSlo, Slo
 from rulegen.spec.routing import Routing
-
-
-def static_labels(file: ModelSlo, routing: Routing, slo: str, layer: str, tier: str) -> dict[str, str]:
-    """The labels that an alert has whatever its series."""
-    return {
-        MODEL: file.model,
-        SLO: slo,
-        LAYER: layer,
-        TIER: tier,
-        SEVERITY: routing.spec.tiers[tier].severity,
-        **file.metadata.labels,
-        **namespace_label(routing),
-    }
 
 
 def namespace_label(routing: Routing) -> dict[str, str]:
@@ -36,16 +25,45 @@ def namespace_label(routing: Routing) -> dict[str, str]:
     return {NAMESPACE: operator.namespace} if operator and operator.namespace else {}
 
 
-def annotation_texts(
-    file: ModelSlo, summary: Text, description: Text, own: Mapping[str, str] | None = None
-) -> dict[str, Text]:
-    """The annotations of an alert."""
-    given = {**file.metadata.annotations, **(own or {})}
-    return {
-        "summary": summary,
-        "description": description,
-        **{name: Text.of(text) for name, text in given.items()},
-    }
+@dataclass(frozen=True)
+class AlertBuilder:
+    """Builds the alerts of one file."""
+
+    file: ModelSlo
+    routing: Routing
+
+    def alert(
+        self,
+        name: str,
+        slo: str,
+        layer: str,
+        tier: str,
+        expression: str,
+        summary: Text,
+        description: Text,
+        *,
+        for_: Duration | None = None,
+        keep_firing_for: Duration | None = None,
+        series_labels: Iterable[str] = (),
+        annotations: Mapping[str, str] | None = None,
+    ) -> AlertRule:
+        """Build one with its labels, annotations and links. ``annotations``: its own, beside the file's."""
+        metadata = self.file.metadata
+        labels = {
+            MODEL: self.file.model,
+            SLO: slo,
+            LAYER: layer,
+            TIER: tier,
+            SEVERITY: self.routing.spec.tiers[tier].severity,
+            **metadata.labels,
+            **namespace_label(self.routing),
+        }
+        given = {**metadata.annotations, **(annotations or {})}
+        texts = {"summary": summary, "description": description}
+        texts |= {key: Text.of(text) for key, text in given.items()}
+        varying = tuple(label for label in series_labels if label not in labels)
+        rule = AlertRule(name, expression, labels, texts, for_, keep_firing_for, varying)
+        return linked(self.file, self.routing, rule)
 
 
 @dataclass(frozen=True)
@@ -61,7 +79,7 @@ class GaugeAlert:
     rule: AlertRule
 
 
-def gauge_alert(file: ModelSlo, routing: Routing, slo: Slo, series: GaugeSeries, alert: Alert) -> GaugeAlert:
+def gauge_alert(build: AlertBuilder, slo: Slo, series: GaugeSeries, alert: Alert) -> GaugeAlert:
     """Lower one alert of a gauge SLO."""
     kind = alert.when.lower(series)
     several = alert.when.series.lower(series, kind) if alert.when.series else None
@@ -69,7 +87,7 @@ def gauge_alert(file: ModelSlo, routing: Routing, slo: Slo, series: GaugeSeries,
     records: list[Record] = []
     repeated = None
     if alert.breaches is not None:
-        labels = file.labels(slo.name)
+        labels = build.file.labels(slo.name)
         count = alert.breaches
         repeated = Repeated(alert.name, labels, count.atLeast, count.ofLast, series.interval)
         measured = several.count_or_zero() if several else series.expression
@@ -79,17 +97,19 @@ def gauge_alert(file: ModelSlo, routing: Routing, slo: Slo, series: GaugeSeries,
             else repeated.record(expression, measured)
         )
         expression = repeated.expression(measured)
-    kept = several.labels if several else (SLO, *series.labels)
-    own = static_labels(file, routing, slo.name, slo.layer, alert.tier)
     texts = _Texts(series, alert, kind, several)
-    rule = AlertRule(
+    rule = build.alert(
         alert.name,
+        slo.name,
+        slo.layer,
+        alert.tier,
         expression,
-        own,
-        annotation_texts(file, texts.summary(), texts.description(), alert.annotations),
-        alert.for_,
-        alert.keepFiringFor,
-        tuple(label for label in kept if label not in own),
+        texts.summary(),
+        texts.description(),
+        for_=alert.for_,
+        keep_firing_for=alert.keepFiringFor,
+        series_labels=several.labels if several else (SLO, *series.labels),
+        annotations=alert.annotations,
     )
     return GaugeAlert(series, alert, kind, several, repeated, tuple(records), rule)
 

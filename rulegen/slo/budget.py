@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from decimal import Decimal
 
@@ -19,15 +18,12 @@ from rulegen.promql.conventions import (
     events_record,
     ratio_record,
 )
-from rulegen.promql.expressions import exact, number, selector
+from rulegen.promql.expressions import number, selector
 from rulegen.promql.rules import AlertRule, Record
-from rulegen.slo.alerts import annotation_texts, static_labels
+from rulegen.slo.alerts import AlertBuilder
 from rulegen.slo.burn_rate import BurnWindow, Speed
 from rulegen.slo.events import EventSli
-from rulegen.spec.model_slo import Alerting, ModelSlo, Slo
-from rulegen.spec.routing import Routing
-
-ALERT_NAMES: dict[Speed, str] = {"fast": FAST_BURN, "slow": SLOW_BURN}
+from rulegen.spec.model_slo import Alerting, Slo
 
 
 @dataclass(frozen=True)
@@ -134,7 +130,7 @@ class Budget:
         return f"round({counted}) >= {self.alerting.minimumBadEvents}"
 
 
-def burn_alert(file: ModelSlo, routing: Routing, slo: Slo, budget: Budget, speed: Speed) -> AlertRule:
+def burn_alert(build: AlertBuilder, slo: Slo, budget: Budget, speed: Speed) -> AlertRule:
     """The alert that the budget burns ``speed``."""
     tier = budget.alerting.fast if speed == "fast" else budget.alerting.slow
     objective = f"{number(budget.objective)}%"
@@ -154,27 +150,5 @@ def burn_alert(file: ModelSlo, routing: Routing, slo: Slo, budget: Budget, speed
         left,
         f". Fires at a burn rate {conditions}.",
     )
-    return AlertRule(
-        ALERT_NAMES[speed],
-        budget.expression(speed),
-        static_labels(file, routing, slo.name, slo.layer, tier),
-        annotation_texts(file, summary, description, {}),
-    )
-
-
-def make(
-    file: ModelSlo, slo: Slo, sli: EventSli, pairs: list[BurnWindow], share: Callable[[float], Decimal]
-) -> Budget:
-    """The budget of an SLO that has an objective and a time window."""
-    assert slo.objective is not None
-    assert slo.timeWindow is not None
-    return Budget(
-        file.model,
-        slo.name,
-        exact(slo.objective),
-        share(slo.objective),
-        slo.timeWindow,
-        tuple(pairs),
-        slo.alerting or Alerting.model_validate({}),
-        sli,
-    )
+    name = FAST_BURN if speed == "fast" else SLOW_BURN
+    return build.alert(name, slo.name, slo.layer, tier, budget.expression(speed), summary, description)

@@ -16,7 +16,7 @@ from rulegen.promql.expressions import number, quote, selector
 from rulegen.promql.query import parse_windowed, per_window, summed, with_window
 from rulegen.promql.rules import Record
 from rulegen.sli.gauge import GaugeSeries
-from rulegen.spec.sli import Latency, Ratio
+from rulegen.spec.sli import Ratio
 
 ERRORS, TOTAL, LATENCY = "ml_prediction_errors_total", "ml_predictions_total", "ml_prediction_latency_seconds"
 
@@ -85,10 +85,6 @@ class LatencySli(EventSli):
     @property
     def bad(self) -> str:  # type: ignore[override]
         return f"Bad events are predictions that took more than {self.below}."
-
-    @classmethod
-    def of(cls, model: str, latency: Latency) -> LatencySli:
-        return cls(model, latency.below)
 
     def events(self, window: Duration) -> str:
         return _rate(f"{LATENCY}_count", {MODEL: self.model}, window)

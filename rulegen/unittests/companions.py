@@ -21,18 +21,23 @@ from rulegen.promql.conventions import (
 )
 from rulegen.promql.expressions import number, selector
 from rulegen.slo.companions import Companion
-from rulegen.slo.companions.features import (
+from rulegen.slo.companions.shared import (
+    CREATED,
     EXPECTED,
     FEATURE,
+    LABELS_SINK,
+    LAG,
+    LAG_RECORD,
     MISSING,
     MONITORED,
     PREDICTIONS,
+    PREDICTIONS_SINK,
+    REFERENCE,
+    SINK,
     VERSION,
     in_service,
     share,
 )
-from rulegen.slo.companions.references import CREATED, REFERENCE
-from rulegen.slo.companions.sinks import LABELS_SINK, LAG, LAG_RECORD, PREDICTIONS_SINK, SINK
 from rulegen.slo.plan import Plan
 from rulegen.unittests.case import GONE, NAN, Case, First, Sample, Series, counter, evaluations
 from rulegen.unittests.scraped import Pods

@@ -14,9 +14,7 @@ from rulegen.promql.expressions import OneOf, exact
 from rulegen.promql.replicas import SAMPLES, WEIGHTED
 from rulegen.sli.gauge import GaugeSeries
 from rulegen.sli.query_series import QuerySeries
-from rulegen.slo.companions.labels import WATERMARK
-from rulegen.slo.companions.monitor import LAST_SUCCESS
-from rulegen.slo.companions.sinks import SINK, UP
+from rulegen.slo.companions.shared import LAST_SUCCESS, SINK, UP, WATERMARK
 from rulegen.unittests.case import GONE, NAN, Case, Missed, Sample, Scrape, Series
 
 POD = "instance"
