@@ -73,10 +73,6 @@ class Several:
         bad = f"count {by(self.labels)} ({self.kind.expression(valued=False)})"
         return f"{bad} / {self._measured()}" if self.relative else bad
 
-    def count_or_zero(self) -> str:
-        """PromQL: how many, or which share, are bad, 0 where the gauge is there and none is."""
-        return f"{self.count()}\nor\n{self.zero()}"
-
     def zero(self) -> str:
         """PromQL: 0 where the gauge is there."""
         return f"{self._measured()} * 0"

@@ -19,9 +19,10 @@ def panels(slo: SloPlan) -> Iterator[dict[str, Any]]:
         return
     legend = " ".join(f"{{{{{label}}}}}" for label in (*series.entities, *_versions(series.varying)))
     targets = [target(series.expression, legend or series.title)]
-    for line in dict.fromkeys(line for alert in slo.gauge_alerts for line in alert.kind.lines()):
+    legs = [leg for alert in slo.gauge_alerts for leg in alert.kind.legs()]
+    for line in dict.fromkeys(line for leg in legs for line in leg.lines()):
         targets.append(target(line.expression, f"{line.name} {legend}".strip()))
-    limits: list[tuple[float, str]] = [limit for alert in slo.gauge_alerts for limit in alert.kind.limits()]
+    limits: list[tuple[float, str]] = [limit for leg in legs for limit in leg.limits()]
     where = ", ".join(f"{label} {value}" for label, value in series.fixed.items() if label != "model")
     title = f"{series.slo}: {series.title}" + (f" ({where})" if where else "")
     panel = timeseries(title, targets, _unit(series.metric), limits)

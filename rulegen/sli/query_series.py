@@ -12,7 +12,7 @@ from pydantic import AfterValidator, Field
 from mlslo.catalogue import METRICS, Better, Layer, Metric, Type
 from mlslo.yamlfile import Duration, StrictModel, did_you_mean, quoted_list
 from rulegen.promql.conventions import MODEL, SLO, VALUE_METRIC
-from rulegen.promql.expressions import by
+from rulegen.promql.expressions import block, by
 from rulegen.promql.names import SeriesLabel, plain_text
 from rulegen.promql.query import Query, is_always_there, labels_of, parse
 from rulegen.promql.rules import Record
@@ -60,9 +60,8 @@ class QuerySeries(GaugeSeries):
         """The recording rule."""
         kept = [label for label in self.labels if label != MODEL]
         grouping = f" {by(kept)} " if kept else ""
-        inner = self.query.text.strip().replace("\n", "\n  ")
         # NaN, such as 0/0, is no value: as one it would be counted, and spoil every mean that it is in.
-        expression = f"{self.aggregation}{grouping}(\n  {inner}\n) >= -Inf"
+        expression = f"{self.aggregation}{grouping}{block(self.query.text.strip())} >= -Inf"
         return Record(self.record, expression, {MODEL: self.model, SLO: self.slo})
 
 

@@ -2,20 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from mlslo.yamlfile import Duration
 from rulegen.conditions import Kind
-from rulegen.conditions.repeated import Repeated
 from rulegen.conditions.series_count import Several
 from rulegen.promql.annotations import Label, Members, Part, Text, Value, format_of
-from rulegen.promql.conventions import LAYER, MODEL, NAMESPACE, SEVERITY, SLO, TIER
-from rulegen.promql.expressions import number
+from rulegen.promql.conventions import LAYER, MODEL, NAMESPACE, SEVERITY, SLO, TIER, breach_record
+from rulegen.promql.expressions import block, number, selector
 from rulegen.promql.rules import AlertRule, Record
 from rulegen.sli.gauge import GaugeSeries
 from rulegen.slo.links import linked
-from rulegen.spec.model_slo import Alert, ModelSlo, Slo
+from rulegen.spec.model_slo import Alert, Breaches, ModelSlo, Slo
 from rulegen.spec.routing import Routing
 
 
@@ -74,7 +73,6 @@ class GaugeAlert:
     spec: Alert
     kind: Kind
     several: Several | None
-    repeated: Repeated | None
     records: tuple[Record, ...]
     rule: AlertRule
 
@@ -83,20 +81,13 @@ def gauge_alert(build: AlertBuilder, slo: Slo, series: GaugeSeries, alert: Alert
     """Lower one alert of a gauge SLO."""
     kind = alert.when.lower(series)
     several = alert.when.series.lower(series, kind) if alert.when.series else None
-    expression = several.expression() if several else kind.expression(valued=alert.breaches is None)
-    records: list[Record] = []
-    repeated = None
+    expression = several.expression() if several else kind.expression()
+    records: tuple[Record, ...] = ()
     if alert.breaches is not None:
-        labels = build.file.labels(slo.name)
-        count = alert.breaches
-        repeated = Repeated(alert.name, labels, count.atLeast, count.ofLast, series.interval)
-        measured = several.count_or_zero() if several else series.expression
-        records.append(
-            repeated.record_of_count(several.count(), number(several.least), several.zero())
-            if several
-            else repeated.record(expression, measured)
+        record, expression = _repeated(
+            build.file.labels(slo.name), series, alert, alert.breaches, kind, several
         )
-        expression = repeated.expression(measured)
+        records = (record,)
     texts = _Texts(series, alert, kind, several)
     rule = build.alert(
         alert.name,
@@ -111,7 +102,33 @@ def gauge_alert(build: AlertBuilder, slo: Slo, series: GaugeSeries, alert: Alert
         series_labels=several.labels if several else (SLO, *series.labels),
         annotations=alert.annotations,
     )
-    return GaugeAlert(series, alert, kind, several, repeated, tuple(records), rule)
+    return GaugeAlert(series, alert, kind, several, records, rule)
+
+
+def _repeated(
+    labels: dict[str, str],
+    series: GaugeSeries,
+    alert: Alert,
+    asked: Breaches,
+    kind: Kind,
+    several: Several | None,
+) -> tuple[Record, str]:
+    """The record of whether an evaluation was bad, 1 or 0, and the expression of an alert that counts them.
+
+    Evaluations are counted, not scrapes: a range of ``ofLast`` intervals less a second has exactly so many of
+    them, in Prometheus 2 and 3. NaN counts as 0.
+    """
+    if several:
+        measured = f"{several.count()}\nor\n{several.zero()}"
+        bad = f"{block(several.count())} >= bool {number(several.least)}\nor\n{several.zero()}"
+    else:
+        measured = series.expression
+        bad = f"{block(kind.expression(valued=False))} >= bool -Inf\nor\n{block(measured)} > bool +Inf"
+    record = Record(breach_record(alert.name), bad, {SLO: labels[SLO]})
+    interval = series.interval.seconds
+    window = Duration.of_seconds(asked.ofLast * interval - min(1.0, interval / 2))
+    often = f"sum_over_time({selector(record.name, labels)}[{window}]) >= {asked.atLeast}"
+    return record, f"{block(measured)}\nand\n{often}"
 
 
 @dataclass(frozen=True)
@@ -128,16 +145,12 @@ class _Texts:
         start = f"{series.model} {series.slo}: "
         if self.several:
             which = "of the series" if self.several.relative else "series"
-            counted: list[Part | Text] = [
-                start,
-                Value(self.several.format),
-                f" {which} of {series.title} are ",
-            ]
+            count, of = Value(self.several.format), f" {which} of {series.title} are "
             limit = f", the limit is {self.several.limit}"
-            return Text.of(*counted, self.kind.phrase(values=False), limit, *self._where())
-        value = Value(format_of(series.metric.unit))
-        said: list[Part | Text] = [start, series.title, *self._which(), " is ", value]
-        return Text.of(*said, self._now(), self.kind.phrase(), *self._where())
+            return Text.of(start, count, of, self.kind.phrase(values=False), limit, *self._where())
+        said: list[Part | Text] = [start, series.title, *self._which(), " is "]
+        said += [Value(format_of(series.metric.unit)), self._now(), self.kind.phrase()]
+        return Text.of(*said, *self._where())
 
     def description(self) -> Text:
         said: list[Part | Text] = [self.series.metric.help]
@@ -152,30 +165,26 @@ class _Texts:
     def _now(self) -> str:
         """Return the text after "is 0.7": with several evaluations the last one may be a good one."""
         breaches = self.alert.breaches
-        return (
-            f"; in {breaches.atLeast} or more of the last {breaches.ofLast} evaluations it was "
-            if (breaches)
-            else ", "
-        )
+        if breaches is None:
+            return ", "
+        return f"; in {breaches.atLeast} or more of the last {breaches.ofLast} evaluations it was "
 
     def _which(self) -> list[Part | Text]:
         """Name the series, of those that differ within a version."""
-        said: list[Part | Text] = []
-        for label in self.series.labels:
-            if label in ("model", "version", "window", "reference"):
-                continue
-            fixed = self.series.fixed.get(label)
-            said += [" of " if not said else ", ", f"{label} ", Label(label) if fixed is None else fixed]
-        return said
+        others = ("model", "version", "window", "reference")
+        return self._named(" of ", [label for label in self.series.labels if label not in others])
 
     def _where(self) -> list[Part | Text]:
         """Window, reference, version."""
+        own = [label for label in ("window", "reference", "version") if label in self.series.labels]
+        return [*self._named(" (", own), ")"] if own else []
+
+    def _named(self, start: str, labels: Sequence[str]) -> list[Part | Text]:
         said: list[Part | Text] = []
-        for label in ("window", "reference", "version"):
-            if label in self.series.labels:
-                fixed = self.series.fixed.get(label)
-                said += [" (" if not said else ", ", f"{label} ", Label(label) if fixed is None else fixed]
-        return [*said, ")"] if said else []
+        for label in labels:
+            fixed = self.series.fixed.get(label)
+            said += [start if not said else ", ", f"{label} ", Label(label) if fixed is None else fixed]
+        return said
 
     def _lasting(self) -> str:
         alert = self.alert

@@ -18,7 +18,7 @@ from rulegen.promql.conventions import (
     events_record,
     ratio_record,
 )
-from rulegen.promql.expressions import number, selector
+from rulegen.promql.expressions import block, number, selector
 from rulegen.promql.rules import AlertRule, Record
 from rulegen.slo.alerts import AlertBuilder
 from rulegen.slo.burn_rate import BurnWindow, Speed
@@ -107,8 +107,7 @@ class Budget:
     def expression(self, speed: Speed) -> str:
         """PromQL: the burn rate over the long window of the first pair that fires."""
         joined = "\nor\n".join(self._pair(pair) for pair in self.pairs_of(speed))
-        inner = joined.replace("\n", "\n  ")
-        return f"(\n  {inner}\n)\n/ {number(self.share)}"
+        return f"{block(joined)}\n/ {number(self.share)}"
 
     def _pair(self, pair: BurnWindow) -> str:
         limit = f"{number(pair.factor)} * {number(self.share)}"
@@ -117,8 +116,7 @@ class Budget:
         if self.alerting.minimumEvents:
             counted = self.sli.count(self.select(self.events(pair.long)), pair.long)
             terms.append(f"{counted} >= {self.alerting.minimumEvents}")
-        joined = "\n  and\n  ".join(terms)
-        return f"(\n  {joined}\n)"
+        return block("\nand\n".join(terms))
 
     def _enough(self, window: Duration) -> str:
         """PromQL: enough bad events that a few failures among few requests page nobody.

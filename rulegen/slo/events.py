@@ -12,7 +12,7 @@ from mlslo.yamlfile import Duration
 from rulegen.conditions.threshold import Limit
 from rulegen.promql.annotations import Text
 from rulegen.promql.conventions import MODEL, SLO, errors_record, events_record
-from rulegen.promql.expressions import number, quote, selector
+from rulegen.promql.expressions import block, number, quote, selector
 from rulegen.promql.query import parse_windowed, per_window, summed, with_window
 from rulegen.promql.rules import Record
 from rulegen.sli.gauge import GaugeSeries
@@ -142,7 +142,7 @@ class RatioSli(EventSli):
 
 
 def _sum(expression: str) -> str:
-    return "sum(\n  " + expression.strip().replace("\n", "\n  ") + "\n)"
+    return f"sum{block(expression.strip())}"
 
 
 @dataclass(frozen=True)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from mlslo.yamlfile import Duration
@@ -69,7 +69,9 @@ def make_plan(file: ModelSlo, routing: Routing) -> Plan:
     build, dependencies = AlertBuilder(file, routing), Dependencies.of(file)
     slos = tuple(_slo_plan(build, slo, dependencies) for slo in file.spec.slos)
     companions = tuple(of_model(build, dependencies))
-    rules: list[Rule] = [rule for companion in companions for rule in (*companion.records, companion.rule)]
+    rules: list[Rule] = []
+    for companion in companions:
+        rules += [*companion.records, companion.rule]
     monitor = Group(f"{file.name}-{MONITOR_SLO}", rules) if rules else None
     return Plan(file, slos, monitor, companions)
 
@@ -83,11 +85,7 @@ def _slo_plan(build: AlertBuilder, slo: Slo, dependencies: Dependencies) -> SloP
     if series is not None:
         rules.append(series.rule())
         alerts = tuple(gauge_alert(build, slo, series, alert) for alert in slo.alerts)
-        rules += _distinct(
-            record
-            for alert in alerts
-            for record in (*(h.record for h in alert.kind.histories()), *alert.kind.references())
-        )
+        rules += _compared_with(alerts)
     budget = None
     burn_alerts: dict[Speed, AlertRule] = {}
     sli = _event_sli(file, slo, series)
@@ -118,7 +116,12 @@ def _series(model: str, slo: Slo, interval: Duration) -> GaugeSeries | None:
     return None
 
 
-def _distinct(records: Iterable[Record]) -> list[Record]:
+def _compared_with(alerts: Sequence[GaugeAlert]) -> list[Record]:
+    """The records of histories and references that conditions need, each once."""
+    records: list[Record] = []
+    for alert in alerts:
+        records += [history.record for history in alert.kind.histories()]
+        records += [record for leg in alert.kind.legs() for record in leg.references()]
     return list({(record.name, record.expression): record for record in records}.values())
 
 

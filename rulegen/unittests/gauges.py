@@ -107,11 +107,11 @@ class _Tested:
         inside = self._some(self.probe.inside, self._sizes[0])
         name = f"stays quiet at {number(self.probe.inside)}{self._where}"
         case = self._case(name, [inside] * self._breaches[0], self._breaches[0] - 1, (None, None))
-        if case and self.alert.repeated and self.main:
+        if case and self.alert.records and self.main:
             series, several = self.alert.series, self.alert.several
             kept = several.labels if several else series.labels
             labels = {label: value for label, value in labels_of(series).items() if label in kept}
-            recorded = f"{series.select(self.alert.repeated.record_name)} + 0"
+            recorded = f"{series.select(self.alert.records[0].name)} + 0"
             case.gives(0, recorded, [({**labels, SLO: series.slo}, Decimal(0))])
         return case
 
