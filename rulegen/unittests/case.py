@@ -170,9 +170,7 @@ class Case:
     ) -> None:
         """Expect a query to have exactly these results."""
         expected = [
-            OneLine(labels=selector("", labels), value=plain(value))
-            if labels
-            else OneLine(value=plain(value))
+            OneLine({**({"labels": selector("", labels)} if labels else {}), "value": plain(value)})
             for labels, value in samples
         ]
         listed = OneLineList(expected) if len(expected) < _FEW else expected
@@ -181,10 +179,7 @@ class Case:
     def nearly(self, evaluation: int, query: str, labels: Mapping[str, str], value: Decimal) -> None:
         """Expect a query to have one result, which is ``value`` to about four digits."""
         step = Decimal(1).scaleb(min(value.adjusted() - 3, 0)) if value else Decimal("0.0001")
-        # As Prometheus calculates it: https://prometheus.io/docs/prometheus/latest/querying/functions/#round
-        inverse = 1 / float(step)
-        rounded = math.floor(float(value) * inverse + 0.5) / inverse
-        self.gives(evaluation, f"round({query}, {number(step)})", [(labels, exact(rounded))])
+        self.gives(evaluation, f"round({query}, {number(step)})", [(labels, rounded(value, step))])
 
 
 # Whether nothing of a kind has been tested yet in this file: then it is tested in every way.
@@ -195,6 +190,12 @@ def lifetime(rule: AlertRule, *more: str) -> str:
     """Name the kind of an alert by all that decides how it begins and ends."""
     found = ("for" * (rule.for_ is not None), "keep" * (rule.keep_firing_for is not None), *more)
     return " ".join(filter(None, found))
+
+
+def rounded(value: Decimal, step: Decimal) -> Decimal:
+    """As Prometheus rounds: https://prometheus.io/docs/prometheus/latest/querying/functions/#round."""
+    inverse = 1 / float(step)
+    return exact(math.floor(float(value) * inverse + 0.5) / inverse)
 
 
 def plain(value: Decimal) -> int | float:

@@ -20,11 +20,10 @@ from rulegen.promql.conventions import (
 from rulegen.promql.expressions import exact, number, quote, selector
 from rulegen.slo.budget import Budget
 from rulegen.slo.events import ERRORS, LATENCY, TOTAL, ErrorsSli, GoodSli, LatencySli, RatioSli
-from rulegen.unittests.case import GONE, MISSED, Case, Scrape, Series, counter
+from rulegen.unittests.case import GONE, MISSED, Case, Scrape, Series, counter, rounded
 from rulegen.unittests.probes import nearby
-from rulegen.unittests.ratios import EventSeries, event_series
+from rulegen.unittests.ratios import EventSeries, Selected, event_series
 from rulegen.unittests.scraped import POD, labels_of, scraped
-from rulegen.unittests.selected import Selected
 
 # Events in each sampled interval, and how many of them are bad: 1 of 20.
 EVENTS, BAD = 60, 3
@@ -40,7 +39,7 @@ def cases(budget: Budget, interval: Duration, *, whole: bool) -> list[Case] | No
     """
     tested = _Tested(budget, interval)
     if isinstance(budget.sli, GoodSli):
-        return [*tested.evaluations(), *(tested.windows() if whole else ())]
+        return [tested.evaluations(), *(tested.windows() if whole else ())]
     series = None
     if isinstance(budget.sli, RatioSli):
         series = event_series(budget.sli.ratio)
@@ -99,43 +98,36 @@ class _Tested:
 
     def ratios(self, series: list[Series]) -> Case:
         """Build the case of 1 bad event in 20."""
-        budget, ratio = self.budget, Decimal(BAD) / EVENTS
-        name = f"Records of {budget.slo}: {BAD} of {EVENTS} events are bad"
+        name = f"Records of {self.budget.slo}: {BAD} of {EVENTS} events are bad"
         case = Case(name, self.interval, series, sampled=self.sampled)
         self._table(case, EVENTS * self._end * self._steps)
-        self._ratios(case, self._end, ratio)
+        self._ratios(case, self._end, Decimal(BAD) / EVENTS)
         return case
 
     def _ratios(self, case: Case, now: int, ratio: Decimal) -> None:
         """Expect the same ratio of each window and of the time window, and what follows from it."""
-        budget, labels = self.budget, self._labels
+        budget, own = self.budget, {SLO: self.budget.slo}
         near = Decimal("0.0001")
-        ratios = self._named(budget.ratio)
         names = {*map(str, budget.windows), str(budget.whole)}
-        query = f"count({ratios} > {number(ratio - near)} < {number(ratio + near)})"
+        query = f"count({self._named(budget.ratio)} > {number(ratio - near)} < {number(ratio + near)})"
         case.gives(now, query, [({}, Decimal(len(names)))])
-        case.nearly(now, selector(BURN_RATE_RECORD, {SLO: budget.slo}), labels, ratio / budget.share)
-        case.nearly(
-            now, selector(BUDGET_REMAINING_RECORD, {SLO: budget.slo}), labels, 1 - ratio / budget.share
-        )
+        burned = ratio / budget.share
+        case.nearly(now, selector(BURN_RATE_RECORD, own), self._labels, burned)
+        case.nearly(now, selector(BUDGET_REMAINING_RECORD, own), self._labels, 1 - burned)
 
     def _table(self, case: Case, events: int) -> None:
         """Expect the events of each window in one query."""
         budget = self.budget
-        samples = []
-        least = min(self._count(window, events) for window in budget.windows)
-        digits = max(3 - least.adjusted(), 0)
-        inverse = 1 / float(Decimal(1).scaleb(-digits))
-        for window in budget.windows:
-            rounded = math.floor(float(self._count(window, events)) * inverse + 0.5) / inverse
-            samples.append(({**self._labels, "over": str(window)}, exact(rounded)))
+        counts = {window: self._count(window, events) for window in budget.windows}
+        step = Decimal(1).scaleb(min(min(counts.values()).adjusted() - 3, 0))
+        samples = [
+            ({**self._labels, "over": str(window)}, rounded(count, step)) for window, count in counts.items()
+        ]
         query = f'label_replace({self._named(budget.events)}, "over", "$1", "__name__", "{_prefix(budget.events)}(.+)")'
-        case.gives(self._end, f"round({query}, {number(Decimal(1).scaleb(-digits))})", samples)
+        case.gives(self._end, f"round({query}, {number(step)})", samples)
 
     def _count(self, window: Duration, events: int) -> Decimal:
-        if self.budget.sli.operation == "rate":
-            return Decimal(events) / exact(window.seconds)
-        return Decimal(events)
+        return Decimal(events) / (exact(window.seconds) if self.budget.sli.operation == "rate" else 1)
 
     def _named(self, record: Callable[[Duration], str]) -> str:
         """A record of each window."""
@@ -207,7 +199,7 @@ class _Tested:
         case.gives(self._end, query, [({}, Decimal(len(self.budget.windows)))])
         return case
 
-    def evaluations(self) -> Iterator[Case]:
+    def evaluations(self) -> Case:
         """Build the case of a gauge that is good, is not, and is gone, while another series of it is good."""
         sli = self.budget.sli
         assert isinstance(sli, GoodSli)
@@ -219,25 +211,19 @@ class _Tested:
         given = list(scraped(series, labels_of(series), [*values, GONE], healthy))
         if series.entities:
             given += scraped(series, labels_of(series, 1), [healthy] * 3 + [GONE])
-        said = sli.good.phrase().template()
-        case = Case(
-            f"Records of {self.budget.slo}: an evaluation is good where the gauge is {said}",
-            self.interval,
-            given,
-        )
+        said = f"an evaluation is good where the gauge is {sli.good.phrase().template()}"
+        case = Case(f"Records of {self.budget.slo}: {said}", self.interval, given)
+        errors, events = self._of(errors_record("bool")), self._of(events_record("bool"))
         for now, good in enumerate(held):
-            case.gives(now, self._bool(errors_record), [(self._labels, Decimal(not good))])
-        case.gives(2, self._bool(events_record), [(self._labels, Decimal(1))])
-        case.gives(3, f"count({self._bool(events_record)}) or count({self._bool(errors_record)})", [])
+            case.gives(now, errors, [(self._labels, Decimal(not good))])
+        case.gives(2, events, [(self._labels, Decimal(1))])
+        case.gives(3, f"count({events}) or count({errors})", [])
         shortest = self.budget.windows[0]
         if shortest.seconds > 2 * self.interval.seconds:
-            events = self._named(self.budget.events)
-            case.gives(2, f"count({events} == 3)", [({}, Decimal(len(self.budget.windows)))])
+            over = self._named(self.budget.events)
+            case.gives(2, f"count({over} == 3)", [({}, Decimal(len(self.budget.windows)))])
             self._ratios(case, 2, exact(float(f"{held.count(False) / 3:.6g}")))
-        yield case
-
-    def _bool(self, record: object) -> str:
-        return self._of(record("bool"))  # type: ignore[operator]
+        return case
 
     def _of(self, record: str) -> str:
         return f"{selector(record, {SLO: self.budget.slo})} + 0"
