@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import multiprocessing
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 from functools import partial
@@ -18,8 +18,7 @@ from rulegen.alertmanager import merge, operator
 from rulegen.alertmanager.merge import Base
 from rulegen.dashboards import dashboard
 from rulegen.lint.run import Linting
-from rulegen.output.generated_files import json_text, yaml_text
-from rulegen.output.stamp import digest, mark, stamped, stand
+from rulegen.output.generated_files import digest, json_text, mark, stamped, stand, yaml_text
 from rulegen.promql.annotations import Text
 from rulegen.promql.conventions import TIER, WATCHDOG, WATCHDOG_IDENTITY, AlertIdentity
 from rulegen.promql.groups import split
@@ -143,21 +142,18 @@ def _inputs(plan: Plan, specs: Specs, form: Format) -> str:
     return digest(VERSION, form, *(json.dumps(document.data) for document in documents))
 
 
-def _in_parallel(make: partial[_ModelFiles], plans: Sequence[Plan], jobs: int) -> Iterable[_ModelFiles]:
-    if jobs < 2 or len(plans) < _FEWEST_IN_PARALLEL:
-        return map(make, plans)
-    return _in_processes(make, plans, min(jobs, len(plans)))
-
-
 # What the processes work on: they inherit it, plans would take longer to send than to use.
 _work: list[tuple[partial[_ModelFiles], Sequence[Plan]]] = []
 
 
-def _in_processes(make: partial[_ModelFiles], plans: Sequence[Plan], jobs: int) -> Iterator[_ModelFiles]:
-    context = multiprocessing.get_context("fork")
+def _in_parallel(make: partial[_ModelFiles], plans: Sequence[Plan], jobs: int) -> Iterator[_ModelFiles]:
+    if jobs < 2 or len(plans) < _FEWEST_IN_PARALLEL:
+        yield from map(make, plans)
+        return
+    jobs = min(jobs, len(plans))
     _work.append((make, plans))
     try:
-        with ProcessPoolExecutor(jobs, mp_context=context) as pool:
+        with ProcessPoolExecutor(jobs, mp_context=multiprocessing.get_context("fork")) as pool:
             yield from pool.map(_at, range(len(plans)), chunksize=max(1, len(plans) // (8 * jobs)))
     finally:
         _work.pop()

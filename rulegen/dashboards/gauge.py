@@ -17,7 +17,8 @@ def panels(slo: SloPlan) -> Iterator[dict[str, Any]]:
     series = slo.series
     if series is None:
         return
-    legend = " ".join(f"{{{{{label}}}}}" for label in (*series.entities, *_versions(series.varying)))
+    versions = [label for label in series.varying if label == "version"]
+    legend = " ".join(f"{{{{{label}}}}}" for label in (*series.entities, *versions))
     targets = [target(series.expression, legend or series.title)]
     legs = [leg for alert in slo.gauge_alerts for leg in alert.kind.legs()]
     for line in dict.fromkeys(line for leg in legs for line in leg.lines()):
@@ -32,7 +33,3 @@ def panels(slo: SloPlan) -> Iterator[dict[str, Any]]:
 def _unit(metric: Metric) -> str:
     # An AUC of 0.7 is not 70 % of anything.
     return "percentunit" if metric.name.endswith("_ratio") else _UNITS.get(metric.unit, "none")
-
-
-def _versions(labels: tuple[str, ...]) -> tuple[str, ...]:
-    return tuple(label for label in labels if label == "version")

@@ -5,8 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from mlslo.yamlfile import InputError, Problem
-from rulegen.output import generated_files
-from rulegen.output.generated_files import MARK, Files
+from rulegen.output.generated_files import MARK, Files, on_disk
 from rulegen.output.marks import BEGIN
 
 # What the templates of earlier versions, which had no mark, begin with.
@@ -37,7 +36,7 @@ def refuse(directory: Path, files: Files, base: Path | None) -> None:
 def _may_be_overwritten(path: Path, text: str, base: Path | None) -> bool:
     if not path.exists() or _is_generated(path):
         return True
-    found = generated_files.on_disk(path.parent, path.name)
+    found = on_disk(path)
     if found is None:
         # A folder cannot be overwritten, and writing says so.
         return not path.is_file()

@@ -30,7 +30,7 @@ def write(directory: Path, files: Files) -> list[str]:
     root = str(directory)
     present = {folder: _present(_path(root, folder)) for folder in _with_those_around(files)}
     known = {name for name in files if name.rpartition("/")[2] in present[_folder(name)]}
-    changed = [name for name in files if name not in known or on_disk(directory, name) != files[name]]
+    changed = [name for name in files if name not in known or on_disk(directory / name) != files[name]]
     pending: deque[tuple[str, str]] = deque()
     try:
         prepared = _prepared(root, {_folder(name) for name in changed}, pending)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from rulegen.promql.conventions import LAYER, SLO, TIER
@@ -81,12 +81,11 @@ def _silences(spec: Spec, source: RoutedAlert, target: RoutedAlert) -> bool:
 
 
 def _inhibits(inhibit: Inhibit, source: RoutedAlert, target: RoutedAlert) -> bool:
-    return all(_conditions(inhibit, source, target))
-
-
-def _conditions(inhibit: Inhibit, source: RoutedAlert, target: RoutedAlert) -> Iterator[bool]:
-    yield inhibit.source.layer in (None, source.layer)
-    yield inhibit.source.tier in (None, source.tier)
-    yield not inhibit.target.layers or target.layer in inhibit.target.layers
-    yield target.tier in inhibit.target.tiers if inhibit.target.tiers else target.tier > source.tier
-    yield SLO not in inhibit.equal or source.slo == target.slo
+    tiers, layers = inhibit.target.tiers, inhibit.target.layers
+    return (
+        inhibit.source.layer in (None, source.layer)
+        and inhibit.source.tier in (None, source.tier)
+        and (not layers or target.layer in layers)
+        and (target.tier in tiers if tiers else target.tier > source.tier)
+        and (SLO not in inhibit.equal or source.slo == target.slo)
+    )

@@ -66,11 +66,6 @@ class GaugeSeries:
         return self.metric.name
 
     @property
-    def of_monitor(self) -> bool:
-        """Return whether the monitor measures it."""
-        return True
-
-    @property
     def example(self) -> dict[str, str]:
         """Labels that the matchers select."""
         return {
@@ -154,17 +149,10 @@ def of(model: str, slo: str, gauge: Gauge, interval: Duration, *, looks_low: boo
     dropped = (*unnamed, *(("version",) if metric.additive else ()))
     labels = tuple(label for label in metric.labels if label not in dropped)
     fixed = {label: named[label] for label in labels if label in named}
-    return GaugeSeries(
-        model,
-        slo,
-        metric,
-        matchers,
-        _over_replicas(metric, gauge, looks_low=looks_low),
-        labels,
-        fixed,
-        gauge.reference,
-        interval,
-    )
+    how = gauge.replicas or replicas.default(metric)
+    named_so = {"sum": "sum", "weighted": replicas.WEIGHTED}
+    aggregation = named_so.get(how) or worst(metric, looks_low=looks_low)
+    return GaugeSeries(model, slo, metric, matchers, aggregation, labels, fixed, gauge.reference, interval)
 
 
 def entities(metric: Metric, gauge: Gauge) -> tuple[str, ...]:
@@ -182,11 +170,6 @@ def _unnamed(metric: Metric, gauge: Gauge) -> dict[str, Matcher]:
         for label, matcher in group.items()
         if label in metric.labels
     }
-
-
-def _over_replicas(metric: Metric, gauge: Gauge, *, looks_low: bool) -> str:
-    how = gauge.replicas or replicas.default(metric)
-    return {"sum": "sum", "weighted": replicas.WEIGHTED}.get(how) or worst(metric, looks_low=looks_low)
 
 
 def worst(metric: Metric, *, looks_low: bool) -> str:

@@ -9,7 +9,7 @@ from typing import Annotated, Literal
 
 from pydantic import AfterValidator, Field
 
-from mlslo.catalogue import METRICS, Better, Layer, Metric, Type
+from mlslo.catalogue import Better, Layer, Metric, Type
 from mlslo.yamlfile import Duration, StrictModel, did_you_mean, quoted_list
 from rulegen.promql.conventions import MODEL, SLO, VALUE_METRIC
 from rulegen.promql.expressions import block, by
@@ -45,11 +45,6 @@ class QuerySeries(GaugeSeries):
     @property
     def title(self) -> str:
         return "the query"
-
-    @property
-    def of_monitor(self) -> bool:
-        """Return whether the monitor measures it, or part of it."""
-        return any(name in METRICS for name in self.query.metrics)
 
     @cached_property
     def always_there(self) -> bool:
