@@ -67,10 +67,6 @@ class Budget:
         same = [window for window in self.windows if window.seconds == self.time_window.seconds]
         return same[0] if same else self.time_window
 
-    def threshold(self, pair: BurnWindow) -> Decimal:
-        """The share of bad events above which a pair fires."""
-        return pair.threshold(self.share)
-
     def records(self) -> list[Record]:
         """Numerators, denominators and ratios over each window, and what is left of the budget."""
         own = {SLO: self.slo}

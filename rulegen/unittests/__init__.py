@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -39,8 +40,8 @@ class UnitTests:
 def build(plan: Plan, routing: Routing) -> UnitTests:
     """Build the tests of all rules of a model, which are in the file named after it."""
     builder = _Builder(plan, routing.spec.evaluationInterval)
-    found = list(builder.cases())
-    return UnitTests(_file(f"{plan.file.name}.yaml", builder.interval, found), builder.notes)
+    data = _file(f"{plan.file.name}.yaml", builder.interval, builder.cases())
+    return UnitTests(data, builder.notes)
 
 
 class _Builder:
@@ -61,44 +62,35 @@ class _Builder:
                 for position in range(len(slo.gauge_alerts)):
                     self._note((index, "alerts", position, "when"), _ALERT_ALWAYS_THERE)
                 continue
-            found += self._alerts(index, slo) + self._records(index, slo)
-            other = others.case(slo, self.interval) if self._is_first(others.kind_of(slo)) else None
-            found += [other] if other else []
+            found += self._of_slo(index, slo)
         past, missing = histories.cases(self.plan, self.interval)
         for index, position, said in missing:
             self._note((index, "alerts", position, "when"), said)
-        return (
-            found
-            + past
-            + nodata.cases(self.plan, self.interval, self._is_first)
-            + companions.cases(self.plan, self.interval, self._is_first)
-        )
+        found += past
+        found += nodata.cases(self.plan, self.interval, self._is_first)
+        return found + companions.cases(self.plan, self.interval, self._is_first)
 
-    def _alerts(self, index: int, slo: SloPlan) -> list[Case]:
-        found: list[Case] = []
+    def _of_slo(self, index: int, slo: SloPlan) -> Iterator[Case]:
+        """Cases of its alerts, and of the records they are given; a query of the user's own is taken as it is."""
         for position, alert in enumerate(slo.gauge_alerts):
             cases, missing = gauges.cases(alert, self._is_first)
-            found += cases
+            yield from cases
             for lint, said in missing:
                 self._note((index, "alerts", position, "when"), said, lint)
-        for speed, rule in slo.burn_alerts.items():
-            assert slo.budget is not None
-            found += budgets.cases(slo.budget, rule, speed, self.interval, self._is_first)
-        return found
-
-    def _records(self, index: int, slo: SloPlan) -> list[Case]:
-        """Build the cases of the records that alerts are given; a query of the user's own is taken as it is."""
-        found: list[Case] = []
-        if slo.series is not None and slo.series.aggregation == WEIGHTED:
-            found.append(scraped.weighted(slo.series, self.interval))
         if slo.budget is not None:
-            cases = events.cases(
-                slo.budget, self.interval, whole=self._is_first(type(slo.budget.sli).__name__)
-            )
-            found += cases or []
-            if cases is None:
+            for speed, rule in slo.burn_alerts.items():
+                yield from budgets.cases(slo.budget, rule, speed, self.interval, self._is_first)
+        if slo.series is not None and slo.series.aggregation == WEIGHTED:
+            yield scraped.weighted(slo.series, self.interval)
+        if slo.budget is not None:
+            whole = self._is_first(type(slo.budget.sli).__name__)
+            known = events.cases(slo.budget, self.interval, whole=whole)
+            yield from known or ()
+            if known is None:
                 self._note((index, "sli"), _NOT_UNDERSTOOD)
-        return found
+        other = others.case(slo, self.interval) if self._is_first(others.kind_of(slo)) else None
+        if other is not None:
+            yield other
 
     def _is_first(self, kind: str) -> bool:
         """Return True the first time that it is asked for a kind."""

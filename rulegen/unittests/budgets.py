@@ -42,7 +42,7 @@ class _Pair:
     @property
     def limit(self) -> Decimal:
         """The share of bad events above which it fires."""
-        return self.budget.threshold(self.windows)
+        return self.windows.threshold(self.budget.share)
 
     @property
     def _step(self) -> Decimal:
@@ -112,13 +112,9 @@ class _Tested:
 
     def quiet(self) -> Case:
         """One window is not enough, nor are few bad events, nor few at all where that is asked for."""
-        alerting = self.budget.alerting
-        said = (
-            f", or fewer than {alerting.minimumBadEvents} events are bad"
-            if alerting.minimumBadEvents > 1
-            else ""
-        )
-        said += f", or there are fewer than {alerting.minimumEvents}" if alerting.minimumEvents else ""
+        least, asked = self.budget.alerting.minimumBadEvents, self.budget.alerting.minimumEvents
+        said = f", or fewer than {least} events are bad" if least > 1 else ""
+        said += f", or there are fewer than {asked}" if asked else ""
         moments = [moment for pair in self.pairs for moment in pair.quiet()]
         case = self._case(f"stays quiet while only one window of two burns{said}", moments)
         case.never(len(moments) - 1, self.rule)

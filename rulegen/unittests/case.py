@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from decimal import Decimal
 from enum import Enum
 from itertools import groupby, pairwise
@@ -54,14 +54,15 @@ class Series:
         labels = {label: value for label, value in self.labels.items() if value}
         return {"series": selector(self.name, labels), "values": notation(self.samples)}
 
-    def with_labels(self, **changed: str) -> Series:
-        """The same samples under other labels."""
-        return replace(self, labels={**self.labels, **changed})
-
     def of_another_model(self, samples: Sequence[Scrape] | None = None) -> Series:
         """The same series of another model; with other samples, if given."""
-        other = self.with_labels(**{MODEL: f"{self.labels[MODEL]}-other"})
-        return other if samples is None else replace(other, samples=samples)
+        labels = {**self.labels, MODEL: f"{self.labels[MODEL]}-other"}
+        return Series(self.name, labels, self.samples if samples is None else samples)
+
+    def of_others(self) -> list[Series]:
+        """The same series of another SLO, and of another model."""
+        other = Series(self.name, {**self.labels, SLO: f"{self.labels[SLO]}-other"}, self.samples)
+        return [other, self.of_another_model()]
 
 
 def notation(samples: Sequence[Scrape]) -> str:

@@ -10,7 +10,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from functools import cached_property
-from typing import NamedTuple
 
 from mlslo.yamlfile import Duration
 from rulegen.conditions import History, World
@@ -23,39 +22,25 @@ from rulegen.unittests.probes import Probe
 Scrapes = tuple[Scrape, ...]
 
 
-class State(NamedTuple):
-    """An alert after one evaluation; ``since``: the last evaluation at which the condition of a firing one held."""
-
-    firing: bool
-    since: int | None
-    pending: bool = False
-
-    @property
-    def name(self) -> str | None:
-        """As `ALERTS` calls it."""
-        return "firing" if self.firing else "pending" if self.pending else None
-
-
 def states(
     held: Sequence[bool], interval: Duration, lasting: Duration | None, keep: Duration | None
-) -> list[State]:
-    """Return the state after each evaluation, given whether the condition held at it."""
+) -> list[str | None]:
+    """Return "pending", "firing" or None after each evaluation, given whether the condition held at it."""
     needed, kept = lasting.seconds if lasting else 0.0, keep.seconds if keep else 0.0
-    found: list[State] = []
+    found: list[str | None] = []
     active: int | None = None
-    last: int | None = None
     recovered: int | None = None
     firing = False
     for now, holds in enumerate(held):
         if holds:
             active = now if active is None else active
-            last, recovered = now, None
+            recovered = None
             firing = firing or (now - active) * interval.seconds >= needed
         else:
             recovered = now if firing and recovered is None else recovered
             if recovered is None or (now - recovered) * interval.seconds >= kept:
                 firing, active, recovered = False, None, None
-        found.append(State(firing, last if firing else None, holds and not firing))
+        found.append("firing" if firing else "pending" if holds else None)
     return found
 
 
@@ -177,7 +162,7 @@ class Course:
         return self.alert.kind.holds(value, World(self.past(now, series), self.probe.world.reference))
 
     @cached_property
-    def states(self) -> list[State]:
+    def states(self) -> list[str | None]:
         """The state after each evaluation."""
         spec, several = self.alert.spec, self.alert.several
         size = len(self.scrapes[0])

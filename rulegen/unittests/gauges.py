@@ -202,10 +202,10 @@ class _Tested:
         start = [scrapes[0] if trend else self._healthy] * baselines.lead
         since += len(start)
         course = Course(alert, self.probe, baselines.given, [*start, *scrapes])
-        states = [one.name for one in course.states]
+        states = course.states
         other = Course(alert, self.probe, baselines.given, course.scrapes, edge=False)
         early = states[:since] if ends == (None, None) else states[: len(start)]
-        sure = baselines.possible and states == [one.name for one in other.states] and not any(early)
+        sure = baselines.possible and states == other.states and not any(early)
         if sure and texts and "firing" not in states:
             self.missing.append(self._too_short())
             return None

@@ -42,7 +42,7 @@ def cases(plan: Plan, interval: Duration) -> tuple[list[Case], list[Missing]]:
     for index, slo in enumerate(plan.slos):
         for position, alert in enumerate(slo.gauge_alerts if slo.can_be_given else ()):
             for history in alert.kind.histories():
-                if not _is_affordable(history, interval, rules):
+                if not _Tested(history, interval).is_affordable(rules):
                     said = f"its {history.record.name} looks back further than a unit test can, and is not tested"
                     missing.append((index, position, said))
                     continue
@@ -55,11 +55,6 @@ def cases(plan: Plan, interval: Duration) -> tuple[list[Case], list[Missing]]:
         found.append(_Tested(known[0][1], interval).enough(known))
         found += [case for one in known if (case := _Tested(one[1], interval).window(one[0]))]
     return found, missing
-
-
-def _is_affordable(history: History, interval: Duration, rules: int) -> bool:
-    tested = _Tested(history, interval)
-    return history.least <= MOST_SAMPLES and tested.end * (rules + _EVALUATION) <= _MOST_EVALUATED
 
 
 @dataclass(frozen=True)
@@ -81,6 +76,11 @@ class _Tested:
         needed = (self.history.least - 1) * self.sampled.seconds
         return math.ceil((self.history.offset + needed) / self.interval.seconds)
 
+    def is_affordable(self, rules: int) -> bool:
+        """Return whether promtool takes a test of it with so many rules, and not too long."""
+        evaluated = self.end * (rules + _EVALUATION)
+        return self.history.least <= MOST_SAMPLES and evaluated <= _MOST_EVALUATED
+
     def enough(self, known: Sequence[Known]) -> Case:
         """Build the case of just enough evaluations, and of fewer; what follows does not count."""
         history, step = self.history, self.sampled.seconds
@@ -95,8 +95,7 @@ class _Tested:
             for version, samples in versions.items():
                 case.series.append(_given(series, version, samples))
             # What another SLO, and another model, have recorded does not count.
-            other = replace(case.series[-1], samples=[_LATER] * (seen + 1))
-            case.series += [other.with_labels(**{SLO: f"{series.slo}-other"}), other.of_another_model()]
+            case.series += replace(case.series[-1], samples=[_LATER] * (seen + 1)).of_others()
             now = self.end * self.interval.seconds
             ages = [
                 (now - index * step, value)

@@ -55,7 +55,7 @@ class _Tested:
         case.series = [replace(one, samples=[*one.samples, GONE]) for one in case.series]
         for name, one in self.companions.items():
             own = Series(one.record, self.plan.file.labels(name), [Decimal(0)] * (last + 1))
-            case.series += [own.with_labels(slo=f"{name}-other"), own.of_another_model()]
+            case.series += own.of_others()
         case.series += self._others(last + 1)
         held = [[True] * (last + 1) + [not one.monitored] for one in self.companions.values()]
         self._expect(case, held, sorted({side for wait in waits for side in (wait - 1, wait)} - {-1, last}))
@@ -71,7 +71,7 @@ class _Tested:
         }
         labels = {"alertname": NO_DATA}
         for now in moments:
-            shown = {name: own[now].name for name, own in found.items()}
+            shown = {name: own[now] for name, own in found.items()}
             distinct = set(shown.values())
             if distinct == {None}:
                 case.gives(now, selector("ALERTS", labels), [])

@@ -78,10 +78,10 @@ class Tested:
             for one in expected
         ]
         last = len(expected[0].held) - 1
-        shown = [tuple(own[now].name for own in found) for now in range(last + 1)]
+        shown = list(zip(*found, strict=True))
         for now in sorted({last, *sides_of_changes(shown)}):
             if texts and now == last:
-                firing = [one for one, own in zip(expected, found, strict=True) if own[now].firing]
+                firing = [one for one, own in zip(expected, found, strict=True) if own[now] == "firing"]
                 case.fire(now, name, [(one.companion.rule, one.firing(now)) for one in firing])
                 continue
             tiers = [one.companion.rule.labels[TIER] for one in expected]
