@@ -60,12 +60,8 @@ class Generated:
         return [*self.files, *self.standing]
 
 
-@dataclass(frozen=True)
-class _ModelFiles:
-    """The files of one model. ``notes``: what no test proves."""
-
-    files: dict[str, str]
-    notes: list[Note]
+# The files of one model, and what no test proves.
+_ModelFiles = tuple[dict[str, str], list[Note]]
 
 
 def generate(
@@ -98,9 +94,9 @@ def generate(
             standing += names
         else:
             changed.append(plan)
-    for model in _in_parallel(partial(_model_files, specs, form), changed, jobs):
-        files |= model.files
-        notes += model.notes
+    for made, untested in _in_parallel(partial(_model_files, specs, form), changed, jobs):
+        files |= made
+        notes += untested
     if routing.spec.watchdog is not None:
         files |= _watchdog_files(routing, form)
     identities = [identity for plan in plans for identity in plan.identities]
@@ -183,7 +179,7 @@ def _model_files(specs: Specs, form: Format, plan: Plan) -> _ModelFiles:
     if not tests.notes:
         # What a test cannot prove is said in each run: without the hash the files are made again.
         files = stamped(files, _inputs(plan, specs, form))
-    return _ModelFiles(files, tests.notes)
+    return files, tests.notes
 
 
 def _groups(plan: Plan, routing: Routing, form: Format) -> list[Group]:

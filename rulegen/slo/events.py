@@ -90,15 +90,11 @@ class LatencySli(EventSli):
         return _rate(f"{LATENCY}_count", {MODEL: self.model}, window)
 
     def errors(self, window: Duration, shortest: Duration, events: str) -> str:  # noqa: ARG002
-        bucket = f"{LATENCY}_bucket{{{MODEL}={quote(self.model)},{self.bound}}}"
+        # A whole number of seconds is written 1 or 1.0.
+        bound = f'le="{self.bucket}"' if "." in self.bucket else f'le=~"{self.bucket}(\\\\.0)?"'
+        bucket = f"{LATENCY}_bucket{{{MODEL}={quote(self.model)},{bound}}}"
         fast = f"sum by ({MODEL}) (rate({bucket}[{window}]))"
         return f"clamp_min({events} - on ({MODEL}) {fast}, 0)"
-
-    @property
-    def bound(self) -> str:
-        """The matcher of the bucket; a whole number of seconds is written 1 or 1.0."""
-        text = self.bucket
-        return f'le=~"{text}(\\\\.0)?"' if "." not in text else f'le="{text}"'
 
     @property
     def bucket(self) -> str:
@@ -161,7 +157,8 @@ class GoodSli(EventSli):
 
     def sources(self) -> Sequence[Record]:
         gauge = self.series.expression
-        held = f"min by ({MODEL}, {SLO}) ({gauge} {_bool(self.good.comparison)})"
+        sign, limit = self.good.comparison.split(" ", 1)
+        held = f"min by ({MODEL}, {SLO}) ({gauge} {sign} bool {limit})"
         own = {SLO: self.series.slo}
         return (
             Record(events_record("bool"), f"group by ({MODEL}, {SLO}) ({gauge})", own),
@@ -182,8 +179,3 @@ class GoodSli(EventSli):
 
     def _over(self, record: str, window: Duration) -> str:
         return f"sum_over_time({self.series.select(record)}[{window}])"
-
-
-def _bool(comparison: str) -> str:
-    sign, limit = comparison.split(" ", 1)
-    return f"{sign} bool {limit}"
