@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
-from decimal import Decimal
 from functools import cached_property
 from typing import Annotated
 
@@ -98,11 +97,6 @@ class GaugeSeries:
         """The recorded series."""
         return self.select(self.record)
 
-    @property
-    def past_labels(self) -> tuple[str, ...]:
-        """The labels of the model's past: the version is not among them, or a new one had no past."""
-        return (SLO, *(label for label in self.labels if label != "version"))
-
     def select(self, record: str) -> str:
         """Another record of this SLO."""
         return selector(record, {MODEL: self.model, SLO: self.slo})
@@ -117,18 +111,10 @@ class GaugeSeries:
             expression = replicas.weighted(self.metric, self.matchers, self.labels)
             return Record(self.record, expression, {SLO: self.slo})
         selected = selector(self.metric.name, self.matchers)
-        if self.of_each_replica and "version" in self.metric.labels:
+        if self.metric.additive and self.aggregation != "sum" and "version" in self.metric.labels:
+            # Each replica is judged by a count or rate of its own.
             selected = f"sum without (version) ({selected})"
         return Record(self.record, f"{self.aggregation} {by(self.labels)} ({selected})", {SLO: self.slo})
-
-    @property
-    def of_each_replica(self) -> bool:
-        """Return whether each replica is judged by a count or rate of its own."""
-        return self.metric.additive and self.aggregation != "sum"
-
-    def combined(self, values: Iterable[Decimal]) -> Decimal:
-        """Combine the values of replicas with as many predictions each, as the aggregation does."""
-        return replicas.combined(self.aggregation, values)
 
 
 def of(model: str, slo: str, gauge: Gauge, interval: Duration, *, looks_low: bool) -> GaugeSeries:

@@ -77,13 +77,9 @@ class _Expected:
 
     companion: Companion
     held: Sequence[bool]
-    values: Sequence[float] = ()
+    values: Sequence[float]
     labels: Mapping[str, str] = field(default_factory=dict)
     members: Sequence[tuple[Mapping[str, str], float]] = ()
-
-    def firing(self, now: int) -> Firing:
-        """Return the values that its texts show."""
-        return Firing(self.labels, self.values[now] if self.values else 1.0, members=self.members)
 
 
 @dataclass(frozen=True)
@@ -131,8 +127,12 @@ class _Tested:
         shown = list(zip(*found, strict=True))
         for now in sorted({last, *sides_of_changes(shown)}):
             if texts and now == last:
-                firing = [one for one, own in zip(expected, found, strict=True) if own[now] == "firing"]
-                case.fire(now, name, [(one.companion.rule, one.firing(now)) for one in firing])
+                firing = [
+                    (one.companion.rule, Firing(one.labels, one.values[now], members=one.members))
+                    for one, state in zip(expected, shown[now], strict=True)
+                    if state == "firing"
+                ]
+                case.fire(now, name, firing)
                 continue
             tiers = [one.companion.rule.labels[TIER] for one in expected]
             counts = Counter((tier, state) for tier, state in zip(tiers, shown[now], strict=True) if state)
@@ -196,7 +196,8 @@ def _absent(tested: _Tested) -> Iterator[Case]:
         series = [writer] if any(age is not None for age in ages) else []
         if texts:
             series.append(writer.of_another_model(tested.pods.times([0.0] * len(ages))))
-        expected = [_Expected(one, [age is None for age in ages]) for one in tested.companions]
+        gone = [age is None for age in ages]
+        expected = [_Expected(one, gone, [1.0] * len(ages)) for one in tested.companions]
         yield tested.case(what, series, expected, texts=texts)
 
 

@@ -50,32 +50,24 @@ def sides_of_changes(states: Sequence[object], since: int = 1) -> set[int]:
     return {side for now in changes for side in (now - 1, now)}
 
 
-@dataclass(frozen=True)
-class Baselines:
-    """Histories that a test has to give as records, since the rules do not record them in it.
+def baselines(alert: GaugeAlert, length: int) -> tuple[tuple[History, ...], int, bool]:
+    """Sort the histories of an alert for a test of ``length`` evaluations.
 
-    ``lead``: healthy evaluations that it begins with, until the others are there. ``possible``: whether it works out.
+    Return those that it has to give as records, since the rules do not record them in it; how many healthy evaluations
+    it begins with, until the others are there; and whether that works out.
     """
-
-    given: tuple[History, ...]
-    lead: int
-    possible: bool
-
-    @classmethod
-    def of(cls, alert: GaugeAlert, length: int) -> Baselines:
-        """Sort the histories of an alert for a test of ``length`` evaluations."""
-        histories = tuple(alert.kind.histories())
-        lead = 0
-        own: tuple[History, ...] = ()
-        while True:
-            found = tuple(one for one in histories if recorded_after(alert, one) < lead + length)
-            if len(found) == len(own):
-                break
-            own = found
-            lead = max(recorded_after(alert, one) + 1 for one in own)
-        # What is given beside a mean that comes about would be recorded as well, and nothing deviates from health.
-        possible = not any(isinstance(one, Deviation) for one in own)
-        return cls(tuple(one for one in histories if one not in own), lead, possible)
+    histories = tuple(alert.kind.histories())
+    lead = 0
+    own: tuple[History, ...] = ()
+    while True:
+        found = tuple(one for one in histories if recorded_after(alert, one) < lead + length)
+        if len(found) == len(own):
+            break
+        own = found
+        lead = max(recorded_after(alert, one) + 1 for one in own)
+    # What is given beside a mean that comes about would be recorded as well, and nothing deviates from health.
+    possible = not any(isinstance(one, Deviation) for one in own)
+    return tuple(one for one in histories if one not in own), lead, possible
 
 
 def recorded_after(alert: GaugeAlert, history: History) -> int:

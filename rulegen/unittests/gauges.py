@@ -15,7 +15,7 @@ from rulegen.promql.expressions import number
 from rulegen.slo.alerts import GaugeAlert
 from rulegen.spec.lint_names import Name
 from rulegen.unittests.case import GONE, MISSED, NAN, Case, First, Sample, Series, evaluations, lifetime
-from rulegen.unittests.expected import Baselines, Course, Scrapes, sides_of_changes
+from rulegen.unittests.expected import Course, Scrapes, baselines, sides_of_changes
 from rulegen.unittests.probes import Probe, probes, unusable
 from rulegen.unittests.scraped import labels_of, labels_of_history, scraped
 
@@ -196,16 +196,16 @@ class _Tested:
         texts = ends == (None, "firing")
         # Two pods, of which the worst counts; what is added up is told apart by both cases alike.
         pods = texts or (ends == (None, None) and alert.series.metric.additive)
-        baselines = Baselines.of(alert, len(scrapes))
+        given, lead, possible = baselines(alert, len(scrapes))
         # A step is a steep trend: what is quiet must have been so from the beginning.
         trend = ends == (None, None) and any(one.of_version for one in alert.kind.histories())
-        start = [scrapes[0] if trend else self._healthy] * baselines.lead
+        start = [scrapes[0] if trend else self._healthy] * lead
         since += len(start)
-        course = Course(alert, self.probe, baselines.given, [*start, *scrapes])
+        course = Course(alert, self.probe, given, [*start, *scrapes])
         states = course.states
-        other = Course(alert, self.probe, baselines.given, course.scrapes, edge=False)
+        other = Course(alert, self.probe, given, course.scrapes, edge=False)
         early = states[:since] if ends == (None, None) else states[: len(start)]
-        sure = baselines.possible and states == other.states and not any(early)
+        sure = possible and states == other.states and not any(early)
         if sure and texts and "firing" not in states:
             self.missing.append(self._too_short())
             return None

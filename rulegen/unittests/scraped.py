@@ -11,7 +11,7 @@ from mlslo.yamlfile import Duration
 from rulegen.conditions import History
 from rulegen.promql.conventions import MODEL, SLO
 from rulegen.promql.expressions import OneOf, exact
-from rulegen.promql.replicas import SAMPLES, WEIGHTED
+from rulegen.promql.replicas import SAMPLES, WEIGHTED, combined
 from rulegen.sli.gauge import GaugeSeries
 from rulegen.sli.query_series import QuerySeries
 from rulegen.slo.companions.shared import LAST_SUCCESS, SINK, UP, WATERMARK
@@ -31,9 +31,9 @@ def labels_of(series: GaugeSeries, index: int = 0) -> dict[str, str]:
 
 def labels_of_history(series: GaugeSeries, history: History, index: int = 0) -> dict[str, str]:
     """The labels of a record of the past of such a series."""
-    kept = series.labels if history.of_version else series.past_labels
     own = labels_of(series, index)
-    return {**{label: own[label] for label in kept if label != SLO}, SLO: series.slo}
+    kept = [label for label in series.labels if history.of_version or label != "version"]
+    return {**{label: own[label] for label in kept}, SLO: series.slo}
 
 
 def scraped(
@@ -67,7 +67,7 @@ def _pods(
     if healthy is None or series.aggregation == "sum":
         return
     known = [value for value in samples if isinstance(value, Decimal) and not value.is_nan()]
-    masked = any(series.combined((value, healthy)) != value for value in known)
+    masked = any(combined(series.aggregation, (value, healthy)) != value for value in known)
     yield "b", samples if masked else [value if _away(value) else healthy for value in samples]
 
 
