@@ -8,7 +8,6 @@ another.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from decimal import Decimal
 from typing import Literal
 
 from mlslo.catalogue import METRICS, Metric
@@ -77,17 +76,3 @@ def weight_matchers(matchers: Mapping[str, Matcher]) -> dict[str, Matcher]:
     """Return the matchers of the weights; a gauge that is not split by segments is that of all traffic."""
     chosen = {label: value for label, value in matchers.items() if label in SAMPLES.labels}
     return chosen if "segment" in chosen else {**chosen, "segment": "", "segment_value": ""}
-
-
-def combined(aggregation: str, values: Iterable[Decimal]) -> Decimal:
-    """Combine the values of replicas with as many predictions each."""
-    found = list(values)
-    match aggregation:
-        case "sum":
-            return sum(found, Decimal(0))
-        case "max":
-            return max(found)
-        case "min":
-            return min(found)
-        case _:
-            return sum(found, Decimal(0)) / len(found)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from decimal import Decimal
 
@@ -37,25 +37,42 @@ def cases(budget: Budget, interval: Duration, *, whole: bool) -> list[Case] | No
 
     ``whole``: it is the first of its kind.
     """
-    tested = _Tested(budget, interval)
+    tested = _tested(budget, interval)
+    if tested is None:
+        return None
     if isinstance(budget.sli, GoodSli):
         return [tested.evaluations(), *(tested.windows() if whole else ())]
-    series = None
-    if isinstance(budget.sli, RatioSli):
-        series = event_series(budget.sli.ratio)
-        if series is None:
-            return None
-    counters = list(tested.counters(series, EVENTS, BAD))
+    series = tested.series
+    counters = list(tested.counters(EVENTS, BAD))
     if series is not None:
         # Labels are summed away: what must not count would be seen in the numbers only.
-        counters += others(budget, series, len(counters[0].samples))
+        counters += tested.others(len(counters[0].samples))
     found = [tested.ratios(counters)]
     late = isinstance(budget.sli, ErrorsSli) or (series is not None and not series.needed)
     if whole and late:
-        found.append(tested.none_bad(series))
+        found.append(tested.none_bad())
     if whole and isinstance(budget.sli, LatencySli):
         found.append(tested.raced())
     return found
+
+
+def healthy(budget: Budget, interval: Duration) -> tuple[list[Series], Duration] | None:
+    """Counters of which none is bad until the second evaluation, beside others, and how often they are read.
+
+    None where it is not known what the SLI's expressions select.
+    """
+    tested = _tested(budget, interval)
+    if tested is None:
+        return None
+    count = round(interval.seconds / tested.sampled.seconds) + 1
+    return [*tested.counters(EVENTS, 0, count), *tested.others(count)], tested.sampled
+
+
+def _tested(budget: Budget, interval: Duration) -> _Tested | None:
+    if not isinstance(budget.sli, RatioSli):
+        return _Tested(budget, interval, None)
+    series = event_series(budget.sli.ratio)
+    return _Tested(budget, interval, series) if series is not None else None
 
 
 def part_of(step: Duration, most: float) -> Duration:
@@ -75,6 +92,8 @@ class _Tested:
 
     budget: Budget
     interval: Duration
+    # Those of a raw pair of counters.
+    series: EventSeries | None
 
     @property
     def sampled(self) -> Duration:
@@ -133,11 +152,11 @@ class _Tested:
         """A record of each window."""
         return f'{{__name__=~"{_prefix(record)}[^_]+",{SLO}={quote(self.budget.slo)}}}'
 
-    def counters(self, series: EventSeries | None, events: int, bad: int, count: int = 0) -> Iterator[Series]:
+    def counters(self, events: int, bad: int, count: int = 0) -> Iterator[Series]:
         """The counters behind an SLI, which grow by so many in each sampled interval."""
         count = count or self._end * self._steps + 1
-        if series is not None:
-            yield from self._of_ratio(series, events, bad, count)
+        if self.series is not None:
+            yield from _of_ratio(self.series, events, bad, count)
             return
         labels = {MODEL: self.budget.model, "version": "1"}
         pods = (
@@ -158,21 +177,20 @@ class _Tested:
                     code = {"code": f"50{3 * index}"}
                     yield Series(ERRORS, {**pod, **code}, counter(failed, count))
 
-    def _of_ratio(self, series: EventSeries, events: int, bad: int, count: int) -> Iterator[Series]:
-        rest = events
-        for index, (one, in_total) in enumerate(zip(series.bad, series.in_total, strict=True)):
-            last = index == len(series.bad) - 1
-            part = bad - (len(series.bad) - 1) if last else 1
-            rest -= part if in_total else 0
-            if bad or series.needed:
-                yield from _of_pods(one, part if bad else 0, count)
-        for index, one in enumerate(series.rest):
-            last = index == len(series.rest) - 1
-            yield from _of_pods(one, rest - 9 * (len(series.rest) - 1) if last else 9, count)
-        for one in series.others:
-            yield Series(one.name, one.labels, counter(0, count))
+    def others(self, count: int) -> Iterator[Series]:
+        """Counters that differ in one label from what the SLI counts, and grow fast."""
+        fast = counter(1000, count)
+        labels = {MODEL: f"{self.budget.model}-other", "version": "1"}
+        if isinstance(self.budget.sli, LatencySli):
+            yield Series(f"{LATENCY}_count", labels, fast)
+            yield Series(f"{LATENCY}_bucket", {**labels, "le": self.budget.sli.bucket}, fast)
+        elif isinstance(self.budget.sli, ErrorsSli):
+            yield Series(TOTAL, labels, fast)
+            yield Series(ERRORS, {**labels, "code": "500"}, fast)
+        for one in self.series.decoys if self.series else ():
+            yield Series(one.name, one.labels, fast)
 
-    def none_bad(self, series: EventSeries | None) -> Case:
+    def none_bad(self) -> Case:
         """Build the case of events of which none is bad, then of none at all: the shortest window says so."""
         budget, interval = self.budget, self.interval.seconds
         shortest = budget.windows[0].seconds
@@ -180,7 +198,7 @@ class _Tested:
         counters = [
             # Read twice, and then no more; nothing where a window begins.
             Series(one.name, one.labels, [MISSED, *one.samples[:2]])
-            for one in self.counters(series, EVENTS, 0, 3)
+            for one in self.counters(EVENTS, 0, 3)
         ]
         name = f"Records of {budget.slo}: where no event was bad yet, 0 are"
         case = Case(name, self.interval, counters, sampled=sampled)
@@ -192,7 +210,7 @@ class _Tested:
 
     def raced(self) -> Case:
         """Build the case of more fast answers than answers: counters are read one after the other."""
-        counters = list(self.counters(None, EVENTS, -BAD))
+        counters = list(self.counters(EVENTS, -BAD))
         name = f"Records of {self.budget.slo}: there are never less than 0 bad events"
         case = Case(name, self.interval, counters, sampled=self.sampled)
         query = f"count({self._named(self.budget.errors)} == 0)"
@@ -254,6 +272,21 @@ def _prefix(record: Callable[[Duration], str]) -> str:
     return record(Duration("5m")).removesuffix("5m")
 
 
+def _of_ratio(series: EventSeries, events: int, bad: int, count: int) -> Iterator[Series]:
+    rest = events
+    for index, (one, in_total) in enumerate(zip(series.bad, series.in_total, strict=True)):
+        last = index == len(series.bad) - 1
+        part = bad - (len(series.bad) - 1) if last else 1
+        rest -= part if in_total else 0
+        if bad or series.needed:
+            yield from _of_pods(one, part if bad else 0, count)
+    for index, one in enumerate(series.rest):
+        last = index == len(series.rest) - 1
+        yield from _of_pods(one, rest - 9 * (len(series.rest) - 1) if last else 9, count)
+    for one in series.others:
+        yield Series(one.name, one.labels, counter(0, count))
+
+
 def _of_pods(series: Selected, per_interval: int, count: int) -> Iterator[Series]:
     """Two series that together are one, if there may be two."""
     if POD in series.labels or per_interval < 2:
@@ -264,32 +297,9 @@ def _of_pods(series: Selected, per_interval: int, count: int) -> Iterator[Series
             yield Series(series.name, {**series.labels, POD: pod}, counter(part, count))
 
 
-def others(budget: Budget, series: EventSeries | None, count: int) -> Iterator[Series]:
-    """Counters that differ in one label from what the SLI counts, and grow fast."""
-    sli = budget.sli
-    fast = counter(1000, count)
-    labels: Mapping[str, str] = {MODEL: f"{budget.model}-other", "version": "1"}
-    if isinstance(sli, LatencySli):
-        yield Series(f"{LATENCY}_count", labels, fast)
-        yield Series(f"{LATENCY}_bucket", {**labels, "le": sli.bucket}, fast)
-    elif isinstance(sli, ErrorsSli):
-        yield Series(TOTAL, labels, fast)
-        yield Series(ERRORS, {**labels, "code": "500"}, fast)
-    elif series is not None:
-        for one in series.decoys:
-            yield Series(one.name, one.labels, fast)
-
-
 def read_alone(budget: Budget) -> list[str]:
     """The records that a rule reads by themselves: what is read beside others is matched with them."""
     names = [budget.ratio(budget.pairs[0].long), budget.ratio(budget.whole)]
     if isinstance(budget.sli, LatencySli):
         names += [budget.events(window) for window in budget.windows]
     return list(dict.fromkeys([*names, *(record.name for record in budget.sli.sources())]))
-
-
-def healthy(budget: Budget, series: EventSeries | None, interval: Duration) -> tuple[list[Series], Duration]:
-    """Counters of which none is bad until the second evaluation, and how often they are read."""
-    tested = _Tested(budget, interval)
-    count = round(interval.seconds / tested.sampled.seconds) + 1
-    return list(tested.counters(series, EVENTS, 0, count)), tested.sampled

@@ -14,13 +14,12 @@ from rulegen.promql.replicas import WEIGHTED
 from rulegen.sli.gauge import GaugeSeries
 from rulegen.sli.query_series import QuerySeries
 from rulegen.slo.alerts import GaugeAlert
-from rulegen.slo.events import GoodSli, RatioSli
+from rulegen.slo.events import GoodSli
 from rulegen.slo.plan import SloPlan
 from rulegen.unittests import events
 from rulegen.unittests.case import Case, Series
 from rulegen.unittests.expected import recorded_after
 from rulegen.unittests.probes import Probe, decoys, lasting, nearby, past_of, probes
-from rulegen.unittests.ratios import event_series
 from rulegen.unittests.scraped import labels_of, labels_of_history, of_pod, rows, scraped
 
 # Evaluations that it takes: of a rate there must be two samples.
@@ -45,12 +44,10 @@ def case(slo: SloPlan, interval: Duration) -> Case | None:
         if not _of_gauge(found, slo, slo.series):
             return None
     elif slo.budget is not None:
-        series = event_series(slo.budget.sli.ratio) if isinstance(slo.budget.sli, RatioSli) else None
-        if isinstance(slo.budget.sli, RatioSli) and series is None:
+        known = events.healthy(slo.budget, interval)
+        if known is None:
             return None
-        given, found.sampled = events.healthy(slo.budget, series, interval)
-        found.series += given
-        found.series += events.others(slo.budget, series, len(given[0].samples))
+        found.series, found.sampled = known
     if slo.budget is not None:
         for record in events.read_alone(slo.budget):
             labels = {MODEL: slo.budget.model, SLO: slo.budget.slo}

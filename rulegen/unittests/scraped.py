@@ -11,11 +11,11 @@ from mlslo.yamlfile import Duration
 from rulegen.conditions import History
 from rulegen.promql.conventions import MODEL, SLO
 from rulegen.promql.expressions import OneOf, exact
-from rulegen.promql.replicas import SAMPLES, WEIGHTED, combined
+from rulegen.promql.replicas import SAMPLES, WEIGHTED
 from rulegen.sli.gauge import GaugeSeries
 from rulegen.sli.query_series import QuerySeries
 from rulegen.slo.companions.shared import LAST_SUCCESS, SINK, UP, WATERMARK
-from rulegen.unittests.case import GONE, NAN, Case, Missed, Sample, Scrape, Series
+from rulegen.unittests.case import GONE, NAN, Case, Sample, Scrape, Series
 
 POD = "instance"
 # A power of two, so that a mean of equal values is that value to the last bit.
@@ -67,12 +67,13 @@ def _pods(
     if healthy is None or series.aggregation == "sum":
         return
     known = [value for value in samples if isinstance(value, Decimal) and not value.is_nan()]
-    masked = any(combined(series.aggregation, (value, healthy)) != value for value in known)
-    yield "b", samples if masked else [value if _away(value) else healthy for value in samples]
-
-
-def _away(value: Scrape) -> bool:
-    return value is GONE or isinstance(value, Missed) or value.is_nan()
+    # Whether the healthy pod would have a say in the aggregation.
+    masked = {
+        "max": any(healthy > value for value in known),
+        "min": any(healthy < value for value in known),
+        WEIGHTED: any(healthy != value for value in known),
+    }[series.aggregation]
+    yield "b", samples if masked else [healthy if value in known else value for value in samples]
 
 
 def of_pod(series: GaugeSeries, labels: Mapping[str, str], pod: str, samples: Sequence[Scrape]) -> Series:
