@@ -14,7 +14,7 @@ from rulegen.promql.conventions import MODEL, SLO, WATCHDOG
 from rulegen.promql.expressions import number, quote
 from rulegen.promql.rules import AlertRule
 from rulegen.runbooks.knowledge import Family, Query, family
-from rulegen.runbooks.notifications import RoutedAlert, inhibited, inhibiting, receivers
+from rulegen.runbooks.notifications import inhibited, inhibiting, receivers
 from rulegen.slo.alerts import GaugeAlert
 from rulegen.slo.budget import Budget
 from rulegen.slo.links import DASHBOARD, RUNBOOK, anchor, heading
@@ -25,8 +25,7 @@ from rulegen.spec.routing import Routing
 def of_model(plan: Plan, routing: Routing, mark: str) -> str:
     """The page of one model: a table of its alerts, and a section for each of them."""
     team = plan.file.file.metadata.labels.get("team")
-    alerts = list(dict.fromkeys(map(RoutedAlert.of, plan.alerts)))
-    context = _Context(plan, routing, alerts, team if team in routing.spec.teams else None)
+    context = _Context(plan, routing, plan.alerts, team if team in routing.spec.teams else None)
     sections = [context.section(slo, rule) for slo in plan.slos for rule in slo.group.alerts]
     sections += [context.section(None, rule) for rule in (plan.monitor.alerts if plan.monitor else ())]
     text = _template("model").render(model=plan.file.model, name=plan.file.name, alerts=sections)
@@ -62,14 +61,13 @@ class _Context:
 
     plan: Plan
     routing: Routing
-    alerts: Sequence[RoutedAlert]
+    alerts: Sequence[AlertRule]
     team: str | None
 
     def section(self, slo: SloPlan | None, rule: AlertRule) -> dict[str, Any]:
         """What the template says of one alert; ``slo``: whose it is, None for those about the monitor."""
         own, budget = _gauge_alert(slo, rule), _burning(slo, rule)
         known = _family(slo, rule, own, budget)
-        alert = RoutedAlert.of(rule)
         metric = slo.series.metric if slo is not None and slo.series is not None else None
         link = rule.annotations.get(DASHBOARD)
         file = f"../dashboards/{self.plan.file.name}.json"
@@ -91,9 +89,9 @@ class _Context:
             "timing": _timing(rule, own),
             "queries": _queries(known, self.plan, slo),
             "resolves": _resolves(rule, own, budget, slo),
-            "receivers": receivers(self.routing.spec, alert, self.team),
-            "inhibited_by": inhibiting(self.routing.spec, self.alerts, alert),
-            "inhibits": inhibited(self.routing.spec, self.alerts, alert),
+            "receivers": receivers(self.routing.spec, rule, self.team),
+            "inhibited_by": inhibiting(self.routing.spec, self.alerts, rule),
+            "inhibits": inhibited(self.routing.spec, self.alerts, rule),
             "matchers": " ".join(
                 shlex.quote(f"{name}={quote(value)}")
                 for name, value in {"alertname": rule.name, **labels}.items()
