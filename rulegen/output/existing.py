@@ -9,6 +9,10 @@ from rulegen.output.generated_files import MARK, Files, on_disk
 from rulegen.output.marks import BEGIN
 
 
+# What the templates of earlier versions, which had no mark, begin with.
+_UNMARKED = ("{{/* What every channel shares.", "{{/* The incident's title.", "{{/* Slack reads &, < and >")
+
+
 class ExistingFileError(InputError):
     """Files that nobody generated, and that would be overwritten."""
 
@@ -46,9 +50,10 @@ def _is_generated(path: Path) -> bool:
     """Whether it begins as ours do: the rest of it may be long."""
     try:
         with path.open("rb") as file:
-            return MARK in file.read(4000).decode(errors="ignore")[:1000]
+            head = file.read(4000).decode(errors="ignore")[:1000]
     except OSError:
         return False
+    return MARK in head or head.startswith(_UNMARKED)
 
 
 def _message(name: str) -> str:
