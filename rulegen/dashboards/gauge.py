@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from mlslo.catalogue import Metric
 from rulegen.dashboards.timeseries import target, timeseries
 from rulegen.slo.plan import SloPlan
 
@@ -26,10 +25,8 @@ def panels(slo: SloPlan) -> Iterator[dict[str, Any]]:
     limits: list[tuple[float, str]] = [limit for leg in legs for limit in leg.limits()]
     where = ", ".join(f"{label} {value}" for label, value in series.fixed.items() if label != "model")
     title = f"{series.slo}: {series.title}" + (f" ({where})" if where else "")
-    panel = timeseries(title, targets, _unit(series.metric), limits)
-    yield {**panel, "description": series.metric.help}
-
-
-def _unit(metric: Metric) -> str:
     # An AUC of 0.7 is not 70 % of anything.
-    return "percentunit" if metric.name.endswith("_ratio") else _UNITS.get(metric.unit, "none")
+    is_share = series.metric.name.endswith("_ratio")
+    unit = "percentunit" if is_share else _UNITS.get(series.metric.unit, "none")
+    panel = timeseries(title, targets, unit, limits)
+    yield {**panel, "description": series.metric.help}

@@ -8,7 +8,6 @@ from mlslo.yamlfile import InputError, Problem
 from rulegen.output.generated_files import MARK, Files, on_disk
 from rulegen.output.marks import BEGIN
 
-
 # What the templates of earlier versions, which had no mark, begin with.
 _UNMARKED = ("{{/* What every channel shares.", "{{/* The incident's title.", "{{/* Slack reads &, < and >")
 

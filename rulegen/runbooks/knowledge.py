@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from functools import cache
 from importlib import resources
 from string import Template
-from typing import Any
 
 import yaml
 
@@ -43,7 +42,6 @@ class Family:
     """Metrics, or alerts, that fail for the same reasons."""
 
     name: str
-    metrics: tuple[str, ...]
     means: str
     causes: tuple[Cause, ...]
     do: tuple[str, ...]
@@ -82,17 +80,8 @@ def families() -> dict[str, Family]:
     for name in _FILES:
         text = (folder / f"{name}.yaml").read_text(encoding="utf-8")
         for entry in yaml.load(text, getattr(yaml, "CSafeLoader", yaml.SafeLoader)):
-            one = _family(entry)
-            found |= dict.fromkeys(one.metrics, one)
+            causes = tuple(Cause(**cause) for cause in entry["causes"])
+            queries = tuple(Query(**query) for query in entry["queries"])
+            own = Family(entry["name"], entry["means"], causes, tuple(entry["do"]), queries)
+            found |= dict.fromkeys(entry["metrics"], own)
     return found
-
-
-def _family(entry: dict[str, Any]) -> Family:
-    return Family(
-        entry["name"],
-        tuple(entry["metrics"]),
-        entry["means"],
-        tuple(Cause(**cause) for cause in entry["causes"]),
-        tuple(entry["do"]),
-        tuple(Query(**query) for query in entry["queries"]),
-    )

@@ -52,8 +52,9 @@ def scraped(
     for pod, values in _pods(series, samples, healthy):
         if halved:
             # A count or rate is summed over versions, whatever is made of replicas.
+            halves = [value / 2 if isinstance(value, Decimal) else value for value in values]
             for version in ("1", "2"):
-                yield of_pod(series, {**own, "version": version}, pod, _halves(values))
+                yield of_pod(series, {**own, "version": version}, pod, halves)
         else:
             yield of_pod(series, {**first, **own}, pod, values)
             if series.aggregation == WEIGHTED:
@@ -86,10 +87,6 @@ def rows(series: GaugeSeries, labels: Mapping[str, str], pod: str, samples: Sequ
     kept = {label: value for label, value in labels.items() if label not in series.metric.labels}
     shared = {label: value for label, value in labels.items() if label in SAMPLES.labels}
     return Series(SAMPLES.name, {**shared, **kept, POD: pod}, samples)
-
-
-def _halves(samples: Sequence[Scrape]) -> list[Scrape]:
-    return [value / 2 if isinstance(value, Decimal) else value for value in samples]
 
 
 def weighted(series: GaugeSeries, interval: Duration) -> Case:

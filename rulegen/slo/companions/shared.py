@@ -47,15 +47,11 @@ _IN_SERVICE = 3600.0
 
 @dataclass(frozen=True)
 class Companion:
-    """One alert of a model. ``slos``: those that rest on what it is about, where not all do.
-
-    ``sinks``: it is quiet about a replica that cannot read these.
-    """
+    """One alert of a model. ``sinks``: it is quiet about a replica that cannot read these."""
 
     demand: Demand
     rule: AlertRule
     records: tuple[Record, ...] = ()
-    slos: tuple[str, ...] = ()
     sinks: tuple[str, ...] = ()
 
 
@@ -138,7 +134,7 @@ def _labels_stale(build: AlertBuilder, dependencies: Dependencies, demand: Deman
         # A replica that cannot read its labels has an alert of its own.
         down = f"({selector(UP, {MODEL: model, SINK: LABELS_SINK})} == 0)"
         old = f"\n  ({old})\n  unless ignoring ({SINK})\n  {down}\n"
-    slos = tuple(slo.name for slo in build.file.spec.slos if rests_on_labels(slo))
+    slos = [slo.name for slo in build.file.spec.slos if rests_on_labels(slo)]
     said = f"Fires where no label of the last {demand.after} has come, in one replica or more."
     if slos:
         those = f"{'SLO' if len(slos) == 1 else 'SLOs'} {', '.join(slos)}"
@@ -146,7 +142,7 @@ def _labels_stale(build: AlertBuilder, dependencies: Dependencies, demand: Deman
     expression = f"max by ({MODEL}) ({old}) > {number(demand.after.seconds)}"
     summary = Text.of(f"{model}: the newest label is ", Value(DURATION), " old")
     rule = build.alert(LABELS_STALE, LABELS_SLO, META, demand.tier, expression, summary, Text.of(said))
-    return Companion(demand, rule, slos=slos, sinks=needed)
+    return Companion(demand, rule, sinks=needed)
 
 
 def sinks_down_everywhere(model: str, *, labels: bool) -> str:
