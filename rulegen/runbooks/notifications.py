@@ -13,10 +13,10 @@ from rulegen.spec.routing_names import ALL_LABELS
 _MOST_NAMED = 40
 
 
-def receivers(spec: Spec, rule: AlertRule, team: str | None) -> list[str]:
+def receivers(spec: Spec, rule: AlertRule, team: str) -> list[str]:
     """Say who is notified, how and when: one sentence each."""
     tier, layer = spec.tiers[rule.labels[TIER]], rule.labels[LAYER]
-    own = spec.teams.get(team, {}).get(rule.labels[TIER]) if team is not None else None
+    own = spec.teams.get(team, {}).get(rule.labels[TIER])
     found = [f"`{name}`{_ways(spec, name)}" for name in own or tier.receivers]
     wait = tier.groupWait or spec.groupWait
     repeat = tier.repeatInterval or spec.repeatInterval

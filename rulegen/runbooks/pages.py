@@ -55,7 +55,7 @@ def _template(name: str) -> jinja2.Template:
 
 def _section(plan: Plan, routing: Routing, slo: SloPlan | None, rule: AlertRule) -> dict[str, Any]:
     """What the template says of one alert; ``slo``: whose it is, None for those about the monitor."""
-    spec, team = routing.spec, plan.file.file.metadata.labels.get("team")
+    spec = routing.spec
     own, budget = _gauge_alert(slo, rule), _burning(slo, rule)
     known = _family(slo, rule, own, budget)
     metric = slo.series.metric if slo is not None and slo.series is not None else None
@@ -79,7 +79,7 @@ def _section(plan: Plan, routing: Routing, slo: SloPlan | None, rule: AlertRule)
         "timing": _timing(rule, own),
         "queries": _queries(known, plan, slo),
         "resolves": _resolves(rule, own, budget, slo),
-        "receivers": receivers(spec, rule, team if team in spec.teams else None),
+        "receivers": receivers(spec, rule, plan.file.file.metadata.labels.get("team", "")),
         "inhibited_by": inhibiting(spec, plan.alerts, rule),
         "inhibits": inhibited(spec, plan.alerts, rule),
         "matchers": " ".join(

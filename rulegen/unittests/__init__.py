@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from mlslo.yamlfile import Duration
+from rulegen.conditions import Location
 from rulegen.promql.annotations import Firing
 from rulegen.promql.replicas import WEIGHTED
 from rulegen.promql.rules import AlertRule
@@ -63,10 +64,7 @@ class _Builder:
                     self._note((index, "alerts", position, "when"), _ALERT_ALWAYS_THERE)
                 continue
             found += self._of_slo(index, slo)
-        past, missing = histories.cases(self.plan, self.interval)
-        for index, position, said in missing:
-            self._note((index, "alerts", position, "when"), said)
-        found += past
+        found += histories.cases(self.plan, self.interval, self._note)
         found += nodata.cases(self.plan, self.interval, self._is_first)
         return found + companions.cases(self.plan, self.interval, self._is_first)
 
@@ -98,7 +96,7 @@ class _Builder:
         self._seen.add(kind)
         return first
 
-    def _note(self, at: tuple[str | int, ...], said: str, lint: Name = "not-tested") -> None:
+    def _note(self, at: Location, said: str, lint: Name = "not-tested") -> None:
         self.notes.append(Note(lint, self.plan.file.document, ("spec", "slos", *at), said))
 
 

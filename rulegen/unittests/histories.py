@@ -6,12 +6,12 @@ Histories that look equally far back share a test: each of its evaluations evalu
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from decimal import Decimal
 
 from mlslo.yamlfile import Duration
-from rulegen.conditions import History
+from rulegen.conditions import History, Location
 from rulegen.promql.conventions import SLO
 from rulegen.promql.expressions import selector
 from rulegen.sli.gauge import GaugeSeries
@@ -29,22 +29,19 @@ _MOST_EVALUATIONS = 400
 # A baseline that needs more samples than this has them more often than rules are evaluated.
 _MANY = 60
 
-# An SLO's place in its file, that of the alert, and what is said.
-Missing = tuple[int, int, str]
 Known = tuple[GaugeSeries, History]
 
 
-def cases(plan: Plan, interval: Duration) -> tuple[list[Case], list[Missing]]:
-    """Return the cases of every history of a model, and which have none."""
+def cases(plan: Plan, interval: Duration, note: Callable[[Location, str], None]) -> list[Case]:
+    """Return the cases of every history of a model; ``note`` is given the place of what has none, and why."""
     groups: dict[tuple[float, int, bool, bool], dict[tuple[str, str], Known]] = {}
-    missing: list[Missing] = []
     rules = sum(len(group.rules) for group in plan.groups)
     for index, slo in enumerate(plan.slos):
         for position, alert in enumerate(slo.gauge_alerts if slo.can_be_given else ()):
             for history in alert.kind.histories():
                 if not _Tested(history, interval).is_affordable(rules):
                     said = f"its {history.record.name} looks back further than a unit test can, and is not tested"
-                    missing.append((index, position, said))
+                    note((index, "alerts", position, "when"), said)
                     continue
                 key = (history.offset, history.least, bool(history.window), history.of_version)
                 own = groups.setdefault(key, {})
@@ -54,7 +51,7 @@ def cases(plan: Plan, interval: Duration) -> tuple[list[Case], list[Missing]]:
         known = list(group.values())
         found.append(_Tested(known[0][1], interval).enough(known))
         found += [case for one in known if (case := _Tested(one[1], interval).window(one[0]))]
-    return found, missing
+    return found
 
 
 @dataclass(frozen=True)
