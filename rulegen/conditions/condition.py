@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
-from functools import cached_property
 
 from pydantic import Field
 
@@ -105,10 +104,6 @@ class Combined(Kind):
         return [leg for part in self.parts for leg in part.legs()]
 
     def histories(self) -> Sequence[History]:
-        return self._histories
-
-    @cached_property
-    def _histories(self) -> Sequence[History]:
         return [history for part in self.parts for history in part.histories()]
 
 

@@ -22,8 +22,6 @@ def refuse(directory: Path, files: Files, base: Path | None) -> None:
     An alertmanager.yaml with our part among others' is overwritten with the base at hand only: without it theirs would
     be lost.
     """
-    if not directory.exists():
-        return
     problems = [
         Problem(str(directory / name), 0, 0, _message(name))
         for name in files

@@ -148,7 +148,6 @@ class GoodSli(EventSli):
     series: GaugeSeries
     good: Limit
     operation = "sum"
-    has_model = True
 
     @property
     def bad(self) -> str:  # type: ignore[override]

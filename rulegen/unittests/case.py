@@ -9,9 +9,8 @@ import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
-from enum import Enum
 from itertools import groupby, pairwise
-from typing import Any
+from typing import Any, Literal
 
 from mlslo.yamlfile import Duration
 from rulegen.output.block_yaml import OneLine, OneLineList
@@ -31,15 +30,10 @@ _FEW = 2
 _LINE = 105
 
 
-class Missed(Enum):
-    """No scrape at that time: Prometheus goes on with the sample before."""
-
-    MISSED = "_"
-
-
-MISSED = Missed.MISSED
+# No scrape at that time: Prometheus goes on with the sample before.
+MISSED: Literal["_"] = "_"
 Sample = Decimal | None
-Scrape = Sample | Missed
+Scrape = Sample | Literal["_"]
 
 
 @dataclass(frozen=True)
@@ -72,7 +66,7 @@ def notation(samples: Sequence[Scrape]) -> str:
     parts: list[str] = []
     for value, same in groupby(samples):
         count = len(list(same))
-        if isinstance(value, Missed):
+        if isinstance(value, str):
             parts.append("_" if count == 1 else f"_x{count}")
         elif value is None and not parts:
             parts.append(f"_x{count}")

@@ -16,7 +16,7 @@ from rulegen.conditions import History, World
 from rulegen.conditions.history import Deviation
 from rulegen.promql.replicas import WEIGHTED
 from rulegen.slo.alerts import GaugeAlert
-from rulegen.unittests.case import GONE, Missed, Sample, Scrape
+from rulegen.unittests.case import GONE, Sample, Scrape
 from rulegen.unittests.probes import Probe
 
 Scrapes = tuple[Scrape, ...]
@@ -96,7 +96,7 @@ class Course:
         for scrape in self.scrapes:
             before = found[-1] if found else (GONE,) * len(scrape)
             seen = zip(scrape, before, strict=True)
-            found.append(tuple(self._seen(was if isinstance(now, Missed) else now) for now, was in seen))
+            found.append(tuple(self._seen(was if isinstance(now, str) else now) for now, was in seen))
         return found
 
     def _seen(self, value: Sample) -> Sample:

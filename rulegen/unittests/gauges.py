@@ -210,9 +210,8 @@ class _Tested:
             self.missing.append(self._too_short())
             return None
         if not sure or not _is_meant(states[:since], states[since:], ends):
-            self.missing.append(
-                ("not-tested", f"the case '{what}' is not tested: its baseline moves too soon")
-            )
+            said = f"the case '{what}' is not tested: its baseline moves too soon"
+            self.missing.append(("not-tested", said))
             return None
         last = len(states) - 1
         if ends[0] and ends[1] is None:
