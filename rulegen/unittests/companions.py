@@ -9,38 +9,12 @@ from dataclasses import dataclass, field
 from decimal import ROUND_FLOOR, Decimal
 
 from mlslo.yamlfile import Duration
+from rulegen.promql import conventions
 from rulegen.promql.annotations import Firing
-from rulegen.promql.conventions import (
-    FEATURES_UNMONITORED,
-    LABELS_STALE,
-    MODEL,
-    MONITOR_ABSENT,
-    MONITOR_STALE,
-    REFERENCE_OLD,
-    SINK_BEHIND,
-    SINK_DOWN,
-    SLO,
-    TIER,
-)
+from rulegen.promql.conventions import MODEL, SLO, TIER
 from rulegen.promql.expressions import number, selector
-from rulegen.slo.companions import Companion
-from rulegen.slo.companions.shared import (
-    CREATED,
-    EXPECTED,
-    FEATURE,
-    LABELS_SINK,
-    LAG,
-    LAG_RECORD,
-    MISSING,
-    MONITORED,
-    PREDICTIONS,
-    PREDICTIONS_SINK,
-    REFERENCE,
-    SINK,
-    VERSION,
-    in_service,
-    share,
-)
+from rulegen.slo.companions import Companion, shared
+from rulegen.slo.companions.shared import FEATURE, LABELS_SINK, PREDICTIONS_SINK, REFERENCE, SINK, VERSION
 from rulegen.slo.plan import Plan
 from rulegen.unittests.case import GONE, NAN, Case, First, Sample, Series, counter, evaluations, lifetime
 from rulegen.unittests.expected import sides_of_changes, states
@@ -58,13 +32,13 @@ def cases(plan: Plan, interval: Duration, first: First) -> list[Case]:
     for companion in plan.companions:
         named.setdefault(companion.rule.name, []).append(companion)
     build = {
-        MONITOR_STALE: _stale,
-        MONITOR_ABSENT: _absent,
-        LABELS_STALE: _labels,
-        SINK_DOWN: _down,
-        SINK_BEHIND: _behind,
-        REFERENCE_OLD: _old,
-        FEATURES_UNMONITORED: _unmonitored,
+        conventions.MONITOR_STALE: _stale,
+        conventions.MONITOR_ABSENT: _absent,
+        conventions.LABELS_STALE: _labels,
+        conventions.SINK_DOWN: _down,
+        conventions.SINK_BEHIND: _behind,
+        conventions.REFERENCE_OLD: _old,
+        conventions.FEATURES_UNMONITORED: _unmonitored,
     }
     return [
         case for name, found in named.items() for case in build[name](_Tested(plan, found, interval, first))
@@ -277,13 +251,13 @@ def _behind(tested: _Tested) -> Iterator[Case]:
     for what, lags, shown in stories if tested.life() else stories[:2]:
         samples = [*before, *lags]
         last = len(samples) - 1
-        case = Case(f"{rule.name}: {what}", tested.interval, [pods.series(LAG, "a", samples, own)])
+        case = Case(f"{rule.name}: {what}", tested.interval, [pods.series(shared.LAG, "a", samples, own)])
         if shown == [None, "firing"]:
             case.shows(last - 1, rule, None)
             case.fires(last, rule, Firing(own, float(grows[0])))
-            case.series.append(pods.series(LAG, "b", [Decimal(1)] * len(samples), own))
+            case.series.append(pods.series(shared.LAG, "b", [Decimal(1)] * len(samples), own))
             case.series.append(case.series[0].of_another_model([once * 2] * len(samples)))
-            recorded = f"count by ({MODEL}) ({selector(LAG_RECORD, {SLO: rule.labels[SLO]})})"
+            recorded = f"count by ({MODEL}) ({selector(shared.LAG_RECORD, {SLO: rule.labels[SLO]})})"
             case.gives(last, recorded, [({MODEL: pods.model}, Decimal(1))])
         else:
             for now, state in enumerate(shown, last - len(shown) + 1):
@@ -296,7 +270,7 @@ def _old(tested: _Tested) -> Iterator[Case]:
     pods = tested.pods
 
     def reference(pod: str, version: str, name: str, ages: Ages) -> Series:
-        return pods.series(CREATED, pod, pods.times(ages), {VERSION: version, REFERENCE: name})
+        return pods.series(shared.CREATED, pod, pods.times(ages), {VERSION: version, REFERENCE: name})
 
     for what, ages, texts in tested.ages():
         series = [reference("a", "2", "training", ages)]
@@ -316,7 +290,7 @@ def _unmonitored(tested: _Tested) -> Iterator[Case]:
     own = tested.plan.file.spec.companions
     assert own is not None
     assert own.unmonitored is not None
-    limit = share(own.unmonitored.atLeastRatio) * _FEATURES
+    limit = shared.share(own.unmonitored.atLeastRatio) * _FEATURES
     few = limit.to_integral_value(ROUND_FLOOR)
     bad: list[Sample] = [few] * (tested.wait + 1)
     after = tested.first.demand.after
@@ -349,10 +323,10 @@ def _features(
     size, own = len(counts), {VERSION: version, "window": "1d"}
     served = [Decimal(1000 + now) for now in range(size)]
     return [
-        pods.series(EXPECTED, pod, [_FEATURES] * size),
-        pods.series(MONITORED, pod, counts, own),
-        pods.series(MISSING, pod, [Decimal(missing)] * size, {**own, FEATURE: "amount"}),
-        pods.series(PREDICTIONS, pod, served, {VERSION: version}),
+        pods.series(shared.EXPECTED, pod, [_FEATURES] * size),
+        pods.series(shared.MONITORED, pod, counts, own),
+        pods.series(shared.MISSING, pod, [Decimal(missing)] * size, {**own, FEATURE: "amount"}),
+        pods.series(shared.PREDICTIONS, pod, served, {VERSION: version}),
     ]
 
 
@@ -360,24 +334,26 @@ def _beside(pods: Pods, size: int) -> Iterator[Series]:
     """Yield series that must not count: a pod with all features, a shorter window, a new version, another model."""
     none, shorter, new = [_DOWN] * size, {VERSION: "2", "window": "1h"}, {VERSION: "3", "window": "1d"}
     yield from _features(pods, "b", "2", [_FEATURES] * size, missing=0)
-    yield pods.series(MONITORED, "a", none, shorter)
-    yield pods.series(MISSING, "a", none, {**shorter, FEATURE: "amount"})
-    yield pods.series(MISSING, "a", [Decimal("0.5")] * size, {**shorter, "window": "1d", FEATURE: "age"})
-    yield pods.series(MONITORED, "a", none, new)
-    yield pods.series(PREDICTIONS, "a", counter(1, size), {VERSION: "3"})
+    yield pods.series(shared.MONITORED, "a", none, shorter)
+    yield pods.series(shared.MISSING, "a", none, {**shorter, FEATURE: "amount"})
+    yield pods.series(
+        shared.MISSING, "a", [Decimal("0.5")] * size, {**shorter, "window": "1d", FEATURE: "age"}
+    )
+    yield pods.series(shared.MONITORED, "a", none, new)
+    yield pods.series(shared.PREDICTIONS, "a", counter(1, size), {VERSION: "3"})
     for segment in ({"segment": "sex"}, {"segment_value": "1"}):
-        yield pods.series(MISSING, "a", none, {**new, FEATURE: "amount", **segment})
+        yield pods.series(shared.MISSING, "a", none, {**new, FEATURE: "amount", **segment})
     for one in _features(pods, "a", "2", none):
         yield one.of_another_model()
 
 
 def _retired(tested: _Tested, few: Decimal) -> Case:
     """A version that no longer predicts, while another model's of that name does."""
-    pods, rule, served = tested.pods, tested.first.rule, in_service(tested.interval)
+    pods, rule, served = tested.pods, tested.first.rule, shared.in_service(tested.interval)
     lasts = evaluations(served, tested.interval)
     size = lasts + 4
     # Its last prediction comes after its first evaluation.
-    last = pods.series(PREDICTIONS, "a", [_DOWN, *[_UP] * (size - 1)], {VERSION: "1"})
+    last = pods.series(shared.PREDICTIONS, "a", [_DOWN, *[_UP] * (size - 1)], {VERSION: "1"})
     series = [*_features(pods, "a", "1", [few] * size)[:-1], last, last.of_another_model(counter(1, size))]
     name = f"{rule.name}: is not about a version that has not predicted for {served}"
     case = Case(name, tested.interval, series)

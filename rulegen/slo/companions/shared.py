@@ -7,24 +7,9 @@ from dataclasses import dataclass
 from decimal import Decimal
 
 from mlslo.yamlfile import Duration
+from rulegen.promql import conventions
 from rulegen.promql.annotations import DURATION, PERCENTAGE, Label, Members, Text, Value
-from rulegen.promql.conventions import (
-    FEATURES_SLO,
-    FEATURES_UNMONITORED,
-    LABELS_SLO,
-    LABELS_STALE,
-    MODEL,
-    MONITOR_ABSENT,
-    MONITOR_SLO,
-    MONITOR_STALE,
-    REFERENCE_OLD,
-    REFERENCES_SLO,
-    SINK_BEHIND,
-    SINK_DOWN,
-    SINKS_SLO,
-    SLO,
-    record_name,
-)
+from rulegen.promql.conventions import MODEL, SLO, record_name
 from rulegen.promql.expressions import by, exact, number, selector
 from rulegen.promql.rules import AlertRule, Record
 from rulegen.slo.alerts import AlertBuilder
@@ -88,7 +73,15 @@ def _monitor_stale(build: AlertBuilder, demand: Demand) -> Companion:
     summary = Text.of(f"{model}: the last cycle of the monitor succeeded ", Value(DURATION), " ago")
     effect = "Its gauges keep their last values, so that no other alert of the model can be trusted."
     description = Text.of(f"Fires after {demand.after} without a cycle that succeeds. {effect}")
-    rule = build.alert(MONITOR_STALE, MONITOR_SLO, META, demand.tier, expression, summary, description)
+    rule = build.alert(
+        conventions.MONITOR_STALE,
+        conventions.MONITOR_SLO,
+        META,
+        demand.tier,
+        expression,
+        summary,
+        description,
+    )
     return Companion(demand, rule)
 
 
@@ -96,8 +89,8 @@ def _monitor_absent(build: AlertBuilder, demand: Demand) -> Companion:
     """Nothing that is scraped has this model."""
     model = build.file.model
     rule = build.alert(
-        MONITOR_ABSENT,
-        MONITOR_SLO,
+        conventions.MONITOR_ABSENT,
+        conventions.MONITOR_SLO,
         META,
         demand.tier,
         f"absent({selector(LAST_SUCCESS, {MODEL: model})})",
@@ -141,7 +134,15 @@ def _labels_stale(build: AlertBuilder, dependencies: Dependencies, demand: Deman
         said += f" Alerts of {those} end meanwhile, and cannot fire: that is no sign that the model is well."
     expression = f"max by ({MODEL}) ({old}) > {number(demand.after.seconds)}"
     summary = Text.of(f"{model}: the newest label is ", Value(DURATION), " old")
-    rule = build.alert(LABELS_STALE, LABELS_SLO, META, demand.tier, expression, summary, Text.of(said))
+    rule = build.alert(
+        conventions.LABELS_STALE,
+        conventions.LABELS_SLO,
+        META,
+        demand.tier,
+        expression,
+        summary,
+        Text.of(said),
+    )
     return Companion(demand, rule, sinks=needed)
 
 
@@ -155,8 +156,8 @@ def _sink_down(build: AlertBuilder, demand: Demand) -> Companion:
     """A sink cannot be read, in one replica or more; the value is in how many."""
     model = build.file.model
     rule = build.alert(
-        SINK_DOWN,
-        SINKS_SLO,
+        conventions.SINK_DOWN,
+        conventions.SINKS_SLO,
         META,
         demand.tier,
         f"count {by((MODEL, SINK))} ({selector(UP, {MODEL: model})} == 0)",
@@ -173,15 +174,15 @@ def _sink_down(build: AlertBuilder, demand: Demand) -> Companion:
 
 def _sink_behind(build: AlertBuilder, demand: Demand) -> Companion:
     """The lag of a sink grows: for some time it has been larger than ever in as long a time before."""
-    own, slo = {MODEL: build.file.model}, {SLO: SINKS_SLO}
+    own, slo = {MODEL: build.file.model}, {SLO: conventions.SINKS_SLO}
     record = Record(LAG_RECORD, f"max {by((MODEL, SINK))} ({selector(LAG, own)})", slo)
     recorded = selector(LAG_RECORD, own | slo)
     # A range that ends at the evaluation has a sample at both of its ends, and the two would share one.
     interval = build.routing.spec.evaluationInterval
     over = Duration.of_seconds(demand.after.seconds - min(1.0, interval.seconds / 2))
     rule = build.alert(
-        SINK_BEHIND,
-        SINKS_SLO,
+        conventions.SINK_BEHIND,
+        conventions.SINKS_SLO,
         META,
         demand.tier,
         f"min_over_time({recorded}[{over}])\n>\nmax_over_time({recorded}[{over}] offset {demand.after})",
@@ -206,8 +207,8 @@ def _reference_old(build: AlertBuilder, demand: Demand) -> Companion:
     model = build.file.model
     created = f"max without (version) ({selector(CREATED, {MODEL: model})})"
     rule = build.alert(
-        REFERENCE_OLD,
-        REFERENCES_SLO,
+        conventions.REFERENCE_OLD,
+        conventions.REFERENCES_SLO,
         META,
         demand.tier,
         f"time() - min {by((MODEL, REFERENCE))} ({created}) > {number(demand.after.seconds)}",
@@ -251,8 +252,8 @@ def _unmonitored(build: AlertBuilder, demand: Demand, least: float) -> Companion
     )
     mostly = f"max {by((VERSION, FEATURE))} ({missing}) > 0.5"
     rule = build.alert(
-        FEATURES_UNMONITORED,
-        FEATURES_SLO,
+        conventions.FEATURES_UNMONITORED,
+        conventions.FEATURES_SLO,
         META,
         demand.tier,
         expression,
