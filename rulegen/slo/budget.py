@@ -6,18 +6,9 @@ from dataclasses import dataclass
 from decimal import Decimal
 
 from mlslo.yamlfile import Duration
+from rulegen.promql import conventions
 from rulegen.promql.annotations import PERCENTAGE, Lookup, Text, Value
-from rulegen.promql.conventions import (
-    BUDGET_REMAINING_RECORD,
-    BURN_RATE_RECORD,
-    FAST_BURN,
-    MODEL,
-    SLO,
-    SLOW_BURN,
-    errors_record,
-    events_record,
-    ratio_record,
-)
+from rulegen.promql.conventions import MODEL, SLO, errors_record, events_record, ratio_record
 from rulegen.promql.expressions import block, number, selector
 from rulegen.promql.rules import AlertRule, Record
 from rulegen.slo.alerts import AlertBuilder
@@ -92,8 +83,10 @@ class Budget:
         records = [Record(ratio, whole, own)] if over not in self.windows else []
         return [
             *records,
-            Record(BUDGET_REMAINING_RECORD, f"1 - {self.select(ratio)} / {number(self.share)}", own),
-            Record(BURN_RATE_RECORD, f"{self.select(burning)} / {number(self.share)}", own),
+            Record(
+                conventions.BUDGET_REMAINING_RECORD, f"1 - {self.select(ratio)} / {number(self.share)}", own
+            ),
+            Record(conventions.BURN_RATE_RECORD, f"{self.select(burning)} / {number(self.share)}", own),
         ]
 
     def pairs_of(self, speed: Speed) -> list[BurnWindow]:
@@ -138,11 +131,13 @@ def burn_alert(build: AlertBuilder, slo: Slo, budget: Budget, speed: Speed) -> A
         f"({number((pair.budget_spent(budget.time_window) * 100).quantize(Decimal('0.1')))}% of the budget)"
         for pair in budget.pairs_of(speed)
     )
-    left = Lookup(BUDGET_REMAINING_RECORD, ((MODEL, budget.model), (SLO, budget.slo)), (), PERCENTAGE)
+    left = Lookup(
+        conventions.BUDGET_REMAINING_RECORD, ((MODEL, budget.model), (SLO, budget.slo)), (), PERCENTAGE
+    )
     description = Text.of(
         f"{budget.sli.bad} Left of the budget for {budget.time_window}: ",
         left,
         f". Fires at a burn rate {conditions}.",
     )
-    name = FAST_BURN if speed == "fast" else SLOW_BURN
+    name = conventions.FAST_BURN if speed == "fast" else conventions.SLOW_BURN
     return build.alert(name, slo.name, slo.layer, tier, budget.expression(speed), summary, description)

@@ -9,14 +9,8 @@ from decimal import Decimal
 
 from mlslo.yamlfile import Duration
 from rulegen.conditions import World
-from rulegen.promql.conventions import (
-    BUDGET_REMAINING_RECORD,
-    BURN_RATE_RECORD,
-    MODEL,
-    SLO,
-    errors_record,
-    events_record,
-)
+from rulegen.promql import conventions
+from rulegen.promql.conventions import MODEL, SLO, errors_record, events_record
 from rulegen.promql.expressions import exact, number, quote, selector
 from rulegen.slo.budget import Budget
 from rulegen.slo.events import ERRORS, LATENCY, TOTAL, ErrorsSli, GoodSli, LatencySli, RatioSli
@@ -131,8 +125,8 @@ class _Tested:
         query = f"count({self._named(budget.ratio)} > {number(ratio - near)} < {number(ratio + near)})"
         case.gives(now, query, [({}, Decimal(len(names)))])
         burned = ratio / budget.share
-        case.nearly(now, selector(BURN_RATE_RECORD, own), self._labels, burned)
-        case.nearly(now, selector(BUDGET_REMAINING_RECORD, own), self._labels, 1 - burned)
+        case.nearly(now, selector(conventions.BURN_RATE_RECORD, own), self._labels, burned)
+        case.nearly(now, selector(conventions.BUDGET_REMAINING_RECORD, own), self._labels, 1 - burned)
 
     def _table(self, case: Case, events: int) -> None:
         """Expect the events of each window in one query."""

@@ -144,7 +144,7 @@ class _Tested:
         ages = [
             (end * step - index * step, value)
             for index, value in enumerate(samples)
-            if value is not GONE and isinstance(value, Decimal) and start < index * step <= stop
+            if isinstance(value, Decimal) and start < index * step <= stop
         ]
         over = Duration.of_seconds(history.window)
         name = f"Records of {series.slo}: {history.record.name} is about {over}"
