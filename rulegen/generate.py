@@ -226,16 +226,9 @@ def _routing_files(
 def watchdog_rule(routing: Routing) -> AlertRule:
     """The alert that always fires."""
     said = "This alert fires always. Where it stops arriving, Prometheus or Alertmanager does not work."
-    return AlertRule(
-        WATCHDOG,
-        "vector(1)",
-        {**WATCHDOG_IDENTITY.labels, **namespace_label(routing)},
-        {
-            "summary": Text.of("The alerting chain works"),
-            "description": Text.of(said),
-            **watchdog_link(routing),
-        },
-    )
+    labels = {**WATCHDOG_IDENTITY.labels, **namespace_label(routing)}
+    texts = {"summary": Text.of("The alerting chain works"), "description": Text.of(said)}
+    return AlertRule(WATCHDOG, "vector(1)", labels, texts | watchdog_link(routing))
 
 
 def _watchdog_files(routing: Routing, form: Format) -> dict[str, str]:

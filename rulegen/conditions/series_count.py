@@ -31,10 +31,9 @@ class Series(StrictModel):
 
     def lower(self, series: GaugeSeries, kind: Kind) -> Several:
         """Bind it to a gauge and the condition on it."""
-        if self.atLeastRatio is not None:
-            return Several(series, kind, exact(self.atLeastRatio), relative=True)
-        assert self.atLeast is not None
-        return Several(series, kind, Decimal(self.atLeast), relative=False)
+        least = self.atLeast if self.atLeast is not None else self.atLeastRatio
+        assert least is not None
+        return Several(series, kind, exact(least), relative=self.atLeastRatio is not None)
 
 
 @dataclass(frozen=True)

@@ -120,12 +120,9 @@ class Budget:
 def burn_alert(build: AlertBuilder, slo: Slo, budget: Budget, speed: Speed) -> AlertRule:
     """The alert that the budget burns ``speed``."""
     tier = budget.alerting.fast if speed == "fast" else budget.alerting.slow
-    objective = f"{number(budget.objective)}%"
-    summary = Text.of(
-        f"{budget.model} {budget.slo}: the error budget burns ",
-        Value(),
-        f" times as fast as the objective of {objective} over {budget.time_window} allows",
-    )
+    burns = f"{budget.model} {budget.slo}: the error budget burns "
+    objective = f"the objective of {number(budget.objective)}% over {budget.time_window}"
+    summary = Text.of(burns, Value(), f" times as fast as {objective} allows")
     conditions = ", or ".join(
         f"above {number(pair.factor)} over both {pair.long} and {pair.short} "
         f"({number((pair.budget_spent(budget.time_window) * 100).quantize(Decimal('0.1')))}% of the budget)"
@@ -134,10 +131,7 @@ def burn_alert(build: AlertBuilder, slo: Slo, budget: Budget, speed: Speed) -> A
     left = Lookup(
         conventions.BUDGET_REMAINING_RECORD, ((MODEL, budget.model), (SLO, budget.slo)), (), PERCENTAGE
     )
-    description = Text.of(
-        f"{budget.sli.bad} Left of the budget for {budget.time_window}: ",
-        left,
-        f". Fires at a burn rate {conditions}.",
-    )
+    said = f"{budget.sli.bad} Left of the budget for {budget.time_window}: "
+    description = Text.of(said, left, f". Fires at a burn rate {conditions}.")
     name = conventions.FAST_BURN if speed == "fast" else conventions.SLOW_BURN
     return build.alert(name, slo.name, slo.layer, tier, budget.expression(speed), summary, description)

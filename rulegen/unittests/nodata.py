@@ -106,17 +106,11 @@ class _Tested:
         """An SLO that is measured again, or for one evaluation, or is NaN."""
         wait = evaluations(one.demand.after, self.interval)
         record = self.plan.file.labels(name)
+        gone = [GONE] * (wait + 1)
+        anew = {0: "pending", 1: None, wait + 1: "pending", wait + 2: "firing"}
         for what, samples, shown in (
-            (
-                "resolves when it is measured again",
-                [*[GONE] * (wait + 1), _DOWN],
-                {wait: "firing", wait + 1: None},
-            ),
-            (
-                "begins anew after an evaluation with data",
-                [GONE, _DOWN, *[GONE] * (wait + 1)],
-                {0: "pending", 1: None, wait + 1: "pending", wait + 2: "firing"},
-            ),
+            ("resolves when it is measured again", [*gone, _DOWN], {wait: "firing", wait + 1: None}),
+            ("begins anew after an evaluation with data", [GONE, _DOWN, *gone], anew),
             ("takes NaN for no data", [_DOWN, NAN], {0: None, 1: "pending"}),
             ("begins when the series ends", [_DOWN, GONE], {0: None, 1: "pending"}),
         ):
