@@ -88,16 +88,11 @@ def _monitor_stale(build: AlertBuilder, demand: Demand) -> Companion:
 def _monitor_absent(build: AlertBuilder, demand: Demand) -> Companion:
     """Nothing that is scraped has this model."""
     model = build.file.model
-    rule = build.alert(
-        conventions.MONITOR_ABSENT,
-        conventions.MONITOR_SLO,
-        META,
-        demand.tier,
-        f"absent({selector(LAST_SUCCESS, {MODEL: model})})",
-        Text.of(f"{model}: nothing has been heard of the monitor for {demand.after}"),
-        Text.of("No exporter with this model is scraped: no alert of the model can fire."),
-        for_=demand.after,
-    )
+    expression = f"absent({selector(LAST_SUCCESS, {MODEL: model})})"
+    summary = Text.of(f"{model}: nothing has been heard of the monitor for {demand.after}")
+    description = Text.of("No exporter with this model is scraped: no alert of the model can fire.")
+    name, slo = conventions.MONITOR_ABSENT, conventions.MONITOR_SLO
+    rule = build.alert(name, slo, META, demand.tier, expression, summary, description, for_=demand.after)
     return Companion(demand, rule)
 
 
@@ -155,19 +150,15 @@ def sinks_down_everywhere(model: str, *, labels: bool) -> str:
 def _sink_down(build: AlertBuilder, demand: Demand) -> Companion:
     """A sink cannot be read, in one replica or more; the value is in how many."""
     model = build.file.model
+    expression = f"count {by((MODEL, SINK))} ({selector(UP, {MODEL: model})} == 0)"
+    summary = Text.of(f"{model}: the sink of ", Label(SINK), " cannot be read, replicas: ", Value())
+    description = Text.of(
+        f"Fires after {demand.after} of it. Nothing new is counted there: no error, no drift, no "
+        "outcome. The exporter's log and its status page say what is wrong with the sink."
+    )
+    name, slo, lasts = conventions.SINK_DOWN, conventions.SINKS_SLO, demand.after
     rule = build.alert(
-        conventions.SINK_DOWN,
-        conventions.SINKS_SLO,
-        META,
-        demand.tier,
-        f"count {by((MODEL, SINK))} ({selector(UP, {MODEL: model})} == 0)",
-        Text.of(f"{model}: the sink of ", Label(SINK), " cannot be read, replicas: ", Value()),
-        Text.of(
-            f"Fires after {demand.after} of it. Nothing new is counted there: no error, no drift, no "
-            "outcome. The exporter's log and its status page say what is wrong with the sink."
-        ),
-        for_=demand.after,
-        series_labels=(SINK,),
+        name, slo, META, demand.tier, expression, summary, description, for_=lasts, series_labels=(SINK,)
     )
     return Companion(demand, rule)
 
@@ -206,18 +197,17 @@ def _reference_old(build: AlertBuilder, demand: Demand) -> Companion:
     """
     model = build.file.model
     created = f"max without (version) ({selector(CREATED, {MODEL: model})})"
+    name, slo = conventions.REFERENCE_OLD, conventions.REFERENCES_SLO
+    expression = f"time() - min {by((MODEL, REFERENCE))} ({created}) > {number(demand.after.seconds)}"
+    summary = Text.of(
+        f"{model}: the data of reference ", Label(REFERENCE), " ended ", Value(DURATION), " ago"
+    )
+    description = Text.of(
+        f"Fires after {demand.after}. Drift from it may only be the time that has passed. A new "
+        "reference from recent data that were judged to be good replaces it."
+    )
     rule = build.alert(
-        conventions.REFERENCE_OLD,
-        conventions.REFERENCES_SLO,
-        META,
-        demand.tier,
-        f"time() - min {by((MODEL, REFERENCE))} ({created}) > {number(demand.after.seconds)}",
-        Text.of(f"{model}: the data of reference ", Label(REFERENCE), " ended ", Value(DURATION), " ago"),
-        Text.of(
-            f"Fires after {demand.after}. Drift from it may only be the time that has passed. A new "
-            "reference from recent data that were judged to be good replaces it."
-        ),
-        series_labels=(REFERENCE,),
+        name, slo, META, demand.tier, expression, summary, description, series_labels=(REFERENCE,)
     )
     return Companion(demand, rule)
 
