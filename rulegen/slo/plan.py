@@ -150,13 +150,7 @@ def _budget(file: ModelSlo, slo: Slo, sli: EventSli) -> Budget:
     assert slo.timeWindow is not None
     # A lint names the pairs that cannot fire.
     pairs, _ = burn_rate.that_can_fire(pairs_of(slo), slo.objective)
+    alerting, share = slo.alerting or Alerting.model_validate({}), burn_rate.budget(slo.objective)
     return Budget(
-        file.model,
-        slo.name,
-        exact(slo.objective),
-        burn_rate.budget(slo.objective),
-        slo.timeWindow,
-        tuple(pairs),
-        slo.alerting or Alerting.model_validate({}),
-        sli,
+        file.model, slo.name, exact(slo.objective), share, slo.timeWindow, tuple(pairs), alerting, sli
     )

@@ -63,14 +63,10 @@ def _told_apart(
     bad = tuple(one for one in known if _count(errors, one) == 1 and _count(total, one) <= 1)
     rest = tuple(one for one in known if not _count(errors, one) and _count(total, one) == 1)
     without = [one for one in known if one not in bad]
-    return EventSeries(
-        bad,
-        tuple(_count(total, one) == 1 for one in bad),
-        rest,
-        tuple(one for one in without if one not in rest),
-        not all(any(_selects(term, one) for one in without) for term in total),
-        _decoys([*errors, *total], known),
-    )
+    in_total = tuple(_count(total, one) == 1 for one in bad)
+    others = tuple(one for one in without if one not in rest)
+    needed = not all(any(_selects(term, one) for one in without) for term in total)
+    return EventSeries(bad, in_total, rest, others, needed, _decoys([*errors, *total], known))
 
 
 def _rests(total: Sequence[VectorSelector], errors: Sequence[VectorSelector]) -> Iterator[Selected | None]:
