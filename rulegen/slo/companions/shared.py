@@ -171,20 +171,16 @@ def _sink_behind(build: AlertBuilder, demand: Demand) -> Companion:
     # A range that ends at the evaluation has a sample at both of its ends, and the two would share one.
     interval = build.routing.spec.evaluationInterval
     over = Duration.of_seconds(demand.after.seconds - min(1.0, interval.seconds / 2))
+    expression = (
+        f"min_over_time({recorded}[{over}])\n>\nmax_over_time({recorded}[{over}] offset {demand.after})"
+    )
+    model, name = build.file.model, conventions.SINK_BEHIND
+    summary = Text.of(f"{model}: the sink of ", Label(SINK), " is read more slowly than it is written")
+    ever = " bytes were waiting, more than ever in as long a time before."
+    effect = " Gauges are about the past by as much as is waiting."
+    description = Text.of(f"For {demand.after} no less than ", Value(), ever + effect)
     rule = build.alert(
-        conventions.SINK_BEHIND,
-        conventions.SINKS_SLO,
-        META,
-        demand.tier,
-        f"min_over_time({recorded}[{over}])\n>\nmax_over_time({recorded}[{over}] offset {demand.after})",
-        Text.of(f"{build.file.model}: the sink of ", Label(SINK), " is read more slowly than it is written"),
-        Text.of(
-            f"For {demand.after} no less than ",
-            Value(),
-            " bytes were waiting, more than ever in as "
-            "long a time before. Gauges are about the past by as much as is waiting.",
-        ),
-        series_labels=(SINK,),
+        name, slo[SLO], META, demand.tier, expression, summary, description, series_labels=(SINK,)
     )
     return Companion(demand, rule, (record,))
 
@@ -241,26 +237,15 @@ def _unmonitored(build: AlertBuilder, demand: Demand, least: float) -> Companion
         f"and on ({MODEL}, {VERSION})\n{predicts}"
     )
     mostly = f"max {by((VERSION, FEATURE))} ({missing}) > 0.5"
+    measured = " of the features are measured (version "
+    summary = Text.of(f"{model}: only ", Value(PERCENTAGE), measured, Label(VERSION), ")")
+    said = (
+        f"Fires after {demand.after} of it. The others have too few values, or are of a type that is "
+        "not known: nothing is told of their drift. Missing in more than half of the rows:"
+    )
+    description = Text.of(said, Members(mostly, (FEATURE,), (VERSION,), PERCENTAGE, " none"), ".")
+    name, slo, lasts = conventions.FEATURES_UNMONITORED, conventions.FEATURES_SLO, demand.after
     rule = build.alert(
-        conventions.FEATURES_UNMONITORED,
-        conventions.FEATURES_SLO,
-        META,
-        demand.tier,
-        expression,
-        Text.of(
-            f"{model}: only ",
-            Value(PERCENTAGE),
-            " of the features are measured (version ",
-            Label(VERSION),
-            ")",
-        ),
-        Text.of(
-            f"Fires after {demand.after} of it. The others have too few values, or are of a type that is "
-            "not known: nothing is told of their drift. Missing in more than half of the rows:",
-            Members(mostly, (FEATURE,), (VERSION,), PERCENTAGE, " none"),
-            ".",
-        ),
-        for_=demand.after,
-        series_labels=(VERSION,),
+        name, slo, META, demand.tier, expression, summary, description, for_=lasts, series_labels=(VERSION,)
     )
     return Companion(demand, rule)
