@@ -64,7 +64,7 @@ def _section(plan: Plan, routing: Routing, slo: SloPlan | None, rule: AlertRule)
     shown = f"[dashboard]({link.template()})" if link is not None else f"dashboard ([its file]({file}))"
     given = rule.annotations.get(RUNBOOK)
     wrote_own = given is not None and not given.template().endswith(f"#{anchor(rule)}")
-    labels = {name: value for name, value in rule.labels.items() if name in (MODEL, SLO)}
+    silenced = {"alertname": rule.name, MODEL: rule.labels[MODEL], SLO: rule.labels[SLO]}
     return {
         "heading": heading(rule),
         "anchor": anchor(rule),
@@ -82,10 +82,7 @@ def _section(plan: Plan, routing: Routing, slo: SloPlan | None, rule: AlertRule)
         "receivers": receivers(spec, rule, plan.file.file.metadata.labels.get("team", "")),
         "inhibited_by": inhibiting(spec, plan.alerts, rule),
         "inhibits": inhibited(spec, plan.alerts, rule),
-        "matchers": " ".join(
-            shlex.quote(f"{name}={quote(value)}")
-            for name, value in {"alertname": rule.name, **labels}.items()
-        ),
+        "matchers": " ".join(shlex.quote(f"{name}={quote(value)}") for name, value in silenced.items()),
     }
 
 

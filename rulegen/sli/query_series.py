@@ -90,7 +90,5 @@ def lost(promql: PromQl) -> Iterator[tuple[int, str]]:
     listed = f"it keeps {quoted_list(known)}" if known else "it keeps none"
     for index, label in enumerate(promql.labels):
         if label not in kept:
-            yield (
-                index,
-                f"no series of the query has the label '{label}', {listed}{did_you_mean(label, known)}",
-            )
+            nearest = did_you_mean(label, known)
+            yield index, f"no series of the query has the label '{label}', {listed}{nearest}"

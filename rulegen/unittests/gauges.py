@@ -175,14 +175,11 @@ class _Tested:
 
     def _lost(self) -> Iterator[Case | None]:
         least, last = self._breaches
-        begins, gone, nan = [self._bad] * least, self._all(GONE), self._all(NAN)
         calm = self._keep if not self._wait else 0
-        yield self._case(
-            "is not bad while it is NaN", begins + [nan] * (last + calm), least, (self._active, None)
-        )
-        yield self._case(
-            "ends where its series end", begins + [gone] * (calm + 2), least, (self._active, None)
-        )
+        begins, ends = [self._bad] * least, (self._active, None)
+        nan, gone = [self._all(NAN)] * (last + calm), [self._all(GONE)] * (calm + 2)
+        yield self._case("is not bad while it is NaN", begins + nan, least, ends)
+        yield self._case("ends where its series end", begins + gone, least, ends)
 
     def _case(
         self, what: str, scrapes: Sequence[Scrapes], since: int, ends: tuple[str | None, str | None]
@@ -216,9 +213,8 @@ class _Tested:
         last = len(states) - 1
         if ends[0] and ends[1] is None:
             last = next(now for now in range(since, len(states)) if states[now] is None)
-        case = Case(
-            f"{alert.rule.name}: {what}", alert.series.interval, list(self._series(course, last, pods=pods))
-        )
+        series = list(self._series(course, last, pods=pods))
+        case = Case(f"{alert.rule.name}: {what}", alert.series.interval, series)
         first = {since - 1, since} if ends[0] else set()
         for now in sorted({last, *first, *sides_of_changes(states[: last + 1], since)}):
             if now == last and texts and self._firing(course, now) == self._firing(other, now):
