@@ -10,7 +10,6 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
 from exporter.daemon.models import Model
 from exporter.features.binning import Numbers
@@ -28,6 +27,7 @@ from exporter.records import (
 from exporter.records.latency import doubt
 from exporter.records.predictions import NO_VALUE
 from exporter.sinks import open_sink
+from exporter.summary.base import Flags
 from exporter.summary.categorical import UNSEEN
 from exporter.summary.windows import CLOCK_SKEW
 from exporter.tasks import task_of
@@ -233,7 +233,7 @@ def _of_classes(monitor: Monitor, task: Task, columns: PredictionColumns) -> Ite
         yield f"probabilities of more than {MOST_SCORED} classes are not read; log the predicted class"
 
 
-def _invalid(values: Any) -> npt.NDArray[np.bool_]:
+def _invalid(values: Any) -> Flags:
     """Return the rows whose value, of a primary view, is there and not of its kind."""
     if not isinstance(values, Numbers):
         return np.asarray(values == UNSEEN, dtype=bool)

@@ -11,15 +11,13 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from exporter.summary.base import Floats, Groups, Rows, Summary, count
+from exporter.summary.base import Codes, Flags, Floats, Groups, Rows, Summary, count
 from exporter.summary.categorical import UNSEEN, CategoricalSummary
 from exporter.summary.cells import Cells
 from exporter.summary.embedding import EmbeddingSummary
 from exporter.summary.hashed import VocabularySummary
 from exporter.summary.numeric import NumericSummary, PreparedNumbers
 
-Codes = npt.NDArray[np.intp]
-Flags = npt.NDArray[np.bool_]
 IsOutside = Callable[[Any], Flags]
 
 _SHARE = 2.0**-20

@@ -9,7 +9,7 @@ from functools import cache
 import numpy as np
 import numpy.typing as npt
 
-from exporter.summary.base import Floats
+from exporter.summary.base import Codes, Floats
 from exporter.summary.hashed import SLOTS
 
 CLASSES = ("letters", "digits", "whitespace", "punctuation", "other", "empty")
@@ -36,11 +36,11 @@ class Characters:
     """``mix``: characters of each class, shape (texts, classes). ``tokens``: of each text. ``slots``: of all tokens."""
 
     mix: Floats
-    tokens: npt.NDArray[np.intp]
-    slots: npt.NDArray[np.intp]
+    tokens: Codes
+    slots: Codes
 
 
-def classify(texts: list[str], lengths: npt.NDArray[np.intp]) -> Characters:
+def classify(texts: list[str], lengths: Codes) -> Characters:
     """Classify and hash ``texts``, of so many characters each.
 
     A token is a run of letters and digits in lower case; of each text the first 256 count. Its hash is
@@ -81,7 +81,7 @@ def _entries(codes: npt.NDArray[np.uint32]) -> npt.NDArray[np.uint32]:
     return entries
 
 
-def _slots(hashes: npt.NDArray[np.uint64]) -> npt.NDArray[np.intp]:
+def _slots(hashes: npt.NDArray[np.uint64]) -> Codes:
     for shift, factor in _MIXERS:
         hashes = (hashes ^ (hashes >> shift)) * factor
     hashes = hashes ^ (hashes >> _LAST_SHIFT)
@@ -94,7 +94,7 @@ def _inverse(factor: np.uint64) -> np.uint64:
 
 
 @cache
-def _tables() -> tuple[npt.NDArray[np.intp], npt.NDArray[np.uint64]]:
+def _tables() -> tuple[Codes, npt.NDArray[np.uint64]]:
     """Entry of a code point -> class, and -> code point in lower case."""
     codes = [*range(_LAST + 1), *_SELECTORS]
     classes = np.full(len(codes), _OTHER, dtype=np.intp)

@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from exporter.features.binning import Binning, CategoricalBinning
-from exporter.summary.base import Floats
+from exporter.summary.base import Flags, Floats
 from exporter.summary.categorical import MISSING, UNSEEN
 
 Column = npt.NDArray[Any]
@@ -96,7 +96,7 @@ def code_column(column: Column) -> Column:
     return np.ma.filled(column, MISSING) if isinstance(column, np.ma.MaskedArray) else column
 
 
-def flag_column(raw: Mapping[str, Column], alias: str) -> npt.NDArray[np.bool_] | None:
+def flag_column(raw: Mapping[str, Column], alias: str) -> Flags | None:
     """The column of truth values, NULL counting as false; None where there is none, or nothing is true."""
     if alias not in raw:
         return None

@@ -6,14 +6,13 @@ from collections.abc import Callable
 from typing import TypeVar
 
 import numpy as np
-import numpy.typing as npt
 
 from exporter.fold.grouping import BucketKeys, grouped, portions
 from exporter.fold.schema import GROUP, OUTCOME, SELECTION, TRAFFIC, DecodedBatch, Schema
 from exporter.fold.version_schemas import VersionSchemas
 from exporter.records import FeatureSet, PredictionColumns
 from exporter.state import OTHER, Scope, Store
-from exporter.summary.base import Composite, Groups, Shape
+from exporter.summary.base import Composite, Flags, Groups, Shape
 from exporter.tasks.task import Labelled
 
 Rows = TypeVar("Rows", DecodedBatch, Labelled)
@@ -31,7 +30,7 @@ class Folding:
         columns: PredictionColumns,
         known: FeatureSet,
         keys: BucketKeys,
-        kept: npt.NDArray[np.bool_],
+        kept: Flags,
         names: dict[int, str],
     ) -> None:
         """Fold the predictions that are ``kept``. ``known``: what the codes of ``columns`` stand for."""

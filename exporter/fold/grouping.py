@@ -7,15 +7,11 @@ from dataclasses import dataclass
 from itertools import pairwise
 
 import numpy as np
-import numpy.typing as npt
 
 from exporter.fold.version_schemas import VersionSchemas
 from exporter.records import PredictionColumns
 from exporter.state import Store
-from exporter.summary.base import Groups, Rows, Shape
-
-Integers = npt.NDArray[np.int64]
-Indices = npt.NDArray[np.intp]
+from exporter.summary.base import Codes, Groups, Integers, Rows, Shape
 
 # Of summaries that are folded at a time: 16 MB, and some five times as much on the way.
 _MOST_NUMBERS = 2 << 20
@@ -47,15 +43,15 @@ class BucketKeys:
     version: Integers
     time: Integers
     start: Integers
-    values: dict[str, tuple[Indices, list[str]]]
+    values: dict[str, tuple[Codes, list[str]]]
 
-    def take(self, rows: Indices) -> BucketKeys:
+    def take(self, rows: Codes) -> BucketKeys:
         """Return some rows, by index."""
         values = {name: (codes[rows], names) for name, (codes, names) in self.values.items()}
         return BucketKeys(self.version[rows], self.time[rows], self.start[rows], values)
 
 
-def grouped(codes: Indices, starts: Integers) -> tuple[Groups, list[tuple[int, int]]]:
+def grouped(codes: Codes, starts: Integers) -> tuple[Groups, list[tuple[int, int]]]:
     """Return the group of each row, and each group's (code, bucket start)."""
     if not len(starts):
         return np.empty(0, dtype=np.intp), []
@@ -88,7 +84,7 @@ def portions(groups: Groups, size: int, shape: Shape) -> Iterator[tuple[Rows, Gr
         yield rows, groups[rows] - first, first, number
 
 
-Values = dict[str, tuple[npt.NDArray[np.intp], list[str]]]
+Values = dict[str, tuple[Codes, list[str]]]
 """Scope -> each row's value as a code, and the values; a negative code where the value is not known."""
 
 
@@ -141,7 +137,7 @@ class ScopeValues:
         return found
 
 
-def _coded(values: Iterable[str | None]) -> tuple[Indices, list[str]]:
+def _coded(values: Iterable[str | None]) -> tuple[Codes, list[str]]:
     """Each value as a code, and the distinct ones; None is -1."""
     codes: dict[str, int] = {}
     found = [-1 if value is None else codes.setdefault(value, len(codes)) for value in values]

@@ -8,11 +8,12 @@ import numpy as np
 
 from exporter.fold.counting import Counting
 from exporter.fold.folding import Folding
-from exporter.fold.grouping import BucketKeys, CycleTime, Integers, ScopeValues
+from exporter.fold.grouping import BucketKeys, CycleTime, ScopeValues
 from exporter.fold.version_schemas import VersionSchemas
 from exporter.records import NO_TIME, LabelDecoder, PredictionColumns, PredictionDecoder
 from exporter.sinks import Batch, SinkReader
 from exporter.state import Matches, Store
+from exporter.summary.base import Integers
 from exporter.summary.windows import MICROSECONDS, Buckets
 from exporter.tasks.task import Labelled, Task
 from mlslo.monitor import Monitor

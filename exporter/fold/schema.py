@@ -21,7 +21,7 @@ from exporter.features.binning import (
 from exporter.fold.calibrated_confidence import CalibratedConfidence
 from exporter.records import FeatureSet, PredictionColumns
 from exporter.references.reference import Reference
-from exporter.summary.base import Composite, Floats, Groups, Rows, Shape, Summary
+from exporter.summary.base import Codes, Composite, Flags, Floats, Groups, Rows, Shape, Summary
 from exporter.summary.categorical import UNSEEN, CategoricalSummary
 from exporter.summary.durations import DurationSummary
 from exporter.summary.hashed import RepetitionSummary
@@ -45,10 +45,10 @@ class DecodedBatch:
     latency: Floats
     outputs: Outputs
     fallback: Floats
-    has_features: npt.NDArray[np.bool_]
+    has_features: Flags
     views: Mapping[str, Any]
     score: Any
-    outside: npt.NDArray[np.bool_]
+    outside: Flags
     correlated: Mapping[str, Floats]
     attributions: Floats | None
 
@@ -332,9 +332,7 @@ def _label_edges(references: Iterable[Reference]) -> Floats | None:
     return np.unique(np.concatenate(known)) if known else None
 
 
-def _recoded(
-    codes: npt.NDArray[np.intp], known: tuple[str, ...], target: tuple[str, ...]
-) -> npt.NDArray[np.intp]:
+def _recoded(codes: Codes, known: tuple[str, ...], target: tuple[str, ...]) -> Codes:
     """Convert codes of ``known`` to codes of ``target``; negative ones stay what they are."""
     index = {category: position for position, category in enumerate(target)}
     table = np.array([index.get(category, UNSEEN) for category in known] or [UNSEEN], dtype=np.intp)

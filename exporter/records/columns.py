@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from exporter.summary.base import Floats
+from exporter.summary.base import Codes, Flags, Floats, Integers
 from exporter.tasks.task import Outputs
 
 PREDICTION_REASONS = (
@@ -41,7 +41,7 @@ NO_TIME = np.iinfo(np.int64).min
 class Texts:
     """A column of text: ``codes`` of shape (rows,) into ``names``."""
 
-    codes: npt.NDArray[np.intp]
+    codes: Codes
     names: list[str]
 
     @classmethod
@@ -69,14 +69,14 @@ class PredictionColumns:
 
     records: int
     rejected: Counter[str]
-    time: npt.NDArray[np.int64]
-    id: npt.NDArray[np.int64]
+    time: Integers
+    id: Integers
     version: Texts
     status: npt.NDArray[np.int32]
     latency: Floats
     outputs: Outputs
     features: Mapping[str, Any]
-    has_features: npt.NDArray[np.bool_]
+    has_features: Flags
     scopes: Mapping[str, Texts]
     fallback: npt.NDArray[np.int8]
     attributions: Floats | None
@@ -91,6 +91,6 @@ class LabelColumns:
 
     records: int
     rejected: Counter[str]
-    id: npt.NDArray[np.int64]
+    id: Integers
     label: npt.NDArray[Any]
-    time: npt.NDArray[np.int64]
+    time: Integers

@@ -11,6 +11,7 @@ from exporter.parse import sql
 from exporter.parse.field_paths import FieldPaths
 from exporter.parse.json_lines import LONGEST_RECORD, Buffer, Parser, filled
 from exporter.records.columns import NO_TIME, Texts
+from exporter.summary.base import Integers
 from mlslo.monitor import PredictionFields
 
 _LINE = "the line itself"
@@ -20,7 +21,7 @@ _LINE = "the line itself"
 class Lines:
     """Usable records, shape (rows,). ``time``: epoch µs. ``text``: each record's line, without its newline."""
 
-    time: npt.NDArray[np.int64]
+    time: Integers
     version: Texts
     text: npt.NDArray[np.object_]
 

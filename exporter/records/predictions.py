@@ -16,7 +16,7 @@ from exporter.parse.json_lines import Buffer, Parser, filled
 from exporter.records.columns import NO_TIME, PredictionColumns, Texts
 from exporter.records.features import FeatureDecoder, FeatureSet
 from exporter.records.latency import UNIT_SECONDS
-from exporter.summary.base import Floats
+from exporter.summary.base import Flags, Floats, Integers
 from exporter.tasks.task import Task, reject
 from mlslo.monitor import PredictionFields, scope_name
 
@@ -133,15 +133,13 @@ class PredictionDecoder:
             raw.update(again)
 
     @staticmethod
-    def _fallback(raw: Mapping[str, npt.NDArray[Any]], usable: npt.NDArray[np.bool_]) -> npt.NDArray[np.int8]:
+    def _fallback(raw: Mapping[str, npt.NDArray[Any]], usable: Flags) -> npt.NDArray[np.int8]:
         if "fallback" not in raw:
             return np.full(int(np.count_nonzero(usable)), -1, dtype=np.int8)
         column = raw["fallback"][usable]
         return np.where(np.ma.getmaskarray(column), -1, np.ma.getdata(column)).astype(np.int8)
 
-    def _attributions(
-        self, raw: Mapping[str, npt.NDArray[Any]], usable: npt.NDArray[np.bool_]
-    ) -> Floats | None:
+    def _attributions(self, raw: Mapping[str, npt.NDArray[Any]], usable: Flags) -> Floats | None:
         if not self._attributed:
             return None
         columns = [
@@ -165,7 +163,7 @@ def _scope(paths: FieldPaths, fields: PredictionFields, crossing: Crossing, feat
 
 def _usable(
     raw: Mapping[str, npt.NDArray[Any]], latest: int, rejected: Counter[str]
-) -> tuple[npt.NDArray[np.bool_], npt.NDArray[np.int64]]:
+) -> tuple[Flags, Integers]:
     time = filled(raw["time"], NO_TIME).astype(np.int64)
     unreadable = time == NO_TIME
     future = time > latest

@@ -11,9 +11,8 @@ import numpy.typing as npt
 
 from exporter.state.connection import Connection
 from exporter.state.sampling import MOST, LeftOut, Sample, inside
-from exporter.summary.base import Floats
+from exporter.summary.base import Codes, Flags, Floats, Integers
 
-Integers = npt.NDArray[np.int64]
 Objects = npt.NDArray[np.object_]
 Labels = Sequence[int | float | bytes]
 
@@ -35,7 +34,7 @@ class Matches:
     version: Integers
     time: Integers
     score: Floats
-    predicted: npt.NDArray[np.intp]
+    predicted: Codes
     label: npt.NDArray[Any]
     label_time: Integers
     scope: Integers
@@ -94,8 +93,6 @@ def _label_column(values: Labels) -> npt.NDArray[Any]:
 _CHUNK = 2000
 _INDEX = "CREATE INDEX IF NOT EXISTS pending_time ON pending (time)"
 
-Flags = npt.NDArray[np.bool_]
-
 
 class Pending:
     """Joined by the 64-bit hash of the id; the first prediction and the first label of an id count.
@@ -137,7 +134,7 @@ class Pending:
         versions: Integers,
         scopes: Integers,
         scores: Floats,
-        predicted: npt.NDArray[np.intp],
+        predicted: Codes,
         payloads: Objects | None,
         now: int,
     ) -> Matches:

@@ -6,9 +6,9 @@ from collections.abc import Iterable
 from typing import NamedTuple
 
 import numpy as np
-import numpy.typing as npt
 
 from exporter.state.connection import Connection
+from exporter.summary.base import Integers
 
 MOST_RECORDS = 20_000
 _MOST_KEPT = 100
@@ -79,7 +79,7 @@ class Samples:
                 (*of, slot, highest),
             )
 
-    def times(self, of: Sampled) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
+    def times(self, of: Sampled) -> tuple[Integers, Integers]:
         """Return the times of sampled records (epoch µs, ascending), and how many each stands for."""
         rows = self._connection.execute(
             "SELECT time, copies FROM samples WHERE version = ? AND reference = ? ORDER BY time", of

@@ -7,11 +7,9 @@ depend on the ids alone: replicas and replays choose alike, and a prediction and
 from __future__ import annotations
 
 import numpy as np
-import numpy.typing as npt
 
 from exporter.state.connection import Connection
-
-Integers = npt.NDArray[np.int64]
+from exporter.summary.base import Flags, Integers
 
 MOST = 64
 
@@ -24,7 +22,7 @@ def last(exponent: int) -> int:
     return (1 << (64 - exponent)) - 1
 
 
-def inside(ids: Integers, exponent: int) -> npt.NDArray[np.bool_]:
+def inside(ids: Integers, exponent: int) -> Flags:
     """Return which of ``ids``, of shape (rows,), are in the sample of ``exponent``."""
     if exponent == 0:
         return np.ones(len(ids), dtype=bool)

@@ -9,10 +9,9 @@ from heapq import nlargest
 from typing import NamedTuple
 
 import numpy as np
-import numpy.typing as npt
 
 from exporter.state.connection import Connection
-from exporter.summary.base import Floats
+from exporter.summary.base import Floats, Integers
 
 OTHER = "other"
 """The value that all values share which have no series of their own."""
@@ -76,7 +75,7 @@ class SegmentValues:
             self._landmark = None if found is None else int(found[0])
             (self._dropped,) = self._connection.execute("SELECT count(*) FROM dropped_values").fetchone()
 
-    def weights(self, times: npt.NDArray[np.int64]) -> Floats:
+    def weights(self, times: Integers) -> Floats:
         """Return the weight of a row of each of ``times`` (epoch µs). Call once for each batch, before ``count``."""
         if not len(times):
             return np.empty(0)

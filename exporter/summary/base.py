@@ -13,8 +13,11 @@ import numpy as np
 import numpy.typing as npt
 
 Floats = npt.NDArray[np.float64]
-Groups = npt.NDArray[np.intp]
-Rows = npt.NDArray[np.intp] | slice
+Integers = npt.NDArray[np.int64]
+Codes = npt.NDArray[np.intp]
+Flags = npt.NDArray[np.bool_]
+Groups = Codes
+Rows = Codes | slice
 
 
 class Merge(Enum):

@@ -6,9 +6,8 @@ from dataclasses import dataclass
 from typing import Self
 
 import numpy as np
-import numpy.typing as npt
 
-from exporter.summary.base import Floats, Groups, Merge, Summary, count, merged_by
+from exporter.summary.base import Flags, Floats, Groups, Merge, Summary, count, merged_by
 
 
 @dataclass(frozen=True, eq=False)
@@ -33,8 +32,8 @@ class EmbeddingSummary(Summary):
     def fold(
         cls,
         vectors: Floats,
-        missing: npt.NDArray[np.bool_],
-        invalid: npt.NDArray[np.bool_],
+        missing: Flags,
+        invalid: Flags,
         groups: Groups,
         size: int,
     ) -> Self:

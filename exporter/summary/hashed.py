@@ -6,9 +6,8 @@ from dataclasses import dataclass
 from typing import ClassVar, Self
 
 import numpy as np
-import numpy.typing as npt
 
-from exporter.summary.base import Floats, Groups, Merge, Summary, count, count_cells, merged_by
+from exporter.summary.base import Codes, Flags, Floats, Groups, Merge, Summary, count, count_cells, merged_by
 
 SLOTS = 1024
 _MULTIPLIER = np.uint64(0x9E3779B97F4A7C15)
@@ -33,7 +32,7 @@ class RepetitionSummary(Summary):
         return cls(count_cells(groups[usable], size, _slot(values[usable]), SLOTS))
 
 
-def _slot(values: Floats) -> npt.NDArray[np.intp]:
+def _slot(values: Floats) -> Codes:
     bits = (values + 0.0).view(np.uint64)  # -0.0 becomes 0.0
     mixed = (bits ^ (bits >> np.uint64(32))) * _MULTIPLIER
     mixed = (mixed ^ (mixed >> np.uint64(29))) * _MULTIPLIER
@@ -59,9 +58,9 @@ class VocabularySummary(Summary):
     @classmethod
     def fold(
         cls,
-        slots: npt.NDArray[np.intp],
-        owners: npt.NDArray[np.intp],
-        missing: npt.NDArray[np.bool_],
+        slots: Codes,
+        owners: Codes,
+        missing: Flags,
         groups: Groups,
         size: int,
     ) -> Self:

@@ -6,12 +6,9 @@ from dataclasses import dataclass
 from typing import Self
 
 import numpy as np
-import numpy.typing as npt
 
-from exporter.summary.base import Floats, Groups, Merge, count, merged_by
+from exporter.summary.base import Codes, Flags, Floats, Groups, Merge, count, merged_by
 from exporter.summary.outcomes import CalibrationSummary, calibration_arrays, cell, cells_of
-
-Codes = npt.NDArray[np.intp]
 
 MOST_DETAILED = 100
 """More classes than this have no confusion matrix and no score cells: 10,000 of them would take 900 MB."""
@@ -69,7 +66,7 @@ class MulticlassOutcomeSummary(CalibrationSummary):
         classified = known & (predicted >= 0)
         scored = known & np.isfinite(probabilities).all(axis=1) & (width > 0)
 
-        def by_class(rows: npt.NDArray[np.bool_], codes: Codes) -> Floats:
+        def by_class(rows: Flags, codes: Codes) -> Floats:
             return count(groups[rows] * width + codes[rows], size * width, weight[rows]).reshape(size, width)
 
         scores, label, member, share = probabilities[scored], labels[scored], groups[scored], weight[scored]

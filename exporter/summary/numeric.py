@@ -7,9 +7,19 @@ from functools import cached_property
 from typing import Self
 
 import numpy as np
-import numpy.typing as npt
 
-from exporter.summary.base import Floats, Groups, Merge, Rows, Summary, count, merged_by, regrouped
+from exporter.summary.base import (
+    Codes,
+    Flags,
+    Floats,
+    Groups,
+    Merge,
+    Rows,
+    Summary,
+    count,
+    merged_by,
+    regrouped,
+)
 from exporter.summary.cells import Cells
 
 _MISSING, _INFINITE, _INVALID = range(3)
@@ -25,14 +35,12 @@ class PreparedNumbers:
 
     edges: Floats
     pivot: float
-    cells: npt.NDArray[np.intp]
+    cells: Codes
     values: Floats
     deviations: Floats
 
     @classmethod
-    def of(
-        cls, cells: Cells, pivot: float, values: Floats, invalid: npt.NDArray[np.bool_] | None = None
-    ) -> Self:
+    def of(cls, cells: Cells, pivot: float, values: Floats, invalid: Flags | None = None) -> Self:
         """As ``NumericSummary.fold`` takes them; ``cells`` are those of its edges."""
         finite = np.isfinite(values)
         everywhere = bool(finite.all())
@@ -87,7 +95,7 @@ class NumericSummary(Summary):
         values: Floats,
         groups: Groups,
         size: int,
-        invalid: npt.NDArray[np.bool_] | None = None,
+        invalid: Flags | None = None,
     ) -> Self:
         """A stack of ``size`` summaries; row i of ``values`` (NaN = missing) goes to ``groups[i]``.
 

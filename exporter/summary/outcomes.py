@@ -6,9 +6,8 @@ from dataclasses import dataclass
 from typing import ClassVar, Self
 
 import numpy as np
-import numpy.typing as npt
 
-from exporter.summary.base import Floats, Groups, Merge, Summary, count, count_cells, merged_by
+from exporter.summary.base import Codes, Flags, Floats, Groups, Merge, Summary, count, count_cells, merged_by
 
 CALIBRATION_BINS = 15
 _EDGES = np.linspace(0.0, 1.0, CALIBRATION_BINS + 1)[1:-1]
@@ -24,7 +23,7 @@ def cells_of(per_octave: int, far: int = 0) -> int:
 CELLS = cells_of(_PER_OCTAVE)
 
 
-def cell(scores: Floats, per_octave: int, far: int = 0) -> npt.NDArray[np.intp]:
+def cell(scores: Floats, per_octave: int, far: int = 0) -> Codes:
     """The cell of each score, ascending; shape as ``scores``, values 0..cells_of(per_octave, far) - 1.
 
     Cells are 1/per_octave of an octave wide (128: at most 0.8 % of their distance to the nearer end; 8: 12.5 %),
@@ -40,7 +39,7 @@ def cell(scores: Floats, per_octave: int, far: int = 0) -> npt.NDArray[np.intp]:
     lower_half = np.clip(position, 0, _OCTAVES * per_octave).astype(np.intp)
     cells = cells_of(per_octave, far)
     if not far:
-        found: npt.NDArray[np.intp] = np.where(upper, cells - 1 - lower_half, lower_half)
+        found: Codes = np.where(upper, cells - 1 - lower_half, lower_half)
         return found
     found = np.where(upper, cells - 2 - lower_half, 1 + far + lower_half)
     beyond = ~upper & (exponent < -_OCTAVES)
@@ -71,7 +70,7 @@ class CalibrationSummary(Summary):
 
 def calibration_arrays(
     scores: Floats,
-    positive: npt.NDArray[np.bool_],
+    positive: Flags,
     groups: Groups,
     size: int,
     weights: Floats | None = None,
@@ -119,8 +118,8 @@ class OutcomeSummary(CalibrationSummary):
     def fold(
         cls,
         scores: Floats,
-        predicted: npt.NDArray[np.intp],
-        labels: npt.NDArray[np.intp],
+        predicted: Codes,
+        labels: Codes,
         groups: Groups,
         size: int,
         weights: Floats | None = None,
@@ -181,8 +180,8 @@ class GroupOutcomeSummary(CalibrationSummary):
     def fold(
         cls,
         scores: Floats,
-        predicted: npt.NDArray[np.intp],
-        labels: npt.NDArray[np.intp],
+        predicted: Codes,
+        labels: Codes,
         groups: Groups,
         size: int,
         weights: Floats | None = None,
@@ -218,9 +217,7 @@ class ClassScoresSummary(Summary):
     counts: Floats = merged_by(Merge.SUM)
 
     @classmethod
-    def fold(
-        cls, edges: Floats, scores: Floats, predicted: npt.NDArray[np.intp], groups: Groups, size: int
-    ) -> Self:
+    def fold(cls, edges: Floats, scores: Floats, predicted: Codes, groups: Groups, size: int) -> Self:
         """A stack of ``size`` summaries; rows without a score or a class are left out."""
         usable = np.isfinite(scores) & (predicted >= 0)
         bins = len(edges) + 1

@@ -6,11 +6,8 @@ from dataclasses import dataclass
 from typing import Self
 
 import numpy as np
-import numpy.typing as npt
 
-from exporter.summary.base import Floats, Groups, Merge, Summary, count, merged_by
-
-Integers = npt.NDArray[np.intp]
+from exporter.summary.base import Codes, Floats, Groups, Merge, Summary, count, merged_by
 
 MEASURES = ("ndcg", "average_precision", "recall", "precision")
 """The order of the measures in ``RankingOutcomeSummary`` and ``list_quality``."""
@@ -60,9 +57,9 @@ class RankingOutcomeSummary(Summary):
 def list_quality(
     ks: tuple[int, ...],
     gains: Floats,
-    lengths: Integers,
+    lengths: Codes,
     relevant: Floats,
-    relevant_lengths: Integers,
+    relevant_lengths: Codes,
     scores: Floats | None = None,
 ) -> Floats:
     """The measures of many lists at once, shape (lists, 4, len(ks)); NaN where not defined.
@@ -113,13 +110,13 @@ def list_quality(
     return quality
 
 
-def _positions(lengths: Integers) -> tuple[Integers, Integers]:
+def _positions(lengths: Codes) -> tuple[Codes, Codes]:
     """The list of each item, and its rank there, from 1."""
     member = np.repeat(np.arange(len(lengths)), lengths)
     return member, np.arange(len(member)) - (np.cumsum(lengths) - lengths)[member] + 1
 
 
-def _tied_mean(gains: Floats, scores: Floats, rank: Integers) -> Floats:
+def _tied_mean(gains: Floats, scores: Floats, rank: Codes) -> Floats:
     """``gains``, averaged over neighbours of equal score in a list."""
     starts = np.ones(len(gains), dtype=bool)
     starts[1:] = (rank[1:] == 1) | (scores[1:] != scores[:-1])

@@ -8,9 +8,8 @@ from functools import cached_property
 from typing import Self
 
 import numpy as np
-import numpy.typing as npt
 
-from exporter.summary.base import Floats, Groups, Merge, Summary, count, merged_by
+from exporter.summary.base import Flags, Floats, Groups, Merge, Summary, count, merged_by
 
 CLIP = 10.0
 # A block of standardised values stays in a core's cache.
@@ -105,9 +104,7 @@ class SecondMomentsSummary(Summary):
         return variances, components
 
 
-def _standardised(
-    means: Floats, deviations: Floats, columns: Sequence[Floats]
-) -> tuple[Floats, npt.NDArray[np.bool_]]:
+def _standardised(means: Floats, deviations: Floats, columns: Sequence[Floats]) -> tuple[Floats, Flags]:
     """z by feature, shape (features, rows), and which rows have a finite value."""
     length = len(columns[0]) if len(columns) else 0
     block = np.empty((len(means), length))

@@ -6,9 +6,8 @@ from dataclasses import dataclass
 from typing import ClassVar, Self
 
 import numpy as np
-import numpy.typing as npt
 
-from exporter.summary.base import Floats, Groups, Merge, Summary, count, merged_by
+from exporter.summary.base import Flags, Floats, Groups, Merge, Summary, count, merged_by
 
 
 @dataclass(frozen=True, eq=False)
@@ -26,9 +25,9 @@ class TrafficSummary(Summary):
     @classmethod
     def fold(
         cls,
-        graded: npt.NDArray[np.bool_],
-        errors: npt.NDArray[np.bool_],
-        answered: npt.NDArray[np.bool_],
+        graded: Flags,
+        errors: Flags,
+        answered: Flags,
         groups: Groups,
         size: int,
     ) -> Self:
@@ -50,9 +49,7 @@ class SupportSummary(Summary):
     rows: Floats = merged_by(Merge.SUM)
 
     @classmethod
-    def fold(
-        cls, references: tuple[str, ...], outside: npt.NDArray[np.bool_], groups: Groups, size: int
-    ) -> Self:
+    def fold(cls, references: tuple[str, ...], outside: Flags, groups: Groups, size: int) -> Self:
         """A stack of ``size`` summaries; ``outside``: shape (rows, references)."""
         columns = [count(groups[outside[:, position]], size) for position in range(len(references))]
         return cls(

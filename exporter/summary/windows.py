@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from itertools import pairwise
 
 import numpy as np
-import numpy.typing as npt
+
+from exporter.summary.base import Integers
 
 MICROSECONDS = 1_000_000
 
@@ -19,8 +20,6 @@ _WIDTHS = tuple(
     seconds * MICROSECONDS for seconds in (1, 5, 10, 30, 60, 300, 600, 1800, 3600, 21_600, 86_400)
 )
 _FINENESS = 60
-
-Times = npt.NDArray[np.int64]
 
 
 @dataclass(frozen=True)
@@ -53,7 +52,7 @@ class Buckets:
         """The narrowest bucket's width in µs."""
         return self._levels[0][0]
 
-    def start(self, times: Times, now: int, cuts: Sequence[int] = ()) -> Times:
+    def start(self, times: Integers, now: int, cuts: Sequence[int] = ()) -> Integers:
         """The start of the bucket of each of ``times`` as of ``now``, all in epoch µs.
 
         No bucket crosses one of ``cuts``: windows that begin or end there are exact.

@@ -14,12 +14,10 @@ import numpy.typing as npt
 from exporter.parse.field_paths import FieldPaths
 from exporter.parse.json_lines import filled
 from exporter.references.reference import Reference
-from exporter.summary.base import Floats, Groups, Rows, Summary
+from exporter.summary.base import Codes, Flags, Floats, Groups, Rows, Summary
 from mlslo.monitor import Spec
 
 Column = npt.NDArray[Any]
-Mask = npt.NDArray[np.bool_]
-Codes = npt.NDArray[np.intp]
 Payloads = npt.NDArray[np.object_]
 
 
@@ -50,9 +48,9 @@ class Outputs:
         return cls(**{**columns, "predicted": np.full(rows, -1, dtype=np.intp), **known})
 
     @property
-    def given(self) -> npt.NDArray[np.bool_]:
+    def given(self) -> Flags:
         """Rows with an answer that a label can be compared with."""
-        found: npt.NDArray[np.bool_] = ~np.isnan(self.value) | (self.predicted >= 0)
+        found: Flags = ~np.isnan(self.value) | (self.predicted >= 0)
         return found
 
     def take(self, rows: npt.NDArray[Any] | slice) -> Self:
@@ -115,7 +113,7 @@ class Task(ABC):
         return bool(np.ma.is_masked(raw["score"]))
 
     @abstractmethod
-    def outputs(self, raw: Mapping[str, Column], usable: Mask, rejected: Counter[str]) -> Outputs:
+    def outputs(self, raw: Mapping[str, Column], usable: Flags, rejected: Counter[str]) -> Outputs:
         """Return the outputs of the usable rows; impossible ones are counted as ``invalid_score``."""
 
     def label_expression(self, paths: FieldPaths) -> str:
@@ -126,12 +124,12 @@ class Task(ABC):
         """Return SQL for the code of a class, NULL where there is none; for the text, where a task has no classes."""
         return text
 
-    def labels(self, raw: Column) -> tuple[Column, Mask]:
+    def labels(self, raw: Column) -> tuple[Column, Flags]:
         """Return labels as they are kept (int64, float64 or bytes), and which of them are none."""
         label = filled(raw, -1).astype(np.int64)
         return label, label < 0
 
-    def unknown(self, label: Column) -> Mask:
+    def unknown(self, label: Column) -> Flags:
         """Return the labels that name a class which nobody knows."""
         return np.zeros(len(label), dtype=bool)
 
@@ -144,11 +142,11 @@ class Task(ABC):
         """Return how good each output was: 1 or 0 for a class that is right or wrong, an error for a number, or NaN."""
 
 
-def logged(raw: Mapping[str, Column], usable: Mask) -> Mask:
+def logged(raw: Mapping[str, Column], usable: Flags) -> Flags:
     """Usable rows with a score, possible or not. Where it was not asked which have one, all have."""
     if "scored" not in raw:
         return np.full(int(np.count_nonzero(usable)), "score" in raw)
-    found: Mask = filled(raw["scored"], False)[usable].astype(bool)
+    found: Flags = filled(raw["scored"], False)[usable].astype(bool)
     return found
 
 
@@ -159,7 +157,7 @@ def objects(values: Sequence[bytes]) -> Payloads:
     return found
 
 
-def reject(rejected: Counter[str], reason: str, rows: Mask) -> None:
+def reject(rejected: Counter[str], reason: str, rows: Flags) -> None:
     """Count rows under a reason; none leave no trace."""
     number = int(np.count_nonzero(rows))
     if number:

@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
 from exporter.features.binning import CategoricalBinning
 from exporter.features.kind import number_column
@@ -15,7 +14,7 @@ from exporter.references.baseline.columns import Column, members
 from exporter.references.baseline.source import Source
 from exporter.references.baseline.views import categories, comparable, numeric_reference
 from exporter.references.reference import Calibration, ViewReference
-from exporter.summary.base import Floats
+from exporter.summary.base import Codes, Flags, Floats
 from exporter.summary.categorical import CategoricalSummary
 from mlslo.monitor import Monitor
 
@@ -23,9 +22,6 @@ _ROWS = 1 << 19
 _NUMBERS = 1 << 22
 _MOST_CALIBRATED = 100
 _UNKNOWN = -1
-
-Codes = npt.NDArray[np.intp]
-Flags = npt.NDArray[np.bool_]
 
 
 def predicted(source: Source, monitor: Monitor) -> dict[str, Any]:

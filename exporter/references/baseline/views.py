@@ -6,7 +6,6 @@ from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
 from exporter.features import KINDS
 from exporter.features.binning import (
@@ -22,7 +21,7 @@ from exporter.references.baseline.columns import MOST_CATEGORIES, Column
 from exporter.references.baseline.source import Source
 from exporter.references.quantile_bins import quantile_edges
 from exporter.references.reference import FeatureViews, ViewReference
-from exporter.summary.base import Floats, Summary
+from exporter.summary.base import Codes, Flags, Floats, Summary
 from exporter.summary.categorical import CategoricalSummary
 from exporter.summary.numeric import NumericSummary
 
@@ -79,7 +78,7 @@ def categories(source: Source, column: Column) -> ViewReference | str:
     return ViewReference(CategoricalBinning(names), summary)
 
 
-def numeric_reference(values: Floats, invalid: npt.NDArray[np.bool_] | None = None) -> ViewReference:
+def numeric_reference(values: Floats, invalid: Flags | None = None) -> ViewReference:
     """Summarise ``values`` (NaN = missing) over their own quantiles."""
     finite = values[np.isfinite(values)]
     edges, deciles = quantile_edges(finite)
@@ -134,5 +133,5 @@ def _folded(binning: Binning, values: Any) -> Summary:
     return stack[0]
 
 
-def _one_group(rows: int) -> npt.NDArray[np.intp]:
+def _one_group(rows: int) -> Codes:
     return np.zeros(rows, dtype=np.intp)
