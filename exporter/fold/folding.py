@@ -97,6 +97,6 @@ class Folding:
             for scope, start in pairs
         ]
         for some, members, first, size in portions(groups, len(buckets), shape):
-            vectors = fold(rows.take(some), members, size).vector()
+            vectors = fold(rows.take(some), members, size).stack_vectors()
             mine = zip(buckets[first : first + size], vectors, strict=True)
             self._store.summaries.add(shape, [(scope, start, vector) for (scope, start), vector in mine])

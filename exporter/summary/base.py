@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, fields, replace
 from enum import Enum
 from functools import cache, cached_property
-from typing import Any, ClassVar, Self
+from typing import Any, Self
 
 import numpy as np
 import numpy.typing as npt
@@ -45,9 +45,6 @@ class Summary:
     ``stack[i]`` is one of them.
     """
 
-    _least_axes: ClassVar[int] = 0
-    """Of the merged field that has fewest, in a single summary."""
-
     @classmethod
     @cache
     def _declared(cls) -> tuple[dict[str, Merge], tuple[str, ...]]:
@@ -77,11 +74,15 @@ class Summary:
         return all(np.array_equal(getattr(self, name), getattr(other, name)) for name in (*constants, *rules))
 
     def vector(self) -> Floats:
-        """All merged arrays as one flat float64 array; a stack gives one row each."""
-        rules, _ = self._declared()
-        width = self._stack_axes()
-        arrays = [np.asarray(getattr(self, name), dtype=np.float64) for name in rules]
-        return np.concatenate([array.reshape(*array.shape[:width], -1) for array in arrays], axis=-1)
+        """All merged arrays as one flat float64 array."""
+        return np.concatenate(
+            [np.ravel(getattr(self, name)) for name in self._declared()[0]], dtype=np.float64
+        )
+
+    def stack_vectors(self) -> Floats:
+        """``vector`` of each summary of a stack; shape (size, width)."""
+        arrays = [getattr(self, name) for name in self._declared()[0]]
+        return np.concatenate([array.reshape(len(array), -1) for array in arrays], axis=1, dtype=np.float64)
 
     def rules(self) -> list[tuple[Merge, int]]:
         """Return how the values of ``vector`` merge: rules and how many values each holds for, in order."""
@@ -112,11 +113,6 @@ class Summary:
             part.tobytes() if isinstance(part, np.ndarray) else repr(part).encode() for part in parts
         )
 
-    def _stack_axes(self) -> int:
-        """1 for a stack, 0 for a single summary."""
-        rules, _ = self._declared()
-        return min(np.ndim(getattr(self, name)) for name in rules) - self._least_axes
-
 
 def count(groups: Groups, size: int, weights: Floats | None = None) -> Floats:
     """Rows (or the sum of ``weights``) per group, as float64 of shape (size,)."""
@@ -125,10 +121,10 @@ def count(groups: Groups, size: int, weights: Floats | None = None) -> Floats:
     return np.bincount(groups, weights=weights, minlength=size).astype(np.float64, copy=False)
 
 
-def count_cells(groups: Groups, size: int, cells: npt.NDArray[np.intp], width: int) -> Floats:
-    """Rows per (group, cell), as float64 of shape (size, width)."""
+def count_cells(groups: Groups, size: int, cells: Codes, width: int, weights: Floats | None = None) -> Floats:
+    """Rows (or the sum of ``weights``) per (group, cell), as float64 of shape (size, width)."""
     places = cells if size == 1 else groups * width + cells
-    return np.bincount(places, minlength=size * width).astype(np.float64, copy=False).reshape(size, width)
+    return np.bincount(places, weights, size * width).astype(np.float64, copy=False).reshape(size, width)
 
 
 def regrouped(counts: Floats, edges: Floats, onto: Floats) -> Floats:
@@ -172,8 +168,12 @@ class Composite(Mapping[str, Summary]):
         return type(self)({name: part + other[name] for name, part in self._parts.items()})
 
     def vector(self) -> Floats:
-        """All parts as one flat float64 array; a stack gives one row each."""
-        return np.concatenate([part.vector() for part in self._parts.values()], axis=-1)
+        """All parts as one flat float64 array."""
+        return np.concatenate([part.vector() for part in self._parts.values()])
+
+    def stack_vectors(self) -> Floats:
+        """``vector`` of each summary of a stack; shape (size, width)."""
+        return np.concatenate([part.stack_vectors() for part in self._parts.values()], axis=1)
 
     @cached_property
     def _rules(self) -> npt.NDArray[np.uint8]:
@@ -184,7 +184,7 @@ class Composite(Mapping[str, Summary]):
         )
 
     @cached_property
-    def _all_extremes(self) -> tuple[npt.NDArray[np.intp], npt.NDArray[np.intp]]:
+    def _all_extremes(self) -> tuple[Codes, Codes]:
         return _extremes(self._rules)
 
     def merge_numbers(self, into: Floats, places: slice | npt.NDArray[Any], numbers: Floats) -> None:
@@ -214,7 +214,7 @@ class Composite(Mapping[str, Summary]):
         return type(self)(parts)
 
 
-def _extremes(rules: npt.NDArray[np.uint8]) -> tuple[npt.NDArray[np.intp], npt.NDArray[np.intp]]:
+def _extremes(rules: npt.NDArray[np.uint8]) -> tuple[Codes, Codes]:
     """Positions of minima and of maxima."""
     return np.flatnonzero(rules == _MINIMUM), np.flatnonzero(rules == _MAXIMUM)
 

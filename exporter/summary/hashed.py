@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import ClassVar, Self
+from typing import Self
 
 import numpy as np
 
@@ -20,8 +20,6 @@ class RepetitionSummary(Summary):
     One row of a count-min sketch (Cormode and Muthukrishnan, 2005): a slot holds its value's count plus
     about 1/1024 of all the others. Shape of ``counts``: (1024,).
     """
-
-    _least_axes: ClassVar[int] = 1
 
     counts: Floats = merged_by(Merge.SUM)
 

@@ -17,6 +17,7 @@ from exporter.summary.base import (
     Rows,
     Summary,
     count,
+    count_cells,
     merged_by,
     regrouped,
 )
@@ -107,10 +108,8 @@ class NumericSummary(Summary):
     def fold_prepared(cls, numbers: PreparedNumbers, groups: Groups, size: int) -> Self:
         """``fold`` of values that are prepared already."""
         bins = len(numbers.edges) + 1
-        width = bins + _KINDS_OF_NOTHING
-        places = numbers.cells if size == 1 else groups * width + numbers.cells
         counts, deviations = (
-            np.bincount(places, weights, size * width).astype(np.float64, copy=False).reshape(size, width)
+            count_cells(groups, size, numbers.cells, bins + _KINDS_OF_NOTHING, weights)
             for weights in (None, numbers.deviations)
         )
         squared_deviations, minimum, maximum = _extent(numbers, groups, size)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import ClassVar, Self
+from typing import Self
 
 import numpy as np
 
@@ -79,18 +79,24 @@ def calibration_arrays(
 
     The fields of ``CalibrationSummary`` by their names.
     """
-    places = groups * CALIBRATION_BINS + np.searchsorted(_EDGES, scores, side="left")
+    bins = np.searchsorted(_EDGES, scores, side="left")
     one = np.ones(len(scores)) if weights is None else weights
-
-    def by_bin(values: Floats) -> Floats:
-        return count(places, size * CALIBRATION_BINS, values).reshape(size, CALIBRATION_BINS)
-
-    return {
-        "scored": count(groups, size),
-        "calibration_rows": by_bin(one),
-        "calibration_scores": by_bin(scores * one),
-        "calibration_positives": by_bin(positive * one),
+    sums = {"rows": one, "scores": scores * one, "positives": positive * one}
+    return {"scored": count(groups, size)} | {
+        f"calibration_{name}": count_cells(groups, size, bins, CALIBRATION_BINS, values)
+        for name, values in sums.items()
     }
+
+
+def _confusion(
+    predicted: Codes, labels: Codes, groups: Groups, size: int, weights: Floats | None = None
+) -> Floats:
+    """Rows by label and predicted class, shape (size, 2, 2), of those that have one."""
+    known = predicted >= 0
+    cells = labels[known] * 2 + predicted[known]
+    return count_cells(groups[known], size, cells, 4, None if weights is None else weights[known]).reshape(
+        size, 2, 2
+    )
 
 
 @dataclass(frozen=True, eq=False)
@@ -130,7 +136,6 @@ class OutcomeSummary(CalibrationSummary):
         ``weights``: how many predictions each row stands for, 1 where None.
         """
         scored = np.isfinite(scores)
-        classified = predicted >= 0
         score, label, member = scores[scored], labels[scored], groups[scored]
         weight = np.ones(len(score)) if weights is None else weights[scored]
         clipped = np.clip(score, _EPSILON, 1 - _EPSILON)
@@ -140,20 +145,15 @@ class OutcomeSummary(CalibrationSummary):
         highest = np.full(size * CELLS, -np.inf)
         np.minimum.at(lowest, member * CELLS + cells, score)
         np.maximum.at(highest, member * CELLS + cells, score)
-        entries = (groups * 2 + labels)[classified] * 2 + predicted[classified]
         return cls(
             **calibration_arrays(score, label == 1, member, size, weight),
             labelled=count(groups, size),
-            classified=count(groups[classified], size),
-            labels=count(groups * 2 + labels, size * 2, weights).reshape(size, 2),
-            cells=count((member * 2 + label) * CELLS + cells, size * 2 * CELLS, weight).reshape(
-                size, 2, CELLS
-            ),
+            classified=count(groups[predicted >= 0], size),
+            labels=count_cells(groups, size, labels, 2, weights),
+            cells=count_cells(member, size, label * CELLS + cells, 2 * CELLS, weight).reshape(size, 2, CELLS),
             lowest=lowest.reshape(size, CELLS),
             highest=highest.reshape(size, CELLS),
-            confusion=count(entries, size * 4, None if weights is None else weights[classified]).reshape(
-                size, 2, 2
-            ),
+            confusion=_confusion(predicted, labels, groups, size, weights),
             log_loss=count(member, size, log_loss * weight),
             squared_error=count(member, size, (score - label) ** 2 * weight),
         )
@@ -188,30 +188,18 @@ class GroupOutcomeSummary(CalibrationSummary):
     ) -> Self:
         """A stack of ``size`` summaries; the arguments are those of ``OutcomeSummary.fold``."""
         scored = np.isfinite(scores)
-        classified = predicted >= 0
-        entries = (groups * 2 + labels)[classified] * 2 + predicted[classified]
-        rows = count(entries, size * 4).reshape(size, 2, 2)
+        share = None if weights is None else weights[scored]
         return cls(
-            **calibration_arrays(
-                scores[scored],
-                labels[scored] == 1,
-                groups[scored],
-                size,
-                None if weights is None else weights[scored],
-            ),
+            **calibration_arrays(scores[scored], labels[scored] == 1, groups[scored], size, share),
             labelled=count(groups, size),
-            confusion_rows=rows,
-            confusion=rows
-            if weights is None
-            else count(entries, size * 4, weights[classified]).reshape(size, 2, 2),
+            confusion_rows=_confusion(predicted, labels, groups, size),
+            confusion=_confusion(predicted, labels, groups, size, weights),
         )
 
 
 @dataclass(frozen=True, eq=False)
 class ClassScoresSummary(Summary):
     """Rows by predicted class (0, 1) and bin (edge, next edge] of the score; ``counts``: shape (2, bins)."""
-
-    _least_axes: ClassVar[int] = 2
 
     edges: Floats
     counts: Floats = merged_by(Merge.SUM)

@@ -7,7 +7,7 @@ from typing import Self
 
 import numpy as np
 
-from exporter.summary.base import Codes, Floats, Groups, Merge, Summary, count, merged_by
+from exporter.summary.base import Codes, Floats, Groups, Merge, Summary, count, count_cells, merged_by
 
 MEASURES = ("ndcg", "average_precision", "recall", "precision")
 """The order of the measures in ``RankingOutcomeSummary`` and ``list_quality``."""
@@ -42,15 +42,15 @@ class RankingOutcomeSummary(Summary):
         cells = len(MEASURES) * len(ks)
         defined = np.isfinite(quality)
         row, measure, cutoff = np.nonzero(defined)
-        places = groups[row] * cells + measure * len(ks) + cutoff
+        places = measure * len(ks) + cutoff
         weight = np.ones(len(row)) if weights is None else weights[row]
         return cls(
             ks=ks,
             labelled=count(groups, size),
             labelled_weight=count(groups, size, weights),
-            lists=count(places, size * cells).reshape(shape),
-            weights=count(places, size * cells, weight).reshape(shape),
-            sums=count(places, size * cells, quality[defined] * weight).reshape(shape),
+            lists=count_cells(groups[row], size, places, cells).reshape(shape),
+            weights=count_cells(groups[row], size, places, cells, weight).reshape(shape),
+            sums=count_cells(groups[row], size, places, cells, quality[defined] * weight).reshape(shape),
         )
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import ClassVar, Self
+from typing import Self
 
 import numpy as np
 
@@ -62,8 +62,6 @@ class SupportSummary(Summary):
 @dataclass(frozen=True, eq=False)
 class MeansSummary(Summary):
     """``rows`` and ``sums`` of finite values; shape (names,) each."""
-
-    _least_axes: ClassVar[int] = 1
 
     names: tuple[str, ...]
     rows: Floats = merged_by(Merge.SUM)

@@ -122,7 +122,7 @@ def test_a_stack_holds_one_summary_per_group(values: np.ndarray, data: st.DataOb
     for group in range(4):
         mine = values[groups == group]
         assert isclose(stack[group], NumericSummary.fold(EDGES, 0.0, mine, one_group(len(mine)), 1)[0])
-    assert np.array_equal(stack.vector()[2], stack[2].vector())
+    assert np.array_equal(stack.stack_vectors()[2], stack[2].vector())
 
 
 @given(values=hnp.arrays(np.float64, st.integers(1, 40), elements=st.floats(-20, 2e6)))

@@ -77,7 +77,7 @@ def test_a_stack_holds_one_summary_per_group(values: np.ndarray, data: st.DataOb
         assert stacks[0][group] == moments(mine)
         assert stacks[1][group] == explanations(np.where(table(mine) == 1e300, 0.0, table(mine)).tolist())
     for stack in stacks:
-        assert np.array_equal(stack.vector()[1], stack[1].vector())
+        assert np.array_equal(stack.stack_vectors()[1], stack[1].vector())
 
 
 @pytest.mark.parametrize("size", [1, 7, 3000])
