@@ -6,7 +6,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from exporter.features.binning import Binning, CategoricalBinning
-from exporter.features.kind import Column, Enumeration, Kind, code_column
+from exporter.features.kind import Column, Enumeration, Kind
+from exporter.parse.json_lines import filled
 from exporter.summary.categorical import MISSING, UNSEEN
 
 _FALSE = "('false', '0', '0.0', 'no')"
@@ -28,4 +29,4 @@ class Boolean(Kind):
         }
 
     def decode(self, raw: Mapping[str, Column], binnings: Mapping[str, Binning]) -> dict[str, Any]:
-        return {"value": code_column(raw["value"])}
+        return {"value": filled(raw["value"], MISSING)}

@@ -6,8 +6,9 @@ from collections.abc import Mapping
 from typing import Any
 
 from exporter.features.binning import Binning, CategoricalBinning
-from exporter.features.kind import Column, Enumeration, Kind, code_column
+from exporter.features.kind import Column, Enumeration, Kind
 from exporter.parse import sql
+from exporter.parse.json_lines import filled
 from exporter.summary.categorical import MISSING, UNSEEN
 
 
@@ -30,4 +31,4 @@ class Categorical(Kind):
         return {"value": f"CASE WHEN {value} IS NULL THEN {MISSING} ELSE coalesce({codes}, {UNSEEN}) END"}
 
     def decode(self, raw: Mapping[str, Column], binnings: Mapping[str, Binning]) -> dict[str, Any]:
-        return {"value": code_column(raw["value"])}
+        return {"value": filled(raw["value"], MISSING)}

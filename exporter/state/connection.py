@@ -6,6 +6,7 @@ import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import ClassVar
 
 
 class StoreError(Exception):
@@ -43,3 +44,12 @@ class Connection(sqlite3.Connection):
         elif "unable to open" in text or "readonly" in text:
             text = f"{text}; the exporter must be able to write here, and in the folder"
         return StoreError(f"{self.path or 'state in memory'}: {text}")
+
+
+class Table:
+    """Base class of the parts of a state file. ``SCHEMA``: the statements that make their tables."""
+
+    SCHEMA: ClassVar[tuple[str, ...]]
+
+    def __init__(self, connection: Connection) -> None:
+        self._connection = connection

@@ -5,18 +5,15 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 
-from exporter.state.connection import Connection
+from exporter.state.connection import Table
 
 
-class Counters:
+class Counters(Table):
     """Totals by metric name and label values (without the model's)."""
 
     SCHEMA = (
         "CREATE TABLE IF NOT EXISTS counters (name TEXT, labels TEXT, total REAL, PRIMARY KEY (name, labels))",
     )
-
-    def __init__(self, connection: Connection) -> None:
-        self._connection = connection
 
     def add(self, name: str, labels: tuple[str, ...], amount: float) -> None:
         """Count ``amount`` more; 0 makes the series known."""
@@ -33,15 +30,12 @@ class Counters:
             return dict(sorted((tuple(json.loads(labels)), float(total)) for labels, total in rows))
 
 
-class Positions:
+class Positions(Table):
     """Positions by sink and key; their content is the sink's own affair."""
 
     SCHEMA = (
         "CREATE TABLE IF NOT EXISTS positions (sink TEXT, key TEXT, position TEXT, PRIMARY KEY (sink, key))",
     )
-
-    def __init__(self, connection: Connection) -> None:
-        self._connection = connection
 
     def load(self, sink: str) -> dict[str, str]:
         """Return all positions of ``sink``."""
@@ -57,13 +51,10 @@ class Positions:
         )
 
 
-class Marks:
+class Marks(Table):
     """Values by name that only rise."""
 
     SCHEMA = ("CREATE TABLE IF NOT EXISTS marks (name TEXT PRIMARY KEY, value INTEGER)",)
-
-    def __init__(self, connection: Connection) -> None:
-        self._connection = connection
 
     def get(self, name: str) -> int | None:
         """Return the mark, or None where it was never raised."""

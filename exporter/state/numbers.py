@@ -6,7 +6,7 @@ import json
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
-from exporter.state.connection import Connection
+from exporter.state.connection import Table
 
 
 class Version(NamedTuple):
@@ -17,16 +17,13 @@ class Version(NamedTuple):
     seen: int
 
 
-class Versions:
+class Versions(Table):
     """Versions by number."""
 
     SCHEMA = (
         "CREATE TABLE IF NOT EXISTS versions "
         "(id INTEGER PRIMARY KEY, name TEXT UNIQUE, began INTEGER, seen INTEGER)",
     )
-
-    def __init__(self, connection: Connection) -> None:
-        self._connection = connection
 
     def number(self, name: str, first: int, last: int) -> int:
         """Return the number of a version that predicted from ``first`` to ``last`` (epoch µs); new on first sight."""
@@ -55,16 +52,13 @@ class Versions:
         return [int(number) for (number,) in rows]
 
 
-class Combinations:
+class Combinations(Table):
     """Segment -> value, by number. One that no prediction has any more is forgotten."""
 
     SCHEMA = (
         "CREATE TABLE IF NOT EXISTS combinations (code INTEGER PRIMARY KEY, content TEXT, newest INTEGER)",
         "CREATE INDEX IF NOT EXISTS combinations_content ON combinations (content)",
     )
-
-    def __init__(self, connection: Connection) -> None:
-        self._connection = connection
 
     def codes(self, contents: Sequence[Mapping[str, str]], newest: Sequence[int]) -> list[int]:
         """Return the number of each of ``contents``, 0 for an empty one. ``newest``: epoch µs of their rows."""

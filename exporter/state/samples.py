@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from exporter.state.connection import Connection
+from exporter.state.connection import Table
 from exporter.summary.base import Integers
 
 MOST_RECORDS = 20_000
@@ -21,7 +21,7 @@ class Sampled(NamedTuple):
     reference: str
 
 
-class Samples:
+class Samples(Table):
     """Uniform samples by slot of time: the records of the smallest hashes, the same whatever their order.
 
     Equal records are kept once, with how many they are. Source: bottom-k sampling, Cohen and Kaplan (2007).
@@ -33,9 +33,6 @@ class Samples:
         "CREATE TABLE IF NOT EXISTS made_references "
         "(id INTEGER PRIMARY KEY, version TEXT, reference TEXT, content TEXT, UNIQUE (version, reference))",
     )
-
-    def __init__(self, connection: Connection) -> None:
-        self._connection = connection
 
     def sampled(self) -> dict[Sampled, int]:
         """Return all that have records, with the time of the earliest (epoch µs)."""

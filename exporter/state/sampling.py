@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from exporter.state.connection import Connection
+from exporter.state.connection import Connection, Table
 from exporter.summary.base import Flags, Integers
 
 MOST = 64
@@ -108,13 +108,10 @@ class Sample:
         return float(row.fetchone()[0])
 
 
-class LeftOut:
+class LeftOut(Table):
     """Exponents of what was left out, and until when a label of it may come."""
 
     SCHEMA = ("CREATE TABLE IF NOT EXISTS left_out (exponent INTEGER PRIMARY KEY, newest INTEGER)",)
-
-    def __init__(self, connection: Connection) -> None:
-        self._connection = connection
 
     @property
     def exponent(self) -> int:

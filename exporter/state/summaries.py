@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from exporter.state.connection import Connection
+from exporter.state.connection import Table
 from exporter.summary.base import Floats, Shape
 
 _PLAIN = b"s"
@@ -29,7 +29,7 @@ _OF_SCOPE = "kind = ? AND version = ? AND segment = ? AND segment_value = ?"
 _OF_BUCKET = f"{_OF_SCOPE} AND start = ?"
 
 
-class Summaries:
+class Summaries(Table):
     """Vectors of summaries, compressed but for the newest.
 
     A shape's digest is kept beside them; other shapes are never merged with it.
@@ -39,9 +39,6 @@ class Summaries:
         "CREATE TABLE IF NOT EXISTS summaries (kind TEXT, version INTEGER, segment TEXT, segment_value TEXT, "
         "start INTEGER, layout TEXT, vector BLOB, PRIMARY KEY (kind, version, segment, segment_value, start))",
     )
-
-    def __init__(self, connection: Connection) -> None:
-        self._connection = connection
 
     def add(
         self, shape: Shape, vectors: Iterable[tuple[Scope, int, Floats]], *, compress: bool = False

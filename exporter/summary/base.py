@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, fields, replace
 from enum import Enum
 from functools import cache, cached_property
@@ -144,41 +143,24 @@ def regrouped(counts: Floats, edges: Floats, onto: Floats) -> Floats:
 _MINIMUM, _MAXIMUM = 1, 2
 
 
-class Composite(Mapping[str, Summary]):
-    """Named parts that are folded, merged and stored together; itself a monoid."""
-
-    def __init__(self, parts: Mapping[str, Summary]) -> None:
-        self._parts = dict(parts)
-
-    def __getitem__(self, name: str) -> Any:
-        return self._parts[name]
-
-    def __iter__(self) -> Iterator[str]:
-        return iter(self._parts)
-
-    def __len__(self) -> int:
-        return len(self._parts)
-
-    def __eq__(self, other: object) -> bool:
-        return isinstance(other, Composite) and self._parts == other._parts
-
-    __hash__ = None  # type: ignore[assignment]
+class Composite(dict[str, Any]):
+    """Named summaries that are folded, merged and stored together; itself a monoid."""
 
     def __add__(self, other: Self) -> Self:
-        return type(self)({name: part + other[name] for name, part in self._parts.items()})
+        return type(self)({name: part + other[name] for name, part in self.items()})
 
     def vector(self) -> Floats:
         """All parts as one flat float64 array."""
-        return np.concatenate([part.vector() for part in self._parts.values()])
+        return np.concatenate([part.vector() for part in self.values()])
 
     def stack_vectors(self) -> Floats:
         """``vector`` of each summary of a stack; shape (size, width)."""
-        return np.concatenate([part.stack_vectors() for part in self._parts.values()], axis=1)
+        return np.concatenate([part.stack_vectors() for part in self.values()], axis=1)
 
     @cached_property
     def _rules(self) -> npt.NDArray[np.uint8]:
         codes = {Merge.SUM: 0, Merge.MINIMUM: _MINIMUM, Merge.MAXIMUM: _MAXIMUM}
-        runs = [run for part in self._parts.values() for run in part.rules()]
+        runs = [run for part in self.values() for run in part.rules()]
         return np.repeat(
             np.array([codes[rule] for rule, _ in runs], dtype=np.uint8), [number for _, number in runs]
         )
@@ -205,7 +187,7 @@ class Composite(Mapping[str, Summary]):
         """The inverse of ``vector`` for a composite shaped like this one. Raises ValueError on a misfit."""
         parts: dict[str, Summary] = {}
         start = 0
-        for name, part in self._parts.items():
+        for name, part in self.items():
             size = part.vector().size
             parts[name] = part.with_vector(vector[start : start + size])
             start += size

@@ -57,7 +57,7 @@ class Cells:
 
 @dataclass
 class _Grid:
-    """Codes of equal width on a ``scale``, from ``low`` to ``high``; what lies beyond is in the outer ones.
+    """Slots of equal width on a ``scale``, from ``low`` to ``high``; what lies beyond is in the outer ones.
 
     ``first``: the cell that each slot begins in. ``steps``: comparisons that end the search, but for slots that are
     ``crowded``; ``share``: of the edges there.
@@ -86,15 +86,11 @@ class _Grid:
 
 def _grids(edges: Floats) -> Iterator[_Grid]:
     """Over all edges, and over all but the outer ones, which one enormous value can have far away."""
-    for scale in (_same, _bits):
+    for scale in (np.asarray, _bits):
         for cut in (0, len(edges) // 100 + 1):
             inner = scale(edges[cut : len(edges) - cut])
             if len(inner) > 1 and _SMALLEST_WIDTH < inner[-1] / 2 - inner[0] / 2 < _LARGEST_WIDTH / 2:
                 yield _Grid(scale, inner[0], inner[-1]).lay(edges)
-
-
-def _same(values: Floats) -> Floats:
-    return values
 
 
 def _bits(values: Floats) -> Floats:

@@ -44,7 +44,10 @@ class Buckets:
 
     def __init__(self, spans: Iterable[float]) -> None:
         ordered = sorted({int(span * MICROSECONDS) for span in spans})
-        self._levels = [(_width(span), span) for span in ordered]
+        self._levels = [
+            (max((width for width in _WIDTHS if width <= span / _FINENESS), default=_WIDTHS[0]), span)
+            for span in ordered
+        ]
         self.kept = ordered[-1]
 
     @property
@@ -69,10 +72,6 @@ class Buckets:
     def expired(self, now: int) -> int:
         """Buckets that start before this are in no window any more."""
         return now - self.kept - self._levels[-1][0]
-
-
-def _width(span: int) -> int:
-    return max((width for width in _WIDTHS if width <= span / _FINENESS), default=_WIDTHS[0])
 
 
 def boundaries(windows: Iterable[Window]) -> list[int]:
