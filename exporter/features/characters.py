@@ -64,8 +64,9 @@ def classify(texts: list[str], lengths: Codes) -> Characters:
     starts = np.flatnonzero(begins)
     sizes = np.diff(starts, append=len(word))
     position = np.arange(len(word)) - np.repeat(starts, sizes)
-    powers = np.cumprod(np.full(int(sizes.max()), _FACTOR)) * _inverse(_FACTOR)
-    hashes = np.add.reduceat(lower[codes[word]] * powers[position], starts)
+    powers = np.full(int(sizes.max()), _FACTOR)
+    powers[0] = 1
+    hashes = np.add.reduceat(lower[codes[word]] * np.cumprod(powers)[position], starts)
     tokens = np.bincount(owner[starts], minlength=len(texts))
     order = np.arange(len(starts)) - np.repeat(np.cumsum(tokens) - tokens, tokens)
     return Characters(mix, np.minimum(tokens, _MOST_TOKENS), _slots(hashes[order < _MOST_TOKENS]))
@@ -86,11 +87,6 @@ def _slots(hashes: npt.NDArray[np.uint64]) -> Codes:
         hashes = (hashes ^ (hashes >> shift)) * factor
     hashes = hashes ^ (hashes >> _LAST_SHIFT)
     return (hashes % np.uint64(SLOTS)).astype(np.intp)
-
-
-def _inverse(factor: np.uint64) -> np.uint64:
-    """Invert an odd number modulo 2**64."""
-    return np.uint64(pow(int(factor), -1, 1 << 64))
 
 
 @cache

@@ -86,7 +86,7 @@ class Folding:
         """Fold rows by version, value of ``segment`` and bucket, and add them to their buckets."""
         codes, names = np.zeros(len(keys.version), dtype=np.intp), [""]
         if segment:
-            codes, names = keys.values[segment]
+            codes, names = keys.values[segment].codes, keys.values[segment].names
             if (codes < 0).any():
                 known = np.flatnonzero(codes >= 0)
                 rows, keys, codes = rows.take(known), keys.take(known), codes[known]

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, fields, replace
-from typing import Any, Self
+from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -21,7 +21,7 @@ from exporter.features.binning import (
 from exporter.fold.calibrated_confidence import CalibratedConfidence
 from exporter.records import FeatureSet, PredictionColumns
 from exporter.references.reference import Reference
-from exporter.summary.base import Codes, Composite, Flags, Floats, Groups, Rows, Shape, Summary
+from exporter.summary.base import Codes, Columns, Composite, Flags, Floats, Groups, Shape, Summary
 from exporter.summary.categorical import UNSEEN, CategoricalSummary
 from exporter.summary.durations import DurationSummary
 from exporter.summary.hashed import RepetitionSummary
@@ -34,7 +34,7 @@ from mlslo.monitor import Monitor
 
 
 @dataclass(frozen=True)
-class DecodedBatch:
+class DecodedBatch(Columns):
     """Arrays of shape (rows,), but ``outside`` (rows, references) and ``attributions`` (rows, features).
 
     ``views`` and ``score``: as their binnings prepared them. ``fallback``: 1, 0 or NaN. ``correlated``: the column of
@@ -51,20 +51,6 @@ class DecodedBatch:
     outside: Flags
     correlated: Mapping[str, Floats]
     attributions: Floats | None
-
-    def take(self, rows: Rows) -> Self:
-        """Return some rows, by ascending index or as a slice."""
-        if not isinstance(rows, slice) and len(rows) == len(self.status):
-            return self
-        return replace(self, **{item.name: _taken(getattr(self, item.name), rows) for item in fields(self)})
-
-
-def _taken(column: Any, rows: Rows) -> Any:
-    if isinstance(column, dict):
-        return {name: values[rows] for name, values in column.items()}
-    if isinstance(column, Outputs):
-        return column.take(rows)
-    return None if column is None else column[rows]
 
 
 TRAFFIC, OUTCOME, SELECTION, GROUP = "traffic", "outcome", "selection", "group"
@@ -110,7 +96,10 @@ class Schema:
         self.calibrated = any(reference.calibration is not None for reference in known)
         self.confidence = CalibratedConfidence.of(known, task.classes) if task.scored else None
         self.moments = next((found.moments for found in known if found.moments is not None), None)
-        self.attributed = _attributed(monitor, references, self.kinds)
+        self.attributed: tuple[str, ...] = ()
+        if spec.predictions.fields.attributions is not None:
+            attributed = [name for reference in known for name in reference.attributions]
+            self.attributed = tuple(dict.fromkeys([*attributed, *self.kinds]))
         self._label_edges = _label_edges(known) if spec.task == "regression" else None
         self._outside = [self._outside_of(reference) for reference in known]
         self.shapes = self._shapes(fairness=spec.fairness is not None)
@@ -314,15 +303,6 @@ def _kinds(monitor: Monitor, references: Mapping[str, Reference]) -> dict[str, K
     for feature, declaration in declared.items():
         found.setdefault(feature, declaration.type)
     return {feature: KINDS[kind] for feature, kind in found.items()}
-
-
-def _attributed(
-    monitor: Monitor, references: Mapping[str, Reference], kinds: Mapping[str, Kind]
-) -> tuple[str, ...]:
-    if monitor.spec.predictions.fields.attributions is None:
-        return ()
-    known = [name for reference in references.values() for name in reference.attributions]
-    return tuple(dict.fromkeys([*known, *kinds]))
 
 
 def _label_edges(references: Iterable[Reference]) -> Floats | None:

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from exporter.summary.base import Codes, Flags, Floats, Integers
+from exporter.summary.base import Codes, Flags, Floats, Integers, Rows
 from exporter.tasks.task import Outputs
 
 PREDICTION_REASONS = (
@@ -55,6 +55,9 @@ class Texts:
         if len(texts) < len(values):
             codes[~there] = index.setdefault(default, len(index))
         return cls(codes, list(index))
+
+    def __getitem__(self, rows: Rows) -> Texts:
+        return Texts(self.codes[rows], self.names)
 
 
 @dataclass(frozen=True)

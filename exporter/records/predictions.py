@@ -53,11 +53,9 @@ class RequestedFields:
             "version": paths.text(fields.version),
             "status": f"TRY_CAST({paths.number(fields.status)} AS INTEGER)",
             "latency": paths.number(fields.latency.field if fields.latency else None),
+            "fallback": f"lower({paths.text(fields.fallback)}) IN ('1', '1.0', 'true')",
             **self.task.output_expressions(paths),
         }
-        if fields.fallback:
-            fallback = paths.text(fields.fallback)
-            requested["fallback"] = f"lower({fallback}) IN ('1', '1.0', 'true')"
         for position, crossing in enumerate(self.scopes):
             requested[f"scope {position}"] = _scope(paths, fields, crossing, self.features)
         for position, name in enumerate(self.features.attributed):
@@ -118,7 +116,7 @@ class PredictionDecoder:
                 name: Texts.encode(raw[f"scope {position}"][usable], NO_VALUE)
                 for position, name in enumerate(self._scopes)
             },
-            fallback=self._fallback(raw, usable),
+            fallback=filled(raw["fallback"].astype(np.int8), -1)[usable],
             attributions=self._attributions(raw, usable),
         )
 
@@ -131,13 +129,6 @@ class PredictionDecoder:
         again = self._parser.again(requested, paths)
         if all(len(column) == len(raw["time"]) for column in again.values()):
             raw.update(again)
-
-    @staticmethod
-    def _fallback(raw: Mapping[str, npt.NDArray[Any]], usable: Flags) -> npt.NDArray[np.int8]:
-        if "fallback" not in raw:
-            return np.full(int(np.count_nonzero(usable)), -1, dtype=np.int8)
-        column = raw["fallback"][usable]
-        return np.where(np.ma.getmaskarray(column), -1, np.ma.getdata(column)).astype(np.int8)
 
     def _attributions(self, raw: Mapping[str, npt.NDArray[Any]], usable: Flags) -> Floats | None:
         if not self._attributed:

@@ -83,8 +83,9 @@ class FileSink(LogSink):
             except OSError as error:
                 failures.append(_failure(path, error))
         self._release()
-        if failures:
-            raise SinkError(_summary(failures))
+        if distinct := list(dict.fromkeys(failures)):
+            more = len(distinct) - _MOST_FAILURES
+            raise SinkError("; ".join(distinct[:_MOST_FAILURES]) + (f"; and {more} more" if more > 0 else ""))
 
     def lag(self) -> int:
         lag = 0
@@ -215,12 +216,9 @@ class FileSink(LogSink):
                 lines, end = memoryview(buffer[:length] + b"\n"), length
             else:
                 return
-            self._positions[key] = self._advanced(descriptor, position, end)
+            offset = position.offset + end
+            self._positions[key] = replace(position, offset=offset, content=_checksum(descriptor, offset))
             yield Batch(lines, too_long, {key: json.dumps(asdict(self._positions[key]))})
-
-    def _advanced(self, descriptor: int, position: _Position, by: int) -> _Position:
-        offset = position.offset + by
-        return replace(position, offset=offset, content=_checksum(descriptor, offset))
 
 
 def _restored(text: str) -> _Position:
@@ -260,12 +258,6 @@ def _no_descriptor_left() -> bool:
     except OSError as error:
         return error.errno == errno.EMFILE
     return False
-
-
-def _summary(failures: list[str]) -> str:
-    distinct = list(dict.fromkeys(failures))
-    more = len(distinct) - _MOST_FAILURES
-    return "; ".join(distinct[:_MOST_FAILURES]) + (f"; and {more} more" if more > 0 else "")
 
 
 def _checksum(descriptor: int, offset: int) -> int:

@@ -6,12 +6,19 @@ depend on the ids alone: replicas and replays choose alike, and a prediction and
 
 from __future__ import annotations
 
+import hashlib
+
 import numpy as np
 
 from exporter.state.connection import Connection, Table
 from exporter.summary.base import Flags, Integers
 
 MOST = 64
+
+
+def hash_of(content: bytes) -> int:
+    """Return a hash of 64 bits with a sign, which no upgrade changes."""
+    return int.from_bytes(hashlib.blake2b(content, digest_size=8).digest(), "big", signed=True)
 
 
 def last(exponent: int) -> int:

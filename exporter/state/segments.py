@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from heapq import nlargest
@@ -11,6 +10,7 @@ from typing import NamedTuple
 import numpy as np
 
 from exporter.state.connection import Connection
+from exporter.state.sampling import hash_of
 from exporter.summary.base import Floats, Integers
 
 OTHER = "other"
@@ -153,7 +153,7 @@ class SegmentValues:
         if room > 0:
             self._connection.executemany(
                 "INSERT OR IGNORE INTO dropped_values VALUES (?)",
-                [(_hash(segment, name),) for name in names],
+                [(hash_of(f"{segment}\0{name}".encode()),) for name in names],
             )
         found = self._connection.total_changes - before
         self._dropped += found
@@ -190,8 +190,3 @@ class SegmentValues:
             "INSERT OR REPLACE INTO segment_values VALUES (?, ?, ?, ?)",
             [(segment, name, values[name].rows, values[name].held) for name in sorted(names)],
         )
-
-
-def _hash(segment: str, name: str) -> int:
-    digest = hashlib.blake2b(f"{segment}\0{name}".encode(), digest_size=8).digest()
-    return int.from_bytes(digest, "big", signed=True)

@@ -27,7 +27,8 @@ def average_precision(summary: OutcomeSummary) -> float | None:
     None where there are no positives.
     """
     negatives, positives = summary.cells
-    return average_precision_of_cells(negatives, positives, _tied(summary), mean_weight(summary))
+    tied: Flags = summary.lowest == summary.highest
+    return average_precision_of_cells(negatives, positives, tied, mean_weight(summary))
 
 
 def auc_of_cells(negatives: Floats, positives: Floats) -> float | None:
@@ -52,11 +53,6 @@ def average_precision_of_cells(
 def mean_weight(summary: CalibrationSummary) -> float:
     """Mean weight of the scored rows; 1 where there are none."""
     return summary.scored_weight / float(summary.scored) if summary.scored else 1.0
-
-
-def _tied(summary: OutcomeSummary) -> Flags:
-    tied: Flags = summary.lowest == summary.highest
-    return tied
 
 
 class Ranked(NamedTuple):

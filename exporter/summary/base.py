@@ -19,6 +19,27 @@ Groups = Codes
 Rows = Codes | slice
 
 
+@dataclass(frozen=True)
+class Columns:
+    """Base class of columns of the same rows: arrays, other columns, and mappings of either."""
+
+    def take(self, rows: Rows) -> Self:
+        """Return some rows, by ascending index or as a slice."""
+        columns = {item.name: getattr(self, item.name) for item in fields(self)}
+        if not isinstance(rows, slice) and len(rows) == len(next(iter(columns.values()))):
+            return self
+        return replace(self, **{name: _taken(column, rows) for name, column in columns.items()})
+
+
+def _taken(column: Any, rows: Rows) -> Any:
+    match column:
+        case dict():
+            return {name: _taken(values, rows) for name, values in column.items()}
+        case Columns():
+            return column.take(rows)
+    return None if column is None else column[rows]
+
+
 class Merge(Enum):
     """Rule by which the arrays of two summaries become the array of their union."""
 

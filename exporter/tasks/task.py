@@ -5,7 +5,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass
 from typing import Any, Self
 
 import numpy as np
@@ -14,7 +14,7 @@ import numpy.typing as npt
 from exporter.parse.field_paths import FieldPaths
 from exporter.parse.json_lines import filled
 from exporter.references.reference import Reference
-from exporter.summary.base import Codes, Flags, Floats, Groups, Rows, Summary
+from exporter.summary.base import Codes, Columns, Flags, Floats, Groups, Summary
 from mlslo.monitor import Spec
 
 Column = npt.NDArray[Any]
@@ -22,7 +22,7 @@ Payloads = npt.NDArray[np.object_]
 
 
 @dataclass(frozen=True)
-class Outputs:
+class Outputs(Columns):
     """Arrays of shape (rows,).
 
     ``score``: what drift is measured of: P(positive), the largest probability, the value, the first item's
@@ -53,14 +53,9 @@ class Outputs:
         found: Flags = ~np.isnan(self.value) | (self.predicted >= 0)
         return found
 
-    def take(self, rows: npt.NDArray[Any] | slice) -> Self:
-        """Some rows: a mask, indices or a slice."""
-        columns = {item.name: getattr(self, item.name) for item in fields(self)}
-        return replace(self, **{name: column[rows] for name, column in columns.items() if column is not None})
-
 
 @dataclass(frozen=True)
-class Labelled:
+class Labelled(Columns):
     """Predictions with their labels, as they waited; arrays of shape (rows,).
 
     ``label``: int, float or bytes, as the task's ``labels`` gave them. ``delay``: seconds, NaN where unknown.
@@ -79,10 +74,6 @@ class Labelled:
         """No rows."""
         none = np.empty(0)
         return cls(none, np.empty(0, dtype=np.intp), np.empty(0, dtype=object), none, none, none)
-
-    def take(self, rows: Rows) -> Self:
-        """Some rows, by index or as a slice."""
-        return replace(self, **{item.name: getattr(self, item.name)[rows] for item in fields(self)})
 
 
 class Task(ABC):
