@@ -29,14 +29,7 @@ class EmbeddingSummary(Summary):
         return cls.fold(np.empty((0, dimensions)), nothing, nothing, np.empty(0, dtype=np.intp), 1)[0]
 
     @classmethod
-    def fold(
-        cls,
-        vectors: Floats,
-        missing: Flags,
-        invalid: Flags,
-        groups: Groups,
-        size: int,
-    ) -> Self:
+    def fold(cls, vectors: Floats, missing: Flags, invalid: Flags, groups: Groups, size: int) -> Self:
         """A stack of ``size`` summaries; row i goes to ``groups[i]``.
 
         ``vectors``: of the rows that are neither missing nor invalid, in their order; shape (those, dimensions).

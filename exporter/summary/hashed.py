@@ -54,14 +54,7 @@ class VocabularySummary(Summary):
         return cls.fold(nothing, nothing, np.empty(0, dtype=bool), nothing, 1)[0]
 
     @classmethod
-    def fold(
-        cls,
-        slots: Codes,
-        owners: Codes,
-        missing: Flags,
-        groups: Groups,
-        size: int,
-    ) -> Self:
+    def fold(cls, slots: Codes, owners: Codes, missing: Flags, groups: Groups, size: int) -> Self:
         """A stack of ``size`` summaries; row i goes to ``groups[i]``.
 
         ``slots``: of every token, 0..1023. ``owners``: the row of each token. ``missing``: rows without a text.

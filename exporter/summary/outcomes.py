@@ -69,11 +69,7 @@ class CalibrationSummary(Summary):
 
 
 def calibration_arrays(
-    scores: Floats,
-    positive: Flags,
-    groups: Groups,
-    size: int,
-    weights: Floats | None = None,
+    scores: Floats, positive: Flags, groups: Groups, size: int, weights: Floats | None = None
 ) -> dict[str, Floats]:
     """Finite ``scores`` in 0..1 and whether the promised came, both (rows,), as a stack of ``size``.
 

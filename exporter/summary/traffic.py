@@ -23,14 +23,7 @@ class TrafficSummary(Summary):
     answered: Floats = merged_by(Merge.SUM)
 
     @classmethod
-    def fold(
-        cls,
-        graded: Flags,
-        errors: Flags,
-        answered: Flags,
-        groups: Groups,
-        size: int,
-    ) -> Self:
+    def fold(cls, graded: Flags, errors: Flags, answered: Flags, groups: Groups, size: int) -> Self:
         """A stack of ``size`` summaries of rows that are or are not graded, errors, answered."""
         return cls(
             rows=count(groups, size),
