@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import ClassVar
+from typing import Any, ClassVar
 
 
 class StoreError(Exception):
@@ -27,6 +27,11 @@ class Connection(sqlite3.Connection):
             raise self.explained(error) from None
         except (ValueError, TypeError) as error:
             raise self.damaged(f"{what}: {error}") from None
+
+    def value(self, query: str, parameters: Sequence[Any] = ()) -> Any:
+        """Return the first column of a query's first row; None where it has no row."""
+        row = self.execute(query, parameters).fetchone()
+        return None if row is None else row[0]
 
     def damaged(self, what: str) -> StoreError:
         """Return the error for content that the exporter cannot have written."""
@@ -52,4 +57,4 @@ class Table:
     SCHEMA: ClassVar[tuple[str, ...]]
 
     def __init__(self, connection: Connection) -> None:
-        self._connection = connection
+        self._db = connection

@@ -17,7 +17,7 @@ class Counters(Table):
 
     def add(self, name: str, labels: tuple[str, ...], amount: float) -> None:
         """Count ``amount`` more; 0 makes the series known."""
-        self._connection.execute(
+        self._db.execute(
             "INSERT INTO counters VALUES (?, ?, ?) "
             "ON CONFLICT (name, labels) DO UPDATE SET total = total + excluded.total",
             (name, json.dumps(labels), amount),
@@ -25,8 +25,8 @@ class Counters(Table):
 
     def totals(self, name: str) -> dict[tuple[str, ...], float]:
         """Label values -> total, in a stable order."""
-        with self._connection.reading("counters"):
-            rows = self._connection.execute("SELECT labels, total FROM counters WHERE name = ?", (name,))
+        with self._db.reading("counters"):
+            rows = self._db.execute("SELECT labels, total FROM counters WHERE name = ?", (name,))
             return dict(sorted((tuple(json.loads(labels)), float(total)) for labels, total in rows))
 
 
@@ -39,13 +39,13 @@ class Positions(Table):
 
     def load(self, sink: str) -> dict[str, str]:
         """Return all positions of ``sink``."""
-        with self._connection.reading("positions"):
-            rows = self._connection.execute("SELECT key, position FROM positions WHERE sink = ?", (sink,))
+        with self._db.reading("positions"):
+            rows = self._db.execute("SELECT key, position FROM positions WHERE sink = ?", (sink,))
             return dict(rows.fetchall())
 
     def save(self, sink: str, positions: Mapping[str, str]) -> None:
         """Add or replace positions."""
-        self._connection.executemany(
+        self._db.executemany(
             "INSERT OR REPLACE INTO positions VALUES (?, ?, ?)",
             [(sink, key, position) for key, position in positions.items()],
         )
@@ -58,13 +58,13 @@ class Marks(Table):
 
     def get(self, name: str) -> int | None:
         """Return the mark, or None where it was never raised."""
-        with self._connection.reading("marks"):
-            row = self._connection.execute("SELECT value FROM marks WHERE name = ?", (name,)).fetchone()
-            return None if row is None else int(row[0])
+        with self._db.reading("marks"):
+            value = self._db.value("SELECT value FROM marks WHERE name = ?", (name,))
+            return None if value is None else int(value)
 
     def rise(self, name: str, value: int) -> None:
         """Raise the mark to ``value``, unless it is higher."""
-        self._connection.execute(
+        self._db.execute(
             "INSERT INTO marks VALUES (?, ?) ON CONFLICT (name) DO UPDATE SET value = max(value, excluded.value)",
             (name, value),
         )

@@ -27,25 +27,24 @@ class Versions(Table):
 
     def number(self, name: str, first: int, last: int) -> int:
         """Return the number of a version that predicted from ``first`` to ``last`` (epoch µs); new on first sight."""
-        self._connection.execute(
+        self._db.execute(
             "INSERT INTO versions (name, began, seen) VALUES (?, ?, ?) ON CONFLICT (name) DO UPDATE "
             "SET began = min(began, excluded.began), seen = max(seen, excluded.seen)",
             (name, first, last),
         )
-        row = self._connection.execute("SELECT id FROM versions WHERE name = ?", (name,)).fetchone()
-        return int(row[0])
+        return int(self._db.value("SELECT id FROM versions WHERE name = ?", (name,)))
 
     def all(self) -> dict[int, Version]:
         """Number -> version, by name."""
-        rows = self._connection.execute("SELECT id, name, began, seen FROM versions ORDER BY name").fetchall()
-        with self._connection.reading("versions"):
+        rows = self._db.execute("SELECT id, name, began, seen FROM versions ORDER BY name").fetchall()
+        with self._db.reading("versions"):
             return {
                 int(number): Version(str(name), int(began), int(seen)) for number, name, began, seen in rows
             }
 
     def forget(self, before: int) -> list[int]:
         """Drop those that have not predicted since ``before`` (epoch µs), but for the last one that did."""
-        rows = self._connection.execute(
+        rows = self._db.execute(
             "DELETE FROM versions WHERE seen < ? AND seen < (SELECT max(seen) FROM versions) RETURNING id",
             (before,),
         ).fetchall()
@@ -63,38 +62,34 @@ class Combinations(Table):
     def codes(self, contents: Sequence[Mapping[str, str]], newest: Sequence[int]) -> list[int]:
         """Return the number of each of ``contents``, 0 for an empty one. ``newest``: epoch µs of their rows."""
         found = [self._code(json.dumps(content, sort_keys=True)) if content else 0 for content in contents]
-        self._connection.executemany(
+        self._db.executemany(
             "UPDATE combinations SET newest = max(newest, ?) WHERE code = ?", zip(newest, found, strict=True)
         )
         return found
 
     def content(self, code: int) -> Mapping[str, str]:
         """Return what ``code`` stands for; nothing where that is not known."""
-        row = self._connection.execute("SELECT content FROM combinations WHERE code = ?", (code,)).fetchone()
-        with self._connection.reading("combination of segment values"):
-            return {} if row is None else dict(json.loads(row[0]))
+        text = self._db.value("SELECT content FROM combinations WHERE code = ?", (code,))
+        with self._db.reading("combination of segment values"):
+            return {} if text is None else dict(json.loads(text))
 
     def rename(self, segment: str, value: str, into: str) -> None:
         """Let predictions that had ``value`` have ``into`` instead."""
-        rows = self._connection.execute("SELECT code, content FROM combinations").fetchall()
+        rows = self._db.execute("SELECT code, content FROM combinations").fetchall()
         changed = []
-        with self._connection.reading("combination of segment values"):
+        with self._db.reading("combination of segment values"):
             for code, text in rows:
                 content = json.loads(text)
                 if content.get(segment) == value:
                     changed.append((json.dumps({**content, segment: into}, sort_keys=True), code))
-        self._connection.executemany("UPDATE combinations SET content = ? WHERE code = ?", changed)
+        self._db.executemany("UPDATE combinations SET content = ? WHERE code = ?", changed)
 
     def expire(self, before: int) -> None:
         """Forget those of which no prediction is as young as ``before`` (epoch µs)."""
-        self._connection.execute("DELETE FROM combinations WHERE newest < ?", (before,))
+        self._db.execute("DELETE FROM combinations WHERE newest < ?", (before,))
 
     def _code(self, text: str) -> int:
-        row = self._connection.execute(
-            "SELECT min(code) FROM combinations WHERE content = ?", (text,)
-        ).fetchone()
-        if row[0] is None:
-            row = self._connection.execute(
-                "INSERT INTO combinations (content) VALUES (?) RETURNING code", (text,)
-            ).fetchone()
-        return int(row[0])
+        code = self._db.value("SELECT min(code) FROM combinations WHERE content = ?", (text,))
+        if code is None:
+            code = self._db.value("INSERT INTO combinations (content) VALUES (?) RETURNING code", (text,))
+        return int(code)

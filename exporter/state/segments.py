@@ -56,24 +56,21 @@ class SegmentValues:
     )
 
     def __init__(self, connection: Connection, most: int = 20, half_life: int = _DAY) -> None:
-        self._connection = connection
+        self._db = connection
         self.most = most
         self.half_life = half_life
-        self._values: dict[str, dict[str, _Value]] = {}
-        self._landmark: int | None = None
-        self._dropped = 0
         self.reload()
 
     def reload(self) -> None:
         """Go back to what is committed."""
-        self._values = {}
-        rows = self._connection.execute("SELECT segment, value, rows, held FROM segment_values").fetchall()
-        with self._connection.reading("segment values"):
+        self._values: dict[str, dict[str, _Value]] = {}
+        rows = self._db.execute("SELECT segment, value, rows, held FROM segment_values").fetchall()
+        with self._db.reading("segment values"):
             for segment, value, number, held in rows:
                 self._values.setdefault(segment, {})[value] = _Value(float(number), bool(held))
-            found = self._connection.execute("SELECT time FROM segment_landmark").fetchone()
-            self._landmark = None if found is None else int(found[0])
-            (self._dropped,) = self._connection.execute("SELECT count(*) FROM dropped_values").fetchone()
+            time = self._db.value("SELECT time FROM segment_landmark")
+            self._landmark = None if time is None else int(time)
+            self._dropped = int(self._db.value("SELECT count(*) FROM dropped_values"))
 
     def weights(self, times: Integers) -> Floats:
         """Return the weight of a row of each of ``times`` (epoch µs). Call once for each batch, before ``count``."""
@@ -88,7 +85,7 @@ class SegmentValues:
             for values in self._values.values():
                 for value in values.values():
                     value.rows *= 0.5**halvings
-            self._connection.execute("UPDATE segment_values SET rows = rows * ?", (0.5**halvings,))
+            self._db.execute("UPDATE segment_values SET rows = rows * ?", (0.5**halvings,))
             self._move_landmark(self._landmark + halvings * self.half_life)
         weights: Floats = np.exp2((times - self._landmark) / self.half_life)
         return weights
@@ -149,13 +146,13 @@ class SegmentValues:
     def drop(self, segment: str, names: Iterable[str]) -> int:
         """Note values that are left without series; returns how many of them have not been dropped before."""
         room = _MOST_DROPPED - self._dropped
-        before = self._connection.total_changes
+        before = self._db.total_changes
         if room > 0:
-            self._connection.executemany(
+            self._db.executemany(
                 "INSERT OR IGNORE INTO dropped_values VALUES (?)",
                 [(hash_of(f"{segment}\0{name}".encode()),) for name in names],
             )
-        found = self._connection.total_changes - before
+        found = self._db.total_changes - before
         self._dropped += found
         return min(found, max(room, 0))
 
@@ -175,18 +172,18 @@ class SegmentValues:
             del values[name]
         for name in kept:
             values[name].rows -= excess
-        self._connection.executemany(
+        self._db.executemany(
             "DELETE FROM segment_values WHERE segment = ? AND value = ?", [(segment, name) for name in gone]
         )
         return kept
 
     def _move_landmark(self, time: int) -> None:
         self._landmark = time
-        self._connection.execute("INSERT OR REPLACE INTO segment_landmark VALUES (0, ?)", (time,))
+        self._db.execute("INSERT OR REPLACE INTO segment_landmark VALUES (0, ?)", (time,))
 
     def _save(self, segment: str, names: Iterable[str]) -> None:
         values = self._values[segment]
-        self._connection.executemany(
+        self._db.executemany(
             "INSERT OR REPLACE INTO segment_values VALUES (?, ?, ?, ?)",
             [(segment, name, values[name].rows, values[name].held) for name in sorted(names)],
         )

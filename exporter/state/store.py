@@ -82,7 +82,7 @@ class Store:
         connection.execute("PRAGMA journal_size_limit = 67108864")
         connection.execute("PRAGMA cache_size = -16384")
         connection.execute("BEGIN IMMEDIATE")
-        (version,) = connection.execute("PRAGMA user_version").fetchone()
+        version = connection.value("PRAGMA user_version")
         if version not in (0, _SCHEMA_VERSION):
             connection.execute("ROLLBACK")
             raise StoreError(
