@@ -117,19 +117,18 @@ def _attributions(window: WindowSummaries) -> None:
     for feature, rows in zip(summary.features, summary.rows, strict=True):
         window.set("ml_feature_attribution_mean", means[feature], rows, feature=feature)
     name = "ml_feature_attribution_ndcg"
-    for reference, content in window.static.items():
-        if content.attributions:
-            value = attribution_ndcg(summary, _of_reference(summary, content))
-            window.set(name, value, summary.explained, reference=reference)
-        else:
+    compared = {
+        reference: _of_reference(summary, content) if content.attributions else None
+        for reference, content in window.static.items()
+    }
+    compared |= {reference: past["attributions"] for reference, past in window.past.items()}
+    for reference, before in compared.items():
+        if before is None:
             window.withhold(name, Reason.NOT_IN_REFERENCE, reference=reference)
-    for reference, past in window.past.items():
-        before: AttributionSummary = past["attributions"]
-        if window.enough(before.explained):
-            value = attribution_ndcg(summary, before)
-            window.set(name, value, summary.explained, reference=reference)
-        else:
+        elif reference in window.past and not window.enough(before.explained):
             window.withhold(name, Reason.REFERENCE_TOO_SMALL, reference=reference)
+        else:
+            window.set(name, attribution_ndcg(summary, before), summary.explained, reference=reference)
 
 
 def _of_reference(summary: AttributionSummary, reference: Reference) -> AttributionSummary:

@@ -55,20 +55,20 @@ _DIGITS = 7
 _LOCATION, _SHAPE = 0.8, 0.2
 
 
+@dataclass(frozen=True)
 class Sample:
     """One of two samples. ``summary``: of it. ``reference``: whose bins both are counted over."""
 
-    def __init__(self, summary: Any, reference: ViewReference) -> None:
-        self.summary = summary
-        self._reference = reference
+    summary: Any
+    reference: ViewReference
 
     @cached_property
     def bins(self) -> Floats:
         """Counts over the bins of PSI and its kin: deciles, categories, or slots of words."""
         counts: Floats
-        match self._reference.binning:
+        match self.reference.binning:
             case NumericBinning():
-                counts = self.summary.regrouped(self._reference.deciles)
+                counts = self.summary.regrouped(self.reference.deciles)
             case CategoricalBinning(categories) | MixBinning(categories):
                 counts = self.summary.over(categories)
             case _:
@@ -78,7 +78,7 @@ class Sample:
     @property
     def edges(self) -> Floats:
         """The fine edges of numbers."""
-        edges: Floats = self._reference.summary.edges
+        edges: Floats = self.reference.summary.edges
         return edges
 
     @cached_property
@@ -274,44 +274,31 @@ def export(
     """
     current = window.traffic[part]
     fixed = next((bins for bins in static.values() if bins is not None), None)
-    compared: list[tuple[str, ViewReference | None, Summary | None]] = [
+    compared: list[tuple[str, ViewReference | None, Any]] = [
         *((name, bins, None) for name, bins in static.items()),
         *((name, fixed, past[part]) for name, past in window.past.items()),
     ]
     p_values = {}
+    withheld = dict(window.absent)
     for name, bins, past in compared:
-        reason = _not_comparable(window, current, bins, past)
-        if reason is not None or bins is None:
+        if bins is None:
+            withheld[name] = Reason.NOT_IN_REFERENCE
+        elif not window.enough(current.present):
+            withheld[name] = Reason.TOO_FEW_SAMPLES
+        elif past is not None and not window.enough(past.present):
+            withheld[name] = Reason.REFERENCE_TOO_SMALL
+        else:
+            pair = Pair(current, bins, past)
+            levels = {} if window.segment else noise(current, bins, past)
+            of = {**labels, "reference": name}
             for statistic in statistics:
-                window.withhold(
-                    f"{prefix}_{statistic}", reason or Reason.NOT_IN_REFERENCE, **labels, reference=name
-                )
-            continue
-        pair = Pair(current, bins, past)
-        levels = {} if window.segment else noise(current, bins, past)
-        for statistic in statistics:
-            window.set(f"{prefix}_{statistic}", pair.value(statistic), **labels, reference=name)
-            if statistic in levels:
-                level = levels[statistic]
-                window.set(
-                    f"{prefix}_drift_noise_level", level, **labels, reference=name, statistic=statistic
-                )
-        if (p_value := pair.p_value) is not None:
-            p_values[name] = p_value
-    for name, reason in window.absent.items():
+                window.set(f"{prefix}_{statistic}", pair.value(statistic), **of)
+                if statistic in levels:
+                    level = levels[statistic]
+                    window.set(f"{prefix}_drift_noise_level", level, **of, statistic=statistic)
+            if (p_value := pair.p_value) is not None:
+                p_values[name] = p_value
+    for name, reason in withheld.items():
         for statistic in statistics:
             window.withhold(f"{prefix}_{statistic}", reason, **labels, reference=name)
     return p_values
-
-
-def _not_comparable(
-    window: WindowSummaries, current: Summary, bins: ViewReference | None, past: Summary | None
-) -> Reason | None:
-    """Return why two samples cannot be compared, or None where they can."""
-    if bins is None:
-        return Reason.NOT_IN_REFERENCE
-    if not window.enough(current.present):  # type: ignore[attr-defined]
-        return Reason.TOO_FEW_SAMPLES
-    if past is not None and not window.enough(past.present):  # type: ignore[attr-defined]
-        return Reason.REFERENCE_TOO_SMALL
-    return None

@@ -14,6 +14,10 @@ from prometheus_client.registry import Collector
 
 from mlslo.catalogue import METRICS, Metric, Type
 
+CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
+
+Series = Mapping[str, Mapping[tuple[str, ...], float]]
+
 
 @dataclass(frozen=True)
 class Histogram:
@@ -28,7 +32,7 @@ class Snapshot:
     """All that one cycle exports. ``histograms``: of ml_prediction_latency_seconds, by version."""
 
     model: str
-    series: Mapping[str, Mapping[tuple[str, ...], float]]
+    series: Series
     histograms: Mapping[str, Histogram]
 
     def newest_outside_windows(self) -> str | None:
@@ -37,11 +41,6 @@ class Snapshot:
         if newest is None or any(self.series.get("ml_monitor_samples", {}).values()):
             return None
         return datetime.fromtimestamp(int(newest) + 1, tz=UTC).isoformat()
-
-
-CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
-
-Series = Mapping[str, Mapping[tuple[str, ...], float]]
 
 
 class Sample(NamedTuple):

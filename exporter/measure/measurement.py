@@ -6,15 +6,7 @@ from collections.abc import Mapping
 
 from exporter.fold.schema import GROUP, OUTCOME, SELECTION, TRAFFIC
 from exporter.fold.version_schemas import VersionSchemas
-from exporter.measure import (
-    data,
-    fairness,
-    features,
-    meta,
-    outcome,
-    prediction,
-    service,
-)
+from exporter.measure import data, fairness, features, meta, outcome, prediction, service
 from exporter.measure.gauges import Gauges, Reason, WindowSummaries
 from exporter.state import Scope, Store
 from exporter.summary.base import Composite, Shape
@@ -103,9 +95,8 @@ class Measurement:
             {
                 scope.value: self._merged(shapes[kind], scope, windows)
                 for scope in summaries.scopes(kind, number, attribute)
+                if kind in shapes
             }
-            if kind in shapes
-            else {}
             for kind in (SELECTION, GROUP)
         )
         for window in windows:

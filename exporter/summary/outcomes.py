@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Self
+from typing import ClassVar, Self
 
 import numpy as np
 
@@ -105,6 +105,10 @@ class OutcomeSummary(CalibrationSummary):
     (CELLS,), the extreme scores of each cell; equal where all its scores are tied. ``confusion``: (2, 2), by label
     and predicted class. ``log_loss`` and ``squared_error``: exact, the former over scores clipped to [eps, 1 - eps].
     """
+
+    classes: ClassVar[tuple[str, ...]] = ("0", "1")
+    """As references name them."""
+    unknown_labels: ClassVar[float] = 0.0
 
     labelled: Floats = merged_by(Merge.SUM)
     classified: Floats = merged_by(Merge.SUM)
