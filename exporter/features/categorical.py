@@ -1,4 +1,4 @@
-"""Categories: text, or whole numbers that stand for something."""
+"""Categories: text, whole numbers that stand for something, true and false."""
 
 from __future__ import annotations
 
@@ -29,6 +29,28 @@ class Categorical(Kind):
             f"enum_code(TRY_CAST({text} AS {sql.name(enumeration.name)}))::INTEGER" for text in written
         )
         return {"value": f"CASE WHEN {value} IS NULL THEN {MISSING} ELSE coalesce({codes}, {UNSEEN}) END"}
+
+    def decode(self, raw: Mapping[str, Column], binnings: Mapping[str, Binning]) -> dict[str, Any]:
+        return {"value": filled(raw["value"], MISSING)}
+
+
+_FALSE = "('false', '0', '0.0', 'no')"
+_TRUE = "('true', '1', '1.0', 'yes')"
+
+
+class Boolean(Kind):
+    """One view of two categories, whichever way they are written; other values are UNSEEN."""
+
+    name = "boolean"
+    binnings = {"value": CategoricalBinning(("false", "true"))}
+    noun = "true or false"
+    unseen_text = "neither true nor false"
+
+    def expressions(self, value: str, categories: Mapping[str, Enumeration]) -> dict[str, str]:
+        return {
+            "value": f"CASE WHEN {value} IS NULL THEN {MISSING} WHEN lower({value}) IN {_TRUE} THEN 1 "
+            f"WHEN lower({value}) IN {_FALSE} THEN 0 ELSE {UNSEEN} END"
+        }
 
     def decode(self, raw: Mapping[str, Column], binnings: Mapping[str, Binning]) -> dict[str, Any]:
         return {"value": filled(raw["value"], MISSING)}

@@ -23,9 +23,9 @@ from exporter.records import FeatureSet, PredictionColumns
 from exporter.references.reference import Reference
 from exporter.summary.base import Codes, Columns, Composite, Flags, Floats, Groups, Shape, Summary
 from exporter.summary.categorical import UNSEEN, CategoricalSummary
-from exporter.summary.durations import DurationSummary
 from exporter.summary.hashed import RepetitionSummary
 from exporter.summary.labels import AccuracyByDelaySummary, LabelBinsSummary
+from exporter.summary.numeric import DurationSummary
 from exporter.summary.outcomes import ClassScoresSummary, GroupOutcomeSummary
 from exporter.summary.second_moments import SecondMomentsSummary
 from exporter.summary.traffic import AttributionSummary, MeansSummary, SupportSummary, TrafficSummary
@@ -174,9 +174,7 @@ class Schema:
         if self.moments is not None:
             columns = [column[featured] for column in rows.correlated.values()]
             of = self.moments.summary
-            parts["moments"] = SecondMomentsSummary.fold_columns(
-                of.means, of.deviations, columns, members, size
-            )
+            parts["moments"] = SecondMomentsSummary.fold(of.means, of.deviations, columns, members, size)
         if self.attributed and rows.attributions is not None:
             parts["attributions"] = AttributionSummary.fold(self.attributed, rows.attributions, groups, size)
         for view, prepared in rows.views.items():

@@ -9,8 +9,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from exporter.state.connection import Connection, StoreError
-from exporter.state.counters import Counters, Marks, Positions
-from exporter.state.numbers import Combinations, Versions
+from exporter.state.counters import Combinations, Counters, Marks, Positions, Versions
 from exporter.state.pending import Pending
 from exporter.state.samples import Samples
 from exporter.state.segments import SegmentValues

@@ -1,4 +1,4 @@
-"""Numbers: counts over fixed edges, with what cannot be binned counted apart."""
+"""Numbers: counts over fixed edges, with what cannot be binned counted apart; lengths of time over a geometric grid."""
 
 from __future__ import annotations
 
@@ -197,3 +197,34 @@ def _extent(numbers: PreparedNumbers, groups: Groups, size: int) -> tuple[Floats
         np.fmin.at(minimum, groups, values)
         np.fmax.at(maximum, groups, values)
         return count(groups, size, squares), minimum, maximum
+
+
+_SMALLEST = 1e-5
+_LARGEST = 1e8
+_RATIO = 1.02
+EDGES: Floats = np.geomspace(
+    _SMALLEST, _LARGEST, 1 + int(np.ceil(np.log(_LARGEST / _SMALLEST) / np.log(_RATIO)))
+)
+_CELLS = Cells(EDGES)
+
+
+@dataclass(frozen=True, eq=False)
+class DurationSummary(Summary):
+    """Seconds counted over ``EDGES``: 10 µs to 3 years in steps of 2 %, and one bin beyond each end."""
+
+    total: Floats = merged_by(Merge.SUM)
+    counts: Floats = merged_by(Merge.SUM)
+
+    @classmethod
+    def fold(cls, seconds: Floats, groups: Groups, size: int) -> Self:
+        """A stack of ``size`` summaries; NaN and negative lengths are left out."""
+        usable = seconds >= 0
+        seconds, groups = seconds[usable], groups[usable]
+        cells = _CELLS.find(seconds)
+        return cls(
+            total=count(groups, size, seconds), counts=count_cells(groups, size, cells, len(EDGES) + 1)
+        )
+
+    @property
+    def present(self) -> float:
+        return float(self.counts.sum())

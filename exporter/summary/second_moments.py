@@ -38,18 +38,13 @@ class SecondMomentsSummary(Summary):
     @classmethod
     def empty(cls, means: Floats, deviations: Floats) -> Self:
         nothing = [np.empty(0)] * len(means)
-        return cls.fold_columns(means, deviations, nothing, np.empty(0, dtype=np.intp), 1)[0]
+        return cls.fold(means, deviations, nothing, np.empty(0, dtype=np.intp), 1)[0]
 
     @classmethod
-    def fold(cls, means: Floats, deviations: Floats, values: Floats, groups: Groups, size: int) -> Self:
-        """A stack of ``size`` summaries of ``values``, shape (rows, features); NaN = missing."""
-        return cls.fold_columns(means, deviations, values.T, groups, size)
-
-    @classmethod
-    def fold_columns(
+    def fold(
         cls, means: Floats, deviations: Floats, columns: Sequence[Floats] | Floats, groups: Groups, size: int
     ) -> Self:
-        """``fold`` of one array of shape (rows,) for each feature, without stacking them."""
+        """A stack of ``size`` summaries of a column of shape (rows,) for each feature; NaN = missing."""
         features = len(means)
         rows = np.zeros(size)
         sums = np.zeros((size, features))

@@ -8,10 +8,10 @@ from typing import Any, TypeVar
 import numpy as np
 
 from exporter.summary.base import Summary
-from exporter.summary.durations import DurationSummary
 from exporter.summary.hashed import RepetitionSummary
 from exporter.summary.labels import AccuracyByDelaySummary, LabelBinsSummary
 from exporter.summary.multiclass import MulticlassOutcomeSummary
+from exporter.summary.numeric import DurationSummary
 from exporter.summary.outcomes import ClassScoresSummary, GroupOutcomeSummary, OutcomeSummary
 from exporter.summary.ranking import MEASURES, RankingOutcomeSummary
 from exporter.summary.regression import RegressionOutcomeSummary

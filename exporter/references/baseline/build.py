@@ -102,7 +102,7 @@ def _moments(
     for block in source.blocks(requested, max(1, _NUMBERS // len(taken))):
         values = [number_column(block[str(position)]) for position in range(len(taken))]
         groups = np.zeros(len(values[0]), dtype=np.intp)
-        summary += SecondMomentsSummary.fold_columns(means, deviations, values, groups, 1)[0]
+        summary += SecondMomentsSummary.fold(means, deviations, values, groups, 1)[0]
     return Moments(tuple(column.feature for column, _ in taken), summary)
 
 

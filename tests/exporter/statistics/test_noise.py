@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from exporter.references.quantile_bins import quantile_edges
+from exporter.references.baseline.views import quantile_edges
 from exporter.statistics.contingency import cramers_v, cramers_v_noise
 from exporter.statistics.divergences import (
     hellinger_distance,

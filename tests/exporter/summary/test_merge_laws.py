@@ -13,9 +13,8 @@ from hypothesis.extra import numpy as hnp
 
 from exporter.summary.base import Composite, Summary
 from exporter.summary.categorical import MISSING, CategoricalSummary
-from exporter.summary.durations import DurationSummary
 from exporter.summary.hashed import RepetitionSummary
-from exporter.summary.numeric import NumericSummary
+from exporter.summary.numeric import DurationSummary, NumericSummary
 from exporter.summary.outcomes import OutcomeSummary
 from exporter.summary.traffic import TrafficSummary
 from tests.support.summaries import empty_of, isclose

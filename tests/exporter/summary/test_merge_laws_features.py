@@ -19,7 +19,7 @@ from exporter.features.binning import (
     NumericBinning,
     VocabularyBinning,
 )
-from exporter.features.boolean import Boolean
+from exporter.features.categorical import Boolean
 from exporter.features.embedding import Embedding
 from exporter.features.numeric import Numeric
 from exporter.features.text import Text

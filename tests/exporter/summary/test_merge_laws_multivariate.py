@@ -34,7 +34,9 @@ def table(rows: list[Any]) -> np.ndarray:
 
 
 def moments(rows: list[Any]) -> Summary:
-    return SecondMomentsSummary.fold(MEANS, DEVIATIONS, table(rows), np.zeros(len(rows), dtype=np.intp), 1)[0]
+    return SecondMomentsSummary.fold(MEANS, DEVIATIONS, table(rows).T, np.zeros(len(rows), dtype=np.intp), 1)[
+        0
+    ]
 
 
 def explanations(rows: list[Any]) -> Summary:
@@ -69,7 +71,7 @@ def test_a_stack_holds_one_summary_per_group(values: np.ndarray, data: st.DataOb
     size = data.draw(st.sampled_from([2, 20, 300]))
     groups = data.draw(hnp.arrays(np.intp, len(values), elements=st.integers(0, size - 1)))
     stacks = (
-        SecondMomentsSummary.fold(MEANS, DEVIATIONS, values, groups, size),
+        SecondMomentsSummary.fold(MEANS, DEVIATIONS, values.T, groups, size),
         AttributionSummary.fold(NAMES, np.where(values == 1e300, 0.0, values), groups, size),
     )
     for group in {0, *groups.tolist()}:
@@ -85,7 +87,7 @@ def test_many_rows_are_the_plain_sums_of_each_group(size: int) -> None:
     rng = np.random.default_rng(size)
     values = rng.normal(size=(100_000, 4)) * 8
     groups = rng.integers(0, size, len(values))
-    stack = SecondMomentsSummary.fold(MEANS, DEVIATIONS, values, groups, size)
+    stack = SecondMomentsSummary.fold(MEANS, DEVIATIONS, values.T, groups, size)
     z = np.clip((values - MEANS) / np.where(DEVIATIONS > 0, DEVIATIONS, np.inf), -CLIP, CLIP)
     for group in (0, size - 1):
         mine = z[groups == group]
