@@ -10,7 +10,7 @@ import json
 import math
 import tempfile
 import warnings
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -196,7 +196,8 @@ def _places(names: Sequence[str], fields: PredictionFields | None) -> list[tuple
     if fields is not None and isinstance(features, str):
         below = tuple(features.split("."))
         if not any(place[: len(below)] == below for place in places):
-            others = {path.split(".")[0] for path in _paths(fields)}
+            given = [value for name, value in fields if name != "features" and value is not None]
+            others = {(value if isinstance(value, str) else value.field).split(".")[0] for value in given}
             places = [
                 place if place[0] in others else (*below, name)
                 for place, name in zip(places, names, strict=True)
@@ -207,13 +208,6 @@ def _places(names: Sequence[str], fields: PredictionFields | None) -> list[tuple
         if any(place[:end] in places for end in range(1, len(place))):
             raise InputError.of_file("DataFrame", f"column '{name}' lies within another column")
     return places
-
-
-def _paths(fields: PredictionFields) -> Iterator[str]:
-    """The path of every field but ``features``."""
-    for name, value in fields:
-        if name != "features" and value is not None:
-            yield value if isinstance(value, str) else value.field
 
 
 def _json(value: Any) -> Any:

@@ -123,9 +123,8 @@ def _account(sink: str, source: str, records: int, usable: int, rejected: Counte
     partly = sum(rejected[reason] for reason in _KEPT)
     reasons = ", ".join(f"{number} {reason}" for reason, number in sorted(rejected.items()))
     of_them = f", {partly} of them in part" if partly else ""
-    return f"{sink}: {source}: {usable} of the first {records} records usable{of_them}" + (
-        f" ({reasons})" if reasons else ""
-    )
+    why = f" ({reasons})" if reasons else ""
+    return f"{sink}: {source}: {usable} of the first {records} records usable{of_them}{why}"
 
 
 def _requested(schemas: VersionSchemas) -> RequestedFields:

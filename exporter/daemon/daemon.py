@@ -40,7 +40,10 @@ class ModelStatus:
 
 
 class Daemon:
-    """Runs the cycles of all models in one thread; everybody else reads what it last published."""
+    """Runs the cycles of all models in one thread; everybody else reads what it last published.
+
+    ``page``: the exposition text of the last good snapshots. ``alive``: False once no cycle is run any more.
+    """
 
     def __init__(self, paths: Sequence[Path], state_directory: Path) -> None:
         """Raises InputError or StoreError where a monitor file or a state file cannot be used."""
@@ -52,7 +55,7 @@ class Daemon:
         self._reload_lock = threading.Lock()
         self._reload_error: str | None = None
         self._reloaded_at = time.time()
-        self._alive = True
+        self.alive = True
         models = load_all(self._paths)
         self._watched: dict[str, _Watched] = {}
         try:
@@ -61,7 +64,7 @@ class Daemon:
         except StoreError:
             self._close()
             raise
-        self._page = b""
+        self.page = b""
         self._publish()
 
     def run(self) -> None:
@@ -77,7 +80,7 @@ class Daemon:
                 self._wake.wait(max(0.0, min(due) - time.monotonic()))
                 self._wake.clear()
         finally:
-            self._alive = False
+            self.alive = False
             self._close()
 
     def stop(self) -> None:
@@ -98,14 +101,6 @@ class Daemon:
         if not self.request_reload().wait(timeout):
             return "the reload waits for a cycle that is still running"
         return self._reload_error
-
-    def page(self) -> bytes:
-        """Return the exposition text of the last good snapshots."""
-        return self._page
-
-    def healthy(self) -> bool:
-        """Return False once no cycle is run any more."""
-        return self._alive
 
     def ready(self) -> bool:
         """Return True once every model has had a good cycle: before it, there is nothing of it to scrape."""
@@ -140,7 +135,7 @@ class Daemon:
         gauges.set("ml_exporter_config_last_reload_successful", float(self._reload_error is None))
         gauges.set("ml_exporter_config_last_reload_success_timestamp_seconds", self._reloaded_at)
         snapshots = [watched.snapshot for watched in self._watched.values() if watched.snapshot]
-        self._page = render(snapshots, gauges.series)
+        self.page = render(snapshots, gauges.series)
 
     def _do_reload(self) -> None:
         with self._reload_lock:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -12,17 +13,17 @@ from exporter.summary.base import Floats
 from exporter.tasks.task import Outputs
 
 
+@dataclass(frozen=True, eq=False)
 class CalibratedConfidence:
     """P(the predicted class is right), from one calibration per class.
 
     Each class is calibrated by itself, against all others, as NannyML's CBPE does; the chances of a row's classes
-    need not sum to 1, and are not made to. ``rows``: labelled rows behind the calibration.
+    need not sum to 1, and are not made to. ``calibrated``: one for each class, by its code. ``rows``: labelled rows
+    behind the calibration.
     """
 
-    def __init__(self, calibrated: list[Calibrated], rows: float) -> None:
-        """``calibrated``: one for each class, by its code."""
-        self._calibrated = calibrated
-        self.rows = rows
+    calibrated: list[Calibrated]
+    rows: float
 
     @classmethod
     def of(cls, references: Iterable[Reference], classes: tuple[str, ...]) -> CalibratedConfidence | None:
@@ -42,7 +43,7 @@ class CalibratedConfidence:
         chances = np.full(len(outputs.predicted), np.nan)
         for code in np.unique(outputs.predicted[outputs.predicted >= 0]).tolist():
             mine = np.flatnonzero((outputs.predicted == code) & np.isfinite(outputs.confidence))
-            curve = self._calibrated[code]
+            curve = self.calibrated[code]
             bins = np.searchsorted(curve.edges, outputs.confidence[mine], side="left")
             chances[mine] = curve.probabilities[bins]
         return chances
@@ -50,5 +51,5 @@ class CalibratedConfidence:
     def signature(self) -> bytes:
         """Return bytes that differ where sums of chances would not merge."""
         return b"".join(
-            curve.edges.tobytes() + b"\0" + curve.probabilities.tobytes() for curve in self._calibrated
+            curve.edges.tobytes() + b"\0" + curve.probabilities.tobytes() for curve in self.calibrated
         )

@@ -80,10 +80,8 @@ class VersionSchemas:
 
     def _new_reference(self, name: str, version: str) -> Reference | None:
         path = path_of_version(self._monitor, name, version)
-        if path is None:
-            return None
-        content = fingerprint(path)
-        if content == self._fingerprints.get(path):
+        content = None if path is None else fingerprint(path)
+        if path is None or content == self._fingerprints.get(path):
             return None
         self._fingerprints[path] = content
         if content is None:

@@ -39,16 +39,21 @@ class Connection(sqlite3.Connection):
 
     def explained(self, error: Exception) -> StoreError:
         """Return ``error`` with the file's name and what to do."""
-        text = str(error)
-        if isinstance(error, OSError):
-            text = f"cannot be opened or made: {error.strerror}"
-        elif "locked" in text:
-            text = "in use by another process; give each exporter a --state-dir of its own"
-        elif "malformed" in text or "not a database" in text:
-            text = f"damaged ({text}); move it away to start over from the logs"
-        elif "unable to open" in text or "readonly" in text:
-            text = f"{text}; the exporter must be able to write here, and in the folder"
-        return StoreError(f"{self.path or 'state in memory'}: {text}")
+        return explained(error, self.path)
+
+
+def explained(error: Exception, path: Path | None) -> StoreError:
+    """Return ``error`` with the name of the file at ``path`` and what to do."""
+    text = str(error)
+    if isinstance(error, OSError):
+        text = f"cannot be opened or made: {error.strerror}"
+    elif "locked" in text:
+        text = "in use by another process; give each exporter a --state-dir of its own"
+    elif "malformed" in text or "not a database" in text:
+        text = f"damaged ({text}); move it away to start over from the logs"
+    elif "unable to open" in text or "readonly" in text:
+        text = f"{text}; the exporter must be able to write here, and in the folder"
+    return StoreError(f"{path or 'state in memory'}: {text}")
 
 
 class Table:

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from exporter.state.connection import Connection, StoreError
+from exporter.state.connection import Connection, StoreError, explained
 from exporter.state.counters import Combinations, Counters, Marks, Positions, Versions
 from exporter.state.pending import Pending
 from exporter.state.samples import Samples
@@ -98,8 +98,6 @@ class Store:
 
 
 def _connected(path: Path | None) -> Connection:
-    unopened = Connection(":memory:")
-    unopened.path = path
     try:
         if path is not None:
             path.parent.mkdir(parents=True, exist_ok=True)
@@ -109,8 +107,6 @@ def _connected(path: Path | None) -> Connection:
             path or ":memory:", isolation_level=None, timeout=1.0, check_same_thread=False, factory=Connection
         )
     except (sqlite3.Error, OSError) as error:
-        raise unopened.explained(error) from None
-    finally:
-        unopened.close()
+        raise explained(error, path) from None
     connection.path = path
     return connection

@@ -43,9 +43,9 @@ def _taken(column: Any, rows: Rows) -> Any:
 class Merge(Enum):
     """Rule by which the arrays of two summaries become the array of their union."""
 
-    SUM = "sum"
-    MINIMUM = "minimum"
-    MAXIMUM = "maximum"
+    SUM = 0
+    MINIMUM = 1
+    MAXIMUM = 2
 
 
 _MERGE = {Merge.SUM: np.add, Merge.MINIMUM: np.minimum, Merge.MAXIMUM: np.maximum}
@@ -161,9 +161,6 @@ def regrouped(counts: Floats, edges: Floats, onto: Floats) -> Floats:
     return np.diff(np.concatenate([[0.0], below[at + 1], below[-1:]]))
 
 
-_MINIMUM, _MAXIMUM = 1, 2
-
-
 class Composite(dict[str, Any]):
     """Named summaries that are folded, merged and stored together; itself a monoid."""
 
@@ -180,10 +177,9 @@ class Composite(dict[str, Any]):
 
     @cached_property
     def _rules(self) -> npt.NDArray[np.uint8]:
-        codes = {Merge.SUM: 0, Merge.MINIMUM: _MINIMUM, Merge.MAXIMUM: _MAXIMUM}
         runs = [run for part in self.values() for run in part.rules()]
         return np.repeat(
-            np.array([codes[rule] for rule, _ in runs], dtype=np.uint8), [number for _, number in runs]
+            np.array([rule.value for rule, _ in runs], dtype=np.uint8), [number for _, number in runs]
         )
 
     @cached_property
@@ -219,7 +215,7 @@ class Composite(dict[str, Any]):
 
 def _extremes(rules: npt.NDArray[np.uint8]) -> tuple[Codes, Codes]:
     """Positions of minima and of maxima."""
-    return np.flatnonzero(rules == _MINIMUM), np.flatnonzero(rules == _MAXIMUM)
+    return np.flatnonzero(rules == Merge.MINIMUM.value), np.flatnonzero(rules == Merge.MAXIMUM.value)
 
 
 @dataclass(frozen=True, eq=False)

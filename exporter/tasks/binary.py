@@ -63,6 +63,4 @@ def entropy(score: Floats) -> Floats:
     """Entropy of a binary distribution, in bits; NaN where the score is."""
     with np.errstate(divide="ignore", invalid="ignore"):
         terms = score * np.log2(score) + (1 - score) * np.log2(1 - score)
-    certain = (score == 0) | (score == 1)
-    found: Floats = np.where(certain, 0.0, -terms)
-    return found
+    return np.where((score == 0) | (score == 1), 0.0, -terms)

@@ -95,16 +95,16 @@ def _multiclass(
     requested["label"] = f"CASE {sql.canonical(label.text)} {known} END" if label else "NULL::INTEGER"
     requested["labelled"] = f"{label.text} IS NOT NULL" if label else "false"
     parts: list[Floats] = []
-    codes, labelled = [], []
+    highest, likeliest, codes, labelled = [], [], [], []
     for block in source.blocks(requested, max(1, _NUMBERS // len(names))):
         numbers = [number_column(block[f"class {position}"]) for position in range(len(names))]
-        parts.append(_probabilities(np.stack(numbers, axis=1)))
+        part = _probabilities(np.stack(numbers, axis=1))
+        none, filled_part = np.isnan(part).all(axis=1), np.where(np.isnan(part), -1.0, part)
+        parts.append(part)
+        highest.append(np.where(none, np.nan, filled_part.max(axis=1)))
+        likeliest.append(np.where(none, _UNKNOWN, filled_part.argmax(axis=1)))
         codes.append(filled(block["label"], _UNKNOWN).astype(np.intp))
         labelled.append(np.asarray(block["labelled"], dtype=bool))
-    highest = [np.where(np.isnan(part).all(axis=1), np.nan, _known(part).max(axis=1)) for part in parts]
-    likeliest = [
-        np.where(np.isnan(part).all(axis=1), _UNKNOWN, _known(part).argmax(axis=1)) for part in parts
-    ]
     score = np.concatenate(highest)
     calibrated = {}
     if label and len(names) <= _MOST_CALIBRATED:
@@ -125,10 +125,6 @@ def _multiclass(
 def _probabilities(values: Floats) -> Floats:
     """``values`` with NaN for what is no probability."""
     return np.where((values >= 0) & (values <= 1), values, np.nan)
-
-
-def _known(probabilities: Floats) -> Floats:
-    return np.where(np.isnan(probabilities), -1.0, probabilities)
 
 
 def _calibration(
