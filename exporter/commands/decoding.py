@@ -15,17 +15,11 @@ from exporter.daemon.models import Model
 from exporter.features.binning import Numbers
 from exporter.features.timestamp import time_text
 from exporter.fold.version_schemas import VersionSchemas
-from exporter.records import (
-    NO_TIME,
-    LabelDecoder,
-    PredictionColumns,
-    PredictionDecoder,
-    RequestedFields,
-    feature_path,
-    present,
-)
+from exporter.records.columns import NO_TIME, PredictionColumns
+from exporter.records.features import feature_path, present
+from exporter.records.labels import LabelDecoder
 from exporter.records.latency import doubt
-from exporter.records.predictions import NO_VALUE
+from exporter.records.predictions import NO_VALUE, PredictionDecoder, RequestedFields
 from exporter.sinks import open_sink
 from exporter.summary.base import Flags
 from exporter.summary.categorical import UNSEEN

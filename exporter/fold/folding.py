@@ -10,7 +10,8 @@ import numpy as np
 from exporter.fold.grouping import BucketKeys, grouped, portions
 from exporter.fold.schema import GROUP, OUTCOME, SELECTION, TRAFFIC, DecodedBatch, Schema
 from exporter.fold.version_schemas import VersionSchemas
-from exporter.records import FeatureSet, PredictionColumns
+from exporter.records.columns import PredictionColumns
+from exporter.records.features import FeatureSet
 from exporter.state import OTHER, Scope, Store
 from exporter.summary.base import Composite, Flags, Groups, Shape
 from exporter.tasks.task import Labelled

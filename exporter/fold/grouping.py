@@ -9,8 +9,7 @@ from itertools import pairwise
 import numpy as np
 
 from exporter.fold.version_schemas import VersionSchemas
-from exporter.records import PredictionColumns
-from exporter.records.columns import Texts
+from exporter.records.columns import PredictionColumns, Texts
 from exporter.state import Store
 from exporter.summary.base import Codes, Columns, Groups, Integers, Rows, Shape
 

@@ -10,7 +10,9 @@ from exporter.fold.counting import Counting
 from exporter.fold.folding import Folding
 from exporter.fold.grouping import BucketKeys, CycleTime, ScopeValues
 from exporter.fold.version_schemas import VersionSchemas
-from exporter.records import NO_TIME, LabelDecoder, PredictionColumns, PredictionDecoder
+from exporter.records.columns import NO_TIME, PredictionColumns
+from exporter.records.labels import LabelDecoder
+from exporter.records.predictions import PredictionDecoder
 from exporter.sinks import Batch, SinkReader
 from exporter.state import Matches, Store
 from exporter.summary.base import Integers

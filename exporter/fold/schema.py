@@ -19,7 +19,8 @@ from exporter.features.binning import (
     common_binning,
 )
 from exporter.fold.calibrated_confidence import CalibratedConfidence
-from exporter.records import FeatureSet, PredictionColumns
+from exporter.records.columns import PredictionColumns
+from exporter.records.features import FeatureSet
 from exporter.references.reference import Reference
 from exporter.summary.base import Codes, Columns, Composite, Flags, Floats, Groups, Shape, Summary
 from exporter.summary.categorical import UNSEEN, CategoricalSummary

@@ -9,7 +9,8 @@ from pathlib import Path
 from exporter.features.binning import Binning, CategoricalBinning
 from exporter.features.kind import Kind
 from exporter.fold.schema import Schema
-from exporter.records import FeatureSet, RequestedFields
+from exporter.records.features import FeatureSet
+from exporter.records.predictions import RequestedFields
 from exporter.references.configured import fingerprint, of_versions, path_of_version
 from exporter.references.reference import Reference
 from exporter.references.reference_file import load

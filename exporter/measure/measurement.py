@@ -125,5 +125,5 @@ class Measurement:
             vector = parts[first].copy()
             for part in parts[first + 1 : last]:
                 shape.empty.merge_numbers(vector, slice(None), part)
-            found[window] = shape.composite(vector)
+            found[window] = shape.empty.with_vector(vector)
         return found

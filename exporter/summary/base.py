@@ -233,7 +233,3 @@ class Shape:
     def neutral(self) -> Floats:
         """The vector of nothing, shape (width,)."""
         return self.empty.vector()
-
-    def composite(self, vector: Floats) -> Composite:
-        """``vector`` as the composite that it is of."""
-        return self.empty.with_vector(vector)

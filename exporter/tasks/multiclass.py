@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import zlib
 from collections import Counter
 from collections.abc import Iterator, Mapping
@@ -111,7 +110,8 @@ class MulticlassTask(Task):
         """SQL for the code of a class, their number for one that is not known, NULL where there is none."""
         if not self.classes or text == "NULL::VARCHAR":
             return "NULL::INTEGER"
-        code = sql.category_code(sql.canonical(text), self.classes)
+        names = ", ".join(map(sql.text, self.classes))
+        code = f"enum_code(TRY_CAST({sql.canonical(text)} AS ENUM({names})))::INTEGER"
         return f"CASE WHEN {text} IS NOT NULL THEN coalesce({code}, {len(self.classes)}) END"
 
     def _probabilities(self, raw: Mapping[str, Column]) -> Floats:
@@ -159,4 +159,4 @@ def _known(references: Mapping[str, Reference]) -> Iterator[str]:
 
 def _keys(name: str) -> list[str]:
     """The keys that a class can have in an object: those of numbers come with and without ``.0``."""
-    return [name, f"{name}.0"] if re.fullmatch(r"-?[0-9]+", name) else [name]
+    return [name, f"{name}.0"] if sql.is_whole_number(name) else [name]

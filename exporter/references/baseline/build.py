@@ -37,36 +37,32 @@ def build(monitor: Monitor, files: Sequence[Path]) -> Baseline:
     Kinds of features come from the monitor file, or are inferred from the data. Raises InputError.
     """
     with open_source(files) as source:
-        return _build(monitor, files, source)
-
-
-def _build(monitor: Monitor, files: Sequence[Path], source: Source) -> Baseline:
-    columns = feature_columns(source, monitor)
-    described: dict[str, FeatureViews] = {}
-    accounts = []
-    for column in columns:
-        declaration = monitor.spec.features.get(column.feature)
-        declared = declaration is not None
-        guess = Guess(declaration.type) if declaration else infer(source, column)
-        found = describe(source, column, guess.kind) if guess.kind else guess.remark
-        if isinstance(found, str):
-            accounts.append(of_left_out(column.feature, found, declared=declared))
-        else:
-            described[column.feature] = found
-            accounts.append(of_feature(column.feature, found, guess.remark, declared=declared))
-    _refuse_ambiguous(monitor, columns, described)
-    reference = Reference(
-        created=max(file.stat().st_mtime for file in files),
-        hash="",
-        rows=source.rows,
-        described=described,
-        moments=_moments(source, columns, described),
-        attributions=_attributions(source, monitor.spec.predictions.fields.attributions),
-        **predicted(source, monitor),
-    )
-    answers = {"(score)": reference.score, "(predicted)": reference.classes, "(label)": reference.labels}
-    accounts += [of_answer(name, answer) for name, answer in answers.items() if answer is not None]
-    return Baseline(reference, accounts, source.malformed)
+        columns = feature_columns(source, monitor)
+        described: dict[str, FeatureViews] = {}
+        accounts = []
+        for column in columns:
+            declaration = monitor.spec.features.get(column.feature)
+            declared = declaration is not None
+            guess = Guess(declaration.type) if declaration else infer(source, column)
+            found = describe(source, column, guess.kind) if guess.kind else guess.remark
+            if isinstance(found, str):
+                accounts.append(of_left_out(column.feature, found, declared=declared))
+            else:
+                described[column.feature] = found
+                accounts.append(of_feature(column.feature, found, guess.remark, declared=declared))
+        _refuse_ambiguous(monitor, columns, described)
+        reference = Reference(
+            created=max(file.stat().st_mtime for file in files),
+            hash="",
+            rows=source.rows,
+            described=described,
+            moments=_moments(source, columns, described),
+            attributions=_attributions(source, monitor.spec.predictions.fields.attributions),
+            **predicted(source, monitor),
+        )
+        answers = {"(score)": reference.score, "(predicted)": reference.classes, "(label)": reference.labels}
+        accounts += [of_answer(name, answer) for name, answer in answers.items() if answer is not None]
+        return Baseline(reference, accounts, source.malformed)
 
 
 def _refuse_ambiguous(

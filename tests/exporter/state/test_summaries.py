@@ -141,10 +141,10 @@ class Windows(RuleBasedStateMachine):
                     continue
                 rows = self.rows.get((shape.kind, scope), [])
                 for vector, (low, high) in zip(found, pairwise(edges), strict=True):
-                    expected = shape.composite(shape.neutral.copy())
+                    expected = shape.empty.with_vector(shape.neutral.copy())
                     for start, row in rows:
                         if low <= start < high:
-                            expected += shape.composite(row)
+                            expected += shape.empty.with_vector(row)
                     assert np.array_equal(vector, expected.vector())
 
 
@@ -186,6 +186,6 @@ def test_a_bucket_that_moves_across_an_edge_is_counted_there() -> None:
         assert (np.array_equal(older, vector_of(1)), np.array_equal(younger, vector_of(2))) == (True, True)
         store.summaries.compact(SHAPES[0], 1, lambda starts: 0 * starts, before=0)
         older, younger = store.summaries.between(SHAPES[0], SCOPES[0], [0, 5, 10])
-        both = SHAPES[0].composite(vector_of(1)) + SHAPES[0].composite(vector_of(2))
+        both = SHAPES[0].empty.with_vector(vector_of(1)) + SHAPES[0].empty.with_vector(vector_of(2))
         assert np.array_equal(older, both.vector())
         assert np.array_equal(younger, SHAPES[0].neutral)
