@@ -11,6 +11,7 @@ import math
 import tempfile
 import warnings
 from collections.abc import Mapping, Sequence
+from contextlib import closing
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -113,11 +114,8 @@ def once(
     end = None if at is None else _unix_time(at)
     with tempfile.TemporaryDirectory(prefix="mlslo-notebook-") as folder:
         loaded = _reading(loaded, Path(folder), predictions, labels)
-        cycle = Model(loaded, load_static(loaded)).open(None)
-        try:
+        with closing(Model(loaded, load_static(loaded)).open(None)) as cycle:
             snapshot = cycle.run(at=end, final=True)
-        finally:
-            cycle.close()
     assert snapshot is not None
     if end is None and (newest := snapshot.newest_outside_windows()) is not None:
         warnings.warn(

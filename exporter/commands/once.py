@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import platform
 import sys
-from contextlib import suppress
+from contextlib import closing, suppress
 from datetime import datetime
 from pathlib import Path
 
@@ -58,15 +58,12 @@ def once(monitors: tuple[Path, ...], at: float | None, textfile: Path | None, st
     readable = True
     for model in load_all(monitors):
         try:
-            cycle = model.open(state_dir)
+            with closing(model.open(state_dir)) as cycle:
+                snapshot = cycle.run(at=at, final=True)
         except StoreError as error:
             refuse(str(error))
-        try:
-            snapshot = cycle.run(at=at, final=True)
         except CycleError as error:
             refuse(str(error), WRONG)
-        finally:
-            cycle.close()
         if snapshot is not None:
             snapshots.append(snapshot)
             readable &= bool(snapshot.series["ml_sink_up"][model.name, "predictions"])

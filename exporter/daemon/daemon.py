@@ -9,6 +9,7 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from queue import SimpleQueue
 
 from exporter.daemon.cycle import Cycle, CycleError
 from exporter.daemon.models import Model, load_all
@@ -51,8 +52,7 @@ class Daemon:
         self._state_directory = state_directory
         self._wake = threading.Event()
         self._stopping = threading.Event()
-        self._reloads: list[threading.Event] = []
-        self._reload_lock = threading.Lock()
+        self._reloads: SimpleQueue[threading.Event] = SimpleQueue()
         self._reload_error: str | None = None
         self._reloaded_at = time.time()
         self.alive = True
@@ -71,7 +71,7 @@ class Daemon:
         """Run cycles until ``stop``; returns once the transaction under way is finished."""
         try:
             while not self._stopping.is_set():
-                if self._reloads:
+                if not self._reloads.empty():
                     self._do_reload()
                 for watched in list(self._watched.values()):
                     if not self._stopping.is_set() and time.monotonic() >= watched.due:
@@ -91,8 +91,7 @@ class Daemon:
     def request_reload(self) -> threading.Event:
         """Reload the monitor files before the next cycle; from any thread, as ``stop``. Returns what is set then."""
         done = threading.Event()
-        with self._reload_lock:
-            self._reloads.append(done)
+        self._reloads.put(done)
         self._wake.set()
         return done
 
@@ -138,8 +137,7 @@ class Daemon:
         self.page = render(snapshots, gauges.series)
 
     def _do_reload(self) -> None:
-        with self._reload_lock:
-            waiting, self._reloads = self._reloads, []
+        waiting = [self._reloads.get() for _ in range(self._reloads.qsize())]
         try:
             self._replace(load_all(self._paths))
         except (InputError, StoreError) as error:

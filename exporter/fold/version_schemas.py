@@ -130,23 +130,19 @@ class VersionSchemas:
 
     def requested(self) -> RequestedFields:
         """Return the fields that any schema counts."""
-        return RequestedFields(
-            self._monitor.spec.predictions.fields,
-            self._task,
-            self._features(),
-            identified=self._monitor.spec.labels is not None,
-            scopes=self._scopes,
-        )
-
-    def _features(self) -> FeatureSet:
         kinds: dict[str, Kind] = {}
         binnings: dict[str, Binning] = {}
         for schema in self.all():
-            for feature, kind in schema.kinds.items():
-                kinds.setdefault(feature, kind)
+            kinds |= {feature: kind for feature, kind in schema.kinds.items() if feature not in kinds}
             for view, binning in schema.binnings.items():
                 known = binnings.setdefault(view, binning)
                 if isinstance(known, CategoricalBinning) and isinstance(binning, CategoricalBinning):
                     binnings[view] = CategoricalBinning.common([known, binning])
         attributed = dict.fromkeys(name for schema in self.all() for name in schema.attributed)
-        return FeatureSet(kinds, binnings, tuple(attributed))
+        return RequestedFields(
+            self._monitor.spec.predictions.fields,
+            self._task,
+            FeatureSet(kinds, binnings, tuple(attributed)),
+            identified=self._monitor.spec.labels is not None,
+            scopes=self._scopes,
+        )

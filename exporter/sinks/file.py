@@ -149,7 +149,9 @@ class FileSink(LogSink):
                 return
             position = self._positions.get(key)
             if position is None or not _holds(opened, position):
-                position = self._copied(opened)
+                # A copy, by an editor's save or a copy-and-truncate rotation, goes on where its original was read.
+                copied = [known for known in self._positions.values() if _holds(opened, known)]
+                position = max(copied, key=lambda known: known.offset, default=None)
         offset, content = (position.offset, position.content) if position else (0, 0)
         self._positions[key] = _Position(path, status.st_dev, status.st_ino, offset, content)
         self._paths[key] = path
@@ -183,13 +185,6 @@ class FileSink(LogSink):
             os.close(self._held.pop(key))
             if not held[key].st_nlink:
                 del self._paths[key]
-
-    def _copied(self, descriptor: int) -> _Position | None:
-        """The position of the file that this one is a copy of: by an editor's save, or a copy-and-truncate rotation."""
-        if not os.fstat(descriptor).st_size:
-            return None
-        copied = [position for position in self._positions.values() if _holds(descriptor, position)]
-        return max(copied, key=lambda position: position.offset, default=None)
 
     def _read(self, key: str, descriptor: int, final: bool) -> Iterator[Batch]:
         size = min(_BATCH, max(0, os.fstat(descriptor).st_size - self._positions[key].offset))

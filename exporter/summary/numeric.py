@@ -162,23 +162,15 @@ class NumericSummary(Summary):
 
     def below(self, edge: float) -> float:
         """Sum of ``edge - value`` over the values up to ``edge``, which must be one of the edges."""
-        up_to = slice(None, self._place(edge) + 1)
-        return self._gap(edge, up_to)
+        return self._gap(edge, slice(None, int(np.searchsorted(self.edges, edge)) + 1))
 
     def above(self, edge: float) -> float:
         """Sum of ``value - edge`` over the values above ``edge``, which must be one of the edges."""
-        beyond = slice(self._place(edge) + 1, None)
-        return -self._gap(edge, beyond)
+        return -self._gap(edge, slice(int(np.searchsorted(self.edges, edge)) + 1, None))
 
     def _gap(self, edge: float, bins: slice) -> float:
         with np.errstate(over="ignore", invalid="ignore"):
             return float((edge - self.pivot) * self.counts[bins].sum() - self.deviations[bins].sum())
-
-    def _place(self, edge: float) -> int:
-        place = int(np.searchsorted(self.edges, edge))
-        if place == len(self.edges) or self.edges[place] != edge:
-            raise ValueError(f"{edge} is no edge")
-        return place
 
 
 def _extent(numbers: PreparedNumbers, groups: Groups, size: int) -> tuple[Floats, Floats, Floats]:
