@@ -4,10 +4,9 @@ A *feature view* is one thing that is counted of a feature (the length of a text
 is what it is counted over. From outside: ``KINDS``, ``Kind``, and the binnings of ``binning.py``.
 """
 
-from exporter.features.categorical import Boolean, Categorical
 from exporter.features.embedding import Embedding
 from exporter.features.kind import Kind
-from exporter.features.numeric import Numeric
+from exporter.features.scalars import Boolean, Categorical, Numeric
 from exporter.features.text import Text
 from exporter.features.timestamp import Timestamp
 

@@ -23,10 +23,6 @@ class CategoricalSummary(Summary):
     counts: Floats = merged_by(Merge.SUM)
 
     @classmethod
-    def empty(cls, categories: tuple[str, ...]) -> Self:
-        return cls.fold(categories, np.empty(0, dtype=np.intp), np.empty(0, dtype=np.intp), 1)[0]
-
-    @classmethod
     def fold(cls, categories: tuple[str, ...], codes: Codes, groups: Groups, size: int) -> Self:
         """A stack of ``size`` summaries; ``codes[i]`` is an index of ``categories``, UNSEEN or MISSING."""
         counts = count_cells(groups, size, codes - MISSING, len(categories) - MISSING)

@@ -24,11 +24,6 @@ class EmbeddingSummary(Summary):
     total: Floats = merged_by(Merge.SUM)
 
     @classmethod
-    def empty(cls, dimensions: int) -> Self:
-        nothing = np.empty(0, dtype=bool)
-        return cls.fold(np.empty((0, dimensions)), nothing, nothing, np.empty(0, dtype=np.intp), 1)[0]
-
-    @classmethod
     def fold(cls, vectors: Floats, missing: Flags, invalid: Flags, groups: Groups, size: int) -> Self:
         """A stack of ``size`` summaries; row i goes to ``groups[i]``.
 

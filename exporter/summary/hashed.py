@@ -49,11 +49,6 @@ class VocabularySummary(Summary):
     counts: Floats = merged_by(Merge.SUM)
 
     @classmethod
-    def empty(cls) -> Self:
-        nothing = np.empty(0, dtype=np.intp)
-        return cls.fold(nothing, nothing, np.empty(0, dtype=bool), nothing, 1)[0]
-
-    @classmethod
     def fold(cls, slots: Codes, owners: Codes, missing: Flags, groups: Groups, size: int) -> Self:
         """A stack of ``size`` summaries; row i goes to ``groups[i]``.
 

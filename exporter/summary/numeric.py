@@ -85,10 +85,6 @@ class NumericSummary(Summary):
     maximum: Floats = merged_by(Merge.MAXIMUM)
 
     @classmethod
-    def empty(cls, edges: Floats, pivot: float = 0.0) -> Self:
-        return cls.fold(edges, pivot, np.empty(0), np.empty(0, dtype=np.intp), 1)[0]
-
-    @classmethod
     def fold(
         cls,
         edges: Floats,

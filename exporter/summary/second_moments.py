@@ -36,11 +36,6 @@ class SecondMomentsSummary(Summary):
     products: Floats = merged_by(Merge.SUM)
 
     @classmethod
-    def empty(cls, means: Floats, deviations: Floats) -> Self:
-        nothing = [np.empty(0)] * len(means)
-        return cls.fold(means, deviations, nothing, np.empty(0, dtype=np.intp), 1)[0]
-
-    @classmethod
     def fold(
         cls, means: Floats, deviations: Floats, columns: Sequence[Floats] | Floats, groups: Groups, size: int
     ) -> Self:

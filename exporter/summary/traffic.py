@@ -98,16 +98,7 @@ class AttributionSummary(Summary):
     @classmethod
     def fold(cls, features: tuple[str, ...], values: Floats, groups: Groups, size: int) -> Self:
         """A stack of ``size`` summaries of ``values``, shape (rows, features); NaN = missing."""
-        shape = (size, len(features))
-        rows, magnitudes = np.zeros(shape), np.zeros(shape)
-        explained = np.zeros(len(groups), dtype=bool)
-        for position in range(len(features)):
-            column = values[:, position]
-            finite = np.isfinite(column)
-            explained |= finite
-            members = groups[finite]
-            rows[:, position] = count(members, size)
-            magnitudes[:, position] = count(members, size, np.abs(column[finite]))
-        return cls(
-            features=features, explained=count(groups[explained], size), rows=rows, magnitudes=magnitudes
-        )
+        columns = {name: np.abs(column) for name, column in zip(features, values.T, strict=True)}
+        means = MeansSummary.fold(columns, groups, size)
+        explained = count(groups[np.isfinite(values).any(axis=1)], size)
+        return cls(features=features, explained=explained, rows=means.rows, magnitudes=means.sums)

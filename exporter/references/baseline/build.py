@@ -94,7 +94,8 @@ def _moments(
     means = np.array([found.summary.mean for _, found in taken])
     deviations = np.sqrt(np.array([found.summary.variance for _, found in taken]))
     requested = {str(position): column.parsed("number") for position, (column, _) in enumerate(taken)}
-    summary = SecondMomentsSummary.empty(means, deviations)
+    nothing = [np.empty(0)] * len(taken)
+    summary = SecondMomentsSummary.fold(means, deviations, nothing, np.empty(0, dtype=np.intp), 1)[0]
     for block in source.blocks(requested, max(1, _NUMBERS // len(taken))):
         values = [number_column(block[str(position)]) for position in range(len(taken))]
         groups = np.zeros(len(values[0]), dtype=np.intp)

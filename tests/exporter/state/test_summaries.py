@@ -18,10 +18,11 @@ from exporter.summary.base import Composite, Floats, Shape
 from exporter.summary.numeric import NumericSummary
 from exporter.summary.windows import Buckets
 from tests.support.properties import examples
+from tests.support.summaries import empty_of
 
 EDGES = np.array([0.0, 1.0, 5.0, 9.0])
 SHAPES = [
-    Shape(kind, "edges", Composite({"x": NumericSummary.empty(EDGES, 0.0)}))
+    Shape(kind, "edges", Composite({"x": empty_of(NumericSummary, EDGES, 0.0)}))
     for kind in ("traffic", "outcome")
 ]
 SCOPES = [Scope(1), Scope(1, "s", "a"), Scope(1, "s", "other"), Scope(2)]

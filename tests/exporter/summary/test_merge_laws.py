@@ -63,8 +63,8 @@ def outcomes(rows: list[Any]) -> Summary:
 
 
 FAMILIES: dict[str, tuple[Callable[[list[Any]], Summary], Any, Summary]] = {
-    "numeric": (numeric, numbers, NumericSummary.empty(EDGES, 0.5)),
-    "categorical": (categorical, st.integers(MISSING, 2), CategoricalSummary.empty(CATEGORIES)),
+    "numeric": (numeric, numbers, empty_of(NumericSummary, EDGES, 0.5)),
+    "categorical": (categorical, st.integers(MISSING, 2), empty_of(CategoricalSummary, CATEGORIES)),
     "durations": (durations, numbers, empty_of(DurationSummary)),
     "repetition": (repetition, numbers, empty_of(RepetitionSummary)),
     "traffic": (traffic, st.tuples(st.booleans(), st.booleans(), st.booleans()), empty_of(TrafficSummary)),
@@ -134,9 +134,9 @@ def test_bins_are_open_below_and_closed_above(values: np.ndarray) -> None:
 
 def test_different_edges_do_not_merge() -> None:
     with pytest.raises(ValueError, match="different edges"):
-        NumericSummary.empty(EDGES) + NumericSummary.empty(EDGES[1:])
+        empty_of(NumericSummary, EDGES) + empty_of(NumericSummary, EDGES[1:])
     with pytest.raises(ValueError, match="different categories"):
-        CategoricalSummary.empty(("a",)) + CategoricalSummary.empty(("b",))
+        empty_of(CategoricalSummary, ("a",)) + empty_of(CategoricalSummary, ("b",))
 
 
 def test_counts_regroup_over_a_subset_of_the_edges_only() -> None:

@@ -19,9 +19,8 @@ from exporter.features.binning import (
     NumericBinning,
     VocabularyBinning,
 )
-from exporter.features.categorical import Boolean
 from exporter.features.embedding import Embedding
-from exporter.features.numeric import Numeric
+from exporter.features.scalars import Boolean, Numeric
 from exporter.features.text import Text
 from exporter.features.timestamp import Timestamp
 from exporter.summary.base import Summary

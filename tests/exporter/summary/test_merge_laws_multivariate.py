@@ -44,7 +44,7 @@ def explanations(rows: list[Any]) -> Summary:
 
 
 FAMILIES: dict[str, tuple[Callable[[list[Any]], Summary], Any, Summary]] = {
-    "second moments": (moments, st.tuples(*[numbers] * 4), SecondMomentsSummary.empty(MEANS, DEVIATIONS)),
+    "second moments": (moments, st.tuples(*[numbers] * 4), empty_of(SecondMomentsSummary, MEANS, DEVIATIONS)),
     "attributions": (explanations, st.tuples(*[attributions] * 4), empty_of(AttributionSummary, NAMES)),
 }
 
@@ -98,6 +98,8 @@ def test_many_rows_are_the_plain_sums_of_each_group(size: int) -> None:
 
 def test_different_constants_do_not_merge() -> None:
     with pytest.raises(ValueError, match="different means"):
-        SecondMomentsSummary.empty(MEANS, DEVIATIONS) + SecondMomentsSummary.empty(MEANS + 1, DEVIATIONS)
+        empty_of(SecondMomentsSummary, MEANS, DEVIATIONS) + empty_of(
+            SecondMomentsSummary, MEANS + 1, DEVIATIONS
+        )
     with pytest.raises(ValueError, match="different features"):
         empty_of(AttributionSummary, NAMES) + empty_of(AttributionSummary, NAMES[::-1])
