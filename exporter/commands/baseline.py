@@ -14,7 +14,6 @@ from mlslo.command_line import PATH, input_errors, refuse
 @click.argument("monitor", metavar="MONITOR", type=PATH)
 @click.option(
     "--data",
-    "data",
     metavar="FILE...",
     required=True,
     multiple=True,

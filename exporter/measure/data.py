@@ -15,6 +15,7 @@ from exporter.statistics.attribution_ranking import attribution_ndcg, mean_absol
 from exporter.statistics.defined import ratio
 from exporter.statistics.false_discovery import combined_p_value, drifted
 from exporter.statistics.multivariate import frechet_distance, reconstruction_error_ratio
+from exporter.summary.base import quotients
 from exporter.summary.second_moments import SecondMomentsSummary
 from exporter.summary.traffic import AttributionSummary
 
@@ -91,12 +92,8 @@ def _standardised(moments: Moments, base: Moments) -> SecondMomentsSummary | Non
     one, other = moments.summary, base.summary
     if np.array_equal(one.means, other.means) and np.array_equal(one.deviations, other.deviations):
         return one
-    scale = np.divide(
-        one.deviations, other.deviations, out=np.zeros_like(one.means), where=other.deviations > 0
-    )
-    shift = np.divide(
-        one.means - other.means, other.deviations, out=np.zeros_like(scale), where=other.deviations > 0
-    )
+    scale = quotients(one.deviations, other.deviations, 0.0)
+    shift = quotients(one.means - other.means, other.deviations, 0.0)
     mean = one.mean * scale + shift
     covariance = one.covariance * np.outer(scale, scale)
     squares = float(one.rows) * (covariance + np.outer(mean, mean))

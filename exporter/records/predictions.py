@@ -16,7 +16,7 @@ from exporter.parse.json_lines import Buffer, Parser, filled
 from exporter.records.columns import NO_TIME, PredictionColumns, Texts
 from exporter.records.features import FeatureDecoder, FeatureSet
 from exporter.records.latency import UNIT_SECONDS
-from exporter.summary.base import Flags, Floats, Integers
+from exporter.summary.base import Flags, Integers
 from exporter.tasks.task import Task, reject
 from mlslo.monitor import PredictionFields, scope_name
 
@@ -82,7 +82,6 @@ class PredictionDecoder:
         self._task = requested.task
         self._latency_unit = UNIT_SECONDS[latency.unit] if latency else 1.0
         self._scopes = [scope_name(crossing) for crossing in requested.scopes]
-        self._attributed = requested.features.attributed
         self._features = FeatureDecoder(requested.fields, requested.features)
         self._parser = Parser(*requested.expressions())
         self._features.define_categories(self._parser)
@@ -101,6 +100,10 @@ class PredictionDecoder:
         usable, time = _usable(raw, latest, rejected)
         status = filled(raw["status"], -1)[usable].astype(np.int32)
         latency = filled(raw["latency"], np.nan)[usable].astype(np.float64) * self._latency_unit
+        attributions = [
+            filled(raw[f"attribution {position}"], np.nan)[usable].astype(np.float64)
+            for position in range(len(self._requested.features.attributed))
+        ]
         return PredictionColumns(
             records=len(usable) + too_long,
             rejected=rejected,
@@ -117,7 +120,7 @@ class PredictionDecoder:
                 for position, name in enumerate(self._scopes)
             },
             fallback=filled(raw["fallback"].astype(np.int8), -1)[usable],
-            attributions=self._attributions(raw, usable),
+            attributions=np.stack(attributions, axis=1) if attributions else None,
         )
 
     def _ask_for_scores(self, raw: dict[str, npt.NDArray[Any]]) -> None:
@@ -129,15 +132,6 @@ class PredictionDecoder:
         again = self._parser.again(requested, paths)
         if all(len(column) == len(raw["time"]) for column in again.values()):
             raw.update(again)
-
-    def _attributions(self, raw: Mapping[str, npt.NDArray[Any]], usable: Flags) -> Floats | None:
-        if not self._attributed:
-            return None
-        columns = [
-            filled(raw[f"attribution {position}"], np.nan)[usable].astype(np.float64)
-            for position in range(len(self._attributed))
-        ]
-        return np.stack(columns, axis=1)
 
 
 def _scope(paths: FieldPaths, fields: PredictionFields, crossing: Crossing, features: FeatureSet) -> str:

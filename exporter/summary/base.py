@@ -104,10 +104,11 @@ class Summary:
         arrays = [getattr(self, name) for name in self._declared()[0]]
         return np.concatenate([array.reshape(len(array), -1) for array in arrays], axis=1, dtype=np.float64)
 
-    def rules(self) -> list[tuple[Merge, int]]:
-        """Return how the values of ``vector`` merge: rules and how many values each holds for, in order."""
+    def rules(self) -> npt.NDArray[np.uint8]:
+        """Return the value of the rule by which each number of ``vector`` merges."""
         rules, _ = self._declared()
-        return [(rule, int(np.size(getattr(self, name)))) for name, rule in rules.items()]
+        values = np.array([rule.value for rule in rules.values()], dtype=np.uint8)
+        return np.repeat(values, [np.size(getattr(self, name)) for name in rules])
 
     def with_vector(self, vector: Floats) -> Self:
         """The inverse of ``vector``: a summary shaped like this one, holding ``vector``."""
@@ -142,6 +143,13 @@ def count_cells(groups: Groups, size: int, cells: Codes, width: int, weights: Fl
     return np.bincount(places, weights, size * width).astype(np.float64, copy=False).reshape(size, width)
 
 
+def quotients(parts: Floats, wholes: Floats, otherwise: float = np.nan) -> Floats:
+    """``parts`` over ``wholes``; ``otherwise`` where that is not above 0. Arrays of one shape."""
+    out = np.full(wholes.shape, otherwise)
+    np.divide(parts, wholes, out=out, where=wholes > 0)
+    return out
+
+
 def regrouped(counts: Floats, edges: Floats, onto: Floats) -> Floats:
     """Counts over ``edges`` as counts over ``onto``, a subset of them; shape (onto + 1,).
 
@@ -172,10 +180,7 @@ class Composite(dict[str, Any]):
 
     @cached_property
     def _rules(self) -> npt.NDArray[np.uint8]:
-        runs = [run for part in self.values() for run in part.rules()]
-        return np.repeat(
-            np.array([rule.value for rule, _ in runs], dtype=np.uint8), [number for _, number in runs]
-        )
+        return np.concatenate([part.rules() for part in self.values()])
 
     @cached_property
     def _all_extremes(self) -> tuple[Codes, Codes]:

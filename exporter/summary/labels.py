@@ -7,7 +7,7 @@ from typing import Self
 
 import numpy as np
 
-from exporter.summary.base import Floats, Groups, Merge, Summary, count_cells, merged_by, regrouped
+from exporter.summary.base import Floats, Groups, Merge, Summary, count_cells, merged_by, quotients, regrouped
 
 
 @dataclass(frozen=True, eq=False)
@@ -84,6 +84,4 @@ class AccuracyByDelaySummary(Summary):
     @property
     def mean_quality(self) -> Floats:
         """Mean quality (the accuracy of a classifier) of each bucket, shape (7,); NaN where it has no rows. Exact."""
-        empty = np.full(len(self.weights), np.nan)
-        means: Floats = np.divide(self.quality, self.weights, out=empty, where=self.weights > 0)
-        return means
+        return quotients(self.quality, self.weights)

@@ -7,7 +7,17 @@ from typing import Self
 
 import numpy as np
 
-from exporter.summary.base import Codes, Floats, Groups, Merge, Summary, count, count_cells, merged_by
+from exporter.summary.base import (
+    Codes,
+    Floats,
+    Groups,
+    Merge,
+    Summary,
+    count,
+    count_cells,
+    merged_by,
+    quotients,
+)
 
 MEASURES = ("ndcg", "average_precision", "recall", "precision")
 """The order of the measures in ``RankingOutcomeSummary`` and ``list_quality``."""
@@ -106,7 +116,7 @@ def list_quality(
             (found, np.full(lists, float(k))),
         )
         for position, (part, whole) in enumerate(pairs):
-            quality[:, position, column] = np.divide(part, whole, out=np.full(lists, np.nan), where=whole > 0)
+            quality[:, position, column] = quotients(part, whole)
     return quality
 
 
