@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 
 from exporter.fold.version_schemas import VersionSchemas
-from exporter.records.lines import LineDecoder, Lines
+from exporter.records.predictions import LineDecoder, Lines
 from exporter.references.reference import Reference
 from exporter.references.reference_file import dump, parse
 from exporter.sinks import SinkReader

@@ -9,9 +9,8 @@ import numpy as np
 
 from exporter.measure.gauges import Reason, WindowSummaries
 from exporter.statistics import confusion, multiclass, probability, ranking_quality
-from exporter.statistics.defined import ratio
 from exporter.statistics.multiclass import AVERAGES, Average
-from exporter.summary.base import Floats
+from exporter.summary.base import Floats, ratio
 from exporter.summary.multiclass import MOST_DETAILED, MulticlassOutcomeSummary
 from exporter.summary.outcomes import CALIBRATION_BINS, OutcomeSummary
 

@@ -12,10 +12,9 @@ from exporter.measure import drift
 from exporter.measure.gauges import Reason, WindowSummaries
 from exporter.references.reference import Moments, Reference
 from exporter.statistics.attribution_ranking import attribution_ndcg, mean_absolute_attribution
-from exporter.statistics.defined import ratio
 from exporter.statistics.false_discovery import combined_p_value, drifted
 from exporter.statistics.multivariate import frechet_distance, reconstruction_error_ratio
-from exporter.summary.base import quotients
+from exporter.summary.base import quotients, ratio
 from exporter.summary.second_moments import SecondMomentsSummary
 from exporter.summary.traffic import AttributionSummary
 

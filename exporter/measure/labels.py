@@ -9,10 +9,9 @@ from exporter.measure.drift import Sample
 from exporter.measure.gauges import Reason, WindowSummaries
 from exporter.measure.prediction import MOST_SHOWN
 from exporter.references.reference import ViewReference
-from exporter.statistics.defined import ratio
 from exporter.statistics.divergences import population_stability_index, psi_noise
 from exporter.statistics.regression import mean_label
-from exporter.summary.base import Composite, Floats
+from exporter.summary.base import Composite, Floats, ratio
 from exporter.summary.categorical import CategoricalSummary
 from exporter.summary.labels import LabelBinsSummary
 from exporter.summary.multiclass import MulticlassOutcomeSummary

@@ -8,7 +8,7 @@ from exporter.fold.schema import Schema
 from exporter.measure.gauges import Gauges
 from exporter.sinks import SinkReader
 from exporter.state import Store, last_seen
-from exporter.statistics.defined import ratio
+from exporter.summary.base import ratio
 from exporter.summary.windows import MICROSECONDS
 
 

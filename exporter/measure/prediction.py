@@ -10,8 +10,8 @@ from exporter.features.binning import CategoricalBinning
 from exporter.measure import drift
 from exporter.measure.gauges import Reason, WindowSummaries
 from exporter.references.reference import Reference, ViewReference
-from exporter.statistics.defined import ratio
 from exporter.statistics.hashed_counts import top_value_ratio
+from exporter.summary.base import ratio
 from exporter.tasks.binary import BinaryTask
 from exporter.tasks.task import Task
 

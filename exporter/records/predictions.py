@@ -1,4 +1,4 @@
-"""Prediction records."""
+"""Prediction records, decoded and as they were logged."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ import numpy.typing as npt
 
 from exporter.parse import sql
 from exporter.parse.field_paths import FieldPaths
-from exporter.parse.json_lines import Buffer, Parser, filled
+from exporter.parse.json_lines import LONGEST_RECORD, Buffer, Parser, filled
 from exporter.records.columns import NO_TIME, PredictionColumns, Texts
 from exporter.records.features import FeatureDecoder, FeatureSet
 from exporter.records.latency import UNIT_SECONDS
@@ -22,6 +22,8 @@ from mlslo.monitor import PredictionFields, scope_name
 
 NO_VALUE = "missing"
 """The segment value of records that have none."""
+
+_LINE = "the line itself"
 
 Crossing = str | list[str]
 """A path, or those that are crossed."""
@@ -161,3 +163,50 @@ def _usable(
     reject(rejected, "future_timestamp", future)
     usable = ~(unreadable | future)
     return usable, time[usable]
+
+
+@dataclass(frozen=True)
+class Lines:
+    """Usable records, shape (rows,). ``time``: epoch µs. ``text``: each record's line, without its newline."""
+
+    time: Integers
+    version: Texts
+    text: npt.NDArray[np.object_]
+
+
+class LineDecoder:
+    """Tells the time and the version of prediction records, as ``PredictionDecoder`` does, and keeps their text."""
+
+    def __init__(self, fields: PredictionFields) -> None:
+        paths = FieldPaths()
+        requested = {
+            "time": sql.epoch_microseconds(paths.text(fields.timestamp)),
+            "version": f"coalesce({paths.text(fields.version)}, '')",
+            "line": sql.name(_LINE),
+        }
+        self._parser = _LineParser(requested, paths)
+
+    def close(self) -> None:
+        """Release the parser."""
+        self._parser.close()
+
+    def decode(self, lines: Buffer, latest: int) -> Lines:
+        """Decode whole lines; records without a time, or with one after ``latest`` (epoch µs), are left out."""
+        raw, _ = self._parser.select(lines)
+        time = filled(raw["time"], NO_TIME).astype(np.int64)
+        usable = (time != NO_TIME) & (time <= latest)
+        return Lines(
+            time[usable],
+            Texts.encode(filled(raw["version"], "")[usable], ""),
+            filled(raw["line"], "")[usable],
+        )
+
+
+class _LineParser(Parser):
+    """Selects from the same rows, with the text of each: no counting of lines that could shift it."""
+
+    def _source(self, path: str, paths: FieldPaths) -> str:
+        return (
+            f"(SELECT json AS {sql.name(_LINE)}, unnest(from_json(json, {sql.text(paths.structure())})) "
+            f"FROM read_ndjson_objects({path}, ignore_errors = true, maximum_object_size = {LONGEST_RECORD}))"
+        )

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from exporter.statistics.defined import ratio
-from exporter.summary.base import quotients
+from exporter.summary.base import quotients, ratio
 from exporter.summary.traffic import AttributionSummary
 
 

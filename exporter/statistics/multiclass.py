@@ -7,8 +7,7 @@ from typing import Literal
 import numpy as np
 
 from exporter.statistics import ranking_quality
-from exporter.statistics.defined import ratio
-from exporter.summary.base import Floats, quotients
+from exporter.summary.base import Floats, quotients, ratio
 from exporter.summary.multiclass import CLASS_CELLS, MulticlassOutcomeSummary
 
 Average = Literal["macro", "weighted"]

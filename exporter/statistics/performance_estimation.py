@@ -12,9 +12,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from exporter.statistics.defined import ratio
 from exporter.statistics.ranking_quality import auc_of_cells
-from exporter.summary.base import Floats
+from exporter.summary.base import Floats, ratio
 from exporter.summary.outcomes import ClassScoresSummary
 
 

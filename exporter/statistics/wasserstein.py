@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from exporter.statistics.defined import finite
 from exporter.statistics.noise import EXCEEDED
-from exporter.summary.base import Floats
+from exporter.summary.base import Floats, finite
 from exporter.summary.numeric import NumericSummary
 
 _SMALLEST_DEVIATION = float(np.finfo(np.float64).eps)

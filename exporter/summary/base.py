@@ -143,6 +143,16 @@ def count_cells(groups: Groups, size: int, cells: Codes, width: int, weights: Fl
     return np.bincount(places, weights, size * width).astype(np.float64, copy=False).reshape(size, width)
 
 
+def finite(value: float) -> float | None:
+    """``value``, or None where it is infinite or NaN."""
+    return value if math.isfinite(value) else None
+
+
+def ratio(part: float | Floats, whole: float | Floats) -> float | None:
+    """``part`` over ``whole``, or None where that is 0."""
+    return float(part) / float(whole) if whole else None
+
+
 def quotients(parts: Floats, wholes: Floats, otherwise: float = np.nan) -> Floats:
     """``parts`` over ``wholes``; ``otherwise`` where that is not above 0. Arrays of one shape."""
     out = np.full(wholes.shape, otherwise)
