@@ -141,12 +141,11 @@ def _pandas() -> ModuleType:
 def _reading(monitor: Monitor, folder: Path, predictions: Data | None, labels: Data | None) -> Monitor:
     """``monitor`` with sinks of the given data."""
     spec = monitor.spec
-    if predictions is not None:
-        sink = _sink(folder / "predictions", predictions, spec.predictions.fields)
-        spec = spec.model_copy(update={"predictions": spec.predictions.model_copy(update={"sink": sink})})
-    if labels is not None and spec.labels is not None:
-        sink = _sink(folder / "labels", labels, None)
-        spec = spec.model_copy(update={"labels": spec.labels.model_copy(update={"sink": sink})})
+    for name, data in (("predictions", predictions), ("labels", labels)):
+        if data is not None:
+            log = getattr(spec, name)
+            sink = _sink(folder / name, data, spec.predictions.fields if name == "predictions" else None)
+            spec = spec.model_copy(update={name: log.model_copy(update={"sink": sink})})
     return Monitor(monitor.document, monitor.file.model_copy(update={"spec": spec}))
 
 

@@ -39,9 +39,9 @@ class Binning(ABC):
         stack = self.fold(self.prepare(self.nothing()), np.empty(0, dtype=np.intp), 1)
         return stack[0]
 
-    @abstractmethod
     def prepare(self, values: Any) -> Any:
         """Convert ``values``, as a feature kind decodes them, to what ``fold`` takes."""
+        return values
 
     @abstractmethod
     def fold(self, prepared: Any, groups: Groups, size: int) -> Summary:
@@ -207,9 +207,6 @@ class VocabularyBinning(Binning):
     def nothing(self) -> Tokens:
         return Tokens(np.empty(0, dtype=np.intp), np.empty(0, dtype=np.intp), np.empty(0, dtype=bool))
 
-    def prepare(self, values: Tokens) -> Tokens:
-        return values
-
     def fold(self, prepared: Tokens, groups: Groups, size: int) -> VocabularySummary:
         owners = np.repeat(np.arange(len(prepared.numbers)), prepared.numbers)
         return VocabularySummary.fold(prepared.slots, owners, prepared.missing, groups, size)
@@ -239,9 +236,6 @@ class EmbeddingBinning(Binning):
 
     def nothing(self) -> Vectors:
         return Vectors(np.empty((0, self.dimensions)), np.empty(0, dtype=bool), np.empty(0, dtype=bool))
-
-    def prepare(self, values: Vectors) -> Vectors:
-        return values
 
     def fold(self, prepared: Vectors, groups: Groups, size: int) -> EmbeddingSummary:
         return EmbeddingSummary.fold(prepared.usable, prepared.missing, prepared.invalid, groups, size)

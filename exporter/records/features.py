@@ -129,9 +129,11 @@ class FeatureDecoder:
             },
             paths,
         )
-        there = {name: filled(column, False).astype(bool) for name, column in again.items()}
-        found = {name: mask & unread[name] for name, mask in there.items() if len(mask) == rows}
-        return {name: wrong for name, wrong in found.items() if wrong.any()}
+        return {
+            name: filled(column, False).astype(bool) & unread[name]
+            for name, column in again.items()
+            if len(column) == rows
+        }
 
     def _enumerations(self, name: str) -> Iterator[tuple[str, str, tuple[str, ...]]]:
         """View, the name of its enumeration and what is in it, for each view of a feature that has categories."""

@@ -24,7 +24,7 @@ class Connection(sqlite3.Connection):
         try:
             yield
         except sqlite3.Error as error:
-            raise self.explained(error) from None
+            raise explained(error, self.path) from None
         except (ValueError, TypeError) as error:
             raise self.damaged(f"{what}: {error}") from None
 
@@ -35,11 +35,7 @@ class Connection(sqlite3.Connection):
 
     def damaged(self, what: str) -> StoreError:
         """Return the error for content that the exporter cannot have written."""
-        return self.explained(sqlite3.DatabaseError(f"malformed {what}"))
-
-    def explained(self, error: Exception) -> StoreError:
-        """Return ``error`` with the file's name and what to do."""
-        return explained(error, self.path)
+        return explained(sqlite3.DatabaseError(f"malformed {what}"), self.path)
 
 
 def explained(error: Exception, path: Path | None) -> StoreError:

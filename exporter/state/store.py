@@ -61,7 +61,7 @@ class Store:
                 self.segments.reload()
                 raise
         except sqlite3.Error as error:
-            raise self._connection.explained(error) from None
+            raise explained(error, self._connection.path) from None
 
     def damaged(self, what: str) -> StoreError:
         """Return the error to raise where ``what`` cannot have been written by the exporter."""

@@ -38,10 +38,7 @@ class LabelBinsSummary(Summary):
         )
 
     def regrouped(self, edges: Floats) -> Floats:
-        """Weights over ``edges``, each of which must be an edge of this summary; shape (edges + 1,).
-
-        Raises ValueError where one is not.
-        """
+        """Weights over ``edges``, shape (edges + 1,). Raises ValueError where one is no edge of this summary."""
         return regrouped(self.weights, self.edges, edges)
 
 

@@ -150,10 +150,7 @@ class NumericSummary(Summary):
         return min(max(0.0, variance), half * half) if np.isfinite(variance) else variance
 
     def regrouped(self, edges: Floats) -> Floats:
-        """Counts over ``edges``, each of which must be an edge of this summary.
-
-        Raises ValueError where one is not.
-        """
+        """Counts over ``edges``. Raises ValueError where one is no edge of this summary."""
         return regrouped(self.counts, self.edges, edges)
 
     def below(self, edge: float) -> float:

@@ -39,7 +39,8 @@ class Buckets:
     """Time buckets of events: the younger an event, the finer its bucket.
 
     ``spans``: every length of time (in seconds) that a window or a reference reaches back. Within a span the
-    width is at most 1/60 of it, or one second. Buckets are [start, end) in UTC.
+    width is at most 1/60 of it, or one second. Buckets are [start, end) in UTC. ``finest``: the narrowest bucket's
+    width, and ``kept``: the longest span, in µs.
     """
 
     def __init__(self, spans: Iterable[float]) -> None:
@@ -48,12 +49,8 @@ class Buckets:
             (max((width for width in _WIDTHS if width <= span / _FINENESS), default=_WIDTHS[0]), span)
             for span in ordered
         ]
+        self.finest = self._levels[0][0]
         self.kept = ordered[-1]
-
-    @property
-    def finest(self) -> int:
-        """The narrowest bucket's width in µs."""
-        return self._levels[0][0]
 
     def start(self, times: Integers, now: int, cuts: Sequence[int] = ()) -> Integers:
         """The start of the bucket of each of ``times`` as of ``now``, all in epoch µs.
