@@ -1,4 +1,4 @@
-"""Schema of one version: the binnings of its views and score, decoded rows over them, and their summaries."""
+"""Schema of one version: binnings of its views and score, calibrated confidence, decoded rows and their summaries."""
 
 from __future__ import annotations
 
@@ -18,10 +18,10 @@ from exporter.features.binning import (
     NumericBinning,
     common_binning,
 )
-from exporter.fold.calibrated_confidence import CalibratedConfidence
 from exporter.records.columns import PredictionColumns
 from exporter.records.features import FeatureSet
 from exporter.references.reference import Reference
+from exporter.statistics.performance_estimation import Calibrated, calibrate
 from exporter.summary.base import Codes, Columns, Composite, Flags, Floats, Groups, Shape, Summary
 from exporter.summary.categorical import UNSEEN, CategoricalSummary
 from exporter.summary.hashed import RepetitionSummary
@@ -60,6 +60,48 @@ TRAFFIC, OUTCOME, SELECTION, GROUP = "traffic", "outcome", "selection", "group"
 def view_part(view: str) -> str:
     """Return the name of the part of a traffic summary that counts a view."""
     return f"view {view}"
+
+
+@dataclass(frozen=True, eq=False)
+class CalibratedConfidence:
+    """P(the predicted class is right), from one calibration per class on the labels of a reference (CBPE).
+
+    Each class is calibrated by itself, against all others, as NannyML's CBPE does; the chances of a row's classes
+    need not sum to 1, and are not made to. ``calibrated``: one for each class, by its code. ``rows``: labelled rows
+    behind the calibration.
+    """
+
+    calibrated: list[Calibrated]
+    rows: float
+
+    @classmethod
+    def of(cls, references: Iterable[Reference], classes: tuple[str, ...]) -> CalibratedConfidence | None:
+        """Calibrate by the first reference that has a calibration of every one of ``classes``."""
+        for reference in references:
+            known = [
+                reference.class_calibration[name] for name in classes if name in reference.class_calibration
+            ]
+            curves = [calibrate(item.edges, item.rows, item.positives) for item in known]
+            calibrated = [curve for curve in curves if curve is not None]
+            if classes and len(calibrated) == len(classes):
+                return cls(calibrated, min(float(item.rows.sum()) for item in known))
+        return None
+
+    def right(self, outputs: Outputs) -> Floats:
+        """Return the chance of each output, shape (rows,); NaN where its class or its confidence is unknown."""
+        chances = np.full(len(outputs.predicted), np.nan)
+        for code in np.unique(outputs.predicted[outputs.predicted >= 0]).tolist():
+            mine = np.flatnonzero((outputs.predicted == code) & np.isfinite(outputs.confidence))
+            curve = self.calibrated[code]
+            bins = np.searchsorted(curve.edges, outputs.confidence[mine], side="left")
+            chances[mine] = curve.probabilities[bins]
+        return chances
+
+    def signature(self) -> bytes:
+        """Return bytes that differ where sums of chances would not merge."""
+        return b"".join(
+            curve.edges.tobytes() + b"\0" + curve.probabilities.tobytes() for curve in self.calibrated
+        )
 
 
 class Schema:

@@ -34,7 +34,7 @@ _DIGITS = 7
 _LOCATION, _SHAPE = 0.8, 0.2
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Sample:
     """One of two samples. ``summary``: of it. ``reference``: whose bins both are counted over."""
 

@@ -95,7 +95,12 @@ class PredictionDecoder:
     def decode(self, lines: Buffer, latest: int) -> PredictionColumns:
         """Decode whole lines; records with an event time after ``latest`` (epoch µs) are rejected."""
         raw, too_long = self._parser.select(lines)
-        self._ask_for_scores(raw)
+        paths = FieldPaths()
+        if (requested := self._task.logged(paths)) and self._task.unclear(raw):
+            # A score that is no number, and none at all, both come as NULL.
+            again = self._parser.again(requested, paths)
+            if all(len(column) == len(raw["time"]) for column in again.values()):
+                raw.update(again)
         rejected: Counter[str] = Counter({"too_long": too_long} if too_long else {})
         if np.ma.is_masked(raw["time"]):
             raw.update(self._parser.again(*self._requested.of_unusable()))
@@ -124,16 +129,6 @@ class PredictionDecoder:
             fallback=filled(raw["fallback"].astype(np.int8), -1)[usable],
             attributions=np.stack(attributions, axis=1) if attributions else None,
         )
-
-    def _ask_for_scores(self, raw: dict[str, npt.NDArray[Any]]) -> None:
-        """Tell a score that is no number from none at all: both come as NULL."""
-        paths = FieldPaths()
-        requested = self._task.logged(paths)
-        if not requested or not self._task.unclear(raw):
-            return
-        again = self._parser.again(requested, paths)
-        if all(len(column) == len(raw["time"]) for column in again.values()):
-            raw.update(again)
 
 
 def _scope(paths: FieldPaths, fields: PredictionFields, crossing: Crossing, features: FeatureSet) -> str:
