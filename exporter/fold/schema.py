@@ -11,13 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from exporter.features import KINDS, Kind
-from exporter.features.binning import (
-    Binning,
-    CategoricalBinning,
-    IsOutside,
-    NumericBinning,
-    common_binning,
-)
+from exporter.features.binning import Binning, CategoricalBinning, IsOutside, NumericBinning, common_binning
 from exporter.records.columns import PredictionColumns
 from exporter.records.features import FeatureSet
 from exporter.references.reference import Reference

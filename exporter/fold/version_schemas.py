@@ -100,14 +100,10 @@ class VersionSchemas:
     def adopt(self, version: str, references: Mapping[str, Reference]) -> None:
         """Take ``references`` as those of one version, beside the ones that it has."""
         own = {**self._own.get(version, {}), **references}
-        order = {name: position for position, name in enumerate(self._monitor.spec.references)}
         merged = {**self._static, **own}
+        ordered = {name: merged[name] for name in self._monitor.spec.references if name in merged}
         try:
-            schema = Schema(
-                self._monitor,
-                self._task,
-                {name: merged[name] for name in sorted(merged, key=order.__getitem__)},
-            )
+            schema = Schema(self._monitor, self._task, ordered)
             self._hold_to_kinds(version, schema)
         except InputError as error:
             logger.warning("model %s: version '%s': %s", self._monitor.model, version, error)

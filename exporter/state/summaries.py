@@ -93,8 +93,6 @@ class Summaries(Table):
             "SELECT segment, segment_value, start FROM summaries WHERE kind = ? AND version = ? ORDER BY start",
             (shape.kind, version),
         ).fetchall()
-        if not rows:
-            return
         starts = np.array([start for *_, start in rows], dtype=np.int64)
         targets = coarser(starts)
         for position in np.flatnonzero(targets != starts):

@@ -8,13 +8,7 @@ from typing import Any
 import numpy as np
 
 from exporter.features import KINDS
-from exporter.features.binning import (
-    Binning,
-    CategoricalBinning,
-    EmbeddingBinning,
-    Numbers,
-    NumericBinning,
-)
+from exporter.features.binning import Binning, CategoricalBinning, EmbeddingBinning, Numbers, NumericBinning
 from exporter.features.kind import Kind
 from exporter.parse import sql
 from exporter.references.baseline.columns import MOST_CATEGORIES, Column
