@@ -69,7 +69,11 @@ def classify(texts: list[str], lengths: Codes) -> Characters:
     hashes = np.add.reduceat(lower[codes[word]] * np.cumprod(powers)[position], starts)
     tokens = np.bincount(owner[starts], minlength=len(texts))
     order = np.arange(len(starts)) - np.repeat(np.cumsum(tokens) - tokens, tokens)
-    return Characters(mix, np.minimum(tokens, _MOST_TOKENS), _slots(hashes[order < _MOST_TOKENS]))
+    hashes = hashes[order < _MOST_TOKENS]
+    for shift, factor in _MIXERS:
+        hashes = (hashes ^ (hashes >> shift)) * factor
+    slots = (hashes ^ (hashes >> _LAST_SHIFT)) % np.uint64(SLOTS)
+    return Characters(mix, np.minimum(tokens, _MOST_TOKENS), slots.astype(np.intp))
 
 
 def _entries(codes: npt.NDArray[np.uint32]) -> npt.NDArray[np.uint32]:
@@ -80,13 +84,6 @@ def _entries(codes: npt.NDArray[np.uint32]) -> npt.NDArray[np.uint32]:
     selects = (codes >= _SELECTORS.start) & (codes < _SELECTORS.stop)
     entries[selects] = codes[selects] - (_SELECTORS.start - _LAST - 1)
     return entries
-
-
-def _slots(hashes: npt.NDArray[np.uint64]) -> Codes:
-    for shift, factor in _MIXERS:
-        hashes = (hashes ^ (hashes >> shift)) * factor
-    hashes = hashes ^ (hashes >> _LAST_SHIFT)
-    return (hashes % np.uint64(SLOTS)).astype(np.intp)
 
 
 @cache

@@ -73,7 +73,7 @@ class Matches:
     def joined(cls, parts: Sequence[Matches]) -> Matches:
         """Return the matches of all of ``parts``, by time; nothing is counted."""
         columns: dict[str, Any] = {
-            field.name: np.concatenate([getattr(part, field.name) for part in parts])
+            field.name: np.concatenate([getattr(part, field.name) for part in [cls.of_rows([]), *parts]])
             for field in fields(cls)
             if field.default is MISSING
         }
@@ -156,7 +156,7 @@ class Pending:
         self._insert([column if column is None else column[kept] for column in columns])
         parts = list(self._join_early(ids[kept]))
         self._bound(now)
-        return Matches.joined([Matches.of_rows([]), *parts])
+        return Matches.joined(parts)
 
     def label(self, ids: Integers, labels: npt.NDArray[Any], times: Integers, now: int) -> Matches:
         """Join labels to predictions; those without one are kept until one comes.
@@ -173,7 +173,7 @@ class Pending:
         distinct, heads, copies = np.unique(ids, return_index=True, return_counts=True)
         # Of each id: a label is known already, or is the first and leaves a trace (joined, or waiting from now on).
         known, traced, fresh = np.zeros((3, len(distinct)), dtype=bool)
-        parts = [Matches.of_rows([])]
+        parts = []
         for start in range(0, len(distinct), _CHUNK):
             chunk = slice(start, start + _CHUNK)
             mine, rows = distinct[chunk], heads[chunk]

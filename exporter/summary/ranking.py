@@ -99,9 +99,8 @@ def list_quality(
     before = np.concatenate([[0], hits])[np.cumsum(lengths) - lengths]
     precision = np.where(hit, (hits - before[member]) / rank, 0.0)
 
-    owner, _ = _positions(relevant_lengths)
+    owner, best_rank = _positions(relevant_lengths)
     best = relevant[np.lexsort((-relevant, owner))]
-    _, best_rank = _positions(relevant_lengths)
     ideal = best / np.log2(best_rank + 1)
     every = count(owner[relevant > 0], lists)
 

@@ -55,8 +55,15 @@ class SecondMomentsSummary(Summary):
             members = groups[start : start + step]
             if not used.all():
                 block, members = block[:, used], members[used]
+            if not len(members):
+                continue
             rows += count(members, size)
-            _add(block, members, sums, squares)
+            starts = np.concatenate([[0], np.flatnonzero(np.diff(members)) + 1])
+            found = members[starts]
+            sums[found] += np.add.reduceat(block, starts, axis=1).T
+            for group, begin, end in zip(found, starts, [*starts[1:], len(members)], strict=True):
+                part = block[:, begin:end]
+                squares[group] += part @ part.T
         upper = np.triu_indices(features)
         return cls(
             means=means, deviations=deviations, rows=rows, sums=sums, products=squares[:, upper[0], upper[1]]
@@ -113,15 +120,3 @@ def _standardised(means: Floats, deviations: Floats, columns: Sequence[Floats]) 
             if not finite.all():
                 z[~finite] = 0.0
     return block, used
-
-
-def _add(block: Floats, members: Groups, sums: Floats, squares: Floats) -> None:
-    """Add the rows of ``block``, shape (features, rows), to the sums and squares of their ascending groups."""
-    if not len(members):
-        return
-    starts = np.concatenate([[0], np.flatnonzero(np.diff(members)) + 1])
-    found = members[starts]
-    sums[found] += np.add.reduceat(block, starts, axis=1).T
-    for group, start, end in zip(found, starts, [*starts[1:], len(members)], strict=True):
-        part = block[:, start:end]
-        squares[group] += part @ part.T
