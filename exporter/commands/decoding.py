@@ -16,7 +16,7 @@ from exporter.features.binning import Numbers
 from exporter.features.timestamp import time_text
 from exporter.fold.version_schemas import VersionSchemas
 from exporter.records.columns import NO_TIME, PredictionColumns
-from exporter.records.features import feature_path, present
+from exporter.records.features import present
 from exporter.records.labels import LabelDecoder
 from exporter.records.latency import doubt
 from exporter.records.predictions import NO_VALUE, PredictionDecoder, RequestedFields
@@ -195,7 +195,8 @@ def _never_found(columns: PredictionColumns, requested: RequestedFields, sample:
         values = columns.features.get(kind.primary(name))
         if values is not None:
             there = present(values).any() or _invalid(values).any()
-            found[f"feature '{name}'", feature_path(fields, name)] = bool(there)
+            path = f"{fields.features}.{name}" if isinstance(fields.features, str) else name
+            found[f"feature '{name}'", path] = bool(there)
     return [
         _elsewhere(what, path, sample)
         for (what, path), there in found.items()

@@ -64,16 +64,14 @@ class _Single(Collector):
 
 def render(snapshots: Sequence[Snapshot], process: Series) -> bytes:
     """Render all models and the exporter's own ``process`` series, in the catalogue's order."""
-    # One at a time: the lines of a page, as text, take several times the page's memory.
-    return b"".join(generate_latest(_Single(family)) for family in _families(snapshots, process))
-
-
-def _families(snapshots: Sequence[Snapshot], process: Series) -> Iterator[Family]:
+    page = []
     for metric, found in groupby(samples(snapshots, process), key=lambda sample: sample.metric):
         family = Family(metric.name.removesuffix("_total"), metric.help, metric.type.value)
         for _, name, labels, value in found:
             family.add_sample(name, labels, value)
-        yield family
+        # One at a time: the lines of a page, as text, take several times the page's memory.
+        page.append(generate_latest(_Single(family)))
+    return b"".join(page)
 
 
 def samples(snapshots: Sequence[Snapshot], process: Series) -> Iterator[Sample]:

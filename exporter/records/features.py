@@ -38,11 +38,6 @@ class FeatureSet:
         return binning.categories if isinstance(binning, CategoricalBinning) else ()
 
 
-def feature_path(fields: PredictionFields, name: str) -> str:
-    """Return the path of the feature ``name`` in a record."""
-    return f"{fields.features}.{name}" if isinstance(fields.features, str) else name
-
-
 def present(values: Any) -> Flags:
     """Return which rows have a value, from the values of a primary view."""
     found = ~np.isnan(values.values) if isinstance(values, Numbers) else values != MISSING

@@ -39,10 +39,6 @@ class _Position:
     offset: int
     content: int
 
-    @property
-    def key(self) -> str:
-        return f"{self.device}:{self.inode}"
-
 
 class FileSink(LogSink):
     """Reads whole lines from every file that ``pattern`` matches.
@@ -57,7 +53,7 @@ class FileSink(LogSink):
         self._pattern = pattern
         self._name = name
         known = (_restored(text) for text in positions.values())
-        self._positions = {position.key: position for position in known}
+        self._positions = {f"{position.device}:{position.inode}": position for position in known}
         # Every file that can still be read, in the order of reading.
         self._paths: dict[str, str] = {}
         self._held: dict[str, int] = {}
