@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import unicodedata
-from dataclasses import dataclass
 from functools import cache
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -31,8 +31,7 @@ _MIXERS = (
 _LAST_SHIFT = np.uint64(31)
 
 
-@dataclass(frozen=True)
-class Characters:
+class Characters(NamedTuple):
     """``mix``: characters of each class, shape (texts, classes). ``tokens``: of each text. ``slots``: of all tokens."""
 
     mix: Floats

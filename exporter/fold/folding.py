@@ -58,9 +58,9 @@ class Folding:
     def exchange_segments(self) -> None:
         """Merge small values that others outgrew into ``other``."""
         store = self._store
-        exchange = store.segments.exchange()
-        store.counters.add("ml_series_dropped_total", ("too_many_segment_values",), exchange.dropped)
-        for name, value in exchange.lost:
+        lost, dropped = store.segments.exchange()
+        store.counters.add("ml_series_dropped_total", ("too_many_segment_values",), dropped)
+        for name, value in lost:
             store.combinations.rename(name, value, OTHER)
             for number, version in store.versions.all().items():
                 for shape in self._schemas.of(version.name).shapes.values():

@@ -137,7 +137,11 @@ class Schema:
         if spec.predictions.fields.attributions is not None:
             attributed = [name for reference in known for name in reference.attributions]
             self.attributed = tuple(dict.fromkeys([*attributed, *self.kinds]))
-        self._label_edges = _label_edges(known) if spec.task == "regression" else None
+        labels = [reference.labels for reference in known if reference.labels is not None]
+        deciles = [found.deciles for found in labels if isinstance(found.binning, NumericBinning)]
+        # All edges that the drift of labels from any reference needs.
+        edges = np.unique(np.concatenate(deciles)) if deciles else None
+        self._label_edges: Floats | None = edges if spec.task == "regression" else None
         self._outside = [self._outside_of(reference) for reference in known]
         self.shapes = self._shapes(fairness=spec.fairness is not None)
 
@@ -176,10 +180,6 @@ class Schema:
         """Return True where ``view`` is the primary one of its feature."""
         feature = self.views[view]
         return self.kinds[feature].primary(feature) == view
-
-    def follows_the_clock(self, view: str) -> bool:
-        """Return True where values are points in time: always later than a reference's, which is no drift."""
-        return self.kinds[self.views[view]].name == "timestamp" and self.primary(view)
 
     def fold_traffic(self, rows: DecodedBatch, groups: Groups, size: int) -> Composite:
         """Return a stack of ``size`` summaries of prediction records, one per group."""
@@ -338,13 +338,6 @@ def _kinds(monitor: Monitor, references: Mapping[str, Reference]) -> dict[str, K
     for feature, declaration in declared.items():
         found.setdefault(feature, declaration.type)
     return {feature: KINDS[kind] for feature, kind in found.items()}
-
-
-def _label_edges(references: Iterable[Reference]) -> Floats | None:
-    """Return all edges that the drift of labels from any reference needs; None where none has labels."""
-    labels = [reference.labels for reference in references if reference.labels is not None]
-    known = [found.deciles for found in labels if isinstance(found.binning, NumericBinning)]
-    return np.unique(np.concatenate(known)) if known else None
 
 
 def _recoded(codes: Codes, known: tuple[str, ...], target: tuple[str, ...]) -> Codes:

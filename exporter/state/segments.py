@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from heapq import nlargest
-from typing import NamedTuple
 
 import numpy as np
 
@@ -29,13 +28,6 @@ class _Value:
 
     rows: float
     held: bool
-
-
-class Exchange(NamedTuple):
-    """``lost``: (segment, value) that have no series any more. ``dropped``: how many of them had never been without."""
-
-    lost: list[tuple[str, str]]
-    dropped: int
 
 
 class SegmentValues:
@@ -114,8 +106,11 @@ class SegmentValues:
         known = self._values.get(segment, {}).get(value)
         return value if known is not None and known.held else OTHER
 
-    def exchange(self) -> Exchange:
-        """Give the places of values that others have outgrown to these."""
+    def exchange(self) -> tuple[list[tuple[str, str]], int]:
+        """Give the places of values that others have outgrown to these.
+
+        Returns each (segment, value) that has no series any more, and how many of them had never been without.
+        """
         lost: list[tuple[str, str]] = []
         dropped = 0
         for segment, values in self._values.items():
@@ -141,7 +136,7 @@ class SegmentValues:
             self._save(segment, [*losers, *winners])
             dropped += self.drop(segment, losers)
             lost += [(segment, name) for name in losers]
-        return Exchange(lost, dropped)
+        return lost, dropped
 
     def drop(self, segment: str, names: Iterable[str]) -> int:
         """Note values that are left without series; returns how many of them have not been dropped before."""
