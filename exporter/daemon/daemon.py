@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from queue import SimpleQueue
+from typing import NamedTuple
 
 from exporter.daemon.cycle import Cycle, CycleError
 from exporter.daemon.models import Model, load_all
@@ -31,8 +32,7 @@ class _Watched:
     snapshot: Snapshot | None = None
 
 
-@dataclass(frozen=True)
-class ModelStatus:
+class ModelStatus(NamedTuple):
     """Model, file and snapshot for the status page. ``snapshot``: of its last good cycle, None before it."""
 
     name: str

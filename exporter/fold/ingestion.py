@@ -81,8 +81,7 @@ class Ingestion:
 
     def labels(self, batch: Batch, reader: SinkReader, cycle: CycleTime) -> None:
         """Take one batch of label records."""
-        if self._labels is None:
-            return
+        assert self._labels is not None
         columns = self._labels.decode(batch.lines, cycle.latest)
         with self._store.transaction():
             reader.commit(batch)

@@ -84,8 +84,7 @@ class Summary:
         )
 
     def __getitem__(self, index: int) -> Self:
-        rules, _ = self._declared()
-        return replace(self, **{name: getattr(self, name)[index] for name in rules})
+        return replace(self, **{name: getattr(self, name)[index] for name in self._declared()[0]})
 
     def __eq__(self, other: object) -> bool:
         if type(self) is not type(other):
@@ -112,10 +111,9 @@ class Summary:
 
     def with_vector(self, vector: Floats) -> Self:
         """The inverse of ``vector``: a summary shaped like this one, holding ``vector``."""
-        rules, _ = self._declared()
         arrays: dict[str, Floats] = {}
         start = 0
-        for name in rules:
+        for name in self._declared()[0]:
             shape = np.shape(getattr(self, name))
             size = math.prod(shape)
             arrays[name] = vector[start : start + size].reshape(shape)
