@@ -143,18 +143,15 @@ def _reading(monitor: Monitor, folder: Path, predictions: Data | None, labels: D
     spec = monitor.spec
     for name, data in (("predictions", predictions), ("labels", labels)):
         if data is not None:
-            log = getattr(spec, name)
-            sink = _sink(folder / name, data, spec.predictions.fields if name == "predictions" else None)
+            # Links in a folder of their own.
+            log, links = getattr(spec, name), folder / name
+            links.mkdir()
+            fields = spec.predictions.fields if name == "predictions" else None
+            for number, file in enumerate(_files(data, links.with_suffix(".jsonl"), fields)):
+                (links / f"{number:06}").symlink_to(file.absolute())
+            sink = Sink(file=FileSink(path=glob.escape(str(links)) + "/*", format="jsonl"))
             spec = spec.model_copy(update={name: log.model_copy(update={"sink": sink})})
     return Monitor(monitor.document, monitor.file.model_copy(update={"spec": spec}))
-
-
-def _sink(folder: Path, data: Data, fields: PredictionFields | None) -> Sink:
-    """A sink of ``data``, by links in a folder of its own."""
-    folder.mkdir()
-    for number, file in enumerate(_files(data, folder.with_suffix(".jsonl"), fields)):
-        (folder / f"{number:06}").symlink_to(file.absolute())
-    return Sink(file=FileSink(path=glob.escape(str(folder)) + "/*", format="jsonl"))
 
 
 def _files(data: Any, path: Path, fields: PredictionFields | None) -> list[Path]:
