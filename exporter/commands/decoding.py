@@ -6,8 +6,8 @@ import json
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import closing, suppress
-from dataclasses import dataclass, replace
-from typing import Any
+from dataclasses import replace
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -36,8 +36,7 @@ _SHOWN = 3
 _LOOKED_AT = 1000
 
 
-@dataclass(frozen=True)
-class SinkCheck:
+class SinkCheck(NamedTuple):
     """``lines``: for a person. ``found``: records looked at. ``usable``: those of them that can be used."""
 
     lines: list[str]

@@ -19,8 +19,7 @@ CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 Series = Mapping[str, Mapping[tuple[str, ...], float]]
 
 
-@dataclass(frozen=True)
-class Histogram:
+class Histogram(NamedTuple):
     """``buckets``: (upper bound as text, cumulative count), ``+Inf`` last."""
 
     buckets: list[tuple[str, float]]

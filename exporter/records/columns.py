@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -85,8 +85,7 @@ class PredictionColumns:
     attributions: Floats | None
 
 
-@dataclass(frozen=True)
-class LabelColumns:
+class LabelColumns(NamedTuple):
     """Usable label records. ``time``: epoch µs, or the smallest int64 where the record has none.
 
     ``label``: int64, float64 or bytes, as the task has them.

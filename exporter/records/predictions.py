@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -160,8 +160,7 @@ def _usable(
     return usable, time[usable]
 
 
-@dataclass(frozen=True)
-class Lines:
+class Lines(NamedTuple):
     """Usable records, shape (rows,). ``time``: epoch µs. ``text``: each record's line, without its newline."""
 
     time: Integers

@@ -8,7 +8,7 @@ concept is not seen.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 
@@ -17,8 +17,7 @@ from exporter.summary.base import Floats, ratio
 from exporter.summary.outcomes import ClassScoresSummary
 
 
-@dataclass(frozen=True)
-class Calibrated:
+class Calibrated(NamedTuple):
     """P(positive) by score bin (edge, next edge], the outer ones open, never falling.
 
     ``edges``: shape (bins - 1,). ``probabilities``: shape (bins,).
@@ -28,8 +27,7 @@ class Calibrated:
     probabilities: Floats
 
 
-@dataclass(frozen=True)
-class Expected:
+class Expected(NamedTuple):
     """Expected ``negatives`` and ``positives`` by predicted class (0, 1) and score bin; shape (2, bins) each."""
 
     negatives: Floats
