@@ -19,7 +19,7 @@ from benchmarks.process import ProgramError, run
 from benchmarks.table import Row, finish
 from exporter.features.binning import NumericBinning
 from exporter.measure.drift import Pair
-from exporter.references.quantile_bins import quantile_edges
+from exporter.references.baseline.views import quantile_edges
 from exporter.references.reference import ViewReference
 from exporter.statistics.contingency import chi_squared_p_value
 from exporter.statistics.false_discovery import drifted

@@ -10,7 +10,8 @@ import json
 import math
 import tempfile
 import warnings
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
+from contextlib import closing
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -113,11 +114,8 @@ def once(
     end = None if at is None else _unix_time(at)
     with tempfile.TemporaryDirectory(prefix="mlslo-notebook-") as folder:
         loaded = _reading(loaded, Path(folder), predictions, labels)
-        cycle = Model(loaded, load_static(loaded)).open(None)
-        try:
+        with closing(Model(loaded, load_static(loaded)).open(None)) as cycle:
             snapshot = cycle.run(at=end, final=True)
-        finally:
-            cycle.close()
     assert snapshot is not None
     if end is None and (newest := snapshot.newest_outside_windows()) is not None:
         warnings.warn(
@@ -143,21 +141,17 @@ def _pandas() -> ModuleType:
 def _reading(monitor: Monitor, folder: Path, predictions: Data | None, labels: Data | None) -> Monitor:
     """``monitor`` with sinks of the given data."""
     spec = monitor.spec
-    if predictions is not None:
-        sink = _sink(folder / "predictions", predictions, spec.predictions.fields)
-        spec = spec.model_copy(update={"predictions": spec.predictions.model_copy(update={"sink": sink})})
-    if labels is not None and spec.labels is not None:
-        sink = _sink(folder / "labels", labels, None)
-        spec = spec.model_copy(update={"labels": spec.labels.model_copy(update={"sink": sink})})
+    for name, data in (("predictions", predictions), ("labels", labels)):
+        if data is not None:
+            # Links in a folder of their own.
+            log, links = getattr(spec, name), folder / name
+            links.mkdir()
+            fields = spec.predictions.fields if name == "predictions" else None
+            for number, file in enumerate(_files(data, links.with_suffix(".jsonl"), fields)):
+                (links / f"{number:06}").symlink_to(file.absolute())
+            sink = Sink(file=FileSink(path=glob.escape(str(links)) + "/*", format="jsonl"))
+            spec = spec.model_copy(update={name: log.model_copy(update={"sink": sink})})
     return Monitor(monitor.document, monitor.file.model_copy(update={"spec": spec}))
-
-
-def _sink(folder: Path, data: Data, fields: PredictionFields | None) -> Sink:
-    """A sink of ``data``, by links in a folder of its own."""
-    folder.mkdir()
-    for number, file in enumerate(_files(data, folder.with_suffix(".jsonl"), fields)):
-        (folder / f"{number:06}").symlink_to(file.absolute())
-    return Sink(file=FileSink(path=glob.escape(str(folder)) + "/*", format="jsonl"))
 
 
 def _files(data: Any, path: Path, fields: PredictionFields | None) -> list[Path]:
@@ -196,7 +190,8 @@ def _places(names: Sequence[str], fields: PredictionFields | None) -> list[tuple
     if fields is not None and isinstance(features, str):
         below = tuple(features.split("."))
         if not any(place[: len(below)] == below for place in places):
-            others = {path.split(".")[0] for path in _paths(fields)}
+            given = [value for name, value in fields if name != "features" and value is not None]
+            others = {(value if isinstance(value, str) else value.field).split(".")[0] for value in given}
             places = [
                 place if place[0] in others else (*below, name)
                 for place, name in zip(places, names, strict=True)
@@ -207,13 +202,6 @@ def _places(names: Sequence[str], fields: PredictionFields | None) -> list[tuple
         if any(place[:end] in places for end in range(1, len(place))):
             raise InputError.of_file("DataFrame", f"column '{name}' lies within another column")
     return places
-
-
-def _paths(fields: PredictionFields) -> Iterator[str]:
-    """The path of every field but ``features``."""
-    for name, value in fields:
-        if name != "features" and value is not None:
-            yield value if isinstance(value, str) else value.field
 
 
 def _json(value: Any) -> Any:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import multiprocessing
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 from functools import partial
@@ -18,8 +18,7 @@ from rulegen.alertmanager import merge, operator
 from rulegen.alertmanager.merge import Base
 from rulegen.dashboards import dashboard
 from rulegen.lint.run import Linting
-from rulegen.output.generated_files import json_text, yaml_text
-from rulegen.output.stamp import digest, mark, stamped, stand
+from rulegen.output.generated_files import digest, json_text, mark, stamped, stand, yaml_text
 from rulegen.promql.annotations import Text
 from rulegen.promql.conventions import TIER, WATCHDOG, WATCHDOG_IDENTITY, AlertIdentity
 from rulegen.promql.groups import split
@@ -60,12 +59,8 @@ class Generated:
         return [*self.files, *self.standing]
 
 
-@dataclass(frozen=True)
-class _ModelFiles:
-    """The files of one model. ``notes``: what no test proves."""
-
-    files: dict[str, str]
-    notes: list[Note]
+# The files of one model, and what no test proves.
+_ModelFiles = tuple[dict[str, str], list[Note]]
 
 
 def generate(
@@ -98,9 +93,9 @@ def generate(
             standing += names
         else:
             changed.append(plan)
-    for model in _in_parallel(partial(_model_files, specs, form), changed, jobs):
-        files |= model.files
-        notes += model.notes
+    for made, untested in _in_parallel(partial(_model_files, specs, form), changed, jobs):
+        files |= made
+        notes += untested
     if routing.spec.watchdog is not None:
         files |= _watchdog_files(routing, form)
     identities = [identity for plan in plans for identity in plan.identities]
@@ -142,21 +137,18 @@ def _inputs(plan: Plan, specs: Specs, form: Format) -> str:
     return digest(VERSION, form, *(json.dumps(document.data) for document in documents))
 
 
-def _in_parallel(make: partial[_ModelFiles], plans: Sequence[Plan], jobs: int) -> Iterable[_ModelFiles]:
-    if jobs < 2 or len(plans) < _FEWEST_IN_PARALLEL:
-        return map(make, plans)
-    return _in_processes(make, plans, min(jobs, len(plans)))
-
-
 # What the processes work on: they inherit it, plans would take longer to send than to use.
 _work: list[tuple[partial[_ModelFiles], Sequence[Plan]]] = []
 
 
-def _in_processes(make: partial[_ModelFiles], plans: Sequence[Plan], jobs: int) -> Iterator[_ModelFiles]:
-    context = multiprocessing.get_context("fork")
+def _in_parallel(make: partial[_ModelFiles], plans: Sequence[Plan], jobs: int) -> Iterator[_ModelFiles]:
+    if jobs < 2 or len(plans) < _FEWEST_IN_PARALLEL:
+        yield from map(make, plans)
+        return
+    jobs = min(jobs, len(plans))
     _work.append((make, plans))
     try:
-        with ProcessPoolExecutor(jobs, mp_context=context) as pool:
+        with ProcessPoolExecutor(jobs, mp_context=multiprocessing.get_context("fork")) as pool:
             yield from pool.map(_at, range(len(plans)), chunksize=max(1, len(plans) // (8 * jobs)))
     finally:
         _work.pop()
@@ -186,7 +178,7 @@ def _model_files(specs: Specs, form: Format, plan: Plan) -> _ModelFiles:
     if not tests.notes:
         # What a test cannot prove is said in each run: without the hash the files are made again.
         files = stamped(files, _inputs(plan, specs, form))
-    return _ModelFiles(files, tests.notes)
+    return files, tests.notes
 
 
 def _groups(plan: Plan, routing: Routing, form: Format) -> list[Group]:
@@ -233,16 +225,9 @@ def _routing_files(
 def watchdog_rule(routing: Routing) -> AlertRule:
     """The alert that always fires."""
     said = "This alert fires always. Where it stops arriving, Prometheus or Alertmanager does not work."
-    return AlertRule(
-        WATCHDOG,
-        "vector(1)",
-        {**WATCHDOG_IDENTITY.labels, **namespace_label(routing)},
-        {
-            "summary": Text.of("The alerting chain works"),
-            "description": Text.of(said),
-            **watchdog_link(routing),
-        },
-    )
+    labels = {**WATCHDOG_IDENTITY.labels, **namespace_label(routing)}
+    texts = {"summary": Text.of("The alerting chain works"), "description": Text.of(said)}
+    return AlertRule(WATCHDOG, "vector(1)", labels, texts | watchdog_link(routing))
 
 
 def _watchdog_files(routing: Routing, form: Format) -> dict[str, str]:

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import sys
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
 from pathlib import Path
 
 import click
@@ -12,26 +9,11 @@ import click
 from mlslo import atomic
 from mlslo.command_line import PATH, input_errors, refuse
 
-_LONG_WORK = 32 << 20
-_STEPS = 1000
-
-
-@contextmanager
-def _progress_bar(files: Sequence[Path]) -> Iterator[Callable[[float], None]]:
-    """Show how far the work is: a bar, where somebody looks at it and there is much to read."""
-    size = sum(file.stat().st_size for file in files if file.is_file())
-    if not sys.stderr.isatty() or size < _LONG_WORK:
-        yield lambda _: None
-        return
-    with click.progressbar(length=_STEPS, label="reading", file=sys.stderr) as bar:
-        yield lambda share: bar.update(int(share * _STEPS) - bar.pos)
-
 
 @click.command()
 @click.argument("monitor", metavar="MONITOR", type=PATH)
 @click.option(
     "--data",
-    "data",
     metavar="FILE...",
     required=True,
     multiple=True,
@@ -48,9 +30,7 @@ def baseline(monitor: Path, data: tuple[Path, ...], more_data: tuple[Path, ...],
     from mlslo.monitor import load
 
     loaded = load(monitor)
-    files = [*data, *more_data]
-    with _progress_bar(files) as show:
-        result = build(loaded, files, show)
+    result = build(loaded, [*data, *more_data])
     for account in result.accounts:
         click.echo(account.line())
     score = result.reference.score

@@ -6,28 +6,22 @@ import json
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import closing, suppress
-from dataclasses import dataclass, replace
-from typing import Any
+from dataclasses import replace
+from typing import Any, NamedTuple
 
 import numpy as np
-import numpy.typing as npt
 
 from exporter.daemon.models import Model
 from exporter.features.binning import Numbers
 from exporter.features.timestamp import time_text
 from exporter.fold.version_schemas import VersionSchemas
-from exporter.records import (
-    NO_TIME,
-    LabelDecoder,
-    PredictionColumns,
-    PredictionDecoder,
-    RequestedFields,
-    feature_path,
-    present,
-)
+from exporter.records.columns import NO_TIME, PredictionColumns
+from exporter.records.features import present
+from exporter.records.labels import LabelDecoder
 from exporter.records.latency import doubt
-from exporter.records.predictions import NO_VALUE
+from exporter.records.predictions import NO_VALUE, PredictionDecoder, RequestedFields
 from exporter.sinks import open_sink
+from exporter.summary.base import Flags
 from exporter.summary.categorical import UNSEEN
 from exporter.summary.windows import CLOCK_SKEW
 from exporter.tasks import task_of
@@ -42,8 +36,7 @@ _SHOWN = 3
 _LOOKED_AT = 1000
 
 
-@dataclass(frozen=True)
-class SinkCheck:
+class SinkCheck(NamedTuple):
     """``lines``: for a person. ``found``: records looked at. ``usable``: those of them that can be used."""
 
     lines: list[str]
@@ -123,9 +116,8 @@ def _account(sink: str, source: str, records: int, usable: int, rejected: Counte
     partly = sum(rejected[reason] for reason in _KEPT)
     reasons = ", ".join(f"{number} {reason}" for reason, number in sorted(rejected.items()))
     of_them = f", {partly} of them in part" if partly else ""
-    return f"{sink}: {source}: {usable} of the first {records} records usable{of_them}" + (
-        f" ({reasons})" if reasons else ""
-    )
+    why = f" ({reasons})" if reasons else ""
+    return f"{sink}: {source}: {usable} of the first {records} records usable{of_them}{why}"
 
 
 def _requested(schemas: VersionSchemas) -> RequestedFields:
@@ -202,7 +194,8 @@ def _never_found(columns: PredictionColumns, requested: RequestedFields, sample:
         values = columns.features.get(kind.primary(name))
         if values is not None:
             there = present(values).any() or _invalid(values).any()
-            found[f"feature '{name}'", feature_path(fields, name)] = bool(there)
+            path = f"{fields.features}.{name}" if isinstance(fields.features, str) else name
+            found[f"feature '{name}'", path] = bool(there)
     return [
         _elsewhere(what, path, sample)
         for (what, path), there in found.items()
@@ -233,7 +226,7 @@ def _of_classes(monitor: Monitor, task: Task, columns: PredictionColumns) -> Ite
         yield f"probabilities of more than {MOST_SCORED} classes are not read; log the predicted class"
 
 
-def _invalid(values: Any) -> npt.NDArray[np.bool_]:
+def _invalid(values: Any) -> Flags:
     """Return the rows whose value, of a primary view, is there and not of its kind."""
     if not isinstance(values, Numbers):
         return np.asarray(values == UNSEEN, dtype=bool)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import platform
 import sys
+from contextlib import closing, suppress
 from datetime import datetime
 from pathlib import Path
 
@@ -19,15 +20,12 @@ from mlslo.version import VERSION
 def _time(context: click.Context, parameter: click.Parameter, value: str | None) -> float | None:
     if value is None:
         return None
-    try:
+    with suppress(ValueError):
         time = datetime.fromisoformat(value)
-    except ValueError:
-        time = None
-    if time is None or time.tzinfo is None:
-        raise click.BadParameter(
-            f"expected a time such as 2026-01-31T12:00:00Z, got '{value}'", context, parameter
-        )
-    return time.timestamp()
+        if time.tzinfo is not None:
+            return time.timestamp()
+    message = f"expected a time such as 2026-01-31T12:00:00Z, got '{value}'"
+    raise click.BadParameter(message, context, parameter)
 
 
 @click.command()
@@ -60,15 +58,12 @@ def once(monitors: tuple[Path, ...], at: float | None, textfile: Path | None, st
     readable = True
     for model in load_all(monitors):
         try:
-            cycle = model.open(state_dir)
+            with closing(model.open(state_dir)) as cycle:
+                snapshot = cycle.run(at=at, final=True)
         except StoreError as error:
             refuse(str(error))
-        try:
-            snapshot = cycle.run(at=at, final=True)
         except CycleError as error:
             refuse(str(error), WRONG)
-        finally:
-            cycle.close()
         if snapshot is not None:
             snapshots.append(snapshot)
             readable &= bool(snapshot.series["ml_sink_up"][model.name, "predictions"])

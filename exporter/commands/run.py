@@ -56,10 +56,10 @@ def run(
 
     SIGHUP reloads the MONITOR files. SIGTERM and SIGINT finish the transaction under way and leave.
     """
-    from exporter.daemon.process import deliver_signals, hold_signals, keep_freed_memory
+    from exporter.daemon.process import deliver_signals, keep_freed_memory
 
-    # Before the imports: some start threads.
-    hold_signals((signal.SIGTERM, signal.SIGINT, signal.SIGHUP))
+    # They wait until they are delivered. Before the imports: some start threads, which inherit what is held.
+    signal.pthread_sigmask(signal.SIG_BLOCK, (signal.SIGTERM, signal.SIGINT, signal.SIGHUP))
     from exporter.daemon.daemon import Daemon
     from exporter.state import StoreError
     from exporter.web import config as web_configuration

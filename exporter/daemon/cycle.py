@@ -125,8 +125,6 @@ class Cycle:
         for number, name in versions.items():
             self._measurement.measure(gauges, windows, number, name, sink_up=self._readers["predictions"].up)
         meta.sinks(gauges, self._store, self._readers)
-        if "labels" in self._readers:
-            meta.pending(gauges, self._store)
         for name in versions.values():
             meta.references(gauges, self._schemas.of(name), name)
             meta.features(gauges, self._store, self._schemas.of(name), name)

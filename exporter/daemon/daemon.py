@@ -9,6 +9,8 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from queue import SimpleQueue
+from typing import NamedTuple
 
 from exporter.daemon.cycle import Cycle, CycleError
 from exporter.daemon.models import Model, load_all
@@ -30,8 +32,7 @@ class _Watched:
     snapshot: Snapshot | None = None
 
 
-@dataclass(frozen=True)
-class ModelStatus:
+class ModelStatus(NamedTuple):
     """Model, file and snapshot for the status page. ``snapshot``: of its last good cycle, None before it."""
 
     name: str
@@ -40,7 +41,10 @@ class ModelStatus:
 
 
 class Daemon:
-    """Runs the cycles of all models in one thread; everybody else reads what it last published."""
+    """Runs the cycles of all models in one thread; everybody else reads what it last published.
+
+    ``page``: the exposition text of the last good snapshots. ``alive``: False once no cycle is run any more.
+    """
 
     def __init__(self, paths: Sequence[Path], state_directory: Path) -> None:
         """Raises InputError or StoreError where a monitor file or a state file cannot be used."""
@@ -48,11 +52,10 @@ class Daemon:
         self._state_directory = state_directory
         self._wake = threading.Event()
         self._stopping = threading.Event()
-        self._reloads: list[threading.Event] = []
-        self._reload_lock = threading.Lock()
+        self._reloads: SimpleQueue[threading.Event] = SimpleQueue()
         self._reload_error: str | None = None
         self._reloaded_at = time.time()
-        self._alive = True
+        self.alive = True
         models = load_all(self._paths)
         self._watched: dict[str, _Watched] = {}
         try:
@@ -61,14 +64,14 @@ class Daemon:
         except StoreError:
             self._close()
             raise
-        self._page = b""
+        self.page = b""
         self._publish()
 
     def run(self) -> None:
         """Run cycles until ``stop``; returns once the transaction under way is finished."""
         try:
             while not self._stopping.is_set():
-                if self._reloads:
+                if not self._reloads.empty():
                     self._do_reload()
                 for watched in list(self._watched.values()):
                     if not self._stopping.is_set() and time.monotonic() >= watched.due:
@@ -77,7 +80,7 @@ class Daemon:
                 self._wake.wait(max(0.0, min(due) - time.monotonic()))
                 self._wake.clear()
         finally:
-            self._alive = False
+            self.alive = False
             self._close()
 
     def stop(self) -> None:
@@ -88,8 +91,7 @@ class Daemon:
     def request_reload(self) -> threading.Event:
         """Reload the monitor files before the next cycle; from any thread, as ``stop``. Returns what is set then."""
         done = threading.Event()
-        with self._reload_lock:
-            self._reloads.append(done)
+        self._reloads.put(done)
         self._wake.set()
         return done
 
@@ -98,14 +100,6 @@ class Daemon:
         if not self.request_reload().wait(timeout):
             return "the reload waits for a cycle that is still running"
         return self._reload_error
-
-    def page(self) -> bytes:
-        """Return the exposition text of the last good snapshots."""
-        return self._page
-
-    def healthy(self) -> bool:
-        """Return False once no cycle is run any more."""
-        return self._alive
 
     def ready(self) -> bool:
         """Return True once every model has had a good cycle: before it, there is nothing of it to scrape."""
@@ -140,11 +134,10 @@ class Daemon:
         gauges.set("ml_exporter_config_last_reload_successful", float(self._reload_error is None))
         gauges.set("ml_exporter_config_last_reload_success_timestamp_seconds", self._reloaded_at)
         snapshots = [watched.snapshot for watched in self._watched.values() if watched.snapshot]
-        self._page = render(snapshots, gauges.series)
+        self.page = render(snapshots, gauges.series)
 
     def _do_reload(self) -> None:
-        with self._reload_lock:
-            waiting, self._reloads = self._reloads, []
+        waiting = [self._reloads.get() for _ in range(self._reloads.qsize())]
         try:
             self._replace(load_all(self._paths))
         except (InputError, StoreError) as error:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import logging
 import tempfile
 from collections.abc import Callable
@@ -12,12 +11,13 @@ from pathlib import Path
 import numpy as np
 
 from exporter.fold.version_schemas import VersionSchemas
-from exporter.records.lines import LineDecoder, Lines
+from exporter.records.predictions import LineDecoder, Lines
 from exporter.references.reference import Reference
 from exporter.references.reference_file import dump, parse
 from exporter.sinks import SinkReader
 from exporter.state import Store
 from exporter.state.samples import MOST_RECORDS, Sampled
+from exporter.state.sampling import hash_of
 from exporter.summary.windows import CLOCK_SKEW, MICROSECONDS
 from mlslo.monitor import Feature, Monitor
 from mlslo.yamlfile import InputError
@@ -101,11 +101,12 @@ class FirstReferences:
             self._store.marks.rise(_NEWEST, int(lines.time.max()))
         for code, version in enumerate(lines.version.names):
             pending = [name for name in self._lengths if (version, name) not in self._built_references]
-            if not pending or not self._has_room(version):
+            sampled = {item.version for item in self._sampled}
+            if not pending or (version not in sampled and len(sampled) >= _MOST_VERSIONS):
                 continue
             rows = np.flatnonzero(lines.version.codes == code)
             texts = [text.encode() for text in lines.text[rows]]
-            hashes = [_hash(text) for text in texts]
+            hashes = [hash_of(text) for text in texts]
             times = lines.time[rows]
             for name in pending:
                 self._sample(Sampled(version, name), times, hashes, texts)
@@ -123,10 +124,6 @@ class FirstReferences:
             beyond = samples.slots(sampled)[_MOST_SLOTS:]
             if beyond:
                 samples.drop(sampled, from_slot=beyond[0])
-
-    def _has_room(self, version: str) -> bool:
-        sampled = {item.version for item in self._sampled}
-        return version in sampled or len(sampled) < _MOST_VERSIONS
 
     def _begin(self, sampled: Sampled, newest: int) -> int | None:
         """Return when the first time began, where it is over as of ``newest``; what is passed over is dropped."""
@@ -198,10 +195,6 @@ class FirstReferences:
                     raise self._store.damaged(f"{_named(sampled)}: {error}") from None
         if found:
             self._schemas.adopt(version, found)
-
-
-def _hash(text: bytes) -> int:
-    return int.from_bytes(hashlib.blake2b(text, digest_size=8).digest(), "big", signed=True)
 
 
 def _named(sampled: Sampled) -> str:

@@ -10,7 +10,7 @@ from __future__ import annotations
 import ctypes
 import signal
 import threading
-from collections.abc import Callable, Container, Iterable, Mapping
+from collections.abc import Callable, Container, Mapping
 from contextlib import suppress
 
 _M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD = -1, -3
@@ -35,14 +35,6 @@ def give_back_memory() -> None:
     """
     with suppress(OSError, AttributeError):
         ctypes.CDLL(None).malloc_trim(0)
-
-
-def hold_signals(numbers: Iterable[signal.Signals]) -> None:
-    """From now on signals wait until ``deliver_signals``.
-
-    To be called by the main thread before it starts any other: threads inherit what is held.
-    """
-    signal.pthread_sigmask(signal.SIG_BLOCK, numbers)
 
 
 def deliver_signals(

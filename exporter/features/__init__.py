@@ -1,14 +1,12 @@
-"""Feature kinds: how the values of a feature are read and split into views, one kind a file.
+"""Feature kinds: how the values of a feature are read and split into views, one family of kinds a file.
 
 A *feature view* is one thing that is counted of a feature (the length of a text, the hour of a timestamp); a *binning*
 is what it is counted over. From outside: ``KINDS``, ``Kind``, and the binnings of ``binning.py``.
 """
 
-from exporter.features.boolean import Boolean
-from exporter.features.categorical import Categorical
 from exporter.features.embedding import Embedding
 from exporter.features.kind import Kind
-from exporter.features.numeric import Numeric
+from exporter.features.scalars import Boolean, Categorical, Numeric
 from exporter.features.text import Text
 from exporter.features.timestamp import Timestamp
 

@@ -11,15 +11,13 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from exporter.summary.base import Floats, Groups, Rows, Summary, count
+from exporter.summary.base import Codes, Flags, Floats, Groups, Rows, Summary, count
 from exporter.summary.categorical import UNSEEN, CategoricalSummary
 from exporter.summary.cells import Cells
 from exporter.summary.embedding import EmbeddingSummary
 from exporter.summary.hashed import VocabularySummary
 from exporter.summary.numeric import NumericSummary, PreparedNumbers
 
-Codes = npt.NDArray[np.intp]
-Flags = npt.NDArray[np.bool_]
 IsOutside = Callable[[Any], Flags]
 
 _SHARE = 2.0**-20
@@ -33,12 +31,17 @@ class Binning(ABC):
     """
 
     @abstractmethod
+    def nothing(self) -> Any:
+        """Return the values of no rows."""
+
     def empty(self) -> Summary:
         """Return the summary of no rows."""
+        stack = self.fold(self.prepare(self.nothing()), np.empty(0, dtype=np.intp), 1)
+        return stack[0]
 
-    @abstractmethod
     def prepare(self, values: Any) -> Any:
         """Convert ``values``, as a feature kind decodes them, to what ``fold`` takes."""
+        return values
 
     @abstractmethod
     def fold(self, prepared: Any, groups: Groups, size: int) -> Summary:
@@ -90,8 +93,8 @@ class NumericBinning(Binning):
         pivot = self.pivot if len(self.edges) else low / 2 + high / 2
         return NumericBinning(np.union1d(self.edges, (np.nextafter(low, -np.inf), high)), pivot)
 
-    def empty(self) -> NumericSummary:
-        return NumericSummary.empty(self.edges, self.pivot)
+    def nothing(self) -> Floats:
+        return np.empty(0)
 
     @cached_property
     def _cells(self) -> Cells:
@@ -119,8 +122,8 @@ class CategoricalBinning(Binning):
 
     categories: tuple[str, ...]
 
-    def empty(self) -> CategoricalSummary:
-        return CategoricalSummary.empty(self.categories)
+    def nothing(self) -> Codes:
+        return np.empty(0, dtype=np.intp)
 
     def prepare(self, values: npt.NDArray[np.integer]) -> Codes:
         return values.astype(np.intp, copy=False)
@@ -151,8 +154,8 @@ class MixBinning(Binning):
 
     categories: tuple[str, ...]
 
-    def empty(self) -> CategoricalSummary:
-        return CategoricalSummary.empty(self.categories)
+    def nothing(self) -> Floats:
+        return np.empty((0, len(self.categories)))
 
     def prepare(self, values: Floats) -> Floats:
         total = values.sum(axis=1, keepdims=True)
@@ -201,11 +204,8 @@ class Tokens:
 class VocabularyBinning(Binning):
     """Tokens, counted in a fixed number of hashed slots."""
 
-    def empty(self) -> VocabularySummary:
-        return VocabularySummary.empty()
-
-    def prepare(self, values: Tokens) -> Tokens:
-        return values
+    def nothing(self) -> Tokens:
+        return Tokens(np.empty(0, dtype=np.intp), np.empty(0, dtype=np.intp), np.empty(0, dtype=bool))
 
     def fold(self, prepared: Tokens, groups: Groups, size: int) -> VocabularySummary:
         owners = np.repeat(np.arange(len(prepared.numbers)), prepared.numbers)
@@ -234,11 +234,8 @@ class EmbeddingBinning(Binning):
 
     dimensions: int
 
-    def empty(self) -> EmbeddingSummary:
-        return EmbeddingSummary.empty(self.dimensions)
-
-    def prepare(self, values: Vectors) -> Vectors:
-        return values
+    def nothing(self) -> Vectors:
+        return Vectors(np.empty((0, self.dimensions)), np.empty(0, dtype=bool), np.empty(0, dtype=bool))
 
     def fold(self, prepared: Vectors, groups: Groups, size: int) -> EmbeddingSummary:
         return EmbeddingSummary.fold(prepared.usable, prepared.missing, prepared.invalid, groups, size)

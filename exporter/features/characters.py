@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import unicodedata
-from dataclasses import dataclass
 from functools import cache
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
-from exporter.summary.base import Floats
+from exporter.summary.base import Codes, Floats
 from exporter.summary.hashed import SLOTS
 
 CLASSES = ("letters", "digits", "whitespace", "punctuation", "other", "empty")
@@ -31,16 +31,15 @@ _MIXERS = (
 _LAST_SHIFT = np.uint64(31)
 
 
-@dataclass(frozen=True)
-class Characters:
+class Characters(NamedTuple):
     """``mix``: characters of each class, shape (texts, classes). ``tokens``: of each text. ``slots``: of all tokens."""
 
     mix: Floats
-    tokens: npt.NDArray[np.intp]
-    slots: npt.NDArray[np.intp]
+    tokens: Codes
+    slots: Codes
 
 
-def classify(texts: list[str], lengths: npt.NDArray[np.intp]) -> Characters:
+def classify(texts: list[str], lengths: Codes) -> Characters:
     """Classify and hash ``texts``, of so many characters each.
 
     A token is a run of letters and digits in lower case; of each text the first 256 count. Its hash is
@@ -64,11 +63,16 @@ def classify(texts: list[str], lengths: npt.NDArray[np.intp]) -> Characters:
     starts = np.flatnonzero(begins)
     sizes = np.diff(starts, append=len(word))
     position = np.arange(len(word)) - np.repeat(starts, sizes)
-    powers = np.cumprod(np.full(int(sizes.max()), _FACTOR)) * _inverse(_FACTOR)
-    hashes = np.add.reduceat(lower[codes[word]] * powers[position], starts)
+    powers = np.full(int(sizes.max()), _FACTOR)
+    powers[0] = 1
+    hashes = np.add.reduceat(lower[codes[word]] * np.cumprod(powers)[position], starts)
     tokens = np.bincount(owner[starts], minlength=len(texts))
     order = np.arange(len(starts)) - np.repeat(np.cumsum(tokens) - tokens, tokens)
-    return Characters(mix, np.minimum(tokens, _MOST_TOKENS), _slots(hashes[order < _MOST_TOKENS]))
+    hashes = hashes[order < _MOST_TOKENS]
+    for shift, factor in _MIXERS:
+        hashes = (hashes ^ (hashes >> shift)) * factor
+    slots = (hashes ^ (hashes >> _LAST_SHIFT)) % np.uint64(SLOTS)
+    return Characters(mix, np.minimum(tokens, _MOST_TOKENS), slots.astype(np.intp))
 
 
 def _entries(codes: npt.NDArray[np.uint32]) -> npt.NDArray[np.uint32]:
@@ -81,20 +85,8 @@ def _entries(codes: npt.NDArray[np.uint32]) -> npt.NDArray[np.uint32]:
     return entries
 
 
-def _slots(hashes: npt.NDArray[np.uint64]) -> npt.NDArray[np.intp]:
-    for shift, factor in _MIXERS:
-        hashes = (hashes ^ (hashes >> shift)) * factor
-    hashes = hashes ^ (hashes >> _LAST_SHIFT)
-    return (hashes % np.uint64(SLOTS)).astype(np.intp)
-
-
-def _inverse(factor: np.uint64) -> np.uint64:
-    """Invert an odd number modulo 2**64."""
-    return np.uint64(pow(int(factor), -1, 1 << 64))
-
-
 @cache
-def _tables() -> tuple[npt.NDArray[np.intp], npt.NDArray[np.uint64]]:
+def _tables() -> tuple[Codes, npt.NDArray[np.uint64]]:
     """Entry of a code point -> class, and -> code point in lower case."""
     codes = [*range(_LAST + 1), *_SELECTORS]
     classes = np.full(len(codes), _OTHER, dtype=np.intp)

@@ -10,7 +10,8 @@ import numpy as np
 import numpy.typing as npt
 
 from exporter.features.binning import Binning, CategoricalBinning
-from exporter.summary.base import Floats
+from exporter.parse.json_lines import filled
+from exporter.summary.base import Flags, Floats
 from exporter.summary.categorical import MISSING, UNSEEN
 
 Column = npt.NDArray[Any]
@@ -87,20 +88,12 @@ class Kind(ABC):
 
 def number_column(column: Column) -> Floats:
     """Float64 with NaN where ``column`` is NULL."""
-    values = column.astype(np.float64, copy=False)
-    return np.ma.filled(values, np.nan) if isinstance(values, np.ma.MaskedArray) else values
+    return filled(column.astype(np.float64, copy=False), np.nan)
 
 
-def code_column(column: Column) -> Column:
-    """Codes of categories, MISSING where ``column`` is NULL."""
-    return np.ma.filled(column, MISSING) if isinstance(column, np.ma.MaskedArray) else column
-
-
-def flag_column(raw: Mapping[str, Column], alias: str) -> npt.NDArray[np.bool_] | None:
+def flag_column(raw: Mapping[str, Column], alias: str) -> Flags | None:
     """The column of truth values, NULL counting as false; None where there is none, or nothing is true."""
     if alias not in raw:
         return None
-    column = raw[alias]
-    flags = np.ma.filled(column, False) if isinstance(column, np.ma.MaskedArray) else column
-    flags = flags.astype(bool, copy=False)
+    flags = filled(raw[alias], False).astype(bool, copy=False)
     return flags if flags.any() else None

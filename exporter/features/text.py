@@ -9,14 +9,7 @@ from typing import Any
 import numpy as np
 
 from exporter.features import characters
-from exporter.features.binning import (
-    Binning,
-    MixBinning,
-    Numbers,
-    NumericBinning,
-    Tokens,
-    VocabularyBinning,
-)
+from exporter.features.binning import Binning, MixBinning, Numbers, NumericBinning, Tokens, VocabularyBinning
 from exporter.features.kind import Column, Enumeration, Kind
 
 _LONGEST = 1 << 14

@@ -7,12 +7,13 @@ from collections import Counter
 
 import numpy as np
 
-from exporter.fold.grouping import CycleTime, Integers
+from exporter.fold.grouping import CycleTime
 from exporter.fold.version_schemas import VersionSchemas
-from exporter.records import LABEL_REASONS, PREDICTION_REASONS, PredictionColumns, present
+from exporter.records.columns import LABEL_REASONS, PREDICTION_REASONS, PredictionColumns
+from exporter.records.features import present
 from exporter.records.latency import ENOUGH, doubt
 from exporter.state import Store, last_seen
-from exporter.summary.base import Floats
+from exporter.summary.base import Floats, Integers
 from exporter.summary.windows import Buckets
 from mlslo.monitor import Monitor
 

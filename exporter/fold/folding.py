@@ -6,14 +6,14 @@ from collections.abc import Callable
 from typing import TypeVar
 
 import numpy as np
-import numpy.typing as npt
 
 from exporter.fold.grouping import BucketKeys, grouped, portions
 from exporter.fold.schema import GROUP, OUTCOME, SELECTION, TRAFFIC, DecodedBatch, Schema
 from exporter.fold.version_schemas import VersionSchemas
-from exporter.records import FeatureSet, PredictionColumns
+from exporter.records.columns import PredictionColumns
+from exporter.records.features import FeatureSet
 from exporter.state import OTHER, Scope, Store
-from exporter.summary.base import Composite, Groups, Shape
+from exporter.summary.base import Composite, Flags, Groups, Shape
 from exporter.tasks.task import Labelled
 
 Rows = TypeVar("Rows", DecodedBatch, Labelled)
@@ -31,7 +31,7 @@ class Folding:
         columns: PredictionColumns,
         known: FeatureSet,
         keys: BucketKeys,
-        kept: npt.NDArray[np.bool_],
+        kept: Flags,
         names: dict[int, str],
     ) -> None:
         """Fold the predictions that are ``kept``. ``known``: what the codes of ``columns`` stand for."""
@@ -58,9 +58,9 @@ class Folding:
     def exchange_segments(self) -> None:
         """Merge small values that others outgrew into ``other``."""
         store = self._store
-        exchange = store.segments.exchange()
-        store.counters.add("ml_series_dropped_total", ("too_many_segment_values",), exchange.dropped)
-        for name, value in exchange.lost:
+        lost, dropped = store.segments.exchange()
+        store.counters.add("ml_series_dropped_total", ("too_many_segment_values",), dropped)
+        for name, value in lost:
             store.combinations.rename(name, value, OTHER)
             for number, version in store.versions.all().items():
                 for shape in self._schemas.of(version.name).shapes.values():
@@ -87,7 +87,7 @@ class Folding:
         """Fold rows by version, value of ``segment`` and bucket, and add them to their buckets."""
         codes, names = np.zeros(len(keys.version), dtype=np.intp), [""]
         if segment:
-            codes, names = keys.values[segment]
+            codes, names = keys.values[segment].codes, keys.values[segment].names
             if (codes < 0).any():
                 known = np.flatnonzero(codes >= 0)
                 rows, keys, codes = rows.take(known), keys.take(known), codes[known]
@@ -98,6 +98,6 @@ class Folding:
             for scope, start in pairs
         ]
         for some, members, first, size in portions(groups, len(buckets), shape):
-            vectors = fold(rows.take(some), members, size).vector()
+            vectors = fold(rows.take(some), members, size).stack_vectors()
             mine = zip(buckets[first : first + size], vectors, strict=True)
             self._store.summaries.add(shape, [(scope, start, vector) for (scope, start), vector in mine])

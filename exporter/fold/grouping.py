@@ -7,15 +7,11 @@ from dataclasses import dataclass
 from itertools import pairwise
 
 import numpy as np
-import numpy.typing as npt
 
 from exporter.fold.version_schemas import VersionSchemas
-from exporter.records import PredictionColumns
+from exporter.records.columns import PredictionColumns, Texts
 from exporter.state import Store
-from exporter.summary.base import Groups, Rows, Shape
-
-Integers = npt.NDArray[np.int64]
-Indices = npt.NDArray[np.intp]
+from exporter.summary.base import Codes, Columns, Groups, Integers, Rows, Shape
 
 # Of summaries that are folded at a time: 16 MB, and some five times as much on the way.
 _MOST_NUMBERS = 2 << 20
@@ -38,7 +34,7 @@ class CycleTime:
 
 
 @dataclass(frozen=True)
-class BucketKeys:
+class BucketKeys(Columns):
     """Version, time bucket, and value of each segment and attribute of rows. Arrays of shape (rows,).
 
     ``time``: epoch µs; ``start``: of the bucket that it falls into. A value's code is negative where it is not known.
@@ -47,15 +43,10 @@ class BucketKeys:
     version: Integers
     time: Integers
     start: Integers
-    values: dict[str, tuple[Indices, list[str]]]
-
-    def take(self, rows: Indices) -> BucketKeys:
-        """Return some rows, by index."""
-        values = {name: (codes[rows], names) for name, (codes, names) in self.values.items()}
-        return BucketKeys(self.version[rows], self.time[rows], self.start[rows], values)
+    values: dict[str, Texts]
 
 
-def grouped(codes: Indices, starts: Integers) -> tuple[Groups, list[tuple[int, int]]]:
+def grouped(codes: Codes, starts: Integers) -> tuple[Groups, list[tuple[int, int]]]:
     """Return the group of each row, and each group's (code, bucket start)."""
     if not len(starts):
         return np.empty(0, dtype=np.intp), []
@@ -88,10 +79,6 @@ def portions(groups: Groups, size: int, shape: Shape) -> Iterator[tuple[Rows, Gr
         yield rows, groups[rows] - first, first, number
 
 
-Values = dict[str, tuple[npt.NDArray[np.intp], list[str]]]
-"""Scope -> each row's value as a code, and the values; a negative code where the value is not known."""
-
-
 class ScopeValues:
     """Values by segment or attribute, of rows that were read and of predictions that waited."""
 
@@ -99,7 +86,7 @@ class ScopeValues:
         self._names = list(dict.fromkeys((*schemas.segments, *schemas.attributes)))
         self._store = store
 
-    def read(self, columns: PredictionColumns) -> Values:
+    def read(self, columns: PredictionColumns) -> dict[str, Texts]:
         """Count the values of rows that were read; small ones past the limit share one."""
         segments = self._store.segments
         found = {}
@@ -108,41 +95,36 @@ class ScopeValues:
             rows = np.bincount(texts.codes, weights=weights, minlength=len(texts.names)).tolist()
             dropped = segments.count(name, dict(zip(texts.names, rows, strict=True)))
             self._store.counters.add("ml_series_dropped_total", ("too_many_segment_values",), dropped)
-            recode, values = _coded(segments.shown(name, value) for value in texts.names)
-            found[name] = (recode[texts.codes], values)
+            found[name] = _coded(segments.shown(name, value) for value in texts.names)[texts.codes]
         return found
 
     def combinations(self, keys: BucketKeys) -> Integers:
         """Return for each row the number of its values of all scopes."""
         if not keys.values or not len(keys.version):
             return np.zeros(len(keys.version), dtype=np.int64)
-        combined = np.stack([codes for codes, _ in keys.values.values()], axis=1)
+        combined = np.stack([texts.codes for texts in keys.values.values()], axis=1)
         distinct, first, inverse = np.unique(combined, axis=0, return_index=True, return_inverse=True)
         inverse = inverse.ravel()
         newest = np.full(len(distinct), np.iinfo(np.int64).min)
         np.maximum.at(newest, inverse, keys.time)
         contents = [
-            {name: names[codes[row]] for name, (codes, names) in keys.values.items()} for row in first
+            {name: texts.names[texts.codes[row]] for name, texts in keys.values.items()} for row in first
         ]
         numbers = self._store.combinations.codes(contents, newest.tolist())
         return np.array(numbers, dtype=np.int64)[inverse]
 
-    def of_pending(self, numbers: Integers) -> Values:
+    def of_pending(self, numbers: Integers) -> dict[str, Texts]:
         """The values of predictions that waited, by what ``combinations`` gave them.
 
         A segment that was not asked for when they came does not know them.
         """
         distinct, inverse = np.unique(numbers, return_inverse=True)
         contents = [self._store.combinations.content(number) for number in distinct.tolist()]
-        found = {}
-        for name in self._names:
-            recode, values = _coded(content.get(name) for content in contents)
-            found[name] = (recode[inverse], values)
-        return found
+        return {name: _coded(content.get(name) for content in contents)[inverse] for name in self._names}
 
 
-def _coded(values: Iterable[str | None]) -> tuple[Indices, list[str]]:
-    """Each value as a code, and the distinct ones; None is -1."""
+def _coded(values: Iterable[str | None]) -> Texts:
+    """Each value as a code; None is -1."""
     codes: dict[str, int] = {}
     found = [-1 if value is None else codes.setdefault(value, len(codes)) for value in values]
-    return np.array(found, dtype=np.intp), list(codes)
+    return Texts(np.array(found, dtype=np.intp), list(codes))

@@ -8,11 +8,14 @@ import numpy as np
 
 from exporter.fold.counting import Counting
 from exporter.fold.folding import Folding
-from exporter.fold.grouping import BucketKeys, CycleTime, Integers, ScopeValues
+from exporter.fold.grouping import BucketKeys, CycleTime, ScopeValues
 from exporter.fold.version_schemas import VersionSchemas
-from exporter.records import NO_TIME, LabelDecoder, PredictionColumns, PredictionDecoder
+from exporter.records.columns import NO_TIME, PredictionColumns
+from exporter.records.labels import LabelDecoder
+from exporter.records.predictions import PredictionDecoder
 from exporter.sinks import Batch, SinkReader
 from exporter.state import Matches, Store
+from exporter.summary.base import Integers
 from exporter.summary.windows import MICROSECONDS, Buckets
 from exporter.tasks.task import Labelled, Task
 from mlslo.monitor import Monitor
@@ -78,8 +81,7 @@ class Ingestion:
 
     def labels(self, batch: Batch, reader: SinkReader, cycle: CycleTime) -> None:
         """Take one batch of label records."""
-        if self._labels is None:
-            return
+        assert self._labels is not None
         columns = self._labels.decode(batch.lines, cycle.latest)
         with self._store.transaction():
             reader.commit(batch)

@@ -1,31 +1,26 @@
-"""Schema of one version: the binnings of its views and score, decoded rows over them, and their summaries."""
+"""Schema of one version: binnings of its views and score, calibrated confidence, decoded rows and their summaries."""
 
 from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, fields, replace
-from typing import Any, Self
+from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from exporter.features import KINDS, Kind
-from exporter.features.binning import (
-    Binning,
-    CategoricalBinning,
-    IsOutside,
-    NumericBinning,
-    common_binning,
-)
-from exporter.fold.calibrated_confidence import CalibratedConfidence
-from exporter.records import FeatureSet, PredictionColumns
+from exporter.features.binning import Binning, CategoricalBinning, IsOutside, NumericBinning, common_binning
+from exporter.records.columns import PredictionColumns
+from exporter.records.features import FeatureSet
 from exporter.references.reference import Reference
-from exporter.summary.base import Composite, Floats, Groups, Rows, Shape, Summary
+from exporter.statistics.performance_estimation import Calibrated, calibrate
+from exporter.summary.base import Codes, Columns, Composite, Flags, Floats, Groups, Shape, Summary
 from exporter.summary.categorical import UNSEEN, CategoricalSummary
-from exporter.summary.durations import DurationSummary
 from exporter.summary.hashed import RepetitionSummary
 from exporter.summary.labels import AccuracyByDelaySummary, LabelBinsSummary
+from exporter.summary.numeric import DurationSummary
 from exporter.summary.outcomes import ClassScoresSummary, GroupOutcomeSummary
 from exporter.summary.second_moments import SecondMomentsSummary
 from exporter.summary.traffic import AttributionSummary, MeansSummary, SupportSummary, TrafficSummary
@@ -34,7 +29,7 @@ from mlslo.monitor import Monitor
 
 
 @dataclass(frozen=True)
-class DecodedBatch:
+class DecodedBatch(Columns):
     """Arrays of shape (rows,), but ``outside`` (rows, references) and ``attributions`` (rows, features).
 
     ``views`` and ``score``: as their binnings prepared them. ``fallback``: 1, 0 or NaN. ``correlated``: the column of
@@ -45,26 +40,12 @@ class DecodedBatch:
     latency: Floats
     outputs: Outputs
     fallback: Floats
-    has_features: npt.NDArray[np.bool_]
+    has_features: Flags
     views: Mapping[str, Any]
     score: Any
-    outside: npt.NDArray[np.bool_]
+    outside: Flags
     correlated: Mapping[str, Floats]
     attributions: Floats | None
-
-    def take(self, rows: Rows) -> Self:
-        """Return some rows, by ascending index or as a slice."""
-        if not isinstance(rows, slice) and len(rows) == len(self.status):
-            return self
-        return replace(self, **{item.name: _taken(getattr(self, item.name), rows) for item in fields(self)})
-
-
-def _taken(column: Any, rows: Rows) -> Any:
-    if isinstance(column, dict):
-        return {name: values[rows] for name, values in column.items()}
-    if isinstance(column, Outputs):
-        return column.take(rows)
-    return None if column is None else column[rows]
 
 
 TRAFFIC, OUTCOME, SELECTION, GROUP = "traffic", "outcome", "selection", "group"
@@ -73,6 +54,48 @@ TRAFFIC, OUTCOME, SELECTION, GROUP = "traffic", "outcome", "selection", "group"
 def view_part(view: str) -> str:
     """Return the name of the part of a traffic summary that counts a view."""
     return f"view {view}"
+
+
+@dataclass(frozen=True, eq=False)
+class CalibratedConfidence:
+    """P(the predicted class is right), from one calibration per class on the labels of a reference (CBPE).
+
+    Each class is calibrated by itself, against all others, as NannyML's CBPE does; the chances of a row's classes
+    need not sum to 1, and are not made to. ``calibrated``: one for each class, by its code. ``rows``: labelled rows
+    behind the calibration.
+    """
+
+    calibrated: list[Calibrated]
+    rows: float
+
+    @classmethod
+    def of(cls, references: Iterable[Reference], classes: tuple[str, ...]) -> CalibratedConfidence | None:
+        """Calibrate by the first reference that has a calibration of every one of ``classes``."""
+        for reference in references:
+            known = [
+                reference.class_calibration[name] for name in classes if name in reference.class_calibration
+            ]
+            curves = [calibrate(item.edges, item.rows, item.positives) for item in known]
+            calibrated = [curve for curve in curves if curve is not None]
+            if classes and len(calibrated) == len(classes):
+                return cls(calibrated, min(float(item.rows.sum()) for item in known))
+        return None
+
+    def right(self, outputs: Outputs) -> Floats:
+        """Return the chance of each output, shape (rows,); NaN where its class or its confidence is unknown."""
+        chances = np.full(len(outputs.predicted), np.nan)
+        for code in np.unique(outputs.predicted[outputs.predicted >= 0]).tolist():
+            mine = np.flatnonzero((outputs.predicted == code) & np.isfinite(outputs.confidence))
+            curve = self.calibrated[code]
+            bins = np.searchsorted(curve.edges, outputs.confidence[mine], side="left")
+            chances[mine] = curve.probabilities[bins]
+        return chances
+
+    def signature(self) -> bytes:
+        """Return bytes that differ where sums of chances would not merge."""
+        return b"".join(
+            curve.edges.tobytes() + b"\0" + curve.probabilities.tobytes() for curve in self.calibrated
+        )
 
 
 class Schema:
@@ -110,8 +133,15 @@ class Schema:
         self.calibrated = any(reference.calibration is not None for reference in known)
         self.confidence = CalibratedConfidence.of(known, task.classes) if task.scored else None
         self.moments = next((found.moments for found in known if found.moments is not None), None)
-        self.attributed = _attributed(monitor, references, self.kinds)
-        self._label_edges = _label_edges(known) if spec.task == "regression" else None
+        self.attributed: tuple[str, ...] = ()
+        if spec.predictions.fields.attributions is not None:
+            attributed = [name for reference in known for name in reference.attributions]
+            self.attributed = tuple(dict.fromkeys([*attributed, *self.kinds]))
+        labels = [reference.labels for reference in known if reference.labels is not None]
+        deciles = [found.deciles for found in labels if isinstance(found.binning, NumericBinning)]
+        # All edges that the drift of labels from any reference needs.
+        edges = np.unique(np.concatenate(deciles)) if deciles else None
+        self._label_edges: Floats | None = edges if spec.task == "regression" else None
         self._outside = [self._outside_of(reference) for reference in known]
         self.shapes = self._shapes(fairness=spec.fairness is not None)
 
@@ -151,10 +181,6 @@ class Schema:
         feature = self.views[view]
         return self.kinds[feature].primary(feature) == view
 
-    def follows_the_clock(self, view: str) -> bool:
-        """Return True where values are points in time: always later than a reference's, which is no drift."""
-        return self.kinds[self.views[view]].name == "timestamp" and self.primary(view)
-
     def fold_traffic(self, rows: DecodedBatch, groups: Groups, size: int) -> Composite:
         """Return a stack of ``size`` summaries of prediction records, one per group."""
         outputs = rows.outputs
@@ -185,9 +211,7 @@ class Schema:
         if self.moments is not None:
             columns = [column[featured] for column in rows.correlated.values()]
             of = self.moments.summary
-            parts["moments"] = SecondMomentsSummary.fold_columns(
-                of.means, of.deviations, columns, members, size
-            )
+            parts["moments"] = SecondMomentsSummary.fold(of.means, of.deviations, columns, members, size)
         if self.attributed and rows.attributions is not None:
             parts["attributions"] = AttributionSummary.fold(self.attributed, rows.attributions, groups, size)
         for view, prepared in rows.views.items():
@@ -316,25 +340,7 @@ def _kinds(monitor: Monitor, references: Mapping[str, Reference]) -> dict[str, K
     return {feature: KINDS[kind] for feature, kind in found.items()}
 
 
-def _attributed(
-    monitor: Monitor, references: Mapping[str, Reference], kinds: Mapping[str, Kind]
-) -> tuple[str, ...]:
-    if monitor.spec.predictions.fields.attributions is None:
-        return ()
-    known = [name for reference in references.values() for name in reference.attributions]
-    return tuple(dict.fromkeys([*known, *kinds]))
-
-
-def _label_edges(references: Iterable[Reference]) -> Floats | None:
-    """Return all edges that the drift of labels from any reference needs; None where none has labels."""
-    labels = [reference.labels for reference in references if reference.labels is not None]
-    known = [found.deciles for found in labels if isinstance(found.binning, NumericBinning)]
-    return np.unique(np.concatenate(known)) if known else None
-
-
-def _recoded(
-    codes: npt.NDArray[np.intp], known: tuple[str, ...], target: tuple[str, ...]
-) -> npt.NDArray[np.intp]:
+def _recoded(codes: Codes, known: tuple[str, ...], target: tuple[str, ...]) -> Codes:
     """Convert codes of ``known`` to codes of ``target``; negative ones stay what they are."""
     index = {category: position for position, category in enumerate(target)}
     table = np.array([index.get(category, UNSEEN) for category in known] or [UNSEEN], dtype=np.intp)

@@ -9,7 +9,8 @@ from pathlib import Path
 from exporter.features.binning import Binning, CategoricalBinning
 from exporter.features.kind import Kind
 from exporter.fold.schema import Schema
-from exporter.records import FeatureSet, RequestedFields
+from exporter.records.features import FeatureSet
+from exporter.records.predictions import RequestedFields
 from exporter.references.configured import fingerprint, of_versions, path_of_version
 from exporter.references.reference import Reference
 from exporter.references.reference_file import load
@@ -80,10 +81,8 @@ class VersionSchemas:
 
     def _new_reference(self, name: str, version: str) -> Reference | None:
         path = path_of_version(self._monitor, name, version)
-        if path is None:
-            return None
-        content = fingerprint(path)
-        if content == self._fingerprints.get(path):
+        content = None if path is None else fingerprint(path)
+        if path is None or content == self._fingerprints.get(path):
             return None
         self._fingerprints[path] = content
         if content is None:
@@ -101,14 +100,10 @@ class VersionSchemas:
     def adopt(self, version: str, references: Mapping[str, Reference]) -> None:
         """Take ``references`` as those of one version, beside the ones that it has."""
         own = {**self._own.get(version, {}), **references}
-        order = {name: position for position, name in enumerate(self._monitor.spec.references)}
         merged = {**self._static, **own}
+        ordered = {name: merged[name] for name in self._monitor.spec.references if name in merged}
         try:
-            schema = Schema(
-                self._monitor,
-                self._task,
-                {name: merged[name] for name in sorted(merged, key=order.__getitem__)},
-            )
+            schema = Schema(self._monitor, self._task, ordered)
             self._hold_to_kinds(version, schema)
         except InputError as error:
             logger.warning("model %s: version '%s': %s", self._monitor.model, version, error)
@@ -131,23 +126,19 @@ class VersionSchemas:
 
     def requested(self) -> RequestedFields:
         """Return the fields that any schema counts."""
-        return RequestedFields(
-            self._monitor.spec.predictions.fields,
-            self._task,
-            self._features(),
-            identified=self._monitor.spec.labels is not None,
-            scopes=self._scopes,
-        )
-
-    def _features(self) -> FeatureSet:
         kinds: dict[str, Kind] = {}
         binnings: dict[str, Binning] = {}
         for schema in self.all():
-            for feature, kind in schema.kinds.items():
-                kinds.setdefault(feature, kind)
+            kinds |= {feature: kind for feature, kind in schema.kinds.items() if feature not in kinds}
             for view, binning in schema.binnings.items():
                 known = binnings.setdefault(view, binning)
                 if isinstance(known, CategoricalBinning) and isinstance(binning, CategoricalBinning):
                     binnings[view] = CategoricalBinning.common([known, binning])
         attributed = dict.fromkeys(name for schema in self.all() for name in schema.attributed)
-        return FeatureSet(kinds, binnings, tuple(attributed))
+        return RequestedFields(
+            self._monitor.spec.predictions.fields,
+            self._task,
+            FeatureSet(kinds, binnings, tuple(attributed)),
+            identified=self._monitor.spec.labels is not None,
+            scopes=self._scopes,
+        )

@@ -9,11 +9,10 @@ import numpy as np
 
 from exporter.measure.gauges import Reason, WindowSummaries
 from exporter.statistics import confusion, multiclass, probability, ranking_quality
-from exporter.statistics.defined import ratio
 from exporter.statistics.multiclass import AVERAGES, Average
-from exporter.summary.base import Floats
+from exporter.summary.base import Floats, ratio
 from exporter.summary.multiclass import MOST_DETAILED, MulticlassOutcomeSummary
-from exporter.summary.outcomes import CALIBRATION_BINS, CalibrationSummary, OutcomeSummary
+from exporter.summary.outcomes import CALIBRATION_BINS, OutcomeSummary
 
 BIN_LABELS = tuple(f"{upper / CALIBRATION_BINS:.3f}" for upper in range(1, CALIBRATION_BINS + 1))
 """The upper end of each calibration bin."""
@@ -89,12 +88,8 @@ def _averages(
 
 
 def _probabilities(window: WindowSummaries, outcomes: OutcomeSummary | MulticlassOutcomeSummary) -> None:
+    """A calibration bin without rows has no series: there is nothing that could be computed."""
     window.set_all(_PROBABILITIES, outcomes, outcomes.scored)
-    _reliability(window, outcomes)
-
-
-def _reliability(window: WindowSummaries, outcomes: CalibrationSummary) -> None:
-    """A bin without rows has no series: there is nothing that could be computed."""
     names = ("ml_calibration_bin_confidence", "ml_calibration_bin_observed_ratio")
     for name, values in zip(names, probability.reliability(outcomes), strict=True):
         if not window.enough(outcomes.scored):

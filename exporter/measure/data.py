@@ -12,9 +12,9 @@ from exporter.measure import drift
 from exporter.measure.gauges import Reason, WindowSummaries
 from exporter.references.reference import Moments, Reference
 from exporter.statistics.attribution_ranking import attribution_ndcg, mean_absolute_attribution
-from exporter.statistics.defined import ratio
 from exporter.statistics.false_discovery import combined_p_value, drifted
 from exporter.statistics.multivariate import frechet_distance, reconstruction_error_ratio
+from exporter.summary.base import quotients, ratio
 from exporter.summary.second_moments import SecondMomentsSummary
 from exporter.summary.traffic import AttributionSummary
 
@@ -35,7 +35,8 @@ def _features(window: WindowSummaries) -> None:
         static = {name: reference.views.get(view) for name, reference in window.static.items()}
         statistics = drift.statistics_of(binning)
         found = drift.export(window, "ml_feature", view_part(view), statistics, static, feature=view)
-        if not schema.follows_the_clock(view):
+        # Points in time are always later than a reference's, which is no drift.
+        if not (schema.primary(view) and schema.kinds[feature].name == "timestamp"):
             for reference, p_value in found.items():
                 p_values[reference].setdefault(feature, []).append(p_value)
     for reference, by_feature in p_values.items():
@@ -91,12 +92,8 @@ def _standardised(moments: Moments, base: Moments) -> SecondMomentsSummary | Non
     one, other = moments.summary, base.summary
     if np.array_equal(one.means, other.means) and np.array_equal(one.deviations, other.deviations):
         return one
-    scale = np.divide(
-        one.deviations, other.deviations, out=np.zeros_like(one.means), where=other.deviations > 0
-    )
-    shift = np.divide(
-        one.means - other.means, other.deviations, out=np.zeros_like(scale), where=other.deviations > 0
-    )
+    scale = quotients(one.deviations, other.deviations, 0.0)
+    shift = quotients(one.means - other.means, other.deviations, 0.0)
     mean = one.mean * scale + shift
     covariance = one.covariance * np.outer(scale, scale)
     squares = float(one.rows) * (covariance + np.outer(mean, mean))
@@ -117,19 +114,18 @@ def _attributions(window: WindowSummaries) -> None:
     for feature, rows in zip(summary.features, summary.rows, strict=True):
         window.set("ml_feature_attribution_mean", means[feature], rows, feature=feature)
     name = "ml_feature_attribution_ndcg"
-    for reference, content in window.static.items():
-        if content.attributions:
-            value = attribution_ndcg(summary, _of_reference(summary, content))
-            window.set(name, value, summary.explained, reference=reference)
-        else:
+    compared = {
+        reference: _of_reference(summary, content) if content.attributions else None
+        for reference, content in window.static.items()
+    }
+    compared |= {reference: past["attributions"] for reference, past in window.past.items()}
+    for reference, before in compared.items():
+        if before is None:
             window.withhold(name, Reason.NOT_IN_REFERENCE, reference=reference)
-    for reference, past in window.past.items():
-        before: AttributionSummary = past["attributions"]
-        if window.enough(before.explained):
-            value = attribution_ndcg(summary, before)
-            window.set(name, value, summary.explained, reference=reference)
-        else:
+        elif reference in window.past and not window.enough(before.explained):
             window.withhold(name, Reason.REFERENCE_TOO_SMALL, reference=reference)
+        else:
+            window.set(name, attribution_ndcg(summary, before), summary.explained, reference=reference)
 
 
 def _of_reference(summary: AttributionSummary, reference: Reference) -> AttributionSummary:

@@ -23,31 +23,10 @@ from exporter.features.binning import (
 )
 from exporter.measure.gauges import Reason, WindowSummaries
 from exporter.references.reference import ViewReference
-from exporter.statistics.contingency import (
-    chi_squared_p_value,
-    cramers_v,
-    cramers_v_noise,
-    new_category_ratio,
-)
-from exporter.statistics.cosine import cosine_distance, cosine_distance_noise
-from exporter.statistics.divergences import (
-    hellinger_distance,
-    hellinger_noise,
-    jensen_shannon_distance,
-    jensen_shannon_noise,
-    population_stability_index,
-    psi_noise,
-)
+from exporter.statistics import contingency, cosine, divergences, mean_shift, normal_scores, wasserstein
+from exporter.statistics import kolmogorov_smirnov as ks
 from exporter.statistics.false_discovery import combined_p_value
 from exporter.statistics.hashed_counts import vocabulary_overlap
-from exporter.statistics.kolmogorov_smirnov import (
-    kolmogorov_smirnov,
-    kolmogorov_smirnov_noise,
-    kolmogorov_smirnov_p_value,
-)
-from exporter.statistics.mean_shift import mean_shift, mean_shift_noise
-from exporter.statistics.normal_scores import normal_scores_p_value
-from exporter.statistics.wasserstein import wasserstein_distance, wasserstein_noise
 from exporter.summary.base import Floats, Summary
 
 _DIGITS = 7
@@ -55,20 +34,20 @@ _DIGITS = 7
 _LOCATION, _SHAPE = 0.8, 0.2
 
 
+@dataclass(frozen=True, eq=False)
 class Sample:
     """One of two samples. ``summary``: of it. ``reference``: whose bins both are counted over."""
 
-    def __init__(self, summary: Any, reference: ViewReference) -> None:
-        self.summary = summary
-        self._reference = reference
+    summary: Any
+    reference: ViewReference
 
     @cached_property
     def bins(self) -> Floats:
         """Counts over the bins of PSI and its kin: deciles, categories, or slots of words."""
         counts: Floats
-        match self._reference.binning:
+        match self.reference.binning:
             case NumericBinning():
-                counts = self.summary.regrouped(self._reference.deciles)
+                counts = self.summary.regrouped(self.reference.deciles)
             case CategoricalBinning(categories) | MixBinning(categories):
                 counts = self.summary.over(categories)
             case _:
@@ -78,7 +57,7 @@ class Sample:
     @property
     def edges(self) -> Floats:
         """The fine edges of numbers."""
-        edges: Floats = self._reference.summary.edges
+        edges: Floats = self.reference.summary.edges
         return edges
 
     @cached_property
@@ -113,19 +92,19 @@ class Pair:
     @cached_property
     def ks(self) -> float | None:
         """Kolmogorov-Smirnov's distance of numbers."""
-        return kolmogorov_smirnov(self.now.fine, self.then.fine)
+        return ks.kolmogorov_smirnov(self.now.fine, self.then.fine)
 
     @cached_property
     def ks_p_value(self) -> float | None:
         """The chance of such a distance without drift."""
         if self.ks is None:
             return None
-        return kolmogorov_smirnov_p_value(self.ks, self.now.summary.present, self.then.summary.present)
+        return ks.kolmogorov_smirnov_p_value(self.ks, self.now.summary.present, self.then.summary.present)
 
     @cached_property
     def chi2_p_value(self) -> float | None:
         """The chance, without drift, of categories this different."""
-        return chi_squared_p_value(self.now.bins, self.then.bins)
+        return contingency.chi_squared_p_value(self.now.bins, self.then.bins)
 
 
 @dataclass(frozen=True)
@@ -146,7 +125,7 @@ class ViewKind:
 
 def _numbers_p_value(pair: Pair) -> float | None:
     """The chance, without drift, of numbers this different in location (normal scores) and shape (KS)."""
-    location, shape = normal_scores_p_value(pair.now.fine, pair.then.fine), pair.ks_p_value
+    location, shape = normal_scores.normal_scores_p_value(pair.now.fine, pair.then.fine), pair.ks_p_value
     if location is None or shape is None:
         return shape
     return combined_p_value(location, shape, weights=(_LOCATION, _SHAPE))
@@ -163,27 +142,27 @@ def _of_bins(
 
 
 _OF_COUNTS = {
-    "psi": _of_bins(population_stability_index, psi_noise),
-    "js_distance": _of_bins(jensen_shannon_distance, jensen_shannon_noise),
-    "hellinger_distance": _of_bins(hellinger_distance, hellinger_noise),
+    "psi": _of_bins(divergences.population_stability_index, divergences.psi_noise),
+    "js_distance": _of_bins(divergences.jensen_shannon_distance, divergences.jensen_shannon_noise),
+    "hellinger_distance": _of_bins(divergences.hellinger_distance, divergences.hellinger_noise),
 }
 
 NUMBERS = ViewKind(
     {
         **_OF_COUNTS,
         "ks_statistic": Statistic(
-            lambda pair: pair.ks, lambda rows, then: kolmogorov_smirnov_noise(rows, then.fine)
+            lambda pair: pair.ks, lambda rows, then: ks.kolmogorov_smirnov_noise(rows, then.fine)
         ),
         "ks_p_value": Statistic(lambda pair: pair.ks_p_value),
         "wasserstein_distance": Statistic(
-            lambda pair: wasserstein_distance(
+            lambda pair: wasserstein.wasserstein_distance(
                 pair.now.summary, pair.then.summary, pair.then.edges, pair.then.deviation
             ),
-            lambda rows, then: wasserstein_noise(rows, then.summary, then.edges, then.deviation),
+            lambda rows, then: wasserstein.wasserstein_noise(rows, then.summary, then.edges, then.deviation),
         ),
         "mean_shift_sigmas": Statistic(
-            lambda pair: mean_shift(pair.now.summary, pair.then.summary, pair.then.deviation),
-            lambda rows, then: mean_shift_noise(rows, then.summary.present, then.deviation),
+            lambda pair: mean_shift.mean_shift(pair.now.summary, pair.then.summary, pair.then.deviation),
+            lambda rows, then: mean_shift.mean_shift_noise(rows, then.summary.present, then.deviation),
         ),
     },
     _numbers_p_value,
@@ -191,9 +170,9 @@ NUMBERS = ViewKind(
 CATEGORIES = ViewKind(
     {
         **_OF_COUNTS,
-        "cramers_v": _of_bins(cramers_v, cramers_v_noise),
+        "cramers_v": _of_bins(contingency.cramers_v, contingency.cramers_v_noise),
         "chi2_p_value": Statistic(lambda pair: pair.chi2_p_value),
-        "new_category_ratio": _of_bins(new_category_ratio),
+        "new_category_ratio": _of_bins(contingency.new_category_ratio),
     },
     lambda pair: pair.chi2_p_value,
 )
@@ -201,8 +180,8 @@ CATEGORIES = ViewKind(
 MIXES = ViewKind({name: Statistic(item.value) for name, item in _OF_COUNTS.items()})
 WORDS = ViewKind(
     {
-        "js_distance": _of_bins(jensen_shannon_distance),
-        "hellinger_distance": _of_bins(hellinger_distance),
+        "js_distance": _of_bins(divergences.jensen_shannon_distance),
+        "hellinger_distance": _of_bins(divergences.hellinger_distance),
         "vocabulary_overlap_ratio": Statistic(
             lambda pair: vocabulary_overlap(pair.now.summary, pair.then.summary)
         ),
@@ -211,8 +190,8 @@ WORDS = ViewKind(
 VECTORS = ViewKind(
     {
         "embedding_cosine_distance": Statistic(
-            lambda pair: cosine_distance(pair.now.summary, pair.then.summary),
-            lambda rows, then: cosine_distance_noise(rows, then.summary),
+            lambda pair: cosine.cosine_distance(pair.now.summary, pair.then.summary),
+            lambda rows, then: cosine.cosine_distance_noise(rows, then.summary),
         ),
     },
 )
@@ -274,44 +253,31 @@ def export(
     """
     current = window.traffic[part]
     fixed = next((bins for bins in static.values() if bins is not None), None)
-    compared: list[tuple[str, ViewReference | None, Summary | None]] = [
+    compared: list[tuple[str, ViewReference | None, Any]] = [
         *((name, bins, None) for name, bins in static.items()),
         *((name, fixed, past[part]) for name, past in window.past.items()),
     ]
     p_values = {}
+    withheld = dict(window.absent)
     for name, bins, past in compared:
-        reason = _not_comparable(window, current, bins, past)
-        if reason is not None or bins is None:
+        if bins is None:
+            withheld[name] = Reason.NOT_IN_REFERENCE
+        elif not window.enough(current.present):
+            withheld[name] = Reason.TOO_FEW_SAMPLES
+        elif past is not None and not window.enough(past.present):
+            withheld[name] = Reason.REFERENCE_TOO_SMALL
+        else:
+            pair = Pair(current, bins, past)
+            levels = {} if window.segment else noise(current, bins, past)
+            of = {**labels, "reference": name}
             for statistic in statistics:
-                window.withhold(
-                    f"{prefix}_{statistic}", reason or Reason.NOT_IN_REFERENCE, **labels, reference=name
-                )
-            continue
-        pair = Pair(current, bins, past)
-        levels = {} if window.segment else noise(current, bins, past)
-        for statistic in statistics:
-            window.set(f"{prefix}_{statistic}", pair.value(statistic), **labels, reference=name)
-            if statistic in levels:
-                level = levels[statistic]
-                window.set(
-                    f"{prefix}_drift_noise_level", level, **labels, reference=name, statistic=statistic
-                )
-        if (p_value := pair.p_value) is not None:
-            p_values[name] = p_value
-    for name, reason in window.absent.items():
+                window.set(f"{prefix}_{statistic}", pair.value(statistic), **of)
+                if statistic in levels:
+                    level = levels[statistic]
+                    window.set(f"{prefix}_drift_noise_level", level, **of, statistic=statistic)
+            if (p_value := pair.p_value) is not None:
+                p_values[name] = p_value
+    for name, reason in withheld.items():
         for statistic in statistics:
             window.withhold(f"{prefix}_{statistic}", reason, **labels, reference=name)
     return p_values
-
-
-def _not_comparable(
-    window: WindowSummaries, current: Summary, bins: ViewReference | None, past: Summary | None
-) -> Reason | None:
-    """Return why two samples cannot be compared, or None where they can."""
-    if bins is None:
-        return Reason.NOT_IN_REFERENCE
-    if not window.enough(current.present):  # type: ignore[attr-defined]
-        return Reason.TOO_FEW_SAMPLES
-    if past is not None and not window.enough(past.present):  # type: ignore[attr-defined]
-        return Reason.REFERENCE_TOO_SMALL
-    return None

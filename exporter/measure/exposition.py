@@ -15,9 +15,14 @@ from prometheus_client.registry import Collector
 
 from mlslo.catalogue import METRICS, Metric, Type
 
+_OPENMETRICS = "application/openmetrics-text"
+# A counter's own lines there are without the suffix of its samples.
+_OF_COUNTER = re.compile(rb"(?m)^(# (?:HELP|TYPE) \w+)_total ")
 
-@dataclass(frozen=True)
-class Histogram:
+Series = Mapping[str, Mapping[tuple[str, ...], float]]
+
+
+class Histogram(NamedTuple):
     """``buckets``: (upper bound as text, cumulative count), ``+Inf`` last."""
 
     buckets: list[tuple[str, float]]
@@ -29,7 +34,7 @@ class Snapshot:
     """All that one cycle exports. ``histograms``: of ml_prediction_latency_seconds, by version."""
 
     model: str
-    series: Mapping[str, Mapping[tuple[str, ...], float]]
+    series: Series
     histograms: Mapping[str, Histogram]
 
     def newest_outside_windows(self) -> str | None:
@@ -38,13 +43,6 @@ class Snapshot:
         if newest is None or any(self.series.get("ml_monitor_samples", {}).values()):
             return None
         return datetime.fromtimestamp(int(newest) + 1, tz=UTC).isoformat()
-
-
-_OPENMETRICS = "application/openmetrics-text"
-# A counter's own lines there are without the suffix of its samples.
-_OF_COUNTER = re.compile(rb"(?m)^(# (?:HELP|TYPE) \w+)_total ")
-
-Series = Mapping[str, Mapping[tuple[str, ...], float]]
 
 
 class Sample(NamedTuple):
@@ -68,8 +66,14 @@ class _Single(Collector):
 
 def render(snapshots: Sequence[Snapshot], process: Series) -> bytes:
     """Render all models and the exporter's own ``process`` series, in the catalogue's order."""
-    # One at a time: the lines of a page, as text, take several times the page's memory.
-    return b"".join(generate_latest(_Single(family)) for family in _families(snapshots, process))
+    page = []
+    for metric, found in groupby(samples(snapshots, process), key=lambda sample: sample.metric):
+        family = Family(metric.name.removesuffix("_total"), metric.help, metric.type.value)
+        for _, name, labels, value in found:
+            family.add_sample(name, labels, value)
+        # One at a time: the lines of a page, as text, take several times the page's memory.
+        page.append(generate_latest(_Single(family)))
+    return b"".join(page)
 
 
 def negotiated(page: bytes, accept: str) -> tuple[bytes, str]:
@@ -81,14 +85,6 @@ def negotiated(page: bytes, accept: str) -> tuple[bytes, str]:
     if content_type.startswith(_OPENMETRICS):
         page = _OF_COUNTER.sub(rb"\1 ", page) + b"# EOF\n"
     return page, content_type
-
-
-def _families(snapshots: Sequence[Snapshot], process: Series) -> Iterator[Family]:
-    for metric, found in groupby(samples(snapshots, process), key=lambda sample: sample.metric):
-        family = Family(metric.name.removesuffix("_total"), metric.help, metric.type.value)
-        for _, name, labels, value in found:
-            family.add_sample(name, labels, value)
-        yield family
 
 
 def samples(snapshots: Sequence[Snapshot], process: Series) -> Iterator[Sample]:

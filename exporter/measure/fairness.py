@@ -46,7 +46,9 @@ def export(
     too_few = Reason.TOO_FEW_GROUPS
     for group, found in outcomes.items():
         outcome: GroupOutcomeSummary = found["outcomes"]
-        if _coverage(outcome, classes.get(group)) < spec.labels.minCoverage:
+        # Where a group's predictions are in no window any more, all labels of them have come.
+        made = classes[group].present if group in classes else 0.0
+        if made and float(outcome.confusion.sum()) / made < spec.labels.minCoverage:
             too_few = Reason.LABELS_INCOMPLETE
             for name in _OF_LABELS:
                 gauges.withhold(f"ml_fairness_{name}", too_few, **of, group=group)
@@ -74,9 +76,3 @@ def _compare(
         gauges.withhold(name, too_few, **of)
     else:
         gauges.set(name, value, **of)
-
-
-def _coverage(outcome: GroupOutcomeSummary, predictions: CategoricalSummary | None) -> float:
-    """Share of a group's predictions whose label has come; 1 where the predictions are in no window any more."""
-    made = 0.0 if predictions is None else float(predictions.present)
-    return min(1.0, float(outcome.confusion.sum()) / made) if made else 1.0

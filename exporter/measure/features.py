@@ -8,8 +8,8 @@ import numpy as np
 
 from exporter.fold.schema import view_part
 from exporter.measure.gauges import Reason, WindowSummaries
-from exporter.statistics.defined import ratio
 from exporter.statistics.quantiles import quantile
+from exporter.summary.base import ratio
 from exporter.summary.numeric import NumericSummary
 
 QUANTILES = ("0.05", "0.25", "0.5", "0.75", "0.95")

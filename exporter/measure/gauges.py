@@ -105,12 +105,8 @@ class WindowSummaries:
     @property
     def labels(self) -> dict[str, str]:
         """The labels that all gauges of the window have."""
-        return {
-            "version": self.version,
-            "window": self.window,
-            "segment": self.segment,
-            "segment_value": self.segment_value,
-        }
+        names = ("version", "window", "segment", "segment_value")
+        return {name: getattr(self, name) for name in names}
 
     def enough(self, rows: float | Floats) -> bool:
         """Return whether ``rows`` are at least the monitor file's ``minSamples``."""

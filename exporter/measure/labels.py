@@ -9,18 +9,15 @@ from exporter.measure.drift import Sample
 from exporter.measure.gauges import Reason, WindowSummaries
 from exporter.measure.prediction import MOST_SHOWN
 from exporter.references.reference import ViewReference
-from exporter.statistics.defined import ratio
 from exporter.statistics.divergences import population_stability_index, psi_noise
 from exporter.statistics.regression import mean_label
-from exporter.summary.base import Composite, Floats
+from exporter.summary.base import Composite, Floats, ratio
 from exporter.summary.categorical import CategoricalSummary
 from exporter.summary.labels import LabelBinsSummary
 from exporter.summary.multiclass import MulticlassOutcomeSummary
 from exporter.summary.outcomes import OutcomeSummary
+from exporter.summary.ranking import RankingOutcomeSummary
 from exporter.summary.regression import RegressionOutcomeSummary
-
-_OF_BINARY = ("0", "1")
-"""As a reference names the classes of a binary model."""
 
 
 def coverage(traffic: Composite, outcome: Composite) -> float | None:
@@ -33,21 +30,16 @@ def export(window: WindowSummaries) -> None:
     """Export the distribution of the labels, and its drift; of rankings nothing, whose labels are lists."""
     outcomes = window.outcome["outcomes"]
     match outcomes:
+        case MulticlassOutcomeSummary() if len(outcomes.classes) > MOST_SHOWN:
+            window.withhold("ml_label_class_ratio", Reason.TOO_MANY_CLASSES)
         case MulticlassOutcomeSummary():
-            _class_ratios(window, outcomes)
+            for name, number in zip(outcomes.classes, outcomes.labels.tolist(), strict=True):
+                share = ratio(number, outcomes.labelled_weight)
+                window.set("ml_label_class_ratio", share, outcomes.labelled, **{"class": name})
         case RegressionOutcomeSummary():
             window.set("ml_label_mean", mean_label(outcomes), outcomes.scored)
-    if isinstance(outcomes, OutcomeSummary | MulticlassOutcomeSummary | RegressionOutcomeSummary):
+    if not isinstance(outcomes, RankingOutcomeSummary):
         _drift(window)
-
-
-def _class_ratios(window: WindowSummaries, outcomes: MulticlassOutcomeSummary) -> None:
-    if len(outcomes.classes) > MOST_SHOWN:
-        window.withhold("ml_label_class_ratio", Reason.TOO_MANY_CLASSES)
-        return
-    for name, number in zip(outcomes.classes, outcomes.labels.tolist(), strict=True):
-        share = ratio(number, outcomes.labelled_weight)
-        window.set("ml_label_class_ratio", share, outcomes.labelled, **{"class": name})
 
 
 def _drift(window: WindowSummaries) -> None:
@@ -111,8 +103,5 @@ def _bins_of_classes(outcome: Composite) -> ViewReference | None:
 
 
 def _classes(outcomes: OutcomeSummary | MulticlassOutcomeSummary) -> CategoricalSummary:
-    if isinstance(outcomes, MulticlassOutcomeSummary):
-        names, unseen = outcomes.classes, outcomes.unknown_labels
-    else:
-        names, unseen = _OF_BINARY, np.zeros(())
-    return CategoricalSummary(categories=names, missing=np.zeros(()), unseen=unseen, counts=outcomes.labels)
+    unseen = np.asarray(outcomes.unknown_labels)
+    return CategoricalSummary(outcomes.classes, np.zeros(()), unseen, outcomes.labels)

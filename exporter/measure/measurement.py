@@ -6,19 +6,11 @@ from collections.abc import Mapping
 
 from exporter.fold.schema import GROUP, OUTCOME, SELECTION, TRAFFIC
 from exporter.fold.version_schemas import VersionSchemas
-from exporter.measure import (
-    data,
-    fairness,
-    features,
-    meta,
-    outcome,
-    prediction,
-    service,
-)
+from exporter.measure import data, fairness, features, outcome, prediction, service
 from exporter.measure.gauges import Gauges, Reason, WindowSummaries
 from exporter.state import Scope, Store
 from exporter.summary.base import Composite, Shape
-from exporter.summary.windows import Window, boundaries
+from exporter.summary.windows import MICROSECONDS, Window, boundaries
 from exporter.tasks.task import Task
 from mlslo.catalogue import METRICS, Layer
 from mlslo.monitor import Monitor, scope_name
@@ -37,14 +29,13 @@ class Measurement:
         self._schemas = schemas
         self._store = store
         self._lengths = {str(window): window.seconds for window in self._spec.windows}
-        self._segments = [scope_name(paths) for paths in self._spec.segments]
 
     def measure(
         self, gauges: Gauges, windows: list[Window], number: int, version: str, *, sink_up: bool
     ) -> None:
         """All gauges of one version. ``sink_up``: whether the prediction log can be read."""
         scopes = [Scope(number)]
-        for segment in self._segments:
+        for segment in self._schemas.segments:
             scopes += self._store.summaries.scopes(TRAFFIC, number, segment)
         for scope in scopes:
             self._measure_scope(gauges, windows, scope, version, sink_up=sink_up)
@@ -62,7 +53,9 @@ class Measurement:
         history = [window for window in windows if window.reference]
         for window in history:
             if not scope.segment and float(traffic[window]["traffic"].rows):
-                meta.past(gauges, window, version)
+                # Its content changes with every cycle: it has an age, and no hash.
+                name = "ml_reference_created_timestamp_seconds"
+                gauges.set(name, window.end / MICROSECONDS, version=version, reference=window.name)
         for window in windows:
             if not window.reference:
                 summaries = WindowSummaries(
@@ -103,9 +96,8 @@ class Measurement:
             {
                 scope.value: self._merged(shapes[kind], scope, windows)
                 for scope in summaries.scopes(kind, number, attribute)
+                if kind in shapes
             }
-            if kind in shapes
-            else {}
             for kind in (SELECTION, GROUP)
         )
         for window in windows:
@@ -134,5 +126,5 @@ class Measurement:
             vector = parts[first].copy()
             for part in parts[first + 1 : last]:
                 shape.empty.merge_numbers(vector, slice(None), part)
-            found[window] = shape.composite(vector)
+            found[window] = shape.empty.with_vector(vector)
         return found

@@ -8,11 +8,12 @@ from exporter.fold.schema import Schema
 from exporter.measure.gauges import Gauges
 from exporter.sinks import SinkReader
 from exporter.state import Store, last_seen
-from exporter.summary.windows import MICROSECONDS, Window
+from exporter.summary.base import ratio
+from exporter.summary.windows import MICROSECONDS
 
 
 def sinks(gauges: Gauges, store: Store, readers: Mapping[str, SinkReader]) -> None:
-    """Export of each sink whether it can be read, how fresh it is, how far it is read."""
+    """Export of each sink whether it can be read, how fresh it is, how far it is read; and what waits for labels."""
     for name, reader in readers.items():
         gauges.set("ml_sink_up", float(reader.up), sink=name)
         if reader.up:
@@ -23,12 +24,9 @@ def sinks(gauges: Gauges, store: Store, readers: Mapping[str, SinkReader]) -> No
     newest_label = store.marks.get("labels event")
     if newest_label is not None:
         gauges.set("ml_label_watermark_timestamp_seconds", newest_label / MICROSECONDS)
-
-
-def pending(gauges: Gauges, store: Store) -> None:
-    """Export how many predictions wait for labels, and how large a sample of all they are."""
-    gauges.set("ml_predictions_pending", float(store.pending.waiting()))
-    gauges.set("ml_label_sampling_ratio", store.pending.sampling_ratio())
+    if "labels" in readers:
+        gauges.set("ml_predictions_pending", float(store.pending.waiting()))
+        gauges.set("ml_label_sampling_ratio", store.pending.sampling_ratio())
 
 
 def references(gauges: Gauges, schema: Schema, version: str) -> None:
@@ -42,15 +40,8 @@ def references(gauges: Gauges, schema: Schema, version: str) -> None:
             if primary not in reference.views:
                 continue
             summary = reference.views[primary].summary
-            labels = {"version": version, "reference": name, "feature": feature}
-            ratio = float(summary.missing) / summary.rows if summary.rows else None
-            gauges.set("ml_feature_missing_ratio_reference", ratio, **labels)
-
-
-def past(gauges: Gauges, window: Window, version: str) -> None:
-    """Age of a reference that is the model's own past; its content changes with every cycle, and has no hash."""
-    name = "ml_reference_created_timestamp_seconds"
-    gauges.set(name, window.end / MICROSECONDS, version=version, reference=window.name)
+            share = ratio(summary.missing, summary.rows)
+            gauges.set("ml_feature_missing_ratio_reference", share, **of, feature=feature)
 
 
 def features(gauges: Gauges, store: Store, schema: Schema, version: str) -> None:

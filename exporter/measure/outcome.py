@@ -27,11 +27,11 @@ _OF_NUMBERS: dict[str, Callable[[RegressionOutcomeSummary], float | None]] = {
     "ml_model_r2": regression.r_squared,
     "ml_model_mean_error": regression.mean_error,
 }
-_OF_LISTS: dict[str, tuple[str, Callable[[RankingOutcomeSummary, int], float | None]]] = {
-    "ml_model_ndcg": ("ndcg", ranked_lists.ndcg),
-    "ml_model_map": ("average_precision", ranked_lists.mean_average_precision),
-    "ml_model_recall_at": ("recall", ranked_lists.recall),
-    "ml_model_precision_at": ("precision", ranked_lists.precision),
+_OF_LISTS = {
+    "ml_model_ndcg": "ndcg",
+    "ml_model_map": "average_precision",
+    "ml_model_recall_at": "recall",
+    "ml_model_precision_at": "precision",
 }
 
 
@@ -78,10 +78,10 @@ def _regression(window: WindowSummaries) -> None:
 def _ranking(window: WindowSummaries) -> None:
     """Every metric rests on the labelled lists for which it is defined."""
     outcomes: RankingOutcomeSummary = window.outcome["outcomes"]
-    for name, (part, metric) in _OF_LISTS.items():
+    for name, measure in _OF_LISTS.items():
         for k in window.spec.predictions.cutoffs:
-            rows = ranked_lists.lists(outcomes, part, k)
-            window.set(name, metric(outcomes, k), rows, k=str(k))
+            rows = ranked_lists.lists(outcomes, measure, k)
+            window.set(name, ranked_lists.mean_quality(outcomes, measure, k), rows, k=str(k))
 
 
 _BY_TASK: Mapping[str, Callable[[WindowSummaries], None]] = {

@@ -10,8 +10,8 @@ from exporter.features.binning import CategoricalBinning
 from exporter.measure import drift
 from exporter.measure.gauges import Reason, WindowSummaries
 from exporter.references.reference import Reference, ViewReference
-from exporter.statistics.defined import ratio
 from exporter.statistics.hashed_counts import top_value_ratio
+from exporter.summary.base import ratio
 from exporter.tasks.binary import BinaryTask
 from exporter.tasks.task import Task
 
@@ -45,7 +45,11 @@ def export(window: WindowSummaries) -> None:
     if fields.fallback is not None:
         window.set("ml_prediction_fallback_ratio", means.mean("fallback"), means.present("fallback"))
     _drift(window)
-    _support(window)
+    if "support" in window.traffic and window.schema.binnings:
+        support = window.traffic["support"]
+        for reference, outside in zip(support.references, support.outside, strict=True):
+            share = ratio(outside, support.rows)
+            window.set("ml_prediction_out_of_distribution_ratio", share, support.rows, reference=reference)
 
 
 def _top_value(window: WindowSummaries) -> None:
@@ -84,12 +88,3 @@ def _classes(reference: Reference, task: Task) -> ViewReference | None:
         return found
     renamed = replace(found.summary, categories=task.classes)
     return ViewReference(CategoricalBinning(task.classes), renamed)
-
-
-def _support(window: WindowSummaries) -> None:
-    if "support" not in window.traffic or not window.schema.binnings:
-        return
-    support = window.traffic["support"]
-    for reference, outside in zip(support.references, support.outside, strict=True):
-        share = ratio(outside, support.rows)
-        window.set("ml_prediction_out_of_distribution_ratio", share, support.rows, reference=reference)

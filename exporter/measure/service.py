@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from exporter.measure.gauges import Reason, WindowSummaries
-from exporter.statistics.defined import ratio
 from exporter.statistics.quantiles import duration_quantile
+from exporter.summary.base import ratio
 
 QUANTILES = ("0.5", "0.9", "0.95", "0.99")
 

@@ -39,9 +39,13 @@ class FieldPaths:
         if "." in name and not literal:
             candidates.append((*outer, *name.split(".")))
         kind = {"text": "VARCHAR", "number": "DOUBLE", "vector": "DOUBLE[]"}[parsed_as]
-        found = self._first(candidates, kind)
+        fitting = [path for path in candidates if self._fits(path)]
+        for path in fitting:
+            self._declare(path, kind)
+        found = [sql.extract(path) for path in fitting] or [f"NULL::{kind}"]
+        value = found[0] if len(found) == 1 else f"coalesce({', '.join(found)})"
         # What another field requests as text comes as its JSON text.
-        return found if parsed_as == "text" else f"TRY_CAST({found} AS {kind})"
+        return value if parsed_as == "text" else f"TRY_CAST({value} AS {kind})"
 
     def present(self, path: str) -> str:
         """Return SQL for whether there is an object at ``path``, of which members are requested."""
@@ -58,13 +62,6 @@ class FieldPaths:
     def structure(self) -> str:
         """Return the same schema, as from_json takes it."""
         return json.dumps(self._tree)
-
-    def _first(self, candidates: list[sql.Path], kind: str) -> str:
-        fitting = [path for path in candidates if self._fits(path)]
-        for path in fitting:
-            self._declare(path, kind)
-        found = [sql.extract(path) for path in fitting]
-        return f"coalesce({', '.join(found)})" if len(found) > 1 else (found or [f"NULL::{kind}"])[0]
 
     def _fits(self, path: sql.Path) -> bool:
         """Return False where something declared before is a value and ``path`` has an object there, or vice versa."""

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
 
 Path = tuple[str, ...]
 
@@ -40,12 +39,6 @@ def canonical_text(value: str) -> str:
 def is_whole_number(value: str) -> bool:
     """Return True where ``canonical`` writes other text as ``value``, too."""
     return re.fullmatch(r"-?[0-9]+", value) is not None
-
-
-def category_code(text_expression: str, categories: Sequence[str]) -> str:
-    """Return the position of a text among distinct ``categories``, at least one; NULL where it is none of them."""
-    names = ", ".join(text(category) for category in categories)
-    return f"enum_code(TRY_CAST({text_expression} AS ENUM({names})))::INTEGER"
 
 
 def epoch_microseconds(text_expression: str) -> str:

@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
-from exporter.summary.base import Floats
+from exporter.summary.base import Codes, Flags, Floats, Integers, Rows
 from exporter.tasks.task import Outputs
 
 PREDICTION_REASONS = (
@@ -41,7 +41,7 @@ NO_TIME = np.iinfo(np.int64).min
 class Texts:
     """A column of text: ``codes`` of shape (rows,) into ``names``."""
 
-    codes: npt.NDArray[np.intp]
+    codes: Codes
     names: list[str]
 
     @classmethod
@@ -56,6 +56,9 @@ class Texts:
             codes[~there] = index.setdefault(default, len(index))
         return cls(codes, list(index))
 
+    def __getitem__(self, rows: Rows) -> Texts:
+        return Texts(self.codes[rows], self.names)
+
 
 @dataclass(frozen=True)
 class PredictionColumns:
@@ -69,21 +72,20 @@ class PredictionColumns:
 
     records: int
     rejected: Counter[str]
-    time: npt.NDArray[np.int64]
-    id: npt.NDArray[np.int64]
+    time: Integers
+    id: Integers
     version: Texts
     status: npt.NDArray[np.int32]
     latency: Floats
     outputs: Outputs
     features: Mapping[str, Any]
-    has_features: npt.NDArray[np.bool_]
+    has_features: Flags
     scopes: Mapping[str, Texts]
     fallback: npt.NDArray[np.int8]
     attributions: Floats | None
 
 
-@dataclass(frozen=True)
-class LabelColumns:
+class LabelColumns(NamedTuple):
     """Usable label records. ``time``: epoch µs, or the smallest int64 where the record has none.
 
     ``label``: int64, float64 or bytes, as the task has them.
@@ -91,6 +93,6 @@ class LabelColumns:
 
     records: int
     rejected: Counter[str]
-    id: npt.NDArray[np.int64]
+    id: Integers
     label: npt.NDArray[Any]
-    time: npt.NDArray[np.int64]
+    time: Integers

@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
 from exporter.features import Kind
 from exporter.features.binning import Binning, CategoricalBinning, Numbers
@@ -15,6 +14,7 @@ from exporter.features.kind import Column, Enumeration
 from exporter.parse import sql
 from exporter.parse.field_paths import FieldPaths
 from exporter.parse.json_lines import Parser, filled
+from exporter.summary.base import Flags
 from exporter.summary.categorical import MISSING
 from mlslo.monitor import PredictionFields
 
@@ -38,12 +38,7 @@ class FeatureSet:
         return binning.categories if isinstance(binning, CategoricalBinning) else ()
 
 
-def feature_path(fields: PredictionFields, name: str) -> str:
-    """Return the path of the feature ``name`` in a record."""
-    return f"{fields.features}.{name}" if isinstance(fields.features, str) else name
-
-
-def present(values: Any) -> npt.NDArray[np.bool_]:
+def present(values: Any) -> Flags:
     """Return which rows have a value, from the values of a primary view."""
     found = ~np.isnan(values.values) if isinstance(values, Numbers) else values != MISSING
     return np.asarray(found, dtype=bool)
@@ -80,9 +75,7 @@ class FeatureDecoder:
             for _, enumeration, categories in self._enumerations(name):
                 parser.define_categories(enumeration, categories)
 
-    def decode(
-        self, raw: Mapping[str, Column], usable: npt.NDArray[np.bool_], parser: Parser
-    ) -> dict[str, Any]:
+    def decode(self, raw: Mapping[str, Column], usable: Flags, parser: Parser) -> dict[str, Any]:
         """View name -> values of the usable rows."""
         columns = {
             name: {
@@ -108,7 +101,7 @@ class FeatureDecoder:
 
     def _invalid(
         self, columns: Mapping[str, Mapping[str, Column]], rows: int, parser: Parser
-    ) -> dict[str, npt.NDArray[np.bool_]]:
+    ) -> dict[str, Flags]:
         """Find values that are there, but of the wrong type: both they and missing ones come as NULL.
 
         Parsing everything as text would cost twice as much, so only columns that have a NULL are looked at again.
@@ -131,9 +124,11 @@ class FeatureDecoder:
             },
             paths,
         )
-        there = {name: filled(column, False).astype(bool) for name, column in again.items()}
-        found = {name: mask & unread[name] for name, mask in there.items() if len(mask) == rows}
-        return {name: wrong for name, wrong in found.items() if wrong.any()}
+        return {
+            name: filled(column, False).astype(bool) & unread[name]
+            for name, column in again.items()
+            if len(column) == rows
+        }
 
     def _enumerations(self, name: str) -> Iterator[tuple[str, str, tuple[str, ...]]]:
         """View, the name of its enumeration and what is in it, for each view of a feature that has categories."""

@@ -1,27 +1,29 @@
-"""Prediction records."""
+"""Prediction records, decoded and as they were logged."""
 
 from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
 from exporter.parse import sql
 from exporter.parse.field_paths import FieldPaths
-from exporter.parse.json_lines import Buffer, Parser, filled
+from exporter.parse.json_lines import LONGEST_RECORD, Buffer, Parser, filled
 from exporter.records.columns import NO_TIME, PredictionColumns, Texts
 from exporter.records.features import FeatureDecoder, FeatureSet
 from exporter.records.latency import UNIT_SECONDS
-from exporter.summary.base import Floats
+from exporter.summary.base import Flags, Integers
 from exporter.tasks.task import Task, reject
 from mlslo.monitor import PredictionFields, scope_name
 
 NO_VALUE = "missing"
 """The segment value of records that have none."""
+
+_LINE = "the line itself"
 
 Crossing = str | list[str]
 """A path, or those that are crossed."""
@@ -53,11 +55,9 @@ class RequestedFields:
             "version": paths.text(fields.version),
             "status": f"TRY_CAST({paths.number(fields.status)} AS INTEGER)",
             "latency": paths.number(fields.latency.field if fields.latency else None),
+            "fallback": f"lower({paths.text(fields.fallback)}) IN ('1', '1.0', 'true')",
             **self.task.output_expressions(paths),
         }
-        if fields.fallback:
-            fallback = paths.text(fields.fallback)
-            requested["fallback"] = f"lower({fallback}) IN ('1', '1.0', 'true')"
         for position, crossing in enumerate(self.scopes):
             requested[f"scope {position}"] = _scope(paths, fields, crossing, self.features)
         for position, name in enumerate(self.features.attributed):
@@ -84,7 +84,6 @@ class PredictionDecoder:
         self._task = requested.task
         self._latency_unit = UNIT_SECONDS[latency.unit] if latency else 1.0
         self._scopes = [scope_name(crossing) for crossing in requested.scopes]
-        self._attributed = requested.features.attributed
         self._features = FeatureDecoder(requested.fields, requested.features)
         self._parser = Parser(*requested.expressions())
         self._features.define_categories(self._parser)
@@ -96,13 +95,22 @@ class PredictionDecoder:
     def decode(self, lines: Buffer, latest: int) -> PredictionColumns:
         """Decode whole lines; records with an event time after ``latest`` (epoch µs) are rejected."""
         raw, too_long = self._parser.select(lines)
-        self._ask_for_scores(raw)
+        paths = FieldPaths()
+        if (requested := self._task.logged(paths)) and self._task.unclear(raw):
+            # A score that is no number, and none at all, both come as NULL.
+            again = self._parser.again(requested, paths)
+            if all(len(column) == len(raw["time"]) for column in again.values()):
+                raw.update(again)
         rejected: Counter[str] = Counter({"too_long": too_long} if too_long else {})
         if np.ma.is_masked(raw["time"]):
             raw.update(self._parser.again(*self._requested.of_unusable()))
         usable, time = _usable(raw, latest, rejected)
         status = filled(raw["status"], -1)[usable].astype(np.int32)
         latency = filled(raw["latency"], np.nan)[usable].astype(np.float64) * self._latency_unit
+        attributions = [
+            filled(raw[f"attribution {position}"], np.nan)[usable].astype(np.float64)
+            for position in range(len(self._requested.features.attributed))
+        ]
         return PredictionColumns(
             records=len(usable) + too_long,
             rejected=rejected,
@@ -118,37 +126,9 @@ class PredictionDecoder:
                 name: Texts.encode(raw[f"scope {position}"][usable], NO_VALUE)
                 for position, name in enumerate(self._scopes)
             },
-            fallback=self._fallback(raw, usable),
-            attributions=self._attributions(raw, usable),
+            fallback=filled(raw["fallback"].astype(np.int8), -1)[usable],
+            attributions=np.stack(attributions, axis=1) if attributions else None,
         )
-
-    def _ask_for_scores(self, raw: dict[str, npt.NDArray[Any]]) -> None:
-        """Tell a score that is no number from none at all: both come as NULL."""
-        paths = FieldPaths()
-        requested = self._task.logged(paths)
-        if not requested or not self._task.unclear(raw):
-            return
-        again = self._parser.again(requested, paths)
-        if all(len(column) == len(raw["time"]) for column in again.values()):
-            raw.update(again)
-
-    @staticmethod
-    def _fallback(raw: Mapping[str, npt.NDArray[Any]], usable: npt.NDArray[np.bool_]) -> npt.NDArray[np.int8]:
-        if "fallback" not in raw:
-            return np.full(int(np.count_nonzero(usable)), -1, dtype=np.int8)
-        column = raw["fallback"][usable]
-        return np.where(np.ma.getmaskarray(column), -1, np.ma.getdata(column)).astype(np.int8)
-
-    def _attributions(
-        self, raw: Mapping[str, npt.NDArray[Any]], usable: npt.NDArray[np.bool_]
-    ) -> Floats | None:
-        if not self._attributed:
-            return None
-        columns = [
-            filled(raw[f"attribution {position}"], np.nan)[usable].astype(np.float64)
-            for position in range(len(self._attributed))
-        ]
-        return np.stack(columns, axis=1)
 
 
 def _scope(paths: FieldPaths, fields: PredictionFields, crossing: Crossing, features: FeatureSet) -> str:
@@ -165,7 +145,7 @@ def _scope(paths: FieldPaths, fields: PredictionFields, crossing: Crossing, feat
 
 def _usable(
     raw: Mapping[str, npt.NDArray[Any]], latest: int, rejected: Counter[str]
-) -> tuple[npt.NDArray[np.bool_], npt.NDArray[np.int64]]:
+) -> tuple[Flags, Integers]:
     time = filled(raw["time"], NO_TIME).astype(np.int64)
     unreadable = time == NO_TIME
     future = time > latest
@@ -178,3 +158,49 @@ def _usable(
     reject(rejected, "future_timestamp", future)
     usable = ~(unreadable | future)
     return usable, time[usable]
+
+
+class Lines(NamedTuple):
+    """Usable records, shape (rows,). ``time``: epoch µs. ``text``: each record's line, without its newline."""
+
+    time: Integers
+    version: Texts
+    text: npt.NDArray[np.object_]
+
+
+class LineDecoder:
+    """Tells the time and the version of prediction records, as ``PredictionDecoder`` does, and keeps their text."""
+
+    def __init__(self, fields: PredictionFields) -> None:
+        paths = FieldPaths()
+        requested = {
+            "time": sql.epoch_microseconds(paths.text(fields.timestamp)),
+            "version": f"coalesce({paths.text(fields.version)}, '')",
+            "line": sql.name(_LINE),
+        }
+        self._parser = _LineParser(requested, paths)
+
+    def close(self) -> None:
+        """Release the parser."""
+        self._parser.close()
+
+    def decode(self, lines: Buffer, latest: int) -> Lines:
+        """Decode whole lines; records without a time, or with one after ``latest`` (epoch µs), are left out."""
+        raw, _ = self._parser.select(lines)
+        time = filled(raw["time"], NO_TIME).astype(np.int64)
+        usable = (time != NO_TIME) & (time <= latest)
+        return Lines(
+            time[usable],
+            Texts.encode(filled(raw["version"], "")[usable], ""),
+            filled(raw["line"], "")[usable],
+        )
+
+
+class _LineParser(Parser):
+    """Selects from the same rows, with the text of each: no counting of lines that could shift it."""
+
+    def _source(self, path: str, paths: FieldPaths) -> str:
+        return (
+            f"(SELECT json AS {sql.name(_LINE)}, unnest(from_json(json, {sql.text(paths.structure())})) "
+            f"FROM read_ndjson_objects({path}, ignore_errors = true, maximum_object_size = {LONGEST_RECORD}))"
+        )

@@ -1,4 +1,7 @@
-"""Reference files: JSON, with a hash of the content."""
+"""Reference files: JSON, with a hash of the content.
+
+Parts are checked for their types only: the hash proves that their arrays fit each other, as they were written.
+"""
 
 from __future__ import annotations
 
@@ -24,7 +27,7 @@ from exporter.references.reference import Calibration, FeatureViews, Moments, Re
 from exporter.summary.base import Floats
 from exporter.summary.categorical import CategoricalSummary
 from exporter.summary.embedding import EmbeddingSummary
-from exporter.summary.hashed import SLOTS, VocabularySummary
+from exporter.summary.hashed import VocabularySummary
 from exporter.summary.numeric import NumericSummary
 from exporter.summary.second_moments import SecondMomentsSummary
 from mlslo.yamlfile import InputError, Problem, StrictModel, read_text
@@ -49,14 +52,6 @@ class _Part(StrictModel):
         return {name: np.asarray(getattr(self, name), dtype=np.float64) for name in names}
 
 
-class _View(_Part):
-    """Part for a view of one binning."""
-
-    def view(self) -> ViewReference:
-        """Raise ValueError where the arrays do not fit each other."""
-        raise NotImplementedError
-
-
 def _plain(value: Any, annotation: Any) -> Any:
     if annotation is int or annotation is float:
         return annotation(value)
@@ -66,7 +61,7 @@ def _plain(value: Any, annotation: Any) -> Any:
     return get_args(annotation)[0] if value is None else np.asarray(value).tolist()
 
 
-class _Numeric(_View):
+class _Numeric(_Part):
     type: Literal["numeric"]
     edges: list[float]
     deciles: list[float]
@@ -81,22 +76,14 @@ class _Numeric(_View):
     maximum: float
 
     def view(self) -> ViewReference:
-        arrays = self.arrays("deciles", "mean", "stddev")
-        deciles, edges = np.asarray(self.deciles, dtype=np.float64), arrays["edges"]
-        if (
-            not len(self.counts) == len(self.deviations) == len(edges) + 1
-            or np.any(np.diff(edges) <= 0)
-            or not np.isin(deciles, edges).all()
-        ):
-            raise ValueError(
-                "expected ascending edges, deciles among them, and one count and deviation for each bin"
-            )
+        arrays = self.arrays("mean", "stddev")
+        deciles = arrays.pop("deciles")
         squares = np.asarray(self.stddev**2 * float(sum(self.counts)))
         summary = NumericSummary(pivot=self.mean, squared_deviations=squares, **arrays)
-        return ViewReference(NumericBinning(edges, self.mean), summary, deciles)
+        return ViewReference(NumericBinning(summary.edges, self.mean), summary, deciles)
 
 
-class _Categorical(_View):
+class _Categorical(_Part):
     type: Literal["categorical"]
     categories: list[str]
     counts: list[int]
@@ -104,33 +91,34 @@ class _Categorical(_View):
     missing: int
 
     def view(self) -> ViewReference:
-        return _of_categories(CategoricalBinning(tuple(self.categories)), self.arrays("categories"))
+        categories = tuple(self.categories)
+        summary = CategoricalSummary(categories, **self.arrays("categories"))
+        return ViewReference(CategoricalBinning(categories), summary)
 
 
-class _Mix(_View):
+class _Mix(_Part):
     type: Literal["mix"]
     categories: list[str]
     counts: list[float]
     missing: int
 
     def view(self) -> ViewReference:
-        arrays = {"unseen": np.zeros(()), **self.arrays("categories")}
-        return _of_categories(MixBinning(tuple(self.categories)), arrays)
+        categories = tuple(self.categories)
+        summary = CategoricalSummary(categories, unseen=np.zeros(()), **self.arrays("categories"))
+        return ViewReference(MixBinning(categories), summary)
 
 
-class _Vocabulary(_View):
+class _Vocabulary(_Part):
     type: Literal["vocabulary"]
     counts: list[int]
     texts: int
     missing: int
 
     def view(self) -> ViewReference:
-        if len(self.counts) != SLOTS:
-            raise ValueError(f"expected {SLOTS} counts of a vocabulary")
         return ViewReference(VocabularyBinning(), VocabularySummary(**self.arrays()))
 
 
-class _Embedding(_View):
+class _Embedding(_Part):
     type: Literal["vector"]
     total: list[float]
     squaredNorm: float
@@ -139,13 +127,12 @@ class _Embedding(_View):
     invalid: int = 0
 
     def view(self) -> ViewReference:
-        if not self.total:
-            raise ValueError("expected vectors of one dimension or more")
-        squared_norm = np.asarray(self.squaredNorm, dtype=np.float64)
-        summary = EmbeddingSummary(squared_norm=squared_norm, **self.arrays("squaredNorm"))
+        arrays = self.arrays()
+        summary = EmbeddingSummary(squared_norm=arrays.pop("squaredNorm"), **arrays)
         return ViewReference(EmbeddingBinning(len(self.total)), summary)
 
 
+_View = _Numeric | _Categorical | _Mix | _Vocabulary | _Embedding
 _VIEWS: Mapping[type[Binning], tuple[str, type[_View]]] = {
     NumericBinning: ("numeric", _Numeric),
     CategoricalBinning: ("categorical", _Categorical),
@@ -164,13 +151,6 @@ class _Moments(_Part):
     products: list[float]
 
     def moments(self) -> Moments:
-        """Raise ValueError where the arrays do not fit each other."""
-        number = len(self.features)
-        if (
-            not len(self.means) == len(self.deviations) == len(self.sums) == number
-            or len(self.products) != number * (number + 1) // 2
-        ):
-            raise ValueError("expected moments of each feature, and of each pair")
         return Moments(tuple(self.features), SecondMomentsSummary(**self.arrays("features")))
 
 
@@ -178,14 +158,6 @@ class _Calibration(_Part):
     edges: list[float]
     rows: list[int]
     positives: list[int]
-
-    def calibration(self) -> Calibration:
-        """Raise ValueError where the arrays do not fit each other."""
-        found = Calibration(**self.arrays())
-        fits = len(found.rows) == len(found.positives) == len(found.edges) + 1
-        if not fits or (found.positives > found.rows).any():
-            raise ValueError("expected rows and positives for each bin of a calibration")
-        return found
 
 
 class _Views(StrictModel):
@@ -250,9 +222,6 @@ def parse(text: str, path: Path) -> Reference:
 
 def _reference(file: _File) -> Reference:
     described = {name: _feature(item) for name, item in file.features.items()}
-    names = [name for feature, item in described.items() for name in item.names(feature).values()]
-    if len(set(names)) != len(names):
-        raise ValueError("a feature has the name of another one's view")
     return Reference(
         created=file.created,
         hash=file.hash,
@@ -261,8 +230,10 @@ def _reference(file: _File) -> Reference:
         score=file.score.view() if file.score else None,
         classes=file.classes.view() if file.classes else None,
         labels=_view(file.labels) if file.labels else None,
-        calibration=file.calibration.calibration() if file.calibration else None,
-        class_calibration={name: item.calibration() for name, item in file.classCalibration.items()},
+        calibration=Calibration(**file.calibration.arrays()) if file.calibration else None,
+        class_calibration={
+            name: Calibration(**item.arrays()) for name, item in file.classCalibration.items()
+        },
         moments=file.moments.moments() if file.moments else None,
         attributions=file.attributions,
     )
@@ -329,11 +300,3 @@ def _feature(data: dict[str, Any]) -> FeatureViews:
 def _view(item: dict[str, Any]) -> ViewReference:
     parts = dict(_VIEWS.values())
     return parts.get(str(item.get("type")), _Categorical).model_validate(item).view()
-
-
-def _of_categories(binning: CategoricalBinning | MixBinning, arrays: Mapping[str, Floats]) -> ViewReference:
-    if len(arrays["counts"]) != len(binning.categories) or len(set(binning.categories)) != len(
-        binning.categories
-    ):
-        raise ValueError("expected one count for each category")
-    return ViewReference(binning, CategoricalSummary(categories=binning.categories, **arrays))

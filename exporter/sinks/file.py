@@ -39,10 +39,6 @@ class _Position:
     offset: int
     content: int
 
-    @property
-    def key(self) -> str:
-        return f"{self.device}:{self.inode}"
-
 
 class FileSink(LogSink):
     """Reads whole lines from every file that ``pattern`` matches.
@@ -57,7 +53,7 @@ class FileSink(LogSink):
         self._pattern = pattern
         self._name = name
         known = (_restored(text) for text in positions.values())
-        self._positions = {position.key: position for position in known}
+        self._positions = {f"{position.device}:{position.inode}": position for position in known}
         # Every file that can still be read, in the order of reading.
         self._paths: dict[str, str] = {}
         self._held: dict[str, int] = {}
@@ -83,8 +79,9 @@ class FileSink(LogSink):
             except OSError as error:
                 failures.append(_failure(path, error))
         self._release()
-        if failures:
-            raise SinkError(_summary(failures))
+        if distinct := list(dict.fromkeys(failures)):
+            more = len(distinct) - _MOST_FAILURES
+            raise SinkError("; ".join(distinct[:_MOST_FAILURES]) + (f"; and {more} more" if more > 0 else ""))
 
     def lag(self) -> int:
         lag = 0
@@ -148,7 +145,9 @@ class FileSink(LogSink):
                 return
             position = self._positions.get(key)
             if position is None or not _holds(opened, position):
-                position = self._copied(opened)
+                # A copy, by an editor's save or a copy-and-truncate rotation, goes on where its original was read.
+                copied = [known for known in self._positions.values() if _holds(opened, known)]
+                position = max(copied, key=lambda known: known.offset, default=None)
         offset, content = (position.offset, position.content) if position else (0, 0)
         self._positions[key] = _Position(path, status.st_dev, status.st_ino, offset, content)
         self._paths[key] = path
@@ -183,13 +182,6 @@ class FileSink(LogSink):
             if not held[key].st_nlink:
                 del self._paths[key]
 
-    def _copied(self, descriptor: int) -> _Position | None:
-        """The position of the file that this one is a copy of: by an editor's save, or a copy-and-truncate rotation."""
-        if not os.fstat(descriptor).st_size:
-            return None
-        copied = [position for position in self._positions.values() if _holds(descriptor, position)]
-        return max(copied, key=lambda position: position.offset, default=None)
-
     def _read(self, key: str, descriptor: int, final: bool) -> Iterator[Batch]:
         size = min(_BATCH, max(0, os.fstat(descriptor).st_size - self._positions[key].offset))
         if not size:
@@ -215,12 +207,9 @@ class FileSink(LogSink):
                 lines, end = memoryview(buffer[:length] + b"\n"), length
             else:
                 return
-            self._positions[key] = self._advanced(descriptor, position, end)
+            offset = position.offset + end
+            self._positions[key] = replace(position, offset=offset, content=_checksum(descriptor, offset))
             yield Batch(lines, too_long, {key: json.dumps(asdict(self._positions[key]))})
-
-    def _advanced(self, descriptor: int, position: _Position, by: int) -> _Position:
-        offset = position.offset + by
-        return replace(position, offset=offset, content=_checksum(descriptor, offset))
 
 
 def _restored(text: str) -> _Position:
@@ -260,12 +249,6 @@ def _no_descriptor_left() -> bool:
     except OSError as error:
         return error.errno == errno.EMFILE
     return False
-
-
-def _summary(failures: list[str]) -> str:
-    distinct = list(dict.fromkeys(failures))
-    more = len(distinct) - _MOST_FAILURES
-    return "; ".join(distinct[:_MOST_FAILURES]) + (f"; and {more} more" if more > 0 else "")
 
 
 def _checksum(descriptor: int, offset: int) -> int:

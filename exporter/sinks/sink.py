@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from typing import Any, NamedTuple, Self
 
 from mlslo.monitor import Monitor
@@ -14,8 +13,7 @@ class SinkError(Exception):
     """A sink that cannot be read now; its text says why."""
 
 
-@dataclass(frozen=True)
-class Batch:
+class Batch(NamedTuple):
     """Whole lines, each ending in a newline, and the positions to commit with what becomes of them.
 
     ``lines`` are valid until the next batch is asked for. ``too_long``: lines passed over because they exceed a

@@ -1,26 +1,24 @@
-"""Counters that only grow, marks that only rise, and positions of sinks."""
+"""Counters that only grow, marks that only rise, positions of sinks, and numbers of versions and of segment values."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from typing import NamedTuple
 
-from exporter.state.connection import Connection
+from exporter.state.connection import Table
 
 
-class Counters:
+class Counters(Table):
     """Totals by metric name and label values (without the model's)."""
 
     SCHEMA = (
         "CREATE TABLE IF NOT EXISTS counters (name TEXT, labels TEXT, total REAL, PRIMARY KEY (name, labels))",
     )
 
-    def __init__(self, connection: Connection) -> None:
-        self._connection = connection
-
     def add(self, name: str, labels: tuple[str, ...], amount: float) -> None:
         """Count ``amount`` more; 0 makes the series known."""
-        self._connection.execute(
+        self._db.execute(
             "INSERT INTO counters VALUES (?, ?, ?) "
             "ON CONFLICT (name, labels) DO UPDATE SET total = total + excluded.total",
             (name, json.dumps(labels), amount),
@@ -28,52 +26,46 @@ class Counters:
 
     def totals(self, name: str) -> dict[tuple[str, ...], float]:
         """Label values -> total, in a stable order."""
-        with self._connection.reading("counters"):
-            rows = self._connection.execute("SELECT labels, total FROM counters WHERE name = ?", (name,))
+        with self._db.reading("counters"):
+            rows = self._db.execute("SELECT labels, total FROM counters WHERE name = ?", (name,))
             return dict(sorted((tuple(json.loads(labels)), float(total)) for labels, total in rows))
 
 
-class Positions:
+class Positions(Table):
     """Positions by sink and key; their content is the sink's own affair."""
 
     SCHEMA = (
         "CREATE TABLE IF NOT EXISTS positions (sink TEXT, key TEXT, position TEXT, PRIMARY KEY (sink, key))",
     )
 
-    def __init__(self, connection: Connection) -> None:
-        self._connection = connection
-
     def load(self, sink: str) -> dict[str, str]:
         """Return all positions of ``sink``."""
-        with self._connection.reading("positions"):
-            rows = self._connection.execute("SELECT key, position FROM positions WHERE sink = ?", (sink,))
+        with self._db.reading("positions"):
+            rows = self._db.execute("SELECT key, position FROM positions WHERE sink = ?", (sink,))
             return dict(rows.fetchall())
 
     def save(self, sink: str, positions: Mapping[str, str]) -> None:
         """Add or replace positions."""
-        self._connection.executemany(
+        self._db.executemany(
             "INSERT OR REPLACE INTO positions VALUES (?, ?, ?)",
             [(sink, key, position) for key, position in positions.items()],
         )
 
 
-class Marks:
+class Marks(Table):
     """Values by name that only rise."""
 
     SCHEMA = ("CREATE TABLE IF NOT EXISTS marks (name TEXT PRIMARY KEY, value INTEGER)",)
 
-    def __init__(self, connection: Connection) -> None:
-        self._connection = connection
-
     def get(self, name: str) -> int | None:
         """Return the mark, or None where it was never raised."""
-        with self._connection.reading("marks"):
-            row = self._connection.execute("SELECT value FROM marks WHERE name = ?", (name,)).fetchone()
-            return None if row is None else int(row[0])
+        with self._db.reading("marks"):
+            value = self._db.value("SELECT value FROM marks WHERE name = ?", (name,))
+            return None if value is None else int(value)
 
     def rise(self, name: str, value: int) -> None:
         """Raise the mark to ``value``, unless it is higher."""
-        self._connection.execute(
+        self._db.execute(
             "INSERT INTO marks VALUES (?, ?) ON CONFLICT (name) DO UPDATE SET value = max(value, excluded.value)",
             (name, value),
         )
@@ -82,3 +74,89 @@ class Marks:
 def last_seen(version: str, feature: str) -> str:
     """Return the name of the mark of a feature's newest value."""
     return f"feature {version}\0{feature}"
+
+
+class Version(NamedTuple):
+    """``began`` and ``seen``: event times (epoch µs) of its first and its newest prediction."""
+
+    name: str
+    began: int
+    seen: int
+
+
+class Versions(Table):
+    """Versions by number."""
+
+    SCHEMA = (
+        "CREATE TABLE IF NOT EXISTS versions "
+        "(id INTEGER PRIMARY KEY, name TEXT UNIQUE, began INTEGER, seen INTEGER)",
+    )
+
+    def number(self, name: str, first: int, last: int) -> int:
+        """Return the number of a version that predicted from ``first`` to ``last`` (epoch µs); new on first sight."""
+        self._db.execute(
+            "INSERT INTO versions (name, began, seen) VALUES (?, ?, ?) ON CONFLICT (name) DO UPDATE "
+            "SET began = min(began, excluded.began), seen = max(seen, excluded.seen)",
+            (name, first, last),
+        )
+        return int(self._db.value("SELECT id FROM versions WHERE name = ?", (name,)))
+
+    def all(self) -> dict[int, Version]:
+        """Number -> version, by name."""
+        rows = self._db.execute("SELECT id, name, began, seen FROM versions ORDER BY name").fetchall()
+        with self._db.reading("versions"):
+            return {
+                int(number): Version(str(name), int(began), int(seen)) for number, name, began, seen in rows
+            }
+
+    def forget(self, before: int) -> list[int]:
+        """Drop those that have not predicted since ``before`` (epoch µs), but for the last one that did."""
+        rows = self._db.execute(
+            "DELETE FROM versions WHERE seen < ? AND seen < (SELECT max(seen) FROM versions) RETURNING id",
+            (before,),
+        ).fetchall()
+        return [int(number) for (number,) in rows]
+
+
+class Combinations(Table):
+    """Segment -> value, by number. One that no prediction has any more is forgotten."""
+
+    SCHEMA = (
+        "CREATE TABLE IF NOT EXISTS combinations (code INTEGER PRIMARY KEY, content TEXT, newest INTEGER)",
+        "CREATE INDEX IF NOT EXISTS combinations_content ON combinations (content)",
+    )
+
+    def codes(self, contents: Sequence[Mapping[str, str]], newest: Sequence[int]) -> list[int]:
+        """Return the number of each of ``contents``, 0 for an empty one. ``newest``: epoch µs of their rows."""
+        found = [self._code(json.dumps(content, sort_keys=True)) if content else 0 for content in contents]
+        self._db.executemany(
+            "UPDATE combinations SET newest = max(newest, ?) WHERE code = ?", zip(newest, found, strict=True)
+        )
+        return found
+
+    def content(self, code: int) -> Mapping[str, str]:
+        """Return what ``code`` stands for; nothing where that is not known."""
+        text = self._db.value("SELECT content FROM combinations WHERE code = ?", (code,))
+        with self._db.reading("combination of segment values"):
+            return {} if text is None else dict(json.loads(text))
+
+    def rename(self, segment: str, value: str, into: str) -> None:
+        """Let predictions that had ``value`` have ``into`` instead."""
+        rows = self._db.execute("SELECT code, content FROM combinations").fetchall()
+        changed = []
+        with self._db.reading("combination of segment values"):
+            for code, text in rows:
+                content = json.loads(text)
+                if content.get(segment) == value:
+                    changed.append((json.dumps({**content, segment: into}, sort_keys=True), code))
+        self._db.executemany("UPDATE combinations SET content = ? WHERE code = ?", changed)
+
+    def expire(self, before: int) -> None:
+        """Forget those of which no prediction is as young as ``before`` (epoch µs)."""
+        self._db.execute("DELETE FROM combinations WHERE newest < ?", (before,))
+
+    def _code(self, text: str) -> int:
+        code = self._db.value("SELECT min(code) FROM combinations WHERE content = ?", (text,))
+        if code is None:
+            code = self._db.value("INSERT INTO combinations (content) VALUES (?) RETURNING code", (text,))
+        return int(code)

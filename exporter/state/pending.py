@@ -11,9 +11,8 @@ import numpy.typing as npt
 
 from exporter.state.connection import Connection
 from exporter.state.sampling import MOST, LeftOut, Sample, inside
-from exporter.summary.base import Floats
+from exporter.summary.base import Codes, Flags, Floats, Integers
 
-Integers = npt.NDArray[np.int64]
 Objects = npt.NDArray[np.object_]
 Labels = Sequence[int | float | bytes]
 
@@ -35,7 +34,7 @@ class Matches:
     version: Integers
     time: Integers
     score: Floats
-    predicted: npt.NDArray[np.intp]
+    predicted: Codes
     label: npt.NDArray[Any]
     label_time: Integers
     scope: Integers
@@ -74,7 +73,7 @@ class Matches:
     def joined(cls, parts: Sequence[Matches]) -> Matches:
         """Return the matches of all of ``parts``, by time; nothing is counted."""
         columns: dict[str, Any] = {
-            field.name: np.concatenate([getattr(part, field.name) for part in parts])
+            field.name: np.concatenate([getattr(part, field.name) for part in [cls.of_rows([]), *parts]])
             for field in fields(cls)
             if field.default is MISSING
         }
@@ -93,8 +92,6 @@ def _label_column(values: Labels) -> npt.NDArray[Any]:
 # Ids looked up and written at a time: their pages stay in the cache from the one to the other.
 _CHUNK = 2000
 _INDEX = "CREATE INDEX IF NOT EXISTS pending_time ON pending (time)"
-
-Flags = npt.NDArray[np.bool_]
 
 
 class Pending:
@@ -123,7 +120,7 @@ class Pending:
     )
 
     def __init__(self, connection: Connection, limit: int = 10_000_000) -> None:
-        self._connection = connection
+        self._db = connection
         self._waiting = Sample(connection, "waiting", "pending", "label IS NULL")
         self._labelled = Sample(connection, "labelled", "pending", "label IS NOT NULL")
         self._early = Sample(connection, "early", "early_labels")
@@ -137,7 +134,7 @@ class Pending:
         versions: Integers,
         scopes: Integers,
         scores: Floats,
-        predicted: npt.NDArray[np.intp],
+        predicted: Codes,
         payloads: Objects | None,
         now: int,
     ) -> Matches:
@@ -159,7 +156,7 @@ class Pending:
         self._insert([column if column is None else column[kept] for column in columns])
         parts = list(self._join_early(ids[kept]))
         self._bound(now)
-        return Matches.joined([Matches.of_rows([]), *parts])
+        return Matches.joined(parts)
 
     def label(self, ids: Integers, labels: npt.NDArray[Any], times: Integers, now: int) -> Matches:
         """Join labels to predictions; those without one are kept until one comes.
@@ -176,7 +173,7 @@ class Pending:
         distinct, heads, copies = np.unique(ids, return_index=True, return_counts=True)
         # Of each id: a label is known already, or is the first and leaves a trace (joined, or waiting from now on).
         known, traced, fresh = np.zeros((3, len(distinct)), dtype=bool)
-        parts = [Matches.of_rows([])]
+        parts = []
         for start in range(0, len(distinct), _CHUNK):
             chunk = slice(start, start + _CHUNK)
             mine, rows = distinct[chunk], heads[chunk]
@@ -220,35 +217,33 @@ class Pending:
     def _insert(self, columns: list[npt.NDArray[Any] | None]) -> None:
         given = [column for column in columns if column is not None]
         payload = "?" if len(given) == len(columns) else "NULL"
-        weight, before = 2.0**self._waiting.exponent, self._connection.total_changes
+        weight, before = 2.0**self._waiting.exponent, self._db.total_changes
         for start in range(0, len(given[0]), 5 * _CHUNK):
             some = slice(start, start + 5 * _CHUNK)
-            self._connection.executemany(
+            self._db.executemany(
                 # SQLite takes NaN for NULL.
                 f"INSERT OR IGNORE INTO pending VALUES (?, ?, ?, ?, ?, ?, {payload}, {weight}, NULL)",
                 zip(*(column[some].tolist() for column in given), strict=True),
             )
-        number = self._connection.total_changes - before
+        number = self._db.total_changes - before
         self._waiting.count(number, number * weight)
 
     def _look_up(self, ids: Integers) -> None:
-        self._connection.execute("DELETE FROM arrived")
-        self._connection.executemany(
-            "INSERT OR IGNORE INTO arrived VALUES (?)", zip(ids.tolist(), strict=True)
-        )
+        self._db.execute("DELETE FROM arrived")
+        self._db.executemany("INSERT OR IGNORE INTO arrived VALUES (?)", zip(ids.tolist(), strict=True))
 
     def _join_early(self, ids: Integers) -> Iterator[Matches]:
         if self._early.number == 0:
             return
         for start in range(0, len(ids), _CHUNK):
             self._look_up(ids[start : start + _CHUNK])
-            rows = self._connection.execute(
+            rows = self._db.execute(
                 "SELECT e.id, e.label, e.time, e.weight FROM arrived a CROSS JOIN early_labels e ON e.id = a.id"
             ).fetchall()
             if not rows:
                 continue
             self._early.delete("id IN (SELECT id FROM arrived)")
-            with self._connection.reading("labels that came before their prediction"):
+            with self._db.reading("labels that came before their prediction"):
                 found, labels, times, weights = zip(*rows, strict=True)
                 joined = self._join(
                     np.array(found), labels, np.array(times, dtype=np.int64), np.array(weights)
@@ -261,11 +256,11 @@ class Pending:
         """Return which of ``ids`` (distinct, in order) are there, which had a label, and what is joined."""
         self._look_up(ids)
         # CROSS: in this order. SQLite, which knows no sizes, would go through all that waits for each batch.
-        rows = self._connection.execute(
+        rows = self._db.execute(
             "SELECT p.id, p.time, p.version, p.scope, p.score, p.predicted, p.payload, p.weight, p.label "
             "FROM arrived a CROSS JOIN pending p ON p.id = a.id"
         ).fetchall()
-        with self._connection.reading("predictions that wait for labels"):
+        with self._db.reading("predictions that wait for labels"):
             found, labelled = (
                 _among(ids, some) for some in (rows, [row for row in rows if row[-1] is not None])
             )
@@ -276,7 +271,7 @@ class Pending:
             joined = [labels[position] for position in positions.tolist()]
             matches = Matches.of_rows(rows, joined, times[positions], weight)
         # What was predicted is not needed again; without it the row is half as large.
-        self._connection.executemany(
+        self._db.executemany(
             "UPDATE pending SET version = NULL, scope = NULL, score = NULL, predicted = NULL, payload = NULL, "
             "weight = 0, label = 1 WHERE id = ?",
             [(row[0],) for row in rows],
@@ -292,13 +287,13 @@ class Pending:
             self._look_up(ids)
             known = _among(
                 ids,
-                self._connection.execute(
+                self._db.execute(
                     "SELECT e.id FROM arrived a CROSS JOIN early_labels e ON e.id = a.id"
                 ).fetchall(),
             )
         weight = 2.0**self._early.exponent
         waits = inside(ids, self._early.exponent) & ~known
-        self._connection.executemany(
+        self._db.executemany(
             "INSERT INTO early_labels VALUES (?, ?, ?, ?, ?)",
             [
                 (int(ids[row]), labels[row], int(times[row]), now, weight)
@@ -313,9 +308,9 @@ class Pending:
         """Choose samples where there is more than the limit."""
         if self._waiting.number > self.limit:
             # Deleting half of the rows, and what the index has of each, costs eight times as much.
-            self._connection.execute("DROP INDEX pending_time")
+            self._db.execute("DROP INDEX pending_time")
             self._waiting.thin(self.limit)
-            self._connection.execute(_INDEX)
+            self._db.execute(_INDEX)
             self._left_out.add(self._waiting.exponent, now)
         # A label that waits for what will be left out waits in vain.
         self._early.thin(self.limit, self._waiting.exponent)

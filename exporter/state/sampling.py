@@ -6,14 +6,19 @@ depend on the ids alone: replicas and replays choose alike, and a prediction and
 
 from __future__ import annotations
 
+import hashlib
+
 import numpy as np
-import numpy.typing as npt
 
-from exporter.state.connection import Connection
-
-Integers = npt.NDArray[np.int64]
+from exporter.state.connection import Connection, Table
+from exporter.summary.base import Flags, Integers
 
 MOST = 64
+
+
+def hash_of(content: bytes) -> int:
+    """Return a hash of 64 bits with a sign, which no upgrade changes."""
+    return int.from_bytes(hashlib.blake2b(content, digest_size=8).digest(), "big", signed=True)
 
 
 def last(exponent: int) -> int:
@@ -24,7 +29,7 @@ def last(exponent: int) -> int:
     return (1 << (64 - exponent)) - 1
 
 
-def inside(ids: Integers, exponent: int) -> npt.NDArray[np.bool_]:
+def inside(ids: Integers, exponent: int) -> Flags:
     """Return which of ``ids``, of shape (rows,), are in the sample of ``exponent``."""
     if exponent == 0:
         return np.ones(len(ids), dtype=bool)
@@ -45,7 +50,7 @@ class Sample:
 
     def __init__(self, connection: Connection, name: str, table: str, rows: str = "true") -> None:
         """``rows``: those of the table that are of the sample."""
-        self._connection = connection
+        self._db = connection
         self._name = name
         self._table = table
         self._rows = rows
@@ -66,11 +71,9 @@ class Sample:
     def delete(self, where: str, *parameters: int) -> None:
         """Delete the rows that meet a condition."""
         of_them = f"FROM {self._table} WHERE {self._rows} AND {where}"
-        ((number, population),) = self._connection.execute(
-            f"SELECT count(*), total(weight) {of_them}", parameters
-        )
+        ((number, population),) = self._db.execute(f"SELECT count(*), total(weight) {of_them}", parameters)
         if number:
-            self._connection.execute(f"DELETE {of_them}", parameters)
+            self._db.execute(f"DELETE {of_them}", parameters)
             self.count(-number, -population)
 
     def delete_outside(self, exponent: int) -> None:
@@ -86,7 +89,7 @@ class Sample:
             self.delete_outside(exponent)
         if exponent > before:
             weight = 2.0**exponent
-            self._connection.execute(
+            self._db.execute(
                 f"UPDATE {self._table} SET weight = ? WHERE {self._rows} AND weight < ?", (weight, weight)
             )
             total = f"(SELECT total(weight) FROM {self._table} WHERE {self._rows})"
@@ -103,30 +106,25 @@ class Sample:
         self._set("exponent = ?", exponent)
 
     def _set(self, what: str, *values: float) -> None:
-        self._connection.execute(f"UPDATE id_samples SET {what} WHERE name = ?", (*values, self._name))
+        self._db.execute(f"UPDATE id_samples SET {what} WHERE name = ?", (*values, self._name))
 
     def _get(self, column: str) -> float:
-        row = self._connection.execute(f"SELECT {column} FROM id_samples WHERE name = ?", (self._name,))
-        return float(row.fetchone()[0])
+        return float(self._db.value(f"SELECT {column} FROM id_samples WHERE name = ?", (self._name,)))
 
 
-class LeftOut:
+class LeftOut(Table):
     """Exponents of what was left out, and until when a label of it may come."""
 
     SCHEMA = ("CREATE TABLE IF NOT EXISTS left_out (exponent INTEGER PRIMARY KEY, newest INTEGER)",)
 
-    def __init__(self, connection: Connection) -> None:
-        self._connection = connection
-
     @property
     def exponent(self) -> int:
         """Ids outside the sample of this exponent may have been left out."""
-        (exponent,) = self._connection.execute("SELECT max(exponent) FROM left_out").fetchone()
-        return exponent or 0
+        return int(self._db.value("SELECT max(exponent) FROM left_out") or 0)
 
     def add(self, exponent: int, now: int) -> None:
         """Note that at ``now`` (epoch µs) ids outside the sample of ``exponent`` were left out."""
-        self._connection.execute(
+        self._db.execute(
             "INSERT INTO left_out VALUES (?, ?) "
             "ON CONFLICT (exponent) DO UPDATE SET newest = max(newest, excluded.newest)",
             (exponent, now),
@@ -134,4 +132,4 @@ class LeftOut:
 
     def expire(self, before: int) -> None:
         """Forget what was left out before ``before`` (epoch µs)."""
-        self._connection.execute("DELETE FROM left_out WHERE newest < ?", (before,))
+        self._db.execute("DELETE FROM left_out WHERE newest < ?", (before,))

@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from heapq import nlargest
-from typing import NamedTuple
 
 import numpy as np
-import numpy.typing as npt
 
 from exporter.state.connection import Connection
-from exporter.summary.base import Floats
+from exporter.state.sampling import hash_of
+from exporter.summary.base import Floats, Integers
 
 OTHER = "other"
 """The value that all values share which have no series of their own."""
@@ -30,13 +28,6 @@ class _Value:
 
     rows: float
     held: bool
-
-
-class Exchange(NamedTuple):
-    """``lost``: (segment, value) that have no series any more. ``dropped``: how many of them had never been without."""
-
-    lost: list[tuple[str, str]]
-    dropped: int
 
 
 class SegmentValues:
@@ -57,26 +48,23 @@ class SegmentValues:
     )
 
     def __init__(self, connection: Connection, most: int = 20, half_life: int = _DAY) -> None:
-        self._connection = connection
+        self._db = connection
         self.most = most
         self.half_life = half_life
-        self._values: dict[str, dict[str, _Value]] = {}
-        self._landmark: int | None = None
-        self._dropped = 0
         self.reload()
 
     def reload(self) -> None:
         """Go back to what is committed."""
-        self._values = {}
-        rows = self._connection.execute("SELECT segment, value, rows, held FROM segment_values").fetchall()
-        with self._connection.reading("segment values"):
+        self._values: dict[str, dict[str, _Value]] = {}
+        rows = self._db.execute("SELECT segment, value, rows, held FROM segment_values").fetchall()
+        with self._db.reading("segment values"):
             for segment, value, number, held in rows:
                 self._values.setdefault(segment, {})[value] = _Value(float(number), bool(held))
-            found = self._connection.execute("SELECT time FROM segment_landmark").fetchone()
-            self._landmark = None if found is None else int(found[0])
-            (self._dropped,) = self._connection.execute("SELECT count(*) FROM dropped_values").fetchone()
+            time = self._db.value("SELECT time FROM segment_landmark")
+            self._landmark = None if time is None else int(time)
+            self._dropped = int(self._db.value("SELECT count(*) FROM dropped_values"))
 
-    def weights(self, times: npt.NDArray[np.int64]) -> Floats:
+    def weights(self, times: Integers) -> Floats:
         """Return the weight of a row of each of ``times`` (epoch µs). Call once for each batch, before ``count``."""
         if not len(times):
             return np.empty(0)
@@ -89,7 +77,7 @@ class SegmentValues:
             for values in self._values.values():
                 for value in values.values():
                     value.rows *= 0.5**halvings
-            self._connection.execute("UPDATE segment_values SET rows = rows * ?", (0.5**halvings,))
+            self._db.execute("UPDATE segment_values SET rows = rows * ?", (0.5**halvings,))
             self._move_landmark(self._landmark + halvings * self.half_life)
         weights: Floats = np.exp2((times - self._landmark) / self.half_life)
         return weights
@@ -118,8 +106,11 @@ class SegmentValues:
         known = self._values.get(segment, {}).get(value)
         return value if known is not None and known.held else OTHER
 
-    def exchange(self) -> Exchange:
-        """Give the places of values that others have outgrown to these."""
+    def exchange(self) -> tuple[list[tuple[str, str]], int]:
+        """Give the places of values that others have outgrown to these.
+
+        Returns each (segment, value) that has no series any more, and how many of them had never been without.
+        """
         lost: list[tuple[str, str]] = []
         dropped = 0
         for segment, values in self._values.items():
@@ -145,18 +136,18 @@ class SegmentValues:
             self._save(segment, [*losers, *winners])
             dropped += self.drop(segment, losers)
             lost += [(segment, name) for name in losers]
-        return Exchange(lost, dropped)
+        return lost, dropped
 
     def drop(self, segment: str, names: Iterable[str]) -> int:
         """Note values that are left without series; returns how many of them have not been dropped before."""
         room = _MOST_DROPPED - self._dropped
-        before = self._connection.total_changes
+        before = self._db.total_changes
         if room > 0:
-            self._connection.executemany(
+            self._db.executemany(
                 "INSERT OR IGNORE INTO dropped_values VALUES (?)",
-                [(_hash(segment, name),) for name in names],
+                [(hash_of(f"{segment}\0{name}".encode()),) for name in names],
             )
-        found = self._connection.total_changes - before
+        found = self._db.total_changes - before
         self._dropped += found
         return min(found, max(room, 0))
 
@@ -176,23 +167,18 @@ class SegmentValues:
             del values[name]
         for name in kept:
             values[name].rows -= excess
-        self._connection.executemany(
+        self._db.executemany(
             "DELETE FROM segment_values WHERE segment = ? AND value = ?", [(segment, name) for name in gone]
         )
         return kept
 
     def _move_landmark(self, time: int) -> None:
         self._landmark = time
-        self._connection.execute("INSERT OR REPLACE INTO segment_landmark VALUES (0, ?)", (time,))
+        self._db.execute("INSERT OR REPLACE INTO segment_landmark VALUES (0, ?)", (time,))
 
     def _save(self, segment: str, names: Iterable[str]) -> None:
         values = self._values[segment]
-        self._connection.executemany(
+        self._db.executemany(
             "INSERT OR REPLACE INTO segment_values VALUES (?, ?, ?, ?)",
             [(segment, name, values[name].rows, values[name].held) for name in sorted(names)],
         )
-
-
-def _hash(segment: str, name: str) -> int:
-    digest = hashlib.blake2b(f"{segment}\0{name}".encode(), digest_size=8).digest()
-    return int.from_bytes(digest, "big", signed=True)

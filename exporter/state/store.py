@@ -8,9 +8,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from exporter.state.connection import Connection, StoreError
-from exporter.state.counters import Counters, Marks, Positions
-from exporter.state.numbers import Combinations, Versions
+from exporter.state.connection import Connection, StoreError, explained
+from exporter.state.counters import Combinations, Counters, Marks, Positions, Versions
 from exporter.state.pending import Pending
 from exporter.state.samples import Samples
 from exporter.state.segments import SegmentValues
@@ -62,7 +61,7 @@ class Store:
                 self.segments.reload()
                 raise
         except sqlite3.Error as error:
-            raise self._connection.explained(error) from None
+            raise explained(error, self._connection.path) from None
 
     def damaged(self, what: str) -> StoreError:
         """Return the error to raise where ``what`` cannot have been written by the exporter."""
@@ -82,7 +81,7 @@ class Store:
         connection.execute("PRAGMA journal_size_limit = 67108864")
         connection.execute("PRAGMA cache_size = -16384")
         connection.execute("BEGIN IMMEDIATE")
-        (version,) = connection.execute("PRAGMA user_version").fetchone()
+        version = connection.value("PRAGMA user_version")
         if version not in (0, _SCHEMA_VERSION):
             connection.execute("ROLLBACK")
             raise StoreError(
@@ -99,8 +98,6 @@ class Store:
 
 
 def _connected(path: Path | None) -> Connection:
-    unopened = Connection(":memory:")
-    unopened.path = path
     try:
         if path is not None:
             path.parent.mkdir(parents=True, exist_ok=True)
@@ -110,8 +107,6 @@ def _connected(path: Path | None) -> Connection:
             path or ":memory:", isolation_level=None, timeout=1.0, check_same_thread=False, factory=Connection
         )
     except (sqlite3.Error, OSError) as error:
-        raise unopened.explained(error) from None
-    finally:
-        unopened.close()
+        raise explained(error, path) from None
     connection.path = path
     return connection

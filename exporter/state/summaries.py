@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from exporter.state.connection import Connection
+from exporter.state.connection import Table
 from exporter.summary.base import Floats, Shape
 
 _PLAIN = b"s"
@@ -29,7 +29,7 @@ _OF_SCOPE = "kind = ? AND version = ? AND segment = ? AND segment_value = ?"
 _OF_BUCKET = f"{_OF_SCOPE} AND start = ?"
 
 
-class Summaries:
+class Summaries(Table):
     """Vectors of summaries, compressed but for the newest.
 
     A shape's digest is kept beside them; other shapes are never merged with it.
@@ -40,9 +40,6 @@ class Summaries:
         "start INTEGER, layout TEXT, vector BLOB, PRIMARY KEY (kind, version, segment, segment_value, start))",
     )
 
-    def __init__(self, connection: Connection) -> None:
-        self._connection = connection
-
     def add(
         self, shape: Shape, vectors: Iterable[tuple[Scope, int, Floats]], *, compress: bool = False
     ) -> None:
@@ -52,21 +49,21 @@ class Summaries:
         """
         for scope, start, vector in vectors:
             key = (shape.kind, *scope, start)
-            row = self._connection.execute(
+            row = self._db.execute(
                 f"SELECT vector FROM summaries WHERE {_OF_BUCKET} AND layout = ?", (*key, shape.digest)
             ).fetchone()
             if row is not None:
                 before = self._merged(shape, [row])
                 shape.empty.merge_numbers(before, slice(None), vector)
                 vector = before
-            self._connection.execute(
+            self._db.execute(
                 "INSERT OR REPLACE INTO summaries VALUES (?, ?, ?, ?, ?, ?, ?)",
                 (*key, shape.digest, _packed(vector, shape, compress=compress)),
             )
 
     def between(self, shape: Shape, scope: Scope, edges: Sequence[int]) -> list[Floats]:
         """Return the merge of the buckets that start in each of [edges[i], edges[i + 1])."""
-        rows = self._connection.execute(
+        rows = self._db.execute(
             f"SELECT vector, start FROM summaries WHERE {_OF_SCOPE} AND start >= ? AND start < ? ORDER BY start",
             (shape.kind, *scope, edges[0], edges[-1]),
         ).fetchall()
@@ -77,7 +74,7 @@ class Summaries:
 
     def scopes(self, kind: str, version: int, segment: str) -> list[Scope]:
         """Return the scopes of ``segment`` that have any bucket."""
-        rows = self._connection.execute(
+        rows = self._db.execute(
             "SELECT DISTINCT segment_value FROM summaries WHERE kind = ? AND version = ? AND segment = ? "
             "ORDER BY segment_value",
             (kind, version, segment),
@@ -88,22 +85,20 @@ class Summaries:
         self, shape: Shape, version: int, coarser: Callable[[np.ndarray], np.ndarray], before: int
     ) -> None:
         """Merge buckets whose ``coarser`` start differs from their own; drop those that start before ``before``."""
-        self._connection.execute(
+        self._db.execute(
             "DELETE FROM summaries WHERE kind = ? AND version = ? AND start < ?",
             (shape.kind, version, before),
         )
-        rows = self._connection.execute(
+        rows = self._db.execute(
             "SELECT segment, segment_value, start FROM summaries WHERE kind = ? AND version = ? ORDER BY start",
             (shape.kind, version),
         ).fetchall()
-        if not rows:
-            return
         starts = np.array([start for *_, start in rows], dtype=np.int64)
         targets = coarser(starts)
         for position in np.flatnonzero(targets != starts):
             segment, value, start = rows[position]
             scope = Scope(version, segment, value)
-            content = self._connection.execute(
+            content = self._db.execute(
                 f"DELETE FROM summaries WHERE {_OF_BUCKET} RETURNING vector", (shape.kind, *scope, start)
             ).fetchall()
             moved = (scope, int(targets[position]), self._merged(shape, content))
@@ -111,14 +106,14 @@ class Summaries:
 
     def merge_scopes(self, shape: Shape, scope: Scope, into: Scope) -> None:
         """Make the buckets of ``scope`` part of those of ``into``."""
-        rows = self._connection.execute(
+        rows = self._db.execute(
             f"DELETE FROM summaries WHERE {_OF_SCOPE} RETURNING vector, start", (shape.kind, *scope)
         ).fetchall()
         self.add(shape, [(into, row[1], self._merged(shape, [row])) for row in rows])
 
     def drop_other_shapes(self, shape: Shape, version: int) -> int:
         """Delete what was counted over other edges; returns how many buckets that were."""
-        cursor = self._connection.execute(
+        cursor = self._db.execute(
             "DELETE FROM summaries WHERE kind = ? AND version = ? AND layout != ?",
             (shape.kind, version, shape.digest),
         )
@@ -127,15 +122,15 @@ class Summaries:
     def drop_other_kinds(self, kinds: Sequence[str]) -> None:
         """Delete what is not counted any more."""
         marks = ", ".join("?" for _ in kinds)
-        self._connection.execute(f"DELETE FROM summaries WHERE kind NOT IN ({marks})", tuple(kinds))
+        self._db.execute(f"DELETE FROM summaries WHERE kind NOT IN ({marks})", tuple(kinds))
 
     def drop_version(self, version: int) -> None:
         """Delete all buckets of a version."""
-        self._connection.execute("DELETE FROM summaries WHERE version = ?", (version,))
+        self._db.execute("DELETE FROM summaries WHERE version = ?", (version,))
 
     def _merged(self, shape: Shape, rows: Iterable[tuple[bytes, int]]) -> Floats:
         vector = shape.neutral.copy()
-        with self._connection.reading("summary"):
+        with self._db.reading("summary"):
             for content, *_ in rows:
                 _merge(vector, content, shape)
         return vector

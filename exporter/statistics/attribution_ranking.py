@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from exporter.statistics.defined import ratio
-from exporter.summary.base import Floats
+from exporter.summary.base import quotients, ratio
 from exporter.summary.traffic import AttributionSummary
 
 
@@ -33,7 +32,7 @@ def attribution_ndcg(current: AttributionSummary, reference: AttributionSummary)
     """
     if current.features != reference.features:
         raise ValueError("summaries of different features do not compare")
-    gains, now = _means(reference), _means(current)
+    gains, now = (quotients(side.magnitudes, side.rows, 0.0) for side in (reference, current))
     if len(gains) < 2 or not current.explained or not gains.any():
         return None
     discounts = 1 / np.log2(np.arange(len(gains)) + 2)
@@ -42,9 +41,3 @@ def attribution_ndcg(current: AttributionSummary, reference: AttributionSummary)
     starts = np.cumsum(sizes) - sizes
     shared = np.add.reduceat(discounts, starts) / sizes
     return float(gains @ shared[tie] / (np.sort(gains)[::-1] @ discounts))
-
-
-def _means(summary: AttributionSummary) -> Floats:
-    return np.divide(
-        summary.magnitudes, summary.rows, out=np.zeros_like(summary.magnitudes), where=summary.rows > 0
-    )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from exporter.statistics.defined import ratio
+from exporter.summary.base import ratio
 from exporter.summary.outcomes import GroupOutcomeSummary, OutcomeSummary
 
 Confused = OutcomeSummary | GroupOutcomeSummary

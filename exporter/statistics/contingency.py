@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from exporter.statistics.defined import ratio
 from exporter.statistics.noise import count_noise
-from exporter.summary.base import Floats
+from exporter.summary.base import Floats, ratio
 
 
 def chi_squared(current: Floats, reference: Floats) -> tuple[float, int] | None:

@@ -20,9 +20,7 @@ def population_stability_index(current: Floats, reference: Floats) -> float | No
     """
     if not current.sum() or not reference.sum():
         return None
-    p = np.maximum(current / current.sum(), FLOOR)
-    q = np.maximum(reference / reference.sum(), FLOOR)
-    return float(np.sum((p - q) * np.log(p / q)))
+    return float(np.sum(_nats(current / current.sum(), reference / reference.sum())))
 
 
 def psi_noise(rows: float, reference: Floats) -> float | None:
@@ -39,14 +37,15 @@ def psi_noise(rows: float, reference: Floats) -> float | None:
     luck: the smaller it is beside the window, the more their rate varies about that. With thousands of categories of
     hardly a row each the level is far too high: bins are taken as nearly independent.
     """
-
-    def contribution(p: Floats, q: Floats) -> Floats:
-        p, q = np.maximum(p, FLOOR), np.maximum(q, FLOOR)
-        terms: Floats = (p - q) * np.log(p / q)
-        return terms
-
-    level = count_noise(rows, reference, contribution, 1.0)
+    level = count_noise(rows, reference, _nats, 1.0)
     return None if level is None else min(2 * float(np.log(1 / FLOOR)), level)
+
+
+def _nats(p: Floats, q: Floats) -> Floats:
+    """The nats that each bin adds to the index."""
+    p, q = np.maximum(p, FLOOR), np.maximum(q, FLOOR)
+    terms: Floats = (p - q) * np.log(p / q)
+    return terms
 
 
 def jensen_shannon_distance(current: Floats, reference: Floats) -> float | None:
@@ -90,12 +89,7 @@ def hellinger_distance(current: Floats, reference: Floats) -> float | None:
 
 def hellinger_noise(rows: float, reference: Floats) -> float | None:
     """Noise level of ``hellinger_distance``; as ``psi_noise``, with the square root of chi-squared / 8."""
-
-    def contribution(p: Floats, q: Floats) -> Floats:
-        terms: Floats = (np.sqrt(p) - np.sqrt(q)) ** 2 / 2
-        return terms
-
-    return _root(count_noise(rows, reference, contribution, 1 / 8))
+    return _root(count_noise(rows, reference, lambda p, q: (np.sqrt(p) - np.sqrt(q)) ** 2 / 2, 1 / 8))
 
 
 def _root(level: float | None) -> float | None:

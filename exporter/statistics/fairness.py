@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from exporter.statistics.confusion import false_positive_rate, recall
-from exporter.statistics.defined import ratio
+from exporter.summary.base import ratio
 from exporter.summary.categorical import CategoricalSummary
 from exporter.summary.outcomes import GroupOutcomeSummary
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from exporter.statistics.defined import finite
 from exporter.statistics.noise import EXCEEDED
+from exporter.summary.base import finite
 from exporter.summary.numeric import NumericSummary
 
 

@@ -7,8 +7,7 @@ from typing import Literal
 import numpy as np
 
 from exporter.statistics import ranking_quality
-from exporter.statistics.defined import ratio
-from exporter.summary.base import Floats
+from exporter.summary.base import Floats, quotients, ratio
 from exporter.summary.multiclass import CLASS_CELLS, MulticlassOutcomeSummary
 
 Average = Literal["macro", "weighted"]
@@ -23,12 +22,12 @@ def accuracy(summary: MulticlassOutcomeSummary) -> float | None:
 
 def precision(summary: MulticlassOutcomeSummary, average: Average) -> float | None:
     """Mean of each class's right ones among those predicted so, where some were. None where no class is left."""
-    return averaged(_ratios(summary.right, summary.predicted), summary.actual, average)
+    return averaged(quotients(summary.right, summary.predicted), summary.actual, average)
 
 
 def recall(summary: MulticlassOutcomeSummary, average: Average) -> float | None:
     """Mean of each class's right ones among those labelled so, where some were. None where no class is left."""
-    return averaged(_ratios(summary.right, summary.actual), summary.actual, average)
+    return averaged(quotients(summary.right, summary.actual), summary.actual, average)
 
 
 def f1(summary: MulticlassOutcomeSummary, average: Average) -> float | None:
@@ -37,7 +36,7 @@ def f1(summary: MulticlassOutcomeSummary, average: Average) -> float | None:
     A class that is never predicted has F1 of 0, though its precision is not defined: left out, it would
     raise the average of a model that gives the class up.
     """
-    values = _ratios(2 * summary.right, summary.predicted + summary.actual)
+    values = quotients(2 * summary.right, summary.predicted + summary.actual)
     return averaged(values, summary.actual, average)
 
 
@@ -80,11 +79,6 @@ def averaged(values: Floats, labels: Floats, average: Average) -> float | None:
 def _scored_labels(summary: MulticlassOutcomeSummary) -> Floats:
     labels: Floats = summary.class_cells[:, 1].sum(axis=-1)
     return labels
-
-
-def _ratios(parts: Floats, wholes: Floats) -> Floats:
-    ratios: Floats = np.divide(parts, wholes, out=np.full(len(wholes), np.nan), where=wholes > 0)
-    return ratios
 
 
 def _floats(values: list[float | None]) -> Floats:

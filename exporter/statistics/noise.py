@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from functools import cache
 
 import numpy as np
 
@@ -13,6 +12,9 @@ EXCEEDED = 0.01
 """Share of drift-free windows in which a statistic is above its noise level."""
 
 _SMALL = 30.0
+# Of the mean over a standard normal variable.
+_POINTS, _WEIGHTS = np.polynomial.hermite_e.hermegauss(16)
+_WEIGHTS = _WEIGHTS / _WEIGHTS.sum()
 Contribution = Callable[[Floats, Floats], Floats]
 
 
@@ -75,17 +77,9 @@ def _smooth(
     rows: float, counts: Floats, expected: Floats, total: float, contribution: Contribution
 ) -> tuple[Floats, Floats]:
     """The same for bins with many: the count is taken as a gamma variable (Wilson and Hilferty, 1931)."""
-    points, weights = _normal_points()
     share = expected / total
     relative = (1 - share) / share * (1 / rows + 1 / total)
     ninth = relative[:, None] / 9
-    p = share[:, None] * np.maximum(1 - ninth + points * np.sqrt(ninth), 0.0) ** 3
+    p = share[:, None] * np.maximum(1 - ninth + _POINTS * np.sqrt(ninth), 0.0) ** 3
     values = contribution(*np.broadcast_arrays(p, counts[:, None] / total))
-    return values @ weights, values**2 @ weights
-
-
-@cache
-def _normal_points() -> tuple[Floats, Floats]:
-    """Points and weights of the mean over a standard normal variable."""
-    points, weights = np.polynomial.hermite_e.hermegauss(16)
-    return points, weights / weights.sum()
+    return values @ _WEIGHTS, values**2 @ _WEIGHTS

@@ -8,18 +8,16 @@ concept is not seen.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 
-from exporter.statistics.defined import ratio
 from exporter.statistics.ranking_quality import auc_of_cells
-from exporter.summary.base import Floats
+from exporter.summary.base import Floats, ratio
 from exporter.summary.outcomes import ClassScoresSummary
 
 
-@dataclass(frozen=True)
-class Calibrated:
+class Calibrated(NamedTuple):
     """P(positive) by score bin (edge, next edge], the outer ones open, never falling.
 
     ``edges``: shape (bins - 1,). ``probabilities``: shape (bins,).
@@ -29,8 +27,7 @@ class Calibrated:
     probabilities: Floats
 
 
-@dataclass(frozen=True)
-class Expected:
+class Expected(NamedTuple):
     """Expected ``negatives`` and ``positives`` by predicted class (0, 1) and score bin; shape (2, bins) each."""
 
     negatives: Floats

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from exporter.statistics.defined import ratio
-from exporter.summary.base import Floats
+from exporter.summary.base import Floats, ratio
 from exporter.summary.multiclass import MulticlassOutcomeSummary
 from exporter.summary.outcomes import CalibrationSummary, OutcomeSummary
 

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from exporter.summary.durations import EDGES, DurationSummary
-from exporter.summary.numeric import NumericSummary
+from exporter.summary.numeric import EDGES, DurationSummary, NumericSummary
 
 
 def quantile(summary: NumericSummary, probability: float) -> float | None:

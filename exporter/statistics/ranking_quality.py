@@ -5,9 +5,8 @@ from __future__ import annotations
 from typing import NamedTuple
 
 import numpy as np
-import numpy.typing as npt
 
-from exporter.summary.base import Floats
+from exporter.summary.base import Flags, Floats
 from exporter.summary.outcomes import CalibrationSummary, OutcomeSummary
 
 
@@ -28,7 +27,8 @@ def average_precision(summary: OutcomeSummary) -> float | None:
     None where there are no positives.
     """
     negatives, positives = summary.cells
-    return average_precision_of_cells(negatives, positives, _tied(summary), mean_weight(summary))
+    tied: Flags = summary.lowest == summary.highest
+    return average_precision_of_cells(negatives, positives, tied, mean_weight(summary))
 
 
 def auc_of_cells(negatives: Floats, positives: Floats) -> float | None:
@@ -41,7 +41,7 @@ def auc_of_cells(negatives: Floats, positives: Floats) -> float | None:
 
 
 def average_precision_of_cells(
-    negatives: Floats, positives: Floats, tied: npt.NDArray[np.bool_], row_weight: float
+    negatives: Floats, positives: Floats, tied: Flags, row_weight: float
 ) -> float | None:
     """``average_precision`` of counts by score cell; ``tied``: (cells,), where all scores of a cell are equal."""
     if not positives.any():
@@ -55,11 +55,6 @@ def mean_weight(summary: CalibrationSummary) -> float:
     return summary.scored_weight / float(summary.scored) if summary.scored else 1.0
 
 
-def _tied(summary: OutcomeSummary) -> npt.NDArray[np.bool_]:
-    tied: npt.NDArray[np.bool_] = summary.lowest == summary.highest
-    return tied
-
-
 class Ranked(NamedTuple):
     """The cells that hold positives, from the highest score; shape (cells with positives,) each."""
 
@@ -67,10 +62,10 @@ class Ranked(NamedTuple):
     false: Floats  # negatives above the cell
     here: Floats  # positives in the cell
     against: Floats  # negatives in the cell
-    tied: npt.NDArray[np.bool_]
+    tied: Flags
 
 
-def from_the_top(negatives: Floats, positives: Floats, tied: npt.NDArray[np.bool_]) -> Ranked:
+def from_the_top(negatives: Floats, positives: Floats, tied: Flags) -> Ranked:
     positives, negatives, tied = positives[::-1], negatives[::-1], tied[::-1]
     occupied = positives > 0
     return Ranked(

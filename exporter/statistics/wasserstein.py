@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from exporter.statistics.defined import finite
 from exporter.statistics.noise import EXCEEDED
-from exporter.summary.base import Floats
+from exporter.summary.base import Floats, finite
 from exporter.summary.numeric import NumericSummary
 
 _SMALLEST_DEVIATION = float(np.finfo(np.float64).eps)
@@ -32,7 +31,10 @@ def wasserstein_distance(
     gap = np.cumsum(p - q)[:-1]
     widths = np.diff(edges)
     inside = float(np.sum(widths * _mean_magnitude(gap[:-1], gap[1:])))
-    outside = _beyond(current, reference, edges)
+    # A static reference has nothing outside the outer edges, and the area there is a mean distance.
+    below = current.below(edges[0]) / current.present - reference.below(edges[0]) / reference.present
+    above = current.above(edges[-1]) / current.present - reference.above(edges[-1]) / reference.present
+    outside = abs(below) + abs(above)
     if not np.isfinite(deviation) or (not deviation and reference.minimum < reference.maximum):
         return None
     scale = max(abs(float(reference.minimum)), abs(float(reference.maximum))) or 1.0
@@ -90,10 +92,3 @@ def _mean_magnitude(left: Floats, right: Floats) -> Floats:
     magnitudes = np.abs(left) + np.abs(right)
     crossing = np.divide(left**2 + right**2, 2 * magnitudes, out=np.zeros_like(left), where=magnitudes > 0)
     return np.where(same_sign, magnitudes / 2, crossing)
-
-
-def _beyond(current: NumericSummary, reference: NumericSummary, edges: Floats) -> float:
-    """Area outside the outer edges. A static reference has nothing there, and the area is a mean distance."""
-    below = current.below(edges[0]) / current.present - reference.below(edges[0]) / reference.present
-    above = current.above(edges[-1]) / current.present - reference.above(edges[-1]) / reference.present
-    return abs(below) + abs(above)

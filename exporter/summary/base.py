@@ -3,26 +3,49 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, fields, replace
 from enum import Enum
 from functools import cache, cached_property
-from typing import Any, ClassVar, Self
+from typing import Any, Self
 
 import numpy as np
 import numpy.typing as npt
 
 Floats = npt.NDArray[np.float64]
-Groups = npt.NDArray[np.intp]
-Rows = npt.NDArray[np.intp] | slice
+Integers = npt.NDArray[np.int64]
+Codes = npt.NDArray[np.intp]
+Flags = npt.NDArray[np.bool_]
+Groups = Codes
+Rows = Codes | slice
+
+
+@dataclass(frozen=True)
+class Columns:
+    """Base class of columns of the same rows: arrays, other columns, and mappings of either."""
+
+    def take(self, rows: Rows) -> Self:
+        """Return some rows, by ascending index or as a slice."""
+        columns = {item.name: getattr(self, item.name) for item in fields(self)}
+        if not isinstance(rows, slice) and len(rows) == len(next(iter(columns.values()))):
+            return self
+        return replace(self, **{name: _taken(column, rows) for name, column in columns.items()})
+
+
+def _taken(column: Any, rows: Rows) -> Any:
+    match column:
+        case dict():
+            return {name: _taken(values, rows) for name, values in column.items()}
+        case Columns():
+            return column.take(rows)
+    return None if column is None else column[rows]
 
 
 class Merge(Enum):
     """Rule by which the arrays of two summaries become the array of their union."""
 
-    SUM = "sum"
-    MINIMUM = "minimum"
-    MAXIMUM = "maximum"
+    SUM = 0
+    MINIMUM = 1
+    MAXIMUM = 2
 
 
 _MERGE = {Merge.SUM: np.add, Merge.MINIMUM: np.minimum, Merge.MAXIMUM: np.maximum}
@@ -41,9 +64,6 @@ class Summary:
     *stack*: one more leading axis, the same in all its arrays, with one summary per group of rows;
     ``stack[i]`` is one of them.
     """
-
-    _least_axes: ClassVar[int] = 0
-    """Of the merged field that has fewest, in a single summary."""
 
     @classmethod
     @cache
@@ -64,8 +84,7 @@ class Summary:
         )
 
     def __getitem__(self, index: int) -> Self:
-        rules, _ = self._declared()
-        return replace(self, **{name: getattr(self, name)[index] for name in rules})
+        return replace(self, **{name: getattr(self, name)[index] for name in self._declared()[0]})
 
     def __eq__(self, other: object) -> bool:
         if type(self) is not type(other):
@@ -74,32 +93,31 @@ class Summary:
         return all(np.array_equal(getattr(self, name), getattr(other, name)) for name in (*constants, *rules))
 
     def vector(self) -> Floats:
-        """All merged arrays as one flat float64 array; a stack gives one row each."""
-        rules, _ = self._declared()
-        width = self._stack_axes()
-        arrays = [np.asarray(getattr(self, name), dtype=np.float64) for name in rules]
-        return np.concatenate([array.reshape(*array.shape[:width], -1) for array in arrays], axis=-1)
+        """All merged arrays as one flat float64 array."""
+        return np.concatenate(
+            [np.ravel(getattr(self, name)) for name in self._declared()[0]], dtype=np.float64
+        )
 
-    def rules(self) -> list[tuple[Merge, int]]:
-        """Return how the values of ``vector`` merge: rules and how many values each holds for, in order."""
+    def stack_vectors(self) -> Floats:
+        """``vector`` of each summary of a stack; shape (size, width)."""
+        arrays = [getattr(self, name) for name in self._declared()[0]]
+        return np.concatenate([array.reshape(len(array), -1) for array in arrays], axis=1, dtype=np.float64)
+
+    def rules(self) -> npt.NDArray[np.uint8]:
+        """Return the value of the rule by which each number of ``vector`` merges."""
         rules, _ = self._declared()
-        return [(rule, int(np.size(getattr(self, name)))) for name, rule in rules.items()]
+        values = np.array([rule.value for rule in rules.values()], dtype=np.uint8)
+        return np.repeat(values, [np.size(getattr(self, name)) for name in rules])
 
     def with_vector(self, vector: Floats) -> Self:
-        """The inverse of ``vector``: a summary shaped like this one, holding ``vector``.
-
-        Raises ValueError where the length does not fit.
-        """
-        rules, _ = self._declared()
+        """The inverse of ``vector``: a summary shaped like this one, holding ``vector``."""
         arrays: dict[str, Floats] = {}
         start = 0
-        for name in rules:
+        for name in self._declared()[0]:
             shape = np.shape(getattr(self, name))
             size = math.prod(shape)
             arrays[name] = vector[start : start + size].reshape(shape)
             start += size
-        if start != vector.size:
-            raise ValueError(f"expected {start} values, got {vector.size}")
         return replace(self, **arrays)
 
     def signature(self) -> bytes:
@@ -109,11 +127,6 @@ class Summary:
             part.tobytes() if isinstance(part, np.ndarray) else repr(part).encode() for part in parts
         )
 
-    def _stack_axes(self) -> int:
-        """1 for a stack, 0 for a single summary."""
-        rules, _ = self._declared()
-        return min(np.ndim(getattr(self, name)) for name in rules) - self._least_axes
-
 
 def count(groups: Groups, size: int, weights: Floats | None = None) -> Floats:
     """Rows (or the sum of ``weights``) per group, as float64 of shape (size,)."""
@@ -122,10 +135,27 @@ def count(groups: Groups, size: int, weights: Floats | None = None) -> Floats:
     return np.bincount(groups, weights=weights, minlength=size).astype(np.float64, copy=False)
 
 
-def count_cells(groups: Groups, size: int, cells: npt.NDArray[np.intp], width: int) -> Floats:
-    """Rows per (group, cell), as float64 of shape (size, width)."""
+def count_cells(groups: Groups, size: int, cells: Codes, width: int, weights: Floats | None = None) -> Floats:
+    """Rows (or the sum of ``weights``) per (group, cell), as float64 of shape (size, width)."""
     places = cells if size == 1 else groups * width + cells
-    return np.bincount(places, minlength=size * width).astype(np.float64, copy=False).reshape(size, width)
+    return np.bincount(places, weights, size * width).astype(np.float64, copy=False).reshape(size, width)
+
+
+def finite(value: float) -> float | None:
+    """``value``, or None where it is infinite or NaN."""
+    return value if math.isfinite(value) else None
+
+
+def ratio(part: float | Floats, whole: float | Floats) -> float | None:
+    """``part`` over ``whole``, or None where that is 0."""
+    return float(part) / float(whole) if whole else None
+
+
+def quotients(parts: Floats, wholes: Floats, otherwise: float = np.nan) -> Floats:
+    """``parts`` over ``wholes``; ``otherwise`` where that is not above 0. Arrays of one shape."""
+    out = np.full(wholes.shape, otherwise)
+    np.divide(parts, wholes, out=out, where=wholes > 0)
+    return out
 
 
 def regrouped(counts: Floats, edges: Floats, onto: Floats) -> Floats:
@@ -142,46 +172,26 @@ def regrouped(counts: Floats, edges: Floats, onto: Floats) -> Floats:
     return np.diff(np.concatenate([[0.0], below[at + 1], below[-1:]]))
 
 
-_MINIMUM, _MAXIMUM = 1, 2
-
-
-class Composite(Mapping[str, Summary]):
-    """Named parts that are folded, merged and stored together; itself a monoid."""
-
-    def __init__(self, parts: Mapping[str, Summary]) -> None:
-        self._parts = dict(parts)
-
-    def __getitem__(self, name: str) -> Any:
-        return self._parts[name]
-
-    def __iter__(self) -> Iterator[str]:
-        return iter(self._parts)
-
-    def __len__(self) -> int:
-        return len(self._parts)
-
-    def __eq__(self, other: object) -> bool:
-        return isinstance(other, Composite) and self._parts == other._parts
-
-    __hash__ = None  # type: ignore[assignment]
+class Composite(dict[str, Any]):
+    """Named summaries that are folded, merged and stored together; itself a monoid."""
 
     def __add__(self, other: Self) -> Self:
-        return type(self)({name: part + other[name] for name, part in self._parts.items()})
+        return type(self)({name: part + other[name] for name, part in self.items()})
 
     def vector(self) -> Floats:
-        """All parts as one flat float64 array; a stack gives one row each."""
-        return np.concatenate([part.vector() for part in self._parts.values()], axis=-1)
+        """All parts as one flat float64 array."""
+        return np.concatenate([part.vector() for part in self.values()])
+
+    def stack_vectors(self) -> Floats:
+        """``vector`` of each summary of a stack; shape (size, width)."""
+        return np.concatenate([part.stack_vectors() for part in self.values()], axis=1)
 
     @cached_property
     def _rules(self) -> npt.NDArray[np.uint8]:
-        codes = {Merge.SUM: 0, Merge.MINIMUM: _MINIMUM, Merge.MAXIMUM: _MAXIMUM}
-        runs = [run for part in self._parts.values() for run in part.rules()]
-        return np.repeat(
-            np.array([codes[rule] for rule, _ in runs], dtype=np.uint8), [number for _, number in runs]
-        )
+        return np.concatenate([part.rules() for part in self.values()])
 
     @cached_property
-    def _all_extremes(self) -> tuple[npt.NDArray[np.intp], npt.NDArray[np.intp]]:
+    def _all_extremes(self) -> tuple[Codes, Codes]:
         return _extremes(self._rules)
 
     def merge_numbers(self, into: Floats, places: slice | npt.NDArray[Any], numbers: Floats) -> None:
@@ -199,21 +209,19 @@ class Composite(Mapping[str, Summary]):
             into[places] = merged
 
     def with_vector(self, vector: Floats) -> Self:
-        """The inverse of ``vector`` for a composite shaped like this one. Raises ValueError on a misfit."""
+        """The inverse of ``vector`` for a composite shaped like this one."""
         parts: dict[str, Summary] = {}
         start = 0
-        for name, part in self._parts.items():
+        for name, part in self.items():
             size = part.vector().size
             parts[name] = part.with_vector(vector[start : start + size])
             start += size
-        if start != vector.size:
-            raise ValueError(f"expected {start} values, got {vector.size}")
         return type(self)(parts)
 
 
-def _extremes(rules: npt.NDArray[np.uint8]) -> tuple[npt.NDArray[np.intp], npt.NDArray[np.intp]]:
+def _extremes(rules: npt.NDArray[np.uint8]) -> tuple[Codes, Codes]:
     """Positions of minima and of maxima."""
-    return np.flatnonzero(rules == _MINIMUM), np.flatnonzero(rules == _MAXIMUM)
+    return np.flatnonzero(rules == Merge.MINIMUM.value), np.flatnonzero(rules == Merge.MAXIMUM.value)
 
 
 @dataclass(frozen=True, eq=False)
@@ -231,7 +239,3 @@ class Shape:
     def neutral(self) -> Floats:
         """The vector of nothing, shape (width,)."""
         return self.empty.vector()
-
-    def composite(self, vector: Floats) -> Composite:
-        """``vector`` as the composite that it is of."""
-        return self.empty.with_vector(vector)

@@ -6,9 +6,8 @@ from dataclasses import dataclass
 from typing import Self
 
 import numpy as np
-import numpy.typing as npt
 
-from exporter.summary.base import Floats, Groups, Merge, Summary, count_cells, merged_by
+from exporter.summary.base import Codes, Floats, Groups, Merge, Summary, count_cells, merged_by
 
 MISSING = -2
 UNSEEN = -1
@@ -24,13 +23,7 @@ class CategoricalSummary(Summary):
     counts: Floats = merged_by(Merge.SUM)
 
     @classmethod
-    def empty(cls, categories: tuple[str, ...]) -> Self:
-        return cls.fold(categories, np.empty(0, dtype=np.intp), np.empty(0, dtype=np.intp), 1)[0]
-
-    @classmethod
-    def fold(
-        cls, categories: tuple[str, ...], codes: npt.NDArray[np.intp], groups: Groups, size: int
-    ) -> Self:
+    def fold(cls, categories: tuple[str, ...], codes: Codes, groups: Groups, size: int) -> Self:
         """A stack of ``size`` summaries; ``codes[i]`` is an index of ``categories``, UNSEEN or MISSING."""
         counts = count_cells(groups, size, codes - MISSING, len(categories) - MISSING)
         return cls(

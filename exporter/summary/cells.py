@@ -7,17 +7,14 @@ from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
-import numpy.typing as npt
 
-from exporter.summary.base import Floats
+from exporter.summary.base import Codes, Floats
 
 _SLOTS = 4096
 _MOST_STEPS = 3
 # Widths whose slots have neither zero nor infinite width.
 _SMALLEST_WIDTH, _LARGEST_WIDTH = 1e-300, 1e300
 _BLOCK = 8192  # so many values at a time stay in the processor's cache
-
-Slots = npt.NDArray[np.intp]
 
 
 class Cells:
@@ -36,7 +33,7 @@ class Cells:
     def _grid(self) -> _Grid | None:
         return min(_grids(self._edges), key=lambda grid: grid.share, default=None)
 
-    def find(self, values: Floats) -> Slots:
+    def find(self, values: Floats) -> Codes:
         """The cell of each finite value, 0 to the number of edges; shape (rows,)."""
         found = np.empty(len(values), dtype=np.intp)
         for start in range(0, len(values), _BLOCK):
@@ -44,7 +41,7 @@ class Cells:
             found[block] = self._find(values[block])
         return found
 
-    def _find(self, values: Floats) -> Slots:
+    def _find(self, values: Floats) -> Codes:
         grid = self._grid
         if grid is None:
             return np.searchsorted(self._edges, values)
@@ -70,7 +67,7 @@ class _Grid:
     low: float
     high: float
 
-    def slots(self, values: Floats) -> Slots:
+    def slots(self, values: Floats) -> Codes:
         positions = np.maximum(self.scale(values), self.low)
         np.minimum(positions, self.high, out=positions)
         positions -= self.low
@@ -89,15 +86,11 @@ class _Grid:
 
 def _grids(edges: Floats) -> Iterator[_Grid]:
     """Over all edges, and over all but the outer ones, which one enormous value can have far away."""
-    for scale in (_same, _bits):
+    for scale in (np.asarray, _bits):
         for cut in (0, len(edges) // 100 + 1):
             inner = scale(edges[cut : len(edges) - cut])
             if len(inner) > 1 and _SMALLEST_WIDTH < inner[-1] / 2 - inner[0] / 2 < _LARGEST_WIDTH / 2:
                 yield _Grid(scale, inner[0], inner[-1]).lay(edges)
-
-
-def _same(values: Floats) -> Floats:
-    return values
 
 
 def _bits(values: Floats) -> Floats:

@@ -6,9 +6,8 @@ from dataclasses import dataclass
 from typing import Self
 
 import numpy as np
-import numpy.typing as npt
 
-from exporter.summary.base import Floats, Groups, Merge, Summary, count, merged_by
+from exporter.summary.base import Flags, Floats, Groups, Merge, Summary, count, merged_by
 
 
 @dataclass(frozen=True, eq=False)
@@ -25,19 +24,7 @@ class EmbeddingSummary(Summary):
     total: Floats = merged_by(Merge.SUM)
 
     @classmethod
-    def empty(cls, dimensions: int) -> Self:
-        nothing = np.empty(0, dtype=bool)
-        return cls.fold(np.empty((0, dimensions)), nothing, nothing, np.empty(0, dtype=np.intp), 1)[0]
-
-    @classmethod
-    def fold(
-        cls,
-        vectors: Floats,
-        missing: npt.NDArray[np.bool_],
-        invalid: npt.NDArray[np.bool_],
-        groups: Groups,
-        size: int,
-    ) -> Self:
+    def fold(cls, vectors: Floats, missing: Flags, invalid: Flags, groups: Groups, size: int) -> Self:
         """A stack of ``size`` summaries; row i goes to ``groups[i]``.
 
         ``vectors``: of the rows that are neither missing nor invalid, in their order; shape (those, dimensions).

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import ClassVar, Self
+from typing import Self
 
 import numpy as np
-import numpy.typing as npt
 
-from exporter.summary.base import Floats, Groups, Merge, Summary, count, count_cells, merged_by
+from exporter.summary.base import Codes, Flags, Floats, Groups, Merge, Summary, count, count_cells, merged_by
 
 SLOTS = 1024
 _MULTIPLIER = np.uint64(0x9E3779B97F4A7C15)
@@ -22,8 +21,6 @@ class RepetitionSummary(Summary):
     about 1/1024 of all the others. Shape of ``counts``: (1024,).
     """
 
-    _least_axes: ClassVar[int] = 1
-
     counts: Floats = merged_by(Merge.SUM)
 
     @classmethod
@@ -33,7 +30,7 @@ class RepetitionSummary(Summary):
         return cls(count_cells(groups[usable], size, _slot(values[usable]), SLOTS))
 
 
-def _slot(values: Floats) -> npt.NDArray[np.intp]:
+def _slot(values: Floats) -> Codes:
     bits = (values + 0.0).view(np.uint64)  # -0.0 becomes 0.0
     mixed = (bits ^ (bits >> np.uint64(32))) * _MULTIPLIER
     mixed = (mixed ^ (mixed >> np.uint64(29))) * _MULTIPLIER
@@ -52,19 +49,7 @@ class VocabularySummary(Summary):
     counts: Floats = merged_by(Merge.SUM)
 
     @classmethod
-    def empty(cls) -> Self:
-        nothing = np.empty(0, dtype=np.intp)
-        return cls.fold(nothing, nothing, np.empty(0, dtype=bool), nothing, 1)[0]
-
-    @classmethod
-    def fold(
-        cls,
-        slots: npt.NDArray[np.intp],
-        owners: npt.NDArray[np.intp],
-        missing: npt.NDArray[np.bool_],
-        groups: Groups,
-        size: int,
-    ) -> Self:
+    def fold(cls, slots: Codes, owners: Codes, missing: Flags, groups: Groups, size: int) -> Self:
         """A stack of ``size`` summaries; row i goes to ``groups[i]``.
 
         ``slots``: of every token, 0..1023. ``owners``: the row of each token. ``missing``: rows without a text.

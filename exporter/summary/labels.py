@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import ClassVar, Self
+from typing import Self
 
 import numpy as np
 
-from exporter.summary.base import Floats, Groups, Merge, Summary, count, count_cells, merged_by, regrouped
+from exporter.summary.base import Floats, Groups, Merge, Summary, count_cells, merged_by, quotients, regrouped
 
 
 @dataclass(frozen=True, eq=False)
@@ -17,8 +17,6 @@ class LabelBinsSummary(Summary):
     ``edges``: shape (bins - 1,), ascending. ``rows``: whatever their weights. ``weights``: predictions that they
     stand for.
     """
-
-    _least_axes: ClassVar[int] = 1
 
     edges: Floats
     rows: Floats = merged_by(Merge.SUM)
@@ -36,16 +34,11 @@ class LabelBinsSummary(Summary):
         return cls(
             edges=edges,
             rows=count_cells(member, size, cells, bins),
-            weights=count(
-                member * bins + cells, size * bins, None if weights is None else weights[usable]
-            ).reshape(size, bins),
+            weights=count_cells(member, size, cells, bins, None if weights is None else weights[usable]),
         )
 
     def regrouped(self, edges: Floats) -> Floats:
-        """Weights over ``edges``, each of which must be an edge of this summary; shape (edges + 1,).
-
-        Raises ValueError where one is not.
-        """
+        """Weights over ``edges``, shape (edges + 1,). Raises ValueError where one is no edge of this summary."""
         return regrouped(self.weights, self.edges, edges)
 
 
@@ -60,8 +53,6 @@ class AccuracyByDelaySummary(Summary):
     ``rows``: whatever their weights. ``weights``: predictions they stand for. ``quality``: sum of weight times
     the row's quality, which is 1 or 0 for a right or wrong class, the absolute error of a number, the NDCG of a list.
     """
-
-    _least_axes: ClassVar[int] = 1
 
     rows: Floats = merged_by(Merge.SUM)
     weights: Floats = merged_by(Merge.SUM)
@@ -81,16 +72,13 @@ class AccuracyByDelaySummary(Summary):
         weight = np.ones(len(member)) if weights is None else weights[usable]
         buckets = len(DELAY_BOUNDS)
         bucket = np.searchsorted(DELAY_BOUNDS, delays[usable], side="left")
-        places = member * buckets + bucket
         return cls(
             rows=count_cells(member, size, bucket, buckets),
-            weights=count(places, size * buckets, weight).reshape(size, buckets),
-            quality=count(places, size * buckets, quality[usable] * weight).reshape(size, buckets),
+            weights=count_cells(member, size, bucket, buckets, weight),
+            quality=count_cells(member, size, bucket, buckets, quality[usable] * weight),
         )
 
     @property
     def mean_quality(self) -> Floats:
         """Mean quality (the accuracy of a classifier) of each bucket, shape (7,); NaN where it has no rows. Exact."""
-        empty = np.full(len(self.weights), np.nan)
-        means: Floats = np.divide(self.quality, self.weights, out=empty, where=self.weights > 0)
-        return means
+        return quotients(self.quality, self.weights)

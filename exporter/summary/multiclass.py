@@ -6,12 +6,9 @@ from dataclasses import dataclass
 from typing import Self
 
 import numpy as np
-import numpy.typing as npt
 
-from exporter.summary.base import Floats, Groups, Merge, count, merged_by
+from exporter.summary.base import Codes, Flags, Floats, Groups, Merge, count, count_cells, merged_by
 from exporter.summary.outcomes import CalibrationSummary, calibration_arrays, cell, cells_of
-
-Codes = npt.NDArray[np.intp]
 
 MOST_DETAILED = 100
 """More classes than this have no confusion matrix and no score cells: 10,000 of them would take 900 MB."""
@@ -69,8 +66,8 @@ class MulticlassOutcomeSummary(CalibrationSummary):
         classified = known & (predicted >= 0)
         scored = known & np.isfinite(probabilities).all(axis=1) & (width > 0)
 
-        def by_class(rows: npt.NDArray[np.bool_], codes: Codes) -> Floats:
-            return count(groups[rows] * width + codes[rows], size * width, weight[rows]).reshape(size, width)
+        def by_class(rows: Flags, codes: Codes) -> Floats:
+            return count_cells(groups[rows], size, codes[rows], width, weight[rows])
 
         scores, label, member, share = probabilities[scored], labels[scored], groups[scored], weight[scored]
         rows = np.arange(len(label))
@@ -107,8 +104,8 @@ def _confusion(
 ) -> Floats:
     if width > MOST_DETAILED:
         return np.zeros((size, 0, 0))
-    entries = (groups * width + labels) * width + predicted
-    return count(entries, size * width * width, weights).reshape(size, width, width)
+    counts = count_cells(groups, size, labels * width + predicted, width * width, weights)
+    return counts.reshape(size, width, width)
 
 
 def _class_cells(
@@ -118,6 +115,7 @@ def _class_cells(
         return np.zeros((size, 0, 2, CLASS_CELLS))
     cells = np.zeros((size, width, 2, CLASS_CELLS))
     for code in range(width):
-        places = (groups * 2 + (labels == code)) * CLASS_CELLS + cell(scores[:, code], _PER_OCTAVE, _FAR)
-        cells[:, code] = count(places, size * 2 * CLASS_CELLS, weights).reshape(size, 2, CLASS_CELLS)
+        places = (labels == code) * CLASS_CELLS + cell(scores[:, code], _PER_OCTAVE, _FAR)
+        counts = count_cells(groups, size, places, 2 * CLASS_CELLS, weights)
+        cells[:, code] = counts.reshape(size, 2, CLASS_CELLS)
     return cells

@@ -1,4 +1,4 @@
-"""Numbers: counts over fixed edges, with what cannot be binned counted apart."""
+"""Numbers: counts over fixed edges, with what cannot be binned counted apart; lengths of time over a geometric grid."""
 
 from __future__ import annotations
 
@@ -7,9 +7,20 @@ from functools import cached_property
 from typing import Self
 
 import numpy as np
-import numpy.typing as npt
 
-from exporter.summary.base import Floats, Groups, Merge, Rows, Summary, count, merged_by, regrouped
+from exporter.summary.base import (
+    Codes,
+    Flags,
+    Floats,
+    Groups,
+    Merge,
+    Rows,
+    Summary,
+    count,
+    count_cells,
+    merged_by,
+    regrouped,
+)
 from exporter.summary.cells import Cells
 
 _MISSING, _INFINITE, _INVALID = range(3)
@@ -25,14 +36,12 @@ class PreparedNumbers:
 
     edges: Floats
     pivot: float
-    cells: npt.NDArray[np.intp]
+    cells: Codes
     values: Floats
     deviations: Floats
 
     @classmethod
-    def of(
-        cls, cells: Cells, pivot: float, values: Floats, invalid: npt.NDArray[np.bool_] | None = None
-    ) -> Self:
+    def of(cls, cells: Cells, pivot: float, values: Floats, invalid: Flags | None = None) -> Self:
         """As ``NumericSummary.fold`` takes them; ``cells`` are those of its edges."""
         finite = np.isfinite(values)
         everywhere = bool(finite.all())
@@ -76,10 +85,6 @@ class NumericSummary(Summary):
     maximum: Floats = merged_by(Merge.MAXIMUM)
 
     @classmethod
-    def empty(cls, edges: Floats, pivot: float = 0.0) -> Self:
-        return cls.fold(edges, pivot, np.empty(0), np.empty(0, dtype=np.intp), 1)[0]
-
-    @classmethod
     def fold(
         cls,
         edges: Floats,
@@ -87,7 +92,7 @@ class NumericSummary(Summary):
         values: Floats,
         groups: Groups,
         size: int,
-        invalid: npt.NDArray[np.bool_] | None = None,
+        invalid: Flags | None = None,
     ) -> Self:
         """A stack of ``size`` summaries; row i of ``values`` (NaN = missing) goes to ``groups[i]``.
 
@@ -99,10 +104,8 @@ class NumericSummary(Summary):
     def fold_prepared(cls, numbers: PreparedNumbers, groups: Groups, size: int) -> Self:
         """``fold`` of values that are prepared already."""
         bins = len(numbers.edges) + 1
-        width = bins + _KINDS_OF_NOTHING
-        places = numbers.cells if size == 1 else groups * width + numbers.cells
         counts, deviations = (
-            np.bincount(places, weights, size * width).astype(np.float64, copy=False).reshape(size, width)
+            count_cells(groups, size, numbers.cells, bins + _KINDS_OF_NOTHING, weights)
             for weights in (None, numbers.deviations)
         )
         squared_deviations, minimum, maximum = _extent(numbers, groups, size)
@@ -147,31 +150,20 @@ class NumericSummary(Summary):
         return min(max(0.0, variance), half * half) if np.isfinite(variance) else variance
 
     def regrouped(self, edges: Floats) -> Floats:
-        """Counts over ``edges``, each of which must be an edge of this summary.
-
-        Raises ValueError where one is not.
-        """
+        """Counts over ``edges``. Raises ValueError where one is no edge of this summary."""
         return regrouped(self.counts, self.edges, edges)
 
     def below(self, edge: float) -> float:
         """Sum of ``edge - value`` over the values up to ``edge``, which must be one of the edges."""
-        up_to = slice(None, self._place(edge) + 1)
-        return self._gap(edge, up_to)
+        return self._gap(edge, slice(None, int(np.searchsorted(self.edges, edge)) + 1))
 
     def above(self, edge: float) -> float:
         """Sum of ``value - edge`` over the values above ``edge``, which must be one of the edges."""
-        beyond = slice(self._place(edge) + 1, None)
-        return -self._gap(edge, beyond)
+        return -self._gap(edge, slice(int(np.searchsorted(self.edges, edge)) + 1, None))
 
     def _gap(self, edge: float, bins: slice) -> float:
         with np.errstate(over="ignore", invalid="ignore"):
             return float((edge - self.pivot) * self.counts[bins].sum() - self.deviations[bins].sum())
-
-    def _place(self, edge: float) -> int:
-        place = int(np.searchsorted(self.edges, edge))
-        if place == len(self.edges) or self.edges[place] != edge:
-            raise ValueError(f"{edge} is no edge")
-        return place
 
 
 def _extent(numbers: PreparedNumbers, groups: Groups, size: int) -> tuple[Floats, Floats, Floats]:
@@ -190,3 +182,34 @@ def _extent(numbers: PreparedNumbers, groups: Groups, size: int) -> tuple[Floats
         np.fmin.at(minimum, groups, values)
         np.fmax.at(maximum, groups, values)
         return count(groups, size, squares), minimum, maximum
+
+
+_SMALLEST = 1e-5
+_LARGEST = 1e8
+_RATIO = 1.02
+EDGES: Floats = np.geomspace(
+    _SMALLEST, _LARGEST, 1 + int(np.ceil(np.log(_LARGEST / _SMALLEST) / np.log(_RATIO)))
+)
+_CELLS = Cells(EDGES)
+
+
+@dataclass(frozen=True, eq=False)
+class DurationSummary(Summary):
+    """Seconds counted over ``EDGES``: 10 µs to 3 years in steps of 2 %, and one bin beyond each end."""
+
+    total: Floats = merged_by(Merge.SUM)
+    counts: Floats = merged_by(Merge.SUM)
+
+    @classmethod
+    def fold(cls, seconds: Floats, groups: Groups, size: int) -> Self:
+        """A stack of ``size`` summaries; NaN and negative lengths are left out."""
+        usable = seconds >= 0
+        seconds, groups = seconds[usable], groups[usable]
+        cells = _CELLS.find(seconds)
+        return cls(
+            total=count(groups, size, seconds), counts=count_cells(groups, size, cells, len(EDGES) + 1)
+        )
+
+    @property
+    def present(self) -> float:
+        return float(self.counts.sum())

@@ -6,9 +6,8 @@ from dataclasses import dataclass
 from typing import ClassVar, Self
 
 import numpy as np
-import numpy.typing as npt
 
-from exporter.summary.base import Floats, Groups, Merge, Summary, count, count_cells, merged_by
+from exporter.summary.base import Codes, Flags, Floats, Groups, Merge, Summary, count, count_cells, merged_by
 
 CALIBRATION_BINS = 15
 _EDGES = np.linspace(0.0, 1.0, CALIBRATION_BINS + 1)[1:-1]
@@ -24,7 +23,7 @@ def cells_of(per_octave: int, far: int = 0) -> int:
 CELLS = cells_of(_PER_OCTAVE)
 
 
-def cell(scores: Floats, per_octave: int, far: int = 0) -> npt.NDArray[np.intp]:
+def cell(scores: Floats, per_octave: int, far: int = 0) -> Codes:
     """The cell of each score, ascending; shape as ``scores``, values 0..cells_of(per_octave, far) - 1.
 
     Cells are 1/per_octave of an octave wide (128: at most 0.8 % of their distance to the nearer end; 8: 12.5 %),
@@ -40,7 +39,7 @@ def cell(scores: Floats, per_octave: int, far: int = 0) -> npt.NDArray[np.intp]:
     lower_half = np.clip(position, 0, _OCTAVES * per_octave).astype(np.intp)
     cells = cells_of(per_octave, far)
     if not far:
-        found: npt.NDArray[np.intp] = np.where(upper, cells - 1 - lower_half, lower_half)
+        found: Codes = np.where(upper, cells - 1 - lower_half, lower_half)
         return found
     found = np.where(upper, cells - 2 - lower_half, 1 + far + lower_half)
     beyond = ~upper & (exponent < -_OCTAVES)
@@ -70,28 +69,30 @@ class CalibrationSummary(Summary):
 
 
 def calibration_arrays(
-    scores: Floats,
-    positive: npt.NDArray[np.bool_],
-    groups: Groups,
-    size: int,
-    weights: Floats | None = None,
+    scores: Floats, positive: Flags, groups: Groups, size: int, weights: Floats | None = None
 ) -> dict[str, Floats]:
     """Finite ``scores`` in 0..1 and whether the promised came, both (rows,), as a stack of ``size``.
 
     The fields of ``CalibrationSummary`` by their names.
     """
-    places = groups * CALIBRATION_BINS + np.searchsorted(_EDGES, scores, side="left")
+    bins = np.searchsorted(_EDGES, scores, side="left")
     one = np.ones(len(scores)) if weights is None else weights
-
-    def by_bin(values: Floats) -> Floats:
-        return count(places, size * CALIBRATION_BINS, values).reshape(size, CALIBRATION_BINS)
-
-    return {
-        "scored": count(groups, size),
-        "calibration_rows": by_bin(one),
-        "calibration_scores": by_bin(scores * one),
-        "calibration_positives": by_bin(positive * one),
+    sums = {"rows": one, "scores": scores * one, "positives": positive * one}
+    return {"scored": count(groups, size)} | {
+        f"calibration_{name}": count_cells(groups, size, bins, CALIBRATION_BINS, values)
+        for name, values in sums.items()
     }
+
+
+def _confusion(
+    predicted: Codes, labels: Codes, groups: Groups, size: int, weights: Floats | None = None
+) -> Floats:
+    """Rows by label and predicted class, shape (size, 2, 2), of those that have one."""
+    known = predicted >= 0
+    cells = labels[known] * 2 + predicted[known]
+    return count_cells(groups[known], size, cells, 4, None if weights is None else weights[known]).reshape(
+        size, 2, 2
+    )
 
 
 @dataclass(frozen=True, eq=False)
@@ -104,6 +105,10 @@ class OutcomeSummary(CalibrationSummary):
     (CELLS,), the extreme scores of each cell; equal where all its scores are tied. ``confusion``: (2, 2), by label
     and predicted class. ``log_loss`` and ``squared_error``: exact, the former over scores clipped to [eps, 1 - eps].
     """
+
+    classes: ClassVar[tuple[str, ...]] = ("0", "1")
+    """As references name them."""
+    unknown_labels: ClassVar[float] = 0.0
 
     labelled: Floats = merged_by(Merge.SUM)
     classified: Floats = merged_by(Merge.SUM)
@@ -119,8 +124,8 @@ class OutcomeSummary(CalibrationSummary):
     def fold(
         cls,
         scores: Floats,
-        predicted: npt.NDArray[np.intp],
-        labels: npt.NDArray[np.intp],
+        predicted: Codes,
+        labels: Codes,
         groups: Groups,
         size: int,
         weights: Floats | None = None,
@@ -131,7 +136,6 @@ class OutcomeSummary(CalibrationSummary):
         ``weights``: how many predictions each row stands for, 1 where None.
         """
         scored = np.isfinite(scores)
-        classified = predicted >= 0
         score, label, member = scores[scored], labels[scored], groups[scored]
         weight = np.ones(len(score)) if weights is None else weights[scored]
         clipped = np.clip(score, _EPSILON, 1 - _EPSILON)
@@ -141,20 +145,15 @@ class OutcomeSummary(CalibrationSummary):
         highest = np.full(size * CELLS, -np.inf)
         np.minimum.at(lowest, member * CELLS + cells, score)
         np.maximum.at(highest, member * CELLS + cells, score)
-        entries = (groups * 2 + labels)[classified] * 2 + predicted[classified]
         return cls(
             **calibration_arrays(score, label == 1, member, size, weight),
             labelled=count(groups, size),
-            classified=count(groups[classified], size),
-            labels=count(groups * 2 + labels, size * 2, weights).reshape(size, 2),
-            cells=count((member * 2 + label) * CELLS + cells, size * 2 * CELLS, weight).reshape(
-                size, 2, CELLS
-            ),
+            classified=count(groups[predicted >= 0], size),
+            labels=count_cells(groups, size, labels, 2, weights),
+            cells=count_cells(member, size, label * CELLS + cells, 2 * CELLS, weight).reshape(size, 2, CELLS),
             lowest=lowest.reshape(size, CELLS),
             highest=highest.reshape(size, CELLS),
-            confusion=count(entries, size * 4, None if weights is None else weights[classified]).reshape(
-                size, 2, 2
-            ),
+            confusion=_confusion(predicted, labels, groups, size, weights),
             log_loss=count(member, size, log_loss * weight),
             squared_error=count(member, size, (score - label) ** 2 * weight),
         )
@@ -181,30 +180,20 @@ class GroupOutcomeSummary(CalibrationSummary):
     def fold(
         cls,
         scores: Floats,
-        predicted: npt.NDArray[np.intp],
-        labels: npt.NDArray[np.intp],
+        predicted: Codes,
+        labels: Codes,
         groups: Groups,
         size: int,
         weights: Floats | None = None,
     ) -> Self:
         """A stack of ``size`` summaries; the arguments are those of ``OutcomeSummary.fold``."""
         scored = np.isfinite(scores)
-        classified = predicted >= 0
-        entries = (groups * 2 + labels)[classified] * 2 + predicted[classified]
-        rows = count(entries, size * 4).reshape(size, 2, 2)
+        share = None if weights is None else weights[scored]
         return cls(
-            **calibration_arrays(
-                scores[scored],
-                labels[scored] == 1,
-                groups[scored],
-                size,
-                None if weights is None else weights[scored],
-            ),
+            **calibration_arrays(scores[scored], labels[scored] == 1, groups[scored], size, share),
             labelled=count(groups, size),
-            confusion_rows=rows,
-            confusion=rows
-            if weights is None
-            else count(entries, size * 4, weights[classified]).reshape(size, 2, 2),
+            confusion_rows=_confusion(predicted, labels, groups, size),
+            confusion=_confusion(predicted, labels, groups, size, weights),
         )
 
 
@@ -212,15 +201,11 @@ class GroupOutcomeSummary(CalibrationSummary):
 class ClassScoresSummary(Summary):
     """Rows by predicted class (0, 1) and bin (edge, next edge] of the score; ``counts``: shape (2, bins)."""
 
-    _least_axes: ClassVar[int] = 2
-
     edges: Floats
     counts: Floats = merged_by(Merge.SUM)
 
     @classmethod
-    def fold(
-        cls, edges: Floats, scores: Floats, predicted: npt.NDArray[np.intp], groups: Groups, size: int
-    ) -> Self:
+    def fold(cls, edges: Floats, scores: Floats, predicted: Codes, groups: Groups, size: int) -> Self:
         """A stack of ``size`` summaries; rows without a score or a class are left out."""
         usable = np.isfinite(scores) & (predicted >= 0)
         bins = len(edges) + 1

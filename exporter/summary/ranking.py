@@ -6,11 +6,18 @@ from dataclasses import dataclass
 from typing import Self
 
 import numpy as np
-import numpy.typing as npt
 
-from exporter.summary.base import Floats, Groups, Merge, Summary, count, merged_by
-
-Integers = npt.NDArray[np.intp]
+from exporter.summary.base import (
+    Codes,
+    Floats,
+    Groups,
+    Merge,
+    Summary,
+    count,
+    count_cells,
+    merged_by,
+    quotients,
+)
 
 MEASURES = ("ndcg", "average_precision", "recall", "precision")
 """The order of the measures in ``RankingOutcomeSummary`` and ``list_quality``."""
@@ -45,24 +52,24 @@ class RankingOutcomeSummary(Summary):
         cells = len(MEASURES) * len(ks)
         defined = np.isfinite(quality)
         row, measure, cutoff = np.nonzero(defined)
-        places = groups[row] * cells + measure * len(ks) + cutoff
+        places = measure * len(ks) + cutoff
         weight = np.ones(len(row)) if weights is None else weights[row]
         return cls(
             ks=ks,
             labelled=count(groups, size),
             labelled_weight=count(groups, size, weights),
-            lists=count(places, size * cells).reshape(shape),
-            weights=count(places, size * cells, weight).reshape(shape),
-            sums=count(places, size * cells, quality[defined] * weight).reshape(shape),
+            lists=count_cells(groups[row], size, places, cells).reshape(shape),
+            weights=count_cells(groups[row], size, places, cells, weight).reshape(shape),
+            sums=count_cells(groups[row], size, places, cells, quality[defined] * weight).reshape(shape),
         )
 
 
 def list_quality(
     ks: tuple[int, ...],
     gains: Floats,
-    lengths: Integers,
+    lengths: Codes,
     relevant: Floats,
-    relevant_lengths: Integers,
+    relevant_lengths: Codes,
     scores: Floats | None = None,
 ) -> Floats:
     """The measures of many lists at once, shape (lists, 4, len(ks)); NaN where not defined.
@@ -92,9 +99,8 @@ def list_quality(
     before = np.concatenate([[0], hits])[np.cumsum(lengths) - lengths]
     precision = np.where(hit, (hits - before[member]) / rank, 0.0)
 
-    owner, _ = _positions(relevant_lengths)
+    owner, best_rank = _positions(relevant_lengths)
     best = relevant[np.lexsort((-relevant, owner))]
-    _, best_rank = _positions(relevant_lengths)
     ideal = best / np.log2(best_rank + 1)
     every = count(owner[relevant > 0], lists)
 
@@ -109,17 +115,17 @@ def list_quality(
             (found, np.full(lists, float(k))),
         )
         for position, (part, whole) in enumerate(pairs):
-            quality[:, position, column] = np.divide(part, whole, out=np.full(lists, np.nan), where=whole > 0)
+            quality[:, position, column] = quotients(part, whole)
     return quality
 
 
-def _positions(lengths: Integers) -> tuple[Integers, Integers]:
+def _positions(lengths: Codes) -> tuple[Codes, Codes]:
     """The list of each item, and its rank there, from 1."""
     member = np.repeat(np.arange(len(lengths)), lengths)
     return member, np.arange(len(member)) - (np.cumsum(lengths) - lengths)[member] + 1
 
 
-def _tied_mean(gains: Floats, scores: Floats, rank: Integers) -> Floats:
+def _tied_mean(gains: Floats, scores: Floats, rank: Codes) -> Floats:
     """``gains``, averaged over neighbours of equal score in a list."""
     starts = np.ones(len(gains), dtype=bool)
     starts[1:] = (rank[1:] == 1) | (scores[1:] != scores[:-1])

@@ -8,9 +8,8 @@ from functools import cached_property
 from typing import Self
 
 import numpy as np
-import numpy.typing as npt
 
-from exporter.summary.base import Floats, Groups, Merge, Summary, count, merged_by
+from exporter.summary.base import Flags, Floats, Groups, Merge, Summary, count, merged_by
 
 CLIP = 10.0
 # A block of standardised values stays in a core's cache.
@@ -37,20 +36,10 @@ class SecondMomentsSummary(Summary):
     products: Floats = merged_by(Merge.SUM)
 
     @classmethod
-    def empty(cls, means: Floats, deviations: Floats) -> Self:
-        nothing = [np.empty(0)] * len(means)
-        return cls.fold_columns(means, deviations, nothing, np.empty(0, dtype=np.intp), 1)[0]
-
-    @classmethod
-    def fold(cls, means: Floats, deviations: Floats, values: Floats, groups: Groups, size: int) -> Self:
-        """A stack of ``size`` summaries of ``values``, shape (rows, features); NaN = missing."""
-        return cls.fold_columns(means, deviations, values.T, groups, size)
-
-    @classmethod
-    def fold_columns(
+    def fold(
         cls, means: Floats, deviations: Floats, columns: Sequence[Floats] | Floats, groups: Groups, size: int
     ) -> Self:
-        """``fold`` of one array of shape (rows,) for each feature, without stacking them."""
+        """A stack of ``size`` summaries of a column of shape (rows,) for each feature; NaN = missing."""
         features = len(means)
         rows = np.zeros(size)
         sums = np.zeros((size, features))
@@ -66,8 +55,15 @@ class SecondMomentsSummary(Summary):
             members = groups[start : start + step]
             if not used.all():
                 block, members = block[:, used], members[used]
+            if not len(members):
+                continue
             rows += count(members, size)
-            _add(block, members, sums, squares)
+            starts = np.concatenate([[0], np.flatnonzero(np.diff(members)) + 1])
+            found = members[starts]
+            sums[found] += np.add.reduceat(block, starts, axis=1).T
+            for group, begin, end in zip(found, starts, [*starts[1:], len(members)], strict=True):
+                part = block[:, begin:end]
+                squares[group] += part @ part.T
         upper = np.triu_indices(features)
         return cls(
             means=means, deviations=deviations, rows=rows, sums=sums, products=squares[:, upper[0], upper[1]]
@@ -105,9 +101,7 @@ class SecondMomentsSummary(Summary):
         return variances, components
 
 
-def _standardised(
-    means: Floats, deviations: Floats, columns: Sequence[Floats]
-) -> tuple[Floats, npt.NDArray[np.bool_]]:
+def _standardised(means: Floats, deviations: Floats, columns: Sequence[Floats]) -> tuple[Floats, Flags]:
     """z by feature, shape (features, rows), and which rows have a finite value."""
     length = len(columns[0]) if len(columns) else 0
     block = np.empty((len(means), length))
@@ -126,15 +120,3 @@ def _standardised(
             if not finite.all():
                 z[~finite] = 0.0
     return block, used
-
-
-def _add(block: Floats, members: Groups, sums: Floats, squares: Floats) -> None:
-    """Add the rows of ``block``, shape (features, rows), to the sums and squares of their ascending groups."""
-    if not len(members):
-        return
-    starts = np.concatenate([[0], np.flatnonzero(np.diff(members)) + 1])
-    found = members[starts]
-    sums[found] += np.add.reduceat(block, starts, axis=1).T
-    for group, start, end in zip(found, starts, [*starts[1:], len(members)], strict=True):
-        part = block[:, start:end]
-        squares[group] += part @ part.T

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import ClassVar, Self
+from typing import Self
 
 import numpy as np
-import numpy.typing as npt
 
-from exporter.summary.base import Floats, Groups, Merge, Summary, count, merged_by
+from exporter.summary.base import Flags, Floats, Groups, Merge, Summary, count, merged_by
 
 
 @dataclass(frozen=True, eq=False)
@@ -24,14 +23,7 @@ class TrafficSummary(Summary):
     answered: Floats = merged_by(Merge.SUM)
 
     @classmethod
-    def fold(
-        cls,
-        graded: npt.NDArray[np.bool_],
-        errors: npt.NDArray[np.bool_],
-        answered: npt.NDArray[np.bool_],
-        groups: Groups,
-        size: int,
-    ) -> Self:
+    def fold(cls, graded: Flags, errors: Flags, answered: Flags, groups: Groups, size: int) -> Self:
         """A stack of ``size`` summaries of rows that are or are not graded, errors, answered."""
         return cls(
             rows=count(groups, size),
@@ -50,9 +42,7 @@ class SupportSummary(Summary):
     rows: Floats = merged_by(Merge.SUM)
 
     @classmethod
-    def fold(
-        cls, references: tuple[str, ...], outside: npt.NDArray[np.bool_], groups: Groups, size: int
-    ) -> Self:
+    def fold(cls, references: tuple[str, ...], outside: Flags, groups: Groups, size: int) -> Self:
         """A stack of ``size`` summaries; ``outside``: shape (rows, references)."""
         columns = [count(groups[outside[:, position]], size) for position in range(len(references))]
         return cls(
@@ -65,8 +55,6 @@ class SupportSummary(Summary):
 @dataclass(frozen=True, eq=False)
 class MeansSummary(Summary):
     """``rows`` and ``sums`` of finite values; shape (names,) each."""
-
-    _least_axes: ClassVar[int] = 1
 
     names: tuple[str, ...]
     rows: Floats = merged_by(Merge.SUM)
@@ -110,16 +98,7 @@ class AttributionSummary(Summary):
     @classmethod
     def fold(cls, features: tuple[str, ...], values: Floats, groups: Groups, size: int) -> Self:
         """A stack of ``size`` summaries of ``values``, shape (rows, features); NaN = missing."""
-        shape = (size, len(features))
-        rows, magnitudes = np.zeros(shape), np.zeros(shape)
-        explained = np.zeros(len(groups), dtype=bool)
-        for position in range(len(features)):
-            column = values[:, position]
-            finite = np.isfinite(column)
-            explained |= finite
-            members = groups[finite]
-            rows[:, position] = count(members, size)
-            magnitudes[:, position] = count(members, size, np.abs(column[finite]))
-        return cls(
-            features=features, explained=count(groups[explained], size), rows=rows, magnitudes=magnitudes
-        )
+        columns = {name: np.abs(column) for name, column in zip(features, values.T, strict=True)}
+        means = MeansSummary.fold(columns, groups, size)
+        explained = count(groups[np.isfinite(values).any(axis=1)], size)
+        return cls(features=features, explained=explained, rows=means.rows, magnitudes=means.sums)

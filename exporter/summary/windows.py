@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from itertools import pairwise
 
 import numpy as np
-import numpy.typing as npt
+
+from exporter.summary.base import Integers
 
 MICROSECONDS = 1_000_000
 
@@ -19,8 +20,6 @@ _WIDTHS = tuple(
     seconds * MICROSECONDS for seconds in (1, 5, 10, 30, 60, 300, 600, 1800, 3600, 21_600, 86_400)
 )
 _FINENESS = 60
-
-Times = npt.NDArray[np.int64]
 
 
 @dataclass(frozen=True)
@@ -40,20 +39,20 @@ class Buckets:
     """Time buckets of events: the younger an event, the finer its bucket.
 
     ``spans``: every length of time (in seconds) that a window or a reference reaches back. Within a span the
-    width is at most 1/60 of it, or one second. Buckets are [start, end) in UTC.
+    width is at most 1/60 of it, or one second. Buckets are [start, end) in UTC. ``finest``: the narrowest bucket's
+    width, and ``kept``: the longest span, in µs.
     """
 
     def __init__(self, spans: Iterable[float]) -> None:
         ordered = sorted({int(span * MICROSECONDS) for span in spans})
-        self._levels = [(_width(span), span) for span in ordered]
+        self._levels = [
+            (max((width for width in _WIDTHS if width <= span / _FINENESS), default=_WIDTHS[0]), span)
+            for span in ordered
+        ]
+        self.finest = self._levels[0][0]
         self.kept = ordered[-1]
 
-    @property
-    def finest(self) -> int:
-        """The narrowest bucket's width in µs."""
-        return self._levels[0][0]
-
-    def start(self, times: Times, now: int, cuts: Sequence[int] = ()) -> Times:
+    def start(self, times: Integers, now: int, cuts: Sequence[int] = ()) -> Integers:
         """The start of the bucket of each of ``times`` as of ``now``, all in epoch µs.
 
         No bucket crosses one of ``cuts``: windows that begin or end there are exact.
@@ -70,10 +69,6 @@ class Buckets:
     def expired(self, now: int) -> int:
         """Buckets that start before this are in no window any more."""
         return now - self.kept - self._levels[-1][0]
-
-
-def _width(span: int) -> int:
-    return max((width for width in _WIDTHS if width <= span / _FINENESS), default=_WIDTHS[0])
 
 
 def boundaries(windows: Iterable[Window]) -> list[int]:

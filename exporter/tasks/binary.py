@@ -11,9 +11,9 @@ from exporter.parse import sql
 from exporter.parse.field_paths import FieldPaths
 from exporter.parse.json_lines import filled
 from exporter.references.reference import Reference
-from exporter.summary.base import Floats, Groups, Summary
+from exporter.summary.base import Flags, Floats, Groups, Summary
 from exporter.summary.outcomes import OutcomeSummary
-from exporter.tasks.task import Column, Labelled, Mask, Outputs, Task, logged, reject
+from exporter.tasks.task import Column, Labelled, Outputs, Task, logged, reject
 from mlslo.monitor import Spec
 
 
@@ -31,7 +31,7 @@ class BinaryTask(Task):
             expressions["predicted"] = self.class_code(paths.text(self._fields.prediction))
         return expressions
 
-    def outputs(self, raw: Mapping[str, Column], usable: Mask, rejected: Counter[str]) -> Outputs:
+    def outputs(self, raw: Mapping[str, Column], usable: Flags, rejected: Counter[str]) -> Outputs:
         score = filled(raw["score"], np.nan)[usable].astype(np.float64)
         possible = (score >= 0) & (score <= 1)
         reject(rejected, "invalid_score", logged(raw, usable) & ~possible)
@@ -63,6 +63,4 @@ def entropy(score: Floats) -> Floats:
     """Entropy of a binary distribution, in bits; NaN where the score is."""
     with np.errstate(divide="ignore", invalid="ignore"):
         terms = score * np.log2(score) + (1 - score) * np.log2(1 - score)
-    certain = (score == 0) | (score == 1)
-    found: Floats = np.where(certain, 0.0, -terms)
-    return found
+    return np.where((score == 0) | (score == 1), 0.0, -terms)

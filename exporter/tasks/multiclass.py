@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import zlib
 from collections import Counter
 from collections.abc import Iterator, Mapping
@@ -14,10 +13,10 @@ from exporter.parse import sql
 from exporter.parse.field_paths import FieldPaths
 from exporter.parse.json_lines import filled
 from exporter.references.reference import Reference
-from exporter.summary.base import Floats, Groups, Summary
+from exporter.summary.base import Flags, Floats, Groups, Summary
 from exporter.summary.categorical import CategoricalSummary
 from exporter.summary.multiclass import MulticlassOutcomeSummary
-from exporter.tasks.task import Column, Labelled, Mask, Outputs, Payloads, Task, logged, objects, reject
+from exporter.tasks.task import Column, Labelled, Outputs, Payloads, Task, logged, objects, reject
 from mlslo.monitor import Spec
 
 _LARGEST_GAP = 0.02
@@ -54,7 +53,7 @@ class MulticlassTask(Task):
     def unclear(self, raw: Mapping[str, Column]) -> bool:
         return self.scored and bool(np.isnan(self._probabilities(raw)).all(axis=1).any())
 
-    def outputs(self, raw: Mapping[str, Column], usable: Mask, rejected: Counter[str]) -> Outputs:
+    def outputs(self, raw: Mapping[str, Column], usable: Flags, rejected: Counter[str]) -> Outputs:
         predicted = filled(raw["predicted"], -1)[usable].astype(np.intp)
         unknown = predicted == len(self.classes)
         reject(rejected, "unknown_class", unknown)
@@ -91,8 +90,8 @@ class MulticlassTask(Task):
             payload=self._packed(probabilities, possible | ~np.isnan(value)),
         )
 
-    def unknown(self, label: Column) -> Mask:
-        found: Mask = label == len(self.classes)
+    def unknown(self, label: Column) -> Flags:
+        found: Flags = label == len(self.classes)
         return found
 
     def fold_outcome(self, rows: Labelled, groups: Groups, size: int, *, pivot: float) -> Summary:
@@ -111,7 +110,8 @@ class MulticlassTask(Task):
         """SQL for the code of a class, their number for one that is not known, NULL where there is none."""
         if not self.classes or text == "NULL::VARCHAR":
             return "NULL::INTEGER"
-        code = sql.category_code(sql.canonical(text), self.classes)
+        names = ", ".join(map(sql.text, self.classes))
+        code = f"enum_code(TRY_CAST({sql.canonical(text)} AS ENUM({names})))::INTEGER"
         return f"CASE WHEN {text} IS NOT NULL THEN coalesce({code}, {len(self.classes)}) END"
 
     def _probabilities(self, raw: Mapping[str, Column]) -> Floats:
@@ -119,7 +119,7 @@ class MulticlassTask(Task):
         columns = [filled(raw[f"probability {position}"], np.nan) for position in range(len(self.classes))]
         return np.stack(columns, axis=1).astype(np.float64)
 
-    def _packed(self, probabilities: Floats | None, given: Mask) -> Payloads:
+    def _packed(self, probabilities: Floats | None, given: Flags) -> Payloads:
         """Probabilities in single precision: a label is compared with them within 1e-7 of each."""
         payloads = np.full(len(given), None, dtype=object)
         if probabilities is None:
@@ -130,7 +130,7 @@ class MulticlassTask(Task):
             payloads[given] = objects([self._mark + row for row in rows])
         return payloads
 
-    def _mine(self, rows: Labelled) -> Mask:
+    def _mine(self, rows: Labelled) -> Flags:
         """Predictions that waited, and were of these classes."""
         mark = self._mark
         return np.array([content is not None and content[:4] == mark for content in rows.payload], dtype=bool)
@@ -159,4 +159,4 @@ def _known(references: Mapping[str, Reference]) -> Iterator[str]:
 
 def _keys(name: str) -> list[str]:
     """The keys that a class can have in an object: those of numbers come with and without ``.0``."""
-    return [name, f"{name}.0"] if re.fullmatch(r"-?[0-9]+", name) else [name]
+    return [name, f"{name}.0"] if sql.is_whole_number(name) else [name]

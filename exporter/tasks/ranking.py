@@ -11,13 +11,12 @@ from itertools import chain
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
 from exporter.parse.field_paths import FieldPaths
 from exporter.references.reference import Reference
-from exporter.summary.base import Floats, Groups, Summary
+from exporter.summary.base import Flags, Floats, Groups, Integers, Summary
 from exporter.summary.ranking import RankingOutcomeSummary, list_quality
-from exporter.tasks.task import Column, Labelled, Mask, Outputs, Payloads, Task, objects, reject
+from exporter.tasks.task import Column, Labelled, Outputs, Payloads, Task, objects, reject
 from mlslo.monitor import Spec
 
 _LONGEST = 100
@@ -30,8 +29,6 @@ _EMPTY = -1.0
 _SHOWN = np.dtype([("item", np.uint32), ("tie", np.uint8)])
 _RELEVANT = np.dtype([("item", np.uint32), ("gain", np.float32)])
 _LARGEST_GAIN = float(np.finfo(np.float32).max)
-
-Integers = npt.NDArray[np.int64]
 
 
 class RankingTask(Task):
@@ -53,7 +50,7 @@ class RankingTask(Task):
             "scores": paths.text(self._fields.score),
         }
 
-    def outputs(self, raw: Mapping[str, Column], usable: Mask, rejected: Counter[str]) -> Outputs:
+    def outputs(self, raw: Mapping[str, Column], usable: Flags, rejected: Counter[str]) -> Outputs:
         items, scores = raw["items"][usable].tolist(), raw["scores"][usable].tolist()
         size = len(items)
         payloads = np.full(size, None, dtype=object)
@@ -85,7 +82,7 @@ class RankingTask(Task):
             highest[np.array(rows)[some]] = numbers[starts[some]]
         return Outputs.unknown(size, score=highest, value=first, payload=payloads)
 
-    def labels(self, raw: Column) -> tuple[Column, Mask]:
+    def labels(self, raw: Column) -> tuple[Column, Flags]:
         found = [_gains(_parsed(text)) for text in raw.tolist()]
         none = np.array([gains is None for gains in found], dtype=bool)
         usable = [gains or {} for gains in found]

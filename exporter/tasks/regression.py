@@ -10,9 +10,9 @@ import numpy as np
 from exporter.parse.field_paths import FieldPaths
 from exporter.parse.json_lines import filled
 from exporter.references.reference import Reference
-from exporter.summary.base import Floats, Groups, Summary
+from exporter.summary.base import Flags, Floats, Groups, Summary
 from exporter.summary.regression import RegressionOutcomeSummary
-from exporter.tasks.task import Column, Labelled, Mask, Outputs, Task, logged, reject
+from exporter.tasks.task import Column, Labelled, Outputs, Task, logged, reject
 from mlslo.monitor import Spec
 
 
@@ -27,7 +27,7 @@ class RegressionTask(Task):
     def output_expressions(self, paths: FieldPaths) -> dict[str, str]:
         return {"score": paths.number(self.score)}
 
-    def outputs(self, raw: Mapping[str, Column], usable: Mask, rejected: Counter[str]) -> Outputs:
+    def outputs(self, raw: Mapping[str, Column], usable: Flags, rejected: Counter[str]) -> Outputs:
         value = filled(raw["score"], np.nan)[usable].astype(np.float64)
         possible = np.isfinite(value)
         reject(rejected, "invalid_score", logged(raw, usable) & ~possible)
@@ -37,7 +37,7 @@ class RegressionTask(Task):
     def label_expression(self, paths: FieldPaths) -> str:
         return paths.number(self._label)
 
-    def labels(self, raw: Column) -> tuple[Column, Mask]:
+    def labels(self, raw: Column) -> tuple[Column, Flags]:
         label = filled(raw, np.nan).astype(np.float64)
         return label, ~np.isfinite(label)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass
 from typing import Any, Self
 
 import numpy as np
@@ -14,17 +14,15 @@ import numpy.typing as npt
 from exporter.parse.field_paths import FieldPaths
 from exporter.parse.json_lines import filled
 from exporter.references.reference import Reference
-from exporter.summary.base import Floats, Groups, Rows, Summary
+from exporter.summary.base import Codes, Columns, Flags, Floats, Groups, Summary
 from mlslo.monitor import Spec
 
 Column = npt.NDArray[Any]
-Mask = npt.NDArray[np.bool_]
-Codes = npt.NDArray[np.intp]
 Payloads = npt.NDArray[np.object_]
 
 
 @dataclass(frozen=True)
-class Outputs:
+class Outputs(Columns):
     """Arrays of shape (rows,).
 
     ``score``: what drift is measured of: P(positive), the largest probability, the value, the first item's
@@ -50,19 +48,14 @@ class Outputs:
         return cls(**{**columns, "predicted": np.full(rows, -1, dtype=np.intp), **known})
 
     @property
-    def given(self) -> npt.NDArray[np.bool_]:
+    def given(self) -> Flags:
         """Rows with an answer that a label can be compared with."""
-        found: npt.NDArray[np.bool_] = ~np.isnan(self.value) | (self.predicted >= 0)
+        found: Flags = ~np.isnan(self.value) | (self.predicted >= 0)
         return found
-
-    def take(self, rows: npt.NDArray[Any] | slice) -> Self:
-        """Some rows: a mask, indices or a slice."""
-        columns = {item.name: getattr(self, item.name) for item in fields(self)}
-        return replace(self, **{name: column[rows] for name, column in columns.items() if column is not None})
 
 
 @dataclass(frozen=True)
-class Labelled:
+class Labelled(Columns):
     """Predictions with their labels, as they waited; arrays of shape (rows,).
 
     ``label``: int, float or bytes, as the task's ``labels`` gave them. ``delay``: seconds, NaN where unknown.
@@ -81,10 +74,6 @@ class Labelled:
         """No rows."""
         none = np.empty(0)
         return cls(none, np.empty(0, dtype=np.intp), np.empty(0, dtype=object), none, none, none)
-
-    def take(self, rows: Rows) -> Self:
-        """Some rows, by index or as a slice."""
-        return replace(self, **{item.name: getattr(self, item.name)[rows] for item in fields(self)})
 
 
 class Task(ABC):
@@ -115,7 +104,7 @@ class Task(ABC):
         return bool(np.ma.is_masked(raw["score"]))
 
     @abstractmethod
-    def outputs(self, raw: Mapping[str, Column], usable: Mask, rejected: Counter[str]) -> Outputs:
+    def outputs(self, raw: Mapping[str, Column], usable: Flags, rejected: Counter[str]) -> Outputs:
         """Return the outputs of the usable rows; impossible ones are counted as ``invalid_score``."""
 
     def label_expression(self, paths: FieldPaths) -> str:
@@ -126,12 +115,12 @@ class Task(ABC):
         """Return SQL for the code of a class, NULL where there is none; for the text, where a task has no classes."""
         return text
 
-    def labels(self, raw: Column) -> tuple[Column, Mask]:
+    def labels(self, raw: Column) -> tuple[Column, Flags]:
         """Return labels as they are kept (int64, float64 or bytes), and which of them are none."""
         label = filled(raw, -1).astype(np.int64)
         return label, label < 0
 
-    def unknown(self, label: Column) -> Mask:
+    def unknown(self, label: Column) -> Flags:
         """Return the labels that name a class which nobody knows."""
         return np.zeros(len(label), dtype=bool)
 
@@ -144,11 +133,11 @@ class Task(ABC):
         """Return how good each output was: 1 or 0 for a class that is right or wrong, an error for a number, or NaN."""
 
 
-def logged(raw: Mapping[str, Column], usable: Mask) -> Mask:
+def logged(raw: Mapping[str, Column], usable: Flags) -> Flags:
     """Usable rows with a score, possible or not. Where it was not asked which have one, all have."""
     if "scored" not in raw:
         return np.full(int(np.count_nonzero(usable)), "score" in raw)
-    found: Mask = filled(raw["scored"], False)[usable].astype(bool)
+    found: Flags = filled(raw["scored"], False)[usable].astype(bool)
     return found
 
 
@@ -159,7 +148,7 @@ def objects(values: Sequence[bytes]) -> Payloads:
     return found
 
 
-def reject(rejected: Counter[str], reason: str, rows: Mask) -> None:
+def reject(rejected: Counter[str], reason: str, rows: Flags) -> None:
     """Count rows under a reason; none leave no trace."""
     number = int(np.count_nonzero(rows))
     if number:

@@ -52,12 +52,10 @@ class WebConfig:
                 raise document.error(("basic_auth_users", user), "expected a bcrypt hash, never a password")
         self.tls = _context(document, file.tls_server_config) if file.tls_server_config else None
 
-    @property
-    def needs_password(self) -> bool:
-        return bool(self._hashes)
-
     def accepts(self, authorization: str | None) -> bool:
-        """Return True where an ``Authorization`` header names a user with its password."""
+        """Return True where an ``Authorization`` header names a user with its password, or none is needed."""
+        if not self._hashes:
+            return True
         scheme, _, encoded = (authorization or "").partition(" ")
         try:
             user, _, password = base64.b64decode(encoded, validate=True).decode().partition(":")

@@ -77,9 +77,9 @@ class _Handler(BaseHTTPRequestHandler):
         site = self.server.watched
         match self.path.partition("?")[0]:
             case "/metrics":
-                self._send(HTTPStatus.OK, *negotiated(site.page(), self.headers.get("Accept", "")))
+                self._send(HTTPStatus.OK, *negotiated(site.page, self.headers.get("Accept", "")))
             case "/-/healthy":
-                self._answer(site.healthy(), "Healthy.", "No cycles are run any more.")
+                self._answer(site.alive, "Healthy.", "No cycles are run any more.")
             case "/-/ready":
                 self._answer(
                     site.ready(), "Ready.", "Some model has had no good cycle yet; see / and the log."
@@ -116,7 +116,7 @@ class _Handler(BaseHTTPRequestHandler):
 
     def _allowed(self) -> bool:
         config = self.server.config
-        if config is None or not config.needs_password or config.accepts(self.headers.get("Authorization")):
+        if config is None or config.accepts(self.headers.get("Authorization")):
             return True
         self._text(HTTPStatus.UNAUTHORIZED, "Unauthorized")
         return False

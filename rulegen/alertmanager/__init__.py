@@ -8,7 +8,7 @@ from mlslo.yamlfile import InputError, Location, Problem, did_you_mean, quoted_l
 from rulegen.alertmanager.inhibition import inhibit_rules
 from rulegen.alertmanager.receivers import receivers
 from rulegen.alertmanager.routes import guarded_route, root_route
-from rulegen.output.stamp import MARK
+from rulegen.output.generated_files import MARK
 from rulegen.promql.conventions import ALERT_LABELS, AlertIdentity
 from rulegen.promql.versions import TIME_INTERVALS
 from rulegen.spec.routing import Routing

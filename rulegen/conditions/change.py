@@ -30,10 +30,9 @@ class ChangeFrom(Comparison):
     by: Positive | None = Field(None, description="Absolute, in the gauge's unit.")
 
     def lower(self, series: GaugeSeries) -> Change:
-        relative = self.byRatio is not None
         amount = self.byRatio if self.byRatio is not None else self.by
         assert amount is not None
-        return Change(series, self.offset, exact(amount), relative)
+        return Change(series, self.offset, exact(amount), relative=self.byRatio is not None)
 
     def look_back(self) -> Iterator[tuple[str, Duration, str]]:
         yield "offset", self.offset, "there is nothing to compare with, it never fires"

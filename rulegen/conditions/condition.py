@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from decimal import Decimal
 
 from pydantic import Field
 
 from rulegen.conditions.adaptive import Adaptive
 from rulegen.conditions.change import ChangeFrom
-from rulegen.conditions.combined import Combined
 from rulegen.conditions.drop import DropFrom
 from rulegen.conditions.forecast import Forecast
-from rulegen.conditions.kind import Comparison, Kind
+from rulegen.conditions.kind import Comparison, History, Kind, World
 from rulegen.conditions.reference import AboveReference
 from rulegen.conditions.threshold import Limit, Threshold
+from rulegen.promql.annotations import Part, Text
+from rulegen.promql.expressions import block
 from rulegen.sli.gauge import GaugeSeries
 
 Location = tuple[str | int, ...]
@@ -62,6 +65,50 @@ class Condition(Threshold):
             return self.comparison.lower(series)
         parts = tuple(child.lower(series) for _, child in self.parts())
         return Combined(parts, every=self.all is not None) if parts else Limit.of(series, self)
+
+
+@dataclass(frozen=True)
+class Combined(Kind):
+    """``parts`` that all hold, or at least one of them."""
+
+    parts: tuple[Kind, ...]
+    every: bool
+
+    def expression(self, *, valued: bool = True) -> str:
+        word = "and" if self.every else "or"
+        # What follows `and` has no say in the value.
+        found = (
+            part.condition() if self.every and index else part.expression(valued=valued)
+            for index, part in enumerate(self.parts)
+        )
+        return f"\n{word}\n".join(map(_enclosed, found))
+
+    def condition(self) -> str:
+        word = "and" if self.every else "or"
+        return f"\n{word}\n".join(_enclosed(part.condition()) for part in self.parts)
+
+    def phrase(self, *, values: bool = True) -> Text:
+        word = " and " if self.every else " or "
+        said: list[Part | Text] = []
+        for part in self.parts:
+            nested = isinstance(part, Combined)
+            said += [word] if said else []
+            said += ["(", part.phrase(values=values), ")"] if nested else [part.phrase(values=values)]
+        return Text.of(*said)
+
+    def holds(self, value: Decimal, world: World) -> bool:
+        combine = all if self.every else any
+        return combine(part.holds(value, world) for part in self.parts)
+
+    def legs(self) -> Sequence[Kind]:
+        return [leg for part in self.parts for leg in part.legs()]
+
+    def histories(self) -> Sequence[History]:
+        return [history for part in self.parts for history in part.histories()]
+
+
+def _enclosed(expression: str) -> str:
+    return block(expression) if "\n" in expression else f"({expression})"
 
 
 CONDITIONS = tuple(Condition.model_fields)

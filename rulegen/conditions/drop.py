@@ -34,10 +34,9 @@ class DropFrom(BaselineWindow):
         return True
 
     def lower(self, series: GaugeSeries) -> Drop:
-        relative = self.byRatio is not None
         amount = self.byRatio if self.byRatio is not None else self.by
         assert amount is not None
-        return Drop(series, self.window, self.ended, exact(amount), relative)
+        return Drop(series, self.window, self.ended, exact(amount), relative=self.byRatio is not None)
 
     def reach(self, possible: Range) -> Range:
         if self.by is not None:

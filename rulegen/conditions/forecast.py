@@ -77,9 +77,8 @@ class Trend(Kind):
 
     def phrase(self, *, values: bool = True) -> Text:
         limit = shown(self.limit, self.series.metric.unit)
-        said = (
-            f"going to be {self.side} {limit} within {self.within} by its trend of the last {self.based_on}"
-        )
+        trend = f"its trend of the last {self.based_on}"
+        said = f"going to be {self.side} {limit} within {self.within} by {trend}"
         return Text.of(said, " (", self.history.lookup, ")") if values else Text.of(said)
 
     def holds(self, value: Decimal, world: World) -> bool:

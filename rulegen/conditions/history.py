@@ -122,14 +122,12 @@ class Forecast(History):
 
 def forecast(series: GaugeSeries, within: Duration, based_on: Duration) -> Forecast:
     """The gauge ``within`` from now, by its trend over ``based_on``, given half of its evaluations."""
-    name = record_name(
-        series.level, series.metric.name, f"{series.aggregation}_predict{within}_over{based_on}"
-    )
+    operation = f"{series.aggregation}_predict{within}_over{based_on}"
+    name = record_name(series.level, series.metric.name, operation)
     past = f"{series.expression}[{based_on}]"
     least = max(math.ceil(based_on.seconds / 2 / series.interval.seconds), 2)
-    expression = (
-        f"predict_linear({past}, {number(within.seconds)})\nand\ncount_over_time({past}) >= {number(least)}"
-    )
+    enough = f"count_over_time({past}) >= {number(least)}"
+    expression = f"predict_linear({past}, {number(within.seconds)})\nand\n{enough}"
     record = Record(name, expression, {SLO: series.slo})
     return Forecast(series, record, 0.0, based_on.seconds, least, within.seconds)
 

@@ -136,12 +136,12 @@ class Kind(ABC):
         """Records of references that it needs."""
         return ()
 
-    @abstractmethod
     def healthy_guesses(self) -> Sequence[Sequence[Decimal]]:
         """Values at which the gauge may be healthy; the first of each group that is will be used in tests.
 
         Each group makes another part of the condition decide.
         """
+        return ()
 
     def unusable(self) -> Sequence[Unusable]:
         """Pasts that nothing can be compared with."""

@@ -68,6 +68,11 @@ class Reference(Kind):
         return tuple(label for label in self.series.labels if label in self.metric.labels)
 
     @property
+    def _varying(self) -> tuple[str, ...]:
+        """Those of them that tell its series apart."""
+        return tuple(label for label in self.shared if label not in self.series.fixed)
+
+    @property
     def matchers(self) -> dict[str, Matcher]:
         """Matchers of the reference's series."""
         matchers = {
@@ -79,21 +84,19 @@ class Reference(Kind):
 
     @property
     def record(self) -> Record:
-        level = (MODEL, *(label for label in self.shared if label not in self.series.fixed))
-        name = record_name(level, self.metric.name, "max")
+        name = record_name((MODEL, *self._varying), self.metric.name, "max")
         expression = f"max {by(self.shared)} ({selector(self.metric.name, self.matchers)})"
         return Record(name, expression, {SLO: self.series.slo})
 
     def expression(self, *, valued: bool = True) -> str:
         gauge, reference = self.series.expression, self.series.select(self.record.name)
-        join = f"{on(label for label in self.shared if label not in self.series.fixed)} group_left ()"
+        join = f"{on(self._varying)} group_left ()"
         above = f"{gauge} > {join} ({number(self.factor)} * {reference})"
         return f"{above}\nand\n{gauge} > {number(self.floor)}" if self.floor else above
 
     def phrase(self, *, values: bool = True) -> Text:
         fixed = ((MODEL, self.series.model), (SLO, self.series.slo))
-        varying = tuple(label for label in self.shared if label not in self.series.fixed)
-        looked_up = Lookup(self.record.name, fixed, varying, format_of(self.series.metric.unit))
+        looked_up = Lookup(self.record.name, fixed, self._varying, format_of(self.series.metric.unit))
         floor = f"above {shown(self.floor, self.series.metric.unit)} and " if self.floor else ""
         said = f"{floor}above {number(self.factor)} times that of the reference"
         return Text.of(said, " (", looked_up, ")") if values else Text.of(said)

@@ -31,10 +31,9 @@ class Series(StrictModel):
 
     def lower(self, series: GaugeSeries, kind: Kind) -> Several:
         """Bind it to a gauge and the condition on it."""
-        if self.atLeastRatio is not None:
-            return Several(series, kind, exact(self.atLeastRatio), relative=True)
-        assert self.atLeast is not None
-        return Several(series, kind, Decimal(self.atLeast), relative=False)
+        least = self.atLeast if self.atLeast is not None else self.atLeastRatio
+        assert least is not None
+        return Several(series, kind, exact(least), relative=self.atLeastRatio is not None)
 
 
 @dataclass(frozen=True)
@@ -72,10 +71,6 @@ class Several:
         """PromQL: how many, or which share, are bad."""
         bad = f"count {by(self.labels)} ({self.kind.expression(valued=False)})"
         return f"{bad} / {self._measured()}" if self.relative else bad
-
-    def count_or_zero(self) -> str:
-        """PromQL: how many, or which share, are bad, 0 where the gauge is there and none is."""
-        return f"{self.count()}\nor\n{self.zero()}"
 
     def zero(self) -> str:
         """PromQL: 0 where the gauge is there."""

@@ -7,7 +7,8 @@ from typing import Any
 from mlslo.catalogue import Layer
 from rulegen.dashboards import budget, gauge
 from rulegen.dashboards.timeseries import SOURCE
-from rulegen.promql.conventions import LAYERS
+from rulegen.promql.conventions import LAYERS, MODEL
+from rulegen.promql.expressions import selector
 from rulegen.slo.links import dashboard_uid
 from rulegen.slo.plan import Plan, SloPlan
 
@@ -52,7 +53,7 @@ def _alerts(plan: Plan) -> dict[str, Any]:
         "datasource": SOURCE,
         "enable": True,
         "iconColor": "red",
-        "expr": f'ALERTS{{model="{_escaped(plan.file.model)}",alertstate="firing"}}',
+        "expr": selector("ALERTS", {MODEL: plan.file.model, "alertstate": "firing"}),
         "titleFormat": "{{alertname}}",
         "textFormat": "{{slo}} {{tier}}",
     }
@@ -96,7 +97,3 @@ def _row(slo: SloPlan) -> str:
     if slo.series is not None and "segment" in slo.series.labels:
         return _BY_SEGMENT
     return slo.slo.layer.capitalize()
-
-
-def _escaped(text: str) -> str:
-    return text.replace("\\", "\\\\").replace('"', '\\"')

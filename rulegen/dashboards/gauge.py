@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from mlslo.catalogue import Metric
 from rulegen.dashboards.timeseries import target, timeseries
 from rulegen.slo.plan import SloPlan
 
@@ -17,21 +16,17 @@ def panels(slo: SloPlan) -> Iterator[dict[str, Any]]:
     series = slo.series
     if series is None:
         return
-    legend = " ".join(f"{{{{{label}}}}}" for label in (*series.entities, *_versions(series.varying)))
+    versions = [label for label in series.varying if label == "version"]
+    legend = " ".join(f"{{{{{label}}}}}" for label in (*series.entities, *versions))
     targets = [target(series.expression, legend or series.title)]
-    for line in dict.fromkeys(line for alert in slo.gauge_alerts for line in alert.kind.lines()):
+    legs = [leg for alert in slo.gauge_alerts for leg in alert.kind.legs()]
+    for line in dict.fromkeys(line for leg in legs for line in leg.lines()):
         targets.append(target(line.expression, f"{line.name} {legend}".strip()))
-    limits: list[tuple[float, str]] = [limit for alert in slo.gauge_alerts for limit in alert.kind.limits()]
+    limits: list[tuple[float, str]] = [limit for leg in legs for limit in leg.limits()]
     where = ", ".join(f"{label} {value}" for label, value in series.fixed.items() if label != "model")
     title = f"{series.slo}: {series.title}" + (f" ({where})" if where else "")
-    panel = timeseries(title, targets, _unit(series.metric), limits)
-    yield {**panel, "description": series.metric.help}
-
-
-def _unit(metric: Metric) -> str:
     # An AUC of 0.7 is not 70 % of anything.
-    return "percentunit" if metric.name.endswith("_ratio") else _UNITS.get(metric.unit, "none")
-
-
-def _versions(labels: tuple[str, ...]) -> tuple[str, ...]:
-    return tuple(label for label in labels if label == "version")
+    is_share = series.metric.name.endswith("_ratio")
+    unit = "percentunit" if is_share else _UNITS.get(series.metric.unit, "none")
+    panel = timeseries(title, targets, unit, limits)
+    yield {**panel, "description": series.metric.help}

@@ -5,8 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from mlslo.yamlfile import InputError, Problem
-from rulegen.output import generated_files
-from rulegen.output.generated_files import MARK, Files
+from rulegen.output.generated_files import MARK, Files, on_disk
 from rulegen.output.marks import BEGIN
 
 # What the templates of earlier versions, which had no mark, begin with.
@@ -23,8 +22,6 @@ def refuse(directory: Path, files: Files, base: Path | None) -> None:
     An alertmanager.yaml with our part among others' is overwritten with the base at hand only: without it theirs would
     be lost.
     """
-    if not directory.exists():
-        return
     problems = [
         Problem(str(directory / name), 0, 0, _message(name))
         for name in files
@@ -37,7 +34,7 @@ def refuse(directory: Path, files: Files, base: Path | None) -> None:
 def _may_be_overwritten(path: Path, text: str, base: Path | None) -> bool:
     if not path.exists() or _is_generated(path):
         return True
-    found = generated_files.on_disk(path.parent, path.name)
+    found = on_disk(path)
     if found is None:
         # A folder cannot be overwritten, and writing says so.
         return not path.is_file()

@@ -28,9 +28,9 @@ def write(directory: Path, files: Files) -> list[str]:
     beside its files is removed. Raises InputError where it cannot be written.
     """
     root = str(directory)
-    present = {folder: _present(_path(root, folder)) for folder in _with_those_around(files)}
-    known = {name for name in files if name.rpartition("/")[2] in present[_folder(name)]}
-    changed = [name for name in files if name not in known or on_disk(directory, name) != files[name]]
+    for folder in _with_those_around(files):
+        _clear(_path(root, folder))
+    changed = [name for name in files if on_disk(directory / name) != files[name]]
     pending: deque[tuple[str, str]] = deque()
     try:
         prepared = _prepared(root, {_folder(name) for name in changed}, pending)
@@ -41,7 +41,7 @@ def write(directory: Path, files: Files) -> list[str]:
                 _create(f"{prepared[folder]}/{own}", files[name], None, synced=each)
                 continue
             path = os.path.join(root, name)
-            mode = _mode(path) if name in known else None
+            mode = _mode(path)
             beside = _beside(path, len(pending))
             pending.append((beside, path))
             _create(beside, files[name], mode, synced=each)
@@ -66,7 +66,7 @@ def _prepared(root: str, folders: set[str], pending: deque[tuple[str, str]]) -> 
     """Where the content of folders that are not there yet is written: within a new one beside the outermost of them."""
     if (missing := _outermost_missing(root)) is not None:
         around, name = os.path.split(missing)
-        _clear(around, [left for left in _names(around) if left.startswith(_prefix(name))])
+        _clear(around, _prefix(name))
     prepared: dict[str, str] = {}
     outermost: dict[str, str] = {}
     for folder in sorted(folders):
@@ -150,24 +150,15 @@ def _remove(temporary: str) -> None:
     shutil.rmtree(temporary, ignore_errors=True)
 
 
-def _present(folder: str) -> set[str]:
-    """The files of a folder, after removing temporary ones of runs that are over: a kill leaves nobody to do it."""
-    names = _names(folder)
-    _clear(folder, names)
-    return set(names)
-
-
-def _names(folder: str) -> list[str]:
+def _clear(folder: str, prefix: str = "") -> None:
+    """Remove temporary files of runs that are over: a kill leaves nobody to do it."""
     try:
-        return os.listdir(folder or os.curdir)
+        names = os.listdir(folder or os.curdir)
     except OSError:
-        return []
-
-
-def _clear(folder: str, names: list[str]) -> None:
+        return
     for name in names:
         process = _TEMPORARY.fullmatch(name)
-        if process is not None and not _runs(int(process[1])):
+        if process is not None and name.startswith(prefix) and not _runs(int(process[1])):
             _remove(os.path.join(folder, name))
 
 

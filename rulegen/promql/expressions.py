@@ -57,3 +57,9 @@ def by(labels: Iterable[str]) -> str:
 def on(labels: Iterable[str]) -> str:
     """``on (a, b)``."""
     return f"on ({', '.join(labels)})"
+
+
+def block(expression: str) -> str:
+    """``expression`` in parentheses, indented on lines of its own."""
+    inner = expression.replace("\n", "\n  ")
+    return f"(\n  {inner}\n)"

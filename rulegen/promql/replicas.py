@@ -6,7 +6,6 @@ another.
 """
 
 from collections.abc import Iterable, Mapping
-from decimal import Decimal
 from typing import Literal
 
 from mlslo.catalogue import METRICS, Metric
@@ -74,15 +73,7 @@ def weighted(metric: Metric, matchers: Mapping[str, Matcher], labels: Iterable[s
     )
 
 
-def combined(aggregation: str, values: Iterable[Decimal]) -> Decimal:
-    """Combine the values of replicas with as many predictions each."""
-    found = list(values)
-    match aggregation:
-        case "sum":
-            return sum(found, Decimal(0))
-        case "max":
-            return max(found)
-        case "min":
-            return min(found)
-        case _:
-            return sum(found, Decimal(0)) / len(found)
+def weight_matchers(matchers: Mapping[str, Matcher]) -> dict[str, Matcher]:
+    """Return the matchers of the weights; a gauge that is not split by segments is that of all traffic."""
+    chosen = {label: value for label, value in matchers.items() if label in SAMPLES.labels}
+    return chosen if "segment" in chosen else {**chosen, "segment": "", "segment_value": ""}

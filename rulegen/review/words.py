@@ -20,7 +20,7 @@ def words(directory: Path, files: Files, audiences: Collection[Audience]) -> lis
     A file on disk that cannot be read as what it should be is said to be so; the rest is still told.
     """
     names = sorted({*files, *generated_files.stale(directory, files)})
-    found = {name: text for name in names if (text := generated_files.on_disk(directory, name)) is not None}
+    found = {name: text for name in names if (text := generated_files.on_disk(directory / name)) is not None}
     changed = [name for name in names if found.get(name) != files.get(name)]
     configuration = next((name for name in _CONFIGURATIONS if name in files), None)
     broken: InputError | None = None

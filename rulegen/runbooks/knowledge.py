@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from functools import cache
 from importlib import resources
 from string import Template
-from typing import Any
 
 import yaml
 
@@ -43,7 +42,6 @@ class Family:
     """Metrics, or alerts, that fail for the same reasons."""
 
     name: str
-    metrics: tuple[str, ...]
     means: str
     causes: tuple[Cause, ...]
     do: tuple[str, ...]
@@ -55,14 +53,12 @@ class Family:
         ``chosen``: the values of ``model``, ``slo``, ``window``, ``reference``; one that is not chosen is only there.
         """
         matchers = {label: f"={quote(chosen[label])}" if label in chosen else '!=""' for label in _CHOOSABLE}
+        segmented = metric is not None and "segment" in metric.labels
         if metric is not None:
             own = [f"{label}{matchers[label]}" for label in _CHOOSABLE if label in metric.labels]
-            segmented = "segment" in metric.labels
             matchers["metric"] = metric.name
             matchers["all"] = ",".join([*own, *(['segment=""'] if segmented else [])])
             matchers["segments"] = ",".join([*own, 'segment!=""'])
-        else:
-            segmented = False
         return [
             Query(query.ask, Template(query.promql).substitute(matchers))
             for query in self.queries
@@ -72,36 +68,20 @@ class Family:
 
 def family(name: str) -> Family:
     """The family of a metric, an alert of the generator's own, or a kind of SLI: the longest prefix counts."""
-    known = _families()
-    prefix = max(
-        (known_prefix for known_prefix in known if name.startswith(known_prefix)), key=len, default="ml_"
-    )
-    return known[prefix]
-
-
-def families() -> list[Family]:
-    """All of them."""
-    return list(dict.fromkeys(_families().values()))
+    known = families()
+    return known[max((prefix for prefix in known if name.startswith(prefix)), key=len, default="ml_")]
 
 
 @cache
-def _families() -> dict[str, Family]:
+def families() -> dict[str, Family]:
+    """All of them, by the prefixes of their metrics."""
     folder = resources.files("rulegen") / "runbooks" / "knowledge"
     found: dict[str, Family] = {}
     for name in _FILES:
         text = (folder / f"{name}.yaml").read_text(encoding="utf-8")
         for entry in yaml.load(text, getattr(yaml, "CSafeLoader", yaml.SafeLoader)):
-            one = _family(entry)
-            found |= dict.fromkeys(one.metrics, one)
+            causes = tuple(Cause(**cause) for cause in entry["causes"])
+            queries = tuple(Query(**query) for query in entry["queries"])
+            own = Family(entry["name"], entry["means"], causes, tuple(entry["do"]), queries)
+            found |= dict.fromkeys(entry["metrics"], own)
     return found
-
-
-def _family(entry: dict[str, Any]) -> Family:
-    return Family(
-        entry["name"],
-        tuple(entry["metrics"]),
-        entry["means"],
-        tuple(Cause(**cause) for cause in entry["causes"]),
-        tuple(entry["do"]),
-        tuple(Query(**query) for query in entry["queries"]),
-    )

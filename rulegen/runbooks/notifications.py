@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
 
 from rulegen.promql.conventions import LAYER, SLO, TIER
 from rulegen.promql.rules import AlertRule
@@ -14,27 +13,10 @@ from rulegen.spec.routing_names import ALL_LABELS
 _MOST_NAMED = 40
 
 
-@dataclass(frozen=True)
-class RoutedAlert:
-    """An alert by what routing knows of it."""
-
-    name: str
-    slo: str
-    layer: str
-    tier: str
-
-    @classmethod
-    def of(cls, rule: AlertRule) -> RoutedAlert:
-        return cls(rule.name, rule.labels[SLO], rule.labels[LAYER], rule.labels[TIER])
-
-    def __str__(self) -> str:
-        return f"`{self.name}` of {self.slo} ({self.tier})"
-
-
-def receivers(spec: Spec, alert: RoutedAlert, team: str | None) -> list[str]:
+def receivers(spec: Spec, rule: AlertRule, team: str) -> list[str]:
     """Say who is notified, how and when: one sentence each."""
-    tier = spec.tiers[alert.tier]
-    own = spec.teams.get(team, {}).get(alert.tier) if team is not None else None
+    tier, layer = spec.tiers[rule.labels[TIER]], rule.labels[LAYER]
+    own = spec.teams.get(team, {}).get(rule.labels[TIER])
     found = [f"`{name}`{_ways(spec, name)}" for name in own or tier.receivers]
     wait = tier.groupWait or spec.groupWait
     repeat = tier.repeatInterval or spec.repeatInterval
@@ -43,10 +25,10 @@ def receivers(spec: Spec, alert: RoutedAlert, team: str | None) -> list[str]:
         company = "in a message of its own"
     found.append(f"{wait} after it fires, {company}; again every {repeat}.")
     if tier.activeDuring:
-        found.append(f"Outside of {_list(tier.activeDuring)} messages of {alert.tier} wait.")
-    muted = [mute.during for mute in spec.mute if alert.layer in mute.layers]
+        found.append(f"Outside of {_list(tier.activeDuring)} messages of {rule.labels[TIER]} wait.")
+    muted = [mute.during for mute in spec.mute if layer in mute.layers]
     if muted:
-        found.append(f"During {_list(muted)} messages of the layer {alert.layer} wait.")
+        found.append(f"During {_list(muted)} messages of the layer {layer} wait.")
     return found
 
 
@@ -59,34 +41,37 @@ def _list(names: Iterable[str]) -> str:
     return " and ".join(f"`{name}`" for name in dict.fromkeys(names))
 
 
-def inhibiting(spec: Spec, alerts: Sequence[RoutedAlert], alert: RoutedAlert) -> list[str]:
-    """Name those of ``alerts`` that inhibit ``alert`` while they fire."""
-    return _named([other for other in alerts if other != alert and _silences(spec, other, alert)])
+def inhibiting(spec: Spec, rules: Sequence[AlertRule], rule: AlertRule) -> list[str]:
+    """Name those of ``rules`` that inhibit ``rule`` while they fire."""
+    return _named([other for other in rules if _silences(spec, other, rule)], rule)
 
 
-def inhibited(spec: Spec, alerts: Sequence[RoutedAlert], alert: RoutedAlert) -> list[str]:
-    """Name those of ``alerts`` that ``alert`` inhibits while it fires."""
-    return _named([other for other in alerts if other != alert and _silences(spec, alert, other)])
+def inhibited(spec: Spec, rules: Sequence[AlertRule], rule: AlertRule) -> list[str]:
+    """Name those of ``rules`` that ``rule`` inhibits while it fires."""
+    return _named([other for other in rules if _silences(spec, rule, other)], rule)
 
 
-def _named(alerts: Sequence[RoutedAlert]) -> list[str]:
-    more = len(alerts) - _MOST_NAMED
-    names = [str(alert) for alert in alerts[:_MOST_NAMED]]
-    return [*names, f"and {more} more of [this model](#)"] if more > 0 else names
+def _named(rules: Sequence[AlertRule], itself: AlertRule) -> list[str]:
+    names = dict.fromkeys(
+        f"`{rule.name}` of {rule.labels[SLO]} ({rule.labels[TIER]})" for rule in rules if rule is not itself
+    )
+    more = len(names) - _MOST_NAMED
+    return [*list(names)[:_MOST_NAMED], *([f"and {more} more of [this model](#)"] if more > 0 else [])]
 
 
-def _silences(spec: Spec, source: RoutedAlert, target: RoutedAlert) -> bool:
-    lower = spec.suppressLowerTiers and source.slo == target.slo and target.tier > source.tier
-    return lower or any(_inhibits(inhibit, source, target) for inhibit in spec.inhibit)
+def _silences(spec: Spec, source: AlertRule, target: AlertRule) -> bool:
+    same_slo = source.labels[SLO] == target.labels[SLO]
+    lower = spec.suppressLowerTiers and same_slo and target.labels[TIER] > source.labels[TIER]
+    return lower or any(_inhibits(inhibit, source.labels, target.labels) for inhibit in spec.inhibit)
 
 
-def _inhibits(inhibit: Inhibit, source: RoutedAlert, target: RoutedAlert) -> bool:
-    return all(_conditions(inhibit, source, target))
-
-
-def _conditions(inhibit: Inhibit, source: RoutedAlert, target: RoutedAlert) -> Iterator[bool]:
-    yield inhibit.source.layer in (None, source.layer)
-    yield inhibit.source.tier in (None, source.tier)
-    yield not inhibit.target.layers or target.layer in inhibit.target.layers
-    yield target.tier in inhibit.target.tiers if inhibit.target.tiers else target.tier > source.tier
-    yield SLO not in inhibit.equal or source.slo == target.slo
+def _inhibits(inhibit: Inhibit, source: Mapping[str, str], target: Mapping[str, str]) -> bool:
+    """Return whether an alert with the labels ``source`` inhibits one with the labels ``target``."""
+    tiers, layers = inhibit.target.tiers, inhibit.target.layers
+    return (
+        inhibit.source.layer in (None, source[LAYER])
+        and inhibit.source.tier in (None, source[TIER])
+        and (not layers or target[LAYER] in layers)
+        and (target[TIER] in tiers if tiers else target[TIER] > source[TIER])
+        and (SLO not in inhibit.equal or source[SLO] == target[SLO])
+    )

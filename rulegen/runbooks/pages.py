@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import Sequence
-from dataclasses import dataclass
 from functools import cache
 from typing import Any
 
@@ -14,7 +12,7 @@ from rulegen.promql.conventions import MODEL, SLO, WATCHDOG
 from rulegen.promql.expressions import number, quote
 from rulegen.promql.rules import AlertRule
 from rulegen.runbooks.knowledge import Family, Query, family
-from rulegen.runbooks.notifications import RoutedAlert, inhibited, inhibiting, receivers
+from rulegen.runbooks.notifications import inhibited, inhibiting, receivers
 from rulegen.slo.alerts import GaugeAlert
 from rulegen.slo.budget import Budget
 from rulegen.slo.links import DASHBOARD, RUNBOOK, anchor, heading
@@ -24,11 +22,10 @@ from rulegen.spec.routing import Routing
 
 def of_model(plan: Plan, routing: Routing, mark: str) -> str:
     """The page of one model: a table of its alerts, and a section for each of them."""
-    team = plan.file.file.metadata.labels.get("team")
-    alerts = list(dict.fromkeys(map(RoutedAlert.of, plan.alerts)))
-    context = _Context(plan, routing, alerts, team if team in routing.spec.teams else None)
-    sections = [context.section(slo, rule) for slo in plan.slos for rule in slo.group.alerts]
-    sections += [context.section(None, rule) for rule in (plan.monitor.alerts if plan.monitor else ())]
+    sections = [_section(plan, routing, slo, rule) for slo in plan.slos for rule in slo.group.alerts]
+    sections += [
+        _section(plan, routing, None, rule) for rule in (plan.monitor.alerts if plan.monitor else ())
+    ]
     text = _template("model").render(model=plan.file.model, name=plan.file.name, alerts=sections)
     return f"<!-- {mark} -->\n{text}"
 
@@ -56,49 +53,37 @@ def _template(name: str) -> jinja2.Template:
     return environment.get_template(f"{name}.md.jinja")
 
 
-@dataclass(frozen=True)
-class _Context:
-    """What all sections of a page rest on. ``team``: that of the model, where the routing file has it."""
-
-    plan: Plan
-    routing: Routing
-    alerts: Sequence[RoutedAlert]
-    team: str | None
-
-    def section(self, slo: SloPlan | None, rule: AlertRule) -> dict[str, Any]:
-        """What the template says of one alert; ``slo``: whose it is, None for those about the monitor."""
-        own, budget = _gauge_alert(slo, rule), _burning(slo, rule)
-        known = _family(slo, rule, own, budget)
-        alert = RoutedAlert.of(rule)
-        metric = slo.series.metric if slo is not None and slo.series is not None else None
-        link = rule.annotations.get(DASHBOARD)
-        file = f"../dashboards/{self.plan.file.name}.json"
-        shown = f"[dashboard]({link.template()})" if link is not None else f"dashboard ([its file]({file}))"
-        given = rule.annotations.get(RUNBOOK)
-        wrote_own = given is not None and not given.template().endswith(f"#{anchor(rule)}")
-        labels = {name: value for name, value in rule.labels.items() if name in (MODEL, SLO)}
-        return {
-            "heading": heading(rule),
-            "anchor": anchor(rule),
-            "expression": rule.expression,
-            "labels": rule.labels,
-            "own_url": given.template() if wrote_own and given is not None else None,
-            "condition": _condition(own, budget),
-            "family": known,
-            "metric": metric.name if metric is not None else None,
-            "help": metric.help if metric is not None and own is not None else None,
-            "dashboard": f"Look at the {shown}.",
-            "timing": _timing(rule, own),
-            "queries": _queries(known, self.plan, slo),
-            "resolves": _resolves(rule, own, budget, slo),
-            "receivers": receivers(self.routing.spec, alert, self.team),
-            "inhibited_by": inhibiting(self.routing.spec, self.alerts, alert),
-            "inhibits": inhibited(self.routing.spec, self.alerts, alert),
-            "matchers": " ".join(
-                shlex.quote(f"{name}={quote(value)}")
-                for name, value in {"alertname": rule.name, **labels}.items()
-            ),
-        }
+def _section(plan: Plan, routing: Routing, slo: SloPlan | None, rule: AlertRule) -> dict[str, Any]:
+    """What the template says of one alert; ``slo``: whose it is, None for those about the monitor."""
+    spec = routing.spec
+    own, budget = _gauge_alert(slo, rule), _burning(slo, rule)
+    known = _family(slo, rule, own, budget)
+    metric = slo.series.metric if slo is not None and slo.series is not None else None
+    link = rule.annotations.get(DASHBOARD)
+    file = f"../dashboards/{plan.file.name}.json"
+    shown = f"[dashboard]({link.template()})" if link is not None else f"dashboard ([its file]({file}))"
+    given = rule.annotations.get(RUNBOOK)
+    wrote_own = given is not None and not given.template().endswith(f"#{anchor(rule)}")
+    silenced = {"alertname": rule.name, MODEL: rule.labels[MODEL], SLO: rule.labels[SLO]}
+    return {
+        "heading": heading(rule),
+        "anchor": anchor(rule),
+        "expression": rule.expression,
+        "labels": rule.labels,
+        "own_url": given.template() if wrote_own and given is not None else None,
+        "condition": _condition(own, budget),
+        "family": known,
+        "metric": metric.name if metric is not None else None,
+        "help": metric.help if metric is not None and own is not None else None,
+        "dashboard": f"Look at the {shown}.",
+        "timing": _timing(rule, own),
+        "queries": _queries(known, plan, slo),
+        "resolves": _resolves(rule, own, budget, slo),
+        "receivers": receivers(spec, rule, plan.file.file.metadata.labels.get("team", "")),
+        "inhibited_by": inhibiting(spec, plan.alerts, rule),
+        "inhibits": inhibited(spec, plan.alerts, rule),
+        "matchers": " ".join(shlex.quote(f"{name}={quote(value)}") for name, value in silenced.items()),
+    }
 
 
 def _gauge_alert(slo: SloPlan | None, rule: AlertRule) -> GaugeAlert | None:

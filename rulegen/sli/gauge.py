@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
-from decimal import Decimal
 from functools import cached_property
 from typing import Annotated
 
@@ -66,11 +65,6 @@ class GaugeSeries:
         return self.metric.name
 
     @property
-    def of_monitor(self) -> bool:
-        """Return whether the monitor measures it."""
-        return True
-
-    @property
     def example(self) -> dict[str, str]:
         """Labels that the matchers select."""
         return {
@@ -103,11 +97,6 @@ class GaugeSeries:
         """The recorded series."""
         return self.select(self.record)
 
-    @property
-    def past_labels(self) -> tuple[str, ...]:
-        """The labels of the model's past: the version is not among them, or a new one had no past."""
-        return (SLO, *(label for label in self.labels if label != "version"))
-
     def select(self, record: str) -> str:
         """Another record of this SLO."""
         return selector(record, {MODEL: self.model, SLO: self.slo})
@@ -122,18 +111,10 @@ class GaugeSeries:
             expression = replicas.weighted(self.metric, self.matchers, self.labels)
             return Record(self.record, expression, {SLO: self.slo})
         selected = selector(self.metric.name, self.matchers)
-        if self.of_each_replica and "version" in self.metric.labels:
+        if self.metric.additive and self.aggregation != "sum" and "version" in self.metric.labels:
+            # Each replica is judged by a count or rate of its own.
             selected = f"sum without (version) ({selected})"
         return Record(self.record, f"{self.aggregation} {by(self.labels)} ({selected})", {SLO: self.slo})
-
-    @property
-    def of_each_replica(self) -> bool:
-        """Return whether each replica is judged by a count or rate of its own."""
-        return self.metric.additive and self.aggregation != "sum"
-
-    def combined(self, values: Iterable[Decimal]) -> Decimal:
-        """Combine the values of replicas with as many predictions each, as the aggregation does."""
-        return replicas.combined(self.aggregation, values)
 
 
 def of(model: str, slo: str, gauge: Gauge, interval: Duration, *, looks_low: bool) -> GaugeSeries:
@@ -154,17 +135,10 @@ def of(model: str, slo: str, gauge: Gauge, interval: Duration, *, looks_low: boo
     dropped = (*unnamed, *(("version",) if metric.additive else ()))
     labels = tuple(label for label in metric.labels if label not in dropped)
     fixed = {label: named[label] for label in labels if label in named}
-    return GaugeSeries(
-        model,
-        slo,
-        metric,
-        matchers,
-        _over_replicas(metric, gauge, looks_low=looks_low),
-        labels,
-        fixed,
-        gauge.reference,
-        interval,
-    )
+    how = gauge.replicas or replicas.default(metric)
+    named_so = {"sum": "sum", "weighted": replicas.WEIGHTED}
+    aggregation = named_so.get(how) or worst(metric, looks_low=looks_low)
+    return GaugeSeries(model, slo, metric, matchers, aggregation, labels, fixed, gauge.reference, interval)
 
 
 def entities(metric: Metric, gauge: Gauge) -> tuple[str, ...]:
@@ -182,11 +156,6 @@ def _unnamed(metric: Metric, gauge: Gauge) -> dict[str, Matcher]:
         for label, matcher in group.items()
         if label in metric.labels
     }
-
-
-def _over_replicas(metric: Metric, gauge: Gauge, *, looks_low: bool) -> str:
-    how = gauge.replicas or replicas.default(metric)
-    return {"sum": "sum", "weighted": replicas.WEIGHTED}.get(how) or worst(metric, looks_low=looks_low)
 
 
 def worst(metric: Metric, *, looks_low: bool) -> str:

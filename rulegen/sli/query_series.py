@@ -9,10 +9,10 @@ from typing import Annotated, Literal
 
 from pydantic import AfterValidator, Field
 
-from mlslo.catalogue import METRICS, Better, Layer, Metric, Type
+from mlslo.catalogue import Better, Layer, Metric, Type
 from mlslo.yamlfile import Duration, StrictModel, did_you_mean, quoted_list
 from rulegen.promql.conventions import MODEL, SLO, VALUE_METRIC
-from rulegen.promql.expressions import by
+from rulegen.promql.expressions import block, by
 from rulegen.promql.names import SeriesLabel, plain_text
 from rulegen.promql.query import Query, is_always_there, labels_of, parse
 from rulegen.promql.rules import Record
@@ -46,11 +46,6 @@ class QuerySeries(GaugeSeries):
     def title(self) -> str:
         return "the query"
 
-    @property
-    def of_monitor(self) -> bool:
-        """Return whether the monitor measures it, or part of it."""
-        return any(name in METRICS for name in self.query.metrics)
-
     @cached_property
     def always_there(self) -> bool:
         """Return whether it has a value even where nothing is scraped: then it is never without data."""
@@ -60,9 +55,8 @@ class QuerySeries(GaugeSeries):
         """The recording rule."""
         kept = [label for label in self.labels if label != MODEL]
         grouping = f" {by(kept)} " if kept else ""
-        inner = self.query.text.strip().replace("\n", "\n  ")
         # NaN, such as 0/0, is no value: as one it would be counted, and spoil every mean that it is in.
-        expression = f"{self.aggregation}{grouping}(\n  {inner}\n) >= -Inf"
+        expression = f"{self.aggregation}{grouping}{block(self.query.text.strip())} >= -Inf"
         return Record(self.record, expression, {MODEL: self.model, SLO: self.slo})
 
 
@@ -96,7 +90,5 @@ def lost(promql: PromQl) -> Iterator[tuple[int, str]]:
     listed = f"it keeps {quoted_list(known)}" if known else "it keeps none"
     for index, label in enumerate(promql.labels):
         if label not in kept:
-            yield (
-                index,
-                f"no series of the query has the label '{label}', {listed}{did_you_mean(label, known)}",
-            )
+            nearest = did_you_mean(label, known)
+            yield index, f"no series of the query has the label '{label}', {listed}{nearest}"

@@ -2,32 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
+from mlslo.yamlfile import Duration
 from rulegen.conditions import Kind
-from rulegen.conditions.repeated import Repeated
 from rulegen.conditions.series_count import Several
 from rulegen.promql.annotations import Label, Members, Part, Text, Value, format_of
-from rulegen.promql.conventions import LAYER, MODEL, NAMESPACE, SEVERITY, SLO, TIER
-from rulegen.promql.expressions import number
+from rulegen.promql.conventions import LAYER, MODEL, NAMESPACE, SEVERITY, SLO, TIER, breach_record
+from rulegen.promql.expressions import block, number, selector
 from rulegen.promql.rules import AlertRule, Record
 from rulegen.sli.gauge import GaugeSeries
-from rulegen.spec.model_slo import Alert, ModelSlo, Slo
+from rulegen.slo.links import linked
+from rulegen.spec.model_slo import Alert, Breaches, ModelSlo, Slo
 from rulegen.spec.routing import Routing
-
-
-def static_labels(file: ModelSlo, routing: Routing, slo: str, layer: str, tier: str) -> dict[str, str]:
-    """The labels that an alert has whatever its series."""
-    return {
-        MODEL: file.model,
-        SLO: slo,
-        LAYER: layer,
-        TIER: tier,
-        SEVERITY: routing.spec.tiers[tier].severity,
-        **file.metadata.labels,
-        **namespace_label(routing),
-    }
 
 
 def namespace_label(routing: Routing) -> dict[str, str]:
@@ -36,16 +24,45 @@ def namespace_label(routing: Routing) -> dict[str, str]:
     return {NAMESPACE: operator.namespace} if operator and operator.namespace else {}
 
 
-def annotation_texts(
-    file: ModelSlo, summary: Text, description: Text, own: Mapping[str, str] | None = None
-) -> dict[str, Text]:
-    """The annotations of an alert."""
-    given = {**file.metadata.annotations, **(own or {})}
-    return {
-        "summary": summary,
-        "description": description,
-        **{name: Text.of(text) for name, text in given.items()},
-    }
+@dataclass(frozen=True)
+class AlertBuilder:
+    """Builds the alerts of one file."""
+
+    file: ModelSlo
+    routing: Routing
+
+    def alert(
+        self,
+        name: str,
+        slo: str,
+        layer: str,
+        tier: str,
+        expression: str,
+        summary: Text,
+        description: Text,
+        *,
+        for_: Duration | None = None,
+        keep_firing_for: Duration | None = None,
+        series_labels: Iterable[str] = (),
+        annotations: Mapping[str, str] | None = None,
+    ) -> AlertRule:
+        """Build one with its labels, annotations and links. ``annotations``: its own, beside the file's."""
+        metadata = self.file.metadata
+        labels = {
+            MODEL: self.file.model,
+            SLO: slo,
+            LAYER: layer,
+            TIER: tier,
+            SEVERITY: self.routing.spec.tiers[tier].severity,
+            **metadata.labels,
+            **namespace_label(self.routing),
+        }
+        given = {**metadata.annotations, **(annotations or {})}
+        texts = {"summary": summary, "description": description}
+        texts |= {key: Text.of(text) for key, text in given.items()}
+        varying = tuple(label for label in series_labels if label not in labels)
+        rule = AlertRule(name, expression, labels, texts, for_, keep_firing_for, varying)
+        return linked(self.file, self.routing, rule)
 
 
 @dataclass(frozen=True)
@@ -56,42 +73,62 @@ class GaugeAlert:
     spec: Alert
     kind: Kind
     several: Several | None
-    repeated: Repeated | None
     records: tuple[Record, ...]
     rule: AlertRule
 
 
-def gauge_alert(file: ModelSlo, routing: Routing, slo: Slo, series: GaugeSeries, alert: Alert) -> GaugeAlert:
+def gauge_alert(build: AlertBuilder, slo: Slo, series: GaugeSeries, alert: Alert) -> GaugeAlert:
     """Lower one alert of a gauge SLO."""
     kind = alert.when.lower(series)
     several = alert.when.series.lower(series, kind) if alert.when.series else None
-    expression = several.expression() if several else kind.expression(valued=alert.breaches is None)
-    records: list[Record] = []
-    repeated = None
+    expression = several.expression() if several else kind.expression()
+    records: tuple[Record, ...] = ()
     if alert.breaches is not None:
-        labels = file.labels(slo.name)
-        count = alert.breaches
-        repeated = Repeated(alert.name, labels, count.atLeast, count.ofLast, series.interval)
-        measured = several.count_or_zero() if several else series.expression
-        records.append(
-            repeated.record_of_count(several.count(), number(several.least), several.zero())
-            if several
-            else repeated.record(expression, measured)
+        record, expression = _repeated(
+            build.file.labels(slo.name), series, alert, alert.breaches, kind, several
         )
-        expression = repeated.expression(measured)
-    kept = several.labels if several else (SLO, *series.labels)
-    own = static_labels(file, routing, slo.name, slo.layer, alert.tier)
+        records = (record,)
     texts = _Texts(series, alert, kind, several)
-    rule = AlertRule(
+    rule = build.alert(
         alert.name,
+        slo.name,
+        slo.layer,
+        alert.tier,
         expression,
-        own,
-        annotation_texts(file, texts.summary(), texts.description(), alert.annotations),
-        alert.for_,
-        alert.keepFiringFor,
-        tuple(label for label in kept if label not in own),
+        texts.summary(),
+        texts.description(),
+        for_=alert.for_,
+        keep_firing_for=alert.keepFiringFor,
+        series_labels=several.labels if several else (SLO, *series.labels),
+        annotations=alert.annotations,
     )
-    return GaugeAlert(series, alert, kind, several, repeated, tuple(records), rule)
+    return GaugeAlert(series, alert, kind, several, records, rule)
+
+
+def _repeated(
+    labels: dict[str, str],
+    series: GaugeSeries,
+    alert: Alert,
+    asked: Breaches,
+    kind: Kind,
+    several: Several | None,
+) -> tuple[Record, str]:
+    """The record of whether an evaluation was bad, 1 or 0, and the expression of an alert that counts them.
+
+    Evaluations are counted, not scrapes: a range of ``ofLast`` intervals less a second has exactly so many of
+    them, in Prometheus 2 and 3. NaN counts as 0.
+    """
+    if several:
+        measured = f"{several.count()}\nor\n{several.zero()}"
+        bad = f"{block(several.count())} >= bool {number(several.least)}\nor\n{several.zero()}"
+    else:
+        measured = series.expression
+        bad = f"{block(kind.expression(valued=False))} >= bool -Inf\nor\n{block(measured)} > bool +Inf"
+    record = Record(breach_record(alert.name), bad, {SLO: labels[SLO]})
+    interval = series.interval.seconds
+    window = Duration.of_seconds(asked.ofLast * interval - min(1.0, interval / 2))
+    often = f"sum_over_time({selector(record.name, labels)}[{window}]) >= {asked.atLeast}"
+    return record, f"{block(measured)}\nand\n{often}"
 
 
 @dataclass(frozen=True)
@@ -108,16 +145,12 @@ class _Texts:
         start = f"{series.model} {series.slo}: "
         if self.several:
             which = "of the series" if self.several.relative else "series"
-            counted: list[Part | Text] = [
-                start,
-                Value(self.several.format),
-                f" {which} of {series.title} are ",
-            ]
+            count, of = Value(self.several.format), f" {which} of {series.title} are "
             limit = f", the limit is {self.several.limit}"
-            return Text.of(*counted, self.kind.phrase(values=False), limit, *self._where())
-        value = Value(format_of(series.metric.unit))
-        said: list[Part | Text] = [start, series.title, *self._which(), " is ", value]
-        return Text.of(*said, self._now(), self.kind.phrase(), *self._where())
+            return Text.of(start, count, of, self.kind.phrase(values=False), limit, *self._where())
+        said: list[Part | Text] = [start, series.title, *self._which(), " is "]
+        said += [Value(format_of(series.metric.unit)), self._now(), self.kind.phrase()]
+        return Text.of(*said, *self._where())
 
     def description(self) -> Text:
         said: list[Part | Text] = [self.series.metric.help]
@@ -132,30 +165,26 @@ class _Texts:
     def _now(self) -> str:
         """Return the text after "is 0.7": with several evaluations the last one may be a good one."""
         breaches = self.alert.breaches
-        return (
-            f"; in {breaches.atLeast} or more of the last {breaches.ofLast} evaluations it was "
-            if (breaches)
-            else ", "
-        )
+        if breaches is None:
+            return ", "
+        return f"; in {breaches.atLeast} or more of the last {breaches.ofLast} evaluations it was "
 
     def _which(self) -> list[Part | Text]:
         """Name the series, of those that differ within a version."""
-        said: list[Part | Text] = []
-        for label in self.series.labels:
-            if label in ("model", "version", "window", "reference"):
-                continue
-            fixed = self.series.fixed.get(label)
-            said += [" of " if not said else ", ", f"{label} ", Label(label) if fixed is None else fixed]
-        return said
+        others = ("model", "version", "window", "reference")
+        return self._named(" of ", [label for label in self.series.labels if label not in others])
 
     def _where(self) -> list[Part | Text]:
         """Window, reference, version."""
+        own = [label for label in ("window", "reference", "version") if label in self.series.labels]
+        return [*self._named(" (", own), ")"] if own else []
+
+    def _named(self, start: str, labels: Sequence[str]) -> list[Part | Text]:
         said: list[Part | Text] = []
-        for label in ("window", "reference", "version"):
-            if label in self.series.labels:
-                fixed = self.series.fixed.get(label)
-                said += [" (" if not said else ", ", f"{label} ", Label(label) if fixed is None else fixed]
-        return [*said, ")"] if said else []
+        for label in labels:
+            fixed = self.series.fixed.get(label)
+            said += [start if not said else ", ", f"{label} ", Label(label) if fixed is None else fixed]
+        return said
 
     def _lasting(self) -> str:
         alert = self.alert

@@ -2,32 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from decimal import Decimal
 
 from mlslo.yamlfile import Duration
+from rulegen.promql import conventions
 from rulegen.promql.annotations import PERCENTAGE, Lookup, Text, Value
-from rulegen.promql.conventions import (
-    BUDGET_REMAINING_RECORD,
-    BURN_RATE_RECORD,
-    FAST_BURN,
-    MODEL,
-    SLO,
-    SLOW_BURN,
-    errors_record,
-    events_record,
-    ratio_record,
-)
-from rulegen.promql.expressions import exact, number, selector
+from rulegen.promql.conventions import MODEL, SLO, errors_record, events_record, ratio_record
+from rulegen.promql.expressions import block, number, selector
 from rulegen.promql.rules import AlertRule, Record
-from rulegen.slo.alerts import annotation_texts, static_labels
+from rulegen.slo.alerts import AlertBuilder
 from rulegen.slo.burn_rate import BurnWindow, Speed
 from rulegen.slo.events import EventSli
-from rulegen.spec.model_slo import Alerting, ModelSlo, Slo
-from rulegen.spec.routing import Routing
-
-ALERT_NAMES: dict[Speed, str] = {"fast": FAST_BURN, "slow": SLOW_BURN}
+from rulegen.spec.model_slo import Alerting, Slo
 
 
 @dataclass(frozen=True)
@@ -71,10 +58,6 @@ class Budget:
         same = [window for window in self.windows if window.seconds == self.time_window.seconds]
         return same[0] if same else self.time_window
 
-    def threshold(self, pair: BurnWindow) -> Decimal:
-        """The share of bad events above which a pair fires."""
-        return pair.threshold(self.share)
-
     def records(self) -> list[Record]:
         """Numerators, denominators and ratios over each window, and what is left of the budget."""
         own = {SLO: self.slo}
@@ -100,8 +83,10 @@ class Budget:
         records = [Record(ratio, whole, own)] if over not in self.windows else []
         return [
             *records,
-            Record(BUDGET_REMAINING_RECORD, f"1 - {self.select(ratio)} / {number(self.share)}", own),
-            Record(BURN_RATE_RECORD, f"{self.select(burning)} / {number(self.share)}", own),
+            Record(
+                conventions.BUDGET_REMAINING_RECORD, f"1 - {self.select(ratio)} / {number(self.share)}", own
+            ),
+            Record(conventions.BURN_RATE_RECORD, f"{self.select(burning)} / {number(self.share)}", own),
         ]
 
     def pairs_of(self, speed: Speed) -> list[BurnWindow]:
@@ -111,8 +96,7 @@ class Budget:
     def expression(self, speed: Speed) -> str:
         """PromQL: the burn rate over the long window of the first pair that fires."""
         joined = "\nor\n".join(self._pair(pair) for pair in self.pairs_of(speed))
-        inner = joined.replace("\n", "\n  ")
-        return f"(\n  {inner}\n)\n/ {number(self.share)}"
+        return f"{block(joined)}\n/ {number(self.share)}"
 
     def _pair(self, pair: BurnWindow) -> str:
         limit = f"{number(pair.factor)} * {number(self.share)}"
@@ -121,8 +105,7 @@ class Budget:
         if self.alerting.minimumEvents:
             counted = self.sli.count(self.select(self.events(pair.long)), pair.long)
             terms.append(f"{counted} >= {self.alerting.minimumEvents}")
-        joined = "\n  and\n  ".join(terms)
-        return f"(\n  {joined}\n)"
+        return block("\nand\n".join(terms))
 
     def _enough(self, window: Duration) -> str:
         """PromQL: enough bad events that a few failures among few requests page nobody.
@@ -134,47 +117,21 @@ class Budget:
         return f"round({counted}) >= {self.alerting.minimumBadEvents}"
 
 
-def burn_alert(file: ModelSlo, routing: Routing, slo: Slo, budget: Budget, speed: Speed) -> AlertRule:
+def burn_alert(build: AlertBuilder, slo: Slo, budget: Budget, speed: Speed) -> AlertRule:
     """The alert that the budget burns ``speed``."""
     tier = budget.alerting.fast if speed == "fast" else budget.alerting.slow
-    objective = f"{number(budget.objective)}%"
-    summary = Text.of(
-        f"{budget.model} {budget.slo}: the error budget burns ",
-        Value(),
-        f" times as fast as the objective of {objective} over {budget.time_window} allows",
-    )
+    burns = f"{budget.model} {budget.slo}: the error budget burns "
+    objective = f"the objective of {number(budget.objective)}% over {budget.time_window}"
+    summary = Text.of(burns, Value(), f" times as fast as {objective} allows")
     conditions = ", or ".join(
         f"above {number(pair.factor)} over both {pair.long} and {pair.short} "
         f"({number((pair.budget_spent(budget.time_window) * 100).quantize(Decimal('0.1')))}% of the budget)"
         for pair in budget.pairs_of(speed)
     )
-    left = Lookup(BUDGET_REMAINING_RECORD, ((MODEL, budget.model), (SLO, budget.slo)), (), PERCENTAGE)
-    description = Text.of(
-        f"{budget.sli.bad} Left of the budget for {budget.time_window}: ",
-        left,
-        f". Fires at a burn rate {conditions}.",
+    left = Lookup(
+        conventions.BUDGET_REMAINING_RECORD, ((MODEL, budget.model), (SLO, budget.slo)), (), PERCENTAGE
     )
-    return AlertRule(
-        ALERT_NAMES[speed],
-        budget.expression(speed),
-        static_labels(file, routing, slo.name, slo.layer, tier),
-        annotation_texts(file, summary, description, {}),
-    )
-
-
-def make(
-    file: ModelSlo, slo: Slo, sli: EventSli, pairs: list[BurnWindow], share: Callable[[float], Decimal]
-) -> Budget:
-    """The budget of an SLO that has an objective and a time window."""
-    assert slo.objective is not None
-    assert slo.timeWindow is not None
-    return Budget(
-        file.model,
-        slo.name,
-        exact(slo.objective),
-        share(slo.objective),
-        slo.timeWindow,
-        tuple(pairs),
-        slo.alerting or Alerting.model_validate({}),
-        sli,
-    )
+    said = f"{budget.sli.bad} Left of the budget for {budget.time_window}: "
+    description = Text.of(said, left, f". Fires at a burn rate {conditions}.")
+    name = conventions.FAST_BURN if speed == "fast" else conventions.SLOW_BURN
+    return build.alert(name, slo.name, slo.layer, tier, budget.expression(speed), summary, description)

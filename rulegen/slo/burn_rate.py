@@ -33,10 +33,6 @@ class BurnWindow:
         """The error ratio, 0..1, above which it fires."""
         return self.factor * budget
 
-    def can_fire(self, budget: Decimal) -> bool:
-        """Whether an error ratio, which is at most 1, can exceed the threshold."""
-        return self.threshold(budget) < 1
-
     def budget_spent(self, time_window: Duration) -> Decimal:
         """The share of the whole budget that is gone when it fires at exactly ``factor``."""
         return self.factor * exact(self.long.seconds) / exact(time_window.seconds)
@@ -108,7 +104,5 @@ def _scaled(window: BurnWindow, scale: float) -> BurnWindow:
 def that_can_fire(pairs: Sequence[BurnWindow], objective: float) -> tuple[list[BurnWindow], list[BurnWindow]]:
     """``pairs`` split into those that an error ratio of 1 exceeds, and those that nothing does."""
     allowed = budget(objective)
-    return (
-        [pair for pair in pairs if pair.can_fire(allowed)],
-        [pair for pair in pairs if not pair.can_fire(allowed)],
-    )
+    can = [pair for pair in pairs if pair.threshold(allowed) < 1]
+    return can, [pair for pair in pairs if pair not in can]

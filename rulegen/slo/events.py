@@ -12,11 +12,11 @@ from mlslo.yamlfile import Duration
 from rulegen.conditions.threshold import Limit
 from rulegen.promql.annotations import Text
 from rulegen.promql.conventions import MODEL, SLO, errors_record, events_record
-from rulegen.promql.expressions import number, quote, selector
+from rulegen.promql.expressions import block, number, quote, selector
 from rulegen.promql.query import parse_windowed, per_window, summed, with_window
 from rulegen.promql.rules import Record
 from rulegen.sli.gauge import GaugeSeries
-from rulegen.spec.model_slo import Latency, Ratio
+from rulegen.spec.model_slo import Ratio
 
 ERRORS, TOTAL, LATENCY = "ml_prediction_errors_total", "ml_predictions_total", "ml_prediction_latency_seconds"
 
@@ -86,23 +86,15 @@ class LatencySli(EventSli):
     def bad(self) -> str:  # type: ignore[override]
         return f"Bad events are predictions that took more than {self.below}."
 
-    @classmethod
-    def of(cls, model: str, latency: Latency) -> LatencySli:
-        return cls(model, latency.below)
-
     def events(self, window: Duration) -> str:
         return _rate(f"{LATENCY}_count", {MODEL: self.model}, window)
 
     def errors(self, window: Duration, shortest: Duration, events: str) -> str:  # noqa: ARG002
-        bucket = f"{LATENCY}_bucket{{{MODEL}={quote(self.model)},{self.bound}}}"
+        # A whole number of seconds is written 1 or 1.0.
+        bound = f'le="{self.bucket}"' if "." in self.bucket else f'le=~"{self.bucket}(\\\\.0)?"'
+        bucket = f"{LATENCY}_bucket{{{MODEL}={quote(self.model)},{bound}}}"
         fast = f"sum by ({MODEL}) (rate({bucket}[{window}]))"
         return f"clamp_min({events} - on ({MODEL}) {fast}, 0)"
-
-    @property
-    def bound(self) -> str:
-        """The matcher of the bucket; a whole number of seconds is written 1 or 1.0."""
-        text = self.bucket
-        return f'le=~"{text}(\\\\.0)?"' if "." not in text else f'le="{text}"'
 
     @property
     def bucket(self) -> str:
@@ -146,7 +138,7 @@ class RatioSli(EventSli):
 
 
 def _sum(expression: str) -> str:
-    return "sum(\n  " + expression.strip().replace("\n", "\n  ") + "\n)"
+    return f"sum{block(expression.strip())}"
 
 
 @dataclass(frozen=True)
@@ -156,7 +148,6 @@ class GoodSli(EventSli):
     series: GaugeSeries
     good: Limit
     operation = "sum"
-    has_model = True
 
     @property
     def bad(self) -> str:  # type: ignore[override]
@@ -165,7 +156,8 @@ class GoodSli(EventSli):
 
     def sources(self) -> Sequence[Record]:
         gauge = self.series.expression
-        held = f"min by ({MODEL}, {SLO}) ({gauge} {_bool(self.good.comparison)})"
+        sign, limit = self.good.comparison.split(" ", 1)
+        held = f"min by ({MODEL}, {SLO}) ({gauge} {sign} bool {limit})"
         own = {SLO: self.series.slo}
         return (
             Record(events_record("bool"), f"group by ({MODEL}, {SLO}) ({gauge})", own),
@@ -186,8 +178,3 @@ class GoodSli(EventSli):
 
     def _over(self, record: str, window: Duration) -> str:
         return f"sum_over_time({self.series.select(record)}[{window}])"
-
-
-def _bool(comparison: str) -> str:
-    sign, limit = comparison.split(" ", 1)
-    return f"{sign} bool {limit}"

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from dataclasses import dataclass, replace
+from collections.abc import Sequence
+from dataclasses import dataclass
 
 from mlslo.yamlfile import Duration
 from rulegen.conditions.threshold import Limit
@@ -14,13 +14,12 @@ from rulegen.sli import gauge, query_series
 from rulegen.sli.gauge import GaugeSeries
 from rulegen.sli.query_series import QuerySeries
 from rulegen.slo import burn_rate
-from rulegen.slo.alerts import GaugeAlert, gauge_alert
-from rulegen.slo.budget import Budget, burn_alert, make
+from rulegen.slo.alerts import AlertBuilder, GaugeAlert, gauge_alert
+from rulegen.slo.budget import Budget, burn_alert
 from rulegen.slo.burn_rate import BurnWindow, Speed
 from rulegen.slo.companions import Companion, Dependencies, SloCompanion, of_model, slo_companion
 from rulegen.slo.events import ErrorsSli, EventSli, GoodSli, LatencySli, RatioSli
-from rulegen.slo.links import linked
-from rulegen.spec.model_slo import ModelSlo, Slo
+from rulegen.spec.model_slo import Alerting, ModelSlo, Slo
 from rulegen.spec.routing import Routing
 
 
@@ -50,7 +49,6 @@ class Plan:
     slos: tuple[SloPlan, ...]
     monitor: Group | None
     companions: tuple[Companion, ...]
-    dependencies: Dependencies
 
     @property
     def groups(self) -> list[Group]:
@@ -68,57 +66,43 @@ class Plan:
 
 def make_plan(file: ModelSlo, routing: Routing) -> Plan:
     """Lower a file that has been checked."""
-    dependencies = Dependencies.of(file)
-    slos = tuple(slo_plan(file, routing, slo, dependencies) for slo in file.spec.slos)
-    return Plan(file, slos, *monitor_plan(file, routing, dependencies), dependencies)
-
-
-def monitor_plan(
-    file: ModelSlo, routing: Routing, dependencies: Dependencies
-) -> tuple[Group | None, tuple[Companion, ...]]:
-    """The alerts about the model as a whole, and the group of their rules."""
-    companions = tuple(
-        replace(companion, rule=linked(file, routing, companion.rule))
-        for companion in of_model(file, routing, dependencies)
-    )
+    build, dependencies = AlertBuilder(file, routing), Dependencies.of(file)
+    slos = tuple(_slo_plan(build, slo, dependencies) for slo in file.spec.slos)
+    companions = tuple(of_model(build, dependencies))
     rules: list[Rule] = []
     for companion in companions:
         rules += [*companion.records, companion.rule]
-    return Group(f"{file.name}-{MONITOR_SLO}", rules) if rules else None, companions
+    monitor = Group(f"{file.name}-{MONITOR_SLO}", rules) if rules else None
+    return Plan(file, slos, monitor, companions)
 
 
-def slo_plan(file: ModelSlo, routing: Routing, slo: Slo, dependencies: Dependencies) -> SloPlan:
+def _slo_plan(build: AlertBuilder, slo: Slo, dependencies: Dependencies) -> SloPlan:
     """Lower one SLO of a file. It depends on the others by ``dependencies`` only."""
-    interval = routing.spec.evaluationInterval
-    series = _series(file.model, slo, interval)
+    file = build.file
+    series = _series(file.model, slo, build.routing.spec.evaluationInterval)
     rules: list[Rule] = []
     alerts: tuple[GaugeAlert, ...] = ()
     if series is not None:
         rules.append(series.rule())
-        made = (gauge_alert(file, routing, slo, series, alert) for alert in slo.alerts)
-        alerts = tuple(replace(alert, rule=linked(file, routing, alert.rule)) for alert in made)
-        rules += _distinct(
-            record
-            for alert in alerts
-            for record in (*(h.record for h in alert.kind.histories()), *alert.kind.references())
-        )
+        alerts = tuple(gauge_alert(build, slo, series, alert) for alert in slo.alerts)
+        rules += _compared_with(alerts)
     budget = None
     burn_alerts: dict[Speed, AlertRule] = {}
     sli = _event_sli(file, slo, series)
     if sli is not None:
-        budget = make(file, slo, sli, _pairs(slo), burn_rate.budget)
+        budget = _budget(file, slo, sli)
         rules += budget.records()
         burn_alerts = {
-            speed: linked(file, routing, burn_alert(file, routing, slo, budget, speed))
+            speed: burn_alert(build, slo, budget, speed)
             for speed in ("fast", "slow")
             if budget.pairs_of(speed)
         }
         rules += burn_alerts.values()
     for alert in alerts:
         rules += [*alert.records, alert.rule]
-    companion = _companion(file, routing, slo, series, budget, dependencies)
+    measured = series.record if series else budget.errors(budget.windows[0]) if budget else ""
+    companion = slo_companion(build, slo, measured, series, dependencies)
     if companion is not None:
-        companion = replace(companion, rule=linked(file, routing, companion.rule))
         rules.append(companion.rule)
     group = Group(f"{file.name}-{slo.name}", rules)
     return SloPlan(slo, series, budget, alerts, burn_alerts, companion, group)
@@ -132,7 +116,12 @@ def _series(model: str, slo: Slo, interval: Duration) -> GaugeSeries | None:
     return None
 
 
-def _distinct(records: Iterable[Record]) -> list[Record]:
+def _compared_with(alerts: Sequence[GaugeAlert]) -> list[Record]:
+    """The records of histories and references that conditions need, each once."""
+    records: list[Record] = []
+    for alert in alerts:
+        records += [history.record for history in alert.kind.histories()]
+        records += [record for leg in alert.kind.legs() for record in leg.references()]
     return list({(record.name, record.expression): record for record in records}.values())
 
 
@@ -140,7 +129,7 @@ def _event_sli(file: ModelSlo, slo: Slo, series: GaugeSeries | None) -> EventSli
     if slo.sli.errors is not None:
         return ErrorsSli(file.model)
     if slo.sli.latency is not None:
-        return LatencySli.of(file.model, slo.sli.latency)
+        return LatencySli(file.model, slo.sli.latency.below)
     if slo.sli.ratio is not None:
         return RatioSli(slo.sli.ratio)
     if slo.good is not None and series is not None:
@@ -156,21 +145,12 @@ def pairs_of(slo: Slo) -> list[BurnWindow]:
     return list(burn_rate.windows(slo.timeWindow))
 
 
-def _pairs(slo: Slo) -> list[BurnWindow]:
-    """The pairs that can fire; a lint names the others."""
+def _budget(file: ModelSlo, slo: Slo, sli: EventSli) -> Budget:
     assert slo.objective is not None
-    return burn_rate.that_can_fire(pairs_of(slo), slo.objective)[0]
-
-
-def _companion(
-    file: ModelSlo,
-    routing: Routing,
-    slo: Slo,
-    series: GaugeSeries | None,
-    budget: Budget | None,
-    dependencies: Dependencies,
-) -> SloCompanion | None:
-    if series is not None:
-        return slo_companion(file, routing, slo, series.record, series, dependencies)
-    assert budget is not None
-    return slo_companion(file, routing, slo, budget.errors(budget.windows[0]), None, dependencies)
+    assert slo.timeWindow is not None
+    # A lint names the pairs that cannot fire.
+    pairs, _ = burn_rate.that_can_fire(pairs_of(slo), slo.objective)
+    alerting, share = slo.alerting or Alerting.model_validate({}), burn_rate.budget(slo.objective)
+    return Budget(
+        file.model, slo.name, exact(slo.objective), share, slo.timeWindow, tuple(pairs), alerting, sli
+    )

@@ -6,17 +6,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
 from mlslo.yamlfile import Duration
+from rulegen.conditions import Location
 from rulegen.promql.annotations import Firing
 from rulegen.promql.replicas import WEIGHTED
 from rulegen.promql.rules import AlertRule
 from rulegen.slo.plan import Plan, SloPlan
-from rulegen.spec.lint_names import Note
+from rulegen.spec.lint_names import Name, Note
 from rulegen.spec.routing import Routing
-from rulegen.unittests import budgets, companions, events, gauges, histories, nodata, others, weights
+from rulegen.unittests import budgets, companions, events, gauges, histories, nodata, others, scraped
 from rulegen.unittests.case import Case
 
 __all__ = ["UnitTests", "build", "of_watchdog"]
@@ -39,8 +41,8 @@ class UnitTests:
 def build(plan: Plan, routing: Routing) -> UnitTests:
     """Build the tests of all rules of a model, which are in the file named after it."""
     builder = _Builder(plan, routing.spec.evaluationInterval)
-    found = list(builder.cases())
-    return UnitTests(_file(f"{plan.file.name}.yaml", builder.interval, found), builder.notes)
+    data = _file(f"{plan.file.name}.yaml", builder.interval, builder.cases())
+    return UnitTests(data, builder.notes)
 
 
 class _Builder:
@@ -61,52 +63,32 @@ class _Builder:
                 for position in range(len(slo.gauge_alerts)):
                     self._note((index, "alerts", position, "when"), _ALERT_ALWAYS_THERE)
                 continue
-            found += self._alerts(index, slo) + self._records(index, slo)
-            other = others.case(slo, self.interval) if self._is_first(others.kind_of(slo)) else None
-            found += [other] if other else []
-        past, missing = histories.cases(self.plan, self.interval)
-        for index, position, said in missing:
-            self._note((index, "alerts", position, "when"), said)
-        return (
-            found
-            + past
-            + nodata.cases(self.plan, self.interval, self._is_first)
-            + companions.cases(self.plan, self.interval, self._is_first)
-        )
+            found += self._of_slo(index, slo)
+        found += histories.cases(self.plan, self.interval, self._note)
+        found += nodata.cases(self.plan, self.interval, self._is_first)
+        return found + companions.cases(self.plan, self.interval, self._is_first)
 
-    def _alerts(self, index: int, slo: SloPlan) -> list[Case]:
-        found: list[Case] = []
+    def _of_slo(self, index: int, slo: SloPlan) -> Iterator[Case]:
+        """Cases of its alerts, and of the records they are given; a query of the user's own is taken as it is."""
         for position, alert in enumerate(slo.gauge_alerts):
             cases, missing = gauges.cases(alert, self._is_first)
-            found += cases
+            yield from cases
             for lint, said in missing:
-                self.notes.append(
-                    Note(
-                        lint,
-                        self.plan.file.document,
-                        ("spec", "slos", index, "alerts", position, "when"),
-                        said,
-                    )
-                )
-        for speed, rule in slo.burn_alerts.items():
-            assert slo.budget is not None
-            pairs = slo.budget.pairs_of(speed)
-            found += budgets.cases(slo.budget, rule, pairs, self.interval, self._is_first)
-        return found
-
-    def _records(self, index: int, slo: SloPlan) -> list[Case]:
-        """Build the cases of the records that alerts are given; a query of the user's own is taken as it is."""
-        found: list[Case] = []
-        if slo.series is not None and slo.series.aggregation == WEIGHTED:
-            found.append(weights.case(slo.series, self.interval))
+                self._note((index, "alerts", position, "when"), said, lint)
         if slo.budget is not None:
-            cases = events.cases(
-                slo.budget, self.interval, whole=self._is_first(type(slo.budget.sli).__name__)
-            )
-            found += cases or []
-            if cases is None:
+            for speed, rule in slo.burn_alerts.items():
+                yield from budgets.cases(slo.budget, rule, speed, self.interval, self._is_first)
+        if slo.series is not None and slo.series.aggregation == WEIGHTED:
+            yield scraped.weighted(slo.series, self.interval)
+        if slo.budget is not None:
+            whole = self._is_first(type(slo.budget.sli).__name__)
+            known = events.cases(slo.budget, self.interval, whole=whole)
+            yield from known or ()
+            if known is None:
                 self._note((index, "sli"), _NOT_UNDERSTOOD)
-        return found
+        other = others.case(slo, self.interval) if self._is_first(others.kind_of(slo)) else None
+        if other is not None:
+            yield other
 
     def _is_first(self, kind: str) -> bool:
         """Return True the first time that it is asked for a kind."""
@@ -114,8 +96,8 @@ class _Builder:
         self._seen.add(kind)
         return first
 
-    def _note(self, at: tuple[str | int, ...], said: str) -> None:
-        self.notes.append(Note("not-tested", self.plan.file.document, ("spec", "slos", *at), said))
+    def _note(self, at: Location, said: str, lint: Name = "not-tested") -> None:
+        self.notes.append(Note(lint, self.plan.file.document, ("spec", "slos", *at), said))
 
 
 def of_watchdog(rule: AlertRule, interval: Duration) -> dict[str, Any]:

@@ -12,7 +12,7 @@ from rulegen.promql.conventions import BUDGET_REMAINING_RECORD, MODEL, SLO
 from rulegen.promql.expressions import exact, number
 from rulegen.promql.rules import AlertRule
 from rulegen.slo.budget import Budget
-from rulegen.slo.burn_rate import BurnWindow
+from rulegen.slo.burn_rate import BurnWindow, Speed
 from rulegen.unittests.case import GONE, NAN, Case, First, Sample, Series, lifetime
 
 # The records of one evaluation, by name.
@@ -23,11 +23,9 @@ _NONE = Decimal(0)
 _FEW, _MORE = 0.4, 0.6
 
 
-def cases(
-    budget: Budget, rule: AlertRule, pairs: Sequence[BurnWindow], interval: Duration, first: First
-) -> Iterator[Case]:
+def cases(budget: Budget, rule: AlertRule, speed: Speed, interval: Duration, first: First) -> Iterator[Case]:
     """Both sides of the limit of each pair of windows; what ends the alert, for the first of its kind."""
-    tested = _Tested(budget, rule, [_Pair(budget, pair) for pair in pairs], interval)
+    tested = _Tested(budget, rule, [_Pair(budget, pair) for pair in budget.pairs_of(speed)], interval)
     yield tested.quiet()
     yield tested.fires()
     if first(lifetime(rule)):
@@ -44,7 +42,7 @@ class _Pair:
     @property
     def limit(self) -> Decimal:
         """The share of bad events above which it fires."""
-        return self.budget.threshold(self.windows)
+        return self.windows.threshold(self.budget.share)
 
     @property
     def _step(self) -> Decimal:
@@ -114,13 +112,9 @@ class _Tested:
 
     def quiet(self) -> Case:
         """One window is not enough, nor are few bad events, nor few at all where that is asked for."""
-        alerting = self.budget.alerting
-        said = (
-            f", or fewer than {alerting.minimumBadEvents} events are bad"
-            if alerting.minimumBadEvents > 1
-            else ""
-        )
-        said += f", or there are fewer than {alerting.minimumEvents}" if alerting.minimumEvents else ""
+        least, asked = self.budget.alerting.minimumBadEvents, self.budget.alerting.minimumEvents
+        said = f", or fewer than {least} events are bad" if least > 1 else ""
+        said += f", or there are fewer than {asked}" if asked else ""
         moments = [moment for pair in self.pairs for moment in pair.quiet()]
         case = self._case(f"stays quiet while only one window of two burns{said}", moments)
         case.never(len(moments) - 1, self.rule)

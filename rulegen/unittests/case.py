@@ -7,16 +7,15 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from decimal import Decimal
-from enum import Enum
 from itertools import groupby, pairwise
-from typing import Any
+from typing import Any, Literal
 
 from mlslo.yamlfile import Duration
 from rulegen.output.block_yaml import OneLine, OneLineList
 from rulegen.promql.annotations import Firing
-from rulegen.promql.conventions import SLO
+from rulegen.promql.conventions import MODEL, SLO
 from rulegen.promql.expressions import exact, number, selector
 from rulegen.promql.rules import AlertRule
 
@@ -31,15 +30,10 @@ _FEW = 2
 _LINE = 105
 
 
-class Missed(Enum):
-    """No scrape at that time: Prometheus goes on with the sample before."""
-
-    MISSED = "_"
-
-
-MISSED = Missed.MISSED
+# No scrape at that time: Prometheus goes on with the sample before.
+MISSED: Literal["_"] = "_"
 Sample = Decimal | None
-Scrape = Sample | Missed
+Scrape = Sample | Literal["_"]
 
 
 @dataclass(frozen=True)
@@ -54,9 +48,15 @@ class Series:
         labels = {label: value for label, value in self.labels.items() if value}
         return {"series": selector(self.name, labels), "values": notation(self.samples)}
 
-    def with_labels(self, **changed: str) -> Series:
-        """The same samples under other labels."""
-        return replace(self, labels={**self.labels, **changed})
+    def of_another_model(self, samples: Sequence[Scrape] | None = None) -> Series:
+        """The same series of another model; with other samples, if given."""
+        labels = {**self.labels, MODEL: f"{self.labels[MODEL]}-other"}
+        return Series(self.name, labels, self.samples if samples is None else samples)
+
+    def of_others(self) -> list[Series]:
+        """The same series of another SLO, and of another model."""
+        other = Series(self.name, {**self.labels, SLO: f"{self.labels[SLO]}-other"}, self.samples)
+        return [other, self.of_another_model()]
 
 
 def notation(samples: Sequence[Scrape]) -> str:
@@ -66,7 +66,7 @@ def notation(samples: Sequence[Scrape]) -> str:
     parts: list[str] = []
     for value, same in groupby(samples):
         count = len(list(same))
-        if isinstance(value, Missed):
+        if isinstance(value, str):
             parts.append("_" if count == 1 else f"_x{count}")
         elif value is None and not parts:
             parts.append(f"_x{count}")
@@ -165,9 +165,7 @@ class Case:
     ) -> None:
         """Expect a query to have exactly these results."""
         expected = [
-            OneLine(labels=selector("", labels), value=plain(value))
-            if labels
-            else OneLine(value=plain(value))
+            OneLine({**({"labels": selector("", labels)} if labels else {}), "value": plain(value)})
             for labels, value in samples
         ]
         listed = OneLineList(expected) if len(expected) < _FEW else expected
@@ -176,10 +174,7 @@ class Case:
     def nearly(self, evaluation: int, query: str, labels: Mapping[str, str], value: Decimal) -> None:
         """Expect a query to have one result, which is ``value`` to about four digits."""
         step = Decimal(1).scaleb(min(value.adjusted() - 3, 0)) if value else Decimal("0.0001")
-        # As Prometheus calculates it: https://prometheus.io/docs/prometheus/latest/querying/functions/#round
-        inverse = 1 / float(step)
-        rounded = math.floor(float(value) * inverse + 0.5) / inverse
-        self.gives(evaluation, f"round({query}, {number(step)})", [(labels, exact(rounded))])
+        self.gives(evaluation, f"round({query}, {number(step)})", [(labels, rounded(value, step))])
 
 
 # Whether nothing of a kind has been tested yet in this file: then it is tested in every way.
@@ -190,6 +185,12 @@ def lifetime(rule: AlertRule, *more: str) -> str:
     """Name the kind of an alert by all that decides how it begins and ends."""
     found = ("for" * (rule.for_ is not None), "keep" * (rule.keep_firing_for is not None), *more)
     return " ".join(filter(None, found))
+
+
+def rounded(value: Decimal, step: Decimal) -> Decimal:
+    """As Prometheus rounds: https://prometheus.io/docs/prometheus/latest/querying/functions/#round."""
+    inverse = 1 / float(step)
+    return exact(math.floor(float(value) * inverse + 0.5) / inverse)
 
 
 def plain(value: Decimal) -> int | float:

@@ -3,42 +3,27 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from decimal import ROUND_FLOOR, Decimal
 
 from mlslo.yamlfile import Duration
+from rulegen.promql import conventions
 from rulegen.promql.annotations import Firing
-from rulegen.promql.conventions import (
-    FEATURES_UNMONITORED,
-    LABELS_STALE,
-    MODEL,
-    MONITOR_ABSENT,
-    MONITOR_STALE,
-    REFERENCE_OLD,
-    SINK_BEHIND,
-    SINK_DOWN,
-    SLO,
-)
+from rulegen.promql.conventions import MODEL, SLO, TIER
 from rulegen.promql.expressions import number, selector
-from rulegen.slo.companions import Companion
-from rulegen.slo.companions.features import (
-    EXPECTED,
-    FEATURE,
-    MISSING,
-    MONITORED,
-    PREDICTIONS,
-    VERSION,
-    in_service,
-    share,
-)
-from rulegen.slo.companions.references import CREATED, REFERENCE
-from rulegen.slo.companions.sinks import LABELS_SINK, LAG, LAG_RECORD, PREDICTIONS_SINK, SINK
+from rulegen.slo.companions import Companion, shared
+from rulegen.slo.companions.shared import FEATURE, LABELS_SINK, PREDICTIONS_SINK, REFERENCE, SINK, VERSION
 from rulegen.slo.plan import Plan
-from rulegen.unittests import pods
-from rulegen.unittests.case import GONE, NAN, Case, First, Sample, Series, evaluations
-from rulegen.unittests.tiers import Ages, Expected, Tested, older
+from rulegen.unittests.case import GONE, NAN, Case, First, Sample, Series, counter, evaluations, lifetime
+from rulegen.unittests.expected import sides_of_changes, states
+from rulegen.unittests.scraped import Pods
 
 _UP, _DOWN = Decimal(1), Decimal(0)
+_FEATURES = Decimal(100)
+
+Ages = Sequence[float | None]
 
 
 def cases(plan: Plan, interval: Duration, first: First) -> list[Case]:
@@ -47,33 +32,127 @@ def cases(plan: Plan, interval: Duration, first: First) -> list[Case]:
     for companion in plan.companions:
         named.setdefault(companion.rule.name, []).append(companion)
     build = {
-        MONITOR_STALE: _stale,
-        MONITOR_ABSENT: _absent,
-        LABELS_STALE: _labels,
-        SINK_DOWN: _down,
-        SINK_BEHIND: _behind,
-        REFERENCE_OLD: _old,
-        FEATURES_UNMONITORED: _unmonitored,
+        conventions.MONITOR_STALE: _stale,
+        conventions.MONITOR_ABSENT: _absent,
+        conventions.LABELS_STALE: _labels,
+        conventions.SINK_DOWN: _down,
+        conventions.SINK_BEHIND: _behind,
+        conventions.REFERENCE_OLD: _old,
+        conventions.FEATURES_UNMONITORED: _unmonitored,
     }
     return [
-        case for name, found in named.items() for case in build[name](Tested(plan, found, interval, first))
+        case for name, found in named.items() for case in build[name](_Tested(plan, found, interval, first))
     ]
 
 
-def _stale(tested: Tested) -> Iterator[Case]:
+@dataclass(frozen=True)
+class _Expected:
+    """One series of one alert: whether its condition holds at each evaluation, and what its texts say then."""
+
+    companion: Companion
+    held: Sequence[bool]
+    values: Sequence[float]
+    labels: Mapping[str, str] = field(default_factory=dict)
+    members: Sequence[tuple[Mapping[str, str], float]] = ()
+
+
+@dataclass(frozen=True)
+class _Tested:
+    """The alerts of one name, one for each tier that hears of it."""
+
+    plan: Plan
+    companions: Sequence[Companion]
+    interval: Duration
+    is_first: First
+
+    @property
+    def pods(self) -> Pods:
+        return Pods(self.plan.file.model, self.interval)
+
+    @property
+    def first(self) -> Companion:
+        return self.companions[0]
+
+    def life(self, *more: str) -> bool:
+        """Return whether recovery, gaps, NaN and the end of series are still to be tested for such alerts."""
+        return self.is_first(lifetime(self.first.rule, *more))
+
+    @property
+    def limits(self) -> list[float]:
+        """The ages at which the alerts fire, the shortest first."""
+        return sorted(one.demand.after.seconds for one in self.companions)
+
+    @property
+    def wait(self) -> int:
+        """Evaluations until it fires."""
+        return evaluations(self.first.demand.after, self.interval)
+
+    def case(
+        self, what: str, series: Sequence[Series], expected: Sequence[_Expected], *, texts: bool = False
+    ) -> Case:
+        """Check both sides of every change; ``texts``: all labels and texts at the last, else what `ALERTS` shows."""
+        name = self.first.rule.name
+        case = Case(f"{name}: {what}", self.interval, list(series))
+        found = [
+            states(one.held, self.interval, one.companion.rule.for_, one.companion.rule.keep_firing_for)
+            for one in expected
+        ]
+        last = len(expected[0].held) - 1
+        shown = list(zip(*found, strict=True))
+        for now in sorted({last, *sides_of_changes(shown)}):
+            if texts and now == last:
+                firing = [
+                    (one.companion.rule, Firing(one.labels, one.values[now], members=one.members))
+                    for one, state in zip(expected, shown[now], strict=True)
+                    if state == "firing"
+                ]
+                case.fire(now, name, firing)
+                continue
+            tiers = [one.companion.rule.labels[TIER] for one in expected]
+            counts = Counter((tier, state) for tier, state in zip(tiers, shown[now], strict=True) if state)
+            query = f"count by ({TIER}, alertstate) ({selector('ALERTS', {'alertname': name})})"
+            samples = [
+                ({TIER: tier, "alertstate": state}, Decimal(count))
+                for (tier, state), count in sorted(counts.items())
+            ]
+            case.gives(now, query, samples)
+        return case
+
+    def of_ages(self, ages: Ages, labels: Mapping[str, str] | None = None) -> list[_Expected]:
+        """Each alert of something that is so old at each evaluation."""
+        known = [age or 0.0 for age in ages]
+        return [
+            _Expected(one, [age > one.demand.after.seconds for age in known], known, labels or {})
+            for one in self.companions
+        ]
+
+    def ages(self) -> Iterator[tuple[str, list[float | None], bool]]:
+        """Yield cases of an alert on an age: a name, the age at each evaluation, whether texts are checked."""
+        limit, longest = self.limits[0], self.limits[-1]
+        old = longest + 1
+        yield f"stays quiet at {Duration.of_seconds(limit)}", [limit], False
+        for one in sorted(set(self.limits)):
+            yield f"fires above {Duration.of_seconds(one)}", [one, one + 1], one == longest
+        if not self.life():
+            return
+        yield "resolves when it is new again", [old, 0.0], False
+        yield "fires again after an evaluation without data", [old, None, old], False
+        yield "is quiet at NaN", [old, math.nan], False
+        yield "ends where its series end", [old, None, None], False
+
+
+def _stale(tested: _Tested) -> Iterator[Case]:
     """One pod of two whose cycles are late, beside another model's that stopped long ago."""
-    plan, interval = tested.plan, tested.interval
+    pods = tested.pods
     for what, ages, texts in tested.ages():
-        hung = pods.writer(plan, "a", interval, ages)
-        series = [hung]
+        series = [pods.writer("a", ages)]
         if texts or len(ages) == 1:
-            fresh: list[float | None] = [0.0] * len(ages)
-            series.append(pods.writer(plan, "b", interval, fresh))
-            series.append(pods.of_another(hung, pods.times(interval, [10 * tested.limits[-1]] * len(ages))))
+            series.append(pods.writer("b", [0.0] * len(ages)))
+            series.append(series[0].of_another_model(pods.times([10 * tested.limits[-1]] * len(ages))))
         yield tested.case(what, series, tested.of_ages(ages), texts=texts)
 
 
-def _absent(tested: Tested) -> Iterator[Case]:
+def _absent(tested: _Tested) -> Iterator[Case]:
     """No pod has the model, while another model is there."""
     wait = max(evaluations(one.demand.after, tested.interval) for one in tested.companions)
     long: list[float | None] = [None] * (wait + 1)
@@ -87,155 +166,131 @@ def _absent(tested: Tested) -> Iterator[Case]:
         ("begins when the series ends", [0.0, None, None], False),
     ]
     for what, ages, texts in stories if tested.life("absence") else stories[:2]:
-        writer = pods.writer(tested.plan, "a", tested.interval, ages)
+        writer = tested.pods.writer("a", ages)
         series = [writer] if any(age is not None for age in ages) else []
         if texts:
-            series.append(pods.of_another(writer, pods.times(tested.interval, [0.0] * len(ages))))
-        expected = [Expected(one, [age is None for age in ages]) for one in tested.companions]
+            series.append(writer.of_another_model(tested.pods.times([0.0] * len(ages))))
+        gone = [age is None for age in ages]
+        expected = [_Expected(one, gone, [1.0] * len(ages)) for one in tested.companions]
         yield tested.case(what, series, expected, texts=texts)
 
 
-def _labels(tested: Tested) -> Iterator[Case]:
+def _labels(tested: _Tested) -> Iterator[Case]:
     """The newest label of one pod of two is old."""
-    plan, interval = tested.plan, tested.interval
+    pods = tested.pods
     for what, ages, texts in tested.ages():
-        late: list[float | None] = [0.0] * len(ages)
-        own = [pods.writer(plan, "a", interval, late), pods.labels(plan, "a", interval, ages)]
-        series = list(own)
+        new = [0.0] * len(ages)
+        series = [pods.writer("a", new), pods.labels("a", ages)]
         if texts or len(ages) == 1:
-            series += [pods.writer(plan, "b", interval, late), pods.labels(plan, "b", interval, late)]
             # Labels of another model have long stopped.
-            ancient = pods.times(interval, [100 * tested.limits[-1]] * len(ages))
-            series += [pods.of_another(own[0]), pods.of_another(own[1], ancient)]
+            ancient = pods.times([100 * tested.limits[-1]] * len(ages))
+            others = [series[0].of_another_model(), series[1].of_another_model(ancient)]
+            series += [pods.writer("b", new), pods.labels("b", new), *others]
         yield tested.case(what, series, tested.of_ages(ages), texts=texts)
     limit = tested.limits[0]
     # At its last cycle the newest label was as old as it may be.
-    series = [pods.writer(plan, "a", interval, [600.0]), pods.labels(plan, "a", interval, [limit + 600])]
+    series = [pods.writer("a", [600.0]), pods.labels("a", [limit + 600])]
     yield tested.case("is not about a monitor that hangs", series, tested.of_ages([limit]))
     if any(one.sinks for one in tested.companions):
         old = tested.limits[-1] + 1
-        given: list[Series] = []
+        series = []
         for pod, age, down in (("a", old + 1, LABELS_SINK), ("b", old, PREDICTIONS_SINK)):
-            for sink in (LABELS_SINK, PREDICTIONS_SINK):
-                up = pods.sink(plan, pod, sink, [_DOWN if sink == down else _UP])
-                # Another model's sink of labels is the other way round.
-                given += (
-                    [up, pods.of_another(up, [_UP if sink == down else _DOWN])]
-                    if sink == LABELS_SINK
-                    else [up]
-                )
-            given += [pods.writer(plan, pod, interval, [0.0]), pods.labels(plan, pod, interval, [age])]
-        expected = [Expected(one, [True], [old if one.sinks else old + 1]) for one in tested.companions]
+            labels = pods.sink(pod, LABELS_SINK, [_DOWN if down == LABELS_SINK else _UP])
+            # Another model's sink of labels is the other way round.
+            other = labels.of_another_model([_UP if down == LABELS_SINK else _DOWN])
+            predictions = pods.sink(pod, PREDICTIONS_SINK, [_DOWN if down == PREDICTIONS_SINK else _UP])
+            series += [labels, other, predictions, pods.writer(pod, [0.0]), pods.labels(pod, [age])]
+        expected = [_Expected(one, [True], [old if one.sinks else old + 1]) for one in tested.companions]
         what = "leaves a pod that cannot read its labels to that alert, but not another one"
-        yield tested.case(what, given, expected, texts=True)
+        yield tested.case(what, series, expected, texts=True)
 
 
-def _down(tested: Tested) -> Iterator[Case]:
+def _down(tested: _Tested) -> Iterator[Case]:
     """A sink that cannot be read in one pod of two, or in both."""
-    plan, wait = tested.plan, tested.wait
-    bad: list[Sample] = [_DOWN] * (wait + 1)
+    pods, bad = tested.pods, [_DOWN] * (tested.wait + 1)
     stories: list[tuple[str, list[Sample], bool]] = [
         ("stays quiet while a sink can be read", [_UP], False),
-        (f"fires {tested.first.demand.after} after one pod of two cannot read a sink", bad, True),
+        (f"fires {tested.first.demand.after} after one pod of two cannot read a sink", [*bad], True),
         ("resolves when it can be read", [*bad, _UP], False),
         ("begins anew after an evaluation without data", [_DOWN, GONE, *bad], False),
         ("is quiet at NaN", [_DOWN, NAN], False),
         ("ends where its series end", [_DOWN, GONE, GONE], False),
     ]
     for what, samples, texts in stories if tested.life() else stories[:2]:
-        series = [pods.sink(plan, "a", PREDICTIONS_SINK, samples)]
+        series = [pods.sink("a", PREDICTIONS_SINK, samples)]
         held = [value == _DOWN for value in samples]
-        expected = [Expected(tested.first, held, [1.0] * len(held), {SINK: PREDICTIONS_SINK})]
+        expected = [_Expected(tested.first, held, [1.0] * len(held), {SINK: PREDICTIONS_SINK})]
         if texts:
-            up: list[Sample] = [_UP] * len(samples)
             series += [
-                pods.sink(plan, "b", PREDICTIONS_SINK, up),
-                pods.sink(plan, "a", LABELS_SINK, samples),
-                pods.sink(plan, "b", LABELS_SINK, samples),
-                pods.of_another(pods.sink(plan, "a", "other", samples)),
+                pods.sink("b", PREDICTIONS_SINK, [_UP] * len(samples)),
+                pods.sink("a", LABELS_SINK, samples),
+                pods.sink("b", LABELS_SINK, samples),
+                pods.sink("a", "other", samples).of_another_model(),
             ]
-            expected.append(Expected(tested.first, held, [2.0] * len(held), {SINK: LABELS_SINK}))
+            expected.append(_Expected(tested.first, held, [2.0] * len(held), {SINK: LABELS_SINK}))
         yield tested.case(what, series, expected, texts=texts)
 
 
-def _behind(tested: Tested) -> Iterator[Case]:
+def _behind(tested: _Tested) -> Iterator[Case]:
     """The lag of one pod is larger for its time than ever in as long a time before."""
-    plan, name = tested.plan, tested.first.rule.name
+    pods, rule, after = tested.pods, tested.first.rule, tested.first.demand.after
+    own = {SINK: PREDICTIONS_SINK}
     span = max(tested.wait, 2)
     usual, once = Decimal(5000), Decimal(7000)
     before: list[Sample] = [*[usual] * (span - 2), once, usual]
-    grown: list[Sample] = [once + 1 + index for index in range(span + 2)]
-    grows = grown[:span]
-    after = tested.first.demand.after
+    grows = [once + 1 + index for index in range(span)]
+    still = once + span + 2
     stories: list[tuple[str, list[Sample], list[str | None]]] = [
         (f"stays quiet where no more waits than once in the {after} before", [once] * span, [None]),
-        (f"fires after {after} in which more waits than ever", grows, [None, "firing"]),
+        (f"fires after {after} in which more waits than ever", [*grows], [None, "firing"]),
+        ("resolves when less waits", [*grows, usual], ["firing", None]),
+        ("goes on firing through an evaluation without data", [*grows, GONE, still], ["firing"] * 3),
+        ("goes on firing through NaN", [*grows, NAN, still], ["firing"] * 3),
+        ("ends where its series end", [*grows, *[GONE] * span], ["firing", None]),
     ]
-    if tested.life():
-        stories += [
-            ("resolves when less waits", [*grows, usual], ["firing", None]),
-            (
-                "goes on firing through an evaluation without data",
-                [*grows, GONE, grown[-1]],
-                ["firing"] * 3,
-            ),
-            ("goes on firing through NaN", [*grows, NAN, grown[-1]], ["firing"] * 3),
-            ("ends where its series end", [*grows, *[GONE] * span], ["firing", None]),
-        ]
-    for what, lags, shown in stories:
+    for what, lags, shown in stories if tested.life() else stories[:2]:
         samples = [*before, *lags]
-        lag = pods.series(plan, LAG, "a", samples, {SINK: PREDICTIONS_SINK})
-        case = Case(f"{name}: {what}", tested.interval, [lag])
         last = len(samples) - 1
-        for now, state in enumerate(shown, last - len(shown) + 1):
-            if shown == [None, "firing"] and state:
-                case.fires(now, tested.first.rule, Firing({SINK: PREDICTIONS_SINK}, float(grows[0] or 0)))
-            else:
-                case.shows(now, tested.first.rule, state)
+        case = Case(f"{rule.name}: {what}", tested.interval, [pods.series(shared.LAG, "a", samples, own)])
         if shown == [None, "firing"]:
-            case.series.append(
-                pods.series(plan, LAG, "b", [Decimal(1)] * len(samples), {SINK: PREDICTIONS_SINK})
-            )
-            case.series.append(pods.of_another(lag, [once * 2] * len(samples)))
-            recorded = f"count by ({MODEL}) ({selector(LAG_RECORD, {SLO: tested.first.rule.labels[SLO]})})"
-            case.gives(last, recorded, [({MODEL: plan.file.model}, Decimal(1))])
+            case.shows(last - 1, rule, None)
+            case.fires(last, rule, Firing(own, float(grows[0])))
+            case.series.append(pods.series(shared.LAG, "b", [Decimal(1)] * len(samples), own))
+            case.series.append(case.series[0].of_another_model([once * 2] * len(samples)))
+            recorded = f"count by ({MODEL}) ({selector(shared.LAG_RECORD, {SLO: rule.labels[SLO]})})"
+            case.gives(last, recorded, [({MODEL: pods.model}, Decimal(1))])
+        else:
+            for now, state in enumerate(shown, last - len(shown) + 1):
+                case.shows(now, rule, state)
         yield case
 
 
-def _old(tested: Tested) -> Iterator[Case]:
+def _old(tested: _Tested) -> Iterator[Case]:
     """The data of a reference of one pod of two are old, in the newest of its versions."""
-    plan, interval = tested.plan, tested.interval
+    pods = tested.pods
 
     def reference(pod: str, version: str, name: str, ages: Ages) -> Series:
-        return pods.series(
-            plan, CREATED, pod, pods.times(interval, ages), {VERSION: version, REFERENCE: name}
-        )
+        return pods.series(shared.CREATED, pod, pods.times(ages), {VERSION: version, REFERENCE: name})
 
     for what, ages, texts in tested.ages():
-        own = reference("a", "2", "training", ages)
-        series = [own]
-        fresh: list[float | None] = [0.0] * len(ages)
-        ancient: list[float | None] = [10 * tested.limits[0]] * len(ages)
+        series = [reference("a", "2", "training", ages)]
         if texts or len(ages) == 1:
+            fresh, ancient = [0.0] * len(ages), [10 * tested.limits[0]] * len(ages)
             series += [
                 reference("a", "1", "training", ancient),
                 reference("b", "2", "training", fresh),
                 reference("b", "2", "recent", fresh),
-                pods.of_another(own, pods.times(interval, ancient)),
+                series[0].of_another_model(pods.times(ancient)),
             ]
-        held = [older(age, tested.limits[0]) for age in ages]
-        values = [age or 0.0 for age in ages]
-        yield tested.case(
-            what, series, [Expected(tested.first, held, values, {REFERENCE: "training"})], texts=texts
-        )
+        yield tested.case(what, series, tested.of_ages(ages, {REFERENCE: "training"}), texts=texts)
 
 
-def _unmonitored(tested: Tested) -> Iterator[Case]:
+def _unmonitored(tested: _Tested) -> Iterator[Case]:
     """One pod measures few of a version's features."""
-    asked = tested.plan.file.spec.companions
-    assert asked is not None
-    assert asked.unmonitored is not None
-    limit = share(asked.unmonitored.atLeastRatio) * _FEATURES
+    own = tested.plan.file.spec.companions
+    assert own is not None
+    assert own.unmonitored is not None
+    limit = shared.share(own.unmonitored.atLeastRatio) * _FEATURES
     few = limit.to_integral_value(ROUND_FLOOR)
     bad: list[Sample] = [few] * (tested.wait + 1)
     after = tested.first.demand.after
@@ -249,66 +304,59 @@ def _unmonitored(tested: Tested) -> Iterator[Case]:
     ]
     for what, counts, texts in stories if tested.life() else stories[:2]:
         # A version that does not yet predict is not in service: rates need two samples.
-        series = list(_features(tested, "a", "2", [_FEATURES, *counts]))
+        series = _features(tested.pods, "a", "2", [_FEATURES, *counts])
         if texts:
-            series += _beside(tested, len(counts) + 1)
+            series += _beside(tested.pods, len(counts) + 1)
         known = [_FEATURES if count is None or count.is_nan() else count for count in [_FEATURES, *counts]]
         held = [count <= few for count in known]
         values = [float(count / _FEATURES) for count in known]
         members = [({FEATURE: "amount", VERSION: "2"}, 1.0)]
-        expected = Expected(tested.first, held, values, {VERSION: "2"}, members)
+        expected = _Expected(tested.first, held, values, {VERSION: "2"}, members)
         yield tested.case(what, series, [expected], texts=texts)
     yield _retired(tested, few)
 
 
-_FEATURES = Decimal(100)
-
-
 def _features(
-    tested: Tested, pod: str, version: str, counts: Sequence[Sample], *, missing: int = 1, predicts: int = 1
-) -> Iterator[Series]:
-    """A pod that measures so many features of a version, and answers ``predicts`` in each interval."""
-    plan, size = tested.plan, len(counts)
-    own = {VERSION: version, "window": "1d"}
-    yield pods.series(plan, EXPECTED, pod, [_FEATURES] * size)
-    yield pods.series(plan, MONITORED, pod, counts, own)
-    yield pods.series(plan, MISSING, pod, [Decimal(missing)] * size, {**own, FEATURE: "amount"})
-    served = [Decimal(1000 + predicts * now) for now in range(size)]
-    yield pods.series(plan, PREDICTIONS, pod, served, {VERSION: version})
+    pods: Pods, pod: str, version: str, counts: Sequence[Sample], *, missing: int = 1
+) -> list[Series]:
+    """A pod that measures so many features of a version, and answers once in each interval."""
+    size, own = len(counts), {VERSION: version, "window": "1d"}
+    served = [Decimal(1000 + now) for now in range(size)]
+    return [
+        pods.series(shared.EXPECTED, pod, [_FEATURES] * size),
+        pods.series(shared.MONITORED, pod, counts, own),
+        pods.series(shared.MISSING, pod, [Decimal(missing)] * size, {**own, FEATURE: "amount"}),
+        pods.series(shared.PREDICTIONS, pod, served, {VERSION: version}),
+    ]
 
 
-def _beside(tested: Tested, size: int) -> Iterator[Series]:
+def _beside(pods: Pods, size: int) -> Iterator[Series]:
     """Yield series that must not count: a pod with all features, a shorter window, a new version, another model."""
-    plan = tested.plan
-    yield from _features(tested, "b", "2", [_FEATURES] * size, missing=0)
-    yield pods.series(plan, MONITORED, "a", [_DOWN] * size, {VERSION: "2", "window": "1h"})
-    yield pods.series(plan, MISSING, "a", [_DOWN] * size, {VERSION: "2", "window": "1h", FEATURE: "amount"})
+    none, shorter, new = [_DOWN] * size, {VERSION: "2", "window": "1h"}, {VERSION: "3", "window": "1d"}
+    yield from _features(pods, "b", "2", [_FEATURES] * size, missing=0)
+    yield pods.series(shared.MONITORED, "a", none, shorter)
+    yield pods.series(shared.MISSING, "a", none, {**shorter, FEATURE: "amount"})
     yield pods.series(
-        plan, MISSING, "a", [Decimal("0.5")] * size, {VERSION: "2", "window": "1d", FEATURE: "age"}
+        shared.MISSING, "a", [Decimal("0.5")] * size, {**shorter, "window": "1d", FEATURE: "age"}
     )
-    new = {VERSION: "3", "window": "1d"}
-    yield pods.series(plan, MONITORED, "a", [_DOWN] * size, new)
-    yield pods.series(plan, PREDICTIONS, "a", [Decimal(now) for now in range(size)], {VERSION: "3"})
+    yield pods.series(shared.MONITORED, "a", none, new)
+    yield pods.series(shared.PREDICTIONS, "a", counter(1, size), {VERSION: "3"})
     for segment in ({"segment": "sex"}, {"segment_value": "1"}):
-        yield pods.series(plan, MISSING, "a", [_DOWN] * size, {**new, FEATURE: "amount", **segment})
-    for one in _features(tested, "a", "2", [_DOWN] * size):
-        yield pods.of_another(one)
+        yield pods.series(shared.MISSING, "a", none, {**new, FEATURE: "amount", **segment})
+    for one in _features(pods, "a", "2", none):
+        yield one.of_another_model()
 
 
-def _retired(tested: Tested, few: Decimal) -> Case:
+def _retired(tested: _Tested, few: Decimal) -> Case:
     """A version that no longer predicts, while another model's of that name does."""
-    lasts = evaluations(in_service(tested.interval), tested.interval)
+    pods, rule, served = tested.pods, tested.first.rule, shared.in_service(tested.interval)
+    lasts = evaluations(served, tested.interval)
     size = lasts + 4
-    series = list(_features(tested, "a", "1", [few] * size, predicts=0))
     # Its last prediction comes after its first evaluation.
-    series[-1] = pods.series(tested.plan, PREDICTIONS, "a", [_DOWN, *[_UP] * (size - 1)], {VERSION: "1"})
-    series.append(pods.of_another(series[-1], [Decimal(now) for now in range(size)]))
-    case = Case(
-        f"{tested.first.rule.name}: is not about a version that has not predicted for {in_service(tested.interval)}",
-        tested.interval,
-        series,
-    )
-    state = "firing" if lasts - 2 >= tested.wait else "pending"
-    case.shows(lasts - 1, tested.first.rule, state)
-    case.shows(lasts + 2, tested.first.rule, None)
+    last = pods.series(shared.PREDICTIONS, "a", [_DOWN, *[_UP] * (size - 1)], {VERSION: "1"})
+    series = [*_features(pods, "a", "1", [few] * size)[:-1], last, last.of_another_model(counter(1, size))]
+    name = f"{rule.name}: is not about a version that has not predicted for {served}"
+    case = Case(name, tested.interval, series)
+    case.shows(lasts - 1, rule, "firing" if lasts - 2 >= tested.wait else "pending")
+    case.shows(lasts + 2, rule, None)
     return case

@@ -3,28 +3,21 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from decimal import Decimal
 
 from mlslo.yamlfile import Duration
 from rulegen.conditions import World
-from rulegen.promql.conventions import (
-    BUDGET_REMAINING_RECORD,
-    BURN_RATE_RECORD,
-    MODEL,
-    SLO,
-    errors_record,
-    events_record,
-)
+from rulegen.promql import conventions
+from rulegen.promql.conventions import MODEL, SLO, errors_record, events_record
 from rulegen.promql.expressions import exact, number, quote, selector
 from rulegen.slo.budget import Budget
 from rulegen.slo.events import ERRORS, LATENCY, TOTAL, ErrorsSli, GoodSli, LatencySli, RatioSli
-from rulegen.unittests.case import GONE, MISSED, Case, Scrape, Series, counter
+from rulegen.unittests.case import GONE, MISSED, Case, Scrape, Series, counter, rounded
 from rulegen.unittests.probes import nearby
-from rulegen.unittests.ratios import EventSeries, event_series
+from rulegen.unittests.ratios import EventSeries, Selected, event_series
 from rulegen.unittests.scraped import POD, labels_of, scraped
-from rulegen.unittests.selected import Selected
 
 # Events in each sampled interval, and how many of them are bad: 1 of 20.
 EVENTS, BAD = 60, 3
@@ -38,25 +31,42 @@ def cases(budget: Budget, interval: Duration, *, whole: bool) -> list[Case] | No
 
     ``whole``: it is the first of its kind.
     """
-    tested = _Tested(budget, interval)
+    tested = _tested(budget, interval)
+    if tested is None:
+        return None
     if isinstance(budget.sli, GoodSli):
-        return [*tested.evaluations(), *(tested.windows() if whole else ())]
-    series = None
-    if isinstance(budget.sli, RatioSli):
-        series = event_series(budget.sli.ratio)
-        if series is None:
-            return None
-    counters = list(tested.counters(series, EVENTS, BAD))
+        return [tested.evaluations(), *(tested.windows() if whole else ())]
+    series = tested.series
+    counters = list(tested.counters(EVENTS, BAD))
     if series is not None:
         # Labels are summed away: what must not count would be seen in the numbers only.
-        counters += others(budget, series, len(counters[0].samples))
+        counters += tested.others(len(counters[0].samples))
     found = [tested.ratios(counters)]
     late = isinstance(budget.sli, ErrorsSli) or (series is not None and not series.needed)
     if whole and late:
-        found.append(tested.none_bad(series))
+        found.append(tested.none_bad())
     if whole and isinstance(budget.sli, LatencySli):
         found.append(tested.raced())
     return found
+
+
+def healthy(budget: Budget, interval: Duration) -> tuple[list[Series], Duration] | None:
+    """Counters of which none is bad until the second evaluation, beside others, and how often they are read.
+
+    None where it is not known what the SLI's expressions select.
+    """
+    tested = _tested(budget, interval)
+    if tested is None:
+        return None
+    count = round(interval.seconds / tested.sampled.seconds) + 1
+    return [*tested.counters(EVENTS, 0, count), *tested.others(count)], tested.sampled
+
+
+def _tested(budget: Budget, interval: Duration) -> _Tested | None:
+    if not isinstance(budget.sli, RatioSli):
+        return _Tested(budget, interval, None)
+    series = event_series(budget.sli.ratio)
+    return _Tested(budget, interval, series) if series is not None else None
 
 
 def part_of(step: Duration, most: float) -> Duration:
@@ -76,6 +86,8 @@ class _Tested:
 
     budget: Budget
     interval: Duration
+    # Those of a raw pair of counters.
+    series: EventSeries | None
 
     @property
     def sampled(self) -> Duration:
@@ -99,53 +111,46 @@ class _Tested:
 
     def ratios(self, series: list[Series]) -> Case:
         """Build the case of 1 bad event in 20."""
-        budget, ratio = self.budget, Decimal(BAD) / EVENTS
-        name = f"Records of {budget.slo}: {BAD} of {EVENTS} events are bad"
+        name = f"Records of {self.budget.slo}: {BAD} of {EVENTS} events are bad"
         case = Case(name, self.interval, series, sampled=self.sampled)
         self._table(case, EVENTS * self._end * self._steps)
-        self._ratios(case, self._end, ratio)
+        self._ratios(case, self._end, Decimal(BAD) / EVENTS)
         return case
 
     def _ratios(self, case: Case, now: int, ratio: Decimal) -> None:
         """Expect the same ratio of each window and of the time window, and what follows from it."""
-        budget, labels = self.budget, self._labels
+        budget, own = self.budget, {SLO: self.budget.slo}
         near = Decimal("0.0001")
-        ratios = self._named(budget.ratio)
         names = {*map(str, budget.windows), str(budget.whole)}
-        query = f"count({ratios} > {number(ratio - near)} < {number(ratio + near)})"
+        query = f"count({self._named(budget.ratio)} > {number(ratio - near)} < {number(ratio + near)})"
         case.gives(now, query, [({}, Decimal(len(names)))])
-        case.nearly(now, selector(BURN_RATE_RECORD, {SLO: budget.slo}), labels, ratio / budget.share)
-        case.nearly(
-            now, selector(BUDGET_REMAINING_RECORD, {SLO: budget.slo}), labels, 1 - ratio / budget.share
-        )
+        burned = ratio / budget.share
+        case.nearly(now, selector(conventions.BURN_RATE_RECORD, own), self._labels, burned)
+        case.nearly(now, selector(conventions.BUDGET_REMAINING_RECORD, own), self._labels, 1 - burned)
 
     def _table(self, case: Case, events: int) -> None:
         """Expect the events of each window in one query."""
         budget = self.budget
-        samples = []
-        least = min(self._count(window, events) for window in budget.windows)
-        digits = max(3 - least.adjusted(), 0)
-        inverse = 1 / float(Decimal(1).scaleb(-digits))
-        for window in budget.windows:
-            rounded = math.floor(float(self._count(window, events)) * inverse + 0.5) / inverse
-            samples.append(({**self._labels, "over": str(window)}, exact(rounded)))
+        counts = {window: self._count(window, events) for window in budget.windows}
+        step = Decimal(1).scaleb(min(min(counts.values()).adjusted() - 3, 0))
+        samples = [
+            ({**self._labels, "over": str(window)}, rounded(count, step)) for window, count in counts.items()
+        ]
         query = f'label_replace({self._named(budget.events)}, "over", "$1", "__name__", "{_prefix(budget.events)}(.+)")'
-        case.gives(self._end, f"round({query}, {number(Decimal(1).scaleb(-digits))})", samples)
+        case.gives(self._end, f"round({query}, {number(step)})", samples)
 
     def _count(self, window: Duration, events: int) -> Decimal:
-        if self.budget.sli.operation == "rate":
-            return Decimal(events) / exact(window.seconds)
-        return Decimal(events)
+        return Decimal(events) / (exact(window.seconds) if self.budget.sli.operation == "rate" else 1)
 
     def _named(self, record: Callable[[Duration], str]) -> str:
         """A record of each window."""
         return f'{{__name__=~"{_prefix(record)}[^_]+",{SLO}={quote(self.budget.slo)}}}'
 
-    def counters(self, series: EventSeries | None, events: int, bad: int, count: int = 0) -> Iterator[Series]:
+    def counters(self, events: int, bad: int, count: int = 0) -> Iterator[Series]:
         """The counters behind an SLI, which grow by so many in each sampled interval."""
         count = count or self._end * self._steps + 1
-        if series is not None:
-            yield from self._of_ratio(series, events, bad, count)
+        if self.series is not None:
+            yield from _of_ratio(self.series, events, bad, count)
             return
         labels = {MODEL: self.budget.model, "version": "1"}
         pods = (
@@ -166,21 +171,20 @@ class _Tested:
                     code = {"code": f"50{3 * index}"}
                     yield Series(ERRORS, {**pod, **code}, counter(failed, count))
 
-    def _of_ratio(self, series: EventSeries, events: int, bad: int, count: int) -> Iterator[Series]:
-        rest = events
-        for index, (one, in_total) in enumerate(zip(series.bad, series.in_total, strict=True)):
-            last = index == len(series.bad) - 1
-            part = bad - (len(series.bad) - 1) if last else 1
-            rest -= part if in_total else 0
-            if bad or series.needed:
-                yield from _of_pods(one, part if bad else 0, count)
-        for index, one in enumerate(series.rest):
-            last = index == len(series.rest) - 1
-            yield from _of_pods(one, rest - 9 * (len(series.rest) - 1) if last else 9, count)
-        for one in series.others:
-            yield Series(one.name, one.labels, counter(0, count))
+    def others(self, count: int) -> Iterator[Series]:
+        """Counters that differ in one label from what the SLI counts, and grow fast."""
+        fast = counter(1000, count)
+        labels = {MODEL: f"{self.budget.model}-other", "version": "1"}
+        if isinstance(self.budget.sli, LatencySli):
+            yield Series(f"{LATENCY}_count", labels, fast)
+            yield Series(f"{LATENCY}_bucket", {**labels, "le": self.budget.sli.bucket}, fast)
+        elif isinstance(self.budget.sli, ErrorsSli):
+            yield Series(TOTAL, labels, fast)
+            yield Series(ERRORS, {**labels, "code": "500"}, fast)
+        for one in self.series.decoys if self.series else ():
+            yield Series(one.name, one.labels, fast)
 
-    def none_bad(self, series: EventSeries | None) -> Case:
+    def none_bad(self) -> Case:
         """Build the case of events of which none is bad, then of none at all: the shortest window says so."""
         budget, interval = self.budget, self.interval.seconds
         shortest = budget.windows[0].seconds
@@ -188,7 +192,7 @@ class _Tested:
         counters = [
             # Read twice, and then no more; nothing where a window begins.
             Series(one.name, one.labels, [MISSED, *one.samples[:2]])
-            for one in self.counters(series, EVENTS, 0, 3)
+            for one in self.counters(EVENTS, 0, 3)
         ]
         name = f"Records of {budget.slo}: where no event was bad yet, 0 are"
         case = Case(name, self.interval, counters, sampled=sampled)
@@ -200,14 +204,14 @@ class _Tested:
 
     def raced(self) -> Case:
         """Build the case of more fast answers than answers: counters are read one after the other."""
-        counters = list(self.counters(None, EVENTS, -BAD))
+        counters = list(self.counters(EVENTS, -BAD))
         name = f"Records of {self.budget.slo}: there are never less than 0 bad events"
         case = Case(name, self.interval, counters, sampled=self.sampled)
         query = f"count({self._named(self.budget.errors)} == 0)"
         case.gives(self._end, query, [({}, Decimal(len(self.budget.windows)))])
         return case
 
-    def evaluations(self) -> Iterator[Case]:
+    def evaluations(self) -> Case:
         """Build the case of a gauge that is good, is not, and is gone, while another series of it is good."""
         sli = self.budget.sli
         assert isinstance(sli, GoodSli)
@@ -219,25 +223,19 @@ class _Tested:
         given = list(scraped(series, labels_of(series), [*values, GONE], healthy))
         if series.entities:
             given += scraped(series, labels_of(series, 1), [healthy] * 3 + [GONE])
-        said = sli.good.phrase().template()
-        case = Case(
-            f"Records of {self.budget.slo}: an evaluation is good where the gauge is {said}",
-            self.interval,
-            given,
-        )
+        said = f"an evaluation is good where the gauge is {sli.good.phrase().template()}"
+        case = Case(f"Records of {self.budget.slo}: {said}", self.interval, given)
+        errors, events = self._of(errors_record("bool")), self._of(events_record("bool"))
         for now, good in enumerate(held):
-            case.gives(now, self._bool(errors_record), [(self._labels, Decimal(not good))])
-        case.gives(2, self._bool(events_record), [(self._labels, Decimal(1))])
-        case.gives(3, f"count({self._bool(events_record)}) or count({self._bool(errors_record)})", [])
+            case.gives(now, errors, [(self._labels, Decimal(not good))])
+        case.gives(2, events, [(self._labels, Decimal(1))])
+        case.gives(3, f"count({events}) or count({errors})", [])
         shortest = self.budget.windows[0]
         if shortest.seconds > 2 * self.interval.seconds:
-            events = self._named(self.budget.events)
-            case.gives(2, f"count({events} == 3)", [({}, Decimal(len(self.budget.windows)))])
+            over = self._named(self.budget.events)
+            case.gives(2, f"count({over} == 3)", [({}, Decimal(len(self.budget.windows)))])
             self._ratios(case, 2, exact(float(f"{held.count(False) / 3:.6g}")))
-        yield case
-
-    def _bool(self, record: object) -> str:
-        return self._of(record("bool"))  # type: ignore[operator]
+        return case
 
     def _of(self, record: str) -> str:
         return f"{selector(record, {SLO: self.budget.slo})} + 0"
@@ -268,6 +266,21 @@ def _prefix(record: Callable[[Duration], str]) -> str:
     return record(Duration("5m")).removesuffix("5m")
 
 
+def _of_ratio(series: EventSeries, events: int, bad: int, count: int) -> Iterator[Series]:
+    rest = events
+    for index, (one, in_total) in enumerate(zip(series.bad, series.in_total, strict=True)):
+        last = index == len(series.bad) - 1
+        part = bad - (len(series.bad) - 1) if last else 1
+        rest -= part if in_total else 0
+        if bad or series.needed:
+            yield from _of_pods(one, part if bad else 0, count)
+    for index, one in enumerate(series.rest):
+        last = index == len(series.rest) - 1
+        yield from _of_pods(one, rest - 9 * (len(series.rest) - 1) if last else 9, count)
+    for one in series.others:
+        yield Series(one.name, one.labels, counter(0, count))
+
+
 def _of_pods(series: Selected, per_interval: int, count: int) -> Iterator[Series]:
     """Two series that together are one, if there may be two."""
     if POD in series.labels or per_interval < 2:
@@ -278,32 +291,9 @@ def _of_pods(series: Selected, per_interval: int, count: int) -> Iterator[Series
             yield Series(series.name, {**series.labels, POD: pod}, counter(part, count))
 
 
-def others(budget: Budget, series: EventSeries | None, count: int) -> Iterator[Series]:
-    """Counters that differ in one label from what the SLI counts, and grow fast."""
-    sli = budget.sli
-    fast = counter(1000, count)
-    labels: Mapping[str, str] = {MODEL: f"{budget.model}-other", "version": "1"}
-    if isinstance(sli, LatencySli):
-        yield Series(f"{LATENCY}_count", labels, fast)
-        yield Series(f"{LATENCY}_bucket", {**labels, "le": sli.bucket}, fast)
-    elif isinstance(sli, ErrorsSli):
-        yield Series(TOTAL, labels, fast)
-        yield Series(ERRORS, {**labels, "code": "500"}, fast)
-    elif series is not None:
-        for one in series.decoys:
-            yield Series(one.name, one.labels, fast)
-
-
 def read_alone(budget: Budget) -> list[str]:
     """The records that a rule reads by themselves: what is read beside others is matched with them."""
     names = [budget.ratio(budget.pairs[0].long), budget.ratio(budget.whole)]
     if isinstance(budget.sli, LatencySli):
         names += [budget.events(window) for window in budget.windows]
     return list(dict.fromkeys([*names, *(record.name for record in budget.sli.sources())]))
-
-
-def healthy(budget: Budget, series: EventSeries | None, interval: Duration) -> tuple[list[Series], Duration]:
-    """Counters of which none is bad until the second evaluation, and how often they are read."""
-    tested = _Tested(budget, interval)
-    count = round(interval.seconds / tested.sampled.seconds) + 1
-    return list(tested.counters(series, EVENTS, 0, count)), tested.sampled

@@ -10,81 +10,64 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from functools import cached_property
-from typing import NamedTuple
 
 from mlslo.yamlfile import Duration
 from rulegen.conditions import History, World
 from rulegen.conditions.history import Deviation
 from rulegen.promql.replicas import WEIGHTED
 from rulegen.slo.alerts import GaugeAlert
-from rulegen.unittests.case import GONE, Missed, Sample, Scrape
+from rulegen.unittests.case import GONE, Sample, Scrape
 from rulegen.unittests.probes import Probe
 
 Scrapes = tuple[Scrape, ...]
 
 
-class State(NamedTuple):
-    """An alert after one evaluation; ``since``: the last evaluation at which the condition of a firing one held."""
-
-    firing: bool
-    since: int | None
-    pending: bool = False
-
-    @property
-    def name(self) -> str | None:
-        """As `ALERTS` calls it."""
-        return "firing" if self.firing else "pending" if self.pending else None
-
-
 def states(
     held: Sequence[bool], interval: Duration, lasting: Duration | None, keep: Duration | None
-) -> list[State]:
-    """Return the state after each evaluation, given whether the condition held at it."""
+) -> list[str | None]:
+    """Return "pending", "firing" or None after each evaluation, given whether the condition held at it."""
     needed, kept = lasting.seconds if lasting else 0.0, keep.seconds if keep else 0.0
-    found: list[State] = []
+    found: list[str | None] = []
     active: int | None = None
-    last: int | None = None
     recovered: int | None = None
     firing = False
     for now, holds in enumerate(held):
         if holds:
             active = now if active is None else active
-            last, recovered = now, None
+            recovered = None
             firing = firing or (now - active) * interval.seconds >= needed
         else:
             recovered = now if firing and recovered is None else recovered
             if recovered is None or (now - recovered) * interval.seconds >= kept:
                 firing, active, recovered = False, None, None
-        found.append(State(firing, last if firing else None, holds and not firing))
+        found.append("firing" if firing else "pending" if holds else None)
     return found
 
 
-@dataclass(frozen=True)
-class Baselines:
-    """Histories that a test has to give as records, since the rules do not record them in it.
+def sides_of_changes(states: Sequence[object], since: int = 1) -> set[int]:
+    """Return the evaluations just before and at each change from the evaluation ``since`` on."""
+    changes = (now for now in range(max(since, 1), len(states)) if states[now] != states[now - 1])
+    return {side for now in changes for side in (now - 1, now)}
 
-    ``lead``: healthy evaluations that it begins with, until the others are there. ``possible``: whether it works out.
+
+def baselines(alert: GaugeAlert, length: int) -> tuple[tuple[History, ...], int, bool]:
+    """Sort the histories of an alert for a test of ``length`` evaluations.
+
+    Return those that it has to give as records, since the rules do not record them in it; how many healthy evaluations
+    it begins with, until the others are there; and whether that works out.
     """
-
-    given: tuple[History, ...]
-    lead: int
-    possible: bool
-
-    @classmethod
-    def of(cls, alert: GaugeAlert, length: int) -> Baselines:
-        """Sort the histories of an alert for a test of ``length`` evaluations."""
-        histories = tuple(alert.kind.histories())
-        lead = 0
-        own: tuple[History, ...] = ()
-        while True:
-            found = tuple(one for one in histories if recorded_after(alert, one) < lead + length)
-            if len(found) == len(own):
-                break
-            own = found
-            lead = max(recorded_after(alert, one) + 1 for one in own)
-        # What is given beside a mean that comes about would be recorded as well, and nothing deviates from health.
-        possible = not any(isinstance(one, Deviation) for one in own)
-        return cls(tuple(one for one in histories if one not in own), lead, possible)
+    histories = tuple(alert.kind.histories())
+    lead = 0
+    own: tuple[History, ...] = ()
+    while True:
+        found = tuple(one for one in histories if recorded_after(alert, one) < lead + length)
+        if len(found) == len(own):
+            break
+        own = found
+        lead = max(recorded_after(alert, one) + 1 for one in own)
+    # What is given beside a mean that comes about would be recorded as well, and nothing deviates from health.
+    possible = not any(isinstance(one, Deviation) for one in own)
+    return tuple(one for one in histories if one not in own), lead, possible
 
 
 def recorded_after(alert: GaugeAlert, history: History) -> int:
@@ -113,7 +96,7 @@ class Course:
         for scrape in self.scrapes:
             before = found[-1] if found else (GONE,) * len(scrape)
             seen = zip(scrape, before, strict=True)
-            found.append(tuple(self._seen(was if isinstance(now, Missed) else now) for now, was in seen))
+            found.append(tuple(self._seen(was if isinstance(now, str) else now) for now, was in seen))
         return found
 
     def _seen(self, value: Sample) -> Sample:
@@ -171,7 +154,7 @@ class Course:
         return self.alert.kind.holds(value, World(self.past(now, series), self.probe.world.reference))
 
     @cached_property
-    def states(self) -> list[State]:
+    def states(self) -> list[str | None]:
         """The state after each evaluation."""
         spec, several = self.alert.spec, self.alert.several
         size = len(self.scrapes[0])

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 from functools import cached_property
 
-from rulegen.conditions import Limit
+from rulegen.conditions import Kind, Limit
 from rulegen.conditions.reference import Reference
 from rulegen.promql.annotations import Firing
 from rulegen.promql.conventions import SLO
@@ -15,9 +15,9 @@ from rulegen.promql.expressions import number
 from rulegen.slo.alerts import GaugeAlert
 from rulegen.spec.lint_names import Name
 from rulegen.unittests.case import GONE, MISSED, NAN, Case, First, Sample, Series, evaluations, lifetime
-from rulegen.unittests.expected import Baselines, Course, Scrapes
+from rulegen.unittests.expected import Course, Scrapes, baselines, sides_of_changes
 from rulegen.unittests.probes import Probe, probes, unusable
-from rulegen.unittests.scraped import labels_of, scraped
+from rulegen.unittests.scraped import labels_of, labels_of_history, scraped
 
 # Prometheus looks this far back for the sample of a series that was not scraped.
 _LOOKBACK = 300.0
@@ -44,8 +44,8 @@ def cases(alert: GaugeAlert, first: First) -> tuple[list[Case], Missing]:
     return [case for case in built if case is not None], list(dict.fromkeys(missing))
 
 
-def _said(leg: object) -> str:
-    return str(leg.phrase(values=False).template())  # type: ignore[attr-defined]
+def _said(leg: Kind) -> str:
+    return leg.phrase(values=False).template()
 
 
 @dataclass(frozen=True)
@@ -107,11 +107,11 @@ class _Tested:
         inside = self._some(self.probe.inside, self._sizes[0])
         name = f"stays quiet at {number(self.probe.inside)}{self._where}"
         case = self._case(name, [inside] * self._breaches[0], self._breaches[0] - 1, (None, None))
-        if case and self.alert.repeated and self.main:
+        if case and self.alert.records and self.main:
             series, several = self.alert.series, self.alert.several
             kept = several.labels if several else series.labels
             labels = {label: value for label, value in labels_of(series).items() if label in kept}
-            recorded = f"{series.select(self.alert.repeated.record_name)} + 0"
+            recorded = f"{series.select(self.alert.records[0].name)} + 0"
             case.gives(0, recorded, [({**labels, SLO: series.slo}, Decimal(0))])
         return case
 
@@ -175,14 +175,11 @@ class _Tested:
 
     def _lost(self) -> Iterator[Case | None]:
         least, last = self._breaches
-        begins, gone, nan = [self._bad] * least, self._all(GONE), self._all(NAN)
         calm = self._keep if not self._wait else 0
-        yield self._case(
-            "is not bad while it is NaN", begins + [nan] * (last + calm), least, (self._active, None)
-        )
-        yield self._case(
-            "ends where its series end", begins + [gone] * (calm + 2), least, (self._active, None)
-        )
+        begins, ends = [self._bad] * least, (self._active, None)
+        nan, gone = [self._all(NAN)] * (last + calm), [self._all(GONE)] * (calm + 2)
+        yield self._case("is not bad while it is NaN", begins + nan, least, ends)
+        yield self._case("ends where its series end", begins + gone, least, ends)
 
     def _case(
         self, what: str, scrapes: Sequence[Scrapes], since: int, ends: tuple[str | None, str | None]
@@ -196,64 +193,42 @@ class _Tested:
         texts = ends == (None, "firing")
         # Two pods, of which the worst counts; what is added up is told apart by both cases alike.
         pods = texts or (ends == (None, None) and alert.series.metric.additive)
-        baselines = Baselines.of(alert, len(scrapes))
+        given, lead, possible = baselines(alert, len(scrapes))
         # A step is a steep trend: what is quiet must have been so from the beginning.
         trend = ends == (None, None) and any(one.of_version for one in alert.kind.histories())
-        start = [scrapes[0] if trend else self._healthy] * baselines.lead
+        start = [scrapes[0] if trend else self._healthy] * lead
         since += len(start)
-        course = Course(alert, self.probe, baselines.given, [*start, *scrapes])
-        states = [one.name for one in course.states]
-        other = Course(alert, self.probe, baselines.given, course.scrapes, edge=False)
+        course = Course(alert, self.probe, given, [*start, *scrapes])
+        states = course.states
+        other = Course(alert, self.probe, given, course.scrapes, edge=False)
         early = states[:since] if ends == (None, None) else states[: len(start)]
-        before = states[since - 1] if since else None
-        sure = baselines.possible and states == [one.name for one in other.states] and not any(early)
-        if not (sure and self._is_meant(states, since, ends, before)):
-            self.missing.append(self._reason(what, states, ends, possible=sure))
+        sure = possible and states == other.states and not any(early)
+        if sure and texts and "firing" not in states:
+            self.missing.append(self._too_short())
+            return None
+        if not sure or not _is_meant(states[:since], states[since:], ends):
+            said = f"the case '{what}' is not tested: its baseline moves too soon"
+            self.missing.append(("not-tested", said))
             return None
         last = len(states) - 1
         if ends[0] and ends[1] is None:
             last = next(now for now in range(since, len(states)) if states[now] is None)
-        case = Case(
-            f"{alert.rule.name}: {what}", alert.series.interval, list(self._series(course, last, pods=pods))
-        )
-        changes = {
-            side
-            for now in range(max(since, 1), last + 1)
-            if states[now] != states[now - 1]
-            for side in (now - 1, now)
-        }
-        if ends[0]:
-            changes |= {since - 1, since}
-        for now in sorted({last, *changes}):
+        series = list(self._series(course, last, pods=pods))
+        case = Case(f"{alert.rule.name}: {what}", alert.series.interval, series)
+        first = {since - 1, since} if ends[0] else set()
+        for now in sorted({last, *first, *sides_of_changes(states[: last + 1], since)}):
             if now == last and texts and self._firing(course, now) == self._firing(other, now):
                 case.fires(now, alert.rule, self._firing(course, now))
             else:
                 case.shows(now, alert.rule, states[now])
         return case
 
-    def _is_meant(
-        self,
-        states: Sequence[str | None],
-        since: int,
-        ends: tuple[str | None, str | None],
-        before: str | None,
-    ) -> bool:
-        after = states[since:]
-        if ends == (None, None):
-            return not any(after)
-        if ends[0] and before != ends[0]:
-            return False
-        return None in after if ends[1] is None else after[-1] == ends[1]
-
-    def _reason(
-        self, what: str, states: Sequence[str | None], ends: tuple[str | None, str | None], *, possible: bool
-    ) -> tuple[Name, str]:
-        if possible and ends == (None, "firing") and "firing" not in states:
-            return "baseline-too-short", (
-                f"a lasting drop or change from {number(self.probe.healthy)} to {number(self.probe.beyond)} does not "
-                "fire: the baseline takes it in before it has lasted long enough"
-            )
-        return "not-tested", f"the case '{what}' is not tested: its baseline moves too soon"
+    def _too_short(self) -> tuple[Name, str]:
+        values = f"from {number(self.probe.healthy)} to {number(self.probe.beyond)}"
+        return "baseline-too-short", (
+            f"a lasting drop or change {values} does not fire: the baseline takes it in before it has lasted long "
+            "enough"
+        )
 
     def _series(self, course: Course, last: int, *, pods: bool) -> Iterator[Series]:
         """Yield the scraped series until the evaluation ``last``, and the records that are given."""
@@ -263,27 +238,22 @@ class _Tested:
             column = [scrape[index] for scrape in course.scrapes[: last + 1]]
             yield from scraped(series, labels, column, self.probe.healthy if pods and not index else None)
             for history in course.given:
-                own = series.labels if history.of_version else series.past_labels
-                past = {label: labels[label] for label in own if label != SLO} | {SLO: series.slo}
-                yield Series(
-                    history.record.name,
-                    past,
-                    [course.given_past(history, now, index) for now in range(last + 1)],
-                )
-            yield from self.references(labels, last + 1)
-
-    def references(self, labels: dict[str, str], count: int) -> Iterator[Series]:
-        """The figure of the reference; where none is named, a smaller one beside it."""
-        reference = self.probe.world.reference
-        for leg in self.alert.kind.legs():
-            if isinstance(leg, Reference) and reference is not None:
+                given = [course.given_past(history, now, index) for now in range(last + 1)]
+                yield Series(history.record.name, labels_of_history(series, history, index), given)
+            for leg in self._references:
                 own = {label: labels[label] for label in leg.shared}
-                for name, value in self._of_references(reference):
-                    yield Series(leg.metric.name, {**own, "reference": name}, [value] * count)
+                for name, value in self._of_references():
+                    yield Series(leg.metric.name, {**own, "reference": name}, [value] * (last + 1))
 
-    def _of_references(self, reference: Decimal) -> list[tuple[str, Decimal]]:
-        named = self.alert.series.reference
-        return [(named, reference)] if named else [("validation", reference), ("training", reference / 2)]
+    @property
+    def _references(self) -> list[Reference]:
+        return [leg for leg in self.alert.kind.legs() if isinstance(leg, Reference)]
+
+    def _of_references(self) -> list[tuple[str, Decimal]]:
+        """The figure of the reference; where none is named, a smaller one beside it."""
+        named, value = self.alert.series.reference, self.probe.world.reference
+        assert value is not None
+        return [(named, value)] if named else [("validation", value), ("training", value / 2)]
 
     def _firing(self, course: Course, now: int) -> Firing:
         """Return the values that its texts show at an evaluation."""
@@ -292,10 +262,18 @@ class _Tested:
             name: float(value) for name, value in course.past(now, 0).items()
         }
         reference = self.probe.world.reference
-        for leg in alert.kind.legs():
-            if isinstance(leg, Reference) and reference is not None:
-                looked_up[leg.record.name] = float(reference)
+        if reference is not None:
+            looked_up |= {leg.record.name: float(reference) for leg in self._references}
         known = [float("nan") if value is None else float(value) for value in values]
         value = alert.several.value(len(bad), len(values)) if alert.several else known[0]
         members = [(labels_of(alert.series, index), known[index]) for index in bad]
         return Firing(labels_of(alert.series), value, looked_up, members)
+
+
+def _is_meant(
+    before: Sequence[str | None], after: Sequence[str | None], ends: tuple[str | None, str | None]
+) -> bool:
+    if ends == (None, None):
+        return not any(after)
+    begins = ends[0] is None or (bool(before) and before[-1] == ends[0])
+    return begins and (None in after if ends[1] is None else after[-1] == ends[1])

@@ -6,13 +6,13 @@ Histories that look equally far back share a test: each of its evaluations evalu
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from decimal import Decimal
 
 from mlslo.yamlfile import Duration
-from rulegen.conditions import History
-from rulegen.promql.conventions import MODEL, SLO
+from rulegen.conditions import History, Location
+from rulegen.promql.conventions import SLO
 from rulegen.promql.expressions import selector
 from rulegen.sli.gauge import GaugeSeries
 from rulegen.slo.plan import Plan
@@ -29,22 +29,19 @@ _MOST_EVALUATIONS = 400
 # A baseline that needs more samples than this has them more often than rules are evaluated.
 _MANY = 60
 
-# An SLO's place in its file, that of the alert, and what is said.
-Missing = tuple[int, int, str]
 Known = tuple[GaugeSeries, History]
 
 
-def cases(plan: Plan, interval: Duration) -> tuple[list[Case], list[Missing]]:
-    """Return the cases of every history of a model, and which have none."""
+def cases(plan: Plan, interval: Duration, note: Callable[[Location, str], None]) -> list[Case]:
+    """Return the cases of every history of a model; ``note`` is given the place of what has none, and why."""
     groups: dict[tuple[float, int, bool, bool], dict[tuple[str, str], Known]] = {}
-    missing: list[Missing] = []
     rules = sum(len(group.rules) for group in plan.groups)
     for index, slo in enumerate(plan.slos):
         for position, alert in enumerate(slo.gauge_alerts if slo.can_be_given else ()):
             for history in alert.kind.histories():
-                if not _is_affordable(history, interval, rules):
+                if not _Tested(history, interval).is_affordable(rules):
                     said = f"its {history.record.name} looks back further than a unit test can, and is not tested"
-                    missing.append((index, position, said))
+                    note((index, "alerts", position, "when"), said)
                     continue
                 key = (history.offset, history.least, bool(history.window), history.of_version)
                 own = groups.setdefault(key, {})
@@ -54,12 +51,7 @@ def cases(plan: Plan, interval: Duration) -> tuple[list[Case], list[Missing]]:
         known = list(group.values())
         found.append(_Tested(known[0][1], interval).enough(known))
         found += [case for one in known if (case := _Tested(one[1], interval).window(one[0]))]
-    return found, missing
-
-
-def _is_affordable(history: History, interval: Duration, rules: int) -> bool:
-    tested = _Tested(history, interval)
-    return history.least <= MOST_SAMPLES and tested.end * (rules + _EVALUATION) <= _MOST_EVALUATED
+    return found
 
 
 @dataclass(frozen=True)
@@ -81,6 +73,11 @@ class _Tested:
         needed = (self.history.least - 1) * self.sampled.seconds
         return math.ceil((self.history.offset + needed) / self.interval.seconds)
 
+    def is_affordable(self, rules: int) -> bool:
+        """Return whether promtool takes a test of it with so many rules, and not too long."""
+        evaluated = self.end * (rules + _EVALUATION)
+        return self.history.least <= MOST_SAMPLES and evaluated <= _MOST_EVALUATED
+
     def enough(self, known: Sequence[Known]) -> Case:
         """Build the case of just enough evaluations, and of fewer; what follows does not count."""
         history, step = self.history, self.sampled.seconds
@@ -95,10 +92,7 @@ class _Tested:
             for version, samples in versions.items():
                 case.series.append(_given(series, version, samples))
             # What another SLO, and another model, have recorded does not count.
-            own_series = case.series[-1]
-            other = replace(own_series, samples=[_LATER] * (seen + 1))
-            case.series.append(other.with_labels(**{SLO: f"{series.slo}-other"}))
-            case.series.append(other.with_labels(**{MODEL: f"{series.model}-other"}))
+            case.series += replace(case.series[-1], samples=[_LATER] * (seen + 1)).of_others()
             now = self.end * self.interval.seconds
             ages = [
                 (now - index * step, value)
@@ -150,7 +144,7 @@ class _Tested:
         ages = [
             (end * step - index * step, value)
             for index, value in enumerate(samples)
-            if value is not GONE and isinstance(value, Decimal) and start < index * step <= stop
+            if isinstance(value, Decimal) and start < index * step <= stop
         ]
         over = Duration.of_seconds(history.window)
         name = f"Records of {series.slo}: {history.record.name} is about {over}"
@@ -167,7 +161,6 @@ def _given(series: GaugeSeries, version: str, samples: Sequence[Scrape]) -> Seri
 
 def _labels(series: GaugeSeries, history: History) -> dict[str, str]:
     """The labels of the record."""
-    own = labels_of(series)
-    return {label: own[label] for label in own if history.of_version or label != "version"} | {
-        SLO: series.slo
-    }
+    own = labels_of(series).items()
+    kept = {label: value for label, value in own if history.of_version or label != "version"}
+    return {**kept, SLO: series.slo}

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from decimal import Decimal
 
 from mlslo.yamlfile import Duration
@@ -12,9 +12,9 @@ from rulegen.promql.conventions import NO_DATA, SLO
 from rulegen.promql.expressions import selector
 from rulegen.slo.companions import SloCompanion
 from rulegen.slo.plan import Plan
-from rulegen.unittests import pods
 from rulegen.unittests.case import GONE, NAN, Case, First, Series, evaluations, lifetime
 from rulegen.unittests.expected import states
+from rulegen.unittests.scraped import Pods
 
 _UP, _DOWN = Decimal(1), Decimal(0)
 _LOWEST = Decimal("-Infinity")
@@ -35,13 +35,17 @@ def cases(plan: Plan, interval: Duration, first: First) -> list[Case]:
     return [*found, *tested.causes()]
 
 
+@dataclass(frozen=True)
 class _Tested:
     """The alerts of a file, by their SLOs."""
 
-    def __init__(self, plan: Plan, interval: Duration, companions: dict[str, SloCompanion]) -> None:
-        self.plan = plan
-        self.interval = interval
-        self.companions = companions
+    plan: Plan
+    interval: Duration
+    companions: dict[str, SloCompanion]
+
+    @property
+    def pods(self) -> Pods:
+        return Pods(self.plan.file.model, self.interval)
 
     def fires(self) -> Case:
         """No SLO is measured, while another model is, and another SLO with the same records; then its monitor stops."""
@@ -51,7 +55,7 @@ class _Tested:
         case.series = [replace(one, samples=[*one.samples, GONE]) for one in case.series]
         for name, one in self.companions.items():
             own = Series(one.record, self.plan.file.labels(name), [Decimal(0)] * (last + 1))
-            case.series += [own.with_labels(slo=f"{name}-other"), pods.of_another(own)]
+            case.series += own.of_others()
         case.series += self._others(last + 1)
         held = [[True] * (last + 1) + [not one.monitored] for one in self.companions.values()]
         self._expect(case, held, sorted({side for wait in waits for side in (wait - 1, wait)} - {-1, last}))
@@ -65,32 +69,30 @@ class _Tested:
             name: states(own, self.interval, one.rule.for_, None)
             for (name, one), own in zip(self.companions.items(), held, strict=True)
         }
+        labels = {"alertname": NO_DATA}
         for now in moments:
-            shown = {name: own[now].name for name, own in found.items()}
-            labels = {"alertname": NO_DATA}
-            if set(shown.values()) == {None}:
+            shown = {name: own[now] for name, own in found.items()}
+            distinct = set(shown.values())
+            if distinct == {None}:
                 case.gives(now, selector("ALERTS", labels), [])
-            elif len(set(shown.values())) == 1:
-                state = next(iter(shown.values())) or ""
+            elif len(distinct) == 1:
+                state = distinct.pop() or ""
                 query = f"count({selector('ALERTS', {**labels, 'alertstate': state})})"
                 case.gives(now, query, [({}, Decimal(len(shown)))])
             else:
                 query = f"count by ({SLO}, alertstate) ({selector('ALERTS', labels)})"
-                case.gives(
-                    now,
-                    query,
-                    [({SLO: name, "alertstate": state}, _UP) for name, state in shown.items() if state],
-                )
+                counts = [({SLO: name, "alertstate": state}, _UP) for name, state in shown.items() if state]
+                case.gives(now, query, counts)
 
     def _others(self, count: int) -> Iterator[Series]:
         """Another model works without labels and sinks."""
-        plan, companions = self.plan, self.companions.values()
+        pods, companions = self.pods, self.companions.values()
         if any(one.monitored for one in companions):
-            yield pods.of_another(pods.writer(plan, "a", self.interval, [0.0] * count))
+            yield pods.writer("a", [0.0] * count).of_another_model()
         if any(one.labels for one in companions):
-            yield pods.of_another(pods.labels(plan, "a", self.interval, [1e9] * count))
+            yield pods.labels("a", [1e9] * count).of_another_model()
         for sink in sorted({sink for one in companions for sink in one.sinks}):
-            yield pods.of_another(pods.sink(plan, "a", sink, [_DOWN] * count))
+            yield pods.sink("a", sink, [_DOWN] * count).of_another_model()
 
     def measured(self) -> Case:
         """Every SLO is measured, if at the lowest value there is."""
@@ -104,17 +106,11 @@ class _Tested:
         """An SLO that is measured again, or for one evaluation, or is NaN."""
         wait = evaluations(one.demand.after, self.interval)
         record = self.plan.file.labels(name)
+        gone = [GONE] * (wait + 1)
+        anew = {0: "pending", 1: None, wait + 1: "pending", wait + 2: "firing"}
         for what, samples, shown in (
-            (
-                "resolves when it is measured again",
-                [*[GONE] * (wait + 1), _DOWN],
-                {wait: "firing", wait + 1: None},
-            ),
-            (
-                "begins anew after an evaluation with data",
-                [GONE, _DOWN, *[GONE] * (wait + 1)],
-                {0: "pending", 1: None, wait + 1: "pending", wait + 2: "firing"},
-            ),
+            ("resolves when it is measured again", [*gone, _DOWN], {wait: "firing", wait + 1: None}),
+            ("begins anew after an evaluation with data", [GONE, _DOWN, *gone], anew),
             ("takes NaN for no data", [_DOWN, NAN], {0: None, 1: "pending"}),
             ("begins when the series ends", [_DOWN, GONE], {0: None, 1: "pending"}),
         ):
@@ -128,43 +124,40 @@ class _Tested:
 
     def causes(self) -> Iterator[Case]:
         """Nothing is measured for a reason that has an alert of its own: nearly, and then so."""
-        interval, plan, companions = self.interval, self.plan, list(self.companions.values())
+        pods, companions = self.pods, list(self.companions.values())
         late = _around(one.demand.after.seconds for one in companions if one.monitored)
         if late:
-            stopped = pods.writer(plan, "a", interval, late)
-            series = [stopped, pods.writer(plan, "b", interval, [0.0] * len(late))]
-            series.append(pods.of_another(series[1]))
-            case = Case(f"{NO_DATA}: leaves it to the alert that the monitor stopped", interval, series)
+            other = pods.writer("b", [0.0] * len(late))
+            series = [pods.writer("a", late), other, other.of_another_model()]
             held = [
                 [not one.monitored or age <= one.demand.after.seconds for age in late] for one in companions
             ]
-            self._expect(case, held, range(len(late)))
-            yield case
+            yield self._left("that the monitor stopped", series, held)
         old = _around(one.labels.seconds for one in companions if one.labels)
         if old:
-            writers = [pods.writer(plan, pod, interval, [0.0] * len(old)) for pod in ("a", "b")]
-            given = [
-                pods.labels(plan, "a", interval, old),
-                pods.labels(plan, "b", interval, [age + 9 for age in old]),
-            ]
-            case = Case(f"{NO_DATA}: leaves it to the alert that labels stopped", interval, writers + given)
+            series = [pods.writer(pod, [0.0] * len(old)) for pod in ("a", "b")]
+            series += [pods.labels("a", old), pods.labels("b", [age + 9 for age in old])]
             held = [[one.labels is None or age <= one.labels.seconds for age in old] for one in companions]
-            self._expect(case, held, range(len(old)))
-            yield case
+            yield self._left("that labels stopped", series, held)
         for sink in sorted({sink for one in companions for sink in one.sinks}):
-            case = self._case(f"leaves it to the alert that no pod can read its sink of {sink}", 2)
-            case.series += [
-                pods.sink(plan, "a", sink, [_UP, _DOWN]),
-                pods.sink(plan, "b", sink, [_DOWN, _DOWN]),
+            series = [
+                pods.writer("a", [0.0, 0.0]),
+                pods.sink("a", sink, [_UP, _DOWN]),
+                pods.sink("b", sink, [_DOWN, _DOWN]),
             ]
-            self._expect(case, [[True, sink not in one.sinks] for one in companions], range(2))
-            yield case
+            held = [[True, sink not in one.sinks] for one in companions]
+            yield self._left(f"that no pod can read its sink of {sink}", series, held)
+
+    def _left(self, what: str, series: list[Series], held: Sequence[Sequence[bool]]) -> Case:
+        case = Case(f"{NO_DATA}: leaves it to the alert {what}", self.interval, series)
+        self._expect(case, held, range(len(held[0])))
+        return case
 
     def _case(self, what: str, count: int) -> Case:
         """A case in which the monitor is alive."""
         case = Case(f"{NO_DATA}: {what}", self.interval, [])
         if any(one.monitored for one in self.companions.values()):
-            case.series.append(pods.writer(self.plan, "a", self.interval, [0.0] * count))
+            case.series.append(self.pods.writer("a", [0.0] * count))
         return case
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from decimal import Decimal
 
 from mlslo.yamlfile import Duration
@@ -14,14 +14,13 @@ from rulegen.promql.replicas import WEIGHTED
 from rulegen.sli.gauge import GaugeSeries
 from rulegen.sli.query_series import QuerySeries
 from rulegen.slo.alerts import GaugeAlert
-from rulegen.slo.events import GoodSli, RatioSli
+from rulegen.slo.events import GoodSli
 from rulegen.slo.plan import SloPlan
 from rulegen.unittests import events
 from rulegen.unittests.case import Case, Series
 from rulegen.unittests.expected import recorded_after
 from rulegen.unittests.probes import Probe, decoys, lasting, nearby, past_of, probes
-from rulegen.unittests.ratios import event_series
-from rulegen.unittests.scraped import labels_of, of_pod, rows, scraped
+from rulegen.unittests.scraped import labels_of, labels_of_history, of_pod, rows, scraped
 
 # Evaluations that it takes: of a rate there must be two samples.
 _COUNT = 2
@@ -45,18 +44,14 @@ def case(slo: SloPlan, interval: Duration) -> Case | None:
         if not _of_gauge(found, slo, slo.series):
             return None
     elif slo.budget is not None:
-        series = event_series(slo.budget.sli.ratio) if isinstance(slo.budget.sli, RatioSli) else None
-        if isinstance(slo.budget.sli, RatioSli) and series is None:
+        known = events.healthy(slo.budget, interval)
+        if known is None:
             return None
-        given, found.sampled = events.healthy(slo.budget, series, interval)
-        found.series += given
-        found.series += events.others(slo.budget, series, len(given[0].samples))
+        found.series, found.sampled = known
     if slo.budget is not None:
-        found.series += [
-            Series(record, {MODEL: slo.budget.model, SLO: slo.budget.slo, **change}, [_MANY] * _COUNT)
-            for record in events.read_alone(slo.budget)
-            for change in _others(slo.budget.model, slo.budget.slo)
-        ]
+        for record in events.read_alone(slo.budget):
+            labels = {MODEL: slo.budget.model, SLO: slo.budget.slo}
+            found.series += Series(record, labels, [_MANY] * _COUNT).of_others()
     own = slo.slo.name
     given_own = [one for one in found.distinct if one.labels.get(SLO) == own]
     records = {record.name for record in slo.group.records}
@@ -72,9 +67,8 @@ def _of_gauge(found: Case, slo: SloPlan, series: GaugeSeries) -> bool:
     candidates += [_of_good(slo)] if slo.budget is not None else []
     if not candidates:
         return False
-    reference = next(
-        (probe.world.reference for probe in candidates if probe.world.reference is not None), None
-    )
+    references = (probe.world.reference for probe in candidates)
+    reference = next((one for one in references if one is not None), None)
     healthy = next((one.healthy for one in candidates if not _bad(alerts, one.healthy, reference)), None)
     if healthy is None:
         return False
@@ -90,8 +84,7 @@ def _of_gauge(found: Case, slo: SloPlan, series: GaugeSeries) -> bool:
             found.series.append(of_pod(series, {**own, **change}, "b", [bad] * _COUNT))
             if series.aggregation == WEIGHTED:
                 found.series.append(rows(series, {**own, **change}, "b", [_MANY] * _COUNT))
-    for change in _others(series.model, series.slo):
-        found.series.append(Series(series.record, {**labels, SLO: series.slo, **change}, [worse] * _COUNT))
+    found.series += Series(series.record, {**labels, SLO: series.slo}, [worse] * _COUNT).of_others()
     found.gives(_COUNT - 1, f"{series.expression} + 0", [({**labels, SLO: series.slo}, healthy)])
     for alert in alerts:
         _past(found, alert, past_of(alert.kind, healthy))
@@ -117,23 +110,15 @@ def _of_good(slo: SloPlan) -> Probe:
     return Probe(World(), fine, fine, bad)
 
 
-def _others(model: str, slo: str) -> Iterator[dict[str, str]]:
-    yield {SLO: f"{slo}-other"}
-    yield {MODEL: f"{model}-other"}
-
-
 def _past(found: Case, alert: GaugeAlert, values: Mapping[str, Decimal]) -> None:
     """A healthy past, and others'."""
     series = alert.series
-    labels = labels_of(series)
     for history in alert.kind.histories():
         if recorded_after(alert, history) < _COUNT:
             continue
-        own = series.labels if history.of_version else series.past_labels
-        past = {label: labels[label] for label in own if label != SLO} | {SLO: series.slo}
+        past = labels_of_history(series, history)
         found.series.append(Series(history.record.name, past, [values[history.record.name]] * _COUNT))
-        for change in _others(series.model, series.slo):
-            found.series.append(Series(history.record.name, {**past, **change}, [_MANY] * _COUNT))
+        found.series += Series(history.record.name, past, [_MANY] * _COUNT).of_others()
 
 
 def _references(found: Case, alert: GaugeAlert, reference: Decimal) -> None:
@@ -147,5 +132,4 @@ def _references(found: Case, alert: GaugeAlert, reference: Decimal) -> None:
         for change in decoys(leg.matchers):
             found.series.append(Series(leg.metric.name, {**own, **change}, [reference / 100] * _COUNT))
         recorded = {**labels, SLO: series.slo}
-        for other in _others(series.model, series.slo):
-            found.series.append(Series(leg.record.name, {**recorded, **other}, [reference / 100] * _COUNT))
+        found.series += Series(leg.record.name, recorded, [reference / 100] * _COUNT).of_others()

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from decimal import Decimal
-from itertools import chain, pairwise
+from itertools import pairwise
 
 from rulegen.conditions import Kind, World
 from rulegen.conditions.history import Deviation
@@ -30,13 +30,12 @@ def probes(kind: Kind) -> tuple[list[Probe], list[Kind]]:
     found: list[Probe] = []
     undecided: list[Kind] = []
     for leg in kind.legs():
+        others = [guess for one in (leg, *kind.legs()) for group in one.healthy_guesses() for guess in group]
         own = [
             probe
-            for reference in kind.reference_guesses() or (None,)
+            for reference in _references(kind) or (None,)
             for group in leg.healthy_guesses()
-            for probe in _first(
-                kind, leg, [*group, *chain(*leg.healthy_guesses(), *kind.healthy_guesses())], reference
-            )
+            for probe in _first(kind, leg, [*group, *others], reference)
         ]
         found += [probe for probe in own if probe not in found]
         if not own:
@@ -45,7 +44,11 @@ def probes(kind: Kind) -> tuple[list[Probe], list[Kind]]:
 
 
 def _first(kind: Kind, leg: Kind, guesses: Sequence[Decimal], reference: Decimal | None) -> list[Probe]:
-    tried = [(even(guess), ahead) for guess in guesses for ahead in (Decimal(0), *kind.leads(guess))]
+    tried = [
+        (even(guess), ahead)
+        for guess in guesses
+        for ahead in (Decimal(0), *(lead for one in kind.legs() for lead in one.leads(guess)))
+    ]
     for healthy, ahead in sorted(tried, key=lambda pair: pair[1] != 0):
         world = lasting(kind, World(past_of(kind, healthy), reference, ahead), healthy)
         if kind.holds(healthy, world):
@@ -92,12 +95,16 @@ def lasting(kind: Kind, world: World, value: Decimal) -> World:
 
 def unusable(kind: Kind) -> Iterator[Probe]:
     """Probes that are quiet only because their past cannot be compared with."""
-    reference = next(iter(kind.reference_guesses()), None)
-    for past, bad in kind.unusable():
+    reference = next(iter(_references(kind)), None)
+    for past, bad in (unusable for leg in kind.legs() for unusable in leg.unusable()):
         healthy = next(iter(past.values()))
         world = World({history.record.name: healthy for history in kind.histories()} | dict(past), reference)
         if not kind.holds(bad, lasting(kind, world, bad)):
             yield Probe(world, healthy, bad, bad)
+
+
+def _references(kind: Kind) -> list[Decimal]:
+    return [guess for leg in kind.legs() for guess in leg.reference_guesses()]
 
 
 def nearby(value: Decimal) -> Decimal:

@@ -1,15 +1,25 @@
-"""Example series of a raw pair of counters."""
+"""Example series of a raw pair of counters: what its selectors select."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+import re
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from promql_parser import MatchOp, VectorSelector
 
 from rulegen.promql.query import parse_windowed, summed
 from rulegen.spec.model_slo import Ratio
-from rulegen.unittests.selected import Selected, example, matching, selects
+
+_GUESSES = ("", "500", "503", "error", "5xx", "UNAVAILABLE", "GET", "POST")
+
+
+@dataclass(frozen=True)
+class Selected:
+    """A series that a selector selects."""
+
+    name: str
+    labels: Mapping[str, str]
 
 
 @dataclass(frozen=True)
@@ -35,7 +45,7 @@ def event_series(ratio: Ratio) -> EventSeries | None:
     if errors is None or total is None:
         return None
     for first in errors:
-        bad = example(first)
+        bad = _example(first)
         if bad is None or _count(errors, bad) != 1 or _count(total, bad) > 1:
             continue
         for rest in _rests(total, errors):
@@ -50,39 +60,34 @@ def event_series(ratio: Ratio) -> EventSeries | None:
 def _told_apart(
     errors: Sequence[VectorSelector], total: Sequence[VectorSelector], known: Sequence[Selected]
 ) -> EventSeries:
-    counted = {one: (_count(errors, one), _count(total, one)) for one in known}
-    bad = tuple(one for one in known if counted[one] in ((1, 0), (1, 1)))
-    rest = tuple(one for one in known if counted[one] == (0, 1))
+    bad = tuple(one for one in known if _count(errors, one) == 1 and _count(total, one) <= 1)
+    rest = tuple(one for one in known if not _count(errors, one) and _count(total, one) == 1)
     without = [one for one in known if one not in bad]
-    return EventSeries(
-        bad,
-        tuple(counted[one][1] == 1 for one in bad),
-        rest,
-        tuple(one for one in without if one not in rest),
-        not all(any(selects(term, one) for one in without) for term in total),
-        decoys([*errors, *total], known),
-    )
+    in_total = tuple(_count(total, one) == 1 for one in bad)
+    others = tuple(one for one in without if one not in rest)
+    needed = not all(any(_selects(term, one) for one in without) for term in total)
+    return EventSeries(bad, in_total, rest, others, needed, _decoys([*errors, *total], known))
 
 
 def _rests(total: Sequence[VectorSelector], errors: Sequence[VectorSelector]) -> Iterator[Selected | None]:
     """Selected of the total, among them those that are no errors for what these are not: code!="OK"."""
     for term in total:
-        yield example(term)
+        yield _example(term)
         for matcher in (matcher for error in errors for matcher in error.matchers.matchers):
             if matcher.op == MatchOp.NotEqual:
-                yield example(term, {matcher.name: matcher.value})
+                yield _example(term, {matcher.name: matcher.value})
             elif matcher.op == MatchOp.NotRe:
-                found = matching(matcher.value)
-                yield example(term, {matcher.name: found}) if found else None
+                found = _matching(matcher.value)
+                yield _example(term, {matcher.name: found}) if found else None
 
 
-def decoys(terms: Sequence[VectorSelector], series: Sequence[Selected]) -> tuple[Selected, ...]:
+def _decoys(terms: Sequence[VectorSelector], series: Sequence[Selected]) -> tuple[Selected, ...]:
     """Return series that none of ``terms`` selects, though they differ in one label only."""
     found: list[Selected] = []
     for one in series:
         for label, value in one.labels.items():
             other = Selected(one.name, {**one.labels, label: f"{value}-other"})
-            if other not in found and not any(selects(term, other) for term in terms):
+            if other not in found and not any(_selects(term, other) for term in terms):
                 found.append(other)
     return tuple(found)
 
@@ -91,9 +96,9 @@ def _others(terms: Sequence[VectorSelector], known: Sequence[Selected]) -> tuple
     """A series for each term that selects none of ``known``, or None where there is none for one."""
     found: list[Selected] = []
     for term in terms:
-        if any(selects(term, series) for series in (*known, *found)):
+        if any(_selects(term, series) for series in (*known, *found)):
             continue
-        other = example(term)
+        other = _example(term)
         if other is None:
             return None
         found.append(other)
@@ -101,4 +106,58 @@ def _others(terms: Sequence[VectorSelector], known: Sequence[Selected]) -> tuple
 
 
 def _count(terms: Sequence[VectorSelector], series: Selected) -> int:
-    return sum(selects(term, series) for term in terms)
+    return sum(_selects(term, series) for term in terms)
+
+
+def _example(selector: VectorSelector, others: Mapping[str, str] | None = None) -> Selected | None:
+    """A series that ``selector`` selects, or None where none is found.
+
+    ``others``: labels that it has beside those that the selector names.
+    """
+    matchers = selector.matchers.matchers
+    labels = {matcher.name: matcher.value for matcher in matchers if matcher.op == MatchOp.Equal}
+    for matcher in matchers:
+        if matcher.op == MatchOp.Re and matcher.name not in labels:
+            found = _matching(matcher.value)
+            if found is None:
+                return None
+            labels[matcher.name] = found
+    for matcher in matchers:
+        if matcher.op in (MatchOp.NotEqual, MatchOp.NotRe):
+            labels.setdefault(matcher.name, (others or {}).get(matcher.name, "other"))
+    labels = {**(others or {}), **labels}
+    name = selector.name or labels.pop("__name__", "")
+    series = Selected(name, {label: value for label, value in labels.items() if value})
+    return series if name and _selects(selector, series) else None
+
+
+def _selects(selector: VectorSelector, series: Selected) -> bool:
+    """Return whether ``selector`` selects ``series``."""
+    if selector.name and selector.name != series.name:
+        return False
+    for matcher in selector.matchers.matchers:
+        found = series.name if matcher.name == "__name__" else series.labels.get(matcher.name, "")
+        if matcher.op in (MatchOp.Re, MatchOp.NotRe):
+            try:
+                same = re.fullmatch(matcher.value, found) is not None
+            except re.error:
+                return False
+        else:
+            same = found == matcher.value
+        if same == (matcher.op in (MatchOp.NotEqual, MatchOp.NotRe)):
+            return False
+    return True
+
+
+def _matching(pattern: str) -> str | None:
+    """A text that ``pattern`` matches: guessed, then verified."""
+    first = pattern.split("|")[0].strip("()^$")
+    simple = re.sub(r"\[0-9\][+*]?|\\d[+*]?", "5", first)
+    simple = re.sub(r"\.[+*]", "x", simple).replace("\\.", "\0").replace(".", "0").replace("\0", ".")
+    for guess in (simple, *_GUESSES):
+        try:
+            if guess and re.fullmatch(pattern, guess):
+                return guess
+        except re.error:
+            return None
+    return None

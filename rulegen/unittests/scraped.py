@@ -1,15 +1,21 @@
-"""Series of one gauge from one pod or several, which together are a chosen value."""
+"""Series that pods are scraped for: of one gauge, and of what the monitors of a model say of themselves."""
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from decimal import Decimal
 
-from rulegen.promql.conventions import SLO
+from mlslo.yamlfile import Duration
+from rulegen.conditions import History
+from rulegen.promql.conventions import MODEL, SLO
+from rulegen.promql.expressions import OneOf, exact
 from rulegen.promql.replicas import SAMPLES, WEIGHTED
 from rulegen.sli.gauge import GaugeSeries
 from rulegen.sli.query_series import QuerySeries
-from rulegen.unittests.case import GONE, Missed, Scrape, Series
+from rulegen.slo.companions.shared import LAST_SUCCESS, SINK, UP, WATERMARK
+from rulegen.unittests.case import GONE, NAN, Case, Sample, Scrape, Series
 
 POD = "instance"
 # A power of two, so that a mean of equal values is that value to the last bit.
@@ -21,6 +27,13 @@ def labels_of(series: GaugeSeries, index: int = 0) -> dict[str, str]:
     varying = {label: f"{label}_{index + 1}" for label in series.entities}
     own = {"version": "1"} if "version" in series.varying else {}
     return {**series.fixed, **own, **varying}
+
+
+def labels_of_history(series: GaugeSeries, history: History, index: int = 0) -> dict[str, str]:
+    """The labels of a record of the past of such a series."""
+    own = labels_of(series, index)
+    kept = [label for label in series.labels if history.of_version or label != "version"]
+    return {**{label: own[label] for label in kept}, SLO: series.slo}
 
 
 def scraped(
@@ -39,8 +52,9 @@ def scraped(
     for pod, values in _pods(series, samples, healthy):
         if halved:
             # A count or rate is summed over versions, whatever is made of replicas.
+            halves = [value / 2 if isinstance(value, Decimal) else value for value in values]
             for version in ("1", "2"):
-                yield of_pod(series, {**own, "version": version}, pod, _halves(values))
+                yield of_pod(series, {**own, "version": version}, pod, halves)
         else:
             yield of_pod(series, {**first, **own}, pod, values)
             if series.aggregation == WEIGHTED:
@@ -54,12 +68,13 @@ def _pods(
     if healthy is None or series.aggregation == "sum":
         return
     known = [value for value in samples if isinstance(value, Decimal) and not value.is_nan()]
-    masked = any(series.combined((value, healthy)) != value for value in known)
-    yield "b", samples if masked else [value if _away(value) else healthy for value in samples]
-
-
-def _away(value: Scrape) -> bool:
-    return value is GONE or isinstance(value, Missed) or value.is_nan()
+    # Whether the healthy pod would have a say in the aggregation.
+    masked = {
+        "max": any(healthy > value for value in known),
+        "min": any(healthy < value for value in known),
+        WEIGHTED: any(healthy != value for value in known),
+    }[series.aggregation]
+    yield "b", samples if masked else [healthy if value in known else value for value in samples]
 
 
 def of_pod(series: GaugeSeries, labels: Mapping[str, str], pod: str, samples: Sequence[Scrape]) -> Series:
@@ -74,5 +89,65 @@ def rows(series: GaugeSeries, labels: Mapping[str, str], pod: str, samples: Sequ
     return Series(SAMPLES.name, {**shared, **kept, POD: pod}, samples)
 
 
-def _halves(samples: Sequence[Scrape]) -> list[Scrape]:
-    return [value / 2 if isinstance(value, Decimal) else value for value in samples]
+def weighted(series: GaugeSeries, interval: Duration) -> Case:
+    """(300 x 0.75 + 100 x 0.25) / 400, beside replicas that do not count; then none that does."""
+    # Of several values that a label may have, one that the number of predictions does not have.
+    last = {label: words.words[-1] for label, words in series.matchers.items() if isinstance(words, OneOf)}
+    labels = {**series.example, **labels_of(series), **last}
+    found = Case(f"Records of {series.slo}: replicas weigh as many predictions as they have", interval, [])
+    for pod, value, many in (
+        ("a", "0.75", "300"),
+        ("b", "0.25", "100"),
+        # Withholds the gauge, has NaN, has no predictions, is not counted.
+        ("withheld", None, "5000"),
+        ("nan", "NaN", "5000"),
+        ("none", "0.125", "0"),
+        ("uncounted", "0.125", None),
+    ):
+        count = 1 if pod in ("a", "b") else 2
+        if value is not None:
+            sample = NAN if value == "NaN" else Decimal(value)
+            found.series.append(of_pod(series, labels, pod, [sample] * count + [GONE] * (2 - count)))
+        if many is not None:
+            found.series.append(rows(series, labels, pod, [Decimal(many)] * count + [GONE] * (2 - count)))
+    recorded = f"{series.expression} + 0"
+    found.gives(0, recorded, [({**labels_of(series), SLO: series.slo}, Decimal("0.625"))])
+    found.gives(1, recorded, [])
+    return found
+
+
+@dataclass(frozen=True)
+class Pods:
+    """Pods whose sidecars watch one model."""
+
+    model: str
+    interval: Duration
+
+    def series(
+        self, name: str, pod: str, samples: Sequence[Sample], labels: Mapping[str, str] | None = None
+    ) -> Series:
+        """A metric of the model, scraped from a pod."""
+        return Series(name, {MODEL: self.model, **(labels or {}), POD: pod}, samples)
+
+    def times(self, ages: Sequence[float | None]) -> list[Sample]:
+        """Return the times that are so many seconds ago at each evaluation."""
+        return [
+            None
+            if age is None
+            else NAN
+            if math.isnan(age)
+            else exact(now * self.interval.seconds) - exact(age)
+            for now, age in enumerate(ages)
+        ]
+
+    def writer(self, pod: str, ages: Sequence[float | None]) -> Series:
+        """A pod whose last cycle that succeeded was so long ago."""
+        return self.series(LAST_SUCCESS, pod, self.times(ages))
+
+    def labels(self, pod: str, ages: Sequence[float | None]) -> Series:
+        """A pod whose newest label is so old."""
+        return self.series(WATERMARK, pod, self.times(ages))
+
+    def sink(self, pod: str, name: str, up: Sequence[Sample]) -> Series:
+        """A pod that can read a sink, or not."""
+        return self.series(UP, pod, up, {SINK: name})

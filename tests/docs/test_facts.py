@@ -3,7 +3,7 @@
 import re
 
 from exporter.measure.gauges import Reason
-from exporter.records import LABEL_REASONS, PREDICTION_REASONS
+from exporter.records.columns import LABEL_REASONS, PREDICTION_REASONS
 from mlslo.catalogue import METRICS
 from rulegen.conditions import CONDITIONS
 from rulegen.promql.conventions import RESERVED_ALERTS

@@ -8,19 +8,26 @@ from typing import Any, TypeVar
 import numpy as np
 
 from exporter.summary.base import Summary
-from exporter.summary.durations import DurationSummary
+from exporter.summary.categorical import CategoricalSummary
 from exporter.summary.hashed import RepetitionSummary
 from exporter.summary.labels import AccuracyByDelaySummary, LabelBinsSummary
 from exporter.summary.multiclass import MulticlassOutcomeSummary
+from exporter.summary.numeric import DurationSummary, NumericSummary
 from exporter.summary.outcomes import ClassScoresSummary, GroupOutcomeSummary, OutcomeSummary
 from exporter.summary.ranking import MEASURES, RankingOutcomeSummary
 from exporter.summary.regression import RegressionOutcomeSummary
+from exporter.summary.second_moments import SecondMomentsSummary
 from exporter.summary.traffic import AttributionSummary, MeansSummary, TrafficSummary
 
 Kind = TypeVar("Kind", bound=Summary)
 _NUMBERS, _CODES, _FLAGS = np.empty(0), np.empty(0, dtype=np.intp), np.empty(0, dtype=bool)
 
 _STACKS: Mapping[type[Summary], Callable[..., Any]] = {
+    NumericSummary: lambda edges, pivot=0.0: NumericSummary.fold(edges, pivot, _NUMBERS, _CODES, 1),
+    CategoricalSummary: lambda categories: CategoricalSummary.fold(categories, _CODES, _CODES, 1),
+    SecondMomentsSummary: lambda means, deviations: SecondMomentsSummary.fold(
+        means, deviations, [_NUMBERS] * len(means), _CODES, 1
+    ),
     TrafficSummary: lambda: TrafficSummary.fold(_FLAGS, _FLAGS, _FLAGS, _CODES, 1),
     MeansSummary: lambda names: MeansSummary.fold(dict.fromkeys(names, _NUMBERS), _CODES, 1),
     DurationSummary: lambda: DurationSummary.fold(_NUMBERS, _CODES, 1),

@@ -12,13 +12,12 @@ from exporter.features.kind import number_column
 from exporter.references.baseline.account import Account, of_answer, of_feature, of_left_out
 from exporter.references.baseline.columns import Column, Guess, feature_columns, infer, members
 from exporter.references.baseline.predictions import predicted
-from exporter.references.baseline.source import Progress, Source, open_source, silent
+from exporter.references.baseline.source import Source, open_source
 from exporter.references.baseline.views import describe
 from exporter.references.reference import FeatureViews, Moments, Reference, ViewReference
 from exporter.summary.second_moments import SecondMomentsSummary
 from mlslo.monitor import Monitor
 
-_READING = 0.5
 _MOST_CORRELATED = 200
 _NUMBERS = 1 << 22
 
@@ -32,45 +31,38 @@ class Baseline:
     malformed: int
 
 
-def build(monitor: Monitor, files: Sequence[Path], progress: Progress = silent) -> Baseline:
+def build(monitor: Monitor, files: Sequence[Path]) -> Baseline:
     """Read ``files`` (all JSONL, all CSV or all Parquet) and summarise every feature, and what was predicted.
 
-    Kinds of features come from the monitor file, or are inferred from the data. ``progress`` is given the share
-    that is done. Raises InputError.
+    Kinds of features come from the monitor file, or are inferred from the data. Raises InputError.
     """
-    with open_source(files, lambda share: progress(share * _READING)) as source:
-        return _build(monitor, files, source, progress)
-
-
-def _build(monitor: Monitor, files: Sequence[Path], source: Source, progress: Progress) -> Baseline:
-    columns = feature_columns(source, monitor)
-    described: dict[str, FeatureViews] = {}
-    accounts = []
-    for position, column in enumerate(columns):
-        declaration = monitor.spec.features.get(column.feature)
-        declared = declaration is not None
-        guess = Guess(declaration.type) if declaration else infer(source, column)
-        found = describe(source, column, guess.kind) if guess.kind else guess.remark
-        if isinstance(found, str):
-            accounts.append(of_left_out(column.feature, found, declared=declared))
-        else:
-            described[column.feature] = found
-            accounts.append(of_feature(column.feature, found, guess.remark, declared=declared))
-        progress(_READING + (1 - _READING) * (position + 1) / (len(columns) + 2))
-    _refuse_ambiguous(monitor, columns, described)
-    reference = Reference(
-        created=max(file.stat().st_mtime for file in files),
-        hash="",
-        rows=source.rows,
-        described=described,
-        moments=_moments(source, columns, described),
-        attributions=_attributions(source, monitor.spec.predictions.fields.attributions),
-        **predicted(source, monitor),
-    )
-    answers = {"(score)": reference.score, "(predicted)": reference.classes, "(label)": reference.labels}
-    accounts += [of_answer(name, answer) for name, answer in answers.items() if answer is not None]
-    progress(1.0)
-    return Baseline(reference, accounts, source.malformed)
+    with open_source(files) as source:
+        columns = feature_columns(source, monitor)
+        described: dict[str, FeatureViews] = {}
+        accounts = []
+        for column in columns:
+            declaration = monitor.spec.features.get(column.feature)
+            declared = declaration is not None
+            guess = Guess(declaration.type) if declaration else infer(source, column)
+            found = describe(source, column, guess.kind) if guess.kind else guess.remark
+            if isinstance(found, str):
+                accounts.append(of_left_out(column.feature, found, declared=declared))
+            else:
+                described[column.feature] = found
+                accounts.append(of_feature(column.feature, found, guess.remark, declared=declared))
+        _refuse_ambiguous(monitor, columns, described)
+        reference = Reference(
+            created=max(file.stat().st_mtime for file in files),
+            hash="",
+            rows=source.rows,
+            described=described,
+            moments=_moments(source, columns, described),
+            attributions=_attributions(source, monitor.spec.predictions.fields.attributions),
+            **predicted(source, monitor),
+        )
+        answers = {"(score)": reference.score, "(predicted)": reference.classes, "(label)": reference.labels}
+        accounts += [of_answer(name, answer) for name, answer in answers.items() if answer is not None]
+        return Baseline(reference, accounts, source.malformed)
 
 
 def _refuse_ambiguous(
@@ -102,11 +94,12 @@ def _moments(
     means = np.array([found.summary.mean for _, found in taken])
     deviations = np.sqrt(np.array([found.summary.variance for _, found in taken]))
     requested = {str(position): column.parsed("number") for position, (column, _) in enumerate(taken)}
-    summary = SecondMomentsSummary.empty(means, deviations)
+    nothing = [np.empty(0)] * len(taken)
+    summary = SecondMomentsSummary.fold(means, deviations, nothing, np.empty(0, dtype=np.intp), 1)[0]
     for block in source.blocks(requested, max(1, _NUMBERS // len(taken))):
         values = [number_column(block[str(position)]) for position in range(len(taken))]
         groups = np.zeros(len(values[0]), dtype=np.intp)
-        summary += SecondMomentsSummary.fold_columns(means, deviations, values, groups, 1)[0]
+        summary += SecondMomentsSummary.fold(means, deviations, values, groups, 1)[0]
     return Moments(tuple(column.feature for column, _ in taken), summary)
 
 

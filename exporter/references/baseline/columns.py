@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from exporter.parse import sql
 from exporter.references.baseline.source import Source
@@ -13,8 +13,7 @@ from mlslo.yamlfile import InputError, did_you_mean, quoted_list
 _NUMBERS = ("TINYINT", "SMALLINT", "INTEGER", "BIGINT", "HUGEINT", "FLOAT", "DOUBLE", "DECIMAL")
 
 
-@dataclass(frozen=True)
-class Column:
+class Column(NamedTuple):
     """``expression``: SQL for the value of ``feature``. ``type``: as DuckDB names it."""
 
     feature: str
@@ -149,8 +148,7 @@ _TEXT_DISTINCT = 100
 _TEXT_LENGTH = 8.0
 
 
-@dataclass(frozen=True)
-class Guess:
+class Guess(NamedTuple):
     """``kind``: None where the column is left out. ``remark``: why, or what to look at."""
 
     kind: str | None

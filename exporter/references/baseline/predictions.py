@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
 from exporter.features.binning import CategoricalBinning
 from exporter.features.kind import number_column
@@ -15,7 +14,7 @@ from exporter.references.baseline.columns import Column, members
 from exporter.references.baseline.source import Source
 from exporter.references.baseline.views import categories, comparable, numeric_reference
 from exporter.references.reference import Calibration, ViewReference
-from exporter.summary.base import Floats
+from exporter.summary.base import Codes, Flags, Floats
 from exporter.summary.categorical import CategoricalSummary
 from mlslo.monitor import Monitor
 
@@ -23,9 +22,6 @@ _ROWS = 1 << 19
 _NUMBERS = 1 << 22
 _MOST_CALIBRATED = 100
 _UNKNOWN = -1
-
-Codes = npt.NDArray[np.intp]
-Flags = npt.NDArray[np.bool_]
 
 
 def predicted(source: Source, monitor: Monitor) -> dict[str, Any]:
@@ -99,16 +95,16 @@ def _multiclass(
     requested["label"] = f"CASE {sql.canonical(label.text)} {known} END" if label else "NULL::INTEGER"
     requested["labelled"] = f"{label.text} IS NOT NULL" if label else "false"
     parts: list[Floats] = []
-    codes, labelled = [], []
+    highest, likeliest, codes, labelled = [], [], [], []
     for block in source.blocks(requested, max(1, _NUMBERS // len(names))):
         numbers = [number_column(block[f"class {position}"]) for position in range(len(names))]
-        parts.append(_probabilities(np.stack(numbers, axis=1)))
+        part = _probabilities(np.stack(numbers, axis=1))
+        none, filled_part = np.isnan(part).all(axis=1), np.where(np.isnan(part), -1.0, part)
+        parts.append(part)
+        highest.append(np.where(none, np.nan, filled_part.max(axis=1)))
+        likeliest.append(np.where(none, _UNKNOWN, filled_part.argmax(axis=1)))
         codes.append(filled(block["label"], _UNKNOWN).astype(np.intp))
         labelled.append(np.asarray(block["labelled"], dtype=bool))
-    highest = [np.where(np.isnan(part).all(axis=1), np.nan, _known(part).max(axis=1)) for part in parts]
-    likeliest = [
-        np.where(np.isnan(part).all(axis=1), _UNKNOWN, _known(part).argmax(axis=1)) for part in parts
-    ]
     score = np.concatenate(highest)
     calibrated = {}
     if label and len(names) <= _MOST_CALIBRATED:
@@ -129,10 +125,6 @@ def _multiclass(
 def _probabilities(values: Floats) -> Floats:
     """``values`` with NaN for what is no probability."""
     return np.where((values >= 0) & (values <= 1), values, np.nan)
-
-
-def _known(probabilities: Floats) -> Floats:
-    return np.where(np.isnan(probabilities), -1.0, probabilities)
 
 
 def _calibration(

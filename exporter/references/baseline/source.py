@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import tempfile
-import threading
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -15,14 +14,6 @@ from exporter.features.kind import Column as Values
 from exporter.parse import sql
 from mlslo.yamlfile import InputError
 
-Progress = Callable[[float], None]
-"""Called with the share that is done, 0..1, ascending."""
-
-
-def silent(share: float) -> None:
-    """Ignore the share."""
-
-
 _READERS = {
     ".jsonl": "json",
     ".ndjson": "json",
@@ -32,7 +23,6 @@ _READERS = {
 }
 _COMPRESSED = (".gz", ".zst")
 _MEMORY = "1GB"
-_LOOK_EVERY = 0.1
 
 
 class Source:
@@ -89,7 +79,7 @@ class Source:
 
 
 @contextmanager
-def open_source(files: Sequence[Path], progress: Progress) -> Iterator[Source]:
+def open_source(files: Sequence[Path]) -> Iterator[Source]:
     """Read ``files`` (all JSONL, all CSV or all Parquet). Raises InputError where that fails."""
     reader, kind = _reader(files)
     with tempfile.TemporaryDirectory(prefix="mlslo-baseline-") as folder:
@@ -100,8 +90,7 @@ def open_source(files: Sequence[Path], progress: Progress) -> Iterator[Source]:
         connection = duckdb.connect(str(Path(folder) / "source.duckdb"), config=config)
         try:
             connection.execute("SET TimeZone = 'UTC'")
-            with _watched(connection, progress):
-                connection.execute(f"CREATE TABLE source AS SELECT * FROM {reader}")
+            connection.execute(f"CREATE TABLE source AS SELECT * FROM {reader}")
             source = Source(connection, kind)
             if not source.rows:
                 raise InputError.of_file(files[0], "holds no records")
@@ -137,27 +126,3 @@ def _reader(files: Sequence[Path]) -> tuple[str, str]:
         "parquet": "",
     }[kind]
     return f"read_{kind}({paths}{options}, union_by_name = true)", kind
-
-
-@contextmanager
-def _watched(connection: duckdb.DuckDBPyConnection, progress: Progress) -> Iterator[None]:
-    """Tell how far the query under way has come."""
-    connection.execute("SET enable_progress_bar = true")
-    connection.execute("SET enable_progress_bar_print = false")
-    done = threading.Event()
-
-    def watch() -> None:
-        furthest = 0.0
-        while not done.wait(_LOOK_EVERY):
-            furthest = max(furthest, connection.query_progress() / 100)
-            progress(furthest)
-
-    watcher = threading.Thread(target=watch)
-    watcher.start()
-    try:
-        yield
-    finally:
-        done.set()
-        watcher.join()
-        connection.execute("SET enable_progress_bar = false")
-    progress(1.0)

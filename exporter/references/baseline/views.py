@@ -1,4 +1,4 @@
-"""Views of one feature of the data."""
+"""Views of one feature of the data, numbers over their quantiles."""
 
 from __future__ import annotations
 
@@ -6,26 +6,21 @@ from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
 from exporter.features import KINDS
-from exporter.features.binning import (
-    Binning,
-    CategoricalBinning,
-    EmbeddingBinning,
-    Numbers,
-    NumericBinning,
-)
+from exporter.features.binning import Binning, CategoricalBinning, EmbeddingBinning, Numbers, NumericBinning
 from exporter.features.kind import Kind
 from exporter.parse import sql
 from exporter.references.baseline.columns import MOST_CATEGORIES, Column
 from exporter.references.baseline.source import Source
-from exporter.references.quantile_bins import quantile_edges
 from exporter.references.reference import FeatureViews, ViewReference
-from exporter.summary.base import Floats, Summary
+from exporter.summary.base import Codes, Flags, Floats, Summary
 from exporter.summary.categorical import CategoricalSummary
 from exporter.summary.numeric import NumericSummary
 
+FINE_BINS = 200
+_PER_DECILE = FINE_BINS // 10
+_HALF_OF_ALL = np.finfo(np.float64).max / 2
 _ROWS_OF_NUMBERS = 1 << 19
 _ROWS_OF_TEXT = 1 << 15
 _NUMBERS_OF_VECTORS = 1 << 21
@@ -79,7 +74,7 @@ def categories(source: Source, column: Column) -> ViewReference | str:
     return ViewReference(CategoricalBinning(names), summary)
 
 
-def numeric_reference(values: Floats, invalid: npt.NDArray[np.bool_] | None = None) -> ViewReference:
+def numeric_reference(values: Floats, invalid: Flags | None = None) -> ViewReference:
     """Summarise ``values`` (NaN = missing) over their own quantiles."""
     finite = values[np.isfinite(values)]
     edges, deciles = quantile_edges(finite)
@@ -89,6 +84,32 @@ def numeric_reference(values: Floats, invalid: npt.NDArray[np.bool_] | None = No
             pivot = float(np.median(finite / 2)) * 2
     summary = NumericSummary.fold(edges, pivot, values, _one_group(len(values)), 1, invalid)[0]
     return ViewReference(NumericBinning(edges, pivot), summary, deciles)
+
+
+def quantile_edges(values: Floats) -> tuple[Floats, Floats]:
+    """(fine edges, deciles) of finite ``values``, each ascending without duplicates; deciles are among the fine.
+
+    Quantiles are numpy's default, linear interpolation. A value that several quantiles fall on is told apart
+    from what lies below it: among the fine edges always, among the deciles where the reference has nothing in
+    between, so that a sample that leaves it downwards is seen leaving. Both are empty where there are no values.
+    """
+    if not len(values):
+        return np.empty(0), np.empty(0)
+    # Between two values that are further apart than the largest number there is no interpolating.
+    scale = 2.0 if values.max() / 2 - values.min() / 2 > _HALF_OF_ALL else 1.0
+    quantiles = np.quantile(values / scale, np.arange(1, FINE_BINS) / FINE_BINS) * scale
+    distinct, repeats = np.unique(quantiles, return_counts=True)
+    # What lies outside the reference is told apart too: two samples that do not touch have a D of exactly 1.
+    ends = (np.nextafter(values.min(), -np.inf), values.max())
+    fine = np.union1d(np.union1d(distinct, ends), np.nextafter(distinct[repeats > 1], -np.inf))
+    deciles, repeats = np.unique(quantiles[_PER_DECILE - 1 :: _PER_DECILE], return_counts=True)
+    below = np.nextafter(deciles, -np.inf)
+    ordered = np.sort(values)
+    up_to_below, up_to_previous = (
+        np.searchsorted(ordered, edges, side="right") for edges in (below, np.append(-np.inf, deciles[:-1]))
+    )
+    deciles = np.union1d(deciles, below[(repeats > 1) & (up_to_below == up_to_previous)])
+    return np.union1d(fine, deciles), deciles
 
 
 def comparable(reference: ViewReference) -> bool:
@@ -134,5 +155,5 @@ def _folded(binning: Binning, values: Any) -> Summary:
     return stack[0]
 
 
-def _one_group(rows: int) -> npt.NDArray[np.intp]:
+def _one_group(rows: int) -> Codes:
     return np.zeros(rows, dtype=np.intp)

@@ -2,14 +2,41 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from mlslo.catalogue import METRICS, Metric
+from mlslo.yamlfile import Duration
 from rulegen.promql.query import QueryError, parse
-from rulegen.slo.companions.companion import Demand, needed
 from rulegen.spec.companions import LabelsStale, NoData, Own
 from rulegen.spec.measurable import needs_labels
 from rulegen.spec.model_slo import ModelSlo, Slo
+
+
+@dataclass(frozen=True)
+class Demand:
+    """A requested companion: an alert of ``tier`` once it has lasted for ``after``. Names of tiers sort by urgency."""
+
+    tier: str
+    after: Duration
+
+
+def needed(demands: Iterable[Demand]) -> tuple[Demand, ...]:
+    """Return the requests whose loss would delay or downgrade a notification, most urgent first.
+
+    What raises a P1 after ten minutes needs no P2 after an hour.
+    """
+    kept: list[Demand] = []
+    for demand in sorted(demands, key=lambda demand: (demand.tier, demand.after.seconds)):
+        if all(demand.after.seconds < other.after.seconds for other in kept):
+            kept.append(demand)
+    return tuple(kept)
+
+
+def soonest(demands: Sequence[Demand], tier: str) -> Duration | None:
+    """Return how soon an alert at least as urgent as ``tier`` fires, if one does."""
+    found = [demand.after for demand in demands if demand.tier <= tier]
+    return min(found, key=lambda after: after.seconds, default=None)
 
 
 def measured(slo: Slo) -> list[Metric]:

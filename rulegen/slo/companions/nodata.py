@@ -10,13 +10,17 @@ from rulegen.promql.conventions import MODEL, NO_DATA
 from rulegen.promql.expressions import number, selector
 from rulegen.promql.rules import AlertRule
 from rulegen.sli.gauge import GaugeSeries
-from rulegen.slo.alerts import annotation_texts, static_labels
-from rulegen.slo.companions import labels, sinks
-from rulegen.slo.companions.companion import Demand, soonest
-from rulegen.slo.companions.dependencies import Dependencies, is_monitored, no_data, rests_on_labels
-from rulegen.slo.companions.monitor import age
-from rulegen.spec.model_slo import ModelSlo, Slo
-from rulegen.spec.routing import Routing
+from rulegen.slo.alerts import AlertBuilder
+from rulegen.slo.companions import shared
+from rulegen.slo.companions.dependencies import (
+    Demand,
+    Dependencies,
+    is_monitored,
+    no_data,
+    rests_on_labels,
+    soonest,
+)
+from rulegen.spec.model_slo import Slo
 
 WITHHELD = "ml_gauge_withheld"
 
@@ -38,12 +42,7 @@ class SloCompanion:
 
 
 def slo_companion(
-    file: ModelSlo,
-    routing: Routing,
-    slo: Slo,
-    record: str,
-    series: GaugeSeries | None,
-    dependencies: Dependencies,
+    build: AlertBuilder, slo: Slo, record: str, series: GaugeSeries | None, dependencies: Dependencies
 ) -> SloCompanion | None:
     """The companion of one SLO. ``series``: the gauge that is measured, if it is one.
 
@@ -51,6 +50,7 @@ def slo_companion(
     those are the cause, that is the alert, if it comes as soon and is as urgent. `absent` does not see NaN, so that is
     left out first.
     """
+    file = build.file
     demand = no_data(file, slo)
     if demand is None:
         return None
@@ -60,14 +60,14 @@ def slo_companion(
     stale: Duration | None = None
     needed: tuple[str, ...] = ()
     if monitored:
-        expression += f"\nand on ()\n({age(file.model)} <= {number(demand.after.seconds)})"
+        expression += f"\nand on ()\n({shared.since_success(file.model)} <= {number(demand.after.seconds)})"
         labelled = rests_on_labels(slo)
         stale = soonest(dependencies.labels, demand.tier) if labelled else None
         if stale is not None:
-            expression += f"\nunless on ()\n({labels.stale_everywhere(file.model, stale.seconds)})"
+            expression += f"\nunless on ()\n({shared.labels_stale_everywhere(file.model, stale.seconds)})"
         if dependencies.sink_before(demand):
-            needed = (sinks.PREDICTIONS_SINK, *((sinks.LABELS_SINK,) if labelled else ()))
-            expression += f"\nunless on ()\n({sinks.down_everywhere(file.model, labels=labelled)})"
+            needed = (shared.PREDICTIONS_SINK, *((shared.LABELS_SINK,) if labelled else ()))
+            expression += f"\nunless on ()\n({shared.sinks_down_everywhere(file.model, labels=labelled)})"
     what = series.title if series else "its error ratio"
     summary = Text.of(f"{file.model} {slo.name}: {what} has not been measured for {demand.after}")
     said = "While it is missing, no alert of this SLO can fire."
@@ -83,11 +83,7 @@ def slo_companion(
         description = Text.of(said, reasons, ".")
     else:
         description = Text.of(f"{said} No events of it are counted.")
-    rule = AlertRule(
-        NO_DATA,
-        expression,
-        static_labels(file, routing, slo.name, slo.layer, demand.tier),
-        annotation_texts(file, summary, description),
-        demand.after,
+    rule = build.alert(
+        NO_DATA, slo.name, slo.layer, demand.tier, expression, summary, description, for_=demand.after
     )
     return SloCompanion(record, demand, rule, monitored, stale, needed)

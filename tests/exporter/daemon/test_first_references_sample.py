@@ -17,7 +17,7 @@ import pytest
 from exporter.daemon.cycle import Cycle, CycleError
 from exporter.daemon.models import load_all
 from exporter.fold.ingestion import Ingestion
-from exporter.records.lines import LineDecoder
+from exporter.records.predictions import LineDecoder
 from exporter.state import Store, samples
 from exporter.state.samples import Sampled
 from mlslo.monitor import PredictionFields

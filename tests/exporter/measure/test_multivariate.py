@@ -8,7 +8,7 @@ from scipy import linalg
 from sklearn import datasets
 from sklearn.decomposition import PCA
 
-from exporter.references.quantile_bins import quantile_edges
+from exporter.references.baseline.views import quantile_edges
 from exporter.statistics.divergences import population_stability_index
 from exporter.statistics.multivariate import (
     EXPLAINED_VARIANCE,
@@ -30,7 +30,7 @@ LOADERS = {
 def pair(current: np.ndarray, reference: np.ndarray) -> tuple[SecondMomentsSummary, SecondMomentsSummary]:
     means, deviations = reference.mean(axis=0), reference.std(axis=0)
     now, then = (
-        SecondMomentsSummary.fold(means, deviations, sample, group(len(sample)), 1)[0]
+        SecondMomentsSummary.fold(means, deviations, sample.T, group(len(sample)), 1)[0]
         for sample in (current, reference)
     )
     return now, then
@@ -115,7 +115,7 @@ def test_frechet_distance_of_commuting_covariances_of_any_rank(rank: int) -> Non
     # Twelve rows, ± along each axis, have exactly the covariance wanted.
     rows = [np.concatenate([axis := axes * root * np.sqrt(6), -axis], axis=1).T for root in roots]
     current, reference = (
-        SecondMomentsSummary.fold(np.zeros(6), np.ones(6), part, group(12), 1)[0]
+        SecondMomentsSummary.fold(np.zeros(6), np.ones(6), part.T, group(12), 1)[0]
         for part in (rows[0] + shift, rows[1])
     )
     exact = np.sqrt(shift @ shift + np.sum((roots[0] - roots[1]) ** 2))
@@ -158,7 +158,7 @@ def test_one_enormous_value_and_missing_values_do_not_own_the_covariance() -> No
 
 def test_rows_without_a_value_are_not_counted() -> None:
     summary = SecondMomentsSummary.fold(
-        np.zeros(2), np.ones(2), np.array([[np.nan, np.inf], [np.nan, 1.0]]), group(2), 1
+        np.zeros(2), np.ones(2), np.array([[np.nan, np.nan], [np.inf, 1.0]]), group(2), 1
     )[0]
     assert summary.rows == 1
     assert summary.sums.tolist() == [0.0, 1.0]

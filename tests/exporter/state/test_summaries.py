@@ -18,10 +18,11 @@ from exporter.summary.base import Composite, Floats, Shape
 from exporter.summary.numeric import NumericSummary
 from exporter.summary.windows import Buckets
 from tests.support.properties import examples
+from tests.support.summaries import empty_of
 
 EDGES = np.array([0.0, 1.0, 5.0, 9.0])
 SHAPES = [
-    Shape(kind, "edges", Composite({"x": NumericSummary.empty(EDGES, 0.0)}))
+    Shape(kind, "edges", Composite({"x": empty_of(NumericSummary, EDGES, 0.0)}))
     for kind in ("traffic", "outcome")
 ]
 SCOPES = [Scope(1), Scope(1, "s", "a"), Scope(1, "s", "other"), Scope(2)]
@@ -141,10 +142,10 @@ class Windows(RuleBasedStateMachine):
                     continue
                 rows = self.rows.get((shape.kind, scope), [])
                 for vector, (low, high) in zip(found, pairwise(edges), strict=True):
-                    expected = shape.composite(shape.neutral.copy())
+                    expected = shape.empty.with_vector(shape.neutral.copy())
                     for start, row in rows:
                         if low <= start < high:
-                            expected += shape.composite(row)
+                            expected += shape.empty.with_vector(row)
                     assert np.array_equal(vector, expected.vector())
 
 
@@ -186,6 +187,6 @@ def test_a_bucket_that_moves_across_an_edge_is_counted_there() -> None:
         assert (np.array_equal(older, vector_of(1)), np.array_equal(younger, vector_of(2))) == (True, True)
         store.summaries.compact(SHAPES[0], 1, lambda starts: 0 * starts, before=0)
         older, younger = store.summaries.between(SHAPES[0], SCOPES[0], [0, 5, 10])
-        both = SHAPES[0].composite(vector_of(1)) + SHAPES[0].composite(vector_of(2))
+        both = SHAPES[0].empty.with_vector(vector_of(1)) + SHAPES[0].empty.with_vector(vector_of(2))
         assert np.array_equal(older, both.vector())
         assert np.array_equal(younger, SHAPES[0].neutral)

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from scipy import stats
 from scipy.spatial.distance import jensenshannon
 
-from exporter.references.quantile_bins import quantile_edges
+from exporter.references.baseline.views import quantile_edges
 from exporter.statistics.contingency import chi_squared, chi_squared_p_value, cramers_v
 from exporter.statistics.divergences import hellinger_distance, jensen_shannon_distance
 from exporter.statistics.kolmogorov_smirnov import kolmogorov_smirnov_p_value

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from exporter.references.quantile_bins import quantile_edges
+from exporter.references.baseline.views import quantile_edges
 from exporter.statistics.contingency import cramers_v, cramers_v_noise
 from exporter.statistics.divergences import (
     hellinger_distance,
@@ -24,6 +24,7 @@ from exporter.statistics.wasserstein import wasserstein_distance, wasserstein_no
 from exporter.summary.base import Floats
 from exporter.summary.numeric import NumericSummary
 from tests.exporter.statistics.test_oracles import binned
+from tests.support.summaries import empty_of
 
 LEAST, MOST = 0.002, 0.03
 REFERENCES, WINDOWS = 50, 20
@@ -158,7 +159,7 @@ def test_constants_and_nothing() -> None:
     then = binned(np.full(500, 3.0), edges)
     assert wasserstein_noise(100, then, edges, 0.0) == 0.0
     assert wasserstein_noise(0, then, edges, 0.0) is None
-    assert wasserstein_noise(100, NumericSummary.empty(edges), edges, 0.0) is None
+    assert wasserstein_noise(100, empty_of(NumericSummary, edges), edges, 0.0) is None
     assert mean_shift_noise(100, 500, 0.0) is None
     assert mean_shift_noise(0, 500, 1.0) is None
 

@@ -11,15 +11,14 @@ from hypothesis import strategies as st
 from scipy import stats
 from sklearn import metrics
 
-from exporter.references.quantile_bins import quantile_edges
+from exporter.references.baseline.views import quantile_edges
 from exporter.statistics import confusion, probability, ranking_quality
 from exporter.statistics.divergences import population_stability_index
 from exporter.statistics.hashed_counts import top_value_ratio
 from exporter.statistics.kolmogorov_smirnov import kolmogorov_smirnov
 from exporter.statistics.quantiles import duration_quantile
-from exporter.summary.durations import DurationSummary
 from exporter.summary.hashed import RepetitionSummary
-from exporter.summary.numeric import NumericSummary
+from exporter.summary.numeric import DurationSummary, NumericSummary
 from exporter.summary.outcomes import OutcomeSummary
 from tests.support.bounds import auc_roc_bound, kolmogorov_smirnov_bound
 from tests.support.summaries import empty_of

@@ -13,7 +13,7 @@ from sklearn.datasets import load_breast_cancer
 from sklearn.isotonic import IsotonicRegression
 from sklearn.naive_bayes import GaussianNB
 
-from exporter.references.quantile_bins import quantile_edges
+from exporter.references.baseline.views import quantile_edges
 from exporter.statistics import performance_estimation as estimation
 from exporter.statistics.performance_estimation import Calibrated, Expected
 from exporter.summary.base import Floats

@@ -122,7 +122,7 @@ def test_real_lists_agree_with_scikit_learn() -> None:
         (3, 5, 10), quality, np.zeros(44, dtype=np.intp), 1, weights=weights
     )[0]
     for k in (3, 5, 10):
-        assert ranked_lists.ndcg(summary, k) == pytest.approx(
+        assert ranked_lists.mean_quality(summary, "ndcg", k) == pytest.approx(
             metrics.ndcg_score(truth, scores, k=k, sample_weight=weights)
         )
     assert summary.labelled == 44
@@ -148,23 +148,18 @@ def test_a_list_without_anything_relevant_is_left_out_of_all_but_precision() -> 
     summary = RankingOutcomeSummary.fold(CUTOFFS, np.stack([nothing, good]), np.zeros(2, dtype=np.intp), 1)[0]
     assert summary.labelled == 2
     assert [ranked_lists.lists(summary, measure, 3) for measure in MEASURES] == [1, 1, 1, 2]
-    assert ranked_lists.ndcg(summary, 3) == 1
-    assert ranked_lists.mean_average_precision(summary, 3) == 1
-    assert ranked_lists.recall(summary, 3) == 1
-    assert ranked_lists.precision(summary, 3) == pytest.approx(1 / 6)
+    assert ranked_lists.mean_quality(summary, "ndcg", 3) == 1
+    assert ranked_lists.mean_quality(summary, "average_precision", 3) == 1
+    assert ranked_lists.mean_quality(summary, "recall", 3) == 1
+    assert ranked_lists.mean_quality(summary, "precision", 3) == pytest.approx(1 / 6)
 
 
 def test_nothing_known_is_nothing_said() -> None:
     summary = empty_of(RankingOutcomeSummary)
-    for statistic in (
-        ranked_lists.ndcg,
-        ranked_lists.mean_average_precision,
-        ranked_lists.recall,
-        ranked_lists.precision,
-    ):
-        assert statistic(summary, 10) is None
+    for measure in MEASURES:
+        assert ranked_lists.mean_quality(summary, measure, 10) is None
         with pytest.raises(ValueError):
-            statistic(summary, 7)
+            ranked_lists.mean_quality(summary, measure, 7)
 
 
 @pytest.mark.parametrize("gain", [-1.0, np.nan, np.inf])

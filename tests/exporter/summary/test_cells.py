@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
-from exporter.references.quantile_bins import quantile_edges
+from exporter.references.baseline.views import quantile_edges
 from exporter.summary.cells import Cells
 
 RNG = np.random.default_rng(5)

@@ -13,9 +13,8 @@ from hypothesis.extra import numpy as hnp
 
 from exporter.summary.base import Composite, Summary
 from exporter.summary.categorical import MISSING, CategoricalSummary
-from exporter.summary.durations import DurationSummary
 from exporter.summary.hashed import RepetitionSummary
-from exporter.summary.numeric import NumericSummary
+from exporter.summary.numeric import DurationSummary, NumericSummary
 from exporter.summary.outcomes import OutcomeSummary
 from exporter.summary.traffic import TrafficSummary
 from tests.support.summaries import empty_of, isclose
@@ -64,8 +63,8 @@ def outcomes(rows: list[Any]) -> Summary:
 
 
 FAMILIES: dict[str, tuple[Callable[[list[Any]], Summary], Any, Summary]] = {
-    "numeric": (numeric, numbers, NumericSummary.empty(EDGES, 0.5)),
-    "categorical": (categorical, st.integers(MISSING, 2), CategoricalSummary.empty(CATEGORIES)),
+    "numeric": (numeric, numbers, empty_of(NumericSummary, EDGES, 0.5)),
+    "categorical": (categorical, st.integers(MISSING, 2), empty_of(CategoricalSummary, CATEGORIES)),
     "durations": (durations, numbers, empty_of(DurationSummary)),
     "repetition": (repetition, numbers, empty_of(RepetitionSummary)),
     "traffic": (traffic, st.tuples(st.booleans(), st.booleans(), st.booleans()), empty_of(TrafficSummary)),
@@ -122,7 +121,7 @@ def test_a_stack_holds_one_summary_per_group(values: np.ndarray, data: st.DataOb
     for group in range(4):
         mine = values[groups == group]
         assert isclose(stack[group], NumericSummary.fold(EDGES, 0.0, mine, one_group(len(mine)), 1)[0])
-    assert np.array_equal(stack.vector()[2], stack[2].vector())
+    assert np.array_equal(stack.stack_vectors()[2], stack[2].vector())
 
 
 @given(values=hnp.arrays(np.float64, st.integers(1, 40), elements=st.floats(-20, 2e6)))
@@ -135,9 +134,9 @@ def test_bins_are_open_below_and_closed_above(values: np.ndarray) -> None:
 
 def test_different_edges_do_not_merge() -> None:
     with pytest.raises(ValueError, match="different edges"):
-        NumericSummary.empty(EDGES) + NumericSummary.empty(EDGES[1:])
+        empty_of(NumericSummary, EDGES) + empty_of(NumericSummary, EDGES[1:])
     with pytest.raises(ValueError, match="different categories"):
-        CategoricalSummary.empty(("a",)) + CategoricalSummary.empty(("b",))
+        empty_of(CategoricalSummary, ("a",)) + empty_of(CategoricalSummary, ("b",))
 
 
 def test_counts_regroup_over_a_subset_of_the_edges_only() -> None:

@@ -19,9 +19,8 @@ from exporter.features.binning import (
     NumericBinning,
     VocabularyBinning,
 )
-from exporter.features.boolean import Boolean
 from exporter.features.embedding import Embedding
-from exporter.features.numeric import Numeric
+from exporter.features.scalars import Boolean, Numeric
 from exporter.features.text import Text
 from exporter.features.timestamp import Timestamp
 from exporter.summary.base import Summary
@@ -111,7 +110,7 @@ def test_a_stack_and_a_choice_of_rows_are_folds_of_parts(name: str, data: st.Dat
         chosen = np.flatnonzero(groups == group)
         part: Summary = binning.fold(prepared[chosen], np.zeros(len(chosen), dtype=np.intp), 1)
         assert stack[group] == part[0]
-    assert np.array_equal(stack.vector()[1], stack[1].vector())
+    assert np.array_equal(stack.stack_vectors()[1], stack[1].vector())
 
 
 def test_frames_of_other_shapes_have_other_signatures() -> None:

@@ -34,7 +34,9 @@ def table(rows: list[Any]) -> np.ndarray:
 
 
 def moments(rows: list[Any]) -> Summary:
-    return SecondMomentsSummary.fold(MEANS, DEVIATIONS, table(rows), np.zeros(len(rows), dtype=np.intp), 1)[0]
+    return SecondMomentsSummary.fold(MEANS, DEVIATIONS, table(rows).T, np.zeros(len(rows), dtype=np.intp), 1)[
+        0
+    ]
 
 
 def explanations(rows: list[Any]) -> Summary:
@@ -42,7 +44,7 @@ def explanations(rows: list[Any]) -> Summary:
 
 
 FAMILIES: dict[str, tuple[Callable[[list[Any]], Summary], Any, Summary]] = {
-    "second moments": (moments, st.tuples(*[numbers] * 4), SecondMomentsSummary.empty(MEANS, DEVIATIONS)),
+    "second moments": (moments, st.tuples(*[numbers] * 4), empty_of(SecondMomentsSummary, MEANS, DEVIATIONS)),
     "attributions": (explanations, st.tuples(*[attributions] * 4), empty_of(AttributionSummary, NAMES)),
 }
 
@@ -69,7 +71,7 @@ def test_a_stack_holds_one_summary_per_group(values: np.ndarray, data: st.DataOb
     size = data.draw(st.sampled_from([2, 20, 300]))
     groups = data.draw(hnp.arrays(np.intp, len(values), elements=st.integers(0, size - 1)))
     stacks = (
-        SecondMomentsSummary.fold(MEANS, DEVIATIONS, values, groups, size),
+        SecondMomentsSummary.fold(MEANS, DEVIATIONS, values.T, groups, size),
         AttributionSummary.fold(NAMES, np.where(values == 1e300, 0.0, values), groups, size),
     )
     for group in {0, *groups.tolist()}:
@@ -77,7 +79,7 @@ def test_a_stack_holds_one_summary_per_group(values: np.ndarray, data: st.DataOb
         assert stacks[0][group] == moments(mine)
         assert stacks[1][group] == explanations(np.where(table(mine) == 1e300, 0.0, table(mine)).tolist())
     for stack in stacks:
-        assert np.array_equal(stack.vector()[1], stack[1].vector())
+        assert np.array_equal(stack.stack_vectors()[1], stack[1].vector())
 
 
 @pytest.mark.parametrize("size", [1, 7, 3000])
@@ -85,7 +87,7 @@ def test_many_rows_are_the_plain_sums_of_each_group(size: int) -> None:
     rng = np.random.default_rng(size)
     values = rng.normal(size=(100_000, 4)) * 8
     groups = rng.integers(0, size, len(values))
-    stack = SecondMomentsSummary.fold(MEANS, DEVIATIONS, values, groups, size)
+    stack = SecondMomentsSummary.fold(MEANS, DEVIATIONS, values.T, groups, size)
     z = np.clip((values - MEANS) / np.where(DEVIATIONS > 0, DEVIATIONS, np.inf), -CLIP, CLIP)
     for group in (0, size - 1):
         mine = z[groups == group]
@@ -96,6 +98,8 @@ def test_many_rows_are_the_plain_sums_of_each_group(size: int) -> None:
 
 def test_different_constants_do_not_merge() -> None:
     with pytest.raises(ValueError, match="different means"):
-        SecondMomentsSummary.empty(MEANS, DEVIATIONS) + SecondMomentsSummary.empty(MEANS + 1, DEVIATIONS)
+        empty_of(SecondMomentsSummary, MEANS, DEVIATIONS) + empty_of(
+            SecondMomentsSummary, MEANS + 1, DEVIATIONS
+        )
     with pytest.raises(ValueError, match="different features"):
         empty_of(AttributionSummary, NAMES) + empty_of(AttributionSummary, NAMES[::-1])

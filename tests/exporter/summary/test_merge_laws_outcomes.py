@@ -113,11 +113,11 @@ def test_a_stack_holds_one_summary_per_group(family: str, data: st.DataObject) -
     groups = np.array([member for _, _, member in rows], dtype=np.intp)
     by = np.array([weight for _, weight, _ in rows], dtype=float)
     stack = fold([values for values, _, _ in rows], groups, GROUPS, by)
-    assert stack.vector().shape == (GROUPS, empty.vector().size)
+    assert stack.stack_vectors().shape == (GROUPS, empty.vector().size)
     for number in range(GROUPS):
         mine = one(fold, [(values, weight) for values, weight, member in rows if member == number])
         assert isclose(stack[number], mine)
-        assert np.array_equal(stack.vector()[number], stack[number].vector())
+        assert np.array_equal(stack.stack_vectors()[number], stack[number].vector())
 
 
 @pytest.mark.parametrize("family", FAMILIES)

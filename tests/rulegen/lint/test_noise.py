@@ -15,7 +15,7 @@ from prometheus_client.parser import text_string_to_metric_families
 from scipy import stats
 
 from exporter.cli import main
-from exporter.references.quantile_bins import quantile_edges
+from exporter.references.baseline.views import quantile_edges
 from exporter.statistics.divergences import hellinger_noise, jensen_shannon_noise, psi_noise
 from exporter.statistics.kolmogorov_smirnov import kolmogorov_smirnov_noise
 from exporter.statistics.mean_shift import mean_shift_noise

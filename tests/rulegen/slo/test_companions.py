@@ -11,7 +11,7 @@ from click.testing import CliRunner, Result
 
 from mlslo.yamlfile import Duration
 from rulegen.cli import main
-from rulegen.slo.companions.companion import Demand, needed, soonest
+from rulegen.slo.companions.dependencies import Demand, needed, soonest
 from tests.support.paths import CONTRACT, ZOO
 from tests.support.tools import tool
 
