@@ -6,7 +6,7 @@ from pathlib import Path
 
 from mlslo import monitor as monitors
 from mlslo.monitor import Monitor
-from mlslo.yamlfile import Document, InputError, Problem, did_you_mean, quoted_list, read
+from mlslo.yamlfile import Document, InputError, Problem, did_you_mean, quoted_list, read, shown
 from rulegen.spec import model_slo, routing
 from rulegen.spec.model_slo import ModelSlo
 from rulegen.spec.routing import Routing
@@ -106,5 +106,5 @@ def _kind(document: Document) -> str:
     kind = data["kind"]
     if kind not in KINDS:
         near = did_you_mean(kind, KINDS) if isinstance(kind, str) else ""
-        raise document.error(("kind",), f"expected one of {quoted_list(KINDS)}, got '{kind}'{near}")
+        raise document.error(("kind",), f"expected one of {quoted_list(KINDS)}, got {shown(kind)}{near}")
     return str(kind)
