@@ -87,7 +87,7 @@ def generate(
     notes: list[Note] = []
     changed: list[Plan] = []
     for plan in plans:
-        names = _names(plan, form)
+        names = _names(plan, specs.routing, form)
         inputs = _inputs(plan, specs, form)
         if standing_in is not None and stand(standing_in, names, inputs):
             standing += names
@@ -121,10 +121,12 @@ def _check_operator(specs: Specs) -> None:
                 raise model.document.error(("metadata", "name"), message)
 
 
-def _names(plan: Plan, form: Format) -> list[str]:
+def _names(plan: Plan, routing: Routing, form: Format) -> list[str]:
     """The files of one model."""
     name, tests = plan.file.name, _tests_folder(form)
     found = [f"rules/{name}.yaml", f"{tests}/{name}_test.yaml"]
+    if unittests.look_far_back(plan, routing.spec.evaluationInterval):
+        found.append(f"{tests}/{name}_past_test.yaml")
     if form == "operator":
         found.append(f"{tests}/{name}.yaml")
     return [*found, f"dashboards/{name}.json", f"runbooks/{name}.md"]
@@ -171,10 +173,11 @@ def _model_files(specs: Specs, form: Format, plan: Plan) -> _ModelFiles:
     files = {
         **_rule_files(name, rules, routing, source, form),
         f"{_tests_folder(form)}/{name}_test.yaml": yaml_text(tests.data | order, source),
+        f"{_tests_folder(form)}/{name}_past_test.yaml": yaml_text((tests.past or {}) | order, source),
         f"dashboards/{name}.json": json_text(dashboard.build(plan, mark(source))),
         f"runbooks/{name}.md": pages.of_model(plan, routing, mark(source)),
     }
-    files = {path: files[path] for path in _names(plan, form)}
+    files = {path: files[path] for path in _names(plan, routing, form)}
     if not tests.notes:
         # What a test cannot prove is said in each run: without the hash the files are made again.
         files = stamped(files, _inputs(plan, specs, form))

@@ -20,8 +20,9 @@ from rulegen.spec.lint_names import Name, Note
 from rulegen.spec.routing import Routing
 from rulegen.unittests import budgets, companions, events, gauges, histories, nodata, others, scraped
 from rulegen.unittests.case import Case
+from rulegen.unittests.histories import look_far_back
 
-__all__ = ["UnitTests", "build", "of_watchdog"]
+__all__ = ["UnitTests", "build", "look_far_back", "of_watchdog"]
 
 _ALWAYS_THERE = (
     "its query has a value where nothing is scraped: it is never without data, and nothing of it is tested"
@@ -32,17 +33,23 @@ _NOT_UNDERSTOOD = "what these expressions select is not understood, the records 
 
 @dataclass(frozen=True)
 class UnitTests:
-    """A promtool file as data, and what has no test."""
+    """The promtool files of a model as data, and what has no test; ``past`` is evaluated seldom, and may be None."""
 
     data: dict[str, Any]
+    past: dict[str, Any] | None
     notes: list[Note]
 
 
 def build(plan: Plan, routing: Routing) -> UnitTests:
     """Build the tests of all rules of a model, which are in the file named after it."""
     builder = _Builder(plan, routing.spec.evaluationInterval)
-    data = _file(f"{plan.file.name}.yaml", builder.interval, builder.cases())
-    return UnitTests(data, builder.notes)
+    often: list[Case] = []
+    seldom: dict[Duration, list[Case]] = {}
+    for case in builder.cases():
+        (often if case.interval == builder.interval else seldom.setdefault(case.interval, [])).append(case)
+    rules = f"{plan.file.name}.yaml"
+    past = next((_file(rules, interval, cases) for interval, cases in seldom.items()), None)
+    return UnitTests(_file(rules, builder.interval, often), past, builder.notes)
 
 
 class _Builder:

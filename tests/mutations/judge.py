@@ -51,8 +51,8 @@ class Subject:
 def subjects(rules: Path) -> list[Subject]:
     """The groups of a generated rule file, each with its tests. Raises ValueError for a group without."""
     groups = load(rules)["groups"]
-    data = load(rules.with_name(f"{rules.stem}_test.yaml"))
-    tests = [{**test, "_every": data["evaluation_interval"]} for test in data["tests"]]
+    files = [load(path) for path in sorted(rules.parent.glob(f"{rules.stem}_*test.yaml"))]
+    tests = [{**test, "_every": data["evaluation_interval"]} for data in files for test in data["tests"]]
     found: list[Subject] = []
     for group in groups:
         names = {name_of(rule) for rule in group["rules"]}
