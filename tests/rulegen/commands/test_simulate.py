@@ -294,7 +294,7 @@ def test_it_plays_the_version_of_alertmanager_that_is_asked_for(tmp_path: Path) 
         result = simulate(tmp_path, JOINING, "--format", "json", *options)
         assert result.exit_code == 0, result.output
         (found,) = json.loads(result.stdout)
-        return min(one["time"] for one in found["notifications"] if "FeatureDrift" in json.dumps(one))
+        return str(min(one["time"] for one in found["notifications"] if "FeatureDrift" in json.dumps(one)))
 
     assert first() == first("--alertmanager", "0.33") == "2026-10-19T10:10:30+00:00"
     assert first("--alertmanager", "0.25") == "2026-10-19T10:10:00+00:00"
