@@ -126,7 +126,7 @@ def _names(plan: Plan, routing: Routing, form: Format) -> list[str]:
     name, tests = plan.file.name, _tests_folder(form)
     found = [f"rules/{name}.yaml", f"{tests}/{name}_test.yaml"]
     if unittests.look_far_back(plan, routing.spec.evaluationInterval):
-        found.append(f"{tests}/{name}_past_test.yaml")
+        found.append(f"{tests}/{name}_records_test.yaml")
     if form == "operator":
         found.append(f"{tests}/{name}.yaml")
     return [*found, f"dashboards/{name}.json", f"runbooks/{name}.md"]
@@ -173,7 +173,7 @@ def _model_files(specs: Specs, form: Format, plan: Plan) -> _ModelFiles:
     files = {
         **_rule_files(name, rules, routing, source, form),
         f"{_tests_folder(form)}/{name}_test.yaml": yaml_text(tests.data | order, source),
-        f"{_tests_folder(form)}/{name}_past_test.yaml": yaml_text((tests.past or {}) | order, source),
+        f"{_tests_folder(form)}/{name}_records_test.yaml": yaml_text((tests.past or {}) | order, source),
         f"dashboards/{name}.json": json_text(dashboard.build(plan, mark(source))),
         f"runbooks/{name}.md": pages.of_model(plan, routing, mark(source)),
     }

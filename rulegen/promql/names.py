@@ -59,8 +59,8 @@ def _free(is_taken: Callable[[str], bool], message: str) -> AfterValidator:
 
 _SET = "the label '{}' is set by the generator"
 _OWN_FILE = _free(
-    lambda name: name == "watchdog" or name.endswith(("_test", "_past")),
-    "'{}' is taken: rules/watchdog.yaml, rules/*_test.yaml and rules/*_past_test.yaml are generated",
+    lambda name: name == "watchdog" or name.endswith(("_test", "_records")),
+    "'{}' is taken: rules/watchdog.yaml, rules/*_test.yaml and rules/*_records_test.yaml are generated",
 )
 _OWN_ALERT = _free(
     lambda name: name in RESERVED_ALERTS,

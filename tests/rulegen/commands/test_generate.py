@@ -59,7 +59,7 @@ def test_the_contract_is_accepted_as_it_stands(generated: Path) -> None:
         "alertmanager/alertmanager.yaml",
         "dashboards/fraud.json",
         "rules/fraud.yaml",
-        "rules/fraud_past_test.yaml",
+        "rules/fraud_records_test.yaml",
         "rules/fraud_test.yaml",
         "rules/watchdog.yaml",
         "rules/watchdog_test.yaml",

@@ -67,7 +67,7 @@ def test_promtool_passes_every_generated_test(interval: str, time_window: str, t
     done = CliRunner().invoke(main, ["generate", str(spec), str(routing), "--out", str(tmp_path)])
     assert done.exit_code == 0, done.stderr
     tests = sorted((tmp_path / "rules").glob("*_test.yaml"))
-    often = [path for path in tests if not path.stem.endswith("_past_test")]
+    often = [path for path in tests if not path.stem.endswith("_records_test")]
     assert all(f"evaluation_interval: {interval}\n" in path.read_text() for path in often)
     assert len(tests) == len(often) + 1
     judged = subprocess.run([tool("promtool"), "test", "rules", *tests], capture_output=True, text=True)
