@@ -2,6 +2,7 @@
 
 import json
 import re
+import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -25,7 +26,8 @@ from rulegen.promql.versions import (
 from rulegen.spec import routing
 from rulegen.spec.integrations import INTEGRATIONS, Keys
 from tests.rulegen.alertmanager.test_configuration import amtool
-from tests.support.paths import CONTRACT
+from tests.support.paths import CONTRACT, ROOT
+from tests.support.tools import tool
 
 WATCHDOG = {"dead-mans-switch": {"webhook_configs": [{"url": "http://127.0.0.1/"}]}}
 
@@ -171,3 +173,28 @@ def test_an_alertmanager_before_time_intervals_gets_them_as_it_knows_them(tmp_pa
         assert [entry["name"] for entry in configuration[key]] == ["night"]
         (tmp_path / "alertmanager.json").write_text(json.dumps({**configuration, "templates": []}))
         amtool("check-config", str(tmp_path / "alertmanager.json"))
+
+
+def test_a_latency_objective_can_rest_on_a_native_histogram(tmp_path: Path) -> None:
+    """As docs/versions.md writes it. What it selects is not worked out, so its records have no test."""
+    (sli,) = re.findall(r"(?ms)^```yaml\nsli:\n(.*?)^```", (ROOT / "docs" / "versions.md").read_text())
+    spec = {
+        "name": "latency", "layer": "service", "objective": 99, "timeWindow": "28d", "alerting": {"fast": "P1"},
+        "sli": yaml.safe_load(sli),
+    }  # fmt: skip
+    document = {
+        "apiVersion": "mlslo/v1", "kind": "ModelSLO", "metadata": {"name": "native"},
+        "spec": {"model": "native", "slos": [spec], "noData": {"tier": "P2", "after": "15m"}},
+    }  # fmt: skip
+    path = tmp_path / "native.yaml"
+    path.write_text(yaml.safe_dump(document))
+    arguments = ["generate", str(path), str(CONTRACT / "routing.yaml"), "--out", str(tmp_path / "out")]
+    found = CliRunner().invoke(main, arguments)
+    assert found.exit_code == 0, found.stderr
+    assert "[not-tested]" in found.stderr
+    rules = tmp_path / "out" / "rules"
+    commands: list[list[str | Path]] = [["check", "rules", rules / "native.yaml"]]
+    commands.append(["test", "rules", *rules.glob("*_test.yaml")])
+    for command in commands:
+        done = subprocess.run([tool("promtool"), *command], capture_output=True, text=True)
+        assert done.returncode == 0, done.stdout + done.stderr
