@@ -119,7 +119,7 @@ def test_both_ways_to_read_matchers_read_ours_alike(configuration: Path, mode: s
     if not at_least(alertmanager_version(), "0.27"):
         pytest.skip("there is one parser only")
     arguments = ["--enable-feature", mode, "config", "routes", "test", f"--config.file={configuration}"]
-    for team, tier in itertools.product(("risk", ""), ("P1", "P3")):
+    for team, tier in itertools.product(("risk", "search"), ("P1", "P3")):
         told = amtool(*arguments, f"team={team}", f"tier={tier}", "model=fraud")
         # A line of its log stands before it.
         assert set(told.split()[-1].split(",")) == set(expected_receivers(team, tier))

@@ -125,7 +125,7 @@ def test_two_routings(tmp_path: Path) -> None:
             "1:1: missing key 'kind', expected one of ModelSLO, AlertRouting, ModelMonitor",
         ),
         ("- 1\n", "1:1: expected a mapping with apiVersion and kind"),
-        ("kind: [a]\n", "1:7: expected one of ModelSLO, AlertRouting, ModelMonitor, got '['a']'"),
+        ("kind: [a]\n", "1:7: expected one of ModelSLO, AlertRouting, ModelMonitor, got a list"),
         ("a: 1\na: 2\n", "2:1: duplicate key 'a', first given at line 1"),
         # Its last line end is missing: the place is still in the file.
         ("kind: [a", "1:9: did not find expected ',' or ']'"),
@@ -203,7 +203,7 @@ def test_files_that_are_none(tmp_path: Path) -> None:
 def test_what_is_long_is_cut(tmp_path: Path) -> None:
     path = tmp_path / "slo.yaml"
     for text, said in (
-        (f"kind: {'x' * 1_000_000}\n", r"1:7: expected one of .{1900,2100}"),
+        (f"kind: {'x' * 1_000_000}\n", r"1:7: expected one of .{30,60}, got 'x{77}\.\.\.'"),
         ("a:\n" + "  - 1\n" * 200_001, "200000:5: more than 200000 values"),
     ):
         path.write_text(text)
