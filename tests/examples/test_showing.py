@@ -14,7 +14,8 @@ from tests.support.paths import ROOT
 
 DEMO = [sys.executable, "-m", "examples.demo"]
 
-pytestmark = [pytest.mark.chain, pytest.mark.xdist_group("real programs")]
+# The demo runs the newest pair, whichever the suite does.
+pytestmark = [pytest.mark.chain, pytest.mark.one_version, pytest.mark.xdist_group("real programs")]
 
 
 def environment(folder: Path) -> dict[str, str]:
