@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
+from functools import cached_property
 
 from pydantic import Field
 
@@ -33,7 +34,7 @@ class Condition(Threshold):
     all: list[Condition] | None = Field(None, min_length=2, description="Every one of several conditions.")
     any: list[Condition] | None = Field(None, min_length=2, description="At least one of several conditions.")
 
-    @property
+    @cached_property
     def comparison(self) -> Comparison | None:
         """The comparison that is given, where it is neither a limit nor a combination."""
         given = getattr(self, self.key)

@@ -6,6 +6,7 @@ import operator
 from collections.abc import Sequence
 from dataclasses import dataclass
 from decimal import Decimal
+from functools import cached_property
 from typing import Literal
 
 from pydantic import Field
@@ -35,7 +36,7 @@ class Threshold(StrictModel):
     atLeast: float | None = Field(None, description="Greater or equal.")
     atMost: float | None = Field(None, description="Less or equal.")
 
-    @property
+    @cached_property
     def key(self) -> str:
         """The first key that is given, of a model that checks that exactly one is."""
         return next(key for key in type(self).model_fields if getattr(self, key) is not None)
