@@ -13,7 +13,7 @@ from exporter.parse.json_lines import filled
 from exporter.references.reference import Reference
 from exporter.summary.base import Flags, Floats, Groups, Summary
 from exporter.summary.outcomes import OutcomeSummary
-from exporter.tasks.task import Column, Labelled, Outputs, Task, logged, reject
+from exporter.tasks.task import Column, Labelled, Outputs, Task, logged, reject, scores
 from mlslo.monitor import Spec
 
 
@@ -26,13 +26,13 @@ class BinaryTask(Task):
         self.classes = ("other", self._positive) if self._positive else ("0", "1")
 
     def output_expressions(self, paths: FieldPaths) -> dict[str, str]:
-        expressions = {"score": paths.number(self._fields.score)}
+        expressions = {"score": paths.number(self.score)} if self.scored else {}
         if self._fields.prediction:
             expressions["predicted"] = self.class_code(paths.text(self._fields.prediction))
         return expressions
 
     def outputs(self, raw: Mapping[str, Column], usable: Flags, rejected: Counter[str]) -> Outputs:
-        score = filled(raw["score"], np.nan)[usable].astype(np.float64)
+        score = scores(raw, usable)
         possible = (score >= 0) & (score <= 1)
         reject(rejected, "invalid_score", logged(raw, usable) & ~possible)
         score[~possible] = np.nan

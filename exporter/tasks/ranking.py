@@ -39,6 +39,8 @@ class RankingTask(Task):
 
     def __init__(self, spec: Spec, references: Mapping[str, Reference]) -> None:
         super().__init__(spec, references)
+        # Scores without their items are no ranking, and no invalid one either.
+        self.scored = self.scored and self._fields.prediction is not None
         self._cutoffs = tuple(sorted(set(spec.predictions.cutoffs)))
 
     def logged(self, paths: FieldPaths) -> dict[str, str]:
@@ -47,7 +49,7 @@ class RankingTask(Task):
     def output_expressions(self, paths: FieldPaths) -> dict[str, str]:
         return {
             "items": paths.text(self._fields.prediction),
-            "scores": paths.text(self._fields.score),
+            "scores": paths.text(self.score if self.scored else None),
         }
 
     def outputs(self, raw: Mapping[str, Column], usable: Flags, rejected: Counter[str]) -> Outputs:
