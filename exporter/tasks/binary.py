@@ -12,7 +12,7 @@ from exporter.parse.field_paths import FieldPaths
 from exporter.parse.json_lines import filled
 from exporter.references.reference import Reference
 from exporter.summary.base import Flags, Floats, Groups, Summary
-from exporter.summary.outcomes import OutcomeSummary
+from exporter.summary.outcomes import OutcomeSummary, as_probabilities
 from exporter.tasks.task import Column, Labelled, Outputs, Task, logged, reject, scores
 from mlslo.monitor import Spec
 
@@ -32,10 +32,9 @@ class BinaryTask(Task):
         return expressions
 
     def outputs(self, raw: Mapping[str, Column], usable: Flags, rejected: Counter[str]) -> Outputs:
-        score = scores(raw, usable)
-        possible = (score >= 0) & (score <= 1)
+        score = as_probabilities(scores(raw, usable))
+        possible = ~np.isnan(score)
         reject(rejected, "invalid_score", logged(raw, usable) & ~possible)
-        score[~possible] = np.nan
         unknown = np.full(len(usable), -1)
         predicted = filled(raw.get("predicted", unknown), -1)[usable].astype(np.intp)
         derived = (predicted < 0) & possible

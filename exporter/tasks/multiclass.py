@@ -16,6 +16,7 @@ from exporter.references.reference import Reference
 from exporter.summary.base import Flags, Floats, Groups, Summary
 from exporter.summary.categorical import CategoricalSummary
 from exporter.summary.multiclass import MulticlassOutcomeSummary
+from exporter.summary.outcomes import ROUNDING
 from exporter.tasks.task import Column, Labelled, Outputs, Payloads, Task, logged, objects, reject
 from mlslo.monitor import Spec
 
@@ -67,9 +68,11 @@ class MulticlassTask(Task):
         absent = np.isnan(probabilities)
         # A class that a record does not name has probability 0.
         probabilities[absent] = 0.0
+        possible = (probabilities >= -ROUNDING).all(axis=1)
+        probabilities = np.maximum(probabilities, 0.0)
         with np.errstate(over="ignore", invalid="ignore"):
             total = probabilities.sum(axis=1)
-            possible = (probabilities >= 0).all(axis=1) & (np.abs(total - 1.0) <= _LARGEST_GAP)
+            possible &= np.abs(total - 1.0) <= _LARGEST_GAP + ROUNDING
         some = ~absent.all(axis=1)
         possible &= some
         reject(rejected, "invalid_score", (logged(raw, usable) | some) & ~possible)
