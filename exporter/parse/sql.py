@@ -56,13 +56,16 @@ def epoch_microseconds(text_expression: str) -> str:
 
 
 def binary_class(text_expression: str, positive_class: str | None) -> str:
-    """1, 0, or NULL: by ``positive_class`` where there is one, else as 0/1 or false/true."""
+    """1, 0, or NULL: by ``positive_class`` where there is one, else as 0/1, -1/1, false/true or no/yes."""
     if positive_class is not None:
-        positive = f"{text_expression} = {text(positive_class)}"
+        written = (
+            canonical(text_expression) if is_whole_number(canonical_text(positive_class)) else text_expression
+        )
+        positive = f"{written} = {text(canonical_text(positive_class))}"
         return f"CASE WHEN {positive} THEN 1 WHEN {text_expression} IS NOT NULL THEN 0 END"
     return (
-        f"CASE WHEN lower({text_expression}) IN ('1', '1.0', 'true') THEN 1 "
-        f"WHEN lower({text_expression}) IN ('0', '0.0', 'false') THEN 0 END"
+        f"CASE WHEN lower({text_expression}) IN ('1', '1.0', 'true', 'yes') THEN 1 "
+        f"WHEN lower({text_expression}) IN ('0', '0.0', '-1', '-1.0', 'false', 'no') THEN 0 END"
     )
 
 
