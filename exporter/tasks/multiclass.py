@@ -106,8 +106,8 @@ class MulticlassTask(Task):
 
     def quality(self, rows: Labelled) -> Floats:
         predicted = np.where(self._mine(rows), rows.predicted, -1)
-        known = (predicted >= 0) & (rows.label < len(self.classes))
-        return np.where(known, predicted == rows.label, np.nan)
+        # A label of an unknown class is none that was predicted.
+        return np.where(predicted >= 0, predicted == rows.label, np.nan)
 
     def class_code(self, text: str) -> str:
         """SQL for the code of a class, their number for one that is not known, NULL where there is none."""
