@@ -79,3 +79,8 @@ def identity(text_expression: str) -> str:
     whole = f"suffix({text_expression}, '.0') AND regexp_full_match({text_expression}, '{_WHOLE_FLOAT}')"
     exact = f"CASE WHEN {whole} THEN ({text_expression})[:-3] ELSE {text_expression} END"
     return f"md5_number_lower({exact})::UBIGINT"
+
+
+def identity_text(value: str) -> str:
+    """Return the text of an id, as ``identity`` hashes it."""
+    return value[:-2] if value.endswith(".0") and re.fullmatch(_WHOLE_FLOAT, value) else value
