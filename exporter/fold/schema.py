@@ -243,7 +243,7 @@ class Schema:
         """Return a stack of ``size`` summaries of labelled predictions of groups of people."""
         # A label of an unknown class is neither positive nor negative.
         known = np.flatnonzero(rows.label < len(self._task.classes))
-        rows, groups = rows.take(known), groups[known]
+        rows, groups = self._task.as_binary(rows.take(known)), groups[known]
         label = rows.label.astype(np.intp)
         outcomes = GroupOutcomeSummary.fold(rows.score, rows.predicted, label, groups, size, rows.weight)
         return Composite({"outcomes": outcomes})

@@ -5,6 +5,7 @@ from __future__ import annotations
 import zlib
 from collections import Counter
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -103,6 +104,11 @@ class MulticlassTask(Task):
         return MulticlassOutcomeSummary.fold(
             self.classes, self._waited(rows), predicted, label, groups, size, rows.weight
         )
+
+    def as_binary(self, rows: Labelled) -> Labelled:
+        """Return labelled predictions of two classes; unknown is what waited for a label under other classes."""
+        predicted = np.where(self._mine(rows), rows.predicted, -1)
+        return replace(rows, score=self._waited(rows)[:, 1], predicted=predicted)
 
     def quality(self, rows: Labelled) -> Floats:
         predicted = np.where(self._mine(rows), rows.predicted, -1)

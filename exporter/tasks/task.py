@@ -128,6 +128,10 @@ class Task(ABC):
     def fold_outcome(self, rows: Labelled, groups: Groups, size: int, *, pivot: float) -> Summary:
         """Return a stack of ``size`` summaries. ``pivot``: a number near the scores, for sums without cancellation."""
 
+    def as_binary(self, rows: Labelled) -> Labelled:
+        """Return labelled predictions of two classes with P(the second) as their score."""
+        return rows
+
     @abstractmethod
     def quality(self, rows: Labelled) -> Floats:
         """Return how good each output was: 1 or 0 for a class that is right or wrong, an error for a number, or NaN."""

@@ -356,6 +356,40 @@ def test_unknown_labels_of_groups(tmp_path: Path) -> None:
     assert value(once(path), "ml_model_accuracy") == pytest.approx(0.8)
 
 
+def test_two_classes_are_compared_by_the_probability_of_the_second(tmp_path: Path) -> None:
+    """Not by the largest one: that of a row that is certainly of the first class is no promise of the second."""
+    rng = np.random.default_rng(8)
+    positive = np.round(rng.random(400), 3)
+    labels = (rng.random(400) < positive).astype(int)
+    write_lines(
+        tmp_path / "logs/predictions.jsonl",
+        (
+            {"ts": EPOCH + i, "id": f"r{i}", "group": "xy"[i % 2], "score": {"a": 1 - p, "b": p}}
+            for i, p in enumerate(positive.tolist())
+        ),
+    )
+    write_lines(
+        tmp_path / "logs/labels.jsonl", ({"id": f"r{i}", "label": "ab"[y]} for i, y in enumerate(labels))
+    )
+    predictions = {
+        "sink": {"file": {"path": "logs/predictions.jsonl"}},
+        "fields": {"timestamp": "ts", "id": "id", "score": "score"},
+        "classes": ["a", "b"],
+    }
+    path = write_monitor(
+        tmp_path, monitor(task="multiclass", predictions=predictions, fairness={"attributes": ["group"]})
+    )
+    gauges = once(path)
+    for offset, group in enumerate("xy"):
+        score, label = positive[offset::2], labels[offset::2]
+        bins = np.ceil(score * 15)
+        gaps = [abs(score[bins == b].sum() - label[bins == b].sum()) for b in np.unique(bins)]
+        found = value(gauges, "ml_fairness_calibration_error", group=group)
+        assert found == pytest.approx(sum(gaps) / 200, abs=1e-4)
+        rate = metrics.recall_score(label, score > 0.5)
+        assert value(gauges, "ml_fairness_true_positive_rate", group=group) == pytest.approx(rate)
+
+
 def test_codes_that_wait_mean_nothing_once_the_classes_are_others(tmp_path: Path) -> None:
     """Not wrong, but unknown: with the names in another order every right answer would read as a wrong one."""
     sink = {"file": {"path": "logs/predictions.jsonl"}}
