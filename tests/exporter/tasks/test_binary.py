@@ -109,8 +109,27 @@ def test_classes_that_nobody_named_are_counted_and_not_guessed(scored: bool, tmp
     assert not METRICS.keys() & found.gauges.keys()
     assert value(found.gauges, "ml_label_coverage_ratio") == 1
     assert ("ml_model_auc_roc" in found.gauges) == scored
-    withheld = value(found.gauges, "ml_gauge_withheld", gauge="ml_model_f1", reason="too_few_samples")
-    assert withheld == 1
+    assert not any(name.startswith("ml_model_confusion") for name in found.gauges)
+
+
+@pytest.mark.parametrize("labels", [[0, 1], [2, 1]], ids=str)
+def test_half_of_the_classes_are_no_f1(labels: list[int], tmp_path: Path) -> None:
+    """Of classes 1 and 2 only the first is one; all that can be read is right, and F1 would be 1."""
+    found = run(tmp_path, [2, 1], labels=labels)
+    assert found.rejected["predictions", "unknown_class"] == (PREDICTED == 0).sum()
+    assert not METRICS.keys() & found.gauges.keys()
+    for name in METRICS:
+        assert value(found.gauges, "ml_gauge_withheld", gauge=name, reason="classes_unknown") == 1
+
+
+def test_one_odd_prediction_hides_nothing(tmp_path: Path) -> None:
+    write_lines(
+        tmp_path / "logs/predictions.jsonl",
+        ({"ts": EPOCH + ROWS + i, "id": f"more {i}", "class": "?" if i == 0 else i % 2} for i in range(100)),
+    )
+    found = run(tmp_path, [0, 1])
+    assert found.rejected == {("predictions", "unknown_class"): 1}
+    assert value(found.gauges, "ml_model_f1") == pytest.approx(metrics.f1_score(LABELS, PREDICTED))
 
 
 def test_labels_that_nobody_named(tmp_path: Path) -> None:
