@@ -32,6 +32,7 @@ from mlslo.yamlfile import did_you_mean
 
 # Reasons of records that are used for all but one of their fields.
 _KEPT = ("invalid_score", "unknown_class", "missing_id")
+_NEED_A_CLASS = "that are none of 0/1, -1/1, false/true and no/yes need predictions.positiveClass"
 _SHOWN = 3
 _LOOKED_AT = 1000
 
@@ -102,8 +103,8 @@ def check_labels(model: Model, now: float) -> SinkCheck | None:
     positive = model.monitor.spec.predictions.positiveClass
     if positive and len(columns.label) and not (columns.label == 1).any():
         lines.append(f"  warning: no label looked at is '{positive}', the class of positiveClass")
-    if len(task.classes) == 2 and not positive and columns.rejected["invalid_label"]:
-        lines.append("  warning: labels that are neither 0/1 nor false/true need predictions.positiveClass")
+    if model.monitor.spec.task == "binary" and not positive and columns.rejected["invalid_label"]:
+        lines.append(f"  warning: labels {_NEED_A_CLASS}")
     return SinkCheck(lines, columns.records, len(columns.label))
 
 
@@ -220,6 +221,8 @@ def _of_classes(monitor: Monitor, task: Task, columns: PredictionColumns) -> Ite
     positive, fields = predictions.positiveClass, predictions.fields
     if positive and fields.prediction and len(columns.time) and not (columns.outputs.predicted == 1).any():
         yield f"no prediction looked at has the class '{positive}' of positiveClass"
+    if monitor.spec.task == "binary" and columns.rejected["unknown_class"]:
+        yield f"predictions {_NEED_A_CLASS}"
     if monitor.spec.task == "multiclass" and not task.classes:
         yield "no class is known: list them under 'predictions.classes', or build a reference"
     if len(task.classes) > MOST_SCORED and fields.score:
