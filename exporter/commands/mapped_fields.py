@@ -18,6 +18,7 @@ from mlslo.monitor import LabelFields
 _NUMBER = ("number", "text")
 _TIME = (_NUMBER, "a time such as 2026-01-31T12:00:00Z or epoch seconds")
 _FLAG = (("boolean", "number", "text"), "true or false")
+_ATTRIBUTIONS = (("object",), "an object of a number for each feature")
 _CONTAINER = "features"
 
 _SCORES = {
@@ -74,7 +75,10 @@ def of_predictions(
         found.append(Mapped(field, feature=not requested.features.kinds))
     found += _features(columns, requested)
     found += [Mapped(MappedField(name, f"feature '{name}'", name), feature=True) for name in untyped]
-    return found if len(columns.time) else [item._replace(read=None) for item in found]
+    rejected = columns.rejected
+    timed = len(columns.time) > 0 or rejected["future_timestamp"] > 0 or not rejected["invalid_timestamp"]
+    stamp = Mapped(_field("timestamp", requested.fields.timestamp, *_TIME), timed)
+    return [stamp, *(item if len(columns.time) else item._replace(read=None) for item in found)]
 
 
 def of_labels(columns: LabelColumns, fields: LabelFields, task: str) -> list[Mapped]:
@@ -119,8 +123,6 @@ def _field(
 
 def _fields(columns: PredictionColumns, requested: RequestedFields, task: str) -> Iterator[Mapped]:
     fields, outputs = requested.fields, columns.outputs
-    timed = len(columns.time) > 0 or columns.rejected["invalid_timestamp"] == 0
-    yield Mapped(_field("timestamp", fields.timestamp, *_TIME), timed)
     scored = bool((~np.isnan(outputs.score)).any()) if requested.task.scored else None
     # What is predicted is told by the score, too, where there is one.
     predicted = bool(outputs.given.any()) if fields.score is None and requested.task.classes else None
@@ -133,18 +135,8 @@ def _fields(columns: PredictionColumns, requested: RequestedFields, task: str) -
         ("latency", latency, not np.isnan(columns.latency).all(), (_NUMBER, "a number")),
         ("score", fields.score, scored, _SCORES[task]),
         ("prediction", fields.prediction, predicted, _PREDICTIONS[task]),
-        (
-            "fallback",
-            fields.fallback,
-            bool((columns.fallback >= 0).any()),
-            _FLAG,
-        ),
-        (
-            "attributions",
-            fields.attributions,
-            attributed,
-            (("object",), "an object of a number for each feature"),
-        ),
+        ("fallback", fields.fallback, bool((columns.fallback >= 0).any()), _FLAG),
+        ("attributions", fields.attributions, attributed, _ATTRIBUTIONS),
     ):
         if path is not None:
             yield Mapped(_field(name, path, *kind), read)

@@ -39,7 +39,8 @@ def nearest(
     spelling, then the same object.
     """
     ranks = {known: min(map(_rank(fits), types)) for known, types in paths.items()}
-    for candidates in ([known for known, rank in ranks.items() if rank < len(fits)], list(paths)):
+    fitting = [known for known, rank in ranks.items() if rank < len(fits)]
+    for candidates in (fitting, [known for known in paths if not path.startswith(f"{known}.")]):
         free = [known for known in candidates if known not in mapped]
         found = [*_same_last_key(path, candidates), *_alike(path, free)]
         if not found:
