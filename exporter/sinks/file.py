@@ -110,6 +110,8 @@ class FileSink(LogSink):
                 )
         if content:
             return Sample(content, source, _listed(failures))
+        if not paths and (failure := _unlistable(self._pattern)):
+            failures.append(failure)
         if failures:
             raise SinkError(_listed(failures))
         return Sample(b"", source, "no records yet" if paths else "no file matches; is the path right?")
@@ -138,7 +140,7 @@ class FileSink(LogSink):
         if not paths and _no_descriptor_left():
             failures.append(_too_many_open())
         elif not paths and not self._held:
-            failures.append(f"no file matches {self._pattern}")
+            failures.append(_unlistable(self._pattern) or f"no file matches {self._pattern}")
         return failures
 
     def _adopt(self, path: str, status: os.stat_result, held: set[str]) -> None:
@@ -288,6 +290,18 @@ def _failure(path: str, error: OSError) -> str:
     return f"{path}: {error.strerror}"
 
 
+def _unlistable(pattern: Path) -> str | None:
+    """Say why the folder of ``pattern`` cannot be listed, which a glob passes over; None where it can or is none."""
+    folder = next(parent for parent in pattern.parents if not glob.has_magic(str(parent)))
+    try:
+        os.scandir(folder).close()
+    except FileNotFoundError:
+        return None
+    except OSError as error:
+        return _failure(str(folder), error)
+    return None
+
+
 def _too_many_open() -> str:
     limit, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
     return f"too many open files: this process may have {limit} (ulimit -n); raise that, or watch fewer models in it"
@@ -316,6 +330,6 @@ def _holds(descriptor: int, position: _Position) -> bool:
 
 
 def _is_object(content: bytes) -> bool:
-    with suppress(ValueError):
+    with suppress(ValueError, RecursionError):
         return isinstance(json.loads(content), dict)
     return False
