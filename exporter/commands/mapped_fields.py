@@ -76,7 +76,7 @@ def of_predictions(
     found += _features(columns, requested)
     found += [Mapped(MappedField(name, f"feature '{name}'", name), feature=True) for name in untyped]
     rejected = columns.rejected
-    timed = len(columns.time) > 0 or rejected["future_timestamp"] > 0 or not rejected["invalid_timestamp"]
+    timed = _read_of(len(columns.time) > 0 or rejected["future_timestamp"] > 0, rejected["invalid_timestamp"])
     stamp = Mapped(_field("timestamp", requested.fields.timestamp, *_TIME), timed)
     return [stamp, *(item if len(columns.time) else item._replace(read=None) for item in found)]
 
@@ -85,11 +85,11 @@ def of_labels(columns: LabelColumns, fields: LabelFields, task: str) -> list[Map
     """List what is mapped in label records."""
     usable, rejected = len(columns.label) > 0, columns.rejected
     found = [
-        Mapped(_field("id", fields.id), usable or rejected["missing_id"] < columns.records),
-        Mapped(_field("label", fields.label, *_LABELS[task]), usable or not rejected["invalid_label"]),
+        Mapped(_field("id", fields.id), True if usable else None),
+        Mapped(_field("label", fields.label, *_LABELS[task]), _read_of(usable, rejected["invalid_label"])),
     ]
     if fields.timestamp is not None:
-        timed = bool((columns.time != NO_TIME).any()) or not rejected["invalid_timestamp"]
+        timed = _read_of(bool((columns.time != NO_TIME).any()), rejected["invalid_timestamp"])
         found.insert(0, Mapped(_field("timestamp", fields.timestamp, *_TIME), timed))
     return found
 
@@ -106,13 +106,18 @@ def judge(records: Records, mapped: Sequence[Mapped]) -> Judged:
     for (field, read, feature), account in zip(mapped, records.accounts, strict=True):
         inside = field.container == gone
         # Lists and objects are read as text where nothing else is meant.
-        bad = inside or not account.there or not (account.fits if read is None else read)
+        bad = inside or not (account.fits if read is None else read)
         if bad and not inside:
             found.append(account.of_another_kind() if account.there else records.nothing(account))
             gone = field.path if field.name == _CONTAINER else gone
         if feature:
             features.append(bad)
     return Judged(found, blind=bool(features) and all(features))
+
+
+def _read_of(read: bool, refused: int) -> bool | None:
+    """Return None where nothing was read, and nothing refused either."""
+    return read if read or refused else None
 
 
 def _field(
@@ -125,7 +130,8 @@ def _fields(columns: PredictionColumns, requested: RequestedFields, task: str) -
     fields, outputs = requested.fields, columns.outputs
     scored = bool((~np.isnan(outputs.score)).any()) if requested.task.scored else None
     # What is predicted is told by the score, too, where there is one.
-    predicted = bool(outputs.given.any()) if fields.score is None and requested.task.classes else None
+    alone = fields.score is None and (task != "multiclass" or bool(requested.task.classes))
+    predicted = bool(outputs.given.any()) if alone else None
     attributed = None if columns.attributions is None else bool(np.isfinite(columns.attributions).any())
     latency = fields.latency.field if fields.latency else None
     for name, path, read, kind in (

@@ -241,3 +241,81 @@ def test_examples_are_cut_and_safe_to_print(tmp_path: Path) -> None:
         line
         == "    version    300 of 300 at 'model.version': text, such as \"\\u001b[2J\\u009b" + "v" * 23 + "…"
     )
+
+
+class OfTask(NamedTuple):
+    """Outputs and labels of a task: ``right`` ones, and ``wrong`` ones with what they never are."""
+
+    fields: Mapping[str, str]
+    right: Mapping[str, Any]
+    label: Any
+    wrong: Mapping[str, Any]
+    never: str
+    wrong_label: Any
+    never_label: str
+
+
+TASKS = {
+    "binary": OfTask(
+        {"prediction": "answer"},
+        {"answer": True},
+        "false",
+        {"answer": "yes"},
+        "a class that is known",
+        "no",
+        "a class",
+    ),
+    "multiclass": OfTask(
+        {"score": "scores"},
+        {"scores": {"a": 0.5, "b": 0.5}},
+        "a",
+        {"scores": [0.5, 0.5]},
+        "an object of probabilities that sum to 1",
+        None,
+        "a class",
+    ),
+    "regression": OfTask(
+        {"prediction": "value"}, {"value": -3}, 4.5, {"value": "n/a"}, "a number", [4], "a number"
+    ),
+    "ranking": OfTask(
+        {"prediction": "items"},
+        {"items": ["a", "b"]},
+        ["b"],
+        {"items": "a,b"},
+        "a list of items",
+        "b",
+        "a list of items or an object of their gains",
+    ),
+}
+
+
+@pytest.mark.parametrize("task", TASKS)
+def test_every_task_says_what_its_outputs_and_labels_are(task: str, tmp_path: Path) -> None:
+    case = TASKS[task]
+    for folder, outputs, label in (
+        ("right", case.right, case.label),
+        ("wrong", case.wrong, case.wrong_label),
+    ):
+        content = monitor(task=task)
+        fields = content["spec"]["predictions"]["fields"] = {"timestamp": "ts", "id": "id", **case.fields}
+        if task == "multiclass":
+            content["spec"]["predictions"]["classes"] = ["a", "b"]
+        write_lines(
+            tmp_path / folder / "logs/predictions.jsonl",
+            ({"ts": EPOCH + n, "id": n, **outputs} for n in range(5)),
+        )
+        write_lines(tmp_path / folder / "logs/labels.jsonl", ({"id": n, "label": label} for n in range(5)))
+        content["spec"]["labels"]["fields"] = {"id": "id", "label": "label"}
+        done = exporter("check", write_monitor(tmp_path / folder, content), check=False)
+        warnings = [line for line in done.stdout.splitlines() if "warning" in line]
+        if folder == "right":
+            assert (done.returncode, warnings) == (0, [])
+        else:
+            assert done.returncode == 1
+            (name,) = fields.keys() - {"timestamp", "id"}
+            assert any(f"{name}': '" in line and f"but never {case.never} (" in line for line in warnings), (
+                warnings
+            )
+            assert any(
+                "'label': '" in line and f"but never {case.never_label}" in line for line in warnings
+            ), warnings
