@@ -41,6 +41,8 @@ def nearest(
     ranks = {known: min(map(_rank(fits), types)) for known, types in paths.items()}
     fitting = [known for known, rank in ranks.items() if rank < len(fits)]
     for candidates in (fitting, [known for known in paths if not path.startswith(f"{known}.")]):
+        if same := [known for known in candidates if known.casefold() == path.casefold()]:
+            return same[:_NAMED]
         free = [known for known in candidates if known not in mapped]
         found = [*_same_last_key(path, candidates), *_alike(path, free)]
         if not found:
@@ -65,13 +67,11 @@ def _members(record: Mapping[str, Any], prefix: str, depth: int) -> Iterator[tup
 
 
 def _same_last_key(path: str, candidates: Sequence[str]) -> list[str]:
-    """Paths that end alike, whatever the case; those of a similar depth first."""
+    """Paths that end in the same key, whatever the case; those of a similar depth first."""
     *_, last = path.casefold().split(".")
     depth = path.count(".")
     found = [known for known in candidates if known.casefold().split(".")[-1] == last]
-    return sorted(
-        found, key=lambda known: (known.casefold() != path.casefold(), abs(known.count(".") - depth))
-    )
+    return sorted(found, key=lambda known: abs(known.count(".") - depth))
 
 
 def _alike(path: str, candidates: Sequence[str]) -> list[str]:
