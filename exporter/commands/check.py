@@ -9,7 +9,7 @@ from pathlib import Path
 import click
 
 from exporter.commands import MONITORS
-from mlslo.command_line import WRONG, input_errors
+from mlslo.command_line import BAD_INPUT, WRONG, input_errors
 
 
 @click.command()
@@ -18,17 +18,35 @@ from mlslo.command_line import WRONG, input_errors
 def check(monitors: tuple[Path, ...]) -> None:
     """Validate MONITOR files, and show how the first records decode.
 
-    Exit code 1 where a sink has records and none of them can be used.
+    Exit code 1 where a sink has records and none of them can be used, where no output or no feature can be read in any
+    of them, or where no label has the id of a prediction; 2 where a sink cannot be read.
     """
     from exporter.commands.decoding import check_labels, check_predictions
+    from exporter.commands.label_ids import unmatched
     from exporter.daemon.models import load_all
+    from exporter.sinks import SinkError
 
-    wrong = False
+    code = 0
     for model in load_all(monitors):
         click.echo(f"{model.monitor.document.path}: model '{model.name}', fine as a file")
-        for found in (check_predictions(model, time.time()), check_labels(model, time.time())):
+        now = time.time()
+        looked_at = {}
+        for sink, look in (("predictions", check_predictions), ("labels", check_labels)):
+            try:
+                found = look(model, now)
+            except SinkError as error:
+                click.echo(f"model {model.name}: sink {sink}: {error}", err=True)
+                code = BAD_INPUT
+                continue
             if found is not None:
                 click.echo("\n".join(found.lines))
-                wrong |= found.found > 0 and not found.usable
-    if wrong:
-        sys.exit(WRONG)
+                code = max(code, WRONG * found.wrong)
+                if found.records is not None:
+                    looked_at[sink] = found.records
+        if len(looked_at) == len(("predictions", "labels")):
+            warning = unmatched(model, looked_at["predictions"], looked_at["labels"], now)
+            if warning is not None:
+                click.echo(f"  warning: {warning}")
+                code = max(code, WRONG)
+    if code:
+        sys.exit(code)

@@ -2,55 +2,61 @@
 
 from __future__ import annotations
 
-import json
 from collections import Counter
 from collections.abc import Iterator
-from contextlib import closing, suppress
+from contextlib import closing
 from dataclasses import replace
 from typing import Any, NamedTuple
 
 import numpy as np
 
+from exporter.commands.field_accounts import Records
+from exporter.commands.mapped_fields import judge, of_labels, of_predictions
 from exporter.daemon.models import Model
-from exporter.features.binning import Numbers
 from exporter.features.timestamp import time_text
 from exporter.fold.version_schemas import VersionSchemas
 from exporter.records.columns import NO_TIME, PredictionColumns
-from exporter.records.features import present
 from exporter.records.labels import LabelDecoder
 from exporter.records.latency import doubt
-from exporter.records.predictions import NO_VALUE, PredictionDecoder, RequestedFields
-from exporter.sinks import open_sink
-from exporter.summary.base import Flags
-from exporter.summary.categorical import UNSEEN
+from exporter.records.predictions import PredictionDecoder, RequestedFields
+from exporter.sinks import Sample, open_sink
 from exporter.summary.windows import CLOCK_SKEW
 from exporter.tasks import task_of
 from exporter.tasks.multiclass import MOST_SCORED
 from exporter.tasks.task import Task
 from mlslo.monitor import Monitor, Sink, scope_name
-from mlslo.yamlfile import did_you_mean
 
 # Reasons of records that are used for all but one of their fields.
 _KEPT = ("invalid_score", "unknown_class", "missing_id")
 _NEED_A_CLASS = "that are none of 0/1, -1/1, false/true and no/yes need predictions.positiveClass"
+_UNANSWERED = "no score and no prediction can be read in any record: nothing of them would be measured"
+_WITHOUT_FEATURES = "no feature can be read in any record: nothing of them would be measured"
 _SHOWN = 3
 _LOOKED_AT = 1000
+# From this status on a record is an error.
+_ERROR = 400
 
 
 class SinkCheck(NamedTuple):
-    """``lines``: for a person. ``found``: records looked at. ``usable``: those of them that can be used."""
+    """``lines``: for a person. ``wrong``: whether what the file says of the sink cannot be meant.
+
+    ``records``: what was looked at; None where there was nothing.
+    """
 
     lines: list[str]
-    found: int = 0
-    usable: int = 0
+    wrong: bool = False
+    records: Records | None = None
 
 
 def check_predictions(model: Model, now: float) -> SinkCheck:
-    """Decode the first prediction records; ``now`` in Unix seconds tells which are from the future."""
+    """Decode the first prediction records; ``now`` in Unix seconds tells which are from the future.
+
+    Raises SinkError where they cannot be read.
+    """
     monitor = model.monitor
     task = task_of(monitor.spec, model.references)
     schemas = VersionSchemas(monitor, task, model.references)
-    sample, source, remark = _sample(monitor, monitor.spec.predictions.sink)
+    sample, source, remark = _sample(monitor, monitor.spec.predictions.sink, _LOOKED_AT)
     if not sample:
         return SinkCheck([f"predictions: {source}: {remark}"])
     latest = int(now * 1e6) + CLOCK_SKEW
@@ -59,19 +65,28 @@ def check_predictions(model: Model, now: float) -> SinkCheck:
     schemas.refresh(versions)
     requested = _requested(schemas)
     columns = _decode(requested, sample, latest)
+    untyped = [name for name in schemas.of("").untyped if name not in requested.features.kinds]
+    mapped = of_predictions(columns, requested, monitor.spec.task, untyped)
+    records = Records(sample, [item.field for item in mapped])
+    judged = judge(records, mapped)
     lines = [_account("predictions", source, columns.records, len(columns.time), columns.rejected)]
     for row in range(min(_SHOWN, len(columns.time))):
         shown = list(_fields(columns, row, requested))
         width = max(len(name) for name, _ in shown)
         lines += [f"  record {row + 1}", *(f"    {name:<{width}}  {value}" for name, value in shown)]
+    lines += records.table()
+    # Errors may have neither an output nor a feature.
+    answered = bool((columns.status < _ERROR).any())
+    fields = monitor.spec.predictions.fields
+    unanswered = answered and bool(fields.score or fields.prediction) and not columns.outputs.given.any()
+    without_features = answered and judged.blind
     warnings = [
-        *_never_found(columns, requested, sample),
-        *_of_another_kind(columns, requested),
+        *([remark] if remark else []),
+        *judged.warnings,
         doubt(columns.latency, monitor.spec),
         *(
             f"feature '{name}' is listed, but no reference and no type under 'features' says what it is"
-            for name in schemas.of("").untyped
-            if name not in requested.features.kinds
+            for name in untyped
         ),
         *(
             f"version '{version}' has no file of reference '{name}'"
@@ -79,38 +94,49 @@ def check_predictions(model: Model, now: float) -> SinkCheck:
             for name in schemas.missing(version)
         ),
         *_of_classes(monitor, task, columns),
+        _UNANSWERED if unanswered else None,
+        _WITHOUT_FEATURES if without_features else None,
     ]
     lines += [f"  warning: {warning}" for warning in warnings if warning is not None]
-    return SinkCheck(lines, columns.records, len(columns.time))
+    unusable = columns.records > 0 and not len(columns.time)
+    return SinkCheck(lines, unusable or unanswered or without_features, records)
 
 
 def check_labels(model: Model, now: float) -> SinkCheck | None:
-    """Decode the first label records; None where the file names no labels."""
+    """Decode the first label records; None where the file names no labels.
+
+    Raises SinkError where they cannot be read.
+    """
     labels = model.monitor.spec.labels
     if labels is None:
         return None
     task = task_of(model.monitor.spec, model.references)
-    sample, source, remark = _sample(model.monitor, labels.sink)
+    sample, source, remark = _sample(model.monitor, labels.sink, _LOOKED_AT)
     if not sample:
         return SinkCheck([f"labels: {source}: {remark}"])
     with closing(LabelDecoder(labels.fields, task)) as decoder:
         columns = decoder.decode(sample, int(now * 1e6) + CLOCK_SKEW)
+    mapped = of_labels(columns, labels.fields, model.monitor.spec.task)
+    records = Records(sample, [item.field for item in mapped])
     lines = [_account("labels", source, columns.records, len(columns.label), columns.rejected)]
     for row in range(min(_SHOWN, len(columns.label))):
         time = columns.time[row]
         known = time_text(time / 1e6) if time != NO_TIME else "not logged"
         lines.append(f"  record {row + 1}: label {_label(columns.label[row], task)}, known at {known}")
+    lines += records.table()
+    warnings = [*([remark] if remark else []), *judge(records, mapped).warnings]
     positive = model.monitor.spec.predictions.positiveClass
     if positive and len(columns.label) and not (columns.label == 1).any():
-        lines.append(f"  warning: no label looked at is '{positive}', the class of positiveClass")
+        warnings.append(f"no label looked at is '{positive}', the class of positiveClass")
     if model.monitor.spec.task == "binary" and not positive and columns.rejected["invalid_label"]:
-        lines.append(f"  warning: labels {_NEED_A_CLASS}")
-    return SinkCheck(lines, columns.records, len(columns.label))
+        warnings.append(f"labels {_NEED_A_CLASS}")
+    lines += [f"  warning: {warning}" for warning in warnings]
+    return SinkCheck(lines, columns.records > 0 and not len(columns.label), records)
 
 
-def _sample(monitor: Monitor, sink: Sink) -> tuple[bytes, str, str]:
+def _sample(monitor: Monitor, sink: Sink, number: int) -> Sample:
     with closing(open_sink(monitor, sink, {})) as log:
-        return log.sample(_LOOKED_AT)
+        return log.sample(number)
 
 
 def _account(sink: str, source: str, records: int, usable: int, rejected: Counter[str]) -> str:
@@ -170,51 +196,6 @@ def _label(label: Any, task: Task) -> str:
     return repr(label) if isinstance(label, bytes) else f"{label:g}"
 
 
-def _never_found(columns: PredictionColumns, requested: RequestedFields, sample: bytes) -> list[str]:
-    """Name fields that no record has: most likely they are mapped to the wrong path."""
-    fields = requested.fields
-    if not len(columns.time):
-        gone = columns.rejected["missing_timestamp"] == columns.records
-        return [_elsewhere("field 'timestamp'", fields.timestamp, sample)] if gone else []
-    latency = fields.latency.field if fields.latency else None
-    found = {
-        ("field 'version'", fields.version): any(columns.version.names),
-        ("field 'status'", fields.status): bool((columns.status >= 0).any()),
-        ("field 'latency'", latency): not np.isnan(columns.latency).all(),
-        ("field 'score'", fields.score): not np.isnan(columns.outputs.score).all(),
-        ("field 'prediction'", fields.prediction): bool(columns.outputs.given.any()),
-        ("field 'id'", fields.id): bool((columns.id != 0).any()),
-        ("field 'fallback'", fields.fallback): bool((columns.fallback >= 0).any()),
-        ("field 'attributions'", fields.attributions): columns.attributions is None
-        or bool(np.isfinite(columns.attributions).any()),
-    }
-    for scope in requested.scopes:
-        if isinstance(scope, str):
-            found[f"segment or attribute '{scope}'", scope] = columns.scopes[scope].names != [NO_VALUE]
-    for name, kind in requested.features.kinds.items():
-        values = columns.features.get(kind.primary(name))
-        if values is not None:
-            there = present(values).any() or _invalid(values).any()
-            path = f"{fields.features}.{name}" if isinstance(fields.features, str) else name
-            found[f"feature '{name}'", path] = bool(there)
-    return [
-        _elsewhere(what, path, sample)
-        for (what, path), there in found.items()
-        if path is not None and not there
-    ]
-
-
-def _of_another_kind(columns: PredictionColumns, requested: RequestedFields) -> Iterator[str]:
-    """Name features that have values, and none of their kind: most likely they are declared wrong."""
-    for name, kind in requested.features.kinds.items():
-        values = columns.features.get(kind.primary(name))
-        if values is None or (kind.name == "categorical" and not requested.features.categories(name)):
-            continue
-        usable = present(values) if isinstance(values, Numbers) else values >= 0
-        if _invalid(values).any() and not usable.any():
-            yield f"feature '{name}': no value looked at is {kind.noun}"
-
-
 def _of_classes(monitor: Monitor, task: Task, columns: PredictionColumns) -> Iterator[str]:
     """Name classes that are not told, or that no prediction has."""
     predictions = monitor.spec.predictions
@@ -227,31 +208,3 @@ def _of_classes(monitor: Monitor, task: Task, columns: PredictionColumns) -> Ite
         yield "no class is known: list them under 'predictions.classes', or build a reference"
     if len(task.classes) > MOST_SCORED and fields.score:
         yield f"probabilities of more than {MOST_SCORED} classes are not read; log the predicted class"
-
-
-def _invalid(values: Any) -> Flags:
-    """Return the rows whose value, of a primary view, is there and not of its kind."""
-    if not isinstance(values, Numbers):
-        return np.asarray(values == UNSEEN, dtype=bool)
-    return np.zeros(len(values.values), dtype=bool) if values.invalid is None else values.invalid
-
-
-def _elsewhere(what: str, path: str, sample: bytes) -> str:
-    paths = sorted(_paths(_first_object(sample)))
-    return f"{what} is in no record looked at, at '{path}'{did_you_mean(path, paths)}"
-
-
-def _first_object(sample: bytes) -> Any:
-    for line in sample.splitlines():
-        with suppress(ValueError, RecursionError):
-            if isinstance(found := json.loads(line), dict):
-                return found
-    return {}
-
-
-def _paths(record: Any, prefix: str = "") -> Iterator[str]:
-    """Yield the dotted paths of all values of a record, and of its objects."""
-    if isinstance(record, dict):
-        for key, value in record.items():
-            yield prefix + key
-            yield from _paths(value, f"{prefix}{key}.")

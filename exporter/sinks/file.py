@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import errno
 import glob
 import json
@@ -14,6 +15,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass, replace
 from itertools import islice
 from pathlib import Path
+from typing import BinaryIO
 
 from exporter.sinks.sink import Batch, LogSink, Sample, SinkError
 from mlslo.monitor import FileSink as FileSettings
@@ -79,9 +81,8 @@ class FileSink(LogSink):
             except OSError as error:
                 failures.append(_failure(path, error))
         self._release()
-        if distinct := list(dict.fromkeys(failures)):
-            more = len(distinct) - _MOST_FAILURES
-            raise SinkError("; ".join(distinct[:_MOST_FAILURES]) + (f"; and {more} more" if more > 0 else ""))
+        if failures:
+            raise SinkError(_listed(failures))
 
     def lag(self) -> int:
         lag = 0
@@ -93,14 +94,27 @@ class FileSink(LogSink):
         return lag
 
     def sample(self, number: int) -> Sample:
+        """Return lines of the first file that has any; raises SinkError where there are none and one cannot be read."""
         paths = sorted(glob.glob(str(self._pattern)))  # noqa: PTH207 - the pattern is absolute
-        for path in filter(os.path.isfile, paths):
-            with Path(path).open("rb") as file:
-                lines = [line for line in islice(file, number) if line.endswith(b"\n") or _is_object(line)]
-            if lines:
-                content = b"".join(lines)
-                return Sample(content if content.endswith(b"\n") else content + b"\n", path)
-        return Sample(b"", self._name, "no records yet" if paths else "no file matches; is the path right?")
+        content, source, failures = b"", self._name, list[str]()
+        for path in paths:
+            try:
+                with _regular(path) as file:
+                    if not content and (content := _first_lines(file, number)):
+                        source = path
+            except OSError as error:
+                failures.append(_failure(path, error))
+            except UnicodeDecodeError as error:
+                failures.append(
+                    f"{path}: no whole line, and no UTF-8 text: it begins with {error.object[:16]!r}"
+                )
+        if content:
+            return Sample(content, source, _listed(failures))
+        if not paths and (failure := _unlistable(self._pattern)):
+            failures.append(failure)
+        if failures:
+            raise SinkError(_listed(failures))
+        return Sample(b"", source, "no records yet" if paths else "no file matches; is the path right?")
 
     def _discover(self) -> list[str]:
         failures = []
@@ -126,12 +140,12 @@ class FileSink(LogSink):
         if not paths and _no_descriptor_left():
             failures.append(_too_many_open())
         elif not paths and not self._held:
-            failures.append(f"no file matches {self._pattern}")
+            failures.append(_unlistable(self._pattern) or f"no file matches {self._pattern}")
         return failures
 
     def _adopt(self, path: str, status: os.stat_result, held: set[str]) -> None:
         if not stat.S_ISREG(status.st_mode):
-            raise IsADirectoryError(errno.EISDIR, "not a regular file")
+            raise _not_regular()
         key = _key(status)
         if key in held and key not in self._held:
             descriptor = _open(path)
@@ -232,10 +246,60 @@ def _open(path: str) -> int:
     return os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
 
 
+def _not_regular() -> OSError:
+    return IsADirectoryError(errno.EISDIR, "not a regular file")
+
+
+def _regular(path: str) -> BinaryIO:
+    """Open a file to be read; raises OSError where it is a folder, a pipe or a device."""
+    descriptor = _open(path)
+    if stat.S_ISREG(os.fstat(descriptor).st_mode):
+        return os.fdopen(descriptor, "rb")
+    os.close(descriptor)
+    raise _not_regular()
+
+
+def _first_lines(file: BinaryIO, number: int) -> bytes:
+    """Return whole lines from the beginning, up to the size of a batch beside those that are longer.
+
+    Raises UnicodeDecodeError where all that there is is the beginning of one, and no text.
+    """
+    lines: list[bytes] = []
+    size = 0
+    for line in islice(file, number):
+        if not (line.endswith(b"\n") or _is_object(line)):
+            if not lines:
+                codecs.getincrementaldecoder("utf-8")().decode(line)
+            break
+        lines.append(line if line.endswith(b"\n") else line + b"\n")
+        size += len(line) if len(line) < _BATCH else 0
+        if size > _BATCH:
+            break
+    return b"".join(lines)
+
+
+def _listed(failures: list[str]) -> str:
+    distinct = list(dict.fromkeys(failures))
+    more = len(distinct) - _MOST_FAILURES
+    return "; ".join(distinct[:_MOST_FAILURES]) + (f"; and {more} more" if more > 0 else "")
+
+
 def _failure(path: str, error: OSError) -> str:
     if error.errno == errno.EMFILE:
         return _too_many_open()
     return f"{path}: {error.strerror}"
+
+
+def _unlistable(pattern: Path) -> str | None:
+    """Say why the folder of ``pattern`` cannot be listed, which a glob passes over; None where it can or is none."""
+    folder = next(parent for parent in pattern.parents if not glob.has_magic(str(parent)))
+    try:
+        os.scandir(folder).close()
+    except FileNotFoundError:
+        return None
+    except OSError as error:
+        return _failure(str(folder), error)
+    return None
 
 
 def _too_many_open() -> str:
@@ -266,6 +330,6 @@ def _holds(descriptor: int, position: _Position) -> bool:
 
 
 def _is_object(content: bytes) -> bool:
-    with suppress(ValueError):
+    with suppress(ValueError, RecursionError):
         return isinstance(json.loads(content), dict)
     return False

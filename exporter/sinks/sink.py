@@ -28,7 +28,7 @@ class Batch(NamedTuple):
 class Sample(NamedTuple):
     """The first whole lines of a sink, for a person. ``source``: where they are from, or would be.
 
-    ``remark``: why there are none.
+    ``remark``: why there are none, or what else could not be read.
     """
 
     lines: bytes
@@ -65,4 +65,4 @@ class LogSink(ABC):
 
     @abstractmethod
     def sample(self, number: int) -> Sample:
-        """Return up to ``number`` of the first whole lines."""
+        """Return up to ``number`` of the first whole lines. Raises SinkError where they cannot be read."""

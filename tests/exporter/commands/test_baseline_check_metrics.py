@@ -230,18 +230,21 @@ def test_check_warns_of_a_wrong_path(tmp_path: Path) -> None:
     content = monitor(labels=None, features={"amount": {"type": "numeric"}})
     content["spec"]["predictions"]["fields"]["features"] = "inputs"
     write_lines(tmp_path / "logs/predictions.jsonl", rows(5))
-    done = exporter("check", write_monitor(tmp_path, content))
-    assert "warning: feature 'amount' is in no record looked at, at 'inputs.amount'" in done.stdout
+    done = exporter("check", write_monitor(tmp_path, content), check=False)
+    assert done.returncode == 1
+    assert (
+        "warning: field 'features': nothing at 'inputs' in 5 of 5 records; there is 'features'" in done.stdout
+    )
+    assert "warning: no feature can be read in any record" in done.stdout
 
 
 def test_check_names_the_field_that_was_meant(tmp_path: Path) -> None:
     content = monitor(labels=None, segments=["features.country"], fairness={"attributes": ["sex"]})
     content["spec"]["predictions"]["fields"]["score"] = "scroe"
     write_lines(tmp_path / "logs/predictions.jsonl", [*rows(5), {"ts": time.time() + 3600}])
-    done = exporter("check", write_monitor(tmp_path, content))
-    assert (
-        "warning: field 'score' is in no record looked at, at 'scroe'; did you mean 'score'?" in done.stdout
-    )
+    done = exporter("check", write_monitor(tmp_path, content), check=False)
+    assert done.returncode == 1
+    assert "warning: field 'score': nothing at 'scroe' in 6 of 6 records; there is 'score'\n" in done.stdout
     assert "5 of the first 6 records usable (1 future_timestamp)" in done.stdout
 
 
@@ -293,4 +296,4 @@ def test_check_finds_the_timestamp_that_was_meant(tmp_path: Path) -> None:
     content["spec"]["predictions"]["fields"]["timestamp"] = "tss"
     write_lines(tmp_path / "logs/predictions.jsonl", rows(5))
     done = exporter("check", write_monitor(tmp_path, content), check=False)
-    assert "warning: field 'timestamp' is in no record looked at, at 'tss'; did you mean 'ts'?" in done.stdout
+    assert "warning: field 'timestamp': nothing at 'tss' in 5 of 5 records; there is 'ts'\n" in done.stdout

@@ -1,0 +1,224 @@
+"""What the records of a sample have at the mapped paths, read as plain JSON."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from contextlib import suppress
+from functools import cached_property
+from typing import Any, NamedTuple
+
+from exporter.commands.nearest_paths import json_type, nearest, paths_of
+from exporter.parse.json_lines import LONGEST_RECORD
+
+_LONGEST_EXAMPLE = 40
+_ABSENT = object()
+_BYTE_ORDER_MARK = "\N{BYTE ORDER MARK}"
+
+SCALAR = ("text", "number", "boolean")
+"""JSON types that are one value."""
+
+
+class MappedField(NamedTuple):
+    """A field of the monitor file, and its path in a record.
+
+    ``name``: in the table. ``what``: in a message. ``container``: the path of the object that ``path`` is in, empty
+    for the record. ``fits``: JSON types that can be read as ``noun``.
+    """
+
+    name: str
+    what: str
+    path: str
+    fits: tuple[str, ...] = SCALAR
+    noun: str = "text or a number"
+    container: str = ""
+
+    @property
+    def full_path(self) -> str:
+        """The path from the record on."""
+        return f"{self.container}.{self.path}" if self.container else self.path
+
+    @property
+    def alternatives(self) -> list[tuple[str, ...]]:
+        """The keys that lead there: the last one may hold the dots, or stand for nested objects."""
+        outer = tuple(self.container.split(".")) if self.container else ()
+        keys = [(*outer, self.path)]
+        return [*keys, (*outer, *self.path.split("."))] if "." in self.path else keys
+
+
+class Account(NamedTuple):
+    """What is at a field.
+
+    ``records``: how many were looked at. ``types``: JSON type -> number of them. ``example``: the first but null.
+    """
+
+    field: MappedField
+    records: int
+    types: Counter[str]
+    example: Any
+
+    @property
+    def there(self) -> int:
+        """In how many records there is something, be it null."""
+        return self.types.total()
+
+    @property
+    def fits(self) -> bool:
+        """Whether some value is of a type that can be read."""
+        return any(self.types[name] for name in self.field.fits)
+
+    def line(self, width: int) -> str:
+        """Describe it in a row of a table; ``width``: of the names."""
+        name, path = f"    {self.field.name:<{width}}", self.field.full_path
+        if not self.there:
+            return f"{name}  nothing at '{path}'"
+        return f"{name}  {self.there} of {self.records} at '{path}': {self._types()}{self._such_as()}"
+
+    def of_another_kind(self) -> str:
+        """Say that something is there, and never what the field needs."""
+        return (
+            f"{self.field.what}: '{self.field.full_path}' is there in {self.there} of {self.records} records, "
+            f"but never {self.field.noun} ({self._types()}){self._such_as()}"
+        )
+
+    def _types(self) -> str:
+        counted = self.types.most_common()
+        return counted[0][0] if len(counted) == 1 else ", ".join(f"{name} in {n}" for name, n in counted)
+
+    def _such_as(self) -> str:
+        return f", such as {shown(self.example)}" if self.example is not None else ""
+
+
+class Records:
+    """The JSON objects of a sample."""
+
+    def __init__(self, lines: bytes, fields: Sequence[MappedField] = ()) -> None:
+        self._lines = lines
+        self._fields = fields
+        self._objects = list(_objects(lines))
+        self.accounts = [self._account(field) for field in fields]
+
+    def __len__(self) -> int:
+        return len(self._objects)
+
+    def table(self) -> list[str]:
+        """Describe each field in a line, for a person."""
+        if not self._objects or not self.accounts:
+            return []
+        width = max(len(field.name) for field in self._fields)
+        head = f"  what is there, in {len(self)} record{'s' if len(self) > 1 else ''}"
+        return [head, *(account.line(width) for account in self.accounts)]
+
+    def no_object(self) -> str | None:
+        """Say how the sample begins where none of its lines is a JSON object."""
+        if self._objects:
+            return None
+        first = next((line for line in self._lines.splitlines() if line.strip()), b"")
+        try:
+            return f"no line looked at is a JSON object; the first is {shown(first.decode())}"
+        except UnicodeDecodeError as error:
+            around = first[max(0, error.start - 8) : error.start + 8]
+            return f"no line looked at is a JSON object; the first is no UTF-8 text, at {around!r}"
+
+    def nothing(self, account: Account) -> str:
+        """Say that nothing is at a field, and what there is instead."""
+        field, records = account.field, len(self)
+        mapped = {other.full_path for other in self._fields} - {field.full_path}
+        near = nearest(field.full_path, field.fits, self._paths, mapped)
+        instead = "; there is " + ", ".join(f"'{path}'" for path in near) if near else ""
+        return (
+            f"{field.what}: nothing at '{field.full_path}' in {records} of {records} records"
+            f"{self._in_the_way(field)}{instead}"
+        )
+
+    def path_of(self, values: set[str]) -> str | None:
+        """Return the path at which most of ``values`` are, or most records have one; None where there is none."""
+        found: Counter[str] = Counter()
+        for path, types in self._paths.items():
+            if types.keys() & set(SCALAR):
+                found[path] = len(self.texts(path) & values)
+        for path, number in found.most_common(1):
+            return path if number * 2 >= min(len(self), len(values)) else None
+        return None
+
+    def texts(self, path: str) -> set[str]:
+        """Return the values at ``path`` as text."""
+        field = MappedField(path, path, path)
+        return {as_text(_value(record, field)) for record in self._objects} - {""}
+
+    @cached_property
+    def _paths(self) -> dict[str, Counter[str]]:
+        return paths_of(self._objects)
+
+    def _account(self, field: MappedField) -> Account:
+        types: Counter[str] = Counter()
+        example = None
+        for record in self._objects:
+            value = _value(record, field)
+            if value is not _ABSENT:
+                types[json_type(value)] += 1
+                example = value if example is None else example
+        return Account(field, len(self._objects), types, example)
+
+    def _in_the_way(self, field: MappedField) -> str:
+        """Name the part of the path that is there, and is no object that could have members."""
+        keys = field.alternatives[-1]
+        found: Counter[tuple[str, str]] = Counter()
+        for record in self._objects:
+            value: Any = record
+            for position, key in enumerate(keys):
+                if not isinstance(value, dict):
+                    found[".".join(keys[:position]), json_type(value)] += 1
+                    break
+                value = value.get(key, {})
+        if not found:
+            return ""
+        (path, name), number = found.most_common(1)[0]
+        return f"; '{path}' is {_ARTICLES[name]} in {number} of them, not an object"
+
+
+_ARTICLES = {
+    "list": "a list",
+    "text": "text",
+    "number": "a number",
+    "boolean": "true or false",
+    "null": "null",
+}
+
+
+def shown(value: Any) -> str:
+    """``value`` as JSON, cut where it is long, without characters that move a terminal's cursor."""
+    text = json.dumps(value, ensure_ascii=False)
+    if not text.isprintable():
+        text = json.dumps(value)
+    return text if len(text) <= _LONGEST_EXAMPLE else text[: _LONGEST_EXAMPLE - 1] + "…"
+
+
+def as_text(value: Any) -> str:
+    """``value`` as an id: text as it stands, a number as JSON; empty where it is neither."""
+    if isinstance(value, str):
+        return value
+    return json.dumps(value) if isinstance(value, int | float) else ""
+
+
+def _objects(lines: bytes) -> Iterator[dict[str, Any]]:
+    for line in lines.split(b"\n"):
+        if len(line) >= LONGEST_RECORD:
+            continue
+        with suppress(ValueError, RecursionError):
+            record = json.loads(line.decode().removeprefix(_BYTE_ORDER_MARK))
+            if isinstance(record, dict):
+                yield record
+
+
+def _value(record: dict[str, Any], field: MappedField) -> Any:
+    """Return the value of a field as the exporter finds it: the first alternative that is not null."""
+    found: Any = _ABSENT
+    for keys in field.alternatives:
+        value: Any = record
+        for key in keys:
+            value = value.get(key, _ABSENT) if isinstance(value, dict) else _ABSENT
+        if value is not _ABSENT and (found is _ABSENT or found is None):
+            found = value
+    return found

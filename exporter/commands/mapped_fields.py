@@ -1,0 +1,182 @@
+"""The fields that a monitor file maps, and which of them the decoder read in some record."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import NamedTuple
+
+import numpy as np
+
+from exporter.commands.field_accounts import SCALAR, MappedField, Records
+from exporter.features import Kind
+from exporter.features.binning import Numbers
+from exporter.records.columns import NO_TIME, LabelColumns, PredictionColumns
+from exporter.records.features import present
+from exporter.records.predictions import NO_VALUE, RequestedFields
+from mlslo.monitor import LabelFields
+
+_NUMBER = ("number", "text")
+_TIME = (_NUMBER, "a time such as 2026-01-31T12:00:00Z or epoch seconds")
+_FLAG = (("boolean", "number", "text"), "true or false")
+_ATTRIBUTIONS = (("object",), "an object of a number for each feature")
+_CONTAINER = "features"
+
+_SCORES = {
+    "binary": (_NUMBER, "a number from 0 to 1"),
+    "multiclass": (("object",), "an object of probabilities that sum to 1"),
+    "regression": (_NUMBER, "a number"),
+    "ranking": (("list",), "a list of a number for each item"),
+}
+_PREDICTIONS = {
+    "binary": (SCALAR, "a class that is known"),
+    "multiclass": (SCALAR, "a class that is known"),
+    "regression": (_NUMBER, "a number"),
+    "ranking": (("list",), "a list of items"),
+}
+_LABELS = {
+    "binary": (SCALAR, "a class that is known"),
+    "multiclass": (SCALAR, "a class"),
+    "regression": (_NUMBER, "a number"),
+    "ranking": (("list", "object"), "a list of items or an object of their gains"),
+}
+_KINDS: dict[str, tuple[str, ...]] = {
+    "numeric": _NUMBER,
+    "embedding": ("list", "text"),
+    "timestamp": _NUMBER,
+}
+
+
+class Mapped(NamedTuple):
+    """A field, and whether the decoder ``read`` it in some record; None where that cannot be told."""
+
+    field: MappedField
+    read: bool | None = None
+    feature: bool = False
+
+
+class Judged(NamedTuple):
+    """``warnings``: one for each field that is never there, or never of its kind.
+
+    ``blind``: whether that is true of every feature.
+    """
+
+    warnings: list[str]
+    blind: bool
+
+
+def of_predictions(
+    columns: PredictionColumns, requested: RequestedFields, task: str, untyped: Sequence[str]
+) -> list[Mapped]:
+    """List what is mapped in prediction records. ``untyped``: listed features of no known kind."""
+    container = requested.fields.features
+    found = [*_fields(columns, requested, task), *_scopes(columns, requested)]
+    if isinstance(container, str):
+        field = MappedField("features", "field 'features'", container, ("object",), "an object")
+        found.append(Mapped(field, feature=not requested.features.kinds))
+    found += _features(columns, requested)
+    found += [Mapped(MappedField(name, f"feature '{name}'", name), feature=True) for name in untyped]
+    rejected = columns.rejected
+    timed = _read_of(len(columns.time) > 0 or rejected["future_timestamp"] > 0, rejected["invalid_timestamp"])
+    stamp = Mapped(_field("timestamp", requested.fields.timestamp, *_TIME), timed)
+    return [stamp, *(item if len(columns.time) else item._replace(read=None) for item in found)]
+
+
+def of_labels(columns: LabelColumns, fields: LabelFields, task: str) -> list[Mapped]:
+    """List what is mapped in label records."""
+    usable, rejected = len(columns.label) > 0, columns.rejected
+    found = [
+        Mapped(_field("id", fields.id), True if usable else None),
+        Mapped(_field("label", fields.label, *_LABELS[task]), _read_of(usable, rejected["invalid_label"])),
+    ]
+    if fields.timestamp is not None:
+        timed = _read_of(bool((columns.time != NO_TIME).any()), rejected["invalid_timestamp"])
+        found.insert(0, Mapped(_field("timestamp", fields.timestamp, *_TIME), timed))
+    return found
+
+
+def judge(records: Records, mapped: Sequence[Mapped]) -> Judged:
+    """Find the fields that are never there, or never of their kind.
+
+    Where that is true of the object of all features, nothing is said of its members.
+    """
+    if (garbage := records.no_object()) is not None:
+        return Judged([garbage], blind=False)
+    found, features = [], []
+    gone: str | None = None
+    for (field, read, feature), account in zip(mapped, records.accounts, strict=True):
+        inside = field.container == gone
+        # Lists and objects are read as text where nothing else is meant.
+        bad = inside or not (account.fits if read is None else read)
+        if bad and not inside:
+            found.append(account.of_another_kind() if account.there else records.nothing(account))
+            gone = field.path if field.name == _CONTAINER else gone
+        if feature:
+            features.append(bad)
+    return Judged(found, blind=bool(features) and all(features))
+
+
+def _read_of(read: bool, refused: int) -> bool | None:
+    """Return None where nothing was read, and nothing refused either."""
+    return read if read or refused else None
+
+
+def _field(
+    name: str, path: str, fits: tuple[str, ...] = SCALAR, noun: str = "text or a number"
+) -> MappedField:
+    return MappedField(name, f"field '{name}'", path, fits, noun)
+
+
+def _fields(columns: PredictionColumns, requested: RequestedFields, task: str) -> Iterator[Mapped]:
+    fields, outputs = requested.fields, columns.outputs
+    scored = bool((~np.isnan(outputs.score)).any()) if requested.task.scored else None
+    # What is predicted is told by the score, too, where there is one.
+    alone = fields.score is None and (task != "multiclass" or bool(requested.task.classes))
+    predicted = bool(outputs.given.any()) if alone else None
+    attributed = None if columns.attributions is None else bool(np.isfinite(columns.attributions).any())
+    latency = fields.latency.field if fields.latency else None
+    for name, path, read, kind in (
+        ("id", fields.id, bool((columns.id != 0).any()), ()),
+        ("version", fields.version, any(columns.version.names), ()),
+        ("status", fields.status, bool((columns.status >= 0).any()), (_NUMBER, "a whole number")),
+        ("latency", latency, not np.isnan(columns.latency).all(), (_NUMBER, "a number")),
+        ("score", fields.score, scored, _SCORES[task]),
+        ("prediction", fields.prediction, predicted, _PREDICTIONS[task]),
+        ("fallback", fields.fallback, bool((columns.fallback >= 0).any()), _FLAG),
+        ("attributions", fields.attributions, attributed, _ATTRIBUTIONS),
+    ):
+        if path is not None:
+            yield Mapped(_field(name, path, *kind), read)
+
+
+def _scopes(columns: PredictionColumns, requested: RequestedFields) -> Iterator[Mapped]:
+    """Segments and attributes; a feature that is one is told of among the features."""
+    fields = requested.fields
+    for path in requested.scopes:
+        if isinstance(path, str) and not (
+            isinstance(fields.features, str) and path in requested.features.kinds
+        ):
+            field = MappedField(f"segment {path}", f"segment or attribute '{path}'", path)
+            yield Mapped(field, columns.scopes[path].names != [NO_VALUE])
+
+
+def _features(columns: PredictionColumns, requested: RequestedFields) -> Iterator[Mapped]:
+    container = requested.fields.features
+    for name, kind in requested.features.kinds.items():
+        field = MappedField(
+            name,
+            f"feature '{name}'",
+            name,
+            _KINDS.get(kind.name, SCALAR),
+            "text" if kind.name == "text" else kind.noun,
+            container if isinstance(container, str) else "",
+        )
+        yield Mapped(field, _read(columns, requested, name, kind), feature=True)
+
+
+def _read(columns: PredictionColumns, requested: RequestedFields, name: str, kind: Kind) -> bool | None:
+    """Return whether some value of a feature is of its kind; None where no reference says what that is."""
+    values = columns.features.get(kind.primary(name))
+    if values is None or (kind.name == "categorical" and not requested.features.categories(name)):
+        return None
+    usable = present(values) if isinstance(values, Numbers) else values >= 0
+    return bool(usable.any())
