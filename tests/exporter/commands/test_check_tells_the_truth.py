@@ -262,7 +262,7 @@ TASKS = {
         "false",
         {"answer": "yes"},
         "a class that is known",
-        "no",
+        "late",
         "a class",
     ),
     "multiclass": OfTask(
