@@ -260,7 +260,7 @@ TASKS = {
         {"prediction": "answer"},
         {"answer": True},
         "false",
-        {"answer": "yes"},
+        {"answer": "perhaps"},
         "a class that is known",
         "late",
         "a class",
