@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 
 from exporter.commands.nearest_paths import json_type, nearest, paths_of
 from exporter.parse.json_lines import LONGEST_RECORD
+from mlslo.yamlfile import quoted_list
 
 _LONGEST_EXAMPLE = 40
 _ABSENT = object()
@@ -24,7 +25,7 @@ class MappedField(NamedTuple):
     """A field of the monitor file, and its path in a record.
 
     ``name``: in the table. ``what``: in a message. ``container``: the path of the object that ``path`` is in, empty
-    for the record. ``fits``: JSON types that can be read as ``noun``.
+    for the record. ``fits``: JSON types that can be read as ``noun``. ``members``: features in the object at ``path``.
     """
 
     name: str
@@ -33,6 +34,7 @@ class MappedField(NamedTuple):
     fits: tuple[str, ...] = SCALAR
     noun: str = "text or a number"
     container: str = ""
+    members: tuple[str, ...] = ()
 
     @property
     def full_path(self) -> str:
@@ -124,13 +126,23 @@ class Records:
     def nothing(self, account: Account) -> str:
         """Say that nothing is at a field, and what there is instead."""
         field, records = account.field, len(self)
+        nowhere = f"{field.what}: nothing at '{field.full_path}' in {records} of {records} records"
         mapped = {other.full_path for other in self._fields} - {field.full_path}
-        near = nearest(field.full_path, field.fits, self._paths, mapped)
+        near = self._holding(field.members)
+        if near == [""]:
+            flat = quoted_list((f"'{name}'" for name in field.members if name in self._paths), 5)
+            return f"{nowhere}; {flat} are keys of the record itself: list them under 'features'"
+        near = near or nearest(field.full_path, field.fits, self._paths, mapped)
         instead = "; there is " + ", ".join(f"'{path}'" for path in near) if near else ""
-        return (
-            f"{field.what}: nothing at '{field.full_path}' in {records} of {records} records"
-            f"{self._in_the_way(field)}{instead}"
-        )
+        return f"{nowhere}{self._in_the_way(field)}{instead}"
+
+    def _holding(self, members: Sequence[str]) -> list[str]:
+        """Return the path of the object that has most of ``members``, empty for the record; nothing where none has."""
+        found: Counter[str] = Counter()
+        for path in self._paths:
+            outer, _, name = path.rpartition(".")
+            found[outer] += name in members
+        return [path for path, number in found.most_common(1) if number]
 
     def path_of(self, values: set[str]) -> str | None:
         """Return the path at which most of ``values`` are, or most records have one; None where there is none."""

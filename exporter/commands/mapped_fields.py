@@ -71,7 +71,10 @@ def of_predictions(
     container = requested.fields.features
     found = [*_fields(columns, requested, task), *_scopes(columns, requested)]
     if isinstance(container, str):
-        field = MappedField("features", "field 'features'", container, ("object",), "an object")
+        members = tuple(requested.features.kinds)
+        field = MappedField(
+            "features", "field 'features'", container, ("object",), "an object", members=members
+        )
         found.append(Mapped(field, feature=not requested.features.kinds))
     found += _features(columns, requested)
     found += [Mapped(MappedField(name, f"feature '{name}'", name), feature=True) for name in untyped]

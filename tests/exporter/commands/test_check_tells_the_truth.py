@@ -109,6 +109,17 @@ WRONG = {
         {"features": "data.features"},
         f"field 'features': nothing at 'data.features' {ALL}; there is 'data.inputs'",
     ),
+    "features that are keys of the record": Wrong(
+        {},
+        f"field 'features': nothing at 'data.inputs' {ALL}; 'amount', 'age' are keys of the record itself: list them "
+        "under 'features'",
+        lambda record: record.update(record["data"].pop("inputs")),
+    ),
+    "features in an object of another name": Wrong(
+        {},
+        f"field 'features': nothing at 'data.inputs' {ALL}; there is 'x.columns'",
+        lambda record: record.update(x={"columns": record["data"].pop("inputs")}, input={"other": 1}),
+    ),
     "all values null": Wrong(
         {},
         f"field 'score': 'data.outputs.score' is there {ALL}, but never a number from 0 to 1 (null)",
