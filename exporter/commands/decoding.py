@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from exporter.commands.field_accounts import Records
-from exporter.commands.mapped_fields import judge, of_labels, of_predictions
+from exporter.commands.mapped_fields import has_answers, judge, of_labels, of_predictions
 from exporter.daemon.models import Model
 from exporter.features.timestamp import time_text
 from exporter.fold.version_schemas import VersionSchemas
@@ -78,7 +78,7 @@ def check_predictions(model: Model, now: float) -> SinkCheck:
     # Errors may have neither an output nor a feature.
     answered = bool((columns.status < _ERROR).any())
     fields = monitor.spec.predictions.fields
-    unanswered = answered and bool(fields.score or fields.prediction) and not columns.outputs.given.any()
+    unanswered = answered and bool(fields.score or fields.prediction) and not has_answers(columns, requested)
     without_features = answered and judged.blind
     warnings = [
         *([remark] if remark else []),
