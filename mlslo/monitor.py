@@ -23,7 +23,7 @@ def _path(path: str) -> str:
     return path
 
 
-FieldPath = Annotated[str, AfterValidator(_path), Field(description="A dotted path into a record.")]
+FieldPath = Annotated[str, AfterValidator(_path), Field(description="A dotted path into a record; digits are a position in a list.")]
 # As the data has it: a column's name may be a space.
 FeatureName = Annotated[str, Field(min_length=1, max_length=128)]
 Crossing = Annotated[list[FieldPath], Field(min_length=2, max_length=4)]
@@ -63,7 +63,7 @@ class LatencyField(StrictModel):
 
 
 class PredictionFields(StrictModel):
-    """The fields of a prediction record: dotted paths."""
+    """The fields of a prediction record: dotted paths; a part of digits is a position in a list, or a key."""
 
     timestamp: FieldPath = Field(description="Event time: RFC 3339, or epoch seconds, ms, µs or ns.")
     id: FieldPath | None = Field(

@@ -252,3 +252,7 @@ def _paths(record: Any, prefix: str = "") -> Iterator[str]:
         for key, value in record.items():
             yield prefix + key
             yield from _paths(value, f"{prefix}{key}.")
+    elif isinstance(record, list):
+        for position, value in enumerate(record[:_SHOWN]):
+            yield f"{prefix}{position}"
+            yield from _paths(value, f"{prefix}{position}.")

@@ -115,14 +115,12 @@ class FeatureDecoder:
                 unread[name] = np.logical_or.reduce(masks)
         if not unread:
             return {}
-        paths = FieldPaths()
         again = parser.again(
-            {
+            lambda paths: {
                 name: f"{paths.member(self._container, name)} IS NOT NULL"
                 for name in self._shallow_first
                 if name in unread
-            },
-            paths,
+            }
         )
         return {
             name: filled(column, False).astype(bool) & unread[name]

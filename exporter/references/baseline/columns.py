@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import NamedTuple
 
-from exporter.parse import sql
+from exporter.parse import json_text, sql
 from exporter.references.baseline.source import Source
 from mlslo.monitor import Monitor
 from mlslo.yamlfile import InputError, did_you_mean, quoted_list
@@ -29,11 +29,16 @@ class Column(NamedTuple):
         return self.type.endswith("]")
 
     @property
+    def single(self) -> str:
+        """SQL for the value, of JSON or a list: a list of one element as that element, as logs are read."""
+        return json_text.unwrapped(f"to_json({self.expression})" if self.is_list else self.expression)
+
+    @property
     def text(self) -> str:
         """SQL for the value as a log would have it as text."""
-        if self.type == "JSON":
-            return f"({self.expression}->>'$')"
-        if self.is_list or self.type.startswith(("STRUCT(", "MAP(")):
+        if self.type == "JSON" or self.is_list:
+            return f"(({self.single})->>'$')"
+        if self.type.startswith(("STRUCT(", "MAP(")):
             return f"to_json({self.expression})::VARCHAR"
         return f"{self.expression}::VARCHAR"
 
@@ -41,7 +46,9 @@ class Column(NamedTuple):
         """SQL for the value as a kind of feature reads it."""
         # JSON of mixed types is cast as the parser of logs casts it: true is 1, and text is no list.
         if parsed_as == "number":
-            direct = self.is_number or self.type in ("BOOLEAN", "JSON")
+            if self.type == "JSON" or self.is_list:
+                return f"TRY_CAST({self.single} AS DOUBLE)"
+            direct = self.is_number or self.type == "BOOLEAN"
             return f"TRY_CAST({self.expression if direct else self.text} AS DOUBLE)"
         if parsed_as == "vector":
             direct = self.is_list or self.type == "JSON"
@@ -159,6 +166,8 @@ def infer(source: Source, column: Column) -> Guess:
     """Guess from the column's type, and from its values where that is text or a list."""
     if column.type.strip('"') == "NULL":
         return Guess(None, NOTHING)
+    if column.type.endswith("[]") and _is_wrapped(source, column):
+        return infer(source, Column(column.feature, f"{column.expression}[1]", column.type[:-2]))
     if column.type == "BOOLEAN":
         return Guess("boolean")
     if column.type == "DATE" or column.type.startswith("TIMESTAMP"):
@@ -170,6 +179,12 @@ def infer(source: Source, column: Column) -> Guess:
     if column.type in ("VARCHAR", "JSON", "UUID") or column.type.startswith("ENUM("):
         return _of_text(source, column)
     return Guess(None, f"values of type {column.type}; declare it categorical to use their text")
+
+
+def _is_wrapped(source: Source, column: Column) -> bool:
+    """Return True where every list has one element, or none."""
+    ((longest,),) = source.query(f"SELECT max(len({column.expression})) FROM source")
+    return longest is not None and longest <= 1
 
 
 def _few_whole_numbers(source: Source, column: Column) -> str:
@@ -201,7 +216,7 @@ def _of_lists(source: Source, column: Column) -> Guess:
 
 def _of_text(source: Source, column: Column) -> Guess:
     text = column.text
-    json_number = f"json_type({column.expression}) IN ('DOUBLE', 'BIGINT', 'UBIGINT', 'HUGEINT')"
+    json_number = f"json_type({column.single}) IN ('DOUBLE', 'BIGINT', 'UBIGINT', 'HUGEINT')"
     number = json_number if column.type == "JSON" else f"{column.parsed('number')} IS NOT NULL"
     spaces = f"length(trim({text})) - length(replace(trim({text}), ' ', ''))"
     ((present, distinct, numbers, lists, tokens, length, foreign),) = source.query(

@@ -1,0 +1,232 @@
+"""Whatever a log wraps its values in, the figures are those of the same data as plain JSON lines."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from tests.support.commands import exporter
+from tests.support.logs import EPOCH, Gauges, monitor, once, write_lines, write_monitor
+
+Record = dict[str, Any]
+
+FIELDS: Record = {
+    "timestamp": "ts",
+    "id": "id",
+    "version": "version",
+    "status": "status",
+    "latency": {"field": "took", "unit": "ms"},
+    "score": "score",
+    "prediction": "prediction",
+    "fallback": "fell",
+    "features": ["amount", "country", "opened", "note", "known", "vector"],
+}
+TYPES = {
+    "amount": {"type": "numeric"},
+    "country": {"type": "categorical"},
+    "opened": {"type": "timestamp"},
+    "note": {"type": "text"},
+    "known": {"type": "boolean"},
+    "vector": {"type": "embedding"},
+}
+LABEL_FIELDS = {"id": "id", "label": "label", "timestamp": "ts"}
+
+
+def plain(count: int = 240) -> Iterator[Record]:
+    """Records of which some lack a field, or have one that is wrong."""
+    rng = np.random.default_rng(5)
+    for number in range(count):
+        record: Record = {
+            "ts": EPOCH + 2.0 * number,
+            "id": f"r{number}",
+            "version": "v2" if number % 3 else "1.0",
+            "status": 500 if number % 17 == 0 else 200,
+            "took": round(float(rng.gamma(2.0, 20.0)), 3),
+            "score": round(float(rng.beta(2, 3)), 4),
+            "prediction": int(rng.integers(2)),
+            "fell": number % 11 == 0,
+            "shap": {"amount": float(rng.normal()), "known": float(rng.normal())},
+            "region": ["north", "south", "3.0", 3][number % 4],
+            "amount": float(rng.lognormal()),
+            "country": ["DE", "FR", "", "[DE]"][number % 4],
+            "opened": f"2025-12-{1 + number % 28:02}T10:00:00Z",
+            "note": "[see 1] and some words" if number % 5 else "né",
+            "known": bool(number % 2),
+            "vector": [1.0, float(number), 0.5],
+        }
+        odd = rng.choice(["ts", "id", "status", "took", "score", "prediction", "amount", "country", "vector"])
+        if number % 9 == 0:
+            record[odd] = None
+        if number % 9 == 1:
+            del record[odd]
+        if number % 9 == 2:
+            record[odd] = {"text": "x"}
+        if number % 9 == 3:
+            record[odd] = [0, 1]
+        yield record
+
+
+def labels(count: int = 240) -> Iterator[Record]:
+    for number in range(count):
+        label: Any = "x" if number % 13 == 0 else int(number % 3 == 0)
+        yield {"ts": EPOCH + 2.0 * number + 60, "id": f"r{number}", "label": label}
+
+
+def content(fields: Record, label_fields: Record, **spec: Any) -> Record:
+    """A monitor file over logs of this folder."""
+    region = spec.pop("region", "region")
+    made = monitor(
+        features=spec.pop("features", TYPES),
+        segments=[region],
+        fairness={"attributes": [region]},
+        references={"training": {"static": "reference.json"}},
+        **spec,
+    )
+    made["spec"]["predictions"]["fields"] = fields
+    made["spec"]["labels"]["fields"] = label_fields
+    return made
+
+
+def figures(
+    folder: Path, records: list[Record], labels: list[Record], content: Record, training: list[Record]
+) -> Gauges:
+    """All that ``once`` exports, over a reference of ``training``, but what the files themselves tell."""
+    folder.mkdir(exist_ok=True)
+    write_lines(folder / "logs/predictions.jsonl", records)
+    write_lines(folder / "logs/labels.jsonl", labels)
+    data = write_lines(folder / "training.jsonl", training)
+    path = write_monitor(folder, content)
+    exporter("baseline", path, "--data", data, "--out", folder / "reference.json")
+    exporter("check", path)
+    gauges = once(path)
+    for name in ("ml_sink_lag_bytes", "ml_reference_info", "ml_reference_created_timestamp_seconds"):
+        gauges.pop(name, None)
+    for name in [name for name in gauges if name.startswith(("ml_exporter_", "ml_monitor_", "python_"))]:
+        del gauges[name]
+    return gauges
+
+
+def comparable(gauges: Gauges, region: str = "region") -> dict[str, list[tuple[Any, float]]]:
+    """Series in an order, with the name of the segment as plain logs have it."""
+    return {
+        name: sorted(
+            (sorted((key, "region" if text == region else text) for key, text in labels.items()), value)
+            for labels, value in series
+        )
+        for name, series in gauges.items()
+    }
+
+
+def assert_same(found: Gauges, expected: Gauges, region: str = "region") -> None:
+    left, right = comparable(found, region), comparable(expected)
+    assert left.keys() == right.keys()
+    for name, series in right.items():
+        assert left[name] == series, name
+
+
+@pytest.fixture(scope="module")
+def expected(tmp_path_factory: pytest.TempPathFactory) -> Gauges:
+    folder = tmp_path_factory.mktemp("plain")
+    records = list(plain())
+    gauges = figures(folder, records, list(labels()), content(FIELDS, LABEL_FIELDS), records)
+    for name in (
+        "ml_feature_psi",
+        "ml_model_accuracy",
+        "ml_fairness_calibration_error",
+    ):
+        assert gauges.get(name), sorted(gauges)
+    return gauges
+
+
+def at_positions(record: Record) -> Record:
+    """Every value at a position of a list."""
+    names = list(TYPES)
+    wrapped: Record = {"meta": [None, {}], "outputs": [{"data": []}], "region": {"0": {}}}
+    for name in ("ts", "id", "version", "status", "took", "fell"):
+        if name in record:
+            wrapped["meta"][1][name] = [record[name]]
+    if "region" in record:
+        wrapped["region"] = [[record["region"], "other"]]
+    wrapped["outputs"][0]["data"] = [record.get("score"), record.get("prediction")]
+    wrapped["inputs"] = [[[record.get(name)] if name == "vector" else record.get(name) for name in names]]
+    return wrapped
+
+
+POSITIONS: Record = {
+    "timestamp": "meta.1.ts.0",
+    "id": "meta.1.id.0",
+    "version": "meta.1.version.0",
+    "status": "meta.1.status.0",
+    "latency": {"field": "meta.1.took.0", "unit": "ms"},
+    "score": "outputs.0.data.0",
+    "prediction": "outputs.0.data.1",
+    "fallback": "meta.1.fell.0",
+}
+
+
+def renamed(gauges: Gauges, names: dict[str, str]) -> Gauges:
+    """Gauges with other names of features."""
+    return {
+        name: [
+            ({key: names.get(text, text) for key, text in labels.items()}, value) for labels, value in series
+        ]
+        for name, series in gauges.items()
+    }
+
+
+def test_every_field_at_a_position(tmp_path: Path, expected: Gauges) -> None:
+    names = {name: f"inputs.0.{position}" for position, name in enumerate(TYPES)}
+    names["vector"] += ".0"
+    views = {
+        f"{name}.{view}": f"{other}.{view}"
+        for name, other in names.items()
+        for view in ("length", "characters", "hour", "weekday", "norm")
+    }
+    fields = {**POSITIONS, "features": list(names.values())}
+    types = {names[name]: kind for name, kind in TYPES.items()}
+    records = [at_positions(record) for record in plain()]
+    wrapped_labels = [{"known": [[label["ts"], label["id"]], [label["label"]]]} for label in labels()]
+    label_fields = {"id": "known.0.1", "label": "known.1.0", "timestamp": "known.0.0"}
+    made = content(fields, label_fields, features=types, region="region.0.0")
+    found = figures(tmp_path, records, wrapped_labels, made, records)
+    assert_same(found, renamed(expected, {**names, **views}), "region.0.0")
+
+
+def test_objects_at_positions(tmp_path: Path) -> None:
+    """A position may hold the object of features, and that of attributions; plain paths may go through the same."""
+    flat = list(plain())
+    objects = [
+        {
+            **{key: value for key, value in record.items() if key not in TYPES},
+            "features": {key: value for key, value in record.items() if key in TYPES},
+        }
+        for record in flat
+    ]
+    fields = {**FIELDS, "features": "features", "attributions": "shap"}
+    made = content(fields, LABEL_FIELDS)
+    expected = figures(tmp_path / "objects", objects, list(labels()), made, objects)
+    assert expected["ml_feature_attribution_ndcg"]
+    wrapped = [
+        {
+            "body": {
+                **{key: value for key, value in record.items() if key not in ("features", "shap")},
+                "rows": [[record["features"], record["shap"]]],
+                "0": {"1": record.get("score")},
+            }
+        }
+        for record in objects
+    ]
+    paths = {
+        **{name: f"body.{path}" for name, path in FIELDS.items() if isinstance(path, str)},
+        "latency": {"field": "body.took", "unit": "ms"},
+        "score": "body.0.1",
+        "features": "body.rows.0.0",
+        "attributions": "body.rows.0.1",
+    }
+    made = content(paths, LABEL_FIELDS, region="body.region")
+    found = figures(tmp_path / "wrapped", wrapped, list(labels()), made, wrapped)
+    assert_same(found, expected, "body.region")
