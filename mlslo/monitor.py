@@ -23,7 +23,11 @@ def _path(path: str) -> str:
     return path
 
 
-FieldPath = Annotated[str, AfterValidator(_path), Field(description="A dotted path into a record; digits are a position in a list.")]
+FieldPath = Annotated[
+    str,
+    AfterValidator(_path),
+    Field(description="A dotted path into a record; digits are a position in a list."),
+]
 # As the data has it: a column's name may be a space.
 FeatureName = Annotated[str, Field(min_length=1, max_length=128)]
 Crossing = Annotated[list[FieldPath], Field(min_length=2, max_length=4)]

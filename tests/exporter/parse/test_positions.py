@@ -230,3 +230,47 @@ def test_objects_at_positions(tmp_path: Path) -> None:
     made = content(paths, LABEL_FIELDS, region="body.region")
     found = figures(tmp_path / "wrapped", wrapped, list(labels()), made, wrapped)
     assert_same(found, expected, "body.region")
+
+
+SINGLE = [
+    "amount",
+    "country",
+    "opened",
+    "note",
+    "known",
+    "ts",
+    "id",
+    "version",
+    "status",
+    "took",
+    "score",
+    "prediction",
+    "fell",
+    "region",
+]
+
+
+def nested(value: Any, depth: int) -> Any:
+    """``value`` in so many lists of one element."""
+    for _ in range(depth):
+        value = [value]
+    return value
+
+
+@pytest.mark.parametrize("share", [1.0, 0.02])
+def test_lists_of_one_element(share: float, tmp_path: Path, expected: Gauges) -> None:
+    """Wrapped in lists, or in a few records only: what counts is the element. Lists of several stay what they are."""
+    rng = np.random.default_rng(7)
+
+    def wrapped(record: Record, names: list[str]) -> Record:
+        found = {}
+        for name, value in record.items():
+            single = name in names and not isinstance(value, list | dict)
+            found[name] = nested(value, int(rng.integers(1, 5)) if single and rng.random() < share else 0)
+        return found
+
+    records = [wrapped(record, SINGLE) for record in plain()]
+    wrapped_labels = [wrapped(record, ["ts", "id", "label"]) for record in labels()]
+    # Of the wrapped table: types are inferred of lists, too.
+    found = figures(tmp_path, records, wrapped_labels, content(FIELDS, LABEL_FIELDS), records)
+    assert_same(found, expected)
