@@ -8,7 +8,7 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, Field, field_validator, model_validator
+from pydantic import AfterValidator, Discriminator, Field, Tag, field_validator, model_validator
 
 from mlslo.yamlfile import Duration, File, Loaded, Name, Problem, StrictModel
 
@@ -66,6 +66,38 @@ class LatencyField(StrictModel):
     )
 
 
+class FeatureArray(StrictModel):
+    """A list of the features' values, without their names."""
+
+    path: FieldPath = Field(description="Dotted path of the list.")
+    names: list[FeatureName] = Field(
+        min_length=1,
+        description="The feature at each position. A list of another length counts as `invalid_features`.",
+    )
+
+    @field_validator("names")
+    @classmethod
+    def _names_once(cls, names: list[str]) -> list[str]:
+        for name in names:
+            if names.count(name) > 1:
+                raise ValueError(f"'{name}' is listed twice")
+        return names
+
+
+def _form_of_features(value: Any) -> str:
+    if isinstance(value, dict | FeatureArray):
+        return "array"
+    return "paths" if isinstance(value, list) else "path"
+
+
+Features = Annotated[
+    Annotated[FieldPath, Tag("path")]
+    | Annotated[list[FieldPath], Tag("paths")]
+    | Annotated[FeatureArray, Tag("array")],
+    Discriminator(_form_of_features),
+]
+
+
 class PredictionFields(StrictModel):
     """The fields of a prediction record: dotted paths; a part of digits is a position in a list, or a key."""
 
@@ -92,9 +124,25 @@ class PredictionFields(StrictModel):
     attributions: FieldPath | None = Field(
         None, description="An object feature -> attribution (SHAP value) of the prediction."
     )
-    features: FieldPath | list[FieldPath] | None = Field(
-        None, description="A path to an object of features, or a list of paths."
+    features: Features | None = Field(
+        None,
+        description="A path to an object of features, a list of paths, or the path of a list with the features' names.",
     )
+
+    @property
+    def feature_container(self) -> str | None:
+        """The path of an object of features; None where there is none."""
+        return self.features if isinstance(self.features, str) else None
+
+    @property
+    def feature_names(self) -> list[str] | None:
+        """Every feature; None where only records or references tell, or where there are none."""
+        match self.features:
+            case FeatureArray(names=names):
+                return names
+            case list():
+                return self.features
+        return None
 
 
 class Predictions(StrictModel):
@@ -293,9 +341,10 @@ class Monitor(Loaded[Metadata, Spec]):
             yield self.document.problem(at, "missing key 'id': labels are joined to predictions by it")
         if self.spec.labels is not None and fields.score is None and fields.prediction is None:
             yield self.document.problem(at, "labels need a 'score' or a 'prediction' to be compared with")
-        if isinstance(fields.features, str):
+        features = fields.features.path if isinstance(fields.features, FeatureArray) else fields.features
+        if isinstance(features, str):
             for name, path in _single_paths(fields).items():
-                if path == fields.features or fields.features.startswith(path + "."):
+                if path == features or features.startswith(path + "."):
                     message = f"'{path}' is where the features are; expected the path of a single value"
                     yield self.document.problem((*at, *name), message)
 

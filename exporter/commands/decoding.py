@@ -27,11 +27,11 @@ from exporter.summary.windows import CLOCK_SKEW
 from exporter.tasks import task_of
 from exporter.tasks.multiclass import MOST_SCORED
 from exporter.tasks.task import Task
-from mlslo.monitor import Monitor, Sink, scope_name
+from mlslo.monitor import FeatureArray, Monitor, PredictionFields, Sink, scope_name
 from mlslo.yamlfile import did_you_mean
 
 # Reasons of records that are used for all but one of their fields.
-_KEPT = ("invalid_score", "unknown_class", "missing_id")
+_KEPT = ("invalid_score", "invalid_features", "unknown_class", "missing_id")
 _SHOWN = 3
 _LOOKED_AT = 1000
 
@@ -194,13 +194,21 @@ def _never_found(columns: PredictionColumns, requested: RequestedFields, sample:
         values = columns.features.get(kind.primary(name))
         if values is not None:
             there = present(values).any() or _invalid(values).any()
-            path = f"{fields.features}.{name}" if isinstance(fields.features, str) else name
-            found[f"feature '{name}'", path] = bool(there)
+            found[f"feature '{name}'", _path_of(name, fields)] = bool(there)
     return [
         _elsewhere(what, path, sample)
         for (what, path), there in found.items()
         if path is not None and not there
     ]
+
+
+def _path_of(feature: str, fields: PredictionFields) -> str:
+    match fields.features:
+        case FeatureArray(path=path, names=names) if feature in names:
+            return f"{path}.{names.index(feature)}"
+        case str(container):
+            return f"{container}.{feature}"
+    return feature
 
 
 def _of_another_kind(columns: PredictionColumns, requested: RequestedFields) -> Iterator[str]:

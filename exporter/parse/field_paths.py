@@ -8,7 +8,8 @@ from typing import Any
 
 from exporter.parse import json_text, sql
 
-_KINDS = {"text": "VARCHAR", "whole": "VARCHAR", "number": "DOUBLE", "vector": "DOUBLE[]"}
+KINDS = {"text": "VARCHAR", "whole": "VARCHAR", "number": "DOUBLE", "vector": "DOUBLE[]"}
+"""What a value is parsed as -> its type in SQL."""
 _STRUCTURES: dict[str, Any] = {
     "text": "VARCHAR",
     "whole": "VARCHAR",
@@ -67,7 +68,7 @@ class FieldPaths:
         if "." in name and not literal:
             inner = _parts(name)
             candidates.append(((*outer, *inner), positioned or (not outer and _has_position(inner))))
-        kind = _KINDS[parsed_as]
+        kind = KINDS[parsed_as]
         found = [
             value
             for path, in_document in candidates
@@ -76,6 +77,32 @@ class FieldPaths:
         value = found[0] if len(found) == 1 else f"coalesce({', '.join(found)})"
         # What another field requests as text comes as its JSON text.
         return value if kind == "VARCHAR" else f"TRY_CAST({value} AS {kind})"
+
+    def element(self, path: str, position: int, length: int, parsed_as: str) -> str:
+        """Return SQL for one element of the list at ``path``; NULL where that is no list of ``length`` elements."""
+        return _typed(f"{self._array(path, length)}[{position + 1}]", parsed_as)
+
+    def given(self, path: str) -> str:
+        """Return SQL for whether there is a value of any type at ``path``."""
+        return f"coalesce(json_type({self._pointed(_parts(path))}) <> 'NULL', false)"
+
+    def misfits(self, path: str, length: int) -> str:
+        """Return SQL for whether there is a value at ``path`` that is no list of ``length`` elements."""
+        return f"{self.given(path)} AND {self._array(path, length)} IS NULL"
+
+    def _array(self, path: str, length: int) -> str:
+        """Return the column of the elements of a list."""
+        key, *rest = _parts(path)
+        self._document(key)
+        outer = f"json_extract({sql.name(key)}, {sql.text(json_text.pointer(tuple(rest)))})"
+        pointers = ", ".join(
+            sql.text(json_text.pointer((*rest, str(position)))) for position in range(length)
+        )
+        alias = f"{length} elements of {path}"
+        self._derived[alias] = (
+            f"CASE WHEN json_array_length({outer}) = {length} THEN json_extract({sql.name(key)}, [{pointers}]) END"
+        )
+        return sql.name(alias)
 
     def present(self, path: str) -> str:
         """Return SQL for whether there is an object at ``path``, of which members are requested."""
@@ -137,7 +164,7 @@ class FieldPaths:
         if parsed_as in ("text", "number"):
             self._single.setdefault(path, True)
         if not self._unwrapped:
-            self._declare(path, _KINDS[parsed_as])
+            self._declare(path, KINDS[parsed_as])
             return sql.extract(path)
         self._declare(path, "JSON")
         return _typed(sql.extract(path), parsed_as)

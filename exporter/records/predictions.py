@@ -14,11 +14,11 @@ from exporter.parse import sql
 from exporter.parse.field_paths import FieldPaths
 from exporter.parse.json_lines import LONGEST_RECORD, Buffer, Parser, filled
 from exporter.records.columns import NO_TIME, PredictionColumns, Texts
-from exporter.records.features import FeatureDecoder, FeatureSet
+from exporter.records.features import FeatureDecoder, FeatureSet, feature_value, present_features
 from exporter.records.latency import UNIT_SECONDS
 from exporter.summary.base import Flags, Integers
 from exporter.tasks.task import Task, reject
-from mlslo.monitor import PredictionFields, scope_name
+from mlslo.monitor import FeatureArray, PredictionFields, scope_name
 
 NO_VALUE = "missing"
 """The segment value of records that have none."""
@@ -63,8 +63,9 @@ class RequestedFields:
         for position, name in enumerate(self.features.attributed):
             requested[f"attribution {position}"] = paths.member(fields.attributions, name, "number")
         requested.update(FeatureDecoder(fields, self.features).expressions(paths))
-        container = fields.features if isinstance(fields.features, str) else None
-        requested["has_features"] = paths.present(container) if container and self.features.kinds else "true"
+        requested["has_features"] = present_features(paths, fields) if self.features.kinds else "true"
+        if isinstance(fields.features, FeatureArray):
+            requested["invalid_features"] = paths.misfits(fields.features.path, len(fields.features.names))
         return requested
 
     def of_unusable(self, paths: FieldPaths) -> dict[str, str]:
@@ -104,6 +105,8 @@ class PredictionDecoder:
         if np.ma.is_masked(raw["time"]):
             raw.update(self._parser.again(self._requested.of_unusable))
         usable, time = _usable(raw, latest, rejected)
+        if "invalid_features" in raw:
+            reject(rejected, "invalid_features", usable & filled(raw["invalid_features"], False).astype(bool))
         status = filled(raw["status"], -1)[usable].astype(np.int32)
         latency = filled(raw["latency"], np.nan)[usable].astype(np.float64) * self._latency_unit
         attributions = [
@@ -132,12 +135,11 @@ class PredictionDecoder:
 
 def _scope(paths: FieldPaths, fields: PredictionFields, crossing: Crossing, features: FeatureSet) -> str:
     """SQL for the segment value; crossed ones are joined by commas."""
-    container = fields.features if isinstance(fields.features, str) else None
     parts = []
     for path in [crossing] if isinstance(crossing, str) else crossing:
         text = paths.text(path)
-        if container is not None and path in features.kinds:
-            text = f"coalesce({text}, {paths.member(container, path)})"
+        if path in features.kinds and not isinstance(fields.features, list | None):
+            text = f"coalesce({text}, {feature_value(paths, fields, path)})"
         parts.append(f"coalesce({sql.canonical(text)}, {sql.text(NO_VALUE)})")
     return " || ',' || ".join(parts)
 

@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 from exporter.parse import json_text, sql
 from exporter.references.baseline.source import Source
-from mlslo.monitor import Monitor
+from mlslo.monitor import FeatureArray, Monitor
 from mlslo.yamlfile import InputError, did_you_mean, quoted_list
 
 _NUMBERS = ("TINYINT", "SMALLINT", "INTEGER", "BIGINT", "HUGEINT", "FLOAT", "DOUBLE", "DECIMAL")
@@ -93,6 +93,9 @@ def _found(source: Source, monitor: Monitor) -> Iterator[Column]:
         for path in fields.features:
             yield from _at_path(source, path, path)
         return
+    if isinstance(fields.features, FeatureArray):
+        yield from _elements(source, fields.features)
+        return
     if fields.features is None:
         return
     if fields.features.split(".")[0] in source.columns:
@@ -131,6 +134,28 @@ def _at_path(source: Source, feature: str, path: str) -> Iterator[Column]:
     expression = source.at(path)
     if expression is not None:
         yield from _below(source, feature or path, expression, whole=bool(feature))
+
+
+def _elements(source: Source, array: FeatureArray) -> Iterator[Column]:
+    """Yield the elements of a list; of data without the list, the columns with their names."""
+    expression = source.at(array.path)
+    type_ = expression and source.type_of(expression)
+    for position, name in enumerate(array.names):
+        if expression is not None and type_ == "JSON":
+            fits = f"json_array_length({expression}) = {len(array.names)}"
+            element, of = (
+                f"json_extract({expression}, {sql.text(json_text.pointer((str(position),)))})",
+                "JSON",
+            )
+        elif expression is not None and type_ and type_.endswith("]"):
+            fits = f"len({expression}) = {len(array.names)}"
+            element, of = f"{expression}[{position + 1}]", type_[: type_.rindex("[")]
+        elif name in source.columns:
+            yield Column(name, sql.name(name), source.columns[name])
+            continue
+        else:
+            continue
+        yield Column(name, f"CASE WHEN {fits} THEN {element} END", of)
 
 
 def _below(source: Source, feature: str, expression: str, *, whole: bool) -> Iterator[Column]:
@@ -176,9 +201,21 @@ def infer(source: Source, column: Column) -> Guess:
         return Guess("numeric", _few_whole_numbers(source, column))
     if column.is_list:
         return _of_lists(source, column)
+    if column.type == "JSON" and (kind := _kind_of_json(source, column)):
+        return Guess(kind)
     if column.type in ("VARCHAR", "JSON", "UUID") or column.type.startswith("ENUM("):
         return _of_text(source, column)
     return Guess(None, f"values of type {column.type}; declare it categorical to use their text")
+
+
+def _kind_of_json(source: Source, column: Column) -> str | None:
+    """Return the kind of values that are all true or false, or all times, as columns of such values are read."""
+    type_, time = f"json_type({column.single})", f"TRY_CAST({column.text} AS TIMESTAMPTZ)"
+    ((there, flags, times),) = source.query(
+        f"SELECT count({column.text}), count(*) FILTER ({type_} = 'BOOLEAN'), "
+        f"count(*) FILTER ({type_} = 'VARCHAR' AND {time} IS NOT NULL) FROM source"
+    )
+    return "boolean" if there and flags == there else "timestamp" if there and times == there else None
 
 
 def _is_wrapped(source: Source, column: Column) -> bool:

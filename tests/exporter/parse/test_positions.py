@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from tests.support.commands import exporter
-from tests.support.logs import EPOCH, Gauges, monitor, once, write_lines, write_monitor
+from tests.support.logs import EPOCH, Gauges, monitor, once, value, write_lines, write_monitor
 
 Record = dict[str, Any]
 
@@ -232,6 +232,68 @@ def test_objects_at_positions(tmp_path: Path) -> None:
     assert_same(found, expected, "body.region")
 
 
+ARRAY = {"path": "instances.0", "names": list(TYPES)}
+
+
+def in_array(record: Record) -> Record:
+    found = {name: value for name, value in record.items() if name not in TYPES}
+    return {**found, "instances": [[record.get(name) for name in TYPES]]}
+
+
+def test_features_in_an_array(tmp_path: Path, expected: Gauges) -> None:
+    """The names of its elements are the features'."""
+    records = [in_array(record) for record in plain()]
+    made = content({**FIELDS, "features": ARRAY}, LABEL_FIELDS)
+    assert_same(figures(tmp_path / "typed", records, list(labels()), made, records), expected)
+    # A table has the features as columns.
+    table = figures(tmp_path / "table", records, list(labels()), made, list(plain()))
+    assert_same(table, expected)
+
+
+def test_types_of_an_array_are_inferred(tmp_path: Path) -> None:
+    """Of the lists as of the columns."""
+    names = ["amount", "country", "known", "opened"]
+    flat = [
+        {key: value for key, value in record.items() if not (key in names and isinstance(value, list | dict))}
+        for record in plain()
+    ]
+    made = content({**FIELDS, "features": names}, LABEL_FIELDS, features={})
+    expected = figures(tmp_path / "flat", flat, list(labels()), made, flat)
+    assert expected["ml_feature_psi"]
+    lists = [{**record, "row": [record.get(name) for name in names]} for record in flat]
+    made = content({**FIELDS, "features": {"path": "row", "names": names}}, LABEL_FIELDS, features={})
+    assert_same(figures(tmp_path / "lists", lists, list(labels()), made, lists), expected)
+
+
+@pytest.mark.parametrize(
+    "odd",
+    [
+        [1.0, "DE"],
+        [1.0, "DE", True, 4],
+        [],
+        "DE",
+        5,
+        True,
+        {"0": 1.0, "1": "DE", "2": True},
+        [[1.0, "DE", True]],
+    ],
+)
+def test_array_of_another_length(odd: Any, tmp_path: Path) -> None:
+    """Counted, and its values are nobody's; a record without the list is not counted."""
+    names = ["amount", "country", "known"]
+    types = {name: TYPES[name] for name in names}
+    made = content({**FIELDS, "features": {"path": "row", "names": names}}, LABEL_FIELDS, features=types)
+    good = [{**record, "ts": EPOCH, "status": 200, "row": [2.5, "DE", True]} for record in plain(20)]
+    for record, row in zip(good, [odd, odd, None], strict=False):
+        record["row"] = row
+    found = figures(tmp_path, [{**record, "version": "v"} for record in good], [], made, good[3:])
+    reason = {"sink": "predictions", "reason": "invalid_features"}
+    assert value(found, "ml_sink_rejected_records_total", **reason) == 2
+    for name in names:
+        assert value(found, "ml_feature_missing_ratio", feature=name) == 3 / 20
+    assert value(found, "ml_feature_mean", feature="amount") == 2.5
+
+
 SINGLE = [
     "amount",
     "country",
@@ -264,9 +326,9 @@ def test_lists_of_one_element(share: float, tmp_path: Path, expected: Gauges) ->
 
     def wrapped(record: Record, names: list[str]) -> Record:
         found = {}
-        for name, value in record.items():
-            single = name in names and not isinstance(value, list | dict)
-            found[name] = nested(value, int(rng.integers(1, 5)) if single and rng.random() < share else 0)
+        for name, single in record.items():
+            wraps = name in names and not isinstance(single, list | dict) and rng.random() < share
+            found[name] = nested(single, int(rng.integers(1, 5)) if wraps else 0)
         return found
 
     records = [wrapped(record, SINGLE) for record in plain()]
