@@ -10,7 +10,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, Discriminator, Field, Tag, field_validator, model_validator
 
-from mlslo.yamlfile import Duration, File, Loaded, Name, Problem, StrictModel
+from mlslo.yamlfile import Duration, File, Loaded, Name, Problem, StrictModel, did_you_mean, quoted_list
 
 DEFAULT_LATENCY_BUCKETS = (
     "5ms", "10ms", "25ms", "50ms", "100ms", "250ms", "500ms", "1s", "2500ms", "5s", "10s",
@@ -110,8 +110,9 @@ class PredictionFields(StrictModel):
     latency: LatencyField | None = Field(None, description="Time to answer.")
     score: FieldPath | None = Field(
         None,
-        description="P(positive class); for multiclass an object class -> probability, for regression the predicted "
-        "value, for ranking the scores of the ranked items.",
+        description="P(positive class), or a list of the probabilities of both classes; for multiclass an object "
+        "class -> probability, or a list in the order of `classes`; for regression the predicted value, for ranking "
+        "the scores of the ranked items.",
     )
     prediction: FieldPath | None = Field(
         None,
@@ -155,12 +156,27 @@ class Predictions(StrictModel):
         description="Binary: the class that counts as positive, where classes are not 0/1 or false/true.",
     )
     classes: Annotated[list[str], Field(min_length=2, max_length=200)] | None = Field(
-        None, description="Multiclass: every class; where it is not given, those of the static references."
+        None,
+        description="Multiclass: every class; where it is not given, those of the static references. Binary: the order "
+        "of the probabilities in a list; where it is not given, the positive class is the second.",
     )
     cutoffs: Annotated[list[Annotated[int, Field(ge=1, le=100)]], Field(min_length=1, max_length=8)] = Field(
         default_factory=lambda: [1, 3, 5, 10, 20],
         description="Ranking: the label `k` of its metrics, each a length of list.",
     )
+
+    @property
+    def listed_probabilities(self) -> tuple[int, int]:
+        """The length of a binary model's list of probabilities, and the position of the positive class in it.
+
+        That of ``positiveClass``, or of a class that reads as 1 or true; else the last.
+        """
+        classes = self.classes or ["0", "1"]
+        for position, name in enumerate(classes):
+            is_one = self.positiveClass is None and name.lower() in ("1", "1.0", "true")
+            if is_one or name == self.positiveClass:
+                return len(classes), position
+        return len(classes), len(classes) - 1
 
 
 class LabelFields(StrictModel):
@@ -339,6 +355,13 @@ class Monitor(Loaded[Metadata, Spec]):
         at: tuple[Any, ...] = ("spec", "predictions", "fields")
         if self.spec.labels is not None and fields.id is None:
             yield self.document.problem(at, "missing key 'id': labels are joined to predictions by it")
+        predictions = self.spec.predictions
+        if self.spec.task == "binary" and predictions.classes and predictions.positiveClass:
+            positive, classes = predictions.positiveClass, predictions.classes
+            if positive not in classes:
+                message = f"'{positive}' is none of classes, expected one of {quoted_list(classes)}"
+                near = did_you_mean(positive, classes)
+                yield self.document.problem(("spec", "predictions", "positiveClass"), message + near)
         if self.spec.labels is not None and fields.score is None and fields.prediction is None:
             yield self.document.problem(at, "labels need a 'score' or a 'prediction' to be compared with")
         features = fields.features.path if isinstance(fields.features, FeatureArray) else fields.features

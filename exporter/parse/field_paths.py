@@ -78,6 +78,27 @@ class FieldPaths:
         # What another field requests as text comes as its JSON text.
         return value if kind == "VARCHAR" else f"TRY_CAST({value} AS {kind})"
 
+    def numbers(self, path: str | None) -> str | None:
+        """Return SQL for the list of numbers at ``path``, or in a list of one element there; an empty one without it.
+
+        None where lists are not looked for: a batch that has one is read again, unwrapped.
+        """
+        if path is None:
+            return None
+        parts = _parts(path)
+        candidates = [parts] if len(parts) == 1 else [(path,), parts]
+        if not self._unwrapped and not _has_position(parts):
+            self._single.update(dict.fromkeys(candidates, False))
+            return None
+        found = []
+        for key, *rest in candidates:
+            self._document(key)
+            value = f"json_extract({sql.name(key)}, {sql.text(json_text.pointer(tuple(rest)))})"
+            alias = f"numbers at {json_text.pointer((key, *rest))}"
+            self._derived[alias] = json_text.numbers(value)
+            found.append(sql.name(alias))
+        return found[0] if len(found) == 1 else f"coalesce({', '.join(found)})"
+
     def element(self, path: str, position: int, length: int, parsed_as: str) -> str:
         """Return SQL for one element of the list at ``path``; NULL where that is no list of ``length`` elements."""
         return _typed(f"{self._array(path, length)}[{position + 1}]", parsed_as)

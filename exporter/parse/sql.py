@@ -6,6 +6,9 @@ import re
 
 Path = tuple[str, ...]
 
+LARGEST_GAP = 0.02
+"""Largest difference of a sum of probabilities from 1: logs round them."""
+
 
 def name(identifier: str) -> str:
     """``identifier`` quoted as a name."""
@@ -64,6 +67,13 @@ def binary_class(text_expression: str, positive_class: str | None) -> str:
         f"CASE WHEN lower({text_expression}) IN ('1', '1.0', 'true') THEN 1 "
         f"WHEN lower({text_expression}) IN ('0', '0.0', 'false') THEN 0 END"
     )
+
+
+def probability(numbers: str, place: int, length: int) -> str:
+    """One of a list of ``length`` probabilities; NULL where it is of another length or does not sum to 1."""
+    items = [f"{numbers}[{position + 1}]" for position in range(length)]
+    possible = " AND ".join([f"len({numbers}) = {length}", *(f"{item} >= 0" for item in items)])
+    return f"CASE WHEN {possible} AND abs({' + '.join(items)} - 1) <= {LARGEST_GAP} THEN {items[place]} END"
 
 
 def identity(text_expression: str) -> str:

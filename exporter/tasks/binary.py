@@ -24,9 +24,13 @@ class BinaryTask(Task):
         super().__init__(spec, references)
         self._positive = spec.predictions.positiveClass
         self.classes = ("other", self._positive) if self._positive else ("0", "1")
+        self._listed, self._place = spec.predictions.listed_probabilities
 
     def output_expressions(self, paths: FieldPaths) -> dict[str, str]:
         expressions = {"score": paths.number(self._fields.score)}
+        if (numbers := paths.numbers(self._fields.score)) is not None:
+            listed = sql.probability(numbers, self._place, self._listed)
+            expressions["score"] = f"coalesce({expressions['score']}, {listed})"
         if self._fields.prediction:
             expressions["predicted"] = self.class_code(paths.text(self._fields.prediction))
         return expressions

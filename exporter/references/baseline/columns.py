@@ -34,6 +34,13 @@ class Column(NamedTuple):
         return json_text.unwrapped(f"to_json({self.expression})" if self.is_list else self.expression)
 
     @property
+    def numbers(self) -> str | None:
+        """SQL for the list of numbers that the value is, or that is its one element; None where it can be none."""
+        if self.type != "JSON" and not self.is_list:
+            return None
+        return json_text.numbers(f"to_json({self.expression})")
+
+    @property
     def text(self) -> str:
         """SQL for the value as a log would have it as text."""
         if self.type == "JSON" or self.is_list:

@@ -128,6 +128,15 @@ def assert_same(found: Gauges, expected: Gauges, region: str = "region") -> None
         assert left[name] == series, name
 
 
+def assert_close(found: Gauges, expected: Gauges) -> None:
+    """As ``assert_same``, but for the last digits."""
+    left, right = comparable(found), comparable(expected)
+    assert left.keys() == right.keys()
+    for name, series in right.items():
+        assert [labels for labels, _ in left[name]] == [labels for labels, _ in series], name
+        assert [number for _, number in left[name]] == pytest.approx([number for _, number in series]), name
+
+
 @pytest.fixture(scope="module")
 def expected(tmp_path_factory: pytest.TempPathFactory) -> Gauges:
     folder = tmp_path_factory.mktemp("plain")
@@ -336,3 +345,99 @@ def test_lists_of_one_element(share: float, tmp_path: Path, expected: Gauges) ->
     # Of the wrapped table: types are inferred of lists, too.
     found = figures(tmp_path, records, wrapped_labels, content(FIELDS, LABEL_FIELDS), records)
     assert_same(found, expected)
+
+
+def with_labels(records: list[Record]) -> list[Record]:
+    """Training data, from which performance can be estimated."""
+    return [{**record, "label": number % 2} for number, record in enumerate(records)]
+
+
+def of_class(record: Record, *, positive: int) -> Record:
+    """The probability of the positive class at its position in a list of both."""
+    score = record.get("score")
+    if not isinstance(score, float):
+        return record
+    return {**record, "score": [1 - score, score] if positive else [score, 1 - score]}
+
+
+@pytest.mark.parametrize(
+    ("predictions", "positive", "path"),
+    [
+        ({}, 1, "score"),
+        ({"classes": ["0", "1"]}, 1, "score"),
+        ({"classes": ["1", "0"]}, 0, "score"),
+        ({"positiveClass": "1"}, 1, "score"),
+        ({"positiveClass": "1", "classes": ["1", "0"]}, 0, "score"),
+        ({}, 1, "out.0.score"),
+        ({}, 1, "out.score"),
+    ],
+)
+def test_lists_of_two_probabilities(predictions: Record, positive: int, path: str, tmp_path: Path) -> None:
+    """One row of predict_proba, or a list of that one row."""
+    flat = [
+        {**record, "prediction": None, "score": round(record.get("score") or 0.25, 3)}
+        if number % 9 > 3
+        else {**record, "prediction": 1}
+        for number, record in enumerate(plain())
+    ]
+    made = content(FIELDS, LABEL_FIELDS)
+    made["spec"]["predictions"] |= predictions
+    labelled = [label for label in labels() if label["label"] != "x"]
+    expected = figures(tmp_path / "flat", flat, labelled, made, with_labels(flat))
+    assert expected["ml_model_accuracy"]
+    assert expected["ml_model_estimated_accuracy"]
+    lists = [of_class(record, positive=positive) for record in flat]
+    lists = [
+        {**record, "score": [record["score"]]}
+        if number % 5 == 0 and isinstance(record.get("score"), list)
+        else record
+        for number, record in enumerate(lists)
+    ]
+    if path == "out.0.score":
+        lists = [{**record, "out": [{"score": record.get("score")}]} for record in lists]
+    if path == "out.score":
+        lists = [{**record, "out": {"score": record.get("score")}} for record in lists]
+    made = content({**FIELDS, "score": path}, LABEL_FIELDS)
+    made["spec"]["predictions"] |= predictions
+    found = figures(tmp_path / "lists", lists, labelled, made, with_labels(lists))
+    assert_close(found, expected)
+
+
+@pytest.mark.parametrize("path", ["score", "out.0.score"])
+@pytest.mark.parametrize("share", [1.0, 0.1])
+def test_lists_of_the_probabilities_of_all_classes(share: float, path: str, tmp_path: Path) -> None:
+    """In the order of ``classes``; objects may be among them, and lists that are none."""
+    rng = np.random.default_rng(3)
+    classes = ["low", "3", "high"]
+    flat, lists = [], []
+    for number, record in enumerate(plain()):
+        probabilities = [round(float(part), 5) for part in rng.dirichlet([2.0, 1.0, 3.0])]
+        scores: Any = dict(zip(classes, probabilities, strict=True))
+        listed: Any = probabilities
+        if number % 10 == 0:
+            listed = [probabilities]
+        if number % 10 == 1:
+            scores, listed = {"low": 0.5, "3": 0.0, "high": 0.0}, [0.5, 0.0, 0.0]
+        if number % 20 == 2:
+            scores, listed = {"low": "x"}, probabilities[:2]
+        if number % 20 == 4:
+            scores, listed = None, None
+        base = {**record, "prediction": None}
+        flat.append({**base, "score": scores})
+        lists.append({**base, "score": listed if rng.random() < share else scores})
+    truth = [{**label, "label": classes[number % 3]} for number, label in enumerate(labels())]
+    made = content(FIELDS, LABEL_FIELDS, task="multiclass")
+    made["spec"]["predictions"]["classes"] = classes
+
+    def training(records: list[Record]) -> list[Record]:
+        return [{**record, "label": classes[number % 3]} for number, record in enumerate(records)]
+
+    expected = figures(tmp_path / "flat", flat, truth, made, training(flat))
+    assert expected["ml_model_accuracy"]
+    assert expected["ml_model_estimated_accuracy"]
+    if path != "score":
+        lists = [{**record, "out": [{"score": record["score"]}]} for record in lists]
+        made = content({**FIELDS, "score": path}, LABEL_FIELDS, task="multiclass")
+        made["spec"]["predictions"]["classes"] = classes
+    found = figures(tmp_path / "lists", lists, truth, made, training(lists))
+    assert_close(found, expected)
