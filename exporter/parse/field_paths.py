@@ -74,6 +74,8 @@ class FieldPaths:
             for path, in_document in candidates
             if (value := self._in_document(path, parsed_as) if in_document else self._plain(path, parsed_as))
         ] or [f"NULL::{kind}"]
+        if any(in_document for _, in_document in candidates):
+            found = [f"TRY_CAST({value} AS {kind})" for value in found]
         value = found[0] if len(found) == 1 else f"coalesce({', '.join(found)})"
         # What another field requests as text comes as its JSON text.
         return value if kind == "VARCHAR" else f"TRY_CAST({value} AS {kind})"
