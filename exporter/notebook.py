@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 
 from exporter.references.reference import Reference
 from mlslo import atomic
-from mlslo.monitor import FileSink, Monitor, PredictionFields, Sink, load
+from mlslo.monitor import FeatureArray, FileSink, Monitor, PredictionFields, Sink, load
 from mlslo.yamlfile import InputError
 
 if TYPE_CHECKING:
@@ -158,7 +158,7 @@ def _files(data: Any, path: Path, fields: PredictionFields | None) -> list[Path]
     """``data`` as files; a DataFrame is written to ``path`` as JSON lines, the inverse of ``pandas.json_normalize``.
 
     ``fields``: where they name an object of features and no column lies below it, every column that is no other field
-    is a feature.
+    is a feature. Where they name the elements of a list, and there is a column for each, the list is made of them.
     """
     if not hasattr(data, "columns"):
         files = [data] if isinstance(data, str | Path) else list(data)
@@ -166,6 +166,8 @@ def _files(data: Any, path: Path, fields: PredictionFields | None) -> list[Path]
             raise ValueError("expected a DataFrame or at least one file")
         return [Path(file) for file in files]
     places = _places([str(name) for name in data.columns], fields)
+    listed = fields.features if fields is not None else None
+    array = listed if isinstance(listed, FeatureArray) and _is_flat(places, listed) else None
     columns = []
     for position in range(len(places)):
         column = data.iloc[:, position]
@@ -179,8 +181,26 @@ def _files(data: Any, path: Path, fields: PredictionFields | None) -> list[Path]
                     for name in outer:
                         into = into.setdefault(name, {})
                     into[last] = _json(value)
+            if array is not None:
+                _gather(record, array)
             file.write(json.dumps(record) + "\n")
     return [path]
+
+
+def _is_flat(places: Sequence[tuple[str, ...]], array: FeatureArray) -> bool:
+    """Return True where each element of a list has a column, and the list itself has none."""
+    taken = array.path.split(".")[0] in {place[0] for place in places}
+    return not taken and {(name,) for name in array.names} <= {*places}
+
+
+def _gather(record: dict[str, Any], array: FeatureArray) -> None:
+    """Move features from columns of their own into the list where the monitor file has them."""
+    *outer, last = array.path.split(".")
+    values = [record.pop(name, None) for name in array.names]
+    into = record
+    for name in outer:
+        into = into.setdefault(name, {})
+    into[last] = values
 
 
 def _places(names: Sequence[str], fields: PredictionFields | None) -> list[tuple[str, ...]]:

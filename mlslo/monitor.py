@@ -8,9 +8,9 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, Field, field_validator, model_validator
+from pydantic import AfterValidator, Discriminator, Field, Tag, field_validator, model_validator
 
-from mlslo.yamlfile import Duration, File, Loaded, Name, Problem, StrictModel
+from mlslo.yamlfile import Duration, File, Loaded, Name, Problem, StrictModel, did_you_mean, quoted_list
 
 DEFAULT_LATENCY_BUCKETS = (
     "5ms", "10ms", "25ms", "50ms", "100ms", "250ms", "500ms", "1s", "2500ms", "5s", "10s",
@@ -23,7 +23,11 @@ def _path(path: str) -> str:
     return path
 
 
-FieldPath = Annotated[str, AfterValidator(_path), Field(description="A dotted path into a record.")]
+FieldPath = Annotated[
+    str,
+    AfterValidator(_path),
+    Field(description="A dotted path into a record; digits are a position in a list."),
+]
 # As the data has it: a column's name may be a space.
 FeatureName = Annotated[str, Field(min_length=1, max_length=128)]
 Crossing = Annotated[list[FieldPath], Field(min_length=2, max_length=4)]
@@ -62,8 +66,40 @@ class LatencyField(StrictModel):
     )
 
 
+class FeatureArray(StrictModel):
+    """A list of the features' values, without their names."""
+
+    path: FieldPath = Field(description="Dotted path of the list.")
+    names: list[FeatureName] = Field(
+        min_length=1,
+        description="The feature at each position. A list of another length counts as `invalid_features`.",
+    )
+
+    @field_validator("names")
+    @classmethod
+    def _names_once(cls, names: list[str]) -> list[str]:
+        for name in names:
+            if names.count(name) > 1:
+                raise ValueError(f"'{name}' is listed twice")
+        return names
+
+
+def _form_of_features(value: Any) -> str:
+    if isinstance(value, dict | FeatureArray):
+        return "array"
+    return "paths" if isinstance(value, list) else "path"
+
+
+Features = Annotated[
+    Annotated[FieldPath, Tag("path")]
+    | Annotated[list[FieldPath], Tag("paths")]
+    | Annotated[FeatureArray, Tag("array")],
+    Discriminator(_form_of_features),
+]
+
+
 class PredictionFields(StrictModel):
-    """The fields of a prediction record: dotted paths."""
+    """The fields of a prediction record: dotted paths; a part of digits is a position in a list, or a key."""
 
     timestamp: FieldPath = Field(description="Event time: RFC 3339, or epoch seconds, ms, µs or ns.")
     id: FieldPath | None = Field(
@@ -74,8 +110,9 @@ class PredictionFields(StrictModel):
     latency: LatencyField | None = Field(None, description="Time to answer.")
     score: FieldPath | None = Field(
         None,
-        description="P(positive class); for multiclass an object class -> probability, for regression the predicted "
-        "value, for ranking the scores of the ranked items.",
+        description="P(positive class), or a list of the probabilities of both classes; for multiclass an object "
+        "class -> probability, or a list in the order of `classes`; for regression the predicted value, for ranking "
+        "the scores of the ranked items.",
     )
     prediction: FieldPath | None = Field(
         None,
@@ -88,9 +125,25 @@ class PredictionFields(StrictModel):
     attributions: FieldPath | None = Field(
         None, description="An object feature -> attribution (SHAP value) of the prediction."
     )
-    features: FieldPath | list[FieldPath] | None = Field(
-        None, description="A path to an object of features, or a list of paths."
+    features: Features | None = Field(
+        None,
+        description="A path to an object of features, a list of paths, or the path of a list with the features' names.",
     )
+
+    @property
+    def feature_container(self) -> str | None:
+        """The path of an object of features; None where there is none."""
+        return self.features if isinstance(self.features, str) else None
+
+    @property
+    def feature_names(self) -> list[str] | None:
+        """Every feature; None where only records or references tell, or where there are none."""
+        match self.features:
+            case FeatureArray(names=names):
+                return names
+            case list():
+                return self.features
+        return None
 
 
 class Predictions(StrictModel):
@@ -103,12 +156,27 @@ class Predictions(StrictModel):
         description="Binary: the class that counts as positive, where classes are not 0/1, -1/1, false/true or no/yes.",
     )
     classes: Annotated[list[str], Field(min_length=2, max_length=200)] | None = Field(
-        None, description="Multiclass: every class; where it is not given, those of the static references."
+        None,
+        description="Multiclass: every class; where it is not given, those of the static references. Binary: the order "
+        "of the probabilities in a list; where it is not given, the positive class is the second.",
     )
     cutoffs: Annotated[list[Annotated[int, Field(ge=1, le=100)]], Field(min_length=1, max_length=8)] = Field(
         default_factory=lambda: [1, 3, 5, 10, 20],
         description="Ranking: the label `k` of its metrics, each a length of list.",
     )
+
+    @property
+    def listed_probabilities(self) -> tuple[int, int]:
+        """The length of a binary model's list of probabilities, and the position of the positive class in it.
+
+        That of ``positiveClass``, or of a class that reads as 1 or true; else the last.
+        """
+        classes = self.classes or ["0", "1"]
+        for position, name in enumerate(classes):
+            is_one = self.positiveClass is None and name.lower() in ("1", "1.0", "true")
+            if is_one or name == self.positiveClass:
+                return len(classes), position
+        return len(classes), len(classes) - 1
 
 
 class LabelFields(StrictModel):
@@ -287,11 +355,19 @@ class Monitor(Loaded[Metadata, Spec]):
         at: tuple[Any, ...] = ("spec", "predictions", "fields")
         if self.spec.labels is not None and fields.id is None:
             yield self.document.problem(at, "missing key 'id': labels are joined to predictions by it")
+        predictions = self.spec.predictions
+        if self.spec.task == "binary" and predictions.classes and predictions.positiveClass:
+            positive, classes = predictions.positiveClass, predictions.classes
+            if positive not in classes:
+                message = f"'{positive}' is none of classes, expected one of {quoted_list(classes)}"
+                near = did_you_mean(positive, classes)
+                yield self.document.problem(("spec", "predictions", "positiveClass"), message + near)
         if self.spec.labels is not None and fields.score is None and fields.prediction is None:
             yield self.document.problem(at, "labels need a 'score' or a 'prediction' to be compared with")
-        if isinstance(fields.features, str):
+        features = fields.features.path if isinstance(fields.features, FeatureArray) else fields.features
+        if isinstance(features, str):
             for name, path in _single_paths(fields).items():
-                if path == fields.features or fields.features.startswith(path + "."):
+                if path == features or features.startswith(path + "."):
                     message = f"'{path}' is where the features are; expected the path of a single value"
                     yield self.document.problem((*at, *name), message)
 

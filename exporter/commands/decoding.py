@@ -27,7 +27,7 @@ from exporter.tasks.task import Task
 from mlslo.monitor import Monitor, Sink, scope_name
 
 # Reasons of records that are used for all but one of their fields.
-_KEPT = ("invalid_score", "unknown_class", "missing_id")
+_KEPT = ("invalid_score", "invalid_features", "unknown_class", "missing_id")
 _NEED_A_CLASS = "that are none of 0/1, -1/1, false/true and no/yes need predictions.positiveClass"
 _UNANSWERED = "no score and no prediction can be read in any record: nothing of them would be measured"
 _WITHOUT_FEATURES = "no feature can be read in any record: nothing of them would be measured"

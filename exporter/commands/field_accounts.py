@@ -168,6 +168,9 @@ class Records:
         example = None
         for record in self._objects:
             value = _value(record, field)
+            # A list of one element is read as that element, where no list is meant.
+            while "list" not in field.fits and isinstance(value, list) and len(value) == 1:
+                value = value[0]
             if value is not _ABSENT:
                 types[json_type(value)] += 1
                 example = value if example is None else example
@@ -180,10 +183,10 @@ class Records:
         for record in self._objects:
             value: Any = record
             for position, key in enumerate(keys):
-                if not isinstance(value, dict):
+                if not isinstance(value, dict | list) or (isinstance(value, list) and not key.isdecimal()):
                     found[".".join(keys[:position]), json_type(value)] += 1
                     break
-                value = value.get(key, {})
+                value = _member(value, key, {})
         if not found:
             return ""
         (path, name), number = found.most_common(1)[0]
@@ -230,7 +233,16 @@ def _value(record: dict[str, Any], field: MappedField) -> Any:
     for keys in field.alternatives:
         value: Any = record
         for key in keys:
-            value = value.get(key, _ABSENT) if isinstance(value, dict) else _ABSENT
+            value = _member(value, key, _ABSENT)
         if value is not _ABSENT and (found is _ABSENT or found is None):
             found = value
     return found
+
+
+def _member(value: Any, key: str, missing: Any) -> Any:
+    """Return a member of an object, or the element of a list at the position that ``key`` is."""
+    if isinstance(value, dict):
+        return value.get(key, missing)
+    if isinstance(value, list) and key.isdecimal() and len(key) < 10 and int(key) < len(value):
+        return value[int(key)]
+    return missing

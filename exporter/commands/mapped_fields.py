@@ -13,7 +13,7 @@ from exporter.features.binning import Numbers
 from exporter.records.columns import NO_TIME, LabelColumns, PredictionColumns
 from exporter.records.features import present
 from exporter.records.predictions import NO_VALUE, RequestedFields
-from mlslo.monitor import LabelFields
+from mlslo.monitor import FeatureArray, LabelFields
 
 _NUMBER = ("number", "text")
 _TIME = (_NUMBER, "a time such as 2026-01-31T12:00:00Z or epoch seconds")
@@ -75,6 +75,10 @@ def of_predictions(
         field = MappedField(
             "features", "field 'features'", container, ("object",), "an object", members=members
         )
+        found.append(Mapped(field, feature=not requested.features.kinds))
+    if isinstance(container, FeatureArray):
+        noun = f"a list of {len(container.names)} values"
+        field = MappedField("features", "field 'features'", container.path, ("list",), noun)
         found.append(Mapped(field, feature=not requested.features.kinds))
     found += _features(columns, requested)
     found += [Mapped(MappedField(name, f"feature '{name}'", name), feature=True) for name in untyped]
@@ -163,7 +167,7 @@ def _scopes(columns: PredictionColumns, requested: RequestedFields) -> Iterator[
     fields = requested.fields
     for path in requested.scopes:
         if isinstance(path, str) and not (
-            isinstance(fields.features, str) and path in requested.features.kinds
+            isinstance(fields.features, str | FeatureArray) and path in requested.features.kinds
         ):
             field = MappedField(f"segment {path}", f"segment or attribute '{path}'", path)
             yield Mapped(field, columns.scopes[path].names != [NO_VALUE])
@@ -172,13 +176,16 @@ def _scopes(columns: PredictionColumns, requested: RequestedFields) -> Iterator[
 def _features(columns: PredictionColumns, requested: RequestedFields) -> Iterator[Mapped]:
     container = requested.fields.features
     for name, kind in requested.features.kinds.items():
+        outer, inner = container if isinstance(container, str) else "", name
+        if isinstance(container, FeatureArray):
+            outer, inner = container.path, str(container.names.index(name))
         field = MappedField(
             name,
             f"feature '{name}'",
-            name,
+            inner,
             _KINDS.get(kind.name, SCALAR),
             "text" if kind.name == "text" else kind.noun,
-            container if isinstance(container, str) else "",
+            outer,
         )
         yield Mapped(field, _read(columns, requested, name, kind), feature=True)
 

@@ -9,6 +9,8 @@ from typing import Any
 
 _NAMED = 3
 _MOST_PATHS = 2000
+# Of a list.
+_POSITIONS = 3
 _DEEPEST = 12
 _LONGEST = 200
 _NAMES = {bool: "boolean", int: "number", float: "number", str: "text", list: "list", dict: "object"}
@@ -62,8 +64,11 @@ def _members(record: Mapping[str, Any], prefix: str, depth: int) -> Iterator[tup
         if (prefix and "." in key) or not all(map(str.strip, key.split("."))):
             continue
         yield prefix + key, value
-        if isinstance(value, dict) and "." not in key and depth > 1:
-            yield from _members(value, f"{prefix}{key}.", depth - 1)
+        if "." not in key and depth > 1:
+            if isinstance(value, list):
+                value = {str(position): one for position, one in enumerate(value[:_POSITIONS])}
+            if isinstance(value, dict):
+                yield from _members(value, f"{prefix}{key}.", depth - 1)
 
 
 def _same_last_key(path: str, candidates: Sequence[str]) -> list[str]:

@@ -124,8 +124,8 @@ class Schema:
         }
         binnings = {view: self._binning(view) for view in self.views}
         self.binnings = {view: binning for view, binning in binnings.items() if binning is not None}
-        listed = spec.predictions.fields.features
-        self.untyped = [name for name in listed if name not in self.kinds] if isinstance(listed, list) else []
+        listed = spec.predictions.fields.feature_names or []
+        self.untyped = [name for name in listed if name not in self.kinds]
         known = list(references.values())
         scores = [reference.score.binning for reference in known if reference.score is not None]
         numeric = [binning for binning in scores if isinstance(binning, NumericBinning)]

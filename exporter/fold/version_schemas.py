@@ -9,6 +9,7 @@ from pathlib import Path
 from exporter.features.binning import Binning, CategoricalBinning
 from exporter.features.kind import Kind
 from exporter.fold.schema import Schema
+from exporter.parse.field_paths import FieldPaths
 from exporter.records.features import FeatureSet
 from exporter.records.predictions import RequestedFields
 from exporter.references.configured import fingerprint, of_versions, path_of_version
@@ -48,7 +49,7 @@ class VersionSchemas:
         self.attributes = [scope_name(paths) for paths in attributes]
         self.revision = 0
         try:
-            self.requested().expressions()
+            self.requested().expressions(FieldPaths())
         except ValueError as error:
             raise monitor.document.error(("spec", "predictions", "fields"), str(error), key=True) from None
 

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Mapping
+import re
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 import duckdb
@@ -15,23 +16,32 @@ from exporter.parse.field_paths import FieldPaths
 
 Buffer = bytes | memoryview
 Columns = dict[str, npt.NDArray[Any]]
+Request = Callable[[FieldPaths], Mapping[str, str]]
+"""Alias -> expression over the paths that it collects."""
 
 LONGEST_RECORD = 2 << 20
 """Lines of so many bytes are not parsed."""
 _BYTE_ORDER_MARK = b"\xef\xbb\xbf"
+_LIST = re.compile(rb"\[")
 
 
 class Parser:
-    """Runs one SELECT over the lines of each batch. ``requested``: alias -> expression over the paths."""
+    """Runs one SELECT over the lines of each batch.
 
-    def __init__(self, requested: Mapping[str, str], paths: FieldPaths) -> None:
+    Lists of one element are unwrapped where a single value is expected. To look for them costs as much as parsing, so
+    it is done in batches with a bracket only; from the first that is found, all are read in the way that unwraps.
+    """
+
+    def __init__(self, request: Request) -> None:
+        """Raises ValueError where two names of one object differ in case only."""
         # A cache of files by their path and time could take one batch for another.
         self._connection = duckdb.connect(config={"threads": 1, "enable_external_file_cache": False})
         self._connection.execute("SET TimeZone = 'UTC'")
         # An anonymous file in memory: DuckDB's parallel reader wants something it can seek in.
         self._file = os.fdopen(os.memfd_create("mlslo-batch"), "wb", buffering=0)
-        self._query = self._select(requested, paths)
-        self._prepared = False
+        self._request = request
+        self._unwrapped = False
+        self._prepare()
 
     def close(self) -> None:
         """Release the database in memory."""
@@ -47,6 +57,14 @@ class Parser:
         """Return the requested columns, and how many lines were too long to be parsed."""
         if bytes(memoryview(lines)[: len(_BYTE_ORDER_MARK)]) == _BYTE_ORDER_MARK:
             lines = memoryview(lines)[len(_BYTE_ORDER_MARK) :]
+        columns, rejected = self._columns(lines)
+        if not self._unwrapped and _LIST.search(lines) and self._has_lists():
+            self._unwrapped = True
+            self._prepare()
+            columns = self._execute()
+        return columns, rejected
+
+    def _columns(self, lines: Buffer) -> tuple[Columns, int]:
         try:
             return self._run(lines), 0
         except duckdb.Error:
@@ -58,14 +76,28 @@ class Parser:
                 raise
             return self._run(b"".join(short)), rejected
 
-    def again(self, requested: Mapping[str, str], paths: FieldPaths) -> Columns:
+    def again(self, request: Request) -> Columns:
         """Return other columns of the lines that ``select`` took last; lines that were too long give no row."""
-        return self._connection.execute(self._select(requested, paths)).fetchnumpy()
+        paths = FieldPaths(unwrapped=self._unwrapped)
+        return self._connection.execute(self._select(request(paths), paths)).fetchnumpy()
+
+    def _prepare(self) -> None:
+        self._paths = FieldPaths(unwrapped=self._unwrapped)
+        self._query = self._select(self._request(self._paths), self._paths)
+        self._prepared = False
+
+    def _has_lists(self) -> bool:
+        """Return True where a record has a list in place of a single value."""
+        expression, paths = self._paths.lists()
+        if expression == "false":
+            return False
+        ((found,),) = self._connection.execute(self._select({"found": expression}, paths)).fetchall()
+        return bool(found)
 
     def _select(self, requested: Mapping[str, str], paths: FieldPaths) -> str:
         select = ", ".join(f"{expression} AS {sql.name(alias)}" for alias, expression in requested.items())
         path = f"/proc/self/fd/{self._file.fileno()}"
-        return f"SELECT {select} FROM {self._source(sql.text(path), paths)}"
+        return f"SELECT {select} FROM {paths.with_documents(self._source(sql.text(path), paths))}"
 
     def _source(self, path: str, paths: FieldPaths) -> str:
         """Return the source of rows: one for each line that is not blank."""
@@ -82,6 +114,9 @@ class Parser:
         while rest:
             rest = rest[self._file.write(rest) :]
         self._file.truncate()
+        return self._execute()
+
+    def _execute(self) -> Columns:
         if not self._prepared:
             # To plan it for each batch would cost as much as parsing two thousand records.
             self._connection.execute(f"PREPARE requested AS {self._query}")

@@ -6,6 +6,9 @@ import re
 
 Path = tuple[str, ...]
 
+LARGEST_GAP = 0.02
+"""Largest difference of a sum of probabilities from 1: logs round them."""
+
 
 def name(identifier: str) -> str:
     """``identifier`` quoted as a name."""
@@ -67,6 +70,14 @@ def binary_class(text_expression: str, positive_class: str | None) -> str:
         f"CASE WHEN lower({text_expression}) IN ('1', '1.0', 'true', 'yes') THEN 1 "
         f"WHEN lower({text_expression}) IN ('0', '0.0', '-1', '-1.0', 'false', 'no') THEN 0 END"
     )
+
+
+def probability(numbers: str, place: int, length: int, rounding: float) -> str:
+    """One of a list of ``length`` probabilities; NULL where it is of another length or does not sum to 1."""
+    items = [f"{numbers}[{position + 1}]" for position in range(length)]
+    possible = " AND ".join([f"len({numbers}) = {length}", *(f"{item} >= -{rounding}" for item in items)])
+    gap = f"abs({' + '.join(items)} - 1)"
+    return f"CASE WHEN {possible} AND {gap} <= {LARGEST_GAP + rounding} THEN {items[place]} END"
 
 
 # Up to here a float is exact; further numbers in its text could be another id's.

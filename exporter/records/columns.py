@@ -19,6 +19,7 @@ PREDICTION_REASONS = (
     "invalid_timestamp",
     "future_timestamp",
     "invalid_score",
+    "invalid_features",
     "unknown_class",
     "missing_id",
     "too_long",

@@ -12,11 +12,11 @@ from exporter.features import Kind
 from exporter.features.binning import Binning, CategoricalBinning, Numbers
 from exporter.features.kind import Column, Enumeration
 from exporter.parse import sql
-from exporter.parse.field_paths import FieldPaths
+from exporter.parse.field_paths import KINDS, FieldPaths
 from exporter.parse.json_lines import Parser, filled
 from exporter.summary.base import Flags
 from exporter.summary.categorical import MISSING
-from mlslo.monitor import PredictionFields
+from mlslo.monitor import FeatureArray, PredictionFields
 
 
 @dataclass(frozen=True)
@@ -44,11 +44,28 @@ def present(values: Any) -> Flags:
     return np.asarray(found, dtype=bool)
 
 
+def feature_value(paths: FieldPaths, fields: PredictionFields, name: str, parsed_as: str = "text") -> str:
+    """Return SQL for the raw value of a feature: a member, a path of its own, or an element of a list with names."""
+    array = fields.features
+    if not isinstance(array, FeatureArray):
+        return paths.member(fields.feature_container, name, parsed_as)
+    if name not in array.names:
+        return f"NULL::{KINDS[parsed_as]}"
+    return paths.element(array.path, array.names.index(name), len(array.names), parsed_as)
+
+
+def present_features(paths: FieldPaths, fields: PredictionFields) -> str:
+    """Return SQL for whether a record has features at all, where they lie in one object or list."""
+    if isinstance(fields.features, FeatureArray):
+        return paths.given(fields.features.path)
+    return "true" if fields.feature_container is None else paths.present(fields.feature_container)
+
+
 class FeatureDecoder:
     """The features' part of a prediction decoder."""
 
     def __init__(self, fields: PredictionFields, features: FeatureSet) -> None:
-        self._container = fields.features if isinstance(fields.features, str) else None
+        self._fields = fields
         self._features = features
         # Shallow ones first: where there are features a and a.b, the latter is a key that holds a dot.
         self._shallow_first = sorted(features.kinds, key=lambda name: name.count("."))
@@ -63,7 +80,8 @@ class FeatureDecoder:
                 view: Enumeration(enumeration, any(map(sql.is_whole_number, categories)))
                 for view, enumeration, categories in self._enumerations(name)
             }
-            found = kind.expressions(paths.member(self._container, name, kind.parsed_as), enumerations)
+            value = feature_value(paths, self._fields, name, kind.parsed_as)
+            found = kind.expressions(value, enumerations)
             requested.update(
                 {self._prefixes[name] + alias: expression for alias, expression in found.items()}
             )
@@ -115,14 +133,12 @@ class FeatureDecoder:
                 unread[name] = np.logical_or.reduce(masks)
         if not unread:
             return {}
-        paths = FieldPaths()
         again = parser.again(
-            {
-                name: f"{paths.member(self._container, name)} IS NOT NULL"
+            lambda paths: {
+                name: f"{feature_value(paths, self._fields, name)} IS NOT NULL"
                 for name in self._shallow_first
                 if name in unread
-            },
-            paths,
+            }
         )
         return {
             name: filled(column, False).astype(bool) & unread[name]

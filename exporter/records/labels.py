@@ -19,16 +19,18 @@ class LabelDecoder:
 
     def __init__(self, fields: LabelFields, task: Task) -> None:
         self._task = task
-        paths = FieldPaths()
-        stamp = paths.text(fields.timestamp)
-        requested = {
-            "time": sql.epoch_microseconds(stamp),
-            "stamped": f"{stamp} IS NOT NULL",
-            "id": sql.identity(paths.text(fields.id)),
-            "label": task.label_expression(paths),
-            "empty": paths.empty(),
-        }
-        self._parser = Parser(requested, paths)
+
+        def request(paths: FieldPaths) -> dict[str, str]:
+            stamp = paths.text(fields.timestamp)
+            return {
+                "time": sql.epoch_microseconds(stamp),
+                "stamped": f"{stamp} IS NOT NULL",
+                "id": sql.identity(paths.text(fields.id)),
+                "label": task.label_expression(paths),
+                "empty": paths.empty(),
+            }
+
+        self._parser = Parser(request)
 
     def close(self) -> None:
         """Release the parser."""

@@ -14,11 +14,11 @@ from exporter.parse import sql
 from exporter.parse.field_paths import FieldPaths
 from exporter.parse.json_lines import LONGEST_RECORD, Buffer, Parser, filled
 from exporter.records.columns import NO_TIME, PredictionColumns, Texts
-from exporter.records.features import FeatureDecoder, FeatureSet
+from exporter.records.features import FeatureDecoder, FeatureSet, feature_value, present_features
 from exporter.records.latency import UNIT_SECONDS
 from exporter.summary.base import Flags, Integers
 from exporter.tasks.task import Task, reject
-from mlslo.monitor import PredictionFields, scope_name
+from mlslo.monitor import FeatureArray, PredictionFields, scope_name
 
 NO_VALUE = "missing"
 """The segment value of records that have none."""
@@ -42,12 +42,12 @@ class RequestedFields:
     identified: bool = True
     scopes: Sequence[Crossing] = ()
 
-    def expressions(self) -> tuple[dict[str, str], FieldPaths]:
-        """Alias -> SQL, and the paths that it is over.
+    def expressions(self, paths: FieldPaths) -> dict[str, str]:
+        """Alias -> SQL over ``paths``.
 
         Raises ValueError where two names of one object differ in case only.
         """
-        fields, paths = self.fields, FieldPaths()
+        fields = self.fields
         stamp = paths.text(fields.timestamp)
         requested = {
             "time": sql.epoch_microseconds(stamp),
@@ -63,15 +63,16 @@ class RequestedFields:
         for position, name in enumerate(self.features.attributed):
             requested[f"attribution {position}"] = paths.member(fields.attributions, name, "number")
         requested.update(FeatureDecoder(fields, self.features).expressions(paths))
-        container = fields.features if isinstance(fields.features, str) else None
-        requested["has_features"] = paths.present(container) if container and self.features.kinds else "true"
-        return requested, paths
+        requested["has_features"] = present_features(paths, fields) if self.features.kinds else "true"
+        if isinstance(fields.features, FeatureArray):
+            requested["invalid_features"] = paths.misfits(fields.features.path, len(fields.features.names))
+        return requested
 
-    def of_unusable(self) -> tuple[dict[str, str], FieldPaths]:
+    def of_unusable(self, paths: FieldPaths) -> dict[str, str]:
         """Return SQL that tells why a record has no event time; asked where one has none."""
-        _, paths = self.expressions()
+        self.expressions(paths)
         stamped = f"{paths.text(self.fields.timestamp)} IS NOT NULL"
-        return {"stamped": stamped, "empty": paths.empty()}, paths
+        return {"stamped": stamped, "empty": paths.empty()}
 
 
 class PredictionDecoder:
@@ -85,7 +86,7 @@ class PredictionDecoder:
         self._latency_unit = UNIT_SECONDS[latency.unit] if latency else 1.0
         self._scopes = [scope_name(crossing) for crossing in requested.scopes]
         self._features = FeatureDecoder(requested.fields, requested.features)
-        self._parser = Parser(*requested.expressions())
+        self._parser = Parser(requested.expressions)
         self._features.define_categories(self._parser)
 
     def close(self) -> None:
@@ -95,16 +96,17 @@ class PredictionDecoder:
     def decode(self, lines: Buffer, latest: int) -> PredictionColumns:
         """Decode whole lines; records with an event time after ``latest`` (epoch µs) are rejected."""
         raw, too_long = self._parser.select(lines)
-        paths = FieldPaths()
-        if (requested := self._task.logged(paths)) and self._task.unclear(raw):
+        if self._task.logged(FieldPaths()) and self._task.unclear(raw):
             # A score that is no number, and none at all, both come as NULL.
-            again = self._parser.again(requested, paths)
+            again = self._parser.again(self._task.logged)
             if all(len(column) == len(raw["time"]) for column in again.values()):
                 raw.update(again)
         rejected: Counter[str] = Counter({"too_long": too_long} if too_long else {})
         if np.ma.is_masked(raw["time"]):
-            raw.update(self._parser.again(*self._requested.of_unusable()))
+            raw.update(self._parser.again(self._requested.of_unusable))
         usable, time = _usable(raw, latest, rejected)
+        if "invalid_features" in raw:
+            reject(rejected, "invalid_features", usable & filled(raw["invalid_features"], False).astype(bool))
         status = filled(raw["status"], -1)[usable].astype(np.int32)
         latency = filled(raw["latency"], np.nan)[usable].astype(np.float64) * self._latency_unit
         attributions = [
@@ -133,12 +135,11 @@ class PredictionDecoder:
 
 def _scope(paths: FieldPaths, fields: PredictionFields, crossing: Crossing, features: FeatureSet) -> str:
     """SQL for the segment value; crossed ones are joined by commas."""
-    container = fields.features if isinstance(fields.features, str) else None
     parts = []
     for path in [crossing] if isinstance(crossing, str) else crossing:
         text = paths.text(path)
-        if container is not None and path in features.kinds:
-            text = f"coalesce({text}, {paths.member(container, path)})"
+        if path in features.kinds and not isinstance(fields.features, list | None):
+            text = f"coalesce({text}, {feature_value(paths, fields, path)})"
         parts.append(f"coalesce({sql.canonical(text)}, {sql.text(NO_VALUE)})")
     return " || ',' || ".join(parts)
 
@@ -172,13 +173,14 @@ class LineDecoder:
     """Tells the time and the version of prediction records, as ``PredictionDecoder`` does, and keeps their text."""
 
     def __init__(self, fields: PredictionFields) -> None:
-        paths = FieldPaths()
-        requested = {
-            "time": sql.epoch_microseconds(paths.text(fields.timestamp)),
-            "version": f"coalesce({paths.text(fields.version)}, '')",
-            "line": sql.name(_LINE),
-        }
-        self._parser = _LineParser(requested, paths)
+        def request(paths: FieldPaths) -> dict[str, str]:
+            return {
+                "time": sql.epoch_microseconds(paths.text(fields.timestamp)),
+                "version": f"coalesce({paths.text(fields.version)}, '')",
+                "line": sql.name(_LINE),
+            }
+
+        self._parser = _LineParser(request)
 
     def close(self) -> None:
         """Release the parser."""

@@ -12,7 +12,7 @@ from exporter.parse.field_paths import FieldPaths
 from exporter.parse.json_lines import filled
 from exporter.references.reference import Reference
 from exporter.summary.base import Flags, Floats, Groups, Summary
-from exporter.summary.outcomes import OutcomeSummary, as_probabilities
+from exporter.summary.outcomes import ROUNDING, OutcomeSummary, as_probabilities
 from exporter.tasks.task import Column, Labelled, Outputs, Task, logged, reject, scores
 from mlslo.monitor import Spec
 
@@ -27,9 +27,13 @@ class BinaryTask(Task):
         super().__init__(spec, references)
         self._positive = spec.predictions.positiveClass
         self.classes = ("other", self._positive) if self._positive else ("0", "1")
+        self._listed, self._place = spec.predictions.listed_probabilities
 
     def output_expressions(self, paths: FieldPaths) -> dict[str, str]:
         expressions = {"score": paths.number(self.score)} if self.scored else {}
+        if self.scored and (numbers := paths.numbers(self.score)) is not None:
+            listed = sql.probability(numbers, self._place, self._listed, ROUNDING)
+            expressions["score"] = f"coalesce({expressions['score']}, {listed})"
         if self._fields.prediction:
             text = paths.text(self._fields.prediction)
             unknown = f"CASE WHEN {text} IS NOT NULL THEN {_UNKNOWN} END"

@@ -1,4 +1,4 @@
-"""Multiclass classification: an object class -> probability, a class, or both."""
+"""Multiclass classification: an object class -> probability or a list of them, a class, or both."""
 
 from __future__ import annotations
 
@@ -21,9 +21,6 @@ from exporter.summary.outcomes import ROUNDING
 from exporter.tasks.task import Column, Labelled, Outputs, Payloads, Task, logged, objects, reject
 from mlslo.monitor import Spec
 
-_LARGEST_GAP = 0.02
-"""Largest difference of a sum of probabilities from 1: logs round them."""
-
 MOST_SCORED = 1000
 """Most classes of which the probabilities are read: they are a column each, and 10,000 would take gigabytes."""
 
@@ -36,6 +33,8 @@ class MulticlassTask(Task):
 
     def __init__(self, spec: Spec, references: Mapping[str, Reference]) -> None:
         super().__init__(spec, references)
+        # A list of probabilities has the order of the file.
+        self._listed = list(map(sql.canonical_text, spec.predictions.classes or ()))
         classes = spec.predictions.classes or sorted(_known(references))
         # As categories, each once: ``3.0`` is ``3``.
         self.classes = tuple(dict.fromkeys(map(sql.canonical_text, classes)))
@@ -47,8 +46,12 @@ class MulticlassTask(Task):
         expressions = {"predicted": self.class_code(paths.text(self._fields.prediction))}
         if self.scored:
             assert self.score is not None
+            numbers = paths.numbers(self.score) if self._listed else None
             for position, name in enumerate(self.classes):
                 found = [paths.member(self.score, key, "number", literal=True) for key in _keys(name)]
+                if numbers is not None:
+                    number = f"{numbers}[{self._listed.index(name) + 1}]"
+                    found.append(f"CASE WHEN len({numbers}) = {len(self._listed)} THEN {number} END")
                 expressions[f"probability {position}"] = f"coalesce({', '.join(found)})"
         return expressions
 
@@ -73,7 +76,7 @@ class MulticlassTask(Task):
         probabilities = np.maximum(probabilities, 0.0)
         with np.errstate(over="ignore", invalid="ignore"):
             total = probabilities.sum(axis=1)
-            possible &= np.abs(total - 1.0) <= _LARGEST_GAP + ROUNDING
+            possible &= np.abs(total - 1.0) <= sql.LARGEST_GAP + ROUNDING
         some = ~absent.all(axis=1)
         possible &= some
         reject(rejected, "invalid_score", (logged(raw, usable) | some) & ~possible)

@@ -49,8 +49,8 @@ class RankingTask(Task):
 
     def output_expressions(self, paths: FieldPaths) -> dict[str, str]:
         return {
-            "items": paths.text(self._fields.prediction),
-            "scores": paths.text(self.score if self.scored else None),
+            "items": paths.whole(self._fields.prediction),
+            "scores": paths.whole(self.score if self.scored else None),
         }
 
     def outputs(self, raw: Mapping[str, Column], usable: Flags, rejected: Counter[str]) -> Outputs:
@@ -84,6 +84,9 @@ class RankingTask(Task):
             first[np.array(rows)[some]] = records["item"][starts[some]]
             highest[np.array(rows)[some]] = numbers[starts[some]]
         return Outputs.unknown(size, score=highest, value=first, payload=payloads)
+
+    def label_expression(self, paths: FieldPaths) -> str:
+        return paths.whole(self._label)
 
     def labels(self, raw: Column) -> tuple[Column, Flags]:
         found = [_gains(_parsed(text)) for text in raw.tolist()]

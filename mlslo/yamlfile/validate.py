@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import types
 from collections.abc import Mapping
-from typing import Any, ClassVar, Self, TypeVar, Union, get_args, get_origin
+from typing import Annotated, Any, ClassVar, Self, TypeVar, Union, get_args, get_origin
 
 from pydantic import BaseModel, ConfigDict, ValidationError, model_validator
 from pydantic_core import ErrorDetails
@@ -96,7 +96,7 @@ def validate(document: Document, model: type[Model]) -> Model:
 
 
 def _problem(document: Document, model: type[BaseModel], detail: ErrorDetails) -> Problem:
-    location: Location = tuple(part for part in detail["loc"] if part != "[key]")
+    location = _in_file(document, tuple(part for part in detail["loc"] if part != "[key]"))
     kind = detail["type"]
     name = str(location[-1]) if location else ""
     if kind == "extra_forbidden":
@@ -121,6 +121,14 @@ def _problem(document: Document, model: type[BaseModel], detail: ErrorDetails) -
     return document.problem(location, f"{expected}, got {shown(detail['input'])}")
 
 
+def _in_file(document: Document, location: Location) -> Location:
+    """Return ``location`` without the names that pydantic gives to the forms of a value."""
+    found: Location = ()
+    for part in location[:-1]:
+        found = (*found, part) if document.has((*found, part)) else found
+    return (*found, *location[-1:])
+
+
 def _one_of(detail: ErrorDetails) -> str:
     valid = [part.strip("'") for part in detail["ctx"]["expected"].replace(" or ", ", ").split(", ")]
     given = detail["input"]
@@ -130,9 +138,14 @@ def _one_of(detail: ErrorDetails) -> str:
 
 def _annotation_at(annotation: Any, location: Location) -> Any:
     """The type at ``location`` below ``annotation``: through models, lists, mappings and optionals."""
+    if get_origin(annotation) is Annotated:
+        return _annotation_at(get_args(annotation)[0], location)
     if get_origin(annotation) in (Union, types.UnionType):
-        options = [option for option in get_args(annotation) if option is not type(None)]
-        annotation = options[0] if len(options) == 1 else annotation
+        options = [_annotation_at(option, ()) for option in get_args(annotation)]
+        options = [option for option in options if option is not type(None)]
+        # Of the forms of a value only one has keys.
+        models = [option for option in options if hasattr(option, "model_fields")]
+        annotation = options[0] if len(options) == 1 else next(iter(models), annotation)
     if not location:
         return annotation
     head, rest = location[0], location[1:]

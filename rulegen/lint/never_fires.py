@@ -52,6 +52,6 @@ def _features(slo: Slo, metric: Metric, monitor: Monitor | None) -> tuple[int | 
     gauge = slo.sli.gauge
     if monitor is None or gauge is None or entities(metric, gauge) != ("feature",):
         return None, ""
-    listed = monitor.spec.predictions.fields.features
+    listed = monitor.spec.predictions.fields.feature_names
     viewed = any(feature.type in VIEWS for feature in monitor.spec.features.values())
-    return (len(listed) if isinstance(listed, list) and not viewed else None), monitor.path.name
+    return (len(listed) if listed is not None and not viewed else None), monitor.path.name

@@ -100,13 +100,13 @@ def _classes(monitor: Monitor) -> list[str]:
 
 
 def _no_feature(monitor: Monitor, name: str) -> str | None:
-    features = monitor.spec.predictions.fields.features
-    declared = [*monitor.spec.features, *(features if isinstance(features, list) else ())]
+    features = monitor.spec.predictions.fields.feature_names
+    declared = [*monitor.spec.features, *(features or ())]
     for feature, known in monitor.spec.features.items():
         declared += [f"{feature}.{view}" for view in VIEWS.get(known.type, ())]
     near = did_you_mean(name, declared)
     # Features of an object of features may be named by the reference only: then just a near miss is one.
-    if name in declared or not (isinstance(features, list) or near):
+    if name in declared or not (features is not None or near):
         return None
     listed = f"expected one of {quoted_list(declared)}" if declared else "it names none"
     return f"{monitor.path.name} has no feature '{name}', {listed}{near}"

@@ -99,6 +99,21 @@ def test_a_frame_gives_what_a_log_gives(
     assert tidy(exporter.once(path, logs / "predictions.jsonl", [logs / "labels.jsonl"], at=AT)) == expected
 
 
+def test_columns_are_the_elements_of_a_list(path: Path, records: list[dict[str, Any]]) -> None:
+    names = ["amount", "country"]
+    content = monitor(
+        labels=None, features={"amount": {"type": "numeric"}, "country": {"type": "categorical"}}
+    )
+    content["spec"]["predictions"]["fields"]["features"] = {"path": "rows.0", "names": names}
+    lists = [{**row, "rows": [[row["features"][name] for name in names]]} for row in records]
+    write_lines(path.parent / "predictions.jsonl", lists)
+    path = write_monitor(path.parent, content)
+    flat = [{**{key: row[key] for key in row if key != "features"}, **row["features"]} for row in records]
+    found = tidy(exporter.once(path, pd.DataFrame(flat), at=AT))
+    assert found == tidy(exporter.once(path, path.parent / "predictions.jsonl", at=AT))
+    assert sum(name == "ml_feature_mean" for name, _ in found) == 1
+
+
 def test_several_files_are_one_log(path: Path, records: list[dict[str, Any]]) -> None:
     parts = [write_lines(path.parent / f"part {i}.jsonl", records[i::3]) for i in range(3)]
     path = write_monitor(path.parent, monitor(labels=None))

@@ -32,17 +32,17 @@ KINDS = {
 }
 # Of each kind: what is no value of it, and what is one in a guise.
 WRONG: dict[str, list[Any]] = {
-    "mean radius": ["n/a", "", [1.0], {"a": 1}, "1,5"],
-    "benign": ["perhaps", 2, 0.5, [True], ""],
-    "since": ["soon", True, [5], "", "2026-13-01T00:00:00Z"],
+    "mean radius": ["n/a", "", [1.0, 2.0], {"a": 1}, "1,5"],
+    "benign": ["perhaps", 2, 0.5, [True, True], ""],
+    "since": ["soon", True, [5, 5], "", "2026-13-01T00:00:00Z"],
     "pixels": [[1.0, 2.0], [], "none", 7, {"a": 1}, [None] * 64, ["x"] * 64, [[1.0]], "[1.0, 2.0]"],
 }
 GUISES: dict[str, list[Any]] = {
-    "mean radius": ["14.5", 15, True, "1e1"],
-    "grade": [3, 3.0, "3", True],
-    "benign": ["yes", "NO", 1, 0.0, "True"],
-    "note": [42, "", "日本語 テスト", "emoji 😀"],
-    "since": [1_700_000_000, 1_700_000_000_000, "1700000000", "2023-11-14T22:13:20.5+02:00"],
+    "mean radius": ["14.5", 15, True, "1e1", [14.5], [["15"]]],
+    "grade": [3, 3.0, "3", True, ["A"], [[3.0]]],
+    "benign": ["yes", "NO", 1, 0.0, "True", [False], ["yes"]],
+    "note": [42, ["[one] of a list"], "", "日本語 テスト", "emoji 😀"],
+    "since": [1_700_000_000, [1_700_000_000], 1_700_000_000_000, "1700000000", "2023-11-14T22:13:20.5+02:00"],
     "pixels": [["1"] * 64, [True] * 64],
 }
 ABSENT = object()
@@ -95,6 +95,13 @@ def spoilt(features: list[dict[str, Any]], seed: int) -> list[dict[str, Any]]:
     return found
 
 
+def element_of(value: Any) -> Any:
+    """The value in a list of one element; a list of several is itself."""
+    while isinstance(value, list) and len(value) == 1:
+        (value,) = value
+    return value
+
+
 class Plain:
     """One sample, read value by value."""
 
@@ -108,7 +115,10 @@ class Plain:
     def read(self, name: str) -> list[Any]:
         """Of each row: the value as its kind has it, "wrong", or None where it is missing."""
         reader = getattr(self, "_" + KINDS[name])
-        return [None if item.get(name) is None else reader(item[name]) for item in self.features]
+        values = [item.get(name) for item in self.features]
+        if KINDS[name] != "embedding":
+            values = [element_of(value) for value in values]
+        return [None if value is None else reader(value) for value in values]
 
     def known(self, name: str) -> list[Any]:
         return [value for value in self.read(name) if value is not None and not isinstance(value, Wrong)]

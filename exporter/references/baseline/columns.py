@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import NamedTuple
 
-from exporter.parse import sql
+from exporter.parse import json_text, sql
 from exporter.references.baseline.source import Source
-from mlslo.monitor import Monitor
+from mlslo.monitor import FeatureArray, Monitor
 from mlslo.yamlfile import InputError, did_you_mean, quoted_list
 
 _NUMBERS = ("TINYINT", "SMALLINT", "INTEGER", "BIGINT", "HUGEINT", "FLOAT", "DOUBLE", "DECIMAL")
@@ -29,11 +29,23 @@ class Column(NamedTuple):
         return self.type.endswith("]")
 
     @property
+    def single(self) -> str:
+        """SQL for the value, of JSON or a list: a list of one element as that element, as logs are read."""
+        return json_text.unwrapped(f"to_json({self.expression})" if self.is_list else self.expression)
+
+    @property
+    def numbers(self) -> str | None:
+        """SQL for the list of numbers that the value is, or that is its one element; None where it can be none."""
+        if self.type != "JSON" and not self.is_list:
+            return None
+        return json_text.numbers(f"to_json({self.expression})")
+
+    @property
     def text(self) -> str:
         """SQL for the value as a log would have it as text."""
-        if self.type == "JSON":
-            return f"({self.expression}->>'$')"
-        if self.is_list or self.type.startswith(("STRUCT(", "MAP(")):
+        if self.type == "JSON" or self.is_list:
+            return f"(({self.single})->>'$')"
+        if self.type.startswith(("STRUCT(", "MAP(")):
             return f"to_json({self.expression})::VARCHAR"
         return f"{self.expression}::VARCHAR"
 
@@ -41,7 +53,9 @@ class Column(NamedTuple):
         """SQL for the value as a kind of feature reads it."""
         # JSON of mixed types is cast as the parser of logs casts it: true is 1, and text is no list.
         if parsed_as == "number":
-            direct = self.is_number or self.type in ("BOOLEAN", "JSON")
+            if self.type == "JSON" or self.is_list:
+                return f"TRY_CAST({self.single} AS DOUBLE)"
+            direct = self.is_number or self.type == "BOOLEAN"
             return f"TRY_CAST({self.expression if direct else self.text} AS DOUBLE)"
         if parsed_as == "vector":
             direct = self.is_list or self.type == "JSON"
@@ -86,6 +100,9 @@ def _found(source: Source, monitor: Monitor) -> Iterator[Column]:
         for path in fields.features:
             yield from _at_path(source, path, path)
         return
+    if isinstance(fields.features, FeatureArray):
+        yield from _elements(source, fields.features)
+        return
     if fields.features is None:
         return
     if fields.features.split(".")[0] in source.columns:
@@ -126,6 +143,28 @@ def _at_path(source: Source, feature: str, path: str) -> Iterator[Column]:
         yield from _below(source, feature or path, expression, whole=bool(feature))
 
 
+def _elements(source: Source, array: FeatureArray) -> Iterator[Column]:
+    """Yield the elements of a list; of data without the list, the columns with their names."""
+    expression = source.at(array.path)
+    type_ = expression and source.type_of(expression)
+    for position, name in enumerate(array.names):
+        if expression is not None and type_ == "JSON":
+            fits = f"json_array_length({expression}) = {len(array.names)}"
+            element, of = (
+                f"json_extract({expression}, {sql.text(json_text.pointer((str(position),)))})",
+                "JSON",
+            )
+        elif expression is not None and type_ and type_.endswith("]"):
+            fits = f"len({expression}) = {len(array.names)}"
+            element, of = f"{expression}[{position + 1}]", type_[: type_.rindex("[")]
+        elif name in source.columns:
+            yield Column(name, sql.name(name), source.columns[name])
+            continue
+        else:
+            continue
+        yield Column(name, f"CASE WHEN {fits} THEN {element} END", of)
+
+
 def _below(source: Source, feature: str, expression: str, *, whole: bool) -> Iterator[Column]:
     """Yield ``expression`` as one feature, or its members as many; ``whole``: their names begin with ``feature``."""
     type_ = source.type_of(expression)
@@ -159,6 +198,8 @@ def infer(source: Source, column: Column) -> Guess:
     """Guess from the column's type, and from its values where that is text or a list."""
     if column.type.strip('"') == "NULL":
         return Guess(None, NOTHING)
+    if column.type.endswith("[]") and _is_wrapped(source, column):
+        return infer(source, Column(column.feature, f"{column.expression}[1]", column.type[:-2]))
     if column.type == "BOOLEAN":
         return Guess("boolean")
     if column.type == "DATE" or column.type.startswith("TIMESTAMP"):
@@ -167,9 +208,27 @@ def infer(source: Source, column: Column) -> Guess:
         return Guess("numeric", _few_whole_numbers(source, column))
     if column.is_list:
         return _of_lists(source, column)
+    if column.type == "JSON" and (kind := _kind_of_json(source, column)):
+        return Guess(kind)
     if column.type in ("VARCHAR", "JSON", "UUID") or column.type.startswith("ENUM("):
         return _of_text(source, column)
     return Guess(None, f"values of type {column.type}; declare it categorical to use their text")
+
+
+def _kind_of_json(source: Source, column: Column) -> str | None:
+    """Return the kind of values that are all true or false, or all times, as columns of such values are read."""
+    type_, time = f"json_type({column.single})", f"TRY_CAST({column.text} AS TIMESTAMPTZ)"
+    ((there, flags, times),) = source.query(
+        f"SELECT count({column.text}), count(*) FILTER ({type_} = 'BOOLEAN'), "
+        f"count(*) FILTER ({type_} = 'VARCHAR' AND {time} IS NOT NULL) FROM source"
+    )
+    return "boolean" if there and flags == there else "timestamp" if there and times == there else None
+
+
+def _is_wrapped(source: Source, column: Column) -> bool:
+    """Return True where every list has one element, or none."""
+    ((longest,),) = source.query(f"SELECT max(len({column.expression})) FROM source")
+    return longest is not None and longest <= 1
 
 
 def _few_whole_numbers(source: Source, column: Column) -> str:
@@ -201,7 +260,7 @@ def _of_lists(source: Source, column: Column) -> Guess:
 
 def _of_text(source: Source, column: Column) -> Guess:
     text = column.text
-    json_number = f"json_type({column.expression}) IN ('DOUBLE', 'BIGINT', 'UBIGINT', 'HUGEINT')"
+    json_number = f"json_type({column.single}) IN ('DOUBLE', 'BIGINT', 'UBIGINT', 'HUGEINT')"
     number = json_number if column.type == "JSON" else f"{column.parsed('number')} IS NOT NULL"
     spaces = f"length(trim({text})) - length(replace(trim({text}), ' ', ''))"
     ((present, distinct, numbers, lists, tokens, length, foreign),) = source.query(

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 
 from exporter.features.binning import CategoricalBinning
 from exporter.features.kind import number_column
-from exporter.parse import sql
+from exporter.parse import json_text, sql
 from exporter.parse.json_lines import filled
 from exporter.references.baseline.columns import Column, members
 from exporter.references.baseline.source import Source
@@ -16,8 +17,8 @@ from exporter.references.baseline.views import categories, comparable, numeric_r
 from exporter.references.reference import Calibration, ViewReference
 from exporter.summary.base import Codes, Flags, Floats
 from exporter.summary.categorical import CategoricalSummary
-from exporter.summary.outcomes import as_probabilities
-from mlslo.monitor import Monitor
+from exporter.summary.outcomes import ROUNDING, as_probabilities
+from mlslo.monitor import Monitor, Predictions
 
 _ROWS = 1 << 19
 _NUMBERS = 1 << 22
@@ -34,11 +35,12 @@ def predicted(source: Source, monitor: Monitor) -> dict[str, Any]:
     )
     match monitor.spec.task:
         case "binary":
-            return _binary(source, score, prediction, label, monitor.spec.predictions.positiveClass)
+            return _binary(source, score, prediction, label, monitor.spec.predictions)
         case "multiclass":
             columns = [column for column in members(source, fields.score or "") if column.feature]
             scored = [column.feature for column in columns] != [fields.score]
-            return _multiclass(source, columns if scored else [], prediction, label)
+            listed = _listed(score, monitor.spec.predictions.classes or [])
+            return _multiclass(source, columns if scored else listed, prediction, label)
         case "regression":
             value = score if fields.score else prediction
             return {"score": _numbers(source, value), "labels": _numbers(source, label)}
@@ -57,10 +59,15 @@ def _binary(
     score: Column | None,
     prediction: Column | None,
     label: Column | None,
-    positive: str | None,
+    predictions: Predictions,
 ) -> dict[str, Any]:
+    positive = predictions.positiveClass
+    value = score.parsed("number") if score else "NULL::DOUBLE"
+    if score is not None and score.numbers is not None:
+        length, place = predictions.listed_probabilities
+        value = f"coalesce({value}, {sql.probability(score.numbers, place, length, ROUNDING)})"
     requested = {
-        "score": score.parsed("number") if score else "NULL::DOUBLE",
+        "score": value,
         "predicted": sql.binary_class(prediction.text, positive) if prediction else "NULL::INTEGER",
         "label": sql.binary_class(label.text, positive) if label else "NULL::INTEGER",
     }
@@ -79,6 +86,21 @@ def _binary(
         "labels": _counted(("0", "1"), labels),
         "calibration": found and _calibration(found, probability, labels == 1, labels != _UNKNOWN),
     }
+
+
+def _listed(score: Column | None, classes: Sequence[str]) -> list[Column]:
+    """Return the probability of each class, of lists in their order or of objects; nothing where there are no lists."""
+    if score is None or score.numbers is None:
+        return []
+    found = []
+    for position, name in enumerate(classes):
+        number = f"CASE WHEN len({score.numbers}) = {len(classes)} THEN {score.numbers}[{position + 1}] END"
+        if score.type == "JSON":
+            member = f"json_extract({score.expression}, {sql.text(json_text.pointer((name,)))})"
+            of_object = f"json_type({score.expression}) = 'OBJECT'"
+            number = f"coalesce({number}, CASE WHEN {of_object} THEN TRY_CAST({member} AS DOUBLE) END)"
+        found.append(Column(name, number, "DOUBLE"))
+    return found
 
 
 def _multiclass(

@@ -11,7 +11,7 @@ from typing import Any
 import duckdb
 
 from exporter.features.kind import Column as Values
-from exporter.parse import sql
+from exporter.parse import json_text, sql
 from mlslo.yamlfile import InputError
 
 _READERS = {
@@ -56,19 +56,32 @@ class Source:
         return [str(key) for key, *_ in self.query(f"DESCRIBE SELECT unnest({expression}) FROM source")]
 
     def at(self, path: str | None) -> str | None:
-        """Return the expression of the value at a dotted path; None where there is none."""
+        """Return the expression of the value at a dotted path, as ``FieldPaths`` reads it; None where there is none."""
         if path is None:
             return None
         if path in self.columns:
             return sql.name(path)
-        if path.split(".")[0] not in self.columns:
+        first, *rest = path.split(".")
+        if first not in self.columns:
             return None
-        expression = sql.extract(tuple(path.split(".")))
+        expression: str | None = sql.name(first)
+        for part in rest:
+            expression = expression and self._below(expression, part)
+        return expression
+
+    def _below(self, expression: str, part: str) -> str | None:
+        """Return the expression of the member, or of the element of a list, that a part of a path names."""
+        type_ = self.type_of(expression)
+        if type_ == "JSON":
+            return f"json_extract({expression}, {sql.text(json_text.pointer((part,)))})"
+        if type_.endswith("]"):
+            return f"{expression}[{part} + 1]" if json_text.is_position(part) else None
+        member = f"struct_extract({expression}, {sql.text(part)})"
         try:
-            self.type_of(expression)
+            self.type_of(member)
         except duckdb.BinderException:
             return None
-        return expression
+        return member
 
     def blocks(self, requested: Mapping[str, str], size: int) -> Iterator[dict[str, Values]]:
         """Yield alias -> values, of about ``size`` rows at a time, in their order."""

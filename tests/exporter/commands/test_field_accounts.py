@@ -14,7 +14,6 @@ from hypothesis import strategies as st
 
 from exporter.commands.field_accounts import MappedField, Records
 from exporter.commands.nearest_paths import nearest, paths_of
-from exporter.parse.field_paths import FieldPaths
 from exporter.parse.json_lines import Parser
 
 VALUES = st.none() | st.booleans() | st.integers(-9, 9) | st.text("xé", max_size=2) | st.just([1])
@@ -35,8 +34,7 @@ def test_a_field_is_found_as_the_decoder_finds_it(
 ) -> None:
     container, name = path
     lines = "".join(json.dumps(record) + "\n" for record in records).encode()
-    paths = FieldPaths()
-    with closing(Parser({"found": paths.member(container or None, name)}, paths)) as parser:
+    with closing(Parser(lambda paths: {"found": paths.member(container or None, name)})) as parser:
         columns, _ = parser.select(lines)
     decoded = int(np.count_nonzero(~np.ma.getmaskarray(columns["found"])))
     (account,) = Records(lines, [MappedField(name, name, name, container=container)]).accounts

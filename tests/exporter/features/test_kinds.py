@@ -23,8 +23,12 @@ ABSENT = object()
 
 
 def decode(kind_name: str, values: list[Any], binnings: dict[str, Binning] | None = None) -> dict[str, Any]:
-    kind, paths = KINDS[kind_name], FieldPaths()
-    parser = Parser(kind.expressions(paths.member(None, "value", kind.parsed_as), {}), paths)
+    kind = KINDS[kind_name]
+
+    def request(paths: FieldPaths) -> dict[str, str]:
+        return kind.expressions(paths.member(None, "value", kind.parsed_as), {})
+
+    parser = Parser(request)
     lines = "".join(json.dumps({} if value is ABSENT else {"value": value}) + "\n" for value in values)
     raw, _ = parser.select(lines.encode())
     parser.close()

@@ -10,7 +10,6 @@ from typing import Any
 import pytest
 
 from exporter.parse import sql
-from exporter.parse.field_paths import FieldPaths
 from exporter.parse.json_lines import Parser
 from tests.support.logs import EPOCH, monitor, once, value, write_lines, write_monitor
 
@@ -34,8 +33,7 @@ APART = [
 
 
 def hashes(ids: list[str]) -> list[Any]:
-    paths = FieldPaths()
-    with closing(Parser({"id": sql.identity(paths.text("id"))}, paths)) as parser:
+    with closing(Parser(lambda paths: {"id": sql.identity(paths.text("id"))})) as parser:
         columns, _ = parser.select("".join(f'{{"id": {text}}}\n' for text in ids).encode())
     found: list[Any] = columns["id"].tolist()
     return found

@@ -230,7 +230,7 @@ def test_odd_names_of_classes_and_what_nobody_knows(tmp_path: Path) -> None:
         {"score": {"it's": 0.5}},
         {"score": {**dict.fromkeys(NAMES, 0.4)}},
         {"score": {"it's": 0.495, "3": 0.495}},
-        {"score": [0.2, 0.3, 0.5]},
+        {"score": [0.2, 0.3, 0.4]},
         {"score": {"it's": -0.5, "3": 1.5}},
         {"score": {"another": 1.0}},
         {"score": 1.0},
