@@ -100,7 +100,7 @@ class Predictions(StrictModel):
     fields: PredictionFields = Field(description="Where each thing is in a record.")
     positiveClass: str | None = Field(
         None,
-        description="Binary: the class that counts as positive, where classes are not 0/1 or false/true.",
+        description="Binary: the class that counts as positive, where classes are not 0/1, -1/1, false/true or no/yes.",
     )
     classes: Annotated[list[str], Field(min_length=2, max_length=200)] | None = Field(
         None, description="Multiclass: every class; where it is not given, those of the static references."

@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from exporter.commands.field_accounts import Records
-from exporter.commands.mapped_fields import judge, of_labels, of_predictions
+from exporter.commands.mapped_fields import has_answers, judge, of_labels, of_predictions
 from exporter.daemon.models import Model
 from exporter.features.timestamp import time_text
 from exporter.fold.version_schemas import VersionSchemas
@@ -28,6 +28,7 @@ from mlslo.monitor import Monitor, Sink, scope_name
 
 # Reasons of records that are used for all but one of their fields.
 _KEPT = ("invalid_score", "unknown_class", "missing_id")
+_NEED_A_CLASS = "that are none of 0/1, -1/1, false/true and no/yes need predictions.positiveClass"
 _UNANSWERED = "no score and no prediction can be read in any record: nothing of them would be measured"
 _WITHOUT_FEATURES = "no feature can be read in any record: nothing of them would be measured"
 _SHOWN = 3
@@ -77,7 +78,7 @@ def check_predictions(model: Model, now: float) -> SinkCheck:
     # Errors may have neither an output nor a feature.
     answered = bool((columns.status < _ERROR).any())
     fields = monitor.spec.predictions.fields
-    unanswered = answered and bool(fields.score or fields.prediction) and not columns.outputs.given.any()
+    unanswered = answered and bool(fields.score or fields.prediction) and not has_answers(columns, requested)
     without_features = answered and judged.blind
     warnings = [
         *([remark] if remark else []),
@@ -127,8 +128,8 @@ def check_labels(model: Model, now: float) -> SinkCheck | None:
     positive = model.monitor.spec.predictions.positiveClass
     if positive and len(columns.label) and not (columns.label == 1).any():
         warnings.append(f"no label looked at is '{positive}', the class of positiveClass")
-    if len(task.classes) == 2 and not positive and columns.rejected["invalid_label"]:
-        warnings.append("labels that are neither 0/1 nor false/true need predictions.positiveClass")
+    if model.monitor.spec.task == "binary" and not positive and columns.rejected["invalid_label"]:
+        warnings.append(f"labels {_NEED_A_CLASS}")
     lines += [f"  warning: {warning}" for warning in warnings]
     return SinkCheck(lines, columns.records > 0 and not len(columns.label), records)
 
@@ -201,6 +202,8 @@ def _of_classes(monitor: Monitor, task: Task, columns: PredictionColumns) -> Ite
     positive, fields = predictions.positiveClass, predictions.fields
     if positive and fields.prediction and len(columns.time) and not (columns.outputs.predicted == 1).any():
         yield f"no prediction looked at has the class '{positive}' of positiveClass"
+    if monitor.spec.task == "binary" and columns.rejected["unknown_class"]:
+        yield f"predictions {_NEED_A_CLASS}"
     if monitor.spec.task == "multiclass" and not task.classes:
         yield "no class is known: list them under 'predictions.classes', or build a reference"
     if len(task.classes) > MOST_SCORED and fields.score:

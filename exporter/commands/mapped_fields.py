@@ -118,6 +118,13 @@ def judge(records: Records, mapped: Sequence[Mapped]) -> Judged:
     return Judged(found, blind=bool(features) and all(features))
 
 
+def has_answers(columns: PredictionColumns, requested: RequestedFields) -> bool:
+    """Return whether some record has an answer that can be measured: a class that is known, or a number."""
+    outputs = columns.outputs
+    scored = ~np.isnan(outputs.score)
+    return bool((scored | (outputs.predicted >= 0 if requested.task.classes else outputs.given)).any())
+
+
 def _read_of(read: bool, refused: int) -> bool | None:
     """Return None where nothing was read, and nothing refused either."""
     return read if read or refused else None
@@ -134,7 +141,7 @@ def _fields(columns: PredictionColumns, requested: RequestedFields, task: str) -
     scored = bool((~np.isnan(outputs.score)).any()) if requested.task.scored else None
     # What is predicted is told by the score, too, where there is one.
     alone = fields.score is None and (task != "multiclass" or bool(requested.task.classes))
-    predicted = bool(outputs.given.any()) if alone else None
+    predicted = has_answers(columns, requested) if alone else None
     attributed = None if columns.attributions is None else bool(np.isfinite(columns.attributions).any())
     latency = fields.latency.field if fields.latency else None
     for name, path, read, kind in (

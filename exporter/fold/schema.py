@@ -241,6 +241,9 @@ class Schema:
 
     def fold_group(self, rows: Labelled, groups: Groups, size: int) -> Composite:
         """Return a stack of ``size`` summaries of labelled predictions of groups of people."""
+        # A label of an unknown class is neither positive nor negative.
+        known = np.flatnonzero(rows.label < len(self._task.classes))
+        rows, groups = self._task.as_binary(rows.take(known)), groups[known]
         label = rows.label.astype(np.intp)
         outcomes = GroupOutcomeSummary.fold(rows.score, rows.predicted, label, groups, size, rows.weight)
         return Composite({"outcomes": outcomes})

@@ -11,6 +11,7 @@ from exporter.measure.gauges import Reason, WindowSummaries
 from exporter.statistics import confusion, multiclass, probability, ranking_quality
 from exporter.statistics.multiclass import AVERAGES, Average
 from exporter.summary.base import Floats, ratio
+from exporter.summary.categorical import CategoricalSummary
 from exporter.summary.multiclass import MOST_DETAILED, MulticlassOutcomeSummary
 from exporter.summary.outcomes import CALIBRATION_BINS, OutcomeSummary
 
@@ -19,6 +20,9 @@ BIN_LABELS = tuple(f"{upper / CALIBRATION_BINS:.3f}" for upper in range(1, CALIB
 
 _CELLS_ALWAYS_SHOWN = 10
 """Of a confusion matrix of more classes than this, empty cells have no series."""
+
+_MOST_UNKNOWN = 0.01
+"""Largest share of a binary model's predictions that are of neither class: more are one of its classes, unnamed."""
 
 _BINARY: Mapping[str, Callable[[OutcomeSummary], float | None]] = {
     "ml_model_accuracy": confusion.accuracy,
@@ -51,8 +55,13 @@ def export_binary(window: WindowSummaries) -> None:
     """Export the gauges of a binary classifier."""
     outcomes: OutcomeSummary = window.outcome["outcomes"]
     window.set("ml_label_positive_ratio", confusion.positive_ratio(outcomes), outcomes.labelled)
-    window.set_all(_BINARY, outcomes, outcomes.classified)
-    _confusion(window, outcomes)
+    predicted: CategoricalSummary = window.traffic["classes"]
+    decided = window
+    if predicted.unseen > _MOST_UNKNOWN * predicted.present:
+        # Where classes are 1 and 2, the predictions that can be read are all of class 1, and F1 is perfect.
+        decided = replace(window, withheld_for=window.withheld_for or Reason.CLASSES_UNKNOWN)
+    decided.set_all(_BINARY, outcomes, outcomes.classified)
+    _confusion(decided, outcomes)
     if window.task.scored:
         window.set_all(_BINARY_SCORES, outcomes, outcomes.scored)
         _probabilities(window, outcomes)

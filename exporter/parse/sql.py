@@ -56,16 +56,31 @@ def epoch_microseconds(text_expression: str) -> str:
 
 
 def binary_class(text_expression: str, positive_class: str | None) -> str:
-    """1, 0, or NULL: by ``positive_class`` where there is one, else as 0/1 or false/true."""
+    """1, 0, or NULL: by ``positive_class`` where there is one, else as 0/1, -1/1, false/true or no/yes."""
     if positive_class is not None:
-        positive = f"{text_expression} = {text(positive_class)}"
+        written = (
+            canonical(text_expression) if is_whole_number(canonical_text(positive_class)) else text_expression
+        )
+        positive = f"{written} = {text(canonical_text(positive_class))}"
         return f"CASE WHEN {positive} THEN 1 WHEN {text_expression} IS NOT NULL THEN 0 END"
     return (
-        f"CASE WHEN lower({text_expression}) IN ('1', '1.0', 'true') THEN 1 "
-        f"WHEN lower({text_expression}) IN ('0', '0.0', 'false') THEN 0 END"
+        f"CASE WHEN lower({text_expression}) IN ('1', '1.0', 'true', 'yes') THEN 1 "
+        f"WHEN lower({text_expression}) IN ('0', '0.0', '-1', '-1.0', 'false', 'no') THEN 0 END"
     )
 
 
+# Up to here a float is exact; further numbers in its text could be another id's.
+_WHOLE_FLOAT = "(0|-?[1-9][0-9]{0,14}|-?[1-8][0-9]{15})[.]0"
+
+
 def identity(text_expression: str) -> str:
-    """A 64-bit hash of an id that no upgrade changes."""
-    return f"md5_number_lower({text_expression})::UBIGINT"
+    """A 64-bit hash of an id that no upgrade changes; ``5.0``, as formats that know only floats write 5, is ``5``."""
+    # To look at the end first costs a tenth of what matching every id would.
+    whole = f"suffix({text_expression}, '.0') AND regexp_full_match({text_expression}, '{_WHOLE_FLOAT}')"
+    exact = f"CASE WHEN {whole} THEN ({text_expression})[:-3] ELSE {text_expression} END"
+    return f"md5_number_lower({exact})::UBIGINT"
+
+
+def identity_text(value: str) -> str:
+    """Return the text of an id, as ``identity`` hashes it."""
+    return value[:-2] if value.endswith(".0") and re.fullmatch(_WHOLE_FLOAT, value) else value

@@ -15,7 +15,7 @@ from exporter.state.samples import Samples
 from exporter.state.segments import SegmentValues
 from exporter.state.summaries import Summaries
 
-_SCHEMA_VERSION = 5
+_SCHEMA_VERSION = 6
 
 
 class Store:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Literal, NamedTuple
 
 import numpy as np
 
@@ -16,28 +16,50 @@ TIED = np.isin(np.arange(CLASS_CELLS), (0, CLASS_CELLS - 1))  # exactly 0, exact
 
 
 def accuracy(summary: MulticlassOutcomeSummary) -> float | None:
-    """Right predictions over classified ones. None where there are none."""
-    return ratio(summary.right.sum(), summary.actual.sum())
+    """Right predictions over classified ones, of unknown labels too. None where there are none."""
+    return ratio(summary.right.sum(), summary.actual.sum() + summary.actual_unknown)
 
 
 def precision(summary: MulticlassOutcomeSummary, average: Average) -> float | None:
     """Mean of each class's right ones among those predicted so, where some were. None where no class is left."""
-    return averaged(quotients(summary.right, summary.predicted), summary.actual, average)
+    found = _counts(summary)
+    return averaged(quotients(found.right, found.predicted), found.actual, average)
 
 
 def recall(summary: MulticlassOutcomeSummary, average: Average) -> float | None:
-    """Mean of each class's right ones among those labelled so, where some were. None where no class is left."""
-    return averaged(quotients(summary.right, summary.actual), summary.actual, average)
+    """Mean of each class's right ones among those labelled so, where some were. None where no class is left.
+
+    Labels of unknown classes are one class more, with a recall of 0.
+    """
+    found = _counts(summary)
+    return averaged(quotients(found.right, found.actual), found.actual, average)
 
 
 def f1(summary: MulticlassOutcomeSummary, average: Average) -> float | None:
     """Mean of each class's 2 TP / (2 TP + FP + FN), where it was label or prediction. None where no class is left.
 
     A class that is never predicted has F1 of 0, though its precision is not defined: left out, it would
-    raise the average of a model that gives the class up.
+    raise the average of a model that gives the class up. So have labels of unknown classes, as one class.
     """
-    values = quotients(2 * summary.right, summary.predicted + summary.actual)
-    return averaged(values, summary.actual, average)
+    found = _counts(summary)
+    values = quotients(2 * found.right, found.predicted + found.actual)
+    return averaged(values, found.actual, average)
+
+
+class _Counts(NamedTuple):
+    """Sums of weights over classified rows; shape (K + 1,) each, the last of all unknown classes."""
+
+    right: Floats
+    predicted: Floats
+    actual: Floats
+
+
+def _counts(summary: MulticlassOutcomeSummary) -> _Counts:
+    return _Counts(
+        np.append(summary.right, 0.0),
+        np.append(summary.predicted, 0.0),
+        np.append(summary.actual, summary.actual_unknown),
+    )
 
 
 def auc_roc(summary: MulticlassOutcomeSummary, average: Average) -> float | None:

@@ -21,13 +21,14 @@ _EPSILON = float(np.finfo(np.float64).eps)
 class MulticlassOutcomeSummary(CalibrationSummary):
     """Labelled predictions over ``classes``, whose order gives their codes; K is their number.
 
-    ``labelled``, ``scored``, ``classified``: rows, those of a known label with all probabilities, those of a known
-    label with a known predicted class; whatever their weights. All else sums weights.
-    ``unknown_labels``: labels that name none of the classes; their rows count nowhere else. ``labels``: (K,), of all
-    known labels. ``actual``, ``predicted``, ``right``: (K,), over classified rows, by label, by predicted class, and
-    where both agree. ``confusion``: (K, K), by label and predicted class. ``class_cells``: (K, 2, CLASS_CELLS), for
-    each class whether it is the label, by the cell of its probability. Both are empty for more than MOST_DETAILED
-    classes. ``calibration_*``: of the highest probability, and whether that class was right (Guo et al., 2017).
+    ``labelled``, ``scored``, ``classified``: rows, those of a known label with all probabilities, those with a known
+    predicted class; whatever their weights. All else sums weights.
+    ``unknown_labels``: labels that name none of the classes. ``labels``: (K,), of all known labels.
+    ``predicted``: (K,), over classified rows, by predicted class. ``actual``, ``right``: (K,), those of a known label,
+    by label, and where it is what was predicted. ``actual_unknown``: those of an unknown label, wrong for certain.
+    ``confusion``: (K, K), by known label and predicted class. ``class_cells``: (K, 2, CLASS_CELLS), for each class
+    whether it is the label, by the cell of its probability. Both are empty for more than MOST_DETAILED classes.
+    ``calibration_*``: of the highest probability, and whether that class was right (Guo et al., 2017).
     ``log_loss``: -ln of the label's probability clipped to [eps, 1 - eps]; ``squared_error``: over all classes.
     """
 
@@ -37,6 +38,7 @@ class MulticlassOutcomeSummary(CalibrationSummary):
     unknown_labels: Floats = merged_by(Merge.SUM)
     labels: Floats = merged_by(Merge.SUM)
     actual: Floats = merged_by(Merge.SUM)
+    actual_unknown: Floats = merged_by(Merge.SUM)
     predicted: Floats = merged_by(Merge.SUM)
     right: Floats = merged_by(Merge.SUM)
     confusion: Floats = merged_by(Merge.SUM)
@@ -63,7 +65,8 @@ class MulticlassOutcomeSummary(CalibrationSummary):
         width = len(classes)
         weight = np.ones(len(labels)) if weights is None else weights
         known = labels >= 0
-        classified = known & (predicted >= 0)
+        classified = predicted >= 0
+        both, wrong = known & classified, ~known & classified
         scored = known & np.isfinite(probabilities).all(axis=1) & (width > 0)
 
         def by_class(rows: Flags, codes: Codes) -> Floats:
@@ -82,12 +85,11 @@ class MulticlassOutcomeSummary(CalibrationSummary):
             classified=count(groups[classified], size),
             unknown_labels=count(groups[~known], size, weight[~known]),
             labels=by_class(known, labels),
-            actual=by_class(classified, labels),
+            actual=by_class(both, labels),
+            actual_unknown=count(groups[wrong], size, weight[wrong]),
             predicted=by_class(classified, predicted),
-            right=by_class(classified & (labels == predicted), labels),
-            confusion=_confusion(
-                width, labels[classified], predicted[classified], groups[classified], size, weight[classified]
-            ),
+            right=by_class(both & (labels == predicted), labels),
+            confusion=_confusion(width, labels[both], predicted[both], groups[both], size, weight[both]),
             class_cells=_class_cells(width, scores, label, member, size, share),
             log_loss=count(member, size, -np.log(np.clip(of_label, _EPSILON, 1 - _EPSILON)) * share),
             squared_error=count(member, size, np.maximum(squared, 0.0) * share),

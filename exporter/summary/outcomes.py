@@ -14,6 +14,16 @@ _EDGES = np.linspace(0.0, 1.0, CALIBRATION_BINS + 1)[1:-1]
 _EPSILON = float(np.finfo(np.float64).eps)
 _OCTAVES, _PER_OCTAVE, _FAR_OCTAVES = 32, 128, 8
 
+ROUNDING = 1e-6
+"""How far a probability, or a sum of them, may lie outside of its range: float32 writes 1.0000001 for 1."""
+
+
+def as_probabilities(values: Floats) -> Floats:
+    """``values`` clipped to 0..1 where they are within ``ROUNDING`` of it; NaN for what is no probability."""
+    possible = (values >= -ROUNDING) & (values <= 1 + ROUNDING)
+    # -0.0 becomes 0.0.
+    return np.where(possible, np.clip(values, 0.0, 1.0) + 0.0, np.nan)
+
 
 def cells_of(per_octave: int, far: int = 0) -> int:
     """Return how many score cells there are, of the arguments of ``cell``."""

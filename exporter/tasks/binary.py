@@ -12,13 +12,16 @@ from exporter.parse.field_paths import FieldPaths
 from exporter.parse.json_lines import filled
 from exporter.references.reference import Reference
 from exporter.summary.base import Flags, Floats, Groups, Summary
-from exporter.summary.outcomes import OutcomeSummary
-from exporter.tasks.task import Column, Labelled, Outputs, Task, logged, reject
+from exporter.summary.outcomes import OutcomeSummary, as_probabilities
+from exporter.tasks.task import Column, Labelled, Outputs, Task, logged, reject, scores
 from mlslo.monitor import Spec
+
+_UNKNOWN = 2
+"""The code of a prediction that is neither class; of a label like that there is none."""
 
 
 class BinaryTask(Task):
-    """The positive class is 1, true or the monitor file's ``positiveClass``."""
+    """The positive class is 1, true, yes or the monitor file's ``positiveClass``."""
 
     def __init__(self, spec: Spec, references: Mapping[str, Reference]) -> None:
         super().__init__(spec, references)
@@ -26,26 +29,33 @@ class BinaryTask(Task):
         self.classes = ("other", self._positive) if self._positive else ("0", "1")
 
     def output_expressions(self, paths: FieldPaths) -> dict[str, str]:
-        expressions = {"score": paths.number(self._fields.score)}
+        expressions = {"score": paths.number(self.score)} if self.scored else {}
         if self._fields.prediction:
-            expressions["predicted"] = self.class_code(paths.text(self._fields.prediction))
+            text = paths.text(self._fields.prediction)
+            unknown = f"CASE WHEN {text} IS NOT NULL THEN {_UNKNOWN} END"
+            expressions["predicted"] = f"coalesce({self.class_code(text)}, {unknown})"
         return expressions
 
     def outputs(self, raw: Mapping[str, Column], usable: Flags, rejected: Counter[str]) -> Outputs:
-        score = filled(raw["score"], np.nan)[usable].astype(np.float64)
-        possible = (score >= 0) & (score <= 1)
+        score = as_probabilities(scores(raw, usable))
+        possible = ~np.isnan(score)
         reject(rejected, "invalid_score", logged(raw, usable) & ~possible)
-        score[~possible] = np.nan
-        unknown = np.full(len(usable), -1)
-        predicted = filled(raw.get("predicted", unknown), -1)[usable].astype(np.intp)
-        derived = (predicted < 0) & possible
+        none = np.full(len(usable), -1)
+        predicted = filled(raw.get("predicted", none), -1)[usable].astype(np.intp)
+        unknown = predicted == _UNKNOWN
+        reject(rejected, "unknown_class", unknown)
+        predicted[unknown] = -1
+        # The model gave an answer: another one, from its score, might be the opposite.
+        derived = (predicted < 0) & possible & ~unknown
         predicted[derived] = score[derived] >= 0.5
+        value = score if self.scored else np.where(predicted < 0, np.nan, predicted)
+        confidence = np.where(predicted == 0, 1 - score, score)
         return Outputs(
             score=score,
             predicted=predicted,
-            confidence=np.where(predicted == 0, 1 - score, score),
+            confidence=np.where(unknown, np.nan, confidence),
             entropy=entropy(score),
-            value=score if self.scored else np.where(predicted < 0, np.nan, predicted),
+            value=np.where(unknown & np.isnan(value), -1.0, value),
         )
 
     def fold_outcome(self, rows: Labelled, groups: Groups, size: int, *, pivot: float) -> Summary:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import zlib
 from collections import Counter
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -16,6 +17,7 @@ from exporter.references.reference import Reference
 from exporter.summary.base import Flags, Floats, Groups, Summary
 from exporter.summary.categorical import CategoricalSummary
 from exporter.summary.multiclass import MulticlassOutcomeSummary
+from exporter.summary.outcomes import ROUNDING
 from exporter.tasks.task import Column, Labelled, Outputs, Payloads, Task, logged, objects, reject
 from mlslo.monitor import Spec
 
@@ -67,9 +69,11 @@ class MulticlassTask(Task):
         absent = np.isnan(probabilities)
         # A class that a record does not name has probability 0.
         probabilities[absent] = 0.0
+        possible = (probabilities >= -ROUNDING).all(axis=1)
+        probabilities = np.maximum(probabilities, 0.0)
         with np.errstate(over="ignore", invalid="ignore"):
             total = probabilities.sum(axis=1)
-            possible = (probabilities >= 0).all(axis=1) & (np.abs(total - 1.0) <= _LARGEST_GAP)
+            possible &= np.abs(total - 1.0) <= _LARGEST_GAP + ROUNDING
         some = ~absent.all(axis=1)
         possible &= some
         reject(rejected, "invalid_score", (logged(raw, usable) | some) & ~possible)
@@ -101,10 +105,15 @@ class MulticlassTask(Task):
             self.classes, self._waited(rows), predicted, label, groups, size, rows.weight
         )
 
+    def as_binary(self, rows: Labelled) -> Labelled:
+        """Return labelled predictions of two classes; unknown is what waited for a label under other classes."""
+        predicted = np.where(self._mine(rows), rows.predicted, -1)
+        return replace(rows, score=self._waited(rows)[:, 1], predicted=predicted)
+
     def quality(self, rows: Labelled) -> Floats:
         predicted = np.where(self._mine(rows), rows.predicted, -1)
-        known = (predicted >= 0) & (rows.label < len(self.classes))
-        return np.where(known, predicted == rows.label, np.nan)
+        # A label of an unknown class is none that was predicted.
+        return np.where(predicted >= 0, predicted == rows.label, np.nan)
 
     def class_code(self, text: str) -> str:
         """SQL for the code of a class, their number for one that is not known, NULL where there is none."""

@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 
+from exporter.parse import sql
 from exporter.parse.field_paths import FieldPaths
 from exporter.references.reference import Reference
 from exporter.summary.base import Flags, Floats, Groups, Integers, Summary
@@ -39,6 +40,8 @@ class RankingTask(Task):
 
     def __init__(self, spec: Spec, references: Mapping[str, Reference]) -> None:
         super().__init__(spec, references)
+        # Scores without their items are no ranking, and no invalid one either.
+        self.scored = self.scored and self._fields.prediction is not None
         self._cutoffs = tuple(sorted(set(spec.predictions.cutoffs)))
 
     def logged(self, paths: FieldPaths) -> dict[str, str]:
@@ -47,7 +50,7 @@ class RankingTask(Task):
     def output_expressions(self, paths: FieldPaths) -> dict[str, str]:
         return {
             "items": paths.text(self._fields.prediction),
-            "scores": paths.text(self._fields.score),
+            "scores": paths.text(self.score if self.scored else None),
         }
 
     def outputs(self, raw: Mapping[str, Column], usable: Flags, rejected: Counter[str]) -> Outputs:
@@ -206,15 +209,11 @@ def _number(value: Any) -> float | None:
 
 
 def _text(item: Any) -> str:
-    """An item as the key of an object has it; 3.0 is 3."""
-    if isinstance(item, str):
-        return item
-    if isinstance(item, float) and item.is_integer():
-        item = int(item)
-    return json.dumps(item, sort_keys=True)
+    """An item as the key of an object has it; 3.0 is 3, as of ids of records."""
+    return sql.identity_text(item if isinstance(item, str) else json.dumps(item, sort_keys=True))
 
 
 def _hashes(items: Iterable[Any]) -> list[int]:
     """32 bits that no upgrade changes; two of a hundred items share theirs once in a million lists."""
-    texts = (item if type(item) is str else _text(item) for item in items)
+    texts = (item if type(item) is str and not item.endswith(".0") else _text(item) for item in items)
     return [zlib.crc32(text.encode("utf-8", "surrogatepass")) for text in texts]

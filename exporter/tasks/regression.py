@@ -12,7 +12,7 @@ from exporter.parse.json_lines import filled
 from exporter.references.reference import Reference
 from exporter.summary.base import Flags, Floats, Groups, Summary
 from exporter.summary.regression import RegressionOutcomeSummary
-from exporter.tasks.task import Column, Labelled, Outputs, Task, logged, reject
+from exporter.tasks.task import Column, Labelled, Outputs, Task, logged, reject, scores
 from mlslo.monitor import Spec
 
 
@@ -25,10 +25,10 @@ class RegressionTask(Task):
         self.scored = self.score is not None
 
     def output_expressions(self, paths: FieldPaths) -> dict[str, str]:
-        return {"score": paths.number(self.score)}
+        return {"score": paths.number(self.score)} if self.scored else {}
 
     def outputs(self, raw: Mapping[str, Column], usable: Flags, rejected: Counter[str]) -> Outputs:
-        value = filled(raw["score"], np.nan)[usable].astype(np.float64)
+        value = scores(raw, usable)
         possible = np.isfinite(value)
         reject(rejected, "invalid_score", logged(raw, usable) & ~possible)
         value[~possible] = np.nan

@@ -128,17 +128,28 @@ class Task(ABC):
     def fold_outcome(self, rows: Labelled, groups: Groups, size: int, *, pivot: float) -> Summary:
         """Return a stack of ``size`` summaries. ``pivot``: a number near the scores, for sums without cancellation."""
 
+    def as_binary(self, rows: Labelled) -> Labelled:
+        """Return labelled predictions of two classes with P(the second) as their score."""
+        return rows
+
     @abstractmethod
     def quality(self, rows: Labelled) -> Floats:
         """Return how good each output was: 1 or 0 for a class that is right or wrong, an error for a number, or NaN."""
 
 
 def logged(raw: Mapping[str, Column], usable: Flags) -> Flags:
-    """Usable rows with a score, possible or not. Where it was not asked which have one, all have."""
+    """Usable rows with a score, possible or not; where it was not asked which have one: all, or none if unmapped."""
     if "scored" not in raw:
         return np.full(int(np.count_nonzero(usable)), "score" in raw)
     found: Flags = filled(raw["scored"], False)[usable].astype(bool)
     return found
+
+
+def scores(raw: Mapping[str, Column], usable: Flags) -> Floats:
+    """Return the scores of the usable rows, NaN where there is none, or none is mapped."""
+    if "score" not in raw:
+        return np.full(int(np.count_nonzero(usable)), np.nan)
+    return filled(raw["score"], np.nan)[usable].astype(np.float64)
 
 
 def objects(values: Sequence[bytes]) -> Payloads:

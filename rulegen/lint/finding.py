@@ -93,7 +93,7 @@ def _alerts(plan: Plan) -> Iterator[Placed]:
             for position, alert in enumerate(slo.gauge_alerts)
         }
         known |= {id(rule): ((*at, "objective"), None) for rule in slo.burn_alerts.values()}
-        for rule in slo.group.alerts:
+        for rule in slo.alerts:
             location, gauge = known.get(id(rule), (at, None))
             yield Placed(rule, document, location, gauge)
     if plan.monitor is not None:

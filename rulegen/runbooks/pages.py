@@ -22,7 +22,7 @@ from rulegen.spec.routing import Routing
 
 def of_model(plan: Plan, routing: Routing, mark: str) -> str:
     """The page of one model: a table of its alerts, and a section for each of them."""
-    sections = [_section(plan, routing, slo, rule) for slo in plan.slos for rule in slo.group.alerts]
+    sections = [_section(plan, routing, slo, rule) for slo in plan.slos for rule in slo.alerts]
     sections += [
         _section(plan, routing, None, rule) for rule in (plan.monitor.alerts if plan.monitor else ())
     ]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 from mlslo.yamlfile import Duration
 from rulegen.conditions.threshold import Limit
@@ -33,7 +34,27 @@ class SloPlan:
     gauge_alerts: tuple[GaugeAlert, ...]
     burn_alerts: dict[Speed, AlertRule]
     companion: SloCompanion | None
-    group: Group
+    title: str
+
+    @property
+    def alerts(self) -> list[AlertRule]:
+        """Its alerts, in the order of the group."""
+        of_gauges = (alert.rule for alert in self.gauge_alerts)
+        return [*self.burn_alerts.values(), *of_gauges, *([self.companion.rule] if self.companion else [])]
+
+    @cached_property
+    def group(self) -> Group:
+        """All of its rules, called ``title``. Most runs need the alerts only."""
+        rules: list[Rule] = []
+        if self.series is not None:
+            rules += [self.series.rule(), *_compared_with(self.gauge_alerts)]
+        if self.budget is not None:
+            rules += [*self.budget.records(), *self.burn_alerts.values()]
+        for alert in self.gauge_alerts:
+            rules += [*alert.records, alert.rule]
+        if self.companion is not None:
+            rules.append(self.companion.rule)
+        return Group(self.title, rules)
 
     @property
     def can_be_given(self) -> bool:
@@ -56,7 +77,8 @@ class Plan:
 
     @property
     def alerts(self) -> list[AlertRule]:
-        return [alert for group in self.groups for alert in group.alerts]
+        of_slos = [alert for slo in self.slos for alert in slo.alerts]
+        return [*of_slos, *(self.monitor.alerts if self.monitor else [])]
 
     @property
     def identities(self) -> list[AlertIdentity]:
@@ -80,32 +102,21 @@ def _slo_plan(build: AlertBuilder, slo: Slo, dependencies: Dependencies) -> SloP
     """Lower one SLO of a file. It depends on the others by ``dependencies`` only."""
     file = build.file
     series = _series(file.model, slo, build.routing.spec.evaluationInterval)
-    rules: list[Rule] = []
     alerts: tuple[GaugeAlert, ...] = ()
     if series is not None:
-        rules.append(series.rule())
         alerts = tuple(gauge_alert(build, slo, series, alert) for alert in slo.alerts)
-        rules += _compared_with(alerts)
-    budget = None
-    burn_alerts: dict[Speed, AlertRule] = {}
     sli = _event_sli(file, slo, series)
-    if sli is not None:
-        budget = _budget(file, slo, sli)
-        rules += budget.records()
+    budget = _budget(file, slo, sli) if sli is not None else None
+    burn_alerts: dict[Speed, AlertRule] = {}
+    if budget is not None:
         burn_alerts = {
             speed: burn_alert(build, slo, budget, speed)
             for speed in ("fast", "slow")
             if budget.pairs_of(speed)
         }
-        rules += burn_alerts.values()
-    for alert in alerts:
-        rules += [*alert.records, alert.rule]
     measured = series.record if series else budget.errors(budget.windows[0]) if budget else ""
     companion = slo_companion(build, slo, measured, series, dependencies)
-    if companion is not None:
-        rules.append(companion.rule)
-    group = Group(f"{file.name}-{slo.name}", rules)
-    return SloPlan(slo, series, budget, alerts, burn_alerts, companion, group)
+    return SloPlan(slo, series, budget, alerts, burn_alerts, companion, f"{file.name}-{slo.name}")
 
 
 def _series(model: str, slo: Slo, interval: Duration) -> GaugeSeries | None:

@@ -13,6 +13,7 @@ CODES = {"check": (0, 1, 2), "simulate": (0, 1, 2)}
 SLOWEST, LARGEST, LONGEST = 6.0, 200.0, 3000
 # About no place in a file: what is missing altogether, files as a whole, options.
 _WHOLE = (
+    r"[^:]+: note: passed over, ",
     r"SPEC: expected a file of kind ",
     r"[^:]+: cannot be (read|written): \S",
     r"[^:]+: no file of kind ",

@@ -16,6 +16,7 @@ from exporter.references.baseline.views import categories, comparable, numeric_r
 from exporter.references.reference import Calibration, ViewReference
 from exporter.summary.base import Codes, Flags, Floats
 from exporter.summary.categorical import CategoricalSummary
+from exporter.summary.outcomes import as_probabilities
 from mlslo.monitor import Monitor
 
 _ROWS = 1 << 19
@@ -64,7 +65,7 @@ def _binary(
         "label": sql.binary_class(label.text, positive) if label else "NULL::INTEGER",
     }
     blocks = list(source.blocks(requested, _ROWS))
-    probability = _probabilities(np.concatenate([number_column(block["score"]) for block in blocks]))
+    probability = as_probabilities(np.concatenate([number_column(block["score"]) for block in blocks]))
     classes, labels = (
         np.concatenate([filled(block[name], _UNKNOWN).astype(np.intp) for block in blocks])
         for name in ("predicted", "label")
@@ -98,7 +99,7 @@ def _multiclass(
     highest, likeliest, codes, labelled = [], [], [], []
     for block in source.blocks(requested, max(1, _NUMBERS // len(names))):
         numbers = [number_column(block[f"class {position}"]) for position in range(len(names))]
-        part = _probabilities(np.stack(numbers, axis=1))
+        part = as_probabilities(np.stack(numbers, axis=1))
         none, filled_part = np.isnan(part).all(axis=1), np.where(np.isnan(part), -1.0, part)
         parts.append(part)
         highest.append(np.where(none, np.nan, filled_part.max(axis=1)))
@@ -120,11 +121,6 @@ def _multiclass(
         "labels": labels,
         "class_calibration": {name: found for name, found in calibrated.items() if found},
     }
-
-
-def _probabilities(values: Floats) -> Floats:
-    """``values`` with NaN for what is no probability."""
-    return np.where((values >= 0) & (values <= 1), values, np.nan)
 
 
 def _calibration(

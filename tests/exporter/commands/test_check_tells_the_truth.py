@@ -273,9 +273,9 @@ TASKS = {
         {"prediction": "answer"},
         {"answer": True},
         "false",
-        {"answer": "yes"},
+        {"answer": "perhaps"},
         "a class that is known",
-        "no",
+        "late",
         "a class",
     ),
     "multiclass": OfTask(

@@ -220,14 +220,47 @@ def test_what_is_unknown_is_counted_apart() -> None:
     predicted = np.array([0, -1, 1, 0, -1])
     probabilities = np.array([[0.9, 0.1], [np.nan, np.nan], [0.2, 0.8], [0.6, np.nan], [0.5, 0.5]])
     summary = fold(probabilities, labels, np.array([2.0, 3.0, 5.0, 7.0, 11.0]), predicted)
-    assert [summary.labelled, summary.classified, summary.scored] == [5, 2, 1]
+    assert [summary.labelled, summary.classified, summary.scored] == [5, 3, 1]
     assert summary.unknown_labels == 13
     assert summary.labels.tolist() == [3, 12]
     assert summary.labelled_weight == 28
     assert summary.unknown_labels / summary.labelled_weight == pytest.approx(13 / 28)
-    assert multiclass.accuracy(summary) == pytest.approx(5 / 12)
+    assert multiclass.accuracy(summary) == pytest.approx(5 / 14)
     assert summary.confusion.tolist() == [[0, 0], [7, 5]]
     assert probability.log_loss(summary) == pytest.approx(-np.log(0.8))
+
+
+@pytest.mark.parametrize("weighted", [False, True])
+@pytest.mark.parametrize("unknown", [0.0, 0.2, 0.9])
+def test_labels_of_unknown_classes_agree_with_scikit_learn(unknown: float, weighted: bool) -> None:
+    """Of which scikit-learn makes a class that was never predicted."""
+    rng = np.random.default_rng(6)
+    labels = np.where(rng.random(500) < unknown, -1, rng.integers(0, 4, 500))
+    predicted = np.where((rng.random(500) < 0.7) & (labels >= 0), labels, rng.integers(0, 3, 500))
+    weights = sampling(500) if weighted else np.ones(500)
+    summary = fold(np.full((500, 5), np.nan), labels, weights if weighted else None, predicted)
+    assert multiclass.accuracy(summary) == pytest.approx(
+        metrics.accuracy_score(labels, predicted, sample_weight=weights)
+    )
+    for mine, score in (
+        (multiclass.precision, metrics.precision_score),
+        (multiclass.recall, metrics.recall_score),
+        (multiclass.f1, metrics.f1_score),
+    ):
+        for average in multiclass.AVERAGES:
+            exact = score(labels, predicted, average=average, sample_weight=weights, zero_division=np.nan)
+            found = mine(summary, average)
+            assert (np.nan if found is None else found) == pytest.approx(exact, nan_ok=True)
+
+
+def test_labels_of_unknown_classes_alone_are_all_missed() -> None:
+    """No class of the weighted precision is both defined and a label; scikit-learn then averages without weights."""
+    summary = fold(np.full((4, 2), np.nan), np.full(4, -1), predicted=np.array([0, 1, 1, 0]))
+    assert multiclass.accuracy(summary) == 0
+    assert multiclass.precision(summary, "macro") == 0
+    assert multiclass.precision(summary, "weighted") is None
+    for average in multiclass.AVERAGES:
+        assert multiclass.recall(summary, average) == multiclass.f1(summary, average) == 0
 
 
 @pytest.mark.parametrize("width", [0, 1, 3])

@@ -270,7 +270,8 @@ def test_odd_names_of_classes_and_what_nobody_knows(tmp_path: Path) -> None:
         found = value(gauges, "ml_prediction_class_ratio", **{"class": name})
         assert found == pytest.approx(counts[code] / given)
     right = int((predicted == data.target).sum())
-    assert value(gauges, "ml_model_accuracy") == pytest.approx((right + 1) / (size + 1))
+    # One more is right, and one has a label that nobody knows.
+    assert value(gauges, "ml_model_accuracy") == pytest.approx((right + 1) / (size + 2))
     assert value(gauges, "ml_label_coverage_ratio") == pytest.approx((size + 3) / given)
     rejected = {
         (labels["sink"], labels["reason"]): number
@@ -287,6 +288,106 @@ def test_odd_names_of_classes_and_what_nobody_knows(tmp_path: Path) -> None:
     checked = exporter("check", path).stdout
     assert "7 invalid_score" in checked
     assert "unknown_class" in checked
+
+
+@pytest.mark.parametrize("scored", [False, True])
+def test_a_label_that_the_model_does_not_know_is_a_miss(scored: bool, tmp_path: Path) -> None:
+    """Of ten labels two are of new classes; the model is right about all others."""
+    labels = [*"abcabcab", "new", "new"]
+    predicted = [*"abcabcabab"]
+    write_lines(
+        tmp_path / "logs/predictions.jsonl",
+        (
+            {
+                "ts": EPOCH + i,
+                "id": f"r{i}",
+                ("score" if scored else "class"): {name: 1.0} if scored else name,
+            }
+            for i, name in enumerate(predicted)
+        ),
+    )
+    write_lines(
+        tmp_path / "logs/labels.jsonl",
+        ({"ts": EPOCH + i + 1, "id": f"r{i}", "label": label} for i, label in enumerate(labels)),
+    )
+    output = {"score": "score"} if scored else {"prediction": "class"}
+    predictions = {
+        "sink": {"file": {"path": "logs/predictions.jsonl"}},
+        "fields": {"timestamp": "ts", "id": "id", **output},
+        "classes": ["a", "b", "c"],
+    }
+    gauges = once(write_monitor(tmp_path, monitor(task="multiclass", predictions=predictions)))
+    assert value(gauges, "ml_model_accuracy") == metrics.accuracy_score(labels, predicted) == 0.8
+    assert value(gauges, "ml_model_accuracy_by_delay", delay="1m") == 0.8
+    for average in multiclass.AVERAGES:
+        for name, score in (
+            ("precision", metrics.precision_score),
+            ("recall", metrics.recall_score),
+            ("f1", metrics.f1_score),
+        ):
+            exact = score(labels, predicted, average=average, zero_division=np.nan)
+            assert value(gauges, f"ml_model_{name}", average=average) == pytest.approx(exact)
+    unknown = value(gauges, "ml_sink_rejected_records_total", sink="labels", reason="unknown_class")
+    assert unknown == 2
+    assert value(gauges, "ml_label_coverage_ratio") == 1
+
+
+def test_unknown_labels_of_groups(tmp_path: Path) -> None:
+    """They are neither of the two classes whose rates are compared."""
+    write_lines(
+        tmp_path / "logs/predictions.jsonl",
+        (
+            {"ts": EPOCH + i, "id": f"r{i}", "group": "xy"[i % 2], "class": "ab"[i // 2 % 2]}
+            for i in range(40)
+        ),
+    )
+    write_lines(
+        tmp_path / "logs/labels.jsonl",
+        ({"id": f"r{i}", "label": "new" if i < 8 else "ab"[i // 2 % 2]} for i in range(40)),
+    )
+    predictions = {
+        "sink": {"file": {"path": "logs/predictions.jsonl"}},
+        "fields": {"timestamp": "ts", "id": "id", "prediction": "class"},
+        "classes": ["a", "b"],
+    }
+    path = write_monitor(
+        tmp_path, monitor(task="multiclass", predictions=predictions, fairness={"attributes": ["group"]})
+    )
+    assert value(once(path), "ml_model_accuracy") == pytest.approx(0.8)
+
+
+def test_two_classes_are_compared_by_the_probability_of_the_second(tmp_path: Path) -> None:
+    """Not by the largest one: that of a row that is certainly of the first class is no promise of the second."""
+    rng = np.random.default_rng(8)
+    positive = np.round(rng.random(400), 3)
+    labels = (rng.random(400) < positive).astype(int)
+    write_lines(
+        tmp_path / "logs/predictions.jsonl",
+        (
+            {"ts": EPOCH + i, "id": f"r{i}", "group": "xy"[i % 2], "score": {"a": 1 - p, "b": p}}
+            for i, p in enumerate(positive.tolist())
+        ),
+    )
+    write_lines(
+        tmp_path / "logs/labels.jsonl", ({"id": f"r{i}", "label": "ab"[y]} for i, y in enumerate(labels))
+    )
+    predictions = {
+        "sink": {"file": {"path": "logs/predictions.jsonl"}},
+        "fields": {"timestamp": "ts", "id": "id", "score": "score"},
+        "classes": ["a", "b"],
+    }
+    path = write_monitor(
+        tmp_path, monitor(task="multiclass", predictions=predictions, fairness={"attributes": ["group"]})
+    )
+    gauges = once(path)
+    for offset, group in enumerate("xy"):
+        score, label = positive[offset::2], labels[offset::2]
+        bins = np.ceil(score * 15)
+        gaps = [abs(score[bins == b].sum() - label[bins == b].sum()) for b in np.unique(bins)]
+        found = value(gauges, "ml_fairness_calibration_error", group=group)
+        assert found == pytest.approx(sum(gaps) / 200, abs=1e-4)
+        rate = metrics.recall_score(label, score > 0.5)
+        assert value(gauges, "ml_fairness_true_positive_rate", group=group) == pytest.approx(rate)
 
 
 def test_codes_that_wait_mean_nothing_once_the_classes_are_others(tmp_path: Path) -> None:

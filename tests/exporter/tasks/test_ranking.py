@@ -161,3 +161,24 @@ def test_lists_of_every_odd_kind(tmp_path: Path) -> None:
     assert value(gauges, "ml_predictions_pending") == len(BAD_LABELS)
     assert not any(name.startswith("ml_label_psi") for name in gauges)
     assert f"{refused} invalid_score" in exporter("check", path).stdout
+
+
+def test_items_are_ids_however_they_are_written(tmp_path: Path) -> None:
+    """And what a float cannot hold exactly is not taken for a neighbour."""
+    large = 2**53
+    write_predictions(
+        tmp_path,
+        [{"items": [shown, "other"]} for shown in (5, "5", 5.0, "5.0")] * 4
+        + [{"items": [shown]} for shown in ("05", "5e0", large + 1, str(large + 1), 10**20)],
+    )
+    labels: list[Any] = [[form] for form in (5, "5", 5.0, "5.0") for _ in range(4)]
+    write_labels(tmp_path, [*labels, [5], [5], [large], [float(large)], [1e20]])
+    gauges = once(write_monitor(tmp_path, spec()))
+    assert value(gauges, "ml_model_precision_at", k="1") == pytest.approx(16 / 21)
+
+
+def test_keys_of_a_label_are_ids_too(tmp_path: Path) -> None:
+    """As pandas writes an index of floats."""
+    write_predictions(tmp_path, [{"items": [7, 8]}] * 5)
+    write_labels(tmp_path, [{"7.0": 1.0}] * 5)
+    assert value(once(write_monitor(tmp_path, spec())), "ml_model_ndcg", k="1") == 1

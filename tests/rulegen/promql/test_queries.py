@@ -20,6 +20,8 @@ from rulegen.promql.query import (
     refuse_unsupported,
     value_filter,
 )
+from rulegen.promql.query.functions import FUNCTIONS, GONE, NEWER
+from rulegen.promql.versions import at_least
 from rulegen.sli import query_series
 from rulegen.spec.model_slo import Slo
 from tests.cases.trial import tried
@@ -128,6 +130,19 @@ def test_prometheus_agrees_on_what_a_query_is(tmp_path: Path) -> None:
     assert {text for text in names.values() if not taken(text, version)} == failed | early
     if version == "2.42":
         assert failed == set(REFUSED)
+
+
+def test_prometheus_knows_each_function_from_its_gate_on(tmp_path: Path) -> None:
+    """A call without arguments is refused for its number where the function is known, else for its name."""
+    version = chosen() or "2.42"
+    for name in FUNCTIONS:
+        rules = [{"record": "r", "expr": f"{name}()"}]
+        (tmp_path / f"{name}.yaml").write_text(yaml.safe_dump({"groups": [{"name": "g", "rules": rules}]}))
+    command: list[str | Path] = [tool("promtool"), "check", "rules", *tmp_path.glob("*.yaml")]
+    done = subprocess.run(command, capture_output=True, text=True)
+    unknown = set(re.findall(r'unknown function with name "(\w+)"', done.stdout + done.stderr))
+    late = {name for name, since in NEWER.items() if not at_least(version, since)}
+    assert unknown == late | {name for name, since in GONE.items() if at_least(version, since)}
 
 
 @pytest.mark.parametrize(("text", "said"), OTHER_TYPES.items())
