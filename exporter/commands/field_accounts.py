@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 
 from exporter.commands.nearest_paths import json_type, nearest, paths_of
 from exporter.parse.json_lines import LONGEST_RECORD
+from exporter.parse.sql import identity_text
 from mlslo.yamlfile import quoted_list
 
 _LONGEST_EXAMPLE = 40
@@ -211,10 +212,10 @@ def shown(value: Any) -> str:
 
 
 def as_text(value: Any) -> str:
-    """``value`` as an id: text as it stands, a number as JSON; empty where it is neither."""
-    if isinstance(value, str):
-        return value
-    return json.dumps(value) if isinstance(value, int | float) else ""
+    """``value`` as the text of an id; empty where it is neither text nor a number."""
+    if isinstance(value, int | float):
+        return identity_text(json.dumps(value))
+    return identity_text(value) if isinstance(value, str) else ""
 
 
 def _objects(lines: bytes) -> Iterator[dict[str, Any]]:

@@ -2,20 +2,26 @@
 
 from __future__ import annotations
 
-from contextlib import closing
+from collections.abc import Callable
+from contextlib import closing, suppress
+from itertools import islice
 
 import numpy as np
 
 from exporter.commands.field_accounts import Records, shown
 from exporter.daemon.models import Model
+from exporter.parse.json_lines import Buffer
 from exporter.records.features import FeatureSet
 from exporter.records.labels import LabelDecoder
 from exporter.records.predictions import PredictionDecoder, RequestedFields
-from exporter.sinks import open_sink
+from exporter.sinks import SinkError, open_sink
+from exporter.summary.base import Integers
 from exporter.summary.windows import CLOCK_SKEW
 from exporter.tasks import task_of
+from mlslo.monitor import Monitor, Sink
 
-_LOOKED_FURTHER = 100_000
+# A gigabyte of a file: some seconds.
+_MOST_BATCHES = 32
 
 
 def unmatched(model: Model, predictions: Records, labels: Records, now: float) -> str | None:
@@ -43,17 +49,27 @@ def unmatched(model: Model, predictions: Records, labels: Records, now: float) -
 
 
 def _matched_further(model: Model, now: float) -> bool:
-    monitor = model.monitor
-    assert monitor.spec.labels is not None
+    """Return whether more of both logs share an id; True as well where one of them has no usable record."""
+    monitor, spec = model.monitor, model.monitor.spec
+    assert spec.labels is not None
     latest = int(now * 1e6) + CLOCK_SKEW
-    task = task_of(monitor.spec, model.references)
-    with closing(open_sink(monitor, monitor.spec.predictions.sink, {})) as log:
-        predictions = log.sample(_LOOKED_FURTHER).lines
-    requested = RequestedFields(monitor.spec.predictions.fields, task, FeatureSet({}, {}))
-    with closing(PredictionDecoder(requested)) as decoder:
-        predicted = decoder.decode(predictions, latest).id
-    with closing(open_sink(monitor, monitor.spec.labels.sink, {})) as log:
-        labels = log.sample(_LOOKED_FURTHER).lines
-    with closing(LabelDecoder(monitor.spec.labels.fields, task)) as decoder:
-        labelled = decoder.decode(labels, latest).id
-    return bool(np.isin(labelled, predicted[predicted != 0]).any())
+    task = task_of(spec, model.references)
+    requested = RequestedFields(spec.predictions.fields, task, FeatureSet({}, {}))
+    with (
+        closing(PredictionDecoder(requested)) as predictions,
+        closing(LabelDecoder(spec.labels.fields, task)) as labels,
+    ):
+        predicted = _ids(monitor, spec.predictions.sink, lambda lines: predictions.decode(lines, latest).id)
+        labelled = _ids(monitor, spec.labels.sink, lambda lines: labels.decode(lines, latest).id)
+    predicted = predicted[predicted != 0]
+    return not len(predicted) or not len(labelled) or bool(np.isin(labelled, predicted).any())
+
+
+def _ids(monitor: Monitor, sink: Sink, decode: Callable[[Buffer], Integers]) -> Integers:
+    """Return the hashes of the ids in the first batches of a log."""
+    found = [np.empty(0, dtype=np.int64)]
+    with closing(open_sink(monitor, sink, {})) as log, suppress(SinkError):
+        # What cannot be read is raised after all else was.
+        for batch in islice(log.batches(final=True), _MOST_BATCHES):
+            found.append(decode(batch.lines))
+    return np.concatenate(found)

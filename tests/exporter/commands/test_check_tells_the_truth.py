@@ -199,8 +199,10 @@ def test_predictions_with_another_kind_of_id(tmp_path: Path) -> None:
 
 def test_labels_of_later_predictions_are_looked_for(tmp_path: Path) -> None:
     """The first records of two logs seldom begin with the same ids."""
-    records = ({"ts": EPOCH + n, "id": n, "score": 0.5} for n in range(5000))
-    write_lines(tmp_path / "logs/predictions.jsonl", records)
+    for part in range(5):
+        records = ({"ts": EPOCH + n, "id": n, "score": 0.5} for n in range(part * 1000, part * 1000 + 1000))
+        write_lines(tmp_path / f"logs/predictions-{part}.jsonl", records)
+    (tmp_path / "logs/predictions-x.jsonl").mkdir()
     write_lines(tmp_path / "logs/labels.jsonl", ({"id": str(n), "label": 1} for n in range(4000, 4500)))
     content = monitor()
     content["spec"]["predictions"]["fields"] = {"timestamp": "ts", "id": "id", "score": "score"}

@@ -99,3 +99,9 @@ def test_a_bottomless_record_is_walked_to_some_depth() -> None:
     for _ in range(500):
         record = {"a": record}
     assert max(path.count(".") for path in paths_of([record])) < 20
+
+
+def test_ids_are_found_however_they_are_written() -> None:
+    lines = b'{"number": 5.0, "key": "x"}\n{"number": 6, "key": "y"}\n'
+    assert Records(lines).path_of({"5", "6"}) == "number"
+    assert Records(lines).path_of({"7", "8", "9"}) is None
