@@ -22,8 +22,8 @@ _ATTRIBUTIONS = (("object",), "an object of a number for each feature")
 _CONTAINER = "features"
 
 _SCORES = {
-    "binary": (_NUMBER, "a number from 0 to 1"),
-    "multiclass": (("object",), "an object of probabilities that sum to 1"),
+    "binary": ((*_NUMBER, "list"), "a number from 0 to 1"),
+    "multiclass": (("object", "list"), "an object or a list of probabilities that sum to 1"),
     "regression": (_NUMBER, "a number"),
     "ranking": (("list",), "a list of a number for each item"),
 }

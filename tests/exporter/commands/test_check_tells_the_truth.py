@@ -102,7 +102,7 @@ WRONG = {
     "a list where an object is meant": Wrong(
         {},
         f"field 'score': nothing at 'data.outputs.score' {ALL}; 'data.outputs' is a list in {ROWS} of them, "
-        "not an object",
+        "not an object; there is 'data.outputs.0.score'",
         lambda record: record["data"].update(outputs=[record["data"]["outputs"]]),
     ),
     "features at the wrong path": Wrong(
@@ -150,8 +150,8 @@ WRONG = {
     ),
     "a feature's values of another kind": Wrong(
         {},
-        f"feature 'amount': 'data.inputs.amount' is there {ALL}, but never a number (list), such as [1]",
-        lambda record: record["data"].update(inputs={"amount": [1], "age": None}),
+        f"feature 'amount': 'data.inputs.amount' is there {ALL}, but never a number (list), such as [1, 2]",
+        lambda record: record["data"].update(inputs={"amount": [1, 2], "age": None}),
     ),
     "features by other names": Wrong(
         {},
@@ -282,13 +282,13 @@ TASKS = {
         {"score": "scores"},
         {"scores": {"a": 0.5, "b": 0.5}},
         "a",
-        {"scores": [0.5, 0.5]},
-        "an object of probabilities that sum to 1",
+        {"scores": "0.5 0.5"},
+        "an object or a list of probabilities that sum to 1",
         None,
         "a class",
     ),
     "regression": OfTask(
-        {"prediction": "value"}, {"value": -3}, 4.5, {"value": "n/a"}, "a number", [4], "a number"
+        {"prediction": "value"}, {"value": -3}, 4.5, {"value": "n/a"}, "a number", [4, 5], "a number"
     ),
     "ranking": OfTask(
         {"prediction": "items"},

@@ -46,7 +46,7 @@ NUMBERS: dict[str, tuple[Draw, Draw]] = {
     "one now": (normal, lambda i: 1.0 if i == 7 else None),
     "text now": (normal, lambda i: f"no number {i}"),
     "infinite now": (normal, lambda i: "inf" if i % 2 else "-inf"),
-    "a list now": (normal, lambda i: [i]),
+    "a list now": (normal, lambda i: [i, i]),
     "rare before": (lambda i: 1.0 if i == 7 else None, normal),
 }
 STRANGE = [
