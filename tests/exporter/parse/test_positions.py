@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 
+from exporter.parse.json_lines import Parser, opens_list
 from tests.support.commands import exporter
 from tests.support.logs import EPOCH, Gauges, monitor, once, value, write_lines, write_monitor
 
@@ -441,3 +444,20 @@ def test_lists_of_the_probabilities_of_all_classes(share: float, path: str, tmp_
         made["spec"]["predictions"]["classes"] = classes
     found = figures(tmp_path / "lists", lists, truth, made, training(lists))
     assert_close(found, expected)
+
+
+@pytest.mark.parametrize("key", ["score", "é", 'a"b', "a.b", " "])
+@pytest.mark.parametrize("space", ["", " ", "\t "])
+@pytest.mark.parametrize("ascii_only", [True, False])
+def test_lists_are_found_however_they_are_written(key: str, space: str, ascii_only: bool) -> None:
+    written = json.dumps(key, ensure_ascii=ascii_only)
+    line = f'{{"other"{space}:{space}[1], {written}{space}:{space}[0.5]}}\n'.encode()
+    with closing(Parser(lambda paths: {"value": paths.number(key)})) as parser:
+        assert parser.select(line)[0]["value"].tolist() == [0.5]
+    assert opens_list(line, [key])
+    assert not opens_list(line, [key[1:], key + "x", "x" + key])
+
+
+@pytest.mark.parametrize("content", [b"", b"[", b"[\n", b'":[', b'e":[', b'ore":["sc', b":[" * 9, b"   ["])
+def test_what_is_no_record_opens_no_list(content: bytes) -> None:
+    assert not opens_list(content, ["score", "e" * 20])
