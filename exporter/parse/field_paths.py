@@ -169,6 +169,10 @@ class FieldPaths:
         columns += [f"{expression} AS {sql.name(alias)}" for alias, expression in self._derived.items()]
         return f"(SELECT {', '.join(columns)} FROM {source})"
 
+    def single_keys(self) -> set[str]:
+        """Return the last keys of the paths at which single values are expected."""
+        return {path[-1] for path in self._single}
+
     def lists(self) -> tuple[str, FieldPaths]:
         """Return SQL for whether any record has a list where a single value is expected, and the paths it is over."""
         paths = FieldPaths()

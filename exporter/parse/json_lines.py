@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 from collections.abc import Callable, Iterable, Mapping
@@ -23,13 +24,16 @@ LONGEST_RECORD = 2 << 20
 """Lines of so many bytes are not parsed."""
 _BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 _LIST = re.compile(rb"\[")
+_CHUNK = 1 << 20
+_SPACES = np.frombuffer(b" \t\r\n", dtype=np.uint8)
 
 
 class Parser:
     """Runs one SELECT over the lines of each batch.
 
     Lists of one element are unwrapped where a single value is expected. To look for them costs as much as parsing, so
-    it is done in batches with a bracket only; from the first that is found, all are read in the way that unwraps.
+    it is done only where a bracket follows one of the keys; from the first that is found, all batches are read in the
+    way that unwraps, which costs twice as much.
     """
 
     def __init__(self, request: Request) -> None:
@@ -58,7 +62,7 @@ class Parser:
         if bytes(memoryview(lines)[: len(_BYTE_ORDER_MARK)]) == _BYTE_ORDER_MARK:
             lines = memoryview(lines)[len(_BYTE_ORDER_MARK) :]
         columns, rejected = self._columns(lines)
-        if not self._unwrapped and _LIST.search(lines) and self._has_lists():
+        if not self._unwrapped and self._may_have_lists(lines) and self._has_lists():
             self._unwrapped = True
             self._prepare()
             columns = self._execute()
@@ -85,6 +89,10 @@ class Parser:
         self._paths = FieldPaths(unwrapped=self._unwrapped)
         self._query = self._select(self._request(self._paths), self._paths)
         self._prepared = False
+
+    def _may_have_lists(self, lines: Buffer) -> bool:
+        """Return True where a list follows a key that a single value is expected of, wherever that key is."""
+        return _LIST.search(lines) is not None and opens_list(lines, self._paths.single_keys())
 
     def _has_lists(self) -> bool:
         """Return True where a record has a list in place of a single value."""
@@ -122,6 +130,38 @@ class Parser:
             self._connection.execute(f"PREPARE requested AS {self._query}")
             self._prepared = True
         return self._connection.execute("EXECUTE requested").fetchnumpy()
+
+
+def opens_list(lines: Buffer, keys: Iterable[str]) -> bool:
+    """Return True where ``"key":[`` is in ``lines`` for one of ``keys``, with spaces or without."""
+    content = np.frombuffer(lines, dtype=np.uint8)
+    found = [
+        np.flatnonzero(content[start : start + _CHUNK] == ord("[")) + start
+        for start in range(0, len(content), _CHUNK)
+    ]
+    ends = np.concatenate(found) - 1 if found else np.empty(0, dtype=np.intp)
+    for mark in b':"':
+        while len(spaced := np.flatnonzero(np.isin(content[ends], _SPACES))):
+            ends[spaced] -= 1
+        ends = _preceded(content, ends, mark)
+    # As most loggers write what is not ASCII, and as others do.
+    written = {json.dumps(key, ensure_ascii=ascii_only)[:-1] for key in keys for ascii_only in (True, False)}
+    for text in written:
+        places = ends
+        for byte in reversed(text.encode("utf-8", "surrogatepass")):
+            places = _preceded(content, places, byte)
+        if len(places):
+            return True
+    return False
+
+
+def _preceded(
+    content: npt.NDArray[np.uint8], places: npt.NDArray[np.intp], byte: int
+) -> npt.NDArray[np.intp]:
+    """Return the places before those of ``places`` that hold ``byte``."""
+    places = places[places >= 0]
+    found: npt.NDArray[np.intp] = places[content[places] == byte] - 1
+    return found
 
 
 def filled(column: npt.NDArray[Any], value: Any) -> npt.NDArray[Any]:

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 
+from exporter.parse.json_lines import Parser, opens_list
 from tests.support.commands import exporter
 from tests.support.logs import EPOCH, Gauges, monitor, once, value, write_lines, write_monitor
 
@@ -441,3 +444,51 @@ def test_lists_of_the_probabilities_of_all_classes(share: float, path: str, tmp_
         made["spec"]["predictions"]["classes"] = classes
     found = figures(tmp_path / "lists", lists, truth, made, training(lists))
     assert_close(found, expected)
+
+
+@pytest.mark.parametrize("key", ["score", "é", 'a"b', "a.b", " "])
+@pytest.mark.parametrize("space", ["", " ", "\t "])
+@pytest.mark.parametrize("ascii_only", [True, False])
+def test_lists_are_found_however_they_are_written(key: str, space: str, ascii_only: bool) -> None:
+    written = json.dumps(key, ensure_ascii=ascii_only)
+    line = f'{{"other"{space}:{space}[1], {written}{space}:{space}[0.5]}}\n'.encode()
+    with closing(Parser(lambda paths: {"value": paths.number(key)})) as parser:
+        assert parser.select(line)[0]["value"].tolist() == [0.5]
+    assert opens_list(line, [key])
+    assert not opens_list(line, [key[1:], key + "x", "x" + key])
+
+
+@pytest.mark.parametrize("content", [b"", b"[", b"[\n", b'":[', b'e":[', b'ore":["sc', b":[" * 9, b"   ["])
+def test_what_is_no_record_opens_no_list(content: bytes) -> None:
+    assert not opens_list(content, ["score", "e" * 20])
+
+
+def test_a_first_time_of_wrapped_records(tmp_path: Path) -> None:
+    """Lines are kept for it by their time and version, wherever these are; a segment may be an element's name."""
+    references = {"begin": {"first": "2m"}}
+    flat = [
+        {**record, "version": "v", "note": "a note"}
+        for record in plain()
+        if isinstance(record.get("ts"), float)
+    ]
+    made = content(FIELDS, LABEL_FIELDS, region="country")
+    made["spec"]["references"] = references
+    made["spec"]["predictions"]["fields"] = {**FIELDS, "features": "all"}
+    objects = [{**record, "all": {name: record.get(name) for name in TYPES}} for record in flat]
+    objects = [{key: value for key, value in record.items() if key not in TYPES} for record in objects]
+    expected = started(tmp_path / "flat", objects, made)
+    assert expected["ml_feature_psi"]
+    wrapped = [{**in_array(record), "ts": [record["ts"]], "meta": [[record["version"]]]} for record in flat]
+    made["spec"]["predictions"]["fields"] = {**FIELDS, "version": "meta.0.0", "features": ARRAY}
+    assert_same(started(tmp_path / "wrapped", wrapped, made), expected)
+
+
+def started(folder: Path, records: list[Record], content: Record) -> Gauges:
+    write_lines(folder / "logs/predictions.jsonl", records)
+    write_lines(folder / "logs/labels.jsonl", labels())
+    gauges = once(write_monitor(folder, content))
+    return {
+        name: series
+        for name, series in gauges.items()
+        if name.startswith(("ml_feature", "ml_prediction", "ml_model", "ml_gauge", "ml_sink_rej"))
+    }
