@@ -147,7 +147,7 @@ def expected(tmp_path_factory: pytest.TempPathFactory) -> Gauges:
     gauges = figures(folder, records, list(labels()), content(FIELDS, LABEL_FIELDS), records)
     for name in (
         "ml_feature_psi",
-        "ml_model_accuracy",
+        "ml_model_brier_score",
         "ml_fairness_calibration_error",
     ):
         assert gauges.get(name), sorted(gauges)
