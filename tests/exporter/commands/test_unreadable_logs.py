@@ -18,6 +18,8 @@ from tests.support.commands import exporter
 from tests.support.logs import monitor, parse, record, value, write_lines, write_monitor
 from tests.support.paths import ROOT
 
+pytestmark = pytest.mark.slow
+
 LOG = "predictions.jsonl"
 DEEP = b"[" * 100_000
 

@@ -15,6 +15,8 @@ from exporter.parse.json_lines import Parser, opens_list
 from tests.support.commands import exporter
 from tests.support.logs import EPOCH, Gauges, monitor, once, value, write_lines, write_monitor
 
+pytestmark = pytest.mark.slow
+
 Record = dict[str, Any]
 
 FIELDS: Record = {
