@@ -66,6 +66,10 @@ class LatencyField(StrictModel):
     )
 
 
+POSITIVE = ("1", "1.0", "true", "yes")
+"""The positive class of a binary model without ``positiveClass``, in lower case."""
+
+
 class FeatureArray(StrictModel):
     """A list of the features' values, without their names."""
 
@@ -169,12 +173,12 @@ class Predictions(StrictModel):
     def listed_probabilities(self) -> tuple[int, int]:
         """The length of a binary model's list of probabilities, and the position of the positive class in it.
 
-        That of ``positiveClass``, or of a class that reads as 1 or true; else the last.
+        That of ``positiveClass``, or of a class that reads as positive without it; else the last.
         """
         classes = self.classes or ["0", "1"]
         for position, name in enumerate(classes):
-            is_one = self.positiveClass is None and name.lower() in ("1", "1.0", "true")
-            if is_one or name == self.positiveClass:
+            reads_as_positive = self.positiveClass is None and name.lower() in POSITIVE
+            if reads_as_positive or name == self.positiveClass:
                 return len(classes), position
         return len(classes), len(classes) - 1
 

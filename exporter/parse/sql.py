@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import re
 
+from mlslo.monitor import POSITIVE
+
 Path = tuple[str, ...]
 
 LARGEST_GAP = 0.02
@@ -67,7 +69,7 @@ def binary_class(text_expression: str, positive_class: str | None) -> str:
         positive = f"{written} = {text(canonical_text(positive_class))}"
         return f"CASE WHEN {positive} THEN 1 WHEN {text_expression} IS NOT NULL THEN 0 END"
     return (
-        f"CASE WHEN lower({text_expression}) IN ('1', '1.0', 'true', 'yes') THEN 1 "
+        f"CASE WHEN lower({text_expression}) IN ({', '.join(map(text, POSITIVE))}) THEN 1 "
         f"WHEN lower({text_expression}) IN ('0', '0.0', '-1', '-1.0', 'false', 'no') THEN 0 END"
     )
 

@@ -371,6 +371,7 @@ def of_class(record: Record, *, positive: int) -> Record:
         ({}, 1, "score"),
         ({"classes": ["0", "1"]}, 1, "score"),
         ({"classes": ["1", "0"]}, 0, "score"),
+        ({"classes": ["Yes", "no"]}, 0, "score"),
         ({"positiveClass": "1"}, 1, "score"),
         ({"positiveClass": "1", "classes": ["1", "0"]}, 0, "score"),
         ({}, 1, "out.0.score"),
