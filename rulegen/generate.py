@@ -173,10 +173,11 @@ def _model_files(specs: Specs, form: Format, plan: Plan) -> _ModelFiles:
     files = {
         **_rule_files(name, rules, routing, source, form),
         f"{_tests_folder(form)}/{name}_test.yaml": yaml_text(tests.data | order, source),
-        f"{_tests_folder(form)}/{name}_records_test.yaml": yaml_text((tests.past or {}) | order, source),
         f"dashboards/{name}.json": json_text(dashboard.build(plan, mark(source))),
         f"runbooks/{name}.md": pages.of_model(plan, routing, mark(source)),
     }
+    if tests.past is not None:
+        files[f"{_tests_folder(form)}/{name}_records_test.yaml"] = yaml_text(tests.past | order, source)
     files = {path: files[path] for path in _names(plan, routing, form)}
     if not tests.notes:
         # What a test cannot prove is said in each run: without the hash the files are made again.

@@ -43,12 +43,12 @@ class UnitTests:
 def build(plan: Plan, routing: Routing) -> UnitTests:
     """Build the tests of all rules of a model, which are in the file named after it."""
     builder = _Builder(plan, routing.spec.evaluationInterval)
-    often: list[Case] = []
-    seldom: dict[Duration, list[Case]] = {}
-    for case in builder.cases():
-        (often if case.interval == builder.interval else seldom.setdefault(case.interval, [])).append(case)
+    cases = builder.cases()
+    often = [case for case in cases if case.interval == builder.interval]
+    # There is one other interval.
+    seldom = [case for case in cases if case.interval != builder.interval]
     rules = f"{plan.file.name}.yaml"
-    past = next((_file(rules, interval, cases) for interval, cases in seldom.items()), None)
+    past = _file(rules, seldom[0].interval, seldom) if seldom else None
     return UnitTests(_file(rules, builder.interval, often), past, builder.notes)
 
 
