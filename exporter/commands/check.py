@@ -22,6 +22,7 @@ def check(monitors: tuple[Path, ...]) -> None:
     of them, or where no label has the id of a prediction; 2 where a sink cannot be read.
     """
     from exporter.commands.decoding import check_labels, check_predictions
+    from exporter.commands.field_accounts import Records
     from exporter.commands.label_ids import unmatched
     from exporter.daemon.models import load_all
     from exporter.sinks import SinkError
@@ -30,7 +31,7 @@ def check(monitors: tuple[Path, ...]) -> None:
     for model in load_all(monitors):
         click.echo(f"{model.monitor.document.path}: model '{model.name}', fine as a file")
         now = time.time()
-        looked_at = {}
+        looked_at: dict[str, Records] = {}
         for sink, look in (("predictions", check_predictions), ("labels", check_labels)):
             try:
                 found = look(model, now)
@@ -43,10 +44,8 @@ def check(monitors: tuple[Path, ...]) -> None:
                 code = max(code, WRONG * found.wrong)
                 if found.records is not None:
                     looked_at[sink] = found.records
-        if len(looked_at) == len(("predictions", "labels")):
-            warning = unmatched(model, looked_at["predictions"], looked_at["labels"], now)
-            if warning is not None:
-                click.echo(f"  warning: {warning}")
-                code = max(code, WRONG)
+        if len(looked_at) == 2 and (warning := unmatched(model, **looked_at, now=now)) is not None:
+            click.echo(f"  warning: {warning}")
+            code = max(code, WRONG)
     if code:
         sys.exit(code)

@@ -56,7 +56,7 @@ def check_predictions(model: Model, now: float) -> SinkCheck:
     monitor = model.monitor
     task = task_of(monitor.spec, model.references)
     schemas = VersionSchemas(monitor, task, model.references)
-    sample, source, remark = _sample(monitor, monitor.spec.predictions.sink, _LOOKED_AT)
+    sample, source, remark = _sample(monitor, monitor.spec.predictions.sink)
     if not sample:
         return SinkCheck([f"predictions: {source}: {remark}"])
     latest = int(now * 1e6) + CLOCK_SKEW
@@ -111,7 +111,7 @@ def check_labels(model: Model, now: float) -> SinkCheck | None:
     if labels is None:
         return None
     task = task_of(model.monitor.spec, model.references)
-    sample, source, remark = _sample(model.monitor, labels.sink, _LOOKED_AT)
+    sample, source, remark = _sample(model.monitor, labels.sink)
     if not sample:
         return SinkCheck([f"labels: {source}: {remark}"])
     with closing(LabelDecoder(labels.fields, task)) as decoder:
@@ -134,9 +134,9 @@ def check_labels(model: Model, now: float) -> SinkCheck | None:
     return SinkCheck(lines, columns.records > 0 and not len(columns.label), records)
 
 
-def _sample(monitor: Monitor, sink: Sink, number: int) -> Sample:
+def _sample(monitor: Monitor, sink: Sink) -> Sample:
     with closing(open_sink(monitor, sink, {})) as log:
-        return log.sample(number)
+        return log.sample(_LOOKED_AT)
 
 
 def _account(sink: str, source: str, records: int, usable: int, rejected: Counter[str]) -> str:

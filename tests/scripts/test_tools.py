@@ -41,6 +41,16 @@ def provide_version(checkout: Path, name: str, version: str) -> None:
     provide(checkout, name, f"echo '{reported}, version {version} (branch: HEAD, revision: 0)'")
 
 
+def provide_pair(
+    checkout: Path, version: str, of_alertmanager: str, alertmanager: str = "alertmanager"
+) -> None:
+    """Programs of both; ``alertmanager``: what that one is called."""
+    for name in ("prometheus", "promtool"):
+        provide_version(checkout, name, version)
+    for name in (alertmanager, "amtool"):
+        provide_version(checkout, name, of_alertmanager)
+
+
 def run(checkout: Path) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
         [str(checkout / "scripts" / "tools")],
@@ -51,10 +61,7 @@ def run(checkout: Path) -> subprocess.CompletedProcess[str]:
 
 def test_new_enough_tools_on_path_are_linked_once(checkout: Path) -> None:
     """None of the three pairs, but new enough."""
-    for name in ("prometheus", "promtool"):
-        provide_version(checkout, name, "3.50.0")
-    for name in ("prometheus-alertmanager", "amtool"):
-        provide_version(checkout, name, "0.25.0")
+    provide_pair(checkout, "3.50.0", "0.25.0", alertmanager="prometheus-alertmanager")
     first = run(checkout)
     assert first.returncode == 0, first.stderr
     linked = {name: (checkout / ".tools" / "bin" / name).readlink().name for name in NAMES}
@@ -70,10 +77,7 @@ def test_new_enough_tools_on_path_are_linked_once(checkout: Path) -> None:
 
 
 def test_a_pair_on_path_is_taken_as_it_and_the_others_are_said_to_be_missing(checkout: Path) -> None:
-    for name in ("prometheus", "promtool"):
-        provide_version(checkout, name, "2.53.3")
-    for name in ("alertmanager", "amtool"):
-        provide_version(checkout, name, "0.28.1")
+    provide_pair(checkout, "2.53.3", "0.28.1")
     found = run(checkout)
     assert found.returncode == 0, found.stderr
     assert "tools: missing: Prometheus 2.42 with Alertmanager 0.25" in found.stderr
