@@ -1,4 +1,4 @@
-"""What the records of a sample have at the mapped paths, read as plain JSON."""
+"""The values that the records of a sample have at the mapped paths, read as plain JSON."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ class MappedField(NamedTuple):
 
 
 class Account(NamedTuple):
-    """What is at a field.
+    """An account of what is at a field.
 
     ``records``: how many were looked at. ``types``: JSON type -> number of them. ``example``: the first but null.
     """
@@ -68,7 +68,7 @@ class Account(NamedTuple):
 
     @property
     def fits(self) -> bool:
-        """Whether some value is of a type that can be read."""
+        """Return whether some value is of a type that can be read."""
         return any(self.types[name] for name in self.field.fits)
 
     def line(self, width: int) -> str:

@@ -1,4 +1,4 @@
-"""Whether labels have the ids of predictions."""
+"""The ids of labels, compared with those of predictions."""
 
 from __future__ import annotations
 

@@ -9,7 +9,7 @@ from typing import Any
 from exporter.parse import json_text, sql
 
 KINDS = {"text": "VARCHAR", "whole": "VARCHAR", "number": "DOUBLE", "vector": "DOUBLE[]"}
-"""What a value is parsed as -> its type in SQL."""
+"""Type in SQL of a value, by what it is parsed as."""
 _STRUCTURES: dict[str, Any] = {
     "text": "VARCHAR",
     "whole": "VARCHAR",

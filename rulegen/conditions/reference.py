@@ -69,7 +69,7 @@ class Reference(Kind):
 
     @property
     def _varying(self) -> tuple[str, ...]:
-        """Those of them that tell its series apart."""
+        """The labels that tell its series apart."""
         return tuple(label for label in self.shared if label not in self.series.fixed)
 
     @property

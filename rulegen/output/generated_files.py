@@ -26,7 +26,7 @@ Files = Mapping[str, str]
 
 
 def mark(source: str) -> str:
-    """What a generated file says of itself: that it was made from ``source``."""
+    """The words by which a generated file says that it was made from ``source``."""
     return f"{MARK} from {source}{_END}"
 
 
@@ -64,7 +64,7 @@ def on_disk(path: Path) -> str | None:
 
 
 def stand(directory: Path, names: Sequence[str], inputs: str) -> bool:
-    """Whether files were made from ``inputs``, and nobody has edited one of them since."""
+    """Return whether files were made from ``inputs``, and nobody has edited one of them since."""
     texts: list[str] = []
     for name in names:
         text = on_disk(directory / name)

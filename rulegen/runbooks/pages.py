@@ -54,7 +54,7 @@ def _template(name: str) -> jinja2.Template:
 
 
 def _section(plan: Plan, routing: Routing, slo: SloPlan | None, rule: AlertRule) -> dict[str, Any]:
-    """What the template says of one alert; ``slo``: whose it is, None for those about the monitor."""
+    """The text of one alert, by the template; ``slo``: whose it is, None for those about the monitor."""
     spec = routing.spec
     own, budget = _gauge_alert(slo, rule), _burning(slo, rule)
     known = _family(slo, rule, own, budget)

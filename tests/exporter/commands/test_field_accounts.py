@@ -1,4 +1,4 @@
-"""What is at a path: found as the decoder finds it, and the nearest of those that there are."""
+"""The account of a path: found as the decoder finds it, and the nearest of those that there are."""
 
 from __future__ import annotations
 

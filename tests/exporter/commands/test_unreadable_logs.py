@@ -25,7 +25,7 @@ DEEP = b"[" * 100_000
 
 
 class Case(NamedTuple):
-    """What stands in the place of a log; how `check` ends, and what it says; whether the sink is up all the same."""
+    """A thing in the place of a log; how `check` ends, and what it says; whether the sink is up all the same."""
 
     put: Callable[[Path], object]
     code: int

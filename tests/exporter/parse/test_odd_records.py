@@ -80,7 +80,7 @@ def texts(paths: FieldPaths) -> dict[str, str]:
 
 
 def columns(request: Request, records: list[Any]) -> dict[str, list[Any]]:
-    """What a batch decodes to, the same when the parser has seen one with lists before."""
+    """The columns that a batch decodes to, the same when the parser has seen one with lists before."""
     lines = "".join(json.dumps(record) + "\n" for record in records).encode()
     with closing(Parser(request)) as parser:
         first, _ = parser.select(lines)

@@ -55,7 +55,7 @@ DEBIANS = version().startswith("0.28.")
 
 
 def has(name: str) -> bool:
-    """Whether the Alertmanager at hand has the integration."""
+    """Return whether the Alertmanager at hand has the integration."""
     return INTEGRATIONS[name].gate().open(version()) and not (DEBIANS and name == "jira_configs")
 
 
