@@ -1,0 +1,127 @@
+"""Fields of a record: where in it each thing is."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal
+
+from pydantic import AfterValidator, Discriminator, Field, Tag, field_validator
+
+from mlslo.yamlfile import StrictModel
+
+
+def _path(path: str) -> str:
+    if not all(map(str.strip, path.split("."))):
+        raise ValueError(f"expected a dotted path such as features.amount, got '{path}'")
+    return path
+
+
+FieldPath = Annotated[
+    str,
+    AfterValidator(_path),
+    Field(description="A dotted path into a record; digits are a position in a list."),
+]
+# As the data has it: a column's name may be a space.
+FeatureName = Annotated[str, Field(min_length=1, max_length=128)]
+Crossing = Annotated[list[FieldPath], Field(min_length=2, max_length=4)]
+
+
+def scope_name(paths: str | list[str]) -> str:
+    """A segment or attribute as its label says it: a path, or crossed ones joined by commas."""
+    return paths if isinstance(paths, str) else ",".join(paths)
+
+
+class LatencyField(StrictModel):
+    """The latency's field, and its unit."""
+
+    field: FieldPath = Field(description="Dotted path of a number.")
+    unit: Literal["s", "ms", "us", "ns"] = Field(
+        description="The number's unit; one that makes latencies implausible is warned of."
+    )
+
+
+class FeatureArray(StrictModel):
+    """A list of the features' values, without their names."""
+
+    path: FieldPath = Field(description="Dotted path of the list.")
+    names: list[FeatureName] = Field(
+        min_length=1,
+        description="The feature at each position. A list of another length counts as `invalid_features`.",
+    )
+
+    @field_validator("names")
+    @classmethod
+    def _names_once(cls, names: list[str]) -> list[str]:
+        for name in names:
+            if names.count(name) > 1:
+                raise ValueError(f"'{name}' is listed twice")
+        return names
+
+
+def _form_of_features(value: Any) -> str:
+    if isinstance(value, dict | FeatureArray):
+        return "array"
+    return "paths" if isinstance(value, list) else "path"
+
+
+Features = Annotated[
+    Annotated[FieldPath, Tag("path")]
+    | Annotated[list[FieldPath], Tag("paths")]
+    | Annotated[FeatureArray, Tag("array")],
+    Discriminator(_form_of_features),
+]
+
+
+class PredictionFields(StrictModel):
+    """The fields of a prediction record: dotted paths; a part of digits is a position in a list, or a key."""
+
+    timestamp: FieldPath = Field(description="Event time: RFC 3339, or epoch seconds, ms, µs or ns.")
+    id: FieldPath | None = Field(
+        None, description="Joins labels to predictions. Needed where there are labels."
+    )
+    version: FieldPath | None = Field(None, description="The label `version`.")
+    status: FieldPath | None = Field(None, description="HTTP-like status; 400 and above is an error.")
+    latency: LatencyField | None = Field(None, description="Time to answer.")
+    score: FieldPath | None = Field(
+        None,
+        description="P(positive class), or a list of the probabilities of both classes; for multiclass an object "
+        "class -> probability, or a list in the order of `classes`; for regression the predicted value, for ranking "
+        "the scores of the ranked items.",
+    )
+    prediction: FieldPath | None = Field(
+        None,
+        description="The predicted class (binary default: score >= 0.5; multiclass: the most probable one); for "
+        "ranking the list of items, best first.",
+    )
+    fallback: FieldPath | None = Field(
+        None, description="Whether a fallback answered instead of the model: true or 1."
+    )
+    attributions: FieldPath | None = Field(
+        None, description="An object feature -> attribution (SHAP value) of the prediction."
+    )
+    features: Features | None = Field(
+        None,
+        description="A path to an object of features, a list of paths, or the path of a list with the features' names.",
+    )
+
+    @property
+    def feature_container(self) -> str | None:
+        """The path of an object of features; None where there is none."""
+        return self.features if isinstance(self.features, str) else None
+
+    @property
+    def feature_names(self) -> list[str] | None:
+        """Every feature; None where only records or references tell, or where there are none."""
+        match self.features:
+            case FeatureArray(names=names):
+                return names
+            case list():
+                return self.features
+        return None
+
+
+class LabelFields(StrictModel):
+    """The fields of a label record."""
+
+    id: FieldPath = Field(description="The prediction's id.")
+    label: FieldPath = Field(description="What turned out to be true.")
+    timestamp: FieldPath | None = Field(None, description="When the label became known; needed for delays.")

@@ -1,0 +1,78 @@
+"""ModelMonitor file, validated, and where it stands on disk."""
+
+from __future__ import annotations
+
+import glob
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, Literal
+
+from pydantic import Field
+
+from mlslo.monitor.fields import FeatureArray, PredictionFields
+from mlslo.monitor.spec import Spec
+from mlslo.yamlfile import File, Loaded, Name, Problem, StrictModel, did_you_mean, quoted_list
+
+
+class Metadata(StrictModel):
+    """Whose file it is."""
+
+    name: Name = Field(description='The model; the label `model="…"` of every metric.')
+
+
+class MonitorFile(File[Metadata, Spec]):
+    """One model and how to watch it. Written by the model's engineer."""
+
+    kind: Literal["ModelMonitor"] = Field(description="What this file is.")
+
+
+class Monitor(Loaded[Metadata, Spec]):
+    """A validated ModelMonitor file, and where it stands on disk."""
+
+    model_type = MonitorFile
+
+    @property
+    def model(self) -> str:
+        """The label ``model``."""
+        return self.metadata.name
+
+    def resolve(self, path: str) -> Path:
+        """``path`` of the file, which is relative to the file's own folder."""
+        return (self.path.parent / path).absolute()
+
+    def pattern(self, path: str) -> Path:
+        """``resolve`` for a glob: what looks like one in the name of the file's own folder is none."""
+        return Path(glob.escape(str(self.path.parent.absolute()))) / path
+
+    def problems(self) -> Iterator[Problem]:
+        """Yield what is wrong between the fields of a record."""
+        fields = self.spec.predictions.fields
+        at: tuple[Any, ...] = ("spec", "predictions", "fields")
+        if self.spec.labels is not None and fields.id is None:
+            yield self.document.problem(at, "missing key 'id': labels are joined to predictions by it")
+        predictions = self.spec.predictions
+        if self.spec.task == "binary" and predictions.classes and predictions.positiveClass:
+            positive, classes = predictions.positiveClass, predictions.classes
+            if positive not in classes:
+                message = f"'{positive}' is none of classes, expected one of {quoted_list(classes)}"
+                near = did_you_mean(positive, classes)
+                yield self.document.problem(("spec", "predictions", "positiveClass"), message + near)
+        if self.spec.labels is not None and fields.score is None and fields.prediction is None:
+            yield self.document.problem(at, "labels need a 'score' or a 'prediction' to be compared with")
+        features = fields.features.path if isinstance(fields.features, FeatureArray) else fields.features
+        if isinstance(features, str):
+            for name, path in _single_paths(fields).items():
+                if path == features or features.startswith(path + "."):
+                    message = f"'{path}' is where the features are; expected the path of a single value"
+                    yield self.document.problem((*at, *name), message)
+
+
+def _single_paths(fields: PredictionFields) -> dict[tuple[str, ...], str]:
+    """Key of each field that is one value -> its path."""
+    paths: dict[tuple[str, ...], str | None] = {
+        (name,): getattr(fields, name)
+        for name in ("timestamp", "id", "version", "status", "score", "prediction")
+    }
+    if fields.latency is not None:
+        paths["latency", "field"] = fields.latency.field
+    return {name: path for name, path in paths.items() if path is not None}

@@ -1,0 +1,137 @@
+"""Spec of a monitor file: the logs to read, and the gauges to compute."""
+
+from __future__ import annotations
+
+from itertools import pairwise
+from typing import Annotated, Literal
+
+from pydantic import Field, field_validator, model_validator
+
+from mlslo.monitor.fields import Crossing, FeatureName, FieldPath, scope_name
+from mlslo.monitor.logs import Labels, Predictions
+from mlslo.yamlfile import Duration, Name, StrictModel
+
+DEFAULT_LATENCY_BUCKETS = (
+    "5ms", "10ms", "25ms", "50ms", "100ms", "250ms", "500ms", "1s", "2500ms", "5s", "10s",
+)  # fmt: skip
+
+
+class Feature(StrictModel):
+    """A feature's type and range; what is not named is inferred from the reference."""
+
+    type: Literal["numeric", "categorical", "boolean", "text", "timestamp", "embedding"] = Field(
+        description="How its values are read and compared."
+    )
+    range: Annotated[list[float], Field(min_length=2, max_length=2)] | None = Field(
+        None,
+        description="Smallest and largest sensible value: of a number, of a text's length in characters, of a "
+        "timestamp in epoch seconds, of a vector's length.",
+    )
+
+    @model_validator(mode="after")
+    def _range_is_ordered(self) -> Feature:
+        if self.range is not None and self.type in ("categorical", "boolean"):
+            raise ValueError(f"a {self.type} feature has no range")
+        if self.range is not None and self.range[0] >= self.range[1]:
+            raise ValueError(f"expected a range [low, high], got {self.range}")
+        return self
+
+
+class Fairness(StrictModel):
+    """Attributes whose groups are compared."""
+
+    attributes: list[FieldPath | Crossing] = Field(
+        min_length=1,
+        description="Paths or features that name a group; a list of them crosses them (age band × gender).",
+    )
+    minSamples: Annotated[int, Field(ge=1)] | None = Field(
+        None,
+        description="A rate of a group that rests on fewer rows is withheld and left out of comparisons; by default "
+        "the model's minSamples.",
+    )
+
+
+class Reference(StrictModel):
+    """A baseline of comparisons: exactly one of `static`, `sliding`, `calendar` and `first`."""
+
+    exactly_one = ("static", "sliding", "calendar", "first")
+
+    static: str | None = Field(
+        None,
+        min_length=1,
+        description="A file that `mlslo-exporter baseline` wrote; `{version}` in its path is the model version.",
+    )
+    sliding: Duration | None = Field(None, description="The model's own past of this length.")
+    offset: Duration | None = Field(None, description="How far back the sliding past ends.")
+    calendar: Literal["month"] | None = Field(
+        None, description="`month`: the calendar month (UTC) of the window's end, one year earlier."
+    )
+    first: Duration | None = Field(
+        None, description="The version's first time in production of this length; known once it is over."
+    )
+
+    @model_validator(mode="after")
+    def _offset_is_of_sliding(self) -> Reference:
+        if self.offset is not None and self.sliding is None:
+            raise ValueError("an offset is for sliding references only")
+        return self
+
+
+class Spec(StrictModel):
+    """The logs to read, and the gauges to compute."""
+
+    task: Literal["binary", "multiclass", "regression", "ranking"] = Field(
+        description="What the model predicts."
+    )
+    schedule: Duration = Field(Duration("60s"), description="One cycle each.")
+    windows: list[Duration] = Field(
+        min_length=1, max_length=8, description="Every gauge is computed over each."
+    )
+    minSamples: Annotated[int, Field(ge=1)] = Field(
+        200, description="With fewer rows than this a gauge is withheld, not guessed."
+    )
+    latencyBuckets: list[Duration] = Field(
+        default_factory=lambda: [Duration(text) for text in DEFAULT_LATENCY_BUCKETS],
+        min_length=1,
+        description="Upper bounds of the latency histogram, ascending.",
+    )
+    predictions: Predictions = Field(description="The prediction log.")
+    labels: Labels | None = Field(None, description="The label log.")
+    features: dict[FeatureName, Feature] = Field(
+        default_factory=dict, description="Types and ranges of features."
+    )
+    segments: list[FieldPath | Crossing] = Field(
+        default_factory=list,
+        description="Paths whose values get gauges of their own, beside all traffic; a list of paths crosses them.",
+    )
+    maxSegmentValues: Annotated[int, Field(ge=1, le=1000)] = Field(
+        20, description="So many values of each segment, the largest, get series; the rest are one, `other`."
+    )
+    fairness: Fairness | None = Field(None, description="Group comparisons.")
+    references: dict[Name, Reference] = Field(
+        default_factory=dict, description="What the present is compared with."
+    )
+
+    @field_validator("windows", "latencyBuckets")
+    @classmethod
+    def _distinct(cls, durations: list[Duration]) -> list[Duration]:
+        for shorter, longer in pairwise(sorted(durations, key=lambda duration: duration.seconds)):
+            if shorter.seconds == longer.seconds:
+                raise ValueError(f"'{shorter}' and '{longer}' are the same length")
+        return durations
+
+    @field_validator("segments")
+    @classmethod
+    def _segments_once(cls, segments: list[str | list[str]]) -> list[str | list[str]]:
+        names = [scope_name(segment) for segment in segments]
+        for name in names:
+            if names.count(name) > 1:
+                raise ValueError(f"'{name}' is listed twice")
+        return segments
+
+    @field_validator("latencyBuckets")
+    @classmethod
+    def _ascending(cls, buckets: list[Duration]) -> list[Duration]:
+        if any(upper.seconds < lower.seconds for lower, upper in pairwise(buckets)):
+            raise ValueError("expected ascending bounds")
+        return buckets
