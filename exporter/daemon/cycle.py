@@ -17,6 +17,7 @@ from exporter.measure import meta
 from exporter.measure.exposition import Histogram, Snapshot
 from exporter.measure.gauges import Gauges
 from exporter.measure.measurement import Measurement
+from exporter.records.reshaping import plain, reshapings
 from exporter.references.configured import HistoryWindows
 from exporter.references.reference import Reference
 from exporter.sinks import SinkReader
@@ -41,19 +42,22 @@ class Cycle:
         self.monitor = monitor
         self._references = references
         self._store = store
+        shapes = reshapings(monitor, store)
+        named = monitor
+        monitor = plain(monitor)
         task = task_of(monitor.spec, references)
         self._schemas = VersionSchemas(monitor, task, references)
         spec = monitor.spec
         self._history = HistoryWindows(spec.references)
         self._buckets = Buckets([*(window.seconds for window in spec.windows), *self._history.spans])
-        self._ingestion = Ingestion(monitor, task, self._schemas, store, self._buckets)
+        self._ingestion = Ingestion(monitor, task, self._schemas, store, self._buckets, shapes)
         self._measurement = Measurement(monitor, task, self._schemas, store)
         self._readers = {"predictions": SinkReader("predictions", monitor, spec.predictions.sink, store)}
         if spec.labels is not None:
             self._readers["labels"] = SinkReader("labels", monitor, spec.labels.sink, store)
         self._first: FirstReferences | None = None
         if any(item.first is not None for item in spec.references.values()):
-            self._first = FirstReferences(monitor, self._schemas, store)
+            self._first = FirstReferences(named, self._schemas, store)
         self._measured: int | None = None
         self._failed = False
         self._prepared = -1
@@ -117,6 +121,8 @@ class Cycle:
                 takes[name](batch, reader, cycle)
             if stopped():
                 return False
+            if name == "predictions" and reader.up:
+                self._ingestion.unanswered(reader, cycle)
         return True
 
     def _measure(self, windows: list[Window], started: float) -> Snapshot:

@@ -12,6 +12,7 @@ import numpy as np
 
 from exporter.fold.version_schemas import VersionSchemas
 from exporter.records.predictions import LineDecoder, Lines
+from exporter.records.reshaping import plain, reshapings
 from exporter.references.reference import Reference
 from exporter.references.reference_file import dump, parse
 from exporter.sinks import SinkReader
@@ -41,9 +42,10 @@ class FirstReferences:
     """
 
     def __init__(self, monitor: Monitor, schemas: VersionSchemas, store: Store) -> None:
-        """Raises StoreError where the state is damaged."""
+        """``monitor``: as it was written. Raises StoreError where the state is damaged."""
+        self._reshaping = reshapings(monitor, store, "first references ")["predictions"]
+        self._monitor = monitor = plain(monitor)
         spec = monitor.spec
-        self._monitor = monitor
         self._schemas = schemas
         self._store = store
         self._lengths = {
@@ -83,9 +85,10 @@ class FirstReferences:
         ``latest``: events after this are from the future.
         """
         for batch in self._reader.batches(final=final, stopped=stopped):
-            lines = self._decoder.decode(batch.lines, latest)
             with self._store.transaction():
                 self._reader.commit(batch)
+                reshaped = self._reshaping.plain(batch.lines, now)
+                lines = self._decoder.decode(reshaped.lines, latest)
                 self._take(lines)
             for version in lines.version.names:
                 self._adopt(version)

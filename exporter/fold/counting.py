@@ -9,7 +9,7 @@ import numpy as np
 
 from exporter.fold.grouping import CycleTime
 from exporter.fold.version_schemas import VersionSchemas
-from exporter.records.columns import LABEL_REASONS, PREDICTION_REASONS, PredictionColumns
+from exporter.records.columns import LABEL_REASONS, NO_RESPONSE, PREDICTION_REASONS, PredictionColumns
 from exporter.records.features import present
 from exporter.records.latency import ENOUGH, doubt
 from exporter.state import Store, last_seen
@@ -78,7 +78,7 @@ class Counting:
             counters.add("ml_predictions_total", (name,), int(np.count_nonzero(mine)))
             codes, errors = np.unique(columns.status[mine & (columns.status >= 400)], return_counts=True)
             for code, number_of_errors in zip(codes, errors, strict=True):
-                text = str(code) if code < 600 else "other"
+                text = "no_response" if code == NO_RESPONSE else str(code) if code < 600 else "other"
                 counters.add("ml_prediction_errors_total", (name, text), int(number_of_errors))
             if self._timed:
                 self._count_latency(columns.latency[mine], name)

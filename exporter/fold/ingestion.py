@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Mapping
 
 import numpy as np
 
@@ -10,9 +11,11 @@ from exporter.fold.counting import Counting
 from exporter.fold.folding import Folding
 from exporter.fold.grouping import BucketKeys, CycleTime, ScopeValues
 from exporter.fold.version_schemas import VersionSchemas
+from exporter.parse.json_lines import Buffer
 from exporter.records.columns import NO_TIME, PredictionColumns
 from exporter.records.labels import LabelDecoder
 from exporter.records.predictions import PredictionDecoder
+from exporter.records.reshaping import Reshaped, Reshaping
 from exporter.sinks import Batch, SinkReader
 from exporter.state import Matches, Store
 from exporter.summary.base import Integers
@@ -28,12 +31,22 @@ _VERSIONS = ""
 
 
 class Ingestion:
-    """Takes batches of both logs of one model into its store, each in one transaction."""
+    """Takes batches of both logs of one model into its store, each in one transaction.
+
+    ``monitor``: the file, as it is for plain records. ``reshapings``: what makes them so, by sink.
+    """
 
     def __init__(
-        self, monitor: Monitor, task: Task, schemas: VersionSchemas, store: Store, buckets: Buckets
+        self,
+        monitor: Monitor,
+        task: Task,
+        schemas: VersionSchemas,
+        store: Store,
+        buckets: Buckets,
+        reshapings: Mapping[str, Reshaping],
     ) -> None:
         spec = monitor.spec
+        self._reshapings = reshapings
         self._schemas = schemas
         self._store = store
         self._buckets = buckets
@@ -56,41 +69,56 @@ class Ingestion:
 
     def predictions(self, batch: Batch, reader: SinkReader, cycle: CycleTime) -> None:
         """Take one batch of prediction records."""
-        columns = self._decoded(batch, cycle)
+        with self._store.transaction():
+            reader.commit(batch)
+            reshaped = self._reshapings["predictions"].plain(batch.lines, cycle.now)
+            self._take(reshaped, batch.too_long, reader.name, cycle)
+
+    def unanswered(self, reader: SinkReader, cycle: CycleTime) -> None:
+        """Count requests that have waited too long for their response."""
+        while True:
+            with self._store.transaction():
+                reshaped = self._reshapings["predictions"].expired(cycle.now)
+                if not reshaped.lines and not reshaped.rejected:
+                    return
+                self._take(reshaped, 0, reader.name, cycle)
+
+    def _take(self, reshaped: Reshaped, too_long: int, sink: str, cycle: CycleTime) -> None:
+        """Take plain records, in a transaction."""
+        columns = self._decoded(reshaped.lines, cycle)
         known = {version.name for version in self._store.versions.all().values()}
         new = [name for name in columns.version.names if name not in known]
         self._schemas.refresh(new[: max(0, MOST_VERSIONS - len(known))])
         if self._revision != self._schemas.revision:
             # A version has come with a reference of its own, whose categories were not asked for.
-            columns = self._decoded(batch, cycle)
-        with self._store.transaction():
-            reader.commit(batch)
-            self.counting.records(
-                reader.name, columns.records, columns.rejected, batch.too_long, columns.time, cycle
-            )
-            versions, names = self._versions(columns)
-            self.counting.predictions(columns, versions, names)
-            starts = self._buckets.start(columns.time, cycle.now, cycle.cuts)
-            keys = BucketKeys(versions, columns.time, starts, self._scopes.read(columns))
-            self.counting.mark_features(columns, versions, names)
-            kept = starts >= self._buckets.expired(cycle.now)
-            self._folding.fold_predictions(columns, self._known, keys, kept, names)
-            if self._labels is not None:
-                matches = self._wait_for_labels(columns, keys, cycle)
-                self._outcomes(matches, cycle)
+            columns = self._decoded(reshaped.lines, cycle)
+        records = columns.records + reshaped.records
+        rejected = columns.rejected + reshaped.rejected
+        self.counting.records(sink, records, rejected, too_long, columns.time, cycle)
+        versions, names = self._versions(columns)
+        self.counting.predictions(columns, versions, names)
+        starts = self._buckets.start(columns.time, cycle.now, cycle.cuts)
+        keys = BucketKeys(versions, columns.time, starts, self._scopes.read(columns))
+        self.counting.mark_features(columns, versions, names)
+        kept = starts >= self._buckets.expired(cycle.now)
+        self._folding.fold_predictions(columns, self._known, keys, kept, names)
+        if self._labels is not None:
+            matches = self._wait_for_labels(columns, keys, cycle)
+            self._outcomes(matches, cycle)
 
     def labels(self, batch: Batch, reader: SinkReader, cycle: CycleTime) -> None:
         """Take one batch of label records."""
         assert self._labels is not None
-        columns = self._labels.decode(batch.lines, cycle.latest)
         with self._store.transaction():
             reader.commit(batch)
+            reshaped = self._reshapings["labels"].plain(batch.lines, cycle.now)
+            columns = self._labels.decode(reshaped.lines, cycle.latest)
             matches = self._store.pending.label(columns.id, columns.label, columns.time, cycle.now)
-            rejected = columns.rejected + Counter(
-                {"duplicate": matches.duplicate, "sampled_out": matches.sampled_out}
-            )
+            rejected = columns.rejected + reshaped.rejected
+            rejected += Counter({"duplicate": matches.duplicate, "sampled_out": matches.sampled_out})
             known = columns.time[columns.time != NO_TIME]
-            self.counting.records(reader.name, columns.records, rejected, batch.too_long, known, None)
+            records = columns.records + reshaped.records
+            self.counting.records(reader.name, records, rejected, batch.too_long, known, None)
             self._store.counters.add("ml_labels_unmatched_total", (), matches.unmatched)
             self._outcomes(matches, cycle)
 
@@ -114,11 +142,11 @@ class Ingestion:
             for number in self._store.versions.forget(expired):
                 summaries.drop_version(number)
 
-    def _decoded(self, batch: Batch, cycle: CycleTime) -> PredictionColumns:
+    def _decoded(self, lines: Buffer, cycle: CycleTime) -> PredictionColumns:
         if self._revision != self._schemas.revision:
             self._decoder.close()
             self._decoder = self._new_decoder()
-        return self._decoder.decode(batch.lines, cycle.latest)
+        return self._decoder.decode(lines, cycle.latest)
 
     def _versions(self, columns: PredictionColumns) -> tuple[Integers, dict[int, str]]:
         """Each row's version as the store numbers it, and names; past a number of versions, all others share one."""

@@ -23,6 +23,10 @@ PREDICTION_REASONS = (
     "unknown_class",
     "missing_id",
     "too_long",
+    "not_selected",
+    "uneven_lists",
+    "unpaired",
+    "duplicate",
 )
 LABEL_REASONS = (
     "malformed",
@@ -34,8 +38,12 @@ LABEL_REASONS = (
     "duplicate",
     "sampled_out",
     "too_long",
+    "not_selected",
+    "uneven_lists",
 )
 NO_TIME = np.iinfo(np.int64).min
+NO_RESPONSE = 999
+"""The status of a request that never had a response."""
 
 
 @dataclass(frozen=True)

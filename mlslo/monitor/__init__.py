@@ -1,6 +1,7 @@
 """ModelMonitor file: settings of the exporter for one model. Import from here."""
 
 from mlslo.monitor.fields import (
+    ALTERNATIVE,
     Crossing,
     FeatureArray,
     FieldPath,
@@ -10,13 +11,14 @@ from mlslo.monitor.fields import (
     scope_name,
 )
 from mlslo.monitor.file import Monitor, MonitorFile
-from mlslo.monitor.logs import POSITIVE, FileSink, Labels, Predictions, Sink
+from mlslo.monitor.logs import POSITIVE, FileSink, Join, Labels, Predictions, Sink
 from mlslo.monitor.spec import DEFAULT_LATENCY_BUCKETS, Fairness, Feature, Reference, Spec
 
 load = Monitor.load
 from_document = Monitor.from_document
 
 __all__ = [
+    "ALTERNATIVE",
     "DEFAULT_LATENCY_BUCKETS",
     "POSITIVE",
     "Crossing",
@@ -25,6 +27,7 @@ __all__ = [
     "FeatureArray",
     "FieldPath",
     "FileSink",
+    "Join",
     "LabelFields",
     "Labels",
     "LatencyField",

@@ -8,17 +8,36 @@ from pydantic import AfterValidator, Discriminator, Field, Tag, field_validator
 
 from mlslo.yamlfile import StrictModel
 
+ALTERNATIVE = " | "
+"""Between paths of which the first counts that is there."""
+ROWS = "*"
+"""The part of a path that makes a row of each element."""
+
 
 def _path(path: str) -> str:
-    if not all(map(str.strip, path.split("."))):
-        raise ValueError(f"expected a dotted path such as features.amount, got '{path}'")
+    for alternative in path.split(ALTERNATIVE):
+        parts = alternative.split(".")
+        if not all(map(str.strip, parts)):
+            raise ValueError(f"expected a dotted path such as features.amount, got '{alternative}'")
+        if parts.count(ROWS) > 1:
+            raise ValueError(f"expected one '*' at most, got '{alternative}'")
+        if parts[0] == ROWS:
+            raise ValueError(f"expected a key before '*', since a record is an object, got '{alternative}'")
     return path
+
+
+def needs_rows(path: str) -> bool:
+    """Return whether a path makes several rows of a record, or has alternatives."""
+    return ALTERNATIVE in path or ROWS in path.split(".")
 
 
 FieldPath = Annotated[
     str,
     AfterValidator(_path),
-    Field(description="A dotted path into a record; digits are a position in a list."),
+    Field(
+        description="A dotted path into a record; digits are a position in a list, `*` is a row for each element; "
+        "` | ` separates paths of which the first counts that is there."
+    ),
 ]
 # As the data has it: a column's name may be a space.
 FeatureName = Annotated[str, Field(min_length=1, max_length=128)]
@@ -102,6 +121,19 @@ class PredictionFields(StrictModel):
         None,
         description="A path to an object of features, a list of paths, or the path of a list with the features' names.",
     )
+
+    def paths(self) -> list[str]:
+        """Return every path."""
+        found: list[str] = []
+        for _, value in self:
+            match value:
+                case str():
+                    found.append(value)
+                case list():
+                    found += value
+                case LatencyField(field=path) | FeatureArray(path=path):
+                    found.append(path)
+        return found
 
     @property
     def feature_container(self) -> str | None:

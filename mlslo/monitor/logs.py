@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
-from mlslo.monitor.fields import LabelFields, PredictionFields
+from mlslo.monitor.fields import FieldPath, LabelFields, PredictionFields, needs_rows
+from mlslo.monitor.presets import LABEL_PRESETS, PREDICTION_PRESETS, with_preset
 from mlslo.yamlfile import Duration, StrictModel
 
 POSITIVE = ("1", "1.0", "true", "yes")
@@ -26,10 +27,35 @@ class Sink(StrictModel):
     file: FileSink = Field(description="Log files on a disk that the exporter sees.")
 
 
+Scalar = str | int | float | bool
+Where = dict[FieldPath, Scalar | Annotated[list[Scalar], Field(min_length=1)]]
+_WHERE = "Only records that have these values: path -> value, or a list of values of which one must be there."
+
+
+class Join(StrictModel):
+    """Request and response that are two records, joined by an id.
+
+    A joined record has both below the keys `request` and `response`, and `seconds` from the one to the other.
+    """
+
+    id: FieldPath = Field(description="The path of the id that both records have.")
+    request: Where = Field(min_length=1, description="Values that tell a request: path -> value.")
+    response: Where = Field(min_length=1, description="Values that tell a response: path -> value.")
+    within: Duration = Field(
+        Duration("5m"),
+        description="A request without a response by then is an error of the service, with the code `no_response`.",
+    )
+
+
 class Predictions(StrictModel):
     """The prediction log."""
 
+    preset: Literal[*PREDICTION_PRESETS] | None = Field(  # type: ignore[valid-type]
+        None, description="The format of the records; `fields` and the other keys override single keys of it."
+    )
     sink: Sink = Field(description="Where the log is.")
+    where: Where | None = Field(None, description=_WHERE)
+    join: Join | None = Field(None, description="Where request and response are two records.")
     fields: PredictionFields = Field(description="Where each thing is in a record.")
     positiveClass: str | None = Field(
         None,
@@ -44,6 +70,16 @@ class Predictions(StrictModel):
         default_factory=lambda: [1, 3, 5, 10, 20],
         description="Ranking: the label `k` of its metrics, each a length of list.",
     )
+
+    @model_validator(mode="before")
+    @classmethod
+    def _of_preset(cls, data: Any) -> Any:
+        return with_preset(data, PREDICTION_PRESETS)
+
+    @property
+    def reshaped(self) -> bool:
+        """Whether a record is not a prediction as it is."""
+        return bool(self.where or self.join) or any(map(needs_rows, self.fields.paths()))
 
     @property
     def listed_probabilities(self) -> tuple[int, int]:
@@ -62,7 +98,11 @@ class Predictions(StrictModel):
 class Labels(StrictModel):
     """Ground truth, however late."""
 
+    preset: Literal[*LABEL_PRESETS] | None = Field(  # type: ignore[valid-type]
+        None, description="The format of the records; `fields` and `where` override single keys of it."
+    )
     sink: Sink = Field(description="Where the labels are.")
+    where: Where | None = Field(None, description=_WHERE)
     fields: LabelFields = Field(description="Where each thing is in a record.")
     maxDelay: Duration = Field(Duration("30d"), description="A prediction waits this long for its label.")
     minCoverage: Annotated[float, Field(ge=0, le=1)] = Field(
@@ -74,3 +114,13 @@ class Labels(StrictModel):
         10_000_000,
         description="At most so many predictions wait; past it a sample of them does, and outcomes are weighted.",
     )
+
+    @model_validator(mode="before")
+    @classmethod
+    def _of_preset(cls, data: Any) -> Any:
+        return with_preset(data, LABEL_PRESETS)
+
+    @property
+    def reshaped(self) -> bool:
+        """Whether a record is not a label as it is."""
+        return bool(self.where) or any(needs_rows(path) for _, path in self.fields if path)

@@ -1,0 +1,207 @@
+"""Records of any shape become plain ones: chosen, joined, taken apart, with every value at a key of its own."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Iterator
+from typing import NamedTuple
+
+from exporter.parse.json_lines import Buffer
+from exporter.records.columns import NO_RESPONSE
+from exporter.records.opening import Members, opened_object
+from exporter.records.pairs import Pairs
+from exporter.records.rows import Conditions, Rows, Target, UnevenError
+from exporter.state import Store
+from mlslo.monitor import (
+    ALTERNATIVE,
+    FeatureArray,
+    LabelFields,
+    Labels,
+    LatencyField,
+    Monitor,
+    PredictionFields,
+    Predictions,
+)
+
+# No log has such keys, and a path to them needs no object.
+_PREFIX = "mlslo:"
+_NO_RESPONSE = "mlslo:no_response"
+_BYTE_ORDER_MARK = b"\xef\xbb\xbf"
+_STATUSES = {
+    **dict.fromkeys((b'"success"', b'"succeeded"', b'"ok"', b'"completed"'), b"200"),
+    **dict.fromkeys((b'"failure"', b'"failed"', b'"error"'), b"500"),
+}
+"""Words that stand for a status."""
+_LISTS = {"ranking": ("score", "prediction", "label"), "multilabel": ("score", "prediction", "label")}
+"""Fields of which a list of one element is a list, by task."""
+
+
+class Reshaped(NamedTuple):
+    """Plain records, how many records gave none, and why."""
+
+    lines: Buffer
+    rejected: Counter[str]
+    records: int = 0
+
+
+class Reshaping:
+    """Makes plain records of one log. ``needed``: whether its records are of another shape."""
+
+    def __init__(self, monitor: Monitor, log: Predictions | Labels, store: Store, sink: str) -> None:
+        """``sink``: whose halves of predictions wait in ``store``."""
+        self.needed = log.reshaped
+        self._where = Conditions(log.where or {})
+        self._pairs: Pairs | None = None
+        if isinstance(log, Predictions):
+            self._rows = Rows(list(_of_predictions(monitor, log.fields)))
+            if log.join is not None:
+                self._pairs = Pairs(log.join, log.fields.timestamp, sink, store)
+        else:
+            self._rows = Rows(list(_of_labels(monitor, log.fields)))
+
+    def plain(self, lines: Buffer, now: int) -> Reshaped:
+        """Return the plain records of whole lines; call it in the transaction of the batch. ``now``: epoch µs."""
+        if not self.needed:
+            return Reshaped(lines, Counter())
+        rejected: Counter[str] = Counter()
+        records = self._selected(lines, rejected)
+        whole = (
+            self._pairs.join(records, now, rejected) if self._pairs else (members for _, members in records)
+        )
+        written = self._written(whole, rejected)
+        # Those with features that do not fit have given a record.
+        return Reshaped(written, +rejected, rejected.total() - rejected["invalid_features"])
+
+    def expired(self, now: int) -> Reshaped:
+        """Return plain records of requests that have no response by ``now`` (epoch µs), each an error.
+
+        Call it in a transaction, until there are none.
+        """
+        if self._pairs is None:
+            return Reshaped(b"", Counter())
+        rejected: Counter[str] = Counter()
+        found = self._pairs.expired(now, rejected)
+        records = [{**record, _NO_RESPONSE: b"%d" % NO_RESPONSE} for record in found]
+        written = self._written(records, rejected)
+        return Reshaped(written, +rejected, rejected.total() - rejected["invalid_features"])
+
+    def _selected(self, lines: Buffer, rejected: Counter[str]) -> Iterator[tuple[bytes, Members]]:
+        for line in bytes(lines).removeprefix(_BYTE_ORDER_MARK).split(b"\n"):
+            text = line.strip()
+            if not text:
+                continue
+            members = opened_object(text)
+            if members is None:
+                rejected["malformed"] += 1
+            elif not self._where.hold(members):
+                rejected["not_selected"] += 1
+            else:
+                yield text, members
+
+    def _written(self, records: Iterable[Members], rejected: Counter[str]) -> bytes:
+        found: list[bytes] = []
+        for record in records:
+            try:
+                rows, misfits = self._rows.of(record)
+            except UnevenError:
+                rejected["uneven_lists"] += 1
+                continue
+            found += rows
+            if misfits:
+                rejected["invalid_features"] += misfits
+        return b"".join(found)
+
+
+def plain(monitor: Monitor) -> Monitor:
+    """Return the monitor file as it is for plain records: where a log needs reshaping, with the keys of those."""
+    spec = monitor.spec
+    predictions, labels = spec.predictions, spec.labels
+    if predictions.reshaped:
+        predictions = predictions.model_copy(update={"fields": _plain_fields(predictions)})
+    if labels is not None and labels.reshaped:
+        paths = {name: _key(name) for name, path in labels.fields if path is not None}
+        labels = labels.model_copy(update={"fields": LabelFields(**paths)})
+    if predictions is spec.predictions and labels is spec.labels:
+        return monitor
+    changed = spec.model_copy(update={"predictions": predictions, "labels": labels})
+    return Monitor(monitor.document, monitor.file.model_copy(update={"spec": changed}))
+
+
+def _plain_fields(predictions: Predictions) -> PredictionFields:
+    found: dict[str, object] = {}
+    for name, value in predictions.fields:
+        match value:
+            case LatencyField(unit=unit):
+                found[name] = LatencyField(field=_key(name), unit=unit)
+            case list() | None:
+                found[name] = value
+            case _:
+                found[name] = _key(name)
+    if predictions.join is not None:
+        found["status"] = _key("status")
+    return PredictionFields.model_validate(found)
+
+
+def _of_predictions(monitor: Monitor, fields: PredictionFields) -> Iterator[Target]:
+    lists = _LISTS.get(monitor.spec.task, ())
+    keys: set[str] = set()
+    for name, value in fields:
+        if isinstance(value, FeatureArray):
+            yield Target(_key(name), _alternatives(value.path), opened=True, names=tuple(value.names))
+        elif isinstance(value, LatencyField):
+            yield Target(_key(name), _alternatives(value.field))
+        elif isinstance(value, list):
+            for path in value:
+                keys.add(path)
+                yield Target(path, _alternatives(path))
+        elif name == "status":
+            paths = (*_alternatives(value), _NO_RESPONSE) if value else (_NO_RESPONSE,)
+            yield Target(_key(name), paths, words=_STATUSES)
+        elif value is not None:
+            yield Target(
+                _key(name),
+                _alternatives(value),
+                opened=name in ("score", "prediction", "features", "attributions"),
+                unwrapped=name not in lists,
+                numbered=name == "id",
+            )
+    for path in _scope_paths(monitor):
+        if path not in keys:
+            keys.add(path)
+            yield Target(path, _alternatives(path))
+
+
+def _of_labels(monitor: Monitor, fields: LabelFields) -> Iterator[Target]:
+    lists = _LISTS.get(monitor.spec.task, ())
+    for name, path in fields:
+        if path is not None:
+            keeps = name in lists
+            yield Target(
+                _key(name),
+                _alternatives(path),
+                opened=name == "label",
+                unwrapped=not keeps,
+                numbered=name == "id",
+            )
+
+
+def _scope_paths(monitor: Monitor) -> Iterator[str]:
+    spec = monitor.spec
+    for crossing in [*spec.segments, *(spec.fairness.attributes if spec.fairness else ())]:
+        yield from [crossing] if isinstance(crossing, str) else crossing
+
+
+def _alternatives(path: str) -> tuple[str, ...]:
+    return tuple(path.split(ALTERNATIVE))
+
+
+def _key(name: str) -> str:
+    return _PREFIX + name
+
+
+def reshapings(monitor: Monitor, store: Store, prefix: str = "") -> dict[str, Reshaping]:
+    """Return what makes plain records of each log, by its sink. ``prefix``: of whose halves wait in ``store``."""
+    logs = {"predictions": monitor.spec.predictions, "labels": monitor.spec.labels}
+    return {
+        sink: Reshaping(monitor, log, store, prefix + sink) for sink, log in logs.items() if log is not None
+    }
