@@ -62,6 +62,7 @@ def baseline(monitor: File, data: Data) -> BuiltReference:
     ``data``: a DataFrame, or files (*.jsonl, *.csv or *.parquet). Raises InputError.
     """
     pandas = _pandas()
+    from exporter.records.plain_files import plain_files
     from exporter.references.baseline import build
 
     loaded = load(monitor)
@@ -69,7 +70,7 @@ def baseline(monitor: File, data: Data) -> BuiltReference:
         written = Path(folder, "data.jsonl")
         files = _files(data, written, None)
         try:
-            built = build(loaded, files)
+            built = build(*plain_files(loaded, files, Path(folder)))
             reference = built.reference
             if not reference.features and reference.score is None and reference.classes is None:
                 message = (

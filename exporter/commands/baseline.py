@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tempfile
 from pathlib import Path
 
 import click
@@ -25,12 +26,14 @@ from mlslo.command_line import PATH, input_errors, refuse
 @input_errors()
 def baseline(monitor: Path, data: tuple[Path, ...], more_data: tuple[Path, ...], out: Path) -> None:
     """Build a static reference from data that the model was right on."""
+    from exporter.records.plain_files import plain_files
     from exporter.references.baseline import build
     from exporter.references.reference_file import dump
     from mlslo.monitor import load
 
     loaded = load(monitor)
-    result = build(loaded, [*data, *more_data])
+    with tempfile.TemporaryDirectory(prefix="mlslo-baseline-") as folder:
+        result = build(*plain_files(loaded, [*data, *more_data], Path(folder)))
     for account in result.accounts:
         click.echo(account.line())
     score = result.reference.score

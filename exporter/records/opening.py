@@ -136,6 +136,15 @@ def joined(values: Sequence[Raw]) -> bytes:
     return b"[" + b",".join(values) + b"]"
 
 
+def joined_object(members: Members) -> bytes:
+    """Return the object of ``members``."""
+    return (
+        b"{"
+        + b",".join(b"%b:%b" % (json.dumps(key).encode(), value) for key, value in members.items())
+        + b"}"
+    )
+
+
 def _of_list(elements: Sequence[Raw], part: str) -> Raw | None:
     if part.isascii() and part.isdigit():
         position = int(part) if len(part) < 10 else len(elements)
@@ -210,8 +219,14 @@ def _in_step(columns: Mapping[str, Sequence[Raw]]) -> Sequence[Raw] | None:
 
 def _object(names: Sequence[Raw], row: Raw | Sequence[Raw]) -> bytes:
     """Return the object of a row's values by name."""
-    values = row if isinstance(row, tuple) else opened_list(row) or ()  # type: ignore[arg-type]
+    values: Sequence[Raw] = row if isinstance(row, tuple) else _elements(row)  # type: ignore[arg-type]
     return b"{" + b",".join(b"%b:%b" % pair for pair in zip(names, values, strict=False)) + b"}"
+
+
+def _elements(row: Raw) -> Sequence[Raw]:
+    """Return the values of a row; a single one may stand without its list."""
+    found = opened_list(row) if first_byte(row) == ord("[") else None
+    return [row] if found is None else found
 
 
 def _from_base64(text: str) -> str | None:

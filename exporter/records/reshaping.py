@@ -11,6 +11,7 @@ from exporter.records.columns import NO_RESPONSE
 from exporter.records.opening import Members, opened_object
 from exporter.records.pairs import Pairs
 from exporter.records.rows import Conditions, Rows, Target, UnevenError
+from exporter.records.texts import Texts
 from exporter.state import Store
 from mlslo.monitor import (
     ALTERNATIVE,
@@ -50,6 +51,7 @@ class Reshaping:
     def __init__(self, monitor: Monitor, log: Predictions | Labels, store: Store, sink: str) -> None:
         """``sink``: whose halves of predictions wait in ``store``."""
         self.needed = log.reshaped
+        self._texts = Texts(() if log.reshaped else _containers(log.fields))
         self._where = Conditions(log.where or {})
         self._pairs: Pairs | None = None
         if isinstance(log, Predictions):
@@ -62,7 +64,7 @@ class Reshaping:
     def plain(self, lines: Buffer, now: int) -> Reshaped:
         """Return the plain records of whole lines; call it in the transaction of the batch. ``now``: epoch µs."""
         if not self.needed:
-            return Reshaped(lines, Counter())
+            return Reshaped(self._texts.opened(lines), Counter())
         rejected: Counter[str] = Counter()
         records = self._selected(lines, rejected)
         whole = (
@@ -183,6 +185,19 @@ def _of_labels(monitor: Monitor, fields: LabelFields) -> Iterator[Target]:
                 unwrapped=not keeps,
                 numbered=name == "id",
             )
+
+
+def _containers(fields: PredictionFields | LabelFields) -> Iterator[str]:
+    """Yield the paths that other paths lead through."""
+    for path in fields.paths():
+        outer = path.rpartition(".")[0]
+        if outer:
+            yield outer
+    if isinstance(fields, PredictionFields):
+        if isinstance(fields.features, FeatureArray):
+            yield fields.features.path
+        elif fields.feature_container is not None:
+            yield fields.feature_container
 
 
 def _scope_paths(monitor: Monitor) -> Iterator[str]:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, Discriminator, Field, Tag, field_validator
+from pydantic import AfterValidator, ConfigDict, Discriminator, Field, Tag, field_validator
 
 from mlslo.yamlfile import StrictModel
 
@@ -58,8 +59,19 @@ class LatencyField(StrictModel):
     )
 
 
+def _optional(*keys: str) -> Callable[[dict[str, Any]], None]:
+    """Return what makes ``keys`` optional in a JSON schema: a preset may have them."""
+
+    def change(schema: dict[str, Any]) -> None:
+        schema["required"] = [key for key in schema["required"] if key not in keys]
+
+    return change
+
+
 class FeatureArray(StrictModel):
     """A list of the features' values, without their names."""
+
+    model_config = ConfigDict(json_schema_extra=_optional("path"))
 
     path: FieldPath = Field(description="Dotted path of the list.")
     names: list[FeatureName] = Field(
@@ -92,6 +104,8 @@ Features = Annotated[
 
 class PredictionFields(StrictModel):
     """The fields of a prediction record: dotted paths; a part of digits is a position in a list, or a key."""
+
+    model_config = ConfigDict(json_schema_extra=_optional("timestamp"))
 
     timestamp: FieldPath = Field(description="Event time: RFC 3339, or epoch seconds, ms, µs or ns.")
     id: FieldPath | None = Field(
@@ -154,6 +168,12 @@ class PredictionFields(StrictModel):
 class LabelFields(StrictModel):
     """The fields of a label record."""
 
+    model_config = ConfigDict(json_schema_extra=_optional("id", "label"))
+
     id: FieldPath = Field(description="The prediction's id.")
     label: FieldPath = Field(description="What turned out to be true.")
     timestamp: FieldPath | None = Field(None, description="When the label became known; needed for delays.")
+
+    def paths(self) -> list[str]:
+        """Return every path."""
+        return [path for _, path in self if path is not None]

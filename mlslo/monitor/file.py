@@ -9,7 +9,7 @@ from typing import Any, Literal
 
 from pydantic import Field
 
-from mlslo.monitor.fields import FeatureArray, PredictionFields
+from mlslo.monitor.fields import ALTERNATIVE, FeatureArray, PredictionFields
 from mlslo.monitor.spec import Spec
 from mlslo.yamlfile import File, Loaded, Name, Problem, StrictModel, did_you_mean, quoted_list
 
@@ -59,6 +59,13 @@ class Monitor(Loaded[Metadata, Spec]):
                 yield self.document.problem(("spec", "predictions", "positiveClass"), message + near)
         if self.spec.labels is not None and fields.score is None and fields.prediction is None:
             yield self.document.problem(at, "labels need a 'score' or a 'prediction' to be compared with")
+        if predictions.join is not None and not any(
+            path.startswith(("request.", "response.")) for path in fields.timestamp.split(ALTERNATIVE)
+        ):
+            message = (
+                "expected a path that begins with 'request.' or 'response.', where 'join' puts the records"
+            )
+            yield self.document.problem((*at, "timestamp"), f"{message}, got '{fields.timestamp}'")
         features = fields.features.path if isinstance(fields.features, FeatureArray) else fields.features
         if isinstance(features, str):
             for name, path in _single_paths(fields).items():

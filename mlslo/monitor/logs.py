@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Annotated, Any, Literal
 
-from pydantic import Field, model_validator
+from pydantic import ConfigDict, Discriminator, Field, Tag, model_validator
 
 from mlslo.monitor.fields import FieldPath, LabelFields, PredictionFields, needs_rows
 from mlslo.monitor.presets import LABEL_PRESETS, PREDICTION_PRESETS, with_preset
@@ -27,8 +28,29 @@ class Sink(StrictModel):
     file: FileSink = Field(description="Log files on a disk that the exporter sees.")
 
 
-Scalar = str | int | float | bool
-Where = dict[FieldPath, Scalar | Annotated[list[Scalar], Field(min_length=1)]]
+def _form_of_value(value: Any) -> str:
+    if isinstance(value, list):
+        return "several"
+    if isinstance(value, bool):
+        return "flag"
+    return "number" if isinstance(value, int | float) else "text"
+
+
+_Scalar = Annotated[
+    Annotated[str, Tag("text")] | Annotated[int | float, Tag("number")] | Annotated[bool, Tag("flag")],
+    Discriminator(_form_of_value),
+]
+_Several = Annotated[list[_Scalar], Field(min_length=1), Tag("several")]
+Where = dict[
+    FieldPath,
+    Annotated[
+        Annotated[str, Tag("text")]
+        | Annotated[int | float, Tag("number")]
+        | Annotated[bool, Tag("flag")]
+        | _Several,
+        Discriminator(_form_of_value),
+    ],
+]
 _WHERE = "Only records that have these values: path -> value, or a list of values of which one must be there."
 
 
@@ -47,8 +69,28 @@ class Join(StrictModel):
     )
 
 
+def _unless_preset(required: dict[str, Any]) -> Callable[[dict[str, Any]], None]:
+    """Return what makes ``fields``, and ``required`` keys of it, optional in a JSON schema where there is a preset."""
+
+    def change(schema: dict[str, Any]) -> None:
+        schema["required"].remove("fields")
+        schema["if"] = {"not": {"required": ["preset"]}}
+        schema["then"] = {"required": ["fields"], "properties": {"fields": required}}
+
+    return change
+
+
 class Predictions(StrictModel):
     """The prediction log."""
+
+    model_config = ConfigDict(
+        json_schema_extra=_unless_preset(
+            {
+                "required": ["timestamp"],
+                "properties": {"features": {"if": {"type": "object"}, "then": {"required": ["path"]}}},
+            }
+        )
+    )
 
     preset: Literal[*PREDICTION_PRESETS] | None = Field(  # type: ignore[valid-type]
         None, description="The format of the records; `fields` and the other keys override single keys of it."
@@ -98,6 +140,8 @@ class Predictions(StrictModel):
 class Labels(StrictModel):
     """Ground truth, however late."""
 
+    model_config = ConfigDict(json_schema_extra=_unless_preset({"required": ["id", "label"]}))
+
     preset: Literal[*LABEL_PRESETS] | None = Field(  # type: ignore[valid-type]
         None, description="The format of the records; `fields` and `where` override single keys of it."
     )
@@ -123,4 +167,4 @@ class Labels(StrictModel):
     @property
     def reshaped(self) -> bool:
         """Whether a record is not a label as it is."""
-        return bool(self.where) or any(needs_rows(path) for _, path in self.fields if path)
+        return bool(self.where) or any(map(needs_rows, self.fields.paths()))

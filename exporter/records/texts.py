@@ -1,0 +1,80 @@
+"""Texts in the way of a path, replaced by the JSON or CSV that they hold."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from itertools import islice
+
+from exporter.parse.json_lines import Buffer
+from exporter.records.opening import (
+    Members,
+    Raw,
+    content,
+    first_byte,
+    joined_object,
+    opened_list,
+    opened_object,
+)
+
+_LOOKED_AT = 20
+_FIRST = 64 << 10
+
+
+class Texts:
+    """Replaces the texts of plain records that paths lead through.
+
+    Whether there are any is told from the first records of each batch: most logs have none, and pay nothing.
+    """
+
+    def __init__(self, containers: Iterable[str]) -> None:
+        """``containers``: paths of objects or lists that other paths lead into."""
+        self._tree: dict[str, dict] = {}  # type: ignore[type-arg]
+        for path in containers:
+            node = self._tree
+            for part in path.split("."):
+                node = node.setdefault(part, {})
+
+    def opened(self, lines: Buffer) -> Buffer:
+        """Return whole lines, in which texts are replaced where some of the first has one."""
+        if not self._tree:
+            return lines
+        head = bytes(memoryview(lines)[:_FIRST])
+        if not any(self._line(line) is not line for line in islice(head.split(b"\n"), _LOOKED_AT)):
+            return lines
+        return b"\n".join(map(self._line, bytes(lines).split(b"\n")))
+
+    def _line(self, line: bytes) -> bytes:
+        members = opened_object(line) if line.lstrip().startswith(b"{") else None
+        changed = None if members is None else _changed(members, self._tree)
+        return line if changed is None else joined_object({**(members or {}), **changed})
+
+
+def _changed(members: Members, tree: dict[str, dict]) -> Members | None:  # type: ignore[type-arg]
+    """Return the members that are replaced; None where none is."""
+    found = {}
+    for part, below in tree.items():
+        value = members.get(part)
+        if value is not None and (replaced := _replaced(value, below)) is not value:
+            found[part] = replaced
+    return found or None
+
+
+def _replaced(value: Raw, tree: dict[str, dict]) -> Raw:  # type: ignore[type-arg]
+    kind = first_byte(value)
+    if kind == ord('"'):
+        inner = content(value)
+        if inner is None:
+            return value
+        if first_byte(inner) == ord("["):
+            # One line of CSV is a list, as in a field of its own.
+            rows = opened_list(inner)
+            if rows is not None and len(rows) == 1 and first_byte(rows[0]) == ord("["):
+                inner = bytes(rows[0])
+        elif opened_object(inner) is None:
+            return value
+        return _replaced(inner, tree)
+    if kind == ord("{") and tree:
+        members = opened_object(value)
+        changed = None if members is None else _changed(members, tree)
+        return value if changed is None else joined_object({**(members or {}), **changed})
+    return value

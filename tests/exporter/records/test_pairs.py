@@ -1,0 +1,146 @@
+"""Request and response that are two records: joined across files, cycles and restarts, or an error."""
+
+from __future__ import annotations
+
+import random
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.support.commands import exporter
+from tests.support.logs import EPOCH, Gauges, monitor, once, value, write_lines, write_monitor
+
+pytestmark = pytest.mark.slow
+
+Record = dict[str, Any]
+COUNT = 40
+
+
+def content(within: str = "5m") -> Record:
+    made = monitor(labels=None, features={"a": {"type": "numeric"}})
+    made["spec"]["predictions"] |= {
+        "join": {"id": "call", "request": {"kind": "in"}, "response": {"kind": "out"}, "within": within},
+        "fields": {
+            "timestamp": "request.ts",
+            "id": "request.call",
+            "latency": {"field": "seconds", "unit": "s"},
+            "status": "response.code",
+            "score": "response.score",
+            "features": "request.features",
+        },
+    }
+    return made
+
+
+def request(number: int, **changes: Any) -> Record:
+    base = {"kind": "in", "call": f"c{number}", "ts": EPOCH + number, "features": {"a": number}}
+    return {**base, **changes}
+
+
+def response(number: int, **changes: Any) -> Record:
+    base = {"kind": "out", "call": f"c{number}", "ts": EPOCH + number + 0.25, "score": 0.5, "code": 200}
+    return {**base, **changes}
+
+
+def rejected(gauges: Gauges, reason: str) -> float | None:
+    return value(gauges, "ml_sink_rejected_records_total", sink="predictions", reason=reason)
+
+
+def counted(gauges: Gauges) -> tuple[float | None, ...]:
+    return (
+        value(gauges, "ml_predictions_total", model="m"),
+        value(gauges, "ml_feature_mean", feature="a"),
+        value(gauges, "ml_prediction_mean", model="m"),
+        value(gauges, "ml_prediction_latency_seconds_sum", model="m"),
+        value(gauges, "ml_prediction_error_ratio", model="m"),
+    )
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_however_the_halves_come_each_pair_is_one_prediction(tmp_path: Path, seed: int) -> None:
+    records = [half(number) for number in range(COUNT) for half in (request, response)]
+    shuffled = random.Random(seed).sample(records, len(records))
+    path = write_monitor(tmp_path, content())
+    cuts = sorted(random.Random(seed).sample(range(len(records)), 3))
+    for start, end in zip([0, *cuts], [*cuts, len(records)], strict=True):
+        write_lines(tmp_path / f"logs/predictions{start % 2}.jsonl", shuffled[start:end])
+        # Each time another process, so that what waits is read from the state.
+        gauges = once(path, "--state-dir", tmp_path / "state", at="2026-01-10T00:01:00Z")
+    mean = (COUNT - 1) / 2
+    assert counted(gauges) == (COUNT, mean, 0.5, 0.25 * COUNT, 0.0)
+    assert rejected(gauges, "unpaired") == 0
+    assert rejected(gauges, "duplicate") == 0
+
+
+def test_a_request_without_a_response_is_an_error_once_the_time_is_over(tmp_path: Path) -> None:
+    write_lines(tmp_path / "logs/predictions.jsonl", [request(0), request(1), response(1)])
+    path = write_monitor(tmp_path, content("30s"))
+    state = ("--state-dir", tmp_path / "state")
+    early = once(path, *state, at="2026-01-10T00:00:20Z")
+    assert value(early, "ml_predictions_total", model="m") == 1
+    for _ in range(2):
+        late = once(path, *state, at="2026-01-10T00:00:40Z")
+        assert value(late, "ml_predictions_total", model="m") == 2
+        assert value(late, "ml_prediction_errors_total", code="no_response") == 1
+        assert value(late, "ml_prediction_error_ratio", model="m") == 0.5
+        # Its features are known all the same.
+        assert value(late, "ml_feature_mean", feature="a") == 0.5
+    # A response that comes after that is late, and no second prediction.
+    write_lines(tmp_path / "logs/predictions.jsonl", [response(0)])
+    last = once(path, *state, at="2026-01-10T00:01:00Z")
+    assert value(last, "ml_predictions_total", model="m") == 2
+    assert rejected(last, "unpaired") == 1
+
+
+def test_what_belongs_to_no_pair_is_counted(tmp_path: Path) -> None:
+    odd = [
+        {"kind": "feedback", "call": "c1", "ts": EPOCH},
+        {"kind": "in", "ts": EPOCH},
+        request(1),
+        response(1),
+        "no record",
+    ]
+    write_lines(tmp_path / "logs/predictions.jsonl", [request(1), *odd])
+    gauges = once(write_monitor(tmp_path, content()))
+    assert value(gauges, "ml_predictions_total", model="m") == 1
+    counts = {
+        reason: rejected(gauges, reason)
+        for reason in ("not_selected", "missing_id", "duplicate", "malformed")
+    }
+    assert counts == {"not_selected": 1, "missing_id": 1, "duplicate": 1, "malformed": 1}
+    assert value(gauges, "ml_sink_records_total", sink="predictions") == 5
+
+
+def test_a_record_that_has_both_is_whole(tmp_path: Path) -> None:
+    both = [
+        {"request": request(number), "response": response(number), "seconds": 0.25} for number in range(3)
+    ]
+    write_lines(tmp_path / "logs/predictions.jsonl", both)
+    assert counted(once(write_monitor(tmp_path, content()))) == (3, 1.0, 0.5, 0.75, 0.0)
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"join": {"id": "call", "request": {}, "response": {"kind": "out"}}}, "expected at least 1 item"),
+        ({"join": {"request": {"kind": "in"}, "response": {"kind": "out"}}}, "missing key 'id'"),
+        ({"where": {"kind": []}}, "expected at least 1 item"),
+        ({"preset": "kserv"}, "did you mean 'kserve'?"),
+        ({"fields": {"timestamp": "ts", "score": "a.*.b.*"}}, "expected one '*' at most, got 'a.*.b.*'"),
+        ({"fields": {"timestamp": "ts", "score": "*.a"}}, "expected a key before '*'"),
+        (
+            {"fields": {"timestamp": "ts | a..b"}},
+            "expected a dotted path such as features.amount, got 'a..b'",
+        ),
+        ({"fields": {"timestamp": "ts"}}, "expected a path that begins with 'request.' or 'response.'"),
+    ],
+)
+def test_errors_of_the_file_have_their_place(tmp_path: Path, change: Record, message: str) -> None:
+    made = content()
+    made["spec"]["predictions"] |= change
+    done = exporter("check", write_monitor(tmp_path, made), check=False)
+    assert done.returncode == 2
+    assert done.stderr.count("\n") == 1
+    assert "monitor.yaml:" in done.stderr
+    assert message in done.stderr
