@@ -5,17 +5,24 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import suppress
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
+from typing import NamedTuple
 
-from exporter.records.opening import Members, Raw
-from exporter.records.rows import Conditions, text_at
+from exporter.records.opening import Members, opened_object
+from exporter.records.rows import Conditions, Record, text_at
 from exporter.state import Half, Store
 from mlslo.monitor import Join
 
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _ROLES = ("request", "response")
 # Of those that are over at once, so few at a time that they fit into memory.
 _MOST_EXPIRED = 2000
+
+
+class _Read(NamedTuple):
+    """A half of the batch: its line, and its members."""
+
+    line: bytes
+    members: Members
 
 
 class Pairs:
@@ -39,14 +46,14 @@ class Pairs:
 
     def join(
         self, records: Iterator[tuple[bytes, Members]], now: int, rejected: Counter[str]
-    ) -> Iterator[Members]:
+    ) -> Iterator[Record]:
         """Yield the joined records; call it in the transaction of the batch.
 
         ``now``: epoch µs, the time of a record that has none. What is neither a request nor a response is counted as
         ``not_selected``, without an id as ``missing_id``, a
         second one of the same kind as ``duplicate``.
         """
-        waiting: dict[str, dict[str, Half]] = {role: {} for role in _ROLES}
+        waiting: dict[str, dict[str, _Read]] = {role: {} for role in _ROLES}
         for line, members in records:
             if _ROLES[0] in members and _ROLES[1] in members:
                 yield members
@@ -59,23 +66,25 @@ class Pairs:
             if not key:
                 rejected["missing_id"] += 1
                 continue
-            half = Half(key, self._time(members, now), line)
             other = _ROLES[role == _ROLES[0]]
             if key in waiting[other]:
-                yield _joined({role: half, other: waiting[other].pop(key)})
+                yield self._joined({role: members, other: waiting[other].pop(key).members})
             elif key in waiting[role]:
                 rejected["duplicate"] += 1
             else:
-                waiting[role][key] = half
+                waiting[role][key] = _Read(line, members)
         for role, other in (_ROLES, _ROLES[::-1]):
             found = self._halves.take(self._sink, other, list(waiting[role]))
             for key, half in found.items():
-                yield _joined({role: waiting[role].pop(key), other: half})
+                yield self._joined({role: waiting[role].pop(key).members, other: opened_object(half) or {}})
         for role in _ROLES:
-            rejected["duplicate"] += self._halves.add(self._sink, role, waiting[role].values())
+            halves = (
+                Half(key, self._time(read.members) or now, read.line) for key, read in waiting[role].items()
+            )
+            rejected["duplicate"] += self._halves.add(self._sink, role, halves)
         rejected["unpaired"] += self._halves.trim(self._sink)
 
-    def expired(self, now: int, rejected: Counter[str]) -> list[Members]:
+    def expired(self, now: int, rejected: Counter[str]) -> list[dict[str, bytes]]:
         """Return requests that have waited too long for their response, at most some thousand at a time.
 
         Responses without a request are dropped, and counted as ``unpaired``.
@@ -85,29 +94,28 @@ class Pairs:
         rejected["unpaired"] += len(self._halves.expire(self._sink, _ROLES[1], before, _MOST_EXPIRED))
         return [{_ROLES[0]: half.content} for half in requests]
 
-    def _time(self, members: Members, now: int) -> int:
+    def _joined(self, halves: dict[str, Members]) -> Record:
+        record: dict[str, bytes | Members] = {**halves}
+        request, response = (self._time(halves[role]) for role in _ROLES)
+        if request is not None and response is not None and response >= request:
+            record["seconds"] = repr((response - request) / 1e6).encode()
+        return record
+
+    def _time(self, members: Members) -> int | None:
         for path in self._times:
             if (text := text_at(members, path)) and (time := _epoch_microseconds(text)) is not None:
                 return time
-        return now
-
-
-def _joined(halves: dict[str, Half]) -> Members:
-    record: dict[str, Raw] = {role: halves[role].content for role in _ROLES}
-    seconds = (halves["response"].time - halves["request"].time) / 1e6
-    if seconds >= 0:
-        record["seconds"] = repr(seconds).encode()
-    return record
+        return None
 
 
 def _epoch_microseconds(text: str) -> int | None:
     """Read a time well enough to tell what has waited for long; None where it is of a rare format."""
     with suppress(ValueError, OverflowError):
+        if text[4:5] == "-":
+            time = datetime.fromisoformat(text)
+            return int((time if time.tzinfo else time.replace(tzinfo=UTC)).timestamp() * 1e6)
         number = float(text)
         for limit, factor in ((1e11, 1e6), (1e14, 1e3), (1e17, 1.0), (float("inf"), 1e-3)):
             if abs(number) < limit:
                 return int(number * factor)
-    with suppress(ValueError):
-        time = datetime.fromisoformat(text[:26] + "Z" if len(text) > 26 and text.endswith("Z") else text)
-        return (time.replace(tzinfo=time.tzinfo or UTC) - _EPOCH) // timedelta(microseconds=1)
     return None

@@ -10,7 +10,7 @@ from exporter.parse.json_lines import Buffer
 from exporter.records.columns import NO_RESPONSE
 from exporter.records.opening import Members, opened_object
 from exporter.records.pairs import Pairs
-from exporter.records.rows import Conditions, Rows, Target, UnevenError
+from exporter.records.rows import Conditions, Record, Rows, Target, UnevenError
 from exporter.records.texts import Texts
 from exporter.state import Store
 from mlslo.monitor import (
@@ -100,7 +100,7 @@ class Reshaping:
             else:
                 yield text, members
 
-    def _written(self, records: Iterable[Members], rejected: Counter[str]) -> bytes:
+    def _written(self, records: Iterable[Record], rejected: Counter[str]) -> bytes:
         found: list[bytes] = []
         for record in records:
             try:

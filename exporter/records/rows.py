@@ -20,6 +20,7 @@ from exporter.records.opening import (
 )
 
 NULL = b"null"
+_OBJECT, _LIST, _TEXT, _NULL = b'{["n'
 
 
 class UnevenError(Exception):
@@ -55,38 +56,37 @@ class _Node:
 
 
 Slots = list[Raw | None]
+_Lists = list[tuple[_Node, Sequence[Raw]]]
+Record = Mapping[str, Raw | Members]
+"""A record's members; those that were taken apart already stay so."""
 
 
 class Rows:
     """Finds the values of all targets in one walk through a record, and writes them as plain records."""
 
     def __init__(self, targets: Sequence[Target]) -> None:
-        self._targets = targets
         self._root = _Node()
         # Keys of a record that hold dots themselves.
         self._literals: list[tuple[str, int]] = []
-        self._slots: list[list[int]] = []
         self._size = 0
         self._starred: set[int] = set()
-        for target in targets:
-            self._slots.append([self._add(path) for path in target.paths])
+        slots = [[self._add(path) for path in target.paths] for target in targets]
         keys = (json.dumps(target.key).replace("%", "%%") for target in targets)
         self._template = ("{" + ",".join(f"{key}:%b" for key in keys) + "}\n").encode()
-        self._named = [_template(target.names) if target.names else b"" for target in targets]
+        named = [_template(target.names) if target.names else b"" for target in targets]
+        self._written = list(zip(targets, slots, named, strict=True))
 
-    def of(self, record: Members) -> tuple[list[bytes], int]:
+    def of(self, record: Record) -> tuple[list[bytes], int]:
         """Return the plain records of a record, each with its newline, and how many lists of features do not fit.
 
         Raises UnevenError where its lists are empty, or not as long as each other.
         """
         slots: Slots = [None] * self._size
-        lists: list[tuple[_Node, Sequence[Raw]]] = []
-        for part, child in self._root.children.items():
-            if (value := record.get(part)) is not None:
-                self._walk(child, value, slots, lists)
+        lists: _Lists = []
+        self._walk_members(self._root, record, slots, lists)
         for path, slot in self._literals:
             if (value := record.get(path)) is not None:
-                slots[slot] = value
+                slots[slot] = value  # type: ignore[assignment]
         if not lists:
             line, misfits = self._line(slots, None)
             return [line], misfits
@@ -95,7 +95,7 @@ class Rows:
             raise UnevenError
         found, misfits = [], 0
         for position in range(number):
-            mine = slots.copy()
+            mine = slots.copy() if number > 1 else slots
             for node, elements in lists:
                 self._walk(node, elements[position], mine, None)
             line, misfit = self._line(mine, position if number > 1 else None)
@@ -118,50 +118,62 @@ class Rows:
         node.slots.append(slot)
         return slot
 
-    def _walk(
-        self, node: _Node, value: Raw, slots: Slots, lists: list[tuple[_Node, Sequence[Raw]]] | None
-    ) -> None:
+    def _walk(self, node: _Node, value: Raw, slots: Slots, lists: _Lists | None) -> None:
         for slot in node.slots:
             slots[slot] = value
         if node.star is not None and lists is not None and (elements := rows(value)) is not None:
             lists.append((node.star, elements))
-        if len(node.children) == 1 or first_byte(value) != ord("{"):
-            for part, child in node.children.items():
-                if (found := member(value, part)) is not None:
-                    self._walk(child, found, slots, lists)
-        elif node.children:
-            members = opened_object(value) or {}
-            for part, child in node.children.items():
-                if (known := members.get(part)) is not None:
-                    self._walk(child, known, slots, lists)
+        if not node.children:
+            return
+        if first_byte(value) == _OBJECT:
+            self._walk_members(node, opened_object(value) or {}, slots, lists)
+            return
+        for part, child in node.children.items():
+            if (found := member(value, part)) is not None:
+                self._walk(child, found, slots, lists)
+
+    def _walk_members(self, node: _Node, members: Record, slots: Slots, lists: _Lists | None) -> None:
+        for part, child in node.children.items():
+            value = members.get(part)
+            if isinstance(value, dict):
+                self._walk_members(child, value, slots, lists)
+            elif value is not None:
+                self._walk(child, value, slots, lists)  # type: ignore[arg-type]
 
     def _line(self, slots: Slots, position: int | None) -> tuple[bytes, int]:
         values, misfits = [], 0
-        for target, mine, named in zip(self._targets, self._slots, self._named, strict=True):
+        for target, mine, named in self._written:
             value = slots[mine[0]]
-            starred = mine[0] in self._starred
-            for slot in mine[1:]:
-                if value is None or first_byte(value) == ord("n"):
-                    value, starred = slots[slot], slot in self._starred
+            if value is None or len(mine) > 1:
+                value = next((slots[slot] for slot in mine if not _is_null(slots[slot])), None)
             if value is None:
                 values.append(NULL)
                 continue
-            kind = first_byte(value)
-            if target.opened and kind == ord('"'):
-                value = _opened(value)
-                kind = first_byte(value)
+            text = bytes(value)
+            kind = text[0]
+            if kind == _TEXT and target.opened:
+                text = _opened(text)
+                kind = text[0]
             if named:
-                found = _listed(value, target.names)
-                misfits += found is None and kind != ord("n")
-                value = NULL if found is None else named % tuple(found)
-            elif target.unwrapped and kind == ord("["):
-                value = single(value)
+                found = _listed(text, target.names)
+                misfits += found is None and kind != _NULL
+                text = NULL if found is None else named % tuple(found)
+            elif kind == _LIST and target.unwrapped:
+                text = bytes(single(text))
             elif target.words:
-                value = target.words.get(bytes(value).lower(), value)
-            if target.numbered and position is not None and not starred:
-                value = _numbered(value, position)
-            values.append(value)
+                text = target.words.get(text.lower(), text)
+            if position is not None and target.numbered and not self._is_starred(mine, slots):
+                text = _numbered(text, position)
+            values.append(text)
         return self._template % tuple(values), misfits
+
+    def _is_starred(self, mine: Sequence[int], slots: Slots) -> bool:
+        """Return whether the value that counts has a row of its own."""
+        return next(slot for slot in mine if not _is_null(slots[slot])) in self._starred
+
+
+def _is_null(value: Raw | None) -> bool:
+    return value is None or bytes(value) == NULL
 
 
 def _template(names: Sequence[str]) -> bytes:
@@ -169,7 +181,7 @@ def _template(names: Sequence[str]) -> bytes:
     return ("{" + ",".join(f"{key}:%b" for key in keys) + "}").encode()
 
 
-def _opened(value: Raw) -> Raw:
+def _opened(value: bytes) -> bytes:
     """Return the object or list that a text holds, or ``value``."""
     text = (text_of(value) or "").strip()
     return text.encode("utf-8", "surrogatepass") if text.startswith(("{", "[")) else value
@@ -191,27 +203,37 @@ def _listed(value: Raw, names: Sequence[str]) -> Sequence[Raw] | None:
     return [value] if len(names) == 1 and kind != ord("n") else None
 
 
-def _numbered(value: Raw, position: int) -> Raw:
+def _numbered(value: bytes, position: int) -> bytes:
     """Return an id that tells the rows of one record apart."""
-    kind = first_byte(value)
-    if kind == ord('"'):
-        return bytes(value)[:-1] + b'/%d"' % position
-    return value if kind in b"n[{" else b'"%b/%d"' % (value, position)
+    if value[0] == _TEXT:
+        return value[:-1] + b'/%d"' % position
+    return value if value[0] in b"n[{" else b'"%b/%d"' % (value, position)
 
 
-def text_at(record: Members, path: str) -> str | None:
-    """Return the text of the single value at a path without ``*``; None where there is none."""
+def value_at(record: Record, path: str) -> Raw | None:
+    """Return what is at a path without ``*``, or None; an object that was taken apart already is none."""
     value = record.get(path)
-    if value is None:
+    if value is None and "." in path:
         first, *rest = path.split(".")
         value = record.get(first)
         for part in rest:
             if value is None:
                 return None
-            value = member(value, part)
-    if value is None or first_byte(value) in b"n{[":
+            value = value.get(part) if isinstance(value, dict) else member(value, part)  # type: ignore[arg-type]
+    return None if value is None or isinstance(value, dict) else value  # type: ignore[return-value]
+
+
+def text_at(record: Record, path: str) -> str | None:
+    """Return the text of the single value at a path without ``*``; None where there is none."""
+    value = value_at(record, path)
+    return None if value is None else single_text(bytes(value))
+
+
+def single_text(value: bytes) -> str | None:
+    """Return the text of a single value; None where it is an object, a list or nothing."""
+    if value[0] in b"n{[":
         return None
-    return text_of(value) if first_byte(value) == ord('"') else bytes(value).decode()
+    return text_of(value) if value[0] == _TEXT else value.decode()
 
 
 class Conditions:
@@ -219,14 +241,22 @@ class Conditions:
 
     def __init__(self, where: Mapping[str, object]) -> None:
         self._expected = [
-            (path, {_text(value) for value in (values if isinstance(values, list) else [values])})
+            (path, frozenset(map(_written, values if isinstance(values, list) else [values])))
             for path, values in where.items()
         ]
 
-    def hold(self, record: Members) -> bool:
+    def hold(self, record: Record) -> bool:
         """Return whether a record has each of the values."""
-        return all(text_at(record, path) in expected for path, expected in self._expected)
+        for path, expected in self._expected:
+            value = value_at(record, path)
+            if value is None:
+                return False
+            # Most are written as they would be here.
+            if (text := bytes(value)) not in expected and _written(single_text(text)) not in expected:
+                return False
+        return True
 
 
-def _text(value: object) -> str:
-    return value if isinstance(value, str) else json.dumps(value)
+def _written(value: object) -> bytes:
+    """Return a value as the JSON of its text, whether it is a number or not."""
+    return json.dumps(value if isinstance(value, str) else json.dumps(value)).encode()

@@ -32,17 +32,17 @@ class Halves(Table):
         "CREATE INDEX IF NOT EXISTS halves_time ON halves (sink, time)",
     )
 
-    def take(self, sink: str, role: str, keys: Sequence[str]) -> dict[str, Half]:
-        """Remove the halves of ``keys`` that wait, and return them by key."""
-        found: dict[str, Half] = {}
+    def take(self, sink: str, role: str, keys: Sequence[str]) -> dict[str, bytes]:
+        """Remove the halves of ``keys`` that wait, and return their content by key."""
+        found: dict[str, bytes] = {}
         for start in range(0, len(keys), _CHUNK):
             chunk = keys[start : start + _CHUNK]
             rows = self._db.execute(
                 f"DELETE FROM halves WHERE sink = ? AND role = ? AND key IN ({', '.join('?' * len(chunk))}) "
-                "RETURNING key, time, content",
+                "RETURNING key, content",
                 (sink, role, *chunk),
             )
-            found.update((key, Half(key, time, content)) for key, time, content in rows.fetchall())
+            found.update(rows.fetchall())
         return found
 
     def add(self, sink: str, role: str, halves: Iterable[Half]) -> int:
