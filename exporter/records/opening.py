@@ -22,7 +22,9 @@ _SHAPE = msgspec.json.Decoder(list[int])
 
 MISSING = frozenset(("", "na", "n/a", "nan", "null", "none"))
 """Values of a CSV that stand for none, in lower case."""
-_NUMBER = re.compile(r"-?(?:0|[1-9]\d*)(?:\.\d+)?(?:[eE][+-]?\d+)?", re.ASCII)
+_DIGITS = r"-?(?:0|[1-9][0-9]*)(?:\.[0-9]+)?(?:[eE][+-]?[0-9]+)?"
+_NUMBER = re.compile(_DIGITS)
+_NUMBERS = re.compile(rf"{_DIGITS}(?:[,\n]{_DIGITS})*")
 _BASE64 = re.compile(
     r"(?:[A-Za-z0-9+/]{4}){2,}(?:[A-Za-z0-9+/]{2}==|[A-Za-z0-9+/]{3}=)?|[A-Za-z0-9+/]{4,7}=+", re.ASCII
 )
@@ -154,7 +156,9 @@ def _of_list(elements: Sequence[Raw], part: str) -> Raw | None:
             members = opened_object(element) or {}
             if "name" in members and text_of(members["name"]) == part:
                 return element
-    return member(elements[0], part) if len(elements) == 1 else None
+    if len(elements) != 1 or first_byte(elements[0]) == ord('"'):
+        return None
+    return member(elements[0], part)
 
 
 def _rows_of_object(members: Members) -> Sequence[Raw] | None:
@@ -246,6 +250,8 @@ def _is_text(character: str) -> bool:
 def _from_csv(text: str) -> bytes | None:
     if not text:
         return None
+    if _NUMBERS.fullmatch(text):
+        return b"[[%b]]" % text.replace("\n", "],[").encode()
     try:
         found = [row for row in csv.reader(text.splitlines()) if row]
     except csv.Error:

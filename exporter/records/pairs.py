@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 from typing import NamedTuple
 
 from exporter.records.opening import Members, opened_object
-from exporter.records.rows import Conditions, Record, text_at
+from exporter.records.rows import Conditions, Record, reader, single_text
 from exporter.state import Half, Store
 from mlslo.monitor import Join
 
@@ -34,13 +34,13 @@ class Pairs:
 
     def __init__(self, join: Join, timestamp: str, sink: str, store: Store) -> None:
         """``timestamp``: the path of the event time in a joined record. ``sink``: whose halves wait in ``store``."""
-        self._id = join.id
+        self._id = reader(join.id)
         self._within = int(join.within.seconds * 1_000_000)
-        self._conditions = {role: Conditions(getattr(join, role)) for role in _ROLES}
+        self._is_request = Conditions(join.request)
+        self._is_response = Conditions(join.response)
         alternatives = [path.split(".", 1) for path in timestamp.split(" | ")]
-        self._times = list(
-            dict.fromkeys(rest[0] for first, *rest in alternatives if first in _ROLES and rest)
-        )
+        paths = dict.fromkeys(rest[0] for first, *rest in alternatives if first in _ROLES and rest)
+        self._times = [reader(path) for path in paths]
         self._sink = sink
         self._halves = store.halves
 
@@ -58,15 +58,17 @@ class Pairs:
             if _ROLES[0] in members and _ROLES[1] in members:
                 yield members
                 continue
-            role = next((role for role in _ROLES if self._conditions[role].hold(members)), None)
-            if role is None:
+            if self._is_request.hold(members):
+                role, other = _ROLES
+            elif self._is_response.hold(members):
+                other, role = _ROLES
+            else:
                 rejected["not_selected"] += 1
                 continue
-            key = text_at(members, self._id)
+            key = single_text(self._id(members))
             if not key:
                 rejected["missing_id"] += 1
                 continue
-            other = _ROLES[role == _ROLES[0]]
             if key in waiting[other]:
                 yield self._joined({role: members, other: waiting[other].pop(key).members})
             elif key in waiting[role]:
@@ -102,8 +104,8 @@ class Pairs:
         return record
 
     def _time(self, members: Members) -> int | None:
-        for path in self._times:
-            if (text := text_at(members, path)) and (time := _epoch_microseconds(text)) is not None:
+        for read in self._times:
+            if (text := single_text(read(members))) and (time := _epoch_microseconds(text)) is not None:
                 return time
         return None
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from exporter.records.opening import (
@@ -53,6 +53,11 @@ class _Node:
     children: dict[str, _Node] = field(default_factory=dict)
     slots: list[int] = field(default_factory=list)
     star: _Node | None = None
+
+    @property
+    def leads_on(self) -> bool:
+        """Whether a path goes on here."""
+        return bool(self.children) or self.star is not None
 
 
 Slots = list[Raw | None]
@@ -121,16 +126,23 @@ class Rows:
     def _walk(self, node: _Node, value: Raw, slots: Slots, lists: _Lists | None) -> None:
         for slot in node.slots:
             slots[slot] = value
+        if not node.leads_on:
+            return
+        kind = first_byte(value)
+        if kind == _TEXT:
+            # Opened once for all that leads into it.
+            inner = content(value)
+            if inner is None:
+                return
+            value, kind = inner, inner[0]
         if node.star is not None and lists is not None and (elements := rows(value)) is not None:
             lists.append((node.star, elements))
-        if not node.children:
-            return
-        if first_byte(value) == _OBJECT:
+        if kind == _OBJECT and node.children:
             self._walk_members(node, opened_object(value) or {}, slots, lists)
-            return
-        for part, child in node.children.items():
-            if (found := member(value, part)) is not None:
-                self._walk(child, found, slots, lists)
+        elif kind == _LIST:
+            for part, child in node.children.items():
+                if (found := member(value, part)) is not None:
+                    self._walk(child, found, slots, lists)
 
     def _walk_members(self, node: _Node, members: Record, slots: Slots, lists: _Lists | None) -> None:
         for part, child in node.children.items():
@@ -143,14 +155,16 @@ class Rows:
     def _line(self, slots: Slots, position: int | None) -> tuple[bytes, int]:
         values, misfits = [], 0
         for target, mine, named in self._written:
-            value = slots[mine[0]]
-            if value is None or len(mine) > 1:
-                value = next((slots[slot] for slot in mine if not _is_null(slots[slot])), None)
-            if value is None:
+            for slot in mine:
+                value = slots[slot]
+                if value is not None:
+                    text = bytes(value)
+                    kind = text[0]
+                    if kind != _NULL:
+                        break
+            else:
                 values.append(NULL)
                 continue
-            text = bytes(value)
-            kind = text[0]
             if kind == _TEXT and target.opened:
                 text = _opened(text)
                 kind = text[0]
@@ -162,18 +176,10 @@ class Rows:
                 text = bytes(single(text))
             elif target.words:
                 text = target.words.get(text.lower(), text)
-            if position is not None and target.numbered and not self._is_starred(mine, slots):
+            if position is not None and target.numbered and slot not in self._starred:
                 text = _numbered(text, position)
             values.append(text)
         return self._template % tuple(values), misfits
-
-    def _is_starred(self, mine: Sequence[int], slots: Slots) -> bool:
-        """Return whether the value that counts has a row of its own."""
-        return next(slot for slot in mine if not _is_null(slots[slot])) in self._starred
-
-
-def _is_null(value: Raw | None) -> bool:
-    return value is None or bytes(value) == NULL
 
 
 def _template(names: Sequence[str]) -> bytes:
@@ -210,28 +216,34 @@ def _numbered(value: bytes, position: int) -> bytes:
     return value if value[0] in b"n[{" else b'"%b/%d"' % (value, position)
 
 
-def value_at(record: Record, path: str) -> Raw | None:
-    """Return what is at a path without ``*``, or None; an object that was taken apart already is none."""
-    value = record.get(path)
-    if value is None and "." in path:
-        first, *rest = path.split(".")
-        value = record.get(first)
-        for part in rest:
-            if value is None:
-                return None
-            value = value.get(part) if isinstance(value, dict) else member(value, part)  # type: ignore[arg-type]
-    return None if value is None or isinstance(value, dict) else value  # type: ignore[return-value]
+Reader = Callable[[Record], bytes | None]
+"""Returns what is at a path without ``*``, or None."""
 
 
-def text_at(record: Record, path: str) -> str | None:
-    """Return the text of the single value at a path without ``*``; None where there is none."""
-    value = value_at(record, path)
-    return None if value is None else single_text(bytes(value))
+def reader(path: str) -> Reader:
+    """Return what reads a path of records, of which none is taken apart yet."""
+    first, *rest = path.split(".")
+
+    def of_key(record: Record) -> bytes | None:
+        value = record.get(path)
+        return None if value is None else bytes(value)  # type: ignore[arg-type]
+
+    def of_path(record: Record) -> bytes | None:
+        value = record.get(path)
+        if value is None:
+            value = record.get(first)
+            for part in rest:
+                if value is None:
+                    return None
+                value = member(value, part)  # type: ignore[arg-type]
+        return None if value is None else bytes(value)  # type: ignore[arg-type]
+
+    return of_path if rest else of_key
 
 
-def single_text(value: bytes) -> str | None:
+def single_text(value: bytes | None) -> str | None:
     """Return the text of a single value; None where it is an object, a list or nothing."""
-    if value[0] in b"n{[":
+    if value is None or value[0] in b"n{[":
         return None
     return text_of(value) if value[0] == _TEXT else value.decode()
 
@@ -241,18 +253,16 @@ class Conditions:
 
     def __init__(self, where: Mapping[str, object]) -> None:
         self._expected = [
-            (path, frozenset(map(_written, values if isinstance(values, list) else [values])))
+            (reader(path), frozenset(map(_written, values if isinstance(values, list) else [values])))
             for path, values in where.items()
         ]
 
     def hold(self, record: Record) -> bool:
         """Return whether a record has each of the values."""
-        for path, expected in self._expected:
-            value = value_at(record, path)
-            if value is None:
-                return False
+        for read, expected in self._expected:
+            value = read(record)
             # Most are written as they would be here.
-            if (text := bytes(value)) not in expected and _written(single_text(text)) not in expected:
+            if value not in expected and (value is None or _written(single_text(value)) not in expected):
                 return False
         return True
 
