@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from typing import Literal
+from typing import Any, Literal
 
-from tests.formats.dataset import FEATURES, Request
+from tests.formats.dataset import CHAT_FEATURES, FEATURES, Request
 
 Write = Callable[[Sequence[Request]], bytes]
 
@@ -38,6 +38,20 @@ class Format:
         return [
             self._carried(request) for request in requests if self.errors != "left out" or not request.failed
         ]
+
+    @property
+    def plain_fields(self) -> dict[str, Any]:
+        """The monitor file's ``fields`` for plain JSON lines of what is carried: nothing is mapped that is nowhere."""
+        mapped: dict[str, Any] = {"timestamp": "ts", "id": "id", "features": "features"}
+        if self.features[0] not in CHAT_FEATURES:
+            mapped["score"] = "score"
+        if self.version != "none":
+            mapped["version"] = "version"
+        if self.errors != "left out":
+            mapped["status"] = "status"
+        if self.latency != "none":
+            mapped["latency"] = {"field": "latency_ms", "unit": "ms"}
+        return mapped
 
     def _carried(self, request: Request) -> Request:
         rows = tuple(
