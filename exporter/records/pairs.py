@@ -8,11 +8,15 @@ from contextlib import suppress
 from datetime import UTC, datetime
 from typing import NamedTuple
 
+from exporter.records.columns import NO_RESPONSE
 from exporter.records.opening import Members, opened_object
 from exporter.records.rows import Conditions, Record, reader, single_text
 from exporter.state import Half, Store
 from mlslo.monitor import Join
 
+STATUS = "mlslo:answered"
+"""The key of a joined record that has its status where none was logged: a response is an answer."""
+_ANSWERED = b"200"
 _ROLES = ("request", "response")
 # Of those that are over at once, so few at a time that they fit into memory.
 _MOST_EXPIRED = 2000
@@ -56,7 +60,7 @@ class Pairs:
         waiting: dict[str, dict[str, _Read]] = {role: {} for role in _ROLES}
         for line, members in records:
             if _ROLES[0] in members and _ROLES[1] in members:
-                yield members
+                yield {**members, STATUS: _ANSWERED}
                 continue
             if self._is_request.hold(members):
                 role, other = _ROLES
@@ -94,10 +98,10 @@ class Pairs:
         before = now - self._within
         requests = self._halves.expire(self._sink, _ROLES[0], before, _MOST_EXPIRED)
         rejected["unpaired"] += len(self._halves.expire(self._sink, _ROLES[1], before, _MOST_EXPIRED))
-        return [{_ROLES[0]: half.content} for half in requests]
+        return [{_ROLES[0]: half.content, STATUS: b"%d" % NO_RESPONSE} for half in requests]
 
     def _joined(self, halves: dict[str, Members]) -> Record:
-        record: dict[str, bytes | Members] = {**halves}
+        record: dict[str, bytes | Members] = {**halves, STATUS: _ANSWERED}
         request, response = (self._time(halves[role]) for role in _ROLES)
         if request is not None and response is not None and response >= request:
             record["seconds"] = repr((response - request) / 1e6).encode()
@@ -115,9 +119,9 @@ def _epoch_microseconds(text: str) -> int | None:
     with suppress(ValueError, OverflowError):
         if text[4:5] == "-":
             time = datetime.fromisoformat(text)
-            return int((time if time.tzinfo else time.replace(tzinfo=UTC)).timestamp() * 1e6)
+            return round((time if time.tzinfo else time.replace(tzinfo=UTC)).timestamp() * 1e6)
         number = float(text)
         for limit, factor in ((1e11, 1e6), (1e14, 1e3), (1e17, 1.0), (float("inf"), 1e-3)):
             if abs(number) < limit:
-                return int(number * factor)
+                return round(number * factor)
     return None

@@ -7,9 +7,8 @@ from collections.abc import Iterable, Iterator
 from typing import NamedTuple
 
 from exporter.parse.json_lines import Buffer
-from exporter.records.columns import NO_RESPONSE
 from exporter.records.opening import Members, opened_object
-from exporter.records.pairs import Pairs
+from exporter.records.pairs import STATUS, Pairs
 from exporter.records.rows import Conditions, Record, Rows, Target, UnevenError
 from exporter.records.texts import Texts
 from exporter.state import Store
@@ -26,7 +25,6 @@ from mlslo.monitor import (
 
 # No log has such keys, and a path to them needs no object.
 _PREFIX = "mlslo:"
-_NO_RESPONSE = "mlslo:no_response"
 _BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 _STATUSES = {
     **dict.fromkeys((b'"success"', b'"succeeded"', b'"ok"', b'"completed"'), b"200"),
@@ -83,8 +81,7 @@ class Reshaping:
             return Reshaped(b"", Counter())
         rejected: Counter[str] = Counter()
         found = self._pairs.expired(now, rejected)
-        records = [{**record, _NO_RESPONSE: b"%d" % NO_RESPONSE} for record in found]
-        written = self._written(records, rejected)
+        written = self._written(found, rejected)
         return Reshaped(written, +rejected, rejected.total() - rejected["invalid_features"])
 
     def _selected(self, lines: Buffer, rejected: Counter[str]) -> Iterator[tuple[bytes, Members]]:
@@ -157,7 +154,7 @@ def _of_predictions(monitor: Monitor, fields: PredictionFields) -> Iterator[Targ
                 keys.add(path)
                 yield Target(path, _alternatives(path))
         elif name == "status":
-            paths = (*_alternatives(value), _NO_RESPONSE) if value else (_NO_RESPONSE,)
+            paths = (*_alternatives(value), STATUS) if value else (STATUS,)
             yield Target(_key(name), paths, words=_STATUSES)
         elif value is not None:
             yield Target(

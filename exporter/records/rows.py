@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from exporter.records.opening import (
@@ -74,7 +74,8 @@ class Rows:
         # Keys of a record that hold dots themselves.
         self._literals: list[tuple[str, int]] = []
         self._size = 0
-        self._starred: set[int] = set()
+        # Slot -> the part of its path that makes rows.
+        self._stars: dict[int, _Node] = {}
         slots = [[self._add(path) for path in target.paths] for target in targets]
         keys = (json.dumps(target.key).replace("%", "%%") for target in targets)
         self._template = ("{" + ",".join(f"{key}:%b" for key in keys) + "}\n").encode()
@@ -92,12 +93,11 @@ class Rows:
         for path, slot in self._literals:
             if (value := record.get(path)) is not None:
                 slots[slot] = value  # type: ignore[assignment]
+        lists = self._in_step(slots, lists)
         if not lists:
             line, misfits = self._line(slots, None)
             return [line], misfits
         number = len(lists[0][1])
-        if not number or any(len(elements) != number for _, elements in lists):
-            raise UnevenError
         found, misfits = [], 0
         for position in range(number):
             mine = slots.copy() if number > 1 else slots
@@ -108,6 +108,33 @@ class Rows:
             misfits += misfit
         return found, misfits
 
+    def _in_step(self, slots: Slots, lists: _Lists) -> _Lists:
+        """Return the lists that are as long as those that count: the first that is there, of each target.
+
+        Raises UnevenError where these are empty, or not as long as each other.
+        """
+        if len(lists) > 1 and len({len(elements) for _, elements in lists}) > 1:
+            known = {id(node): len(elements) for node, elements in lists}
+            lengths = {
+                known[node] for _, mine, _ in self._written if (node := self._counts(mine, slots, known))
+            }
+            if len(lengths) > 1:
+                raise UnevenError
+            lists = [item for item in lists if len(item[1]) in lengths]
+        if lists and not lists[0][1]:
+            raise UnevenError
+        return lists
+
+    def _counts(self, mine: Sequence[int], slots: Slots, known: Collection[int]) -> int | None:
+        """Return the id of the star of the first path that leads somewhere; None where that has no star."""
+        for slot in mine:
+            star = self._stars.get(slot)
+            if star is not None and id(star) in known:
+                return id(star)
+            if slots[slot] is not None:
+                return None
+        return None
+
     def _add(self, path: str) -> int:
         slot, self._size = self._size, self._size + 1
         if "." in path and "*" not in path:
@@ -117,7 +144,7 @@ class Rows:
             if part == "*":
                 node.star = node.star or _Node()
                 node = node.star
-                self._starred.add(slot)
+                self._stars[slot] = node
             else:
                 node = node.children.setdefault(part, _Node())
         node.slots.append(slot)
@@ -160,7 +187,8 @@ class Rows:
                 if value is not None:
                     text = bytes(value)
                     kind = text[0]
-                    if kind != _NULL:
+                    # Some formats write an empty text for nothing.
+                    if kind != _NULL and (text != b'""' or len(mine) == 1):
                         break
             else:
                 values.append(NULL)
@@ -176,7 +204,7 @@ class Rows:
                 text = bytes(single(text))
             elif target.words:
                 text = target.words.get(text.lower(), text)
-            if position is not None and target.numbered and slot not in self._starred:
+            if position is not None and target.numbered and slot not in self._stars:
                 text = _numbered(text, position)
             values.append(text)
         return self._template % tuple(values), misfits

@@ -78,6 +78,6 @@ def _payload(request: Request) -> dict[str, Any]:
 
 
 CHATS = (
-    Format("openai", write_openai, features=CHAT_FEATURES, version="answered"),
-    Format("litellm", write_litellm, features=CHAT_FEATURES),
+    Format("openai", write_openai, features=CHAT_FEATURES[:3], version="answered"),
+    Format("litellm", write_litellm, features=CHAT_FEATURES[:3]),
 )

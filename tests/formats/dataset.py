@@ -51,7 +51,7 @@ class Request:
 
     def row_id(self, position: int) -> str:
         """The request's id, with a prediction's position behind it where there are several."""
-        return self.id if len(self.rows) == 1 else f"{self.id}-{position}"
+        return self.id if len(self.rows) == 1 else f"{self.id}/{position}"
 
     def row_ids(self) -> list[str]:
         """The id of each prediction."""

@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Literal
 
+from exporter.records.columns import NO_RESPONSE
 from tests.formats.dataset import CHAT_FEATURES, FEATURES, Request
 
 Write = Callable[[Sequence[Request]], bytes]
@@ -61,10 +62,12 @@ class Format:
             for row in request.rows
         )
         versioned = self.version == "each" or (self.version == "answered" and not request.failed)
+        # A request without a response has neither a status nor an end.
+        silent = self.errors == "no response" and request.failed
         return replace(
             request,
             rows=rows,
             version=request.version if versioned else None,
-            status=None if self.errors == "left out" else request.status,
-            latency_ms=None if self.latency == "none" else request.latency_ms,
+            status=None if self.errors == "left out" else NO_RESPONSE if silent else request.status,
+            latency_ms=None if self.latency == "none" or silent else request.latency_ms,
         )
