@@ -30,7 +30,7 @@ def figures(folder: Path, of: Format, predictions: Mapping[str, Any], *, plain: 
     (logs / f"predictions{suffix}").write_bytes(content)
     (logs / "labels.jsonl").write_bytes(dataset.labels(requests))
     types = {name: {"type": "categorical" if name in CATEGORICAL else "numeric"} for name in of.features}
-    base = monitor(features=types, minSamples=20)
+    base = monitor(features=types, minSamples=20, **({} if "score" in of.plain_fields else {"labels": None}))
     base["spec"]["predictions"] = {"sink": {"file": {"path": f"logs/predictions{suffix}"}}, **predictions}
     found = once(write_monitor(folder, base))
     return {name: series for name, series in found.items() if not name.startswith(OF_THE_RUN)}

@@ -29,7 +29,9 @@ def _score(row: Row) -> dict[str, float]:
 
 def _plain(requests: Sequence[Request]) -> Iterator[dict[str, Any]]:
     for request, name, row in singles(requests):
-        yield {**_about(request, name), **_score(row), "features": row.features}
+        # A call that failed before there were any has no features, which is not to have missing ones.
+        features = {"features": row.features} if row.features else {}
+        yield {**_about(request, name), **_score(row), **features}
 
 
 def write_plain(requests: Sequence[Request]) -> bytes:

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
 
-from tests.formats.catalogue import FORMATS
+from tests.formats.catalogue import FORMATS, requests_of
 from tests.formats.figures import differences, figures
+from tests.support.logs import monitor, once, write_monitor
 from tests.support.paths import ROOT
 
 pytestmark = pytest.mark.slow
@@ -31,10 +33,37 @@ UNMAPPED = {
 def test_figures_equal_those_of_plain_lines(name: str, tmp_path: Path) -> None:
     format_ = FORMATS[name]
     predictions = DOCUMENTED.get(name) or UNMAPPED[name]
+    if "score" not in format_.plain_fields:
+        # The reasons why chats end are classes, of which the plain lines have none.
+        predictions = {**predictions, "fields": {**predictions.get("fields", {}), "prediction": None}}
     plain = figures(tmp_path / "plain", format_, {"fields": format_.plain_fields}, plain=True)
-    assert len(plain["ml_feature_missing_ratio"]) == len(format_.features) * len(plain["ml_monitor_samples"])
+    assert {labels["feature"] for labels, _ in plain["ml_feature_missing_ratio"]} == set(format_.features)
     assert "score" not in format_.plain_fields or plain["ml_model_accuracy"]
-    assert differences(figures(tmp_path / name, format_, predictions), plain) == {}
+    assert differences(figures(tmp_path / "read", format_, predictions), plain) == {}
+
+
+@pytest.mark.parametrize("name", ["openai", "litellm"])
+def test_why_chats_end_is_what_is_predicted(name: str, tmp_path: Path) -> None:
+    requests = requests_of(FORMATS[name])
+    reasons = Counter(
+        request.rows[0].features["finish_reason"] for request in requests if request.rows[0].features
+    )
+    (tmp_path / "log.jsonl").write_bytes(FORMATS[name].write(requests))
+    content = monitor(task="multiclass", labels=None)
+    content["spec"]["predictions"] = {
+        **DOCUMENTED[name],
+        "sink": {"file": {"path": "log.jsonl"}},
+        "classes": ["stop", "length", "tool_calls"],
+    }
+    gauges = once(write_monitor(tmp_path, content))
+    for version in ("gpt-4o-2024-08-06", "gpt-4o-2024-11-20"):
+        found = {
+            labels["class"]: ratio
+            for labels, ratio in gauges["ml_prediction_class_ratio"]
+            if labels["version"] == version
+        }
+        assert found.keys() == reasons.keys()
+        assert sum(found.values()) == pytest.approx(1)
 
 
 def test_a_wrong_mapping_differs(tmp_path: Path) -> None:
