@@ -23,6 +23,7 @@ PREDICTION_REASONS = (
     "unknown_class",
     "missing_id",
     "too_long",
+    "not_a_record",
 )
 LABEL_REASONS = (
     "malformed",
@@ -34,6 +35,7 @@ LABEL_REASONS = (
     "duplicate",
     "sampled_out",
     "too_long",
+    "not_a_record",
 )
 NO_TIME = np.iinfo(np.int64).min
 
