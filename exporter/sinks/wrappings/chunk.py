@@ -14,7 +14,6 @@ from exporter.sinks.wrappings.text import begins_object, is_object, record_in
 
 _LINE = re.compile(rb"[^\n]*\S[^\n]*")
 _LOOKED_AT = 20
-_OBJECT_STARTS = (b'{"', b"{ ", b"{}")
 _BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 # Lines are taken apart in blocks: all at once would take twice the memory of a chunk.
 _BLOCK = 1 << 16
@@ -43,7 +42,7 @@ def unwrap(lines: memoryview, *, final: bool, full: bool = False) -> Unwrapped:
     """
     if _is_plain(lines):
         return Unwrapped(lines, len(lines))
-    chunk = _Chunk()
+    chunk = Chunk()
     for block in _blocks(lines):
         chunk.take_block(block)
     if not chunk.wrapped:
@@ -112,7 +111,7 @@ class _Kept(NamedTuple):
     too_long: int
 
 
-class _Chunk:
+class Chunk:
     """Records of the lines taken so far. ``offset``: bytes of those lines. ``wrapped``: whether any was."""
 
     def __init__(self) -> None:
@@ -141,7 +140,7 @@ class _Chunk:
         self.wrapped |= bare.removed > 0
         if bare.rest:
             for line in bare.text[:-1].split(b"\n"):
-                if line.startswith(_OBJECT_STARTS):
+                if begins_object(line):
                     self.records += line
                     self.records += b"\n"
                 else:

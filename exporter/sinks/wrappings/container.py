@@ -16,11 +16,12 @@ _DOCKER_KEYS = (b'{"log":', b'{"stream":', b'{"time":', b'{"attrs":')
 # What precedes records in whole lines, most often: to remove it from many lines at once takes a third of the time.
 _BEFORE_OBJECT = re.compile(
     rb"\n(?:" + _TIME + rb" (?:stdout|stderr) F (?=\{)"
-    rb'|(?![{ \t])[^{\n]++(?<!=)(?=\{[ \t]*"[^"\\\n]*+"[ \t]*:[^\n]*\}[ \t\r]*\n))'
+    rb"|(?![{ \t]|" + _TIME + rb" (?:stdout|stderr) P)"
+    rb'[^{\n]++(?<!=)(?=\{[ \t]*"[^"\\\n]*+"[ \t]*:[^\n]*\}[ \t\r]*\n))'
 )
 _DOCKER = re.compile(rb"\n(?:" + b"|".join(map(re.escape, _DOCKER_KEYS)) + rb")")
 _PART = re.compile(rb"\n" + _TIME + rb" (?:stdout|stderr) P")
-_NO_OBJECT = re.compile(rb'\n(?!\{[\s"}]|\n|\Z)')
+_NO_OBJECT = re.compile(rb'\n(?!\{[ \t\r]*+["}\n]|\n|\Z)')
 
 
 class Piece(NamedTuple):

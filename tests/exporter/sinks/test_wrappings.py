@@ -189,6 +189,13 @@ def test_a_plain_chunk_is_returned_as_it_is() -> None:
     assert found.consumed == len(content)
 
 
+def test_a_part_may_look_like_a_whole_record() -> None:
+    begun = f'{STAMP} stdout P {{"a": 1}}'
+    found = taken(["INFO " + '{"b": 2}', begun, f"{STAMP} stdout F "])
+    assert records(found) == [{"b": 2}, {"a": 1}]
+    assert taken(["INFO " + '{"b": 2}', begun]).consumed == len('INFO {"b": 2}') + 1
+
+
 def test_streams_interleave() -> None:
     out, err = list(cri('{"a": "out", "more": 1}', size=8)), list(cri('{"b": "err"}', "stderr", size=4))
     mixed = (
