@@ -72,7 +72,7 @@ class Ingestion:
         with self._store.transaction():
             reader.commit(batch)
             reshaped = self._reshapings["predictions"].plain(batch.lines, cycle.now)
-            self._take(reshaped, batch.too_long, reader.name, cycle)
+            self._take(reshaped, batch.passed_over, reader.name, cycle)
 
     def unanswered(self, reader: SinkReader, cycle: CycleTime) -> None:
         """Count requests that have waited too long for their response."""
@@ -81,9 +81,9 @@ class Ingestion:
                 reshaped = self._reshapings["predictions"].expired(cycle.now)
                 if not reshaped.lines and not reshaped.rejected:
                     return
-                self._take(reshaped, 0, reader.name, cycle)
+                self._take(reshaped, Counter(), reader.name, cycle)
 
-    def _take(self, reshaped: Reshaped, too_long: int, sink: str, cycle: CycleTime) -> None:
+    def _take(self, reshaped: Reshaped, passed_over: Counter[str], sink: str, cycle: CycleTime) -> None:
         """Take plain records, in a transaction."""
         columns = self._decoded(reshaped.lines, cycle)
         known = {version.name for version in self._store.versions.all().values()}
@@ -94,7 +94,7 @@ class Ingestion:
             columns = self._decoded(reshaped.lines, cycle)
         records = columns.records + reshaped.records
         rejected = columns.rejected + reshaped.rejected
-        self.counting.records(sink, records, rejected, too_long, columns.time, cycle)
+        self.counting.records(sink, records, rejected, passed_over, columns.time, cycle)
         versions, names = self._versions(columns)
         self.counting.predictions(columns, versions, names)
         starts = self._buckets.start(columns.time, cycle.now, cycle.cuts)
@@ -118,7 +118,7 @@ class Ingestion:
             rejected += Counter({"duplicate": matches.duplicate, "sampled_out": matches.sampled_out})
             known = columns.time[columns.time != NO_TIME]
             records = columns.records + reshaped.records
-            self.counting.records(reader.name, records, rejected, batch.too_long, known, None)
+            self.counting.records(reader.name, records, rejected, batch.passed_over, known, None)
             self._store.counters.add("ml_labels_unmatched_total", (), matches.unmatched)
             self._outcomes(matches, cycle)
 

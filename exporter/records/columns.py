@@ -27,6 +27,7 @@ PREDICTION_REASONS = (
     "uneven_lists",
     "unpaired",
     "duplicate",
+    "not_a_record",
 )
 LABEL_REASONS = (
     "malformed",
@@ -40,6 +41,7 @@ LABEL_REASONS = (
     "too_long",
     "not_selected",
     "uneven_lists",
+    "not_a_record",
 )
 NO_TIME = np.iinfo(np.int64).min
 NO_RESPONSE = 999

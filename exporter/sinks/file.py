@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from exporter.sinks.sink import Batch, LogSink, Sample, SinkError
+from exporter.sinks.wrappings import record_of, unwrap, unwrapped_sample
 from mlslo.monitor import FileSink as FileSettings
 from mlslo.monitor import Monitor
 
@@ -109,7 +110,8 @@ class FileSink(LogSink):
                     f"{path}: no whole line, and no UTF-8 text: it begins with {error.object[:16]!r}"
                 )
         if content:
-            return Sample(content, source, _listed(failures))
+            content, remark = unwrapped_sample(content)
+            return Sample(content, source, _listed([*failures, *filter(None, [remark])]))
         if not paths and (failure := _unlistable(self._pattern)):
             failures.append(failure)
         if failures:
@@ -221,9 +223,15 @@ class FileSink(LogSink):
                 lines, end = memoryview(buffer[:length] + b"\n"), length
             else:
                 return
+            unwrapped = unwrap(lines, final=final, full=length == _BATCH)
+            end -= len(lines) - unwrapped.consumed
+            if not end:
+                return
             offset = position.offset + end
             self._positions[key] = replace(position, offset=offset, content=_checksum(descriptor, offset))
-            yield Batch(lines, too_long, {key: json.dumps(asdict(self._positions[key]))})
+            positions = {key: json.dumps(asdict(self._positions[key]))}
+            too_long += unwrapped.too_long
+            yield Batch(unwrapped.lines, too_long, positions, unwrapped.not_a_record)
 
 
 def _restored(text: str) -> _Position:
@@ -331,5 +339,5 @@ def _holds(descriptor: int, position: _Position) -> bool:
 
 def _is_object(content: bytes) -> bool:
     with suppress(ValueError, RecursionError):
-        return isinstance(json.loads(content), dict)
+        return isinstance(json.loads(record_of(content) or b""), dict)
     return False

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections import Counter
 from collections.abc import Iterator, Mapping
 from typing import Any, NamedTuple, Self
 
@@ -17,12 +18,18 @@ class Batch(NamedTuple):
     """Whole lines, each ending in a newline, and the positions to commit with what becomes of them.
 
     ``lines`` are valid until the next batch is asked for. ``too_long``: lines passed over because they exceed a
-    batch. ``positions``: opaque to everybody else.
+    batch. ``positions``: opaque to everybody else. ``not_a_record``: lines passed over because they hold no record.
     """
 
     lines: memoryview
     too_long: int
     positions: dict[str, str]
+    not_a_record: int = 0
+
+    @property
+    def passed_over(self) -> Counter[str]:
+        """Lines that were passed over, by reason."""
+        return Counter({"too_long": self.too_long, "not_a_record": self.not_a_record})
 
 
 class Sample(NamedTuple):

@@ -1,0 +1,1 @@
+"""A fuzzer: mutated logs and files, of which nothing may raise what a user would see as a traceback."""
