@@ -15,7 +15,7 @@ from tests.fuzz.targets import TARGETS, Run, Target
 @pytest.mark.parametrize("name", TARGETS)
 def test_nothing_raises(name: str) -> None:
     outcome = fuzz(name, TARGETS[name], seed=1, seconds=60, cases=20)
-    assert outcome.cases == 20
+    assert outcome.cases >= 20
     assert not [finding.text for finding in outcome.findings]
 
 

@@ -30,11 +30,15 @@ Run = Callable[[bytes], None]
 
 
 class Target(NamedTuple):
-    """``opened``: a context that gives the function. ``samples``: inputs that it takes. ``words``: that it knows."""
+    """``opened``: a context that gives the function. ``samples``: inputs that it takes. ``words``: that it knows.
+
+    ``joined``: how many inputs it takes at once, as lines of one, where a call is slow.
+    """
 
     opened: Callable[[], AbstractContextManager[Run]]
     samples: list[bytes]
     words: list[bytes]
+    joined: int = 1
 
 
 @contextmanager
@@ -184,7 +188,7 @@ def _target(opened: Callable[[], AbstractContextManager[Run]], samples: list[byt
 
 TARGETS = {
     "wrappings": _target(_wrappings, _wrapped()),
-    "decoder": _target(_decoder, _predictions()),
+    "decoder": _target(_decoder, _predictions())._replace(joined=20),
     "monitor": _target(_monitor, _monitors()),
 }
 """By the name on the command line."""

@@ -172,7 +172,8 @@ class Chunk:
 
     def end(self, *, final: bool, full: bool) -> None:
         """Go back to before the first line that is open, unless its rest cannot be waited for."""
-        if not any(partial.may_hold_record() for partial in self._open.values()):
+        stuck = full and not self._kept.offset
+        if stuck or not any(partial.may_hold_record() for partial in self._open.values()):
             self._close_all()
         elif final:
             # As of plain lines: what lacks only its end is taken, the rest is left for whoever continues.
@@ -181,8 +182,6 @@ class Chunk:
                 self._close_all()
             else:
                 self._go_back()
-        elif full and not self._kept.offset:
-            self._close_all()
         else:
             self._go_back()
 

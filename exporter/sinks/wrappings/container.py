@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 import msgspec
 
@@ -37,7 +37,7 @@ class _DockerLine(msgspec.Struct, forbid_unknown_fields=True, gc=False):
 
     log: str
     time: str
-    stream: str = ""
+    stream: Literal["stdout", "stderr", ""] = ""
     attrs: dict[str, Any] | None = None
 
 
@@ -49,13 +49,15 @@ def docker(line: bytes) -> Piece | None:
     if not line.startswith(_DOCKER_KEYS):
         return None
     try:
-        log, _, stream, _ = msgspec.structs.astuple(_docker_line.decode(line))
-        text = log.encode()
+        found = _docker_line.decode(line)
+        text = found.log.encode()
     except (ValueError, RecursionError):
         return None
-    if text.endswith(b"\n"):
-        return Piece(stream, _one_line(text[:-1]), True)
-    return Piece(stream, _one_line(text), False)
+    whole = text.endswith(b"\n")
+    if text.find(b"\n", 0, len(text) - whole) >= 0:
+        # In JSON a newline is a space.
+        text = text.replace(b"\n", b" ")
+    return Piece(found.stream, text[:-1] if whole else text, whole)
 
 
 def cri(line: bytes) -> Piece | None:
@@ -91,13 +93,9 @@ def without_prefixes(block: bytes) -> Bare | None:
 
 
 def record_of(line: bytes) -> bytes | None:
-    """Return the record of one line, however it is wrapped; None where there is none, or only a part."""
-    piece = docker(line) or cri(line)
-    if piece is None:
-        return record_in(line)
-    return record_in(piece.text) if piece.whole else None
-
-
-def _one_line(text: bytes) -> bytes:
-    # In JSON a newline is a space.
-    return text.replace(b"\n", b" ") if b"\n" in text else text
+    """Return the record of a last line without its newline; None where there is none, or its end may be missing."""
+    if (piece := docker(line)) is not None:
+        return record_in(piece.text) if piece.whole else None
+    piece = cri(line) or Piece("", line, True)
+    # The end of logfmt cannot be told.
+    return record_in(piece.text) if piece.whole and piece.text.rstrip().endswith(b"}") else None

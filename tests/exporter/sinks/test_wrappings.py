@@ -272,6 +272,24 @@ def test_small_chunks_make_progress(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     sink.close()
 
 
+@pytest.mark.parametrize(
+    "last",
+    [
+        "ts=1 score=0.9",
+        f"{STAMP} stdout F ts=1 score=0.9",
+        f'{STAMP} stdout P {{"b": 2}}',
+        next(docker('{"b": 2, "c": 3}', size=8)),
+    ],
+)
+def test_a_last_line_that_may_lack_its_end_waits(last: str, tmp_path: Path) -> None:
+    log = tmp_path / "log"
+    log.write_text(last)
+    sink = FileSink(log, {})
+    assert not list(sink.batches(final=True))
+    assert sink.lag() == len(last)
+    sink.close()
+
+
 def test_a_last_line_without_its_newline(tmp_path: Path) -> None:
     log = tmp_path / "log"
     log.write_text("".join(f"{line}\n" for line in cri('{"a": 1}')) + f'{STAMP} stdout F {{"b": 2}}')
