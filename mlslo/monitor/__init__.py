@@ -12,6 +12,7 @@ from mlslo.monitor.fields import (
 from mlslo.monitor.file import Monitor, MonitorFile
 from mlslo.monitor.logs import POSITIVE, FileSink, Labels, Predictions, Sink
 from mlslo.monitor.spec import DEFAULT_LATENCY_BUCKETS, Fairness, Feature, Reference, Spec
+from mlslo.monitor.times import WrittenTimes, has_offset
 
 load = Monitor.load
 from_document = Monitor.from_document
@@ -35,7 +36,9 @@ __all__ = [
     "Reference",
     "Sink",
     "Spec",
+    "WrittenTimes",
     "from_document",
+    "has_offset",
     "load",
     "scope_name",
 ]

@@ -74,7 +74,9 @@ Features = Annotated[
 class PredictionFields(StrictModel):
     """The fields of a prediction record: dotted paths; a part of digits is a position in a list, or a key."""
 
-    timestamp: FieldPath = Field(description="Event time: RFC 3339, or epoch seconds, ms, µs or ns.")
+    timestamp: FieldPath = Field(
+        description="Event time: RFC 3339, epoch seconds, ms, µs or ns, or as `timeFormat` says."
+    )
     id: FieldPath | None = Field(
         None, description="Joins labels to predictions. Needed where there are labels."
     )

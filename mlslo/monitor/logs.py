@@ -7,6 +7,7 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from mlslo.monitor.fields import LabelFields, PredictionFields
+from mlslo.monitor.times import TimeFormat, TimeZone, WrittenTimes
 from mlslo.yamlfile import Duration, StrictModel
 
 POSITIVE = ("1", "1.0", "true", "yes")
@@ -31,6 +32,16 @@ class Predictions(StrictModel):
 
     sink: Sink = Field(description="Where the log is.")
     fields: PredictionFields = Field(description="Where each thing is in a record.")
+    timezone: TimeZone | None = Field(
+        None,
+        description="Time zone such as `Europe/Berlin`, or offset such as `+05:30`, of timestamps without one; UTC "
+        "where it is not given.",
+    )
+    timeFormat: TimeFormat | None = Field(
+        None,
+        description="How timestamps are written, as strptime has it (`%d.%m.%Y %H:%M:%S`), or a list; the first that "
+        "fits counts, one that fits none is invalid. Not needed for the usual ways.",
+    )
     positiveClass: str | None = Field(
         None,
         description="Binary: the class that counts as positive, where classes are not 0/1, -1/1, false/true or no/yes.",
@@ -44,6 +55,11 @@ class Predictions(StrictModel):
         default_factory=lambda: [1, 3, 5, 10, 20],
         description="Ranking: the label `k` of its metrics, each a length of list.",
     )
+
+    @property
+    def times(self) -> WrittenTimes:
+        """How timestamps are written."""
+        return WrittenTimes.of(self.timezone, self.timeFormat)
 
     @property
     def listed_probabilities(self) -> tuple[int, int]:
@@ -64,6 +80,16 @@ class Labels(StrictModel):
 
     sink: Sink = Field(description="Where the labels are.")
     fields: LabelFields = Field(description="Where each thing is in a record.")
+    timezone: TimeZone | None = Field(
+        None,
+        description="Time zone such as `Europe/Berlin`, or offset such as `+05:30`, of timestamps without one; UTC "
+        "where it is not given.",
+    )
+    timeFormat: TimeFormat | None = Field(
+        None,
+        description="How timestamps are written, as strptime has it (`%d.%m.%Y %H:%M:%S`), or a list; the first that "
+        "fits counts, one that fits none is invalid. Not needed for the usual ways.",
+    )
     maxDelay: Duration = Field(Duration("30d"), description="A prediction waits this long for its label.")
     minCoverage: Annotated[float, Field(ge=0, le=1)] = Field(
         0.0,
@@ -74,3 +100,8 @@ class Labels(StrictModel):
         10_000_000,
         description="At most so many predictions wait; past it a sample of them does, and outcomes are weighted.",
     )
+
+    @property
+    def times(self) -> WrittenTimes:
+        """How timestamps are written."""
+        return WrittenTimes.of(self.timezone, self.timeFormat)
