@@ -6,7 +6,7 @@ import re
 from typing import Annotated, NamedTuple
 from zoneinfo import ZoneInfo, available_timezones
 
-from pydantic import AfterValidator, Field
+from pydantic import AfterValidator, Discriminator, Field, Tag
 
 from mlslo.yamlfile import did_you_mean
 
@@ -88,7 +88,12 @@ def _readable_format(text: str) -> str:
 
 TimeZone = Annotated[str, AfterValidator(_known_zone)]
 _Format = Annotated[str, AfterValidator(_readable_format)]
-TimeFormat = _Format | Annotated[list[_Format], Field(min_length=1, max_length=8)]
+_Formats = Annotated[list[_Format], Field(min_length=1, max_length=8)]
+# A discriminator: without one a mistake would be told of both forms.
+TimeFormat = Annotated[
+    Annotated[_Format, Tag("one")] | Annotated[_Formats, Tag("several")],
+    Discriminator(lambda value: "several" if isinstance(value, list) else "one"),
+]
 
 
 class WrittenTimes(NamedTuple):

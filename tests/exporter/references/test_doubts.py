@@ -15,6 +15,8 @@ import exporter as notebook
 from tests.support.commands import exporter
 from tests.support.logs import monitor, write_lines, write_monitor
 
+pytestmark = pytest.mark.slow
+
 ROWS = 100
 FINE: Mapping[str, Sequence[Any]] = {"amount": [number / 7 for number in range(ROWS)]}
 
