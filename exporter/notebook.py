@@ -36,13 +36,14 @@ class BuiltReference:
 
     ``accounts``: one row for each column of the data, and for what the model answered: what kind it was taken for,
     and what to write below ``features`` of the monitor file to change that. ``malformed``: records that could not be
-    parsed.
+    parsed. ``doubts``: what looks odd, as the command warns of it.
     """
 
     model: str
     reference: Reference
     accounts: pd.DataFrame
     malformed: int
+    doubts: list[str]
 
     @property
     def rows(self) -> int:
@@ -84,7 +85,7 @@ def baseline(monitor: File, data: Data) -> BuiltReference:
             ) from None
     columns = ["feature", "kind", "declared", "detail", "correction"]
     accounts = pandas.DataFrame([vars(account) for account in built.accounts], columns=columns)
-    return BuiltReference(loaded.model, reference, accounts, built.malformed)
+    return BuiltReference(loaded.model, reference, accounts, built.malformed, built.doubts)
 
 
 def once(

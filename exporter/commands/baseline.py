@@ -36,6 +36,8 @@ def baseline(monitor: Path, data: tuple[Path, ...], more_data: tuple[Path, ...],
         result = build(*plain_files(loaded, [*data, *more_data], Path(folder)))
     for account in result.accounts:
         click.echo(account.line())
+    for doubt in result.doubts:
+        click.echo(f"warning: {doubt}", err=True)
     score = result.reference.score
     if score is None and loaded.spec.predictions.fields.score is not None:
         path = loaded.spec.predictions.fields.score

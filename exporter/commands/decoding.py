@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from exporter.commands import clock_shift
 from exporter.commands.field_accounts import Records
 from exporter.commands.mapped_fields import has_answers, judge, of_labels, of_predictions
 from exporter.daemon.models import Model
@@ -20,11 +21,12 @@ from exporter.records.labels import LabelDecoder
 from exporter.records.latency import doubt
 from exporter.records.predictions import PredictionDecoder, RequestedFields
 from exporter.sinks import Sample, open_sink
+from exporter.summary.base import Integers
 from exporter.summary.windows import CLOCK_SKEW
 from exporter.tasks import task_of
 from exporter.tasks.multiclass import MOST_SCORED
 from exporter.tasks.task import Task
-from mlslo.monitor import Monitor, Sink, scope_name
+from mlslo.monitor import Labels, Monitor, Sink, WrittenTimes, scope_name
 
 # Reasons of records that are used for all but one of their fields.
 _KEPT = ("invalid_score", "invalid_features", "unknown_class", "missing_id")
@@ -33,6 +35,7 @@ _UNANSWERED = "no score and no prediction can be read in any record: nothing of 
 _WITHOUT_FEATURES = "no feature can be read in any record: nothing of them would be measured"
 _SHOWN = 3
 _LOOKED_AT = 1000
+_ANY_TIME = 2**62
 # From this status on a record is an error.
 _ERROR = 400
 
@@ -84,6 +87,7 @@ def check_predictions(model: Model, now: float) -> SinkCheck:
         *([remark] if remark else []),
         *judged.warnings,
         doubt(columns.latency, monitor.spec),
+        _shift_of_predictions(requested, monitor, now),
         *(
             f"feature '{name}' is listed, but no reference and no type under 'features' says what it is"
             for name in untyped
@@ -114,7 +118,7 @@ def check_labels(model: Model, now: float) -> SinkCheck | None:
     sample, source, remark = _sample(model.monitor, labels.sink)
     if not sample:
         return SinkCheck([f"labels: {source}: {remark}"])
-    with closing(LabelDecoder(labels.fields, task)) as decoder:
+    with closing(LabelDecoder(labels, task)) as decoder:
         columns = decoder.decode(sample, int(now * 1e6) + CLOCK_SKEW)
     mapped = of_labels(columns, labels.fields, model.monitor.spec.task)
     records = Records(sample, [item.field for item in mapped])
@@ -125,6 +129,8 @@ def check_labels(model: Model, now: float) -> SinkCheck | None:
         lines.append(f"  record {row + 1}: label {_label(columns.label[row], task)}, known at {known}")
     lines += records.table()
     warnings = [*([remark] if remark else []), *judge(records, mapped).warnings]
+    if (shift := _shift_of_labels(model.monitor, labels, task, now)) is not None:
+        warnings.append(shift)
     positive = model.monitor.spec.predictions.positiveClass
     if positive and len(columns.label) and not (columns.label == 1).any():
         warnings.append(f"no label looked at is '{positive}', the class of positiveClass")
@@ -132,6 +138,27 @@ def check_labels(model: Model, now: float) -> SinkCheck | None:
         warnings.append(f"labels {_NEED_A_CLASS}")
     lines += [f"  warning: {warning}" for warning in warnings]
     return SinkCheck(lines, columns.records > 0 and not len(columns.label), records)
+
+
+def _shift_of_predictions(requested: RequestedFields, monitor: Monitor, now: float) -> str | None:
+    def times(lines: bytes, written: WrittenTimes) -> Integers:
+        return _decode(replace(requested, times=written), lines, _ANY_TIME).time
+
+    predictions = monitor.spec.predictions
+    return clock_shift.doubt(
+        monitor, "predictions", predictions.sink, predictions.times, times, now, late=False
+    )
+
+
+def _shift_of_labels(monitor: Monitor, labels: Labels, task: Task, now: float) -> str | None:
+    def times(lines: bytes, written: WrittenTimes) -> Integers:
+        changed = {"timezone": written.zone, "timeFormat": list(written.formats) or None}
+        with closing(LabelDecoder(labels.model_copy(update=changed), task)) as decoder:
+            time: Integers = decoder.decode(lines, _ANY_TIME).time
+        known: Integers = time[time != NO_TIME]
+        return known
+
+    return clock_shift.doubt(monitor, "labels", labels.sink, labels.times, times, now, late=True)
 
 
 def _sample(monitor: Monitor, sink: Sink) -> Sample:

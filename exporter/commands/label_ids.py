@@ -54,10 +54,12 @@ def _matched_further(model: Model, now: float) -> bool:
     assert spec.labels is not None
     latest = int(now * 1e6) + CLOCK_SKEW
     task = task_of(spec, model.references)
-    requested = RequestedFields(spec.predictions.fields, task, FeatureSet({}, {}))
+    requested = RequestedFields(
+        spec.predictions.fields, task, FeatureSet({}, {}), times=spec.predictions.times
+    )
     with (
         closing(PredictionDecoder(requested)) as predictions,
-        closing(LabelDecoder(spec.labels.fields, task)) as labels,
+        closing(LabelDecoder(spec.labels, task)) as labels,
     ):
         predicted = _ids(monitor, spec.predictions.sink, lambda lines: predictions.decode(lines, latest).id)
         labelled = _ids(monitor, spec.labels.sink, lambda lines: labels.decode(lines, latest).id)

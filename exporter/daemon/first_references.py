@@ -55,7 +55,7 @@ class FirstReferences:
         }
         self._least = min(spec.minSamples, MOST_RECORDS)
         self._reader = SinkReader("first references", monitor, spec.predictions.sink, store)
-        self._decoder = LineDecoder(spec.predictions.fields)
+        self._decoder = LineDecoder(spec.predictions)
         self._adopted: set[Sampled] = set()
         self._failed: set[Sampled] = set()
         self._built_references = store.samples.built()

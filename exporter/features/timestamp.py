@@ -10,7 +10,7 @@ import numpy as np
 
 from exporter.features.binning import Binning, CategoricalBinning, Numbers, NumericBinning
 from exporter.features.kind import Column, Enumeration, Kind, flag_column, number_column
-from exporter.parse import sql
+from exporter.parse.times import epoch_microseconds
 from exporter.summary.categorical import MISSING
 
 _DAY = 86_400
@@ -33,7 +33,7 @@ class Timestamp(Kind):
     noun = "a point in time"
 
     def expressions(self, value: str, categories: Mapping[str, Enumeration]) -> dict[str, str]:
-        time = sql.epoch_microseconds(value)
+        time = epoch_microseconds(value)
         return {"time": time, "invalid": f"{value} IS NOT NULL AND ({time}) IS NULL"}
 
     def decode(self, raw: Mapping[str, Column], binnings: Mapping[str, Binning]) -> dict[str, Any]:

@@ -56,7 +56,7 @@ class Ingestion:
         store.segments.most = spec.maxSegmentValues
         store.segments.half_life = int(max(window.seconds for window in spec.windows) * MICROSECONDS)
         self._decoder = self._new_decoder()
-        self._labels = LabelDecoder(spec.labels.fields, task) if spec.labels else None
+        self._labels = LabelDecoder(spec.labels, task) if spec.labels else None
         if spec.labels:
             store.pending.limit = spec.labels.maxPending
         self._wait = int(spec.labels.maxDelay.seconds * MICROSECONDS) if spec.labels else 0

@@ -142,4 +142,5 @@ class VersionSchemas:
             FeatureSet(kinds, binnings, tuple(attributed)),
             identified=self._monitor.spec.labels is not None,
             scopes=self._scopes,
+            times=self._monitor.spec.predictions.times,
         )

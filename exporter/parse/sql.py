@@ -46,20 +46,6 @@ def is_whole_number(value: str) -> bool:
     return re.fullmatch(r"-?[0-9]+", value) is not None
 
 
-def epoch_microseconds(text_expression: str) -> str:
-    """Epoch µs of RFC 3339 text, or of a number whose size tells s, ms, µs or ns (years 1973 to 5138)."""
-    number = f"TRY_CAST({text_expression} AS DOUBLE)"
-    # The standard's t and z may be small; DuckDB wants capitals.
-    stamp = f"coalesce(TRY_CAST({text_expression} AS TIMESTAMPTZ), TRY_CAST(upper({text_expression}) AS TIMESTAMPTZ))"
-    # A cast that fails costs twice what one costs that does not: look at the text first.
-    return (
-        f"CASE WHEN ({text_expression})[5] = '-' THEN epoch_us({stamp}) "
-        f"WHEN {number} IS NULL THEN epoch_us({stamp}) ELSE TRY_CAST(round(CASE "
-        f"WHEN abs({number}) < 1e11 THEN {number} * 1e6 WHEN abs({number}) < 1e14 THEN {number} * 1e3 "
-        f"WHEN abs({number}) < 1e17 THEN {number} ELSE {number} / 1e3 END) AS BIGINT) END"
-    )
-
-
 def binary_class(text_expression: str, positive_class: str | None) -> str:
     """1, 0, or NULL: by ``positive_class`` where there is one, else as 0/1, -1/1, false/true or no/yes."""
     if positive_class is not None:

@@ -9,21 +9,23 @@ import numpy as np
 from exporter.parse import sql
 from exporter.parse.field_paths import FieldPaths
 from exporter.parse.json_lines import Buffer, Parser, filled
+from exporter.parse.times import epoch_microseconds
 from exporter.records.columns import NO_TIME, LabelColumns
 from exporter.tasks.task import Task, reject
-from mlslo.monitor import LabelFields
+from mlslo.monitor import Labels
 
 
 class LabelDecoder:
     """Decodes label records of a task."""
 
-    def __init__(self, fields: LabelFields, task: Task) -> None:
+    def __init__(self, labels: Labels, task: Task) -> None:
+        fields = labels.fields
         self._task = task
 
         def request(paths: FieldPaths) -> dict[str, str]:
             stamp = paths.text(fields.timestamp)
             return {
-                "time": sql.epoch_microseconds(stamp),
+                "time": epoch_microseconds(stamp, labels.times),
                 "stamped": f"{stamp} IS NOT NULL",
                 "id": sql.identity(paths.text(fields.id)),
                 "label": task.label_expression(paths),

@@ -13,12 +13,13 @@ import numpy.typing as npt
 from exporter.parse import sql
 from exporter.parse.field_paths import FieldPaths
 from exporter.parse.json_lines import LONGEST_RECORD, Buffer, Parser, filled
+from exporter.parse.times import USUAL, epoch_microseconds
 from exporter.records.columns import NO_TIME, PredictionColumns, Texts
 from exporter.records.features import FeatureDecoder, FeatureSet, feature_value, present_features
 from exporter.records.latency import UNIT_SECONDS
 from exporter.summary.base import Flags, Integers
 from exporter.tasks.task import Task, reject
-from mlslo.monitor import FeatureArray, PredictionFields, scope_name
+from mlslo.monitor import FeatureArray, PredictionFields, Predictions, WrittenTimes, scope_name
 
 NO_VALUE = "missing"
 """The segment value of records that have none."""
@@ -41,6 +42,7 @@ class RequestedFields:
     features: FeatureSet
     identified: bool = True
     scopes: Sequence[Crossing] = ()
+    times: WrittenTimes = USUAL
 
     def expressions(self, paths: FieldPaths) -> dict[str, str]:
         """Alias -> SQL over ``paths``.
@@ -50,7 +52,7 @@ class RequestedFields:
         fields = self.fields
         stamp = paths.text(fields.timestamp)
         requested = {
-            "time": sql.epoch_microseconds(stamp),
+            "time": epoch_microseconds(stamp, self.times),
             "id": sql.identity(paths.text(fields.id)) if fields.id and self.identified else "0::UBIGINT",
             "version": paths.text(fields.version),
             "status": f"TRY_CAST({paths.number(fields.status)} AS INTEGER)",
@@ -172,10 +174,12 @@ class Lines(NamedTuple):
 class LineDecoder:
     """Tells the time and the version of prediction records, as ``PredictionDecoder`` does, and keeps their text."""
 
-    def __init__(self, fields: PredictionFields) -> None:
+    def __init__(self, predictions: Predictions) -> None:
+        fields = predictions.fields
+
         def request(paths: FieldPaths) -> dict[str, str]:
             return {
-                "time": sql.epoch_microseconds(paths.text(fields.timestamp)),
+                "time": epoch_microseconds(paths.text(fields.timestamp), predictions.times),
                 "version": f"coalesce({paths.text(fields.version)}, '')",
                 "line": sql.name(_LINE),
             }

@@ -13,6 +13,7 @@ from mlslo.monitor.fields import (
 from mlslo.monitor.file import Monitor, MonitorFile
 from mlslo.monitor.logs import POSITIVE, FileSink, Join, Labels, Predictions, Sink
 from mlslo.monitor.spec import DEFAULT_LATENCY_BUCKETS, Fairness, Feature, Reference, Spec
+from mlslo.monitor.times import WrittenTimes, has_offset
 
 load = Monitor.load
 from_document = Monitor.from_document
@@ -38,7 +39,9 @@ __all__ = [
     "Reference",
     "Sink",
     "Spec",
+    "WrittenTimes",
     "from_document",
+    "has_offset",
     "load",
     "scope_name",
 ]

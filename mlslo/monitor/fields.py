@@ -107,7 +107,9 @@ class PredictionFields(StrictModel):
 
     model_config = ConfigDict(json_schema_extra=_optional("timestamp"))
 
-    timestamp: FieldPath = Field(description="Event time: RFC 3339, or epoch seconds, ms, µs or ns.")
+    timestamp: FieldPath = Field(
+        description="Event time: RFC 3339, epoch seconds, ms, µs or ns, or as `timeFormat` says."
+    )
     id: FieldPath | None = Field(
         None, description="Joins labels to predictions. Needed where there are labels."
     )

@@ -9,6 +9,7 @@ from pydantic import ConfigDict, Discriminator, Field, Tag, model_validator
 
 from mlslo.monitor.fields import FieldPath, LabelFields, PredictionFields, needs_rows
 from mlslo.monitor.presets import LABEL_PRESETS, PREDICTION_PRESETS, with_preset
+from mlslo.monitor.times import TimeFormat, TimeZone, WrittenTimes
 from mlslo.yamlfile import Duration, StrictModel
 
 POSITIVE = ("1", "1.0", "true", "yes")
@@ -99,6 +100,16 @@ class Predictions(StrictModel):
     where: Where | None = Field(None, description=_WHERE)
     join: Join | None = Field(None, description="Where request and response are two records.")
     fields: PredictionFields = Field(description="Where each thing is in a record.")
+    timezone: TimeZone | None = Field(
+        None,
+        description="Time zone such as `Europe/Berlin`, or offset such as `+05:30`, of timestamps without one; UTC "
+        "where it is not given.",
+    )
+    timeFormat: TimeFormat | None = Field(
+        None,
+        description="How timestamps are written, as strptime has it (`%d.%m.%Y %H:%M:%S`), or a list; the first that "
+        "fits counts, one that fits none is invalid. Not needed for the usual ways.",
+    )
     positiveClass: str | None = Field(
         None,
         description="Binary: the class that counts as positive, where classes are not 0/1, -1/1, false/true or no/yes.",
@@ -122,6 +133,11 @@ class Predictions(StrictModel):
     def reshaped(self) -> bool:
         """Whether a record is not a prediction as it is."""
         return bool(self.where or self.join) or any(map(needs_rows, self.fields.paths()))
+
+    @property
+    def times(self) -> WrittenTimes:
+        """How timestamps are written."""
+        return WrittenTimes.of(self.timezone, self.timeFormat)
 
     @property
     def listed_probabilities(self) -> tuple[int, int]:
@@ -148,6 +164,16 @@ class Labels(StrictModel):
     sink: Sink = Field(description="Where the labels are.")
     where: Where | None = Field(None, description=_WHERE)
     fields: LabelFields = Field(description="Where each thing is in a record.")
+    timezone: TimeZone | None = Field(
+        None,
+        description="Time zone such as `Europe/Berlin`, or offset such as `+05:30`, of timestamps without one; UTC "
+        "where it is not given.",
+    )
+    timeFormat: TimeFormat | None = Field(
+        None,
+        description="How timestamps are written, as strptime has it (`%d.%m.%Y %H:%M:%S`), or a list; the first that "
+        "fits counts, one that fits none is invalid. Not needed for the usual ways.",
+    )
     maxDelay: Duration = Field(Duration("30d"), description="A prediction waits this long for its label.")
     minCoverage: Annotated[float, Field(ge=0, le=1)] = Field(
         0.0,
@@ -168,3 +194,8 @@ class Labels(StrictModel):
     def reshaped(self) -> bool:
         """Whether a record is not a label as it is."""
         return bool(self.where) or any(map(needs_rows, self.fields.paths()))
+
+    @property
+    def times(self) -> WrittenTimes:
+        """How timestamps are written."""
+        return WrittenTimes.of(self.timezone, self.timeFormat)

@@ -121,7 +121,7 @@ def _decoder() -> Iterator[Run]:
         schemas = VersionSchemas(model.monitor, task, model.references)
         schemas.refresh([""])
         assert spec.labels is not None
-        predictions, labels = PredictionDecoder(schemas.requested()), LabelDecoder(spec.labels.fields, task)
+        predictions, labels = PredictionDecoder(schemas.requested()), LabelDecoder(spec.labels, task)
 
         def run(data: bytes) -> None:
             columns = predictions.decode(data + b"\n", _LATEST)

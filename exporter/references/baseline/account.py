@@ -101,6 +101,10 @@ def _otherwise(item: FeatureViews, remark: str) -> str:
 
 
 def _correction(feature: str, what: str) -> str:
+    return f"{named(feature)}: {{{what}}}"
+
+
+def named(feature: str) -> str:
+    """Return a feature's name as a key of YAML."""
     plain = _PLAIN.fullmatch(feature) and feature.lower() not in _NOT_TEXT
-    name = feature if plain else json.dumps(feature, ensure_ascii=False)
-    return f"{name}: {{{what}}}"
+    return feature if plain else json.dumps(feature, ensure_ascii=False)

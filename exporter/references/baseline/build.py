@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from exporter.features.kind import number_column
+from exporter.references.baseline import doubts
 from exporter.references.baseline.account import Account, of_answer, of_feature, of_left_out
 from exporter.references.baseline.columns import Column, Guess, feature_columns, infer, members
 from exporter.references.baseline.predictions import predicted
@@ -24,11 +25,15 @@ _NUMBERS = 1 << 22
 
 @dataclass(frozen=True)
 class Baseline:
-    """A reference, and an account of each part of it. ``malformed``: records that could not be parsed."""
+    """A reference, and an account of each part of it.
+
+    ``malformed``: records that could not be parsed. ``doubts``: a line for each kind of thing that looks odd.
+    """
 
     reference: Reference
     accounts: list[Account]
     malformed: int
+    doubts: list[str]
 
 
 def build(monitor: Monitor, files: Sequence[Path]) -> Baseline:
@@ -40,6 +45,7 @@ def build(monitor: Monitor, files: Sequence[Path]) -> Baseline:
         columns = feature_columns(source, monitor)
         described: dict[str, FeatureViews] = {}
         accounts = []
+        inferred = []
         for column in columns:
             declaration = monitor.spec.features.get(column.feature)
             declared = declaration is not None
@@ -47,9 +53,11 @@ def build(monitor: Monitor, files: Sequence[Path]) -> Baseline:
             found = describe(source, column, guess.kind) if guess.kind else guess.remark
             if isinstance(found, str):
                 accounts.append(of_left_out(column.feature, found, declared=declared))
+                inferred.append(doubts.Inferred(column, guess, declared, None))
             else:
                 described[column.feature] = found
                 accounts.append(of_feature(column.feature, found, guess.remark, declared=declared))
+                inferred.append(doubts.Inferred(column, guess, declared, found))
         _refuse_ambiguous(monitor, columns, described)
         reference = Reference(
             created=max(file.stat().st_mtime for file in files),
@@ -62,7 +70,8 @@ def build(monitor: Monitor, files: Sequence[Path]) -> Baseline:
         )
         answers = {"(score)": reference.score, "(predicted)": reference.classes, "(label)": reference.labels}
         accounts += [of_answer(name, answer) for name, answer in answers.items() if answer is not None]
-        return Baseline(reference, accounts, source.malformed)
+        odd = doubts.find(source, monitor, inferred)
+        return Baseline(reference, accounts, source.malformed, odd)
 
 
 def _refuse_ambiguous(

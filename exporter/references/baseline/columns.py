@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from typing import NamedTuple
 
 from exporter.parse import json_text, sql
-from exporter.references.baseline.source import Source
+from exporter.references.baseline.source import LEADING_ZEROS, Source
 from mlslo.monitor import FeatureArray, Monitor
 from mlslo.yamlfile import InputError, did_you_mean, quoted_list
 
@@ -178,9 +178,10 @@ def _below(source: Source, feature: str, expression: str, *, whole: bool) -> Ite
 
 MOST_CATEGORIES = 10_000
 NOTHING = "no value in the data"
+MOSTLY = 0.9
+"""Share of values that tells the kind of all."""
 _MOST_INFERRED_CATEGORIES = 1000
 _FEW = 10
-_MOSTLY = 0.9
 _TEXT_TOKENS = 3.0
 _TEXT_DISTINCT = 100
 # Scripts without spaces: an id, a hash or an address is ASCII.
@@ -250,10 +251,10 @@ def _of_lists(source: Source, column: Column) -> Guess:
     )
     if not lists:
         return Guess(None, NOTHING)
-    if numbers < _MOSTLY * lists:
+    if numbers < MOSTLY * lists:
         return Guess(None, f"values of type {column.type}; declare it categorical to use their text")
     ((fitting,),) = source.query(f"SELECT count(*) FILTER (len({value}) = {usual}) FROM source")
-    if usual < 2 or fitting < _MOSTLY * numbers:
+    if usual < 2 or fitting < MOSTLY * numbers:
         return Guess(None, f"lists of {shortest} to {longest} numbers, not vectors of one length")
     return Guess("embedding")
 
@@ -263,15 +264,16 @@ def _of_text(source: Source, column: Column) -> Guess:
     json_number = f"json_type({column.single}) IN ('DOUBLE', 'BIGINT', 'UBIGINT', 'HUGEINT')"
     number = json_number if column.type == "JSON" else f"{column.parsed('number')} IS NOT NULL"
     spaces = f"length(trim({text})) - length(replace(trim({text}), ' ', ''))"
-    ((present, distinct, numbers, lists, tokens, length, foreign),) = source.query(
-        f"SELECT count({text}), count(DISTINCT {text}), count(*) FILTER ({number}), "
+    code = f"regexp_full_match({text}, '{LEADING_ZEROS}')"
+    ((present, distinct, numbers, codes, lists, tokens, length, foreign),) = source.query(
+        f"SELECT count({text}), count(DISTINCT {text}), count(*) FILTER ({number}), count(*) FILTER ({code}), "
         f"count(*) FILTER (starts_with({text}, '[')), avg(1 + {spaces}), avg(length({text})), "
         f"avg((strlen({text}) > length({text}))::INTEGER) FROM source"
     )
     if not present:
         return Guess(None, NOTHING)
     # Of a log, text that looks like a number was written as text on purpose.
-    if numbers >= _MOSTLY * present and (column.type == "JSON" or source.format == "csv"):
+    if not codes and numbers >= MOSTLY * present and (column.type == "JSON" or source.format == "csv"):
         return Guess("numeric")
     if lists == present:
         guess = _of_lists(source, column)

@@ -23,6 +23,8 @@ _READERS = {
 }
 _COMPRESSED = (".gz", ".zst")
 _MEMORY = "1GB"
+LEADING_ZEROS = "-?0[0-9]+"
+"""Text of a code, such as a zip code: as a number it would lose its zeros."""
 
 
 class Source:
@@ -104,6 +106,11 @@ def open_source(files: Sequence[Path]) -> Iterator[Source]:
         try:
             connection.execute("SET TimeZone = 'UTC'")
             connection.execute(f"CREATE TABLE source AS SELECT * FROM {reader}")
+            if kind == "csv" and (codes := _codes(connection, reader)):
+                types = ", ".join(f"{sql.name(column)}: 'VARCHAR'" for column in codes)
+                connection.execute(
+                    f"CREATE OR REPLACE TABLE source AS SELECT * FROM {reader[:-1]}, types = {{{types}}})"
+                )
             source = Source(connection, kind)
             if not source.rows:
                 raise InputError.of_file(files[0], "holds no records")
@@ -113,6 +120,21 @@ def open_source(files: Sequence[Path]) -> Iterator[Source]:
             raise InputError.of_file(files[0], f"cannot be read as {kind}: {first}") from None
         finally:
             connection.close()
+
+
+def _codes(connection: duckdb.DuckDBPyConnection, reader: str) -> list[str]:
+    """Return the columns of whole numbers that have leading zeros in the files: zip codes, not numbers."""
+    described = connection.execute("DESCRIBE source").fetchall()
+    columns = [str(name) for name, *_ in described]
+    whole = [str(name) for name, type_, *_ in described if str(type_) in ("BIGINT", "HUGEINT")]
+    if not whole:
+        return []
+    # Of text alone DuckDB cannot tell whether the first line is a header; without one it numbered the columns.
+    header = columns != [f"column{position}" for position in range(len(columns))]
+    found = ", ".join(f"bool_or(regexp_full_match({sql.name(name)}, '{LEADING_ZEROS}'))" for name in whole)
+    read = f"{reader[:-1]}, all_varchar = true, header = {str(header).lower()})"
+    (codes,) = connection.execute(f"SELECT {found} FROM {read}").fetchall()
+    return [name for name, is_code in zip(whole, codes, strict=True) if is_code]
 
 
 def _reader(files: Sequence[Path]) -> tuple[str, str]:

@@ -20,7 +20,7 @@ from exporter.fold.ingestion import Ingestion
 from exporter.records.predictions import LineDecoder
 from exporter.state import Store, samples
 from exporter.state.samples import Sampled
-from mlslo.monitor import PredictionFields
+from mlslo.monitor import FileSink, PredictionFields, Predictions, Sink
 from tests.support import logs
 from tests.support.commands import exporter
 from tests.support.first_references import BAD_LINES, MINUTE, against, content, folder_of, measured, records
@@ -140,7 +140,11 @@ def test_lines_come_with_their_own_time_and_version() -> None:
     lines = list(good)
     for position, line in enumerate(bad * 3):
         lines.insert(11 * position, line)
-    decoder = LineDecoder(PredictionFields(timestamp="t.at", version="v"))
+    decoder = LineDecoder(
+        Predictions(
+            sink=Sink(file=FileSink(path="-")), fields=PredictionFields(timestamp="t.at", version="v")
+        )
+    )
     found = decoder.decode(("\ufeff" + "\r\n".join(lines) + "\n").encode(), latest=2_000_000_000 * 1_000_000)
     decoder.close()
     assert [json.loads(text)["n"] for text in found.text] == list(range(400))

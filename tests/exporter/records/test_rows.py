@@ -22,6 +22,10 @@ def members(record: Record) -> Any:
     return found
 
 
+def tensor(name: str, data: list[Any]) -> Record:
+    return {"name": name, "shape": [len(data)], "data": data}
+
+
 def rows(record: Record, *targets: Target) -> list[Record]:
     found, _ = Rows(targets).of(members(record))
     return [json.loads(row) for row in found]
@@ -68,8 +72,8 @@ def values(record: Record, path: str, **options: Any) -> list[Any]:
         ("a.*.u", {"a": {"u": [1, 3], "v": [2, 4]}}, [1, 3]),
         ("a.*.1", {"a": [{"name": "t", "shape": [2, 2], "datatype": "FP32", "data": [1, 2, 3, 4]}]}, [2, 4]),
         ("a.*.1", {"a": [{"name": "t", "shape": [2, 2], "data": [[1, 2], [3, 4]]}]}, [2, 4]),
-        ("a.*.v", {"a": [{"name": n, "shape": [2], "data": d} for n, d in (("u", [1, 2]), ("v", ["x", "y"]))]}, ["x", "y"]),
-        ("a.v.*", {"a": [{"name": "u", "shape": [1], "data": [1]}, {"name": "v", "shape": [2], "data": [3, 4]}]}, [3, 4]),
+        ("a.*.v", {"a": [tensor("u", [1, 2]), tensor("v", ["x", "y"])]}, ["x", "y"]),
+        ("a.v.*", {"a": [tensor("u", [1]), tensor("v", [3, 4])]}, [3, 4]),
     ],
 )  # fmt: skip
 def test_what_is_at_a_path(path: str, record: Record, expected: list[Any]) -> None:

@@ -50,6 +50,8 @@ BEYOND_A_SCHEMA = (
     "leave `times` out",
     "crosses midnight",
     "expected a time zone",
+    "is no part of a time",
+    "expected a format with year",
     "is the name of an alert that is generated",
     "is set by the generator",
     "is generated",
