@@ -10,6 +10,7 @@ from collections.abc import Callable, Mapping
 import duckdb
 
 from exporter.daemon.first_references import FirstReferences
+from exporter.fold.field_presence import PRESENCE
 from exporter.fold.grouping import CycleTime
 from exporter.fold.ingestion import Ingestion
 from exporter.fold.version_schemas import VersionSchemas
@@ -125,6 +126,7 @@ class Cycle:
         for number, name in versions.items():
             self._measurement.measure(gauges, windows, number, name, sink_up=self._readers["predictions"].up)
         meta.sinks(gauges, self._store, self._readers)
+        meta.fields(gauges, self._ingestion.presence, windows, self.monitor.spec.minSamples)
         for name in versions.values():
             meta.references(gauges, self._schemas.of(name), name)
             meta.features(gauges, self._store, self._schemas.of(name), name)
@@ -184,5 +186,6 @@ class Cycle:
                             dropped,
                             shape.kind,
                         )
-            self._store.summaries.drop_other_kinds(list(self._schemas.of("").shapes))
+            self._ingestion.presence.drop_other_fields()
+            self._store.summaries.drop_other_kinds([*self._schemas.of("").shapes, PRESENCE])
         self._prepared = revision

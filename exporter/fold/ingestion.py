@@ -7,9 +7,12 @@ from collections import Counter
 import numpy as np
 
 from exporter.fold.counting import Counting
+from exporter.fold.field_presence import FieldPresence
 from exporter.fold.folding import Folding
 from exporter.fold.grouping import BucketKeys, CycleTime, ScopeValues
+from exporter.fold.missing_fields import MissingFields
 from exporter.fold.version_schemas import VersionSchemas
+from exporter.records.accounts.mapped_fields import of_labels, of_predictions
 from exporter.records.columns import NO_TIME, PredictionColumns
 from exporter.records.labels import LabelDecoder
 from exporter.records.predictions import PredictionDecoder
@@ -22,6 +25,8 @@ from mlslo.monitor import Monitor
 
 MOST_VERSIONS = 50
 OTHER_VERSION = "other"
+# From this status on a record is an error.
+_ERROR = 400
 
 # Dropped versions are remembered among dropped values of segments, under what no path can be.
 _VERSIONS = ""
@@ -37,7 +42,10 @@ class Ingestion:
         self._schemas = schemas
         self._store = store
         self._buckets = buckets
+        self._spec = spec
         self.counting = Counting(monitor, schemas, store, buckets)
+        self.presence = FieldPresence(monitor, store, buckets)
+        self._missing = {sink: MissingFields(monitor.model, sink) for sink in ("predictions", "labels")}
         self._scopes = ScopeValues(schemas, store)
         self._folding = Folding(schemas, store)
         store.segments.most = spec.maxSegmentValues
@@ -73,11 +81,13 @@ class Ingestion:
             starts = self._buckets.start(columns.time, cycle.now, cycle.cuts)
             keys = BucketKeys(versions, columns.time, starts, self._scopes.read(columns))
             self.counting.mark_features(columns, versions, names)
+            self.presence.predictions(columns, self._known, starts, cycle)
             kept = starts >= self._buckets.expired(cycle.now)
             self._folding.fold_predictions(columns, self._known, keys, kept, names)
             if self._labels is not None:
                 matches = self._wait_for_labels(columns, keys, cycle)
                 self._outcomes(matches, cycle)
+        self._look_at_predictions(batch, columns)
 
     def labels(self, batch: Batch, reader: SinkReader, cycle: CycleTime) -> None:
         """Take one batch of label records."""
@@ -92,10 +102,16 @@ class Ingestion:
             known = columns.time[columns.time != NO_TIME]
             self.counting.records(reader.name, columns.records, rejected, batch.too_long, known, None)
             self._store.counters.add("ml_labels_unmatched_total", (), matches.unmatched)
+            self.presence.labels(columns, cycle)
             self._outcomes(matches, cycle)
+        assert self._spec.labels is not None
+        mapped = of_labels(columns, self._spec.labels.fields, self._spec.task)
+        self._missing["labels"].look(batch.lines, mapped, columns.records)
 
     def tidy(self, cycle: CycleTime) -> None:
-        """Merge buckets that have grown old, drop what no window reaches any more."""
+        """Merge buckets that have grown old, drop what no window reaches any more, say what fields are missing."""
+        for missing in self._missing.values():
+            missing.end_of_cycle()
         with self._store.transaction():
             summaries = self._store.summaries
             expired = self._buckets.expired(cycle.now)
@@ -108,11 +124,19 @@ class Ingestion:
                         lambda starts: self._buckets.start(starts, cycle.now, cycle.cuts),
                         expired,
                     )
+            self.presence.compact(cycle)
             self._folding.exchange_segments()
             self._store.pending.expire(cycle.now - self._wait)
             self._store.combinations.expire(cycle.now - self._wait)
             for number in self._store.versions.forget(expired):
                 summaries.drop_version(number)
+
+    def _look_at_predictions(self, batch: Batch, columns: PredictionColumns) -> None:
+        """Errors may have neither an output nor a feature; records without a time are not decoded any further."""
+        untyped = [name for name in self._schemas.of("").untyped if name not in self._known.kinds]
+        mapped = of_predictions(columns, self._requested, self._spec.task, untyped)
+        usable = int(np.count_nonzero(columns.status < _ERROR)) if len(columns.time) else columns.records
+        self._missing["predictions"].look(batch.lines, mapped, usable)
 
     def _decoded(self, batch: Batch, cycle: CycleTime) -> PredictionColumns:
         if self._revision != self._schemas.revision:
@@ -140,9 +164,9 @@ class Ingestion:
 
     def _new_decoder(self) -> PredictionDecoder:
         self._revision = self._schemas.revision
-        requested = self._schemas.requested()
-        self._known = requested.features
-        return PredictionDecoder(requested)
+        self._requested = self._schemas.requested()
+        self._known = self._requested.features
+        return PredictionDecoder(self._requested)
 
     def _wait_for_labels(self, columns: PredictionColumns, keys: BucketKeys, cycle: CycleTime) -> Matches:
         outputs = columns.outputs
