@@ -27,6 +27,7 @@ class MissingFields:
         self._looked_at: set[str] = set()
         self._waiting: tuple[bytes, Sequence[Mapped]] | None = None
         self._first = True
+        self._begun = False
 
     def look(self, lines: Buffer, mapped: Sequence[Mapped], records: int) -> None:
         """Take one batch of ``records`` that should have all fields; its text is read where one is in none of them."""
@@ -37,8 +38,11 @@ class MissingFields:
         gone = [item.field.what for item in mapped if not item.read]
         for what in gone:
             self._missing[what] += records
-        new = [what for what in gone if what not in self._looked_at and self._missing[what]]
+        # What the columns cannot tell is no reason to read text, unless nothing could be read at all.
+        certain = {item.field.what for item in mapped if item.read is False or not there}
+        new = [what for what in gone if what in certain - self._looked_at and self._missing[what]]
         self._waiting = None
+        self._begun |= records > 0
         if any(self._missing[what] >= _ENOUGH for what in new):
             self._say(_first_lines(lines), mapped)
         elif new and self._first:
@@ -49,7 +53,7 @@ class MissingFields:
         if self._waiting is not None:
             self._say(*self._waiting)
             self._waiting = None
-            self._first = False
+        self._first = self._first and not self._begun
 
     def _say(self, sample: bytes, mapped: Sequence[Mapped]) -> None:
         self._first = False
