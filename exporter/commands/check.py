@@ -22,9 +22,9 @@ def check(monitors: tuple[Path, ...]) -> None:
     of them, or where no label has the id of a prediction; 2 where a sink cannot be read.
     """
     from exporter.commands.decoding import check_labels, check_predictions
-    from exporter.commands.field_accounts import Records
     from exporter.commands.label_ids import unmatched
     from exporter.daemon.models import load_all
+    from exporter.records.accounts.field_accounts import Records
     from exporter.sinks import SinkError
 
     code = 0

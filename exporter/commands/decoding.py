@@ -11,11 +11,11 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from exporter.commands import clock_shift
-from exporter.commands.field_accounts import Records
-from exporter.commands.mapped_fields import has_answers, judge, of_labels, of_predictions
 from exporter.daemon.models import Model
 from exporter.features.timestamp import time_text
 from exporter.fold.version_schemas import VersionSchemas
+from exporter.records.accounts.field_accounts import Records
+from exporter.records.accounts.mapped_fields import has_answers, judge, of_labels, of_predictions
 from exporter.records.columns import NO_TIME, PredictionColumns
 from exporter.records.labels import LabelDecoder
 from exporter.records.latency import doubt

@@ -8,9 +8,9 @@ from itertools import islice
 
 import numpy as np
 
-from exporter.commands.field_accounts import Records, shown
 from exporter.daemon.models import Model
 from exporter.parse.json_lines import Buffer
+from exporter.records.accounts.field_accounts import Records, shown
 from exporter.records.features import FeatureSet
 from exporter.records.labels import LabelDecoder
 from exporter.records.predictions import PredictionDecoder, RequestedFields

@@ -10,6 +10,7 @@ from collections.abc import Callable, Mapping
 import duckdb
 
 from exporter.daemon.first_references import FirstReferences
+from exporter.fold.field_presence import PRESENCE
 from exporter.fold.grouping import CycleTime
 from exporter.fold.ingestion import Ingestion
 from exporter.fold.version_schemas import VersionSchemas
@@ -50,7 +51,7 @@ class Cycle:
         spec = monitor.spec
         self._history = HistoryWindows(spec.references)
         self._buckets = Buckets([*(window.seconds for window in spec.windows), *self._history.spans])
-        self._ingestion = Ingestion(monitor, task, self._schemas, store, self._buckets, shapes)
+        self._ingestion = Ingestion(monitor, task, self._schemas, store, self._buckets, shapes, named.spec)
         self._measurement = Measurement(monitor, task, self._schemas, store)
         self._readers = {"predictions": SinkReader("predictions", monitor, spec.predictions.sink, store)}
         if spec.labels is not None:
@@ -131,6 +132,7 @@ class Cycle:
         for number, name in versions.items():
             self._measurement.measure(gauges, windows, number, name, sink_up=self._readers["predictions"].up)
         meta.sinks(gauges, self._store, self._readers)
+        meta.fields(gauges, self._ingestion.presence, windows, self.monitor.spec.minSamples)
         for name in versions.values():
             meta.references(gauges, self._schemas.of(name), name)
             meta.features(gauges, self._store, self._schemas.of(name), name)
@@ -190,5 +192,6 @@ class Cycle:
                             dropped,
                             shape.kind,
                         )
-            self._store.summaries.drop_other_kinds(list(self._schemas.of("").shapes))
+            self._ingestion.presence.drop_other_fields()
+            self._store.summaries.drop_other_kinds([*self._schemas.of("").shapes, PRESENCE])
         self._prepared = revision

@@ -4,27 +4,33 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping
+from dataclasses import replace
 
 import numpy as np
 
 from exporter.fold.counting import Counting
+from exporter.fold.field_presence import FieldPresence
 from exporter.fold.folding import Folding
 from exporter.fold.grouping import BucketKeys, CycleTime, ScopeValues
+from exporter.fold.missing_fields import MissingFields
 from exporter.fold.version_schemas import VersionSchemas
 from exporter.parse.json_lines import Buffer
+from exporter.records.accounts.mapped_fields import of_labels, of_predictions
 from exporter.records.columns import NO_TIME, PredictionColumns
 from exporter.records.labels import LabelDecoder
 from exporter.records.predictions import PredictionDecoder
-from exporter.records.reshaping import Reshaped, Reshaping
+from exporter.records.reshaping import Reshaped, Reshaping, Sample
 from exporter.sinks import Batch, SinkReader
 from exporter.state import Matches, Store
 from exporter.summary.base import Integers
 from exporter.summary.windows import MICROSECONDS, Buckets
 from exporter.tasks.task import Labelled, Task
-from mlslo.monitor import Monitor
+from mlslo.monitor import Monitor, Spec
 
 MOST_VERSIONS = 50
 OTHER_VERSION = "other"
+# From this status on a record is an error.
+_ERROR = 400
 
 # Dropped versions are remembered among dropped values of segments, under what no path can be.
 _VERSIONS = ""
@@ -33,7 +39,8 @@ _VERSIONS = ""
 class Ingestion:
     """Takes batches of both logs of one model into its store, each in one transaction.
 
-    ``monitor``: the file, as it is for plain records. ``reshapings``: what makes them so, by sink.
+    ``monitor``: the file, as it is for plain records. ``reshapings``: what makes them so, by sink. ``written``: as the
+    user wrote it.
     """
 
     def __init__(
@@ -44,13 +51,17 @@ class Ingestion:
         store: Store,
         buckets: Buckets,
         reshapings: Mapping[str, Reshaping],
+        written: Spec,
     ) -> None:
         spec = monitor.spec
+        self._spec = written
         self._reshapings = reshapings
         self._schemas = schemas
         self._store = store
         self._buckets = buckets
         self.counting = Counting(monitor, schemas, store, buckets)
+        self.presence = FieldPresence(monitor, store, buckets)
+        self._missing = {sink: MissingFields(monitor.model, sink) for sink in ("predictions", "labels")}
         self._scopes = ScopeValues(schemas, store)
         self._folding = Folding(schemas, store)
         store.segments.most = spec.maxSegmentValues
@@ -72,7 +83,8 @@ class Ingestion:
         with self._store.transaction():
             reader.commit(batch)
             reshaped = self._reshapings["predictions"].plain(batch.lines, cycle.now)
-            self._take(reshaped, batch.passed_over, reader.name, cycle)
+            columns = self._take(reshaped, batch.passed_over, reader.name, cycle)
+        self._look_at_predictions(reshaped.sample, columns)
 
     def unanswered(self, reader: SinkReader, cycle: CycleTime) -> None:
         """Count requests that have waited too long for their response."""
@@ -83,7 +95,9 @@ class Ingestion:
                     return
                 self._take(reshaped, Counter(), reader.name, cycle)
 
-    def _take(self, reshaped: Reshaped, passed_over: Counter[str], sink: str, cycle: CycleTime) -> None:
+    def _take(
+        self, reshaped: Reshaped, passed_over: Counter[str], sink: str, cycle: CycleTime
+    ) -> PredictionColumns:
         """Take plain records, in a transaction."""
         columns = self._decoded(reshaped.lines, cycle)
         known = {version.name for version in self._store.versions.all().values()}
@@ -100,11 +114,13 @@ class Ingestion:
         starts = self._buckets.start(columns.time, cycle.now, cycle.cuts)
         keys = BucketKeys(versions, columns.time, starts, self._scopes.read(columns))
         self.counting.mark_features(columns, versions, names)
+        self.presence.predictions(columns, self._known, starts, cycle)
         kept = starts >= self._buckets.expired(cycle.now)
         self._folding.fold_predictions(columns, self._known, keys, kept, names)
         if self._labels is not None:
             matches = self._wait_for_labels(columns, keys, cycle)
             self._outcomes(matches, cycle)
+        return columns
 
     def labels(self, batch: Batch, reader: SinkReader, cycle: CycleTime) -> None:
         """Take one batch of label records."""
@@ -120,10 +136,16 @@ class Ingestion:
             records = columns.records + reshaped.records
             self.counting.records(reader.name, records, rejected, batch.passed_over, known, None)
             self._store.counters.add("ml_labels_unmatched_total", (), matches.unmatched)
+            self.presence.labels(columns, cycle)
             self._outcomes(matches, cycle)
+        assert self._spec.labels is not None
+        mapped = of_labels(columns, self._spec.labels.fields, self._spec.task)
+        self._missing["labels"].look(reshaped.sample, mapped, columns.records)
 
     def tidy(self, cycle: CycleTime) -> None:
-        """Merge buckets that have grown old, drop what no window reaches any more."""
+        """Merge buckets that have grown old, drop what no window reaches any more, say what fields are missing."""
+        for missing in self._missing.values():
+            missing.end_of_cycle()
         with self._store.transaction():
             summaries = self._store.summaries
             expired = self._buckets.expired(cycle.now)
@@ -141,6 +163,14 @@ class Ingestion:
             self._store.combinations.expire(cycle.now - self._wait)
             for number in self._store.versions.forget(expired):
                 summaries.drop_version(number)
+
+    def _look_at_predictions(self, sample: Sample, columns: PredictionColumns) -> None:
+        """Errors may have neither an output nor a feature; records without a time are not decoded any further."""
+        untyped = [name for name in self._schemas.of("").untyped if name not in self._known.kinds]
+        requested = replace(self._requested, fields=self._spec.predictions.fields)
+        mapped = of_predictions(columns, requested, self._spec.task, untyped)
+        usable = int(np.count_nonzero(columns.status < _ERROR)) if len(columns.time) else columns.records
+        self._missing["predictions"].look(sample, mapped, usable)
 
     def _decoded(self, lines: Buffer, cycle: CycleTime) -> PredictionColumns:
         if self._revision != self._schemas.revision:
@@ -168,9 +198,9 @@ class Ingestion:
 
     def _new_decoder(self) -> PredictionDecoder:
         self._revision = self._schemas.revision
-        requested = self._schemas.requested()
-        self._known = requested.features
-        return PredictionDecoder(requested)
+        self._requested = self._schemas.requested()
+        self._known = self._requested.features
+        return PredictionDecoder(self._requested)
 
     def _wait_for_labels(self, columns: PredictionColumns, keys: BucketKeys, cycle: CycleTime) -> Matches:
         outputs = columns.outputs

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
+from exporter.fold.field_presence import FieldPresence
 from exporter.fold.schema import Schema
-from exporter.measure.gauges import Gauges
+from exporter.measure.gauges import Gauges, Reason
 from exporter.sinks import SinkReader
 from exporter.state import Store, last_seen
 from exporter.summary.base import ratio
-from exporter.summary.windows import MICROSECONDS
+from exporter.summary.windows import MICROSECONDS, Window
 
 
 def sinks(gauges: Gauges, store: Store, readers: Mapping[str, SinkReader]) -> None:
@@ -52,6 +53,17 @@ def features(gauges: Gauges, store: Store, schema: Schema, version: str) -> None
         if seen is not None:
             name = "ml_feature_last_seen_timestamp_seconds"
             gauges.set(name, seen / MICROSECONDS, version=version, feature=feature)
+
+
+def fields(gauges: Gauges, presence: FieldPresence, windows: Sequence[Window], least: int) -> None:
+    """Export in what share of records each mapped field is, over the shortest window that has ``least`` of them."""
+    of_windows = list(presence.of_windows([window for window in windows if not window.reference]))
+    for name in presence.fields:
+        found = next((summary for summary in of_windows if summary.rows(name) >= least), None)
+        if found is not None and found.rows(name):
+            gauges.set("ml_field_present_ratio", found.share(name), field=name)
+        elif of_windows[-1].rows(name):
+            gauges.withhold("ml_field_present_ratio", Reason.TOO_FEW_SAMPLES)
 
 
 def withheld(gauges: Gauges) -> None:

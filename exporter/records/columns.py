@@ -78,7 +78,8 @@ class PredictionColumns:
     ``time``: epoch µs. ``id``: 64-bit hash, 0 where the record has none. ``status``: -1 where there is none.
     ``latency``: seconds or NaN. ``features``: view -> its values as its kind decodes them. ``has_features``:
     False where an erroneous record carries no features at all. ``scopes``: segment or attribute -> its values.
-    ``fallback``: 1, 0 or -1 where unknown. ``attributions``: (rows, features), NaN where missing.
+    ``fallback``: 1, 0 or -1 where unknown. ``attributions``: (rows, features), NaN where missing. ``classified``: rows
+    whose class was logged, not told by the score; None where no class is mapped.
     """
 
     records: int
@@ -94,6 +95,7 @@ class PredictionColumns:
     scopes: Mapping[str, Texts]
     fallback: npt.NDArray[np.int8]
     attributions: Floats | None
+    classified: Flags | None = None
 
 
 class LabelColumns(NamedTuple):

@@ -132,6 +132,7 @@ class PredictionDecoder:
             },
             fallback=filled(raw["fallback"].astype(np.int8), -1)[usable],
             attributions=np.stack(attributions, axis=1) if attributions else None,
+            classified=~np.ma.getmaskarray(raw["predicted"])[usable] if "predicted" in raw else None,
         )
 
 

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import NamedTuple
 
-from exporter.parse.json_lines import Buffer
+from exporter.parse.json_lines import LONGEST_RECORD, Buffer
 from exporter.records.opening import Members, opened_object
 from exporter.records.pairs import STATUS, Pairs
-from exporter.records.rows import Conditions, Record, Rows, Target, UnevenError
+from exporter.records.rows import Conditions, Record, Rows, Target, UnevenError, line_of
 from exporter.records.texts import Texts
 from exporter.state import Store
 from mlslo.monitor import (
@@ -25,6 +25,7 @@ from mlslo.monitor import (
 
 # No log has such keys, and a path to them needs no object.
 _PREFIX = "mlslo:"
+_LOOKED_AT = 1000
 _BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 _STATUSES = {
     **dict.fromkeys((b'"success"', b'"succeeded"', b'"ok"', b'"completed"'), b"200"),
@@ -35,10 +36,15 @@ _LISTS = {"ranking": ("score", "prediction", "label"), "multilabel": ("score", "
 """Fields of which a list of one element is a list, by task."""
 
 
+Sample = Callable[[], bytes]
+"""Returns the first records, as the paths of the monitor file find them, as lines."""
+
+
 class Reshaped(NamedTuple):
-    """Plain records, how many records gave none, and why."""
+    """Plain records, a sample of what they were made of, how many records gave none, and why."""
 
     lines: Buffer
+    sample: Sample
     rejected: Counter[str]
     records: int = 0
 
@@ -62,15 +68,14 @@ class Reshaping:
     def plain(self, lines: Buffer, now: int) -> Reshaped:
         """Return the plain records of whole lines; call it in the transaction of the batch. ``now``: epoch µs."""
         if not self.needed:
-            return Reshaped(self._texts.opened(lines), Counter())
+            lines = self._texts.opened(lines)
+            return Reshaped(lines, lambda: _first_lines(lines), Counter())
         rejected: Counter[str] = Counter()
         records = self._selected(lines, rejected)
         whole = (
             self._pairs.join(records, now, rejected) if self._pairs else (members for _, members in records)
         )
-        written = self._written(whole, rejected)
-        # Those with features that do not fit have given a record.
-        return Reshaped(written, +rejected, rejected.total() - rejected["invalid_features"])
+        return self._reshaped(whole, rejected)
 
     def expired(self, now: int) -> Reshaped:
         """Return plain records of requests that have no response by ``now`` (epoch µs), each an error.
@@ -78,11 +83,10 @@ class Reshaping:
         Call it in a transaction, until there are none.
         """
         if self._pairs is None:
-            return Reshaped(b"", Counter())
+            return Reshaped(b"", bytes, Counter())
         rejected: Counter[str] = Counter()
         found = self._pairs.expired(now, rejected)
-        written = self._written(found, rejected)
-        return Reshaped(written, +rejected, rejected.total() - rejected["invalid_features"])
+        return self._reshaped(found, rejected)
 
     def _selected(self, lines: Buffer, rejected: Counter[str]) -> Iterator[tuple[bytes, Members]]:
         for line in bytes(lines).removeprefix(_BYTE_ORDER_MARK).split(b"\n"):
@@ -97,9 +101,12 @@ class Reshaping:
             else:
                 yield text, members
 
-    def _written(self, records: Iterable[Record], rejected: Counter[str]) -> bytes:
+    def _reshaped(self, records: Iterable[Record], rejected: Counter[str]) -> Reshaped:
         found: list[bytes] = []
+        first: list[Record] = []
         for record in records:
+            if len(first) < _LOOKED_AT:
+                first.append(record)
             try:
                 rows, misfits = self._rows.of(record)
             except UnevenError:
@@ -108,7 +115,9 @@ class Reshaping:
             found += rows
             if misfits:
                 rejected["invalid_features"] += misfits
-        return b"".join(found)
+        # Those with features that do not fit have given a record.
+        without = rejected.total() - rejected["invalid_features"]
+        return Reshaped(b"".join(found), lambda: b"\n".join(map(line_of, first)), +rejected, without)
 
 
 def plain(monitor: Monitor) -> Monitor:
@@ -182,6 +191,11 @@ def _of_labels(monitor: Monitor, fields: LabelFields) -> Iterator[Target]:
                 unwrapped=not keeps,
                 numbered=name == "id",
             )
+
+
+def _first_lines(lines: Buffer) -> bytes:
+    head = bytes(memoryview(lines)[: 2 * LONGEST_RECORD])
+    return b"\n".join(head.split(b"\n", _LOOKED_AT)[:_LOOKED_AT])
 
 
 def _containers(fields: PredictionFields | LabelFields) -> Iterator[str]:

@@ -11,6 +11,7 @@ from exporter.records.opening import (
     Raw,
     content,
     first_byte,
+    joined_object,
     member,
     opened_list,
     opened_object,
@@ -242,6 +243,13 @@ def _numbered(value: bytes, position: int) -> bytes:
     if value[0] == _TEXT:
         return value[:-1] + b'/%d"' % position
     return value if value[0] in b"n[{" else b'"%b/%d"' % (value, position)
+
+
+def line_of(record: Record) -> bytes:
+    """Return the JSON of a record."""
+    return joined_object(
+        {key: joined_object(value) if isinstance(value, dict) else value for key, value in record.items()}  # type: ignore[misc]
+    )
 
 
 Reader = Callable[[Record], bytes | None]

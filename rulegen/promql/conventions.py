@@ -20,9 +20,11 @@ SINK_DOWN = "ModelSinkDown"
 SINK_BEHIND = "ModelSinkBehind"
 REFERENCE_OLD = "ModelReferenceOld"
 FEATURES_UNMONITORED = "ModelFeaturesUnmonitored"
+FIELD_MISSING = "ModelFieldMissing"
 WATCHDOG = "Watchdog"
 COMPANION_ALERTS = (
     MONITOR_STALE, MONITOR_ABSENT, LABELS_STALE, SINK_DOWN, SINK_BEHIND, REFERENCE_OLD, FEATURES_UNMONITORED,
+    FIELD_MISSING,
 )  # fmt: skip
 RESERVED_ALERTS = (FAST_BURN, SLOW_BURN, NO_DATA, *COMPANION_ALERTS, WATCHDOG)
 
@@ -33,6 +35,7 @@ LABELS_SLO = "monitor.labels"
 SINKS_SLO = "monitor.sinks"
 REFERENCES_SLO = "monitor.references"
 FEATURES_SLO = "monitor.features"
+FIELDS_SLO = "monitor.fields"
 
 
 @dataclass(frozen=True)

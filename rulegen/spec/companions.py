@@ -85,10 +85,16 @@ class Unmonitored(_Requested):
     after: Duration = Field(Duration("30m"), description="How long it must last.")
 
 
+class FieldMissing(_Requested):
+    """The alert that most records lack a mapped field that they had within the last day."""
+
+    after: Duration = Field(Duration("30m"), description="How long it must last.")
+
+
 class Companions(StrictModel):
     """Alerts about what the promises rest on, once for the model. Each is left out where not given."""
 
-    at_least_one = ("labelsStale", "sinkDown", "sinkBehind", "referenceOld", "unmonitored")
+    at_least_one = ("labelsStale", "sinkDown", "sinkBehind", "referenceOld", "unmonitored", "fieldMissing")
     labelsStale: LabelsStale | None = Field(
         None, description="No new label has come: quality gauges end, and their alerts with them."
     )
@@ -96,3 +102,6 @@ class Companions(StrictModel):
     sinkBehind: SinkBehind | None = Field(None, description="A log is read more slowly than it grows.")
     referenceOld: ReferenceOld | None = Field(None, description="Drift is measured against an old past.")
     unmonitored: Unmonitored | None = Field(None, description="Features have too few values to be measured.")
+    fieldMissing: FieldMissing | None = Field(
+        None, description="Most records lack a field that nearly all had within the last day: it was renamed."
+    )

@@ -3,27 +3,40 @@
 from __future__ import annotations
 
 import math
-from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Sequence
 from decimal import ROUND_FLOOR, Decimal
 
 from mlslo.yamlfile import Duration
 from rulegen.promql import conventions
 from rulegen.promql.annotations import Firing
-from rulegen.promql.conventions import MODEL, SLO, TIER
+from rulegen.promql.conventions import MODEL, SLO
 from rulegen.promql.expressions import number, selector
 from rulegen.slo.companions import Companion, shared
-from rulegen.slo.companions.shared import FEATURE, LABELS_SINK, PREDICTIONS_SINK, REFERENCE, SINK, VERSION
+from rulegen.slo.companions.shared import (
+    FEATURE,
+    LABELS_SINK,
+    PREDICTIONS_SINK,
+    REFERENCE,
+    SINK,
+    VERSION,
+)
 from rulegen.slo.plan import Plan
-from rulegen.unittests.case import GONE, NAN, Case, First, Sample, Series, counter, evaluations, lifetime
-from rulegen.unittests.expected import sides_of_changes, states
+from rulegen.unittests import missing_fields
+from rulegen.unittests.case import (
+    GONE,
+    NAN,
+    Case,
+    First,
+    Sample,
+    Series,
+    counter,
+    evaluations,
+)
 from rulegen.unittests.scraped import Pods
+from rulegen.unittests.tested_companion import Ages, Expected, Tested
 
 _UP, _DOWN = Decimal(1), Decimal(0)
 _FEATURES = Decimal(100)
-
-Ages = Sequence[float | None]
 
 
 def cases(plan: Plan, interval: Duration, first: First) -> list[Case]:
@@ -39,109 +52,14 @@ def cases(plan: Plan, interval: Duration, first: First) -> list[Case]:
         conventions.SINK_BEHIND: _behind,
         conventions.REFERENCE_OLD: _old,
         conventions.FEATURES_UNMONITORED: _unmonitored,
+        conventions.FIELD_MISSING: missing_fields.cases,
     }
     return [
-        case for name, found in named.items() for case in build[name](_Tested(plan, found, interval, first))
+        case for name, found in named.items() for case in build[name](Tested(plan, found, interval, first))
     ]
 
 
-@dataclass(frozen=True)
-class _Expected:
-    """One series of one alert: whether its condition holds at each evaluation, and what its texts say then."""
-
-    companion: Companion
-    held: Sequence[bool]
-    values: Sequence[float]
-    labels: Mapping[str, str] = field(default_factory=dict)
-    members: Sequence[tuple[Mapping[str, str], float]] = ()
-
-
-@dataclass(frozen=True)
-class _Tested:
-    """The alerts of one name, one for each tier that hears of it."""
-
-    plan: Plan
-    companions: Sequence[Companion]
-    interval: Duration
-    is_first: First
-
-    @property
-    def pods(self) -> Pods:
-        return Pods(self.plan.file.model, self.interval)
-
-    @property
-    def first(self) -> Companion:
-        return self.companions[0]
-
-    def life(self, *more: str) -> bool:
-        """Return whether recovery, gaps, NaN and the end of series are still to be tested for such alerts."""
-        return self.is_first(lifetime(self.first.rule, *more))
-
-    @property
-    def limits(self) -> list[float]:
-        """The ages at which the alerts fire, the shortest first."""
-        return sorted(one.demand.after.seconds for one in self.companions)
-
-    @property
-    def wait(self) -> int:
-        """Evaluations until it fires."""
-        return evaluations(self.first.demand.after, self.interval)
-
-    def case(
-        self, what: str, series: Sequence[Series], expected: Sequence[_Expected], *, texts: bool = False
-    ) -> Case:
-        """Check both sides of every change; ``texts``: all labels and texts at the last, else what `ALERTS` shows."""
-        name = self.first.rule.name
-        case = Case(f"{name}: {what}", self.interval, list(series))
-        found = [
-            states(one.held, self.interval, one.companion.rule.for_, one.companion.rule.keep_firing_for)
-            for one in expected
-        ]
-        last = len(expected[0].held) - 1
-        shown = list(zip(*found, strict=True))
-        for now in sorted({last, *sides_of_changes(shown)}):
-            if texts and now == last:
-                firing = [
-                    (one.companion.rule, Firing(one.labels, one.values[now], members=one.members))
-                    for one, state in zip(expected, shown[now], strict=True)
-                    if state == "firing"
-                ]
-                case.fire(now, name, firing)
-                continue
-            tiers = [one.companion.rule.labels[TIER] for one in expected]
-            counts = Counter((tier, state) for tier, state in zip(tiers, shown[now], strict=True) if state)
-            query = f"count by ({TIER}, alertstate) ({selector('ALERTS', {'alertname': name})})"
-            samples = [
-                ({TIER: tier, "alertstate": state}, Decimal(count))
-                for (tier, state), count in sorted(counts.items())
-            ]
-            case.gives(now, query, samples)
-        return case
-
-    def of_ages(self, ages: Ages, labels: Mapping[str, str] | None = None) -> list[_Expected]:
-        """Each alert of something that is so old at each evaluation."""
-        known = [age or 0.0 for age in ages]
-        return [
-            _Expected(one, [age > one.demand.after.seconds for age in known], known, labels or {})
-            for one in self.companions
-        ]
-
-    def ages(self) -> Iterator[tuple[str, list[float | None], bool]]:
-        """Yield cases of an alert on an age: a name, the age at each evaluation, whether texts are checked."""
-        limit, longest = self.limits[0], self.limits[-1]
-        old = longest + 1
-        yield f"stays quiet at {Duration.of_seconds(limit)}", [limit], False
-        for one in sorted(set(self.limits)):
-            yield f"fires above {Duration.of_seconds(one)}", [one, one + 1], one == longest
-        if not self.life():
-            return
-        yield "resolves when it is new again", [old, 0.0], False
-        yield "fires again after an evaluation without data", [old, None, old], False
-        yield "is quiet at NaN", [old, math.nan], False
-        yield "ends where its series end", [old, None, None], False
-
-
-def _stale(tested: _Tested) -> Iterator[Case]:
+def _stale(tested: Tested) -> Iterator[Case]:
     """One pod of two whose cycles are late, beside another model's that stopped long ago."""
     pods = tested.pods
     for what, ages, texts in tested.ages():
@@ -152,7 +70,7 @@ def _stale(tested: _Tested) -> Iterator[Case]:
         yield tested.case(what, series, tested.of_ages(ages), texts=texts)
 
 
-def _absent(tested: _Tested) -> Iterator[Case]:
+def _absent(tested: Tested) -> Iterator[Case]:
     """No pod has the model, while another model is there."""
     wait = max(evaluations(one.demand.after, tested.interval) for one in tested.companions)
     long: list[float | None] = [None] * (wait + 1)
@@ -171,11 +89,11 @@ def _absent(tested: _Tested) -> Iterator[Case]:
         if texts:
             series.append(writer.of_another_model(tested.pods.times([0.0] * len(ages))))
         gone = [age is None for age in ages]
-        expected = [_Expected(one, gone, [1.0] * len(ages)) for one in tested.companions]
+        expected = [Expected(one, gone, [1.0] * len(ages)) for one in tested.companions]
         yield tested.case(what, series, expected, texts=texts)
 
 
-def _labels(tested: _Tested) -> Iterator[Case]:
+def _labels(tested: Tested) -> Iterator[Case]:
     """The newest label of one pod of two is old."""
     pods = tested.pods
     for what, ages, texts in tested.ages():
@@ -200,12 +118,12 @@ def _labels(tested: _Tested) -> Iterator[Case]:
             other = labels.of_another_model([_UP if down == LABELS_SINK else _DOWN])
             predictions = pods.sink(pod, PREDICTIONS_SINK, [_DOWN if down == PREDICTIONS_SINK else _UP])
             series += [labels, other, predictions, pods.writer(pod, [0.0]), pods.labels(pod, [age])]
-        expected = [_Expected(one, [True], [old if one.sinks else old + 1]) for one in tested.companions]
+        expected = [Expected(one, [True], [old if one.sinks else old + 1]) for one in tested.companions]
         what = "leaves a pod that cannot read its labels to that alert, but not another one"
         yield tested.case(what, series, expected, texts=True)
 
 
-def _down(tested: _Tested) -> Iterator[Case]:
+def _down(tested: Tested) -> Iterator[Case]:
     """A sink that cannot be read in one pod of two, or in both."""
     pods, bad = tested.pods, [_DOWN] * (tested.wait + 1)
     stories: list[tuple[str, list[Sample], bool]] = [
@@ -219,7 +137,7 @@ def _down(tested: _Tested) -> Iterator[Case]:
     for what, samples, texts in stories if tested.life() else stories[:2]:
         series = [pods.sink("a", PREDICTIONS_SINK, samples)]
         held = [value == _DOWN for value in samples]
-        expected = [_Expected(tested.first, held, [1.0] * len(held), {SINK: PREDICTIONS_SINK})]
+        expected = [Expected(tested.first, held, [1.0] * len(held), {SINK: PREDICTIONS_SINK})]
         if texts:
             series += [
                 pods.sink("b", PREDICTIONS_SINK, [_UP] * len(samples)),
@@ -227,11 +145,11 @@ def _down(tested: _Tested) -> Iterator[Case]:
                 pods.sink("b", LABELS_SINK, samples),
                 pods.sink("a", "other", samples).of_another_model(),
             ]
-            expected.append(_Expected(tested.first, held, [2.0] * len(held), {SINK: LABELS_SINK}))
+            expected.append(Expected(tested.first, held, [2.0] * len(held), {SINK: LABELS_SINK}))
         yield tested.case(what, series, expected, texts=texts)
 
 
-def _behind(tested: _Tested) -> Iterator[Case]:
+def _behind(tested: Tested) -> Iterator[Case]:
     """The lag of one pod is larger for its time than ever in as long a time before."""
     pods, rule, after = tested.pods, tested.first.rule, tested.first.demand.after
     own = {SINK: PREDICTIONS_SINK}
@@ -265,7 +183,7 @@ def _behind(tested: _Tested) -> Iterator[Case]:
         yield case
 
 
-def _old(tested: _Tested) -> Iterator[Case]:
+def _old(tested: Tested) -> Iterator[Case]:
     """The data of a reference of one pod of two are old, in the newest of its versions."""
     pods = tested.pods
 
@@ -285,7 +203,7 @@ def _old(tested: _Tested) -> Iterator[Case]:
         yield tested.case(what, series, tested.of_ages(ages, {REFERENCE: "training"}), texts=texts)
 
 
-def _unmonitored(tested: _Tested) -> Iterator[Case]:
+def _unmonitored(tested: Tested) -> Iterator[Case]:
     """One pod measures few of a version's features."""
     own = tested.plan.file.spec.companions
     assert own is not None
@@ -311,7 +229,7 @@ def _unmonitored(tested: _Tested) -> Iterator[Case]:
         held = [count <= few for count in known]
         values = [float(count / _FEATURES) for count in known]
         members = [({FEATURE: "amount", VERSION: "2"}, 1.0)]
-        expected = _Expected(tested.first, held, values, {VERSION: "2"}, members)
+        expected = Expected(tested.first, held, values, {VERSION: "2"}, members)
         yield tested.case(what, series, [expected], texts=texts)
     yield _retired(tested, few)
 
@@ -347,7 +265,7 @@ def _beside(pods: Pods, size: int) -> Iterator[Series]:
         yield one.of_another_model()
 
 
-def _retired(tested: _Tested, few: Decimal) -> Case:
+def _retired(tested: Tested, few: Decimal) -> Case:
     """A version that no longer predicts, while another model's of that name does."""
     pods, rule, served = tested.pods, tested.first.rule, shared.in_service(tested.interval)
     lasts = evaluations(served, tested.interval)

@@ -251,6 +251,7 @@ def _companions(draw: st.DrawFn) -> Data:
         "unmonitored": {
             "tier": draw(tier), "atLeastRatio": draw(st.sampled_from((0.1, 0.3, 1))), "after": draw(after),
         },
+        "fieldMissing": {"tier": draw(tier), "after": draw(after)},
     }  # fmt: skip
     chosen = draw(st.sets(st.sampled_from(sorted(found)), min_size=1))
     return {key: value for key, value in found.items() if key in chosen}

@@ -32,6 +32,10 @@ EQUIVALENT = [
         r"^companions-monitor: ModelSinkBehind: offset 240s -> 192s$",
         "lags are recorded once a minute: it is the same four of them, from 240 s to 420 s ago",
     ),
+    Equivalent(
+        r"ModelFieldMissing: \[86400s\] -> \[\d+s\]$",
+        "promtool would evaluate all rules for a day, twice as long as all other tests: tests/rulegen/slo tests it",
+    ),
     Equivalent(r"^watchdog: Watchdog: keep_firing_for where there is none$", "it never stops"),
     Equivalent(
         r"ModelFeaturesUnmonitored: no matcher of segment(_value)?$",

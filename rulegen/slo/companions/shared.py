@@ -27,6 +27,9 @@ CREATED, REFERENCE = "ml_reference_created_timestamp_seconds", "reference"
 MONITORED, EXPECTED = "ml_features_monitored", "ml_features_expected"
 MISSING, PREDICTIONS = "ml_feature_missing_ratio", "ml_predictions_total"
 VERSION, FEATURE = "version", "feature"
+PRESENT, FIELD = "ml_field_present_ratio", "field"
+# A field is missing where fewer records have it than this, though within the time nearly all had.
+RARE, USUAL, MEMORY = Decimal("0.5"), Decimal("0.9"), Duration("1d")
 _IN_SERVICE = 3600.0
 
 
@@ -59,6 +62,8 @@ def of_model(build: AlertBuilder, dependencies: Dependencies) -> Iterator[Compan
     if own.unmonitored:
         demand = Demand(own.unmonitored.tier, own.unmonitored.after)
         yield _unmonitored(build, demand, own.unmonitored.atLeastRatio)
+    if own.fieldMissing:
+        yield _field_missing(build, Demand(own.fieldMissing.tier, own.fieldMissing.after))
 
 
 def since_success(model: str) -> str:
@@ -247,5 +252,30 @@ def _unmonitored(build: AlertBuilder, demand: Demand, least: float) -> Companion
     name, slo, lasts = conventions.FEATURES_UNMONITORED, conventions.FEATURES_SLO, demand.after
     rule = build.alert(
         name, slo, META, demand.tier, expression, summary, description, for_=lasts, series_labels=(VERSION,)
+    )
+    return Companion(demand, rule)
+
+
+def _field_missing(build: AlertBuilder, demand: Demand) -> Companion:
+    """Most records of a replica lack a field that nearly all records had, of any replica.
+
+    An optional field, which records never had, says nothing. Nor does one that has been away for longer.
+    """
+    model = build.file.model
+    present = selector(PRESENT, {MODEL: model})
+    now = f"min {by((MODEL, FIELD))} ({present}) < {number(RARE)}"
+    before = f"max {by((MODEL, FIELD))} (max_over_time({present}[{MEMORY}])) > {number(USUAL)}"
+    summary = Text.of(
+        f"{model}: field '", Label(FIELD), "' can be read in only ", Value(PERCENTAGE), " of the records"
+    )
+    description = Text.of(
+        f"Fires after {demand.after} of it, where more than 90 % of the records had it within the last {MEMORY}. Most "
+        "likely it was renamed, or is of another type now: what rests on it is not measured. The exporter's log names "
+        "the paths that there are instead. Ends when the field is back, or has been away for longer."
+    )
+    name, slo, lasts = conventions.FIELD_MISSING, conventions.FIELDS_SLO, demand.after
+    expression = f"{now}\nand\n{before}"
+    rule = build.alert(
+        name, slo, META, demand.tier, expression, summary, description, for_=lasts, series_labels=(FIELD,)
     )
     return Companion(demand, rule)

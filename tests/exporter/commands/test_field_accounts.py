@@ -12,9 +12,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from exporter.commands.field_accounts import MappedField, Records
-from exporter.commands.nearest_paths import nearest, paths_of
 from exporter.parse.json_lines import Parser
+from exporter.records.accounts.field_accounts import MappedField, Records
+from exporter.records.accounts.nearest_paths import nearest, paths_of
 
 VALUES = st.none() | st.booleans() | st.integers(-9, 9) | st.text("xé", max_size=2) | st.just([1])
 KEYS = st.sampled_from(["a", "b", "a.b", "b.a"])

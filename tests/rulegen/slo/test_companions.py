@@ -57,6 +57,7 @@ def test_a_cause_is_one_alert_of_the_model_for_each_tier_that_hears_of_it_sooner
         ("ModelSinkBehind", "monitor.sinks", "P3"),
         ("ModelReferenceOld", "monitor.references", "P3"),
         ("ModelFeaturesUnmonitored", "monitor.features", "P3"),
+        ("ModelFieldMissing", "monitor.fields", "P3"),
     ]
     ages = [re.findall(r"> (\d+)$", alert["expr"]) for alert in about if alert["alert"] == "ModelLabelsStale"]
     assert ages == [["21600"], ["7200"]]

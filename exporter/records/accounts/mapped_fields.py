@@ -7,9 +7,9 @@ from typing import NamedTuple
 
 import numpy as np
 
-from exporter.commands.field_accounts import SCALAR, MappedField, Records
 from exporter.features import Kind
 from exporter.features.binning import Numbers
+from exporter.records.accounts.field_accounts import SCALAR, MappedField, Records
 from exporter.records.columns import NO_TIME, LabelColumns, PredictionColumns
 from exporter.records.features import present
 from exporter.records.predictions import NO_VALUE, RequestedFields
@@ -55,13 +55,18 @@ class Mapped(NamedTuple):
 
 
 class Judged(NamedTuple):
-    """``warnings``: one for each field that is never there, or never of its kind.
+    """``found``: field -> a warning, for each that is never there, or never of its kind.
 
     ``blind``: whether that is true of every feature.
     """
 
-    warnings: list[str]
+    found: dict[str, str]
     blind: bool
+
+    @property
+    def warnings(self) -> list[str]:
+        """The warnings, in the order of the fields."""
+        return list(self.found.values())
 
 
 def of_predictions(
@@ -70,17 +75,19 @@ def of_predictions(
     """List what is mapped in prediction records. ``untyped``: listed features of no known kind."""
     container = requested.fields.features
     found = [*_fields(columns, requested, task), *_scopes(columns, requested)]
+    features = list(_features(columns, requested))
+    some = _read_of(any(item.read for item in features), 0)
     if isinstance(container, str):
         members = tuple(requested.features.kinds)
         field = MappedField(
             "features", "field 'features'", container, ("object",), "an object", members=members
         )
-        found.append(Mapped(field, feature=not requested.features.kinds))
+        found.append(Mapped(field, some, not requested.features.kinds))
     if isinstance(container, FeatureArray):
         noun = f"a list of {len(container.names)} values"
         field = MappedField("features", "field 'features'", container.path, ("list",), noun)
-        found.append(Mapped(field, feature=not requested.features.kinds))
-    found += _features(columns, requested)
+        found.append(Mapped(field, some, not requested.features.kinds))
+    found += features
     found += [Mapped(MappedField(name, f"feature '{name}'", name), feature=True) for name in untyped]
     rejected = columns.rejected
     timed = _read_of(len(columns.time) > 0 or rejected["future_timestamp"] > 0, rejected["invalid_timestamp"])
@@ -107,15 +114,16 @@ def judge(records: Records, mapped: Sequence[Mapped]) -> Judged:
     Where that is true of the object of all features, nothing is said of its members.
     """
     if (garbage := records.no_object()) is not None:
-        return Judged([garbage], blind=False)
-    found, features = [], []
+        return Judged({"": garbage}, blind=False)
+    found: dict[str, str] = {}
+    features = []
     gone: str | None = None
     for (field, read, feature), account in zip(mapped, records.accounts, strict=True):
         inside = field.container == gone
         # Lists and objects are read as text where nothing else is meant.
         bad = inside or not (account.fits if read is None else read)
         if bad and not inside:
-            found.append(account.of_another_kind() if account.there else records.nothing(account))
+            found[field.what] = account.of_another_kind() if account.there else records.nothing(account)
             gone = field.path if field.name == _CONTAINER else gone
         if feature:
             features.append(bad)
@@ -149,7 +157,7 @@ def _fields(columns: PredictionColumns, requested: RequestedFields, task: str) -
     attributed = None if columns.attributions is None else bool(np.isfinite(columns.attributions).any())
     latency = fields.latency.field if fields.latency else None
     for name, path, read, kind in (
-        ("id", fields.id, bool((columns.id != 0).any()), ()),
+        ("id", fields.id, bool((columns.id != 0).any()) if requested.identified else None, ()),
         ("version", fields.version, any(columns.version.names), ()),
         ("status", fields.status, bool((columns.status >= 0).any()), (_NUMBER, "a whole number")),
         ("latency", latency, not np.isnan(columns.latency).all(), (_NUMBER, "a number")),

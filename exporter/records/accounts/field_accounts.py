@@ -9,9 +9,9 @@ from contextlib import suppress
 from functools import cached_property
 from typing import Any, NamedTuple
 
-from exporter.commands.nearest_paths import json_type, nearest, paths_of
 from exporter.parse.json_lines import LONGEST_RECORD
 from exporter.parse.sql import identity_text
+from exporter.records.accounts.nearest_paths import json_type, nearest, paths_of
 from mlslo.yamlfile import quoted_list
 
 _LONGEST_EXAMPLE = 40
