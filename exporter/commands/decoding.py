@@ -20,7 +20,9 @@ from exporter.records.columns import NO_TIME, PredictionColumns
 from exporter.records.labels import LabelDecoder
 from exporter.records.latency import doubt
 from exporter.records.predictions import PredictionDecoder, RequestedFields
+from exporter.records.reshaping import Reshaped, plain, reshapings
 from exporter.sinks import Sample, open_sink
+from exporter.state import Store
 from exporter.summary.base import Integers
 from exporter.summary.windows import CLOCK_SKEW
 from exporter.tasks import task_of
@@ -43,7 +45,7 @@ _ERROR = 400
 class SinkCheck(NamedTuple):
     """``lines``: for a person. ``wrong``: whether what the file says of the sink cannot be meant.
 
-    ``records``: what was looked at; None where there was nothing.
+    ``records``: those with the ids that were looked at; None where there were none.
     """
 
     lines: list[str]
@@ -56,23 +58,28 @@ def check_predictions(model: Model, now: float) -> SinkCheck:
 
     Raises SinkError where they cannot be read.
     """
-    monitor = model.monitor
+    written, monitor = model.monitor, plain(model.monitor)
     task = task_of(monitor.spec, model.references)
     schemas = VersionSchemas(monitor, task, model.references)
-    sample, source, remark = _sample(monitor, monitor.spec.predictions.sink)
-    if not sample:
+    logged, source, remark = _sample(monitor, monitor.spec.predictions.sink)
+    if not logged:
         return SinkCheck([f"predictions: {source}: {remark}"])
     latest = int(now * 1e6) + CLOCK_SKEW
+    reshaped = _reshaped(written, "predictions", logged, now)
+    sample = bytes(reshaped.lines)
     versions = _decode(_requested(schemas), sample, latest).version.names
     # Their references say more of features, which another look shows.
     schemas.refresh(versions)
     requested = _requested(schemas)
     columns = _decode(requested, sample, latest)
     untyped = [name for name in schemas.of("").untyped if name not in requested.features.kinds]
-    mapped = of_predictions(columns, requested, monitor.spec.task, untyped)
-    records = Records(sample, [item.field for item in mapped])
+    as_written = replace(requested, fields=written.spec.predictions.fields)
+    preset = written.spec.predictions.preset
+    mapped = of_predictions(columns, as_written, monitor.spec.task, untyped, preset)
+    records = Records(reshaped.sample(), [item.field for item in mapped])
     judged = judge(records, mapped)
-    lines = [_account("predictions", source, columns.records, len(columns.time), columns.rejected)]
+    total, rejected = columns.records + reshaped.records, columns.rejected + reshaped.rejected
+    lines = [_account("predictions", source, total, len(columns.time), rejected)]
     for row in range(min(_SHOWN, len(columns.time))):
         shown = list(_fields(columns, row, requested))
         width = max(len(name) for name, _ in shown)
@@ -86,8 +93,8 @@ def check_predictions(model: Model, now: float) -> SinkCheck:
     warnings = [
         *([remark] if remark else []),
         *judged.warnings,
-        doubt(columns.latency, monitor.spec),
-        _shift_of_predictions(requested, monitor, now),
+        doubt(columns.latency, written.spec),
+        _shift_of_predictions(requested, written, now),
         *(
             f"feature '{name}' is listed, but no reference and no type under 'features' says what it is"
             for name in untyped
@@ -102,8 +109,8 @@ def check_predictions(model: Model, now: float) -> SinkCheck:
         _WITHOUT_FEATURES if without_features else None,
     ]
     lines += [f"  warning: {warning}" for warning in warnings if warning is not None]
-    unusable = columns.records > 0 and not len(columns.time)
-    return SinkCheck(lines, unusable or unanswered or without_features, records)
+    unusable = total > 0 and not len(columns.time)
+    return SinkCheck(lines, unusable or unanswered or without_features, _of_ids(written, records, sample))
 
 
 def check_labels(model: Model, now: float) -> SinkCheck | None:
@@ -111,25 +118,28 @@ def check_labels(model: Model, now: float) -> SinkCheck | None:
 
     Raises SinkError where they cannot be read.
     """
-    labels = model.monitor.spec.labels
-    if labels is None:
+    written, monitor = model.monitor, plain(model.monitor)
+    labels = monitor.spec.labels
+    if labels is None or written.spec.labels is None:
         return None
-    task = task_of(model.monitor.spec, model.references)
-    sample, source, remark = _sample(model.monitor, labels.sink)
-    if not sample:
+    task = task_of(monitor.spec, model.references)
+    logged, source, remark = _sample(monitor, labels.sink)
+    if not logged:
         return SinkCheck([f"labels: {source}: {remark}"])
+    reshaped = _reshaped(written, "labels", logged, now)
     with closing(LabelDecoder(labels, task)) as decoder:
-        columns = decoder.decode(sample, int(now * 1e6) + CLOCK_SKEW)
-    mapped = of_labels(columns, labels.fields, model.monitor.spec.task)
-    records = Records(sample, [item.field for item in mapped])
-    lines = [_account("labels", source, columns.records, len(columns.label), columns.rejected)]
+        columns = decoder.decode(reshaped.lines, int(now * 1e6) + CLOCK_SKEW)
+    mapped = of_labels(columns, written.spec.labels.fields, monitor.spec.task)
+    records = Records(reshaped.sample(), [item.field for item in mapped])
+    total, rejected = columns.records + reshaped.records, columns.rejected + reshaped.rejected
+    lines = [_account("labels", source, total, len(columns.label), rejected)]
     for row in range(min(_SHOWN, len(columns.label))):
         time = columns.time[row]
         known = time_text(time / 1e6) if time != NO_TIME else "not logged"
         lines.append(f"  record {row + 1}: label {_label(columns.label[row], task)}, known at {known}")
     lines += records.table()
     warnings = [*([remark] if remark else []), *judge(records, mapped).warnings]
-    if (shift := _shift_of_labels(model.monitor, labels, task, now)) is not None:
+    if (shift := _shift_of_labels(written, labels, task, now)) is not None:
         warnings.append(shift)
     positive = model.monitor.spec.predictions.positiveClass
     if positive and len(columns.label) and not (columns.label == 1).any():
@@ -137,11 +147,24 @@ def check_labels(model: Model, now: float) -> SinkCheck | None:
     if model.monitor.spec.task == "binary" and not positive and columns.rejected["invalid_label"]:
         warnings.append(f"labels {_NEED_A_CLASS}")
     lines += [f"  warning: {warning}" for warning in warnings]
-    return SinkCheck(lines, columns.records > 0 and not len(columns.label), records)
+    return SinkCheck(
+        lines, total > 0 and not len(columns.label), _of_ids(written, records, bytes(reshaped.lines))
+    )
+
+
+def _reshaped(monitor: Monitor, sink: str, lines: bytes, now: float) -> Reshaped:
+    with closing(Store()) as store, store.transaction():
+        return reshapings(monitor, store)[sink].plain(lines, int(now * 1e6))
+
+
+def _of_ids(monitor: Monitor, records: Records, lines: bytes) -> Records:
+    """Return the records that ids are looked for in: plain ones, where rows have ids of their own."""
+    return records if plain(monitor) is monitor else Records(lines)
 
 
 def _shift_of_predictions(requested: RequestedFields, monitor: Monitor, now: float) -> str | None:
     def times(lines: bytes, written: WrittenTimes) -> Integers:
+        lines = bytes(_reshaped(monitor, "predictions", lines, now).lines)
         return _decode(replace(requested, times=written), lines, _ANY_TIME).time
 
     predictions = monitor.spec.predictions
@@ -154,6 +177,7 @@ def _shift_of_labels(monitor: Monitor, labels: Labels, task: Task, now: float) -
     def times(lines: bytes, written: WrittenTimes) -> Integers:
         changed = {"timezone": written.zone, "timeFormat": list(written.formats) or None}
         with closing(LabelDecoder(labels.model_copy(update=changed), task)) as decoder:
+            lines = bytes(_reshaped(monitor, "labels", lines, now).lines)
             time: Integers = decoder.decode(lines, _ANY_TIME).time
         known: Integers = time[time != NO_TIME]
         return known

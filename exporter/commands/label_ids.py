@@ -14,7 +14,9 @@ from exporter.records.accounts.field_accounts import Records, shown
 from exporter.records.features import FeatureSet
 from exporter.records.labels import LabelDecoder
 from exporter.records.predictions import PredictionDecoder, RequestedFields
+from exporter.records.reshaping import plain, reshapings
 from exporter.sinks import SinkError, open_sink
+from exporter.state import Store
 from exporter.summary.base import Integers
 from exporter.summary.windows import CLOCK_SKEW
 from exporter.tasks import task_of
@@ -34,13 +36,18 @@ def unmatched(model: Model, predictions: Records, labels: Records, now: float) -
     ours, theirs = fields.id, model.monitor.spec.labels.fields.id
     if ours is None:
         return None
-    predicted, labelled = predictions.texts(ours), labels.texts(theirs)
+    written, spec = model.monitor, plain(model.monitor).spec
+    assert spec.predictions.fields.id is not None
+    assert spec.labels is not None
+    predicted, labelled = predictions.texts(spec.predictions.fields.id), labels.texts(spec.labels.fields.id)
     if not predicted or not labelled or predicted & labelled or _matched_further(model, now):
         return None
     said = (
         f"no label looked at has the id of a prediction looked at: labels have {shown(min(labelled))} at '{theirs}', "
         f"predictions {shown(min(predicted))} at '{ours}'"
     )
+    if spec is not written.spec:
+        return said
     if there := labels.path_of(predicted):
         return f"{said}; ids of predictions are at '{there}' of the labels"
     if there := predictions.path_of(labelled):
@@ -50,7 +57,7 @@ def unmatched(model: Model, predictions: Records, labels: Records, now: float) -
 
 def _matched_further(model: Model, now: float) -> bool:
     """Return whether more of both logs share an id; True as well where one of them has no usable record."""
-    monitor, spec = model.monitor, model.monitor.spec
+    monitor, spec = model.monitor, plain(model.monitor).spec
     assert spec.labels is not None
     latest = int(now * 1e6) + CLOCK_SKEW
     task = task_of(spec, model.references)
@@ -61,17 +68,25 @@ def _matched_further(model: Model, now: float) -> bool:
         closing(PredictionDecoder(requested)) as predictions,
         closing(LabelDecoder(spec.labels, task)) as labels,
     ):
-        predicted = _ids(monitor, spec.predictions.sink, lambda lines: predictions.decode(lines, latest).id)
-        labelled = _ids(monitor, spec.labels.sink, lambda lines: labels.decode(lines, latest).id)
+        predicted = _ids(
+            monitor, "predictions", spec.predictions.sink, lambda lines: predictions.decode(lines, latest).id
+        )
+        labelled = _ids(monitor, "labels", spec.labels.sink, lambda lines: labels.decode(lines, latest).id)
     predicted = predicted[predicted != 0]
     return not len(predicted) or not len(labelled) or bool(np.isin(labelled, predicted).any())
 
 
-def _ids(monitor: Monitor, sink: Sink, decode: Callable[[Buffer], Integers]) -> Integers:
+def _ids(monitor: Monitor, name: str, sink: Sink, decode: Callable[[Buffer], Integers]) -> Integers:
     """Return the hashes of the ids in the first batches of a log."""
     found = [np.empty(0, dtype=np.int64)]
-    with closing(open_sink(monitor, sink, {})) as log, suppress(SinkError):
+    with (
+        closing(Store()) as store,
+        closing(open_sink(monitor, sink, {})) as log,
         # What cannot be read is raised after all else was.
+        suppress(SinkError),
+        store.transaction(),
+    ):
+        reshaping = reshapings(monitor, store)[name]
         for batch in islice(log.batches(final=True), _MOST_BATCHES):
-            found.append(decode(batch.lines))
+            found.append(decode(reshaping.plain(batch.lines, 0).lines))
     return np.concatenate(found)

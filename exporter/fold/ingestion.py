@@ -168,7 +168,8 @@ class Ingestion:
         """Errors may have neither an output nor a feature; records without a time are not decoded any further."""
         untyped = [name for name in self._schemas.of("").untyped if name not in self._known.kinds]
         requested = replace(self._requested, fields=self._spec.predictions.fields)
-        mapped = of_predictions(columns, requested, self._spec.task, untyped)
+        preset = self._spec.predictions.preset
+        mapped = of_predictions(columns, requested, self._spec.task, untyped, preset)
         usable = int(np.count_nonzero(columns.status < _ERROR)) if len(columns.time) else columns.records
         self._missing["predictions"].look(sample, mapped, usable)
 

@@ -2,16 +2,20 @@
 
 from mlslo.monitor.fields import (
     ALTERNATIVE,
+    ROWS,
     Crossing,
     FeatureArray,
+    Features,
     FieldPath,
     LabelFields,
     LatencyField,
     PredictionFields,
+    needs_rows,
     scope_name,
 )
 from mlslo.monitor.file import Monitor, MonitorFile
 from mlslo.monitor.logs import POSITIVE, FileSink, Join, Labels, Predictions, Sink
+from mlslo.monitor.presets import PREDICTION_PRESETS
 from mlslo.monitor.spec import DEFAULT_LATENCY_BUCKETS, Fairness, Feature, Reference, Spec
 from mlslo.monitor.times import WrittenTimes, has_offset
 
@@ -22,10 +26,13 @@ __all__ = [
     "ALTERNATIVE",
     "DEFAULT_LATENCY_BUCKETS",
     "POSITIVE",
+    "PREDICTION_PRESETS",
+    "ROWS",
     "Crossing",
     "Fairness",
     "Feature",
     "FeatureArray",
+    "Features",
     "FieldPath",
     "FileSink",
     "Join",
@@ -43,5 +50,6 @@ __all__ = [
     "from_document",
     "has_offset",
     "load",
+    "needs_rows",
     "scope_name",
 ]

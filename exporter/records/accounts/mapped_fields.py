@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from typing import NamedTuple
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -13,13 +13,14 @@ from exporter.records.accounts.field_accounts import SCALAR, MappedField, Record
 from exporter.records.columns import NO_TIME, LabelColumns, PredictionColumns
 from exporter.records.features import present
 from exporter.records.predictions import NO_VALUE, RequestedFields
-from mlslo.monitor import FeatureArray, LabelFields
+from mlslo.monitor import PREDICTION_PRESETS, FeatureArray, Features, LabelFields
 
 _NUMBER = ("number", "text")
 _TIME = (_NUMBER, "a time such as 2026-01-31T12:00:00Z or epoch seconds")
 _FLAG = (("boolean", "number", "text"), "true or false")
 _ATTRIBUTIONS = (("object",), "an object of a number for each feature")
 _CONTAINER = "features"
+_OPTIONAL = ("version", "status", "latency", "prediction")
 
 _SCORES = {
     "binary": ((*_NUMBER, "list"), "a number from 0 to 1"),
@@ -70,9 +71,16 @@ class Judged(NamedTuple):
 
 
 def of_predictions(
-    columns: PredictionColumns, requested: RequestedFields, task: str, untyped: Sequence[str]
+    columns: PredictionColumns,
+    requested: RequestedFields,
+    task: str,
+    untyped: Sequence[str],
+    preset: str | None = None,
 ) -> list[Mapped]:
-    """List what is mapped in prediction records. ``untyped``: listed features of no known kind."""
+    """List what is mapped in prediction records. ``untyped``: listed features of no known kind.
+
+    ``preset``: that of the log, which maps more than every log of its format has.
+    """
     container = requested.fields.features
     found = [*_fields(columns, requested, task), *_scopes(columns, requested)]
     features = list(_features(columns, requested))
@@ -88,11 +96,22 @@ def of_predictions(
         field = MappedField("features", "field 'features'", container.path, ("list",), noun)
         found.append(Mapped(field, some, not requested.features.kinds))
     found += features
-    found += [Mapped(MappedField(name, f"feature '{name}'", name), feature=True) for name in untyped]
+    for name in untyped:
+        outer, inner = _place(container, name)
+        found.append(Mapped(MappedField(name, f"feature '{name}'", inner, container=outer), feature=True))
     rejected = columns.rejected
     timed = _read_of(len(columns.time) > 0 or rejected["future_timestamp"] > 0, rejected["invalid_timestamp"])
     stamp = Mapped(_field("timestamp", requested.fields.timestamp, *_TIME), timed)
+    if preset is not None:
+        known = PREDICTION_PRESETS[preset]["fields"]
+        found = [item for item in found if item.read or not _is_optional(item.field, known)]
     return [stamp, *(item if len(columns.time) else item._replace(read=None) for item in found)]
+
+
+def _is_optional(field: MappedField, known: Mapping[str, Any]) -> bool:
+    """Return whether a field is that of the preset, and one that not every log has."""
+    path = known.get(field.name)
+    return field.name in _OPTIONAL and field.path == (path["field"] if isinstance(path, dict) else path)
 
 
 def of_labels(columns: LabelColumns, fields: LabelFields, task: str) -> list[Mapped]:
@@ -184,9 +203,7 @@ def _scopes(columns: PredictionColumns, requested: RequestedFields) -> Iterator[
 def _features(columns: PredictionColumns, requested: RequestedFields) -> Iterator[Mapped]:
     container = requested.fields.features
     for name, kind in requested.features.kinds.items():
-        outer, inner = container if isinstance(container, str) else "", name
-        if isinstance(container, FeatureArray):
-            outer, inner = container.path, str(container.names.index(name))
+        outer, inner = _place(container, name)
         field = MappedField(
             name,
             f"feature '{name}'",
@@ -196,6 +213,13 @@ def _features(columns: PredictionColumns, requested: RequestedFields) -> Iterato
             outer,
         )
         yield Mapped(field, _read(columns, requested, name, kind), feature=True)
+
+
+def _place(container: Features | None, name: str) -> tuple[str, str]:
+    """Return the container of a feature, and its path in there."""
+    if isinstance(container, FeatureArray):
+        return container.path, str(container.names.index(name))
+    return container if isinstance(container, str) else "", name
 
 
 def _read(columns: PredictionColumns, requested: RequestedFields, name: str, kind: Kind) -> bool | None:

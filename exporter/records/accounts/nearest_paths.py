@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 from collections import Counter, defaultdict
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from contextlib import suppress
 from difflib import get_close_matches
 from typing import Any
 
@@ -19,6 +21,14 @@ _NAMES = {bool: "boolean", int: "number", float: "number", str: "text", list: "l
 def json_type(value: Any) -> str:
     """Name the JSON type of a parsed value."""
     return _NAMES.get(type(value), "null")
+
+
+def opened_text(value: Any) -> Any:
+    """Return the object or list that a text holds as JSON, or ``value``."""
+    if isinstance(value, str) and value.startswith(("{", "[")):
+        with suppress(ValueError, RecursionError):
+            return json.loads(value)
+    return value
 
 
 def paths_of(records: Sequence[Mapping[str, Any]]) -> dict[str, Counter[str]]:
@@ -65,6 +75,7 @@ def _members(record: Mapping[str, Any], prefix: str, depth: int) -> Iterator[tup
             continue
         yield prefix + key, value
         if "." not in key and depth > 1:
+            value = opened_text(value)
             if isinstance(value, list):
                 value = {str(position): one for position, one in enumerate(value[:_POSITIONS])}
             if isinstance(value, dict):
