@@ -29,7 +29,7 @@ class LabelSets:
         self._positions: dict[str, int] = {}
         for position, name in enumerate(self.classes):
             self._positions.setdefault(sql.canonical_text(name), position)
-        self._numbered = any(map(_is_number, self._positions))
+        self._numbered = any(map(sql.is_whole_number, self._positions))
         self._switches = not self._positions.keys().isdisjoint(("0", "1"))
 
     def read(self, texts: Sequence[str | None]) -> tuple[Flags, Flags]:
@@ -64,18 +64,23 @@ class LabelSets:
                 numbers, other[row] = self._of_members(value, threshold)
             else:
                 continue
-            if numbers is not None and all(
-                type(number) in (int, float) and -rounding <= number <= 1 + rounding for number in numbers
+            if (
+                numbers
+                and {int, float}.issuperset(map(type, numbers))
+                and -rounding <= min(numbers)
+                and max(numbers) <= 1 + rounding
             ):
                 found[row] = numbers
+        # NaN is neither the smallest nor the largest.
+        found[np.isnan(found).any(axis=1)] = np.nan
         return np.clip(found, 0.0, 1.0) + 0.0, other
 
     def _of_members(self, value: Mapping[str, Any], threshold: float) -> tuple[list[Any] | None, bool]:
         numbers: list[Any] = [0.0] * len(self.classes)
         named, other = False, False
         for name, number in value.items():
-            position = self._positions.get(sql.canonical_text(name))
-            if position is None:
+            position = self._position(name)
+            if position == len(self.classes):
                 other |= type(number) in (int, float) and number >= threshold
             elif number is not None:
                 numbers[position], named = number, True
@@ -97,7 +102,14 @@ class LabelSets:
         names = [_text(item) for item in value]
         if any(name is None for name in names):
             return None
-        return [self._positions.get(name or "", len(self.classes)) for name in names]
+        return [self._position(name) for name in names if name is not None]
+
+    def _position(self, name: str) -> int:
+        """Return the column of a class, the last one for other names."""
+        found = self._positions.get(name)
+        if found is None:
+            found = self._positions.get(sql.canonical_text(name), len(self.classes))
+        return found
 
     def _flagged(self, value: Mapping[str, Any]) -> list[int] | None:
         members = {sql.canonical_text(name): flag for name, flag in value.items() if flag is not None}
@@ -121,12 +133,4 @@ def _text(item: Any) -> str | None:
     """Return the name of a class in a list; None where it is neither text nor a number."""
     if isinstance(item, bool) or not isinstance(item, str | int | float):
         return None
-    return sql.canonical_text(item if isinstance(item, str) else json.dumps(item))
-
-
-def _is_number(text: str) -> bool:
-    try:
-        float(text)
-    except ValueError:
-        return False
-    return True
+    return item if isinstance(item, str) else json.dumps(item)

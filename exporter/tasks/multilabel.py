@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import zlib
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from functools import reduce
+from operator import add
 from typing import Any
 
 import numpy as np
@@ -19,6 +21,8 @@ from exporter.tasks.task import Column, Labelled, Outputs, Payloads, Task, objec
 from mlslo.monitor import Spec
 
 _THRESHOLD = 0.5
+_NUMBERS = 1 << 22
+"""Numbers of a table of rows and classes that are worked on at a time: a batch of 200 classes would take gigabytes."""
 
 
 class MultilabelTask(Task):
@@ -34,6 +38,9 @@ class MultilabelTask(Task):
         self._sets = LabelSets(self.names)
         # Bits that wait for a label mean nothing once the classes are others.
         self._mark = zlib.crc32("\0".join(self.names).encode()).to_bytes(4, "little")
+        # Where bits and probabilities end.
+        bits = len(self._mark) + (len(self.names) + 8) // 8
+        self._ends = bits, bits + 4 * len(self.names)
 
     def logged(self, paths: FieldPaths) -> dict[str, str]:
         return {}
@@ -43,6 +50,19 @@ class MultilabelTask(Task):
 
     def outputs(self, raw: Mapping[str, Column], usable: Flags, rejected: Counter[str]) -> Outputs:
         sets, scores = raw["set"][usable].tolist(), raw["scores"][usable].tolist()
+        parts = [self._outputs(sets[some], scores[some], rejected) for some in self._portions(len(sets))]
+        payload = np.concatenate([part for _, part in parts])
+        return Outputs.unknown(
+            len(sets),
+            score=np.concatenate([part for part, _ in parts]),
+            value=np.array(
+                [np.nan if item is None else zlib.crc32(item) for item in payload], dtype=np.float64
+            ),
+            payload=payload,
+        )
+
+    def _outputs(self, sets: list[Any], scores: list[Any], rejected: Counter[str]) -> tuple[Floats, Payloads]:
+        """Return the largest probability of each row, NaN where there is none, and what waits for its label."""
         logged, scored = (_there(texts) for texts in (sets, scores))
         members, given = self._sets.read(sets)
         probabilities, other = self._sets.probabilities(scores, _THRESHOLD, ROUNDING)
@@ -55,61 +75,75 @@ class MultilabelTask(Task):
         given |= derived
         reject(rejected, "unknown_class", given & members[:, -1])
         possible &= given
-        payload = self._packed(members, given, probabilities, possible)
-        return Outputs.unknown(
-            len(sets),
-            score=np.where(possible, probabilities.max(axis=1, initial=0.0), np.nan),
-            value=np.array(
-                [np.nan if item is None else zlib.crc32(item) for item in payload], dtype=np.float64
-            ),
-            payload=payload,
-        )
+        largest = np.where(possible, probabilities.max(axis=1, initial=0.0), np.nan)
+        return largest, self._packed(members, given, probabilities, possible)
 
     def answered(self, outputs: Outputs) -> Flags:
-        members, known, _ = self._unpacked(outputs.payload)
+        members, known = self._unpacked(outputs.payload)
         return known & (members[:, :-1].any(axis=1) | ~members[:, -1])
 
     def label_expression(self, paths: FieldPaths) -> str:
         return paths.whole(self._label)
 
     def labels(self, raw: Column) -> tuple[Column, Flags]:
-        members, valid = self._sets.read(raw.tolist())
-        return self._packed(members, np.ones(len(valid), dtype=bool)), ~valid
+        texts = raw.tolist()
+        parts = [self._sets.read(texts[some]) for some in self._portions(len(texts))]
+        packed = [self._packed(members, np.ones(len(valid), dtype=bool)) for members, valid in parts]
+        return np.concatenate(packed), ~np.concatenate([valid for _, valid in parts])
 
     def unknown(self, label: Column) -> Flags:
-        found: Flags = self._unpacked(label)[0][:, -1]
-        return found
+        place, bit = divmod(len(self.names), 8)
+        return np.array([bool(item[4 + place] & (0x80 >> bit)) for item in label.tolist()], dtype=bool)
 
     def fold_answers(self, outputs: Outputs, groups: Groups, size: int) -> dict[str, Summary]:
-        members, known, _ = self._unpacked(outputs.payload)
-        return {"label sets": LabelSetsSummary.fold(self.names, members[known], groups[known], size)}
+        return {"label sets": self._fold_sets(outputs.payload, groups, size, np.ones(len(groups)))}
 
     def fold_labels(self, rows: Labelled, groups: Groups, size: int) -> dict[str, Summary]:
-        members, known, _ = self._unpacked(rows.label)
-        weight = rows.weight[known]
-        return {"label sets": LabelSetsSummary.fold(self.names, members[known], groups[known], size, weight)}
+        return {"label sets": self._fold_sets(rows.label, groups, size, rows.weight)}
+
+    def _fold_sets(self, contents: Column | None, groups: Groups, size: int, weights: Floats) -> Summary:
+        def fold(some: slice) -> LabelSetsSummary:
+            members, known = self._unpacked(None if contents is None else contents[some])
+            return LabelSetsSummary.fold(
+                self.names, members[known], groups[some][known], size, weights[some][known]
+            )
+
+        return reduce(add, map(fold, self._portions(len(groups))))
 
     def fold_outcome(self, rows: Labelled, groups: Groups, size: int, *, pivot: float) -> Summary:
-        predicted, predicted_known, probabilities = self._unpacked(rows.payload)
-        labels, labels_known, _ = self._unpacked(rows.label)
-        known = predicted_known, labels_known
-        return MultilabelOutcomeSummary.fold(
-            self.names, predicted, labels, probabilities, known, groups, size, rows.weight
-        )
+        def fold(some: slice) -> MultilabelOutcomeSummary:
+            part = rows.take(some)
+            predicted, predicted_known = self._unpacked(part.payload)
+            labels, labels_known = self._unpacked(part.label)
+            known, probabilities = (predicted_known, labels_known), self._probabilities(part.payload)
+            return MultilabelOutcomeSummary.fold(
+                self.names, predicted, labels, probabilities, known, groups[some], size, part.weight
+            )
+
+        return reduce(add, map(fold, self._portions(len(groups))))
 
     def quality(self, rows: Labelled) -> Floats:
-        predicted, predicted_known, _ = self._unpacked(rows.payload)
-        labels, labels_known, _ = self._unpacked(rows.label)
+        parts = [self._right(rows.take(some)) for some in self._portions(len(rows.payload))]
+        return np.concatenate(parts)
+
+    def _right(self, rows: Labelled) -> Floats:
+        predicted, predicted_known = self._unpacked(rows.payload)
+        labels, labels_known = self._unpacked(rows.label)
         # Of other names there is no telling that they are the same.
         right = (predicted == labels).all(axis=1) & ~predicted[:, -1]
         return np.where(predicted_known & labels_known, right, np.nan)
 
     def shown(self, content: bytes | None) -> str:
         """Return the classes in a set, for a person."""
-        ((*members, other),), (known,), _ = self._unpacked(objects([content or b""]))
+        ((*members, other),), (known,) = self._unpacked(objects([content or b""]))
         found = [name for name, member in zip(self.names, members, strict=True) if member]
         found += ["a class that is not known"] if other else []
         return (", ".join(found) or "no class") if known else "not known"
+
+    def _portions(self, rows: int) -> Iterator[slice]:
+        """Yield slices of ``rows``, at least one."""
+        step = max(1, _NUMBERS // (len(self.names) + 2))
+        return (slice(start, start + step) for start in range(0, max(rows, 1), step))
 
     def _packed(
         self, members: Flags, given: Flags, probabilities: Floats | None = None, possible: Flags | None = None
@@ -125,33 +159,32 @@ class MultilabelTask(Task):
             )
         return payloads
 
-    def _unpacked(self, contents: Column | None) -> tuple[Flags, Flags, Floats]:
-        """Return sets, shape (rows, names + 1), where they are known, and probabilities, NaN where there are none.
+    def _unpacked(self, contents: Column | None) -> tuple[Flags, Flags]:
+        """Return sets, shape (rows, names + 1), and which of them are known.
 
         Not known is what waited for a label under other classes.
         """
         rows = [] if contents is None else contents.tolist()
-        width, many = (len(self.names) + 8) // 8, len(self.names)
-        members = np.zeros((len(rows), many + 1), dtype=bool)
-        probabilities = np.full((len(rows), many), np.nan)
-        lengths = np.array(
-            [len(row) if isinstance(row, bytes) and row[:4] == self._mark else 0 for row in rows],
-            dtype=np.int64,
-        )
-        known = np.zeros(len(rows), dtype=bool)
-        for length, scored in ((4 + width, False), (4 + width + 4 * many, True)):
-            mine = np.flatnonzero(lengths == length)
-            if not len(mine):
-                continue
-            content = np.frombuffer(b"".join([rows[row] for row in mine.tolist()]), dtype=np.uint8)
-            content = content.reshape(len(mine), length)
-            known[mine] = True
-            bits = np.unpackbits(content[:, 4 : 4 + width], axis=1, count=many + 1)
-            members[mine] = bits.astype(bool)
-            if scored:
-                numbers = np.ascontiguousarray(content[:, 4 + width :])
-                probabilities[mine] = numbers.view(np.float32)
-        return members, known, probabilities
+        end = self._ends[0]
+        known = np.array([isinstance(row, bytes) and row[:4] == self._mark for row in rows], dtype=bool)
+        members = np.zeros((len(rows), len(self.names) + 1), dtype=bool)
+        bits = b"".join([row[4:end] for row, mine in zip(rows, known.tolist(), strict=True) if mine])
+        packed = np.frombuffer(bits, dtype=np.uint8).reshape(-1, end - 4)
+        members[known] = np.unpackbits(packed, axis=1, count=len(self.names) + 1)
+        return members, known
+
+    def _probabilities(self, contents: Column) -> Floats:
+        """Return the probabilities of predictions that waited; NaN where there were none, or of other classes."""
+        start, end = self._ends
+        found = np.full((len(contents), len(self.names)), np.nan)
+        mine = [
+            row
+            for row, item in enumerate(contents.tolist())
+            if isinstance(item, bytes) and len(item) == end and item[:4] == self._mark
+        ]
+        numbers = b"".join([contents[row][start:] for row in mine])
+        found[mine] = np.frombuffer(numbers, dtype=np.float32).reshape(-1, len(self.names))
+        return found
 
 
 def _there(texts: list[Any]) -> Flags:

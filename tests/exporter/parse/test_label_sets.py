@@ -95,6 +95,8 @@ def test_a_class_may_be_a_digit() -> None:
         ([0.5, 0.5], None, False),
         ([0.5, 0.5, 1.1], None, False),
         ([0.5, 0.5, True], None, False),
+        ([0.5, float("nan"), 0.5], None, False),
+        ([0.5, float("inf"), 0.5], None, False),
         ([0.5, 0.5, None], None, False),
         ([0.5, 0.5, "0.5"], None, False),
         ({"x": 0.6}, None, False),
@@ -105,6 +107,7 @@ def test_a_class_may_be_a_digit() -> None:
 )
 def test_probabilities_are_one_for_each_class(value: Any, expected: list[float] | None, other: bool) -> None:
     found, others = LabelSets(NAMES).probabilities([json.dumps(value)], 0.5, 1e-6)
+    assert found.shape == (1, 3)
     assert np.array_equal(found[0], expected or [np.nan] * 3, equal_nan=True)
     assert others.tolist() == [other]
 

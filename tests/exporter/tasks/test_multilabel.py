@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import json
 import shutil
+from contextlib import closing
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -12,10 +13,12 @@ import numpy as np
 import pytest
 from sklearn import metrics
 
+from exporter.daemon.models import load_all
+from exporter.measure.exposition import render
 from exporter.tasks.multilabel import MultilabelTask
 from mlslo.monitor import load
 from tests.support.commands import exporter
-from tests.support.logs import EPOCH, Gauges, monitor, once, value, write_lines, write_monitor
+from tests.support.logs import EPOCH, Gauges, monitor, once, parse, value, write_lines, write_monitor
 
 pytestmark = pytest.mark.slow
 
@@ -352,3 +355,20 @@ def test_a_baseline_reads_tables_too(tmp_path: Path, log: Log) -> None:
     for name in ("classes", "labels"):
         assert ours[name] == theirs[name]
         assert ours[name]["type"] == "mix"
+
+
+def test_a_batch_is_worked_on_in_portions(log: Log, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("exporter.tasks.multilabel._NUMBERS", 7 * (len(NAMES) + 2))
+    frame = once_here(log.path)
+    for name in ("ml_model_f1", "ml_model_auc_roc", "ml_prediction_cardinality", "ml_label_psi"):
+        for labels, number in log.gauges[name]:
+            assert value(frame, name, **labels) == pytest.approx(number, abs=1e-12), (name, labels)
+
+
+def once_here(path: Path) -> Gauges:
+    """Measure in this process, where a module can be changed."""
+    (model,) = load_all([path])
+    with closing(model.open(None)) as cycle:
+        snapshot = cycle.run(at=EPOCH + 3600, final=True)
+    assert snapshot is not None
+    return parse(render([snapshot], {}).decode())
