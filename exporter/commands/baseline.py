@@ -39,7 +39,8 @@ def baseline(monitor: Path, data: tuple[Path, ...], more_data: tuple[Path, ...],
     for doubt in result.doubts:
         click.echo(f"warning: {doubt}", err=True)
     score = result.reference.score
-    if score is None and loaded.spec.predictions.fields.score is not None:
+    counted = loaded.spec.task == "multilabel" and result.reference.classes is not None
+    if score is None and loaded.spec.predictions.fields.score is not None and not counted:
         path = loaded.spec.predictions.fields.score
         click.echo(
             f"no score at '{path}': ml_prediction_psi against this reference will be withheld", err=True

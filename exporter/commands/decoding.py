@@ -27,6 +27,7 @@ from exporter.summary.base import Integers
 from exporter.summary.windows import CLOCK_SKEW
 from exporter.tasks import task_of
 from exporter.tasks.multiclass import MOST_SCORED
+from exporter.tasks.multilabel import MultilabelTask
 from exporter.tasks.task import Task
 from mlslo.monitor import Labels, Monitor, Sink, WrittenTimes, scope_name
 
@@ -221,6 +222,8 @@ def _fields(columns: PredictionColumns, row: int, requested: RequestedFields) ->
     yield "score", _number(outputs.score[row])
     if classes:
         yield "predicted", classes[predicted] if predicted >= 0 else "not known"
+    if isinstance(requested.task, MultilabelTask) and outputs.payload is not None:
+        yield "predicted", requested.task.shown(outputs.payload[row])
     if requested.fields.fallback is not None:
         yield "fallback", {1: "true", 0: "false"}.get(int(columns.fallback[row]), "not logged")
     for name, texts in columns.scopes.items():
@@ -244,6 +247,8 @@ def _number(value: float, unit: str = "") -> str:
 def _label(label: Any, task: Task) -> str:
     if task.classes:
         return task.classes[label] if label < len(task.classes) else "a class that is not known"
+    if isinstance(task, MultilabelTask):
+        return task.shown(label)
     return repr(label) if isinstance(label, bytes) else f"{label:g}"
 
 

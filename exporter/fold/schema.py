@@ -196,6 +196,7 @@ class Schema:
         }
         if self._task.classes:
             parts |= self.fold_selection(rows, groups, size)
+        parts |= self._task.fold_answers(outputs, groups, size)
         if self.calibrated:
             parts["class scores"] = ClassScoresSummary.fold(
                 self.score.edges, outputs.score, outputs.predicted, groups, size
@@ -230,6 +231,7 @@ class Schema:
     def fold_outcome(self, rows: Labelled, groups: Groups, size: int) -> Composite:
         """Return a stack of ``size`` summaries of labelled predictions."""
         parts = {"outcomes": self._task.fold_outcome(rows, groups, size, pivot=self.score.pivot)}
+        parts |= self._task.fold_labels(rows, groups, size)
         if self._label_edges is not None:
             label = rows.label.astype(np.float64)
             parts["labels"] = LabelBinsSummary.fold(self._label_edges, label, groups, size, rows.weight)

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from exporter.features.binning import CategoricalBinning, NumericBinning
+from exporter.features.binning import CategoricalBinning, MixBinning, NumericBinning
+from exporter.measure import multilabel
 from exporter.measure.drift import Sample
 from exporter.measure.gauges import Reason, WindowSummaries
 from exporter.measure.prediction import MOST_SHOWN
@@ -15,6 +16,7 @@ from exporter.summary.base import Composite, Floats, ratio
 from exporter.summary.categorical import CategoricalSummary
 from exporter.summary.labels import LabelBinsSummary
 from exporter.summary.multiclass import MulticlassOutcomeSummary
+from exporter.summary.multilabel import LabelSetsSummary, MultilabelOutcomeSummary
 from exporter.summary.outcomes import OutcomeSummary
 from exporter.summary.ranking import RankingOutcomeSummary
 from exporter.summary.regression import RegressionOutcomeSummary
@@ -36,6 +38,8 @@ def export(window: WindowSummaries) -> None:
             for name, number in zip(outcomes.classes, outcomes.labels.tolist(), strict=True):
                 share = ratio(number, outcomes.labelled_weight)
                 window.set("ml_label_class_ratio", share, outcomes.labelled, **{"class": name})
+        case MultilabelOutcomeSummary():
+            multilabel.export_sets(window, "ml_label", window.outcome["label sets"])
         case RegressionOutcomeSummary():
             window.set("ml_label_mean", mean_label(outcomes), outcomes.scored)
     if not isinstance(outcomes, RankingOutcomeSummary):
@@ -74,7 +78,8 @@ def _compare(window: WindowSummaries, name: str, bins: ViewReference, reference:
     rows, now = _over(window.outcome, bins)
     value = population_stability_index(now, reference)
     window.set("ml_label_psi", value, rows, reference=name)
-    if window.enough(rows) and not window.segment:
+    # A set is no sample of its classes: chance moves their mix otherwise.
+    if window.enough(rows) and not window.segment and not isinstance(bins.binning, MixBinning):
         level = psi_noise(rows, reference)
         window.set("ml_label_drift_noise_level", level, reference=name, statistic="psi")
 
@@ -85,6 +90,9 @@ def _over(outcome: Composite, bins: ViewReference) -> tuple[float, Floats]:
     match outcomes, bins.binning:
         case OutcomeSummary() | MulticlassOutcomeSummary(), CategoricalBinning(categories):
             return float(outcomes.labelled), _classes(outcomes).over(categories)
+        case MultilabelOutcomeSummary(), MixBinning(categories):
+            sets: LabelSetsSummary = outcome["label sets"]
+            return float(sets.rows), sets.over(categories)
         case RegressionOutcomeSummary(), NumericBinning():
             labels: LabelBinsSummary = outcome["labels"]
             return float(labels.rows.sum()), labels.regrouped(bins.deciles)
@@ -99,6 +107,9 @@ def _bins_of_classes(outcome: Composite) -> ViewReference | None:
     if isinstance(outcomes, OutcomeSummary | MulticlassOutcomeSummary):
         classes = _classes(outcomes)
         return ViewReference(CategoricalBinning(classes.categories), classes)
+    if isinstance(outcomes, MultilabelOutcomeSummary):
+        mix = outcome["label sets"].as_mix()
+        return ViewReference(MixBinning(mix.categories), mix)
     return None
 
 

@@ -7,7 +7,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from exporter.measure import classification, labels
+from exporter.measure import classification, labels, multilabel
 from exporter.measure.gauges import Reason, WindowSummaries
 from exporter.statistics import performance_estimation as estimation
 from exporter.statistics import ranked_lists, regression
@@ -16,10 +16,13 @@ from exporter.statistics.quantiles import duration_quantile
 from exporter.summary.outcomes import ClassScoresSummary
 from exporter.summary.ranking import RankingOutcomeSummary
 from exporter.summary.regression import RegressionOutcomeSummary
+from mlslo.catalogue import METRICS
 
 DELAY_QUANTILES = ("0.5", "0.9", "0.99")
 DELAY_LABELS = ("1m", "1h", "6h", "1d", "7d", "30d", "+Inf")
 """The upper end of each delay bucket."""
+
+_BY_DELAY = "ml_model_accuracy_by_delay"
 
 _OF_NUMBERS: dict[str, Callable[[RegressionOutcomeSummary], float | None]] = {
     "ml_model_mae": regression.mean_absolute_error,
@@ -60,12 +63,12 @@ def _delays(window: WindowSummaries) -> None:
     for quantile in DELAY_QUANTILES:
         value = duration_quantile(delay, float(quantile))
         window.set("ml_label_delay_seconds", value, delay.present, quantile=quantile)
-    if not window.task.classes:
+    if window.spec.task not in METRICS[_BY_DELAY].tasks:
         return
     for label, rows, value in zip(DELAY_LABELS, by_delay.rows, by_delay.mean_quality, strict=True):
         # A bucket without rows has no series: there is nothing that could be computed.
         if not np.isnan(value):
-            window.set("ml_model_accuracy_by_delay", float(value), rows, delay=label)
+            window.set(_BY_DELAY, float(value), rows, delay=label)
 
 
 def _regression(window: WindowSummaries) -> None:
@@ -87,6 +90,7 @@ def _ranking(window: WindowSummaries) -> None:
 _BY_TASK: Mapping[str, Callable[[WindowSummaries], None]] = {
     "binary": classification.export_binary,
     "multiclass": classification.export_multiclass,
+    "multilabel": multilabel.export,
     "regression": _regression,
     "ranking": _ranking,
 }

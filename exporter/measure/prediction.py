@@ -7,7 +7,7 @@ from dataclasses import replace
 import numpy as np
 
 from exporter.features.binning import CategoricalBinning
-from exporter.measure import drift
+from exporter.measure import drift, multilabel
 from exporter.measure.gauges import Reason, WindowSummaries
 from exporter.references.reference import Reference, ViewReference
 from exporter.statistics.hashed_counts import top_value_ratio
@@ -35,6 +35,8 @@ def export(window: WindowSummaries) -> None:
         for name, number in zip(task.classes, counts.counts, strict=True):
             share = ratio(number, counts.present)
             window.set("ml_prediction_class_ratio", share, counts.present, **{"class": name})
+    elif "label sets" in window.traffic:
+        multilabel.export_sets(window, "ml_prediction", window.traffic["label sets"])
     _top_value(window)
     if task.scored:
         window.set("ml_prediction_mean", score.mean, score.present)
@@ -69,7 +71,10 @@ def _top_value(window: WindowSummaries) -> None:
 def _drift(window: WindowSummaries) -> None:
     """Of the score; of the class where that is what the model predicts."""
     task = window.task
-    if task.classes and (not task.scored or _is_multiclass(task)):
+    if "label sets" in window.traffic:
+        mixes = {name: reference.classes for name, reference in window.static.items()}
+        drift.export(window, "ml_prediction", "label sets", _OF_CLASSES, mixes)
+    elif task.classes and (not task.scored or _is_multiclass(task)):
         classes = {name: _classes(reference, task) for name, reference in window.static.items()}
         drift.export(window, "ml_prediction", "classes", _OF_CLASSES, classes)
     elif task.scored:

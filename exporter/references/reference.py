@@ -70,7 +70,8 @@ class Reference:
 
     ``created``: Unix seconds. ``hash``: names the content. ``score``: of a binary model the probability, of a
     multiclass one the highest, of a regression the predicted value. ``classes``: predicted ones; those of a binary
-    model are 0 and 1. ``labels``: numbers for a regression. ``calibration``: of a binary model's score;
+    model are 0 and 1, of a multilabel one the mix of its sets. ``labels``: numbers for a regression, such a mix for
+    multilabel. ``calibration``: of a binary model's score;
     ``class_calibration``: class -> that of its probability. ``attributions``: feature -> mean |attribution|.
     """
 

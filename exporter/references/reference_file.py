@@ -174,7 +174,7 @@ class _File(StrictModel):
     rows: int
     features: dict[str, dict[str, Any]]
     score: _Numeric | None = None
-    classes: _Categorical | None = None
+    classes: dict[str, Any] | None = None
     labels: dict[str, Any] | None = None
     calibration: _Calibration | None = None
     classCalibration: dict[str, _Calibration] = Field(default_factory=dict)
@@ -228,7 +228,7 @@ def _reference(file: _File) -> Reference:
         rows=file.rows,
         described=described,
         score=file.score.view() if file.score else None,
-        classes=file.classes.view() if file.classes else None,
+        classes=_view(file.classes) if file.classes else None,
         labels=_view(file.labels) if file.labels else None,
         calibration=Calibration(**file.calibration.arrays()) if file.calibration else None,
         class_calibration={

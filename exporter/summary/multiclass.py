@@ -17,6 +17,11 @@ CLASS_CELLS = cells_of(_PER_OCTAVE, _FAR)
 _EPSILON = float(np.finfo(np.float64).eps)
 
 
+def class_cell(scores: Floats) -> Codes:
+    """Return the cell of the probability of one of several classes, 0..CLASS_CELLS - 1."""
+    return cell(scores, _PER_OCTAVE, _FAR)
+
+
 @dataclass(frozen=True, eq=False, kw_only=True)
 class MulticlassOutcomeSummary(CalibrationSummary):
     """Labelled predictions over ``classes``, whose order gives their codes; K is their number.
@@ -117,7 +122,7 @@ def _class_cells(
         return np.zeros((size, 0, 2, CLASS_CELLS))
     cells = np.zeros((size, width, 2, CLASS_CELLS))
     for code in range(width):
-        places = (labels == code) * CLASS_CELLS + cell(scores[:, code], _PER_OCTAVE, _FAR)
+        places = (labels == code) * CLASS_CELLS + class_cell(scores[:, code])
         counts = count_cells(groups, size, places, 2 * CLASS_CELLS, weights)
         cells[:, code] = counts.reshape(size, 2, CLASS_CELLS)
     return cells

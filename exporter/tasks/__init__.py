@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from exporter.references.reference import Reference
 from exporter.tasks.binary import BinaryTask
 from exporter.tasks.multiclass import MulticlassTask
+from exporter.tasks.multilabel import MultilabelTask
 from exporter.tasks.ranking import RankingTask
 from exporter.tasks.regression import RegressionTask
 from exporter.tasks.task import Labelled, Outputs, Task
@@ -21,6 +22,7 @@ __all__ = ["Labelled", "Outputs", "Task", "task_of"]
 TASKS: dict[str, type[Task]] = {
     "binary": BinaryTask,
     "multiclass": MulticlassTask,
+    "multilabel": MultilabelTask,
     "ranking": RankingTask,
     "regression": RegressionTask,
 }

@@ -77,7 +77,7 @@ class Labelled(Columns):
 
 
 class Task(ABC):
-    """``classes``: what predicted codes stand for; empty where the task has no classes.
+    """``classes``: what predicted codes stand for; empty where no answer is one of several classes.
 
     ``score``: the path of what a score is read from, None where the monitor file names none. ``scored``: whether it is
     read.
@@ -107,6 +107,10 @@ class Task(ABC):
     def outputs(self, raw: Mapping[str, Column], usable: Flags, rejected: Counter[str]) -> Outputs:
         """Return the outputs of the usable rows; impossible ones are counted as ``invalid_score``."""
 
+    def answered(self, outputs: Outputs) -> Flags:
+        """Return the rows whose answer, apart from a score, can be measured."""
+        return outputs.predicted >= 0 if self.classes else outputs.given
+
     def label_expression(self, paths: FieldPaths) -> str:
         """Return SQL for the label of a label record."""
         return self.class_code(paths.text(self._label))
@@ -123,6 +127,14 @@ class Task(ABC):
     def unknown(self, label: Column) -> Flags:
         """Return the labels that name a class which nobody knows."""
         return np.zeros(len(label), dtype=bool)
+
+    def fold_answers(self, outputs: Outputs, groups: Groups, size: int) -> dict[str, Summary]:
+        """Return stacks of ``size`` summaries of answers, by their names, beside those that all tasks have."""
+        return {}
+
+    def fold_labels(self, rows: Labelled, groups: Groups, size: int) -> dict[str, Summary]:
+        """Return stacks of ``size`` summaries of labels, by their names, beside the outcomes."""
+        return {}
 
     @abstractmethod
     def fold_outcome(self, rows: Labelled, groups: Groups, size: int, *, pivot: float) -> Summary:

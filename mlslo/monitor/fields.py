@@ -119,13 +119,14 @@ class PredictionFields(StrictModel):
     score: FieldPath | None = Field(
         None,
         description="P(positive class), or a list of the probabilities of both classes; for multiclass an object "
-        "class -> probability, or a list in the order of `classes`; for regression the predicted value, for ranking "
-        "the scores of the ranked items.",
+        "class -> probability, or a list in the order of `classes`, and likewise for multilabel; for regression the "
+        "predicted value, for ranking the scores of the ranked items.",
     )
     prediction: FieldPath | None = Field(
         None,
         description="The predicted class (binary default: score >= 0.5; multiclass: the most probable one); for "
-        "ranking the list of items, best first.",
+        "multilabel a list of classes, an object class -> true or false, or a list of 0 and 1 in the order of "
+        "`classes` (default: every class of probability >= 0.5); for ranking the list of items, best first.",
     )
     fallback: FieldPath | None = Field(
         None, description="Whether a fallback answered instead of the model: true or 1."

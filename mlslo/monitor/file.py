@@ -57,6 +57,8 @@ class Monitor(Loaded[Metadata, Spec]):
                 message = f"'{positive}' is none of classes, expected one of {quoted_list(classes)}"
                 near = did_you_mean(positive, classes)
                 yield self.document.problem(("spec", "predictions", "positiveClass"), message + near)
+        if self.spec.task == "multilabel":
+            yield from self._problems_of_sets()
         if self.spec.labels is not None and fields.score is None and fields.prediction is None:
             yield self.document.problem(at, "labels need a 'score' or a 'prediction' to be compared with")
         if predictions.join is not None and not any(
@@ -72,6 +74,16 @@ class Monitor(Loaded[Metadata, Spec]):
                 if path == features or features.startswith(path + "."):
                     message = f"'{path}' is where the features are; expected the path of a single value"
                     yield self.document.problem((*at, *name), message)
+
+    def _problems_of_sets(self) -> Iterator[Problem]:
+        at: tuple[Any, ...] = ("spec", "predictions")
+        classes = self.spec.predictions.classes
+        if classes is None:
+            message = "missing key 'classes': a multilabel model needs the list of its classes"
+            yield self.document.problem(at, message)
+        for position, name in enumerate(classes or ()):
+            if classes and name in classes[:position]:
+                yield self.document.problem((*at, "classes", position), f"'{name}' is listed twice")
 
 
 def _single_paths(fields: PredictionFields) -> dict[tuple[str, ...], str]:

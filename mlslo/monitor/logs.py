@@ -116,7 +116,8 @@ class Predictions(StrictModel):
     )
     classes: Annotated[list[str], Field(min_length=2, max_length=200)] | None = Field(
         None,
-        description="Multiclass: every class; where it is not given, those of the static references. Binary: the order "
+        description="Multiclass: every class; where it is not given, those of the static references. Multilabel: "
+        "every class, needed. Binary: the order "
         "of the probabilities in a list; where it is not given, the positive class is the second.",
     )
     cutoffs: Annotated[list[Annotated[int, Field(ge=1, le=100)]], Field(min_length=1, max_length=8)] = Field(

@@ -80,7 +80,7 @@ class Reference(StrictModel):
 class Spec(StrictModel):
     """The logs to read, and the gauges to compute."""
 
-    task: Literal["binary", "multiclass", "regression", "ranking"] = Field(
+    task: Literal["binary", "multiclass", "multilabel", "regression", "ranking"] = Field(
         description="What the model predicts."
     )
     schedule: Duration = Field(Duration("60s"), description="One cycle each.")

@@ -19,8 +19,9 @@ from rulegen.promql.replicas import Replicas
 from rulegen.promql.rules import Record
 
 _SEGMENT = {"segment": "", "segment_value": ""}
-# A binary model's figure has no average. Of the two of a multiclass model, macro lets no rare class hide.
+# A binary model's figure has no average, nor has that of one class. Of several, macro lets no rare class hide.
 _AVERAGE = {"average": OneOf(("", "macro"))}
+_ALL_CLASSES = {"class": ""}
 
 
 class Gauge(StrictModel):
@@ -149,9 +150,11 @@ def entities(metric: Metric, gauge: Gauge) -> tuple[str, ...]:
 
 def _unnamed(metric: Metric, gauge: Gauge) -> dict[str, Matcher]:
     """Return the default matchers of the labels that ``gauge`` could choose and doesn't name."""
+    # Where there is no average, the classes are what is told apart.
+    groups = (_SEGMENT, _AVERAGE, _ALL_CLASSES) if "average" in metric.labels else (_SEGMENT,)
     return {
         label: matcher
-        for group in (_SEGMENT, _AVERAGE)
+        for group in groups
         if not set(group) & set(gauge.labels)
         for label, matcher in group.items()
         if label in metric.labels

@@ -39,7 +39,7 @@ _OTHER_RATIOS = {
 }
 _COUNTED = (
     "predictions", "predictions per second", "features", "rows", "series", "seconds", "bytes", "Unix seconds",
-    "characters", "bits", "reference standard deviations", "standardised units",
+    "characters", "bits", "classes", "reference standard deviations", "standardised units",
 )  # fmt: skip
 _NEVER_NEGATIVE = ("_stddev", "_mae", "_rmse", "_attribution_mean", "_noise_level")
 

@@ -4,7 +4,7 @@ from mlslo.catalogue import Layer, Metric
 from mlslo.monitor import Reference, Spec
 from mlslo.yamlfile import quoted_list
 
-_CLASSIFIERS = ("binary", "multiclass")
+_CLASSIFIERS = ("binary", "multiclass", "multilabel")
 _NEED_SCORES = (
     "_auc_roc", "_auc_pr", "_log_loss", "_brier_score", "_mean", "_stddev", "_ks_statistic", "_wasserstein_distance",
 )  # fmt: skip

@@ -10,6 +10,10 @@ from rulegen.spec.measurable import VIEWS, lacking, unfit
 from rulegen.spec.model_slo import ModelSlo, Slo
 from rulegen.validation import companion_checks
 
+_AVERAGES = {
+    "multiclass": ["macro", "weighted"],
+    "multilabel": ["micro", "macro", "weighted", "samples"],
+}
 _DEFAULT_BUCKETS = [Duration(text) for text in DEFAULT_LATENCY_BUCKETS]
 
 
@@ -62,13 +66,29 @@ def _gauge(monitor: Monitor, gauge: Gauge, metric: Metric) -> Iterator[tuple[Loc
         assert gauge.reference is not None
         if message := unfit(metric, gauge.reference, spec.references):
             yield ("reference",), message
-    if "average" in gauge.labels and spec.task != "multiclass":
-        message = f"{name} has task {spec.task}: its '{metric.name}' has no average"
-        yield ("labels", "average"), message
+    yield from _averages(monitor, gauge, metric)
     if "feature" in gauge.labels and (message := _no_feature(monitor, gauge.labels["feature"])):
         yield ("labels", "feature"), message
     if message := lacking(metric, spec, name):
         yield ("metric",), message
+
+
+def _averages(monitor: Monitor, gauge: Gauge, metric: Metric) -> Iterator[tuple[Location, str]]:
+    """Yield where an average, or a class of its own, is asked for that nobody measures."""
+    task, labels = monitor.spec.task, gauge.labels
+    own = f"{monitor.path.name} has task {task}: its '{metric.name}' has no"
+    if "average" in labels and task not in _AVERAGES:
+        yield ("labels", "average"), f"{own} average"
+    if labels.get("average") == "samples" and metric.name.startswith("ml_model_auc_"):
+        yield ("labels", "average"), f"{own} average 'samples', expected one of micro, macro, weighted"
+    if "class" not in labels or "average" not in metric.labels:
+        return
+    if task != "multilabel":
+        yield ("labels", "class"), f"{own} series of single classes"
+    elif labels.get("average"):
+        yield ("labels", "average"), f"{own} average of a single class; name one of them"
+    elif labels.get("segment"):
+        yield ("labels", "segment"), f"{own} series of single classes in segments, only of all traffic"
 
 
 def _names(monitor: Monitor, gauge: Gauge) -> Iterator[tuple[Location, str, list[str], str, str]]:
@@ -82,8 +102,8 @@ def _names(monitor: Monitor, gauge: Gauge) -> Iterator[tuple[Location, str, list
         "attribute": ([*map(scope_name, attributes)], "attribute", "fairness.attributes"),
         "k": ([*map(str, spec.predictions.cutoffs)], "cutoff", "cutoffs"),
     }
-    if spec.task == "multiclass":
-        known["average"] = (["macro", "weighted"], "average", "averages")
+    if averages := _AVERAGES.get(spec.task):
+        known["average"] = (averages, "average", "averages")
     if classes := _classes(monitor):
         known |= dict.fromkeys(("class", "actual", "predicted"), (classes, "class", "classes"))
     for label, (valid, what, under) in known.items():

@@ -80,6 +80,8 @@ class _About:
         chosen = {"model", "version", "window", "reference", *gauge.get("labels", {}), "average"}
         if "segment" not in gauge.get("labels", {}):
             chosen |= {"segment", "segment_value"}
+        if "average" in metric.labels:
+            chosen.add("class")
         limits = _SHARES if metric.unit in ("ratio", "boolean") else _NUMBERS.filter(lambda limit: limit > 0)
         if metric.unit in ("the feature's", "the target's", "the score's"):
             limits = _NUMBERS

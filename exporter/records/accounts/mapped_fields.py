@@ -19,24 +19,28 @@ _NUMBER = ("number", "text")
 _TIME = (_NUMBER, "a time such as 2026-01-31T12:00:00Z or epoch seconds")
 _FLAG = (("boolean", "number", "text"), "true or false")
 _ATTRIBUTIONS = (("object",), "an object of a number for each feature")
+_SET = ("list", "object", "text")
 _CONTAINER = "features"
 _OPTIONAL = ("version", "status", "latency", "prediction")
 
 _SCORES = {
     "binary": ((*_NUMBER, "list"), "a number from 0 to 1"),
     "multiclass": (("object", "list"), "an object or a list of probabilities that sum to 1"),
+    "multilabel": (("object", "list"), "an object or a list of a probability for each class"),
     "regression": (_NUMBER, "a number"),
     "ranking": (("list",), "a list of a number for each item"),
 }
 _PREDICTIONS = {
     "binary": (SCALAR, "a class that is known"),
     "multiclass": (SCALAR, "a class that is known"),
+    "multilabel": (_SET, "a set of classes"),
     "regression": (_NUMBER, "a number"),
     "ranking": (("list",), "a list of items"),
 }
 _LABELS = {
     "binary": (SCALAR, "a class that is known"),
     "multiclass": (SCALAR, "a class"),
+    "multilabel": (_SET, "a set of classes"),
     "regression": (_NUMBER, "a number"),
     "ranking": (("list", "object"), "a list of items or an object of their gains"),
 }
@@ -153,7 +157,7 @@ def has_answers(columns: PredictionColumns, requested: RequestedFields) -> bool:
     """Return whether some record has an answer that can be measured: a class that is known, or a number."""
     outputs = columns.outputs
     scored = ~np.isnan(outputs.score)
-    return bool((scored | (outputs.predicted >= 0 if requested.task.classes else outputs.given)).any())
+    return bool((scored | requested.task.answered(outputs)).any())
 
 
 def _read_of(read: bool, refused: int) -> bool | None:

@@ -3,20 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 
-from exporter.features.binning import CategoricalBinning
+from exporter.features.binning import CategoricalBinning, MixBinning
 from exporter.features.kind import number_column
 from exporter.parse import json_text, sql
 from exporter.parse.json_lines import filled
+from exporter.parse.label_sets import LabelSets
 from exporter.references.baseline.columns import Column, members
 from exporter.references.baseline.source import Source
 from exporter.references.baseline.views import categories, comparable, numeric_reference
 from exporter.references.reference import Calibration, ViewReference
-from exporter.summary.base import Codes, Flags, Floats
+from exporter.summary.base import Codes, Flags, Floats, Groups
 from exporter.summary.categorical import CategoricalSummary
+from exporter.summary.multilabel import LabelSetsSummary, categories_of
 from exporter.summary.outcomes import ROUNDING, as_probabilities
 from mlslo.monitor import Monitor, Predictions
 
@@ -41,6 +44,10 @@ def predicted(source: Source, monitor: Monitor) -> dict[str, Any]:
             scored = [column.feature for column in columns] != [fields.score]
             listed = _listed(score, monitor.spec.predictions.classes or [])
             return _multiclass(source, columns if scored else listed, prediction, label)
+        case "multilabel":
+            sets = LabelSets(monitor.spec.predictions.classes or ())
+            found = _mix(source, sets, prediction, score)
+            return {"classes": found, "labels": _mix(source, sets, label, None)}
         case "regression":
             value = score if fields.score else prediction
             return {"score": _numbers(source, value), "labels": _numbers(source, label)}
@@ -158,6 +165,48 @@ def _calibration(
         for some in (cells, cells[positive[usable]])
     )
     return Calibration(edges, rows, positives)
+
+
+def _mix(
+    source: Source, sets: LabelSets, column: Column | None, score: Column | None
+) -> ViewReference | None:
+    """Return what sets of classes hold: those of ``column``, else those that ``score`` gives."""
+    requested = {
+        name: "NULL::VARCHAR" if part is None else _json_text(part)
+        for name, part in (("set", column), ("scores", score))
+    }
+    empty = LabelSetsSummary.fold(
+        sets.classes, np.empty((0, len(sets.classes) + 1), dtype=bool), _group(0), 1
+    )
+    found, rows = empty[0], 0
+    for block in source.blocks(requested, max(1, _NUMBERS // (len(sets.classes) + 1))):
+        texts = block["set"].tolist()
+        members, given = sets.read(texts)
+        if score is not None:
+            probabilities, other = sets.probabilities(block["scores"].tolist(), 0.5, ROUNDING)
+            derived = np.array([text is None for text in texts]) & np.isfinite(probabilities).all(axis=1)
+            members[derived] = np.column_stack([probabilities[derived] >= 0.5, other[derived]])
+            given |= derived
+        rows += len(texts)
+        found += LabelSetsSummary.fold(sets.classes, members[given], _group(int(given.sum())), 1)[0]
+    if not found.present:
+        return None
+    missing = np.asarray(rows - found.present)
+    return ViewReference(MixBinning(categories_of(sets.classes)), replace(found.as_mix(), missing=missing))
+
+
+def _group(rows: int) -> Groups:
+    return np.zeros(rows, dtype=np.intp)
+
+
+def _json_text(column: Column) -> str:
+    """SQL for the JSON of a value, be it a column of its own type or text."""
+    if column.type == "VARCHAR":
+        return column.expression
+    if column.type == "JSON":
+        text = f"json_extract_string({column.expression}, '$')"
+        return f"CASE WHEN json_type({column.expression}) = 'VARCHAR' THEN {text} ELSE {column.expression}::VARCHAR END"
+    return f"to_json({column.expression})::VARCHAR"
 
 
 def _numbers(source: Source, column: Column | None) -> ViewReference | None:

@@ -287,6 +287,15 @@ TASKS = {
         None,
         "a class",
     ),
+    "multilabel": OfTask(
+        {"prediction": "tags"},
+        {"tags": ["a", "b"]},
+        {"a": True},
+        {"tags": "a b"},
+        "a set of classes",
+        7,
+        "a set of classes",
+    ),
     "regression": OfTask(
         {"prediction": "value"}, {"value": -3}, 4.5, {"value": "n/a"}, "a number", [4, 5], "a number"
     ),
@@ -311,7 +320,7 @@ def test_every_task_says_what_its_outputs_and_labels_are(task: str, tmp_path: Pa
     ):
         content = monitor(task=task)
         fields = content["spec"]["predictions"]["fields"] = {"timestamp": "ts", "id": "id", **case.fields}
-        if task == "multiclass":
+        if task in ("multiclass", "multilabel"):
             content["spec"]["predictions"]["classes"] = ["a", "b"]
         write_lines(
             tmp_path / folder / "logs/predictions.jsonl",

@@ -27,6 +27,7 @@ RAW = (
 GOOD = {
     "binary": ("0.3", "1", "1"),
     "multiclass": ('{"a": 0.25, "b": 0.75}', '"b"', '"a"'),
+    "multilabel": ('{"a": 0.25, "b": 0.75}', '["b", "3"]', '{"a": true, "b": false}'),
     "regression": ("1.5", "1.5", "2"),
     "ranking": ("[2, 1]", '["a", "b"]', '["b"]'),
 }
@@ -67,7 +68,7 @@ def test_garbage_in_every_field(task: str, tmp_path: Path) -> None:
         "sink": {"file": {"path": "logs/predictions.jsonl"}},
         "fields": {**{name: name for name in names}, "timestamp": "ts"},
     }
-    if task == "multiclass":
+    if task in ("multiclass", "multilabel"):
         predictions["classes"] = ["a", "b", "3"]
     if task == "regression":
         del predictions["fields"]["prediction"]

@@ -25,6 +25,10 @@ def spec(task: str, *, labelled: bool, fields: dict[str, str], **more: Any) -> d
     return monitor(task=task, predictions=predictions, features={"amount": {"type": "numeric"}}, **labels)
 
 
+def classes(task: str) -> dict[str, Any]:
+    return {"classes": ["a", "b"]} if task in ("multiclass", "multilabel") else {}
+
+
 def write(folder: Path, outputs: list[dict[str, Any]], labels: list[Any]) -> None:
     write_lines(
         folder / "logs/predictions.jsonl",
@@ -59,10 +63,10 @@ def test_a_binary_model_that_logs_classes_alone(tmp_path: Path) -> None:
     assert not [name for name in gauges if name.startswith(of_scores)]
 
 
-@pytest.mark.parametrize("task", ["binary", "multiclass", "regression", "ranking"])
+@pytest.mark.parametrize("task", ["binary", "multiclass", "multilabel", "regression", "ranking"])
 def test_a_model_whose_outputs_are_not_mapped(task: str, tmp_path: Path) -> None:
     write(tmp_path, [{"score": 5, "prediction": "x"}] * ROWS, [])
-    path = write_monitor(tmp_path, spec(task, labelled=False, fields={}))
+    path = write_monitor(tmp_path, spec(task, labelled=False, fields={}, **classes(task)))
     assert "60 of the first 60 records usable\n" in exporter("check", path).stdout
     gauges = once(path)
     assert rejected(gauges) == {}
@@ -78,6 +82,8 @@ def test_a_model_whose_outputs_are_not_mapped(task: str, tmp_path: Path) -> None
         ("binary", {"prediction": "out"}, True),
         ("multiclass", {"score": "out"}, {"a": 0.75, "b": 0.25}),
         ("multiclass", {"prediction": "out"}, "b"),
+        ("multilabel", {"score": "out"}, [0.75, 0.75]),
+        ("multilabel", {"prediction": "out"}, ["a", "b"]),
         ("regression", {"score": "out"}, -2.5),
         ("regression", {"prediction": "out"}, 1e9),
         ("ranking", {"prediction": "out"}, ["x", "y"]),
@@ -86,6 +92,5 @@ def test_a_model_whose_outputs_are_not_mapped(task: str, tmp_path: Path) -> None
 )
 def test_each_output_alone(task: str, fields: dict[str, str], output: Any, tmp_path: Path) -> None:
     write(tmp_path, [{"out": output}] * ROWS, [])
-    classes = {"classes": ["a", "b"]} if task == "multiclass" else {}
-    gauges = once(write_monitor(tmp_path, spec(task, labelled=False, fields=fields, **classes)))
+    gauges = once(write_monitor(tmp_path, spec(task, labelled=False, fields=fields, **classes(task))))
     assert rejected(gauges) == {}

@@ -106,7 +106,7 @@ def test_all_traffic_unless_a_segment_is_named(result: tuple[Path, Result]) -> N
 def test_a_classifier_of_several_classes_is_judged_by_its_macro_average(
     result: tuple[Path, Result], tmp_path: Path
 ) -> None:
-    """The same rule reads a binary model's series, which has no average."""
+    """The same rule reads a binary model's series, which has no average, and none of a single class."""
     found = rules(result[0])
     assert 'average="weighted"' in found["zoo-weighted/model_version:ml_model_f1:min"]["expr"]
     name = "model_version:ml_model_recall:min"
@@ -119,9 +119,10 @@ def test_a_classifier_of_several_classes_is_judged_by_its_macro_average(
         "segment_value": "",
     }
 
-    def series(average: str, value: str) -> dict[str, str]:
+    def series(average: str, value: str, of: str = "") -> dict[str, str]:
         inside = ",".join(
-            f"{label}={json.dumps(text)}" for label, text in {**labels, "average": average}.items()
+            f"{label}={json.dumps(text)}"
+            for label, text in {**labels, "average": average, "class": of}.items()
         )
         return {"series": f"ml_model_recall{{{inside}}}", "values": value}
 
@@ -132,7 +133,10 @@ def test_a_classifier_of_several_classes_is_judged_by_its_macro_average(
         }
         return {
             "interval": "45s",
-            "input_series": [series(average, number) for average, number in averages.items()],
+            "input_series": [
+                series("", "0.1 0.1", "cat"),
+                *(series(average, number) for average, number in averages.items()),
+            ],
             "promql_expr_test": [{"expr": name, "eval_time": "45s", "exp_samples": [sample]}],
         }
 
