@@ -16,6 +16,7 @@ from exporter.daemon.models import Model
 from exporter.features.timestamp import time_text
 from exporter.fold.version_schemas import VersionSchemas
 from exporter.records.columns import NO_TIME, PredictionColumns
+from exporter.records.ids import repetition
 from exporter.records.labels import LabelDecoder
 from exporter.records.latency import doubt
 from exporter.records.predictions import PredictionDecoder, RequestedFields
@@ -80,10 +81,12 @@ def check_predictions(model: Model, now: float) -> SinkCheck:
     fields = monitor.spec.predictions.fields
     unanswered = answered and bool(fields.score or fields.prediction) and not has_answers(columns, requested)
     without_features = answered and judged.blind
+    repeating = repetition(columns.id, fields.id) if fields.id else None
     warnings = [
         *([remark] if remark else []),
         *judged.warnings,
         doubt(columns.latency, monitor.spec),
+        repeating,
         *(
             f"feature '{name}' is listed, but no reference and no type under 'features' says what it is"
             for name in untyped
@@ -99,7 +102,8 @@ def check_predictions(model: Model, now: float) -> SinkCheck:
     ]
     lines += [f"  warning: {warning}" for warning in warnings if warning is not None]
     unusable = columns.records > 0 and not len(columns.time)
-    return SinkCheck(lines, unusable or unanswered or without_features, records)
+    wrong = unusable or unanswered or without_features or repeating is not None
+    return SinkCheck(lines, wrong, records)
 
 
 def check_labels(model: Model, now: float) -> SinkCheck | None:

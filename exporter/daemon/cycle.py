@@ -12,6 +12,7 @@ import duckdb
 from exporter.daemon.first_references import FirstReferences
 from exporter.fold.grouping import CycleTime
 from exporter.fold.ingestion import Ingestion
+from exporter.fold.schema import GROUP, OUTCOME
 from exporter.fold.version_schemas import VersionSchemas
 from exporter.measure import meta
 from exporter.measure.exposition import Histogram, Snapshot
@@ -176,6 +177,8 @@ class Cycle:
             for number, version in versions.items():
                 for shape in self._schemas.of(version.name).shapes.values():
                     if dropped := self._store.summaries.drop_other_shapes(shape, number):
+                        if shape.kind in (OUTCOME, GROUP):
+                            self._store.pending.forget_outcomes(number)
                         logger.warning(
                             "model %s: version '%s': a reference or a feature changed: %d %s buckets counted over "
                             "other edges are dropped; windows fill anew",
@@ -184,5 +187,7 @@ class Cycle:
                             dropped,
                             shape.kind,
                         )
-            self._store.summaries.drop_other_kinds(list(self._schemas.of("").shapes))
+            dropped_kinds = self._store.summaries.drop_other_kinds(list(self._schemas.of("").shapes))
+            if dropped_kinds & {OUTCOME, GROUP}:
+                self._store.pending.forget_outcomes()
         self._prepared = revision

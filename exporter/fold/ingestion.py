@@ -7,6 +7,7 @@ from collections import Counter
 import numpy as np
 
 from exporter.fold.counting import Counting
+from exporter.fold.deliveries import Deliveries
 from exporter.fold.folding import Folding
 from exporter.fold.grouping import BucketKeys, CycleTime, ScopeValues
 from exporter.fold.version_schemas import VersionSchemas
@@ -17,7 +18,7 @@ from exporter.sinks import Batch, SinkReader
 from exporter.state import Matches, Store
 from exporter.summary.base import Integers
 from exporter.summary.windows import MICROSECONDS, Buckets
-from exporter.tasks.task import Labelled, Task
+from exporter.tasks.task import Corrected, Labelled, Task
 from mlslo.monitor import Monitor
 
 MOST_VERSIONS = 50
@@ -25,6 +26,8 @@ OTHER_VERSION = "other"
 
 # Dropped versions are remembered among dropped values of segments, under what no path can be.
 _VERSIONS = ""
+_DROPPED = "outcomes dropped"
+"""Mark of the time before which buckets were dropped."""
 
 
 class Ingestion:
@@ -38,6 +41,7 @@ class Ingestion:
         self._store = store
         self._buckets = buckets
         self.counting = Counting(monitor, schemas, store, buckets)
+        self._deliveries = Deliveries(monitor, store)
         self._scopes = ScopeValues(schemas, store)
         self._folding = Folding(schemas, store)
         store.segments.most = spec.maxSegmentValues
@@ -46,6 +50,10 @@ class Ingestion:
         self._labels = LabelDecoder(spec.labels.fields, task) if spec.labels else None
         if spec.labels:
             store.pending.limit = spec.labels.maxPending
+            store.pending.revisable = spec.labels.revisions == "last"
+            scopes = {("segment", name) for name in schemas.segments}
+            with store.transaction():
+                store.pending.fold_over(scopes | {("attribute", name) for name in schemas.attributes})
         self._wait = int(spec.labels.maxDelay.seconds * MICROSECONDS) if spec.labels else 0
 
     def close(self) -> None:
@@ -65,6 +73,7 @@ class Ingestion:
             columns = self._decoded(batch, cycle)
         with self._store.transaction():
             reader.commit(batch)
+            columns = self._deliveries.first(columns)
             self.counting.records(
                 reader.name, columns.records, columns.rejected, batch.too_long, columns.time, cycle
             )
@@ -87,18 +96,22 @@ class Ingestion:
             reader.commit(batch)
             matches = self._store.pending.label(columns.id, columns.label, columns.time, cycle.now)
             rejected = columns.rejected + Counter(
-                {"duplicate": matches.duplicate, "sampled_out": matches.sampled_out}
+                {reason: getattr(matches, reason) for reason in ("duplicate", "too_late", "sampled_out")}
             )
             known = columns.time[columns.time != NO_TIME]
             self.counting.records(reader.name, columns.records, rejected, batch.too_long, known, None)
             self._store.counters.add("ml_labels_unmatched_total", (), matches.unmatched)
+            self._store.counters.add("ml_labels_revised_total", (), matches.revised)
             self._outcomes(matches, cycle)
+            if matches.corrections is not None:
+                self._outcomes(matches.corrections, cycle)
 
     def tidy(self, cycle: CycleTime) -> None:
         """Merge buckets that have grown old, drop what no window reaches any more."""
         with self._store.transaction():
             summaries = self._store.summaries
             expired = self._buckets.expired(cycle.now)
+            self._store.marks.rise(_DROPPED, expired)
             versions = self._store.versions.all()
             for number, version in versions.items():
                 for shape in self._schemas.of(version.name).shapes.values():
@@ -166,7 +179,11 @@ class Ingestion:
         starts = self._buckets.start(matches.time, cycle.now, cycle.cuts)
         versions = self._store.versions.all()
         known = np.isin(matches.version, list(versions))
-        rows = np.flatnonzero(known & (starts >= self._buckets.expired(cycle.now)))
+        first = self._buckets.expired(cycle.now)
+        if matches.replaced is not None:
+            # Longer windows than before may reach outcomes that are dropped already.
+            first = max(first, self._store.marks.get(_DROPPED) or first)
+        rows = np.flatnonzero(known & (starts >= first))
         if not len(rows):
             return
         delay = np.where(
@@ -179,7 +196,10 @@ class Ingestion:
             label=matches.label,
             delay=delay,
             weight=matches.weight,
-        ).take(rows)
+        )
+        if matches.replaced is not None:
+            labelled = Corrected.of(labelled, matches.replaced)
+        labelled = labelled.take(rows)
         keys = BucketKeys(
             matches.version[rows],
             matches.time[rows],

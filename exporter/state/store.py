@@ -10,12 +10,13 @@ from pathlib import Path
 
 from exporter.state.connection import Connection, StoreError, explained
 from exporter.state.counters import Combinations, Counters, Marks, Positions, Versions
+from exporter.state.delivered import Delivered
 from exporter.state.pending import Pending
 from exporter.state.samples import Samples
 from exporter.state.segments import SegmentValues
 from exporter.state.summaries import Summaries
 
-_SCHEMA_VERSION = 6
+_SCHEMA_VERSION = 7
 
 
 class Store:
@@ -42,6 +43,7 @@ class Store:
         self.marks = Marks(self._connection)
         self.pending = Pending(self._connection)
         self.samples = Samples(self._connection)
+        self.delivered = Delivered(self._connection)
 
     @contextmanager
     def transaction(self) -> Iterator[None]:
@@ -90,6 +92,7 @@ class Store:
             )
         for part in (
             Positions, Summaries, Versions, SegmentValues, Combinations, Counters, Marks, Pending, Samples,
+            Delivered,
         ):  # fmt: skip
             for statement in part.SCHEMA:
                 connection.execute(statement)

@@ -65,6 +65,11 @@ class Labels(StrictModel):
     sink: Sink = Field(description="Where the labels are.")
     fields: LabelFields = Field(description="Where each thing is in a record.")
     maxDelay: Duration = Field(Duration("30d"), description="A prediction waits this long for its label.")
+    revisions: Literal["first", "last"] = Field(
+        "first",
+        description="Which label of an id counts: the first, or the last, which corrects the outcome that was counted "
+        "before (a chargeback that is reversed).",
+    )
     minCoverage: Annotated[float, Field(ge=0, le=1)] = Field(
         0.0,
         description="Outcomes of a window are withheld until this share of its predictions has a label: the first "
