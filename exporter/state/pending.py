@@ -198,7 +198,7 @@ class Pending:
         for start in range(0, len(ids), _CHUNK):
             self._look_up(ids[start : start + _CHUNK])
             rows = self._db.execute(
-                "SELECT e.id, e.label, e.time, e.weight, e.first FROM arrived a "
+                "SELECT e.id, e.label, e.time, e.weight, coalesce(e.first, e.time) FROM arrived a "
                 "CROSS JOIN early_labels e ON e.id = a.id"
             ).fetchall()
             if not rows:

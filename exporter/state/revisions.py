@@ -96,9 +96,8 @@ def by_id(ids: Integers, values: Sequence[Label], times: Integers) -> Iterator[t
     order = np.argsort(ids, kind="stable")
     distinct, starts = np.unique(ids[order], return_index=True)
     rows, stamps = order.tolist(), times.tolist()
-    for identity, start, end in zip(
-        distinct.tolist(), starts.tolist(), [*starts[1:].tolist(), len(rows)], strict=True
-    ):
+    ends = np.append(starts, len(rows))[1:]
+    for identity, start, end in zip(distinct.tolist(), starts.tolist(), ends.tolist(), strict=True):
         yield identity, [Given(values[row], stamps[row]) for row in rows[start:end]]
 
 
@@ -209,7 +208,8 @@ class LastLabels(Table):
         known = {
             row[0]: Standing(*row[1:])
             for row in self._db.execute(
-                "SELECT e.id, e.label, e.time, e.first FROM arrived a CROSS JOIN early_labels e ON e.id = a.id"
+                "SELECT e.id, e.label, e.time, coalesce(e.first, e.time) FROM arrived a "
+                "CROSS JOIN early_labels e ON e.id = a.id"
             )
         }
         exponent = self._early.exponent

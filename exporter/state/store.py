@@ -17,6 +17,14 @@ from exporter.state.segments import SegmentValues
 from exporter.state.summaries import Summaries
 
 _SCHEMA_VERSION = 7
+# Statements that make a state file of an earlier schema one of the next.
+_UPGRADES = {
+    6: (
+        "ALTER TABLE pending ADD COLUMN label_time INTEGER",
+        "ALTER TABLE pending ADD COLUMN labelled INTEGER",
+        "ALTER TABLE early_labels ADD COLUMN first INTEGER",
+    )
+}
 
 
 class Store:
@@ -84,6 +92,10 @@ class Store:
         connection.execute("PRAGMA cache_size = -16384")
         connection.execute("BEGIN IMMEDIATE")
         version = connection.value("PRAGMA user_version")
+        while version in _UPGRADES:
+            for statement in _UPGRADES[version]:
+                connection.execute(statement)
+            version += 1
         if version not in (0, _SCHEMA_VERSION):
             connection.execute("ROLLBACK")
             raise StoreError(
