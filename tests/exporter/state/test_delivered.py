@@ -77,7 +77,7 @@ def test_memory_is_bounded(tmp_path: Path) -> None:
 
 def test_what_is_rolled_back_never_was(tmp_path: Path) -> None:
     with closing(Store(tmp_path / "state.sqlite")) as store:
-        with pytest.raises(InterruptedError), store.transaction():
+        with pytest.raises(InterruptedError), store.transaction():  # noqa: PT012 - what is undone comes before
             store.delivered.take(np.array([1]), np.array([5]))
             raise InterruptedError
         assert take(store, [(1, 5)]) == [False]

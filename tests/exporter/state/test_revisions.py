@@ -187,11 +187,9 @@ def test_it_is_a_dictionary(tmp_path_factory: pytest.TempPathFactory, steps: lis
         store.close()
 
 
-@given(st.integers(1, 6), st.lists(st.one_of(predictions, labels), max_size=14), st.randoms())
+@given(st.integers(1, 6), st.lists(st.one_of(predictions, labels), max_size=14))
 @settings(max_examples=examples(200))
-def test_samples_are_corrected_with_their_weights(
-    limit: int, steps: list[tuple[str, Any]], random: Any
-) -> None:
+def test_samples_are_corrected_with_their_weights(limit: int, steps: list[tuple[str, Any]]) -> None:
     """Past the limit, too: what is taken out was put in with the same weight, and there is never more than fits."""
     counted = Counter[Outcome]()
     with closing(Store()) as store:
@@ -207,12 +205,9 @@ def test_samples_are_corrected_with_their_weights(
                 assert number <= limit
 
 
-@given(
-    st.lists(st.one_of(predictions, labels), max_size=10),
-    st.lists(st.integers(0, 8), max_size=6),
-)
+@given(st.lists(st.one_of(predictions, labels), max_size=10))
 @settings(max_examples=examples(100))
-def test_batches_do_not_matter(steps: list[tuple[str, Any]], cuts: list[int]) -> None:
+def test_batches_do_not_matter(steps: list[tuple[str, Any]]) -> None:
     """One label at a time, or all between two batches of predictions at once."""
 
     def run(pieces: list[tuple[str, Any]]) -> tuple[Counter[Outcome], Counter[str]]:
