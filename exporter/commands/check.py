@@ -19,7 +19,8 @@ def check(monitors: tuple[Path, ...]) -> None:
     """Validate MONITOR files, and show how the first records decode.
 
     Exit code 1 where a sink has records and none of them can be used, where no output or no feature can be read in any
-    of them, or where no label has the id of a prediction; 2 where a sink cannot be read.
+    of them, where the ids of predictions repeat, or where no label has the id of a prediction; 2 where a sink cannot
+    be read.
     """
     from exporter.commands.decoding import check_labels, check_predictions
     from exporter.commands.label_ids import unmatched

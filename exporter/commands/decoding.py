@@ -17,6 +17,7 @@ from exporter.fold.version_schemas import VersionSchemas
 from exporter.records.accounts.field_accounts import Records
 from exporter.records.accounts.mapped_fields import has_answers, judge, of_labels, of_predictions
 from exporter.records.columns import NO_TIME, PredictionColumns
+from exporter.records.ids import repetition
 from exporter.records.labels import LabelDecoder
 from exporter.records.latency import doubt
 from exporter.records.predictions import PredictionDecoder, RequestedFields
@@ -91,11 +92,13 @@ def check_predictions(model: Model, now: float) -> SinkCheck:
     fields = monitor.spec.predictions.fields
     unanswered = answered and bool(fields.score or fields.prediction) and not has_answers(columns, requested)
     without_features = answered and judged.blind
+    repeating = repetition(columns.id, fields.id) if fields.id else None
     warnings = [
         *([remark] if remark else []),
         *judged.warnings,
         doubt(columns.latency, written.spec),
         _shift_of_predictions(requested, written, now),
+        repeating,
         *(
             f"feature '{name}' is listed, but no reference and no type under 'features' says what it is"
             for name in untyped
@@ -111,7 +114,8 @@ def check_predictions(model: Model, now: float) -> SinkCheck:
     ]
     lines += [f"  warning: {warning}" for warning in warnings if warning is not None]
     unusable = total > 0 and not len(columns.time)
-    return SinkCheck(lines, unusable or unanswered or without_features, _of_ids(written, records, sample))
+    wrong = unusable or unanswered or without_features or repeating is not None
+    return SinkCheck(lines, wrong, _of_ids(written, records, sample))
 
 
 def check_labels(model: Model, now: float) -> SinkCheck | None:

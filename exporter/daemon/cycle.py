@@ -13,6 +13,7 @@ from exporter.daemon.first_references import FirstReferences
 from exporter.fold.field_presence import PRESENCE
 from exporter.fold.grouping import CycleTime
 from exporter.fold.ingestion import Ingestion
+from exporter.fold.schema import GROUP, OUTCOME
 from exporter.fold.version_schemas import VersionSchemas
 from exporter.measure import meta
 from exporter.measure.exposition import Histogram, Snapshot
@@ -184,6 +185,8 @@ class Cycle:
             for number, version in versions.items():
                 for shape in self._schemas.of(version.name).shapes.values():
                     if dropped := self._store.summaries.drop_other_shapes(shape, number):
+                        if shape.kind in (OUTCOME, GROUP):
+                            self._store.pending.forget_outcomes(number)
                         logger.warning(
                             "model %s: version '%s': a reference or a feature changed: %d %s buckets counted over "
                             "other edges are dropped; windows fill anew",
@@ -193,5 +196,7 @@ class Cycle:
                             shape.kind,
                         )
             self._ingestion.presence.drop_other_fields()
-            self._store.summaries.drop_other_kinds([*self._schemas.of("").shapes, PRESENCE])
+            kinds = [*self._schemas.of("").shapes, PRESENCE]
+            if self._store.summaries.drop_other_kinds(kinds) & {OUTCOME, GROUP}:
+                self._store.pending.forget_outcomes()
         self._prepared = revision

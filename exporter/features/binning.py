@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from exporter.summary.base import Codes, Flags, Floats, Groups, Rows, Summary, count
+from exporter.summary.base import Codes, Columns, Flags, Floats, Groups, Rows, Summary, count
 from exporter.summary.categorical import UNSEEN, CategoricalSummary
 from exporter.summary.cells import Cells
 from exporter.summary.embedding import EmbeddingSummary
@@ -69,7 +69,7 @@ def common_binning(binnings: Sequence[Binning]) -> Binning:
 
 
 @dataclass(frozen=True)
-class Numbers:
+class Numbers(Columns):
     """``values``: float64, NaN where missing. ``invalid``: where it is NaN because the value is no number."""
 
     values: Floats

@@ -45,6 +45,7 @@ class Counting:
                 counters.add("ml_sink_rejected_records_total", (sink, reason), 0)
         if self._labelled:
             counters.add("ml_labels_unmatched_total", (), 0)
+            counters.add("ml_labels_revised_total", (), 0)
         counters.add("ml_series_dropped_total", ("too_many_versions",), 0)
         if self._schemas.segments or self._schemas.attributes:
             counters.add("ml_series_dropped_total", ("too_many_segment_values",), 0)

@@ -13,8 +13,8 @@ from exporter.fold.version_schemas import VersionSchemas
 from exporter.records.columns import PredictionColumns
 from exporter.records.features import FeatureSet
 from exporter.state import OTHER, Scope, Store
-from exporter.summary.base import Composite, Flags, Groups, Shape
-from exporter.tasks.task import Labelled
+from exporter.summary.base import Composite, Flags, Floats, Groups, Shape
+from exporter.tasks.task import Corrected, Labelled
 
 Rows = TypeVar("Rows", DecodedBatch, Labelled)
 
@@ -39,21 +39,23 @@ class Folding:
             rows = np.flatnonzero(kept & np.isin(keys.version, numbers))
             if not len(rows):
                 continue
-            mine, here = schema.prepare(columns, known).take(rows), keys.take(rows)
+            mine, here, shapes = schema.prepare(columns, known).take(rows), keys.take(rows), schema.shapes
             for segment in ("", *self._schemas.segments):
-                self._fold(schema.shapes[TRAFFIC], numbers, here, segment, mine, schema.fold_traffic)
+                self._fold(shapes[TRAFFIC], numbers, here, segment, mine, _vectors(schema.fold_traffic))
             for attribute in self._schemas.attributes:
-                self._fold(schema.shapes[SELECTION], numbers, here, attribute, mine, schema.fold_selection)
+                self._fold(shapes[SELECTION], numbers, here, attribute, mine, _vectors(schema.fold_selection))
 
     def fold_outcomes(self, labelled: Labelled, keys: BucketKeys, names: dict[int, str]) -> None:
-        """Fold labelled predictions. ``names``: of the versions among them."""
+        """Fold labelled predictions, or what corrections change. ``names``: of the versions among them."""
         for schema, numbers in self._by_schema(names).items():
             rows = np.flatnonzero(np.isin(keys.version, numbers))
-            mine, here = labelled.take(rows), keys.take(rows)
+            mine, here, shapes = labelled.take(rows), keys.take(rows), schema.shapes
+            outcome = _changes(schema.fold_outcome, shapes[OUTCOME])
             for segment in ("", *self._schemas.segments):
-                self._fold(schema.shapes[OUTCOME], numbers, here, segment, mine, schema.fold_outcome)
+                self._fold(shapes[OUTCOME], numbers, here, segment, mine, outcome)
             for attribute in self._schemas.attributes:
-                self._fold(schema.shapes[GROUP], numbers, here, attribute, mine, schema.fold_group)
+                group = _changes(schema.fold_group, shapes[GROUP])
+                self._fold(shapes[GROUP], numbers, here, attribute, mine, group)
 
     def exchange_segments(self) -> None:
         """Merge small values that others outgrew into ``other``."""
@@ -82,7 +84,7 @@ class Folding:
         keys: BucketKeys,
         segment: str,
         rows: Rows,
-        fold: Callable[[Rows, Groups, int], Composite],
+        fold: Callable[[Rows, Groups, int], Floats],
     ) -> None:
         """Fold rows by version, value of ``segment`` and bucket, and add them to their buckets."""
         codes, names = np.zeros(len(keys.version), dtype=np.intp), [""]
@@ -98,6 +100,25 @@ class Folding:
             for scope, start in pairs
         ]
         for some, members, first, size in portions(groups, len(buckets), shape):
-            vectors = fold(rows.take(some), members, size).stack_vectors()
+            vectors = fold(rows.take(some), members, size)
             mine = zip(buckets[first : first + size], vectors, strict=True)
             self._store.summaries.add(shape, [(scope, start, vector) for (scope, start), vector in mine])
+
+
+def _vectors(fold: Callable[[Rows, Groups, int], Composite]) -> Callable[[Rows, Groups, int], Floats]:
+    """Return a function that folds rows into the vector of each group."""
+    return lambda rows, groups, size: fold(rows, groups, size).stack_vectors()
+
+
+def _changes(
+    fold: Callable[[Labelled, Groups, int], Composite], shape: Shape
+) -> Callable[[Labelled, Groups, int], Floats]:
+    """Return a function that folds labelled predictions into what they add, or, corrected, what that changes."""
+
+    def changes(rows: Labelled, groups: Groups, size: int) -> Floats:
+        after = fold(rows, groups, size).stack_vectors()
+        if not isinstance(rows, Corrected):
+            return after
+        return shape.empty.correction(fold(rows.before, groups, size).stack_vectors(), after)
+
+    return changes

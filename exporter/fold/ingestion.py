@@ -9,6 +9,7 @@ from dataclasses import replace
 import numpy as np
 
 from exporter.fold.counting import Counting
+from exporter.fold.deliveries import Deliveries
 from exporter.fold.field_presence import FieldPresence
 from exporter.fold.folding import Folding
 from exporter.fold.grouping import BucketKeys, CycleTime, ScopeValues
@@ -24,7 +25,7 @@ from exporter.sinks import Batch, SinkReader
 from exporter.state import Matches, Store
 from exporter.summary.base import Integers
 from exporter.summary.windows import MICROSECONDS, Buckets
-from exporter.tasks.task import Labelled, Task
+from exporter.tasks.task import Corrected, Labelled, Task
 from mlslo.monitor import Monitor, Spec
 
 MOST_VERSIONS = 50
@@ -34,6 +35,8 @@ _ERROR = 400
 
 # Dropped versions are remembered among dropped values of segments, under what no path can be.
 _VERSIONS = ""
+_DROPPED = "outcomes dropped"
+"""Mark of the time before which buckets were dropped."""
 
 
 class Ingestion:
@@ -62,6 +65,7 @@ class Ingestion:
         self.counting = Counting(monitor, schemas, store, buckets)
         self.presence = FieldPresence(monitor, store, buckets)
         self._missing = {sink: MissingFields(monitor.model, sink) for sink in ("predictions", "labels")}
+        self._deliveries = Deliveries(monitor, store)
         self._scopes = ScopeValues(schemas, store)
         self._folding = Folding(schemas, store)
         store.segments.most = spec.maxSegmentValues
@@ -70,6 +74,10 @@ class Ingestion:
         self._labels = LabelDecoder(spec.labels, task) if spec.labels else None
         if spec.labels:
             store.pending.limit = spec.labels.maxPending
+            store.pending.revisable = spec.labels.revisions == "last"
+            scopes = {("segment", name) for name in schemas.segments}
+            with store.transaction():
+                store.pending.fold_over(scopes | {("attribute", name) for name in schemas.attributes})
         self._wait = int(spec.labels.maxDelay.seconds * MICROSECONDS) if spec.labels else 0
 
     def close(self) -> None:
@@ -106,6 +114,7 @@ class Ingestion:
         if self._revision != self._schemas.revision:
             # A version has come with a reference of its own, whose categories were not asked for.
             columns = self._decoded(reshaped.lines, cycle)
+        columns = self._deliveries.first(columns)
         records = columns.records + reshaped.records
         rejected = columns.rejected + reshaped.rejected
         self.counting.records(sink, records, rejected, passed_over, columns.time, cycle)
@@ -131,13 +140,18 @@ class Ingestion:
             columns = self._labels.decode(reshaped.lines, cycle.latest)
             matches = self._store.pending.label(columns.id, columns.label, columns.time, cycle.now)
             rejected = columns.rejected + reshaped.rejected
-            rejected += Counter({"duplicate": matches.duplicate, "sampled_out": matches.sampled_out})
+            rejected += Counter(
+                {reason: getattr(matches, reason) for reason in ("duplicate", "too_late", "sampled_out")}
+            )
             known = columns.time[columns.time != NO_TIME]
             records = columns.records + reshaped.records
             self.counting.records(reader.name, records, rejected, batch.passed_over, known, None)
             self._store.counters.add("ml_labels_unmatched_total", (), matches.unmatched)
             self.presence.labels(columns, cycle)
+            self._store.counters.add("ml_labels_revised_total", (), matches.revised)
             self._outcomes(matches, cycle)
+            if matches.corrections is not None:
+                self._outcomes(matches.corrections, cycle)
         assert self._spec.labels is not None
         mapped = of_labels(columns, self._spec.labels.fields, self._spec.task)
         self._missing["labels"].look(reshaped.sample, mapped, columns.records)
@@ -149,6 +163,7 @@ class Ingestion:
         with self._store.transaction():
             summaries = self._store.summaries
             expired = self._buckets.expired(cycle.now)
+            self._store.marks.rise(_DROPPED, expired)
             versions = self._store.versions.all()
             for number, version in versions.items():
                 for shape in self._schemas.of(version.name).shapes.values():
@@ -225,7 +240,11 @@ class Ingestion:
         starts = self._buckets.start(matches.time, cycle.now, cycle.cuts)
         versions = self._store.versions.all()
         known = np.isin(matches.version, list(versions))
-        rows = np.flatnonzero(known & (starts >= self._buckets.expired(cycle.now)))
+        first = self._buckets.expired(cycle.now)
+        if matches.replaced is not None:
+            # Longer windows than before may reach outcomes that are dropped already.
+            first = max(first, self._store.marks.get(_DROPPED) or first)
+        rows = np.flatnonzero(known & (starts >= first))
         if not len(rows):
             return
         delay = np.where(
@@ -238,7 +257,10 @@ class Ingestion:
             label=matches.label,
             delay=delay,
             weight=matches.weight,
-        ).take(rows)
+        )
+        if matches.replaced is not None:
+            labelled = Corrected.of(labelled, matches.replaced)
+        labelled = labelled.take(rows)
         keys = BucketKeys(
             matches.version[rows],
             matches.time[rows],

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, fields, replace
 from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
-from exporter.summary.base import Codes, Flags, Floats, Integers, Rows
+from exporter.summary.base import Codes, Flags, Floats, Integers, Rows, taken
 from exporter.tasks.task import Outputs
 
 PREDICTION_REASONS = (
@@ -22,6 +22,7 @@ PREDICTION_REASONS = (
     "invalid_features",
     "unknown_class",
     "missing_id",
+    "duplicate",
     "too_long",
     "not_selected",
     "uneven_lists",
@@ -37,6 +38,7 @@ LABEL_REASONS = (
     "invalid_timestamp",
     "future_timestamp",
     "duplicate",
+    "too_late",
     "sampled_out",
     "too_long",
     "not_selected",
@@ -70,6 +72,11 @@ class Texts:
     def __getitem__(self, rows: Rows) -> Texts:
         return Texts(self.codes[rows], self.names)
 
+    def compact(self) -> Texts:
+        """Return the same without the names that no row has."""
+        used, codes = np.unique(self.codes, return_inverse=True)
+        return Texts(codes.astype(np.intp), [self.names[code] for code in used.tolist()])
+
 
 @dataclass(frozen=True)
 class PredictionColumns:
@@ -96,6 +103,17 @@ class PredictionColumns:
     fallback: npt.NDArray[np.int8]
     attributions: Floats | None
     classified: Flags | None = None
+
+    def without(self, rows: Flags, reason: str) -> PredictionColumns:
+        """Return all but ``rows``, which are counted as rejected for ``reason``."""
+        kept = np.flatnonzero(~rows)
+        columns = {item.name: getattr(self, item.name) for item in fields(self)}
+        number = columns.pop("records")
+        rejected = columns.pop("rejected") + Counter({reason: len(rows) - len(kept)})
+        found = {name: taken(column, kept) for name, column in columns.items()}
+        found["version"] = found["version"].compact()
+        found["scopes"] = {name: texts.compact() for name, texts in found["scopes"].items()}
+        return replace(self, records=number, rejected=rejected, **found)
 
 
 class LabelColumns(NamedTuple):

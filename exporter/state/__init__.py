@@ -6,7 +6,7 @@ From outside: ``Store``, whose parts are its attributes; what is written in one 
 from exporter.state.connection import StoreError
 from exporter.state.counters import last_seen
 from exporter.state.halves import Half
-from exporter.state.pending import Matches
+from exporter.state.matches import Matches
 from exporter.state.segments import OTHER
 from exporter.state.store import Store
 from exporter.state.summaries import Scope

@@ -2,92 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from dataclasses import MISSING, dataclass, fields, replace
+from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from exporter.state.connection import Connection
+from exporter.state.matches import Labels, Matches, Objects
+from exporter.state.revisions import FORGET, LastLabels, OutcomeScopes
 from exporter.state.sampling import MOST, LeftOut, Sample, inside
 from exporter.summary.base import Codes, Flags, Floats, Integers
-
-Objects = npt.NDArray[np.object_]
-Labels = Sequence[int | float | bytes]
-
-
-@dataclass(frozen=True)
-class Matches:
-    """Labels that found their predictions, in the order of the predictions' times; arrays of shape (matches,).
-
-    ``time``: the prediction's, epoch µs. ``label_time``: epoch µs, or the smallest int64 where unknown.
-    ``label``: int64, float64 or an object array of bytes, as they were given. ``scope``: as it was given.
-    ``weight``: how many predictions each stands for, the inverse of the chance that the pair was kept
-    (Horvitz and Thompson, 1952): sums over matches times their weight are unbiased.
-    ``payload``: object array of bytes or None.
-
-    ``unmatched``: labels whose prediction is not known. ``duplicate``: labels of ids that have one already.
-    ``sampled_out``: labels of ids that are not in the sample. All three count labels, not weights.
-    """
-
-    version: Integers
-    time: Integers
-    score: Floats
-    predicted: Codes
-    label: npt.NDArray[Any]
-    label_time: Integers
-    scope: Integers
-    weight: Floats
-    payload: Objects
-    unmatched: int = 0
-    duplicate: int = 0
-    sampled_out: int = 0
-
-    @classmethod
-    def of_rows(
-        cls,
-        rows: Sequence[tuple[Any, ...]],
-        labels: Labels = (),
-        label_times: Integers | None = None,
-        weights: Floats | None = None,
-    ) -> Matches:
-        """Convert rows of the table ``pending``: id, time, version, scope, score, predicted, payload, ..."""
-        columns: Sequence[tuple[Any, ...]] = list(zip(*rows, strict=True)) if rows else [()] * 7
-        _, time, version, scope, score, predicted, payload = columns[:7]
-        payloads = np.empty(len(payload), dtype=object)
-        payloads[:] = payload
-        return cls(
-            version=np.array(version, dtype=np.int64),
-            time=np.array(time, dtype=np.int64),
-            score=np.array([np.nan if value is None else value for value in score], dtype=np.float64),
-            predicted=np.array(predicted, dtype=np.intp),
-            label=_label_column(labels),
-            label_time=np.empty(0, dtype=np.int64) if label_times is None else label_times,
-            scope=np.array(scope, dtype=np.int64),
-            weight=np.empty(0) if weights is None else weights,
-            payload=payloads,
-        )
-
-    @classmethod
-    def joined(cls, parts: Sequence[Matches]) -> Matches:
-        """Return the matches of all of ``parts``, by time; nothing is counted."""
-        columns: dict[str, Any] = {
-            field.name: np.concatenate([getattr(part, field.name) for part in [cls.of_rows([]), *parts]])
-            for field in fields(cls)
-            if field.default is MISSING
-        }
-        order = np.argsort(columns["time"], kind="stable")
-        return cls(**{name: values[order] for name, values in columns.items()})
-
-
-def _label_column(values: Labels) -> npt.NDArray[Any]:
-    """Return ``values`` as int64, float64 or, where some are bytes, objects."""
-    kinds = set(map(type, values))
-    if kinds <= {int}:
-        return np.array(values, dtype=np.int64)
-    return np.array(values, dtype=np.float64 if kinds <= {int, float} else object)
-
 
 # Ids looked up and written at a time: their pages stay in the cache from the one to the other.
 _CHUNK = 2000
@@ -95,7 +21,7 @@ _INDEX = "CREATE INDEX IF NOT EXISTS pending_time ON pending (time)"
 
 
 class Pending:
-    """Joined by the 64-bit hash of the id; the first prediction and the first label of an id count.
+    """Joined by the 64-bit hash of the id; the first prediction of an id counts, and its first label.
 
     ``limit``: of the predictions that wait; of those kept to know a second label, and of labels that wait, as
     many again. Past it a sample of the ids is kept (``exporter.state.sampling``), and ``Matches.weight`` says how
@@ -103,20 +29,23 @@ class Pending:
 
     A label whose id may have been left out is counted as ``sampled_out``, until what was left out is older than
     the age limit. Where a log holds a prediction twice and the first was left out, the second counts as a new one.
+
+    ``revisable``: the last label of an id counts, not the first (``exporter.state.revisions``).
     """
 
     SCHEMA = (
-        # ``label``: NULL where the prediction waits for one.
+        # ``label``: NULL where the prediction waits for one. ``label_time``: its own; ``labelled``: that of the first.
         "CREATE TABLE IF NOT EXISTS pending (id INTEGER PRIMARY KEY, time INTEGER, version INTEGER, scope INTEGER, "
-        "score REAL, predicted INTEGER, payload BLOB, weight REAL, label)",
+        "score REAL, predicted INTEGER, payload BLOB, weight REAL, label, label_time INTEGER, labelled INTEGER)",
         _INDEX,
         # No type of ``label``: labels stay exactly what they are.
         "CREATE TABLE IF NOT EXISTS early_labels (id INTEGER PRIMARY KEY, label, time INTEGER, read INTEGER, "
-        "weight REAL)",
+        "weight REAL, first INTEGER)",
         "CREATE INDEX IF NOT EXISTS early_labels_read ON early_labels (read)",
         "CREATE TEMP TABLE IF NOT EXISTS arrived (id INTEGER PRIMARY KEY)",
         *Sample.SCHEMA,
         *LeftOut.SCHEMA,
+        *OutcomeScopes.SCHEMA,
     )
 
     def __init__(self, connection: Connection, limit: int = 10_000_000) -> None:
@@ -125,7 +54,10 @@ class Pending:
         self._labelled = Sample(connection, "labelled", "pending", "label IS NOT NULL")
         self._early = Sample(connection, "early", "early_labels")
         self._left_out = LeftOut(connection)
+        self._scopes = OutcomeScopes(connection)
+        self._last = LastLabels(connection, self._waiting, self._labelled, self._early)
         self.limit = limit
+        self.revisable = False
 
     def add(
         self,
@@ -170,6 +102,20 @@ class Pending:
             raise ValueError("a label is NaN or None")
         self._early.shrink(self.limit, self._waiting.exponent)
         left_out = max(self._left_out.exponent, self._waiting.exponent)
+        if self.revisable:
+            with self._db.reading("predictions that wait for labels"):
+                joined, corrected, counts = self._last.label(ids, values, times, left_out, now)
+                matches = replace(
+                    Matches.of_joined(joined),
+                    corrections=Matches.of_joined(corrected) if corrected.rows else None,
+                    unmatched=counts["unmatched"],
+                    duplicate=counts["duplicate"],
+                    sampled_out=counts["sampled_out"],
+                    revised=counts["revised"],
+                    too_late=counts["too_late"],
+                )
+            self._bound(now)
+            return matches
         distinct, heads, copies = np.unique(ids, return_index=True, return_counts=True)
         # Of each id: a label is known already, or is the first and leaves a trace (joined, or waiting from now on).
         known, traced, fresh = np.zeros((3, len(distinct)), dtype=bool)
@@ -199,6 +145,20 @@ class Pending:
             sampled_out=sampled_out,
         )
 
+    def fold_over(self, scopes: set[tuple[str, str]]) -> None:
+        """Take ``scopes``, (kind, name) each, as those that outcomes are folded over from now on."""
+        if self._scopes.change(scopes):
+            self.forget_outcomes()
+
+    def forget_outcomes(self, version: int | None = None) -> None:
+        """Let no outcome so far, of a version or of all, be corrected any more: it is not in the summaries."""
+        total = "(SELECT total(weight) FROM pending WHERE label IS NOT NULL)"
+        self._db.execute(
+            f"{FORGET} WHERE label IS NOT NULL AND version IS NOT NULL AND (?1 IS NULL OR version = ?1)",
+            (version,),
+        )
+        self._db.execute(f"UPDATE id_samples SET population = {total} WHERE name = 'labelled'")
+
     def expire(self, before: int) -> None:
         """Drop what has waited since before ``before`` (epoch µs)."""
         self._waiting.delete("time < ?", before)
@@ -222,7 +182,7 @@ class Pending:
             some = slice(start, start + 5 * _CHUNK)
             self._db.executemany(
                 # SQLite takes NaN for NULL.
-                f"INSERT OR IGNORE INTO pending VALUES (?, ?, ?, ?, ?, ?, {payload}, {weight}, NULL)",
+                f"INSERT OR IGNORE INTO pending VALUES (?, ?, ?, ?, ?, ?, {payload}, {weight}, NULL, NULL, NULL)",
                 zip(*(column[some].tolist() for column in given), strict=True),
             )
         number = self._db.total_changes - before
@@ -238,17 +198,21 @@ class Pending:
         for start in range(0, len(ids), _CHUNK):
             self._look_up(ids[start : start + _CHUNK])
             rows = self._db.execute(
-                "SELECT e.id, e.label, e.time, e.weight FROM arrived a CROSS JOIN early_labels e ON e.id = a.id"
+                "SELECT e.id, e.label, e.time, e.weight, coalesce(e.first, e.time) FROM arrived a "
+                "CROSS JOIN early_labels e ON e.id = a.id"
             ).fetchall()
             if not rows:
                 continue
             self._early.delete("id IN (SELECT id FROM arrived)")
             with self._db.reading("labels that came before their prediction"):
-                found, labels, times, weights = zip(*rows, strict=True)
-                joined = self._join(
-                    np.array(found), labels, np.array(times, dtype=np.int64), np.array(weights)
-                )
-            yield joined[-1]
+                if self.revisable:
+                    joined = Matches.of_joined(self._last.join_early(rows))
+                else:
+                    found, labels, times, weights, _ = zip(*rows, strict=True)
+                    _, _, joined = self._join(
+                        np.array(found), labels, np.array(times, dtype=np.int64), np.array(weights)
+                    )
+            yield joined
 
     def _join(
         self, ids: Integers, labels: Labels, times: Integers, least: Floats | None = None
@@ -271,11 +235,7 @@ class Pending:
             joined = [labels[position] for position in positions.tolist()]
             matches = Matches.of_rows(rows, joined, times[positions], weight)
         # What was predicted is not needed again; without it the row is half as large.
-        self._db.executemany(
-            "UPDATE pending SET version = NULL, scope = NULL, score = NULL, predicted = NULL, payload = NULL, "
-            "weight = 0, label = 1 WHERE id = ?",
-            [(row[0],) for row in rows],
-        )
+        self._db.executemany(f"{FORGET} WHERE id = ?", [(row[0],) for row in rows])
         self._waiting.count(-len(rows), -float(weights.sum()))
         self._labelled.count(len(rows), 0)
         return found, labelled, matches
@@ -294,9 +254,9 @@ class Pending:
         weight = 2.0**self._early.exponent
         waits = inside(ids, self._early.exponent) & ~known
         self._db.executemany(
-            "INSERT INTO early_labels VALUES (?, ?, ?, ?, ?)",
+            "INSERT INTO early_labels VALUES (?, ?, ?, ?, ?, ?)",
             [
-                (int(ids[row]), labels[row], int(times[row]), now, weight)
+                (int(ids[row]), labels[row], int(times[row]), now, weight, int(times[row]))
                 for row in np.flatnonzero(waits).tolist()
             ],
         )

@@ -10,13 +10,22 @@ from pathlib import Path
 
 from exporter.state.connection import Connection, StoreError, explained
 from exporter.state.counters import Combinations, Counters, Marks, Positions, Versions
+from exporter.state.delivered import Delivered
 from exporter.state.halves import Halves
 from exporter.state.pending import Pending
 from exporter.state.samples import Samples
 from exporter.state.segments import SegmentValues
 from exporter.state.summaries import Summaries
 
-_SCHEMA_VERSION = 6
+_SCHEMA_VERSION = 7
+# Statements that make a state file of an earlier schema one of the next.
+_UPGRADES = {
+    6: (
+        "ALTER TABLE pending ADD COLUMN label_time INTEGER",
+        "ALTER TABLE pending ADD COLUMN labelled INTEGER",
+        "ALTER TABLE early_labels ADD COLUMN first INTEGER",
+    )
+}
 
 
 class Store:
@@ -44,6 +53,7 @@ class Store:
         self.pending = Pending(self._connection)
         self.samples = Samples(self._connection)
         self.halves = Halves(self._connection)
+        self.delivered = Delivered(self._connection)
 
     @contextmanager
     def transaction(self) -> Iterator[None]:
@@ -84,6 +94,10 @@ class Store:
         connection.execute("PRAGMA cache_size = -16384")
         connection.execute("BEGIN IMMEDIATE")
         version = connection.value("PRAGMA user_version")
+        while version in _UPGRADES:
+            for statement in _UPGRADES[version]:
+                connection.execute(statement)
+            version += 1
         if version not in (0, _SCHEMA_VERSION):
             connection.execute("ROLLBACK")
             raise StoreError(
@@ -93,6 +107,7 @@ class Store:
         for part in (
             Positions, Summaries, Versions, SegmentValues, Combinations, Counters, Marks, Pending, Samples,
             Halves,
+            Delivered,
         ):  # fmt: skip
             for statement in part.SCHEMA:
                 connection.execute(statement)

@@ -119,10 +119,13 @@ class Summaries(Table):
         )
         return cursor.rowcount
 
-    def drop_other_kinds(self, kinds: Sequence[str]) -> None:
-        """Delete what is not counted any more."""
+    def drop_other_kinds(self, kinds: Sequence[str]) -> set[str]:
+        """Delete what is not counted any more; returns the kinds that there were."""
         marks = ", ".join("?" for _ in kinds)
-        self._db.execute(f"DELETE FROM summaries WHERE kind NOT IN ({marks})", tuple(kinds))
+        rows = self._db.execute(
+            f"DELETE FROM summaries WHERE kind NOT IN ({marks}) RETURNING kind", tuple(kinds)
+        ).fetchall()
+        return {str(kind) for (kind,) in rows}
 
     def drop_version(self, version: int) -> None:
         """Delete all buckets of a version."""

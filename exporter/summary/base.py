@@ -28,13 +28,14 @@ class Columns:
         columns = {item.name: getattr(self, item.name) for item in fields(self)}
         if not isinstance(rows, slice) and len(rows) == len(next(iter(columns.values()))):
             return self
-        return replace(self, **{name: _taken(column, rows) for name, column in columns.items()})
+        return replace(self, **{name: taken(column, rows) for name, column in columns.items()})
 
 
-def _taken(column: Any, rows: Rows) -> Any:
+def taken(column: Any, rows: Rows) -> Any:
+    """Return some rows, by ascending index or as a slice, of an array, of columns, or of each of a mapping."""
     match column:
         case dict():
-            return {name: _taken(values, rows) for name, values in column.items()}
+            return {name: taken(values, rows) for name, values in column.items()}
         case Columns():
             return column.take(rows)
     return None if column is None else column[rows]
@@ -207,6 +208,18 @@ class Composite(dict[str, Any]):
             merged[low] = np.minimum(before[low], numbers[low])
             merged[high] = np.maximum(before[high], numbers[high])
             into[places] = merged
+
+    def correction(self, before: Floats, after: Floats) -> Floats:
+        """Return what is merged into summaries in which rows count as ``after`` that counted as ``before``.
+
+        Vectors of composites shaped like this one, shape (size, width). A sum of whole numbers becomes what it had been
+        had the rows never been others; minima and maxima cannot be corrected, and must be the same in both.
+        """
+        with np.errstate(over="ignore", invalid="ignore"):
+            found: Floats = after - before
+        for extremes in self._all_extremes:
+            found[:, extremes] = after[:, extremes]
+        return found
 
     def with_vector(self, vector: Floats) -> Self:
         """The inverse of ``vector`` for a composite shaped like this one."""

@@ -8,6 +8,7 @@ from typing import Self
 import numpy as np
 
 from exporter.summary.base import Floats, Groups, Merge, Summary, count_cells, merged_by, quotients, regrouped
+from exporter.summary.sums import CELLS, sums, total
 
 
 @dataclass(frozen=True, eq=False)
@@ -51,12 +52,13 @@ class AccuracyByDelaySummary(Summary):
     """Labelled predictions by the bucket of their label's delay; each array has shape (buckets,) = (7,).
 
     ``rows``: whatever their weights. ``weights``: predictions they stand for. ``quality``: sum of weight times
-    the row's quality, which is 1 or 0 for a right or wrong class, the absolute error of a number, the NDCG of a list.
+    the row's quality, which is 1 or 0 for a right or wrong class, the absolute error of a number, the NDCG of a list;
+    exact sums, shape (buckets, CELLS).
     """
 
     rows: Floats = merged_by(Merge.SUM)
     weights: Floats = merged_by(Merge.SUM)
-    quality: Floats = merged_by(Merge.SUM)
+    quality_limbs: Floats = merged_by(Merge.SUM)
 
     @classmethod
     def fold(
@@ -75,10 +77,12 @@ class AccuracyByDelaySummary(Summary):
         return cls(
             rows=count_cells(member, size, bucket, buckets),
             weights=count_cells(member, size, bucket, buckets, weight),
-            quality=count_cells(member, size, bucket, buckets, quality[usable] * weight),
+            quality_limbs=sums(member * buckets + bucket, size * buckets, quality[usable] * weight).reshape(
+                size, buckets, CELLS
+            ),
         )
 
     @property
     def mean_quality(self) -> Floats:
         """Mean quality (the accuracy of a classifier) of each bucket, shape (7,); NaN where it has no rows. Exact."""
-        return quotients(self.quality, self.weights)
+        return quotients(total(self.quality_limbs), self.weights)

@@ -8,6 +8,7 @@ from typing import Self
 import numpy as np
 
 from exporter.summary.base import Floats, Groups, Merge, Summary, count, merged_by
+from exporter.summary.sums import sums, total
 
 
 @dataclass(frozen=True, eq=False)
@@ -18,7 +19,8 @@ class RegressionOutcomeSummary(Summary):
     ``labelled``, ``scored``, ``zero_labels``: rows, those where prediction and label are finite, and those of them
     whose label is 0; whatever their weights. All other sums are of weights, over the scored rows: of 1
     (``scored_weight``; ``nonzero_weight`` where the label is not 0), the error, its absolute value, its square, its
-    absolute value over that of the label (zero labels left out), ``label - pivot`` and the square of this.
+    absolute value over that of the label (zero labels left out), ``label - pivot`` and the square of this. These six
+    are exact sums, shape (CELLS,), from which a label can be taken out again.
     """
 
     pivot: float
@@ -28,12 +30,12 @@ class RegressionOutcomeSummary(Summary):
     labelled_weight: Floats = merged_by(Merge.SUM)
     scored_weight: Floats = merged_by(Merge.SUM)
     nonzero_weight: Floats = merged_by(Merge.SUM)
-    errors: Floats = merged_by(Merge.SUM)
-    absolute_errors: Floats = merged_by(Merge.SUM)
-    squared_errors: Floats = merged_by(Merge.SUM)
-    relative_errors: Floats = merged_by(Merge.SUM)
-    label_deviations: Floats = merged_by(Merge.SUM)
-    squared_label_deviations: Floats = merged_by(Merge.SUM)
+    errors_limbs: Floats = merged_by(Merge.SUM)
+    absolute_errors_limbs: Floats = merged_by(Merge.SUM)
+    squared_errors_limbs: Floats = merged_by(Merge.SUM)
+    relative_errors_limbs: Floats = merged_by(Merge.SUM)
+    label_deviations_limbs: Floats = merged_by(Merge.SUM)
+    squared_label_deviations_limbs: Floats = merged_by(Merge.SUM)
 
     @classmethod
     def fold(
@@ -70,15 +72,34 @@ class RegressionOutcomeSummary(Summary):
             labelled_weight=count(groups, size, weights),
             scored_weight=count(member, size, weight),
             nonzero_weight=count(member[~zero], size, weight[~zero]),
-            errors=_finite(count(member, size, error)),
-            absolute_errors=count(member, size, np.abs(error)),
-            squared_errors=count(member, size, squared),
-            relative_errors=count(member[~zero], size, relative),
-            label_deviations=_finite(count(member, size, deviation)),
-            squared_label_deviations=count(member, size, squared_deviation),
+            errors_limbs=sums(member, size, error),
+            absolute_errors_limbs=sums(member, size, np.abs(error)),
+            squared_errors_limbs=sums(member, size, squared),
+            relative_errors_limbs=sums(member[~zero], size, relative),
+            label_deviations_limbs=sums(member, size, deviation),
+            squared_label_deviations_limbs=sums(member, size, squared_deviation),
         )
 
+    @property
+    def errors(self) -> Floats:
+        return total(self.errors_limbs)
 
-def _finite(sums: Floats) -> Floats:
-    """NaN for what is infinite: it merges with an infinity of the other sign without a warning."""
-    return np.where(np.isfinite(sums), sums, np.nan)
+    @property
+    def absolute_errors(self) -> Floats:
+        return total(self.absolute_errors_limbs)
+
+    @property
+    def squared_errors(self) -> Floats:
+        return total(self.squared_errors_limbs)
+
+    @property
+    def relative_errors(self) -> Floats:
+        return total(self.relative_errors_limbs)
+
+    @property
+    def label_deviations(self) -> Floats:
+        return total(self.label_deviations_limbs)
+
+    @property
+    def squared_label_deviations(self) -> Floats:
+        return total(self.squared_label_deviations_limbs)

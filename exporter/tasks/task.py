@@ -76,6 +76,22 @@ class Labelled(Columns):
         return cls(none, np.empty(0, dtype=np.intp), np.empty(0, dtype=object), none, none, none)
 
 
+@dataclass(frozen=True)
+class Corrected(Labelled):
+    """Predictions whose label is another now. ``replaced``: what counted before, as ``label``."""
+
+    replaced: Column
+
+    @classmethod
+    def of(cls, rows: Labelled, replaced: Column) -> Self:
+        return cls(rows.score, rows.predicted, rows.payload, rows.label, rows.delay, rows.weight, replaced)
+
+    @property
+    def before(self) -> Labelled:
+        """The predictions as they counted."""
+        return Labelled(self.score, self.predicted, self.payload, self.replaced, self.delay, self.weight)
+
+
 class Task(ABC):
     """``classes``: what predicted codes stand for; empty where no answer is one of several classes.
 

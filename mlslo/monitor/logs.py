@@ -176,6 +176,11 @@ class Labels(StrictModel):
         "fits counts, one that fits none is invalid. Not needed for the usual ways.",
     )
     maxDelay: Duration = Field(Duration("30d"), description="A prediction waits this long for its label.")
+    revisions: Literal["first", "last"] = Field(
+        "first",
+        description="Which label of an id counts: the first, or the last, which corrects the outcome that was counted "
+        "before (a chargeback that is reversed).",
+    )
     minCoverage: Annotated[float, Field(ge=0, le=1)] = Field(
         0.0,
         description="Outcomes of a window are withheld until this share of its predictions has a label: the first "

@@ -1,0 +1,57 @@
+"""Ids of predictions: what they tell of a record that is delivered twice, and whether they can be ids of requests."""
+
+from __future__ import annotations
+
+import numpy as np
+import numpy.typing as npt
+
+from exporter.records.columns import PredictionColumns
+from exporter.summary.base import Integers
+
+ENOUGH = 20
+"""So many ids tell whether they repeat."""
+LOOKED_AT = 1000
+"""Of the first ids, where more are read."""
+
+# An odd number without a pattern in its bits: 2**64 over the golden ratio.
+_FACTOR = np.uint64(0x9E3779B97F4A7C15)
+
+
+def delivery_hashes(columns: PredictionColumns) -> Integers:
+    """Return 64-bit hashes of records, shape (rows,), equal where id, event time, status, latency and output are.
+
+    The same id at another time, or with another status or output, is another record: a request that is sent again,
+    a second instance of one request.
+    """
+    status = columns.status.astype(np.int64) << 32
+    found = columns.id.view(np.uint64)
+    for column in (
+        columns.time,
+        status ^ columns.outputs.predicted,
+        _bits(columns.outputs.score),
+        _bits(columns.latency),
+    ):
+        found = (found ^ column.view(np.uint64)) * _FACTOR
+        # Products mix upwards only.
+        found ^= found >> np.uint64(32)
+    return found.view(np.int64)
+
+
+def repetition(ids: Integers, field: str) -> str | None:
+    """Say that ``ids``, 0 where there is none, repeat in more than half of the records, which no delivery explains.
+
+    None where they do not, or are too few. ``field``: where they are in a record.
+    """
+    known = ids[ids != 0]
+    repeats = len(known) - len(np.unique(known))
+    if len(known) < ENOUGH or 2 * repeats <= len(known):
+        return None
+    return (
+        f"id '{field}' repeats in {repeats} of {len(known)} records: is it the id of a request? Records of equal id, "
+        "time and output count once, and of each id one prediction is joined to a label"
+    )
+
+
+def _bits(values: npt.NDArray[np.float64]) -> Integers:
+    """Return the bits of numbers; a NaN is 0, whatever its bits are."""
+    return np.where(np.isnan(values), 0.0, values).view(np.int64)
