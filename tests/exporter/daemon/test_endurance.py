@@ -255,9 +255,9 @@ def test_a_clock_that_steps_back_loses_nothing(tmp_path: Path, monkeypatch: pyte
     (model,) = load_all([path])
     found = []
     with closing(model.open(tmp_path / "state")) as cycle:
-        for minute in (120, 121, 60, 61, 120, 121):
+        for number, minute in enumerate((120, 121, 60, 61, 120, 121)):
             now = EPOCH + minute * 60
-            write_lines(log, [{"ts": now - 30, "id": "r", "score": 0.5}])
+            write_lines(log, [{"ts": now - 30, "id": f"r{number}", "score": 0.5}])
             clock = SimpleNamespace(time=lambda now=now: now, monotonic=time.monotonic)
             monkeypatch.setattr("exporter.daemon.cycle.time", clock)
             snapshot = cycle.run()
