@@ -54,14 +54,17 @@ class Counting:
         sink: str,
         records: int,
         rejected: Counter[str],
-        too_long: int,
+        passed_over: Counter[str],
         times: Integers,
         cycle: CycleTime | None,
     ) -> None:
-        """Count what a batch of ``sink`` held. ``cycle``: given where records can be late."""
+        """Count what a batch of ``sink`` held. ``cycle``: given where records can be late.
+
+        ``passed_over``: records that were never decoded, by reason.
+        """
         counters = self._store.counters
-        counters.add("ml_sink_records_total", (sink,), records + too_long)
-        for reason, number in (rejected + Counter({"too_long": too_long})).items():
+        counters.add("ml_sink_records_total", (sink,), records + passed_over.total())
+        for reason, number in (rejected + passed_over).items():
             counters.add("ml_sink_rejected_records_total", (sink, reason), number)
         if len(times):
             self._store.marks.rise(f"{sink} event", int(times.max()))

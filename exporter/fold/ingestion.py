@@ -66,7 +66,7 @@ class Ingestion:
         with self._store.transaction():
             reader.commit(batch)
             self.counting.records(
-                reader.name, columns.records, columns.rejected, batch.too_long, columns.time, cycle
+                reader.name, columns.records, columns.rejected, batch.passed_over, columns.time, cycle
             )
             versions, names = self._versions(columns)
             self.counting.predictions(columns, versions, names)
@@ -90,7 +90,7 @@ class Ingestion:
                 {"duplicate": matches.duplicate, "sampled_out": matches.sampled_out}
             )
             known = columns.time[columns.time != NO_TIME]
-            self.counting.records(reader.name, columns.records, rejected, batch.too_long, known, None)
+            self.counting.records(reader.name, columns.records, rejected, batch.passed_over, known, None)
             self._store.counters.add("ml_labels_unmatched_total", (), matches.unmatched)
             self._outcomes(matches, cycle)
 

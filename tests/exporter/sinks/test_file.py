@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
 from exporter.sinks import SinkError
-from exporter.sinks import file as file_sink
+from exporter.sinks import content
 from exporter.sinks.file import FileSink
 from tests.support.properties import examples
 
@@ -173,7 +173,7 @@ def test_a_copy_under_the_same_name_is_the_same_file(tmp_path: Path) -> None:
 
 
 def test_lines_longer_than_a_batch_are_passed_over(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(file_sink, "_BATCH", 64)
+    monkeypatch.setattr(content.Content, "most", 64)
     log = tmp_path / "log.jsonl"
     log.write_text('{"a": 1}\n{"long": "' + "x" * 500 + '"}\n{"a": 2}\n{"a": 3}\n')
     sink = FileSink(log, {})

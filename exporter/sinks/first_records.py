@@ -1,0 +1,89 @@
+"""The first records of a file, for a person."""
+
+from __future__ import annotations
+
+import codecs
+import io
+from itertools import islice
+from typing import BinaryIO, cast
+
+from exporter.sinks.content import Content
+from exporter.sinks.descriptors import UnreadableError
+from exporter.sinks.parquet import ParquetFile
+from exporter.sinks.records import Cutter, is_object
+from exporter.sinks.tracked import NOT_WHOLE, TrackedFile
+
+_MOST = 32 << 20
+
+
+def first_records(file: TrackedFile, descriptor: int, number: int) -> tuple[bytes, str]:
+    """Return up to ``number`` lines, and what is to be said of others. Raises OSError where none can be read."""
+    if file.is_parquet:
+        parquet = ParquetFile(descriptor)
+        if parquet.footer() is None:
+            raise UnreadableError(NOT_WHOLE)
+        return next((lines for lines, _ in parquet.lines(0, number)), b""), ""
+    content = file.content(descriptor)
+    if file.format == "csv":
+        return first_rows(content, file.cutter(), number)
+    return first_lines(cast(BinaryIO, io.BufferedReader(_Stream(content))), number), ""
+
+
+def first_lines(file: BinaryIO, number: int) -> bytes:
+    """Return whole lines from the beginning, up to the size of a batch beside those that are longer.
+
+    Raises UnreadableError where all that there is is the beginning of one, and no text.
+    """
+    lines: list[bytes] = []
+    size = 0
+    for line in islice(file, number):
+        if not (line.endswith(b"\n") or is_object(line)):
+            if not lines:
+                try:
+                    codecs.getincrementaldecoder("utf-8")().decode(line)
+                except UnicodeDecodeError:
+                    message = f"no whole line, and no UTF-8 text: it begins with {line[:16]!r}"
+                    raise UnreadableError(message) from None
+            break
+        lines.append(line if line.endswith(b"\n") else line + b"\n")
+        size += len(line) if len(line) < _MOST else 0
+        if size > _MOST:
+            break
+    return b"".join(lines)
+
+
+def first_rows(content: Content, cutter: Cutter, number: int) -> tuple[bytes, str]:
+    """Return rows as lines, and how many of the first could not be read."""
+    lines: list[bytes] = []
+    offset = malformed = 0
+    while len(lines) < number and (block := content.at(offset, cutter.most)).length:
+        cut = cutter.cut(block, full=block.length == cutter.most, final=True, quiet=True)
+        if not cut.length:
+            break
+        offset += cut.length
+        malformed += cut.rejected.get("malformed", 0)
+        lines += cut.lines.tobytes().splitlines(keepends=True)
+    said = (
+        f"{malformed} rows have not the fields of the header, or a quote in the wrong place"
+        if malformed
+        else ""
+    )
+    return b"".join(lines[:number]), said
+
+
+class _Stream(io.RawIOBase):
+    """Content as a file that is read forwards."""
+
+    def __init__(self, content: Content) -> None:
+        super().__init__()
+        self._content = content
+        self._offset = 0
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: memoryview) -> int:  # type: ignore[override]
+        block = self._content.at(self._offset, len(buffer))
+        memoryview(buffer)[: block.length] = block.bytes()
+        self._offset += block.length
+        return block.length
