@@ -49,11 +49,15 @@ class GzipMember(Member):
         self._decompressor = zlib.decompressobj(wbits=31)
 
     def advance(self, stored: bytes) -> Progress:
-        decompressor = self._decompressor
+        before, decompressor = self._decompressor.copy(), self._decompressor
         try:
             output = decompressor.decompress(stored, _OUTPUT)
         except zlib.error as error:
-            raise UnreadableError(f"damaged: {error}") from None
+            if len(stored) < 2:
+                raise UnreadableError(f"damaged: {error}") from None
+            # What comes before the damage is whole.
+            self._decompressor = before
+            return self.advance(stored[: len(stored) // 2])
         left = len(decompressor.unused_data) if decompressor.eof else len(decompressor.unconsumed_tail)
         return Progress(output, len(stored) - left, decompressor.eof)
 
@@ -149,6 +153,11 @@ class Decompressed(Content):
     def rest(self, offset: int) -> None:
         """Give memory back until the next cycle; what comes after ``offset`` stays."""
         self._forget(min(offset, self._end) - SAMPLE)
+
+    def raise_damage(self) -> None:
+        """Raise UnreadableError where what comes next is damaged."""
+        if self._failure is not None:
+            raise self._failure
 
     def taken(self, offset: int) -> tuple[int, int]:
         """Return length and checksum of the compressed file, where nothing of it is left after ``offset``; else zeros.

@@ -9,7 +9,6 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import NamedTuple
 
-from exporter.sinks.content import Plain
 from exporter.sinks.descriptors import (
     UnreadableError,
     failure,
@@ -34,6 +33,7 @@ from mlslo.monitor import Monitor
 # Within a cycle they may be twice as many: those of the last one, and those that have grown since.
 _MOST_HELD = 64
 _MOST_UNFINISHED = 4
+_ENDLESS = 1 << 62
 
 
 class _Waiting(NamedTuple):
@@ -86,15 +86,19 @@ class FileSink(LogSink):
         failures, copied, compressed = self._discover(final)
         if copied:
             # Before the position in the original is replaced by one in what has its place now.
-            yield batch_of(Cut(NOTHING, 0), {key: self._positions[key].text for key in copied})
+            yield self._commit_only(copied)
         for key in list(self._files):
             if key not in compressed:
                 yield from self._read(key, failures, final)
         for key, path in compressed.items():
             # By now it may be seen to be a copy of a file that was read above.
             with self._noting(key, path, failures):
-                if self._adopt(key, path, final, last=True) is None:
+                verdict = self._adopt(key, path, final, last=True)
+                if verdict is Verdict.COPY:
+                    yield self._commit_only([key])
+                if verdict is not Verdict.WAITS:
                     yield from self._read(key, failures, final)
+        self._positions.forget_former()
         self._release()
         if failures:
             raise SinkError(listed(failures))
@@ -231,6 +235,10 @@ class FileSink(LogSink):
             self._files[key] = file
             return verdict if verdict is Verdict.COPY else None
 
+    def _commit_only(self, keys: list[str]) -> Batch:
+        """Return a batch without a record, for the positions in copies."""
+        return batch_of(Cut(NOTHING, 0), {key: self._positions[key].text for key in keys})
+
     def _original(self, position: Position) -> Original | None:
         """Tell whether the file of ``position`` is there and holds what was read of it."""
         path = self._present.get(position.key, "")
@@ -240,11 +248,13 @@ class FileSink(LogSink):
             if descriptor is None:
                 return None
             status = os.fstat(descriptor)
-            file = self._files.get(position.key) or TrackedFile(path, self._format)
-            if file.is_parquet or file.compression is not None:
-                return Original(1 << 62, status.st_nlink > 0)
-            if Plain(descriptor).checksum(position.offset) == position.content:
-                return Original(status.st_size, status.st_nlink > 0)
+            file = self._files.get(position.key)
+            if file is None or (path and file.path != path):
+                file = TrackedFile(path, self._format)
+            if file.holds(descriptor, position):
+                # How long a compressed one will be is not known.
+                size = status.st_size if file.is_plain else _ENDLESS
+                return Original(size, status.st_nlink > 0)
         return None
 
     @contextmanager

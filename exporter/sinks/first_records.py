@@ -26,15 +26,26 @@ def first_records(file: TrackedFile, descriptor: int, number: int) -> tuple[byte
     content = file.content(descriptor)
     if file.format == "csv":
         return first_rows(content, file.cutter(), number)
-    return first_lines(cast(BinaryIO, io.BufferedReader(_Stream(content))), number), ""
+    return first_lines(cast(BinaryIO, io.BufferedReader(_Stream(content))), number)
 
 
-def first_lines(file: BinaryIO, number: int) -> bytes:
+def first_lines(file: BinaryIO, number: int) -> tuple[bytes, str]:
     """Return whole lines from the beginning, up to the size of a batch beside those that are longer.
 
-    Raises UnreadableError where all that there is is the beginning of one, and no text.
+    Also why there are no more, where that is an error. Raises OSError where there are none: UnreadableError where all
+    that there is is the beginning of one, and no text.
     """
     lines: list[bytes] = []
+    try:
+        _add_lines(file, number, lines)
+    except OSError as error:
+        if not lines:
+            raise
+        return b"".join(lines), str(error.strerror)
+    return b"".join(lines), ""
+
+
+def _add_lines(file: BinaryIO, number: int, lines: list[bytes]) -> None:
     size = 0
     for line in islice(file, number):
         if not (line.endswith(b"\n") or is_object(line)):
@@ -49,7 +60,6 @@ def first_lines(file: BinaryIO, number: int) -> bytes:
         size += len(line) if len(line) < _MOST else 0
         if size > _MOST:
             break
-    return b"".join(lines)
 
 
 def first_rows(content: Content, cutter: Cutter, number: int) -> tuple[bytes, str]:
@@ -63,12 +73,14 @@ def first_rows(content: Content, cutter: Cutter, number: int) -> tuple[bytes, st
         offset += cut.length
         malformed += cut.rejected.get("malformed", 0)
         lines += cut.lines.tobytes().splitlines(keepends=True)
-    said = (
-        f"{malformed} rows have not the fields of the header, or a quote in the wrong place"
-        if malformed
-        else ""
-    )
-    return b"".join(lines[:number]), said
+    return b"".join(lines[:number]), not_rows(malformed)
+
+
+def not_rows(number: int) -> str:
+    """Say how many rows could not be read; nothing where all could."""
+    if not number:
+        return ""
+    return f"rows with another number of fields than the header, or with a quote in the wrong place: {number}"
 
 
 class _Stream(io.RawIOBase):

@@ -82,6 +82,7 @@ class Positions:
         # Length of the beginning -> its checksum -> keys.
         self._by_head: dict[int, dict[int, dict[str, None]]] = {}
         self._by_footer: dict[int, dict[str, None]] = {}
+        self._former: list[Position] = []
         for position in positions:
             self.put(position)
 
@@ -95,6 +96,8 @@ class Positions:
     def put(self, position: Position) -> None:
         """Add or replace the position in a file."""
         old = self._by_key.get(position.key)
+        if old is not None and old.offset > position.offset:
+            self._former.append(old)
         self._by_key[position.key] = position
         if position.head == OF_ROWS:
             self._by_footer.setdefault(position.content, {})[position.key] = None
@@ -107,6 +110,10 @@ class Positions:
                 position.key
             ] = None
 
+    def forget_former(self) -> None:
+        """Forget the positions in files that others have the place of: copies of them have positions by now."""
+        self._former.clear()
+
     def paths(self) -> set[str]:
         """Return the paths under which the files were last seen."""
         return {position.path for position in self._by_key.values()}
@@ -118,7 +125,12 @@ class Positions:
             keys += by_checksum.get(-1, ())
             if length <= len(head):
                 keys += by_checksum.get(zlib.crc32(head[:length]), ())
-        return sorted(map(self._by_key.__getitem__, keys), key=lambda position: position.offset, reverse=True)
+        found = [self._by_key[key] for key in keys] + [
+            position
+            for position in self._former
+            if position.head == -1 or zlib.crc32(head[: min(HEAD, position.offset)]) == position.head
+        ]
+        return sorted(found, key=lambda position: position.offset, reverse=True)
 
     def with_footer(self, checksum: int) -> list[Position]:
         """Return the positions of Parquet files with the same footer, the furthest first."""

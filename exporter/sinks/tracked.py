@@ -46,6 +46,11 @@ class TrackedFile:
         self._looked: tuple[int, ...] = ()
         self._rows: int | None = None
 
+    @property
+    def is_plain(self) -> bool:
+        """True where a position is one in the file itself."""
+        return self.compression is None and not self.is_parquet
+
     def is_as_it_was(self, status: os.stat_result) -> bool:
         """Return True where nothing has changed since a look that found nothing more to read."""
         return self._looked == state_of(status)
@@ -133,6 +138,7 @@ class TrackedFile:
             yield cut, position
         if isinstance(content, Decompressed):
             content.rest(position.offset)
+            content.raise_damage()
 
     def after(self, content: Content, position: Position, header: str) -> Position:
         """Return ``position`` with the checksums of what is before it."""

@@ -59,12 +59,40 @@ class Monitor(Loaded[Metadata, Spec]):
                 yield self.document.problem(("spec", "predictions", "positiveClass"), message + near)
         if self.spec.labels is not None and fields.score is None and fields.prediction is None:
             yield self.document.problem(at, "labels need a 'score' or a 'prediction' to be compared with")
+        yield from self._problems_of_standard_input()
         features = fields.features.path if isinstance(fields.features, FeatureArray) else fields.features
         if isinstance(features, str):
             for name, path in _single_paths(fields).items():
                 if path == features or features.startswith(path + "."):
                     message = f"'{path}' is where the features are; expected the path of a single value"
                     yield self.document.problem((*at, *name), message)
+
+    def standard_input(self) -> list[tuple[Any, ...]]:
+        """Return where the file says that records come on standard input."""
+        logs = {"predictions": self.spec.predictions, "labels": self.spec.labels}
+        return [
+            ("spec", name, "sink", "file", "path")
+            for name, log in logs.items()
+            if log is not None and log.sink.is_standard_input
+        ]
+
+    def _problems_of_standard_input(self) -> Iterator[Problem]:
+        """Yield what cannot be done with records that come once and in no file."""
+        places = self.standard_input()
+        for at in places[1:]:
+            yield self.document.problem(
+                at, "standard input is read by 'predictions' already; expected a file"
+            )
+        for at in places:
+            log = self.spec.predictions if at[1] == "predictions" else self.spec.labels
+            if log is not None and log.sink.file.format == "parquet":
+                message = "Parquet cannot be read on standard input, expected one of csv, jsonl"
+                yield self.document.problem((*at[:-1], "format"), message)
+        if self.spec.predictions.sink.is_standard_input:
+            for name, reference in self.spec.references.items():
+                if reference.first is not None:
+                    message = "'first' reads the predictions apart, and standard input comes only once; expected a file"
+                    yield self.document.problem(("spec", "references", name, "first"), message)
 
 
 def _single_paths(fields: PredictionFields) -> dict[tuple[str, ...], str]:

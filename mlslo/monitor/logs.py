@@ -32,6 +32,11 @@ class Sink(StrictModel):
 
     file: FileSink = Field(description="Log files on a disk that the exporter sees.")
 
+    @property
+    def is_standard_input(self) -> bool:
+        """Whether records come on the process's standard input."""
+        return self.file.path == "-"
+
 
 class Predictions(StrictModel):
     """The prediction log."""
