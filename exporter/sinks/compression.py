@@ -133,7 +133,7 @@ class Decompressed(Content):
         return checksum(self._head[:length], bytes(self._buffer[end - length : end]))
 
     def head(self) -> bytes:
-        if len(self._head) < HEAD:
+        if len(self._head) < HEAD and (self._failure is None or not self._head):
             self.at(self._end, max(0, HEAD - self._end))
         return self._head
 

@@ -265,6 +265,8 @@ class FileSink(LogSink):
         except OSError as error:
             failures.append(failure(path, error))
             if isinstance(error, UnreadableError):
+                # It need not be read again before it changes.
+                self._files.pop(key, None)
                 with suppress(OSError):
                     self._damaged[key] = state_of(os.stat(path)), str(error.strerror)  # noqa: PTH116
 

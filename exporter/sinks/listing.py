@@ -17,15 +17,16 @@ def matches(pattern: Path) -> tuple[list[str], list[str]]:
     if _ANY_FOLDERS not in pattern.parts:
         return sorted(glob.glob(str(pattern))), []  # noqa: PTH207 - the pattern is absolute
     place = pattern.parts.index(_ANY_FOLDERS)
-    above, below = (
-        Path(*pattern.parts[:place]),
-        [part for part in pattern.parts[place + 1 :] if part != _ANY_FOLDERS],
-    )
+    below = pattern.parts[place + 1 :]
+    while below[:1] == (_ANY_FOLDERS,):
+        below = below[1:]
     found: set[str] = set()
     failures: list[str] = []
-    for base in glob.glob(str(above)):  # noqa: PTH207
+    for base in glob.glob(str(Path(*pattern.parts[:place]))):  # noqa: PTH207
         for folder in _folders(base, set(), failures):
-            found.update(glob.glob(str(Path(glob.escape(folder), *(below or "*")))))  # noqa: PTH207
+            paths, further = matches(Path(glob.escape(folder), *(below or ("*",))))
+            found.update(paths)
+            failures += further
     return sorted(found), failures
 
 
