@@ -253,3 +253,22 @@ def test_without_zstandard(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> N
     with pytest.raises(SinkError, match="needs zstandard"):
         sink.sample(3)
     sink.close()
+
+
+@pytest.mark.parametrize("ending", COMPRESS)
+def test_what_is_unread_in_both_is_read_once(ending: str, tmp_path: Path) -> None:
+    log = tmp_path / "app.log.1"
+    log.write_bytes(numbered(0, 500))
+    positions: dict[str, str] = {}
+    sink = FileSink(tmp_path / "app.log*", positions)
+    assert len(read(sink, positions)) == 500
+    with log.open("ab") as file:
+        file.write(numbered(500, 600))
+    (tmp_path / f"app.log.1{ending}").write_bytes(COMPRESS[ending](log.read_bytes()))
+    assert read(sink, positions) == numbered(500, 600).splitlines()
+    log.unlink()
+    for _ in range(2):
+        assert read(sink, positions) == []
+        sink.close()
+        sink = FileSink(tmp_path / "app.log*", positions)
+    sink.close()
