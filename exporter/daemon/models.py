@@ -54,10 +54,11 @@ class Model:
 def load_all(paths: Sequence[Path]) -> list[Model]:
     """Validate monitor files with all that they refer to.
 
-    Raises InputError with the problems of all files; also where two are of one model.
+    Raises InputError with the problems of all files; also where two are of one model, or read standard input.
     """
     models: dict[str, Model] = {}
     problems: list[Problem] = []
+    reader: str | None = None
     for path in paths:
         try:
             monitor = load(path)
@@ -70,6 +71,11 @@ def load_all(paths: Sequence[Path]) -> list[Model]:
             other = models[monitor.model].monitor.document.path
             message = f"model '{monitor.model}' is already monitored by {other}"
             problems.append(monitor.document.problem(("metadata", "name"), message))
+        if places := monitor.standard_input():
+            if reader is not None:
+                message = f"standard input is read by model '{reader}' already; expected a file"
+                problems.append(monitor.document.problem(places[0], message))
+            reader = monitor.model
         models[monitor.model] = Model(monitor, references)
     if problems:
         raise InputError(problems)

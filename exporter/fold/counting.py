@@ -59,9 +59,9 @@ class Counting:
         times: Integers,
         cycle: CycleTime | None,
     ) -> None:
-        """Count what a batch of ``sink`` held.
+        """Count what a batch of ``sink`` held. ``cycle``: given where records can be late.
 
-        ``passed_over``: beside ``records``. ``cycle``: given where records can be late.
+        ``passed_over``: records that were never decoded, by reason.
         """
         counters = self._store.counters
         counters.add("ml_sink_records_total", (sink,), records + passed_over.total())

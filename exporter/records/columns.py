@@ -27,7 +27,6 @@ PREDICTION_REASONS = (
     "not_selected",
     "uneven_lists",
     "unpaired",
-    "duplicate",
     "not_a_record",
 )
 LABEL_REASONS = (

@@ -2,171 +2,273 @@
 
 from __future__ import annotations
 
-import codecs
-import errno
-import glob
-import json
 import os
-import resource
 import stat
-import zlib
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
-from dataclasses import asdict, dataclass, replace
-from itertools import islice
 from pathlib import Path
-from typing import BinaryIO
+from typing import NamedTuple
 
+from exporter.sinks.descriptors import (
+    UnreadableError,
+    failure,
+    key_of,
+    listed,
+    no_descriptor_left,
+    not_regular,
+    open_file,
+    open_regular,
+    too_many_open,
+)
+from exporter.sinks.first_records import first_records
+from exporter.sinks.listing import matches, unlistable
+from exporter.sinks.positions import Position, Positions
+from exporter.sinks.recognition import Original, Verdict, recognise
+from exporter.sinks.records import NOTHING, Cut, batch_of
 from exporter.sinks.sink import Batch, LogSink, Sample, SinkError
-from exporter.sinks.wrappings import record_of, unwrap, unwrapped_sample
+from exporter.sinks.tracked import TrackedFile, state_of
 from mlslo.monitor import FileSink as FileSettings
 from mlslo.monitor import Monitor
 
-_BATCH = 32 << 20
-_SAMPLE = 256
 # Within a cycle they may be twice as many: those of the last one, and those that have grown since.
 _MOST_HELD = 64
-_MOST_FAILURES = 3
+_MOST_UNFINISHED = 4
+_ENDLESS = 1 << 62
 
 
-@dataclass(frozen=True)
-class _Position:
-    """Position in a file. ``content``: checksum of its first bytes and of those before ``offset``.
+class _Waiting(NamedTuple):
+    """A file that is not read for now. ``of``: what was read of its original."""
 
-    By it a file that was replaced under its name is told from one that has grown.
-    """
-
-    path: str
-    device: int
-    inode: int
-    offset: int
-    content: int
+    state: tuple[int, ...]
+    of: Position | None
 
 
 class FileSink(LogSink):
-    """Reads whole lines from every file that ``pattern`` matches.
+    """Reads whole records from every file that ``pattern`` matches.
 
-    A renamed or copied file is the same file; one that shrank, or holds something else where it was read, is a
-    new one. The files written to last are held open between cycles, so that what was written to them before
+    A renamed or copied file is the same file, compressed or not; one that shrank, or holds something else where it was
+    read, is a new one. The files written to last are held open between cycles, so that what was written to them before
     their rotation or removal is read; the others are opened, read and closed.
     """
 
-    def __init__(self, pattern: Path, positions: Mapping[str, str], name: str = "") -> None:
-        """``name``: the pattern, for a person. Raises ValueError where ``positions`` are none of this sink's."""
+    def __init__(
+        self, pattern: Path, positions: Mapping[str, str], name: str = "", format_: str | None = None
+    ) -> None:
+        """``name``: the pattern, for a person. ``format_``: of all files; by their endings, where None.
+
+        Raises ValueError where ``positions`` are none of this sink's.
+        """
         self._pattern = pattern
         self._name = name
-        known = (_restored(text) for text in positions.values())
-        self._positions = {f"{position.device}:{position.inode}": position for position in known}
+        self._format = format_
+        self._positions = Positions(map(Position.restored, positions.values()))
         # Every file that can still be read, in the order of reading.
-        self._paths: dict[str, str] = {}
+        self._files: dict[str, TrackedFile] = {}
         self._held: dict[str, int] = {}
+        # Path and key of what this cycle has found.
+        self._present: dict[str, str] = {}
+        self._waiting: dict[str, _Waiting] = {}
+        self._damaged: dict[str, tuple[tuple[int, ...], str]] = {}
 
     @classmethod
     def open(cls, monitor: Monitor, settings: FileSettings, positions: Mapping[str, str]) -> FileSink:
-        return cls(monitor.pattern(settings.path), positions, str(monitor.resolve(settings.path)))
+        pattern, name = monitor.pattern(settings.path), str(monitor.resolve(settings.path))
+        return cls(pattern, positions, name, settings.format)
 
     def close(self) -> None:
         for descriptor in self._held.values():
             os.close(descriptor)
         self._held.clear()
-        self._paths.clear()
+        self._files.clear()
 
     def batches(self, *, final: bool = False) -> Iterator[Batch]:
         """Raises SinkError where no file matches, or (after all the others were read) one cannot be read."""
-        failures = self._discover()
-        for key, path in list(self._paths.items()):
-            try:
-                with self._opened(key, path) as descriptor:
-                    if descriptor is not None:
-                        yield from self._read(key, descriptor, final)
-            except OSError as error:
-                failures.append(_failure(path, error))
+        failures, copied, compressed = self._discover(final)
+        if copied:
+            # Before the position in the original is replaced by one in what has its place now.
+            yield self._commit_only(copied)
+        for key in list(self._files):
+            if key not in compressed:
+                yield from self._read(key, failures, final)
+        for key, path in compressed.items():
+            # By now it may be seen to be a copy of a file that was read above.
+            with self._noting(key, path, failures):
+                verdict = self._adopt(key, path, final, last=True)
+                if verdict is Verdict.COPY:
+                    yield self._commit_only([key])
+                if verdict is not Verdict.WAITS:
+                    yield from self._read(key, failures, final)
+        self._positions.forget_former()
         self._release()
         if failures:
-            raise SinkError(_listed(failures))
+            raise SinkError(listed(failures))
 
     def lag(self) -> int:
         lag = 0
-        for key, path in self._paths.items():
+        for key, file in self._files.items():
             with suppress(OSError):
-                status = os.fstat(self._held[key]) if key in self._held else Path(path).stat()
-                if _key(status) == key:
-                    lag += max(0, status.st_size - self._positions[key].offset)
+                status = os.fstat(self._held[key]) if key in self._held else Path(file.path).stat()
+                if key_of(status) == key:
+                    lag += file.unread(status, self._positions[key])
+        for key, waiting in self._waiting.items():
+            with suppress(OSError):
+                lag += Path(self._present[key]).stat().st_size if waiting.of is None else 0
         return lag
 
     def sample(self, number: int) -> Sample:
         """Return lines of the first file that has any; raises SinkError where there are none and one cannot be read."""
-        paths = sorted(glob.glob(str(self._pattern)))  # noqa: PTH207 - the pattern is absolute
-        content, source, failures = b"", self._name, list[str]()
+        paths, failures = matches(self._pattern)
+        content, source = b"", self._name
         for path in paths:
             try:
-                with _regular(path) as file:
-                    if not content and (content := _first_lines(file, number)):
-                        source = path
+                descriptor = open_regular(path)
+                try:
+                    if not content:
+                        content, remark = first_records(TrackedFile(path, self._format), descriptor, number)
+                        source = path if content else source
+                        failures += [f"{path}: {remark}"] if remark else []
+                finally:
+                    os.close(descriptor)
             except OSError as error:
-                failures.append(_failure(path, error))
-            except UnicodeDecodeError as error:
-                failures.append(
-                    f"{path}: no whole line, and no UTF-8 text: it begins with {error.object[:16]!r}"
-                )
+                failures.append(failure(path, error))
         if content:
-            content, remark = unwrapped_sample(content)
-            return Sample(content, source, _listed([*failures, *filter(None, [remark])]))
-        if not paths and (failure := _unlistable(self._pattern)):
-            failures.append(failure)
+            return Sample(content, source, listed(failures))
+        if not paths and (unlisted := unlistable(self._pattern)):
+            failures.append(unlisted)
         if failures:
-            raise SinkError(_listed(failures))
+            raise SinkError(listed(failures))
         return Sample(b"", source, "no records yet" if paths else "no file matches; is the path right?")
 
-    def _discover(self) -> list[str]:
-        failures = []
-        paths = sorted(glob.glob(str(self._pattern)))  # noqa: PTH207 - the pattern is absolute
+    def _discover(self, final: bool) -> tuple[list[str], list[str], dict[str, str]]:
+        """Return failures, the keys of copies, and key and path of compressed files that are new."""
+        paths, failures = matches(self._pattern)
         found: dict[str, os.stat_result] = {}
         for path in paths:
             try:
-                found[path] = Path(path).stat()
+                found[path] = os.stat(path)  # noqa: PTH116 - there may be ten thousand
             except OSError as error:
-                failures.append(_failure(path, error))
-        held = set(self._newest({_key(status): status for status in found.values()}))
+                failures.append(failure(path, error))
+        self._present = {key_of(status): path for path, status in found.items()}
+        held = set(self._newest({key_of(status): status for status in found.values()}))
+        known = self._positions.paths()
+        copied: list[str] = []
+        compressed: dict[str, str] = {}
         # New files first: a copy is recognised by the position of its original, which may be truncated by now.
-        known = {position.path for position in self._positions.values()}
         for path in sorted(found, key=known.__contains__):
-            try:
-                self._adopt(path, found[path], held)
-            except OSError as error:
-                failures.append(_failure(path, error))
-        matched = {_key(status) for status in found.values()}
-        for key in self._paths.keys() - matched - self._held.keys():
-            del self._paths[key]
+            key = key_of(found[path])
+            with self._noting(key, path, failures):
+                if not stat.S_ISREG(found[path].st_mode):
+                    raise not_regular()
+                if self._is_as_it_was(key, path, found[path], failures):
+                    continue
+                if key in held and not self._hold(key, path):
+                    continue
+                match self._adopt(key, path, final, last=False):
+                    case Verdict.COPY:
+                        copied.append(key)
+                    case Verdict.NEW:
+                        compressed[key] = path
+        for key in self._files.keys() - self._present.keys() - self._held.keys():
+            del self._files[key]
+        for key in self._waiting.keys() - self._present.keys():
+            del self._waiting[key]
         # A glob passes over the folders that it cannot list.
-        if not paths and _no_descriptor_left():
-            failures.append(_too_many_open())
-        elif not paths and not self._held:
-            failures.append(_unlistable(self._pattern) or f"no file matches {self._pattern}")
-        return failures
+        if not paths and no_descriptor_left():
+            failures.append(too_many_open())
+        elif not paths and not self._held and not failures:
+            failures.append(unlistable(self._pattern) or f"no file matches {self._pattern}")
+        return failures, copied, compressed
 
-    def _adopt(self, path: str, status: os.stat_result, held: set[str]) -> None:
-        if not stat.S_ISREG(status.st_mode):
-            raise _not_regular()
-        key = _key(status)
-        if key in held and key not in self._held:
-            descriptor = _open(path)
-            if _key(os.fstat(descriptor)) != key:
-                # Replaced since it was listed; the next cycle sees what became of both.
+    def _is_as_it_was(self, key: str, path: str, status: os.stat_result, failures: list[str]) -> bool:
+        """Return True where it need not be looked into: nothing has changed since nothing was left of it."""
+        if key in self._damaged and self._damaged[key][0] == state_of(status):
+            failures.append(f"{path}: {self._damaged[key][1]}")
+            return True
+        file = self._files.get(key)
+        if file is not None and file.path == path and file.is_as_it_was(status):
+            return True
+        waiting = self._waiting.get(key)
+        return (
+            waiting is not None
+            and waiting.of is not None
+            and waiting.state == state_of(status)
+            and self._original(waiting.of) is not None
+        )
+
+    def _hold(self, key: str, path: str) -> bool:
+        """Hold a file open; False where another one has its path since it was listed, which the next cycle sees."""
+        if key not in self._held:
+            descriptor = open_file(path)
+            if key_of(os.fstat(descriptor)) != key:
                 os.close(descriptor)
-                return
+                return False
             self._held[key] = descriptor
-        with self._opened(key, path) as opened:
-            if opened is None:
-                return
+        return True
+
+    def _adopt(self, key: str, path: str, final: bool, *, last: bool) -> Verdict | None:
+        """Find out where a file goes on, and let it be read.
+
+        Returns None, or that it is a copy; that it waits, or is compressed and new, where it is not to be read (yet).
+        ``last``: a compressed one is not asked again.
+        """
+        with self._opened(key, path) as descriptor:
+            if descriptor is None:
+                return Verdict.WAITS
+            file = self._files.get(key)
+            if file is None or file.path != path:
+                file = TrackedFile(path, self._format)
             position = self._positions.get(key)
-            if position is None or not _holds(opened, position):
-                # A copy, by an editor's save or a copy-and-truncate rotation, goes on where its original was read.
-                copied = [known for known in self._positions.values() if _holds(opened, known)]
-                position = max(copied, key=lambda known: known.offset, default=None)
-        offset, content = (position.offset, position.content) if position else (0, 0)
-        self._positions[key] = _Position(path, status.st_dev, status.st_ino, offset, content)
-        self._paths[key] = path
+            verdict = None
+            if position is None or not position.offset or not file.holds(descriptor, position):
+                verdict, position = recognise(file, descriptor, self._positions, self._original, final=final)
+                if verdict is Verdict.WAITS:
+                    self._waiting[key] = _Waiting(state_of(os.fstat(descriptor)), position)
+                    self._files.pop(key, None)
+                    return verdict
+                if verdict is Verdict.NEW and file.compression and not last:
+                    self._files.pop(key, None)
+                    return verdict
+            self._waiting.pop(key, None)
+            if position is None:
+                position = Position("", 0, 0, 0, 0)
+            self._positions.put(position.of_file(path, key))
+            self._files[key] = file
+            return verdict if verdict is Verdict.COPY else None
+
+    def _commit_only(self, keys: list[str]) -> Batch:
+        """Return a batch without a record, for the positions in copies."""
+        return batch_of(Cut(NOTHING, 0), {key: self._positions[key].text for key in keys})
+
+    def _original(self, position: Position) -> Original | None:
+        """Tell whether the file of ``position`` is there and holds what was read of it."""
+        path = self._present.get(position.key, "")
+        if not path and position.key not in self._held:
+            return None
+        with suppress(OSError), self._opened(position.key, path) as descriptor:
+            if descriptor is None:
+                return None
+            status = os.fstat(descriptor)
+            file = self._files.get(position.key)
+            if file is None or (path and file.path != path):
+                file = TrackedFile(path, self._format)
+            if file.holds(descriptor, position):
+                # How long a compressed one will be is not known.
+                size = status.st_size if file.is_plain else _ENDLESS
+                return Original(size, status.st_nlink > 0)
+        return None
+
+    @contextmanager
+    def _noting(self, key: str, path: str, failures: list[str]) -> Iterator[None]:
+        """Note a failure, and go on."""
+        try:
+            yield
+        except OSError as error:
+            failures.append(failure(path, error))
+            if isinstance(error, UnreadableError):
+                # It need not be read again before it changes.
+                self._files.pop(key, None)
+                with suppress(OSError):
+                    self._damaged[key] = state_of(os.stat(path)), str(error.strerror)  # noqa: PTH116
 
     @contextmanager
     def _opened(self, key: str, path: str) -> Iterator[int | None]:
@@ -175,12 +277,12 @@ class FileSink(LogSink):
             yield self._held[key]
             return
         try:
-            descriptor = _open(path)
+            descriptor = open_file(path)
         except FileNotFoundError:
             yield None
             return
         try:
-            yield descriptor if _key(os.fstat(descriptor)) == key else None
+            yield descriptor if key_of(os.fstat(descriptor)) == key else None
         finally:
             os.close(descriptor)
 
@@ -192,152 +294,20 @@ class FileSink(LogSink):
     def _release(self) -> None:
         """Close what was removed, and what was not written to for long."""
         held = {key: os.fstat(descriptor) for key, descriptor in self._held.items()}
-        kept = set(self._newest({key: status for key, status in held.items() if status.st_nlink}))
-        for key in held.keys() - kept:
+        kept = self._newest({key: status for key, status in held.items() if status.st_nlink})
+        for key in held.keys() - set(kept):
             os.close(self._held.pop(key))
             if not held[key].st_nlink:
-                del self._paths[key]
+                self._files.pop(key, None)
+        unfinished = [key for key in kept if key in self._files and self._files[key].is_unfinished]
+        for key in self._files.keys() - set(kept) | set(unfinished[_MOST_UNFINISHED:]):
+            self._files[key].forget()
 
-    def _read(self, key: str, descriptor: int, final: bool) -> Iterator[Batch]:
-        size = min(_BATCH, max(0, os.fstat(descriptor).st_size - self._positions[key].offset))
-        if not size:
-            return
-        # One buffer for all batches: memory that is new to the process costs more than reading into it.
-        buffer = bytearray(size)
-        skipping = False
-        while True:
-            position = self._positions[key]
-            length = os.preadv(descriptor, [buffer], position.offset)
-            if not length:
+    def _read(self, key: str, failures: list[str], final: bool) -> Iterator[Batch]:
+        file = self._files[key]
+        with self._noting(key, file.path, failures), self._opened(key, file.path) as descriptor:
+            if descriptor is None:
                 return
-            end = buffer.rfind(b"\n", 0, length) + 1
-            too_long = 0
-            if end:
-                lines = memoryview(buffer)[buffer.find(b"\n") + 1 if skipping else 0 : end]
-                skipping = False
-            elif length == _BATCH:
-                # Longer than any record: its end is looked for, what is before it is dropped.
-                lines, too_long, end = memoryview(b""), int(not skipping), length
-                skipping = True
-            elif final and not skipping and _is_object(bytes(buffer[:length])):
-                lines, end = memoryview(buffer[:length] + b"\n"), length
-            else:
-                return
-            unwrapped = unwrap(lines, final=final, full=length == _BATCH)
-            end -= len(lines) - unwrapped.consumed
-            if not end:
-                return
-            offset = position.offset + end
-            self._positions[key] = replace(position, offset=offset, content=_checksum(descriptor, offset))
-            positions = {key: json.dumps(asdict(self._positions[key]))}
-            too_long += unwrapped.too_long
-            yield Batch(unwrapped.lines, too_long, positions, unwrapped.not_a_record)
-
-
-def _restored(text: str) -> _Position:
-    try:
-        position = _Position(**json.loads(text))
-    except (TypeError, ValueError) as error:
-        raise ValueError(f"a position of another shape: {error}") from None
-    numbers = (position.device, position.inode, position.offset, position.content)
-    if not isinstance(position.path, str) or not all(type(item) is int and item >= 0 for item in numbers):
-        raise ValueError(f"a position with other values: {text}")
-    return position
-
-
-def _key(status: os.stat_result) -> str:
-    return f"{status.st_dev}:{status.st_ino}"
-
-
-def _open(path: str) -> int:
-    # Not blocking: between the listing and now, a pipe may have taken the name.
-    return os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
-
-
-def _not_regular() -> OSError:
-    return IsADirectoryError(errno.EISDIR, "not a regular file")
-
-
-def _regular(path: str) -> BinaryIO:
-    """Open a file to be read; raises OSError where it is a folder, a pipe or a device."""
-    descriptor = _open(path)
-    if stat.S_ISREG(os.fstat(descriptor).st_mode):
-        return os.fdopen(descriptor, "rb")
-    os.close(descriptor)
-    raise _not_regular()
-
-
-def _first_lines(file: BinaryIO, number: int) -> bytes:
-    """Return whole lines from the beginning, up to the size of a batch beside those that are longer.
-
-    Raises UnicodeDecodeError where all that there is is the beginning of one, and no text.
-    """
-    lines: list[bytes] = []
-    size = 0
-    for line in islice(file, number):
-        if not (line.endswith(b"\n") or _is_object(line)):
-            if not lines:
-                codecs.getincrementaldecoder("utf-8")().decode(line)
-            break
-        lines.append(line if line.endswith(b"\n") else line + b"\n")
-        size += len(line) if len(line) < _BATCH else 0
-        if size > _BATCH:
-            break
-    return b"".join(lines)
-
-
-def _listed(failures: list[str]) -> str:
-    distinct = list(dict.fromkeys(failures))
-    more = len(distinct) - _MOST_FAILURES
-    return "; ".join(distinct[:_MOST_FAILURES]) + (f"; and {more} more" if more > 0 else "")
-
-
-def _failure(path: str, error: OSError) -> str:
-    if error.errno == errno.EMFILE:
-        return _too_many_open()
-    return f"{path}: {error.strerror}"
-
-
-def _unlistable(pattern: Path) -> str | None:
-    """Say why the folder of ``pattern`` cannot be listed, which a glob passes over; None where it can or is none."""
-    folder = next(parent for parent in pattern.parents if not glob.has_magic(str(parent)))
-    try:
-        os.scandir(folder).close()
-    except FileNotFoundError:
-        return None
-    except OSError as error:
-        return _failure(str(folder), error)
-    return None
-
-
-def _too_many_open() -> str:
-    limit, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
-    return f"too many open files: this process may have {limit} (ulimit -n); raise that, or watch fewer models in it"
-
-
-def _no_descriptor_left() -> bool:
-    try:
-        os.close(os.dup(2))
-    except OSError as error:
-        return error.errno == errno.EMFILE
-    return False
-
-
-def _checksum(descriptor: int, offset: int) -> int:
-    length = min(_SAMPLE, offset)
-    return zlib.crc32(
-        os.pread(descriptor, length, offset - length), zlib.crc32(os.pread(descriptor, length, 0))
-    )
-
-
-def _holds(descriptor: int, position: _Position) -> bool:
-    """Return True where a file holds what was read up to a position."""
-    if not position.offset or os.fstat(descriptor).st_size < position.offset:
-        return False
-    return _checksum(descriptor, position.offset) == position.content
-
-
-def _is_object(content: bytes) -> bool:
-    with suppress(ValueError, RecursionError):
-        return isinstance(json.loads(record_of(content) or b""), dict)
-    return False
+            for cut, position in file.read(descriptor, self._positions[key], final=final):
+                self._positions.put(position)
+                yield batch_of(cut, {key: position.text})

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator, Mapping
 
 from exporter.sinks.file import FileSink
 from exporter.sinks.sink import Batch, LogSink, SinkError
+from exporter.sinks.standard_input import StandardInput
 from exporter.state import Store
 from mlslo.monitor import Monitor, Sink
 
@@ -18,6 +19,8 @@ SINKS: dict[str, type[LogSink]] = {"file": FileSink}
 
 def open_sink(monitor: Monitor, sink: Sink, positions: Mapping[str, str]) -> LogSink:
     """Open the sink of the one kind that is given. Raises ValueError where ``positions`` are none of its own."""
+    if sink.is_standard_input:
+        return StandardInput.open(monitor, sink.file, positions)
     kind, settings = next((kind, settings) for kind, settings in sink if settings is not None)
     return SINKS[kind].open(monitor, settings, positions)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections import Counter
 from collections.abc import Iterator, Mapping
+from types import MappingProxyType
 from typing import Any, NamedTuple, Self
 
 from mlslo.monitor import Monitor
@@ -18,24 +19,24 @@ class Batch(NamedTuple):
     """Whole lines, each ending in a newline, and the positions to commit with what becomes of them.
 
     ``lines`` are valid until the next batch is asked for. ``too_long``: lines passed over because they exceed a
-    batch. ``positions``: opaque to everybody else. ``not_a_record``: lines passed over because they hold no record.
+    batch. ``positions``: opaque to everybody else. ``rejected``: reason -> records of which no line could be made.
     """
 
     lines: memoryview
     too_long: int
     positions: dict[str, str]
-    not_a_record: int = 0
+    rejected: Mapping[str, int] = MappingProxyType({})
 
     @property
     def passed_over(self) -> Counter[str]:
-        """Lines that were passed over, by reason."""
-        return Counter({"too_long": self.too_long, "not_a_record": self.not_a_record})
+        """Reason -> records that are not among the lines."""
+        return Counter({"too_long": self.too_long, **self.rejected})
 
 
 class Sample(NamedTuple):
     """The first whole lines of a sink, for a person. ``source``: where they are from, or would be.
 
-    ``remark``: why there are none, or what else could not be read.
+    ``remark``: why there are none, what else could not be read, or how many records gave no line.
     """
 
     lines: bytes

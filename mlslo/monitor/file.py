@@ -68,6 +68,7 @@ class Monitor(Loaded[Metadata, Spec]):
                 "expected a path that begins with 'request.' or 'response.', where 'join' puts the records"
             )
             yield self.document.problem((*at, "timestamp"), f"{message}, got '{fields.timestamp}'")
+        yield from self._problems_of_standard_input()
         features = fields.features.path if isinstance(fields.features, FeatureArray) else fields.features
         if isinstance(features, str):
             for name, path in _single_paths(fields).items():
@@ -84,6 +85,33 @@ class Monitor(Loaded[Metadata, Spec]):
         for position, name in enumerate(classes or ()):
             if classes and name in classes[:position]:
                 yield self.document.problem((*at, "classes", position), f"'{name}' is listed twice")
+
+    def standard_input(self) -> list[tuple[Any, ...]]:
+        """Return where the file says that records come on standard input."""
+        logs = {"predictions": self.spec.predictions, "labels": self.spec.labels}
+        return [
+            ("spec", name, "sink", "file", "path")
+            for name, log in logs.items()
+            if log is not None and log.sink.is_standard_input
+        ]
+
+    def _problems_of_standard_input(self) -> Iterator[Problem]:
+        """Yield what cannot be done with records that come once and in no file."""
+        places = self.standard_input()
+        for at in places[1:]:
+            yield self.document.problem(
+                at, "standard input is read by 'predictions' already; expected a file"
+            )
+        for at in places:
+            log = self.spec.predictions if at[1] == "predictions" else self.spec.labels
+            if log is not None and log.sink.file.format == "parquet":
+                message = "Parquet cannot be read on standard input, expected one of csv, jsonl"
+                yield self.document.problem((*at[:-1], "format"), message)
+        if self.spec.predictions.sink.is_standard_input:
+            for name, reference in self.spec.references.items():
+                if reference.first is not None:
+                    message = "'first' reads the predictions apart, and standard input comes only once; expected a file"
+                    yield self.document.problem(("spec", "references", name, "first"), message)
 
 
 def _single_paths(fields: PredictionFields) -> dict[tuple[str, ...], str]:

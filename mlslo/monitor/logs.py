@@ -19,14 +19,26 @@ POSITIVE = ("1", "1.0", "true", "yes")
 class FileSink(StrictModel):
     """Files that grow: every match of a glob, read from where the last cycle ended."""
 
-    path: str = Field(min_length=1, description="A path or glob, relative to this file.")
-    format: Literal["jsonl"] = Field("jsonl", description="How the records are written.")
+    path: str = Field(
+        min_length=1,
+        description="A path or glob, relative to this file; `**` is any folders. `-` is standard input.",
+    )
+    format: Literal["jsonl", "csv", "parquet"] | None = Field(
+        None,
+        description="How the records are written. Where it is not given, the ending of each file tells: `.csv`, `.tsv` "
+        "(both csv) and `.parquet`, also before `.gz`, `.zst` and the numbers of rotation; all others are jsonl.",
+    )
 
 
 class Sink(StrictModel):
     """The source of records."""
 
     file: FileSink = Field(description="Log files on a disk that the exporter sees.")
+
+    @property
+    def is_standard_input(self) -> bool:
+        """Whether records come on the process's standard input."""
+        return self.file.path == "-"
 
 
 def _form_of_value(value: Any) -> str:

@@ -105,9 +105,9 @@ BAD = {
     "another tag": (GOOD + "  minSamples: !!python/object:os.system 1\n", "12:15: unknown tag", ""),
     "a key that is a list": (GOOD + "  ? [a]\n  : 1\n", "12:5: expected a key that is plain text", ""),
     "an alias to itself": (GOOD + "  features: &x {a: *x}\n", "an alias that contains itself", ""),
-    "a format that is not read yet": (
-        GOOD.replace('path: "logs/*.jsonl"', "path: x.csv, format: csv"),
-        "expected one of jsonl, got 'csv'",
+    "a format that is not read": (
+        GOOD.replace('path: "logs/*.jsonl"', "path: x.csv, format: xml"),
+        "expected one of jsonl, csv, parquet, got 'xml'",
         "",
     ),
 }

@@ -11,8 +11,7 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
-from exporter.sinks import SinkError
-from exporter.sinks import file as file_sink
+from exporter.sinks import SinkError, content
 from exporter.sinks.file import FileSink
 from tests.support.properties import examples
 
@@ -20,10 +19,12 @@ from tests.support.properties import examples
 class Files(RuleBasedStateMachine):
     """Interleaves writing, rotating, truncating, removing, restarting and reading."""
 
+    glob = "log*.jsonl"
+
     @initialize()
     def start(self) -> None:
         self.folder = TemporaryDirectory()
-        self.pattern = Path(self.folder.name) / "log*.jsonl"
+        self.pattern = Path(self.folder.name) / self.glob
         self.current = Path(self.folder.name) / "log.jsonl"
         self.positions: dict[str, str] = {}
         self.sink = FileSink(self.pattern, self.positions)
@@ -102,7 +103,7 @@ class Files(RuleBasedStateMachine):
     def read_all(self) -> None:
         try:
             for batch in self.sink.batches():
-                assert batch.lines.tobytes().endswith(b"\n")
+                assert not batch.lines or batch.lines.tobytes().endswith(b"\n")
                 self.read += batch.lines.tobytes().decode().splitlines()
                 self.positions.update(batch.positions)
         except SinkError:
@@ -173,7 +174,7 @@ def test_a_copy_under_the_same_name_is_the_same_file(tmp_path: Path) -> None:
 
 
 def test_lines_longer_than_a_batch_are_passed_over(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(file_sink, "_BATCH", 64)
+    monkeypatch.setattr(content.Content, "most", 64)
     log = tmp_path / "log.jsonl"
     log.write_text('{"a": 1}\n{"long": "' + "x" * 500 + '"}\n{"a": 2}\n{"a": 3}\n')
     sink = FileSink(log, {})

@@ -35,6 +35,7 @@ LOADERS = {
 }
 # What these say depends on two values at once, on names in the same file, or on the version in use.
 BEYOND_A_SCHEMA = (
+    "standard input",
     "is none of classes",
     "can never be",
     "below the long one",
