@@ -19,6 +19,8 @@ from exporter.summary.outcomes import OutcomeSummary
 from exporter.summary.ranking import RankingOutcomeSummary
 from exporter.summary.regression import RegressionOutcomeSummary
 
+_NOISE = "ml_label_drift_noise_level"
+
 
 def coverage(traffic: Composite, outcome: Composite) -> float | None:
     """Share of the predictions whose label has come; None where there are none."""
@@ -38,7 +40,7 @@ def export(window: WindowSummaries) -> None:
                 window.set("ml_label_class_ratio", share, outcomes.labelled, **{"class": name})
         case RegressionOutcomeSummary():
             window.set("ml_label_mean", mean_label(outcomes), outcomes.scored)
-    if not isinstance(outcomes, RankingOutcomeSummary):
+    if not isinstance(outcomes, RankingOutcomeSummary) and window.wants("ml_label_psi", _NOISE):
         _drift(window)
 
 
@@ -74,9 +76,9 @@ def _compare(window: WindowSummaries, name: str, bins: ViewReference, reference:
     rows, now = _over(window.outcome, bins)
     value = population_stability_index(now, reference)
     window.set("ml_label_psi", value, rows, reference=name)
-    if window.enough(rows) and not window.segment:
+    if window.enough(rows) and not window.segment and window.wants(_NOISE):
         level = psi_noise(rows, reference)
-        window.set("ml_label_drift_noise_level", level, reference=name, statistic="psi")
+        window.set(_NOISE, level, reference=name, statistic="psi")
 
 
 def _over(outcome: Composite, bins: ViewReference) -> tuple[float, Floats]:

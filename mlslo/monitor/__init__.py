@@ -11,6 +11,7 @@ from mlslo.monitor.fields import (
 )
 from mlslo.monitor.file import Monitor, MonitorFile
 from mlslo.monitor.logs import POSITIVE, FileSink, Labels, Predictions, Sink
+from mlslo.monitor.metrics import Exported, Metrics, SegmentMetrics
 from mlslo.monitor.spec import DEFAULT_LATENCY_BUCKETS, Fairness, Feature, Reference, Spec
 
 load = Monitor.load
@@ -20,6 +21,7 @@ __all__ = [
     "DEFAULT_LATENCY_BUCKETS",
     "POSITIVE",
     "Crossing",
+    "Exported",
     "Fairness",
     "Feature",
     "FeatureArray",
@@ -28,11 +30,13 @@ __all__ = [
     "LabelFields",
     "Labels",
     "LatencyField",
+    "Metrics",
     "Monitor",
     "MonitorFile",
     "PredictionFields",
     "Predictions",
     "Reference",
+    "SegmentMetrics",
     "Sink",
     "Spec",
     "from_document",

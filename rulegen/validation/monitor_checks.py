@@ -4,9 +4,9 @@ from collections.abc import Iterator, Sequence
 
 from mlslo.catalogue import METRICS, Metric
 from mlslo.monitor import DEFAULT_LATENCY_BUCKETS, Monitor, scope_name
+from mlslo.monitor.measurable import VIEWS, lacking, unfit
 from mlslo.yamlfile import Duration, Location, Problem, did_you_mean, quoted_list
 from rulegen.sli.gauge import Gauge
-from rulegen.spec.measurable import VIEWS, lacking, unfit
 from rulegen.spec.model_slo import ModelSlo, Slo
 from rulegen.validation import companion_checks
 
