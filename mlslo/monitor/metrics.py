@@ -109,6 +109,13 @@ class Metrics(StrictModel):
         meta = METRICS.keys() - {metric.name for metric in dispensable}
         return Exported(frozenset(traffic | meta), frozenset(segments | meta))
 
+    def left_out_of_segments(self, metric: Metric) -> bool:
+        """Return whether ``segments.exclude`` names ``metric``, as exactly as anything there."""
+        if not isinstance(self.segments, SegmentMetrics):
+            return False
+        left_out = _exactness(metric, self.segments.exclude)
+        return left_out > 0 and left_out >= _exactness(metric, self.segments.include)
+
     def _excluded(self, metric: Metric) -> bool:
         left_out = _exactness(metric, self.exclude)
         return left_out > 0 and left_out >= _exactness(metric, self.include)
@@ -118,9 +125,8 @@ class Metrics(StrictModel):
             return _exactness(metric, self.segments) > 0
         if self.segments is None:
             return metric.segments
-        included = _exactness(metric, self.segments.include)
-        left_out = _exactness(metric, self.segments.exclude)
-        return included > left_out if included or left_out else metric.segments
+        included = metric.segments or _exactness(metric, self.segments.include) > 0
+        return included and not self.left_out_of_segments(metric)
 
 
 @dataclass(frozen=True)

@@ -69,6 +69,8 @@ def not_exported(monitor: Monitor, metric: Metric, *, segmented: bool) -> str | 
         return None
     if metric.name not in chosen.exported(detail=True).traffic:
         return f"{file} leaves '{metric.name}' out: take it from spec.metrics.exclude, or include it there by name"
+    if segmented and chosen.left_out_of_segments(metric):
+        return f"{file} leaves '{metric.name}' of segments out: take it from spec.metrics.segments.exclude"
     if segmented:
         key = (
             "spec.metrics.segments" if isinstance(chosen.segments, list) else "spec.metrics.segments.include"

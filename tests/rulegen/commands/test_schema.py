@@ -36,6 +36,9 @@ LOADERS = {
 # What these say depends on two values at once, on names in the same file, or on the version in use.
 BEYOND_A_SCHEMA = (
     "is none of classes",
+    "is no metric",
+    "is not measured by segment",
+    "is about the exporter itself",
     "can never be",
     "below the long one",
     "is shorter than groupInterval",
