@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 
 from mlslo.catalogue import METRICS, Metric
-from mlslo.monitor import Monitor
+from mlslo.monitor import Monitor, scope_name
 from mlslo.yamlfile import Location, Problem
 from rulegen.conditions.reference import counterpart
 from rulegen.slo.companions.dependencies import measured, rests_on_labels
@@ -19,7 +19,7 @@ _WATERMARK = "ml_label_watermark_timestamp_seconds"
 def against_monitor(file: ModelSlo, monitor: Monitor) -> Iterator[Problem]:
     """Problems of one file: what it reads, and its monitor leaves out."""
     for at, slo in file.slos:
-        for where, name, segmented in _read(slo):
+        for where, name, segmented in _read(slo, monitor):
             if (message := not_exported(monitor, METRICS[name], segmented=segmented)) is not None:
                 yield file.document.problem((*at, *where), message)
     companions = file.spec.companions
@@ -38,12 +38,14 @@ def _companion(file: ModelSlo, monitor: Monitor, at: Location, name: str) -> Ite
         yield file.document.problem(at, message, key=True)
 
 
-def _read(slo: Slo) -> Iterator[tuple[Location, str, bool]]:
+def _read(slo: Slo, monitor: Monitor) -> Iterator[tuple[Location, str, bool]]:
     """Yield where an SLO names what it reads, the metric, and whether it is that of segments."""
     gauge = slo.sli.gauge
     if gauge is not None and gauge.metric in METRICS:
-        segmented = bool(gauge.labels.get("segment")) or bool(gauge.labels.get("segment_value"))
-        yield ("sli", "gauge", "metric"), gauge.metric, segmented
+        segment = gauge.labels.get("segment", "")
+        # A segment that the monitor does not have is a mistake of its own.
+        if segment in ("", *map(scope_name, monitor.spec.segments)):
+            yield ("sli", "gauge", "metric"), gauge.metric, bool(segment)
         compared = any(leaf.aboveReference for alert in slo.alerts for _, leaf in alert.when.leaves())
         if compared and (reference := counterpart(METRICS[gauge.metric])) is not None:
             yield ("sli", "gauge", "metric"), reference.name, False
