@@ -24,6 +24,7 @@ def check(monitors: tuple[Path, ...]) -> None:
     """
     from exporter.commands.decoding import check_labels, check_predictions
     from exporter.commands.label_ids import unmatched
+    from exporter.commands.series_account import series_account
     from exporter.daemon.models import load_all
     from exporter.records.accounts.field_accounts import Records
     from exporter.sinks import SinkError
@@ -48,5 +49,6 @@ def check(monitors: tuple[Path, ...]) -> None:
         if len(looked_at) == 2 and (warning := unmatched(model, **looked_at, now=now)) is not None:
             click.echo(f"  warning: {warning}")
             code = max(code, WRONG)
+        click.echo("\n".join(series_account(model)))
     if code:
         sys.exit(code)

@@ -19,6 +19,7 @@ from exporter.measure import meta
 from exporter.measure.exposition import Histogram, Snapshot
 from exporter.measure.gauges import Gauges
 from exporter.measure.measurement import Measurement
+from exporter.measure.series_limit import withhold_past
 from exporter.records.reshaping import plain, reshapings
 from exporter.references.configured import HistoryWindows
 from exporter.references.reference import Reference
@@ -62,6 +63,9 @@ class Cycle:
             self._first = FirstReferences(named, self._schemas, store)
         self._measured: int | None = None
         self._failed = False
+        self._warned = False
+        # What one schema or another exports; each leaves out more of it.
+        self._exported = spec.metrics.exported(detail=True)
         self._prepared = -1
         self._prepare_schemas()
 
@@ -128,7 +132,7 @@ class Cycle:
         return True
 
     def _measure(self, windows: list[Window], started: float) -> Snapshot:
-        gauges = Gauges(self.monitor.model)
+        gauges = Gauges(self.monitor.model, self._exported)
         versions = self._current_versions(windows)
         for number, name in versions.items():
             self._measurement.measure(gauges, windows, number, name, sink_up=self._readers["predictions"].up)
@@ -139,12 +143,29 @@ class Cycle:
             meta.features(gauges, self._store, self._schemas.of(name), name)
         gauges.set("ml_monitor_last_success_timestamp_seconds", time.time())
         gauges.set("ml_monitor_cycle_duration_seconds", time.monotonic() - started)
-        meta.withheld(gauges)
         for name, metric in METRICS.items():
-            if metric.type is Type.COUNTER:
+            if metric.type is Type.COUNTER and gauges.wants(name):
                 totals = self._store.counters.totals(name).items()
                 gauges.series[name] = {(self.monitor.model, *labels): total for labels, total in totals}
-        return Snapshot(self.monitor.model, gauges.series, self._histograms())
+        histograms = self._histograms() if gauges.wants("ml_prediction_latency_seconds") else {}
+        self._keep_limit(gauges, histograms)
+        meta.withheld(gauges)
+        return Snapshot(self.monitor.model, gauges.series, histograms)
+
+    def _keep_limit(self, gauges: Gauges, histograms: Mapping[str, Histogram]) -> None:
+        """Withhold what is past ``maxSeries``; warn of it once."""
+        limit = self.monitor.spec.maxSeries
+        held = withhold_past(limit, gauges, sum(len(item.buckets) + 2 for item in histograms.values()))
+        if held and not self._warned:
+            self._warned = True
+            listed = ", ".join(f"{number} of {urgency.title}" for urgency, number in held.items())
+            logger.warning(
+                "model %s: more series than maxSeries (%d): withheld are %s; choose with metrics, lower "
+                "maxSegmentValues, or raise maxSeries",
+                self.monitor.model,
+                limit,
+                listed,
+            )
 
     def _current_versions(self, windows: list[Window]) -> dict[int, str]:
         """Number -> name of the versions that predicted in any window; where none did, of the last one that did.

@@ -91,6 +91,8 @@ def _averages(
     rows: Floats,
 ) -> None:
     for name, metric in metrics.items():
+        if not window.wants(name):
+            continue
         for average in AVERAGES:
             value = metric(outcomes, average) if window.enough(rows) else None
             window.set(name, value, rows, average=average)
@@ -100,6 +102,8 @@ def _probabilities(window: WindowSummaries, outcomes: OutcomeSummary | Multiclas
     """A calibration bin without rows has no series: there is nothing that could be computed."""
     window.set_all(_PROBABILITIES, outcomes, outcomes.scored)
     names = ("ml_calibration_bin_confidence", "ml_calibration_bin_observed_ratio")
+    if not window.wants(*names):
+        return
     for name, values in zip(names, probability.reliability(outcomes), strict=True):
         if not window.enough(outcomes.scored):
             window.withhold(name, Reason.TOO_FEW_SAMPLES)
@@ -110,6 +114,8 @@ def _probabilities(window: WindowSummaries, outcomes: OutcomeSummary | Multiclas
 
 
 def _confusion(window: WindowSummaries, outcomes: OutcomeSummary | MulticlassOutcomeSummary) -> None:
+    if not window.wants("ml_model_confusion_ratio"):
+        return
     classes, cells = window.task.classes, outcomes.confusion
     weight = cells.sum()
     for actual, row in zip(classes, cells, strict=True):

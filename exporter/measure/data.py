@@ -26,19 +26,27 @@ def export(window: WindowSummaries) -> None:
     _attributions(window)
 
 
+_DRIFTED = ("ml_features_drifted", "ml_features_drifted_ratio")
+
+
 def _features(window: WindowSummaries) -> None:
     """Export the drift of every view from every reference, and how many features drifted from each."""
     schema = window.schema
+    judged = window.wants(*_DRIFTED)
     p_values: dict[str, dict[str, list[float]]] = {name: {} for name in (*window.static, *window.past)}
     for view, binning in schema.binnings.items():
         feature = schema.views[view]
         static = {name: reference.views.get(view) for name, reference in window.static.items()}
         statistics = drift.statistics_of(binning)
-        found = drift.export(window, "ml_feature", view_part(view), statistics, static, feature=view)
+        found = drift.export(
+            window, "ml_feature", view_part(view), statistics, static, judged=judged, feature=view
+        )
         # Points in time are always later than a reference's, which is no drift.
         if not (schema.primary(view) and schema.kinds[feature].name == "timestamp"):
             for reference, p_value in found.items():
                 p_values[reference].setdefault(feature, []).append(p_value)
+    if not judged:
+        return
     for reference, by_feature in p_values.items():
         combined = {feature: combined_p_value(*values) for feature, values in by_feature.items()}
         # No feature compared: every one of them had too few rows.
@@ -48,7 +56,7 @@ def _features(window: WindowSummaries) -> None:
         share = ratio(number, len(combined))
         window.set("ml_features_drifted_ratio", share, rows, reference=reference)
     for reference, reason in window.absent.items():
-        for name in ("ml_features_drifted", "ml_features_drifted_ratio"):
+        for name in _DRIFTED:
             window.withhold(name, reason, reference=reference)
 
 
@@ -61,7 +69,7 @@ _STATISTICS = {
 def _together(window: WindowSummaries) -> None:
     """Export them against every reference whose second moments are known."""
     base = window.schema.moments
-    if "moments" not in window.traffic or base is None:
+    if "moments" not in window.traffic or base is None or not window.wants(*_STATISTICS):
         return
     current: SecondMomentsSummary = window.traffic["moments"]
     compared = {
@@ -78,7 +86,8 @@ def _together(window: WindowSummaries) -> None:
             reason = Reason.REFERENCE_TOO_SMALL
         else:
             for gauge, statistic in _STATISTICS.items():
-                window.set(gauge, statistic(current, reference_moments), reference=name)
+                if window.wants(gauge):
+                    window.set(gauge, statistic(current, reference_moments), reference=name)
             continue
         for gauge in _STATISTICS:
             window.withhold(gauge, reason, reference=name)
@@ -107,13 +116,13 @@ def _standardised(moments: Moments, base: Moments) -> SecondMomentsSummary | Non
 
 def _attributions(window: WindowSummaries) -> None:
     """Export them where the log carries attributions."""
-    if "attributions" not in window.traffic:
+    mean, name = "ml_feature_attribution_mean", "ml_feature_attribution_ndcg"
+    if "attributions" not in window.traffic or not window.wants(mean, name):
         return
     summary: AttributionSummary = window.traffic["attributions"]
     means = mean_absolute_attribution(summary)
     for feature, rows in zip(summary.features, summary.rows, strict=True):
-        window.set("ml_feature_attribution_mean", means[feature], rows, feature=feature)
-    name = "ml_feature_attribution_ndcg"
+        window.set(mean, means[feature], rows, feature=feature)
     compared = {
         reference: _of_reference(summary, content) if content.attributions else None
         for reference, content in window.static.items()

@@ -6,7 +6,7 @@ One table for each kind of view. A statistic is one line of a table; a metric is
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
 from typing import Any
@@ -72,13 +72,36 @@ class Sample:
         return float(np.sqrt(self.summary.variance))
 
 
+class _Itself:
+    """Key of a cache: a summary that is this very one, whatever it holds."""
+
+    def __init__(self, summary: Summary) -> None:
+        self.summary = summary
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, _Itself) and other.summary is self.summary
+
+    def __hash__(self) -> int:
+        return id(self.summary)
+
+
+def _reference_sample(summary: Summary, bins: ViewReference) -> Sample:
+    return _kept_sample(_Itself(summary), bins)
+
+
+# Windows and segments are compared with the same reference: its counts are grouped once.
+@lru_cache(maxsize=1024)
+def _kept_sample(summary: _Itself, bins: ViewReference) -> Sample:
+    return Sample(summary.summary, bins)
+
+
 class Pair:
     """A sample now and one then, both over the bins of ``bins``; then is that of ``bins``, where no other is given."""
 
     def __init__(self, current: Summary, bins: ViewReference, then: Summary | None = None) -> None:
         self.kind: ViewKind = _KINDS[type(bins.binning)]
         self.now: Sample = Sample(current, bins)
-        self.then: Sample = Sample(then or bins.summary, bins)
+        self.then: Sample = _reference_sample(then or bins.summary, bins)
 
     def value(self, statistic: str) -> float | None:
         """Compute a statistic of this kind of view; None where it is undefined."""
@@ -209,16 +232,30 @@ def statistics_of(binning: Binning) -> tuple[str, ...]:
     return tuple(_KINDS[type(binning)].statistics)
 
 
-def noise(current: Summary, bins: ViewReference, past: Summary | None = None) -> Mapping[str, float | None]:
-    """Compute the noise levels of the statistics that have one.
+def with_noise(binning: Binning) -> tuple[str, ...]:
+    """Return the names of those whose noise level is known."""
+    statistics = _KINDS[type(binning)].statistics
+    return tuple(name for name, item in statistics.items() if item.noise is not None)
+
+
+def noise(
+    current: Summary,
+    bins: ViewReference,
+    past: Summary | None = None,
+    statistics: Collection[str] | None = None,
+) -> Mapping[str, float | None]:
+    """Compute the noise levels of ``statistics`` (None: of all) that have one.
 
     Against a reference that stays as it is they are worked out once for about so many rows: rounded down to seven
     binary digits, at most 1/64 fewer. A level falls with 1/n or slower, so that it is at most 1.6 % too high.
     """
     rows = float(current.present)  # type: ignore[attr-defined]
+    known = with_noise(bins.binning)
+    wanted = known if statistics is None else [name for name in known if name in statistics]
     if past is None:
-        return _static_levels(bins, rounded_rows(rows))
-    return _levels(rows, bins, past)
+        about = rounded_rows(rows)
+        return {name: _static_level(name, bins, about) for name in wanted}
+    return {name: _level(name, rows, bins, past) for name in wanted}
 
 
 def rounded_rows(rows: float) -> float:
@@ -228,14 +265,15 @@ def rounded_rows(rows: float) -> float:
 
 
 # Some 4 MB: windows hold a little more or less from cycle to cycle, and most find what an earlier one worked out.
-@lru_cache(maxsize=8192)
-def _static_levels(bins: ViewReference, rows: float) -> Mapping[str, float | None]:
-    return _levels(rows, bins, bins.summary)
+@lru_cache(maxsize=32_768)
+def _static_level(statistic: str, bins: ViewReference, rows: float) -> float | None:
+    return _level(statistic, rows, bins, bins.summary)
 
 
-def _levels(rows: float, bins: ViewReference, reference: Summary) -> Mapping[str, float | None]:
-    statistics, then = _KINDS[type(bins.binning)].statistics, Sample(reference, bins)
-    return {name: item.noise(rows, then) for name, item in statistics.items() if item.noise is not None}
+def _level(statistic: str, rows: float, bins: ViewReference, reference: Summary) -> float | None:
+    level = _KINDS[type(bins.binning)].statistics[statistic].noise
+    assert level is not None
+    return level(rows, _reference_sample(reference, bins))
 
 
 def export(
@@ -244,13 +282,19 @@ def export(
     part: str,
     statistics: tuple[str, ...],
     static: Mapping[str, ViewReference | None],
+    *,
+    judged: bool = False,
     **labels: str,
 ) -> dict[str, float]:
-    """Export drift of ``part`` of the traffic against every reference; return p-values by reference.
+    """Export drift of ``part`` of the traffic against every reference; return p-values by reference, where ``judged``.
 
     ``prefix``: of the names of metrics. ``static``: what each static reference holds of it. The first of those fixes
     the bins where the reference is a window of the past.
     """
+    statistics = tuple(name for name in statistics if window.wants(f"{prefix}_{name}"))
+    if not (statistics or judged):
+        return {}
+    noisy = statistics and not window.segment and window.wants(f"{prefix}_drift_noise_level")
     current = window.traffic[part]
     fixed = next((bins for bins in static.values() if bins is not None), None)
     compared: list[tuple[str, ViewReference | None, Any]] = [
@@ -268,14 +312,14 @@ def export(
             withheld[name] = Reason.REFERENCE_TOO_SMALL
         else:
             pair = Pair(current, bins, past)
-            levels = {} if window.segment else noise(current, bins, past)
+            levels = noise(current, bins, past, statistics) if noisy else {}
             of = {**labels, "reference": name}
             for statistic in statistics:
                 window.set(f"{prefix}_{statistic}", pair.value(statistic), **of)
                 if statistic in levels:
                     level = levels[statistic]
                     window.set(f"{prefix}_drift_noise_level", level, **of, statistic=statistic)
-            if (p_value := pair.p_value) is not None:
+            if judged and (p_value := pair.p_value) is not None:
                 p_values[name] = p_value
     for name, reason in withheld.items():
         for statistic in statistics:

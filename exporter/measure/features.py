@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import numpy as np
@@ -14,10 +15,27 @@ from exporter.summary.numeric import NumericSummary
 
 QUANTILES = ("0.05", "0.25", "0.5", "0.75", "0.95")
 
+VALUES: Mapping[str, Callable[[NumericSummary], float]] = {
+    "ml_feature_mean": lambda summary: summary.mean,
+    "ml_feature_stddev": lambda summary: float(np.sqrt(summary.variance)),
+    "ml_feature_min": lambda summary: float(summary.minimum),
+    "ml_feature_max": lambda summary: float(summary.maximum),
+}
+_OF_FEATURES = (
+    *VALUES,
+    "ml_feature_missing_ratio",
+    "ml_feature_invalid_ratio",
+    "ml_feature_out_of_range_ratio",
+    "ml_feature_quantile",
+    "ml_feature_text_length_mean",
+)
+
 
 def export(window: WindowSummaries) -> None:
     """Export completeness and description of every view of every feature."""
     schema = window.schema
+    if window.segment and not window.wants(*_OF_FEATURES):
+        return
     monitored = 0
     for feature, kind in schema.kinds.items():
         for view in kind.views(feature).values():
@@ -52,19 +70,17 @@ def _completeness(window: WindowSummaries, feature: str, summary: Any) -> None:
 
 def _description(window: WindowSummaries, view: str, summary: NumericSummary) -> None:
     present, schema = summary.present, window.schema
-    for name, value in (
-        ("mean", summary.mean),
-        ("stddev", float(np.sqrt(summary.variance))),
-        ("min", float(summary.minimum)),
-        ("max", float(summary.maximum)),
-    ):
-        window.set(f"ml_feature_{name}", value, present, feature=view)
+    for name, value in VALUES.items():
+        if window.wants(name):
+            window.set(name, value(summary), present, feature=view)
     declared = schema.ranges.get(schema.views[view])
-    if declared is not None and schema.primary(view):
+    if declared is not None and schema.primary(view) and window.wants("ml_feature_out_of_range_ratio"):
         low, high = np.nextafter(declared[0], -np.inf), declared[1]
         counts = summary.regrouped(np.array([low, high]))
         outside = ratio(counts[0] + counts[2], present)
         window.set("ml_feature_out_of_range_ratio", outside, present, feature=view)
+    if not window.wants("ml_feature_quantile"):
+        return
     # Without a reference there are no bins that would tell where in its range a value lies.
     known = any(view in reference.views for reference in window.static.values())
     for probability in QUANTILES:

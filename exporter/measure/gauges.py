@@ -14,7 +14,7 @@ from exporter.references.reference import Reference
 from exporter.summary.base import Composite, Floats
 from exporter.tasks.task import Task
 from mlslo.catalogue import METRICS
-from mlslo.monitor import Spec
+from mlslo.monitor import Exported, Spec
 
 
 class Reason(StrEnum):
@@ -33,21 +33,30 @@ class Reason(StrEnum):
     CLASSES_UNKNOWN = "classes_unknown"
     TOO_MANY_CLASSES = "too_many_classes"
     NOT_BINARY = "not_binary"
+    MAX_SERIES = "max_series"
 
 
 @dataclass
 class Gauges:
     """Series by metric name; label values in the catalogue's order.
 
-    Nothing that is not a finite number gets in: it is withheld, and counted with its reason.
+    Nothing that is not a finite number gets in: it is withheld, and counted with its reason. What is not ``exported``
+    is passed over; everything is, where that is None.
     """
 
     model: str
+    exported: Exported | None = None
     series: dict[str, dict[tuple[str, ...], float]] = field(default_factory=dict)
     withheld: Counter[tuple[str, str, str, str]] = field(default_factory=Counter)
 
+    def wants(self, name: str, segment: str = "") -> bool:
+        """Return whether ``name`` is exported: of a segment, or of all traffic."""
+        return self.exported is None or name in self.exported.of(segment)
+
     def set(self, name: str, value: float | None, **labels: str) -> None:
         """Export ``value``; None or a value that is not finite is withheld as undefined."""
+        if not self.wants(name, labels.get("segment", "")):
+            return
         if value is None or not math.isfinite(value):
             self.withhold(name, Reason.UNDEFINED, **labels)
             return
@@ -63,8 +72,9 @@ class Gauges:
             self.withhold(name, Reason.TOO_FEW_SAMPLES, **labels)
 
     def withhold(self, name: str, reason: Reason, **labels: str) -> None:
-        """Count one series of ``name`` that is not exported."""
-        self.withheld[labels.get("version", ""), labels.get("window", ""), name, reason] += 1
+        """Count one series of ``name`` that would be exported, and cannot be."""
+        if self.wants(name, labels.get("segment", "")):
+            self.withheld[labels.get("version", ""), labels.get("window", ""), name, reason] += 1
 
 
 Summarised = TypeVar("Summarised")
@@ -77,7 +87,8 @@ class WindowSummaries:
     ``segment`` and ``segment_value``: whose rows; both empty for all traffic. ``past`` and ``past_outcome``: of the
     references that are windows of the model's own history, by name. ``absent``: references that are not there, and
     why. ``sink_up``: whether the prediction log can be read. ``gauges``: where every gauge is set; where there is a
-    reason in ``withheld_for``, it is withheld instead.
+    reason in ``withheld_for``, it is withheld instead. ``exported``: names of the metrics that are; others are passed
+    over.
     """
 
     gauges: Gauges
@@ -95,6 +106,7 @@ class WindowSummaries:
     past_outcome: Mapping[str, Composite]
     absent: Mapping[str, Reason]
     sink_up: bool
+    exported: frozenset[str]
     withheld_for: Reason | None = None
 
     @property
@@ -108,6 +120,10 @@ class WindowSummaries:
         names = ("version", "window", "segment", "segment_value")
         return {name: getattr(self, name) for name in names}
 
+    def wants(self, *names: str) -> bool:
+        """Return whether any of the metrics ``names`` is exported."""
+        return not self.exported.isdisjoint(names)
+
     def enough(self, rows: float | Floats) -> bool:
         """Return whether ``rows`` are at least the monitor file's ``minSamples``."""
         return bool(rows >= self.spec.minSamples)
@@ -116,6 +132,8 @@ class WindowSummaries:
         self, name: str, value: float | None, rows: float | Floats | None = None, /, **labels: str
     ) -> None:
         """Export ``value``; withhold it where the ``rows`` that it rests on are too few."""
+        if name not in self.exported:
+            return
         enough = rows is None or self.enough(rows)
         if enough and self.withheld_for is not None:
             self.withhold(name, self.withheld_for, **labels)
@@ -130,8 +148,10 @@ class WindowSummaries:
     ) -> None:
         """Export every one of ``metrics`` of ``summary``, where the ``rows`` that it rests on are enough."""
         for name, metric in metrics.items():
-            self.set(name, metric(summary) if self.enough(rows) else None, rows)
+            if name in self.exported:
+                self.set(name, metric(summary) if self.enough(rows) else None, rows)
 
     def withhold(self, name: str, reason: Reason, **labels: str) -> None:
-        """Count one series of ``name`` that is not exported."""
-        self.gauges.withhold(name, reason, **self.labels, **labels)
+        """Count one series of ``name`` that would be exported, and cannot be."""
+        if name in self.exported:
+            self.gauges.withhold(name, reason, **self.labels, **labels)

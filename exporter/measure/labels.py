@@ -21,6 +21,8 @@ from exporter.summary.outcomes import OutcomeSummary
 from exporter.summary.ranking import RankingOutcomeSummary
 from exporter.summary.regression import RegressionOutcomeSummary
 
+_NOISE = "ml_label_drift_noise_level"
+
 
 def coverage(traffic: Composite, outcome: Composite) -> float | None:
     """Share of the predictions whose label has come; None where there are none."""
@@ -42,7 +44,7 @@ def export(window: WindowSummaries) -> None:
             multilabel.export_sets(window, "ml_label", window.outcome["label sets"])
         case RegressionOutcomeSummary():
             window.set("ml_label_mean", mean_label(outcomes), outcomes.scored)
-    if not isinstance(outcomes, RankingOutcomeSummary):
+    if not isinstance(outcomes, RankingOutcomeSummary) and window.wants("ml_label_psi", _NOISE):
         _drift(window)
 
 
@@ -79,9 +81,14 @@ def _compare(window: WindowSummaries, name: str, bins: ViewReference, reference:
     value = population_stability_index(now, reference)
     window.set("ml_label_psi", value, rows, reference=name)
     # A set is no sample of its classes: chance moves their mix otherwise.
-    if window.enough(rows) and not window.segment and not isinstance(bins.binning, MixBinning):
+    if (
+        window.enough(rows)
+        and not window.segment
+        and window.wants(_NOISE)
+        and not isinstance(bins.binning, MixBinning)
+    ):
         level = psi_noise(rows, reference)
-        window.set("ml_label_drift_noise_level", level, reference=name, statistic="psi")
+        window.set(_NOISE, level, reference=name, statistic="psi")
 
 
 def _over(outcome: Composite, bins: ViewReference) -> tuple[float, Floats]:

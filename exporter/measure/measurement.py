@@ -4,20 +4,24 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from exporter.fold.schema import GROUP, OUTCOME, SELECTION, TRAFFIC
+from exporter.fold.schema import GROUP, OUTCOME, SELECTION, TRAFFIC, Schema
 from exporter.fold.version_schemas import VersionSchemas
 from exporter.measure import data, fairness, features, outcome, prediction, service
 from exporter.measure.gauges import Gauges, Reason, WindowSummaries
+from exporter.measure.series_estimate import choose
 from exporter.state import Scope, Store
 from exporter.summary.base import Composite, Shape
 from exporter.summary.windows import MICROSECONDS, Window, boundaries
 from exporter.tasks.task import Task
 from mlslo.catalogue import METRICS, Layer
-from mlslo.monitor import Monitor, scope_name
+from mlslo.monitor import Exported, Monitor, scope_name
 
 _INPUTS = (service, features, data)
 _PREDICTIONS = (prediction, outcome)
 """Layers of gauges, each of which exports what applies to the model. The latter need the classes of a classifier."""
+
+_OUTCOMES = tuple(metric.name for metric in METRICS.values() if metric.layer is Layer.OUTCOME)
+_FAIRNESS = tuple(metric.name for metric in METRICS.values() if metric.layer is Layer.FAIRNESS)
 
 
 class Measurement:
@@ -29,6 +33,7 @@ class Measurement:
         self._schemas = schemas
         self._store = store
         self._lengths = {str(window): window.seconds for window in self._spec.windows}
+        self._exported: dict[Schema, Exported] = {}
 
     def measure(
         self, gauges: Gauges, windows: list[Window], number: int, version: str, *, sink_up: bool
@@ -39,7 +44,9 @@ class Measurement:
             scopes += self._store.summaries.scopes(TRAFFIC, number, segment)
         for scope in scopes:
             self._measure_scope(gauges, windows, scope, version, sink_up=sink_up)
-        if self._spec.fairness is not None:
+        schema = self._schemas.of(version)
+        exported = self._exported_of(schema).traffic
+        if self._spec.fairness is not None and not exported.isdisjoint(_FAIRNESS):
             for paths in self._spec.fairness.attributes:
                 self._measure_attribute(gauges, windows, number, version, scope_name(paths))
 
@@ -47,8 +54,12 @@ class Measurement:
         self, gauges: Gauges, windows: list[Window], scope: Scope, version: str, *, sink_up: bool
     ) -> None:
         schema = self._schemas.of(version)
+        exported = self._exported_of(schema).of(scope.segment)
         traffic = self._merged(schema.shapes[TRAFFIC], scope, windows)
-        outcomes = self._merged(schema.shapes[OUTCOME], scope, windows)
+        if exported.isdisjoint(_OUTCOMES):
+            outcomes: Mapping[Window, Composite] = dict.fromkeys(windows, schema.shapes[OUTCOME].empty)
+        else:
+            outcomes = self._merged(schema.shapes[OUTCOME], scope, windows)
         absent = dict.fromkeys(self._schemas.missing(version), Reason.REFERENCE_MISSING)
         history = [window for window in windows if window.reference]
         for window in history:
@@ -74,8 +85,18 @@ class Measurement:
                     past_outcome={past.name: outcomes[past] for past in history},
                     absent=absent,
                     sink_up=sink_up,
+                    exported=exported,
                 )
                 self._export(summaries)
+
+    def _exported_of(self, schema: Schema) -> Exported:
+        """Return what a version exports, worked out once for its schema."""
+        if schema not in self._exported:
+            # Schemas that are no version's any more are not kept.
+            known = self._schemas.all()
+            self._exported = {own: found for own, found in self._exported.items() if own in known}
+            self._exported[schema], _ = choose(self._spec, self._task, schema)
+        return self._exported[schema]
 
     def _export(self, summaries: WindowSummaries) -> None:
         for layer in _INPUTS:

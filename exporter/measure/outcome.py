@@ -44,7 +44,7 @@ def export(window: WindowSummaries) -> None:
     While too few labels have come, all but their coverage and delays are withheld.
     """
     spec = window.spec
-    if window.task.scored and spec.task in _ESTIMATES:
+    if window.task.scored and spec.task in _ESTIMATES and window.wants(*_ESTIMATED):
         _ESTIMATES[spec.task](window)
     if spec.labels is None:
         return
@@ -60,6 +60,8 @@ def export(window: WindowSummaries) -> None:
 
 def _delays(window: WindowSummaries) -> None:
     delay, by_delay = window.outcome["delay"], window.outcome["by delay"]
+    if not window.wants("ml_label_delay_seconds", "ml_model_accuracy_by_delay"):
+        return
     for quantile in DELAY_QUANTILES:
         value = duration_quantile(delay, float(quantile))
         window.set("ml_label_delay_seconds", value, delay.present, quantile=quantile)
@@ -82,6 +84,8 @@ def _ranking(window: WindowSummaries) -> None:
     """Every metric rests on the labelled lists for which it is defined."""
     outcomes: RankingOutcomeSummary = window.outcome["outcomes"]
     for name, measure in _OF_LISTS.items():
+        if not window.wants(name):
+            continue
         for k in window.spec.predictions.cutoffs:
             rows = ranked_lists.lists(outcomes, measure, k)
             window.set(name, ranked_lists.mean_quality(outcomes, measure, k), rows, k=str(k))

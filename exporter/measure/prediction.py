@@ -18,7 +18,7 @@ from exporter.tasks.task import Task
 MOST_SHOWN = 200
 """Of more classes none has a series of its own."""
 
-_OF_SCORES = ("psi", "ks_statistic", "js_distance", "wasserstein_distance")
+OF_SCORES = ("psi", "ks_statistic", "js_distance", "wasserstein_distance")
 _OF_CLASSES = ("psi", "js_distance")
 
 
@@ -79,7 +79,7 @@ def _drift(window: WindowSummaries) -> None:
         drift.export(window, "ml_prediction", "classes", _OF_CLASSES, classes)
     elif task.scored:
         scores = {name: reference.score for name, reference in window.static.items()}
-        drift.export(window, "ml_prediction", "score", _OF_SCORES, scores)
+        drift.export(window, "ml_prediction", "score", OF_SCORES, scores)
 
 
 def _is_multiclass(task: Task) -> bool:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import zlib
 from bisect import bisect
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -15,6 +15,10 @@ from exporter.summary.base import Floats, Shape
 _PLAIN = b"s"
 _BYTES = 12  # of an index and its number
 _CHECKSUM = 4
+_BATCH = 200_000
+
+Content = tuple[np.ndarray, Floats]
+"""Places in a vector, and the numbers there."""
 
 
 class Scope(NamedTuple):
@@ -134,9 +138,23 @@ class Summaries(Table):
     def _merged(self, shape: Shape, rows: Iterable[tuple[bytes, int]]) -> Floats:
         vector = shape.neutral.copy()
         with self._db.reading("summary"):
-            for content, *_ in rows:
-                _merge(vector, content, shape)
+            for some in _batches(_unpacked(content, shape) for content, *_ in rows):
+                shape.empty.merge_all(vector, *map(np.concatenate, zip(*some, strict=True)))
         return vector
+
+
+def _batches(contents: Iterable[Content]) -> Iterator[list[Content]]:
+    """Yield lists of some 200,000 numbers: few calls for many small contents, and bounded memory."""
+    batch: list[Content] = []
+    size = 0
+    for content in contents:
+        batch.append(content)
+        size += len(content[1])
+        if size > _BATCH:
+            yield batch
+            batch, size = [], 0
+    if batch:
+        yield batch
 
 
 def _packed(vector: Floats, shape: Shape, *, compress: bool) -> bytes:
@@ -146,8 +164,8 @@ def _packed(vector: Floats, shape: Shape, *, compress: bool) -> bytes:
     return zlib.compress(plain, 1) if compress else plain + _checksum(plain)
 
 
-def _merge(into: Floats, content: bytes, shape: Shape) -> None:
-    """Merge what ``_packed`` wrote into the vector ``into``. Raises ValueError where it is damaged."""
+def _unpacked(content: bytes, shape: Shape) -> Content:
+    """Return places and numbers that ``_packed`` wrote. Raises ValueError where they are damaged."""
     try:
         plain = content[:-_CHECKSUM] if content[:1] == _PLAIN else zlib.decompress(content)
     except zlib.error as error:
@@ -160,7 +178,7 @@ def _merge(into: Floats, content: bytes, shape: Shape) -> None:
     if plain[:1] != _PLAIN or len(body) % _BYTES or (number and places[-1] >= width):
         raise ValueError(f"{len(plain)} bytes where {width} numbers are expected")
     # A slice: the indices may end where a number does not begin.
-    shape.empty.merge_numbers(into, places, np.frombuffer(body[4 * number :], dtype=np.float64))
+    return places, np.frombuffer(body[4 * number :], dtype=np.float64)
 
 
 def _checksum(plain: bytes) -> bytes:

@@ -221,15 +221,33 @@ class Composite(dict[str, Any]):
             found[:, extremes] = after[:, extremes]
         return found
 
+    @cached_property
+    def _sizes(self) -> dict[str, int]:
+        return {name: part.vector().size for name, part in self.items()}
+
     def with_vector(self, vector: Floats) -> Self:
         """The inverse of ``vector`` for a composite shaped like this one."""
         parts: dict[str, Summary] = {}
         start = 0
         for name, part in self.items():
-            size = part.vector().size
+            size = self._sizes[name]
             parts[name] = part.with_vector(vector[start : start + size])
             start += size
         return type(self)(parts)
+
+    def merge_all(self, into: Floats, places: npt.NDArray[Any], numbers: Floats) -> None:
+        """``merge_numbers`` of many vectors, one after the other: a place comes as often as there are numbers of it."""
+        low, high = _extremes(self._rules[places])
+        before = into[self._extreme_places]
+        with np.errstate(over="ignore", invalid="ignore"):
+            into += np.bincount(places, numbers, into.size)
+            into[self._extreme_places] = before
+            np.minimum.at(into, places[low], numbers[low])
+            np.maximum.at(into, places[high], numbers[high])
+
+    @cached_property
+    def _extreme_places(self) -> Codes:
+        return np.concatenate(self._all_extremes)
 
 
 def _extremes(rules: npt.NDArray[np.uint8]) -> tuple[Codes, Codes]:

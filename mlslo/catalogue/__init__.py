@@ -46,7 +46,8 @@ class Metric:
     """One metric. ``labels`` come in the order of exposition; ``model`` is always the first.
 
     ``additive``: the value over several replicas is the sum of theirs (counters, rates, counts). ``tasks``: those for
-    which it is measured; none are all.
+    which it is measured; none are all. ``segments``: measured for segments too, by default. ``detail``: left out, by
+    default, where a model has many series.
     """
 
     name: str
@@ -58,6 +59,8 @@ class Metric:
     help: str
     additive: bool = False
     tasks: tuple[str, ...] = ()
+    segments: bool = False
+    detail: bool = False
 
 
 _TABLE = yaml.load(

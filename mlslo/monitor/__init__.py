@@ -15,6 +15,7 @@ from mlslo.monitor.fields import (
 )
 from mlslo.monitor.file import Monitor, MonitorFile
 from mlslo.monitor.logs import POSITIVE, FileSink, Join, Labels, Predictions, Sink
+from mlslo.monitor.metrics import Exported, Metrics, SegmentMetrics
 from mlslo.monitor.presets import PREDICTION_PRESETS
 from mlslo.monitor.spec import DEFAULT_LATENCY_BUCKETS, Fairness, Feature, Reference, Spec
 from mlslo.monitor.times import WrittenTimes, has_offset
@@ -29,6 +30,7 @@ __all__ = [
     "PREDICTION_PRESETS",
     "ROWS",
     "Crossing",
+    "Exported",
     "Fairness",
     "Feature",
     "FeatureArray",
@@ -39,11 +41,13 @@ __all__ = [
     "LabelFields",
     "Labels",
     "LatencyField",
+    "Metrics",
     "Monitor",
     "MonitorFile",
     "PredictionFields",
     "Predictions",
     "Reference",
+    "SegmentMetrics",
     "Sink",
     "Spec",
     "WrittenTimes",

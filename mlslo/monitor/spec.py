@@ -9,6 +9,7 @@ from pydantic import Field, field_validator, model_validator
 
 from mlslo.monitor.fields import Crossing, FeatureName, FieldPath, scope_name
 from mlslo.monitor.logs import Labels, Predictions
+from mlslo.monitor.metrics import Metrics
 from mlslo.yamlfile import Duration, Name, StrictModel
 
 DEFAULT_LATENCY_BUCKETS = (
@@ -106,6 +107,12 @@ class Spec(StrictModel):
     )
     maxSegmentValues: Annotated[int, Field(ge=1, le=1000)] = Field(
         20, description="So many values of each segment, the largest, get series; the rest are one, `other`."
+    )
+    metrics: Metrics = Field(
+        default_factory=Metrics, description="Which metrics are exported; by default what somebody acts on."
+    )
+    maxSeries: Annotated[int, Field(ge=100)] = Field(
+        10_000, description="At most so many series of the model; past it the least urgent are withheld."
     )
     fairness: Fairness | None = Field(None, description="Group comparisons.")
     references: dict[Name, Reference] = Field(

@@ -4,13 +4,13 @@ from collections.abc import Iterator
 
 from mlslo.catalogue import Metric
 from mlslo.monitor import Monitor
+from mlslo.monitor.measurable import VIEWS
 from mlslo.yamlfile import Location
 from rulegen.conditions import Condition
 from rulegen.lint.finding import Finding, Run
 from rulegen.lint.holds import may_hold, must_hold
 from rulegen.sli.gauge import entities
 from rulegen.sli.metric_ranges import possible
-from rulegen.spec.measurable import VIEWS
 from rulegen.spec.model_slo import Slo
 
 

@@ -4,11 +4,11 @@ from collections.abc import Iterator, Sequence
 
 from mlslo.catalogue import METRICS, Metric
 from mlslo.monitor import DEFAULT_LATENCY_BUCKETS, Monitor, scope_name
+from mlslo.monitor.measurable import VIEWS, lacking, unfit
 from mlslo.yamlfile import Duration, Location, Problem, did_you_mean, quoted_list
 from rulegen.sli.gauge import Gauge
-from rulegen.spec.measurable import VIEWS, lacking, unfit
 from rulegen.spec.model_slo import ModelSlo, Slo
-from rulegen.validation import companion_checks
+from rulegen.validation import companion_checks, exported_checks
 
 _AVERAGES = {
     "multiclass": ["macro", "weighted"],
@@ -36,6 +36,7 @@ def against_monitor(file: ModelSlo, watched: Sequence[Monitor]) -> Iterator[Prob
         yield file.document.problem(("spec", "model"), message + did_you_mean(file.model, names))
         return
     yield from companion_checks.against_monitor(file, monitor)
+    yield from exported_checks.against_monitor(file, monitor)
     for at, slo in file.slos:
         yield from _events(file, monitor, slo, (*at, "sli"))
         gauge = slo.sli.gauge

@@ -15,6 +15,8 @@ from tests.support.commands import exporter
 
 EPOCH = datetime(2026, 1, 10, tzinfo=UTC).timestamp()
 AT = "2026-01-10T01:00:00Z"
+EVERYTHING = {"include": ["ml_*"], "segments": ["ml_*"]}
+"""``metrics`` of a monitor file: every statistic of all traffic and of each segment."""
 
 Labels = Mapping[str, str]
 Gauges = dict[str, list[tuple[dict[str, str], float]]]

@@ -6,10 +6,10 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from mlslo.catalogue import METRICS, Metric
+from mlslo.monitor.measurable import needs_labels
 from mlslo.yamlfile import Duration
 from rulegen.promql.query import QueryError, parse
 from rulegen.spec.companions import LabelsStale, NoData, Own
-from rulegen.spec.measurable import needs_labels
 from rulegen.spec.model_slo import ModelSlo, Slo
 
 

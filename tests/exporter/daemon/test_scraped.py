@@ -17,7 +17,7 @@ from prometheus_client.parser import text_string_to_metric_families as plain_tex
 from exporter.measure.exposition import negotiated
 from tests.exporter.daemon.test_daemon import daemon, record, total
 from tests.support.commands import exporter
-from tests.support.logs import write_lines, write_monitor
+from tests.support.logs import monitor, write_lines, write_monitor
 from tests.support.paths import ROOT
 from tests.support.prometheus import instant
 from tests.support.servers import Server
@@ -130,3 +130,43 @@ def test_prometheus_scrapes_it_by_every_protocol(tmp_path: Path) -> None:
             assert len(set(counts.values())) == 1
             assert set(prometheus.by_job("up").values()) == {1.0}
         assert "error" not in prometheus.log.lower().replace("errors=0", ""), prometheus.log
+
+
+@pytest.mark.slow
+@pytest.mark.xdist_group("real programs")
+def test_prometheus_scrapes_a_wide_model_with_a_limit_of_samples(tmp_path: Path) -> None:
+    """50 features, 20 segment values, 3 windows and 2 references, with labels and groups, under the usual limit."""
+    names = [f"n{number}" for number in range(49)]
+
+    def row(number: int) -> dict[str, Any]:
+        values = {name: float((number * (place + 7)) % 97) for place, name in enumerate(names)}
+        return {"score": number % 100 / 100, "features": {**values, "region": f"region {number % 20}"}}
+
+    data = write_lines(tmp_path / "data.jsonl", [record(number, **row(number)) for number in range(400)])
+    past = [record(number, ts=time.time() - 5400, **row(number)) for number in range(400)]
+    recent = [record(400 + number, **row(number)) for number in range(2000)]
+    write_lines(tmp_path / "logs/predictions.jsonl", [*past, *recent])
+    labels = [{"id": item["id"], "label": number % 2, "ts": item["ts"]} for number, item in enumerate(recent)]
+    write_lines(tmp_path / "logs/labels.jsonl", labels)
+    content = monitor(
+        windows=["20m", "1h", "1d"],
+        segments=["features.region"],
+        fairness={"attributes": ["features.region"]},
+        references={"training": {"static": "r.json"}, "past": {"sliding": "1h", "offset": "1h"}},
+    )
+    path = write_monitor(tmp_path, content)
+    exporter("baseline", path, "--data", data, "--out", tmp_path / "r.json")
+    with daemon(tmp_path) as running:
+        running.wait_for(total(2400))
+        jobs: dict[str, dict[str, Any]] = {
+            "limited": {"sample_limit": 10_000, "scrape_interval": "2s", "scrape_timeout": "2s"}
+        }
+        with Scraping(tmp_path, jobs, running.url.removeprefix("http://")) as prometheus:
+            deadline = time.monotonic() + 30
+            found: dict[str, float] = {}
+            while time.monotonic() < deadline and not found:
+                time.sleep(0.2)
+                found = prometheus.by_job('count by (job) ({__name__=~"ml_.+"})')
+            assert prometheus.by_job("up") == {"limited": 1.0}, prometheus.log
+            assert 2000 < found["limited"] <= 5000
+            assert prometheus.by_job("count by (job) (ml_feature_psi)") == {"limited": 50 * 3 * 2}

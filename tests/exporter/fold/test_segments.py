@@ -12,7 +12,17 @@ import numpy as np
 import pytest
 
 from mlslo.catalogue import METRICS
-from tests.support.logs import EPOCH, Gauges, monitor, once, record, value, write_lines, write_monitor
+from tests.support.logs import (
+    EPOCH,
+    EVERYTHING,
+    Gauges,
+    monitor,
+    once,
+    record,
+    value,
+    write_lines,
+    write_monitor,
+)
 from tests.support.segmented import (
     Record,
     alone,
@@ -48,6 +58,7 @@ def watched(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, dict[str, A
         **MEMBERS,
         "windows": ["20m", "1h"],
         "minSamples": 30,
+        "metrics": EVERYTHING,
     }
     build_reference(folder, monitor(**spec))
     spec["references"] = {

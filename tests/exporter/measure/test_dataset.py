@@ -22,7 +22,17 @@ from exporter.summary.categorical import CategoricalSummary
 from exporter.summary.numeric import NumericSummary
 from exporter.web import status_page
 from tests.support.commands import exporter
-from tests.support.logs import EPOCH, Gauges, monitor, once, record, value, write_lines, write_monitor
+from tests.support.logs import (
+    EPOCH,
+    EVERYTHING,
+    Gauges,
+    monitor,
+    once,
+    record,
+    value,
+    write_lines,
+    write_monitor,
+)
 
 NAMES = ["radius", "perimeter", "area", "compactness", "concavity", "points"]
 REFERENCES = ("training", "other", "past")
@@ -66,6 +76,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory, samples: dict[str, np.ndarr
     content = monitor(
         labels=None,
         segments=["half"],
+        metrics=EVERYTHING,
         references={
             "training": {"static": "training.json"},
             "other": {"static": "other.json"},

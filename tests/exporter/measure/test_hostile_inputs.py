@@ -14,6 +14,7 @@ from scipy import stats
 from scipy.spatial import distance
 
 from tests.support.commands import exporter
+from tests.support.logs import EVERYTHING
 from tests.support.pages import CATEGORICAL, DESCRIPTION, NUMERIC, QUANTILES, Page, look, setup
 
 RNG = np.random.default_rng(20260110)
@@ -90,7 +91,13 @@ REFERENCE_ROWS, NOW_ROWS = drawn(0, ROWS), drawn(1, ROWS)
 def hostile(tmp_path_factory: pytest.TempPathFactory) -> Page:
     declared = dict.fromkeys([*NUMBERS, *LEFT_OUT], "numeric") | dict.fromkeys(CATEGORIES, "categorical")
     path, account = setup(
-        tmp_path_factory.mktemp("hostile"), REFERENCE_ROWS, NOW_ROWS, declared, segments=["version"]
+        tmp_path_factory.mktemp("hostile"),
+        REFERENCE_ROWS,
+        NOW_ROWS,
+        declared,
+        segments=["version"],
+        metrics=EVERYTHING,
+        maxSeries=1_000_000,
     )
     assert account.count("left out") == len(LEFT_OUT)
     exporter("check", path)

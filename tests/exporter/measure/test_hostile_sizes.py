@@ -13,6 +13,7 @@ from scipy.spatial import distance
 
 from tests.support.logs import (
     EPOCH,
+    EVERYTHING,
 )
 from tests.support.pages import NUMERIC, look, setup
 
@@ -97,6 +98,8 @@ def test_five_hundred_features(tmp_path: Path) -> None:
         rows[200:],
         dict.fromkeys((f"f{j:03}" for j in range(500)), "numeric"),
         references={"training": {"static": "r.json"}},
+        metrics=EVERYTHING,
+        maxSeries=1_000_000,
     )
     page = look(path)
     assert page.get("ml_features_expected") == page.get("ml_features_monitored") == 500

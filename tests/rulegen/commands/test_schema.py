@@ -37,6 +37,9 @@ LOADERS = {
 BEYOND_A_SCHEMA = (
     "standard input",
     "is none of classes",
+    "is no metric",
+    "is not measured by segment",
+    "is about the exporter itself",
     "can never be",
     "below the long one",
     "is shorter than groupInterval",

@@ -7,8 +7,8 @@ from click.testing import CliRunner
 
 from exporter.features import KINDS
 from mlslo.catalogue import METRICS, Layer
+from mlslo.monitor.measurable import VIEWS
 from rulegen.cli import main
-from rulegen.spec.measurable import VIEWS
 from tests.support.paths import ROUTING
 
 MONITOR = """\

@@ -1,7 +1,7 @@
 """Requirements of a metric on the ModelMonitor file that measures it."""
 
 from mlslo.catalogue import Layer, Metric
-from mlslo.monitor import Reference, Spec
+from mlslo.monitor.spec import Reference, Spec
 from mlslo.yamlfile import quoted_list
 
 _CLASSIFIERS = ("binary", "multiclass", "multilabel")
