@@ -45,7 +45,11 @@ def _least_urgent_first(gauges: Gauges) -> list[tuple[Urgency, str, tuple[str, .
             continue
         position = metric.labels.index("segment")
         of_segment = urgency(metric, segmented=True)
-        found += [(of_segment if values[position] else of_all, name, values) for values in series]
+        of_class = urgency(metric, segmented=False, of_class=True)
+        place = metric.labels.index("class") if {"average", "class"} <= set(metric.labels) else None
+        for values in series:
+            rank = of_class if place is not None and values[place] else of_all
+            found.append((of_segment if values[position] else rank, name, values))
     found = [item for item in found if item[0] is not Urgency.ALWAYS]
     found.sort(key=lambda item: item[1:], reverse=True)
     # Stable: within an urgency the order by name stays.

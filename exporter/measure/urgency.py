@@ -38,8 +38,11 @@ _TITLES = {
 _PARTS = {"quantile", "bin", "actual", "predicted", "delay", "class", "statistic"}
 
 
-def urgency(metric: Metric, *, segmented: bool) -> Urgency:
-    """Return the urgency of a series of ``metric``; ``segmented``: of a segment, not of all traffic."""
+def urgency(metric: Metric, *, segmented: bool, of_class: bool = False) -> Urgency:
+    """Return the urgency of a series of ``metric``.
+
+    ``segmented``: of a segment, not of all traffic. ``of_class``: of one class, where the metric has averages as well.
+    """
     labels = set(metric.labels)
     kept = metric.layer in (Layer.META, Layer.SERVICE)
     if metric.layer is Layer.META or (kept and not segmented):
@@ -48,7 +51,7 @@ def urgency(metric: Metric, *, segmented: bool) -> Urgency:
         return Urgency.FEATURES_OF_SEGMENTS if "feature" in labels else Urgency.SEGMENTS
     if metric.detail:
         return Urgency.DETAIL
-    if labels & _PARTS:
+    if of_class or ("average" not in labels and labels & _PARTS):
         return Urgency.PARTS
     if metric.layer is Layer.OUTCOME:
         return Urgency.ALWAYS

@@ -232,7 +232,7 @@ def _listed(value: Raw, names: Sequence[str]) -> Sequence[Raw] | None:
         return [members.get(name, NULL) for name in names]
     if kind == ord("["):
         elements = opened_list(value) or ()
-        if len(elements) == 1 and len(names) > 1:
+        if len(elements) == 1 and len(names) > 1 and first_byte(elements[0]) != _TEXT:
             return _listed(elements[0], names)
         return elements if len(elements) == len(names) else None
     return [value] if len(names) == 1 and kind != ord("n") else None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import resource
 import sqlite3
 import subprocess
@@ -124,7 +125,8 @@ def test_a_bottomless_monitor_file_is_refused(text: str, tmp_path: Path) -> None
     path.write_text(text)
     done = exporter("check", path, check=False)
     assert done.returncode == 2
-    assert "nested deeper than 60 levels" in done.stderr
+    # Newer versions of PyYAML have a limit of their own.
+    assert re.search("nested deeper than 60 levels|exceeded maximum nesting depth", done.stderr)
     assert done.stderr.startswith(f"{path}:1:")
 
 

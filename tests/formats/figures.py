@@ -13,8 +13,14 @@ from tests.formats.own import PLAIN
 from tests.support.logs import Gauges, monitor, once, write_monitor
 
 CATEGORICAL = ("region", "finish_reason")
-OF_THE_RUN = ("ml_monitor_cycle_duration", "ml_monitor_last_success", "ml_sink_lag_bytes", "ml_state_")
-"""Series of when and how it ran, not of what it read."""
+OF_THE_RUN = (
+    "ml_field_present_ratio",
+    "ml_monitor_cycle_duration",
+    "ml_monitor_last_success",
+    "ml_sink_lag_bytes",
+    "ml_state_",
+)
+"""Series of when and how it ran, and of what the file maps, not of what was read."""
 
 
 def figures(folder: Path, of: Format, predictions: Mapping[str, Any], *, plain: bool = False) -> Gauges:

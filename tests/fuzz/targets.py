@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import tempfile
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager, suppress
+from contextlib import AbstractContextManager, closing, contextmanager, suppress
 from pathlib import Path
 from typing import NamedTuple
 
@@ -15,10 +15,12 @@ from exporter.daemon.models import load_all
 from exporter.fold.version_schemas import VersionSchemas
 from exporter.records.labels import LabelDecoder
 from exporter.records.predictions import PredictionDecoder
+from exporter.records.reshaping import reshapings
 from exporter.sinks.wrappings import record_of, unwrap
 from exporter.sinks.wrappings.chunk import Chunk
+from exporter.state import Store
 from exporter.tasks import task_of
-from mlslo.monitor import load
+from mlslo.monitor import PREDICTION_PRESETS, load
 from mlslo.yamlfile import InputError
 from tests.support.logs import EPOCH, monitor, record, write_monitor
 
@@ -151,6 +153,40 @@ def _predictions() -> list[bytes]:
 
 
 @contextmanager
+def _presets() -> Iterator[Run]:
+    with tempfile.TemporaryDirectory(prefix="mlslo-fuzz-") as folder, closing(Store()) as store:
+        shapes = []
+        for number, preset in enumerate(PREDICTION_PRESETS):
+            content = monitor(labels=None)
+            features = {"features": {"names": ["age", "amount"]}} if number % 2 else {}
+            content["spec"]["predictions"] = {
+                "preset": preset,
+                "sink": {"file": {"path": "log"}},
+                "fields": features if preset != "bentoml" else {"id": "request_id", "score": "score"},
+            }
+            read = load(write_monitor(Path(folder), content))
+            shapes.append(reshapings(read, store, preset)["predictions"])
+
+        def run(data: bytes) -> None:
+            for shape in shapes:
+                with store.transaction():
+                    found = shape.plain(data + b"\n", _LATEST)
+                    shape.expired(_LATEST)
+                assert shape.needed or found.lines is not None
+                if shape.needed:
+                    lines = bytes(found.lines).split(b"\n")
+                    assert all(line.startswith(b"{") and line.endswith(b"}") for line in lines[:-1])
+                    assert not lines[-1]
+                found.sample()
+
+        yield run
+
+
+def _samples_of_presets() -> list[bytes]:
+    return [path.read_bytes() for path in sorted((ROOT / "tests/formats/samples").glob("*.jsonl"))]
+
+
+@contextmanager
 def _monitor() -> Iterator[Run]:
     with tempfile.TemporaryDirectory(prefix="mlslo-fuzz-") as folder:
         path = Path(folder, "monitor.yaml")
@@ -189,6 +225,7 @@ def _target(opened: Callable[[], AbstractContextManager[Run]], samples: list[byt
 TARGETS = {
     "wrappings": _target(_wrappings, _wrapped()),
     "decoder": _target(_decoder, _predictions())._replace(joined=20),
+    "presets": _target(_presets, _samples_of_presets()),
     "monitor": _target(_monitor, _monitors()),
 }
 """By the name on the command line."""

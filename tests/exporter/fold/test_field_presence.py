@@ -107,9 +107,9 @@ def test_a_field_renamed_in_a_growing_log_is_said_once_and_again_after_it_was_th
             ]
         ):
             many = 120 if old else 100
-            rows = (record(n, at=step * 200 + n) for n in range(many))
+            rows = (record(step * 200 + n, at=step * 200 + n) for n in range(many))
             if old:
-                rows = (renamed(n, step * 200 + n, old, "probability") for n in range(many))
+                rows = (renamed(step * 200 + n, step * 200 + n, old, "probability") for n in range(many))
             write_lines(log, rows)
             snapshot = cycle.run(at=end)
             assert snapshot is not None
@@ -128,7 +128,9 @@ def test_few_records_a_cycle_add_up(tmp_path: Path, caplog: pytest.LogCaptureFix
         cycle.run(at=EPOCH + 3600)
         found = []
         for step in range(1, 5):
-            write_lines(log, (renamed(n, step * 100 + n, "version", "release") for n in range(40)))
+            write_lines(
+                log, (renamed(step * 100 + n, step * 100 + n, "version", "release") for n in range(40))
+            )
             cycle.run(at=EPOCH + 3600)
             found.append(len(said(caplog)))
     assert found == [0, 0, 1, 0]

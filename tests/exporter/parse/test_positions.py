@@ -108,7 +108,12 @@ def figures(
     exporter("baseline", path, "--data", data, "--out", folder / "reference.json")
     exporter("check", path)
     gauges = once(path)
-    for name in ("ml_sink_lag_bytes", "ml_reference_info", "ml_reference_created_timestamp_seconds"):
+    for name in (
+        "ml_sink_lag_bytes",
+        "ml_reference_info",
+        "ml_reference_created_timestamp_seconds",
+        "ml_field_present_ratio",
+    ):
         gauges.pop(name, None)
     for name in [name for name in gauges if name.startswith(("ml_exporter_", "ml_monitor_", "python_"))]:
         del gauges[name]

@@ -13,8 +13,8 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from exporter.parse.json_lines import LONGEST_RECORD
-from exporter.sinks import file as file_sink
 from exporter.sinks.file import FileSink
+from exporter.sinks.records import Cutter
 from exporter.sinks.wrappings import Unwrapped, unwrap
 from exporter.sinks.wrappings.text import logfmt
 from tests.support.commands import exporter
@@ -261,7 +261,7 @@ def test_a_record_of_too_many_pieces_is_too_long() -> None:
 
 
 def test_small_chunks_make_progress(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(file_sink, "_BATCH", 100)
+    monkeypatch.setattr(Cutter, "most", 100)
     lines = [*cri('{"a": 1}'), *cri('{"b": "' + "x" * 90 + '"}', size=40), *cri('{"c": 1}')]
     write_lines(tmp_path / "log", lines)
     sink = FileSink(tmp_path / "log", {})

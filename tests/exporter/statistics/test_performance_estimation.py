@@ -263,7 +263,13 @@ def written(folder: Path, records: list[dict[str, Any]], baselines: dict[str, li
         data = logs.write_lines(folder / f"{name}.jsonl", rows)
         exporter("baseline", path, "--data", data, "--out", folder / f"{name}.json")
     return logs.write_monitor(
-        folder, logs.monitor(references=references, minSamples=50, segments=["features.country"])
+        folder,
+        logs.monitor(
+            references=references,
+            minSamples=50,
+            segments=["features.country"],
+            metrics={"segments": ["prediction", "outcome"]},
+        ),
     )
 
 
