@@ -49,16 +49,12 @@ class Target:
 
 @dataclass
 class _Node:
-    """A part of a path. ``slots``: whose path ends here. ``star``: what follows a ``*``."""
+    """A part of a path. ``slots``: whose path ends here. ``star``: what follows a ``*``. ``is_end``: of every path."""
 
     children: dict[str, _Node] = field(default_factory=dict)
     slots: list[int] = field(default_factory=list)
     star: _Node | None = None
-
-    @property
-    def leads_on(self) -> bool:
-        """Whether a path goes on here."""
-        return bool(self.children) or self.star is not None
+    is_end: bool = True
 
 
 Slots = list[Raw | None]
@@ -142,6 +138,7 @@ class Rows:
             self._literals.append((path, slot))
         node = self._root
         for part in path.split("."):
+            node.is_end = False
             if part == "*":
                 node.star = node.star or _Node()
                 node = node.star
@@ -154,7 +151,7 @@ class Rows:
     def _walk(self, node: _Node, value: Raw, slots: Slots, lists: _Lists | None) -> None:
         for slot in node.slots:
             slots[slot] = value
-        if not node.leads_on:
+        if node.is_end:
             return
         kind = first_byte(value)
         if kind == _TEXT:
@@ -175,9 +172,14 @@ class Rows:
     def _walk_members(self, node: _Node, members: Record, slots: Slots, lists: _Lists | None) -> None:
         for part, child in node.children.items():
             value = members.get(part)
+            if value is None:
+                continue
             if isinstance(value, dict):
                 self._walk_members(child, value, slots, lists)
-            elif value is not None:
+            elif child.is_end:
+                for slot in child.slots:
+                    slots[slot] = value  # type: ignore[assignment]
+            else:
                 self._walk(child, value, slots, lists)  # type: ignore[arg-type]
 
     def _line(self, slots: Slots, position: int | None) -> tuple[bytes, int]:

@@ -19,6 +19,7 @@ from benchmarks.table import Row, finish
         ("cold", "once, CPU against parsing"),
         ("steady", "30 days against an hour"),
         ("memory", "resident"),
+        ("shapes", "kserve"),
         ("series", "wide: cycle against everything"),
         ("pending", "a cycle's expiry, CPU s"),
         ("generate", "files of others rewritten"),
