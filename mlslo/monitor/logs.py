@@ -64,7 +64,6 @@ Where = dict[
         Discriminator(_form_of_value),
     ],
 ]
-_WHERE = "Only records that have these values: path -> value, or a list of values of which one must be there."
 
 
 class Join(StrictModel):
@@ -82,6 +81,32 @@ class Join(StrictModel):
     )
 
 
+class Log(StrictModel):
+    """What is said of both logs."""
+
+    sink: Sink = Field(description="Where the log is.")
+    where: Where | None = Field(
+        None,
+        description="Only records that have these values: path -> value, or a list of values of which one must be "
+        "there.",
+    )
+    timezone: TimeZone | None = Field(
+        None,
+        description="Time zone such as `Europe/Berlin`, or offset such as `+05:30`, of timestamps without one; UTC "
+        "where it is not given.",
+    )
+    timeFormat: TimeFormat | None = Field(
+        None,
+        description="How timestamps are written, as strptime has it (`%d.%m.%Y %H:%M:%S`), or a list; the first that "
+        "fits counts, one that fits none is invalid. Not needed for the usual ways.",
+    )
+
+    @property
+    def times(self) -> WrittenTimes:
+        """How timestamps are written."""
+        return WrittenTimes.of(self.timezone, self.timeFormat)
+
+
 def _unless_preset(required: dict[str, Any]) -> Callable[[dict[str, Any]], None]:
     """Return what makes ``fields``, and ``required`` keys of it, optional in a JSON schema where there is a preset."""
 
@@ -93,7 +118,7 @@ def _unless_preset(required: dict[str, Any]) -> Callable[[dict[str, Any]], None]
     return change
 
 
-class Predictions(StrictModel):
+class Predictions(Log):
     """The prediction log."""
 
     model_config = ConfigDict(
@@ -108,20 +133,8 @@ class Predictions(StrictModel):
     preset: Literal[*PREDICTION_PRESETS] | None = Field(  # type: ignore[valid-type]
         None, description="The format of the records; `fields` and the other keys override single keys of it."
     )
-    sink: Sink = Field(description="Where the log is.")
-    where: Where | None = Field(None, description=_WHERE)
     join: Join | None = Field(None, description="Where request and response are two records.")
     fields: PredictionFields = Field(description="Where each thing is in a record.")
-    timezone: TimeZone | None = Field(
-        None,
-        description="Time zone such as `Europe/Berlin`, or offset such as `+05:30`, of timestamps without one; UTC "
-        "where it is not given.",
-    )
-    timeFormat: TimeFormat | None = Field(
-        None,
-        description="How timestamps are written, as strptime has it (`%d.%m.%Y %H:%M:%S`), or a list; the first that "
-        "fits counts, one that fits none is invalid. Not needed for the usual ways.",
-    )
     positiveClass: str | None = Field(
         None,
         description="Binary: the class that counts as positive, where classes are not 0/1, -1/1, false/true or no/yes.",
@@ -129,8 +142,8 @@ class Predictions(StrictModel):
     classes: Annotated[list[str], Field(min_length=2, max_length=200)] | None = Field(
         None,
         description="Multiclass: every class; where it is not given, those of the static references. Multilabel: "
-        "every class, needed. Binary: the order "
-        "of the probabilities in a list; where it is not given, the positive class is the second.",
+        "every class, needed. Binary: the order of the probabilities in a list; where it is not given, the positive "
+        "class is the second.",
     )
     cutoffs: Annotated[list[Annotated[int, Field(ge=1, le=100)]], Field(min_length=1, max_length=8)] = Field(
         default_factory=lambda: [1, 3, 5, 10, 20],
@@ -148,11 +161,6 @@ class Predictions(StrictModel):
         return bool(self.where or self.join) or any(map(needs_rows, self.fields.paths()))
 
     @property
-    def times(self) -> WrittenTimes:
-        """How timestamps are written."""
-        return WrittenTimes.of(self.timezone, self.timeFormat)
-
-    @property
     def listed_probabilities(self) -> tuple[int, int]:
         """The length of a binary model's list of probabilities, and the position of the positive class in it.
 
@@ -166,7 +174,7 @@ class Predictions(StrictModel):
         return len(classes), len(classes) - 1
 
 
-class Labels(StrictModel):
+class Labels(Log):
     """Ground truth, however late."""
 
     model_config = ConfigDict(json_schema_extra=_unless_preset({"required": ["id", "label"]}))
@@ -174,19 +182,7 @@ class Labels(StrictModel):
     preset: Literal[*LABEL_PRESETS] | None = Field(  # type: ignore[valid-type]
         None, description="The format of the records; `fields` and `where` override single keys of it."
     )
-    sink: Sink = Field(description="Where the labels are.")
-    where: Where | None = Field(None, description=_WHERE)
     fields: LabelFields = Field(description="Where each thing is in a record.")
-    timezone: TimeZone | None = Field(
-        None,
-        description="Time zone such as `Europe/Berlin`, or offset such as `+05:30`, of timestamps without one; UTC "
-        "where it is not given.",
-    )
-    timeFormat: TimeFormat | None = Field(
-        None,
-        description="How timestamps are written, as strptime has it (`%d.%m.%Y %H:%M:%S`), or a list; the first that "
-        "fits counts, one that fits none is invalid. Not needed for the usual ways.",
-    )
     maxDelay: Duration = Field(Duration("30d"), description="A prediction waits this long for its label.")
     revisions: Literal["first", "last"] = Field(
         "first",
@@ -212,8 +208,3 @@ class Labels(StrictModel):
     def reshaped(self) -> bool:
         """Whether a record is not a label as it is."""
         return bool(self.where) or any(map(needs_rows, self.fields.paths()))
-
-    @property
-    def times(self) -> WrittenTimes:
-        """How timestamps are written."""
-        return WrittenTimes.of(self.timezone, self.timeFormat)
