@@ -11,11 +11,12 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from exporter.commands import clock_shift
+from exporter.commands.unchosen import none_chosen
 from exporter.daemon.models import Model
 from exporter.features.timestamp import time_text
 from exporter.fold.version_schemas import VersionSchemas
 from exporter.records.accounts.field_accounts import Records
-from exporter.records.accounts.mapped_fields import has_answers, judge, of_labels, of_predictions
+from exporter.records.accounts.mapped_fields import Judged, has_answers, judge, of_labels, of_predictions
 from exporter.records.columns import NO_TIME, PredictionColumns
 from exporter.records.ids import repetition
 from exporter.records.labels import LabelDecoder
@@ -37,6 +38,7 @@ _KEPT = ("invalid_score", "invalid_features", "unknown_class", "missing_id")
 _NEED_A_CLASS = "that are none of 0/1, -1/1, false/true and no/yes need predictions.positiveClass"
 _UNANSWERED = "no score and no prediction can be read in any record: nothing of them would be measured"
 _WITHOUT_FEATURES = "no feature can be read in any record: nothing of them would be measured"
+_UNTYPED = "no feature is measured: no reference and no type under 'features' says what one is"
 _SHOWN = 3
 _LOOKED_AT = 1000
 _ANY_TIME = 2**62
@@ -79,7 +81,8 @@ def check_predictions(model: Model, now: float) -> SinkCheck:
     preset = written.spec.predictions.preset
     mapped = of_predictions(columns, as_written, monitor.spec.task, untyped, preset)
     records = Records(reshaped.sample(), [item.field for item in mapped])
-    judged = judge(records, mapped)
+    chosen = none_chosen(written, "predictions", logged)
+    judged = judge(records, mapped) if chosen is None else Judged({"records": chosen}, blind=False)
     total, rejected = columns.records + reshaped.records, columns.rejected + reshaped.rejected
     lines = [_account("predictions", source, total, len(columns.time), rejected)]
     for row in range(min(_SHOWN, len(columns.time))):
@@ -109,11 +112,12 @@ def check_predictions(model: Model, now: float) -> SinkCheck:
             for name in schemas.missing(version)
         ),
         *_of_classes(monitor, task, columns),
+        _UNTYPED if fields.features and not requested.features.kinds and not untyped else None,
         _UNANSWERED if unanswered else None,
         _WITHOUT_FEATURES if without_features else None,
     ]
     lines += [f"  warning: {warning}" for warning in warnings if warning is not None]
-    unusable = total > 0 and not len(columns.time)
+    unusable = (total > 0 or chosen is not None) and not len(columns.time)
     wrong = unusable or unanswered or without_features or repeating is not None
     return SinkCheck(lines, wrong, _of_ids(written, records, sample))
 
@@ -143,7 +147,9 @@ def check_labels(model: Model, now: float) -> SinkCheck | None:
         known = time_text(time / 1e6) if time != NO_TIME else "not logged"
         lines.append(f"  record {row + 1}: label {_label(columns.label[row], task)}, known at {known}")
     lines += records.table()
-    warnings = [*([remark] if remark else []), *judge(records, mapped).warnings]
+    chosen = none_chosen(written, "labels", logged)
+    judged = judge(records, mapped) if chosen is None else Judged({"records": chosen}, blind=False)
+    warnings = [*([remark] if remark else []), *judged.warnings]
     if (shift := _shift_of_labels(written, labels, task, now)) is not None:
         warnings.append(shift)
     positive = model.monitor.spec.predictions.positiveClass
@@ -153,7 +159,9 @@ def check_labels(model: Model, now: float) -> SinkCheck | None:
         warnings.append(f"labels {_NEED_A_CLASS}")
     lines += [f"  warning: {warning}" for warning in warnings]
     return SinkCheck(
-        lines, total > 0 and not len(columns.label), _of_ids(written, records, bytes(reshaped.lines))
+        lines,
+        (total > 0 or chosen is not None) and not len(columns.label),
+        _of_ids(written, records, bytes(reshaped.lines)),
     )
 
 

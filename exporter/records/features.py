@@ -125,7 +125,11 @@ class FeatureDecoder:
         Parsing everything as text would cost twice as much, so only columns that have a NULL are looked at again.
         """
         unread = {}
+        array = self._fields.features
         for name, kind in self._features.kinds.items():
+            if isinstance(array, FeatureArray) and name not in array.names:
+                # A reference has it; the list has not.
+                continue
             masks = [
                 np.ma.getmaskarray(column) for column in columns[name].values() if np.ma.is_masked(column)
             ]

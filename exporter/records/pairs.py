@@ -10,11 +10,11 @@ from typing import NamedTuple
 
 from exporter.records.columns import NO_RESPONSE
 from exporter.records.opening import Members, opened_object
-from exporter.records.rows import Conditions, Record, reader, single_text
+from exporter.records.rows import PREFIX, Conditions, Record, reader, single_text
 from exporter.state import Half, Store
 from mlslo.monitor import Join
 
-STATUS = "mlslo:answered"
+STATUS = f"{PREFIX}answered"
 """The key of a joined record that has its status where none was logged: a response is an answer."""
 _ANSWERED = b"200"
 _ROLES = ("request", "response")

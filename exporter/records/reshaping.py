@@ -9,7 +9,7 @@ from typing import NamedTuple
 from exporter.parse.json_lines import LONGEST_RECORD, Buffer
 from exporter.records.opening import Members, opened_object
 from exporter.records.pairs import STATUS, Pairs
-from exporter.records.rows import Conditions, Record, Rows, Target, UnevenError, line_of
+from exporter.records.rows import PREFIX, Conditions, Record, Rows, Target, UnevenError, line_of
 from exporter.records.texts import Texts
 from exporter.state import Store
 from mlslo.monitor import (
@@ -23,8 +23,6 @@ from mlslo.monitor import (
     Predictions,
 )
 
-# No log has such keys, and a path to them needs no object.
-_PREFIX = "mlslo:"
 _LOOKED_AT = 1000
 _BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 _STATUSES = {
@@ -222,7 +220,7 @@ def _alternatives(path: str) -> tuple[str, ...]:
 
 
 def _key(name: str) -> str:
-    return _PREFIX + name
+    return PREFIX + name
 
 
 def reshapings(monitor: Monitor, store: Store, prefix: str = "") -> dict[str, Reshaping]:

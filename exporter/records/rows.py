@@ -20,6 +20,8 @@ from exporter.records.opening import (
     text_of,
 )
 
+PREFIX = "mlslo:"
+"""Of keys that no log has."""
 NULL = b"null"
 _OBJECT, _LIST, _TEXT, _NULL = b'{["n'
 
@@ -248,9 +250,13 @@ def _numbered(value: bytes, position: int) -> bytes:
 
 
 def line_of(record: Record) -> bytes:
-    """Return the JSON of a record."""
+    """Return the JSON of a record, without the keys that were added to it."""
     return joined_object(
-        {key: joined_object(value) if isinstance(value, dict) else value for key, value in record.items()}  # type: ignore[misc]
+        {
+            key: joined_object(value) if isinstance(value, dict) else value  # type: ignore[misc]
+            for key, value in record.items()
+            if not key.startswith(PREFIX)
+        }
     )
 
 

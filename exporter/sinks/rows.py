@@ -65,7 +65,7 @@ class CsvRows(Cutter):
         first, self._skipping = int(self._skipping), False
         new = not self._names
         if new and lines:
-            self._separator = _separator(lines[0])
+            self._separator = separator(lines[0])
         rows, malformed, taken = self._parsed(lines, first, closed=final or quiet, full=full)
         written: list[str] = []
         for names, some in self._below_headers(rows):
@@ -180,7 +180,7 @@ def _cell(value: str, *, decimal_comma: bool) -> str:
     return _BOOLEANS.get(value) or encode_basestring(value)
 
 
-def _separator(line: str) -> str:
+def separator(line: str) -> str:
     """Return what separates the names of a header; the comma, where nothing does."""
     outside = re.sub('"[^"]*"', "", line)
     return max(_SEPARATORS, key=outside.count)

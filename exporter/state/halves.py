@@ -61,6 +61,11 @@ class Halves(Table):
         )
         return sorted((Half(*row) for row in rows.fetchall()), key=lambda half: (half.time, half.key))
 
+    def count(self, sink: str, role: str) -> int:
+        """Return how many halves wait."""
+        query = "SELECT count(*) FROM halves WHERE sink = ? AND role = ?"
+        return int(self._db.value(query, (sink, role)))
+
     def trim(self, sink: str) -> int:
         """Drop the oldest halves past a hundred thousand, and return how many."""
         number = int(self._db.value("SELECT count(*) FROM halves WHERE sink = ?", (sink,)))

@@ -20,6 +20,8 @@ def _path(path: str) -> str:
         parts = alternative.split(".")
         if not all(map(str.strip, parts)):
             raise ValueError(f"expected a dotted path such as features.amount, got '{alternative}'")
+        if alternative.startswith("|") or alternative.endswith("|"):
+            raise ValueError(f"expected a path on both sides of '|', got '{path}'")
         if parts.count(ROWS) > 1:
             raise ValueError(f"expected one '*' at most, got '{alternative}'")
         if parts[0] == ROWS:

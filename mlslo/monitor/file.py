@@ -61,13 +61,16 @@ class Monitor(Loaded[Metadata, Spec]):
             yield from self._problems_of_sets()
         if self.spec.labels is not None and fields.score is None and fields.prediction is None:
             yield self.document.problem(at, "labels need a 'score' or a 'prediction' to be compared with")
-        if predictions.join is not None and not any(
-            path.startswith(("request.", "response.")) for path in fields.timestamp.split(ALTERNATIVE)
-        ):
-            message = (
-                "expected a path that begins with 'request.' or 'response.', where 'join' puts the records"
-            )
-            yield self.document.problem((*at, "timestamp"), f"{message}, got '{fields.timestamp}'")
+        yield from self._problems_of_join()
+        if isinstance(fields.features, FeatureArray):
+            names = fields.features.names
+            for feature in self.spec.features:
+                if feature not in names:
+                    message = (
+                        f"'{feature}' is none of the names in '{fields.features.path}', expected one of "
+                    )
+                    message += quoted_list(names) + did_you_mean(feature, names)
+                    yield self.document.problem(("spec", "features", feature), message)
         yield from self._problems_of_standard_input()
         features = fields.features.path if isinstance(fields.features, FeatureArray) else fields.features
         if isinstance(features, str):
@@ -75,6 +78,23 @@ class Monitor(Loaded[Metadata, Spec]):
                 if path == features or features.startswith(path + "."):
                     message = f"'{path}' is where the features are; expected the path of a single value"
                     yield self.document.problem((*at, *name), message)
+
+    def _problems_of_join(self) -> Iterator[Problem]:
+        join, fields = self.spec.predictions.join, self.spec.predictions.fields
+        if join is None:
+            return
+        if join.request == join.response:
+            message = "the same as 'request'; expected what tells a response from it"
+            yield self.document.problem(("spec", "predictions", "join", "response"), message)
+        for name in ("timestamp", "score", "prediction", "features"):
+            value = getattr(fields, name)
+            for path in value if isinstance(value, list) else [getattr(value, "path", value)]:
+                if path is not None and not any(
+                    part.startswith(("request.", "response.")) for part in path.split(ALTERNATIVE)
+                ):
+                    message = "expected a path that begins with 'request.' or 'response.', where 'join' puts records"
+                    at = ("spec", "predictions", "fields", name)
+                    yield self.document.problem(at, f"{message}, got '{path}'")
 
     def _problems_of_sets(self) -> Iterator[Problem]:
         at: tuple[Any, ...] = ("spec", "predictions")

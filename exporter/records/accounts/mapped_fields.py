@@ -222,7 +222,7 @@ def _features(columns: PredictionColumns, requested: RequestedFields) -> Iterato
 def _place(container: Features | None, name: str) -> tuple[str, str]:
     """Return the container of a feature, and its path in there."""
     if isinstance(container, FeatureArray):
-        return container.path, str(container.names.index(name))
+        return container.path, str(container.names.index(name)) if name in container.names else name
     return container if isinstance(container, str) else "", name
 
 

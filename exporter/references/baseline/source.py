@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import gzip
 import tempfile
+import zlib
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -12,6 +14,7 @@ import duckdb
 
 from exporter.features.kind import Column as Values
 from exporter.parse import json_text, sql
+from exporter.sinks.rows import MISSING, separator
 from mlslo.yamlfile import InputError
 
 _READERS = {
@@ -23,6 +26,7 @@ _READERS = {
 }
 _COMPRESSED = (".gz", ".zst")
 _MEMORY = "1GB"
+_LONGEST_HEADER = 1 << 20
 LEADING_ZEROS = "-?0[0-9]+"
 """Text of a code, such as a zip code: as a number it would lose its zeros."""
 
@@ -157,7 +161,27 @@ def _reader(files: Sequence[Path]) -> tuple[str, str]:
         "json": ", format = 'newline_delimited', ignore_errors = true, sample_size = -1"
         # An object is an object however many members it has, and however few records have each of them.
         ", map_inference_threshold = -1, field_appearance_threshold = 0",
-        "csv": ", sample_size = -1",
+        "csv": _csv_options(files) if kind == "csv" else "",
         "parquet": "",
     }[kind]
     return f"read_{kind}({paths}{options}, union_by_name = true)", kind
+
+
+def _csv_options(files: Sequence[Path]) -> str:
+    """Return how CSV is read: missing values, and decimal commas where ``;`` separates, as in a log."""
+    missing = ", ".join(map(sql.text, sorted(MISSING)))
+    options = f", sample_size = -1, nullstr = [{missing}]"
+    if set(map(_first_line_separator, files)) == {";"}:
+        options += ", delim = ';', decimal_separator = ','"
+    return options
+
+
+def _first_line_separator(file: Path) -> str:
+    if file.suffix == ".zst":
+        return ","
+    try:
+        with gzip.open(file) if file.suffix == ".gz" else file.open("rb") as lines:
+            return separator(lines.readline(_LONGEST_HEADER).decode("utf-8", "replace"))
+    except (OSError, EOFError, zlib.error):
+        # DuckDB says what is wrong with it.
+        return ","

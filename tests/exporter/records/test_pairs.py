@@ -134,6 +134,16 @@ def test_a_record_that_has_both_is_whole(tmp_path: Path) -> None:
             "expected a dotted path such as features.amount, got 'a..b'",
         ),
         ({"fields": {"timestamp": "ts"}}, "expected a path that begins with 'request.' or 'response.'"),
+        ({"fields": {"timestamp": "request.ts", "score": "score"}}, "where 'join' puts records, got 'score'"),
+        ({"fields": {"timestamp": "request.ts |"}}, "expected a path on both sides of '|'"),
+        (
+            {"join": {"id": "call", "request": {"kind": "in"}, "response": {"kind": "in"}}},
+            "the same as 'request'",
+        ),
+        (
+            {"fields": {"timestamp": "request.ts", "features": {"path": "request.f", "names": ["b"]}}},
+            "'a' is none of the names in 'request.f', expected one of b",
+        ),
     ],
 )
 def test_errors_of_the_file_have_their_place(tmp_path: Path, change: Record, message: str) -> None:
@@ -144,3 +154,26 @@ def test_errors_of_the_file_have_their_place(tmp_path: Path, change: Record, mes
     assert done.stderr.count("\n") == 1
     assert "monitor.yaml:" in done.stderr
     assert message in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (
+            {"join": {"id": "call", "request": {"kind": "i"}, "response": {"kind": "o"}}},
+            "'kind' is 'in', 'out'",
+        ),
+        ({"where": {"kin": "in"}}, "no record of 80 is chosen by 'where': nothing at 'kin'"),
+        ({"where": {"kind": "in"}}, "40 are requests and 0 responses, and none belong together by 'join'"),
+    ],
+)
+def test_check_says_why_nothing_is_chosen(tmp_path: Path, change: Record, message: str) -> None:
+    made = content()
+    made["spec"]["predictions"] |= change
+    write_lines(
+        tmp_path / "logs/predictions.jsonl", [half(n) for n in range(COUNT) for half in (request, response)]
+    )
+    done = exporter("check", write_monitor(tmp_path, made), check=False)
+    assert done.returncode == 1
+    assert message in done.stdout
+    assert "is a JSON object" not in done.stdout

@@ -37,6 +37,9 @@ LOADERS = {
 BEYOND_A_SCHEMA = (
     "standard input",
     "is none of classes",
+    "is none of the names in",
+    "the same as 'request'",
+    "where 'join' puts records",
     "is no metric",
     "is not measured by segment",
     "is about the exporter itself",
