@@ -10,6 +10,10 @@ from pathlib import Path
 import numpy as np
 
 from exporter.features.timestamp import time_text
+from exporter.sinks.content import Block
+from exporter.sinks.rows import CsvRows
+from exporter.sinks.tracked import TrackedFile
+from exporter.sinks.wrappings import unwrapped_sample
 from exporter.summary.base import Integers
 from mlslo.monitor import Monitor, Sink, WrittenTimes
 
@@ -79,7 +83,14 @@ def _newest_lines(monitor: Monitor, sink: Sink) -> tuple[bytes, float] | None:
             size = file.seek(0, os.SEEK_END)
             file.seek(max(0, size - _TAIL))
             lines = file.read()
+            file.seek(0)
+            header = file.readline(_TAIL)
     except OSError:
         return None
     begin = lines.find(b"\n") + 1 if size > _TAIL else 0
-    return lines[begin : lines.rfind(b"\n") + 1], newest[0]
+    lines = lines[begin : lines.rfind(b"\n") + 1]
+    if TrackedFile(newest[1], sink.file.format).format == "csv":
+        content = bytearray(lines if size <= _TAIL else header + lines)
+        rows = CsvRows().cut(Block(content, 0, len(content)), full=False, final=True, quiet=True)
+        return bytes(rows.lines), newest[0]
+    return unwrapped_sample(lines)[0], newest[0]

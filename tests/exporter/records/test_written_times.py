@@ -148,3 +148,21 @@ def test_other_times_are_not_doubted(shift: timedelta, tmp_path: Path) -> None:
 
 def test_the_right_zone_is_not_doubted(tmp_path: Path) -> None:
     assert not warned(write(tmp_path, stamps(timedelta(hours=2)), [], {"timezone": "+02:00"}))
+
+
+@pytest.mark.parametrize("form", ["csv", "cri"])
+def test_other_forms_of_logs_are_doubted_too(form: str, tmp_path: Path) -> None:
+    times = stamps(timedelta(hours=1))
+    csv = ["ts,score,id", *(f"{stamp},0.5,r{n}" for n, stamp in enumerate(times))]
+    cri = [
+        f'2026-01-10T00:00:00Z stdout F {{"ts": "{stamp}", "score": 0.5, "id": "r{n}"}}'
+        for n, stamp in enumerate(times)
+    ]
+    write_lines(tmp_path / f"log.{form}", csv if form == "csv" else cri)
+    content = monitor(labels=None)
+    content["spec"]["predictions"] = {
+        "sink": {"file": {"path": f"log.{form}"}},
+        "fields": {"timestamp": "ts", "score": "score", "id": "id"},
+    }
+    (warning,) = warned(write_monitor(tmp_path, content))
+    assert "1 h ahead of the clock" in warning
