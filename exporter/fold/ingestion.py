@@ -173,6 +173,7 @@ class Ingestion:
                         lambda starts: self._buckets.start(starts, cycle.now, cycle.cuts),
                         expired,
                     )
+            self.presence.compact(cycle)
             self._folding.exchange_segments()
             self._store.pending.expire(cycle.now - self._wait)
             self._store.combinations.expire(cycle.now - self._wait)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import sqlite3
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
@@ -200,3 +201,17 @@ def test_other_fields_are_counted_anew(tmp_path: Path) -> None:
     assert NAME not in once(path, "--state-dir", state)
     write_lines(tmp_path / "logs/predictions.jsonl", (record(n, at=n) for n in range(50, 55)))
     assert "status" not in shares(once(path, "--state-dir", state))
+
+
+def test_old_buckets_are_merged_and_dropped(tmp_path: Path) -> None:
+    """Two hours of records, one a minute. What no window but that of a day reaches is in buckets of 10 minutes."""
+    path = write_monitor(tmp_path, monitor(labels=None, windows=["10m", "1d"]))
+    write_lines(tmp_path / "logs/predictions.jsonl", (record(n, at=n * 60) for n in range(120)))
+    state = tmp_path / "state"
+    once(path, "--state-dir", state, at="2026-01-10T02:00:00Z")
+    counted = []
+    for at in ("2026-01-10T06:00:00Z", "2026-01-12T00:00:00Z"):
+        once(path, "--state-dir", state, at=at)
+        with closing(sqlite3.connect(state / "m.sqlite")) as database:
+            counted += database.execute("SELECT count(*) FROM summaries WHERE kind = 'presence'").fetchone()
+    assert counted == [12, 0]
