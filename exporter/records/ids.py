@@ -6,6 +6,7 @@ import numpy as np
 import numpy.typing as npt
 
 from exporter.records.columns import PredictionColumns
+from exporter.state.sampling import hash_of
 from exporter.summary.base import Integers
 
 ENOUGH = 20
@@ -18,15 +19,17 @@ _FACTOR = np.uint64(0x9E3779B97F4A7C15)
 
 
 def delivery_hashes(columns: PredictionColumns) -> Integers:
-    """Return 64-bit hashes of records, shape (rows,), equal where id, event time, status, latency and output are.
+    """Return 64-bit hashes of records, shape (rows,), equal where id, time, version, status, latency and output are.
 
-    The same id at another time, or with another status or output, is another record: a request that is sent again,
-    a second instance of one request.
+    The same id at another time, of another version, or with another status or output, is another record: a request
+    that is sent again, that a shadow deployment answers as well, a second instance of one request.
     """
+    versions = np.array([hash_of(name.encode()) for name in columns.version.names], dtype=np.int64)
     status = columns.status.astype(np.int64) << 32
     found = columns.id.view(np.uint64)
     for column in (
         columns.time,
+        versions[columns.version.codes],
         status ^ columns.outputs.predicted,
         _bits(columns.outputs.score),
         _bits(columns.latency),
@@ -48,7 +51,7 @@ def repetition(ids: Integers, field: str) -> str | None:
         return None
     return (
         f"id '{field}' repeats in {repeats} of {len(known)} records: is it the id of a request? Records of equal id, "
-        "time and output count once, and of each id one prediction is joined to a label"
+        "time, version and output count once, and of each id one prediction is joined to a label"
     )
 
 

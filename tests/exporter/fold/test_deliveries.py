@@ -102,6 +102,16 @@ def test_what_is_sent_again_is_another_request(tmp_path: Path) -> None:
     assert duplicates(found) == 0
 
 
+def test_each_version_that_answers_a_request_has_predicted(tmp_path: Path) -> None:
+    """A shadow deployment: the same request, time and output."""
+    lines = [record(row, at=60.0, version=version) for row in range(30) for version in ("v1", "v2")]
+    write_lines(tmp_path / "logs/predictions.jsonl", [*lines, *lines[:5]])
+    found = once(write_monitor(tmp_path))
+    counts = {labels["version"]: number for labels, number in found["ml_predictions_total"]}
+    assert counts == {"v1": 30, "v2": 30}
+    assert duplicates(found) == 5
+
+
 def test_nothing_is_compared_without_ids(tmp_path: Path) -> None:
     content = monitor(labels=None)
     del content["spec"]["predictions"]["fields"]["id"]
