@@ -7,7 +7,7 @@ import logging
 import numpy as np
 
 from exporter.records.columns import PredictionColumns
-from exporter.records.ids import LOOKED_AT, delivery_hashes, repetition
+from exporter.records.ids import LOOKED_AT, delivery_hashes, joined_hashes, repetition
 from exporter.state import Store
 from exporter.summary.base import Integers
 from mlslo.monitor import Monitor
@@ -22,6 +22,7 @@ class Deliveries:
         self._monitor = monitor
         self._store = store
         self._field = monitor.spec.predictions.fields.id
+        self._hashes = delivery_hashes if monitor.spec.predictions.join is None else joined_hashes
         # The first ids, until it is clear whether they repeat.
         self._looked_at: Integers | None = np.empty(0, dtype=np.int64)
 
@@ -34,7 +35,7 @@ class Deliveries:
         if self._field is None or not len(identified):
             return columns
         self._doubt(self._field, columns.id[identified])
-        hashes = delivery_hashes(columns)[identified]
+        hashes = self._hashes(columns)[identified]
         repeated = self._store.delivered.take(columns.time[identified], hashes)
         if not repeated.any():
             return columns

@@ -24,19 +24,31 @@ def delivery_hashes(columns: PredictionColumns) -> Integers:
     The same id at another time, of another version, or with another status or output, is another record: a request
     that is sent again, that a shadow deployment answers as well, a second instance of one request.
     """
+    found = joined_hashes(columns)
     versions = np.array([hash_of(name.encode()) for name in columns.version.names], dtype=np.int64)
     status = columns.status.astype(np.int64) << 32
-    found = columns.id.view(np.uint64)
     for column in (
-        columns.time,
         versions[columns.version.codes],
         status ^ columns.outputs.predicted,
         _bits(columns.outputs.score),
         _bits(columns.latency),
     ):
-        found = (found ^ column.view(np.uint64)) * _FACTOR
-        # Products mix upwards only.
-        found ^= found >> np.uint64(32)
+        found = _mixed(found, column)
+    return found
+
+
+def joined_hashes(columns: PredictionColumns) -> Integers:
+    """Return 64-bit hashes of joined records, shape (rows,), equal where id and event time are.
+
+    A request that is delivered again after its response never has one: it differs in all else.
+    """
+    return _mixed(columns.id, columns.time)
+
+
+def _mixed(hashes: Integers, column: npt.NDArray[np.int64] | npt.NDArray[np.float64]) -> Integers:
+    found = (hashes.view(np.uint64) ^ column.view(np.uint64)) * _FACTOR
+    # Products mix upwards only.
+    found ^= found >> np.uint64(32)
     return found.view(np.int64)
 
 

@@ -93,6 +93,22 @@ def test_a_request_without_a_response_is_an_error_once_the_time_is_over(tmp_path
     assert rejected(last, "unpaired") == 1
 
 
+def test_a_request_that_is_delivered_again_after_its_response_is_no_error(tmp_path: Path) -> None:
+    """In the same batch, in another file, after a restart; also where both are, or one that never had a response."""
+    pairs = [half(number) for number in range(COUNT) for half in (request, response)]
+    log = tmp_path / "logs/predictions.jsonl"
+    write_lines(log, [*pairs, request(0), request(COUNT)])
+    write_lines(tmp_path / "logs/predictions-again.jsonl", [request(1), *pairs[4:6]])
+    path = write_monitor(tmp_path, content("30s"))
+    state = ("--state-dir", tmp_path / "state")
+    once(path, *state, at="2026-01-10T00:05:00Z")
+    write_lines(log, [request(3), request(COUNT)])
+    gauges = once(path, *state, at="2026-01-10T00:10:00Z")
+    assert value(gauges, "ml_predictions_total", model="m") == COUNT + 1
+    assert value(gauges, "ml_prediction_errors_total", code="no_response") == 1
+    assert rejected(gauges, "duplicate") == 5
+
+
 def test_what_belongs_to_no_pair_is_counted(tmp_path: Path) -> None:
     odd = [
         {"kind": "feedback", "call": "c1", "ts": EPOCH},
