@@ -5,14 +5,15 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import suppress
-from datetime import UTC, datetime
+from datetime import UTC, datetime, tzinfo
 from typing import NamedTuple
+from zoneinfo import ZoneInfo
 
 from exporter.records.columns import NO_RESPONSE
 from exporter.records.opening import Members, opened_object
 from exporter.records.rows import PREFIX, Conditions, Record, reader, single_text
 from exporter.state import Half, Store
-from mlslo.monitor import Join
+from mlslo.monitor import Join, WrittenTimes
 
 STATUS = f"{PREFIX}answered"
 """The key of a joined record that has its status where none was logged: a response is an answer."""
@@ -20,6 +21,7 @@ _ANSWERED = b"200"
 _ROLES = ("request", "response")
 # Of those that are over at once, so few at a time that they fit into memory.
 _MOST_EXPIRED = 2000
+_NEVER = 1 << 62
 
 
 class _Read(NamedTuple):
@@ -36,8 +38,10 @@ class Pairs:
     A record that has the first two itself is whole. What waits is in the store.
     """
 
-    def __init__(self, join: Join, timestamp: str, sink: str, store: Store) -> None:
+    def __init__(self, join: Join, timestamp: str, times: WrittenTimes, sink: str, store: Store) -> None:
         """``timestamp``: the path of the event time in a joined record. ``sink``: whose halves wait in ``store``."""
+        self._written = times
+        self._zone = _zone(times.zone)
         self._id = reader(join.id)
         self._within = int(join.within.seconds * 1_000_000)
         self._is_request = Conditions(join.request)
@@ -109,17 +113,36 @@ class Pairs:
 
     def _time(self, members: Members) -> int | None:
         for read in self._times:
-            if (text := single_text(read(members))) and (time := _epoch_microseconds(text)) is not None:
+            if (text := single_text(read(members))) and (time := self._epoch_microseconds(text)) is not None:
                 return time
         return None
 
+    def _epoch_microseconds(self, text: str) -> int | None:
+        """Read a time well enough to tell what has waited for long; None where it is of a rare format."""
+        if self._written.formats:
+            return None
+        time = _epoch_microseconds(text, self._zone)
+        # What no clock shows: SQLite's integers have 64 bits.
+        return time if time is not None and abs(time) < _NEVER else None
 
-def _epoch_microseconds(text: str) -> int | None:
-    """Read a time well enough to tell what has waited for long; None where it is of a rare format."""
+
+def _zone(name: str | None) -> tzinfo:
+    if name is None:
+        return UTC
+    if name[0] in "+-":
+        return datetime.strptime(name, "%z").tzinfo or UTC
+    try:
+        return ZoneInfo(name)
+    except (ValueError, OSError, LookupError):
+        # A machine without a time zone database.
+        return UTC
+
+
+def _epoch_microseconds(text: str, zone: tzinfo) -> int | None:
     with suppress(ValueError, OverflowError):
         if text[4:5] == "-":
             time = datetime.fromisoformat(text)
-            return round((time if time.tzinfo else time.replace(tzinfo=UTC)).timestamp() * 1e6)
+            return round((time if time.tzinfo else time.replace(tzinfo=zone)).timestamp() * 1e6)
         number = float(text)
         for limit, factor in ((1e11, 1e6), (1e14, 1e3), (1e17, 1.0), (float("inf"), 1e-3)):
             if abs(number) < limit:

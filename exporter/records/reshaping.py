@@ -59,7 +59,7 @@ class Reshaping:
         if isinstance(log, Predictions):
             self._rows = Rows(list(_of_predictions(monitor, log.fields)))
             if log.join is not None:
-                self._pairs = Pairs(log.join, log.fields.timestamp, sink, store)
+                self._pairs = Pairs(log.join, log.fields.timestamp, log.times, sink, store)
         else:
             self._rows = Rows(list(_of_labels(monitor, log.fields)))
 

@@ -109,6 +109,39 @@ def test_a_request_that_is_delivered_again_after_its_response_is_no_error(tmp_pa
     assert rejected(gauges, "duplicate") == 5
 
 
+@pytest.mark.parametrize(
+    ("zone", "written"),
+    [
+        ("America/New_York", "2026-01-09 19:00:00"),
+        ("-05:00", "2026-01-09 19:00:00"),
+        ("Europe/Berlin", "2026-01-10 01:00:00"),
+        ("America/New_York", "2026-01-10T00:00:00Z"),
+    ],
+)
+def test_local_times_wait_as_long_as_others(tmp_path: Path, zone: str, written: str) -> None:
+    made = content("30s")
+    made["spec"]["predictions"]["timezone"] = zone
+    write_lines(tmp_path / "logs/predictions.jsonl", [request(0, ts=written)])
+    path = write_monitor(tmp_path, made)
+    state = ("--state-dir", tmp_path / "state")
+    errors = [
+        value(
+            once(path, *state, at=f"2026-01-10T00:00:{second}Z"),
+            "ml_prediction_errors_total",
+            code="no_response",
+        )
+        for second in (20, 40)
+    ]
+    assert errors == [None, 1]
+
+
+@pytest.mark.parametrize("time", [1e30, -1e30, "1e30", 10**30, "9999-12-31T23:59:59Z", "NaN"])
+def test_a_time_that_no_clock_shows_is_no_failure(tmp_path: Path, time: object) -> None:
+    write_lines(tmp_path / "logs/predictions.jsonl", [request(0, ts=time), request(1), response(1)])
+    gauges = once(write_monitor(tmp_path, content()))
+    assert value(gauges, "ml_predictions_total", model="m") == 1
+
+
 def test_what_belongs_to_no_pair_is_counted(tmp_path: Path) -> None:
     odd = [
         {"kind": "feedback", "call": "c1", "ts": EPOCH},
