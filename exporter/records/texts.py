@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import json
+import re
 from collections.abc import Iterable
-from itertools import islice
 
 from exporter.parse.json_lines import Buffer
 from exporter.records.opening import (
@@ -16,30 +17,31 @@ from exporter.records.opening import (
     opened_object,
 )
 
-_LOOKED_AT = 20
-_FIRST = 64 << 10
-
 
 class Texts:
     """Replaces the texts of plain records that paths lead through.
 
-    Whether there are any is told from the first records of each batch: most logs have none, and pay nothing.
+    Whether there are any is looked for before records are taken apart: most logs have none, and pay little.
     """
 
     def __init__(self, containers: Iterable[str]) -> None:
         """``containers``: paths of objects or lists that other paths lead into."""
+        containers = list(containers)
         self._tree: dict[str, dict] = {}  # type: ignore[type-arg]
         for path in containers:
             node = self._tree
             for part in path.split("."):
                 node = node.setdefault(part, {})
+        parts = {part for path in containers for part in path.split(".")}
+        written = {
+            json.dumps(part, ensure_ascii=ascii_only) for part in parts for ascii_only in (True, False)
+        }
+        names = b"|".join(re.escape(name[1:-1].encode()) for name in sorted(written))
+        self._begun = re.compile(b'"(?:' + names + rb')"[ \t]*:[ \t]*"')
 
     def opened(self, lines: Buffer) -> Buffer:
-        """Return whole lines, in which texts are replaced where some of the first has one."""
-        if not self._tree:
-            return lines
-        head = bytes(memoryview(lines)[:_FIRST])
-        if not any(self._line(line) is not line for line in islice(head.split(b"\n"), _LOOKED_AT)):
+        """Return whole lines, in which texts are replaced where there is one."""
+        if not self._tree or self._begun.search(lines) is None:
             return lines
         return b"\n".join(map(self._line, bytes(lines).split(b"\n")))
 
