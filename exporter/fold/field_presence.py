@@ -37,7 +37,7 @@ class FieldPresence:
         self._spec = monitor.spec
         self._store = store
         self._buckets = buckets
-        self.fields = tuple(_mapped(monitor.spec))
+        self.fields = tuple(mapped_fields(monitor.spec))
         empty = Composite({PRESENCE: PresenceSummary.nothing(self.fields)})
         digest = hashlib.sha256("\0".join(self.fields).encode()).hexdigest()[:16]
         self._shape = Shape(PRESENCE, digest, empty)
@@ -125,7 +125,7 @@ class FieldPresence:
         self._store.summaries.add(self._shape, [(_ALL_VERSIONS, start, np.concatenate([expected, found]))])
 
 
-def _mapped(spec: Spec) -> Iterator[str]:
+def mapped_fields(spec: Spec) -> Iterator[str]:
     """Yield the fields that are counted, the timestamp first."""
     fields = spec.predictions.fields
     yield "timestamp"

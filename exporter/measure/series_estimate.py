@@ -8,11 +8,12 @@ from dataclasses import dataclass, field
 from functools import cached_property
 
 from exporter.features.binning import NumericBinning
+from exporter.fold.field_presence import mapped_fields
 from exporter.fold.schema import Schema
 from exporter.measure import drift, features, outcome, prediction, service
 from exporter.measure.urgency import Urgency, urgency
 from exporter.records.columns import LABEL_REASONS, PREDICTION_REASONS
-from exporter.statistics.multiclass import AVERAGES
+from exporter.statistics import multiclass, multilabel
 from exporter.summary.outcomes import CALIBRATION_BINS
 from exporter.tasks.task import Task
 from mlslo.catalogue import METRICS, Layer, Metric, Type
@@ -131,10 +132,15 @@ class _Sizes:
         labels = [
             label for label in metric.labels if label not in ("model", "version", "segment", "segment_value")
         ]
+        if {"average", "class"} <= set(labels):
+            # Averages, or single classes, which segments do not have.
+            of_classes = self._classes if spec.task == "multilabel" and not segmented else 0
+            labels = [label for label in labels if label not in ("average", "class")]
+            return (self._averages + of_classes) * math.prod(self._size(metric, label) for label in labels)
         return math.prod(self._size(metric, label) for label in labels)
 
     def _size(self, metric: Metric, label: str) -> int:
-        spec, name, classes = self.spec, metric.name, len(self.task.classes)
+        spec, name, classes = self.spec, metric.name, self._classes
         match label:
             case "window":
                 return len(spec.windows)
@@ -148,9 +154,11 @@ class _Sizes:
                     "ml_label_delay_seconds": len(outcome.DELAY_QUANTILES),
                 }.get(name, len(service.QUANTILES))
             case "average":
-                return len(AVERAGES) if spec.task == "multiclass" else 1
+                return self._averages
             case "class" | "actual" | "predicted":
                 return classes if classes <= prediction.MOST_SHOWN else 0
+            case "field":
+                return len(tuple(mapped_fields(spec)))
             case "k":
                 return len(spec.predictions.cutoffs)
             case "sink":
@@ -163,6 +171,18 @@ class _Sizes:
                 return {"bin": CALIBRATION_BINS, "delay": len(outcome.DELAY_LABELS), "code": _CODES}.get(
                     label, 1
                 )
+
+    @property
+    def _classes(self) -> int:
+        if self.spec.task == "multilabel":
+            return len(self.spec.predictions.classes or ())
+        return len(self.task.classes)
+
+    @property
+    def _averages(self) -> int:
+        return {"multiclass": len(multiclass.AVERAGES), "multilabel": len(multilabel.AVERAGES)}.get(
+            self.spec.task, 1
+        )
 
     def _references(self, metric: Metric) -> int:
         """References that ``metric`` can be compared with, or that it is about."""

@@ -173,6 +173,36 @@ def test_check_tells_at_most_how_many(folder: Path, metrics: dict[str, Any]) -> 
     assert 0.55 * most <= found <= most
 
 
+@pytest.mark.parametrize("task", ["multilabel", "multiclass"])
+def test_classes_are_among_what_check_tells(tmp_path: Path, task: str) -> None:
+    """Of a multilabel model each class has series beside the averages, of a multiclass one it has none."""
+    classes = [f"c{number}" for number in range(30)]
+    content = monitor(
+        task=task, metrics={"exclude": ["data", "ml_model_confusion_ratio"]}, segments=["region"]
+    )
+    content["spec"]["predictions"] |= {"classes": classes}
+    del content["spec"]["predictions"]["fields"]["prediction"]
+    path = write_monitor(tmp_path, content)
+    rows = [
+        record(
+            n, at=n, score={name: (n + k) % 30 / 29 for k, name in enumerate(classes)}, region=f"r{n % 20}"
+        )
+        for n in range(2000)
+    ]
+    write_lines(tmp_path / "logs/predictions.jsonl", rows)
+    labels = [classes[n % 30] for n in range(2000)]
+    if task == "multilabel":
+        labels = [[name] for name in labels]  # type: ignore[misc]
+    write_lines(
+        tmp_path / "logs/labels.jsonl",
+        ({"id": f"r{n}", "label": label, "ts": EPOCH + n} for n, label in enumerate(labels)),
+    )
+    said = exporter("check", path, check=False).stdout
+    (most,) = re.findall(r"^series: at most ([\d,]+) ", said, re.MULTILINE)
+    gauges = once(path)
+    assert number_of(gauges) <= int(most.replace(",", "")) <= 4 * number_of(gauges)
+
+
 def test_check_says_what_makes_most_of_it_and_what_is_too_much(folder: Path) -> None:
     said = exporter("check", write_monitor(folder, spec(metrics=EVERYTHING, maxSeries=1000))).stdout
     lines = said[said.index("series: at most") :].splitlines()
