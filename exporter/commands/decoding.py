@@ -95,7 +95,8 @@ def check_predictions(model: Model, now: float) -> SinkCheck:
     fields = monitor.spec.predictions.fields
     unanswered = answered and bool(fields.score or fields.prediction) and not has_answers(columns, requested)
     without_features = answered and judged.blind
-    repeating = repetition(columns.id, fields.id) if fields.id else None
+    of_ids = written.spec.predictions.fields.id
+    repeating = repetition(columns.id, of_ids) if of_ids else None
     warnings = [
         *([remark] if remark else []),
         *judged.warnings,

@@ -15,17 +15,19 @@ from exporter.records.latency import ENOUGH, doubt
 from exporter.state import Store, last_seen
 from exporter.summary.base import Floats, Integers
 from exporter.summary.windows import Buckets
-from mlslo.monitor import Monitor
+from mlslo.monitor import Spec
 
 logger = logging.getLogger(__name__)
 
 
 class Counting:
-    """The counters of one model."""
+    """The counters of one model. ``spec``: as the user wrote it."""
 
-    def __init__(self, monitor: Monitor, schemas: VersionSchemas, store: Store, buckets: Buckets) -> None:
-        spec = monitor.spec
-        self._monitor = monitor
+    def __init__(
+        self, model: str, spec: Spec, schemas: VersionSchemas, store: Store, buckets: Buckets
+    ) -> None:
+        self._model = model
+        self._spec = spec
         self._schemas = schemas
         self._store = store
         self._finest = buckets.finest
@@ -106,8 +108,8 @@ class Counting:
             self._looked_at = first
             return
         self._looked_at = None
-        if (doubted := doubt(first, self._monitor.spec)) is not None:
-            logger.warning("model %s: %s", self._monitor.model, doubted)
+        if (doubted := doubt(first, self._spec)) is not None:
+            logger.warning("model %s: %s", self._model, doubted)
 
     def _count_latency(self, latency: Floats, version: str) -> None:
         counters = self._store.counters

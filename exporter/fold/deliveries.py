@@ -10,19 +10,22 @@ from exporter.records.columns import PredictionColumns
 from exporter.records.ids import LOOKED_AT, delivery_hashes, joined_hashes, repetition
 from exporter.state import Store
 from exporter.summary.base import Integers
-from mlslo.monitor import Monitor
+from mlslo.monitor import Spec
 
 logger = logging.getLogger(__name__)
 
 
 class Deliveries:
-    """The deliveries of one model's predictions. Without ids every record is one of its own."""
+    """The deliveries of one model's predictions. Without ids every record is one of its own.
 
-    def __init__(self, monitor: Monitor, store: Store) -> None:
-        self._monitor = monitor
+    ``spec``: as the user wrote it.
+    """
+
+    def __init__(self, model: str, spec: Spec, store: Store) -> None:
+        self._model = model
         self._store = store
-        self._field = monitor.spec.predictions.fields.id
-        self._hashes = delivery_hashes if monitor.spec.predictions.join is None else joined_hashes
+        self._field = spec.predictions.fields.id
+        self._hashes = delivery_hashes if spec.predictions.join is None else joined_hashes
         # The first ids, until it is clear whether they repeat.
         self._looked_at: Integers | None = np.empty(0, dtype=np.int64)
 
@@ -51,4 +54,4 @@ class Deliveries:
         doubted = repetition(first, field)
         self._looked_at = first if doubted is None and len(first) < LOOKED_AT else None
         if doubted is not None:
-            logger.warning("model %s: %s", self._monitor.model, doubted)
+            logger.warning("model %s: %s", self._model, doubted)

@@ -62,10 +62,10 @@ class Ingestion:
         self._schemas = schemas
         self._store = store
         self._buckets = buckets
-        self.counting = Counting(monitor, schemas, store, buckets)
+        self.counting = Counting(monitor.model, written, schemas, store, buckets)
         self.presence = FieldPresence(monitor, store, buckets)
         self._missing = {sink: MissingFields(monitor.model, sink) for sink in ("predictions", "labels")}
-        self._deliveries = Deliveries(monitor, store)
+        self._deliveries = Deliveries(monitor.model, written, store)
         self._scopes = ScopeValues(schemas, store)
         self._folding = Folding(schemas, store)
         store.segments.most = spec.maxSegmentValues

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -12,6 +13,8 @@ from hypothesis import strategies as st
 
 from exporter.records.opening import content_of, opened_object
 from exporter.records.rows import Conditions, Rows, Target, UnevenError
+from tests.support.commands import exporter
+from tests.support.logs import monitor, record, write_lines, write_monitor
 
 Record = dict[str, Any]
 
@@ -203,3 +206,22 @@ def test_no_text_is_too_odd(text: str) -> None:
     found = content_of(text)
     if found is not None and not text.strip().startswith(("{", "[")):
         json.loads(found)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("command", ["check", "once"])
+def test_a_person_reads_the_paths_of_the_file(tmp_path: Path, command: str) -> None:
+    """Of an id that repeats, and of a latency in another unit, records of another shape or not."""
+    content = monitor(labels=None)
+    content["spec"]["predictions"] |= {"where": {"kind": "scored"}}
+    content["spec"]["predictions"]["fields"] |= {
+        "id": "user",
+        "latency": {"field": "latency_ms", "unit": "s"},
+    }
+    rows = [record(n, at=n, kind="scored", user=f"u{n % 3}", latency_ms=9e5) for n in range(200)]
+    write_lines(tmp_path / "logs/predictions.jsonl", rows)
+    done = exporter(command, write_monitor(tmp_path, content), check=False)
+    said = done.stdout + done.stderr
+    assert "id 'user' repeats in 197 of 200 records" in said
+    assert "latencies at 'latency_ms' are read as s" in said
+    assert "mlslo:" not in said
