@@ -94,10 +94,19 @@ class FirstReferences:
                 self._adopt(version)
         # What cannot be read yet may belong to a first time that the clock says is over.
         if self._reader.up and not stopped():
+            self._drop_unanswered(now)
             newest = max(self._store.marks.get(_NEWEST) or 0, now - CLOCK_SKEW)
             for sampled, began in sorted(self._sampled.items()):
                 if newest >= began + self._lengths[sampled.reference] and sampled not in self._failed:
                     self._finish(sampled, newest)
+
+    def _drop_unanswered(self, now: int) -> None:
+        """Drop requests that have waited too long for their response, which would wait for ever."""
+        while True:
+            with self._store.transaction():
+                expired = self._reshaping.expired(now)
+            if not expired.lines and not expired.rejected:
+                return
 
     def _take(self, lines: Lines) -> None:
         if len(lines.time):

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import random
+import sqlite3
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -107,6 +109,20 @@ def test_a_request_that_is_delivered_again_after_its_response_is_no_error(tmp_pa
     assert value(gauges, "ml_predictions_total", model="m") == COUNT + 1
     assert value(gauges, "ml_prediction_errors_total", code="no_response") == 1
     assert rejected(gauges, "duplicate") == 5
+
+
+def test_nothing_waits_longer_than_it_may(tmp_path: Path) -> None:
+    """Neither for a prediction nor for a reference of the first time."""
+    made = content("30s")
+    made["spec"]["references"] = {"first": {"first": "1h"}}
+    write_lines(tmp_path / "logs/predictions.jsonl", [request(0), request(1), response(1), response(2)])
+    path = write_monitor(tmp_path, made)
+    waiting = []
+    for second in (20, 40):
+        once(path, "--state-dir", tmp_path / "state", at=f"2026-01-10T00:00:{second}Z")
+        with closing(sqlite3.connect(tmp_path / "state/m.sqlite")) as database:
+            waiting += database.execute("SELECT count(*) FROM halves").fetchone()
+    assert waiting == [4, 0]
 
 
 @pytest.mark.parametrize(
