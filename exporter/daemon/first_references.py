@@ -85,12 +85,14 @@ class FirstReferences:
         ``latest``: events after this are from the future.
         """
         for batch in self._reader.batches(final=final, stopped=stopped):
+            versions: set[str] = set()
             with self._store.transaction():
                 self._reader.commit(batch)
-                reshaped = self._reshaping.plain(batch.lines, now)
-                lines = self._decoder.decode(reshaped.lines, latest)
-                self._take(lines)
-            for version in lines.version.names:
+                for portion in self._reshaping.portions(batch.lines, now):
+                    lines = self._decoder.decode(portion.lines, latest)
+                    self._take(lines)
+                    versions.update(lines.version.names)
+            for version in sorted(versions):
                 self._adopt(version)
         # What cannot be read yet may belong to a first time that the clock says is over.
         if self._reader.up and not stopped():

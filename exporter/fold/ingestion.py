@@ -17,7 +17,7 @@ from exporter.fold.missing_fields import MissingFields
 from exporter.fold.version_schemas import VersionSchemas
 from exporter.parse.json_lines import Buffer
 from exporter.records.accounts.mapped_fields import of_labels, of_predictions
-from exporter.records.columns import NO_TIME, PredictionColumns
+from exporter.records.columns import NO_TIME, LabelColumns, PredictionColumns
 from exporter.records.labels import LabelDecoder
 from exporter.records.predictions import PredictionDecoder
 from exporter.records.reshaping import Reshaped, Reshaping, Sample
@@ -90,9 +90,12 @@ class Ingestion:
         """Take one batch of prediction records."""
         with self._store.transaction():
             reader.commit(batch)
-            reshaped = self._reshapings["predictions"].plain(batch.lines, cycle.now)
-            columns = self._take(reshaped, batch.passed_over, reader.name, cycle)
-        self._look_at_predictions(reshaped.sample, columns)
+            portions = self._reshapings["predictions"].portions(batch.lines, cycle.now)
+            first = next(portions)
+            columns = self._take(first, batch.passed_over, reader.name, cycle)
+            for portion in portions:
+                self._take(portion, Counter(), reader.name, cycle)
+        self._look_at_predictions(first.sample, columns)
 
     def unanswered(self, reader: SinkReader, cycle: CycleTime) -> None:
         """Count requests that have waited too long for their response."""
@@ -136,25 +139,36 @@ class Ingestion:
         assert self._labels is not None
         with self._store.transaction():
             reader.commit(batch)
-            reshaped = self._reshapings["labels"].plain(batch.lines, cycle.now)
-            columns = self._labels.decode(reshaped.lines, cycle.latest)
-            matches = self._store.pending.label(columns.id, columns.label, columns.time, cycle.now)
-            rejected = columns.rejected + reshaped.rejected
-            rejected += Counter(
-                {reason: getattr(matches, reason) for reason in ("duplicate", "too_late", "sampled_out")}
-            )
-            known = columns.time[columns.time != NO_TIME]
-            records = columns.records + reshaped.records
-            self.counting.records(reader.name, records, rejected, batch.passed_over, known, None)
-            self._store.counters.add("ml_labels_unmatched_total", (), matches.unmatched)
-            self.presence.labels(columns, cycle)
-            self._store.counters.add("ml_labels_revised_total", (), matches.revised)
-            self._outcomes(matches, cycle)
-            if matches.corrections is not None:
-                self._outcomes(matches.corrections, cycle)
+            portions = self._reshapings["labels"].portions(batch.lines, cycle.now)
+            first = next(portions)
+            columns = self._take_labels(first, batch.passed_over, reader.name, cycle)
+            for portion in portions:
+                self._take_labels(portion, Counter(), reader.name, cycle)
         assert self._spec.labels is not None
         mapped = of_labels(columns, self._spec.labels.fields, self._spec.task)
-        self._missing["labels"].look(reshaped.sample, mapped, columns.records)
+        self._missing["labels"].look(first.sample, mapped, columns.records)
+
+    def _take_labels(
+        self, reshaped: Reshaped, passed_over: Counter[str], sink: str, cycle: CycleTime
+    ) -> LabelColumns:
+        """Take plain label records, in a transaction."""
+        assert self._labels is not None
+        columns = self._labels.decode(reshaped.lines, cycle.latest)
+        matches = self._store.pending.label(columns.id, columns.label, columns.time, cycle.now)
+        rejected = columns.rejected + reshaped.rejected
+        rejected += Counter(
+            {reason: getattr(matches, reason) for reason in ("duplicate", "too_late", "sampled_out")}
+        )
+        known = columns.time[columns.time != NO_TIME]
+        records = columns.records + reshaped.records
+        self.counting.records(sink, records, rejected, passed_over, known, None)
+        self._store.counters.add("ml_labels_unmatched_total", (), matches.unmatched)
+        self.presence.labels(columns, cycle)
+        self._store.counters.add("ml_labels_revised_total", (), matches.revised)
+        self._outcomes(matches, cycle)
+        if matches.corrections is not None:
+            self._outcomes(matches.corrections, cycle)
+        return columns
 
     def tidy(self, cycle: CycleTime) -> None:
         """Merge buckets that have grown old, drop what no window reaches any more, say what fields are missing."""

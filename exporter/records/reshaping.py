@@ -24,6 +24,8 @@ from mlslo.monitor import (
 )
 
 _LOOKED_AT = 1000
+# Of plain records at once: as many as a batch of them has.
+_PORTION = 32 << 20
 _BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 _STATUSES = {
     **dict.fromkeys((b'"success"', b'"succeeded"', b'"ok"', b'"completed"'), b"200"),
@@ -64,16 +66,24 @@ class Reshaping:
             self._rows = Rows(list(_of_labels(monitor, log.fields)))
 
     def plain(self, lines: Buffer, now: int) -> Reshaped:
-        """Return the plain records of whole lines; call it in the transaction of the batch. ``now``: epoch µs."""
+        """Return the plain records of a sample of whole lines, as ``portions`` yields them, at once."""
+        return next(self.portions(lines, now, most=None))
+
+    def portions(self, lines: Buffer, now: int, most: int | None = _PORTION) -> Iterator[Reshaped]:
+        """Yield the plain records of whole lines; take them in the transaction of the batch. ``now``: epoch µs.
+
+        Of about ``most`` bytes, one at least: rows of a few bytes each become records many times as long.
+        """
         if not self.needed:
             lines = self._texts.opened(lines)
-            return Reshaped(lines, lambda: _first_lines(lines), Counter())
+            yield Reshaped(lines, lambda: _first_lines(lines), Counter())
+            return
         rejected: Counter[str] = Counter()
         records = self._selected(lines, rejected)
         whole = (
             self._pairs.join(records, now, rejected) if self._pairs else (members for _, members in records)
         )
-        return self._reshaped(whole, rejected)
+        yield from self._reshaped(whole, rejected, most)
 
     def expired(self, now: int) -> Reshaped:
         """Return plain records of requests that have no response by ``now`` (epoch µs), each an error.
@@ -84,7 +94,7 @@ class Reshaping:
             return Reshaped(b"", bytes, Counter())
         rejected: Counter[str] = Counter()
         found = self._pairs.expired(now, rejected)
-        return self._reshaped(found, rejected)
+        return next(self._reshaped(found, rejected, None))
 
     def _selected(self, lines: Buffer, rejected: Counter[str]) -> Iterator[tuple[bytes, Members]]:
         for line in bytes(lines).removeprefix(_BYTE_ORDER_MARK).split(b"\n"):
@@ -99,9 +109,13 @@ class Reshaping:
             else:
                 yield text, members
 
-    def _reshaped(self, records: Iterable[Record], rejected: Counter[str]) -> Reshaped:
+    def _reshaped(
+        self, records: Iterable[Record], rejected: Counter[str], most: int | None
+    ) -> Iterator[Reshaped]:
+        """Yield portions of ``most`` bytes, with what was counted as ``rejected`` since the last one."""
         found: list[bytes] = []
         first: list[Record] = []
+        size, number = 0, 0
         for record in records:
             if len(first) < _LOOKED_AT:
                 first.append(record)
@@ -111,11 +125,23 @@ class Reshaping:
                 rejected["uneven_lists"] += 1
                 continue
             found += rows
+            size += sum(map(len, rows))
             if misfits:
                 rejected["invalid_features"] += misfits
-        # Those with features that do not fit have given a record.
-        without = rejected.total() - rejected["invalid_features"]
-        return Reshaped(b"".join(found), lambda: b"\n".join(map(line_of, first)), +rejected, without)
+            if most is not None and size >= most:
+                yield _portion(found, first, rejected)
+                found, first, size, number = [], [], 0, number + 1
+        if found or not number or +rejected:
+            yield _portion(found, first, rejected)
+
+
+def _portion(found: list[bytes], first: list[Record], rejected: Counter[str]) -> Reshaped:
+    """Return a portion; ``rejected`` begins anew."""
+    counted = +rejected
+    rejected.clear()
+    # Those with features that do not fit have given a record.
+    without = counted.total() - counted["invalid_features"]
+    return Reshaped(b"".join(found), lambda: b"\n".join(map(line_of, first)), counted, without)
 
 
 def plain(monitor: Monitor) -> Monitor:
