@@ -161,6 +161,11 @@ class Predictions(Log):
         return bool(self.where or self.join) or any(map(needs_rows, self.fields.paths()))
 
     @property
+    def tells_errors(self) -> bool:
+        """Whether some prediction can count as an error: by its status, or as a request without a response."""
+        return self.fields.status is not None or self.join is not None
+
+    @property
     def listed_probabilities(self) -> tuple[int, int]:
         """The length of a binary model's list of probabilities, and the position of the positive class in it.
 

@@ -35,10 +35,10 @@ def lacking(metric: Metric, spec: Spec, file: str) -> str | None:
         return f"'{name}' needs features, {file} reads none"
     needed = {
         "ml_prediction_fallback_ratio": ("fallback", fields.fallback),
-        "ml_prediction_error_ratio": ("status", fields.status),
+        "ml_prediction_error_ratio": ("status", spec.predictions.tells_errors),
         "ml_prediction_latency_quantile_seconds": ("latency", fields.latency),
     }
-    if name in needed and needed[name][1] is None:
+    if name in needed and not needed[name][1]:
         return f"'{name}' needs {needed[name][0]}, {file} reads none"
     scored = name.startswith(("ml_calibration_", "ml_model_estimated_")) or (
         name.startswith(("ml_model_", "ml_prediction_")) and name.endswith(_NEED_SCORES)

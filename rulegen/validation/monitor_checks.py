@@ -47,7 +47,7 @@ def against_monitor(file: ModelSlo, watched: Sequence[Monitor]) -> Iterator[Prob
 
 def _events(file: ModelSlo, monitor: Monitor, slo: Slo, at: Location) -> Iterator[Problem]:
     fields, name = monitor.spec.predictions.fields, monitor.path.name
-    if slo.sli.errors is not None and fields.status is None:
+    if slo.sli.errors is not None and not monitor.spec.predictions.tells_errors:
         message = f"{name} reads no status: no prediction will ever count as an error"
         yield file.document.problem((*at, "errors"), message)
     if slo.sli.latency is not None and fields.latency is None:

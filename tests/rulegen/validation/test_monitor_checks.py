@@ -168,6 +168,23 @@ def test_what_can_be_measured_is_accepted(
     assert said(tmp_path, metric, task, fields, others) == ""
 
 
+def test_a_joined_log_tells_errors_without_a_status(tmp_path: Path) -> None:
+    """Requests that have no response are errors."""
+    whole, metric = MONITOR, "ml_prediction_error_ratio, window: 1h"
+    joined = whole.replace(
+        "timestamp: ts, id: id, prediction: answer, features: features",
+        "timestamp: request.ts, id: request.id, prediction: response.answer, features: request.features",
+    ).replace("    classes:", "    join: {id: id, request: {kind: in}, response: {kind: out}}\n    classes:")
+    assert joined.count("request.") == 3
+    for content, expected in ((whole, "needs status, m.yaml reads none"), (joined, "")):
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(f"{__name__}.MONITOR", content)
+            assert (
+                said(tmp_path, metric, "binary").strip().rpartition("'ml_prediction_error_ratio' ")[2]
+                == expected
+            )
+
+
 def test_every_metric_of_a_model_has_its_tasks() -> None:
     for metric in METRICS.values():
         if metric.layer is Layer.OUTCOME and metric.name.startswith(("ml_model_", "ml_calibration_")):
