@@ -26,7 +26,7 @@ def plain_files(monitor: Monitor, files: Sequence[Path], folder: Path) -> tuple[
     ``files`` and ``monitor`` themselves, where the log's records are plain already, or the files hold something else:
     training data is a table more often than a log. Raises InputError where one cannot be read.
     """
-    if not monitor.spec.predictions.reshaped or not all(map(_is_json_lines, files)):
+    if not monitor.spec.reshapes_predictions or not all(map(_is_json_lines, files)):
         return monitor, list(files)
     written = []
     with closing(Store()) as store:

@@ -54,8 +54,8 @@ class Reshaping:
 
     def __init__(self, monitor: Monitor, log: Predictions | Labels, store: Store, sink: str) -> None:
         """``sink``: whose halves of predictions wait in ``store``."""
-        self.needed = log.reshaped
-        self._texts = Texts(() if log.reshaped else _containers(log.fields))
+        self.needed = log.reshaped if isinstance(log, Labels) else monitor.spec.reshapes_predictions
+        self._texts = Texts(() if self.needed else _containers(log.fields))
         self._where = Conditions(log.where or {})
         self._pairs: Pairs | None = None
         if isinstance(log, Predictions):
@@ -148,7 +148,7 @@ def plain(monitor: Monitor) -> Monitor:
     """Return the monitor file as it is for plain records: where a log needs reshaping, with the keys of those."""
     spec = monitor.spec
     predictions, labels = spec.predictions, spec.labels
-    if predictions.reshaped:
+    if spec.reshapes_predictions:
         predictions = predictions.model_copy(update={"fields": _plain_fields(predictions)})
     if labels is not None and labels.reshaped:
         paths = {name: _key(name) for name, path in labels.fields if path is not None}
@@ -197,7 +197,7 @@ def _of_predictions(monitor: Monitor, fields: PredictionFields) -> Iterator[Targ
                 unwrapped=name not in lists,
                 numbered=name == "id",
             )
-    for path in _scope_paths(monitor):
+    for path in monitor.spec.scope_paths:
         if path not in keys:
             keys.add(path)
             yield Target(path, _alternatives(path))
@@ -233,12 +233,6 @@ def _containers(fields: PredictionFields | LabelFields) -> Iterator[str]:
             yield fields.features.path
         elif fields.feature_container is not None:
             yield fields.feature_container
-
-
-def _scope_paths(monitor: Monitor) -> Iterator[str]:
-    spec = monitor.spec
-    for crossing in [*spec.segments, *(spec.fairness.attributes if spec.fairness else ())]:
-        yield from [crossing] if isinstance(crossing, str) else crossing
 
 
 def _alternatives(path: str) -> tuple[str, ...]:

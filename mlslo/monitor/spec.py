@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field, field_validator, model_validator
 
-from mlslo.monitor.fields import Crossing, FeatureName, FieldPath, scope_name
+from mlslo.monitor.fields import Crossing, FeatureName, FieldPath, needs_rows, scope_name
 from mlslo.monitor.logs import Labels, Predictions
 from mlslo.monitor.metrics import Metrics
 from mlslo.yamlfile import Duration, Name, StrictModel
@@ -118,6 +118,17 @@ class Spec(StrictModel):
     references: dict[Name, Reference] = Field(
         default_factory=dict, description="What the present is compared with."
     )
+
+    @property
+    def scope_paths(self) -> list[str]:
+        """The paths of segments and of attributes of groups."""
+        crossings = [*self.segments, *(self.fairness.attributes if self.fairness else ())]
+        return [path for item in crossings for path in ([item] if isinstance(item, str) else item)]
+
+    @property
+    def reshapes_predictions(self) -> bool:
+        """Whether a record of the prediction log is not a prediction as it is."""
+        return self.predictions.reshaped or any(map(needs_rows, self.scope_paths))
 
     @field_validator("windows", "latencyBuckets")
     @classmethod

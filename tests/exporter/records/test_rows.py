@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from exporter.records.opening import content_of, opened_object
 from exporter.records.rows import Conditions, Rows, Target, UnevenError
 from tests.support.commands import exporter
-from tests.support.logs import monitor, record, write_lines, write_monitor
+from tests.support.logs import monitor, once, record, value, write_lines, write_monitor
 
 Record = dict[str, Any]
 
@@ -225,3 +225,18 @@ def test_a_person_reads_the_paths_of_the_file(tmp_path: Path, command: str) -> N
     assert "id 'user' repeats in 197 of 200 records" in said
     assert "latencies at 'latency_ms' are read as s" in said
     assert "mlslo:" not in said
+
+
+@pytest.mark.slow
+def test_a_segment_alone_may_have_alternatives(tmp_path: Path) -> None:
+    content = monitor(labels=None, segments=["meta.region | country"], minSamples=10)
+    places: list[Record] = [{"meta": {"region": "eu"}}, {"country": "de"}]
+    write_lines(tmp_path / "logs/predictions.jsonl", [record(n, at=n) | places[n % 2] for n in range(100)])
+    gauges = once(write_monitor(tmp_path, content))
+    for region in ("eu", "de"):
+        assert value(gauges, "ml_monitor_samples", segment_value=region) == 50
+    assert value(gauges, "ml_feature_mean", feature="amount", segment="") == value(
+        once(write_monitor(tmp_path, monitor(labels=None, minSamples=10))),
+        "ml_feature_mean",
+        feature="amount",
+    )
