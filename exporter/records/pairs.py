@@ -92,16 +92,18 @@ class Pairs:
                 Half(key, self._time(read.members) or now, read.line) for key, read in waiting[role].items()
             )
             rejected["duplicate"] += self._halves.add(self._sink, role, halves)
-        rejected["unpaired"] += self._halves.trim(self._sink)
 
     def expired(self, now: int, rejected: Counter[str]) -> list[dict[str, bytes]]:
         """Return requests that have waited too long for their response, at most some thousand at a time.
 
-        Responses without a request are dropped, and counted as ``unpaired``.
+        Responses without a request are dropped, and counted as ``unpaired``; so are the oldest halves of too many. Not
+        before all is read: a file of requests may come before that of their responses.
         """
         before = now - self._within
         requests = self._halves.expire(self._sink, _ROLES[0], before, _MOST_EXPIRED)
         rejected["unpaired"] += len(self._halves.expire(self._sink, _ROLES[1], before, _MOST_EXPIRED))
+        if len(requests) < _MOST_EXPIRED:
+            rejected["unpaired"] += self._halves.trim(self._sink)
         return [{_ROLES[0]: half.content, STATUS: b"%d" % NO_RESPONSE} for half in requests]
 
     def _joined(self, halves: dict[str, Members]) -> Record:

@@ -10,6 +10,8 @@ from typing import Any
 
 import pytest
 
+from exporter.daemon.models import load_all
+from exporter.state import halves
 from tests.support.commands import exporter
 from tests.support.logs import EPOCH, Gauges, monitor, once, value, write_lines, write_monitor
 
@@ -109,6 +111,21 @@ def test_a_request_that_is_delivered_again_after_its_response_is_no_error(tmp_pa
     assert value(gauges, "ml_predictions_total", model="m") == COUNT + 1
     assert value(gauges, "ml_prediction_errors_total", code="no_response") == 1
     assert rejected(gauges, "duplicate") == 5
+
+
+def test_requests_may_be_in_a_file_of_their_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A backlog of more than may wait: the oldest are dropped only where their response is not there either."""
+    monkeypatch.setattr(halves, "_MOST", COUNT // 2)
+    write_lines(tmp_path / "logs/predictions-1.jsonl", map(request, range(COUNT)))
+    write_lines(tmp_path / "logs/predictions-2.jsonl", map(response, range(COUNT)))
+    write_lines(tmp_path / "logs/predictions-3.jsonl", map(request, range(COUNT, 2 * COUNT)))
+    (model,) = load_all([write_monitor(tmp_path, content())])
+    with closing(model.open(None)) as cycle:
+        snapshot = cycle.run(at=EPOCH + 120)
+    assert snapshot is not None
+    assert snapshot.series["ml_predictions_total"] == {("m", ""): COUNT}
+    unpaired = snapshot.series["ml_sink_rejected_records_total"]["m", "predictions", "unpaired"]
+    assert unpaired == COUNT // 2
 
 
 def test_nothing_waits_longer_than_it_may(tmp_path: Path) -> None:
