@@ -94,7 +94,7 @@ class Cycle:
         windows += self._history.windows(end)
         cuts = tuple(boundaries(windows)) if at is not None else ()
         latest = max(end, int(wall * MICROSECONDS)) + CLOCK_SKEW
-        cycle = CycleTime(end, latest, cuts, self._measured)
+        cycle = CycleTime(end, latest, cuts, self._measured, 0 if final else end)
         try:
             if self._failed:
                 # What was read and not committed must be read again.

@@ -84,11 +84,12 @@ class FirstReferences:
 
         ``latest``: events after this are from the future.
         """
+        arrived = 0 if final else now
         for batch in self._reader.batches(final=final, stopped=stopped):
             versions: set[str] = set()
             with self._store.transaction():
                 self._reader.commit(batch)
-                for portion in self._reshaping.portions(batch.lines, now):
+                for portion in self._reshaping.portions(batch.lines, now, arrived=arrived):
                     lines = self._decoder.decode(portion.lines, latest)
                     self._take(lines)
                     versions.update(lines.version.names)

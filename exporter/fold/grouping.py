@@ -24,13 +24,15 @@ class CycleTime:
     """When a cycle runs, in epoch µs.
 
     ``now``: where its windows end. ``latest``: events after this are from the future. ``cuts``: no bucket
-    crosses them. ``measured``: ``now`` of the cycle before, None in the first.
+    crosses them. ``measured``: ``now`` of the cycle before, None in the first. ``arrived``: since when what it reads
+    can be read, 0 where nobody writes any more.
     """
 
     now: int
     latest: int
     cuts: tuple[int, ...] = ()
     measured: int | None = None
+    arrived: int = 0
 
 
 @dataclass(frozen=True)

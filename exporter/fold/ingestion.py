@@ -90,7 +90,7 @@ class Ingestion:
         """Take one batch of prediction records."""
         with self._store.transaction():
             reader.commit(batch)
-            portions = self._reshapings["predictions"].portions(batch.lines, cycle.now)
+            portions = self._reshapings["predictions"].portions(batch.lines, cycle.now, arrived=cycle.arrived)
             first = next(portions)
             columns = self._take(first, batch.passed_over, reader.name, cycle)
             for portion in portions:
@@ -139,7 +139,7 @@ class Ingestion:
         assert self._labels is not None
         with self._store.transaction():
             reader.commit(batch)
-            portions = self._reshapings["labels"].portions(batch.lines, cycle.now)
+            portions = self._reshapings["labels"].portions(batch.lines, cycle.now, arrived=cycle.arrived)
             first = next(portions)
             columns = self._take_labels(first, batch.passed_over, reader.name, cycle)
             for portion in portions:

@@ -53,13 +53,13 @@ class Pairs:
         self._halves = store.halves
 
     def join(
-        self, records: Iterator[tuple[bytes, Members]], now: int, rejected: Counter[str]
+        self, records: Iterator[tuple[bytes, Members]], now: int, arrived: int, rejected: Counter[str]
     ) -> Iterator[Record]:
         """Yield the joined records; call it in the transaction of the batch.
 
-        ``now``: epoch µs, the time of a record that has none. What is neither a request nor a response is counted as
-        ``not_selected``, without an id as ``missing_id``, a
-        second one of the same kind as ``duplicate``.
+        ``now``: epoch µs, the time of a record that has none. ``arrived``: since when they can be read, from which on
+        they wait: a log may be shipped late. What is neither a request nor a response is counted as ``not_selected``,
+        without an id as ``missing_id``, a second one of the same kind as ``duplicate``.
         """
         waiting: dict[str, dict[str, _Read]] = {role: {} for role in _ROLES}
         for line, members in records:
@@ -89,7 +89,8 @@ class Pairs:
                 yield self._joined({role: waiting[role].pop(key).members, other: opened_object(half) or {}})
         for role in _ROLES:
             halves = (
-                Half(key, self._time(read.members) or now, read.line) for key, read in waiting[role].items()
+                Half(key, max(self._time(read.members) or now, arrived), read.line)
+                for key, read in waiting[role].items()
             )
             rejected["duplicate"] += self._halves.add(self._sink, role, halves)
 

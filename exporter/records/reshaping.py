@@ -69,10 +69,13 @@ class Reshaping:
         """Return the plain records of a sample of whole lines, as ``portions`` yields them, at once."""
         return next(self.portions(lines, now, most=None))
 
-    def portions(self, lines: Buffer, now: int, most: int | None = _PORTION) -> Iterator[Reshaped]:
-        """Yield the plain records of whole lines; take them in the transaction of the batch. ``now``: epoch µs.
+    def portions(
+        self, lines: Buffer, now: int, *, arrived: int = 0, most: int | None = _PORTION
+    ) -> Iterator[Reshaped]:
+        """Yield the plain records of whole lines; take them in the transaction of the batch.
 
-        Of about ``most`` bytes, one at least: rows of a few bytes each become records many times as long.
+        ``now``: epoch µs. ``arrived``: since when they can be read, 0 where nobody writes any more. Portions are of
+        about ``most`` bytes, one at least: rows of a few bytes each become records many times as long.
         """
         if not self.needed:
             lines = self._texts.opened(lines)
@@ -81,7 +84,9 @@ class Reshaping:
         rejected: Counter[str] = Counter()
         records = self._selected(lines, rejected)
         whole = (
-            self._pairs.join(records, now, rejected) if self._pairs else (members for _, members in records)
+            self._pairs.join(records, now, arrived, rejected)
+            if self._pairs
+            else (members for _, members in records)
         )
         yield from self._reshaped(whole, rejected, most)
 

@@ -89,10 +89,11 @@ class Monitor(Loaded[Metadata, Spec]):
         for name in ("timestamp", "score", "prediction", "features"):
             value = getattr(fields, name)
             for path in value if isinstance(value, list) else [getattr(value, "path", value)]:
-                if path is not None and not any(
-                    part.startswith(("request.", "response.")) for part in path.split(ALTERNATIVE)
-                ):
-                    message = "expected a path that begins with 'request.' or 'response.', where 'join' puts records"
+                # A request that never has a response needs a time as well.
+                starts = ("request.",) if name == "timestamp" else ("request.", "response.")
+                if path is not None and not any(part.startswith(starts) for part in path.split(ALTERNATIVE)):
+                    known = " or ".join(f"'{start}'" for start in starts)
+                    message = f"expected a path that begins with {known}, where 'join' puts records"
                     at = ("spec", "predictions", "fields", name)
                     yield self.document.problem(at, f"{message}, got '{path}'")
 

@@ -37,5 +37,15 @@ def with_preset(data: Any, presets: Mapping[str, Mapping[str, Any]]) -> Any:
         features = fields.get("features")
         if isinstance(features, dict) and "names" in features and isinstance(known.get("features"), str):
             fields = {**fields, "features": {"path": known["features"], **features}}
-        fields = {**known, **fields}
-    return {**preset, **data, "fields": fields}
+        fields = _over(known, fields)
+    return {**_over(preset, data), "fields": fields}
+
+
+def _over(known: Mapping[str, Any], written: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what is known with what is written over it, key by key also of `latency` and `join`."""
+    merged = {
+        key: {**known[key], **value}
+        for key, value in written.items()
+        if key in ("latency", "join") and isinstance(value, dict) and isinstance(known.get(key), dict)
+    }
+    return {**known, **written, **merged}

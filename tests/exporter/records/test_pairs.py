@@ -215,7 +215,11 @@ def test_a_record_that_has_both_is_whole(tmp_path: Path) -> None:
             {"fields": {"timestamp": "ts | a..b"}},
             "expected a dotted path such as features.amount, got 'a..b'",
         ),
-        ({"fields": {"timestamp": "ts"}}, "expected a path that begins with 'request.' or 'response.'"),
+        ({"fields": {"timestamp": "ts"}}, "expected a path that begins with 'request.', where 'join'"),
+        (
+            {"fields": {"timestamp": "response.ts"}},
+            "expected a path that begins with 'request.', where 'join'",
+        ),
         ({"fields": {"timestamp": "request.ts", "score": "score"}}, "where 'join' puts records, got 'score'"),
         ({"fields": {"timestamp": "request.ts |"}}, "expected a path on both sides of '|'"),
         (
@@ -259,3 +263,24 @@ def test_check_says_why_nothing_is_chosen(tmp_path: Path, change: Record, messag
     assert done.returncode == 1
     assert message in done.stdout
     assert "is a JSON object" not in done.stdout
+
+
+def test_a_log_that_is_shipped_late_has_time_for_its_responses(tmp_path: Path) -> None:
+    """A request at the end of what is there waits from when it was read, not from when it was sent."""
+    path = write_monitor(tmp_path, content("30s"))
+    (model,) = load_all([path])
+    write_lines(tmp_path / "logs/predictions.jsonl", [request(0), request(1), response(1)])
+    late = EPOCH + 600
+    with closing(model.open(None)) as cycle:
+        for after, more, expected in (
+            (0, [], 1),
+            (20, [response(0)], 2),
+            (60, [request(2)], 2),
+            (120, [], 3),
+        ):
+            write_lines(tmp_path / "logs/predictions.jsonl", more)
+            snapshot = cycle.run(at=late + after)
+            assert snapshot is not None
+            assert sum(snapshot.series["ml_predictions_total"].values()) == expected
+            errors = sum(snapshot.series["ml_prediction_errors_total"].values())
+        assert errors == 1

@@ -47,7 +47,7 @@ def test_portions_are_the_whole(tmp_path: Path, joined: bool, most: int) -> None
 
     def found(limit: int | None) -> list[Reshaped]:
         with closing(Store()) as store, store.transaction():
-            return list(reshapings(made, store)["predictions"].portions(log(joined), 0, limit))
+            return list(reshapings(made, store)["predictions"].portions(log(joined), 0, most=limit))
 
     (whole,), portions = found(None), found(most)
     assert b"".join(map(bytes, (portion.lines for portion in portions))) == bytes(whole.lines)
