@@ -54,6 +54,9 @@ def _wrappings() -> Iterator[Run]:
             text = bytes(found.lines)
             assert not text or text.endswith(b"\n")
             assert text.count(b"\n") <= content[: found.consumed].count(b"\n")
+        if content.startswith(b"\xef\xbb\xbf"):
+            # Only a block can be the first of a file.
+            return
         # Many lines at once and one by one are the same.
         blocks, lines = Chunk(), Chunk()
         blocks.take_block(content)
