@@ -106,7 +106,6 @@ def figures(
     data = write_lines(folder / "training.jsonl", training)
     path = write_monitor(folder, content)
     exporter("baseline", path, "--data", data, "--out", folder / "reference.json")
-    exporter("check", path)
     gauges = once(path)
     for name in (
         "ml_sink_lag_bytes",
