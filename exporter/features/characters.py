@@ -98,7 +98,8 @@ def _tables() -> tuple[Codes, npt.NDArray[np.uint64]]:
             classes[entry] = kind
         elif character.isspace():
             classes[entry] = _SPACE
-        if kind == _LETTER:
+        # Roman numerals are digits that have small ones.
+        if kind in (_LETTER, _DIGIT):
             small = character.lower()
             if len(small) == 1:
                 lower[entry] = ord(small)

@@ -11,6 +11,8 @@ import pytest
 from tests.support.commands import exporter
 from tests.support.logs import EPOCH, monitor, write_lines, write_monitor
 
+pytestmark = pytest.mark.slow
+
 ROWS = 300
 DECLARED = {"amount": {"type": "numeric"}, "age": {"type": "numeric"}}
 FIELDS: Mapping[str, Any] = {

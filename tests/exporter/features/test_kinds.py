@@ -102,6 +102,7 @@ def test_text_of_any_language() -> None:
 
 
 @settings(max_examples=60, deadline=None)
+@example(["\u2160"])
 @example(["\U000e0100", "葛\U000e0101城 0\U000e01ef\U000e0001"])
 @given(st.lists(st.text(max_size=30), max_size=8))
 def test_characters_of_anything(texts: list[str]) -> None:

@@ -16,6 +16,8 @@ from exporter.daemon.models import load_all
 from tests.support.commands import exporter
 from tests.support.logs import EPOCH, Gauges, monitor, once, record, value, write_lines, write_monitor
 
+pytestmark = pytest.mark.slow
+
 NAME = "ml_field_present_ratio"
 DECLARED = {"amount": {"type": "numeric"}, "country": {"type": "categorical"}}
 
