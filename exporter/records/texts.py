@@ -17,7 +17,7 @@ from exporter.records.opening import (
     opened_object,
 )
 
-_PIECES, _PIECE = 100, 16 << 10
+_PIECES, _PIECE = 32, 8 << 10
 
 
 class Texts:
