@@ -1,4 +1,4 @@
-"""The same predictions in other formats, against plain JSON lines: CPU time of `once` for each, and peak memory.
+"""The same predictions in other formats, against plain JSON lines: CPU time of `once` for each.
 
     .venv/bin/python -m benchmarks.shapes [--quick]
 
@@ -165,8 +165,7 @@ def main() -> None:
     table = [Row("plain, CPU µs a prediction", (least["plain"] - least[""]) / rows * 1e6, "µs")]
     for format_, _, _, limit in _FORMATS:
         ratio = (least[format_] - least[""]) / (least["plain"] - least[""])
-        memory = max(cost.memory for cost in found[format_])
-        table.append(Row(format_, ratio, "x plain", limit, note=f"{memory:.0f} MiB"))
+        table.append(Row(format_, ratio, "x plain", limit))
     finish(f"Formats: {rows:,} predictions each", table, quick=options.quick)
 
 
