@@ -151,11 +151,18 @@ def _of_list(elements: Sequence[Raw], part: str) -> Raw | None:
     if part.isascii() and part.isdigit():
         position = int(part) if len(part) < 10 else len(elements)
         return elements[position] if position < len(elements) else None
+    if not elements or first_byte(elements[0]) != ord("{"):
+        # Tensors stand among tensors.
+        return _of_single(elements, part)
     for element in elements:
-        if first_byte(element) == ord("{"):
-            members = opened_object(element) or {}
-            if "name" in members and text_of(members["name"]) == part:
-                return element
+        members = opened_object(element) if first_byte(element) == ord("{") else None
+        if members and "name" in members and text_of(members["name"]) == part:
+            return element
+    return _of_single(elements, part)
+
+
+def _of_single(elements: Sequence[Raw], part: str) -> Raw | None:
+    """Return the member of the only element, which is no text."""
     if len(elements) != 1 or first_byte(elements[0]) == ord('"'):
         return None
     return member(elements[0], part)
