@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import glob
 import os
 from collections.abc import Callable
 from pathlib import Path
@@ -11,6 +10,7 @@ import numpy as np
 
 from exporter.features.timestamp import time_text
 from exporter.sinks.content import Block
+from exporter.sinks.listing import matches
 from exporter.sinks.rows import CsvRows
 from exporter.sinks.tracked import TrackedFile
 from exporter.sinks.wrappings import unwrapped_sample
@@ -26,7 +26,6 @@ _HALF_HOUR = 1800
 _TOLERANCE = 60.0
 _FARTHEST = 14 * 3600
 _ELSEWHERE = WrittenTimes("+01:00")
-_UNREADABLE = (".gz", ".zst", ".parquet")
 
 
 def doubt(
@@ -69,12 +68,12 @@ def _newest(times: Integers) -> float | None:
 def _newest_lines(monitor: Monitor, sink: Sink) -> tuple[bytes, float] | None:
     """Return the last whole lines of the file that was written to last, and when; None where there is none."""
     newest: tuple[float, str] | None = None
-    for path in glob.glob(str(monitor.pattern(sink.file.path))):  # noqa: PTH207 - the pattern is absolute
+    for path in matches(monitor.pattern(sink.file.path))[0]:
         try:
             modified = Path(path).stat().st_mtime
         except OSError:
             continue
-        if Path(path).is_file() and not path.endswith(_UNREADABLE):
+        if Path(path).is_file() and TrackedFile(path, sink.file.format).is_plain:
             newest = max(newest or (modified, path), (modified, path))
     if newest is None:
         return None

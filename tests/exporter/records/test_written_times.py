@@ -166,3 +166,12 @@ def test_other_forms_of_logs_are_doubted_too(form: str, tmp_path: Path) -> None:
     }
     (warning,) = warned(write_monitor(tmp_path, content))
     assert "1 h ahead of the clock" in warning
+
+
+def test_files_below_any_folders_are_doubted_as_the_sink_finds_them(tmp_path: Path) -> None:
+    records = [record(n, at=0) | {"ts": stamp} for n, stamp in enumerate(stamps(timedelta(hours=1)))]
+    write_lines(tmp_path / "logs/a/b/log.jsonl", records)
+    content = monitor(labels=None)
+    content["spec"]["predictions"]["sink"]["file"]["path"] = "logs/**/log.jsonl"
+    (warning,) = warned(write_monitor(tmp_path, content))
+    assert "1 h ahead of the clock" in warning
