@@ -17,7 +17,7 @@ from exporter.features.timestamp import time_text
 from exporter.fold.version_schemas import VersionSchemas
 from exporter.records.accounts.field_accounts import Records
 from exporter.records.accounts.mapped_fields import Judged, has_answers, judge, of_labels, of_predictions
-from exporter.records.columns import NO_TIME, PredictionColumns
+from exporter.records.columns import ERROR, NO_TIME, PredictionColumns
 from exporter.records.ids import repetition
 from exporter.records.labels import LabelDecoder
 from exporter.records.latency import doubt
@@ -42,8 +42,6 @@ _UNTYPED = "no feature is measured: no reference and no type under 'features' sa
 _SHOWN = 3
 _LOOKED_AT = 1000
 _ANY_TIME = 2**62
-# From this status on a record is an error.
-_ERROR = 400
 
 
 class SinkCheck(NamedTuple):
@@ -81,7 +79,7 @@ def check_predictions(model: Model, now: float) -> SinkCheck:
     preset = written.spec.predictions.preset
     mapped = of_predictions(columns, as_written, monitor.spec.task, untyped, preset)
     records = Records(reshaped.sample(), [item.field for item in mapped])
-    chosen = none_chosen(written, "predictions", logged)
+    chosen = None if reshaped.lines else none_chosen(written, "predictions", logged)
     judged = judge(records, mapped) if chosen is None else Judged({"records": chosen}, blind=False)
     total, rejected = columns.records + reshaped.records, columns.rejected + reshaped.rejected
     lines = [_account("predictions", source, total, len(columns.time), rejected)]
@@ -91,7 +89,7 @@ def check_predictions(model: Model, now: float) -> SinkCheck:
         lines += [f"  record {row + 1}", *(f"    {name:<{width}}  {value}" for name, value in shown)]
     lines += records.table()
     # Errors may have neither an output nor a feature.
-    answered = bool((columns.status < _ERROR).any())
+    answered = bool((columns.status < ERROR).any())
     fields = monitor.spec.predictions.fields
     unanswered = answered and bool(fields.score or fields.prediction) and not has_answers(columns, requested)
     without_features = answered and judged.blind
@@ -148,7 +146,7 @@ def check_labels(model: Model, now: float) -> SinkCheck | None:
         known = time_text(time / 1e6) if time != NO_TIME else "not logged"
         lines.append(f"  record {row + 1}: label {_label(columns.label[row], task)}, known at {known}")
     lines += records.table()
-    chosen = none_chosen(written, "labels", logged)
+    chosen = None if reshaped.lines else none_chosen(written, "labels", logged)
     judged = judge(records, mapped) if chosen is None else Judged({"records": chosen}, blind=False)
     warnings = [*([remark] if remark else []), *judged.warnings]
     if (shift := _shift_of_labels(written, labels, task, now)) is not None:

@@ -14,14 +14,12 @@ _SHOWN = 3
 
 
 def none_chosen(monitor: Monitor, sink: str, lines: bytes) -> str | None:
-    """Say why the records of a log give no whole one; None where some do, or where that is not by its conditions."""
+    """Say why the records of a log give no whole one; None where that is not by its conditions."""
     log = monitor.spec.predictions if sink == "predictions" else monitor.spec.labels
     assert log is not None
     with closing(Store()) as store, store.transaction():
         reshaped = reshapings(monitor, store)[sink].plain(lines, 0)
         requests, responses = (store.halves.count(sink, role) for role in ("request", "response"))
-    if reshaped.lines:
-        return None
     if requests or responses:
         return (
             f"of the records looked at {requests} are requests and {responses} responses, and none belong together by "

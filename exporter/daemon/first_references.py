@@ -105,11 +105,10 @@ class FirstReferences:
 
     def _drop_unanswered(self, now: int) -> None:
         """Drop requests that have waited too long for their response, which would wait for ever."""
-        while True:
+        while self._reshaping.joins:
             with self._store.transaction():
-                expired = self._reshaping.expired(now)
-            if not expired.lines and not expired.rejected:
-                return
+                if self._reshaping.expired(now) is None:
+                    return
 
     def _take(self, lines: Lines) -> None:
         if len(lines.time):

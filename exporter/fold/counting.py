@@ -9,7 +9,7 @@ import numpy as np
 
 from exporter.fold.grouping import CycleTime
 from exporter.fold.version_schemas import VersionSchemas
-from exporter.records.columns import LABEL_REASONS, NO_RESPONSE, PREDICTION_REASONS, PredictionColumns
+from exporter.records.columns import ERROR, LABEL_REASONS, NO_RESPONSE, PREDICTION_REASONS, PredictionColumns
 from exporter.records.features import present
 from exporter.records.latency import ENOUGH, doubt
 from exporter.state import Store, last_seen
@@ -82,7 +82,7 @@ class Counting:
         for number, name in names.items():
             mine = versions == number
             counters.add("ml_predictions_total", (name,), int(np.count_nonzero(mine)))
-            codes, errors = np.unique(columns.status[mine & (columns.status >= 400)], return_counts=True)
+            codes, errors = np.unique(columns.status[mine & (columns.status >= ERROR)], return_counts=True)
             for code, number_of_errors in zip(codes, errors, strict=True):
                 text = "no_response" if code == NO_RESPONSE else str(code) if code < 600 else "other"
                 counters.add("ml_prediction_errors_total", (name, text), int(number_of_errors))

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping, Sequence
 import numpy as np
 
 from exporter.fold.grouping import CycleTime
-from exporter.records.columns import NO_TIME, LabelColumns, PredictionColumns
+from exporter.records.columns import ERROR, NO_TIME, LabelColumns, PredictionColumns
 from exporter.records.features import FeatureSet, present
 from exporter.records.predictions import NO_VALUE
 from exporter.state import Scope, Store
@@ -24,7 +24,6 @@ _ALL_VERSIONS = Scope(-1)
 
 # Erroneous records have these all the same.
 _OF_ERRORS = ("version", "status", "latency")
-_ERROR = 400
 
 Counts = Mapping[str, tuple[float, float]]
 """Field -> the records that should have it, and those that do."""
@@ -60,7 +59,7 @@ class FieldPresence:
         # Stretches of rows of one bucket: logs in the order of time have few.
         first = np.concatenate([[0], np.flatnonzero(np.diff(starts)) + 1])
         buckets, place = np.unique(starts[first], return_inverse=True)
-        answered = columns.status < _ERROR
+        answered = columns.status < ERROR
         of_all = np.bincount(place, np.diff([*first, len(starts)]), len(buckets))
         of_answers = of_all if answered.all() else _counted(answered, first, place, len(buckets))
         expected = np.zeros((len(buckets), len(self.fields)))

@@ -17,7 +17,7 @@ from exporter.fold.missing_fields import MissingFields
 from exporter.fold.version_schemas import VersionSchemas
 from exporter.parse.json_lines import Buffer
 from exporter.records.accounts.mapped_fields import of_labels, of_predictions
-from exporter.records.columns import NO_TIME, LabelColumns, PredictionColumns
+from exporter.records.columns import ERROR, NO_TIME, LabelColumns, PredictionColumns
 from exporter.records.labels import LabelDecoder
 from exporter.records.predictions import PredictionDecoder
 from exporter.records.reshaping import Reshaped, Reshaping, Sample
@@ -30,8 +30,6 @@ from mlslo.monitor import Monitor, Spec
 
 MOST_VERSIONS = 50
 OTHER_VERSION = "other"
-# From this status on a record is an error.
-_ERROR = 400
 
 # Dropped versions are remembered among dropped values of segments, under what no path can be.
 _VERSIONS = ""
@@ -99,10 +97,11 @@ class Ingestion:
 
     def unanswered(self, reader: SinkReader, cycle: CycleTime) -> None:
         """Count requests that have waited too long for their response."""
-        while True:
+        reshaping = self._reshapings["predictions"]
+        while reshaping.joins:
             with self._store.transaction():
-                reshaped = self._reshapings["predictions"].expired(cycle.now)
-                if not reshaped.lines and not reshaped.rejected:
+                reshaped = reshaping.expired(cycle.now)
+                if reshaped is None:
                     return
                 self._take(reshaped, Counter(), reader.name, cycle)
 
@@ -200,7 +199,7 @@ class Ingestion:
         requested = replace(self._requested, fields=self._spec.predictions.fields)
         preset = self._spec.predictions.preset
         mapped = of_predictions(columns, requested, self._spec.task, untyped, preset)
-        usable = int(np.count_nonzero(columns.status < _ERROR)) if len(columns.time) else columns.records
+        usable = int(np.count_nonzero(columns.status < ERROR)) if len(columns.time) else columns.records
         self._missing["predictions"].look(sample, mapped, usable)
 
     def _decoded(self, lines: Buffer, cycle: CycleTime) -> PredictionColumns:

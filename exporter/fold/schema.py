@@ -12,7 +12,7 @@ import numpy.typing as npt
 
 from exporter.features import KINDS, Kind
 from exporter.features.binning import Binning, CategoricalBinning, IsOutside, NumericBinning, common_binning
-from exporter.records.columns import PredictionColumns
+from exporter.records.columns import ERROR, PredictionColumns
 from exporter.records.features import FeatureSet
 from exporter.references.reference import Reference
 from exporter.statistics.performance_estimation import Calibrated, calibrate
@@ -188,7 +188,7 @@ class Schema:
         answers = slice(None) if given.all() else np.flatnonzero(given)
         means = {"confidence": outputs.confidence, "entropy": outputs.entropy, "fallback": rows.fallback}
         parts: dict[str, Summary] = {
-            "traffic": TrafficSummary.fold(rows.status >= 0, rows.status >= 400, given, groups, size),
+            "traffic": TrafficSummary.fold(rows.status >= 0, rows.status >= ERROR, given, groups, size),
             "latency": DurationSummary.fold(rows.latency, groups, size),
             "score": self.score.fold(rows.score[answers], groups[answers], size),
             "repetition": RepetitionSummary.fold(outputs.value, groups, size),

@@ -45,6 +45,8 @@ LABEL_REASONS = (
     "not_a_record",
 )
 NO_TIME = np.iinfo(np.int64).min
+ERROR = 400
+"""From this status on a prediction is an error."""
 NO_RESPONSE = 999
 """The status of a request that never had a response."""
 

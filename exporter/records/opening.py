@@ -13,6 +13,7 @@ import msgspec
 
 Raw = bytes | msgspec.Raw
 """The JSON text of a value."""
+RAW = (bytes, msgspec.Raw)
 Members = Mapping[str, Raw]
 
 _OBJECT = msgspec.json.Decoder(dict[str, msgspec.Raw])
@@ -176,7 +177,7 @@ def _rows_of_object(members: Members) -> Sequence[Raw] | None:
         if data in members:
             listed, found = opened_list(members.get(names, b"[]")), rows(members[data])
             if found is not None and (listed or names == "names"):
-                return [_object(listed, row) for row in found] if listed else found
+                return [_object(listed, _elements(row)) for row in found] if listed else found
     if any(first_byte(value) != ord("[") for value in members.values()):
         return None
     return _in_step({name: opened_list(value) or () for name, value in members.items()})
@@ -228,9 +229,8 @@ def _in_step(columns: Mapping[str, Sequence[Raw]]) -> Sequence[Raw] | None:
     return [_object(names, row) for row in zip(*columns.values(), strict=True)]
 
 
-def _object(names: Sequence[Raw], row: Raw | Sequence[Raw]) -> bytes:
+def _object(names: Sequence[Raw], values: Sequence[Raw]) -> bytes:
     """Return the object of a row's values by name."""
-    values: Sequence[Raw] = row if isinstance(row, tuple) else _elements(row)  # type: ignore[arg-type]
     return b"{" + b",".join(b"%b:%b" % pair for pair in zip(names, values, strict=False)) + b"}"
 
 

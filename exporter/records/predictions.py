@@ -14,7 +14,7 @@ from exporter.parse import sql
 from exporter.parse.field_paths import FieldPaths
 from exporter.parse.json_lines import LONGEST_RECORD, Buffer, Parser, filled
 from exporter.parse.times import USUAL, epoch_microseconds
-from exporter.records.columns import NO_TIME, PredictionColumns, Texts
+from exporter.records.columns import ERROR, NO_TIME, PredictionColumns, Texts
 from exporter.records.features import FeatureDecoder, FeatureSet, feature_value, present_features
 from exporter.records.latency import UNIT_SECONDS
 from exporter.summary.base import Flags, Integers
@@ -131,7 +131,7 @@ class PredictionDecoder:
             latency=np.where(np.isfinite(latency), latency, np.nan),
             outputs=self._task.outputs(raw, usable, rejected),
             features=self._features.decode(raw, usable, self._parser),
-            has_features=filled(raw["has_features"], False)[usable].astype(bool) | (status < 400),
+            has_features=filled(raw["has_features"], False)[usable].astype(bool) | (status < ERROR),
             scopes={
                 name: Texts.encode(raw[f"scope {position}"][usable], NO_VALUE)
                 for position, name in enumerate(self._scopes)

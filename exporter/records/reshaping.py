@@ -90,16 +90,21 @@ class Reshaping:
         )
         yield from self._reshaped(whole, rejected, most)
 
-    def expired(self, now: int) -> Reshaped:
+    @property
+    def joins(self) -> bool:
+        """True where requests wait for their responses."""
+        return self._pairs is not None
+
+    def expired(self, now: int) -> Reshaped | None:
         """Return plain records of requests that have no response by ``now`` (epoch µs), each an error.
 
-        Call it in a transaction, until there are none.
+        Call it in a transaction, until there are none: then it is None.
         """
         if self._pairs is None:
-            return Reshaped(b"", bytes, Counter())
+            return None
         rejected: Counter[str] = Counter()
         found = self._pairs.expired(now, rejected)
-        return next(self._reshaped(found, rejected, None))
+        return next(self._reshaped(found, rejected, None)) if found or +rejected else None
 
     def _selected(self, lines: Buffer, rejected: Counter[str]) -> Iterator[tuple[bytes, Members]]:
         for line in bytes(lines).removeprefix(_BYTE_ORDER_MARK).split(b"\n"):

@@ -7,6 +7,7 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from exporter.records.opening import (
+    RAW,
     Members,
     Raw,
     content,
@@ -90,8 +91,8 @@ class Rows:
         lists: _Lists = []
         self._walk_members(self._root, record, slots, lists)
         for path, slot in self._literals:
-            if (value := record.get(path)) is not None:
-                slots[slot] = value  # type: ignore[assignment]
+            if isinstance(value := record.get(path), RAW):
+                slots[slot] = value
         lists = self._in_step(slots, lists)
         if not lists:
             line, misfits = self._line(slots, None)
@@ -176,13 +177,13 @@ class Rows:
             value = members.get(part)
             if value is None:
                 continue
-            if isinstance(value, dict):
+            if not isinstance(value, RAW):
                 self._walk_members(child, value, slots, lists)
             elif child.is_end:
                 for slot in child.slots:
-                    slots[slot] = value  # type: ignore[assignment]
+                    slots[slot] = value
             else:
-                self._walk(child, value, slots, lists)  # type: ignore[arg-type]
+                self._walk(child, value, slots, lists)
 
     def _line(self, slots: Slots, position: int | None) -> tuple[bytes, int]:
         values, misfits = [], 0
@@ -253,36 +254,32 @@ def line_of(record: Record) -> bytes:
     """Return the JSON of a record, without the keys that were added to it."""
     return joined_object(
         {
-            key: joined_object(value) if isinstance(value, dict) else value  # type: ignore[misc]
+            key: value if isinstance(value, RAW) else joined_object(value)
             for key, value in record.items()
             if not key.startswith(PREFIX)
         }
     )
 
 
-Reader = Callable[[Record], bytes | None]
+Reader = Callable[[Members], bytes | None]
 """Returns what is at a path without ``*``, or None."""
 
 
 def reader(path: str) -> Reader:
-    """Return what reads a path of records, of which none is taken apart yet."""
+    """Build the reader of a path."""
     first, *rest = path.split(".")
 
-    def of_key(record: Record) -> bytes | None:
+    def read(record: Members) -> bytes | None:
         value = record.get(path)
-        return None if value is None else bytes(value)  # type: ignore[arg-type]
-
-    def of_path(record: Record) -> bytes | None:
-        value = record.get(path)
-        if value is None:
+        if value is None and rest:
             value = record.get(first)
             for part in rest:
                 if value is None:
                     return None
-                value = member(value, part)  # type: ignore[arg-type]
-        return None if value is None else bytes(value)  # type: ignore[arg-type]
+                value = member(value, part)
+        return None if value is None else bytes(value)
 
-    return of_path if rest else of_key
+    return read
 
 
 def single_text(value: bytes | None) -> str | None:
@@ -301,7 +298,7 @@ class Conditions:
             for path, values in where.items()
         ]
 
-    def hold(self, record: Record) -> bool:
+    def hold(self, record: Members) -> bool:
         """Return whether a record has each of the values."""
         for read, expected in self._expected:
             value = read(record)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterable
+from typing import TypeAlias
 
 from exporter.parse.json_lines import Buffer
 from exporter.records.opening import (
@@ -16,6 +17,9 @@ from exporter.records.opening import (
     opened_list,
     opened_object,
 )
+
+_Tree: TypeAlias = dict[str, "_Tree"]
+"""Keys that paths lead through, and what is below each."""
 
 _PIECES, _PIECE = 32, 8 << 10
 
@@ -30,7 +34,7 @@ class Texts:
     def __init__(self, containers: Iterable[str]) -> None:
         """``containers``: paths of objects or lists that other paths lead into."""
         containers = list(containers)
-        self._tree: dict[str, dict] = {}  # type: ignore[type-arg]
+        self._tree: _Tree = {}
         for path in containers:
             node = self._tree
             for part in path.split("."):
@@ -59,7 +63,7 @@ class Texts:
         return line if changed is None else joined_object({**(members or {}), **changed})
 
 
-def _changed(members: Members, tree: dict[str, dict]) -> Members | None:  # type: ignore[type-arg]
+def _changed(members: Members, tree: _Tree) -> Members | None:
     """Return the members that are replaced; None where none is."""
     found = {}
     for part, below in tree.items():
@@ -69,7 +73,7 @@ def _changed(members: Members, tree: dict[str, dict]) -> Members | None:  # type
     return found or None
 
 
-def _replaced(value: Raw, tree: dict[str, dict]) -> Raw:  # type: ignore[type-arg]
+def _replaced(value: Raw, tree: _Tree) -> Raw:
     kind = first_byte(value)
     if kind == ord('"'):
         inner = content(value)
