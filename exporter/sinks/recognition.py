@@ -16,7 +16,7 @@ from exporter.sinks.tracked import QUIET, TrackedFile
 
 
 class Verdict(Enum):
-    """What a file is that has no position of its own."""
+    """Kind of a file that has no position of its own."""
 
     NEW = "new"
     WAITS = "it may become a copy, or is one of a file that is still read"

@@ -15,7 +15,7 @@ from exporter.sinks.content import Block
 from exporter.sinks.records import NOTHING, Cut, Cutter
 
 MISSING = frozenset({"", "NA", "N/A", "<NA>", "NULL", "null", "None", "NaN", "nan", "NaT"})
-"""What stands for a missing value."""
+"""Texts that stand for a missing value."""
 _SEPARATORS = ",;\t"
 _BYTE_ORDER_MARK = "\ufeff"
 # As JSON has them. An exponent without a sign needs a point: 12e5 may be an id.

@@ -27,7 +27,7 @@ _PATIENCE = 10.0
 
 
 class Pipe:
-    """What was read of a descriptor and is not taken yet.
+    """Content that was read of a descriptor and is not taken yet.
 
     ``failure``: why no more can be read. ``header``: what a reader must know of what was taken. ``looked_at``: whether
     somebody looked at the first records.

@@ -14,7 +14,7 @@ from exporter.summary.multilabel import MEASURES, LabelSetsSummary, MultilabelOu
 ScoreAverage = Literal["micro", "macro", "weighted"]
 Average = Literal[ScoreAverage, "samples"]
 SCORE_AVERAGES: tuple[ScoreAverage, ...] = ("micro", "macro", "weighted")
-"""Those of the areas, which need the scores of all predictions."""
+"""Metrics of areas, which need the scores of all predictions."""
 AVERAGES: tuple[Average, ...] = (*SCORE_AVERAGES, "samples")
 
 

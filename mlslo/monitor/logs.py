@@ -37,7 +37,7 @@ class Sink(StrictModel):
 
     @property
     def is_standard_input(self) -> bool:
-        """Whether records come on the process's standard input."""
+        """True where records come on the process's standard input."""
         return self.file.path == "-"
 
 
@@ -82,7 +82,7 @@ class Join(StrictModel):
 
 
 class Log(StrictModel):
-    """What is said of both logs."""
+    """Keys of both logs."""
 
     sink: Sink = Field(description="Where the log is.")
     where: Where | None = Field(
@@ -157,12 +157,12 @@ class Predictions(Log):
 
     @property
     def reshaped(self) -> bool:
-        """Whether a record is not a prediction as it is."""
+        """True where a record is not a prediction as it is."""
         return bool(self.where or self.join) or any(map(needs_rows, self.fields.paths()))
 
     @property
     def tells_errors(self) -> bool:
-        """Whether some prediction can count as an error: by its status, or as a request without a response."""
+        """True where a prediction can count as an error: by its status, or as a request without a response."""
         return self.fields.status is not None or self.join is not None
 
     @property
@@ -211,5 +211,5 @@ class Labels(Log):
 
     @property
     def reshaped(self) -> bool:
-        """Whether a record is not a label as it is."""
+        """True where a record is not a label as it is."""
         return bool(self.where) or any(map(needs_rows, self.fields.paths()))

@@ -61,7 +61,7 @@ Dispensable = Annotated[str, AfterValidator(_not_meta)]
 
 
 class SegmentMetrics(StrictModel):
-    """What segments have more, and less, than by default."""
+    """Metrics that segments have more, and less, than by default."""
 
     include: list[Segmented] = Field(
         default_factory=list, description="Layers, metrics and families (`ml_feature_*`) beside the default."

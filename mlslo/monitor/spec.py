@@ -127,7 +127,7 @@ class Spec(StrictModel):
 
     @property
     def reshapes_predictions(self) -> bool:
-        """Whether a record of the prediction log is not a prediction as it is."""
+        """True where a record of the prediction log is not a prediction as it is."""
         return self.predictions.reshaped or any(map(needs_rows, self.scope_paths))
 
     @field_validator("windows", "latencyBuckets")

@@ -35,7 +35,7 @@ class Inferred(NamedTuple):
 
     @property
     def taken_for(self) -> str:
-        """What was assumed."""
+        """Assumption that was made."""
         return "left out" if self.views is None else f"taken as {self.views.kind}"
 
 

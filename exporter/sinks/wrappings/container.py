@@ -25,7 +25,7 @@ _NO_OBJECT = re.compile(rb'\n(?!\{[ \t\r]*+["}\n]|\n|\Z)')
 
 
 class Piece(NamedTuple):
-    """What a process wrote at once. ``whole``: whether the line ends with it; else the next piece continues it."""
+    """Text that a process wrote at once. ``whole``: whether the line ends with it; else the next piece continues it."""
 
     stream: str
     text: bytes
