@@ -14,8 +14,10 @@ class LoggedModel:
     """Wraps a model: ``predict`` and ``predict_proba`` answer as its own do, and write a record for each row.
 
     In a request that ``PredictionLogMiddleware`` sees, the rows are that request's, with its id, latency and status.
-    All other attributes are the model's. Scores: of two classes the probability of the second, of more an object class ->
-    probability, of a model without classes the predicted value.
+    All other attributes are the model's.
+
+    Scores: of two classes the probability of the second, of more an object class -> probability, of a model without
+    classes the predicted value.
     """
 
     def __init__(self, model: Any, log: PredictionLog, *, features: Sequence[str] | None = None) -> None:
