@@ -42,12 +42,17 @@ def is_refused(gauges: Gauges) -> bool:
     return value(gauges, "ml_exporter_config_last_reload_successful") == 0
 
 
+def put(path: Path, text: str) -> None:
+    """Put a content in the place of another at once, however busy the machine is."""
+    path.with_name("new").write_text(text)
+    path.with_name("new").replace(path)
+
+
 def reference(folder: Path, name: str, scale: int) -> None:
     """Put a reference, as another process would: whole, in the place of the one before."""
     data = write_lines(folder / f"{scale}.jsonl", ({"features": {"x": scale * n}} for n in range(100)))
     content = dump("m", build(load(folder / "monitor.yaml"), [data]).reference)
-    (folder / "new").write_text(content)
-    (folder / "new").replace(folder / name)
+    put(folder / name, content)
 
 
 def test_a_configmap_that_is_swapped_is_loaded(tmp_path: Path) -> None:
@@ -79,7 +84,7 @@ def test_a_wrong_file_changes_nothing_and_is_said_once(
     with running([path], tmp_path / "state", look_every=OFTEN) as daemon:
         daemon.wait_for(lambda gauges: windows(gauges) == {"1h"})
         whole = yaml.safe_dump(spec(windows=["2h"]))
-        path.write_text(whole[: len(whole) // 3])
+        put(path, whole[: len(whole) // 3])
         daemon.wait_for(is_refused)
         looks = seen_looks(daemon, 5)
         assert windows(daemon.gauges()) == {"1h"}
@@ -87,7 +92,7 @@ def test_a_wrong_file_changes_nothing_and_is_said_once(
         path.unlink()
         seen_looks(daemon, 5)
         assert windows(daemon.gauges()) == {"1h"}
-        path.write_text(whole)
+        put(path, whole)
         gauges = daemon.wait_for(lambda gauges: windows(gauges) == {"2h"})
         assert not is_refused(gauges)
     failed = [line for line in caplog.messages if line.startswith("reload failed")]

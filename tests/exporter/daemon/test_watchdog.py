@@ -18,6 +18,8 @@ from tests.exporter.daemon.test_reloads import record, spec
 from tests.support.daemons import running
 from tests.support.logs import value, write_lines, write_monitor
 
+HANGS = "self.pipe.read_bytes()"
+
 
 class Hanging(FileSink):
     """A file sink that first reads a named pipe, to whose end nobody has come: a file system that is gone."""
@@ -38,14 +40,15 @@ def test_a_cycle_that_hangs_is_told(
     write_lines(tmp_path / "logs/predictions.jsonl", [record(0)])
     path = write_monitor(tmp_path, spec(schedule="1h"))
     with running([path], tmp_path / "state", stuck_after=0.2) as daemon:
-        first = daemon.wait_for(lambda _: daemon.get("/-/healthy")[0] == 503)
-        _, reason = daemon.get("/-/healthy")
+        # A busy machine may have been slow before it hangs.
+        daemon.wait_for(lambda _: "in exporter.sinks.reader.batches" in daemon.get("/-/healthy")[1])
+        code, reason = daemon.get("/-/healthy")
+        assert code == 503
         assert reason.startswith("model m: its cycle has come no further for ")
-        assert "s, in exporter.sinks.reader.batches, line " in reason
-        daemon.wait_for(lambda _: any("loses nothing:" in line for line in caplog.messages))
+        daemon.wait_for(lambda _: any(HANGS in line for line in caplog.messages))
         seconds = [
             value(gauges, "ml_monitor_cycle_running_seconds", model="m")
-            for gauges in (first, daemon.gauges())
+            for gauges in (daemon.gauges(), daemon.gauges())
         ]
         assert seconds[0] is not None
         assert seconds[1] is not None
@@ -53,12 +56,12 @@ def test_a_cycle_that_hangs_is_told(
         assert daemon.get("/-/ready")[0] == 503
         Hanging.pipe.write_bytes(b"")
         gauges = daemon.wait_for(lambda gauges: value(gauges, "ml_predictions_total") == 1)
-        assert daemon.get("/-/healthy") == (200, "Healthy.\n")
+        daemon.wait_for(lambda _: daemon.get("/-/healthy") == (200, "Healthy.\n"))
         assert value(daemon.gauges(), "ml_monitor_cycle_running_seconds", model="m") == 0
         assert value(gauges, "ml_sink_up", sink="predictions") == 1
-    (said,) = [line for line in caplog.messages if "loses nothing:" in line]
-    # With the whole stack, down to what hangs.
-    assert "self.pipe.read_bytes()" in said
+    # Once, with the whole stack, down to what hangs.
+    (said,) = [line for line in caplog.messages if HANGS in line]
+    assert "no model is measured until it goes on or the exporter is restarted, which loses nothing:" in said
 
 
 class Slow(FileSink):
@@ -136,9 +139,8 @@ def test_a_look_at_the_files_that_hangs_is_told(tmp_path: Path, monkeypatch: pyt
             return []
 
         monkeypatch.setattr(daemon.daemon._files, "changed", look)
-        daemon.wait_for(lambda _: daemon.get("/-/healthy")[0] == 503)
-        assert daemon.get("/-/healthy")[1].startswith(
-            "loading monitor files and references has come no further"
+        daemon.wait_for(
+            lambda _: daemon.get("/-/healthy")[1].startswith("loading monitor files and references ")
         )
         (tmp_path / "pipe").write_bytes(b"")
         daemon.wait_for(lambda _: daemon.get("/-/healthy")[0] == 200)
