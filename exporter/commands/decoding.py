@@ -10,11 +10,11 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from exporter.commands import clock_shift
 from exporter.commands.unchosen import none_chosen
 from exporter.daemon.models import Model
 from exporter.features.timestamp import time_text
 from exporter.fold.version_schemas import VersionSchemas
+from exporter.records.accounts import clock_shift
 from exporter.records.accounts.field_accounts import Records
 from exporter.records.accounts.mapped_fields import Judged, has_answers, judge, of_labels, of_predictions
 from exporter.records.columns import ERROR, NO_TIME, PredictionColumns
@@ -25,13 +25,12 @@ from exporter.records.predictions import PredictionDecoder, RequestedFields
 from exporter.records.reshaping import Reshaped, plain, reshapings
 from exporter.sinks import Sample, open_sink
 from exporter.state import Store
-from exporter.summary.base import Integers
 from exporter.summary.windows import CLOCK_SKEW
 from exporter.tasks import task_of
 from exporter.tasks.multiclass import MOST_SCORED
 from exporter.tasks.multilabel import MultilabelTask
 from exporter.tasks.task import Task
-from mlslo.monitor import Labels, Monitor, Sink, WrittenTimes, scope_name
+from mlslo.monitor import Monitor, Sink, scope_name
 
 # Reasons of records that are used for all but one of their fields.
 _KEPT = ("invalid_score", "invalid_features", "unknown_class", "missing_id")
@@ -99,7 +98,7 @@ def check_predictions(model: Model, now: float) -> SinkCheck:
         *([remark] if remark else []),
         *judged.warnings,
         doubt(columns.latency, written.spec),
-        _shift_of_predictions(requested, written, now),
+        clock_shift.doubt(written, "predictions", now),
         repeating,
         *(
             f"feature '{name}' is listed, but no reference and no type under 'features' says what it is"
@@ -149,7 +148,7 @@ def check_labels(model: Model, now: float) -> SinkCheck | None:
     chosen = None if reshaped.lines else none_chosen(written, "labels", logged)
     judged = judge(records, mapped) if chosen is None else Judged({"records": chosen}, blind=False)
     warnings = [*([remark] if remark else []), *judged.warnings]
-    if (shift := _shift_of_labels(written, labels, task, now)) is not None:
+    if (shift := clock_shift.doubt(written, "labels", now)) is not None:
         warnings.append(shift)
     positive = model.monitor.spec.predictions.positiveClass
     if positive and len(columns.label) and not (columns.label == 1).any():
@@ -172,29 +171,6 @@ def _reshaped(monitor: Monitor, sink: str, lines: bytes, now: float) -> Reshaped
 def _of_ids(monitor: Monitor, records: Records, lines: bytes) -> Records:
     """Return the records that ids are looked for in: plain ones, where rows have ids of their own."""
     return records if plain(monitor) is monitor else Records(lines)
-
-
-def _shift_of_predictions(requested: RequestedFields, monitor: Monitor, now: float) -> str | None:
-    def times(lines: bytes, written: WrittenTimes) -> Integers:
-        lines = bytes(_reshaped(monitor, "predictions", lines, now).lines)
-        return _decode(replace(requested, times=written), lines, _ANY_TIME).time
-
-    predictions = monitor.spec.predictions
-    return clock_shift.doubt(
-        monitor, "predictions", predictions.sink, predictions.times, times, now, late=False
-    )
-
-
-def _shift_of_labels(monitor: Monitor, labels: Labels, task: Task, now: float) -> str | None:
-    def times(lines: bytes, written: WrittenTimes) -> Integers:
-        changed = {"timezone": written.zone, "timeFormat": list(written.formats) or None}
-        with closing(LabelDecoder(labels.model_copy(update=changed), task)) as decoder:
-            lines = bytes(_reshaped(monitor, "labels", lines, now).lines)
-            time: Integers = decoder.decode(lines, _ANY_TIME).time
-        known: Integers = time[time != NO_TIME]
-        return known
-
-    return clock_shift.doubt(monitor, "labels", labels.sink, labels.times, times, now, late=True)
 
 
 def _sample(monitor: Monitor, sink: Sink) -> Sample:

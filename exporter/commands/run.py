@@ -54,7 +54,8 @@ def run(
 ) -> None:
     """Watch models: one cycle each per schedule, gauges on /metrics.
 
-    SIGHUP reloads the MONITOR files. SIGTERM and SIGINT finish the transaction under way and leave.
+    MONITOR files and references that change are loaded by themselves, on SIGHUP at once. SIGTERM and SIGINT finish the
+    transaction under way and leave.
     """
     from exporter.daemon.process import deliver_signals, keep_freed_memory
 

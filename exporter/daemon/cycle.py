@@ -9,7 +9,9 @@ from collections.abc import Callable, Mapping
 
 import duckdb
 
+from exporter.daemon.clock import TrustedClock
 from exporter.daemon.first_references import FirstReferences
+from exporter.daemon.shifted_times import ShiftedTimes
 from exporter.fold.field_presence import PRESENCE
 from exporter.fold.grouping import CycleTime
 from exporter.fold.ingestion import Ingestion
@@ -31,6 +33,10 @@ from mlslo.catalogue import METRICS, Type
 from mlslo.monitor import Monitor
 
 logger = logging.getLogger(__name__)
+
+
+_CLOCK = "clock"
+"""Mark of the time that was trusted last."""
 
 
 class CycleError(Exception):
@@ -58,9 +64,11 @@ class Cycle:
         self._readers = {"predictions": SinkReader("predictions", monitor, spec.predictions.sink, store)}
         if spec.labels is not None:
             self._readers["labels"] = SinkReader("labels", monitor, spec.labels.sink, store)
+        self._shifted = ShiftedTimes(named)
         self._first: FirstReferences | None = None
         if any(item.first is not None for item in spec.references.values()):
             self._first = FirstReferences(named, self._schemas, store)
+        self._clock = TrustedClock(monitor.model, store.marks.get(_CLOCK))
         self._measured: int | None = None
         self._failed = False
         self._warned = False
@@ -93,8 +101,11 @@ class Cycle:
         windows = [Window(name, end - length, end) for name, length in lengths.items()]
         windows += self._history.windows(end)
         cuts = tuple(boundaries(windows)) if at is not None else ()
-        latest = max(end, int(wall * MICROSECONDS)) + CLOCK_SKEW
-        cycle = CycleTime(end, latest, cuts, self._measured, 0 if final else end)
+        trusted = end if at is not None else self._clock.read(end, started)
+        settled, reached = min(end, trusted), max(end, trusted)
+        latest = max(reached, int(wall * MICROSECONDS)) + CLOCK_SKEW
+        measured = None if self._measured is None else min(self._measured, end)
+        cycle = CycleTime(end, latest, settled, reached, cuts, measured, 0 if final else reached)
         try:
             if self._failed:
                 # What was read and not committed must be read again.
@@ -105,8 +116,11 @@ class Cycle:
             self._failed = True
             with self._store.transaction():
                 self._ingestion.counting.start(list(self._readers))
+                if at is None:
+                    # Of whoever runs once there is no next reading that could trust this one.
+                    self._store.marks.put(_CLOCK, end if final else trusted)
             if self._first is not None:
-                self._first.update(end, latest, final=final, stopped=stopped)
+                self._first.update(cycle, final=final, stopped=stopped)
             self._prepare_schemas()
             snapshot = None
             if self._read(cycle, final=final, stopped=stopped):
@@ -123,10 +137,13 @@ class Cycle:
         """Predictions first, so that labels find them. Returns False where it was stopped."""
         takes = {"predictions": self._ingestion.predictions, "labels": self._ingestion.labels}
         for name, reader in self._readers.items():
-            for batch in reader.batches(final=final, stopped=stopped):
+            number = 0
+            for number, batch in enumerate(reader.batches(final=final, stopped=stopped), start=1):  # noqa: B007
                 takes[name](batch, reader, cycle)
             if stopped():
                 return False
+            if number and not final:
+                self._shifted.look(name, time.time(), time.monotonic())
             if name == "predictions" and reader.up:
                 self._ingestion.unanswered(reader, cycle)
         return True

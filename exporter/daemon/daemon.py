@@ -15,6 +15,8 @@ from typing import NamedTuple
 from exporter.daemon.cycle import Cycle, CycleError
 from exporter.daemon.models import Model, load_all
 from exporter.daemon.process import give_back_memory
+from exporter.daemon.watchdog import STUCK_AFTER, Watchdog
+from exporter.daemon.watched_files import WatchedFiles
 from exporter.measure.exposition import Snapshot, render
 from exporter.measure.gauges import Gauges
 from exporter.state import StoreError
@@ -22,6 +24,9 @@ from mlslo.version import VERSION
 from mlslo.yamlfile import InputError
 
 logger = logging.getLogger(__name__)
+
+LOOK_EVERY = 5.0
+"""Seconds between two looks at the monitor files and references; what differs for two of them is loaded."""
 
 
 @dataclass
@@ -43,11 +48,22 @@ class ModelStatus(NamedTuple):
 class Daemon:
     """Runs the cycles of all models in one thread; everybody else reads what it last published.
 
-    ``page``: the exposition text of the last good snapshots. ``alive``: False once no cycle is run any more.
+    ``alive``: False once no cycle is run any more.
     """
 
-    def __init__(self, paths: Sequence[Path], state_directory: Path) -> None:
-        """Raises InputError or StoreError where a monitor file or a state file cannot be used."""
+    def __init__(
+        self,
+        paths: Sequence[Path],
+        state_directory: Path,
+        *,
+        look_every: float = LOOK_EVERY,
+        stuck_after: float = STUCK_AFTER,
+    ) -> None:
+        """Raises InputError or StoreError where a monitor file or a state file cannot be used.
+
+        ``look_every``: seconds between two looks for changed files. ``stuck_after``: seconds after which a cycle
+        without a commit is stuck.
+        """
         self._paths = list(paths)
         self._state_directory = state_directory
         self._wake = threading.Event()
@@ -56,6 +72,11 @@ class Daemon:
         self._reload_error: str | None = None
         self._reloaded_at = time.time()
         self.alive = True
+        self._files = WatchedFiles(self._paths)
+        self._look_every = look_every
+        self._look_at = time.monotonic() + look_every
+        self._watchdog = Watchdog(stuck_after)
+        self._files.take()
         models = load_all(self._paths)
         self._watched: dict[str, _Watched] = {}
         try:
@@ -64,24 +85,42 @@ class Daemon:
         except StoreError:
             self._close()
             raise
-        self.page = b""
+        self._page = b""
         self._publish()
 
     def run(self) -> None:
         """Run cycles until ``stop``; returns once the transaction under way is finished."""
+        self._watchdog.start()
         try:
             while not self._stopping.is_set():
-                if not self._reloads.empty():
-                    self._do_reload()
+                with self._watchdog.watching("loading monitor files and references"):
+                    if not self._reloads.empty():
+                        self._do_reload()
+                    self._look_at_files()
                 for watched in list(self._watched.values()):
                     if not self._stopping.is_set() and time.monotonic() >= watched.due:
                         self._run_cycle(watched)
                 due = [watched.due for watched in self._watched.values()]
-                self._wake.wait(max(0.0, min(due) - time.monotonic()))
+                self._wake.wait(max(0.0, min(self._look_at, *due) - time.monotonic()))
                 self._wake.clear()
         finally:
             self.alive = False
+            self._watchdog.stop()
             self._close()
+
+    @property
+    def page(self) -> bytes:
+        """The exposition text of the last good snapshots, and for how long the cycles under way have run."""
+        gauges = Gauges("")
+        for name in list(self._watched):
+            gauges.series.setdefault("ml_monitor_cycle_running_seconds", {})[name,] = self._watchdog.running(
+                name
+            )
+        return self._page + render([], gauges.series)
+
+    def unhealthy(self) -> str | None:
+        """Return why the process should be restarted: no cycle is run any more, or one is stuck. None where none."""
+        return self._watchdog.stuck() if self.alive else "No cycles are run any more."
 
     def stop(self) -> None:
         """End ``run``; from any thread, but not from a signal handler: it takes locks."""
@@ -116,7 +155,8 @@ class Daemon:
         schedule = watched.model.monitor.spec.schedule.seconds
         watched.due = time.monotonic() + schedule
         try:
-            snapshot = watched.cycle.run(stopped=self._stopping.is_set)
+            with self._watchdog.watching(f"model {watched.model.name}: its cycle", watched.model.name):
+                snapshot = watched.cycle.run(stopped=self._is_stopped)
         except CycleError as error:
             logger.error("%s; its gauges keep their last values", error)  # noqa: TRY400 - said in one line
         except Exception:
@@ -128,17 +168,32 @@ class Daemon:
                 self._publish()
                 give_back_memory()
 
+    def _is_stopped(self) -> bool:
+        """Return whether the cycle under way should end; it asks after each commit."""
+        self._watchdog.progress()
+        return self._stopping.is_set()
+
+    def _look_at_files(self) -> None:
+        """Load files that have changed since they were loaded; a wrong one is loaded, and said, once."""
+        if time.monotonic() < self._look_at:
+            return
+        self._look_at = time.monotonic() + self._look_every
+        if changed := self._files.changed():
+            logger.info("%s: changed", ", ".join(map(str, changed)))
+            self._do_reload()
+
     def _publish(self) -> None:
         gauges = Gauges("")
         gauges.set("ml_exporter_build_info", 1.0, version=VERSION, python_version=platform.python_version())
         gauges.set("ml_exporter_config_last_reload_successful", float(self._reload_error is None))
         gauges.set("ml_exporter_config_last_reload_success_timestamp_seconds", self._reloaded_at)
         snapshots = [watched.snapshot for watched in self._watched.values() if watched.snapshot]
-        self.page = render(snapshots, gauges.series)
+        self._page = render(snapshots, gauges.series)
 
     def _do_reload(self) -> None:
         waiting = [self._reloads.get() for _ in range(self._reloads.qsize())]
         try:
+            self._files.take()
             self._replace(load_all(self._paths))
         except (InputError, StoreError) as error:
             self._reload_error = str(error)

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import numpy as np
 
+from exporter.fold.grouping import CycleTime
 from exporter.fold.version_schemas import VersionSchemas
 from exporter.records.predictions import LineDecoder, Lines
 from exporter.records.reshaping import plain, reshapings
@@ -79,26 +80,22 @@ class FirstReferences:
         self._reader.reset()
         self._sampled = self._store.samples.sampled()
 
-    def update(self, now: int, latest: int, *, final: bool, stopped: Callable[[], bool]) -> None:
-        """Read what is new, and build the references whose time is over as of ``now`` (epoch µs).
-
-        ``latest``: events after this are from the future.
-        """
-        arrived = 0 if final else now
+    def update(self, cycle: CycleTime, *, final: bool, stopped: Callable[[], bool]) -> None:
+        """Read what is new, and build the references whose time is over."""
         for batch in self._reader.batches(final=final, stopped=stopped):
             versions: set[str] = set()
             with self._store.transaction():
                 self._reader.commit(batch)
-                for portion in self._reshaping.portions(batch.lines, now, arrived=arrived):
-                    lines = self._decoder.decode(portion.lines, latest)
-                    self._take(lines)
+                for portion in self._reshaping.portions(batch.lines, cycle.now, arrived=cycle.arrived):
+                    lines = self._decoder.decode(portion.lines, cycle.latest)
+                    self._take(lines, cycle.latest)
                     versions.update(lines.version.names)
             for version in sorted(versions):
                 self._adopt(version)
         # What cannot be read yet may belong to a first time that the clock says is over.
         if self._reader.up and not stopped():
-            self._drop_unanswered(now)
-            newest = max(self._store.marks.get(_NEWEST) or 0, now - CLOCK_SKEW)
+            self._drop_unanswered(cycle.settled)
+            newest = max(self._store.marks.get(_NEWEST) or 0, cycle.settled - CLOCK_SKEW)
             for sampled, began in sorted(self._sampled.items()):
                 if newest >= began + self._lengths[sampled.reference] and sampled not in self._failed:
                     self._finish(sampled, newest)
@@ -110,9 +107,9 @@ class FirstReferences:
                 if self._reshaping.expired(now) is None:
                     return
 
-    def _take(self, lines: Lines) -> None:
+    def _take(self, lines: Lines, latest: int) -> None:
         if len(lines.time):
-            self._store.marks.rise(_NEWEST, int(lines.time.max()))
+            self._store.marks.rise(_NEWEST, int(lines.time.max()), latest)
         for code, version in enumerate(lines.version.names):
             pending = [name for name in self._lengths if (version, name) not in self._built_references]
             sampled = {item.version for item in self._sampled}

@@ -59,19 +59,21 @@ class Counting:
         rejected: Counter[str],
         passed_over: Counter[str],
         times: Integers,
-        cycle: CycleTime | None,
+        cycle: CycleTime,
+        *,
+        may_be_late: bool,
     ) -> None:
-        """Count what a batch of ``sink`` held. ``cycle``: given where records can be late.
+        """Count what a batch of ``sink`` held.
 
-        ``passed_over``: records that were never decoded, by reason.
+        ``passed_over``: records that were never decoded, by reason. ``may_be_late``: labels always come afterwards.
         """
         counters = self._store.counters
         counters.add("ml_sink_records_total", (sink,), records + passed_over.total())
         for reason, number in (rejected + passed_over).items():
             counters.add("ml_sink_rejected_records_total", (sink, reason), number)
         if len(times):
-            self._store.marks.rise(f"{sink} event", int(times.max()))
-        if cycle is not None and cycle.measured is not None:
+            self._store.marks.rise(f"{sink} event", int(times.max()), cycle.latest)
+        if may_be_late and cycle.measured is not None:
             measured = cycle.measured - cycle.measured % self._finest
             counters.add("ml_sink_late_records_total", (sink,), int(np.count_nonzero(times < measured)))
 
@@ -89,7 +91,9 @@ class Counting:
             if self._timed:
                 self._count_latency(columns.latency[mine], name)
 
-    def mark_features(self, columns: PredictionColumns, versions: Integers, names: dict[int, str]) -> None:
+    def mark_features(
+        self, columns: PredictionColumns, versions: Integers, names: dict[int, str], cycle: CycleTime
+    ) -> None:
         """Remember when each feature was last there."""
         for number, name in names.items():
             schema = self._schemas.of(name)
@@ -97,7 +101,9 @@ class Counting:
             for feature, kind in schema.kinds.items():
                 view = kind.primary(feature)
                 if view in schema.binnings and (there := mine & present(columns.features[view])).any():
-                    self._store.marks.rise(last_seen(name, feature), int(columns.time[there].max()))
+                    self._store.marks.rise(
+                        last_seen(name, feature), int(columns.time[there].max()), cycle.latest
+                    )
 
     def _doubt_unit(self, latency: Floats) -> None:
         """Say once where the latencies that come first cannot be in the unit that the file says."""

@@ -73,7 +73,7 @@ class FieldPresence:
                 missing = _counted(~flags, first, place, len(buckets))
                 counts = counts - missing
             found[:, position] = counts
-        expired = self._buckets.expired(cycle.now)
+        expired = self._buckets.expired(cycle.settled)
         kept = np.flatnonzero(buckets >= expired).tolist()
         self._store.summaries.add(
             self._shape,
@@ -101,8 +101,8 @@ class FieldPresence:
         self._store.summaries.compact(
             self._shape,
             _ALL_VERSIONS.version,
-            lambda starts: self._buckets.start(starts, cycle.now, cycle.cuts),
-            self._buckets.expired(cycle.now),
+            lambda starts: self._buckets.start(starts, cycle.settled, cycle.cuts),
+            self._buckets.expired(cycle.settled),
         )
 
     def of_windows(self, windows: Sequence[Window]) -> Iterator[PresenceSummary]:

@@ -23,13 +23,16 @@ _LONG_STRETCH = 1000
 class CycleTime:
     """When a cycle runs, in epoch µs.
 
-    ``now``: where its windows end. ``latest``: events after this are from the future. ``cuts``: no bucket
-    crosses them. ``measured``: ``now`` of the cycle before, None in the first. ``arrived``: since when what it reads
-    can be read, 0 where nobody writes any more.
+    ``now``: where its windows end. ``latest``: events after this are from the future. ``settled`` and ``reached``:
+    the earlier and the later of ``now`` and the trusted time. What is dropped for its age is as old by ``settled``;
+    what begins to wait does so at ``reached``. ``cuts``: no bucket crosses them. ``measured``: ``now`` of the cycle
+    before, None in the first. ``arrived``: since when what it reads can be read, 0 where nobody writes any more.
     """
 
     now: int
     latest: int
+    settled: int
+    reached: int
     cuts: tuple[int, ...] = ()
     measured: int | None = None
     arrived: int = 0

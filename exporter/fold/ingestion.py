@@ -100,7 +100,7 @@ class Ingestion:
         reshaping = self._reshapings["predictions"]
         while reshaping.joins:
             with self._store.transaction():
-                reshaped = reshaping.expired(cycle.now)
+                reshaped = reshaping.expired(cycle.settled)
                 if reshaped is None:
                     return
                 self._take(reshaped, Counter(), reader.name, cycle)
@@ -119,14 +119,14 @@ class Ingestion:
         columns = self._deliveries.first(columns)
         records = columns.records + reshaped.records
         rejected = columns.rejected + reshaped.rejected
-        self.counting.records(sink, records, rejected, passed_over, columns.time, cycle)
+        self.counting.records(sink, records, rejected, passed_over, columns.time, cycle, may_be_late=True)
         versions, names = self._versions(columns)
         self.counting.predictions(columns, versions, names)
         starts = self._buckets.start(columns.time, cycle.now, cycle.cuts)
         keys = BucketKeys(versions, columns.time, starts, self._scopes.read(columns))
-        self.counting.mark_features(columns, versions, names)
+        self.counting.mark_features(columns, versions, names, cycle)
         self.presence.predictions(columns, self._known, starts, cycle)
-        kept = starts >= self._buckets.expired(cycle.now)
+        kept = starts >= self._buckets.expired(cycle.settled)
         self._folding.fold_predictions(columns, self._known, keys, kept, names)
         if self._labels is not None:
             matches = self._wait_for_labels(columns, keys, cycle)
@@ -153,14 +153,14 @@ class Ingestion:
         """Take plain label records, in a transaction."""
         assert self._labels is not None
         columns = self._labels.decode(reshaped.lines, cycle.latest)
-        matches = self._store.pending.label(columns.id, columns.label, columns.time, cycle.now)
+        matches = self._store.pending.label(columns.id, columns.label, columns.time, cycle.reached)
         rejected = columns.rejected + reshaped.rejected
         rejected += Counter(
             {reason: getattr(matches, reason) for reason in ("duplicate", "too_late", "sampled_out")}
         )
         known = columns.time[columns.time != NO_TIME]
         records = columns.records + reshaped.records
-        self.counting.records(sink, records, rejected, passed_over, known, None)
+        self.counting.records(sink, records, rejected, passed_over, known, cycle, may_be_late=False)
         self._store.counters.add("ml_labels_unmatched_total", (), matches.unmatched)
         self.presence.labels(columns, cycle)
         self._store.counters.add("ml_labels_revised_total", (), matches.revised)
@@ -175,7 +175,7 @@ class Ingestion:
             missing.end_of_cycle()
         with self._store.transaction():
             summaries = self._store.summaries
-            expired = self._buckets.expired(cycle.now)
+            expired = self._buckets.expired(cycle.settled)
             self._store.marks.rise(_DROPPED, expired)
             versions = self._store.versions.all()
             for number, version in versions.items():
@@ -183,13 +183,13 @@ class Ingestion:
                     summaries.compact(
                         shape,
                         number,
-                        lambda starts: self._buckets.start(starts, cycle.now, cycle.cuts),
+                        lambda starts: self._buckets.start(starts, cycle.settled, cycle.cuts),
                         expired,
                     )
             self.presence.compact(cycle)
             self._folding.exchange_segments()
-            self._store.pending.expire(cycle.now - self._wait)
-            self._store.combinations.expire(cycle.now - self._wait)
+            self._store.pending.expire(cycle.settled - self._wait)
+            self._store.combinations.expire(cycle.settled - self._wait)
             for number in self._store.versions.forget(expired):
                 summaries.drop_version(number)
 
@@ -238,7 +238,7 @@ class Ingestion:
         anonymous = given & (columns.id == 0)
         reason = ("predictions", "missing_id")
         self._store.counters.add("ml_sink_rejected_records_total", reason, int(np.count_nonzero(anonymous)))
-        waiting = given & (columns.id != 0) & (columns.time >= cycle.now - self._wait)
+        waiting = given & (columns.id != 0) & (columns.time >= cycle.settled - self._wait)
         return self._store.pending.add(
             columns.id[waiting],
             columns.time[waiting],
@@ -247,14 +247,14 @@ class Ingestion:
             outputs.score[waiting],
             outputs.predicted[waiting],
             None if outputs.payload is None else outputs.payload[waiting],
-            cycle.now,
+            cycle.reached,
         )
 
     def _outcomes(self, matches: Matches, cycle: CycleTime) -> None:
         starts = self._buckets.start(matches.time, cycle.now, cycle.cuts)
         versions = self._store.versions.all()
         known = np.isin(matches.version, list(versions))
-        first = self._buckets.expired(cycle.now)
+        first = self._buckets.expired(cycle.settled)
         if matches.replaced is not None:
             # Longer windows than before may reach outcomes that are dropped already.
             first = max(first, self._store.marks.get(_DROPPED) or first)

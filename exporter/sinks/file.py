@@ -51,6 +51,8 @@ class FileSink(LogSink):
     their rotation or removal is read; the others are opened, read and closed.
     """
 
+    LONGEST_PAUSE = 0.0
+
     def __init__(
         self, pattern: Path, positions: Mapping[str, str], name: str = "", format_: str | None = None
     ) -> None:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import logging
+import random
+import time
 from collections.abc import Callable, Iterator, Mapping
 
 from exporter.sinks.file import FileSink
@@ -25,8 +27,16 @@ def open_sink(monitor: Monitor, sink: Sink, positions: Mapping[str, str]) -> Log
     return SINKS[kind].open(monitor, settings, positions)
 
 
+_SAY_AGAIN = 3600.0
+_MOST_SAID = 20
+
+
 class SinkReader:
-    """One sink of one model. ``up``: whether its last read succeeded."""
+    """One sink of one model. ``up``: whether its last read succeeded.
+
+    A sink that fails is tried again in the next cycle, then after twice the time each, until its own longest pause;
+    some of it is random, so that many exporters do not come back at once.
+    """
 
     def __init__(self, name: str, monitor: Monitor, sink: Sink, store: Store) -> None:
         """Raises StoreError where the positions in ``store`` are damaged."""
@@ -36,13 +46,20 @@ class SinkReader:
         self._settings = sink
         self._store = store
         self._sink = self._restored()
-        self._failure = ""
+        self._schedule = monitor.spec.schedule.seconds
+        self._failures = 0
+        self._again = 0.0
+        # When each error was last said.
+        self._said: dict[str, float] = {}
 
     def batches(self, *, final: bool, stopped: Callable[[], bool]) -> Iterator[Batch]:
         """New batches; each must be committed, with its positions, before the next is asked for.
 
-        A sink that cannot be read ends the iteration and sets ``up`` to False; the reason is logged once.
+        A sink that cannot be read ends the iteration and sets ``up`` to False; each reason is logged once an hour.
+        While it is left alone there are none, unless this is the ``final`` read.
         """
+        if not final and time.monotonic() < self._again:
+            return
         try:
             for batch in self._sink.batches(final=final):
                 yield batch
@@ -50,14 +67,25 @@ class SinkReader:
                     return
         except (SinkError, OSError) as error:
             self.up = False
-            if str(error) != self._failure:
-                logger.warning("model %s: sink %s: %s", self._monitor.model, self.name, error)
-            self._failure = str(error)
+            self._failed(str(error))
         else:
-            if self._failure:
+            if self._failures:
                 logger.info("model %s: sink %s: readable again", self._monitor.model, self.name)
-            self._failure = ""
+            self._failures = 0
+            self._said.clear()
             self.up = True
+
+    def _failed(self, reason: str) -> None:
+        now = time.monotonic()
+        pause = min(self._schedule * 2.0 ** min(self._failures, 32), self._sink.LONGEST_PAUSE)
+        self._again = now + pause * random.uniform(0.5, 1.0)
+        self._failures += 1
+        if now - self._said.get(reason, -_SAY_AGAIN) >= _SAY_AGAIN:
+            if len(self._said) >= _MOST_SAID:
+                # A reason with a number in it, say, that is another one each time.
+                del self._said[min(self._said, key=self._said.__getitem__)]
+            self._said[reason] = now
+            logger.warning("model %s: sink %s: %s", self._monitor.model, self.name, reason)
 
     def commit(self, batch: Batch) -> None:
         """Write the batch's positions, inside the transaction of what became of it."""

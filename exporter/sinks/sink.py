@@ -6,7 +6,7 @@ from abc import ABC, abstractmethod
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from types import MappingProxyType
-from typing import Any, NamedTuple, Self
+from typing import Any, ClassVar, NamedTuple, Self
 
 from mlslo.monitor import Monitor
 
@@ -45,7 +45,14 @@ class Sample(NamedTuple):
 
 
 class LogSink(ABC):
-    """Reads a log from where the last cycle ended."""
+    """Reads a log from where the last cycle ended.
+
+    A sink has time-outs of its own, of at most a minute until the next batch or a SinkError: while it waits, no model
+    is measured. It connects in ``batches``, not in ``open``, whose errors are the state's.
+    """
+
+    LONGEST_PAUSE: ClassVar[float] = 600.0
+    """Seconds for which a sink that fails again and again is left alone at most; 0 where to try costs nothing."""
 
     @classmethod
     @abstractmethod

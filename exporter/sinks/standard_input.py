@@ -90,6 +90,8 @@ _PIPE = Pipe(0)
 class StandardInput(LogSink):
     """Reads the records that come on standard input; nothing is committed, as a restart cannot go back."""
 
+    LONGEST_PAUSE = 0.0
+
     def __init__(self, pipe: Pipe, format_: str | None = None) -> None:
         self._pipe = pipe
         self._is_csv = format_ == "csv"

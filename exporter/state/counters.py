@@ -53,7 +53,7 @@ class Positions(Table):
 
 
 class Marks(Table):
-    """Values by name that only rise."""
+    """Values by name, mostly times that only rise."""
 
     SCHEMA = ("CREATE TABLE IF NOT EXISTS marks (name TEXT PRIMARY KEY, value INTEGER)",)
 
@@ -63,12 +63,17 @@ class Marks(Table):
             value = self._db.value("SELECT value FROM marks WHERE name = ?", (name,))
             return None if value is None else int(value)
 
-    def rise(self, name: str, value: int) -> None:
-        """Raise the mark to ``value``, unless it is higher."""
+    def rise(self, name: str, value: int, most: int | None = None) -> None:
+        """Raise the mark to ``value``, unless it is higher; one above ``most`` was set by a wrong clock, and falls."""
         self._db.execute(
-            "INSERT INTO marks VALUES (?, ?) ON CONFLICT (name) DO UPDATE SET value = max(value, excluded.value)",
-            (name, value),
+            "INSERT INTO marks VALUES (?1, ?2) ON CONFLICT (name) DO UPDATE "
+            "SET value = CASE WHEN value > ?3 THEN ?2 ELSE max(value, ?2) END",
+            (name, value, most),
         )
+
+    def put(self, name: str, value: int) -> None:
+        """Set the mark to ``value``."""
+        self._db.execute("INSERT OR REPLACE INTO marks VALUES (?, ?)", (name, value))
 
 
 def last_seen(version: str, feature: str) -> str:

@@ -79,7 +79,8 @@ class _Handler(BaseHTTPRequestHandler):
             case "/metrics":
                 self._send(HTTPStatus.OK, *negotiated(site.page, self.headers.get("Accept", "")))
             case "/-/healthy":
-                self._answer(site.alive, "Healthy.", "No cycles are run any more.")
+                wrong = site.unhealthy()
+                self._answer(wrong is None, "Healthy.", wrong or "")
             case "/-/ready":
                 self._answer(
                     site.ready(), "Ready.", "Some model has had no good cycle yet; see / and the log."

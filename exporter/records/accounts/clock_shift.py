@@ -3,22 +3,24 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
 
 import numpy as np
 
 from exporter.features.timestamp import time_text
+from exporter.parse.field_paths import FieldPaths
+from exporter.parse.json_lines import Parser, filled
+from exporter.parse.times import epoch_microseconds
+from exporter.records.columns import NO_TIME
+from exporter.records.reshaping import plain, reshapings
 from exporter.sinks.content import Block
 from exporter.sinks.listing import matches
 from exporter.sinks.rows import CsvRows
 from exporter.sinks.tracked import TrackedFile
 from exporter.sinks.wrappings import unwrapped_sample
-from exporter.summary.base import Integers
+from exporter.state import Store
 from mlslo.monitor import Monitor, Sink, WrittenTimes
-
-Times = Callable[[bytes, WrittenTimes], Integers]
-"""Event times, epoch µs, of the usable records of whole lines."""
 
 _TAIL = 1 << 18
 _BEING_WRITTEN = 600.0
@@ -28,40 +30,56 @@ _FARTHEST = 14 * 3600
 _ELSEWHERE = WrittenTimes("+01:00")
 
 
-def doubt(
-    monitor: Monitor, key: str, sink: Sink, written: WrittenTimes, times: Times, now: float, *, late: bool
-) -> str | None:
-    """Say that the newest record of a sink is whole or half hours off the clock; None where it is not.
+def doubt(monitor: Monitor, log: str, now: float) -> str | None:
+    """Say that the newest record of a log file is whole or half hours off the clock; None where it is not.
 
     The clock is the time of the last write while a file is written to, else ``now`` (Unix seconds), by which only a
-    future can be told. ``key``: of the log in the monitor file. ``late``: whether records may be logged long after
-    their time, as labels are, so that only a future tells anything.
+    future can be told. ``log``: predictions or labels; labels may be logged long after their time, so that only a
+    future tells anything.
     """
-    found = _newest_lines(monitor, sink)
-    if found is None:
+    named = monitor.spec.labels if log == "labels" else monitor.spec.predictions
+    found = None if named is None else _newest_lines(monitor, named.sink)
+    if named is None or named.fields.timestamp is None or found is None:
         return None
     lines, modified = found
-    newest = _newest(times(lines, written))
-    if newest is None:
+    with closing(Store()) as store, store.transaction():
+        lines = bytes(reshapings(monitor, store)[log].plain(lines, int(now * 1e6)).lines)
+
+    def newest(written: WrittenTimes) -> float | None:
+        return _newest(monitor, log, lines, written)
+
+    written = named.times
+    last = newest(written)
+    if last is None:
         return None
     growing = 0 <= now - modified <= _BEING_WRITTEN
     clock = modified if growing else now
-    shift = round((newest - clock) / _HALF_HOUR) * _HALF_HOUR
-    if not shift or abs(shift) > _FARTHEST or abs(newest - clock - shift) > _TOLERANCE:
+    shift = round((last - clock) / _HALF_HOUR) * _HALF_HOUR
+    if not shift or abs(shift) > _FARTHEST or abs(last - clock - shift) > _TOLERANCE:
         return None
-    if shift < 0 and (late or not growing):
+    if shift < 0 and (log == "labels" or not growing):
         return None
     hours = f"{abs(shift) / 3600:g} h {'ahead of' if shift > 0 else 'behind'} the clock"
-    said = f"timestamps are {hours}: the newest is {time_text(newest, 'seconds')}; "
-    zone = f"'spec.{key}.timezone'"
-    if written.zone is not None and _newest(times(lines, WrittenTimes(None, written.formats))) != newest:
+    said = f"timestamps are {hours}: the newest is {time_text(last, 'seconds')}; "
+    zone = f"'spec.{log}.timezone'"
+    if written.zone is not None and newest(WrittenTimes(None, written.formats)) != last:
         return f"{said}is {zone} right?"
-    if _newest(times(lines, WrittenTimes(_ELSEWHERE.zone, written.formats))) != newest:
+    if newest(WrittenTimes(_ELSEWHERE.zone, written.formats)) != last:
         return f"{said}written in local time without an offset? {zone} says which, such as Europe/Berlin or +02:00"
     return f"{said}local time that is logged as UTC, or with another offset? Correct the log's writer"
 
 
-def _newest(times: Integers) -> float | None:
+def _newest(monitor: Monitor, log: str, lines: bytes, written: WrittenTimes) -> float | None:
+    """Return the newest event time (Unix seconds) of plain records, read as ``written``."""
+    spec = plain(monitor).spec
+    fields = spec.labels.fields if log == "labels" and spec.labels is not None else spec.predictions.fields
+
+    def request(paths: FieldPaths) -> dict[str, str]:
+        return {"time": epoch_microseconds(paths.text(fields.timestamp), written)}
+
+    with closing(Parser(request)) as parser:
+        times = filled(parser.select(lines)[0]["time"], NO_TIME).astype(np.int64)
+    times = times[times != NO_TIME]
     return float(np.max(times)) / 1e6 if len(times) else None
 
 
