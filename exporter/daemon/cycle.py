@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import math
+import sqlite3
 import time
 from collections.abc import Callable, Mapping
 
@@ -112,8 +113,9 @@ class Cycle:
             if self._read(cycle, final=final, stopped=stopped):
                 self._ingestion.tidy(cycle)
                 snapshot = self._measure(windows, started)
-        except (StoreError, duckdb.Error, OSError) as error:
-            raise CycleError(f"model {self.monitor.model}: {error}") from error
+        except (StoreError, sqlite3.Error, duckdb.Error, OSError) as error:
+            cause = self._store.explained(error) if isinstance(error, sqlite3.Error) else error
+            raise CycleError(f"model {self.monitor.model}: {cause}") from cause
         self._failed = False
         if snapshot is not None:
             self._measured = cycle.now
@@ -137,6 +139,7 @@ class Cycle:
         for number, name in versions.items():
             self._measurement.measure(gauges, windows, number, name, sink_up=self._readers["predictions"].up)
         meta.sinks(gauges, self._store, self._readers)
+        meta.state(gauges, self._store)
         meta.fields(gauges, self._ingestion.presence, windows, self.monitor.spec.minSamples)
         for name in versions.values():
             meta.references(gauges, self._schemas.of(name), name)

@@ -5,10 +5,10 @@ from __future__ import annotations
 import os
 import sqlite3
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from exporter.state.connection import Connection, StoreError, explained
+from exporter.state.connection import Connection, Fault, StoreError, explained
 from exporter.state.counters import Combinations, Counters, Marks, Positions, Versions
 from exporter.state.delivered import Delivered
 from exporter.state.halves import Halves
@@ -17,14 +17,16 @@ from exporter.state.samples import Samples
 from exporter.state.segments import SegmentValues
 from exporter.state.summaries import Summaries
 
-_SCHEMA_VERSION = 7
-# Statements that make a state file of an earlier schema one of the next.
-_UPGRADES = {
+SCHEMA_VERSION = 7
+# Statements that make a state file of an earlier schema one of the next. Of schema 5, ids of the form 5.0 have other
+# hashes. Those before it counted over other edges: their windows cannot be gone on with.
+_UPGRADES: dict[int, tuple[str, ...]] = {
+    5: (),
     6: (
         "ALTER TABLE pending ADD COLUMN label_time INTEGER",
         "ALTER TABLE pending ADD COLUMN labelled INTEGER",
         "ALTER TABLE early_labels ADD COLUMN first INTEGER",
-    )
+    ),
 }
 
 
@@ -36,24 +38,25 @@ class Store:
 
     def __init__(self, path: Path | None = None) -> None:
         """Raises StoreError where the file is held by another process, is damaged or cannot be written."""
+        self.path = path
         self._connection = _connected(path)
         try:
             with self._connection.reading("state"):
                 self._prepare()
+                self.counters = Counters(self._connection)
+                self.positions = Positions(self._connection)
+                self.summaries = Summaries(self._connection)
+                self.versions = Versions(self._connection)
+                self.segments = SegmentValues(self._connection)
+                self.combinations = Combinations(self._connection)
+                self.marks = Marks(self._connection)
+                self.pending = Pending(self._connection)
+                self.samples = Samples(self._connection)
+                self.halves = Halves(self._connection)
+                self.delivered = Delivered(self._connection)
         except BaseException:
             self._connection.close()
             raise
-        self.counters = Counters(self._connection)
-        self.positions = Positions(self._connection)
-        self.summaries = Summaries(self._connection)
-        self.versions = Versions(self._connection)
-        self.segments = SegmentValues(self._connection)
-        self.combinations = Combinations(self._connection)
-        self.marks = Marks(self._connection)
-        self.pending = Pending(self._connection)
-        self.samples = Samples(self._connection)
-        self.halves = Halves(self._connection)
-        self.delivered = Delivered(self._connection)
 
     @contextmanager
     def transaction(self) -> Iterator[None]:
@@ -79,6 +82,19 @@ class Store:
         """Return the error to raise where ``what`` cannot have been written by the exporter."""
         return self._connection.damaged(what)
 
+    def explained(self, error: sqlite3.Error) -> StoreError:
+        """Return the error to raise for one of SQLite's outside of a transaction."""
+        return explained(error, self.path)
+
+    def size(self) -> int | None:
+        """Return the bytes of the file and its write-ahead log; None of one in memory, or where it is gone."""
+        if self.path is None:
+            return None
+        with suppress(OSError):
+            log = Path(f"{self.path}-wal")
+            return self.path.stat().st_size + (log.stat().st_size if log.exists() else 0)
+        return None
+
     def close(self) -> None:
         """Release the file."""
         self._connection.close()
@@ -94,31 +110,44 @@ class Store:
         connection.execute("PRAGMA cache_size = -16384")
         connection.execute("BEGIN IMMEDIATE")
         version = connection.value("PRAGMA user_version")
+        if version == 0 and connection.value("SELECT count(*) FROM sqlite_master"):
+            raise connection.damaged("not written by mlslo")
+        before = version
         while version in _UPGRADES:
             for statement in _UPGRADES[version]:
                 connection.execute(statement)
             version += 1
-        if version not in (0, _SCHEMA_VERSION):
-            connection.execute("ROLLBACK")
+        if version not in (0, SCHEMA_VERSION):
             raise StoreError(
-                f"{connection.path}: written by another version of mlslo (schema {version}); "
-                "move it away to start over from the logs"
+                f"{connection.path}: written by another version of mlslo: its schema is {version}, expected "
+                f"{min(_UPGRADES)} to {SCHEMA_VERSION}",
+                Fault.NEWER if version > SCHEMA_VERSION else Fault.OLDER,
             )
-        for part in (
-            Positions, Summaries, Versions, SegmentValues, Combinations, Counters, Marks, Pending, Samples,
-            Halves,
-            Delivered,
-        ):  # fmt: skip
-            for statement in part.SCHEMA:
-                connection.execute(statement)
-        connection.execute(f"PRAGMA user_version = {_SCHEMA_VERSION}")
+        try:
+            for part in PARTS:
+                for statement in part.SCHEMA:
+                    connection.execute(statement)
+        except sqlite3.OperationalError as error:
+            if error.sqlite_errorcode != sqlite3.SQLITE_ERROR:
+                raise
+            raise connection.damaged(f"a table of another shape: {error}") from None
+        if before != SCHEMA_VERSION:
+            connection.execute(f"PRAGMA user_version = {SCHEMA_VERSION}")
         connection.execute("COMMIT")
+
+
+PARTS = (
+    Positions, Summaries, Versions, SegmentValues, Combinations, Counters, Marks, Pending, Samples, Halves, Delivered,
+)  # fmt: skip
 
 
 def _connected(path: Path | None) -> Connection:
     try:
         if path is not None:
             path.parent.mkdir(parents=True, exist_ok=True)
+            if _is_empty(path) and not _is_empty(Path(f"{path}-wal")):
+                # SQLite would take it for a new one, and delete the log.
+                raise StoreError(f"{path}: damaged (empty, beside a write-ahead log)", Fault.DAMAGED)
             # SQLite does not say why it cannot open a file.
             os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644))
         connection = sqlite3.connect(
@@ -128,3 +157,7 @@ def _connected(path: Path | None) -> Connection:
         raise explained(error, path) from None
     connection.path = path
     return connection
+
+
+def _is_empty(path: Path) -> bool:
+    return not path.exists() or path.stat().st_size == 0
