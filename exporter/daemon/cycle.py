@@ -7,6 +7,7 @@ import math
 import sqlite3
 import time
 from collections.abc import Callable, Mapping
+from contextlib import ExitStack
 
 import duckdb
 
@@ -54,30 +55,39 @@ class Cycle:
         spec = monitor.spec
         self._history = HistoryWindows(spec.references)
         self._buckets = Buckets([*(window.seconds for window in spec.windows), *self._history.spans])
-        self._ingestion = Ingestion(monitor, task, self._schemas, store, self._buckets, shapes, named.spec)
         self._measurement = Measurement(monitor, task, self._schemas, store)
-        self._readers = {"predictions": SinkReader("predictions", monitor, spec.predictions.sink, store)}
-        if spec.labels is not None:
-            self._readers["labels"] = SinkReader("labels", monitor, spec.labels.sink, store)
+        self._readers: dict[str, SinkReader] = {}
         self._first: FirstReferences | None = None
-        if any(item.first is not None for item in spec.references.values()):
-            self._first = FirstReferences(named, self._schemas, store)
         self._measured: int | None = None
         self._failed = False
         self._warned = False
         # What one schema or another exports; each leaves out more of it.
         self._exported = spec.metrics.exported(detail=True)
         self._prepared = -1
-        self._prepare_schemas()
+        with ExitStack() as opened:
+            self._ingestion = Ingestion(
+                monitor, task, self._schemas, store, self._buckets, shapes, named.spec
+            )
+            opened.callback(self._release)
+            self._readers["predictions"] = SinkReader("predictions", monitor, spec.predictions.sink, store)
+            if spec.labels is not None:
+                self._readers["labels"] = SinkReader("labels", monitor, spec.labels.sink, store)
+            if any(item.first is not None for item in spec.references.values()):
+                self._first = FirstReferences(named, self._schemas, store)
+            self._prepare_schemas()
+            opened.pop_all()
 
     def close(self) -> None:
         """Release files, parsers and store."""
+        self._release()
+        self._store.close()
+
+    def _release(self) -> None:
         self._ingestion.close()
         if self._first is not None:
             self._first.close()
         for reader in self._readers.values():
             reader.close()
-        self._store.close()
 
     def run(
         self, *, at: float | None = None, final: bool = False, stopped: Callable[[], bool] = lambda: False

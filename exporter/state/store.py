@@ -5,7 +5,8 @@ from __future__ import annotations
 import os
 import sqlite3
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import closing, contextmanager, suppress
+from functools import cache
 from pathlib import Path
 
 from exporter.state.connection import Connection, Fault, StoreError, explained
@@ -103,42 +104,71 @@ class Store:
         connection = self._connection
         # Held for good: a second exporter on the same file would count every record twice.
         connection.execute("PRAGMA locking_mode = EXCLUSIVE")
+        # Before anything is written: what is set aside is left as it was.
+        version = self._known_version()
         connection.execute("PRAGMA journal_mode = WAL")
         connection.execute("PRAGMA synchronous = NORMAL")
         # Halving a sample of millions writes a log as large as the table; what is left of it is given back.
         connection.execute("PRAGMA journal_size_limit = 67108864")
         connection.execute("PRAGMA cache_size = -16384")
         connection.execute("BEGIN IMMEDIATE")
-        version = connection.value("PRAGMA user_version")
-        if version == 0 and connection.value("SELECT count(*) FROM sqlite_master"):
-            raise connection.damaged("not written by mlslo")
-        before = version
-        while version in _UPGRADES:
-            for statement in _UPGRADES[version]:
+        for earlier in range(version or SCHEMA_VERSION, SCHEMA_VERSION):
+            for statement in _UPGRADES[earlier]:
                 connection.execute(statement)
-            version += 1
-        if version not in (0, SCHEMA_VERSION):
-            raise StoreError(
-                f"{connection.path}: written by another version of mlslo: its schema is {version}, expected "
-                f"{min(_UPGRADES)} to {SCHEMA_VERSION}",
-                Fault.NEWER if version > SCHEMA_VERSION else Fault.OLDER,
-            )
         try:
-            for part in PARTS:
-                for statement in part.SCHEMA:
-                    connection.execute(statement)
+            _create(connection)
         except sqlite3.OperationalError as error:
             if error.sqlite_errorcode != sqlite3.SQLITE_ERROR:
                 raise
             raise connection.damaged(f"a table of another shape: {error}") from None
-        if before != SCHEMA_VERSION:
+        found = _columns(connection)
+        for table, columns in _expected_columns().items():
+            if found[table] != columns:
+                raise connection.damaged(f"a table of another shape: {table} has the columns {found[table]}")
+        if version != SCHEMA_VERSION:
             connection.execute(f"PRAGMA user_version = {SCHEMA_VERSION}")
         connection.execute("COMMIT")
+
+    def _known_version(self) -> int:
+        """Return the schema of the file, 0 of an empty one. Raises StoreError where it cannot be gone on with."""
+        version = int(self._connection.value("PRAGMA user_version"))
+        if version == 0 and self._connection.value("SELECT count(*) FROM sqlite_master"):
+            raise self._connection.damaged("not written by mlslo")
+        if version not in (0, SCHEMA_VERSION, *_UPGRADES):
+            raise StoreError(
+                f"{self.path}: written by another version of mlslo: its schema is {version}, expected "
+                f"{min(_UPGRADES)} to {SCHEMA_VERSION}",
+                Fault.NEWER if version > SCHEMA_VERSION else Fault.OLDER,
+            )
+        return version
 
 
 PARTS = (
     Positions, Summaries, Versions, SegmentValues, Combinations, Counters, Marks, Pending, Samples, Halves, Delivered,
 )  # fmt: skip
+
+
+def _create(connection: sqlite3.Connection) -> None:
+    for part in PARTS:
+        for statement in part.SCHEMA:
+            connection.execute(statement)
+
+
+def _columns(connection: sqlite3.Connection) -> dict[str, str]:
+    """Return the columns of each table, in their order: rows are inserted by it."""
+    return dict(
+        connection.execute(
+            "SELECT m.name, group_concat(i.name, ', ') FROM sqlite_master m JOIN pragma_table_info(m.name) i "
+            "WHERE m.type = 'table' GROUP BY m.name"
+        ).fetchall()
+    )
+
+
+@cache
+def _expected_columns() -> dict[str, str]:
+    with closing(sqlite3.connect(":memory:")) as connection:
+        _create(connection)
+        return _columns(connection)
 
 
 def _connected(path: Path | None) -> Connection:
