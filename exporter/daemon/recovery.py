@@ -129,7 +129,7 @@ class RecoveringCycle:
             return False
         if not any(Path(f"{self._path}{ending}").exists() for ending in ("", "-wal")):
             return False
-        self._aside = set_aside(self._path, error.fault)
+        self._aside = set_aside(self._path, error)
         return True
 
 

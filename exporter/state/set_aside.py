@@ -31,8 +31,8 @@ class SetAside(NamedTuple):
     reason: Fault
 
 
-def set_aside(path: Path, reason: Fault) -> Path:
-    """Rename the state file at ``path`` and its write-ahead log; return its new path.
+def set_aside(path: Path, error: StoreError) -> Path:
+    """Rename the state file at ``path``, which ``error`` is about, and its write-ahead log; return its new path.
 
     Raises StoreError where it cannot be renamed, and where ten are set aside within a day: a disk that damages every
     file would be filled with them.
@@ -41,10 +41,10 @@ def set_aside(path: Path, reason: Fault) -> Path:
     before = list(found_aside(path))
     if sum(now - item.at < timedelta(days=1) for item in before) >= _MOST_A_DAY:
         raise StoreError(
-            f"{path}: {reason}, and {_MOST_A_DAY} files of it are set aside since yesterday", reason
+            f"{error}; not set aside: {_MOST_A_DAY} files of it are since yesterday", error.fault
         )
     names = {item.path.name for item in before}
-    name = f"{_stem(path)}.set-aside-{now.strftime(_STAMP)}-{reason}"
+    name = f"{_stem(path)}.set-aside-{now.strftime(_STAMP)}-{error.fault}"
     target = next(
         path.with_name(name + more)
         for more in ("", *(f"-{number}" for number in range(2, 99)))
@@ -55,8 +55,8 @@ def set_aside(path: Path, reason: Fault) -> Path:
         for ending in ("", *_LOGS):
             with suppress(FileNotFoundError):
                 Path(f"{path}{ending}").rename(f"{target}{ending}")
-    except OSError as error:
-        raise StoreError(f"{path}: {reason}, and cannot be set aside: {error.strerror}", reason) from None
+    except OSError as refused:
+        raise StoreError(f"{error}; cannot be set aside: {refused.strerror}", error.fault) from None
     return target
 
 

@@ -23,7 +23,7 @@ from exporter.daemon.models import load_all
 from exporter.sinks import SinkError
 from exporter.sinks import file as file_sink
 from exporter.sinks.file import FileSink
-from exporter.state import Fault, Store
+from exporter.state import Fault, Store, StoreError
 from exporter.state.set_aside import set_aside
 from tests.exporter.daemon.test_daemon import daemon, record, total
 from tests.exporter.sinks.test_file import Files, lines
@@ -190,7 +190,7 @@ def test_a_model_whose_cycles_fail_is_not_ready(tmp_path: Path) -> None:
     content = state.read_bytes()
     for _ in range(10):
         # No more is set aside in a day.
-        set_aside(state, Fault.DAMAGED)
+        set_aside(state, StoreError("damaged", Fault.DAMAGED))
         state.write_bytes(content)
     with daemon(tmp_path) as running:
         assert running.process.stderr is not None

@@ -204,10 +204,10 @@ def test_what_a_disk_that_damages_every_file_may_fill_is_bounded(tmp_path: Path)
     path = tmp_path / "m.sqlite"
     for _ in range(10):
         path.write_bytes(b"x")
-        set_aside(path, Fault.DAMAGED)
+        set_aside(path, StoreError("damaged", Fault.DAMAGED))
     path.write_bytes(b"x")
-    with pytest.raises(StoreError, match="10 files of it are set aside since yesterday"):
-        set_aside(path, Fault.DAMAGED)
+    with pytest.raises(StoreError, match="damaged; not set aside: 10 files of it are since yesterday"):
+        set_aside(path, StoreError("damaged", Fault.DAMAGED))
     assert path.exists()
     assert len(list(found_aside(path))) == 10
 
@@ -217,7 +217,7 @@ def test_the_longest_name_of_a_model_can_be_set_aside(tmp_path: Path) -> None:
     other = tmp_path / ("%D0" * 66 + "-" + "e" * 16 + ".sqlite")
     for file in (path, Path(f"{path}-wal"), other):
         file.write_bytes(file.name.encode())
-    target = set_aside(path, Fault.NEWER)
+    target = set_aside(path, StoreError("newer", Fault.NEWER))
     assert target.read_bytes() == path.name.encode()
     assert Path(f"{target}-wal").exists()
     assert [item.path for item in found_aside(path)] == [target]
