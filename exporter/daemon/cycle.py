@@ -217,7 +217,13 @@ class Cycle:
             return
         with self._store.transaction():
             for number, version in versions.items():
-                for shape in self._schemas.of(version.name).shapes.values():
+                schema = self._schemas.of(version.name)
+                for shape in schema.shapes.values():
+                    before = schema.float_sums(shape)
+                    if before.digest != shape.digest:
+                        self._store.summaries.convert(
+                            shape, number, before.digest, before.neutral, before.converted
+                        )
                     if dropped := self._store.summaries.drop_other_shapes(shape, number):
                         if shape.kind in (OUTCOME, GROUP):
                             self._store.pending.forget_outcomes(number)
