@@ -127,7 +127,7 @@ class Summaries(Table):
         for segment, value, start, content in rows:
             vector = neutral.copy()
             with self._db.reading("summary"):
-                places, numbers = _unpacked(content, len(neutral))
+                places, numbers = unpacked(content, len(neutral))
                 vector[places] = numbers
             self._db.execute(
                 "INSERT OR REPLACE INTO summaries VALUES (?, ?, ?, ?, ?, ?, ?)",
@@ -160,7 +160,7 @@ class Summaries(Table):
     def _merged(self, shape: Shape, rows: Iterable[tuple[bytes, int]]) -> Floats:
         vector = shape.neutral.copy()
         with self._db.reading("summary"):
-            for some in _batches(_unpacked(content, shape.neutral.size) for content, *_ in rows):
+            for some in _batches(unpacked(content, shape.neutral.size) for content, *_ in rows):
                 shape.empty.merge_all(vector, *map(np.concatenate, zip(*some, strict=True)))
         return vector
 
@@ -186,7 +186,7 @@ def _packed(vector: Floats, shape: Shape, *, compress: bool) -> bytes:
     return zlib.compress(plain, 1) if compress else plain + _checksum(plain)
 
 
-def _unpacked(content: bytes, width: int) -> Content:
+def unpacked(content: bytes, width: int) -> Content:
     """Return places and numbers that ``_packed`` wrote of a vector. Raises ValueError where they are damaged."""
     try:
         plain = content[:-_CHECKSUM] if content[:1] == _PLAIN else zlib.decompress(content)
