@@ -171,14 +171,28 @@ def test_damage_in_mid_cycle_begins_anew_with_the_next(tmp_path: Path) -> None:
         cycle._cycle._store._connection.execute("UPDATE summaries SET vector = x'00010203'")
         with pytest.raises(CycleError, match=r"damaged \(summary: .*\); set aside as m\.sqlite\.set-aside-"):
             run(cycle)
-        assert not cycle.writable
+        writable = [cycle.writable]
         assert "cannot be used" in cycle.trouble()[0]
         snapshot = run(cycle)
-        assert cycle.writable
+        writable.append(cycle.writable)
+        assert writable == [False, True]
         (line,) = cycle.trouble()
         assert "was set aside on" in line
     assert counted(snapshot) == expected
     assert aside(snapshot) == {"damaged": 1}
+
+
+def test_a_state_that_is_deleted_is_gone_with_the_process(tmp_path: Path) -> None:
+    model = model_in(tmp_path)
+    state = tmp_path / "state"
+    with closing(RecoveringCycle(model, state)) as cycle:
+        run(cycle)
+        shutil.rmtree(state)
+        write_lines(tmp_path / "logs/predictions.jsonl", [record(99, at=3000.0)])
+        snapshot = run(cycle)
+    assert snapshot.series["ml_predictions_total"] == {("m", "v1"): 31}
+    assert "ml_state_size_bytes" not in snapshot.series
+    assert one_cycle(model, state).series["ml_predictions_total"] == {("m", "v1"): 31}
 
 
 def test_a_damaged_log_beside_the_state_costs_only_what_is_read_again(tmp_path: Path) -> None:
