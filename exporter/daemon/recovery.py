@@ -6,11 +6,13 @@ import logging
 from collections.abc import Callable
 from pathlib import Path
 
+import duckdb
+
 from exporter.daemon.cycle import Cycle, CycleError
 from exporter.daemon.models import Model
 from exporter.measure.exposition import Snapshot
 from exporter.references.reference_file import parse
-from exporter.state import SET_ASIDE, Fault, Store, StoreError
+from exporter.state import SET_ASIDE, Fault, Store, StoreError, explained
 from exporter.state.set_aside import found_aside, number_aside, references_in, set_aside
 from mlslo.yamlfile import InputError
 
@@ -100,6 +102,9 @@ class RecoveringCycle:
             if self._path is not None:
                 _take_over(store, self._path, self._aside)
             cycle = self._model.cycle(store)
+        except (OSError, duckdb.Error) as error:
+            store.close()
+            raise explained(error, self._path) from error
         except BaseException:
             store.close()
             raise

@@ -77,7 +77,11 @@ class Ingestion:
         self._wait = int(spec.labels.maxDelay.seconds * MICROSECONDS) if spec.labels else 0
         # Last: a store that fails leaves nothing open.
         self._decoder = self._new_decoder()
-        self._labels = LabelDecoder(spec.labels, task) if spec.labels else None
+        try:
+            self._labels = LabelDecoder(spec.labels, task) if spec.labels else None
+        except BaseException:
+            self._decoder.close()
+            raise
 
     def close(self) -> None:
         """Release the parsers."""

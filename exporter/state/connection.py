@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import os
 import sqlite3
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -19,6 +20,7 @@ class Fault(StrEnum):
     OLDER = "older_schema"
     UNWRITABLE = "unwritable"
     FULL = "full"
+    """Of a disk, a quota or the open files: it may pass."""
     IN_USE = "in_use"
     OTHER = "other"
 
@@ -67,6 +69,9 @@ def explained(error: Exception, path: Path | None) -> StoreError:
         fault = _OF_SYSTEM.get(error.errno or 0, Fault.OTHER)
         return StoreError(f"{_named(path)}: cannot be opened or made: {error.strerror}", fault)
     fault = Fault.OTHER if code is None else _OF_SQLITE.get(code & 0xFF, Fault.OTHER)
+    if fault is Fault.UNWRITABLE and path is not None and _may_write(path):
+        # SQLite says the same where there are too many open files.
+        fault = Fault.FULL
     what = f"{error}{_ADVICE.get(fault, '')}"
     if fault is Fault.DAMAGED:
         what = f"damaged ({error})"
@@ -77,6 +82,7 @@ def explained(error: Exception, path: Path | None) -> StoreError:
 
 _OF_SYSTEM = {
     **dict.fromkeys((errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO), Fault.FULL),
+    **dict.fromkeys((errno.EMFILE, errno.ENFILE, errno.ENOMEM), Fault.FULL),
     **dict.fromkeys((errno.EACCES, errno.EPERM, errno.EROFS), Fault.UNWRITABLE),
 }
 # The low byte of SQLite's codes. An input/output error is what a file beyond a quota, or a failing disk, looks like.
@@ -92,6 +98,13 @@ _OF_SQLITE = {
     sqlite3.SQLITE_LOCKED: Fault.IN_USE,
 }
 _ADVICE = {Fault.UNWRITABLE: "; the exporter must be able to write here, and in the folder"}
+
+
+def _may_write(path: Path) -> bool:
+    """Return whether permissions let the exporter write the file at ``path``, its log, and into its folder."""
+    log = Path(f"{path}-wal")
+    needed = [path.parent, path, *([log] if log.exists() else [])]
+    return all(os.access(item, os.W_OK, effective_ids=True) for item in needed)
 
 
 def _named(path: Path | None) -> str:

@@ -63,17 +63,17 @@ def set_aside(path: Path, error: StoreError) -> Path:
 def found_aside(path: Path) -> Iterator[SetAside]:
     """Yield what was set aside of the state file at ``path`` and is still there, the oldest first."""
     pattern = re.compile(
-        rf"{re.escape(_stem(path))}\.set-aside-([\dTZ-]{{20}})-({'|'.join(SET_ASIDE)})(-\d+)?({'|'.join(_LOGS)})?"
+        rf"{re.escape(_stem(path))}\.set-aside-([\d-]{{10}})T([\d-]{{8}})Z-({'|'.join(SET_ASIDE)})(-\d+)?({'|'.join(_LOGS)})?"
     )
     found = {}
     with suppress(OSError):
         for item in path.parent.iterdir():
             if match := pattern.fullmatch(item.name):
                 with suppress(ValueError):
-                    at = datetime.strptime(match[1], _STAMP).replace(tzinfo=UTC)
+                    at = datetime.fromisoformat(f"{match[1]}T{match[2].replace('-', ':')}+00:00")
                     # A log may be there without its file.
-                    whole = item.with_name(item.name.removesuffix(match[4] or ""))
-                    found[whole] = SetAside(whole, at, Fault(match[2]))
+                    whole = item.with_name(item.name.removesuffix(match[5] or ""))
+                    found[whole] = SetAside(whole, at, Fault(match[3]))
     yield from sorted(found.values(), key=lambda item: (item.at, item.path))
 
 

@@ -382,6 +382,43 @@ def test_on_a_full_disk_it_starts_paused(disk: tuple[Path, Limit | SmallDisk], t
         assert cycle.writable
 
 
+@contextmanager
+def descriptors(number: int) -> Iterator[None]:
+    """Leave so many descriptors to be opened."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    taken = []
+    resource.setrlimit(resource.RLIMIT_NOFILE, (min(soft, 400), hard))
+    try:
+        with suppress(OSError):
+            while True:
+                taken.append(os.open(os.devnull, os.O_RDONLY))
+        for _ in range(number):
+            os.close(taken.pop())
+        yield
+    finally:
+        for descriptor in taken:
+            os.close(descriptor)
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+
+
+@pytest.mark.parametrize("number", range(7))
+def test_exhausted_descriptors_set_nothing_aside(number: int, tmp_path: Path) -> None:
+    model = model_in(tmp_path)
+    copy = tmp_path / "copy"
+    with closing(RecoveringCycle(model, tmp_path / "state")) as before:
+        expected = counted(run(before))
+        # As after a kill: the log is there.
+        shutil.copytree(tmp_path / "state", copy)
+    with (
+        descriptors(number),
+        suppress(StoreError, CycleError),
+        closing(RecoveringCycle(model, copy)) as cycle,
+    ):
+        run(cycle)
+    assert counted(one_cycle(model, copy)) == expected
+    assert not list(found_aside(model.state_file(copy)))
+
+
 @pytest.mark.slow
 @pytest.mark.xdist_group("real programs")
 def test_a_daemon_serves_old_gauges_through_a_full_disk_and_goes_on(tmp_path: Path) -> None:
