@@ -14,6 +14,7 @@ from docs.generate.markdown import table
 ARGUMENTS = {
     "MONITOR": "A ModelMonitor file.",
     "MONITOR...": "One or more ModelMonitor files.",
+    "STATE...": "State files, or folders of them (`--state-dir`).",
     "SPEC...": "ModelSLO files, one AlertRouting file, ModelMonitor files; a folder stands for all in it.",
 }
 
@@ -41,8 +42,7 @@ def render(programs: Mapping[str, click.Group]) -> tuple[str, list[str]]:
     for program, group in programs.items():
         sections.append(f"## {program}\n\n{_help(group)}\n")
         problems += [] if group.help else [f"command {program}: no help"]
-        for name, command in group.commands.items():
-            full = f"{program} {name}"
+        for full, command in _commands(program, group):
             problems += [] if command.help else [f"command {full}: no help"]
             problems += [
                 f"{full}: {_names(parameter)}: no help"
@@ -60,12 +60,21 @@ def render(programs: Mapping[str, click.Group]) -> tuple[str, list[str]]:
     return "\n".join(sections), problems
 
 
+def _commands(program: str, group: click.Group) -> Iterator[tuple[str, click.Command]]:
+    """Yield each command by its full name, and those of a group after it."""
+    for name, command in group.commands.items():
+        yield f"{program} {name}", command
+        if isinstance(command, click.Group):
+            yield from _commands(f"{program} {name}", command)
+
+
 def _section(full: str, command: click.Command) -> str:
     context = click.Context(command, info_name=full)
     arguments = [item for item in _parameters(command) if isinstance(item, click.Argument)]
     options = [item for item in _parameters(command) if isinstance(item, click.Option)]
     usage = " ".join([full, *(item.make_metavar(context) for item in arguments)])
     usage += "".join(f" {_flag(item)}" for item in options if item.required)
+    usage += " COMMAND" if isinstance(command, click.Group) else ""
     usage += " [OPTIONS]" if any(not item.required for item in options) else ""
     parts = [f"### {full}", f"```text\n{usage}\n```", _help(command)]
     if arguments:

@@ -48,6 +48,7 @@ def once(monitors: tuple[Path, ...], at: float | None, textfile: Path | None, st
     from exporter.daemon.cycle import CycleError
     from exporter.daemon.models import load_all
     from exporter.daemon.process import keep_freed_memory
+    from exporter.daemon.recovery import RecoveringCycle
     from exporter.measure.exposition import render
     from exporter.measure.gauges import Gauges
     from exporter.state import StoreError
@@ -58,7 +59,7 @@ def once(monitors: tuple[Path, ...], at: float | None, textfile: Path | None, st
     readable = True
     for model in load_all(monitors):
         try:
-            with closing(model.open(state_dir)) as cycle:
+            with closing(RecoveringCycle(model, state_dir)) as cycle:
                 snapshot = cycle.run(at=at, final=True)
         except StoreError as error:
             refuse(str(error))

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import logging
 import math
+import sqlite3
 import time
 from collections.abc import Callable, Mapping
+from contextlib import ExitStack
 
 import duckdb
 
@@ -59,15 +61,10 @@ class Cycle:
         spec = monitor.spec
         self._history = HistoryWindows(spec.references)
         self._buckets = Buckets([*(window.seconds for window in spec.windows), *self._history.spans])
-        self._ingestion = Ingestion(monitor, task, self._schemas, store, self._buckets, shapes, named.spec)
         self._measurement = Measurement(monitor, task, self._schemas, store)
-        self._readers = {"predictions": SinkReader("predictions", monitor, spec.predictions.sink, store)}
-        if spec.labels is not None:
-            self._readers["labels"] = SinkReader("labels", monitor, spec.labels.sink, store)
-        self._shifted = ShiftedTimes(named)
+        self._readers: dict[str, SinkReader] = {}
         self._first: FirstReferences | None = None
-        if any(item.first is not None for item in spec.references.values()):
-            self._first = FirstReferences(named, self._schemas, store)
+        self._shifted = ShiftedTimes(named)
         self._clock = TrustedClock(monitor.model, store.marks.get(_CLOCK))
         self._measured: int | None = None
         self._failed = False
@@ -75,16 +72,30 @@ class Cycle:
         # What one schema or another exports; each leaves out more of it.
         self._exported = spec.metrics.exported(detail=True)
         self._prepared = -1
-        self._prepare_schemas()
+        with ExitStack() as opened:
+            self._ingestion = Ingestion(
+                monitor, task, self._schemas, store, self._buckets, shapes, named.spec
+            )
+            opened.callback(self._release)
+            self._readers["predictions"] = SinkReader("predictions", monitor, spec.predictions.sink, store)
+            if spec.labels is not None:
+                self._readers["labels"] = SinkReader("labels", monitor, spec.labels.sink, store)
+            if any(item.first is not None for item in spec.references.values()):
+                self._first = FirstReferences(named, self._schemas, store)
+            self._prepare_schemas()
+            opened.pop_all()
 
     def close(self) -> None:
         """Release files, parsers and store."""
+        self._release()
+        self._store.close()
+
+    def _release(self) -> None:
         self._ingestion.close()
         if self._first is not None:
             self._first.close()
         for reader in self._readers.values():
             reader.close()
-        self._store.close()
 
     def run(
         self, *, at: float | None = None, final: bool = False, stopped: Callable[[], bool] = lambda: False
@@ -126,8 +137,9 @@ class Cycle:
             if self._read(cycle, final=final, stopped=stopped):
                 self._ingestion.tidy(cycle)
                 snapshot = self._measure(windows, started)
-        except (StoreError, duckdb.Error, OSError) as error:
-            raise CycleError(f"model {self.monitor.model}: {error}") from error
+        except (StoreError, sqlite3.Error, duckdb.Error, OSError) as error:
+            cause = self._store.explained(error) if isinstance(error, sqlite3.Error) else error
+            raise CycleError(f"model {self.monitor.model}: {cause}") from cause
         self._failed = False
         if snapshot is not None:
             self._measured = cycle.now
@@ -154,6 +166,7 @@ class Cycle:
         for number, name in versions.items():
             self._measurement.measure(gauges, windows, number, name, sink_up=self._readers["predictions"].up)
         meta.sinks(gauges, self._store, self._readers)
+        meta.state(gauges, self._store)
         meta.fields(gauges, self._ingestion.presence, windows, self.monitor.spec.minSamples)
         for name in versions.values():
             meta.references(gauges, self._schemas.of(name), name)
@@ -221,7 +234,13 @@ class Cycle:
             return
         with self._store.transaction():
             for number, version in versions.items():
-                for shape in self._schemas.of(version.name).shapes.values():
+                schema = self._schemas.of(version.name)
+                for shape in schema.shapes.values():
+                    before = schema.float_sums(shape)
+                    if before.digest != shape.digest:
+                        self._store.summaries.convert(
+                            shape, number, before.digest, before.neutral, before.converted
+                        )
                     if dropped := self._store.summaries.drop_other_shapes(shape, number):
                         if shape.kind in (OUTCOME, GROUP):
                             self._store.pending.forget_outcomes(number)

@@ -12,9 +12,10 @@ from pathlib import Path
 from queue import SimpleQueue
 from typing import NamedTuple
 
-from exporter.daemon.cycle import Cycle, CycleError
+from exporter.daemon.cycle import CycleError
 from exporter.daemon.models import Model, load_all
 from exporter.daemon.process import give_back_memory
+from exporter.daemon.recovery import RecoveringCycle
 from exporter.daemon.watchdog import STUCK_AFTER, Watchdog
 from exporter.daemon.watched_files import WatchedFiles
 from exporter.measure.exposition import Snapshot, render
@@ -32,17 +33,21 @@ LOOK_EVERY = 5.0
 @dataclass
 class _Watched:
     model: Model
-    cycle: Cycle
+    cycle: RecoveringCycle
     due: float = 0.0
     snapshot: Snapshot | None = None
 
 
 class ModelStatus(NamedTuple):
-    """Model, file and snapshot for the status page. ``snapshot``: of its last good cycle, None before it."""
+    """Model, file and snapshot for the status page. ``snapshot``: of its last good cycle, None before it.
+
+    ``trouble``: what a person should know of its state file.
+    """
 
     name: str
     file: str
     snapshot: Snapshot | None
+    trouble: Sequence[str] = ()
 
 
 class Daemon:
@@ -81,7 +86,7 @@ class Daemon:
         self._watched: dict[str, _Watched] = {}
         try:
             for model in models:
-                self._watched[model.name] = _Watched(model, model.open(state_directory))
+                self._watched[model.name] = _Watched(model, RecoveringCycle(model, state_directory))
         except StoreError:
             self._close()
             raise
@@ -147,7 +152,9 @@ class Daemon:
     def status(self) -> list[ModelStatus]:
         """Return what the status page shows."""
         return [
-            ModelStatus(name, str(watched.model.monitor.document.path), watched.snapshot)
+            ModelStatus(
+                name, str(watched.model.monitor.document.path), watched.snapshot, watched.cycle.trouble()
+            )
             for name, watched in sorted(self._watched.copy().items())
         ]
 
@@ -159,6 +166,7 @@ class Daemon:
                 snapshot = watched.cycle.run(stopped=self._is_stopped)
         except CycleError as error:
             logger.error("%s; its gauges keep their last values", error)  # noqa: TRY400 - said in one line
+            self._publish()
         except Exception:
             # A bug in one model's cycle must not silence the others.
             logger.exception("model %s: cycle failed", watched.model.name)
@@ -187,6 +195,9 @@ class Daemon:
         gauges.set("ml_exporter_build_info", 1.0, version=VERSION, python_version=platform.python_version())
         gauges.set("ml_exporter_config_last_reload_successful", float(self._reload_error is None))
         gauges.set("ml_exporter_config_last_reload_success_timestamp_seconds", self._reloaded_at)
+        for name, watched in self._watched.items():
+            gauges.model = name
+            gauges.set("ml_state_writable", float(watched.cycle.writable))
         snapshots = [watched.snapshot for watched in self._watched.values() if watched.snapshot]
         self._page = render(snapshots, gauges.series)
 
@@ -214,7 +225,7 @@ class Daemon:
         for model in models:
             before = self._watched.get(model.name)
             if before is None:
-                self._watched[model.name] = _Watched(model, model.open(self._state_directory))
+                self._watched[model.name] = _Watched(model, RecoveringCycle(model, self._state_directory))
             elif before.model.content != model.content:
                 self._watched[model.name] = self._reopened(before, model)
         for name in self._watched.keys() - {model.name for model in models}:
@@ -225,9 +236,9 @@ class Daemon:
         # The state file has one holder at a time.
         before.cycle.close()
         try:
-            cycle = model.open(self._state_directory)
+            cycle = RecoveringCycle(model, self._state_directory)
         except Exception:
-            before.cycle = before.model.open(self._state_directory)
+            before.cycle = RecoveringCycle(before.model, self._state_directory)
             raise
         return _Watched(model, cycle, snapshot=before.snapshot)
 

@@ -56,7 +56,6 @@ class FirstReferences:
         }
         self._least = min(spec.minSamples, MOST_RECORDS)
         self._reader = SinkReader("first references", monitor, spec.predictions.sink, store)
-        self._decoder = LineDecoder(spec.predictions)
         self._adopted: set[Sampled] = set()
         self._failed: set[Sampled] = set()
         self._built_references = store.samples.built()
@@ -69,6 +68,7 @@ class FirstReferences:
         self._sampled = store.samples.sampled()
         for version in store.versions.all().values():
             self._adopt(version.name)
+        self._decoder = LineDecoder(spec.predictions)
 
     def close(self) -> None:
         """Release files and parser."""

@@ -36,16 +36,23 @@ class Model:
         """Equal where nothing that matters has changed."""
         return self.monitor.file, {name: reference.hash for name, reference in self.references.items()}
 
-    def open(self, state_directory: Path | None) -> Cycle:
-        """Raises StoreError where the state file cannot be used."""
+    def state_file(self, state_directory: Path) -> Path:
+        """Return the path of the model's state file."""
         name = quote(self.name, safe="")
         if len(name) > _LONGEST_NAME:
             # Any file system takes it: letters beyond ASCII are six characters each.
             name = f"{name[:_LONGEST_NAME]}-{hashlib.sha256(self.name.encode()).hexdigest()[:16]}"
-        path = state_directory / f"{name}.sqlite" if state_directory else None
-        store = Store(path)
+        return state_directory / f"{name}.sqlite"
+
+    def cycle(self, store: Store) -> Cycle:
+        """Return the cycle of the model over ``store``. Raises StoreError where what is in it is damaged."""
+        return Cycle(self.monitor, self.references, store)
+
+    def open(self, state_directory: Path | None) -> Cycle:
+        """Raises StoreError where the state file cannot be used; ``RecoveringCycle`` does something about it."""
+        store = Store(None if state_directory is None else self.state_file(state_directory))
         try:
-            return Cycle(self.monitor, self.references, store)
+            return self.cycle(store)
         except BaseException:
             store.close()
             raise

@@ -68,8 +68,6 @@ class Ingestion:
         self._folding = Folding(schemas, store)
         store.segments.most = spec.maxSegmentValues
         store.segments.half_life = int(max(window.seconds for window in spec.windows) * MICROSECONDS)
-        self._decoder = self._new_decoder()
-        self._labels = LabelDecoder(spec.labels, task) if spec.labels else None
         if spec.labels:
             store.pending.limit = spec.labels.maxPending
             store.pending.revisable = spec.labels.revisions == "last"
@@ -77,6 +75,13 @@ class Ingestion:
             with store.transaction():
                 store.pending.fold_over(scopes | {("attribute", name) for name in schemas.attributes})
         self._wait = int(spec.labels.maxDelay.seconds * MICROSECONDS) if spec.labels else 0
+        # Last: a store that fails leaves nothing open.
+        self._decoder = self._new_decoder()
+        try:
+            self._labels = LabelDecoder(spec.labels, task) if spec.labels else None
+        except BaseException:
+            self._decoder.close()
+            raise
 
     def close(self) -> None:
         """Release the parsers."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,6 +12,7 @@ import numpy.typing as npt
 
 from exporter.features import KINDS, Kind
 from exporter.features.binning import Binning, CategoricalBinning, IsOutside, NumericBinning, common_binning
+from exporter.fold.float_sums import FloatSums, width_of_floats
 from exporter.records.columns import ERROR, PredictionColumns
 from exporter.records.features import FeatureSet
 from exporter.references.reference import Reference
@@ -313,10 +314,17 @@ class Schema:
             attributions=np.empty((0, len(self.attributed))),
         )
 
-    def _digest(self, kind: str, empty: Composite) -> str:
+    def float_sums(self, shape: Shape) -> FloatSums:
+        """Return what ``shape`` was in state files of schema 6 and before."""
+        digest = self._digest(shape.kind, shape.empty, width_of_floats)
+        return FloatSums(digest, shape.empty)
+
+    def _digest(
+        self, kind: str, empty: Composite, width: Callable[[Summary], int] = lambda part: part.vector().size
+    ) -> str:
         digest = hashlib.sha256()
         for name, part in empty.items():
-            digest.update(f"{name}:{type(part).__name__}:{part.vector().size};".encode() + part.signature())
+            digest.update(f"{name}:{type(part).__name__}:{width(part)};".encode() + part.signature())
         digest.update("\0".join(self._task.classes).encode())
         if kind == TRAFFIC:
             for view, binning in [*self.binnings.items(), ("", self.score)]:

@@ -30,6 +30,13 @@ def sinks(gauges: Gauges, store: Store, readers: Mapping[str, SinkReader]) -> No
         gauges.set("ml_label_sampling_ratio", store.pending.sampling_ratio())
 
 
+def state(gauges: Gauges, store: Store) -> None:
+    """Export how large the state is, where it is kept."""
+    size = store.size()
+    if size is not None:
+        gauges.set("ml_state_size_bytes", float(size))
+
+
 def references(gauges: Gauges, schema: Schema, version: str) -> None:
     """Age, content and missing ratios of every reference with rows of its own."""
     for name, reference in schema.references.items():

@@ -3,7 +3,7 @@
 From outside: ``Store``, whose parts are its attributes; what is written in one ``transaction`` is committed together.
 """
 
-from exporter.state.connection import StoreError
+from exporter.state.connection import SET_ASIDE, Fault, StoreError, explained
 from exporter.state.counters import last_seen
 from exporter.state.halves import Half
 from exporter.state.matches import Matches
@@ -11,4 +11,15 @@ from exporter.state.segments import OTHER
 from exporter.state.store import Store
 from exporter.state.summaries import Scope
 
-__all__ = ["OTHER", "Half", "Matches", "Scope", "Store", "StoreError", "last_seen"]
+__all__ = [
+    "OTHER",
+    "SET_ASIDE",
+    "Fault",
+    "Half",
+    "Matches",
+    "Scope",
+    "Store",
+    "StoreError",
+    "explained",
+    "last_seen",
+]

@@ -115,6 +115,28 @@ class Summaries(Table):
         ).fetchall()
         self.add(shape, [(into, row[1], self._merged(shape, [row])) for row in rows])
 
+    def convert(
+        self, shape: Shape, version: int, digest: str, neutral: Floats, converted: Callable[[Floats], Floats]
+    ) -> None:
+        """Make the vectors of the shape of ``digest``, whose vector of nothing is ``neutral``, those of ``shape``."""
+        of_kind = "kind = ? AND version = ? AND layout = ?"
+        rows = self._db.execute(
+            f"SELECT segment, segment_value, start, vector FROM summaries WHERE {of_kind}",
+            (shape.kind, version, digest),
+        ).fetchall()
+        for segment, value, start, content in rows:
+            vector = neutral.copy()
+            with self._db.reading("summary"):
+                places, numbers = unpacked(content, len(neutral))
+                vector[places] = numbers
+            self._db.execute(
+                "INSERT OR REPLACE INTO summaries VALUES (?, ?, ?, ?, ?, ?, ?)",
+                (
+                    *(shape.kind, version, segment, value, start, shape.digest),
+                    _packed(converted(vector), shape, compress=True),
+                ),
+            )
+
     def drop_other_shapes(self, shape: Shape, version: int) -> int:
         """Delete what was counted over other edges; returns how many buckets that were."""
         cursor = self._db.execute(
@@ -138,7 +160,7 @@ class Summaries(Table):
     def _merged(self, shape: Shape, rows: Iterable[tuple[bytes, int]]) -> Floats:
         vector = shape.neutral.copy()
         with self._db.reading("summary"):
-            for some in _batches(_unpacked(content, shape) for content, *_ in rows):
+            for some in _batches(unpacked(content, shape.neutral.size) for content, *_ in rows):
                 shape.empty.merge_all(vector, *map(np.concatenate, zip(*some, strict=True)))
         return vector
 
@@ -164,15 +186,15 @@ def _packed(vector: Floats, shape: Shape, *, compress: bool) -> bytes:
     return zlib.compress(plain, 1) if compress else plain + _checksum(plain)
 
 
-def _unpacked(content: bytes, shape: Shape) -> Content:
-    """Return places and numbers that ``_packed`` wrote. Raises ValueError where they are damaged."""
+def unpacked(content: bytes, width: int) -> Content:
+    """Return places and numbers that ``_packed`` wrote of a vector. Raises ValueError where they are damaged."""
     try:
         plain = content[:-_CHECKSUM] if content[:1] == _PLAIN else zlib.decompress(content)
     except zlib.error as error:
         raise ValueError(str(error)) from None
     if content[:1] == _PLAIN and content[-_CHECKSUM:] != _checksum(plain):
         raise ValueError("bytes of another checksum")
-    width, body = shape.neutral.size, plain[1:]
+    body = plain[1:]
     number = len(body) // _BYTES
     places = np.frombuffer(body[: 4 * number], dtype=np.uint32)
     if plain[:1] != _PLAIN or len(body) % _BYTES or (number and places[-1] >= width):

@@ -93,6 +93,11 @@ class Summary:
         rules, constants = self._declared()
         return all(np.array_equal(getattr(self, name), getattr(other, name)) for name in (*constants, *rules))
 
+    @classmethod
+    def merged_fields(cls) -> tuple[str, ...]:
+        """Return the names of the merged arrays, in the order of ``vector``."""
+        return tuple(cls._declared()[0])
+
     def vector(self) -> Floats:
         """All merged arrays as one flat float64 array."""
         return np.concatenate(

@@ -74,7 +74,9 @@ def test_every_metric_of_the_installed_command_is_documented(page: dict[str, str
 
 def helps(name: str, group: click.Group) -> Iterator[tuple[str, str]]:
     """Every command with what --help prints, which is another way to its flags than the page's own."""
-    for inner in group.commands:
+    for inner, within in group.commands.items():
+        if isinstance(within, click.Group):
+            yield from helps(f"{name} {inner}", within)
         result = CliRunner().invoke(group, [inner, "--help"], prog_name=name)
         assert result.exit_code == 0
         yield f"{name} {inner}", result.output

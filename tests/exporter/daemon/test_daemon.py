@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import base64
 import signal
-import sqlite3
 import subprocess
 import sys
 import time
@@ -237,28 +236,6 @@ def test_two_exporters_on_one_state_are_refused(tmp_path: Path) -> None:
         )
     assert done.returncode == 2
     assert "in use by another process" in done.stderr
-
-
-def test_a_damaged_state_is_refused_and_left_alone(tmp_path: Path) -> None:
-    path = write_monitor(tmp_path, monitor(labels=None))
-    state = tmp_path / "state/m.sqlite"
-    state.parent.mkdir()
-    state.write_bytes(b"this is no database, whatever its name says" * 100)
-    done = exporter("once", path, "--state-dir", tmp_path / "state", check=False)
-    assert done.returncode == 2
-    assert "move it away to start over" in done.stderr
-    assert state.read_bytes().startswith(b"this is no database")
-
-
-def test_a_state_of_another_version_is_refused(tmp_path: Path) -> None:
-    path = write_monitor(tmp_path, monitor(labels=None))
-    (tmp_path / "state").mkdir()
-    with sqlite3.connect(tmp_path / "state/m.sqlite") as connection:
-        connection.execute("PRAGMA user_version = 99")
-    connection.close()
-    done = exporter("once", path, "--state-dir", tmp_path / "state", check=False)
-    assert done.returncode == 2
-    assert "another version of mlslo" in done.stderr
 
 
 def test_a_taken_port_is_one_clear_message(tmp_path: Path) -> None:

@@ -23,7 +23,8 @@ from exporter.daemon.models import load_all
 from exporter.sinks import SinkError
 from exporter.sinks import file as file_sink
 from exporter.sinks.file import FileSink
-from exporter.state import Store
+from exporter.state import Fault, Store, StoreError
+from exporter.state.set_aside import set_aside
 from tests.exporter.daemon.test_daemon import daemon, record, total
 from tests.exporter.sinks.test_file import Files, lines
 from tests.support.commands import exporter
@@ -178,42 +179,22 @@ def damage(state: Path, statement: str) -> None:
         assert connection.execute(statement).rowcount > 0
 
 
-DAMAGE = {
-    "summary": "UPDATE summaries SET vector = x'00010203'",
-    "summary of another length": "UPDATE summaries SET vector = x'789c030000000001'",
-    "summary of another type": "UPDATE summaries SET vector = 'text'",
-    "position of another shape": """UPDATE positions SET position = '{"path": "a", "line": 3}'""",
-    "position that is no JSON": "UPDATE positions SET position = 'x'",
-    "position before the file": "UPDATE positions SET position = replace(position, '\"offset\": ', '\"offset\": -')",
-    "counters": "UPDATE counters SET labels = '[' WHERE name = 'ml_predictions_total'",
-}
-
-
-@pytest.mark.parametrize("statement", DAMAGE.values(), ids=DAMAGE)
-def test_damaged_rows_are_one_clear_message(statement: str, tmp_path: Path) -> None:
-    write_lines(tmp_path / "logs/predictions.jsonl", [{"ts": EPOCH + 60, "id": "r0", "score": 0.5}])
-    path = write_monitor(tmp_path, monitor(labels=None))
-    once(path, "--state-dir", tmp_path / "state")
-    damage(tmp_path / "state/m.sqlite", statement)
-    done = exporter(
-        "once", path, "--at", "2026-01-10T01:00:00Z", "--state-dir", tmp_path / "state", check=False
-    )
-    assert done.returncode in (1, 2)
-    assert "m.sqlite: damaged (malformed " in done.stderr
-    assert "move it away to start over from the logs" in done.stderr
-    assert "Traceback" not in done.stderr
-
-
 def test_a_model_whose_cycles_fail_is_not_ready(tmp_path: Path) -> None:
     write_lines(tmp_path / "logs/predictions.jsonl", [record(0)])
     write_monitor(tmp_path, monitor(labels=None))
     with daemon(tmp_path) as running:
         running.wait_for(total(1))
         assert running.get("/-/ready")[0] == 200
-    damage(tmp_path / "state/m.sqlite", DAMAGE["summary"])
+    state = tmp_path / "state/m.sqlite"
+    damage(state, "UPDATE summaries SET vector = x'00010203'")
+    content = state.read_bytes()
+    for _ in range(10):
+        # No more is set aside in a day.
+        set_aside(state, StoreError("damaged", Fault.DAMAGED))
+        state.write_bytes(content)
     with daemon(tmp_path) as running:
         assert running.process.stderr is not None
-        assert "damaged (malformed summary" in running.process.stderr.readline()
+        assert "damaged (summary" in running.process.stderr.readline()
         assert running.get("/-/ready")[0] == 503
         assert running.get("/-/healthy")[0] == 200
 

@@ -33,7 +33,7 @@ SPLIT: dict[str, Any] = {
         "vector": {"type": "embedding"},
     },
 }
-CHANGING = ("ml_monitor_", "ml_sink_", "ml_exporter_")
+CHANGING = ("ml_monitor_", "ml_sink_", "ml_state_", "ml_exporter_")
 
 
 def duplicates(gauges: Gauges) -> float | None:
