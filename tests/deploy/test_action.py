@@ -144,13 +144,13 @@ def test_a_change_that_is_generated_passes_and_is_told_in_words(runner: Runner) 
     assert checked.returncode == 0, checked.stdout
 
 
-def test_a_change_that_is_not_generated_fails_and_says_what_to_run(runner: Runner) -> None:
+@pytest.mark.parametrize("options", ["", " --jobs 1"])
+def test_a_change_that_is_not_generated_fails_and_says_what_to_run(options: str, runner: Runner) -> None:
     runner.change("above: 0.25", "above: 0.3")
-    checked = runner.run("Check")
+    checked = runner.run("Check", OPTIONS=options)
     assert checked.returncode == 1
-    assert (
-        "::error::run mlslo-rulegen generate slos routing.yaml --out generated, and commit" in checked.stdout
-    )
+    said = f"::error::run mlslo-rulegen generate slos routing.yaml --out generated{options}, and commit"
+    assert said in checked.stdout
 
 
 def test_a_change_of_words_only_changes_nothing_for_the_on_call(runner: Runner) -> None:
