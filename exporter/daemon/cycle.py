@@ -8,15 +8,17 @@ import time
 from collections.abc import Callable, Mapping
 
 import duckdb
+import numpy as np
 
 from exporter.daemon.first_references import FirstReferences
+from exporter.fold.exemplars import Exemplars
 from exporter.fold.field_presence import PRESENCE
 from exporter.fold.grouping import CycleTime
 from exporter.fold.ingestion import Ingestion
 from exporter.fold.schema import GROUP, OUTCOME
 from exporter.fold.version_schemas import VersionSchemas
 from exporter.measure import meta
-from exporter.measure.exposition import Histogram, Snapshot
+from exporter.measure.exposition import LONGEST_ID, Exemplar, Histogram, Snapshot
 from exporter.measure.gauges import Gauges
 from exporter.measure.measurement import Measurement
 from exporter.measure.series_limit import withhold_past
@@ -53,7 +55,13 @@ class Cycle:
         spec = monitor.spec
         self._history = HistoryWindows(spec.references)
         self._buckets = Buckets([*(window.seconds for window in spec.windows), *self._history.spans])
-        self._ingestion = Ingestion(monitor, task, self._schemas, store, self._buckets, shapes, named.spec)
+        self._exemplars: Exemplars | None = None
+        if named.spec.predictions.exemplars:
+            bounds = np.array([bucket.seconds for bucket in spec.latencyBuckets])
+            self._exemplars = Exemplars(bounds, LONGEST_ID)
+        self._ingestion = Ingestion(
+            monitor, task, self._schemas, store, self._buckets, shapes, named.spec, self._exemplars
+        )
         self._measurement = Measurement(monitor, task, self._schemas, store)
         self._readers = {"predictions": SinkReader("predictions", monitor, spec.predictions.sink, store)}
         if spec.labels is not None:
@@ -192,7 +200,9 @@ class Cycle:
                 ("+Inf" if bound == math.inf else repr(bound), sum(n for upper, n in known if upper <= bound))
                 for bound in (*bounds, math.inf)
             ]
-            found[version] = Histogram(buckets, sums.get((version,), 0.0))
+            latest = self._exemplars.of(version) if self._exemplars is not None else {}
+            exemplars = {"+Inf" if bound == "inf" else bound: Exemplar(*one) for bound, one in latest.items()}
+            found[version] = Histogram(buckets, sums.get((version,), 0.0), exemplars)
         return found
 
     def _prepare_schemas(self) -> None:

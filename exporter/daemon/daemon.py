@@ -15,7 +15,7 @@ from typing import NamedTuple
 from exporter.daemon.cycle import Cycle, CycleError
 from exporter.daemon.models import Model, load_all
 from exporter.daemon.process import give_back_memory
-from exporter.measure.exposition import Snapshot, render
+from exporter.measure.exposition import Page, Snapshot
 from exporter.measure.gauges import Gauges
 from exporter.state import StoreError
 from mlslo.version import VERSION
@@ -43,7 +43,7 @@ class ModelStatus(NamedTuple):
 class Daemon:
     """Runs the cycles of all models in one thread; everybody else reads what it last published.
 
-    ``page``: the exposition text of the last good snapshots. ``alive``: False once no cycle is run any more.
+    ``page``: of the last good snapshots. ``alive``: False once no cycle is run any more.
     """
 
     def __init__(self, paths: Sequence[Path], state_directory: Path) -> None:
@@ -64,7 +64,7 @@ class Daemon:
         except StoreError:
             self._close()
             raise
-        self.page = b""
+        self.page = Page([], {})
         self._publish()
 
     def run(self) -> None:
@@ -118,7 +118,9 @@ class Daemon:
         try:
             snapshot = watched.cycle.run(stopped=self._stopping.is_set)
         except CycleError as error:
-            logger.error("%s; its gauges keep their last values", error)  # noqa: TRY400 - said in one line
+            # In one line: what went wrong is in the message.
+            message = "model %s: %s; its gauges keep their last values"
+            logger.error(message, watched.model.name, error.__cause__ or error)  # noqa: TRY400
         except Exception:
             # A bug in one model's cycle must not silence the others.
             logger.exception("model %s: cycle failed", watched.model.name)
@@ -134,7 +136,7 @@ class Daemon:
         gauges.set("ml_exporter_config_last_reload_successful", float(self._reload_error is None))
         gauges.set("ml_exporter_config_last_reload_success_timestamp_seconds", self._reloaded_at)
         snapshots = [watched.snapshot for watched in self._watched.values() if watched.snapshot]
-        self.page = render(snapshots, gauges.series)
+        self.page = Page(snapshots, gauges.series, like=self.page)
 
     def _do_reload(self) -> None:
         waiting = [self._reloads.get() for _ in range(self._reloads.qsize())]
