@@ -24,7 +24,7 @@ import yaml
 
 from examples.standins import Delivery, Standins, headline
 from tests.support.alertmanagers import Alertmanager
-from tests.support.commands import exporter
+from tests.support.commands import exporter, served
 from tests.support.logs import monitor, write_lines
 from tests.support.prometheus import Prometheus
 
@@ -233,7 +233,7 @@ def _start_exporter(stack: ExitStack, folder: Path, monitors: list[Path]) -> str
     assert process.stderr is not None
     line = process.stderr.readline()
     assert "/metrics" in line, line
-    return line.split()[-1].removesuffix("/metrics").removeprefix("http://")
+    return served(line).removeprefix("http://")
 
 
 def test_a_log_wakes_the_right_person_once(chain: Chain) -> None:

@@ -10,17 +10,19 @@ from collections.abc import Callable, Mapping
 from contextlib import ExitStack
 
 import duckdb
+import numpy as np
 
 from exporter.daemon.clock import TrustedClock
 from exporter.daemon.first_references import FirstReferences
 from exporter.daemon.shifted_times import ShiftedTimes
+from exporter.fold.exemplars import Exemplars
 from exporter.fold.field_presence import PRESENCE
 from exporter.fold.grouping import CycleTime
 from exporter.fold.ingestion import Ingestion
 from exporter.fold.schema import GROUP, OUTCOME
 from exporter.fold.version_schemas import VersionSchemas
 from exporter.measure import meta
-from exporter.measure.exposition import Histogram, Snapshot
+from exporter.measure.exposition import LONGEST_ID, Exemplar, Histogram, Snapshot
 from exporter.measure.gauges import Gauges
 from exporter.measure.measurement import Measurement
 from exporter.measure.series_limit import withhold_past
@@ -61,6 +63,10 @@ class Cycle:
         spec = monitor.spec
         self._history = HistoryWindows(spec.references)
         self._buckets = Buckets([*(window.seconds for window in spec.windows), *self._history.spans])
+        self._exemplars: Exemplars | None = None
+        if named.spec.predictions.exemplars:
+            bounds = np.array([bucket.seconds for bucket in spec.latencyBuckets])
+            self._exemplars = Exemplars(bounds, LONGEST_ID)
         self._measurement = Measurement(monitor, task, self._schemas, store)
         self._readers: dict[str, SinkReader] = {}
         self._first: FirstReferences | None = None
@@ -74,7 +80,7 @@ class Cycle:
         self._prepared = -1
         with ExitStack() as opened:
             self._ingestion = Ingestion(
-                monitor, task, self._schemas, store, self._buckets, shapes, named.spec
+                monitor, task, self._schemas, store, self._buckets, shapes, named.spec, self._exemplars
             )
             opened.callback(self._release)
             self._readers["predictions"] = SinkReader("predictions", monitor, spec.predictions.sink, store)
@@ -222,7 +228,9 @@ class Cycle:
                 ("+Inf" if bound == math.inf else repr(bound), sum(n for upper, n in known if upper <= bound))
                 for bound in (*bounds, math.inf)
             ]
-            found[version] = Histogram(buckets, sums.get((version,), 0.0))
+            latest = self._exemplars.of(version) if self._exemplars is not None else {}
+            exemplars = {"+Inf" if bound == "inf" else bound: Exemplar(*one) for bound, one in latest.items()}
+            found[version] = Histogram(buckets, sums.get((version,), 0.0), exemplars)
         return found
 
     def _prepare_schemas(self) -> None:

@@ -18,7 +18,7 @@ from exporter.daemon.process import give_back_memory
 from exporter.daemon.recovery import RecoveringCycle
 from exporter.daemon.watchdog import STUCK_AFTER, Watchdog
 from exporter.daemon.watched_files import WatchedFiles
-from exporter.measure.exposition import Snapshot, render
+from exporter.measure.exposition import Page, Series, Snapshot
 from exporter.measure.gauges import Gauges
 from exporter.state import StoreError
 from mlslo.version import VERSION
@@ -53,7 +53,7 @@ class ModelStatus(NamedTuple):
 class Daemon:
     """Runs the cycles of all models in one thread; everybody else reads what it last published.
 
-    ``alive``: False once no cycle is run any more.
+    ``page``: of the last good snapshots. ``alive``: False once no cycle is run any more.
     """
 
     def __init__(
@@ -90,7 +90,7 @@ class Daemon:
         except StoreError:
             self._close()
             raise
-        self._page = b""
+        self.page = Page([], {})
         self._publish()
 
     def run(self) -> None:
@@ -113,15 +113,10 @@ class Daemon:
             self._watchdog.stop()
             self._close()
 
-    @property
-    def page(self) -> bytes:
-        """The exposition text of the last good snapshots, and for how long the cycles under way have run."""
-        gauges = Gauges("")
-        for name in list(self._watched):
-            gauges.series.setdefault("ml_monitor_cycle_running_seconds", {})[name,] = self._watchdog.running(
-                name
-            )
-        return self._page + render([], gauges.series)
+    def running(self) -> Series:
+        """Return for how long the cycle of each model has run by now, as gauges."""
+        name = "ml_monitor_cycle_running_seconds"
+        return {name: {(model,): self._watchdog.running(model) for model in list(self._watched)}}
 
     def unhealthy(self) -> str | None:
         """Return why the process should be restarted: no cycle is run any more, or one is stuck. None where none."""
@@ -165,7 +160,9 @@ class Daemon:
             with self._watchdog.watching(f"model {watched.model.name}: its cycle", watched.model.name):
                 snapshot = watched.cycle.run(stopped=self._is_stopped)
         except CycleError as error:
-            logger.error("%s; its gauges keep their last values", error)  # noqa: TRY400 - said in one line
+            # In one line: what went wrong is in the message.
+            message = "model %s: %s; its gauges keep their last values"
+            logger.error(message, watched.model.name, error.__cause__ or error)  # noqa: TRY400
             self._publish()
         except Exception:
             # A bug in one model's cycle must not silence the others.
@@ -199,7 +196,7 @@ class Daemon:
             gauges.model = name
             gauges.set("ml_state_writable", float(watched.cycle.writable))
         snapshots = [watched.snapshot for watched in self._watched.values() if watched.snapshot]
-        self._page = render(snapshots, gauges.series)
+        self.page = Page(snapshots, gauges.series, like=self.page)
 
     def _do_reload(self) -> None:
         waiting = [self._reloads.get() for _ in range(self._reloads.qsize())]

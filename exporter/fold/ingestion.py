@@ -10,6 +10,7 @@ import numpy as np
 
 from exporter.fold.counting import Counting
 from exporter.fold.deliveries import Deliveries
+from exporter.fold.exemplars import Exemplars
 from exporter.fold.field_presence import FieldPresence
 from exporter.fold.folding import Folding
 from exporter.fold.grouping import BucketKeys, CycleTime, ScopeValues
@@ -41,7 +42,7 @@ class Ingestion:
     """Takes batches of both logs of one model into its store, each in one transaction.
 
     ``monitor``: the file, as it is for plain records. ``reshapings``: what makes them so, by sink. ``written``: as the
-    user wrote it.
+    user wrote it. ``exemplars``: where they are kept.
     """
 
     def __init__(
@@ -53,8 +54,10 @@ class Ingestion:
         buckets: Buckets,
         reshapings: Mapping[str, Reshaping],
         written: Spec,
+        exemplars: Exemplars | None = None,
     ) -> None:
         spec = monitor.spec
+        self._exemplars = exemplars
         self._spec = written
         self._reshapings = reshapings
         self._schemas = schemas
@@ -127,6 +130,8 @@ class Ingestion:
         self.counting.records(sink, records, rejected, passed_over, columns.time, cycle, may_be_late=True)
         versions, names = self._versions(columns)
         self.counting.predictions(columns, versions, names)
+        if self._exemplars is not None:
+            self._exemplars.take(reshaped.lines, columns, versions, names, self._decoder)
         starts = self._buckets.start(columns.time, cycle.now, cycle.cuts)
         keys = BucketKeys(versions, columns.time, starts, self._scopes.read(columns))
         self.counting.mark_features(columns, versions, names, cycle)

@@ -59,7 +59,7 @@ class MissingFields:
     def _say(self, sample: bytes, mapped: Sequence[Mapped]) -> None:
         self._first = False
         fields = [item.field for item in mapped]
-        found = judge(Records(sample, fields), mapped).found
+        found = judge(Records(sample, fields, examples=False), mapped).found
         for what, warning in found.items():
             if what not in self._looked_at:
                 logger.warning("model %s: %s: %s", self._model, self._sink, warning)

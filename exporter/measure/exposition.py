@@ -1,32 +1,49 @@
-"""What a cycle exports, as a snapshot and as Prometheus text."""
+"""What a cycle exports, as a snapshot, as Prometheus text and as OpenMetrics."""
 
 from __future__ import annotations
 
-import re
+import gzip
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from itertools import groupby
+from types import MappingProxyType
 from typing import NamedTuple
 
 from prometheus_client import Metric as Family
-from prometheus_client.exposition import choose_encoder, generate_latest
+from prometheus_client.exposition import generate_latest
+from prometheus_client.openmetrics.exposition import generate_latest as generate_openmetrics
 from prometheus_client.registry import Collector
+from prometheus_client.samples import Exemplar as Attached
 
 from mlslo.catalogue import METRICS, Metric, Type
 
-_OPENMETRICS = "application/openmetrics-text"
-# A counter's own lines there are without the suffix of its samples.
-_OF_COUNTER = re.compile(rb"(?m)^(# (?:HELP|TYPE) \w+)_total ")
+TEXT = "text/plain; version=0.0.4; charset=utf-8"
+OPENMETRICS = "application/openmetrics-text; version=1.0.0; charset=utf-8"
+"""Content types of a page."""
+
+REQUEST_ID = "request_id"
+"""Label of an exemplar."""
+LONGEST_ID = 128 - len(REQUEST_ID)
+"""In code points; OpenMetrics allows the labels of an exemplar 128 with their names."""
 
 Series = Mapping[str, Mapping[tuple[str, ...], float]]
 
 
+class Exemplar(NamedTuple):
+    """The latest prediction of a bucket. ``value``: its latency in seconds. ``time``: Unix seconds."""
+
+    request: str
+    value: float
+    time: float
+
+
 class Histogram(NamedTuple):
-    """``buckets``: (upper bound as text, cumulative count), ``+Inf`` last."""
+    """``buckets``: (upper bound as text, cumulative count), ``+Inf`` last. ``exemplars``: by upper bound."""
 
     buckets: list[tuple[str, float]]
     total: float
+    exemplars: Mapping[str, Exemplar] = MappingProxyType({})
 
 
 @dataclass(frozen=True)
@@ -65,26 +82,120 @@ class _Single(Collector):
 
 
 def render(snapshots: Sequence[Snapshot], process: Series) -> bytes:
-    """Render all models and the exporter's own ``process`` series, in the catalogue's order."""
-    page = []
+    """Render all models and the exporter's own ``process`` series as text, in the catalogue's order."""
+    return b"".join(text for _, text in _families(snapshots, process))
+
+
+def _families(snapshots: Sequence[Snapshot], process: Series) -> Iterator[tuple[Metric, bytes]]:
+    """Yield each metric with its lines."""
     for metric, found in groupby(samples(snapshots, process), key=lambda sample: sample.metric):
         family = Family(metric.name.removesuffix("_total"), metric.help, metric.type.value)
         for _, name, labels, value in found:
             family.add_sample(name, labels, value)
         # One at a time: the lines of a page, as text, take several times the page's memory.
-        page.append(generate_latest(_Single(family)))
-    return b"".join(page)
+        yield metric, generate_latest(_Single(family))
 
 
-def negotiated(page: bytes, accept: str) -> tuple[bytes, str]:
-    """Return a rendered page as ``accept`` asks for it, and its content type: OpenMetrics 1.0, else plain text.
+class Page:
+    """A page of metrics in both formats, plain and compressed, each made once.
 
-    https://prometheus.io/docs/instrumenting/content_negotiation/
+    ``like``: the page before. The variants that were asked of it, or of one before it, are made now: a scrape then
+    neither converts nor compresses.
     """
-    content_type = choose_encoder(accept)[1]
-    if content_type.startswith(_OPENMETRICS):
-        page = _OF_COUNTER.sub(rb"\1 ", page) + b"# EOF\n"
-    return page, content_type
+
+    def __init__(self, snapshots: Sequence[Snapshot], process: Series, like: Page | None = None) -> None:
+        self._parts = list(_families(snapshots, process))
+        self._exemplars = dict(_exemplar_lines(snapshots))
+        self._bodies: dict[tuple[bool, bool], bytes] = {}
+        for asked in list(like._bodies) if like is not None else ():
+            self._body(*asked)
+
+    def answer(
+        self, accept: str, *, compressed: bool = False, live: Series = MappingProxyType({})
+    ) -> tuple[bytes, str]:
+        """Return what an ``Accept`` header asks for, and its content type.
+
+        ``live``: series that are as old as the scrape. They are appended; what is compressed may be, part by part.
+        """
+        converted = prefers_openmetrics(accept)
+        end = b"".join(self._lines(converted, *part) for part in _families([], live))
+        if converted:
+            end += b"# EOF\n"
+        if end and compressed:
+            end = gzip.compress(end, 1, mtime=0)
+        return self._body(converted, compressed) + end, OPENMETRICS if converted else TEXT
+
+    def _body(self, converted: bool, compressed: bool) -> bytes:
+        body = self._bodies.get((converted, compressed))
+        if body is None:
+            body = b"".join(self._lines(converted, *part) for part in self._parts)
+            if compressed:
+                body = gzip.compress(body, 1, mtime=0)
+            self._bodies[converted, compressed] = body
+        return body
+
+    def _lines(self, converted: bool, metric: Metric, text: bytes) -> bytes:
+        """Return the lines of a metric: its help and type come first, and only there OpenMetrics calls it otherwise."""
+        if not converted:
+            return text
+        about_help, about_type, lines = text.split(b"\n", 2)
+        about = b"\n".join((about_help, about_type, b""))
+        if metric.type is Type.COUNTER:
+            # A counter's own lines are without the suffix of its samples.
+            about = about.replace(
+                f" {metric.name} ".encode(), f" {metric.name.removesuffix('_total')} ".encode()
+            )
+        elif metric.unit and metric.name.endswith(f"_{metric.unit}"):
+            about += f"# UNIT {metric.name} {metric.unit}\n".encode()
+        if self._exemplars and metric.type is Type.HISTOGRAM:
+            lines = b"\n".join(self._exemplars.get(line, line) for line in lines.split(b"\n"))
+        return about + lines
+
+
+def prefers_openmetrics(accept: str) -> bool:
+    """Return True where an ``Accept`` header names OpenMetrics 1.0 and nothing that is plain text before it.
+
+    Everybody else gets plain text, whatever they accept, as
+    https://prometheus.io/docs/instrumenting/content_negotiation/ has it.
+    """
+    best = {"application/openmetrics-text": 0.0, "text/plain": 0.0}
+    for item in accept.split(","):
+        media, *parameters = (part.strip().lower() for part in item.split(";"))
+        named = {
+            key.strip(): value.strip(' "') for key, _, value in (part.partition("=") for part in parameters)
+        }
+        if media not in best or (media != "text/plain" and named.get("version", "1.0.0") != "1.0.0"):
+            continue
+        try:
+            weight = float(named.get("q", "1"))
+        except ValueError:
+            continue
+        best[media] = max(best[media], weight)
+    return (
+        best["application/openmetrics-text"] > 0
+        and best["application/openmetrics-text"] >= best["text/plain"]
+    )
+
+
+def _exemplar_lines(snapshots: Sequence[Snapshot]) -> Iterator[tuple[bytes, bytes]]:
+    """Yield the line of each bucket that has an exemplar, without it and with it."""
+    metric = METRICS["ml_prediction_latency_seconds"]
+    for snapshot in snapshots:
+        for version, histogram in snapshot.histograms.items():
+            for bound, count in histogram.buckets:
+                if (exemplar := histogram.exemplars.get(bound)) is None:
+                    continue
+                family = Family(metric.name, metric.help, metric.type.value)
+                attached = Attached({REQUEST_ID: exemplar.request}, exemplar.value, exemplar.time)
+                labels = {"model": snapshot.model, "version": version, "le": bound}
+                family.add_sample(f"{metric.name}_bucket", labels, count, exemplar=attached)
+                text = generate_latest(_Single(family))
+                converted = generate_openmetrics(_Single(family)).removesuffix(b"# EOF\n")  # type: ignore[no-untyped-call]
+                yield _last_line(text), _last_line(converted)
+
+
+def _last_line(text: bytes) -> bytes:
+    return text.rstrip(b"\n").rpartition(b"\n")[2]
 
 
 def samples(snapshots: Sequence[Snapshot], process: Series) -> Iterator[Sample]:

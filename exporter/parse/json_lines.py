@@ -85,6 +85,11 @@ class Parser:
         paths = FieldPaths(unwrapped=self._unwrapped)
         return self._connection.execute(self._select(request(paths), paths)).fetchnumpy()
 
+    def others(self, lines: Buffer, request: Request) -> Columns:
+        """Return other columns of other lines; ``again`` is about these then."""
+        self._write(lines)
+        return self.again(request)
+
     def _prepare(self) -> None:
         self._paths = FieldPaths(unwrapped=self._unwrapped)
         self._query = self._select(self._request(self._paths), self._paths)
@@ -116,13 +121,16 @@ class Parser:
         )
 
     def _run(self, lines: Buffer) -> Columns:
+        self._write(lines)
+        return self._execute()
+
+    def _write(self, lines: Buffer) -> None:
         # Pages that are written over need not be cleared first; those of a short batch are given back.
         self._file.seek(0)
         rest = memoryview(lines)
         while rest:
             rest = rest[self._file.write(rest) :]
         self._file.truncate()
-        return self._execute()
 
     def _execute(self) -> Columns:
         if not self._prepared:

@@ -87,7 +87,8 @@ class PredictionColumns:
     ``latency``: seconds or NaN. ``features``: view -> its values as its kind decodes them. ``has_features``:
     False where an erroneous record carries no features at all. ``scopes``: segment or attribute -> its values.
     ``fallback``: 1, 0 or -1 where unknown. ``attributions``: (rows, features), NaN where missing. ``classified``: rows
-    whose class was logged, not told by the score; None where no class is mapped.
+    whose class was logged, not told by the score; None where no class is mapped. ``row``: number of the record among
+    those that were decoded.
     """
 
     records: int
@@ -104,6 +105,7 @@ class PredictionColumns:
     fallback: npt.NDArray[np.int8]
     attributions: Floats | None
     classified: Flags | None = None
+    row: Integers | None = None
 
     def without(self, rows: Flags, reason: str) -> PredictionColumns:
         """Return all but ``rows``, which are counted as rejected for ``reason``."""

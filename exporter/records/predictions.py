@@ -70,6 +70,11 @@ class RequestedFields:
             requested["invalid_features"] = paths.misfits(fields.features.path, len(fields.features.names))
         return requested
 
+    def identities(self, paths: FieldPaths) -> dict[str, str]:
+        """Return SQL for the id and for its text."""
+        text = paths.text(self.fields.id)
+        return {"id": self._identity(text), "text": text}
+
     def _identity(self, text: str) -> str:
         """Return SQL for the hash of an id; one that is only ever compared with itself costs a tenth of the other."""
         return (
@@ -139,7 +144,16 @@ class PredictionDecoder:
             fallback=filled(raw["fallback"].astype(np.int8), -1)[usable],
             attributions=np.stack(attributions, axis=1) if attributions else None,
             classified=~np.ma.getmaskarray(raw["predicted"])[usable] if "predicted" in raw else None,
+            row=np.flatnonzero(usable),
         )
+
+    def requests(self, lines: bytes) -> dict[int, str]:
+        """Return the ids of a few whole lines as they are written, by their hash; after ``decode`` only."""
+        raw = self._parser.others(lines, self._requested.identities)
+        hashes = filled(raw["id"], 0).astype(np.uint64).view(np.int64)
+        return {
+            int(code): str(text) for code, text in zip(hashes, filled(raw["text"], ""), strict=True) if code
+        }
 
 
 def _scope(paths: FieldPaths, fields: PredictionFields, crossing: Crossing, features: FeatureSet) -> str:

@@ -149,11 +149,22 @@ class Predictions(Log):
         default_factory=lambda: [1, 3, 5, 10, 20],
         description="Ranking: the label `k` of its metrics, each a length of list.",
     )
+    exemplars: bool = Field(
+        False,
+        description="Show the id of the latest prediction in each bucket of the latency histogram, to whoever scrapes "
+        "OpenMetrics. Ids are then on the page of metrics, and in Prometheus.",
+    )
 
     @model_validator(mode="before")
     @classmethod
     def _of_preset(cls, data: Any) -> Any:
         return with_preset(data, PREDICTION_PRESETS)
+
+    @model_validator(mode="after")
+    def _exemplars_have_ids(self) -> Predictions:
+        if self.exemplars and (self.fields.id is None or self.fields.latency is None):
+            raise ValueError("exemplars need the fields id and latency")
+        return self
 
     @property
     def reshaped(self) -> bool:

@@ -42,6 +42,11 @@ def exporter(*arguments: object, check: bool = True) -> subprocess.CompletedProc
     return done
 
 
+def served(line: str) -> str:
+    """Return the URL of the pages, which a daemon's first line ends with, without `/metrics`."""
+    return line.split()[-1].removeprefix("url=").removesuffix("/metrics")
+
+
 def _run(command: Sequence[str], output: Path, errors: Path) -> None:
     for number, path in ((1, output), (2, errors)):
         with path.open("wb") as file:

@@ -109,10 +109,11 @@ class Account(NamedTuple):
 
 
 class Records:
-    """The JSON objects of a sample."""
+    """The JSON objects of a sample. ``examples``: False where values must not be shown, as in a log."""
 
-    def __init__(self, lines: bytes, fields: Sequence[MappedField] = ()) -> None:
+    def __init__(self, lines: bytes, fields: Sequence[MappedField] = (), *, examples: bool = True) -> None:
         self._lines = lines
+        self._examples = examples
         self._fields = fields
         read = list(_objects(lines))
         self._objects = [record for record, _ in read]
@@ -134,6 +135,8 @@ class Records:
         """Say how the sample begins where none of its lines is a JSON object."""
         if self._objects:
             return None
+        if not self._examples:
+            return "no line looked at is a JSON object; mlslo-exporter check shows the first"
         first = next((line for line in self._lines.splitlines() if line.strip()), b"")
         try:
             return f"no line looked at is a JSON object; the first is {shown(first.decode())}"
@@ -200,7 +203,7 @@ class Records:
                 value = value[0]
             if value is not _ABSENT:
                 types[json_type(value)] += 1
-                example = value if example is None else example
+                example = value if example is None and self._examples else example
         return Account(field, len(self._objects), types, example, self._path(field))
 
     def _path(self, field: MappedField) -> str:

@@ -18,7 +18,7 @@ import bcrypt
 import pytest
 import yaml
 
-from tests.support.commands import exporter
+from tests.support.commands import exporter, served
 from tests.support.logs import Gauges, monitor, parse, value, write_lines, write_monitor
 
 pytestmark = pytest.mark.xdist_group("real programs")
@@ -68,7 +68,7 @@ def daemon(folder: Path, *arguments: object) -> Iterator[Running]:
         while "/metrics" not in (line := process.stderr.readline()):
             said.append(line)
             assert line, f"ended without a word: {said}"
-        running = Running(process, line.split()[-1].removesuffix("/metrics"))
+        running = Running(process, served(line))
         yield running
     finally:
         process.terminate()

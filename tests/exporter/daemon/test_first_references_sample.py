@@ -22,7 +22,7 @@ from exporter.state import Store, samples
 from exporter.state.samples import Sampled
 from mlslo.monitor import FileSink, PredictionFields, Predictions, Sink
 from tests.support import logs
-from tests.support.commands import exporter
+from tests.support.commands import exporter, served
 from tests.support.first_references import BAD_LINES, MINUTE, against, content, folder_of, measured, records
 from tests.support.logs import EPOCH, value
 
@@ -38,7 +38,7 @@ def killed(folder: Path, seconds: float, until: Callable[[str], bool]) -> None:
                 assert line
             deadline = time.monotonic() + seconds
             while True:
-                with urllib.request.urlopen(line.split()[-1], timeout=10) as answer:
+                with urllib.request.urlopen(f"{served(line)}/metrics", timeout=10) as answer:
                     if until(answer.read().decode()):
                         break
                 assert time.monotonic() < deadline, "never came"

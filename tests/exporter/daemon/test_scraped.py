@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import gzip
 import shutil
 import time
 from collections.abc import Callable, Iterable
+from contextlib import closing
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +17,18 @@ from prometheus_client import Metric
 from prometheus_client.openmetrics import parser
 from prometheus_client.parser import text_string_to_metric_families as plain_text
 
-from exporter.measure.exposition import negotiated
+from exporter.daemon.models import load_all
+from exporter.measure.exposition import (
+    OPENMETRICS,
+    TEXT,
+    Exemplar,
+    Histogram,
+    Page,
+    Series,
+    Snapshot,
+    prefers_openmetrics,
+    render,
+)
 from tests.exporter.daemon.test_daemon import daemon, record, total
 from tests.support.commands import exporter
 from tests.support.logs import monitor, write_lines, write_monitor
@@ -43,13 +57,17 @@ PROTOCOLS = (
 
 
 @pytest.fixture(scope="module")
-def page(tmp_path_factory: pytest.TempPathFactory) -> bytes:
+def snapshot(tmp_path_factory: pytest.TempPathFactory) -> Snapshot:
     """Of the recorded log, with labels, a reference and a histogram."""
     copy = tmp_path_factory.mktemp("recorded") / "diabetes"
     shutil.copytree(ROOT / "examples" / "diabetes", copy)
     reference = copy / "references" / "validation.json"
     exporter("baseline", copy / "monitor.yaml", "--data", copy / "reference-data.jsonl", "--out", reference)
-    return exporter("once", copy / "monitor.yaml", "--at", "2025-01-06T08:00:00Z").stdout.encode()
+    (model,) = load_all([copy / "monitor.yaml"])
+    with closing(model.open(None)) as cycle:
+        found = cycle.run(at=datetime(2025, 1, 6, 8, tzinfo=UTC).timestamp(), final=True)
+    assert found is not None
+    return found
 
 
 def samples(families: Iterable[Metric]) -> set[tuple[str, frozenset[tuple[str, str]], str]]:
@@ -61,19 +79,97 @@ def samples(families: Iterable[Metric]) -> set[tuple[str, frozenset[tuple[str, s
 
 
 @pytest.mark.parametrize("accept", [OF_PROMETHEUS_2, OF_PROMETHEUS_3, "application/openmetrics-text"])
-def test_openmetrics_has_the_same_series(page: bytes, accept: str) -> None:
-    body, content_type = negotiated(page, accept)
-    assert content_type.startswith("application/openmetrics-text; version=1.0.0; charset=utf-8")
+def test_openmetrics_has_the_same_series(snapshot: Snapshot, accept: str) -> None:
+    page = Page([snapshot], {})
+    body, content_type = page.answer(accept)
+    assert content_type == OPENMETRICS
     assert body.endswith(b"\n# EOF\n")
-    assert samples(openmetrics(body.decode())) == samples(plain_text(page.decode()))
+    text = render([snapshot], {}).decode()
+    assert samples(openmetrics(body.decode())) == samples(plain_text(text))
+    assert b"\n# UNIT ml_prediction_latency_seconds seconds\n" in body
+
+
+@pytest.mark.parametrize("accept", ["", "*/*", "text/html", "text/plain;version=0.0.4"])
+def test_everybody_else_gets_plain_text(snapshot: Snapshot, accept: str) -> None:
+    assert Page([snapshot], {}).answer(accept) == (render([snapshot], {}), TEXT)
 
 
 @pytest.mark.parametrize(
-    "accept",
-    ["", "*/*", "text/html", "text/plain;version=0.0.4", "application/openmetrics-text;version=0.0.1"],
+    ("accept", "expected"),
+    [
+        ("application/openmetrics-text;q=0", False),
+        ("application/openmetrics-text; version=1.0.0; q=0.5, text/plain;q=0.4", True),
+        ("text/plain;q=0.9, application/openmetrics-text;q=0.2", False),
+        ("text/plain, application/openmetrics-text", True),
+        ("application/openmetrics-text;version=0.0.1, text/plain;q=0.1", False),
+        ("application/openmetrics-text;version=2.0.0", False),
+        ('APPLICATION/OpenMetrics-Text; Version="1.0.0"', True),
+        ("application/openmetrics-text;q=much", False),
+        ("application/openmetrics-text-next", False),
+    ],
 )
-def test_everybody_else_gets_plain_text(page: bytes, accept: str) -> None:
-    assert negotiated(page, accept) == (page, "text/plain; version=0.0.4; charset=utf-8")
+def test_the_weights_of_an_accept_header_count(accept: str, expected: bool) -> None:
+    assert prefers_openmetrics(accept) == expected
+
+
+def test_exemplars_are_part_of_openmetrics_only() -> None:
+    exemplars = {
+        "0.25": Exemplar("é 1", 0.125, 1_700_000_000.5),
+        "+Inf": Exemplar("r2", 9.5, 1_700_000_001.0),
+    }
+    histogram = Histogram([("0.25", 3.0), ("1.0", 3.0), ("+Inf", 4.0)], 9.9, exemplars)
+    page = Page([Snapshot("m", {}, {"v1": histogram, "v2": histogram._replace(exemplars={})})], {})
+    (family,) = openmetrics(page.answer("application/openmetrics-text")[0].decode())
+    found = {
+        (sample.labels["version"], sample.labels["le"]): sample.exemplar
+        for sample in family.samples
+        if sample.exemplar
+    }
+    assert found.keys() == {("v1", "0.25"), ("v1", "+Inf")}
+    assert found["v1", "0.25"].labels == {"request_id": "é 1"}
+    assert found["v1", "+Inf"].value == 9.5
+    assert float(str(found["v1", "+Inf"].timestamp)) == 1_700_000_001.0
+    assert b"r2" not in page.answer("text/plain")[0]
+
+
+def test_an_odd_id_is_escaped() -> None:
+    """As the reference says; the parser of prometheus_client does not read quotes in exemplars."""
+    histogram = Histogram([("+Inf", 4.0)], 9.9, {"+Inf": Exemplar('r"1\n\r\\', 9.5, 1_700_000_001.0)})
+    body, _ = Page([Snapshot("m", {}, {"v1": histogram})], {}).answer("application/openmetrics-text")
+    assert b' 4.0 # {request_id="r\\"1\\n\r\\\\"} 9.5 1700000001.0\n' in body
+
+
+def test_a_page_is_compressed_before_it_is_asked_for(
+    monkeypatch: pytest.MonkeyPatch, snapshot: Snapshot
+) -> None:
+    """By the second snapshot: then nobody waits for it."""
+    first = Page([snapshot], {})
+    body, _ = first.answer(OF_PROMETHEUS_3, compressed=True)
+    second = Page([snapshot], {}, like=first)
+    compressed: list[int] = []
+    compress = gzip.compress
+
+    def counting(content: bytes, level: int, *, mtime: float) -> bytes:
+        compressed.append(len(content))
+        return compress(content, level, mtime=mtime)
+
+    monkeypatch.setattr("exporter.measure.exposition.gzip.compress", counting)
+    assert second.answer(OF_PROMETHEUS_3, compressed=True)[0] == body
+    assert compressed == [len(b"# EOF\n")]
+    assert gzip.decompress(body) == second.answer(OF_PROMETHEUS_3)[0]
+    second.answer("", compressed=True)
+    assert compressed[1] > 10_000
+
+
+@pytest.mark.parametrize("compressed", [False, True])
+def test_what_is_as_old_as_the_scrape_is_appended(snapshot: Snapshot, compressed: bool) -> None:
+    live: Series = {"ml_exporter_config_last_reload_successful": {(): 1.0}}
+    page = Page([snapshot], {})
+    for accept in ("", OF_PROMETHEUS_2):
+        body, _ = page.answer(accept, compressed=compressed, live=live)
+        text = (gzip.decompress(body) if compressed else body).decode()
+        assert "\nml_exporter_config_last_reload_successful 1.0\n" in text
+        assert len(samples(openmetrics(text) if accept else plain_text(text))) > 100
 
 
 class Scraping(Server):

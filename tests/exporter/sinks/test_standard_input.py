@@ -18,7 +18,7 @@ import pytest
 from exporter.sinks import SinkError, standard_input
 from exporter.sinks.standard_input import Pipe, StandardInput
 from tests.exporter.daemon.test_daemon import Running, total
-from tests.support.commands import exporter
+from tests.support.commands import exporter, served
 from tests.support.logs import monitor, parse, record, value, write_lines, write_monitor
 from tests.support.paths import ROOT
 
@@ -121,7 +121,7 @@ def daemon(folder: Path) -> Iterator[tuple[Running, subprocess.Popen[str]]]:
         assert process.stderr is not None
         while "/metrics" not in (said := process.stderr.readline()):
             assert said
-        yield Running(process, said.split()[-1].removesuffix("/metrics")), process
+        yield Running(process, served(said)), process
     finally:
         process.terminate()
         assert process.stderr is not None
