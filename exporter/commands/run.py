@@ -36,6 +36,21 @@ def _address(context: click.Context, parameter: click.Parameter, value: str) -> 
 @click.option(
     "--web.config.file", "web_config", type=PATH, help="TLS and basic authentication, as Prometheus has it."
 )
+@click.option(
+    "--push.listen-address",
+    "push_address",
+    metavar="HOST:PORT",
+    callback=_address,
+    default=":9848",
+    show_default=True,
+    help="Where events of push sinks are sent; bound only where a MONITOR has one.",
+)
+@click.option(
+    "--push.token-file",
+    "push_tokens",
+    type=PATH,
+    help="Bearer tokens that senders of events need, one a line; re-read when it changes (default: anybody may send).",
+)
 @click.option("--web.enable-lifecycle", "lifecycle", is_flag=True, help="Allow POST /-/reload.")
 @click.option(
     "--state-dir",
@@ -49,6 +64,8 @@ def run(
     monitors: tuple[Path, ...],
     listen_address: tuple[str, int],
     web_config: Path | None,
+    push_address: tuple[str, int],
+    push_tokens: Path | None,
     lifecycle: bool,
     state_dir: Path,
 ) -> None:
@@ -63,6 +80,8 @@ def run(
     from exporter.daemon.daemon import Daemon
     from exporter.state import StoreError
     from exporter.web import config as web_configuration
+    from exporter.web.push.supervisor import Receiver
+    from exporter.web.push.tokens import TokenError
     from exporter.web.server import Server
 
     logging.basicConfig(level=logging.INFO, stream=sys.stderr, format="%(asctime)s %(levelname)s %(message)s")
@@ -77,6 +96,18 @@ def run(
         server = Server(listen_address, daemon, config=config, lifecycle=lifecycle)
     except OSError as error:
         refuse(f"--web.listen-address {listen_address[0]}:{listen_address[1]}: {error.strerror}")
+    try:
+        receiver = Receiver(
+            push_address,
+            daemon.pushed_logs,
+            token_file=push_tokens,
+            web_config=web_config,
+            secure=config is not None and config.tls is not None,
+        )
+    except TokenError as error:
+        refuse(f"--push.token-file {error}")
+    except OSError as error:
+        refuse(f"--push.listen-address {push_address[0]}:{push_address[1]}: {error.strerror}")
     deliver_signals(
         {
             signal.SIGTERM: daemon.stop,
@@ -87,7 +118,10 @@ def run(
     )
     threading.Thread(target=server.serve_forever, daemon=True, name="web").start()
     logger.info("mlslo-exporter %s: %d model(s), %s/metrics", VERSION, len(monitors), server.url)
+    if receiver.url:
+        logger.info("events are received at %s", receiver.url)
     daemon.run()
+    receiver.stop()
     server.shutdown()
     server.server_close()
     logger.info("stopped")

@@ -13,7 +13,7 @@ from queue import SimpleQueue
 from typing import NamedTuple
 
 from exporter.daemon.cycle import Cycle, CycleError
-from exporter.daemon.models import Model, load_all
+from exporter.daemon.models import Model, PushedLog, load_all
 from exporter.daemon.process import give_back_memory
 from exporter.measure.exposition import Snapshot, render
 from exporter.measure.gauges import Gauges
@@ -110,6 +110,14 @@ class Daemon:
         return [
             ModelStatus(name, str(watched.model.monitor.document.path), watched.snapshot)
             for name, watched in sorted(self._watched.copy().items())
+        ]
+
+    def pushed_logs(self) -> list[PushedLog]:
+        """Return the logs of all models that come over HTTP; from any thread."""
+        return [
+            log
+            for _, watched in sorted(self._watched.copy().items())
+            for log in watched.model.pushed_logs(self._state_directory)
         ]
 
     def _run_cycle(self, watched: _Watched) -> None:

@@ -55,6 +55,11 @@ class Store:
         self.halves = Halves(self._connection)
         self.delivered = Delivered(self._connection)
 
+    @property
+    def path(self) -> Path | None:
+        """The state file; None for one in memory."""
+        return self._connection.path
+
     @contextmanager
     def transaction(self) -> Iterator[None]:
         """Commit all that is written inside, or none of it.

@@ -30,15 +30,37 @@ class FileSink(StrictModel):
     )
 
 
-class Sink(StrictModel):
-    """The source of records."""
+OTLP_PATH = "/v1/logs"
+"""Below the path of a push sink: where OTLP logs are sent."""
 
-    file: FileSink = Field(description="Log files on a disk that the exporter sees.")
+
+class PushSink(StrictModel):
+    """Events that are sent to the exporter over HTTP: CloudEvents, JSON lines, OTLP logs."""
+
+    path: str = Field(
+        pattern=r"^(/[A-Za-z0-9._~-]+)+$",
+        description="The path on `--push.listen-address` that takes them, such as `/fraud`; OTLP logs below it, at "
+        "`/v1/logs`.",
+    )
+    maxBytes: int = Field(
+        1 << 30,
+        ge=1 << 20,
+        description="Events that are not counted yet take at most so many bytes; past it senders are told to wait.",
+    )
+
+
+class Sink(StrictModel):
+    """The source of records: exactly one of `file` and `push`."""
+
+    exactly_one = ("file", "push")
+
+    file: FileSink | None = Field(None, description="Log files on a disk that the exporter sees.")
+    push: PushSink | None = Field(None, description="Events that are sent to the exporter over HTTP.")
 
     @property
     def is_standard_input(self) -> bool:
         """True where records come on the process's standard input."""
-        return self.file.path == "-"
+        return self.file is not None and self.file.path == "-"
 
 
 def _form_of_value(value: Any) -> str:
