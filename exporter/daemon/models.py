@@ -99,8 +99,10 @@ def load_all(paths: Sequence[Path]) -> list[Model]:
                 problems.append(monitor.document.problem(places[0], message))
             reader = monitor.model
         for log, sink in monitor.pushed().items():
-            if other := next((model for path, model in pushed if _collide(path, sink.path)), None):
-                message = f"events pushed to {sink.path} are of model '{other}' already; expected another path"
+            if taken := next((model for path, model in pushed if _collide(path, sink.path)), None):
+                message = (
+                    f"events pushed to {sink.path} are of model '{taken}' already; expected another path"
+                )
                 problems.append(monitor.document.problem(("spec", log, "sink", "push", "path"), message))
         pushed += [(sink.path, monitor.model) for sink in monitor.pushed().values()]
         models[monitor.model] = Model(monitor, references)

@@ -9,7 +9,7 @@ import time
 import uuid
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import closing, contextmanager, suppress
 from hashlib import blake2b
 from pathlib import Path
 from typing import NamedTuple
@@ -27,7 +27,9 @@ _SCHEMA = (
     "CREATE TABLE IF NOT EXISTS counts (name TEXT PRIMARY KEY, total INTEGER)",
 )
 _LARGEST_ROW = 1 << 20
-_DELETED_AT_ONCE = 2 << 20
+# More than a transaction adds; a delete of many large ones would have senders wait.
+_DELETED_AT_ONCE = 4
+_LONGEST_LOG = 32 << 20
 _PATIENCE = 5.0
 
 
@@ -66,21 +68,19 @@ class Taken(NamedTuple):
 
 
 class Inbox:
-    """One process appends to it and another one reads; both may open it at any time.
+    """An inbox as its receiver has it, which alone writes to it.
 
     ``identity``: tells it from another inbox that has its place later.
     """
 
-    def __init__(self, path: Path, *, durable: bool = True, remembered: int = MOST_REMEMBERED) -> None:
-        """Open or make the inbox at ``path``. ``durable``: commits outlast a loss of power.
-
-        Raises InboxError.
-        """
+    def __init__(self, path: Path, *, remembered: int = MOST_REMEMBERED) -> None:
+        """Open or make the inbox at ``path``. Raises InboxError."""
         self.path = path
         self._remembered = remembered
         self._lock: int | None = None
-        self._waiting: int | None = None
-        self._changes = -1
+        self._noted: tuple[int, int] | None = None
+        self._counted = 0
+        self._waiting = 0
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
             self._db = sqlite3.connect(path, isolation_level=None, timeout=_PATIENCE, check_same_thread=False)
@@ -88,12 +88,15 @@ class Inbox:
             raise InboxError(f"{path}: {error}") from None
         try:
             self._db.execute("PRAGMA journal_mode = WAL")
-            self._db.execute(f"PRAGMA synchronous = {'FULL' if durable else 'NORMAL'}")
+            # What is committed outlasts a loss of power.
+            self._db.execute("PRAGMA synchronous = FULL")
             # Freed pages need not be cleared, which Debian's SQLite does by default.
             self._db.execute("PRAGMA secure_delete = OFF")
             self._db.execute("PRAGMA cache_size = -8192")
-            self._db.execute("PRAGMA journal_size_limit = 16777216")
+            # In the middle of a commit it would take ten times as long as that.
+            self._db.execute("PRAGMA wal_autocheckpoint = 0")
             self.identity = self._prepared()
+            self._waiting = self._number("SELECT coalesce(sum(size), 0) FROM events")
         except sqlite3.Error as error:
             self._db.close()
             raise InboxError(f"{path}: {error}") from error
@@ -105,11 +108,9 @@ class Inbox:
             os.close(self._lock)
             self._lock = None
 
-    # What the receiver does.
-
     def hold(self) -> bool:
         """Become its one receiver, until ``close`` or the end of the process; False where another one is."""
-        descriptor = os.open(_lock_path(self.path), os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+        descriptor = os.open(lock_path(self.path), os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError:
@@ -121,7 +122,8 @@ class Inbox:
     def append(self, requests: Sequence[Request], counts: Mapping[str, int] | None = None) -> list[Taken]:
         """Take several requests in one transaction, which is durable on return; ``counts`` are added to the totals.
 
-        Raises InboxError where it could not be written; then nothing has changed.
+        Some of what its reader has counted is deleted on the way. Raises InboxError where it could not be written; then
+        nothing has changed.
         """
         taken = []
         rows: list[bytearray] = [bytearray()]
@@ -144,6 +146,7 @@ class Inbox:
                 self._db.executemany("INSERT INTO arrivals (key) VALUES (?)", arrived)
                 if arrived:
                     self._forget()
+                deleted = self._delete()
                 self._db.executemany(
                     "INSERT INTO counts VALUES (?, ?) ON CONFLICT (name) DO UPDATE SET total = total + excluded.total",
                     [(name, number) for name, number in total.items() if number],
@@ -155,81 +158,64 @@ class Inbox:
                     self._db.execute("ROLLBACK")
                 raise
         except sqlite3.Error as error:
-            self._waiting = None
             raise InboxError(f"{self.path}: {error}") from error
-        if self._waiting is not None:
-            self._waiting += sum(len(row) for row in rows)
+        self._waiting += sum(map(len, rows)) - deleted
         return taken
 
     def waiting(self) -> int:
-        """Return the bytes of events that are not counted yet. Cheap: asked of the file where its reader has changed it."""
-        try:
-            changes = int(self._db.execute("PRAGMA data_version").fetchone()[0])
-            if self._waiting is None or changes != self._changes:
-                self._waiting = self.unread(0)
-                self._changes = changes
-        except sqlite3.Error as error:
-            raise InboxError(f"{self.path}: {error}") from error
+        """Return the bytes of events that are not counted yet, or not deleted yet."""
         return self._waiting
 
-    # What the sink does.
+    def has_counted(self) -> bool:
+        """Return whether something is here that its reader has counted."""
+        self._look()
+        return self._number("SELECT EXISTS (SELECT 1 FROM events WHERE number <= ?)", self._counted) > 0
 
-    def is_received(self) -> bool:
-        """Return whether some process receives events for it."""
+    def checkpoint_due(self) -> bool:
+        """Return whether the write-ahead log has grown so long that it should be copied into the file."""
         try:
-            descriptor = os.open(_lock_path(self.path), os.O_RDONLY | os.O_CLOEXEC)
+            return _log_path(self.path).stat().st_size > _LONGEST_LOG
         except OSError:
             return False
+
+    def finish_checkpoint(self) -> None:
+        """Copy what ``checkpoint`` left, and begin the log anew; nothing happens where somebody reads just now."""
+        with explained(self.path):
+            self._db.execute("PRAGMA busy_timeout = 0")
+            try:
+                self._db.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
+            finally:
+                self._db.execute(f"PRAGMA busy_timeout = {int(_PATIENCE * 1000)}")
+
+    def _look(self) -> None:
+        """Look how far its reader has counted."""
         try:
-            fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
+            status = note_path(self.path).stat()
         except OSError:
-            return True
-        finally:
-            os.close(descriptor)
-        return False
+            return
+        noted = status.st_ino, status.st_mtime_ns
+        if noted != self._noted:
+            self._noted = noted
+            with suppress(OSError, ValueError):
+                identity, _, number = note_path(self.path).read_text().partition(" ")
+                if identity == self.identity:
+                    self._counted = int(number)
 
-    def last(self) -> int:
-        """Return the number of the newest row of events; 0 where there was none."""
-        return self._number("SELECT coalesce(max(number), 0) FROM events")
-
-    def rows(self, after: int, until: int) -> Iterator[tuple[int, bytes]]:
-        """Yield number and lines of the rows ``after`` one ``until`` another, which may be deleted meanwhile."""
-        with _explained(self.path):
-            while True:
-                row = self._db.execute(
-                    "SELECT number, lines FROM events WHERE number > ? AND number <= ? ORDER BY number LIMIT 1",
-                    (after, until),
-                ).fetchone()
-                if row is None:
-                    return
-                after = row[0]
-                yield after, row[1]
-
-    def unread(self, after: int) -> int:
-        """Return the bytes of the rows behind ``after``."""
-        return self._number("SELECT coalesce(sum(size), 0) FROM events WHERE number > ?", after)
-
-    def delete(self, until: int) -> None:
-        """Delete the rows up to ``until``, a few at a time: the receiver must not wait long."""
-        with _explained(self.path):
-            while True:
-                sizes = self._db.execute(
-                    "SELECT number, size FROM events WHERE number <= ? ORDER BY number LIMIT 1000", (until,)
-                ).fetchall()
-                if not sizes:
-                    return
-                total, last = 0, sizes[0][0]
-                for number, size in sizes:
-                    total += size
-                    if total > _DELETED_AT_ONCE:
-                        break
-                    last = number
-                self._db.execute("DELETE FROM events WHERE number <= ?", (last,))
-
-    def counts(self) -> dict[str, int]:
-        """Return totals since the inbox was made, by name: accepted, repeated, and reasons of refusals."""
-        with _explained(self.path):
-            return dict(self._db.execute("SELECT name, total FROM counts").fetchall())
+    def _delete(self) -> int:
+        """Delete a few rows that are counted, in a transaction; return their bytes."""
+        self._look()
+        found = self._db.execute(
+            "SELECT number, size FROM events WHERE number <= ? ORDER BY number LIMIT ?",
+            (self._counted, _DELETED_AT_ONCE),
+        ).fetchall()
+        total = until = 0
+        for number, size in found:
+            total, until = total + size, number
+            if total > _LARGEST_ROW:
+                break
+        if found:
+            self._db.execute("DELETE FROM events WHERE number <= ?", (until,))
+        return total
 
     def _prepared(self) -> str:
         self._db.execute("BEGIN IMMEDIATE")
@@ -260,11 +246,13 @@ class Inbox:
         """Forget the keys that came first, past the limit."""
         until = self._number("SELECT max(number) FROM arrivals") - self._remembered
         if until > 0:
-            self._db.execute("DELETE FROM keys WHERE key IN (SELECT key FROM arrivals WHERE number <= ?)", (until,))
+            self._db.execute(
+                "DELETE FROM keys WHERE key IN (SELECT key FROM arrivals WHERE number <= ?)", (until,)
+            )
             self._db.execute("DELETE FROM arrivals WHERE number <= ?", (until,))
 
     def _number(self, query: str, *parameters: int) -> int:
-        with _explained(self.path):
+        with explained(self.path):
             return int(self._db.execute(query, parameters).fetchone()[0])
 
 
@@ -277,12 +265,32 @@ def set_aside(path: Path) -> Path:
     return aside
 
 
-def _lock_path(path: Path) -> Path:
+def checkpoint(path: Path) -> None:
+    """Copy most of an inbox's write-ahead log into the file, while others write to it. Raises InboxError."""
+    with (
+        explained(path),
+        closing(sqlite3.connect(path, isolation_level=None, timeout=_PATIENCE)) as connection,
+    ):
+        connection.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchone()
+
+
+def _log_path(path: Path) -> Path:
+    return path.with_name(path.name + "-wal")
+
+
+def lock_path(path: Path) -> Path:
+    """Return the file whose lock the receiver has."""
     return path.with_name(path.name + ".lock")
 
 
+def note_path(path: Path) -> Path:
+    """Return the file in which the reader notes how far it has counted."""
+    return path.with_name(path.name + ".counted")
+
+
 @contextmanager
-def _explained(path: Path) -> Iterator[None]:
+def explained(path: Path) -> Iterator[None]:
+    """Raise InboxError, which names the file, for errors of SQLite."""
     try:
         yield
     except sqlite3.Error as error:

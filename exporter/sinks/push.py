@@ -7,7 +7,7 @@ from contextlib import closing
 from itertools import islice
 from pathlib import Path
 
-from exporter.inbox import Inbox, InboxError
+from exporter.inbox import InboxError, InboxReader
 from exporter.sinks.sink import Batch, LogSink, Sample, SinkError
 from mlslo.monitor import Monitor
 from mlslo.monitor import PushSink as PushSettings
@@ -18,7 +18,7 @@ POSITION = "inbox"
 
 
 class PushSink(LogSink):
-    """Reads the events that the receiver put into an inbox, and deletes them once they are counted.
+    """Reads the events that the receiver put into an inbox, and tells it once they are counted.
 
     The receiver is a process of its own (``exporter.web.push``). The position is the inbox's identity and the number of
     the last row that was counted, so an inbox that replaces a lost one is read from its beginning.
@@ -49,7 +49,7 @@ class PushSink(LogSink):
         received = False
         if self._path is not None and self._path.exists():
             try:
-                with closing(Inbox(self._path, durable=False)) as inbox:
+                with closing(InboxReader(self._path)) as inbox:
                     yield from self._new(inbox)
                     received = inbox.is_received()
             except InboxError as error:
@@ -61,8 +61,8 @@ class PushSink(LogSink):
         if self._path is None or not self._path.exists():
             return 0
         try:
-            with closing(Inbox(self._path, durable=False)) as inbox:
-                return inbox.unread(self._number if inbox.identity == self._identity else 0)
+            with closing(InboxReader(self._path)) as inbox:
+                return self._unread(inbox)
         except InboxError:
             return 0
 
@@ -70,9 +70,9 @@ class PushSink(LogSink):
         if self._path is None or not self._path.exists():
             return
         try:
-            with closing(Inbox(self._path, durable=False)) as inbox:
+            with closing(InboxReader(self._path)) as inbox:
                 counts = inbox.counts()
-                waiting = inbox.unread(0)
+                waiting = self._unread(inbox)
         except InboxError:
             return
         yield "ml_push_waiting_bytes", {}, waiting
@@ -88,7 +88,7 @@ class PushSink(LogSink):
             return Sample(b"", source, "events come by HTTP to mlslo-exporter run; none is there yet")
         lines: list[bytes] = []
         try:
-            with closing(Inbox(self._path, durable=False)) as inbox:
+            with closing(InboxReader(self._path)) as inbox:
                 for _, content in islice(inbox.rows(0, inbox.last()), number):
                     lines += content.splitlines(keepends=True)
                     if len(lines) >= number:
@@ -98,11 +98,12 @@ class PushSink(LogSink):
         remark = "" if lines else "events come by HTTP to mlslo-exporter run; none waits to be counted"
         return Sample(b"".join(lines[:number]), source, remark)
 
-    def _new(self, inbox: Inbox) -> Iterator[Batch]:
+    def _new(self, inbox: InboxReader) -> Iterator[Batch]:
         if inbox.identity != self._identity:
             self._identity, self._number = inbox.identity, 0
-        # Counted before the last end of the process, which may have come before they were deleted.
-        inbox.delete(self._number)
+        if self._number:
+            # Counted before the last end of the process, which may have come before that was noted.
+            inbox.note_counted(self._number)
         content, number = bytearray(), self._number
         for row, lines in inbox.rows(self._number, inbox.last()):
             if content and len(content) + len(lines) > _MOST:
@@ -115,10 +116,13 @@ class PushSink(LogSink):
             yield self._batch(content, number)
             self._counted(inbox, number)
 
+    def _unread(self, inbox: InboxReader) -> int:
+        return inbox.unread(self._number if inbox.identity == self._identity else 0)
+
     def _batch(self, content: bytearray, number: int) -> Batch:
         return Batch(memoryview(content), 0, {POSITION: f"{self._identity} {number}"})
 
-    def _counted(self, inbox: Inbox, number: int) -> None:
+    def _counted(self, inbox: InboxReader, number: int) -> None:
         """Go on behind ``number``: the batch before was committed by the time that another one is asked for."""
         self._number = number
-        inbox.delete(number)
+        inbox.note_counted(number)

@@ -151,7 +151,7 @@ class Monitor(Loaded[Metadata, Spec]):
         if "predictions" in pushed:
             for name, reference in self.spec.references.items():
                 if reference.first is not None:
-                    message = "'first' reads the predictions apart, and pushed events are kept only until they are counted"
+                    message = "'first' reads the predictions apart, and pushed events are gone once they are counted"
                     yield self.document.problem(
                         ("spec", "references", name, "first"), f"{message}; expected a file sink"
                     )

@@ -7,7 +7,7 @@ from http import HTTPStatus
 from typing import NamedTuple
 
 
-class Refusal(Exception):
+class RefusedError(Exception):
     """A request that is not taken. ``reason``: how it is counted; "" where it belongs to no sink."""
 
     def __init__(
@@ -19,14 +19,14 @@ class Refusal(Exception):
         self.headers = headers or {}
 
 
-def malformed(text: str) -> Refusal:
+def malformed(text: str) -> RefusedError:
     """Return the refusal of a body that is not what its type says."""
-    return Refusal(HTTPStatus.BAD_REQUEST, text, "malformed")
+    return RefusedError(HTTPStatus.BAD_REQUEST, text, "malformed")
 
 
-def wait(status: HTTPStatus, text: str, reason: str, seconds: int = 1) -> Refusal:
+def wait(status: HTTPStatus, text: str, reason: str, seconds: int = 1) -> RefusedError:
     """Return the refusal of a request that may be sent again after some ``seconds``."""
-    return Refusal(status, text, reason, {"Retry-After": str(seconds)})
+    return RefusedError(status, text, reason, {"Retry-After": str(seconds)})
 
 
 class Call(NamedTuple):
@@ -52,6 +52,6 @@ class Answer(NamedTuple):
     headers: Mapping[str, str] = {}
 
 
-def text(refusal: Refusal) -> Answer:
+def text(refusal: RefusedError) -> Answer:
     """Return a refusal as one line of text."""
     return Answer(refusal.status, f"{refusal}\n".encode(), headers=refusal.headers)

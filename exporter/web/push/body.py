@@ -5,15 +5,15 @@ from __future__ import annotations
 import zlib
 from http import HTTPStatus
 
-from exporter.web.push.answers import Refusal, malformed
+from exporter.web.push.answers import RefusedError, malformed
 
 MOST_BYTES = 8 << 20
 """A body, before and after decompression."""
 
 
-def too_large() -> Refusal:
+def too_large() -> RefusedError:
     """Return the refusal of a body beyond the limit."""
-    return Refusal(
+    return RefusedError(
         HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
         f"a body of more than {MOST_BYTES >> 20} MiB; send fewer events at once",
         "too_large",
@@ -21,7 +21,7 @@ def too_large() -> Refusal:
 
 
 def decoded(body: bytes, encoding: str) -> bytes:
-    """Return ``body`` without its Content-Encoding. Raises Refusal."""
+    """Return ``body`` without its Content-Encoding. Raises RefusedError."""
     match encoding.strip().lower():
         case "" | "identity":
             return body
@@ -30,7 +30,7 @@ def decoded(body: bytes, encoding: str) -> bytes:
         case "deflate":
             window = 15
         case other:
-            raise Refusal(
+            raise RefusedError(
                 HTTPStatus.UNSUPPORTED_MEDIA_TYPE,
                 f"Content-Encoding '{other[:40]}', expected one of gzip, deflate, identity",
                 "unsupported",

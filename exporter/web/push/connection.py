@@ -13,7 +13,7 @@ from urllib.parse import unquote
 
 import httptools
 
-from exporter.web.push.answers import Answer, Call, Refusal, malformed, wait
+from exporter.web.push.answers import Answer, Call, RefusedError, malformed, wait
 from exporter.web.push.body import MOST_BYTES, too_large
 from exporter.web.push.endpoint import Endpoint
 
@@ -78,21 +78,27 @@ class Connections:
 class Connection(asyncio.Protocol):
     """One connection; its requests are answered one after another.
 
-    ``deadline`` (monotonic): when it is given up. A request that is refused before its body has come is answered when it
-    has, so that the sender, who may read only then, sees the answer; its body is not kept.
+    ``deadline`` (monotonic): when it is given up. A request that is refused before its body has come is answered when
+    it has, so that the sender, who may read only then, sees the answer; its body is not kept.
     """
 
     def __init__(self, connections: Connections) -> None:
         self._all = connections
         self._transport: asyncio.Transport
         self._parser = httptools.HttpRequestParser(self)
-        self._calls: deque[tuple[Call, Refusal | None, bool]] = deque()
+        self._method = self._path = ""
+        self._url = b""
+        self._headers: dict[str, str] = {}
+        self._body = bytearray()
+        self._refusal: RefusedError | None = None
+        self._has_head = False
+        self._head = self._discarded = 0
+        self._calls: deque[tuple[Call, RefusedError | None, bool]] = deque()
         self._serving: asyncio.Task[None] | None = None
         self._in_message = self._ending = False
         self._writable = True
         self.keep_alive = True
         self.deadline = time.monotonic() + REQUEST_WITHIN
-        self._begin()
 
     @property
     def is_idle(self) -> bool:
@@ -133,7 +139,11 @@ class Connection(asyncio.Protocol):
             self._fail(malformed("no HTTP/1.1 request"))
             return
         if not self._has_head and self._head > _MOST_HEAD:
-            self._fail(Refusal(HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE, f"headers of more than {_MOST_HEAD >> 10} KiB"))
+            self._fail(
+                RefusedError(
+                    HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE, f"headers of more than {_MOST_HEAD >> 10} KiB"
+                )
+            )
         elif self._discarded > _MOST_DISCARDED and self._refusal is not None:
             self._fail(self._refusal)
 
@@ -154,7 +164,13 @@ class Connection(asyncio.Protocol):
     # What the parser calls.
 
     def on_message_begin(self) -> None:
-        self._begin()
+        self._method = self._path = ""
+        self._url = b""
+        self._headers = {}
+        self._body = bytearray()
+        self._refusal = None
+        self._has_head = False
+        self._head = self._discarded = 0
         self._in_message = True
 
     def on_url(self, url: bytes) -> None:
@@ -177,7 +193,7 @@ class Connection(asyncio.Protocol):
             length = self._headers.get("content-length", "")
             if length.isdecimal() and int(length) > MOST_BYTES:
                 raise too_large()
-        except Refusal as refusal:
+        except RefusedError as refusal:
             self._refusal = refusal
         if self._headers.get("expect", "").lower() == "100-continue":
             if self._refusal is not None:
@@ -190,9 +206,7 @@ class Connection(asyncio.Protocol):
             if len(self._body) + len(body) > MOST_BYTES:
                 self._refusal = too_large()
             elif self._all.bodies + len(body) > _MOST_BODIES:
-                self._refusal = wait(
-                    HTTPStatus.SERVICE_UNAVAILABLE, "too many requests at once", "busy"
-                )
+                self._refusal = wait(HTTPStatus.SERVICE_UNAVAILABLE, "too many requests at once", "busy")
         if self._refusal is None:
             self._body += body
             self._all.bodies += len(body)
@@ -222,7 +236,9 @@ class Connection(asyncio.Protocol):
             self._transport.abort() if self._ending else self.abandon()
         else:
             self._fail(
-                Refusal(HTTPStatus.REQUEST_TIMEOUT, f"no whole request within {REQUEST_WITHIN:g} s", "timeout")
+                RefusedError(
+                    HTTPStatus.REQUEST_TIMEOUT, f"no whole request within {REQUEST_WITHIN:g} s", "timeout"
+                )
             )
 
     def abandon(self) -> None:
@@ -260,16 +276,7 @@ class Connection(asyncio.Protocol):
         if self._writable:
             self._transport.resume_reading()
 
-    def _begin(self) -> None:
-        self._method = self._path = ""
-        self._url = b""
-        self._headers: dict[str, str] = {}
-        self._body = bytearray()
-        self._refusal: Refusal | None = None
-        self._has_head = False
-        self._head = self._discarded = 0
-
-    def _fail(self, refusal: Refusal) -> None:
+    def _fail(self, refusal: RefusedError) -> None:
         """Answer at once, and end: what follows cannot be understood, or does not come."""
         if self._ending:
             return
@@ -278,7 +285,7 @@ class Connection(asyncio.Protocol):
             self._send(self._all.endpoint.refused(Call("", self._path, self._headers, b""), refusal))
         self._end()
 
-    def _send_refusal(self, refusal: Refusal) -> None:
+    def _send_refusal(self, refusal: RefusedError) -> None:
         self._send(self._all.endpoint.refused(Call("", "", {}, b""), refusal))
 
     def _send(self, answer: Answer) -> None:

@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 from exporter.inbox import Request
 from exporter.web.push import body, otlp
-from exporter.web.push.answers import Answer, Call, Refusal, text, wait
+from exporter.web.push.answers import Answer, Call, RefusedError, text, wait
 from exporter.web.push.events import events_of
 from exporter.web.push.tokens import Tokens
 from exporter.web.push.writer import Writer
@@ -40,18 +40,18 @@ class Endpoint:
         self._aside = ThreadPoolExecutor(2, "parsing")
 
     def check(self, method: str, path: str, headers: Mapping[str, str]) -> None:
-        """Raise Refusal where a request is none to be read: before its body has come."""
+        """Raise RefusedError where a request is none to be read: before its body has come."""
         if self._tokens is not None and not self._tokens.accept(headers.get("authorization")):
-            raise Refusal(
+            raise RefusedError(
                 HTTPStatus.UNAUTHORIZED,
                 "expected 'Authorization: Bearer TOKEN' with a token of --push.token-file",
                 "unauthorized",
                 {"WWW-Authenticate": 'Bearer realm="mlslo-exporter"'},
             )
         if path not in self.routes:
-            raise Refusal(HTTPStatus.NOT_FOUND, "no monitor file has a push sink with this path")
+            raise RefusedError(HTTPStatus.NOT_FOUND, "no monitor file has a push sink with this path")
         if method != "POST":
-            raise Refusal(
+            raise RefusedError(
                 HTTPStatus.METHOD_NOT_ALLOWED, "expected POST", "unsupported", {"Allow": "POST"}
             )
 
@@ -60,17 +60,17 @@ class Endpoint:
         route = self.routes.get(call.path)
         if route is None:
             # It was taken away since the request began.
-            return text(Refusal(HTTPStatus.NOT_FOUND, "no monitor file has a push sink with this path"))
+            return text(RefusedError(HTTPStatus.NOT_FOUND, "no monitor file has a push sink with this path"))
         try:
             if len(call.body) <= _PARSED_ASIDE:
                 return await self._taken(route, _parsed(route, call), call)
             # Others need not wait for it.
             found = await asyncio.get_running_loop().run_in_executor(self._aside, _parsed, route, call)
             return await self._taken(route, found, call)
-        except Refusal as refusal:
+        except RefusedError as refusal:
             return self.refused(call, refusal)
 
-    def refused(self, call: Call, refusal: Refusal) -> Answer:
+    def refused(self, call: Call, refusal: RefusedError) -> Answer:
         """Return the answer to a request that is not taken, and count it."""
         route = self.routes.get(call.path)
         if route is None:

@@ -13,7 +13,7 @@ from urllib.parse import unquote
 import msgspec
 
 from exporter.inbox import Event, Request
-from exporter.web.push.answers import Call, Refusal, malformed
+from exporter.web.push.answers import Call, RefusedError, malformed
 
 STRUCTURED = "application/cloudevents+json"
 BATCH = "application/cloudevents-batch+json"
@@ -45,7 +45,7 @@ _encode = msgspec.json.Encoder().encode
 
 
 def events_of(call: Call) -> Request:
-    """Return the records of a request. Raises Refusal, which says at which index something is wrong."""
+    """Return the records of a request. Raises RefusedError, which says at which index something is wrong."""
     kind = call.media_type
     if _PREFIX + "specversion" in call.headers:
         return Request([_binary(call)])
@@ -60,10 +60,12 @@ def events_of(call: Call) -> Request:
     if kind in LINES:
         return Request(_lines(call.body), request_key)
     if kind == "application/json":
-        _decoded(_object, call.body, "", f"one JSON object; a list of CloudEvents is {BATCH}, lines are {LINES[0]}")
+        _decoded(
+            _object, call.body, "", f"one JSON object; a list of CloudEvents is {BATCH}, lines are {LINES[0]}"
+        )
         return Request([Event(_one_line(call.body))], request_key)
     given = f"'{kind[:80]}'" if kind else "missing"
-    raise Refusal(
+    raise RefusedError(
         HTTPStatus.UNSUPPORTED_MEDIA_TYPE,
         f"Content-Type is {given}, expected one of {', '.join(TYPES)}, or CloudEvents in ce- headers",
         "unsupported",

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from exporter.inbox import Event, Request
-from exporter.web.push.answers import Answer, Call, Refusal, malformed
+from exporter.web.push.answers import Answer, Call, RefusedError, malformed
 
 if TYPE_CHECKING:
     from opentelemetry.proto.logs.v1.logs_pb2 import LogsData
@@ -30,7 +30,7 @@ _encode = msgspec.json.Encoder().encode
 
 
 class Logs(msgspec.Struct):
-    """``request``: the records that are taken. ``rejected``: how many are not; ``problem``: what is wrong with the first."""
+    """``request``: the records that are taken. ``rejected``: how many are not, and the ``problem`` of the first."""
 
     request: Request
     rejected: int
@@ -38,14 +38,14 @@ class Logs(msgspec.Struct):
 
 
 def logs_of(call: Call) -> Logs:
-    """Return the records of an export request. Raises Refusal where it is none."""
+    """Return the records of an export request. Raises RefusedError where it is none."""
     if call.media_type == PROTOBUF:
         records = _from_protobuf(_parsed(call.body))
     elif call.media_type == JSON:
         records = _from_json(call.body)
     else:
         given = f"'{call.media_type[:80]}'" if call.media_type else "missing"
-        raise Refusal(
+        raise RefusedError(
             HTTPStatus.UNSUPPORTED_MEDIA_TYPE,
             f"Content-Type is {given}, expected one of {PROTOBUF}, {JSON}",
             "unsupported",
@@ -78,7 +78,7 @@ def answer(call: Call, logs: Logs) -> Answer:
     return Answer(HTTPStatus.OK, response.SerializeToString(), PROTOBUF)
 
 
-def failure(call: Call, refusal: Refusal) -> Answer:
+def failure(call: Call, refusal: RefusedError) -> Answer:
     """Return a refusal as a Status message, in the request's own encoding."""
     message = str(refusal).encode()
     if call.media_type != PROTOBUF:
@@ -97,16 +97,17 @@ def _parsed(body: bytes) -> LogsData:
         from google.protobuf.message import DecodeError
         from opentelemetry.proto.logs.v1.logs_pb2 import LogsData
     except ImportError:
-        raise Refusal(
+        raise RefusedError(
             HTTPStatus.UNSUPPORTED_MEDIA_TYPE,
             f"OTLP in protobuf needs the extra 'otlp' in the exporter (pip install 'mlslo[otlp]'), or send {JSON}",
             "unsupported",
         ) from None
     try:
         # An ExportLogsServiceRequest has the same fields.
-        return LogsData.FromString(body)
+        logs: LogsData = LogsData.FromString(body)
     except DecodeError as error:
         raise malformed(f"no OTLP logs in protobuf: {str(error)[:200]}") from None
+    return logs
 
 
 def _from_protobuf(data: LogsData) -> Iterator[dict[str, Any] | str]:

@@ -71,10 +71,10 @@ class _Receiver:
         self._connections = Connections(self._endpoint)
         self._socket = socket.socket(fileno=configuration.socket)
         self._socket.setblocking(False)
-        self._web_config = configuration.web_config and Path(configuration.web_config)
+        self._web_config = Path(configuration.web_config) if configuration.web_config else None
         self._writers: dict[str, Writer] = {}
         self._server: asyncio.Server | None = None
-        self._ended = False
+        self._ended = asyncio.Event()
 
     def receive(self, logs: Sequence[Log]) -> None:
         """Receive for ``logs`` from now on, and no others."""
@@ -111,17 +111,18 @@ class _Receiver:
         """Look after time-outs and certificates, until ``end``."""
         sweeping = asyncio.create_task(self._connections.sweep())
         state = _state(self._web_config)
-        while not self._ended:
-            for _ in range(int(_CERTIFICATES_LOOKED_AT_EVERY / 0.1)):
-                if self._ended:
-                    break
-                await asyncio.sleep(0.1)
-            if self._web_config and not self._ended and state != (state := _state(self._web_config)):
+        while not self._ended.is_set():
+            with suppress(TimeoutError):
+                await asyncio.wait_for(self._ended.wait(), _CERTIFICATES_LOOKED_AT_EVERY)
+            before, state = state, _state(self._web_config)
+            if before != state:
                 try:
                     await self.listen()
                     logging.info("push: certificates re-read")
                 except Exception as error:
-                    logging.warning("push: certificates cannot be re-read, the old ones stay in force: %s", error)
+                    logging.warning(
+                        "push: certificates cannot be re-read, the old ones stay in force: %s", error
+                    )
         sweeping.cancel()
         assert self._server is not None
         self._server.close()
@@ -132,7 +133,7 @@ class _Receiver:
 
     def end(self) -> None:
         """Answer what has come, and end."""
-        self._ended = True
+        self._ended.set()
 
 
 def _certificates(web_config: Path | None) -> ssl.SSLContext | None:

@@ -32,8 +32,8 @@ _LONGEST_PAUSE = 10.0
 class Receiver:
     """The push endpoint at an address, which is bound once some model has a push sink.
 
-    Its process has the listening socket from this one: a sender waits while it is restarted, and is not refused. It ends
-    with this process, also where this one is killed.
+    Its process has the listening socket from this one: a sender waits while it is restarted, and is not refused. It
+    ends with this process, also where this one is killed.
     """
 
     def __init__(

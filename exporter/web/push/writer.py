@@ -12,7 +12,7 @@ from pathlib import Path
 from queue import Empty, SimpleQueue
 from typing import NamedTuple
 
-from exporter.inbox import Inbox, InboxError, Request, Taken, set_aside
+from exporter.inbox import Inbox, InboxError, Request, Taken, checkpoint, set_aside
 from exporter.web.push.answers import wait
 
 logger = logging.getLogger(__name__)
@@ -46,12 +46,13 @@ class Writer:
         self._lock = threading.Lock()
         self._inbox: Inbox | None = None
         self._said = 0.0
-        self._opened()
+        self._checkpoint: threading.Thread | None = None
+        self._tidy()
         self._thread = threading.Thread(target=self._run, daemon=True, name=f"inbox {path.stem}")
         self._thread.start()
 
     def take(self, request: Request) -> asyncio.Future[Taken]:
-        """Queue ``request``; the result is there once it is durable. Raises Refusal as a result where it cannot be."""
+        """Queue ``request``; the result is there once it is durable, or it is a RefusedError."""
         taken: asyncio.Future[Taken] = self._loop.create_future()
         self._queue.put(_Waiting(request, sum(len(event.line) + 1 for event in request.events), taken))
         return taken
@@ -71,6 +72,9 @@ class Writer:
         while not ends:
             group, ends = self._next()
             self._write(group)
+            self._shorten_log()
+        if self._checkpoint is not None:
+            self._checkpoint.join()
         if self._inbox is not None:
             self._inbox.close()
 
@@ -94,14 +98,14 @@ class Writer:
         with self._lock:
             counts, self._refused = self._refused, Counter()
         if not group and not counts:
+            self._tidy()
             return
         answers: list[tuple[asyncio.Future[Taken], Taken | Exception]] = []
-        inbox = self._opened()
         try:
-            if inbox is None:
-                raise InboxError("no inbox")
-            fitting = self._fitting(inbox, group, answers, counts)
-            done = inbox.append([item.request for item in fitting], counts)
+            inbox = self._opened()
+            fitting = self._fitting(inbox, group, answers)
+            full = Counter(queue_full=len(group) - len(fitting))
+            done = inbox.append([item.request for item in fitting], counts + full)
             answers += [(item.taken, taken) for item, taken in zip(fitting, done, strict=True)]
         except InboxError as error:
             self._failed(error)
@@ -125,9 +129,8 @@ class Writer:
         inbox: Inbox,
         group: list[_Waiting],
         answers: list[tuple[asyncio.Future[Taken], Taken | Exception]],
-        counts: Counter[str],
     ) -> list[_Waiting]:
-        """Return what there is room for."""
+        """Return what there is room for; the others are answered."""
         room = self.most_bytes - inbox.waiting()
         fitting = []
         for item in group:
@@ -135,23 +138,47 @@ class Writer:
                 room -= item.size
                 fitting.append(item)
             else:
-                counts["queue_full"] += 1
                 text = f"{self.most_bytes:,} bytes of events wait to be counted; send them again later"
                 answers.append((item.taken, wait(HTTPStatus.TOO_MANY_REQUESTS, text, "", _RETRY_FULL)))
         return fitting
 
-    def _opened(self) -> Inbox | None:
-        """Return the inbox; None where it cannot be opened, or another process receives for it."""
+    def _shorten_log(self) -> None:
+        """Have another thread copy the log into the file; only the end of it is left to be done between two groups."""
+        if self._checkpoint is not None:
+            if not self._checkpoint.is_alive():
+                self._checkpoint = None
+                try:
+                    if self._inbox is not None:
+                        self._inbox.finish_checkpoint()
+                except InboxError as error:
+                    self._failed(error)
+        elif self._inbox is not None and self._inbox.checkpoint_due():
+            self._checkpoint = threading.Thread(target=self._copy_log, daemon=True, name="checkpoint")
+            self._checkpoint.start()
+
+    def _copy_log(self) -> None:
+        try:
+            checkpoint(self.path)
+        except InboxError as error:
+            self._say(f"inbox {error}")
+
+    def _tidy(self) -> None:
+        """Open the inbox again where that failed; delete what is counted, while nobody waits."""
+        try:
+            inbox = self._opened()
+            while self._queue.empty() and inbox.has_counted():
+                inbox.append(())
+        except InboxError as error:
+            self._failed(error)
+
+    def _opened(self) -> Inbox:
+        """Return the inbox. Raises InboxError where it cannot be opened, or another process receives for it."""
         if self._inbox is None:
-            try:
-                inbox = Inbox(self.path)
-                if inbox.hold():
-                    self._inbox = inbox
-                else:
-                    inbox.close()
-                    self._say(f"inbox {self.path}: another process receives events for it")
-            except (InboxError, OSError) as error:
-                self._failed(error)
+            inbox = Inbox(self.path)
+            if not inbox.hold():
+                inbox.close()
+                raise InboxError(f"{self.path}: another process receives events for it")
+            self._inbox = inbox
         return self._inbox
 
     def _failed(self, error: Exception) -> None:
@@ -165,8 +192,10 @@ class Writer:
             except OSError as failure:
                 self._say(f"inbox {self.path}: damaged, and cannot be renamed: {failure.strerror}")
             else:
-                logger.error("inbox %s: damaged (%s): it is now %s, and a new one begins", self.path, error, aside)
-        elif str(error) != "no inbox":
+                logger.error(
+                    "inbox %s: damaged (%s): it is now %s, and a new one begins", self.path, error, aside
+                )
+        else:
             self._say(f"inbox {error}; events are refused until it can be written")
 
     def _say(self, text: str) -> None:
