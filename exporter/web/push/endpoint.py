@@ -39,6 +39,10 @@ class Endpoint:
         self._held = 0
         self._aside = ThreadPoolExecutor(2, "parsing")
 
+    def close(self) -> None:
+        """Release the threads."""
+        self._aside.shutdown()
+
     def check(self, method: str, path: str, headers: Mapping[str, str]) -> None:
         """Raise RefusedError where a request is none to be read: before its body has come."""
         if self._tokens is not None and not self._tokens.accept(headers.get("authorization")):
