@@ -131,10 +131,11 @@ class Connection(asyncio.Protocol):
         if not self._has_head:
             self._head += len(data)
         try:
-            self._parser.feed_data(data)
-        except httptools.HttpParserUpgrade:
-            # Whoever asks for another protocol is answered in this one.
-            self.keep_alive = False
+            try:
+                self._parser.feed_data(data)
+            except httptools.HttpParserUpgrade as upgrade:
+                self._parser = httptools.HttpRequestParser(self)
+                self._parser.feed_data(self._head_without_upgrade() + data[upgrade.args[0] :])
         except httptools.HttpParserError:
             self._fail(malformed("no HTTP/1.1 request"))
             return
@@ -169,8 +170,7 @@ class Connection(asyncio.Protocol):
         self._headers = {}
         self._body = bytearray()
         self._refusal = None
-        self._has_head = False
-        self._head = self._discarded = 0
+        self._discarded = 0
         self._in_message = True
 
     def on_url(self, url: bytes) -> None:
@@ -216,9 +216,10 @@ class Connection(asyncio.Protocol):
             self._discarded += len(body)
 
     def on_message_complete(self) -> None:
-        self._in_message = False
-        if self._ending:
+        if self._ending or self._parser.should_upgrade():
             return
+        self._in_message = self._has_head = False
+        self._head = 0
         call = Call(self._method, self._path, self._headers, bytes(self._body))
         self._body = bytearray()
         self._calls.append((call, self._refusal, self._parser.should_keep_alive()))
@@ -275,6 +276,16 @@ class Connection(asyncio.Protocol):
         self._all.open.move_to_end(self)
         if self._writable:
             self._transport.resume_reading()
+
+    def _head_without_upgrade(self) -> bytes:
+        """Return the head of a request that asks for another protocol as one that does not.
+
+        Java's client asks for HTTP/2 in this way. The parser leaves the body of such a request to that protocol.
+        """
+        dropped = ("connection", "upgrade", "http2-settings", "expect")
+        kept = "".join(f"{name}: {value}\r\n" for name, value in self._headers.items() if name not in dropped)
+        self.keep_alive = False
+        return f"{self._method} {self._url.decode('latin-1')} HTTP/1.1\r\n{kept}\r\n".encode()
 
     def _fail(self, refusal: RefusedError) -> None:
         """Answer at once, and end: what follows cannot be understood, or does not come."""

@@ -15,7 +15,7 @@ from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import (
     ExportLogsServiceRequest,
     ExportLogsServiceResponse,
 )
-from opentelemetry.proto.common.v1.common_pb2 import AnyValue, KeyValue
+from opentelemetry.proto.common.v1.common_pb2 import AnyValue, ArrayValue, KeyValue, KeyValueList
 
 from exporter.inbox import Request
 from exporter.web.push import otlp
@@ -27,7 +27,12 @@ from tests.support.paths import ROOT
 _KSERVE = ROOT / "tests/formats/samples/kserve-v1.jsonl"
 _OTLP = Path(__file__).with_name("otlp-logs.json")
 """examples/logs.json of open-telemetry/opentelemetry-proto."""
-_MINIMAL = {"specversion": "1.0", "id": "A234-1234-1234", "source": "/mycontext", "type": "com.example.someevent"}
+_MINIMAL = {
+    "specversion": "1.0",
+    "id": "A234-1234-1234",
+    "source": "/mycontext",
+    "type": "com.example.someevent",
+}
 
 
 def _call(body: bytes | str, **headers: str) -> Call:
@@ -45,7 +50,9 @@ def _in_headers(event: Mapping[str, Any]) -> Call:
     headers = {
         f"ce-{name}": str(value) for name, value in event.items() if name not in ("data", "datacontenttype")
     }
-    return Call("POST", "/m", {**headers, "content-type": "application/json"}, json.dumps(event["data"]).encode())
+    return Call(
+        "POST", "/m", {**headers, "content-type": "application/json"}, json.dumps(event["data"]).encode()
+    )
 
 
 @pytest.mark.parametrize("line", _KSERVE.read_text().splitlines())
@@ -73,13 +80,19 @@ def test_request_and_response_of_one_id_are_two_events() -> None:
         ("application/vnd.example+json", b"[1]", {"data": [1]}),
         ("text/xml", b'<much wow="xml"/>', {"data": '<much wow="xml"/>'}),
         ("text/plain", b"\xff", {"data_base64": "/w=="}),
-        ("application/avro", b"... binary data ...", {"data_base64": base64.b64encode(b"... binary data ...").decode()}),
+        (
+            "application/avro",
+            b"... binary data ...",
+            {"data_base64": base64.b64encode(b"... binary data ...").decode()},
+        ),
         ("application/json", b"", {}),
     ],
 )
 def test_data_in_binary_mode_follows_its_type(kind: str, body: bytes, expected: Mapping[str, Any]) -> None:
     headers = {f"ce-{name}": value for name, value in _MINIMAL.items()}
-    request = events_of(Call("POST", "/m", {**headers, "content-type": kind, "ce-subject": "%C3%A9%25"}, body))
+    request = events_of(
+        Call("POST", "/m", {**headers, "content-type": kind, "ce-subject": "%C3%A9%25"}, body)
+    )
     line = request.events[0].line
     if expected == {"data": "as is"}:
         # A number keeps what was written.
@@ -91,7 +104,11 @@ def test_data_in_binary_mode_follows_its_type(kind: str, body: bytes, expected: 
 @pytest.mark.parametrize(
     ("kind", "body", "said"),
     [
-        ("application/cloudevents+json", json.dumps({**_MINIMAL, "specversion": "0.3"}), "specversion is '0.3'"),
+        (
+            "application/cloudevents+json",
+            json.dumps({**_MINIMAL, "specversion": "0.3"}),
+            "specversion is '0.3'",
+        ),
         ("application/cloudevents+json", json.dumps({**_MINIMAL, "id": ""}), "id is empty"),
         ("application/cloudevents+json", '{"id": "1"}', "missing required field `specversion`"),
         ("application/cloudevents-batch+json", f"[{json.dumps(_MINIMAL)}, 5]", "event 1: "),
@@ -182,8 +199,8 @@ def _protobuf() -> ExportLogsServiceRequest:
             case str():
                 return AnyValue(string_value=found)
             case list():
-                return AnyValue(array_value={"values": [value(item) for item in found]})
-        return AnyValue(kvlist_value={"values": pairs(found)})
+                return AnyValue(array_value=ArrayValue(values=[value(item) for item in found]))
+        return AnyValue(kvlist_value=KeyValueList(values=pairs(found)))
 
     def pairs(found: Mapping[str, Any]) -> list[KeyValue]:
         return [KeyValue(key=key, value=value(item)) for key, item in found.items()]

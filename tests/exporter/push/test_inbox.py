@@ -23,7 +23,7 @@ def _events(*numbers: int) -> list[Event]:
 
 
 def _read(sink: PushSink, *, final: bool = True) -> tuple[bytes, dict[str, str]]:
-    content, positions = b"", {}
+    content, positions = b"", dict[str, str]()
     for batch in sink.batches(final=final):
         content += bytes(batch.lines)
         positions |= batch.positions
@@ -43,7 +43,10 @@ def test_an_event_that_comes_again_counts_once(tmp_path: Path) -> None:
         # Without an id each is one of its own.
         assert inbox.append([Request([Event(b"{}"), Event(b"{}")])]) == [Taken(2, 0)]
         # A request that is known as a whole is one.
-        assert inbox.append([Request([Event(b"{}")], 7), Request([Event(b"{}")], 7)]) == [Taken(1, 0), Taken(0, 1)]
+        assert inbox.append([Request([Event(b"{}")], 7), Request([Event(b"{}")], 7)]) == [
+            Taken(1, 0),
+            Taken(0, 1),
+        ]
     with closing(InboxReader(path)) as reader:
         assert reader.counts() == {"accepted": 7, "repeated": 6}
 
@@ -76,9 +79,7 @@ def test_a_batch_that_was_not_committed_is_read_again(tmp_path: Path) -> None:
     path = tmp_path / "inbox.sqlite"
     with closing(Inbox(path)) as inbox:
         inbox.append([Request(_events(1))])
-        batches = _sink(path).batches(final=True)
-        next(batches)
-        batches.close()
+        next(_sink(path).batches(final=True))
         assert not inbox.has_counted()
         assert _read(_sink(path))[0] == b'{"id": 1}\n'
 
@@ -123,7 +124,9 @@ def test_a_full_disk_changes_nothing(tmp_path: Path) -> None:
     path = tmp_path / "inbox.sqlite"
     with closing(Inbox(path)) as inbox:
         inbox.append([Request(_events(1))])
-        inbox._db.execute(f"PRAGMA max_page_count = {inbox._db.execute('PRAGMA page_count').fetchone()[0] + 1}")
+        inbox._db.execute(
+            f"PRAGMA max_page_count = {inbox._db.execute('PRAGMA page_count').fetchone()[0] + 1}"
+        )
         with pytest.raises(InboxError, match="full"):
             inbox.append([Request(_events(2)), Request([Event(b"x" * 100_000)])])
         inbox._db.execute("PRAGMA max_page_count = 100000")
@@ -175,9 +178,8 @@ def test_whatever_happens_each_event_is_counted_once(steps: Sequence[list[list[i
             elif step == "tidy":
                 inbox.append([])
             else:
-                for batch in (batches := _sink(path, positions).batches(final=True)):
+                for batch in _sink(path, positions).batches(final=True):
                     if step == "lose the commit":
-                        batches.close()
                         break
                     counted += [int(line[7:-1]) for line in bytes(batch.lines).splitlines()]
                     positions = batch.positions
