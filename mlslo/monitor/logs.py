@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from typing import Annotated, Any, Literal
 
-from pydantic import ConfigDict, Discriminator, Field, Tag, model_validator
+from pydantic import AfterValidator, ConfigDict, Discriminator, Field, Tag, model_validator
 
 from mlslo.monitor.fields import FieldPath, LabelFields, PredictionFields, needs_rows
 from mlslo.monitor.presets import LABEL_PRESETS, PREDICTION_PRESETS, with_preset
 from mlslo.monitor.times import TimeFormat, TimeZone, WrittenTimes
-from mlslo.yamlfile import Duration, StrictModel
+from mlslo.yamlfile import Duration, Shape, StrictModel
 
 POSITIVE = ("1", "1.0", "true", "yes")
 """The positive class of a binary model without ``positiveClass``, in lower case."""
@@ -34,11 +35,21 @@ OTLP_PATH = "/v1/logs"
 """Below the path of a push sink: where OTLP logs are sent."""
 
 
+_PUSH_PATH = r"^(/[A-Za-z0-9._~-]+)+$"
+
+
+def _as_path(text: str) -> str:
+    if not re.fullmatch(_PUSH_PATH, text):
+        raise ValueError(
+            f"expected a path such as /fraud, of letters, digits and ._~- behind each slash, got '{text}'"
+        )
+    return text
+
+
 class PushSink(StrictModel):
     """Events that are sent to the exporter over HTTP: CloudEvents, JSON lines, OTLP logs."""
 
-    path: str = Field(
-        pattern=r"^(/[A-Za-z0-9._~-]+)+$",
+    path: Annotated[str, AfterValidator(_as_path), Shape(pattern=_PUSH_PATH)] = Field(
         description="The path on `--push.listen-address` that takes them, such as `/fraud`; OTLP logs below it, at "
         "`/v1/logs`.",
     )

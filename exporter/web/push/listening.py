@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import socket
 
 
@@ -13,7 +14,13 @@ def listening(address: tuple[str, int]) -> socket.socket:
     host, port = address
     both = not host and socket.has_dualstack_ipv6()
     family = socket.AF_INET6 if ":" in host or both else socket.AF_INET
-    return socket.create_server((host, port), family=family, backlog=512, dualstack_ipv6=both)
+    try:
+        return socket.create_server((host, port), family=family, backlog=512, dualstack_ipv6=both)
+    except OSError as error:
+        if isinstance(error, socket.gaierror) or error.errno is None:
+            raise
+        # It repeats the address.
+        raise OSError(error.errno, os.strerror(error.errno)) from None
 
 
 def shown(address: tuple[object, ...], *, secure: bool) -> str:
