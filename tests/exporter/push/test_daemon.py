@@ -43,7 +43,7 @@ def daemon(folder: Path, port: int, *arguments: object) -> Iterator[Running]:
     log = folder / "log"
     with log.open("w") as output:
         process = subprocess.Popen(
-            [*command, *options, "--state-dir", "state", *map(str, arguments)], cwd=folder, stderr=output
+            [*command, *options, "--state-dir", "state", *map(str, arguments)], cwd=folder, stderr=output, text=True
         )
     try:
         until = time.monotonic() + 60
