@@ -82,7 +82,8 @@ class Inbox:
         self._counted = 0
         self._waiting = 0
         try:
-            path.parent.mkdir(parents=True, exist_ok=True)
+            # It holds whole records, which the rest of the state does not.
+            path.parent.mkdir(0o700, parents=True, exist_ok=True)
             self._db = sqlite3.connect(path, isolation_level=None, timeout=_PATIENCE, check_same_thread=False)
         except (sqlite3.Error, OSError) as error:
             raise InboxError(f"{path}: {error}") from None

@@ -14,7 +14,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import closing, contextmanager, suppress
 from datetime import UTC, datetime
 from pathlib import Path
@@ -36,14 +36,19 @@ _SAMPLE = (ROOT / "tests/formats/samples/kserve-v1.jsonl").read_text()
 
 
 @contextmanager
-def daemon(folder: Path, port: int, *arguments: object) -> Iterator[Running]:
+def daemon(
+    folder: Path, port: int, *arguments: object, files: Sequence[str] = ("monitor.yaml",)
+) -> Iterator[Running]:
     """A daemon whose endpoint is at ``port``; it may be killed before the block ends."""
-    command = [sys.executable, "-W", "error", "-m", "exporter", "run", "monitor.yaml"]
+    command = [sys.executable, "-W", "error", "-m", "exporter", "run", *files]
     options = ["--web.listen-address", "127.0.0.1:0", "--push.listen-address", f"127.0.0.1:{port}"]
     log = folder / "log"
     with log.open("w") as output:
         process = subprocess.Popen(
-            [*command, *options, "--state-dir", "state", *map(str, arguments)], cwd=folder, stderr=output, text=True
+            [*command, *options, "--state-dir", "state", *map(str, arguments)],
+            cwd=folder,
+            stderr=output,
+            text=True,
         )
     try:
         until = time.monotonic() + 60
