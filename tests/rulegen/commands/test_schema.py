@@ -36,6 +36,7 @@ LOADERS = {
 # What these say depends on two values at once, on names in the same file, or on the version in use.
 BEYOND_A_SCHEMA = (
     "standard input",
+    "the push path of",
     "is none of classes",
     "is none of the names in",
     "the same as 'request'",
