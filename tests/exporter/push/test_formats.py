@@ -55,7 +55,7 @@ def _in_headers(event: Mapping[str, Any]) -> Call:
     )
 
 
-@pytest.mark.parametrize("line", _KSERVE.read_text().splitlines())
+@pytest.mark.parametrize("line", _KSERVE.read_text().splitlines(), ids=["request", "another", "response"])
 def test_kserves_events_in_binary_mode_become_what_its_logs_hold(line: str) -> None:
     event = json.loads(line)
     request = events_of(_in_headers(event))
@@ -317,6 +317,7 @@ def test_a_refusal_in_protobuf_is_a_status() -> None:
         (gzip.compress(b"") + gzip.compress(b"x"), " GZIP "),
         (zlib.compress(b"x"), "deflate"),
     ],
+    ids=["as it is", "gzip", "several members", "deflate"],
 )
 def test_bodies_are_decompressed(body: bytes, encoding: str) -> None:
     assert decoded(body, encoding) == b"x"
@@ -331,6 +332,7 @@ def test_bodies_are_decompressed(body: bytes, encoding: str) -> None:
         (b"no gzip", "gzip", "no gzip"),
         (b"", "br", "Content-Encoding 'br', expected one of gzip"),
     ],
+    ids=["large", "large together", "cut", "no gzip", "unknown"],
 )
 def test_bodies_that_cannot_be_decompressed(body: bytes, encoding: str, said: str) -> None:
     with pytest.raises(RefusedError, match=said):
