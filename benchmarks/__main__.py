@@ -13,7 +13,18 @@ import sys
 
 from benchmarks.process import ROOT
 
-BENCHMARKS = ("cold", "steady", "memory", "shapes", "series", "pending", "alarms", "generate", "rules")
+BENCHMARKS = (
+    "cold",
+    "steady",
+    "memory",
+    "shapes",
+    "series",
+    "pending",
+    "push",
+    "alarms",
+    "generate",
+    "rules",
+)
 WITH_PEERS = ("cold", "alarms")
 
 

@@ -9,13 +9,20 @@ from pathlib import Path
 import click
 
 from exporter.commands import MONITORS
-from mlslo.command_line import BAD_INPUT, WRONG, input_errors
+from mlslo.command_line import BAD_INPUT, PATH, WRONG, input_errors
 
 
 @click.command()
 @MONITORS
+@click.option(
+    "--state-dir",
+    type=PATH,
+    default=Path("mlslo-state"),
+    show_default=True,
+    help="That of the daemon, where events of push sinks wait.",
+)
 @input_errors()
-def check(monitors: tuple[Path, ...]) -> None:
+def check(monitors: tuple[Path, ...], state_dir: Path) -> None:
     """Validate MONITOR files, and show how the first records decode.
 
     Exit code 1 where a sink has records and none of them can be used, where no output or no feature can be read in any
@@ -36,7 +43,7 @@ def check(monitors: tuple[Path, ...]) -> None:
         looked_at: dict[str, Records] = {}
         for sink, look in (("predictions", check_predictions), ("labels", check_labels)):
             try:
-                found = look(model, now)
+                found = look(model, now, state_dir)
             except SinkError as error:
                 click.echo(f"model {model.name}: sink {sink}: {error}", err=True)
                 code = BAD_INPUT

@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Iterator
 from contextlib import closing
 from dataclasses import replace
+from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -14,6 +15,7 @@ from exporter.commands.unchosen import none_chosen
 from exporter.daemon.models import Model
 from exporter.features.timestamp import time_text
 from exporter.fold.version_schemas import VersionSchemas
+from exporter.inbox import inbox_folder, inbox_path
 from exporter.records.accounts import clock_shift
 from exporter.records.accounts.field_accounts import Records
 from exporter.records.accounts.mapped_fields import Judged, has_answers, judge, of_labels, of_predictions
@@ -54,15 +56,15 @@ class SinkCheck(NamedTuple):
     records: Records | None = None
 
 
-def check_predictions(model: Model, now: float) -> SinkCheck:
+def check_predictions(model: Model, now: float, state_directory: Path) -> SinkCheck:
     """Decode the first prediction records; ``now`` in Unix seconds tells which are from the future.
 
-    Raises SinkError where they cannot be read.
+    ``state_directory``: where pushed events wait. Raises SinkError where they cannot be read.
     """
     written, monitor = model.monitor, plain(model.monitor)
     task = task_of(monitor.spec, model.references)
     schemas = VersionSchemas(monitor, task, model.references)
-    logged, source, remark = _sample(monitor, monitor.spec.predictions.sink)
+    logged, source, remark = _sample(model, "predictions", monitor.spec.predictions.sink, state_directory)
     if not logged:
         return SinkCheck([f"predictions: {source}: {remark}"])
     latest = int(now * 1e6) + CLOCK_SKEW
@@ -120,7 +122,7 @@ def check_predictions(model: Model, now: float) -> SinkCheck:
     return SinkCheck(lines, wrong, _of_ids(written, records, sample))
 
 
-def check_labels(model: Model, now: float) -> SinkCheck | None:
+def check_labels(model: Model, now: float, state_directory: Path) -> SinkCheck | None:
     """Decode the first label records; None where the file names no labels.
 
     Raises SinkError where they cannot be read.
@@ -130,7 +132,7 @@ def check_labels(model: Model, now: float) -> SinkCheck | None:
     if labels is None or written.spec.labels is None:
         return None
     task = task_of(monitor.spec, model.references)
-    logged, source, remark = _sample(monitor, labels.sink)
+    logged, source, remark = _sample(model, "labels", labels.sink, state_directory)
     if not logged:
         return SinkCheck([f"labels: {source}: {remark}"])
     reshaped = _reshaped(written, "labels", logged, now)
@@ -173,8 +175,9 @@ def _of_ids(monitor: Monitor, records: Records, lines: bytes) -> Records:
     return records if plain(monitor) is monitor else Records(lines)
 
 
-def _sample(monitor: Monitor, sink: Sink) -> Sample:
-    with closing(open_sink(monitor, sink, {})) as log:
+def _sample(model: Model, log_name: str, sink: Sink, state_directory: Path) -> Sample:
+    inbox = inbox_path(inbox_folder(model.state_file(state_directory)), log_name)
+    with closing(open_sink(plain(model.monitor), sink, {}, inbox)) as log:
         return log.sample(_LOOKED_AT)
 
 

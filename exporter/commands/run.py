@@ -62,6 +62,21 @@ def _duration(context: click.Context, parameter: click.Parameter, value: str) ->
     type=PATH,
     help="TLS, passwords, headers and a rate limit, as Prometheus' exporters have it; read again when it changes.",
 )
+@click.option(
+    "--push.listen-address",
+    "push_address",
+    metavar="HOST:PORT",
+    callback=_address,
+    default=":9848",
+    show_default=True,
+    help="Where events of push sinks are sent; bound only where a MONITOR has one.",
+)
+@click.option(
+    "--push.token-file",
+    "push_tokens",
+    type=PATH,
+    help="Bearer tokens that senders of events need, one a line; re-read when it changes (default: anybody may send).",
+)
 @click.option("--web.enable-lifecycle", "lifecycle", is_flag=True, help="Allow POST /-/reload.")
 @click.option(
     "--state-dir",
@@ -134,6 +149,8 @@ def run(
     monitors: tuple[Path, ...],
     listen_address: tuple[str, int],
     web_config: Path | None,
+    push_address: tuple[str, int],
+    push_tokens: Path | None,
     lifecycle: bool,
     state_dir: Path,
     log_format: logs.Format,
@@ -159,6 +176,8 @@ def run(
     from exporter.daemon.daemon import Daemon
     from exporter.state import StoreError
     from exporter.web.protection import Protection
+    from exporter.web.push.supervisor import Receiver
+    from exporter.web.push.tokens import TokenError
     from exporter.web.server import Server
 
     logs.configure(log_format, log_level)
@@ -175,6 +194,18 @@ def run(
         server = Server(listen_address, daemon, protection=protection, lifecycle=lifecycle)
     except OSError as error:
         refuse(f"--web.listen-address {listen_address[0]}:{listen_address[1]}: {error.strerror}")
+    try:
+        receiver = Receiver(
+            push_address,
+            daemon.pushed_logs,
+            token_file=push_tokens,
+            web_config=web_config,
+            secure=protection is not None and protection.current().tls is not None,
+        )
+    except TokenError as error:
+        refuse(f"--push.token-file {error}")
+    except OSError as error:
+        refuse(f"--push.listen-address {push_address[0]}:{push_address[1]}: {error.strerror}")
     deliver_signals(
         {
             signal.SIGTERM: daemon.stop,
@@ -186,7 +217,10 @@ def run(
     threading.Thread(target=server.serve_forever, daemon=True, name="web").start()
     fields = {"version": VERSION, "models": len(monitors), "url": f"{server.url}/metrics"}
     logger.info("started", extra={"fields": fields})
+    if receiver.url:
+        logger.info("events are received at %s", receiver.url)
     daemon.run()
+    receiver.stop()
     server.shutdown()
     server.server_close()
     logger.info("stopped")

@@ -182,7 +182,8 @@ class Cycle:
         for name, metric in METRICS.items():
             if metric.type is Type.COUNTER and gauges.wants(name):
                 totals = self._store.counters.totals(name).items()
-                gauges.series[name] = {(self.monitor.model, *labels): total for labels, total in totals}
+                series = {(self.monitor.model, *labels): total for labels, total in totals}
+                gauges.series.setdefault(name, {}).update(series)
         histograms = self._histograms() if gauges.wants("ml_prediction_latency_seconds") else {}
         self._keep_limit(gauges, histograms)
         meta.withheld(gauges)

@@ -13,7 +13,7 @@ from queue import SimpleQueue
 from typing import NamedTuple
 
 from exporter.daemon.cycle import CycleError
-from exporter.daemon.models import Model, load_all
+from exporter.daemon.models import Model, PushedLog, load_all
 from exporter.daemon.process import give_back_memory
 from exporter.daemon.recovery import RecoveringCycle
 from exporter.daemon.watchdog import STUCK_AFTER, Watchdog
@@ -151,6 +151,14 @@ class Daemon:
                 name, str(watched.model.monitor.document.path), watched.snapshot, watched.cycle.trouble()
             )
             for name, watched in sorted(self._watched.copy().items())
+        ]
+
+    def pushed_logs(self) -> list[PushedLog]:
+        """Return the logs of all models that come over HTTP; from any thread."""
+        return [
+            log
+            for _, watched in sorted(self._watched.copy().items())
+            for log in watched.model.pushed_logs(self._state_directory)
         ]
 
     def _run_cycle(self, watched: _Watched) -> None:

@@ -19,6 +19,8 @@ def sinks(gauges: Gauges, store: Store, readers: Mapping[str, SinkReader]) -> No
         gauges.set("ml_sink_up", float(reader.up), sink=name)
         if reader.up:
             gauges.set("ml_sink_lag_bytes", reader.lag(), sink=name)
+        for metric, labels, value in reader.own_metrics():
+            gauges.set(metric, value, sink=name, **labels)
         newest = store.marks.get(f"{name} event")
         if newest is not None:
             gauges.set("ml_sink_last_event_timestamp_seconds", newest / MICROSECONDS, sink=name)

@@ -5,9 +5,12 @@ from __future__ import annotations
 import logging
 import random
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from pathlib import Path
 
+from exporter.inbox import inbox_folder, inbox_path
 from exporter.sinks.file import FileSink
+from exporter.sinks.push import POSITION, PushSink
 from exporter.sinks.sink import Batch, LogSink, SinkError
 from exporter.sinks.standard_input import StandardInput
 from exporter.state import Store
@@ -16,12 +19,21 @@ from mlslo.monitor import Monitor, Sink
 logger = logging.getLogger(__name__)
 
 SINKS: dict[str, type[LogSink]] = {"file": FileSink}
-"""Every kind of sink, by its key below ``sink:`` in a monitor file."""
+"""Kinds of sink, by their key below ``sink:`` in a monitor file; pushed events wait in an inbox of their own."""
 
 
-def open_sink(monitor: Monitor, sink: Sink, positions: Mapping[str, str]) -> LogSink:
-    """Open the sink of the one kind that is given. Raises ValueError where ``positions`` are none of its own."""
-    if sink.is_standard_input:
+def open_sink(
+    monitor: Monitor, sink: Sink, positions: Mapping[str, str], inbox: Path | None = None
+) -> LogSink:
+    """Open the sink of the one kind that is given. Raises ValueError where ``positions`` are none of its own.
+
+    ``inbox``: where pushed events wait, below the state directory; None where there is none.
+    """
+    if sink.push is not None:
+        return PushSink(sink.push, positions, inbox)
+    # Those of an inbox may be left of a time when the events were pushed.
+    positions = {key: position for key, position in positions.items() if key != POSITION}
+    if sink.is_standard_input and sink.file is not None:
         return StandardInput.open(monitor, sink.file, positions)
     kind, settings = next((kind, settings) for kind, settings in sink if settings is not None)
     return SINKS[kind].open(monitor, settings, positions)
@@ -45,6 +57,7 @@ class SinkReader:
         self._monitor = monitor
         self._settings = sink
         self._store = store
+        self._inbox = store.path and inbox_path(inbox_folder(store.path), name)
         self._sink = self._restored()
         self._schedule = monitor.spec.schedule.seconds
         self._failures = 0
@@ -100,12 +113,17 @@ class SinkReader:
         """Bytes not read yet."""
         return self._sink.lag()
 
+    def own_metrics(self) -> Iterable[tuple[str, Mapping[str, str], float]]:
+        """What only this kind of sink exports."""
+        return self._sink.own_metrics()
+
     def close(self) -> None:
         """Release the files."""
         self._sink.close()
 
     def _restored(self) -> LogSink:
         try:
-            return open_sink(self._monitor, self._settings, self._store.positions.load(self.name))
+            positions = self._store.positions.load(self.name)
+            return open_sink(self._monitor, self._settings, positions, self._inbox)
         except ValueError as error:
             raise self._store.damaged(str(error)) from None

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from types import MappingProxyType
 from typing import Any, ClassVar, NamedTuple, Self
 
@@ -77,6 +77,10 @@ class LogSink(ABC):
     @abstractmethod
     def lag(self) -> int:
         """Return the bytes that are not read yet."""
+
+    def own_metrics(self) -> Iterable[tuple[str, Mapping[str, str], float]]:
+        """Return what only this kind of sink exports: metric, labels beside model and sink, value."""
+        return ()
 
     @abstractmethod
     def sample(self, number: int) -> Sample:

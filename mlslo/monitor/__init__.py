@@ -14,7 +14,7 @@ from mlslo.monitor.fields import (
     scope_name,
 )
 from mlslo.monitor.file import Monitor, MonitorFile
-from mlslo.monitor.logs import POSITIVE, FileSink, Join, Labels, Predictions, Sink
+from mlslo.monitor.logs import OTLP_PATH, POSITIVE, FileSink, Join, Labels, Predictions, PushSink, Sink
 from mlslo.monitor.metrics import Exported, Metrics, SegmentMetrics
 from mlslo.monitor.presets import PREDICTION_PRESETS
 from mlslo.monitor.spec import DEFAULT_LATENCY_BUCKETS, Fairness, Feature, Reference, Spec
@@ -26,6 +26,7 @@ from_document = Monitor.from_document
 __all__ = [
     "ALTERNATIVE",
     "DEFAULT_LATENCY_BUCKETS",
+    "OTLP_PATH",
     "POSITIVE",
     "PREDICTION_PRESETS",
     "ROWS",
@@ -46,6 +47,7 @@ __all__ = [
     "MonitorFile",
     "PredictionFields",
     "Predictions",
+    "PushSink",
     "Reference",
     "SegmentMetrics",
     "Sink",

@@ -10,6 +10,7 @@ from typing import Any, Literal
 from pydantic import Field
 
 from mlslo.monitor.fields import ALTERNATIVE, FeatureArray, PredictionFields
+from mlslo.monitor.logs import OTLP_PATH, PushSink
 from mlslo.monitor.spec import Spec
 from mlslo.yamlfile import File, Loaded, Name, Problem, StrictModel, did_you_mean, quoted_list
 
@@ -72,6 +73,7 @@ class Monitor(Loaded[Metadata, Spec]):
                     message += quoted_list(names) + did_you_mean(feature, names)
                     yield self.document.problem(("spec", "features", feature), message)
         yield from self._problems_of_standard_input()
+        yield from self._problems_of_push()
         features = fields.features.path if isinstance(fields.features, FeatureArray) else fields.features
         if isinstance(features, str):
             for name, path in _single_paths(fields).items():
@@ -125,7 +127,7 @@ class Monitor(Loaded[Metadata, Spec]):
             )
         for at in places:
             log = self.spec.predictions if at[1] == "predictions" else self.spec.labels
-            if log is not None and log.sink.file.format == "parquet":
+            if log is not None and log.sink.file is not None and log.sink.file.format == "parquet":
                 message = "Parquet cannot be read on standard input, expected one of csv, jsonl"
                 yield self.document.problem((*at[:-1], "format"), message)
         if self.spec.predictions.sink.is_standard_input:
@@ -133,6 +135,26 @@ class Monitor(Loaded[Metadata, Spec]):
                 if reference.first is not None:
                     message = "'first' reads the predictions apart, and standard input comes only once; expected a file"
                     yield self.document.problem(("spec", "references", name, "first"), message)
+
+    def pushed(self) -> dict[str, PushSink]:
+        """Return the push sinks, by the log (predictions, labels) that they take."""
+        logs = {"predictions": self.spec.predictions, "labels": self.spec.labels}
+        return {name: log.sink.push for name, log in logs.items() if log is not None and log.sink.push}
+
+    def _problems_of_push(self) -> Iterator[Problem]:
+        """Yield what cannot be done with records that are pushed."""
+        pushed = self.pushed()
+        paths = [sink.path for sink in pushed.values()]
+        if len(paths) == 2 and any(paths[0] + end == paths[1] for end in ("", OTLP_PATH)):
+            message = "the push path of 'predictions' already; expected another one"
+            yield self.document.problem(("spec", "labels", "sink", "push", "path"), message)
+        if "predictions" in pushed:
+            for name, reference in self.spec.references.items():
+                if reference.first is not None:
+                    message = "'first' reads the predictions apart, and pushed events are gone once they are counted"
+                    yield self.document.problem(
+                        ("spec", "references", name, "first"), f"{message}; expected a file sink"
+                    )
 
 
 def _single_paths(fields: PredictionFields) -> dict[tuple[str, ...], str]:

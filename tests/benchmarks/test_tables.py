@@ -22,6 +22,7 @@ from benchmarks.table import Row, finish
         ("shapes", "kserve"),
         ("series", "wide: cycle against everything"),
         ("pending", "a cycle's expiry, CPU s"),
+        ("push", "predictions lost or counted twice"),
         ("generate", "files of others rewritten"),
     ],
 )

@@ -85,6 +85,8 @@ def _newest(monitor: Monitor, log: str, lines: bytes, written: WrittenTimes) -> 
 
 def _newest_lines(monitor: Monitor, sink: Sink) -> tuple[bytes, float] | None:
     """Return the last whole lines of the file that was written to last, and when; None where there is none."""
+    if sink.file is None:
+        return None
     newest: tuple[float, str] | None = None
     for path in matches(monitor.pattern(sink.file.path))[0]:
         try:

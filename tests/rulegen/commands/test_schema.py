@@ -37,6 +37,7 @@ LOADERS = {
 BEYOND_A_SCHEMA = (
     "standard input",
     "exemplars need",
+    "the push path of",
     "is none of classes",
     "is none of the names in",
     "the same as 'request'",

@@ -1,0 +1,202 @@
+"""The receiver's process: python -m exporter.web.push.process, started by ``Receiver``.
+
+Each line of standard input is a Configuration; its end is the end of the process that started this one. What is to be
+logged goes to standard output, a Message a line, for that process to log.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+import logging
+import signal
+import socket
+import ssl
+import sys
+from collections.abc import Sequence
+from contextlib import suppress
+from pathlib import Path
+
+import msgspec
+
+from exporter.web.push.connection import Connection, Connections
+from exporter.web.push.endpoint import Endpoint, Route
+from exporter.web.push.tokens import TokenError, Tokens
+from exporter.web.push.writer import Writer
+
+READY = "ready"
+_DRAINED_WITHIN = 3.0
+_CERTIFICATES_LOOKED_AT_EVERY = 10.0
+
+
+class Log(msgspec.Struct):
+    """A push sink: the paths of its endpoint, its ``inbox``, the most bytes that wait there."""
+
+    path: str
+    otlp_path: str
+    inbox: str
+    most_bytes: int
+
+
+class Configuration(msgspec.Struct):
+    """What is received. Only ``logs`` may differ from that of the first line. ``socket``: a descriptor that listens."""
+
+    socket: int
+    logs: list[Log]
+    token_file: str | None = None
+    web_config: str | None = None
+
+
+class Message(msgspec.Struct):
+    """A line of the log; ``READY`` once the first configuration is in force."""
+
+    level: int
+    text: str
+
+
+class _ToParent(logging.Handler):
+    """Hands records to the process that started this one, whose format they then have."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        text = self.format(record)
+        with suppress(OSError, ValueError):
+            sys.stdout.buffer.write(msgspec.json.encode(Message(record.levelno, text)) + b"\n")
+            sys.stdout.buffer.flush()
+
+
+class _Receiver:
+    def __init__(self, configuration: Configuration) -> None:
+        tokens = Tokens(Path(configuration.token_file)) if configuration.token_file else None
+        self._endpoint = Endpoint(tokens)
+        self._connections = Connections(self._endpoint)
+        self._socket = socket.socket(fileno=configuration.socket)
+        self._socket.setblocking(False)
+        self._web_config = Path(configuration.web_config) if configuration.web_config else None
+        self._writers: dict[str, Writer] = {}
+        self._server: asyncio.Server | None = None
+        self._ended = asyncio.Event()
+
+    def receive(self, logs: Sequence[Log]) -> None:
+        """Receive for ``logs`` from now on, and no others."""
+        loop = asyncio.get_running_loop()
+        inboxes = {log.inbox for log in logs}
+        gone = [self._writers.pop(inbox) for inbox in self._writers.keys() - inboxes]
+        routes = {}
+        for log in logs:
+            writer = self._writers.get(log.inbox)
+            if writer is None:
+                writer = self._writers[log.inbox] = Writer(Path(log.inbox), log.most_bytes, loop)
+            writer.most_bytes = log.most_bytes
+            routes[log.path] = Route(writer, otlp=False)
+            routes[log.otlp_path] = Route(writer, otlp=True)
+        self._endpoint.routes = routes
+        for writer in gone:
+            writer.close()
+
+    async def listen(self) -> None:
+        """Accept connections; where there are certificates, with those that are on disk now."""
+        before, certificates = self._server, _certificates(self._web_config)
+        # Of a copy: a server closes what it listens on when it is replaced.
+        self._server = await asyncio.get_running_loop().create_server(
+            lambda: Connection(self._connections),
+            sock=self._socket.dup(),
+            ssl=certificates,
+            ssl_handshake_timeout=None if certificates is None else 10.0,
+            backlog=512,
+        )
+        if before is not None:
+            before.close()
+
+    async def run(self) -> None:
+        """Look after time-outs and certificates, until ``end``."""
+        sweeping = asyncio.create_task(self._connections.sweep())
+        state = _state(self._web_config)
+        while not self._ended.is_set():
+            with suppress(TimeoutError):
+                await asyncio.wait_for(self._ended.wait(), _CERTIFICATES_LOOKED_AT_EVERY)
+            before, state = state, _state(self._web_config)
+            if before != state:
+                try:
+                    await self.listen()
+                    logging.info("push: certificates re-read")
+                except Exception as error:
+                    logging.warning(
+                        "push: certificates cannot be re-read, the old ones stay in force: %s", error
+                    )
+        sweeping.cancel()
+        assert self._server is not None
+        self._server.close()
+        self._socket.close()
+        await self._connections.drain(_DRAINED_WITHIN)
+        for writer in self._writers.values():
+            writer.close()
+
+    def end(self) -> None:
+        """Answer what has come, and end."""
+        self._ended.set()
+
+
+def _certificates(web_config: Path | None) -> ssl.SSLContext | None:
+    if web_config is None:
+        return None
+    # It imports what reads YAML, which is not needed elsewhere.
+    from exporter.web.config import load
+
+    return load(web_config).tls
+
+
+def _state(web_config: Path | None) -> list[tuple[int, int]]:
+    """Return what changes when the configuration, or a certificate in its folder or where it says, does."""
+    if web_config is None:
+        return []
+    from exporter.web.config import WebConfigFile
+    from mlslo.yamlfile import InputError, read, validate
+
+    paths = [web_config]
+    with suppress(InputError, OSError):
+        tls = validate(read(web_config), WebConfigFile).tls_server_config
+        files = [tls.cert_file, tls.key_file, tls.client_ca_file] if tls else []
+        paths += [web_config.parent / name for name in files if name]
+    found = []
+    for path in paths:
+        with suppress(OSError):
+            status = path.stat()
+            found.append((status.st_ino, status.st_mtime_ns))
+    return found
+
+
+async def _main() -> None:
+    loop = asyncio.get_running_loop()
+    reader = asyncio.StreamReader(limit=16 << 20)
+    await loop.connect_read_pipe(lambda: asyncio.StreamReaderProtocol(reader), sys.stdin)
+    decode = msgspec.json.Decoder(Configuration).decode
+    configuration = decode(await reader.readline())
+    receiver = _Receiver(configuration)
+    receiver.receive(configuration.logs)
+    await receiver.listen()
+    logging.info(READY)
+    running = asyncio.create_task(receiver.run())
+    # All that is there so far stays: collections need not look at it.
+    gc.freeze()
+    while line := await reader.readline():
+        receiver.receive(decode(line).logs)
+    receiver.end()
+    await running
+
+
+def main() -> None:
+    """Receive until standard input ends."""
+    # Inherited, blocked, from a process that delivers them to itself; its end is the end of this one.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, (signal.SIGTERM, signal.SIGINT, signal.SIGHUP))
+    logging.basicConfig(level=logging.INFO, handlers=[_ToParent()], format="%(message)s")
+    try:
+        asyncio.run(_main())
+    except (TokenError, OSError) as error:
+        logging.error("push: %s", error)  # noqa: TRY400 - said in one line
+        sys.exit(1)
+
+
+if __name__ == "__main__":
+    main()
