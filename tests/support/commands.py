@@ -42,6 +42,14 @@ def exporter(*arguments: object, check: bool = True) -> subprocess.CompletedProc
     return done
 
 
+def start(*arguments: object, errors: Path) -> multiprocessing.process.BaseProcess:
+    """Start ``mlslo-exporter``, which goes on beside the test; its standard error is in ``errors``."""
+    command = ["mlslo-exporter", *map(str, arguments)]
+    process = _FORKING.Process(target=_run, args=(command, Path(os.devnull), errors))
+    process.start()
+    return process
+
+
 def _run(command: Sequence[str], output: Path, errors: Path) -> None:
     for number, path in ((1, output), (2, errors)):
         with path.open("wb") as file:
