@@ -345,4 +345,6 @@ class FileSink(LogSink):
                 return
             for cut, position in file.read(descriptor, self._positions[key], final=final):
                 self._positions.put(position)
+                # What was there before is written over by this.
+                self._emptied.pop(key, None)
                 yield batch_of(cut, {key: position.text})

@@ -336,3 +336,18 @@ def test_a_log_written_over_before_it_leaves_is_read_from_its_start(tmp_path: Pa
         log.write_bytes(numbered(20, 60))
         log.rename(tmp_path / "elsewhere")
         assert reading.read() == expected(20, 60)
+
+
+@pytest.mark.parametrize("name", ["log.jsonl", "log.jsonl.gz"])
+def test_what_was_read_of_a_new_file_in_an_old_inode_stays_read(name: str, tmp_path: Path) -> None:
+    log = tmp_path / name
+    pack = gzip.compress if name.endswith(".gz") else bytes
+    log.write_bytes(pack(numbered(0, 10)))
+    with closing(Reading(log)) as reading:
+        assert reading.read() == expected(0, 10)
+        log.write_bytes(pack(numbered(20, 30)))
+        assert reading.read() == expected(20, 30)
+        assert reading.read() == []
+        append(log, pack(numbered(30, 40)))
+        reading.restart()
+        assert reading.read() == expected(30, 40)
