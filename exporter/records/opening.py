@@ -44,15 +44,30 @@ def first_byte(value: Raw) -> int:
 
 
 def opened_object(value: Raw) -> Members | None:
-    """Return the members of the object in ``value``, or None where it is none."""
+    """Return the members of the object in ``value``, the first of each key; None where it is no object."""
+    members: Members | None = None
     try:
-        return _OBJECT.decode(value)
+        members = _OBJECT.decode(value)
+        if not _repeats_keys(value, members):
+            return members
     except (msgspec.DecodeError, RecursionError):
         # Python's own parser takes NaN and Infinity, as the reader of plain records does.
-        found = _loaded(value)
+        pass
+    found = _loaded(value)
     if not isinstance(found, dict):
-        return None
+        return members
     return {key: json.dumps(member).encode() for key, member in found.items()}
+
+
+def _repeats_keys(value: Raw, members: Members) -> bool:
+    """Return False where every key in the text of an object is that of a member, or within one."""
+    others = _keys_in(value) - len(members)
+    return others != 0 and others != sum(map(_keys_in, members.values()))
+
+
+def _keys_in(value: Raw) -> int:
+    text = bytes(value)
+    return text.count(b'":') + text.count(b'" :')
 
 
 def opened_list(value: Raw) -> Sequence[Raw] | None:
@@ -282,6 +297,11 @@ def _csv_value(value: str) -> str:
 
 def _loaded(value: Raw) -> object:
     try:
-        return json.loads(bytes(value))
+        return json.loads(bytes(value), object_pairs_hook=_first_of_each)
     except (ValueError, RecursionError):
         return None
+
+
+def _first_of_each(pairs: list[tuple[str, object]]) -> dict[str, object]:
+    """Return an object as the reader of plain records has it: of a key given twice, the first counts."""
+    return dict(reversed(pairs)) if len(pairs) > len(dict(pairs)) else dict(pairs)

@@ -123,7 +123,9 @@ class Decompressed(Content):
 
     def checksum(self, offset: int) -> int | None:
         length = min(SAMPLE, offset)
-        if offset - length < self._start or self._end < offset:
+        if offset - length < self._start:
+            self._restart()
+        if self._end < offset:
             self.at(offset, 0)
         if self._end < offset:
             if self._failure is not None:
@@ -131,6 +133,11 @@ class Decompressed(Content):
             return None
         end = offset - self._start
         return checksum(self._head[:length], bytes(self._buffer[end - length : end]))
+
+    def length(self) -> int:
+        while self._failure is None and self._advance(self._end + _OUTPUT):
+            pass
+        return self._end
 
     def head(self) -> bytes:
         if len(self._head) < HEAD and (self._failure is None or not self._head):

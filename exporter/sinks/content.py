@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import os
 from abc import ABC, abstractmethod
+from contextlib import suppress
 from typing import NamedTuple
 
 from exporter.sinks.positions import HEAD, SAMPLE, checksum
+
+_NULLS = 1 << 20
 
 
 class Block(NamedTuple):
@@ -42,8 +45,24 @@ class Content(ABC):
         """Return the checksum of the content before ``offset``, as positions have it; None where it is shorter."""
 
     @abstractmethod
+    def length(self) -> int:
+        """Return how long the content is so far."""
+
+    @abstractmethod
     def head(self) -> bytes:
         """Return the first ``HEAD`` bytes, or as many as there are."""
+
+    def after_nulls(self, offset: int) -> int:
+        """Return where a run of NULs from ``offset`` on ends, or what is there so far.
+
+        A writer that does not append leaves one where its file was truncated: as long as what was written before.
+        """
+        while (block := self.at(offset, _NULLS)).length:
+            rest = block.bytes().lstrip(b"\0")
+            offset += block.length - len(rest)
+            if rest:
+                break
+        return offset
 
     @abstractmethod
     def is_whole(self) -> bool:
@@ -73,8 +92,17 @@ class Plain(Content):
             os.pread(self._descriptor, length, 0), os.pread(self._descriptor, length, offset - length)
         )
 
+    def length(self) -> int:
+        return os.fstat(self._descriptor).st_size
+
     def head(self) -> bytes:
         return os.pread(self._descriptor, HEAD, 0)
+
+    def after_nulls(self, offset: int) -> int:
+        # Of a hole nothing needs to be read. Where nothing but a hole is left, or the file system knows of none, it is.
+        with suppress(OSError):
+            offset = max(offset, os.lseek(self._descriptor, offset, os.SEEK_DATA))
+        return super().after_nulls(offset)
 
     def is_whole(self) -> bool:
         return True

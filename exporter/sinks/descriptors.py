@@ -6,6 +6,7 @@ import errno
 import os
 import resource
 import stat
+import zlib
 
 _MOST_FAILURES = 3
 
@@ -17,9 +18,9 @@ class UnreadableError(OSError):
         super().__init__(errno.EIO, message)
 
 
-def key_of(status: os.stat_result) -> str:
-    """Return what names a file, whatever its path."""
-    return f"{status.st_dev}:{status.st_ino}"
+def key_of(status: os.stat_result, path: str) -> str:
+    """Return what names a file, whatever its path: but where a file system has no inodes, that is all there is."""
+    return f"{status.st_dev}:{status.st_ino or zlib.crc32(os.fsencode(path))}"
 
 
 def open_file(path: str) -> int:

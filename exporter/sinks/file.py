@@ -70,6 +70,9 @@ class FileSink(LogSink):
         # Path and key of what this cycle has found.
         self._present: dict[str, str] = {}
         self._waiting: dict[str, _Waiting] = {}
+        # Positions to be committed of originals that are gone, or written over: their copies have them.
+        self._emptied: dict[str, str] = {}
+        self._succeeded: set[str] = set()
         self._damaged: dict[str, tuple[tuple[int, ...], str]] = {}
 
     @classmethod
@@ -86,7 +89,7 @@ class FileSink(LogSink):
     def batches(self, *, final: bool = False) -> Iterator[Batch]:
         """Raises SinkError where no file matches, or (after all the others were read) one cannot be read."""
         failures, copied, compressed = self._discover(final)
-        if copied:
+        if copied or self._emptied:
             # Before the position in the original is replaced by one in what has its place now.
             yield self._commit_only(copied)
         for key in list(self._files):
@@ -110,7 +113,7 @@ class FileSink(LogSink):
         for key, file in self._files.items():
             with suppress(OSError):
                 status = os.fstat(self._held[key]) if key in self._held else Path(file.path).stat()
-                if key_of(status) == key:
+                if key_of(status, file.path) == key:
                     lag += file.unread(status, self._positions[key])
         for key, waiting in self._waiting.items():
             with suppress(OSError):
@@ -150,14 +153,14 @@ class FileSink(LogSink):
                 found[path] = os.stat(path)  # noqa: PTH116 - there may be ten thousand
             except OSError as error:
                 failures.append(failure(path, error))
-        self._present = {key_of(status): path for path, status in found.items()}
-        held = set(self._newest({key_of(status): status for status in found.values()}))
+        self._present = {key_of(status, path): path for path, status in found.items()}
+        held = set(self._newest({key_of(status, path): status for path, status in found.items()}))
         known = self._positions.paths()
         copied: list[str] = []
         compressed: dict[str, str] = {}
         # New files first: a copy is recognised by the position of its original, which may be truncated by now.
         for path in sorted(found, key=known.__contains__):
-            key = key_of(found[path])
+            key = key_of(found[path], path)
             with self._noting(key, path, failures):
                 if not stat.S_ISREG(found[path].st_mode):
                     raise not_regular()
@@ -170,6 +173,17 @@ class FileSink(LogSink):
                         copied.append(key)
                     case Verdict.NEW:
                         compressed[key] = path
+        for key in self._held.keys() & self._files.keys() - self._present.keys():
+            # It may have been written over before it left.
+            with self._noting(key, self._files[key].path, failures):
+                if self._adopt(key, self._files[key].path, final, last=True) is Verdict.COPY:
+                    copied.append(key)
+        if self._positions.have_displaced:
+            # An original may have been truncated since its copy was looked at, when it still waited.
+            for key in self._waiting.keys() & self._present.keys():
+                with self._noting(key, self._present[key], failures):
+                    if self._adopt(key, self._present[key], final, last=False) is Verdict.COPY:
+                        copied.append(key)
         for key in self._files.keys() - self._present.keys() - self._held.keys():
             del self._files[key]
         for key in self._waiting.keys() - self._present.keys():
@@ -201,7 +215,7 @@ class FileSink(LogSink):
         """Hold a file open; False where another one has its path since it was listed, which the next cycle sees."""
         if key not in self._held:
             descriptor = open_file(path)
-            if key_of(os.fstat(descriptor)) != key:
+            if key_of(os.fstat(descriptor), path) != key:
                 os.close(descriptor)
                 return False
             self._held[key] = descriptor
@@ -221,7 +235,8 @@ class FileSink(LogSink):
                 file = TrackedFile(path, self._format)
             position = self._positions.get(key)
             verdict = None
-            if position is None or not position.offset or not file.holds(descriptor, position):
+            own = position is not None and position.offset > 0 and file.holds(descriptor, position)
+            if not own:
                 verdict, position = recognise(file, descriptor, self._positions, self._original, final=final)
                 if verdict is Verdict.WAITS:
                     self._waiting[key] = _Waiting(state_of(os.fstat(descriptor)), position)
@@ -231,15 +246,30 @@ class FileSink(LogSink):
                     self._files.pop(key, None)
                     return verdict
             self._waiting.pop(key, None)
+            if verdict is Verdict.NEW and (old := self._positions.get(key)) is not None and old.offset:
+                self._emptied[key] = old.emptied().text
             if position is None:
                 position = Position("", 0, 0, 0, 0)
-            self._positions.put(position.of_file(path, key))
+            elif verdict is Verdict.COPY and position.key not in self._present:
+                self._empty(position)
+            put = self._positions.put if own else self._positions.displace
+            put(position.of_file(path, key))
             self._files[key] = file
             return verdict if verdict is Verdict.COPY else None
 
     def _commit_only(self, keys: list[str]) -> Batch:
-        """Return a batch without a record, for the positions in copies."""
-        return batch_of(Cut(NOTHING, 0), {key: self._positions[key].text for key in keys})
+        """Return a batch without a record, for the positions in copies and in their originals."""
+        positions = self._emptied | {key: self._positions[key].text for key in keys}
+        self._emptied = {}
+        return batch_of(Cut(NOTHING, 0), positions)
+
+    def _empty(self, position: Position) -> None:
+        """Forget the position in a file that is gone: another one may get its inode, even with the same beginning."""
+        self._emptied[position.key] = position.emptied().text
+        if position.key in self._held:
+            self._succeeded.add(position.key)
+        else:
+            self._positions.put(position.emptied())
 
     def _original(self, position: Position) -> Original | None:
         """Tell whether the file of ``position`` is there and holds what was read of it."""
@@ -284,13 +314,15 @@ class FileSink(LogSink):
             yield None
             return
         try:
-            yield descriptor if key_of(os.fstat(descriptor)) == key else None
+            yield descriptor if key_of(os.fstat(descriptor), path) == key else None
         finally:
             os.close(descriptor)
 
     def _newest(self, found: Mapping[str, os.stat_result]) -> list[str]:
-        """The files worth holding: those that were written to last."""
-        regular = {key: status for key, status in found.items() if stat.S_ISREG(status.st_mode)}
+        """The files worth holding: those that were written to last. Without an inode, another one may have the key."""
+        regular = {
+            key: status for key, status in found.items() if stat.S_ISREG(status.st_mode) and status.st_ino
+        }
         return sorted(regular, key=lambda key: regular[key].st_mtime_ns, reverse=True)[:_MOST_HELD]
 
     def _release(self) -> None:
@@ -301,6 +333,9 @@ class FileSink(LogSink):
             os.close(self._held.pop(key))
             if not held[key].st_nlink:
                 self._files.pop(key, None)
+            if key in self._succeeded:
+                self._succeeded.remove(key)
+                self._empty(self._positions[key])
         unfinished = [key for key in kept if key in self._files and self._files[key].is_unfinished]
         for key in self._files.keys() - set(kept) | set(unfinished[_MOST_UNFINISHED:]):
             self._files[key].forget()
@@ -312,4 +347,6 @@ class FileSink(LogSink):
                 return
             for cut, position in file.read(descriptor, self._positions[key], final=final):
                 self._positions.put(position)
+                # What was there before is written over by this.
+                self._emptied.pop(key, None)
                 yield batch_of(cut, {key: position.text})

@@ -23,7 +23,9 @@ class Position:
     name is told from one that has grown, and a copy, compressed or not, is known. ``head``: checksum of its first
     ``HEAD`` bytes, or of those before ``offset``; -1 where an earlier version wrote the position. ``stored`` and
     ``stored_content``: length and checksum of a compressed file of which nothing is left to be read. ``header``: the
-    header of a CSV file in force.
+    header of a CSV file in force. ``skipping``: whether ``offset`` is within a line that was counted as too long.
+    ``marks``: earlier offsets with their checksums, each at least twice the one before. By them a copy is known that
+    was made before all of this was read.
     """
 
     path: str
@@ -35,6 +37,8 @@ class Position:
     stored: int = 0
     stored_content: int = 0
     header: str = ""
+    skipping: bool = False
+    marks: tuple[tuple[int, int], ...] = ()
 
     @property
     def key(self) -> str:
@@ -50,15 +54,27 @@ class Position:
         """Raises ValueError where ``text`` is no position."""
         try:
             position = cls(**json.loads(text))
+            position = replace(position, marks=tuple((int(at), int(of)) for at, of in position.marks))
         except (TypeError, ValueError) as error:
             raise ValueError(f"a position of another shape: {error}") from None
         numbers = (position.device, position.inode, position.offset, position.content, position.stored)
         texts = (position.path, position.header)
         if not all(type(item) is int and item >= 0 for item in numbers) or type(position.head) is not int:
             raise ValueError(f"a position with other values: {text}")
-        if type(position.stored_content) is not int or not all(isinstance(item, str) for item in texts):
+        if type(position.stored_content) is not int or type(position.skipping) is not bool:
+            raise ValueError(f"a position with other values: {text}")
+        if not all(isinstance(item, str) for item in texts):
             raise ValueError(f"a position with other values: {text}")
         return position
+
+    def marked(self) -> tuple[tuple[int, int], ...]:
+        """Return the marks of a position further on."""
+        apart = self.offset >= max(HEAD, 2 * self.marks[-1][0] if self.marks else 0)
+        return (*self.marks, (self.offset, self.content)) if apart else self.marks
+
+    def emptied(self) -> Position:
+        """Return the position of a file of which nothing is known any more."""
+        return Position(self.path, self.device, self.inode, 0, 0)
 
     def of_file(self, path: str, key: str) -> Position:
         """Return the position under another path, or the same one in a copy."""
@@ -96,8 +112,6 @@ class Positions:
     def put(self, position: Position) -> None:
         """Add or replace the position in a file."""
         old = self._by_key.get(position.key)
-        if old is not None and old.offset > position.offset:
-            self._former.append(old)
         self._by_key[position.key] = position
         if position.head == OF_ROWS:
             self._by_footer.setdefault(position.content, {})[position.key] = None
@@ -109,6 +123,18 @@ class Positions:
             self._by_head.setdefault(min(HEAD, position.offset), {}).setdefault(position.head, {})[
                 position.key
             ] = None
+
+    def displace(self, position: Position) -> None:
+        """Put the position in a file that has the place of another one, of which a copy may be found yet."""
+        old = self._by_key.get(position.key)
+        if old is not None and old.offset:
+            self._former.append(old)
+        self.put(position)
+
+    @property
+    def have_displaced(self) -> bool:
+        """True where a file was seen to have the place of another one, since ``forget_former``."""
+        return bool(self._former)
 
     def forget_former(self) -> None:
         """Forget the positions in files that others have the place of: copies of them have positions by now."""

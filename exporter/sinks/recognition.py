@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from enum import Enum
 from typing import NamedTuple
 
@@ -53,24 +54,56 @@ def recognise(
     content = file.content(descriptor)
     settled = final or time.time() - os.fstat(descriptor).st_mtime > QUIET
     head = content.head()
+    compressed = isinstance(content, Decompressed)
     longer: list[Position] = []
+    copied: Position | None = None
     for position in positions.beginning_with(head):
         found_checksum = content.checksum(position.offset)
         if found_checksum is None:
-            longer.append(position)
-        elif found_checksum == position.content:
+            marked = _holds_mark(content, position)
+            unfinished = isinstance(content, Decompressed) and not content.is_whole()
+            if marked and (settled or not (unfinished or original(position))):
+                # It was made before all of this was read: by then, all that it holds was.
+                return Verdict.COPY, _at_end(content, position)
+            if marked is not False:
+                longer.append(position)
+        elif found_checksum == position.content and (copied is None or position.offset == copied.offset):
             there = original(position)
-            waits = there is not None and (not there.named or not _is_longer(content, descriptor, there.size))
-            return (Verdict.WAITS if waits else Verdict.COPY), position
+            if there is not None and (
+                not _is_longer(content, descriptor, there.size)
+                if there.named
+                else there.size > position.offset
+            ):
+                return Verdict.WAITS, position
+            # There may be another copy.
+            copied = copied or position
+    if copied is not None:
+        return Verdict.COPY, copied
     if settled:
         return Verdict.NEW, None
-    compressed = isinstance(content, Decompressed)
     if longer and (compressed or any(map(original, longer))):
         return Verdict.WAITS, None
     if compressed and (not head or (len(head) < HEAD and not content.is_whole())):
         # Too little to be compared.
         return Verdict.WAITS, None
     return Verdict.NEW, None
+
+
+def _holds_mark(content: Content, position: Position) -> bool | None:
+    """Tell whether content that is shorter than what was read is its beginning; None where nothing tells."""
+    length = content.length()
+    for offset, checksum in reversed(position.marks):
+        if offset <= length:
+            return content.checksum(offset) == checksum
+    return None
+
+
+def _at_end(content: Content, position: Position) -> Position:
+    length = content.length()
+    marks = tuple(mark for mark in position.marks if mark[0] <= length)
+    return replace(
+        position, offset=length, content=content.checksum(length) or 0, marks=marks, skipping=False
+    )
 
 
 def _is_longer(content: Content, descriptor: int, size: int) -> bool:

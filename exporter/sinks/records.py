@@ -3,17 +3,22 @@
 from __future__ import annotations
 
 import json
+import re
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from contextlib import suppress
 from types import MappingProxyType
 from typing import NamedTuple
 
+from exporter.parse.json_lines import LONGEST_RECORD
 from exporter.sinks.content import Block
 from exporter.sinks.sink import Batch
 from exporter.sinks.wrappings import record_of, unwrap
 
 NOTHING = memoryview(b"")
+_LOOKED_AT = 64 << 10
+# What a crash of the machine, or a truncation under a writer that does not append, leaves between two records.
+_NULLS = re.compile(rb"^\0+|\0\0+", re.MULTILINE)
 
 
 class Cut(NamedTuple):
@@ -28,10 +33,14 @@ class Cut(NamedTuple):
 class Cutter(ABC):
     """Takes whole records off content, from its beginning.
 
-    ``most``: bytes that it wants to be handed at once. ``header``: what it must know to go on elsewhere.
+    ``most``: bytes that it wants to be handed at once. ``header``: what it must know to go on elsewhere; and
+    ``skipping``, which is True within a record that is longer than that, and was counted.
     """
 
     most = 32 << 20
+
+    def __init__(self, *, skipping: bool = False) -> None:
+        self.skipping = skipping
 
     @property
     def header(self) -> str:
@@ -45,33 +54,79 @@ class Cutter(ABC):
         nobody writes any more. ``quiet``: nobody has written for a while.
         """
 
+    def _longer_than(self, block: Block, *, full: bool) -> Cut:
+        """Cut off a block without an end of a record, where that is too long; else nothing."""
+        if not (full or self.skipping):
+            return Cut(NOTHING, 0)
+        skipped, self.skipping = self.skipping, True
+        return Cut(NOTHING, block.length, too_long=int(not skipped))
+
 
 class JsonLines(Cutter):
     """Lines as they are, but for what container runtimes and loggers write around them."""
 
-    def __init__(self) -> None:
-        self._skipping = False
-
     def cut(self, block: Block, *, full: bool, final: bool, quiet: bool) -> Cut:  # noqa: ARG002
         buffer, start, end = block
-        if stop := buffer.rfind(b"\n", start, end) + 1:
-            begin = buffer.find(b"\n", start, end) + 1 if self._skipping else start
-            self._skipping = False
-            return _unwrapped(memoryview(buffer)[begin:stop], stop - start, full=full, final=final)
-        if full:
-            # Longer than any record: its end is looked for, what is before it is dropped.
-            skipped, self._skipping = self._skipping, True
-            return Cut(NOTHING, end - start, too_long=int(not skipped))
-        if final and not self._skipping and is_object(content := block.bytes()):
+        stop = buffer.rfind(b"\n", start, end) + 1
+        if not stop and (full or self.skipping):
+            stop = buffer.rfind(b"\0\0", start, end) + 2 if buffer.find(b"\0\0", start, end) >= 0 else 0
+        if stop:
+            lines = memoryview(buffer)[start:stop]
+            if buffer.find(b"\0", start, stop) >= 0:
+                # They end a line. Of as many bytes as before, for what is left to be told by its length.
+                lines = memoryview(_NULLS.sub(_as_newlines, lines))
+            if self.skipping:
+                lines = lines[_first_end(lines, 0) :]
+                self.skipping = False
+            return _unwrapped(lines, stop - start, full=full, final=final)
+        if final and not full and not self.skipping and is_object(content := block.bytes()):
             return _unwrapped(memoryview(content + b"\n"), end - start, full=full, final=final)
-        return Cut(NOTHING, 0)
+        return self._longer_than(block, full=full)
+
+
+def _as_newlines(nulls: re.Match[bytes]) -> bytes:
+    return b"\n" * len(nulls[0])
 
 
 def _unwrapped(lines: memoryview, length: int, *, full: bool, final: bool) -> Cut:
     """Cut the records out of ``lines``, which end ``length`` behind the block's beginning."""
     found = unwrap(lines, final=final, full=full)
     rejected = {"not_a_record": found.not_a_record} if found.not_a_record else {}
-    return Cut(found.lines, length - (len(lines) - found.consumed), found.too_long, rejected)
+    kept, too_long = _without_long(found.lines)
+    return Cut(kept, length - (len(lines) - found.consumed), found.too_long + too_long, rejected)
+
+
+def _without_long(lines: memoryview) -> tuple[memoryview, int]:
+    """Return the lines that the parser takes, and how many it would not: looks at an end of a line every 2 MiB."""
+    kept: list[memoryview] = []
+    begun = place = dropped = 0
+    while len(lines) - place >= LONGEST_RECORD:
+        end = _last_end(lines, place, place + LONGEST_RECORD - 1)
+        if end == place:
+            kept.append(lines[begun:place])
+            begun = end = _first_end(lines, place + LONGEST_RECORD - 1)
+            dropped += 1
+        place = end
+    return (memoryview(b"".join([*kept, lines[begun:]])) if dropped else lines), dropped
+
+
+def _last_end(lines: memoryview, start: int, stop: int) -> int:
+    """Return where the last line that ends between ``start`` and ``stop`` does; ``start`` where none does."""
+    while stop > start:
+        begin = max(start, stop - _LOOKED_AT)
+        if end := bytes(lines[begin:stop]).rfind(b"\n") + 1:
+            return begin + end
+        stop = begin
+    return start
+
+
+def _first_end(lines: memoryview, start: int) -> int:
+    """Return where the line at ``start`` ends."""
+    while start < len(lines):
+        if end := bytes(lines[start : start + _LOOKED_AT]).find(b"\n") + 1:
+            return start + end
+        start += _LOOKED_AT
+    return len(lines)
 
 
 def batch_of(cut: Cut, positions: dict[str, str]) -> Batch:
@@ -82,5 +137,6 @@ def batch_of(cut: Cut, positions: dict[str, str]) -> Batch:
 def is_object(content: bytes) -> bool:
     """Return True where ``content`` is a JSON object, or the last line of a wrapped one."""
     with suppress(ValueError, RecursionError):
-        return isinstance(json.loads(record_of(content) or b""), dict)
+        # A whole number of any length is one.
+        return isinstance(json.loads(record_of(content) or b"", parse_int=float), dict)
     return False

@@ -39,11 +39,11 @@ class CsvRows(Cutter):
     # Rows as Python's objects take many times their bytes.
     most = 4 << 20
 
-    def __init__(self, header: str = "") -> None:
-        """``header``: as an earlier one of these had it."""
+    def __init__(self, header: str = "", *, skipping: bool = False) -> None:
+        """``header``, ``skipping``: as an earlier one of these had them."""
+        super().__init__(skipping=skipping)
         self._separator = ","
         self._names: list[str] = []
-        self._skipping = False
         if header:
             self._separator, *self._names = json.loads(header)
 
@@ -55,14 +55,11 @@ class CsvRows(Cutter):
     def cut(self, block: Block, *, full: bool, final: bool, quiet: bool) -> Cut:
         stop = block.end if final else block.buffer.rfind(b"\n", block.start, block.end) + 1
         if not stop or stop == block.start:
-            if not full:
-                return Cut(NOTHING, 0)
-            skipped, self._skipping = self._skipping, True
-            return Cut(NOTHING, block.length, too_long=int(not skipped))
+            return self._longer_than(block, full=full)
         # Bytes that are no UTF-8 become what no text has, and are found by it.
         text = bytes(memoryview(block.buffer)[block.start : stop]).decode("utf-8", "surrogateescape")
         lines = list(io.StringIO(text))
-        first, self._skipping = int(self._skipping), False
+        first, self.skipping = int(self.skipping), False
         new = not self._names
         if new and lines:
             self._separator = separator(lines[0])

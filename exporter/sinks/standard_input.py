@@ -29,8 +29,8 @@ _PATIENCE = 10.0
 class Pipe:
     """Content that was read of a descriptor and is not taken yet.
 
-    ``failure``: why no more can be read. ``header``: what a reader must know of what was taken. ``looked_at``: whether
-    somebody looked at the first records.
+    ``failure``: why no more can be read. ``header``, ``skipping``: what a reader must know of what was taken.
+    ``looked_at``: whether somebody looked at the first records.
     """
 
     def __init__(self, descriptor: int) -> None:
@@ -41,6 +41,7 @@ class Pipe:
         self.ended = False
         self.failure = ""
         self.header = ""
+        self.skipping = False
         self.looked_at = False
 
     def start(self) -> None:
@@ -109,7 +110,10 @@ class StandardInput(LogSink):
 
         Raises SinkError where it cannot be read, and where it has ended although more is expected.
         """
-        cutter: Cutter = CsvRows(self._pipe.header) if self._is_csv else JsonLines()
+        skipping = self._pipe.skipping
+        cutter: Cutter = (
+            CsvRows(self._pipe.header, skipping=skipping) if self._is_csv else JsonLines(skipping=skipping)
+        )
         size = min(cutter.most, _MOST)
         # Whoever looked at the first records only does not wait for the last.
         waits = final and not self._pipe.looked_at
@@ -123,7 +127,7 @@ class StandardInput(LogSink):
             yield batch_of(cut, {})
             # Taken when it is committed: after a failure it is read again.
             self._pipe.take(cut.length)
-            self._pipe.header = cutter.header
+            self._pipe.header, self._pipe.skipping = cutter.header, cutter.skipping
             if not final and number >= _MOST_BATCHES:
                 break
         if self._pipe.failure:

@@ -126,22 +126,27 @@ class TrackedFile:
         if self.format == "csv" and position.offset and not position.header:
             # It was read as something else.
             position = replace(position, offset=0)
-        cutter = self.cutter(position.header)
+        cutter = self.cutter(position.header, skipping=position.skipping)
         size = min(cutter.most, content.most)
         while (block := content.at(position.offset, size)).length:
+            start = position.offset
+            if not block.buffer[block.start]:
+                # Passed over with the line behind it only: by NULs alone files could not be told apart.
+                start = content.after_nulls(start)
+                cutter.skipping = False
+                block = content.at(start, size)
             cut = cutter.cut(block, full=block.length == size, final=final, quiet=quiet)
             if not cut.length:
                 break
-            position = self.after(
-                content, replace(position, offset=position.offset + cut.length), cutter.header
-            )
+            further = replace(position, offset=start + cut.length, marks=position.marked())
+            position = self.after(content, further, cutter)
             yield cut, position
         if isinstance(content, Decompressed):
             content.rest(position.offset)
             content.raise_damage()
 
-    def after(self, content: Content, position: Position, header: str) -> Position:
-        """Return ``position`` with the checksums of what is before it."""
+    def after(self, content: Content, position: Position, cutter: Cutter) -> Position:
+        """Return ``position`` with the checksums of what is before it, and what ``cutter`` must know to go on."""
         stored, stored_content = (
             content.taken(position.offset) if isinstance(content, Decompressed) else (0, 0)
         )
@@ -151,12 +156,13 @@ class TrackedFile:
             head=zlib.crc32(content.head()[: min(HEAD, position.offset)]),
             stored=stored,
             stored_content=stored_content,
-            header=header,
+            header=cutter.header,
+            skipping=cutter.skipping,
         )
 
-    def cutter(self, header: str = "") -> Cutter:
+    def cutter(self, header: str = "", *, skipping: bool = False) -> Cutter:
         """Return what takes records off the content."""
-        return CsvRows(header) if self.format == "csv" else JsonLines()
+        return CsvRows(header, skipping=skipping) if self.format == "csv" else JsonLines(skipping=skipping)
 
     def _read_parquet(
         self, descriptor: int, status: os.stat_result, position: Position, *, final: bool

@@ -47,6 +47,14 @@ def served(line: str) -> str:
     return line.split()[-1].removeprefix("url=").removesuffix("/metrics")
 
 
+def start(*arguments: object, errors: Path) -> multiprocessing.process.BaseProcess:
+    """Start ``mlslo-exporter``, which goes on beside the test; its standard error is in ``errors``."""
+    command = ["mlslo-exporter", *map(str, arguments)]
+    process = _FORKING.Process(target=_run, args=(command, Path(os.devnull), errors))
+    process.start()
+    return process
+
+
 def _run(command: Sequence[str], output: Path, errors: Path) -> None:
     for number, path in ((1, output), (2, errors)):
         with path.open("wb") as file:

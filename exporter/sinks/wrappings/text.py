@@ -77,7 +77,7 @@ def logfmt(text: bytes) -> bytes | None:
         if "." in key:
             nested.append((key, value))
         else:
-            found[key] = value
+            found.setdefault(key, value)
     for key, value in nested:
         _put(found, key, value)
     return msgspec.json.encode(found) if pairs >= max(_LEAST_PAIRS, bare + 1) else None
@@ -107,6 +107,6 @@ def _put(found: dict[str, Any], key: str, value: object) -> None:
             break
     else:
         if len(outer) < _DEEPEST and not isinstance(node.get(last), dict):
-            node[last] = value
+            node.setdefault(last, value)
             return
-    found[key] = value
+    found.setdefault(key, value)

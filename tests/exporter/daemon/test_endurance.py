@@ -25,6 +25,7 @@ from exporter.sinks import file as file_sink
 from exporter.sinks.file import FileSink
 from exporter.state import Fault, Store, StoreError
 from exporter.state.set_aside import set_aside
+from tests.endurance import Endurance
 from tests.exporter.daemon.test_daemon import daemon, record, total
 from tests.exporter.sinks.test_file import Files, lines
 from tests.support.commands import exporter
@@ -133,6 +134,14 @@ class FewHeld(Files):
 
 TestFewHeld = FewHeld.TestCase
 TestFewHeld.settings = settings(max_examples=examples(40), stateful_step_count=40, deadline=None)
+
+
+@pytest.mark.slow
+def test_kills_while_logs_rotate_and_labels_come(tmp_path: Path) -> None:
+    """Counters, bins and joins equal a recount; ``python -m tests.endurance --kills 200`` kills more often."""
+    endurance = Endurance(tmp_path, 0)
+    for _ in range(3):
+        endurance.kill()
 
 
 def test_a_storm_of_reloads_is_weathered(tmp_path: Path) -> None:
