@@ -10,6 +10,7 @@ import sys
 import tomllib
 from pathlib import Path
 
+from mlslo.version import VERSION
 from tests.support.paths import DIABETES, ROOT
 from tests.support.sessions import blocks, play, typed
 
@@ -61,8 +62,7 @@ def test_the_license_is_the_one_that_the_package_names() -> None:
 
 
 def test_the_changelog_has_this_version_and_what_comes_next() -> None:
-    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
     versions = re.findall(
         r"^## \[([^\]]+)\]", (ROOT / "CHANGELOG.md").read_text(encoding="utf-8"), re.MULTILINE
     )
-    assert versions[:2] == ["Unreleased", project["version"]]
+    assert versions[:2] == ["Unreleased", VERSION]

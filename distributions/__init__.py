@@ -1,0 +1,4 @@
+"""Distributions of mlslo: the halves by themselves, what they share, and both, all of one pyproject.toml.
+
+``scripts/build`` is the door: split.py cuts, build.py writes dist/, bounds.py installs it, bill.py lists what is in it.
+"""
