@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.deploy.image import Image, build_images
 from tests.support.manifests import DEPLOY, OVERLAYS, VALUES, Object, kustomize, render, render_example, values
 from tests.support.paths import DIABETES
 
@@ -34,3 +35,9 @@ def _generated(folder: Path) -> Path:
     command = [sys.executable, "-m", "rulegen", "generate", *specs, "--format", "operator", "--out", folder]
     subprocess.run(command, check=True, capture_output=True, cwd=DEPLOY.parent)
     return folder
+
+
+@pytest.fixture(scope="session")
+def images(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Image]:
+    """The images of both halves."""
+    return build_images(tmp_path_factory.mktemp("images"))

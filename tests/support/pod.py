@@ -9,6 +9,7 @@ from __future__ import annotations
 import base64
 import json
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -73,7 +74,9 @@ class Pod:
                 paths = {mount["mountPath"]: str(self._volumes[mount["name"]]) for mount in self._container["volumeMounts"]}
                 arguments = [_replaced(argument, paths) for argument in self._container["args"]]
                 for file in self.folder("/etc/mlslo").glob("..data/*.y*ml"):
-                    file.write_text(_replaced(file.read_text(), paths))
+                    # The second start finds what the first has replaced.
+                    if str(self._folder) not in file.read_text():
+                        file.write_text(_replaced(file.read_text(), paths))
                 command = [str(Path(sys.executable).with_name("mlslo-exporter")), *arguments]
             else:
                 spec = self._folder / "container.json"
@@ -102,9 +105,9 @@ class Pod:
 
 
 def _replaced(text: str, paths: Mapping[str, str]) -> str:
-    for path, folder in paths.items():
-        text = text.replace(path, folder)
-    return text
+    """Return ``text`` with each path that begins with one of ``paths`` in its folder."""
+    names = "|".join(map(re.escape, paths))
+    return re.sub(rf"({names})(?![-\w])", lambda found: paths[found[1]], text)
 
 
 def stop(process: subprocess.Popen[bytes], image: Stage | None) -> int:
