@@ -10,12 +10,14 @@ import helm_python
 import pytest
 import yaml
 
+from exporter.commands.run import run
 from mlslo.version import VERSION
 from tests.deploy.conftest import CHARTS
-from tests.support.manifests import CHART, RELEASE, Object, render, the_exporter, values
+from tests.support.manifests import CHART, RELEASE, Object, containers, pods, render, the_exporter, values
 
 SCHEMA = json.loads((CHART / "values.schema.json").read_text(encoding="utf-8"))
 DEFAULTS = yaml.safe_load((CHART / "values.yaml").read_text(encoding="utf-8"))
+FLAGS = {name for parameter in run.params for name in parameter.opts}
 MONITOR = {"monitors": {"fraud.yaml": "metadata: {name: fraud}"}}
 
 
@@ -55,6 +57,10 @@ def test_it_is_of_this_version() -> None:
         (
             {**MONITOR, "scrape": {"podMonitor": True, "scrapeConfig": True}},
             "scrape: expected podMonitor or scrapeConfig; with both, Prometheus scrapes every pod twice",
+        ),
+        (
+            {**MONITOR, "mode": "batch"},
+            "batch: expected pushGateway or remoteWrite, where the gauges go: nobody scrapes what has ended",
         ),
         (
             {**MONITOR, "rules": {"fraud": "kind: PrometheusRule"}},
@@ -134,6 +140,31 @@ def test_the_command_names_every_monitor_file_where_it_is_mounted(renderings: di
     assert container["image"].endswith("@" + values("model")["image"]["digest"])
 
 
+@pytest.mark.skipif("--once-then-exit" not in FLAGS or "--push.token-file" not in FLAGS, reason="not built yet")
+def test_every_flag_is_one_of_the_command(renderings: dict[str, list[Object]]) -> None:
+    given = {
+        argument.partition("=")[0]
+        for objects in renderings.values()
+        for one in objects
+        for pod in pods(one)
+        for container in containers(pod)
+        for argument in container.get("args", [])
+        if container["name"] == "mlslo-exporter" and argument.startswith("-")
+    }
+    assert given <= FLAGS
+    assert len(given) >= 9
+
+
+def test_a_batch_says_where_its_gauges_go(renderings: dict[str, list[Object]]) -> None:
+    container, _ = the_exporter(renderings["batch"])
+    assert container["args"] == [
+        "run", "--once-then-exit", "--push-gateway.url=http://pushgateway.monitoring:9091",
+        "--remote-write.url=https://prometheus.monitoring/api/v1/write", "--push.job=mlslo",
+        "--push.http.config.file=/etc/mlslo-delivery/http.yaml", "--state-dir=/var/lib/mlslo", "/etc/mlslo/fraud.yaml",
+    ]  # fmt: skip
+    assert not {"ports", "livenessProbe"} & container.keys()
+
+
 def test_a_sidecar_goes_on_for_a_while_when_its_pod_is_deleted(renderings: dict[str, list[Object]]) -> None:
     container, pod = the_exporter(renderings["model"])
     assert container["lifecycle"] == {"preStop": {"sleep": {"seconds": 75}}}
@@ -158,7 +189,8 @@ def test_the_probe_asks_nothing_that_needs_a_password(web: Object, probe: Object
 
 def test_where_the_state_is() -> None:
     def source(given: Object) -> Object:
-        _, pod = the_exporter(render({**MONITOR, "model": {"image": "fraud"}, **given}))
+        base = {**MONITOR, "model": {"image": "fraud"}, "batch": {"remoteWrite": "http://prometheus/api/v1/write"}}
+        _, pod = the_exporter(render({**base, **given}))
         (volume,) = [volume for volume in pod["volumes"] if volume["name"] == "mlslo-state"]
         return {key: value for key, value in volume.items() if key != "name"}
 

@@ -166,4 +166,4 @@ def test_a_policy_of_an_exporter_alone_lets_nothing_out_but_what_is_named(render
     assert (set(alone["policyTypes"]), alone["egress"]) == ({"Ingress", "Egress"}, [])
     (batch,) = [one["spec"] for one in renderings["batch"] if one["kind"] == "NetworkPolicy"]
     assert batch["ingress"] == []
-    assert [port["port"] for rule in batch["egress"] for port in rule["ports"]] == [53, 53]
+    assert [port["port"] for rule in batch["egress"] for port in rule.get("ports", [])] == [53, 53]

@@ -32,6 +32,16 @@ args:
   - run
   {{- if eq .Values.mode "batch" }}
   - --once-then-exit
+  {{- with .Values.batch.pushGateway }}
+  - --push-gateway.url={{ . }}
+  {{- end }}
+  {{- with .Values.batch.remoteWrite }}
+  - --remote-write.url={{ . }}
+  {{- end }}
+  - --push.job={{ .Values.batch.job }}
+  {{- if .Values.batch.httpConfigSecret }}
+  - --push.http.config.file=/etc/mlslo-delivery/http.yaml
+  {{- end }}
   {{- end }}
   - --state-dir=/var/lib/mlslo
   {{- if ne .Values.mode "batch" }}
@@ -48,11 +58,6 @@ args:
   {{- end }}
   {{- with .Values.args }}
   {{- toYaml . | nindent 2 }}
-  {{- end }}
-  {{- if eq .Values.mode "batch" }}
-  {{- with .Values.batch.args }}
-  {{- toYaml . | nindent 2 }}
-  {{- end }}
   {{- end }}
   {{- range $name, $_ := .Values.monitors }}
   - /etc/mlslo/{{ $name }}
@@ -84,6 +89,9 @@ volumeMounts:
   {{- end }}
   {{- if and .Values.push.enabled .Values.push.tokenSecret (ne .Values.mode "batch") }}
   - {name: mlslo-push, mountPath: /etc/mlslo-push, readOnly: true}
+  {{- end }}
+  {{- if and .Values.batch.httpConfigSecret (eq .Values.mode "batch") }}
+  - {name: mlslo-delivery, mountPath: /etc/mlslo-delivery, readOnly: true}
   {{- end }}
   {{- with .Values.volumeMounts }}
   {{- toYaml . | nindent 2 }}

@@ -19,7 +19,7 @@
   emptyDir: {sizeLimit: {{ .Values.state.sizeLimit }}}
   {{- end }}
 - name: mlslo-tmp
-  emptyDir: {sizeLimit: 64Mi}
+  emptyDir: {sizeLimit: 1Gi}
 {{- if .Values.logs.volume }}
 - name: mlslo-logs
   {{- toYaml .Values.logs.volume | nindent 2 }}
@@ -36,6 +36,9 @@
 - name: mlslo-push
   secret: {secretName: {{ .Values.push.tokenSecret }}}
 {{- end }}
+{{- else if .Values.batch.httpConfigSecret }}
+- name: mlslo-delivery
+  secret: {secretName: {{ .Values.batch.httpConfigSecret }}}
 {{- end }}
 {{- with .Values.volumes }}
 {{ toYaml . }}
