@@ -9,8 +9,17 @@ from pathlib import Path
 
 import pytest
 
-from tests.deploy.image import Image, build_images
-from tests.support.manifests import DEPLOY, OVERLAYS, VALUES, Object, kustomize, render, render_example, values
+from tests.support.image import Image, build_images
+from tests.support.manifests import (
+    DEPLOY,
+    OVERLAYS,
+    VALUES,
+    Object,
+    kustomize,
+    render,
+    render_example,
+    values,
+)
 from tests.support.paths import DIABETES
 
 CHARTS = [path.stem for path in sorted(VALUES.glob("*.yaml"))]
@@ -32,7 +41,17 @@ def _generated(folder: Path) -> Path:
     """Return deploy/rules with what the generator writes there of the example."""
     shutil.copytree(DEPLOY / "rules", folder)
     specs = [DIABETES / name for name in ("slo.yaml", "routing.yaml", "monitor.yaml")]
-    command = [sys.executable, "-m", "rulegen", "generate", *specs, "--format", "operator", "--out", folder]
+    command = [
+        sys.executable,
+        "-m",
+        "rulegen",
+        "generate",
+        *map(str, specs),
+        "--format",
+        "operator",
+        "--out",
+        str(folder),
+    ]
     subprocess.run(command, check=True, capture_output=True, cwd=DEPLOY.parent)
     return folder
 

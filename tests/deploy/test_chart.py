@@ -123,7 +123,9 @@ def test_files_arrive_as_they_were_given(renderings: dict[str, list[Object]]) ->
     assert rule["spec"] == yaml.safe_load(values("shared")["rules"]["fraud"])
 
 
-def test_the_command_names_every_monitor_file_where_it_is_mounted(renderings: dict[str, list[Object]]) -> None:
+def test_the_command_names_every_monitor_file_where_it_is_mounted(
+    renderings: dict[str, list[Object]],
+) -> None:
     container, pod = the_exporter(renderings["model"])
     (config,) = [volume["configMap"] for volume in pod["volumes"] if volume["name"] == "mlslo-config"]
     assert config["items"] == [
@@ -140,7 +142,9 @@ def test_the_command_names_every_monitor_file_where_it_is_mounted(renderings: di
     assert container["image"].endswith("@" + values("model")["image"]["digest"])
 
 
-@pytest.mark.skipif("--once-then-exit" not in FLAGS or "--push.token-file" not in FLAGS, reason="not built yet")
+@pytest.mark.skipif(
+    "--once-then-exit" not in FLAGS or "--push.token-file" not in FLAGS, reason="not built yet"
+)
 def test_every_flag_is_one_of_the_command(renderings: dict[str, list[Object]]) -> None:
     given = {
         argument.partition("=")[0]
@@ -189,15 +193,23 @@ def test_the_probe_asks_nothing_that_needs_a_password(web: Object, probe: Object
 
 def test_where_the_state_is() -> None:
     def source(given: Object) -> Object:
-        base = {**MONITOR, "model": {"image": "fraud"}, "batch": {"remoteWrite": "http://prometheus/api/v1/write"}}
+        base = {
+            **MONITOR,
+            "model": {"image": "fraud"},
+            "batch": {"remoteWrite": "http://prometheus/api/v1/write"},
+        }
         _, pod = the_exporter(render({**base, **given}))
         (volume,) = [volume for volume in pod["volumes"] if volume["name"] == "mlslo-state"]
         return {key: value for key, value in volume.items() if key != "name"}
 
     own = {"persistentVolumeClaim": {"claimName": "own"}}
     assert source({}) == {"emptyDir": {"sizeLimit": "2Gi"}}
-    assert source({"mode": "shared"}) == {"persistentVolumeClaim": {"claimName": f"{RELEASE}-mlslo-exporter-state"}}
-    assert source({"mode": "shared", "state": {"persistence": {"enabled": False}}}) == {"emptyDir": {"sizeLimit": "2Gi"}}
+    assert source({"mode": "shared"}) == {
+        "persistentVolumeClaim": {"claimName": f"{RELEASE}-mlslo-exporter-state"}
+    }
+    assert source({"mode": "shared", "state": {"persistence": {"enabled": False}}}) == {
+        "emptyDir": {"sizeLimit": "2Gi"}
+    }
     for mode in ("sidecar", "shared", "batch"):
         assert source({"mode": mode, "state": {"volume": own}}) == own
 

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.deploy.image import CONTAINERFILE, Image
 from tests.support.containerfile import Copy, needed, parse
+from tests.support.image import CONTAINERFILE, Image
 from tests.support.manifests import DEPLOY
 
 STAGES = parse(CONTAINERFILE)

@@ -11,7 +11,11 @@ from tests.support.manifests import DEPLOY, Object, kustomize, render, the_expor
 
 
 def test_its_exporter_is_the_charts(renderings: dict[str, list[Object]]) -> None:
-    given = {"monitors": {"monitor.yaml": "x"}, "fullnameOverride": "mlslo-exporter", "networkPolicy": {"enabled": True}}
+    given = {
+        "monitors": {"monitor.yaml": "x"},
+        "fullnameOverride": "mlslo-exporter",
+        "networkPolicy": {"enabled": True},
+    }
     chart = render({**given, "mode": "shared", "push": {"enabled": True}, "scrape": {"podMonitor": True}})
     base = kustomize(DEPLOY / "kustomize" / "base")
     assert _comparable(chart) == _comparable(base)
@@ -45,14 +49,23 @@ def test_a_stateful_set_gets_the_sidecar_too(tmp_path: Path) -> None:
     other = {**document, "metadata": {"name": "other"}}
     model.write_text(yaml.safe_dump_all([document, other]), encoding="utf-8")
     objects = kustomize(model.parent)
-    sets = {one["metadata"]["name"]: one["spec"]["template"]["spec"] for one in objects if one["kind"] == "StatefulSet"}
+    sets = {
+        one["metadata"]["name"]: one["spec"]["template"]["spec"]
+        for one in objects
+        if one["kind"] == "StatefulSet"
+    }
     assert [one["name"] for one in sets["fraud"]["initContainers"]] == ["mlslo-exporter"]
     assert "initContainers" not in sets["other"]
 
 
 def test_dashboards_rules_and_routing_are_one_folder_to_apply(renderings: dict[str, list[Object]]) -> None:
     objects = renderings["rules"]
-    assert sorted(one["kind"] for one in objects) == ["ConfigMap", "PrometheusRule", "PrometheusRule", "Secret"]
+    assert sorted(one["kind"] for one in objects) == [
+        "ConfigMap",
+        "PrometheusRule",
+        "PrometheusRule",
+        "Secret",
+    ]
     for one in objects:
         assert one["metadata"]["namespace"] == "monitoring"
         assert one["metadata"]["labels"]["release"] == "prometheus"

@@ -33,7 +33,10 @@ def test_all_kinds_are_among_them(renderings: Renderings) -> None:
 
 def test_a_wrong_key_or_type_would_be_seen(renderings: Renderings) -> None:
     for one in [one for objects in renderings.values() for one in objects if "spec" in one]:
-        for change in ({"unheardOf": 1}, {"selector": 1, "groups": 1, "ports": 1, "accessModes": 1, "metricsPath": 1}):
+        for change in (
+            {"unheardOf": 1},
+            {"selector": 1, "groups": 1, "ports": 1, "accessModes": 1, "metricsPath": 1},
+        ):
             wrong = copy.deepcopy(one)
             wrong["spec"] |= change
             assert mistakes(wrong, KUBERNETES[-1]), wrong["kind"]
@@ -91,7 +94,12 @@ def test_the_exporter_itself_relies_on_nothing_of_its_pod(renderings: Renderings
     for _, pod in _pods(renderings):
         for one in containers(pod):
             if one["name"] == "mlslo-exporter":
-                assert one["securityContext"].keys() >= {"runAsNonRoot", "runAsUser", "runAsGroup", "seccompProfile"}
+                assert one["securityContext"].keys() >= {
+                    "runAsNonRoot",
+                    "runAsUser",
+                    "runAsGroup",
+                    "seccompProfile",
+                }
                 assert one["resources"].keys() == {"limits", "requests"}
 
 
@@ -157,7 +165,9 @@ def test_a_policy_beside_a_model_leaves_the_model_open(renderings: Renderings) -
     assert policy["policyTypes"] == ["Ingress"]
     assert {"ports": [{"port": 9000, "protocol": "TCP"}]} in policy["ingress"]
     scraped, pushed = policy["ingress"][:2]
-    assert scraped["from"] == [{"namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": "monitoring"}}}]
+    assert scraped["from"] == [
+        {"namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": "monitoring"}}}
+    ]
     assert (scraped["ports"][0]["port"], pushed["ports"][0]["port"]) == (19847, 9848)
 
 

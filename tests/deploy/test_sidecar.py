@@ -1,4 +1,4 @@
-"""The rendered sidecar, started: its image, arguments, user, mounts and read-only root; scraped, killed, gone on with."""
+"""The rendered sidecar, started: image, arguments, user, mounts, read-only root; scraped, killed, gone on with."""
 
 from __future__ import annotations
 
@@ -8,16 +8,16 @@ import subprocess
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import bcrypt
 import pytest
 import yaml
 
-from tests.deploy.image import Image
-from tests.support.manifests import Object, render, the_exporter
-from tests.support.pod import ROOTED, WHY_NOT, Pod, basic, stop
+from tests.support.image import ROOTED, WHY_NOT, Image
+from tests.support.manifests import render, the_exporter
+from tests.support.pod import Pod, basic, stop
 from tests.support.prometheus import Prometheus
 from tests.support.servers import free_port
 
@@ -95,8 +95,7 @@ class Sidecar:
         return server
 
     def start(self) -> subprocess.Popen[bytes]:
-        image = self.image
-        return self.pod.start(image and image.stage, image and image.layer, self._log)
+        return self.pod.start(self.image, self._log)
 
     @property
     def log(self) -> str:
@@ -106,7 +105,9 @@ class Sidecar:
         """Let the model write ``count`` predictions into a log file."""
         now = time.time()
         lines = [
-            json.dumps({"ts": now, "id": f"{name}-{i}", "version": "1", "score": 0.2, "features": {"amount": i}})
+            json.dumps(
+                {"ts": now, "id": f"{name}-{i}", "version": "1", "score": 0.2, "features": {"amount": i}}
+            )
             for i in range(count)
         ]
         with (self.logs / name).open("a") as file:
@@ -116,19 +117,19 @@ class Sidecar:
 def certificate(folder: Path) -> None:
     """Write a certificate of localhost that signs itself, and its key."""
     options = "req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -days 2 -subj /CN=localhost"
-    names = ["-addext", "subjectAltName=DNS:localhost", "-keyout", folder / "tls.key", "-out", folder / "tls.crt"]
-    subprocess.run(["openssl", *options.split(), *names], check=True, capture_output=True)
+    files = f"-addext subjectAltName=DNS:localhost -keyout {folder}/tls.key -out {folder}/tls.crt"
+    subprocess.run(["openssl", *options.split(), *files.split()], check=True, capture_output=True)
 
 
 @pytest.fixture(params=["as this user", "as the image's user"])
-def sidecar(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Sidecar]:
+def sidecar(request: pytest.FixtureRequest, tmp_path: Path) -> Sidecar:
     """The sidecar in this environment, and where this is root, that of the image."""
     image = None
     if request.param == "as the image's user":
         if not ROOTED:
             pytest.skip(WHY_NOT)
         image = request.getfixturevalue("images")["exporter"]
-    yield Sidecar(tmp_path, image)
+    return Sidecar(tmp_path, image)
 
 
 def _wait(condition: Callable[[], bool], process: subprocess.Popen[bytes], sidecar: Sidecar) -> None:
@@ -162,7 +163,7 @@ def test_it_is_scraped_killed_and_goes_on(sidecar: Sidecar, tmp_path: Path) -> N
             _wait(lambda: counted(1000), process, sidecar)
             (up,) = server.query("up")
             assert up["value"][1] == "1"
-        assert stop(process, sidecar.image and sidecar.image.stage) == 0
+        assert stop(process, sidecar.image) == 0
     finally:
         process.kill()
         process.wait()
@@ -179,7 +180,9 @@ def _is_confined(pid: int, sidecar: Sidecar) -> None:
     assert status["NoNewPrivs"] == "1"
     mounts = [line.split() for line in Path(f"/proc/{pid}/mountinfo").read_text().splitlines()]
     # Of the mount, and last of its file system.
-    options = {fields[4]: {*fields[5].split(","), "ro" if "ro" in fields[-1].split(",") else ""} for fields in mounts}
+    options = {
+        fields[4]: {*fields[5].split(","), "ro" if "ro" in fields[-1].split(",") else ""} for fields in mounts
+    }
     writable = {path for path, words in options.items() if "ro" not in words}
     assert {path for path in writable if not path.startswith(("/proc", "/dev"))} == {"/tmp", "/var/lib/mlslo"}
     assert options.keys() >= {"/", "/opt", "/etc/mlslo", "/etc/mlslo-web", "/var/log/model"}

@@ -1,10 +1,11 @@
-"""README.md and kubernetes.md: every `helm install` of theirs makes valid objects, and every path and key is there."""
+"""README.md, kubernetes.md, tutorial.md: what they install is valid, and every path and key is there."""
 
 from __future__ import annotations
 
 import re
 import shlex
 from functools import reduce
+from itertools import pairwise
 from typing import Any
 
 import helm_python
@@ -18,9 +19,10 @@ from tests.support.sessions import blocks
 
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 PAGE = (ROOT / "docs" / "kubernetes.md").read_text(encoding="utf-8")
+TUTORIAL = (ROOT / "docs" / "tutorial.md").read_text(encoding="utf-8")
 SHELL = [
     shlex.split(line)
-    for block in blocks(README + PAGE)
+    for block in blocks(README + PAGE + TUTORIAL)
     if block.language == "bash"
     for line in block.text.replace("\\\n", " ").splitlines()
 ]
@@ -30,7 +32,7 @@ INSTALLS = [words for words in SHELL if words[:2] == ["helm", "install"]]
 def _values(words: list[str]) -> dict[str, Any]:
     """Return the values that `--set` and `--set-file` of a command give."""
     given: dict[str, Any] = {}
-    for flag, text in zip(words, words[1:], strict=False):
+    for flag, text in pairwise(words):
         if flag == "--set":
             _merge(given, helm_python.parse_set_string(text))
         elif flag == "--set-file":
@@ -58,7 +60,7 @@ def test_what_is_installed_is_valid(words: list[str]) -> None:
 
 
 def test_all_three_modes_are_shown() -> None:
-    assert len(INSTALLS) == 4
+    assert len(INSTALLS) == 5
     assert {_values(words).get("mode", "sidecar") for words in INSTALLS} == {"sidecar", "shared", "batch"}
 
 
@@ -75,7 +77,9 @@ def test_its_values_are_taken() -> None:
 
 def test_every_key_that_it_names_is_one_of_the_values() -> None:
     defaults = yaml.safe_load((CHART / "values.yaml").read_text(encoding="utf-8"))
-    named = set(re.findall(r"`((?:state|logs|web|scrape|push|batch|networkPolicy)\.\w+(?:\.\w+)*)", PAGE))
+    named = set(
+        re.findall(r"`((?!web\.yaml)(?:state|logs|web|scrape|push|batch|networkPolicy)\.\w+(?:\.\w+)*)", PAGE)
+    )
     assert len(named) >= 10
     for key in named:
         assert reduce(lambda inner, name: inner[name], key.split("."), defaults) is not None
@@ -95,7 +99,9 @@ def test_every_template_that_it_names_is_one_of_the_chart() -> None:
 
 
 def test_deploy_lists_what_is_in_it() -> None:
-    listed = re.findall(r"^\| `([\w/-]+)` \|", (DEPLOY / "README.md").read_text(encoding="utf-8"), re.MULTILINE)
+    listed = re.findall(
+        r"^\| `([\w/-]+)` \|", (DEPLOY / "README.md").read_text(encoding="utf-8"), re.MULTILINE
+    )
     assert all((DEPLOY / name).exists() for name in listed)
     there = {path.relative_to(DEPLOY).parts[0] for path in DEPLOY.iterdir() if not path.name.startswith(".")}
     assert {name.split("/")[0] for name in listed} == there - {"README.md", "Containerfile.dockerignore"}

@@ -47,7 +47,9 @@ def parse(path: Path) -> dict[str, Stage]:
             arguments[name] = default
         elif keyword == "FROM":
             base, _, name = value.partition(" AS ")
-            stage = stages[name] = Stage(name, re.sub(r"\$\{(\w+)\}", lambda found: arguments[found[1]], base))
+            stage = stages[name] = Stage(
+                name, re.sub(r"\$\{(\w+)\}", lambda found: arguments[found[1]], base)
+            )
         elif keyword == "RUN":
             stage.steps.append(value)
         elif keyword == "COPY":
@@ -82,4 +84,6 @@ def needed(stages: Mapping[str, Stage], target: str) -> list[Stage]:
 def _instructions(text: str) -> list[tuple[str, str]]:
     lines = [line for line in text.splitlines() if not line.startswith("#")]
     joined = re.sub(r"\\\n\s*", " ", "\n".join(lines))
-    return [(line.split(" ", 1)[0], line.split(" ", 1)[1].strip()) for line in joined.splitlines() if line.strip()]
+    return [
+        (line.split(" ", 1)[0], line.split(" ", 1)[1].strip()) for line in joined.splitlines() if line.strip()
+    ]

@@ -1,4 +1,4 @@
-"""Objects of deploy/ as Helm and kubectl render them, and what judges them: Kubernetes' schemas and the operator's CRDs."""
+"""Objects of deploy/ as Helm and kubectl render them, judged by Kubernetes' schemas and the operator's CRDs."""
 
 from __future__ import annotations
 
@@ -6,11 +6,13 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Iterator, Mapping
+from functools import cache
 from pathlib import Path
 from typing import Any
 
 import helm_python
 import kubernetes_validate
+import kubernetes_validate.utils
 import yaml
 
 from tests.support.crd_schemas import KINDS, Schema
@@ -26,6 +28,9 @@ RELEASE, NAMESPACE = "fraud", "models"
 KUBERNETES = ("1.29", kubernetes_validate.latest_version())
 
 Object = dict[str, Any]
+
+# It reads 1.5 MB of definitions for each object.
+kubernetes_validate.utils.schema_contents = cache(kubernetes_validate.utils.schema_contents)
 
 
 def values(name: str) -> Object:

@@ -9,13 +9,12 @@ machine's files stand in for the base image: an overlay shows them, read-only be
 
 from __future__ import annotations
 
-import glob
 import json
 import os
 import shutil
 import subprocess
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -73,10 +72,10 @@ def _steps(stage: Stage, work: Path, context: Path) -> None:
 def _copy(step: Copy, origin: Path, root: Path) -> None:
     target = root / step.target.lstrip("/")
     for pattern in step.sources:
-        found = sorted(glob.glob(str(origin / pattern.lstrip("/"))))
+        found = sorted(origin.glob(pattern.lstrip("/")))
         if not found:
             raise FileNotFoundError(f"COPY {pattern}: nothing in {origin}")
-        for path in map(Path, found):
+        for path in found:
             if path.is_dir():
                 shutil.copytree(path, target, symlinks=True, dirs_exist_ok=True)
             else:
@@ -107,7 +106,7 @@ def run(spec: Mapping[str, Any]) -> None:
         "setpriv", f"--reuid={spec['user']}", f"--regid={spec['group']}", f"--groups={spec['fs_group']}",
         "--no-new-privs", "--bounding-set=-all", "--inh-caps=-all",
     ]  # fmt: skip
-    command: Sequence[str] = [_CHROOT, str(root), *confined, *spec["command"]]
+    command = [_CHROOT, str(root), "env", f"--chdir={spec['folder']}", *confined, *spec["command"]]
     os.execve(_CHROOT, command, {"PATH": PATH, **spec["environment"]})
 
 

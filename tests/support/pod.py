@@ -10,19 +10,15 @@ import base64
 import json
 import os
 import re
-import shutil
 import signal
 import subprocess
 import sys
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
-from tests.support.containerfile import Stage
+from tests.support.image import ROOTED, Image
 from tests.support.manifests import Object
 from tests.support.paths import ROOT
-
-ROOTED = os.getuid() == 0 and all(map(shutil.which, ("unshare", "setpriv")))
-WHY_NOT = "only root may mount folders and change the user; unshare and setpriv are needed"
 
 
 class Pod:
@@ -36,9 +32,13 @@ class Pod:
             path = self._volumes[volume["name"]]
             path.mkdir(parents=True)
             if "configMap" in volume:
-                self._lay_out(path, volume["configMap"], named["ConfigMap", volume["configMap"]["name"]]["data"])
+                self._lay_out(
+                    path, volume["configMap"], named["ConfigMap", volume["configMap"]["name"]]["data"]
+                )
             elif "secret" in volume:
-                self._lay_out(path, volume["secret"], named["Secret", volume["secret"]["secretName"]]["stringData"])
+                self._lay_out(
+                    path, volume["secret"], named["Secret", volume["secret"]["secretName"]]["stringData"]
+                )
             else:
                 # Of kubelet: anybody may write, files belong to fsGroup.
                 path.chmod(0o2777)
@@ -52,7 +52,8 @@ class Pod:
     def folder(self, mount_path: str) -> Path:
         """Return the folder on this machine that the container sees at ``mount_path``."""
         (mount,) = [mount for mount in self._container["volumeMounts"] if mount["mountPath"] == mount_path]
-        return self._volumes[mount["name"]]
+        found: Path = self._volumes[mount["name"]]
+        return found
 
     @staticmethod
     def _lay_out(path: Path, source: Object, data: Mapping[str, str]) -> None:
@@ -67,11 +68,14 @@ class Pod:
         for name in {Path(item["path"]).parts[0] for item in items}:
             (path / name).symlink_to(Path("..data", name))
 
-    def start(self, image: Stage | None, layer: Path | None, log: Path) -> subprocess.Popen[bytes]:
+    def start(self, image: Image | None, log: Path) -> subprocess.Popen[bytes]:
         """Start the container; without an ``image``, its command in this environment."""
         with log.open("ab") as output:
             if image is None:
-                paths = {mount["mountPath"]: str(self._volumes[mount["name"]]) for mount in self._container["volumeMounts"]}
+                paths = {
+                    mount["mountPath"]: str(self._volumes[mount["name"]])
+                    for mount in self._container["volumeMounts"]
+                }
                 arguments = [_replaced(argument, paths) for argument in self._container["args"]]
                 for file in self.folder("/etc/mlslo").glob("..data/*.y*ml"):
                     # The second start finds what the first has replaced.
@@ -80,12 +84,12 @@ class Pod:
                 command = [str(Path(sys.executable).with_name("mlslo-exporter")), *arguments]
             else:
                 spec = self._folder / "container.json"
-                spec.write_text(json.dumps(self._spec(image, str(layer))))
+                spec.write_text(json.dumps(self._spec(image)))
                 module = [sys.executable, "-m", "tests.support.namespace", "run", str(spec)]
                 command = ["unshare", "--mount", "--propagation", "private", *module]
             return subprocess.Popen(command, stdout=output, stderr=subprocess.STDOUT, cwd=ROOT)
 
-    def _spec(self, image: Stage, layer: str) -> Object:
+    def _spec(self, image: Image) -> Object:
         security = {**self._pod["securityContext"], **self._container["securityContext"]}
         assert security["readOnlyRootFilesystem"]
         assert not security["allowPrivilegeEscalation"]
@@ -97,10 +101,10 @@ class Pod:
             for mount in self._container["volumeMounts"]
         ]
         return {
-            "work": str(work), "layer": layer, "mounts": mounts, "user": security["runAsUser"],
-            "group": security["runAsGroup"], "fs_group": self._fs_group, "folder": image.folder,
-            "environment": {key: value for key, value in image.environment.items() if key != "PATH"},
-            "command": [*image.entrypoint, *self._container["args"]],
+            "work": str(work), "layer": str(image.layer), "mounts": mounts, "user": security["runAsUser"],
+            "group": security["runAsGroup"], "fs_group": self._fs_group, "folder": image.stage.folder,
+            "environment": {key: value for key, value in image.stage.environment.items() if key != "PATH"},
+            "command": [*image.stage.entrypoint, *self._container["args"]],
         }  # fmt: skip
 
 
@@ -110,9 +114,9 @@ def _replaced(text: str, paths: Mapping[str, str]) -> str:
     return re.sub(rf"({names})(?![-\w])", lambda found: paths[found[1]], text)
 
 
-def stop(process: subprocess.Popen[bytes], image: Stage | None) -> int:
+def stop(process: subprocess.Popen[bytes], image: Image | None) -> int:
     """Send the image's stop signal, and return the exit code."""
-    process.send_signal(getattr(signal, image.stop_signal) if image else signal.SIGTERM)
+    process.send_signal(getattr(signal, image.stage.stop_signal) if image else signal.SIGTERM)
     return process.wait(30)
 
 

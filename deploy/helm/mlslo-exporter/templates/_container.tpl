@@ -20,7 +20,7 @@ model out of service when the exporter is blind.
 
 {{/* What the model's container mounts to write its log. */}}
 {{- define "mlslo-exporter.logMount" -}}
-- {name: mlslo-logs, mountPath: {{ .Values.logs.mountPath }}}
+- {name: mlslo-logs, mountPath: {{ .Values.logs.mountPath | quote }}}
 {{- end }}
 
 {{/* The container in all modes. */}}
@@ -33,12 +33,12 @@ args:
   {{- if eq .Values.mode "batch" }}
   - --once-then-exit
   {{- with .Values.batch.pushGateway }}
-  - --push-gateway.url={{ . }}
+  - {{ printf "--push-gateway.url=%s" . | quote }}
   {{- end }}
   {{- with .Values.batch.remoteWrite }}
-  - --remote-write.url={{ . }}
+  - {{ printf "--remote-write.url=%s" . | quote }}
   {{- end }}
-  - --push.job={{ .Values.batch.job }}
+  - {{ printf "--push.job=%s" .Values.batch.job | quote }}
   {{- if .Values.batch.httpConfigSecret }}
   - --push.http.config.file=/etc/mlslo-delivery/http.yaml
   {{- end }}
@@ -82,7 +82,7 @@ volumeMounts:
   - {name: mlslo-state, mountPath: /var/lib/mlslo}
   - {name: mlslo-tmp, mountPath: /tmp}
   {{- if or .Values.logs.volume (eq .Values.mode "sidecar") }}
-  - {name: mlslo-logs, mountPath: {{ .Values.logs.mountPath }}, readOnly: true}
+  - {name: mlslo-logs, mountPath: {{ .Values.logs.mountPath | quote }}, readOnly: true}
   {{- end }}
   {{- if and .Values.web.configSecret (ne .Values.mode "batch") }}
   - {name: mlslo-web, mountPath: /etc/mlslo-web, readOnly: true}

@@ -9,15 +9,15 @@
 {{- end }}
 
 {{- define "mlslo-exporter.selectorLabels" -}}
-app.kubernetes.io/name: {{ include "mlslo-exporter.name" . }}
-app.kubernetes.io/instance: {{ .Release.Name }}
+app.kubernetes.io/name: {{ include "mlslo-exporter.name" . | quote }}
+app.kubernetes.io/instance: {{ .Release.Name | quote }}
 {{- end }}
 
 {{- define "mlslo-exporter.labels" -}}
-helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" }}
+helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" | quote }}
 {{ include "mlslo-exporter.selectorLabels" . }}
 app.kubernetes.io/version: {{ .Chart.AppVersion | quote }}
-app.kubernetes.io/managed-by: {{ .Release.Service }}
+app.kubernetes.io/managed-by: {{ .Release.Service | quote }}
 {{- with .Values.labels }}
 {{ toYaml . }}
 {{- end }}
@@ -25,7 +25,7 @@ app.kubernetes.io/managed-by: {{ .Release.Service }}
 
 {{/* The label of every pod that has the exporter in it: PodMonitor, ScrapeConfig and NetworkPolicy look for it. */}}
 {{- define "mlslo-exporter.podLabels" -}}
-mlslo-exporter: {{ include "mlslo-exporter.fullname" . }}
+mlslo-exporter: {{ include "mlslo-exporter.fullname" . | quote }}
 {{- end }}
 
 {{- define "mlslo-exporter.image" -}}

@@ -2,7 +2,7 @@
 {{- define "mlslo-exporter.volumes" -}}
 - name: mlslo-config
   configMap:
-    name: {{ include "mlslo-exporter.fullname" . }}
+    name: {{ include "mlslo-exporter.fullname" . | quote }}
     items:
       {{- range $name, $_ := .Values.monitors }}
       - {key: {{ $name }}, path: {{ $name }}}
@@ -14,9 +14,9 @@
   {{- if .Values.state.volume }}
   {{- toYaml .Values.state.volume | nindent 2 }}
   {{- else if eq (include "mlslo-exporter.claims" .) "true" }}
-  persistentVolumeClaim: {claimName: {{ include "mlslo-exporter.fullname" . }}-state}
+  persistentVolumeClaim: {claimName: "{{ include "mlslo-exporter.fullname" . }}-state"}
   {{- else }}
-  emptyDir: {sizeLimit: {{ .Values.state.sizeLimit }}}
+  emptyDir: {sizeLimit: {{ .Values.state.sizeLimit | quote }}}
   {{- end }}
 - name: mlslo-tmp
   emptyDir: {sizeLimit: 1Gi}
@@ -25,20 +25,20 @@
   {{- toYaml .Values.logs.volume | nindent 2 }}
 {{- else if eq .Values.mode "sidecar" }}
 - name: mlslo-logs
-  emptyDir: {sizeLimit: {{ .Values.logs.sizeLimit }}}
+  emptyDir: {sizeLimit: {{ .Values.logs.sizeLimit | quote }}}
 {{- end }}
 {{- if ne .Values.mode "batch" }}
 {{- with .Values.web.configSecret }}
 - name: mlslo-web
-  secret: {secretName: {{ . }}}
+  secret: {secretName: {{ . | quote }}}
 {{- end }}
 {{- if and .Values.push.enabled .Values.push.tokenSecret }}
 - name: mlslo-push
-  secret: {secretName: {{ .Values.push.tokenSecret }}}
+  secret: {secretName: {{ .Values.push.tokenSecret | quote }}}
 {{- end }}
 {{- else if .Values.batch.httpConfigSecret }}
 - name: mlslo-delivery
-  secret: {secretName: {{ .Values.batch.httpConfigSecret }}}
+  secret: {secretName: {{ .Values.batch.httpConfigSecret | quote }}}
 {{- end }}
 {{- with .Values.volumes }}
 {{ toYaml . }}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import subprocess
 import sys
@@ -14,8 +15,9 @@ import pytest
 from tests.support.containerfile import Stage, parse
 from tests.support.manifests import DEPLOY
 from tests.support.paths import ROOT
-from tests.support.pod import ROOTED, WHY_NOT
 
+ROOTED = os.getuid() == 0 and all(map(shutil.which, ("unshare", "setpriv")))
+WHY_NOT = "only root may mount folders and change the user; unshare and setpriv are needed"
 CONTAINERFILE = DEPLOY / "Containerfile"
 
 
@@ -39,7 +41,7 @@ def build_images(folder: Path) -> dict[str, Image]:
     if not _packages_come(folder):
         pytest.skip("no package index, which the first stage of each image needs")
     context = folder / "context"
-    command = [sys.executable, "-m", "distributions", "--out", context / "dist"]
+    command = [sys.executable, "-m", "distributions", "--out", str(context / "dist")]
     subprocess.run(command, check=True, capture_output=True, cwd=ROOT)
     (context / "scripts").mkdir()
     shutil.copy(ROOT / "scripts" / "lock.txt", context / "scripts")
@@ -50,7 +52,8 @@ def build_images(folder: Path) -> dict[str, Image]:
 def _build(stage: Stage, context: Path, folder: Path) -> Image:
     folder.mkdir()
     layer = folder / "layer"
-    module = [sys.executable, "-m", "tests.support.namespace", "build", CONTAINERFILE, stage.name, context, layer]
+    given = (CONTAINERFILE, stage.name, context, layer)
+    module = [sys.executable, "-m", "tests.support.namespace", "build", *map(str, given)]
     command = ["unshare", "--mount", "--propagation", "private", *module]
     done = subprocess.run(command, capture_output=True, text=True, cwd=ROOT, check=False)
     assert done.returncode == 0, done.stdout[-2000:] + done.stderr
@@ -60,5 +63,14 @@ def _build(stage: Stage, context: Path, folder: Path) -> Image:
 @cache
 def _packages_come(folder: Path) -> bool:
     """Return whether pip can download the smallest package of the lock."""
-    command = [sys.executable, "-m", "pip", "download", "--no-deps", "--dest", folder / "tried", "iniconfig"]
+    command = [
+        sys.executable,
+        "-m",
+        "pip",
+        "download",
+        "--no-deps",
+        "--dest",
+        str(folder / "tried"),
+        "iniconfig",
+    ]
     return subprocess.run(command, capture_output=True, check=False).returncode == 0
