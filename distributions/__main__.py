@@ -11,8 +11,10 @@ from pathlib import Path
 import click
 
 from distributions import bounds
+from distributions.bill import bill
 from distributions.build import build
 from distributions.split import CORE, Distribution, SplitError, split
+from mlslo.version import VERSION
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -44,6 +46,10 @@ def _build(distributions: tuple[Distribution, ...], scratch: Path, out: Path) ->
     built = scratch / "dist"
     for distribution in distributions:
         build(ROOT, distribution, scratch / "projects", built)
+        text = bill(distribution, {part.name: part for part in distributions})
+        (built / f"{distribution.name.replace('-', '_')}-{VERSION}.cdx.json").write_text(
+            text, encoding="utf-8"
+        )
     out.mkdir(parents=True, exist_ok=True)
     for file in sorted(built.iterdir()):
         shutil.copy(file, out)

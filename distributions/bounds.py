@@ -96,7 +96,7 @@ def installed(commands: Path) -> dict[str, str]:
         "import importlib.metadata, json;"
         "print(json.dumps({d.name: d.version for d in importlib.metadata.distributions()}))"
     )
-    found = json.loads(_run([str(commands / "python"), "-c", program]))
+    found = json.loads(_run([str(commands / "python"), "-I", "-c", program]))
     return {name.lower().replace("_", "-"): version for name, version in found.items()}
 
 

@@ -25,7 +25,10 @@ MISSING = frozenset(("", "na", "n/a", "nan", "null", "none"))
 """Values of a CSV that stand for none, in lower case."""
 _DIGITS = r"-?(?:0|[1-9][0-9]*)(?:\.[0-9]+)?(?:[eE][+-]?[0-9]+)?"
 _NUMBER = re.compile(_DIGITS)
-_NUMBERS = re.compile(rf"{_DIGITS}(?:[,\n]{_DIGITS})*")
+# A cell between commas that is no number: most are, and one search passes over them all.
+_NO_NUMBER = re.compile(rf"(?:(?<=[,\n])|\A)(?!{_DIGITS}(?:[,\n]|\Z))[^,\n]*")
+# Where CSV is more than cells between commas: quotes, ends of lines that are not a newline, rows without a cell.
+_UNUSUAL = re.compile(r'"|\n\n|[\r\v\f\x1c-\x1e\x85\u2028\u2029]')
 _BASE64 = re.compile(
     r"(?:[A-Za-z0-9+/]{4}){2,}(?:[A-Za-z0-9+/]{2}==|[A-Za-z0-9+/]{3}=)?|[A-Za-z0-9+/]{4,7}=+", re.ASCII
 )
@@ -257,19 +260,24 @@ def _is_text(character: str) -> bool:
 def _from_csv(text: str) -> bytes | None:
     if not text:
         return None
-    if _NUMBERS.fullmatch(text):
-        return b"[[%b]]" % text.replace("\n", "],[").encode()
+    if not _UNUSUAL.search(text):
+        return b"[[%b]]" % _NO_NUMBER.sub(_cell, text).replace("\n", "],[").encode()
     try:
         found = [row for row in csv.reader(text.splitlines()) if row]
     except csv.Error:
         return None
-    return joined([joined([_csv_value(value.strip()) for value in row]) for row in found])
+    return joined([joined([_csv_value(value).encode() for value in row]) for row in found])
 
 
-def _csv_value(value: str) -> bytes:
+def _cell(found: re.Match[str]) -> str:
+    return _csv_value(found.group())
+
+
+def _csv_value(value: str) -> str:
+    value = value.strip()
     if _NUMBER.fullmatch(value):
-        return value.encode()
-    return b"null" if value.lower() in MISSING else json.dumps(value).encode()
+        return value
+    return "null" if value.lower() in MISSING else json.dumps(value)
 
 
 def _loaded(value: Raw) -> object:

@@ -10,7 +10,7 @@ import binascii
 import hmac
 import ssl
 from pathlib import Path
-from typing import Literal
+from typing import ClassVar, Literal
 
 from pydantic import Field
 
@@ -30,6 +30,7 @@ class TLSServerConfig(StrictModel):
 class WebConfigFile(StrictModel):
     """Protection of the exporter's pages."""
 
+    confidential: ClassVar[bool] = True
     tls_server_config: TLSServerConfig | None = None
     basic_auth_users: dict[str, str] = Field(default_factory=dict)
 

@@ -10,7 +10,7 @@ import yaml
 
 _TABLE: dict[str, dict[str, Any]] = yaml.load(
     (resources.files("mlslo") / "monitor" / "presets.yaml").read_bytes(),
-    getattr(yaml, "CSafeLoader", yaml.SafeLoader),
+    getattr(yaml, "CSafeLoader", yaml.SafeLoader),  # noqa: S506 - both are safe
 )
 
 PREDICTION_PRESETS: Mapping[str, Mapping[str, Any]] = {

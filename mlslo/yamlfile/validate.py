@@ -26,7 +26,8 @@ def _with_choices(schema: dict[str, Any], model: type[StrictModel]) -> None:
 class StrictModel(BaseModel):
     """Base of every file model: no unknown keys, no coercion (``"60"`` is no number), immutable.
 
-    ``exactly_one``, ``at_least_one``: so many of these keys must be given.
+    ``exactly_one``, ``at_least_one``: so many of these keys must be given. ``confidential``, of a whole file: a text or
+    a number in it may be a secret, and no error shows it.
     """
 
     model_config = ConfigDict(
@@ -39,6 +40,7 @@ class StrictModel(BaseModel):
     )
     exactly_one: ClassVar[tuple[str, ...]] = ()
     at_least_one: ClassVar[tuple[str, ...]] = ()
+    confidential: ClassVar[bool] = False
 
     @model_validator(mode="after")
     def _has_its_keys(self) -> Self:
@@ -118,7 +120,9 @@ def _problem(document: Document, model: type[BaseModel], detail: ErrorDetails) -
         return document.problem(location, f"expected {most} {bound} {things}, got {len(detail['input'])}")
     said = detail["msg"].replace("Input should be", "expected")
     expected = _EXPECTED.get(kind) or said[:1].lower() + said[1:]
-    return document.problem(location, f"{expected}, got {shown(detail['input'])}")
+    value = detail["input"]
+    hidden = getattr(model, "confidential", False) and isinstance(value, str | int | float)
+    return document.problem(location, f"{expected}, got {'another value' if hidden else shown(value)}")
 
 
 def _in_file(document: Document, location: Location) -> Location:

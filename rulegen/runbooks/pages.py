@@ -42,7 +42,7 @@ def of_watchdog(rule: AlertRule, routing: Routing, mark: str) -> str:
 
 @cache
 def _template(name: str) -> jinja2.Template:
-    environment = jinja2.Environment(
+    environment = jinja2.Environment(  # noqa: S701 - Markdown
         loader=jinja2.PackageLoader("rulegen", "runbooks/templates"),
         undefined=jinja2.StrictUndefined,
         trim_blocks=True,

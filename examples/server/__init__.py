@@ -1,0 +1,1 @@
+"""A model server whose predictions mlslo watches."""
