@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import shutil
-import subprocess
-import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
+from click.testing import CliRunner
 
+from rulegen import cli
 from tests.support.image import Image, build_images
 from tests.support.manifests import (
     DEPLOY,
@@ -20,8 +21,10 @@ from tests.support.manifests import (
     render_example,
     values,
 )
-from tests.support.paths import DIABETES
+from tests.support.paths import CONTRACT, DIABETES, TESTS
 
+_EXAMPLE = [DIABETES / name for name in ("slo.yaml", "routing.yaml", "monitor.yaml")]
+_ROUTED = [TESTS / "crds" / "routing.yaml", CONTRACT / "fraud.slo.yaml"]
 CHARTS = [path.stem for path in sorted(VALUES.glob("*.yaml"))]
 
 
@@ -33,26 +36,21 @@ def renderings(tmp_path_factory: pytest.TempPathFactory) -> dict[str, list[Objec
         **{name: render(values(name)) for name in CHARTS},
         "example": render_example(folder),
         **{f"overlay {name}": kustomize(DEPLOY / "kustomize" / "overlays" / name) for name in OVERLAYS},
-        "rules": kustomize(_generated(folder / "rules")),
+        "rules": kustomize(_generated(folder / "rules", "diabetes", _EXAMPLE)),
+        "rules of an AlertmanagerConfig": kustomize(_generated(folder / "routed", "fraud", _ROUTED)),
     }
 
 
-def _generated(folder: Path) -> Path:
-    """Return deploy/rules with what the generator writes there of the example."""
+def _generated(folder: Path, model: str, specs: Sequence[Path]) -> Path:
+    """Return deploy/rules, named after ``model``, with what the generator writes there."""
     shutil.copytree(DEPLOY / "rules", folder)
-    specs = [DIABETES / name for name in ("slo.yaml", "routing.yaml", "monitor.yaml")]
-    command = [
-        sys.executable,
-        "-m",
-        "rulegen",
-        "generate",
-        *map(str, specs),
-        "--format",
-        "operator",
-        "--out",
-        str(folder),
-    ]
-    subprocess.run(command, check=True, capture_output=True, cwd=DEPLOY.parent)
+    kustomization = folder / "kustomization.yaml"
+    kustomization.write_text(
+        kustomization.read_text(encoding="utf-8").replace("diabetes", model), encoding="utf-8"
+    )
+    command = ["generate", *map(str, specs), "--format", "operator", "--out", str(folder)]
+    result = CliRunner().invoke(cli.main, command)
+    assert result.exit_code == 0, result.output
     return folder
 
 

@@ -71,3 +71,17 @@ def test_dashboards_rules_and_routing_are_one_folder_to_apply(renderings: dict[s
         assert one["metadata"]["labels"]["release"] == "prometheus"
     (dashboard,) = [one for one in objects if one["kind"] == "ConfigMap"]
     assert dashboard["metadata"]["labels"]["grafana_dashboard"] == "1"
+
+
+def test_alerts_carry_the_namespace_that_their_routing_has(renderings: dict[str, list[Object]]) -> None:
+    objects = renderings["rules of an AlertmanagerConfig"]
+    (routing,) = [one for one in objects if one["kind"] == "AlertmanagerConfig"]
+    labels = {
+        rule["labels"].get("namespace")
+        for one in objects
+        if one["kind"] == "PrometheusRule"
+        for group in one["spec"]["groups"]
+        for rule in group["rules"]
+        if "alert" in rule
+    }
+    assert labels == {routing["metadata"]["namespace"]} == {"monitoring"}

@@ -26,8 +26,8 @@ def test_every_object_is_valid(version: str, renderings: Renderings) -> None:
 
 def test_all_kinds_are_among_them(renderings: Renderings) -> None:
     assert {one["kind"] for objects in renderings.values() for one in objects} == {
-        "ConfigMap", "CronJob", "Deployment", "NetworkPolicy", "PersistentVolumeClaim", "PodMonitor", "PrometheusRule",
-        "ScrapeConfig", "Secret", "Service",
+        "AlertmanagerConfig", "ConfigMap", "CronJob", "Deployment", "NetworkPolicy", "PersistentVolumeClaim",
+        "PodMonitor", "PrometheusRule", "ScrapeConfig", "Secret", "Service",
     }  # fmt: skip
 
 

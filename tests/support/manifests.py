@@ -96,8 +96,15 @@ def the_exporter(objects: list[Object]) -> tuple[Object, Object]:
     return pair
 
 
+class _Loader(yaml.SafeLoader):
+    """YAML as Go reads it: a lone `=`, which kubectl does not quote, is text."""
+
+
+_Loader.add_constructor("tag:yaml.org,2002:value", _Loader.construct_yaml_str)
+
+
 def _documents(text: str) -> Iterator[Object]:
-    yield from (one for one in yaml.safe_load_all(text) if one)
+    yield from (one for one in yaml.load_all(text, _Loader) if one)
 
 
 def main(folder: Path) -> None:
