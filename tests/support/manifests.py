@@ -100,7 +100,7 @@ class _Loader(yaml.SafeLoader):
     """YAML as Go reads it: a lone `=`, which kubectl does not quote, is text."""
 
 
-_Loader.add_constructor("tag:yaml.org,2002:value", _Loader.construct_yaml_str)
+_Loader.add_constructor("tag:yaml.org,2002:value", lambda _, node: node.value)
 
 
 def _documents(text: str) -> Iterator[Object]:
