@@ -61,6 +61,7 @@ def test_the_context_holds_what_is_copied_and_no_more() -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(900)
 @pytest.mark.xdist_group("images")
 def test_an_image_has_its_half_alone_and_no_compiler(images: dict[str, Image]) -> None:
     found = {half: {path.name for path in images[half].packages.iterdir()} for half in HALVES}
@@ -79,6 +80,7 @@ def test_an_image_has_its_half_alone_and_no_compiler(images: dict[str, Image]) -
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(900)
 @pytest.mark.xdist_group("images")
 def test_images_are_as_small_as_the_page_says(images: dict[str, Image]) -> None:
     page = (DEPLOY.parent / "docs" / "kubernetes.md").read_text(encoding="utf-8")

@@ -21,7 +21,13 @@ from tests.support.pod import Pod, basic, stop
 from tests.support.prometheus import Prometheus
 from tests.support.servers import free_port
 
-pytestmark = [pytest.mark.chain, pytest.mark.one_version, pytest.mark.xdist_group("images")]
+# An image takes half a minute to build, and minutes on a busy machine.
+pytestmark = [
+    pytest.mark.chain,
+    pytest.mark.one_version,
+    pytest.mark.xdist_group("images"),
+    pytest.mark.timeout(900),
+]
 
 MONITOR = """
 apiVersion: mlslo/v1
