@@ -3,30 +3,12 @@
 from __future__ import annotations
 
 import os
-import shutil
 import subprocess
 import sys
 from pathlib import Path
 
-from distributions.split import WHOLE, Distribution, pyproject
-
-_NOT_CODE = shutil.ignore_patterns("__pycache__", "*.pyc")
-
-
-def stage(root: Path, distribution: Distribution, folder: Path) -> Path:
-    """Write what ``distribution`` is built from below ``folder``, and return where: a project of its own."""
-    project = folder / distribution.name
-    project.mkdir(parents=True)
-    (project / "pyproject.toml").write_text(pyproject(root, distribution), encoding="utf-8")
-    shutil.copy(root / "LICENSE", project)
-    if distribution.name == WHOLE:
-        shutil.copy(root / "README.md", project)
-    else:
-        about = f"# {distribution.name}\n\n{distribution.description}. `mlslo` brings both halves.\n"
-        (project / "README.md").write_text(about, encoding="utf-8")
-    for package in distribution.packages:
-        shutil.copytree(root / package, project / package, ignore=_NOT_CODE)
-    return project
+from distributions.split import Distribution
+from distributions.staging import stage
 
 
 def build(root: Path, distribution: Distribution, staging: Path, out: Path) -> None:

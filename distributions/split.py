@@ -1,18 +1,18 @@
 """Cut pyproject.toml into four: mlslo-core, mlslo-exporter, mlslo-rulegen, and mlslo, which requires both halves.
 
 pip has no way to leave out a base dependency. So what is lean has a name of its own, and ``mlslo`` has no code.
+Needs nothing but Python, as staging.py does: a pipeline installs a half from the sources.
 """
 
 from __future__ import annotations
 
 import json
+import re
 import tomllib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
-
-from packaging.requirements import Requirement
 
 from mlslo.version import VERSION
 
@@ -47,7 +47,7 @@ def split(root: Path) -> tuple[Distribution, ...]:
     settings = _read(root)
     project, halves = settings["project"], settings["tool"]["mlslo"]["halves"]
     extras: Mapping[str, Sequence[str]] = project["optional-dependencies"]
-    by_name = {Requirement(line).name: line for line in project["dependencies"]}
+    by_name = {_name(line): line for line in project["dependencies"]}
     of_halves = {name for half in HALVES for name in halves[half]["dependencies"]}
     _require_known("dependencies", of_halves, by_name)
     owned = {name for half in HALVES for name in halves[half].get("extras", ())}
@@ -109,6 +109,13 @@ def pyproject(root: Path, distribution: Distribution) -> str:
 
 def _read(root: Path) -> dict[str, Any]:
     return tomllib.loads((root / "pyproject.toml").read_text(encoding="utf-8"))
+
+
+def _name(requirement: str) -> str:
+    found = re.match(r"[\w.-]+", requirement)
+    if found is None:
+        raise SplitError(f"pyproject.toml: a dependency without a name: {requirement}")
+    return found[0]
 
 
 def _exactly(name: str) -> str:

@@ -16,9 +16,9 @@ from mlslo.yamlfile import Problem
 from rulegen import alertmanager, unittests
 from rulegen.alertmanager import merge, operator
 from rulegen.alertmanager.merge import Base
-from rulegen.dashboards import dashboard
+from rulegen.dashboards import dashboard, fleet
 from rulegen.lint.run import Linting
-from rulegen.output.generated_files import digest, json_text, mark, stamped, stand, yaml_text
+from rulegen.output.generated_files import digest, mark, stamped, stand, yaml_text
 from rulegen.promql.annotations import Text
 from rulegen.promql.conventions import TIER, WATCHDOG, WATCHDOG_IDENTITY, AlertIdentity
 from rulegen.promql.groups import split
@@ -33,6 +33,7 @@ from rulegen.validation.specs import Specs
 
 Format = Literal["prometheus", "operator"]
 FORMATS: tuple[Format, ...] = ("prometheus", "operator")
+_FLEET = "dashboards/mlslo_fleet.json"
 # Of fewer models the processes would take longer to begin than to work.
 _FEWEST_IN_PARALLEL = 4
 
@@ -103,6 +104,7 @@ def generate(
     source = f"AlertRouting {routing.file.metadata.name} and ModelSLO {models}"
     routed, said = _routing_files(routing, identities, source, form, base)
     files |= routed
+    files[_FLEET] = fleet.build(list(routing.spec.tiers), mark(f"AlertRouting {routing.file.metadata.name}"))
     audiences = frozenset(
         (one.labels[TIER], one.labels.get("team", "")) for one in identities if TIER in one.labels
     )
@@ -173,7 +175,7 @@ def _model_files(specs: Specs, form: Format, plan: Plan) -> _ModelFiles:
     files = {
         **_rule_files(name, rules, routing, source, form),
         f"{_tests_folder(form)}/{name}_test.yaml": yaml_text(tests.data | order, source),
-        f"dashboards/{name}.json": json_text(dashboard.build(plan, mark(source))),
+        f"dashboards/{name}.json": dashboard.build(plan, mark(source)),
         f"runbooks/{name}.md": pages.of_model(plan, routing, mark(source)),
     }
     if tests.past is not None:

@@ -8,13 +8,14 @@ from dataclasses import replace
 from urllib.parse import quote
 
 from rulegen.promql.annotations import Text
-from rulegen.promql.conventions import FAST_BURN, NO_DATA, SLO, SLOW_BURN
+from rulegen.promql.conventions import COMPANION_ALERTS, FAST_BURN, NO_DATA, SLO, SLOW_BURN
 from rulegen.promql.rules import AlertRule
 from rulegen.spec.model_slo import ModelSlo
 from rulegen.spec.routing import Routing
 
 _OF_EACH_SLO = (FAST_BURN, SLOW_BURN, NO_DATA)
 RUNBOOK, DASHBOARD = "runbook_url", "dashboard_url"
+UID_PREFIX, FLEET_UID = "mlslo-", "mlslo_fleet"
 
 
 def heading(rule: AlertRule) -> str:
@@ -29,8 +30,32 @@ def anchor(rule: AlertRule) -> str:
 
 
 def dashboard_uid(file: str) -> str:
-    """The identifier of the dashboard of the ModelSLO file ``file`` in Grafana."""
-    return f"mlslo-{hashlib.sha256(file.encode()).hexdigest()[:12]}"
+    """Return the identifier in Grafana of the dashboard of the ModelSLO file ``file``: its name, where that will do."""
+    plain = re.fullmatch(r"[\w-]{1,34}", file, re.ASCII)
+    return f"{UID_PREFIX}{file if plain else hashlib.sha256(file.encode()).hexdigest()[:12]}"
+
+
+def gauge_panel(slo: str) -> str:
+    """Return the key of the panel that shows the gauge of an SLO."""
+    return f"slo/{slo}/gauge"
+
+
+def burn_panel(slo: str) -> str:
+    """Return the key of the panel that shows how fast the budget of an SLO burns."""
+    return f"slo/{slo}/burn"
+
+
+def panel_id(key: str) -> int:
+    """Return the number of the panel of this key: the same in each run and for each model."""
+    return int.from_bytes(hashlib.sha256(key.encode()).digest()[:4], "big") % 900_000 + 1000
+
+
+def _panel(rule: AlertRule) -> str:
+    """Return the part of the address that shows the panel of an alert alone; where it has none, the dashboard."""
+    if rule.name in COMPANION_ALERTS or rule.name == NO_DATA:
+        return ""
+    key = burn_panel if rule.name in (FAST_BURN, SLOW_BURN) else gauge_panel
+    return f"?viewPanel={panel_id(key(rule.labels[SLO]))}"
 
 
 def linked(file: ModelSlo, routing: Routing, rule: AlertRule) -> AlertRule:
@@ -42,7 +67,7 @@ def linked(file: ModelSlo, routing: Routing, rule: AlertRule) -> AlertRule:
     if routing.spec.runbooks is not None:
         links[RUNBOOK] = f"{_folder(routing.spec.runbooks.url)}{quote(file.name)}.md#{anchor(rule)}"
     if routing.spec.dashboards is not None:
-        links[DASHBOARD] = f"{_folder(routing.spec.dashboards.url)}d/{dashboard_uid(file.name)}"
+        links[DASHBOARD] = f"{_folder(routing.spec.dashboards.url)}d/{dashboard_uid(file.name)}{_panel(rule)}"
     new = {name: Text.of(url) for name, url in links.items() if name not in rule.annotations}
     return replace(rule, annotations={**rule.annotations, **new}) if new else rule
 

@@ -1,0 +1,84 @@
+"""The panels of one SLO: its gauge with the limits of its alerts; its error budget, and how fast that burns."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+
+from rulegen.dashboards.panels import Limit, Link, Panel, steps_of
+from rulegen.promql.conventions import BUDGET_REMAINING_RECORD, BURN_RATE_RECORD
+from rulegen.promql.rules import AlertRule
+from rulegen.slo.links import RUNBOOK, burn_panel, gauge_panel, heading
+from rulegen.slo.plan import SloPlan
+
+_UNITS = {"seconds": "s", "Unix seconds": "dateTimeAsIso", "bytes": "bytes"}
+
+
+def budgets(slo: SloPlan) -> Iterator[Panel]:
+    """Yield what is left of the budget of ``slo`` and how fast it burns, where it has one."""
+    budget = slo.budget
+    if budget is None:
+        return
+    promise = f"Of {budget.time_window}, {slo.slo.objective} % of the events of {budget.slo} are promised to be good."
+    yield Panel(
+        f"slo/{budget.slo}/left",
+        f"{budget.slo}: error budget left",
+        f"{promise} At 0 % the promise is broken.",
+        {"left": budget.select(BUDGET_REMAINING_RECORD)},
+        kind="stat",
+        unit="percentunit",
+        width=4,
+        steps=(("red", None), ("#EAB839", 0.0), ("green", 0.25)),
+        missing="No events yet",
+        links=_runbooks(slo.burn_alerts.values()),
+    )
+    pairs = budget.pairs
+    yield Panel(
+        burn_panel(budget.slo),
+        f"{budget.slo}: burn rate",
+        f"{promise} At 1 the budget is used up just at the end; the lines are where alerts begin.",
+        {f"over {pairs[0].long}": budget.select(BURN_RATE_RECORD)},
+        width=8,
+        steps=steps_of([(float(pair.factor), "above") for pair in pairs]),
+        limits=True,
+        links=_runbooks(slo.burn_alerts.values()),
+    )
+
+
+def gauge(slo: SloPlan) -> Iterator[Panel]:
+    """Yield the gauge of ``slo``, where it has one, with what its conditions compare it with, and their limits."""
+    series = slo.series
+    if series is None:
+        return
+    versions = [label for label in series.varying if label == "version"]
+    legend = " ".join(f"{{{{{label}}}}}" for label in (*series.entities, *versions))
+    queries = {legend or series.title: series.expression}
+    legs = [leg for alert in slo.gauge_alerts for leg in alert.kind.legs()]
+    for line in dict.fromkeys(line for leg in legs for line in leg.lines()):
+        queries[f"{line.name} {legend}".strip()] = line.expression
+    limits: list[Limit] = [limit for leg in legs for limit in leg.limits()]
+    where = ", ".join(f"{label} {value}" for label, value in series.fixed.items() if label != "model")
+    # An AUC of 0.7 is not 70 % of anything.
+    is_share = series.metric.name.endswith("_ratio")
+    alerts = "; ".join(
+        f"{alert.rule.name}: {alert.kind.phrase(values=False).template()}" for alert in slo.gauge_alerts
+    )
+    yield Panel(
+        gauge_panel(series.slo),
+        f"{series.slo}: {series.title}" + (f" ({where})" if where else ""),
+        series.metric.help + (f" {alerts}." if alerts else ""),
+        queries,
+        unit="percentunit" if is_share else _UNITS.get(series.metric.unit, "none"),
+        steps=steps_of(limits),
+        limits=True,
+        links=_runbooks(slo.alerts),
+    )
+
+
+def _runbooks(alerts: Iterable[AlertRule]) -> tuple[Link, ...]:
+    """Return the sections of the runbook, where it is known where that is served."""
+    links = []
+    for alert in alerts:
+        url = alert.annotations.get(RUNBOOK)
+        if url is not None:
+            links.append((f"Runbook: {heading(alert)}", url.template()))
+    return tuple(links)

@@ -1,0 +1,98 @@
+"""The panels that every model's dashboard has: rows of ``panels.yaml``, and their text, made once."""
+
+from __future__ import annotations
+
+import json
+import re
+from dataclasses import dataclass, replace
+from functools import cache
+from importlib import resources
+from typing import Any
+
+import yaml
+
+from mlslo.catalogue import METRICS
+from rulegen.dashboards.panels import Panel
+
+_TABLE: dict[str, Any] = yaml.load(
+    (resources.files("rulegen") / "dashboards" / "panels.yaml").read_bytes(),
+    getattr(yaml, "CSafeLoader", yaml.SafeLoader),
+)
+_MATCHER = re.compile(rf"\b(?:{'|'.join(_TABLE['matchers'])})\b")
+_METRIC = re.compile(r"\bml_\w+")
+_SUFFIXES = ("_bucket", "_sum", "_count")
+_WIDTH = 24
+
+LEFT_OUT: dict[str, str] = _TABLE["left_out"]
+"""Metrics that are on no dashboard -> why."""
+
+
+@dataclass(frozen=True, eq=False)
+class Section:
+    """A row of a dashboard and its panels. ``collapsed``: shown once somebody asks."""
+
+    title: str
+    panels: tuple[Panel, ...]
+    collapsed: bool = False
+
+
+@cache
+def sections() -> tuple[Section, ...]:
+    """Return the sections in their order."""
+    return tuple(
+        Section(row["title"], tuple(map(_panel, row["panels"])), row.get("collapsed", False))
+        for row in _TABLE["sections"]
+    )
+
+
+def metrics_of(query: str) -> list[str]:
+    """Return the metrics of the catalogue that a query reads."""
+    found = []
+    for name in _METRIC.findall(query):
+        bare = next((name.removesuffix(end) for end in _SUFFIXES if name.removesuffix(end) in METRICS), name)
+        if bare in METRICS:
+            found.append(bare)
+    return list(dict.fromkeys(found))
+
+
+def placed(panels: tuple[Panel, ...], top: int) -> list[dict[str, Any]]:
+    """Return panels from left to right and top to bottom, beginning at ``top``."""
+    found, x, y, height = [], 0, top, 0
+    for panel in panels:
+        if x + panel.width > _WIDTH:
+            x, y, height = 0, y + height, 0
+        found.append(panel.as_data(x, y))
+        x, height = x + panel.width, max(height, panel.height)
+    return found
+
+
+@cache
+def texts_of(section: Section, top: int) -> tuple[str, ...]:
+    """Return the panels of a section as JSON, a line each: they are the same for all models."""
+    return tuple(json.dumps(panel, ensure_ascii=False) for panel in placed(section.panels, top))
+
+
+def _panel(row: dict[str, Any]) -> Panel:
+    queries = {legend: _expanded(query) for legend, query in row["queries"].items()}
+    names = dict.fromkeys(name for query in queries.values() for name in metrics_of(query))
+    about = [row["about"]] if "about" in row else []
+    helps = [METRICS[name].help for name in names]
+    # One that shows a dozen metrics is not explained by a dozen sentences.
+    about += helps if len(helps) <= 3 else [f"Shown are {', '.join(names)}; docs/metrics.md defines each."]
+    panel = Panel(
+        row["key"],
+        row["title"],
+        " ".join(about) or row["title"],
+        queries,
+        kind=row.get("kind", "timeseries"),
+        unit=row["unit"],
+        steps=tuple((colour, value) for colour, value in _TABLE["scales"][row.get("scale", "none")]),
+        missing=row.get("missing"),
+    )
+    return replace(panel, **{key: row[key] for key in ("width", "height") if key in row})
+
+
+def _expanded(query: str) -> str:
+    while _MATCHER.search(query):
+        query = _MATCHER.sub(lambda found: str(_TABLE["matchers"][found.group()]), query)
+    return query
