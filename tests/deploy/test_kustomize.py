@@ -5,8 +5,11 @@ from __future__ import annotations
 import shutil
 from pathlib import Path
 
+import pytest
 import yaml
 
+from mlslo import monitor
+from mlslo.monitor.logs import Sink
 from tests.support.manifests import DEPLOY, Object, kustomize, render, the_exporter
 
 
@@ -85,3 +88,21 @@ def test_alerts_carry_the_namespace_that_their_routing_has(renderings: dict[str,
         if "alert" in rule
     }
     assert labels == {routing["metadata"]["namespace"]} == {"monitoring"}
+
+
+@pytest.mark.parametrize("name", ["example", "overlay sidecar", "overlay shared"])
+def test_the_exporter_takes_the_monitor_files_that_are_shown(
+    name: str, renderings: dict[str, list[Object]], tmp_path: Path
+) -> None:
+    container, pod = the_exporter(renderings[name])
+    (config,) = [one["data"] for one in renderings[name] if one["kind"] == "ConfigMap"]
+    (mounted,) = [one["configMap"] for one in pod["volumes"] if one["name"] == "mlslo-config"]
+    assert mounted["name"] in {
+        one["metadata"]["name"] for one in renderings[name] if one["kind"] == "ConfigMap"
+    }
+    if "push:" in str(config) and "push" not in Sink.model_fields:
+        pytest.skip("this exporter has no sink `push`")
+    for path in [argument for argument in container["args"] if argument.startswith("/etc/mlslo/")]:
+        file = tmp_path / Path(path).name
+        file.write_text(config[file.name], encoding="utf-8")
+        assert monitor.load(file).metadata.name == "fraud"
