@@ -163,8 +163,8 @@ def test_a_batch_says_where_its_gauges_go(renderings: dict[str, list[Object]]) -
     container, _ = the_exporter(renderings["batch"])
     assert container["args"] == [
         "run", "--once-then-exit", "--push-gateway.url=http://pushgateway.monitoring:9091",
-        "--remote-write.url=https://prometheus.monitoring/api/v1/write", "--push.job=mlslo",
-        "--push.http.config.file=/etc/mlslo-delivery/http.yaml", "--state-dir=/var/lib/mlslo", "/etc/mlslo/fraud.yaml",
+        "--remote-write.url=https://prometheus.monitoring/api/v1/write", "--delivery.job=mlslo",
+        "--delivery.http.config.file=/etc/mlslo-delivery/http.yaml", "--state-dir=/var/lib/mlslo", "/etc/mlslo/fraud.yaml",
     ]  # fmt: skip
     assert not {"ports", "livenessProbe"} & container.keys()
 

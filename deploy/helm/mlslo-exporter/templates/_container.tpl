@@ -38,9 +38,9 @@ args:
   {{- with .Values.batch.remoteWrite }}
   - {{ printf "--remote-write.url=%s" . | quote }}
   {{- end }}
-  - {{ printf "--push.job=%s" .Values.batch.job | quote }}
+  - {{ printf "--delivery.job=%s" .Values.batch.job | quote }}
   {{- if .Values.batch.httpConfigSecret }}
-  - --push.http.config.file=/etc/mlslo-delivery/http.yaml
+  - --delivery.http.config.file=/etc/mlslo-delivery/http.yaml
   {{- end }}
   {{- end }}
   - --state-dir=/var/lib/mlslo
