@@ -167,6 +167,9 @@ def test_a_batch_says_where_its_gauges_go(renderings: dict[str, list[Object]]) -
         "--delivery.http.config.file=/etc/mlslo-delivery/http.yaml", "--state-dir=/var/lib/mlslo", "/etc/mlslo/fraud.yaml",
     ]  # fmt: skip
     assert not {"ports", "livenessProbe"} & container.keys()
+    (rule,) = _one(renderings["batch"], "CronJob")["spec"]["jobTemplate"]["spec"]["podFailurePolicy"]["rules"]
+    assert (rule["action"], rule["onExitCodes"]["values"]) == ("FailJob", [2])
+    assert rule["onExitCodes"]["containerName"] == container["name"]
 
 
 def test_a_sidecar_goes_on_for_a_while_when_its_pod_is_deleted(renderings: dict[str, list[Object]]) -> None:
