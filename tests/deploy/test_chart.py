@@ -164,7 +164,8 @@ def test_a_batch_says_where_its_gauges_go(renderings: dict[str, list[Object]]) -
     assert container["args"] == [
         "run", "--once-then-exit", "--push-gateway.url=http://pushgateway.monitoring:9091",
         "--remote-write.url=https://prometheus.monitoring/api/v1/write", "--delivery.job=mlslo",
-        "--delivery.http.config.file=/etc/mlslo-delivery/http.yaml", "--state-dir=/var/lib/mlslo", "/etc/mlslo/fraud.yaml",
+        "--delivery.http.config.file=/etc/mlslo-delivery/http.yaml", "--state-dir=/var/lib/mlslo",
+        "/etc/mlslo/fraud.yaml",
     ]  # fmt: skip
     assert not {"ports", "livenessProbe"} & container.keys()
     (rule,) = _one(renderings["batch"], "CronJob")["spec"]["jobTemplate"]["spec"]["podFailurePolicy"]["rules"]
