@@ -10,7 +10,6 @@ import pytest
 import yaml
 
 from mlslo import monitor
-from tests.support.commands import exporter
 from tests.support.paths import ROOT
 from tests.support.sessions import blocks, matches, play, typed
 from tests.support.tools import tool
@@ -69,22 +68,10 @@ def test_what_is_compared_can_fail() -> None:
 def test_every_shell_block_is_run_here_or_elsewhere() -> None:
     assert len(typed(TUTORIAL)) > 20
     languages = {block.language for block in blocks(TUTORIAL)}
-    assert languages == {"sh", "console", "python", "yaml"}
+    assert languages == {"sh", "bash", "console", "python", "yaml"}
     for block in blocks(TUTORIAL):
         if block.language == "sh":
             assert set(block.text.splitlines()) <= ELSEWHERE
-
-
-def test_the_sketch_of_a_sidecar_uses_flags_that_exist(tmp_path: Path) -> None:
-    (sketch,) = (block for block in blocks(TUTORIAL) if "containers:" in block.text)
-    (arguments,) = re.findall(r"args: \[(.*)\]", sketch.text)
-    program, *rest = arguments.split(", ")
-    missing = [argument.replace("/etc/mlslo", str(tmp_path)) for argument in rest]
-    assert program == "mlslo-exporter"
-    # In a process of its own: it holds signals back while it starts.
-    result = exporter(*missing, check=False)
-    assert result.returncode == 2
-    assert result.stderr == f"{tmp_path}/churn.monitor.yaml: cannot be read: No such file or directory\n"
 
 
 def test_the_sketch_of_segments_and_references_is_of_a_monitor_file(tmp_path: Path) -> None:

@@ -12,7 +12,12 @@ from typing import Any
 from tests.support.paths import TESTS
 
 FOLDER = TESTS / "crds"
-KINDS = {"PrometheusRule": "prometheusrule", "AlertmanagerConfig": "alertmanagerconfig"}
+KINDS = {
+    "AlertmanagerConfig": "alertmanagerconfig",
+    "PodMonitor": "podmonitor",
+    "PrometheusRule": "prometheusrule",
+    "ScrapeConfig": "scrapeconfig",
+}
 _TYPES: dict[str, tuple[type, ...]] = {
     "object": (dict,),
     "array": (list,),

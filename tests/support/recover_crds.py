@@ -20,6 +20,8 @@ from tests.support.crd_schemas import FOLDER, KINDS, Schema, variants
 SOURCES = {
     "PrometheusRule": "MonitoringCoreosComV1PrometheusRule",
     "AlertmanagerConfig": "MonitoringCoreosComV1alpha1AlertmanagerConfig",
+    "PodMonitor": "MonitoringCoreosComV1PodMonitor",
+    "ScrapeConfig": "MonitoringCoreosComV1alpha1ScrapeConfig",
 }
 _READ = {
     "anyOf",
