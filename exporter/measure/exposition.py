@@ -13,6 +13,7 @@ from prometheus_client import Metric as Family
 from prometheus_client.exposition import choose_encoder, generate_latest
 from prometheus_client.registry import Collector
 
+from exporter.measure.gauges import WindowSummaries
 from mlslo.catalogue import METRICS, Metric, Type
 
 _OPENMETRICS = "application/openmetrics-text"
@@ -31,11 +32,16 @@ class Histogram(NamedTuple):
 
 @dataclass(frozen=True)
 class Snapshot:
-    """All that one cycle exports. ``histograms``: of ml_prediction_latency_seconds, by version."""
+    """All that one cycle exports.
+
+    ``histograms``: of ml_prediction_latency_seconds, by version. ``windows``: of all traffic, for
+    pictures.
+    """
 
     model: str
     series: Series
     histograms: Mapping[str, Histogram]
+    windows: Sequence[WindowSummaries] = ()
 
     def newest_outside_windows(self) -> str | None:
         """The end of windows that the newest prediction would lie in, as RFC 3339; None where any window has one."""

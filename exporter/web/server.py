@@ -10,8 +10,8 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 from exporter.daemon.daemon import Daemon
 from exporter.measure.exposition import negotiated
-from exporter.web import status_page
 from exporter.web.config import WebConfig
+from exporter.web.model_pages import ModelPages
 
 logger = logging.getLogger(__name__)
 
@@ -37,6 +37,7 @@ class Server(ThreadingHTTPServer):
         self.config = config
         self.lifecycle = lifecycle
         self.address_family = socket.AF_INET6 if ":" in address[0] or not address[0] else socket.AF_INET
+        self.pages = ModelPages(watched)
         super().__init__(address, _Handler)
 
     def server_bind(self) -> None:
@@ -85,9 +86,13 @@ class _Handler(BaseHTTPRequestHandler):
                     site.ready(), "Ready.", "Some model has had no good cycle yet; see / and the log."
                 )
             case "/":
-                self._send(
-                    HTTPStatus.OK, status_page.render(site.status()).encode(), "text/html; charset=utf-8"
-                )
+                self._send(HTTPStatus.OK, self.server.pages.index(), "text/html; charset=utf-8")
+            case path if path.startswith("/models/"):
+                page = self.server.pages.model(path.removeprefix("/models/"), self.path.partition("?")[2])
+                if page is None:
+                    self._text(HTTPStatus.NOT_FOUND, "No such model, or no good cycle of it yet; see /.")
+                else:
+                    self._send(HTTPStatus.OK, page, "text/html; charset=utf-8")
             case "/-/reload":
                 self._text(HTTPStatus.METHOD_NOT_ALLOWED, "Reload with POST or PUT.")
             case _:
