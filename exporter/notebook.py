@@ -14,10 +14,12 @@ from collections.abc import Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
+from html import escape
 from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING, Any, TypeAlias
 
+from exporter.measure.exposition import Snapshot
 from exporter.references.reference import Reference
 from mlslo import atomic
 from mlslo.monitor import FeatureArray, FileSink, Monitor, PredictionFields, Sink, load
@@ -103,8 +105,20 @@ def once(
     Raises InputError, CycleError.
     """
     pandas = _pandas()
-    from exporter.daemon.models import Model
     from exporter.measure.exposition import samples
+
+    found = samples([_measured(monitor, predictions, labels, at)], {})
+    frame = pandas.DataFrame([{"metric": one.name, **one.labels, "value": one.value} for one in found])
+    names = [name for name in frame.columns if name not in ("metric", "value")]
+    frame[names] = frame[names].fillna("")
+    return frame[["metric", *names, "value"]]
+
+
+def _measured(
+    monitor: File, predictions: Data | None, labels: Data | None, at: datetime | str | None
+) -> Snapshot:
+    """Return what one cycle exports."""
+    from exporter.daemon.models import Model
     from exporter.references.configured import load_static
 
     loaded = load(monitor)
@@ -121,13 +135,45 @@ def once(
     assert snapshot is not None
     if end is None and (newest := snapshot.newest_outside_windows()) is not None:
         warnings.warn(
-            f"no prediction lies in any window that ends now; the newest fits at='{newest}'", stacklevel=2
+            f"no prediction lies in any window that ends now; the newest fits at='{newest}'", stacklevel=3
         )
-    found = samples([snapshot], {})
-    frame = pandas.DataFrame([{"metric": one.name, **one.labels, "value": one.value} for one in found])
-    names = [name for name in frame.columns if name not in ("metric", "value")]
-    frame[names] = frame[names].fillna("")
-    return frame[["metric", *names, "value"]]
+    return snapshot
+
+
+@dataclass(frozen=True)
+class Report:
+    """A model's page, which a notebook shows. ``html``: a document. ``data``: the same figures, and all gauges."""
+
+    html: str
+    data: dict[str, Any]
+
+    def _repr_html_(self) -> str:
+        # In a frame of its own: the page's styles are not the notebook's.
+        return f'<iframe srcdoc="{escape(self.html)}" style="width: 100%; height: 45rem; border: 0"></iframe>'
+
+
+def report(
+    monitor: File,
+    predictions: Data | None = None,
+    labels: Data | None = None,
+    at: datetime | str | None = None,
+    *,
+    version: str | None = None,
+    window: str | None = None,
+    reference: str | None = None,
+) -> Report:
+    """Show what one cycle finds, as ``mlslo-exporter report`` does.
+
+    ``predictions``, ``labels``, ``at``: as of ``once``. ``version``, ``window``, ``reference``: what is shown, by
+    default the busiest version, the shortest window with rows enough, and the first reference.
+
+    Raises InputError, CycleError.
+    """
+    from exporter.pages import Choice, Frame, as_data, page
+
+    snapshot = _measured(monitor, predictions, labels, at)
+    choice = Choice(version, window, reference)
+    return Report(page(snapshot, Frame(str(monitor), standalone=True), choice), as_data(snapshot, choice))
 
 
 def _pandas() -> ModuleType:

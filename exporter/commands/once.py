@@ -5,34 +5,20 @@ from __future__ import annotations
 import logging
 import platform
 import sys
-from contextlib import closing, suppress
-from datetime import datetime
+from contextlib import closing
 from pathlib import Path
 
 import click
 
-from exporter.commands import MONITORS
+from exporter.commands import AT, MONITORS
 from mlslo import atomic
 from mlslo.command_line import PATH, WRONG, input_errors, refuse
 from mlslo.version import VERSION
 
 
-def _time(context: click.Context, parameter: click.Parameter, value: str | None) -> float | None:
-    if value is None:
-        return None
-    with suppress(ValueError):
-        time = datetime.fromisoformat(value)
-        if time.tzinfo is not None:
-            return time.timestamp()
-    message = f"expected a time such as 2026-01-31T12:00:00Z, got '{value}'"
-    raise click.BadParameter(message, context, parameter)
-
-
 @click.command()
 @MONITORS
-@click.option(
-    "--at", metavar="RFC3339", callback=_time, help="Evaluate the windows as of then (default: now)."
-)
+@AT
 @click.option(
     "--textfile", type=PATH, help="Write to this file, whole or not at all, instead of standard output."
 )

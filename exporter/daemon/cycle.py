@@ -169,8 +169,12 @@ class Cycle:
     def _measure(self, windows: list[Window], started: float) -> Snapshot:
         gauges = Gauges(self.monitor.model, self._exported)
         versions = self._current_versions(windows)
-        for number, name in versions.items():
-            self._measurement.measure(gauges, windows, number, name, sink_up=self._readers["predictions"].up)
+        up = self._readers["predictions"].up
+        seen = [
+            window
+            for number, name in versions.items()
+            for window in self._measurement.measure(gauges, windows, number, name, sink_up=up)
+        ]
         meta.sinks(gauges, self._store, self._readers)
         meta.state(gauges, self._store)
         meta.fields(gauges, self._ingestion.presence, windows, self.monitor.spec.minSamples)
@@ -187,7 +191,7 @@ class Cycle:
         histograms = self._histograms() if gauges.wants("ml_prediction_latency_seconds") else {}
         self._keep_limit(gauges, histograms)
         meta.withheld(gauges)
-        return Snapshot(self.monitor.model, gauges.series, histograms)
+        return Snapshot(self.monitor.model, gauges.series, histograms, seen)
 
     def _keep_limit(self, gauges: Gauges, histograms: Mapping[str, Histogram]) -> None:
         """Withhold what is past ``maxSeries``; warn of it once."""

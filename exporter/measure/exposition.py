@@ -16,6 +16,7 @@ from prometheus_client.openmetrics.exposition import generate_latest as generate
 from prometheus_client.registry import Collector
 from prometheus_client.samples import Exemplar as Attached
 
+from exporter.measure.gauges import WindowSummaries
 from mlslo.catalogue import METRICS, Metric, Type
 
 TEXT = "text/plain; version=0.0.4; charset=utf-8"
@@ -48,11 +49,16 @@ class Histogram(NamedTuple):
 
 @dataclass(frozen=True)
 class Snapshot:
-    """All that one cycle exports. ``histograms``: of ml_prediction_latency_seconds, by version."""
+    """All that one cycle exports.
+
+    ``histograms``: of ml_prediction_latency_seconds, by version. ``windows``: of all traffic, for
+    pictures.
+    """
 
     model: str
     series: Series
     histograms: Mapping[str, Histogram]
+    windows: Sequence[WindowSummaries] = ()
 
     def newest_outside_windows(self) -> str | None:
         """The end of windows that the newest prediction would lie in, as RFC 3339; None where any window has one."""

@@ -37,22 +37,25 @@ class Measurement:
 
     def measure(
         self, gauges: Gauges, windows: list[Window], number: int, version: str, *, sink_up: bool
-    ) -> None:
-        """All gauges of one version. ``sink_up``: whether the prediction log can be read."""
-        scopes = [Scope(number)]
+    ) -> list[WindowSummaries]:
+        """Set all gauges of one version; return its windows of all traffic.
+
+        ``sink_up``: whether the prediction log can be read.
+        """
+        found = self._measure_scope(gauges, windows, Scope(number), version, sink_up=sink_up)
         for segment in self._schemas.segments:
-            scopes += self._store.summaries.scopes(TRAFFIC, number, segment)
-        for scope in scopes:
-            self._measure_scope(gauges, windows, scope, version, sink_up=sink_up)
+            for scope in self._store.summaries.scopes(TRAFFIC, number, segment):
+                self._measure_scope(gauges, windows, scope, version, sink_up=sink_up)
         schema = self._schemas.of(version)
         exported = self._exported_of(schema).traffic
         if self._spec.fairness is not None and not exported.isdisjoint(_FAIRNESS):
             for paths in self._spec.fairness.attributes:
                 self._measure_attribute(gauges, windows, number, version, scope_name(paths))
+        return found
 
     def _measure_scope(
         self, gauges: Gauges, windows: list[Window], scope: Scope, version: str, *, sink_up: bool
-    ) -> None:
+    ) -> list[WindowSummaries]:
         schema = self._schemas.of(version)
         exported = self._exported_of(schema).of(scope.segment)
         traffic = self._merged(schema.shapes[TRAFFIC], scope, windows)
@@ -67,6 +70,7 @@ class Measurement:
                 # Its content changes with every cycle: it has an age, and no hash.
                 name = "ml_reference_created_timestamp_seconds"
                 gauges.set(name, window.end / MICROSECONDS, version=version, reference=window.name)
+        found = []
         for window in windows:
             if not window.reference:
                 summaries = WindowSummaries(
@@ -88,6 +92,8 @@ class Measurement:
                     exported=exported,
                 )
                 self._export(summaries)
+                found.append(summaries)
+        return found
 
     def _exported_of(self, schema: Schema) -> Exported:
         """Return what a version exports, worked out once for its schema."""

@@ -75,7 +75,7 @@ def _drift(window: WindowSummaries) -> None:
         mixes = {name: reference.classes for name, reference in window.static.items()}
         drift.export(window, "ml_prediction", "label sets", _OF_CLASSES, mixes)
     elif task.classes and (not task.scored or _is_multiclass(task)):
-        classes = {name: _classes(reference, task) for name, reference in window.static.items()}
+        classes = {name: classes_of_reference(reference, task) for name, reference in window.static.items()}
         drift.export(window, "ml_prediction", "classes", _OF_CLASSES, classes)
     elif task.scored:
         scores = {name: reference.score for name, reference in window.static.items()}
@@ -86,8 +86,8 @@ def _is_multiclass(task: Task) -> bool:
     return bool(task.classes) and not isinstance(task, BinaryTask)
 
 
-def _classes(reference: Reference, task: Task) -> ViewReference | None:
-    """The predicted classes of a reference, by the names that the task has for them."""
+def classes_of_reference(reference: Reference, task: Task) -> ViewReference | None:
+    """Return the predicted classes of a reference, by the names that the task has for them."""
     found = reference.classes
     if found is None or _is_multiclass(task):
         return found

@@ -65,8 +65,9 @@ class FieldPaths:
         outer = _parts(container)
         positioned = _has_position(outer)
         candidates = [((*outer, name), positioned)]
-        if "." in name and not literal:
-            inner = _parts(name)
+        inner = () if literal else _parts(name)
+        # A name may begin or end with a dot.
+        if len(inner) > 1 and all(inner):
             candidates.append(((*outer, *inner), positioned or (not outer and _has_position(inner))))
         kind = KINDS[parsed_as]
         found = [

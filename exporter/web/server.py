@@ -18,9 +18,10 @@ from typing import Any, BinaryIO, cast
 from urllib.parse import unquote, urlsplit
 
 from exporter.daemon.daemon import Daemon
-from exporter.web import status_page, tls
+from exporter.web import tls
 from exporter.web.config import WebConfig
 from exporter.web.connections import Connection, Connections, Phase
+from exporter.web.model_pages import ModelPages
 from exporter.web.passwords import Verdict
 from exporter.web.protection import Protection
 
@@ -51,6 +52,7 @@ class Server(ThreadingHTTPServer):
         self.lifecycle = lifecycle
         self.connections = Connections()
         self.address_family = socket.AF_INET6 if ":" in address[0] or not address[0] else socket.AF_INET
+        self.pages = ModelPages(watched)
         # Never called: ``finish_request`` hands a connection to its handler.
         super().__init__(address, BaseHTTPRequestHandler)
 
@@ -195,10 +197,14 @@ class _Handler(BaseHTTPRequestHandler):
                     site.ready(), "Ready.", "Some model has had no good cycle yet; see / and the log."
                 )
             case "/":
-                body = status_page.render(site.status()).encode()
-                if compressed := len(body) >= _COMPRESS_FROM and self._takes_gzip():
-                    body = gzip.compress(body, 1, mtime=0)
-                self._send(HTTPStatus.OK, body, "text/html; charset=utf-8", compressed=compressed)
+                self._html(self.server.pages.index())
+            case path if path.startswith("/models/"):
+                name, _, query = self.path.partition("/models/")[2].partition("?")
+                page = self.server.pages.model(name, query)
+                if page is None:
+                    self._text(HTTPStatus.NOT_FOUND, "No such model, or no good cycle of it yet; see /.")
+                else:
+                    self._html(page)
             case "/-/reload":
                 self._text(HTTPStatus.METHOD_NOT_ALLOWED, "Reload with POST or PUT.", {"Allow": "POST, PUT"})
             case _:
@@ -255,6 +261,11 @@ class _Handler(BaseHTTPRequestHandler):
         self, good: bool, text: str, otherwise: str, failure: HTTPStatus = HTTPStatus.SERVICE_UNAVAILABLE
     ) -> None:
         self._text(HTTPStatus.OK if good else failure, text if good else otherwise)
+
+    def _html(self, body: bytes) -> None:
+        if compressed := len(body) >= _COMPRESS_FROM and self._takes_gzip():
+            body = gzip.compress(body, 1, mtime=0)
+        self._send(HTTPStatus.OK, body, "text/html; charset=utf-8", compressed=compressed)
 
     def _text(self, status: HTTPStatus, text: str, headers: Mapping[str, str] = MappingProxyType({})) -> None:
         self._send(status, f"{text}\n".encode(), "text/plain; charset=utf-8", headers=headers)

@@ -142,9 +142,6 @@ def test_the_command_names_every_monitor_file_where_it_is_mounted(
     assert container["image"].endswith("@" + values("model")["image"]["digest"])
 
 
-@pytest.mark.skipif(
-    "--once-then-exit" not in FLAGS or "--push.token-file" not in FLAGS, reason="not built yet"
-)
 def test_every_flag_is_one_of_the_command(renderings: dict[str, list[Object]]) -> None:
     given = {
         argument.partition("=")[0]

@@ -179,10 +179,14 @@ def test_the_status_page_tells_a_person(tmp_path: Path) -> None:
     with daemon(tmp_path) as running:
         running.wait_for(total(1))
         _, page = running.get("/")
-        assert "<h2>m</h2>" in page
+        assert '<a href="/models/m">m</a>' in page
+        assert "labels cannot be read" in page  # there are none yet
+        status, page = running.get("/models/m?version=none&window=none&reference=none")
+        assert status == 200
+        assert "<h1>m</h1>" in page
         assert "&lt;b&gt;v1&lt;/b&gt;" in page
-        assert "cannot be read" in page  # there are no labels yet
-        assert "too_few_samples" in page or "undefined" in page
+        assert "Fewer rows than minSamples" in page
+        assert running.get("/models/n")[0] == 404
 
 
 def test_pages_behind_a_password(tmp_path: Path) -> None:

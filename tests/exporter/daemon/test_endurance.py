@@ -165,7 +165,7 @@ def test_a_signal_while_it_starts_is_an_orderly_end(number: signal.Signals, tmp_
         "import os, sys\n"
         "class Sender:\n"
         "    def find_spec(self, name, path=None, target=None):\n"
-        f"        if name == 'exporter.web.status_page': os.kill(os.getpid(), {int(number)})\n"
+        f"        if name == 'exporter.web.model_pages': os.kill(os.getpid(), {int(number)})\n"
         "sys.meta_path.insert(0, Sender())\n"
         "from exporter.cli import main\n"
         "main()"

@@ -12,15 +12,14 @@ from scipy import linalg
 from sklearn import datasets, metrics
 from sklearn.decomposition import PCA
 
-from exporter.daemon.daemon import ModelStatus
 from exporter.daemon.models import load_all
 from exporter.features.binning import CategoricalBinning
 from exporter.measure.drift import Pair, noise, rounded_rows
+from exporter.pages import Choice, Frame, page
 from exporter.references.baseline.views import numeric_reference
 from exporter.references.reference import ViewReference
 from exporter.summary.categorical import CategoricalSummary
 from exporter.summary.numeric import NumericSummary
-from exporter.web import status_page
 from tests.support.commands import exporter
 from tests.support.logs import (
     EPOCH,
@@ -232,8 +231,8 @@ def test_the_status_page_shows_all_traffic_and_segments_apart(folder: Path, gaug
     cycle = model.open(None)
     snapshot = cycle.run(at=EPOCH + 3600, final=True)
     cycle.close()
-    page = status_page.render([ModelStatus("m", "monitor.yaml", snapshot)], now=EPOCH + 3700)
-    text = re.sub(r"<[^>]*>", "|", page)
+    assert snapshot is not None
+    text = re.sub(r"<[^>]*>", "|", page(snapshot, Frame("monitor.yaml"), Choice()))
     psi = value(gauges, "ml_feature_psi", feature="radius", reference="training", segment="")
     level = value(
         gauges, "ml_feature_drift_noise_level", feature="radius", reference="training", statistic="psi"

@@ -1,17 +1,12 @@
-"""Status page: what each model's last cycle found, for a person."""
+"""Figures of a snapshot as tables, for a person."""
 
 from __future__ import annotations
 
-import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from typing import NamedTuple
 
-import jinja2
-
-from exporter.daemon.daemon import ModelStatus
 from exporter.measure.exposition import Snapshot
 from mlslo.catalogue import METRICS, Layer
-from mlslo.version import VERSION
 
 _OF_A_COLUMN = {"model", "version", "window", "reference", "segment", "segment_value"}
 # A view is shown by the first of these that it has.
@@ -111,30 +106,6 @@ def _largest_first(cells: list[Cell]) -> list[Cell]:
     for cell in cells:
         largest[cell.row] = max(largest.get(cell.row, 0.0), cell.value / (cell.level or 1.0))
     return sorted(cells, key=lambda cell: -largest[cell.row])
-
-
-def render(models: Sequence[ModelStatus], now: float | None = None) -> str:
-    """Render the page as HTML."""
-    environment = jinja2.Environment(
-        loader=jinja2.PackageLoader("exporter.web"), autoescape=True, undefined=jinja2.StrictUndefined
-    )
-    environment.filters.update(number=_number, ago=_ago)
-    shown = [(model, model.snapshot and Shown(model.snapshot)) for model in models]
-    template = environment.get_template("status.html")
-    return template.render(models=shown, version=VERSION, now=time.time() if now is None else now)
-
-
-def _ago(seconds: float) -> str:
-    for length, unit in ((86_400, "d"), (3600, "h"), (60, "min")):
-        if seconds >= 2 * length:
-            return f"{seconds / length:.0f} {unit} ago"
-    return f"{max(0.0, seconds):.0f} s ago"
-
-
-def _number(value: float) -> str:
-    if 0 < abs(value) < 1e-4:
-        return "< 0.0001" if value > 0 else "> -0.0001"
-    return f"{value:.3g}" if abs(value) < 100 else f"{value:.0f}" if abs(value) < 1e9 else f"{value:.3e}"
 
 
 def _column(labels: Labels) -> str:

@@ -1,0 +1,132 @@
+"""Distributions now and in a reference, over the bins of their drift."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from itertools import pairwise
+from typing import Any
+
+import numpy as np
+
+from exporter.features.binning import CategoricalBinning, MixBinning, NumericBinning
+from exporter.fold.schema import view_part
+from exporter.measure import drift
+from exporter.measure.gauges import WindowSummaries
+from exporter.measure.prediction import classes_of_reference
+from exporter.references.reference import ViewReference
+from exporter.summary.base import Floats
+
+# Of the noise level where none is known, so that such views sort among the others.
+_NO_NOISE = 0.1
+
+
+@dataclass(frozen=True, eq=False)
+class Distribution:
+    """Shares by bin, now and in a reference.
+
+    ``bins``: their names; ``now``, ``then``: shares, shape (bins,). ``rows``, ``rows_then``: values that they rest on.
+    ``statistic``, ``distance``, ``noise``: by which it is sorted, and what that exceeds in 1 of 100 windows without
+    drift. ``missing``: the share of rows without a value.
+    """
+
+    name: str
+    bins: tuple[str, ...]
+    now: Floats
+    then: Floats
+    rows: int
+    rows_then: int
+    statistic: str
+    distance: float | None = None
+    noise: float | None = None
+    missing: float | None = None
+
+    @property
+    def excess(self) -> float:
+        """How many times the noise level the distance is."""
+        return 0.0 if self.distance is None else self.distance / (self.noise or _NO_NOISE)
+
+    @property
+    def drifted(self) -> bool:
+        """Whether the distance is more than chance explains."""
+        return self.distance is not None and self.noise is not None and self.distance > self.noise
+
+
+def features(window: WindowSummaries, reference: str) -> list[Distribution]:
+    """Return the distribution of each view of each feature, the most drifted first."""
+    found = []
+    for view in window.schema.binnings:
+        bins, past = _compared(
+            window, reference, lambda content, view=view: content.views.get(view), view_part(view)
+        )
+        distribution = _of_part(window, view, view_part(view), bins, past)
+        if distribution is not None:
+            found.append(distribution)
+    return sorted(found, key=lambda item: (-item.excess, item.name))
+
+
+def prediction(window: WindowSummaries, reference: str) -> Distribution | None:
+    """Return the distribution of the score; of the predicted class, where no score is logged or there are several."""
+    task = window.task
+    if task.classes and "classes" in window.traffic and (not task.scored or len(task.classes) > 2):
+        bins, past = _compared(
+            window, reference, lambda content: classes_of_reference(content, task), "classes"
+        )
+        return _of_part(window, "predicted class", "classes", bins, past)
+    if task.scored and "score" in window.traffic:
+        bins, past = _compared(window, reference, lambda content: content.score, "score")
+        return _of_part(window, "score", "score", bins, past)
+    return None
+
+
+def _compared(
+    window: WindowSummaries, reference: str, part_of: Any, part: str
+) -> tuple[ViewReference | None, Any]:
+    """Return the bins, and the summary of a window of the past that is compared over them, as gauges of drift are."""
+    static = {name: part_of(content) for name, content in window.static.items()}
+    if reference in window.past:
+        return next((bins for bins in static.values() if bins is not None), None), window.past[reference][
+            part
+        ]
+    return static.get(reference), None
+
+
+def _of_part(
+    window: WindowSummaries, name: str, part: str, bins: ViewReference | None, past: Any
+) -> Distribution | None:
+    if part not in window.traffic:
+        return None
+    summary = window.traffic[part]
+    if bins is None or not isinstance(bins.binning, NumericBinning | CategoricalBinning | MixBinning):
+        return None
+    pair = drift.Pair(summary, bins, past)
+    now, then = pair.now.bins, pair.then.bins
+    rows = int(pair.now.summary.present)
+    if not window.enough(rows) or not then.sum():
+        return None
+    statistic = "psi" if "psi" in drift.statistics_of(bins.binning) else "js_distance"
+    levels = (
+        drift.noise(summary, bins, past, (statistic,)) if statistic in drift.with_noise(bins.binning) else {}
+    )
+    missing = getattr(summary, "missing", None)
+    return Distribution(
+        name,
+        _names(bins),
+        now / now.sum(),
+        then / then.sum(),
+        rows,
+        int(then.sum()),
+        statistic,
+        pair.value(statistic),
+        levels.get(statistic),
+        None if missing is None or not summary.rows else float(missing) / summary.rows,
+    )
+
+
+def _names(bins: ViewReference) -> tuple[str, ...]:
+    if isinstance(bins.binning, CategoricalBinning | MixBinning):
+        return (*bins.binning.categories, "others")
+    edges = [f"{edge:.4g}" for edge in np.asarray(bins.deciles).tolist()]
+    if not edges:
+        return ("all",)
+    between = [f"{low} to {high}" for low, high in pairwise(edges)]
+    return (f"up to {edges[0]}", *between, f"above {edges[-1]}")
