@@ -36,7 +36,14 @@ MISSING = {
     "ml_label_mean": "of regression",
     "ml_exporter_config_last_reload_successful": "of the daemon; the page is of `once`",
     "ml_exporter_config_last_reload_success_timestamp_seconds": "of the daemon; the page is of `once`",
+    "ml_monitor_cycle_running_seconds": "of the daemon; the page is of `once`",
     "ml_prediction_fallback_ratio": "no fallback is logged",
+    "ml_push_events_total": "the logs are files",
+    "ml_push_refused_requests_total": "the logs are files",
+    "ml_push_waiting_bytes": "the logs are files",
+    "ml_state_set_aside_total": "the page is of `once`, which keeps no state",
+    "ml_state_size_bytes": "the page is of `once`, which keeps no state",
+    "ml_state_writable": "the page is of `once`, which keeps no state",
 }
 # Of other exporters; of 30 days ago.
 FOREIGN = re.compile(r"DCGM_|container_|nv_inference|vllm:|QueueTime|_offset\d")
