@@ -133,6 +133,7 @@ def test_prometheus_scrapes_it_by_every_protocol(tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.one_version
 @pytest.mark.xdist_group("real programs")
 def test_prometheus_scrapes_a_wide_model_with_a_limit_of_samples(tmp_path: Path) -> None:
     """50 features, 20 segment values, 3 windows and 2 references, with labels and groups, under the usual limit."""
