@@ -46,7 +46,9 @@ COMMANDS = [
 
 # What is unbuffered fails where it is written, the rest where it is flushed: both programs share that code.
 BUFFERED = [(command, "") for command in COMMANDS]
-UNBUFFERED = [(command, "1") for command in COMMANDS if command[1] in ("schema", "metrics", "generate", "once")]
+UNBUFFERED = [
+    (command, "1") for command in COMMANDS if command[1] in ("schema", "metrics", "generate", "once")
+]
 
 
 @pytest.mark.slow

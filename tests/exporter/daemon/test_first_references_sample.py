@@ -26,6 +26,8 @@ from tests.support.commands import exporter
 from tests.support.first_references import BAD_LINES, MINUTE, against, content, folder_of, measured, records
 from tests.support.logs import EPOCH, value
 
+pytestmark = pytest.mark.slow
+
 
 def killed(folder: Path, seconds: float, until: Callable[[str], bool]) -> None:
     """Run the daemon until its page says so, then kill it."""

@@ -23,6 +23,8 @@ from tests.support.prometheus import instant
 from tests.support.servers import Server
 from tests.support.tools import chosen, tool
 
+pytestmark = pytest.mark.slow
+
 openmetrics: Callable[[str], Iterable[Metric]] = parser.text_string_to_metric_families
 # What Prometheus 3.5 sends by itself, and what 2.42 does.
 OF_PROMETHEUS_3 = (

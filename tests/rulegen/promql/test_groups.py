@@ -72,9 +72,7 @@ def test_groups_are_split_at_the_bound_and_their_tests_pass(tmp_path: Path) -> N
     generate(tmp_path, tmp_path / "fraud.slo.yaml")
     rules = tmp_path / "out" / "rules"
     whole = yaml.safe_load((rules / "fraud.yaml").read_text())["groups"]
-    (tmp_path / "routing.yaml").write_text(
-        text.replace("  tiers:\n", "  maxRulesPerGroup: 5\n  tiers:\n", 1)
-    )
+    (tmp_path / "routing.yaml").write_text(text.replace("  tiers:\n", "  maxRulesPerGroup: 5\n  tiers:\n", 1))
     generate(tmp_path, tmp_path / "fraud.slo.yaml")
     groups = yaml.safe_load((rules / "fraud.yaml").read_text())["groups"]
     assert max(len(one["rules"]) for one in whole) > 10
