@@ -1,4 +1,4 @@
-"""mlslo-exporter in this process, as a command line is read; in a process of its own where that is what matters."""
+"""mlslo-exporter in the test's process, or in one forked from one that has imported it: imports outlast most tests."""
 
 from __future__ import annotations
 
@@ -32,14 +32,14 @@ _FORKING.set_forkserver_preload(
 def exporter(*arguments: object, check: bool = True) -> subprocess.CompletedProcess[str]:
     """Run ``mlslo-exporter``; warnings are errors.
 
-    In a process of its own with a state directory, whose lock is held until the process is gone; without, a process
-    would take twice the time of most tests.
+    The daemon has a process of its own, for its signals, and so has what is given a state directory, whose lock is held
+    until the process is gone. For all else a process would take twice the time.
 
     Raises AssertionError where it ends with another code than 0, unless ``check`` is False, and
     subprocess.TimeoutExpired where a process does not end.
     """
     command = ["mlslo-exporter", *map(str, arguments)]
-    done = forked(command) if "--state-dir" in command else _called(command)
+    done = forked(command) if {"run", "--state-dir"} & {*command} else _called(command)
     if check and done.returncode:
         raise AssertionError(f"{command} ended with {done.returncode}: {done.stderr}")
     return done
