@@ -29,7 +29,8 @@ from tests.differential.machines import PUNCTUAL, machines, outcome, simulated
 from tests.differential.play import QUIET, TOO_LATE, Run, Told, TooSlowError, playing
 from tests.differential.webhooks import Webhooks
 
-pytestmark = [pytest.mark.chain, pytest.mark.xdist_group("real programs")]
+# A machine that something else keeps busy needs several attempts, of 40 seconds each.
+pytestmark = [pytest.mark.chain, pytest.mark.xdist_group("real programs"), pytest.mark.timeout(600)]
 
 SEED = 4
 CASES = 400
