@@ -1,5 +1,6 @@
 """Settings of the whole suite, and of its quick lane."""
 
+import os
 from collections import Counter
 from pathlib import Path
 from typing import Any
@@ -18,6 +19,7 @@ settings.load_profile("mlslo")
 _LEFT_OUT = pytest.StashKey[Counter[str]]()
 _REASONS = {"programs": "need Prometheus, promtool, Alertmanager or amtool", "slow": "are slow"}
 _STATES: dict[str, Any] = {}
+_GIVING_WAY = 5
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -70,7 +72,14 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: p
 
 
 def pytest_runtest_setup(item: pytest.Item) -> None:
-    """Each test draws from its module's RNG as it was after the import, whichever tests ran before it."""
+    """Each test draws from its module's RNG as it was after the import, whichever tests ran before it.
+
+    Of several workers those give way that run no test by the real clock: pytest-xdist begins with the largest group,
+    and one worker has all of it.
+    """
+    group = item.get_closest_marker("xdist_group")
+    if "PYTEST_XDIST_WORKER" in os.environ and (group is None or group.args != ("real programs",)):
+        os.nice(max(0, _GIVING_WAY - os.getpriority(os.PRIO_PROCESS, 0)))
     module = getattr(item, "module", None)
     generator = getattr(module, "RNG", None)
     if isinstance(generator, np.random.Generator):

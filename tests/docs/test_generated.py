@@ -31,6 +31,7 @@ def test_the_pages_on_disk_are_current(page: dict[str, str]) -> None:
     assert pages.differences(ROOT, page) == "", "run scripts/docs"
 
 
+@pytest.mark.slow
 def test_a_stale_page_fails_the_check_with_a_diff(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     shutil.copy(ROOT / "pyproject.toml", tmp_path)
     (tmp_path / "docs").mkdir()

@@ -10,6 +10,8 @@ import pytest
 
 from tests.support.paths import DIABETES, ROOT
 
+pytestmark = pytest.mark.slow
+
 PAGE = (ROOT / "docs" / "python.md").read_text(encoding="utf-8")
 
 

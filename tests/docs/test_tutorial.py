@@ -14,7 +14,7 @@ from tests.support.paths import ROOT
 from tests.support.sessions import blocks, matches, play, typed
 from tests.support.tools import tool
 
-pytestmark = [pytest.mark.one_version, pytest.mark.xdist_group("real programs")]
+pytestmark = [pytest.mark.one_version, pytest.mark.xdist_group("programs that wait")]
 
 TUTORIAL = (ROOT / "docs" / "tutorial.md").read_text(encoding="utf-8")
 

@@ -22,6 +22,8 @@ from tests.exporter.daemon.test_daemon import daemon, record, total
 from tests.support.commands import exporter
 from tests.support.logs import EPOCH, monitor, once, parse, value, write_lines, write_monitor
 
+pytestmark = pytest.mark.slow
+
 AT = EPOCH + 1800
 
 

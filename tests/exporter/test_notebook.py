@@ -17,6 +17,8 @@ from tests.support.commands import exporter as command
 from tests.support.logs import AT, EPOCH, Gauges, monitor, once, record, write_lines, write_monitor
 from tests.support.paths import ROOT
 
+pytestmark = pytest.mark.slow
+
 # Of the clock, of the files, and of what is being run.
 _OTHERWISE = ("ml_monitor_last", "ml_monitor_cycle", "ml_exporter_", "ml_reference_created")
 _ROWS = 400

@@ -24,12 +24,12 @@ spec:
     fields: {timestamp: ts, score: score}
 """
 COMMANDS = [
-    *(["rulegen", *more] for more in (["--help"], ["--version"], ["schema"], ["generate", "--help"])),
+    *(["rulegen", *more] for more in (["--help"], ["schema"])),
     ["rulegen", "generate", *SPECS, "--out", "OUT"],
     ["rulegen", "check", *SPECS, "--out", "OUT"],
     ["rulegen", "silence", *SPECS, "--model", "fraud", "--for", "1h", "--comment", "x", "--dry-run"],
     ["rulegen", "simulate", *STORY, "--scenario", str(EXAMPLE / "outage.yaml")],
-    *(["exporter", *more] for more in (["--help"], ["--version"], ["metrics"], ["run", "--help"])),
+    *(["exporter", *more] for more in (["run", "--help"], ["metrics"])),
     ["exporter", "once", "MONITOR", "--at", "2026-01-01T00:10:00Z"],
     ["exporter", "check", "MONITOR"],
     [
@@ -44,9 +44,15 @@ COMMANDS = [
 ]
 
 
+# What is unbuffered fails where it is written, the rest where it is flushed: both programs share that code.
+BUFFERED = [(command, "") for command in COMMANDS]
+UNBUFFERED = [
+    (command, "1") for command in COMMANDS if command[1] in ("schema", "metrics", "generate", "once")
+]
+
+
 @pytest.mark.slow
-@pytest.mark.parametrize("unbuffered", ["", "1"])
-@pytest.mark.parametrize("command", COMMANDS, ids=lambda command: " ".join(command[:2]))
+@pytest.mark.parametrize(("command", "unbuffered"), BUFFERED + UNBUFFERED)
 def test_a_full_standard_output_is_one_line(command: list[str], unbuffered: str, tmp_path: Path) -> None:
     (tmp_path / "monitor.yaml").write_text(SMALL)
     (tmp_path / "log.jsonl").write_text('{"ts": "2026-01-01T00:00:00Z", "score": 0.5}\n')

@@ -66,6 +66,7 @@ def test_a_declared_type_wins(tmp_path: Path) -> None:
     assert len(content["features"]["comment"]["categories"]) == 500
 
 
+@pytest.mark.slow
 def test_the_same_data_in_any_format_gives_the_same_bins(tmp_path: Path) -> None:
     records = rows()
     flat = [
@@ -101,6 +102,7 @@ def test_the_same_input_gives_the_same_bytes(tmp_path: Path) -> None:
     assert (tmp_path / "reference.json").read_bytes() == first
 
 
+@pytest.mark.slow
 def test_several_files_are_one_reference(tmp_path: Path) -> None:
     records = rows()
     one, other = (
@@ -186,6 +188,7 @@ def test_a_type_that_contradicts_the_reference_is_refused(tmp_path: Path) -> Non
     assert "reference 'training' knows 'age' as numeric" in done.stderr
 
 
+@pytest.mark.slow
 def test_two_references_with_bins_of_their_own(tmp_path: Path) -> None:
     rng = np.random.default_rng(2)
     for name, mean in (("training", 0.0), ("validation", 3.0)):

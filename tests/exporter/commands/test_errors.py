@@ -177,6 +177,7 @@ def test_the_contract_is_accepted_as_it_stands() -> None:
     assert monitor.spec.references["recent"].sliding == "30d"
 
 
+@pytest.mark.slow
 @given(st.text(max_size=60), st.integers(0, len(GOOD)))
 def test_a_broken_file_never_escapes_as_another_error(noise: str, position: int) -> None:
     from tempfile import TemporaryDirectory

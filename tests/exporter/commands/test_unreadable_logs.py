@@ -118,7 +118,7 @@ def test_once_exports_a_sink_that_is_down(case: Case, tmp_path: Path) -> None:
         assert f"model m: sink predictions: {tmp_path / 'logs' / LOG}: {case.said}" in done.stderr
 
 
-@pytest.mark.xdist_group("real programs")
+@pytest.mark.xdist_group("programs that wait")
 def test_run_goes_on_and_reads_what_becomes_readable(tmp_path: Path) -> None:
     """Every unreadable thing at once, beside a log that can be read."""
     (tmp_path / "logs").mkdir()

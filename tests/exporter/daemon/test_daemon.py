@@ -21,7 +21,7 @@ import yaml
 from tests.support.commands import exporter, served
 from tests.support.logs import Gauges, monitor, parse, value, write_lines, write_monitor
 
-pytestmark = pytest.mark.xdist_group("real programs")
+pytestmark = pytest.mark.xdist_group("programs that wait")
 
 
 class Running:

@@ -33,6 +33,8 @@ from tests.support.logs import EPOCH, monitor, once, value, write_lines, write_m
 from tests.support.paths import ROOT
 from tests.support.properties import examples
 
+pytestmark = pytest.mark.slow
+
 
 @contextmanager
 def descriptors(limit: int) -> Iterator[None]:

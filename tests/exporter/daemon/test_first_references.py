@@ -23,6 +23,8 @@ from tests.support.first_references import (
 )
 from tests.support.logs import EPOCH, Gauges, value
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(scope="module")
 def whole(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Gauges, list[object]]:

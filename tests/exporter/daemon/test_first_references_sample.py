@@ -26,6 +26,8 @@ from tests.support.commands import exporter, served
 from tests.support.first_references import BAD_LINES, MINUTE, against, content, folder_of, measured, records
 from tests.support.logs import EPOCH, value
 
+pytestmark = pytest.mark.slow
+
 
 def killed(folder: Path, seconds: float, until: Callable[[str], bool]) -> None:
     """Run the daemon until its page says so, then kill it."""
@@ -47,7 +49,7 @@ def killed(folder: Path, seconds: float, until: Callable[[str], bool]) -> None:
             process.kill()
 
 
-@pytest.mark.xdist_group("real programs")
+@pytest.mark.xdist_group("programs that wait")
 def test_the_daemon_may_be_killed_at_any_time(tmp_path: Path) -> None:
     began = time.time() - EPOCH - 40 * MINUTE
     lines = records(3, began, began + 36 * MINUTE)

@@ -37,6 +37,8 @@ from tests.support.prometheus import instant
 from tests.support.servers import Server
 from tests.support.tools import chosen, tool
 
+pytestmark = pytest.mark.slow
+
 openmetrics: Callable[[str], Iterable[Metric]] = parser.text_string_to_metric_families
 # What Prometheus 3.5 sends by itself, and what 2.42 does.
 OF_PROMETHEUS_3 = (
@@ -193,7 +195,7 @@ class Scraping(Server):
         return {one["metric"]["job"]: float(one["value"][1]) for one in instant(self.url, expression)}
 
 
-@pytest.mark.xdist_group("real programs")
+@pytest.mark.xdist_group("programs that wait")
 def test_prometheus_scrapes_it_by_every_protocol(tmp_path: Path) -> None:
     """Without `fallback_scrape_protocol`; before 2.49 the protocol cannot be chosen."""
     jobs: dict[str, dict[str, Any]] = {"by-itself": {}}
@@ -229,7 +231,8 @@ def test_prometheus_scrapes_it_by_every_protocol(tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.xdist_group("real programs")
+@pytest.mark.one_version
+@pytest.mark.xdist_group("programs that wait")
 def test_prometheus_scrapes_a_wide_model_with_a_limit_of_samples(tmp_path: Path) -> None:
     """50 features, 20 segment values, 3 windows and 2 references, with labels and groups, under the usual limit."""
     names = [f"n{number}" for number in range(49)]

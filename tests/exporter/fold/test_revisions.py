@@ -116,7 +116,7 @@ def parts_of(lines: list[Record], rng: np.random.Generator, number: int) -> list
 
 @pytest.mark.parametrize("task", BY_TASK)
 @pytest.mark.parametrize("timed", [True, False])
-@pytest.mark.parametrize("seed", range(3))
+@pytest.mark.parametrize("seed", range(2))
 def test_only_the_last_labels_count(tmp_path: Path, task: str, timed: bool, seed: int) -> None:
     rng = np.random.default_rng([seed, timed, len(task)])
     content = spec_of(task)

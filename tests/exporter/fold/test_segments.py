@@ -33,6 +33,8 @@ from tests.support.segmented import (
     predictions,
 )
 
+pytestmark = pytest.mark.slow
+
 MEMBERS: dict[str, Any] = {"features": {"country": {"type": "categorical"}, "tier": {"type": "categorical"}}}
 SEGMENTS = ["country", "features.tier", ["gender", "features.member"]]
 CROSSED = "gender,features.member"

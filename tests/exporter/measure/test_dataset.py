@@ -108,6 +108,7 @@ def gauges(folder: Path) -> Gauges:
     return once(folder / "monitor.yaml")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("reference", REFERENCES)
 @pytest.mark.parametrize("half", ["", "a", "b"])
 def test_a_changed_correlation_shows(
@@ -254,6 +255,7 @@ KINDS: dict[str, tuple[str, Any, Any]] = {
 }
 
 
+@pytest.mark.slow
 def test_last_seen_across_versions_and_restarts_without_any_reference(tmp_path: Path) -> None:
     path = write_monitor(
         tmp_path,

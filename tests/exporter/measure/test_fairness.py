@@ -18,6 +18,8 @@ from exporter.daemon.models import load_all
 from exporter.measure.exposition import render
 from tests.support.logs import AT, Gauges, monitor, once, parse, record, value, write_lines, write_monitor
 
+pytestmark = pytest.mark.slow
+
 NOW = datetime.fromisoformat(AT).timestamp()
 FLOOR = 40
 ATTRIBUTES: list[Any] = ["gender", "features.age", ["gender", "features.age"], "country"]

@@ -33,6 +33,8 @@ from tests.support.feature_kinds import (
 )
 from tests.support.logs import EPOCH, Gauges, monitor, once, record, value, write_lines, write_monitor
 
+pytestmark = pytest.mark.slow
+
 
 @dataclass
 class Measured:

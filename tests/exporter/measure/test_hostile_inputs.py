@@ -17,6 +17,9 @@ from tests.support.commands import exporter
 from tests.support.logs import EVERYTHING
 from tests.support.pages import CATEGORICAL, DESCRIPTION, NUMERIC, QUANTILES, Page, look, setup
 
+# Whether promtool takes a page is asked of each version in test_once.py and test_scraped.py.
+pytestmark = pytest.mark.one_version
+
 RNG = np.random.default_rng(20260110)
 ROWS = 400
 Draw = Callable[[int], Any]

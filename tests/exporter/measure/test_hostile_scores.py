@@ -12,6 +12,9 @@ import pytest
 
 from tests.support.pages import look, setup
 
+# Whether promtool takes a page is asked of each version in test_once.py and test_scraped.py.
+pytestmark = pytest.mark.one_version
+
 SCORES: dict[str, Callable[[int], Any]] = {
     "constant": lambda _: 0.25,
     "one in a thousand": lambda i: 0.9 if i % 1000 == 7 else 0.1,

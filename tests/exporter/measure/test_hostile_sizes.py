@@ -11,11 +11,11 @@ import pytest
 from scipy import stats
 from scipy.spatial import distance
 
-from tests.support.logs import (
-    EPOCH,
-    EVERYTHING,
-)
+from tests.support.logs import EPOCH, EVERYTHING
 from tests.support.pages import NUMERIC, look, setup
+
+# Whether promtool takes a page is asked of each version in test_once.py and test_scraped.py.
+pytestmark = pytest.mark.one_version
 
 
 @pytest.mark.parametrize("rows", [0, 1])

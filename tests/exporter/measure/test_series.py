@@ -241,10 +241,10 @@ def test_past_the_limit_the_least_urgent_are_withheld(folder: Path) -> None:
         if limit == whole - 10:
             assert {labels["gauge"] for labels, _ in withheld} <= features
         assert done.stderr.count("more series than maxSeries") == 1
-        # The same again: nothing but names and labels decides.
-        again = exporter("once", path, "--at", AT).stdout
-        kept = [line.rpartition(" ")[0] for line in done.stdout.splitlines()]
-        assert kept == [line.rpartition(" ")[0] for line in again.splitlines()]
+    # The same again: nothing but names and labels decides.
+    again = exporter("once", path, "--at", AT).stdout
+    kept = [line.rpartition(" ")[0] for line in done.stdout.splitlines()]
+    assert kept == [line.rpartition(" ")[0] for line in again.splitlines()]
 
 
 @pytest.mark.parametrize(

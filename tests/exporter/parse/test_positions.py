@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
 from typing import Any
@@ -12,138 +11,20 @@ import numpy as np
 import pytest
 
 from exporter.parse.json_lines import Parser, opens_list
-from tests.support.commands import exporter
-from tests.support.logs import EPOCH, Gauges, monitor, once, value, write_lines, write_monitor
+from tests.support.figures import (
+    FIELDS,
+    LABEL_FIELDS,
+    TYPES,
+    Record,
+    assert_same,
+    content,
+    figures,
+    labels,
+    plain,
+)
+from tests.support.logs import EPOCH, Gauges, once, value, write_lines, write_monitor
 
 pytestmark = pytest.mark.slow
-
-Record = dict[str, Any]
-
-FIELDS: Record = {
-    "timestamp": "ts",
-    "id": "id",
-    "version": "version",
-    "status": "status",
-    "latency": {"field": "took", "unit": "ms"},
-    "score": "score",
-    "prediction": "prediction",
-    "fallback": "fell",
-    "features": ["amount", "country", "opened", "note", "known", "vector"],
-}
-TYPES = {
-    "amount": {"type": "numeric"},
-    "country": {"type": "categorical"},
-    "opened": {"type": "timestamp"},
-    "note": {"type": "text"},
-    "known": {"type": "boolean"},
-    "vector": {"type": "embedding"},
-}
-LABEL_FIELDS = {"id": "id", "label": "label", "timestamp": "ts"}
-
-
-def plain(count: int = 240) -> Iterator[Record]:
-    """Records of which some lack a field, or have one that is wrong."""
-    rng = np.random.default_rng(5)
-    for number in range(count):
-        record: Record = {
-            "ts": EPOCH + 2.0 * number,
-            "id": f"r{number}",
-            "version": "v2" if number % 3 else "1.0",
-            "status": 500 if number % 17 == 0 else 200,
-            "took": round(float(rng.gamma(2.0, 20.0)), 3),
-            "score": round(float(rng.beta(2, 3)), 4),
-            "prediction": int(rng.integers(2)),
-            "fell": number % 11 == 0,
-            "shap": {"amount": float(rng.normal()), "known": float(rng.normal())},
-            "region": ["north", "south", "3.0", 3][number % 4],
-            "amount": float(rng.lognormal()),
-            "country": ["DE", "FR", "", "[DE]"][number % 4],
-            "opened": f"2025-12-{1 + number % 28:02}T10:00:00Z",
-            "note": "[see 1] and some words" if number % 5 else "né",
-            "known": bool(number % 2),
-            "vector": [1.0, float(number), 0.5],
-        }
-        odd = rng.choice(["ts", "id", "status", "took", "score", "prediction", "amount", "country", "vector"])
-        if number % 9 == 0:
-            record[odd] = None
-        if number % 9 == 1:
-            del record[odd]
-        if number % 9 == 2:
-            record[odd] = {"text": "x"}
-        if number % 9 == 3:
-            record[odd] = [0, 1]
-        yield record
-
-
-def labels(count: int = 240) -> Iterator[Record]:
-    for number in range(count):
-        label: Any = "x" if number % 13 == 0 else int(number % 3 == 0)
-        yield {"ts": EPOCH + 2.0 * number + 60, "id": f"r{number}", "label": label}
-
-
-def content(fields: Record, label_fields: Record, **spec: Any) -> Record:
-    """A monitor file over logs of this folder."""
-    region = spec.pop("region", "region")
-    made = monitor(
-        features=spec.pop("features", TYPES),
-        segments=[region],
-        fairness={"attributes": [region]},
-        references={"training": {"static": "reference.json"}},
-        **spec,
-    )
-    made["spec"]["predictions"]["fields"] = fields
-    made["spec"]["labels"]["fields"] = label_fields
-    return made
-
-
-def figures(
-    folder: Path, records: list[Record], labels: list[Record], content: Record, training: list[Record]
-) -> Gauges:
-    """All that ``once`` exports, over a reference of ``training``, but what the files themselves tell."""
-    folder.mkdir(exist_ok=True)
-    write_lines(folder / "logs/predictions.jsonl", records)
-    write_lines(folder / "logs/labels.jsonl", labels)
-    data = write_lines(folder / "training.jsonl", training)
-    path = write_monitor(folder, content)
-    exporter("baseline", path, "--data", data, "--out", folder / "reference.json")
-    gauges = once(path)
-    for name in (
-        "ml_sink_lag_bytes",
-        "ml_reference_info",
-        "ml_reference_created_timestamp_seconds",
-        "ml_field_present_ratio",
-    ):
-        gauges.pop(name, None)
-    for name in [name for name in gauges if name.startswith(("ml_exporter_", "ml_monitor_", "python_"))]:
-        del gauges[name]
-    return gauges
-
-
-def comparable(gauges: Gauges, region: str = "region") -> dict[str, list[tuple[Any, float]]]:
-    """Series in an order, with the name of the segment as plain logs have it."""
-    return {
-        name: sorted(
-            (sorted((key, "region" if text == region else text) for key, text in labels.items()), value)
-            for labels, value in series
-        )
-        for name, series in gauges.items()
-    }
-
-
-def assert_same(found: Gauges, expected: Gauges, region: str = "region") -> None:
-    left, right = comparable(found, region), comparable(expected)
-    assert left.keys() == right.keys()
-    for name, series in right.items():
-        assert left[name] == series, name
-
-
-def assert_close(found: Gauges, expected: Gauges) -> None:
-    """As ``assert_same``, but for the last digits."""
-    left, right = comparable(found), comparable(expected)
-    assert left.keys() == right.keys()
-    for name, series in right.items():
-        assert [labels for labels, _ in left[name]] == [labels for labels, _ in series], name
-        assert [number for _, number in left[name]] == pytest.approx([number for _, number in series]), name
 
 
 @pytest.fixture(scope="module")
@@ -354,103 +235,6 @@ def test_lists_of_one_element(share: float, tmp_path: Path, expected: Gauges) ->
     # Of the wrapped table: types are inferred of lists, too.
     found = figures(tmp_path, records, wrapped_labels, content(FIELDS, LABEL_FIELDS), records)
     assert_same(found, expected)
-
-
-def with_labels(records: list[Record]) -> list[Record]:
-    """Training data, from which performance can be estimated."""
-    return [{**record, "label": number % 2} for number, record in enumerate(records)]
-
-
-def of_class(record: Record, *, positive: int) -> Record:
-    """The probability of the positive class at its position in a list of both."""
-    score = record.get("score")
-    if not isinstance(score, float):
-        return record
-    return {**record, "score": [1 - score, score] if positive else [score, 1 - score]}
-
-
-@pytest.mark.parametrize(
-    ("predictions", "positive", "path"),
-    [
-        ({}, 1, "score"),
-        ({"classes": ["0", "1"]}, 1, "score"),
-        ({"classes": ["1", "0"]}, 0, "score"),
-        ({"classes": ["Yes", "no"]}, 0, "score"),
-        ({"positiveClass": "1"}, 1, "score"),
-        ({"positiveClass": "1", "classes": ["1", "0"]}, 0, "score"),
-        ({}, 1, "out.0.score"),
-        ({}, 1, "out.score"),
-    ],
-)
-def test_lists_of_two_probabilities(predictions: Record, positive: int, path: str, tmp_path: Path) -> None:
-    """One row of predict_proba, or a list of that one row."""
-    flat = [
-        {**record, "prediction": None, "score": round(record.get("score") or 0.25, 3)}
-        if number % 9 > 3
-        else {**record, "prediction": 1}
-        for number, record in enumerate(plain())
-    ]
-    made = content(FIELDS, LABEL_FIELDS)
-    made["spec"]["predictions"] |= predictions
-    labelled = [label for label in labels() if label["label"] != "x"]
-    expected = figures(tmp_path / "flat", flat, labelled, made, with_labels(flat))
-    assert expected["ml_model_accuracy"]
-    assert expected["ml_model_estimated_accuracy"]
-    lists = [of_class(record, positive=positive) for record in flat]
-    lists = [
-        {**record, "score": [record["score"]]}
-        if number % 5 == 0 and isinstance(record.get("score"), list)
-        else record
-        for number, record in enumerate(lists)
-    ]
-    if path == "out.0.score":
-        lists = [{**record, "out": [{"score": record.get("score")}]} for record in lists]
-    if path == "out.score":
-        lists = [{**record, "out": {"score": record.get("score")}} for record in lists]
-    made = content({**FIELDS, "score": path}, LABEL_FIELDS)
-    made["spec"]["predictions"] |= predictions
-    found = figures(tmp_path / "lists", lists, labelled, made, with_labels(lists))
-    assert_close(found, expected)
-
-
-@pytest.mark.parametrize("path", ["score", "out.0.score"])
-@pytest.mark.parametrize("share", [1.0, 0.1])
-def test_lists_of_the_probabilities_of_all_classes(share: float, path: str, tmp_path: Path) -> None:
-    """In the order of ``classes``; objects may be among them, and lists that are none."""
-    rng = np.random.default_rng(3)
-    classes = ["low", "3", "high"]
-    flat, lists = [], []
-    for number, record in enumerate(plain()):
-        probabilities = [round(float(part), 5) for part in rng.dirichlet([2.0, 1.0, 3.0])]
-        scores: Any = dict(zip(classes, probabilities, strict=True))
-        listed: Any = probabilities
-        if number % 10 == 0:
-            listed = [probabilities]
-        if number % 10 == 1:
-            scores, listed = {"low": 0.5, "3": 0.0, "high": 0.0}, [0.5, 0.0, 0.0]
-        if number % 20 == 2:
-            scores, listed = {"low": "x"}, probabilities[:2]
-        if number % 20 == 4:
-            scores, listed = None, None
-        base = {**record, "prediction": None}
-        flat.append({**base, "score": scores})
-        lists.append({**base, "score": listed if rng.random() < share else scores})
-    truth = [{**label, "label": classes[number % 3]} for number, label in enumerate(labels())]
-    made = content(FIELDS, LABEL_FIELDS, task="multiclass")
-    made["spec"]["predictions"]["classes"] = classes
-
-    def training(records: list[Record]) -> list[Record]:
-        return [{**record, "label": classes[number % 3]} for number, record in enumerate(records)]
-
-    expected = figures(tmp_path / "flat", flat, truth, made, training(flat))
-    assert expected["ml_model_accuracy"]
-    assert expected["ml_model_estimated_accuracy"]
-    if path != "score":
-        lists = [{**record, "out": [{"score": record["score"]}]} for record in lists]
-        made = content({**FIELDS, "score": path}, LABEL_FIELDS, task="multiclass")
-        made["spec"]["predictions"]["classes"] = classes
-    found = figures(tmp_path / "lists", lists, truth, made, training(lists))
-    assert_close(found, expected)
 
 
 @pytest.mark.parametrize("key", ["score", "é", 'a"b', "a.b", " "])

@@ -143,6 +143,7 @@ def test_a_declared_kind_wins_over_what_would_be_inferred(tmp_path: Path) -> Non
     assert "no vector in the data" in account["amount"]
 
 
+@pytest.mark.slow
 def test_compressed_lines_are_read(tmp_path: Path) -> None:
     plain = write_lines(tmp_path / "data.jsonl", mixed(300))
     packed = tmp_path / "packed.jsonl.gz"

@@ -20,6 +20,8 @@ from tests.support.commands import exporter
 from tests.support.logs import AT, monitor, record, write_lines, write_monitor
 from tests.support.segmented import Series, measured
 
+pytestmark = pytest.mark.slow
+
 NOW = datetime.fromisoformat(AT).timestamp()
 FEATURES = {"country": {"type": "categorical"}}
 

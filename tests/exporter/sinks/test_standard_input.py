@@ -133,7 +133,7 @@ def daemon(folder: Path) -> Iterator[tuple[Running, subprocess.Popen[str]]]:
         assert "Traceback" not in rest, rest
 
 
-@pytest.mark.xdist_group("real programs")
+@pytest.mark.xdist_group("programs that wait")
 def test_run_reads_what_comes_and_says_when_it_ends(tmp_path: Path) -> None:
     write_monitor(tmp_path, of_standard_input())
     write_lines(tmp_path / "logs/labels.jsonl", [{"id": "r1", "label": 0}])

@@ -27,7 +27,7 @@ def take(store: Store, batch: list[tuple[int, int]]) -> list[bool]:
 
 
 @given(batches, st.sampled_from([2, 8, 1 << 17]))
-@settings(max_examples=examples(300))
+@settings(max_examples=examples(120))
 def test_it_is_a_set(steps: list[list[tuple[int, int]]], largest: int) -> None:
     seen: set[int] = set()
     with pytest.MonkeyPatch.context() as patch, closing(Store()) as store:
@@ -41,7 +41,7 @@ def test_it_is_a_set(steps: list[list[tuple[int, int]]], largest: int) -> None:
 
 
 @given(batches, st.integers(1, 10))
-@settings(max_examples=examples(200))
+@settings(max_examples=examples(80))
 def test_past_the_limit_the_newest_are_remembered(steps: list[list[tuple[int, int]]], limit: int) -> None:
     """And what was forgotten is at most taken for new, never a new one for a repeat."""
     order: list[int] = []

@@ -160,7 +160,7 @@ def seen(matches: Matches) -> Counter[tuple[int, ...]]:
 
 
 @given(st.integers(1, 6), operations)
-@settings(max_examples=examples(400))
+@settings(max_examples=examples(150))
 def test_it_is_a_dictionary(limit: int, steps: list[tuple[str, Any]]) -> None:
     model = Model(limit)
     with closing(Store()) as store:
@@ -186,7 +186,7 @@ def test_it_is_a_dictionary(limit: int, steps: list[tuple[str, Any]]) -> None:
 
 
 @given(st.integers(1, 6), operations)
-@settings(max_examples=examples(100))
+@settings(max_examples=examples(60))
 def test_what_is_rolled_back_never_was(limit: int, steps: list[tuple[str, Any]]) -> None:
     """Each step is done, undone and done again: as where a batch is read twice because its commit failed."""
 

@@ -148,7 +148,7 @@ class Model:
 
 
 @given(st.lists(st.one_of(predictions, labels, labels, expiries, forgotten, reopened), max_size=16))
-@settings(max_examples=examples(300))
+@settings(max_examples=examples(120))
 def test_it_is_a_dictionary(tmp_path_factory: pytest.TempPathFactory, steps: list[tuple[str, Any]]) -> None:
     path = tmp_path_factory.mktemp("state") / "state.sqlite"
     model, counted, totals = Model(), Counter[Outcome](), Counter[str]()
@@ -188,7 +188,7 @@ def test_it_is_a_dictionary(tmp_path_factory: pytest.TempPathFactory, steps: lis
 
 
 @given(st.integers(1, 6), st.lists(st.one_of(predictions, labels), max_size=14))
-@settings(max_examples=examples(200))
+@settings(max_examples=examples(80))
 def test_samples_are_corrected_with_their_weights(limit: int, steps: list[tuple[str, Any]]) -> None:
     """Past the limit, too: what is taken out was put in with the same weight, and there is never more than fits."""
     counted = Counter[Outcome]()
@@ -206,7 +206,7 @@ def test_samples_are_corrected_with_their_weights(limit: int, steps: list[tuple[
 
 
 @given(st.lists(st.one_of(predictions, labels), max_size=10))
-@settings(max_examples=examples(100))
+@settings(max_examples=examples(50))
 def test_batches_do_not_matter(steps: list[tuple[str, Any]]) -> None:
     """One label at a time, or all between two batches of predictions at once."""
 

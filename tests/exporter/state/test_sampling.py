@@ -82,6 +82,7 @@ class Run:
             assert abs(estimate - y[truth].sum()) <= 4 * error + 1e-6
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("seed", range(8))
 def test_weighted_outcomes_are_those_of_all(seed: int) -> None:
     """Load rises past the limit and falls again; labels come after, long after and before their predictions."""

@@ -36,6 +36,7 @@ def test_normal_scores_agree_with_their_formula(shift: float) -> None:
     assert normal_scores_p_value(*counts) == pytest.approx(expected, rel=1e-9)
 
 
+@pytest.mark.slow
 def test_normal_scores_agree_with_a_permutation_test() -> None:
     rng = np.random.default_rng(4)
     current, reference = rng.integers(0, 40, 60) + 4, rng.integers(0, 40, 200)

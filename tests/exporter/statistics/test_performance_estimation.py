@@ -273,6 +273,7 @@ def written(folder: Path, records: list[dict[str, Any]], baselines: dict[str, li
     )
 
 
+@pytest.mark.slow
 def test_the_command_estimates_from_the_first_reference_with_labels(tmp_path: Path) -> None:
     scores, labels = simulated(3000, 0.0, 1.0)
     rows: list[dict[str, Any]] = [
@@ -324,6 +325,7 @@ def test_the_command_estimates_from_the_first_reference_with_labels(tmp_path: Pa
     assert withheld(gauges, "ml_model_estimated_f1") == {"reference_too_small": 1}
 
 
+@pytest.mark.slow
 def test_of_several_classes_the_accuracy_is_estimated(tmp_path: Path) -> None:
     names = ("cat", "dog", "fish")
 

@@ -23,7 +23,7 @@ def of(values: list[float]) -> np.ndarray:
 
 
 @given(numbers, numbers, st.randoms())
-@settings(max_examples=examples(300))
+@settings(max_examples=examples(100))
 def test_what_is_taken_out_leaves_no_trace(kept: list[float], gone: list[float], random: Random) -> None:
     """One after the other, in any order, whatever was larger."""
     left = of(kept) if kept else np.zeros((1, CELLS))
@@ -36,14 +36,14 @@ def test_what_is_taken_out_leaves_no_trace(kept: list[float], gone: list[float],
 
 
 @given(numbers)
-@settings(max_examples=examples(300))
+@settings(max_examples=examples(100))
 def test_limbs_are_exact(values: list[float]) -> None:
     (found,) = of(values)
     assert sum(map(Fraction, found.tolist())) == sum(map(Fraction, values))
 
 
 @given(st.lists(st.tuples(st.integers(0, 2), floats), max_size=30))
-@settings(max_examples=examples(200))
+@settings(max_examples=examples(80))
 def test_groups_are_told_apart(rows: list[tuple[int, float]]) -> None:
     groups = np.array([group for group, _ in rows], dtype=np.intp)
     found = sums(groups, 3, np.array([number for _, number in rows], dtype=np.float64))

@@ -16,6 +16,8 @@ from exporter.measure.exposition import Snapshot
 from tests.support.commands import exporter
 from tests.support.logs import EPOCH, monitor, write_lines, write_monitor
 
+pytestmark = pytest.mark.slow
+
 RAW = (
     "null", "true", '""', '"x"', "0", "-1", "3.0", "1e308", "-1e308", "1e400", "NaN", "Infinity", "9" * 400,
     "[]", "[[[1]]]", "[1, 1]", '["a", "b"]', '[null, {"a": [1]}]', '["a", "a"]', "[1e308, -1e308]",

@@ -12,6 +12,8 @@ from sklearn import metrics
 from tests.support.commands import exporter
 from tests.support.logs import EPOCH, monitor, once, value, write_lines, write_monitor
 
+pytestmark = pytest.mark.slow
+
 FIELDS = {"timestamp": "ts", "id": "id", "version": "version", "prediction": "items", "score": "scores"}
 CUTOFFS = (1, 5, 100)
 

@@ -15,6 +15,8 @@ from sklearn.model_selection import cross_val_predict
 from tests.support.commands import exporter
 from tests.support.logs import EPOCH, Gauges, monitor, once, value, write_lines, write_monitor
 
+pytestmark = pytest.mark.slow
+
 TRAINED = 200
 ZEROS = 5
 FIELDS = {"timestamp": "ts", "id": "id", "version": "version", "prediction": "out.value"}

@@ -12,6 +12,8 @@ from sklearn import metrics
 from tests.support.commands import exporter
 from tests.support.logs import EPOCH, Gauges, monitor, once, value, write_lines, write_monitor
 
+pytestmark = pytest.mark.slow
+
 ROWS = 60
 
 

@@ -76,6 +76,7 @@ def test_a_mistake_in_what_is_merged_is_named_where_it_stands() -> None:
     assert str(caught.value) == "file.yaml:2:6: expected a whole number, got 'text'"
 
 
+@pytest.mark.slow
 def test_merging_again_and_again_is_bounded() -> None:
     lines = ["x-0: &a0 {k0: 1}"]
     for number in range(1, 50):

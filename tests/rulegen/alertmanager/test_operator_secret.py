@@ -177,6 +177,7 @@ def test_a_secret_keeps_what_others_wrote(tmp_path: Path) -> None:
     amtool("check-config", str(config))
 
 
+@pytest.mark.slow
 def test_review_reads_a_secret(tmp_path: Path) -> None:
     path = contract_with(tmp_path, "{namespace: monitoring, routing: Secret}")
     assert generate(path, tmp_path).exit_code == 0

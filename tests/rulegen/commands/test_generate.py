@@ -140,6 +140,7 @@ def test_alerts_say_what_where_and_how_bad(generated: Path) -> None:
     )
 
 
+@pytest.mark.slow
 def test_output_is_the_same_for_the_same_input(generated: Path, tmp_path: Path) -> None:
     """From another folder, in another order, with another hash seed."""
     elsewhere = tmp_path / "specs"

@@ -4,6 +4,7 @@ from pathlib import Path
 from random import Random
 from typing import Any
 
+import pytest
 from click.testing import CliRunner
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -15,6 +16,8 @@ from rulegen.promql.conventions import WATCHDOG_IDENTITY, AlertIdentity
 from rulegen.simulation.alert import Alert, Labels
 from rulegen.simulation.suppression import InhibitRule
 from tests.support.paths import CONTRACT
+
+pytestmark = pytest.mark.slow
 
 POOL = {
     "alertname": ("FastBurn", "Drift", "Theirs"),

@@ -127,6 +127,7 @@ def test_what_may_hold_and_must(written: dict[str, object], possible: Range) -> 
     )
 
 
+@pytest.mark.slow
 def test_what_the_example_measures_is_within_the_ranges(tmp_path: Path) -> None:
     """Every gauge that the exporter tells of the example model, against what the lints hold to be possible."""
     shutil.copytree(DIABETES, tmp_path / "diabetes")

@@ -15,6 +15,8 @@ import pytest
 from mlslo.yamlfile import InputError
 from rulegen.output import writing
 
+pytestmark = pytest.mark.slow
+
 ENDLESSLY = """
 import itertools, sys
 from pathlib import Path

@@ -62,18 +62,21 @@ def rules_of(groups: list[Any]) -> list[str]:
 
 
 def test_groups_are_split_at_the_bound_and_their_tests_pass(tmp_path: Path) -> None:
+    """An error budget, whose rules read each other, and conditions on gauges; the whole contract takes long."""
     text = (CONTRACT / "routing.yaml").read_text()
     (tmp_path / "routing.yaml").write_text(text)
-    generate(tmp_path, CONTRACT / "fraud.slo.yaml")
+    spec = yaml.safe_load((CONTRACT / "fraud.slo.yaml").read_text())
+    kept = ("availability", "traffic", "feature-drift", "nulls")
+    spec["spec"]["slos"] = [slo for slo in spec["spec"]["slos"] if slo["name"] in kept]
+    (tmp_path / "fraud.slo.yaml").write_text(json.dumps(spec))
+    generate(tmp_path, tmp_path / "fraud.slo.yaml")
     rules = tmp_path / "out" / "rules"
     whole = yaml.safe_load((rules / "fraud.yaml").read_text())["groups"]
-    (tmp_path / "routing.yaml").write_text(
-        text.replace("  tiers:\n", "  maxRulesPerGroup: 20\n  tiers:\n", 1)
-    )
-    generate(tmp_path, CONTRACT / "fraud.slo.yaml")
+    (tmp_path / "routing.yaml").write_text(text.replace("  tiers:\n", "  maxRulesPerGroup: 5\n  tiers:\n", 1))
+    generate(tmp_path, tmp_path / "fraud.slo.yaml")
     groups = yaml.safe_load((rules / "fraud.yaml").read_text())["groups"]
-    assert max(len(one["rules"]) for one in whole) > 20
-    assert max(len(one["rules"]) for one in groups) <= 20
+    assert max(len(one["rules"]) for one in whole) > 10
+    assert max(len(one["rules"]) for one in groups) <= 5
     assert len({one["name"] for one in groups}) == len(groups)
     assert rules_of(groups) == rules_of(whole)
     command: list[str | Path] = [

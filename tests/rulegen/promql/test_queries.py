@@ -26,6 +26,7 @@ from rulegen.sli import query_series
 from rulegen.spec.model_slo import Slo
 from tests.cases.trial import tried
 from tests.support import paths
+from tests.support.properties import examples
 from tests.support.tools import chosen, tool
 
 TAKEN = [
@@ -191,7 +192,7 @@ QUERIES = st.text(st.sampled_from("ab (){}[]\"'\\#:|>-,\n 1"), min_size=1, max_s
 
 
 @given(text=QUERIES, style=st.sampled_from([None, "'", '"', "|", ">"]), data=st.data())
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=examples(200), deadline=None)
 def test_a_character_is_found_in_every_style_of_yaml(
     tmp_path_factory: pytest.TempPathFactory, text: str, style: str | None, data: st.DataObject
 ) -> None:
@@ -213,7 +214,7 @@ def test_a_character_is_found_in_every_style_of_yaml(
 
 
 @given(text=st.text(st.sampled_from("xyab (){}[]\"'=~!#:|<>-+*/,.\n15mo"), max_size=30))
-@settings(max_examples=500, deadline=None)
+@settings(max_examples=examples(500), deadline=None)
 def test_no_text_breaks_the_reading(text: str) -> None:
     try:
         query = parse(text)

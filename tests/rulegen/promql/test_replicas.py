@@ -228,7 +228,7 @@ class Pod:
 
 
 @pytest.mark.chain
-@pytest.mark.xdist_group("real programs")
+@pytest.mark.xdist_group("programs that wait")
 def test_a_real_prometheus_sees_one_alert_through_a_restart(tmp_path: Path) -> None:
     """It begins once, and goes on while a pod is replaced by one that measures nothing yet."""
     routing = tmp_path / "routing.yaml"

@@ -260,6 +260,7 @@ def data_of(text: str) -> Any:
         return None
 
 
+@pytest.mark.slow
 def test_no_number_and_no_duration_of_an_alert_changes_unnoticed(before: Path, tmp_path: Path) -> None:
     """Each of them in turn; the alert is named."""
     text = (before / "rules" / "fraud.yaml").read_text()

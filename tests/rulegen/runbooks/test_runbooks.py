@@ -245,6 +245,7 @@ def test_every_metric_and_every_alert_of_ours_is_known() -> None:
         assert one.queries, one.name
 
 
+@pytest.mark.slow
 def test_a_page_names_some_of_very_many_alerts(tmp_path: Path) -> None:
     limits = "\n".join(
         f"""    - name: limit-{number}

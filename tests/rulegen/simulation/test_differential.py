@@ -29,7 +29,8 @@ from tests.differential.machines import PUNCTUAL, machines, outcome, simulated
 from tests.differential.play import QUIET, TOO_LATE, Run, Told, TooSlowError, playing
 from tests.differential.webhooks import Webhooks
 
-pytestmark = [pytest.mark.chain, pytest.mark.xdist_group("real programs")]
+# A machine that something else keeps busy needs several attempts, of 40 seconds each.
+pytestmark = [pytest.mark.chain, pytest.mark.xdist_group("real programs"), pytest.mark.timeout(600)]
 
 SEED = 4
 CASES = 400
@@ -41,6 +42,8 @@ TRIALS = 60
 MOST_BY_LATENESS = 0.05
 # What still differs is played again by itself. A race within Alertmanager (its inhibitor reads the alerts of a request
 # while a group is looked at) comes out now one way, now another; a detail of its rules always comes out the same.
+# A busy machine loses that race more often among hundreds of cases than among a few: what may differ is counted when
+# it has been played by itself once.
 REPLAYS = 4
 MOST_BY_RACE = 0.01
 
@@ -122,11 +125,12 @@ def test_the_same_people_are_told_the_same(
     assert len(played.runs) >= LEAST, f"the machine was {played.lateness} ms late"
     unexplained = _unexplained(played, different)
     said = "\n\n".join(_described(played, number) for number in unexplained[:5])
-    assert len(unexplained) <= MOST_BY_RACE * len(played.runs), said
-    for _ in range(REPLAYS):
+    for replay in range(REPLAYS):
         if unexplained:
             with _playing(tmp_path_factory.mktemp("zones"), unexplained, len(unexplained)) as again:
                 unexplained = _unexplained(again, unexplained)
+        if replay == 0:
+            assert len(unexplained) <= MOST_BY_RACE * len(played.runs), said
     assert unexplained == [], said
     if max(played.lateness) == QUIET:
         assert len(different) <= MOST_BY_LATENESS * len(played.runs), different
@@ -332,6 +336,7 @@ MISTAKES: Sequence[Patch] = (
 )  # fmt: skip
 
 
+@pytest.mark.one_version
 @pytest.mark.usefixtures("_in_time")
 @pytest.mark.parametrize("mistake", MISTAKES, ids=lambda mistake: mistake.__name__.strip("_"))
 def test_a_mistake_in_any_detail_is_found(

@@ -45,6 +45,7 @@ NOT_APPLICABLE = {
 COUNTS_NONE = {"X-1 of Y": "it does not count evaluations"}
 
 
+@pytest.mark.one_version
 @pytest.mark.parametrize(
     "files",
     [
