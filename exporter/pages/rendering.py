@@ -14,7 +14,7 @@ import jinja2
 from exporter.measure.exposition import Snapshot
 from exporter.measure.gauges import WindowSummaries
 from exporter.pages import svg
-from exporter.pages.distributions import Distribution, features, prediction
+from exporter.pages.distributions import Distribution, features, most_drifted, prediction
 from exporter.pages.outcomes import Outcomes, outcomes
 from exporter.pages.tables import Shown
 from exporter.pages.withheld import IN_WORDS
@@ -52,7 +52,10 @@ class Frame:
 
 @dataclass(frozen=True, eq=False)
 class View:
-    """The figures of one version, window and reference of a model."""
+    """The figures of one version, window and reference of a model.
+
+    ``features``: the most drifted ones; ``others``: how many more there are.
+    """
 
     version: str
     window: str
@@ -62,6 +65,7 @@ class View:
     references: tuple[str, ...]
     rows: int
     features: Sequence[Distribution]
+    others: int
     prediction: Distribution | None
     outcomes: Outcomes | None
 
@@ -82,6 +86,7 @@ class View:
         window = window or next((item for item in mine if item.enough(_rows(item))), mine[-1])
         references = (*window.static, *window.past)
         reference = choice.reference if choice.reference in references else next(iter(references), "")
+        views = most_drifted(snapshot, window, reference) if reference else []
         return cls(
             version,
             window.window,
@@ -90,7 +95,8 @@ class View:
             tuple(item.window for item in mine),
             references,
             int(_rows(window)),
-            features(window, reference) if reference else (),
+            features(window, reference, views[:_MOST_PICTURES]),
+            max(0, len(views) - _MOST_PICTURES),
             prediction(window, reference) if reference else None,
             outcomes(window),
         )
@@ -115,7 +121,6 @@ def page(snapshot: Snapshot, frame: Frame, choice: Choice) -> str:
         view=view,
         shown=Shown(snapshot),
         address=address,
-        most=_MOST_PICTURES,
         reasons=IN_WORDS,
         version=VERSION,
     )
