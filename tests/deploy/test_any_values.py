@@ -60,7 +60,15 @@ VALUES = st.fixed_dictionaries(
 )  # fmt: skip
 
 
-@given(VALUES)
+def _whole(values: Mapping[str, Any]) -> dict[str, Any]:
+    """Return values with what mode batch refuses to go without."""
+    if values["mode"] != "batch":
+        return dict(values)
+    policy = {"egress": [{"ports": [{"port": 9090, "protocol": "TCP"}]}], **values.get("networkPolicy", {})}
+    return {**values, "logs": {"volume": {"emptyDir": {}}, **values.get("logs", {})}, "networkPolicy": policy}
+
+
+@given(VALUES.map(_whole))
 def test_every_rendering_is_valid_and_confined(values: Mapping[str, Any]) -> None:
     objects = render(values)
     for one in objects:
