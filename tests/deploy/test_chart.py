@@ -229,7 +229,16 @@ def test_where_the_state_is() -> None:
 def test_a_model_may_have_a_security_context_of_its_own(renderings: dict[str, list[Object]]) -> None:
     deployment = _one(renderings["model"], "Deployment")
     (model,) = deployment["spec"]["template"]["spec"]["containers"]
-    assert (model["securityContext"]["runAsUser"], model["securityContext"]["runAsGroup"]) == (1001, 2000)
+    assert model["securityContext"] == {"allowPrivilegeEscalation": False, "runAsUser": 1001}
+
+
+def test_a_model_is_called_after_its_release_and_the_notes_lead_to_it() -> None:
+    for given, name in (({}, RELEASE), ({"fullnameOverride": "scores"}, "scores")):
+        with helm_python.Chart.load(CHART) as chart:
+            texts = chart.render({**MONITOR, "model": {"image": "fraud"}, **given}, name=RELEASE)
+        deployment = yaml.safe_load(texts["mlslo-exporter/templates/model.yaml"])
+        assert deployment["metadata"]["name"] == name
+        assert f"deployment/{name} " in texts["mlslo-exporter/templates/NOTES.txt"]
 
 
 @pytest.mark.parametrize("name", CHARTS)
@@ -238,4 +247,6 @@ def test_the_notes_are_rendered(name: str) -> None:
         notes = chart.render(values(name), name=RELEASE)["mlslo-exporter/templates/NOTES.txt"]
     assert ("Nothing makes Prometheus scrape it" in notes) == (name == "shared-alone")
     assert ("No model is deployed" in notes) == (name == "sidecar")
+    for template in ("podLabels", "sidecar", "logMount", "volumes"):
+        assert (f'include "mlslo-exporter.{template}"' in notes) == (name == "sidecar")
     assert ("the state is in an emptydir" in notes.lower()) == (name == "shared-alone")
