@@ -59,7 +59,7 @@ def report(
     except StoreError as error:
         refuse(str(error))
     except CycleError as error:
-        refuse(str(error), WRONG)
+        refuse(f"model {model.name}: {error}", WRONG)
     assert snapshot is not None
     for option, chosen, known in (
         ("--version", version, dict.fromkeys(item.version for item in snapshot.windows)),
