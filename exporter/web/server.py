@@ -28,6 +28,7 @@ from exporter.web.protection import Protection
 logger = logging.getLogger(__name__)
 
 _COMPRESS_FROM = 1024
+_MODELS = "/models/"
 _MOST_HEADERS = 32 << 10
 _NO_DESCRIPTOR = (errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM)
 
@@ -182,6 +183,13 @@ class _Handler(BaseHTTPRequestHandler):
         if not self._allowed():
             return
         site = self.server.watched
+        if (asked := _model(self.path)) is not None:
+            page = self.server.pages.model(*asked)
+            if page is None:
+                self._text(HTTPStatus.NOT_FOUND, "No such model, or no good cycle of it yet; see /.")
+            else:
+                self._html(page)
+            return
         match _normal(self.path):
             case "/metrics":
                 compressed = self._takes_gzip()
@@ -198,13 +206,6 @@ class _Handler(BaseHTTPRequestHandler):
                 )
             case "/":
                 self._html(self.server.pages.index())
-            case path if path.startswith("/models/"):
-                name, _, query = self.path.partition("/models/")[2].partition("?")
-                page = self.server.pages.model(name, query)
-                if page is None:
-                    self._text(HTTPStatus.NOT_FOUND, "No such model, or no good cycle of it yet; see /.")
-                else:
-                    self._html(page)
             case "/-/reload":
                 self._text(HTTPStatus.METHOD_NOT_ALLOWED, "Reload with POST or PUT.", {"Allow": "POST, PUT"})
             case _:
@@ -291,6 +292,15 @@ class _Handler(BaseHTTPRequestHandler):
         self.end_headers()
         if self.command != "HEAD":
             self.wfile.write(body)
+
+
+def _model(target: str) -> tuple[str, str] | None:
+    """Return name and query of a request for a model's page, both as they are written: a name may hold slashes."""
+    try:
+        parts = urlsplit(target)
+    except ValueError:
+        return None
+    return (parts.path.removeprefix(_MODELS), parts.query) if parts.path.startswith(_MODELS) else None
 
 
 def _normal(target: str) -> str:
