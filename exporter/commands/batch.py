@@ -17,10 +17,14 @@ from exporter.state import StoreError
 from exporter.web.delivery import DeliveryError, Target
 from mlslo.command_line import WRONG
 from mlslo.version import VERSION
+from mlslo.yamlfile import InputError
 
 logger = logging.getLogger(__name__)
 
 _NEXT_TIME = "what was read is kept, and the next run delivers what is true then"
+
+
+_NOBODY_RECEIVES = "only a daemon receives events; expected a sink of files with --once-then-exit"
 
 
 def run_once(
@@ -29,11 +33,19 @@ def run_once(
     """Run a cycle of each model on its state, then deliver all gauges, and return the exit code.
 
     1 where a cycle failed, predictions could not be read, or gauges could not be delivered; the other models are
-    gone on with. Raises InputError where a monitor file cannot be used.
+    gone on with. Raises InputError where a monitor file cannot be used, or has a push sink.
     """
     code = 0
     snapshots: list[Snapshot] = []
-    for model in load_all(monitors):
+    models = load_all(monitors)
+    problems = [
+        model.monitor.document.problem(("spec", log, "sink", "push"), _NOBODY_RECEIVES)
+        for model in models
+        for log in model.monitor.pushed()
+    ]
+    if problems:
+        raise InputError(problems)
+    for model in models:
         if stopped():
             break
         snapshot = _cycle(model, state_dir, stopped)

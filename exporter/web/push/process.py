@@ -19,6 +19,7 @@ from pathlib import Path
 
 import msgspec
 
+from exporter.daemon.logs import RateLimit
 from exporter.web.push.connection import Connection, Connections
 from exporter.web.push.endpoint import Endpoint, Route
 from exporter.web.push.tokens import TokenError, Tokens
@@ -48,19 +49,27 @@ class Configuration(msgspec.Struct):
 
 
 class Message(msgspec.Struct):
-    """A line of the log; ``READY`` once the first configuration is in force."""
+    """A line of the log; ``READY`` once the first configuration is in force.
+
+    ``suppressed``: so many like it were left out before it.
+    """
 
     level: int
     text: str
+    suppressed: int = 0
+
+
+class ConfigurationError(Exception):
+    """A web configuration that cannot be used; its text says why."""
 
 
 class _ToParent(logging.Handler):
     """Hands records to the process that started this one, whose format they then have."""
 
     def emit(self, record: logging.LogRecord) -> None:
-        text = self.format(record)
+        message = Message(record.levelno, self.format(record), getattr(record, "suppressed", 0))
         with suppress(OSError, ValueError):
-            sys.stdout.buffer.write(msgspec.json.encode(Message(record.levelno, text)) + b"\n")
+            sys.stdout.buffer.write(msgspec.json.encode(message) + b"\n")
             sys.stdout.buffer.flush()
 
 
@@ -141,8 +150,12 @@ def _certificates(web_config: Path | None) -> ssl.SSLContext | None:
         return None
     # It imports what reads YAML, which is not needed elsewhere.
     from exporter.web.config import load
+    from mlslo.yamlfile import InputError
 
-    return load(web_config).tls
+    try:
+        return load(web_config).tls
+    except InputError as error:
+        raise ConfigurationError(str(error)) from None
 
 
 def _state(web_config: Path | None) -> list[tuple[int, int]]:
@@ -190,10 +203,13 @@ def main() -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGHUP, signal.SIG_IGN)
     signal.pthread_sigmask(signal.SIG_UNBLOCK, (signal.SIGTERM, signal.SIGINT, signal.SIGHUP))
-    logging.basicConfig(level=logging.INFO, handlers=[_ToParent()], format="%(message)s")
+    handler = _ToParent()
+    # Here the same message is known by its template; over there it is a text among others.
+    handler.addFilter(RateLimit())
+    logging.basicConfig(level=logging.INFO, handlers=[handler], format="%(message)s")
     try:
         asyncio.run(_main())
-    except (TokenError, OSError) as error:
+    except (TokenError, ConfigurationError, OSError) as error:
         logging.error("push: %s", error)  # noqa: TRY400 - said in one line
         sys.exit(1)
 

@@ -65,7 +65,7 @@ class Receiver:
         if found := list(logs()):
             self._socket = listening(address)
             self._start(found)
-            self._ready.wait(_READY_WITHIN)
+            self._wait_until_ready()
         self._thread.start()
 
     @property
@@ -108,6 +108,14 @@ class Receiver:
         ).start()
         self._send(logs)
 
+    def _wait_until_ready(self) -> None:
+        """Wait for the process, but not for one that has ended."""
+        assert self._process is not None
+        until = time.monotonic() + _READY_WITHIN
+        while self._process.poll() is None and time.monotonic() < until:
+            if self._ready.wait(_LOOKS_EVERY / 10):
+                return
+
     def _send(self, logs: list[PushedLog]) -> None:
         """Say what is to be received. A process that has ended is started again with it."""
         assert self._process is not None
@@ -127,7 +135,7 @@ class Receiver:
             logger.debug("push receiver: gone", exc_info=True)
 
     def _watch(self) -> None:
-        pause = 0.0
+        pause, said = 0.0, ""
         started = time.monotonic()
         while not self._stopping.wait(_LOOKS_EVERY):
             logs = list(self._logs())
@@ -146,8 +154,12 @@ class Receiver:
                     self._start(logs)
                 elif logs != self._sent:
                     self._send(logs)
+                said = ""
             except OSError as error:
-                logger.error("push receiver: %s", error)  # noqa: TRY400 - said in one line
+                if str(error) != said:
+                    said = str(error)
+                    host, port = self._address
+                    logger.error("push receiver: %s:%d: %s", host, port, error.strerror or error)  # noqa: TRY400
                 self._stopping.wait(_LONGEST_PAUSE)
 
     def _log(self, output: IO[bytes]) -> None:
@@ -160,4 +172,6 @@ class Receiver:
                 if message.text == READY:
                     self._ready.set()
                 else:
-                    logger.log(message.level, "%s", message.text)
+                    # Each text is a message of its own to the limit of those that repeat.
+                    suppressed = {"suppressed": message.suppressed} if message.suppressed else {}
+                    logger.log(message.level, message.text, extra={"fields": suppressed})

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import http.server
+import re
 import threading
 import time
 import urllib.request
@@ -298,6 +299,18 @@ def test_a_state_that_cannot_be_used_does_not_fail_every_job(tmp_path: Path) -> 
     done = batch(tmp_path)
     assert "set aside as m.sqlite.set-aside-" in done.stderr
     assert "cycle done, 3 prediction(s) so far" in done.stderr
+
+
+def test_a_push_sink_is_refused(tmp_path: Path) -> None:
+    content = monitor(labels=None)
+    content["spec"]["predictions"]["sink"] = {"push": {"path": "/m"}}
+    path = write_monitor(tmp_path, content)
+    done = batch(tmp_path, check=False)
+    assert done.returncode == 2
+    assert re.fullmatch(
+        rf"{path}:\d+:\d+: .*only a daemon receives events; expected a sink of files .*\n", done.stderr
+    )
+    assert not (tmp_path / "state").exists()
 
 
 def test_what_is_of_no_model_is_said_so(tmp_path: Path) -> None:
