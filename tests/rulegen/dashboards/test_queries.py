@@ -54,6 +54,16 @@ def missing(metric: str) -> bool:
     return metric in MISSING or bool(tasks and "binary" not in tasks and set(tasks) & set(MISSING))
 
 
+class Quiet(http.server.SimpleHTTPRequestHandler):
+    """Serves files as Prometheus 3 wants pages, and says nothing of it."""
+
+    def guess_type(self, path: object) -> str:  # noqa: ARG002
+        return "text/plain; version=0.0.4"
+
+    def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - the name of the base class
+        pass
+
+
 @pytest.fixture(scope="module")
 def prometheus(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Prometheus]:
     """Scrapes a page of the example's, once things have gone wrong; its rules wait for nothing."""
@@ -75,7 +85,7 @@ def prometheus(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Prometheus]
     rules = folder / "rules.yaml"
     text = (ROOT / "rules" / "diabetes.yaml").read_text()
     rules.write_text(re.sub(r"(interval|for): \w+", r"\1: 1s", text))
-    handler = functools.partial(http.server.SimpleHTTPRequestHandler, directory=str(site))
+    handler = functools.partial(Quiet, directory=str(site))
     with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
         threading.Thread(target=server.serve_forever, daemon=True).start()
         target = f"127.0.0.1:{server.server_address[1]}"
