@@ -174,6 +174,17 @@ def test_a_full_disk_refuses_and_loses_nothing(tmp_path: Path, caplog: pytest.Lo
         assert "database or disk is full; events are refused until it can be written" in caplog.text
 
 
+def test_an_inbox_whose_lock_cannot_be_opened_refuses_and_goes_on(tmp_path: Path) -> None:
+    """As where no descriptor is left: SQLite had the last one."""
+    lock = tmp_path / "inbox/predictions.sqlite.lock"
+    lock.mkdir(parents=True)
+    with receiving(tmp_path) as receiver:
+        refused = post(receiver.port, "/m", b"{}")
+        assert (refused.status, refused.headers["retry-after"]) == (503, "5")
+        lock.rmdir()
+        assert post(receiver.port, "/m", b"{}").status == 200
+
+
 def test_a_damaged_inbox_is_set_aside_and_another_one_begins(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
