@@ -1,26 +1,23 @@
-"""Listening sockets of the push endpoint, and their addresses for people."""
+"""Listening sockets, and their addresses for people."""
 
 from __future__ import annotations
 
-import os
 import socket
 
 
-def listening(address: tuple[str, int]) -> socket.socket:
-    """Return a socket that listens at host and port (port 0: any free one; no host: all of them, of both families).
+def listening(address: tuple[str, int], backlog: int) -> socket.socket:
+    """Return a socket that listens at host and port, and holds so many connections that nobody has accepted yet.
 
-    Raises OSError.
+    Port 0: any free one. No host: all addresses, of both families where the machine has IPv6. Raises OSError.
     """
     host, port = address
     both = not host and socket.has_dualstack_ipv6()
     family = socket.AF_INET6 if ":" in host or both else socket.AF_INET
     try:
-        return socket.create_server((host, port), family=family, backlog=512, dualstack_ipv6=both)
+        return socket.create_server((host, port), family=family, backlog=backlog, dualstack_ipv6=both)
     except OSError as error:
-        if isinstance(error, socket.gaierror) or error.errno is None:
-            raise
-        # It repeats the address.
-        raise OSError(error.errno, os.strerror(error.errno)) from None
+        # What follows repeats the address.
+        raise OSError(error.errno, (error.strerror or str(error)).partition(" (while ")[0]) from None
 
 
 def shown(address: tuple[object, ...], *, secure: bool) -> str:

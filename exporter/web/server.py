@@ -21,6 +21,7 @@ from exporter.daemon.daemon import Daemon
 from exporter.web import tls
 from exporter.web.config import WebConfig
 from exporter.web.connections import Connection, Connections, Phase
+from exporter.web.listening import listening, shown
 from exporter.web.model_pages import ModelPages
 from exporter.web.passwords import Verdict
 from exporter.web.protection import Protection
@@ -52,16 +53,12 @@ class Server(ThreadingHTTPServer):
         self.protection = protection
         self.lifecycle = lifecycle
         self.connections = Connections()
-        self.address_family = socket.AF_INET6 if ":" in address[0] or not address[0] else socket.AF_INET
         self.pages = ModelPages(watched)
         # Never called: ``finish_request`` hands a connection to its handler.
-        super().__init__(address, BaseHTTPRequestHandler)
-
-    def server_bind(self) -> None:
-        if self.address_family == socket.AF_INET6 and not self.server_address[0]:
-            # All addresses, of both families.
-            self.socket.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 0)
-        super().server_bind()
+        super().__init__(address, BaseHTTPRequestHandler, bind_and_activate=False)
+        self.socket.close()
+        self.socket = listening(address, self.request_queue_size)
+        self.server_address = self.socket.getsockname()
 
     def get_request(self) -> tuple[socket.socket, Any]:
         try:
@@ -113,10 +110,8 @@ class Server(ThreadingHTTPServer):
 
     @property
     def url(self) -> str:
-        host, port = self.server_address[:2]
         encrypted = self.protection is not None and self.protection.current().tls is not None
-        shown = "localhost" if str(host) in ("", "::", "0.0.0.0") else str(host)
-        return f"{'https' if encrypted else 'http'}://{f'[{shown}]' if ':' in shown else shown}:{port}"
+        return shown(self.socket.getsockname(), secure=encrypted)
 
 
 class _Headers:

@@ -16,13 +16,14 @@ from typing import IO
 import msgspec
 
 from exporter.daemon.models import PushedLog
-from exporter.web.push.listening import listening, shown
+from exporter.web.listening import listening, shown
 from exporter.web.push.process import READY, Configuration, Log, Message
 from exporter.web.push.tokens import Tokens
 from mlslo.monitor import OTLP_PATH
 
 logger = logging.getLogger(__name__)
 
+_BACKLOG = 512
 _READY_WITHIN = 15.0
 _ENDS_WITHIN = 6.0
 _LOOKS_EVERY = 0.5
@@ -63,7 +64,7 @@ class Receiver:
         self._stopping = threading.Event()
         self._thread = threading.Thread(target=self._watch, daemon=True, name="push receiver")
         if found := list(logs()):
-            self._socket = listening(address)
+            self._socket = listening(address, _BACKLOG)
             self._start(found)
             self._wait_until_ready()
         self._thread.start()
@@ -142,7 +143,7 @@ class Receiver:
             try:
                 if self._process is None:
                     if logs:
-                        self._socket = self._socket or listening(self._address)
+                        self._socket = self._socket or listening(self._address, _BACKLOG)
                         self._start(logs)
                 elif (code := self._process.poll()) is not None:
                     pause = 0.0 if time.monotonic() - started > 60 else min(_LONGEST_PAUSE, 2 * pause + 0.1)

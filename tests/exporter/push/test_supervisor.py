@@ -15,8 +15,8 @@ import pytest
 
 from exporter.daemon.logs import RateLimit
 from exporter.daemon.models import PushedLog
+from exporter.web.listening import listening
 from exporter.web.push import supervisor
-from exporter.web.push.listening import listening
 from exporter.web.push.process import Message
 from exporter.web.push.supervisor import Receiver
 
@@ -83,7 +83,7 @@ def test_an_address_that_is_taken_later_is_said_once(
         asked.release()
         return logs
 
-    with closing(listening(("127.0.0.1", 0))) as taken:
+    with closing(listening(("127.0.0.1", 0), 1)) as taken:
         port = taken.getsockname()[1]
         receiver = Receiver(("127.0.0.1", port), asking)
         try:
