@@ -17,6 +17,7 @@ from exporter.references.baseline import build
 from exporter.references.reference_file import dump
 from mlslo.monitor import load
 
+_EXAMPLE = Path(__file__).parents[2] / "examples" / "diabetes"
 _AT = "2025-01-06T08:40:00+00:00"
 _STYLE = """text { font: 11px system-ui, sans-serif; fill: #595f69 } .title { font-size: 13px; font-weight: 600 }
 .now, .dot { fill: #1f6fb2 } .now { opacity: .8 } .then { fill: none; stroke: #8a4b00; stroke-width: 2 }
@@ -27,10 +28,10 @@ _STYLE = """text { font: 11px system-ui, sans-serif; fill: #595f69 } .title { fo
 _HEIGHT, _GAP, _TOP = 256, 16, 24
 
 
-def picture(root: Path) -> str:
+def picture() -> str:
     """Return the picture of the example's features and outcome, at a moment when it had drifted."""
     with tempfile.TemporaryDirectory(prefix="mlslo-picture-") as name:
-        view = View.of(_measured(root, Path(name) / "diabetes"), Choice())
+        view = View.of(_measured(Path(name) / "diabetes"), Choice())
     assert view is not None
     assert view.outcomes is not None
     by_name = {item.name: item for item in view.features}
@@ -54,8 +55,8 @@ def picture(root: Path) -> str:
     )
 
 
-def _measured(root: Path, folder: Path) -> Snapshot:
-    shutil.copytree(root / "examples" / "diabetes", folder)
+def _measured(folder: Path) -> Snapshot:
+    shutil.copytree(_EXAMPLE, folder)
     path = folder / "monitor.yaml"
     built = build(load(path), [folder / "reference-data.jsonl"])
     reference = folder / "references" / "validation.json"

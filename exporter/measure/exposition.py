@@ -65,6 +65,16 @@ class Snapshot:
     histograms: Mapping[str, Histogram]
     windows: Sequence[WindowSummaries] = ()
 
+    def having(self, name: str, **labels: str) -> list[tuple[dict[str, str], float]]:
+        """Return labels and value of each series of a metric, of those that have some ``labels``."""
+        names = METRICS[name].labels
+        wanted = [(names.index(label), value) for label, value in labels.items() if label in names]
+        return [
+            (dict(zip(names, values, strict=True)), number)
+            for values, number in self.series.get(name, {}).items()
+            if all(values[place] == value for place, value in wanted)
+        ]
+
     def newest_outside_windows(self) -> str | None:
         """The end of windows that the newest prediction would lie in, as RFC 3339; None where any window has one."""
         newest = self.series.get("ml_sink_last_event_timestamp_seconds", {}).get((self.model, "predictions"))

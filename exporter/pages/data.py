@@ -22,6 +22,7 @@ def as_data(snapshot: Snapshot, choice: Choice) -> dict[str, Any]:
             "window": view.window,
             "reference": view.reference,
             "rows": view.rows,
+            "others": view.others,
             "features": [_distribution(item) for item in view.features],
             "prediction": None if view.prediction is None else _distribution(view.prediction),
             "outcomes": None

@@ -14,7 +14,7 @@ import jinja2
 from exporter.measure.exposition import Snapshot
 from exporter.measure.gauges import WindowSummaries
 from exporter.pages import svg
-from exporter.pages.distributions import Distribution, features, prediction
+from exporter.pages.distributions import Distribution, features, most_drifted, prediction
 from exporter.pages.outcomes import Outcomes, outcomes
 from exporter.pages.tables import Shown
 from exporter.pages.withheld import IN_WORDS
@@ -67,7 +67,10 @@ class Frame:
 
 @dataclass(frozen=True, eq=False)
 class View:
-    """The figures of one version, window and reference of a model."""
+    """The figures of one version, window and reference of a model.
+
+    ``features``: the most drifted ones; ``others``: how many more there are.
+    """
 
     version: str
     window: str
@@ -77,6 +80,7 @@ class View:
     references: tuple[str, ...]
     rows: int
     features: Sequence[Distribution]
+    others: int
     prediction: Distribution | None
     outcomes: Outcomes | None
 
@@ -89,6 +93,7 @@ class View:
             return None
         mine = _windows_of(snapshot, version)
         window = next(item for item in mine if item.window == chosen.window)
+        views = most_drifted(snapshot, window, reference) if reference else []
         return cls(
             version,
             window.window,
@@ -97,7 +102,8 @@ class View:
             tuple(item.window for item in mine),
             (*window.static, *window.past),
             int(_rows(window)),
-            features(window, reference) if reference else (),
+            features(window, reference, views[:_MOST_PICTURES]),
+            max(0, len(views) - _MOST_PICTURES),
             prediction(window, reference) if reference else None,
             outcomes(window),
         )
@@ -122,7 +128,6 @@ def page(snapshot: Snapshot, frame: Frame, choice: Choice) -> str:
         view=view,
         shown=Shown(snapshot),
         address=address,
-        most=_MOST_PICTURES,
         reasons=IN_WORDS,
         version=VERSION,
     )

@@ -29,7 +29,7 @@ class Shown:
     """What the template shows of a snapshot. ``silent``: versions without a prediction in any window."""
 
     def __init__(self, snapshot: Snapshot) -> None:
-        self._series = snapshot.series
+        self._snapshot = snapshot
         rows: dict[str, float] = {}
         for labels, value in self.series("ml_monitor_samples"):
             rows[labels["version"]] = max(rows.get(labels["version"], 0.0), value)
@@ -39,10 +39,7 @@ class Shown:
 
     def series(self, name: str, **having: str) -> list[tuple[Labels, float]]:
         """Return the labels and values of a metric's series, of those ``having`` some labels."""
-        names = METRICS[name].labels
-        found = self._series.get(name, {}).items()
-        labelled = [(dict(zip(names, values, strict=True)), value) for values, value in found]
-        return [(labels, value) for labels, value in labelled if having.items() <= labels.items()]
+        return self._snapshot.having(name, **having)
 
     def total(self, name: str, **having: str) -> float:
         """Return the sum of a metric's series."""

@@ -204,6 +204,31 @@ def test_hostile_names_are_text(tmp_path: Path) -> None:
     )
 
 
+def test_a_wide_model_shows_what_drifted_most(tmp_path: Path) -> None:
+    """Of 300 features the page has the 120 furthest above their noise, and says how many it leaves out."""
+    names = [f"f{number}" for number in range(300)]
+
+    def rows(shift: float) -> list[dict[str, Any]]:
+        rng = np.random.default_rng(5)
+        values = rng.normal(size=(400, 300))
+        values[:, 7] += shift
+        return [
+            record(number, at=number, features=dict(zip(names, row, strict=True)))
+            for number, row in enumerate(values.tolist())
+        ]
+
+    write_lines(tmp_path / "logs/predictions.jsonl", rows(3.0))
+    write_lines(tmp_path / "data.jsonl", rows(0.0))
+    path = write_monitor(
+        tmp_path, monitor(labels=None, references={"training": {"static": "reference.json"}})
+    )
+    exporter("baseline", path, "--data", tmp_path / "data.jsonl", "--out", tmp_path / "reference.json")
+    data = as_data(measured(path, EPOCH + 3600), Choice())
+    assert data["features"][0]["name"] == "f7"
+    assert len(data["features"]) == 120
+    assert data["others"] == 180
+
+
 def test_the_report_is_one_file(example: Path, tmp_path: Path) -> None:
     out = tmp_path / "report.html"
     exporter("report", example / "monitor.yaml", "--out", out, "--at", "2025-01-06T08:40:00Z")
