@@ -1,4 +1,4 @@
-"""What a cycle exports, as a snapshot, as Prometheus text and as OpenMetrics."""
+"""Exposition of a cycle: its snapshot, as Prometheus text and as OpenMetrics."""
 
 from __future__ import annotations
 

@@ -34,7 +34,7 @@ class DeliveryError(Exception):
 
 
 class Target(Protocol):
-    """Where gauges go."""
+    """Receiver of gauges."""
 
     def deliver(self, snapshot: Snapshot) -> None:
         """Deliver the gauges of one model. Raises DeliveryError."""
@@ -68,7 +68,7 @@ class ClientTLS(StrictModel):
 
 
 class HTTPConfig(StrictModel):
-    """How requests are made: the part of Prometheus' ``http_config`` that is taken."""
+    """Client settings of deliveries: the part of Prometheus' ``http_config`` that is taken."""
 
     confidential: ClassVar[bool] = True
     basic_auth: BasicAuth | None = None

@@ -24,7 +24,7 @@ _MOST_HELD = 32 << 20
 
 
 class Route(NamedTuple):
-    """Where the events of a path go. ``otlp``: whether they are OTLP logs."""
+    """Destination of the events of a path. ``otlp``: whether they are OTLP logs."""
 
     writer: Writer
     otlp: bool

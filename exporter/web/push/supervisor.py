@@ -71,7 +71,7 @@ class Receiver:
 
     @property
     def url(self) -> str | None:
-        """Where events are sent; None where nothing is received."""
+        """Address that events are sent to; None where nothing is received."""
         if self._socket is None:
             return None
         return shown(self._socket.getsockname(), secure=self._secure)
