@@ -44,7 +44,10 @@ class Log(msgspec.Struct):
 
 
 class Configuration(msgspec.Struct):
-    """Configuration of the receiver. Only ``logs`` may differ from that of the first line. ``socket``: a descriptor that listens."""
+    """Configuration of the receiver. Only ``logs`` may differ from that of the first line.
+
+    ``socket``: a descriptor that listens.
+    """
 
     socket: int
     logs: list[Log]
