@@ -55,6 +55,8 @@ class Cycle:
         self.monitor = monitor
         self._references = references
         self._store = store
+        if monitor.pushed():
+            store.outlast_power_loss()
         shapes = reshapings(monitor, store)
         named = monitor
         monitor = plain(monitor)
