@@ -26,6 +26,7 @@ from mlslo.yamlfile import InputError
 
 logger = logging.getLogger(__name__)
 
+_SAY_AGAIN = 3600.0
 LOOK_EVERY = 5.0
 """Seconds between two looks at the monitor files and references; what differs for two of them is loaded."""
 
@@ -36,6 +37,17 @@ class _Watched:
     cycle: RecoveringCycle
     due: float = 0.0
     snapshot: Snapshot | None = None
+    # What was said last of a cycle that failed, and when; nothing since one that did not.
+    said: str = ""
+    said_at: float = 0.0
+
+    def is_news(self, reason: str) -> bool:
+        """Return whether a failure is to be logged: it was another one before, or it is long ago."""
+        now = time.monotonic()
+        if reason == self.said and now - self.said_at < _SAY_AGAIN:
+            return False
+        self.said, self.said_at = reason, now
+        return True
 
 
 class ModelStatus(NamedTuple):
@@ -169,15 +181,20 @@ class Daemon:
             with self._watchdog.watching(f"model {watched.model.name}: its cycle", watched.model.name):
                 snapshot = watched.cycle.run(stopped=self._is_stopped)
         except CycleError as error:
-            # In one line: what went wrong is in the message.
-            message = "model %s: %s; its gauges keep their last values"
-            logger.error(message, watched.model.name, error.__cause__ or error)  # noqa: TRY400
+            if watched.is_news(str(error)):
+                # In one line: what went wrong is in the message.
+                message = "model %s: %s; its gauges keep their last values"
+                logger.error(message, watched.model.name, error)  # noqa: TRY400
             self._publish()
-        except Exception:
+        except Exception as error:
             # A bug in one model's cycle must not silence the others.
-            logger.exception("model %s: cycle failed", watched.model.name)
+            if watched.is_news(repr(error)):
+                logger.exception("model %s: cycle failed", watched.model.name)
         else:
             if snapshot is not None:
+                if watched.said:
+                    watched.said = ""
+                    logger.info("model %s: measured again", watched.model.name)
                 watched.snapshot = snapshot
                 self._publish()
                 give_back_memory()

@@ -36,6 +36,21 @@ class Choice:
         """Return the choice that the query of an address makes."""
         return cls(*(query.get(name, [None])[0] for name in ("version", "window", "reference")))
 
+    def among(self, snapshot: Snapshot) -> Choice:
+        """Return the choice of what ``snapshot`` has: by default the busiest version, its shortest window that has rows
+        enough, and the first reference.
+        """
+        if not snapshot.windows:
+            return Choice()
+        versions = _versions(snapshot)
+        version = self.version if self.version in versions else versions[0]
+        mine = _windows_of(snapshot, version)
+        window = next((item for item in mine if item.window == self.window), None)
+        window = window or next((item for item in mine if item.enough(_rows(item))), mine[-1])
+        references = (*window.static, *window.past)
+        reference = self.reference if self.reference in references else next(iter(references), "")
+        return Choice(version, window.window, reference)
+
 
 @dataclass(frozen=True)
 class Frame:
@@ -74,21 +89,13 @@ class View:
 
     @classmethod
     def of(cls, snapshot: Snapshot, choice: Choice) -> View | None:
-        """Return what was chosen, or else the busiest version and the shortest window that has rows enough."""
-        if not snapshot.windows:
+        """Return what was chosen among what there is; None where there is no window."""
+        chosen = choice.among(snapshot)
+        version, reference = chosen.version, chosen.reference
+        if version is None or reference is None:
             return None
-        busiest: dict[str, float] = {}
-        for item in snapshot.windows:
-            busiest[item.version] = max(busiest.get(item.version, 0.0), _rows(item))
-        versions = tuple(sorted(busiest, key=lambda version: (-busiest[version], version)))
-        version = choice.version if choice.version in busiest else versions[0]
-        mine = sorted(
-            (item for item in snapshot.windows if item.version == version), key=lambda item: item.seconds
-        )
-        window = next((item for item in mine if item.window == choice.window), None)
-        window = window or next((item for item in mine if item.enough(_rows(item))), mine[-1])
-        references = (*window.static, *window.past)
-        reference = choice.reference if choice.reference in references else next(iter(references), "")
+        mine = _windows_of(snapshot, version)
+        window = next(item for item in mine if item.window == chosen.window)
         views = most_drifted(snapshot, window, reference) if reference else []
         return cls(
             version,
@@ -96,9 +103,9 @@ class View:
             snapshot.at - window.seconds,
             snapshot.at,
             reference,
-            versions,
+            _versions(snapshot),
             tuple(item.window for item in mine),
-            references,
+            (*window.static, *window.past),
             int(_rows(window)),
             features(window, reference, views[:_MOST_PICTURES]),
             max(0, len(views) - _MOST_PICTURES),
@@ -117,8 +124,8 @@ def page(snapshot: Snapshot, frame: Frame, choice: Choice) -> str:
             if view is None
             else {"version": view.version, "window": view.window, "reference": view.reference}
         )
-        chosen |= changed
-        return "?" + urlencode({name: value for name, value in chosen.items() if value})
+        # An empty one is chosen as any other: a version without a name.
+        return "?" + urlencode(chosen | changed)
 
     return _template("model.html").render(
         model=snapshot.model,
@@ -141,6 +148,21 @@ def index(
     shown = [(name, frame, snapshot and Shown(snapshot)) for name, frame, snapshot in models]
     return _template("index.html").render(
         models=shown, wrong=wrong, version=VERSION, now=time.time() if now is None else now
+    )
+
+
+def _versions(snapshot: Snapshot) -> tuple[str, ...]:
+    """Return the versions, the busiest first."""
+    rows: dict[str, float] = {}
+    for item in snapshot.windows:
+        rows[item.version] = max(rows.get(item.version, 0.0), _rows(item))
+    return tuple(sorted(rows, key=lambda version: (-rows[version], version)))
+
+
+def _windows_of(snapshot: Snapshot, version: str) -> list[WindowSummaries]:
+    """Return the windows of a version, the shortest first."""
+    return sorted(
+        (item for item in snapshot.windows if item.version == version), key=lambda item: item.seconds
     )
 
 

@@ -259,6 +259,14 @@ def test_the_report_is_one_file(example: Path, tmp_path: Path) -> None:
     assert gauge(data, "ml_sink_up", sink="predictions") == 1
 
 
+def test_a_report_of_a_log_that_cannot_be_read_is_written_and_wrong(tmp_path: Path) -> None:
+    path = write_monitor(tmp_path, monitor(labels=None))
+    out = tmp_path / "report.html"
+    done = CliRunner().invoke(main, ["report", str(path), "--out", str(out)])
+    assert done.exit_code == 1
+    assert ">cannot be read<" in out.read_text(encoding="utf-8")
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
