@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import atexit
-import json
 import logging
 import math
 import os
@@ -17,6 +16,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from mlslo.prediction_log.encoding import encoded
 from mlslo.prediction_log.rotating_file import RotatingFile
 
 logger = logging.getLogger(__name__)
@@ -81,26 +81,26 @@ class PredictionLog:
 
         ``score``: P(positive class), an object class -> probability, or the predicted value. ``timestamp``: now, where
         None; one without a zone is local time. ``more``: other keys of the record. Values of numpy are written as
-        numbers and lists.
+        numbers and lists, what is not finite as null.
         """
         identity = id or uuid.uuid4().hex
-        moment = datetime.now(UTC) if timestamp is None else timestamp.astimezone(UTC)
-        record: dict[str, Any] = {
-            "timestamp": moment.isoformat(timespec="microseconds").replace("+00:00", "Z"),
-            "id": identity,
-            "status": status,
-        }
-        optional = {
-            "version": self.version if version is None else version,
-            "latency_ms": None if latency_seconds is None else round(latency_seconds * 1000, 3),
-            "score": score,
-            "prediction": prediction,
-            "features": features,
-        }
-        record.update({key: value for key, value in {**more, **optional}.items() if value is not None})
         try:
-            line = json.dumps(record, default=_plain, separators=(",", ":")).encode() + b"\n"
-        except (TypeError, ValueError, RecursionError) as error:
+            moment = datetime.now(UTC) if timestamp is None else timestamp.astimezone(UTC)
+            record: dict[str, Any] = {
+                "timestamp": moment.isoformat(timespec="microseconds").replace("+00:00", "Z"),
+                "id": identity,
+                "status": status,
+            }
+            optional = {
+                "version": self.version if version is None else version,
+                "latency_ms": None if latency_seconds is None else round(latency_seconds * 1000, 3),
+                "score": score,
+                "prediction": prediction,
+                "features": features,
+            }
+            record.update({key: value for key, value in {**more, **optional}.items() if value is not None})
+            line = encoded(record)
+        except Exception as error:
             with self._condition:
                 self._drop(1, f"a record cannot be written as JSON: {error}")
             return identity
@@ -189,14 +189,6 @@ class PredictionLog:
         if now - self._said >= _SAY_AGAIN:
             self._said = now
             logger.warning("prediction log: %d records dropped so far; %s", self._dropped, why)
-
-
-def _plain(value: Any) -> Any:
-    """Return a value of numpy or pandas as one of Python; anything else as its text."""
-    for method in ("tolist", "isoformat"):
-        if hasattr(value, method):
-            return getattr(value, method)()
-    return str(value)
 
 
 _LOGS: weakref.WeakSet[PredictionLog] = weakref.WeakSet()
