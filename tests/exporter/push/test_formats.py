@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import gzip
 import json
+import sys
 import zlib
 from collections.abc import Mapping
 from pathlib import Path
@@ -229,6 +230,15 @@ def test_the_example_of_otlp_in_json_and_in_protobuf_is_one_record() -> None:
     assert in_json.rejected == 0
     in_protobuf = otlp.logs_of(_call(_protobuf().SerializeToString(), content_type=otlp.PROTOBUF))
     assert _records(in_protobuf.request) == [_RECORD]
+
+
+def test_protobuf_without_the_extra_asks_for_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "google.protobuf.message", None)
+    with pytest.raises(
+        RefusedError, match=r"needs the extra 'otlp' \(see docs/install.md\); or send"
+    ) as raised:
+        otlp.logs_of(_call(_protobuf().SerializeToString(), content_type=otlp.PROTOBUF))
+    assert raised.value.status == 415
 
 
 def _log(**record: Any) -> bytes:

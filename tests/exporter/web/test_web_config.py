@@ -6,6 +6,7 @@ import base64
 import contextlib
 import logging
 import ssl
+import sys
 import threading
 import time
 from pathlib import Path
@@ -131,6 +132,13 @@ def test_what_cannot_be_taken_is_refused_by_name(
         load(write(tmp_path, **content))
     assert message in str(raised.value)
     assert str(raised.value).startswith(f"{tmp_path}/web.yaml:")
+
+
+def test_passwords_without_bcrypt_ask_for_the_extra(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "bcrypt", None)
+    expected = r"basic_auth_users needs the extra 'web' \(see docs/install.md\)"
+    with pytest.raises(InputError, match=expected):
+        load(write(tmp_path, basic_auth_users={"a": hashed("x")}))
 
 
 def test_a_key_behind_a_password_is_refused(keys: Path, tmp_path: Path) -> None:
