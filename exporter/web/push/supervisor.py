@@ -160,4 +160,6 @@ class Receiver:
                 if message.text == READY:
                     self._ready.set()
                 else:
-                    logger.log(message.level, "%s", message.text)
+                    # By level, so that no number of refusals keeps an error out of the log, which limits what repeats.
+                    name = logging.getLevelName(message.level).lower()
+                    logger.getChild(name).log(message.level, "%s", message.text)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import json
 import os
+import re
 import socket
 import threading
 import time
@@ -17,6 +18,7 @@ import pytest
 
 from exporter.inbox import InboxReader
 from exporter.web.push import connection as connections
+from exporter.web.push import endpoint
 from tests.support.pushing import JSON, LINES, Receiving, json_lines, post, raw, receiving
 
 _EVENT = {"specversion": "1.0", "id": "1", "source": "/s", "type": "t", "data": {"score": 0.5}}
@@ -38,6 +40,29 @@ def test_an_event_is_durable_before_its_answer_and_counts_once(receiver: Receivi
     again = post(receiver.port, "/m/", gzip.compress(body), {**_STRUCTURED, "Content-Encoding": "gzip"})
     assert (again.status, json.loads(again.body)) == (200, {"accepted": 0, "repeated": 1})
     assert receiver.lines() == [_EVENT]
+
+
+def test_refusals_are_in_the_log_once_a_minute_and_without_the_token(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with receiving(tmp_path, tokens=["secret"]) as receiver:
+        right = {**LINES, "Authorization": "Bearer secret"}
+        for _ in range(3):
+            assert post(receiver.port, "/m", b"{}", {"Authorization": "Bearer guessed"}).status == 401
+            assert post(receiver.port, "/m", b"no JSON", right).status == 400
+            assert post(receiver.port, "/hidden", b"{}", right).status == 404
+        said = "push: {}: refused with {}"
+        expected = [said.format("/m", 401), said.format("/m", 400), said.format("another path", 404)]
+        assert [
+            message[: len(line)] for message, line in zip(caplog.messages, expected, strict=True)
+        ] == expected
+        monkeypatch.setattr(endpoint, "_SAID_AGAIN_AFTER", 0.0)
+        assert post(receiver.port, "/m", b"{}", {"Authorization": "Bearer guessed"}).status == 401
+    assert caplog.messages[-1] == (
+        "push: /m: refused with 401: expected 'Authorization: Bearer TOKEN' with a token of --push.token-file "
+        "(2 more like it since the last message)"
+    )
+    assert not {"guessed", "secret", "hidden"} & set(re.findall(r"\w+", caplog.text))
 
 
 def test_a_batch_is_taken_whole_or_not_at_all(receiver: Receiving) -> None:

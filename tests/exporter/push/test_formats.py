@@ -68,6 +68,11 @@ def test_kserves_events_in_binary_mode_become_what_its_logs_hold(line: str) -> N
     assert request.events[0].key == structured.events[0].key == batch.events[0].key is not None
 
 
+def test_headers_of_a_binary_event_beside_a_structured_one_say_nothing() -> None:
+    call = _call(json.dumps(_MINIMAL), content_type="application/cloudevents+json", ce_id="of a proxy")
+    assert _records(events_of(call)) == [_MINIMAL]
+
+
 def test_request_and_response_of_one_id_are_two_events() -> None:
     events = [json.loads(line) for line in _KSERVE.read_text().splitlines()]
     keys = {events_of(_in_headers(event)).events[0].key for event in events}
@@ -134,6 +139,7 @@ def test_what_is_wrong_is_said_with_its_place(kind: str, body: str, said: str) -
     ("changed", "said"),
     [
         ({"ce-id": None}, "missing header ce-id"),
+        ({"ce-specversion": None}, "missing header ce-specversion: headers that begin with ce- are"),
         ({"ce-data": "x"}, "the data of an event in binary mode is the body"),
         ({"content-type": "application/json"}, "expected data of JSON"),
     ],
