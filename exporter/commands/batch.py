@@ -52,7 +52,8 @@ def run_once(
         deliveries = [(one.model, partial(target.deliver, one)) for one in snapshots]
         for name, deliver in (*deliveries, ("", partial(target.deliver_own, process.series))):
             try:
-                deliver()
+                if number := deliver():
+                    logger.info("model %s: delivered %d series to %s", name, number, target.url)
             except DeliveryError as error:
                 code = WRONG
                 logger.error("model %s: gauges not delivered: %s; %s", name, error, _NEXT_TIME)  # noqa: TRY400
