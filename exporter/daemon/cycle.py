@@ -191,7 +191,8 @@ class Cycle:
         histograms = self._histograms() if gauges.wants("ml_prediction_latency_seconds") else {}
         self._keep_limit(gauges, histograms)
         meta.withheld(gauges)
-        return Snapshot(self.monitor.model, gauges.series, histograms, seen)
+        end = max(window.end for window in windows if not window.reference)
+        return Snapshot(self.monitor.model, gauges.series, histograms, seen, end / MICROSECONDS)
 
     def _keep_limit(self, gauges: Gauges, histograms: Mapping[str, Histogram]) -> None:
         """Withhold what is past ``maxSeries``; warn of it once."""

@@ -53,7 +53,8 @@ class ModelStatus(NamedTuple):
 class Daemon:
     """Runs the cycles of all models in one thread; everybody else reads what it last published.
 
-    ``page``: of the last good snapshots. ``alive``: False once no cycle is run any more.
+    ``reload_error``: what is wrong with the files on disk, None where they are in force. ``page``: of the last good
+    snapshots. ``alive``: False once no cycle is run any more.
     """
 
     def __init__(
@@ -74,7 +75,7 @@ class Daemon:
         self._wake = threading.Event()
         self._stopping = threading.Event()
         self._reloads: SimpleQueue[threading.Event] = SimpleQueue()
-        self._reload_error: str | None = None
+        self.reload_error: str | None = None
         self._reloaded_at = time.time()
         self.alive = True
         self._files = WatchedFiles(self._paths)
@@ -138,7 +139,7 @@ class Daemon:
         """Reload and wait for it; returns what was wrong, or None."""
         if not self.request_reload().wait(timeout):
             return "the reload waits for a cycle that is still running"
-        return self._reload_error
+        return self.reload_error
 
     def ready(self) -> bool:
         """Return True once every model has had a good cycle: before it, there is nothing of it to scrape."""
@@ -198,7 +199,7 @@ class Daemon:
     def _publish(self) -> None:
         gauges = Gauges("")
         gauges.set("ml_exporter_build_info", 1.0, version=VERSION, python_version=platform.python_version())
-        gauges.set("ml_exporter_config_last_reload_successful", float(self._reload_error is None))
+        gauges.set("ml_exporter_config_last_reload_successful", float(self.reload_error is None))
         gauges.set("ml_exporter_config_last_reload_success_timestamp_seconds", self._reloaded_at)
         for name, watched in self._watched.items():
             gauges.model = name
@@ -212,14 +213,14 @@ class Daemon:
             self._files.take()
             self._replace(load_all(self._paths))
         except (InputError, StoreError) as error:
-            self._reload_error = str(error)
+            self.reload_error = str(error)
             logger.error("reload failed, the old files stay in force: %s", error)  # noqa: TRY400
         except Exception as error:
             # A bug that a new file brings to light must not end the watch over the old ones.
-            self._reload_error = repr(error)
+            self.reload_error = repr(error)
             logger.exception("reload failed, the old files stay in force")
         else:
-            self._reload_error = None
+            self.reload_error = None
             self._reloaded_at = time.time()
             logger.info("reloaded %d monitor file(s)", len(self._paths))
         self._publish()

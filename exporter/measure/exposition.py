@@ -52,13 +52,14 @@ class Snapshot:
     """All that one cycle exports.
 
     ``histograms``: of ml_prediction_latency_seconds, by version. ``windows``: of all traffic, for
-    pictures.
+    pictures. ``at``: when the windows end, Unix seconds.
     """
 
     model: str
     series: Series
     histograms: Mapping[str, Histogram]
     windows: Sequence[WindowSummaries] = ()
+    at: float = 0.0
 
     def having(self, name: str, **labels: str) -> list[tuple[dict[str, str], float]]:
         """Return labels and value of each series of a metric, of those that have some ``labels``."""

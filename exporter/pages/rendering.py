@@ -54,11 +54,14 @@ class Frame:
 class View:
     """The figures of one version, window and reference of a model.
 
-    ``features``: the most drifted ones; ``others``: how many more there are.
+    ``start``, ``end``: of the window, Unix seconds. ``features``: the most drifted ones; ``others``: how many more
+    there are.
     """
 
     version: str
     window: str
+    start: float
+    end: float
     reference: str
     versions: tuple[str, ...]
     windows: tuple[str, ...]
@@ -90,6 +93,8 @@ class View:
         return cls(
             version,
             window.window,
+            snapshot.at - window.seconds,
+            snapshot.at,
             reference,
             versions,
             tuple(item.window for item in mine),
@@ -126,11 +131,16 @@ def page(snapshot: Snapshot, frame: Frame, choice: Choice) -> str:
     )
 
 
-def index(models: Iterable[tuple[str, Frame, Snapshot | None]], now: float | None = None) -> str:
-    """Return the page of all models as HTML: name, frame, and snapshot of the last good cycle, each."""
+def index(
+    models: Iterable[tuple[str, Frame, Snapshot | None]], wrong: str | None = None, now: float | None = None
+) -> str:
+    """Return the page of all models as HTML: name, frame, and snapshot of the last good cycle, each.
+
+    ``wrong``: with the files on disk, which are not in force.
+    """
     shown = [(name, frame, snapshot and Shown(snapshot)) for name, frame, snapshot in models]
     return _template("index.html").render(
-        models=shown, version=VERSION, now=time.time() if now is None else now
+        models=shown, wrong=wrong, version=VERSION, now=time.time() if now is None else now
     )
 
 
@@ -164,7 +174,7 @@ def length(seconds: float) -> str:
     for unit, name in ((86_400, "d"), (3600, "h"), (60, "min")):
         if seconds >= 2 * unit:
             return f"{seconds / unit:.0f} {name}"
-    return f"{max(0.0, seconds):.3g} s"
+    return "less than 1 ms" if 0 < seconds < 0.001 else f"{max(0.0, seconds):.3g} s"
 
 
 def clock(seconds: float) -> str:

@@ -13,6 +13,7 @@ _WIDTH, _HEIGHT = 340, 150
 _LEFT, _RIGHT, _TOP, _BOTTOM = 38, 8, 8, 20
 _SQUARE = 230
 _MOST_BARS = 40
+_MOST_NAMED, _LETTERS = 5, 48
 
 
 class _Plot(NamedTuple):
@@ -54,16 +55,16 @@ def histogram(distribution: Distribution) -> str:
         level = plot.y(then[position] / top)
         steps.append(f"{'M' if not position else 'L'}{plot.x(left)} {level}L{plot.x(right)} {level}")
     line = f'<path class="then" d="{"".join(steps)}"/>'
-    ends = (
-        [(0.0, names[0], "start"), (1.0, names[-1], "end")] if len(names) > 1 else [(0.5, names[0], "middle")]
-    )
+    if len(names) <= _MOST_NAMED:
+        named = [((position + 0.5) * step, name, "middle") for position, name in enumerate(names)]
+    else:
+        named = [(0.0, names[0], "start"), (1.0, names[-1], "end")]
+    most = _LETTERS // len(named)
     ticks = "".join(
-        f'<text x="{plot.x(at)}" y="{_HEIGHT - 6}" text-anchor="{anchor}">{escape(shortened(name, 22))}</text>'
-        for at, name, anchor in ends
+        f'<text x="{plot.x(at)}" y="{_HEIGHT - 6}" text-anchor="{anchor}">{escape(shortened(name, most))}</text>'
+        for at, name, anchor in named
     )
-    title = f"Histogram of {distribution.name}: " + (
-        "now as bars, the reference as a line" if then else "now"
-    )
+    title = f"Histogram of {distribution.name}: now as bars, the reference as a line"
     return _framed(plot, title, f"{''.join(bars)}{line}{ticks}{_levels(plot, top)}")
 
 

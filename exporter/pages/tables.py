@@ -11,6 +11,8 @@ from mlslo.catalogue import METRICS, Layer
 _OF_A_COLUMN = {"model", "version", "window", "reference", "segment", "segment_value"}
 # A view is shown by the first of these that it has.
 _DRIFT = ("psi", "embedding_cosine_distance", "js_distance")
+# Labels of which a row's name has the value.
+_IN_NAMES = frozenset(("average", "class", "k", "quantile"))
 _COMPLETENESS = ("missing", "invalid", "out_of_range")
 
 Labels = dict[str, str]
@@ -52,7 +54,7 @@ class Shown:
             cells = []
             for name, metric in METRICS.items():
                 more = [label for label in metric.labels if label not in _OF_A_COLUMN]
-                if metric.layer is layer and "segment" in metric.labels and {*more} <= {"average", "k"}:
+                if metric.layer is layer and "segment" in metric.labels and {*more} <= _IN_NAMES:
                     for labels, value in self.series(name, **traffic):
                         row = " ".join([name, *(labels[label] for label in more if labels[label])])
                         cells.append(Cell(row, _column(labels), value))

@@ -23,10 +23,11 @@ class ModelPages:
 
     def index(self) -> bytes:
         """Return the page of all models."""
-        return index(
+        models = [
             (status.name, Frame(status.file, trouble=status.trouble), status.snapshot)
             for status in self._watched.status()
-        ).encode()
+        ]
+        return index(models, self._watched.reload_error).encode()
 
     def model(self, name: str, query: str) -> bytes | None:
         """Return the page of a model; None where there is none. ``name`` and ``query``: as in the address."""

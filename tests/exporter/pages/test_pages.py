@@ -229,12 +229,20 @@ def test_a_wide_model_shows_what_drifted_most(tmp_path: Path) -> None:
     assert data["others"] == 180
 
 
+def test_files_that_are_wrong_are_told_of_on_the_first_page(snapshot: Snapshot) -> None:
+    html = index([("diabetes", Frame("monitor.yaml"), snapshot)], "monitor.yaml:3:1: <nonsense>")
+    assert "monitor.yaml:3:1: &lt;nonsense&gt;" in html
+    assert "are wrong" not in index([("diabetes", Frame("monitor.yaml"), snapshot)])
+
+
 def test_the_report_is_one_file(example: Path, tmp_path: Path) -> None:
     out = tmp_path / "report.html"
     exporter("report", example / "monitor.yaml", "--out", out, "--at", "2025-01-06T08:40:00Z")
     html = out.read_text(encoding="utf-8")
     checked(html)
     assert "href=" not in html
+    assert "from 2025-01-06 08:10:00 UTC to 2025-01-06 08:40:00 UTC" in html
+    assert re.search(r"ml_model_auc_roc</th><td>0\.\d+</td>", html)
     exporter(
         "report",
         example / "monitor.yaml",
@@ -247,6 +255,7 @@ def test_the_report_is_one_file(example: Path, tmp_path: Path) -> None:
     )
     data = json.loads((tmp_path / "r.json").read_text())
     assert data["window"] == "2h"
+    assert (data["from"], data["to"]) == (AT - 7200, AT)
     assert gauge(data, "ml_sink_up", sink="predictions") == 1
 
 

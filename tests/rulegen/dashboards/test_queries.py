@@ -32,8 +32,6 @@ MISSING = {
     "ml_feature_embedding_cosine_distance": "no feature is an embedding",
     "ml_feature_attribution_mean": "no attributions are logged",
     "ml_feature_attribution_ndcg": "no attributions are logged",
-    "ml_label_class_ratio": "of several classes",
-    "ml_label_mean": "of regression",
     "ml_exporter_config_last_reload_successful": "of the daemon; the page is of `once`",
     "ml_exporter_config_last_reload_success_timestamp_seconds": "of the daemon; the page is of `once`",
     "ml_monitor_cycle_running_seconds": "of the daemon; the page is of `once`",
