@@ -1,4 +1,4 @@
-"""The exporter in a notebook: DataFrames or files in, DataFrames out. Needs pandas (`pip install 'mlslo[pandas]'`).
+"""The exporter in a notebook: DataFrames or files in, DataFrames out. Needs the extra `pandas`.
 
 DataFrames are written as JSON lines to a temporary folder and read as any log is: there is one way of decoding.
 """
@@ -19,6 +19,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING, Any, TypeAlias
 
+from exporter.extras import needs
 from exporter.measure.exposition import Snapshot
 from exporter.references.reference import Reference
 from mlslo import atomic
@@ -180,7 +181,7 @@ def _pandas() -> ModuleType:
     try:
         import pandas
     except ModuleNotFoundError:
-        message = "exporter.baseline and exporter.once need pandas: pip install 'mlslo[pandas]'"
+        message = f"no pandas: a notebook {needs('pandas')}"
         raise ModuleNotFoundError(message, name="pandas") from None
     module: ModuleType = pandas
     return module

@@ -63,7 +63,8 @@ def run_once(
     for target in targets:
         for one in snapshots:
             try:
-                target.deliver(one)
+                if number := target.deliver(one):
+                    logger.info("model %s: delivered %d series to %s", one.model, number, target.url)
             except DeliveryError as error:
                 code = WRONG
                 logger.error("model %s: gauges not delivered: %s; %s", one.model, error, _NEXT_TIME)  # noqa: TRY400

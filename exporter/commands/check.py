@@ -27,7 +27,7 @@ def check(monitors: tuple[Path, ...], state_dir: Path) -> None:
 
     Exit code 1 where a sink has records and none of them can be used, where no output or no feature can be read in any
     of them, where the ids of predictions repeat, or where no label has the id of a prediction; 2 where a sink cannot
-    be read.
+    be read. A glob that no file matches yet is no fault: check asks whether the path is right, and ends with 0.
     """
     from exporter.commands.decoding import check_labels, check_predictions
     from exporter.commands.label_ids import unmatched

@@ -18,7 +18,14 @@ from exporter.fold.version_schemas import VersionSchemas
 from exporter.inbox import inbox_folder, inbox_path
 from exporter.records.accounts import clock_shift
 from exporter.records.accounts.field_accounts import Records
-from exporter.records.accounts.mapped_fields import Judged, has_answers, judge, of_labels, of_predictions
+from exporter.records.accounts.mapped_fields import (
+    NO_CLASS,
+    Judged,
+    has_answers,
+    judge,
+    of_labels,
+    of_predictions,
+)
 from exporter.records.columns import ERROR, NO_TIME, PredictionColumns
 from exporter.records.ids import repetition
 from exporter.records.labels import LabelDecoder
@@ -138,7 +145,7 @@ def check_labels(model: Model, now: float, state_directory: Path) -> SinkCheck |
     reshaped = _reshaped(written, "labels", logged, now)
     with closing(LabelDecoder(labels, task)) as decoder:
         columns = decoder.decode(reshaped.lines, int(now * 1e6) + CLOCK_SKEW)
-    mapped = of_labels(columns, written.spec.labels.fields, monitor.spec.task)
+    mapped = of_labels(columns, written.spec.labels.fields, task, monitor.spec.task)
     records = Records(reshaped.sample(), [item.field for item in mapped])
     total, rejected = columns.records + reshaped.records, columns.rejected + reshaped.rejected
     lines = [_account("labels", source, total, len(columns.label), rejected)]
@@ -251,6 +258,6 @@ def _of_classes(monitor: Monitor, task: Task, columns: PredictionColumns) -> Ite
     if monitor.spec.task == "binary" and columns.rejected["unknown_class"]:
         yield f"predictions {_NEED_A_CLASS}"
     if monitor.spec.task == "multiclass" and not task.classes:
-        yield "no class is known: list them under 'predictions.classes', or build a reference"
+        yield NO_CLASS
     if len(task.classes) > MOST_SCORED and fields.score:
         yield f"probabilities of more than {MOST_SCORED} classes are not read; log the predicted class"

@@ -103,7 +103,9 @@ def _fields(record: logging.LogRecord) -> tuple[dict[str, str], str]:
         named = _NAMED.match(template)
         if named is None:
             break
-        fields[named[1]] = str(value)
+        # A message about no model, such as one about the exporter's own gauges, has the beginning all the same.
+        if str(value):
+            fields[named[1]] = str(value)
         template = template[named.end() :]
         message = message[len(f"{named[1]} {value}: ") :]
     return fields, message

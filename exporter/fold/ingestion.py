@@ -59,6 +59,7 @@ class Ingestion:
         spec = monitor.spec
         self._exemplars = exemplars
         self._spec = written
+        self._task = task
         self._reshapings = reshapings
         self._schemas = schemas
         self._store = store
@@ -154,7 +155,7 @@ class Ingestion:
             for portion in portions:
                 self._take_labels(portion, Counter(), reader.name, cycle)
         assert self._spec.labels is not None
-        mapped = of_labels(columns, self._spec.labels.fields, self._spec.task)
+        mapped = of_labels(columns, self._spec.labels.fields, self._task, self._spec.task)
         self._missing["labels"].look(first.sample, mapped, columns.records)
 
     def _take_labels(

@@ -7,6 +7,7 @@ import zlib
 from abc import ABC, abstractmethod
 from typing import Any, NamedTuple
 
+from exporter.extras import needs
 from exporter.sinks.content import Block, Content
 from exporter.sinks.descriptors import UnreadableError
 from exporter.sinks.positions import HEAD, SAMPLE, checksum
@@ -249,5 +250,5 @@ def _zstandard() -> Any:
     try:
         import zstandard
     except ModuleNotFoundError:
-        raise UnreadableError("needs zstandard: pip install 'mlslo[zstd]'") from None
+        raise UnreadableError(needs("zstd")) from None
     return zstandard

@@ -191,7 +191,8 @@ class FileSink(LogSink):
         # A glob passes over the folders that it cannot list.
         if not paths and no_descriptor_left():
             failures.append(too_many_open())
-        elif not paths and not self._held and not failures:
+        elif not paths and not failures:
+            # What is held is read all the same: the failure is raised at the end.
             failures.append(unlistable(self._pattern) or f"no file matches {self._pattern}")
         return failures, copied, compressed
 

@@ -36,11 +36,15 @@ class DeliveryError(Exception):
 class Target(Protocol):
     """Receiver of gauges."""
 
-    def deliver(self, snapshot: Snapshot) -> None:
-        """Deliver the gauges of one model. Raises DeliveryError."""
+    @property
+    def url(self) -> str:
+        """Where they go, as messages show it."""
 
-    def deliver_own(self, process: Series) -> None:
-        """Deliver the exporter's own gauges, where that makes sense. Raises DeliveryError."""
+    def deliver(self, snapshot: Snapshot) -> int:
+        """Deliver the gauges of one model, and return the number of series. Raises DeliveryError."""
+
+    def deliver_own(self, process: Series) -> int:
+        """Deliver the exporter's own gauges, where that makes sense, and return how many. Raises DeliveryError."""
 
 
 class BasicAuth(StrictModel):
@@ -117,11 +121,11 @@ class Sender:
             if reason is None:
                 return
             if wait is None:
-                raise DeliveryError(f"{_shown(url)}: {reason}")
+                raise DeliveryError(f"{shown_url(url)}: {reason}")
             wait = max(pause, wait)
             if self._until - time.monotonic() < wait or self._stopping.wait(wait):
                 raise DeliveryError(
-                    f"{_shown(url)}: {reason} (attempts: {attempts}, within {self._timeout:g} s)"
+                    f"{shown_url(url)}: {reason} (attempts: {attempts}, within {self._timeout:g} s)"
                 )
             pause = min(_LONGEST_PAUSE, 2 * pause)
 
@@ -238,6 +242,6 @@ def _context(document: Document, config: ClientTLS) -> ssl.SSLContext:
     return context
 
 
-def _shown(url: str) -> str:
+def shown_url(url: str) -> str:
     """Return a URL as messages show it: a query may hold a token."""
     return url.partition("?")[0]

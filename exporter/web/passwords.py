@@ -12,6 +12,7 @@ from collections.abc import Mapping
 from enum import Enum
 from threading import Lock
 
+from exporter.extras import needs
 from mlslo.yamlfile import Document
 
 HIGHEST_COST = 15
@@ -65,7 +66,7 @@ class Passwords:
         try:
             return cls(hashes)
         except ImportError:
-            message = "basic_auth_users needs the extra 'web': pip install 'mlslo[web]'"
+            message = f"basic_auth_users {needs('web')}"
             raise document.error(("basic_auth_users",), message, key=True) from None
 
     def verdict(self, authorization: str | None) -> Verdict:

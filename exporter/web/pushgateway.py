@@ -8,8 +8,8 @@ from __future__ import annotations
 import base64
 import re
 
-from exporter.measure.exposition import TEXT, Series, Snapshot, render
-from exporter.web.delivery import Sender
+from exporter.measure.exposition import TEXT, Series, Snapshot, render, samples
+from exporter.web.delivery import Sender, shown_url
 
 _PLAIN = re.compile(r"[A-Za-z0-9_.~-]+")
 
@@ -19,15 +19,18 @@ class Pushgateway:
 
     def __init__(self, sender: Sender, url: str, job: str) -> None:
         self._sender = sender
+        self.url = shown_url(url)
         self._url = f"{url.rstrip('/')}/metrics/{_part('job', job)}"
 
-    def deliver(self, snapshot: Snapshot) -> None:
-        """Replace the group of one model. Raises DeliveryError."""
+    def deliver(self, snapshot: Snapshot) -> int:
+        """Replace the group of one model, and return the number of its series. Raises DeliveryError."""
         url = f"{self._url}/{_part('model', snapshot.model)}"
         self._sender.send("PUT", url, render([snapshot], {}), {"Content-Type": TEXT})
+        return sum(1 for _ in samples([snapshot], {}))
 
-    def deliver_own(self, process: Series) -> None:
+    def deliver_own(self, process: Series) -> int:  # noqa: ARG002 - of the protocol
         """Leave them out: beside those of batch jobs they would say of a process that is gone that it is there."""
+        return 0
 
 
 def _part(label: str, value: str) -> str:

@@ -11,7 +11,7 @@ import time
 from collections.abc import Iterable, Mapping, Sequence
 
 from exporter.measure.exposition import Sample, Series, Snapshot, samples
-from exporter.web.delivery import Sender
+from exporter.web.delivery import Sender, shown_url
 
 _SERIES = 2000
 _HEADERS = {
@@ -28,23 +28,25 @@ class RemoteWrite:
 
     def __init__(self, sender: Sender, url: str, job: str) -> None:
         self._sender = sender
+        self.url = shown_url(url)
         self._url = url
         self._job = job
 
-    def deliver(self, snapshot: Snapshot) -> None:
-        """Write all series of one model. Raises DeliveryError."""
-        self._write(list(samples([snapshot], {})))
+    def deliver(self, snapshot: Snapshot) -> int:
+        """Write all series of one model, and return how many. Raises DeliveryError."""
+        return self._write(list(samples([snapshot], {})))
 
-    def deliver_own(self, process: Series) -> None:
-        """Write the exporter's own series. Raises DeliveryError."""
-        self._write(list(samples([], process)))
+    def deliver_own(self, process: Series) -> int:
+        """Write the exporter's own series, and return how many. Raises DeliveryError."""
+        return self._write(list(samples([], process)))
 
-    def _write(self, found: Sequence[Sample]) -> None:
+    def _write(self, found: Sequence[Sample]) -> int:
         # Sent again, it is the same sample.
         now = int(time.time() * 1000)
         for start in range(0, len(found), _SERIES):
             body = write_request(found[start : start + _SERIES], {"job": self._job}, now)
             self._sender.send("POST", self._url, snappy_block(body), _HEADERS)
+        return len(found)
 
 
 def write_request(found: Iterable[Sample], labels: Mapping[str, str], time_ms: int) -> bytes:

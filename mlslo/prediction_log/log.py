@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import atexit
-import json
 import logging
 import math
 import os
@@ -17,6 +16,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from mlslo.prediction_log.encoding import encoded
 from mlslo.prediction_log.rotating_file import RotatingFile
 
 logger = logging.getLogger(__name__)
@@ -81,7 +81,7 @@ class PredictionLog:
 
         ``score``: P(positive class), an object class -> probability, or the predicted value. ``timestamp``: now, where
         None; one without a zone is local time. ``more``: other keys of the record. Values of numpy are written as
-        numbers and lists.
+        numbers and lists, what is not finite as null.
         """
         identity = id or uuid.uuid4().hex
         try:
@@ -99,7 +99,7 @@ class PredictionLog:
                 "features": features,
             }
             record.update({key: value for key, value in {**more, **optional}.items() if value is not None})
-            line = json.dumps(record, default=_plain, separators=(",", ":")).encode() + b"\n"
+            line = encoded(record)
         except Exception as error:
             self.drop(1, f"a record cannot be written as JSON: {error}")
             return identity
@@ -202,14 +202,6 @@ class PredictionLog:
         if now - self._said >= _SAY_AGAIN:
             self._said = now
             logger.warning("prediction log: %d records dropped so far; %s", self._dropped, why)
-
-
-def _plain(value: Any) -> Any:
-    """Return a value of numpy or pandas as one of Python; anything else as its text."""
-    for method in ("tolist", "isoformat"):
-        if hasattr(value, method):
-            return getattr(value, method)()
-    return str(value)
 
 
 _LOGS: weakref.WeakSet[PredictionLog] = weakref.WeakSet()

@@ -1,6 +1,7 @@
 """Lists on the hand-written pages agree with the code."""
 
 import re
+import tomllib
 
 from exporter.measure.gauges import Reason
 from exporter.records.columns import LABEL_REASONS, PREDICTION_REASONS
@@ -28,6 +29,12 @@ def rows(text: str, heading: str) -> list[list[str]]:
 
 def named(cell: str) -> set[str]:
     return set(re.findall(r"`(\w+)`", cell))
+
+
+def test_every_extra() -> None:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
+    listed = {name for row in rows(page("install"), "Extras") for name in named(row[0])}
+    assert listed == set(project["tool"]["mlslo"]["halves"]["exporter"]["extras"])
 
 
 def test_every_reason_for_a_rejected_record() -> None:

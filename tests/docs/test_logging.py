@@ -31,6 +31,10 @@ def test_the_snippets_write_records(tmp_path: Path) -> None:
     assert set(records[1]["score"]) == {"0", "1", "2"}
 
 
+def test_the_monitor_file_is_that_of_the_example() -> None:
+    assert f"```yaml\n{(ROOT / 'examples/server/monitor.yaml').read_text(encoding='utf-8')}```\n" in _PAGE
+
+
 def test_every_key_is_in_the_table() -> None:
     named = set(re.findall(r"^\| `(\w+)` \|", _PAGE, re.MULTILINE))
     assert named == set(_SCHEMA["properties"])

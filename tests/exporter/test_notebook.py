@@ -224,5 +224,5 @@ def test_importing_the_exporter_imports_nothing() -> None:
 
 def test_without_pandas_it_is_said_what_to_install(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "pandas", None)
-    with pytest.raises(ModuleNotFoundError, match=r"need pandas: pip install 'mlslo\[pandas\]'"):
+    with pytest.raises(ModuleNotFoundError, match=r"needs the extra 'pandas' \(see docs/install.md\)"):
         exporter.once(path)

@@ -13,6 +13,7 @@ from exporter.records.accounts.field_accounts import SCALAR, MappedField, Record
 from exporter.records.columns import NO_TIME, LabelColumns, PredictionColumns
 from exporter.records.features import present
 from exporter.records.predictions import NO_VALUE, RequestedFields
+from exporter.tasks.task import Task
 from mlslo.monitor import PREDICTION_PRESETS, FeatureArray, Features, LabelFields
 
 _NUMBER = ("number", "text")
@@ -51,12 +52,19 @@ _KINDS: dict[str, tuple[str, ...]] = {
 }
 
 
+NO_CLASS = "no class is known: list them under 'predictions.classes', or build a reference"
+
+
 class Mapped(NamedTuple):
-    """A field, and whether the decoder ``read`` it in some record; None where that cannot be told."""
+    """A field, and whether the decoder ``read`` it in some record; None where that cannot be told.
+
+    ``why``: what keeps each value from being read, where that is not the value.
+    """
 
     field: MappedField
     read: bool | None = None
     feature: bool = False
+    why: str | None = None
 
 
 class Judged(NamedTuple):
@@ -118,12 +126,14 @@ def _is_optional(field: MappedField, known: Mapping[str, Any]) -> bool:
     return field.name in _OPTIONAL and field.path == (path["field"] if isinstance(path, dict) else path)
 
 
-def of_labels(columns: LabelColumns, fields: LabelFields, task: str) -> list[Mapped]:
-    """List what is mapped in label records."""
+def of_labels(columns: LabelColumns, fields: LabelFields, task: Task, kind: str) -> list[Mapped]:
+    """List what is mapped in label records. ``kind``: of the task, as in the file."""
     usable, rejected = len(columns.label) > 0, columns.rejected
+    why = None if task.classes or kind != "multiclass" else NO_CLASS
+    label = _field("label", fields.label, *_LABELS[kind])
     found = [
         Mapped(_field("id", fields.id), True if usable else None),
-        Mapped(_field("label", fields.label, *_LABELS[task]), _read_of(usable, rejected["invalid_label"])),
+        Mapped(label, _read_of(usable, rejected["invalid_label"]), why=why),
     ]
     if fields.timestamp is not None:
         timed = _read_of(bool((columns.time != NO_TIME).any()), rejected["invalid_timestamp"])
@@ -141,12 +151,15 @@ def judge(records: Records, mapped: Sequence[Mapped]) -> Judged:
     found: dict[str, str] = {}
     features = []
     gone: str | None = None
-    for (field, read, feature), account in zip(mapped, records.accounts, strict=True):
+    for (field, read, feature, why), account in zip(mapped, records.accounts, strict=True):
         inside = field.container == gone
         # Lists and objects are read as text where nothing else is meant.
         bad = inside or not (account.fits if read is None else read)
         if bad and not inside:
-            found[field.what] = account.of_another_kind() if account.there else records.nothing(account)
+            if why is not None and account.fits:
+                found[field.what] = f"{field.what}: {why}"
+            else:
+                found[field.what] = account.of_another_kind() if account.there else records.nothing(account)
             gone = field.path if field.name == _CONTAINER else gone
         if feature:
             features.append(bad)

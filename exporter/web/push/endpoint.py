@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import logging
+import time
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from http import HTTPStatus
@@ -21,6 +22,7 @@ logger = logging.getLogger(__name__)
 
 _PARSED_ASIDE = 64 << 10
 _MOST_HELD = 32 << 20
+_SAID_AGAIN_AFTER = 60.0
 
 
 class Route(NamedTuple):
@@ -37,6 +39,8 @@ class Endpoint:
         self.routes: Mapping[str, Route] = {}
         self._tokens = tokens
         self._held = 0
+        # Path and status -> when they were said in the log, and how many were not since.
+        self._said: dict[tuple[str, HTTPStatus], tuple[float, int]] = {}
         self._aside = ThreadPoolExecutor(2, "parsing")
 
     def close(self) -> None:
@@ -77,13 +81,25 @@ class Endpoint:
             return self.refused(call, refusal)
 
     def refused(self, call: Call, refusal: RefusedError) -> Answer:
-        """Return the answer to a request that is not taken, and count it."""
+        """Return the answer to a request that is not taken, count it, and say it in the log."""
         route = self.routes.get(call.path)
+        self._say(call.path if route is not None else "another path", refusal)
         if route is None:
             return text(refusal)
         if refusal.reason:
             route.writer.count(refusal.reason)
         return otlp.failure(call, refusal) if route.otlp else text(refusal)
+
+    def _say(self, path: str, refusal: RefusedError) -> None:
+        """Log a refusal, once a minute for each path and status: whoever may not send may ask often."""
+        now = time.monotonic()
+        at, untold = self._said.get((path, refusal.status), (now - _SAID_AGAIN_AFTER, 0))
+        if now - at < _SAID_AGAIN_AFTER:
+            self._said[path, refusal.status] = at, untold + 1
+            return
+        self._said[path, refusal.status] = now, 0
+        more = f" ({untold} more like it since the last message)" if untold else ""
+        logger.warning("push: %s: refused with %d: %s%s", path, refusal.status, refusal, more)
 
     async def _taken(self, route: Route, found: Request | otlp.Logs, call: Call) -> Answer:
         request = found.request if isinstance(found, otlp.Logs) else found

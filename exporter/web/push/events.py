@@ -47,13 +47,13 @@ _encode = msgspec.json.Encoder().encode
 def events_of(call: Call) -> Request:
     """Return the records of a request. Raises RefusedError, which says at which index something is wrong."""
     kind = call.media_type
-    if _PREFIX + "specversion" in call.headers:
-        return Request([_binary(call)])
     if kind == STRUCTURED:
         return Request([_structured(call.body, "")])
     if kind == BATCH:
         found = _decoded(_list, call.body, "", "a list of events")
         return Request([_structured(bytes(item), f"event {number}: ") for number, item in enumerate(found)])
+    if any(name.startswith(_PREFIX) for name in call.headers):
+        return Request([_binary(call)])
     key = call.headers.get("idempotency-key")
     # The same key with another body is another request: nothing is lost by a key that is always the same.
     request_key = None if key is None else Event.key_of("idempotency-key", key, call.body)
@@ -104,7 +104,9 @@ def _binary(call: Call) -> Event:
         raise malformed("a header ce-data or ce-data_base64: the data of an event in binary mode is the body")
     for name in _REQUIRED:
         if name not in event:
-            raise malformed(f"missing header ce-{name}")
+            raise malformed(
+                f"missing header ce-{name}: headers that begin with ce- are a CloudEvent's attributes"
+            )
     attributes = _Attributes(**{name: event[name] for name in _REQUIRED})
     _check(attributes, "")
     kind = call.media_type

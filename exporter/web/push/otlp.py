@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
+from exporter.extras import needs
 from exporter.inbox import Event, Request
 from exporter.web.push.answers import Answer, Call, RefusedError, malformed
 
@@ -99,7 +100,7 @@ def _parsed(body: bytes) -> LogsData:
     except ImportError:
         raise RefusedError(
             HTTPStatus.UNSUPPORTED_MEDIA_TYPE,
-            f"OTLP in protobuf needs the extra 'otlp' in the exporter (pip install 'mlslo[otlp]'), or send {JSON}",
+            f"OTLP in protobuf: the exporter {needs('otlp')}; or send {JSON}",
             "unsupported",
         ) from None
     try:

@@ -60,7 +60,9 @@ def test_a_pushgateway_has_the_gauges_of_the_last_run(tmp_path: Path) -> None:
     model(tmp_path, "credit/eu")
     with Pushgateway(tmp_path) as gateway:
         where = ("--push-gateway.url", gateway.url, "--delivery.job", "nightly")
-        assert batch(tmp_path, *where).stdout == ""
+        done = batch(tmp_path, *where)
+        assert done.stdout == ""
+        assert re.search(rf'msg="delivered \d+ series to {gateway.url}" model=credit/eu\n', done.stderr)
         found = gauges(gateway.url)
         assert value(found, "ml_predictions_total", model="credit/eu", job="nightly") == 3
         assert value(found, "ml_prediction_latency_seconds_bucket", le="0.05", version="") == 3
@@ -123,7 +125,12 @@ def test_prometheus_takes_what_is_written(tmp_path: Path) -> None:
     write_lines(tmp_path / "logs/predictions.jsonl", rows)
     write_monitor(tmp_path, content)
     with Receiving(tmp_path) as prometheus:
-        batch(tmp_path, "--remote-write.url", f"{prometheus.url}/api/v1/write", "--delivery.job", "nightly")
+        url = f"{prometheus.url}/api/v1/write"
+        done = batch(tmp_path, "--remote-write.url", f"{url}?token=s3cret", "--delivery.job", "nightly")
+        number = prometheus.one('count({model="m"})')
+        assert f'msg="delivered {number:.0f} series to {url}" model=m\n' in done.stderr
+        assert re.search(rf'msg="delivered \d+ series to {url}"$', done.stderr, re.MULTILINE)
+        assert "s3cret" not in done.stderr
         assert prometheus.one('sum(ml_predictions_total{job="nightly",model="m"})') == 480
         assert prometheus.one("count(count by (version) (ml_predictions_total))") == 48
         assert prometheus.one("count(ml_exporter_build_info)") == 1

@@ -38,6 +38,12 @@ def pairs(line: str) -> dict[str, str]:
     return {key: json.loads(text) if text.startswith('"') else text for key, text in _PAIR.findall(line)}
 
 
+def test_no_model_is_no_field() -> None:
+    line = Formatter("logfmt").format(logged("model %s: gauges not delivered", ""))
+    assert pairs(line).keys() == {"ts", "level", "msg"}
+    assert pairs(line)["msg"] == "gauges not delivered"
+
+
 def test_logfmt_has_the_model_as_a_field() -> None:
     odd = 'no "such"\nfile = gone'
     line = Formatter("logfmt").format(

@@ -67,7 +67,8 @@ def _pushed(**spec: Any) -> dict[str, Any]:
     """Return a monitor file whose logs are both pushed."""
     content = monitor(**spec)
     content["spec"]["predictions"]["sink"] = {"push": {"path": "/m"}}
-    content["spec"]["labels"]["sink"] = {"push": {"path": "/m/labels"}}
+    if "labels" in content["spec"]:
+        content["spec"]["labels"]["sink"] = {"push": {"path": "/m/labels"}}
     return content
 
 
@@ -265,6 +266,22 @@ def test_a_reload_adds_an_endpoint_and_takes_one_away(tmp_path: Path) -> None:
         assert gauges
 
 
+def test_lines_without_a_key_that_are_sent_twice_are_recognised_in_the_cycle(tmp_path: Path) -> None:
+    write_monitor(tmp_path, _pushed(labels=None))
+    port = free_port()
+    body = json_lines(*map(_record, range(50)))
+    with daemon(tmp_path, port) as running:
+        for _ in range(2):
+            assert json.loads(post(port, "/m", body, LINES).body) == {"accepted": 50, "repeated": 0}
+        gauges = running.wait_for(
+            lambda gauges: value(gauges, "ml_sink_records_total", sink="predictions") == 100
+        )
+        assert value(gauges, "ml_push_events_total", sink="predictions", outcome="accepted") == 100
+        rejected = {"sink": "predictions", "reason": "duplicate"}
+        assert value(gauges, "ml_sink_rejected_records_total", **rejected) == 50
+        assert value(gauges, "ml_predictions_total") == 50
+
+
 def test_tls_and_tokens_of_a_daemon(tmp_path: Path) -> None:
     made = "-x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -days 2 -subj /CN=localhost"
     files = ["-keyout", "key.pem", "-out", "cert.pem", "-addext", "subjectAltName=IP:127.0.0.1"]
@@ -282,7 +299,10 @@ def test_tls_and_tokens_of_a_daemon(tmp_path: Path) -> None:
                 assert one.getresponse().status == status
         with pytest.raises((http.client.HTTPException, OSError)):
             post(port, "/m", b"{}")
-        log = (tmp_path / "log").read_text()
+        until = time.monotonic() + 20
+        while "push: /m: refused with 401: expected" not in (log := (tmp_path / "log").read_text()):
+            assert time.monotonic() < until, log
+            time.sleep(0.02)
         assert f"events are received at https://127.0.0.1:{port}" in log
         assert "secret" not in log
         assert running.process.poll() is None

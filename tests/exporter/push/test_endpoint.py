@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import json
 import os
+import re
 import socket
 import threading
 import time
@@ -57,6 +58,29 @@ def test_a_sink_that_is_taken_away_leaves_no_request_behind(
     body = json_lines(*({"id": n, "text": "x" * 100} for n in range(1000)))
     assert post(receiver.port, "/m", body).status == 404
     assert receiver.lines() == []
+
+
+def test_refusals_are_in_the_log_once_a_minute_and_without_the_token(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with receiving(tmp_path, tokens=["secret"]) as receiver:
+        right = {**LINES, "Authorization": "Bearer secret"}
+        for _ in range(3):
+            assert post(receiver.port, "/m", b"{}", {"Authorization": "Bearer guessed"}).status == 401
+            assert post(receiver.port, "/m", b"no JSON", right).status == 400
+            assert post(receiver.port, "/hidden", b"{}", right).status == 404
+        said = "push: {}: refused with {}"
+        expected = [said.format("/m", 401), said.format("/m", 400), said.format("another path", 404)]
+        assert [
+            message[: len(line)] for message, line in zip(caplog.messages, expected, strict=True)
+        ] == expected
+        monkeypatch.setattr(endpoints, "_SAID_AGAIN_AFTER", 0.0)
+        assert post(receiver.port, "/m", b"{}", {"Authorization": "Bearer guessed"}).status == 401
+    assert caplog.messages[-1] == (
+        "push: /m: refused with 401: expected 'Authorization: Bearer TOKEN' with a token of --push.token-file "
+        "(2 more like it since the last message)"
+    )
+    assert not {"guessed", "secret", "hidden"} & set(re.findall(r"\w+", caplog.text))
 
 
 def test_a_batch_is_taken_whole_or_not_at_all(receiver: Receiving) -> None:

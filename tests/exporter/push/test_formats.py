@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import gzip
 import json
+import sys
 import zlib
 from collections.abc import Mapping
 from pathlib import Path
@@ -65,6 +66,11 @@ def test_kserves_events_in_binary_mode_become_what_its_logs_hold(line: str) -> N
     batch = events_of(_call(f"[{line}]", content_type="application/cloudevents-batch+json; charset=utf-8"))
     assert _records(structured) == _records(batch) == [event]
     assert request.events[0].key == structured.events[0].key == batch.events[0].key is not None
+
+
+def test_headers_of_a_binary_event_beside_a_structured_one_say_nothing() -> None:
+    call = _call(json.dumps(_MINIMAL), content_type="application/cloudevents+json", ce_id="of a proxy")
+    assert _records(events_of(call)) == [_MINIMAL]
 
 
 def test_request_and_response_of_one_id_are_two_events() -> None:
@@ -133,6 +139,7 @@ def test_what_is_wrong_is_said_with_its_place(kind: str, body: str, said: str) -
     ("changed", "said"),
     [
         ({"ce-id": None}, "missing header ce-id"),
+        ({"ce-specversion": None}, "missing header ce-specversion: headers that begin with ce- are"),
         ({"ce-data": "x"}, "the data of an event in binary mode is the body"),
         ({"content-type": "application/json"}, "expected data of JSON"),
     ],
@@ -229,6 +236,15 @@ def test_the_example_of_otlp_in_json_and_in_protobuf_is_one_record() -> None:
     assert in_json.rejected == 0
     in_protobuf = otlp.logs_of(_call(_protobuf().SerializeToString(), content_type=otlp.PROTOBUF))
     assert _records(in_protobuf.request) == [_RECORD]
+
+
+def test_protobuf_without_the_extra_asks_for_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "google.protobuf.message", None)
+    with pytest.raises(
+        RefusedError, match=r"needs the extra 'otlp' \(see docs/install.md\); or send"
+    ) as raised:
+        otlp.logs_of(_call(_protobuf().SerializeToString(), content_type=otlp.PROTOBUF))
+    assert raised.value.status == 415
 
 
 def _log(**record: Any) -> bytes:

@@ -185,6 +185,24 @@ def test_lines_longer_than_a_batch_are_passed_over(tmp_path: Path, monkeypatch: 
     sink.close()
 
 
+def test_a_log_moved_out_of_the_glob_is_read_to_its_end_and_the_sink_is_down(tmp_path: Path) -> None:
+    """The glob decides, not what is held open: else a log that moved for good would be up, and silent, for ever."""
+    log = tmp_path / "log.jsonl"
+    log.write_text('{"a": 1}\n')
+    sink = FileSink(tmp_path / "*.jsonl", {})
+    assert lines(sink) == [b'{"a": 1}']
+    with log.rename(tmp_path / "moved").open("a") as file:
+        for number in (2, 3):
+            print(f'{{"a": {number}}}', file=file, flush=True)
+            batches = sink.batches()
+            assert next(batches).lines.tobytes() == f'{{"a": {number}}}\n'.encode()
+            with pytest.raises(SinkError, match="no file matches"):
+                next(batches)
+    log.write_text('{"b": 1}\n')
+    assert lines(sink) == [b'{"b": 1}']
+    sink.close()
+
+
 def test_nothing_to_read_is_an_error_of_the_sink(tmp_path: Path) -> None:
     with pytest.raises(SinkError, match="no file matches"):
         list(FileSink(tmp_path / "*.jsonl", {}).batches())

@@ -14,7 +14,7 @@ from sklearn.naive_bayes import GaussianNB
 
 from exporter.statistics import multiclass
 from tests.support.commands import exporter
-from tests.support.logs import EPOCH, monitor, once, value, write_lines, write_monitor
+from tests.support.logs import AT, EPOCH, monitor, once, value, write_lines, write_monitor
 
 
 def fields(**names: str) -> dict[str, str]:
@@ -282,3 +282,28 @@ def test_two_classes_are_compared_by_name(tmp_path: Path) -> None:
     assert value(gauges, "ml_label_psi") == pytest.approx(0)
     assert value(gauges, "ml_prediction_class_ratio", **{"class": "dog"}) == 0.8
     assert value(gauges, "ml_model_accuracy") == 1
+
+
+def test_without_classes_they_are_asked_for(tmp_path: Path) -> None:
+    """No label is to blame, whatever its value."""
+    times = range(120)
+    write_lines(
+        tmp_path / "logs/predictions.jsonl",
+        ({"ts": EPOCH + i, "id": f"r{i}", "class": ("tech", "sport")[i % 2]} for i in times),
+    )
+    write_lines(
+        tmp_path / "logs/labels.jsonl", ({"ts": EPOCH + i, "id": f"r{i}", "label": "tech"} for i in times)
+    )
+    predictions = {
+        "sink": {"file": {"path": "logs/predictions.jsonl"}},
+        "fields": {"timestamp": "ts", "id": "id", "prediction": "class"},
+    }
+    path = write_monitor(tmp_path, monitor(task="multiclass", predictions=predictions))
+    said = "no class is known: list them under 'predictions.classes', or build a reference"
+    done = exporter("check", path, check=False)
+    assert done.returncode == 1
+    _, labels = done.stdout.split("\nlabels: ")
+    assert "0 of the first 120 records usable (120 invalid_label)" in labels
+    assert f"  warning: field 'label': {said}\n" in labels
+    assert "never a class" not in done.stdout
+    assert f"labels: field 'label': {said}" in exporter("once", path, "--at", AT).stderr

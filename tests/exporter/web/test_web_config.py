@@ -5,7 +5,9 @@ from __future__ import annotations
 import base64
 import contextlib
 import logging
+import re
 import ssl
+import sys
 import threading
 import time
 from pathlib import Path
@@ -20,6 +22,7 @@ from exporter.web.passwords import _BURST, Passwords, Verdict
 from exporter.web.protection import Protection
 from exporter.web.server import Server
 from mlslo.yamlfile import InputError
+from tests.support.paths import ROOT
 from tests.support.web import ask, certificate, connect, pages, run
 
 SCRAPE = "GET /metrics HTTP/1.1\nHost: x\n\n"
@@ -131,6 +134,25 @@ def test_what_cannot_be_taken_is_refused_by_name(
         load(write(tmp_path, **content))
     assert message in str(raised.value)
     assert str(raised.value).startswith(f"{tmp_path}/web.yaml:")
+
+
+def test_the_command_of_the_page_writes_a_hash(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    page = (ROOT / "docs/operations.md").read_text(encoding="utf-8")
+    (command,) = re.findall(r"^python -c '(.*)'$", page, re.MULTILINE)
+    monkeypatch.setattr("getpass.getpass", lambda: "s3cret")
+    exec(command, {})
+    written = capsys.readouterr().out.strip()
+    assert bcrypt.checkpw(b"s3cret", written.encode())
+    load(write(tmp_path, basic_auth_users={"prometheus": written}))
+
+
+def test_passwords_without_bcrypt_ask_for_the_extra(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "bcrypt", None)
+    expected = r"basic_auth_users needs the extra 'web' \(see docs/install.md\)"
+    with pytest.raises(InputError, match=expected):
+        load(write(tmp_path, basic_auth_users={"a": hashed("x")}))
 
 
 def test_a_key_behind_a_password_is_refused(keys: Path, tmp_path: Path) -> None:
