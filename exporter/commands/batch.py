@@ -69,7 +69,8 @@ def run_once(
                 code = WRONG
                 logger.error("model %s: gauges not delivered: %s; %s", one.model, error, _NEXT_TIME)  # noqa: TRY400
         try:
-            target.deliver_own(process.series)
+            if number := target.deliver_own(process.series):
+                logger.info("delivered %d series to %s", number, target.url)
         except DeliveryError as error:
             code = WRONG
             logger.error("gauges of the exporter itself not delivered: %s", error)  # noqa: TRY400
