@@ -14,6 +14,7 @@ import jinja2
 from exporter.measure.exposition import Snapshot
 from exporter.measure.gauges import WindowSummaries
 from exporter.pages import svg
+from exporter.pages.comparison import VersionsCompared, cells
 from exporter.pages.distributions import Distribution, features, prediction
 from exporter.pages.outcomes import Outcomes, outcomes
 from exporter.pages.tables import Shown
@@ -30,11 +31,12 @@ class Choice:
     version: str | None = None
     window: str | None = None
     reference: str | None = None
+    baseline: str | None = None
 
     @classmethod
     def of(cls, query: Mapping[str, Sequence[str]]) -> Choice:
         """Return the choice that the query of an address makes."""
-        return cls(*(query.get(name, [None])[0] for name in ("version", "window", "reference")))
+        return cls(*(query.get(name, [None])[0] for name in ("version", "window", "reference", "baseline")))
 
 
 @dataclass(frozen=True)
@@ -64,6 +66,8 @@ class View:
     features: Sequence[Distribution]
     prediction: Distribution | None
     outcomes: Outcomes | None
+    compared: VersionsCompared | None
+    baselines: tuple[str, ...]
 
     @classmethod
     def of(cls, snapshot: Snapshot, choice: Choice) -> View | None:
@@ -93,7 +97,24 @@ class View:
             features(window, reference) if reference else (),
             prediction(window, reference) if reference else None,
             outcomes(window),
+            *_compared(snapshot, window, choice, versions),
         )
+
+
+def _compared(
+    snapshot: Snapshot, candidate: WindowSummaries, choice: Choice, versions: Sequence[str]
+) -> tuple[VersionsCompared | None, tuple[str, ...]]:
+    """Return the version compared with another of the same window, and the others that it could be compared with."""
+    others = {
+        item.version: item
+        for item in snapshot.windows
+        if item.window == candidate.window and item.version != candidate.version and item.enough(_rows(item))
+    }
+    baselines = tuple(version for version in versions if version in others)
+    if not baselines or not candidate.enough(_rows(candidate)):
+        return None, ()
+    chosen = choice.baseline if choice.baseline in others else baselines[0]
+    return VersionsCompared.of(others[chosen], candidate), baselines
 
 
 def page(snapshot: Snapshot, frame: Frame, choice: Choice) -> str:
@@ -106,6 +127,8 @@ def page(snapshot: Snapshot, frame: Frame, choice: Choice) -> str:
             if view is None
             else {"version": view.version, "window": view.window, "reference": view.reference}
         )
+        if view is not None and view.compared is not None:
+            chosen["baseline"] = view.compared.baseline
         chosen |= changed
         return "?" + urlencode({name: value for name, value in chosen.items() if value})
 
@@ -117,6 +140,7 @@ def page(snapshot: Snapshot, frame: Frame, choice: Choice) -> str:
         address=address,
         most=_MOST_PICTURES,
         reasons=IN_WORDS,
+        cells=cells,
         version=VERSION,
     )
 
