@@ -84,6 +84,9 @@ _TABLE = (
 STATISTICS: Mapping[str, Statistic] = {statistic.name: statistic for statistic in _TABLE}
 """Name, as the label ``statistic`` has it -> statistic."""
 
+# A distance has a noise level instead; bins of few rows bias a calibration error upwards, more than any interval says.
+_WITHOUT_INTERVAL = ("prediction_psi", "calibration_error")
+
 _QUANTILES = {"latency_p50": 0.5, "latency_p95": 0.95, "latency_p99": 0.99}
 
 
@@ -164,6 +167,7 @@ def export(
         old, new = (by_version[version, length] for version in pair)
         for item in compare(old, new):
             of = {
+                "version": new.version,
                 "baseline": old.version,
                 "candidate": new.version,
                 "window": length,
@@ -174,7 +178,7 @@ def export(
                     gauges.withhold(name, item.withheld, **of)
                 continue
             gauges.set(DIFFERENCE, item.difference, **of)
-            if item.noise is None:
+            if item.statistic.name not in _WITHOUT_INTERVAL:
                 for name, bound in zip(BOUNDS, (item.low, item.high), strict=True):
                     gauges.set(name, bound, **of)
 

@@ -74,10 +74,7 @@ class VersionsCompared:
         verdicts = Counter(item.verdict for item in self.items)
         judged = sum(verdicts[verdict] for verdict in (*_SHOWN, Verdict.NO_DIFFERENCE))
         shown = sum(verdicts[verdict] for verdict in _SHOWN)
-        return (
-            f"{shown} of {judged} statistics differ; of as many between equal versions about {judged / 20:.1f} would, by "
-            "chance."
-        )
+        return f"{shown} of {judged} statistics differ; of equal versions about {judged / 20:.1f} would, by chance."
 
     def text(self) -> str:
         """Return summary and table, as a terminal shows them."""
