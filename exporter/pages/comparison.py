@@ -10,7 +10,10 @@ from typing import Any
 
 from exporter.measure.comparison import Compared, Topic, Verdict, compare
 from exporter.measure.gauges import WindowSummaries
+from exporter.measure.paired import Pairs
+from exporter.pages import svg
 from exporter.pages.withheld import IN_WORDS
+from exporter.statistics.differences import Interval
 
 _FIGURES = 3
 _SHOWN = (Verdict.WORSE, Verdict.BETTER, Verdict.DIFFERENT)
@@ -18,13 +21,17 @@ _SHOWN = (Verdict.WORSE, Verdict.BETTER, Verdict.DIFFERENT)
 
 @dataclass(frozen=True)
 class VersionsCompared:
-    """Two versions in one window. ``rows``: predictions of the baseline and of the candidate."""
+    """Two versions in one window. ``rows``: predictions of the baseline and of the candidate.
+
+    ``pairs``: of requests that both answered, where they were joined.
+    """
 
     baseline: str
     candidate: str
     window: str
     rows: tuple[int, int]
     items: Sequence[Compared]
+    pairs: Sequence[Pairs] | None = None
 
     @classmethod
     def of(cls, baseline: WindowSummaries, candidate: WindowSummaries) -> VersionsCompared:
@@ -92,7 +99,16 @@ class VersionsCompared:
             "  ".join(text.ljust(width) for text, width in zip(row, widths, strict=True)).rstrip()
             for row in rows
         ]
-        return "\n".join([*self.summary, "", *lines, "", self.caution]) + "\n"
+        return "\n".join([*self.summary, "", *lines, "", self.caution, *self.paired]) + "\n"
+
+    @property
+    def paired(self) -> list[str]:
+        """What the requests that both answered say: a sentence for all, and one for each value of a segment."""
+        if self.pairs is None:
+            return []
+        if not self.pairs[0].pairs:
+            return ["Paired: no request was answered by both versions."]
+        return list(map(paired_sentence, self.pairs))
 
     def as_data(self) -> dict[str, Any]:
         """Return the figures for a program; an end of an interval that is not known is null."""
@@ -118,7 +134,54 @@ class VersionsCompared:
                 }
                 for item in self.items
             ],
+            "paired": None
+            if self.pairs is None
+            else [
+                {
+                    **asdict(item),
+                    "disagreement": item.disagreement,
+                    "accuracy_difference": item.accuracy_difference,
+                }
+                for item in self.pairs
+            ],
         }
+
+
+def paired_sentence(item: Pairs) -> str:
+    """Return what pairs of the same requests say: scores, disagreements, and who is right where labels have come."""
+    where = f"Paired, {item.segment} = {item.value}" if item.segment else "Paired"
+    parts = [f"{item.pairs:,} requests that both answered"]
+    if item.disagreement is not None and item.disagreement_interval is not None:
+        low, high = item.disagreement_interval
+        parts.append(
+            f"classes differ in {svg.percent(item.disagreement)} ({svg.percent(low)} to {svg.percent(high)})"
+        )
+    if item.score_difference is not None:
+        parts.append(
+            f"scores by {signed(item.score_difference)}{_between(item.score_interval)}, "
+            f"by {_digits(item.score_distance or 0.0)} whichever way"
+        )
+    if item.accuracy_difference is not None and item.accuracy_interval is not None:
+        parts.append(
+            f"of {item.labelled:,} labelled only the candidate is right in {item.only_candidate:,}, only the baseline "
+            f"in {item.only_baseline:,}: accuracy {signed(item.accuracy_difference)}{_between(item.accuracy_interval)}"
+            + ("" if item.p_value is None else f", McNemar p = {_digits(item.p_value)}")
+        )
+    if item.error_difference is not None:
+        parts.append(
+            f"of {item.labelled:,} labelled the absolute error is {signed(item.error_difference)}"
+            f"{_between(item.error_interval)}"
+        )
+    return f"{where}: {'; '.join(parts)}."
+
+
+def _between(interval: Interval | None) -> str:
+    return "" if interval is None else f" ({signed(interval[0])} to {signed(interval[1])})"
+
+
+def signed(value: float) -> str:
+    """Return a difference with its sign."""
+    return f"{'+' if value > 0 else '-' if value < 0 else ''}{_digits(abs(value))}"
 
 
 def cells(item: Compared) -> tuple[str, str, str, str, str, str]:

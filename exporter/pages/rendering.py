@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from functools import cache
 from urllib.parse import quote, urlencode
@@ -117,9 +117,11 @@ def _compared(
     return VersionsCompared.of(others[chosen], candidate), baselines
 
 
-def page(snapshot: Snapshot, frame: Frame, choice: Choice) -> str:
-    """Return the page of a model as HTML."""
+def page(snapshot: Snapshot, frame: Frame, choice: Choice, compared: VersionsCompared | None = None) -> str:
+    """Return the page of a model as HTML. ``compared``: instead of what the snapshot says of two versions."""
     view = View.of(snapshot, choice)
+    if view is not None and compared is not None:
+        view = replace(view, compared=compared)
 
     def address(**changed: str) -> str:
         chosen = (

@@ -150,3 +150,93 @@ def test_an_interval_without_an_end_is_unknown_not_a_number(tmp_path: Path) -> N
     assert found["latency_p50"]["low"] < 0 < found["latency_p50"]["high"]
     windows = measured(path).windows
     assert VersionsCompared.of(windows[0], windows[1]).as_data()["statistics"] == list(found.values())
+
+
+def shadowed(folder: Path, **spec: object) -> Path:
+    """Live and shadow answer the same 300 requests; of women the shadow answers otherwise in every second case."""
+    live, shadow = [], []
+    for number in range(300):
+        sex, label = ["m", "f"][number % 2], number % 3 == 0
+        right = 0.8 if label else 0.2
+        wrong = sex == "f" and number % 4 == 1
+        features = {"sex": sex}
+        live.append(record(number, at=number, version="live", score=0.3, prediction=0, features=features))
+        shadow.append(
+            record(
+                number, at=number + 0.5, version="shadow", score=1 - right if wrong else right,
+                prediction=int(label) ^ wrong, features=features,
+            )
+        )  # fmt: skip
+    # A retry, whose second answer counts for nothing, requests that one alone answered, and one without an answer.
+    shadow.append(record(5, at=400, version="shadow", score=0.99, prediction=1, features={"sex": "f"}))
+    live.append(record(1000, at=401, version="live", features={"sex": "m"}))
+    shadow.append(record(1001, at=402, version="shadow", features={"sex": "m"}))
+    shadow.append(record(1000, at=403, version="shadow", score=None, prediction=None, status=500))
+    write_lines(folder / "logs/predictions.jsonl", [*live, *shadow])
+    labels = ({"id": f"r{n}", "label": int(n % 3 == 0), "ts": EPOCH + 500} for n in range(240))
+    write_lines(folder / "logs/labels.jsonl", labels)
+    return write_monitor(folder, monitor(minSamples=50, segments=["features.sex"], **spec))
+
+
+def test_live_and_shadow_are_joined_by_request(tmp_path: Path) -> None:
+    path, out = shadowed(tmp_path), tmp_path / "compared.json"
+    done = exporter("compare", path, "--versions", "live", "shadow", "--paired", "--at", AT, "--out", out)
+    everything, *segments = json.loads(out.read_text())["paired"]
+    wrong = [n for n in range(300) if n % 4 == 1]
+    decisions = {n: int(n % 3 == 0) ^ (n in wrong) for n in range(300)}
+    differ = sum(decisions.values())
+    assert (everything["pairs"], everything["decided"], everything["disagreements"]) == (300, 300, differ)
+    scores = {n: 0.8 if decisions[n] else 0.2 for n in range(300)}
+    assert everything["score_difference"] == pytest.approx(sum(scores.values()) / 300 - 0.3)
+    # The live one always says no; the shadow is wrong of every second woman.
+    assert everything["labelled"] == 240
+    assert everything["only_candidate"] == sum(n % 3 == 0 and n not in wrong for n in range(240))
+    assert everything["only_baseline"] == sum(n % 3 != 0 and n in wrong for n in range(240))
+    low, high = everything["accuracy_interval"]
+    assert low < everything["accuracy_difference"] < high
+    assert {(item["segment"], item["value"]): item["pairs"] for item in segments} == {
+        ("features.sex", "f"): 150,
+        ("features.sex", "m"): 150,
+    }
+    for item in segments:
+        rows = [n for n in range(300) if n % 2 == (item["value"] == "f")]
+        assert item["disagreements"] == sum(decisions[n] for n in rows)
+    assert f"Paired: 300 requests that both answered; classes differ in {differ / 3:.1f} %" in done.stdout
+    assert "Paired, features.sex = f: 150 requests" in done.stdout
+
+
+def test_paired_regression_compares_the_errors(tmp_path: Path) -> None:
+    rows = [
+        record(n, at=n + late, version=version, score=n + error)
+        for n in range(100)
+        for version, error, late in (("live", 2 + n % 2, 0.0), ("shadow", -1, 0.5))
+    ]
+    write_lines(tmp_path / "logs/predictions.jsonl", rows)
+    write_lines(
+        tmp_path / "logs/labels.jsonl", ({"id": f"r{n}", "label": n, "ts": EPOCH + 500} for n in range(100))
+    )
+    path, out = write_monitor(tmp_path, monitor(task="regression", minSamples=50)), tmp_path / "c.json"
+    exporter("compare", path, "--versions", "live", "shadow", "--paired", "--at", AT, "--out", out)
+    (found,) = json.loads(out.read_text())["paired"]
+    assert found["error_difference"] == pytest.approx(-1.5)
+    assert found["error_interval"][1] < -1.3
+    assert (found["labelled"], found["accuracy_interval"], found["disagreement"]) == (100, None, None)
+
+
+def test_versions_that_answer_other_requests_have_no_pairs(example: Path) -> None:
+    done = exporter("compare", example, "--versions", "1.0.0", "1.1.1", "--paired", "--at", THEN)
+    assert done.stdout.endswith("\nPaired: no request was answered by both versions.\n")
+
+
+def test_what_cannot_be_joined_is_refused(tmp_path: Path) -> None:
+    spec = monitor(labels=None)
+    del spec["spec"]["predictions"]["fields"]["id"]
+    path = write_monitor(tmp_path, spec)
+    done = exporter("compare", path, "--versions", "a", "b", "--paired", check=False)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr == f"--paired: {path} maps no id under spec.predictions.fields, expected one\n"
+    spec = monitor(labels=None)
+    spec["spec"]["predictions"]["sink"] = {"file": {"path": "-"}}
+    done = exporter("compare", write_monitor(tmp_path, spec), "--versions", "a", "b", "--paired", check=False)
+    assert done.returncode == 2
+    assert "a second time: expected files" in done.stderr
