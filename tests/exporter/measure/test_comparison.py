@@ -65,7 +65,7 @@ def measured(path: Path) -> Snapshot:
 def test_gauges_are_the_differences_of_what_was_logged(folder: Path, rows: list[dict[str, Any]]) -> None:
     gauges = once(write_monitor(folder, monitor(comparison={}, minSamples=50)))
     of = {"model": "m", "baseline": "v1", "candidate": "v2", "window": "1h"}
-    found = {
+    found: dict[str, Any] = {
         labels["statistic"]: (
             number,
             value(gauges, LOW, **labels),
@@ -144,6 +144,16 @@ _TASKS: dict[str, dict[str, Any]] = {
     "multiclass": {"classes": ["0", "1", "2"]},
     "regression": {},
 }
+
+
+def test_a_model_of_unknown_classes_withholds_no_comparison_that_nobody_asked_for(tmp_path: Path) -> None:
+    write_lines(tmp_path / "logs/predictions.jsonl", [record(n, at=n) for n in range(20)])
+    gauges = once(write_monitor(tmp_path, monitor(task="multiclass", labels=None)))
+    held = {
+        labels["gauge"] for labels, _ in gauges["ml_gauge_withheld"] if labels["reason"] == "classes_unknown"
+    }
+    assert "ml_prediction_class_ratio" in held
+    assert not [name for name in held if "comparison" in name]
 
 
 @pytest.mark.parametrize("labelled", [True, False])
