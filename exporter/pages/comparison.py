@@ -67,7 +67,7 @@ class VersionsCompared:
             (Verdict.WITHHELD, "withheld"),
         ):
             names = [
-                item.statistic.title + (f" ({figures(item)})" if verdict is Verdict.UNCERTAIN else "")
+                item.statistic.title + (f" ({shown})" if (shown := figures(item)) else "")
                 for item in found
                 if item.verdict is verdict
             ]
@@ -204,8 +204,12 @@ def interval(item: Compared) -> str:
 
 
 def figures(item: Compared) -> str:
-    """Return the numbers that a verdict rests on."""
+    """Return the numbers that a verdict rests on; empty where there are none."""
     _, old, new, difference, between, _ = cells(item)
+    if item.verdict is Verdict.WITHHELD:
+        return ""
+    if item.verdict is Verdict.NO_DIFFERENCE and item.noise is None:
+        return between
     if item.noise is not None:
         return f"{difference}, {between}"
     return f"{new} against {old}, difference {difference}" + (f", {between}" if between != "–" else "")

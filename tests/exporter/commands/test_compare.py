@@ -181,7 +181,12 @@ def shadowed(folder: Path, **spec: object) -> Path:
 def test_live_and_shadow_are_joined_by_request(tmp_path: Path) -> None:
     path, out = shadowed(tmp_path), tmp_path / "compared.json"
     done = exporter("compare", path, "--versions", "live", "shadow", "--paired", "--at", AT, "--out", out)
-    everything, *segments = json.loads(out.read_text())["paired"]
+    data = json.loads(out.read_text())
+    everything, *segments = data["paired"]
+    # Every record is traffic of its version, and the label goes to the prediction that came first.
+    assert data["rows"] == {"baseline": 301, "candidate": 303}
+    (coverage,) = [item for item in data["statistics"] if item["name"] == "label_coverage"]
+    assert (coverage["baseline"], coverage["candidate"]) == (pytest.approx(240 / 301), 0)
     wrong = [n for n in range(300) if n % 4 == 1]
     decisions = {n: int(n % 3 == 0) ^ (n in wrong) for n in range(300)}
     differ = sum(decisions.values())
