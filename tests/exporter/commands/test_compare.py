@@ -6,12 +6,14 @@ import json
 import shutil
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from exporter.daemon.models import load_all
 from exporter.measure.exposition import Snapshot
 from exporter.pages import Choice, Frame, VersionsCompared, page
 from tests.exporter.pages.test_pages import checked
+from tests.exporter.statistics.test_oracles import plain_psi
 from tests.support.commands import exporter
 from tests.support.logs import AT, EPOCH, monitor, record, write_lines, write_monitor
 from tests.support.paths import ROOT
@@ -43,6 +45,17 @@ def test_the_summary_the_table_and_the_data_agree(example: Path, tmp_path: Path)
     assert found["recall"]["low"] > 0.3
     assert found["error_ratio"]["verdict"] == "no difference shown"
     assert found["prediction_psi"]["difference"] > found["prediction_psi"]["noise"]
+    scores: dict[str, list[float]] = {"1.0.0": [], "1.1.1": []}
+    for line in (example.parent / "logs/predictions.jsonl").read_text().splitlines():
+        row = json.loads(line)
+        if (
+            row["model_version"] in scores
+            and row["ts"] >= "2025-01-06T08:10"
+            and row.get("score") is not None
+        ):
+            scores[row["model_version"]].append(row["score"])
+    expected = plain_psi(np.array(scores["1.1.1"]), np.array(scores["1.0.0"]))
+    assert found["prediction_psi"]["difference"] == pytest.approx(expected, rel=0.15)
     assert found["calibration_error"]["verdict"] == "no interval"
     assert len(lines[5:-2]) == len(data["statistics"])
     (row,) = [line for line in lines if line.startswith("recall")]
@@ -169,6 +182,10 @@ def shadowed(folder: Path, **spec: object) -> Path:
         )  # fmt: skip
     # A retry, whose second answer counts for nothing, requests that one alone answered, and one without an answer.
     shadow.append(record(5, at=400, version="shadow", score=0.99, prediction=1, features={"sex": "f"}))
+    # In the window one of the two only: after its end, within what clocks may differ, and before its start.
+    for number, at in ((1002, 3610), (1003, -10)):
+        live.append(record(number, at=3599 if at > 0 else 1, version="live", features={"sex": "m"}))
+        shadow.append(record(number, at=at, version="shadow", features={"sex": "m"}))
     live.append(record(1000, at=401, version="live", features={"sex": "m"}))
     shadow.append(record(1001, at=402, version="shadow", features={"sex": "m"}))
     shadow.append(record(1000, at=403, version="shadow", score=None, prediction=None, status=500))
@@ -184,9 +201,9 @@ def test_live_and_shadow_are_joined_by_request(tmp_path: Path) -> None:
     data = json.loads(out.read_text())
     everything, *segments = data["paired"]
     # Every record is traffic of its version, and the label goes to the prediction that came first.
-    assert data["rows"] == {"baseline": 301, "candidate": 303}
+    assert data["rows"] == {"baseline": 303, "candidate": 303}
     (coverage,) = [item for item in data["statistics"] if item["name"] == "label_coverage"]
-    assert (coverage["baseline"], coverage["candidate"]) == (pytest.approx(240 / 301), 0)
+    assert (coverage["baseline"], coverage["candidate"]) == (pytest.approx(240 / 303), 0)
     wrong = [n for n in range(300) if n % 4 == 1]
     decisions = {n: int(n % 3 == 0) ^ (n in wrong) for n in range(300)}
     differ = sum(decisions.values())
@@ -208,6 +225,27 @@ def test_live_and_shadow_are_joined_by_request(tmp_path: Path) -> None:
         assert item["disagreements"] == sum(decisions[n] for n in rows)
     assert f"Paired: 300 requests that both answered; classes differ in {differ / 3:.1f} %" in done.stdout
     assert "Paired, features.sex = f: 150 requests" in done.stdout
+
+
+@pytest.mark.parametrize("revisions", ["first", "last"])
+def test_the_label_that_counts_is_that_of_the_monitor_file(tmp_path: Path, revisions: str) -> None:
+    rows = [
+        record(n, at=n + late, version=version, prediction=answer)
+        for n in range(60)
+        for version, answer, late in (("live", 0, 0.0), ("shadow", 1, 0.5))
+    ]
+    write_lines(tmp_path / "logs/predictions.jsonl", rows)
+    labels = [{"id": f"r{n}", "label": label, "ts": EPOCH + 500} for label in (0, 1) for n in range(60)]
+    write_lines(tmp_path / "logs/labels.jsonl", labels)
+    spec = monitor(minSamples=50)
+    spec["spec"]["labels"]["revisions"] = revisions
+    out = tmp_path / "c.json"
+    exporter(
+        "compare", write_monitor(tmp_path, spec), "--versions", "live", "shadow", "--paired", "--at", AT, "--out", out
+    )  # fmt: skip
+    (found,) = json.loads(out.read_text())["paired"]
+    right = (60, 0) if revisions == "first" else (0, 60)
+    assert (found["only_baseline"], found["only_candidate"]) == right
 
 
 def test_paired_regression_compares_the_errors(tmp_path: Path) -> None:

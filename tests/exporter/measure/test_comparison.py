@@ -14,6 +14,8 @@ from sklearn import metrics
 from exporter.daemon.models import load_all
 from exporter.measure.comparison import BOUNDS, DIFFERENCE, STATISTICS, Verdict, compare, names
 from exporter.measure.exposition import Snapshot
+from exporter.measure.gauges import Reason
+from exporter.statistics.differences import share_difference_interval
 from mlslo.monitor import Comparison
 from tests.support.logs import EPOCH, monitor, once, record, value, write_lines, write_monitor
 
@@ -132,11 +134,11 @@ def test_the_versions_of_a_comparison(
 
 
 def test_newest_is_what_predicted_first_most_recently(tmp_path: Path) -> None:
-    """Not by name: v10 came before v9."""
-    rows = [record(n, at=n, version="v10" if n < 100 else ["v9", "v10"][n % 2]) for n in range(300)]
+    """Not by name: a Git commit says nothing of order."""
+    rows = [record(n, at=n, version="fe9" if n < 100 else ["a0c", "fe9"][n % 2]) for n in range(300)]
     write_lines(tmp_path / "logs/predictions.jsonl", rows)
     gauges = once(write_monitor(tmp_path, monitor(comparison={}, labels=None)))
-    assert {(labels["baseline"], labels["candidate"]) for labels, _ in gauges[DIFFERENCE]} == {("v10", "v9")}
+    assert {(labels["baseline"], labels["candidate"]) for labels, _ in gauges[DIFFERENCE]} == {("fe9", "a0c")}
 
 
 _TASKS: dict[str, dict[str, Any]] = {
@@ -191,6 +193,49 @@ def test_errors_of_regression_have_welchs_interval(tmp_path: Path) -> None:
         assert (found[name].low, found[name].high) == pytest.approx((expected.low, expected.high))
     assert found["mae"].verdict is Verdict.BETTER
     assert found["mean_error"].verdict is Verdict.DIFFERENT
+
+
+def test_too_few_labels_withhold_what_rests_on_them(folder: Path) -> None:
+    spec = monitor()
+    spec["spec"]["labels"]["minCoverage"] = 1.0
+    lines = (folder / "logs/labels.jsonl").read_text().splitlines(keepends=True)
+    (folder / "logs/labels.jsonl").write_text("".join(lines[:-20]))
+    found = {item.statistic.name: item for item in compare(*measured(write_monitor(folder, spec)).windows)}
+    assert found["label_coverage"].withheld is None
+    for name in ("accuracy", "precision", "recall", "auc_roc", "calibration_error"):
+        assert found[name].withheld is Reason.LABELS_INCOMPLETE
+
+
+def test_classes_that_cannot_be_read_withhold_what_rests_on_them(tmp_path: Path) -> None:
+    """Where classes are 1 and 2, those that can be read are all of class 1."""
+    rows = [record(n, at=n, version=f"v{n % 2}", prediction=1 + n % 3 % 2) for n in range(200)]
+    write_lines(tmp_path / "logs/predictions.jsonl", rows)
+    labels = ({"id": f"r{n}", "label": n % 2, "ts": EPOCH + 300} for n in range(200))
+    write_lines(tmp_path / "logs/labels.jsonl", labels)
+    found = {item.statistic.name: item for item in compare(*measured(write_monitor(tmp_path)).windows)}
+    for name in ("accuracy", "precision", "recall"):
+        assert found[name].withheld is Reason.CLASSES_UNKNOWN
+    assert found["label_coverage"].withheld is None
+
+
+def test_a_sample_of_labels_counts_as_the_rows_that_it_has(tmp_path: Path) -> None:
+    """Each row stands for several predictions, and says no more for that."""
+    rows = [record(n, at=n / 2, version=f"v{n % 2}", prediction=int(n % 5 == 0)) for n in range(3000)]
+    write_lines(tmp_path / "logs/predictions.jsonl", rows)
+    labels = ({"id": f"r{n}", "label": int(n % 3 == 0), "ts": EPOCH + 1800} for n in range(3000))
+    write_lines(tmp_path / "logs/labels.jsonl", labels)
+    spec = monitor(minSamples=10)
+    spec["spec"]["labels"]["maxPending"] = 1000
+    windows = measured(write_monitor(tmp_path, spec)).windows
+    item = next(item for item in compare(*windows) if item.statistic.name == "accuracy")
+    assert item.baseline is not None
+    assert item.candidate is not None
+    weights = [window.outcome["outcomes"].confusion.sum() for window in windows]
+    assert all(rows < weight / 1.5 for rows, weight in zip(item.rows, weights, strict=True))
+    expected = share_difference_interval(
+        item.baseline * item.rows[0], item.rows[0], item.candidate * item.rows[1], item.rows[1]
+    )
+    assert (item.low, item.high) == pytest.approx(expected)
 
 
 def test_the_same_version_does_not_differ_from_itself(folder: Path) -> None:
