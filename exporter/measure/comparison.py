@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
-from enum import StrEnum
+from collections.abc import Callable, Iterator, Sequence
 
 import numpy as np
 
 from exporter.measure import labels
 from exporter.measure.classification import has_unnamed_class
+from exporter.measure.comparison_results import QUANTILES, STATISTICS, WITHOUT_INTERVAL, Compared
 from exporter.measure.gauges import Gauges, Reason, WindowSummaries
 from exporter.statistics import probability, ranking_quality
 from exporter.statistics.differences import (
@@ -27,129 +26,15 @@ from exporter.summary.multiclass import MulticlassOutcomeSummary
 from exporter.summary.numeric import NumericSummary
 from exporter.summary.outcomes import OutcomeSummary
 from exporter.summary.regression import RegressionOutcomeSummary
-from exporter.tasks.task import Task
-from mlslo.catalogue import Better
-from mlslo.monitor import Comparison, Spec
+from mlslo.monitor import Comparison
 
 DIFFERENCE = "ml_comparison_difference"
 BOUNDS = ("ml_comparison_difference_lower_bound", "ml_comparison_difference_upper_bound")
 
 
-class Topic(StrEnum):
-    """What a statistic is about."""
-
-    SERVICE = "service"
-    PREDICTIONS = "predictions"
-    OUTCOME = "outcome"
-
-
-class Verdict(StrEnum):
-    """What the data say of the candidate."""
-
-    BETTER = "better"
-    WORSE = "worse"
-    DIFFERENT = "different"
-    NO_DIFFERENCE = "no difference shown"
-    UNCERTAIN = "no interval"
-    WITHHELD = "withheld"
-
-
-@dataclass(frozen=True)
-class Statistic:
-    """``unit``: of the difference, too. ``better``: the direction in which the model is healthier."""
-
-    name: str
-    title: str
-    topic: Topic
-    unit: str
-    better: Better
-
-
-_TABLE = (
-    Statistic("error_ratio", "error ratio", Topic.SERVICE, "ratio", Better.LOWER),
-    Statistic("latency_p50", "latency p50", Topic.SERVICE, "seconds", Better.LOWER),
-    Statistic("latency_p95", "latency p95", Topic.SERVICE, "seconds", Better.LOWER),
-    Statistic("latency_p99", "latency p99", Topic.SERVICE, "seconds", Better.LOWER),
-    Statistic("score_mean", "mean score", Topic.PREDICTIONS, "score", Better.NEITHER),
-    Statistic("prediction_psi", "PSI of the predictions", Topic.PREDICTIONS, "nats", Better.NEITHER),
-    Statistic("label_coverage", "label coverage", Topic.OUTCOME, "ratio", Better.NEITHER),
-    Statistic("accuracy", "accuracy", Topic.OUTCOME, "ratio", Better.HIGHER),
-    Statistic("precision", "precision", Topic.OUTCOME, "ratio", Better.HIGHER),
-    Statistic("recall", "recall", Topic.OUTCOME, "ratio", Better.HIGHER),
-    Statistic("auc_roc", "AUC", Topic.OUTCOME, "ratio", Better.HIGHER),
-    Statistic("calibration_error", "calibration error", Topic.OUTCOME, "ratio", Better.LOWER),
-    Statistic("mae", "mean absolute error", Topic.OUTCOME, "label", Better.LOWER),
-    Statistic("mean_error", "mean error", Topic.OUTCOME, "label", Better.NEITHER),
-)
-STATISTICS: Mapping[str, Statistic] = {statistic.name: statistic for statistic in _TABLE}
-"""Name, as the label ``statistic`` has it -> statistic."""
-
-# A distance has a noise level instead; bins of few rows bias a calibration error upwards, more than any interval says.
-_WITHOUT_INTERVAL = ("prediction_psi", "calibration_error")
-
-_QUANTILES = {"latency_p50": 0.5, "latency_p95": 0.95, "latency_p99": 0.99}
-
-
-@dataclass(frozen=True)
-class Compared:
-    """One statistic of two versions. ``difference``: candidate minus baseline, with its 95 % interval.
-
-    ``rows``: those that each rests on. ``noise``: of a distance, what chance exceeds in 1 of 100 windows. ``withheld``:
-    why there are no figures.
-    """
-
-    statistic: Statistic
-    rows: tuple[float, float]
-    baseline: float | None = None
-    candidate: float | None = None
-    difference: float | None = None
-    low: float | None = None
-    high: float | None = None
-    noise: float | None = None
-    withheld: Reason | None = None
-
-    @property
-    def verdict(self) -> Verdict:
-        """Return what is shown at 95 % (of a distance: at 99 %)."""
-        if self.withheld is not None or self.difference is None:
-            return Verdict.WITHHELD
-        if self.noise is not None:
-            return Verdict.DIFFERENT if self.difference > self.noise else Verdict.NO_DIFFERENCE
-        if self.low is None or self.high is None:
-            return Verdict.UNCERTAIN
-        if self.low <= 0 <= self.high:
-            return Verdict.NO_DIFFERENCE
-        if self.statistic.better is Better.NEITHER:
-            return Verdict.DIFFERENT
-        return Verdict.BETTER if (self.low > 0) == (self.statistic.better is Better.HIGHER) else Verdict.WORSE
-
-
 def compare(baseline: WindowSummaries, candidate: WindowSummaries) -> list[Compared]:
     """Compare two versions in the same window, statistic by statistic; of what is not logged there is none."""
     return list(_compared(_Pair(baseline, candidate)))
-
-
-def names(spec: Spec, task: Task) -> list[str]:
-    """Return the names of the statistics that a model has."""
-    fields, scored = spec.predictions.fields, task.scored
-    binary = spec.task == "binary"
-    classified = binary or spec.task == "multiclass"
-    labelled = spec.labels is not None
-    there = {
-        "error_ratio": fields.status is not None,
-        **dict.fromkeys(_QUANTILES, fields.latency is not None),
-        "score_mean": scored,
-        "prediction_psi": scored or classified,
-        "label_coverage": labelled,
-        "accuracy": labelled and classified,
-        "precision": labelled and binary,
-        "recall": labelled and binary,
-        "auc_roc": labelled and binary and scored,
-        "calibration_error": labelled and classified and scored,
-        "mae": labelled and spec.task == "regression",
-        "mean_error": labelled and spec.task == "regression",
-    }
-    return [name for name in STATISTICS if there[name]]
 
 
 def export(
@@ -173,14 +58,14 @@ def export(
                 "window": length,
                 "statistic": item.statistic.name,
             }
-            if item.withheld is not None:
-                for name in (DIFFERENCE, *BOUNDS):
+            values = {DIFFERENCE: item.difference}
+            if item.statistic.name not in WITHOUT_INTERVAL:
+                values |= dict(zip(BOUNDS, (item.low, item.high), strict=True))
+            for name, value in values.items():
+                if item.withheld is not None:
                     gauges.withhold(name, item.withheld, **of)
-                continue
-            gauges.set(DIFFERENCE, item.difference, **of)
-            if item.statistic.name not in _WITHOUT_INTERVAL:
-                for name, bound in zip(BOUNDS, (item.low, item.high), strict=True):
-                    gauges.set(name, bound, **of)
+                else:
+                    gauges.set(name, value, **of)
 
 
 class _Pair:
@@ -226,7 +111,7 @@ def _compared(pair: _Pair) -> Iterator[Compared]:
             lambda item: (float(item.traffic["traffic"].errors), float(item.traffic["traffic"].graded)),
         )
     if fields.latency is not None:
-        for name, quantile in _QUANTILES.items():
+        for name, quantile in QUANTILES.items():
             yield _latency(pair, name, quantile)
     if window.task.scored:
         yield pair.item(

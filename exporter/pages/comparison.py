@@ -8,7 +8,8 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from exporter.measure.comparison import Compared, Topic, Verdict, compare
+from exporter.measure.comparison import compare
+from exporter.measure.comparison_results import Compared, Topic, Verdict
 from exporter.measure.gauges import WindowSummaries
 from exporter.measure.paired import Pairs
 from exporter.pages import svg

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from exporter.measure.comparison import STATISTICS
+from exporter.measure.comparison_results import STATISTICS
 from tests.support.paths import ROOT
 from tests.support.sessions import blocks, play, typed
 from tests.support.tools import tool

@@ -12,7 +12,8 @@ from scipy import stats
 from sklearn import metrics
 
 from exporter.daemon.models import load_all
-from exporter.measure.comparison import BOUNDS, DIFFERENCE, STATISTICS, Verdict, compare, names
+from exporter.measure.comparison import BOUNDS, DIFFERENCE, compare
+from exporter.measure.comparison_results import STATISTICS, Verdict, names
 from exporter.measure.exposition import Snapshot
 from exporter.measure.gauges import Reason
 from exporter.statistics.differences import share_difference_interval
