@@ -230,9 +230,9 @@ def _shown(item: Compared, value: float | None, *, signed: bool = False) -> str:
 
 def _digits(size: float) -> str:
     if 0 < size < 1e-4:
-        return "0.0001"
+        return f"{size:.2g}"
     places = max(0, _FIGURES - 1 - math.floor(math.log10(size))) if size else 0
-    return f"{size:,.{min(places, 4)}f}"
+    return f"{size:,.{min(places, 6)}f}"
 
 
 def _bounded(value: float | None) -> float | None:

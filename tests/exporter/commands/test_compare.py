@@ -12,6 +12,7 @@ import pytest
 from exporter.daemon.models import load_all
 from exporter.measure.exposition import Snapshot
 from exporter.pages import Choice, Frame, VersionsCompared, page
+from exporter.pages.comparison import signed
 from tests.exporter.pages.test_pages import checked
 from tests.exporter.statistics.test_oracles import plain_psi
 from tests.support.commands import exporter
@@ -283,3 +284,11 @@ def test_what_cannot_be_joined_is_refused(tmp_path: Path) -> None:
     done = exporter("compare", write_monitor(tmp_path, spec), "--versions", "a", "b", "--paired", check=False)
     assert done.returncode == 2
     assert "a second time: expected files" in done.stderr
+
+
+def test_a_tiny_number_is_not_rounded_to_another() -> None:
+    """A p-value of 1e-9 is none of 1e-4."""
+    assert signed(-1.234e-9) == "-1.2e-09"
+    assert [signed(value) for value in (0, 0.000123456, 0.0123456, 1.23456, -12345.6)] == [
+        "0", "+0.000123", "+0.0123", "+1.23", "-12,346",
+    ]  # fmt: skip
