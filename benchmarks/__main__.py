@@ -21,6 +21,7 @@ BENCHMARKS = (
     "series",
     "pending",
     "push",
+    "pages",
     "alarms",
     "generate",
     "rules",

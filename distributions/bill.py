@@ -45,7 +45,7 @@ _CLASSIFIERS = {
     "License :: OSI Approved :: BSD License": "BSD-3-Clause",
     "License :: OSI Approved :: MIT License": "MIT",
 }
-_READ = {"promql-parser": "MIT"}
+_READ = {"protobuf": "BSD-3-Clause", "promql-parser": "MIT"}
 """What is in a package's LICENSE file, where its metadata does not tell."""
 
 Graph = Mapping[str, Sequence[str]]

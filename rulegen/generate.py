@@ -175,7 +175,7 @@ def _model_files(specs: Specs, form: Format, plan: Plan) -> _ModelFiles:
     files = {
         **_rule_files(name, rules, routing, source, form),
         f"{_tests_folder(form)}/{name}_test.yaml": yaml_text(tests.data | order, source),
-        f"dashboards/{name}.json": dashboard.build(plan, mark(source)),
+        f"dashboards/{name}.json": dashboard.build(plan, mark(source), _task(plan, specs)),
         f"runbooks/{name}.md": pages.of_model(plan, routing, mark(source)),
     }
     if tests.past is not None:
@@ -185,6 +185,12 @@ def _model_files(specs: Specs, form: Format, plan: Plan) -> _ModelFiles:
         # What a test cannot prove is said in each run: without the hash the files are made again.
         files = stamped(files, _inputs(plan, specs, form))
     return files, tests.notes
+
+
+def _task(plan: Plan, specs: Specs) -> str | None:
+    """Return the task of a model, where the run has its ModelMonitor file."""
+    tasks = {monitor.spec.task for monitor in specs.monitors if monitor.model == plan.file.model}
+    return tasks.pop() if len(tasks) == 1 else None
 
 
 def _groups(plan: Plan, routing: Routing, form: Format) -> list[Group]:

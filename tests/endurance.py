@@ -39,6 +39,7 @@ _OF_READING = (
     "ml_monitor_last_success_",
     "ml_sink_lag_bytes",
     "ml_sink_late_records_total",
+    "ml_state_",
 )
 _FIELDS = monitor()["spec"]["predictions"]["fields"]
 _FEATURES = {

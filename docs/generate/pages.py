@@ -10,7 +10,7 @@ from pathlib import Path
 
 import click
 
-from docs.generate import chain, commands, decisions, files, lints, statistics
+from docs.generate import chain, commands, decisions, files, lints, statistics, status
 from mlslo import atomic
 from mlslo.catalogue import METRICS
 from mlslo.catalogue import markdown as metrics
@@ -37,6 +37,7 @@ def render(root: Path) -> tuple[dict[str, str], list[str]]:
         "docs/lint/README.md": lints.render(),
         **{f"docs/schemas/{name}": text for name, text in json_schemas.files().items()},
         **{f"docs/chain-{theme}.svg": chain.render(theme) for theme in chain.PALETTES},
+        "docs/status-page.svg": status.picture(),
     }
     return rendered, [*undescribed, *of_commands, *of_files]
 

@@ -42,11 +42,12 @@ class Showing:
         )
         self._terminal.line()
         for name, url in (
-            ("exporter", self._chain.exporter),
-            ("Prometheus", self._chain.prometheus),
-            ("Alertmanager", self._chain.alertmanager),
+            ("exporter", f"{self._chain.exporter}/"),
+            ("model's page", f"{self._chain.exporter}/models/diabetes"),
+            ("Prometheus", f"{self._chain.prometheus}/"),
+            ("Alertmanager", f"{self._chain.alertmanager}/"),
         ):
-            self._terminal.line(f"  {name:13} {url}/")
+            self._terminal.line(f"  {name:13} {url}")
 
     def play(self, children: Children, until: float) -> None:
         """Show what happens until epoch second `until`. Raises ChildError where a program ends."""

@@ -6,21 +6,25 @@ import logging
 import platform
 from collections.abc import Callable, Sequence
 from contextlib import closing
-from functools import partial
 from pathlib import Path
 
 from exporter.daemon.cycle import CycleError
 from exporter.daemon.models import Model, load_all
+from exporter.daemon.recovery import RecoveringCycle
 from exporter.measure.exposition import Snapshot
 from exporter.measure.gauges import Gauges
 from exporter.state import StoreError
 from exporter.web.delivery import DeliveryError, Target
 from mlslo.command_line import WRONG
 from mlslo.version import VERSION
+from mlslo.yamlfile import InputError
 
 logger = logging.getLogger(__name__)
 
 _NEXT_TIME = "what was read is kept, and the next run delivers what is true then"
+
+
+_NOBODY_RECEIVES = "only a daemon receives events; expected a sink of files with --once-then-exit"
 
 
 def run_once(
@@ -29,11 +33,19 @@ def run_once(
     """Run a cycle of each model on its state, then deliver all gauges, and return the exit code.
 
     1 where a cycle failed, predictions could not be read, or gauges could not be delivered; the other models are
-    gone on with. Raises InputError where a monitor file cannot be used.
+    gone on with. Raises InputError where a monitor file cannot be used, or has a push sink.
     """
     code = 0
     snapshots: list[Snapshot] = []
-    for model in load_all(monitors):
+    models = load_all(monitors)
+    problems = [
+        model.monitor.document.problem(("spec", log, "sink", "push"), _NOBODY_RECEIVES)
+        for model in models
+        for log in model.monitor.pushed()
+    ]
+    if problems:
+        raise InputError(problems)
+    for model in models:
         if stopped():
             break
         snapshot = _cycle(model, state_dir, stopped)
@@ -49,22 +61,26 @@ def run_once(
     process = Gauges("")
     process.set("ml_exporter_build_info", 1.0, version=VERSION, python_version=platform.python_version())
     for target in targets:
-        deliveries = [(one.model, partial(target.deliver, one)) for one in snapshots]
-        for name, deliver in (*deliveries, ("", partial(target.deliver_own, process.series))):
+        for one in snapshots:
             try:
-                deliver()
+                target.deliver(one)
             except DeliveryError as error:
                 code = WRONG
-                logger.error("model %s: gauges not delivered: %s; %s", name, error, _NEXT_TIME)  # noqa: TRY400
+                logger.error("model %s: gauges not delivered: %s; %s", one.model, error, _NEXT_TIME)  # noqa: TRY400
+        try:
+            target.deliver_own(process.series)
+        except DeliveryError as error:
+            code = WRONG
+            logger.error("gauges of the exporter itself not delivered: %s", error)  # noqa: TRY400
     return code
 
 
 def _cycle(model: Model, state_dir: Path, stopped: Callable[[], bool]) -> Snapshot | None:
     try:
-        with closing(model.open(state_dir)) as cycle:
+        with closing(RecoveringCycle(model, state_dir)) as cycle:
             snapshot = cycle.run(stopped=stopped)
     except (StoreError, CycleError) as error:
-        logger.error("model %s: cycle failed: %s", model.name, error.__cause__ or error)  # noqa: TRY400
+        logger.error("model %s: cycle failed: %s", model.name, error)  # noqa: TRY400
         return None
     except Exception:
         # A bug in one model's cycle must not silence the others.

@@ -50,7 +50,7 @@ def once(monitors: tuple[Path, ...], at: float | None, textfile: Path | None, st
         except StoreError as error:
             refuse(str(error))
         except CycleError as error:
-            refuse(str(error), WRONG)
+            refuse(f"model {model.name}: {error}", WRONG)
         if snapshot is not None:
             snapshots.append(snapshot)
             readable &= bool(snapshot.series["ml_sink_up"][model.name, "predictions"])

@@ -40,7 +40,8 @@ def report(
     """Write a model's page as one file: for a ticket, a review, an audit.
 
     One cycle over everything in the sinks, as `once` does; then the distributions, curves and tables of a window. HTML
-    needs no other file and no script; JSON has the same figures and all gauges.
+    needs no other file and no script; JSON has the same figures and all gauges. Exit code 1 where the predictions could
+    not be read; what could be is written all the same.
     """
     if out.suffix not in _FORMS:
         refuse(f"--out {out}: expected a name that ends in {' or '.join(_FORMS)}")
@@ -59,7 +60,7 @@ def report(
     except StoreError as error:
         refuse(str(error))
     except CycleError as error:
-        refuse(str(error), WRONG)
+        refuse(f"model {model.name}: {error}", WRONG)
     assert snapshot is not None
     for option, chosen, known in (
         ("--version", version, dict.fromkeys(item.version for item in snapshot.windows)),
@@ -83,3 +84,5 @@ def report(
         refuse(f"{out}: cannot be written: {error.strerror}")
     if at is None and (newest := snapshot.newest_outside_windows()) is not None:
         click.echo(f"no prediction lies in any window that ends now; the newest fits --at {newest}", err=True)
+    if not snapshot.series["ml_sink_up"][model.name, "predictions"]:
+        sys.exit(WRONG)

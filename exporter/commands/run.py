@@ -6,10 +6,12 @@ import logging
 import signal
 import sys
 import threading
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
 import click
+from click.core import ParameterSource
 
 from exporter.commands import MONITORS
 from exporter.daemon import logs
@@ -33,8 +35,10 @@ def _url(context: click.Context, parameter: click.Parameter, value: str | None) 
     from exporter.web.delivery import is_url
 
     if not is_url(value):
-        message = "expected an http or https URL without a password"
+        message = "expected an http or https URL of ASCII letters, without a password or a fragment"
         raise click.BadParameter(message, context, parameter)
+    if parameter.name == "push_gateway" and "?" in value:
+        raise click.BadParameter("expected a URL without a query: a path is added to it", context, parameter)
     return value
 
 
@@ -163,9 +167,8 @@ def run(
     MONITOR files and references that change are loaded by themselves, on SIGHUP at once. SIGTERM and SIGINT finish the
     transaction under way and leave.
     """
-    for flag, name in (("--push-gateway.url", "push_gateway"), ("--remote-write.url", "remote_write")):
-        if delivery[name] is not None and not batch:
-            refuse(f"{flag} needs --once-then-exit: a daemon is scraped")
+    if not batch:
+        _refuse_given(delivery, "needs --once-then-exit: a daemon is scraped")
     from exporter.daemon.process import deliver_signals, keep_freed_memory
 
     # They wait until they are delivered. Before the imports: some start threads, which inherit what is held.
@@ -224,6 +227,15 @@ def run(
     server.shutdown()
     server.server_close()
     logger.info("stopped")
+
+
+def _refuse_given(names: Iterable[str], reason: str) -> None:
+    """Refuse an option that stands on the command line."""
+    context = click.get_current_context()
+    for parameter in context.command.params:
+        given = context.get_parameter_source(parameter.name or "") is ParameterSource.COMMANDLINE
+        if given and parameter.name in names:
+            refuse(f"{parameter.opts[0]} {reason}")
 
 
 def _batch(

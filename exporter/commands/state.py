@@ -90,11 +90,20 @@ def export(states: tuple[Path, ...], *, ids: bool) -> None:
 
 
 def _files(states: tuple[Path, ...]) -> list[Path]:
+    from exporter.inbox import INBOXES
+
     found: list[Path] = []
     for path in states:
         inside = sorted(path.glob(f"*{_ENDING}")) if path.is_dir() else [path]
         if not inside:
             refuse(f"{path}: no state file, expected NAME{_ENDING}")
+        for file in inside:
+            if file.exists() and not file.is_file():
+                refuse(f"{file}: expected a file, or a folder of state files")
+            if file.absolute().parent.parent.name == INBOXES:
+                refuse(
+                    f"{file}: an inbox of pushed events; expected a state file, mostly two folders above it"
+                )
         found += inside
     return found
 

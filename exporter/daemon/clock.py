@@ -9,7 +9,7 @@ from exporter.summary.windows import MICROSECONDS
 logger = logging.getLogger(__name__)
 
 STEP = 10 * MICROSECONDS
-"""By more than this against the monotonic clock, the wall clock has been set."""
+"""Difference from the monotonic clock by which the wall clock must have been set, in µs."""
 TRUSTED_AFTER = 3600.0
 """A clock that was set is trusted once it has run on for this long, in seconds."""
 

@@ -44,7 +44,7 @@ _CLOCK = "clock"
 
 
 class CycleError(Exception):
-    """A cycle that did not come to its end; what it had not committed is done again by the next."""
+    """A cycle that did not come to its end, with the reason; what it had not committed is done again by the next."""
 
 
 class Cycle:
@@ -55,6 +55,8 @@ class Cycle:
         self.monitor = monitor
         self._references = references
         self._store = store
+        if monitor.pushed():
+            store.outlast_power_loss()
         shapes = reshapings(monitor, store)
         named = monitor
         monitor = plain(monitor)
@@ -145,7 +147,7 @@ class Cycle:
                 snapshot = self._measure(windows, started)
         except (StoreError, sqlite3.Error, duckdb.Error, OSError) as error:
             cause = self._store.explained(error) if isinstance(error, sqlite3.Error) else error
-            raise CycleError(f"model {self.monitor.model}: {cause}") from cause
+            raise CycleError(str(cause)) from cause
         self._failed = False
         if snapshot is not None:
             self._measured = cycle.now
@@ -195,7 +197,8 @@ class Cycle:
         histograms = self._histograms() if gauges.wants("ml_prediction_latency_seconds") else {}
         self._keep_limit(gauges, histograms)
         meta.withheld(gauges)
-        return Snapshot(self.monitor.model, gauges.series, histograms, seen)
+        end = max(window.end for window in windows if not window.reference)
+        return Snapshot(self.monitor.model, gauges.series, histograms, seen, end / MICROSECONDS)
 
     def _keep_limit(self, gauges: Gauges, histograms: Mapping[str, Histogram]) -> None:
         """Withhold what is past ``maxSeries``; warn of it once."""

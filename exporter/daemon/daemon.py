@@ -26,6 +26,7 @@ from mlslo.yamlfile import InputError
 
 logger = logging.getLogger(__name__)
 
+_SAY_AGAIN = 3600.0
 LOOK_EVERY = 5.0
 """Seconds between two looks at the monitor files and references; what differs for two of them is loaded."""
 
@@ -36,6 +37,17 @@ class _Watched:
     cycle: RecoveringCycle
     due: float = 0.0
     snapshot: Snapshot | None = None
+    # What was said last of a cycle that failed, and when; nothing since one that did not.
+    said: str = ""
+    said_at: float = 0.0
+
+    def is_news(self, reason: str) -> bool:
+        """Return whether a failure is to be logged: it was another one before, or it is long ago."""
+        now = time.monotonic()
+        if reason == self.said and now - self.said_at < _SAY_AGAIN:
+            return False
+        self.said, self.said_at = reason, now
+        return True
 
 
 class ModelStatus(NamedTuple):
@@ -53,7 +65,8 @@ class ModelStatus(NamedTuple):
 class Daemon:
     """Runs the cycles of all models in one thread; everybody else reads what it last published.
 
-    ``page``: of the last good snapshots. ``alive``: False once no cycle is run any more.
+    ``reload_error``: what is wrong with the files on disk, None where they are in force. ``page``: of the last good
+    snapshots. ``alive``: False once no cycle is run any more.
     """
 
     def __init__(
@@ -74,7 +87,7 @@ class Daemon:
         self._wake = threading.Event()
         self._stopping = threading.Event()
         self._reloads: SimpleQueue[threading.Event] = SimpleQueue()
-        self._reload_error: str | None = None
+        self.reload_error: str | None = None
         self._reloaded_at = time.time()
         self.alive = True
         self._files = WatchedFiles(self._paths)
@@ -138,7 +151,7 @@ class Daemon:
         """Reload and wait for it; returns what was wrong, or None."""
         if not self.request_reload().wait(timeout):
             return "the reload waits for a cycle that is still running"
-        return self._reload_error
+        return self.reload_error
 
     def ready(self) -> bool:
         """Return True once every model has had a good cycle: before it, there is nothing of it to scrape."""
@@ -168,15 +181,20 @@ class Daemon:
             with self._watchdog.watching(f"model {watched.model.name}: its cycle", watched.model.name):
                 snapshot = watched.cycle.run(stopped=self._is_stopped)
         except CycleError as error:
-            # In one line: what went wrong is in the message.
-            message = "model %s: %s; its gauges keep their last values"
-            logger.error(message, watched.model.name, error.__cause__ or error)  # noqa: TRY400
+            if watched.is_news(str(error)):
+                # In one line: what went wrong is in the message.
+                message = "model %s: %s; its gauges keep their last values"
+                logger.error(message, watched.model.name, error)  # noqa: TRY400
             self._publish()
-        except Exception:
+        except Exception as error:
             # A bug in one model's cycle must not silence the others.
-            logger.exception("model %s: cycle failed", watched.model.name)
+            if watched.is_news(repr(error)):
+                logger.exception("model %s: cycle failed", watched.model.name)
         else:
             if snapshot is not None:
+                if watched.said:
+                    watched.said = ""
+                    logger.info("model %s: measured again", watched.model.name)
                 watched.snapshot = snapshot
                 self._publish()
                 give_back_memory()
@@ -198,7 +216,7 @@ class Daemon:
     def _publish(self) -> None:
         gauges = Gauges("")
         gauges.set("ml_exporter_build_info", 1.0, version=VERSION, python_version=platform.python_version())
-        gauges.set("ml_exporter_config_last_reload_successful", float(self._reload_error is None))
+        gauges.set("ml_exporter_config_last_reload_successful", float(self.reload_error is None))
         gauges.set("ml_exporter_config_last_reload_success_timestamp_seconds", self._reloaded_at)
         for name, watched in self._watched.items():
             gauges.model = name
@@ -212,14 +230,14 @@ class Daemon:
             self._files.take()
             self._replace(load_all(self._paths))
         except (InputError, StoreError) as error:
-            self._reload_error = str(error)
+            self.reload_error = str(error)
             logger.error("reload failed, the old files stay in force: %s", error)  # noqa: TRY400
         except Exception as error:
             # A bug that a new file brings to light must not end the watch over the old ones.
-            self._reload_error = repr(error)
+            self.reload_error = repr(error)
             logger.exception("reload failed, the old files stay in force")
         else:
-            self._reload_error = None
+            self.reload_error = None
             self._reloaded_at = time.time()
             logger.info("reloaded %d monitor file(s)", len(self._paths))
         self._publish()

@@ -17,10 +17,10 @@ from typing import Literal
 
 Format = Literal["logfmt", "json"]
 LEVELS = {"debug": logging.DEBUG, "info": logging.INFO, "warn": logging.WARNING, "error": logging.ERROR}
-"""As Prometheus names them."""
+"""Levels by Prometheus' names."""
 
 REPEATED = 10
-"""So many times a minute one message of one model is written."""
+"""Times a minute that one message of one model is written."""
 _MINUTE = 60.0
 _MOST_KEYS = 1000
 

@@ -65,7 +65,7 @@ class RecoveringCycle:
             if not isinstance(cause, StoreError):
                 raise
             self.writable = False
-            raise CycleError(f"model {self._model.name}: {self._given_up(cause)}") from cause
+            raise CycleError(self._given_up(cause)) from cause
         if not self.writable:
             logger.info("model %s: %s: in use again", self._model.name, self._path)
         self.writable = True

@@ -5,10 +5,11 @@ and where they are. It imports nothing heavy: the receiver is a small process.
 """
 
 from exporter.inbox.inbox import Event, Inbox, InboxError, Request, Taken, checkpoint, set_aside
-from exporter.inbox.places import inbox_folder, inbox_path
+from exporter.inbox.places import INBOXES, inbox_folder, inbox_path
 from exporter.inbox.reading import InboxReader
 
 __all__ = [
+    "INBOXES",
     "Event",
     "Inbox",
     "InboxError",

@@ -110,8 +110,14 @@ class Inbox:
             self._lock = None
 
     def hold(self) -> bool:
-        """Become its one receiver, until ``close`` or the end of the process; False where another one is."""
-        descriptor = os.open(lock_path(self.path), os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+        """Become its one receiver, until ``close`` or the end of the process; False where another one is.
+
+        Raises InboxError where its lock cannot be opened.
+        """
+        try:
+            descriptor = os.open(lock_path(self.path), os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+        except OSError as error:
+            raise InboxError(f"{lock_path(self.path)}: {error.strerror}") from None
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError:

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from pathlib import Path
 
+INBOXES = "inbox"
+"""Name of the folder of all inboxes, in the state directory."""
+
 
 def inbox_folder(state_file: Path) -> Path:
     """Return the folder of the inboxes of the model whose state is in ``state_file``."""
-    return state_file.parent / "inbox" / state_file.stem
+    return state_file.parent / INBOXES / state_file.stem
 
 
 def inbox_path(folder: Path, log: str) -> Path:

@@ -1,14 +1,14 @@
-"""What a cycle exports, as a snapshot, as Prometheus text and as OpenMetrics."""
+"""Exposition of a cycle: its snapshot, as Prometheus text and as OpenMetrics."""
 
 from __future__ import annotations
 
-import gzip
+import zlib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from itertools import groupby
 from types import MappingProxyType
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from prometheus_client import Metric as Family
 from prometheus_client.exposition import generate_latest
@@ -19,6 +19,9 @@ from prometheus_client.samples import Exemplar as Attached
 from exporter.measure.gauges import WindowSummaries
 from mlslo.catalogue import METRICS, Metric, Type
 
+if TYPE_CHECKING:
+    from zlib import _Compress as _Compressor
+
 TEXT = "text/plain; version=0.0.4; charset=utf-8"
 OPENMETRICS = "application/openmetrics-text; version=1.0.0; charset=utf-8"
 """Content types of a page."""
@@ -27,6 +30,8 @@ REQUEST_ID = "request_id"
 """Label of an exemplar."""
 LONGEST_ID = 128 - len(REQUEST_ID)
 """In code points; OpenMetrics allows the labels of an exemplar 128 with their names."""
+
+_GZIP = 31
 
 Series = Mapping[str, Mapping[tuple[str, ...], float]]
 
@@ -52,13 +57,24 @@ class Snapshot:
     """All that one cycle exports.
 
     ``histograms``: of ml_prediction_latency_seconds, by version. ``windows``: of all traffic, for
-    pictures.
+    pictures. ``at``: when the windows end, Unix seconds.
     """
 
     model: str
     series: Series
     histograms: Mapping[str, Histogram]
     windows: Sequence[WindowSummaries] = ()
+    at: float = 0.0
+
+    def having(self, name: str, **labels: str) -> list[tuple[dict[str, str], float]]:
+        """Return labels and value of each series of a metric, of those that have some ``labels``."""
+        names = METRICS[name].labels
+        wanted = [(names.index(label), value) for label, value in labels.items() if label in names]
+        return [
+            (dict(zip(names, values, strict=True)), number)
+            for values, number in self.series.get(name, {}).items()
+            if all(values[place] == value for place, value in wanted)
+        ]
 
     def newest_outside_windows(self) -> str | None:
         """The end of windows that the newest prediction would lie in, as RFC 3339; None where any window has one."""
@@ -112,7 +128,8 @@ class Page:
     def __init__(self, snapshots: Sequence[Snapshot], process: Series, like: Page | None = None) -> None:
         self._parts = list(_families(snapshots, process))
         self._exemplars = dict(_exemplar_lines(snapshots))
-        self._bodies: dict[tuple[bool, bool], bytes] = {}
+        # Of each variant: what does not change until the next page, and what compresses the rest.
+        self._bodies: dict[tuple[bool, bool], tuple[bytes, _Compressor | None]] = {}
         for asked in list(like._bodies) if like is not None else ():
             self._body(*asked)
 
@@ -121,24 +138,28 @@ class Page:
     ) -> tuple[bytes, str]:
         """Return what an ``Accept`` header asks for, and its content type.
 
-        ``live``: series that are as old as the scrape. They are appended; what is compressed may be, part by part.
+        ``live``: series that are as old as the scrape. They are appended, also to what is compressed already.
         """
         converted = prefers_openmetrics(accept)
         end = b"".join(self._lines(converted, *part) for part in _families([], live))
         if converted:
             end += b"# EOF\n"
-        if end and compressed:
-            end = gzip.compress(end, 1, mtime=0)
-        return self._body(converted, compressed) + end, OPENMETRICS if converted else TEXT
+        body, compressor = self._body(converted, compressed)
+        if compressor is not None:
+            # Not as a member of its own: curl, for one, reads the first alone.
+            compressor = compressor.copy()
+            end = compressor.compress(end) + compressor.flush()
+        return body + end, OPENMETRICS if converted else TEXT
 
-    def _body(self, converted: bool, compressed: bool) -> bytes:
-        body = self._bodies.get((converted, compressed))
-        if body is None:
-            body = b"".join(self._lines(converted, *part) for part in self._parts)
+    def _body(self, converted: bool, compressed: bool) -> tuple[bytes, _Compressor | None]:
+        found = self._bodies.get((converted, compressed))
+        if found is None:
+            body, compressor = b"".join(self._lines(converted, *part) for part in self._parts), None
             if compressed:
-                body = gzip.compress(body, 1, mtime=0)
-            self._bodies[converted, compressed] = body
-        return body
+                compressor = zlib.compressobj(1, wbits=_GZIP)
+                body = compressor.compress(body) + compressor.flush(zlib.Z_SYNC_FLUSH)
+            found = self._bodies[converted, compressed] = body, compressor
+        return found
 
     def _lines(self, converted: bool, metric: Metric, text: bytes) -> bytes:
         """Return the lines of a metric: its help and type come first, and only there OpenMetrics calls it otherwise."""

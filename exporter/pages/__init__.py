@@ -1,4 +1,4 @@
-"""What a model's last cycle found, as pictures: a page for a person, data for a program.
+"""Pages of a model's last cycle: pictures for a person, data for a program.
 
 From outside: ``page`` renders a page of the status pages and of reports, ``as_data`` returns its figures,
 ``VersionsCompared`` says how two versions differ.

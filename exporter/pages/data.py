@@ -9,19 +9,26 @@ from exporter.measure.exposition import Snapshot
 from exporter.pages.distributions import Distribution
 from exporter.pages.rendering import Choice, View
 from mlslo.catalogue import METRICS
+from mlslo.version import VERSION
 
 
 def as_data(snapshot: Snapshot, choice: Choice) -> dict[str, Any]:
-    """Return the figures as JSON has them, the gauges of the whole snapshot among them."""
+    """Return the figures as JSON has them, the gauges of the whole snapshot among them.
+
+    ``from`` and ``to``: of the window, Unix seconds.
+    """
     view = View.of(snapshot, choice)
-    data: dict[str, Any] = {"model": snapshot.model}
+    data: dict[str, Any] = {"mlslo": VERSION, "model": snapshot.model}
     if view is not None:
         outcomes = view.outcomes
         data |= {
             "version": view.version,
             "window": view.window,
+            "from": view.start,
+            "to": view.end,
             "reference": view.reference,
             "rows": view.rows,
+            "others": view.others,
             "features": [_distribution(item) for item in view.features],
             "prediction": None if view.prediction is None else _distribution(view.prediction),
             "outcomes": None

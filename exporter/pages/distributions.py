@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any
@@ -11,6 +12,7 @@ import numpy as np
 from exporter.features.binning import CategoricalBinning, MixBinning, NumericBinning
 from exporter.fold.schema import view_part
 from exporter.measure import drift
+from exporter.measure.exposition import Snapshot
 from exporter.measure.gauges import WindowSummaries
 from exporter.measure.prediction import classes_of_reference
 from exporter.references.reference import ViewReference
@@ -51,10 +53,30 @@ class Distribution:
         return self.distance is not None and self.noise is not None and self.distance > self.noise
 
 
-def features(window: WindowSummaries, reference: str) -> list[Distribution]:
-    """Return the distribution of each view of each feature, the most drifted first."""
+def most_drifted(snapshot: Snapshot, window: WindowSummaries, reference: str) -> list[str]:
+    """Return the views of features whose drift is measured, those furthest above their noise level first."""
+    chosen = {**window.labels, "reference": reference}
+    distances: dict[str, tuple[str, float]] = {}
+    for statistic in ("js_distance", "psi"):
+        for labels, value in snapshot.having(f"ml_feature_{statistic}", **chosen):
+            distances[labels["feature"]] = statistic, value
+    levels = {
+        (labels["feature"], labels["statistic"]): value
+        for labels, value in snapshot.having("ml_feature_drift_noise_level", **chosen)
+    }
+    excess = {
+        view: value / (levels.get((view, statistic)) or _NO_NOISE)
+        for view, (statistic, value) in distances.items()
+    }
+    # Where no distance is exported, all are as good as each other.
+    views = excess or dict.fromkeys(window.schema.binnings, 0.0)
+    return sorted(views, key=lambda view: (-views[view], view))
+
+
+def features(window: WindowSummaries, reference: str, views: Sequence[str]) -> list[Distribution]:
+    """Return the distribution of each of ``views`` that has one, the most drifted first."""
     found = []
-    for view in window.schema.binnings:
+    for view in views:
         bins, past = _compared(
             window, reference, lambda content, view=view: content.views.get(view), view_part(view)
         )

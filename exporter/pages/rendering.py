@@ -15,7 +15,7 @@ from exporter.measure.exposition import Snapshot
 from exporter.measure.gauges import WindowSummaries
 from exporter.pages import svg
 from exporter.pages.comparison import VersionsCompared, cells
-from exporter.pages.distributions import Distribution, features, prediction
+from exporter.pages.distributions import Distribution, features, most_drifted, prediction
 from exporter.pages.outcomes import Outcomes, outcomes
 from exporter.pages.tables import Shown
 from exporter.pages.withheld import IN_WORDS
@@ -38,6 +38,23 @@ class Choice:
         """Return the choice that the query of an address makes."""
         return cls(*(query.get(name, [None])[0] for name in ("version", "window", "reference", "baseline")))
 
+    def among(self, snapshot: Snapshot) -> Choice:
+        """Return the choice of what ``snapshot`` has: by default the busiest version, its shortest window that has rows
+        enough, the first reference, and as baseline the busiest other version.
+        """
+        if not snapshot.windows:
+            return Choice()
+        versions = _versions(snapshot)
+        version = self.version if self.version in versions else versions[0]
+        mine = _windows_of(snapshot, version)
+        window = next((item for item in mine if item.window == self.window), None)
+        window = window or next((item for item in mine if item.enough(_rows(item))), mine[-1])
+        references = (*window.static, *window.past)
+        reference = self.reference if self.reference in references else next(iter(references), "")
+        baselines = _baselines(snapshot, window)
+        baseline = self.baseline if self.baseline in baselines else next(iter(baselines), None)
+        return Choice(version, window.window, reference, baseline)
+
 
 @dataclass(frozen=True)
 class Frame:
@@ -54,16 +71,23 @@ class Frame:
 
 @dataclass(frozen=True, eq=False)
 class View:
-    """The figures of one version, window and reference of a model."""
+    """The figures of one version, window and reference of a model.
+
+    ``start``, ``end``: of the window, Unix seconds. ``features``: the most drifted ones; ``others``: how many more
+    there are.
+    """
 
     version: str
     window: str
+    start: float
+    end: float
     reference: str
     versions: tuple[str, ...]
     windows: tuple[str, ...]
     references: tuple[str, ...]
     rows: int
     features: Sequence[Distribution]
+    others: int
     prediction: Distribution | None
     outcomes: Outcomes | None
     compared: VersionsCompared | None
@@ -71,50 +95,44 @@ class View:
 
     @classmethod
     def of(cls, snapshot: Snapshot, choice: Choice) -> View | None:
-        """Return what was chosen, or else the busiest version and the shortest window that has rows enough."""
-        if not snapshot.windows:
+        """Return what was chosen among what there is; None where there is no window."""
+        chosen = choice.among(snapshot)
+        version, reference = chosen.version, chosen.reference
+        if version is None or reference is None:
             return None
-        busiest: dict[str, float] = {}
-        for item in snapshot.windows:
-            busiest[item.version] = max(busiest.get(item.version, 0.0), _rows(item))
-        versions = tuple(sorted(busiest, key=lambda version: (-busiest[version], version)))
-        version = choice.version if choice.version in busiest else versions[0]
-        mine = sorted(
-            (item for item in snapshot.windows if item.version == version), key=lambda item: item.seconds
-        )
-        window = next((item for item in mine if item.window == choice.window), None)
-        window = window or next((item for item in mine if item.enough(_rows(item))), mine[-1])
-        references = (*window.static, *window.past)
-        reference = choice.reference if choice.reference in references else next(iter(references), "")
+        mine = _windows_of(snapshot, version)
+        window = next(item for item in mine if item.window == chosen.window)
+        baselines, baseline = _baselines(snapshot, window), chosen.baseline
+        views = most_drifted(snapshot, window, reference) if reference else []
         return cls(
             version,
             window.window,
+            snapshot.at - window.seconds,
+            snapshot.at,
             reference,
-            versions,
+            _versions(snapshot),
             tuple(item.window for item in mine),
-            references,
+            (*window.static, *window.past),
             int(_rows(window)),
-            features(window, reference) if reference else (),
+            features(window, reference, views[:_MOST_PICTURES]),
+            max(0, len(views) - _MOST_PICTURES),
             prediction(window, reference) if reference else None,
             outcomes(window),
-            *_compared(snapshot, window, choice, versions),
+            None if baseline is None else VersionsCompared.of(baselines[baseline], window),
+            tuple(baselines),
         )
 
 
-def _compared(
-    snapshot: Snapshot, candidate: WindowSummaries, choice: Choice, versions: Sequence[str]
-) -> tuple[VersionsCompared | None, tuple[str, ...]]:
-    """Return the version compared with another of the same window, and the others that it could be compared with."""
+def _baselines(snapshot: Snapshot, candidate: WindowSummaries) -> dict[str, WindowSummaries]:
+    """Return the same window of each version that the candidate can be compared with, the busiest first."""
+    if not candidate.enough(_rows(candidate)):
+        return {}
     others = {
         item.version: item
         for item in snapshot.windows
         if item.window == candidate.window and item.version != candidate.version and item.enough(_rows(item))
     }
-    baselines = tuple(version for version in versions if version in others)
-    if not baselines or not candidate.enough(_rows(candidate)):
-        return None, ()
-    chosen = choice.baseline if choice.baseline in others else baselines[0]
-    return VersionsCompared.of(others[chosen], candidate), baselines
+    return {version: others[version] for version in _versions(snapshot) if version in others}
 
 
 def page(snapshot: Snapshot, frame: Frame, choice: Choice, compared: VersionsCompared | None = None) -> str:
@@ -131,8 +149,8 @@ def page(snapshot: Snapshot, frame: Frame, choice: Choice, compared: VersionsCom
         )
         if view is not None and view.compared is not None:
             chosen["baseline"] = view.compared.baseline
-        chosen |= changed
-        return "?" + urlencode({name: value for name, value in chosen.items() if value})
+        # An empty one is chosen as any other: a version without a name.
+        return "?" + urlencode(chosen | changed)
 
     return _template("model.html").render(
         model=snapshot.model,
@@ -140,18 +158,37 @@ def page(snapshot: Snapshot, frame: Frame, choice: Choice, compared: VersionsCom
         view=view,
         shown=Shown(snapshot),
         address=address,
-        most=_MOST_PICTURES,
         reasons=IN_WORDS,
         cells=cells,
         version=VERSION,
     )
 
 
-def index(models: Iterable[tuple[str, Frame, Snapshot | None]], now: float | None = None) -> str:
-    """Return the page of all models as HTML: name, frame, and snapshot of the last good cycle, each."""
+def index(
+    models: Iterable[tuple[str, Frame, Snapshot | None]], wrong: str | None = None, now: float | None = None
+) -> str:
+    """Return the page of all models as HTML: name, frame, and snapshot of the last good cycle, each.
+
+    ``wrong``: with the files on disk, which are not in force.
+    """
     shown = [(name, frame, snapshot and Shown(snapshot)) for name, frame, snapshot in models]
     return _template("index.html").render(
-        models=shown, version=VERSION, now=time.time() if now is None else now
+        models=shown, wrong=wrong, version=VERSION, now=time.time() if now is None else now
+    )
+
+
+def _versions(snapshot: Snapshot) -> tuple[str, ...]:
+    """Return the versions, the busiest first."""
+    rows: dict[str, float] = {}
+    for item in snapshot.windows:
+        rows[item.version] = max(rows.get(item.version, 0.0), _rows(item))
+    return tuple(sorted(rows, key=lambda version: (-rows[version], version)))
+
+
+def _windows_of(snapshot: Snapshot, version: str) -> list[WindowSummaries]:
+    """Return the windows of a version, the shortest first."""
+    return sorted(
+        (item for item in snapshot.windows if item.version == version), key=lambda item: item.seconds
     )
 
 
@@ -185,7 +222,7 @@ def length(seconds: float) -> str:
     for unit, name in ((86_400, "d"), (3600, "h"), (60, "min")):
         if seconds >= 2 * unit:
             return f"{seconds / unit:.0f} {name}"
-    return f"{max(0.0, seconds):.3g} s"
+    return "less than 1 ms" if 0 < seconds < 0.001 else f"{max(0.0, seconds):.3g} s"
 
 
 def clock(seconds: float) -> str:

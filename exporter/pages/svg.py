@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from html import escape
 from typing import NamedTuple
-
-from markupsafe import Markup, escape
 
 from exporter.pages.distributions import Distribution
 from exporter.pages.outcomes import CalibrationBin, Points
@@ -14,6 +13,7 @@ _WIDTH, _HEIGHT = 340, 150
 _LEFT, _RIGHT, _TOP, _BOTTOM = 38, 8, 8, 20
 _SQUARE = 230
 _MOST_BARS = 40
+_MOST_NAMED, _LETTERS = 5, 48
 
 
 class _Plot(NamedTuple):
@@ -29,7 +29,7 @@ class _Plot(NamedTuple):
         return f"{_TOP + (1 - share) * (self.height - _TOP - _BOTTOM):.1f}"
 
 
-def histogram(distribution: Distribution) -> Markup:
+def histogram(distribution: Distribution) -> str:
     """Return bars of the shares now, with the reference's as a line of steps."""
     plot = _Plot(_WIDTH, _HEIGHT)
     now, names = distribution.now.tolist(), distribution.bins
@@ -55,20 +55,20 @@ def histogram(distribution: Distribution) -> Markup:
         level = plot.y(then[position] / top)
         steps.append(f"{'M' if not position else 'L'}{plot.x(left)} {level}L{plot.x(right)} {level}")
     line = f'<path class="then" d="{"".join(steps)}"/>'
-    ends = (
-        [(0.0, names[0], "start"), (1.0, names[-1], "end")] if len(names) > 1 else [(0.5, names[0], "middle")]
-    )
+    if len(names) <= _MOST_NAMED:
+        named = [((position + 0.5) * step, name, "middle") for position, name in enumerate(names)]
+    else:
+        named = [(0.0, names[0], "start"), (1.0, names[-1], "end")]
+    most = _LETTERS // len(named)
     ticks = "".join(
-        f'<text x="{plot.x(at)}" y="{_HEIGHT - 6}" text-anchor="{anchor}">{escape(shortened(name, 22))}</text>'
-        for at, name, anchor in ends
+        f'<text x="{plot.x(at)}" y="{_HEIGHT - 6}" text-anchor="{anchor}">{escape(shortened(name, most))}</text>'
+        for at, name, anchor in named
     )
-    title = f"Histogram of {distribution.name}: " + (
-        "now as bars, the reference as a line" if then else "now"
-    )
+    title = f"Histogram of {distribution.name}: now as bars, the reference as a line"
     return _framed(plot, title, f"{''.join(bars)}{line}{ticks}{_levels(plot, top)}")
 
 
-def curve(points: Points, title: str, x: str, y: str, *, diagonal: bool) -> Markup:
+def curve(points: Points, title: str, x: str, y: str, *, diagonal: bool) -> str:
     """Return a line through points of 0 to 1, with the diagonal of chance."""
     plot = _Plot(_SQUARE + _LEFT - _BOTTOM, _SQUARE)
     line = " ".join(f"{plot.x(a)},{plot.y(b)}" for a, b in points)
@@ -76,7 +76,7 @@ def curve(points: Points, title: str, x: str, y: str, *, diagonal: bool) -> Mark
     return _framed(plot, title, f'{chance}<polyline class="line" points="{line}"/>{_axes(plot, x, y)}')
 
 
-def calibration(bins: Sequence[CalibrationBin]) -> Markup:
+def calibration(bins: Sequence[CalibrationBin]) -> str:
     """Return the observed share by the score, each with its 95 % interval, and larger where more rows are."""
     plot = _Plot(_SQUARE + _LEFT - _BOTTOM, _SQUARE)
     most = max(item.rows for item in bins)
@@ -109,10 +109,10 @@ def shortened(text: str, length: int = 60) -> str:
     return text if len(text) <= length else f"{text[: length - 1]}…"
 
 
-def _framed(plot: _Plot, title: str, content: str) -> Markup:
+def _framed(plot: _Plot, title: str, content: str) -> str:
     frame = f'<path class="axis" d="M{plot.x(0)} {plot.y(1)}V{plot.y(0)}H{plot.x(1)}"/>'
     # What is put in is escaped where it is made.
-    return Markup(
+    return (
         f'<svg viewBox="0 0 {plot.width:g} {plot.height:g}" width="{plot.width:g}" height="{plot.height:g}" role="img" '
         f'aria-label="{escape(shortened(title, 200))}">{content}{frame}</svg>'
     )

@@ -11,6 +11,8 @@ from mlslo.catalogue import METRICS, Layer
 _OF_A_COLUMN = {"model", "version", "window", "reference", "segment", "segment_value"}
 # A view is shown by the first of these that it has.
 _DRIFT = ("psi", "embedding_cosine_distance", "js_distance")
+# Labels of which a row's name has the value.
+_IN_NAMES = frozenset(("average", "class", "k", "quantile"))
 _COMPLETENESS = ("missing", "invalid", "out_of_range")
 
 Labels = dict[str, str]
@@ -29,7 +31,7 @@ class Shown:
     """What the template shows of a snapshot. ``silent``: versions without a prediction in any window."""
 
     def __init__(self, snapshot: Snapshot) -> None:
-        self._series = snapshot.series
+        self._snapshot = snapshot
         rows: dict[str, float] = {}
         for labels, value in self.series("ml_monitor_samples"):
             rows[labels["version"]] = max(rows.get(labels["version"], 0.0), value)
@@ -39,10 +41,7 @@ class Shown:
 
     def series(self, name: str, **having: str) -> list[tuple[Labels, float]]:
         """Return the labels and values of a metric's series, of those ``having`` some labels."""
-        names = METRICS[name].labels
-        found = self._series.get(name, {}).items()
-        labelled = [(dict(zip(names, values, strict=True)), value) for values, value in found]
-        return [(labels, value) for labels, value in labelled if having.items() <= labels.items()]
+        return self._snapshot.having(name, **having)
 
     def total(self, name: str, **having: str) -> float:
         """Return the sum of a metric's series."""
@@ -55,7 +54,7 @@ class Shown:
             cells = []
             for name, metric in METRICS.items():
                 more = [label for label in metric.labels if label not in _OF_A_COLUMN]
-                if metric.layer is layer and "segment" in metric.labels and {*more} <= {"average", "k"}:
+                if metric.layer is layer and "segment" in metric.labels and {*more} <= _IN_NAMES:
                     for labels, value in self.series(name, **traffic):
                         row = " ".join([name, *(labels[label] for label in more if labels[label])])
                         cells.append(Cell(row, _column(labels), value))

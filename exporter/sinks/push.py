@@ -41,7 +41,7 @@ class PushSink(LogSink):
         return cls(settings, positions, None)
 
     def close(self) -> None:
-        """Nothing is held between cycles."""
+        """Release nothing: no file is held between cycles."""
 
     def batches(self, *, final: bool = False) -> Iterator[Batch]:
         """Yield what lies in the inbox at the time of the call; what comes meanwhile is of the next cycle.

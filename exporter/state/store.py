@@ -80,6 +80,13 @@ class Store:
         except sqlite3.Error as error:
             raise explained(error, self._connection.path) from None
 
+    def outlast_power_loss(self) -> None:
+        """Have each commit reach the disk from now on: what it counted is then deleted elsewhere.
+
+        Otherwise the newest ones may be gone after a crash of the machine, and logs are read again from before them.
+        """
+        self._connection.execute("PRAGMA synchronous = FULL")
+
     def damaged(self, what: str) -> StoreError:
         """Return the error to raise where ``what`` cannot have been written by the exporter."""
         return self._connection.damaged(what)

@@ -1,4 +1,4 @@
-"""What is wrong in a state file: what SQLite finds, and what the exporter could not go on with."""
+"""Verification of a state file: what SQLite finds, and what the exporter could not go on with."""
 
 from __future__ import annotations
 

@@ -140,7 +140,7 @@ class WebConfigFile(StrictModel):
 
 
 class WebConfig:
-    """What a web configuration file asks for, ready to be used.
+    """Web configuration that is ready to be used.
 
     ``tls``: None where the pages are not encrypted. ``sans``: names of which a client's certificate must have one.
     ``headers``: of every answer. ``files``: all that was read.
@@ -182,7 +182,7 @@ class WebConfig:
 
 
 class TokenBucket:
-    """So many at once, and one more each ``interval`` (seconds)."""
+    """Limit of requests: so many at once, and one more each ``interval`` (seconds)."""
 
     def __init__(self, interval: float, burst: int) -> None:
         self._interval, self._burst = interval, burst

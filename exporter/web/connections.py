@@ -13,7 +13,7 @@ MOST = 64
 
 
 class Phase(Enum):
-    """What a connection is at; its value: the most seconds of it."""
+    """Phase of a connection; its value: the most seconds of it."""
 
     IDLE = 120.0
     REQUEST = 10.0

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import http.client
+import re
 import ssl
 import time
 import urllib.error
@@ -25,6 +26,7 @@ _LONGEST_ATTEMPT = 30.0
 _FIRST_PAUSE, _LONGEST_PAUSE = 0.5, 15.0
 _AGAIN = frozenset({408, 425, 429})
 _LONGEST_ANSWER = 300
+_SENT = re.compile(r"[!-~]+")
 
 
 class DeliveryError(Exception):
@@ -32,7 +34,7 @@ class DeliveryError(Exception):
 
 
 class Target(Protocol):
-    """Where gauges go."""
+    """Receiver of gauges."""
 
     def deliver(self, snapshot: Snapshot) -> None:
         """Deliver the gauges of one model. Raises DeliveryError."""
@@ -66,7 +68,7 @@ class ClientTLS(StrictModel):
 
 
 class HTTPConfig(StrictModel):
-    """How requests are made: the part of Prometheus' ``http_config`` that is taken."""
+    """Client settings of deliveries: the part of Prometheus' ``http_config`` that is taken."""
 
     confidential: ClassVar[bool] = True
     basic_auth: BasicAuth | None = None
@@ -134,7 +136,7 @@ class Sender:
                 return None, None
         except urllib.error.HTTPError as error:
             with closing(error):
-                text = error.read(_LONGEST_ANSWER).decode(errors="replace").strip()
+                text = _beginning(error)
                 reason = f"answered {error.code}: {text.splitlines()[0] if text else error.reason}"
                 if error.code in _AGAIN or error.code >= 500:
                     after = error.headers.get("Retry-After", "")
@@ -145,6 +147,14 @@ class Sender:
             return f"not reached: {error.reason}", None if certificate else 0.0
         except (OSError, http.client.HTTPException) as error:
             return f"not reached: {error or type(error).__name__}", 0.0
+
+
+def _beginning(answer: urllib.error.HTTPError) -> str:
+    """Return the beginning of a refusal's text; nothing where its server does not come to it."""
+    try:
+        return answer.read(_LONGEST_ANSWER).decode(errors="replace").strip()
+    except (OSError, http.client.HTTPException):
+        return ""
 
 
 class _NoRedirect(urllib.request.HTTPRedirectHandler):
@@ -166,11 +176,14 @@ def sender(config: Path | None, timeout: float, stopping: Event) -> Sender:
 
 
 def is_url(text: str) -> bool:
-    """Return True for an HTTP URL without a password, a query or a fragment."""
+    """Return True for an HTTP URL of ASCII letters, without a password or a fragment."""
     try:
         parts = urlsplit(text)
+        # Of a host with an empty label, which no resolver is asked for, this raises as the request would.
+        parts.netloc.encode("idna")
         return (
-            parts.scheme in ("http", "https")
+            _SENT.fullmatch(text) is not None
+            and parts.scheme in ("http", "https")
             and bool(parts.hostname)
             and parts.port != 0
             and "@" not in parts.netloc
@@ -207,6 +220,8 @@ def _secret(document: Document, at: Sequence[str], key: str, literal: str | None
         raise document.error((*at, f"{key}_file"), f"{path}: cannot be read: {reason}") from None
     if not secret or not secret.isprintable():
         raise document.error((*at, f"{key}_file"), f"{path}: expected one line of text")
+    if key == "credentials" and not secret.isascii():
+        raise document.error((*at, f"{key}_file"), f"{path}: expected ASCII letters, as headers have them")
     return secret
 
 

@@ -18,7 +18,7 @@ _Stamps = tuple[tuple[int, int, int] | None, ...]
 
 
 class Protection:
-    """What a web configuration file asks for now.
+    """Web configuration in force, read again when its files change.
 
     Each new connection looks whether the file, a certificate or a key has changed, as exporter-toolkit does. What is
     wrong, or half-written, changes nothing and is logged once. So does what takes a protection away: a file that is

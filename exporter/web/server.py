@@ -21,6 +21,7 @@ from exporter.daemon.daemon import Daemon
 from exporter.web import tls
 from exporter.web.config import WebConfig
 from exporter.web.connections import Connection, Connections, Phase
+from exporter.web.listening import listening, shown
 from exporter.web.model_pages import ModelPages
 from exporter.web.passwords import Verdict
 from exporter.web.protection import Protection
@@ -28,6 +29,7 @@ from exporter.web.protection import Protection
 logger = logging.getLogger(__name__)
 
 _COMPRESS_FROM = 1024
+_MODELS = "/models/"
 _MOST_HEADERS = 32 << 10
 _NO_DESCRIPTOR = (errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM)
 
@@ -51,16 +53,12 @@ class Server(ThreadingHTTPServer):
         self.protection = protection
         self.lifecycle = lifecycle
         self.connections = Connections()
-        self.address_family = socket.AF_INET6 if ":" in address[0] or not address[0] else socket.AF_INET
         self.pages = ModelPages(watched)
         # Never called: ``finish_request`` hands a connection to its handler.
-        super().__init__(address, BaseHTTPRequestHandler)
-
-    def server_bind(self) -> None:
-        if self.address_family == socket.AF_INET6 and not self.server_address[0]:
-            # All addresses, of both families.
-            self.socket.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 0)
-        super().server_bind()
+        super().__init__(address, BaseHTTPRequestHandler, bind_and_activate=False)
+        self.socket.close()
+        self.socket = listening(address, self.request_queue_size)
+        self.server_address = self.socket.getsockname()
 
     def get_request(self) -> tuple[socket.socket, Any]:
         try:
@@ -112,10 +110,8 @@ class Server(ThreadingHTTPServer):
 
     @property
     def url(self) -> str:
-        host, port = self.server_address[:2]
         encrypted = self.protection is not None and self.protection.current().tls is not None
-        shown = "localhost" if str(host) in ("", "::", "0.0.0.0") else str(host)
-        return f"{'https' if encrypted else 'http'}://{f'[{shown}]' if ':' in shown else shown}:{port}"
+        return shown(self.socket.getsockname(), secure=encrypted)
 
 
 class _Headers:
@@ -182,6 +178,13 @@ class _Handler(BaseHTTPRequestHandler):
         if not self._allowed():
             return
         site = self.server.watched
+        if (asked := _model(self.path)) is not None:
+            page = self.server.pages.model(*asked)
+            if page is None:
+                self._text(HTTPStatus.NOT_FOUND, "No such model, or no good cycle of it yet; see /.")
+            else:
+                self._html(page)
+            return
         match _normal(self.path):
             case "/metrics":
                 compressed = self._takes_gzip()
@@ -198,13 +201,6 @@ class _Handler(BaseHTTPRequestHandler):
                 )
             case "/":
                 self._html(self.server.pages.index())
-            case path if path.startswith("/models/"):
-                name, _, query = self.path.partition("/models/")[2].partition("?")
-                page = self.server.pages.model(name, query)
-                if page is None:
-                    self._text(HTTPStatus.NOT_FOUND, "No such model, or no good cycle of it yet; see /.")
-                else:
-                    self._html(page)
             case "/-/reload":
                 self._text(HTTPStatus.METHOD_NOT_ALLOWED, "Reload with POST or PUT.", {"Allow": "POST, PUT"})
             case _:
@@ -291,6 +287,15 @@ class _Handler(BaseHTTPRequestHandler):
         self.end_headers()
         if self.command != "HEAD":
             self.wfile.write(body)
+
+
+def _model(target: str) -> tuple[str, str] | None:
+    """Return name and query of a request for a model's page, both as they are written: a name may hold slashes."""
+    try:
+        parts = urlsplit(target)
+    except ValueError:
+        return None
+    return (parts.path.removeprefix(_MODELS), parts.query) if parts.path.startswith(_MODELS) else None
 
 
 def _normal(target: str) -> str:

@@ -62,7 +62,7 @@ def context(
     return made
 
 
-def has_name(connection: ssl.SSLSocket, allowed: Collection[str]) -> bool:
+def has_name(connection: ssl.SSLSocket | ssl.SSLObject, allowed: Collection[str]) -> bool:
     """Return True where the client's certificate has one of the ``allowed`` alternative names, exactly so."""
     certificate: Any = connection.getpeercert() or {}
     return any(name in allowed for name in _names(certificate.get("subjectAltName", ())))

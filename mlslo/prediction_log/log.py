@@ -84,25 +84,24 @@ class PredictionLog:
         numbers and lists.
         """
         identity = id or uuid.uuid4().hex
-        moment = datetime.now(UTC) if timestamp is None else timestamp.astimezone(UTC)
-        record: dict[str, Any] = {
-            "timestamp": moment.isoformat(timespec="microseconds").replace("+00:00", "Z"),
-            "id": identity,
-            "status": status,
-        }
-        optional = {
-            "version": self.version if version is None else version,
-            "latency_ms": None if latency_seconds is None else round(latency_seconds * 1000, 3),
-            "score": score,
-            "prediction": prediction,
-            "features": features,
-        }
-        record.update({key: value for key, value in {**more, **optional}.items() if value is not None})
         try:
+            moment = datetime.now(UTC) if timestamp is None else timestamp.astimezone(UTC)
+            record: dict[str, Any] = {
+                "timestamp": moment.isoformat(timespec="microseconds").replace("+00:00", "Z"),
+                "id": identity,
+                "status": status,
+            }
+            optional = {
+                "version": self.version if version is None else version,
+                "latency_ms": None if latency_seconds is None else round(latency_seconds * 1000, 3),
+                "score": score,
+                "prediction": prediction,
+                "features": features,
+            }
+            record.update({key: value for key, value in {**more, **optional}.items() if value is not None})
             line = json.dumps(record, default=_plain, separators=(",", ":")).encode() + b"\n"
-        except (TypeError, ValueError, RecursionError) as error:
-            with self._condition:
-                self._drop(1, f"a record cannot be written as JSON: {error}")
+        except Exception as error:
+            self.drop(1, f"a record cannot be written as JSON: {error}")
             return identity
         with self._condition:
             if self._closed:
@@ -112,9 +111,13 @@ class PredictionLog:
             else:
                 self._waiting.append(line)
                 if self._thread is None:
-                    self._thread = threading.Thread(target=self._run, daemon=True, name="prediction-log")
-                    self._thread.start()
+                    self._start()
         return identity
+
+    def drop(self, number: int, why: str) -> None:
+        """Count predictions that there is no record of, and say why, once a minute."""
+        with self._condition:
+            self._drop(number, why)
 
     @property
     def written(self) -> int:
@@ -151,6 +154,16 @@ class PredictionLog:
         self._file.forget()
         self._begin()
         self._closed = closed
+
+    def _start(self) -> None:
+        """Start the thread; the condition is held. Where the system has none to give, the next record asks again."""
+        thread = threading.Thread(target=self._run, daemon=True, name="prediction-log")
+        try:
+            thread.start()
+        except RuntimeError as error:
+            self._drop(0, f"{error}: records wait")
+            return
+        self._thread = thread
 
     def _run(self) -> None:
         while True:

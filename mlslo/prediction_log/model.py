@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 from mlslo.prediction_log.log import PredictionLog
@@ -33,34 +33,51 @@ class LoggedModel:
         """Return the model's predictions. ``ids``: of the rows, shape (rows,)."""
         started = time.perf_counter()
         found = self._model.predict(rows)
-        values = _listed(found)
         key = "prediction" if hasattr(self._model, "classes_") else "score"
-        self._write(rows, [{key: value} for value in values], ids, time.perf_counter() - started)
+        latency = time.perf_counter() - started
+        self._log_rows(rows, found, lambda value: {key: value}, ids, latency)
         return found
 
     def predict_proba(self, rows: Any, *, ids: Sequence[str] | None = None) -> Any:
         """Return the model's probabilities. ``ids``: of the rows, shape (rows,)."""
         started = time.perf_counter()
         found = self._model.predict_proba(rows)
-        classes = [str(name) for name in _listed(self._model.classes_)]
-        scores = [
-            {"score": row[1] if len(classes) == 2 else dict(zip(classes, row, strict=True))}
-            for row in _listed(found)
-        ]
-        self._write(rows, scores, ids, time.perf_counter() - started)
+        self._log_rows(rows, found, self._score, ids, time.perf_counter() - started)
         return found
 
-    def _write(
-        self, rows: Any, outputs: list[dict[str, Any]], ids: Sequence[str] | None, latency: float
+    def _score(self, row: Sequence[float]) -> dict[str, Any]:
+        classes = [str(name) for name in _listed(self._model.classes_)]
+        return {"score": row[1] if len(classes) == 2 else dict(zip(classes, row, strict=True))}
+
+    def _log_rows(
+        self,
+        rows: Any,
+        answer: Any,
+        output: Callable[[Any], dict[str, Any]],
+        ids: Sequence[str] | None,
+        latency: float,
     ) -> None:
-        names = self._names(rows)
-        values = _listed(rows.to_numpy() if hasattr(rows, "to_numpy") else rows)
+        """Write a record for each row. Raises nothing: the model has answered, whatever becomes of its log."""
+        try:
+            self._write(self._records(rows, map(output, _listed(answer)), ids), latency)
+        except Exception as error:
+            number = len(answer) if hasattr(answer, "__len__") else 1
+            self._log.drop(number, f"rows cannot be written: {type(error).__name__}: {error}")
+
+    def _records(
+        self, rows: Any, outputs: Iterable[dict[str, Any]], ids: Sequence[str] | None
+    ) -> list[dict[str, Any]]:
+        values = _rows(rows)
+        names = self._names(rows, len(values[0]) if values else 0)
         found = []
         for position, (row, output) in enumerate(zip(values, outputs, strict=True)):
             record: dict[str, Any] = {**output, "features": dict(zip(names, row, strict=True))}
             if ids is not None:
                 record["id"] = ids[position]
             found.append(record)
+        return found
+
+    def _write(self, found: list[dict[str, Any]], latency: float) -> None:
         request = CURRENT.get()
         if request is None:
             for record in found:
@@ -72,13 +89,26 @@ class LoggedModel:
         else:
             request.rows += found
 
-    def _names(self, rows: Any) -> list[str]:
+    def _names(self, rows: Any, number: int) -> list[str]:
         names = getattr(rows, "columns", self._features)
         if names is None:
             names = getattr(self._model, "feature_names_in_", None)
         if names is None:
-            names = [f"x{position}" for position in range(len(rows[0]))]
+            names = [f"x{position}" for position in range(number)]
         return [str(name) for name in names]
+
+
+def _rows(rows: Any) -> list[list[Any]]:
+    """Return the values of each row; of a text, or another single value, that one."""
+    if hasattr(rows, "toarray"):
+        # scipy's sparse matrices.
+        rows = rows.toarray()
+    values = _listed(rows.to_numpy() if hasattr(rows, "to_numpy") else rows)
+    several = (list, tuple)
+    return [
+        list(row) if isinstance(row, several) else _listed(row) if hasattr(row, "tolist") else [row]
+        for row in values
+    ]
 
 
 def _listed(values: Any) -> list[Any]:

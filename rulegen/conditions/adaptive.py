@@ -124,8 +124,15 @@ class Unusual(Kind):
 
     def lines(self) -> Sequence[Line]:
         allowed = f"({self._allowed})"
+        labels = self.mean.varying
         lines = (
-            ("above", Line(f"{self.mean.expression} + {allowed}", f"usual, at most, by {self.window}")),
-            ("below", Line(f"{self.mean.expression} - {allowed}", f"usual, at least, by {self.window}")),
+            (
+                "above",
+                Line(f"{self.mean.expression} + {allowed}", f"usual, at most, by {self.window}", labels),
+            ),
+            (
+                "below",
+                Line(f"{self.mean.expression} - {allowed}", f"usual, at least, by {self.window}", labels),
+            ),
         )
         return [line for side, line in lines if self.direction in (side, "both")]

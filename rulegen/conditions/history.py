@@ -49,7 +49,9 @@ def value_ago(series: GaugeSeries, offset: Duration) -> History:
     """The gauge ``offset`` ago, averaged over the versions of then."""
     name = _record(series, f"offset{offset}")
     expression = _over_versions("avg", series, f"{series.expression} offset {offset}")
-    return History(series, Record(name, expression, {SLO: series.slo}), offset.seconds, 0.0, 1)
+    return History(
+        series, Record(name, expression, {SLO: series.slo}), f"{offset} ago", offset.seconds, 0.0, 1
+    )
 
 
 def mean_before(series: GaugeSeries, window: Duration, offset: Duration) -> History:
@@ -63,7 +65,10 @@ def mean_before(series: GaugeSeries, window: Duration, offset: Duration) -> Hist
     total = _over_versions("sum", series, f"sum_over_time({past})")
     count = _over_versions("sum", series, f"count_over_time({past})")
     expression = f"{total}\n/\n({count} >= {number(least)})"
-    return History(series, Record(name, expression, {SLO: series.slo}), offset.seconds, window.seconds, least)
+    record = Record(name, expression, {SLO: series.slo})
+    return History(
+        series, record, f"mean over {_until(window, offset)}", offset.seconds, window.seconds, least
+    )
 
 
 @dataclass(frozen=True)
@@ -96,7 +101,8 @@ def deviation_before(series: GaugeSeries, window: Duration, offset: Duration) ->
     else:
         expression = f"stddev_over_time({past})\nand\ncount_over_time({past}) >= {number(mean.least)}"
     record = Record(name, expression, {SLO: series.slo})
-    return Deviation(series, record, mean.offset, mean.window, mean.least)
+    title = f"deviation over {_until(window, offset)}"
+    return Deviation(series, record, title, mean.offset, mean.window, mean.least)
 
 
 @dataclass(frozen=True)
@@ -129,7 +135,12 @@ def forecast(series: GaugeSeries, within: Duration, based_on: Duration) -> Forec
     enough = f"count_over_time({past}) >= {number(least)}"
     expression = f"predict_linear({past}, {number(within.seconds)})\nand\n{enough}"
     record = Record(name, expression, {SLO: series.slo})
-    return Forecast(series, record, 0.0, based_on.seconds, least, within.seconds)
+    title = f"in {within}, by the trend of {based_on}"
+    return Forecast(series, record, title, 0.0, based_on.seconds, least, within.seconds)
+
+
+def _until(window: Duration, offset: Duration) -> str:
+    return f"{window} until {offset} ago" if offset.seconds else f"{window}"
 
 
 def _record(series: GaugeSeries, operation: str) -> str:

@@ -46,11 +46,12 @@ class History:
     """A record of the gauge's past that a condition needs.
 
     It averages what the gauge was from ``offset + window`` ago until ``offset`` ago (just the value
-    at ``offset`` where the window is zero), given ``least`` evaluations, over all versions.
+    at ``offset`` where the window is zero), given ``least`` evaluations, over all versions. ``title`` says it in words.
     """
 
     series: GaugeSeries
     record: Record
+    title: str
     offset: float
     window: float
     least: int
@@ -64,8 +65,14 @@ class History:
     def lookup(self) -> Lookup:
         """The record of the series that fires, for a text."""
         fixed = {MODEL: self.series.model, SLO: self.series.slo}
-        varying = self.series.varying if self.of_version else self.series.entities
-        return Lookup(self.record.name, tuple(fixed.items()), varying, format_of(self.series.metric.unit))
+        return Lookup(
+            self.record.name, tuple(fixed.items()), self.varying, format_of(self.series.metric.unit)
+        )
+
+    @property
+    def varying(self) -> tuple[str, ...]:
+        """Labels that tell its series apart."""
+        return self.series.varying if self.of_version else self.series.entities
 
     @property
     def of_version(self) -> bool:
@@ -86,10 +93,11 @@ class Unusable(NamedTuple):
 
 @dataclass(frozen=True)
 class Line:
-    """A line of a dashboard: PromQL, and what it is called."""
+    """A line of a dashboard: PromQL, what it is called, and the labels that tell its series apart."""
 
     expression: str
     name: str
+    varying: tuple[str, ...]
 
 
 class Kind(ABC):
@@ -153,8 +161,7 @@ class Kind(ABC):
 
     def lines(self) -> Sequence[Line]:
         """Lines that a dashboard shows beside the gauge."""
-        histories = self.histories()
-        return [Line(history.expression, history.record.name.rsplit(":", 1)[1]) for history in histories]
+        return [Line(history.expression, history.title, history.varying) for history in self.histories()]
 
     def limits(self) -> Sequence[tuple[float, Literal["above", "below"]]]:
         """Constants beyond which the gauge is bad."""

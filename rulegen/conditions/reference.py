@@ -111,7 +111,7 @@ class Reference(Kind):
         return product < self.floor or float(self.factor) * float(reference) == float(product)
 
     def lines(self) -> Sequence[Line]:
-        return (Line(self.series.select(self.record.name), "reference"),)
+        return (Line(self.series.select(self.record.name), "reference", self._varying),)
 
     def references(self) -> Sequence[Record]:
         return (self.record,)

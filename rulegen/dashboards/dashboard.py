@@ -35,11 +35,14 @@ _ROOM = 1000
 _PLACEHOLDER = "panels that all models have"
 
 
-def build(plan: Plan, mark: str) -> str:
-    """Return the dashboard as JSON that Grafana imports or provisions. The data source is chosen in Grafana."""
+def build(plan: Plan, mark: str, task: str | None = None) -> str:
+    """Return the dashboard as JSON that Grafana imports or provisions. The data source is chosen in Grafana.
+
+    ``task``: of the model, where it is known: panels that others have are left out.
+    """
     name, model = plan.file.name, plan.file.model
     panels: list[str] = []
-    for number, (title, own, common, collapsed) in enumerate(_rows(plan)):
+    for number, (title, own, common, collapsed) in enumerate(_rows(plan, task)):
         top = number * _ROOM
         row: dict[str, Any] = {
             "id": panel_id(f"row/{number}"), "type": "row", "title": title, "collapsed": collapsed,
@@ -48,8 +51,7 @@ def build(plan: Plan, mark: str) -> str:
         mine = [_line(panel) for panel in placed(tuple(own), top + 1)]
         theirs = texts_of(common, top + _ROOM // 2) if common is not None else ()
         if collapsed:
-            row["panels"] = [json.loads(text) for text in (*mine, *theirs)]
-            panels.append(_line(row))
+            panels.append(_line(row).replace('"panels": []', _nested([*mine, *theirs])))
         else:
             panels += [_line(row), *mine, *theirs]
     return framed(
@@ -88,11 +90,17 @@ def framed(data: dict[str, Any], panels: list[str]) -> str:
     )
 
 
+def _nested(panels: list[str]) -> str:
+    """Return what a collapsed row holds, a line each too."""
+    inner = ",\n      ".join(panels)
+    return f'"panels": [\n      {inner}\n    ]'
+
+
 def _line(data: dict[str, Any]) -> str:
     return json.dumps(data, ensure_ascii=False)
 
 
-def _rows(plan: Plan) -> list[tuple[str, list[Panel], Any, bool]]:
+def _rows(plan: Plan, task: str | None) -> list[tuple[str, list[Panel], Any, bool]]:
     """Return title, own panels, section of ``panels.yaml`` and whether it is collapsed, for each row."""
     promised = [panel for slo in plan.slos for panel in budgets(slo)]
     rows: list[tuple[str, list[Panel], Any, bool]] = [("What fires now", [_FIRING], None, False)]
@@ -101,8 +109,10 @@ def _rows(plan: Plan) -> list[tuple[str, list[Panel], Any, bool]]:
     own: dict[str, list[Panel]] = {}
     for slo in plan.slos:
         own.setdefault(_section(slo), []).extend(gauge(slo))
-    for section in sections():
-        rows.append((section.title, own.pop(section.title, []), section, section.collapsed))
+    for section in sections(task):
+        mine = own.pop(section.title, [])
+        if mine or section.panels:
+            rows.append((section.title, mine, section, section.collapsed))
     assert not own, f"no section for {list(own)}"
     return rows
 

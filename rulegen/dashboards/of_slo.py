@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 
+from mlslo.catalogue import Metric
 from rulegen.dashboards.panels import Limit, Link, Panel, steps_of
 from rulegen.promql.conventions import BUDGET_REMAINING_RECORD, BURN_RATE_RECORD
+from rulegen.promql.expressions import number
 from rulegen.promql.rules import AlertRule
 from rulegen.slo.links import RUNBOOK, burn_panel, gauge_panel, heading
 from rulegen.slo.plan import SloPlan
@@ -18,7 +20,11 @@ def budgets(slo: SloPlan) -> Iterator[Panel]:
     budget = slo.budget
     if budget is None:
         return
-    promise = f"Of {budget.time_window}, {slo.slo.objective} % of the events of {budget.slo} are promised to be good."
+    counted = budget.sli.counted
+    promise = (
+        f"Over {budget.time_window}, {number(budget.objective)} % of the {counted} of {budget.slo} "
+        f"are promised to be good. {budget.sli.bad}"
+    )
     yield Panel(
         f"slo/{budget.slo}/left",
         f"{budget.slo}: error budget left",
@@ -28,7 +34,7 @@ def budgets(slo: SloPlan) -> Iterator[Panel]:
         unit="percentunit",
         width=4,
         steps=(("red", None), ("#EAB839", 0.0), ("green", 0.25)),
-        missing="No events yet",
+        missing=f"No {counted} yet",
         links=_runbooks(slo.burn_alerts.values()),
     )
     pairs = budget.pairs
@@ -49,16 +55,12 @@ def gauge(slo: SloPlan) -> Iterator[Panel]:
     series = slo.series
     if series is None:
         return
-    versions = [label for label in series.varying if label == "version"]
-    legend = " ".join(f"{{{{{label}}}}}" for label in (*series.entities, *versions))
-    queries = {legend or series.title: series.expression}
+    queries = {_legend(series.varying) or series.title: series.expression}
     legs = [leg for alert in slo.gauge_alerts for leg in alert.kind.legs()]
     for line in dict.fromkeys(line for leg in legs for line in leg.lines()):
-        queries[f"{line.name} {legend}".strip()] = line.expression
+        queries[f"{line.name} {_legend(line.varying)}".strip()] = line.expression
     limits: list[Limit] = [limit for leg in legs for limit in leg.limits()]
     where = ", ".join(f"{label} {value}" for label, value in series.fixed.items() if label != "model")
-    # An AUC of 0.7 is not 70 % of anything.
-    is_share = series.metric.name.endswith("_ratio")
     alerts = "; ".join(
         f"{alert.rule.name}: {alert.kind.phrase(values=False).template()}" for alert in slo.gauge_alerts
     )
@@ -67,11 +69,24 @@ def gauge(slo: SloPlan) -> Iterator[Panel]:
         f"{series.slo}: {series.title}" + (f" ({where})" if where else ""),
         series.metric.help + (f" {alerts}." if alerts else ""),
         queries,
-        unit="percentunit" if is_share else _UNITS.get(series.metric.unit, "none"),
+        unit=_unit(series.metric),
         steps=steps_of(limits),
         limits=True,
         links=_runbooks(slo.alerts),
     )
+
+
+def _legend(varying: Sequence[str]) -> str:
+    """Return the labels that tell series apart, as Grafana fills them in; the version comes last."""
+    ordered = sorted(varying, key=lambda label: label == "version")
+    return " ".join(f"{{{{{label}}}}}" for label in ordered)
+
+
+def _unit(metric: Metric) -> str:
+    """Return what Grafana calls the unit of a metric. An AUC of 0.7 is not 70 % of anything."""
+    if metric.name.endswith("_ratio"):
+        return "percentunit"
+    return "reqps" if metric.name.endswith("_per_second") else _UNITS.get(metric.unit, "none")
 
 
 def _runbooks(alerts: Iterable[AlertRule]) -> tuple[Link, ...]:

@@ -37,10 +37,14 @@ class Section:
 
 
 @cache
-def sections() -> tuple[Section, ...]:
-    """Return the sections in their order."""
+def sections(task: str | None = None) -> tuple[Section, ...]:
+    """Return the sections in their order, with the panels that a model of ``task`` can have; None: all."""
     return tuple(
-        Section(row["title"], tuple(map(_panel, row["panels"])), row.get("collapsed", False))
+        Section(
+            row["title"],
+            tuple(panel for one in row["panels"] if (panel := _panel(one, task)) is not None),
+            row.get("collapsed", False),
+        )
         for row in _TABLE["sections"]
     )
 
@@ -72,17 +76,16 @@ def texts_of(section: Section, top: int) -> tuple[str, ...]:
     return tuple(json.dumps(panel, ensure_ascii=False) for panel in placed(section.panels, top))
 
 
-def _panel(row: dict[str, Any]) -> Panel:
-    queries = {legend: _expanded(query) for legend, query in row["queries"].items()}
+def _panel(row: dict[str, Any], task: str | None) -> Panel | None:
+    """Return the panel of a row; None where no query of it is for ``task``."""
+    queries = {legend: _expanded(query) for legend, query in row["queries"].items() if _has_data(query, task)}
+    if not queries:
+        return None
     names = dict.fromkeys(name for query in queries.values() for name in metrics_of(query))
-    about = [row["about"]] if "about" in row else []
-    helps = [METRICS[name].help for name in names]
-    # One that shows a dozen metrics is not explained by a dozen sentences.
-    about += helps if len(helps) <= 3 else [f"Shown are {', '.join(names)}; docs/metrics.md defines each."]
     panel = Panel(
         row["key"],
         row["title"],
-        " ".join(about) or row["title"],
+        row.get("about") or " ".join(METRICS[name].help for name in names),
         queries,
         kind=row.get("kind", "timeseries"),
         unit=row["unit"],
@@ -90,6 +93,12 @@ def _panel(row: dict[str, Any]) -> Panel:
         missing=row.get("missing"),
     )
     return replace(panel, **{key: row[key] for key in ("width", "height") if key in row})
+
+
+def _has_data(query: str, task: str | None) -> bool:
+    """Return whether any metric of a query is measured for ``task``; metrics of others than the exporter always are."""
+    tasks = [METRICS[name].tasks for name in metrics_of(query)]
+    return task is None or not tasks or any(not known or task in known for known in tasks)
 
 
 def _expanded(query: str) -> str:

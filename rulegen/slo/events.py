@@ -25,10 +25,11 @@ class EventSli(ABC):
     """Bad and all events over a window, in PromQL.
 
     ``operation`` is the last part of the records' names; ``has_model``: the results carry the
-    label ``model``, and the rule must not set it. ``bad`` says what a bad event is.
+    label ``model``, and the rule must not set it. ``bad`` says what a bad event is, ``counted`` what events are called.
     """
 
     operation = "rate"
+    counted = "events"
     has_model = True
     bad: str
 
@@ -148,6 +149,7 @@ class GoodSli(EventSli):
     series: GaugeSeries
     good: Limit
     operation = "sum"
+    counted = "evaluations"
 
     @property
     def bad(self) -> str:  # type: ignore[override]

@@ -19,6 +19,7 @@ SCHEMA = json.loads((CHART / "values.schema.json").read_text(encoding="utf-8"))
 DEFAULTS = yaml.safe_load((CHART / "values.yaml").read_text(encoding="utf-8"))
 FLAGS = {name for parameter in run.params for name in parameter.opts}
 MONITOR = {"monitors": {"fraud.yaml": "metadata: {name: fraud}"}}
+BATCH = {**MONITOR, "mode": "batch", "batch": {"remoteWrite": "http://prometheus/api/v1/write"}}
 
 
 @pytest.mark.parametrize("name", CHARTS)
@@ -61,6 +62,14 @@ def test_it_is_of_this_version() -> None:
         (
             {**MONITOR, "mode": "batch"},
             "batch: expected pushGateway or remoteWrite, where the gauges go: nobody scrapes what has ended",
+        ),
+        (
+            BATCH,
+            "logs.volume: expected a volume with the log in mode batch, as of --set logs.volume.",
+        ),
+        (
+            {**BATCH, "logs": {"volume": {"emptyDir": {}}}, "networkPolicy": {"enabled": True}},
+            "networkPolicy.egress: expected a rule to your Prometheus or Pushgateway in mode batch",
         ),
         (
             {**MONITOR, "rules": {"fraud": "kind: PrometheusRule"}},
@@ -193,17 +202,19 @@ def test_the_probe_asks_nothing_that_needs_a_password(web: Object, probe: Object
 
 
 def test_where_the_state_is() -> None:
+    own = {"persistentVolumeClaim": {"claimName": "own"}}
+
     def source(given: Object) -> Object:
         base = {
             **MONITOR,
             "model": {"image": "fraud"},
-            "batch": {"remoteWrite": "http://prometheus/api/v1/write"},
+            "batch": BATCH["batch"],
+            "logs": {"volume": own},
         }
         _, pod = the_exporter(render({**base, **given}))
         (volume,) = [volume for volume in pod["volumes"] if volume["name"] == "mlslo-state"]
         return {key: value for key, value in volume.items() if key != "name"}
 
-    own = {"persistentVolumeClaim": {"claimName": "own"}}
     assert source({}) == {"emptyDir": {"sizeLimit": "2Gi"}}
     assert source({"mode": "shared"}) == {
         "persistentVolumeClaim": {"claimName": f"{RELEASE}-mlslo-exporter-state"}
@@ -218,7 +229,16 @@ def test_where_the_state_is() -> None:
 def test_a_model_may_have_a_security_context_of_its_own(renderings: dict[str, list[Object]]) -> None:
     deployment = _one(renderings["model"], "Deployment")
     (model,) = deployment["spec"]["template"]["spec"]["containers"]
-    assert (model["securityContext"]["runAsUser"], model["securityContext"]["runAsGroup"]) == (1001, 2000)
+    assert model["securityContext"] == {"allowPrivilegeEscalation": False, "runAsUser": 1001}
+
+
+def test_a_model_is_called_after_its_release_and_the_notes_lead_to_it() -> None:
+    for given, name in (({}, RELEASE), ({"fullnameOverride": "scores"}, "scores")):
+        with helm_python.Chart.load(CHART) as chart:
+            texts = chart.render({**MONITOR, "model": {"image": "fraud"}, **given}, name=RELEASE)
+        deployment = yaml.safe_load(texts["mlslo-exporter/templates/model.yaml"])
+        assert deployment["metadata"]["name"] == name
+        assert f"deployment/{name} " in texts["mlslo-exporter/templates/NOTES.txt"]
 
 
 @pytest.mark.parametrize("name", CHARTS)
@@ -227,4 +247,6 @@ def test_the_notes_are_rendered(name: str) -> None:
         notes = chart.render(values(name), name=RELEASE)["mlslo-exporter/templates/NOTES.txt"]
     assert ("Nothing makes Prometheus scrape it" in notes) == (name == "shared-alone")
     assert ("No model is deployed" in notes) == (name == "sidecar")
+    for template in ("podLabels", "sidecar", "logMount", "volumes"):
+        assert (f'include "mlslo-exporter.{template}"' in notes) == (name == "sidecar")
     assert ("the state is in an emptydir" in notes.lower()) == (name == "shared-alone")

@@ -10,6 +10,7 @@ import yaml
 
 from mlslo import monitor
 from tests.support.manifests import DEPLOY, Object, kustomize, render, the_exporter
+from tests.support.paths import ROOT
 
 
 def test_its_exporter_is_the_charts(renderings: dict[str, list[Object]]) -> None:
@@ -64,6 +65,7 @@ def test_dashboards_rules_and_routing_are_one_folder_to_apply(renderings: dict[s
     objects = renderings["rules"]
     assert sorted(one["kind"] for one in objects) == [
         "ConfigMap",
+        "ConfigMap",
         "PrometheusRule",
         "PrometheusRule",
         "Secret",
@@ -71,8 +73,10 @@ def test_dashboards_rules_and_routing_are_one_folder_to_apply(renderings: dict[s
     for one in objects:
         assert one["metadata"]["namespace"] == "monitoring"
         assert one["metadata"]["labels"]["release"] == "prometheus"
-    (dashboard,) = [one for one in objects if one["kind"] == "ConfigMap"]
-    assert dashboard["metadata"]["labels"]["grafana_dashboard"] == "1"
+    dashboards = [one for one in objects if one["kind"] == "ConfigMap"]
+    assert {one["metadata"]["labels"]["grafana_dashboard"] for one in dashboards} == {"1"}
+    generated = {path.name for path in (ROOT / "dashboards").iterdir()}
+    assert {name for one in dashboards for name in one["data"]} == generated
 
 
 def test_alerts_carry_the_namespace_that_their_routing_has(renderings: dict[str, list[Object]]) -> None:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import re
+import shlex
 import subprocess
 import sys
 from pathlib import Path
@@ -32,15 +34,39 @@ def generated(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
+HOOKS = yaml.safe_load((ROOT / ".pre-commit-hooks.yaml").read_text(encoding="utf-8"))
+
+
 def test_every_hook_is_a_command() -> None:
-    hooks = yaml.safe_load((ROOT / ".pre-commit-hooks.yaml").read_text(encoding="utf-8"))
+    hooks = HOOKS
     assert [hook["id"] for hook in hooks] == ["mlslo-rulegen-generate", "mlslo-rulegen-check"]
     for hook in hooks:
-        program, command = hook["entry"].split()
-        assert program == "mlslo-rulegen"
+        (command,) = re.findall(r"mlslo-rulegen (\w+)", hook["entry"])
         assert command in main.commands
         assert re.search(hook["files"], "slos/slo.yaml")
         assert hook["language"] == "python"
+
+
+def test_the_hook_fails_where_it_wrote_a_file_be_it_new_or_changed(tmp_path: Path) -> None:
+    specs = [str(DIABETES / name) for name in ("slo.yaml", "routing.yaml")]
+    path = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])
+
+    def hook(*arguments: str) -> subprocess.CompletedProcess[str]:
+        # As pre-commit starts it.
+        command = [*shlex.split(HOOKS[0]["entry"]), *arguments, "--out", "generated"]
+        return subprocess.run(
+            command, cwd=tmp_path, env={"PATH": path}, capture_output=True, text=True, check=False
+        )
+
+    first = hook(*specs)
+    assert (first.returncode, "wrote generated/rules/diabetes.yaml" in first.stdout) == (1, True)
+    again = hook(*specs)
+    assert (again.returncode, "wrote" in again.stdout) == (0, False), again.stderr
+    (tmp_path / "generated" / "rules" / "diabetes.yaml").unlink()
+    assert hook(*specs).returncode == 1
+    wrong = hook("no such file.yaml")
+    assert (wrong.returncode, wrong.stdout) == (2, "")
+    assert "no such file.yaml" in wrong.stderr
 
 
 def applied_by_argo_cd(repository: Path) -> set[Path]:

@@ -34,6 +34,7 @@ def test_the_pages_on_disk_are_current(page: dict[str, str]) -> None:
 @pytest.mark.slow
 def test_a_stale_page_fails_the_check_with_a_diff(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     shutil.copy(ROOT / "pyproject.toml", tmp_path)
+    (tmp_path / "examples").symlink_to(ROOT / "examples")
     (tmp_path / "docs").mkdir()
     monkeypatch.setattr(command, "ROOT", tmp_path)
     missing = CliRunner().invoke(command.main, ["--check"])

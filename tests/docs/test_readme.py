@@ -11,11 +11,12 @@ import tomllib
 from pathlib import Path
 
 from mlslo.version import VERSION
+from tests.support.manifests import KUBERNETES, mistakes, render_example, the_exporter
 from tests.support.paths import DIABETES, ROOT
 from tests.support.sessions import blocks, play, typed
 
-SIDECAR = ROOT / "deploy" / "examples" / "model-with-sidecar" / "templates" / "deployment.yaml"
 README = (ROOT / "README.md").read_text(encoding="utf-8")
+(CHART_OF_A_MODEL,) = (block.text for block in blocks(README) if "kind: Deployment" in block.text)
 CONTRIBUTING = (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8")
 
 
@@ -38,8 +39,21 @@ def test_shell_blocks_are_scripts_and_the_excerpt_is_of_the_example() -> None:
             for line in block.text.splitlines():
                 assert os.access(ROOT / line, os.X_OK), line
         if block.language == "yaml":
-            texts = [path.read_text(encoding="utf-8") for path in (DIABETES / "slo.yaml", SIDECAR)]
-            assert any(block.text in text for text in texts)
+            shown = block.text in (DIABETES / "slo.yaml").read_text(encoding="utf-8")
+            assert shown or block.text == CHART_OF_A_MODEL
+
+
+def test_the_chart_of_a_model_is_one_as_it_stands(tmp_path: Path) -> None:
+    example = render_example(tmp_path / "example")
+    objects = render_example(tmp_path / "shown", CHART_OF_A_MODEL)
+    assert not [mistake for one in objects for mistake in mistakes(one, KUBERNETES[-1])]
+    assert the_exporter(objects)[0] == the_exporter(example)[0]
+    (deployment,) = [one for one in objects if one["kind"] == "Deployment"]
+    (monitor,) = [one for one in objects if one["kind"] == "PodMonitor"]
+    labels = deployment["spec"]["template"]["metadata"]["labels"]
+    assert labels.items() >= monitor["spec"]["selector"]["matchLabels"].items()
+    (model,) = deployment["spec"]["template"]["spec"]["containers"]
+    assert model["volumeMounts"] == [{"name": "mlslo-logs", "mountPath": "/var/log/model"}]
 
 
 def test_scripts_named_in_prose_exist() -> None:

@@ -14,6 +14,7 @@ import pytest
 
 from tests.support.containerfile import Stage, parse
 from tests.support.manifests import DEPLOY
+from tests.support.namespace import PYTHON
 from tests.support.paths import ROOT
 
 ROOTED = os.getuid() == 0 and all(map(shutil.which, ("unshare", "setpriv")))
@@ -38,6 +39,10 @@ def build_images(folder: Path) -> dict[str, Image]:
     """Return the images `exporter` and `rulegen`. Skips the test where this machine cannot build them."""
     if not ROOTED:
         pytest.skip(WHY_NOT)
+    if not _is_like_the_base():
+        pytest.skip(
+            "this machine's Python cannot stand for the base image's: it has no pip, or is not called python"
+        )
     if not _packages_come(folder):
         pytest.skip("no package index, which the first stage of each image needs")
     context = folder / "context"
@@ -59,6 +64,17 @@ def _build(stage: Stage, context: Path, folder: Path) -> Image:
     done = subprocess.run(command, capture_output=True, text=True, cwd=ROOT, check=False)
     assert done.returncode == 0, done.stdout[-2000:] + done.stderr
     return Image(layer, stage)
+
+
+def _is_like_the_base() -> bool:
+    """Return whether the first steps of the Containerfile find `python` with pip."""
+    try:
+        return (
+            subprocess.run([PYTHON, "-m", "pip", "--version"], capture_output=True, check=False).returncode
+            == 0
+        )
+    except OSError:
+        return False
 
 
 @cache

@@ -49,10 +49,15 @@ def render(given: Mapping[str, Any], chart: Path = CHART) -> list[Object]:
     return [one for path, text in sorted(texts.items()) if path.endswith(".yaml") for one in _documents(text)]
 
 
-def render_example(folder: Path) -> list[Object]:
-    """Return the objects of the model's own chart; ``folder`` takes the chart with what it depends on."""
+def render_example(folder: Path, deployment: str | None = None) -> list[Object]:
+    """Return the objects of the model's own chart; ``folder`` takes the chart with what it depends on.
+
+    ``deployment``: another template in place of its own.
+    """
     shutil.copytree(DEPLOY, folder / "deploy")
     chart = folder / EXAMPLE.relative_to(ROOT)
+    if deployment is not None:
+        (chart / "templates" / "deployment.yaml").write_text(deployment, encoding="utf-8")
     helm_python.dependency_build(chart)
     return render({}, chart)
 

@@ -22,8 +22,8 @@ from tests.support.containerfile import Copy, Stage, needed, parse
 
 # Debian keeps it where not every PATH looks.
 _CHROOT = shutil.which("chroot", path=os.defpath + ":/usr/sbin:/sbin") or "chroot"
-_PYTHON = Path(sys.base_prefix, "bin").resolve() / "python"
-PATH = f"{_PYTHON.parent}:/usr/local/bin:/usr/bin:/bin"
+PYTHON = Path(sys.base_prefix, "bin").resolve() / "python"
+PATH = f"{PYTHON.parent}:/usr/local/bin:/usr/bin:/bin"
 
 
 def mount(*arguments: str | Path) -> None:
@@ -33,7 +33,7 @@ def mount(*arguments: str | Path) -> None:
 
 def base(folder: Path) -> Path:
     """Return a layer that makes this machine's Python that of the base image: no folder on the way is closed."""
-    for parent in reversed(_PYTHON.parents):
+    for parent in reversed(PYTHON.parents):
         (folder / str(parent).lstrip("/")).mkdir(mode=0o755, exist_ok=True)
     return folder
 

@@ -44,7 +44,7 @@ class Call(NamedTuple):
 
 
 class Answer(NamedTuple):
-    """What a request is answered with."""
+    """Answer to a request."""
 
     status: HTTPStatus
     body: bytes

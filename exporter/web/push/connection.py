@@ -7,6 +7,7 @@ import logging
 import math
 import time
 from collections import OrderedDict, deque
+from collections.abc import Collection
 from email.utils import formatdate
 from http import HTTPStatus
 from urllib.parse import unquote
@@ -16,6 +17,7 @@ import httptools
 from exporter.web.push.answers import Answer, Call, RefusedError, malformed, wait
 from exporter.web.push.body import MOST_BYTES, too_large
 from exporter.web.push.endpoint import Endpoint
+from exporter.web.tls import has_name
 
 logger = logging.getLogger(__name__)
 
@@ -82,8 +84,10 @@ class Connection(asyncio.Protocol):
     it has, so that the sender, who may read only then, sees the answer; its body is not kept.
     """
 
-    def __init__(self, connections: Connections) -> None:
+    def __init__(self, connections: Connections, allowed: Collection[str] = ()) -> None:
+        """``allowed``: names, of which a client's certificate needs one; where there are none, anybody may connect."""
         self._all = connections
+        self._allowed = allowed
         self._transport: asyncio.Transport
         self._parser = httptools.HttpRequestParser(self)
         self._method = self._path = ""
@@ -108,6 +112,10 @@ class Connection(asyncio.Protocol):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         assert isinstance(transport, asyncio.Transport)
         self._transport = transport
+        if self._allowed and not has_name(transport.get_extra_info("ssl_object"), self._allowed):
+            self._ending = True
+            transport.abort()
+            return
         if not self._all.connected(self):
             self.keep_alive = False
             self._send_refusal(wait(HTTPStatus.SERVICE_UNAVAILABLE, "too many connections", ""))

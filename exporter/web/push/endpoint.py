@@ -24,7 +24,7 @@ _MOST_HELD = 32 << 20
 
 
 class Route(NamedTuple):
-    """Where the events of a path go. ``otlp``: whether they are OTLP logs."""
+    """Destination of the events of a path. ``otlp``: whether they are OTLP logs."""
 
     writer: Writer
     otlp: bool
@@ -53,7 +53,7 @@ class Endpoint:
                 {"WWW-Authenticate": 'Bearer realm="mlslo-exporter"'},
             )
         if path not in self.routes:
-            raise RefusedError(HTTPStatus.NOT_FOUND, "no monitor file has a push sink with this path")
+            raise _unknown()
         if method != "POST":
             raise RefusedError(
                 HTTPStatus.METHOD_NOT_ALLOWED, "expected POST", "unsupported", {"Allow": "POST"}
@@ -64,12 +64,14 @@ class Endpoint:
         route = self.routes.get(call.path)
         if route is None:
             # It was taken away since the request began.
-            return text(RefusedError(HTTPStatus.NOT_FOUND, "no monitor file has a push sink with this path"))
+            return text(_unknown())
         try:
             if len(call.body) <= _PARSED_ASIDE:
                 return await self._taken(route, _parsed(route, call), call)
             # Others need not wait for it.
             found = await asyncio.get_running_loop().run_in_executor(self._aside, _parsed, route, call)
+            if (route := self.routes.get(call.path)) is None:
+                return text(_unknown())
             return await self._taken(route, found, call)
         except RefusedError as refusal:
             return self.refused(call, refusal)
@@ -99,6 +101,10 @@ class Endpoint:
             return otlp.answer(call, found)
         content = json.dumps({"accepted": taken.accepted, "repeated": taken.repeated}) + "\n"
         return Answer(HTTPStatus.OK, content.encode(), "application/json")
+
+
+def _unknown() -> RefusedError:
+    return RefusedError(HTTPStatus.NOT_FOUND, "no monitor file has a push sink with this path")
 
 
 def _parsed(route: Route, call: Call) -> Request | otlp.Logs:

@@ -25,7 +25,7 @@ _REQUIRED = ("specversion", "id", "source", "type")
 
 
 class _Attributes(msgspec.Struct):
-    """What every CloudEvent has; JSON is checked whole while they are read."""
+    """Attributes that every CloudEvent has; JSON is checked whole while they are read."""
 
     specversion: str
     id: str

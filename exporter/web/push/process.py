@@ -11,18 +11,23 @@ import gc
 import logging
 import signal
 import socket
-import ssl
 import sys
 from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import msgspec
 
+from exporter.daemon.logs import RateLimit
 from exporter.web.push.connection import Connection, Connections
 from exporter.web.push.endpoint import Endpoint, Route
 from exporter.web.push.tokens import TokenError, Tokens
 from exporter.web.push.writer import Writer
+
+if TYPE_CHECKING:
+    from exporter.web.config import WebConfig
+    from exporter.web.protection import Protection
 
 READY = "ready"
 _DRAINED_WITHIN = 3.0
@@ -39,7 +44,10 @@ class Log(msgspec.Struct):
 
 
 class Configuration(msgspec.Struct):
-    """What is received. Only ``logs`` may differ from that of the first line. ``socket``: a descriptor that listens."""
+    """Configuration of the receiver. Only ``logs`` may differ from that of the first line.
+
+    ``socket``: a descriptor that listens.
+    """
 
     socket: int
     logs: list[Log]
@@ -48,19 +56,27 @@ class Configuration(msgspec.Struct):
 
 
 class Message(msgspec.Struct):
-    """A line of the log; ``READY`` once the first configuration is in force."""
+    """A line of the log; ``READY`` once the first configuration is in force.
+
+    ``suppressed``: so many like it were left out before it.
+    """
 
     level: int
     text: str
+    suppressed: int = 0
+
+
+class ConfigurationError(Exception):
+    """A web configuration that cannot be used; its text says why."""
 
 
 class _ToParent(logging.Handler):
     """Hands records to the process that started this one, whose format they then have."""
 
     def emit(self, record: logging.LogRecord) -> None:
-        text = self.format(record)
+        message = Message(record.levelno, self.format(record), getattr(record, "suppressed", 0))
         with suppress(OSError, ValueError):
-            sys.stdout.buffer.write(msgspec.json.encode(Message(record.levelno, text)) + b"\n")
+            sys.stdout.buffer.write(msgspec.json.encode(message) + b"\n")
             sys.stdout.buffer.flush()
 
 
@@ -71,7 +87,8 @@ class _Receiver:
         self._connections = Connections(self._endpoint)
         self._socket = socket.socket(fileno=configuration.socket)
         self._socket.setblocking(False)
-        self._web_config = Path(configuration.web_config) if configuration.web_config else None
+        self._protection = _protection(configuration.web_config)
+        self._config: WebConfig | None = None
         self._writers: dict[str, Writer] = {}
         self._server: asyncio.Server | None = None
         self._ended = asyncio.Event()
@@ -94,35 +111,31 @@ class _Receiver:
             writer.close()
 
     async def listen(self) -> None:
-        """Accept connections; where there are certificates, with those that are on disk now."""
-        before, certificates = self._server, _certificates(self._web_config)
+        """Accept connections, in the way that the web configuration asks for now."""
+        before = self._server
+        config = self._protection.current() if self._protection is not None else None
+        certificates, allowed = (config.tls, config.sans) if config is not None else (None, frozenset[str]())
         # Of a copy: a server closes what it listens on when it is replaced.
         self._server = await asyncio.get_running_loop().create_server(
-            lambda: Connection(self._connections),
+            lambda: Connection(self._connections, allowed),
             sock=self._socket.dup(),
             ssl=certificates,
             ssl_handshake_timeout=None if certificates is None else 10.0,
             backlog=512,
         )
+        self._config = config
         if before is not None:
             before.close()
 
     async def run(self) -> None:
         """Look after time-outs and certificates, until ``end``."""
         sweeping = asyncio.create_task(self._connections.sweep())
-        state = _state(self._web_config)
         while not self._ended.is_set():
             with suppress(TimeoutError):
                 await asyncio.wait_for(self._ended.wait(), _CERTIFICATES_LOOKED_AT_EVERY)
-            before, state = state, _state(self._web_config)
-            if before != state:
-                try:
-                    await self.listen()
-                    logging.info("push: certificates re-read")
-                except Exception as error:
-                    logging.warning(
-                        "push: certificates cannot be re-read, the old ones stay in force: %s", error
-                    )
+            # What is wrong, or takes TLS away, changes nothing: that is said by the configuration itself.
+            if self._protection is not None and self._protection.current() is not self._config:
+                await self.listen()
         sweeping.cancel()
         assert self._server is not None
         self._server.close()
@@ -136,33 +149,17 @@ class _Receiver:
         self._ended.set()
 
 
-def _certificates(web_config: Path | None) -> ssl.SSLContext | None:
+def _protection(web_config: str | None) -> Protection | None:
     if web_config is None:
         return None
     # It imports what reads YAML, which is not needed elsewhere.
-    from exporter.web.config import load
+    from exporter.web.protection import Protection
+    from mlslo.yamlfile import InputError
 
-    return load(web_config).tls
-
-
-def _state(web_config: Path | None) -> list[tuple[int, int]]:
-    """Return what changes when the configuration, or a certificate in its folder or where it says, does."""
-    if web_config is None:
-        return []
-    from exporter.web.config import WebConfigFile
-    from mlslo.yamlfile import InputError, read, validate
-
-    paths = [web_config]
-    with suppress(InputError, OSError):
-        tls = validate(read(web_config), WebConfigFile).tls_server_config
-        files = [tls.cert_file, tls.key_file, tls.client_ca_file] if tls else []
-        paths += [web_config.parent / name for name in files if name]
-    found = []
-    for path in paths:
-        with suppress(OSError):
-            status = path.stat()
-            found.append((status.st_ino, status.st_mtime_ns))
-    return found
+    try:
+        return Protection(Path(web_config))
+    except InputError as error:
+        raise ConfigurationError(str(error)) from None
 
 
 async def _main() -> None:
@@ -190,10 +187,13 @@ def main() -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGHUP, signal.SIG_IGN)
     signal.pthread_sigmask(signal.SIG_UNBLOCK, (signal.SIGTERM, signal.SIGINT, signal.SIGHUP))
-    logging.basicConfig(level=logging.INFO, handlers=[_ToParent()], format="%(message)s")
+    handler = _ToParent()
+    # Here the same message is known by its template; over there it is a text among others.
+    handler.addFilter(RateLimit())
+    logging.basicConfig(level=logging.INFO, handlers=[handler], format="%(message)s")
     try:
         asyncio.run(_main())
-    except (TokenError, OSError) as error:
+    except (TokenError, ConfigurationError, OSError) as error:
         logging.error("push: %s", error)  # noqa: TRY400 - said in one line
         sys.exit(1)
 

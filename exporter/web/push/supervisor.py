@@ -16,13 +16,14 @@ from typing import IO
 import msgspec
 
 from exporter.daemon.models import PushedLog
-from exporter.web.push.listening import listening, shown
+from exporter.web.listening import listening, shown
 from exporter.web.push.process import READY, Configuration, Log, Message
 from exporter.web.push.tokens import Tokens
 from mlslo.monitor import OTLP_PATH
 
 logger = logging.getLogger(__name__)
 
+_BACKLOG = 512
 _READY_WITHIN = 15.0
 _ENDS_WITHIN = 6.0
 _LOOKS_EVERY = 0.5
@@ -63,14 +64,14 @@ class Receiver:
         self._stopping = threading.Event()
         self._thread = threading.Thread(target=self._watch, daemon=True, name="push receiver")
         if found := list(logs()):
-            self._socket = listening(address)
+            self._socket = listening(address, _BACKLOG)
             self._start(found)
-            self._ready.wait(_READY_WITHIN)
+            self._wait_until_ready()
         self._thread.start()
 
     @property
     def url(self) -> str | None:
-        """Where events are sent; None where nothing is received."""
+        """Address that events are sent to; None where nothing is received."""
         if self._socket is None:
             return None
         return shown(self._socket.getsockname(), secure=self._secure)
@@ -108,6 +109,14 @@ class Receiver:
         ).start()
         self._send(logs)
 
+    def _wait_until_ready(self) -> None:
+        """Wait for the process, but not for one that has ended."""
+        assert self._process is not None
+        until = time.monotonic() + _READY_WITHIN
+        while self._process.poll() is None and time.monotonic() < until:
+            if self._ready.wait(_LOOKS_EVERY / 10):
+                return
+
     def _send(self, logs: list[PushedLog]) -> None:
         """Say what is to be received. A process that has ended is started again with it."""
         assert self._process is not None
@@ -127,14 +136,14 @@ class Receiver:
             logger.debug("push receiver: gone", exc_info=True)
 
     def _watch(self) -> None:
-        pause = 0.0
+        pause, said = 0.0, ""
         started = time.monotonic()
         while not self._stopping.wait(_LOOKS_EVERY):
             logs = list(self._logs())
             try:
                 if self._process is None:
                     if logs:
-                        self._socket = self._socket or listening(self._address)
+                        self._socket = self._socket or listening(self._address, _BACKLOG)
                         self._start(logs)
                 elif (code := self._process.poll()) is not None:
                     pause = 0.0 if time.monotonic() - started > 60 else min(_LONGEST_PAUSE, 2 * pause + 0.1)
@@ -146,8 +155,12 @@ class Receiver:
                     self._start(logs)
                 elif logs != self._sent:
                     self._send(logs)
+                said = ""
             except OSError as error:
-                logger.error("push receiver: %s", error)  # noqa: TRY400 - said in one line
+                if str(error) != said:
+                    said = str(error)
+                    host, port = self._address
+                    logger.error("push receiver: %s:%d: %s", host, port, error.strerror or error)  # noqa: TRY400
                 self._stopping.wait(_LONGEST_PAUSE)
 
     def _log(self, output: IO[bytes]) -> None:
@@ -160,4 +173,6 @@ class Receiver:
                 if message.text == READY:
                     self._ready.set()
                 else:
-                    logger.log(message.level, "%s", message.text)
+                    # Each text is a message of its own to the limit of those that repeat.
+                    suppressed = {"suppressed": message.suppressed} if message.suppressed else {}
+                    logger.log(message.level, message.text, extra={"fields": suppressed})

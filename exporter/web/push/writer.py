@@ -175,7 +175,12 @@ class Writer:
         """Return the inbox. Raises InboxError where it cannot be opened, or another process receives for it."""
         if self._inbox is None:
             inbox = Inbox(self.path)
-            if not inbox.hold():
+            try:
+                held = inbox.hold()
+            except InboxError:
+                inbox.close()
+                raise
+            if not held:
                 inbox.close()
                 raise InboxError(f"{self.path}: another process receives events for it")
             self._inbox = inbox

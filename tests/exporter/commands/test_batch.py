@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import http.server
+import re
 import threading
 import time
 import urllib.request
@@ -127,7 +128,7 @@ def test_prometheus_takes_what_is_written(tmp_path: Path) -> None:
         assert prometheus.one("count(count by (version) (ml_predictions_total))") == 48
         assert prometheus.one("count(ml_exporter_build_info)") == 1
         assert prometheus.one('ml_prediction_latency_seconds_bucket{le="0.05",version=~".*é.*\\\\n39"}') == 10
-        page = parse(exporter("once", tmp_path / "monitor.yaml").stdout)
+        page = parse(exporter("once", tmp_path / "monitor.yaml", "--state-dir", tmp_path / "state").stdout)
         written = {item["metric"]["__name__"]: int(item["value"][1]) for item in instant(
             prometheus.url, 'count by (__name__) ({job="nightly"})')}  # fmt: skip
         assert sum(written.values()) > 2000
@@ -165,6 +166,10 @@ def test_a_log_that_cannot_be_read_fails_the_job_and_the_others_go_on(tmp_path: 
         (("--push-gateway.url", "http://x"), "--push-gateway.url needs --once-then-exit"),
         (("--once-then-exit", "--remote-write.url", "http://me:secret@x/write"), "without a password"),
         (("--once-then-exit", "--push-gateway.url", "x:9091"), "expected an http or https URL"),
+        (("--once-then-exit", "--push-gateway.url", "http://x?a=b"), "expected a URL without a query"),
+        (("--delivery.job", "nightly"), "--delivery.job needs --once-then-exit"),
+        (("--delivery.http.config.file", "gone.yaml"), "--delivery.http.config.file needs --once-then-exit"),
+        (("--delivery.timeout", "5m"), "--delivery.timeout needs --once-then-exit"),
         (("--once-then-exit", "--delivery.timeout", "soon"), "expected a duration"),
     ],
 )
@@ -184,6 +189,7 @@ def test_wrong_options_are_refused(arguments: tuple[str, ...], message: str, tmp
         ("authorization: {credentials_file: gone}", "cannot be read: No such file"),
         ("basic_auth: {username: a}", "expected password_file"),
         ("authorization: {credentials_file: empty}", "expected one line of text"),
+        ("authorization: {credentials_file: typographic}", "expected ASCII"),
         ("{authorization: {}, basic_auth: {username: a}}", "got both"),
         ("tls_config: {cert_file: a}", "expected cert_file and key_file"),
         ("tls_config: {ca_file: empty}", "certificates cannot be used"),
@@ -193,6 +199,7 @@ def test_wrong_options_are_refused(arguments: tuple[str, ...], message: str, tmp
 def test_a_wrong_http_configuration_is_refused(content: str, message: str, tmp_path: Path) -> None:
     model(tmp_path, rows=0)
     (tmp_path / "empty").write_text("")
+    (tmp_path / "typographic").write_text("s\u2013ecret", encoding="utf-8")
     config = tmp_path / "http.yaml"
     config.write_text(content)
     where = ("--push-gateway.url", "http://127.0.0.1:1", "--delivery.http.config.file", config)
@@ -277,6 +284,45 @@ def test_what_is_refused_is_not_tried_again(code: int) -> None:
         assert [one[""] for one in asked] == ["/a?token=x"]
 
 
+def test_a_refusal_whose_text_does_not_come_is_one() -> None:
+    with answering(404, Transfer_Encoding="chunked") as (url, _):
+        with pytest.raises(DeliveryError) as raised:
+            Sender(60).send("PUT", url, b"1", {})
+        assert str(raised.value) == f"{url}: answered 404: Not Found"
+
+
+def test_a_state_that_cannot_be_used_does_not_fail_every_job(tmp_path: Path) -> None:
+    """It is set aside, as the daemon does it."""
+    model(tmp_path)
+    (tmp_path / "state").mkdir()
+    (tmp_path / "state/m.sqlite").write_bytes(b"no database" * 1000)
+    done = batch(tmp_path)
+    assert "set aside as m.sqlite.set-aside-" in done.stderr
+    assert "cycle done, 3 prediction(s) so far" in done.stderr
+
+
+def test_a_push_sink_is_refused(tmp_path: Path) -> None:
+    content = monitor(labels=None)
+    content["spec"]["predictions"]["sink"] = {"push": {"path": "/m"}}
+    path = write_monitor(tmp_path, content)
+    done = batch(tmp_path, check=False)
+    assert done.returncode == 2
+    assert re.fullmatch(
+        rf"{path}:\d+:\d+: .*only a daemon receives events; expected a sink of files .*\n", done.stderr
+    )
+    assert not (tmp_path / "state").exists()
+
+
+def test_what_is_of_no_model_is_said_so(tmp_path: Path) -> None:
+    """By remote write the exporter's own gauges are delivered, too."""
+    model(tmp_path, rows=0)
+    where = ("--remote-write.url", f"http://127.0.0.1:{free_port()}", "--delivery.timeout", "1s")
+    done = batch(tmp_path, *where, "--log.format", "json", check=False)
+    assert done.returncode == 1
+    assert '"msg": "gauges of the exporter itself not delivered: ' in done.stderr
+    assert '"model": ""' not in done.stderr
+
+
 def test_the_end_of_the_job_ends_the_waiting() -> None:
     stopping = threading.Event()
     stopping.set()
@@ -297,6 +343,8 @@ def test_a_part_of_a_path_that_could_be_misread_is_encoded() -> None:
 def test_urls() -> None:
     good = ["http://x", "https://x:9091/base", "http://[::1]:80/api/v1/write?tenant=a"]
     bad = ["x:9091", "ftp://x", "http://", "http://a@x", "http://x:99999", "http://x#y", "http://[x"]
+    # Of these, sending raises what no retry mends.
+    bad += ["http://x/\u00fc", "http://x/a b", "http://a..b/", f"http://{'a' * 64}/"]
     assert [is_url(url) for url in [*good, *bad]] == [True] * len(good) + [False] * len(bad)
 
 

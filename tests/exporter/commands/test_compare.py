@@ -128,7 +128,7 @@ def test_the_page_links_to_each_baseline_and_keeps_the_choice(tmp_path: Path) ->
     checked(html)
     assert 'baseline=v1">v1</a>' in html
     assert 'aria-current="true">v&lt;2&gt;</a>' in html
-    assert "version=v1&amp;window=1h&amp;baseline=v%3C2%3E" in html
+    assert "version=v1&amp;window=1h&amp;reference=&amp;baseline=v%3C2%3E" in html
     assert "baseline=few" not in html
     # A baseline that there is not, or that is the version itself, gives way to another.
     for baseline in ("v3", "few", "none"):

@@ -153,6 +153,25 @@ def test_what_is_no_state_is_one_clear_message(tmp_path: Path) -> None:
     assert (result.exit_code, result.stderr) == (2, f"{tmp_path}: no state file, expected NAME.sqlite\n")
 
 
+@pytest.mark.parametrize("command", ["show", "verify", "export"])
+def test_what_is_no_file_or_an_inbox_is_refused(command: str, tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe.sqlite")
+    (tmp_path / "state/inbox/m").mkdir(parents=True)
+    inbox = tmp_path / "state/inbox/m/predictions.sqlite"
+    inbox.write_bytes(b"")
+    for path, wrong, message in (
+        ("/dev/zero", "/dev/zero", "expected a file, or a folder of state files"),
+        (tmp_path, tmp_path / "pipe.sqlite", "expected a file, or a folder of state files"),
+        (
+            inbox.parent,
+            inbox,
+            "an inbox of pushed events; expected a state file, mostly two folders above it",
+        ),
+    ):
+        result = called(command, path)
+        assert (result.exit_code, result.stderr) == (2, f"{wrong}: {message}\n")
+
+
 @pytest.mark.slow
 @pytest.mark.xdist_group("real programs")
 def test_a_state_is_read_while_its_daemon_writes_to_it(tmp_path: Path) -> None:

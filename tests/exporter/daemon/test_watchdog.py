@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 from collections.abc import Iterator
 from pathlib import Path
@@ -14,6 +15,7 @@ from exporter.daemon.watchdog import Watchdog
 from exporter.sinks import Batch
 from exporter.sinks.file import FileSink
 from exporter.sinks.reader import SINKS
+from exporter.state import Fault, StoreError
 from tests.exporter.daemon.test_reloads import record, spec
 from tests.support.daemons import running
 from tests.support.logs import value, write_lines, write_monitor
@@ -121,7 +123,35 @@ def test_a_bug_in_one_model_silences_no_other(
         assert value(gauges, "ml_predictions_total", model="a-broken") is None
         assert daemon.get("/-/healthy")[0] == 200
         assert daemon.get("/-/ready")[0] == 503
-    assert "model a-broken: cycle failed" in caplog.messages
+    # Once, however many cycles fail in the same way.
+    assert caplog.messages.count("model a-broken: cycle failed") == 1
+
+
+class Failing(FileSink):
+    """A file sink in whose cycles the state fails as often as asked for."""
+
+    left: ClassVar[list[StoreError]] = []
+
+    def batches(self, *, final: bool = False) -> Iterator[Batch]:
+        if self.left:
+            raise self.left.pop(0)
+        yield from super().batches(final=final)
+
+
+def test_a_state_that_fails_in_mid_cycle_is_said_once_with_what_was_done(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    full = StoreError("m.sqlite: database or disk is full", Fault.FULL)
+    monkeypatch.setattr(Failing, "left", [full, full, full, StoreError("m.sqlite: damaged", Fault.DAMAGED)])
+    monkeypatch.setitem(SINKS, "file", Failing)
+    write_lines(tmp_path / "logs/predictions.jsonl", [record(0)])
+    path = write_monitor(tmp_path, spec())
+    with caplog.at_level(logging.INFO), running([path], tmp_path / "state") as daemon:
+        daemon.wait_for(lambda gauges: value(gauges, "ml_predictions_total") == 1)
+        daemon.wait_for(lambda _: "model m: measured again" in caplog.messages)
+    paused, anew = [line for line in caplog.messages if line.endswith("its gauges keep their last values")]
+    assert "disk is full; nothing is read until it can be written; its gauges" in paused
+    assert "m.sqlite: damaged; set aside as m.sqlite.set-aside-" in anew
 
 
 def test_a_look_at_the_files_that_hangs_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -204,12 +204,45 @@ def test_hostile_names_are_text(tmp_path: Path) -> None:
     )
 
 
+def test_a_wide_model_shows_what_drifted_most(tmp_path: Path) -> None:
+    """Of 300 features the page has the 120 furthest above their noise, and says how many it leaves out."""
+    names = [f"f{number}" for number in range(300)]
+
+    def rows(shift: float) -> list[dict[str, Any]]:
+        rng = np.random.default_rng(5)
+        values = rng.normal(size=(400, 300))
+        values[:, 7] += shift
+        return [
+            record(number, at=number, features=dict(zip(names, row, strict=True)))
+            for number, row in enumerate(values.tolist())
+        ]
+
+    write_lines(tmp_path / "logs/predictions.jsonl", rows(3.0))
+    write_lines(tmp_path / "data.jsonl", rows(0.0))
+    path = write_monitor(
+        tmp_path, monitor(labels=None, references={"training": {"static": "reference.json"}})
+    )
+    exporter("baseline", path, "--data", tmp_path / "data.jsonl", "--out", tmp_path / "reference.json")
+    data = as_data(measured(path, EPOCH + 3600), Choice())
+    assert data["features"][0]["name"] == "f7"
+    assert len(data["features"]) == 120
+    assert data["others"] == 180
+
+
+def test_files_that_are_wrong_are_told_of_on_the_first_page(snapshot: Snapshot) -> None:
+    html = index([("diabetes", Frame("monitor.yaml"), snapshot)], "monitor.yaml:3:1: <nonsense>")
+    assert "monitor.yaml:3:1: &lt;nonsense&gt;" in html
+    assert "are wrong" not in index([("diabetes", Frame("monitor.yaml"), snapshot)])
+
+
 def test_the_report_is_one_file(example: Path, tmp_path: Path) -> None:
     out = tmp_path / "report.html"
     exporter("report", example / "monitor.yaml", "--out", out, "--at", "2025-01-06T08:40:00Z")
     html = out.read_text(encoding="utf-8")
     checked(html)
     assert "href=" not in html
+    assert "from 2025-01-06 08:10:00 UTC to 2025-01-06 08:40:00 UTC" in html
+    assert re.search(r"ml_model_auc_roc</th><td>0\.\d+</td>", html)
     exporter(
         "report",
         example / "monitor.yaml",
@@ -222,7 +255,16 @@ def test_the_report_is_one_file(example: Path, tmp_path: Path) -> None:
     )
     data = json.loads((tmp_path / "r.json").read_text())
     assert data["window"] == "2h"
+    assert (data["from"], data["to"]) == (AT - 7200, AT)
     assert gauge(data, "ml_sink_up", sink="predictions") == 1
+
+
+def test_a_report_of_a_log_that_cannot_be_read_is_written_and_wrong(tmp_path: Path) -> None:
+    path = write_monitor(tmp_path, monitor(labels=None))
+    out = tmp_path / "report.html"
+    done = CliRunner().invoke(main, ["report", str(path), "--out", str(out)])
+    assert done.exit_code == 1
+    assert ">cannot be read<" in out.read_text(encoding="utf-8")
 
 
 @pytest.mark.parametrize(

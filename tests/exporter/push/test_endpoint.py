@@ -17,6 +17,8 @@ import pytest
 
 from exporter.inbox import InboxReader
 from exporter.web.push import connection as connections
+from exporter.web.push import endpoint as endpoints
+from exporter.web.push.answers import Call
 from tests.support.pushing import JSON, LINES, Receiving, json_lines, post, raw, receiving
 
 _EVENT = {"specversion": "1.0", "id": "1", "source": "/s", "type": "t", "data": {"score": 0.5}}
@@ -38,6 +40,23 @@ def test_an_event_is_durable_before_its_answer_and_counts_once(receiver: Receivi
     again = post(receiver.port, "/m/", gzip.compress(body), {**_STRUCTURED, "Content-Encoding": "gzip"})
     assert (again.status, json.loads(again.body)) == (200, {"accepted": 0, "repeated": 1})
     assert receiver.lines() == [_EVENT]
+
+
+def test_a_sink_that_is_taken_away_leaves_no_request_behind(
+    receiver: Receiving, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """By a reload, while a large request is being parsed."""
+    endpoint = receiver.connections.endpoint
+    parse = endpoints._parsed
+
+    def parsed(route: endpoints.Route, call: Call) -> object:
+        endpoint.routes = {}
+        return parse(route, call)
+
+    monkeypatch.setattr(endpoints, "_parsed", parsed)
+    body = json_lines(*({"id": n, "text": "x" * 100} for n in range(1000)))
+    assert post(receiver.port, "/m", body).status == 404
+    assert receiver.lines() == []
 
 
 def test_a_batch_is_taken_whole_or_not_at_all(receiver: Receiving) -> None:
@@ -153,6 +172,17 @@ def test_a_full_disk_refuses_and_loses_nothing(tmp_path: Path, caplog: pytest.Lo
         assert post(receiver.port, "/m", json_lines({"n": 2})).status == 200
         assert [line["n"] for line in receiver.lines()] == [1, 2]
         assert "database or disk is full; events are refused until it can be written" in caplog.text
+
+
+def test_an_inbox_whose_lock_cannot_be_opened_refuses_and_goes_on(tmp_path: Path) -> None:
+    """As where no descriptor is left: SQLite had the last one."""
+    lock = tmp_path / "inbox/predictions.sqlite.lock"
+    lock.mkdir(parents=True)
+    with receiving(tmp_path) as receiver:
+        refused = post(receiver.port, "/m", b"{}")
+        assert (refused.status, refused.headers["retry-after"]) == (503, "5")
+        lock.rmdir()
+        assert post(receiver.port, "/m", b"{}").status == 200
 
 
 def test_a_damaged_inbox_is_set_aside_and_another_one_begins(

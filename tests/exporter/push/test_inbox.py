@@ -12,10 +12,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from exporter.daemon.models import load_all
 from exporter.inbox import Event, Inbox, InboxError, InboxReader, Request, Taken, set_aside
 from exporter.sinks.push import POSITION, PushSink
 from exporter.sinks.sink import SinkError
+from exporter.state import Store
 from mlslo.monitor import PushSink as PushSettings
+from tests.support.logs import monitor, write_monitor
 
 
 def _events(*numbers: int) -> list[Event]:
@@ -97,6 +100,20 @@ def test_an_inbox_in_the_place_of_a_lost_one_is_read_from_its_beginning(tmp_path
         # A note about the lost one deletes nothing here.
         (tmp_path / "inbox.sqlite.counted").write_text(positions[POSITION])
         assert not inbox.has_counted()
+
+
+@pytest.mark.parametrize(("sink", "level"), [({"push": {"path": "/m"}}, 2), (None, 1)])
+def test_counts_are_on_the_disk_before_their_events_are_deleted(
+    sink: object, level: int, tmp_path: Path
+) -> None:
+    """What a log holds can be read again after a loss of power; an inbox forgets what was counted."""
+    content = monitor(labels=None)
+    if sink is not None:
+        content["spec"]["predictions"]["sink"] = sink
+    (model,) = load_all([write_monitor(tmp_path, content)])
+    store = Store(tmp_path / "m.sqlite")
+    with closing(model.cycle(store)):
+        assert store._connection.value("PRAGMA synchronous") == level
 
 
 def test_a_sink_without_a_receiver_says_so(tmp_path: Path) -> None:

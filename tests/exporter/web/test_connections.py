@@ -9,11 +9,13 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import suppress
+from typing import Any
 
 import pytest
 
 from exporter.measure.exposition import Page, Snapshot
 from exporter.web.connections import MOST, Connections, Phase
+from exporter.web.listening import listening
 from exporter.web.server import Server
 from tests.support.web import answered, ask, connect, pages
 
@@ -24,6 +26,28 @@ SCRAPE = "GET /metrics HTTP/1.1\nHost: x\n\n"
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     with pages(tmp_path_factory.mktemp("pages")) as running:
         yield running
+
+
+def test_without_ipv6_it_listens_on_all_addresses(server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As on a node that was started without it."""
+    created = socket.socket
+
+    def refusing(family: int = -1, *others: Any, **named: Any) -> socket.socket:
+        if family == socket.AF_INET6:
+            raise OSError(errno.EAFNOSUPPORT, "Address family not supported by protocol")
+        return created(family, *others, **named)
+
+    monkeypatch.setattr("socket.socket", refusing)
+    with Server(("", 0), server.watched) as other:
+        assert other.socket.getsockname()[0] == "0.0.0.0"
+        assert other.url.startswith("http://localhost:")
+
+
+def test_a_host_that_there_is_not_is_said_so() -> None:
+    with pytest.raises(OSError) as raised:
+        listening(("nohost.invalid", 0), 1)
+    assert "nown" in str(raised.value.strerror) or "resolution" in str(raised.value.strerror)
+    assert "while" not in str(raised.value.strerror)
 
 
 def status(server: Server, request: str) -> int:
@@ -187,7 +211,7 @@ def test_a_scrape_that_is_broken_off_or_never_read_harms_nobody(server: Server) 
         with connect(server) as connection:
             code, _, body = ask(connection, SCRAPE)
             assert code == 200
-            assert body.count(b"\n") == 60_002
+            assert body.count(b"\nml_predictions_total{") == 60_000
         for connection in unread:
             connection.close()
         eventually(server, 0)

@@ -122,6 +122,30 @@ def test_a_folder_that_cannot_be_written_raises_nothing(tmp_path: Path) -> None:
     assert (log.written, log.dropped) == (0, 1)
 
 
+def test_values_of_any_type_raise_nothing(tmp_path: Path) -> None:
+    log = PredictionLog(tmp_path / "log.jsonl")
+    wrong: list[dict[str, Any]] = [{"timestamp": "today"}, {"latency_seconds": "fast"}, {"version": object}]
+    for item in wrong:
+        assert log.write(score=0.5, **item)
+    log.close()
+    assert (log.written, log.dropped) == (1, 2)
+
+
+def test_records_wait_where_no_thread_can_be_started(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As at a limit of processes, which Kubernetes has for each pod."""
+
+    def refused(_: threading.Thread) -> None:
+        raise RuntimeError("can't start new thread")
+
+    log = PredictionLog(tmp_path / "log.jsonl")
+    with monkeypatch.context() as limited:
+        limited.setattr(threading.Thread, "start", refused)
+        log.write(id="a")
+    log.write(id="b")
+    log.close()
+    assert [record["id"] for record in records(tmp_path / "log.jsonl")] == ["a", "b"]
+
+
 def test_what_is_no_json_is_dropped(tmp_path: Path) -> None:
     log = PredictionLog(tmp_path / "log.jsonl")
     endless: dict[str, Any] = {}

@@ -9,7 +9,11 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
+from scipy.sparse import csr_matrix
+from sklearn.feature_extraction.text import CountVectorizer
 from sklearn.linear_model import LinearRegression, LogisticRegression
+from sklearn.pipeline import make_pipeline
+from sklearn.tree import DecisionTreeClassifier
 
 from mlslo.prediction_log import LoggedModel, PredictionLog
 
@@ -69,6 +73,34 @@ def test_columns_of_several_types_keep_them(tmp_path: Path) -> None:
     _, records = _logged(tmp_path, Model(), "predict_proba", rows)
     assert records[0]["features"] == {"amount": 1.5, "country": "CH", "count": 1}
     assert records[1]["features"]["country"] == "DE"
+
+
+def test_texts_and_sparse_rows_are_logged(tmp_path: Path) -> None:
+    texts = ["good", "bad, and long", "good too", "bad"]
+    model = make_pipeline(CountVectorizer(), LogisticRegression()).fit(texts, [1, 0, 1, 0])
+    answer, records = _logged(tmp_path, model, "predict", texts)
+    assert answer.tolist() == [1, 0, 1, 0]
+    assert [record["features"] for record in records] == [{"x0": text} for text in texts]
+    (tmp_path / "log.jsonl").unlink()
+    sparse = csr_matrix(_ROWS)
+    _, records = _logged(tmp_path, LogisticRegression().fit(sparse, [0, 0, 1, 1]), "predict_proba", sparse)
+    assert [list(record["features"].values()) for record in records] == _ROWS
+
+
+def test_what_cannot_be_logged_is_answered_all_the_same(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Two outputs have a list of probabilities each; names are of other columns; there are too few ids."""
+    log = PredictionLog(tmp_path / "log.jsonl")
+    two = DecisionTreeClassifier().fit(_ROWS, [[0, 1], [0, 0], [1, 1], [1, 0]])
+    assert len(LoggedModel(two, log).predict_proba(_ROWS)) == 2
+    one = LogisticRegression().fit(_ROWS, [0, 0, 1, 1])
+    assert len(LoggedModel(one, log, features=["a"]).predict(_ROWS)) == 4
+    assert len(LoggedModel(one, log).predict(_ROWS, ids=["x"])) == 4
+    log.close()
+    assert (log.written, log.dropped) == (0, 10)
+    assert "10 records" not in caplog.text
+    assert "rows cannot be written: " in caplog.text
 
 
 def test_everything_else_is_the_model(tmp_path: Path) -> None:

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+import re
 from collections import Counter
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +15,11 @@ import pytest
 import yaml
 
 from mlslo.catalogue import METRICS
+from mlslo.yamlfile import read
+from rulegen.dashboards.dashboard import build
 from rulegen.dashboards.sections import LEFT_OUT, metrics_of, sections
+from rulegen.slo.plan import make_plan
+from rulegen.spec import model_slo, routing
 from tests.support.bases import run
 from tests.support.paths import CONTRACT, ROOT
 
@@ -40,6 +46,7 @@ def test_every_panel_says_what_it_shows_and_in_which_unit(dashboard: Data) -> No
     assert dashboard["editable"] is False
     for panel in panels_of(dashboard):
         assert len(panel["description"]) > 10, panel["title"]
+        assert not re.search(r"docs/|\bml_\w+;", panel["description"]), panel["title"]
         assert panel["fieldConfig"]["defaults"]["unit"], panel["title"]
         steps = panel["fieldConfig"]["defaults"]["thresholds"]["steps"]
         assert steps[0]["value"] is None
@@ -89,6 +96,14 @@ def test_every_metric_is_on_a_dashboard_or_left_out_for_a_reason() -> None:
         for target in panel["targets"]
         for metric in metrics_of(target["expr"])
     }
+    # Those of other tasks are on the dashboards of other models.
+    shown |= {
+        metric
+        for section in sections()
+        for panel in section.panels
+        for query in panel.queries.values()
+        for metric in metrics_of(query)
+    }
     assert set(LEFT_OUT) <= set(METRICS)
     assert not set(LEFT_OUT) & shown
     assert set(METRICS) - shown == set(LEFT_OUT)
@@ -100,6 +115,77 @@ def test_the_order_is_that_of_the_questions_of_an_on_call() -> None:
     rows = [panel["title"] for panel in dashboard["panels"] if panel["type"] == "row"]
     assert rows[:2] == ["What fires now", "What is promised, and what is left of it"]
     assert rows[2:] == [section.title for section in sections()]
+    collapsed = [panel["title"] for panel in dashboard["panels"] if panel.get("collapsed")]
+    assert rows[: rows.index("Outcome") + 1] == [row for row in rows if row not in collapsed]
+
+
+def test_panels_of_a_section_are_told_apart() -> None:
+    for section in sections():
+        for said in (
+            [panel.description for panel in section.panels],
+            [panel.title for panel in section.panels],
+        ):
+            assert len(said) == len(set(said)), section.title
+
+
+def test_what_the_help_of_its_metrics_does_not_say_is_said() -> None:
+    table = yaml.safe_load((ROOT / "rulegen" / "dashboards" / "panels.yaml").read_text(encoding="utf-8"))
+    for row in [row for section in table["sections"] for row in section["panels"]]:
+        names = {name for query in row["queries"].values() for name in metrics_of(query)}
+        # A join, and an age in place of a time, are another thing than the metric.
+        other = any(" and on (" in query or "time() -" in query for query in row["queries"].values())
+        assert "about" in row or (0 < len(names) <= 3 and not other), row["key"]
+
+
+def test_a_panel_shows_what_is_counted_in_one_unit() -> None:
+    for section in sections():
+        for panel in section.panels:
+            a_second = {"rate(" in query or "_per_second" in query for query in panel.queries.values()}
+            assert len(a_second) == 1 or panel.kind == "table", panel.title
+            if panel.unit in ("reqps", "cps"):
+                assert a_second == {True}, panel.title
+
+
+@pytest.mark.parametrize("task", sorted({task for metric in METRICS.values() for task in metric.tasks}))
+def test_a_model_has_the_panels_of_its_task(task: str) -> None:
+    queries = [
+        query for section in sections(task) for panel in section.panels for query in panel.queries.values()
+    ]
+    assert all(panel.queries for section in sections(task) for panel in section.panels)
+    shown = {name for query in queries for name in metrics_of(query)}
+    assert shown >= {
+        name for name, one in METRICS.items() if (not one.tasks or task in one.tasks) and name not in LEFT_OUT
+    }
+    for query in queries:
+        tasks = [METRICS[name].tasks for name in metrics_of(query)]
+        assert not tasks or any(not one or task in one for one in tasks), query
+
+
+def _generated_for(folder: Path, *monitors: Path) -> Data:
+    out = folder / "out"
+    found = run("generate", CONTRACT / "fraud.slo.yaml", CONTRACT / "routing.yaml", *monitors, "--out", out)
+    assert found.exit_code == 0, found.stderr
+    data: Data = json.loads((out / "dashboards" / "fraud.json").read_text(encoding="utf-8"))
+    return data
+
+
+def test_the_monitor_file_says_which_task(tmp_path: Path) -> None:
+    def legends(dashboard: Data) -> set[str]:
+        return {target["legendFormat"] for panel in panels_of(dashboard) for target in panel["targets"]}
+
+    known = legends(_generated_for(tmp_path, CONTRACT / "fraud.monitor.yaml"))
+    unknown = legends(_generated_for(tmp_path))
+    assert unknown - known >= {"R²", "NDCG {{k}}", "Hamming loss"}
+    assert "accuracy" in known
+
+
+@pytest.mark.parametrize("task", [None, "ranking"])
+def test_a_row_without_panels_is_left_out(task: str | None) -> None:
+    file = model_slo.from_document(read(CONTRACT / "fraud.slo.yaml"))
+    plan = make_plan(file, routing.from_document(read(CONTRACT / "routing.yaml")))
+    plain = replace(plan, slos=tuple(slo for slo in plan.slos if slo.slo.layer == "service"))
+    rows = [row["title"] for row in json.loads(build(plain, "mark", task))["panels"] if row["type"] == "row"]
+    assert ("Fairness" in rows, "Calibration" in rows) == (task is None, task is None)
 
 
 @pytest.fixture(scope="module")
@@ -141,6 +227,21 @@ def test_limits_of_a_spec_are_lines(fraud: Path) -> None:
     assert defaults["custom"]["thresholdsStyle"] == {"mode": "dashed"}
     recorded = drift["targets"][0]["expr"].split("{")[0]
     assert recorded == "model_version_feature:ml_feature_psi:max"
+
+
+def test_lines_of_an_slo_are_called_what_they_are() -> None:
+    dashboard = json.loads(_GENERATED[0].read_text(encoding="utf-8"))
+    panels = {panel["title"].split(" (")[0]: panel for panel in panels_of(dashboard)}
+    auc = panels["auc: ml_model_auc_roc"]
+    # The mean of the past is that of all versions.
+    assert [target["legendFormat"] for target in auc["targets"]] == [
+        "{{version}}",
+        "mean over 30d until 2d ago",
+    ]
+    traffic = panels["traffic: ml_predictions_per_second"]
+    assert traffic["fieldConfig"]["defaults"]["unit"] == "reqps"
+    assert "99 % of the evaluations of auc" in panels["auc: burn rate"]["description"]
+    assert "99.5 % of the events of availability" in panels["availability: burn rate"]["description"]
 
 
 def test_every_slo_has_a_panel_of_records(fraud: Path) -> None:

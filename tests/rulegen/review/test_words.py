@@ -153,7 +153,7 @@ def test_a_change_of_the_routing_is_said(
 def test_nothing_else_is_said_of_a_change_in_one_place(before: Path, tmp_path: Path) -> None:
     *lines, rest = review(before, generated(tmp_path, changed(SLO, "by: 0.05", "by: 0.1")))
     assert lines == ["rules/fraud.yaml", "  Dropped (auc): number 0.05 → 0.1"]
-    assert rest.startswith("and tests, runbooks or dashboards: rules/fraud_test.yaml")
+    assert rest.startswith("and tests, runbooks or dashboards: dashboards/fraud.json, rules/fraud_test.yaml")
     assert review(before, generated(tmp_path)) == []
 
 

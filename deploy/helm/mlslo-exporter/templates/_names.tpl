@@ -8,6 +8,15 @@
 {{- default $full .Values.fullnameOverride | trunc 52 | trimSuffix "-" }}
 {{- end }}
 
+{{/* The Deployment of a model is not called after its exporter. */}}
+{{- define "mlslo-exporter.deployment" -}}
+{{- if eq .Values.mode "sidecar" -}}
+{{- default .Release.Name .Values.fullnameOverride }}
+{{- else -}}
+{{- include "mlslo-exporter.fullname" . }}
+{{- end }}
+{{- end }}
+
 {{- define "mlslo-exporter.selectorLabels" -}}
 app.kubernetes.io/name: {{ include "mlslo-exporter.name" . | quote }}
 app.kubernetes.io/instance: {{ .Release.Name | quote }}

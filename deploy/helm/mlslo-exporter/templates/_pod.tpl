@@ -1,11 +1,6 @@
-{{/* What every pod of this chart has, the model's too. */}}
+{{/* What a pod with the exporter alone has. */}}
 {{- define "mlslo-exporter.pod" -}}
-automountServiceAccountToken: false
-enableServiceLinks: false
-{{- with .Values.imagePullSecrets }}
-imagePullSecrets:
-  {{- toYaml . | nindent 2 }}
-{{- end }}
+{{ include "mlslo-exporter.anyPod" . }}
 securityContext:
   runAsNonRoot: true
   runAsUser: {{ int64 .Values.user }}
@@ -13,6 +8,16 @@ securityContext:
   fsGroup: {{ int64 .Values.group }}
   fsGroupChangePolicy: OnRootMismatch
   seccompProfile: {type: RuntimeDefault}
+{{- end }}
+
+{{/* What every pod of this chart has, the model's too: nothing that says how the model's container runs. */}}
+{{- define "mlslo-exporter.anyPod" -}}
+automountServiceAccountToken: false
+enableServiceLinks: false
+{{- with .Values.imagePullSecrets }}
+imagePullSecrets:
+  {{- toYaml . | nindent 2 }}
+{{- end }}
 {{- with .Values.nodeSelector }}
 nodeSelector:
   {{- toYaml . | nindent 2 }}
