@@ -21,7 +21,7 @@ from exporter.fold.grouping import CycleTime
 from exporter.fold.ingestion import Ingestion
 from exporter.fold.schema import GROUP, OUTCOME
 from exporter.fold.version_schemas import VersionSchemas
-from exporter.measure import meta
+from exporter.measure import comparison, meta
 from exporter.measure.exposition import LONGEST_ID, Exemplar, Histogram, Snapshot
 from exporter.measure.gauges import Gauges
 from exporter.measure.measurement import Measurement
@@ -177,6 +177,10 @@ class Cycle:
             for number, name in versions.items()
             for window in self._measurement.measure(gauges, windows, number, name, sink_up=up)
         ]
+        if self.monitor.spec.comparison is not None:
+            began = sorted(self._store.versions.all().values(), key=lambda version: version.began)
+            names = [version.name for version in began if version.name in versions.values()]
+            comparison.export(gauges, self.monitor.spec.comparison, seen, names)
         meta.sinks(gauges, self._store, self._readers)
         meta.state(gauges, self._store)
         meta.fields(gauges, self._ingestion.presence, windows, self.monitor.spec.minSamples)

@@ -55,16 +55,23 @@ def export_binary(window: WindowSummaries) -> None:
     """Export the gauges of a binary classifier."""
     outcomes: OutcomeSummary = window.outcome["outcomes"]
     window.set("ml_label_positive_ratio", confusion.positive_ratio(outcomes), outcomes.labelled)
-    predicted: CategoricalSummary = window.traffic["classes"]
     decided = window
-    if predicted.unseen > _MOST_UNKNOWN * predicted.present:
-        # Where classes are 1 and 2, the predictions that can be read are all of class 1, and F1 is perfect.
+    if has_unnamed_class(window):
         decided = replace(window, withheld_for=window.withheld_for or Reason.CLASSES_UNKNOWN)
     decided.set_all(_BINARY, outcomes, outcomes.classified)
     _confusion(decided, outcomes)
     if window.task.scored:
         window.set_all(_BINARY_SCORES, outcomes, outcomes.scored)
         _probabilities(window, outcomes)
+
+
+def has_unnamed_class(window: WindowSummaries) -> bool:
+    """Return whether more of a binary model's predictions are of neither class than chance or a mistake explains.
+
+    Where classes are 1 and 2, the predictions that can be read are all of class 1, and F1 is perfect.
+    """
+    predicted: CategoricalSummary = window.traffic["classes"]
+    return bool(predicted.unseen > _MOST_UNKNOWN * predicted.present)
 
 
 def export_multiclass(window: WindowSummaries) -> None:

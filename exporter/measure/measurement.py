@@ -109,7 +109,9 @@ class Measurement:
             layer.export(summaries)
         if self._spec.task == "multiclass" and not self._task.classes:
             for metric in METRICS.values():
-                if metric.layer in (Layer.PREDICTION, Layer.OUTCOME) and "window" in metric.labels:
+                if metric.layer in (Layer.PREDICTION, Layer.OUTCOME) and {"version", "window"} <= {
+                    *metric.labels
+                }:
                     summaries.withhold(metric.name, Reason.CLASSES_UNKNOWN)
             return
         for layer in _PREDICTIONS:

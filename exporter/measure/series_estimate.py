@@ -10,7 +10,7 @@ from functools import cached_property
 from exporter.features.binning import NumericBinning
 from exporter.fold.field_presence import mapped_fields
 from exporter.fold.schema import Schema
-from exporter.measure import drift, features, outcome, prediction, service
+from exporter.measure import comparison_results, drift, features, outcome, prediction, service
 from exporter.measure.urgency import Urgency, urgency
 from exporter.records.columns import LABEL_REASONS, PREDICTION_REASONS
 from exporter.statistics import multiclass, multilabel
@@ -127,6 +127,8 @@ class _Sizes:
             return len(PREDICTION_REASONS) + (len(LABEL_REASONS) if spec.labels else 0)
         if name == "ml_series_dropped_total":
             return 2
+        if name.startswith("ml_comparison_"):
+            return len(spec.windows) * len(comparison_results.names(spec, self.task))
         if name.endswith("drift_noise_level"):
             return 0 if segmented else self._noise(metric)
         labels = [

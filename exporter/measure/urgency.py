@@ -33,7 +33,7 @@ _TITLES = {
     Urgency.FEATURES: "features",
     Urgency.GROUPS: "groups of people",
     Urgency.OTHERS: "data and predictions as a whole",
-    Urgency.ALWAYS: "service, outcome and the exporter itself",
+    Urgency.ALWAYS: "service, outcome, comparisons of versions, and the exporter itself",
 }
 _PARTS = {"quantile", "bin", "actual", "predicted", "delay", "class", "statistic"}
 
@@ -51,9 +51,9 @@ def urgency(metric: Metric, *, segmented: bool, of_class: bool = False) -> Urgen
         return Urgency.FEATURES_OF_SEGMENTS if "feature" in labels else Urgency.SEGMENTS
     if metric.detail:
         return Urgency.DETAIL
-    if of_class or ("average" not in labels and labels & _PARTS):
+    if of_class or ("average" not in labels and "candidate" not in labels and labels & _PARTS):
         return Urgency.PARTS
-    if metric.layer is Layer.OUTCOME:
+    if metric.layer is Layer.OUTCOME or "candidate" in labels:
         return Urgency.ALWAYS
     if "feature" in labels:
         return Urgency.FEATURES

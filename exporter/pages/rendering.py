@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from functools import cache
 from urllib.parse import quote, urlencode
@@ -14,6 +14,7 @@ import jinja2
 from exporter.measure.exposition import Snapshot
 from exporter.measure.gauges import WindowSummaries
 from exporter.pages import svg
+from exporter.pages.comparison import VersionsCompared, cells
 from exporter.pages.distributions import Distribution, features, most_drifted, prediction
 from exporter.pages.outcomes import Outcomes, outcomes
 from exporter.pages.tables import Shown
@@ -30,15 +31,16 @@ class Choice:
     version: str | None = None
     window: str | None = None
     reference: str | None = None
+    baseline: str | None = None
 
     @classmethod
     def of(cls, query: Mapping[str, Sequence[str]]) -> Choice:
         """Return the choice that the query of an address makes."""
-        return cls(*(query.get(name, [None])[0] for name in ("version", "window", "reference")))
+        return cls(*(query.get(name, [None])[0] for name in ("version", "window", "reference", "baseline")))
 
     def among(self, snapshot: Snapshot) -> Choice:
         """Return the choice of what ``snapshot`` has: by default the busiest version, its shortest window that has rows
-        enough, and the first reference.
+        enough, the first reference, and as baseline the busiest other version.
         """
         if not snapshot.windows:
             return Choice()
@@ -49,7 +51,9 @@ class Choice:
         window = window or next((item for item in mine if item.enough(_rows(item))), mine[-1])
         references = (*window.static, *window.past)
         reference = self.reference if self.reference in references else next(iter(references), "")
-        return Choice(version, window.window, reference)
+        baselines = _baselines(snapshot, window)
+        baseline = self.baseline if self.baseline in baselines else next(iter(baselines), None)
+        return Choice(version, window.window, reference, baseline)
 
 
 @dataclass(frozen=True)
@@ -86,6 +90,8 @@ class View:
     others: int
     prediction: Distribution | None
     outcomes: Outcomes | None
+    compared: VersionsCompared | None
+    baselines: tuple[str, ...]
 
     @classmethod
     def of(cls, snapshot: Snapshot, choice: Choice) -> View | None:
@@ -96,6 +102,7 @@ class View:
             return None
         mine = _windows_of(snapshot, version)
         window = next(item for item in mine if item.window == chosen.window)
+        baselines, baseline = _baselines(snapshot, window), chosen.baseline
         views = most_drifted(snapshot, window, reference) if reference else []
         return cls(
             version,
@@ -111,12 +118,28 @@ class View:
             max(0, len(views) - _MOST_PICTURES),
             prediction(window, reference) if reference else None,
             outcomes(window),
+            None if baseline is None else VersionsCompared.of(baselines[baseline], window),
+            tuple(baselines),
         )
 
 
-def page(snapshot: Snapshot, frame: Frame, choice: Choice) -> str:
-    """Return the page of a model as HTML."""
+def _baselines(snapshot: Snapshot, candidate: WindowSummaries) -> dict[str, WindowSummaries]:
+    """Return the same window of each version that the candidate can be compared with, the busiest first."""
+    if not candidate.enough(_rows(candidate)):
+        return {}
+    others = {
+        item.version: item
+        for item in snapshot.windows
+        if item.window == candidate.window and item.version != candidate.version and item.enough(_rows(item))
+    }
+    return {version: others[version] for version in _versions(snapshot) if version in others}
+
+
+def page(snapshot: Snapshot, frame: Frame, choice: Choice, compared: VersionsCompared | None = None) -> str:
+    """Return the page of a model as HTML. ``compared``: instead of what the snapshot says of two versions."""
     view = View.of(snapshot, choice)
+    if view is not None and compared is not None:
+        view = replace(view, compared=compared)
 
     def address(**changed: str) -> str:
         chosen = (
@@ -124,6 +147,8 @@ def page(snapshot: Snapshot, frame: Frame, choice: Choice) -> str:
             if view is None
             else {"version": view.version, "window": view.window, "reference": view.reference}
         )
+        if view is not None and view.compared is not None:
+            chosen["baseline"] = view.compared.baseline
         # An empty one is chosen as any other: a version without a name.
         return "?" + urlencode(chosen | changed)
 
@@ -134,6 +159,7 @@ def page(snapshot: Snapshot, frame: Frame, choice: Choice) -> str:
         shown=Shown(snapshot),
         address=address,
         reasons=IN_WORDS,
+        cells=cells,
         version=VERSION,
     )
 

@@ -40,6 +40,38 @@ def auc_of_cells(negatives: Floats, positives: Floats) -> float | None:
     return float(wins / (positives.sum() * negatives.sum()))
 
 
+def auc_interval(summary: OutcomeSummary) -> tuple[float, float] | None:
+    """The 95 % interval of ``auc_roc``, within 0 to 1: DeLong's standard error on the scale of the logit.
+
+    Sources: DeLong, DeLong and Clarke-Pearson (1988); Pepe (2003) for the logit. Scores that share a cell count as
+    equal. None where either class has fewer than two rows, or all positives lie above all negatives
+    (or below): a sample without errors does not say how rare they are.
+    """
+    area, error = auc_roc(summary), auc_standard_error(summary)
+    if area is None or not error:
+        return None
+    middle = np.log(area / (1 - area))
+    half = 1.959963984540054 * error / (area * (1 - area))
+    low, high = 1 / (1 + np.exp(-(middle + np.array([-half, half]))))
+    return float(low), float(high)
+
+
+def auc_standard_error(summary: OutcomeSummary) -> float | None:
+    """DeLong's standard error of ``auc_roc``, from counts by score cell. None where a class has fewer than two rows."""
+    # Weights count as rows of their mean weight.
+    negatives, positives = summary.cells / mean_weight(summary)
+    many, few = negatives.sum(), positives.sum()
+    if min(many, few) < 2:
+        return None
+    # Of each score cell: the share of the other class that it ranks on the right side of.
+    of_positives = (np.cumsum(negatives) - negatives / 2) / many
+    of_negatives = 1 - (np.cumsum(positives) - positives / 2) / few
+    area = positives @ of_positives / few
+    square = positives @ (of_positives - area) ** 2 / (few - 1) / few
+    square += negatives @ (of_negatives - area) ** 2 / (many - 1) / many
+    return float(np.sqrt(square))
+
+
 def average_precision_of_cells(
     negatives: Floats, positives: Floats, tied: Flags, row_weight: float
 ) -> float | None:

@@ -21,6 +21,8 @@ def lacking(metric: Metric, spec: Spec, file: str) -> str | None:
     fields, name = spec.predictions.fields, metric.name
     if metric.tasks and spec.task not in metric.tasks:
         return f"'{name}' is of task {quoted_list(metric.tasks)}, {file} has task {spec.task}"
+    if name.startswith("ml_comparison_") and spec.comparison is None:
+        return f"'{name}' needs comparison, {file} has none"
     if needs_labels(metric) and spec.labels is None:
         return f"'{name}' needs labels, {file} has none"
     if metric.layer is Layer.FAIRNESS and spec.fairness is None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from itertools import pairwise
 from typing import Annotated, Literal
 
@@ -78,6 +79,30 @@ class Reference(StrictModel):
         return self
 
 
+class Comparison(StrictModel):
+    """Two versions that are compared: `ml_comparison_difference` and its bounds."""
+
+    baseline: Annotated[str, Field(min_length=1)] = Field(
+        "previous", description="A version's name, or `previous`: the newest but for the candidate."
+    )
+    candidate: Annotated[str, Field(min_length=1)] = Field(
+        "newest", description="A version's name, or `newest`: the one that predicted first most recently."
+    )
+
+    @model_validator(mode="after")
+    def _are_two(self) -> Comparison:
+        if self.baseline == self.candidate:
+            raise ValueError(f"baseline and candidate are both '{self.baseline}', expected two versions")
+        return self
+
+    def of(self, versions: Sequence[str]) -> tuple[str, str] | None:
+        """Return baseline and candidate among ``versions``, the oldest first; None where either is not there."""
+        candidate = versions[-1] if self.candidate == "newest" and versions else self.candidate
+        others = [version for version in versions if version != candidate]
+        baseline = others[-1] if self.baseline == "previous" and others else self.baseline
+        return (baseline, candidate) if candidate in versions and baseline in others else None
+
+
 class Spec(StrictModel):
     """The logs to read, and the gauges to compute."""
 
@@ -117,6 +142,10 @@ class Spec(StrictModel):
     fairness: Fairness | None = Field(None, description="Group comparisons.")
     references: dict[Name, Reference] = Field(
         default_factory=dict, description="What the present is compared with."
+    )
+    comparison: Comparison | None = Field(
+        None,
+        description="Versions compared with each other, so that a canary can be alerted on; none by default.",
     )
 
     @property

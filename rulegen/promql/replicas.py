@@ -46,6 +46,8 @@ def _no_mean(metric: Metric) -> str | None:
         return "the mean of p-values is none, expected worst"
     if "quantile" in metric.labels:
         return "the mean of quantiles is none, expected worst"
+    if "candidate" in metric.labels:
+        return "it is of two versions, expected worst"
     if metric.unit in ("features", "series"):
         return "it is a count, expected worst"
     if "window" not in metric.labels:

@@ -45,6 +45,7 @@ BEYOND_A_SCHEMA = (
     "is no metric",
     "is not measured by segment",
     "is about the exporter itself",
+    "expected two versions",
     "can never be",
     "below the long one",
     "is shorter than groupInterval",

@@ -181,7 +181,11 @@ def test_what_can_be_summed_or_averaged_follows_from_the_catalogue() -> None:
         "ml_feature_ks_p_value",
         "ml_feature_quantile",
         "ml_sink_up",
+        "ml_comparison_difference",
+        "ml_comparison_difference_lower_bound",
     }
+    # Weights are rows of one version.
+    assert all("version" in METRICS[name].labels for name in means)
 
 
 class Pod:
