@@ -75,7 +75,9 @@ def test_what_is_no_model_is_not_found(path: str, daemon: Running) -> None:
 
 def test_a_version_without_a_name_can_be_chosen(daemon: Running) -> None:
     html = daemon.get("/models/m?version=")[1]
-    assert 'href="?version=&amp;window=1h&amp;reference=&amp;baseline=v1" aria-current="true">none</a>' in html
+    assert (
+        'href="?version=&amp;window=1h&amp;reference=&amp;baseline=v1" aria-current="true">none</a>' in html
+    )
 
 
 def test_choices_that_there_are_not_cost_nothing(daemon: Running, rendered: list[str]) -> None:
