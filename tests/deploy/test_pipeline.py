@@ -47,6 +47,7 @@ def test_every_hook_is_a_command() -> None:
         assert hook["language"] == "python"
 
 
+@pytest.mark.slow
 def test_the_hook_fails_where_it_wrote_a_file_be_it_new_or_changed(tmp_path: Path) -> None:
     specs = [str(DIABETES / name) for name in ("slo.yaml", "routing.yaml")]
     path = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])

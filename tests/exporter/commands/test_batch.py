@@ -142,6 +142,7 @@ def test_prometheus_takes_what_is_written(tmp_path: Path) -> None:
         assert written == {name: len(series) for name, series in page.items() if series}
 
 
+@pytest.mark.slow
 def test_what_cannot_be_delivered_is_said_and_comes_the_next_time(tmp_path: Path) -> None:
     model(tmp_path)
     url = f"http://127.0.0.1:{free_port()}"

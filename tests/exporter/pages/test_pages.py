@@ -204,6 +204,7 @@ def test_hostile_names_are_text(tmp_path: Path) -> None:
     )
 
 
+@pytest.mark.slow
 def test_a_wide_model_shows_what_drifted_most(tmp_path: Path) -> None:
     """Of 300 features the page has the 120 furthest above their noise, and says how many it leaves out."""
     names = [f"f{number}" for number in range(300)]

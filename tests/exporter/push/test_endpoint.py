@@ -221,6 +221,7 @@ def test_a_damaged_inbox_is_set_aside_and_another_one_begins(
         assert "damaged" in caplog.text
 
 
+@pytest.mark.slow
 def test_senders_need_a_token_which_may_change(tmp_path: Path) -> None:
     with receiving(tmp_path, tokens=["# of the model server", "old-secret", "new-secret"]) as receiver:
 

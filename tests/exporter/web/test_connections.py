@@ -178,6 +178,7 @@ def test_many_idle_clients_keep_nobody_out(server: Server) -> None:
     eventually(server, 0)
 
 
+@pytest.mark.slow
 def test_a_client_that_sends_a_byte_now_and_then_is_cut_off(server: Server) -> None:
     """However lively it is: the request as a whole has a time."""
     with connect(server) as slow:
