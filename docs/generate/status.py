@@ -31,7 +31,7 @@ _HEIGHT, _GAP, _TOP = 256, 16, 24
 def picture() -> str:
     """Return the picture of the example's features and outcome, at a moment when it had drifted."""
     with tempfile.TemporaryDirectory(prefix="mlslo-picture-") as name:
-        view = View.of(_measured(Path(name) / "diabetes"), Choice())
+        view = View.of(measured(Path(name) / "diabetes"), Choice())
     assert view is not None
     assert view.outcomes is not None
     by_name = {item.name: item for item in view.features}
@@ -55,7 +55,8 @@ def picture() -> str:
     )
 
 
-def _measured(folder: Path) -> Snapshot:
+def measured(folder: Path) -> Snapshot:
+    """Return what the exporter finds in a copy of the example, which is made in ``folder``."""
     shutil.copytree(_EXAMPLE, folder)
     path = folder / "monitor.yaml"
     built = build(load(path), [folder / "reference-data.jsonl"])
