@@ -46,7 +46,7 @@ _CLASSIFIERS = {
     "License :: OSI Approved :: MIT License": "MIT",
 }
 _READ = {"protobuf": "BSD-3-Clause", "promql-parser": "MIT"}
-"""What is in a package's LICENSE file, where its metadata does not tell."""
+"""Licences from a package's LICENSE file, where its metadata does not tell."""
 
 Graph = Mapping[str, Sequence[str]]
 

@@ -28,7 +28,7 @@ _AT = "2025-01-06T08:40:00Z"
 
 
 class BoundsError(Exception):
-    """What an installed distribution does otherwise than the clone."""
+    """A difference between an installed distribution and the clone."""
 
 
 @dataclass(frozen=True)

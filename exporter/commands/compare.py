@@ -3,18 +3,16 @@
 from __future__ import annotations
 
 import json
-import logging
-import sys
 import time
-from contextlib import closing
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import click
 
 from exporter.commands import AT, MONITOR
-from mlslo import atomic
-from mlslo.command_line import PATH, WRONG, input_errors, refuse
+from exporter.commands.one_cycle import STATE_DIR, measured, prepare, write
+from mlslo.command_line import PATH, input_errors, refuse
 from mlslo.monitor import Monitor
 from mlslo.yamlfile import did_you_mean
 
@@ -26,9 +24,7 @@ _FORMS = (".html", ".json")
 @click.option("--versions", nargs=2, required=True, metavar="A B", help="The baseline, then the candidate.")
 @click.option("--window", help="The window (default: the shortest in which both have minSamples rows).")
 @AT
-@click.option(
-    "--state-dir", type=PATH, help="Continue from this state, and keep what was read (default: forget it)."
-)
+@STATE_DIR
 @click.option(
     "--paired", is_flag=True, help="Join both by request id, too: a shadow. Reads the logs a second time."
 )
@@ -51,27 +47,17 @@ def compare(
         refuse(f"--out {out}: expected a name that ends in {' or '.join(_FORMS)}")
     if versions[0] == versions[1]:
         refuse(f"--versions {versions[0]} {versions[1]}: expected two versions")
-    from exporter.daemon.cycle import CycleError
     from exporter.daemon.models import load_all
-    from exporter.daemon.process import keep_freed_memory
     from exporter.measure.paired import pairs as joined
     from exporter.pages import Choice, Frame, VersionsCompared, page
-    from exporter.state import StoreError
     from exporter.summary.windows import MICROSECONDS, Window
 
-    logging.basicConfig(level=logging.WARNING, stream=sys.stderr, format="%(message)s")
-    keep_freed_memory()
+    prepare()
     (model,) = load_all([monitor])
     if paired:
         _refuse_unpairable(model.monitor)
-    try:
-        with closing(model.open(state_dir)) as cycle:
-            end = time.time() if at is None else at
-            snapshot = cycle.run(at=at, final=True)
-    except StoreError as error:
-        refuse(str(error))
-    except CycleError as error:
-        refuse(str(error), WRONG)
+    end = time.time() if at is None else at
+    snapshot = measured(model.name, partial(model.open, state_dir), at)
     assert snapshot is not None
     known = dict.fromkeys(item.version for item in snapshot.windows)
     for version in versions:
@@ -107,10 +93,7 @@ def compare(
             content = json.dumps(compared.as_data(), indent=2) + "\n"
         else:
             content = page(snapshot, Frame(str(monitor), standalone=True), choice, compared)
-        try:
-            atomic.write(out, content.encode())
-        except OSError as error:
-            refuse(f"{out}: cannot be written: {error.strerror}")
+        write(out, content.encode())
     click.echo(compared.text(), nl=False)
 
 

@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import json
-import logging
 import sys
-from contextlib import closing
+from functools import partial
 from pathlib import Path
 
 import click
 
 from exporter.commands import AT, MONITOR
-from mlslo import atomic
+from exporter.commands.one_cycle import STATE_DIR, hint_at_newest, measured, prepare, write
 from mlslo.command_line import PATH, WRONG, input_errors, refuse
 
 _FORMS = (".html", ".json")
@@ -21,9 +20,7 @@ _FORMS = (".html", ".json")
 @MONITOR
 @click.option("--out", required=True, type=PATH, help="FILE.html or FILE.json.")
 @AT
-@click.option(
-    "--state-dir", type=PATH, help="Continue from this state, and keep what was read (default: forget it)."
-)
+@STATE_DIR
 @click.option("--version", help="The model's version (default: the busiest).")
 @click.option("--window", help="The window (default: the shortest with minSamples rows).")
 @click.option("--reference", help="The reference (default: the first).")
@@ -45,22 +42,12 @@ def report(
     """
     if out.suffix not in _FORMS:
         refuse(f"--out {out}: expected a name that ends in {' or '.join(_FORMS)}")
-    from exporter.daemon.cycle import CycleError
     from exporter.daemon.models import load_all
-    from exporter.daemon.process import keep_freed_memory
     from exporter.pages import Choice, Frame, as_data, page
-    from exporter.state import StoreError
 
-    logging.basicConfig(level=logging.WARNING, stream=sys.stderr, format="%(message)s")
-    keep_freed_memory()
+    prepare()
     (model,) = load_all([monitor])
-    try:
-        with closing(model.open(state_dir)) as cycle:
-            snapshot = cycle.run(at=at, final=True)
-    except StoreError as error:
-        refuse(str(error))
-    except CycleError as error:
-        refuse(f"model {model.name}: {error}", WRONG)
+    snapshot = measured(model.name, partial(model.open, state_dir), at)
     assert snapshot is not None
     for option, chosen, known in (
         ("--version", version, dict.fromkeys(item.version for item in snapshot.windows)),
@@ -78,11 +65,7 @@ def report(
         text = json.dumps(as_data(snapshot, choice), indent=2) + "\n"
     else:
         text = page(snapshot, Frame(str(monitor), standalone=True), choice)
-    try:
-        atomic.write(out, text.encode())
-    except OSError as error:
-        refuse(f"{out}: cannot be written: {error.strerror}")
-    if at is None and (newest := snapshot.newest_outside_windows()) is not None:
-        click.echo(f"no prediction lies in any window that ends now; the newest fits --at {newest}", err=True)
+    write(out, text.encode())
+    hint_at_newest(snapshot, at)
     if not snapshot.series["ml_sink_up"][model.name, "predictions"]:
         sys.exit(WRONG)

@@ -21,7 +21,7 @@ def width_of_floats(part: Summary) -> int:
 
 @dataclass(frozen=True)
 class FloatSums:
-    """What a shape was before its sums were exact. ``digest``: of then. ``empty``: the composite of nothing, of now."""
+    """A shape before its sums were exact. ``digest``: of then. ``empty``: the composite of nothing, of now."""
 
     digest: str
     empty: Composite

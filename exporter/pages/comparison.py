@@ -104,7 +104,7 @@ class VersionsCompared:
 
     @property
     def paired(self) -> list[str]:
-        """What the requests that both answered say: a sentence for all, and one for each value of a segment."""
+        """Sentences about requests that both answered: one for all, and one for each value of a segment."""
         if self.pairs is None:
             return []
         if not self.pairs[0].pairs:

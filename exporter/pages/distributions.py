@@ -49,7 +49,7 @@ class Distribution:
 
     @property
     def drifted(self) -> bool:
-        """Whether the distance is more than chance explains."""
+        """True where the distance is more than chance explains."""
         return self.distance is not None and self.noise is not None and self.distance > self.noise
 
 

@@ -1,4 +1,4 @@
-"""What the labels say of a window: curves, calibration, confusion, delays."""
+"""Outcomes of a window by its labels: curves, calibration, confusion, delays."""
 
 from __future__ import annotations
 

@@ -26,7 +26,7 @@ _MOST_PICTURES = 120
 
 @dataclass(frozen=True)
 class Choice:
-    """What a person wants to see; what there is not gives way to what there is."""
+    """A choice of what to see; what there is not gives way to what there is."""
 
     version: str | None = None
     window: str | None = None
@@ -58,7 +58,7 @@ class Choice:
 
 @dataclass(frozen=True)
 class Frame:
-    """What is around the figures.
+    """The surroundings of the figures.
 
     ``file``: of the monitor. ``standalone``: a file, without links to other pages. ``trouble``: what the daemon has
     with the model's state, a sentence each.

@@ -114,7 +114,7 @@ class SinkReader:
         return self._sink.lag()
 
     def own_metrics(self) -> Iterable[tuple[str, Mapping[str, str], float]]:
-        """What only this kind of sink exports."""
+        """Metrics that only this kind of sink exports."""
         return self._sink.own_metrics()
 
     def close(self) -> None:

@@ -78,7 +78,7 @@ def _texts(connection: sqlite3.Connection, parsers: Mapping[str, Callable[[str],
 
 
 def _samples(connection: sqlite3.Connection) -> Iterator[str]:
-    """What is counted of the predictions and labels that wait, against what is there."""
+    """Compare what is counted of the predictions and labels that wait with what is there."""
     rows = {
         "waiting": "pending WHERE label IS NULL",
         "labelled": "pending WHERE label IS NOT NULL",

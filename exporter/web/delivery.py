@@ -38,7 +38,7 @@ class Target(Protocol):
 
     @property
     def url(self) -> str:
-        """Where they go, as messages show it."""
+        """The address, as messages show it."""
 
     def deliver(self, snapshot: Snapshot) -> int:
         """Deliver the gauges of one model, and return the number of series. Raises DeliveryError."""

@@ -1,4 +1,4 @@
-"""What is known of the predictions that a request asks for."""
+"""The predictions that a request asks for, and what is known of them."""
 
 from __future__ import annotations
 
