@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Mapping
 
 from exporter.fold.schema import GROUP, OUTCOME, SELECTION, TRAFFIC, Schema
@@ -9,12 +10,15 @@ from exporter.fold.version_schemas import VersionSchemas
 from exporter.measure import data, fairness, features, outcome, prediction, service
 from exporter.measure.gauges import Gauges, Reason, WindowSummaries
 from exporter.measure.series_estimate import choose
+from exporter.references.reference import Reference
 from exporter.state import Scope, Store
 from exporter.summary.base import Composite, Shape
 from exporter.summary.windows import MICROSECONDS, Window, boundaries
 from exporter.tasks.task import Task
 from mlslo.catalogue import METRICS, Layer
 from mlslo.monitor import Exported, Monitor, scope_name
+
+logger = logging.getLogger(__name__)
 
 _INPUTS = (service, features, data)
 _PREDICTIONS = (prediction, outcome)
@@ -28,7 +32,9 @@ class Measurement:
     """Measures what the store holds of one model."""
 
     def __init__(self, monitor: Monitor, task: Task, schemas: VersionSchemas, store: Store) -> None:
+        self._model = monitor.model
         self._spec = monitor.spec
+        self._warned: set[tuple[str, str]] = set()
         self._task = task
         self._schemas = schemas
         self._store = store
@@ -63,7 +69,8 @@ class Measurement:
             outcomes: Mapping[Window, Composite] = dict.fromkeys(windows, schema.shapes[OUTCOME].empty)
         else:
             outcomes = self._merged(schema.shapes[OUTCOME], scope, windows)
-        absent = dict.fromkeys(self._schemas.missing(version), Reason.REFERENCE_MISSING)
+        static, absent = self._references(schema, scope)
+        absent |= dict.fromkeys(self._schemas.missing(version), Reason.REFERENCE_MISSING)
         history = [window for window in windows if window.reference]
         for window in history:
             if not scope.segment and float(traffic[window]["traffic"].rows):
@@ -85,6 +92,7 @@ class Measurement:
                     segment_value=scope.value,
                     traffic=traffic[window],
                     outcome=outcomes[window],
+                    static=static,
                     past={past.name: traffic[past] for past in history},
                     past_outcome={past.name: outcomes[past] for past in history},
                     absent=absent,
@@ -94,6 +102,41 @@ class Measurement:
                 self._export(summaries)
                 found.append(summaries)
         return found
+
+    def _references(self, schema: Schema, scope: Scope) -> tuple[dict[str, Reference], dict[str, Reason]]:
+        """Return the references with rows of the scope, and why the others have none: a segment has its own or none."""
+        if not scope.segment:
+            return schema.references, {}
+        apart = self._store.segments.held(scope.segment)
+        static, absent = {}, {}
+        for name, whole in schema.references.items():
+            own = whole.of_segment(scope.segment, scope.value, apart)
+            if own is None:
+                absent[name] = Reason.SEGMENT_NOT_IN_REFERENCE
+                if scope.segment not in whole.segments:
+                    self._warn_of(name, scope.segment)
+            elif own.rows < self._spec.minSamples:
+                absent[name] = Reason.REFERENCE_TOO_SMALL
+            else:
+                static[name] = own
+        return static, absent
+
+    def _warn_of(self, reference: str, segment: str) -> None:
+        """Say once that a reference has no rows of any value of a segment: it is older, or its data had none."""
+        if (reference, segment) in self._warned:
+            return
+        self._warned.add((reference, segment))
+        static = self._spec.references[reference].static
+        logger.warning(
+            "model %s: reference '%s' does not know segment '%s': what compares the segment with it is withheld as "
+            "segment_not_in_reference%s",
+            self._model,
+            reference,
+            segment,
+            ""
+            if static is None
+            else "; to compare it, build the reference again with mlslo-exporter baseline",
+        )
 
     def _exported_of(self, schema: Schema) -> Exported:
         """Return what a version exports, worked out once for its schema."""
