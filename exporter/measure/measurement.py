@@ -7,7 +7,7 @@ from collections.abc import Mapping
 
 from exporter.fold.schema import GROUP, OUTCOME, SELECTION, TRAFFIC, Schema
 from exporter.fold.version_schemas import VersionSchemas
-from exporter.measure import data, fairness, features, outcome, prediction, service
+from exporter.measure import data, fairness, features, outcome, prediction, reference_figures, service
 from exporter.measure.gauges import Gauges, Reason, WindowSummaries
 from exporter.measure.series_estimate import choose
 from exporter.references.reference import Reference
@@ -53,6 +53,7 @@ class Measurement:
             for scope in self._store.summaries.scopes(TRAFFIC, number, segment):
                 self._measure_scope(gauges, windows, scope, version, sink_up=sink_up)
         schema = self._schemas.of(version)
+        reference_figures.export_fairness(gauges, self._spec, schema, version)
         exported = self._exported_of(schema).traffic
         if self._spec.fairness is not None and not exported.isdisjoint(_FAIRNESS):
             for paths in self._spec.fairness.attributes:
@@ -71,6 +72,7 @@ class Measurement:
             outcomes = self._merged(schema.shapes[OUTCOME], scope, windows)
         static, absent = self._references(schema, scope)
         absent |= dict.fromkeys(self._schemas.missing(version), Reason.REFERENCE_MISSING)
+        reference_figures.export(gauges, self._spec, schema, version, scope, static, absent)
         history = [window for window in windows if window.reference]
         for window in history:
             if not scope.segment and float(traffic[window]["traffic"].rows):

@@ -148,18 +148,18 @@ def _summary(nothing: Summarised, arrays: Mapping[str, Array]) -> Summarised:
 
 def _array(data: Array, like: Floats) -> Floats:
     """Return numbers as an array of the shape of ``like``. Raises ValueError where they are not as many."""
-    found = np.zeros(np.size(like))
-    place = 0
+    size = np.size(like)
+    numbers: list[Any] = []
     for item in data if isinstance(data, list) else [data]:
-        zeros = item[0] if isinstance(item, list) and len(item) == 1 else None
-        if type(item if zeros is None else zeros) not in (int, float):
-            raise ValueError(f"expected a number, or how many zeros in a list, got {str(item)[:40]}")
-        width = 1 if zeros is None else int(zeros)
-        if not 0 < width <= len(found) - place:
-            raise ValueError(f"expected {len(found)} numbers in an array")
-        if zeros is None:
-            found[place] = item
-        place += width
-    if place != len(found):
-        raise ValueError(f"expected {len(found)} numbers in an array, got {place}")
-    return found.reshape(np.shape(like))
+        if not isinstance(item, list):
+            numbers.append(item)
+        elif len(item) == 1 and type(item[0]) is int and 0 < item[0] <= size - len(numbers):
+            numbers += [0] * item[0]
+        else:
+            raise ValueError(f"expected how many zeros, got {str(item)[:40]}")
+    if len(numbers) != size:
+        raise ValueError(f"expected {size} numbers in an array, got {len(numbers)}")
+    try:
+        return np.array(numbers, dtype=np.float64).reshape(np.shape(like))
+    except TypeError:
+        raise ValueError("expected numbers in an array") from None
