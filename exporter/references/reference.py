@@ -141,14 +141,18 @@ class Reference:
         if value == OTHER:
             unknown = OTHER in values and not values.keys() >= set(apart)
             names = () if unknown else tuple(name for name in values if name == OTHER or name not in apart)
-        if names and (segment, names) not in self._of_segments:
+        if not names:
+            return None
+        known, reference = self._of_segments.get((segment, value), ((), self))
+        if known != names:
             first, *others = (values[name] for name in names)
-            self._of_segments[segment, names] = self._counting(sum(others, first))
-        return self._of_segments[segment, names] if names else None
+            reference = self._counting(sum(others, first))
+            self._of_segments[segment, value] = names, reference
+        return reference
 
     @cached_property
-    def _of_segments(self) -> dict[tuple[str, tuple[str, ...]], Reference]:
-        """Kept, for what is worked out of a reference is kept by its identity."""
+    def _of_segments(self) -> dict[tuple[str, str], tuple[tuple[str, ...], Reference]]:
+        """Segment and value -> what it is of, and its reference: what is worked out of one is kept by identity."""
         return {}
 
     @property

@@ -20,7 +20,7 @@ from exporter.references.reference import FeatureViews, SegmentCounts, view_part
 from exporter.state import NO_VALUE, OTHER
 from exporter.summary.base import Codes, Composite, Summary
 from exporter.summary.numeric import NumericSummary
-from mlslo.monitor import Monitor, scope_name
+from mlslo.monitor import ALTERNATIVE, Monitor, scope_name
 
 _PLACES = 5
 
@@ -80,11 +80,12 @@ def _value(source: Source, monitor: Monitor, columns: Sequence[Column], path: st
     Flat data has a feature as a column of its own, and not where the log has it.
     """
     texts = []
-    if (expression := source.at(path)) is not None:
-        texts.append(Column(path, expression, source.type_of(expression)).text)
     container = monitor.spec.predictions.fields.feature_container
-    below = path.removeprefix(f"{container}.") if container else path
-    texts += [column.text for column in columns if column.feature in (path, below)]
+    for alternative in path.split(ALTERNATIVE):
+        if (expression := source.at(alternative)) is not None:
+            texts.append(Column(path, expression, source.type_of(expression)).text)
+        names = (alternative, alternative.removeprefix(f"{container}."))
+        texts += [column.text for column in columns if column.feature in names]
     if not texts:
         return None
     return f"coalesce({', '.join(map(sql.canonical, texts))}, {sql.text(NO_VALUE)})"

@@ -21,7 +21,7 @@ from exporter.references.reference_file import dump, load, parse
 from exporter.summary.outcomes import GroupOutcomeSummary
 from mlslo.monitor import load as load_monitor
 from mlslo.yamlfile import InputError
-from tests.support.logs import AT, monitor, record, write_lines, write_monitor
+from tests.support.logs import AT, EPOCH, EVERYTHING, monitor, record, write_lines, write_monitor
 from tests.support.segmented import Series, measured, part
 
 Row = dict[str, Any]
@@ -287,6 +287,72 @@ def test_a_reference_without_labels_has_no_such_figures(tmp_path: Path) -> None:
     assert found["ml_calibration_error_reference"] == 5
     assert found["ml_fairness_equalized_odds_difference_reference"] == 1
     assert len(series["ml_fairness_demographic_parity_ratio_reference"]) == 1
+
+
+@pytest.mark.parametrize("task", ["binary", "multiclass", "regression"])
+def test_a_log_of_the_same_rows_is_as_the_reference(task: str, tmp_path: Path) -> None:
+    """Figures of now are those of the reference, and every distance is 0, in each segment."""
+    content = spec(task=task, metrics=EVERYTHING, fairness={"attributes": ["features.country"]})
+    content["spec"]["predictions"]["fields"]["attributions"] = "shap"
+    data = rows()
+    for item in data:
+        item["shap"] = {"amount": item["features"]["amount"] / 7, "country": 0.5}
+        if task == "multiclass":
+            del item["prediction"]
+            item["score"] = {"a": 1 - item["score"], "b": item["score"] / 2, "c": item["score"] / 2}
+            item["label"] = "abc"[item["label"] * (1 + len(item["region"]) % 2)]
+    baseline(tmp_path, content, data)
+    write_lines(tmp_path / "logs/predictions.jsonl", data)
+    labels = [{"id": item["id"], "label": item["label"], "ts": item["ts"] + 1} for item in data]
+    write_lines(tmp_path / "logs/labels.jsonl", labels)
+    series = measured(tmp_path, content)
+    for value in ("", *SIZES):
+        found = part(series, "features.country" if value else "", value)
+        distances = {key: number for key, number in found.items() if key[0].endswith(DISTANCES)}
+        assert len(distances) >= 7
+        assert max(distances.values()) == pytest.approx(0, abs=1e-6)
+        ndcg = [number for key, number in found.items() if key[0] == "ml_feature_attribution_ndcg"]
+        assert ndcg == [1.0]
+        if task != "regression":
+            assert_equal_figures(found, "ml_calibration_error")
+    if task == "binary":
+        for name in ("demographic_parity_ratio", "equalized_odds_difference"):
+            ((now,), (then,)) = (
+                series[f"ml_fairness_{name}{suffix}"].values() for suffix in ("", "_reference")
+            )
+            assert now == pytest.approx(then, rel=1e-9)
+
+
+DISTANCES = (
+    "_psi",
+    "_js_distance",
+    "_ks_statistic",
+    "_wasserstein_distance",
+    "_mean_shift_sigmas",
+    "_cramers_v",
+    "_features_drifted",
+)
+
+
+def assert_equal_figures(found: dict[tuple[str, ...], float], name: str) -> None:
+    (now,), (then,) = (
+        [number for key, number in found.items() if key[0] == each] for each in (name, f"{name}_reference")
+    )
+    assert now == pytest.approx(then, rel=1e-6)
+
+
+def test_a_segment_is_compared_with_its_own_first_time(tmp_path: Path) -> None:
+    """The first half hour has every country at its own place; so has the next."""
+    content = spec(references={"begin": {"first": "25m"}}, windows=["20m"], minSamples=30)
+    first, later = rows(seed=1), rows(seed=2)
+    for data, start in ((first, 0.0), (later, 1800.0)):
+        for number, item in enumerate(data):
+            item |= {"ts": EPOCH + start + number * 1.0, "id": f"{start}-{number}"}
+    for item in later:
+        item["features"]["amount"] += 40 * (item["features"]["country"] == "ES")
+    write_lines(tmp_path / "logs/predictions.jsonl", [*first, *later])
+    series = measured(tmp_path, content, "2026-01-10T00:53:20Z")
+    assert [drifted(series, name) for name in SIZES] == [0, 0, 0, 1]
 
 
 @pytest.mark.parametrize("task", ["binary", "multiclass", "multilabel", "regression"])
