@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from exporter.measure.gauges import Gauges, Reason
-from exporter.references.reference import Reference
 from exporter.statistics import fairness
 from exporter.statistics.confusion import false_positive_rate, recall
 from exporter.statistics.probability import expected_calibration_error
@@ -66,12 +65,12 @@ def export(
     _compare(gauges, "ml_fairness_equalized_odds_difference", difference, comparable, too_few, of)
 
 
-def export_reference(gauges: Gauges, spec: Spec, of: Labels, groups: Sequence[Reference]) -> None:
+def export_reference(gauges: Gauges, spec: Spec, of: Labels, groups: Sequence[Composite]) -> None:
     """Export how far the groups of an attribute lie apart in a reference. ``of``: version, reference and attribute."""
     assert spec.fairness is not None
     floor = spec.fairness.minSamples or spec.minSamples
-    classes = [group.classes.summary for group in groups if group.classes is not None]
-    outcomes = [group.outcomes for group in groups if isinstance(group.outcomes, GroupOutcomeSummary)]
+    classes: list[CategoricalSummary] = [group["classes"] for group in groups if "classes" in group]
+    outcomes: list[GroupOutcomeSummary] = [group["outcomes"] for group in groups if "outcomes" in group]
     too_few = Reason.TOO_FEW_GROUPS if groups else Reason.NOT_IN_REFERENCE
     large = sum(counts.present >= floor for counts in classes)
     parity = fairness.demographic_parity_ratio(classes, floor)

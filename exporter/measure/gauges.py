@@ -121,6 +121,11 @@ class WindowSummaries:
         )
 
     @property
+    def segment_name(self) -> str:
+        """The segment with its value, as a person names it; empty for all traffic."""
+        return f"{self.segment}={self.segment_value}" if self.segment else ""
+
+    @property
     def labels(self) -> dict[str, str]:
         """The labels that all gauges of the window have."""
         names = ("version", "window", "segment", "segment_value")

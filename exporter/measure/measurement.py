@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from exporter.fold.schema import GROUP, OUTCOME, SELECTION, TRAFFIC, Schema
 from exporter.fold.version_schemas import VersionSchemas
@@ -28,6 +28,9 @@ _OUTCOMES = tuple(metric.name for metric in METRICS.values() if metric.layer is 
 _FAIRNESS = tuple(metric.name for metric in METRICS.values() if metric.layer is Layer.FAIRNESS)
 
 
+_MOST_NUMBERS = 2 << 20
+
+
 class Measurement:
     """Measures what the store holds of one model."""
 
@@ -44,14 +47,14 @@ class Measurement:
     def measure(
         self, gauges: Gauges, windows: list[Window], number: int, version: str, *, sink_up: bool
     ) -> list[WindowSummaries]:
-        """Set all gauges of one version; return its windows of all traffic.
+        """Set all gauges of one version; return its windows of all traffic, then those of segments.
 
         ``sink_up``: whether the prediction log can be read.
         """
         found = self._measure_scope(gauges, windows, Scope(number), version, sink_up=sink_up)
         for segment in self._schemas.segments:
             for scope in self._store.summaries.scopes(TRAFFIC, number, segment):
-                self._measure_scope(gauges, windows, scope, version, sink_up=sink_up)
+                found += self._measure_scope(gauges, windows, scope, version, sink_up=sink_up)
         schema = self._schemas.of(version)
         reference_figures.export_fairness(gauges, self._spec, schema, version)
         exported = self._exported_of(schema).traffic
@@ -202,3 +205,16 @@ class Measurement:
                 shape.empty.merge_numbers(vector, slice(None), part)
             found[window] = shape.empty.with_vector(vector)
         return found
+
+
+def largest_segments(measured: Sequence[WindowSummaries]) -> list[WindowSummaries]:
+    """Return the windows of segments that have rows enough, those of most rows first, up to 16 MB of summaries."""
+    found: list[WindowSummaries] = []
+    room = _MOST_NUMBERS
+    for window in sorted(measured, key=lambda item: -float(item.traffic["traffic"].rows)):
+        if window.segment and window.enough(window.traffic["traffic"].rows):
+            room -= sum(window.schema.shapes[kind].neutral.size for kind in (TRAFFIC, OUTCOME))
+            if room < 0:
+                break
+            found.append(window)
+    return found

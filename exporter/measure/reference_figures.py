@@ -63,6 +63,5 @@ def export_fairness(gauges: Gauges, spec: Spec, schema: Schema, version: str) ->
     for attribute in map(scope_name, spec.fairness.attributes):
         for name, reference in schema.references.items():
             of = {"version": version, "reference": name, "attribute": attribute}
-            values = reference.segments.get(attribute, {})
-            groups = [reference.of_segment(attribute, value) for value in values]
-            fairness.export_reference(gauges, spec, of, [group for group in groups if group is not None])
+            groups = reference.groups.get(attribute, {})
+            fairness.export_reference(gauges, spec, of, [group.counts for group in groups.values()])

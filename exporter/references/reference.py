@@ -90,8 +90,9 @@ class Reference:
     model are 0 and 1, of a multilabel one the mix of its sets. ``labels``: numbers for a regression, such a mix for
     multilabel. ``calibration``: of a binary model's score;
     ``class_calibration``: class -> that of its probability. ``attributions``: feature -> mean |attribution|.
-    ``outcomes``: labelled predictions of a classifier; of a binary one with their confusion. ``segments``: segment, or
-    attribute of groups -> value -> what its rows are; every segment that was asked for and that the data has.
+    ``outcomes``: labelled predictions of a classifier; of a binary one with their confusion. ``segments``: segment ->
+    value -> what its rows are, of every segment that was asked for and that the data has; ``groups``: the same of
+    attributes, whose rows have predicted classes and outcomes only.
     """
 
     created: float
@@ -107,6 +108,7 @@ class Reference:
     attributions: Mapping[str, float] = field(default_factory=dict)
     outcomes: CalibrationSummary | None = None
     segments: Mapping[str, Mapping[str, SegmentCounts]] = field(default_factory=dict)
+    groups: Mapping[str, Mapping[str, SegmentCounts]] = field(default_factory=dict)
 
     @cached_property
     def features(self) -> dict[str, ViewReference]:
@@ -185,7 +187,6 @@ class Reference:
                 },
             )
             for feature, item in self.described.items()
-            if view_part(KINDS[item.kind].primary(feature)) in counts
         }
         attributed = mean_absolute_attribution(counts["attributions"]) if "attributions" in counts else {}
         return Reference(

@@ -33,6 +33,7 @@ from exporter.summary.numeric import NumericSummary
 from exporter.summary.second_moments import SecondMomentsSummary
 from mlslo.yamlfile import InputError, Problem, StrictModel, read_text
 
+_DENSE = ("segments", "groups")
 _HEAD = ("apiVersion", "kind", "model", "created", "hash")
 
 
@@ -183,18 +184,20 @@ class _File(StrictModel):
     attributions: dict[str, float] = Field(default_factory=dict)
     outcomes: Outcomes | None = None
     segments: Segments = Field(default_factory=dict)
+    groups: Segments = Field(default_factory=dict)
 
 
 def dump(model: str, reference: Reference) -> str:
     """Return the text of a reference file; the same reference gives the same text."""
     content = _content(reference)
     head = {"apiVersion": "mlslo/v1", "kind": "Reference", "model": model, "created": reference.created}
-    whole = {key: value for key, value in content.items() if key != "segments"}
+    whole = {key: value for key, value in content.items() if key not in _DENSE}
     text = json.dumps({**head, "hash": _hash(content), **whole}, indent=1, ensure_ascii=False)
-    if "segments" in content:
-        # A number a line would be as much again in spaces.
-        segments = json.dumps(content["segments"], separators=(",", ":"), ensure_ascii=False)
-        text = f'{text.removesuffix("}").rstrip()},\n "segments": {segments}\n}}'
+    for key in _DENSE:
+        if key in content:
+            # A number a line would be as much again in spaces.
+            dense = json.dumps(content[key], separators=(",", ":"), ensure_ascii=False)
+            text = f'{text.removesuffix("}").rstrip()},\n "{key}": {dense}\n}}'
     return text + "\n"
 
 
@@ -247,7 +250,7 @@ def _reference(file: _File) -> Reference:
         attributions=file.attributions,
         outcomes=file.outcomes.summary() if file.outcomes else None,
     )
-    return with_segments(whole, file.segments) if file.segments else whole
+    return with_segments(whole, file.segments, file.groups)
 
 
 def _content(reference: Reference) -> dict[str, Any]:
@@ -262,7 +265,7 @@ def _content(reference: Reference) -> dict[str, Any]:
         "moments": moments and _Moments.data(moments.summary, features=moments.features),
         "attributions": dict(reference.attributions),
         "outcomes": reference.outcomes and Outcomes.data(reference.outcomes),
-        "segments": segments_data(reference),
+        **segments_data(reference),
     }
     return {
         "rows": reference.rows,

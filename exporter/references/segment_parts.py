@@ -51,50 +51,38 @@ _NO_OUTCOMES: dict[str, CalibrationSummary] = {
 }
 
 Segments = dict[str, dict[str, Segment]]
-"""Segment, or attribute of groups -> value -> its rows."""
+"""Segment, or attribute of groups, -> value -> its rows."""
 
 
 def segments_data(reference: Reference) -> dict[str, Any]:
-    """Convert the segments of a reference to JSON."""
+    """Convert the segments and the groups of a reference to JSON."""
     nothing = _nothing(reference)
+
+    def data(found: SegmentCounts) -> dict[str, Any]:
+        known = {part: _data(found.counts[part], nothing[part]) for part in found.counts if part in nothing}
+        return {"rows": found.rows, "parts": known}
+
     return {
-        segment: {
-            value: {
-                "rows": found.rows,
-                "parts": {
-                    part: _data(summary, nothing[part])
-                    for part, summary in found.counts.items()
-                    if part in nothing
-                },
-            }
-            for value, found in values.items()
+        name: {
+            scope: {value: data(found) for value, found in values.items()} for scope, values in scopes.items()
         }
-        for segment, values in reference.segments.items()
+        for name, scopes in (("segments", reference.segments), ("groups", reference.groups))
     }
 
 
-def with_segments(reference: Reference, segments: Segments) -> Reference:
-    """Return a reference of all rows with those of segments. Raises ValueError where they do not fit."""
+def with_segments(reference: Reference, segments: Segments, groups: Segments) -> Reference:
+    """Return a reference of all rows with those of segments and groups. Raises ValueError where they do not fit."""
     nothing = _nothing(reference)
-    return replace(
-        reference,
-        segments={
-            segment: {
-                value: SegmentCounts(
-                    item.rows,
-                    Composite(
-                        {
-                            part: _summary(nothing[part], arrays)
-                            for part, arrays in item.parts.items()
-                            if part in nothing
-                        }
-                    ),
-                )
-                for value, item in values.items()
-            }
-            for segment, values in segments.items()
-        },
+
+    def counts(item: Segment) -> SegmentCounts:
+        known = {part: _summary(nothing[part], item.parts[part]) for part in item.parts if part in nothing}
+        return SegmentCounts(item.rows, Composite(known))
+
+    own, of_groups = (
+        {scope: {value: counts(item) for value, item in values.items()} for scope, values in scopes.items()}
+        for scopes in (segments, groups)
     )
+    return replace(reference, segments=own, groups=of_groups)
 
 
 def _nothing(reference: Reference) -> dict[str, Summary]:

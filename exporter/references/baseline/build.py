@@ -74,7 +74,8 @@ def build(monitor: Monitor, files: Sequence[Path]) -> Baseline:
             moments=_moments(source, columns, described, parts),
             attributions=_attributions(source, monitor.spec.predictions.fields.attributions, parts),
             **predicted(source, monitor, parts),
-            segments=parts.found(),
+            segments=parts.found(segmented=True),
+            groups=parts.found(segmented=False),
         )
         answers = {"(score)": reference.score, "(predicted)": reference.classes, "(label)": reference.labels}
         accounts += [of_answer(name, answer) for name, answer in answers.items() if answer is not None]

@@ -28,7 +28,7 @@ Values = TypeVar("Values")
 Stack = TypeVar("Stack", bound=Any)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Grouping:
     """Rows by their value of a segment or attribute.
 
@@ -56,22 +56,25 @@ def groupings(
     """
     spec = monitor.spec
     attributes = spec.fairness.attributes if spec.fairness is not None and spec.task == "binary" else []
-    segments = {scope_name(paths) for paths in spec.segments}
-    found, accounts = [], []
-    for name, paths in {scope_name(paths): paths for paths in (*spec.segments, *attributes)}.items():
+    found: list[Grouping] = []
+    accounts: dict[str, Account] = {}
+    for paths, segmented in (
+        *((item, True) for item in spec.segments),
+        *((item, False) for item in attributes),
+    ):
+        name = scope_name(paths)
         parts = [
             _value(source, monitor, columns, path) for path in ([paths] if isinstance(paths, str) else paths)
         ]
         known = [part for part in parts if part is not None]
         if len(known) < len(parts):
-            accounts.append(of_segment_without_data(name))
+            accounts[name] = of_segment_without_data(name)
             continue
-        grouping = _grouping(source, name, " || ',' || ".join(known), spec.maxSegmentValues, name in segments)
+        grouping = _grouping(source, name, " || ',' || ".join(known), spec.maxSegmentValues, segmented)
         found.append(grouping)
-        accounts.append(
-            of_segment(name, dict(zip(grouping.values, grouping.rows, strict=True)), spec.minSamples)
-        )
-    return found, accounts
+        rows = dict(zip(grouping.values, grouping.rows, strict=True))
+        accounts[name] = of_segment(name, rows, spec.minSamples)
+    return found, list(accounts.values())
 
 
 def _value(source: Source, monitor: Monitor, columns: Sequence[Column], path: str) -> str | None:
@@ -115,8 +118,8 @@ class SegmentParts:
         """``rows``: of the data."""
         self.groupings = groupings
         self._rows = rows
-        self._parts: dict[str, list[dict[str, Summary]]] = {
-            grouping.name: [{} for _ in grouping.values] for grouping in groupings
+        self._parts: dict[Grouping, list[dict[str, Summary]]] = {
+            grouping: [{} for _ in grouping.values] for grouping in groupings
         }
 
     @property
@@ -163,20 +166,19 @@ class SegmentParts:
 
     def keep(self, grouping: Grouping, part: str, stack: Any) -> None:
         """Add a part of one grouping: a summary of each of its values."""
-        for position, parts in enumerate(self._parts[grouping.name]):
+        for position, parts in enumerate(self._parts[grouping]):
             found = stack[position]
             parts[part] = _rounded(found) if isinstance(found, NumericSummary) else found
 
-    def found(self) -> dict[str, dict[str, SegmentCounts]]:
-        """Return the counts of each value of each grouping."""
+    def found(self, *, segmented: bool) -> dict[str, dict[str, SegmentCounts]]:
+        """Return the counts of each value of each segment, or of each attribute."""
         return {
             grouping.name: {
-                value: SegmentCounts(rows, Composite(parts))
-                for value, rows, parts in zip(
-                    grouping.values, grouping.rows, self._parts[grouping.name], strict=True
-                )
+                value: SegmentCounts(rows, Composite(counts))
+                for value, rows, counts in zip(grouping.values, grouping.rows, parts, strict=True)
             }
-            for grouping in self.groupings
+            for grouping, parts in self._parts.items()
+            if grouping.segmented == segmented
         }
 
 

@@ -241,7 +241,7 @@ def test_rows_without_the_segment_are_missing(tmp_path: Path) -> None:
 
 def test_fairness_and_calibration_of_the_reference(tmp_path: Path) -> None:
     """By group and segment, against scikit-learn."""
-    content = spec(fairness={"attributes": ["features.country"], "minSamples": 50})
+    content = spec(fairness={"attributes": ["region"], "minSamples": 50})
     data = rows()
     baseline(tmp_path, content, data)
     write_lines(tmp_path / "logs/predictions.jsonl", rows(seed=2))
@@ -357,7 +357,7 @@ def test_a_segment_is_compared_with_its_own_first_time(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("task", ["binary", "multiclass", "multilabel", "regression"])
 def test_a_file_keeps_all_that_was_built(task: str, tmp_path: Path) -> None:
-    data: list[Row] = rows()
+    data = rows()
     changes: dict[str, Any] = {"task": task, "labels": monitor()["spec"]["labels"]}
     if task in ("multiclass", "multilabel"):
         content = spec(**changes)
