@@ -24,7 +24,7 @@ from exporter.fold.version_schemas import VersionSchemas
 from exporter.measure import comparison, meta
 from exporter.measure.exposition import LONGEST_ID, Exemplar, Histogram, Snapshot
 from exporter.measure.gauges import Gauges
-from exporter.measure.measurement import Measurement
+from exporter.measure.measurement import Measurement, largest_segments
 from exporter.measure.series_limit import withhold_past
 from exporter.records.reshaping import plain, reshapings
 from exporter.references.configured import HistoryWindows
@@ -172,11 +172,12 @@ class Cycle:
         gauges = Gauges(self.monitor.model, self._exported)
         versions = self._current_versions(windows)
         up = self._readers["predictions"].up
-        seen = [
+        measured = [
             window
             for number, name in versions.items()
             for window in self._measurement.measure(gauges, windows, number, name, sink_up=up)
         ]
+        seen = [window for window in measured if not window.segment]
         if self.monitor.spec.comparison is not None:
             began = sorted(self._store.versions.all().values(), key=lambda version: version.began)
             names = [version.name for version in began if version.name in versions.values()]
@@ -198,7 +199,8 @@ class Cycle:
         self._keep_limit(gauges, histograms)
         meta.withheld(gauges)
         end = max(window.end for window in windows if not window.reference)
-        return Snapshot(self.monitor.model, gauges.series, histograms, seen, end / MICROSECONDS)
+        segments = largest_segments(measured)
+        return Snapshot(self.monitor.model, gauges.series, histograms, seen, end / MICROSECONDS, segments)
 
     def _keep_limit(self, gauges: Gauges, histograms: Mapping[str, Histogram]) -> None:
         """Withhold what is past ``maxSeries``; warn of it once."""

@@ -16,6 +16,7 @@ from exporter.fold.float_sums import FloatSums, width_of_floats
 from exporter.records.columns import ERROR, PredictionColumns
 from exporter.records.features import FeatureSet
 from exporter.references.reference import Reference
+from exporter.references.reference import view_part as view_part
 from exporter.statistics.performance_estimation import Calibrated, calibrate
 from exporter.summary.base import Codes, Columns, Composite, Flags, Floats, Groups, Shape, Summary
 from exporter.summary.categorical import UNSEEN, CategoricalSummary
@@ -50,11 +51,6 @@ class DecodedBatch(Columns):
 
 
 TRAFFIC, OUTCOME, SELECTION, GROUP = "traffic", "outcome", "selection", "group"
-
-
-def view_part(view: str) -> str:
-    """Return the name of the part of a traffic summary that counts a view."""
-    return f"view {view}"
 
 
 @dataclass(frozen=True, eq=False)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 from functools import lru_cache
 
@@ -10,7 +11,7 @@ import numpy as np
 from exporter.fold.schema import view_part
 from exporter.measure import drift
 from exporter.measure.gauges import Reason, WindowSummaries
-from exporter.references.reference import Moments, Reference
+from exporter.references.reference import Moments, Reference, ViewReference
 from exporter.statistics.attribution_ranking import attribution_ndcg, mean_absolute_attribution
 from exporter.statistics.false_discovery import combined_p_value, drifted
 from exporter.statistics.multivariate import frechet_distance, reconstruction_error_ratio
@@ -36,10 +37,10 @@ def _features(window: WindowSummaries) -> None:
     p_values: dict[str, dict[str, list[float]]] = {name: {} for name in (*window.static, *window.past)}
     for view, binning in schema.binnings.items():
         feature = schema.views[view]
-        static = {name: reference.views.get(view) for name, reference in window.static.items()}
         statistics = drift.statistics_of(binning)
+        part, of_reference = view_part(view), _of_references(view)
         found = drift.export(
-            window, "ml_feature", view_part(view), statistics, static, judged=judged, feature=view
+            window, "ml_feature", part, statistics, of_reference, judged=judged, feature=view
         )
         # Points in time are always later than a reference's, which is no drift.
         if not (schema.primary(view) and schema.kinds[feature].name == "timestamp"):
@@ -58,6 +59,10 @@ def _features(window: WindowSummaries) -> None:
     for reference, reason in window.absent.items():
         for name in _DRIFTED:
             window.withhold(name, reason, reference=reference)
+
+
+def _of_references(view: str) -> Callable[[Reference], ViewReference | None]:
+    return lambda reference: reference.views.get(view)
 
 
 _STATISTICS = {
@@ -91,9 +96,12 @@ def _together(window: WindowSummaries) -> None:
             continue
         for gauge in _STATISTICS:
             window.withhold(gauge, reason, reference=name)
+    for name, reason in window.absent.items():
+        for gauge in _STATISTICS:
+            window.withhold(gauge, reason, reference=name)
 
 
-@lru_cache(maxsize=64)
+@lru_cache(maxsize=1024)
 def _standardised(moments: Moments, base: Moments) -> SecondMomentsSummary | None:
     """The moments of one reference, standardised by another's; None where they are of other features."""
     if moments.features != base.features:
@@ -135,6 +143,8 @@ def _attributions(window: WindowSummaries) -> None:
             window.withhold(name, Reason.REFERENCE_TOO_SMALL, reference=reference)
         else:
             window.set(name, attribution_ndcg(summary, before), summary.explained, reference=reference)
+    for reference, reason in window.absent.items():
+        window.withhold(name, reason, reference=reference)
 
 
 def _of_reference(summary: AttributionSummary, reference: Reference) -> AttributionSummary:

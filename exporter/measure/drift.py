@@ -22,7 +22,7 @@ from exporter.features.binning import (
     VocabularyBinning,
 )
 from exporter.measure.gauges import Reason, WindowSummaries
-from exporter.references.reference import ViewReference
+from exporter.references.reference import Reference, ViewReference
 from exporter.statistics import contingency, cosine, divergences, mean_shift, normal_scores, wasserstein
 from exporter.statistics import kolmogorov_smirnov as ks
 from exporter.statistics.false_discovery import combined_p_value
@@ -89,8 +89,8 @@ def _reference_sample(summary: Summary, bins: ViewReference) -> Sample:
     return _kept_sample(_Itself(summary), bins)
 
 
-# Windows and segments are compared with the same reference: its counts are grouped once.
-@lru_cache(maxsize=1024)
+# Windows are compared with the same references, of all traffic and of each segment: their counts are grouped once.
+@lru_cache(maxsize=4096)
 def _kept_sample(summary: _Itself, bins: ViewReference) -> Sample:
     return Sample(summary.summary, bins)
 
@@ -281,24 +281,23 @@ def export(
     prefix: str,
     part: str,
     statistics: tuple[str, ...],
-    static: Mapping[str, ViewReference | None],
+    view: Callable[[Reference], ViewReference | None],
     *,
     judged: bool = False,
     **labels: str,
 ) -> dict[str, float]:
     """Export drift of ``part`` of the traffic against every reference; return p-values by reference, where ``judged``.
 
-    ``prefix``: of the names of metrics. ``static``: what each static reference holds of it. The first of those fixes
-    the bins where the reference is a window of the past.
+    ``prefix``: of the names of metrics. ``view``: what a static reference holds of it.
     """
     statistics = tuple(name for name in statistics if window.wants(f"{prefix}_{name}"))
     if not (statistics or judged):
         return {}
     noisy = statistics and not window.segment and window.wants(f"{prefix}_drift_noise_level")
     current = window.traffic[part]
-    fixed = next((bins for bins in static.values() if bins is not None), None)
+    fixed = window.bins(view)
     compared: list[tuple[str, ViewReference | None, Any]] = [
-        *((name, bins, None) for name, bins in static.items()),
+        *((name, view(reference), None) for name, reference in window.static.items()),
         *((name, fixed, past[part]) for name, past in window.past.items()),
     ]
     p_values = {}
@@ -308,7 +307,7 @@ def export(
             withheld[name] = Reason.NOT_IN_REFERENCE
         elif not window.enough(current.present):
             withheld[name] = Reason.TOO_FEW_SAMPLES
-        elif past is not None and not window.enough(past.present):
+        elif (past is not None or window.segment) and not window.enough((past or bins.summary).present):
             withheld[name] = Reason.REFERENCE_TOO_SMALL
         else:
             pair = Pair(current, bins, past)

@@ -50,11 +50,13 @@ def export(window: WindowSummaries) -> None:
 
 def _drift(window: WindowSummaries) -> None:
     known = {name: reference.labels for name, reference in window.static.items()}
-    bins = next((labels for labels in known.values() if labels is not None), None)
+    bins = window.bins(lambda reference: reference.labels)
     withheld = dict(window.absent)
     for name, reference in known.items():
         if reference is None:
             withheld[name] = Reason.REFERENCE_WITHOUT_LABELS
+        elif window.segment and not window.enough(reference.summary.present):
+            withheld[name] = Reason.REFERENCE_TOO_SMALL
         else:
             _compare(window, name, reference, Sample(reference.summary, reference).bins)
     assert window.spec.labels is not None

@@ -9,6 +9,7 @@ import numpy as np
 
 from exporter.measure import classification, labels, multilabel
 from exporter.measure.gauges import Reason, WindowSummaries
+from exporter.references.reference import Calibration
 from exporter.statistics import performance_estimation as estimation
 from exporter.statistics import ranked_lists, regression
 from exporter.statistics.performance_estimation import Expected
@@ -111,9 +112,8 @@ _ESTIMATED: dict[str, Callable[[Expected], float | None]] = {
 
 
 def _estimate_binary(window: WindowSummaries) -> None:
-    """From the calibration of the first reference that has labels."""
-    known = (reference.calibration for reference in window.static.values())
-    found = next((calibration for calibration in known if calibration is not None), None)
+    """From the calibration of the first reference that has labels: the segment's own, where it has labels enough."""
+    found = _calibration(window)
     calibrated = None if found is None else estimation.calibrate(found.edges, found.rows, found.positives)
     if found is None or calibrated is None:
         reason = _without_labels(window)
@@ -125,6 +125,14 @@ def _estimate_binary(window: WindowSummaries) -> None:
         return
     for name in _ESTIMATED:
         window.withhold(name, reason)
+
+
+def _calibration(window: WindowSummaries) -> Calibration | None:
+    """Of a segment that no reference has enough labels of, it is that of all rows: what a score is worth in general."""
+    own = (reference.calibration for reference in window.static.values() if window.segment)
+    whole = (reference.calibration for reference in window.schema.references.values())
+    large = (found for found in own if found is not None and window.enough(found.rows.sum()))
+    return next((found for found in (*large, *whole) if found is not None), None)
 
 
 def _estimate_multiclass(window: WindowSummaries) -> None:
@@ -143,7 +151,8 @@ def _estimate_multiclass(window: WindowSummaries) -> None:
 
 
 def _without_labels(window: WindowSummaries) -> Reason:
-    return Reason.REFERENCE_MISSING if window.absent else Reason.REFERENCE_WITHOUT_LABELS
+    missing = Reason.REFERENCE_MISSING in window.absent.values()
+    return Reason.REFERENCE_MISSING if missing else Reason.REFERENCE_WITHOUT_LABELS
 
 
 _ESTIMATES: Mapping[str, Callable[[WindowSummaries], None]] = {

@@ -193,6 +193,8 @@ class _Sizes:
             return len(spec.references) if metric.name != "ml_reference_info" else len(self.schema.references)
         if metric.name == "ml_feature_missing_ratio_reference":
             return 1
+        if metric.name.endswith("_reference"):
+            return len(self.schema.references)
         return sum(unfit(metric, name, spec.references) is None for name in spec.references)
 
     def _noise(self, metric: Metric) -> int:

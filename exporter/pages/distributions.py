@@ -104,12 +104,9 @@ def _compared(
     window: WindowSummaries, reference: str, part_of: Any, part: str
 ) -> tuple[ViewReference | None, Any]:
     """Return the bins, and the summary of a window of the past that is compared over them, as gauges of drift are."""
-    static = {name: part_of(content) for name, content in window.static.items()}
     if reference in window.past:
-        return next((bins for bins in static.values() if bins is not None), None), window.past[reference][
-            part
-        ]
-    return static.get(reference), None
+        return window.bins(part_of), window.past[reference][part]
+    return part_of(window.static[reference]) if reference in window.static else None, None
 
 
 def _of_part(

@@ -108,4 +108,6 @@ def _largest_first(cells: list[Cell]) -> list[Cell]:
 
 
 def _column(labels: Labels) -> str:
+    if "window" not in labels:
+        return f"in {labels['reference']}"
     return labels["window"] + (f" against {labels['reference']}" if labels.get("reference") else "")

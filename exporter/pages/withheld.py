@@ -12,6 +12,7 @@ IN_WORDS = {
     Reason.REFERENCE_MISSING: "The reference is not there, or not yet.",
     Reason.REFERENCE_WITHOUT_LABELS: "The reference has no labels.",
     Reason.NOT_IN_REFERENCE: "The reference does not know it.",
+    Reason.SEGMENT_NOT_IN_REFERENCE: "The reference has no rows of this segment value.",
     Reason.UNDEFINED: "There is no such number: of one class, of a constant, of nothing.",
     Reason.SINK_DOWN: "The prediction log cannot be read.",
     Reason.LABELS_INCOMPLETE: "Too few labels have come for minCoverage.",

@@ -24,6 +24,7 @@ from exporter.features.binning import (
     VocabularyBinning,
 )
 from exporter.references.reference import Calibration, FeatureViews, Moments, Reference, ViewReference
+from exporter.references.segment_parts import Outcomes, Segments, segments_data, with_segments
 from exporter.summary.base import Floats
 from exporter.summary.categorical import CategoricalSummary
 from exporter.summary.embedding import EmbeddingSummary
@@ -32,6 +33,7 @@ from exporter.summary.numeric import NumericSummary
 from exporter.summary.second_moments import SecondMomentsSummary
 from mlslo.yamlfile import InputError, Problem, StrictModel, read_text
 
+_DENSE = ("segments", "groups")
 _HEAD = ("apiVersion", "kind", "model", "created", "hash")
 
 
@@ -180,13 +182,23 @@ class _File(StrictModel):
     classCalibration: dict[str, _Calibration] = Field(default_factory=dict)
     moments: _Moments | None = None
     attributions: dict[str, float] = Field(default_factory=dict)
+    outcomes: Outcomes | None = None
+    segments: Segments = Field(default_factory=dict)
+    groups: Segments = Field(default_factory=dict)
 
 
 def dump(model: str, reference: Reference) -> str:
     """Return the text of a reference file; the same reference gives the same text."""
     content = _content(reference)
     head = {"apiVersion": "mlslo/v1", "kind": "Reference", "model": model, "created": reference.created}
-    return json.dumps({**head, "hash": _hash(content), **content}, indent=1, ensure_ascii=False) + "\n"
+    whole = {key: value for key, value in content.items() if key not in _DENSE}
+    text = json.dumps({**head, "hash": _hash(content), **whole}, indent=1, ensure_ascii=False)
+    for key in _DENSE:
+        if key in content:
+            # A number a line would be as much again in spaces.
+            dense = json.dumps(content[key], separators=(",", ":"), ensure_ascii=False)
+            text = f'{text.removesuffix("}").rstrip()},\n "{key}": {dense}\n}}'
+    return text + "\n"
 
 
 def load(path: Path) -> Reference:
@@ -222,7 +234,7 @@ def parse(text: str, path: Path) -> Reference:
 
 def _reference(file: _File) -> Reference:
     described = {name: _feature(item) for name, item in file.features.items()}
-    return Reference(
+    whole = Reference(
         created=file.created,
         hash=file.hash,
         rows=file.rows,
@@ -236,7 +248,9 @@ def _reference(file: _File) -> Reference:
         },
         moments=file.moments.moments() if file.moments else None,
         attributions=file.attributions,
+        outcomes=file.outcomes.summary() if file.outcomes else None,
     )
+    return with_segments(whole, file.segments, file.groups)
 
 
 def _content(reference: Reference) -> dict[str, Any]:
@@ -250,6 +264,8 @@ def _content(reference: Reference) -> dict[str, Any]:
         },
         "moments": moments and _Moments.data(moments.summary, features=moments.features),
         "attributions": dict(reference.attributions),
+        "outcomes": reference.outcomes and Outcomes.data(reference.outcomes),
+        **segments_data(reference),
     }
     return {
         "rows": reference.rows,

@@ -67,4 +67,5 @@ def needs_labels(metric: Metric) -> bool:
     """Return whether ``metric`` is only measured where labels come."""
     if metric.layer is Layer.OUTCOME:
         return not metric.name.startswith("ml_model_estimated_")
-    return metric.layer is Layer.FAIRNESS and not metric.name.endswith(("selection_rate", "parity_ratio"))
+    without = ("selection_rate", "parity_ratio")
+    return metric.layer is Layer.FAIRNESS and not metric.name.removesuffix("_reference").endswith(without)

@@ -14,7 +14,7 @@ from rulegen.conditions.change import ChangeFrom
 from rulegen.conditions.drop import DropFrom
 from rulegen.conditions.forecast import Forecast
 from rulegen.conditions.kind import Comparison, History, Kind, World
-from rulegen.conditions.reference import AboveReference
+from rulegen.conditions.reference import AboveReference, BelowReference
 from rulegen.conditions.threshold import Limit, Threshold
 from rulegen.promql.annotations import Part, Text
 from rulegen.promql.expressions import block
@@ -28,11 +28,17 @@ class Condition(Threshold):
 
     changeFrom: ChangeFrom | None = Field(None, description="A change from the value some time ago.")
     dropFrom: DropFrom | None = Field(None, description="A drop below its own mean.")
-    aboveReference: AboveReference | None = Field(None, description="A multiple of the reference.")
+    aboveReference: AboveReference | None = Field(None, description="Above a multiple of the reference.")
+    belowReference: BelowReference | None = Field(None, description="Below a part of the reference.")
     forecast: Forecast | None = Field(None, description="A limit that it will cross if it goes on so.")
     adaptive: Adaptive | None = Field(None, description="Unusual for its own past.")
     all: list[Condition] | None = Field(None, min_length=2, description="Every one of several conditions.")
     any: list[Condition] | None = Field(None, min_length=2, description="At least one of several conditions.")
+
+    @property
+    def compares_with_reference(self) -> bool:
+        """Return whether any of it needs the figure of the reference."""
+        return any(leaf.aboveReference or leaf.belowReference for _, leaf in self.leaves())
 
     @cached_property
     def comparison(self) -> Comparison | None:

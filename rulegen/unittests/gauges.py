@@ -250,10 +250,13 @@ class _Tested:
         return [leg for leg in self.alert.kind.legs() if isinstance(leg, Reference)]
 
     def _of_references(self) -> list[tuple[str, Decimal]]:
-        """The figure of the reference; where none is named, a smaller one beside it."""
+        """The figure of the reference; where none is named, one beside it that decides nothing."""
         named, value = self.alert.series.reference, self.probe.world.reference
         assert value is not None
-        return [(named, value)] if named else [("validation", value), ("training", value / 2)]
+        sides = {leg.below for leg in self._references}
+        if named or len(sides) > 1:
+            return [(named or "validation", value)]
+        return [("validation", value), ("training", value * 2 if True in sides else value / 2)]
 
     def _firing(self, course: Course, now: int) -> Firing:
         """Return the values that its texts show at an evaluation."""

@@ -128,8 +128,9 @@ def _references(found: Case, alert: GaugeAlert, reference: Decimal) -> None:
             continue
         labels = {label: labels_of(series)[label] for label in leg.shared}
         own = {**labels, "reference": series.reference or "training"}
+        worse = reference * 100 if leg.below else reference / 100
         found.series.append(Series(leg.metric.name, own, [reference] * _COUNT))
         for change in decoys(leg.matchers):
-            found.series.append(Series(leg.metric.name, {**own, **change}, [reference / 100] * _COUNT))
+            found.series.append(Series(leg.metric.name, {**own, **change}, [worse] * _COUNT))
         recorded = {**labels, SLO: series.slo}
-        found.series += Series(leg.record.name, recorded, [reference / 100] * _COUNT).of_others()
+        found.series += Series(leg.record.name, recorded, [worse] * _COUNT).of_others()

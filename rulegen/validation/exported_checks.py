@@ -45,10 +45,11 @@ def _read(slo: Slo, monitor: Monitor) -> Iterator[tuple[Location, str, bool]]:
         segment = gauge.labels.get("segment", "")
         # A segment that the monitor does not have is a mistake of its own.
         if segment in ("", *map(scope_name, monitor.spec.segments)):
-            yield ("sli", "gauge", "metric"), gauge.metric, bool(segment)
-        compared = any(leaf.aboveReference for alert in slo.alerts for _, leaf in alert.when.leaves())
-        if compared and (reference := counterpart(METRICS[gauge.metric])) is not None:
-            yield ("sli", "gauge", "metric"), reference.name, False
+            names = [gauge.metric]
+            compared = any(alert.when.compares_with_reference for alert in slo.alerts)
+            if compared and (reference := counterpart(METRICS[gauge.metric])) is not None:
+                names.append(reference.name)
+            yield from ((("sli", "gauge", "metric"), name, bool(segment)) for name in names)
     if slo.sli.errors is not None:
         for name in _ERRORS:
             yield ("sli", "errors"), name, False

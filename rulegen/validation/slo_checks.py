@@ -266,7 +266,7 @@ class _Slo:
     def _chosen(self, gauge: Gauge, metric: Metric) -> Iterator[Problem]:
         """The window, reference and labels that a gauge is selected by."""
         at = ("sli", "gauge")
-        compared = any(leaf.aboveReference for alert in self.slo.alerts for _, leaf in alert.when.leaves())
+        compared = any(alert.when.compares_with_reference for alert in self.slo.alerts)
         for key, value in (("window", gauge.window), ("reference", gauge.reference)):
             if key in metric.labels and value is None:
                 yield self.problem(f"missing key '{key}': '{metric.name}' is measured for each {key}", *at)
@@ -275,7 +275,7 @@ class _Slo:
                     continue
                 hint = ""
                 if key == "reference" and counterpart(metric) is not None:
-                    hint = "; it is for conditions of the kind aboveReference"
+                    hint = "; it is for conditions of the kinds aboveReference and belowReference"
                 yield self.problem(f"'{metric.name}' has no {key}{hint}", *at, key, key=True)
         if gauge.replicas is not None and (refused := replicas.refusal(metric, gauge.replicas)):
             yield self.problem(refused, *at, "replicas")

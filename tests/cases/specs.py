@@ -98,7 +98,9 @@ def _limit(limits: st.SearchStrategy[float]) -> st.SearchStrategy[Data]:
 def _leaf(draw: st.DrawFn, about: _About) -> Data:
     """A condition on one gauge."""
     kinds = ["limit", "limit", "changeFrom", "dropFrom", "forecast", "adaptive"]
-    kind = draw(st.sampled_from([*kinds, *["aboveReference"] * 3] if about.referred else kinds))
+    kind = draw(
+        st.sampled_from([*kinds, *["aboveReference"] * 3, "belowReference"] if about.referred else kinds)
+    )
     length = st.sampled_from(_LONG)
     match kind:
         case "changeFrom":
@@ -124,6 +126,8 @@ def _leaf(draw: st.DrawFn, about: _About) -> Data:
         case "aboveReference":
             floor = draw(st.sampled_from((None, 0.01, 0.2)))
             return {kind: {"byFactor": draw(_SMALL), **({} if floor is None else {"floor": floor})}}
+        case "belowReference":
+            return {kind: {"byFactor": draw(_SMALL)}}
         case _:
             return draw(_limit(about.limits))
 

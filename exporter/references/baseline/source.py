@@ -53,6 +53,12 @@ class Source:
         """Return the rows of a query over the table ``source``."""
         return self._connection.execute(text).fetchall()
 
+    def define(self, name: str, values: Sequence[str]) -> str:
+        """Define an enumeration; return its name."""
+        members = ", ".join(map(sql.text, values))
+        self._connection.execute(f"CREATE OR REPLACE TYPE {sql.name(name)} AS ENUM ({members})")
+        return name
+
     def type_of(self, expression: str) -> str:
         """Return the type of an expression over the columns."""
         return str(self.query(f"DESCRIBE SELECT {expression} FROM source")[0][1])
