@@ -106,11 +106,16 @@ class Cycle:
             reader.close()
 
     def run(
-        self, *, at: float | None = None, final: bool = False, stopped: Callable[[], bool] = lambda: False
+        self,
+        *,
+        at: float | None = None,
+        as_of: bool = False,
+        final: bool = False,
+        stopped: Callable[[], bool] = lambda: False,
     ) -> Snapshot | None:
         """Read all that is new, then measure the windows that end ``at`` (Unix seconds; now, where None).
 
-        ``final``: nobody writes to the logs any more. ``stopped`` is asked after each transaction; where it
+        ``as_of``: records later than that are left out, for good. ``final``: nobody writes to the logs any more. ``stopped`` is asked after each transaction; where it
         says True the cycle ends there, and there is no snapshot. Raises CycleError where the store fails.
         """
         started = time.monotonic()
@@ -124,7 +129,9 @@ class Cycle:
         settled, reached = min(end, trusted), max(end, trusted)
         latest = max(reached, int(wall * MICROSECONDS)) + CLOCK_SKEW
         measured = None if self._measured is None else min(self._measured, end)
-        cycle = CycleTime(end, latest, settled, reached, cuts, measured, 0 if final else reached)
+        cycle = CycleTime(
+            end, latest, settled, reached, cuts, measured, 0 if final else reached, end if as_of else None
+        )
         try:
             if self._failed:
                 # What was read and not committed must be read again.
@@ -144,7 +151,7 @@ class Cycle:
             snapshot = None
             if self._read(cycle, final=final, stopped=stopped):
                 self._ingestion.tidy(cycle)
-                snapshot = self._measure(windows, started)
+                snapshot = self._measure(windows, started, end / MICROSECONDS if as_of else time.time())
         except (StoreError, sqlite3.Error, duckdb.Error, OSError) as error:
             cause = self._store.explained(error) if isinstance(error, sqlite3.Error) else error
             raise CycleError(str(cause)) from cause
@@ -168,7 +175,7 @@ class Cycle:
                 self._ingestion.unanswered(reader, cycle)
         return True
 
-    def _measure(self, windows: list[Window], started: float) -> Snapshot:
+    def _measure(self, windows: list[Window], started: float, succeeded: float) -> Snapshot:
         gauges = Gauges(self.monitor.model, self._exported)
         versions = self._current_versions(windows)
         up = self._readers["predictions"].up
@@ -187,7 +194,7 @@ class Cycle:
         for name in versions.values():
             meta.references(gauges, self._schemas.of(name), name)
             meta.features(gauges, self._store, self._schemas.of(name), name)
-        gauges.set("ml_monitor_last_success_timestamp_seconds", time.time())
+        gauges.set("ml_monitor_last_success_timestamp_seconds", succeeded)
         gauges.set("ml_monitor_cycle_duration_seconds", time.monotonic() - started)
         for name, metric in METRICS.items():
             if metric.type is Type.COUNTER and gauges.wants(name):
