@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import shutil
 import tempfile
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
@@ -14,14 +14,14 @@ from prometheus_client import Metric as Family
 from prometheus_client.openmetrics.exposition import generate_latest
 from prometheus_client.registry import Collector
 
-from exporter.measure.exposition import Series, Snapshot, samples
-from mlslo.catalogue import METRICS, Metric, Type
+from exporter.measure.exposition import Series, Snapshot
+from mlslo.catalogue import METRICS, Metric
 
 HISTORY, OPENMETRICS, BLOCKS = "history.json", "openmetrics", "blocks"
 """What is in the folder: what it is of, files of OpenMetrics, blocks of Prometheus."""
 
 STRETCH = 64_800
-"""Seconds of a file of OpenMetrics, from a multiple of it on: Prometheus makes one block of so much, and no larger one."""
+"""Seconds of a file of OpenMetrics, from a multiple of it on: the length of one of Prometheus' larger blocks."""
 
 
 class StretchFile:
@@ -31,29 +31,41 @@ class StretchFile:
     """
 
     def __init__(self) -> None:
-        self._lines: dict[str, dict[str, list[tuple[int, float]]]] = {name: {} for name in METRICS}
+        # Metric -> what follows its name, with the values of its labels -> (time, value).
+        self._samples: dict[str, dict[tuple[str, tuple[str, ...]], list[tuple[float, float]]]] = {
+            name: {} for name in METRICS
+        }
 
     def add(self, time: float, snapshots: Sequence[Snapshot], process: Series) -> None:
         """Add what was exported at ``time`` (Unix seconds)."""
-        for metric, name, labels, value in samples(snapshots, process):
-            self._lines[metric.name].setdefault(_series(name, labels), []).append((time, value))
+        for series in (*(snapshot.series for snapshot in snapshots), process):
+            for name, found in series.items():
+                known = self._samples[name]
+                for values, value in found.items():
+                    known.setdefault(("", values), []).append((time, value))
+        known = self._samples["ml_prediction_latency_seconds"]
+        for snapshot in snapshots:
+            for version, histogram in snapshot.histograms.items():
+                of = (snapshot.model, version)
+                for bound, count in histogram.buckets:
+                    known.setdefault(("_bucket", (*of, bound)), []).append((time, count))
+                known.setdefault(("_sum", of), []).append((time, histogram.total))
+                known.setdefault(("_count", of), []).append((time, histogram.buckets[-1][1]))
 
     def text(self) -> Iterator[bytes]:
         """Yield the file, metric by metric."""
-        for name, series in self._lines.items():
-            if series:
-                lines = [
-                    f"{prefix} {value!r} {_stamp(time)}\n"
-                    for prefix, found in series.items()
-                    for time, value in found
-                ]
-                yield _head(METRICS[name]) + "".join(lines).encode()
+        for name, known in self._samples.items():
+            if not known:
+                continue
+            yield _head(METRICS[name])
+            for (suffix, values), found in known.items():
+                labels = (*METRICS[name].labels, "le") if suffix == "_bucket" else METRICS[name].labels
+                inside = ",".join(
+                    f'{label}="{_escaped(value)}"' for label, value in zip(labels, values, strict=True)
+                )
+                series = f"{name}{suffix}{{{inside}}}"
+                yield "".join([f"{series} {value!r} {_stamp(time)}\n" for time, value in found]).encode()
         yield b"# EOF\n"
-
-
-def _series(name: str, labels: Mapping[str, str]) -> str:
-    inside = ",".join(f'{label}="{_escaped(value)}"' for label, value in labels.items())
-    return f"{name}{{{inside}}}"
 
 
 def _escaped(text: str) -> str:
@@ -76,7 +88,6 @@ class _Nothing(Collector):
 
 
 def _head(metric: Metric) -> bytes:
-    assert metric.type in Type
     text: bytes = generate_latest(_Nothing(metric))  # type: ignore[no-untyped-call]
     return text.removesuffix(b"# EOF\n")
 
