@@ -24,7 +24,7 @@ class Comment:
 
 
 class Block(dict[Any, Any]):
-    """A mapping that is written with a key a line; any other is written in one line."""
+    """A mapping that is written with a key a line; any other is written in one line, and so is an item of a list."""
 
 
 class _Dumper(yaml.SafeDumper):
@@ -64,12 +64,12 @@ def _lines(data: Mapping[Any, Any], indent: str) -> Iterator[str]:
         if isinstance(value, Block):
             yield _with_note(begin, note)
             yield from _lines(value, f"{indent}  ")
-        elif isinstance(value, list) and value and all(isinstance(item, Block) for item in value):
+        elif isinstance(value, list) and value and all(isinstance(item, dict) for item in value):
             yield _with_note(begin, note)
             for item in value:
-                first, *rest = _lines(item, f"{indent}    ")
-                yield f"{indent}  - {first.lstrip()}"
-                yield from rest
+                lines = _lines(item, f"{indent}    ") if isinstance(item, Block) else iter([one_line(item)])
+                yield f"{indent}  - {next(lines).lstrip()}"
+                yield from lines
         else:
             yield _with_note(f"{begin} {one_line(value)}", note)
 
