@@ -10,7 +10,7 @@ import click
 
 from mlslo.command_line import LazyCommands, Program
 
-_NAMES = ("init", "generate", "check", "simulate", "silence", "schema")
+_NAMES = ("init", "import", "generate", "check", "simulate", "silence", "schema")
 
 
 class _Program(Program):

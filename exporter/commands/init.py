@@ -16,7 +16,9 @@ from mlslo.command_line import PATH, input_errors, refuse
 
 @click.command()
 @click.argument("log", metavar="LOG...", nargs=-1, required=True, type=PATH)
-@click.option("--labels", multiple=True, type=PATH, help="The log of what turned out to be true; may be given again.")
+@click.option(
+    "--labels", multiple=True, type=PATH, help="The log of what turned out to be true; may be given again."
+)
 @click.option(
     "--data",
     metavar="TRAINING",
@@ -24,10 +26,14 @@ from mlslo.command_line import PATH, input_errors, refuse
     type=PATH,
     help="Data on which the model was right, for the reference: *.jsonl, *.csv or *.parquet; may be given again.",
 )
-@click.option("--out", metavar="DIR", required=True, type=PATH, help="The folder of the files that are written.")
+@click.option(
+    "--out", metavar="DIR", required=True, type=PATH, help="The folder of the files that are written."
+)
 @click.option("--force", is_flag=True, help="Write over files that are there.")
 @input_errors()
-def init(log: tuple[Path, ...], labels: tuple[Path, ...], data: tuple[Path, ...], out: Path, force: bool) -> None:
+def init(
+    log: tuple[Path, ...], labels: tuple[Path, ...], data: tuple[Path, ...], out: Path, force: bool
+) -> None:
     """Write the first monitor file of a model, from the first records of its prediction LOG.
 
     Finds the fields by their names and contents, the task, units and types; what the log leaves open stands as a
@@ -42,7 +48,10 @@ def init(log: tuple[Path, ...], labels: tuple[Path, ...], data: tuple[Path, ...]
     from mlslo.yamlfile import parse
 
     drafted = draft(log, labels, out, column_names(data) if data else ())
-    monitor_file, reference_file = out / f"{drafted.name}.monitor.yaml", out / f"{drafted.name}.reference.json"
+    monitor_file, reference_file = (
+        out / f"{drafted.name}.monitor.yaml",
+        out / f"{drafted.name}.reference.json",
+    )
     files = {}
     if data:
         drafted = draft(log, labels, out, column_names(data), reference_file.name)

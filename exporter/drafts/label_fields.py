@@ -65,9 +65,17 @@ def _joined(
     """Return how many ids both logs share, and at which paths; those of the likeliest names where they share none."""
     values = values_of(sample.records)
     named = roles.find("id", values).paths
-    unique = [path for path in values if path not in named and "*" not in path and roles.holds("id", values[path])]
-    theirs = {path: {as_text(value) for value in values[path]} - {""} for path in [*named, *unique][:_MOST_TRIED]}
-    best: tuple[int, str | None, str | None] = (0, found.fields.get("id") or _id_of(found), next(iter(theirs), None))
+    unique = [
+        path for path in values if path not in named and "*" not in path and roles.holds("id", values[path])
+    ]
+    theirs = {
+        path: {as_text(value) for value in values[path]} - {""} for path in [*named, *unique][:_MOST_TRIED]
+    }
+    best: tuple[int, str | None, str | None] = (
+        0,
+        found.fields.get("id") or _id_of(found),
+        next(iter(theirs), None),
+    )
     for own, ids in _predicted(predictions, found):
         for path, labelled in theirs.items():
             if (shared := len(ids & labelled)) > best[0]:
@@ -84,7 +92,9 @@ def _predicted(sample: LogSample, found: PredictionFields) -> Iterator[tuple[str
     values = values_of(sample.records)
     named = [path for path in roles.find("id", values).paths]
     chosen = found.fields.get("id")
-    unique = [path for path, there in values.items() if path not in named and roles.holds("id", _known(there))]
+    unique = [
+        path for path, there in values.items() if path not in named and roles.holds("id", _known(there))
+    ]
     paths: Sequence[str | None] = [chosen] if chosen else [None]
     for path in [*paths, *[path for path in [*named, *unique] if path != chosen][:_MOST_TRIED]]:
         data: Mapping[str, Any] = found.data

@@ -8,6 +8,7 @@ import os
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing, suppress
+from functools import lru_cache
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -41,7 +42,9 @@ def read_log(files: Sequence[Path], number: int = _LOOKED_AT) -> LogSample:
             raise InputError.of_file(file, "is no file" if file.exists() else "no such file")
         for format_ in _FORMATS:
             try:
-                with closing(FileSink(Path(glob.escape(str(file.absolute()))), {}, str(file), format_)) as sink:
+                with closing(
+                    FileSink(Path(glob.escape(str(file.absolute()))), {}, str(file), format_)
+                ) as sink:
                     found = sink.sample(number)
             except SinkError as error:
                 remarks.append(str(error))
@@ -118,6 +121,18 @@ def members(
                         yield from members(element, f"{path}.*.", depth - 1, rows=False)
 
 
+def has(record: Mapping[str, Any], path: str) -> bool:
+    """Return whether there is something at ``path``; of a path through a list, whether the list is there."""
+    value: Any = record
+    for part in [path] if path in record else path.partition(".*")[0].split("."):
+        value = opened_text(value)
+        if not isinstance(value, dict) or value.get(part) is None:
+            return False
+        value = value[part]
+    return True
+
+
+@lru_cache(maxsize=1 << 16)
 def is_key(key: str, *, nested: bool) -> bool:
     """Return whether a path can have ``key`` as its part."""
     if not 0 < len(key) <= _LONGEST_NAME or (nested and "." in key) or " | " in key or key.strip("|") != key:

@@ -17,7 +17,9 @@ from mlslo.yamlfile import InputError, quoted_list
 from mlslo.yamlfile.commented import Block, Comment, Noted, dump, one_line
 
 _MODEL_NAMES = ("model_name", "model", "inferenceservicename", "endpoint_name", "modelId", "service")
-_PEOPLE = re.compile(r"(.*_)?(sex|gender|race|ethnicity|age_?(group|band|class)|nationality|religion|disability)")
+_PEOPLE = re.compile(
+    r"(.*_)?(sex|gender|race|ethnicity|age_?(group|band|class)|nationality|religion|disability)"
+)
 _ABOUT = {
     "timestamp": "event time",
     "id": "joins labels to predictions",
@@ -45,7 +47,11 @@ class Draft:
 
 
 def draft(
-    logs: Sequence[Path], labels: Sequence[Path], folder: Path, known: Sequence[str] = (), reference: str | None = None
+    logs: Sequence[Path],
+    labels: Sequence[Path],
+    folder: Path,
+    known: Sequence[str] = (),
+    reference: str | None = None,
 ) -> Draft:
     """Return the draft of a file in ``folder`` on the predictions in ``logs``.
 
@@ -54,9 +60,6 @@ def draft(
     """
     sample = read_log(logs)
     found = prediction_fields.of_log(sample, known)
-    if not found.values.get("timestamp") and "timestamp" not in found.fields:
-        paths = quoted_list(values_of(sample.records), 20)
-        raise InputError.of_file(logs[0], f"no field holds a time such as 2026-01-31T12:00:00Z; there is {paths}")
     labelled = read_log(labels) if labels else None
     joined = label_fields.of_log(labelled, sample, found) if labelled else None
     if labelled and joined is None:
@@ -66,7 +69,7 @@ def draft(
         found.notes["id"] = f"{joined.matched} of {joined.looked_at} labels have it"
     elif joined and not joined.matched:
         found.doubts.append(label_fields.unmatched(joined))
-    guess = _task(found, sample, joined)
+    guess = _task(found, joined)
     types = {} if reference else _typed(found)
     name = _name(sample, found, folder)
     spec = Block({"task": Noted(guess.task, guess.doubt)})
@@ -76,9 +79,10 @@ def draft(
     if joined and labelled:
         spec[Comment("")] = None
         _labels(spec, joined, pattern_of(labels, folder), labelled.format)
-    spec[Comment("")] = None
-    _features(spec, found, types, reference)
-    _groups(spec, found, types or _typed(found))
+    if found.features:
+        spec[Comment("")] = None
+        _features(spec, found, types, reference)
+        _groups(spec, found, types or _typed(found))
     spec[Comment("")] = None
     _references(spec, reference)
     content = Block({
@@ -90,10 +94,12 @@ def draft(
     return Draft(name, dump(content), found.doubts, found, joined, guess.task, types)
 
 
-def _task(found: PredictionFields, sample: LogSample, labels: LabelFields | None) -> tasks.TaskGuess:
+def _task(found: PredictionFields, labels: LabelFields | None) -> tasks.TaskGuess:
     """Guess the task, and settle which fields stay."""
     values, fields = found.values, found.fields
-    guess = tasks.guess(values.get("score", []), values.get("prediction", []), labels.values if labels else [])
+    guess = tasks.guess(
+        values.get("score", []), values.get("prediction", []), labels.values if labels else []
+    )
     preset = "preset" in found.data
     if guess.prediction_is_score and "prediction" in fields:
         fields["score"] = fields.pop("prediction")
@@ -105,11 +111,6 @@ def _task(found: PredictionFields, sample: LogSample, labels: LabelFields | None
             fields["score"] = None
     if guess.doubt:
         found.doubts.append(f"task {guess.task}: {guess.doubt}")
-    try:
-        prediction_fields.read(found, sample, guess.task)
-    except InputError:
-        # A multilabel model needs its classes, which are not among the fields.
-        pass
     return guess
 
 
@@ -156,7 +157,18 @@ def _predictions(found: PredictionFields, guess: tasks.TaskGuess, pattern: str, 
     if where := found.data.get("where"):
         block["where"] = Noted(where, "the log has other records too")
     fields = Block()
-    for name in ("timestamp", "id", "version", "status", "latency", "score", "prediction", "fallback", "attributions", "features"):
+    for name in (
+        "timestamp",
+        "id",
+        "version",
+        "status",
+        "latency",
+        "score",
+        "prediction",
+        "fallback",
+        "attributions",
+        "features",
+    ):
         if name in found.fields:
             note = found.notes.get(name) or _ABOUT.get(name, "")
             value = found.fields[name]
@@ -165,10 +177,14 @@ def _predictions(found: PredictionFields, guess: tasks.TaskGuess, pattern: str, 
         block["fields"] = fields
     times = [value for value in found.values.get("timestamp", ()) if value is not None]
     if times and not all(map(roles.has_zone, times)):
-        block[Comment("timezone: Europe/Berlin    # times have no zone; without this key they are UTC")] = None
+        block[Comment("timezone: Europe/Berlin    # times have no zone; without this key they are UTC")] = (
+            None
+        )
         found.doubts.append("timestamp: times have no zone and are taken for UTC; else write 'timezone'")
     if formats := roles.time_formats(times):
-        block["timeFormat"] = Noted(formats[0], f"or {', '.join(formats[1:])}" if formats[1:] else "as strptime has it")
+        block["timeFormat"] = Noted(
+            formats[0], f"or {', '.join(formats[1:])}" if formats[1:] else "as strptime has it"
+        )
         found.data["timeFormat"] = formats[0]
     for key, value in guess.keys.items():
         block[key] = Noted(value, guess.doubt) if guess.doubt else value
@@ -191,11 +207,21 @@ def _labels(spec: Block, joined: LabelFields, pattern: str, format_: str | None)
             spec[Comment(line)] = None
 
 
-def _features(spec: Block, found: PredictionFields, types: Mapping[str, FeatureType], reference: str | None) -> None:
+def _features(
+    spec: Block, found: PredictionFields, types: Mapping[str, FeatureType], reference: str | None
+) -> None:
     if found.left_out:
-        spec[Comment(f"no features, since they are ids, times, labels or never change: {quoted_list(found.left_out)}")] = None
+        spec[
+            Comment(
+                f"no features, since they are ids, times, labels or never change: {quoted_list(found.left_out)}"
+            )
+        ] = None
     if reference:
-        spec[Comment("features: {amount: {type: categorical}}    # types are the reference's, unless they stand here")] = None
+        spec[
+            Comment(
+                "features: {amount: {type: categorical}}    # types are the reference's, unless they stand here"
+            )
+        ] = None
         return
     block = Block()
     for name, (kind, remark, _) in types.items():
@@ -216,15 +242,27 @@ def _groups(spec: Block, found: PredictionFields, types: Mapping[str, FeatureTyp
     paths = {name: f"{container}.{name}" if plain else name for name, item in types.items() if item.groups}
     people = [path for name, path in paths.items() if _PEOPLE.fullmatch(roles.last_key(name))]
     if paths:
-        spec[Comment(f"segments: {one_line(list(paths.values())[:_CANDIDATES])}    # gauges for each value, beside all traffic")] = None
+        spec[
+            Comment(
+                f"segments: {one_line(list(paths.values())[:_CANDIDATES])}    # gauges for each value, beside all traffic"
+            )
+        ] = None
     if people:
         spec[Comment(f"fairness: {{attributes: {one_line(people)}}}    # groups that are compared")] = None
 
 
 def _references(spec: Block, reference: str | None) -> None:
     if reference:
-        spec["references"] = Block({"training": Noted({"static": reference}, "what every window is compared with")})
+        spec["references"] = Block(
+            {"training": Noted({"static": reference}, "what every window is compared with")}
+        )
         return
-    spec[Comment("Compared with the first day of each version. Better is data on which the model was right:")] = None
-    spec[Comment("mlslo-exporter baseline THIS-FILE --data TRAINING --out reference.json, and {static: reference.json}")] = None
+    spec[
+        Comment("Compared with the first day of each version. Better is data on which the model was right:")
+    ] = None
+    spec[
+        Comment(
+            "mlslo-exporter baseline THIS-FILE --data TRAINING --out reference.json, and {static: reference.json}"
+        )
+    ] = None
     spec["references"] = Block({"first-day": {"first": "1d"}})

@@ -9,20 +9,22 @@ from pathlib import Path
 from typing import Any
 
 from exporter.drafts import roles
-from exporter.drafts.log_sample import LogSample, members, objects, values_of
+from exporter.drafts.log_sample import LogSample, has, members, objects, values_of
 from exporter.records.features import FeatureSet
 from exporter.records.predictions import PredictionDecoder, RequestedFields
 from exporter.records.reshaping import plain, reshapings
 from exporter.state import Store
 from exporter.tasks import task_of
 from mlslo.monitor import PREDICTION_PRESETS, FeatureArray, Monitor, from_document
-from mlslo.yamlfile import parse
+from mlslo.yamlfile import InputError, parse, quoted_list
 from mlslo.yamlfile.commented import one_line
 
 _SINGLE = ("version", "status", "latency", "fallback", "attributions")
 _OWN = ("latency", "version", "status")
 _NAMED = 3
 _FEW_IDS = 20
+_SHOWN = 20
+_TRIED = 100
 _NOT_FEATURES = ("timestamp", "label")
 
 
@@ -49,8 +51,16 @@ class PredictionFields:
 
 
 def of_log(sample: LogSample, known: Sequence[str]) -> PredictionFields:
-    """Return the fields of a log. ``known``: the columns of its training data, as far as there is one."""
+    """Return the fields of a log. Raises InputError where it has no time.
+
+    ``known``: the columns of its training data, as far as there is any.
+    """
     found = _of_preset(sample) or _by_name(sample, known)
+    if "preset" not in found.data and "timestamp" not in found.fields:
+        paths = quoted_list(values_of(sample.records), _SHOWN)
+        raise InputError.of_file(
+            sample.files[0], f"no field holds a time such as 2026-01-31T12:00:00Z; there is {paths}"
+        )
     read(found, sample)
     if found.features == {} and found.values.get("features"):
         _name_elements(found, known)
@@ -102,12 +112,16 @@ def read(found: PredictionFields, sample: LogSample, task: str = "binary") -> No
     if isinstance(fields.features, FeatureArray):
         lists = [value for value in values.get(fields.features.path, ()) if isinstance(value, list)]
         fitting = [value for value in lists if len(value) == len(fields.features.names)]
-        found.features = {name: [value[i] for value in fitting] for i, name in enumerate(fields.features.names)}
+        found.features = {
+            name: [value[i] for value in fitting] for i, name in enumerate(fields.features.names)
+        }
     elif isinstance(fields.features, list):
         found.features = {path: values.get(path, []) for path in fields.features}
     elif fields.features is not None:
         prefix = f"{fields.feature_container or 'mlslo:features'}."
-        inner = {path.removeprefix(prefix): there for path, there in values.items() if path.startswith(prefix)}
+        inner = {
+            path.removeprefix(prefix): there for path, there in values.items() if path.startswith(prefix)
+        }
         found.features = {
             name: there
             for name, there in inner.items()
@@ -118,17 +132,19 @@ def read(found: PredictionFields, sample: LogSample, task: str = "binary") -> No
 def _of_preset(sample: LogSample) -> PredictionFields | None:
     """Return the preset by which most predictions have an output and features; None where none has any."""
     best, most = None, 0
+    first = sample._replace(lines=b"\n".join(sample.lines.split(b"\n", _TRIED)[:_TRIED]))
     for name, preset in PREDICTION_PRESETS.items():
         if not {"score", "prediction"} & preset["fields"].keys():
             continue
         found = PredictionFields({"preset": name, "fields": {}})
-        read(found, sample)
+        read(found, first)
         answers = max(len(found.values.get("score", ())), len(found.values.get("prediction", ())))
         number = min(answers, len(found.values["features"]) or len(found.features))
         if number and answers + len(found.values["features"]) > most:
             best, most = found, answers + len(found.values["features"])
     if best is None:
         return None
+    read(best, sample)
     top = {path: there for path, there in values_of(sample.records).items() if "." not in path}
     for role in _OWN:
         own = [path for path in roles.find(role, top).paths if roles.named(role, path) == 0]
@@ -147,7 +163,9 @@ def _by_name(sample: LogSample, known: Sequence[str]) -> PredictionFields:
     found = PredictionFields({"fields": {}})
     fields = found.fields
     container = _container(values, known)
-    inside = {path for path in values if container and (path == container or path.startswith(f"{container}."))}
+    inside = {
+        path for path in values if container and (path == container or path.startswith(f"{container}."))
+    }
     taken = set(inside)
     for role in ("timestamp", "id", *_SINGLE):
         _take(found, role, values, taken)
@@ -166,7 +184,11 @@ def _by_name(sample: LogSample, known: Sequence[str]) -> PredictionFields:
 
 
 def _take(
-    found: PredictionFields, role: str, values: Mapping[str, Sequence[Any]], taken: set[str], without: Collection[str] = ()
+    found: PredictionFields,
+    role: str,
+    values: Mapping[str, Sequence[Any]],
+    taken: set[str],
+    without: Collection[str] = (),
 ) -> None:
     """Choose the path of a field; others that it may be are told."""
     candidates = roles.find(role, values, taken.union(without))
@@ -193,7 +215,11 @@ def _container(values: Mapping[str, Sequence[Any]], known: Collection[str]) -> s
     """Return the path of the object, or of the list, that has the features; None where they are beside the rest."""
     candidates = roles.find("features", values).paths
     fitting = [path for path in candidates if not _holds_others(path, values)]
-    objects_ = [path for path, there in values.items() if sum(isinstance(value, dict) for value in there) * 2 > len(there)]
+    objects_ = [
+        path
+        for path, there in values.items()
+        if sum(isinstance(value, dict) for value in there) * 2 > len(there)
+    ]
     trained = max(objects_, key=lambda path: _shared(path, values, known), default=None)
     if trained is not None and 2 * _shared(trained, values, known) > len(known):
         return trained
@@ -216,11 +242,17 @@ def _shared(path: str, values: Mapping[str, Sequence[Any]], known: Collection[st
 
 def _is_vector(values: Sequence[Any]) -> bool:
     """Return whether most are lists of scalars, of one length."""
-    lengths = [len(value) for value in values if isinstance(value, list) and not any(isinstance(one, list | dict) for one in value)]
+    lengths = [
+        len(value)
+        for value in values
+        if isinstance(value, list) and not any(isinstance(one, list | dict) for one in value)
+    ]
     return bool(lengths) and 0.9 * len(values) <= lengths.count(max(set(lengths), key=lengths.count))
 
 
-def _flat(found: PredictionFields, values: Mapping[str, Sequence[Any]], taken: set[str], known: Sequence[str]) -> None:
+def _flat(
+    found: PredictionFields, values: Mapping[str, Sequence[Any]], taken: set[str], known: Sequence[str]
+) -> None:
     """Take what is left as features: scalars that vary, but no ids, no times and no labels."""
     features = []
     for path, there in values.items():
@@ -237,7 +269,9 @@ def _flat(found: PredictionFields, values: Mapping[str, Sequence[Any]], taken: s
             roles.named("id", path) is not None and distinct > max(_FEW_IDS, len(usable) // 20)
         )
         is_feature = path in known if set(known) & set(values) else distinct > 1 and not (of_others or is_id)
-        (features if is_feature or (len(there) < 3 and not of_others and not is_id) else found.left_out).append(path)  # noqa: PLR2004
+        (
+            features if is_feature or (len(there) < 3 and not of_others and not is_id) else found.left_out
+        ).append(path)  # noqa: PLR2004
     if not features:
         return
     parents = {path.rpartition(".")[0] for path in features}
@@ -256,8 +290,7 @@ def _has(record: Mapping[str, Any], fields: Mapping[str, Any]) -> bool:
     """Return whether a record has the features; of one without features, the output."""
     wanted = fields.get("features") or fields.get("score") or fields.get("prediction")
     paths = wanted if isinstance(wanted, list) else [wanted]
-    there = dict(members(record))
-    return any(path in there for path in paths)
+    return any(path is not None and has(record, path) for path in paths)
 
 
 def _name_elements(found: PredictionFields, known: Sequence[str]) -> None:
@@ -267,12 +300,18 @@ def _name_elements(found: PredictionFields, known: Sequence[str]) -> None:
         return
     length = max(set(lengths), key=lengths.count)
     others = ("timestamp", "id", "label", "score", "prediction")
-    names = [name for name in known if all((roles.named(role, name) or 0) != 0 or roles.named(role, name) is None for role in others)]
+    names = [
+        name
+        for name in known
+        if all((roles.named(role, name) or 0) != 0 or roles.named(role, name) is None for role in others)
+    ]
     if len(names) == length:
         found.notes["features"] = "the log has no names: these are the training data's, in its order"
     else:
         names = [f"feature_{position}" for position in range(length)]
         found.notes["features"] = "the log has no names: write those that the model knows, in their order"
-        found.doubts.append(f"features: the log has no names for the {length} elements of a list; write them under 'names'")
+        found.doubts.append(
+            f"features: the log has no names for the {length} elements of a list; write them under 'names'"
+        )
     path = found.fields.get("features")
     found.fields["features"] = {**({"path": path} if path else {}), "names": names}

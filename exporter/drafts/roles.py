@@ -43,7 +43,9 @@ _UNITS = {
     "s": "s|sec|second|seconds",
 }
 _FITTING = {"s": (0.0005, 10), "ms": (0.5, 10_000), "us": (500, 1e7), "ns": (5e5, 1e10)}
-_TIME = re.compile(r"\d{4}-\d\d-\d\d([T ]\d\d:\d\d.*)?|\d{8}T\d{6}.*|\w{3}, \d\d \w{3} \d{4} .*|\d\d/\w{3}/\d{4}:.*", re.I)
+_TIME = re.compile(
+    r"\d{4}-\d\d-\d\d([T ]\d\d:\d\d.*)?|\d{8}T\d{6}.*|\w{3}, \d\d \w{3} \d{4} .*|\d\d/\w{3}/\d{4}:.*", re.I
+)
 _ZONED = re.compile(r".*(Z|UTC|GMT|[+-]\d\d:?\d\d)", re.I)
 _FORMATS = ("%d.%m.%Y %H:%M:%S", "%d/%m/%Y %H:%M:%S", "%m/%d/%Y %H:%M:%S")
 _YEAR_2001, _YEAR_2100 = 1e9, 4.1e9
@@ -88,7 +90,9 @@ def is_time(value: Any) -> bool:
     """Return whether ``value`` is a time of this century: as text, or as epoch s, ms, µs or ns."""
     found = number(value)
     if found is None:
-        return isinstance(value, str) and (_TIME.fullmatch(value.strip()) is not None or bool(time_formats([value])))
+        return isinstance(value, str) and (
+            _TIME.fullmatch(value.strip()) is not None or bool(time_formats([value]))
+        )
     return any(_YEAR_2001 <= found / unit < _YEAR_2100 for unit in (1, 1e3, 1e6, 1e9))
 
 
@@ -164,7 +168,9 @@ def find(role: str, values: Mapping[str, Sequence[Any]], without: Collection[str
         if rank is not None and known and path not in without and _CONTENTS[role](known):
             ranked.append((rank, "*" not in path, path.count("."), path))
     ranked.sort(key=lambda item: item[:3])
-    return Found([path for *_, path in ranked], len(ranked) == 1 or (len(ranked) > 1 and ranked[0][0] < ranked[1][0]))
+    return Found(
+        [path for *_, path in ranked], len(ranked) == 1 or (len(ranked) > 1 and ranked[0][0] < ranked[1][0])
+    )
 
 
 def named(role: str, path: str) -> int | None:
@@ -197,20 +203,27 @@ def telling_apart(
     records: Sequence[Mapping[str, Any]], chosen: Callable[[Mapping[str, Any]], bool]
 ) -> dict[str, Any] | None:
     """Return the value of a key such as ``type`` that those records have, and no others; None where none has to."""
-    ours = [record for record in records if chosen(record)]
-    others = [record for record in records if not chosen(record)]
+    ours, others = [], []
+    for record in records:
+        (ours if chosen(record) else others).append(record)
     if not ours or not others:
         return None
     for key in dict.fromkeys(key for record in ours for key in record):
         if _KIND.fullmatch(last_key(key)) and "." not in key:
             inside = {record.get(key) for record in ours if isinstance(record.get(key), str)}
             outside = {str(record.get(key)) for record in others}
-            if len(inside) == 1 and all(record.get(key) in inside for record in ours) and not inside & outside:
+            if (
+                len(inside) == 1
+                and all(record.get(key) in inside for record in ours)
+                and not inside & outside
+            ):
                 return {key: inside.pop()}
     return None
 
 
-def row_lists(records: Sequence[Mapping[str, Any]], walk: Callable[[Mapping[str, Any]], Iterator[tuple[str, Any]]]) -> set[str]:
+def row_lists(
+    records: Sequence[Mapping[str, Any]], walk: Callable[[Mapping[str, Any]], Iterator[tuple[str, Any]]]
+) -> set[str]:
     """Return the paths of lists with an element for each prediction of a record.
 
     Those of objects or lists that are named like features or outputs, and those that are as long in each record.
@@ -227,7 +240,8 @@ def row_lists(records: Sequence[Mapping[str, Any]], walk: Callable[[Mapping[str,
     of_rows = [
         path
         for path in outer
-        if path in nested and any(named(role, path) is not None for role in ("features", "score", "prediction"))
+        if path in nested
+        and any(named(role, path) is not None for role in ("features", "score", "prediction"))
     ]
     if not of_rows:
         return set()

@@ -12,7 +12,22 @@ from mlslo.monitor import POSITIVE
 _MOST_CLASSES = 200
 _CONTINUOUS = 20
 _NEGATIVE = ("0", "0.0", "-1", "false", "no")
-_NEGATIVE_NAMES = ("neg", "no", "not", "non", "false", "legit", "good", "normal", "ham", "ok", "benign", "low", "den", "rej")
+_NEGATIVE_NAMES = (
+    "neg",
+    "no",
+    "not",
+    "non",
+    "false",
+    "legit",
+    "good",
+    "normal",
+    "ham",
+    "ok",
+    "benign",
+    "low",
+    "den",
+    "rej",
+)
 
 
 class TaskGuess(NamedTuple):
@@ -49,18 +64,28 @@ def _of_objects(scores: Sequence[Mapping[str, Any]]) -> TaskGuess:
     if all(abs(found - 1) < 0.02 for found in sums):
         return TaskGuess("multiclass", keys={"classes": sorted({key for score in scores for key in score})})
     doubt = "the scores of a record do not sum to 1, so each class has its own probability; if not: task multiclass"
-    return TaskGuess("multilabel", keys={"classes": sorted({key for score in scores for key in score})}, doubt=doubt)
+    return TaskGuess(
+        "multilabel", keys={"classes": sorted({key for score in scores for key in score})}, doubt=doubt
+    )
 
 
-def _of_lists(scores: Sequence[Sequence[Any]], predictions: Sequence[Any], labels: Sequence[Any]) -> TaskGuess:
+def _of_lists(
+    scores: Sequence[Sequence[Any]], predictions: Sequence[Any], labels: Sequence[Any]
+) -> TaskGuess:
     lengths = {len(score) for score in scores}
     sums_to_one = all(abs(sum(number(value) or 0 for value in score) - 1) < 0.02 for score in scores)
     if not sums_to_one or len(lengths) > 1:
-        return TaskGuess("ranking", doubt="lists of scores are read as those of ranked items; if not: task multilabel")
+        return TaskGuess(
+            "ranking", doubt="lists of scores are read as those of ranked items; if not: task multilabel"
+        )
     classes = sorted(set(texts(predictions)) | set(texts(labels)))
     if lengths == {2}:
         positive = _positive(predictions, labels)
-        order = {"classes": sorted(classes, key=lambda name: name == positive.keys["positiveClass"])} if positive.keys else {}
+        order = (
+            {"classes": sorted(classes, key=lambda name: name == positive.keys["positiveClass"])}
+            if positive.keys
+            else {}
+        )
         return positive._replace(keys={**positive.keys, **order})
     (length,) = lengths
     if len(classes) != length:
@@ -74,7 +99,9 @@ def _of_sets(predictions: Sequence[Sequence[Any]], labels: Sequence[Any]) -> Tas
     several = len(names) > _MOST_CLASSES or (len(names) > _CONTINUOUS and 2 * len(names) > len(predictions))
     if several or any(isinstance(label, dict) for label in labels) or len(names) < 2:
         return TaskGuess("ranking")
-    doubt = "lists of predictions are read as sets of classes; if they are ranked items, best first: task ranking"
+    doubt = (
+        "lists of predictions are read as sets of classes; if they are ranked items, best first: task ranking"
+    )
     return TaskGuess("multilabel", keys={"classes": names}, doubt=doubt)
 
 
@@ -95,11 +122,17 @@ def _of_classes(predictions: Sequence[Any], labels: Sequence[Any]) -> TaskGuess:
         return TaskGuess("regression", prediction=False, prediction_is_score=True)
     classes = sorted(set(texts(predictions)) | set(texts(labels)))
     if len(classes) <= 2:
-        doubt = "" if classes else "no score and no prediction was found: write where they are, and which task it is"
+        doubt = (
+            ""
+            if classes
+            else "no score and no prediction was found: write where they are, and which task it is"
+        )
         found = _positive(predictions, labels)
         return found._replace(doubt=found.doubt or doubt)
     if len(classes) > _MOST_CLASSES:
-        return TaskGuess("multiclass", doubt=f"{len(classes)} classes are more than {_MOST_CLASSES}: are they classes?")
+        return TaskGuess(
+            "multiclass", doubt=f"{len(classes)} classes are more than {_MOST_CLASSES}: are they classes?"
+        )
     return TaskGuess("multiclass", keys={"classes": classes})
 
 
@@ -111,7 +144,9 @@ def _positive(predictions: Sequence[Any], labels: Sequence[Any]) -> TaskGuess:
     plain = [name for name in counted if not name.lower().startswith(_NEGATIVE_NAMES)]
     positive = plain[0] if len(plain) == 1 else min(sorted(counted), key=counted.__getitem__)
     other = next(name for name in counted if name != positive)
-    return TaskGuess("binary", keys={"positiveClass": positive}, doubt=f"is '{positive}' the positive class, or '{other}'?")
+    return TaskGuess(
+        "binary", keys={"positiveClass": positive}, doubt=f"is '{positive}' the positive class, or '{other}'?"
+    )
 
 
 def _is_continuous(values: Sequence[Any]) -> bool:

@@ -70,8 +70,21 @@ def _lines(data: Mapping[Any, Any], indent: str) -> Iterator[str]:
                 lines = _lines(item, f"{indent}    ") if isinstance(item, Block) else iter([one_line(item)])
                 yield f"{indent}  - {next(lines).lstrip()}"
                 yield from lines
+        elif isinstance(value, str) and _is_text(value):
+            yield _with_note(f"{begin} |{'' if value.endswith(chr(10)) else '-'}", note)
+            yield from (f"{indent}  {line}" for line in value.splitlines())
         else:
             yield _with_note(f"{begin} {one_line(value)}", note)
+
+
+def _is_text(value: str) -> bool:
+    """Return whether text of several lines reads the same as they stand."""
+    lines = value.removesuffix("\n").split("\n")
+    return (
+        len(lines) > 1
+        and all(line.isprintable() and line.strip() for line in lines)
+        and not lines[0].startswith(" ")
+    )
 
 
 def _with_note(line: str, note: str) -> str:

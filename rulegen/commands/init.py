@@ -13,7 +13,9 @@ from rulegen.drafts import model_slo
 
 @click.command()
 @click.argument("monitor", metavar="MONITOR...", nargs=-1, required=True, type=PATH)
-@click.option("--out", metavar="DIR", required=True, type=PATH, help="The folder of the files that are written.")
+@click.option(
+    "--out", metavar="DIR", required=True, type=PATH, help="The folder of the files that are written."
+)
 @click.option("--force", is_flag=True, help="Write over ModelSLO files that are there.")
 def init(monitor: tuple[Path, ...], out: Path, force: bool) -> None:
     """Write the first ModelSLO file of each MONITOR's model, and an AlertRouting file.

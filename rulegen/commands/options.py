@@ -89,7 +89,11 @@ def write_drafts(drafts: Mapping[str, str], out: Path, *, force: bool) -> list[P
     Raises InputError where a ModelSLO file is there, unless with ``force``.
     """
     files = {f"{name}.slo.yaml": text for name, text in drafts.items()}
-    there = [InputError.of_file(out / name, "is there already; --force writes over it") for name in files if (out / name).exists()]
+    there = [
+        InputError.of_file(out / name, "is there already; --force writes over it")
+        for name in files
+        if (out / name).exists()
+    ]
     if there and not force:
         raise InputError([problem for error in there for problem in error.problems])
     if not (out / ROUTING_FILE).exists():

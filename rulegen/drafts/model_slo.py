@@ -17,7 +17,9 @@ from mlslo.yamlfile.commented import Block, Comment, Noted, dump
 from rulegen.conditions.reference import counterpart
 from rulegen.validation.exported_checks import not_exported
 
-_TABLE: list[dict[str, Any]] = yaml.safe_load((resources.files("rulegen") / "drafts/first_slos.yaml").read_bytes())
+_TABLE: list[dict[str, Any]] = yaml.safe_load(
+    (resources.files("rulegen") / "drafts/first_slos.yaml").read_bytes()
+)
 _EACH = {"SEGMENT": "segments", "ATTRIBUTE": "attributes"}
 _MOST_SCOPES = 3
 _BUCKET, _K = "500ms", 10
@@ -126,7 +128,11 @@ def _filled(value: Any, words: Mapping[str, str], key: str = "") -> Any:
         return words[value]
     for word in (word for word in words if key == "name" and word in value):
         parts = re.findall("[A-Za-z0-9]+", words[word].replace("features.", "")) or ["group"]
-        joined = "".join(part[:1].upper() + part[1:] for part in parts) if value[0].isupper() else "-".join(parts).lower()
+        joined = (
+            "".join(part[:1].upper() + part[1:] for part in parts)
+            if value[0].isupper()
+            else "-".join(parts).lower()
+        )
         value = value.replace(word, joined)[:60]
     return value
 
@@ -139,7 +145,11 @@ def _is_measured(slo: Mapping[str, Any], monitor: Monitor) -> bool:
     compared = any("aboveReference" in alert["when"] for alert in slo["alerts"])
     if (reference is not None or compared) and not spec.references:
         return False
-    if compared and (other := counterpart(metric)) and (lacking(other, spec, file) or not_exported(monitor, other, segmented=False)):
+    if (
+        compared
+        and (other := counterpart(metric))
+        and (lacking(other, spec, file) or not_exported(monitor, other, segmented=False))
+    ):
         return False
     return not (
         lacking(metric, spec, file)
@@ -151,13 +161,19 @@ def _is_measured(slo: Mapping[str, Any], monitor: Monitor) -> bool:
 def _companions(monitor: Monitor) -> Block:
     spec = monitor.spec
     found = Block()
-    if spec.labels is not None and spec.labels.fields.timestamp is not None and _exports(monitor, "ml_label_watermark_timestamp_seconds"):
+    if (
+        spec.labels is not None
+        and spec.labels.fields.timestamp is not None
+        and _exports(monitor, "ml_label_watermark_timestamp_seconds")
+    ):
         found["labelsStale"] = Noted({"tier": "P2", "after": "1d"}, "when labels stop, quality alerts end")
     found["sinkDown"] = {"tier": "P2", "after": "10m"}
     found["sinkBehind"] = {"tier": "P3", "after": "30m"}
     if any(reference.static for reference in spec.references.values()):
         found["referenceOld"] = {"tier": "P3", "after": "180d"}
-    if spec.predictions.fields.features is not None and _exports(monitor, "ml_feature_missing_ratio", "ml_predictions_total"):
+    if spec.predictions.fields.features is not None and _exports(
+        monitor, "ml_feature_missing_ratio", "ml_predictions_total"
+    ):
         found["unmonitored"] = {"tier": "P3", "atLeastRatio": 0.2}
     found["fieldMissing"] = {"tier": "P3"}
     return found

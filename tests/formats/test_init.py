@@ -23,7 +23,9 @@ from tests.support.commands import exporter
 pytestmark = pytest.mark.slow
 
 UNNAMED = {
-    name for name in FORMATS if name in ("kserve-v1", "positional", "tensor-matrix") or name.startswith("sagemaker")
+    name
+    for name in FORMATS
+    if name in ("kserve-v1", "positional", "tensor-matrix") or name.startswith("sagemaker")
 }
 """Formats whose features are a list without names."""
 WITHOUT_SCORES = {name for name, format_ in FORMATS.items() if "score" not in format_.plain_fields}
@@ -75,7 +77,8 @@ def test_nothing_needs_an_edit(name: str, tmp_path: Path) -> None:
     spec = content["spec"]
     assert spec["task"] == ("multiclass" if name in WITHOUT_SCORES else "binary")
     assert spec["features"] == {
-        feature: {"type": "categorical" if feature in CATEGORICAL else "numeric"} for feature in format_.features
+        feature: {"type": "categorical" if feature in CATEGORICAL else "numeric"}
+        for feature in format_.features
     }
     if name not in WITHOUT_SCORES:
         assert spec["labels"]["fields"] == {"id": "id", "label": "label", "timestamp": "ts"}

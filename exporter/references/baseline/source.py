@@ -129,7 +129,11 @@ def open_source(files: Sequence[Path]) -> Iterator[Source]:
 def column_names(files: Sequence[Path]) -> list[str]:
     """Return the names of columns, of an object those of its members. Raises InputError where that fails."""
     with open_source(files) as source:
-        nested = [name for name, type_ in source.columns.items() if type_.startswith("STRUCT(") and type_.endswith(")")]
+        nested = [
+            name
+            for name, type_ in source.columns.items()
+            if type_.startswith("STRUCT(") and type_.endswith(")")
+        ]
         inner = [member for name in nested for member in source.members(sql.name(name))]
         return [*(name for name in source.columns if name not in nested), *inner]
 
