@@ -40,6 +40,10 @@ from rulegen.spec.target import Target
 from rulegen.spec.time_intervals import TimeInterval
 
 
+PLACEHOLDER = "REPLACE-ME"
+"""What stands in a first AlertRouting file where only its user knows what belongs there."""
+
+
 class Metadata(StrictModel):
     """Which file it is."""
 
