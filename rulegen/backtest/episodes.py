@@ -149,15 +149,14 @@ def beginnings(episodes: Iterable[Episode]) -> dict[str, int]:
 
 def kinds(rules: RuleSet) -> Mapping[str, str]:
     """Return what each receiver gets: `page`, where it calls a person; `digest`, where only at some hours; `message`."""
-    awake: set[str] = set()
-    waiting = [rules.configuration.route]
-    while waiting:
-        route = waiting.pop()
-        waiting += route.routes
-        if not route.active:
-            awake.add(route.receiver)
     found: dict[str, str] = {}
-    for name, integrations in rules.configuration.receivers.items():
-        calls = any(integration.kind in CALLING for integration in integrations)
-        found[name] = "page" if calls else "message" if name in awake else "digest"
+    for alert in rules.alerts:
+        for route in rules.configuration.route.matching(Labels({**alert.labels, "alertname": alert.name})):
+            integrations = rules.configuration.receivers[route.receiver]
+            if any(integration.kind in CALLING for integration in integrations):
+                found[route.receiver] = "page"
+            elif not route.active:
+                found[route.receiver] = "message"
+            else:
+                found.setdefault(route.receiver, "digest")
     return found

@@ -35,6 +35,10 @@ class Judgement:
         """The length in months of 30 days."""
         return (self.end - self.begin) / MONTH
 
+    def per_month(self, count: int) -> float | None:
+        """Return how many that is a month; None where the history is too short to say."""
+        return count / self.months if self.months >= 1 else None
+
     def of(self, identity: Identity) -> list[Episode]:
         return [episode for episode in self.episodes if episode.alert.identity == identity]
 

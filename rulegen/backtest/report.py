@@ -16,6 +16,8 @@ from rulegen.simulation.outcome import Cause
 
 # A pull request's comment has at most 65,536 characters.
 _MOST_ROWS = 100
+# Milliseconds from which on a reader wants to know how late somebody was told.
+_LATE = 600_000
 _HELD = {
     Cause.INHIBITED: "inhibited by",
     Cause.INACTIVE: "outside of",
@@ -38,12 +40,10 @@ class Report:
     @property
     def problems(self) -> list[Problem]:
         """Return the budgets that were exceeded, each with its place."""
-        months = self.judgement.months
         return [
             one.document.problem(
                 one.at,
-                f"{one.of}: {one.pages} pages in {_length(self.judgement)}, {one.pages / max(months, 1):.2g} a month, "
-                f"expected at most {one.per_month:g}",
+                f"{one.of}: {one.pages} pages in {_length(self.judgement)}, expected at most {one.per_month:g} a month",
             )
             for one in self.budgets
             if one.is_exceeded
@@ -53,7 +53,7 @@ class Report:
 def as_text(report: Report) -> str:
     """Return a table of alerts and receivers, then each episode, then what a change does."""
     found = report.judgement
-    lines = [_headline(report), "", "Notified, a month of 30 days"]
+    lines = [_headline(report), "", "Notified that it began"]
     lines += _columns(_told_rows(found)) or ["  nobody"]
     lines += ["", "Messages of each receiver, ends and repeats among them", *_columns(_receiver_rows(found))]
     if report.compared is not None:
@@ -80,7 +80,7 @@ def as_markdown(report: Report) -> str:
         lines += _table(("", "alert", "", "before", "after"), rows) if rows else ["Nothing changes."]
         lines += _folded("episodes added and removed", ("", "from", "to", "alert"), list(_changed_episodes(report)))
     told = list(_told_rows(found))
-    lines += ["", "**Notified, a month of 30 days**", ""]
+    lines += ["", "**Notified that it began**", ""]
     heads = ("tier", "alert", "", "receiver", "as", "a month", "in all")
     lines += _table(heads, told) if told else ["Nobody."]
     rows = [_episode_row(one, found) for one in found.episodes]
@@ -107,12 +107,12 @@ def as_data(report: Report) -> dict[str, Any]:
                 "receiver": receiver,
                 "kind": kind,
                 "count": count,
-                "perMonth": round(count / found.months, 3),
+                "perMonth": found.per_month(count),
             }
             for (model, slo, alert), tier, receiver, kind, count in _told(found)
         ],
         "receivers": [
-            {"receiver": receiver, "kind": kind, "messages": count, "perMonth": round(count / found.months, 3)}
+            {"receiver": receiver, "kind": kind, "messages": count, "perMonth": found.per_month(count)}
             for receiver, kind, count in _received(found)
         ],
         "episodes": [_episode_data(one) for one in found.episodes],
@@ -154,7 +154,12 @@ def _told(found: Judgement) -> Iterator[tuple[tuple[str, str, str], str, str, st
 
 def _told_rows(found: Judgement) -> Iterator[Row]:
     for (model, slo, alert), tier, receiver, kind, count in _told(found):
-        yield tier, alert, f"{model} {slo}", receiver, kind, f"{count / found.months:.2g}", str(count)
+        yield tier, alert, f"{model} {slo}", receiver, kind, _monthly(found, count), str(count)
+
+
+def _monthly(found: Judgement, count: int) -> str:
+    monthly = found.per_month(count)
+    return "" if monthly is None else f"{monthly:.2g} a month"
 
 
 def _received(found: Judgement) -> list[tuple[str, str, int]]:
@@ -165,7 +170,7 @@ def _received(found: Judgement) -> list[tuple[str, str, int]]:
 
 
 def _receiver_rows(found: Judgement) -> list[Row]:
-    rows = [(name, kind, f"{count / found.months:.2g}", str(count)) for name, kind, count in _received(found)]
+    rows = [(name, kind, _monthly(found, count), str(count)) for name, kind, count in _received(found)]
     return rows or [("none", "", "", "")]
 
 
@@ -188,9 +193,11 @@ def _outcome(episode: Episode) -> Iterator[str]:
     times: dict[str, list[int]] = {}
     for receiver, time, _ in episode.told:
         times.setdefault(receiver, []).append(time)
-    for receiver, own in times.items():
-        late = (own[0] - episode.start) / 1000
-        yield f"told {receiver}" + (f" after {_duration(own[0] - episode.start)}" if late >= 600 else "")
+    if times:
+        yield "told " + ", ".join(
+            receiver + (f" after {_duration(own[0] - episode.start)}" if own[0] - episode.start >= _LATE else "")
+            for receiver, own in times.items()
+        )
     reasons: dict[str, set[str]] = {}
     for cause, receiver, by in episode.held:
         reasons.setdefault(f"{_HELD[cause]} {by}", set()).add(receiver)
@@ -250,8 +257,9 @@ def _unjudged_rows(found: Judgement) -> list[Row]:
 
 
 def _named(labels: Labels, fixed: Mapping[str, str]) -> str:
-    """``FeatureDrift{feature="amount"}``: the labels that its series brought."""
-    own = Labels({k: v for k, v in labels.items() if k not in fixed and k not in ("alertname", MODEL, SLO)})
+    """``FeatureDrift{feature="amount"}``: the labels that its series brought, and an SLO does not fix."""
+    told = ("alertname", MODEL, SLO, "window", "reference")
+    own = Labels({k: v for k, v in labels.items() if k not in fixed and k not in told})
     return f"{labels['alertname']}{own if own else ''}"
 
 

@@ -22,7 +22,8 @@ from rulegen.promql.rules import rule_file
 from rulegen.simulation.alertmanagerfile import readable
 from rulegen.simulation.configuration import Configuration
 from rulegen.simulation.setup import configuration
-from rulegen.slo.plan import make_plan
+from rulegen.slo.plan import Plan, make_plan
+from rulegen.spec.routing import Routing
 from rulegen.validation.specs import Specs
 
 Rules = Sequence[Mapping[str, Any]]
@@ -116,17 +117,21 @@ class RuleSet:
 
 def of_specs(specs: Specs, base: Base | None = None) -> RuleSet:
     """Return the rules that `generate` writes. Raises InputError."""
-    interval = specs.routing.spec.evaluationInterval
-    alerts: list[Alert] = []
     plans = [make_plan(model, specs.routing) for model in specs.models]
-    for plan in plans:
-        low = {one.spec.name for slo in plan.slos for one in slo.gauge_alerts if one.spec.when.looks_low}
-        groups = rule_file(plan.groups, interval)["groups"]
-        alerts += _Resolver([rule for group in groups for rule in group["rules"]], low).alerts()
+    alerts = [alert for plan in plans for alert in of_plan(plan, specs.routing)]
     rules = [alert for plan in plans for alert in plan.alerts]
     routed = configuration(specs.routing, rules, base)
-    version = specs.routing.spec.target.newest_alertmanager
+    interval, version = specs.routing.spec.evaluationInterval, specs.routing.spec.target.newest_alertmanager
     return RuleSet(alerts, routed, round(interval.seconds * 1000), version)
+
+
+def of_plan(plan: Plan, routing: Routing, also: Mapping[str, str] | None = None) -> list[Alert]:
+    """Return the alerts of one model. ``also``: PromQL by name that may read its records, as alerts at the end."""
+    low = {one.spec.name for slo in plan.slos for one in slo.gauge_alerts if one.spec.when.looks_low}
+    groups = rule_file(plan.groups, routing.spec.evaluationInterval)["groups"]
+    rules = [rule for group in groups for rule in group["rules"]]
+    rules += [{"alert": name, "expr": expression} for name, expression in (also or {}).items()]
+    return _Resolver(rules, low).alerts()
 
 
 class _Part(BaseModel):

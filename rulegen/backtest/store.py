@@ -96,6 +96,13 @@ class Store:
                 found.setdefault(labels, []).extend((round(time * 1000), float(value)) for time, value in values)
         return found
 
+    def at_end(self, alert: Alert) -> list[float]:
+        """Return the values of an expression at the last evaluation. Raises ProgramError."""
+        self._record(alert.records)
+        end = self.span.end
+        found = self._query().range(alert.expression, end, end, self.span.interval)
+        return [float(value) for series in found for _, value in series["values"]]
+
     def _record(self, records: Iterable[Record]) -> None:
         """Evaluate records that were not yet, each after those that it reads."""
         new = [record for record in records if record.name not in self._known]
