@@ -1,4 +1,5 @@
 """Rules over a history: a real Prometheus evaluates them, the simulation routes their alerts.
 
-`rulegen.commands.backtest` and `tune` call `open_store`, `judgement.Judge` and `report`; `tuning/` proposes limits.
+The commands take `history.Source`, `store.Store` and `ruleset.RuleSet`, have a `judgement.Judge` judge, and print by
+`report`; `tuning.Tuner` proposes limits.
 """

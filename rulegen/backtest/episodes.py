@@ -30,7 +30,9 @@ class Stretch(NamedTuple):
     highest: float
 
 
-def stretches(points: Sequence[Point], interval: int, end: int, *, holds: int, keeps: int) -> Iterator[Stretch]:
+def stretches(
+    points: Sequence[Point], interval: int, end: int, *, holds: int, keeps: int
+) -> Iterator[Stretch]:
     """Yield when an alert fires whose expression has these values. All in milliseconds.
 
     ``holds``: its `for`; ``keeps``: its `keep_firing_for`.
@@ -63,8 +65,8 @@ def stretches(points: Sequence[Point], interval: int, end: int, *, holds: int, k
 class Episode:
     """One stretch in which an alert fires, and what came of it. Times in milliseconds since 1970.
 
-    ``told``: receiver, time and group of each message that said that it began. ``held``: why a message of it was held back
-    (cause, receiver, by whom). ``inhibited``: the alerts whose messages it held back.
+    ``told``: receiver, time and group of each message that said that it began. ``held``: why a message of it was
+    held back (cause, receiver, by whom). ``inhibited``: the alerts whose messages it held back.
     """
 
     alert: Alert
@@ -72,7 +74,7 @@ class Episode:
     start: int
     stop: int | None
     worst: float
-    told: list[tuple[str, int, Labels]] = field(default_factory=list)
+    told: dict[tuple[str, int, Labels], None] = field(default_factory=dict)
     held: dict[tuple[Cause, str, str], None] = field(default_factory=dict)
     inhibited: dict[Labels, None] = field(default_factory=dict)
 
@@ -81,7 +83,9 @@ class Episode:
         return self.start <= end and (self.stop is None or self.stop > begin)
 
 
-def of_series(alert: Alert, series: Series, interval: int, end: int, holds: int | None = None) -> list[Episode]:
+def of_series(
+    alert: Alert, series: Series, interval: int, end: int, holds: int | None = None
+) -> list[Episode]:
     """Return an alert's episodes, by their start. ``holds``: another `for`."""
     wait = alert.holds if holds is None else holds
     return sorted(
@@ -122,9 +126,9 @@ def notify(rules: RuleSet, episodes: Iterable[Episode], begin: int, end: int) ->
         tier = (message.firing or message.resolved)[0].get("tier", "")
         key = (message.receiver, str(message.integration), message.group, tier)
         for labels in message.firing:
-            if labels not in before.get(key, frozenset()) and message.integration.index == 0:
-                if episode := at(labels, message.time):
-                    episode.told.append((message.receiver, begin + message.time, message.group))
+            episode = at(labels, message.time)
+            if episode is not None and labels not in before.get(key, frozenset()):
+                episode.told[message.receiver, begin + message.time, message.group] = None
         before[key] = frozenset(message.firing)
     for held in outcome.held:
         episode = at(held.alert, held.time) if held.firing else None
@@ -148,7 +152,7 @@ def beginnings(episodes: Iterable[Episode]) -> dict[str, int]:
 
 
 def kinds(rules: RuleSet) -> Mapping[str, str]:
-    """Return what each receiver gets: `page`, where it calls a person; `digest`, where only at some hours; `message`."""
+    """Return what each receiver gets: `page` where it calls a person, `digest` where only at times, or `message`."""
     found: dict[str, str] = {}
     for alert in rules.alerts:
         for route in rules.configuration.route.matching(Labels({**alert.labels, "alertname": alert.name})):

@@ -15,7 +15,7 @@ from typing import Annotated, Literal, Protocol
 from pydantic import AfterValidator, Field
 
 from mlslo.catalogue import METRICS
-from mlslo.yamlfile import Duration, File, InputError, StrictModel, read, validate
+from mlslo.yamlfile import Duration, InputError, StrictModel, read, validate
 from rulegen.backtest.programs import ProgramError, Query, Workshop
 
 _REMOTE_WAIT = 60.0
@@ -32,7 +32,7 @@ class Source(Protocol):
     end: int | None
     step: int | None
 
-    def opened(self, workshop: Workshop) -> AbstractContextManager[Query]:
+    def opened(self, workshop: Workshop, /) -> AbstractContextManager[Query]:
         """Return what answers queries, while the `with` block lasts."""
         ...
 
@@ -53,7 +53,7 @@ def moment(text: str) -> int:
     return round(found.timestamp() * 1000)
 
 
-_Time = Annotated[str, AfterValidator(_moment)]
+Moment = Annotated[str, AfterValidator(_moment)]
 
 
 class _File(StrictModel):
@@ -62,8 +62,8 @@ class _File(StrictModel):
     apiVersion: Literal["mlslo/v1"]
     kind: Literal["History"]
     models: Annotated[list[str], Field(min_length=1)]
-    from_: _Time = Field(alias="from")
-    to: _Time
+    from_: Moment = Field(alias="from")
+    to: Moment
     step: Duration
 
 
@@ -133,7 +133,8 @@ class Server:
     def name(self) -> str:
         return re.sub(r"//[^/@]*@", "//", self.url)
 
-    def opened(self, workshop: Workshop) -> AbstractContextManager[Query]:
+    def opened(self, _workshop: Workshop) -> AbstractContextManager[Query]:
+        """Return it, once it answers. Raises InputError where it does not."""
         query = Query(self.url, _REMOTE_WAIT, f"{self.name}: ")
         try:
             query.range("vector(1)", 0, 0, 1000)
@@ -164,6 +165,3 @@ def _counts(metric: str) -> bool:
     if known is not None:
         return known.type == "counter"
     return metric.endswith(("_total", "_bucket", "_count", "_sum"))
-
-
-__all__ = ["File", "Folder", "Server", "Source", "moment", "sampled"]

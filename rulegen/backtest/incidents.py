@@ -7,25 +7,17 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
 
-from pydantic import AfterValidator, Field
+from pydantic import Field
 
-from mlslo.yamlfile import Problem, InputError, StrictModel, did_you_mean, quoted_list, read, validate
+from mlslo.yamlfile import InputError, Problem, StrictModel, did_you_mean, quoted_list, read, validate
 from rulegen.backtest.episodes import Episode
-from rulegen.backtest.history import moment
+from rulegen.backtest.history import Moment, moment
 from rulegen.validation.specs import Specs
 
 
-def _moment(text: str) -> str:
-    moment(text)
-    return text
-
-
-_Time = Annotated[str, AfterValidator(_moment)]
-
-
 class _Incident(StrictModel):
-    from_: _Time = Field(alias="from")
-    until: _Time
+    from_: Moment = Field(alias="from")
+    until: Moment
     model: str | None = None
     slo: str | None = None
     alert: str | None = None
@@ -61,7 +53,10 @@ class Incident:
 
     def concerns(self, identity: tuple[str, str, str]) -> bool:
         """Return whether an episode of this alert may be about it."""
-        return all(own in (None, name) for own, name in zip((self.model, self.slo, self.alert), identity, strict=True))
+        return all(
+            own in (None, name)
+            for own, name in zip((self.model, self.slo, self.alert), identity, strict=True)
+        )
 
     def is_found(self, episodes: Sequence[Episode]) -> bool:
         """Return whether one of the episodes fired meanwhile."""
@@ -85,10 +80,14 @@ def load(path: Path, specs: Specs) -> list[Incident]:
             name = getattr(one, key)
             if name is not None and name not in names:
                 message = f"no {key} '{name}' in the specs, expected one of {quoted_list(names)}"
-                problems.append(document.problem(("incidents", index, key), message + did_you_mean(name, names)))
+                problems.append(
+                    document.problem(("incidents", index, key), message + did_you_mean(name, names))
+                )
         begin, end = moment(one.from_), moment(one.until)
         if begin >= end:
-            problems.append(document.problem(("incidents", index, "until"), f"expected a time after {one.from_}"))
+            problems.append(
+                document.problem(("incidents", index, "until"), f"expected a time after {one.from_}")
+            )
         found.append(Incident(index + 1, begin, end, one.model, one.slo, one.alert, one.note))
     if problems:
         raise InputError(problems)

@@ -20,13 +20,15 @@ Identity = tuple[str, str, str]
 class Judgement:
     """What rules would have done from ``begin`` to ``end``, in milliseconds since 1970.
 
-    ``episodes``: those that began then. ``unjudged``: alerts whose series are nowhere in the history.
+    ``episodes``: those that began then. ``messages``: times are milliseconds since ``epoch``.
+    ``unjudged``: alerts whose series are nowhere in the history.
     """
 
     rules: RuleSet
     begin: int
     end: int
     episodes: Sequence[Episode]
+    epoch: int
     messages: Sequence[Notification]
     unjudged: Sequence[Alert]
 
@@ -79,6 +81,7 @@ class Judge:
             self.begin,
             self.end,
             [episode for episode in episodes if episode.start >= self.begin],
+            span.begin,
             [one for one in messages if span.begin + one.time >= self.begin],
             [alert for alert in rules.alerts if alert not in judged],
         )
@@ -104,7 +107,9 @@ class Budget:
 def budgets(specs: Specs, judgement: Judgement) -> Iterator[Budget]:
     """Yield each budget of the specs: its tier or alert, and the messages to the receiver with the most."""
 
-    def budget(of: str, document: Document, at: Location, per_month: float, episodes: Sequence[Episode]) -> Budget:
+    def budget(
+        of: str, document: Document, at: Location, per_month: float, episodes: Sequence[Episode]
+    ) -> Budget:
         pages = max(beginnings(episodes).values(), default=0)
         return Budget(of, document, (*at, "expectedPages", "perMonth"), per_month, pages, judgement.months)
 

@@ -12,7 +12,7 @@ from rulegen.backtest.episodes import Episode, beginnings
 from rulegen.backtest.judgement import Budget, Change, Judgement
 from rulegen.promql.conventions import MODEL, SLO
 from rulegen.simulation.alert import Labels
-from rulegen.simulation.outcome import Cause
+from rulegen.simulation.outcome import Cause, Notification
 
 # A pull request's comment has at most 65,536 characters.
 _MOST_ROWS = 100
@@ -57,7 +57,11 @@ def as_text(report: Report) -> str:
     lines += _columns(_told_rows(found)) or ["  nobody"]
     lines += ["", "Messages of each receiver, ends and repeats among them", *_columns(_receiver_rows(found))]
     if report.compared is not None:
-        lines += ["", f"Against {report.compared}", *(_columns(_change_rows(report)) or ["  nothing changes"])]
+        lines += [
+            "",
+            f"Against {report.compared}",
+            *(_columns(_change_rows(report)) or ["  nothing changes"]),
+        ]
         lines += _columns(_changed_episodes(report))
     lines += ["", "Episodes", *(_columns([_episode_row(one, found) for one in found.episodes]) or ["  none"])]
     if report.budgets:
@@ -78,7 +82,9 @@ def as_markdown(report: Report) -> str:
         lines += ["", f"**Against {_code(report.compared)}**", ""]
         rows = list(_change_rows(report))
         lines += _table(("", "alert", "", "before", "after"), rows) if rows else ["Nothing changes."]
-        lines += _folded("episodes added and removed", ("", "from", "to", "alert"), list(_changed_episodes(report)))
+        lines += _folded(
+            "episodes added and removed", ("", "from", "to", "alert"), list(_changed_episodes(report))
+        )
     told = list(_told_rows(found))
     lines += ["", "**Notified that it began**", ""]
     heads = ("tier", "alert", "", "receiver", "as", "a month", "in all")
@@ -86,7 +92,9 @@ def as_markdown(report: Report) -> str:
     rows = [_episode_row(one, found) for one in found.episodes]
     heads = ("from", "to", "length", "alert", "", "worst", "what came of it")
     lines += _folded("episodes", heads, rows)
-    lines += _folded("alerts not judged: the history has none of their series", ("alert", ""), _unjudged_rows(found))
+    lines += _folded(
+        "alerts not judged: the history has none of their series", ("alert", ""), _unjudged_rows(found)
+    )
     return "\n".join(line.rstrip() for line in lines) + "\n"
 
 
@@ -116,11 +124,14 @@ def as_data(report: Report) -> dict[str, Any]:
             for receiver, kind, count in _received(found)
         ],
         "episodes": [_episode_data(one) for one in found.episodes],
+        "messages": [_message_data(one, found) for one in found.messages],
         "budgets": [
             {"of": one.of, "perMonth": one.per_month, "pages": one.pages, "exceeded": one.is_exceeded}
             for one in report.budgets
         ],
-        "notJudged": [dict(zip(("model", "slo", "alert"), one.identity, strict=True)) for one in found.unjudged],
+        "notJudged": [
+            dict(zip(("model", "slo", "alert"), one.identity, strict=True)) for one in found.unjudged
+        ],
     }
     if report.compared is not None:
         data["against"] = report.compared
@@ -195,7 +206,8 @@ def _outcome(episode: Episode) -> Iterator[str]:
         times.setdefault(receiver, []).append(time)
     if times:
         yield "told " + ", ".join(
-            receiver + (f" after {_duration(own[0] - episode.start)}" if own[0] - episode.start >= _LATE else "")
+            receiver
+            + (f" after {_duration(own[0] - episode.start)}" if own[0] - episode.start >= _LATE else "")
             for receiver, own in times.items()
         )
     reasons: dict[str, set[str]] = {}
@@ -222,6 +234,18 @@ def _episode_data(episode: Episode) -> dict[str, Any]:
             {"because": cause.value, "receiver": receiver, "by": by} for cause, receiver, by in episode.held
         ],
         "inhibited": [dict(labels) for labels in episode.inhibited],
+    }
+
+
+def _message_data(message: Notification, found: Judgement) -> dict[str, Any]:
+    return {
+        "time": _clock(found.epoch + message.time),
+        "receiver": message.receiver,
+        "integration": str(message.integration),
+        "reason": message.reason.value,
+        "groupLabels": dict(message.group),
+        "firing": [dict(labels) for labels in message.firing],
+        "resolved": [dict(labels) for labels in message.resolved],
     }
 
 

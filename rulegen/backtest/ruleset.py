@@ -11,8 +11,8 @@ from pathlib import Path
 from typing import Any
 
 import promql_parser
-from pydantic import BaseModel, ConfigDict, Field
 from promql_parser import Expr
+from pydantic import BaseModel, ConfigDict, Field
 
 from mlslo.yamlfile import Document, Duration, InputError, Problem, read, validate
 from rulegen.alertmanager.merge import Base
@@ -288,7 +288,9 @@ def _selectors(tree: Expr, needs: Sequence[Record]) -> frozenset[Selector]:
     found: set[Selector] = set()
     for selector in Query("", tree).selectors:
         if selector.name and selector.name not in records:
-            equal = {one.name: one.value for one in selector.matchers.matchers if str(one.op) == "MatchOp.Equal"}
+            equal = {
+                one.name: one.value for one in selector.matchers.matchers if str(one.op) == "MatchOp.Equal"
+            }
             found.add(Selector(selector.name, frozenset(equal.items())))
     return frozenset(found)
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import yaml
 
-from mlslo.yamlfile import Document, InputError, Location
+from mlslo.yamlfile import Document, Location
 
 _LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
@@ -15,8 +15,8 @@ _LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 def replaced(document: Document, content: str, values: Mapping[Location, str]) -> str:
     """Return ``content`` with the scalars at these places replaced, or put before the last key of their mapping.
 
-    ``document`` is what ``content`` was read as. Raises InputError where a value stands elsewhere in the file: to change
-    it would change both.
+    ``document`` is what ``content`` was read as. Raises InputError where a value stands elsewhere in the file: to
+    change it would change both.
     """
     root = yaml.compose(content, Loader=_LOADER)
     edits = [_edit(document, root, at, value, content) for at, value in values.items()]
@@ -50,13 +50,14 @@ def _entry(document: Document, root: Any, at: Location) -> tuple[Any, Any]:
             if found is None:
                 if depth == len(at) - 1:
                     return None, node
-                raise document.error(at[: depth + 1], "it is merged from elsewhere in the file; change it by hand")
+                raise document.error(
+                    at[: depth + 1], "it is merged from elsewhere in the file; change it by hand"
+                )
             key, inner = found
             before = key.end_mark.index
         if inner.start_mark.index < before:
-            raise document.error(at[: depth + 1], "an alias: it stands elsewhere in the file; change it by hand")
+            raise document.error(
+                at[: depth + 1], "an alias: it stands elsewhere in the file; change it by hand"
+            )
         node = inner
     return (key if key is not None else node), node
-
-
-__all__ = ["InputError", "replaced"]

@@ -10,7 +10,7 @@ from typing import Any, Self
 
 from mlslo.yamlfile import InputError
 from rulegen.backtest.history import Source, sampled
-from rulegen.backtest.programs import Progress, ProgramError, Prometheus, Query, Workshop
+from rulegen.backtest.programs import ProgramError, Progress, Prometheus, Query, Workshop
 from rulegen.backtest.ruleset import Alert, Record, Selector
 from rulegen.simulation.alert import Labels
 
@@ -45,7 +45,9 @@ class Span:
 class Store:
     """TSDB blocks with one sample at each evaluation, in a workshop. ``span``: all of it."""
 
-    def __init__(self, workshop: Workshop, span: Span, progress: Progress = lambda _what, _share: None) -> None:
+    def __init__(
+        self, workshop: Workshop, span: Span, progress: Progress = lambda _what, _share: None
+    ) -> None:
         self.span = span
         self._workshop = workshop
         self._progress = progress
@@ -76,7 +78,9 @@ class Store:
             labels = ",".join(f'{label}="{value}"' for label, value in sorted(shared))
             queries[name] = sampled(name, labels, source, step)
         with source.opened(self._workshop) as query:
-            self._copy(query, {name: (text, {}) for name, text in queries.items()}, step, "reading the history")
+            self._copy(
+                query, {name: (text, {}) for name, text in queries.items()}, step, "reading the history"
+            )
         shutil.rmtree(self._workshop.folder / "history", ignore_errors=True)
 
     def has(self, selector: Selector) -> bool:
@@ -93,7 +97,9 @@ class Store:
             except ProgramError as error:
                 raise ProgramError(f"{alert.name}: {error}") from None
             for labels, values in _merged(series, {**alert.labels, "alertname": alert.name}).items():
-                found.setdefault(labels, []).extend((round(time * 1000), float(value)) for time, value in values)
+                found.setdefault(labels, []).extend(
+                    (round(time * 1000), float(value)) for time, value in values
+                )
         return found
 
     def at_end(self, alert: Alert) -> list[float]:
@@ -108,7 +114,9 @@ class Store:
         new = [record for record in records if record.name not in self._known]
         for level in sorted({record.level for record in new}):
             layer = {
-                record.name: (record.expression, dict(record.labels)) for record in new if record.level == level
+                record.name: (record.expression, dict(record.labels))
+                for record in new
+                if record.level == level
             }
             self._copy(self._query(), layer, self.span.interval, f"evaluating {len(layer)} recording rules")
 
@@ -175,7 +183,9 @@ def checked(source: Source, begin: int | None, end: int | None, now: int) -> tup
     first = source.begin if source.begin is not None else None
     if begin is None:
         if first is None:
-            raise InputError.of_file(source.name, "expected --from: a running Prometheus does not say since when")
+            raise InputError.of_file(
+                source.name, "expected --from: a running Prometheus does not say since when"
+            )
         begin = first
     last = now if source.end is None else source.end
     end = last if end is None else min(end, last)

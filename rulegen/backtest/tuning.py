@@ -44,8 +44,8 @@ class Setting:
 class Proposal:
     """What is proposed for one alert. ``now``: as it is; ``best``: None where nothing would be better.
 
-    ``missed``: incidents that it should have found, and does not at ``best``; ``compromise``: the setting with the fewest
-    pages that finds all of them. ``tried``: the first and the last number.
+    ``missed``: incidents that it should have found, and does not at ``best``; ``compromise``: the setting with the
+    fewest pages that finds all of them. ``tried``: the first and the last number.
     """
 
     model: ModelSlo
@@ -98,7 +98,7 @@ class Tuner:
         """
         self._series.clear()
         chosen = tunable(alert, at)
-        limits = self._range(model, slo, alert) if chosen is not None else None
+        limits = self._range(model, slo) if chosen is not None else None
         if chosen is None or limits is None:
             return None
         values = numbers(chosen, *limits)
@@ -111,6 +111,9 @@ class Tuner:
         def meets(lasts: Duration | None, index: int) -> bool:
             return setting(index, lasts).pages <= self.allowed
 
+        def misses(lasts: Duration | None, index: int) -> bool:
+            return not {one.number for one in wanted} <= setting(index, lasts).found
+
         now = setting(values.index(chosen.value), alert.for_)
         meeting: list[Setting] = []
         finding: list[Setting] = []
@@ -118,12 +121,16 @@ class Tuner:
             index = _first(len(values), partial(meets, lasts))
             if index is not None:
                 meeting.append(setting(index, lasts))
-            if wanted and (last := self._last_finding(len(values), wanted, lasts, setting)) is not None:
-                finding.append(setting(last, lasts))
+            # The one that rings least and still finds all that are wanted is the last before one misses some.
+            missing = _first(len(values), partial(misses, lasts))
+            if wanted and missing != 0:
+                finding.append(setting((len(values) if missing is None else missing) - 1, lasts))
         if now.pages <= self.allowed:
             meeting.append(now)
         # Of equals those that are as now, then those that come first.
-        best = max(meeting, key=lambda one: (len(one.found), one == now, one.lasts == now.lasts), default=None)
+        best = max(
+            meeting, key=lambda one: (len(one.found), one == now, one.lasts == now.lasts), default=None
+        )
         missed = [one for one in wanted if best is None or one.number not in best.found]
         compromise = min(finding, key=lambda one: one.pages, default=None) if missed or best is None else None
         return Proposal(
@@ -131,17 +138,13 @@ class Tuner:
             (values[0], values[-1]),
         )  # fmt: skip
 
-    def _last_finding(
-        self, count: int, wanted: Sequence[Incident], lasts: Duration | None, setting: Callable[[int, Duration | None], Setting]
-    ) -> int | None:
-        """The number that rings least and still finds all that are wanted."""
-        every = {one.number for one in wanted}
-        first_missing = _first(count, lambda one: not every <= setting(one, lasts).found)
-        last = count - 1 if first_missing is None else first_missing - 1
-        return last if last >= 0 else None
-
     def _setting(
-        self, model: ModelSlo, identity: tuple[str, str, str], chosen: Tunable, value: str, lasts: Duration | None
+        self,
+        model: ModelSlo,
+        identity: tuple[str, str, str],
+        chosen: Tunable,
+        value: str,
+        lasts: Duration | None,
     ) -> Setting:
         found = self._evaluated(model, identity, chosen, value)
         if found is None:
@@ -153,7 +156,9 @@ class Tuner:
         episodes = of_series(alert, series, span.interval, span.end, holds)
         episodes = [one for one in episodes if one.start >= self.judge.begin]
         concerning = [one for one in self.incidents if one.concerns(identity)]
-        wrong = [one for one in episodes if not any(one.overlaps(real.begin, real.end) for real in concerning)]
+        wrong = [
+            one for one in episodes if not any(one.overlaps(real.begin, real.end) for real in concerning)
+        ]
         return Setting(
             value,
             lasts,
@@ -167,7 +172,9 @@ class Tuner:
         key = (chosen.at, value)
         if key not in self._series:
             changed = edited(model, {chosen.at: value})
-            alerts = [] if changed is None else ruleset.of_plan(make_plan(changed, self.routing), self.routing)
+            alerts = (
+                [] if changed is None else ruleset.of_plan(make_plan(changed, self.routing), self.routing)
+            )
             alert = next((one for one in alerts if one.identity == identity), None)
             self._series[key] = None if alert is None else (alert, self.judge.store.series(alert))
         return self._series[key]
@@ -178,7 +185,7 @@ class Tuner:
         routes = self.rules.configuration.route.matching(labels)
         return min(route.group_wait for route in routes), min(route.group_interval for route in routes)
 
-    def _range(self, model: ModelSlo, slo: Slo, alert: Alert) -> tuple[float, float] | None:
+    def _range(self, model: ModelSlo, slo: Slo) -> tuple[float, float] | None:
         """The gauge's least and largest value in the history; None where it has none."""
         plan = make_plan(model, self.routing)
         series = next(one.series for one in plan.slos if one.slo is slo)
@@ -188,7 +195,9 @@ class Tuner:
         found: list[float] = []
         for function in ("min", "max"):
             asked = f"{function}({function}_over_time({past}))"
-            rule = next(one for one in ruleset.of_plan(plan, self.routing, {_RANGE: asked}) if one.name == _RANGE)
+            rule = next(
+                one for one in ruleset.of_plan(plan, self.routing, {_RANGE: asked}) if one.name == _RANGE
+            )
             found += self.judge.store.at_end(rule)
         return (found[0], found[1]) if len(found) == 2 else None
 

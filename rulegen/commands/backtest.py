@@ -60,9 +60,7 @@ def backtest(
         found = judge.judge(rules)
         changed = [] if before is None else judgement.changes(judge.judge(before), found)
     compared = None if before is None else against or str(out)
-    said = report.Report(
-        source.name, found, tuple(judgement.budgets(specs, found)), compared, changed
-    )
+    said = report.Report(source.name, found, tuple(judgement.budgets(specs, found)), compared, changed)
     if form == "json":
         click.echo(json_text(report.as_data(said)), nl=False)
     else:

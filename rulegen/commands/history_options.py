@@ -13,11 +13,11 @@ from typing import Any, TypeVar
 import click
 
 from mlslo.command_line import PATH, input_errors, refuse
-from mlslo.yamlfile import InputError, Problem
+from mlslo.yamlfile import InputError
 from rulegen.backtest import history, store
 from rulegen.backtest.history import Source, moment
 from rulegen.backtest.judgement import Judge
-from rulegen.backtest.programs import Progress, ProgramError, Workshop
+from rulegen.backtest.programs import ProgramError, Progress, Workshop
 from rulegen.backtest.ruleset import RuleSet
 
 Command = TypeVar("Command", bound=Callable[..., Any])
@@ -35,11 +35,19 @@ def takes_history(command: Command) -> Command:
         click.option(
             "--tools", type=PATH, help="Folder of prometheus and promtool.  [default: those on PATH]"
         ),
-        click.option("--to", "end", metavar="RFC3339", callback=_time, help="Until then.  [default: its end]"),
         click.option(
-            "--from", "begin", metavar="RFC3339", callback=_time, help="From then on.  [default: its beginning]"
+            "--to", "end", metavar="RFC3339", callback=_time, help="Until then.  [default: its end]"
         ),
-        click.option("--prometheus", metavar="URL", help="A Prometheus that runs; it is only read. Needs --from."),
+        click.option(
+            "--from",
+            "begin",
+            metavar="RFC3339",
+            callback=_time,
+            help="From then on.  [default: its beginning]",
+        ),
+        click.option(
+            "--prometheus", metavar="URL", help="A Prometheus that runs; it is only read. Needs --from."
+        ),
         click.option("--history", "folder", type=PATH, help="A folder that mlslo-exporter replay wrote."),
     ):
         command = option(command)
@@ -101,6 +109,3 @@ def _progress() -> Progress:
         click.echo(f"\r\033[K{what} {share:.0%}" if share < 1 else "\r\033[K", nl=False, err=True)
 
     return show
-
-
-__all__ = ["Problem", "Stretch", "takes_history"]

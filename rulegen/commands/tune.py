@@ -83,7 +83,9 @@ def tune(
                 content = path.read_bytes().decode()
                 atomic.write(path, replaced(model.document, content, edits).encode())
     days = (judge.end - judge.begin) / 86_400_000
-    click.echo(f"{source.name}: {days:.3g} days; target: {pages:g} a quarter, {tuner.allowed:.3g} in this history")
+    click.echo(
+        f"{source.name}: {days:.3g} days; target: {pages:g} a quarter, {tuner.allowed:.3g} in this history"
+    )
     for proposal in proposals:
         for line in _said(proposal, tuner.allowed, now, tuned):
             click.echo(line)
