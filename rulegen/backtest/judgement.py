@@ -20,15 +20,14 @@ Identity = tuple[str, str, str]
 class Judgement:
     """What rules would have done from ``begin`` to ``end``, in milliseconds since 1970.
 
-    ``episodes``: those that began then. ``messages``: times are milliseconds since ``epoch``.
-    ``unjudged``: alerts whose series are nowhere in the history.
+    The times of ``messages`` are milliseconds since ``begin``. ``unjudged``: alerts whose series are nowhere in
+    the history.
     """
 
     rules: RuleSet
     begin: int
     end: int
     episodes: Sequence[Episode]
-    epoch: int
     messages: Sequence[Notification]
     unjudged: Sequence[Alert]
 
@@ -62,7 +61,7 @@ class Judge:
         """Return the values of an alert's expression. Raises ProgramError."""
         key = (alert.expression, repr(sorted(alert.labels.items())))
         if key not in self._series:
-            self._series[key] = self.store.series(alert)
+            self._series[key] = self.store.series(alert, self.begin)
         return self._series[key]
 
     def judge(self, rules: RuleSet) -> Judgement:
@@ -75,16 +74,9 @@ class Judge:
             for episode in of_series(alert, self.series(alert), span.interval, span.end)
         ]
         episodes.sort(key=lambda episode: (episode.start, episode.labels))
-        messages = notify(rules, episodes, span.begin, span.end)
-        return Judgement(
-            rules,
-            self.begin,
-            self.end,
-            [episode for episode in episodes if episode.start >= self.begin],
-            span.begin,
-            [one for one in messages if span.begin + one.time >= self.begin],
-            [alert for alert in rules.alerts if alert not in judged],
-        )
+        messages = notify(rules, episodes, self.begin, self.end)
+        unjudged = [alert for alert in rules.alerts if alert not in judged]
+        return Judgement(rules, self.begin, self.end, episodes, messages, unjudged)
 
 
 @dataclass(frozen=True)

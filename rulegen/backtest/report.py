@@ -239,7 +239,7 @@ def _episode_data(episode: Episode) -> dict[str, Any]:
 
 def _message_data(message: Notification, found: Judgement) -> dict[str, Any]:
     return {
-        "time": _clock(found.epoch + message.time),
+        "time": _clock(found.begin + message.time),
         "receiver": message.receiver,
         "integration": str(message.integration),
         "reason": message.reason.value,

@@ -87,13 +87,17 @@ class Store:
         """Return whether such a series is anywhere in the history."""
         return any(selector.selects(series) for series in self._seen.get(selector.name, ()))
 
-    def series(self, alert: Alert) -> Series:
-        """Return the values of an alert's expression at each evaluation at which it has one. Raises ProgramError."""
+    def series(self, alert: Alert, begin: int) -> Series:
+        """Return the values of an alert's expression at each evaluation from ``begin`` on at which it has one.
+
+        Raises ProgramError.
+        """
         self._record(alert.records)
         found: dict[Labels, list[Point]] = {}
-        for first, last in self.span.chunks(self.span.interval):
+        span = Span(begin, self.span.end, self.span.interval)
+        for first, last in span.chunks(span.interval):
             try:
-                series = self._query().range(alert.expression, first, last, self.span.interval)
+                series = self._query().range(alert.expression, first, last, span.interval)
             except ProgramError as error:
                 raise ProgramError(f"{alert.name}: {error}") from None
             for labels, values in _merged(series, {**alert.labels, "alertname": alert.name}).items():

@@ -154,7 +154,6 @@ class Tuner:
         holds = round(lasts.seconds * 1000) if lasts else 0
         span = self.judge.store.span
         episodes = of_series(alert, series, span.interval, span.end, holds)
-        episodes = [one for one in episodes if one.start >= self.judge.begin]
         concerning = [one for one in self.incidents if one.concerns(identity)]
         wrong = [
             one for one in episodes if not any(one.overlaps(real.begin, real.end) for real in concerning)
@@ -176,7 +175,9 @@ class Tuner:
                 [] if changed is None else ruleset.of_plan(make_plan(changed, self.routing), self.routing)
             )
             alert = next((one for one in alerts if one.identity == identity), None)
-            self._series[key] = None if alert is None else (alert, self.judge.store.series(alert))
+            self._series[key] = (
+                None if alert is None else (alert, self.judge.store.series(alert, self.judge.begin))
+            )
         return self._series[key]
 
     def _group(self, alert: ruleset.Alert) -> tuple[int, int]:

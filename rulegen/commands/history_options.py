@@ -95,7 +95,8 @@ class Stretch:
             try:
                 kept = stack.enter_context(store.Store(workshop, span, _progress()))
                 kept.pull(source, alerts)
-                yield Judge(kept, max(begin, span.begin), span.end), source
+                judged = store.Span.within(begin, end, span.interval)
+                yield Judge(kept, judged.begin, judged.end), source
             except ProgramError as error:
                 refuse(str(error))
 
