@@ -7,6 +7,7 @@ from collections import UserDict
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from importlib import import_module
+from keyword import iskeyword
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -60,7 +61,8 @@ class LazyCommands(UserDict[str, click.Command | None]):
     def __getitem__(self, name: str) -> click.Command:
         command = super().__getitem__(name)
         if command is None:
-            command = self.data[name] = getattr(import_module(f"{self._package}.{name}"), name)
+            module = f"{name}_" if iskeyword(name) else name
+            command = self.data[name] = getattr(import_module(f"{self._package}.{module}"), module)
         assert command is not None
         return command
 

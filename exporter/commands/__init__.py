@@ -15,7 +15,8 @@ MONITOR = click.argument("monitor", metavar="MONITOR", type=PATH)
 """The argument of every command that takes one."""
 
 
-def _time(context: click.Context, parameter: click.Parameter, value: str | None) -> float | None:
+def time_of(context: click.Context, parameter: click.Parameter, value: str | None) -> float | None:
+    """Return a time in RFC 3339 as Unix seconds: the callback of options that take one."""
     if value is None:
         return None
     with suppress(ValueError):
@@ -27,6 +28,6 @@ def _time(context: click.Context, parameter: click.Parameter, value: str | None)
 
 
 AT = click.option(
-    "--at", metavar="RFC3339", callback=_time, help="Evaluate the windows as of then (default: now)."
+    "--at", metavar="RFC3339", callback=time_of, help="Evaluate the windows as of then (default: now)."
 )
 """The end of the windows, as Unix seconds."""

@@ -117,6 +117,8 @@ def check_predictions(model: Model, now: float, state_directory: Path) -> SinkCh
             f"version '{version}' has no file of reference '{name}'"
             for version in versions
             for name in schemas.missing(version)
+            # Of a first time there is no file: it is built when that is over.
+            if monitor.spec.references[name].first is None
         ),
         *_of_classes(monitor, task, columns),
         _UNTYPED if fields.features and not requested.features.kinds and not untyped else None,

@@ -33,14 +33,19 @@ def prepare() -> None:
     keep_freed_memory()
 
 
-def measured(name: str, opened: Callable[[], Cycle | RecoveringCycle], at: float | None) -> Snapshot | None:
-    """Run one cycle of the model ``name``. Leaves with the exit code of what fails."""
+def measured(
+    name: str, opened: Callable[[], Cycle | RecoveringCycle], at: float | None, *, as_of: bool = False
+) -> Snapshot | None:
+    """Run one cycle of the model ``name``; ``as_of``: over what was logged by ``at``.
+
+    Leaves with the exit code of what fails.
+    """
     from exporter.daemon.cycle import CycleError
     from exporter.state import StoreError
 
     try:
         with closing(opened()) as cycle:
-            return cycle.run(at=at, final=True)
+            return cycle.run(at=at, as_of=as_of, final=True)
     except StoreError as error:
         refuse(str(error))
     except CycleError as error:

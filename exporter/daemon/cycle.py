@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import math
 import sqlite3
 import time
 from collections.abc import Callable, Mapping
@@ -15,17 +14,14 @@ import numpy as np
 from exporter.daemon.clock import TrustedClock
 from exporter.daemon.first_references import FirstReferences
 from exporter.daemon.shifted_times import ShiftedTimes
+from exporter.daemon.snapshots import Snapshots
 from exporter.fold.exemplars import Exemplars
 from exporter.fold.field_presence import PRESENCE
 from exporter.fold.grouping import CycleTime
 from exporter.fold.ingestion import Ingestion
 from exporter.fold.schema import GROUP, OUTCOME
 from exporter.fold.version_schemas import VersionSchemas
-from exporter.measure import comparison, meta
-from exporter.measure.exposition import LONGEST_ID, Exemplar, Histogram, Snapshot
-from exporter.measure.gauges import Gauges
-from exporter.measure.measurement import Measurement, largest_segments
-from exporter.measure.series_limit import withhold_past
+from exporter.measure.exposition import LONGEST_ID, Snapshot
 from exporter.records.reshaping import plain, reshapings
 from exporter.references.configured import HistoryWindows
 from exporter.references.reference import Reference
@@ -33,7 +29,6 @@ from exporter.sinks import SinkReader
 from exporter.state import Store, StoreError
 from exporter.summary.windows import CLOCK_SKEW, MICROSECONDS, Buckets, Window, boundaries
 from exporter.tasks import task_of
-from mlslo.catalogue import METRICS, Type
 from mlslo.monitor import Monitor
 
 logger = logging.getLogger(__name__)
@@ -69,22 +64,21 @@ class Cycle:
         if named.spec.predictions.exemplars:
             bounds = np.array([bucket.seconds for bucket in spec.latencyBuckets])
             self._exemplars = Exemplars(bounds, LONGEST_ID)
-        self._measurement = Measurement(monitor, task, self._schemas, store)
         self._readers: dict[str, SinkReader] = {}
         self._first: FirstReferences | None = None
         self._shifted = ShiftedTimes(named)
         self._clock = TrustedClock(monitor.model, store.marks.get(_CLOCK))
         self._measured: int | None = None
         self._failed = False
-        self._warned = False
-        # What one schema or another exports; each leaves out more of it.
-        self._exported = spec.metrics.exported(detail=True)
         self._prepared = -1
         with ExitStack() as opened:
             self._ingestion = Ingestion(
                 monitor, task, self._schemas, store, self._buckets, shapes, named.spec, self._exemplars
             )
             opened.callback(self._release)
+            self._snapshots = Snapshots(
+                monitor, task, self._schemas, store, self._ingestion.presence, self._exemplars
+            )
             self._readers["predictions"] = SinkReader("predictions", monitor, spec.predictions.sink, store)
             if spec.labels is not None:
                 self._readers["labels"] = SinkReader("labels", monitor, spec.labels.sink, store)
@@ -106,12 +100,18 @@ class Cycle:
             reader.close()
 
     def run(
-        self, *, at: float | None = None, final: bool = False, stopped: Callable[[], bool] = lambda: False
+        self,
+        *,
+        at: float | None = None,
+        as_of: bool = False,
+        final: bool = False,
+        stopped: Callable[[], bool] = lambda: False,
     ) -> Snapshot | None:
         """Read all that is new, then measure the windows that end ``at`` (Unix seconds; now, where None).
 
-        ``final``: nobody writes to the logs any more. ``stopped`` is asked after each transaction; where it
-        says True the cycle ends there, and there is no snapshot. Raises CycleError where the store fails.
+        ``as_of``: records later than that are left out, for good. ``final``: nobody writes to the logs any more.
+        ``stopped`` is asked after each transaction; where it says True the cycle ends there, and there is no snapshot.
+        Raises CycleError where the store fails.
         """
         started = time.monotonic()
         wall = time.time()
@@ -124,7 +124,9 @@ class Cycle:
         settled, reached = min(end, trusted), max(end, trusted)
         latest = max(reached, int(wall * MICROSECONDS)) + CLOCK_SKEW
         measured = None if self._measured is None else min(self._measured, end)
-        cycle = CycleTime(end, latest, settled, reached, cuts, measured, 0 if final else reached)
+        cycle = CycleTime(
+            end, latest, settled, reached, cuts, measured, 0 if final else reached, end if as_of else None
+        )
         try:
             if self._failed:
                 # What was read and not committed must be read again.
@@ -144,7 +146,8 @@ class Cycle:
             snapshot = None
             if self._read(cycle, final=final, stopped=stopped):
                 self._ingestion.tidy(cycle)
-                snapshot = self._measure(windows, started)
+                done = end / MICROSECONDS if as_of else None
+                snapshot = self._snapshots.take(windows, self._readers, started, done)
         except (StoreError, sqlite3.Error, duckdb.Error, OSError) as error:
             cause = self._store.explained(error) if isinstance(error, sqlite3.Error) else error
             raise CycleError(str(cause)) from cause
@@ -167,85 +170,6 @@ class Cycle:
             if name == "predictions" and reader.up:
                 self._ingestion.unanswered(reader, cycle)
         return True
-
-    def _measure(self, windows: list[Window], started: float) -> Snapshot:
-        gauges = Gauges(self.monitor.model, self._exported)
-        versions = self._current_versions(windows)
-        up = self._readers["predictions"].up
-        measured = [
-            window
-            for number, name in versions.items()
-            for window in self._measurement.measure(gauges, windows, number, name, sink_up=up)
-        ]
-        seen = [window for window in measured if not window.segment]
-        if self.monitor.spec.comparison is not None:
-            began = sorted(self._store.versions.all().values(), key=lambda version: version.began)
-            names = [version.name for version in began if version.name in versions.values()]
-            comparison.export(gauges, self.monitor.spec.comparison, seen, names)
-        meta.sinks(gauges, self._store, self._readers)
-        meta.state(gauges, self._store)
-        meta.fields(gauges, self._ingestion.presence, windows, self.monitor.spec.minSamples)
-        for name in versions.values():
-            meta.references(gauges, self._schemas.of(name), name)
-            meta.features(gauges, self._store, self._schemas.of(name), name)
-        gauges.set("ml_monitor_last_success_timestamp_seconds", time.time())
-        gauges.set("ml_monitor_cycle_duration_seconds", time.monotonic() - started)
-        for name, metric in METRICS.items():
-            if metric.type is Type.COUNTER and gauges.wants(name):
-                totals = self._store.counters.totals(name).items()
-                series = {(self.monitor.model, *labels): total for labels, total in totals}
-                gauges.series.setdefault(name, {}).update(series)
-        histograms = self._histograms() if gauges.wants("ml_prediction_latency_seconds") else {}
-        self._keep_limit(gauges, histograms)
-        meta.withheld(gauges)
-        end = max(window.end for window in windows if not window.reference)
-        segments = largest_segments(measured)
-        return Snapshot(self.monitor.model, gauges.series, histograms, seen, end / MICROSECONDS, segments)
-
-    def _keep_limit(self, gauges: Gauges, histograms: Mapping[str, Histogram]) -> None:
-        """Withhold what is past ``maxSeries``; warn of it once."""
-        limit = self.monitor.spec.maxSeries
-        held = withhold_past(limit, gauges, sum(len(item.buckets) + 2 for item in histograms.values()))
-        if held and not self._warned:
-            self._warned = True
-            listed = ", ".join(f"{number} of {urgency.title}" for urgency, number in held.items())
-            logger.warning(
-                "model %s: more series than maxSeries (%d): withheld are %s; choose with metrics, lower "
-                "maxSegmentValues, or raise maxSeries",
-                self.monitor.model,
-                limit,
-                listed,
-            )
-
-    def _current_versions(self, windows: list[Window]) -> dict[int, str]:
-        """Number -> name of the versions that predicted in any window; where none did, of the last one that did.
-
-        A model that has never predicted has one version, without a name: its rate of zero is a value.
-        """
-        versions = self._store.versions.all()
-        oldest = min(window.start for window in windows if not window.reference)
-        current = {number: version.name for number, version in versions.items() if version.seen >= oldest}
-        if not current and versions:
-            last = max(versions, key=lambda number: versions[number].seen)
-            current = {last: versions[last].name}
-        return current or {-1: ""}
-
-    def _histograms(self) -> dict[str, Histogram]:
-        """Version -> histogram; counts of any earlier bounds move up to the next one of now."""
-        counts = self._store.counters.totals("ml_prediction_latency_seconds_bucket")
-        sums = self._store.counters.totals("ml_prediction_latency_seconds_sum")
-        bounds = [bucket.seconds for bucket in self.monitor.spec.latencyBuckets]
-        found = {}
-        for version in dict.fromkeys(version for version, _ in counts):
-            known = [(float(bound), number) for (of, bound), number in counts.items() if of == version]
-            buckets = [
-                ("+Inf" if bound == math.inf else repr(bound), sum(n for upper, n in known if upper <= bound))
-                for bound in (*bounds, math.inf)
-            ]
-            latest = self._exemplars.of(version) if self._exemplars is not None else {}
-            exemplars = {"+Inf" if bound == "inf" else bound: Exemplar(*one) for bound, one in latest.items()}
-            found[version] = Histogram(buckets, sums.get((version,), 0.0), exemplars)
-        return found
 
     def _prepare_schemas(self) -> None:
         """Find the references of the versions that are known; drop what was counted over other edges."""

@@ -88,6 +88,9 @@ class FirstReferences:
                 self._reader.commit(batch)
                 for portion in self._reshaping.portions(batch.lines, cycle.now, arrived=cycle.arrived):
                     lines = self._decoder.decode(portion.lines, cycle.latest)
+                    if cycle.known is not None:
+                        rows = np.flatnonzero(lines.time <= cycle.known)
+                        lines = Lines(lines.time[rows], lines.version[rows].compact(), lines.text[rows])
                     self._take(lines, cycle.latest)
                     versions.update(lines.version.names)
             for version in sorted(versions):

@@ -53,13 +53,18 @@ class RecoveringCycle:
             self._cycle = None
 
     def run(
-        self, *, at: float | None = None, final: bool = False, stopped: Callable[[], bool] = lambda: False
+        self,
+        *,
+        at: float | None = None,
+        as_of: bool = False,
+        final: bool = False,
+        stopped: Callable[[], bool] = lambda: False,
     ) -> Snapshot | None:
         """Run one cycle as ``Cycle.run`` does. Raises CycleError; the next call goes on, or begins anew."""
         try:
             if self._cycle is None:
                 self._cycle = self._opened()
-            snapshot = self._cycle.run(at=at, final=final, stopped=stopped)
+            snapshot = self._cycle.run(at=at, as_of=as_of, final=final, stopped=stopped)
         except (StoreError, CycleError) as error:
             cause = error if isinstance(error, StoreError) else error.__cause__
             if not isinstance(cause, StoreError):

@@ -86,8 +86,7 @@ class Counting:
             counters.add("ml_predictions_total", (name,), int(np.count_nonzero(mine)))
             codes, errors = np.unique(columns.status[mine & (columns.status >= ERROR)], return_counts=True)
             for code, number_of_errors in zip(codes, errors, strict=True):
-                text = "no_response" if code == NO_RESPONSE else str(code) if code < 600 else "other"
-                counters.add("ml_prediction_errors_total", (name, text), int(number_of_errors))
+                counters.add("ml_prediction_errors_total", (name, error_code(code)), int(number_of_errors))
             if self._timed:
                 self._count_latency(columns.latency[mine], name)
 
@@ -125,3 +124,8 @@ class Counting:
         for bound, number in zip([*self._latency_bounds.tolist(), float("inf")], counts, strict=True):
             counters.add("ml_prediction_latency_seconds_bucket", (version, repr(bound)), int(number))
         counters.add("ml_prediction_latency_seconds_sum", (version,), float(usable.sum()))
+
+
+def error_code(status: int) -> str:
+    """Return the label ``code`` of an error."""
+    return "no_response" if status == NO_RESPONSE else str(status) if status < 600 else "other"

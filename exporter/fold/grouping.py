@@ -27,6 +27,7 @@ class CycleTime:
     the earlier and the later of ``now`` and the trusted time. What is dropped for its age is as old by ``settled``;
     what begins to wait does so at ``reached``. ``cuts``: no bucket crosses them. ``measured``: ``now`` of the cycle
     before, None in the first. ``arrived``: since when what it reads can be read, 0 where nobody writes any more.
+    ``known``: events after this are left out, as if they were not logged yet; None where all are taken.
     """
 
     now: int
@@ -36,6 +37,7 @@ class CycleTime:
     cuts: tuple[int, ...] = ()
     measured: int | None = None
     arrived: int = 0
+    known: int | None = None
 
 
 @dataclass(frozen=True)

@@ -78,6 +78,8 @@ class Ingestion:
             scopes = {("segment", name) for name in schemas.segments}
             with store.transaction():
                 store.pending.fold_over(scopes | {("attribute", name) for name in schemas.attributes})
+        # Ids of predictions that a cycle as of an earlier time leaves out.
+        self._later: list[Integers] = []
         self._wait = int(spec.labels.maxDelay.seconds * MICROSECONDS) if spec.labels else 0
         # Last: a store that fails leaves nothing open.
         self._decoder = self._new_decoder()
@@ -125,6 +127,9 @@ class Ingestion:
         if self._revision != self._schemas.revision:
             # A version has come with a reference of its own, whose categories were not asked for.
             columns = self._decoded(reshaped.lines, cycle)
+        if cycle.known is not None:
+            self._later.append(columns.id[columns.time > cycle.known])
+            columns = columns.until(cycle.known)
         columns = self._deliveries.first(columns)
         records = columns.records + reshaped.records
         rejected = columns.rejected + reshaped.rejected
@@ -164,6 +169,11 @@ class Ingestion:
         """Take plain label records, in a transaction."""
         assert self._labels is not None
         columns = self._labels.decode(reshaped.lines, cycle.latest)
+        if cycle.known is not None:
+            columns = columns.until(cycle.known)
+            # A label that does not say when it came is taken to have come with its prediction.
+            early = (columns.time == NO_TIME) & np.isin(columns.id, np.concatenate([*self._later, [0]]))
+            columns = columns.having(np.flatnonzero(~early))
         matches = self._store.pending.label(columns.id, columns.label, columns.time, cycle.reached)
         rejected = columns.rejected + reshaped.rejected
         rejected += Counter(

@@ -2,17 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Protocol
 
 from exporter.fold.field_presence import FieldPresence
 from exporter.fold.schema import Schema
 from exporter.measure.gauges import Gauges, Reason
-from exporter.sinks import SinkReader
 from exporter.state import Store, last_seen
 from exporter.summary.windows import MICROSECONDS, Window
 
 
-def sinks(gauges: Gauges, store: Store, readers: Mapping[str, SinkReader]) -> None:
+class Readable(Protocol):
+    """What is asked of the reader of a sink."""
+
+    @property
+    def up(self) -> bool: ...
+
+    def lag(self) -> int: ...
+
+    def own_metrics(self) -> Iterable[tuple[str, Mapping[str, str], float]]: ...
+
+
+def sinks(gauges: Gauges, store: Store, readers: Mapping[str, Readable]) -> None:
     """Export of each sink whether it can be read, how fresh it is, how far it is read; and what waits for labels."""
     for name, reader in readers.items():
         gauges.set("ml_sink_up", float(reader.up), sink=name)

@@ -109,10 +109,20 @@ class PredictionColumns:
 
     def without(self, rows: Flags, reason: str) -> PredictionColumns:
         """Return all but ``rows``, which are counted as rejected for ``reason``."""
-        kept = np.flatnonzero(~rows)
+        gone = int(np.count_nonzero(rows))
+        return self._having(~rows, self.records, self.rejected + Counter({reason: gone}))
+
+    def until(self, time: int) -> PredictionColumns:
+        """Return the records of up to ``time`` (epoch µs), as if the later ones had not been logged yet."""
+        known = self.time <= time
+        if known.all():
+            return self
+        return self._having(known, self.records - int(np.count_nonzero(~known)), self.rejected)
+
+    def _having(self, rows: Flags, number: int, rejected: Counter[str]) -> PredictionColumns:
+        kept = np.flatnonzero(rows)
         columns = {item.name: getattr(self, item.name) for item in fields(self)}
-        number = columns.pop("records")
-        rejected = columns.pop("rejected") + Counter({reason: len(rows) - len(kept)})
+        del columns["records"], columns["rejected"]
         found = {name: taken(column, kept) for name, column in columns.items()}
         found["version"] = found["version"].compact()
         found["scopes"] = {name: texts.compact() for name, texts in found["scopes"].items()}
@@ -130,3 +140,14 @@ class LabelColumns(NamedTuple):
     id: Integers
     label: npt.NDArray[Any]
     time: Integers
+
+    def until(self, time: int) -> LabelColumns:
+        """Return the labels of up to ``time`` (epoch µs), in the order of their times; those without one stay."""
+        rows = np.argsort(self.time, kind="stable")
+        rows = rows[self.time[rows] <= time]
+        return self.having(rows)
+
+    def having(self, rows: Integers) -> LabelColumns:
+        """Return some of the labels, as if the others had not been logged yet."""
+        number = self.records - len(self.id) + len(rows)
+        return self._replace(records=number, id=self.id[rows], label=self.label[rows], time=self.time[rows])

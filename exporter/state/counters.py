@@ -145,6 +145,12 @@ class Combinations(Table):
         with self._db.reading("combination of segment values"):
             return {} if text is None else dict(json.loads(text))
 
+    def all(self) -> dict[int, Mapping[str, str]]:
+        """Number -> what it stands for."""
+        with self._db.reading("combination of segment values"):
+            rows = self._db.execute("SELECT code, content FROM combinations").fetchall()
+            return {int(code): dict(json.loads(text)) for code, text in rows}
+
     def rename(self, segment: str, value: str, into: str) -> None:
         """Let predictions that had ``value`` have ``into`` instead."""
         rows = self._db.execute("SELECT code, content FROM combinations").fetchall()

@@ -1,18 +1,22 @@
 """What the commands share: how specs are named, read and generated from, and how wrong input is told."""
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, TypeVar
 
 import click
 
 from mlslo.command_line import PATH
+from mlslo.yamlfile import InputError
 from rulegen.alertmanager.merge import Base
+from rulegen.drafts import ROUTING
 from rulegen.generate import FORMATS, Format, Generated, generate
+from rulegen.output import writing
 from rulegen.validation import specs
 from rulegen.validation.specs import Specs
 
+ROUTING_FILE = "routing.yaml"
 Command = TypeVar("Command", bound=Callable[..., Any])
 
 
@@ -77,3 +81,26 @@ def strictly(strict: bool, warnings: int) -> None:
             f"{warnings} {'warning' if warnings == 1 else 'warnings'}, which --strict refuses", err=True
         )
         raise SystemExit(1)
+
+
+def write_drafts(drafts: Mapping[str, str], out: Path, *, force: bool) -> list[Path]:
+    """Write ModelSLO files (name -> text) and, where there is none, an AlertRouting file; return their paths.
+
+    Raises InputError where a ModelSLO file is there, unless with ``force``.
+    """
+    files = {f"{name}.slo.yaml": text for name, text in drafts.items()}
+    there = [
+        InputError.of_file(out / name, "is there already; --force writes over it")
+        for name in files
+        if (out / name).exists()
+    ]
+    if there and not force:
+        raise InputError([problem for error in there for problem in error.problems])
+    if not (out / ROUTING_FILE).exists():
+        files[ROUTING_FILE] = ROUTING
+    writing.write(out, files)
+    for name in files:
+        click.echo(f"wrote {out / name}")
+    if ROUTING_FILE not in files:
+        click.echo(f"kept {out / ROUTING_FILE}")
+    return [out / name for name in [*(f"{name}.slo.yaml" for name in drafts), ROUTING_FILE]]

@@ -59,7 +59,7 @@ def resolve(specs: Specs, scenario: Scenario, base: Base | None = None) -> Setup
     return _Resolver(specs.routing, rules, scenario, base).setup()
 
 
-def _configuration(routing: Routing, rules: Sequence[AlertRule], base: Base | None) -> Configuration:
+def configuration(routing: Routing, rules: Sequence[AlertRule], base: Base | None) -> Configuration:
     """As `generate` writes it."""
     ours = alertmanager.build(routing, [rule.identity for rule in rules])
     if base is None:
@@ -81,7 +81,7 @@ class _Resolver:
         self, routing: Routing, rules: Sequence[AlertRule], scenario: Scenario, base: Base | None
     ) -> None:
         self.routing = routing
-        self.configuration = _configuration(routing, rules, base)
+        self.configuration = configuration(routing, rules, base)
         self.rules = rules
         self.scenario = scenario
         self.spec = scenario.spec

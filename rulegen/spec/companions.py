@@ -11,6 +11,14 @@ from mlslo.yamlfile import Duration, StrictModel
 TierName = Annotated[str, Field(min_length=1)]
 
 
+class ExpectedPages(StrictModel):
+    """A number of pages that nobody minds: `mlslo-rulegen backtest` ends with exit code 1 past it."""
+
+    perMonth: Annotated[float, Field(ge=0, le=100_000)] = Field(
+        description="Messages in 30 days that say of such an alert that it began, to the receiver with the most."
+    )
+
+
 class _Requested(StrictModel):
     tier: TierName = Field(description="How urgent.")
 

@@ -54,6 +54,7 @@ _ALL = (
     Lint("no-labels-companion", "warning", "An SLO on labels without an alert for when labels stop.", needs="monitor"),
     Lint("not-tested", "warning", "An alert or a record that the generated unit tests don't prove.", found="testing"),
     Lint("page-held-back", "warning", "A time at which the most urgent alerts are not sent."),
+    Lint("placeholder-receiver", "warning", "A receiver that `init` wrote and nobody filled in."),
     Lint("receiver-without-integration", "error", "A receiver that tells nobody.", found="reading"),
     Lint("threshold-under-noise", "warning", "A threshold below the noise at the expected traffic.", needs="monitor"),
     Lint("time-interval-never-comes", "warning", "A time interval that never comes."),

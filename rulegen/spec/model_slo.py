@@ -25,7 +25,7 @@ from rulegen.promql.names import (
 )
 from rulegen.sli.gauge import Gauge
 from rulegen.sli.query_series import PromQl
-from rulegen.spec.companions import Companions, NoData, OwnOrFalse, TierName
+from rulegen.spec.companions import Companions, ExpectedPages, NoData, OwnOrFalse, TierName
 from rulegen.spec.lint_names import Accept, named
 
 
@@ -108,6 +108,9 @@ class Alert(StrictModel):
     )
     breaches: Breaches | None = Field(None, description="How many of the last evaluations must be bad.")
     keepFiringFor: Duration | None = Field(None, description="How long it goes on firing after recovery.")
+    expectedPages: ExpectedPages | None = Field(
+        None, description="How often it may page; `mlslo-rulegen backtest` judges it by a history."
+    )
     annotations: dict[AnnotationName, Text] = Field(
         default_factory=dict, description="Added to the file's own, such as a runbook_url."
     )

@@ -19,6 +19,7 @@ from mlslo.yamlfile import (
     quoted_list,
 )
 from rulegen.promql.versions import ACTIVE_DURING, LOCATION
+from rulegen.spec.companions import ExpectedPages
 from rulegen.spec.lint_names import Accept, named
 from rulegen.spec.receivers import problems as receiver_problems
 from rulegen.spec.routing_names import (
@@ -40,6 +41,10 @@ from rulegen.spec.target import Target
 from rulegen.spec.time_intervals import TimeInterval
 
 
+PLACEHOLDER = "REPLACE-ME"
+"""What stands in a first AlertRouting file where only its user knows what belongs there."""
+
+
 class Metadata(StrictModel):
     """Which file it is."""
 
@@ -56,6 +61,10 @@ class Tier(StrictModel):
     groupWait: Duration | None = Field(None, description="Instead of the file's own.")
     groupInterval: Duration | None = Field(None, description="Instead of the file's own.")
     repeatInterval: Duration | None = Field(None, description="Instead of the file's own.")
+    expectedPages: ExpectedPages | None = Field(
+        None,
+        description="How often all of its alerts together may page; `mlslo-rulegen backtest` judges it by a history.",
+    )
     activeDuring: IntervalNames = Field(
         default_factory=list, description="Time intervals outside of which nothing is sent; it is sent later."
     )

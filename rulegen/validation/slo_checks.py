@@ -18,7 +18,7 @@ from rulegen.slo.alerts import namespace_label
 from rulegen.slo.companions.dependencies import no_data
 from rulegen.slo.plan import pairs_of
 from rulegen.spec.lint_names import named
-from rulegen.spec.model_slo import Alerting, ModelSlo, Slo
+from rulegen.spec.model_slo import Alert, Alerting, ModelSlo, Slo
 from rulegen.spec.routing import Routing
 from rulegen.validation import companion_checks
 from rulegen.validation.monitor_checks import against_monitor, bucket_problem
@@ -300,6 +300,7 @@ class _Slo:
         for index, alert in enumerate(self.slo.alerts):
             at: Location = ("alerts", index)
             yield from unknown_tier(self.document, self.routing, (*self.at, *at, "tier"), alert.tier)
+            yield from self._expected_pages(alert, *at)
             if alert.keepFiringFor is not None and (
                 refusal := KEEP_FIRING_FOR.refusal(self.target.prometheus.from_)
             ):
@@ -314,6 +315,16 @@ class _Slo:
             for place, leaf in alert.when.leaves((*at, "when")):
                 if leaf.comparison is not None:
                     yield from self._comparison(leaf.comparison, metric, title, (*place, leaf.key))
+
+    def _expected_pages(self, alert: Alert, *at: str | int) -> Iterator[Problem]:
+        """An alert that may page more often than its whole tier."""
+        tier = self.routing.spec.tiers.get(alert.tier)
+        if alert.expectedPages is None or tier is None or tier.expectedPages is None:
+            return
+        own, whole = alert.expectedPages.perMonth, tier.expectedPages.perMonth
+        if own > whole:
+            message = f"expected at most {whole:g}, which all of tier {alert.tier} may have, got {own:g}"
+            yield self.problem(message, *at, "expectedPages", "perMonth")
 
     def _past(self, length: Duration, *where: str | int) -> Iterator[Problem]:
         if length.seconds > LONGEST_PAST.seconds:

@@ -132,6 +132,18 @@ def open_source(files: Sequence[Path]) -> Iterator[Source]:
             connection.close()
 
 
+def column_names(files: Sequence[Path]) -> list[str]:
+    """Return the names of columns, of an object those of its members. Raises InputError where that fails."""
+    with open_source(files) as source:
+        nested = [
+            name
+            for name, type_ in source.columns.items()
+            if type_.startswith("STRUCT(") and type_.endswith(")")
+        ]
+        inner = [member for name in nested for member in source.members(sql.name(name))]
+        return [*(name for name in source.columns if name not in nested), *inner]
+
+
 def _codes(connection: duckdb.DuckDBPyConnection, reader: str) -> list[str]:
     """Return the columns of whole numbers that have leading zeros in the files: zip codes, not numbers."""
     described = connection.execute("DESCRIBE source").fetchall()

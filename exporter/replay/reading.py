@@ -1,0 +1,96 @@
+"""The logs of one model, read once for all steps of a replay."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from contextlib import ExitStack, closing
+from dataclasses import replace
+from pathlib import Path
+
+from exporter.daemon.models import Model
+from exporter.fold.grouping import CycleTime
+from exporter.fold.version_schemas import VersionSchemas
+from exporter.records.reshaping import plain
+from exporter.replay.ingestion import PastIngestion
+from exporter.replay.outcomes import Outcomes
+from exporter.replay.steps import Grid, StepBuckets
+from exporter.sinks import SinkReader
+from exporter.state import Store
+from exporter.state.counters import Version
+from exporter.summary.windows import MICROSECONDS
+from exporter.tasks import task_of
+
+
+class Reading:
+    """What the logs of one model held, by step; its summaries are in a file at ``path``.
+
+    ``first`` and ``last``: times of the first prediction and of the last record (epoch µs), None where there is none.
+    ``up``: by sink, whether it could be read. ``versions`` and ``combinations`` (of segment values): by number.
+    """
+
+    def __init__(self, model: Model, grid: Grid, path: Path) -> None:
+        self.model = model
+        self.grid = grid
+        self.path = path
+        self.monitor = plain(model.monitor)
+        self.task = task_of(self.monitor.spec, model.references)
+        self.schemas = VersionSchemas(self.monitor, self.task, model.references)
+        self.buckets = StepBuckets(self.monitor.spec, grid)
+        self.outcomes = Outcomes()
+        self.up: dict[str, bool] = {}
+        self.versions: Mapping[int, Version] = {}
+        self.combinations: Mapping[int, Mapping[str, str]] = {}
+        self._store = Store(path)
+        self._wait = 0
+        self.ingestion = PastIngestion(model, self.task, self.schemas, self._store, self.buckets, grid)
+
+    @property
+    def first(self) -> int | None:
+        return self.ingestion.past.first
+
+    @property
+    def last(self) -> int | None:
+        newest = [self.ingestion.past.newest(name) for name in self.up]
+        return max((time for time in newest if time is not None), default=None)
+
+    def read(self, since: int, until: int, progress: Callable[[int, int], None]) -> None:
+        """Read all records of up to ``until``, to be measured from ``since`` on (epoch µs).
+
+        ``progress`` is told how many bytes are read, and of how many. Raises StoreError where the store cannot be written.
+        """
+        ingestion, spec, store = self.ingestion, self.monitor.spec, self._store
+        sinks = {"predictions": spec.predictions.sink}
+        if spec.labels is not None:
+            sinks["labels"] = spec.labels.sink
+            self._wait = int(spec.labels.maxDelay.seconds * MICROSECONDS)
+        with ExitStack() as opened:
+            opened.callback(ingestion.close)
+            readers = {name: SinkReader(name, self.monitor, sink, store) for name, sink in sinks.items()}
+            for reader in readers.values():
+                opened.callback(reader.close)
+            ingestion.counting.start(list(readers))
+            cycle = CycleTime(until, until, since, until, known=until)
+            total = sum(reader.lag() for reader in readers.values())
+            takes = {"predictions": ingestion.predictions, "labels": ingestion.labels}
+            for name, reader in readers.items():
+                for batch in reader.batches(final=True, stopped=lambda: False):
+                    takes[name](batch, reader, cycle)
+                    left = sum(reader.lag() for reader in readers.values())
+                    total = max(total, left)
+                    progress(total - left, total)
+                if name == "predictions" and reader.up:
+                    ingestion.unanswered(reader, replace(cycle, settled=until))
+                self.up[name] = reader.up
+            with store.transaction():
+                ingestion.past_folding.exchange_segments()
+
+    def join(self, first: int, last: int, progress: Callable[[int, int], None]) -> None:
+        """Join labels for the steps from ``first`` to ``last``; nothing can be read any more.
+
+        ``progress`` is told how many steps are done, and of how many.
+        """
+        with closing(self._store) as store:
+            if self.monitor.spec.labels is not None:
+                self.outcomes.join(self.ingestion, store, self.grid, (first, last), self._wait, progress)
+            self.versions = store.versions.all()
+            self.combinations = store.combinations.all()

@@ -1,0 +1,199 @@
+"""The series that rules read and write, as a Prometheus with this evaluation interval would have them."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass
+from typing import Any, Self
+
+from mlslo.yamlfile import InputError
+from rulegen.backtest.history import Source, sampled
+from rulegen.backtest.programs import ProgramError, Progress, Prometheus, Query, Workshop
+from rulegen.backtest.ruleset import Alert, Record, Selector
+from rulegen.simulation.alert import Labels
+
+# Of one range query: Prometheus refuses more than 11,000, and an answer is read as a whole.
+_POINTS = 5000
+# Scrapes are no further apart than this, however seldom rules are evaluated.
+_LONGEST_STEP = 60_000
+# Milliseconds, and the value.
+Point = tuple[int, float]
+Series = Mapping[Labels, Sequence[Point]]
+
+
+@dataclass(frozen=True)
+class Span:
+    """Evaluations from ``begin`` to ``end``, both included and multiples of ``interval``; in milliseconds."""
+
+    begin: int
+    end: int
+    interval: int
+
+    @classmethod
+    def within(cls, begin: int, end: int, interval: int) -> Self:
+        """Return the evaluations between two moments."""
+        return cls(-(-begin // interval) * interval, end // interval * interval, interval)
+
+    def chunks(self, step: int) -> Iterator[tuple[int, int]]:
+        """Yield stretches of as many steps as one query may have."""
+        for first in range(self.begin, self.end + 1, _POINTS * step):
+            yield first, min(first + (_POINTS - 1) * step, self.end)
+
+
+class Store:
+    """TSDB blocks with one sample at each evaluation, in a workshop. ``span``: all of it."""
+
+    def __init__(
+        self, workshop: Workshop, span: Span, progress: Progress = lambda _what, _share: None
+    ) -> None:
+        self.span = span
+        self._workshop = workshop
+        self._progress = progress
+        self._blocks = workshop.folder / "blocks"
+        self._blocks.mkdir()
+        self._known: set[str] = set()
+        self._seen: dict[str, set[Labels]] = {}
+        self._prometheus: Prometheus | None = None
+        self._stack = ExitStack()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._stack.close()
+
+    def pull(self, source: Source, alerts: Iterable[Alert]) -> None:
+        """Take over the raw series that alerts rest on. Raises ProgramError."""
+        wanted: dict[str, list[Selector]] = {}
+        for selector in {one for alert in alerts for one in alert.selectors}:
+            wanted.setdefault(selector.name, []).append(selector)
+        interval = self.span.interval
+        step = interval // -(-interval // _LONGEST_STEP)
+        queries: dict[str, str] = {}
+        for name, selectors in sorted(wanted.items()):
+            # One query for all that read a metric: none of its series may come twice.
+            shared = frozenset.intersection(*(one.labels for one in selectors))
+            labels = ",".join(f'{label}="{value}"' for label, value in sorted(shared))
+            queries[name] = sampled(name, labels, source, step)
+        with source.opened(self._workshop) as query:
+            self._copy(
+                query, {name: (text, {}) for name, text in queries.items()}, step, "reading the history"
+            )
+        shutil.rmtree(self._workshop.folder / "history", ignore_errors=True)
+
+    def has(self, selector: Selector) -> bool:
+        """Return whether such a series is anywhere in the history."""
+        return any(selector.selects(series) for series in self._seen.get(selector.name, ()))
+
+    def series(self, alert: Alert, begin: int) -> Series:
+        """Return the values of an alert's expression at each evaluation from ``begin`` on at which it has one.
+
+        Raises ProgramError.
+        """
+        self._record(alert.records)
+        found: dict[Labels, list[Point]] = {}
+        span = Span(begin, self.span.end, self.span.interval)
+        for first, last in span.chunks(span.interval):
+            try:
+                series = self._query().range(alert.expression, first, last, span.interval)
+            except ProgramError as error:
+                raise ProgramError(f"{alert.name}: {error}") from None
+            for labels, values in _merged(series, {**alert.labels, "alertname": alert.name}).items():
+                found.setdefault(labels, []).extend(
+                    (round(time * 1000), float(value)) for time, value in values
+                )
+        return found
+
+    def at_end(self, alert: Alert) -> list[float]:
+        """Return the values of an expression at the last evaluation. Raises ProgramError."""
+        self._record(alert.records)
+        end = self.span.end
+        found = self._query().range(alert.expression, end, end, self.span.interval)
+        return [float(value) for series in found for _, value in series["values"]]
+
+    def _record(self, records: Iterable[Record]) -> None:
+        """Evaluate records that were not yet, each after those that it reads."""
+        new = [record for record in records if record.name not in self._known]
+        for level in sorted({record.level for record in new}):
+            layer = {
+                record.name: (record.expression, dict(record.labels))
+                for record in new
+                if record.level == level
+            }
+            self._copy(self._query(), layer, self.span.interval, f"evaluating {len(layer)} recording rules")
+
+    def _query(self) -> Query:
+        """The server of what is there by now."""
+        if self._prometheus is None:
+            # A sample counts for one evaluation: what is not there at the next is stale.
+            interval = self.span.interval
+            served = self._workshop.serve(self._blocks, interval / 1000, (interval - 1) / 1000)
+            self._prometheus = self._stack.enter_context(served)
+        return self._prometheus
+
+    def _copy(
+        self, query: Query, layer: Mapping[str, tuple[str, Mapping[str, str]]], step: int, what: str
+    ) -> None:
+        """Evaluate expressions at each step, and keep the results under their names, with labels of their own."""
+        text = self._workshop.folder / "samples.om"
+        chunks = list(self.span.chunks(step))
+        for number, (first, last) in enumerate(chunks):
+            lines = 0
+            with text.open("w") as out:
+                for index, (name, (expression, labels)) in enumerate(layer.items()):
+                    self._progress(what, (number + index / len(layer)) / len(chunks))
+                    try:
+                        found = query.range(expression, first, last, step)
+                    except ProgramError as error:
+                        raise ProgramError(f"{name}: {error}") from None
+                    for own, values in _merged(found, labels).items():
+                        self._seen.setdefault(name, set()).add(own)
+                        out.writelines(_lines(name, own, values))
+                        lines += len(values)
+                out.write("# EOF\n")
+            if lines:
+                self._workshop.add_blocks(text, self._blocks)
+        text.unlink()
+        self._known |= layer.keys()
+        self._stack.close()
+        self._prometheus = None
+        self._progress(what, 1.0)
+
+
+def _merged(found: Sequence[Mapping[str, Any]], labels: Mapping[str, str]) -> dict[Labels, list[Any]]:
+    """The series of an answer with ``labels`` of their own. Of `a or b` one may come in two parts, by their names."""
+    merged: dict[Labels, list[Any]] = {}
+    for series in found:
+        metric = {label: value for label, value in series["metric"].items() if label != "__name__"}
+        own = Labels({**metric, **labels})
+        merged[own] = sorted(merged[own] + series["values"]) if own in merged else series["values"]
+    return merged
+
+
+def _lines(name: str, labels: Labels, values: Sequence[Any]) -> Iterator[str]:
+    inside = ",".join(f'{label}="{_escaped(value)}"' for label, value in labels.items())
+    series = f"{name}{{{inside}}}"
+    return (f"{series} {value} {time}\n" for time, value in values)
+
+
+def _escaped(value: str) -> str:
+    return value.replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n")
+
+
+def checked(source: Source, begin: int | None, end: int | None, now: int) -> tuple[int, int]:
+    """Return the stretch to judge, in milliseconds. Raises InputError where it is none of the source's."""
+    first = source.begin if source.begin is not None else None
+    if begin is None:
+        if first is None:
+            raise InputError.of_file(
+                source.name, "expected --from: a running Prometheus does not say since when"
+            )
+        begin = first
+    last = now if source.end is None else source.end
+    end = last if end is None else min(end, last)
+    begin = begin if first is None else max(begin, first)
+    if begin >= end:
+        raise InputError.of_file(source.name, "expected --from before --to, and both within the history")
+    return begin, end

@@ -1,0 +1,149 @@
+"""mlslo-rulegen tune."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from pathlib import Path
+
+import click
+
+from mlslo import atomic
+from mlslo.command_line import PATH, input_errors
+from mlslo.yamlfile import InputError, Location, did_you_mean, quoted_list
+from rulegen.backtest import incidents as marked
+from rulegen.backtest import ruleset
+from rulegen.backtest.episodes import beginnings
+from rulegen.backtest.incidents import Incident
+from rulegen.backtest.judgement import Judgement
+from rulegen.backtest.spec_text import replaced
+from rulegen.backtest.tuning import Proposal, Tuner, edited
+from rulegen.commands.history_options import Stretch, takes_history
+from rulegen.commands.options import loaded_specs
+from rulegen.spec.model_slo import ModelSlo
+from rulegen.validation.specs import Specs
+
+
+@click.command()
+@click.argument("spec", nargs=-1, required=True, type=PATH)
+@takes_history
+@click.option(
+    "--pages-per-quarter",
+    "pages",
+    type=click.FloatRange(0),
+    default=1.0,
+    show_default=True,
+    help="Of each alert, in 90 days, outside of incidents.",
+)
+@click.option("--incidents", "known", type=PATH, help="A file of times at which something was wrong.")
+@click.option("--alert", "names", multiple=True, help="Only this alert; may be given several times.")
+@click.option("--write", is_flag=True, help="Write what is proposed into the specs; comments stay.")
+def tune(
+    spec: tuple[Path, ...],
+    folder: Path | None,
+    prometheus: str | None,
+    begin: int | None,
+    end: int | None,
+    tools: Path | None,
+    pages: float,
+    known: Path | None,
+    names: tuple[str, ...],
+    write: bool,
+) -> None:
+    """Propose the limit and the `for` of each alert on a gauge that would have met a target of pages.
+
+    What is proposed rings as often as the target allows: it is the most sensitive one. Exit code 1 where the target
+    cannot be met, or only by missing an incident that the alert should have found.
+    """
+    with input_errors():
+        specs = loaded_specs(spec)
+        every = [alert.name for model in specs.models for _, slo in model.slos for alert in slo.alerts]
+        for name in names:
+            if name not in every:
+                message = f"no alert '{name}' on a gauge, expected one of {quoted_list(every)}"
+                raise InputError.of_file("--alert", message + did_you_mean(name, every))
+        incidents = marked.load(known, specs) if known else []
+        rules = ruleset.of_specs(specs)
+    stretch = Stretch(folder, prometheus, begin, end, tools)
+    with stretch.opened([rules]) as (judge, source):
+        now = judge.judge(rules)
+        tuner = Tuner(judge, rules, specs.routing, incidents, pages)
+        proposals = [
+            proposal
+            for model in specs.models
+            for place, slo in model.slos
+            for at, alert in slo.placed_alerts(place)
+            if (not names or alert.name in names) and (proposal := tuner.propose(model, slo, alert, at))
+        ]
+        # The whole of it judges the winner: routing, inhibition and all.
+        tuned = judge.judge(ruleset.of_specs(_tuned(specs, proposals)))
+        if write:
+            for model, edits in _edits(proposals):
+                path = model.document.path
+                content = path.read_bytes().decode()
+                atomic.write(path, replaced(model.document, content, edits).encode())
+    days = (judge.end - judge.begin) / 86_400_000
+    click.echo(
+        f"{source.name}: {days:.3g} days; target: {pages:g} a quarter, {tuner.allowed:.3g} in this history"
+    )
+    for proposal in proposals:
+        for line in _said(proposal, tuner.allowed, now, tuned):
+            click.echo(line)
+    for line in _overall(incidents, tuned):
+        click.echo(line)
+    for model, _ in _edits(proposals):
+        said = f"wrote {model.document.path}" if write else f"{model.document.path}: --write would change it"
+        click.echo(said)
+    if any(proposal.missed or proposal.chosen.pages > tuner.allowed for proposal in proposals):
+        raise SystemExit(1)
+
+
+def _edits(proposals: Sequence[Proposal]) -> list[tuple[ModelSlo, dict[Location, str]]]:
+    """The files to change, and where."""
+    found: dict[str, tuple[ModelSlo, dict[Location, str]]] = {}
+    for proposal in proposals:
+        if proposal.edits:
+            found.setdefault(proposal.model.name, (proposal.model, {}))[1].update(proposal.edits)
+    return list(found.values())
+
+
+def _tuned(specs: Specs, proposals: Sequence[Proposal]) -> Specs:
+    changed = {model.name: edited(model, edits) for model, edits in _edits(proposals)}
+    return replace(specs, models=[changed.get(model.name) or model for model in specs.models])
+
+
+def _said(proposal: Proposal, allowed: float, now: Judgement, tuned: Judgement) -> Iterator[str]:
+    identity = (proposal.model.model, proposal.slo.name, proposal.alert.name)
+    model, slo, name = identity
+    yield f"{name} ({model} {slo}), {proposal.alert.tier}"
+    key, best = proposal.number.key, proposal.best
+    if best is None:
+        verdict = "stays" if proposal.now.pages <= allowed else "nothing that was tried meets the target"
+        yield f"  {key} {proposal.now}: {_pages(proposal.now.pages)}; {verdict}"
+    else:
+        yield f"  {key} {proposal.now}: {_pages(proposal.now.pages)}"
+        yield f"  {key} {best}: {_pages(best.pages)}"
+    if proposal.chosen.found:
+        numbers = ", ".join(map(str, sorted(proposal.chosen.found)))
+        yield f"  rings in incident{'s' if len(proposal.chosen.found) > 1 else ''} {numbers}"
+    counts = [max(beginnings(one.of(identity)).values(), default=0) for one in (now, tuned)]
+    yield f"  told, routing considered: {counts[0]} times" + (f" now, {counts[1]} then" if best else "")
+    if proposal.missed:
+        missed = ", ".join(map(str, proposal.missed))
+        first, last = proposal.tried
+        yield f"  no {key} between {first} and {last} gives {allowed:.3g} pages or fewer without missing {missed}"
+        if proposal.compromise is None:
+            yield "  and none that was tried finds it at all"
+        else:
+            yield f"  best that finds it: {key} {proposal.compromise}, with {_pages(proposal.compromise.pages)}"
+
+
+def _overall(incidents: Sequence[Incident], tuned: Judgement) -> Iterator[str]:
+    for incident in incidents:
+        within = [one for one in tuned.episodes if incident.concerns(one.alert.identity)]
+        found = {one.alert.name for one in within if one.overlaps(incident.begin, incident.end)}
+        yield f"{incident}: found by {', '.join(sorted(found)) or 'none'}"
+
+
+def _pages(count: int) -> str:
+    return f"{count} page{'' if count == 1 else 's'}"
