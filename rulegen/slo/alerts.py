@@ -44,9 +44,13 @@ class AlertBuilder:
         for_: Duration | None = None,
         keep_firing_for: Duration | None = None,
         series_labels: Iterable[str] = (),
+        groups: tuple[str, ...] = (),
         annotations: Mapping[str, str] | None = None,
     ) -> AlertRule:
-        """Build one with its labels, annotations and links. ``annotations``: its own, beside the file's."""
+        """Build one with its labels, annotations and links. ``annotations``: its own, beside the file's.
+
+        ``groups``: the labels by which its SLO has an error budget each.
+        """
         metadata = self.file.metadata
         labels = {
             MODEL: self.file.model,
@@ -61,7 +65,7 @@ class AlertBuilder:
         texts = {"summary": summary, "description": description}
         texts |= {key: Text.of(text) for key, text in given.items()}
         varying = tuple(label for label in series_labels if label not in labels)
-        rule = AlertRule(name, expression, labels, texts, for_, keep_firing_for, varying)
+        rule = AlertRule(name, expression, labels, texts, for_, keep_firing_for, varying, groups)
         return linked(self.file, self.routing, rule)
 
 

@@ -8,18 +8,22 @@ from decimal import Decimal
 from mlslo.yamlfile import Duration
 from rulegen.promql import conventions
 from rulegen.promql.annotations import PERCENTAGE, Lookup, Text, Value
-from rulegen.promql.conventions import MODEL, SLO, errors_record, events_record, ratio_record
+from rulegen.promql.conventions import KNOWN_GROUPS_RECORD, MODEL, SLO, errors_record, events_record, ratio_record
 from rulegen.promql.expressions import block, number, selector
 from rulegen.promql.rules import AlertRule, Record
 from rulegen.slo.alerts import AlertBuilder
 from rulegen.slo.burn_rate import BurnWindow, Speed
 from rulegen.slo.events import EventSli
+from rulegen.slo.groups import among, known_groups, named
 from rulegen.spec.model_slo import Alerting, Slo
 
 
 @dataclass(frozen=True)
 class Budget:
-    """The error budget of one SLO. ``pairs`` are those that can fire; ``share`` is what may be bad, 0..1."""
+    """The error budget of one SLO. ``pairs`` are those that can fire; ``share`` is what may be bad, 0..1.
+
+    ``most_groups``: how many groups have one, where there are groups.
+    """
 
     model: str
     slo: str
@@ -29,6 +33,12 @@ class Budget:
     pairs: tuple[BurnWindow, ...]
     alerting: Alerting
     sli: EventSli
+    most_groups: int = 0
+
+    @property
+    def groups(self) -> tuple[str, ...]:
+        """The labels by which there is a budget each; none: one budget for all events."""
+        return self.sli.groups
 
     @property
     def windows(self) -> list[Duration]:
@@ -62,15 +72,29 @@ class Budget:
         """Numerators, denominators and ratios over each window, and what is left of the budget."""
         own = {SLO: self.slo}
         labels = own if self.sli.has_model else {MODEL: self.model, SLO: self.slo}
-        found: list[Record] = list(self.sli.sources())
+        found: list[Record] = [*self.sli.sources(), *self._known_groups(labels)]
         for window in self.windows:
             errors, events = self.errors(window), self.events(window)
             found += [
-                Record(events, self.sli.events(window), labels),
-                Record(errors, self.sli.errors(window, self.windows[0], self.select(events)), labels),
+                Record(events, self._known(self.sli.events(window)), labels),
+                Record(errors, self._known(self._errors(window)), labels),
                 Record(self.ratio(window), f"{self.select(errors)} / {self.select(events)}", own),
             ]
         return found + self._summary()
+
+    def _known_groups(self, labels: dict[str, str]) -> list[Record]:
+        if not self.groups:
+            return []
+        shortest = self.windows[0]
+        recorded, counted = self.select(self.events(shortest)), self.sli.events(shortest)
+        found = known_groups(recorded, counted, self.groups, self.most_groups)
+        return [Record(KNOWN_GROUPS_RECORD, found, labels)]
+
+    def _known(self, expression: str) -> str:
+        return among(expression, self.groups, self.select(KNOWN_GROUPS_RECORD)) if self.groups else expression
+
+    def _errors(self, window: Duration) -> str:
+        return self.sli.errors(window, self.windows[0], self.select(self.events(window)))
 
     def _summary(self) -> list[Record]:
         source = self.sli.summed(self.windows[0])
@@ -120,18 +144,28 @@ class Budget:
 def burn_alert(build: AlertBuilder, slo: Slo, budget: Budget, speed: Speed) -> AlertRule:
     """The alert that the budget burns ``speed``."""
     tier = budget.alerting.fast if speed == "fast" else budget.alerting.slow
-    burns = f"{budget.model} {budget.slo}: the error budget burns "
+    whose = Text.of(f"{budget.model} {budget.slo}", named(budget.groups))
     objective = f"the objective of {number(budget.objective)}% over {budget.time_window}"
-    summary = Text.of(burns, Value(), f" times as fast as {objective} allows")
+    summary = Text.of(whose, ": the error budget burns ", Value(), f" times as fast as {objective} allows")
     conditions = ", or ".join(
         f"above {number(pair.factor)} over both {pair.long} and {pair.short} "
         f"({number((pair.budget_spent(budget.time_window) * 100).quantize(Decimal('0.1')))}% of the budget)"
         for pair in budget.pairs_of(speed)
     )
     left = Lookup(
-        conventions.BUDGET_REMAINING_RECORD, ((MODEL, budget.model), (SLO, budget.slo)), (), PERCENTAGE
+        conventions.BUDGET_REMAINING_RECORD, ((MODEL, budget.model), (SLO, budget.slo)), budget.groups, PERCENTAGE
     )
     said = f"{budget.sli.bad} Left of the budget for {budget.time_window}: "
     description = Text.of(said, left, f". Fires at a burn rate {conditions}.")
     name = conventions.FAST_BURN if speed == "fast" else conventions.SLOW_BURN
-    return build.alert(name, slo.name, slo.layer, tier, budget.expression(speed), summary, description)
+    return build.alert(
+        name,
+        slo.name,
+        slo.layer,
+        tier,
+        budget.expression(speed),
+        summary,
+        description,
+        series_labels=budget.groups,
+        groups=budget.groups,
+    )

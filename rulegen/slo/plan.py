@@ -18,7 +18,15 @@ from rulegen.slo import burn_rate
 from rulegen.slo.alerts import AlertBuilder, GaugeAlert, gauge_alert
 from rulegen.slo.budget import Budget, burn_alert
 from rulegen.slo.burn_rate import BurnWindow, Speed
-from rulegen.slo.companions import Companion, Dependencies, SloCompanion, of_model, slo_companion
+from rulegen.slo.companions import (
+    Companion,
+    Dependencies,
+    GroupCompanions,
+    SloCompanion,
+    group_companions,
+    of_model,
+    slo_companion,
+)
 from rulegen.slo.events import ErrorsSli, EventSli, GoodSli, LatencySli, RatioSli
 from rulegen.spec.model_slo import Alerting, ModelSlo, Slo
 from rulegen.spec.routing import Routing
@@ -34,13 +42,18 @@ class SloPlan:
     gauge_alerts: tuple[GaugeAlert, ...]
     burn_alerts: dict[Speed, AlertRule]
     companion: SloCompanion | None
+    of_groups: GroupCompanions
     title: str
 
     @property
     def alerts(self) -> list[AlertRule]:
         """Its alerts, in the order of the group."""
         of_gauges = (alert.rule for alert in self.gauge_alerts)
-        return [*self.burn_alerts.values(), *of_gauges, *([self.companion.rule] if self.companion else [])]
+        return [*self.burn_alerts.values(), *of_gauges, *self._companions]
+
+    @property
+    def _companions(self) -> list[AlertRule]:
+        return [*([self.companion.rule] if self.companion else []), *self.of_groups.rules]
 
     @cached_property
     def group(self) -> Group:
@@ -52,8 +65,7 @@ class SloPlan:
             rules += [*self.budget.records(), *self.burn_alerts.values()]
         for alert in self.gauge_alerts:
             rules += [*alert.records, alert.rule]
-        if self.companion is not None:
-            rules.append(self.companion.rule)
+        rules += self._companions
         return Group(self.title, rules)
 
     @property
@@ -116,7 +128,8 @@ def _slo_plan(build: AlertBuilder, slo: Slo, dependencies: Dependencies) -> SloP
         }
     measured = series.record if series else budget.errors(budget.windows[0]) if budget else ""
     companion = slo_companion(build, slo, measured, series, dependencies)
-    return SloPlan(slo, series, budget, alerts, burn_alerts, companion, f"{file.name}-{slo.name}")
+    of_groups = group_companions(build, slo, budget)
+    return SloPlan(slo, series, budget, alerts, burn_alerts, companion, of_groups, f"{file.name}-{slo.name}")
 
 
 def _series(model: str, slo: Slo, interval: Duration) -> GaugeSeries | None:
@@ -137,12 +150,13 @@ def _compared_with(alerts: Sequence[GaugeAlert]) -> list[Record]:
 
 
 def _event_sli(file: ModelSlo, slo: Slo, series: GaugeSeries | None) -> EventSli | None:
+    groups = tuple(slo.groupBy)
     if slo.sli.errors is not None:
-        return ErrorsSli(file.model)
+        return ErrorsSli(file.model, groups)
     if slo.sli.latency is not None:
-        return LatencySli(file.model, slo.sli.latency.below)
+        return LatencySli(file.model, slo.sli.latency.below, groups)
     if slo.sli.ratio is not None:
-        return RatioSli(slo.sli.ratio)
+        return RatioSli(slo.sli.ratio, groups)
     if slo.good is not None and series is not None:
         return GoodSli(series, Limit.of(series, slo.good))
     return None
@@ -163,5 +177,13 @@ def _budget(file: ModelSlo, slo: Slo, sli: EventSli) -> Budget:
     pairs, _ = burn_rate.that_can_fire(pairs_of(slo), slo.objective)
     alerting, share = slo.alerting or Alerting.model_validate({}), burn_rate.budget(slo.objective)
     return Budget(
-        file.model, slo.name, exact(slo.objective), share, slo.timeWindow, tuple(pairs), alerting, sli
+        file.model,
+        slo.name,
+        exact(slo.objective),
+        share,
+        slo.timeWindow,
+        tuple(pairs),
+        alerting,
+        sli,
+        slo.maxGroups,
     )

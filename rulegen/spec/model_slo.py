@@ -20,6 +20,7 @@ from rulegen.promql.names import (
     LabelName,
     LabelValue,
     ModelName,
+    SeriesLabel,
     SloName,
     Text,
 )
@@ -160,6 +161,14 @@ class Slo(StrictModel):
     sli: Sli = Field(description="What is measured: exactly one of the keys below.")
     good: Good | None = Field(
         None, description="Objective on a gauge: the one limit an evaluation must hold."
+    )
+    groupBy: Annotated[list[SeriesLabel], Field(min_length=1, max_length=5)] = Field(
+        default_factory=list,
+        description="An error budget, and alerts, for each value of these labels: a tenant, a cluster, a namespace. Of "
+        "events only: `errors`, `latency`, `ratio`.",
+    )
+    maxGroups: Annotated[int, Field(ge=1, le=1000)] = Field(
+        100, description="How many groups have a budget; where there are more an alert says so."
     )
     alerting: Alerting | None = Field(None, description="How the error budget alerts.")
     alerts: list[Alert] = Field(default_factory=list, description="Conditions on a gauge.")

@@ -18,7 +18,7 @@ from rulegen.promql.rules import AlertRule
 from rulegen.slo.plan import Plan, SloPlan
 from rulegen.spec.lint_names import Name, Note
 from rulegen.spec.routing import Routing
-from rulegen.unittests import budgets, companions, events, gauges, histories, nodata, others, scraped
+from rulegen.unittests import budgets, companions, events, gauges, groups, histories, nodata, others, scraped
 from rulegen.unittests.case import Case
 from rulegen.unittests.histories import look_far_back
 
@@ -28,6 +28,7 @@ _ALWAYS_THERE = (
     "its query has a value where nothing is scraped: it is never without data, and nothing of it is tested"
 )
 _ALERT_ALWAYS_THERE = "no test can replace the value that its query has where nothing is scraped"
+_TOO_MANY = "a test would have more than 200 groups, that no more are measured is not tested"
 _NOT_UNDERSTOOD = "what these expressions select is not understood, the records made from them are not tested"
 
 
@@ -93,9 +94,25 @@ class _Builder:
             yield from known or ()
             if known is None:
                 self._note((index, "sli"), _NOT_UNDERSTOOD)
+        yield from self._of_groups(index, slo)
         other = others.case(slo, self.interval) if self._is_first(others.kind_of(slo)) else None
         if other is not None:
             yield other
+
+    def _of_groups(self, index: int, slo: SloPlan) -> Iterator[Case]:
+        """Cases of the groups that have an error budget each, for the first SLO of a file that has some."""
+        budget = slo.budget
+        if budget is None or not budget.groups:
+            return
+        if slo.of_groups.gone is not None and self._is_first("a group is gone"):
+            yield from groups.gone(budget, slo.of_groups, self.interval)
+        if self._is_first("too many groups"):
+            many = groups.can_be_counted(budget)
+            case = events.too_many_groups(budget, slo.of_groups, self.interval) if many else None
+            if case is not None:
+                yield case
+            elif not many:
+                self._note((index, "maxGroups"), _TOO_MANY)
 
     def _is_first(self, kind: str) -> bool:
         """Return True the first time that it is asked for a kind."""

@@ -14,6 +14,7 @@ from rulegen.promql.rules import AlertRule
 from rulegen.slo.budget import Budget
 from rulegen.slo.burn_rate import BurnWindow, Speed
 from rulegen.unittests.case import GONE, NAN, Case, First, Sample, Series, lifetime
+from rulegen.unittests.groups import example, others
 
 # The records of one evaluation, by name.
 Records = dict[str, Sample]
@@ -116,7 +117,7 @@ class _Tested:
         said = f", or fewer than {least} events are bad" if least > 1 else ""
         said += f", or there are fewer than {asked}" if asked else ""
         moments = [moment for pair in self.pairs for moment in pair.quiet()]
-        case = self._case(f"stays quiet while only one window of two burns{said}", moments)
+        case = self._case(f"stays quiet while only one window of two burns{said}", moments, moments[::-1])
         case.never(len(moments) - 1, self.rule)
         return case
 
@@ -132,7 +133,7 @@ class _Tested:
         known = self.budget.time_window.seconds in (pair.windows.long.seconds, pair.windows.short.seconds)
         share = float(self.budget.share)
         left = 1 - burning / share if known else None
-        texts = Firing({}, burning / share, {BUDGET_REMAINING_RECORD: left})
+        texts = Firing(example(self.budget.groups), burning / share, {BUDGET_REMAINING_RECORD: left})
         case.fires(0, self.rule, texts)
         for now in range(1, len(self.pairs)):
             case.shows(now, self.rule, "firing")
@@ -157,13 +158,21 @@ class _Tested:
                 case.shows(now, self.rule, "firing" if moment == burns else None)
             yield case
 
-    def _case(self, what: str, moments: Sequence[Records]) -> Case:
-        """``moments``: records at each evaluation; what is not among them is 0."""
+    def _case(self, what: str, moments: Sequence[Records], of_others: Sequence[Records] | None = None) -> Case:
+        """``moments``: records at each evaluation; what is not among them is 0.
+
+        ``of_others``: those of other groups, where there are groups; all 0 where they are not given.
+        """
+        group, healthy = example(self.budget.groups), [Records()] * len(moments)
         labels = {MODEL: self.budget.model, SLO: self.budget.slo}
         names = dict.fromkeys(
             name for pair in self.pairs for name in pair.names if any(name in one for one in moments)
         )
-        series = [Series(name, labels, [moment.get(name, _NONE) for moment in moments]) for name in names]
+        series = [
+            Series(name, {**labels, **one}, [moment.get(name, _NONE) for moment in own])
+            for one, own in ((group, moments), *((other, of_others or healthy) for other in others(group)))
+            for name in names
+        ]
         return Case(f"{self.rule.name} of {self.budget.slo}: {what}", self.interval, series)
 
 

@@ -84,14 +84,25 @@ def _duplicates(file: ModelSlo) -> Iterator[Problem]:
             alerts.setdefault(alert.name, slo.name)
 
 
-def _refuse_groups(parsed: query.Query) -> None:
-    """Raise QueryError where a ratio has groups, which its one error budget would not tell apart."""
-    if found := query.grouped_by(parsed):
-        grouping, offset = found
-        message = f"the error budget is one for all series, '{grouping}' would be summed away unseen"
-        raise query.QueryError(
-            f"{message}; leave it out, or write an SLO for each, chosen by a matcher", offset
-        )
+def _refuse_groups(parsed: query.Query, groups: Sequence[str]) -> None:
+    """Raise QueryError where a ratio lacks groups, or has others, which its error budget would not tell apart."""
+    for label in groups:
+        if lost := query.loses(parsed, label):
+            found, offset = lost
+            known = sorted(query.labels_of(parsed) or ())
+            message = f"no series has the label '{label}' of groupBy, '{found}' aggregates it away"
+            near = did_you_mean(label, known) or f"; write 'by ({', '.join(groups)})'"
+            raise query.QueryError(message + near, offset)
+    if beside := query.grouped_by(parsed, groups):
+        grouping, offset = beside
+        labels = grouping[grouping.index("(") :].strip("()").split(", ")
+        asked = f"groupBy: [{', '.join(dict.fromkeys([*groups, *labels]))}]"
+        one = "one for all series" if not groups else f"one for each {' and '.join(groups)}"
+        message = f"the error budget is {one}, '{grouping}' would be summed away unseen"
+        instead = f"write `{asked}` beside sli for one each, or leave it out"
+        if grouping.startswith("without"):
+            instead = "leave it out, or say by which labels there is one each: groupBy"
+        raise query.QueryError(f"{message}; {instead}", offset)
 
 
 class _Slo:
@@ -120,6 +131,7 @@ class _Slo:
             yield from self._promql(slo.sli.promql)
         else:
             yield from self._counter_keys()
+        yield from self._group_by()
         if slo.sli.ratio is not None:
             yield from self._ratio()
         if slo.objective is not None and slo.timeWindow is not None:
@@ -157,6 +169,28 @@ class _Slo:
             )
             yield self.problem(message, "alerts", key=True)
 
+    def _group_by(self) -> Iterator[Problem]:
+        slo = self.slo
+        if not slo.groupBy:
+            if "maxGroups" in slo.model_fields_set:
+                yield self.problem("maxGroups bounds the groups of groupBy, which is missing", "maxGroups", key=True)
+            return
+        if slo.sli.gauge is not None or slo.sli.promql is not None:
+            message = "groupBy is for budgets of events (errors, latency, ratio): of a gauge the worst series counts"
+            yield self.problem(f"{message}; write an SLO for each, chosen by labels", "groupBy", key=True)
+            return
+        taken = dict.fromkeys(self.own_labels, "metadata.labels")
+        taken |= dict.fromkeys(namespace_label(self.routing), "spec.operator of the routing file")
+        for index, label in enumerate(slo.groupBy):
+            if label in slo.groupBy[:index]:
+                yield self.problem(f"duplicate label '{label}'", "groupBy", index)
+            elif label in taken:
+                message = f"{taken[label]} sets the label '{label}' on every alert, it cannot tell groups apart"
+                yield self.problem(message, "groupBy", index)
+            elif label == "le" or (label == "code" and slo.sli.errors is not None):
+                message = f"'{label}' tells the counts of one group apart, it cannot tell groups apart"
+                yield self.problem(message, "groupBy", index)
+
     def _ratio(self) -> Iterator[Problem]:
         ratio = self.slo.sli.ratio
         assert ratio is not None
@@ -165,7 +199,7 @@ class _Slo:
             try:
                 parsed = query.parse_windowed(expression)
                 query.refuse_unsupported(parsed, self.target.prometheus.from_, self.target.newest_prometheus)
-                _refuse_groups(parsed)
+                _refuse_groups(parsed, self.slo.groupBy)
                 if key == "total":
                     self._refuse_filter(parsed, "leave it out")
                 counts.append(query.per_window(parsed))
