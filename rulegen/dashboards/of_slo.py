@@ -85,8 +85,8 @@ def _of_groups(slo: SloPlan, budget: Budget, promise: str) -> Iterator[Panel]:
     yield Panel(
         burn_panel(budget.slo),
         f"{budget.slo}: burn rate by {', '.join(budget.groups)}",
-        f"{promise} At 1 the budget is used up just at the end; the lines are where alerts begin. The {_WORST} that burn "
-        "fastest.",
+        f"{promise} At 1 the budget is used up just at the end; the lines are where alerts begin. "
+        f"The {_WORST} that burn fastest.",
         {_legend(budget.groups): f"topk({_WORST}, {burns})"},
         width=12,
         height=_ROWS,

@@ -31,8 +31,8 @@ class Panel:
     """One panel.
 
     ``key``: names it for good; ``queries``: legend -> PromQL; ``steps``: colours from each value upwards; ``missing``:
-    what is shown where there is no data; ``limits``: whether the steps are drawn as lines. Of a table: ``ascending``: whether the lowest value of the first
-    query comes first; ``units``: of single columns.
+    what is shown where there is no data; ``limits``: whether the steps are drawn as lines. Of a table: ``ascending``:
+    whether the lowest value of the first query comes first; ``units``: of single columns.
     """
 
     key: str
@@ -147,7 +147,10 @@ def _table(panel: Panel) -> dict[str, Any]:
         "overrides": [
             {"matcher": {"id": "byName", "options": first}, "properties": [colour]},
             *(
-                {"matcher": {"id": "byName", "options": column}, "properties": [{"id": "unit", "value": unit}]}
+                {
+                    "matcher": {"id": "byName", "options": column},
+                    "properties": [{"id": "unit", "value": unit}],
+                }
                 for column, unit in panel.units.items()
             ),
         ],

@@ -45,12 +45,7 @@ Matcher = str | OneOf
 
 def selector(name: str, matchers: Mapping[str, Matcher | Given]) -> str:
     """``name{a="x",b=~"y|z"}``."""
-    inside = ",".join(
-        [
-            f"{label}{_matched(value)}"
-            for label, value in matchers.items()
-        ]
-    )
+    inside = ",".join([f"{label}{_matched(value)}" for label, value in matchers.items()])
     return f"{name}{{{inside}}}"
 
 

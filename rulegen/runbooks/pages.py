@@ -112,7 +112,9 @@ def _family(slo: SloPlan | None, rule: AlertRule, own: GaugeAlert | None, budget
         return family("promql")
     if slo.series is not None:
         return family(slo.series.metric.name)
-    return family("errors" if sli.errors is not None else "latency" if sli.latency is not None else "ratio")
+    return family(
+        "errors" if sli.errors else "latency" if sli.latency and not sli.latency.native else "ratio"
+    )
 
 
 def _queries(known: Family, plan: Plan, slo: SloPlan | None) -> list[Query]:
@@ -176,7 +178,9 @@ def _resolves(rule: AlertRule, own: GaugeAlert | None, budget: Budget | None, sl
         )
     if own is None and slo is not None and rule.name in (GROUP_NO_DATA, TOO_MANY_GROUPS):
         if rule.name == TOO_MANY_GROUPS:
-            return "When every group that has events has a budget: groups went away, or `maxGroups` was raised."
+            return (
+                "When every group that has events has a budget: groups went away, or `maxGroups` was raised."
+            )
         return f"When its events are back, or about {slo.of_groups.memory} after the last one: then it is forgotten."
     if own is None:
         return "With the first evaluation that measures it again."

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from mlslo.yamlfile import Duration
@@ -13,9 +13,13 @@ from rulegen.promql.conventions import LAYER, MODEL, NAMESPACE, SEVERITY, SLO, T
 from rulegen.promql.expressions import block, number, selector
 from rulegen.promql.rules import AlertRule, Record
 from rulegen.sli.gauge import GaugeSeries
+from rulegen.slo.groups import group_name
 from rulegen.slo.links import linked
 from rulegen.spec.model_slo import Alert, Breaches, ModelSlo, Slo
 from rulegen.spec.routing import Routing
+
+# The annotation by which notifications say whose error budget it is.
+GROUP = "group"
 
 
 def namespace_label(routing: Routing) -> dict[str, str]:
@@ -43,7 +47,7 @@ class AlertBuilder:
         *,
         for_: Duration | None = None,
         keep_firing_for: Duration | None = None,
-        series_labels: Iterable[str] = (),
+        series_labels: Sequence[str] = (),
         groups: tuple[str, ...] = (),
         annotations: Mapping[str, str] | None = None,
     ) -> AlertRule:
@@ -63,6 +67,8 @@ class AlertBuilder:
         }
         given = {**metadata.annotations, **(annotations or {})}
         texts = {"summary": summary, "description": description}
+        if groups and set(groups) <= set(series_labels):
+            texts[GROUP] = group_name(groups)
         texts |= {key: Text.of(text) for key, text in given.items()}
         varying = tuple(label for label in series_labels if label not in labels)
         rule = AlertRule(name, expression, labels, texts, for_, keep_firing_for, varying, groups)

@@ -8,13 +8,20 @@ from decimal import Decimal
 from mlslo.yamlfile import Duration
 from rulegen.promql import conventions
 from rulegen.promql.annotations import PERCENTAGE, Lookup, Text, Value
-from rulegen.promql.conventions import KNOWN_GROUPS_RECORD, MODEL, SLO, errors_record, events_record, ratio_record
+from rulegen.promql.conventions import (
+    KNOWN_GROUPS_RECORD,
+    MODEL,
+    SLO,
+    errors_record,
+    events_record,
+    ratio_record,
+)
 from rulegen.promql.expressions import block, number, selector
 from rulegen.promql.rules import AlertRule, Record
 from rulegen.slo.alerts import AlertBuilder
 from rulegen.slo.burn_rate import BurnWindow, Speed
 from rulegen.slo.events import EventSli
-from rulegen.slo.groups import among, known_groups, named
+from rulegen.slo.groups import among, known_groups, of_group
 from rulegen.spec.model_slo import Alerting, Slo
 
 
@@ -144,16 +151,19 @@ class Budget:
 def burn_alert(build: AlertBuilder, slo: Slo, budget: Budget, speed: Speed) -> AlertRule:
     """The alert that the budget burns ``speed``."""
     tier = budget.alerting.fast if speed == "fast" else budget.alerting.slow
-    whose = Text.of(f"{budget.model} {budget.slo}", named(budget.groups))
+    budgets = Text.of(f"{budget.model} {budget.slo}: the error budget", of_group(budget.groups))
     objective = f"the objective of {number(budget.objective)}% over {budget.time_window}"
-    summary = Text.of(whose, ": the error budget burns ", Value(), f" times as fast as {objective} allows")
+    summary = Text.of(budgets, " burns ", Value(), f" times as fast as {objective} allows")
     conditions = ", or ".join(
         f"above {number(pair.factor)} over both {pair.long} and {pair.short} "
         f"({number((pair.budget_spent(budget.time_window) * 100).quantize(Decimal('0.1')))}% of the budget)"
         for pair in budget.pairs_of(speed)
     )
     left = Lookup(
-        conventions.BUDGET_REMAINING_RECORD, ((MODEL, budget.model), (SLO, budget.slo)), budget.groups, PERCENTAGE
+        conventions.BUDGET_REMAINING_RECORD,
+        ((MODEL, budget.model), (SLO, budget.slo)),
+        budget.groups,
+        PERCENTAGE,
     )
     said = f"{budget.sli.bad} Left of the budget for {budget.time_window}: "
     description = Text.of(said, left, f". Fires at a burn rate {conditions}.")

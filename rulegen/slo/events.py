@@ -110,6 +110,59 @@ class LatencySli(EventSli):
 
 
 @dataclass(frozen=True)
+class NativeLatencySli(EventSli):
+    """Slow predictions over all, from a native histogram: of the exporter, or another ``metric`` with ``labels``.
+
+    The share below a limit within a bucket is interpolated, https://prometheus.io/docs/specs/native_histograms/
+    """
+
+    model: str
+    below: Duration
+    groups: tuple[str, ...] = ()
+    metric: str | None = None
+    labels: tuple[tuple[str, str], ...] = ()
+
+    @property
+    def has_model(self) -> bool:  # type: ignore[override]
+        return self.metric is None
+
+    @property
+    def bad(self) -> str:  # type: ignore[override]
+        what = "predictions" if self.metric is None else f"observations of {self.metric}"
+        return f"Bad events are {what} that took more than {self.below}."
+
+    @property
+    def matchers(self) -> dict[str, str]:
+        """What selects its series."""
+        return {MODEL: self.model} if self.metric is None else dict(self.labels)
+
+    @property
+    def name(self) -> str:
+        """The name of the histogram."""
+        return self.metric or LATENCY
+
+    def events(self, window: Duration) -> str:
+        return f"histogram_count({self._histogram(window)})"
+
+    def errors(self, window: Duration, shortest: Duration, events: str) -> str:  # noqa: ARG002
+        limit = number(Decimal(str(self.below.seconds)))
+        slow = f"(1 - histogram_fraction(-Inf, {limit}, {self._histogram(window)}))"
+        # Without observations the fraction is NaN, and no event is bad.
+        return f"{events} * {on(self._kept)} {slow} >= 0\nor\n0 * {self._sum}({events})"
+
+    @property
+    def _kept(self) -> tuple[str, ...]:
+        return (MODEL, *self.groups) if self.has_model else self.groups
+
+    @property
+    def _sum(self) -> str:
+        return f"sum {by(self._kept)} " if self._kept else "sum"
+
+    def _histogram(self, window: Duration) -> str:
+        return f"{self._sum}(rate({selector(self.name, self.matchers)}[{window}]))"
+
+
+@dataclass(frozen=True)
 class RatioSli(EventSli):
     """Any pair of counters. Their labels are summed away, but for the groups', and the model's is set."""
 

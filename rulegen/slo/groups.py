@@ -1,7 +1,7 @@
 """Groups of events (tenants, clusters, namespaces) by which one SLO has an error budget each.
 
-Every group costs some 25 series. So a bound holds for them: those that were there first stay, since a group that comes and
-goes with its rank among others would have no budget; what is free goes to the largest newcomers.
+Every group costs some 25 series, so that their number is bounded. Those that were there first stay: a group that came
+and went with its rank among others would have no budget. What is free goes to the largest newcomers.
 """
 
 from __future__ import annotations
@@ -32,9 +32,14 @@ def among(expression: str, labels: Sequence[str], known: str) -> str:
     return f"{block(expression)}\nand {on(labels)}\n{known}"
 
 
-def named(labels: Sequence[str]) -> Text:
-    """Name the group that an alert is about: "of tenant acme"; nothing where there are no groups."""
+def group_name(labels: Sequence[str]) -> Text:
+    """Name the group that an alert is about: "tenant acme"."""
     said: list[Part] = []
     for label in labels:
-        said += [", " if said else " of ", f"{label} ", Label(label)]
+        said += [f"{', ' if said else ''}{label} ", Label(label)]
     return Text.of(*said)
+
+
+def of_group(labels: Sequence[str]) -> Text:
+    """Return " of tenant acme" for a sentence; nothing where there are no groups."""
+    return Text.of(" of ", group_name(labels)) if labels else Text.of()

@@ -27,7 +27,7 @@ from rulegen.slo.companions import (
     of_model,
     slo_companion,
 )
-from rulegen.slo.events import ErrorsSli, EventSli, GoodSli, LatencySli, RatioSli
+from rulegen.slo.events import ErrorsSli, EventSli, GoodSli, LatencySli, NativeLatencySli, RatioSli
 from rulegen.spec.model_slo import Alerting, ModelSlo, Slo
 from rulegen.spec.routing import Routing
 
@@ -154,7 +154,11 @@ def _event_sli(file: ModelSlo, slo: Slo, series: GaugeSeries | None) -> EventSli
     if slo.sli.errors is not None:
         return ErrorsSli(file.model, groups)
     if slo.sli.latency is not None:
-        return LatencySli(file.model, slo.sli.latency.below, groups)
+        asked = slo.sli.latency
+        if asked.native:
+            labels = tuple(asked.labels.items())
+            return NativeLatencySli(file.model, asked.below, groups, asked.metric, labels)
+        return LatencySli(file.model, asked.below, groups)
     if slo.sli.ratio is not None:
         return RatioSli(slo.sli.ratio, groups)
     if slo.good is not None and series is not None:

@@ -17,6 +17,7 @@ from rulegen.promql.names import (
     AlertName,
     AnnotationName,
     FileName,
+    Form,
     LabelName,
     LabelValue,
     ModelName,
@@ -49,7 +50,19 @@ class Errors(StrictModel):
 class Latency(StrictModel):
     """Predictions that took too long, over all, from the histogram ml_prediction_latency_seconds."""
 
-    below: Duration = Field(description="Longest good latency; one of the histogram's buckets.")
+    below: Duration = Field(
+        description="Longest good latency; one of the histogram's buckets, where it is not `native`."
+    )
+    native: bool = Field(
+        False,
+        description="The histogram is a native one: any latency will do. Prometheus must be 2.53 or newer.",
+    )
+    metric: Annotated[str, Form(r"[a-zA-Z_:][a-zA-Z0-9_:]*", "the name of a histogram")] | None = Field(
+        None, description="Another native histogram than the exporter's, in seconds."
+    )
+    labels: dict[SeriesLabel, LabelValue] = Field(
+        default_factory=dict, description="Only these series of `metric`."
+    )
 
 
 class Ratio(StrictModel):

@@ -158,7 +158,9 @@ class _Tested:
                 case.shows(now, self.rule, "firing" if moment == burns else None)
             yield case
 
-    def _case(self, what: str, moments: Sequence[Records], of_others: Sequence[Records] | None = None) -> Case:
+    def _case(
+        self, what: str, moments: Sequence[Records], of_others: Sequence[Records] | None = None
+    ) -> Case:
         """``moments``: records at each evaluation; what is not among them is 0.
 
         ``of_others``: those of other groups, where there are groups; all 0 where they are not given.

@@ -14,9 +14,18 @@ from rulegen.promql.conventions import MODEL, SLO, errors_record, events_record
 from rulegen.promql.expressions import exact, number, quote, selector
 from rulegen.slo.budget import Budget
 from rulegen.slo.companions import GroupCompanions
-from rulegen.slo.events import ERRORS, LATENCY, TOTAL, ErrorsSli, GoodSli, LatencySli, RatioSli
-from rulegen.unittests.case import GONE, MISSED, Case, Scrape, Series, counter, rounded
+from rulegen.slo.events import (
+    ERRORS,
+    LATENCY,
+    TOTAL,
+    ErrorsSli,
+    GoodSli,
+    LatencySli,
+    NativeLatencySli,
+    RatioSli,
+)
 from rulegen.unittests import groups
+from rulegen.unittests.case import GONE, MISSED, Case, NativeHistogram, Scrape, Series, counter, rounded
 from rulegen.unittests.groups import example, others
 from rulegen.unittests.probes import nearby
 from rulegen.unittests.ratios import EventSeries, Selected, event_series
@@ -46,7 +55,7 @@ def cases(budget: Budget, interval: Duration, *, whole: bool) -> list[Case] | No
         counters += tested.others(len(counters[0].samples))
     counters += tested.other_groups()
     found = [tested.ratios(counters)]
-    late = isinstance(budget.sli, ErrorsSli) or (series is not None and not series.needed)
+    late = isinstance(budget.sli, ErrorsSli | NativeLatencySli) or (series is not None and not series.needed)
     if whole and late:
         found.append(tested.none_bad())
     if whole and isinstance(budget.sli, LatencySli):
@@ -163,7 +172,14 @@ class _Tested:
         case.gives(self._end, f"round({query}, {number(step)})", samples)
 
     def _count(self, window: Duration, events: int) -> Decimal:
-        return Decimal(events) / (exact(window.seconds) if self.budget.sli.operation == "rate" else 1)
+        counted = exact(events)
+        if isinstance(self.budget.sli, NativeLatencySli):
+            # Where a counter begins with 0 nothing is extrapolated before it; a native histogram has no such rule:
+            # https://github.com/prometheus/prometheus/blob/v3.5.0/promql/functions.go (extrapolatedRate)
+            seen, step = self._end * self.interval.seconds, self.sampled.seconds
+            before = window.seconds - seen
+            counted *= exact((seen + (before if before < 1.1 * step else step / 2)) / seen)
+        return counted / (exact(window.seconds) if self.budget.sli.operation == "rate" else 1)
 
     def _named(self, record: Callable[[Duration], str]) -> str:
         """A record of each window."""
@@ -179,6 +195,9 @@ class _Tested:
     def _counters(self, events: int, bad: int, count: int) -> Iterator[Series]:
         if self.series is not None:
             yield from _of_ratio(self.series, events, bad, count)
+            return
+        if isinstance(self.budget.sli, NativeLatencySli):
+            yield from _of_native(self.budget.sli, events, bad, count)
             return
         labels = {MODEL: self.budget.model, "version": "1"}
         pods = (
@@ -203,7 +222,12 @@ class _Tested:
         """Counters that differ in one label from what the SLI counts, and grow fast."""
         fast = counter(1000, count)
         labels = {MODEL: f"{self.budget.model}-other", "version": "1", **self.group}
-        if isinstance(self.budget.sli, LatencySli):
+        if isinstance(self.budget.sli, NativeLatencySli):
+            matchers = self.budget.sli.matchers
+            for label, value in matchers.items():
+                other = {**matchers, **self.group, label: f"{value}-other"}
+                yield NativeHistogram(self.budget.sli.name, other, fast)
+        elif isinstance(self.budget.sli, LatencySli):
             yield Series(f"{LATENCY}_count", labels, fast)
             yield Series(f"{LATENCY}_bucket", {**labels, "le": self.budget.sli.bucket}, fast)
         elif isinstance(self.budget.sli, ErrorsSli):
@@ -222,7 +246,11 @@ class _Tested:
         seen: set[tuple[str, str]] = set()
         for one in self.counters(EVENTS, 0, 2):
             kind = one.name, one.labels.get("le", "")
-            if any(one.samples) and (one.name != f"{LATENCY}_bucket" or kind[1] != "+Inf") and kind not in seen:
+            if (
+                any(one.samples)
+                and (one.name != f"{LATENCY}_bucket" or kind[1] != "+Inf")
+                and kind not in seen
+            ):
                 if one.labels.get(POD) != "b":
                     yield one
                 seen.add(kind)
@@ -234,7 +262,7 @@ class _Tested:
         sampled = part_of(self.interval, shortest / 10)
         counters = [
             # Read twice, and then no more; nothing where a window begins.
-            Series(one.name, one.labels, [MISSED, *one.samples[:2]])
+            replace(one, samples=[MISSED, *one.samples[:2]])
             for one in self.counters(EVENTS, 0, 3)
         ]
         name = f"Records of {budget.slo}: where no event was bad yet, 0 are"
@@ -242,7 +270,8 @@ class _Tested:
         bad = self._named(budget.errors)
         begins = (shortest + sampled.seconds) / interval
         case.gives(math.ceil(begins) - 1, f"count({bad} == 0)", [({}, Decimal(len(budget.windows)))])
-        case.gives(math.floor(begins) + 1, f"count({bad})", [])
+        if not isinstance(budget.sli, NativeLatencySli):
+            case.gives(math.floor(begins) + 1, f"count({bad})", [])
         return case
 
     def raced(self) -> Case:
@@ -324,6 +353,13 @@ def _of_ratio(series: EventSeries, events: int, bad: int, count: int) -> Iterato
         yield Series(one.name, one.labels, counter(0, count))
 
 
+def _of_native(sli: NativeLatencySli, events: int, bad: int, count: int) -> Iterator[Series]:
+    for pod, thirds in (("a", 2), ("b", 1)):
+        samples = counter(events * thirds // 3, count)
+        labels = {**sli.matchers, POD: pod}
+        yield NativeHistogram(sli.name, labels, samples, sli.below.seconds, bad, events)
+
+
 def _of_pods(series: Selected, per_interval: int, count: int) -> Iterator[Series]:
     """Two series that together are one, if there may be two."""
     if POD in series.labels or per_interval < 2:
@@ -339,6 +375,6 @@ def read_alone(budget: Budget) -> list[str]:
     names = [budget.ratio(budget.pairs[0].long), budget.ratio(budget.whole)]
     if budget.groups:
         names += [budget.events(budget.windows[0]), conventions.KNOWN_GROUPS_RECORD]
-    if isinstance(budget.sli, LatencySli):
+    if isinstance(budget.sli, LatencySli | NativeLatencySli):
         names += [budget.events(window) for window in budget.windows]
     return list(dict.fromkeys([*names, *(record.name for record in budget.sli.sources())]))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from decimal import Decimal
 
 from mlslo.yamlfile import Duration
@@ -115,7 +115,9 @@ def too_many(
             assert isinstance(growth, Decimal)
             step = growth * (number + 1)
             samples = [*([MISSED] * 2 if late else ()), *counter(step, length - 2 * late)]
-            case.series.append(Series(one.name, {**one.labels, label: f"{label}-{number}"}, samples))
+            case.series.append(
+                replace(one, labels={**one.labels, label: f"{label}-{number}"}, samples=samples)
+            )
     for now, left_out in ((1, 1), (length - 1, 2)):
         case.gives(now, f"count({selector(KNOWN_GROUPS_RECORD, own)})", [({}, Decimal(most))])
         counted = budget.events(budget.windows[-1])

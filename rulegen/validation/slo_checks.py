@@ -9,7 +9,7 @@ from rulegen.conditions.kind import Comparison
 from rulegen.conditions.reference import counterpart
 from rulegen.promql import query, replicas
 from rulegen.promql.conventions import NAMESPACE
-from rulegen.promql.versions import KEEP_FIRING_FOR
+from rulegen.promql.versions import KEEP_FIRING_FOR, NATIVE_HISTOGRAMS
 from rulegen.sli import query_series
 from rulegen.sli.gauge import Gauge, entities
 from rulegen.sli.query_series import PromQl
@@ -18,7 +18,7 @@ from rulegen.slo.alerts import namespace_label
 from rulegen.slo.companions.dependencies import no_data
 from rulegen.slo.plan import pairs_of
 from rulegen.spec.lint_names import named
-from rulegen.spec.model_slo import Alerting, ModelSlo, Slo
+from rulegen.spec.model_slo import Alerting, Latency, ModelSlo, Slo
 from rulegen.spec.routing import Routing
 from rulegen.validation import companion_checks
 from rulegen.validation.monitor_checks import against_monitor, bucket_problem
@@ -60,7 +60,7 @@ def of_model(file: ModelSlo, routing: Routing, watched: Sequence[Monitor]) -> It
     for at, slo in file.slos:
         yield from _Slo(file, routing, slo, at).problems()
         latency = slo.sli.latency
-        if latency is not None and (message := bucket_problem(latency.below, monitor)):
+        if latency is not None and not latency.native and (message := bucket_problem(latency.below, monitor)):
             yield file.document.problem((*at, "sli", "latency", "below"), message)
     if watched:
         yield from against_monitor(file, watched)
@@ -132,6 +132,8 @@ class _Slo:
         else:
             yield from self._counter_keys()
         yield from self._group_by()
+        if slo.sli.latency is not None:
+            yield from self._native(slo.sli.latency)
         if slo.sli.ratio is not None:
             yield from self._ratio()
         if slo.objective is not None and slo.timeWindow is not None:
@@ -169,11 +171,27 @@ class _Slo:
             )
             yield self.problem(message, "alerts", key=True)
 
+    def _native(self, latency: Latency) -> Iterator[Problem]:
+        at = ("sli", "latency")
+        refusal = NATIVE_HISTOGRAMS.refusal(self.target.prometheus.from_)
+        if latency.native and refusal:
+            yield self.problem(
+                f"{refusal}; an older one needs a bucket of a classic histogram", *at, "native", key=True
+            )
+        if not latency.native and latency.metric is not None:
+            message = "metric is for native histograms, with `native: true`; of a classic one, write a ratio of buckets"
+            yield self.problem(message, *at, "metric", key=True)
+        if latency.labels and latency.metric is None:
+            message = "labels choose among the series of metric, which is missing"
+            yield self.problem(message, *at, "labels", key=True)
+
     def _group_by(self) -> Iterator[Problem]:
         slo = self.slo
         if not slo.groupBy:
             if "maxGroups" in slo.model_fields_set:
-                yield self.problem("maxGroups bounds the groups of groupBy, which is missing", "maxGroups", key=True)
+                yield self.problem(
+                    "maxGroups bounds the groups of groupBy, which is missing", "maxGroups", key=True
+                )
             return
         if slo.sli.gauge is not None or slo.sli.promql is not None:
             message = "groupBy is for budgets of events (errors, latency, ratio): of a gauge the worst series counts"
@@ -185,8 +203,14 @@ class _Slo:
             if label in slo.groupBy[:index]:
                 yield self.problem(f"duplicate label '{label}'", "groupBy", index)
             elif label in taken:
-                message = f"{taken[label]} sets the label '{label}' on every alert, it cannot tell groups apart"
+                message = (
+                    f"{taken[label]} sets the label '{label}' on every alert, it cannot tell groups apart"
+                )
                 yield self.problem(message, "groupBy", index)
+            elif label in ("revision", "period"):
+                yield self.problem(
+                    f"the label '{label}' is set by the generator, leave it out", "groupBy", index
+                )
             elif label == "le" or (label == "code" and slo.sli.errors is not None):
                 message = f"'{label}' tells the counts of one group apart, it cannot tell groups apart"
                 yield self.problem(message, "groupBy", index)

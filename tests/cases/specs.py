@@ -43,6 +43,17 @@ _RATIOS: tuple[Data, ...] = (
     },
     {"errors": "sum(rate(a_total[{{.window}}]))", "total": "sum(rate(a_total[{{.window}}]) * 2)"},
 )
+# By which they can be grouped as they are: what has a sum aggregates all labels away.
+_GROUPED_RATIOS: tuple[Data, ...] = (
+    {
+        "errors": 'sum by (tenant, zone) (rate(http_requests_total{code=~"5.."}[{{.window}}]))',
+        "total": 'rate(http_requests_total{zone!="test"}[{{.window}}])',
+    },
+    {
+        "errors": "sum without (pod) (increase(bad_total[{{.window}}]))",
+        "total": "sum by (zone, tenant) (increase(all_total[{{.window}}]))",
+    },
+)
 _TIERS = ("P1", "P2", "P3")
 _GAUGES = sorted(
     metric.name
@@ -219,11 +230,17 @@ def _slo(draw: st.DrawFn, index: int) -> Data:
     found: Data = {"name": f"slo-{index}", "layer": draw(st.sampled_from(("service", "data", "outcome")))}
     kind = draw(st.sampled_from(("gauge", "gauge", "gauge", "gauge", "promql", "events")))
     if kind == "events":
-        sli = draw(
-            st.sampled_from(
-                ({"errors": {}}, {"latency": {"below": "250ms"}}, *({"ratio": one} for one in _RATIOS))
+        counted: tuple[Data, ...] = ({"errors": {}}, {"latency": {"below": "250ms"}})
+        if draw(st.booleans()):
+            sli = draw(st.sampled_from((*counted, *({"ratio": one} for one in _GROUPED_RATIOS))))
+            groups = (
+                ["tenant", "zone"]
+                if "ratio" in sli
+                else draw(st.sampled_from((["tenant"], ["zone", "version"])))
             )
-        )
+            found |= {"groupBy": groups, "maxGroups": draw(st.sampled_from((1, 2, 7)))}
+            return {**found, "sli": sli, **draw(_objective())}
+        sli = draw(st.sampled_from((*counted, *({"ratio": one} for one in _RATIOS))))
         return {**found, "sli": sli, **draw(_objective())}
     about = _About()
     if kind == "gauge":

@@ -56,7 +56,9 @@ def grouped_by(query: Query, groups: Collection[str] = ()) -> tuple[str, int] | 
         found = (
             [name for name in labels if (kept is None or name in kept) and name not in alone | {*groups}]
             if by
-            else [] if groups else labels
+            else []
+            if groups
+            else labels
         )
         if found:
             word = "by" if by else "without"

@@ -12,7 +12,7 @@ from rulegen.promql.rules import AlertRule
 from rulegen.slo.alerts import AlertBuilder
 from rulegen.slo.budget import Budget
 from rulegen.slo.companions.dependencies import Demand, no_data
-from rulegen.slo.groups import MEMORY, named
+from rulegen.slo.groups import MEMORY, of_group
 from rulegen.spec.model_slo import Slo
 
 # A new group may have come while an old one was not forgotten yet.
@@ -64,8 +64,8 @@ def _gone(
         f"count_over_time({recorded}[{memory}]) >= {least}\n"
         f"unless {on(budget.groups)}\n{recorded}\nand on ()\ngroup({recorded})"
     )
-    whose = Text.of(f"{build.file.model} {slo.name}", named(budget.groups))
-    summary = Text.of(whose, f": no events have been counted for {demand.after}, though there were some before")
+    since = f" have been counted for {demand.after}, though there were some before"
+    summary = Text.of(f"{build.file.model} {slo.name}: no events", of_group(budget.groups), since)
     description = Text.of(
         f"Others are counted. While its events are missing, its error budget raises no alert. Ends when they are "
         f"back, or at the latest {memory} after the last one: then the group is forgotten."
@@ -96,8 +96,8 @@ def _too_many(build: AlertBuilder, slo: Slo, budget: Budget) -> AlertRule:
         f" groups by {' and '.join(budget.groups)} have no error budget, there are more than {budget.most_groups}",
     )
     description = Text.of(
-        f"Those that were there first, and then the largest, have one: {budget.most_groups}, as maxGroups says. No alert "
-        f"tells of a failure in the others. A group is forgotten {MEMORY} after its last event."
+        f"Those that were there first, and then the largest, have one: {budget.most_groups}, as maxGroups says. "
+        f"No alert tells of a failure in the others. A group is forgotten {MEMORY} after its last event."
     )
     return build.alert(
         TOO_MANY_GROUPS,
