@@ -237,8 +237,8 @@ class _Tested:
             yield Series(one.name, {**self.group, **one.labels}, fast)
 
     def other_groups(self) -> Iterator[Series]:
-        """The counters of other groups, in which every event is bad."""
-        for group in others(self.group):
+        """The counters of other groups, in which every event is bad; no more than have a budget."""
+        for group in others(self.group)[: self.budget.most_groups - 1]:
             yield from replace(self, group=group).counters(20 * EVENTS, 20 * EVENTS)
 
     def of_one_pod(self) -> Iterator[Series]:
