@@ -83,7 +83,7 @@ def too_many_groups(budget: Budget, companions: GroupCompanions, interval: Durat
     tested = _tested(budget, interval)
     if tested is None or tested.group != example(budget.groups):
         return None
-    return groups.too_many(budget, companions, interval, list(tested.of_one_pod()))
+    return groups.too_many(budget, companions, interval, list(tested.of_one_pod()), tested.sampled)
 
 
 def _tested(budget: Budget, interval: Duration) -> _Tested | None:

@@ -96,34 +96,44 @@ class _Gone:
 
 
 def too_many(
-    budget: Budget, companions: GroupCompanions, interval: Duration, counters: Sequence[Series]
+    budget: Budget,
+    companions: GroupCompanions,
+    interval: Duration,
+    counters: Sequence[Series],
+    sampled: Duration,
 ) -> Case:
     """Build the case of two groups too many: the smallest of those at first, and a larger one that came later.
 
-    ``counters``: of one group, read at each evaluation.
+    ``counters``: of one group, at their first two samples, one every ``sampled``.
     """
     rule = companions.too_many
     assert rule is not None
     most, own = budget.most_groups, {SLO: budget.slo}
-    length = evaluations(rule.for_, interval) + 4
+    last, steps = evaluations(rule.for_, interval) + 3, round(interval.seconds / sampled.seconds)
     label = budget.groups[0]
-    case = Case(f"{rule.name} of {budget.slo}: of {most + 2} groups {most} are measured", interval, [])
+    case = Case(
+        f"{rule.name} of {budget.slo}: of {most + 2} groups {most} are measured",
+        interval,
+        [],
+        sampled=sampled,
+    )
     for number in range(most + 2):
         late = number == most + 1
         for one in counters:
             growth = one.samples[1]
             assert isinstance(growth, Decimal)
             step = growth * (number + 1)
-            samples = [*([MISSED] * 2 if late else ()), *counter(step, length - 2 * late)]
+            missed = 2 * steps if late else 0
+            samples = [*[MISSED] * missed, *counter(step, last * steps + 1 - missed)]
             case.series.append(
                 replace(one, labels={**one.labels, label: f"{label}-{number}"}, samples=samples)
             )
-    for now, left_out in ((1, 1), (length - 1, 2)):
+    for now, left_out in ((1, 1), (last, 2)):
         case.gives(now, f"count({selector(KNOWN_GROUPS_RECORD, own)})", [({}, Decimal(most))])
         counted = budget.events(budget.windows[-1])
         case.gives(now, f"count({selector(counted, own)})", [({}, Decimal(most))])
         names = [f"{label}-0", f"{label}-{most + 1}"][:left_out]
         for name in names:
             case.gives(now, selector(KNOWN_GROUPS_RECORD, {**own, label: name}), [])
-    case.fires(length - 1, rule, Firing({}, 2.0))
+    case.fires(last, rule, Firing({}, 2.0))
     return case
