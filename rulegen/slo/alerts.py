@@ -13,7 +13,9 @@ from rulegen.promql.conventions import LAYER, MODEL, NAMESPACE, SEVERITY, SLO, T
 from rulegen.promql.expressions import block, number, selector
 from rulegen.promql.rules import AlertRule, Record
 from rulegen.sli.gauge import GaugeSeries
+from rulegen.slo import own_texts
 from rulegen.slo.links import linked
+from rulegen.slo.own_texts import text_of
 from rulegen.spec.model_slo import Alert, Breaches, ModelSlo, Slo
 from rulegen.spec.routing import Routing
 
@@ -31,6 +33,18 @@ class AlertBuilder:
     file: ModelSlo
     routing: Routing
 
+    def labels(self, slo: str, layer: str, tier: str) -> dict[str, str]:
+        """Return the labels of an alert whose values are known."""
+        return {
+            MODEL: self.file.model,
+            SLO: slo,
+            LAYER: layer,
+            TIER: tier,
+            SEVERITY: self.routing.spec.tiers[tier].severity,
+            **self.file.metadata.labels,
+            **namespace_label(self.routing),
+        }
+
     def alert(
         self,
         name: str,
@@ -47,17 +61,8 @@ class AlertBuilder:
         annotations: Mapping[str, str] | None = None,
     ) -> AlertRule:
         """Build one with its labels, annotations and links. ``annotations``: its own, beside the file's."""
-        metadata = self.file.metadata
-        labels = {
-            MODEL: self.file.model,
-            SLO: slo,
-            LAYER: layer,
-            TIER: tier,
-            SEVERITY: self.routing.spec.tiers[tier].severity,
-            **metadata.labels,
-            **namespace_label(self.routing),
-        }
-        given = {**metadata.annotations, **(annotations or {})}
+        labels = self.labels(slo, layer, tier)
+        given = {**self.file.metadata.annotations, **(annotations or {})}
         texts = {"summary": summary, "description": description}
         texts |= {key: Text.of(text) for key, text in given.items()}
         varying = tuple(label for label in series_labels if label not in labels)
@@ -89,14 +94,15 @@ def gauge_alert(build: AlertBuilder, slo: Slo, series: GaugeSeries, alert: Alert
         )
         records = (record,)
     texts = _Texts(series, alert, kind, several)
+    variables = own_texts.of_gauge(build.labels(slo.name, slo.layer, alert.tier), series, kind, several)
     rule = build.alert(
         alert.name,
         slo.name,
         slo.layer,
         alert.tier,
         expression,
-        texts.summary(),
-        texts.description(),
+        text_of(alert.summary, variables) if alert.summary else texts.summary(),
+        text_of(alert.description, variables) if alert.description else texts.description(),
         for_=alert.for_,
         keep_firing_for=alert.keepFiringFor,
         series_labels=several.labels if several else (SLO, *series.labels),

@@ -32,6 +32,8 @@ class EventSli(ABC):
     counted = "events"
     has_model = True
     bad: str
+    # What a good event keeps to, where a number of the SLO says so.
+    kept = ""
 
     @abstractmethod
     def events(self, window: Duration) -> str:
@@ -86,6 +88,10 @@ class LatencySli(EventSli):
     @property
     def bad(self) -> str:  # type: ignore[override]
         return f"Bad events are predictions that took more than {self.below}."
+
+    @property
+    def kept(self) -> str:  # type: ignore[override]
+        return f" within {self.below}"
 
     def events(self, window: Duration) -> str:
         return _rate(f"{LATENCY}_count", {MODEL: self.model}, window)
@@ -155,6 +161,10 @@ class GoodSli(EventSli):
     def bad(self) -> str:  # type: ignore[override]
         name, phrase = self.series.title, Text.of(self.good.phrase()).template()
         return f"Bad events are evaluations at which {name} was not {phrase}."
+
+    @property
+    def kept(self) -> str:  # type: ignore[override]
+        return f" {Text.of(self.good.phrase()).template()}"
 
     def sources(self) -> Sequence[Record]:
         gauge = self.series.expression

@@ -10,10 +10,11 @@ from decimal import Decimal
 from mlslo.yamlfile import Duration
 from rulegen.conditions import World
 from rulegen.promql import conventions
-from rulegen.promql.conventions import MODEL, SLO, errors_record, events_record
+from rulegen.promql.conventions import MODEL, REVISION, SLO, errors_record, events_record
 from rulegen.promql.expressions import exact, number, quote, selector
 from rulegen.slo.budget import Budget
 from rulegen.slo.events import ERRORS, LATENCY, TOTAL, ErrorsSli, GoodSli, LatencySli, RatioSli
+from rulegen.unittests.calendars import part_over
 from rulegen.unittests.case import GONE, MISSED, Case, Scrape, Series, counter, rounded
 from rulegen.unittests.probes import nearby
 from rulegen.unittests.ratios import EventSeries, Selected, event_series
@@ -122,11 +123,14 @@ class _Tested:
         budget, own = self.budget, {SLO: self.budget.slo}
         near = Decimal("0.0001")
         names = {*map(str, budget.windows), str(budget.whole)}
+        labels = {**self._labels, REVISION: budget.revision}
         query = f"count({self._named(budget.ratio)} > {number(ratio - near)} < {number(ratio + near)})"
         case.gives(now, query, [({}, Decimal(len(names)))])
         burned = ratio / budget.share
-        case.nearly(now, selector(conventions.BURN_RATE_RECORD, own), self._labels, burned)
-        case.nearly(now, selector(conventions.BUDGET_REMAINING_RECORD, own), self._labels, 1 - burned)
+        case.nearly(now, selector(conventions.BURN_RATE_RECORD, own), labels, burned)
+        if budget.calendar is not None:
+            burned *= part_over(budget.calendar.window, now * self.interval.seconds)
+        case.nearly(now, selector(conventions.BUDGET_REMAINING_RECORD, own), labels, 1 - burned)
 
     def _table(self, case: Case, events: int) -> None:
         """Expect the events of each window in one query."""

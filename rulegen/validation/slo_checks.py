@@ -16,10 +16,11 @@ from rulegen.sli.query_series import PromQl
 from rulegen.slo import burn_rate
 from rulegen.slo.alerts import namespace_label
 from rulegen.slo.companions.dependencies import no_data
-from rulegen.slo.plan import pairs_of
+from rulegen.slo.plan import mistakes_in_texts, pairs_of
 from rulegen.spec.lint_names import named
 from rulegen.spec.model_slo import Alerting, ModelSlo, Slo
 from rulegen.spec.routing import Routing
+from rulegen.spec.time_windows import nominal
 from rulegen.validation import companion_checks
 from rulegen.validation.monitor_checks import against_monitor, bucket_problem
 from rulegen.validation.tier_checks import too_long, unknown_tier
@@ -98,6 +99,7 @@ class _Slo:
     """Problems of one SLO."""
 
     def __init__(self, file: ModelSlo, routing: Routing, slo: Slo, at: Location) -> None:
+        self.file = file
         self.document = file.document
         self.has_no_data = no_data(file, slo) is not None
         self.own_labels = {**file.metadata.labels, **namespace_label(routing)}
@@ -111,6 +113,14 @@ class _Slo:
         return self.document.problem((*self.at, *where), message, key=key)
 
     def problems(self) -> Iterator[Problem]:
+        found = list(self._of_keys())
+        yield from found
+        if not found:
+            # Which variables a text has follows from all else.
+            for at, mistake in mistakes_in_texts(self.file, self.routing, self.slo):
+                yield self.document.problem_within((*self.at, *at), mistake.offset, str(mistake))
+
+    def _of_keys(self) -> Iterator[Problem]:
         slo = self.slo
         if slo.sli.gauge is not None:
             yield from self._gauge_keys()
@@ -123,7 +133,7 @@ class _Slo:
         if slo.sli.ratio is not None:
             yield from self._ratio()
         if slo.objective is not None and slo.timeWindow is not None:
-            yield from self._budget(slo.timeWindow)
+            yield from self._budget(nominal(slo.timeWindow))
 
     def _gauge_keys(self) -> Iterator[Problem]:
         slo = self.slo
@@ -193,6 +203,7 @@ class _Slo:
                 yield from unknown_tier(
                     self.document, self.routing, (*self.at, *at), getattr(alerting, speed)
                 )
+        yield from too_long(self.document, self.interval, (*self.at, "alerting", "for"), alerting.for_)
         if slo.objective is not None and not burn_rate.that_can_fire(pairs, slo.objective)[0]:
             message = "no burn-rate alert of this objective can ever fire"
             yield self.problem(named(message, "never-fires"), "objective")
