@@ -1,7 +1,8 @@
-"""A `for` of burn-rate alerts that is longer than trouble is seen over a short window."""
+"""A `for` of burn-rate alerts that outlasts their short window, and with it what short outages leave there."""
 
 from collections.abc import Iterator
 
+from mlslo.yamlfile import Duration
 from rulegen.lint.finding import Finding, Run
 
 
@@ -14,8 +15,9 @@ def find(run: Run) -> Iterator[Finding]:
             asked = budget.alerting.for_
             pair = min(budget.pairs, key=lambda one: one.short.seconds)
             if asked.seconds > pair.short.seconds:
+                missed = Duration.of_seconds(asked.seconds - pair.short.seconds)
                 message = (
-                    f"for {asked} is longer than the short window {pair.short}: trouble that spends the budget at once "
-                    f"is over in it before the {pair.speed} alert fires; expected at most {pair.short}"
+                    f"for {asked} is longer than the short window {pair.short}: an outage of {missed} or less raises "
+                    f"nothing, whatever it spends; expected at most {pair.short}"
                 )
                 yield Finding(plan.file.document, ("spec", "slos", index, "alerting", "for"), message)

@@ -104,6 +104,7 @@ def _variable(action: str, begin: int, variables: Variables) -> Part | Text:
         message = (
             f"expected a variable such as {{{{ value }}}} or {{{{ $labels.slo }}}}, got '{action.strip()}'"
         )
+        begin += len(action) - len(action.lstrip())
         raise TextError(begin, f"{message}; there are {quoted_list(names, 30)}")
     prefix, name, function = found.groups()
     label = prefix == "$labels."

@@ -47,8 +47,8 @@ class CalendarWindow(StrictModel):
 
 
 TimeWindow = Annotated[
-    Annotated[Duration, Tag("rolling")] | Annotated[CalendarWindow, Tag("calendar")],
-    Discriminator(lambda value: "calendar" if isinstance(value, dict | CalendarWindow) else "rolling"),
+    Annotated[Duration, Tag("a duration")] | Annotated[CalendarWindow, Tag("a mapping")],
+    Discriminator(lambda value: "a mapping" if isinstance(value, dict | CalendarWindow) else "a duration"),
 ]
 
 
