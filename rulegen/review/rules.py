@@ -12,7 +12,7 @@ from typing import Any
 import promql_parser as promql
 
 from mlslo.yamlfile import InputError, parse
-from rulegen.promql.conventions import BUDGET_REMAINING_RECORD
+from rulegen.promql.conventions import BUDGET_REMAINING_RECORD, REVISION
 from rulegen.promql.expressions import number
 
 Key = tuple[str, ...]
@@ -131,14 +131,32 @@ def _records(old: Rules, new: Rules) -> Iterator[str]:
         )
         kept = [key for key in after if key in before]
         said = list(dict.fromkeys(line for key in kept for line in _record(key[0], before[key], after[key])))
-        if objective := [line for line in said if line.startswith("objective ")]:
-            # All else about its recording rules follows from it.
-            said = objective
-        for what, count in (("more", len(after) - len(kept)), ("fewer", len(before) - len(kept))):
+        promise = _promise(slo, old, new) or [line for line in said if line.startswith("objective ")]
+        # All else about its recording rules follows from it.
+        said = promise or said
+        counts = (("more", len(after) - len(kept)), ("fewer", len(before) - len(kept)))
+        for what, count in () if promise else counts:
             said += [f"{count} recording {'rule' if count == 1 else 'rules'} {what}"] if count else []
         if said:
             more = [f"and {len(said) - _MOST} changes more"] if len(said) > _MOST else []
             yield f"SLO {slo}: {'; '.join([*said[:_MOST], *more])}"
+
+
+def _promise(slo: str, old: Rules, new: Rules) -> list[str]:
+    """What was promised and is, where more than the objective differs."""
+    was, now = (
+        next(
+            (
+                texts_of(rule, "labels").get(REVISION, "")
+                for key, rule in rules.records.items()
+                if key[:2] == (BUDGET_REMAINING_RECORD, slo)
+            ),
+            "",
+        )
+        for rules in (old, new)
+    )
+    apart = was and now and was.partition("%")[2] != now.partition("%")[2]
+    return [f"promise {was} → {now}"] if apart else []
 
 
 def _record(name: str, old: str, new: str) -> list[str]:

@@ -167,9 +167,11 @@ class _Tested:
             case = self._case(what, moments)
             for index, moment in enumerate(moments[:2] if moments[-1] == gone else moments):
                 begin, end = index * self._held, (index + 1) * self._held - 1
-                case.shows(end, self.rule, "firing" if moment == burns else None)
                 if moment == burns and end > begin:
                     case.shows(end - 1, self.rule, "pending")
+                case.shows(
+                    end if moment == burns else begin, self.rule, "firing" if moment == burns else None
+                )
             yield case
 
     def _case(self, what: str, moments: Sequence[Records]) -> Case:
