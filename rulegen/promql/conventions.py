@@ -94,6 +94,15 @@ def ratio_record(window: str) -> str:
     return record_name((MODEL, SLO), "ml_slo_errors_per_events", f"ratio_{window}")
 
 
+# What is promised, on the records that follow from it: a changed objective begins new series of them. Alerts don't have
+# it, nor does what they rest on: who is told, and what is told already, stays.
+REVISION = "revision"
+# Of a budget of the calendar: the date on which its period began, as in 20261101.
+PERIOD = "period"
+LOCAL_TIME_RECORD = "model_slo:ml_slo_local_time:seconds"
+PERIOD_RECORD = "model_slo:ml_slo_period_began:date"
+PERIOD_ELAPSED_RECORD = "model_slo:ml_slo_period_elapsed:ratio"
+
 BURN_RATE_RECORD = "model_slo:ml_slo_burn_rate:ratio"
 BUDGET_REMAINING_RECORD = "model_slo:ml_slo_error_budget_remaining:ratio"
 # Which groups of an SLO are measured; with their events, as last counted.

@@ -8,6 +8,7 @@ from typing import Any
 
 import jinja2
 
+from mlslo.yamlfile import Duration
 from rulegen.promql.conventions import (
     BUDGET_REMAINING_RECORD,
     BURN_RATE_RECORD,
@@ -26,6 +27,7 @@ from rulegen.slo.budget import Budget
 from rulegen.slo.links import DASHBOARD, RUNBOOK, anchor, heading
 from rulegen.slo.plan import Plan, SloPlan
 from rulegen.spec.routing import Routing
+from rulegen.spec.time_windows import phrase
 
 
 def of_model(plan: Plan, routing: Routing, mark: str) -> str:
@@ -143,8 +145,8 @@ def _condition(own: GaugeAlert | None, budget: Budget | None) -> str:
         share = number(budget.share * 100)
         whose = f" of each {' and '.join(budget.groups)}" if budget.groups else ""
         return (
-            f"Of the events{whose} of {budget.time_window}, {share} % may be bad, and that is being spent faster than "
-            f"allowed. {budget.sli.bad}"
+            f"Of the events{whose} of {phrase(budget.promised)}, {share} % may be bad, and that is being spent faster "
+            f"than allowed. {budget.sli.bad}"
         )
     if own is None:
         return ""
@@ -156,6 +158,12 @@ def _condition(own: GaugeAlert | None, budget: Budget | None) -> str:
     if own.several is not None:
         return f"{own.several.least} or more series of {title[:1].lower()}{title[1:]}{of} are {where}."
     return f"{title}{of} is {where}."
+
+
+def _renewed(budget: Budget) -> str:
+    if isinstance(budget.promised, Duration):
+        return "its window has passed"
+    return f"the next {budget.promised.calendar} begins ({budget.promised.zone})"
 
 
 def _timing(rule: AlertRule, own: GaugeAlert | None) -> str:
@@ -174,7 +182,7 @@ def _resolves(rule: AlertRule, own: GaugeAlert | None, budget: Budget | None, sl
         shorts = " or ".join(dict.fromkeys(str(pair.short) for pair in budget.pairs if pair.speed == speed))
         return (
             f"When the burn rate over the short window ({shorts}) is below its factor again, soon after the repair. "
-            "What is spent of the budget stays spent until its window has passed."
+            f"What is spent of the budget stays spent until {_renewed(budget)}."
         )
     if own is None and slo is not None and rule.name in (GROUP_NO_DATA, TOO_MANY_GROUPS):
         if rule.name == TOO_MANY_GROUPS:

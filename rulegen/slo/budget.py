@@ -7,10 +7,11 @@ from decimal import Decimal
 
 from mlslo.yamlfile import Duration
 from rulegen.promql import conventions
-from rulegen.promql.annotations import PERCENTAGE, Lookup, Text, Value
+from rulegen.promql.annotations import DATE, PERCENTAGE, Label, Lookup, Part, Text, Value
 from rulegen.promql.conventions import (
     KNOWN_GROUPS_RECORD,
     MODEL,
+    REVISION,
     SLO,
     errors_record,
     events_record,
@@ -20,9 +21,12 @@ from rulegen.promql.expressions import block, number, selector
 from rulegen.promql.rules import AlertRule, Record
 from rulegen.slo.alerts import AlertBuilder
 from rulegen.slo.burn_rate import BurnWindow, Speed
+from rulegen.slo.calendar import Calendar
 from rulegen.slo.events import EventSli
-from rulegen.slo.groups import among, known_groups, of_group
+from rulegen.slo.groups import among, group_name, known_groups, of_group
+from rulegen.slo.own_texts import Variables, text_of
 from rulegen.spec.model_slo import Alerting, Slo
+from rulegen.spec.time_windows import CalendarWindow, nominal, phrase
 
 
 @dataclass(frozen=True)
@@ -36,7 +40,7 @@ class Budget:
     slo: str
     objective: Decimal
     share: Decimal
-    time_window: Duration
+    promised: Duration | CalendarWindow
     pairs: tuple[BurnWindow, ...]
     alerting: Alerting
     sli: EventSli
@@ -48,6 +52,21 @@ class Budget:
         return self.sli.groups
 
     @property
+    def time_window(self) -> Duration:
+        """The length that burn rates are reckoned by."""
+        return nominal(self.promised)
+
+    @property
+    def calendar(self) -> Calendar | None:
+        """The periods of the calendar that it begins anew with, if it does."""
+        return None if isinstance(self.promised, Duration) else Calendar(self.promised, self.select)
+
+    @property
+    def revision(self) -> str:
+        """The promise in words: what it was before a change stays beside what it is."""
+        return f"{number(self.objective)}%{self.sli.kept} over {phrase(self.promised)}"
+
+    @property
     def windows(self) -> list[Duration]:
         """Every window of the pairs, the shortest first."""
         found = {window.seconds: window for pair in self.pairs for window in (pair.short, pair.long)}
@@ -57,7 +76,7 @@ class Budget:
         """A record of this SLO."""
         return selector(record, {MODEL: self.model, SLO: self.slo})
 
-    def ratio(self, window: Duration) -> str:
+    def ratio(self, window: Duration | str) -> str:
         """The name of the record of bad over all events."""
         return ratio_record(f"{self.sli.operation}{window}")
 
@@ -70,8 +89,10 @@ class Budget:
         return events_record(f"{self.sli.operation}{window}")
 
     @property
-    def whole(self) -> Duration:
+    def whole(self) -> Duration | str:
         """The time window, as its records are named."""
+        if self.calendar is not None:
+            return self.calendar.name
         same = [window for window in self.windows if window.seconds == self.time_window.seconds]
         return same[0] if same else self.time_window
 
@@ -87,7 +108,22 @@ class Budget:
                 Record(errors, self._known(self._errors(window)), labels),
                 Record(self.ratio(window), f"{self.select(errors)} / {self.select(events)}", own),
             ]
-        return found + self._summary()
+        return found + self._whole() + self._summary()
+
+    def _whole(self) -> list[Record]:
+        """The ratio over the time window, where no pair of windows has it."""
+        source, own = self.sli.summed(self.windows[0]), {SLO: self.slo}
+        errors, events = errors_record(source), events_record(source)
+        calendar, over = self.calendar, self.whole
+        if calendar is not None:
+            of_period = [(name, f"{name}_{calendar.name}") for name in (errors, events)]
+            records = calendar.records({MODEL: self.model, **own})
+            records += [Record(new, calendar.labelled(name), own) for name, new in of_period]
+            return [*records, Record(self.ratio(over), calendar.ratio(*(new for _, new in of_period)), own)]
+        if over in self.windows:
+            return []
+        whole = f"sum_over_time({self.select(errors)}[{over}]) / sum_over_time({self.select(events)}[{over}])"
+        return [Record(self.ratio(over), whole, own)]
 
     def _known_groups(self, labels: dict[str, str]) -> list[Record]:
         if not self.groups:
@@ -104,19 +140,13 @@ class Budget:
         return self.sli.errors(window, self.windows[0], self.select(self.events(window)))
 
     def _summary(self) -> list[Record]:
-        source = self.sli.summed(self.windows[0])
-        errors, events = self.select(errors_record(source)), self.select(events_record(source))
-        over = self.whole
-        whole = f"sum_over_time({errors}[{over}]) / sum_over_time({events}[{over}])"
-        ratio = self.ratio(over)
+        """What is left of the budget, and how fast it burns."""
+        calendar, ratio = self.calendar, self.ratio(self.whole)
+        burned = calendar.so_far(ratio) if calendar is not None else self.select(ratio)
         burning = self.ratio(self.pairs[0].long)
-        own = {SLO: self.slo}
-        records = [Record(ratio, whole, own)] if over not in self.windows else []
+        own = {SLO: self.slo, REVISION: self.revision}
         return [
-            *records,
-            Record(
-                conventions.BUDGET_REMAINING_RECORD, f"1 - {self.select(ratio)} / {number(self.share)}", own
-            ),
+            Record(conventions.BUDGET_REMAINING_RECORD, f"1 - {burned} / {number(self.share)}", own),
             Record(conventions.BURN_RATE_RECORD, f"{self.select(burning)} / {number(self.share)}", own),
         ]
 
@@ -150,23 +180,16 @@ class Budget:
 
 def burn_alert(build: AlertBuilder, slo: Slo, budget: Budget, speed: Speed) -> AlertRule:
     """The alert that the budget burns ``speed``."""
-    tier = budget.alerting.fast if speed == "fast" else budget.alerting.slow
+    alerting = budget.alerting
+    tier = alerting.fast if speed == "fast" else alerting.slow
     budgets = Text.of(f"{budget.model} {budget.slo}: the error budget", of_group(budget.groups))
-    objective = f"the objective of {number(budget.objective)}% over {budget.time_window}"
+    objective = f"the objective of {number(budget.objective)}% over {phrase(budget.promised)}"
     summary = Text.of(budgets, " burns ", Value(), f" times as fast as {objective} allows")
-    conditions = ", or ".join(
-        f"above {number(pair.factor)} over both {pair.long} and {pair.short} "
-        f"({number((pair.budget_spent(budget.time_window) * 100).quantize(Decimal('0.1')))}% of the budget)"
-        for pair in budget.pairs_of(speed)
-    )
-    left = Lookup(
-        conventions.BUDGET_REMAINING_RECORD,
-        ((MODEL, budget.model), (SLO, budget.slo)),
-        budget.groups,
-        PERCENTAGE,
-    )
-    said = f"{budget.sli.bad} Left of the budget for {budget.time_window}: "
-    description = Text.of(said, left, f". Fires at a burn rate {conditions}.")
+    description = Text.of(
+        f"{budget.sli.bad} Left of the budget ", *_budget_of(budget), ": ", _left(budget),
+        f". Fires at a burn rate {_conditions(budget, speed)}.",
+    )  # fmt: skip
+    variables = burn_variables(build, slo, budget, speed)
     name = conventions.FAST_BURN if speed == "fast" else conventions.SLOW_BURN
     return build.alert(
         name,
@@ -174,8 +197,58 @@ def burn_alert(build: AlertBuilder, slo: Slo, budget: Budget, speed: Speed) -> A
         slo.layer,
         tier,
         budget.expression(speed),
-        summary,
-        description,
+        text_of(alerting.summary, variables) if alerting.summary else summary,
+        text_of(alerting.description, variables) if alerting.description else description,
+        for_=alerting.for_,
         series_labels=budget.groups,
         groups=budget.groups,
     )
+
+
+def burn_variables(build: AlertBuilder, slo: Slo, budget: Budget, speed: Speed) -> Variables:
+    """Return what the user's own texts of a burn-rate alert may name."""
+    tier = budget.alerting.fast if speed == "fast" else budget.alerting.slow
+    own: dict[str, Part | Text] = {
+        "value": Value(),
+        "condition": f"at a burn rate {_conditions(budget, speed)}",
+        "objective": number(budget.objective),
+        "window": phrase(budget.promised),
+        "budget_left": _left(budget),
+        "bad_events": budget.sli.bad,
+    }
+    if budget.calendar is not None:
+        own["period"] = _period(budget)
+    if budget.groups:
+        own["group"] = group_name(budget.groups)
+    varying = {label: Label(label) for label in budget.groups}
+    return Variables({**build.labels(slo.name, slo.layer, tier), **varying}, own)
+
+
+def _conditions(budget: Budget, speed: Speed) -> str:
+    return ", or ".join(
+        f"above {number(pair.factor)} over both {pair.long} and {pair.short} "
+        f"({number((pair.budget_spent(budget.time_window) * 100).quantize(Decimal('0.1')))}% of the budget)"
+        for pair in budget.pairs_of(speed)
+    )
+
+
+def _left(budget: Budget) -> Lookup:
+    """What is left of the budget of this promise: for minutes after a change, a former one may be there, too."""
+    fixed = ((MODEL, budget.model), (SLO, budget.slo), (REVISION, budget.revision))
+    return Lookup(conventions.BUDGET_REMAINING_RECORD, fixed, budget.groups, PERCENTAGE)
+
+
+def _period(budget: Budget) -> Lookup:
+    """The date on which the period began."""
+    return Lookup(conventions.PERIOD_RECORD, ((MODEL, budget.model), (SLO, budget.slo)), (), DATE)
+
+
+def _budget_of(budget: Budget) -> list[Part]:
+    """Which budget: "for 30d", "of the month that began on 2026-11-01 (Europe/Berlin)"."""
+    if isinstance(budget.promised, Duration):
+        return [f"for {budget.promised}"]
+    return [
+        f"of the {budget.promised.calendar} that began on ",
+        _period(budget),
+        f" ({budget.promised.zone})",
+    ]

@@ -34,6 +34,8 @@ class EventSli(ABC):
     has_model = True
     bad: str
     groups: tuple[str, ...] = ()
+    # What a good event keeps to, where a number of the SLO says so.
+    kept = ""
 
     @abstractmethod
     def events(self, window: Duration) -> str:
@@ -92,6 +94,10 @@ class LatencySli(EventSli):
     def bad(self) -> str:  # type: ignore[override]
         return f"Bad events are predictions that took more than {self.below}."
 
+    @property
+    def kept(self) -> str:  # type: ignore[override]
+        return f" within {self.below}"
+
     def events(self, window: Duration) -> str:
         return _rate(f"{LATENCY}_count", {MODEL: self.model}, window, self.groups)
 
@@ -130,6 +136,10 @@ class NativeLatencySli(EventSli):
     def bad(self) -> str:  # type: ignore[override]
         what = "predictions" if self.metric is None else f"observations of {self.metric}"
         return f"Bad events are {what} that took more than {self.below}."
+
+    @property
+    def kept(self) -> str:  # type: ignore[override]
+        return f" within {self.below}"
 
     @property
     def matchers(self) -> dict[str, str]:
@@ -216,6 +226,10 @@ class GoodSli(EventSli):
     def bad(self) -> str:  # type: ignore[override]
         name, phrase = self.series.title, Text.of(self.good.phrase()).template()
         return f"Bad events are evaluations at which {name} was not {phrase}."
+
+    @property
+    def kept(self) -> str:  # type: ignore[override]
+        return f" {Text.of(self.good.phrase()).template()}"
 
     def sources(self) -> Sequence[Record]:
         gauge = self.series.expression

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
-from mlslo.yamlfile import Duration
+from mlslo.yamlfile import Duration, Location
 from rulegen.conditions.threshold import Limit
 from rulegen.promql.conventions import MONITOR_SLO, AlertIdentity
 from rulegen.promql.expressions import exact
@@ -14,9 +14,9 @@ from rulegen.promql.rules import AlertRule, Group, Record, Rule
 from rulegen.sli import gauge, query_series
 from rulegen.sli.gauge import GaugeSeries
 from rulegen.sli.query_series import QuerySeries
-from rulegen.slo import burn_rate
+from rulegen.slo import burn_rate, own_texts
 from rulegen.slo.alerts import AlertBuilder, GaugeAlert, gauge_alert
-from rulegen.slo.budget import Budget, burn_alert
+from rulegen.slo.budget import Budget, burn_alert, burn_variables
 from rulegen.slo.burn_rate import BurnWindow, Speed
 from rulegen.slo.companions import (
     Companion,
@@ -28,8 +28,10 @@ from rulegen.slo.companions import (
     slo_companion,
 )
 from rulegen.slo.events import ErrorsSli, EventSli, GoodSli, LatencySli, NativeLatencySli, RatioSli
-from rulegen.spec.model_slo import Alerting, ModelSlo, Slo
+from rulegen.slo.own_texts import TextError, Variables, text_of
+from rulegen.spec.model_slo import Alert, Alerting, ModelSlo, Slo
 from rulegen.spec.routing import Routing
+from rulegen.spec.time_windows import nominal
 
 
 @dataclass(frozen=True, eq=False)
@@ -132,6 +134,32 @@ def _slo_plan(build: AlertBuilder, slo: Slo, dependencies: Dependencies) -> SloP
     return SloPlan(slo, series, budget, alerts, burn_alerts, companion, of_groups, f"{file.name}-{slo.name}")
 
 
+def mistakes_in_texts(file: ModelSlo, routing: Routing, slo: Slo) -> Iterator[tuple[Location, TextError]]:
+    """Yield the mistakes in the user's own texts of one SLO, whose other keys have been checked, with their places."""
+    build = AlertBuilder(file, routing)
+    series = _series(file.model, slo, routing.spec.evaluationInterval)
+    for at, alert in slo.placed_alerts(()):
+        if series is not None and (alert.summary or alert.description):
+            kind = alert.when.lower(series)
+            several = alert.when.series.lower(series, kind) if alert.when.series else None
+            labels = build.labels(slo.name, slo.layer, alert.tier)
+            yield from _mistakes(at, alert, own_texts.of_gauge(labels, series, kind, several))
+    sli = _event_sli(file, slo, series)
+    if slo.alerting is not None and sli is not None:
+        budget = _budget(file, slo, sli)
+        yield from _mistakes(("alerting",), slo.alerting, burn_variables(build, slo, budget, "fast"))
+
+
+def _mistakes(
+    at: Location, texts: Alert | Alerting, variables: Variables
+) -> Iterator[tuple[Location, TextError]]:
+    for key, text in (("summary", texts.summary), ("description", texts.description)):
+        try:
+            text_of(text or "", variables)
+        except TextError as error:
+            yield (*at, key), error
+
+
 def _series(model: str, slo: Slo, interval: Duration) -> GaugeSeries | None:
     if slo.sli.gauge is not None:
         return gauge.of(model, slo.name, slo.sli.gauge, interval, looks_low=slo.looks_low)
@@ -171,7 +199,7 @@ def pairs_of(slo: Slo) -> list[BurnWindow]:
     assert slo.timeWindow is not None
     if slo.alerting is not None and slo.alerting.windows is not None:
         return [BurnWindow(exact(own.factor), own.short, own.long, own.burn) for own in slo.alerting.windows]
-    return list(burn_rate.windows(slo.timeWindow))
+    return list(burn_rate.windows(nominal(slo.timeWindow)))
 
 
 def _budget(file: ModelSlo, slo: Slo, sli: EventSli) -> Budget:

@@ -21,6 +21,7 @@ from rulegen.promql.names import (
     LabelName,
     LabelValue,
     ModelName,
+    OwnText,
     SeriesLabel,
     SloName,
     Text,
@@ -29,6 +30,7 @@ from rulegen.sli.gauge import Gauge
 from rulegen.sli.query_series import PromQl
 from rulegen.spec.companions import Companions, NoData, OwnOrFalse, TierName
 from rulegen.spec.lint_names import Accept, named
+from rulegen.spec.time_windows import TimeWindow
 
 
 def _percent(value: float) -> float:
@@ -122,6 +124,12 @@ class Alert(StrictModel):
     )
     breaches: Breaches | None = Field(None, description="How many of the last evaluations must be bad.")
     keepFiringFor: Duration | None = Field(None, description="How long it goes on firing after recovery.")
+    summary: OwnText | None = Field(
+        None, description="Instead of the generated one, with variables such as `{{ value }}`."
+    )
+    description: OwnText | None = Field(
+        None, description="Instead of the generated one, with variables such as `{{ condition }}`."
+    )
     annotations: dict[AnnotationName, Text] = Field(
         default_factory=dict, description="Added to the file's own, such as a runbook_url."
     )
@@ -157,6 +165,17 @@ class Alerting(StrictModel):
     minimumEvents: Count | None = Field(
         None, description="Fewer events than this in the long window, good or bad, raise nothing either."
     )
+    for_: Duration | None = Field(
+        None, alias="for", description="How long both alerts' condition must last; at once, where not given."
+    )
+    summary: OwnText | None = Field(
+        None,
+        description="Of both alerts, instead of the generated one, with variables such as `{{ value }}`.",
+    )
+    description: OwnText | None = Field(
+        None,
+        description="Of both alerts, instead of the generated one, with variables such as `{{ budget_left }}`.",
+    )
     windows: list[BurnWindows] | None = Field(
         None, min_length=1, max_length=12, description="Instead of the SRE workbook's."
     )
@@ -170,7 +189,9 @@ class Slo(StrictModel):
     objective: Percent | None = Field(
         None, description="Percent of events, or of evaluations of a gauge, that must be good."
     )
-    timeWindow: Duration | None = Field(None, description="Over how long the objective holds.")
+    timeWindow: TimeWindow | None = Field(
+        None, description="Over how long the objective holds: a duration, or a period of the calendar."
+    )
     sli: Sli = Field(description="What is measured: exactly one of the keys below.")
     good: Good | None = Field(
         None, description="Objective on a gauge: the one limit an evaluation must hold."

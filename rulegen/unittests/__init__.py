@@ -18,9 +18,19 @@ from rulegen.promql.rules import AlertRule
 from rulegen.slo.plan import Plan, SloPlan
 from rulegen.spec.lint_names import Name, Note
 from rulegen.spec.routing import Routing
-from rulegen.unittests import budgets, companions, events, gauges, groups, histories, nodata, others, scraped
+from rulegen.unittests import (
+    budgets,
+    calendars,
+    companions,
+    events,
+    gauges,
+    groups,
+    histories,
+    nodata,
+    others,
+    scraped,
+)
 from rulegen.unittests.case import Case
-from rulegen.unittests.histories import look_far_back
 
 __all__ = ["UnitTests", "build", "look_far_back", "of_watchdog"]
 
@@ -73,6 +83,7 @@ class _Builder:
                 continue
             found += self._of_slo(index, slo)
         found += histories.cases(self.plan, self.interval, self._note)
+        found += calendars.cases(self.plan, self.interval, self._is_first)
         found += nodata.cases(self.plan, self.interval, self._is_first)
         return found + companions.cases(self.plan, self.interval, self._is_first)
 
@@ -122,6 +133,11 @@ class _Builder:
 
     def _note(self, at: Location, said: str, lint: Name = "not-tested") -> None:
         self.notes.append(Note(lint, self.plan.file.document, ("spec", "slos", *at), said))
+
+
+def look_far_back(plan: Plan, interval: Duration) -> bool:
+    """Return whether a model has tests that are evaluated seldom."""
+    return histories.look_far_back(plan, interval) or calendars.look_far_back(plan)
 
 
 def of_watchdog(rule: AlertRule, interval: Duration) -> dict[str, Any]:

@@ -10,7 +10,7 @@ from decimal import Decimal
 from mlslo.yamlfile import Duration
 from rulegen.conditions import World
 from rulegen.promql import conventions
-from rulegen.promql.conventions import MODEL, SLO, errors_record, events_record
+from rulegen.promql.conventions import MODEL, REVISION, SLO, errors_record, events_record
 from rulegen.promql.expressions import exact, number, quote, selector
 from rulegen.slo.budget import Budget
 from rulegen.slo.companions import GroupCompanions
@@ -25,6 +25,7 @@ from rulegen.slo.events import (
     RatioSli,
 )
 from rulegen.unittests import groups
+from rulegen.unittests.calendars import part_over
 from rulegen.unittests.case import GONE, MISSED, Case, NativeHistogram, Scrape, Series, counter, rounded
 from rulegen.unittests.groups import example, others
 from rulegen.unittests.probes import nearby
@@ -154,11 +155,14 @@ class _Tested:
         budget, own = self.budget, {SLO: self.budget.slo, **self.group}
         near = Decimal("0.0001")
         names = {*map(str, budget.windows), str(budget.whole)}
+        labels = {**self._labels, REVISION: budget.revision}
         query = f"count({self._named(budget.ratio)} > {number(ratio - near)} < {number(ratio + near)})"
         case.gives(now, query, [({}, Decimal(len(names)))])
         burned = ratio / budget.share
-        case.nearly(now, selector(conventions.BURN_RATE_RECORD, own), self._labels, burned)
-        case.nearly(now, selector(conventions.BUDGET_REMAINING_RECORD, own), self._labels, 1 - burned)
+        case.nearly(now, selector(conventions.BURN_RATE_RECORD, own), labels, burned)
+        if budget.calendar is not None:
+            burned *= part_over(budget.calendar.window, now * self.interval.seconds)
+        case.nearly(now, selector(conventions.BUDGET_REMAINING_RECORD, own), labels, 1 - burned)
 
     def _table(self, case: Case, events: int) -> None:
         """Expect the events of each window in one query."""

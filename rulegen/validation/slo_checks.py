@@ -8,7 +8,7 @@ from mlslo.yamlfile import Document, Duration, Location, Problem, did_you_mean, 
 from rulegen.conditions.kind import Comparison
 from rulegen.conditions.reference import counterpart
 from rulegen.promql import query, replicas
-from rulegen.promql.conventions import NAMESPACE
+from rulegen.promql.conventions import NAMESPACE, PERIOD, REVISION
 from rulegen.promql.versions import KEEP_FIRING_FOR, NATIVE_HISTOGRAMS
 from rulegen.sli import query_series
 from rulegen.sli.gauge import Gauge, entities
@@ -16,10 +16,11 @@ from rulegen.sli.query_series import PromQl
 from rulegen.slo import burn_rate
 from rulegen.slo.alerts import namespace_label
 from rulegen.slo.companions.dependencies import no_data
-from rulegen.slo.plan import pairs_of
+from rulegen.slo.plan import mistakes_in_texts, pairs_of
 from rulegen.spec.lint_names import named
 from rulegen.spec.model_slo import Alerting, Latency, ModelSlo, Slo
 from rulegen.spec.routing import Routing
+from rulegen.spec.time_windows import nominal
 from rulegen.validation import companion_checks
 from rulegen.validation.monitor_checks import against_monitor, bucket_problem
 from rulegen.validation.tier_checks import too_long, unknown_tier
@@ -109,6 +110,7 @@ class _Slo:
     """Problems of one SLO."""
 
     def __init__(self, file: ModelSlo, routing: Routing, slo: Slo, at: Location) -> None:
+        self.file = file
         self.document = file.document
         self.has_no_data = no_data(file, slo) is not None
         self.own_labels = {**file.metadata.labels, **namespace_label(routing)}
@@ -122,6 +124,14 @@ class _Slo:
         return self.document.problem((*self.at, *where), message, key=key)
 
     def problems(self) -> Iterator[Problem]:
+        found = list(self._of_keys())
+        yield from found
+        if not found:
+            # Which variables a text has follows from all else.
+            for at, mistake in mistakes_in_texts(self.file, self.routing, self.slo):
+                yield self.document.problem_within((*self.at, *at), mistake.offset, str(mistake))
+
+    def _of_keys(self) -> Iterator[Problem]:
         slo = self.slo
         if slo.sli.gauge is not None:
             yield from self._gauge_keys()
@@ -137,7 +147,7 @@ class _Slo:
         if slo.sli.ratio is not None:
             yield from self._ratio()
         if slo.objective is not None and slo.timeWindow is not None:
-            yield from self._budget(slo.timeWindow)
+            yield from self._budget(nominal(slo.timeWindow))
 
     def _gauge_keys(self) -> Iterator[Problem]:
         slo = self.slo
@@ -207,7 +217,7 @@ class _Slo:
                     f"{taken[label]} sets the label '{label}' on every alert, it cannot tell groups apart"
                 )
                 yield self.problem(message, "groupBy", index)
-            elif label in ("revision", "period"):
+            elif label in (REVISION, PERIOD):
                 yield self.problem(
                     f"the label '{label}' is set by the generator, leave it out", "groupBy", index
                 )
@@ -251,6 +261,7 @@ class _Slo:
                 yield from unknown_tier(
                     self.document, self.routing, (*self.at, *at), getattr(alerting, speed)
                 )
+        yield from too_long(self.document, self.interval, (*self.at, "alerting", "for"), alerting.for_)
         if slo.objective is not None and not burn_rate.that_can_fire(pairs, slo.objective)[0]:
             message = "no burn-rate alert of this objective can ever fire"
             yield self.problem(named(message, "never-fires"), "objective")

@@ -169,6 +169,8 @@ def _alert(draw: st.DrawFn, name: str, about: _About) -> Data:
     if draw(st.integers(0, 2)) == 0:
         last = draw(st.integers(2, 7))
         found["breaches"] = {"atLeast": draw(st.integers(1, last)), "ofLast": last}
+    if draw(st.integers(0, 3)) == 0:
+        found["summary"] = "{{ slo }}: {{ value }}, {{ condition }} {"
     if draw(st.integers(0, 2)) == 0:
         found["keepFiringFor"] = draw(st.sampled_from(_DURATIONS))
     return found
@@ -222,6 +224,14 @@ def _objective(draw: st.DrawFn) -> Data:
         found["timeWindow"] = draw(st.sampled_from(("1d", "2d", "14d")))
     if draw(st.integers(0, 3)) == 0:
         found.setdefault("alerting", {})["minimumEvents"] = draw(st.sampled_from((1, 100, 5000)))
+    if draw(st.integers(0, 3)) == 0:
+        found.setdefault("alerting", {})["for"] = draw(st.sampled_from(_DURATIONS))
+    if draw(st.integers(0, 3)) == 0:
+        found.setdefault("alerting", {})["summary"] = "{{ slo }} burns {{ value }}: {{ budget_left }}"
+    if "windows" not in found.get("alerting", {}) and draw(st.integers(0, 3)) == 0:
+        zone = draw(st.sampled_from(("UTC", "Europe/Berlin", "America/New_York", "Asia/Kathmandu")))
+        # The end of a month is far away.
+        found["timeWindow"] = {"calendar": "week", "zone": zone}
     return found
 
 
