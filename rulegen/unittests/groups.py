@@ -12,7 +12,7 @@ from rulegen.promql.conventions import KNOWN_GROUPS_RECORD, MODEL, SLO
 from rulegen.promql.expressions import selector
 from rulegen.slo.budget import Budget
 from rulegen.slo.companions import GroupCompanions
-from rulegen.unittests.case import GONE, MISSED, Case, Sample, Series, counter, evaluations
+from rulegen.unittests.case import GONE, MISSED, Case, Sample, Scrape, Series, counter, evaluations
 
 _ONE, _NONE = Decimal(1), Decimal(0)
 # Nobody reads more series.
@@ -124,7 +124,7 @@ def too_many(
             assert isinstance(growth, Decimal)
             step = growth * (number + 1)
             missed = 2 * steps if late else 0
-            samples = [*[MISSED] * missed, *counter(step, last * steps + 1 - missed)]
+            samples: list[Scrape] = [*[MISSED] * missed, *counter(step, last * steps + 1 - missed)]
             case.series.append(
                 replace(one, labels={**one.labels, label: f"{label}-{number}"}, samples=samples)
             )
