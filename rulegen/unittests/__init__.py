@@ -111,12 +111,13 @@ class _Builder:
             yield other
 
     def _of_groups(self, index: int, slo: SloPlan) -> Iterator[Case]:
-        """Cases of the groups that have an error budget each, for the first SLO of a file that has some."""
+        """Cases of the groups that have an error budget each; the first SLO of a file that has some has all of them."""
         budget = slo.budget
         if budget is None or not budget.groups:
             return
-        if slo.of_groups.gone is not None and self._is_first("a group is gone"):
-            yield from groups.gone(budget, slo.of_groups, self.interval)
+        if slo.of_groups.gone is not None:
+            whole = self._is_first("a group is gone")
+            yield from groups.gone(budget, slo.of_groups, self.interval, whole=whole)
         if self._is_first("too many groups"):
             many = groups.can_be_counted(budget)
             case = events.too_many_groups(budget, slo.of_groups, self.interval) if many else None

@@ -118,7 +118,7 @@ class _Tested:
         said = f", or fewer than {least} events are bad" if least > 1 else ""
         said += f", or there are fewer than {asked}" if asked else ""
         moments = [moment for pair in self.pairs for moment in pair.quiet()]
-        case = self._case(f"stays quiet while only one window of two burns{said}", moments, moments[::-1])
+        case = self._case(f"stays quiet while only one window of two burns{said}", moments)
         case.never(len(moments) * self._held - 1, self.rule)
         return case
 
@@ -175,12 +175,10 @@ class _Tested:
                 )
             yield case
 
-    def _case(
-        self, what: str, moments: Sequence[Records], of_others: Sequence[Records] | None = None
-    ) -> Case:
+    def _case(self, what: str, moments: Sequence[Records]) -> Case:
         """``moments``: records, each for as long as the alert takes to fire; what is not among them is 0.
 
-        ``of_others``: those of other groups, where there are groups; all 0 where they are not given.
+        So are those of other groups.
         """
         group, healthy = example(self.budget.groups), [Records()] * len(moments)
         labels = {MODEL: self.budget.model, SLO: self.budget.slo}
@@ -193,7 +191,7 @@ class _Tested:
                 {**labels, **one},
                 [moment.get(name, _NONE) for moment in own for _ in range(self._held)],
             )
-            for one, own in ((group, moments), *((other, of_others or healthy) for other in others(group)))
+            for one, own in ((group, moments), *((other, healthy) for other in others(group)))
             for name in names
         ]
         return Case(f"{self.rule.name} of {self.budget.slo}: {what}", self.interval, series)

@@ -34,14 +34,17 @@ def can_be_counted(budget: Budget) -> bool:
     return budget.most_groups <= _MOST_GROUPS
 
 
-def gone(budget: Budget, companions: GroupCompanions, interval: Duration) -> Iterator[Case]:
-    """Yield the cases of a group that is not measured any more: told, back, or all are gone.
+def gone(budget: Budget, companions: GroupCompanions, interval: Duration, *, whole: bool) -> Iterator[Case]:
+    """Yield the cases of a group that is not measured any more: told; for ``whole`` also back, and all gone.
 
     That it is forgotten after a day would take promtool 15 s: our own tests prove it.
     """
     if companions.gone is not None and companions.demand is not None:
         wait = evaluations(companions.demand.after, interval)
-        yield from _Gone(budget, companions, interval, wait).cases()
+        tested = _Gone(budget, companions, interval, wait)
+        yield tested.fires()
+        if whole:
+            yield from tested.life()
 
 
 @dataclass(frozen=True)
@@ -51,7 +54,7 @@ class _Gone:
     interval: Duration
     wait: int
 
-    def cases(self) -> Iterator[Case]:
+    def fires(self) -> Case:
         least, wait, rule = self.companions.least, self.wait, self.companions.gone
         assert rule is not None
         there: list[Sample] = [_ONE] * least
@@ -59,7 +62,12 @@ class _Gone:
         for now in (least - 1, least + wait - 1):
             case.shows(now, rule, None if now == least - 1 else "pending" if wait else None)
         case.fires(least + wait, rule, Firing(self._group, float(least)))
-        yield case
+        return case
+
+    def life(self) -> Iterator[Case]:
+        least, wait, rule = self.companions.least, self.wait, self.companions.gone
+        assert rule is not None
+        there: list[Sample] = [_ONE] * least
         back = [*there, *[GONE] * (wait + 1), _ONE, _ONE]
         case = self._case("resolves when its events are back", back, len(back))
         case.shows(least + wait, rule, "firing")
@@ -135,5 +143,6 @@ def too_many(
         names = [f"{label}-0", f"{label}-{most + 1}"][:left_out]
         for name in names:
             case.gives(now, selector(KNOWN_GROUPS_RECORD, {**own, label: name}), [])
+    case.shows(evaluations(rule.for_, interval), rule, "pending")
     case.fires(last, rule, Firing({}, 2.0))
     return case
