@@ -120,8 +120,8 @@ def _condition(own: GaugeAlert | None, budget: Budget | None) -> str:
     if budget is not None:
         share = number(budget.share * 100)
         return (
-            f"Of the events of {phrase(budget.promised)}, {share} % may be bad, and that is being spent faster than "
-            f"allowed. {budget.sli.bad}"
+            f"Of the events of {phrase(budget.promised)}, {share} % may be bad, and that is being spent "
+            f"faster than allowed. {budget.sli.bad}"
         )
     if own is None:
         return ""
