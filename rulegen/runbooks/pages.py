@@ -145,8 +145,8 @@ def _condition(own: GaugeAlert | None, budget: Budget | None) -> str:
         share = number(budget.share * 100)
         whose = f" of each {' and '.join(budget.groups)}" if budget.groups else ""
         return (
-            f"Of the events{whose} of {phrase(budget.promised)}, {share} % may be bad, and that is being spent faster "
-            f"than allowed. {budget.sli.bad}"
+            f"Of the events{whose} of {phrase(budget.promised)}, {share} % may be bad, and that is being spent "
+            f"faster than allowed. {budget.sli.bad}"
         )
     if own is None:
         return ""

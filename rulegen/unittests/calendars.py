@@ -32,6 +32,7 @@ _EPOCH = datetime(1970, 1, 1)
 _SELDOM = 60
 # A month of hours takes promtool a few seconds, a quarter of them too long.
 _MOST_EVALUATIONS = 800
+_NEARLY_A_DAY = 23 * 3600
 _EVENTS, _MANY_BAD, _FEW_BAD = Decimal(10), Decimal(5), Decimal(1)
 
 
@@ -68,6 +69,11 @@ def _begins_anew(budget: Budget, window: CalendarWindow, interval: Duration) -> 
     said = f"{'begins anew with' if anew else 'is that of'} {window.phrase.replace('a ', 'each ', 1)}"
     name = f"Records of {budget.slo}: the budget {said}"
     case = Case(name, every, given, sampled=every)
+    early = begins - int(_NEARLY_A_DAY // every.seconds)
+    if anew and early > 0:
+        # Soon after the midnight that the last day of a period begins with.
+        date_then = date_number(window, early * every.seconds)
+        case.gives(early, f"{selector(PERIOD_RECORD, {SLO: budget.slo})} + 0", [(labels, Decimal(date_then))])
     before = [(begins - 1, _MANY_BAD)] if anew else []
     for now, share in (*before, (begins, _FEW_BAD), (begins + 2, _FEW_BAD)):
         time = now * every.seconds
