@@ -120,7 +120,9 @@ class _Builder:
             yield from groups.gone(budget, slo.of_groups, self.interval, whole=whole)
         if self._is_first("too many groups"):
             many = groups.can_be_counted(budget)
-            case = events.too_many_groups(budget, slo.of_groups, self.interval) if many else None
+            grouped = [one for one in self.plan.slos if one.of_groups.too_many is not None]
+            alone = len(grouped) == 1
+            case = events.too_many_groups(budget, slo.of_groups, self.interval, alone=alone) if many else None
             if case is not None:
                 yield case
             elif not many:

@@ -76,7 +76,9 @@ def healthy(budget: Budget, interval: Duration) -> tuple[list[Series], Duration]
     return [*tested.counters(EVENTS, 0, count), *tested.others(count)], tested.sampled
 
 
-def too_many_groups(budget: Budget, companions: GroupCompanions, interval: Duration) -> Case | None:
+def too_many_groups(
+    budget: Budget, companions: GroupCompanions, interval: Duration, *, alone: bool
+) -> Case | None:
     """Return the case of more groups than have a budget; None where it is not known what the SLI's expressions select.
 
     A ratio may select one group only.
@@ -84,7 +86,8 @@ def too_many_groups(budget: Budget, companions: GroupCompanions, interval: Durat
     tested = _tested(budget, interval)
     if tested is None or tested.group != example(budget.groups):
         return None
-    return groups.too_many(budget, companions, interval, list(tested.of_one_pod()), tested.sampled)
+    counters = list(tested.of_one_pod())
+    return groups.too_many(budget, companions, interval, counters, tested.sampled, alone=alone)
 
 
 def _tested(budget: Budget, interval: Duration) -> _Tested | None:

@@ -109,10 +109,13 @@ def too_many(
     interval: Duration,
     counters: Sequence[Series],
     sampled: Duration,
+    *,
+    alone: bool,
 ) -> Case:
     """Build the case of two groups too many: the smallest of those at first, and a larger one that came later.
 
     ``counters``: of one group, at their first two samples, one every ``sampled``.
+    ``alone``: no other SLO of the file has groups; the same counters may be too many for it, too.
     """
     rule = companions.too_many
     assert rule is not None
@@ -144,5 +147,9 @@ def too_many(
         for name in names:
             case.gives(now, selector(KNOWN_GROUPS_RECORD, {**own, label: name}), [])
     case.shows(evaluations(rule.for_, interval), rule, "pending")
-    case.fires(last, rule, Firing({}, 2.0))
+    if alone:
+        case.fires(last, rule, Firing({}, 2.0))
+    else:
+        case.shows(last, rule, "firing")
+        case.gives(last, " ".join(rule.expression.split()), [({}, Decimal(2))])
     return case
