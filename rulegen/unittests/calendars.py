@@ -73,7 +73,8 @@ def _begins_anew(budget: Budget, window: CalendarWindow, interval: Duration) -> 
     if anew and early > 0:
         # Soon after the midnight that the last day of a period begins with.
         date_then = date_number(window, early * every.seconds)
-        case.gives(early, f"{selector(PERIOD_RECORD, {SLO: budget.slo})} + 0", [(labels, Decimal(date_then))])
+        whole = {MODEL: budget.model, SLO: budget.slo}
+        case.gives(early, f"{selector(PERIOD_RECORD, {SLO: budget.slo})} + 0", [(whole, Decimal(date_then))])
     before = [(begins - 1, _MANY_BAD)] if anew else []
     for now, share in (*before, (begins, _FEW_BAD), (begins + 2, _FEW_BAD)):
         time = now * every.seconds
