@@ -19,6 +19,7 @@ from rulegen.slo.plan import SloPlan
 from rulegen.unittests import events
 from rulegen.unittests.case import Case, Series
 from rulegen.unittests.expected import recorded_after
+from rulegen.unittests.groups import example
 from rulegen.unittests.probes import Probe, decoys, lasting, nearby, past_of, probes
 from rulegen.unittests.scraped import labels_of, labels_of_history, of_pod, rows, scraped
 
@@ -50,7 +51,7 @@ def case(slo: SloPlan, interval: Duration) -> Case | None:
         found.series, found.sampled = known
     if slo.budget is not None:
         for record in events.read_alone(slo.budget):
-            labels = {MODEL: slo.budget.model, SLO: slo.budget.slo}
+            labels = {MODEL: slo.budget.model, SLO: slo.budget.slo, **example(slo.budget.groups)}
             found.series += Series(record, labels, [_MANY] * _COUNT).of_others()
     own = slo.slo.name
     given_own = [one for one in found.distinct if one.labels.get(SLO) == own]

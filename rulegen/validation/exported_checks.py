@@ -53,7 +53,7 @@ def _read(slo: Slo, monitor: Monitor) -> Iterator[tuple[Location, str, bool]]:
     if slo.sli.errors is not None:
         for name in _ERRORS:
             yield ("sli", "errors"), name, False
-    if slo.sli.latency is not None:
+    if slo.sli.latency is not None and slo.sli.latency.metric is None:
         for name in _LATENCY:
             yield ("sli", "latency"), name, False
     if slo.sli.promql is not None:

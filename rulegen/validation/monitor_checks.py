@@ -50,7 +50,8 @@ def _events(file: ModelSlo, monitor: Monitor, slo: Slo, at: Location) -> Iterato
     if slo.sli.errors is not None and not monitor.spec.predictions.tells_errors:
         message = f"{name} reads no status: no prediction will ever count as an error"
         yield file.document.problem((*at, "errors"), message)
-    if slo.sli.latency is not None and fields.latency is None:
+    latency = slo.sli.latency
+    if latency is not None and latency.metric is None and fields.latency is None:
         yield file.document.problem((*at, "latency"), f"{name} reads no latency")
 
 

@@ -43,6 +43,17 @@ _RATIOS: tuple[Data, ...] = (
     },
     {"errors": "sum(rate(a_total[{{.window}}]))", "total": "sum(rate(a_total[{{.window}}]) * 2)"},
 )
+# By which they can be grouped as they are: what has a sum aggregates all labels away.
+_GROUPED_RATIOS: tuple[Data, ...] = (
+    {
+        "errors": 'sum by (tenant, zone) (rate(http_requests_total{code=~"5.."}[{{.window}}]))',
+        "total": 'rate(http_requests_total{zone!="test"}[{{.window}}])',
+    },
+    {
+        "errors": "sum without (pod) (increase(bad_total[{{.window}}]))",
+        "total": "sum by (zone, tenant) (increase(all_total[{{.window}}]))",
+    },
+)
 _TIERS = ("P1", "P2", "P3")
 _GAUGES = sorted(
     metric.name
@@ -162,6 +173,8 @@ def _alert(draw: st.DrawFn, name: str, about: _About) -> Data:
     if draw(st.integers(0, 2)) == 0:
         last = draw(st.integers(2, 7))
         found["breaches"] = {"atLeast": draw(st.integers(1, last)), "ofLast": last}
+    if draw(st.integers(0, 3)) == 0:
+        found["summary"] = "{{ slo }}: {{ value }}, {{ condition }} {"
     if draw(st.integers(0, 2)) == 0:
         found["keepFiringFor"] = draw(st.sampled_from(_DURATIONS))
     return found
@@ -215,6 +228,14 @@ def _objective(draw: st.DrawFn) -> Data:
         found["timeWindow"] = draw(st.sampled_from(("1d", "2d", "14d")))
     if draw(st.integers(0, 3)) == 0:
         found.setdefault("alerting", {})["minimumEvents"] = draw(st.sampled_from((1, 100, 5000)))
+    if draw(st.integers(0, 3)) == 0:
+        found.setdefault("alerting", {})["for"] = draw(st.sampled_from(_DURATIONS))
+    if draw(st.integers(0, 3)) == 0:
+        found.setdefault("alerting", {})["summary"] = "{{ slo }} burns {{ value }}: {{ budget_left }}"
+    if "windows" not in found.get("alerting", {}) and draw(st.integers(0, 3)) == 0:
+        zone = draw(st.sampled_from(("UTC", "Europe/Berlin", "America/New_York", "Asia/Kathmandu")))
+        # The end of a month is far away.
+        found["timeWindow"] = {"calendar": "week", "zone": zone}
     return found
 
 
@@ -223,11 +244,17 @@ def _slo(draw: st.DrawFn, index: int) -> Data:
     found: Data = {"name": f"slo-{index}", "layer": draw(st.sampled_from(("service", "data", "outcome")))}
     kind = draw(st.sampled_from(("gauge", "gauge", "gauge", "gauge", "promql", "events")))
     if kind == "events":
-        sli = draw(
-            st.sampled_from(
-                ({"errors": {}}, {"latency": {"below": "250ms"}}, *({"ratio": one} for one in _RATIOS))
+        counted: tuple[Data, ...] = ({"errors": {}}, {"latency": {"below": "250ms"}})
+        if draw(st.booleans()):
+            sli = draw(st.sampled_from((*counted, *({"ratio": one} for one in _GROUPED_RATIOS))))
+            groups = (
+                ["tenant", "zone"]
+                if "ratio" in sli
+                else draw(st.sampled_from((["tenant"], ["zone", "version"])))
             )
-        )
+            found |= {"groupBy": groups, "maxGroups": draw(st.sampled_from((1, 2, 7)))}
+            return {**found, "sli": sli, **draw(_objective())}
+        sli = draw(st.sampled_from((*counted, *({"ratio": one} for one in _RATIOS))))
         return {**found, "sli": sli, **draw(_objective())}
     about = _About()
     if kind == "gauge":
