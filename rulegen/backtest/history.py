@@ -27,10 +27,14 @@ class Source(Protocol):
     ``step``: milliseconds between two samples of a series, None where it is short.
     """
 
-    name: str
-    begin: int | None
-    end: int | None
-    step: int | None
+    @property
+    def name(self) -> str: ...
+    @property
+    def begin(self) -> int | None: ...
+    @property
+    def end(self) -> int | None: ...
+    @property
+    def step(self) -> int | None: ...
 
     def opened(self, workshop: Workshop, /) -> AbstractContextManager[Query]:
         """Return what answers queries, while the `with` block lasts."""

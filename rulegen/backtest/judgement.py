@@ -108,8 +108,8 @@ def budgets(specs: Specs, judgement: Judgement) -> Iterator[Budget]:
     for name, tier in specs.routing.spec.tiers.items():
         if tier.expectedPages is not None:
             own = [one for one in judgement.episodes if one.alert.tier == name]
-            at = ("spec", "tiers", name)
-            yield budget(f"tier {name}", specs.routing.document, at, tier.expectedPages.perMonth, own)
+            where = ("spec", "tiers", name)
+            yield budget(f"tier {name}", specs.routing.document, where, tier.expectedPages.perMonth, own)
     for model in specs.models:
         for place, slo in model.slos:
             for at, alert in slo.placed_alerts(place):

@@ -276,7 +276,7 @@ def _budget_rows(report: Report) -> Iterator[Row]:
         yield one.of, pages, f"expected {one.per_month:g} a month", "exceeded" if one.is_exceeded else "kept"
 
 
-def _unjudged_rows(found: Judgement) -> list[Row]:
+def _unjudged_rows(found: Judgement) -> Sequence[Row]:
     return [(alert.name, " ".join(alert.identity[:2])) for alert in found.unjudged]
 
 

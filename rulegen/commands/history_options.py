@@ -46,7 +46,7 @@ def takes_history(command: Command) -> Command:
             help="From then on.  [default: its beginning]",
         ),
         click.option(
-            "--prometheus", metavar="URL", help="A Prometheus that runs; it is only read. Needs --from."
+            "--prometheus", metavar="URL", help="A Prometheus that runs, with --from; it is only read."
         ),
         click.option("--history", "folder", type=PATH, help="A folder that mlslo-exporter replay wrote."),
     ):

@@ -238,12 +238,11 @@ def test_a_history_of_another_model_is_refused(tmp_path: Path) -> None:
 def test_nothing_is_left_of_a_command_that_is_killed(how: signal.Signals, tmp_path: Path) -> None:
     specs = write_specs(tmp_path, SLOS)
     history = replayed(tmp_path / "history", bumps, hours=40)
-    command = [sys.executable, "-m", "rulegen", "backtest", *specs, "--history", history]
+    command = [sys.executable, "-m", "rulegen", "backtest", *map(str, specs)]
+    command += ["--history", str(history), "--tools", str(tool("prometheus").parent)]
     environment = {**os.environ, "TMPDIR": str(tmp_path / "temporary")}
     (tmp_path / "temporary").mkdir()
-    process = subprocess.Popen(
-        [*command, "--tools", tool("prometheus").parent], cwd=ROOT, env=environment, stderr=subprocess.DEVNULL
-    )
+    process = subprocess.Popen(command, cwd=ROOT, env=environment, stderr=subprocess.DEVNULL)
     wait(lambda: any((tmp_path / "temporary").glob("*/prometheus.log")))
     (workshop,) = (tmp_path / "temporary").iterdir()
     assert running(workshop)
