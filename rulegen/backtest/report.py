@@ -180,7 +180,7 @@ def _received(found: Judgement) -> list[tuple[str, str, int]]:
     return [(receiver, found.kinds[receiver], count) for receiver, count in sorted(counts.items())]
 
 
-def _receiver_rows(found: Judgement) -> list[Row]:
+def _receiver_rows(found: Judgement) -> Sequence[Row]:
     rows = [(name, kind, _monthly(found, count), str(count)) for name, kind, count in _received(found)]
     return rows or [("none", "", "", "")]
 
