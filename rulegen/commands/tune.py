@@ -45,6 +45,7 @@ def tune(
     begin: int | None,
     end: int | None,
     tools: Path | None,
+    secret: Path | None,
     pages: float,
     known: Path | None,
     names: tuple[str, ...],
@@ -64,7 +65,7 @@ def tune(
                 raise InputError.of_file("--alert", message + did_you_mean(name, every))
         incidents = marked.load(known, specs) if known else []
         rules = ruleset.of_specs(specs)
-    stretch = Stretch(folder, prometheus, begin, end, tools)
+    stretch = Stretch(folder, prometheus, begin, end, tools, secret)
     with stretch.opened([rules]) as (judge, source):
         now = judge.judge(rules)
         tuner = Tuner(judge, rules, specs.routing, incidents, pages)

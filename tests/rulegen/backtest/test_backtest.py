@@ -7,9 +7,11 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Callable
 from datetime import datetime
+from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 from typing import Any
 
@@ -224,6 +226,29 @@ def test_a_mistake_is_one_line(name: str, tmp_path: Path, monkeypatch: pytest.Mo
     done = called("backtest", *specs, *words, code=2)
     assert message in done.stderr.splitlines()[-1]
     assert "Traceback" not in done.stderr
+
+
+def test_a_server_that_refuses_is_one_line_without_the_password(tmp_path: Path) -> None:
+    asked: list[str | None] = []
+
+    class Refusing(BaseHTTPRequestHandler):
+        def do_POST(self) -> None:
+            asked.append(self.headers["Authorization"])
+            self.send_response(401)
+            self.end_headers()
+
+        def log_message(self, *_: Any) -> None: ...
+
+    (tmp_path / "secret").write_text("reader:hidden\n")
+    specs = write_specs(tmp_path, SLOS)
+    with HTTPServer(("127.0.0.1", 0), Refusing) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        url = f"http://127.0.0.1:{server.server_port}"
+        words = ["--prometheus", url, "--from", rfc3339(START), "--tools", tool("prometheus").parent]
+        done = called("backtest", *specs, *words, "--basic-auth-file", tmp_path / "secret", code=2)
+        server.shutdown()
+    assert asked == ["Basic cmVhZGVyOmhpZGRlbg=="]
+    assert done.stderr == f"{url}: 401 Unauthorized: it wants a user and a password\n"
 
 
 def test_a_history_of_another_model_is_refused(tmp_path: Path) -> None:
