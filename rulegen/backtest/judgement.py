@@ -68,6 +68,8 @@ class Judge:
         """Evaluate all alerts, and play them to Alertmanager's rules. Raises ProgramError."""
         span = self.store.span
         judged = [alert for alert in rules.alerts if any(map(self.store.has, alert.judged_by))]
+        # All at once: each layer of records takes a pass over the history.
+        self.store.record({record for alert in judged for record in alert.records})
         episodes = [
             episode
             for alert in judged
