@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -139,6 +140,20 @@ def test_a_running_prometheus_gives_what_a_folder_gives(tmp_path: Path) -> None:
     running, kept = json.loads(done.stdout), judged(specs, history)
     assert running["episodes"] == kept["episodes"] != []
     assert running["messages"] == kept["messages"]
+
+
+def test_blocks_give_what_text_gives_and_stay_as_they_are(tmp_path: Path) -> None:
+    specs = write_specs(tmp_path, SLOS, **NO_DATA)
+    history = replayed(tmp_path / "history", bumps)
+    from_text = judged(specs, history)
+    command = [tool("promtool"), "tsdb", "create-blocks-from", "openmetrics"]
+    subprocess.run(
+        [*command, *history.glob("openmetrics/*"), history / "blocks"], check=True, stdout=subprocess.DEVNULL
+    )
+    shutil.rmtree(history / "openmetrics")
+    before = {path: path.read_bytes() for path in history.rglob("*") if path.is_file()}
+    assert judged(specs, history) == from_text
+    assert {path: path.read_bytes() for path in history.rglob("*") if path.is_file()} == before
 
 
 def test_a_budget_that_is_exceeded_is_named_with_its_place(tmp_path: Path) -> None:
