@@ -170,7 +170,9 @@ def _told_rows(found: Judgement) -> Iterator[Row]:
 
 def _monthly(found: Judgement, count: int) -> str:
     monthly = found.per_month(count)
-    return "" if monthly is None else f"{monthly:.2g} a month"
+    if monthly is None:
+        return ""
+    return f"{monthly:.0f} a month" if monthly >= 10 else f"{monthly:.2g} a month"
 
 
 def _received(found: Judgement) -> list[tuple[str, str, int]]:
