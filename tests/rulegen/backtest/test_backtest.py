@@ -146,10 +146,9 @@ def test_blocks_give_what_text_gives_and_stay_as_they_are(tmp_path: Path) -> Non
     specs = write_specs(tmp_path, SLOS, **NO_DATA)
     history = replayed(tmp_path / "history", bumps)
     from_text = judged(specs, history)
-    command = [tool("promtool"), "tsdb", "create-blocks-from", "openmetrics"]
-    subprocess.run(
-        [*command, *history.glob("openmetrics/*"), history / "blocks"], check=True, stdout=subprocess.DEVNULL
-    )
+    words = ["tsdb", "create-blocks-from", "openmetrics", *map(str, history.glob("openmetrics/*"))]
+    command = [str(tool("promtool")), *words, str(history / "blocks")]
+    subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
     shutil.rmtree(history / "openmetrics")
     before = {path: path.read_bytes() for path in history.rglob("*") if path.is_file()}
     assert judged(specs, history) == from_text
