@@ -91,5 +91,11 @@ def _warnings(file: Path) -> Sequence[str]:
 
     (model,) = load_all([file])
     checked = [look(model, time.time(), Path()) for look in (check_predictions, check_labels)]
-    lines = [line for found in checked if found is not None for line in found.lines]
-    return [line.removeprefix("  warning: ") for line in lines if line.startswith("  warning: ")]
+    said = []
+    for found in checked:
+        if found is not None:
+            said += [found.lines[0]] if found.wrong else []
+            said += [
+                line.removeprefix("  warning: ") for line in found.lines if line.startswith("  warning: ")
+            ]
+    return said

@@ -261,7 +261,7 @@ def _flat(
             continue
         distinct = len(set(roles.texts(usable)))
         of_others = any(
-            rank is not None and rank < 2 and roles.holds(role, usable)  # noqa: PLR2004
+            rank is not None and rank < 2 and roles.holds(role, usable)
             for role in _NOT_FEATURES
             if (rank := roles.named(role, path)) is not None
         )
@@ -271,7 +271,7 @@ def _flat(
         is_feature = path in known if set(known) & set(values) else distinct > 1 and not (of_others or is_id)
         (
             features if is_feature or (len(there) < 3 and not of_others and not is_id) else found.left_out
-        ).append(path)  # noqa: PLR2004
+        ).append(path)
     if not features:
         return
     parents = {path.rpartition(".")[0] for path in features}

@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 from mlslo.yamlfile import Duration, Location, did_you_mean, quoted_list
-from mlslo.yamlfile.commented import Block, Comment
+from mlslo.yamlfile.commented import Block
 from rulegen.drafts.carried_over import (
     CarriedOver,
     Source,
@@ -101,7 +101,7 @@ def _objective(slo: Part, at: Location, name: str, objects: Objects, result: Car
         slo.take(*at, "displayName"),
     ):
         if text:
-            block[Comment(text)] = None
+            block.comment(text)
     ratio = slo.peek(*at, "target") is not None
     block["objective"] = percent(slo.source, (*at, "target" if ratio else "targetPercent"), ratio=ratio)
     block["timeWindow"] = _time_window(slo, result)
