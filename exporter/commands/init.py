@@ -46,6 +46,7 @@ def init(
     from exporter.references.reference_file import dump
     from mlslo.monitor import from_document
     from mlslo.yamlfile import parse
+    from mlslo.yamlfile.commented import one_line
 
     drafted = draft(log, labels, out, column_names(data) if data else ())
     monitor_file, reference_file = (
@@ -76,7 +77,7 @@ def init(
             refuse(f"{file}: cannot be written: {error.strerror}")
     click.echo(f"{monitor_file}: a {drafted.task} model; its fields:")
     for name, path in drafted.found.fields.items():
-        click.echo(f"  {name:<12}  {path}")
+        click.echo(f"  {name:<12}  {one_line(path)}")
     for doubt in [*drafted.doubts, *_warnings(monitor_file)]:
         click.echo(f"{monitor_file}: look at {doubt}", err=True)
     shown = shlex.quote(str(monitor_file))

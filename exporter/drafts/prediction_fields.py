@@ -254,7 +254,7 @@ def _flat(
     found: PredictionFields, values: Mapping[str, Sequence[Any]], taken: set[str], known: Sequence[str]
 ) -> None:
     """Take what is left as features: scalars that vary, but no ids, no times and no labels."""
-    features = []
+    features: list[str] = []
     for path, there in values.items():
         usable = [value for value in there if value is not None]
         if path in taken or not usable or not all(map(roles.is_scalar, usable)):

@@ -208,7 +208,8 @@ def telling_apart(
     records: Sequence[Mapping[str, Any]], chosen: Callable[[Mapping[str, Any]], bool]
 ) -> dict[str, Any] | None:
     """Return the value of a key such as ``type`` that those records have, and no others; None where none has to."""
-    ours, others = [], []
+    ours: list[Mapping[str, Any]] = []
+    others: list[Mapping[str, Any]] = []
     for record in records:
         (ours if chosen(record) else others).append(record)
     if not ours or not others:

@@ -122,13 +122,12 @@ def _of_classes(predictions: Sequence[Any], labels: Sequence[Any]) -> TaskGuess:
         return TaskGuess("regression", prediction=False, prediction_is_score=True)
     classes = sorted(set(texts(predictions)) | set(texts(labels)))
     if len(classes) <= 2:
-        doubt = (
-            ""
-            if classes
-            else "no score and no prediction was found: write where they are, and which task it is"
+        binary = _positive(predictions, labels)
+        if classes:
+            return binary
+        return binary._replace(
+            doubt="no score and no prediction was found: write where they are, and the task"
         )
-        found = _positive(predictions, labels)
-        return found._replace(doubt=found.doubt or doubt)
     if len(classes) > _MOST_CLASSES:
         return TaskGuess(
             "multiclass", doubt=f"{len(classes)} classes are more than {_MOST_CLASSES}: are they classes?"

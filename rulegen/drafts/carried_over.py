@@ -38,7 +38,7 @@ class Source:
         if value is None:
             return None
         if not isinstance(value, kind) or (isinstance(value, bool) and kind is not bool):
-            names = {str: "text", dict: "a mapping", list: "a list", bool: "true or false"}
+            names: dict[Any, str] = {str: "text", dict: "a mapping", list: "a list", bool: "true or false"}
             raise self.document.error(at, f"expected {names.get(kind, 'a number')}, got {shown(value)}")
         if not isinstance(value, dict | list):
             self._taken.add(at)

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
+from functools import partial
 from typing import Any, NamedTuple
 
 from mlslo.yamlfile import Duration, Location, did_you_mean, quoted_list
@@ -83,9 +84,7 @@ def _slo(slo: Part, name: str, objects: Objects, result: CarriedOver) -> None:
     for index in range(len(objectives)):
         at: Location = ("spec", "objectives", index)
         own = name_of(name if len(objectives) == 1 else f"{name}-{slo.take(*at, 'displayName') or index + 1}")
-        result.try_slo(
-            slo.source, at, service, lambda at=at, own=own: _objective(slo, at, own, objects, result)
-        )  # type: ignore[misc]
+        result.try_slo(slo.source, at, service, partial(_objective, slo, at, own, objects, result))
 
 
 def _objective(slo: Part, at: Location, name: str, objects: Objects, result: CarriedOver) -> Block:

@@ -6,6 +6,7 @@ Source: https://sloth.dev/specs/default/, https://sloth.dev/specs/kubernetes/
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from functools import partial
 
 from mlslo.yamlfile import Location
 from mlslo.yamlfile.commented import Block
@@ -64,7 +65,7 @@ def _service(source: Source, at: Location, keys: Mapping[str, str], result: Carr
         result.labels.setdefault(service, {}).update(labels)
     for index in range(len(source.needed((*at, "slos"), list))):
         place = (*at, "slos", index)
-        result.try_slo(source, place, service, lambda place=place: _slo(source, place, keys, result))  # type: ignore[misc]
+        result.try_slo(source, place, service, partial(_slo, source, place, keys, result))
 
 
 def _slo(source: Source, at: Location, keys: Mapping[str, str], result: CarriedOver) -> Block:

@@ -129,7 +129,7 @@ def test_the_task_is_told_by_the_answers(name: str, tmp_path: Path) -> None:
 def test_a_unit_follows_from_the_name_or_the_size(
     name: str, values: float, unit: str, tmp_path: Path
 ) -> None:
-    spec, _, said = drafted(write(tmp_path / "log.jsonl", records(**{name: values})))
+    spec, _, said = drafted(write(tmp_path / "log.jsonl", records(300, **{name: values})))
     assert spec["predictions"]["fields"]["latency"] == {"field": name, "unit": unit}
     assert ("by its size" in said) == (name in ("latency", "took"))
 

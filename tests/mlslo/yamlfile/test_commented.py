@@ -12,8 +12,8 @@ from mlslo.yamlfile import parse
 from mlslo.yamlfile.commented import Block, Noted, dump, one_line
 
 SPECIAL = [
-    "a: b", "# no", "- x", "'", '"', "null", "yes", "1e3", "1_0", "0x1", "a\nb", "a\n  b\n", "\n", " a\nb", "{{.window}}", "[a",
-    "é\u2028x", "\t", "*", "!x",
+    "a: b", "# no", "- x", "'", '"', "null", "yes", "1e3", "1_0", "0x1", "a\nb", "a\n  b\n", "\n", " a\nb",
+    "{{.window}}", "[a", "é\u2028x", "\t", "*", "!x",
 ]  # fmt: skip
 CHARACTERS = st.characters(exclude_categories=["Cs"], exclude_characters="\x00")
 TEXTS = st.text(CHARACTERS, min_size=1, max_size=30) | st.sampled_from(SPECIAL)

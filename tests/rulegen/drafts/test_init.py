@@ -72,7 +72,7 @@ CASES: dict[str, tuple[dict[str, Any], set[str]]] = {
     "regression": ({"task": "regression", "labels": LABELS}, {"collapse", "r2"}),
     "ranking": ({"task": "ranking", "labels": LABELS}, {"ndcg"}),
 }
-BY_GROUP = {
+BY_GROUP: dict[str, Any] = {
     "task": "binary",
     "labels": LABELS,
     "segments": ["features.plan"],
@@ -118,10 +118,11 @@ def test_generated_tests_hold(given: dict[str, Any], tmp_path: Path) -> None:
     folder, _ = written(tmp_path / "specs", **given)
     assert run("generate", folder, "--out", tmp_path).exit_code == 0
     rules = sorted((tmp_path / "rules").glob("*_test.yaml"))
-    for command in (
+    commands: list[list[str | Path]] = [
         [tool("promtool"), "test", "rules", *rules],
         [tool("amtool"), "check-config", tmp_path / "alertmanager/alertmanager.yaml"],
-    ):
+    ]
+    for command in commands:
         done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=300)
         assert done.returncode == 0, done.stdout + done.stderr
 
