@@ -10,6 +10,8 @@ from collections.abc import Mapping, Sequence
 from functools import partial
 from typing import Any, NamedTuple
 
+from pydantic import TypeAdapter, ValidationError
+
 from mlslo.yamlfile import Duration, Location, did_you_mean, quoted_list
 from mlslo.yamlfile.commented import Block
 from rulegen.drafts.carried_over import (
@@ -23,10 +25,12 @@ from rulegen.drafts.carried_over import (
     summed,
     windowed,
 )
+from rulegen.spec.model_slo import Slo
 
 _KINDS = ("SLO", "SLI", "Service", "DataSource", "AlertPolicy", "AlertCondition", "AlertNotificationTarget")
 _OPERATORS = {"lt": "below", "lte": "atMost", "gt": "above", "gte": "atLeast"}
 _URGENT = ("page", "critical", "high", "p1", "sev1", "1")
+_PERIODS = {"1M": "month", "1Q": "quarter", "1w": "week"}
 _DAYS = {"M": 30, "Q": 90, "Y": 365}
 # The SRE workbook's: the short window is a twelfth of the long one.
 _SHORTER = 12
@@ -124,29 +128,38 @@ def _objective(slo: Part, at: Location, name: str, objects: Objects, result: Car
     return block
 
 
-def _time_window(slo: Part, result: CarriedOver) -> str:
+def _time_window(slo: Part, result: CarriedOver) -> Any:
     at = ("spec", "timeWindow", 0)
     text = slo.take(*at, "duration")
     if text is None:
         return "30d"
     calendar = slo.take(*at, "isRolling", kind=bool) is False or slo.peek(*at, "calendar") is not None
-    letter = re.fullmatch("([0-9]+)([MQY])", text)
-    length = (
-        Duration(f"{int(letter[1]) * _DAYS[letter[2]]}d")
-        if letter
-        else duration(slo.source, (*at, "duration"), text)
-    )
-    if calendar and slo.peek(*at, "calendar") is not None:
-        result.tell(
-            slo.source, (*slo.at, *at, "calendar"), f"the budget is one of a rolling window, {length}"
-        )
-    elif calendar or letter:
+    found = re.fullmatch("([0-9]+)([MQY])", text)
+    days = int(found[1]) * _DAYS[found[2]] if found else 0
+    length = Duration(f"{days}d") if found else duration(slo.source, (*at, "duration"), text)
+    if calendar and text in _PERIODS:
+        zone = slo.peek(*at, "calendar", "timeZone")
+        period = {"calendar": _PERIODS[text], **({"zone": zone} if zone else {})}
+        if _is_time_window(period):
+            slo.take(*at, "calendar", "timeZone")
+            if slo.peek(*at, "calendar", "startTime") is not None:
+                result.tell(slo.source, (*at, "calendar", "startTime"), "a period begins with the calendar's")
+            return period
+    if slo.peek(*at, "calendar") is not None:
+        result.tell(slo.source, (*at, "calendar"), f"the budget is one of a rolling window, {length}")
+    elif calendar or found:
         key = "isRolling" if calendar else "duration"
-        told = slo.source.document.problem(
-            (*at, key), f"not carried over: '{key}': the window is a rolling one of {length}"
-        )
-        result.told += [told] if told not in result.told else []
+        result.tell(slo.source, (*at, key), f"the window is a rolling one of {length}")
     return str(length)
+
+
+def _is_time_window(value: Any) -> bool:
+    """Return whether a ModelSLO file takes ``value`` as an SLO's time window."""
+    try:
+        TypeAdapter(Slo.model_fields["timeWindow"].annotation).validate_python(value)
+    except ValidationError:
+        return False
+    return True
 
 
 def _indicator(slo: Part, objects: Objects) -> Part:
