@@ -140,7 +140,7 @@ def _time_window(slo: Part, result: CarriedOver) -> Any:
     if calendar and text in _PERIODS:
         zone = slo.peek(*at, "calendar", "timeZone")
         period = {"calendar": _PERIODS[text], **({"zone": zone} if zone else {})}
-        if _is_time_window(period):
+        if is_time_window(period):
             slo.take(*at, "calendar", "timeZone")
             if slo.peek(*at, "calendar", "startTime") is not None:
                 result.tell(slo.source, (*at, "calendar", "startTime"), "a period begins with the calendar's")
@@ -153,7 +153,7 @@ def _time_window(slo: Part, result: CarriedOver) -> Any:
     return str(length)
 
 
-def _is_time_window(value: Any) -> bool:
+def is_time_window(value: Any) -> bool:
     """Return whether a ModelSLO file takes ``value`` as an SLO's time window."""
     try:
         TypeAdapter(Slo.model_fields["timeWindow"].annotation).validate_python(value)
