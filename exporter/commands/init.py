@@ -76,7 +76,8 @@ def init(
         except OSError as error:
             refuse(f"{file}: cannot be written: {error.strerror}")
     click.echo(f"{monitor_file}: a {drafted.task} model; its fields:")
-    for name, path in drafted.found.fields.items():
+    preset = drafted.found.data.get("preset")
+    for name, path in {**({"preset": preset} if preset else {}), **drafted.found.fields}.items():
         click.echo(f"  {name:<12}  {one_line(path)}")
     for doubt in [*drafted.doubts, *_warnings(monitor_file)]:
         click.echo(f"{monitor_file}: look at {doubt}", err=True)

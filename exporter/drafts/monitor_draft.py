@@ -30,6 +30,8 @@ _ABOUT = {
 _MIN_SAMPLES = 200
 _WINDOWS = (("1h", 3600, "1d"), ("6h", 21_600, "7d"), ("1d", 86_400, "7d"))
 _CANDIDATES = 5
+_KNOWN_CLASSES = {"openai": ("stop", "length", "tool_calls", "content_filter")}
+"""What a preset predicts, be it that none of the first records has it: why chats end."""
 _MOST_NOTED = 20
 
 
@@ -100,9 +102,8 @@ def draft(
 def _task(found: PredictionFields, labels: LabelFields | None) -> tasks.TaskGuess:
     """Guess the task, and settle which fields stay."""
     values, fields = found.values, found.fields
-    guess = tasks.guess(
-        values.get("score", []), values.get("prediction", []), labels.values if labels else []
-    )
+    predictions = [*values.get("prediction", []), *_KNOWN_CLASSES.get(found.data.get("preset", ""), ())]
+    guess = tasks.guess(values.get("score", []), predictions, labels.values if labels else [])
     preset = "preset" in found.data
     if guess.prediction_is_score and "prediction" in fields:
         fields["score"] = fields.pop("prediction")

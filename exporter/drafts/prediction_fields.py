@@ -265,13 +265,14 @@ def _flat(
             for role in _NOT_FEATURES
             if (rank := roles.named(role, path)) is not None
         )
-        is_id = (isinstance(usable[0], str) and distinct > 1 and roles.holds("id", usable)) or (
-            roles.named("id", path) is not None and distinct > max(_FEW_IDS, len(usable) // 20)
+        # Of few records each value is its own, or all are the same.
+        few, looks_like_id = len(usable) < _FEW_IDS, roles.named("id", path) is not None
+        is_id = (looks_like_id and (few or distinct > max(_FEW_IDS, len(usable) // 20))) or (
+            not few and isinstance(usable[0], str) and distinct > 1 and roles.holds("id", usable)
         )
-        is_feature = path in known if set(known) & set(values) else distinct > 1 and not (of_others or is_id)
-        (
-            features if is_feature or (len(there) < 3 and not of_others and not is_id) else found.left_out
-        ).append(path)
+        varies = (distinct > 1 or few) and not (of_others or is_id)
+        is_feature = path in known if set(known) & set(values) else varies
+        (features if is_feature else found.left_out).append(path)
     if not features:
         return
     parents = {path.rpartition(".")[0] for path in features}

@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from functools import partial
 from typing import Any, NamedTuple
 
-from pydantic import TypeAdapter, ValidationError
+from pydantic import ValidationError
 
 from mlslo.yamlfile import Duration, Location, did_you_mean, quoted_list
 from mlslo.yamlfile.commented import Block
@@ -156,7 +156,7 @@ def _time_window(slo: Part, result: CarriedOver) -> Any:
 def is_time_window(value: Any) -> bool:
     """Return whether a ModelSLO file takes ``value`` as an SLO's time window."""
     try:
-        TypeAdapter(Slo.model_fields["timeWindow"].annotation).validate_python(value)
+        Slo.model_validate({"name": "draft", "layer": "service", "timeWindow": value, "sli": {"errors": {}}})
     except ValidationError:
         return False
     return True

@@ -211,6 +211,7 @@ def test_two_thousand_features(tmp_path: Path) -> None:
     assert len(drafted(log)[0]["features"]) == 2000
 
 
+@pytest.mark.slow
 def test_huge_records(tmp_path: Path) -> None:
     log = write(tmp_path / "log.jsonl", records(10, features={"text": "a b c d " * 200_000, "a": 1}))
     assert drafted(log)[0]["features"]["a"] == {"type": "numeric"}
