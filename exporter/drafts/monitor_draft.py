@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -37,7 +37,7 @@ _MOST_NOTED = 20
 
 @dataclass
 class Draft:
-    """``text``: of the file. ``doubts``: what to look at. ``types``: of the features, as the log has them."""
+    """``text``: of the file. ``doubts``: what to look at. ``reference``: the file that training data makes."""
 
     name: str
     text: str
@@ -45,23 +45,19 @@ class Draft:
     found: PredictionFields
     labels: LabelFields | None
     task: str
-    types: dict[str, FeatureType] = field(default_factory=dict)
+    reference: str | None
 
 
 def draft(
-    logs: Sequence[Path],
-    labels: Sequence[Path],
-    folder: Path,
-    known: Sequence[str] = (),
-    reference: str | None = None,
+    logs: Sequence[Path], labels: Sequence[Path], folder: Path, known: Sequence[str] | None = None
 ) -> Draft:
     """Return the draft of a file in ``folder`` on the predictions in ``logs``.
 
-    ``known``: columns of the training data. ``reference``: the file that will be made of it. Raises InputError where a
-    log cannot be read, or has no time.
+    ``known``: columns of the training data, None where there is none. Raises InputError where a log cannot be read, or
+    has no time.
     """
     sample = read_log(logs)
-    found = prediction_fields.of_log(sample, known)
+    found = prediction_fields.of_log(sample, known or ())
     if formats := roles.time_formats(found.values.get("timestamp", ())):
         found.data["timeFormat"] = formats[0]
     labelled = read_log(labels) if labels else None
@@ -74,8 +70,9 @@ def draft(
     elif joined and not joined.matched:
         found.doubts.append(label_fields.unmatched(joined))
     guess = _task(found, joined)
-    types = {} if reference else _typed(found)
     name = _name(sample, found, folder)
+    reference = None if known is None else f"{name}.reference.json"
+    types = {} if reference else _typed(found)
     spec = Block({"task": Noted(guess.task, guess.doubt)})
     _windows(spec, prediction_fields.rows_per_second(found.data, sample))
     spec.comment()
@@ -96,7 +93,7 @@ def draft(
     content.comment("there the log leaves a choice. `mlslo-exporter check` tells what is read.")
     metadata = Block({"name": Noted(name, "the label `model` of every metric")})
     content.update({"apiVersion": "mlslo/v1", "kind": "ModelMonitor", "metadata": metadata, "spec": spec})
-    return Draft(name, dump(content), found.doubts, found, joined, guess.task, types)
+    return Draft(name, dump(content), found.doubts, found, joined, guess.task, reference)
 
 
 def _task(found: PredictionFields, labels: LabelFields | None) -> tasks.TaskGuess:
