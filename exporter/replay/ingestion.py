@@ -117,6 +117,8 @@ class PastIngestion(Ingestion):
         self._folding = self.past_folding = PastFolding(schemas, store, grid)
         self._waiting: list[Columns] = []
         self._given: list[Columns] = []
+        # Ids and times of those that no label can be compared with.
+        self._unanswered: list[Columns] = []
 
     def waiting(self) -> Columns:
         """Return the predictions that can have labels, by time: what ``Pending.add`` takes but for the last."""
@@ -132,12 +134,15 @@ class PastIngestion(Ingestion):
         ids, _, times = columns
         arrivals = times.copy()
         untimed = np.flatnonzero(times == NO_TIME)
-        if len(untimed) and len(waiting[0]):
-            order = np.argsort(waiting[0], kind="stable")
-            places = np.searchsorted(waiting[0], ids[untimed], sorter=order)
+        predicted, when = (
+            np.concatenate(column) for column in zip(waiting[:2], *self._unanswered, strict=True)
+        )
+        if len(untimed) and len(predicted):
+            order = np.lexsort((when, predicted))
+            places = np.searchsorted(predicted, ids[untimed], sorter=order)
             places = order[np.minimum(places, len(order) - 1)]
-            known = waiting[0][places] == ids[untimed]
-            arrivals[untimed[known]] = waiting[1][places[known]]
+            known = predicted[places] == ids[untimed]
+            arrivals[untimed[known]] = when[places[known]]
         order = np.argsort(arrivals, kind="stable")
         return _taken(columns, order), arrivals[order]
 
@@ -149,6 +154,8 @@ class PastIngestion(Ingestion):
             ("predictions", "missing_id"),
             self._grid.first_from(columns.time[anonymous]),
         )
+        others = np.flatnonzero(~outputs.given & (columns.id != 0))
+        self._unanswered.append((columns.id[others], columns.time[others]))
         rows = np.flatnonzero(outputs.given & (columns.id != 0))
         nothing = np.empty(len(rows), dtype=object)
         self._waiting.append(

@@ -93,7 +93,7 @@ class Outcomes:
                         found.append((number, store.pending.add(*(column[rows] for column in waiting), now)))
                     if given_end > begin_given:
                         rows = slice(begin_given, given_end)
-                        matches = store.pending.label(*(column[rows] for column in given), now)
+                        matches = store.pending.label(*(column[rows] for column in given), now).within(wait)
                         _count(counters, number, matches)
                         found.append((number, matches))
                         if matches.corrections is not None:
