@@ -120,7 +120,7 @@ def _tool(given: Path | None) -> Path | None:
     return given
 
 
-def _stop(number: int, frame: object) -> NoReturn:
+def _stop(number: int, _: object) -> NoReturn:
     """End as an interrupt does, so that nothing is left behind."""
     raise SystemExit(128 + number)
 

@@ -1,4 +1,4 @@
-"""Readings of one model: one for all steps, and one more from each step on at which a reference of a first time is there.
+"""Readings of one model: one for all steps, and one more for each step at which a reference of a first time is there.
 
 What is counted of a version follows from its references: from that step on, all of its past is counted over other bins.
 """
@@ -96,7 +96,7 @@ class Phases:
             }
 
     def _ready(self, built: Mapping[Sampled, Reference], first: int, last: int) -> dict[Sampled, int]:
-        """Return from which step on each reference is there: when a record of after its first time is, or the clock says so."""
+        """Return the step from which each is there: a record of after its first time is, or the clock says so."""
         marks = self.main.ingestion.past.marks
         found = {}
         for sampled, reference in built.items():

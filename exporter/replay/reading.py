@@ -37,7 +37,7 @@ class Reading:
         path: Path,
         own: Mapping[str, Mapping[str, Reference]] = MappingProxyType({}),
     ) -> None:
-        """``own``: references of versions, beside those of files. Raises StoreError where ``path`` cannot be written."""
+        """``own``: references of versions, beside those of files. Raises StoreError where nothing can be written."""
         self.model = model
         self.grid = grid
         self.path = path
@@ -65,10 +65,10 @@ class Reading:
         return max((time for time in newest if time is not None), default=None)
 
     def read(self, since: int, until: int, latest: int, progress: Callable[[int, int], None]) -> None:
-        """Read all records of up to ``until``, to be measured from ``since`` on; what is after ``latest`` is from the future.
+        """Read all records of up to ``until``, to be measured from ``since`` on.
 
-        Times in epoch µs.
-        ``progress`` is told how many bytes are read, and of how many. Raises StoreError where the store cannot be written.
+        Times in epoch µs. What is after ``latest`` is from the future. ``progress`` is told how many bytes are read,
+        and of how many. Raises StoreError where the store cannot be written.
         """
         ingestion, spec, store = self.ingestion, self.monitor.spec, self._store
         sinks = {"predictions": spec.predictions.sink}
