@@ -105,6 +105,8 @@ def replay(
         refuse(str(error), WRONG)
     except StoreError as error:
         refuse(f"{out}: cannot be written: {error}")
+    except FileExistsError as error:
+        refuse(f"{error.filename}: {error.strerror}")
     except OSError as error:
         refuse(f"{error.filename or out}: cannot be written: {error.strerror}")
     shown = [datetime.fromtimestamp(edge, UTC).isoformat().replace("+00:00", "Z") for edge in (first, last)]

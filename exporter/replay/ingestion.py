@@ -185,6 +185,8 @@ class PastIngestion(Ingestion):
         )
         self.presence.labels(known.having(none), cycle)
         self._given.append((known.id, known.label, known.time))
+        times = known.time[known.time != NO_TIME]
+        self.past.marks.rise_at(f"{sink} event", self._grid.first_from(times), times)
         return columns
 
 

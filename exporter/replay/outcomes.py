@@ -78,8 +78,6 @@ class Outcomes:
         ingestion.presence.labels_at(of_given, given[2] != NO_TIME)
         counters = ingestion.past.counters
         counters.add_at("ml_sink_records_total", ("labels",), of_given)
-        if (timed := given[2] != NO_TIME).any():
-            ingestion.past.marks.rise_at("labels event", of_given[timed], given[2][timed])
         found: list[tuple[int, Matches]] = []
         corrected: list[tuple[int, Matches]] = []
         begin = begin_given = 0
