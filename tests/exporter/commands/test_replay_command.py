@@ -17,6 +17,7 @@ import pytest
 from tests.support.commands import exporter
 from tests.support.history import read_history
 from tests.support.logs import EPOCH, monitor, parse, record, write_lines, write_monitor
+from tests.support.tools import tool
 
 pytestmark = pytest.mark.slow
 
@@ -60,6 +61,25 @@ def test_a_step_of_the_folder_is_once_as_of_then(tmp_path: Path) -> None:
             }
             assert found.keys() == expected.keys(), name
             assert all(math.isclose(found[labels], expected[labels], rel_tol=1e-9) for labels in found), name
+
+
+def test_promtool_makes_blocks_of_every_sample(tmp_path: Path) -> None:
+    promtool = tool("promtool")
+    out = tmp_path / "history"
+    exporter("replay", logged(tmp_path, hours=20), "--step", "1h", "--out", out, "--promtool", promtool)
+    files = sorted(path.name for path in (out / "openmetrics").iterdir())
+    # Stretches of 18 hours since 1970: a process each.
+    assert files == ["20260110T000000Z.om", "20260110T180000Z.om"]
+    assert len(list((out / "blocks").iterdir())) == len(files)
+    dumped = subprocess.run(
+        [promtool, "tsdb", "dump", out / "blocks"], capture_output=True, text=True, check=True
+    )
+    history = read_history(out)
+    written = sum(len(times) for series in history.series.values() for times in series.values())
+    assert dumped.stdout.count("\n") == written
+    assert sorted(
+        float(line.split()[-2]) for line in dumped.stdout.splitlines() if "ml_predictions_total" in line
+    ) == sorted(next(iter(history.series["ml_predictions_total"].values())).values())
 
 
 def test_once_as_of_leaves_out_what_came_later(tmp_path: Path) -> None:
