@@ -46,7 +46,7 @@ class PastPresence(FieldPresence):
         for name in ("labels.id", "labels.label", "labels.timestamp"):
             if name in self.fields:
                 self._expected[name].add(steps, ones)
-                self._found[name].add(steps, timed * 1.0 if name == "labels.timestamp" else ones)
+                self._found[name].add(steps, timed.astype(np.float64) if name == "labels.timestamp" else ones)
 
     def _add_now(self, counts: Any, cycle: CycleTime) -> None:
         for name, (expected, found) in counts.items():
@@ -121,16 +121,18 @@ class PastIngestion(Ingestion):
         self._unanswered: list[Columns] = []
 
     def waiting(self) -> Columns:
-        """Return the predictions that can have labels, by time: what ``Pending.add`` takes but for the last."""
+        """Hand over the predictions that can have labels, by time: what ``Pending.add`` takes but for the last."""
         columns = _joined(self._waiting, 7)
+        self._waiting.clear()
         return _taken(columns, np.argsort(columns[1], kind="stable"))
 
     def given(self, waiting: Columns) -> tuple[Columns, Integers]:
-        """Return id, label and time of each label, and when it came, in that order.
+        """Hand over id, label and time of each label, and when it came, in that order.
 
         One that does not say so came with its prediction; where that is not known, before all.
         """
         columns = _joined(self._given, 3)
+        self._given.clear()
         ids, _, times = columns
         arrivals = times.copy()
         untimed = np.flatnonzero(times == NO_TIME)

@@ -120,7 +120,16 @@ class Replay:
 
 def _make_blocks(promtool: Path, file: Path, folder: Path) -> None:
     length = f"--max-block-duration={history.STRETCH // 3600}h"
-    command = [promtool, "tsdb", "create-blocks-from", length, "openmetrics", "--quiet", file, folder]
+    command = [
+        str(promtool),
+        "tsdb",
+        "create-blocks-from",
+        length,
+        "openmetrics",
+        "--quiet",
+        str(file),
+        str(folder),
+    ]
     made = subprocess.run(command, capture_output=True, text=True, check=False)
     if made.returncode:
         said = made.stderr.strip().splitlines()

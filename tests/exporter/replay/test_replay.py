@@ -137,7 +137,7 @@ def test_each_step_is_a_cycle_over_what_was_known(tmp_path: Path, kind: str, ste
     seed = 100 * step + list(ONE_EACH).index(kind)
     (model,) = load_all([written(tmp_path, seed, ONE_EACH[kind])])
     edges = [int((EPOCH + at) * MICROSECONDS) for at in (120, LENGTH + 1800)]
-    replay = Replay([model], *edges, step * MICROSECONDS, tmp_path)
+    replay = Replay([model], edges[0], edges[1], step * MICROSECONDS, tmp_path)
     replay.read(int(datetime.now(UTC).timestamp() * MICROSECONDS), lambda *_: None)
     replay.join(lambda *_: None)
     first, last = replay.steps
