@@ -10,13 +10,14 @@ import signal
 import subprocess
 import sys
 import time
+from datetime import datetime
 from pathlib import Path
 
 import pytest
 
 from tests.support.commands import exporter
-from tests.support.history import read_history
-from tests.support.logs import EPOCH, monitor, parse, record, write_lines, write_monitor
+from tests.support.history import History, read_history
+from tests.support.logs import EPOCH, Gauges, monitor, parse, record, write_lines, write_monitor
 from tests.support.tools import tool
 
 pytestmark = pytest.mark.slow
@@ -50,16 +51,35 @@ def test_a_step_of_the_folder_is_once_as_of_then(tmp_path: Path) -> None:
         "step": "20m",
     }
     for at in ("2026-01-10T00:40:00Z", "2026-01-10T02:20:00Z"):
-        seconds = EPOCH + 60 * (int(at[12:13]) * 60 + int(at[14:16]))
-        single = parse(exporter("once", path, "--as-of", at).stdout)
-        for name in {*single, *history.series} - VOLATILE:
-            expected = {tuple(sorted(labels.items())): number for labels, number in single.get(name, [])}
-            found = {
-                labels: times[seconds]
-                for labels, times in history.series.get(name, {}).items()
-                if seconds in times
-            }
-            assert found.keys() == expected.keys(), name
+        assert_same_at(history, at, parse(exporter("once", path, "--as-of", at).stdout))
+
+
+def test_a_step_is_once_over_the_logs_as_they_were(tmp_path: Path) -> None:
+    path, at = logged(tmp_path), "2026-01-10T00:40:00Z"
+    exporter("replay", path, "--step", "20m", "--out", tmp_path / "history")
+    then = tmp_path / "then"
+    for log in ("predictions", "labels"):
+        lines = (tmp_path / f"logs/{log}.jsonl").read_text().splitlines()
+        write_lines(
+            then / f"logs/{log}.jsonl", [line for line in lines if json.loads(line)["ts"] <= EPOCH + 2400]
+        )
+    (then / "monitor.yaml").write_text(path.read_text())
+    single = parse(exporter("once", then / "monitor.yaml", "--at", at).stdout)
+    assert_same_at(read_history(tmp_path / "history"), at, single)
+
+
+def assert_same_at(history: History, at: str, single: Gauges) -> None:
+    """The samples of one time are those that were printed, to the last digits of sums."""
+    seconds = datetime.fromisoformat(at).timestamp()
+    for name in {*single, *history.series} - VOLATILE:
+        expected = {tuple(sorted(labels.items())): number for labels, number in single.get(name, [])}
+        found = {
+            labels: times[seconds]
+            for labels, times in history.series.get(name, {}).items()
+            if seconds in times
+        }
+        assert found.keys() == expected.keys(), name
+        if name != "ml_monitor_last_success_timestamp_seconds":
             assert all(math.isclose(found[labels], expected[labels], rel_tol=1e-9) for labels in found), name
 
 
@@ -71,6 +91,8 @@ def test_promtool_makes_blocks_of_every_sample(tmp_path: Path) -> None:
     # Stretches of 18 hours since 1970: a process each.
     assert files == ["20260110T000000Z.om", "20260110T180000Z.om"]
     assert len(list((out / "blocks").iterdir())) == len(files)
+    # promtool asks for the log that a Prometheus would have.
+    (out / "blocks" / "wal").mkdir()
     dumped = subprocess.run(
         [promtool, "tsdb", "dump", out / "blocks"], capture_output=True, text=True, check=True
     )
