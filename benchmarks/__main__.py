@@ -20,6 +20,7 @@ BENCHMARKS = (
     "shapes",
     "series",
     "pending",
+    "replay",
     "push",
     "pages",
     "alarms",

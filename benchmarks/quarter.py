@@ -5,7 +5,8 @@
 
 FOLDER gets monitor.yaml, references/validation.json and logs/. Traffic has a season by hour (a third at night) and by
 weekday (two fifths on Sundays). Labels come after a delay that is exponential around --label-delay, one in ten after
-five times as much, one in twenty never; those of after the log's end are not in it. --deploy: days on which a new version begins, which is as good as the one before.
+five times as much, one in twenty never; those of after the log's end are not in it. --deploy: days on which a new
+version begins, which is as good as the one before.
 --shift DAY+LENGTH: laboratories report in other units for so many days, and the model is truly worse. --as-example: the
 example's own windows; otherwise a window of 2d is added, which labels that late can fill.
 """

@@ -57,8 +57,8 @@ class Snapshots:
     ) -> Snapshot:
         """Measure ``windows``, and those that they are compared with.
 
-        ``readers``: of the sinks. ``started``: when the cycle was, by the monotonic clock. ``done``: when it ended, Unix
-        seconds; now, where that is None.
+        ``readers``: of the sinks. ``started``: when the cycle was, by the monotonic clock. ``done``: when it ended,
+        Unix seconds; now, where that is None.
         """
         gauges = Gauges(self._monitor.model, self._exported)
         versions = self._current_versions(windows)
