@@ -13,6 +13,7 @@ from exporter.statistics import performance_estimation as estimation
 from exporter.statistics import ranked_lists, regression
 from exporter.statistics.performance_estimation import Expected
 from exporter.statistics.quantiles import duration_quantile
+from exporter.statistics.standard_errors import mean_absolute_error_error
 from exporter.summary.outcomes import ClassScoresSummary
 from exporter.summary.ranking import RankingOutcomeSummary
 from exporter.summary.regression import RegressionOutcomeSummary
@@ -29,6 +30,7 @@ _OF_NUMBERS: dict[str, Callable[[RegressionOutcomeSummary], float | None]] = {
     "ml_model_rmse": regression.root_mean_squared_error,
     "ml_model_r2": regression.r_squared,
     "ml_model_mean_error": regression.mean_error,
+    "ml_model_mae_standard_error": mean_absolute_error_error,
 }
 _OF_LISTS = {
     "ml_model_ndcg": "ndcg",
