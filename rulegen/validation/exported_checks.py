@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from mlslo.catalogue import METRICS, Metric
 from mlslo.monitor import Monitor, scope_name
 from mlslo.yamlfile import Location, Problem
+from rulegen.conditions.beyond_noise import error_of
 from rulegen.conditions.reference import counterpart
 from rulegen.slo.companions.dependencies import measured, rests_on_labels
 from rulegen.spec.model_slo import ModelSlo, Slo
@@ -46,6 +47,10 @@ def _read(slo: Slo, monitor: Monitor) -> Iterator[tuple[Location, str, bool]]:
         # A segment that the monitor does not have is a mistake of its own.
         if segment in ("", *map(scope_name, monitor.spec.segments)):
             yield ("sli", "gauge", "metric"), gauge.metric, bool(segment)
+            for index, alert in enumerate(slo.alerts):
+                for where, leaf in alert.when.leaves(("alerts", index, "when")):
+                    if leaf.beyondNoise and (error := error_of(METRICS[gauge.metric])) is not None:
+                        yield (*where, "beyondNoise"), error.name, bool(segment)
         compared = any(leaf.aboveReference for alert in slo.alerts for _, leaf in alert.when.leaves())
         if compared and (reference := counterpart(METRICS[gauge.metric])) is not None:
             yield ("sli", "gauge", "metric"), reference.name, False

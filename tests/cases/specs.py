@@ -69,10 +69,11 @@ _NUMBERS = st.one_of(
 
 @dataclass(frozen=True)
 class _About:
-    """What can be said of a gauge: whether it has a figure in the reference, and several series, and which limits."""
+    """What can be said of a gauge: whether it has a figure in the reference, several series, an error; its limits."""
 
     referred: bool = False
     several: bool = False
+    noisy: bool = False
     limits: st.SearchStrategy[float] = field(default=_NUMBERS)
 
     @classmethod
@@ -85,7 +86,8 @@ class _About:
         limits = _SHARES if metric.unit in ("ratio", "boolean") else _NUMBERS.filter(lambda limit: limit > 0)
         if metric.unit in ("the feature's", "the target's", "the score's"):
             limits = _NUMBERS
-        return cls(f"{metric.name}_reference" in METRICS, bool(set(metric.labels) - chosen), limits)
+        noisy = f"{metric.name}_standard_error" in METRICS and "class" not in gauge.get("labels", {})
+        return cls(f"{metric.name}_reference" in METRICS, bool(set(metric.labels) - chosen), noisy, limits)
 
 
 def _limit(limits: st.SearchStrategy[float]) -> st.SearchStrategy[Data]:
@@ -125,7 +127,8 @@ def _leaf(draw: st.DrawFn, about: _About) -> Data:
             floor = draw(st.sampled_from((None, 0.01, 0.2)))
             return {kind: {"byFactor": draw(_SMALL), **({} if floor is None else {"floor": floor})}}
         case _:
-            return draw(_limit(about.limits))
+            found = draw(_limit(about.limits))
+            return {**found, "beyondNoise": True} if about.noisy and draw(st.booleans()) else found
 
 
 def _maybe_offset(draw: st.DrawFn) -> Data:
