@@ -1,9 +1,9 @@
-"""Schema of one version: binnings of its views and score, calibrated confidence, decoded rows and their summaries."""
+"""Schema of one version: binnings of its views and score, calibrated classes, decoded rows and their summaries."""
 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,11 +12,11 @@ import numpy.typing as npt
 
 from exporter.features import KINDS, Kind
 from exporter.features.binning import Binning, CategoricalBinning, IsOutside, NumericBinning, common_binning
+from exporter.fold.class_calibration import ClassCalibration
 from exporter.fold.float_sums import FloatSums, width_of_floats
 from exporter.records.columns import ERROR, PredictionColumns
 from exporter.records.features import FeatureSet
 from exporter.references.reference import Reference
-from exporter.statistics.performance_estimation import Calibrated, calibrate
 from exporter.summary.base import Codes, Columns, Composite, Flags, Floats, Groups, Shape, Summary
 from exporter.summary.categorical import UNSEEN, CategoricalSummary
 from exporter.summary.hashed import RepetitionSummary
@@ -57,54 +57,12 @@ def view_part(view: str) -> str:
     return f"view {view}"
 
 
-@dataclass(frozen=True, eq=False)
-class CalibratedConfidence:
-    """P(the predicted class is right), from one calibration per class on the labels of a reference (CBPE).
-
-    Each class is calibrated by itself, against all others, as NannyML's CBPE does; the chances of a row's classes
-    need not sum to 1, and are not made to. ``calibrated``: one for each class, by its code. ``rows``: labelled rows
-    behind the calibration.
-    """
-
-    calibrated: list[Calibrated]
-    rows: float
-
-    @classmethod
-    def of(cls, references: Iterable[Reference], classes: tuple[str, ...]) -> CalibratedConfidence | None:
-        """Calibrate by the first reference that has a calibration of every one of ``classes``."""
-        for reference in references:
-            known = [
-                reference.class_calibration[name] for name in classes if name in reference.class_calibration
-            ]
-            curves = [calibrate(item.edges, item.rows, item.positives) for item in known]
-            calibrated = [curve for curve in curves if curve is not None]
-            if classes and len(calibrated) == len(classes):
-                return cls(calibrated, min(float(item.rows.sum()) for item in known))
-        return None
-
-    def right(self, outputs: Outputs) -> Floats:
-        """Return the chance of each output, shape (rows,); NaN where its class or its confidence is unknown."""
-        chances = np.full(len(outputs.predicted), np.nan)
-        for code in np.unique(outputs.predicted[outputs.predicted >= 0]).tolist():
-            mine = np.flatnonzero((outputs.predicted == code) & np.isfinite(outputs.confidence))
-            curve = self.calibrated[code]
-            bins = np.searchsorted(curve.edges, outputs.confidence[mine], side="left")
-            chances[mine] = curve.probabilities[bins]
-        return chances
-
-    def signature(self) -> bytes:
-        """Return bytes that differ where sums of chances would not merge."""
-        return b"".join(
-            curve.edges.tobytes() + b"\0" + curve.probabilities.tobytes() for curve in self.calibrated
-        )
-
-
 class Schema:
     """Binnings and summaries of one version, from the monitor file and the version's references.
 
     ``kinds``: feature -> kind. ``views``: view -> feature. ``binnings``: view -> what it is counted over.
     ``ranges``: feature -> declared range. ``untyped``: features that are listed, but whose kind neither a reference nor
-    the file knows. ``confidence``: what the confidence in a predicted class is worth. ``shapes``: of the summaries of
+    the file knows. ``classes``: what the probabilities of several classes are worth. ``shapes``: of the summaries of
     each kind.
     """
 
@@ -132,7 +90,7 @@ class Schema:
         numeric = [binning for binning in scores if isinstance(binning, NumericBinning)]
         self.score = NumericBinning.common(numeric) if numeric else NumericBinning.without_edges()
         self.calibrated = any(reference.calibration is not None for reference in known)
-        self.confidence = CalibratedConfidence.of(known, task.classes) if task.scored else None
+        self.classes = ClassCalibration.of(known, task.classes) if task.scored else None
         self.moments = next((found.moments for found in known if found.moments is not None), None)
         self.attributed: tuple[str, ...] = ()
         if spec.predictions.fields.attributions is not None:
@@ -202,8 +160,8 @@ class Schema:
             parts["class scores"] = ClassScoresSummary.fold(
                 self.score.edges, outputs.score, outputs.predicted, groups, size
             )
-        if self.confidence is not None:
-            parts["certainty"] = MeansSummary.fold({"right": self.confidence.right(outputs)}, groups, size)
+        if self.classes is not None:
+            parts["chances"] = self.classes.fold(outputs, groups, size)
         featured = slice(None) if rows.has_features.all() else np.flatnonzero(rows.has_features)
         members = groups[featured]
         if self.references:
@@ -329,8 +287,8 @@ class Schema:
         if kind == TRAFFIC:
             for view, binning in [*self.binnings.items(), ("", self.score)]:
                 digest.update(f"{view}:{type(binning).__name__};".encode())
-            if self.confidence is not None:
-                digest.update(self.confidence.signature())
+            if self.classes is not None:
+                digest.update(self.classes.signature())
         return digest.hexdigest()[:16]
 
 

@@ -9,11 +9,13 @@ import numpy as np
 
 from exporter.measure import classification, labels, multilabel
 from exporter.measure.gauges import Reason, WindowSummaries
+from exporter.statistics import multiclass_estimation, ranked_lists, regression
 from exporter.statistics import performance_estimation as estimation
-from exporter.statistics import ranked_lists, regression
+from exporter.statistics.multiclass import AVERAGES, Average
 from exporter.statistics.performance_estimation import Expected
 from exporter.statistics.quantiles import duration_quantile
 from exporter.statistics.standard_errors import mean_absolute_error_error
+from exporter.summary.class_chances import ClassChancesSummary
 from exporter.summary.outcomes import ClassScoresSummary
 from exporter.summary.ranking import RankingOutcomeSummary
 from exporter.summary.regression import RegressionOutcomeSummary
@@ -111,6 +113,13 @@ _ESTIMATED: dict[str, Callable[[Expected], float | None]] = {
     "ml_model_estimated_auc_roc": estimation.estimated_auc_roc,
 }
 
+_ESTIMATED_AVERAGES: dict[str, Callable[[ClassChancesSummary, Average], float | None]] = {
+    "ml_model_estimated_precision": multiclass_estimation.estimated_precision,
+    "ml_model_estimated_recall": multiclass_estimation.estimated_recall,
+    "ml_model_estimated_f1": multiclass_estimation.estimated_f1,
+    "ml_model_estimated_auc_roc": multiclass_estimation.estimated_auc_roc,
+}
+
 
 def _estimate_binary(window: WindowSummaries) -> None:
     """From the calibration of the first reference that has labels."""
@@ -130,18 +139,19 @@ def _estimate_binary(window: WindowSummaries) -> None:
 
 
 def _estimate_multiclass(window: WindowSummaries) -> None:
-    """The accuracy alone; the others would need the chances of all classes of each row."""
-    for name in _ESTIMATED:
-        if name != _ESTIMATED_ACCURACY:
-            window.withhold(name, Reason.NOT_BINARY)
-    confidence = window.schema.confidence
-    if confidence is None:
-        window.withhold(_ESTIMATED_ACCURACY, _without_labels(window))
-    elif not window.enough(confidence.rows):
-        window.withhold(_ESTIMATED_ACCURACY, Reason.REFERENCE_TOO_SMALL)
-    else:
-        expected = window.traffic["certainty"]
-        window.set(_ESTIMATED_ACCURACY, expected.mean("right"), expected.present("right"))
+    """From the calibration of each class by the first reference that has labels."""
+    calibration = window.schema.classes
+    if calibration is None or not window.enough(calibration.rows):
+        reason = _without_labels(window) if calibration is None else Reason.REFERENCE_TOO_SMALL
+        for name in _ESTIMATED:
+            window.withhold(name, reason)
+        return
+    chances: ClassChancesSummary = window.traffic["chances"]
+    rows = float(chances.predicted.sum())
+    window.set(_ESTIMATED_ACCURACY, multiclass_estimation.estimated_accuracy(chances), rows)
+    for name, metric in _ESTIMATED_AVERAGES.items():
+        for average in AVERAGES:
+            window.set(name, metric(chances, average), rows, average=average)
 
 
 def _without_labels(window: WindowSummaries) -> Reason:

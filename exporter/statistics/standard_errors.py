@@ -160,7 +160,8 @@ def _delta(cells: Floats, average: Average, measure: str) -> float | None:
 def _parts(cells: Floats, measure: str) -> Floats:
     """What the right ones of each class are divided by."""
     actual, predicted = cells.sum(axis=1), cells.sum(axis=0)
-    return {"precision": predicted, "recall": actual, "f1": (actual + predicted) / 2}[measure]
+    found: Floats = {"precision": predicted, "recall": actual, "f1": (actual + predicted) / 2}[measure]
+    return found
 
 
 def _pseudo_rows(there: Flags) -> Floats:
@@ -169,7 +170,7 @@ def _pseudo_rows(there: Flags) -> Floats:
     number = float(among.sum())
     pairs = np.outer(among, among).astype(np.float64)
     wrong = pairs - np.diag(np.diagonal(pairs))
-    found = np.diag(among * _PSEUDO / number)
+    found: Floats = np.diag(among * _PSEUDO / number)
     if number > 1:
         found += wrong * (_PSEUDO / wrong.sum())
     return found

@@ -243,8 +243,8 @@ class _Tested:
             healthy = self.probe.healthy if pods and not index else None
             yield from scraped(series, labels, column, healthy)
             if self.probe.world.error is not None:
-                for leg in self._errors:
-                    yield errors(leg, labels, self.probe.world.error, last + 1)
+                for noisy in self._errors:
+                    yield errors(noisy, labels, self.probe.world.error, last + 1)
             for history in course.given:
                 given = [course.given_past(history, now, index) for now in range(last + 1)]
                 yield Series(history.record.name, labels_of_history(series, history, index), given)

@@ -137,10 +137,10 @@ def error_of_worst(leg: BeyondNoise, interval: Duration) -> Case:
         ("better", better, "0.03125", 2),
         ("without", bad, None, 1),
     ):
-        after = [GONE] * (2 - count)
-        found.series.append(of_pod(series, labels, pod, [value] * count + after))
+        after: list[Scrape] = [GONE] * (2 - count)
+        found.series.append(of_pod(series, labels, pod, [*[value] * count, *after]))
         if error is not None:
-            samples = [Decimal(error)] * count + after
+            samples = [*[Decimal(error)] * count, *after]
             found.series.append(Series(leg.error.name, {**labels, POD: pod}, samples))
     recorded, own = f"{series.select(leg.record.name)} + 0", {**labels_of(series), SLO: series.slo}
     found.gives(0, recorded, [(own, Decimal("0.0625"))])
@@ -163,12 +163,12 @@ def weighted_error(leg: BeyondNoise, interval: Duration) -> Case:
         ("uncounted", "0.125", None),
     ):
         count = 1 if pod in ("a", "b") else 2
-        after = [GONE] * (2 - count)
+        after: list[Scrape] = [GONE] * (2 - count)
         if value is not None:
-            samples = [Decimal(value)] * count + after
+            samples = [*[Decimal(value)] * count, *after]
             found.series.append(Series(leg.error.name, {**labels, POD: pod}, samples))
         if many is not None:
-            found.series.append(rows(series, labels, pod, [Decimal(many)] * count + after))
+            found.series.append(rows(series, labels, pod, [*[Decimal(many)] * count, *after]))
     recorded = f"{series.select(leg.record.name)} + 0"
     found.gives(0, recorded, [({**labels_of(series), SLO: series.slo}, Decimal("0.05"))])
     found.gives(1, recorded, [])

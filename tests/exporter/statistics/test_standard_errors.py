@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -122,11 +123,8 @@ def test_two_errors_hold_the_truth_of_several_classes(
         "auc_roc": (multiclass.auc_roc, standard_errors.averaged_auc_error),
     }
     for average in AVERAGES:
-        for name, (figure, error) in pairs.items():
-            figures[f"{name} {average}"] = (
-                lambda one, figure=figure, average=average: figure(one, average),
-                lambda one, error=error, average=average: error(one, average),
-            )
+        for name, (mean, of_mean) in pairs.items():
+            figures[f"{name} {average}"] = partial(mean, average=average), partial(of_mean, average=average)
     for name, (figure, error) in figures.items():
         truth = figure(population)
         assert truth is not None
