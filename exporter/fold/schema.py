@@ -11,7 +11,14 @@ import numpy as np
 import numpy.typing as npt
 
 from exporter.features import KINDS, Kind
-from exporter.features.binning import Binning, CategoricalBinning, IsOutside, NumericBinning, common_binning
+from exporter.features.binning import (
+    Binning,
+    CategoricalBinning,
+    IsOutside,
+    Numbers,
+    NumericBinning,
+    common_binning,
+)
 from exporter.fold.class_calibration import ClassCalibration
 from exporter.fold.float_sums import FloatSums, width_of_floats
 from exporter.records.columns import ERROR, PredictionColumns
@@ -34,7 +41,7 @@ class DecodedBatch(Columns):
     """Arrays of shape (rows,), but ``outside`` (rows, references) and ``attributions`` (rows, features).
 
     ``views`` and ``score``: as their binnings prepared them. ``fallback``: 1, 0 or NaN. ``correlated``: the column of
-    each feature whose moments are counted.
+    each feature whose moments are counted. ``losses``: estimates of |error| and of its square.
     """
 
     status: npt.NDArray[np.int32]
@@ -47,6 +54,7 @@ class DecodedBatch(Columns):
     outside: Flags
     correlated: Mapping[str, Floats]
     attributions: Floats | None
+    losses: Mapping[str, Floats]
 
 
 TRAFFIC, OUTCOME, SELECTION, GROUP = "traffic", "outcome", "selection", "group"
@@ -62,7 +70,8 @@ class Schema:
 
     ``kinds``: feature -> kind. ``views``: view -> feature. ``binnings``: view -> what it is counted over.
     ``ranges``: feature -> declared range. ``untyped``: features that are listed, but whose kind neither a reference nor
-    the file knows. ``classes``: what the probabilities of several classes are worth. ``shapes``: of the summaries of
+    the file knows. ``classes``: what the probabilities of several classes are worth. ``loss``: estimates
+    errors. ``shapes``: of the summaries of
     each kind.
     """
 
@@ -91,6 +100,7 @@ class Schema:
         self.score = NumericBinning.common(numeric) if numeric else NumericBinning.without_edges()
         self.calibrated = any(reference.calibration is not None for reference in known)
         self.classes = ClassCalibration.of(known, task.classes) if task.scored else None
+        self.loss = next((found.loss_estimator for found in known if found.loss_estimator is not None), None)
         self.moments = next((found.moments for found in known if found.moments is not None), None)
         self.attributed: tuple[str, ...] = ()
         if spec.predictions.fields.attributions is not None:
@@ -133,7 +143,25 @@ class Schema:
             outside=outside,
             correlated={name: columns.features[name].values for name in correlated},
             attributions=attributions,
+            losses=self._losses(columns, decoded),
         )
+
+    def _losses(self, columns: PredictionColumns, decoded: FeatureSet) -> dict[str, Floats]:
+        """Estimate the losses of rows that have an answer."""
+        if self.loss is None:
+            return {}
+        score = np.where(columns.outputs.given, columns.outputs.score, np.nan)
+        inputs = np.full((len(score), len(self.loss.features) + 1), np.nan)
+        inputs[:, -1] = score
+        for place, (name, categories) in enumerate(self.loss.features.items()):
+            values = columns.features.get(name)
+            if isinstance(values, Numbers):
+                inputs[:, place] = values.values
+            elif values is not None and categories:
+                codes = _recoded(values, decoded.categories(name), categories)
+                inputs[:, place] = np.where(codes >= 0, codes, np.nan)
+        absolute, squared = self.loss.estimate(inputs)
+        return {"absolute": absolute, "squared": squared}
 
     def primary(self, view: str) -> bool:
         """Return True where ``view`` is the primary one of its feature."""
@@ -162,6 +190,8 @@ class Schema:
             )
         if self.classes is not None:
             parts["chances"] = self.classes.fold(outputs, groups, size)
+        if self.loss is not None:
+            parts["losses"] = MeansSummary.fold(dict(rows.losses), groups, size)
         featured = slice(None) if rows.has_features.all() else np.flatnonzero(rows.has_features)
         members = groups[featured]
         if self.references:
@@ -270,6 +300,7 @@ class Schema:
             outside=np.empty((0, len(self.references)), dtype=bool),
             correlated={} if self.moments is None else dict.fromkeys(self.moments.features, none),
             attributions=np.empty((0, len(self.attributed))),
+            losses={} if self.loss is None else {"absolute": none, "squared": none},
         )
 
     def float_sums(self, shape: Shape) -> FloatSums:
@@ -289,6 +320,8 @@ class Schema:
                 digest.update(f"{view}:{type(binning).__name__};".encode())
             if self.classes is not None:
                 digest.update(self.classes.signature())
+            if self.loss is not None:
+                digest.update(self.loss.signature())
         return digest.hexdigest()[:16]
 
 

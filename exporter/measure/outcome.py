@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 
 import numpy as np
 
+from exporter.fold.schema import view_part
 from exporter.measure import classification, labels, multilabel
 from exporter.measure.gauges import Reason, WindowSummaries
 from exporter.statistics import multiclass_estimation, ranked_lists, regression
@@ -19,6 +21,7 @@ from exporter.summary.class_chances import ClassChancesSummary
 from exporter.summary.outcomes import ClassScoresSummary
 from exporter.summary.ranking import RankingOutcomeSummary
 from exporter.summary.regression import RegressionOutcomeSummary
+from exporter.summary.traffic import MeansSummary
 from mlslo.catalogue import METRICS
 
 DELAY_QUANTILES = ("0.5", "0.9", "0.99")
@@ -48,7 +51,7 @@ def export(window: WindowSummaries) -> None:
     While too few labels have come, all but their coverage and delays are withheld.
     """
     spec = window.spec
-    if window.task.scored and spec.task in _ESTIMATES and window.wants(*_ESTIMATED):
+    if window.task.scored and spec.task in _ESTIMATES and window.wants(*_ESTIMATED, *_ESTIMATED_LOSSES):
         _ESTIMATES[spec.task](window)
     if spec.labels is None:
         return
@@ -113,6 +116,7 @@ _ESTIMATED: dict[str, Callable[[Expected], float | None]] = {
     "ml_model_estimated_auc_roc": estimation.estimated_auc_roc,
 }
 
+_ESTIMATED_LOSSES = ("ml_model_estimated_mae", "ml_model_estimated_rmse")
 _ESTIMATED_AVERAGES: dict[str, Callable[[ClassChancesSummary, Average], float | None]] = {
     "ml_model_estimated_precision": multiclass_estimation.estimated_precision,
     "ml_model_estimated_recall": multiclass_estimation.estimated_recall,
@@ -154,6 +158,29 @@ def _estimate_multiclass(window: WindowSummaries) -> None:
             window.set(name, metric(chances, average), rows, average=average)
 
 
+def _estimate_regression(window: WindowSummaries) -> None:
+    """By the first reference that has an estimator, where every feature that it needs has values in the window."""
+    estimator = window.schema.loss
+    if estimator is None:
+        reason = Reason.REFERENCE_MISSING if window.absent else Reason.NO_LOSS_ESTIMATOR
+    elif not all(_has_values(window, feature) for feature in estimator.features):
+        reason = Reason.FEATURES_MISSING
+    else:
+        losses: MeansSummary = window.traffic["losses"]
+        mean, square = losses.mean("absolute"), losses.mean("squared")
+        window.set("ml_model_estimated_mae", mean, losses.present("absolute"))
+        root = None if square is None else math.sqrt(square)
+        window.set("ml_model_estimated_rmse", root, losses.present("squared"))
+        return
+    for name in _ESTIMATED_LOSSES:
+        window.withhold(name, reason)
+
+
+def _has_values(window: WindowSummaries, feature: str) -> bool:
+    part = window.traffic.get(view_part(feature))
+    return part is not None and float(part.present) > 0
+
+
 def _without_labels(window: WindowSummaries) -> Reason:
     return Reason.REFERENCE_MISSING if window.absent else Reason.REFERENCE_WITHOUT_LABELS
 
@@ -161,4 +188,5 @@ def _without_labels(window: WindowSummaries) -> Reason:
 _ESTIMATES: Mapping[str, Callable[[WindowSummaries], None]] = {
     "binary": _estimate_binary,
     "multiclass": _estimate_multiclass,
+    "regression": _estimate_regression,
 }

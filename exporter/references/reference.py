@@ -11,6 +11,7 @@ import numpy as np
 
 from exporter.features import KINDS
 from exporter.features.binning import Binning
+from exporter.references.loss_estimator import LossEstimator
 from exporter.summary.base import Floats
 from exporter.summary.second_moments import SecondMomentsSummary
 
@@ -73,6 +74,7 @@ class Reference:
     model are 0 and 1, of a multilabel one the mix of its sets. ``labels``: numbers for a regression, such a mix for
     multilabel. ``calibration``: of a binary model's score;
     ``class_calibration``: class -> that of its probability. ``attributions``: feature -> mean |attribution|.
+    ``loss_estimator``: of a regression, fitted where ``baseline`` was asked to.
     """
 
     created: float
@@ -86,6 +88,7 @@ class Reference:
     class_calibration: Mapping[str, Calibration] = field(default_factory=dict)
     moments: Moments | None = None
     attributions: Mapping[str, float] = field(default_factory=dict)
+    loss_estimator: LossEstimator | None = None
 
     @cached_property
     def features(self) -> dict[str, ViewReference]:
