@@ -26,6 +26,8 @@ class Reason(StrEnum):
     REFERENCE_TOO_SMALL = "reference_too_small"
     REFERENCE_MISSING = "reference_missing"
     REFERENCE_WITHOUT_LABELS = "reference_without_labels"
+    NO_LOSS_ESTIMATOR = "no_loss_estimator"
+    FEATURES_MISSING = "features_missing"
     NOT_IN_REFERENCE = "not_in_reference"
     SEGMENT_NOT_IN_REFERENCE = "segment_not_in_reference"
     UNDEFINED = "undefined"

@@ -129,6 +129,11 @@ class _Sizes:
             return 2
         if name.startswith("ml_comparison_"):
             return len(spec.windows) * len(comparison_results.names(spec, self.task))
+        if name.startswith("ml_model_estimated_") and not (
+            self.schema.calibrated or self.schema.classes or self.schema.loss
+        ):
+            # No reference has labels: what counts that it is withheld.
+            return 0 if segmented else len(spec.windows)
         if name.endswith("drift_noise_level"):
             return 0 if segmented else self._noise(metric)
         labels = [

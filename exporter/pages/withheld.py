@@ -11,6 +11,8 @@ IN_WORDS = {
     Reason.REFERENCE_TOO_SMALL: "The reference window has fewer rows than minSamples.",
     Reason.REFERENCE_MISSING: "The reference is not there, or not yet.",
     Reason.REFERENCE_WITHOUT_LABELS: "The reference has no labels.",
+    Reason.NO_LOSS_ESTIMATOR: "No reference was built with --fit-loss-estimator.",
+    Reason.FEATURES_MISSING: "The log has no values of a feature that the loss estimator needs.",
     Reason.NOT_IN_REFERENCE: "The reference does not know it.",
     Reason.SEGMENT_NOT_IN_REFERENCE: "The reference has no rows of this segment value.",
     Reason.UNDEFINED: "There is no such number: of one class, of a constant, of nothing.",

@@ -11,6 +11,7 @@ import numpy as np
 
 from exporter.features import KINDS
 from exporter.features.binning import Binning
+from exporter.references.loss_estimator import LossEstimator
 from exporter.state import OTHER
 from exporter.statistics.attribution_ranking import mean_absolute_attribution
 from exporter.summary.base import Composite, Floats, Merge, Summary, merged_by
@@ -93,6 +94,7 @@ class Reference:
     ``outcomes``: labelled predictions of a classifier; of a binary one with their confusion. ``segments``: segment ->
     value -> what its rows are, of every segment that was asked for and that the data has; ``groups``: the same of
     attributes, whose rows have predicted classes and outcomes only.
+    ``loss_estimator``: of a regression, fitted where ``baseline`` was asked to.
     """
 
     created: float
@@ -109,6 +111,7 @@ class Reference:
     outcomes: CalibrationSummary | None = None
     segments: Mapping[str, Mapping[str, SegmentCounts]] = field(default_factory=dict)
     groups: Mapping[str, Mapping[str, SegmentCounts]] = field(default_factory=dict)
+    loss_estimator: LossEstimator | None = None
 
     @cached_property
     def features(self) -> dict[str, ViewReference]:

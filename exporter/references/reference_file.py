@@ -23,6 +23,7 @@ from exporter.features.binning import (
     NumericBinning,
     VocabularyBinning,
 )
+from exporter.references.loss_estimator import Boosted, LossEstimator, Tree
 from exporter.references.reference import Calibration, FeatureViews, Moments, Reference, ViewReference
 from exporter.references.segment_parts import Outcomes, Segments, segments_data, with_segments
 from exporter.summary.base import Floats
@@ -162,6 +163,52 @@ class _Calibration(_Part):
     positives: list[int]
 
 
+class _Tree(_Part):
+    feature: list[int]
+    threshold: list[float]
+    left: list[int]
+    right: list[int]
+    missingLeft: list[int]
+    value: list[float]
+
+    def tree(self) -> Tree:
+        feature, left, right = (
+            np.array(part, dtype=np.intp) for part in (self.feature, self.left, self.right)
+        )
+        missing = np.array(self.missingLeft, dtype=bool)
+        return Tree(feature, np.array(self.threshold), left, right, missing, np.array(self.value))
+
+
+class _Boosted(StrictModel):
+    base: float
+    trees: list[_Tree]
+
+    @classmethod
+    def data(cls, source: Boosted) -> dict[str, Any]:
+        trees = [_Tree.data(tree, missingLeft=tree.missing_left) for tree in source.trees]
+        return {"base": source.base, "trees": trees}
+
+    def boosted(self) -> Boosted:
+        return Boosted(self.base, [item.tree() for item in self.trees])
+
+
+class _LossEstimator(StrictModel):
+    features: dict[str, list[str]]
+    rows: int
+    absolute: _Boosted
+    squared: _Boosted
+
+    @classmethod
+    def data(cls, source: LossEstimator) -> dict[str, Any]:
+        features = {name: list(categories) for name, categories in source.features.items()}
+        losses = {name: _Boosted.data(getattr(source, name)) for name in ("absolute", "squared")}
+        return {"features": features, "rows": source.rows, **losses}
+
+    def estimator(self) -> LossEstimator:
+        features = {name: tuple(categories) for name, categories in self.features.items()}
+        return LossEstimator(features, self.rows, self.absolute.boosted(), self.squared.boosted())
+
+
 class _Views(StrictModel):
     type: str
     views: dict[str, dict[str, Any]]
@@ -185,6 +232,7 @@ class _File(StrictModel):
     outcomes: Outcomes | None = None
     segments: Segments = Field(default_factory=dict)
     groups: Segments = Field(default_factory=dict)
+    lossEstimator: _LossEstimator | None = None
 
 
 def dump(model: str, reference: Reference) -> str:
@@ -249,6 +297,7 @@ def _reference(file: _File) -> Reference:
         moments=file.moments.moments() if file.moments else None,
         attributions=file.attributions,
         outcomes=file.outcomes.summary() if file.outcomes else None,
+        loss_estimator=file.lossEstimator.estimator() if file.lossEstimator else None,
     )
     return with_segments(whole, file.segments, file.groups)
 
@@ -265,6 +314,7 @@ def _content(reference: Reference) -> dict[str, Any]:
         "moments": moments and _Moments.data(moments.summary, features=moments.features),
         "attributions": dict(reference.attributions),
         "outcomes": reference.outcomes and Outcomes.data(reference.outcomes),
+        "lossEstimator": reference.loss_estimator and _LossEstimator.data(reference.loss_estimator),
         **segments_data(reference),
     }
     return {

@@ -43,7 +43,8 @@ def lacking(metric: Metric, spec: Spec, file: str) -> str | None:
     if name in needed and not needed[name][1]:
         return f"'{name}' needs {needed[name][0]}, {file} reads none"
     scored = name.startswith(("ml_calibration_", "ml_model_estimated_")) or (
-        name.startswith(("ml_model_", "ml_prediction_")) and name.endswith(_NEED_SCORES)
+        name.startswith(("ml_model_", "ml_prediction_"))
+        and name.removesuffix("_standard_error").endswith(_NEED_SCORES)
     )
     if scored and spec.task in _CLASSIFIERS and fields.score is None:
         return f"'{name}' needs a score, {file} reads none"

@@ -12,6 +12,7 @@ from typing import Any
 
 from mlslo.yamlfile import Duration
 from rulegen.conditions import Location
+from rulegen.conditions.beyond_noise import BeyondNoise
 from rulegen.promql.annotations import Firing
 from rulegen.promql.replicas import WEIGHTED
 from rulegen.promql.rules import AlertRule
@@ -99,6 +100,12 @@ class _Builder:
                 yield from budgets.cases(slo.budget, rule, speed, self.interval, self._is_first)
         if slo.series is not None and slo.series.aggregation == WEIGHTED:
             yield scraped.weighted(slo.series, self.interval)
+        legs = (leg for alert in slo.gauge_alerts for leg in alert.kind.legs())
+        noisy = next((leg for leg in legs if isinstance(leg, BeyondNoise)), None)
+        if noisy is not None and noisy.series.aggregation == WEIGHTED:
+            yield scraped.weighted_error(noisy, self.interval)
+        elif noisy is not None:
+            yield scraped.error_of_worst(noisy, self.interval)
         if slo.budget is not None:
             whole = self._is_first(type(slo.budget.sli).__name__)
             known = events.cases(slo.budget, self.interval, whole=whole)

@@ -5,6 +5,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from mlslo.catalogue import METRICS, Metric, Type
 from mlslo.monitor import Monitor
 from mlslo.yamlfile import Document, Duration, Location, Problem, did_you_mean, quoted_list
+from rulegen.conditions import beyond_noise
 from rulegen.conditions.kind import Comparison
 from rulegen.conditions.reference import counterpart
 from rulegen.promql import query, replicas
@@ -382,6 +383,8 @@ class _Slo:
             for key, duration in (("for", alert.for_), ("keepFiringFor", alert.keepFiringFor)):
                 yield from too_long(self.document, self.interval, (*self.at, *at, key), duration)
             for place, leaf in alert.when.leaves((*at, "when")):
+                if leaf.beyondNoise and (refused := beyond_noise.refusal(metric, title, self._labels)):
+                    yield self.problem(refused, *place, "beyondNoise", key=True)
                 if leaf.comparison is not None:
                     yield from self._comparison(leaf.comparison, metric, title, (*place, leaf.key))
 
@@ -394,6 +397,10 @@ class _Slo:
         if own > whole:
             message = f"expected at most {whole:g}, which all of tier {alert.tier} may have, got {own:g}"
             yield self.problem(message, *at, "expectedPages", "perMonth")
+    @property
+    def _labels(self) -> list[str]:
+        gauge = self.slo.sli.gauge
+        return [] if gauge is None else [*gauge.labels]
 
     def _past(self, length: Duration, *where: str | int) -> Iterator[Problem]:
         if length.seconds > LONGEST_PAST.seconds:

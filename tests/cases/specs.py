@@ -80,10 +80,11 @@ _NUMBERS = st.one_of(
 
 @dataclass(frozen=True)
 class _About:
-    """What can be said of a gauge: whether it has a figure in the reference, and several series, and which limits."""
+    """What can be said of a gauge: whether it has a figure in the reference, several series, an error; its limits."""
 
     referred: bool = False
     several: bool = False
+    noisy: bool = False
     limits: st.SearchStrategy[float] = field(default=_NUMBERS)
 
     @classmethod
@@ -96,7 +97,8 @@ class _About:
         limits = _SHARES if metric.unit in ("ratio", "boolean") else _NUMBERS.filter(lambda limit: limit > 0)
         if metric.unit in ("the feature's", "the target's", "the score's"):
             limits = _NUMBERS
-        return cls(f"{metric.name}_reference" in METRICS, bool(set(metric.labels) - chosen), limits)
+        noisy = f"{metric.name}_standard_error" in METRICS and "class" not in gauge.get("labels", {})
+        return cls(f"{metric.name}_reference" in METRICS, bool(set(metric.labels) - chosen), noisy, limits)
 
 
 def _limit(limits: st.SearchStrategy[float]) -> st.SearchStrategy[Data]:
@@ -140,7 +142,8 @@ def _leaf(draw: st.DrawFn, about: _About) -> Data:
         case "belowReference":
             return {kind: {"byFactor": draw(_SMALL)}}
         case _:
-            return draw(_limit(about.limits))
+            found = draw(_limit(about.limits))
+            return {**found, "beyondNoise": True} if about.noisy and draw(st.booleans()) else found
 
 
 def _maybe_offset(draw: st.DrawFn) -> Data:

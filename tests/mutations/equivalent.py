@@ -21,6 +21,10 @@ EQUIVALENT = [
         "of a gauge with one series for each replica there are not many to match",
     ),
     Equivalent(
+        r"_standard_error:of_(min|max): no matcher of (average|class)$",
+        "an error and the gauge that it must have beside it have the same labels: one matcher is enough",
+    ),
+    Equivalent(
         r"SLONoData: max -> avg$",
         "whether a sink is up is 0 or 1: the largest is 0 where the mean is",
     ),

@@ -12,6 +12,7 @@ from exporter.features.kind import number_column
 from exporter.references.baseline import doubts
 from exporter.references.baseline.account import Account, of_answer, of_feature, of_left_out
 from exporter.references.baseline.columns import Column, Guess, feature_columns, infer, members
+from exporter.references.baseline.loss_fitting import fit
 from exporter.references.baseline.predictions import predicted
 from exporter.references.baseline.segments import SegmentParts, groupings
 from exporter.references.baseline.source import Source, open_source
@@ -40,7 +41,7 @@ class Baseline:
     doubts: list[str]
 
 
-def build(monitor: Monitor, files: Sequence[Path]) -> Baseline:
+def build(monitor: Monitor, files: Sequence[Path], *, fit_loss_estimator: bool = False) -> Baseline:
     """Read ``files`` (all JSONL, all CSV or all Parquet) and summarise every feature, and what was predicted.
 
     Kinds of features come from the monitor file, or are inferred from the data. Raises InputError.
@@ -76,6 +77,7 @@ def build(monitor: Monitor, files: Sequence[Path]) -> Baseline:
             **predicted(source, monitor, parts),
             segments=parts.found(segmented=True),
             groups=parts.found(segmented=False),
+            loss_estimator=fit(source, monitor, columns, described) if fit_loss_estimator else None,
         )
         answers = {"(score)": reference.score, "(predicted)": reference.classes, "(label)": reference.labels}
         accounts += [of_answer(name, answer) for name, answer in answers.items() if answer is not None]
