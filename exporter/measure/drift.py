@@ -25,6 +25,7 @@ from exporter.measure.gauges import Reason, WindowSummaries
 from exporter.references.reference import ViewReference
 from exporter.statistics import contingency, cosine, divergences, mean_shift, normal_scores, wasserstein
 from exporter.statistics import kolmogorov_smirnov as ks
+from exporter.statistics.design_effect import student_p_value
 from exporter.statistics.false_discovery import combined_p_value
 from exporter.statistics.hashed_counts import vocabulary_overlap
 from exporter.summary.base import Floats, Summary
@@ -96,12 +97,23 @@ def _kept_sample(summary: _Itself, bins: ViewReference) -> Sample:
 
 
 class Pair:
-    """A sample now and one then, both over the bins of ``bins``; then is that of ``bins``, where no other is given."""
+    """A sample now and one then, both over the bins of ``bins``; then is that of ``bins``, where no other is given.
 
-    def __init__(self, current: Summary, bins: ViewReference, then: Summary | None = None) -> None:
+    ``seconds``: that the sample now took, where it is a window.
+    """
+
+    def __init__(
+        self,
+        current: Summary,
+        bins: ViewReference,
+        then: Summary | None = None,
+        seconds: float | None = None,
+    ) -> None:
         self.kind: ViewKind = _KINDS[type(bins.binning)]
         self.now: Sample = Sample(current, bins)
         self.then: Sample = _reference_sample(then or bins.summary, bins)
+        self._seconds = seconds
+        self._rows: float = float(self.now.summary.present)
 
     def value(self, statistic: str) -> float | None:
         """Compute a statistic of this kind of view; None where it is undefined."""
@@ -110,7 +122,38 @@ class Pair:
     @property
     def p_value(self) -> float | None:
         """The chance of this much difference without drift; None where it is not known."""
-        return self.kind.p_value(self)
+        p_value = self.kind.p_value(self)
+        noise = self.now.reference.noise
+        if noise is None or p_value is None:
+            return p_value
+        return float(student_p_value(p_value, noise.degrees_of_freedom(self._rows, self._seconds)))
+
+    @property
+    def effect_size(self) -> float | None:
+        """The share of rows that would have to change for there to be no difference; None where it is not known."""
+        return self.kind.effect_size(self)
+
+    @cached_property
+    def effective_rows(self) -> float:
+        """Independent rows that say as much as those of the sample now; all noise beyond chance is taken as its."""
+        return effective_rows(self.now.reference, self._rows, self._seconds, self._rows_then)
+
+    @property
+    def _rows_then(self) -> float | None:
+        return None if self.then.summary is self.now.reference.summary else float(self.then.summary.present)
+
+    @cached_property
+    def effective_bins(self) -> Floats:
+        """Counts of the sample now over the bins, of so many rows as it is worth."""
+        return self._effective(self.now.bins)
+
+    @cached_property
+    def effective_fine(self) -> Floats:
+        """The same over the fine edges of numbers."""
+        return self._effective(self.now.fine)
+
+    def _effective(self, counts: Floats) -> Floats:
+        return counts * (self.effective_rows / self._rows) if self._rows else counts
 
     @cached_property
     def ks(self) -> float | None:
@@ -122,12 +165,29 @@ class Pair:
         """The chance of such a distance without drift."""
         if self.ks is None:
             return None
-        return ks.kolmogorov_smirnov_p_value(self.ks, self.now.summary.present, self.then.summary.present)
+        return ks.kolmogorov_smirnov_p_value(self.ks, self.effective_rows, self.then.summary.present)
 
     @cached_property
     def chi2_p_value(self) -> float | None:
         """The chance, without drift, of categories this different."""
-        return contingency.chi_squared_p_value(self.now.bins, self.then.bins)
+        return contingency.chi_squared_p_value(self.effective_bins, self.then.bins)
+
+
+def effective_rows(
+    bins: ViewReference, rows: float, seconds: float | None, rows_then: float | None = None
+) -> float:
+    """Return how many independent rows say as much as ``rows`` that took ``seconds``.
+
+    ``rows_then``: of a window of the past that they are compared with; None where that is the reference of ``bins``.
+    """
+    noise = bins.noise
+    if noise is None or not rows:
+        return rows
+    if rows_then is None:
+        then = noise.variance(float(bins.summary.present))
+    else:
+        then = noise.variance(rows_then, None if seconds is None else seconds * rows_then / rows)
+    return 1.0 / (1.0 / rows + noise.variance(rows, seconds) + then)
 
 
 @dataclass(frozen=True)
@@ -140,15 +200,19 @@ class Statistic:
 
 @dataclass(frozen=True)
 class ViewKind:
-    """``statistics``: by name, as metrics have it. ``p_value``: of a pair's difference, None where it has none."""
+    """``statistics``: by name, as metrics have it. ``p_value``, ``effect_size``: of a pair, where it has any."""
 
     statistics: Mapping[str, Statistic]
     p_value: Callable[[Pair], float | None] = lambda _: None
+    effect_size: Callable[[Pair], float | None] = lambda _: None
 
 
 def _numbers_p_value(pair: Pair) -> float | None:
     """The chance, without drift, of numbers this different in location (normal scores) and shape (KS)."""
-    location, shape = normal_scores.normal_scores_p_value(pair.now.fine, pair.then.fine), pair.ks_p_value
+    location, shape = (
+        normal_scores.normal_scores_p_value(pair.effective_fine, pair.then.fine),
+        pair.ks_p_value,
+    )
     if location is None or shape is None:
         return shape
     return combined_p_value(location, shape, weights=(_LOCATION, _SHAPE))
@@ -189,6 +253,7 @@ NUMBERS = ViewKind(
         ),
     },
     _numbers_p_value,
+    lambda pair: pair.ks,
 )
 CATEGORIES = ViewKind(
     {
@@ -198,6 +263,7 @@ CATEGORIES = ViewKind(
         "new_category_ratio": _of_bins(contingency.new_category_ratio),
     },
     lambda pair: pair.chi2_p_value,
+    lambda pair: divergences.total_variation(pair.now.bins, pair.then.bins),
 )
 # A value is no sample of its parts, nor a text of its words: neither has a p-value or a noise level.
 MIXES = ViewKind({name: Statistic(item.value) for name, item in _OF_COUNTS.items()})
@@ -243,13 +309,19 @@ def noise(
     bins: ViewReference,
     past: Summary | None = None,
     statistics: Collection[str] | None = None,
+    seconds: float | None = None,
 ) -> Mapping[str, float | None]:
     """Compute the noise levels of ``statistics`` (None: of all) that have one.
 
     Against a reference that stays as it is they are worked out once for about so many rows: rounded down to seven
     binary digits, at most 1/64 fewer. A level falls with 1/n or slower, so that it is at most 1.6 % too high.
     """
-    rows = float(current.present)  # type: ignore[attr-defined]
+    rows = effective_rows(
+        bins,
+        float(current.present),  # type: ignore[attr-defined]
+        seconds,
+        None if past is None else float(past.present),  # type: ignore[attr-defined]
+    )
     known = with_noise(bins.binning)
     wanted = known if statistics is None else [name for name in known if name in statistics]
     if past is None:
@@ -285,8 +357,10 @@ def export(
     *,
     judged: bool = False,
     **labels: str,
-) -> dict[str, float]:
-    """Export drift of ``part`` of the traffic against every reference; return p-values by reference, where ``judged``.
+) -> dict[str, tuple[float, float]]:
+    """Export drift of ``part`` of the traffic against every reference.
+
+    Return p-value and effect size by reference, where ``judged``.
 
     ``prefix``: of the names of metrics. ``static``: what each static reference holds of it. The first of those fixes
     the bins where the reference is a window of the past.
@@ -301,7 +375,7 @@ def export(
         *((name, bins, None) for name, bins in static.items()),
         *((name, fixed, past[part]) for name, past in window.past.items()),
     ]
-    p_values = {}
+    found = {}
     withheld = dict(window.absent)
     for name, bins, past in compared:
         if bins is None:
@@ -311,17 +385,17 @@ def export(
         elif past is not None and not window.enough(past.present):
             withheld[name] = Reason.REFERENCE_TOO_SMALL
         else:
-            pair = Pair(current, bins, past)
-            levels = noise(current, bins, past, statistics) if noisy else {}
+            pair = Pair(current, bins, past, window.seconds)
+            levels = noise(current, bins, past, statistics, window.seconds) if noisy else {}
             of = {**labels, "reference": name}
             for statistic in statistics:
                 window.set(f"{prefix}_{statistic}", pair.value(statistic), **of)
                 if statistic in levels:
                     level = levels[statistic]
                     window.set(f"{prefix}_drift_noise_level", level, **of, statistic=statistic)
-            if judged and (p_value := pair.p_value) is not None:
-                p_values[name] = p_value
+            if judged and (p_value := pair.p_value) is not None and (size := pair.effect_size) is not None:
+                found[name] = p_value, size
     for name, reason in withheld.items():
         for statistic in statistics:
             window.withhold(f"{prefix}_{statistic}", reason, **labels, reference=name)
-    return p_values
+    return found

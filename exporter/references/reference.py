@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any
 
@@ -11,6 +11,7 @@ import numpy as np
 
 from exporter.features import KINDS
 from exporter.features.binning import Binning
+from exporter.references.noise import Noise, ViewNoise
 from exporter.summary.base import Floats
 from exporter.summary.second_moments import SecondMomentsSummary
 
@@ -19,12 +20,13 @@ from exporter.summary.second_moments import SecondMomentsSummary
 class ViewReference:
     """Counts of one feature view. ``deciles``: of numbers, the edges of PSI, a subset of their fine edges.
 
-    Equal to itself only: levels are kept by reference.
+    ``noise``: of the stretches of its data, where that is known. Equal to itself only: levels are kept by reference.
     """
 
     binning: Binning
     summary: Any
     deciles: Floats = field(default_factory=lambda: np.empty(0))
+    noise: ViewNoise | None = None
 
 
 @dataclass(frozen=True)
@@ -64,6 +66,9 @@ class Moments:
     summary: SecondMomentsSummary
 
 
+_ANSWERS = {"(score)": "score", "(predicted)": "classes", "(label)": "labels"}
+
+
 @dataclass(frozen=True)
 class Reference:
     """All but ``described`` is there only where the data had it.
@@ -72,7 +77,8 @@ class Reference:
     multiclass one the highest, of a regression the predicted value. ``classes``: predicted ones; those of a binary
     model are 0 and 1, of a multilabel one the mix of its sets. ``labels``: numbers for a regression, such a mix for
     multilabel. ``calibration``: of a binary model's score;
-    ``class_calibration``: class -> that of its probability. ``attributions``: feature -> mean |attribution|.
+    ``class_calibration``: class -> that of its probability. ``attributions``: feature -> mean |attribution|. ``noise``:
+    where the data was enough to learn it.
     """
 
     created: float
@@ -86,6 +92,31 @@ class Reference:
     class_calibration: Mapping[str, Calibration] = field(default_factory=dict)
     moments: Moments | None = None
     attributions: Mapping[str, float] = field(default_factory=dict)
+    noise: Noise | None = None
+
+    @property
+    def answers(self) -> dict[str, ViewReference | None]:
+        """Score, predicted class and label, by the names that people and files have for them."""
+        return {name: getattr(self, attribute) for name, attribute in _ANSWERS.items()}
+
+    def with_noise(self, noise: Noise | None) -> Reference:
+        """Return it with ``noise``, as a whole and of each view."""
+        if noise is None:
+            return self
+
+        def noisy(name: str, view: ViewReference) -> ViewReference:
+            share = float(view.summary.present) / self.rows if self.rows else 0.0
+            return replace(view, noise=noise.of_view(name, share))
+
+        described = {
+            feature: replace(
+                item,
+                views={view: noisy(name, item.views[view]) for view, name in item.names(feature).items()},
+            )
+            for feature, item in self.described.items()
+        }
+        answers = {_ANSWERS[name]: view and noisy(name, view) for name, view in self.answers.items()}
+        return replace(self, described=described, noise=noise, **answers)
 
     @cached_property
     def features(self) -> dict[str, ViewReference]:

@@ -23,6 +23,7 @@ from exporter.features.binning import (
     NumericBinning,
     VocabularyBinning,
 )
+from exporter.references.noise import Noise
 from exporter.references.reference import Calibration, FeatureViews, Moments, Reference, ViewReference
 from exporter.summary.base import Floats
 from exporter.summary.categorical import CategoricalSummary
@@ -160,6 +161,26 @@ class _Calibration(_Part):
     positives: list[int]
 
 
+class _NoiseOfView(StrictModel):
+    effects: list[float]
+    degrees: list[float]
+
+
+class _Noise(StrictModel):
+    rows: list[int]
+    secondsPerRow: float | None = None
+    dependence: list[float]
+    views: dict[str, _NoiseOfView]
+
+    def noise(self) -> Noise:
+        views = {
+            name: (np.asarray(item.effects), np.asarray(item.degrees)) for name, item in self.views.items()
+        }
+        return Noise(
+            np.asarray(self.rows, dtype=np.float64), self.secondsPerRow, np.asarray(self.dependence), views
+        )
+
+
 class _Views(StrictModel):
     type: str
     views: dict[str, dict[str, Any]]
@@ -180,6 +201,7 @@ class _File(StrictModel):
     classCalibration: dict[str, _Calibration] = Field(default_factory=dict)
     moments: _Moments | None = None
     attributions: dict[str, float] = Field(default_factory=dict)
+    noise: _Noise | None = None
 
 
 def dump(model: str, reference: Reference) -> str:
@@ -236,7 +258,7 @@ def _reference(file: _File) -> Reference:
         },
         moments=file.moments.moments() if file.moments else None,
         attributions=file.attributions,
-    )
+    ).with_noise(file.noise.noise() if file.noise else None)
 
 
 def _content(reference: Reference) -> dict[str, Any]:
@@ -250,6 +272,7 @@ def _content(reference: Reference) -> dict[str, Any]:
         },
         "moments": moments and _Moments.data(moments.summary, features=moments.features),
         "attributions": dict(reference.attributions),
+        "noise": reference.noise and _noise_data(reference.noise),
     }
     return {
         "rows": reference.rows,
@@ -257,6 +280,26 @@ def _content(reference: Reference) -> dict[str, Any]:
         "score": _data(reference.score) if reference.score else None,
         **{key: value for key, value in where_present.items() if value},
     }
+
+
+def _noise_data(noise: Noise) -> dict[str, Any]:
+    return {
+        "rows": [int(length) for length in noise.lengths],
+        "secondsPerRow": noise.seconds and _short(noise.seconds),
+        "dependence": [_short(number) for number in noise.dependence],
+        "views": {
+            name: {
+                "effects": [_short(number) for number in effects],
+                "degrees": [_short(number) for number in degrees],
+            }
+            for name, (effects, degrees) in sorted(noise.views.items())
+        },
+    }
+
+
+def _short(number: float) -> float:
+    """Round an estimate to what it tells."""
+    return float(f"{number:.4g}")
 
 
 def _hash(content: Mapping[str, Any]) -> str:

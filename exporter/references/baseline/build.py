@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from exporter.features.kind import number_column
-from exporter.references.baseline import doubts
+from exporter.references.baseline import doubts, noise
 from exporter.references.baseline.account import Account, of_answer, of_feature, of_left_out
 from exporter.references.baseline.columns import Column, Guess, feature_columns, infer, members
 from exporter.references.baseline.predictions import predicted
@@ -59,6 +61,7 @@ def build(monitor: Monitor, files: Sequence[Path]) -> Baseline:
                 accounts.append(of_feature(column.feature, found, guess.remark, declared=declared))
                 inferred.append(doubts.Inferred(column, guess, declared, found))
         _refuse_ambiguous(monitor, columns, described)
+        values: dict[str, Any] = {}
         reference = Reference(
             created=max(file.stat().st_mtime for file in files),
             hash="",
@@ -66,10 +69,15 @@ def build(monitor: Monitor, files: Sequence[Path]) -> Baseline:
             described=described,
             moments=_moments(source, columns, described),
             attributions=_attributions(source, monitor.spec.predictions.fields.attributions),
-            **predicted(source, monitor),
+            **predicted(source, monitor, values),
         )
-        answers = {"(score)": reference.score, "(predicted)": reference.classes, "(label)": reference.labels}
+        answers = reference.answers
         accounts += [of_answer(name, answer) for name, answer in answers.items() if answer is not None]
+        blocks = noise.blocks_of(source, monitor)
+        views = chain(
+            noise.of_features(source, columns, described, blocks), noise.of_answers(answers, values, blocks)
+        )
+        reference = reference.with_noise(noise.noise_of(views, blocks))
         odd = doubts.find(source, monitor, inferred)
         return Baseline(reference, accounts, source.malformed, odd)
 

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from exporter.features import KINDS
 from exporter.features.binning import CategoricalBinning, MixBinning
 from exporter.features.kind import number_column
 from exporter.parse import json_text, sql
@@ -18,7 +19,7 @@ from exporter.references.baseline.source import Source
 from exporter.references.baseline.views import categories, comparable, numeric_reference
 from exporter.references.reference import Calibration, ViewReference
 from exporter.summary.base import Codes, Flags, Floats, Groups
-from exporter.summary.categorical import CategoricalSummary
+from exporter.summary.categorical import MISSING, CategoricalSummary
 from exporter.summary.multilabel import LabelSetsSummary, categories_of
 from exporter.summary.outcomes import ROUNDING, as_probabilities
 from mlslo.monitor import Monitor, Predictions
@@ -29,8 +30,11 @@ _MOST_CALIBRATED = 100
 _UNKNOWN = -1
 
 
-def predicted(source: Source, monitor: Monitor) -> dict[str, Any]:
-    """Return the attributes of a ``Reference`` that follow from predictions and labels; of a ranking none."""
+def predicted(source: Source, monitor: Monitor, values: dict[str, Any]) -> dict[str, Any]:
+    """Return the attributes of a ``Reference`` that follow from predictions and labels; of a ranking none.
+
+    ``values``: gets those of all rows, by the names of ``Reference.answers``, as the binnings of these take them.
+    """
     fields, labels = monitor.spec.predictions.fields, monitor.spec.labels
     score, prediction, label = (
         _column(source, path)
@@ -38,19 +42,22 @@ def predicted(source: Source, monitor: Monitor) -> dict[str, Any]:
     )
     match monitor.spec.task:
         case "binary":
-            return _binary(source, score, prediction, label, monitor.spec.predictions)
+            return _binary(source, score, prediction, label, monitor.spec.predictions, values)
         case "multiclass":
             columns = [column for column in members(source, fields.score or "") if column.feature]
             scored = [column.feature for column in columns] != [fields.score]
             listed = _listed(score, monitor.spec.predictions.classes or [])
-            return _multiclass(source, columns if scored else listed, prediction, label)
+            return _multiclass(source, columns if scored else listed, prediction, label, values)
         case "multilabel":
             sets = LabelSets(monitor.spec.predictions.classes or ())
             found = _mix(source, sets, prediction, score)
             return {"classes": found, "labels": _mix(source, sets, label, None)}
         case "regression":
             value = score if fields.score else prediction
-            return {"score": _numbers(source, value), "labels": _numbers(source, label)}
+            return {
+                "score": _numbers(source, value, "(score)", values),
+                "labels": _numbers(source, label, "(label)", values),
+            }
     return {}
 
 
@@ -67,6 +74,7 @@ def _binary(
     prediction: Column | None,
     label: Column | None,
     predictions: Predictions,
+    values: dict[str, Any],
 ) -> dict[str, Any]:
     positive = predictions.positiveClass
     value = score.parsed("number") if score else "NULL::DOUBLE"
@@ -87,6 +95,7 @@ def _binary(
     scored = ~np.isnan(probability)
     classes = np.where((classes == _UNKNOWN) & scored, (probability >= 0.5).astype(np.intp), classes)
     found = numeric_reference(probability) if scored.any() else None
+    values |= {"(score)": probability, "(predicted)": _codes(classes), "(label)": _codes(labels)}
     return {
         "score": found,
         "classes": _counted(("0", "1"), classes),
@@ -111,10 +120,15 @@ def _listed(score: Column | None, classes: Sequence[str]) -> list[Column]:
 
 
 def _multiclass(
-    source: Source, columns: list[Column], prediction: Column | None, label: Column | None
+    source: Source,
+    columns: list[Column],
+    prediction: Column | None,
+    label: Column | None,
+    values: dict[str, Any],
 ) -> dict[str, Any]:
     """``columns``: the probability of each class."""
-    classes, labels = _categories(source, prediction), _categories(source, label)
+    classes = _categories(source, prediction, "(predicted)", values)
+    labels = _categories(source, label, "(label)", values)
     if not columns:
         return {"classes": classes, "labels": labels}
     names = tuple(column.feature for column in columns)
@@ -135,7 +149,8 @@ def _multiclass(
         likeliest.append(np.where(none, _UNKNOWN, filled_part.argmax(axis=1)))
         codes.append(filled(block["label"], _UNKNOWN).astype(np.intp))
         labelled.append(np.asarray(block["labelled"], dtype=bool))
-    score = np.concatenate(highest)
+    score = values["(score)"] = np.concatenate(highest)
+    values.setdefault("(predicted)", _codes(np.concatenate(likeliest)))
     calibrated = {}
     if label and len(names) <= _MOST_CALIBRATED:
         label_codes, has_label = np.concatenate(codes), np.concatenate(labelled)
@@ -209,18 +224,32 @@ def _json_text(column: Column) -> str:
     return f"to_json({column.expression})::VARCHAR"
 
 
-def _numbers(source: Source, column: Column | None) -> ViewReference | None:
+def _numbers(
+    source: Source, column: Column | None, name: str, values: dict[str, Any]
+) -> ViewReference | None:
     if column is None:
         return None
     blocks = source.blocks({"value": column.parsed("number")}, _ROWS)
-    values = np.concatenate([number_column(block["value"]) for block in blocks])
-    found = numeric_reference(values) if np.isfinite(values).any() else None
+    numbers = values[name] = np.concatenate([number_column(block["value"]) for block in blocks])
+    found = numeric_reference(numbers) if np.isfinite(numbers).any() else None
     return found if found and comparable(found) else None
 
 
-def _categories(source: Source, column: Column | None) -> ViewReference | None:
+def _categories(
+    source: Source, column: Column | None, name: str, values: dict[str, Any]
+) -> ViewReference | None:
     found = None if column is None else categories(source, column)
-    return None if isinstance(found, str) else found
+    if column is None or found is None or isinstance(found, str):
+        return None
+    kind, enumeration = KINDS["categorical"], source.enumeration(found.binning.categories)
+    requested = kind.expressions(column.parsed(kind.parsed_as), {"value": enumeration})
+    parts = [kind.decode(block, {})["value"] for block in source.blocks(requested, _ROWS)]
+    values[name] = np.concatenate(parts)
+    return found
+
+
+def _codes(codes: Codes) -> Codes:
+    return np.where(codes == _UNKNOWN, MISSING, codes)
 
 
 def _counted(names: tuple[str, ...], codes: Codes) -> ViewReference | None:

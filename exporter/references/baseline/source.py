@@ -7,12 +7,14 @@ import tempfile
 import zlib
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from itertools import count
 from pathlib import Path
 from typing import Any
 
 import duckdb
 
 from exporter.features.kind import Column as Values
+from exporter.features.kind import Enumeration
 from exporter.parse import json_text, sql
 from exporter.sinks.rows import MISSING, separator
 from mlslo.yamlfile import InputError
@@ -41,6 +43,7 @@ class Source:
     def __init__(self, connection: duckdb.DuckDBPyConnection, format_: str) -> None:
         self._connection = connection
         self.format = format_
+        self._types = count()
         self.columns = {str(column): str(type_) for column, type_, *_ in self.query("DESCRIBE source")}
         ((self._numbered,),) = self.query("SELECT count(*) FROM source")
         nothing = " AND ".join(f"{sql.name(column)} IS NULL" for column in self.columns) or "true"
@@ -52,6 +55,13 @@ class Source:
     def query(self, text: str) -> list[tuple[Any, ...]]:
         """Return the rows of a query over the table ``source``."""
         return self._connection.execute(text).fetchall()
+
+    def enumeration(self, categories: Sequence[str]) -> Enumeration:
+        """Return a type of the database whose values are ``categories``."""
+        name = f"categories {next(self._types)}"
+        values = ", ".join(map(sql.text, categories))
+        self._connection.execute(f"CREATE TYPE {sql.name(name)} AS ENUM ({values})")
+        return Enumeration(name, any(map(sql.is_whole_number, categories)))
 
     def type_of(self, expression: str) -> str:
         """Return the type of an expression over the columns."""

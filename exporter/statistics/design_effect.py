@@ -1,0 +1,194 @@
+"""Design effects: how much more the stretches of a stream differ from each other than independent rows would."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import numpy as np
+
+from exporter.statistics.false_discovery import combined_p_values, data_set_p_value, evidence
+from exporter.summary.base import Flags, Floats
+
+LEAST_STRETCHES = 4
+"""Of a length that the data has fewer stretches of, nothing is learnt."""
+
+_CARRIED = 8.0
+"""Degrees of freedom that a length brings to the next longer one, at most."""
+_RARE = 20.0
+_LEAST_EXPECTED = 1.0
+_SHAPE = 0.2
+_CARRIED_DEPENDENCE = 32.0
+_STEP = 1.05
+_KNOWN = 1e6
+_ONE_SIDED = 1.645
+
+
+class Learnt(NamedTuple):
+    """``effects``, ``degrees`` of freedom: one of each length. ``p_values``: of each length, shape (stretches,)."""
+
+    effects: Floats
+    degrees: Floats
+    p_values: list[Floats]
+
+
+def learn(counts: Floats, steps: Sequence[int], cells: Floats | None = None) -> Learnt:
+    """Compute the design effect of one view for stretches of each of ``steps`` blocks.
+
+    ``counts``: of consecutive blocks of rows over the view's categories or deciles, shape (blocks, bins). ``steps``:
+    ascending. ``cells``: of numbers, the same over finer bins in the order of the values, shape (blocks, cells).
+
+    The variance of a stretch's shares, over that of as many independent rows: of the shares of ``counts`` the average
+    of the covariance's eigenvalues, weighted by themselves (Rao and Scott, 1981, with Srivastava's estimate of the sum
+    of their squares, 2005), and of numbers that of their mean normal score, where it is larger. Never less than 1. What
+    few stretches say is pooled with what shorter ones do, extrapolated by how the effect grew up to there. The most
+    unusual stretch may be as unusual as the most of 20 times as many; where it would be more, the effect is raised.
+    """
+    scores = None if cells is None else _normal_scores(cells.sum(axis=0))
+    effect = growth = 1.0
+    carried, before = 0.0, 0
+    found = []
+    for step in steps:
+        stretches, there = _together(counts, step)
+        if len(stretches) < LEAST_STRETCHES:
+            # Nearly always empty: as far as is known, as before.
+            found.append((effect, max(carried, 1.0), np.ones(len(there))))
+            continue
+        squares, degrees, average = _shares(stretches)
+        deviations = None
+        if cells is not None and scores is not None:
+            deviations = _locations(_together(cells, step)[0], scores)
+            average = max(average, float(np.mean(deviations**2)))
+        own = len(stretches) - 1.0
+        expected = effect * growth ** np.log2(step / before) if before else 1.0
+        pooled = _beyond_chance((carried * expected + own * average) / (carried + own), carried + own)
+        if before:
+            growth = float(np.clip((pooled / effect) ** (1 / np.log2(step / before)), 1.0, 2.0))
+        free = own + carried
+        effect = max(pooled, _raised(squares, degrees, deviations, free))
+        p_values = np.ones(len(there))
+        p_values[there] = _p_values(squares, degrees, deviations, effect, free)
+        found.append((effect, free, p_values))
+        carried, before = min(free, _CARRIED), step
+    effects = np.array([effect for effect, _, _ in found])
+    degrees = np.array([free for _, free, _ in found])
+    # Where the effect grows with the length, neighbours are alike: there are fewer independent stretches.
+    longest = np.maximum.accumulate(effects[::-1])[::-1]
+    return Learnt(
+        effects,
+        # Of rows that are independent, as far as is known, nothing is estimated.
+        np.where(effects > 1.0, np.maximum(degrees * effects / longest, 1.0), _KNOWN),
+        [p_values for _, _, p_values in found],
+    )
+
+
+def learn_dependence(p_values: Sequence[Floats]) -> Floats:
+    """Compute how many features count as one, for stretches of each length.
+
+    ``p_values``: of each length, shape (features, stretches). As chi-squared variables: the variance of their sum over
+    the features, over the sum of their variances. At least 1, at most the number of features. Pooled and raised as
+    design effects are.
+    """
+    from scipy.special import chdtri
+
+    before, carried = 1.0, 0.0
+    found = []
+    for by_stretch in p_values:
+        features, stretches = by_stretch.shape
+        squares = chdtri(1, np.clip(by_stretch, 1e-15, 1.0))
+        apart, together = float(squares.var(axis=1).sum()), float(squares.sum(axis=0).var())
+        own = stretches - 1.0
+        pooled = (carried * before + own * (together / apart if apart else 1.0)) / (carried + own)
+        before = min(_beyond_chance(pooled, carried + own), float(features))
+        carried = min(carried + own, _CARRIED_DEPENDENCE)
+        most = by_stretch[:, int(np.argmax(evidence(by_stretch, axis=0)))]
+        while before < features and data_set_p_value(most, before) < 1 / (_RARE * stretches):
+            before = min(float(features), before * _STEP)
+        found.append(before)
+    return np.array(found)
+
+
+def student_p_value(p_value: float | Floats, degrees: float) -> Floats:
+    """The p-value of a normal deviate whose scale is an estimate with ``degrees`` of freedom: Student's t of it."""
+    from scipy.special import ndtri, stdtr
+
+    found: Floats = 2 * stdtr(degrees, ndtri(np.clip(p_value, 1e-300, 1.0) / 2))
+    return found
+
+
+def _beyond_chance(ratio: float, degrees: float) -> float:
+    """A ratio of variances, or 1 where 1 of 20 streams of independent rows has more."""
+    return ratio if ratio > 1.0 + _ONE_SIDED * np.sqrt(2 / degrees) else 1.0
+
+
+def _together(counts: Floats, step: int) -> tuple[Floats, Flags]:
+    """Counts of stretches of ``step`` blocks that are not empty, and which are not; blocks left over belong to none."""
+    number = len(counts) // step
+    stretches: Floats = counts[: number * step].reshape(number, step, -1).sum(axis=1)
+    there: Flags = stretches.sum(axis=1) > 0
+    return stretches[there], there
+
+
+def _shares(stretches: Floats) -> tuple[Floats, int, float]:
+    """Chi-squared of each stretch against all, its degrees of freedom, and the weighted average eigenvalue."""
+    rows = stretches.sum(axis=1)
+    expected = stretches.sum(axis=0) / rows.sum()
+    rare = expected * rows.mean() < _LEAST_EXPECTED
+    if rare.any():
+        stretches = np.column_stack([stretches[:, ~rare], stretches[:, rare].sum(axis=1)])
+        expected = stretches.sum(axis=0) / rows.sum()
+    kept = expected * rows.mean() >= _LEAST_EXPECTED / 2
+    number, degrees = len(rows), int(kept.sum()) - 1
+    if degrees < 1 or number < LEAST_STRETCHES:
+        return np.zeros(number), 1, 1.0
+    # A stretch is a part of all, so that it differs less than from other rows.
+    scale = np.sqrt(rows * number / (number - 1))[:, None]
+    deviations = (stretches[:, kept] / rows[:, None] - expected[kept]) / np.sqrt(expected[kept]) * scale
+    products = deviations.T @ deviations * (number - 1) / number
+    free = number - 1.0
+    trace = float(np.trace(products))
+    squared = (free * float(np.sum(products**2)) - trace**2) / (free * (free - 1) * (free + 2))
+    average = max(squared, 0.0) / (trace / free) if trace else 1.0
+    return np.sum(deviations**2, axis=1), degrees, average
+
+
+def _locations(stretches: Floats, scores: Floats) -> Floats:
+    """The mean normal score of each stretch, in its standard deviations for independent rows."""
+    rows = stretches.sum(axis=1)
+    number = len(rows)
+    found: Floats = stretches @ scores / np.sqrt(rows) * np.sqrt(number / (number - 1))
+    return found
+
+
+def _normal_scores(counts: Floats) -> Floats | None:
+    """Van der Waerden's scores of ordered bins, standardised; None where all rows share one bin."""
+    from scipy.special import ndtri
+
+    total = counts.sum()
+    if np.count_nonzero(counts) < 2:
+        return None
+    scores = ndtri((np.cumsum(counts) - counts / 2 + 0.5 * (counts == 0)) / (total + 1))
+    scores -= counts @ scores / total
+    standardised: Floats = scores / np.sqrt(counts @ scores**2 / total)
+    return standardised
+
+
+def _raised(squares: Floats, degrees: int, deviations: Floats | None, free: float) -> float:
+    """The least effect with which the most unusual stretch is one that chance allows."""
+    from scipy.special import chdtri, ndtr, stdtrit
+
+    least = 1 / (_RARE * len(squares))
+    deviate = stdtrit(free, least / 2)
+    raised = float(squares.max()) / chdtri(degrees, 2 * ndtr(deviate))
+    return float(raised if deviations is None else max(raised, np.max(deviations**2) / deviate**2))
+
+
+def _p_values(squares: Floats, degrees: int, deviations: Floats | None, effect: float, free: float) -> Floats:
+    """The p-value of each stretch, about as windows have theirs."""
+    from scipy.special import chdtrc, ndtr
+
+    p_values: Floats = chdtrc(degrees, squares / effect)
+    if deviations is not None:
+        location = 2 * ndtr(-np.abs(deviations) / np.sqrt(effect))
+        p_values = combined_p_values([location, p_values], weights=(1 - _SHAPE, _SHAPE))
+    return student_p_value(p_values, free)
