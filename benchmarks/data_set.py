@@ -56,7 +56,7 @@ class DataSet:
             pair = Pair(summary, self.views[name])
             if summary.present and pair.p_value is not None and pair.effect_size is not None:
                 p_values[name], effects[name] = pair.p_value, pair.effect_size
-        dependence = 1.0 if self.noise is None else self.noise.dependence_at(rows, 0.0)
+        dependence = None if self.noise is None else self.noise.dependence_at(rows, 0.0)
         return drifted(p_values, effects, effect_size, dependence)
 
     def rings(self, values: Values) -> bool:

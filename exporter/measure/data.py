@@ -67,11 +67,11 @@ def _features(window: WindowSummaries) -> None:
             window.withhold(name, reason, reference=reference)
 
 
-def _dependence(window: WindowSummaries, reference: str) -> float:
-    """Return how many features count as one; of a window of the past as of the static reference that has its bins."""
+def _dependence(window: WindowSummaries, reference: str) -> dict[str, float] | None:
+    """Return as how many each feature counts; of a window of the past as of the static reference that has its bins."""
     content = window.static.get(reference) or next(iter(window.static.values()), None)
     if content is None or content.noise is None:
-        return 1.0
+        return None
     return content.noise.dependence_at(float(window.traffic["traffic"].rows), window.seconds)
 
 

@@ -30,6 +30,8 @@ from exporter.statistics.false_discovery import combined_p_value
 from exporter.statistics.hashed_counts import vocabulary_overlap
 from exporter.summary.base import Floats, Summary
 
+EFFECT_SIZE = "drift_effect_size"
+
 _DIGITS = 7
 # Most of what drifts moves; what only changes its shape must show by itself.
 _LOCATION, _SHAPE = 0.8, 0.2
@@ -128,7 +130,7 @@ class Pair:
             return p_value
         return float(student_p_value(p_value, noise.degrees_of_freedom(self._rows, self._seconds)))
 
-    @property
+    @cached_property
     def effect_size(self) -> float | None:
         """The share of rows that would have to change for there to be no difference; None where it is not known."""
         return self.kind.effect_size(self)
@@ -251,6 +253,7 @@ NUMBERS = ViewKind(
             lambda pair: mean_shift.mean_shift(pair.now.summary, pair.then.summary, pair.then.deviation),
             lambda rows, then: mean_shift.mean_shift_noise(rows, then.summary.present, then.deviation),
         ),
+        EFFECT_SIZE: Statistic(lambda pair: pair.effect_size),
     },
     _numbers_p_value,
     lambda pair: pair.ks,
@@ -261,6 +264,7 @@ CATEGORIES = ViewKind(
         "cramers_v": _of_bins(contingency.cramers_v, contingency.cramers_v_noise),
         "chi2_p_value": Statistic(lambda pair: pair.chi2_p_value),
         "new_category_ratio": _of_bins(contingency.new_category_ratio),
+        EFFECT_SIZE: Statistic(lambda pair: pair.effect_size),
     },
     lambda pair: pair.chi2_p_value,
     lambda pair: divergences.total_variation(pair.now.bins, pair.then.bins),

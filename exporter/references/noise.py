@@ -45,13 +45,13 @@ class Noise:
     """Noise of a data set.
 
     ``lengths``: of stretches, in rows, ascending. ``seconds``: for each row, None where the data has no times.
-    ``dependence``: of each length, as many features count as one. ``views``: name -> design effects and degrees of
+    ``dependence``: feature -> as how many it counts, for each length. ``views``: name -> design effects and degrees of
     freedom of each length; names in parentheses are those of ``PARTS``.
     """
 
     lengths: Floats
     seconds: float | None
-    dependence: Floats
+    dependence: Mapping[str, Floats]
     views: Mapping[str, tuple[Floats, Floats]]
 
     def of_view(self, name: str, share: float) -> ViewNoise | None:
@@ -62,10 +62,10 @@ class Noise:
         effects, degrees = found
         return ViewNoise(self.lengths * share, effects, degrees, self.seconds and self.seconds / share)
 
-    def dependence_at(self, rows: float, seconds: float) -> float:
-        """Return how many features count as one, in a window of ``rows`` that took ``seconds``."""
+    def dependence_at(self, rows: float, seconds: float) -> dict[str, float]:
+        """Return as how many each feature counts, in a window of ``rows`` that took ``seconds``."""
         length = rows if self.seconds is None else seconds / self.seconds
-        return _at(length, self.lengths, self.dependence)
+        return {name: _at(length, self.lengths, item) for name, item in self.dependence.items()}
 
 
 def _at(length: float, lengths: Floats, values: Floats) -> float:

@@ -169,16 +169,15 @@ class _NoiseOfView(StrictModel):
 class _Noise(StrictModel):
     rows: list[int]
     secondsPerRow: float | None = None
-    dependence: list[float]
+    dependence: dict[str, list[float]]
     views: dict[str, _NoiseOfView]
 
     def noise(self) -> Noise:
         views = {
             name: (np.asarray(item.effects), np.asarray(item.degrees)) for name, item in self.views.items()
         }
-        return Noise(
-            np.asarray(self.rows, dtype=np.float64), self.secondsPerRow, np.asarray(self.dependence), views
-        )
+        dependence = {name: np.asarray(item) for name, item in self.dependence.items()}
+        return Noise(np.asarray(self.rows, dtype=np.float64), self.secondsPerRow, dependence, views)
 
 
 class _Views(StrictModel):
@@ -286,7 +285,9 @@ def _noise_data(noise: Noise) -> dict[str, Any]:
     return {
         "rows": [int(length) for length in noise.lengths],
         "secondsPerRow": noise.seconds and _short(noise.seconds),
-        "dependence": [_short(number) for number in noise.dependence],
+        "dependence": {
+            name: [_short(number) for number in item] for name, item in sorted(noise.dependence.items())
+        },
         "views": {
             name: {
                 "effects": [_short(number) for number in effects],

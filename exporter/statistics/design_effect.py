@@ -20,7 +20,10 @@ _LEAST_EXPECTED = 1.0
 _SHAPE = 0.2
 _CARRIED_DEPENDENCE = 32.0
 _STEP = 1.05
+_MOST_UNUSUAL = 3
 _KNOWN = 1e6
+# Degrees of freedom, at most, where rows depend on each other: fitted to data sets (docs/decisions.md).
+_HEAVY = 8.0
 _ONE_SIDED = 1.645
 
 
@@ -76,34 +79,38 @@ def learn(counts: Floats, steps: Sequence[int], cells: Floats | None = None) -> 
     longest = np.maximum.accumulate(effects[::-1])[::-1]
     return Learnt(
         effects,
-        # Of rows that are independent, as far as is known, nothing is estimated.
-        np.where(effects > 1.0, np.maximum(degrees * effects / longest, 1.0), _KNOWN),
+        _degrees(effects, np.maximum(degrees * effects / longest, 1.0)),
         [p_values for _, _, p_values in found],
     )
 
 
 def learn_dependence(p_values: Sequence[Floats]) -> Floats:
-    """Compute how many features count as one, for stretches of each length.
+    """Compute as how many features each one counts, itself among them; shape (lengths, features).
 
-    ``p_values``: of each length, shape (features, stretches). As chi-squared variables: the variance of their sum over
-    the features, over the sum of their variances. At least 1, at most the number of features. Pooled and raised as
-    design effects are.
+    ``p_values``: of each length, shape (features, stretches). The sum of a feature's correlations with all, as
+    chi-squared variables, over the stretches (as Brown, 1975, has it for all together); at least 1. Pooled and raised
+    as design effects are.
     """
     from scipy.special import chdtri
 
-    before, carried = 1.0, 0.0
-    found = []
+    found: list[Floats] = []
+    before, carried = np.ones(len(p_values[0])), 0.0
     for by_stretch in p_values:
         features, stretches = by_stretch.shape
         squares = chdtri(1, np.clip(by_stretch, 1e-15, 1.0))
-        apart, together = float(squares.var(axis=1).sum()), float(squares.sum(axis=0).var())
+        squares -= squares.mean(axis=1, keepdims=True)
+        length = np.sqrt(np.sum(squares**2, axis=1, keepdims=True))
+        squares = np.divide(squares, length, out=np.zeros_like(squares), where=length > 0)
         own = stretches - 1.0
-        pooled = (carried * before + own * (together / apart if apart else 1.0)) / (carried + own)
-        before = min(_beyond_chance(pooled, carried + own), float(features))
+        pooled = (carried * before + own * (squares @ squares.sum(axis=0))) / (carried + own)
+        beyond = pooled > 1 + _ONE_SIDED * np.sqrt(features / (carried + own))
+        before = np.where(beyond, np.minimum(pooled, features), 1.0)
         carried = min(carried + own, _CARRIED_DEPENDENCE)
-        most = by_stretch[:, int(np.argmax(evidence(by_stretch, axis=0)))]
-        while before < features and data_set_p_value(most, before) < 1 / (_RARE * stretches):
-            before = min(float(features), before * _STEP)
+        for stretch in np.argsort(evidence(by_stretch, axis=0))[-_MOST_UNUSUAL:]:
+            while before.max() < features and data_set_p_value(by_stretch[:, stretch], 1 / before) < 1 / (
+                _RARE * stretches
+            ):
+                before = np.minimum(before * _STEP, features)
         found.append(before)
     return np.array(found)
 
@@ -114,6 +121,13 @@ def student_p_value(p_value: float | Floats, degrees: float) -> Floats:
 
     found: Floats = 2 * stdtr(degrees, ndtri(np.clip(p_value, 1e-300, 1.0) / 2))
     return found
+
+
+def _degrees(effects: Floats, estimated: Floats) -> Floats:
+    """Degrees of freedom of each effect: none are lost where it is 1, and where it is large the tails are heavy."""
+    excess = effects - 1.0
+    tails = np.divide(_HEAVY * effects, excess, out=np.full(len(effects), _KNOWN), where=excess > 0)
+    return np.where(excess > 0, np.minimum(estimated, tails), _KNOWN)
 
 
 def _beyond_chance(ratio: float, degrees: float) -> float:

@@ -35,22 +35,23 @@ def combined_p_values(p_values: Sequence[Floats], weights: Sequence[float] | Non
     return found
 
 
-def data_set_p_value(p_values: Floats, dependence: float = 1.0) -> float:
+def data_set_p_value(p_values: Floats, weights: Floats | None = None) -> float:
     """Chance of p-values this small together, where no feature drifted and all are independent.
 
     The truncated Fisher combination with soft threshold at 0.1: the sum of log(0.1 / p) over those below; Zhang,
     Tong, Landers and Wu (2020). Exact: each of them adds an exponential variable, and how many there are is
     binomial. It sees several small shifts and one large one; features that say nothing add no noise.
 
-    ``dependence``: where features depend on each other, the variance of that sum over what it is for independent
-    ones; so many features count as one, as in Brown's method (1975).
+    ``weights``: of each p-value, at most 1; where features depend on each other, several count as one. Their sum is the
+    number of independent ones, as in Brown's method (1975).
     """
-    number = max(1, round(len(p_values) / dependence))
+    weights = np.ones(len(p_values)) if weights is None else weights
+    number = max(1, round(float(weights.sum())))
     if not np.any(p_values < TRUNCATION):
         return 1.0
     from scipy.special import gammaincc, gammaln
 
-    total = evidence(p_values) * number / len(p_values)
+    total = weights @ _evidence(p_values) * number / weights.sum()
     many = np.arange(1, number + 1.0)
     chances = np.exp(
         gammaln(number + 1)
@@ -64,7 +65,12 @@ def data_set_p_value(p_values: Floats, dependence: float = 1.0) -> float:
 
 def evidence(p_values: Floats, axis: int | None = None) -> Floats:
     """The sum of log(0.1 / p) over the p-values below 0.1."""
-    found: Floats = np.sum(np.log(TRUNCATION / np.clip(p_values, _SMALLEST, TRUNCATION)), axis=axis)
+    found: Floats = np.sum(_evidence(p_values), axis=axis)
+    return found
+
+
+def _evidence(p_values: Floats) -> Floats:
+    found: Floats = np.log(TRUNCATION / np.clip(p_values, _SMALLEST, TRUNCATION))
     return found
 
 
@@ -72,7 +78,7 @@ def drifted(
     p_values: Mapping[str, float],
     effect_sizes: Mapping[str, float] | None = None,
     least: float = 0.0,
-    dependence: float = 1.0,
+    dependence: Mapping[str, float] | None = None,
 ) -> set[str]:
     """The features whose change is beyond the noise and large enough to matter, from one p-value each.
 
@@ -80,13 +86,14 @@ def drifted(
     Benjamini and Hochberg's procedure (1995) names features at a false-discovery rate of 0.3. So one drift-free window
     in 5,000 names any feature, while a shift of several features is found that none of them shows by itself. Of those,
     the ones whose effect size is ``least`` or more have drifted.
-    The gate takes features as independent but for ``dependence``; where they are not, it lets more through, and the
-    procedure behind it still holds.
+    ``dependence``: as how many features each one counts, where that is known. Else the gate takes features as
+    independent; where they are not, it lets more through, and the procedure behind it still holds.
     """
     if not p_values:
         return set()
     values = np.array(list(p_values.values()))
-    if data_set_p_value(values, dependence) > DATA_SET_LEVEL:
+    weights = None if dependence is None else np.array([1 / dependence.get(name, 1.0) for name in p_values])
+    if data_set_p_value(values, weights) > DATA_SET_LEVEL:
         return set()
     limits = FALSE_DISCOVERY_RATE * np.arange(1, len(values) + 1) / len(values)
     passing = np.flatnonzero(np.sort(values) <= limits)

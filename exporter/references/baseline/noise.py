@@ -184,6 +184,6 @@ def noise_of(views: Iterable[tuple[str, ViewBlocks]], blocks: Blocks) -> Noise |
     return Noise(
         np.array(steps, dtype=np.float64) * blocks.rows,
         blocks.seconds,
-        learn_dependence(by_length) if features else np.ones(len(steps)),
+        dict(zip(features, learn_dependence(by_length).T, strict=True)) if features else {},
         {name: (learnt.effects, learnt.degrees) for name, learnt in found.items()},
     )
