@@ -6,6 +6,7 @@ Each is in its own order, of time or as it was collected. Numbers are float64 (N
 ``label`` is 0 or 1.
 """
 
+import os
 import sys
 from pathlib import Path
 
@@ -86,5 +87,7 @@ DATA_SETS = (flights, weather, doctor_contacts, german_health, lectures, shuttle
 
 if __name__ == "__main__":
     folder = Path(sys.argv[1])
+    # pydataset unpacks itself there.
+    os.environ["HOME"] = str(folder)
     for build in DATA_SETS:
         np.savez(folder / f"{build.__name__}.npz", **build())

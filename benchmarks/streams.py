@@ -2,7 +2,7 @@
 
     .venv/bin/python -m benchmarks.streams [--quick] [--no-peers] [--seed 0]
 
-Generated streams have 20 features, 16 of numbers and 4 of categories, with season, bursts or clumps; windows follow their
+Generated streams have 20 features, 16 of numbers and 4 of categories, with season, bursts or clumps; windows follow the
 reference. The others are data sets that packages bring along, in their own order: of 52 parts a random half is the
 reference, and each other part a window, for several such halves. No window has drifted.
 
@@ -16,6 +16,7 @@ import argparse
 import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -23,7 +24,6 @@ from benchmarks import peers
 from benchmarks.data_set import DataSet, Values
 from benchmarks.process import ProgramError, run
 from benchmarks.table import Row, finish
-from exporter.statistics.false_discovery import drifted
 from exporter.summary.base import Codes, Floats
 
 NUMBERS, CATEGORIES = 16, 4
@@ -76,8 +76,14 @@ def clumps(length: int) -> Callable[[np.random.Generator, int], Iterator[Floats]
     return features
 
 
+def independent(rng: np.random.Generator, rows: int) -> Iterator[Floats]:
+    """Rows that have nothing to do with each other."""
+    while True:
+        yield rng.normal(size=rows)
+
+
 GENERATED = {
-    "independent rows": lambda rng, rows: iter(lambda: rng.normal(size=rows), None),
+    "independent rows": independent,
     "daily and weekly season": seasons,
     "bursts": bursts,
     **{f"clumps of {length}": clumps(length) for length in (50, 200, 1000)},
@@ -207,7 +213,7 @@ def of_shipped(values: dict[str, Floats | Codes], seed: int, *, quick: bool) -> 
             continue
         model = HistGradientBoostingClassifier(random_state=0).fit(_matrix(reference), label[learnt])
 
-        def score(window: Values) -> Floats:
+        def score(window: Values, model: Any = model) -> Floats:
             found: Floats = model.predict_proba(_matrix(window))[:, 1]
             return found
 

@@ -144,17 +144,8 @@ class Pair:
     def _rows_then(self) -> float | None:
         return None if self.then.summary is self.now.reference.summary else float(self.then.summary.present)
 
-    @cached_property
-    def effective_bins(self) -> Floats:
-        """Counts of the sample now over the bins, of so many rows as it is worth."""
-        return self._effective(self.now.bins)
-
-    @cached_property
-    def effective_fine(self) -> Floats:
-        """The same over the fine edges of numbers."""
-        return self._effective(self.now.fine)
-
     def _effective(self, counts: Floats) -> Floats:
+        """Counts of the sample now, of so many rows as it is worth."""
         return counts * (self.effective_rows / self._rows) if self._rows else counts
 
     @cached_property
@@ -164,15 +155,32 @@ class Pair:
 
     @cached_property
     def ks_p_value(self) -> float | None:
-        """The chance of such a distance without drift."""
+        """The chance of such a distance without drift, were all rows independent."""
+        return self._ks_p_value(self._rows)
+
+    def _ks_p_value(self, rows: float) -> float | None:
         if self.ks is None:
             return None
-        return ks.kolmogorov_smirnov_p_value(self.ks, self.effective_rows, self.then.summary.present)
+        return ks.kolmogorov_smirnov_p_value(self.ks, rows, self.then.summary.present)
+
+    @property
+    def numbers_p_value(self) -> float | None:
+        """The chance, without drift, of numbers this different in location (normal scores) and shape (KS)."""
+        location = normal_scores.normal_scores_p_value(self._effective(self.now.fine), self.then.fine)
+        shape = self._ks_p_value(self.effective_rows)
+        if location is None or shape is None:
+            return shape
+        return combined_p_value(location, shape, weights=(_LOCATION, _SHAPE))
+
+    @property
+    def categories_p_value(self) -> float | None:
+        """The chance, without drift, of categories this different."""
+        return contingency.chi_squared_p_value(self._effective(self.now.bins), self.then.bins)
 
     @cached_property
     def chi2_p_value(self) -> float | None:
-        """The chance, without drift, of categories this different."""
-        return contingency.chi_squared_p_value(self.effective_bins, self.then.bins)
+        """The same, were all rows independent."""
+        return contingency.chi_squared_p_value(self.now.bins, self.then.bins)
 
 
 def effective_rows(
@@ -207,17 +215,6 @@ class ViewKind:
     statistics: Mapping[str, Statistic]
     p_value: Callable[[Pair], float | None] = lambda _: None
     effect_size: Callable[[Pair], float | None] = lambda _: None
-
-
-def _numbers_p_value(pair: Pair) -> float | None:
-    """The chance, without drift, of numbers this different in location (normal scores) and shape (KS)."""
-    location, shape = (
-        normal_scores.normal_scores_p_value(pair.effective_fine, pair.then.fine),
-        pair.ks_p_value,
-    )
-    if location is None or shape is None:
-        return shape
-    return combined_p_value(location, shape, weights=(_LOCATION, _SHAPE))
 
 
 def _of_bins(
@@ -255,7 +252,7 @@ NUMBERS = ViewKind(
         ),
         EFFECT_SIZE: Statistic(lambda pair: pair.effect_size),
     },
-    _numbers_p_value,
+    lambda pair: pair.numbers_p_value,
     lambda pair: pair.ks,
 )
 CATEGORIES = ViewKind(
@@ -266,7 +263,7 @@ CATEGORIES = ViewKind(
         "new_category_ratio": _of_bins(contingency.new_category_ratio),
         EFFECT_SIZE: Statistic(lambda pair: pair.effect_size),
     },
-    lambda pair: pair.chi2_p_value,
+    lambda pair: pair.categories_p_value,
     lambda pair: divergences.total_variation(pair.now.bins, pair.then.bins),
 )
 # A value is no sample of its parts, nor a text of its words: neither has a p-value or a noise level.

@@ -18,8 +18,9 @@ _CARRIED = 8.0
 _RARE = 20.0
 _LEAST_EXPECTED = 1.0
 _SHAPE = 0.2
-_CARRIED_DEPENDENCE = 32.0
+_CARRIED_DEPENDENCE = 128.0
 _STEP = 1.05
+_REFUTED = 0.001
 _MOST_UNUSUAL = 3
 _KNOWN = 1e6
 # Degrees of freedom, at most, where rows depend on each other: fitted to data sets (docs/decisions.md).
@@ -44,9 +45,12 @@ def learn(counts: Floats, steps: Sequence[int], cells: Floats | None = None) -> 
     The variance of a stretch's shares, over that of as many independent rows: of the shares of ``counts`` the average
     of the covariance's eigenvalues, weighted by themselves (Rao and Scott, 1981, with Srivastava's estimate of the sum
     of their squares, 2005), and of numbers that of their mean normal score, where it is larger. Never less than 1. What
-    few stretches say is pooled with what shorter ones do, extrapolated by how the effect grew up to there. The most
-    unusual stretch may be as unusual as the most of 20 times as many; where it would be more, the effect is raised.
+    few stretches say is pooled with what shorter ones do, extrapolated by how the effect grew up to there, unless it
+    refutes them. The most unusual stretch may be as unusual as the most of 20 times as many; where it would be more,
+    the effect is raised.
     """
+    from scipy.special import chdtr
+
     scores = None if cells is None else _normal_scores(cells.sum(axis=0))
     effect = growth = 1.0
     carried, before = 0.0, 0
@@ -64,6 +68,9 @@ def learn(counts: Floats, steps: Sequence[int], cells: Floats | None = None) -> 
             average = max(average, float(np.mean(deviations**2)))
         own = len(stretches) - 1.0
         expected = effect * growth ** np.log2(step / before) if before else 1.0
+        if chdtr(own, own * average / expected) < _REFUTED:
+            # A whole season: what shorter stretches see of it does not hold here.
+            carried = 0.0
         pooled = _beyond_chance((carried * expected + own * average) / (carried + own), carried + own)
         if before:
             growth = float(np.clip((pooled / effect) ** (1 / np.log2(step / before)), 1.0, 2.0))
@@ -94,25 +101,30 @@ def learn_dependence(p_values: Sequence[Floats]) -> Floats:
     from scipy.special import chdtri
 
     found: list[Floats] = []
-    before, carried = np.ones(len(p_values[0])), 0.0
+    pooled, carried = np.ones(len(p_values[0])), 0.0
     for by_stretch in p_values:
         features, stretches = by_stretch.shape
-        squares = chdtri(1, np.clip(by_stretch, 1e-15, 1.0))
-        squares -= squares.mean(axis=1, keepdims=True)
-        length = np.sqrt(np.sum(squares**2, axis=1, keepdims=True))
-        squares = np.divide(squares, length, out=np.zeros_like(squares), where=length > 0)
         own = stretches - 1.0
-        pooled = (carried * before + own * (squares @ squares.sum(axis=0))) / (carried + own)
-        beyond = pooled > 1 + _ONE_SIDED * np.sqrt(features / (carried + own))
-        before = np.where(beyond, np.minimum(pooled, features), 1.0)
+        pooled = (carried * pooled + own * _correlations(chdtri(1, np.clip(by_stretch, 1e-15, 1.0)))) / (
+            carried + own
+        )
         carried = min(carried + own, _CARRIED_DEPENDENCE)
-        for stretch in np.argsort(evidence(by_stretch, axis=0))[-_MOST_UNUSUAL:]:
-            while before.max() < features and data_set_p_value(by_stretch[:, stretch], 1 / before) < 1 / (
-                _RARE * stretches
-            ):
-                before = np.minimum(before * _STEP, features)
-        found.append(before)
+        beyond = pooled > 1 + _ONE_SIDED * np.sqrt(features / carried)
+        number = np.where(beyond, np.clip(pooled, 1.0, features), 1.0)
+        least = 1 / (_RARE * stretches)
+        for stretch in by_stretch.T[np.argsort(evidence(by_stretch, axis=0))[-_MOST_UNUSUAL:]]:
+            while number.max() < features and data_set_p_value(stretch, 1 / number) < least:
+                number = np.minimum(number * _STEP, features)
+        found.append(number)
     return np.array(found)
+
+
+def _correlations(squares: Floats) -> Floats:
+    """The sum of each row's correlations with all rows, 1 where it is constant."""
+    centred = squares - squares.mean(axis=1, keepdims=True)
+    length = np.sqrt(np.sum(centred**2, axis=1, keepdims=True))
+    unit = np.divide(centred, length, out=np.zeros_like(centred), where=length > 0)
+    return np.where(length[:, 0] > 0, unit @ unit.sum(axis=0), 1.0)
 
 
 def student_p_value(p_value: float | Floats, degrees: float) -> Floats:

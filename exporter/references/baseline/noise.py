@@ -21,7 +21,7 @@ from exporter.summary.windows import MICROSECONDS
 from mlslo.monitor import Monitor
 
 _LEAST_ROWS = 50
-_MOST_BLOCKS = 4096
+_LEAST_BLOCKS, _MOST_BLOCKS = 8, 4096
 _ROWS = 1 << 17
 _MOSTLY = 0.9
 
@@ -169,7 +169,7 @@ def noise_of(views: Iterable[tuple[str, ViewBlocks]], blocks: Blocks) -> Noise |
     """Learn the noise of all ``views``; None where the data is too short."""
     longest = blocks.number // LEAST_STRETCHES
     steps = [2**power for power in range(longest.bit_length())]
-    if not steps:
+    if blocks.number < _LEAST_BLOCKS:
         return None
     found: dict[str, Learnt] = {}
     features: dict[str, list[Learnt]] = {}
