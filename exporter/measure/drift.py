@@ -25,6 +25,7 @@ from exporter.measure.gauges import Reason, WindowSummaries
 from exporter.references.reference import ViewReference
 from exporter.statistics import contingency, cosine, divergences, mean_shift, normal_scores, wasserstein
 from exporter.statistics import kolmogorov_smirnov as ks
+from exporter.statistics.contingency import largest_share_p_value
 from exporter.statistics.design_effect import student_p_value
 from exporter.statistics.false_discovery import combined_p_value
 from exporter.statistics.hashed_counts import vocabulary_overlap
@@ -138,11 +139,12 @@ class Pair:
     @cached_property
     def effective_rows(self) -> float:
         """Independent rows that say as much as those of the sample now; all noise beyond chance is taken as its."""
-        return effective_rows(self.now.reference, self._rows, self._seconds, self._rows_then)
+        return self._effective_rows()
 
-    @property
-    def _rows_then(self) -> float | None:
-        return None if self.then.summary is self.now.reference.summary else float(self.then.summary.present)
+    def _effective_rows(self, *, single: bool = False) -> float:
+        of_reference = self.then.summary is self.now.reference.summary
+        then = None if of_reference else float(self.then.summary.present)
+        return effective_rows(self.now.reference, self._rows, self._seconds, then, single=single)
 
     def _effective(self, counts: Floats) -> Floats:
         """Counts of the sample now, of so many rows as it is worth."""
@@ -170,7 +172,18 @@ class Pair:
         shape = self._ks_p_value(self.effective_rows)
         if location is None or shape is None:
             return shape
-        return combined_p_value(location, shape, weights=(_LOCATION, _SHAPE))
+        largest = self._largest_share_p_value()
+        if largest is None:
+            return combined_p_value(location, shape, weights=(_LOCATION, _SHAPE))
+        return combined_p_value(location, shape, largest, weights=(_LOCATION, _SHAPE / 2, _SHAPE / 2))
+
+    def _largest_share_p_value(self) -> float | None:
+        """The chance of a share of one decile as different, where its noise is known: a spike is in no clump."""
+        if self.now.reference.noise is None:
+            return None
+        return largest_share_p_value(
+            self.now.bins, self.then.bins, self._effective_rows(single=True), self.then.summary.present
+        )
 
     @property
     def categories_p_value(self) -> float | None:
@@ -184,20 +197,27 @@ class Pair:
 
 
 def effective_rows(
-    bins: ViewReference, rows: float, seconds: float | None, rows_then: float | None = None
+    bins: ViewReference,
+    rows: float,
+    seconds: float | None,
+    rows_then: float | None = None,
+    *,
+    single: bool = False,
 ) -> float:
     """Return how many independent rows say as much as ``rows`` that took ``seconds``.
 
     ``rows_then``: of a window of the past that they are compared with; None where that is the reference of ``bins``.
+    ``single``: of the share of one bin alone.
     """
     noise = bins.noise
     if noise is None or not rows:
         return rows
     if rows_then is None:
-        then = noise.variance(float(bins.summary.present))
+        then = noise.variance(float(bins.summary.present), single=single)
     else:
-        then = noise.variance(rows_then, None if seconds is None else seconds * rows_then / rows)
-    return 1.0 / (1.0 / rows + noise.variance(rows, seconds) + then)
+        took = None if seconds is None else seconds * rows_then / rows
+        then = noise.variance(rows_then, took, single=single)
+    return 1.0 / (1.0 / rows + noise.variance(rows, seconds, single=single) + then)
 
 
 @dataclass(frozen=True)

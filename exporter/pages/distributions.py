@@ -25,7 +25,8 @@ class Distribution:
 
     ``bins``: their names; ``now``, ``then``: shares, shape (bins,). ``rows``, ``rows_then``: values that they rest on.
     ``statistic``, ``distance``, ``noise``: how far they are apart, and what that exceeds in 1 of 100 windows without
-    drift. ``effect_size``: the share of rows that lie elsewhere, by which it is sorted; ``least``: from which it matters.
+    drift. ``effect_size``: the share of rows that lie elsewhere, by which it is sorted; ``least``: from which it
+    matters.
     ``missing``: the share of rows without a value.
     """
 

@@ -163,6 +163,7 @@ class _Calibration(_Part):
 
 class _NoiseOfView(StrictModel):
     effects: list[float]
+    single: list[float]
     degrees: list[float]
 
 
@@ -174,7 +175,8 @@ class _Noise(StrictModel):
 
     def noise(self) -> Noise:
         views = {
-            name: (np.asarray(item.effects), np.asarray(item.degrees)) for name, item in self.views.items()
+            name: (np.asarray(item.effects), np.asarray(item.single), np.asarray(item.degrees))
+            for name, item in self.views.items()
         }
         dependence = {name: np.asarray(item) for name, item in self.dependence.items()}
         return Noise(np.asarray(self.rows, dtype=np.float64), self.secondsPerRow, dependence, views)
@@ -291,9 +293,10 @@ def _noise_data(noise: Noise) -> dict[str, Any]:
         "views": {
             name: {
                 "effects": [_short(number) for number in effects],
+                "single": [_short(number) for number in single],
                 "degrees": [_short(number) for number in degrees],
             }
-            for name, (effects, degrees) in sorted(noise.views.items())
+            for name, (effects, single, degrees) in sorted(noise.views.items())
         },
     }
 

@@ -7,6 +7,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from exporter.statistics.contingency import MOST
 from exporter.statistics.false_discovery import combined_p_values, data_set_p_value, evidence
 from exporter.summary.base import Flags, Floats
 
@@ -15,7 +16,7 @@ LEAST_STRETCHES = 4
 
 _CARRIED = 8.0
 """Degrees of freedom that a length brings to the next longer one, at most."""
-_RARE = 20.0
+_RARE = 50.0
 _LEAST_EXPECTED = 1.0
 _SHAPE = 0.2
 _CARRIED_DEPENDENCE = 128.0
@@ -25,13 +26,18 @@ _MOST_UNUSUAL = 3
 _KNOWN = 1e6
 # Degrees of freedom, at most, where rows depend on each other: fitted to data sets (docs/decisions.md).
 _HEAVY = 8.0
-_ONE_SIDED = 1.645
+_ONE_SIDED = 2.33
 
 
 class Learnt(NamedTuple):
-    """``effects``, ``degrees`` of freedom: one of each length. ``p_values``: of each length, shape (stretches,)."""
+    """What stretches say of one view, an array of shape (lengths,) each.
+
+    ``effects``: of its shares. ``single``: of the share of any one bin alone; of categories 1. ``degrees``: of freedom.
+    ``p_values``: of each length, shape (stretches,).
+    """
 
     effects: Floats
+    single: Floats
     degrees: Floats
     p_values: list[Floats]
 
@@ -46,49 +52,75 @@ def learn(counts: Floats, steps: Sequence[int], cells: Floats | None = None) -> 
     of the covariance's eigenvalues, weighted by themselves (Rao and Scott, 1981, with Srivastava's estimate of the sum
     of their squares, 2005), and of numbers that of their mean normal score, where it is larger. Never less than 1. What
     few stretches say is pooled with what shorter ones do, extrapolated by how the effect grew up to there, unless it
-    refutes them. The most unusual stretch may be as unusual as the most of 20 times as many; where it would be more,
+    refutes them. The most unusual stretch may be as unusual as the most of 50 times as many; where it would be more,
     the effect is raised.
     """
-    from scipy.special import chdtr
-
     scores = None if cells is None else _normal_scores(cells.sum(axis=0))
-    effect = growth = 1.0
-    carried, before = 0.0, 0
+    whole, single = _Chain(), _Chain()
     found = []
     for step in steps:
         stretches, there = _together(counts, step)
         if len(stretches) < LEAST_STRETCHES:
             # Nearly always empty: as far as is known, as before.
-            found.append((effect, max(carried, 1.0), np.ones(len(there))))
+            found.append((whole.effect, single.effect, max(whole.carried, 1.0), np.ones(len(there))))
             continue
-        squares, degrees, average = _shares(stretches)
-        deviations = None
+        squares, degrees, average, deviations = _shares(stretches)
+        squared_deviations = None
         if cells is not None and scores is not None:
-            deviations = _locations(_together(cells, step)[0], scores)
-            average = max(average, float(np.mean(deviations**2)))
-        own = len(stretches) - 1.0
-        expected = effect * growth ** np.log2(step / before) if before else 1.0
+            squared_deviations = _locations(_together(cells, step)[0], scores) ** 2
+            average = max(average, float(np.mean(squared_deviations)))
+        number = len(stretches)
+        free = whole.pool(step, average, number)
+        whole.effect = max(whole.effect, _raised(squares, degrees, squared_deviations, free))
+        largest = None
+        if squared_deviations is not None and deviations.shape[1]:
+            single.pool(step, float(np.max(np.mean(deviations**2, axis=0))), number)
+            largest = np.max(deviations**2, axis=1)
+            single.effect = max(single.effect, _raised_single(largest, deviations.shape[1], free))
+        p_values = np.ones(len(there))
+        parts = [_chi_squared(squares / whole.effect, degrees)]
+        weights = [1.0]
+        if squared_deviations is not None and largest is not None:
+            parts.append(_chi_squared(squared_deviations / whole.effect, 1))
+            parts.append(_of_many(_chi_squared(largest / single.effect, 1), deviations.shape[1]))
+            weights = [_SHAPE / 2, 1 - _SHAPE, _SHAPE / 2]
+        p_values[there] = student_p_value(combined_p_values(parts, weights=weights), free)
+        found.append((whole.effect, single.effect, free, p_values))
+    effects, singles, degrees_of = (np.array([item[place] for item in found]) for place in range(3))
+    # Where the effect grows with the length, neighbours are alike: there are fewer independent stretches.
+    longest = np.maximum.accumulate(effects[::-1])[::-1] if len(effects) else effects
+    return Learnt(
+        effects,
+        singles,
+        _degrees(effects, np.maximum(degrees_of * effects / longest, 1.0)),
+        [item[3] for item in found],
+    )
+
+
+class _Chain:
+    """An effect by ascending length, each pooled with what the shorter ones say."""
+
+    def __init__(self) -> None:
+        self.effect = self.growth = 1.0
+        self.carried = 0.0
+        self.before = 0
+
+    def pool(self, step: int, average: float, number: int) -> float:
+        """Take in the ``average`` of ``number`` stretches of ``step`` blocks; return the degrees of freedom."""
+        from scipy.special import chdtr
+
+        own, carried = number - 1.0, self.carried
+        doublings = np.log2(step / self.before) if self.before else 0.0
+        expected = self.effect * self.growth**doublings
         if chdtr(own, own * average / expected) < _REFUTED:
             # A whole season: what shorter stretches see of it does not hold here.
             carried = 0.0
-        pooled = _beyond_chance((carried * expected + own * average) / (carried + own), carried + own)
-        if before:
-            growth = float(np.clip((pooled / effect) ** (1 / np.log2(step / before)), 1.0, 2.0))
-        free = own + carried
-        effect = max(pooled, _raised(squares, degrees, deviations, free))
-        p_values = np.ones(len(there))
-        p_values[there] = _p_values(squares, degrees, deviations, effect, free)
-        found.append((effect, free, p_values))
-        carried, before = min(free, _CARRIED), step
-    effects = np.array([effect for effect, _, _ in found])
-    degrees = np.array([free for _, free, _ in found])
-    # Where the effect grows with the length, neighbours are alike: there are fewer independent stretches.
-    longest = np.maximum.accumulate(effects[::-1])[::-1]
-    return Learnt(
-        effects,
-        _degrees(effects, np.maximum(degrees * effects / longest, 1.0)),
-        [p_values for _, _, p_values in found],
-    )
+        free = carried + own
+        effect = _beyond_chance((carried * expected + own * average) / free, free)
+        if doublings:
+            self.growth = float(np.clip((effect / self.effect) ** (1 / doublings), 1.0, 2.0))
+        self.effect, self.carried, self.before = effect, min(free, _CARRIED), step
+        return free
 
 
 def learn_dependence(p_values: Sequence[Floats]) -> Floats:
@@ -143,7 +175,7 @@ def _degrees(effects: Floats, estimated: Floats) -> Floats:
 
 
 def _beyond_chance(ratio: float, degrees: float) -> float:
-    """A ratio of variances, or 1 where 1 of 20 streams of independent rows has more."""
+    """A ratio of variances, or 1 where 1 of 100 streams of independent rows has more."""
     return ratio if ratio > 1.0 + _ONE_SIDED * np.sqrt(2 / degrees) else 1.0
 
 
@@ -155,8 +187,11 @@ def _together(counts: Floats, step: int) -> tuple[Floats, Flags]:
     return stretches[there], there
 
 
-def _shares(stretches: Floats) -> tuple[Floats, int, float]:
-    """Chi-squared of each stretch against all, its degrees of freedom, and the weighted average eigenvalue."""
+def _shares(stretches: Floats) -> tuple[Floats, int, float, Floats]:
+    """Chi-squared of each stretch against all, its degrees of freedom, and the weighted average eigenvalue.
+
+    Then the deviation of each share, in its standard deviations for independent rows, shape (stretches, bins).
+    """
     rows = stretches.sum(axis=1)
     expected = stretches.sum(axis=0) / rows.sum()
     rare = expected * rows.mean() < _LEAST_EXPECTED
@@ -166,7 +201,7 @@ def _shares(stretches: Floats) -> tuple[Floats, int, float]:
     kept = expected * rows.mean() >= _LEAST_EXPECTED / 2
     number, degrees = len(rows), int(kept.sum()) - 1
     if degrees < 1 or number < LEAST_STRETCHES:
-        return np.zeros(number), 1, 1.0
+        return np.zeros(number), 1, 1.0, np.zeros((number, 0))
     # A stretch is a part of all, so that it differs less than from other rows.
     scale = np.sqrt(rows * number / (number - 1))[:, None]
     deviations = (stretches[:, kept] / rows[:, None] - expected[kept]) / np.sqrt(expected[kept]) * scale
@@ -175,7 +210,8 @@ def _shares(stretches: Floats) -> tuple[Floats, int, float]:
     trace = float(np.trace(products))
     squared = (free * float(np.sum(products**2)) - trace**2) / (free * (free - 1) * (free + 2))
     average = max(squared, 0.0) / (trace / free) if trace else 1.0
-    return np.sum(deviations**2, axis=1), degrees, average
+    single = deviations / np.sqrt(1 - expected[kept])
+    return np.sum(deviations**2, axis=1), degrees, average, single
 
 
 def _locations(stretches: Floats, scores: Floats) -> Floats:
@@ -199,22 +235,31 @@ def _normal_scores(counts: Floats) -> Floats | None:
     return standardised
 
 
-def _raised(squares: Floats, degrees: int, deviations: Floats | None, free: float) -> float:
+def _raised(squares: Floats, degrees: int, locations: Floats | None, free: float) -> float:
     """The least effect with which the most unusual stretch is one that chance allows."""
     from scipy.special import chdtri, ndtr, stdtrit
 
-    least = 1 / (_RARE * len(squares))
-    deviate = stdtrit(free, least / 2)
+    deviate = stdtrit(free, 1 / (_RARE * len(squares)) / 2)
     raised = float(squares.max()) / chdtri(degrees, 2 * ndtr(deviate))
-    return float(raised if deviations is None else max(raised, np.max(deviations**2) / deviate**2))
+    return float(raised if locations is None else max(raised, locations.max() / deviate**2))
 
 
-def _p_values(squares: Floats, degrees: int, deviations: Floats | None, effect: float, free: float) -> Floats:
-    """The p-value of each stretch, about as windows have theirs."""
-    from scipy.special import chdtrc, ndtr
+def _raised_single(largest: Floats, bins: int, free: float) -> float:
+    """The same of the share that deviates most, of ``bins``."""
+    from scipy.special import stdtrit
 
-    p_values: Floats = chdtrc(degrees, squares / effect)
-    if deviations is not None:
-        location = 2 * ndtr(-np.abs(deviations) / np.sqrt(effect))
-        p_values = combined_p_values([location, p_values], weights=(1 - _SHAPE, _SHAPE))
-    return student_p_value(p_values, free)
+    deviate = stdtrit(free, 1 / (_RARE * len(largest) * bins) / 2)
+    return float(largest.max() / deviate**2)
+
+
+def _chi_squared(squares: Floats, degrees: int) -> Floats:
+    from scipy.special import chdtrc
+
+    found: Floats = chdtrc(degrees, squares)
+    return found
+
+
+def _of_many(p_values: Floats, number: int) -> Floats:
+    """Bonferroni's p-value of the smallest of ``number``."""
+    found: Floats = np.minimum(MOST, number * p_values)
+    return found

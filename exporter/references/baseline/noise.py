@@ -185,5 +185,5 @@ def noise_of(views: Iterable[tuple[str, ViewBlocks]], blocks: Blocks) -> Noise |
         np.array(steps, dtype=np.float64) * blocks.rows,
         blocks.seconds,
         dict(zip(features, learn_dependence(by_length).T, strict=True)) if features else {},
-        {name: (learnt.effects, learnt.degrees) for name, learnt in found.items()},
+        {name: (learnt.effects, learnt.single, learnt.degrees) for name, learnt in found.items()},
     )

@@ -78,7 +78,7 @@ def test_the_most_unusual_stretch_is_one_that_chance_allows() -> None:
     found = of_numbers(values)
     assert found.effects[0] > 5
     for p_values in found.p_values:
-        assert p_values.min() >= 0.9 / (20 * len(p_values))
+        assert p_values.min() >= 0.9 / (50 * len(p_values))
 
 
 def test_a_season_is_in_the_effect_of_short_stretches_only() -> None:
@@ -95,7 +95,7 @@ def test_of_a_view_that_is_empty_or_constant_nothing_is_learnt() -> None:
     for counts in (constant, np.zeros((BLOCKS, 3))):
         found = learn(counts, STEPS, counts)
         assert found.effects.tolist() == [1.0] * len(STEPS)
-        assert all(np.all(p_values == 1) for p_values in found.p_values)
+        assert all(np.all(p_values > 0.999) for p_values in found.p_values)
 
 
 def test_features_that_say_the_same_count_as_many() -> None:
