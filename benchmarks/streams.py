@@ -130,7 +130,7 @@ class Counted:
         intact = auc(score(window), label)
         for share in SHARES:
             rows = rng.random(len(label)) < share
-            broken = {
+            broken: Values = {
                 name: np.where(rows, defaults[name], array).astype(array.dtype) if name in defaults else array
                 for name, array in window.items()
             }

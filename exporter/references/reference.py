@@ -115,7 +115,9 @@ class Reference:
             )
             for feature, item in self.described.items()
         }
-        answers = {_ANSWERS[name]: view and noisy(name, view) for name, view in self.answers.items()}
+        answers: dict[str, Any] = {
+            _ANSWERS[name]: view and noisy(name, view) for name, view in self.answers.items()
+        }
         return replace(self, described=described, noise=noise, **answers)
 
     @cached_property

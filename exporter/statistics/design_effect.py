@@ -144,7 +144,7 @@ def learn_dependence(p_values: Sequence[Floats]) -> Floats:
         beyond = pooled > 1 + _ONE_SIDED * np.sqrt(features / carried)
         number = np.where(beyond, np.clip(pooled, 1.0, features), 1.0)
         least = 1 / (_RARE * stretches)
-        for stretch in by_stretch.T[np.argsort(evidence(by_stretch, axis=0))[-_MOST_UNUSUAL:]]:
+        for stretch in by_stretch.T[np.argsort(evidence(by_stretch).sum(axis=0))[-_MOST_UNUSUAL:]]:
             while number.max() < features and data_set_p_value(stretch, 1 / number) < least:
                 number = np.minimum(number * _STEP, features)
         found.append(number)

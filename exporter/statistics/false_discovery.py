@@ -51,7 +51,7 @@ def data_set_p_value(p_values: Floats, weights: Floats | None = None) -> float:
         return 1.0
     from scipy.special import gammaincc, gammaln
 
-    total = weights @ _evidence(p_values) * number / weights.sum()
+    total = float(weights @ evidence(p_values)) * number / float(weights.sum())
     many = np.arange(1, number + 1.0)
     chances = np.exp(
         gammaln(number + 1)
@@ -63,13 +63,8 @@ def data_set_p_value(p_values: Floats, weights: Floats | None = None) -> float:
     return float(chances @ gammaincc(many, total))
 
 
-def evidence(p_values: Floats, axis: int | None = None) -> Floats:
-    """The sum of log(0.1 / p) over the p-values below 0.1."""
-    found: Floats = np.sum(_evidence(p_values), axis=axis)
-    return found
-
-
-def _evidence(p_values: Floats) -> Floats:
+def evidence(p_values: Floats) -> Floats:
+    """log(0.1 / p) of each p-value below 0.1, 0 of the others."""
     found: Floats = np.log(TRUNCATION / np.clip(p_values, _SMALLEST, TRUNCATION))
     return found
 

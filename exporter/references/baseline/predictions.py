@@ -241,7 +241,7 @@ def _categories(
     found = None if column is None else categories(source, column)
     if column is None or found is None or isinstance(found, str):
         return None
-    kind, enumeration = KINDS["categorical"], source.enumeration(found.binning.categories)
+    kind, enumeration = KINDS["categorical"], source.enumeration(found.summary.categories)
     requested = kind.expressions(column.parsed(kind.parsed_as), {"value": enumeration})
     parts = [kind.decode(block, {})["value"] for block in source.blocks(requested, _ROWS)]
     values[name] = np.concatenate(parts)

@@ -29,7 +29,8 @@ def clumps(rng: np.random.Generator, length: int, share: float) -> np.ndarray:
     """Normal values of which ``share`` of the variance is that of their clump."""
     rows = BLOCKS * ROWS
     together = rng.normal(size=rows // length + 1)[np.arange(rows) // length]
-    return np.sqrt(share) * together + np.sqrt(1 - share) * rng.normal(size=rows)
+    values: np.ndarray = np.sqrt(share) * together + np.sqrt(1 - share) * rng.normal(size=rows)
+    return values
 
 
 def test_independent_rows_have_none() -> None:
