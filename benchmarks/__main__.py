@@ -24,10 +24,11 @@ BENCHMARKS = (
     "push",
     "pages",
     "alarms",
+    "streams",
     "generate",
     "rules",
 )
-WITH_PEERS = ("cold", "alarms")
+WITH_PEERS = ("cold", "alarms", "streams")
 
 
 def main() -> None:

@@ -61,8 +61,6 @@ class DecodedBatch(Columns):
 TRAFFIC, OUTCOME, SELECTION, GROUP = "traffic", "outcome", "selection", "group"
 
 
-
-
 class Schema:
     """Binnings and summaries of one version, from the monitor file and the version's references.
 

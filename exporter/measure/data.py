@@ -34,25 +34,32 @@ def _features(window: WindowSummaries) -> None:
     """Export the drift of every view from every reference, and how many features drifted from each."""
     schema = window.schema
     judged = window.wants(*_DRIFTED)
-    p_values: dict[str, dict[str, list[float]]] = {name: {} for name in (*window.static, *window.past)}
+    found: dict[str, dict[str, list[tuple[float, float]]]] = {
+        name: {} for name in (*window.static, *window.past)
+    }
     for view, binning in schema.binnings.items():
         feature = schema.views[view]
         statistics = drift.statistics_of(binning)
         part, of_reference = view_part(view), _of_references(view)
-        found = drift.export(
+        of_view = drift.export(
             window, "ml_feature", part, statistics, of_reference, judged=judged, feature=view
         )
         # Points in time are always later than a reference's, which is no drift.
         if not (schema.primary(view) and schema.kinds[feature].name == "timestamp"):
-            for reference, p_value in found.items():
-                p_values[reference].setdefault(feature, []).append(p_value)
+            for reference, item in of_view.items():
+                found[reference].setdefault(feature, []).append(item)
     if not judged:
         return
-    for reference, by_feature in p_values.items():
-        combined = {feature: combined_p_value(*values) for feature, values in by_feature.items()}
+    for reference, by_feature in found.items():
+        combined = {
+            feature: combined_p_value(*(p_value for p_value, _ in views))
+            for feature, views in by_feature.items()
+        }
+        sizes = {feature: max(size for _, size in views) for feature, views in by_feature.items()}
         # No feature compared: every one of them had too few rows.
         rows = None if combined else 0
-        number = len(drifted(combined))
+        least, dependence = window.spec.drift.effectSize, _dependence(window, reference)
+        number = len(drifted(combined, sizes, least, dependence))
         window.set("ml_features_drifted", number, rows, reference=reference)
         share = ratio(number, len(combined))
         window.set("ml_features_drifted_ratio", share, rows, reference=reference)
@@ -63,6 +70,14 @@ def _features(window: WindowSummaries) -> None:
 
 def _of_references(view: str) -> Callable[[Reference], ViewReference | None]:
     return lambda reference: reference.views.get(view)
+
+
+def _dependence(window: WindowSummaries, reference: str) -> dict[str, float] | None:
+    """Return as how many each feature counts; of a window of the past as of the static reference that has its bins."""
+    content = window.static.get(reference) or next(iter(window.static.values()), None)
+    if content is None or content.noise is None:
+        return None
+    return content.noise.dependence_at(float(window.traffic["traffic"].rows), window.seconds)
 
 
 _STATISTICS = {

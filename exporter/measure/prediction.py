@@ -91,4 +91,4 @@ def classes_of_reference(reference: Reference, task: Task) -> ViewReference | No
     if found is None or _is_multiclass(task):
         return found
     renamed = replace(found.summary, categories=task.classes)
-    return ViewReference(CategoricalBinning(task.classes), renamed)
+    return replace(found, binning=CategoricalBinning(task.classes), summary=renamed)

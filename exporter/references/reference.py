@@ -12,6 +12,7 @@ import numpy as np
 from exporter.features import KINDS
 from exporter.features.binning import Binning
 from exporter.references.loss_estimator import LossEstimator
+from exporter.references.noise import Noise, ViewNoise
 from exporter.state import OTHER
 from exporter.statistics.attribution_ranking import mean_absolute_attribution
 from exporter.summary.base import Composite, Floats, Merge, Summary, merged_by
@@ -23,12 +24,13 @@ from exporter.summary.second_moments import SecondMomentsSummary
 class ViewReference:
     """Counts of one feature view. ``deciles``: of numbers, the edges of PSI, a subset of their fine edges.
 
-    Equal to itself only: levels are kept by reference.
+    ``noise``: of the stretches of its data, where that is known. Equal to itself only: levels are kept by reference.
     """
 
     binning: Binning
     summary: Any
     deciles: Floats = field(default_factory=lambda: np.empty(0))
+    noise: ViewNoise | None = None
 
 
 @dataclass(frozen=True)
@@ -82,6 +84,10 @@ class SegmentCounts:
         return SegmentCounts(self.rows + other.rows, self.counts + other.counts)
 
 
+ANSWERS = {"(score)": "score", "(predicted)": "classes", "(label)": "labels"}
+"""What is predicted, and labels: the names that people and files have for them -> attributes of a ``Reference``."""
+
+
 @dataclass(frozen=True)
 class Reference:
     """All but ``described`` is there only where the data had it.
@@ -94,7 +100,8 @@ class Reference:
     ``outcomes``: labelled predictions of a classifier; of a binary one with their confusion. ``segments``: segment ->
     value -> what its rows are, of every segment that was asked for and that the data has; ``groups``: the same of
     attributes, whose rows have predicted classes and outcomes only.
-    ``loss_estimator``: of a regression, fitted where ``baseline`` was asked to.
+    ``loss_estimator``: of a regression, fitted where ``baseline`` was asked to. ``noise``: where the data was enough to
+    learn it.
     """
 
     created: float
@@ -112,6 +119,33 @@ class Reference:
     segments: Mapping[str, Mapping[str, SegmentCounts]] = field(default_factory=dict)
     groups: Mapping[str, Mapping[str, SegmentCounts]] = field(default_factory=dict)
     loss_estimator: LossEstimator | None = None
+    noise: Noise | None = None
+
+    @property
+    def answers(self) -> dict[str, ViewReference | None]:
+        """Score, predicted class and label, by the names that people and files have for them."""
+        return {name: getattr(self, attribute) for name, attribute in ANSWERS.items()}
+
+    def with_noise(self, noise: Noise | None) -> Reference:
+        """Return it with ``noise``, as a whole and of each view."""
+        if noise is None:
+            return self
+
+        def noisy(name: str, view: ViewReference) -> ViewReference:
+            share = float(view.summary.present) / self.rows if self.rows else 0.0
+            return replace(view, noise=noise.of_view(name, share))
+
+        described = {
+            feature: replace(
+                item,
+                views={view: noisy(name, item.views[view]) for view, name in item.names(feature).items()},
+            )
+            for feature, item in self.described.items()
+        }
+        answers: dict[str, Any] = {
+            ANSWERS[name]: view and noisy(name, view) for name, view in self.answers.items()
+        }
+        return replace(self, described=described, noise=noise, **answers)
 
     @cached_property
     def features(self) -> dict[str, ViewReference]:
@@ -209,6 +243,7 @@ class Reference:
             moments=counted(self.moments, "moments"),
             attributions={name: mean for name, mean in attributed.items() if mean is not None},
             outcomes=counts.get("outcomes"),
+            noise=self.noise,
         )
 
 

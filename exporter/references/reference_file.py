@@ -24,6 +24,7 @@ from exporter.features.binning import (
     VocabularyBinning,
 )
 from exporter.references.loss_estimator import Boosted, LossEstimator, Tree
+from exporter.references.noise import Noise
 from exporter.references.reference import Calibration, FeatureViews, Moments, Reference, ViewReference
 from exporter.references.segment_parts import Outcomes, Segments, segments_data, with_segments
 from exporter.summary.base import Floats
@@ -209,6 +210,27 @@ class _LossEstimator(StrictModel):
         return LossEstimator(features, self.rows, self.absolute.boosted(), self.squared.boosted())
 
 
+class _NoiseOfView(StrictModel):
+    effects: list[float]
+    single: list[float]
+    degrees: list[float]
+
+
+class _Noise(StrictModel):
+    rows: list[int]
+    secondsPerRow: float | None = None
+    dependence: dict[str, list[float]]
+    views: dict[str, _NoiseOfView]
+
+    def noise(self) -> Noise:
+        views = {
+            name: (np.asarray(item.effects), np.asarray(item.single), np.asarray(item.degrees))
+            for name, item in self.views.items()
+        }
+        dependence = {name: np.asarray(item) for name, item in self.dependence.items()}
+        return Noise(np.asarray(self.rows, dtype=np.float64), self.secondsPerRow, dependence, views)
+
+
 class _Views(StrictModel):
     type: str
     views: dict[str, dict[str, Any]]
@@ -233,6 +255,7 @@ class _File(StrictModel):
     segments: Segments = Field(default_factory=dict)
     groups: Segments = Field(default_factory=dict)
     lossEstimator: _LossEstimator | None = None
+    noise: _Noise | None = None
 
 
 def dump(model: str, reference: Reference) -> str:
@@ -299,7 +322,8 @@ def _reference(file: _File) -> Reference:
         outcomes=file.outcomes.summary() if file.outcomes else None,
         loss_estimator=file.lossEstimator.estimator() if file.lossEstimator else None,
     )
-    return with_segments(whole, file.segments, file.groups)
+    noisy = whole.with_noise(file.noise.noise() if file.noise else None)
+    return with_segments(noisy, file.segments, file.groups)
 
 
 def _content(reference: Reference) -> dict[str, Any]:
@@ -315,6 +339,7 @@ def _content(reference: Reference) -> dict[str, Any]:
         "attributions": dict(reference.attributions),
         "outcomes": reference.outcomes and Outcomes.data(reference.outcomes),
         "lossEstimator": reference.loss_estimator and _LossEstimator.data(reference.loss_estimator),
+        "noise": reference.noise and _noise_data(reference.noise),
         **segments_data(reference),
     }
     return {
@@ -323,6 +348,29 @@ def _content(reference: Reference) -> dict[str, Any]:
         "score": _data(reference.score) if reference.score else None,
         **{key: value for key, value in where_present.items() if value},
     }
+
+
+def _noise_data(noise: Noise) -> dict[str, Any]:
+    return {
+        "rows": [int(length) for length in noise.lengths],
+        "secondsPerRow": noise.seconds and _short(noise.seconds),
+        "dependence": {
+            name: [_short(number) for number in item] for name, item in sorted(noise.dependence.items())
+        },
+        "views": {
+            name: {
+                "effects": [_short(number) for number in effects],
+                "single": [_short(number) for number in single],
+                "degrees": [_short(number) for number in degrees],
+            }
+            for name, (effects, single, degrees) in sorted(noise.views.items())
+        },
+    }
+
+
+def _short(number: float) -> float:
+    """Round an estimate to what it tells."""
+    return float(f"{number:.4g}")
 
 
 def _hash(content: Mapping[str, Any]) -> str:

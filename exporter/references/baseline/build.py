@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
 
 import numpy as np
 
 from exporter.features.kind import number_column
-from exporter.references.baseline import doubts
+from exporter.references.baseline import doubts, noise
 from exporter.references.baseline.account import Account, of_answer, of_feature, of_left_out
 from exporter.references.baseline.columns import Column, Guess, feature_columns, infer, members
 from exporter.references.baseline.loss_fitting import fit
@@ -79,9 +80,15 @@ def build(monitor: Monitor, files: Sequence[Path], *, fit_loss_estimator: bool =
             groups=parts.found(segmented=False),
             loss_estimator=fit(source, monitor, columns, described) if fit_loss_estimator else None,
         )
-        answers = {"(score)": reference.score, "(predicted)": reference.classes, "(label)": reference.labels}
+        answers = reference.answers
         accounts += [of_answer(name, answer) for name, answer in answers.items() if answer is not None]
         accounts += of_segments
+        blocks = noise.blocks_of(source, monitor)
+        views = chain(
+            noise.of_features(source, columns, described, blocks),
+            noise.of_answers(answers, parts.answers, blocks),
+        )
+        reference = reference.with_noise(noise.noise_of(views, blocks))
         odd = doubts.find(source, monitor, inferred)
         return Baseline(reference, accounts, source.malformed, odd)
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, TypeVar
 
@@ -16,7 +16,7 @@ from exporter.references.baseline.account import Account, of_segment, of_segment
 from exporter.references.baseline.columns import Column
 from exporter.references.baseline.source import Source
 from exporter.references.baseline.views import decoded
-from exporter.references.reference import FeatureViews, SegmentCounts, view_part
+from exporter.references.reference import ANSWERS, FeatureViews, SegmentCounts, view_part
 from exporter.state import NO_VALUE, OTHER
 from exporter.summary.base import Codes, Composite, Summary
 from exporter.summary.numeric import NumericSummary
@@ -112,12 +112,16 @@ def _grouping(source: Source, name: str, value: str, most: int, segmented: bool)
 
 
 class SegmentParts:
-    """Collects what the rows of each value of each grouping are, part by part (``Reference.counts``)."""
+    """Collects what the rows of each value of each grouping are, part by part (``Reference.counts``).
+
+    ``answers``: by attribute of a ``Reference`` how its rows are folded by any other groups.
+    """
 
     def __init__(self, groupings: Sequence[Grouping], rows: int) -> None:
         """``rows``: of the data."""
         self.groupings = groupings
         self._rows = rows
+        self.answers: dict[str, Callable[[Codes, int], Any]] = {}
         self._parts: dict[Grouping, list[dict[str, Summary]]] = {
             grouping: [{} for _ in grouping.values] for grouping in groupings
         }
@@ -129,6 +133,8 @@ class SegmentParts:
 
     def add(self, part: str, fold: Callable[[Codes, int], Any], *, attributes: bool = False) -> None:
         """Add a part. ``fold``: groups of all rows, and their number -> a stack. ``attributes``: of them, too."""
+        if part in ANSWERS.values():
+            self.answers[part] = fold
         for grouping in self.groupings if attributes else self.segments:
             self.keep(grouping, part, fold(grouping.groups(), len(grouping.values)))
 
@@ -146,21 +152,29 @@ class SegmentParts:
         self, source: Source, column: Column, item: FeatureViews, part: str | None = None
     ) -> None:
         """Count a feature once more, by the values of segments. ``part``: its name, where it is no feature."""
-        if not self.segments:
-            return
         names = {view: part or view_part(name) for view, name in item.names(column.feature).items()}
         binnings = {view: found.binning for view, found in item.views.items()}
-        blocks = (
-            (rows, {view: binnings[view].prepare(some) for view, some in values.items()})
-            for rows, values in decoded(source, column, KINDS[item.kind], binnings)
-        )
+
+        def blocks() -> Iterator[tuple[int, dict[str, Any]]]:
+            for rows, values in decoded(source, column, KINDS[item.kind], binnings):
+                yield rows, {view: binnings[view].prepare(some) for view, some in values.items()}
 
         def fold(prepared: dict[str, Any], groups: Codes, size: int) -> Composite:
             return Composite(
                 {view: binnings[view].fold(some, groups, size) for view, some in prepared.items()}
             )
 
-        for grouping, stack in zip(self.segments, _accumulated(self.segments, blocks, fold), strict=True):
+        if part is not None:
+            primary = KINDS[item.kind].primary_view
+
+            def again(groups: Codes, size: int) -> Any:
+                grouping = Grouping("", ("",) * size, (), groups.astype(np.int16), segmented=True)
+                return _accumulated([grouping], blocks(), fold)[0][primary]
+
+            self.answers[part] = again
+        if not self.segments:
+            return
+        for grouping, stack in zip(self.segments, _accumulated(self.segments, blocks(), fold), strict=True):
             for view, name in names.items():
                 self.keep(grouping, name, stack[view])
 
