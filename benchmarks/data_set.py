@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -44,7 +45,8 @@ class DataSet:
 
     def _noise(self, values: Values) -> Noise | None:
         blocks = Blocks.in_order(self.rows)
-        views = of_answers(self.views, values, blocks)
+        folds = {name: partial(self._fold, name, array) for name, array in values.items()}
+        views = of_answers(self.views, folds, blocks)
         return noise_of(((name, item._replace(feature=name)) for name, item in views), blocks)
 
     def drifted(self, values: Values, effect_size: float = EFFECT_SIZE) -> set[str]:

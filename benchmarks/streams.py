@@ -130,10 +130,10 @@ class Counted:
         intact = auc(score(window), label)
         for share in SHARES:
             rows = rng.random(len(label)) < share
-            broken: Values = {
-                name: np.where(rows, defaults[name], array).astype(array.dtype) if name in defaults else array
-                for name, array in window.items()
-            }
+            broken = cut(window, slice(None))
+            for name, default in defaults.items():
+                broken[name] = broken[name].copy()
+                broken[name][rows] = default
             if auc(score(broken), label) <= FELL * intact:
                 self.broken[share] += 1
                 self.found[share] += data_set.rings(broken)

@@ -14,7 +14,7 @@ from exporter.references.baseline.columns import Column
 from exporter.references.baseline.source import Source
 from exporter.references.baseline.views import decoded
 from exporter.references.noise import Noise
-from exporter.references.reference import ANSWERS, FeatureViews, ViewReference
+from exporter.references.reference import FeatureViews, ViewReference
 from exporter.statistics.design_effect import LEAST_STRETCHES, Learnt, learn, learn_dependence
 from exporter.statistics.false_discovery import combined_p_values
 from exporter.summary.base import Codes, Floats
@@ -150,11 +150,11 @@ def of_answers(
 ) -> Iterator[tuple[str, ViewBlocks]]:
     """Yield the name and the counts of each score, class and label.
 
-    ``folds``: by attribute of the reference, from groups of all rows and their number to a stack.
+    ``folds``: by the same names, from groups of all rows and their number to a stack.
     """
     for name, view in answers.items():
-        if view is not None and ANSWERS[name] in folds:
-            stack = folds[ANSWERS[name]](*blocks.groups())
+        if view is not None and name in folds:
+            stack = folds[name](*blocks.groups())
             found = ViewBlocks.of("", view, stack[: blocks.number])
             if found is not None:
                 yield name, found

@@ -23,6 +23,7 @@ from exporter.summary.numeric import NumericSummary
 from mlslo.monitor import ALTERNATIVE, Monitor, scope_name
 
 _PLACES = 5
+_ANSWERS = {attribute: name for name, attribute in ANSWERS.items()}
 
 Values = TypeVar("Values")
 Stack = TypeVar("Stack", bound=Any)
@@ -114,7 +115,7 @@ def _grouping(source: Source, name: str, value: str, most: int, segmented: bool)
 class SegmentParts:
     """Collects what the rows of each value of each grouping are, part by part (``Reference.counts``).
 
-    ``answers``: by attribute of a ``Reference`` how its rows are folded by any other groups.
+    ``answers``: by the names of ``Reference.answers`` how rows are folded by any other groups.
     """
 
     def __init__(self, groupings: Sequence[Grouping], rows: int) -> None:
@@ -133,8 +134,8 @@ class SegmentParts:
 
     def add(self, part: str, fold: Callable[[Codes, int], Any], *, attributes: bool = False) -> None:
         """Add a part. ``fold``: groups of all rows, and their number -> a stack. ``attributes``: of them, too."""
-        if part in ANSWERS.values():
-            self.answers[part] = fold
+        if part in _ANSWERS:
+            self.answers[_ANSWERS[part]] = fold
         for grouping in self.groupings if attributes else self.segments:
             self.keep(grouping, part, fold(grouping.groups(), len(grouping.values)))
 
@@ -171,7 +172,7 @@ class SegmentParts:
                 grouping = Grouping("", ("",) * size, (), groups.astype(np.int16), segmented=True)
                 return _accumulated([grouping], blocks(), fold)[0][primary]
 
-            self.answers[part] = again
+            self.answers[_ANSWERS[part]] = again
         if not self.segments:
             return
         for grouping, stack in zip(self.segments, _accumulated(self.segments, blocks(), fold), strict=True):
