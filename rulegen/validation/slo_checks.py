@@ -397,6 +397,7 @@ class _Slo:
         if own > whole:
             message = f"expected at most {whole:g}, which all of tier {alert.tier} may have, got {own:g}"
             yield self.problem(message, *at, "expectedPages", "perMonth")
+
     @property
     def _labels(self) -> list[str]:
         gauge = self.slo.sli.gauge
