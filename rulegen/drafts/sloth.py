@@ -94,7 +94,10 @@ def _slo(source: Source, at: Location, keys: Mapping[str, str], result: CarriedO
             "alerts of a budget are ErrorBudgetFastBurn and ErrorBudgetSlowBurn, told apart by the label slo",
         ),
         ("labels", "labels of alerts are those of the file; who is told follows from the tier"),
-        ("annotations", "the texts of alerts are generated; annotations are those of the file"),
+        (
+            "annotations",
+            "write texts of your own as `summary` and `description`; other annotations are those of the file",
+        ),
     ):
         if source.peek((*alerting, key)) is not None:
             result.tell(source, (*alerting, key), why)
