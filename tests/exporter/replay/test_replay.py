@@ -44,7 +44,8 @@ ONE_EACH: dict[str, dict[str, Any]] = {
     "calendar": {"references": {"last year": {"calendar": "month"}}},
     "first": {"references": {"own": {"first": "20m"}, "training": {"static": "training.json"}}},
     "compared": {"comparison": {}, "segments": ["features.country", ["version", "features.country"]]},
-    "segments": {"segments": ["features.country", "version"], "references": {"training": {"static": "training.json"}, "before": {"sliding": "40m"}}},
+    "segments": {"segments": ["features.country", "version"], "references": {
+        "training": {"static": "training.json"}, "before": {"sliding": "40m"}}},
     "fairness": {"fairness": {"attributes": ["features.country"], "minSamples": 3}},
     "regression": {"task": "regression"},
 }  # fmt: skip
