@@ -113,6 +113,8 @@ def test_the_data_has_columns_of_any_name(tmp_path: Path) -> None:
         found.append(baseline(tmp_path / name, spec(), data).reference)
     wide, plain = (json.loads(dump("m", reference)) for reference in found)
     assert {**wide, "created": 0} == {**plain, "created": 0}
+    with pytest.raises(InputError, match="has a column 'rowid'"):
+        baseline(tmp_path, spec(), [{**row, "rowid": 7} for row in rows()])
 
 
 @pytest.mark.parametrize(
