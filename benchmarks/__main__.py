@@ -20,13 +20,15 @@ BENCHMARKS = (
     "shapes",
     "series",
     "pending",
+    "replay",
     "push",
     "pages",
     "alarms",
+    "streams",
     "generate",
     "rules",
 )
-WITH_PEERS = ("cold", "alarms")
+WITH_PEERS = ("cold", "alarms", "streams")
 
 
 def main() -> None:

@@ -223,7 +223,7 @@ def _routing_files(
         return {"alertmanager/mlslo.yaml": f"# {mark(source)}\n{made.text}"}, made.notes
     configuration = alertmanager.build(routing, alerts)
     if base is not None:
-        ours = {**configuration, "route": alertmanager.guarded_route(routing.spec)}
+        ours = {**configuration, "route": alertmanager.guarded_route(routing.spec, alerts)}
         text = base.merged(merge.check(base, ours), source)
     else:
         text = yaml_text(configuration, source)

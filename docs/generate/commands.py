@@ -12,6 +12,9 @@ from docs.generate.markdown import table
 
 # click has no help for arguments.
 ARGUMENTS = {
+    "LOG...": "Files of a prediction log.",
+    "openslo|sloth": "Whose files they are.",
+    "FILE...": "Files with one or more YAML documents.",
     "MONITOR": "A ModelMonitor file.",
     "MONITOR...": "One or more ModelMonitor files.",
     "STATE...": "State files, or folders of them (`--state-dir`).",

@@ -22,9 +22,16 @@ from mlslo.command_line import PATH, input_errors, refuse
     help="Training data or a stretch of log: *.jsonl, *.csv or *.parquet.",
 )
 @click.argument("more_data", metavar="", nargs=-1, type=PATH)
+@click.option(
+    "--fit-loss-estimator",
+    is_flag=True,
+    help="Of a regression: learn from the labels where it errs, for estimates without labels; extra 'loss'.",
+)
 @click.option("--out", required=True, type=PATH, help="The reference file to write.")
 @input_errors()
-def baseline(monitor: Path, data: tuple[Path, ...], more_data: tuple[Path, ...], out: Path) -> None:
+def baseline(
+    monitor: Path, data: tuple[Path, ...], more_data: tuple[Path, ...], fit_loss_estimator: bool, out: Path
+) -> None:
     """Build a static reference from data that the model was right on."""
     from exporter.records.plain_files import plain_files
     from exporter.references.baseline import build
@@ -33,7 +40,8 @@ def baseline(monitor: Path, data: tuple[Path, ...], more_data: tuple[Path, ...],
 
     loaded = load(monitor)
     with tempfile.TemporaryDirectory(prefix="mlslo-baseline-") as folder:
-        result = build(*plain_files(loaded, [*data, *more_data], Path(folder)))
+        files = plain_files(loaded, [*data, *more_data], Path(folder))
+        result = build(*files, fit_loss_estimator=fit_loss_estimator)
     for account in result.accounts:
         click.echo(account.line())
     for doubt in result.doubts:

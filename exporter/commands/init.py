@@ -46,25 +46,22 @@ def init(
     from exporter.references.reference_file import dump
     from mlslo.monitor import from_document
     from mlslo.yamlfile import parse
+    from mlslo.yamlfile.commented import one_line
 
-    drafted = draft(log, labels, out, column_names(data) if data else ())
-    monitor_file, reference_file = (
-        out / f"{drafted.name}.monitor.yaml",
-        out / f"{drafted.name}.reference.json",
-    )
-    files = {}
-    if data:
-        drafted = draft(log, labels, out, column_names(data), reference_file.name)
+    drafted = draft(log, labels, out, column_names(data) if data else None)
+    monitor_file = out / f"{drafted.name}.monitor.yaml"
+    files, said = {}, []
+    if drafted.reference:
         loaded = from_document(parse(monitor_file, drafted.text))
         with tempfile.TemporaryDirectory(prefix="mlslo-init-") as folder:
             built = build(*plain_files(loaded, data, Path(folder)))
         drafted.doubts += built.doubts
-        features = ", ".join(built.reference.features) or "none"
         missing = [name for name in drafted.found.features if name not in built.reference.described]
         if missing:
             drafted.doubts.append(f"not in the training data, so not compared: {', '.join(missing[:10])}")
-        files[reference_file] = dump(loaded.model, built.reference)
-        click.echo(f"{reference_file}: {built.reference.rows} rows of the features {features}")
+        features = ", ".join(built.reference.features) or "none"
+        said = [f"{out / drafted.reference}: {built.reference.rows} rows of the features {features}"]
+        files[out / drafted.reference] = dump(loaded.model, built.reference)
     files[monitor_file] = drafted.text
     there = [str(file) for file in files if file.exists()]
     if there and not force:
@@ -74,9 +71,11 @@ def init(
             atomic.write(file, text.encode())
         except OSError as error:
             refuse(f"{file}: cannot be written: {error.strerror}")
-    click.echo(f"{monitor_file}: a {drafted.task} model; its fields:")
-    for name, path in drafted.found.fields.items():
-        click.echo(f"  {name:<12}  {path}")
+    said.append(f"{monitor_file}: a {drafted.task} model; its fields:")
+    click.echo("\n".join(said))
+    preset = drafted.found.data.get("preset")
+    for name, path in {**({"preset": preset} if preset else {}), **drafted.found.fields}.items():
+        click.echo(f"  {name:<12}  {one_line(path)}")
     for doubt in [*drafted.doubts, *_warnings(monitor_file)]:
         click.echo(f"{monitor_file}: look at {doubt}", err=True)
     shown = shlex.quote(str(monitor_file))
@@ -91,5 +90,11 @@ def _warnings(file: Path) -> Sequence[str]:
 
     (model,) = load_all([file])
     checked = [look(model, time.time(), Path()) for look in (check_predictions, check_labels)]
-    lines = [line for found in checked if found is not None for line in found.lines]
-    return [line.removeprefix("  warning: ") for line in lines if line.startswith("  warning: ")]
+    said = []
+    for found in checked:
+        if found is not None:
+            said += [found.lines[0]] if found.wrong else []
+            said += [
+                line.removeprefix("  warning: ") for line in found.lines if line.startswith("  warning: ")
+            ]
+    return said

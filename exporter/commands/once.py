@@ -42,7 +42,8 @@ def once(
     """
     if as_of is not None and (at is not None or state_dir is not None):
         refuse(
-            "--as-of: goes neither with --at, which counts what came later, nor with --state-dir, where it would be lost"
+            "--as-of: goes neither with --at, which counts what came later, nor with --state-dir, "
+            "where that would be lost"
         )
     from exporter.daemon.models import load_all
     from exporter.daemon.recovery import RecoveringCycle

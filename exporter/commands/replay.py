@@ -23,7 +23,7 @@ from mlslo.version import VERSION
 from mlslo.yamlfile import Duration
 
 if TYPE_CHECKING:
-    from exporter.replay.replay import Progress
+    from exporter.replay.phases import Progress
 
 _MICROSECONDS = 1_000_000
 _SAY_AGAIN = 5.0
@@ -87,12 +87,14 @@ def replay(
             refuse(f"model {model.name}: its events are pushed; expected a log that can be read again")
     process = Gauges("")
     process.set("ml_exporter_build_info", 1.0, version=VERSION, python_version=platform.python_version())
-    signal.signal(signal.SIGTERM, _stop)
+    before = signal.signal(signal.SIGTERM, _stop)
     try:
         with history.written(out) as folder:
             with tempfile.TemporaryDirectory(dir=folder) as work:
-                edges = (None if edge is None else round(edge * _MICROSECONDS) for edge in (since, until))
-                made = Replay(models, *edges, round(length.seconds * _MICROSECONDS), Path(work))
+                begin, end = (
+                    None if edge is None else round(edge * _MICROSECONDS) for edge in (since, until)
+                )
+                made = Replay(models, begin, end, round(length.seconds * _MICROSECONDS), Path(work))
                 with _stage("reading") as progress:
                     made.read(time.time_ns() // 1000, progress)
                 with _stage("joining labels") as progress:
@@ -105,8 +107,12 @@ def replay(
         refuse(str(error), WRONG)
     except StoreError as error:
         refuse(f"{out}: cannot be written: {error}")
+    except FileExistsError as error:
+        refuse(f"{error.filename}: {error.strerror}")
     except OSError as error:
         refuse(f"{error.filename or out}: cannot be written: {error.strerror}")
+    finally:
+        signal.signal(signal.SIGTERM, before)
     shown = [datetime.fromtimestamp(edge, UTC).isoformat().replace("+00:00", "Z") for edge in (first, last)]
     click.echo(f"{out}: {made.number:,} steps from {shown[0]} to {shown[1]}")
 
@@ -120,7 +126,7 @@ def _tool(given: Path | None) -> Path | None:
     return given
 
 
-def _stop(number: int, frame: object) -> NoReturn:
+def _stop(number: int, _: object) -> NoReturn:
     """End as an interrupt does, so that nothing is left behind."""
     raise SystemExit(128 + number)
 

@@ -13,7 +13,7 @@ from exporter.fold.version_schemas import VersionSchemas
 from exporter.measure import comparison, meta
 from exporter.measure.exposition import Exemplar, Histogram, Snapshot
 from exporter.measure.gauges import Gauges
-from exporter.measure.measurement import Measurement
+from exporter.measure.measurement import Measurement, largest_segments
 from exporter.measure.meta import Readable
 from exporter.measure.series_limit import withhold_past
 from exporter.state import Store
@@ -57,17 +57,18 @@ class Snapshots:
     ) -> Snapshot:
         """Measure ``windows``, and those that they are compared with.
 
-        ``readers``: of the sinks. ``started``: when the cycle was, by the monotonic clock. ``done``: when it ended, Unix
-        seconds; now, where that is None.
+        ``readers``: of the sinks. ``started``: when the cycle was, by the monotonic clock. ``done``: when it ended,
+        Unix seconds; now, where that is None.
         """
         gauges = Gauges(self._monitor.model, self._exported)
         versions = self._current_versions(windows)
         up = readers["predictions"].up
-        seen = [
+        measured = [
             window
             for number, name in versions.items()
             for window in self._measurement.measure(gauges, windows, number, name, sink_up=up)
         ]
+        seen = [window for window in measured if not window.segment]
         if self._monitor.spec.comparison is not None:
             began = sorted(self._store.versions.all().values(), key=lambda version: version.began)
             names = [version.name for version in began if version.name in versions.values()]
@@ -90,7 +91,8 @@ class Snapshots:
         self._keep_limit(gauges, histograms)
         meta.withheld(gauges)
         end = max(window.end for window in windows if not window.reference)
-        return Snapshot(self._monitor.model, gauges.series, histograms, seen, end / MICROSECONDS)
+        segments = largest_segments(measured)
+        return Snapshot(self._monitor.model, gauges.series, histograms, seen, end / MICROSECONDS, segments)
 
     def _keep_limit(self, gauges: Gauges, histograms: Mapping[str, Histogram]) -> None:
         """Withhold what is past ``maxSeries``; warn of it once."""

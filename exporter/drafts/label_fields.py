@@ -46,7 +46,10 @@ def of_log(sample: LogSample, predictions: LogSample, found: PredictionFields) -
         labels = [
             path
             for path in [*roles.find("score", values).paths, *roles.find("prediction", values).paths, *values]
-            if path not in (time, theirs) and "*" not in path and roles.holds("label", values[path])
+            if path not in (time, theirs)
+            and "*" not in path
+            and roles.named("id", path) is None
+            and roles.holds("label", values[path])
         ]
     if not labels or theirs is None:
         return None
@@ -90,7 +93,7 @@ def _id_of(found: PredictionFields) -> str | None:
 def _predicted(sample: LogSample, found: PredictionFields) -> Iterator[tuple[str | None, set[str]]]:
     """Yield paths at which predictions may have their ids, None for that of a preset, with the ids."""
     values = values_of(sample.records)
-    named = [path for path in roles.find("id", values).paths]
+    named = roles.find("id", values).paths
     chosen = found.fields.get("id")
     unique = [
         path for path, there in values.items() if path not in named and roles.holds("id", _known(there))

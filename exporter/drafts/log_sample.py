@@ -73,13 +73,18 @@ def pattern_of(files: Sequence[Path], folder: Path) -> str:
         common = glob.escape(_from(files[0], folder))
     else:
         names = [file.name for file in files]
-        begin = os.path.commonprefix(names)
-        end = os.path.commonprefix([name[len(begin) :][::-1] for name in names])[::-1]
+        begin = _common_start(names)
+        end = _common_start([name[len(begin) :][::-1] for name in names])[::-1]
         outer = Path(os.path.commonpath([file.absolute().parent for file in files]))
         apart = {file.absolute().parent for file in files} != {outer}
         where = glob.escape(_from(outer, folder))
         common = f"{where}/{'**/' if apart else ''}{glob.escape(begin)}*{glob.escape(end)}".removeprefix("./")
     return common
+
+
+def _common_start(names: Sequence[str]) -> str:
+    first, last = min(names), max(names)
+    return first[: next((i for i, (a, b) in enumerate(zip(first, last, strict=False)) if a != b), len(first))]
 
 
 def _from(path: Path, folder: Path) -> str:

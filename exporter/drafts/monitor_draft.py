@@ -4,17 +4,17 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from exporter.drafts import label_fields, prediction_fields, roles, tasks
 from exporter.drafts.feature_types import FeatureType, infer_types
 from exporter.drafts.label_fields import LabelFields
-from exporter.drafts.log_sample import LogSample, pattern_of, read_log, values_of
+from exporter.drafts.log_sample import LogSample, pattern_of, read_log
 from exporter.drafts.prediction_fields import PredictionFields
-from mlslo.yamlfile import InputError, quoted_list
-from mlslo.yamlfile.commented import Block, Comment, Noted, dump, one_line
+from mlslo.yamlfile import quoted_list
+from mlslo.yamlfile.commented import Block, Noted, dump, one_line
 
 _MODEL_NAMES = ("model_name", "model", "inferenceservicename", "endpoint_name", "modelId", "service")
 _PEOPLE = re.compile(
@@ -30,12 +30,14 @@ _ABOUT = {
 _MIN_SAMPLES = 200
 _WINDOWS = (("1h", 3600, "1d"), ("6h", 21_600, "7d"), ("1d", 86_400, "7d"))
 _CANDIDATES = 5
+_KNOWN_CLASSES = {"openai": ("stop", "length", "tool_calls", "content_filter")}
+"""What a preset predicts, be it that none of the first records has it: why chats end."""
 _MOST_NOTED = 20
 
 
 @dataclass
 class Draft:
-    """``text``: of the file. ``doubts``: what to look at. ``types``: of the features, as the log has them."""
+    """``text``: of the file. ``doubts``: what to look at. ``reference``: the file that training data makes."""
 
     name: str
     text: str
@@ -43,23 +45,21 @@ class Draft:
     found: PredictionFields
     labels: LabelFields | None
     task: str
-    types: dict[str, FeatureType] = field(default_factory=dict)
+    reference: str | None
 
 
 def draft(
-    logs: Sequence[Path],
-    labels: Sequence[Path],
-    folder: Path,
-    known: Sequence[str] = (),
-    reference: str | None = None,
+    logs: Sequence[Path], labels: Sequence[Path], folder: Path, known: Sequence[str] | None = None
 ) -> Draft:
     """Return the draft of a file in ``folder`` on the predictions in ``logs``.
 
-    ``known``: columns of the training data. ``reference``: the file that will be made of it. Raises InputError where a
-    log cannot be read, or has no time.
+    ``known``: columns of the training data, None where there is none. Raises InputError where a log cannot be read, or
+    has no time.
     """
     sample = read_log(logs)
-    found = prediction_fields.of_log(sample, known)
+    found = prediction_fields.of_log(sample, known or ())
+    if formats := roles.time_formats(found.values.get("timestamp", ())):
+        found.data["timeFormat"] = formats[0]
     labelled = read_log(labels) if labels else None
     joined = label_fields.of_log(labelled, sample, found) if labelled else None
     if labelled and joined is None:
@@ -70,36 +70,37 @@ def draft(
     elif joined and not joined.matched:
         found.doubts.append(label_fields.unmatched(joined))
     guess = _task(found, joined)
-    types = {} if reference else _typed(found)
     name = _name(sample, found, folder)
+    reference = None if known is None else f"{name}.reference.json"
+    types = {} if reference else _typed(found)
     spec = Block({"task": Noted(guess.task, guess.doubt)})
     _windows(spec, prediction_fields.rows_per_second(found.data, sample))
-    spec[Comment("")] = None
+    spec.comment()
     spec["predictions"] = _predictions(found, guess, pattern_of(logs, folder), sample.format)
     if joined and labelled:
-        spec[Comment("")] = None
+        spec.comment()
         _labels(spec, joined, pattern_of(labels, folder), labelled.format)
     if found.features:
-        spec[Comment("")] = None
+        spec.comment()
         _features(spec, found, types, reference)
         _groups(spec, found, types or _typed(found))
-    spec[Comment("")] = None
+    spec.comment()
     _references(spec, reference)
-    content = Block({
-        Comment("Written by `mlslo-exporter init`, from the first records of the log. Edit it as you like; look at"): None,
-        Comment("comments with 'or': there the log leaves a choice. `mlslo-exporter check` tells what is read."): None,
-        "apiVersion": "mlslo/v1", "kind": "ModelMonitor",
-        "metadata": Block({"name": Noted(name, 'the label `model` of every metric')}), "spec": spec,
-    })  # fmt: skip
-    return Draft(name, dump(content), found.doubts, found, joined, guess.task, types)
+    content = Block()
+    content.comment(
+        "Written by `mlslo-exporter init`, from the first records of the log. Look at comments with 'or':"
+    )
+    content.comment("there the log leaves a choice. `mlslo-exporter check` tells what is read.")
+    metadata = Block({"name": Noted(name, "the label `model` of every metric")})
+    content.update({"apiVersion": "mlslo/v1", "kind": "ModelMonitor", "metadata": metadata, "spec": spec})
+    return Draft(name, dump(content), found.doubts, found, joined, guess.task, reference)
 
 
 def _task(found: PredictionFields, labels: LabelFields | None) -> tasks.TaskGuess:
     """Guess the task, and settle which fields stay."""
     values, fields = found.values, found.fields
-    guess = tasks.guess(
-        values.get("score", []), values.get("prediction", []), labels.values if labels else []
-    )
+    predictions = [*values.get("prediction", []), *_KNOWN_CLASSES.get(found.data.get("preset", ""), ())]
+    guess = tasks.guess(values.get("score", []), predictions, labels.values if labels else [])
     preset = "preset" in found.data
     if guess.prediction_is_score and "prediction" in fields:
         fields["score"] = fields.pop("prediction")
@@ -177,15 +178,12 @@ def _predictions(found: PredictionFields, guess: tasks.TaskGuess, pattern: str, 
         block["fields"] = fields
     times = [value for value in found.values.get("timestamp", ()) if value is not None]
     if times and not all(map(roles.has_zone, times)):
-        block[Comment("timezone: Europe/Berlin    # times have no zone; without this key they are UTC")] = (
-            None
-        )
+        block.comment("timezone: Europe/Berlin    # times have no zone; without this key they are UTC")
         found.doubts.append("timestamp: times have no zone and are taken for UTC; else write 'timezone'")
     if formats := roles.time_formats(times):
         block["timeFormat"] = Noted(
             formats[0], f"or {', '.join(formats[1:])}" if formats[1:] else "as strptime has it"
         )
-        found.data["timeFormat"] = formats[0]
     for key, value in guess.keys.items():
         block[key] = Noted(value, guess.doubt) if guess.doubt else value
     return block
@@ -204,29 +202,25 @@ def _labels(spec: Block, joined: LabelFields, pattern: str, format_: str | None)
         spec["labels"] = block
     else:
         for line in ("labels:", *(f"  {line}" for line in dump(block).splitlines())):
-            spec[Comment(line)] = None
+            spec.comment(line)
 
 
 def _features(
     spec: Block, found: PredictionFields, types: Mapping[str, FeatureType], reference: str | None
 ) -> None:
     if found.left_out:
-        spec[
-            Comment(
-                f"no features, since they are ids, times, labels or never change: {quoted_list(found.left_out)}"
-            )
-        ] = None
+        spec.comment(
+            f"no features, since they are ids, times, labels or never change: {quoted_list(found.left_out)}"
+        )
     if reference:
-        spec[
-            Comment(
-                "features: {amount: {type: categorical}}    # types are the reference's, unless they stand here"
-            )
-        ] = None
+        spec.comment(
+            "features: {amount: {type: categorical}}    # types are the reference's, unless they stand here"
+        )
         return
     block = Block()
     for name, (kind, remark, _) in types.items():
         if kind is None:
-            block[Comment(f"{one_line(name)} is not measured: {remark}")] = None
+            block.comment(f"{one_line(name)} is not measured: {remark}")
         elif "whole numbers" in remark:
             block[name] = Noted({"type": kind}, f"or categorical: {remark}")
         else:
@@ -242,13 +236,10 @@ def _groups(spec: Block, found: PredictionFields, types: Mapping[str, FeatureTyp
     paths = {name: f"{container}.{name}" if plain else name for name, item in types.items() if item.groups}
     people = [path for name, path in paths.items() if _PEOPLE.fullmatch(roles.last_key(name))]
     if paths:
-        spec[
-            Comment(
-                f"segments: {one_line(list(paths.values())[:_CANDIDATES])}    # gauges for each value, beside all traffic"
-            )
-        ] = None
+        few = one_line(list(paths.values())[:_CANDIDATES])
+        spec.comment(f"segments: {few}    # gauges for each value, beside all traffic")
     if people:
-        spec[Comment(f"fairness: {{attributes: {one_line(people)}}}    # groups that are compared")] = None
+        spec.comment(f"fairness: {{attributes: {one_line(people)}}}    # groups that are compared")
 
 
 def _references(spec: Block, reference: str | None) -> None:
@@ -257,12 +248,8 @@ def _references(spec: Block, reference: str | None) -> None:
             {"training": Noted({"static": reference}, "what every window is compared with")}
         )
         return
-    spec[
-        Comment("Compared with the first day of each version. Better is data on which the model was right:")
-    ] = None
-    spec[
-        Comment(
-            "mlslo-exporter baseline THIS-FILE --data TRAINING --out reference.json, and {static: reference.json}"
-        )
-    ] = None
+    spec.comment("Compared with the first day of each version. Better is data on which the model was right:")
+    spec.comment(
+        "mlslo-exporter baseline THIS-FILE --data TRAINING --out reference.json, and {static: reference.json}"
+    )
     spec["references"] = Block({"first-day": {"first": "1d"}})

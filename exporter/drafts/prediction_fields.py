@@ -254,24 +254,25 @@ def _flat(
     found: PredictionFields, values: Mapping[str, Sequence[Any]], taken: set[str], known: Sequence[str]
 ) -> None:
     """Take what is left as features: scalars that vary, but no ids, no times and no labels."""
-    features = []
+    features: list[str] = []
     for path, there in values.items():
         usable = [value for value in there if value is not None]
         if path in taken or not usable or not all(map(roles.is_scalar, usable)):
             continue
         distinct = len(set(roles.texts(usable)))
         of_others = any(
-            rank is not None and rank < 2 and roles.holds(role, usable)  # noqa: PLR2004
+            rank is not None and rank < 2 and roles.holds(role, usable)
             for role in _NOT_FEATURES
             if (rank := roles.named(role, path)) is not None
         )
-        is_id = (isinstance(usable[0], str) and distinct > 1 and roles.holds("id", usable)) or (
-            roles.named("id", path) is not None and distinct > max(_FEW_IDS, len(usable) // 20)
+        # Of few records each value is its own, or all are the same.
+        few, looks_like_id = len(usable) < _FEW_IDS, roles.named("id", path) is not None
+        is_id = (looks_like_id and (few or distinct > max(_FEW_IDS, len(usable) // 20))) or (
+            not few and isinstance(usable[0], str) and distinct > 1 and roles.holds("id", usable)
         )
-        is_feature = path in known if set(known) & set(values) else distinct > 1 and not (of_others or is_id)
-        (
-            features if is_feature or (len(there) < 3 and not of_others and not is_id) else found.left_out
-        ).append(path)  # noqa: PLR2004
+        varies = (distinct > 1 or few) and not (of_others or is_id)
+        is_feature = path in known if set(known) & set(values) else varies
+        (features if is_feature else found.left_out).append(path)
     if not features:
         return
     parents = {path.rpartition(".")[0] for path in features}

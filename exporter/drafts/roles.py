@@ -14,13 +14,18 @@ NAMES: Mapping[str, tuple[str, ...]] = {
         "ts|timestamp|event_time|event_timestamp", "time|datetime|date_time|.*timestamp.*", ".*_(time|ts|at|datetime)",
         "date|t|when|.*_date",
     ),
-    "id": ("(prediction|inference)_?id", "id|uuid|guid", "(request|event|record|transaction|trace)_?id", ".*_?(id|uuid)"),
+    "id": (
+        "(prediction|inference)_?id", "id|uuid|guid", "(request|event|record|transaction|trace)_?id", ".*_?(id|uuid)",
+    ),
     "version": ("(model_?)?version", "deployed_model_id|model_(id|tag|ver|revision)|release", ".*_version"),
     "status": ("status|status_?code|http_status(_code)?|response_code|code",),
     "latency": (
-        "latency.*", "(duration|elapsed|took|runtime|(response|processing|inference|execution|total)_(time|duration)).*", "ms",
+        "latency.*", "(duration|elapsed|took|runtime).*",
+        "(response|processing|inference|execution|total)_(time|duration).*", "ms",
     ),
-    "score": ("score|.*_score", "(predict_)?proba|prob|probability|probabilitie|.*_(proba|prob|probability)|p", "confidence"),
+    "score": (
+        "score|.*_score", "(predict_)?proba|prob|probability|probabilitie|.*_(proba|prob|probability)|p", "confidence",
+    ),
     "prediction": (
         "prediction|predicted|predicted_(class|label|value)|y_?pred|y_?hat", "class|decision|forecast|estimate",
         "output|result|answer|value",
@@ -103,7 +108,7 @@ def time_formats(values: Sequence[Any]) -> list[str]:
 
 def _has_form(value: Any, form: str) -> bool:
     try:
-        datetime.strptime(str(value), form)  # noqa: DTZ007 - its zone is the monitor file's
+        datetime.strptime(str(value), form)
     except ValueError:
         return False
     return True
@@ -156,7 +161,7 @@ def last_key(path: str) -> str:
     """Return the last key of a path in snake case and singular."""
     key = next((part for part in reversed(path.split(".")) if part != "*"), path)
     snake = re.sub(r"(?<=[a-z0-9])(?=[A-Z])|[^A-Za-z0-9]+", "_", key).strip("_").lower()
-    return snake.removesuffix("s") if len(snake) > 2 and not snake.endswith(("us", "ss", "ms")) else snake  # noqa: PLR2004
+    return snake.removesuffix("s") if len(snake) > 2 and not snake.endswith(("us", "ss", "ms")) else snake
 
 
 def find(role: str, values: Mapping[str, Sequence[Any]], without: Collection[str] = ()) -> Found:
@@ -203,7 +208,8 @@ def telling_apart(
     records: Sequence[Mapping[str, Any]], chosen: Callable[[Mapping[str, Any]], bool]
 ) -> dict[str, Any] | None:
     """Return the value of a key such as ``type`` that those records have, and no others; None where none has to."""
-    ours, others = [], []
+    ours: list[Mapping[str, Any]] = []
+    others: list[Mapping[str, Any]] = []
     for record in records:
         (ours if chosen(record) else others).append(record)
     if not ours or not others:

@@ -40,7 +40,7 @@ class TaskGuess(NamedTuple):
     score: bool = True
     prediction: bool = True
     prediction_is_score: bool = False
-    keys: Mapping[str, Any] = {}  # noqa: RUF012 - a NamedTuple's default, which nobody changes
+    keys: Mapping[str, Any] = {}
     doubt: str = ""
 
 
@@ -117,18 +117,17 @@ def _of_numbers(scores: Sequence[float], predictions: Sequence[Any], labels: Seq
 def _of_classes(predictions: Sequence[Any], labels: Sequence[Any]) -> TaskGuess:
     if _is_continuous(predictions) or _is_continuous(labels):
         known = [found for value in predictions if (found := number(value)) is not None]
-        if known and 0 <= min(known) and max(known) <= 1 and not _is_continuous(labels):
+        if known and min(known) >= 0 and max(known) <= 1 and not _is_continuous(labels):
             return _positive((), labels)._replace(prediction=False, prediction_is_score=True)
         return TaskGuess("regression", prediction=False, prediction_is_score=True)
     classes = sorted(set(texts(predictions)) | set(texts(labels)))
     if len(classes) <= 2:
-        doubt = (
-            ""
-            if classes
-            else "no score and no prediction was found: write where they are, and which task it is"
+        binary = _positive(predictions, labels)
+        if classes:
+            return binary
+        return binary._replace(
+            doubt="no score and no prediction was found: write where they are, and the task"
         )
-        found = _positive(predictions, labels)
-        return found._replace(doubt=found.doubt or doubt)
     if len(classes) > _MOST_CLASSES:
         return TaskGuess(
             "multiclass", doubt=f"{len(classes)} classes are more than {_MOST_CLASSES}: are they classes?"

@@ -10,8 +10,7 @@ import numpy as np
 from exporter.fold.grouping import CycleTime
 from exporter.records.columns import ERROR, NO_TIME, LabelColumns, PredictionColumns
 from exporter.records.features import FeatureSet, present
-from exporter.records.predictions import NO_VALUE
-from exporter.state import Scope, Store
+from exporter.state import NO_VALUE, Scope, Store
 from exporter.summary.base import Composite, Flags, Floats, Integers, Shape
 from exporter.summary.presence import PresenceSummary
 from exporter.summary.windows import Buckets, Window, boundaries

@@ -175,6 +175,9 @@ class Ingestion:
             early = (columns.time == NO_TIME) & np.isin(columns.id, np.concatenate([*self._later, [0]]))
             columns = columns.having(np.flatnonzero(~early))
         matches = self._store.pending.label(columns.id, columns.label, columns.time, cycle.reached)
+        if cycle.known is not None:
+            # Predictions that are older by now waited when their labels came, if those were in time.
+            matches = matches.within(self._wait)
         rejected = columns.rejected + reshaped.rejected
         rejected += Counter(
             {reason: getattr(matches, reason) for reason in ("duplicate", "too_late", "sampled_out")}
@@ -259,7 +262,9 @@ class Ingestion:
         anonymous = given & (columns.id == 0)
         reason = ("predictions", "missing_id")
         self._store.counters.add("ml_sink_rejected_records_total", reason, int(np.count_nonzero(anonymous)))
-        waiting = given & (columns.id != 0) & (columns.time >= cycle.settled - self._wait)
+        waiting = given & (columns.id != 0)
+        if cycle.known is None:
+            waiting &= columns.time >= cycle.settled - self._wait
         return self._store.pending.add(
             columns.id[waiting],
             columns.time[waiting],

@@ -1,9 +1,9 @@
-"""Schema of one version: binnings of its views and score, calibrated confidence, decoded rows and their summaries."""
+"""Schema of one version: binnings of its views and score, calibrated classes, decoded rows and their summaries."""
 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,12 +11,20 @@ import numpy as np
 import numpy.typing as npt
 
 from exporter.features import KINDS, Kind
-from exporter.features.binning import Binning, CategoricalBinning, IsOutside, NumericBinning, common_binning
+from exporter.features.binning import (
+    Binning,
+    CategoricalBinning,
+    IsOutside,
+    Numbers,
+    NumericBinning,
+    common_binning,
+)
+from exporter.fold.class_calibration import ClassCalibration
 from exporter.fold.float_sums import FloatSums, width_of_floats
 from exporter.records.columns import ERROR, PredictionColumns
 from exporter.records.features import FeatureSet
 from exporter.references.reference import Reference
-from exporter.statistics.performance_estimation import Calibrated, calibrate
+from exporter.references.reference import view_part as view_part
 from exporter.summary.base import Codes, Columns, Composite, Flags, Floats, Groups, Shape, Summary
 from exporter.summary.categorical import UNSEEN, CategoricalSummary
 from exporter.summary.hashed import RepetitionSummary
@@ -34,7 +42,7 @@ class DecodedBatch(Columns):
     """Arrays of shape (rows,), but ``outside`` (rows, references) and ``attributions`` (rows, features).
 
     ``views`` and ``score``: as their binnings prepared them. ``fallback``: 1, 0 or NaN. ``correlated``: the column of
-    each feature whose moments are counted.
+    each feature whose moments are counted. ``losses``: estimates of |error| and of its square.
     """
 
     status: npt.NDArray[np.int32]
@@ -47,56 +55,10 @@ class DecodedBatch(Columns):
     outside: Flags
     correlated: Mapping[str, Floats]
     attributions: Floats | None
+    losses: Mapping[str, Floats]
 
 
 TRAFFIC, OUTCOME, SELECTION, GROUP = "traffic", "outcome", "selection", "group"
-
-
-def view_part(view: str) -> str:
-    """Return the name of the part of a traffic summary that counts a view."""
-    return f"view {view}"
-
-
-@dataclass(frozen=True, eq=False)
-class CalibratedConfidence:
-    """P(the predicted class is right), from one calibration per class on the labels of a reference (CBPE).
-
-    Each class is calibrated by itself, against all others, as NannyML's CBPE does; the chances of a row's classes
-    need not sum to 1, and are not made to. ``calibrated``: one for each class, by its code. ``rows``: labelled rows
-    behind the calibration.
-    """
-
-    calibrated: list[Calibrated]
-    rows: float
-
-    @classmethod
-    def of(cls, references: Iterable[Reference], classes: tuple[str, ...]) -> CalibratedConfidence | None:
-        """Calibrate by the first reference that has a calibration of every one of ``classes``."""
-        for reference in references:
-            known = [
-                reference.class_calibration[name] for name in classes if name in reference.class_calibration
-            ]
-            curves = [calibrate(item.edges, item.rows, item.positives) for item in known]
-            calibrated = [curve for curve in curves if curve is not None]
-            if classes and len(calibrated) == len(classes):
-                return cls(calibrated, min(float(item.rows.sum()) for item in known))
-        return None
-
-    def right(self, outputs: Outputs) -> Floats:
-        """Return the chance of each output, shape (rows,); NaN where its class or its confidence is unknown."""
-        chances = np.full(len(outputs.predicted), np.nan)
-        for code in np.unique(outputs.predicted[outputs.predicted >= 0]).tolist():
-            mine = np.flatnonzero((outputs.predicted == code) & np.isfinite(outputs.confidence))
-            curve = self.calibrated[code]
-            bins = np.searchsorted(curve.edges, outputs.confidence[mine], side="left")
-            chances[mine] = curve.probabilities[bins]
-        return chances
-
-    def signature(self) -> bytes:
-        """Return bytes that differ where sums of chances would not merge."""
-        return b"".join(
-            curve.edges.tobytes() + b"\0" + curve.probabilities.tobytes() for curve in self.calibrated
-        )
 
 
 class Schema:
@@ -104,7 +66,8 @@ class Schema:
 
     ``kinds``: feature -> kind. ``views``: view -> feature. ``binnings``: view -> what it is counted over.
     ``ranges``: feature -> declared range. ``untyped``: features that are listed, but whose kind neither a reference nor
-    the file knows. ``confidence``: what the confidence in a predicted class is worth. ``shapes``: of the summaries of
+    the file knows. ``classes``: what the probabilities of several classes are worth. ``loss``: estimates
+    errors. ``shapes``: of the summaries of
     each kind.
     """
 
@@ -132,7 +95,8 @@ class Schema:
         numeric = [binning for binning in scores if isinstance(binning, NumericBinning)]
         self.score = NumericBinning.common(numeric) if numeric else NumericBinning.without_edges()
         self.calibrated = any(reference.calibration is not None for reference in known)
-        self.confidence = CalibratedConfidence.of(known, task.classes) if task.scored else None
+        self.classes = ClassCalibration.of(known, task.classes) if task.scored else None
+        self.loss = next((found.loss_estimator for found in known if found.loss_estimator is not None), None)
         self.moments = next((found.moments for found in known if found.moments is not None), None)
         self.attributed: tuple[str, ...] = ()
         if spec.predictions.fields.attributions is not None:
@@ -175,7 +139,25 @@ class Schema:
             outside=outside,
             correlated={name: columns.features[name].values for name in correlated},
             attributions=attributions,
+            losses=self._losses(columns, decoded),
         )
+
+    def _losses(self, columns: PredictionColumns, decoded: FeatureSet) -> dict[str, Floats]:
+        """Estimate the losses of rows that have an answer."""
+        if self.loss is None:
+            return {}
+        score = np.where(columns.outputs.given, columns.outputs.score, np.nan)
+        inputs = np.full((len(score), len(self.loss.features) + 1), np.nan)
+        inputs[:, -1] = score
+        for place, (name, categories) in enumerate(self.loss.features.items()):
+            values = columns.features.get(name)
+            if isinstance(values, Numbers):
+                inputs[:, place] = values.values
+            elif values is not None and categories:
+                codes = _recoded(values, decoded.categories(name), categories)
+                inputs[:, place] = np.where(codes >= 0, codes, np.nan)
+        absolute, squared = self.loss.estimate(inputs)
+        return {"absolute": absolute, "squared": squared}
 
     def primary(self, view: str) -> bool:
         """Return True where ``view`` is the primary one of its feature."""
@@ -202,8 +184,10 @@ class Schema:
             parts["class scores"] = ClassScoresSummary.fold(
                 self.score.edges, outputs.score, outputs.predicted, groups, size
             )
-        if self.confidence is not None:
-            parts["certainty"] = MeansSummary.fold({"right": self.confidence.right(outputs)}, groups, size)
+        if self.classes is not None:
+            parts["chances"] = self.classes.fold(outputs, groups, size)
+        if self.loss is not None:
+            parts["losses"] = MeansSummary.fold(dict(rows.losses), groups, size)
         featured = slice(None) if rows.has_features.all() else np.flatnonzero(rows.has_features)
         members = groups[featured]
         if self.references:
@@ -312,6 +296,7 @@ class Schema:
             outside=np.empty((0, len(self.references)), dtype=bool),
             correlated={} if self.moments is None else dict.fromkeys(self.moments.features, none),
             attributions=np.empty((0, len(self.attributed))),
+            losses={} if self.loss is None else {"absolute": none, "squared": none},
         )
 
     def float_sums(self, shape: Shape) -> FloatSums:
@@ -329,8 +314,10 @@ class Schema:
         if kind == TRAFFIC:
             for view, binning in [*self.binnings.items(), ("", self.score)]:
                 digest.update(f"{view}:{type(binning).__name__};".encode())
-            if self.confidence is not None:
-                digest.update(self.confidence.signature())
+            if self.classes is not None:
+                digest.update(self.classes.signature())
+            if self.loss is not None:
+                digest.update(self.loss.signature())
         return digest.hexdigest()[:16]
 
 

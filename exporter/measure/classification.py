@@ -8,7 +8,7 @@ from dataclasses import replace
 import numpy as np
 
 from exporter.measure.gauges import Reason, WindowSummaries
-from exporter.statistics import confusion, multiclass, probability, ranking_quality
+from exporter.statistics import confusion, multiclass, probability, ranking_quality, standard_errors
 from exporter.statistics.multiclass import AVERAGES, Average
 from exporter.summary.base import Floats, ratio
 from exporter.summary.categorical import CategoricalSummary
@@ -29,25 +29,41 @@ _BINARY: Mapping[str, Callable[[OutcomeSummary], float | None]] = {
     "ml_model_precision": confusion.precision,
     "ml_model_recall": confusion.recall,
     "ml_model_f1": confusion.f1,
+    "ml_model_accuracy_standard_error": standard_errors.accuracy_error,
+    "ml_model_precision_standard_error": standard_errors.precision_error,
+    "ml_model_recall_standard_error": standard_errors.recall_error,
+    "ml_model_f1_standard_error": standard_errors.f1_error,
 }
 _BINARY_SCORES: Mapping[str, Callable[[OutcomeSummary], float | None]] = {
     "ml_model_auc_roc": ranking_quality.auc_roc,
     "ml_model_auc_pr": ranking_quality.average_precision,
+    "ml_model_auc_roc_standard_error": ranking_quality.auc_standard_error,
+}
+_MULTICLASS: Mapping[str, Callable[[MulticlassOutcomeSummary], float | None]] = {
+    "ml_model_accuracy": multiclass.accuracy,
+    "ml_model_accuracy_standard_error": standard_errors.accuracy_error,
 }
 _AVERAGED: Mapping[str, Callable[[MulticlassOutcomeSummary, Average], float | None]] = {
     "ml_model_precision": multiclass.precision,
     "ml_model_recall": multiclass.recall,
     "ml_model_f1": multiclass.f1,
 }
+_AVERAGED_ERRORS: Mapping[str, Callable[[MulticlassOutcomeSummary, Average], float | None]] = {
+    "ml_model_precision_standard_error": standard_errors.averaged_precision_error,
+    "ml_model_recall_standard_error": standard_errors.averaged_recall_error,
+    "ml_model_f1_standard_error": standard_errors.averaged_f1_error,
+}
 _AVERAGED_SCORES: Mapping[str, Callable[[MulticlassOutcomeSummary, Average], float | None]] = {
     "ml_model_auc_roc": multiclass.auc_roc,
     "ml_model_auc_pr": multiclass.average_precision,
+    "ml_model_auc_roc_standard_error": standard_errors.averaged_auc_error,
 }
 _PROBABILITIES: Mapping[str, Callable[[OutcomeSummary | MulticlassOutcomeSummary], float | None]] = {
     "ml_model_log_loss": probability.log_loss,
     "ml_model_brier_score": probability.brier_score,
     "ml_calibration_error": probability.expected_calibration_error,
     "ml_calibration_max_error": probability.maximum_calibration_error,
+    "ml_calibration_error_standard_error": standard_errors.calibration_error_error,
 }
 
 
@@ -80,8 +96,9 @@ def export_multiclass(window: WindowSummaries) -> None:
     detailed = window
     if len(window.task.classes) > MOST_DETAILED:
         detailed = replace(window, withheld_for=window.withheld_for or Reason.TOO_MANY_CLASSES)
-    window.set("ml_model_accuracy", multiclass.accuracy(outcomes), outcomes.classified)
+    window.set_all(_MULTICLASS, outcomes, outcomes.classified)
     _averages(window, _AVERAGED, outcomes, outcomes.classified)
+    _averages(detailed, _AVERAGED_ERRORS, outcomes, outcomes.classified)
     if detailed is window:
         _confusion(window, outcomes)
     else:

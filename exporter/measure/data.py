@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 from functools import lru_cache
 
@@ -10,7 +11,7 @@ import numpy as np
 from exporter.fold.schema import view_part
 from exporter.measure import drift
 from exporter.measure.gauges import Reason, WindowSummaries
-from exporter.references.reference import Moments, Reference
+from exporter.references.reference import Moments, Reference, ViewReference
 from exporter.statistics.attribution_ranking import attribution_ndcg, mean_absolute_attribution
 from exporter.statistics.false_discovery import combined_p_value, drifted
 from exporter.statistics.multivariate import frechet_distance, reconstruction_error_ratio
@@ -33,31 +34,50 @@ def _features(window: WindowSummaries) -> None:
     """Export the drift of every view from every reference, and how many features drifted from each."""
     schema = window.schema
     judged = window.wants(*_DRIFTED)
-    p_values: dict[str, dict[str, list[float]]] = {name: {} for name in (*window.static, *window.past)}
+    found: dict[str, dict[str, list[tuple[float, float]]]] = {
+        name: {} for name in (*window.static, *window.past)
+    }
     for view, binning in schema.binnings.items():
         feature = schema.views[view]
-        static = {name: reference.views.get(view) for name, reference in window.static.items()}
         statistics = drift.statistics_of(binning)
-        found = drift.export(
-            window, "ml_feature", view_part(view), statistics, static, judged=judged, feature=view
+        part, of_reference = view_part(view), _of_references(view)
+        of_view = drift.export(
+            window, "ml_feature", part, statistics, of_reference, judged=judged, feature=view
         )
         # Points in time are always later than a reference's, which is no drift.
         if not (schema.primary(view) and schema.kinds[feature].name == "timestamp"):
-            for reference, p_value in found.items():
-                p_values[reference].setdefault(feature, []).append(p_value)
+            for reference, item in of_view.items():
+                found[reference].setdefault(feature, []).append(item)
     if not judged:
         return
-    for reference, by_feature in p_values.items():
-        combined = {feature: combined_p_value(*values) for feature, values in by_feature.items()}
+    for reference, by_feature in found.items():
+        combined = {
+            feature: combined_p_value(*(p_value for p_value, _ in views))
+            for feature, views in by_feature.items()
+        }
+        sizes = {feature: max(size for _, size in views) for feature, views in by_feature.items()}
         # No feature compared: every one of them had too few rows.
         rows = None if combined else 0
-        number = len(drifted(combined))
+        least, dependence = window.spec.drift.effectSize, _dependence(window, reference)
+        number = len(drifted(combined, sizes, least, dependence))
         window.set("ml_features_drifted", number, rows, reference=reference)
         share = ratio(number, len(combined))
         window.set("ml_features_drifted_ratio", share, rows, reference=reference)
     for reference, reason in window.absent.items():
         for name in _DRIFTED:
             window.withhold(name, reason, reference=reference)
+
+
+def _of_references(view: str) -> Callable[[Reference], ViewReference | None]:
+    return lambda reference: reference.views.get(view)
+
+
+def _dependence(window: WindowSummaries, reference: str) -> dict[str, float] | None:
+    """Return as how many each feature counts; of a window of the past as of the static reference that has its bins."""
+    content = window.static.get(reference) or next(iter(window.static.values()), None)
+    if content is None or content.noise is None:
+        return None
+    return content.noise.dependence_at(float(window.traffic["traffic"].rows), window.seconds)
 
 
 _STATISTICS = {
@@ -91,9 +111,12 @@ def _together(window: WindowSummaries) -> None:
             continue
         for gauge in _STATISTICS:
             window.withhold(gauge, reason, reference=name)
+    for name, reason in window.absent.items():
+        for gauge in _STATISTICS:
+            window.withhold(gauge, reason, reference=name)
 
 
-@lru_cache(maxsize=64)
+@lru_cache(maxsize=1024)
 def _standardised(moments: Moments, base: Moments) -> SecondMomentsSummary | None:
     """The moments of one reference, standardised by another's; None where they are of other features."""
     if moments.features != base.features:
@@ -135,6 +158,8 @@ def _attributions(window: WindowSummaries) -> None:
             window.withhold(name, Reason.REFERENCE_TOO_SMALL, reference=reference)
         else:
             window.set(name, attribution_ndcg(summary, before), summary.explained, reference=reference)
+    for reference, reason in window.absent.items():
+        window.withhold(name, reason, reference=reference)
 
 
 def _of_reference(summary: AttributionSummary, reference: Reference) -> AttributionSummary:

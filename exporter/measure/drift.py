@@ -22,12 +22,16 @@ from exporter.features.binning import (
     VocabularyBinning,
 )
 from exporter.measure.gauges import Reason, WindowSummaries
-from exporter.references.reference import ViewReference
+from exporter.references.reference import Reference, ViewReference
 from exporter.statistics import contingency, cosine, divergences, mean_shift, normal_scores, wasserstein
 from exporter.statistics import kolmogorov_smirnov as ks
+from exporter.statistics.contingency import largest_share_p_value
+from exporter.statistics.design_effect import student_p_value
 from exporter.statistics.false_discovery import combined_p_value
 from exporter.statistics.hashed_counts import vocabulary_overlap
 from exporter.summary.base import Floats, Summary
+
+EFFECT_SIZE = "drift_effect_size"
 
 _DIGITS = 7
 # Most of what drifts moves; what only changes its shape must show by itself.
@@ -89,19 +93,30 @@ def _reference_sample(summary: Summary, bins: ViewReference) -> Sample:
     return _kept_sample(_Itself(summary), bins)
 
 
-# Windows and segments are compared with the same reference: its counts are grouped once.
-@lru_cache(maxsize=1024)
+# Windows are compared with the same references, of all traffic and of each segment: their counts are grouped once.
+@lru_cache(maxsize=4096)
 def _kept_sample(summary: _Itself, bins: ViewReference) -> Sample:
     return Sample(summary.summary, bins)
 
 
 class Pair:
-    """A sample now and one then, both over the bins of ``bins``; then is that of ``bins``, where no other is given."""
+    """A sample now and one then, both over the bins of ``bins``; then is that of ``bins``, where no other is given.
 
-    def __init__(self, current: Summary, bins: ViewReference, then: Summary | None = None) -> None:
+    ``seconds``: that the sample now took, where it is a window.
+    """
+
+    def __init__(
+        self,
+        current: Summary,
+        bins: ViewReference,
+        then: Summary | None = None,
+        seconds: float | None = None,
+    ) -> None:
         self.kind: ViewKind = _KINDS[type(bins.binning)]
         self.now: Sample = Sample(current, bins)
         self.then: Sample = _reference_sample(then or bins.summary, bins)
+        self._seconds = seconds
+        self._rows: float = float(self.now.summary.present)
 
     def value(self, statistic: str) -> float | None:
         """Compute a statistic of this kind of view; None where it is undefined."""
@@ -110,7 +125,30 @@ class Pair:
     @property
     def p_value(self) -> float | None:
         """The chance of this much difference without drift; None where it is not known."""
-        return self.kind.p_value(self)
+        p_value = self.kind.p_value(self)
+        noise = self.now.reference.noise
+        if noise is None or p_value is None:
+            return p_value
+        return float(student_p_value(p_value, noise.degrees_of_freedom(self._rows, self._seconds)))
+
+    @cached_property
+    def effect_size(self) -> float | None:
+        """The share of rows that would have to change for there to be no difference; None where it is not known."""
+        return self.kind.effect_size(self)
+
+    @cached_property
+    def effective_rows(self) -> float:
+        """Independent rows that say as much as those of the sample now; all noise beyond chance is taken as its."""
+        return self._effective_rows()
+
+    def _effective_rows(self, *, single: bool = False) -> float:
+        of_reference = self.then.summary is self.now.reference.summary
+        then = None if of_reference else float(self.then.summary.present)
+        return effective_rows(self.now.reference, self._rows, self._seconds, then, single=single)
+
+    def _effective(self, counts: Floats) -> Floats:
+        """Counts of the sample now, of so many rows as it is worth."""
+        return counts * (self.effective_rows / self._rows) if self._rows else counts
 
     @cached_property
     def ks(self) -> float | None:
@@ -119,15 +157,67 @@ class Pair:
 
     @cached_property
     def ks_p_value(self) -> float | None:
-        """The chance of such a distance without drift."""
+        """The chance of such a distance without drift, were all rows independent."""
+        return self._ks_p_value(self._rows)
+
+    def _ks_p_value(self, rows: float) -> float | None:
         if self.ks is None:
             return None
-        return ks.kolmogorov_smirnov_p_value(self.ks, self.now.summary.present, self.then.summary.present)
+        return ks.kolmogorov_smirnov_p_value(self.ks, rows, self.then.summary.present)
+
+    @property
+    def numbers_p_value(self) -> float | None:
+        """The chance, without drift, of numbers this different in location (normal scores) and shape (KS)."""
+        location = normal_scores.normal_scores_p_value(self._effective(self.now.fine), self.then.fine)
+        shape = self._ks_p_value(self.effective_rows)
+        if location is None or shape is None:
+            return shape
+        largest = self._largest_share_p_value()
+        if largest is None:
+            return combined_p_value(location, shape, weights=(_LOCATION, _SHAPE))
+        return combined_p_value(location, shape, largest, weights=(_LOCATION, _SHAPE / 2, _SHAPE / 2))
+
+    def _largest_share_p_value(self) -> float | None:
+        """The chance of a share of one decile as different, where its noise is known: a spike is in no clump."""
+        if self.now.reference.noise is None:
+            return None
+        return largest_share_p_value(
+            self.now.bins, self.then.bins, self._effective_rows(single=True), self.then.summary.present
+        )
+
+    @property
+    def categories_p_value(self) -> float | None:
+        """The chance, without drift, of categories this different."""
+        return contingency.chi_squared_p_value(self._effective(self.now.bins), self.then.bins)
 
     @cached_property
     def chi2_p_value(self) -> float | None:
-        """The chance, without drift, of categories this different."""
+        """The same, were all rows independent."""
         return contingency.chi_squared_p_value(self.now.bins, self.then.bins)
+
+
+def effective_rows(
+    bins: ViewReference,
+    rows: float,
+    seconds: float | None,
+    rows_then: float | None = None,
+    *,
+    single: bool = False,
+) -> float:
+    """Return how many independent rows say as much as ``rows`` that took ``seconds``.
+
+    ``rows_then``: of a window of the past that they are compared with; None where that is the reference of ``bins``.
+    ``single``: of the share of one bin alone.
+    """
+    noise = bins.noise
+    if noise is None or not rows:
+        return rows
+    if rows_then is None:
+        then = noise.variance(float(bins.summary.present), single=single)
+    else:
+        took = None if seconds is None else seconds * rows_then / rows
+        then = noise.variance(rows_then, took, single=single)
+    return 1.0 / (1.0 / rows + noise.variance(rows, seconds, single=single) + then)
 
 
 @dataclass(frozen=True)
@@ -140,18 +230,11 @@ class Statistic:
 
 @dataclass(frozen=True)
 class ViewKind:
-    """``statistics``: by name, as metrics have it. ``p_value``: of a pair's difference, None where it has none."""
+    """``statistics``: by name, as metrics have it. ``p_value``, ``effect_size``: of a pair, where it has any."""
 
     statistics: Mapping[str, Statistic]
     p_value: Callable[[Pair], float | None] = lambda _: None
-
-
-def _numbers_p_value(pair: Pair) -> float | None:
-    """The chance, without drift, of numbers this different in location (normal scores) and shape (KS)."""
-    location, shape = normal_scores.normal_scores_p_value(pair.now.fine, pair.then.fine), pair.ks_p_value
-    if location is None or shape is None:
-        return shape
-    return combined_p_value(location, shape, weights=(_LOCATION, _SHAPE))
+    effect_size: Callable[[Pair], float | None] = lambda _: None
 
 
 def _of_bins(
@@ -187,8 +270,10 @@ NUMBERS = ViewKind(
             lambda pair: mean_shift.mean_shift(pair.now.summary, pair.then.summary, pair.then.deviation),
             lambda rows, then: mean_shift.mean_shift_noise(rows, then.summary.present, then.deviation),
         ),
+        EFFECT_SIZE: Statistic(lambda pair: pair.effect_size),
     },
-    _numbers_p_value,
+    lambda pair: pair.numbers_p_value,
+    lambda pair: pair.ks,
 )
 CATEGORIES = ViewKind(
     {
@@ -196,8 +281,10 @@ CATEGORIES = ViewKind(
         "cramers_v": _of_bins(contingency.cramers_v, contingency.cramers_v_noise),
         "chi2_p_value": Statistic(lambda pair: pair.chi2_p_value),
         "new_category_ratio": _of_bins(contingency.new_category_ratio),
+        EFFECT_SIZE: Statistic(lambda pair: pair.effect_size),
     },
-    lambda pair: pair.chi2_p_value,
+    lambda pair: pair.categories_p_value,
+    lambda pair: divergences.total_variation(pair.now.bins, pair.then.bins),
 )
 # A value is no sample of its parts, nor a text of its words: neither has a p-value or a noise level.
 MIXES = ViewKind({name: Statistic(item.value) for name, item in _OF_COUNTS.items()})
@@ -243,13 +330,19 @@ def noise(
     bins: ViewReference,
     past: Summary | None = None,
     statistics: Collection[str] | None = None,
+    seconds: float | None = None,
 ) -> Mapping[str, float | None]:
     """Compute the noise levels of ``statistics`` (None: of all) that have one.
 
     Against a reference that stays as it is they are worked out once for about so many rows: rounded down to seven
     binary digits, at most 1/64 fewer. A level falls with 1/n or slower, so that it is at most 1.6 % too high.
     """
-    rows = float(current.present)  # type: ignore[attr-defined]
+    rows = effective_rows(
+        bins,
+        float(current.present),  # type: ignore[attr-defined]
+        seconds,
+        None if past is None else float(past.present),  # type: ignore[attr-defined]
+    )
     known = with_noise(bins.binning)
     wanted = known if statistics is None else [name for name in known if name in statistics]
     if past is None:
@@ -281,47 +374,48 @@ def export(
     prefix: str,
     part: str,
     statistics: tuple[str, ...],
-    static: Mapping[str, ViewReference | None],
+    view: Callable[[Reference], ViewReference | None],
     *,
     judged: bool = False,
     **labels: str,
-) -> dict[str, float]:
-    """Export drift of ``part`` of the traffic against every reference; return p-values by reference, where ``judged``.
+) -> dict[str, tuple[float, float]]:
+    """Export drift of ``part`` of the traffic against every reference.
 
-    ``prefix``: of the names of metrics. ``static``: what each static reference holds of it. The first of those fixes
-    the bins where the reference is a window of the past.
+    Return p-value and effect size by reference, where ``judged``.
+
+    ``prefix``: of the names of metrics. ``view``: what a static reference holds of it.
     """
     statistics = tuple(name for name in statistics if window.wants(f"{prefix}_{name}"))
     if not (statistics or judged):
         return {}
     noisy = statistics and not window.segment and window.wants(f"{prefix}_drift_noise_level")
     current = window.traffic[part]
-    fixed = next((bins for bins in static.values() if bins is not None), None)
+    fixed = window.bins(view)
     compared: list[tuple[str, ViewReference | None, Any]] = [
-        *((name, bins, None) for name, bins in static.items()),
+        *((name, view(reference), None) for name, reference in window.static.items()),
         *((name, fixed, past[part]) for name, past in window.past.items()),
     ]
-    p_values = {}
+    found = {}
     withheld = dict(window.absent)
     for name, bins, past in compared:
         if bins is None:
             withheld[name] = Reason.NOT_IN_REFERENCE
         elif not window.enough(current.present):
             withheld[name] = Reason.TOO_FEW_SAMPLES
-        elif past is not None and not window.enough(past.present):
+        elif (past is not None or window.segment) and not window.enough((past or bins.summary).present):
             withheld[name] = Reason.REFERENCE_TOO_SMALL
         else:
-            pair = Pair(current, bins, past)
-            levels = noise(current, bins, past, statistics) if noisy else {}
+            pair = Pair(current, bins, past, window.seconds)
+            levels = noise(current, bins, past, statistics, window.seconds) if noisy else {}
             of = {**labels, "reference": name}
             for statistic in statistics:
                 window.set(f"{prefix}_{statistic}", pair.value(statistic), **of)
                 if statistic in levels:
                     level = levels[statistic]
                     window.set(f"{prefix}_drift_noise_level", level, **of, statistic=statistic)
-            if judged and (p_value := pair.p_value) is not None:
-                p_values[name] = p_value
+            if judged and (p_value := pair.p_value) is not None and (size := pair.effect_size) is not None:
+                found[name] = p_value, size
     for name, reason in withheld.items():
         for statistic in statistics:
             window.withhold(f"{prefix}_{statistic}", reason, **labels, reference=name)
-    return p_values
+    return found

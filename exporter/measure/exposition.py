@@ -56,8 +56,8 @@ class Histogram(NamedTuple):
 class Snapshot:
     """All that one cycle exports.
 
-    ``histograms``: of ml_prediction_latency_seconds, by version. ``windows``: of all traffic, for
-    pictures. ``at``: when the windows end, Unix seconds.
+    ``histograms``: of ml_prediction_latency_seconds, by version. ``windows``: of all traffic, and ``segments``: of the
+    largest segment values, for pictures. ``at``: when the windows end, Unix seconds.
     """
 
     model: str
@@ -65,6 +65,7 @@ class Snapshot:
     histograms: Mapping[str, Histogram]
     windows: Sequence[WindowSummaries] = ()
     at: float = 0.0
+    segments: Sequence[WindowSummaries] = ()
 
     def having(self, name: str, **labels: str) -> list[tuple[dict[str, str], float]]:
         """Return labels and value of each series of a metric, of those that have some ``labels``."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from exporter.measure.gauges import Gauges, Reason
 from exporter.statistics import fairness
@@ -60,12 +60,35 @@ def export(
             ("calibration_error", expected_calibration_error(outcome), float(outcome.scored)),
         ):
             gauges.set_if(rows >= floor, f"ml_fairness_{name}", value, **of, group=group)
-    comparable = min(
-        sum(rows(outcome) >= floor for outcome in covered)
-        for rows in (fairness.positives, fairness.negatives)
-    )
     difference = fairness.equalized_odds_difference(covered, floor)
+    comparable = _comparable(covered, floor)
     _compare(gauges, "ml_fairness_equalized_odds_difference", difference, comparable, too_few, of)
+
+
+def export_reference(gauges: Gauges, spec: Spec, of: Labels, groups: Sequence[Composite]) -> None:
+    """Export how far the groups of an attribute lie apart in a reference. ``of``: version, reference and attribute."""
+    assert spec.fairness is not None
+    floor = spec.fairness.minSamples or spec.minSamples
+    classes: list[CategoricalSummary] = [group["classes"] for group in groups if "classes" in group]
+    outcomes: list[GroupOutcomeSummary] = [group["outcomes"] for group in groups if "outcomes" in group]
+    too_few = Reason.TOO_FEW_GROUPS if groups else Reason.NOT_IN_REFERENCE
+    large = sum(counts.present >= floor for counts in classes)
+    parity = fairness.demographic_parity_ratio(classes, floor)
+    _compare(gauges, "ml_fairness_demographic_parity_ratio_reference", parity, large, too_few, of)
+    if spec.labels is None:
+        return
+    if groups and not outcomes:
+        too_few = Reason.REFERENCE_WITHOUT_LABELS
+    difference = fairness.equalized_odds_difference(outcomes, floor)
+    comparable = _comparable(outcomes, floor)
+    _compare(gauges, "ml_fairness_equalized_odds_difference_reference", difference, comparable, too_few, of)
+
+
+def _comparable(groups: Sequence[GroupOutcomeSummary], floor: float) -> int:
+    """Return how many groups have rows enough for either rate; of the rate with fewer of them."""
+    return min(
+        sum(rows(group) >= floor for group in groups) for rows in (fairness.positives, fairness.negatives)
+    )
 
 
 def _compare(

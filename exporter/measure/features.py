@@ -82,7 +82,7 @@ def _description(window: WindowSummaries, view: str, summary: NumericSummary) ->
     if not window.wants("ml_feature_quantile"):
         return
     # Without a reference there are no bins that would tell where in its range a value lies.
-    known = any(view in reference.views for reference in window.static.values())
+    known = any(view in reference.views for reference in schema.references.values())
     for probability in QUANTILES:
         if known:
             found = quantile(summary, float(probability)) if window.enough(present) else None

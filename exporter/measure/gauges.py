@@ -10,7 +10,7 @@ from enum import StrEnum
 from typing import TypeVar
 
 from exporter.fold.schema import Schema
-from exporter.references.reference import Reference
+from exporter.references.reference import Reference, ViewReference
 from exporter.summary.base import Composite, Floats
 from exporter.tasks.task import Task
 from mlslo.catalogue import METRICS
@@ -26,7 +26,10 @@ class Reason(StrEnum):
     REFERENCE_TOO_SMALL = "reference_too_small"
     REFERENCE_MISSING = "reference_missing"
     REFERENCE_WITHOUT_LABELS = "reference_without_labels"
+    NO_LOSS_ESTIMATOR = "no_loss_estimator"
+    FEATURES_MISSING = "features_missing"
     NOT_IN_REFERENCE = "not_in_reference"
+    SEGMENT_NOT_IN_REFERENCE = "segment_not_in_reference"
     UNDEFINED = "undefined"
     SINK_DOWN = "sink_down"
     LABELS_INCOMPLETE = "labels_incomplete"
@@ -84,11 +87,11 @@ Summarised = TypeVar("Summarised")
 class WindowSummaries:
     """``traffic`` and ``outcome``: of the window, which is ``seconds`` long.
 
-    ``segment`` and ``segment_value``: whose rows; both empty for all traffic. ``past`` and ``past_outcome``: of the
-    references that are windows of the model's own history, by name. ``absent``: references that are not there, and
-    why. ``sink_up``: whether the prediction log can be read. ``gauges``: where every gauge is set; where there is a
-    reason in ``withheld_for``, it is withheld instead. ``exported``: names of the metrics that are; others are passed
-    over.
+    ``segment`` and ``segment_value``: whose rows; both empty for all traffic. ``static``: references of their own with
+    rows of the same segment, by name. ``past`` and ``past_outcome``: of the references that are windows of the model's
+    own history, by name. ``absent``: references that are not there, or not of the segment, and why. ``sink_up``:
+    whether the prediction log can be read. ``gauges``: where every gauge is set; where there is a reason in
+    ``withheld_for``, it is withheld instead. ``exported``: names of the metrics that are; others are passed over.
     """
 
     gauges: Gauges
@@ -102,6 +105,7 @@ class WindowSummaries:
     segment_value: str
     traffic: Composite
     outcome: Composite
+    static: Mapping[str, Reference]
     past: Mapping[str, Composite]
     past_outcome: Mapping[str, Composite]
     absent: Mapping[str, Reason]
@@ -109,10 +113,19 @@ class WindowSummaries:
     exported: frozenset[str]
     withheld_for: Reason | None = None
 
+    def bins(self, view: Callable[[Reference], ViewReference | None]) -> ViewReference | None:
+        """Return what a view is counted over where the reference is a window of the past: the first static one's.
+
+        Bins are of all traffic, whatever the segment.
+        """
+        return next(
+            (bins for known in self.schema.references.values() if (bins := view(known)) is not None), None
+        )
+
     @property
-    def static(self) -> Mapping[str, Reference]:
-        """References with rows of their own, by name."""
-        return self.schema.references
+    def segment_name(self) -> str:
+        """The segment with its value, as a person names it; empty for all traffic."""
+        return f"{self.segment}={self.segment_value}" if self.segment else ""
 
     @property
     def labels(self) -> dict[str, str]:

@@ -6,7 +6,7 @@ import numpy as np
 
 from exporter.features.binning import CategoricalBinning, MixBinning, NumericBinning
 from exporter.measure import multilabel
-from exporter.measure.drift import Sample
+from exporter.measure.drift import Sample, effective_rows
 from exporter.measure.gauges import Reason, WindowSummaries
 from exporter.measure.prediction import MOST_SHOWN
 from exporter.references.reference import ViewReference
@@ -50,13 +50,15 @@ def export(window: WindowSummaries) -> None:
 
 def _drift(window: WindowSummaries) -> None:
     known = {name: reference.labels for name, reference in window.static.items()}
-    bins = next((labels for labels in known.values() if labels is not None), None)
+    bins = window.bins(lambda reference: reference.labels)
     withheld = dict(window.absent)
     for name, reference in known.items():
         if reference is None:
             withheld[name] = Reason.REFERENCE_WITHOUT_LABELS
+        elif window.segment and not window.enough(reference.summary.present):
+            withheld[name] = Reason.REFERENCE_TOO_SMALL
         else:
-            _compare(window, name, reference, Sample(reference.summary, reference).bins)
+            _compare(window, name, reference, Sample(reference.summary, reference).bins, None)
     assert window.spec.labels is not None
     least = window.spec.labels.minCoverage
     for name, past in window.past_outcome.items():
@@ -69,14 +71,17 @@ def _drift(window: WindowSummaries) -> None:
         else:
             rows, counts = _over(past, fixed)
             if window.enough(rows):
-                _compare(window, name, fixed, counts)
+                _compare(window, name, fixed, counts, rows)
             else:
                 withheld[name] = Reason.REFERENCE_TOO_SMALL
     for name, reason in withheld.items():
         window.withhold("ml_label_psi", reason, reference=name)
 
 
-def _compare(window: WindowSummaries, name: str, bins: ViewReference, reference: Floats) -> None:
+def _compare(
+    window: WindowSummaries, name: str, bins: ViewReference, reference: Floats, rows_then: float | None
+) -> None:
+    """``rows_then``: of a window of the past; None where ``reference`` is that of ``bins``."""
     rows, now = _over(window.outcome, bins)
     value = population_stability_index(now, reference)
     window.set("ml_label_psi", value, rows, reference=name)
@@ -87,7 +92,7 @@ def _compare(window: WindowSummaries, name: str, bins: ViewReference, reference:
         and window.wants(_NOISE)
         and not isinstance(bins.binning, MixBinning)
     ):
-        level = psi_noise(rows, reference)
+        level = psi_noise(effective_rows(bins, rows, window.seconds, rows_then), reference)
         window.set(_NOISE, level, reference=name, statistic="psi")
 
 

@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import logging
+from collections.abc import Mapping, Sequence
 
 from exporter.fold.schema import GROUP, OUTCOME, SELECTION, TRAFFIC, Schema
 from exporter.fold.version_schemas import VersionSchemas
-from exporter.measure import data, fairness, features, outcome, prediction, service
+from exporter.measure import data, fairness, features, outcome, prediction, reference_figures, service
 from exporter.measure.gauges import Gauges, Reason, WindowSummaries
 from exporter.measure.series_estimate import choose
+from exporter.references.reference import Reference
 from exporter.state import Scope, Store
 from exporter.summary.base import Composite, Shape
 from exporter.summary.windows import MICROSECONDS, Window, boundaries
 from exporter.tasks.task import Task
 from mlslo.catalogue import METRICS, Layer
 from mlslo.monitor import Exported, Monitor, scope_name
+
+logger = logging.getLogger(__name__)
 
 _INPUTS = (service, features, data)
 _PREDICTIONS = (prediction, outcome)
@@ -24,11 +28,16 @@ _OUTCOMES = tuple(metric.name for metric in METRICS.values() if metric.layer is 
 _FAIRNESS = tuple(metric.name for metric in METRICS.values() if metric.layer is Layer.FAIRNESS)
 
 
+_MOST_NUMBERS = 2 << 20
+
+
 class Measurement:
     """Measures what the store holds of one model."""
 
     def __init__(self, monitor: Monitor, task: Task, schemas: VersionSchemas, store: Store) -> None:
+        self._model = monitor.model
         self._spec = monitor.spec
+        self._warned: set[tuple[str, str]] = set()
         self._task = task
         self._schemas = schemas
         self._store = store
@@ -38,15 +47,16 @@ class Measurement:
     def measure(
         self, gauges: Gauges, windows: list[Window], number: int, version: str, *, sink_up: bool
     ) -> list[WindowSummaries]:
-        """Set all gauges of one version; return its windows of all traffic.
+        """Set all gauges of one version; return its windows of all traffic, then those of segments.
 
         ``sink_up``: whether the prediction log can be read.
         """
         found = self._measure_scope(gauges, windows, Scope(number), version, sink_up=sink_up)
         for segment in self._schemas.segments:
             for scope in self._store.summaries.scopes(TRAFFIC, number, segment):
-                self._measure_scope(gauges, windows, scope, version, sink_up=sink_up)
+                found += self._measure_scope(gauges, windows, scope, version, sink_up=sink_up)
         schema = self._schemas.of(version)
+        reference_figures.export_fairness(gauges, self._spec, schema, version)
         exported = self._exported_of(schema).traffic
         if self._spec.fairness is not None and not exported.isdisjoint(_FAIRNESS):
             for paths in self._spec.fairness.attributes:
@@ -63,7 +73,9 @@ class Measurement:
             outcomes: Mapping[Window, Composite] = dict.fromkeys(windows, schema.shapes[OUTCOME].empty)
         else:
             outcomes = self._merged(schema.shapes[OUTCOME], scope, windows)
-        absent = dict.fromkeys(self._schemas.missing(version), Reason.REFERENCE_MISSING)
+        static, absent = self._references(schema, scope)
+        absent |= dict.fromkeys(self._schemas.missing(version), Reason.REFERENCE_MISSING)
+        reference_figures.export(gauges, self._spec, schema, version, scope, static, absent)
         history = [window for window in windows if window.reference]
         for window in history:
             if not scope.segment and float(traffic[window]["traffic"].rows):
@@ -85,6 +97,7 @@ class Measurement:
                     segment_value=scope.value,
                     traffic=traffic[window],
                     outcome=outcomes[window],
+                    static=static,
                     past={past.name: traffic[past] for past in history},
                     past_outcome={past.name: outcomes[past] for past in history},
                     absent=absent,
@@ -94,6 +107,41 @@ class Measurement:
                 self._export(summaries)
                 found.append(summaries)
         return found
+
+    def _references(self, schema: Schema, scope: Scope) -> tuple[dict[str, Reference], dict[str, Reason]]:
+        """Return the references with rows of the scope, and why the others have none: a segment has its own or none."""
+        if not scope.segment:
+            return schema.references, {}
+        apart = self._store.segments.held(scope.segment)
+        static, absent = {}, {}
+        for name, whole in schema.references.items():
+            own = whole.of_segment(scope.segment, scope.value, apart)
+            if own is None:
+                absent[name] = Reason.SEGMENT_NOT_IN_REFERENCE
+                if scope.segment not in whole.segments:
+                    self._warn_of(name, scope.segment)
+            elif own.rows < self._spec.minSamples:
+                absent[name] = Reason.REFERENCE_TOO_SMALL
+            else:
+                static[name] = own
+        return static, absent
+
+    def _warn_of(self, reference: str, segment: str) -> None:
+        """Say once that a reference has no rows of any value of a segment: it is older, or its data had none."""
+        if (reference, segment) in self._warned:
+            return
+        self._warned.add((reference, segment))
+        static = self._spec.references[reference].static
+        logger.warning(
+            "model %s: reference '%s' does not know segment '%s': what compares the segment with it is withheld as "
+            "segment_not_in_reference%s",
+            self._model,
+            reference,
+            segment,
+            ""
+            if static is None
+            else "; to compare it, build the reference again with mlslo-exporter baseline",
+        )
 
     def _exported_of(self, schema: Schema) -> Exported:
         """Return what a version exports, worked out once for its schema."""
@@ -157,3 +205,16 @@ class Measurement:
                 shape.empty.merge_numbers(vector, slice(None), part)
             found[window] = shape.empty.with_vector(vector)
         return found
+
+
+def largest_segments(measured: Sequence[WindowSummaries]) -> list[WindowSummaries]:
+    """Return the windows of segments that have rows enough, those of most rows first, up to 16 MB of summaries."""
+    found: list[WindowSummaries] = []
+    room = _MOST_NUMBERS
+    for window in sorted(measured, key=lambda item: -float(item.traffic["traffic"].rows)):
+        if window.segment and window.enough(window.traffic["traffic"].rows):
+            room -= sum(window.schema.shapes[kind].neutral.size for kind in (TRAFFIC, OUTCOME))
+            if room < 0:
+                break
+            found.append(window)
+    return found

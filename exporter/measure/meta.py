@@ -9,7 +9,6 @@ from exporter.fold.field_presence import FieldPresence
 from exporter.fold.schema import Schema
 from exporter.measure.gauges import Gauges, Reason
 from exporter.state import Store, last_seen
-from exporter.summary.base import ratio
 from exporter.summary.windows import MICROSECONDS, Window
 
 
@@ -51,18 +50,11 @@ def state(gauges: Gauges, store: Store) -> None:
 
 
 def references(gauges: Gauges, schema: Schema, version: str) -> None:
-    """Age, content and missing ratios of every reference with rows of its own."""
+    """Export the age and the content of every reference with rows of its own."""
     for name, reference in schema.references.items():
         of = {"version": version, "reference": name}
         gauges.set("ml_reference_created_timestamp_seconds", reference.created, **of)
         gauges.set("ml_reference_info", 1.0, **of, hash=reference.hash)
-        for feature in reference.kinds:
-            primary = schema.kinds[feature].primary(feature)
-            if primary not in reference.views:
-                continue
-            summary = reference.views[primary].summary
-            share = ratio(summary.missing, summary.rows)
-            gauges.set("ml_feature_missing_ratio_reference", share, **of, feature=feature)
 
 
 def features(gauges: Gauges, store: Store, schema: Schema, version: str) -> None:

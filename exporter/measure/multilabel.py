@@ -10,12 +10,14 @@ import numpy as np
 from exporter.measure.gauges import Reason, WindowSummaries
 from exporter.statistics import multilabel
 from exporter.statistics.multilabel import AVERAGES, SCORE_AVERAGES, ScoreAverage
+from exporter.statistics.standard_errors import accuracy_error
 from exporter.summary.base import Floats, ratio
 from exporter.summary.multiclass import MOST_DETAILED
 from exporter.summary.multilabel import MEASURES, LabelSetsSummary, MultilabelOutcomeSummary
 
 _WHOLE: Mapping[str, Callable[[MultilabelOutcomeSummary], float | None]] = {
     "ml_model_accuracy": multilabel.accuracy,
+    "ml_model_accuracy_standard_error": accuracy_error,
     "ml_model_hamming_loss": multilabel.hamming_loss,
 }
 _AREAS: Mapping[

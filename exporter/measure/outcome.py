@@ -2,20 +2,27 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 
 import numpy as np
 
+from exporter.fold.schema import view_part
 from exporter.measure import classification, labels, multilabel
 from exporter.measure.gauges import Reason, WindowSummaries
+from exporter.references.reference import Calibration
+from exporter.statistics import multiclass_estimation, ranked_lists, regression
 from exporter.statistics import performance_estimation as estimation
-from exporter.statistics import ranked_lists, regression
+from exporter.statistics.multiclass import AVERAGES, Average
 from exporter.statistics.performance_estimation import Expected
 from exporter.statistics.quantiles import duration_quantile
+from exporter.statistics.standard_errors import mean_absolute_error_error
+from exporter.summary.class_chances import ClassChancesSummary
 from exporter.summary.outcomes import ClassScoresSummary
 from exporter.summary.ranking import RankingOutcomeSummary
 from exporter.summary.regression import RegressionOutcomeSummary
+from exporter.summary.traffic import MeansSummary
 from mlslo.catalogue import METRICS
 
 DELAY_QUANTILES = ("0.5", "0.9", "0.99")
@@ -29,6 +36,7 @@ _OF_NUMBERS: dict[str, Callable[[RegressionOutcomeSummary], float | None]] = {
     "ml_model_rmse": regression.root_mean_squared_error,
     "ml_model_r2": regression.r_squared,
     "ml_model_mean_error": regression.mean_error,
+    "ml_model_mae_standard_error": mean_absolute_error_error,
 }
 _OF_LISTS = {
     "ml_model_ndcg": "ndcg",
@@ -44,7 +52,7 @@ def export(window: WindowSummaries) -> None:
     While too few labels have come, all but their coverage and delays are withheld.
     """
     spec = window.spec
-    if window.task.scored and spec.task in _ESTIMATES and window.wants(*_ESTIMATED):
+    if window.task.scored and spec.task in _ESTIMATES and window.wants(*_ESTIMATED, *_ESTIMATED_LOSSES):
         _ESTIMATES[spec.task](window)
     if spec.labels is None:
         return
@@ -109,11 +117,18 @@ _ESTIMATED: dict[str, Callable[[Expected], float | None]] = {
     "ml_model_estimated_auc_roc": estimation.estimated_auc_roc,
 }
 
+_ESTIMATED_LOSSES = ("ml_model_estimated_mae", "ml_model_estimated_rmse")
+_ESTIMATED_AVERAGES: dict[str, Callable[[ClassChancesSummary, Average], float | None]] = {
+    "ml_model_estimated_precision": multiclass_estimation.estimated_precision,
+    "ml_model_estimated_recall": multiclass_estimation.estimated_recall,
+    "ml_model_estimated_f1": multiclass_estimation.estimated_f1,
+    "ml_model_estimated_auc_roc": multiclass_estimation.estimated_auc_roc,
+}
+
 
 def _estimate_binary(window: WindowSummaries) -> None:
-    """From the calibration of the first reference that has labels."""
-    known = (reference.calibration for reference in window.static.values())
-    found = next((calibration for calibration in known if calibration is not None), None)
+    """From the calibration of the first reference that has labels: the segment's own, where it has labels enough."""
+    found = _calibration(window)
     calibrated = None if found is None else estimation.calibrate(found.edges, found.rows, found.positives)
     if found is None or calibrated is None:
         reason = _without_labels(window)
@@ -127,26 +142,60 @@ def _estimate_binary(window: WindowSummaries) -> None:
         window.withhold(name, reason)
 
 
+def _calibration(window: WindowSummaries) -> Calibration | None:
+    """Of a segment that no reference has enough labels of, it is that of all rows: what a score is worth in general."""
+    own = (reference.calibration for reference in window.static.values() if window.segment)
+    whole = (reference.calibration for reference in window.schema.references.values())
+    large = (found for found in own if found is not None and window.enough(found.rows.sum()))
+    return next((found for found in (*large, *whole) if found is not None), None)
+
+
 def _estimate_multiclass(window: WindowSummaries) -> None:
-    """The accuracy alone; the others would need the chances of all classes of each row."""
-    for name in _ESTIMATED:
-        if name != _ESTIMATED_ACCURACY:
-            window.withhold(name, Reason.NOT_BINARY)
-    confidence = window.schema.confidence
-    if confidence is None:
-        window.withhold(_ESTIMATED_ACCURACY, _without_labels(window))
-    elif not window.enough(confidence.rows):
-        window.withhold(_ESTIMATED_ACCURACY, Reason.REFERENCE_TOO_SMALL)
+    """From the calibration of each class by the first reference that has labels."""
+    calibration = window.schema.classes
+    if calibration is None or not window.enough(calibration.rows):
+        reason = _without_labels(window) if calibration is None else Reason.REFERENCE_TOO_SMALL
+        for name in _ESTIMATED:
+            window.withhold(name, reason)
+        return
+    chances: ClassChancesSummary = window.traffic["chances"]
+    rows = float(chances.predicted.sum())
+    window.set(_ESTIMATED_ACCURACY, multiclass_estimation.estimated_accuracy(chances), rows)
+    for name, metric in _ESTIMATED_AVERAGES.items():
+        for average in AVERAGES:
+            window.set(name, metric(chances, average), rows, average=average)
+
+
+def _estimate_regression(window: WindowSummaries) -> None:
+    """By the first reference that has an estimator, where every feature that it needs has values in the window."""
+    estimator = window.schema.loss
+    if estimator is None:
+        reason = Reason.REFERENCE_MISSING if window.absent else Reason.NO_LOSS_ESTIMATOR
+    elif not all(_has_values(window, feature) for feature in estimator.features):
+        reason = Reason.FEATURES_MISSING
     else:
-        expected = window.traffic["certainty"]
-        window.set(_ESTIMATED_ACCURACY, expected.mean("right"), expected.present("right"))
+        losses: MeansSummary = window.traffic["losses"]
+        mean, square = losses.mean("absolute"), losses.mean("squared")
+        window.set("ml_model_estimated_mae", mean, losses.present("absolute"))
+        root = None if square is None else math.sqrt(square)
+        window.set("ml_model_estimated_rmse", root, losses.present("squared"))
+        return
+    for name in _ESTIMATED_LOSSES:
+        window.withhold(name, reason)
+
+
+def _has_values(window: WindowSummaries, feature: str) -> bool:
+    part = window.traffic.get(view_part(feature))
+    return part is not None and float(part.present) > 0
 
 
 def _without_labels(window: WindowSummaries) -> Reason:
-    return Reason.REFERENCE_MISSING if window.absent else Reason.REFERENCE_WITHOUT_LABELS
+    missing = Reason.REFERENCE_MISSING in window.absent.values()
+    return Reason.REFERENCE_MISSING if missing else Reason.REFERENCE_WITHOUT_LABELS
 
 
 _ESTIMATES: Mapping[str, Callable[[WindowSummaries], None]] = {
     "binary": _estimate_binary,
     "multiclass": _estimate_multiclass,
+    "regression": _estimate_regression,
 }

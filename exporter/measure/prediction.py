@@ -72,14 +72,13 @@ def _drift(window: WindowSummaries) -> None:
     """Of the score; of the class where that is what the model predicts."""
     task = window.task
     if "label sets" in window.traffic:
-        mixes = {name: reference.classes for name, reference in window.static.items()}
-        drift.export(window, "ml_prediction", "label sets", _OF_CLASSES, mixes)
+        drift.export(window, "ml_prediction", "label sets", _OF_CLASSES, lambda known: known.classes)
     elif task.classes and (not task.scored or _is_multiclass(task)):
-        classes = {name: classes_of_reference(reference, task) for name, reference in window.static.items()}
-        drift.export(window, "ml_prediction", "classes", _OF_CLASSES, classes)
+        drift.export(
+            window, "ml_prediction", "classes", _OF_CLASSES, lambda known: classes_of_reference(known, task)
+        )
     elif task.scored:
-        scores = {name: reference.score for name, reference in window.static.items()}
-        drift.export(window, "ml_prediction", "score", OF_SCORES, scores)
+        drift.export(window, "ml_prediction", "score", OF_SCORES, lambda known: known.score)
 
 
 def _is_multiclass(task: Task) -> bool:
@@ -92,4 +91,4 @@ def classes_of_reference(reference: Reference, task: Task) -> ViewReference | No
     if found is None or _is_multiclass(task):
         return found
     renamed = replace(found.summary, categories=task.classes)
-    return ViewReference(CategoricalBinning(task.classes), renamed)
+    return replace(found, binning=CategoricalBinning(task.classes), summary=renamed)

@@ -129,6 +129,11 @@ class _Sizes:
             return 2
         if name.startswith("ml_comparison_"):
             return len(spec.windows) * len(comparison_results.names(spec, self.task))
+        if name.startswith("ml_model_estimated_") and not (
+            self.schema.calibrated or self.schema.classes or self.schema.loss
+        ):
+            # No reference has labels: what counts that it is withheld.
+            return 0 if segmented else len(spec.windows)
         if name.endswith("drift_noise_level"):
             return 0 if segmented else self._noise(metric)
         labels = [
@@ -193,6 +198,8 @@ class _Sizes:
             return len(spec.references) if metric.name != "ml_reference_info" else len(self.schema.references)
         if metric.name == "ml_feature_missing_ratio_reference":
             return 1
+        if metric.name.endswith("_reference"):
+            return len(self.schema.references)
         return sum(unfit(metric, name, spec.references) is None for name in spec.references)
 
     def _noise(self, metric: Metric) -> int:

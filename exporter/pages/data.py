@@ -27,6 +27,7 @@ def as_data(snapshot: Snapshot, choice: Choice) -> dict[str, Any]:
             "from": view.start,
             "to": view.end,
             "reference": view.reference,
+            "segment": view.segment,
             "rows": view.rows,
             "others": view.others,
             "features": [_distribution(item) for item in view.features],

@@ -18,17 +18,16 @@ from exporter.measure.prediction import classes_of_reference
 from exporter.references.reference import ViewReference
 from exporter.summary.base import Floats
 
-# Of the noise level where none is known, so that such views sort among the others.
-_NO_NOISE = 0.1
-
 
 @dataclass(frozen=True, eq=False)
 class Distribution:
     """Shares by bin, now and in a reference.
 
     ``bins``: their names; ``now``, ``then``: shares, shape (bins,). ``rows``, ``rows_then``: values that they rest on.
-    ``statistic``, ``distance``, ``noise``: by which it is sorted, and what that exceeds in 1 of 100 windows without
-    drift. ``missing``: the share of rows without a value.
+    ``statistic``, ``distance``, ``noise``: how far they are apart, and what that exceeds in 1 of 100 windows without
+    drift. ``effect_size``: the share of rows that lie elsewhere, by which it is sorted; ``least``: from which it
+    matters.
+    ``missing``: the share of rows without a value.
     """
 
     name: str
@@ -40,36 +39,31 @@ class Distribution:
     statistic: str
     distance: float | None = None
     noise: float | None = None
+    effect_size: float | None = None
+    least: float = 0.0
     missing: float | None = None
 
     @property
-    def excess(self) -> float:
-        """How many times the noise level the distance is."""
-        return 0.0 if self.distance is None else self.distance / (self.noise or _NO_NOISE)
+    def rank(self) -> float:
+        """The effect size; where there is none, the distance, which is a share as well."""
+        return (self.distance or 0.0) if self.effect_size is None else self.effect_size
 
     @property
     def drifted(self) -> bool:
-        """True where the distance is more than chance explains."""
-        return self.distance is not None and self.noise is not None and self.distance > self.noise
+        """True where the distance is more than noise explains, and large enough to matter."""
+        beyond = self.distance is not None and self.noise is not None and self.distance > self.noise
+        return beyond and (self.effect_size is None or self.effect_size >= self.least)
 
 
 def most_drifted(snapshot: Snapshot, window: WindowSummaries, reference: str) -> list[str]:
-    """Return the views of features whose drift is measured, those furthest above their noise level first."""
+    """Return the views of features whose drift is measured, those with the largest effect size first."""
     chosen = {**window.labels, "reference": reference}
-    distances: dict[str, tuple[str, float]] = {}
-    for statistic in ("js_distance", "psi"):
+    distances: dict[str, float] = {}
+    for statistic in ("psi", "js_distance", drift.EFFECT_SIZE):
         for labels, value in snapshot.having(f"ml_feature_{statistic}", **chosen):
-            distances[labels["feature"]] = statistic, value
-    levels = {
-        (labels["feature"], labels["statistic"]): value
-        for labels, value in snapshot.having("ml_feature_drift_noise_level", **chosen)
-    }
-    excess = {
-        view: value / (levels.get((view, statistic)) or _NO_NOISE)
-        for view, (statistic, value) in distances.items()
-    }
+            distances[labels["feature"]] = value
     # Where no distance is exported, all are as good as each other.
-    views = excess or dict.fromkeys(window.schema.binnings, 0.0)
+    views = distances or dict.fromkeys(window.schema.binnings, 0.0)
     return sorted(views, key=lambda view: (-views[view], view))
 
 
@@ -83,7 +77,7 @@ def features(window: WindowSummaries, reference: str, views: Sequence[str]) -> l
         distribution = _of_part(window, view, view_part(view), bins, past)
         if distribution is not None:
             found.append(distribution)
-    return sorted(found, key=lambda item: (-item.excess, item.name))
+    return sorted(found, key=lambda item: (not item.drifted, -item.rank, item.name))
 
 
 def prediction(window: WindowSummaries, reference: str) -> Distribution | None:
@@ -104,12 +98,9 @@ def _compared(
     window: WindowSummaries, reference: str, part_of: Any, part: str
 ) -> tuple[ViewReference | None, Any]:
     """Return the bins, and the summary of a window of the past that is compared over them, as gauges of drift are."""
-    static = {name: part_of(content) for name, content in window.static.items()}
     if reference in window.past:
-        return next((bins for bins in static.values() if bins is not None), None), window.past[reference][
-            part
-        ]
-    return static.get(reference), None
+        return window.bins(part_of), window.past[reference][part]
+    return part_of(window.static[reference]) if reference in window.static else None, None
 
 
 def _of_part(
@@ -120,14 +111,16 @@ def _of_part(
     summary = window.traffic[part]
     if bins is None or not isinstance(bins.binning, NumericBinning | CategoricalBinning | MixBinning):
         return None
-    pair = drift.Pair(summary, bins, past)
+    pair = drift.Pair(summary, bins, past, window.seconds)
     now, then = pair.now.bins, pair.then.bins
     rows = int(pair.now.summary.present)
     if not window.enough(rows) or not then.sum():
         return None
     statistic = "psi" if "psi" in drift.statistics_of(bins.binning) else "js_distance"
     levels = (
-        drift.noise(summary, bins, past, (statistic,)) if statistic in drift.with_noise(bins.binning) else {}
+        drift.noise(summary, bins, past, (statistic,), window.seconds)
+        if statistic in drift.with_noise(bins.binning)
+        else {}
     )
     missing = getattr(summary, "missing", None)
     return Distribution(
@@ -140,6 +133,8 @@ def _of_part(
         statistic,
         pair.value(statistic),
         levels.get(statistic),
+        pair.effect_size,
+        window.spec.drift.effectSize,
         None if missing is None or not summary.rows else float(missing) / summary.rows,
     )
 

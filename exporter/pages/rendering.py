@@ -32,11 +32,13 @@ class Choice:
     window: str | None = None
     reference: str | None = None
     baseline: str | None = None
+    segment: str | None = None
 
     @classmethod
     def of(cls, query: Mapping[str, Sequence[str]]) -> Choice:
         """Return the choice that the query of an address makes."""
-        return cls(*(query.get(name, [None])[0] for name in ("version", "window", "reference", "baseline")))
+        names = ("version", "window", "reference", "baseline", "segment")
+        return cls(*(query.get(name, [None])[0] for name in names))
 
     def among(self, snapshot: Snapshot) -> Choice:
         """Return the choice of what ``snapshot`` has: by default the busiest version, its shortest window that has rows
@@ -53,7 +55,8 @@ class Choice:
         reference = self.reference if self.reference in references else next(iter(references), "")
         baselines = _baselines(snapshot, window)
         baseline = self.baseline if self.baseline in baselines else next(iter(baselines), None)
-        return Choice(version, window.window, reference, baseline)
+        segment = self.segment if self.segment in _segments(snapshot, window) else ""
+        return Choice(version, window.window, reference, baseline, segment)
 
 
 @dataclass(frozen=True)
@@ -74,7 +77,8 @@ class View:
     """The figures of one version, window and reference of a model.
 
     ``start``, ``end``: of the window, Unix seconds. ``features``: the most drifted ones; ``others``: how many more
-    there are.
+    there are. ``segment``: whose figures they are, but for versions compared; empty for all traffic. ``scope``: its
+    labels. ``withheld``: why it is not compared with the reference.
     """
 
     version: str
@@ -92,6 +96,10 @@ class View:
     outcomes: Outcomes | None
     compared: VersionsCompared | None
     baselines: tuple[str, ...]
+    segment: str
+    segments: tuple[str, ...]
+    scope: Mapping[str, str]
+    withheld: str | None
 
     @classmethod
     def of(cls, snapshot: Snapshot, choice: Choice) -> View | None:
@@ -101,8 +109,11 @@ class View:
         if version is None or reference is None:
             return None
         mine = _windows_of(snapshot, version)
-        window = next(item for item in mine if item.window == chosen.window)
-        baselines, baseline = _baselines(snapshot, window), chosen.baseline
+        traffic = next(item for item in mine if item.window == chosen.window)
+        segments = _segments(snapshot, traffic)
+        window = segments[chosen.segment] if chosen.segment else traffic
+        reason = window.absent.get(reference)
+        baselines, baseline = _baselines(snapshot, traffic), chosen.baseline
         views = most_drifted(snapshot, window, reference) if reference else []
         return cls(
             version,
@@ -112,14 +123,18 @@ class View:
             reference,
             _versions(snapshot),
             tuple(item.window for item in mine),
-            (*window.static, *window.past),
+            (*traffic.static, *traffic.past),
             int(_rows(window)),
             features(window, reference, views[:_MOST_PICTURES]),
             max(0, len(views) - _MOST_PICTURES),
             prediction(window, reference) if reference else None,
             outcomes(window),
-            None if baseline is None else VersionsCompared.of(baselines[baseline], window),
+            None if baseline is None else VersionsCompared.of(baselines[baseline], traffic),
             tuple(baselines),
+            chosen.segment or "",
+            ("", *segments) if segments else (),
+            {"segment": window.segment, "segment_value": window.segment_value},
+            None if reason is None else IN_WORDS[reason],
         )
 
 
@@ -147,6 +162,8 @@ def page(snapshot: Snapshot, frame: Frame, choice: Choice, compared: VersionsCom
             if view is None
             else {"version": view.version, "window": view.window, "reference": view.reference}
         )
+        if view is not None and view.segment:
+            chosen["segment"] = view.segment
         if view is not None and view.compared is not None:
             chosen["baseline"] = view.compared.baseline
         # An empty one is chosen as any other: a version without a name.
@@ -190,6 +207,14 @@ def _windows_of(snapshot: Snapshot, version: str) -> list[WindowSummaries]:
     return sorted(
         (item for item in snapshot.windows if item.version == version), key=lambda item: item.seconds
     )
+
+
+def _segments(snapshot: Snapshot, window: WindowSummaries) -> dict[str, WindowSummaries]:
+    """Return the same window of each segment value that has rows enough, by their names."""
+    found = [
+        item for item in snapshot.segments if (item.version, item.window) == (window.version, window.window)
+    ]
+    return {item.segment_name: item for item in sorted(found, key=lambda item: item.segment)}
 
 
 def _rows(window: WindowSummaries) -> float:

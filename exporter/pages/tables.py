@@ -19,12 +19,19 @@ Labels = dict[str, str]
 
 
 class Cell(NamedTuple):
-    """``level``: what chance alone does to the value."""
+    """``level``: what the value exceeds without drift. ``size``: of the effect. ``matters``: whether that is enough."""
 
     row: str
     column: str
     value: float
     level: float | None = None
+    size: float | None = None
+    matters: bool = True
+
+    @property
+    def loud(self) -> bool:
+        """True of drift: beyond the noise, and large enough to matter."""
+        return self.level is not None and self.value > self.level and self.matters
 
 
 class Shown:
@@ -71,11 +78,16 @@ class Shown:
             yield f"Segment {segment}", self._segment({"version": version, "segment": segment})
 
     def _drift(self, traffic: Labels) -> list[Cell]:
-        """Show each view by one statistic, beside what chance alone does to it; what lies furthest above it first."""
+        """Show each view by one statistic, beside its noise level; what has the largest effect size first."""
         levels = {
             (labels["statistic"], labels["feature"], _column(labels)): value
             for labels, value in self.series("ml_feature_drift_noise_level", **traffic)
         }
+        sizes = {
+            (labels["feature"], _column(labels)): value
+            for labels, value in self.series("ml_feature_drift_effect_size", **traffic)
+        }
+        least = max((window.spec.drift.effectSize for window in self._snapshot.windows), default=0.0)
         views: dict[str, str] = {}
         cells = []
         for statistic in _DRIFT:
@@ -83,7 +95,9 @@ class Shown:
                 view, column = labels["feature"], _column(labels)
                 if views.setdefault(view, statistic) == statistic:
                     level = levels.get((statistic, view, column))
-                    cells.append(Cell(f"{view} {statistic}", column, value, level))
+                    size = sizes.get((view, column))
+                    matters = size is None or size >= least
+                    cells.append(Cell(f"{view} {statistic}", column, value, level, size, matters))
         return _largest_first(cells)
 
     def _segment(self, of: Labels) -> list[Cell]:
@@ -100,12 +114,14 @@ class Shown:
 
 
 def _largest_first(cells: list[Cell]) -> list[Cell]:
-    """Put the rows first that lie furthest above what chance does, or above nothing."""
+    """Put the rows first that have the largest effect size, or value where they have none."""
     largest: dict[str, float] = {}
     for cell in cells:
-        largest[cell.row] = max(largest.get(cell.row, 0.0), cell.value / (cell.level or 1.0))
+        largest[cell.row] = max(largest.get(cell.row, 0.0), cell.value if cell.size is None else cell.size)
     return sorted(cells, key=lambda cell: -largest[cell.row])
 
 
 def _column(labels: Labels) -> str:
+    if "window" not in labels:
+        return f"in {labels['reference']}"
     return labels["window"] + (f" against {labels['reference']}" if labels.get("reference") else "")

@@ -17,12 +17,10 @@ from exporter.parse.times import USUAL, epoch_microseconds
 from exporter.records.columns import ERROR, NO_TIME, PredictionColumns, Texts
 from exporter.records.features import FeatureDecoder, FeatureSet, feature_value, present_features
 from exporter.records.latency import UNIT_SECONDS
+from exporter.state import NO_VALUE
 from exporter.summary.base import Flags, Integers
 from exporter.tasks.task import Task, reject
 from mlslo.monitor import FeatureArray, PredictionFields, Predictions, WrittenTimes, scope_name
-
-NO_VALUE = "missing"
-"""The segment value of records that have none."""
 
 _LINE = "the line itself"
 

@@ -23,7 +23,10 @@ from exporter.features.binning import (
     NumericBinning,
     VocabularyBinning,
 )
+from exporter.references.loss_estimator import Boosted, LossEstimator, Tree
+from exporter.references.noise import Noise
 from exporter.references.reference import Calibration, FeatureViews, Moments, Reference, ViewReference
+from exporter.references.segment_parts import Outcomes, Segments, segments_data, with_segments
 from exporter.summary.base import Floats
 from exporter.summary.categorical import CategoricalSummary
 from exporter.summary.embedding import EmbeddingSummary
@@ -32,6 +35,7 @@ from exporter.summary.numeric import NumericSummary
 from exporter.summary.second_moments import SecondMomentsSummary
 from mlslo.yamlfile import InputError, Problem, StrictModel, read_text
 
+_DENSE = ("segments", "groups")
 _HEAD = ("apiVersion", "kind", "model", "created", "hash")
 
 
@@ -160,6 +164,73 @@ class _Calibration(_Part):
     positives: list[int]
 
 
+class _Tree(_Part):
+    feature: list[int]
+    threshold: list[float]
+    left: list[int]
+    right: list[int]
+    missingLeft: list[int]
+    value: list[float]
+
+    def tree(self) -> Tree:
+        feature, left, right = (
+            np.array(part, dtype=np.intp) for part in (self.feature, self.left, self.right)
+        )
+        missing = np.array(self.missingLeft, dtype=bool)
+        return Tree(feature, np.array(self.threshold), left, right, missing, np.array(self.value))
+
+
+class _Boosted(StrictModel):
+    base: float
+    trees: list[_Tree]
+
+    @classmethod
+    def data(cls, source: Boosted) -> dict[str, Any]:
+        trees = [_Tree.data(tree, missingLeft=tree.missing_left) for tree in source.trees]
+        return {"base": source.base, "trees": trees}
+
+    def boosted(self) -> Boosted:
+        return Boosted(self.base, [item.tree() for item in self.trees])
+
+
+class _LossEstimator(StrictModel):
+    features: dict[str, list[str]]
+    rows: int
+    absolute: _Boosted
+    squared: _Boosted
+
+    @classmethod
+    def data(cls, source: LossEstimator) -> dict[str, Any]:
+        features = {name: list(categories) for name, categories in source.features.items()}
+        losses = {name: _Boosted.data(getattr(source, name)) for name in ("absolute", "squared")}
+        return {"features": features, "rows": source.rows, **losses}
+
+    def estimator(self) -> LossEstimator:
+        features = {name: tuple(categories) for name, categories in self.features.items()}
+        return LossEstimator(features, self.rows, self.absolute.boosted(), self.squared.boosted())
+
+
+class _NoiseOfView(StrictModel):
+    effects: list[float]
+    single: list[float]
+    degrees: list[float]
+
+
+class _Noise(StrictModel):
+    rows: list[int]
+    secondsPerRow: float | None = None
+    dependence: dict[str, list[float]]
+    views: dict[str, _NoiseOfView]
+
+    def noise(self) -> Noise:
+        views = {
+            name: (np.asarray(item.effects), np.asarray(item.single), np.asarray(item.degrees))
+            for name, item in self.views.items()
+        }
+        dependence = {name: np.asarray(item) for name, item in self.dependence.items()}
+        return Noise(np.asarray(self.rows, dtype=np.float64), self.secondsPerRow, dependence, views)
+
+
 class _Views(StrictModel):
     type: str
     views: dict[str, dict[str, Any]]
@@ -180,13 +251,25 @@ class _File(StrictModel):
     classCalibration: dict[str, _Calibration] = Field(default_factory=dict)
     moments: _Moments | None = None
     attributions: dict[str, float] = Field(default_factory=dict)
+    outcomes: Outcomes | None = None
+    segments: Segments = Field(default_factory=dict)
+    groups: Segments = Field(default_factory=dict)
+    lossEstimator: _LossEstimator | None = None
+    noise: _Noise | None = None
 
 
 def dump(model: str, reference: Reference) -> str:
     """Return the text of a reference file; the same reference gives the same text."""
     content = _content(reference)
     head = {"apiVersion": "mlslo/v1", "kind": "Reference", "model": model, "created": reference.created}
-    return json.dumps({**head, "hash": _hash(content), **content}, indent=1, ensure_ascii=False) + "\n"
+    whole = {key: value for key, value in content.items() if key not in _DENSE}
+    text = json.dumps({**head, "hash": _hash(content), **whole}, indent=1, ensure_ascii=False)
+    for key in _DENSE:
+        if key in content:
+            # A number a line would be as much again in spaces.
+            dense = json.dumps(content[key], separators=(",", ":"), ensure_ascii=False)
+            text = f'{text.removesuffix("}").rstrip()},\n "{key}": {dense}\n}}'
+    return text + "\n"
 
 
 def load(path: Path) -> Reference:
@@ -222,7 +305,7 @@ def parse(text: str, path: Path) -> Reference:
 
 def _reference(file: _File) -> Reference:
     described = {name: _feature(item) for name, item in file.features.items()}
-    return Reference(
+    whole = Reference(
         created=file.created,
         hash=file.hash,
         rows=file.rows,
@@ -236,7 +319,11 @@ def _reference(file: _File) -> Reference:
         },
         moments=file.moments.moments() if file.moments else None,
         attributions=file.attributions,
+        outcomes=file.outcomes.summary() if file.outcomes else None,
+        loss_estimator=file.lossEstimator.estimator() if file.lossEstimator else None,
     )
+    noisy = whole.with_noise(file.noise.noise() if file.noise else None)
+    return with_segments(noisy, file.segments, file.groups)
 
 
 def _content(reference: Reference) -> dict[str, Any]:
@@ -250,6 +337,10 @@ def _content(reference: Reference) -> dict[str, Any]:
         },
         "moments": moments and _Moments.data(moments.summary, features=moments.features),
         "attributions": dict(reference.attributions),
+        "outcomes": reference.outcomes and Outcomes.data(reference.outcomes),
+        "lossEstimator": reference.loss_estimator and _LossEstimator.data(reference.loss_estimator),
+        "noise": reference.noise and _noise_data(reference.noise),
+        **segments_data(reference),
     }
     return {
         "rows": reference.rows,
@@ -257,6 +348,29 @@ def _content(reference: Reference) -> dict[str, Any]:
         "score": _data(reference.score) if reference.score else None,
         **{key: value for key, value in where_present.items() if value},
     }
+
+
+def _noise_data(noise: Noise) -> dict[str, Any]:
+    return {
+        "rows": [int(length) for length in noise.lengths],
+        "secondsPerRow": noise.seconds and _short(noise.seconds),
+        "dependence": {
+            name: [_short(number) for number in item] for name, item in sorted(noise.dependence.items())
+        },
+        "views": {
+            name: {
+                "effects": [_short(number) for number in effects],
+                "single": [_short(number) for number in single],
+                "degrees": [_short(number) for number in degrees],
+            }
+            for name, (effects, single, degrees) in sorted(noise.views.items())
+        },
+    }
+
+
+def _short(number: float) -> float:
+    """Round an estimate to what it tells."""
+    return float(f"{number:.4g}")
 
 
 def _hash(content: Mapping[str, Any]) -> str:

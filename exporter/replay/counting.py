@@ -26,8 +26,6 @@ _ONE = np.ones(1)
 class PastCounters(Counters):
     """Counters as of ``step``. What is added without a step was there before the first."""
 
-    SCHEMA = ()
-
     def __init__(self) -> None:
         self.step = BEFORE_ALL
         self._tracks: dict[str, dict[tuple[str, ...], Track]] = {}
@@ -51,8 +49,6 @@ class PastCounters(Counters):
 
 class PastMarks(Marks):
     """Marks as of ``step``."""
-
-    SCHEMA = ()
 
     def __init__(self) -> None:
         self.step = BEFORE_ALL

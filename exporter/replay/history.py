@@ -15,7 +15,7 @@ from prometheus_client.openmetrics.exposition import generate_latest
 from prometheus_client.registry import Collector
 
 from exporter.measure.exposition import Series, Snapshot
-from mlslo.catalogue import METRICS, Metric
+from mlslo.catalogue import METRICS, Metric, Type
 
 HISTORY, OPENMETRICS, BLOCKS = "history.json", "openmetrics", "blocks"
 """What is in the folder: what it is of, files of OpenMetrics, blocks of Prometheus."""
@@ -57,14 +57,23 @@ class StretchFile:
         for name, known in self._samples.items():
             if not known:
                 continue
-            yield _head(METRICS[name])
+            metric = METRICS[name]
+            yield _head(metric)
+            # Of a histogram, and of a summary, all that is of one time stands together.
+            points: dict[tuple[str, ...], list[tuple[float, str]]] = {}
             for (suffix, values), found in known.items():
-                labels = (*METRICS[name].labels, "le") if suffix == "_bucket" else METRICS[name].labels
-                inside = ",".join(
-                    f'{label}="{_escaped(value)}"' for label, value in zip(labels, values, strict=True)
-                )
+                labels = dict(zip((*metric.labels, "le"), values, strict=False))
+                inside = ",".join(f'{label}="{_escaped(value)}"' for label, value in labels.items())
                 series = f"{name}{suffix}{{{inside}}}"
-                yield "".join([f"{series} {value!r} {_stamp(time)}\n" for time, value in found]).encode()
+                lines = [(time, f"{series} {value!r} {_stamp(time)}\n") for time, value in found]
+                if metric.type in (Type.HISTOGRAM, Type.SUMMARY):
+                    of = tuple(value for label, value in labels.items() if label not in ("le", "quantile"))
+                    points.setdefault(of, []).extend(lines)
+                else:
+                    yield "".join([line for _, line in lines]).encode()
+            for lines in points.values():
+                lines.sort(key=lambda line: line[0])
+                yield "".join([line for _, line in lines]).encode()
         yield b"# EOF\n"
 
 

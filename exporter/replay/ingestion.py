@@ -46,7 +46,7 @@ class PastPresence(FieldPresence):
         for name in ("labels.id", "labels.label", "labels.timestamp"):
             if name in self.fields:
                 self._expected[name].add(steps, ones)
-                self._found[name].add(steps, timed * 1.0 if name == "labels.timestamp" else ones)
+                self._found[name].add(steps, timed.astype(np.float64) if name == "labels.timestamp" else ones)
 
     def _add_now(self, counts: Any, cycle: CycleTime) -> None:
         for name, (expected, found) in counts.items():
@@ -117,27 +117,34 @@ class PastIngestion(Ingestion):
         self._folding = self.past_folding = PastFolding(schemas, store, grid)
         self._waiting: list[Columns] = []
         self._given: list[Columns] = []
+        # Ids and times of those that no label can be compared with.
+        self._unanswered: list[Columns] = []
 
     def waiting(self) -> Columns:
-        """Return the predictions that can have labels, by time: what ``Pending.add`` takes but for the last."""
+        """Hand over the predictions that can have labels, by time: what ``Pending.add`` takes but for the last."""
         columns = _joined(self._waiting, 7)
+        self._waiting.clear()
         return _taken(columns, np.argsort(columns[1], kind="stable"))
 
     def given(self, waiting: Columns) -> tuple[Columns, Integers]:
-        """Return id, label and time of each label, and when it came, in that order.
+        """Hand over id, label and time of each label, and when it came, in that order.
 
         One that does not say so came with its prediction; where that is not known, before all.
         """
         columns = _joined(self._given, 3)
+        self._given.clear()
         ids, _, times = columns
         arrivals = times.copy()
         untimed = np.flatnonzero(times == NO_TIME)
-        if len(untimed) and len(waiting[0]):
-            order = np.argsort(waiting[0], kind="stable")
-            places = np.searchsorted(waiting[0], ids[untimed], sorter=order)
+        predicted, when = (
+            np.concatenate(column) for column in zip(waiting[:2], *self._unanswered, strict=True)
+        )
+        if len(untimed) and len(predicted):
+            order = np.lexsort((when, predicted))
+            places = np.searchsorted(predicted, ids[untimed], sorter=order)
             places = order[np.minimum(places, len(order) - 1)]
-            known = waiting[0][places] == ids[untimed]
-            arrivals[untimed[known]] = waiting[1][places[known]]
+            known = predicted[places] == ids[untimed]
+            arrivals[untimed[known]] = when[places[known]]
         order = np.argsort(arrivals, kind="stable")
         return _taken(columns, order), arrivals[order]
 
@@ -149,6 +156,8 @@ class PastIngestion(Ingestion):
             ("predictions", "missing_id"),
             self._grid.first_from(columns.time[anonymous]),
         )
+        others = np.flatnonzero(~outputs.given & (columns.id != 0))
+        self._unanswered.append((columns.id[others], columns.time[others]))
         rows = np.flatnonzero(outputs.given & (columns.id != 0))
         nothing = np.empty(len(rows), dtype=object)
         self._waiting.append(
@@ -178,6 +187,8 @@ class PastIngestion(Ingestion):
         )
         self.presence.labels(known.having(none), cycle)
         self._given.append((known.id, known.label, known.time))
+        times = known.time[known.time != NO_TIME]
+        self.past.marks.rise_at(f"{sink} event", self._grid.first_from(times), times)
         return columns
 
 

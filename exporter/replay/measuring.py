@@ -8,8 +8,7 @@ from contextlib import closing
 from dataclasses import dataclass
 
 from exporter.daemon.snapshots import Snapshots
-from exporter.measure.exposition import Series, Snapshot
-from exporter.replay.history import StretchFile
+from exporter.measure.exposition import Snapshot
 from exporter.replay.past import PastStore
 from exporter.replay.reading import Reading
 from exporter.state.connection import Connection
@@ -43,11 +42,3 @@ def snapshots(reading: Reading, steps: Sequence[int]) -> Iterator[Snapshot]:
             end = reading.grid.time(step)
             store.to(step)
             yield taking.take(reading.buckets.windows(end), readers, done=end / MICROSECONDS)
-
-
-def stretch_text(readings: Sequence[Reading], steps: Sequence[int], process: Series) -> Iterator[bytes]:
-    """Yield the file of OpenMetrics of ``steps``."""
-    stretch = StretchFile()
-    for step, *found in zip(steps, *(snapshots(reading, steps) for reading in readings), strict=True):
-        stretch.add(readings[0].grid.time(step) / MICROSECONDS, found, process)
-    return stretch.text()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -11,7 +12,7 @@ from exporter.fold.folding import Folding
 from exporter.fold.grouping import BucketKeys, ScopeValues
 from exporter.records.columns import NO_TIME
 from exporter.replay.counting import PastCounters
-from exporter.replay.ingestion import PastIngestion
+from exporter.replay.ingestion import Columns, PastIngestion
 from exporter.replay.steps import Grid
 from exporter.state import Matches, Store
 from exporter.summary.base import Integers
@@ -37,7 +38,9 @@ class _Rows:
             return cls(Matches.of_rows([]), np.empty(0, dtype=np.int64))
         if known[0][1].replaced is not None:
             names.append("replaced")
-        columns = {name: np.concatenate([getattr(part, name) for _, part in known]) for name in names}
+        columns: dict[str, Any] = {
+            name: np.concatenate([getattr(part, name) for _, part in known]) for name in names
+        }
         steps = np.repeat([step for step, _ in known], [len(part.time) for _, part in known])
         order = np.argsort(columns["time"], kind="stable")
         return cls(Matches(**{name: column[order] for name, column in columns.items()}), steps[order])
@@ -75,11 +78,9 @@ class Outcomes:
         self._begin = first
         ends = np.searchsorted(of_waiting, numbers, side="right").tolist()
         given_ends = np.searchsorted(of_given, numbers, side="right").tolist()
-        ingestion.presence.labels_at(of_given, given[2] != NO_TIME)
+        ingestion.past_presence.labels_at(of_given, given[2] != NO_TIME)
         counters = ingestion.past.counters
         counters.add_at("ml_sink_records_total", ("labels",), of_given)
-        if (timed := given[2] != NO_TIME).any():
-            ingestion.past.marks.rise_at("labels event", of_given[timed], given[2][timed])
         found: list[tuple[int, Matches]] = []
         corrected: list[tuple[int, Matches]] = []
         begin = begin_given = 0
@@ -90,10 +91,10 @@ class Outcomes:
                     now = grid.time(number)
                     if end > begin:
                         rows = slice(begin + int(np.searchsorted(waiting[1][begin:end], now - wait)), end)
-                        found.append((number, store.pending.add(*(column[rows] for column in waiting), now)))
+                        found.append((number, store.pending.add(*_arguments(waiting, rows, now))))
                     if given_end > begin_given:
                         rows = slice(begin_given, given_end)
-                        matches = store.pending.label(*(column[rows] for column in given), now)
+                        matches = store.pending.label(*_arguments(given, rows, now)).within(wait)
                         _count(counters, number, matches)
                         found.append((number, matches))
                         if matches.corrections is not None:
@@ -149,6 +150,10 @@ class Outcomes:
             keys = BucketKeys(version, time, starts, scopes.of_pending(matches.scope[mine]))
             here = {number: names[number] for number in np.unique(version).tolist()}
             folding.fold_outcomes(labelled, keys, here)
+
+
+def _arguments(columns: Columns, rows: slice, now: int) -> Any:
+    return (*(column[rows] for column in columns), now)
 
 
 def _count(counters: PastCounters, step: int, matches: Matches) -> None:

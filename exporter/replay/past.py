@@ -67,8 +67,6 @@ class _Buckets:
 class PastSummaries(Summaries):
     """Summaries as of a step: of predictions those that were read, of outcomes what is folded for the step."""
 
-    SCHEMA = ()
-
     def __init__(self, connection: Connection) -> None:
         super().__init__(connection)
         self._span = (0, 0)
@@ -121,8 +119,6 @@ class PastSummaries(Summaries):
 class PastVersions(Versions):
     """Versions as of a step."""
 
-    SCHEMA = ()
-
     def __init__(self, known: Mapping[int, Version], seen: Mapping[int, Track]) -> None:
         self._known = known
         self._seen = seen
@@ -145,8 +141,6 @@ class PastVersions(Versions):
 class PastCombinations(Combinations):
     """Segment -> value, by number."""
 
-    SCHEMA = ()
-
     def __init__(self, known: Mapping[int, Mapping[str, str]]) -> None:
         self._known = known
 
@@ -157,8 +151,6 @@ class PastCombinations(Combinations):
 
 class PastPending(Pending):
     """How much waits for labels, as of ``step``."""
-
-    SCHEMA = ()
 
     def __init__(self, outcomes: Outcomes) -> None:
         self._outcomes = outcomes

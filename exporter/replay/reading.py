@@ -6,11 +6,13 @@ from collections.abc import Callable, Mapping
 from contextlib import ExitStack, closing
 from dataclasses import replace
 from pathlib import Path
+from types import MappingProxyType
 
 from exporter.daemon.models import Model
 from exporter.fold.grouping import CycleTime
 from exporter.fold.version_schemas import VersionSchemas
 from exporter.records.reshaping import plain
+from exporter.references.reference import Reference
 from exporter.replay.ingestion import PastIngestion
 from exporter.replay.outcomes import Outcomes
 from exporter.replay.steps import Grid, StepBuckets
@@ -28,13 +30,22 @@ class Reading:
     ``up``: by sink, whether it could be read. ``versions`` and ``combinations`` (of segment values): by number.
     """
 
-    def __init__(self, model: Model, grid: Grid, path: Path) -> None:
+    def __init__(
+        self,
+        model: Model,
+        grid: Grid,
+        path: Path,
+        own: Mapping[str, Mapping[str, Reference]] = MappingProxyType({}),
+    ) -> None:
+        """``own``: references of versions, beside those of files. Raises StoreError where nothing can be written."""
         self.model = model
         self.grid = grid
         self.path = path
         self.monitor = plain(model.monitor)
         self.task = task_of(self.monitor.spec, model.references)
         self.schemas = VersionSchemas(self.monitor, self.task, model.references)
+        for version, references in own.items():
+            self.schemas.adopt(version, references)
         self.buckets = StepBuckets(self.monitor.spec, grid)
         self.outcomes = Outcomes()
         self.up: dict[str, bool] = {}
@@ -53,10 +64,11 @@ class Reading:
         newest = [self.ingestion.past.newest(name) for name in self.up]
         return max((time for time in newest if time is not None), default=None)
 
-    def read(self, since: int, until: int, progress: Callable[[int, int], None]) -> None:
-        """Read all records of up to ``until``, to be measured from ``since`` on (epoch µs).
+    def read(self, since: int, until: int, latest: int, progress: Callable[[int, int], None]) -> None:
+        """Read all records of up to ``until``, to be measured from ``since`` on.
 
-        ``progress`` is told how many bytes are read, and of how many. Raises StoreError where the store cannot be written.
+        Times in epoch µs. What is after ``latest`` is from the future. ``progress`` is told how many bytes are read,
+        and of how many. Raises StoreError where the store cannot be written.
         """
         ingestion, spec, store = self.ingestion, self.monitor.spec, self._store
         sinks = {"predictions": spec.predictions.sink}
@@ -69,7 +81,7 @@ class Reading:
             for reader in readers.values():
                 opened.callback(reader.close)
             ingestion.counting.start(list(readers))
-            cycle = CycleTime(until, until, since, until, known=until)
+            cycle = CycleTime(until, latest, since, until, known=until)
             total = sum(reader.lag() for reader in readers.values())
             takes = {"predictions": ingestion.predictions, "labels": ingestion.labels}
             for name, reader in readers.items():

@@ -14,16 +14,11 @@ from pathlib import Path
 import numpy as np
 
 from exporter.daemon.models import Model
-from exporter.measure.exposition import Series
+from exporter.measure.exposition import Series, Snapshot
 from exporter.replay import history
-from exporter.replay.measuring import stretch_text
-from exporter.replay.reading import Reading
+from exporter.replay.phases import Phases, Progress
 from exporter.replay.steps import Grid
 from exporter.summary.windows import CLOCK_SKEW, MICROSECONDS
-
-Progress = Callable[[int, int], None]
-"""Is told how much is done, and of how much."""
-
 
 Stretch = tuple[int, list[int]]
 """When a stretch of time begins (Unix seconds), and the steps in it."""
@@ -45,9 +40,7 @@ class Replay:
         """
         self.grid = Grid(first or 0, step)
         self._since, self._until = first, last
-        self._readings = [
-            Reading(model, self.grid, work / f"{place}.sqlite") for place, model in enumerate(models)
-        ]
+        self._models = [Phases(model, self.grid, work / str(place)) for place, model in enumerate(models)]
         self.steps = (0, 0)
 
     def read(self, now: int, progress: Progress) -> None:
@@ -57,13 +50,13 @@ class Replay:
         """
         latest = now + CLOCK_SKEW
         until = latest if self._until is None else min(self._until, latest)
-        for reading in self._readings:
+        for model in self._models:
             # Buckets of before the first step's windows are needed by none.
-            reading.read(0 if self._since is None else self._since, until, progress)
-            if not reading.up["predictions"]:
-                raise ReplayError(f"model {reading.model.name}: the predictions could not be read")
-        begun = [reading.first for reading in self._readings if reading.first is not None]
-        ended = [reading.last for reading in self._readings if reading.last is not None]
+            model.read(0 if self._since is None else self._since, until, latest, progress)
+            if not model.main.up["predictions"]:
+                raise ReplayError(f"model {model.main.model.name}: the predictions could not be read")
+        begun = [model.main.first for model in self._models if model.main.first is not None]
+        ended = [model.main.last for model in self._models if model.main.last is not None]
         if not begun and (self._since is None or self._until is None):
             raise ReplayError("the logs hold no prediction; nothing can be replayed")
         edges = [
@@ -76,16 +69,30 @@ class Replay:
         self.steps = first, last
         if last < first:
             raise ReplayError("there is no step between --from and --to")
+        for model in self._models:
+            model.read_again(*self.steps, progress)
 
     def join(self, progress: Progress) -> None:
         """Join the labels to their predictions, as they came."""
-        for reading in self._readings:
-            reading.join(*self.steps, progress)
+        for model in self._models:
+            model.join(*self.steps, progress)
 
     @property
     def number(self) -> int:
         """How many steps there are."""
         return self.steps[1] - self.steps[0] + 1
+
+    def snapshots(self, steps: Sequence[int]) -> Iterator[list[Snapshot]]:
+        """Yield what the daemon would have exported at each of ``steps``, which ascend, by model."""
+        for found in zip(*(model.snapshots(steps) for model in self._models), strict=True):
+            yield list(found)
+
+    def _stretch(self, steps: Sequence[int], process: Series) -> Iterator[bytes]:
+        """Return the file of OpenMetrics of ``steps``."""
+        stretch = history.StretchFile()
+        for step, found in zip(steps, self.snapshots(steps), strict=True):
+            stretch.add(self.grid.time(step) / MICROSECONDS, found, process)
+        return stretch.text()
 
     def write(self, folder: Path, process: Series, promtool: Path | None, progress: Progress) -> None:
         """Write the files of OpenMetrics into ``folder``, and blocks of them where there is ``promtool``.
@@ -101,7 +108,7 @@ class Replay:
         def write(start: int, steps: list[int]) -> None:
             path = folder / history.OPENMETRICS / history.file_name(start)
             with path.open("wb") as file:
-                file.writelines(stretch_text(self._readings, steps, process))
+                file.writelines(self._stretch(steps, process))
             if promtool is not None:
                 _make_blocks(promtool, path, folder / history.BLOCKS)
 
@@ -113,7 +120,16 @@ class Replay:
 
 def _make_blocks(promtool: Path, file: Path, folder: Path) -> None:
     length = f"--max-block-duration={history.STRETCH // 3600}h"
-    command = [promtool, "tsdb", "create-blocks-from", length, "openmetrics", "--quiet", file, folder]
+    command = [
+        str(promtool),
+        "tsdb",
+        "create-blocks-from",
+        length,
+        "openmetrics",
+        "--quiet",
+        str(file),
+        str(folder),
+    ]
     made = subprocess.run(command, capture_output=True, text=True, check=False)
     if made.returncode:
         said = made.stderr.strip().splitlines()

@@ -7,11 +7,12 @@ from exporter.state.connection import SET_ASIDE, Fault, StoreError, explained
 from exporter.state.counters import last_seen
 from exporter.state.halves import Half
 from exporter.state.matches import Matches
-from exporter.state.segments import OTHER
+from exporter.state.segments import NO_VALUE, OTHER
 from exporter.state.store import Store
 from exporter.state.summaries import Scope
 
 __all__ = [
+    "NO_VALUE",
     "OTHER",
     "SET_ASIDE",
     "Fault",

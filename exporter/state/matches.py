@@ -89,6 +89,20 @@ class Matches:
         )
         return replace(found, replaced=_label_column(joined.replaced)) if joined.replaced else found
 
+    def within(self, wait: int) -> Matches:
+        """Return those whose label came within ``wait`` (µs) of their prediction; the others as not matched."""
+        found = self._of_time(wait)
+        corrections = None if self.corrections is None else self.corrections._of_time(wait)
+        late = len(self.time) - len(found.time)
+        return replace(found, corrections=corrections, unmatched=self.unmatched + late)
+
+    def _of_time(self, wait: int) -> Matches:
+        # One that does not say when it came is that smallest number, and in time.
+        rows = np.flatnonzero(self.label_time <= self.time + wait)
+        columns = {item.name: getattr(self, item.name) for item in fields(self) if item.default is MISSING}
+        found = replace(self, **{name: column[rows] for name, column in columns.items()})
+        return found if self.replaced is None else replace(found, replaced=self.replaced[rows])
+
     @classmethod
     def joined(cls, parts: Sequence[Matches]) -> Matches:
         """Return the matches of all of ``parts``, by time; nothing is counted."""

@@ -14,6 +14,8 @@ from exporter.summary.base import Floats, Integers
 
 OTHER = "other"
 """The value that all values share which have no series of their own."""
+NO_VALUE = "missing"
+"""The value of records that have none."""
 
 _TRACKED = 10  # times as many values as may have series
 _HYSTERESIS = 2.0
@@ -105,6 +107,10 @@ class SegmentValues:
         """Return the value under which rows with ``value`` are counted: itself, or OTHER."""
         known = self._values.get(segment, {}).get(value)
         return value if known is not None and known.held else OTHER
+
+    def held(self, segment: str) -> frozenset[str]:
+        """Return the values that have series of their own."""
+        return frozenset(name for name, value in self._values.get(segment, {}).items() if value.held)
 
     def exchange(self) -> tuple[list[tuple[str, str]], int]:
         """Give the places of values that others have outgrown to these.

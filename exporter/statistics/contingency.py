@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 
 from exporter.statistics.noise import count_noise
@@ -35,6 +37,31 @@ def chi_squared_p_value(current: Floats, reference: Floats) -> float | None:
 
     statistic, degrees = found
     return float(chdtrc(degrees, statistic))
+
+
+MOST = 0.9
+"""The largest p-value of ``largest_share_p_value``."""
+
+
+def largest_share_p_value(
+    current: Floats, reference: Floats, rows: float, reference_rows: float
+) -> float | None:
+    """Chance, without drift, of a share of any one bin as different; Bonferroni's, normal approximation.
+
+    ``current`` and ``reference``: counts over the same bins, shape (bins,), whose shares rest on ``rows`` and
+    ``reference_rows`` independent rows. None where either side is empty or fewer than two bins have a share.
+    """
+    if not current.sum() or not reference.sum() or not rows:
+        return None
+    now, then = current / current.sum(), reference / reference.sum()
+    pooled = (rows * now + reference_rows * then) / (rows + reference_rows)
+    possible = (pooled > 0) & (pooled < 1)
+    if not possible.any():
+        return None
+    variance = (pooled * (1 - pooled))[possible] * (1 / rows + 1 / reference_rows)
+    deviate = float(np.max(np.abs(now - then)[possible] / np.sqrt(variance)))
+    # Never 1, which a Cauchy combination would take for proof that nothing has changed.
+    return min(MOST, int(possible.sum()) * math.erfc(deviate / math.sqrt(2)))
 
 
 def cramers_v(current: Floats, reference: Floats) -> float | None:

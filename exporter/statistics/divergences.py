@@ -92,5 +92,16 @@ def hellinger_noise(rows: float, reference: Floats) -> float | None:
     return _root(count_noise(rows, reference, lambda p, q: (np.sqrt(p) - np.sqrt(q)) ** 2 / 2, 1 / 8))
 
 
+def total_variation(current: Floats, reference: Floats) -> float | None:
+    """Half the sum of |p - q|: the least share of rows that would have to change bins for there to be no difference.
+
+    ``current`` and ``reference``: counts over the same bins, shape (bins,). Exact on the bins; 0 for equal
+    distributions, 1 for disjoint ones. None where either side is empty.
+    """
+    if not current.sum() or not reference.sum():
+        return None
+    return float(np.abs(current / current.sum() - reference / reference.sum()).sum() / 2)
+
+
 def _root(level: float | None) -> float | None:
     return None if level is None else min(1.0, float(np.sqrt(level)))

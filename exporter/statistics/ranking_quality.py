@@ -48,7 +48,8 @@ def auc_interval(summary: OutcomeSummary) -> tuple[float, float] | None:
     (or below): a sample without errors does not say how rare they are.
     """
     area, error = auc_roc(summary), auc_standard_error(summary)
-    if area is None or not error:
+    few = float(summary.cells.sum(axis=-1).min()) / mean_weight(summary)
+    if area is None or error is None or few < 2 or not 0 < area < 1:
         return None
     middle = np.log(area / (1 - area))
     half = 1.959963984540054 * error / (area * (1 - area))
@@ -57,19 +58,36 @@ def auc_interval(summary: OutcomeSummary) -> tuple[float, float] | None:
 
 
 def auc_standard_error(summary: OutcomeSummary) -> float | None:
-    """DeLong's standard error of ``auc_roc``, from counts by score cell. None where a class has fewer than two rows."""
+    """DeLong's standard error of ``auc_roc``, from counts by score cell (``placement_errors``).
+
+    None where only one class is there.
+    """
     # Weights count as rows of their mean weight.
     negatives, positives = summary.cells / mean_weight(summary)
-    many, few = negatives.sum(), positives.sum()
-    if min(many, few) < 2:
+    if not negatives.sum() or not positives.sum():
         return None
+    return float(np.hypot(*placement_errors(negatives, positives)))
+
+
+def placement_errors(negatives: Floats, positives: Floats) -> tuple[float, float]:
+    """Standard errors of the AUC that come of the positives and of the negatives; DeLong et al. (1988).
+
+    Counts in rows by score cell, ascending, shape (cells,); both classes must have some. Each class has one row more,
+    which ranks half of the other class rightly: without it a sample in which all positives lie above all negatives
+    would have no error.
+    """
     # Of each score cell: the share of the other class that it ranks on the right side of.
-    of_positives = (np.cumsum(negatives) - negatives / 2) / many
-    of_negatives = 1 - (np.cumsum(positives) - positives / 2) / few
-    area = positives @ of_positives / few
-    square = positives @ (of_positives - area) ** 2 / (few - 1) / few
-    square += negatives @ (of_negatives - area) ** 2 / (many - 1) / many
-    return float(np.sqrt(square))
+    of_positives = (np.cumsum(negatives) - negatives / 2) / negatives.sum()
+    of_negatives = 1 - (np.cumsum(positives) - positives / 2) / positives.sum()
+    return _error_of_mean(of_positives, positives), _error_of_mean(of_negatives, negatives)
+
+
+def _error_of_mean(values: Floats, rows: Floats) -> float:
+    """Standard error of the mean of ``values``, one more of 0.5 among them."""
+    number = float(rows.sum())
+    mean = (rows @ values + 0.5) / (number + 1)
+    variance = (rows @ (values - mean) ** 2 + (0.5 - mean) ** 2) / number
+    return float(np.sqrt(variance / number))
 
 
 def average_precision_of_cells(

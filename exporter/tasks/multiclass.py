@@ -39,6 +39,7 @@ class MulticlassTask(Task):
         # As categories, each once: ``3.0`` is ``3``.
         self.classes = tuple(dict.fromkeys(map(sql.canonical_text, classes)))
         self.scored = self.scored and 0 < len(self.classes) <= MOST_SCORED
+        self._calibrated = any(reference.class_calibration for reference in references.values())
         # Codes that wait for a label mean nothing once the classes are others.
         self._mark = zlib.crc32("\0".join(self.classes).encode()).to_bytes(4, "little")
 
@@ -95,6 +96,7 @@ class MulticlassTask(Task):
             entropy=np.where(possible, np.abs(terms.sum(axis=1)), np.nan),
             value=np.where(possible, 2.0 * likeliest + largest, value),
             payload=self._packed(probabilities, possible | ~np.isnan(value)),
+            probabilities=probabilities if self._calibrated else None,
         )
 
     def unknown(self, label: Column) -> Flags:

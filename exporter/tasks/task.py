@@ -30,7 +30,8 @@ class Outputs(Columns):
     ``confidence``: probability of the predicted class, and ``entropy`` of the distribution in bits; NaN where
     unknown. ``value``: what tells equal outputs from different ones, NaN where there is none, -1 for a class that
     nobody knows and for an empty list. ``payload``: more that a label is compared with, as bytes; None where the task
-    needs nothing more.
+    needs nothing more. ``probabilities``: (rows, classes) of several classes, NaN where unknown; None where nothing
+    is estimated from them.
     """
 
     score: Floats
@@ -39,6 +40,7 @@ class Outputs(Columns):
     entropy: Floats
     value: Floats
     payload: Payloads | None = None
+    probabilities: Floats | None = None
 
     @classmethod
     def unknown(cls, rows: int, **known: Any) -> Self:

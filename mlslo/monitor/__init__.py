@@ -17,7 +17,7 @@ from mlslo.monitor.file import Monitor, MonitorFile
 from mlslo.monitor.logs import OTLP_PATH, POSITIVE, FileSink, Join, Labels, Predictions, PushSink, Sink
 from mlslo.monitor.metrics import Exported, Metrics, SegmentMetrics
 from mlslo.monitor.presets import PREDICTION_PRESETS
-from mlslo.monitor.spec import DEFAULT_LATENCY_BUCKETS, Comparison, Fairness, Feature, Reference, Spec
+from mlslo.monitor.spec import DEFAULT_LATENCY_BUCKETS, Comparison, Drift, Fairness, Feature, Reference, Spec
 from mlslo.monitor.times import WrittenTimes, has_offset
 
 load = Monitor.load
@@ -32,6 +32,7 @@ __all__ = [
     "ROWS",
     "Comparison",
     "Crossing",
+    "Drift",
     "Exported",
     "Fairness",
     "Feature",

@@ -43,7 +43,8 @@ def lacking(metric: Metric, spec: Spec, file: str) -> str | None:
     if name in needed and not needed[name][1]:
         return f"'{name}' needs {needed[name][0]}, {file} reads none"
     scored = name.startswith(("ml_calibration_", "ml_model_estimated_")) or (
-        name.startswith(("ml_model_", "ml_prediction_")) and name.endswith(_NEED_SCORES)
+        name.startswith(("ml_model_", "ml_prediction_"))
+        and name.removesuffix("_standard_error").endswith(_NEED_SCORES)
     )
     if scored and spec.task in _CLASSIFIERS and fields.score is None:
         return f"'{name}' needs a score, {file} reads none"
@@ -67,4 +68,5 @@ def needs_labels(metric: Metric) -> bool:
     """Return whether ``metric`` is only measured where labels come."""
     if metric.layer is Layer.OUTCOME:
         return not metric.name.startswith("ml_model_estimated_")
-    return metric.layer is Layer.FAIRNESS and not metric.name.endswith(("selection_rate", "parity_ratio"))
+    without = ("selection_rate", "parity_ratio")
+    return metric.layer is Layer.FAIRNESS and not metric.name.removesuffix("_reference").endswith(without)

@@ -103,6 +103,16 @@ class Comparison(StrictModel):
         return (baseline, candidate) if candidate in versions and baseline in others else None
 
 
+class Drift(StrictModel):
+    """When a change of a feature counts as drift, beside being more than noise."""
+
+    effectSize: Annotated[float, Field(ge=0, le=1)] = Field(
+        0.05,
+        description="A feature has drifted only where at least this share of its rows lies elsewhere than in the "
+        "reference (`ml_feature_drift_effect_size`).",
+    )
+
+
 class Spec(StrictModel):
     """The logs to read, and the gauges to compute."""
 
@@ -143,6 +153,7 @@ class Spec(StrictModel):
     references: dict[Name, Reference] = Field(
         default_factory=dict, description="What the present is compared with."
     )
+    drift: Drift = Field(default_factory=Drift, description="When a feature has drifted.")
     comparison: Comparison | None = Field(
         None,
         description="Versions compared with each other, so that a canary can be alerted on; none by default.",

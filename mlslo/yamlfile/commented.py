@@ -26,6 +26,10 @@ class Comment:
 class Block(dict[Any, Any]):
     """A mapping that is written with a key a line; any other is written in one line, and so is an item of a list."""
 
+    def comment(self, text: str = "") -> None:
+        """Add a line of its own: a comment, or an empty one."""
+        self[Comment(text)] = None
+
 
 class _Dumper(yaml.SafeDumper):
     """Everything in one line, text with line breaks and the like in escapes."""
@@ -35,7 +39,17 @@ class _Dumper(yaml.SafeDumper):
 
 
 def _represent_text(dumper: yaml.SafeDumper, text: str) -> yaml.ScalarNode:
-    return dumper.represent_scalar("tag:yaml.org,2002:str", text, style=None if text.isprintable() else '"')
+    plain = text.isprintable() and not _reads_as_number(text)
+    return dumper.represent_scalar("tag:yaml.org,2002:str", text, style=None if plain else '"')
+
+
+def _reads_as_number(text: str) -> bool:
+    """Return whether some reader takes ``text`` for a number, though PyYAML itself does not: 1e3."""
+    try:
+        float(text)
+    except ValueError:
+        return False
+    return True
 
 
 _Dumper.add_representer(str, _represent_text)

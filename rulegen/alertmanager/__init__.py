@@ -21,8 +21,8 @@ __all__ = ["build", "guarded_route", "inhibit_rules", "receivers", "templates"]
 def build(routing: Routing, alerts: Sequence[AlertIdentity]) -> dict[str, Any]:
     """``alertmanager.yaml`` as data: plain mappings, lists, text, numbers and booleans.
 
-    ``alerts`` are the alerts of every model that this Alertmanager serves; routes do not depend on them,
-    inhibition does. ``templates()`` belongs beside the file.
+    ``alerts`` are the alerts of every model that this Alertmanager serves; routes depend on them for the
+    labels of groups only, inhibition does. ``templates()`` belongs beside the file.
 
     Raises InputError where the file groups or compares by a label that none of the alerts carries.
     """
@@ -34,7 +34,7 @@ def build(routing: Routing, alerts: Sequence[AlertIdentity]) -> dict[str, Any]:
     )
     configuration: dict[str, Any] = {
         "templates": sorted(templates()),
-        "route": root_route(spec),
+        "route": root_route(spec, alerts),
         "inhibit_rules": inhibit_rules(spec, alerts),
         "receivers": receivers(spec),
         intervals: [

@@ -1,23 +1,27 @@
 """The routing tree."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 from mlslo.yamlfile import Duration
 from rulegen.alertmanager.matchers import equals, is_set, one_of
-from rulegen.promql.conventions import LAYER, LAYERS, SLO, TIER, WATCHDOG
+from rulegen.promql.conventions import LAYER, LAYERS, SLO, TIER, WATCHDOG, AlertIdentity
 from rulegen.spec.routing import Spec, Tier, Watchdog
+from rulegen.spec.routing_names import ALL_LABELS
 
 TEAM = "team"
 
 
-def root_route(spec: Spec) -> dict[str, Any]:
+def root_route(spec: Spec, alerts: Sequence[AlertIdentity]) -> dict[str, Any]:
     """The tree: the watchdog, then each team's tiers, then every tier; the rest goes to the default receiver.
 
     It is flat, and its matchers come from the routing file alone: Alertmanager builds PagerDuty's
     ``dedup_key`` from a route's matchers, so a new model, SLO or alert leaves open incidents their key.
     Each receiver has a route of its own, all but the last with ``continue``, so that users' receivers keep
     their names and are retried, muted and counted apart.
+
+    The labels by which SLOs of ``alerts`` have an error budget each are added to ``group_by``: one tenant's page is no
+    other's. Alertmanager leaves out labels that an alert has not, so that all others keep their groups.
     """
     routes: list[dict[str, Any]] = []
     if spec.watchdog:
@@ -31,7 +35,7 @@ def root_route(spec: Spec) -> dict[str, Any]:
         routes.extend(_tier(spec, tier, tier.receivers, [equals(TIER, name)]))
     return {
         "receiver": spec.fallback_receiver,
-        "group_by": list(spec.groupBy),
+        "group_by": grouped_by(spec, alerts),
         "group_wait": str(spec.groupWait),
         "group_interval": str(spec.groupInterval),
         "repeat_interval": str(spec.repeatInterval),
@@ -39,15 +43,23 @@ def root_route(spec: Spec) -> dict[str, Any]:
     }
 
 
-def guarded_route(spec: Spec) -> dict[str, Any]:
+def guarded_route(spec: Spec, alerts: Sequence[AlertIdentity]) -> dict[str, Any]:
     """The tree as one route among others', which takes our alerts and no others.
 
     Every alert of ours, the watchdog too, has an SLO and one of our layers. The matchers name nothing of the
     file, so that no change of it moves an incident.
     """
-    tree = root_route(spec)
+    tree = root_route(spec, alerts)
     receiver = tree.pop("receiver")
     return {"receiver": receiver, "matchers": [one_of(LAYER, LAYERS), is_set(SLO)], **tree}
+
+
+def grouped_by(spec: Spec, alerts: Sequence[AlertIdentity]) -> list[str]:
+    """Return the labels by which alerts share a notification: those of the file, and those of groups."""
+    if ALL_LABELS in spec.groupBy:
+        return list(spec.groupBy)
+    groups = sorted({label for alert in alerts for label in alert.groups})
+    return list(dict.fromkeys([*spec.groupBy, *groups]))
 
 
 def _tier(spec: Spec, tier: Tier, told: list[str], matchers: list[str]) -> Iterator[dict[str, Any]]:

@@ -14,6 +14,7 @@ from rulegen.backtest.ruleset import Alert, RuleSet
 from rulegen.backtest.store import Point, Series
 from rulegen.simulation.alert import Labels
 from rulegen.simulation.dispatch import Dispatcher
+from rulegen.simulation.log import Reason
 from rulegen.simulation.outcome import Cause, Notification
 from rulegen.simulation.prometheus import Firing, Prometheus
 
@@ -121,22 +122,18 @@ def notify(rules: RuleSet, episodes: Iterable[Episode], begin: int, end: int) ->
         started = [one for one in by_labels.get(labels, ()) if one.start <= begin + time]
         return started[-1] if started else None
 
-    before: dict[tuple[str, str, Labels, str], frozenset[Labels]] = {}
     for message in outcome.notifications:
-        tier = (message.firing or message.resolved)[0].get("tier", "")
-        key = (message.receiver, str(message.integration), message.group, tier)
-        for labels in message.firing:
-            episode = at(labels, message.time)
-            if episode is not None and labels not in before.get(key, frozenset()):
-                episode.told[message.receiver, begin + message.time, message.group] = None
-        before[key] = frozenset(message.firing)
+        for labels in message.firing if message.reason is not Reason.REPEATED else ():
+            told = at(labels, message.time)
+            if told is not None and all(receiver != message.receiver for receiver, *_ in told.told):
+                told.told[message.receiver, begin + message.time, message.group] = None
     for held in outcome.held:
-        episode = at(held.alert, held.time) if held.firing else None
-        if episode is None:
+        target = at(held.alert, held.time) if held.firing else None
+        if target is None:
             continue
         for by in held.by:
             who = by.get("alertname", "") if isinstance(by, Labels) else by
-            episode.held[held.cause, held.receiver, who] = None
+            target.held[held.cause, held.receiver, who] = None
             if isinstance(by, Labels) and (source := at(by, held.time)):
                 source.inhibited[held.alert] = None
     return list(outcome.notifications)

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import os
-import re
 import shutil
 from collections.abc import Sequence
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
 from typing import Annotated, Literal, Protocol
@@ -27,10 +26,14 @@ class Source(Protocol):
     ``step``: milliseconds between two samples of a series, None where it is short.
     """
 
-    name: str
-    begin: int | None
-    end: int | None
-    step: int | None
+    @property
+    def name(self) -> str: ...
+    @property
+    def begin(self) -> int | None: ...
+    @property
+    def end(self) -> int | None: ...
+    @property
+    def step(self) -> int | None: ...
 
     def opened(self, workshop: Workshop, /) -> AbstractContextManager[Query]:
         """Return what answers queries, while the `with` block lasts."""
@@ -122,20 +125,21 @@ def _link(source: str, target: str) -> None:
 
 @dataclass(frozen=True)
 class Server:
-    """A Prometheus that runs, and is only read."""
+    """A Prometheus that runs, and is only read. ``secret``: ``user:password``."""
 
     url: str
+    secret: str | None = field(default=None, repr=False)
     begin: None = None
     end: None = None
     step: None = None
 
     @property
     def name(self) -> str:
-        return re.sub(r"//[^/@]*@", "//", self.url)
+        return self.url
 
     def opened(self, _workshop: Workshop) -> AbstractContextManager[Query]:
         """Return it, once it answers. Raises InputError where it does not."""
-        query = Query(self.url, _REMOTE_WAIT, f"{self.name}: ")
+        query = Query(self.url, _REMOTE_WAIT, f"{self.name}: ", self.secret)
         try:
             query.range("vector(1)", 0, 0, 1000)
         except ProgramError as error:

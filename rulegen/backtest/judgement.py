@@ -68,6 +68,8 @@ class Judge:
         """Evaluate all alerts, and play them to Alertmanager's rules. Raises ProgramError."""
         span = self.store.span
         judged = [alert for alert in rules.alerts if any(map(self.store.has, alert.judged_by))]
+        # All at once: each layer of records takes a pass over the history.
+        self.store.record({record for alert in judged for record in alert.records})
         episodes = [
             episode
             for alert in judged
@@ -108,8 +110,8 @@ def budgets(specs: Specs, judgement: Judgement) -> Iterator[Budget]:
     for name, tier in specs.routing.spec.tiers.items():
         if tier.expectedPages is not None:
             own = [one for one in judgement.episodes if one.alert.tier == name]
-            at = ("spec", "tiers", name)
-            yield budget(f"tier {name}", specs.routing.document, at, tier.expectedPages.perMonth, own)
+            where = ("spec", "tiers", name)
+            yield budget(f"tier {name}", specs.routing.document, where, tier.expectedPages.perMonth, own)
     for model in specs.models:
         for place, slo in model.slos:
             for at, alert in slo.placed_alerts(place):

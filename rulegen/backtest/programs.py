@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import json
 import shutil
 import socket
@@ -115,12 +116,15 @@ def _last_line(log: Path) -> str:
 
 
 class Query:
-    """The HTTP API of a Prometheus. ``wait``: seconds that one answer may take."""
+    """The HTTP API of a Prometheus. ``wait``: seconds that one answer may take; ``secret``: ``user:password``."""
 
-    def __init__(self, url: str, wait: float = 300.0, prefix: str = "") -> None:
+    def __init__(self, url: str, wait: float = 300.0, prefix: str = "", secret: str | None = None) -> None:
         self.url = url.rstrip("/")
         self._wait = wait
         self._prefix = prefix
+        self._headers: dict[str, str] = {}
+        if secret is not None:
+            self._headers["Authorization"] = "Basic " + base64.b64encode(secret.encode()).decode("ascii")
 
     def range(self, expression: str, start: int, end: int, step: int) -> list[dict[str, Any]]:
         """Return the series of a range query; times in milliseconds, both ends included. Raises ProgramError."""
@@ -131,15 +135,19 @@ class Query:
 
     def _ask(self, path: str, parameters: Mapping[str, object]) -> dict[str, Any]:
         body = urllib.parse.urlencode(parameters).encode()
+        request = urllib.request.Request(f"{self.url}/api/v1/{path}", body, self._headers)
         try:
-            with urllib.request.urlopen(f"{self.url}/api/v1/{path}", body, timeout=self._wait) as answer:
+            with urllib.request.urlopen(request, timeout=self._wait) as answer:
                 found: dict[str, Any] = json.load(answer)
                 found["data"]["result"]
                 return found
         except urllib.error.HTTPError as error:
-            said = error.read(2000).decode(errors="replace")
+            with error:
+                said = error.read(2000).decode(errors="replace")
             with suppress(ValueError, KeyError, TypeError):
                 said = json.loads(said)["error"]
+            if error.code == 401:
+                said = "it wants a user and a password"
             raise ProgramError(f"{self._prefix}{error.code} {error.reason}: {said[:500]}") from None
         except urllib.error.URLError as error:
             raise ProgramError(f"{self._prefix}cannot be reached: {error.reason}") from None
@@ -209,6 +217,9 @@ class Prometheus(Query):
     def _is_ready(self) -> bool:
         try:
             urllib.request.urlopen(f"{self.url}/-/ready", timeout=5).close()
+        except urllib.error.HTTPError as error:
+            error.close()
+            return False
         except OSError:
             return False
         return True

@@ -170,7 +170,9 @@ def _told_rows(found: Judgement) -> Iterator[Row]:
 
 def _monthly(found: Judgement, count: int) -> str:
     monthly = found.per_month(count)
-    return "" if monthly is None else f"{monthly:.2g} a month"
+    if monthly is None:
+        return ""
+    return f"{monthly:.0f} a month" if monthly >= 10 else f"{monthly:.2g} a month"
 
 
 def _received(found: Judgement) -> list[tuple[str, str, int]]:
@@ -180,7 +182,7 @@ def _received(found: Judgement) -> list[tuple[str, str, int]]:
     return [(receiver, found.kinds[receiver], count) for receiver, count in sorted(counts.items())]
 
 
-def _receiver_rows(found: Judgement) -> list[Row]:
+def _receiver_rows(found: Judgement) -> Sequence[Row]:
     rows = [(name, kind, _monthly(found, count), str(count)) for name, kind, count in _received(found)]
     return rows or [("none", "", "", "")]
 
@@ -276,7 +278,7 @@ def _budget_rows(report: Report) -> Iterator[Row]:
         yield one.of, pages, f"expected {one.per_month:g} a month", "exceeded" if one.is_exceeded else "kept"
 
 
-def _unjudged_rows(found: Judgement) -> list[Row]:
+def _unjudged_rows(found: Judgement) -> Sequence[Row]:
     return [(alert.name, " ".join(alert.identity[:2])) for alert in found.unjudged]
 
 

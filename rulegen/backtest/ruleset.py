@@ -207,7 +207,7 @@ class _Resolver:
     def _alert(self, rule: Mapping[str, Any]) -> Alert:
         expression, needs = self._renamed(rule["expr"])
         tree = self._tree(expression, rule["alert"])
-        own = _selectors(tree, needs)
+        own = self._selectors(tree, needs, rule["alert"])
         # Where nothing of what is absent was ever there, that is the history's fault.
         absent = _absent(tree)
         named = {one.name for node in absent for one in Query("", node).selectors}
@@ -239,7 +239,7 @@ class _Resolver:
                 expression,
                 labels,
                 needs,
-                _selectors(self._tree(expression, rule["record"]), needs).union(
+                self._selectors(self._tree(expression, rule["record"]), needs, rule["record"]).union(
                     *(record.selectors for record in needs)
                 ),
                 _look_back(rule["expr"]) + max((record.look_back for record in needs), default=0.0),
@@ -271,6 +271,12 @@ class _Resolver:
 
         return self._reference.sub(rename, expression), tuple(needs)
 
+    def _selectors(self, tree: Expr, needs: Sequence[Record], name: str) -> frozenset[Selector]:
+        try:
+            return _selectors(tree, needs)
+        except ValueError as error:
+            raise self._error(f"{name}: {error}") from None
+
     def _tree(self, expression: str, name: str) -> Expr:
         try:
             return promql_parser.parse(expression)
@@ -283,15 +289,18 @@ class _Resolver:
 
 
 def _selectors(tree: Expr, needs: Sequence[Record]) -> frozenset[Selector]:
-    """The raw metrics below ``tree``, records left out."""
+    """The raw metrics below ``tree``, records left out. Raises ValueError for metrics by a pattern."""
     records = {record.name for record in needs}
     found: set[Selector] = set()
     for selector in Query("", tree).selectors:
-        if selector.name and selector.name not in records:
-            equal = {
-                one.name: one.value for one in selector.matchers.matchers if str(one.op) == "MatchOp.Equal"
-            }
-            found.add(Selector(selector.name, frozenset(equal.items())))
+        equal = {one.name: one.value for one in selector.matchers.matchers if str(one.op) == "MatchOp.Equal"}
+        name = selector.name or equal.pop("__name__", None)
+        if name is None:
+            patterns = {one.value for one in selector.matchers.matchers if one.name == "__name__"}
+            if not any(records.issuperset(pattern.split("|")) for pattern in patterns):
+                raise ValueError(f"a history is read metric by metric, and {selector} names none")
+        elif name not in records:
+            found.add(Selector(name, frozenset(equal.items())))
     return frozenset(found)
 
 

@@ -12,6 +12,7 @@ from mlslo.yamlfile import InputError
 from rulegen.backtest.history import Source, sampled
 from rulegen.backtest.programs import ProgramError, Progress, Prometheus, Query, Workshop
 from rulegen.backtest.ruleset import Alert, Record, Selector
+from rulegen.promql.expressions import quote
 from rulegen.simulation.alert import Labels
 
 # Of one range query: Prometheus refuses more than 11,000, and an answer is read as a whole.
@@ -75,7 +76,7 @@ class Store:
         for name, selectors in sorted(wanted.items()):
             # One query for all that read a metric: none of its series may come twice.
             shared = frozenset.intersection(*(one.labels for one in selectors))
-            labels = ",".join(f'{label}="{value}"' for label, value in sorted(shared))
+            labels = ",".join(f"{label}={quote(value)}" for label, value in sorted(shared))
             queries[name] = sampled(name, labels, source, step)
         with source.opened(self._workshop) as query:
             self._copy(
@@ -92,7 +93,7 @@ class Store:
 
         Raises ProgramError.
         """
-        self._record(alert.records)
+        self.record(alert.records)
         found: dict[Labels, list[Point]] = {}
         span = Span(begin, self.span.end, self.span.interval)
         for first, last in span.chunks(span.interval):
@@ -108,13 +109,13 @@ class Store:
 
     def at_end(self, alert: Alert) -> list[float]:
         """Return the values of an expression at the last evaluation. Raises ProgramError."""
-        self._record(alert.records)
+        self.record(alert.records)
         end = self.span.end
         found = self._query().range(alert.expression, end, end, self.span.interval)
         return [float(value) for series in found for _, value in series["values"]]
 
-    def _record(self, records: Iterable[Record]) -> None:
-        """Evaluate records that were not yet, each after those that it reads."""
+    def record(self, records: Iterable[Record]) -> None:
+        """Evaluate records that were not yet, each after those that it reads. Raises ProgramError."""
         new = [record for record in records if record.name not in self._known]
         for level in sorted({record.level for record in new}):
             layer = {
@@ -163,13 +164,16 @@ class Store:
 
 
 def _merged(found: Sequence[Mapping[str, Any]], labels: Mapping[str, str]) -> dict[Labels, list[Any]]:
-    """The series of an answer with ``labels`` of their own. Of `a or b` one may come in two parts, by their names."""
+    """The series of an answer with ``labels`` of their own. Of `a or b` one may come in two parts, by their names.
+
+    Native histograms are left out: OpenMetrics has no words for them.
+    """
     merged: dict[Labels, list[Any]] = {}
     for series in found:
         metric = {label: value for label, value in series["metric"].items() if label != "__name__"}
-        own = Labels({**metric, **labels})
-        merged[own] = sorted(merged[own] + series["values"]) if own in merged else series["values"]
-    return merged
+        own, values = Labels({**metric, **labels}), series.get("values", [])
+        merged[own] = sorted(merged[own] + values) if own in merged else values
+    return {own: values for own, values in merged.items() if values}
 
 
 def _lines(name: str, labels: Labels, values: Sequence[Any]) -> Iterator[str]:

@@ -34,6 +34,7 @@ def backtest(
     begin: int | None,
     end: int | None,
     tools: Path | None,
+    secret: Path | None,
     against: str | None,
     out: Path | None,
     form: str,
@@ -55,7 +56,7 @@ def backtest(
             with tempfile.TemporaryDirectory(prefix="mlslo-backtest-") as unpacked:
                 old = revision.load(spec, against, Path(unpacked), specs)
                 before = ruleset.empty(rules) if old is None else ruleset.of_specs(old)
-    stretch = Stretch(folder, prometheus, begin, end, tools)
+    stretch = Stretch(folder, prometheus, begin, end, tools, secret)
     with stretch.opened([rules] if before is None else [rules, before]) as (judge, source):
         found = judge.judge(rules)
         changed = [] if before is None else judgement.changes(judge.judge(before), found)

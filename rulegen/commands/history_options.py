@@ -14,6 +14,7 @@ import click
 
 from mlslo.command_line import PATH, input_errors, refuse
 from mlslo.yamlfile import InputError
+from rulegen.alertmanager.silence import credentials
 from rulegen.backtest import history, store
 from rulegen.backtest.history import Source, moment
 from rulegen.backtest.judgement import Judge
@@ -46,7 +47,13 @@ def takes_history(command: Command) -> Command:
             help="From then on.  [default: its beginning]",
         ),
         click.option(
-            "--prometheus", metavar="URL", help="A Prometheus that runs; it is only read. Needs --from."
+            "--prometheus", metavar="URL", help="A Prometheus that runs, with --from; it is only read."
+        ),
+        click.option(
+            "--basic-auth-file",
+            "secret",
+            type=PATH,
+            help="For --prometheus: a file of one line, user:password.",
         ),
         click.option("--history", "folder", type=PATH, help="A folder that mlslo-exporter replay wrote."),
     ):
@@ -63,6 +70,7 @@ class Stretch:
     begin: int | None
     end: int | None
     tools: Path | None
+    secret: Path | None
 
     def source(self, rules: RuleSet) -> Source:
         """Return the history. Raises InputError where it has none of the models."""
@@ -71,7 +79,8 @@ class Stretch:
         if self.prometheus is not None:
             if not self.prometheus.startswith(("http://", "https://")):
                 raise InputError.of_file(self.prometheus, "expected a URL such as http://localhost:9090")
-            return history.Server(self.prometheus.rstrip("/"))
+            secret = credentials(self.secret) if self.secret else None
+            return history.Server(self.prometheus.rstrip("/"), secret)
         assert self.folder is not None
         found = history.Folder.read(self.folder)
         if not rules.models & set(found.models):

@@ -20,7 +20,7 @@ from rulegen.backtest.spec_text import replaced
 from rulegen.backtest.tuning import Proposal, Tuner, edited
 from rulegen.commands.history_options import Stretch, takes_history
 from rulegen.commands.options import loaded_specs
-from rulegen.spec.model_slo import ModelSlo
+from rulegen.spec.model_slo import Alert, ModelSlo, Slo
 from rulegen.validation.specs import Specs
 
 
@@ -45,6 +45,7 @@ def tune(
     begin: int | None,
     end: int | None,
     tools: Path | None,
+    secret: Path | None,
     pages: float,
     known: Path | None,
     names: tuple[str, ...],
@@ -64,17 +65,21 @@ def tune(
                 raise InputError.of_file("--alert", message + did_you_mean(name, every))
         incidents = marked.load(known, specs) if known else []
         rules = ruleset.of_specs(specs)
-    stretch = Stretch(folder, prometheus, begin, end, tools)
+    stretch = Stretch(folder, prometheus, begin, end, tools, secret)
     with stretch.opened([rules]) as (judge, source):
         now = judge.judge(rules)
         tuner = Tuner(judge, rules, specs.routing, incidents, pages)
-        proposals = [
-            proposal
-            for model in specs.models
-            for place, slo in model.slos
-            for at, alert in slo.placed_alerts(place)
-            if (not names or alert.name in names) and (proposal := tuner.propose(model, slo, alert, at))
-        ]
+        proposals: list[Proposal] = []
+        untuned: list[str] = []
+        for model in specs.models:
+            for at, slo, alert in _alerts(model, names):
+                proposal = tuner.propose(model, slo, alert, at)
+                if proposal is None:
+                    untuned.append(
+                        f"{alert.name} ({model.model} {slo.name}): the history has nothing of its gauge"
+                    )
+                else:
+                    proposals.append(proposal)
         # The whole of it judges the winner: routing, inhibition and all.
         tuned = judge.judge(ruleset.of_specs(_tuned(specs, proposals)))
         if write:
@@ -89,13 +94,21 @@ def tune(
     for proposal in proposals:
         for line in _said(proposal, tuner.allowed, now, tuned):
             click.echo(line)
-    for line in _overall(incidents, tuned):
+    for line in (*untuned, *_overall(incidents, tuned)):
         click.echo(line)
     for model, _ in _edits(proposals):
         said = f"wrote {model.document.path}" if write else f"{model.document.path}: --write would change it"
         click.echo(said)
     if any(proposal.missed or proposal.chosen.pages > tuner.allowed for proposal in proposals):
         raise SystemExit(1)
+
+
+def _alerts(model: ModelSlo, names: Sequence[str]) -> Iterator[tuple[Location, Slo, Alert]]:
+    """Yield the alerts on gauges of these names, of all where there are none, each with its place."""
+    for place, slo in model.slos:
+        for at, alert in slo.placed_alerts(place):
+            if not names or alert.name in names:
+                yield at, slo, alert
 
 
 def _edits(proposals: Sequence[Proposal]) -> list[tuple[ModelSlo, dict[Location, str]]]:
@@ -108,8 +121,16 @@ def _edits(proposals: Sequence[Proposal]) -> list[tuple[ModelSlo, dict[Location,
 
 
 def _tuned(specs: Specs, proposals: Sequence[Proposal]) -> Specs:
-    changed = {model.name: edited(model, edits) for model, edits in _edits(proposals)}
-    return replace(specs, models=[changed.get(model.name) or model for model in specs.models])
+    """The specs with all that is proposed. Raises InputError where that goes by itself, and not together."""
+    changed: dict[str, ModelSlo] = {}
+    for model, edits in _edits(proposals):
+        one = edited(model, edits)
+        if one is None:
+            raise InputError.of_file(
+                model.document.path, "what is proposed for its alerts does not go together"
+            )
+        changed[model.name] = one
+    return replace(specs, models=[changed.get(model.name, model) for model in specs.models])
 
 
 def _said(proposal: Proposal, allowed: float, now: Judgement, tuned: Judgement) -> Iterator[str]:

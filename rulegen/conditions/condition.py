@@ -7,15 +7,16 @@ from dataclasses import dataclass
 from decimal import Decimal
 from functools import cached_property
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from rulegen.conditions.adaptive import Adaptive
+from rulegen.conditions.beyond_noise import BeyondNoise
 from rulegen.conditions.change import ChangeFrom
 from rulegen.conditions.drop import DropFrom
 from rulegen.conditions.forecast import Forecast
 from rulegen.conditions.kind import Comparison, History, Kind, World
-from rulegen.conditions.reference import AboveReference
-from rulegen.conditions.threshold import Limit, Threshold
+from rulegen.conditions.reference import AboveReference, BelowReference
+from rulegen.conditions.threshold import THRESHOLDS, Limit, Threshold
 from rulegen.promql.annotations import Part, Text
 from rulegen.promql.expressions import block
 from rulegen.sli.gauge import GaugeSeries
@@ -28,11 +29,31 @@ class Condition(Threshold):
 
     changeFrom: ChangeFrom | None = Field(None, description="A change from the value some time ago.")
     dropFrom: DropFrom | None = Field(None, description="A drop below its own mean.")
-    aboveReference: AboveReference | None = Field(None, description="A multiple of the reference.")
+    aboveReference: AboveReference | None = Field(None, description="Above a multiple of the reference.")
+    belowReference: BelowReference | None = Field(None, description="Below a part of the reference.")
     forecast: Forecast | None = Field(None, description="A limit that it will cross if it goes on so.")
     adaptive: Adaptive | None = Field(None, description="Unusual for its own past.")
     all: list[Condition] | None = Field(None, min_length=2, description="Every one of several conditions.")
     any: list[Condition] | None = Field(None, min_length=2, description="At least one of several conditions.")
+
+    beyondNoise: bool = Field(
+        False,
+        description="With a limit: hold only where the gauge is beyond it by more than two of its standard errors.",
+    )
+
+    @model_validator(mode="after")
+    def _has_a_limit_for_noise(self) -> Condition:
+        if self.beyondNoise and self.key not in THRESHOLDS:
+            message = f"beyondNoise goes with a limit ({', '.join(THRESHOLDS)}), not with {self.key}"
+            if self.key in ("all", "any"):
+                message += ": write it inside, beside each limit"
+            raise ValueError(message)
+        return self
+
+    @property
+    def compares_with_reference(self) -> bool:
+        """Return whether any of it needs the figure of the reference."""
+        return any(leaf.aboveReference or leaf.belowReference for _, leaf in self.leaves())
 
     @cached_property
     def comparison(self) -> Comparison | None:
@@ -65,7 +86,9 @@ class Condition(Threshold):
         if self.comparison is not None:
             return self.comparison.lower(series)
         parts = tuple(child.lower(series) for _, child in self.parts())
-        return Combined(parts, every=self.all is not None) if parts else Limit.of(series, self)
+        if parts:
+            return Combined(parts, every=self.all is not None)
+        return (BeyondNoise if self.beyondNoise else Limit).of(series, self)
 
 
 @dataclass(frozen=True)
@@ -112,5 +135,5 @@ def _enclosed(expression: str) -> str:
     return block(expression) if "\n" in expression else f"({expression})"
 
 
-CONDITIONS = tuple(Condition.model_fields)
+CONDITIONS = tuple(name for name in Condition.model_fields if name != "beyondNoise")
 Condition.exactly_one = CONDITIONS

@@ -23,12 +23,13 @@ from rulegen.sli.metric_ranges import ALL, Range
 class World:
     """The values that a gauge is compared with: its own past, by the name of its record, and its reference.
 
-    ``ahead``: how far forecasts are from the gauge.
+    ``ahead``: how far forecasts are from the gauge. ``error``: the gauge's standard error, where it has one.
     """
 
     past: Mapping[str, Decimal] = field(default_factory=dict)
     reference: Decimal | None = None
     ahead: Decimal = Decimal(0)
+    error: Decimal | None = None
 
     def of(self, history: History) -> Decimal | None:
         """Return the value of a record of the past, if it is there."""
@@ -141,7 +142,7 @@ class Kind(ABC):
         return ()
 
     def references(self) -> Sequence[Record]:
-        """Records of references that it needs."""
+        """Records of references, and of standard errors, that it needs."""
         return ()
 
     def healthy_guesses(self) -> Sequence[Sequence[Decimal]]:
@@ -169,6 +170,10 @@ class Kind(ABC):
 
     def reference_guesses(self) -> Sequence[Decimal]:
         """Values of the reference, of which each makes another part of the condition decide."""
+        return ()
+
+    def error_guesses(self) -> Sequence[Decimal | None]:
+        """Standard errors of the gauge, of which each makes another part of it decide; None: there is none."""
         return ()
 
 

@@ -6,12 +6,16 @@ from collections.abc import Iterable, Iterator, Sequence
 
 from mlslo.catalogue import Metric
 from rulegen.dashboards.panels import Limit, Link, Panel, steps_of
-from rulegen.promql.conventions import BUDGET_REMAINING_RECORD, BURN_RATE_RECORD
-from rulegen.promql.expressions import number
+from rulegen.promql.conventions import BUDGET_REMAINING_RECORD, BURN_RATE_RECORD, REVISION
+from rulegen.promql.expressions import by, number
 from rulegen.promql.rules import AlertRule
+from rulegen.slo.budget import Budget
 from rulegen.slo.links import RUNBOOK, burn_panel, gauge_panel, heading
 from rulegen.slo.plan import SloPlan
+from rulegen.spec.time_windows import phrase
 
+# Of a table of groups; and how many lines can be told apart.
+_ROWS, _WORST = 10, 10
 _UNITS = {"seconds": "s", "Unix seconds": "dateTimeAsIso", "bytes": "bytes"}
 
 
@@ -22,13 +26,22 @@ def budgets(slo: SloPlan) -> Iterator[Panel]:
         return
     counted = budget.sli.counted
     promise = (
-        f"Over {budget.time_window}, {number(budget.objective)} % of the {counted} of {budget.slo} "
+        f"Over {phrase(budget.promised)}, {number(budget.objective)} % of the {counted} of {budget.slo} "
         f"are promised to be good. {budget.sli.bad}"
     )
+    whole = "At 0 % the promise is broken."
+    if budget.calendar is not None:
+        each = budget.calendar.window.calendar
+        whole = f"Whole again with each {each}, whose rest is taken to be like what is over. {whole}"
+    if budget.groups:
+        promise = f"For each {' and '.join(budget.groups)}: {promise}"
+        yield from _of_groups(slo, budget, promise, whole)
+        return
+    lasting = f"{whole} A changed promise has a line of its own from the change on."
     yield Panel(
         f"slo/{budget.slo}/left",
         f"{budget.slo}: error budget left",
-        f"{promise} At 0 % the promise is broken.",
+        f"{promise} {whole}",
         {"left": budget.select(BUDGET_REMAINING_RECORD)},
         kind="stat",
         unit="percentunit",
@@ -37,16 +50,66 @@ def budgets(slo: SloPlan) -> Iterator[Panel]:
         missing=f"No {counted} yet",
         links=_runbooks(slo.burn_alerts.values()),
     )
+    yield Panel(
+        f"slo/{budget.slo}/history",
+        f"{budget.slo}: error budget left, by promise",
+        f"{promise} {lasting}",
+        {_legend((REVISION,)): budget.select(BUDGET_REMAINING_RECORD)},
+        unit="percentunit",
+        width=10,
+        steps=(("red", None), ("green", 0.0)),
+        limits=True,
+        links=_runbooks(slo.burn_alerts.values()),
+    )
     pairs = budget.pairs
     yield Panel(
         burn_panel(budget.slo),
         f"{budget.slo}: burn rate",
         f"{promise} At 1 the budget is used up just at the end; the lines are where alerts begin.",
-        {f"over {pairs[0].long}": budget.select(BURN_RATE_RECORD)},
-        width=8,
+        {f"over {pairs[0].long}: {_legend((REVISION,))}": budget.select(BURN_RATE_RECORD)},
+        width=10,
         steps=steps_of([(float(pair.factor), "above") for pair in pairs]),
         limits=True,
         links=_runbooks(slo.burn_alerts.values()),
+    )
+
+
+def _of_groups(slo: SloPlan, budget: Budget, promise: str, whole: str) -> Iterator[Panel]:
+    """Yield a row for each group, the worst first, and how fast the budgets of the worst burn."""
+    by_group, links = by(budget.groups), _runbooks([*slo.burn_alerts.values(), *slo.of_groups.rules])
+    left, burns = budget.select(BUDGET_REMAINING_RECORD), budget.select(BURN_RATE_RECORD)
+    events = budget.select(budget.events(budget.windows[0]))
+    pairs = budget.pairs
+    yield Panel(
+        f"slo/{budget.slo}/left",
+        f"{budget.slo}: error budget left by {', '.join(budget.groups)}",
+        f"{promise} {whole} The worst are first; at most {budget.most_groups} have a budget.",
+        {
+            "left": f"min {by_group} ({left})",
+            "burn rate": f"max {by_group} ({burns})",
+            budget.sli.counted: f"sum {by_group} ({events})",
+        },
+        kind="table",
+        unit="none",
+        width=12,
+        height=_ROWS,
+        steps=(("red", None), ("#EAB839", 0.0), ("green", 0.25)),
+        missing=f"No {budget.sli.counted} yet",
+        links=links,
+        ascending=True,
+        units={"left": "percentunit"},
+    )
+    yield Panel(
+        burn_panel(budget.slo),
+        f"{budget.slo}: burn rate by {', '.join(budget.groups)}",
+        f"{promise} At 1 the budget is used up just at the end; the lines are where alerts begin. "
+        f"The {_WORST} that burn fastest.",
+        {_legend(budget.groups): f"topk({_WORST}, {burns})"},
+        width=12,
+        height=_ROWS,
+        steps=steps_of([(float(pair.factor), "above") for pair in pairs]),
+        limits=True,
+        links=links,
     )
 
 

@@ -31,7 +31,8 @@ class Panel:
     """One panel.
 
     ``key``: names it for good; ``queries``: legend -> PromQL; ``steps``: colours from each value upwards; ``missing``:
-    what is shown where there is no data; ``limits``: whether the steps are drawn as lines.
+    what is shown where there is no data; ``limits``: whether the steps are drawn as lines. Of a table: ``ascending``:
+    whether the lowest value of the first query comes first; ``units``: of single columns.
     """
 
     key: str
@@ -46,6 +47,8 @@ class Panel:
     missing: str | None = None
     links: Sequence[Link] = ()
     limits: bool = False
+    ascending: bool = False
+    units: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def id(self) -> int:
@@ -141,8 +144,17 @@ def _table(panel: Panel) -> dict[str, Any]:
             {"id": "merge", "options": {}},
             {"id": "organize", "options": {"excludeByName": {"Time": True}, "renameByName": columns}},
         ],
-        "overrides": [{"matcher": {"id": "byName", "options": first}, "properties": [colour]}],
-        "options": {"showHeader": True, "sortBy": [{"displayName": first, "desc": True}]},
+        "overrides": [
+            {"matcher": {"id": "byName", "options": first}, "properties": [colour]},
+            *(
+                {
+                    "matcher": {"id": "byName", "options": column},
+                    "properties": [{"id": "unit", "value": unit}],
+                }
+                for column, unit in panel.units.items()
+            ),
+        ],
+        "options": {"showHeader": True, "sortBy": [{"displayName": first, "desc": not panel.ascending}]},
     }
 
 

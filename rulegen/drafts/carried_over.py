@@ -12,9 +12,10 @@ from typing import Any
 from promql_parser import AggregateExpr, BinaryExpr, Expr, ParenExpr, VectorSelector
 
 from mlslo.yamlfile import Document, Duration, InputError, Location, Problem, parse, read_text, shown
-from mlslo.yamlfile.commented import Block, Comment, dump
+from mlslo.yamlfile.commented import Block, dump
 from rulegen.drafts.routing import ROUTING
-from rulegen.promql.query import QueryError, parse as parse_query
+from rulegen.promql.query import QueryError
+from rulegen.promql.query import parse as parse_query
 from rulegen.promql.query.window import ranges
 from rulegen.spec import model_slo, routing
 from rulegen.validation import slo_checks
@@ -32,12 +33,12 @@ class Source:
         self._taken: set[Location] = set()
 
     def take(self, at: Location, kind: type | tuple[type, ...] = str) -> Any:
-        """Return the value at ``at`` and mark it as read; None where there is none. Raises InputError for another kind."""
+        """Return the value at ``at`` and mark it as read; None where there is none. Raises InputError."""
         value = self.peek(at)
         if value is None:
             return None
         if not isinstance(value, kind) or (isinstance(value, bool) and kind is not bool):
-            names = {str: "text", dict: "a mapping", list: "a list", bool: "true or false"}
+            names: dict[Any, str] = {str: "text", dict: "a mapping", list: "a list", bool: "true or false"}
             raise self.document.error(at, f"expected {names.get(kind, 'a number')}, got {shown(value)}")
         if not isinstance(value, dict | list):
             self._taken.add(at)
@@ -65,6 +66,10 @@ class Source:
     def mark(self, at: Location) -> None:
         """Mark all that is at ``at`` as read, or as told."""
         self._taken.add(at)
+
+    def is_read(self, at: Location) -> bool:
+        """Return whether the value at ``at`` was read."""
+        return at in self._taken
 
     def rest(self, at: Location = ()) -> Iterator[Location]:
         """Yield the outermost places below ``at`` of which nothing was read."""
@@ -131,11 +136,15 @@ class CarriedOver:
             name = _file_name(service)
             content = _model_slo(service, slos, self.labels.get(service, {}))
             content["metadata"]["name"] = name
-            found[name] = dump(Block({
-                Comment("Written by `mlslo-rulegen import`. Beside these promises about requests, a model deserves"): None,
-                Comment("alerts on its data and its quality: `mlslo-rulegen init`, with its monitor file, writes them."): None,
-                **content,
-            }))  # fmt: skip
+            written = Block()
+            written.comment(
+                "Written by `mlslo-rulegen import`. Beside these promises about requests, a model deserves"
+            )
+            written.comment(
+                "alerts on its data and its quality: `mlslo-rulegen init`, with its monitor file, writes them."
+            )
+            written.update(content)
+            found[name] = dump(written)
         return found
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from importlib import resources
 from typing import Any
 
@@ -12,8 +12,7 @@ import yaml
 from mlslo.catalogue import METRICS
 from mlslo.monitor import Monitor, Reference, scope_name
 from mlslo.monitor.measurable import lacking, unfit
-from mlslo.yamlfile import Duration
-from mlslo.yamlfile.commented import Block, Comment, Noted, dump
+from mlslo.yamlfile.commented import Block, Noted, dump
 from rulegen.conditions.reference import counterpart
 from rulegen.validation.exported_checks import not_exported
 
@@ -29,26 +28,22 @@ _NO_DATA = 1800
 def model_slo(monitor: Monitor) -> tuple[str, str]:
     """Return the name of the first ModelSLO file for a model, and its text."""
     name = re.sub(r"[^A-Za-z0-9_.-]+", "-", monitor.model)[:60].strip("-._") or "model"
-    slos = list(_slos(monitor))
     after = "30m" if monitor.spec.schedule.seconds < _NO_DATA else "1d"
-    spec = Block({
-        "model": monitor.model,
-        Comment("Lints hold thresholds against the noise of so many rows, once you say how many there are:"): None,
-        Comment("expected: {predictionsPerSecond: 10}"): None,
-        "slos": slos,
-        Comment(""): None,
-        "noData": Noted({"tier": "P2", "after": after}, "a missing gauge must not look like a healthy one"),
-        "companions": _companions(monitor),
-    })  # fmt: skip
-    content = Block({
-        Comment("Written by `mlslo-rulegen init`: a beginning. Edit limits and tiers; nothing here is overwritten."): None,
-        "apiVersion": "mlslo/v1", "kind": "ModelSLO",
-        "metadata": Block({
-            "name": name, Comment('labels: {team: growth}    # on every alert; spec.teams of the routing file can route by it'): None,
-            Comment('annotations: {runbook_url: "https://runbooks.example.org/…"}'): None,
-        }),
-        "spec": spec,
-    })  # fmt: skip
+    spec = Block({"model": monitor.model})
+    spec.comment("Lints hold thresholds against the noise of so many rows, once you say how many there are:")
+    spec.comment("expected: {predictionsPerSecond: 10}")
+    spec["slos"] = list(_slos(monitor))
+    spec.comment()
+    spec["noData"] = Noted({"tier": "P2", "after": after}, "a missing gauge must not look like a healthy one")
+    spec["companions"] = _companions(monitor)
+    metadata = Block({"name": name})
+    metadata.comment(
+        "labels: {team: growth}    # on every alert; spec.teams of the routing file can route by it"
+    )
+    metadata.comment('annotations: {runbook_url: "https://runbooks.example.org/…"}')
+    content = Block()
+    content.comment("Written by `mlslo-rulegen init`: a beginning. Edit limits and tiers.")
+    content.update({"apiVersion": "mlslo/v1", "kind": "ModelSLO", "metadata": metadata, "spec": spec})
     return name, dump(content)
 
 

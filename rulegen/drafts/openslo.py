@@ -7,10 +7,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
+from functools import partial
 from typing import Any, NamedTuple
 
+from pydantic import ValidationError
+
 from mlslo.yamlfile import Duration, Location, did_you_mean, quoted_list
-from mlslo.yamlfile.commented import Block, Comment
+from mlslo.yamlfile.commented import Block
 from rulegen.drafts.carried_over import (
     CarriedOver,
     Source,
@@ -22,10 +25,12 @@ from rulegen.drafts.carried_over import (
     summed,
     windowed,
 )
+from rulegen.spec.model_slo import Slo
 
 _KINDS = ("SLO", "SLI", "Service", "DataSource", "AlertPolicy", "AlertCondition", "AlertNotificationTarget")
 _OPERATORS = {"lt": "below", "lte": "atMost", "gt": "above", "gte": "atLeast"}
 _URGENT = ("page", "critical", "high", "p1", "sev1", "1")
+_PERIODS = {"1M": "month", "1Q": "quarter", "1w": "week"}
 _DAYS = {"M": 30, "Q": 90, "Y": 365}
 # The SRE workbook's: the short window is a twelfth of the long one.
 _SHORTER = 12
@@ -83,9 +88,7 @@ def _slo(slo: Part, name: str, objects: Objects, result: CarriedOver) -> None:
     for index in range(len(objectives)):
         at: Location = ("spec", "objectives", index)
         own = name_of(name if len(objectives) == 1 else f"{name}-{slo.take(*at, 'displayName') or index + 1}")
-        result.try_slo(
-            slo.source, at, service, lambda at=at, own=own: _objective(slo, at, own, objects, result)
-        )  # type: ignore[misc]
+        result.try_slo(slo.source, at, service, partial(_objective, slo, at, own, objects, result))
 
 
 def _objective(slo: Part, at: Location, name: str, objects: Objects, result: CarriedOver) -> Block:
@@ -101,7 +104,7 @@ def _objective(slo: Part, at: Location, name: str, objects: Objects, result: Car
         slo.take(*at, "displayName"),
     ):
         if text:
-            block[Comment(text)] = None
+            block.comment(text)
     ratio = slo.peek(*at, "target") is not None
     block["objective"] = percent(slo.source, (*at, "target" if ratio else "targetPercent"), ratio=ratio)
     block["timeWindow"] = _time_window(slo, result)
@@ -125,29 +128,38 @@ def _objective(slo: Part, at: Location, name: str, objects: Objects, result: Car
     return block
 
 
-def _time_window(slo: Part, result: CarriedOver) -> str:
+def _time_window(slo: Part, result: CarriedOver) -> Any:
     at = ("spec", "timeWindow", 0)
     text = slo.take(*at, "duration")
     if text is None:
         return "30d"
     calendar = slo.take(*at, "isRolling", kind=bool) is False or slo.peek(*at, "calendar") is not None
-    letter = re.fullmatch("([0-9]+)([MQY])", text)
-    length = (
-        Duration(f"{int(letter[1]) * _DAYS[letter[2]]}d")
-        if letter
-        else duration(slo.source, (*at, "duration"), text)
-    )
-    if calendar and slo.peek(*at, "calendar") is not None:
-        result.tell(
-            slo.source, (*slo.at, *at, "calendar"), f"the budget is one of a rolling window, {length}"
-        )
-    elif calendar or letter:
+    found = re.fullmatch("([0-9]+)([MQY])", text)
+    days = int(found[1]) * _DAYS[found[2]] if found else 0
+    length = Duration(f"{days}d") if found else duration(slo.source, (*at, "duration"), text)
+    if calendar and text in _PERIODS:
+        zone = slo.peek(*at, "calendar", "timeZone")
+        period = {"calendar": _PERIODS[text], **({"zone": zone} if zone else {})}
+        if is_time_window(period):
+            slo.take(*at, "calendar", "timeZone")
+            if slo.peek(*at, "calendar", "startTime") is not None:
+                result.tell(slo.source, (*at, "calendar", "startTime"), "a period begins with the calendar's")
+            return period
+    if slo.peek(*at, "calendar") is not None:
+        result.tell(slo.source, (*at, "calendar"), f"the budget is one of a rolling window, {length}")
+    elif calendar or found:
         key = "isRolling" if calendar else "duration"
-        told = slo.source.document.problem(
-            (*at, key), f"not carried over: '{key}': the window is a rolling one of {length}"
-        )
-        result.told += [told] if told not in result.told else []
+        result.tell(slo.source, (*at, key), f"the window is a rolling one of {length}")
     return str(length)
+
+
+def is_time_window(value: Any) -> bool:
+    """Return whether a ModelSLO file takes ``value`` as an SLO's time window."""
+    try:
+        Slo.model_validate({"name": "draft", "layer": "service", "timeWindow": value, "sli": {"errors": {}}})
+    except ValidationError:
+        return False
+    return True
 
 
 def _indicator(slo: Part, objects: Objects) -> Part:

@@ -6,9 +6,10 @@ Source: https://sloth.dev/specs/default/, https://sloth.dev/specs/kubernetes/
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from functools import partial
 
 from mlslo.yamlfile import Location
-from mlslo.yamlfile.commented import Block, Comment
+from mlslo.yamlfile.commented import Block
 from rulegen.drafts.carried_over import CarriedOver, Source, name_of, percent, windowed
 from rulegen.slo.burn_rate import THIRTY_DAYS
 from rulegen.spec.model_slo import Metadata
@@ -64,7 +65,7 @@ def _service(source: Source, at: Location, keys: Mapping[str, str], result: Carr
         result.labels.setdefault(service, {}).update(labels)
     for index in range(len(source.needed((*at, "slos"), list))):
         place = (*at, "slos", index)
-        result.try_slo(source, place, service, lambda place=place: _slo(source, place, keys, result))  # type: ignore[misc]
+        result.try_slo(source, place, service, partial(_slo, source, place, keys, result))
 
 
 def _slo(source: Source, at: Location, keys: Mapping[str, str], result: CarriedOver) -> Block:
@@ -75,7 +76,7 @@ def _slo(source: Source, at: Location, keys: Mapping[str, str], result: CarriedO
             raise source.document.error((*at, "sli", kind), message, key=True)
     slo = Block({"name": name_of(source.needed((*at, "name"))), "layer": "service"})
     if description := source.take((*at, "description")):
-        slo[Comment(description)] = None
+        slo.comment(description)
     slo["objective"] = percent(source, (*at, "objective"), ratio=False)
     slo["timeWindow"] = "30d"
     ratio = {}
@@ -106,14 +107,21 @@ def _slo(source: Source, at: Location, keys: Mapping[str, str], result: CarriedO
         message = "an error budget without alerts: these are generated"
         result.told.append(source.document.problem(alerting, f"not carried over: 'disable': {message}"))
     elif len(kept) < len(THIRTY_DAYS):
-        slo["alerting"] = Block({"windows": [
-            {"factor": float(pair.factor), "short": str(pair.short), "long": str(pair.long), "burn": pair.speed} for pair in kept
-        ]})  # fmt: skip
+        windows = [
+            {
+                "factor": float(pair.factor),
+                "short": str(pair.short),
+                "long": str(pair.long),
+                "burn": pair.speed,
+            }
+            for pair in kept
+        ]
+        slo["alerting"] = Block({"windows": windows})
     return slo
 
 
 def _disabled(source: Source, at: Location, result: CarriedOver) -> bool:
     for key in source.peek(at) or {} if isinstance(source.peek(at), dict) else ():
-        if key != "disable" and (*at, key) not in source._taken:  # noqa: SLF001
+        if key != "disable" and not source.is_read((*at, key)):
             result.tell(source, (*at, key), "who is told follows from the tier, in the AlertRouting file")
     return bool(source.take((*at, "disable"), bool))

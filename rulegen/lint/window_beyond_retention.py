@@ -6,6 +6,7 @@ from mlslo.yamlfile import Duration, Location
 from rulegen.lint.finding import Finding, Run
 from rulegen.slo.plan import pairs_of
 from rulegen.spec.model_slo import Slo
+from rulegen.spec.time_windows import longest
 
 Reach = tuple[Location, Duration, str]
 
@@ -24,7 +25,8 @@ def find(run: Run) -> Iterator[Finding]:
 def _reaches(slo: Slo, at: Location) -> Iterator[Reach]:
     """Yield how far back the rules of an SLO look, the place that asks for it, and what comes of less."""
     if slo.objective is not None and slo.timeWindow is not None:
-        yield (*at, "timeWindow"), slo.timeWindow, "the budget that is left is that of a shorter time"
+        reach, effect = longest(slo.timeWindow), "the budget that is left is that of a shorter time"
+        yield (*at, "timeWindow"), reach, effect
         own = slo.alerting is not None and slo.alerting.windows is not None
         for position, pair in enumerate(pairs_of(slo) if own else ()):
             where: Location = (*at, "alerting", "windows", position, "long")

@@ -47,6 +47,11 @@ def _percentage(value: float) -> str:
     return f"{_float(value * 100)}%"
 
 
+def _date(value: float) -> str:
+    digits = f"{value:.0f}"
+    return f"{digits[:4]}-{digits[4:6]}-{digits[6:]}"
+
+
 def _timestamp(value: float) -> str:
     """Prometheus' humanizeTimestamp: to the millisecond, where it is no whole second."""
     if math.isnan(value):
@@ -60,6 +65,8 @@ PLAIN: Format = ('printf "%.4g"', _float)
 DURATION: Format = ("humanizeDuration", _duration)
 PERCENTAGE: Format = ("humanizePercentage", _percentage)
 TIMESTAMP: Format = ("humanizeTimestamp", _timestamp)
+# Of 20261101.
+DATE: Format = ('printf "%.0f" | reReplaceAll "(.{4})(..)(..)" "$1-$2-$3"', _date)
 
 
 def format_of(unit: str) -> Format:
@@ -88,6 +95,19 @@ class Label:
 
     def render(self, firing: Firing) -> str:
         return firing.labels[self.name]
+
+
+@dataclass(frozen=True)
+class Literal:
+    """A text in which braces stand that would begin an action."""
+
+    text: str
+
+    def template(self) -> str:
+        return f"{{{{ {raw_string(self.text)} }}}}"
+
+    def render(self, firing: Firing) -> str:  # noqa: ARG002 - one interface for all
+        return self.text
 
 
 @dataclass(frozen=True)
@@ -162,7 +182,7 @@ class Members:
         )
 
 
-Part = str | Label | Value | Lookup | Members
+Part = str | Literal | Label | Value | Lookup | Members
 
 
 @dataclass(frozen=True)

@@ -13,6 +13,8 @@ ALERT_LABELS = (MODEL, SLO, LAYER, TIER, SEVERITY)
 FAST_BURN = "ErrorBudgetFastBurn"
 SLOW_BURN = "ErrorBudgetSlowBurn"
 NO_DATA = "SLONoData"
+GROUP_NO_DATA = "SLOGroupNoData"
+TOO_MANY_GROUPS = "SLOTooManyGroups"
 MONITOR_STALE = "ModelMonitorStale"
 MONITOR_ABSENT = "ModelMonitorAbsent"
 LABELS_STALE = "ModelLabelsStale"
@@ -26,7 +28,9 @@ COMPANION_ALERTS = (
     MONITOR_STALE, MONITOR_ABSENT, LABELS_STALE, SINK_DOWN, SINK_BEHIND, REFERENCE_OLD, FEATURES_UNMONITORED,
     FIELD_MISSING,
 )  # fmt: skip
-RESERVED_ALERTS = (FAST_BURN, SLOW_BURN, NO_DATA, *COMPANION_ALERTS, WATCHDOG)
+# Those that several SLOs of a model may have.
+ALERTS_OF_SLOS = (FAST_BURN, SLOW_BURN, NO_DATA, GROUP_NO_DATA, TOO_MANY_GROUPS)
+RESERVED_ALERTS = (*ALERTS_OF_SLOS, *COMPANION_ALERTS, WATCHDOG)
 
 # The label `slo` of the alerts that are about a model as a whole: one for each cause, since the more urgent
 # alert of an SLO silences the others. A user's SLO has no dot in its name.
@@ -44,12 +48,13 @@ class AlertIdentity:
 
     ``labels`` has model, slo, layer, tier, severity and the file's ``metadata.labels`` (team, ...);
     the watchdog has ``slo``, ``layer`` and ``severity`` only. ``series_labels`` names those whose values come with the
-    series (version, feature, window, ...).
+    series (version, feature, window, ...). ``groups``: those of them by which its SLO has an error budget each.
     """
 
     name: str
     labels: Mapping[str, str]
     series_labels: tuple[str, ...] = ()
+    groups: tuple[str, ...] = ()
 
 
 # Fires always: when it stops arriving, the alerting chain itself is broken. Not among a model's alerts.
@@ -89,8 +94,19 @@ def ratio_record(window: str) -> str:
     return record_name((MODEL, SLO), "ml_slo_errors_per_events", f"ratio_{window}")
 
 
+# What is promised, on the records that follow from it: a changed objective begins new series of them. Alerts don't have
+# it, nor does what they rest on: who is told, and what is told already, stays.
+REVISION = "revision"
+# Of a budget of the calendar: the date on which its period began, as in 20261101.
+PERIOD = "period"
+LOCAL_TIME_RECORD = "model_slo:ml_slo_local_time:seconds"
+PERIOD_RECORD = "model_slo:ml_slo_period_began:date"
+PERIOD_ELAPSED_RECORD = "model_slo:ml_slo_period_elapsed:ratio"
+
 BURN_RATE_RECORD = "model_slo:ml_slo_burn_rate:ratio"
 BUDGET_REMAINING_RECORD = "model_slo:ml_slo_error_budget_remaining:ratio"
+# Which groups of an SLO are measured; with their events, as last counted.
+KNOWN_GROUPS_RECORD = "model_slo:ml_slo_events:known_groups"
 
 
 def breach_record(alert: str) -> str:

@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from decimal import Decimal
+from enum import Enum
 from functools import lru_cache
 from json.encoder import encode_basestring
 
@@ -33,20 +34,29 @@ class OneOf:
     words: tuple[str, ...]
 
 
+class Given(Enum):
+    """A label that is there, whatever its value."""
+
+    ANY = '!=""'
+
+
 Matcher = str | OneOf
 
 
-def selector(name: str, matchers: Mapping[str, Matcher]) -> str:
+def selector(name: str, matchers: Mapping[str, Matcher | Given]) -> str:
     """``name{a="x",b=~"y|z"}``."""
-    inside = ",".join(
-        [
-            f"{label}={quote(value)}"
-            if isinstance(value, str)
-            else f"{label}=~{quote('|'.join(value.words))}"
-            for label, value in matchers.items()
-        ]
-    )
+    inside = ",".join([f"{label}{_matched(value)}" for label, value in matchers.items()])
     return f"{name}{{{inside}}}"
+
+
+def _matched(value: Matcher | Given) -> str:
+    match value:
+        case str():
+            return f"={quote(value)}"
+        case OneOf():
+            return f"=~{quote('|'.join(value.words))}"
+        case Given():
+            return value.value
 
 
 def by(labels: Iterable[str]) -> str:

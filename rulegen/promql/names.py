@@ -85,6 +85,13 @@ def plain_text(text: str) -> str:
     return text
 
 
+def not_blank(text: str) -> str:
+    """Text of which something can be read."""
+    if not text.strip():
+        raise ValueError("expected a text, got only spaces")
+    return text
+
+
 def label_value(text: str) -> str:
     """A constant label value: values in labels would make every change a new alert."""
     plain_text(text)
@@ -113,3 +120,7 @@ ModelName = Annotated[
 ]
 LabelValue = Annotated[str, Field(max_length=256), AfterValidator(label_value), Shape(pattern=PLAIN)]
 Text = Annotated[str, Field(min_length=1, max_length=1000), AfterValidator(plain_text), Shape(pattern=PLAIN)]
+# With variables in it; which there are depends on the alert.
+OwnText = Annotated[
+    str, Field(min_length=1, max_length=1000), AfterValidator(not_blank), Shape(pattern=r"\S")
+]

@@ -5,11 +5,11 @@ job) are aggregated away, or a replica that restarts under a new name would end 
 another.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Literal
 
 from mlslo.catalogue import METRICS, Metric
-from rulegen.promql.expressions import Matcher, by, selector
+from rulegen.promql.expressions import Matcher, by, on, selector
 
 Replicas = Literal["worst", "weighted", "sum"]
 
@@ -73,6 +73,32 @@ def weighted(metric: Metric, matchers: Mapping[str, Matcher], labels: Iterable[s
         f"sum {grouping} (\n  ({gauge} > -Inf) * {join}{rows}\n)\n/\n(\n"
         f"  sum {grouping} (\n    ({gauge} > bool -Inf) * {join}{rows}\n  ) > 0\n)"
     )
+
+
+def weighted_error(error: Metric, matchers: Mapping[str, Matcher], labels: Iterable[str]) -> str:
+    """PromQL: the standard error of ``weighted``, of replicas that err independently; those without one don't count."""
+    errors = selector(error.name, matchers)
+    rows = selector(SAMPLES.name, weight_matchers(matchers))
+    own = [label for label in error.labels if label not in SAMPLES.labels]
+    join = f"ignoring ({', '.join(own)}) group_left () " if own else ""
+    grouping = by(labels)
+    return (
+        f"sqrt(\n  sum {grouping} (\n    ({errors} * {join}{rows}) ^ 2\n  )\n)\n/\n(\n"
+        f"  sum {grouping} (\n    ({errors} > bool -Inf) * {join}{rows}\n  ) > 0\n)"
+    )
+
+
+def error_of_worst(
+    error: Metric,
+    matchers: Mapping[str, Matcher],
+    metric: Metric,
+    metric_matchers: Mapping[str, Matcher],
+    labels: Sequence[str],
+    recorded: str,
+) -> str:
+    """PromQL: the standard error of the replica whose ``metric`` is ``recorded``, the worst; the least of several."""
+    errors, gauge = selector(error.name, matchers), selector(metric.name, metric_matchers)
+    return f"min {by(labels)} (\n  {errors}\n  and\n  ({gauge} == {on(labels)} group_left () {recorded})\n)"
 
 
 def weight_matchers(matchers: Mapping[str, Matcher]) -> dict[str, Matcher]:

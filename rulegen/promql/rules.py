@@ -24,7 +24,10 @@ class Record:
 
 @dataclass(frozen=True)
 class AlertRule:
-    """An alerting rule. ``series_labels`` are those that come with its series, beyond ``labels``."""
+    """An alerting rule. ``series_labels`` are those that come with its series, beyond ``labels``.
+
+    ``groups``: the labels by which its SLO has an error budget each; an alert about all groups has none of them.
+    """
 
     name: str
     expression: str
@@ -33,11 +36,12 @@ class AlertRule:
     for_: Duration | None = None
     keep_firing_for: Duration | None = None
     series_labels: tuple[str, ...] = ()
+    groups: tuple[str, ...] = ()
 
     @property
     def identity(self) -> AlertIdentity:
         """Its identity, as routing sees it."""
-        return AlertIdentity(self.name, self.labels, self.series_labels)
+        return AlertIdentity(self.name, self.labels, self.series_labels, self.groups)
 
     def as_data(self) -> dict[str, Any]:
         data: dict[str, Any] = {"alert": self.name, "expr": self.expression}

@@ -54,6 +54,8 @@ class Gate:
 
 
 KEEP_FIRING_FOR = Gate("keepFiringFor", "Prometheus", "2.42")
+# Its functions are there since 2.40, behind a feature flag; promtool can test them since 2.48. Tried on 2.53 and 3.5.
+NATIVE_HISTOGRAMS = Gate("native", "Prometheus", "2.53")
 # Names of metrics and labels with any characters.
 QUOTED_NAMES = Gate("a name in quotes", "Prometheus", "3.0")
 # `rate(x[300])`, `x * 5m`.

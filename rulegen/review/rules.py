@@ -12,13 +12,14 @@ from typing import Any
 import promql_parser as promql
 
 from mlslo.yamlfile import InputError, parse
-from rulegen.promql.conventions import BUDGET_REMAINING_RECORD
+from rulegen.promql.conventions import BUDGET_REMAINING_RECORD, KNOWN_GROUPS_RECORD, REVISION
 from rulegen.promql.expressions import number
 
 Key = tuple[str, ...]
 Rule = dict[str, Any]
 Told = Callable[[dict[str, str]], str]
 _SHARE = re.compile(r"/ ([0-9.]+)\s*$")
+_MOST_GROUPS, _GROUP_LABELS = re.compile(r"scalar\(([0-9]+) - "), re.compile(r"unless on \(([^)]*)\)")
 _GENERATED = ("summary", "description")
 # So many changes of one SLO's recording rules are written out.
 _MOST = 6
@@ -131,14 +132,46 @@ def _records(old: Rules, new: Rules) -> Iterator[str]:
         )
         kept = [key for key in after if key in before]
         said = list(dict.fromkeys(line for key in kept for line in _record(key[0], before[key], after[key])))
-        if objective := [line for line in said if line.startswith("objective ")]:
+        groups = _groups(before), _groups(after)
+        promise = _promise(slo, old, new) or [line for line in said if line.startswith("objective ")]
+        if promise:
             # All else about its recording rules follows from it.
-            said = objective
-        for what, count in (("more", len(after) - len(kept)), ("fewer", len(before) - len(kept))):
+            said = promise
+        elif groups[0] != groups[1]:
+            said = [f"{groups[0]} → {groups[1]}"] if before else []
+        counts = (("more", len(after) - len(kept)), ("fewer", len(before) - len(kept)))
+        for what, count in () if promise else counts:
             said += [f"{count} recording {'rule' if count == 1 else 'rules'} {what}"] if count else []
         if said:
             more = [f"and {len(said) - _MOST} changes more"] if len(said) > _MOST else []
             yield f"SLO {slo}: {'; '.join([*said[:_MOST], *more])}"
+
+
+def _groups(records: dict[Key, str]) -> str:
+    """Say which error budgets there are."""
+    known = next((text for key, text in records.items() if key[0] == KNOWN_GROUPS_RECORD), None)
+    if known is None:
+        return "one error budget"
+    most, labels = _MOST_GROUPS.search(known), _GROUP_LABELS.search(known)
+    each = labels[1].replace(", ", " and ") if labels else "group"
+    return f"an error budget for each {each}, {most[1] if most else 'so many'} at most"
+
+
+def _promise(slo: str, old: Rules, new: Rules) -> list[str]:
+    """What was promised and is, where more than the objective differs."""
+    was, now = (
+        next(
+            (
+                texts_of(rule, "labels").get(REVISION, "")
+                for key, rule in rules.records.items()
+                if key[:2] == (BUDGET_REMAINING_RECORD, slo)
+            ),
+            "",
+        )
+        for rules in (old, new)
+    )
+    apart = was and now and was.partition("%")[2] != now.partition("%")[2]
+    return [f"promise {was} → {now}"] if apart else []
 
 
 def _record(name: str, old: str, new: str) -> list[str]:

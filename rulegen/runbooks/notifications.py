@@ -20,7 +20,9 @@ def receivers(spec: Spec, rule: AlertRule, team: str) -> list[str]:
     found = [f"`{name}`{_ways(spec, name)}" for name in own or tier.receivers]
     wait = tier.groupWait or spec.groupWait
     repeat = tier.repeatInterval or spec.repeatInterval
-    company = f"in one message with what else fires of the same {', '.join(spec.groupBy)}"
+    group = [label for label in rule.groups if label in rule.series_labels]
+    shared = dict.fromkeys([*spec.groupBy, *group])
+    company = f"in one message with what else fires of the same {', '.join(shared)}"
     if ALL_LABELS in spec.groupBy:
         company = "in a message of its own"
     found.append(f"{wait} after it fires, {company}; again every {repeat}.")
@@ -61,6 +63,9 @@ def _named(rules: Sequence[AlertRule], itself: AlertRule) -> list[str]:
 
 def _silences(spec: Spec, source: AlertRule, target: AlertRule) -> bool:
     same_slo = source.labels[SLO] == target.labels[SLO]
+    # What is about one group silences nothing about all, nor the other way round.
+    alike = all((label in source.series_labels) == (label in target.series_labels) for label in source.groups)
+    same_slo = same_slo and alike
     lower = spec.suppressLowerTiers and same_slo and target.labels[TIER] > source.labels[TIER]
     return lower or any(_inhibits(inhibit, source.labels, target.labels) for inhibit in spec.inhibit)
 

@@ -8,7 +8,16 @@ from typing import Any
 
 import jinja2
 
-from rulegen.promql.conventions import MODEL, SLO, WATCHDOG
+from mlslo.yamlfile import Duration
+from rulegen.promql.conventions import (
+    BUDGET_REMAINING_RECORD,
+    BURN_RATE_RECORD,
+    GROUP_NO_DATA,
+    MODEL,
+    SLO,
+    TOO_MANY_GROUPS,
+    WATCHDOG,
+)
 from rulegen.promql.expressions import number, quote
 from rulegen.promql.rules import AlertRule
 from rulegen.runbooks.knowledge import Family, Query, family
@@ -18,6 +27,7 @@ from rulegen.slo.budget import Budget
 from rulegen.slo.links import DASHBOARD, RUNBOOK, anchor, heading
 from rulegen.slo.plan import Plan, SloPlan
 from rulegen.spec.routing import Routing
+from rulegen.spec.time_windows import phrase
 
 
 def of_model(plan: Plan, routing: Routing, mark: str) -> str:
@@ -83,6 +93,7 @@ def _section(plan: Plan, routing: Routing, slo: SloPlan | None, rule: AlertRule)
         "inhibited_by": inhibiting(spec, plan.alerts, rule),
         "inhibits": inhibited(spec, plan.alerts, rule),
         "matchers": " ".join(shlex.quote(f"{name}={quote(value)}") for name, value in silenced.items()),
+        "group": [label for label in rule.groups if label in rule.series_labels],
     }
 
 
@@ -103,7 +114,9 @@ def _family(slo: SloPlan | None, rule: AlertRule, own: GaugeAlert | None, budget
         return family("promql")
     if slo.series is not None:
         return family(slo.series.metric.name)
-    return family("errors" if sli.errors is not None else "latency" if sli.latency is not None else "ratio")
+    return family(
+        "errors" if sli.errors else "latency" if sli.latency and not sli.latency.native else "ratio"
+    )
 
 
 def _queries(known: Family, plan: Plan, slo: SloPlan | None) -> list[Query]:
@@ -111,15 +124,29 @@ def _queries(known: Family, plan: Plan, slo: SloPlan | None) -> list[Query]:
     chosen = {MODEL: plan.file.model} | ({SLO: slo.slo.name} if slo is not None else {})
     if series is not None:
         chosen |= {label: series.fixed[label] for label in ("window", "reference") if label in series.fixed}
-    return known.filled(chosen, series.metric if series is not None else None)
+    return [*known.filled(chosen, series.metric if series is not None else None), *_by_group(slo)]
+
+
+def _by_group(slo: SloPlan | None) -> list[Query]:
+    """Return questions where there is an error budget for each group: which ones are concerned."""
+    budget = slo.budget if slo is not None else None
+    if budget is None or not budget.groups:
+        return []
+    left, burns = budget.select(BUDGET_REMAINING_RECORD), budget.select(BURN_RATE_RECORD)
+    of = " and ".join(budget.groups)
+    return [
+        Query(f"What is left of the budget of each {of}, the least first?", f"sort({left})"),
+        Query(f"Whose budget burns, the fastest first? One {of}, or all of them?", f"sort_desc({burns} > 1)"),
+    ]
 
 
 def _condition(own: GaugeAlert | None, budget: Budget | None) -> str:
     if budget is not None:
         share = number(budget.share * 100)
+        whose = f" of each {' and '.join(budget.groups)}" if budget.groups else ""
         return (
-            f"Of the events of {budget.time_window}, {share} % may be bad, and that is being spent faster than "
-            f"allowed. {budget.sli.bad}"
+            f"Of the events{whose} of {phrase(budget.promised)}, {share} % may be bad, and that is being spent "
+            f"faster than allowed. {budget.sli.bad}"
         )
     if own is None:
         return ""
@@ -131,6 +158,12 @@ def _condition(own: GaugeAlert | None, budget: Budget | None) -> str:
     if own.several is not None:
         return f"{own.several.least} or more series of {title[:1].lower()}{title[1:]}{of} are {where}."
     return f"{title}{of} is {where}."
+
+
+def _renewed(budget: Budget) -> str:
+    if isinstance(budget.promised, Duration):
+        return "its window has passed"
+    return f"the next {budget.promised.calendar} begins ({budget.promised.zone})"
 
 
 def _timing(rule: AlertRule, own: GaugeAlert | None) -> str:
@@ -149,8 +182,14 @@ def _resolves(rule: AlertRule, own: GaugeAlert | None, budget: Budget | None, sl
         shorts = " or ".join(dict.fromkeys(str(pair.short) for pair in budget.pairs if pair.speed == speed))
         return (
             f"When the burn rate over the short window ({shorts}) is below its factor again, soon after the repair. "
-            "What is spent of the budget stays spent until its window has passed."
+            f"What is spent of the budget stays spent until {_renewed(budget)}."
         )
+    if own is None and slo is not None and rule.name in (GROUP_NO_DATA, TOO_MANY_GROUPS):
+        if rule.name == TOO_MANY_GROUPS:
+            return (
+                "When every group that has events has a budget: groups went away, or `maxGroups` was raised."
+            )
+        return f"When its events are back, or about {slo.of_groups.memory} after the last one: then it is forgotten."
     if own is None:
         return "With the first evaluation that measures it again."
     breaches = own.spec.breaches

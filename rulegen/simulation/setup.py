@@ -61,10 +61,11 @@ def resolve(specs: Specs, scenario: Scenario, base: Base | None = None) -> Setup
 
 def configuration(routing: Routing, rules: Sequence[AlertRule], base: Base | None) -> Configuration:
     """As `generate` writes it."""
-    ours = alertmanager.build(routing, [rule.identity for rule in rules])
+    alerts = [rule.identity for rule in rules]
+    ours = alertmanager.build(routing, alerts)
     if base is None:
         return Configuration.of(ours)
-    ours = {**ours, "route": alertmanager.guarded_route(routing.spec)}
+    ours = {**ours, "route": alertmanager.guarded_route(routing.spec, alerts)}
     readable(base.document, ours)
     merged = parse(base.document.path, base.merged(check(base, ours), "").removeprefix("\ufeff"))
     return Configuration.of(readable(merged))
@@ -173,6 +174,9 @@ class _Resolver:
         for label, use in self._used():
             if label in rule.series_labels and label not in alert.labels:
                 self._problem(at, f"{use} the label '{label}': say which under labels")
+        for label in rule.groups:
+            if label in rule.series_labels and label not in {*alert.labels, *dict(self._used())}:
+                self._problem(at, f"there is an alert for each '{label}': say which under labels")
         labels = Labels({"alertname": rule.name, **rule.labels, **alert.labels})
         spans.setdefault(labels, []).extend(_with_gaps(span, sorted(gaps), rule))
 

@@ -41,7 +41,7 @@ _COUNTED = (
     "predictions", "predictions per second", "features", "rows", "series", "seconds", "bytes", "Unix seconds",
     "characters", "bits", "classes", "reference standard deviations", "standardised units",
 )  # fmt: skip
-_NEVER_NEGATIVE = ("_stddev", "_mae", "_rmse", "_attribution_mean", "_noise_level")
+_NEVER_NEGATIVE = ("_stddev", "_mae", "_rmse", "_attribution_mean", "_noise_level", "_standard_error")
 
 
 def possible(metric: Metric) -> Range:

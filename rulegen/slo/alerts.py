@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from mlslo.yamlfile import Duration
@@ -13,9 +13,15 @@ from rulegen.promql.conventions import LAYER, MODEL, NAMESPACE, SEVERITY, SLO, T
 from rulegen.promql.expressions import block, number, selector
 from rulegen.promql.rules import AlertRule, Record
 from rulegen.sli.gauge import GaugeSeries
+from rulegen.slo import own_texts
+from rulegen.slo.groups import group_name
 from rulegen.slo.links import linked
+from rulegen.slo.own_texts import text_of
 from rulegen.spec.model_slo import Alert, Breaches, ModelSlo, Slo
 from rulegen.spec.routing import Routing
+
+# The annotation by which notifications say whose error budget it is.
+GROUP = "group"
 
 
 def namespace_label(routing: Routing) -> dict[str, str]:
@@ -31,6 +37,18 @@ class AlertBuilder:
     file: ModelSlo
     routing: Routing
 
+    def labels(self, slo: str, layer: str, tier: str) -> dict[str, str]:
+        """Return the labels of an alert whose values are known."""
+        return {
+            MODEL: self.file.model,
+            SLO: slo,
+            LAYER: layer,
+            TIER: tier,
+            SEVERITY: self.routing.spec.tiers[tier].severity,
+            **self.file.metadata.labels,
+            **namespace_label(self.routing),
+        }
+
     def alert(
         self,
         name: str,
@@ -43,25 +61,22 @@ class AlertBuilder:
         *,
         for_: Duration | None = None,
         keep_firing_for: Duration | None = None,
-        series_labels: Iterable[str] = (),
+        series_labels: Sequence[str] = (),
+        groups: tuple[str, ...] = (),
         annotations: Mapping[str, str] | None = None,
     ) -> AlertRule:
-        """Build one with its labels, annotations and links. ``annotations``: its own, beside the file's."""
-        metadata = self.file.metadata
-        labels = {
-            MODEL: self.file.model,
-            SLO: slo,
-            LAYER: layer,
-            TIER: tier,
-            SEVERITY: self.routing.spec.tiers[tier].severity,
-            **metadata.labels,
-            **namespace_label(self.routing),
-        }
-        given = {**metadata.annotations, **(annotations or {})}
+        """Build one with its labels, annotations and links. ``annotations``: its own, beside the file's.
+
+        ``groups``: the labels by which its SLO has an error budget each.
+        """
+        labels = self.labels(slo, layer, tier)
+        given = {**self.file.metadata.annotations, **(annotations or {})}
         texts = {"summary": summary, "description": description}
+        if groups and set(groups) <= set(series_labels):
+            texts[GROUP] = group_name(groups)
         texts |= {key: Text.of(text) for key, text in given.items()}
         varying = tuple(label for label in series_labels if label not in labels)
-        rule = AlertRule(name, expression, labels, texts, for_, keep_firing_for, varying)
+        rule = AlertRule(name, expression, labels, texts, for_, keep_firing_for, varying, groups)
         return linked(self.file, self.routing, rule)
 
 
@@ -89,14 +104,15 @@ def gauge_alert(build: AlertBuilder, slo: Slo, series: GaugeSeries, alert: Alert
         )
         records = (record,)
     texts = _Texts(series, alert, kind, several)
+    variables = own_texts.of_gauge(build.labels(slo.name, slo.layer, alert.tier), series, kind, several)
     rule = build.alert(
         alert.name,
         slo.name,
         slo.layer,
         alert.tier,
         expression,
-        texts.summary(),
-        texts.description(),
+        text_of(alert.summary, variables) if alert.summary else texts.summary(),
+        text_of(alert.description, variables) if alert.description else texts.description(),
         for_=alert.for_,
         keep_firing_for=alert.keepFiringFor,
         series_labels=several.labels if several else (SLO, *series.labels),

@@ -8,19 +8,18 @@ from dataclasses import replace
 from urllib.parse import quote
 
 from rulegen.promql.annotations import Text
-from rulegen.promql.conventions import COMPANION_ALERTS, FAST_BURN, NO_DATA, SLO, SLOW_BURN
+from rulegen.promql.conventions import ALERTS_OF_SLOS, COMPANION_ALERTS, NO_DATA, SLO
 from rulegen.promql.rules import AlertRule
 from rulegen.spec.model_slo import ModelSlo
 from rulegen.spec.routing import Routing
 
-_OF_EACH_SLO = (FAST_BURN, SLOW_BURN, NO_DATA)
 RUNBOOK, DASHBOARD = "runbook_url", "dashboard_url"
 UID_PREFIX, FLEET_UID = "mlslo-", "mlslo_fleet"
 
 
 def heading(rule: AlertRule) -> str:
     """The heading of an alert's section. Alerts that several SLOs of a model may have are told apart by the SLO."""
-    of_slo = f" of {rule.labels[SLO]}" if rule.name in _OF_EACH_SLO else ""
+    of_slo = f" of {rule.labels[SLO]}" if rule.name in ALERTS_OF_SLOS else ""
     return f"{rule.name}{of_slo}"
 
 
@@ -54,7 +53,7 @@ def _panel(rule: AlertRule) -> str:
     """Return the part of the address that shows the panel of an alert alone; where it has none, the dashboard."""
     if rule.name in COMPANION_ALERTS or rule.name == NO_DATA:
         return ""
-    key = burn_panel if rule.name in (FAST_BURN, SLOW_BURN) else gauge_panel
+    key = burn_panel if rule.name in ALERTS_OF_SLOS else gauge_panel
     return f"?viewPanel={panel_id(key(rule.labels[SLO]))}"
 
 

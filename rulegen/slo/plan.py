@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
-from mlslo.yamlfile import Duration
+from mlslo.yamlfile import Duration, Location
 from rulegen.conditions.threshold import Limit
 from rulegen.promql.conventions import MONITOR_SLO, AlertIdentity
 from rulegen.promql.expressions import exact
@@ -14,14 +14,24 @@ from rulegen.promql.rules import AlertRule, Group, Record, Rule
 from rulegen.sli import gauge, query_series
 from rulegen.sli.gauge import GaugeSeries
 from rulegen.sli.query_series import QuerySeries
-from rulegen.slo import burn_rate
+from rulegen.slo import burn_rate, own_texts
 from rulegen.slo.alerts import AlertBuilder, GaugeAlert, gauge_alert
-from rulegen.slo.budget import Budget, burn_alert
+from rulegen.slo.budget import Budget, burn_alert, burn_variables
 from rulegen.slo.burn_rate import BurnWindow, Speed
-from rulegen.slo.companions import Companion, Dependencies, SloCompanion, of_model, slo_companion
-from rulegen.slo.events import ErrorsSli, EventSli, GoodSli, LatencySli, RatioSli
-from rulegen.spec.model_slo import Alerting, ModelSlo, Slo
+from rulegen.slo.companions import (
+    Companion,
+    Dependencies,
+    GroupCompanions,
+    SloCompanion,
+    group_companions,
+    of_model,
+    slo_companion,
+)
+from rulegen.slo.events import ErrorsSli, EventSli, GoodSli, LatencySli, NativeLatencySli, RatioSli
+from rulegen.slo.own_texts import TextError, Variables, text_of
+from rulegen.spec.model_slo import Alert, Alerting, ModelSlo, Slo
 from rulegen.spec.routing import Routing
+from rulegen.spec.time_windows import nominal
 
 
 @dataclass(frozen=True, eq=False)
@@ -34,13 +44,18 @@ class SloPlan:
     gauge_alerts: tuple[GaugeAlert, ...]
     burn_alerts: dict[Speed, AlertRule]
     companion: SloCompanion | None
+    of_groups: GroupCompanions
     title: str
 
     @property
     def alerts(self) -> list[AlertRule]:
         """Its alerts, in the order of the group."""
         of_gauges = (alert.rule for alert in self.gauge_alerts)
-        return [*self.burn_alerts.values(), *of_gauges, *([self.companion.rule] if self.companion else [])]
+        return [*self.burn_alerts.values(), *of_gauges, *self._companions]
+
+    @property
+    def _companions(self) -> list[AlertRule]:
+        return [*([self.companion.rule] if self.companion else []), *self.of_groups.rules]
 
     @cached_property
     def group(self) -> Group:
@@ -52,8 +67,7 @@ class SloPlan:
             rules += [*self.budget.records(), *self.burn_alerts.values()]
         for alert in self.gauge_alerts:
             rules += [*alert.records, alert.rule]
-        if self.companion is not None:
-            rules.append(self.companion.rule)
+        rules += self._companions
         return Group(self.title, rules)
 
     @property
@@ -116,7 +130,34 @@ def _slo_plan(build: AlertBuilder, slo: Slo, dependencies: Dependencies) -> SloP
         }
     measured = series.record if series else budget.errors(budget.windows[0]) if budget else ""
     companion = slo_companion(build, slo, measured, series, dependencies)
-    return SloPlan(slo, series, budget, alerts, burn_alerts, companion, f"{file.name}-{slo.name}")
+    of_groups = group_companions(build, slo, budget)
+    return SloPlan(slo, series, budget, alerts, burn_alerts, companion, of_groups, f"{file.name}-{slo.name}")
+
+
+def mistakes_in_texts(file: ModelSlo, routing: Routing, slo: Slo) -> Iterator[tuple[Location, TextError]]:
+    """Yield the mistakes in the user's own texts of one SLO, whose other keys have been checked, with their places."""
+    build = AlertBuilder(file, routing)
+    series = _series(file.model, slo, routing.spec.evaluationInterval)
+    for at, alert in slo.placed_alerts(()):
+        if series is not None and (alert.summary or alert.description):
+            kind = alert.when.lower(series)
+            several = alert.when.series.lower(series, kind) if alert.when.series else None
+            labels = build.labels(slo.name, slo.layer, alert.tier)
+            yield from _mistakes(at, alert, own_texts.of_gauge(labels, series, kind, several))
+    sli = _event_sli(file, slo, series)
+    if slo.alerting is not None and sli is not None:
+        budget = _budget(file, slo, sli)
+        yield from _mistakes(("alerting",), slo.alerting, burn_variables(build, slo, budget, "fast"))
+
+
+def _mistakes(
+    at: Location, texts: Alert | Alerting, variables: Variables
+) -> Iterator[tuple[Location, TextError]]:
+    for key, text in (("summary", texts.summary), ("description", texts.description)):
+        try:
+            text_of(text or "", variables)
+        except TextError as error:
+            yield (*at, key), error
 
 
 def _series(model: str, slo: Slo, interval: Duration) -> GaugeSeries | None:
@@ -137,12 +178,17 @@ def _compared_with(alerts: Sequence[GaugeAlert]) -> list[Record]:
 
 
 def _event_sli(file: ModelSlo, slo: Slo, series: GaugeSeries | None) -> EventSli | None:
+    groups = tuple(slo.groupBy)
     if slo.sli.errors is not None:
-        return ErrorsSli(file.model)
+        return ErrorsSli(file.model, groups)
     if slo.sli.latency is not None:
-        return LatencySli(file.model, slo.sli.latency.below)
+        asked = slo.sli.latency
+        if asked.native:
+            labels = tuple(asked.labels.items())
+            return NativeLatencySli(file.model, asked.below, groups, asked.metric, labels)
+        return LatencySli(file.model, asked.below, groups)
     if slo.sli.ratio is not None:
-        return RatioSli(slo.sli.ratio)
+        return RatioSli(slo.sli.ratio, groups)
     if slo.good is not None and series is not None:
         return GoodSli(series, Limit.of(series, slo.good))
     return None
@@ -153,7 +199,7 @@ def pairs_of(slo: Slo) -> list[BurnWindow]:
     assert slo.timeWindow is not None
     if slo.alerting is not None and slo.alerting.windows is not None:
         return [BurnWindow(exact(own.factor), own.short, own.long, own.burn) for own in slo.alerting.windows]
-    return list(burn_rate.windows(slo.timeWindow))
+    return list(burn_rate.windows(nominal(slo.timeWindow)))
 
 
 def _budget(file: ModelSlo, slo: Slo, sli: EventSli) -> Budget:
@@ -163,5 +209,13 @@ def _budget(file: ModelSlo, slo: Slo, sli: EventSli) -> Budget:
     pairs, _ = burn_rate.that_can_fire(pairs_of(slo), slo.objective)
     alerting, share = slo.alerting or Alerting.model_validate({}), burn_rate.budget(slo.objective)
     return Budget(
-        file.model, slo.name, exact(slo.objective), share, slo.timeWindow, tuple(pairs), alerting, sli
+        file.model,
+        slo.name,
+        exact(slo.objective),
+        share,
+        slo.timeWindow,
+        tuple(pairs),
+        alerting,
+        sli,
+        slo.maxGroups,
     )

@@ -39,6 +39,7 @@ _ALL = (
     Lint("always-fires", "error", "An alert that every value of its gauge raises."),
     Lint("baseline-too-short", "warning", "A drop that its own baseline hides before it fires.", found="testing"),
     Lint("burn-window-left-out", "warning", "A pair of burn-rate windows that no share of bad events can raise."),
+    Lint("for-too-long", "warning", "A burn-rate alert that short trouble never raises."),
     Lint("for-too-short", "warning", "An alert that one evaluation, or two, raise."),
     Lint("inhibit-equal-missing", "warning", "An inhibition that compares a label which alerts on one side lack."),
     Lint("inhibit-more-urgent", "warning", "An alert that silences a more urgent one."),

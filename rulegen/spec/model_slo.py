@@ -17,9 +17,12 @@ from rulegen.promql.names import (
     AlertName,
     AnnotationName,
     FileName,
+    Form,
     LabelName,
     LabelValue,
     ModelName,
+    OwnText,
+    SeriesLabel,
     SloName,
     Text,
 )
@@ -27,6 +30,7 @@ from rulegen.sli.gauge import Gauge
 from rulegen.sli.query_series import PromQl
 from rulegen.spec.companions import Companions, ExpectedPages, NoData, OwnOrFalse, TierName
 from rulegen.spec.lint_names import Accept, named
+from rulegen.spec.time_windows import TimeWindow
 
 
 def _percent(value: float) -> float:
@@ -48,7 +52,19 @@ class Errors(StrictModel):
 class Latency(StrictModel):
     """Predictions that took too long, over all, from the histogram ml_prediction_latency_seconds."""
 
-    below: Duration = Field(description="Longest good latency; one of the histogram's buckets.")
+    below: Duration = Field(
+        description="Longest good latency; one of the histogram's buckets, where it is not `native`."
+    )
+    native: bool = Field(
+        False,
+        description="The histogram is a native one: any latency will do. Prometheus must be 2.53 or newer.",
+    )
+    metric: Annotated[str, Form(r"[a-zA-Z_:][a-zA-Z0-9_:]*", "the name of a histogram")] | None = Field(
+        None, description="Another native histogram than the exporter's, in seconds."
+    )
+    labels: dict[SeriesLabel, LabelValue] = Field(
+        default_factory=dict, description="Only these series of `metric`."
+    )
 
 
 class Ratio(StrictModel):
@@ -111,6 +127,12 @@ class Alert(StrictModel):
     expectedPages: ExpectedPages | None = Field(
         None, description="How often it may page; `mlslo-rulegen backtest` judges it by a history."
     )
+    summary: OwnText | None = Field(
+        None, description="Instead of the generated one, with variables such as `{{ value }}`."
+    )
+    description: OwnText | None = Field(
+        None, description="Instead of the generated one, with variables such as `{{ condition }}`."
+    )
     annotations: dict[AnnotationName, Text] = Field(
         default_factory=dict, description="Added to the file's own, such as a runbook_url."
     )
@@ -146,6 +168,17 @@ class Alerting(StrictModel):
     minimumEvents: Count | None = Field(
         None, description="Fewer events than this in the long window, good or bad, raise nothing either."
     )
+    for_: Duration | None = Field(
+        None, alias="for", description="How long both alerts' condition must last; at once, where not given."
+    )
+    summary: OwnText | None = Field(
+        None,
+        description="Of both alerts, instead of the generated one, with variables such as `{{ value }}`.",
+    )
+    description: OwnText | None = Field(
+        None,
+        description="Of both alerts, instead of the generated one, with variables such as `{{ budget_left }}`.",
+    )
     windows: list[BurnWindows] | None = Field(
         None, min_length=1, max_length=12, description="Instead of the SRE workbook's."
     )
@@ -159,10 +192,20 @@ class Slo(StrictModel):
     objective: Percent | None = Field(
         None, description="Percent of events, or of evaluations of a gauge, that must be good."
     )
-    timeWindow: Duration | None = Field(None, description="Over how long the objective holds.")
+    timeWindow: TimeWindow | None = Field(
+        None, description="Over how long the objective holds: a duration, or a period of the calendar."
+    )
     sli: Sli = Field(description="What is measured: exactly one of the keys below.")
     good: Good | None = Field(
         None, description="Objective on a gauge: the one limit an evaluation must hold."
+    )
+    groupBy: Annotated[list[SeriesLabel], Field(min_length=1, max_length=5)] = Field(
+        default_factory=list,
+        description="An error budget, and alerts, for each value of these labels: a tenant, a cluster, a namespace. Of "
+        "events only: `errors`, `latency`, `ratio`.",
+    )
+    maxGroups: Annotated[int, Field(ge=1, le=1000)] = Field(
+        100, description="How many groups have a budget; where there are more an alert says so."
     )
     alerting: Alerting | None = Field(None, description="How the error budget alerts.")
     alerts: list[Alert] = Field(default_factory=list, description="Conditions on a gauge.")

@@ -40,7 +40,6 @@ from rulegen.spec.routing_names import (
 from rulegen.spec.target import Target
 from rulegen.spec.time_intervals import TimeInterval
 
-
 PLACEHOLDER = "REPLACE-ME"
 """What stands in a first AlertRouting file where only its user knows what belongs there."""
 

@@ -12,15 +12,26 @@ from typing import Any
 
 from mlslo.yamlfile import Duration
 from rulegen.conditions import Location
+from rulegen.conditions.beyond_noise import BeyondNoise
 from rulegen.promql.annotations import Firing
 from rulegen.promql.replicas import WEIGHTED
 from rulegen.promql.rules import AlertRule
 from rulegen.slo.plan import Plan, SloPlan
 from rulegen.spec.lint_names import Name, Note
 from rulegen.spec.routing import Routing
-from rulegen.unittests import budgets, companions, events, gauges, histories, nodata, others, scraped
+from rulegen.unittests import (
+    budgets,
+    calendars,
+    companions,
+    events,
+    gauges,
+    groups,
+    histories,
+    nodata,
+    others,
+    scraped,
+)
 from rulegen.unittests.case import Case
-from rulegen.unittests.histories import look_far_back
 
 __all__ = ["UnitTests", "build", "look_far_back", "of_watchdog"]
 
@@ -28,6 +39,7 @@ _ALWAYS_THERE = (
     "its query has a value where nothing is scraped: it is never without data, and nothing of it is tested"
 )
 _ALERT_ALWAYS_THERE = "no test can replace the value that its query has where nothing is scraped"
+_TOO_MANY = "a test would have more than 200 groups, that no more are measured is not tested"
 _NOT_UNDERSTOOD = "what these expressions select is not understood, the records made from them are not tested"
 
 
@@ -72,6 +84,7 @@ class _Builder:
                 continue
             found += self._of_slo(index, slo)
         found += histories.cases(self.plan, self.interval, self._note)
+        found += calendars.cases(self.plan, self.interval, self._is_first)
         found += nodata.cases(self.plan, self.interval, self._is_first)
         return found + companions.cases(self.plan, self.interval, self._is_first)
 
@@ -87,15 +100,40 @@ class _Builder:
                 yield from budgets.cases(slo.budget, rule, speed, self.interval, self._is_first)
         if slo.series is not None and slo.series.aggregation == WEIGHTED:
             yield scraped.weighted(slo.series, self.interval)
+        legs = (leg for alert in slo.gauge_alerts for leg in alert.kind.legs())
+        noisy = next((leg for leg in legs if isinstance(leg, BeyondNoise)), None)
+        if noisy is not None and noisy.series.aggregation == WEIGHTED:
+            yield scraped.weighted_error(noisy, self.interval)
+        elif noisy is not None:
+            yield scraped.error_of_worst(noisy, self.interval)
         if slo.budget is not None:
             whole = self._is_first(type(slo.budget.sli).__name__)
             known = events.cases(slo.budget, self.interval, whole=whole)
             yield from known or ()
             if known is None:
                 self._note((index, "sli"), _NOT_UNDERSTOOD)
+        yield from self._of_groups(index, slo)
         other = others.case(slo, self.interval) if self._is_first(others.kind_of(slo)) else None
         if other is not None:
             yield other
+
+    def _of_groups(self, index: int, slo: SloPlan) -> Iterator[Case]:
+        """Cases of the groups that have an error budget each; the first SLO of a file that has some has all of them."""
+        budget = slo.budget
+        if budget is None or not budget.groups:
+            return
+        if slo.of_groups.gone is not None:
+            whole = self._is_first("a group is gone")
+            yield from groups.gone(budget, slo.of_groups, self.interval, whole=whole)
+        if self._is_first("too many groups"):
+            many = groups.can_be_counted(budget)
+            grouped = [one for one in self.plan.slos if one.of_groups.too_many is not None]
+            alone = len(grouped) == 1
+            case = events.too_many_groups(budget, slo.of_groups, self.interval, alone=alone) if many else None
+            if case is not None:
+                yield case
+            elif not many:
+                self._note((index, "maxGroups"), _TOO_MANY)
 
     def _is_first(self, kind: str) -> bool:
         """Return True the first time that it is asked for a kind."""
@@ -105,6 +143,11 @@ class _Builder:
 
     def _note(self, at: Location, said: str, lint: Name = "not-tested") -> None:
         self.notes.append(Note(lint, self.plan.file.document, ("spec", "slos", *at), said))
+
+
+def look_far_back(plan: Plan, interval: Duration) -> bool:
+    """Return whether a model has tests that are evaluated seldom."""
+    return histories.look_far_back(plan, interval) or calendars.look_far_back(plan)
 
 
 def of_watchdog(rule: AlertRule, interval: Duration) -> dict[str, Any]:

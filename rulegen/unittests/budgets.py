@@ -8,12 +8,14 @@ from decimal import ROUND_FLOOR, Decimal
 
 from mlslo.yamlfile import Duration
 from rulegen.promql.annotations import Firing
-from rulegen.promql.conventions import BUDGET_REMAINING_RECORD, MODEL, SLO
+from rulegen.promql.conventions import BUDGET_REMAINING_RECORD, MODEL, PERIOD_RECORD, SLO
 from rulegen.promql.expressions import exact, number
 from rulegen.promql.rules import AlertRule
 from rulegen.slo.budget import Budget
 from rulegen.slo.burn_rate import BurnWindow, Speed
-from rulegen.unittests.case import GONE, NAN, Case, First, Sample, Series, lifetime
+from rulegen.unittests.calendars import date_number
+from rulegen.unittests.case import GONE, NAN, Case, First, Sample, Series, evaluations, lifetime
+from rulegen.unittests.groups import example, others
 
 # The records of one evaluation, by name.
 Records = dict[str, Sample]
@@ -117,7 +119,7 @@ class _Tested:
         said += f", or there are fewer than {asked}" if asked else ""
         moments = [moment for pair in self.pairs for moment in pair.quiet()]
         case = self._case(f"stays quiet while only one window of two burns{said}", moments)
-        case.never(len(moments) - 1, self.rule)
+        case.never(len(moments) * self._held - 1, self.rule)
         return case
 
     def fires(self) -> Case:
@@ -125,18 +127,29 @@ class _Tested:
         limits = (
             f"{number(pair.limit)} over {pair.windows.long} and {pair.windows.short}" for pair in self.pairs
         )
-        case = self._case(f"fires above {', or '.join(limits)}", [pair.enough for pair in self.pairs])
+        after = f"after {self.rule.for_} " if self.rule.for_ else ""
+        case = self._case(f"fires {after}above {', or '.join(limits)}", [pair.enough for pair in self.pairs])
         pair = self.pairs[0]
         first, _, bad = (float(value or 0) for value in pair.enough.values())
         burning = bad / first if self.budget.alerting.minimumEvents else first
-        known = self.budget.time_window.seconds in (pair.windows.long.seconds, pair.windows.short.seconds)
         share = float(self.budget.share)
-        left = 1 - burning / share if known else None
-        texts = Firing({}, burning / share, {BUDGET_REMAINING_RECORD: left})
-        case.fires(0, self.rule, texts)
-        for now in range(1, len(self.pairs)):
-            case.shows(now, self.rule, "firing")
+        known = self.budget.whole in (pair.windows.long, pair.windows.short)
+        looked_up = {BUDGET_REMAINING_RECORD: 1 - burning / share if known else None}
+        first_end = self._held - 1
+        if self.budget.calendar is not None:
+            window = self.budget.calendar.window
+            looked_up[PERIOD_RECORD] = date_number(window, first_end * self.interval.seconds)
+        if self.rule.for_:
+            case.shows(first_end - 1, self.rule, "pending")
+        case.fires(first_end, self.rule, Firing(example(self.budget.groups), burning / share, looked_up))
+        for pair_number in range(2, len(self.pairs) + 1):
+            case.shows(pair_number * self._held - 1, self.rule, "firing")
         return case
+
+    @property
+    def _held(self) -> int:
+        """The number of evaluations that each set of records lasts for: until it fires."""
+        return evaluations(self.rule.for_, self.interval) + 1
 
     def life(self) -> Iterator[Case]:
         """Build the cases of recovery, a gap, NaN and the end of its series."""
@@ -153,17 +166,34 @@ class _Tested:
             ("ends where its series end", [burns, gone, gone]),
         ):
             case = self._case(what, moments)
-            for now, moment in enumerate(moments[:2] if moments[-1] == gone else moments):
-                case.shows(now, self.rule, "firing" if moment == burns else None)
+            for index, moment in enumerate(moments[:2] if moments[-1] == gone else moments):
+                begin, end = index * self._held, (index + 1) * self._held - 1
+                if moment == burns and end > begin:
+                    case.shows(end - 1, self.rule, "pending")
+                case.shows(
+                    end if moment == burns else begin, self.rule, "firing" if moment == burns else None
+                )
             yield case
 
     def _case(self, what: str, moments: Sequence[Records]) -> Case:
-        """``moments``: records at each evaluation; what is not among them is 0."""
+        """``moments``: records, each for as long as the alert takes to fire; what is not among them is 0.
+
+        So are those of other groups.
+        """
+        group, healthy = example(self.budget.groups), [Records()] * len(moments)
         labels = {MODEL: self.budget.model, SLO: self.budget.slo}
         names = dict.fromkeys(
             name for pair in self.pairs for name in pair.names if any(name in one for one in moments)
         )
-        series = [Series(name, labels, [moment.get(name, _NONE) for moment in moments]) for name in names]
+        series = [
+            Series(
+                name,
+                {**labels, **one},
+                [moment.get(name, _NONE) for moment in own for _ in range(self._held)],
+            )
+            for one, own in ((group, moments), *((other, healthy) for other in others(group)))
+            for name in names
+        ]
         return Case(f"{self.rule.name} of {self.budget.slo}: {what}", self.interval, series)
 
 

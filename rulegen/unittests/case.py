@@ -59,6 +59,27 @@ class Series:
         return [other, self.of_another_model()]
 
 
+@dataclass(frozen=True)
+class NativeHistogram(Series):
+    """A native histogram whose counts are ``samples``; ``bad`` of ``per`` observations are above ``limit``."""
+
+    limit: float = 1.0
+    bad: int = 0
+    per: int = 1
+
+    def as_data(self) -> dict[str, str]:
+        counts = [sample for sample in self.samples if isinstance(sample, Decimal)]
+        step = int(counts[1] - counts[0])
+        # Of schema 0, bucket 3 is (4, 8].
+        low, high = math.floor(math.log2(self.limit)), math.ceil(math.log2(self.limit)) + 1
+        slow = step * self.bad // self.per
+        buckets = [step - slow, *[0] * (high - low - 1), slow]
+        grows = f"count:{step} sum:{step} offset:{low} buckets:[{' '.join(map(str, buckets))}]"
+        missed = "_ " * (len(self.samples) - len(counts))
+        values = f"{missed}{{{{schema:0}}}}+{{{{schema:0 {grows}}}}}x{len(counts) - 1}"
+        return {"series": super().as_data()["series"], "values": values}
+
+
 def notation(samples: Sequence[Scrape]) -> str:
     """Return ``0.8x9 stale`` for ten samples of 0.8 and then none, ``0+60x9`` for a steady counter."""
     if ramp := _ramp(samples):

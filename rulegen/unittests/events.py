@@ -3,18 +3,31 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, replace
 from decimal import Decimal
 
 from mlslo.yamlfile import Duration
 from rulegen.conditions import World
 from rulegen.promql import conventions
-from rulegen.promql.conventions import MODEL, SLO, errors_record, events_record
+from rulegen.promql.conventions import MODEL, REVISION, SLO, errors_record, events_record
 from rulegen.promql.expressions import exact, number, quote, selector
 from rulegen.slo.budget import Budget
-from rulegen.slo.events import ERRORS, LATENCY, TOTAL, ErrorsSli, GoodSli, LatencySli, RatioSli
-from rulegen.unittests.case import GONE, MISSED, Case, Scrape, Series, counter, rounded
+from rulegen.slo.companions import GroupCompanions
+from rulegen.slo.events import (
+    ERRORS,
+    LATENCY,
+    TOTAL,
+    ErrorsSli,
+    GoodSli,
+    LatencySli,
+    NativeLatencySli,
+    RatioSli,
+)
+from rulegen.unittests import groups
+from rulegen.unittests.calendars import part_over
+from rulegen.unittests.case import GONE, MISSED, Case, NativeHistogram, Scrape, Series, counter, rounded
+from rulegen.unittests.groups import example, others
 from rulegen.unittests.probes import nearby
 from rulegen.unittests.ratios import EventSeries, Selected, event_series
 from rulegen.unittests.scraped import POD, labels_of, scraped
@@ -41,8 +54,9 @@ def cases(budget: Budget, interval: Duration, *, whole: bool) -> list[Case] | No
     if series is not None:
         # Labels are summed away: what must not count would be seen in the numbers only.
         counters += tested.others(len(counters[0].samples))
+    counters += tested.other_groups()
     found = [tested.ratios(counters)]
-    late = isinstance(budget.sli, ErrorsSli) or (series is not None and not series.needed)
+    late = isinstance(budget.sli, ErrorsSli | NativeLatencySli) or (series is not None and not series.needed)
     if whole and late:
         found.append(tested.none_bad())
     if whole and isinstance(budget.sli, LatencySli):
@@ -62,11 +76,31 @@ def healthy(budget: Budget, interval: Duration) -> tuple[list[Series], Duration]
     return [*tested.counters(EVENTS, 0, count), *tested.others(count)], tested.sampled
 
 
+def too_many_groups(
+    budget: Budget, companions: GroupCompanions, interval: Duration, *, alone: bool
+) -> Case | None:
+    """Return the case of more groups than have a budget; None where it is not known what the SLI's expressions select.
+
+    A ratio may select one group only.
+    """
+    tested = _tested(budget, interval)
+    if tested is None or tested.group != example(budget.groups):
+        return None
+    counters = list(tested.of_one_pod())
+    return groups.too_many(budget, companions, interval, counters, tested.sampled, alone=alone)
+
+
 def _tested(budget: Budget, interval: Duration) -> _Tested | None:
+    group = example(budget.groups)
     if not isinstance(budget.sli, RatioSli):
-        return _Tested(budget, interval, None)
-    series = event_series(budget.sli.ratio)
-    return _Tested(budget, interval, series) if series is not None else None
+        return _Tested(budget, interval, None, group)
+    series = event_series(budget.sli.ratio, budget.groups)
+    if series is None:
+        return None
+    own = [one.labels for one in (*series.bad, *series.rest, *series.others)]
+    group |= {label: labels[label] for labels in own for label in group if label in labels}
+    apart = any(labels.get(label, group[label]) != group[label] for labels in own for label in group)
+    return None if apart else _Tested(budget, interval, series, group)
 
 
 def part_of(step: Duration, most: float) -> Duration:
@@ -88,6 +122,8 @@ class _Tested:
     interval: Duration
     # Those of a raw pair of counters.
     series: EventSeries | None
+    # The labels of the group that it is about, where there are groups.
+    group: Mapping[str, str]
 
     @property
     def sampled(self) -> Duration:
@@ -107,7 +143,7 @@ class _Tested:
 
     @property
     def _labels(self) -> dict[str, str]:
-        return {MODEL: self.budget.model, SLO: self.budget.slo}
+        return {MODEL: self.budget.model, SLO: self.budget.slo, **self.group}
 
     def ratios(self, series: list[Series]) -> Case:
         """Build the case of 1 bad event in 20."""
@@ -119,14 +155,17 @@ class _Tested:
 
     def _ratios(self, case: Case, now: int, ratio: Decimal) -> None:
         """Expect the same ratio of each window and of the time window, and what follows from it."""
-        budget, own = self.budget, {SLO: self.budget.slo}
+        budget, own = self.budget, {SLO: self.budget.slo, **self.group}
         near = Decimal("0.0001")
         names = {*map(str, budget.windows), str(budget.whole)}
+        labels = {**self._labels, REVISION: budget.revision}
         query = f"count({self._named(budget.ratio)} > {number(ratio - near)} < {number(ratio + near)})"
         case.gives(now, query, [({}, Decimal(len(names)))])
         burned = ratio / budget.share
-        case.nearly(now, selector(conventions.BURN_RATE_RECORD, own), self._labels, burned)
-        case.nearly(now, selector(conventions.BUDGET_REMAINING_RECORD, own), self._labels, 1 - burned)
+        case.nearly(now, selector(conventions.BURN_RATE_RECORD, own), labels, burned)
+        if budget.calendar is not None:
+            burned *= part_over(budget.calendar.window, now * self.interval.seconds)
+        case.nearly(now, selector(conventions.BUDGET_REMAINING_RECORD, own), labels, 1 - burned)
 
     def _table(self, case: Case, events: int) -> None:
         """Expect the events of each window in one query."""
@@ -140,17 +179,32 @@ class _Tested:
         case.gives(self._end, f"round({query}, {number(step)})", samples)
 
     def _count(self, window: Duration, events: int) -> Decimal:
-        return Decimal(events) / (exact(window.seconds) if self.budget.sli.operation == "rate" else 1)
+        counted = exact(events)
+        if isinstance(self.budget.sli, NativeLatencySli):
+            # Where a counter begins with 0 nothing is extrapolated before it; a native histogram has no such rule:
+            # https://github.com/prometheus/prometheus/blob/v3.5.0/promql/functions.go (extrapolatedRate)
+            seen, step = self._end * self.interval.seconds, self.sampled.seconds
+            before = window.seconds - seen
+            counted *= exact((seen + (before if before < 1.1 * step else step / 2)) / seen)
+        return counted / (exact(window.seconds) if self.budget.sli.operation == "rate" else 1)
 
     def _named(self, record: Callable[[Duration], str]) -> str:
         """A record of each window."""
-        return f'{{__name__=~"{_prefix(record)}[^_]+",{SLO}={quote(self.budget.slo)}}}'
+        group = "".join(f",{label}={quote(value)}" for label, value in self.group.items())
+        return f'{{__name__=~"{_prefix(record)}[^_]+",{SLO}={quote(self.budget.slo)}{group}}}'
 
     def counters(self, events: int, bad: int, count: int = 0) -> Iterator[Series]:
         """The counters behind an SLI, which grow by so many in each sampled interval."""
         count = count or self._end * self._steps + 1
+        for one in self._counters(events, bad, count):
+            yield replace(one, labels={**one.labels, **self.group})
+
+    def _counters(self, events: int, bad: int, count: int) -> Iterator[Series]:
         if self.series is not None:
             yield from _of_ratio(self.series, events, bad, count)
+            return
+        if isinstance(self.budget.sli, NativeLatencySli):
+            yield from _of_native(self.budget.sli, events, bad, count)
             return
         labels = {MODEL: self.budget.model, "version": "1"}
         pods = (
@@ -174,15 +228,39 @@ class _Tested:
     def others(self, count: int) -> Iterator[Series]:
         """Counters that differ in one label from what the SLI counts, and grow fast."""
         fast = counter(1000, count)
-        labels = {MODEL: f"{self.budget.model}-other", "version": "1"}
-        if isinstance(self.budget.sli, LatencySli):
+        labels = {MODEL: f"{self.budget.model}-other", "version": "1", **self.group}
+        if isinstance(self.budget.sli, NativeLatencySli):
+            matchers = self.budget.sli.matchers
+            for label, value in matchers.items():
+                other = {**matchers, **self.group, label: f"{value}-other"}
+                yield NativeHistogram(self.budget.sli.name, other, fast)
+        elif isinstance(self.budget.sli, LatencySli):
             yield Series(f"{LATENCY}_count", labels, fast)
             yield Series(f"{LATENCY}_bucket", {**labels, "le": self.budget.sli.bucket}, fast)
         elif isinstance(self.budget.sli, ErrorsSli):
             yield Series(TOTAL, labels, fast)
             yield Series(ERRORS, {**labels, "code": "500"}, fast)
         for one in self.series.decoys if self.series else ():
-            yield Series(one.name, one.labels, fast)
+            yield Series(one.name, {**self.group, **one.labels}, fast)
+
+    def other_groups(self) -> Iterator[Series]:
+        """The counters of other groups, in which every event is bad; no more than have a budget."""
+        for group in others(self.group)[: self.budget.most_groups - 1]:
+            yield from replace(self, group=group).counters(20 * EVENTS, 20 * EVENTS)
+
+    def of_one_pod(self) -> Iterator[Series]:
+        """Counters of which none is bad, at two evaluations."""
+        seen: set[tuple[str, str]] = set()
+        for one in self.counters(EVENTS, 0, 2):
+            kind = one.name, one.labels.get("le", "")
+            if (
+                any(one.samples)
+                and (one.name != f"{LATENCY}_bucket" or kind[1] != "+Inf")
+                and kind not in seen
+            ):
+                if one.labels.get(POD) != "b":
+                    yield one
+                seen.add(kind)
 
     def none_bad(self) -> Case:
         """Build the case of events of which none is bad, then of none at all: the shortest window says so."""
@@ -191,7 +269,7 @@ class _Tested:
         sampled = part_of(self.interval, shortest / 10)
         counters = [
             # Read twice, and then no more; nothing where a window begins.
-            Series(one.name, one.labels, [MISSED, *one.samples[:2]])
+            replace(one, samples=[MISSED, *one.samples[:2]])
             for one in self.counters(EVENTS, 0, 3)
         ]
         name = f"Records of {budget.slo}: where no event was bad yet, 0 are"
@@ -199,7 +277,8 @@ class _Tested:
         bad = self._named(budget.errors)
         begins = (shortest + sampled.seconds) / interval
         case.gives(math.ceil(begins) - 1, f"count({bad} == 0)", [({}, Decimal(len(budget.windows)))])
-        case.gives(math.floor(begins) + 1, f"count({bad})", [])
+        if not isinstance(budget.sli, NativeLatencySli):
+            case.gives(math.floor(begins) + 1, f"count({bad})", [])
         return case
 
     def raced(self) -> Case:
@@ -281,6 +360,13 @@ def _of_ratio(series: EventSeries, events: int, bad: int, count: int) -> Iterato
         yield Series(one.name, one.labels, counter(0, count))
 
 
+def _of_native(sli: NativeLatencySli, events: int, bad: int, count: int) -> Iterator[Series]:
+    for pod, thirds in (("a", 2), ("b", 1)):
+        samples = counter(events * thirds // 3, count)
+        labels = {**sli.matchers, POD: pod}
+        yield NativeHistogram(sli.name, labels, samples, sli.below.seconds, bad, events)
+
+
 def _of_pods(series: Selected, per_interval: int, count: int) -> Iterator[Series]:
     """Two series that together are one, if there may be two."""
     if POD in series.labels or per_interval < 2:
@@ -294,6 +380,8 @@ def _of_pods(series: Selected, per_interval: int, count: int) -> Iterator[Series
 def read_alone(budget: Budget) -> list[str]:
     """The records that a rule reads by themselves: what is read beside others is matched with them."""
     names = [budget.ratio(budget.pairs[0].long), budget.ratio(budget.whole)]
-    if isinstance(budget.sli, LatencySli):
+    if budget.groups:
+        names += [budget.events(budget.windows[0]), conventions.KNOWN_GROUPS_RECORD]
+    if isinstance(budget.sli, LatencySli | NativeLatencySli):
         names += [budget.events(window) for window in budget.windows]
     return list(dict.fromkeys([*names, *(record.name for record in budget.sli.sources())]))

@@ -7,12 +7,12 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from decimal import Decimal
 from functools import cached_property
 
 from mlslo.yamlfile import Duration
-from rulegen.conditions import History, World
+from rulegen.conditions import History
 from rulegen.conditions.history import Deviation
 from rulegen.promql.replicas import WEIGHTED
 from rulegen.slo.alerts import GaugeAlert
@@ -151,7 +151,7 @@ class Course:
     def _holds(self, value: Sample, now: int, series: int) -> bool:
         if value is None or value.is_nan():
             return False
-        return self.alert.kind.holds(value, World(self.past(now, series), self.probe.world.reference))
+        return self.alert.kind.holds(value, replace(self.probe.world, past=self.past(now, series)))
 
     @cached_property
     def states(self) -> list[str | None]:

@@ -8,6 +8,7 @@ from decimal import Decimal
 from functools import cached_property
 
 from rulegen.conditions import Kind, Limit
+from rulegen.conditions.beyond_noise import BeyondNoise
 from rulegen.conditions.reference import Reference
 from rulegen.promql.annotations import Firing
 from rulegen.promql.conventions import SLO
@@ -17,7 +18,7 @@ from rulegen.spec.lint_names import Name
 from rulegen.unittests.case import GONE, MISSED, NAN, Case, First, Sample, Series, evaluations, lifetime
 from rulegen.unittests.expected import Course, Scrapes, baselines, sides_of_changes
 from rulegen.unittests.probes import Probe, probes, unusable
-from rulegen.unittests.scraped import labels_of, labels_of_history, scraped
+from rulegen.unittests.scraped import errors, labels_of, labels_of_history, scraped
 
 # Prometheus looks this far back for the sample of a series that was not scraped.
 _LOOKBACK = 300.0
@@ -96,10 +97,13 @@ class _Tested:
 
     @property
     def _where(self) -> str:
-        """The past and the reference that the gauge is compared with, as part of a name."""
+        """The past, the reference and the noise that the gauge is compared with, as part of a name."""
         said = [f"its past {number(self.probe.healthy)}"] if self.alert.kind.histories() else []
         if self.probe.world.reference is not None:
             said.append(f"the reference {number(self.probe.world.reference)}")
+        if self._errors:
+            error = self.probe.world.error
+            said.append("no standard error" if error is None else f"a standard error of {number(error)}")
         return "".join(f", {one}" for one in said)
 
     def quiet(self) -> Case | None:
@@ -125,7 +129,7 @@ class _Tested:
         if self.alert.several:
             phrase = f"with {self._sizes[0]} of {self._sizes[1]} series {phrase}"
         name = f"fires {' and '.join(how) or 'at once'}"
-        if not (self.main and isinstance(self.alert.kind, Limit)):
+        if not (self.main and type(self.alert.kind) is Limit):
             name += f" at {number(self.probe.beyond)}{self._where}"
             phrase = f"({phrase})"
         name += f" {phrase}" if self.main else ""
@@ -236,7 +240,11 @@ class _Tested:
         for index in range(self._sizes[1]):
             labels = labels_of(series, index)
             column = [scrape[index] for scrape in course.scrapes[: last + 1]]
-            yield from scraped(series, labels, column, self.probe.healthy if pods and not index else None)
+            healthy = self.probe.healthy if pods and not index else None
+            yield from scraped(series, labels, column, healthy)
+            if self.probe.world.error is not None:
+                for noisy in self._errors:
+                    yield errors(noisy, labels, self.probe.world.error, last + 1)
             for history in course.given:
                 given = [course.given_past(history, now, index) for now in range(last + 1)]
                 yield Series(history.record.name, labels_of_history(series, history, index), given)
@@ -246,14 +254,22 @@ class _Tested:
                     yield Series(leg.metric.name, {**own, "reference": name}, [value] * (last + 1))
 
     @property
+    def _errors(self) -> list[BeyondNoise]:
+        """The conditions that look at the standard error, which all is one."""
+        return [leg for leg in self.alert.kind.legs() if isinstance(leg, BeyondNoise)][:1]
+
+    @property
     def _references(self) -> list[Reference]:
         return [leg for leg in self.alert.kind.legs() if isinstance(leg, Reference)]
 
     def _of_references(self) -> list[tuple[str, Decimal]]:
-        """The figure of the reference; where none is named, a smaller one beside it."""
+        """The figure of the reference; where none is named, one beside it that decides nothing."""
         named, value = self.alert.series.reference, self.probe.world.reference
         assert value is not None
-        return [(named, value)] if named else [("validation", value), ("training", value / 2)]
+        sides = {leg.below for leg in self._references}
+        if named or len(sides) > 1:
+            return [(named or "validation", value)]
+        return [("validation", value), ("training", value * 2 if True in sides else value / 2)]
 
     def _firing(self, course: Course, now: int) -> Firing:
         """Return the values that its texts show at an evaluation."""
@@ -264,6 +280,8 @@ class _Tested:
         reference = self.probe.world.reference
         if reference is not None:
             looked_up |= {leg.record.name: float(reference) for leg in self._references}
+        if self.probe.world.error is not None:
+            looked_up |= {leg.record.name: float(self.probe.world.error) for leg in self._errors}
         known = [float("nan") if value is None else float(value) for value in values]
         value = alert.several.value(len(bad), len(values)) if alert.several else known[0]
         members = [(labels_of(alert.series, index), known[index]) for index in bad]

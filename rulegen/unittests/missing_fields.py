@@ -41,6 +41,6 @@ def cases(tested: Tested) -> Iterator[Case]:
                 pods.series(shared.PRESENT, "a", [usual, *[Decimal(0)] * (size - 1)], {FIELD: "fallback"}),
                 series[0].of_another_model([Decimal(1), *[Decimal(0)] * (size - 1)]),
             ]
-        held = [share is not None and share < rare for share in shares]
+        held = [share is not None and not share.is_nan() and share < rare for share in shares]
         values = [0.0 if share is None else float(share) for share in shares]
         yield tested.case(what, series, [Expected(tested.first, held, values, {FIELD: "score"})], texts=texts)

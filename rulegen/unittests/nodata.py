@@ -14,6 +14,7 @@ from rulegen.slo.companions import SloCompanion
 from rulegen.slo.plan import Plan
 from rulegen.unittests.case import GONE, NAN, Case, First, Series, evaluations, lifetime
 from rulegen.unittests.expected import states
+from rulegen.unittests.groups import example
 from rulegen.unittests.scraped import Pods
 
 _UP, _DOWN = Decimal(1), Decimal(0)
@@ -47,6 +48,10 @@ class _Tested:
     def pods(self) -> Pods:
         return Pods(self.plan.file.model, self.interval)
 
+    def _labels(self, name: str) -> dict[str, str]:
+        """The labels of what an SLO records."""
+        return {**self.plan.file.labels(name), **example(self.companions[name].groups)}
+
     def fires(self) -> Case:
         """No SLO is measured, while another model is, and another SLO with the same records; then its monitor stops."""
         waits = [evaluations(one.demand.after, self.interval) for one in self.companions.values()]
@@ -54,8 +59,11 @@ class _Tested:
         case = self._case("fires for each SLO once it has not been measured for its time", last + 1)
         case.series = [replace(one, samples=[*one.samples, GONE]) for one in case.series]
         for name, one in self.companions.items():
-            own = Series(one.record, self.plan.file.labels(name), [Decimal(0)] * (last + 1))
+            own = Series(one.record, self._labels(name), [Decimal(0)] * (last + 1))
             case.series += own.of_others()
+            if one.groups:
+                # Events without a group.
+                case.series.append(replace(own, labels=self.plan.file.labels(name)))
         case.series += self._others(last + 1)
         held = [[True] * (last + 1) + [not one.monitored] for one in self.companions.values()]
         self._expect(case, held, sorted({side for wait in waits for side in (wait - 1, wait)} - {-1, last}))
@@ -98,14 +106,14 @@ class _Tested:
         """Every SLO is measured, if at the lowest value there is."""
         case = self._case("stays quiet while SLOs are measured, at whatever value", 1)
         for name, one in self.companions.items():
-            case.series.append(Series(one.record, self.plan.file.labels(name), [_LOWEST]))
+            case.series.append(Series(one.record, self._labels(name), [_LOWEST]))
         case.gives(0, f"count by ({SLO}) ({selector('ALERTS', {'alertname': NO_DATA})})", [])
         return case
 
     def life(self, name: str, one: SloCompanion) -> Iterator[Case]:
         """An SLO that is measured again, or for one evaluation, or is NaN."""
         wait = evaluations(one.demand.after, self.interval)
-        record = self.plan.file.labels(name)
+        record = self._labels(name)
         gone = [GONE] * (wait + 1)
         anew = {0: "pending", 1: None, wait + 1: "pending", wait + 2: "firing"}
         for what, samples, shown in (

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from decimal import Decimal
 
 from mlslo.yamlfile import Duration
 from rulegen.conditions import World
+from rulegen.conditions.beyond_noise import BeyondNoise
 from rulegen.conditions.reference import Reference
 from rulegen.promql.conventions import MODEL, SLO
 from rulegen.promql.expressions import quote
@@ -19,8 +21,9 @@ from rulegen.slo.plan import SloPlan
 from rulegen.unittests import events
 from rulegen.unittests.case import Case, Series
 from rulegen.unittests.expected import recorded_after
+from rulegen.unittests.groups import example
 from rulegen.unittests.probes import Probe, decoys, lasting, nearby, past_of, probes
-from rulegen.unittests.scraped import labels_of, labels_of_history, of_pod, rows, scraped
+from rulegen.unittests.scraped import errors, labels_of, labels_of_history, of_pod, rows, scraped
 
 # Evaluations that it takes: of a rate there must be two samples.
 _COUNT = 2
@@ -50,7 +53,7 @@ def case(slo: SloPlan, interval: Duration) -> Case | None:
         found.series, found.sampled = known
     if slo.budget is not None:
         for record in events.read_alone(slo.budget):
-            labels = {MODEL: slo.budget.model, SLO: slo.budget.slo}
+            labels = {MODEL: slo.budget.model, SLO: slo.budget.slo, **example(slo.budget.groups)}
             found.series += Series(record, labels, [_MANY] * _COUNT).of_others()
     own = slo.slo.name
     given_own = [one for one in found.distinct if one.labels.get(SLO) == own]
@@ -69,6 +72,7 @@ def _of_gauge(found: Case, slo: SloPlan, series: GaugeSeries) -> bool:
         return False
     references = (probe.world.reference for probe in candidates)
     reference = next((one for one in references if one is not None), None)
+    error = next((one.world.error for one in candidates if one.world.error is not None), None)
     healthy = next((one.healthy for one in candidates if not _bad(alerts, one.healthy, reference)), None)
     if healthy is None:
         return False
@@ -90,6 +94,8 @@ def _of_gauge(found: Case, slo: SloPlan, series: GaugeSeries) -> bool:
         _past(found, alert, past_of(alert.kind, healthy))
         if reference is not None:
             _references(found, alert, reference)
+        if error is not None:
+            _errors(found, alert, error)
     return True
 
 
@@ -128,8 +134,25 @@ def _references(found: Case, alert: GaugeAlert, reference: Decimal) -> None:
             continue
         labels = {label: labels_of(series)[label] for label in leg.shared}
         own = {**labels, "reference": series.reference or "training"}
+        worse = reference * 100 if leg.below else reference / 100
         found.series.append(Series(leg.metric.name, own, [reference] * _COUNT))
         for change in decoys(leg.matchers):
-            found.series.append(Series(leg.metric.name, {**own, **change}, [reference / 100] * _COUNT))
+            found.series.append(Series(leg.metric.name, {**own, **change}, [worse] * _COUNT))
         recorded = {**labels, SLO: series.slo}
-        found.series += Series(leg.record.name, recorded, [reference / 100] * _COUNT).of_others()
+        found.series += Series(leg.record.name, recorded, [worse] * _COUNT).of_others()
+
+
+def _errors(found: Case, alert: GaugeAlert, error: Decimal) -> None:
+    series = alert.series
+    for leg in alert.kind.legs():
+        if not isinstance(leg, BeyondNoise):
+            continue
+        labels = labels_of(series)
+        own = errors(leg, labels, error, _COUNT)
+        found.series.append(own)
+        for change in decoys(leg.matchers):
+            # The rows, and the worst value, of another pod would have it count.
+            found.series.append(replace(own, labels={**own.labels, **change}, samples=[error / 100] * _COUNT))
+        recorded = {**labels, SLO: series.slo}
+        found.series += Series(leg.record.name, recorded, [error / 100] * _COUNT).of_others()
+        found.gives(_COUNT - 1, f"{series.select(leg.record.name)} + 0", [(recorded, error)])

@@ -31,26 +31,31 @@ def probes(kind: Kind) -> tuple[list[Probe], list[Kind]]:
     undecided: list[Kind] = []
     for leg in kind.legs():
         others = [guess for one in (leg, *kind.legs()) for group in one.healthy_guesses() for guess in group]
-        own = [
-            probe
-            for reference in _references(kind) or (None,)
-            for group in leg.healthy_guesses()
-            for probe in _first(kind, leg, [*group, *others], reference)
-        ]
+        own: list[Probe] = []
+        for errors in _errors(kind):
+            own = own or [
+                probe
+                for reference in _references(kind) or (None,)
+                for error in errors
+                for group in leg.healthy_guesses()
+                for probe in _first(kind, leg, [*group, *others], reference, error)
+            ]
         found += [probe for probe in own if probe not in found]
         if not own:
             undecided.append(leg)
     return found, undecided
 
 
-def _first(kind: Kind, leg: Kind, guesses: Sequence[Decimal], reference: Decimal | None) -> list[Probe]:
+def _first(
+    kind: Kind, leg: Kind, guesses: Sequence[Decimal], reference: Decimal | None, error: Decimal | None
+) -> list[Probe]:
     tried = [
         (even(guess), ahead)
         for guess in guesses
         for ahead in (Decimal(0), *(lead for one in kind.legs() for lead in one.leads(guess)))
     ]
     for healthy, ahead in sorted(tried, key=lambda pair: pair[1] != 0):
-        world = lasting(kind, World(past_of(kind, healthy), reference, ahead), healthy)
+        world = lasting(kind, World(past_of(kind, healthy), reference, ahead, error), healthy)
         if kind.holds(healthy, world):
             continue
         found = [
@@ -105,6 +110,12 @@ def unusable(kind: Kind) -> Iterator[Probe]:
 
 def _references(kind: Kind) -> list[Decimal]:
     return [guess for leg in kind.legs() for guess in leg.reference_guesses()]
+
+
+def _errors(kind: Kind) -> list[list[Decimal | None]]:
+    """Standard errors to try; then larger ones, beside which another limit may decide."""
+    found = list(dict.fromkeys(guess for leg in kind.legs() for guess in leg.error_guesses()))
+    return [found or [None], [10 * guess for guess in found if guess is not None]]
 
 
 def nearby(value: Decimal) -> Decimal:

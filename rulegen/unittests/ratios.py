@@ -39,9 +39,9 @@ class EventSeries:
     decoys: tuple[Selected, ...]
 
 
-def event_series(ratio: Ratio) -> EventSeries | None:
+def event_series(ratio: Ratio, groups: Sequence[str] = ()) -> EventSeries | None:
     """Selected for ``ratio``, or None where it is no plain sums of rates, or none tells them apart."""
-    errors, total = summed(parse_windowed(ratio.errors).tree), summed(parse_windowed(ratio.total).tree)
+    errors, total = (summed(parse_windowed(text).tree, groups) for text in (ratio.errors, ratio.total))
     if errors is None or total is None:
         return None
     for first in errors:

@@ -9,6 +9,7 @@ from decimal import Decimal
 
 from mlslo.yamlfile import Duration
 from rulegen.conditions import History
+from rulegen.conditions.beyond_noise import BeyondNoise
 from rulegen.promql.conventions import MODEL, SLO
 from rulegen.promql.expressions import OneOf, exact
 from rulegen.promql.replicas import SAMPLES, WEIGHTED
@@ -77,6 +78,12 @@ def _pods(
     yield "b", samples if masked else [healthy if value in known else value for value in samples]
 
 
+def errors(leg: BeyondNoise, labels: Mapping[str, str], error: Decimal, count: int) -> Series:
+    """The standard error of the gauge of pod `a`."""
+    first = {"version": "1"} if "version" in leg.error.labels else {}
+    return Series(leg.error.name, {**first, **leg.series.example, **labels, POD: "a"}, [error] * count)
+
+
 def of_pod(series: GaugeSeries, labels: Mapping[str, str], pod: str, samples: Sequence[Scrape]) -> Series:
     """The gauge of one pod."""
     return Series(series.metric.name, {**labels, POD: pod}, samples)
@@ -112,6 +119,58 @@ def weighted(series: GaugeSeries, interval: Duration) -> Case:
             found.series.append(rows(series, labels, pod, [Decimal(many)] * count + [GONE] * (2 - count)))
     recorded = f"{series.expression} + 0"
     found.gives(0, recorded, [({**labels_of(series), SLO: series.slo}, Decimal("0.625"))])
+    found.gives(1, recorded, [])
+    return found
+
+
+def error_of_worst(leg: BeyondNoise, interval: Duration) -> Case:
+    """The smaller error of two replicas that are as bad, beside a better one; then that of the better one, alone."""
+    series = leg.series
+    bad, better = Decimal("0.25"), Decimal("0.75")
+    if series.aggregation == "max":
+        bad, better = better, bad
+    labels = {**series.example, **labels_of(series)}
+    found = Case(f"Records of {series.slo}: the error is that of the worst replica", interval, [])
+    for pod, value, error, count in (
+        ("a", bad, "0.0625", 1),
+        ("as-bad", bad, "0.125", 1),
+        ("better", better, "0.03125", 2),
+        ("without", bad, None, 1),
+    ):
+        after: list[Scrape] = [GONE] * (2 - count)
+        found.series.append(of_pod(series, labels, pod, [*[value] * count, *after]))
+        if error is not None:
+            samples = [*[Decimal(error)] * count, *after]
+            found.series.append(Series(leg.error.name, {**labels, POD: pod}, samples))
+    recorded, own = f"{series.select(leg.record.name)} + 0", {**labels_of(series), SLO: series.slo}
+    found.gives(0, recorded, [(own, Decimal("0.0625"))])
+    found.gives(1, recorded, [(own, Decimal("0.03125"))])
+    return found
+
+
+def weighted_error(leg: BeyondNoise, interval: Duration) -> Case:
+    """The root of (300 x 0.04)² + (100 x 0.16)², over 400, beside replicas that do not count; then none that does."""
+    series = leg.series
+    last = {label: words.words[-1] for label, words in leg.matchers.items() if isinstance(words, OneOf)}
+    labels = {**series.example, **labels_of(series), **last}
+    found = Case(f"Records of {series.slo}: errors of replicas weigh as they do", interval, [])
+    for pod, value, many in (
+        ("a", "0.04", "300"),
+        ("b", "0.16", "100"),
+        # Withholds the gauge, has no predictions, is not counted.
+        ("withheld", None, "5000"),
+        ("none", "0.125", "0"),
+        ("uncounted", "0.125", None),
+    ):
+        count = 1 if pod in ("a", "b") else 2
+        after: list[Scrape] = [GONE] * (2 - count)
+        if value is not None:
+            samples = [*[Decimal(value)] * count, *after]
+            found.series.append(Series(leg.error.name, {**labels, POD: pod}, samples))
+        if many is not None:
+            found.series.append(rows(series, labels, pod, [*[Decimal(many)] * count, *after]))
+    recorded = f"{series.select(leg.record.name)} + 0"
+    found.gives(0, recorded, [({**labels_of(series), SLO: series.slo}, Decimal("0.05"))])
     found.gives(1, recorded, [])
     return found
 

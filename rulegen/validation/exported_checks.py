@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from mlslo.catalogue import METRICS, Metric
 from mlslo.monitor import Monitor, scope_name
 from mlslo.yamlfile import Location, Problem
+from rulegen.conditions.beyond_noise import error_of
 from rulegen.conditions.reference import counterpart
 from rulegen.slo.companions.dependencies import measured, rests_on_labels
 from rulegen.spec.model_slo import ModelSlo, Slo
@@ -45,14 +46,19 @@ def _read(slo: Slo, monitor: Monitor) -> Iterator[tuple[Location, str, bool]]:
         segment = gauge.labels.get("segment", "")
         # A segment that the monitor does not have is a mistake of its own.
         if segment in ("", *map(scope_name, monitor.spec.segments)):
-            yield ("sli", "gauge", "metric"), gauge.metric, bool(segment)
-        compared = any(leaf.aboveReference for alert in slo.alerts for _, leaf in alert.when.leaves())
-        if compared and (reference := counterpart(METRICS[gauge.metric])) is not None:
-            yield ("sli", "gauge", "metric"), reference.name, False
+            names = [gauge.metric]
+            compared = any(alert.when.compares_with_reference for alert in slo.alerts)
+            if compared and (reference := counterpart(METRICS[gauge.metric])) is not None:
+                names.append(reference.name)
+            yield from ((("sli", "gauge", "metric"), name, bool(segment)) for name in names)
+            for index, alert in enumerate(slo.alerts):
+                for where, leaf in alert.when.leaves(("alerts", index, "when")):
+                    if leaf.beyondNoise and (error := error_of(METRICS[gauge.metric])) is not None:
+                        yield (*where, "beyondNoise"), error.name, bool(segment)
     if slo.sli.errors is not None:
         for name in _ERRORS:
             yield ("sli", "errors"), name, False
-    if slo.sli.latency is not None:
+    if slo.sli.latency is not None and slo.sli.latency.metric is None:
         for name in _LATENCY:
             yield ("sli", "latency"), name, False
     if slo.sli.promql is not None:

@@ -6,6 +6,7 @@ from mlslo.catalogue import METRICS, Metric
 from mlslo.monitor import DEFAULT_LATENCY_BUCKETS, Monitor, scope_name
 from mlslo.monitor.measurable import VIEWS, lacking, unfit
 from mlslo.yamlfile import Duration, Location, Problem, did_you_mean, quoted_list
+from rulegen.conditions.beyond_noise import error_of
 from rulegen.sli.gauge import Gauge
 from rulegen.spec.model_slo import ModelSlo, Slo
 from rulegen.validation import companion_checks, exported_checks
@@ -43,6 +44,8 @@ def against_monitor(file: ModelSlo, watched: Sequence[Monitor]) -> Iterator[Prob
         if gauge is not None and gauge.metric in METRICS:
             for where, message in _gauge(monitor, gauge, METRICS[gauge.metric]):
                 yield file.document.problem((*at, "sli", "gauge", *where), message)
+            for where, message in _errors(monitor, slo, METRICS[gauge.metric]):
+                yield file.document.problem((*at, *where), message)
 
 
 def _events(file: ModelSlo, monitor: Monitor, slo: Slo, at: Location) -> Iterator[Problem]:
@@ -50,7 +53,8 @@ def _events(file: ModelSlo, monitor: Monitor, slo: Slo, at: Location) -> Iterato
     if slo.sli.errors is not None and not monitor.spec.predictions.tells_errors:
         message = f"{name} reads no status: no prediction will ever count as an error"
         yield file.document.problem((*at, "errors"), message)
-    if slo.sli.latency is not None and fields.latency is None:
+    latency = slo.sli.latency
+    if latency is not None and latency.metric is None and fields.latency is None:
         yield file.document.problem((*at, "latency"), f"{name} reads no latency")
 
 
@@ -72,6 +76,17 @@ def _gauge(monitor: Monitor, gauge: Gauge, metric: Metric) -> Iterator[tuple[Loc
         yield ("labels", "feature"), message
     if message := lacking(metric, spec, name):
         yield ("metric",), message
+
+
+def _errors(monitor: Monitor, slo: Slo, metric: Metric) -> Iterator[tuple[Location, str]]:
+    """Yield where a standard error is asked for that is not measured, though the gauge is."""
+    error = error_of(metric)
+    if error is None or lacking(metric, monitor.spec, monitor.path.name):
+        return
+    for index, alert in enumerate(slo.alerts):
+        for where, leaf in alert.when.leaves(("alerts", index, "when")):
+            if leaf.beyondNoise and (message := lacking(error, monitor.spec, monitor.path.name)):
+                yield (*where, "beyondNoise"), message
 
 
 def _averages(monitor: Monitor, gauge: Gauge, metric: Metric) -> Iterator[tuple[Location, str]]:

@@ -5,21 +5,23 @@ from collections.abc import Iterable, Iterator, Sequence
 from mlslo.catalogue import METRICS, Metric, Type
 from mlslo.monitor import Monitor
 from mlslo.yamlfile import Document, Duration, Location, Problem, did_you_mean, quoted_list
+from rulegen.conditions import beyond_noise
 from rulegen.conditions.kind import Comparison
 from rulegen.conditions.reference import counterpart
 from rulegen.promql import query, replicas
-from rulegen.promql.conventions import NAMESPACE
-from rulegen.promql.versions import KEEP_FIRING_FOR
+from rulegen.promql.conventions import NAMESPACE, PERIOD, REVISION
+from rulegen.promql.versions import KEEP_FIRING_FOR, NATIVE_HISTOGRAMS
 from rulegen.sli import query_series
 from rulegen.sli.gauge import Gauge, entities
 from rulegen.sli.query_series import PromQl
 from rulegen.slo import burn_rate
 from rulegen.slo.alerts import namespace_label
 from rulegen.slo.companions.dependencies import no_data
-from rulegen.slo.plan import pairs_of
+from rulegen.slo.plan import mistakes_in_texts, pairs_of
 from rulegen.spec.lint_names import named
-from rulegen.spec.model_slo import Alert, Alerting, ModelSlo, Slo
+from rulegen.spec.model_slo import Alert, Alerting, Latency, ModelSlo, Slo
 from rulegen.spec.routing import Routing
+from rulegen.spec.time_windows import nominal
 from rulegen.validation import companion_checks
 from rulegen.validation.monitor_checks import against_monitor, bucket_problem
 from rulegen.validation.tier_checks import too_long, unknown_tier
@@ -60,7 +62,7 @@ def of_model(file: ModelSlo, routing: Routing, watched: Sequence[Monitor]) -> It
     for at, slo in file.slos:
         yield from _Slo(file, routing, slo, at).problems()
         latency = slo.sli.latency
-        if latency is not None and (message := bucket_problem(latency.below, monitor)):
+        if latency is not None and not latency.native and (message := bucket_problem(latency.below, monitor)):
             yield file.document.problem((*at, "sli", "latency", "below"), message)
     if watched:
         yield from against_monitor(file, watched)
@@ -84,20 +86,32 @@ def _duplicates(file: ModelSlo) -> Iterator[Problem]:
             alerts.setdefault(alert.name, slo.name)
 
 
-def _refuse_groups(parsed: query.Query) -> None:
-    """Raise QueryError where a ratio has groups, which its one error budget would not tell apart."""
-    if found := query.grouped_by(parsed):
-        grouping, offset = found
-        message = f"the error budget is one for all series, '{grouping}' would be summed away unseen"
-        raise query.QueryError(
-            f"{message}; leave it out, or write an SLO for each, chosen by a matcher", offset
-        )
+def _refuse_groups(parsed: query.Query, groups: Sequence[str]) -> None:
+    """Raise QueryError where a ratio lacks groups, or has others, which its error budget would not tell apart."""
+    for label in groups:
+        if lost := query.loses(parsed, label):
+            found, offset = lost
+            known = sorted(query.labels_of(parsed) or ())
+            message = f"no series has the label '{label}' of groupBy, '{found}' aggregates it away"
+            near = did_you_mean(label, known) or f"; write 'by ({', '.join(groups)})'"
+            raise query.QueryError(message + near, offset)
+    if beside := query.grouped_by(parsed, groups):
+        grouping, offset = beside
+        labels = grouping[grouping.index("(") :].strip("()").split(", ")
+        asked = f"groupBy: [{', '.join(dict.fromkeys([*groups, *labels]))}]"
+        one = "one for all series" if not groups else f"one for each {' and '.join(groups)}"
+        message = f"the error budget is {one}, '{grouping}' would be summed away unseen"
+        instead = f"write `{asked}` beside sli for one each, or leave it out"
+        if grouping.startswith("without"):
+            instead = "leave it out, or say by which labels there is one each: groupBy"
+        raise query.QueryError(f"{message}; {instead}", offset)
 
 
 class _Slo:
     """Problems of one SLO."""
 
     def __init__(self, file: ModelSlo, routing: Routing, slo: Slo, at: Location) -> None:
+        self.file = file
         self.document = file.document
         self.has_no_data = no_data(file, slo) is not None
         self.own_labels = {**file.metadata.labels, **namespace_label(routing)}
@@ -111,6 +125,14 @@ class _Slo:
         return self.document.problem((*self.at, *where), message, key=key)
 
     def problems(self) -> Iterator[Problem]:
+        found = list(self._of_keys())
+        yield from found
+        if not found:
+            # Which variables a text has follows from all else.
+            for at, mistake in mistakes_in_texts(self.file, self.routing, self.slo):
+                yield self.document.problem_within((*self.at, *at), mistake.offset, str(mistake))
+
+    def _of_keys(self) -> Iterator[Problem]:
         slo = self.slo
         if slo.sli.gauge is not None:
             yield from self._gauge_keys()
@@ -120,10 +142,13 @@ class _Slo:
             yield from self._promql(slo.sli.promql)
         else:
             yield from self._counter_keys()
+        yield from self._group_by()
+        if slo.sli.latency is not None:
+            yield from self._native(slo.sli.latency)
         if slo.sli.ratio is not None:
             yield from self._ratio()
         if slo.objective is not None and slo.timeWindow is not None:
-            yield from self._budget(slo.timeWindow)
+            yield from self._budget(nominal(slo.timeWindow))
 
     def _gauge_keys(self) -> Iterator[Problem]:
         slo = self.slo
@@ -157,6 +182,50 @@ class _Slo:
             )
             yield self.problem(message, "alerts", key=True)
 
+    def _native(self, latency: Latency) -> Iterator[Problem]:
+        at = ("sli", "latency")
+        refusal = NATIVE_HISTOGRAMS.refusal(self.target.prometheus.from_)
+        if latency.native and refusal:
+            yield self.problem(
+                f"{refusal}; an older one needs a bucket of a classic histogram", *at, "native", key=True
+            )
+        if not latency.native and latency.metric is not None:
+            message = "metric is for native histograms, with `native: true`; of a classic one, write a ratio of buckets"
+            yield self.problem(message, *at, "metric", key=True)
+        if latency.labels and latency.metric is None:
+            message = "labels choose among the series of metric, which is missing"
+            yield self.problem(message, *at, "labels", key=True)
+
+    def _group_by(self) -> Iterator[Problem]:
+        slo = self.slo
+        if not slo.groupBy:
+            if "maxGroups" in slo.model_fields_set:
+                yield self.problem(
+                    "maxGroups bounds the groups of groupBy, which is missing", "maxGroups", key=True
+                )
+            return
+        if slo.sli.gauge is not None or slo.sli.promql is not None:
+            message = "groupBy is for budgets of events (errors, latency, ratio): of a gauge the worst series counts"
+            yield self.problem(f"{message}; write an SLO for each, chosen by labels", "groupBy", key=True)
+            return
+        taken = dict.fromkeys(self.own_labels, "metadata.labels")
+        taken |= dict.fromkeys(namespace_label(self.routing), "spec.operator of the routing file")
+        for index, label in enumerate(slo.groupBy):
+            if label in slo.groupBy[:index]:
+                yield self.problem(f"duplicate label '{label}'", "groupBy", index)
+            elif label in taken:
+                message = (
+                    f"{taken[label]} sets the label '{label}' on every alert, it cannot tell groups apart"
+                )
+                yield self.problem(message, "groupBy", index)
+            elif label in (REVISION, PERIOD):
+                yield self.problem(
+                    f"the label '{label}' is set by the generator, leave it out", "groupBy", index
+                )
+            elif label == "le" or (label == "code" and slo.sli.errors is not None):
+                message = f"'{label}' tells the counts of one group apart, it cannot tell groups apart"
+                yield self.problem(message, "groupBy", index)
+
     def _ratio(self) -> Iterator[Problem]:
         ratio = self.slo.sli.ratio
         assert ratio is not None
@@ -165,7 +234,7 @@ class _Slo:
             try:
                 parsed = query.parse_windowed(expression)
                 query.refuse_unsupported(parsed, self.target.prometheus.from_, self.target.newest_prometheus)
-                _refuse_groups(parsed)
+                _refuse_groups(parsed, self.slo.groupBy)
                 if key == "total":
                     self._refuse_filter(parsed, "leave it out")
                 counts.append(query.per_window(parsed))
@@ -193,6 +262,7 @@ class _Slo:
                 yield from unknown_tier(
                     self.document, self.routing, (*self.at, *at), getattr(alerting, speed)
                 )
+        yield from too_long(self.document, self.interval, (*self.at, "alerting", "for"), alerting.for_)
         if slo.objective is not None and not burn_rate.that_can_fire(pairs, slo.objective)[0]:
             message = "no burn-rate alert of this objective can ever fire"
             yield self.problem(named(message, "never-fires"), "objective")
@@ -266,7 +336,7 @@ class _Slo:
     def _chosen(self, gauge: Gauge, metric: Metric) -> Iterator[Problem]:
         """The window, reference and labels that a gauge is selected by."""
         at = ("sli", "gauge")
-        compared = any(leaf.aboveReference for alert in self.slo.alerts for _, leaf in alert.when.leaves())
+        compared = any(alert.when.compares_with_reference for alert in self.slo.alerts)
         for key, value in (("window", gauge.window), ("reference", gauge.reference)):
             if key in metric.labels and value is None:
                 yield self.problem(f"missing key '{key}': '{metric.name}' is measured for each {key}", *at)
@@ -275,7 +345,7 @@ class _Slo:
                     continue
                 hint = ""
                 if key == "reference" and counterpart(metric) is not None:
-                    hint = "; it is for conditions of the kind aboveReference"
+                    hint = "; it is for conditions of the kinds aboveReference and belowReference"
                 yield self.problem(f"'{metric.name}' has no {key}{hint}", *at, key, key=True)
         if gauge.replicas is not None and (refused := replicas.refusal(metric, gauge.replicas)):
             yield self.problem(refused, *at, "replicas")
@@ -313,6 +383,8 @@ class _Slo:
             for key, duration in (("for", alert.for_), ("keepFiringFor", alert.keepFiringFor)):
                 yield from too_long(self.document, self.interval, (*self.at, *at, key), duration)
             for place, leaf in alert.when.leaves((*at, "when")):
+                if leaf.beyondNoise and (refused := beyond_noise.refusal(metric, title, self._labels)):
+                    yield self.problem(refused, *place, "beyondNoise", key=True)
                 if leaf.comparison is not None:
                     yield from self._comparison(leaf.comparison, metric, title, (*place, leaf.key))
 
@@ -325,6 +397,11 @@ class _Slo:
         if own > whole:
             message = f"expected at most {whole:g}, which all of tier {alert.tier} may have, got {own:g}"
             yield self.problem(message, *at, "expectedPages", "perMonth")
+
+    @property
+    def _labels(self) -> list[str]:
+        gauge = self.slo.sli.gauge
+        return [] if gauge is None else [*gauge.labels]
 
     def _past(self, length: Duration, *where: str | int) -> Iterator[Problem]:
         if length.seconds > LONGEST_PAST.seconds:

@@ -23,11 +23,12 @@ from benchmarks.table import Row, finish
         ("series", "wide: cycle against everything"),
         ("pending", "a cycle's expiry, CPU s"),
         ("push", "predictions lost or counted twice"),
+        ("streams", "bursts: of 5 undrifted, rings on"),
         ("generate", "files of others rewritten"),
     ],
 )
 def test_a_benchmark_prints_its_table(name: str, row: str) -> None:
-    extra = ["--no-peers"] if name == "cold" else []
+    extra = ["--no-peers"] if name in ("cold", "streams") else []
     command = [sys.executable, "-m", f"benchmarks.{name}", "--quick", *extra]
     done = subprocess.run(command, capture_output=True, text=True, timeout=200, check=False)
     assert f"| {row} " in done.stdout, done.stderr

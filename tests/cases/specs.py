@@ -43,6 +43,17 @@ _RATIOS: tuple[Data, ...] = (
     },
     {"errors": "sum(rate(a_total[{{.window}}]))", "total": "sum(rate(a_total[{{.window}}]) * 2)"},
 )
+# By which they can be grouped as they are: what has a sum aggregates all labels away.
+_GROUPED_RATIOS: tuple[Data, ...] = (
+    {
+        "errors": 'sum by (tenant, zone) (rate(http_requests_total{code=~"5.."}[{{.window}}]))',
+        "total": 'rate(http_requests_total{zone!="test"}[{{.window}}])',
+    },
+    {
+        "errors": "sum without (pod) (increase(bad_total[{{.window}}]))",
+        "total": "sum by (zone, tenant) (increase(all_total[{{.window}}]))",
+    },
+)
 _TIERS = ("P1", "P2", "P3")
 _GAUGES = sorted(
     metric.name
@@ -69,10 +80,11 @@ _NUMBERS = st.one_of(
 
 @dataclass(frozen=True)
 class _About:
-    """What can be said of a gauge: whether it has a figure in the reference, and several series, and which limits."""
+    """What can be said of a gauge: whether it has a figure in the reference, several series, an error; its limits."""
 
     referred: bool = False
     several: bool = False
+    noisy: bool = False
     limits: st.SearchStrategy[float] = field(default=_NUMBERS)
 
     @classmethod
@@ -85,7 +97,8 @@ class _About:
         limits = _SHARES if metric.unit in ("ratio", "boolean") else _NUMBERS.filter(lambda limit: limit > 0)
         if metric.unit in ("the feature's", "the target's", "the score's"):
             limits = _NUMBERS
-        return cls(f"{metric.name}_reference" in METRICS, bool(set(metric.labels) - chosen), limits)
+        noisy = f"{metric.name}_standard_error" in METRICS and "class" not in gauge.get("labels", {})
+        return cls(f"{metric.name}_reference" in METRICS, bool(set(metric.labels) - chosen), noisy, limits)
 
 
 def _limit(limits: st.SearchStrategy[float]) -> st.SearchStrategy[Data]:
@@ -98,7 +111,9 @@ def _limit(limits: st.SearchStrategy[float]) -> st.SearchStrategy[Data]:
 def _leaf(draw: st.DrawFn, about: _About) -> Data:
     """A condition on one gauge."""
     kinds = ["limit", "limit", "changeFrom", "dropFrom", "forecast", "adaptive"]
-    kind = draw(st.sampled_from([*kinds, *["aboveReference"] * 3] if about.referred else kinds))
+    kind = draw(
+        st.sampled_from([*kinds, *["aboveReference"] * 3, "belowReference"] if about.referred else kinds)
+    )
     length = st.sampled_from(_LONG)
     match kind:
         case "changeFrom":
@@ -124,8 +139,11 @@ def _leaf(draw: st.DrawFn, about: _About) -> Data:
         case "aboveReference":
             floor = draw(st.sampled_from((None, 0.01, 0.2)))
             return {kind: {"byFactor": draw(_SMALL), **({} if floor is None else {"floor": floor})}}
+        case "belowReference":
+            return {kind: {"byFactor": draw(_SMALL)}}
         case _:
-            return draw(_limit(about.limits))
+            found = draw(_limit(about.limits))
+            return {**found, "beyondNoise": True} if about.noisy and draw(st.booleans()) else found
 
 
 def _maybe_offset(draw: st.DrawFn) -> Data:
@@ -158,6 +176,8 @@ def _alert(draw: st.DrawFn, name: str, about: _About) -> Data:
     if draw(st.integers(0, 2)) == 0:
         last = draw(st.integers(2, 7))
         found["breaches"] = {"atLeast": draw(st.integers(1, last)), "ofLast": last}
+    if draw(st.integers(0, 3)) == 0:
+        found["summary"] = "{{ slo }}: {{ value }}, {{ condition }} {"
     if draw(st.integers(0, 2)) == 0:
         found["keepFiringFor"] = draw(st.sampled_from(_DURATIONS))
     return found
@@ -211,6 +231,14 @@ def _objective(draw: st.DrawFn) -> Data:
         found["timeWindow"] = draw(st.sampled_from(("1d", "2d", "14d")))
     if draw(st.integers(0, 3)) == 0:
         found.setdefault("alerting", {})["minimumEvents"] = draw(st.sampled_from((1, 100, 5000)))
+    if draw(st.integers(0, 3)) == 0:
+        found.setdefault("alerting", {})["for"] = draw(st.sampled_from(_DURATIONS))
+    if draw(st.integers(0, 3)) == 0:
+        found.setdefault("alerting", {})["summary"] = "{{ slo }} burns {{ value }}: {{ budget_left }}"
+    if "windows" not in found.get("alerting", {}) and draw(st.integers(0, 3)) == 0:
+        zone = draw(st.sampled_from(("UTC", "Europe/Berlin", "America/New_York", "Asia/Kathmandu")))
+        # The end of a month is far away.
+        found["timeWindow"] = {"calendar": "week", "zone": zone}
     return found
 
 
@@ -219,11 +247,17 @@ def _slo(draw: st.DrawFn, index: int) -> Data:
     found: Data = {"name": f"slo-{index}", "layer": draw(st.sampled_from(("service", "data", "outcome")))}
     kind = draw(st.sampled_from(("gauge", "gauge", "gauge", "gauge", "promql", "events")))
     if kind == "events":
-        sli = draw(
-            st.sampled_from(
-                ({"errors": {}}, {"latency": {"below": "250ms"}}, *({"ratio": one} for one in _RATIOS))
+        counted: tuple[Data, ...] = ({"errors": {}}, {"latency": {"below": "250ms"}})
+        if draw(st.booleans()):
+            sli = draw(st.sampled_from((*counted, *({"ratio": one} for one in _GROUPED_RATIOS))))
+            groups = (
+                ["tenant", "zone"]
+                if "ratio" in sli
+                else draw(st.sampled_from((["tenant"], ["zone", "version"])))
             )
-        )
+            found |= {"groupBy": groups, "maxGroups": draw(st.sampled_from((1, 2, 7)))}
+            return {**found, "sli": sli, **draw(_objective())}
+        sli = draw(st.sampled_from((*counted, *({"ratio": one} for one in _RATIOS))))
         return {**found, "sli": sli, **draw(_objective())}
     about = _About()
     if kind == "gauge":

@@ -109,14 +109,14 @@ def test_the_lowest_bounds_are_those_of_every_dependency() -> None:
             "names dependencies that the project has not: ['duckdb2']",
         ),
         (
-            'extras = ["otlp", ',
-            'extras = ["otlp2", ',
-            "names extras that the project has not: ['otlp2']",
+            'extras = ["loss", ',
+            'extras = ["loss2", ',
+            "names extras that the project has not: ['loss2']",
         ),
         (
-            'extras = ["otlp", ',
+            'extras = ["loss", ',
             "extras = [",
-            "expected each extra in tool.mlslo.halves, missing ['otlp']",
+            "expected each extra in tool.mlslo.halves, missing ['loss']",
         ),
     ],
 )

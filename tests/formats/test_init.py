@@ -11,7 +11,9 @@ from typing import Any
 
 import pytest
 import yaml
+from click.testing import CliRunner
 
+from rulegen.cli import main
 from tests.formats import dataset
 from tests.formats.catalogue import FORMATS, requests_of
 from tests.formats.dataset import singles
@@ -45,6 +47,9 @@ def drafted(folder: Path, format_: Format, *options: str) -> tuple[dict[str, Any
     (file,) = out.glob("*.monitor.yaml")
     checked = exporter("check", str(file), check=False)
     assert checked.returncode == 0, checked.stdout + checked.stderr
+    for arguments in (["init", file, "--out", out], ["generate", out, "--out", folder / "generated"]):
+        generated = CliRunner().invoke(main, [str(argument) for argument in arguments])
+        assert generated.exit_code == 0, generated.stderr
     return yaml.safe_load(file.read_text(encoding="utf-8")), done.stdout + done.stderr
 
 

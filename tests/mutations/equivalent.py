@@ -21,6 +21,10 @@ EQUIVALENT = [
         "of a gauge with one series for each replica there are not many to match",
     ),
     Equivalent(
+        r"_standard_error:of_(min|max): no matcher of (average|class)$",
+        "an error and the gauge that it must have beside it have the same labels: one matcher is enough",
+    ),
+    Equivalent(
         r"SLONoData: max -> avg$",
         "whether a sink is up is 0 or 1: the largest is 0 where the mean is",
     ),
@@ -40,6 +44,20 @@ EQUIVALENT = [
     Equivalent(
         r"ModelFeaturesUnmonitored: no matcher of segment(_value)?$",
         "it is matched with the number of features, which has no such label, on all labels but that of the feature",
+    ),
+    Equivalent(r"local_time:seconds: no vector$", "a rule records a number as a series without labels"),
+    Equivalent(
+        r"period_began:date: 86400 -> \d+$",
+        "of year, month and day one is changed: the first two are the same some hours away, nearly always",
+    ),
+    Equivalent(r":ml_slo_(events|errors):\w+_1\w+: \* -> /$", "the period's label comes with a 1"),
+    Equivalent(
+        r"ratio_\w+1(week|month|quarter): sum -> (max|avg)$",
+        "of the periods one goes on: it is one series",
+    ),
+    Equivalent(
+        r"error_budget_remaining:ratio: no group_left \(\)$",
+        "one budget is multiplied with one part of its period",
     ),
     Equivalent(
         r":ml_slo_events:bool: count -> sum$",

@@ -12,7 +12,7 @@ OPERATORS = {
 AGGREGATIONS = {
     "sum": ("avg", "max"), "avg": ("sum", "max"), "max": ("min", "avg"), "min": ("max", "avg"),
     "count": ("sum",), "group": ("count",), "topk": ("bottomk",), "bottomk": ("topk",),
-    "stddev": ("stdvar",), "stdvar": ("stddev",), "quantile": (),
+    "stddev": ("stdvar",), "stdvar": ("stddev",), "quantile": (), "count_values": (),
 }  # fmt: skip
 FUNCTIONS = {
     "rate": ("increase", "irate"), "increase": ("rate",), "irate": ("rate",),

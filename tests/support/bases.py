@@ -59,7 +59,10 @@ def ours(document: dict[str, Any] | None, folder: Path) -> dict[str, Any]:
         path = folder / "routing.json"
         path.write_text(json.dumps(document, ensure_ascii=False))
     loaded = routing.from_document(read(path))
-    return {**alertmanager.build(loaded, IDENTITIES), "route": alertmanager.guarded_route(loaded.spec)}
+    return {
+        **alertmanager.build(loaded, IDENTITIES),
+        "route": alertmanager.guarded_route(loaded.spec, IDENTITIES),
+    }
 
 
 def merged(base: str, folder: Path, document: dict[str, Any] | None = None) -> str:

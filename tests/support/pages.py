@@ -23,8 +23,17 @@ NUMERIC = (
     "js_distance",
     "hellinger_distance",
     "mean_shift_sigmas",
+    "drift_effect_size",
 )
-CATEGORICAL = ("psi", "js_distance", "hellinger_distance", "cramers_v", "chi2_p_value", "new_category_ratio")
+CATEGORICAL = (
+    "psi",
+    "js_distance",
+    "hellinger_distance",
+    "cramers_v",
+    "chi2_p_value",
+    "new_category_ratio",
+    "drift_effect_size",
+)
 DESCRIPTION = ("mean", "stddev", "min", "max")
 QUANTILES = 5
 

@@ -78,7 +78,7 @@ def play(session: list[Command], folder: Path, environment: dict[str, str]) -> N
         start_new_session=True,
     )
     try:
-        said, _ = shell.communicate(timeout=120)
+        said, _ = shell.communicate(timeout=300)
     finally:
         # Its daemons are in its session: whatever happened, they end with it.
         with suppress(ProcessLookupError):

@@ -12,7 +12,8 @@ from exporter.features.binning import Numbers
 from exporter.records.accounts.field_accounts import SCALAR, MappedField, Records
 from exporter.records.columns import NO_TIME, LabelColumns, PredictionColumns
 from exporter.records.features import present
-from exporter.records.predictions import NO_VALUE, RequestedFields
+from exporter.records.predictions import RequestedFields
+from exporter.state import NO_VALUE
 from exporter.tasks.task import Task
 from mlslo.monitor import PREDICTION_PRESETS, FeatureArray, Features, LabelFields
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from exporter.features.timestamp import time_text
@@ -23,7 +24,7 @@ _EXPECTED = {
 
 @dataclass(frozen=True)
 class Account:
-    """``kind``: of the feature, or "left out". ``correction``: what to write below ``features:`` to change it."""
+    """``kind``: of the feature, "left out" or "segment". ``correction``: what to write below ``features:``."""
 
     feature: str
     kind: str
@@ -61,6 +62,19 @@ def of_answer(name: str, found: ViewReference) -> Account:
     """Return the account of predictions or labels."""
     kind = "numeric" if isinstance(found.summary, NumericSummary) else "categorical"
     return Account(name, kind, False, f"{_values(found)}, {_missing(found)}")
+
+
+def of_segment(name: str, rows: Mapping[str, int], least: int) -> Account:
+    """Return the account of a segment or attribute. ``rows``: of each value; ``least``: fewer are not compared."""
+    shown = ", ".join(f"{value} {number}" for value, number in list(rows.items())[:_SHOWN])
+    detail = f"{len(rows)} values ({shown}{', ...' if len(rows) > _SHOWN else ''} rows)"
+    few = sum(number < least for number in rows.values())
+    return Account(name, "segment", True, f"{detail}, {few} of fewer than {least} rows" if few else detail)
+
+
+def of_segment_without_data(name: str) -> Account:
+    """Return the account of a segment or attribute that the data does not have."""
+    return Account(name, "segment", True, "not in the data: what compares it with this reference is withheld")
 
 
 def _what(item: FeatureViews) -> str:

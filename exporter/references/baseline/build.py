@@ -2,21 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
 
 import numpy as np
 
 from exporter.features.kind import number_column
-from exporter.references.baseline import doubts
+from exporter.references.baseline import doubts, noise
 from exporter.references.baseline.account import Account, of_answer, of_feature, of_left_out
 from exporter.references.baseline.columns import Column, Guess, feature_columns, infer, members
+from exporter.references.baseline.loss_fitting import fit
 from exporter.references.baseline.predictions import predicted
+from exporter.references.baseline.segments import SegmentParts, groupings
 from exporter.references.baseline.source import Source, open_source
 from exporter.references.baseline.views import describe
 from exporter.references.reference import FeatureViews, Moments, Reference, ViewReference
+from exporter.statistics.attribution_ranking import mean_absolute_attribution
+from exporter.summary.base import Codes, Floats
 from exporter.summary.second_moments import SecondMomentsSummary
+from exporter.summary.traffic import AttributionSummary
 from mlslo.monitor import Monitor
 
 _MOST_CORRELATED = 200
@@ -36,13 +42,15 @@ class Baseline:
     doubts: list[str]
 
 
-def build(monitor: Monitor, files: Sequence[Path]) -> Baseline:
+def build(monitor: Monitor, files: Sequence[Path], *, fit_loss_estimator: bool = False) -> Baseline:
     """Read ``files`` (all JSONL, all CSV or all Parquet) and summarise every feature, and what was predicted.
 
     Kinds of features come from the monitor file, or are inferred from the data. Raises InputError.
     """
     with open_source(files) as source:
         columns = feature_columns(source, monitor)
+        split, of_segments = groupings(source, monitor, columns)
+        parts = SegmentParts(split, source.rows)
         described: dict[str, FeatureViews] = {}
         accounts = []
         inferred = []
@@ -56,6 +64,7 @@ def build(monitor: Monitor, files: Sequence[Path]) -> Baseline:
                 inferred.append(doubts.Inferred(column, guess, declared, None))
             else:
                 described[column.feature] = found
+                parts.add_feature(source, column, found)
                 accounts.append(of_feature(column.feature, found, guess.remark, declared=declared))
                 inferred.append(doubts.Inferred(column, guess, declared, found))
         _refuse_ambiguous(monitor, columns, described)
@@ -64,12 +73,22 @@ def build(monitor: Monitor, files: Sequence[Path]) -> Baseline:
             hash="",
             rows=source.rows,
             described=described,
-            moments=_moments(source, columns, described),
-            attributions=_attributions(source, monitor.spec.predictions.fields.attributions),
-            **predicted(source, monitor),
+            moments=_moments(source, columns, described, parts),
+            attributions=_attributions(source, monitor.spec.predictions.fields.attributions, parts),
+            **predicted(source, monitor, parts),
+            segments=parts.found(segmented=True),
+            groups=parts.found(segmented=False),
+            loss_estimator=fit(source, monitor, columns, described) if fit_loss_estimator else None,
         )
-        answers = {"(score)": reference.score, "(predicted)": reference.classes, "(label)": reference.labels}
+        answers = reference.answers
         accounts += [of_answer(name, answer) for name, answer in answers.items() if answer is not None]
+        accounts += of_segments
+        blocks = noise.blocks_of(source, monitor)
+        views = chain(
+            noise.of_features(source, columns, described, blocks),
+            noise.of_answers(answers, parts.answers, blocks),
+        )
+        reference = reference.with_noise(noise.noise_of(views, blocks))
         odd = doubts.find(source, monitor, inferred)
         return Baseline(reference, accounts, source.malformed, odd)
 
@@ -89,7 +108,7 @@ def _refuse_ambiguous(
 
 
 def _moments(
-    source: Source, columns: Sequence[Column], described: Mapping[str, FeatureViews]
+    source: Source, columns: Sequence[Column], described: Mapping[str, FeatureViews], parts: SegmentParts
 ) -> Moments | None:
     """Summarise the numeric features together, in alphabetical order, the first 200; None where there are none."""
     taken: list[tuple[Column, ViewReference]] = []
@@ -102,22 +121,32 @@ def _moments(
         return None
     means = np.array([found.summary.mean for _, found in taken])
     deviations = np.sqrt(np.array([found.summary.variance for _, found in taken]))
-    requested = {str(position): column.parsed("number") for position, (column, _) in enumerate(taken)}
-    nothing = [np.empty(0)] * len(taken)
-    summary = SecondMomentsSummary.fold(means, deviations, nothing, np.empty(0, dtype=np.intp), 1)[0]
-    for block in source.blocks(requested, max(1, _NUMBERS // len(taken))):
-        values = [number_column(block[str(position)]) for position in range(len(taken))]
-        groups = np.zeros(len(values[0]), dtype=np.intp)
-        summary += SecondMomentsSummary.fold(means, deviations, values, groups, 1)[0]
+    blocks = _numbers(source, [column for column, _ in taken])
+
+    def fold(values: Floats, groups: Codes, size: int) -> SecondMomentsSummary:
+        return SecondMomentsSummary.fold(means, deviations, values, groups, size)
+
+    summary = parts.add_blocks("moments", blocks, fold)[0]
     return Moments(tuple(column.feature for column, _ in taken), summary)
 
 
-def _attributions(source: Source, path: str | None) -> dict[str, float]:
+def _attributions(source: Source, path: str | None, parts: SegmentParts) -> dict[str, float]:
     """Feature -> mean |attribution| over the rows that have one; the features below ``path``."""
-    found: dict[str, float] = {}
-    for column in members(source, path) if path else []:
-        value = f"abs({column.parsed('number')})"
-        ((mean,),) = source.query(f"SELECT avg({value}) FILTER (isfinite({value})) FROM source")
-        if mean is not None:
-            found[column.feature] = mean
-    return dict(sorted(found.items()))
+    columns = sorted(members(source, path) if path else [], key=lambda column: column.feature)
+    if not columns:
+        return {}
+    names = tuple(column.feature for column in columns)
+
+    def fold(values: Floats, groups: Codes, size: int) -> AttributionSummary:
+        return AttributionSummary.fold(names, values.T, groups, size)
+
+    means = mean_absolute_attribution(parts.add_blocks("attributions", _numbers(source, columns), fold)[0])
+    return {name: mean for name, mean in means.items() if mean is not None}
+
+
+def _numbers(source: Source, columns: Sequence[Column]) -> Iterator[tuple[int, Floats]]:
+    """Yield blocks of rows: their number, and their numbers, shape (columns, rows)."""
+    requested = {str(position): column.parsed("number") for position, column in enumerate(columns)}
+    for block in source.blocks(requested, max(1, _NUMBERS // len(columns))):
+        values = np.stack([number_column(block[name]) for name in requested])
+        yield values.shape[1], values

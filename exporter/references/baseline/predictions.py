@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import replace
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -14,13 +13,20 @@ from exporter.parse import json_text, sql
 from exporter.parse.json_lines import filled
 from exporter.parse.label_sets import LabelSets
 from exporter.references.baseline.columns import Column, members
+from exporter.references.baseline.segments import SegmentParts
 from exporter.references.baseline.source import Source
 from exporter.references.baseline.views import categories, comparable, numeric_reference
-from exporter.references.reference import Calibration, ViewReference
-from exporter.summary.base import Codes, Flags, Floats, Groups
-from exporter.summary.categorical import CategoricalSummary
+from exporter.references.reference import Calibration, FeatureViews, ViewReference, calibration_part
+from exporter.summary.base import Codes, Flags, Floats, Groups, count, count_cells
+from exporter.summary.categorical import MISSING, CategoricalSummary
 from exporter.summary.multilabel import LabelSetsSummary, categories_of
-from exporter.summary.outcomes import ROUNDING, as_probabilities
+from exporter.summary.outcomes import (
+    ROUNDING,
+    CalibrationSummary,
+    GroupOutcomeSummary,
+    as_probabilities,
+    calibration_arrays,
+)
 from mlslo.monitor import Monitor, Predictions
 
 _ROWS = 1 << 19
@@ -29,8 +35,11 @@ _MOST_CALIBRATED = 100
 _UNKNOWN = -1
 
 
-def predicted(source: Source, monitor: Monitor) -> dict[str, Any]:
-    """Return the attributes of a ``Reference`` that follow from predictions and labels; of a ranking none."""
+def predicted(source: Source, monitor: Monitor, parts: SegmentParts) -> dict[str, Any]:
+    """Return the attributes of a ``Reference`` that follow from predictions and labels; of a ranking none.
+
+    The same of segments, and of groups, becomes ``parts``.
+    """
     fields, labels = monitor.spec.predictions.fields, monitor.spec.labels
     score, prediction, label = (
         _column(source, path)
@@ -38,19 +47,22 @@ def predicted(source: Source, monitor: Monitor) -> dict[str, Any]:
     )
     match monitor.spec.task:
         case "binary":
-            return _binary(source, score, prediction, label, monitor.spec.predictions)
+            return _binary(source, score, prediction, label, monitor.spec.predictions, parts)
         case "multiclass":
             columns = [column for column in members(source, fields.score or "") if column.feature]
             scored = [column.feature for column in columns] != [fields.score]
             listed = _listed(score, monitor.spec.predictions.classes or [])
-            return _multiclass(source, columns if scored else listed, prediction, label)
+            return _multiclass(source, columns if scored else listed, prediction, label, parts)
         case "multilabel":
             sets = LabelSets(monitor.spec.predictions.classes or ())
-            found = _mix(source, sets, prediction, score)
-            return {"classes": found, "labels": _mix(source, sets, label, None)}
+            found = _mix(source, sets, prediction, score, parts, "classes")
+            return {"classes": found, "labels": _mix(source, sets, label, None, parts, "labels")}
         case "regression":
             value = score if fields.score else prediction
-            return {"score": _numbers(source, value), "labels": _numbers(source, label)}
+            return {
+                "score": _numbers(source, value, parts, "score"),
+                "labels": _numbers(source, label, parts, "labels"),
+            }
     return {}
 
 
@@ -67,6 +79,7 @@ def _binary(
     prediction: Column | None,
     label: Column | None,
     predictions: Predictions,
+    parts: SegmentParts,
 ) -> dict[str, Any]:
     positive = predictions.positiveClass
     value = score.parsed("number") if score else "NULL::DOUBLE"
@@ -86,12 +99,26 @@ def _binary(
     )
     scored = ~np.isnan(probability)
     classes = np.where((classes == _UNKNOWN) & scored, (probability >= 0.5).astype(np.intp), classes)
-    found = numeric_reference(probability) if scored.any() else None
+    found = _numeric(probability, parts, "score") if scored.any() else None
+    labelled = labels != _UNKNOWN
+    outcomes = None
+    if labelled.any():
+        with_label = np.flatnonzero(labelled)
+
+        def fold(groups: Codes, size: int) -> GroupOutcomeSummary:
+            return GroupOutcomeSummary.fold(
+                probability[with_label], classes[with_label], labels[with_label], groups[with_label], size
+            )
+
+        outcomes = fold(_group(len(labels)), 1)[0]
+        parts.add("outcomes", fold, attributes=True)
     return {
         "score": found,
-        "classes": _counted(("0", "1"), classes),
-        "labels": _counted(("0", "1"), labels),
-        "calibration": found and _calibration(found, probability, labels == 1, labels != _UNKNOWN),
+        "classes": _counted(("0", "1"), classes, parts, "classes", attributes=True),
+        "labels": _counted(("0", "1"), labels, parts, "labels"),
+        "calibration": found
+        and _calibration(found, probability, labels == 1, labelled, parts, "calibration"),
+        "outcomes": outcomes,
     }
 
 
@@ -111,10 +138,17 @@ def _listed(score: Column | None, classes: Sequence[str]) -> list[Column]:
 
 
 def _multiclass(
-    source: Source, columns: list[Column], prediction: Column | None, label: Column | None
+    source: Source,
+    columns: list[Column],
+    prediction: Column | None,
+    label: Column | None,
+    parts: SegmentParts,
 ) -> dict[str, Any]:
     """``columns``: the probability of each class."""
-    classes, labels = _categories(source, prediction), _categories(source, label)
+    classes, labels = (
+        _categories(source, prediction, parts, "classes"),
+        _categories(source, label, parts, "labels"),
+    )
     if not columns:
         return {"classes": classes, "labels": labels}
     names = tuple(column.feature for column in columns)
@@ -124,75 +158,112 @@ def _multiclass(
     known = " ".join(f"WHEN {sql.text(name)} THEN {position}" for position, name in enumerate(names))
     requested["label"] = f"CASE {sql.canonical(label.text)} {known} END" if label else "NULL::INTEGER"
     requested["labelled"] = f"{label.text} IS NOT NULL" if label else "false"
-    parts: list[Floats] = []
+    blocks: list[Floats] = []
     highest, likeliest, codes, labelled = [], [], [], []
     for block in source.blocks(requested, max(1, _NUMBERS // len(names))):
         numbers = [number_column(block[f"class {position}"]) for position in range(len(names))]
         part = as_probabilities(np.stack(numbers, axis=1))
         none, filled_part = np.isnan(part).all(axis=1), np.where(np.isnan(part), -1.0, part)
-        parts.append(part)
+        blocks.append(part)
         highest.append(np.where(none, np.nan, filled_part.max(axis=1)))
         likeliest.append(np.where(none, _UNKNOWN, filled_part.argmax(axis=1)))
         codes.append(filled(block["label"], _UNKNOWN).astype(np.intp))
         labelled.append(np.asarray(block["labelled"], dtype=bool))
     score = np.concatenate(highest)
+    label_codes, has_label = np.concatenate(codes), np.concatenate(labelled)
+    top = np.concatenate(likeliest)
     calibrated = {}
     if label and len(names) <= _MOST_CALIBRATED:
-        label_codes, has_label = np.concatenate(codes), np.concatenate(labelled)
         for position, name in enumerate(names):
-            probability = np.concatenate([part[:, position] for part in parts])
+            probability = np.concatenate([part[:, position] for part in blocks])
             if np.isfinite(probability).any():
-                edges = numeric_reference(probability)
-                calibrated[name] = _calibration(edges, probability, label_codes == position, has_label)
+                edges, right = numeric_reference(probability), label_codes == position
+                part_name = calibration_part(name)
+                calibrated[name] = _calibration(edges, probability, right, has_label, parts, part_name)
+    outcomes = None
+    scored_rows = np.flatnonzero((label_codes != _UNKNOWN) & ~np.isnan(score))
+    if len(scored_rows):
+
+        def fold(groups: Codes, size: int) -> CalibrationSummary:
+            right = top[scored_rows] == label_codes[scored_rows]
+            return CalibrationSummary(
+                **calibration_arrays(score[scored_rows], right, groups[scored_rows], size)
+            )
+
+        outcomes = fold(_group(len(score)), 1)[0]
+        parts.add("outcomes", fold)
     return {
-        "score": numeric_reference(score) if np.isfinite(score).any() else None,
-        "classes": classes or _counted(names, np.concatenate(likeliest)),
+        "score": _numeric(score, parts, "score") if np.isfinite(score).any() else None,
+        "classes": classes or _counted(names, top, parts, "classes"),
         "labels": labels,
         "class_calibration": {name: found for name, found in calibrated.items() if found},
+        "outcomes": outcomes,
     }
 
 
+def _numeric(values: Floats, parts: SegmentParts, part: str) -> ViewReference:
+    """``numeric_reference`` of all rows, and of segments over its bins."""
+    found = numeric_reference(values)
+    binning = found.binning
+    prepared = binning.prepare(values)
+    parts.add(part, lambda groups, size: binning.fold(prepared, groups, size))
+    return found
+
+
 def _calibration(
-    score: ViewReference, values: Floats, positive: Flags, labelled: Flags
+    score: ViewReference, values: Floats, positive: Flags, labelled: Flags, parts: SegmentParts, part: str
 ) -> Calibration | None:
     usable = labelled & ~np.isnan(values)
     if not usable.any():
         return None
     edges = score.summary.edges
     cells = np.searchsorted(edges, values[usable], side="left")
-    rows, positives = (
-        np.bincount(some, minlength=len(edges) + 1).astype(np.float64)
-        for some in (cells, cells[positive[usable]])
-    )
-    return Calibration(edges, rows, positives)
+    right = positive[usable]
+
+    def fold(groups: Codes, size: int) -> Calibration:
+        members = groups[usable]
+        rows, positives = (
+            count_cells(members[some], size, cells[some], len(edges) + 1) for some in (slice(None), right)
+        )
+        return Calibration(edges, rows, positives)
+
+    parts.add(part, fold)
+    return fold(_group(len(values)), 1)[0]
 
 
 def _mix(
-    source: Source, sets: LabelSets, column: Column | None, score: Column | None
+    source: Source,
+    sets: LabelSets,
+    column: Column | None,
+    score: Column | None,
+    parts: SegmentParts,
+    part: str,
 ) -> ViewReference | None:
     """Return what sets of classes hold: those of ``column``, else those that ``score`` gives."""
     requested = {
         name: "NULL::VARCHAR" if part is None else _json_text(part)
         for name, part in (("set", column), ("scores", score))
     }
-    empty = LabelSetsSummary.fold(
-        sets.classes, np.empty((0, len(sets.classes) + 1), dtype=bool), _group(0), 1
-    )
-    found, rows = empty[0], 0
-    for block in source.blocks(requested, max(1, _NUMBERS // (len(sets.classes) + 1))):
-        texts = block["set"].tolist()
-        members, given = sets.read(texts)
-        if score is not None:
-            probabilities, other = sets.probabilities(block["scores"].tolist(), 0.5, ROUNDING)
-            derived = np.array([text is None for text in texts]) & np.isfinite(probabilities).all(axis=1)
-            members[derived] = np.column_stack([probabilities[derived] >= 0.5, other[derived]])
-            given |= derived
-        rows += len(texts)
-        found += LabelSetsSummary.fold(sets.classes, members[given], _group(int(given.sum())), 1)[0]
-    if not found.present:
-        return None
-    missing = np.asarray(rows - found.present)
-    return ViewReference(MixBinning(categories_of(sets.classes)), replace(found.as_mix(), missing=missing))
+
+    def blocks() -> Iterator[tuple[int, tuple[Flags, Flags]]]:
+        for block in source.blocks(requested, max(1, _NUMBERS // (len(sets.classes) + 1))):
+            texts = block["set"].tolist()
+            members, given = sets.read(texts)
+            if score is not None:
+                probabilities, other = sets.probabilities(block["scores"].tolist(), 0.5, ROUNDING)
+                derived = np.array([text is None for text in texts]) & np.isfinite(probabilities).all(axis=1)
+                members[derived] = np.column_stack([probabilities[derived] >= 0.5, other[derived]])
+                given |= derived
+            yield len(texts), (members, given)
+
+    def fold(values: tuple[Flags, Flags], groups: Codes, size: int) -> CategoricalSummary:
+        members, given = values
+        found = LabelSetsSummary.fold(sets.classes, members[given], groups[given], size)
+        missing = count(groups[~given], size)
+        return CategoricalSummary(categories_of(sets.classes), missing, np.zeros(size), found.mix)
+
+    summary = parts.add_blocks(part, blocks(), fold)[0]
+    return ViewReference(MixBinning(summary.categories), summary) if summary.present else None
 
 
 def _group(rows: int) -> Groups:
@@ -209,25 +280,34 @@ def _json_text(column: Column) -> str:
     return f"to_json({column.expression})::VARCHAR"
 
 
-def _numbers(source: Source, column: Column | None) -> ViewReference | None:
+def _numbers(source: Source, column: Column | None, parts: SegmentParts, part: str) -> ViewReference | None:
     if column is None:
         return None
     blocks = source.blocks({"value": column.parsed("number")}, _ROWS)
     values = np.concatenate([number_column(block["value"]) for block in blocks])
-    found = numeric_reference(values) if np.isfinite(values).any() else None
+    found = _numeric(values, parts, part) if np.isfinite(values).any() else None
     return found if found and comparable(found) else None
 
 
-def _categories(source: Source, column: Column | None) -> ViewReference | None:
+def _categories(
+    source: Source, column: Column | None, parts: SegmentParts, part: str
+) -> ViewReference | None:
     found = None if column is None else categories(source, column)
-    return None if isinstance(found, str) else found
-
-
-def _counted(names: tuple[str, ...], codes: Codes) -> ViewReference | None:
-    known = codes[codes != _UNKNOWN]
-    if not len(known):
+    if column is None or found is None or isinstance(found, str):
         return None
-    counts = np.bincount(known, minlength=len(names)).astype(np.float64)
-    missing = np.asarray(len(codes) - len(known), dtype=np.float64)
-    summary = CategoricalSummary(names, missing, np.zeros(()), counts)
-    return ViewReference(CategoricalBinning(names), summary)
+    parts.add_feature(source, column, FeatureViews("categorical", {"value": found}), part)
+    return found
+
+
+def _counted(
+    names: tuple[str, ...], codes: Codes, parts: SegmentParts, part: str, *, attributes: bool = False
+) -> ViewReference | None:
+    if not (codes != _UNKNOWN).any():
+        return None
+    known = np.where(codes == _UNKNOWN, MISSING, codes)
+
+    def fold(groups: Codes, size: int) -> CategoricalSummary:
+        return CategoricalSummary.fold(names, known, groups, size)
+
+    parts.add(part, fold, attributes=attributes)
+    return ViewReference(CategoricalBinning(names), fold(_group(len(codes)), 1)[0])

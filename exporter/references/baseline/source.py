@@ -7,6 +7,7 @@ import tempfile
 import zlib
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from itertools import count
 from pathlib import Path
 from typing import Any
 
@@ -41,6 +42,7 @@ class Source:
     def __init__(self, connection: duckdb.DuckDBPyConnection, format_: str) -> None:
         self._connection = connection
         self.format = format_
+        self._types = count()
         self.columns = {str(column): str(type_) for column, type_, *_ in self.query("DESCRIBE source")}
         ((self._numbered,),) = self.query("SELECT count(*) FROM source")
         nothing = " AND ".join(f"{sql.name(column)} IS NULL" for column in self.columns) or "true"
@@ -52,6 +54,12 @@ class Source:
     def query(self, text: str) -> list[tuple[Any, ...]]:
         """Return the rows of a query over the table ``source``."""
         return self._connection.execute(text).fetchall()
+
+    def define(self, name: str, values: Sequence[str]) -> str:
+        """Define an enumeration; return its name."""
+        members = ", ".join(map(sql.text, values))
+        self._connection.execute(f"CREATE OR REPLACE TYPE {sql.name(name)} AS ENUM ({members})")
+        return name
 
     def type_of(self, expression: str) -> str:
         """Return the type of an expression over the columns."""

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import numpy as np
 
 from exporter.features import KINDS
 from exporter.features.binning import Binning, CategoricalBinning, EmbeddingBinning, Numbers, NumericBinning
-from exporter.features.kind import Kind
+from exporter.features.kind import Enumeration, Kind
 from exporter.parse import sql
 from exporter.references.baseline.columns import MOST_CATEGORIES, Column
 from exporter.references.baseline.source import Source
@@ -34,14 +34,12 @@ def describe(source: Source, column: Column, kind_name: str) -> FeatureViews | s
         return found if isinstance(found, str) else FeatureViews(kind_name, {"value": found})
     kind = KINDS[kind_name]
     binnings = dict(kind.binnings)
-    rows = _ROWS_OF_TEXT if kind.name == "text" else _ROWS_OF_NUMBERS
     if kind.name == "embedding":
         ((dimensions,),) = source.query(f"SELECT mode(len({column.parsed('vector')})) FROM source")
         if not dimensions:
             return "no vector in the data"
         binnings["vector"] = EmbeddingBinning(dimensions)
-        rows = max(1, _NUMBERS_OF_VECTORS // dimensions)
-    views = _read(source, column, kind, binnings, rows)
+    views = _read(source, column, kind, binnings)
     described = FeatureViews(kind.name, {view: views[view] for view in kind.suffixes})
     if not described.primary.summary.present:
         return f"no {_NAMES.get(kind.name, 'value')} in the data"
@@ -122,20 +120,36 @@ def comparable(reference: ViewReference) -> bool:
     )
 
 
-def _read(
-    source: Source, column: Column, kind: Kind, binnings: Mapping[str, Binning], rows: int
-) -> dict[str, ViewReference]:
-    expressions = kind.expressions(column.parsed(kind.parsed_as), {})
+def decoded(
+    source: Source, column: Column, kind: Kind, binnings: Mapping[str, Binning]
+) -> Iterator[tuple[int, dict[str, Any]]]:
+    """Yield blocks of rows: their number, and the values of each view as ``binnings`` take them."""
+    enumerations = {
+        view: Enumeration(source.define(f"{view} of {column.feature}", binning.categories), numbers=True)
+        for view, binning in binnings.items()
+        if kind.name == "categorical" and isinstance(binning, CategoricalBinning)
+    }
+    expressions = kind.expressions(column.parsed(kind.parsed_as), enumerations)
     expressions.setdefault("invalid", column.invalid(kind.parsed_as))
+    rows = _ROWS_OF_TEXT if kind.name == "text" else _ROWS_OF_NUMBERS
+    if isinstance(vectors := binnings.get("vector"), EmbeddingBinning):
+        rows = max(1, _NUMBERS_OF_VECTORS // vectors.dimensions)
+    for raw in source.blocks(expressions, rows):
+        yield len(next(iter(raw.values()))), kind.decode(raw, binnings)
+
+
+def _read(
+    source: Source, column: Column, kind: Kind, binnings: Mapping[str, Binning]
+) -> dict[str, ViewReference]:
     numbers: dict[str, list[Numbers]] = {}
     summaries: dict[str, Summary] = {}
-    for raw in source.blocks(expressions, rows):
-        for view, values in kind.decode(raw, binnings).items():
+    for rows, block in decoded(source, column, kind, binnings):
+        for view, values in block.items():
             binning = binnings[view]
             if isinstance(binning, NumericBinning):
                 numbers.setdefault(view, []).append(values)
             else:
-                summaries[view] = summaries.get(view, binning.empty()) + _folded(binning, values)
+                summaries[view] = summaries.get(view, binning.empty()) + _folded(binning, values, rows)
     found: dict[str, ViewReference] = {
         view: numeric_reference(
             np.concatenate([part.values for part in parts]),
@@ -148,9 +162,7 @@ def _read(
     return found | {view: ViewReference(binnings[view], summary) for view, summary in summaries.items()}
 
 
-def _folded(binning: Binning, values: Any) -> Summary:
-    missing = getattr(values, "missing", None)
-    rows = len(values if missing is None else missing)
+def _folded(binning: Binning, values: Any, rows: int) -> Summary:
     stack: Summary = binning.fold(binning.prepare(values), _one_group(rows), 1)
     return stack[0]
 

@@ -29,7 +29,7 @@ def alertmanager_config(routing: Routing, alerts: Sequence[AlertIdentity]) -> di
         message = f"{needed}: the operator routes by that label of an alert"
         problems.append(routing.document.problem(("spec", "operator"), message, key=True))
     spec: dict[str, Any] = {
-        "route": _route(guarded_route(routing.spec)),
+        "route": _route(guarded_route(routing.spec, alerts)),
         "inhibitRules": [_inhibition(rule) for rule in inhibit_rules(routing.spec, alerts)],
         "receivers": receivers(routing, problems),
         "muteTimeIntervals": [

@@ -39,7 +39,7 @@ def config_secret(
     if base is None:
         text = block_yaml.dump(configuration)
     else:
-        ours = {**configuration, "route": alertmanager.guarded_route(routing.spec)}
+        ours = {**configuration, "route": alertmanager.guarded_route(routing.spec, alerts)}
         text = base.merged(merge.check(base, ours), source)
     return {
         "apiVersion": "v1",

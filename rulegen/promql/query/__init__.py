@@ -1,6 +1,6 @@
 """PromQL that a user wrote, read when rules are generated so that its mistakes show there."""
 
-from rulegen.promql.query.labels import grouped_by, labels_of
+from rulegen.promql.query.labels import grouped_by, labels_of, loses
 from rulegen.promql.query.parse import Query, QueryError, parse
 from rulegen.promql.query.presence import ABSENT, is_always_there, value_filter
 from rulegen.promql.query.supported import refuse_unsupported
@@ -13,6 +13,7 @@ __all__ = [
     "grouped_by",
     "is_always_there",
     "labels_of",
+    "loses",
     "parse",
     "parse_windowed",
     "per_window",

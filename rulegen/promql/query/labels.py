@@ -3,7 +3,7 @@
 https://prometheus.io/docs/prometheus/latest/querying/operators/
 """
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 
 from promql_parser import (
     AggModifierType,
@@ -36,11 +36,11 @@ def labels_of(query: Query) -> Labels:
     return _of(query.tree)
 
 
-def grouped_by(query: Query) -> tuple[str, int] | None:
-    """Return a label by which ``query`` groups its result, as text says it, and the offset of the grouping.
+def grouped_by(query: Query, groups: Collection[str] = ()) -> tuple[str, int] | None:
+    """Return a label by which ``query`` groups its result beside ``groups``, as text says it, and its offset.
 
     ``by (tenant)`` or ``without (instance)``. A label that every selector fixes by ``=`` makes no groups, nor does one
-    that is aggregated away further out.
+    that is aggregated away further out. What keeps the labels of ``groups`` may keep any others ``without`` some.
     """
     kept = labels_of(query)
     fixed = [
@@ -53,15 +53,34 @@ def grouped_by(query: Query) -> tuple[str, int] | None:
             continue
         by = node.modifier.type == AggModifierType.By
         labels = node.modifier.labels
-        groups = (
-            [name for name in labels if (kept is None or name in kept) and name not in alone]
+        found = (
+            [name for name in labels if (kept is None or name in kept) and name not in alone | {*groups}]
             if by
+            else []
+            if groups
             else labels
         )
-        if groups:
+        if found:
             word = "by" if by else "without"
             return f"{word} ({', '.join(labels)})", place_of(query.text, word, "(", labels[0])
     return None
+
+
+def loses(query: Query, label: str) -> tuple[str, int] | None:
+    """Return what aggregates ``label`` away, as text says it, and its offset; None where series may keep it."""
+    kept = labels_of(query)
+    if kept is None or label in kept:
+        return None
+    for node in _outermost(query.tree):
+        left = _of(node)
+        if left is None or label in left:
+            continue
+        if node.modifier is None or not node.modifier.labels:
+            return str(node.op), place_of(query.text, str(node.op), "(")
+        word = "by" if node.modifier.type == AggModifierType.By else "without"
+        labels = node.modifier.labels
+        return f"{word} ({', '.join(labels)})", place_of(query.text, word, "(", labels[0])
+    return query.tree.prettify(), 0
 
 
 def _outermost(node: Expr) -> Iterator[AggregateExpr]:

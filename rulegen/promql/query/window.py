@@ -1,9 +1,10 @@
 """Queries with ``{{.window}}`` where the range goes: one text for all windows of an error budget."""
 
 import re
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 
 from promql_parser import (
+    AggModifierType,
     AggregateExpr,
     BinaryExpr,
     Call,
@@ -71,22 +72,29 @@ def ranges(node: Expr, function: str = "") -> Iterator[tuple[MatrixSelector | Su
         yield from ranges(child, name)
 
 
-def summed(node: Expr, *, alone: bool = True) -> list[VectorSelector] | None:
+def summed(node: Expr, groups: Collection[str] = (), *, alone: bool = True) -> list[VectorSelector] | None:
     """Return the selectors in a sum of rates, or None where it is something else.
 
-    Of several terms each must be a sum without labels, or they would not be added up. Where one of them is missing,
-    so is the sum.
+    Of several terms each must be a sum without labels but ``groups``, or they would not be added up. Where one of them
+    is missing, so is the sum.
     """
     match node:
         case ParenExpr():
-            return summed(node.expr, alone=alone)
+            return summed(node.expr, groups, alone=alone)
         case BinaryExpr() if str(node.op) == "+" and node.modifier is None:
-            left, right = summed(node.lhs, alone=False), summed(node.rhs, alone=False)
+            left, right = (summed(side, groups, alone=False) for side in (node.lhs, node.rhs))
             return None if left is None or right is None else [*left, *right]
-        case AggregateExpr() if str(node.op) == "sum" and (alone or node.modifier is None):
-            return summed(node.expr, alone=True)
+        case AggregateExpr() if str(node.op) == "sum" and (alone or _kept(node) == frozenset(groups)):
+            return summed(node.expr, groups, alone=True)
         case Call() if node.func.name in _COUNTED and alone and isinstance(node.args[0], MatrixSelector):
             selector = node.args[0].vector_selector
             return None if selector.offset is not None or selector.at is not None else [selector]
         case _:
             return None
+
+
+def _kept(node: AggregateExpr) -> frozenset[str] | None:
+    """Return the labels that a sum keeps; None where it is said by those that it does not."""
+    if node.modifier is None:
+        return frozenset()
+    return frozenset(node.modifier.labels) if node.modifier.type == AggModifierType.By else None

@@ -6,7 +6,17 @@ Each shared dependency raises one alert: an SLO that is silent because of it rai
 from __future__ import annotations
 
 from rulegen.slo.companions.dependencies import Demand, Dependencies
+from rulegen.slo.companions.groups import GroupCompanions, group_companions
 from rulegen.slo.companions.nodata import SloCompanion, slo_companion
 from rulegen.slo.companions.shared import Companion, of_model
 
-__all__ = ["Companion", "Demand", "Dependencies", "SloCompanion", "of_model", "slo_companion"]
+__all__ = [
+    "Companion",
+    "Demand",
+    "Dependencies",
+    "GroupCompanions",
+    "SloCompanion",
+    "group_companions",
+    "of_model",
+    "slo_companion",
+]

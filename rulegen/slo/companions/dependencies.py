@@ -54,7 +54,7 @@ def measured(slo: Slo) -> list[Metric]:
 
 def is_monitored(slo: Slo) -> bool:
     """Return whether the model's monitor measures an SLO, or part of it."""
-    counted = slo.sli.errors is not None or slo.sli.latency is not None
+    counted = slo.sli.errors is not None or (slo.sli.latency is not None and slo.sli.latency.metric is None)
     return counted or bool(measured(slo))
 
 

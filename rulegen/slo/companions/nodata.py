@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from mlslo.yamlfile import Duration
 from rulegen.promql.annotations import Members, Text
 from rulegen.promql.conventions import MODEL, NO_DATA
-from rulegen.promql.expressions import number, selector
+from rulegen.promql.expressions import Given, number, selector
 from rulegen.promql.rules import AlertRule
 from rulegen.sli.gauge import GaugeSeries
 from rulegen.slo.alerts import AlertBuilder
@@ -30,7 +30,7 @@ class SloCompanion:
     """The alert that one SLO is not measured. ``record``: the series that is missing.
 
     ``monitored``: quiet where the monitor stopped. ``labels``: how old labels must be for it to be quiet,
-    ``sinks``: which sinks must be readable; None, and empty: whatever they are.
+    ``sinks``: which sinks must be readable; None, and empty: whatever they are. ``groups``: labels that it must have.
     """
 
     record: str
@@ -39,6 +39,7 @@ class SloCompanion:
     monitored: bool = False
     labels: Duration | None = None
     sinks: tuple[str, ...] = ()
+    groups: tuple[str, ...] = ()
 
 
 def slo_companion(
@@ -54,7 +55,8 @@ def slo_companion(
     demand = no_data(file, slo)
     if demand is None:
         return None
-    recorded = selector(record, file.labels(slo.name))
+    # A label that no series has is a mistake: all events would be those of one nameless group.
+    recorded = selector(record, {**file.labels(slo.name), **dict.fromkeys(slo.groupBy, Given.ANY)})
     expression = f"absent({recorded} >= -Inf)"
     monitored = is_monitored(slo)
     stale: Duration | None = None
@@ -82,8 +84,17 @@ def slo_companion(
         said += " The monitor itself works. Reasons it gives for withholding the gauge:"
         description = Text.of(said, reasons, ".")
     else:
-        description = Text.of(f"{said} No events of it are counted.")
+        of_groups = f" with the label {' and '.join(slo.groupBy)}" if slo.groupBy else ""
+        description = Text.of(f"{said} No events of it{of_groups} are counted.")
     rule = build.alert(
-        NO_DATA, slo.name, slo.layer, demand.tier, expression, summary, description, for_=demand.after
+        NO_DATA,
+        slo.name,
+        slo.layer,
+        demand.tier,
+        expression,
+        summary,
+        description,
+        for_=demand.after,
+        groups=tuple(slo.groupBy),
     )
-    return SloCompanion(record, demand, rule, monitored, stale, needed)
+    return SloCompanion(record, demand, rule, monitored, stale, needed, tuple(slo.groupBy))

@@ -26,6 +26,8 @@ from tests.support.logs import (
 from tests.support.segmented import (
     Record,
     alone,
+    before,
+    build_over_edges_of,
     build_reference,
     differences,
     labels,
@@ -38,6 +40,10 @@ pytestmark = pytest.mark.slow
 MEMBERS: dict[str, Any] = {"features": {"country": {"type": "categorical"}, "tier": {"type": "categorical"}}}
 SEGMENTS = ["country", "features.tier", ["gender", "features.member"]]
 CROSSED = "gender,features.member"
+# A model has learnt from all rows, so its support is that of all.
+_OF_ALL_ROWS = ("ml_prediction_out_of_distribution_ratio",)
+# By the means and deviations of all rows; test_dataset.py has their oracle.
+_STANDARDISED = ("ml_dataset_frechet_distance", "ml_dataset_reconstruction_error_ratio")
 
 
 def country(item: Record) -> str:
@@ -62,7 +68,7 @@ def watched(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, dict[str, A
         "minSamples": 30,
         "metrics": EVERYTHING,
     }
-    build_reference(folder, monitor(**spec))
+    build_reference(folder, monitor(**spec, segments=SEGMENTS, maxSegmentValues=3))
     spec["references"] = {
         "training": {"static": str(folder / "reference.json")},
         "before": {"sliding": "20m", "offset": "20m"},
@@ -123,13 +129,35 @@ def test_a_value_is_measured_as_a_log_of_its_own(
     assert shown.keys() - {"other"} == largest
     assert {name: shown[name] for name in largest} == {name: counted[name] for name in largest}
     assert sum(shown.values()) == len(log)
+    trained = before()
+    known = Counter(map(of, trained))
+    named = {name for name, _ in sorted(known.items(), key=lambda item: (-item[1], item[0]))[:3]}
     for number, name in enumerate(shown):
         found = split(gauges, segment, name)
-        others = {*counted} - largest if name == "other" else {name}
+        others = {*counted, *known} - largest if name == "other" else {name}
         kept = [item for item in log if of(item) in others]
-        expected = alone(tmp_path / str(number), content, kept, truth)
-        # The level that chance alone reaches is told of all traffic only.
-        expected = {key: level for key, level in expected.items() if not key[0].endswith("_noise_level")}
+        own = [item for item in trained if of(item) in others]
+        compared = named >= largest if name == "other" else name in named
+        # What is left by a log and by a reference that name other values is not the same.
+        assert compared or (segment == CROSSED and named != largest)
+        mine = {**content, "spec": {**content["spec"]}}
+        if compared:
+            build_over_edges_of(trained, tmp_path / f"own {number}", content, own)
+            static = {"static": str(tmp_path / f"own {number}" / "reference.json")}
+            mine["spec"]["references"] = {**content["spec"]["references"], "training": static}
+        expected = alone(tmp_path / str(number), mine, kept, truth)
+        left_out = [
+            key
+            for key in expected
+            # The level that chance alone reaches is told of all traffic only.
+            if key[0].endswith("_noise_level")
+            or (compared and key[0] in (*_OF_ALL_ROWS, *_STANDARDISED))
+            or (not compared and "reference=training" in key and key[0] not in _OF_ALL_ROWS)
+        ]
+        for key in left_out:
+            expected.pop(key)
+            if compared:
+                found.pop(key, None)
         assert differences(found, expected) == []
         if shown[name] > 200:
             kinds = {key[0] for key in found}

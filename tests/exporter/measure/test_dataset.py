@@ -88,7 +88,10 @@ def folder(tmp_path_factory: pytest.TempPathFactory, samples: dict[str, np.ndarr
     for name in ("training", "other"):
         data = write_lines(
             folder / f"{name}.jsonl",
-            [record(i, at=0, **row) for i, row in enumerate(rows(samples[name], shap.get(name)))],
+            [
+                record(i, at=0, half="ab"[i % 2], **row)
+                for i, row in enumerate(rows(samples[name], shap.get(name)))
+            ],
         )
         exporter("baseline", path, "--data", data, "--out", folder / f"{name}.json")
     for name, start in (("past", -3599), ("now", 1)):
@@ -117,9 +120,7 @@ def test_a_changed_correlation_shows(
     # A reference of its own standardisation, and the past, are seen in that of the first.
     centre, scale = samples["training"].mean(axis=0), samples["training"].std(axis=0)
     part = {"": slice(None), "a": slice(0, None, 2), "b": slice(1, None, 2)}[half]
-    then = (samples[reference] - centre) / scale
-    if reference == "past":
-        then = then[part]
+    then = ((samples[reference] - centre) / scale)[part]
     now = (samples["now"][part] - centre) / scale
     components = PCA(n_components=0.65, svd_solver="full").fit(then)
 

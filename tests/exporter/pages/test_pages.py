@@ -157,6 +157,51 @@ def test_what_is_chosen_is_shown(snapshot: Snapshot) -> None:
     assert "window=2h" in html
 
 
+def test_a_segment_is_drawn_against_its_own_rows(snapshot: Snapshot, example: Path) -> None:
+    before = [json.loads(line) for line in (example / "reference-data.jsonl").read_text().splitlines()]
+    patients = {sex: [item["features"] for item in before if item["features"]["sex"] == sex] for sex in "12"}
+    everybody = as_data(snapshot, Choice())
+    for sex, mine in patients.items():
+        choice = Choice(segment=f"features.sex={sex}")
+        data = as_data(snapshot, choice)
+        assert data["segment"] == f"features.sex={sex}"
+        assert data["rows"] < everybody["rows"]
+        drawn = {item["name"]: item for item in data["features"]}
+        assert drawn["sex"]["rows_then"] == len(mine)
+        assert dict(zip(drawn["sex"]["bins"], drawn["sex"]["then"], strict=True))[sex] == 1
+        ages = np.array([item["age"] for item in mine])
+        edges = np.quantile([item["features"]["age"] for item in before], np.arange(1, 10) / 10)
+        counts = np.bincount(np.searchsorted(edges, ages, side="left"), minlength=10)
+        assert drawn["age"]["then"] == pytest.approx(counts / len(ages), abs=1e-12)
+        of = {"version": data["version"], "window": data["window"], "segment_value": sex}
+        assert data["prediction"]["distance"] == gauge(data, "ml_prediction_psi", **of)
+        html = page(snapshot, Frame("monitor.yaml"), choice)
+        checked(html)
+        assert f"predictions of features.sex={sex} of version" in html
+        assert "the same segment in the reference validation" in html
+        assert f'aria-current="true">features.sex={sex}</a>' in html
+    unknown = as_data(snapshot, Choice(segment="features.sex=9"))
+    assert (unknown["segment"], unknown["rows"]) == ("", everybody["rows"])
+
+
+def test_a_segment_without_rows_in_the_reference_is_not_compared(example: Path, tmp_path: Path) -> None:
+    copy = tmp_path / "diabetes"
+    shutil.copytree(example, copy)
+    monitored = copy / "monitor.yaml"
+    text = monitored.read_text()
+    monitored.write_text(text.replace("segments: [features.sex]", "segments: []"))
+    data = copy / "reference-data.jsonl"
+    exporter("baseline", monitored, "--data", data, "--out", copy / "references" / "validation.json")
+    monitored.write_text(text)
+    choice = Choice(segment="features.sex=1")
+    found = measured(monitored, AT)
+    assert as_data(found, choice)["features"] == []
+    assert as_data(found, Choice())["features"]
+    html = page(found, Frame("monitor.yaml"), choice)
+    checked(html)
+    assert IN_WORDS[Reason.SEGMENT_NOT_IN_REFERENCE] in html
+
+
 def test_every_reason_is_said_in_words() -> None:
     assert set(IN_WORDS) == set(Reason)
 

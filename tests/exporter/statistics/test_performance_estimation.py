@@ -13,11 +13,15 @@ from sklearn.datasets import load_breast_cancer
 from sklearn.isotonic import IsotonicRegression
 from sklearn.naive_bayes import GaussianNB
 
+from exporter.fold.class_calibration import ClassCalibration
 from exporter.references.baseline.views import quantile_edges
+from exporter.references.reference import Calibration, Reference
+from exporter.statistics import multiclass_estimation
 from exporter.statistics import performance_estimation as estimation
 from exporter.statistics.performance_estimation import Calibrated, Expected
 from exporter.summary.base import Floats
 from exporter.summary.outcomes import ClassScoresSummary
+from exporter.tasks.task import Outputs
 from tests.support import logs
 from tests.support.bounds import estimated_accuracy_bound, estimated_auc_roc_bound
 from tests.support.commands import exporter
@@ -326,7 +330,7 @@ def test_the_command_estimates_from_the_first_reference_with_labels(tmp_path: Pa
 
 
 @pytest.mark.slow
-def test_of_several_classes_the_accuracy_is_estimated(tmp_path: Path) -> None:
+def test_the_command_estimates_several_classes(tmp_path: Path) -> None:
     names = ("cat", "dog", "fish")
 
     def drawn(rows: int, spread: float) -> tuple[Floats, Floats]:
@@ -365,11 +369,132 @@ def test_of_several_classes_the_accuracy_is_estimated(tmp_path: Path) -> None:
     gauges = logs.once(logs.write_monitor(tmp_path, content))
 
     curves = [calibrated(probabilities[:, code], (labels == code) * 1.0) for code in range(3)]
-    plain = [
-        chances(curves[code], row[code : code + 1])[0] for code, row in zip(predicted, current, strict=True)
-    ]
+    chance = np.stack([chances(curves[code], current[:, code]) for code in range(3)], axis=1)
+    chance /= chance.sum(axis=1, keepdims=True)
     found = logs.value(gauges, "ml_model_estimated_accuracy")
-    assert found == pytest.approx(np.mean(plain))
+    assert found == pytest.approx(chance[np.arange(3000), predicted].mean(), abs=1e-5)
     assert found == pytest.approx((predicted == truth).mean(), abs=0.03)
-    for name in ESTIMATES[1:]:
-        assert withheld(gauges, f"ml_model_estimated_{name}") == {"not_binary": 1}
+    for average in ("macro", "weighted"):
+        plain = by_row(current, chance, predicted, average)
+        for name in ESTIMATES[1:]:
+            found = logs.value(gauges, f"ml_model_estimated_{name}", average=average)
+            assert found == pytest.approx(plain[name], abs=0.01 if name == "auc_roc" else 1e-5), name
+    for name in ESTIMATES:
+        assert not withheld(gauges, f"ml_model_estimated_{name}")
+
+    # Without labels there is nothing to calibrate on.
+    for row in data:
+        del row["label"]
+    unlabelled = logs.write_lines(tmp_path / "unlabelled.jsonl", data)
+    content["spec"]["references"] = {"training": {"static": "unlabelled.json"}}
+    exporter("baseline", path, "--data", unlabelled, "--out", tmp_path / "unlabelled.json")
+    gauges = logs.once(logs.write_monitor(tmp_path, content))
+    for name in ESTIMATES:
+        assert f"ml_model_estimated_{name}" not in gauges
+        assert withheld(gauges, f"ml_model_estimated_{name}") == {"reference_without_labels": 1}
+
+
+def by_row(probabilities: Floats, chance: Floats, predicted: Floats, average: str) -> dict[str, float]:
+    """NannyML's CBPE of several classes, row by row: of each class against the rest, then their mean."""
+    found: dict[str, list[float]] = {name: [] for name in ESTIMATES[1:]}
+    for code in range(chance.shape[1]):
+        positive, mine = chance[:, code], predicted == code
+        true, wrong, missed = positive[mine].sum(), (1 - positive)[mine].sum(), positive[~mine].sum()
+        found["precision"].append(true / (true + wrong))
+        found["recall"].append(true / (true + missed))
+        found["f1"].append(2 * true / (2 * true + wrong + missed))
+        # Each row is a positive with its chance, and a negative with the rest.
+        found["auc_roc"].append(
+            metrics.roc_auc_score(
+                np.repeat([1, 0], len(positive)),
+                np.tile(probabilities[:, code], 2),
+                sample_weight=np.concatenate([positive, 1 - positive]),
+            )
+        )
+    weights = None if average == "macro" else chance.sum(axis=0)
+    return {name: float(np.average(values, weights=weights)) for name, values in found.items()}
+
+
+def classes_drawn(
+    rng: np.random.Generator, rows: int, classes: int, sharpness: Floats | float
+) -> tuple[Floats, Floats]:
+    """Probabilities of a model that is too sure of itself, and labels drawn from the right ones."""
+    logits = rng.normal(0, 1, (rows, classes)) * sharpness - np.linspace(0, 1, classes)
+    right = np.exp(logits) / np.exp(logits).sum(axis=1, keepdims=True)
+    said = np.exp(1.7 * logits) / np.exp(1.7 * logits).sum(axis=1, keepdims=True)
+    labels = (right.cumsum(axis=1) < rng.random((rows, 1))).sum(axis=1)
+    return said, np.minimum(labels, classes - 1)
+
+
+def reference_of(probabilities: Floats, labels: Floats) -> Reference:
+    names = map(str, range(probabilities.shape[1]))
+    known = {
+        name: Calibration(*by_bin(probabilities[:, code], (labels == code) * 1.0))
+        for code, name in enumerate(names)
+    }
+    return Reference(0.0, "", len(labels), {}, class_calibration=known)
+
+
+@pytest.mark.parametrize(
+    ("classes", "sharpness", "near"), [(3, 0.6, 0.03), (3, 2.0, 0.03), (8, 0.7, 0.03), (40, 1.5, 0.1)]
+)
+def test_estimates_of_several_classes_are_those_of_the_rows_and_near_the_truth(
+    classes: int, sharpness: float, near: float
+) -> None:
+    """Inputs that are harder, or easier, than those of the reference: a covariate shift.
+
+    Of many classes each has few labels to be calibrated by, and CBPE is as rough as that, row by row too.
+    """
+    rng = np.random.default_rng(20261130)
+    probabilities, labels = classes_drawn(rng, 40_000, classes, rng.uniform(0.5, 3, (40_000, 1)))
+    current, truth = classes_drawn(rng, 20_000, classes, sharpness)
+    names = tuple(map(str, range(classes)))
+    calibration = ClassCalibration.of([reference_of(probabilities, labels)], names)
+    assert calibration is not None
+    predicted = current.argmax(axis=1)
+    outputs = Outputs.unknown(20_000, predicted=predicted, probabilities=current)
+    parts = [calibration.fold(outputs.take(slice(start, start + 5000)), np.zeros(5000, dtype=np.intp), 1)[0]
+             for start in range(0, 20_000, 5000)]  # fmt: skip
+    whole = calibration.fold(outputs, np.zeros(20_000, dtype=np.intp), 1)[0]
+    merged = parts[2] + parts[0] + parts[3] + parts[1]
+    assert np.array_equal(merged.vector(), whole.vector())
+
+    chance = np.stack(
+        [chances(curve, current[:, code]) for code, curve in enumerate(calibration.curves)], axis=1
+    )
+    chance /= chance.sum(axis=1, keepdims=True)
+    accuracy = multiclass_estimation.estimated_accuracy(whole)
+    assert accuracy == pytest.approx(chance[np.arange(20_000), predicted].mean(), abs=1e-5)
+    assert accuracy == pytest.approx((predicted == truth).mean(), abs=near)
+    binary = np.eye(classes)[truth]
+    for average in ("macro", "weighted"):
+        plain = by_row(current, chance, predicted, average)
+        precision, recall, f1, _ = metrics.precision_recall_fscore_support(
+            truth, predicted, average=average, zero_division=np.nan
+        )
+        real = {
+            "precision": precision,
+            "recall": recall,
+            "f1": f1,
+            "auc_roc": metrics.roc_auc_score(binary, current, average=average),
+        }
+        for name in ESTIMATES[1:]:
+            found = getattr(multiclass_estimation, f"estimated_{name}")(whole, average)
+            assert found == pytest.approx(plain[name], abs=0.002 if name == "auc_roc" else 1e-4), name
+            assert found == pytest.approx(real[name], abs=near), (name, average)
+
+
+def test_of_no_rows_of_several_classes_nothing_is_estimated() -> None:
+    rng = np.random.default_rng(1)
+    calibration = ClassCalibration.of([reference_of(*classes_drawn(rng, 100, 3, 1.0))], ("0", "1", "2"))
+    assert calibration is not None
+    nothing = calibration.fold(Outputs.unknown(0), np.empty(0, dtype=np.intp), 1)[0]
+    assert multiclass_estimation.estimated_accuracy(nothing) is None
+    assert multiclass_estimation.estimated_auc_roc(nothing, "macro") is None
+    # Rows without a probability, or without a class, do not count.
+    outputs = Outputs.unknown(
+        3,
+        predicted=np.array([0, -1, 1]),
+        probabilities=np.array([[0.5, 0.3, 0.2], [0.5, 0.3, 0.2], [np.nan] * 3]),
+    )
+    assert calibration.fold(outputs, np.zeros(3, dtype=np.intp), 1)[0].predicted.tolist() == [1, 0, 0]

@@ -213,10 +213,11 @@ def test_a_page_about_text_like_yaml_or_a_template_arrives_as_text(
 ) -> None:
     """Alertmanager 0.30 and newer read details as YAML, and render what they find once more; values are traffic's."""
     collapse = alert(COLLAPSE, model, segment="country", segment_value="{{ .Nope }}: x")
-    collapse["annotations"] |= {"summary": "collapsed: 3 of 4", "description": ""}
+    collapse["annotations"] |= {"summary": "collapsed: 3 of 4", "description": "- a: [b\n# c\n---\n{d: }}"}
     server.fire(collapse)
     details = standins.wait_for(firing(PAGERDUTY, model), PATIENCE).payload["payload"]["custom_details"]
-    assert details["firing"].startswith("1 firing\ncollapsed: 3 of 4\ncountry={{ .Nope }}: x · since ")
+    own = "collapsed: 3 of 4\n- a: [b\n# c\n---\n{d: }}"
+    assert details["firing"].startswith(f"1 firing\n{own}\ncountry={{{{ .Nope }}}}: x · since ")
     server.resolve(collapse)
 
 

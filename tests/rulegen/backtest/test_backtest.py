@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Callable
 from datetime import datetime
+from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 from typing import Any
 
@@ -139,6 +142,19 @@ def test_a_running_prometheus_gives_what_a_folder_gives(tmp_path: Path) -> None:
     assert running["messages"] == kept["messages"]
 
 
+def test_blocks_give_what_text_gives_and_stay_as_they_are(tmp_path: Path) -> None:
+    specs = write_specs(tmp_path, SLOS, **NO_DATA)
+    history = replayed(tmp_path / "history", bumps)
+    from_text = judged(specs, history)
+    words = ["tsdb", "create-blocks-from", "openmetrics", *map(str, history.glob("openmetrics/*"))]
+    command = [str(tool("promtool")), *words, str(history / "blocks")]
+    subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
+    shutil.rmtree(history / "openmetrics")
+    before = {path: path.read_bytes() for path in history.rglob("*") if path.is_file()}
+    assert judged(specs, history) == from_text
+    assert {path: path.read_bytes() for path in history.rglob("*") if path.is_file()} == before
+
+
 def test_a_budget_that_is_exceeded_is_named_with_its_place(tmp_path: Path) -> None:
     tiers = {
         "P1": {"severity": "critical", "receivers": ["oncall"], "expectedPages": {"perMonth": 1}},
@@ -226,6 +242,29 @@ def test_a_mistake_is_one_line(name: str, tmp_path: Path, monkeypatch: pytest.Mo
     assert "Traceback" not in done.stderr
 
 
+def test_a_server_that_refuses_is_one_line_without_the_password(tmp_path: Path) -> None:
+    asked: list[str | None] = []
+
+    class Refusing(BaseHTTPRequestHandler):
+        def do_POST(self) -> None:
+            asked.append(self.headers["Authorization"])
+            self.send_response(401)
+            self.end_headers()
+
+        def log_message(self, *_: Any) -> None: ...
+
+    (tmp_path / "secret").write_text("reader:hidden\n")
+    specs = write_specs(tmp_path, SLOS)
+    with HTTPServer(("127.0.0.1", 0), Refusing) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        url = f"http://127.0.0.1:{server.server_port}"
+        words = ["--prometheus", url, "--from", rfc3339(START), "--tools", tool("prometheus").parent]
+        done = called("backtest", *specs, *words, "--basic-auth-file", tmp_path / "secret", code=2)
+        server.shutdown()
+    assert asked == ["Basic cmVhZGVyOmhpZGRlbg=="]
+    assert done.stderr == f"{url}: 401 Unauthorized: it wants a user and a password\n"
+
+
 def test_a_history_of_another_model_is_refused(tmp_path: Path) -> None:
     specs = write_specs(tmp_path, SLOS)
     history = replayed(tmp_path / "history", bumps)
@@ -238,12 +277,11 @@ def test_a_history_of_another_model_is_refused(tmp_path: Path) -> None:
 def test_nothing_is_left_of_a_command_that_is_killed(how: signal.Signals, tmp_path: Path) -> None:
     specs = write_specs(tmp_path, SLOS)
     history = replayed(tmp_path / "history", bumps, hours=40)
-    command = [sys.executable, "-m", "rulegen", "backtest", *specs, "--history", history]
+    command = [sys.executable, "-m", "rulegen", "backtest", *map(str, specs)]
+    command += ["--history", str(history), "--tools", str(tool("prometheus").parent)]
     environment = {**os.environ, "TMPDIR": str(tmp_path / "temporary")}
     (tmp_path / "temporary").mkdir()
-    process = subprocess.Popen(
-        [*command, "--tools", tool("prometheus").parent], cwd=ROOT, env=environment, stderr=subprocess.DEVNULL
-    )
+    process = subprocess.Popen(command, cwd=ROOT, env=environment, stderr=subprocess.DEVNULL)
     wait(lambda: any((tmp_path / "temporary").glob("*/prometheus.log")))
     (workshop,) = (tmp_path / "temporary").iterdir()
     assert running(workshop)

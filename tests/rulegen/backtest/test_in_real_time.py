@@ -102,21 +102,32 @@ def samples(begin: float) -> dict[str, list[tuple[float, float]]]:
     return found
 
 
+class Gauges:
+    """A page of each series at the value that it has at the present second; empty where there is none."""
+
+    def __init__(self) -> None:
+        self._by_second: dict[str, dict[int, float]] = {}
+
+    def show(self, history: Samples) -> None:
+        self._by_second = {
+            series: {math.floor(moment): value for moment, value in own} for series, own in history.items()
+        }
+
+    def page(self) -> str:
+        now = math.floor(time.time())
+        return "".join(f"{series} {own[now]!r}\n" for series, own in self._by_second.items() if now in own)
+
+
 @contextmanager
-def exposed(history: Samples) -> Iterator[str]:
-    """Serve each series at the value that it has at the present second."""
-    by_second = {
-        series: {math.floor(moment): value for moment, value in own} for series, own in history.items()
-    }
+def exposed(gauges: Gauges) -> Iterator[str]:
+    """Serve the page, and yield its address."""
 
     class Page(BaseHTTPRequestHandler):
         def do_GET(self) -> None:
-            now = math.floor(time.time())
-            lines = [f"{series} {own[now]!r}\n" for series, own in by_second.items() if now in own]
             self.send_response(200)
             self.send_header("Content-Type", "text/plain; version=0.0.4")
             self.end_headers()
-            self.wfile.write("".join(lines).encode())
+            self.wfile.write(gauges.page().encode())
 
         def log_message(self, *_: Any) -> None: ...
 
@@ -181,13 +192,13 @@ def test_a_backtest_says_what_prometheus_and_alertmanager_say_in_real_time(tmp_p
         called("generate", *specs, "--out", out)
         configuration = out / "alertmanager/alertmanager.yaml"
         (tmp_path / "am").mkdir()
-        # The history begins once both are up.
-        begin = math.ceil(time.time()) + 8
-        history = samples(begin)
-        with exposed(history) as target, Alertmanager(configuration, tmp_path / "am") as alertmanager:
+        gauges = Gauges()
+        with exposed(gauges) as target, Alertmanager(configuration, tmp_path / "am") as alertmanager:
             rules = [path for path in (out / "rules").glob("*.yaml") if "_test" not in path.stem]
             with Unhurried(tmp_path / "prometheus", rules, [target], [alertmanager.address]):
-                assert time.time() < begin
+                begin = math.ceil(time.time()) + 2
+                history = samples(begin)
+                gauges.show(history)
                 time.sleep(begin + LENGTH - time.time())
                 driven = received(webhooks, begin)
     folder = write_history(tmp_path / "history", history, begin, begin + LENGTH, "1s")

@@ -45,10 +45,10 @@ def tuned(
     *more: object,
     value: Callable[[float], float] = waves,
     code: int = 0,
-    **alert: Any,
+    lasts: str = "10m",
 ) -> tuple[list[str], Path]:
     """Return what it says of the alert `Drift`, and the SLO file."""
-    one = {"name": "Drift", "tier": "P2", "when": when, **alert}
+    one = {"name": "Drift", "tier": "P2", "when": when, "for": lasts}
     slos = [{"name": "drift", "layer": "data", "sli": {"gauge": GAUGE}, "alerts": [one]}]
     specs = write_specs(tmp_path, slos)
     past = history(tmp_path / "history", value)
@@ -69,7 +69,7 @@ def at(day: int, first: float, last: float, **more: str) -> dict[str, Any]:
 
 @pytest.mark.slow
 def test_the_most_sensitive_number_that_meets_the_target(tmp_path: Path) -> None:
-    said, path = tuned(tmp_path, {"above": 0.2}, "--pages-per-quarter", 2, **{"for": "10m"})
+    said, path = tuned(tmp_path, {"above": 0.2}, "--pages-per-quarter", 2)
     # Six of 0.3, one of 0.5 and one of 0.4: two are left above 0.3.
     assert "  above 0.2 for 10m: 8 pages" in said
     assert "  above 0.3 for 10m: 2 pages" in said
@@ -79,7 +79,7 @@ def test_the_most_sensitive_number_that_meets_the_target(tmp_path: Path) -> None
 
 @pytest.mark.slow
 def test_an_alert_that_meets_the_target_stays(tmp_path: Path) -> None:
-    said, _ = tuned(tmp_path, {"above": 0.45}, **{"for": "10m"})
+    said, _ = tuned(tmp_path, {"above": 0.45})
     assert "  above 0.45 for 10m: 1 page; stays" in said
     assert not any("--write" in line for line in said)
 
@@ -99,7 +99,7 @@ def test_an_incident_decides_between_a_limit_and_a_longer_for(tmp_path: Path) ->
         "--pages-per-quarter",
         0,
         value=value,
-        **{"for": "10m"},
+        lasts="10m",
     )
     (proposed,) = [line for line in said if line.startswith("  above") and ": 0 pages" in line]
     assert proposed in ("  above 0.1 for 1h: 0 pages", "  above 0.1 for 2h: 0 pages")
@@ -112,7 +112,13 @@ def test_what_cannot_be_met_is_said_with_numbers(tmp_path: Path) -> None:
     # One of the six waves was real: nothing tells it from the others.
     marked = incidents(tmp_path, at(1, 6, 7, slo="drift"), at(3, 0, 1))
     said, _ = tuned(
-        tmp_path, {"above": 0.2}, "--incidents", marked, "--pages-per-quarter", 2, code=1, **{"for": "10m"}
+        tmp_path,
+        {"above": 0.2},
+        "--incidents",
+        marked,
+        "--pages-per-quarter",
+        2,
+        code=1,
     )
     assert "  above 0.3 for 10m: 2 pages" in said
     assert any(
@@ -134,7 +140,7 @@ def test_what_cannot_be_met_is_said_with_numbers(tmp_path: Path) -> None:
     ],
 )
 def test_other_conditions_are_judged_the_same_way(when: dict[str, Any], key: str, tmp_path: Path) -> None:
-    said, path = tuned(tmp_path, when, "--pages-per-quarter", 2, "--write", **{"for": "10m"})
+    said, path = tuned(tmp_path, when, "--pages-per-quarter", 2, "--write")
     before, after = (int(line.split(": ")[1].split()[0]) for line in said if line.startswith(f"  {key} "))
     assert before > 2 >= after
     # The whole backtest says so too.

@@ -42,6 +42,8 @@ BEYOND_A_SCHEMA = (
     "is none of the names in",
     "the same as 'request'",
     "where 'join' puts records",
+    "beyondNoise goes with a limit",
+    "change on other days each year",
     "is no metric",
     "is not measured by segment",
     "is about the exporter itself",

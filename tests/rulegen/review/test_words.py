@@ -107,6 +107,10 @@ def changed(text: str, old: str, new: str) -> str:
             ],
         ),
         ("timeWindow: 30d", "timeWindow: 28d", ["ErrorBudgetFastBurn (availability): threshold 14.4 → 13.44; threshold 6 → 5.6"]),
+        ("timeWindow: 30d", "timeWindow: {calendar: month, zone: Europe/Berlin}\n      alerting: {for: 2m}", [
+            "SLO availability: promise 99.5% over 30d → 99.5% over a month of Europe/Berlin",
+            "ErrorBudgetFastBurn (availability): for none → 2m",
+        ]),
         ("name: FeatureDrift,", "name: Drifting,", [
             "+ Drifting (drift): P2 for 10m, told: ml-slack",
             "- FeatureDrift (drift): no longer; it was P2 for 10m, told: ml-slack",

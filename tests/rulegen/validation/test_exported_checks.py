@@ -54,11 +54,19 @@ def said(
     when: str = "above: 0.5",
     companions: str = "sinkDown: {tier: P3, after: 10m}",
     beside: bool = True,
+    task: str = "binary",
 ) -> tuple[int, str]:
     """Exit code, and what is said of the ModelSLO file, without its path."""
     slo = f"sli: {sli}" if "objective" in sli else f"sli: {sli}{ALERTS.replace('WHEN', when)}"
     (folder / "s.yaml").write_text(SLO.replace("ONE", slo).replace("COMPANIONS", companions))
-    (folder / "m.yaml").write_text(MONITOR.replace("METRICS", f"metrics: {metrics}"))
+    (folder / "m.yaml").write_text(
+        MONITOR.replace("METRICS", f"metrics: {metrics}")
+        .replace("task: binary", f"task: {task}")
+        .replace(
+            "  predictions:",
+            "  predictions:\n    classes: [news, sport]" if task == "multilabel" else "  predictions:",
+        )
+    )
     files = [str(folder / "s.yaml"), *([str(folder / "m.yaml")] if beside else []), str(ROUTING)]
     result = CliRunner().invoke(main, ["generate", *files, "--out", str(folder / "out")])
     own = f"{folder / 's.yaml'}:"
@@ -137,6 +145,43 @@ def test_a_reference_that_is_left_out_cannot_be_compared_with(tmp_path: Path) ->
     code, found = said(tmp_path, MISSING, left_out, when=when)
     assert (code, "m.yaml leaves 'ml_feature_missing_ratio_reference' out" in found) == (2, True)
     assert said(tmp_path, MISSING, left_out) == (0, "")
+
+
+BEYOND = "below: 0.5, beyondNoise: true"
+RECALL_OF_ALL = "{gauge: {metric: ml_model_recall, window: 1h}}"
+
+
+@pytest.mark.parametrize(
+    ("sli", "metrics", "message"),
+    [
+        (RECALL_OF_ALL, "{exclude: [ml_model_recall_standard_error]}",
+         "m.yaml leaves 'ml_model_recall_standard_error' out: take it from spec.metrics.exclude"),
+        (RECALL_OF_ALL, "{exclude: [ml_model_*], include: [ml_model_recall]}",
+         "m.yaml leaves 'ml_model_recall_standard_error' out"),
+        (RECALL, "{segments: [ml_model_recall]}",
+         "m.yaml does not export 'ml_model_recall_standard_error' of segments: add it to spec.metrics.segments"),
+    ],
+)  # fmt: skip
+def test_a_condition_needs_the_error_that_it_looks_at(
+    tmp_path: Path, sli: str, metrics: str, message: str
+) -> None:
+    code, found = said(tmp_path, sli, metrics, when=BEYOND)
+    column = ALERTS.removeprefix("\n").replace("WHEN", BEYOND).index("true") + 1
+    assert code == 2
+    assert found.startswith(f"10:{column}: {message}"), found
+    assert said(tmp_path, sli, metrics) == (0, "")
+    assert said(tmp_path, sli, "{}", when=BEYOND) == (0, "")
+
+
+def test_a_task_without_the_error_is_named(tmp_path: Path) -> None:
+    sli = "{gauge: {metric: ml_model_recall, window: 1h, labels: {average: macro}}}"
+    code, found = said(tmp_path, sli, "{}", when=BEYOND, task="multilabel")
+    message = "'ml_model_recall_standard_error' is of task binary, multiclass, m.yaml has task multilabel"
+    assert (code, found.endswith(message)) == (2, True), found
+    assert said(tmp_path, sli, "{}", task="multilabel")[0] == 0
+    class_of_it = "{gauge: {metric: ml_model_recall, window: 1h, labels: {class: news}}}"
+    code, found = said(tmp_path, class_of_it, "{}", when=BEYOND, beside=False)
+    assert (code, "has a standard error of averages, none of a single class" in found) == (2, True), found
 
 
 @pytest.mark.parametrize(

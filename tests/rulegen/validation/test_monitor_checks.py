@@ -76,8 +76,8 @@ SCORED = ", score: p"
 MISTAKES = [
     ("regression", "ml_model_recall, window: 1h", "", "", "ml_model_recall",
      "'ml_model_recall' is of task binary, multiclass, multilabel, m.yaml has task regression"),
-    ("multiclass", "ml_model_estimated_f1, window: 1h", SCORED, "", "ml_model_estimated_f1",
-     "'ml_model_estimated_f1' is of task binary, m.yaml has task multiclass"),
+    ("multiclass", "ml_label_positive_ratio, window: 1h", SCORED, "", "ml_label_positive_ratio",
+     "'ml_label_positive_ratio' is of task binary, m.yaml has task multiclass"),
     ("multiclass", "ml_fairness_selection_rate, window: 1h", "", "", "ml_fairness_selection_rate",
      "'ml_fairness_selection_rate' is of task binary, m.yaml has task multiclass"),
     ("binary", "ml_fairness_selection_rate, window: 1h", "", "", "ml_fairness_selection_rate",
