@@ -151,17 +151,21 @@ def sampled(metric: str, labels: str, source: Source, step: int) -> str:
     """Return PromQL for the series of a metric, once each ``step`` milliseconds.
 
     A gauge keeps its value up to the next sample of the source. A counter grows evenly up to it: the exporter would
-    have counted meanwhile. One that is not there yet grows from 0.
+    have counted meanwhile. One that is not there yet grows from 0. The time of what happened last grows evenly, too:
+    the exporter would have renewed it, and an age would else grow by a whole step.
     """
     series = f"{metric}{{{labels}}}"
-    if source.step is None or source.step <= step or not _counts(metric):
+    counts = _counts(metric)
+    grows = counts or metric.endswith("_timestamp_seconds")
+    if source.step is None or source.step <= step or not grows:
         return series
     assert source.begin is not None
     length = f"{source.step}ms"
     share = f"((time() - {source.begin / 1000}) % {source.step / 1000} / {source.step / 1000})"
     later = f"{series} offset -{length}"
+    grown = f"({series} + clamp_min({later} - {series}, 0) * {share}) or {series}"
     # Before its first sample, the counter is not there at the present.
-    return f"({series} + clamp_min({later} - {series}, 0) * {share}) or {series} or ({later} * {share})"
+    return f"{grown} or ({later} * {share})" if counts else grown
 
 
 def _counts(metric: str) -> bool:

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, NamedTuple
 
 from mlslo.yamlfile import Duration, Problem
 from rulegen.backtest.episodes import Episode, beginnings
-from rulegen.backtest.judgement import Budget, Change, Judgement
+from rulegen.backtest.judgement import Budget, Change, Identity, Judgement
 from rulegen.promql.conventions import MODEL, SLO
 from rulegen.simulation.alert import Labels
 from rulegen.simulation.outcome import Cause, Notification
@@ -29,13 +29,14 @@ Row = Sequence[str]
 
 @dataclass(frozen=True)
 class Report:
-    """All that a backtest found. ``compared``: with what, where it was compared."""
+    """All that a backtest found. ``compared``: with what, where it was compared; ``note``: what limits it."""
 
     history: str
     judgement: Judgement
     budgets: Sequence[Budget]
     compared: str | None = None
     changes: Sequence[Change] = ()
+    note: str | None = None
 
     @property
     def problems(self) -> list[Problem]:
@@ -50,51 +51,63 @@ class Report:
         ]
 
 
-def as_text(report: Report) -> str:
-    """Return a table of alerts and receivers, then each episode, then what a change does."""
+class _Table(NamedTuple):
+    """Rows under a title. ``none``: said where there are none; left out where that is empty. ``long``: folded away."""
+
+    title: str
+    heads: Row
+    rows: Sequence[Row]
+    none: str = ""
+    long: bool = False
+
+
+def _tables(report: Report) -> list[_Table]:
     found = report.judgement
-    lines = [_headline(report), "", "Notified that it began"]
-    lines += _columns(_told_rows(found)) or ["  nobody"]
-    lines += ["", "Messages of each receiver, ends and repeats among them", *_columns(_receiver_rows(found))]
-    if report.compared is not None:
-        lines += [
-            "",
-            f"Against {report.compared}",
-            *(_columns(_change_rows(report)) or ["  nothing changes"]),
-        ]
-        lines += _columns(_changed_episodes(report))
-    lines += ["", "Episodes", *(_columns([_episode_row(one, found) for one in found.episodes]) or ["  none"])]
-    if report.budgets:
-        lines += ["", "Budgets", *_columns(_budget_rows(report))]
-    if found.unjudged:
-        lines += ["", "Not judged: the history has none of their series", *_columns(_unjudged_rows(found))]
+    told, received = (
+        ("tier", "alert", "", "receiver", "as", "a month", "in all"),
+        ("receiver", "as", "a month", "in all"),
+    )
+    episodes = ("from", "to", "length", "alert", "", "worst", "what came of it")
+    changes = ("", "alert", "", "before", "after")
+    tables = [
+        _Table(f"Against {report.compared}", changes, list(_change_rows(report)), "nothing changes"),
+        _Table("Episodes added and removed", ("", "from", "to", "alert"), list(_changed_episodes(report)), long=True),
+        _Table("Notified that it began", told, list(_told_rows(found)), "nobody"),
+        _Table("Messages of each receiver, ends and repeats among them", received, _receiver_rows(found), "none"),
+        _Table("Episodes", episodes, [_episode_row(one, found) for one in found.episodes], "none", long=True),
+        _Table("Budgets", ("of", "pages", "", ""), list(_budget_rows(report))),
+        _Table("Not judged: the history has none of their series", ("alert", ""), _unjudged_rows(found), long=True),
+    ]  # fmt: skip
+    compared = tables if report.compared is not None else tables[2:]
+    return [table for table in compared if table.rows or table.none]
+
+
+def as_text(report: Report) -> str:
+    """Return what a change does, tables of alerts and receivers, then each episode."""
+    lines = [_headline(report)] + ([report.note] if report.note else [])
+    for table in _tables(report):
+        lines += ["", table.title, *(_columns(table.rows) or [f"  {table.none}"])]
     return "\n".join(line.rstrip() for line in lines) + "\n"
 
 
 def as_markdown(report: Report) -> str:
-    """Return the same for a pull request's comment: what a change does first, episodes folded away."""
-    found = report.judgement
-    lines = ["### What these alerts would have done", "", _headline(report) + ".", ""]
-    lines += [f"- :x: {_code(str(problem))}" for problem in report.problems]
-    if report.budgets and not report.problems:
-        lines += ["Every budget of pages is kept.", ""]
-    if report.compared is not None:
-        lines += ["", f"**Against {_code(report.compared)}**", ""]
-        rows = list(_change_rows(report))
-        lines += _table(("", "alert", "", "before", "after"), rows) if rows else ["Nothing changes."]
-        lines += _folded(
-            "episodes added and removed", ("", "from", "to", "alert"), list(_changed_episodes(report))
-        )
-    told = list(_told_rows(found))
-    lines += ["", "**Notified that it began**", ""]
-    heads = ("tier", "alert", "", "receiver", "as", "a month", "in all")
-    lines += _table(heads, told) if told else ["Nobody."]
-    rows = [_episode_row(one, found) for one in found.episodes]
-    heads = ("from", "to", "length", "alert", "", "worst", "what came of it")
-    lines += _folded("episodes", heads, rows)
-    lines += _folded(
-        "alerts not judged: the history has none of their series", ("alert", ""), _unjudged_rows(found)
-    )
+    """Return the same for a pull request's comment: exceeded budgets first, episodes folded away."""
+    lines = ["### What these alerts would have done", "", f"{_cell(_headline(report))}."]
+    lines += ["", _cell(report.note)] if report.note else []
+    lines += ["", *(f"- :x: {_code(str(problem))}" for problem in report.problems)] if report.problems else []
+    for table in _tables(report):
+        title, rows = _cell(table.title), _markdown(table.heads, table.rows) if table.rows else [table.none]
+        if table.long and table.rows:
+            lines += [
+                "",
+                f"<details><summary>{title}: {len(table.rows)}</summary>",
+                "",
+                *rows,
+                "",
+                "</details>",
+            ]
+        else:
+            lines += ["", f"**{title}**", "", *rows]
     return "\n".join(line.rstrip() for line in lines) + "\n"
 
 
@@ -103,21 +116,15 @@ def as_data(report: Report) -> dict[str, Any]:
     found = report.judgement
     data: dict[str, Any] = {
         "history": report.history,
+        "note": report.note,
         "from": _clock(found.begin),
         "to": _clock(found.end),
         "months": round(found.months, 4),
         "notified": [
-            {
-                "model": model,
-                "slo": slo,
-                "alert": alert,
-                "tier": tier,
-                "receiver": receiver,
-                "kind": kind,
-                "count": count,
-                "perMonth": found.per_month(count),
-            }
-            for (model, slo, alert), tier, receiver, kind, count in _told(found)
+            _who(identity)
+            | {"tier": tier, "receiver": receiver, "kind": kind, "count": count}
+            | {"perMonth": found.per_month(count)}
+            for identity, tier, receiver, kind, count in _told(found)
         ],
         "receivers": [
             {"receiver": receiver, "kind": kind, "messages": count, "perMonth": found.per_month(count)}
@@ -129,23 +136,22 @@ def as_data(report: Report) -> dict[str, Any]:
             {"of": one.of, "perMonth": one.per_month, "pages": one.pages, "exceeded": one.is_exceeded}
             for one in report.budgets
         ],
-        "notJudged": [
-            dict(zip(("model", "slo", "alert"), one.identity, strict=True)) for one in found.unjudged
-        ],
+        "notJudged": [_who(one.identity) for one in found.unjudged],
     }
     if report.compared is not None:
         data["against"] = report.compared
         data["changes"] = [
-            {
-                **dict(zip(("model", "slo", "alert"), one.identity, strict=True)),
-                "before": one.before,
-                "after": one.after,
-                "added": [_episode_data(episode) for episode in one.added],
-                "removed": [_episode_data(episode) for episode in one.removed],
-            }
+            _who(one.identity)
+            | {"before": one.before, "after": one.after}
+            | {"added": [_episode_data(episode) for episode in one.added]}
+            | {"removed": [_episode_data(episode) for episode in one.removed]}
             for one in report.changes
         ]
     return data
+
+
+def _who(identity: Identity) -> dict[str, Any]:
+    return dict(zip(("model", "slo", "alert"), identity, strict=True))
 
 
 def _headline(report: Report) -> str:
@@ -155,7 +161,7 @@ def _headline(report: Report) -> str:
     return f"{report.history}: {_length(found)} from {stretch}, evaluated every {interval}"
 
 
-def _told(found: Judgement) -> Iterator[tuple[tuple[str, str, str], str, str, str, int]]:
+def _told(found: Judgement) -> Iterator[tuple[Identity, str, str, str, int]]:
     kinds = found.kinds
     alerts = {alert.identity: alert.tier for alert in found.rules.alerts}
     for identity, tier in sorted(alerts.items(), key=lambda item: (item[1], item[0])):
@@ -183,8 +189,7 @@ def _received(found: Judgement) -> list[tuple[str, str, int]]:
 
 
 def _receiver_rows(found: Judgement) -> Sequence[Row]:
-    rows = [(name, kind, _monthly(found, count), str(count)) for name, kind, count in _received(found)]
-    return rows or [("none", "", "", "")]
+    return [(name, kind, _monthly(found, count), str(count)) for name, kind, count in _received(found)]
 
 
 def _episode_row(episode: Episode, found: Judgement) -> Row:
@@ -300,36 +305,24 @@ def _clock(time: int) -> str:
 
 def _minute(time: int) -> str:
     moment = datetime.fromtimestamp(time / 1000, UTC)
-    return f"{moment:%Y-%m-%d %H:%M}" + (f"{moment:%S}".join((":", "")) if moment.second else "")
+    return f"{moment:%Y-%m-%d %H:%M:%S}" if moment.second else f"{moment:%Y-%m-%d %H:%M}"
 
 
 def _duration(milliseconds: int) -> str:
     return str(Duration.of_seconds(milliseconds / 1000)) if milliseconds else "0s"
 
 
-def _columns(rows: Iterable[Row]) -> list[str]:
-    found = list(rows)
-    if not found:
-        return []
-    widths = [max(len(row[column]) for row in found) for column in range(len(found[0]))]
+def _columns(rows: Sequence[Row]) -> list[str]:
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     return [
-        "  " + "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)) for row in found
+        "  " + "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)) for row in rows
     ]
 
 
-def _table(heads: Row, rows: Sequence[Row]) -> list[str]:
+def _markdown(heads: Row, rows: Sequence[Row]) -> list[str]:
     lines = [f"| {' | '.join(heads)} |", "|" + "---|" * len(heads)]
-    lines += [f"| {' | '.join(_cell(cell) for cell in row)} |" for row in rows[:_MOST_ROWS]]
-    if len(rows) > _MOST_ROWS:
-        lines += ["", f"and {len(rows) - _MOST_ROWS} more"]
-    return lines
-
-
-def _folded(title: str, heads: Row, rows: Sequence[Row]) -> list[str]:
-    if not rows:
-        return []
-    summary = f"<details><summary>{len(rows)} {title}</summary>"
-    return ["", summary, "", *_table(heads, rows), "", "</details>"]
+    lines += [f"| {' | '.join(map(_cell, row))} |" for row in rows[:_MOST_ROWS]]
+    return lines + (["", f"and {len(rows) - _MOST_ROWS} more"] if len(rows) > _MOST_ROWS else [])
 
 
 def _cell(text: str) -> str:

@@ -320,3 +320,22 @@ def _look_back(expression: str) -> float:
     ranges = [Duration(found).seconds for found in re.findall(rf"\[{_LENGTH}", expression)]
     offsets = [Duration(found).seconds for found in re.findall(rf"offset {_LENGTH}", expression)]
     return sum(max(lengths, default=0.0) for lengths in (ranges, offsets))
+
+
+def coarse(alerts: Iterable[Alert], step: int | None) -> str | None:
+    """Say that alerts look back over less than the ``step`` of a history, in milliseconds; None where none does."""
+    found: dict[float, set[str]] = {}
+    for alert in alerts:
+        texts = [alert.expression, *(record.expression for record in alert.records)]
+        ranges = [Duration(length).seconds for text in texts for length in re.findall(rf"\[{_LENGTH}", text)]
+        # A range that shall leave its first sample out is a little shorter.
+        if ranges and (shortest := -(-min(ranges) // 60) * 60) * 1000 < (step or 0):
+            found.setdefault(shortest, set()).add(alert.name)
+    if not found or step is None:
+        return None
+    names = sorted(set[str]().union(*found.values()))
+    return (
+        f"The history's step is {Duration.of_seconds(step / 1000)}, and {', '.join(names)} look back over less "
+        f"({Duration.of_seconds(min(found))} at least): what is shorter than a step is evened out or not seen. "
+        f"Replay with a shorter --step to judge them."
+    )

@@ -60,6 +60,10 @@ class Proposal:
     tried: tuple[str, str] = ("", "")
 
     @property
+    def identity(self) -> tuple[str, str, str]:
+        return self.model.model, self.slo.name, self.alert.name
+
+    @property
     def chosen(self) -> Setting:
         return self.best or self.now
 

@@ -61,7 +61,9 @@ def backtest(
         found = judge.judge(rules)
         changed = [] if before is None else judgement.changes(judge.judge(before), found)
     compared = None if before is None else against or str(out)
-    said = report.Report(source.name, found, tuple(judgement.budgets(specs, found)), compared, changed)
+    note = ruleset.coarse(rules.alerts, source.step)
+    kept = tuple(judgement.budgets(specs, found))
+    said = report.Report(source.name, found, kept, compared, changed, note)
     if form == "json":
         click.echo(json_text(report.as_data(said)), nl=False)
     else:

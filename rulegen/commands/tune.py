@@ -91,6 +91,9 @@ def tune(
     click.echo(
         f"{source.name}: {days:.3g} days; target: {pages:g} a quarter, {tuner.allowed:.3g} in this history"
     )
+    tuned_alerts = [one for one in rules.alerts if any(one.identity == own.identity for own in proposals)]
+    if note := ruleset.coarse(tuned_alerts, source.step):
+        click.echo(note)
     for proposal in proposals:
         for line in _said(proposal, tuner.allowed, now, tuned):
             click.echo(line)
@@ -134,8 +137,7 @@ def _tuned(specs: Specs, proposals: Sequence[Proposal]) -> Specs:
 
 
 def _said(proposal: Proposal, allowed: float, now: Judgement, tuned: Judgement) -> Iterator[str]:
-    identity = (proposal.model.model, proposal.slo.name, proposal.alert.name)
-    model, slo, name = identity
+    identity = model, slo, name = proposal.identity
     yield f"{name} ({model} {slo}), {proposal.alert.tier}"
     key, best = proposal.number.key, proposal.best
     if best is None:

@@ -103,6 +103,31 @@ def test_episodes_of_steps_of_five_minutes_and_no_false_alarm_of_missing_data(tm
     assert found["notJudged"] == []
 
 
+@pytest.mark.parametrize("step", [HOUR, 2 * HOUR])
+def test_an_age_does_not_grow_within_a_long_step(step: int, tmp_path: Path) -> None:
+    """The daemon would have renewed the time of its last success; a label's that stood still is still told."""
+    companions = {"labelsStale": {"tier": "P2", "after": "3h"}}
+    specs = write_specs(tmp_path, SLOS, companions=companions, **NO_DATA)
+    history = replayed(tmp_path / "history", lambda _hour: 0.1, hours=12, step=step, auc=False)
+    text = next(history.glob("openmetrics/*.om"))
+    watermark = 'ml_label_watermark_timestamp_seconds{model="fraud"}'
+    # Labels of the first 4 hours, the first of which came at 2.
+    seen = [
+        f"{watermark} {START + min(s, 4 * HOUR)} {START + s}" for s in range(2 * HOUR, 12 * HOUR + 1, step)
+    ]
+    text.write_text("\n".join([*seen, text.read_text()]))
+    assert episodes(judged(specs, history)) == [("ModelLabelsStale", 7 * 60 + 1, None)]
+
+
+def test_a_step_that_is_longer_than_what_rules_look_back_to_is_said(tmp_path: Path) -> None:
+    specs = write_specs(tmp_path, SLOS)
+    note = judged(specs, replayed(tmp_path / "hours", bumps, step=HOUR))["note"]
+    assert note.startswith(
+        "The history's step is 1h, and ErrorBudgetFastBurn, ErrorBudgetSlowBurn look back over less (5m at least)"
+    )
+    assert judged(specs, replayed(tmp_path / "minutes", bumps))["note"] is None
+
+
 def test_a_gauge_that_is_withheld_is_missed_from_that_step_on(tmp_path: Path) -> None:
     specs = write_specs(tmp_path, SLOS, **NO_DATA)
     history = replayed(tmp_path / "history", lambda hour: None if 2 <= hour < 3 else 0.1)
