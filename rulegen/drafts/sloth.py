@@ -94,7 +94,10 @@ def _slo(source: Source, at: Location, keys: Mapping[str, str], result: CarriedO
             "alerts of a budget are ErrorBudgetFastBurn and ErrorBudgetSlowBurn, told apart by the label slo",
         ),
         ("labels", "labels of alerts are those of the file; who is told follows from the tier"),
-        ("annotations", "the texts of alerts are generated; annotations are those of the file"),
+        (
+            "annotations",
+            "texts are generated; your own stand under 'alerting' as 'summary' and 'description'",
+        ),
     ):
         if source.peek((*alerting, key)) is not None:
             result.tell(source, (*alerting, key), why)
