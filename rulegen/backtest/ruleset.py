@@ -16,7 +16,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from mlslo.yamlfile import Document, Duration, InputError, Problem, read, validate
 from rulegen.alertmanager.merge import Base
-from rulegen.promql.conventions import MODEL, SLO, TIER, WATCHDOG
+from rulegen.promql.conventions import KNOWN_GROUPS_RECORD, MODEL, SLO, TIER, WATCHDOG
 from rulegen.promql.query.parse import Query, children
 from rulegen.promql.rules import rule_file
 from rulegen.simulation.alertmanagerfile import readable
@@ -231,7 +231,7 @@ class _Resolver:
         rule = self._rules[index]
         if index not in self._records:
             self._records[index] = None
-            expression, needs = self._renamed(rule["expr"])
+            expression, needs = self._of_record(rule)
             labels = tuple(sorted((rule.get("labels") or {}).items()))
             digest = hashlib.sha256(repr((expression, labels)).encode()).hexdigest()[:12]
             self._records[index] = Record(
@@ -248,6 +248,12 @@ class _Resolver:
         if found is None:
             raise self._error(f"the record {rule['record']} is made of itself, which cannot be replayed")
         return found
+
+    def _of_record(self, rule: Mapping[str, Any]) -> tuple[str, tuple[Record, ...]]:
+        """Of a record that remembers which groups were measured before, which is itself: as if none had been."""
+        if rule["record"] == KNOWN_GROUPS_RECORD:
+            return self._reference.sub(r"\1:before\2", rule["expr"]), ()
+        return self._renamed(rule["expr"])
 
     def _renamed(self, expression: str) -> tuple[str, tuple[Record, ...]]:
         needs: dict[Record, None] = {}

@@ -13,6 +13,7 @@ from mlslo.catalogue import METRICS
 from mlslo.monitor import Monitor, Reference, scope_name
 from mlslo.monitor.measurable import lacking, unfit
 from mlslo.yamlfile.commented import Block, Noted, dump
+from rulegen.conditions.beyond_noise import error_of
 from rulegen.conditions.reference import counterpart
 from rulegen.validation.exported_checks import not_exported
 
@@ -57,7 +58,8 @@ def _slos(monitor: Monitor) -> Iterator[Block]:
                 continue
             block = Block(slo)
             first = next(iter(block))
-            block[first] = Noted(block[first], row["about"]) if "about" in row else block[first]
+            if "about" in row:
+                block[first] = Noted(block[first], row["about"].replace("SHORT", words["SHORT"]))
             yield block
 
 
@@ -76,6 +78,8 @@ def _is_deserved(row: Mapping[str, Any], monitor: Monitor) -> bool:
         # Those that the file does not name are told by a reference.
         "categories": not types or any(type_ in ("categorical", "boolean") for type_ in types),
         "ranges": any(feature.range for feature in spec.features.values()),
+        "static": any(reference.static for reference in spec.references.values()),
+        "no static": not any(reference.static for reference in spec.references.values()),
     }
     return there[row.get("needs")]
 
@@ -137,7 +141,8 @@ def _is_measured(slo: Mapping[str, Any], monitor: Monitor) -> bool:
     if gauge is None:
         return True
     metric, reference = METRICS[gauge["metric"]], gauge.get("reference")
-    compared = any("aboveReference" in alert["when"] for alert in slo["alerts"])
+    said = str(slo["alerts"])
+    compared = "aboveReference" in said or "belowReference" in said
     if (reference is not None or compared) and not spec.references:
         return False
     if (
@@ -145,6 +150,9 @@ def _is_measured(slo: Mapping[str, Any], monitor: Monitor) -> bool:
         and (other := counterpart(metric))
         and (lacking(other, spec, file) or not_exported(monitor, other, segmented=False))
     ):
+        return False
+    error = error_of(metric) if "beyondNoise" in said else None
+    if error is not None and not_exported(monitor, error, segmented=False):
         return False
     return not (
         lacking(metric, spec, file)

@@ -26,7 +26,8 @@ _MOST = 6
 _TOKEN = re.compile(r'"(?:\\.|[^"\\])*"|[<>=!~]+|(?<=[<>=] )-[0-9.]+|[\w.:]+|\S')
 _COMPARISON = re.compile(r"[<>]=?|[=!]=")
 _VALUE = re.compile(r'-?[0-9.].*|".*"')
-_LONGEST = 120
+_LONGEST, _BEFORE = 120, 30
+_VARIABLE = re.compile(r" ?\{\{.*?\}\}")
 
 
 @dataclass(frozen=True)
@@ -110,7 +111,11 @@ def _alert(before: Rule, after: Rule, told_before: Told, told_after: Told) -> li
         said += [f"pages {line.removeprefix('tier ')}{whom}" for line in _differing(old, new, only="tier")]
     said += [f"label {line}" for line in _differing(old, new) if not line.startswith("tier ")]
     texts = [texts_of(rule, "annotations") for rule in (before, after)]
-    own = [{key: text for key, text in found.items() if key not in _GENERATED} for found in texts]
+    # Of the group it is told which labels name it.
+    own = [
+        {key: _VARIABLE.sub("", text) for key, text in found.items() if key not in _GENERATED}
+        for found in texts
+    ]
     said += _differing(own[0], own[1])
     return said or ["its texts are worded otherwise"] * (texts[0] != texts[1])
 
@@ -194,7 +199,7 @@ def changes(old: str, new: str) -> list[str]:
         for pattern in [_COMPARISON if _COMPARISON.fullmatch(before[index]) else _VALUE]
     )
     if len(before) != len(after) or not values:
-        return [f"condition {_short(old)} → {_short(new)}"]
+        return [f"condition {' → '.join(_apart(old, new))}"]
     # An operator is told with its limit.
     told = [index for index in differing if index - 1 not in differing]
     return list(dict.fromkeys(_change(before, after, index) for index in told))
@@ -221,6 +226,11 @@ def _change(before: list[str], after: list[str], index: int) -> str:
     return f"{what} {before[index].strip(chr(34))} → {after[index].strip(chr(34))}"
 
 
-def _short(text: str) -> str:
-    line = " ".join(text.split())
-    return line if len(line) <= _LONGEST else f"{line[: _LONGEST - 1]}…"
+def _apart(*texts: str) -> Iterator[str]:
+    """Two texts on one line each, long ones from a little before where they part."""
+    lines = [" ".join(text.split()) for text in texts]
+    part = next((index for index, (one, other) in enumerate(zip(*lines, strict=False)) if one != other), 0)
+    begin = lines[0].rfind(" ", 0, max(part - _BEFORE, 0)) + 1 if max(map(len, lines)) > _LONGEST else 0
+    for line in lines:
+        cut = line[begin:] if len(line) - begin <= _LONGEST else f"{line[begin : begin + _LONGEST - 1]}…"
+        yield f"…{cut}" if begin else cut

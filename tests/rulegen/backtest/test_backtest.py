@@ -128,6 +128,28 @@ def test_a_step_that_is_longer_than_what_rules_look_back_to_is_said(tmp_path: Pa
     assert judged(specs, replayed(tmp_path / "minutes", bumps))["note"] is None
 
 
+def test_budgets_of_groups_and_of_the_calendar(tmp_path: Path) -> None:
+    """Of three tenants, one of which fails half of its requests, the two largest have a budget."""
+    grouped = {**SLOS[0], "name": "by-tenant", "groupBy": ["tenant"], "maxGroups": 2}
+    calendar = {"timeWindow": {"calendar": "month", "zone": "Europe/Berlin"}, "alerting": {"for": "2m"}}
+    specs = write_specs(tmp_path, [grouped, {**SLOS[0], "name": "month", **calendar}])
+    steps = range(0, 6 * HOUR + 1, 300)
+    samples = {}
+    for rate, failing, tenant in ((1, 0.0, "acme"), (2, 0.0, "blue"), (3, 0.5, "cyan")):
+        labels = f'model="fraud",version="1",tenant="{tenant}"'
+        samples[f"ml_predictions_total{{{labels}}}"] = [(START + s, s * rate) for s in steps]
+        samples[f"ml_prediction_errors_total{{{labels}}}"] = [(START + s, s * rate * failing) for s in steps]
+    found = judged(specs, write_history(tmp_path / "history", samples, START, START + 6 * HOUR, "5m"))
+    told = [(one["slo"], one["alert"], one["count"]) for one in found["notified"]]
+    assert told == [
+        ("by-tenant", "ErrorBudgetFastBurn", 1),
+        ("month", "ErrorBudgetFastBurn", 1),
+        ("by-tenant", "SLOTooManyGroups", 1),
+    ]
+    assert {one["labels"].get("tenant") for one in found["episodes"]} == {"cyan", None}
+    assert found["notJudged"] == []
+
+
 def test_a_gauge_that_is_withheld_is_missed_from_that_step_on(tmp_path: Path) -> None:
     specs = write_specs(tmp_path, SLOS, **NO_DATA)
     history = replayed(tmp_path / "history", lambda hour: None if 2 <= hour < 3 else 0.1)

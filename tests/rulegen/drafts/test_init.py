@@ -32,6 +32,7 @@ ALWAYS = {
     "availability",
     "latency",
     "traffic",
+    "features-drifted",
     "feature-drift",
     "missing-values",
     "new-categories",

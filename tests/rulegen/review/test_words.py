@@ -111,6 +111,7 @@ def changed(text: str, old: str, new: str) -> str:
             "SLO availability: promise 99.5% over 30d → 99.5% over a month of Europe/Berlin",
             "ErrorBudgetFastBurn (availability): for none → 2m",
         ]),
+        ("timeWindow: 30d", "timeWindow: 30d\n      groupBy: [tenant]", ["ErrorBudgetFastBurn (availability): group none → tenant"]),
         ("name: FeatureDrift,", "name: Drifting,", [
             "+ Drifting (drift): P2 for 10m, told: ml-slack",
             "- FeatureDrift (drift): no longer; it was P2 for 10m, told: ml-slack",
@@ -152,6 +153,14 @@ def test_a_change_of_the_routing_is_said(
 ) -> None:
     lines = said(before, tmp_path, routing=changed(ROUTING, old, new))
     assert set(expected) <= set(lines), lines
+
+
+def test_of_two_long_conditions_that_is_shown_in_which_they_differ(before: Path, tmp_path: Path) -> None:
+    lines = said(before, tmp_path, slo=changed(SLO, "timeWindow: 30d", "timeWindow: 7d"))
+    (line,) = (line for line in lines if line.startswith("ErrorBudgetFastBurn (availability): condition"))
+    was, now = line.split(": condition ")[1].split(" → ")
+    assert was != now
+    assert was.startswith("…")
 
 
 def test_nothing_else_is_said_of_a_change_in_one_place(before: Path, tmp_path: Path) -> None:

@@ -62,6 +62,16 @@ def test_promtool_passes_the_tests_of_groups(tmp_path: Path, version: str) -> No
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize("version", sorted({*installed()[:1], *installed()[-1:]}))
+def test_promtool_passes_the_tests_of_groups_that_are_counted_twice(tmp_path: Path, version: str) -> None:
+    """By the same counters, of a month in one SLO: too many groups of the one are too many of the other."""
+    spec = a_slo(maxGroups=3)
+    month = {"timeWindow": {"calendar": "month", "zone": "Europe/Berlin"}, "alerting": {"for": "2m"}}
+    spec["spec"]["slos"].append({**spec["spec"]["slos"][0], "name": "month", **month})
+    promtool(version, generated(tmp_path, spec) / "rules" / "fraud_test.yaml")
+
+
+@pytest.mark.slow
 @pytest.mark.parametrize("version", installed()[1:])
 def test_promtool_passes_the_tests_of_native_histograms(tmp_path: Path, version: str) -> None:
     routing = tmp_path / "routing.yaml"
