@@ -113,7 +113,7 @@ def _of_numbers(scores: Sequence[float], predictions: Sequence[Any], labels: Seq
     if len(decided | known) > 2:
         if 0 < len(known) <= 2 and not decided & known:
             doubt = (
-                f"labels say {_or(labels)}, predictions {_or(predictions)}: these are left out, "
+                f"labels say {_or(labels)}, never {_or(predictions)}: predictions are left out, "
                 "and precision and recall are those of a score of 0.5"
             )
             return _positive((), labels)._replace(prediction=False, doubt=doubt)

@@ -152,7 +152,7 @@ def test_a_score_of_what_labels_call_otherwise(predicted: list[Any], kept: bool,
     assert spec["task"] == "binary"
     assert fields["score"] == "score"
     assert ("prediction" in fields) == kept
-    assert ("labels say False or True, predictions allow or block: these are left out" in said) != kept
+    assert ("labels say False or True, never allow or block: predictions are left out" in said) != kept
 
 
 def test_features_beside_the_rest(tmp_path: Path) -> None:
