@@ -95,11 +95,14 @@ def test_clumps_are_no_drift_where_they_are_known(tmp_path: Path) -> None:
 
 
 def test_rows_of_a_segment_have_in_common_what_their_stretches_have(tmp_path: Path) -> None:
-    """A fifth of the rows, one by one and in whole clumps; each as often as it is among five clumps of a fifth."""
+    """A fifth of the rows, one by one and in whole clumps, every fifth."""
     sexes = np.random.default_rng(9).random(ROWS) < 0.2
     tenants = np.repeat(np.arange(ROWS // A_CLUMP) * 7 % 5 == 0, A_CLUMP)
     rows = [
-        {"ts": EPOCH + 2 * i, "features": {**item, "sex": "fm"[sexes[i]], "tenant": "ab"[int(tenants[i])]}}
+        {
+            "ts": EPOCH + 2 * i,
+            "features": {**item, "sex": "fm"[int(sexes[i])], "tenant": "ab"[int(tenants[i])]},
+        }
         for i, item in enumerate(clumpy(8, ROWS))
     ]
     content = built(tmp_path, rows, segments=["features.sex", "features.tenant"])

@@ -167,7 +167,7 @@ def test_values_that_others_outgrow_are_counted_once(tmp_path: Path) -> None:
     replay = Replay([model], edges[0], edges[1], 150 * MICROSECONDS, tmp_path)
     replay.read(int(datetime.now(UTC).timestamp() * MICROSECONDS), lambda *_: None)
     replay.join(lambda *_: None)
-    place = METRICS["ml_window_samples"].labels.index("segment_value")
+    place = METRICS["ml_monitor_samples"].labels.index("segment_value")
     for number, (snapshot,) in zip(range(8), replay.snapshots(range(8)), strict=True):
-        found = {labels[place]: rows for labels, rows in snapshot.series["ml_window_samples"].items()}
-        assert found == {"": 16 + 15 * number, "other": 16 + 15 * number}
+        found = {labels[place]: rows for labels, rows in snapshot.series["ml_monitor_samples"].items()}
+        assert found == {"": 15 * (number + 1), "other": 15 * (number + 1)}
