@@ -276,7 +276,7 @@ def _burn_rate(condition: Part, result: CarriedOver) -> list[dict[str, Any]]:
         result.tell(
             at.source,
             (*at.at, "alertAfter"),
-            "a second, shorter window takes its place: it ends the alert soon",
+            "a second, shorter window takes its place: it ends the alert soon; `alerting: {for: …}` waits as well",
         )
     short = Duration.of_seconds(max(60, round(long.seconds / _SHORTER / 60) * 60))
     return [{"factor": factor, "short": str(short), "long": str(long), "burn": burn}]

@@ -96,7 +96,7 @@ def _slo(source: Source, at: Location, keys: Mapping[str, str], result: CarriedO
         ("labels", "labels of alerts are those of the file; who is told follows from the tier"),
         (
             "annotations",
-            "texts are generated; your own stand under 'alerting' as 'summary' and 'description'",
+            "write texts of your own as `summary` and `description`; other annotations are those of the file",
         ),
     ):
         if source.peek((*alerting, key)) is not None:

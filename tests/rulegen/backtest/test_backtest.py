@@ -134,7 +134,7 @@ def test_budgets_of_groups_and_of_the_calendar(tmp_path: Path) -> None:
     calendar = {"timeWindow": {"calendar": "month", "zone": "Europe/Berlin"}, "alerting": {"for": "2m"}}
     specs = write_specs(tmp_path, [grouped, {**SLOS[0], "name": "month", **calendar}])
     steps = range(0, 6 * HOUR + 1, 300)
-    samples = {}
+    samples: dict[str, list[tuple[float, float]]] = {}
     for rate, failing, tenant in ((1, 0.0, "acme"), (2, 0.0, "blue"), (3, 0.5, "cyan")):
         labels = f'model="fraud",version="1",tenant="{tenant}"'
         samples[f"ml_predictions_total{{{labels}}}"] = [(START + s, s * rate) for s in steps]

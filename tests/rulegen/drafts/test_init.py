@@ -113,6 +113,23 @@ def test_groups_and_ranges_have_alerts_of_their_own(tmp_path: Path) -> None:
     assert drift["sli"]["gauge"] == {"metric": "ml_feature_psi", "window": "1d", "reference": "first-day"}
 
 
+def test_a_limit_that_nobody_chose_is_held_against_noise_past_and_reference(tmp_path: Path) -> None:
+    _, spec = written(tmp_path / "a", **{**BY_GROUP, "references": STATIC})
+    when = {alert["name"]: alert["when"] for slo in spec["slos"] for alert in slo.get("alerts", [])}
+    assert when["CalibrationLost"] == {"above": 0.1, "beyondNoise": True}
+    assert when["QualityDropped"].keys() == {"adaptive"}
+    apart = {"all": [{"below": 0.8}, {"belowReference": {"byFactor": 0.9}}]}
+    assert when["SelectionRatesApartByAgeBand"] == apart
+    without = {
+        "exclude": ["ml_calibration_error_standard_error", "ml_fairness_demographic_parity_ratio_reference"]
+    }
+    _, spec = written(tmp_path / "b", **{**BY_GROUP, "references": STATIC, "metrics": without})
+    assert not {"calibration", "parity-age-band"} & names(spec)
+    _, spec = written(tmp_path / "c", **BY_GROUP)
+    (parity,) = (slo for slo in spec["slos"] if slo["name"] == "parity-age-band")
+    assert parity["alerts"][0]["when"] == {"below": 0.8}
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("given", [*(given for given, _ in CASES.values()), BY_GROUP], ids=[*CASES, "groups"])
 def test_generated_tests_hold(given: dict[str, Any], tmp_path: Path) -> None:
