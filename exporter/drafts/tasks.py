@@ -11,6 +11,7 @@ from mlslo.monitor import POSITIVE
 
 _MOST_CLASSES = 200
 _CONTINUOUS = 20
+_SHOWN = 5
 _NEGATIVE = ("0", "0.0", "-1", "false", "no")
 _NEGATIVE_NAMES = (
     "neg",
@@ -108,7 +109,14 @@ def _of_sets(predictions: Sequence[Sequence[Any]], labels: Sequence[Any]) -> Tas
 def _of_numbers(scores: Sequence[float], predictions: Sequence[Any], labels: Sequence[Any]) -> TaskGuess:
     if min(scores) < 0 or max(scores) > 1 or _is_continuous(labels):
         return TaskGuess("regression", prediction=False)
-    if len(set(texts(predictions)) | set(texts(labels))) > 2:
+    decided, known = _classes(predictions), _classes(labels)
+    if len(decided | known) > 2:
+        if 0 < len(known) <= 2 and not decided & known:
+            doubt = (
+                f"labels say {_or(labels)}, never {_or(predictions)}: predictions are left out, "
+                "and precision and recall are those of a score of 0.5"
+            )
+            return _positive((), labels)._replace(prediction=False, doubt=doubt)
         doubt = "one score beside more than two classes says nothing of the others: it is not read"
         return _of_classes(predictions, labels)._replace(score=False, doubt=doubt)
     return _positive(predictions, labels)
@@ -120,7 +128,7 @@ def _of_classes(predictions: Sequence[Any], labels: Sequence[Any]) -> TaskGuess:
         if known and min(known) >= 0 and max(known) <= 1 and not _is_continuous(labels):
             return _positive((), labels)._replace(prediction=False, prediction_is_score=True)
         return TaskGuess("regression", prediction=False, prediction_is_score=True)
-    classes = sorted(set(texts(predictions)) | set(texts(labels)))
+    classes = sorted(_classes(predictions) | _classes(labels))
     if len(classes) <= 2:
         binary = _positive(predictions, labels)
         if classes:
@@ -133,6 +141,18 @@ def _of_classes(predictions: Sequence[Any], labels: Sequence[Any]) -> TaskGuess:
             "multiclass", doubt=f"{len(classes)} classes are more than {_MOST_CLASSES}: are they classes?"
         )
     return TaskGuess("multiclass", keys={"classes": classes})
+
+
+def _classes(values: Sequence[Any]) -> set[str]:
+    """Return the classes; where all are known as yes and no, such as true beside 1, one name for each."""
+    found = set(texts(values))
+    if any(name.lower() not in (*POSITIVE, *_NEGATIVE) for name in found):
+        return found
+    return {"1" if name.lower() in POSITIVE else "0" for name in found}
+
+
+def _or(values: Sequence[Any]) -> str:
+    return " or ".join(sorted(set(texts(values)))[:_SHOWN])
 
 
 def _positive(predictions: Sequence[Any], labels: Sequence[Any]) -> TaskGuess:

@@ -142,7 +142,11 @@ def _of_part(
 def _names(bins: ViewReference) -> tuple[str, ...]:
     if isinstance(bins.binning, CategoricalBinning | MixBinning):
         return (*bins.binning.categories, "others")
-    edges = [f"{edge:.4g}" for edge in np.asarray(bins.deciles).tolist()]
+    # The edge just below 0, of a feature that is often 0, is the smallest number that there is.
+    edges = [
+        f"{0.0 if abs(edge) < np.finfo(float).tiny else edge:.4g}"
+        for edge in np.asarray(bins.deciles).tolist()
+    ]
     if not edges:
         return ("all",)
     between = [f"{low} to {high}" for low, high in pairwise(edges)]

@@ -13,6 +13,7 @@ from rulegen.simulation.outcome import Notification
 from rulegen.validation.specs import Specs
 
 MONTH = 30 * 86_400_000
+_ENOUGH = 29 / 30  # the steps of a log of a month are some minutes short of one
 Identity = tuple[str, str, str]
 
 
@@ -38,7 +39,7 @@ class Judgement:
 
     def per_month(self, count: int) -> float | None:
         """Return how many that is a month; None where the history is too short to say."""
-        return count / self.months if self.months >= 1 else None
+        return count / self.months if self.months >= _ENOUGH else None
 
     def of(self, identity: Identity) -> list[Episode]:
         return [episode for episode in self.episodes if episode.alert.identity == identity]

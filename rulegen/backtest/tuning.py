@@ -29,12 +29,14 @@ class Setting:
     """A number and a `for`, and what would have come of them.
 
     ``pages``: times that it began outside of incidents; ``found``: numbers of the incidents in which it fired.
+    ``constant``: whether it fires for most of the time outside of incidents; then few pages are no merit.
     """
 
     value: str
     lasts: Duration | None
     pages: int
     found: frozenset[int]
+    constant: bool = False
 
     def __str__(self) -> str:
         return f"{self.value} for {self.lasts}" if self.lasts else self.value
@@ -94,6 +96,10 @@ class Tuner:
         """Return how many are allowed in the history; one that is shorter than a quarter may have a quarter's."""
         return self.pages * max((self.judge.end - self.judge.begin) / QUARTER, 1.0)
 
+    def meets(self, setting: Setting) -> bool:
+        """Return whether a setting meets the target: with few pages, and not since it never ends."""
+        return setting.pages <= self.allowed and not setting.constant
+
     def propose(self, model: ModelSlo, slo: Slo, alert: Alert, at: Location) -> Proposal | None:
         """Return a proposal for one alert; None where it has no number, or the history none of its series.
 
@@ -113,7 +119,7 @@ class Tuner:
             return self._setting(model, identity, chosen, values[index], lasts)
 
         def meets(lasts: Duration | None, index: int) -> bool:
-            return setting(index, lasts).pages <= self.allowed
+            return self.meets(setting(index, lasts))
 
         def misses(lasts: Duration | None, index: int) -> bool:
             return not {one.number for one in wanted} <= setting(index, lasts).found
@@ -129,14 +135,18 @@ class Tuner:
             missing = _first(len(values), partial(misses, lasts))
             if wanted and missing != 0:
                 finding.append(setting((len(values) if missing is None else missing) - 1, lasts))
-        if now.pages <= self.allowed:
+        if self.meets(now):
             meeting.append(now)
         # Of equals those that are as now, then those that come first.
         best = max(
             meeting, key=lambda one: (len(one.found), one == now, one.lasts == now.lasts), default=None
         )
         missed = [one for one in wanted if best is None or one.number not in best.found]
-        compromise = min(finding, key=lambda one: one.pages, default=None) if missed or best is None else None
+        compromise = (
+            min(finding, key=lambda one: (one.constant, one.pages), default=None)
+            if missed or best is None
+            else None
+        )
         return Proposal(
             model, slo, alert, at, chosen, now, None if best == now else best, missed, compromise,
             (values[0], values[-1]),
@@ -167,6 +177,7 @@ class Tuner:
             lasts,
             _pages(wrong, *self._group(alert)),
             frozenset(one.number for one in concerning if one.is_found(episodes)),
+            _is_constant(episodes, concerning, self.judge.begin, span.end),
         )
 
     def _evaluated(
@@ -228,6 +239,26 @@ def _first(count: int, holds: Callable[[int], bool]) -> int | None:
         else:
             low = middle + 1
     return low if low < count else None
+
+
+def _is_constant(episodes: Sequence[Episode], incidents: Sequence[Incident], begin: int, end: int) -> bool:
+    """Return whether any episode is there in more than half of the time outside of incidents."""
+    real = [
+        (max(one.begin, begin), min(one.end, end)) for one in incidents if one.begin < end and one.end > begin
+    ]
+    firing = [(one.start, end if one.stop is None else one.stop) for one in episodes]
+    within = _covered(real)
+    return 2 * (_covered([*real, *firing]) - within) > end - begin - within
+
+
+def _covered(spans: Sequence[tuple[int, int]]) -> int:
+    """The time that is in one of ``spans`` or more."""
+    covered, until = 0, None
+    for first, last in sorted(spans):
+        start = first if until is None else max(first, until)
+        covered += max(last - start, 0)
+        until = last if until is None else max(last, until)
+    return covered
 
 
 def _pages(episodes: Sequence[Episode], wait: int, interval: int) -> int:

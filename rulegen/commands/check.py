@@ -31,6 +31,9 @@ def check(
         result = generated(spec, form, base, jobs)
         difference = generated_files.differences(out, result.files)
     if difference:
+        none = not any((out / name).exists() for name in result.files)
+        # A diff of what is nowhere would be thousands of lines; the folder may be the wrong one.
+        shown = "words" if none and shown == "both" else shown
         if shown != "unified":
             for line in review.words(out, result.files, result.audiences):
                 click.echo(line)
@@ -39,7 +42,13 @@ def check(
         if shown != "words":
             click.echo(difference, nl=False)
         count = sum(line.startswith("--- ") for line in difference.splitlines())
-        click.echo(f"{count} of {len(result.files)} files are not what the specs say", err=True)
+        wrong = f"{count} of {len(result.files)} files are not what the specs say"
+        if none:
+            wrong = (
+                f"none of the {len(result.files)} files is in '{out}': "
+                "generate writes them, --out names another folder"
+            )
+        click.echo(wrong, err=True)
         raise SystemExit(1)
     click.echo(f"{len(result.files)} files are what the specs say")
     strictly(strict, len(result.warnings))

@@ -17,7 +17,7 @@ from rulegen.backtest.episodes import beginnings
 from rulegen.backtest.incidents import Incident
 from rulegen.backtest.judgement import Judgement
 from rulegen.backtest.spec_text import replaced
-from rulegen.backtest.tuning import Proposal, Tuner, edited
+from rulegen.backtest.tuning import Proposal, Setting, Tuner, edited
 from rulegen.commands.history_options import Stretch, takes_history
 from rulegen.commands.options import loaded_specs
 from rulegen.spec.model_slo import Alert, ModelSlo, Slo
@@ -102,7 +102,7 @@ def tune(
     for model, _ in _edits(proposals):
         said = f"wrote {model.document.path}" if write else f"{model.document.path}: --write would change it"
         click.echo(said)
-    if any(proposal.missed or proposal.chosen.pages > tuner.allowed for proposal in proposals):
+    if any(proposal.missed or not tuner.meets(proposal.chosen) for proposal in proposals):
         raise SystemExit(1)
 
 
@@ -141,16 +141,21 @@ def _said(proposal: Proposal, allowed: float, now: Judgement, tuned: Judgement) 
     yield f"{name} ({model} {slo}), {proposal.alert.tier}"
     key, best = proposal.number.key, proposal.best
     if best is None:
-        verdict = "stays" if proposal.now.pages <= allowed else "nothing that was tried meets the target"
-        yield f"  {key} {proposal.now}: {_pages(proposal.now.pages)}; {verdict}"
+        verdict = (
+            "stays"
+            if proposal.now.pages <= allowed and not proposal.now.constant
+            else "nothing that was tried meets the target"
+        )
+        yield f"  {key} {proposal.now}: {_pages(proposal.now)}; {verdict}"
     else:
-        yield f"  {key} {proposal.now}: {_pages(proposal.now.pages)}"
-        yield f"  {key} {best}: {_pages(best.pages)}"
+        yield f"  {key} {proposal.now}: {_pages(proposal.now)}"
+        yield f"  {key} {best}: {_pages(best)}"
     if proposal.chosen.found:
         numbers = ", ".join(map(str, sorted(proposal.chosen.found)))
         yield f"  rings in incident{'s' if len(proposal.chosen.found) > 1 else ''} {numbers}"
     counts = [max(beginnings(one.of(identity)).values(), default=0) for one in (now, tuned)]
-    yield f"  told, routing considered: {counts[0]} times" + (f" now, {counts[1]} then" if best else "")
+    then = f" now, {_times(counts[1])} then" if best else ""
+    yield f"  told, routing considered: {_times(counts[0])}{then}"
     if proposal.missed:
         missed = ", ".join(map(str, proposal.missed))
         first, last = proposal.tried
@@ -158,7 +163,7 @@ def _said(proposal: Proposal, allowed: float, now: Judgement, tuned: Judgement) 
         if proposal.compromise is None:
             yield "  and none that was tried finds it at all"
         else:
-            yield f"  best that finds it: {key} {proposal.compromise}, with {_pages(proposal.compromise.pages)}"
+            yield f"  best that finds it: {key} {proposal.compromise}, with {_pages(proposal.compromise)}"
 
 
 def _overall(incidents: Sequence[Incident], tuned: Judgement) -> Iterator[str]:
@@ -168,5 +173,10 @@ def _overall(incidents: Sequence[Incident], tuned: Judgement) -> Iterator[str]:
         yield f"{incident}: found by {', '.join(sorted(found)) or 'none'}"
 
 
-def _pages(count: int) -> str:
-    return f"{count} page{'' if count == 1 else 's'}"
+def _times(count: int) -> str:
+    return "once" if count == 1 else f"{count} times"
+
+
+def _pages(setting: Setting) -> str:
+    most = ", and fires most of the time" if setting.constant else ""
+    return f"{setting.pages} page{'' if setting.pages == 1 else 's'}{most}"

@@ -141,6 +141,20 @@ def test_other_records_are_left_out(tmp_path: Path) -> None:
     assert drafted(log)[0]["predictions"]["where"] == {"type": "prediction"}
 
 
+@pytest.mark.parametrize(("predicted", "kept"), [(["allow", "block"], False), ([0, 1], True)])
+def test_a_score_of_what_labels_call_otherwise(predicted: list[Any], kept: bool, tmp_path: Path) -> None:
+    log = write(
+        tmp_path / "log.jsonl", records(decision=lambda i: predicted[i % 7 == 0], features={"amount": 1.5})
+    )
+    labels = write(tmp_path / "labels.jsonl", [{"id": f"r{i}", "is_fraud": i % 7 == 0} for i in range(300)])
+    spec, _, said = drafted(log, "--labels", labels)
+    fields = spec["predictions"]["fields"]
+    assert spec["task"] == "binary"
+    assert fields["score"] == "score"
+    assert ("prediction" in fields) == kept
+    assert ("labels say False or True, never allow or block: predictions are left out" in said) != kept
+
+
 def test_features_beside_the_rest(tmp_path: Path) -> None:
     found = records(
         amount=lambda i: i / 3, country=lambda i: "DE" if i % 2 else "FR", host="a", trace_id=lambda i: f"t{i}",

@@ -275,6 +275,21 @@ def test_a_wide_model_shows_what_drifted_most(tmp_path: Path) -> None:
     assert data["others"] == 180
 
 
+def test_the_bin_below_a_frequent_zero_has_a_name(tmp_path: Path) -> None:
+    rows = [record(number, at=number, features={"count": max(number % 7 - 3, 0)}) for number in range(300)]
+    write_lines(tmp_path / "logs/predictions.jsonl", rows)
+    references = {"training": {"static": "training.json"}}
+    path = write_monitor(
+        tmp_path, monitor(labels=None, features={"count": {"type": "numeric"}}, references=references)
+    )
+    exporter(
+        "baseline", path, "--data", tmp_path / "logs/predictions.jsonl", "--out", tmp_path / "training.json"
+    )
+    text = page(measured(path, EPOCH + 300), Frame("monitor.yaml"), Choice())
+    assert "up to 0" in text
+    assert "e-324" not in text
+
+
 def test_files_that_are_wrong_are_told_of_on_the_first_page(snapshot: Snapshot) -> None:
     html = index([("diabetes", Frame("monitor.yaml"), snapshot)], "monitor.yaml:3:1: <nonsense>")
     assert "monitor.yaml:3:1: &lt;nonsense&gt;" in html

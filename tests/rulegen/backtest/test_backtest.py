@@ -137,7 +137,7 @@ def test_budgets_of_groups_and_of_the_calendar(tmp_path: Path) -> None:
     samples: dict[str, list[tuple[float, float]]] = {}
     for rate, failing, tenant in ((1, 0.0, "acme"), (2, 0.0, "blue"), (3, 0.5, "cyan")):
         labels = f'model="fraud",version="1",tenant="{tenant}"'
-        samples[f"ml_predictions_total{{{labels}}}"] = [(START + s, s * rate) for s in steps]
+        samples[f"ml_predictions_total{{{labels}}}"] = [(START + s, float(s * rate)) for s in steps]
         samples[f"ml_prediction_errors_total{{{labels}}}"] = [(START + s, s * rate * failing) for s in steps]
     found = judged(specs, write_history(tmp_path / "history", samples, START, START + 6 * HOUR, "5m"))
     told = [(one["slo"], one["alert"], one["count"]) for one in found["notified"]]

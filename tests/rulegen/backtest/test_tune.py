@@ -73,8 +73,20 @@ def test_the_most_sensitive_number_that_meets_the_target(tmp_path: Path) -> None
     # Six of 0.3, one of 0.5 and one of 0.4: two are left above 0.3.
     assert "  above 0.2 for 10m: 8 pages" in said
     assert "  above 0.3 for 10m: 2 pages" in said
-    assert "  told, routing considered: 8 times now, 2 then" in said
+    assert "  told, routing considered: 8 times now, 2 times then" in said
     assert said[-1] == f"{path}: --write would change it"
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("marked", [False, True])
+def test_a_limit_at_which_it_fires_most_of_the_time_meets_no_target(marked: bool, tmp_path: Path) -> None:
+    def value(hour: float) -> float:
+        return 0.0 if 1 <= hour < 2 else waves(hour)
+
+    known = incidents(tmp_path, at(2, 11, 17, slo="drift"))
+    more = ["--incidents", known] if marked else []
+    said, _ = tuned(tmp_path, {"above": 0.2}, "--pages-per-quarter", 2 - marked, *more, value=value)
+    assert f"  above 0.3 for 10m: {2 - marked} page{'' if marked else 's'}" in said
 
 
 @pytest.mark.slow

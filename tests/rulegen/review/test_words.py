@@ -186,6 +186,16 @@ def test_check_shows_words_first_then_the_diff(before: Path, tmp_path: Path) -> 
     assert run("check", slo, routing, "--out", before).stdout == shown["both"]
 
 
+def test_a_folder_without_generated_files_gives_no_diff(tmp_path: Path) -> None:
+    slo, routing = tmp_path / "slo.yaml", tmp_path / "routing.yaml"
+    slo.write_text(SLO)
+    routing.write_text(ROUTING)
+    found = run("check", slo, routing, "--out", tmp_path)
+    assert found.exit_code == 1
+    assert "@@" not in found.stdout
+    assert f"is in '{tmp_path}': generate writes them, --out names another folder" in found.stderr
+
+
 def test_a_new_model_and_one_that_no_spec_asks_for(before: Path, tmp_path: Path) -> None:
     other = changed(changed(SLO, "name: fraud", "name: credit"), "model: fraud", "model: credit")
     lines = review(before, generated(tmp_path, other))
