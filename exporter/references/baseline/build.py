@@ -133,6 +133,8 @@ def _moments(
 def _attributions(source: Source, path: str | None, parts: SegmentParts) -> dict[str, float]:
     """Feature -> mean |attribution| over the rows that have one; the features below ``path``."""
     columns = sorted(members(source, path) if path else [], key=lambda column: column.feature)
+    # Segments count what the file names: a feature that is never explained is not among them.
+    columns = [column for column in columns if _has_numbers(source, column)]
     if not columns:
         return {}
     names = tuple(column.feature for column in columns)
@@ -142,6 +144,12 @@ def _attributions(source: Source, path: str | None, parts: SegmentParts) -> dict
 
     means = mean_absolute_attribution(parts.add_blocks("attributions", _numbers(source, columns), fold)[0])
     return {name: mean for name, mean in means.items() if mean is not None}
+
+
+def _has_numbers(source: Source, column: Column) -> bool:
+    value = column.parsed("number")
+    ((number,),) = source.query(f"SELECT count(*) FILTER (isfinite({value})) FROM source")
+    return bool(number)
 
 
 def _numbers(source: Source, columns: Sequence[Column]) -> Iterator[tuple[int, Floats]]:
