@@ -1,14 +1,15 @@
 """A quarter of the example model's logs, to replay and to test alerts on: the same seed gives the same records.
 
     .venv/bin/python -m benchmarks.quarter FOLDER [--days 90] [--per-minute 16] [--label-delay 6h] [--seed 1]
-        [--start 2025-01-06T00:00:00Z] [--deploy 30 60] [--shift 75+3] [--as-example]
+        [--start 2025-01-06T00:00:00Z] [--deploy 30 60] [--shift 75+3] [--concept 40+3] [--as-example]
 
 FOLDER gets monitor.yaml, references/validation.json and logs/. Traffic has a season by hour (a third at night) and by
 weekday (two fifths on Sundays). Labels come after a delay that is exponential around --label-delay, one in ten after
 five times as much, one in twenty never; those of after the log's end are not in it. --deploy: days on which a new
 version begins, which is as good as the one before.
---shift DAY+LENGTH: laboratories report in other units for so many days, and the model is truly worse. --as-example: the
-example's own windows; otherwise a window of 2d is added, which labels that late can fill.
+--shift DAY+LENGTH: laboratories report in other units for so many days, and the model is truly worse. --concept: for so
+many days three of ten labels are other ones, and no feature tells. --as-example: the example's own windows; otherwise a
+window of 2d is added, which labels that late can fill.
 """
 
 from __future__ import annotations
@@ -32,13 +33,14 @@ START = datetime(2025, 1, 6, tzinfo=UTC).timestamp()
 DAY = 86_400.0
 _WEEKDAYS = np.array([1.0, 1.05, 1.0, 1.0, 0.95, 0.6, 0.4])
 _SHARE_OF_SHIFTED = 0.7
+_SHARE_OF_CONCEPT = 0.3
 
 
 @dataclass(frozen=True)
 class Story:
     """What happens in a log. Times in days after ``start`` (Unix seconds), ``delay`` in seconds.
 
-    ``deployments``: when a new version begins. ``shifts``: (when, how long).
+    ``deployments``: when a new version begins. ``shifts`` and ``concepts``: (when, how long).
     """
 
     days: float = 90.0
@@ -48,17 +50,19 @@ class Story:
     start: float = START
     deployments: tuple[float, ...] = (30.0, 60.0)
     shifts: tuple[tuple[float, float], ...] = ((75.0, 3.0),)
+    concepts: tuple[tuple[float, float], ...] = ()
 
     def version(self, day: float) -> str:
         """Return the version that serves on ``day``."""
         return f"1.{sum(day >= begun for begun in self.deployments)}.0"
 
-    def shifted(self, days: np.ndarray) -> np.ndarray:
-        """Return which of ``days`` lie in a shift."""
-        found = np.zeros(len(days), dtype=bool)
-        for begun, length in self.shifts:
-            found |= (days >= begun) & (days < begun + length)
-        return found
+
+def _within(days: np.ndarray, spans: Sequence[tuple[float, float]]) -> np.ndarray:
+    """Return which of ``days`` lie in one of ``spans``."""
+    found = np.zeros(len(days), dtype=bool)
+    for begun, length in spans:
+        found |= (days >= begun) & (days < begun + length)
+    return found
 
 
 def rate(seconds: np.ndarray) -> np.ndarray:
@@ -121,6 +125,7 @@ def records(story: Story) -> Iterator[tuple[dict[str, Any], dict[str, Any] | Non
     from examples.make_example import NUMERIC, Classifier, Traffic, bmi_class, patients
 
     random = np.random.default_rng(story.seed)
+    concepts = np.random.default_rng([story.seed, 1])
     rows, truth = patients()
     order = np.random.default_rng(20250106).permutation(len(rows))
     trained, held_out = order[: len(rows) // 2], order[len(rows) // 2 :]
@@ -139,7 +144,7 @@ def records(story: Story) -> Iterator[tuple[dict[str, Any], dict[str, Any] | Non
         }
         missing = (random.random(size) < 0.01).tolist()
         days = (times - story.start) / DAY
-        shifted = (story.shifted(days) & (random.random(size) < _SHARE_OF_SHIFTED)).tolist()
+        shifted = (_within(days, story.shifts) & (random.random(size) < _SHARE_OF_SHIFTED)).tolist()
         features = []
         for place, index in enumerate(drawn.tolist()):
             row: dict[str, Any] = {name: column[place] for name, column in columns.items()}
@@ -152,7 +157,8 @@ def records(story: Story) -> Iterator[tuple[dict[str, Any], dict[str, Any] | Non
         delays = random.exponential(story.delay, size) * np.where(random.random(size) < 0.1, 5.0, 1.0)
         labelled = (random.random(size) >= 0.05).tolist()
         known = (times + delays).tolist()
-        labels = truth[held_out][drawn].tolist()
+        other = _within(days, story.concepts) & (concepts.random(size) < _SHARE_OF_CONCEPT)
+        labels = np.where(other, 1 - truth[held_out][drawn], truth[held_out][drawn]).tolist()
         for place, time in enumerate(times.tolist()):
             number += 1
             name = f"p{number:07d}"
@@ -205,6 +211,7 @@ def main() -> None:
     parser.add_argument("--start", default="2025-01-06T00:00:00Z")
     parser.add_argument("--deploy", type=float, nargs="*", default=[30.0, 60.0])
     parser.add_argument("--shift", type=_shift, nargs="*", default=[(75.0, 3.0)])
+    parser.add_argument("--concept", type=_shift, nargs="*", default=[])
     parser.add_argument("--as-example", action="store_true")
     options = parser.parse_args()
     story = Story(
@@ -215,6 +222,7 @@ def main() -> None:
         start=datetime.fromisoformat(options.start).timestamp(),
         deployments=tuple(options.deploy),
         shifts=tuple(options.shift),
+        concepts=tuple(options.concept),
     )
     write(options.folder, story, windows=None if options.as_example else ("30m", "2h", "2d"))
 

@@ -60,10 +60,11 @@ class BuiltReference:
         atomic.write(Path(path), dump(self.model, self.reference).encode())
 
 
-def baseline(monitor: File, data: Data) -> BuiltReference:
+def baseline(monitor: File, data: Data, *, fit_loss_estimator: bool = False) -> BuiltReference:
     """Build a static reference from data that the model was right on, as ``mlslo-exporter baseline`` does.
 
-    ``data``: a DataFrame, or files (*.jsonl, *.csv or *.parquet). Raises InputError.
+    ``data``: a DataFrame, or files (*.jsonl, *.csv or *.parquet). ``fit_loss_estimator``: of a regression, as the
+    command's flag; needs the extra `loss`. Raises InputError.
     """
     pandas = _pandas()
     from exporter.records.plain_files import plain_files
@@ -74,7 +75,8 @@ def baseline(monitor: File, data: Data) -> BuiltReference:
         written = Path(folder, "data.jsonl")
         files = _files(data, written, None)
         try:
-            built = build(*plain_files(loaded, files, Path(folder)))
+            plain = plain_files(loaded, files, Path(folder))
+            built = build(*plain, fit_loss_estimator=fit_loss_estimator)
             reference = built.reference
             if not reference.features and reference.score is None and reference.classes is None:
                 message = (

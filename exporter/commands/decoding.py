@@ -120,6 +120,13 @@ def check_predictions(model: Model, now: float, state_directory: Path) -> SinkCh
             # Of a first time there is no file: it is built when that is over.
             if monitor.spec.references[name].first is None
         ),
+        *(
+            f"reference '{name}' does not know segment '{segment}', which is not compared with it; "
+            "build the reference again with mlslo-exporter baseline"
+            for name, reference in model.references.items()
+            for segment in schemas.segments
+            if segment not in reference.segments
+        ),
         *_of_classes(monitor, task, columns),
         _UNTYPED if fields.features and not requested.features.kinds and not untyped else None,
         _UNANSWERED if unanswered else None,

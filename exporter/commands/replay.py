@@ -133,7 +133,7 @@ def _stop(number: int, _: object) -> NoReturn:
 
 @contextmanager
 def _stage(label: str) -> Iterator[Progress]:
-    """A bar on a terminal; elsewhere a line now and then."""
+    """A bar on a terminal; elsewhere a line now and then, where there is something new to say."""
     if sys.stderr.isatty():
         with click.progressbar(length=1, label=f"{label:<15}", file=sys.stderr) as bar:
 
@@ -143,12 +143,13 @@ def _stage(label: str) -> Iterator[Progress]:
 
             yield show
         return
-    said = time.monotonic()
+    said, shown = time.monotonic(), -1
 
     def say(done: int, total: int) -> None:
-        nonlocal said
-        if time.monotonic() - said >= _SAY_AGAIN:
-            said = time.monotonic()
-            click.echo(f"{label}: {100 * done // max(total, 1)} %", err=True)
+        nonlocal said, shown
+        share = 100 * done // max(total, 1)
+        if share != shown and time.monotonic() - said >= _SAY_AGAIN:
+            said, shown = time.monotonic(), share
+            click.echo(f"{label}: {share} %", err=True)
 
     yield say

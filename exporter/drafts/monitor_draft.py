@@ -83,7 +83,7 @@ def draft(
     if found.features:
         spec.comment()
         _features(spec, found, types, reference)
-        _groups(spec, found, types or _typed(found))
+        _groups(spec, found, types or _typed(found), reference)
     spec.comment()
     _references(spec, reference)
     content = Block()
@@ -229,17 +229,20 @@ def _features(
         spec["features"] = Noted(block, "a feature without a type is not measured")
 
 
-def _groups(spec: Block, found: PredictionFields, types: Mapping[str, FeatureType]) -> None:
+def _groups(
+    spec: Block, found: PredictionFields, types: Mapping[str, FeatureType], reference: str | None
+) -> None:
     """Name what traffic may be split by."""
+    again = "; then build the reference again, which counts them too" if reference else ""
     container = found.fields.get("features")
     plain = isinstance(container, str) and "*" not in container and " | " not in container
     paths = {name: f"{container}.{name}" if plain else name for name, item in types.items() if item.groups}
     people = [path for name, path in paths.items() if _PEOPLE.fullmatch(roles.last_key(name))]
     if paths:
         few = one_line(list(paths.values())[:_CANDIDATES])
-        spec.comment(f"segments: {few}    # gauges for each value, beside all traffic")
+        spec.comment(f"segments: {few}    # gauges for each value, beside all traffic{again}")
     if people:
-        spec.comment(f"fairness: {{attributes: {one_line(people)}}}    # groups that are compared")
+        spec.comment(f"fairness: {{attributes: {one_line(people)}}}    # groups that are compared{again}")
 
 
 def _references(spec: Block, reference: str | None) -> None:

@@ -74,7 +74,8 @@ def _of_references(view: str) -> Callable[[Reference], ViewReference | None]:
 
 def _dependence(window: WindowSummaries, reference: str) -> dict[str, float] | None:
     """Return as how many each feature counts; of a window of the past as of the static reference that has its bins."""
-    content = window.static.get(reference) or next(iter(window.static.values()), None)
+    first, whole = next(iter(window.schema.references.items()), (reference, None))
+    content = window.static.get(reference) or window.static.get(first, whole)
     if content is None or content.noise is None:
         return None
     return content.noise.dependence_at(float(window.traffic["traffic"].rows), window.seconds)

@@ -116,11 +116,12 @@ class WindowSummaries:
     def bins(self, view: Callable[[Reference], ViewReference | None]) -> ViewReference | None:
         """Return what a view is counted over where the reference is a window of the past: the first static one's.
 
-        Bins are of all traffic, whatever the segment.
+        Bins are of all traffic, whatever the segment; their noise is the segment's, where that is known.
         """
-        return next(
-            (bins for known in self.schema.references.values() if (bins := view(known)) is not None), None
-        )
+        for name, whole in self.schema.references.items():
+            if (bins := view(whole)) is not None:
+                return (view(self.static[name]) if name in self.static else None) or bins
+        return None
 
     @property
     def segment_name(self) -> str:

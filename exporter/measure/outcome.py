@@ -131,7 +131,7 @@ def _estimate_binary(window: WindowSummaries) -> None:
     found = _calibration(window)
     calibrated = None if found is None else estimation.calibrate(found.edges, found.rows, found.positives)
     if found is None or calibrated is None:
-        reason = _without_labels(window)
+        reason = _without(window, Reason.REFERENCE_WITHOUT_LABELS)
     elif not window.enough(found.rows.sum()):
         reason = Reason.REFERENCE_TOO_SMALL
     else:
@@ -154,7 +154,8 @@ def _estimate_multiclass(window: WindowSummaries) -> None:
     """From the calibration of each class by the first reference that has labels."""
     calibration = window.schema.classes
     if calibration is None or not window.enough(calibration.rows):
-        reason = _without_labels(window) if calibration is None else Reason.REFERENCE_TOO_SMALL
+        without = _without(window, Reason.REFERENCE_WITHOUT_LABELS)
+        reason = without if calibration is None else Reason.REFERENCE_TOO_SMALL
         for name in _ESTIMATED:
             window.withhold(name, reason)
         return
@@ -170,7 +171,7 @@ def _estimate_regression(window: WindowSummaries) -> None:
     """By the first reference that has an estimator, where every feature that it needs has values in the window."""
     estimator = window.schema.loss
     if estimator is None:
-        reason = Reason.REFERENCE_MISSING if window.absent else Reason.NO_LOSS_ESTIMATOR
+        reason = _without(window, Reason.NO_LOSS_ESTIMATOR)
     elif not all(_has_values(window, feature) for feature in estimator.features):
         reason = Reason.FEATURES_MISSING
     else:
@@ -189,9 +190,9 @@ def _has_values(window: WindowSummaries, feature: str) -> bool:
     return part is not None and float(part.present) > 0
 
 
-def _without_labels(window: WindowSummaries) -> Reason:
-    missing = Reason.REFERENCE_MISSING in window.absent.values()
-    return Reason.REFERENCE_MISSING if missing else Reason.REFERENCE_WITHOUT_LABELS
+def _without(window: WindowSummaries, reason: Reason) -> Reason:
+    """Return why references lack something: one that is not there may have it."""
+    return Reason.REFERENCE_MISSING if Reason.REFERENCE_MISSING in window.absent.values() else reason
 
 
 _ESTIMATES: Mapping[str, Callable[[WindowSummaries], None]] = {

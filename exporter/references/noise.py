@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
@@ -50,13 +50,15 @@ class Noise:
 
     ``lengths``: of stretches, in rows, ascending. ``seconds``: for each row, None where the data has no times.
     ``dependence``: feature -> as how many it counts, for each length. ``views``: name -> design effects,
-    those of a single bin, and degrees of freedom, of each length; names in parentheses are those of ``PARTS``.
+    those of a single bin, and degrees of freedom, of each length; names in parentheses are those of ``ANSWERS``.
+    ``segments``: segment -> value -> design effect of the share of rows that have it: 1 where they come one by one.
     """
 
     lengths: Floats
     seconds: float | None
     dependence: Mapping[str, Floats]
     views: Mapping[str, tuple[Floats, Floats, Floats]]
+    segments: Mapping[str, Mapping[str, Floats]] = field(default_factory=dict)
 
     def of_view(self, name: str, share: float) -> ViewNoise | None:
         """Return the noise of a view of which ``share`` of the rows have a value; None where it is not known."""
@@ -66,6 +68,28 @@ class Noise:
         effects, single, degrees = found
         return ViewNoise(
             self.lengths * share, effects, single, degrees, self.seconds and self.seconds / share
+        )
+
+    def of_segment(self, segment: str, values: Sequence[str], share: float) -> Noise:
+        """Return the noise of the rows that have one of ``values`` of a segment, which are ``share`` of all.
+
+        Of rows that come one by one the excess of each design effect over 1 is ``share`` of that of all rows: a stretch
+        holds so many of those that have something in common. Of rows that come together it is up to all of it, though
+        not more than the excess of their own number.
+        """
+        known = self.segments.get(segment, {})
+        together = np.max([known.get(value, np.full(len(self.lengths), np.inf)) for value in values], axis=0)
+
+        def effect(whole: Floats) -> Floats:
+            found: Floats = 1 + share * (whole - 1) + (1 - share) * np.minimum(whole - 1, together - 1)
+            return found
+
+        views = {
+            name: (effect(effects), effect(single), degrees)
+            for name, (effects, single, degrees) in self.views.items()
+        }
+        return replace(
+            self, lengths=self.lengths * share, seconds=self.seconds and self.seconds / share, views=views
         )
 
     def dependence_at(self, rows: float, seconds: float) -> dict[str, float]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any
@@ -185,7 +185,7 @@ class Reference:
         known, reference = self._of_segments.get((segment, value), ((), self))
         if known != names:
             first, *others = (values[name] for name in names)
-            reference = self._counting(sum(others, first))
+            reference = self._counting(sum(others, first), segment, names)
             self._of_segments[segment, value] = names, reference
         return reference
 
@@ -208,9 +208,9 @@ class Reference:
         parts |= {calibration_part(name): part for name, part in self.class_calibration.items()}
         return Composite(parts)
 
-    def _counting(self, segment: SegmentCounts) -> Reference:
-        """Return this reference with the counts of other rows; without the parts that they do not have."""
-        counts = segment.counts
+    def _counting(self, found: SegmentCounts, segment: str, values: Sequence[str]) -> Reference:
+        """Return this reference with what was found of ``values`` of a segment, without the parts that they lack."""
+        counts = found.counts
 
         def counted(part: Any, name: str) -> Any:
             return replace(part, summary=counts[name]) if part is not None and name in counts else None
@@ -226,10 +226,10 @@ class Reference:
             for feature, item in self.described.items()
         }
         attributed = mean_absolute_attribution(counts["attributions"]) if "attributions" in counts else {}
-        return Reference(
+        reference = Reference(
             created=self.created,
             hash=self.hash,
-            rows=segment.rows,
+            rows=found.rows,
             described=described,
             score=counted(self.score, "score"),
             classes=counted(self.classes, "classes"),
@@ -243,8 +243,10 @@ class Reference:
             moments=counted(self.moments, "moments"),
             attributions={name: mean for name, mean in attributed.items() if mean is not None},
             outcomes=counts.get("outcomes"),
-            noise=self.noise,
         )
+        if self.noise is None or not found.rows:
+            return reference
+        return reference.with_noise(self.noise.of_segment(segment, values, found.rows / self.rows))
 
 
 def view_part(view: str) -> str:

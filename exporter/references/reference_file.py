@@ -221,6 +221,7 @@ class _Noise(StrictModel):
     secondsPerRow: float | None = None
     dependence: dict[str, list[float]]
     views: dict[str, _NoiseOfView]
+    segments: dict[str, dict[str, list[float]]] = Field(default_factory=dict)
 
     def noise(self) -> Noise:
         views = {
@@ -228,7 +229,12 @@ class _Noise(StrictModel):
             for name, item in self.views.items()
         }
         dependence = {name: np.asarray(item) for name, item in self.dependence.items()}
-        return Noise(np.asarray(self.rows, dtype=np.float64), self.secondsPerRow, dependence, views)
+        segments = {
+            segment: {value: np.asarray(effects) for value, effects in values.items()}
+            for segment, values in self.segments.items()
+        }
+        lengths = np.asarray(self.rows, dtype=np.float64)
+        return Noise(lengths, self.secondsPerRow, dependence, views, segments)
 
 
 class _Views(StrictModel):
@@ -365,6 +371,14 @@ def _noise_data(noise: Noise) -> dict[str, Any]:
             }
             for name, (effects, single, degrees) in sorted(noise.views.items())
         },
+        **({"segments": _together_data(noise)} if noise.segments else {}),
+    }
+
+
+def _together_data(noise: Noise) -> dict[str, Any]:
+    return {
+        segment: {value: [_short(number) for number in effects] for value, effects in values.items()}
+        for segment, values in noise.segments.items()
     }
 
 

@@ -15,10 +15,11 @@ from exporter.references.configured import HistoryWindows
 from exporter.replay.outcomes import Outcomes
 from exporter.replay.reading import Reading
 from exporter.replay.steps import Track
-from exporter.state import Scope, Store
+from exporter.state import OTHER, Scope, Store
 from exporter.state.connection import Connection
 from exporter.state.counters import Combinations, Version, Versions
 from exporter.state.pending import Pending
+from exporter.state.segments import SegmentValues
 from exporter.state.summaries import Content, Summaries, unpacked
 from exporter.summary.base import Floats, Integers, Shape
 from exporter.summary.windows import Buckets, boundaries
@@ -149,6 +150,28 @@ class PastCombinations(Combinations):
         return self._known.get(code, {})
 
 
+class PastSegments(SegmentValues):
+    """Values of segments as of a step: of those that are counted by themselves in the end, which had come by then."""
+
+    def __init__(self, held: Mapping[str, frozenset[str]]) -> None:
+        self._held = held
+        self._seen: dict[str, set[str]] = {}
+
+    def to(self, seen: Iterable[Scope]) -> None:
+        """Go to a step, by which the scopes ``seen`` had come."""
+        self._seen = {}
+        for scope in seen:
+            self._seen.setdefault(scope.segment, set()).add(scope.value)
+
+    def shown(self, segment: str, value: str) -> str:
+        """Return the value under which rows with ``value`` are counted: itself, or OTHER."""
+        return value if value in self._held.get(segment, ()) else OTHER
+
+    def held(self, segment: str) -> frozenset[str]:
+        """Return the values that have series of their own."""
+        return self._held.get(segment, frozenset()) & self._seen.get(segment, set())
+
+
 class PastPending(Pending):
     """How much waits for labels, as of ``step``."""
 
@@ -185,6 +208,7 @@ class PastStore(Store):
         self.marks = self._marks = ingestion.past.marks
         self.versions = self._versions = PastVersions(reading.versions, ingestion.past.seen)
         self.combinations = PastCombinations(reading.combinations)
+        self.segments = self._segments = PastSegments(reading.held)
         self.pending = self._pending = PastPending(reading.outcomes)
         self.summaries = self._summaries = PastSummaries(connection)
         self._folding = Folding(reading.schemas, self)
@@ -210,10 +234,15 @@ class PastStore(Store):
         for part in (self._counters, self._marks, self._presence, self._pending):
             part.step = step
         self._versions.to(step)
-        newest = {scope: track.at(step) for scope, track in self._newest.items()}
-        there = [(scope, int(time)) for scope, time in newest.items() if time is not None]
-        times = np.array([time for _, time in there], dtype=np.int64)
-        self._summaries.current = {there[row][0] for row in kept(times).tolist()}
+        newest: dict[Scope, int] = {}
+        for scope, track in self._newest.items():
+            if (time := track.at(step)) is not None:
+                # Values that others outgrew later share one all along.
+                shown = scope._replace(value=self._segments.shown(scope.segment, scope.value))
+                newest[shown] = max(int(time), newest.get(shown, int(time)))
+        there, times = list(newest), np.array(list(newest.values()), dtype=np.int64)
+        self._segments.to(there)
+        self._summaries.current = {there[row] for row in kept(times).tolist()}
         self._summaries.forget_outcomes()
         names = {number: version.name for number, version in self._versions.all().items()}
         edges = np.array(sorted({expired, *cuts}), dtype=np.int64)

@@ -28,6 +28,7 @@ class Reading:
 
     ``first`` and ``last``: times of the first prediction and of the last record (epoch µs), None where there is none.
     ``up``: by sink, whether it could be read. ``versions`` and ``combinations`` (of segment values): by number.
+    ``held``: segment or attribute -> its values that are counted by themselves.
     """
 
     def __init__(
@@ -51,6 +52,7 @@ class Reading:
         self.up: dict[str, bool] = {}
         self.versions: Mapping[int, Version] = {}
         self.combinations: Mapping[int, Mapping[str, str]] = {}
+        self.held: Mapping[str, frozenset[str]] = {}
         self._store = Store(path)
         self._wait = 0
         self.ingestion = PastIngestion(model, self.task, self.schemas, self._store, self.buckets, grid)
@@ -106,3 +108,5 @@ class Reading:
                 self.outcomes.join(self.ingestion, store, self.grid, (first, last), self._wait, progress)
             self.versions = store.versions.all()
             self.combinations = store.combinations.all()
+            scoped = {scope.segment for scope in self.ingestion.past_folding.newest}
+            self.held = {name: store.segments.held(name) for name in scoped}

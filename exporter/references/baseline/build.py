@@ -88,7 +88,7 @@ def build(monitor: Monitor, files: Sequence[Path], *, fit_loss_estimator: bool =
             noise.of_features(source, columns, described, blocks),
             noise.of_answers(answers, parts.answers, blocks),
         )
-        reference = reference.with_noise(noise.noise_of(views, blocks))
+        reference = reference.with_noise(noise.noise_of(views, blocks, parts.segments))
         odd = doubts.find(source, monitor, inferred)
         return Baseline(reference, accounts, source.malformed, odd)
 

@@ -11,6 +11,7 @@ from exporter.features import KINDS
 from exporter.features.binning import Binning, CategoricalBinning, NumericBinning
 from exporter.parse.times import epoch_microseconds
 from exporter.references.baseline.columns import Column
+from exporter.references.baseline.segments import Grouping
 from exporter.references.baseline.source import Source
 from exporter.references.baseline.views import decoded
 from exporter.references.noise import Noise
@@ -160,8 +161,10 @@ def of_answers(
                 yield name, found
 
 
-def noise_of(views: Iterable[tuple[str, ViewBlocks]], blocks: Blocks) -> Noise | None:
-    """Learn the noise of all ``views``; None where the data is too short."""
+def noise_of(
+    views: Iterable[tuple[str, ViewBlocks]], blocks: Blocks, groupings: Iterable[Grouping] = ()
+) -> Noise | None:
+    """Learn the noise of all ``views``, and of the values of ``groupings``; None where the data is too short."""
     longest = blocks.number // LEAST_STRETCHES
     steps = [2**power for power in range(longest.bit_length())]
     if blocks.number < _LEAST_BLOCKS:
@@ -181,4 +184,15 @@ def noise_of(views: Iterable[tuple[str, ViewBlocks]], blocks: Blocks) -> Noise |
         blocks.seconds,
         dict(zip(features, learn_dependence(by_length).T, strict=True)) if features else {},
         {name: (learnt.effects, learnt.single, learnt.degrees) for name, learnt in found.items()},
+        {grouping.name: _together(grouping, blocks, steps) for grouping in groupings},
     )
+
+
+def _together(grouping: Grouping, blocks: Blocks, steps: Sequence[int]) -> dict[str, Floats]:
+    """Value -> design effect of the share of rows that have it, of each length."""
+    groups, size = blocks.groups()
+    found = {}
+    for code, value in enumerate(grouping.values):
+        rows = np.bincount(groups[grouping.codes == code], minlength=size)[: blocks.number].astype(np.float64)
+        found[value] = learn(np.column_stack([rows, blocks.rows - rows]), steps).effects
+    return found

@@ -97,7 +97,7 @@ def _value(source: Source, monitor: Monitor, columns: Sequence[Column], path: st
 
 def _grouping(source: Source, name: str, value: str, most: int, segmented: bool) -> Grouping:
     counts = source.query(
-        f"SELECT {value} AS value, count(*) AS number FROM source GROUP BY value ORDER BY number DESC, value "
+        f"SELECT {value} AS value, count(*) AS number FROM source GROUP BY 1 ORDER BY 2 DESC, 1 "
         f"LIMIT {most + 1}"
     )
     largest = [(str(text), int(number)) for text, number in counts if text != OTHER][:most]

@@ -124,6 +124,9 @@ def open_source(files: Sequence[Path]) -> Iterator[Source]:
                     f"CREATE OR REPLACE TABLE source AS SELECT * FROM {reader[:-1]}, types = {{{types}}})"
                 )
             source = Source(connection, kind)
+            if own := [column for column in source.columns if column.lower() == "rowid"]:
+                message = f"has a column '{own[0]}', which DuckDB keeps for itself; name it otherwise"
+                raise InputError.of_file(files[0], message)
             if not source.rows:
                 raise InputError.of_file(files[0], "holds no records")
             yield source

@@ -52,7 +52,7 @@ def categories(source: Source, column: Column) -> ViewReference | str:
     """Count every value as a category, the most frequent first, or say why that cannot be."""
     value = sql.canonical(column.text)
     counts = source.query(
-        f"SELECT {value} AS category, count(*) AS number FROM source GROUP BY category ORDER BY number DESC, category "
+        f"SELECT {value} AS category, count(*) AS number FROM source GROUP BY 1 ORDER BY 2 DESC, 1 "
         f"LIMIT {MOST_CATEGORIES + 2}"
     )
     known = [(category, number) for category, number in counts if category is not None]

@@ -15,6 +15,7 @@ from pathlib import Path
 
 import pytest
 
+from exporter.commands import replay as replay_command
 from tests.support.commands import exporter
 from tests.support.history import History, read_history
 from tests.support.logs import EPOCH, Gauges, monitor, parse, record, write_lines, write_monitor
@@ -208,3 +209,13 @@ def test_a_full_disk_is_one_line(tmp_path: Path) -> None:
     assert done.stderr.count("\n") == 1
     assert not out.exists()
     assert not list(tmp_path.glob(".history.*"))
+
+
+def test_no_percentage_is_said_twice(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(replay_command, "_SAY_AGAIN", 0.0)
+    with replay_command._stage("reading") as progress:
+        for done in range(1000):
+            progress(done, 5000)
+    assert capsys.readouterr().err.splitlines() == [f"reading: {share} %" for share in range(20)]

@@ -27,12 +27,12 @@ def clumpy(seed: int, rows: int) -> list[dict[str, float]]:
     return [dict(zip(FEATURES, row, strict=True)) for row in values.tolist()]
 
 
-def built(folder: Path, rows: list[dict[str, Any]], out: str = "reference.json") -> dict[str, Any]:
+def built(folder: Path, rows: list[dict[str, Any]], **spec: Any) -> dict[str, Any]:
     (folder / "training.jsonl").unlink(missing_ok=True)
     write_lines(folder / "training.jsonl", rows)
-    path = write_monitor(folder, monitor(references={"training": {"static": "reference.json"}}))
-    exporter("baseline", path, "--data", folder / "training.jsonl", "--out", folder / out)
-    found: dict[str, Any] = json.loads((folder / out).read_text())
+    path = write_monitor(folder, monitor(references={"training": {"static": "reference.json"}}, **spec))
+    exporter("baseline", path, "--data", folder / "training.jsonl", "--out", folder / "reference.json")
+    found: dict[str, Any] = json.loads((folder / "reference.json").read_text())
     return found
 
 
@@ -92,6 +92,35 @@ def test_clumps_are_no_drift_where_they_are_known(tmp_path: Path) -> None:
     for labels, level in plain["ml_feature_drift_noise_level"]:
         if labels["statistic"] == "psi":
             assert levels[labels["feature"]] > 4 * level
+
+
+def test_rows_of_a_segment_have_in_common_what_their_stretches_have(tmp_path: Path) -> None:
+    """A fifth of the rows, one by one and in whole clumps, every fifth."""
+    sexes = np.random.default_rng(9).random(ROWS) < 0.2
+    tenants = np.repeat(np.arange(ROWS // A_CLUMP) * 7 % 5 == 0, A_CLUMP)
+    rows = [
+        {
+            "ts": EPOCH + 2 * i,
+            "features": {**item, "sex": "fm"[int(sexes[i])], "tenant": "ab"[int(tenants[i])]},
+        }
+        for i, item in enumerate(clumpy(8, ROWS))
+    ]
+    content = built(tmp_path, rows, segments=["features.sex", "features.tenant"])
+    together = content["noise"]["segments"]
+    assert max(together["features.sex"]["m"]) < 1.5
+    assert together["features.tenant"]["b"][0] > 40
+    whole = load(tmp_path / "reference.json")
+    one_by_one, in_clumps = (
+        whole.of_segment(segment, value)
+        for segment, value in (("features.sex", "m"), ("features.tenant", "b"))
+    )
+    for name in FEATURES:
+        of_all, of_sex, of_tenant = (
+            known.views[name].noise.variance(20.0, 200.0)  # type: ignore[union-attr]
+            for known in (whole, one_by_one, in_clumps)
+        )
+        assert of_sex == pytest.approx(of_all, rel=0.1)
+        assert of_tenant == pytest.approx(of_all / 0.2, rel=0.1)
 
 
 def test_a_change_too_small_to_matter_is_none(tmp_path: Path) -> None:

@@ -146,8 +146,9 @@ def test_without_an_estimator_it_is_withheld(tmp_path: Path) -> None:
     assert "lossEstimator" not in text
     logs.write_lines(tmp_path / "logs/predictions.jsonl", [logs.record(n, at=n) for n in range(10)])
     logs.write_lines(tmp_path / "logs/labels.jsonl", [])
-    references = {"training": {"static": "r.json"}}
-    gauges = logs.once(logs.write_monitor(tmp_path, logs.monitor(task="regression", references=references)))
+    # Of which the reference has no rows; that is no reason, since one of all traffic would do.
+    spec = {"references": {"training": {"static": "r.json"}}, "segments": ["features.country"]}
+    gauges = logs.once(logs.write_monitor(tmp_path, logs.monitor(task="regression", **spec)))
     assert "ml_model_estimated_mae" not in gauges
     assert set(reasons(gauges).values()) == {"no_loss_estimator"}
 

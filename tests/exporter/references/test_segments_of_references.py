@@ -104,6 +104,19 @@ def test_the_largest_values_are_known_and_the_rest_are_other(tmp_path: Path) -> 
         assert (float(summary.minimum), float(summary.maximum)) == (values.min(), values.max())
 
 
+def test_the_data_has_columns_of_any_name(tmp_path: Path) -> None:
+    """Queries have names of their own for what they count."""
+    others = {"value": 1.5, "number": 2, "category": "x", "code": "y"}
+    found = []
+    for name, data in {"wide": [{**row, **others} for row in rows()], "plain": rows()}.items():
+        (tmp_path / name).mkdir()
+        found.append(baseline(tmp_path / name, spec(), data).reference)
+    wide, plain = (json.loads(dump("m", reference)) for reference in found)
+    assert {**wide, "created": 0} == {**plain, "created": 0}
+    with pytest.raises(InputError, match="has a column 'rowid'"):
+        baseline(tmp_path, spec(), [{**row, "rowid": 7} for row in rows()])
+
+
 @pytest.mark.parametrize(
     ("apart", "countries"),
     [
