@@ -158,7 +158,7 @@ class NativeLatencySli(EventSli):
         limit = number(Decimal(str(self.below.seconds)))
         slow = f"(1 - histogram_fraction(-Inf, {limit}, {self._histogram(window)}))"
         # Without observations the fraction is NaN, and no event is bad.
-        return f"{events} * {on(self._kept)} {slow} >= 0\nor\n0 * {self._sum}({events})"
+        return f"{events} * {on(self._kept)} {slow} >= 0\nor\n0 * {self._sum}({events} == 0)"
 
     @property
     def _kept(self) -> tuple[str, ...]:
