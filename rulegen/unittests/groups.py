@@ -146,7 +146,8 @@ def too_many(
         names = [f"{label}-0", f"{label}-{most + 1}"][:left_out]
         for name in names:
             case.gives(now, selector(KNOWN_GROUPS_RECORD, {**own, label: name}), [])
-    case.shows(evaluations(rule.for_, interval), rule, "pending")
+    case.shows(last - 3, rule, "pending")
+    case.shows(last - 2, rule, "firing")
     if alone:
         case.fires(last, rule, Firing({}, 2.0))
     else:

@@ -242,11 +242,18 @@ CASES: dict[str, Case] = {
 }
 
 
+_OF_GROUPS = ("SLOGroupNoData", "SLOTooManyGroups")
+
+
 def not_applicable(alert: Alert) -> dict[str, str]:
     """Cases that an alert cannot have, and why."""
     found: dict[str, str] = {}
     if not alert.rests_on:
         return dict.fromkeys(list(CASES)[1:], "it rests on no series, and always fires")
+    if alert.name in _OF_GROUPS:
+        # On the first SLO of a file; tests/rulegen/slo/test_groups.py has what takes a day.
+        named = ("just inside", "one step before for", "recovery", "gap", "NaN", "absent series")
+        found |= dict.fromkeys(named, "groups are remembered for a day, which would take promtool 15 s")
     if not alert.graded:
         found["just inside"] = "something is there or not, is 0 or 1: nothing lies just beside it"
     if alert.breaches is None:
