@@ -39,6 +39,7 @@ _ALWAYS_THERE = (
     "its query has a value where nothing is scraped: it is never without data, and nothing of it is tested"
 )
 _ALERT_ALWAYS_THERE = "no test can replace the value that its query has where nothing is scraped"
+_ONE_GROUP = "its expressions may select one group only: that there are too many is not tested"
 _TOO_MANY = "a test would have more than 200 groups, that no more are measured is not tested"
 _NOT_UNDERSTOOD = "what these expressions select is not understood, the records made from them are not tested"
 
@@ -134,6 +135,8 @@ class _Builder:
                 yield case
             elif not many:
                 self._note((index, "maxGroups"), _TOO_MANY)
+            else:
+                self._note((index, "sli"), _ONE_GROUP)
 
     def _is_first(self, kind: str) -> bool:
         """Return True the first time that it is asked for a kind."""

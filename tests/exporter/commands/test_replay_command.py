@@ -173,7 +173,14 @@ def test_a_history_is_replaced_whole_and_an_interrupt_leaves_the_old_one(tmp_pat
     before = (out / "history.json").read_bytes()
     command = [sys.executable, "-m", "exporter", "replay", str(path), "--step", "1s", "--out", str(out)]
     for number in (signal.SIGINT, signal.SIGTERM):
-        with subprocess.Popen(command, stderr=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
+        with subprocess.Popen(
+            command,
+            stderr=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+            # A shell lets what it runs in the background ignore interrupts.
+            preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
+        ) as process:
             deadline = time.monotonic() + 60
             while not list(tmp_path.glob(".history.*")) and time.monotonic() < deadline:
                 time.sleep(0.02)
