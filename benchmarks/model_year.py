@@ -5,7 +5,8 @@
 A year of the example model's logs (benchmarks.quarter): seasons by hour and weekday, labels hours to days late, three
 deployments, and two real shifts, one of the features and one of the labels alone. `mlslo-exporter init` and
 `mlslo-rulegen init` write the files, `replay` the gauges, `backtest` says who would have been notified of what. A
-notification is false where no shift is, or was within the two longest windows before.
+notification is false where no shift is, or was within the two longest windows before. While the log is shorter than
+the longest window some gauges cannot be there, and no-data alerts say so: they are counted apart.
 """
 
 from __future__ import annotations
@@ -100,9 +101,12 @@ def main() -> None:
     begun = _beginnings(found, story.start)
     events = sorted([*story.shifts, *story.concepts])
     urgent = [item for item in begun if item[1] in URGENT]
+    early = [item for item in urgent if item[0] < WINDOW]
     after = WINDOWS_ALLOWED * WINDOW
     false = [
-        item for item in urgent if not any(day <= item[0] < day + length + after for day, length in events)
+        item
+        for item in urgent
+        if item not in early and not any(day <= item[0] < day + length + after for day, length in events)
     ]
     steps = story.days * quarter.DAY / Duration(options.step).seconds
     rows = [
@@ -122,6 +126,13 @@ def main() -> None:
         rows.append(
             Row(f"shift of {what} on day {day:g}: told after", late, "windows", WINDOWS_ALLOWED, note=note)
         )
+    rows.append(
+        Row(
+            "notifications while the log is shorter than a window",
+            len(early),
+            note=", ".join(sorted({names for _, _, names in early})),
+        )
+    )
     digest = Counter(names for _, receiver, names in begun if receiver == "digest")
     note = "; ".join(f"{number} x {names}" for names, number in digest.most_common(6))
     rows += [

@@ -40,6 +40,7 @@ def drawn(rng: np.random.Generator, rows: int, least: float = 0.0) -> list[dict[
     ]
 
 
+@pytest.mark.slow
 def test_trees_are_scikit_learns() -> None:
     rng = np.random.default_rng(20261130)
     inputs = rng.normal(size=(3000, 4))

@@ -435,6 +435,7 @@ def reference_of(probabilities: Floats, labels: Floats) -> Reference:
     return Reference(0.0, "", len(labels), {}, class_calibration=known)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("classes", "sharpness", "near"), [(3, 0.6, 0.03), (3, 2.0, 0.03), (8, 0.7, 0.03), (40, 1.5, 0.1)]
 )

@@ -133,6 +133,7 @@ def test_two_errors_hold_the_truth_of_several_classes(
         assert 0.9 <= ratio <= (2.3 if name.startswith("auc") else 1.2), (name, ratio)
 
 
+@pytest.mark.slow
 def test_errors_are_those_of_a_bootstrap_of_the_rows() -> None:
     rng = np.random.default_rng(20261130)
     scores, labels = binary_rows(rng, 2000, 0.3, 1.2)
