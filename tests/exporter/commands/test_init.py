@@ -14,6 +14,8 @@ import yaml
 
 from tests.support.commands import exporter
 
+pytestmark = pytest.mark.slow
+
 START = datetime(2026, 1, 10, tzinfo=UTC)
 
 

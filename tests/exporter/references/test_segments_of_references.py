@@ -24,6 +24,8 @@ from mlslo.yamlfile import InputError
 from tests.support.logs import AT, EPOCH, EVERYTHING, monitor, record, write_lines, write_monitor
 from tests.support.segmented import Series, measured, part
 
+pytestmark = pytest.mark.slow
+
 Row = dict[str, Any]
 SIZES = {"DE": 500, "FR": 400, "IT": 300, "ES": 200}
 
