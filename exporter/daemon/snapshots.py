@@ -1,4 +1,4 @@
-"""What one cycle exports, from what is stored and read by then."""
+"""Snapshots: all gauges of a cycle, from the store and the readers."""
 
 from __future__ import annotations
 

@@ -31,7 +31,7 @@ _MIN_SAMPLES = 200
 _WINDOWS = (("1h", 3600, "1d"), ("6h", 21_600, "7d"), ("1d", 86_400, "7d"))
 _CANDIDATES = 5
 _KNOWN_CLASSES = {"openai": ("stop", "length", "tool_calls", "content_filter")}
-"""What a preset predicts, be it that none of the first records has it: why chats end."""
+"""Prediction fields of presets that the first records may lack: why chats end."""
 _MOST_NOTED = 20
 
 

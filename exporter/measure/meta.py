@@ -13,7 +13,7 @@ from exporter.summary.windows import MICROSECONDS, Window
 
 
 class Readable(Protocol):
-    """What is asked of the reader of a sink."""
+    """Interface of a sink's reader, as the gauges about sinks use it."""
 
     @property
     def up(self) -> bool: ...

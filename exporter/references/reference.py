@@ -85,7 +85,7 @@ class SegmentCounts:
 
 
 ANSWERS = {"(score)": "score", "(predicted)": "classes", "(label)": "labels"}
-"""What is predicted, and labels: the names that people and files have for them -> attributes of a ``Reference``."""
+"""Names of scores, classes and labels in accounts and files -> attributes of a ``Reference``."""
 
 
 @dataclass(frozen=True)

@@ -18,7 +18,7 @@ from exporter.measure.exposition import Series, Snapshot
 from mlslo.catalogue import METRICS, Metric, Type
 
 HISTORY, OPENMETRICS, BLOCKS = "history.json", "openmetrics", "blocks"
-"""What is in the folder: what it is of, files of OpenMetrics, blocks of Prometheus."""
+"""Entries of the folder: its description, files of OpenMetrics, blocks of Prometheus."""
 
 STRETCH = 64_800
 """Seconds of a file of OpenMetrics, from a multiple of it on: the length of one of Prometheus' larger blocks."""

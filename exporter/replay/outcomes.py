@@ -47,7 +47,7 @@ class _Rows:
 
 
 class Outcomes:
-    """What is known of the truth at each step."""
+    """Labels known at each step."""
 
     def __init__(self) -> None:
         self._begin = 0

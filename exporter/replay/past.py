@@ -1,4 +1,4 @@
-"""What the store of one model held at a step, for measuring alone."""
+"""Store of one model as of a step, for measuring alone."""
 
 from __future__ import annotations
 

@@ -24,7 +24,7 @@ from exporter.tasks import task_of
 
 
 class Reading:
-    """What the logs of one model held, by step; its summaries are in a file at ``path``.
+    """Content of the logs of one model, by step; its summaries are in a file at ``path``.
 
     ``first`` and ``last``: times of the first prediction and of the last record (epoch µs), None where there is none.
     ``up``: by sink, whether it could be read. ``versions`` and ``combinations`` (of segment values): by number.

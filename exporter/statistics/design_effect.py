@@ -30,7 +30,7 @@ _ONE_SIDED = 2.33
 
 
 class Learnt(NamedTuple):
-    """What stretches say of one view, an array of shape (lengths,) each.
+    """Design effects that stretches of one view show, an array of shape (lengths,) each.
 
     ``effects``: of its shares. ``single``: of the share of any one bin alone; of categories 1. ``degrees``: of freedom.
     ``p_values``: of each length, shape (stretches,).

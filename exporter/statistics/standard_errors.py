@@ -158,7 +158,7 @@ def _delta(cells: Floats, average: Average, measure: str) -> float | None:
 
 
 def _parts(cells: Floats, measure: str) -> Floats:
-    """What the right ones of each class are divided by."""
+    """Denominators of the rates of each class."""
     actual, predicted = cells.sum(axis=1), cells.sum(axis=0)
     found: Floats = {"precision": predicted, "recall": actual, "f1": (actual + predicted) / 2}[measure]
     return found

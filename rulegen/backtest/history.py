@@ -21,7 +21,7 @@ _REMOTE_WAIT = 60.0
 
 
 class Source(Protocol):
-    """Where samples come from. ``begin``, ``end``: its first and last moment, in milliseconds; None where unknown.
+    """Source of samples. ``begin``, ``end``: its first and last moment, in milliseconds; None where unknown.
 
     ``step``: milliseconds between two samples of a series, None where it is short.
     """

@@ -19,7 +19,7 @@ Identity = tuple[str, str, str]
 
 @dataclass(frozen=True)
 class Judgement:
-    """What rules would have done from ``begin`` to ``end``, in milliseconds since 1970.
+    """Episodes and messages of rules from ``begin`` to ``end``, in milliseconds since 1970.
 
     The times of ``messages`` are milliseconds since ``begin``. ``unjudged``: alerts whose series are nowhere in
     the history.
@@ -124,7 +124,7 @@ def budgets(specs: Specs, judgement: Judgement) -> Iterator[Budget]:
 
 @dataclass(frozen=True)
 class Change:
-    """What a change of the rules does to one alert: episodes that only the new or only the old rules have.
+    """Effect of a change of the rules on one alert: episodes that only the new or only the old rules have.
 
     ``before``, ``after``: messages that said that it began, by receiver; None where the rules have no such alert.
     """
@@ -155,7 +155,7 @@ def changes(old: Judgement, new: Judgement) -> list[Change]:
 
 
 def _meet(one: Episode, other: Episode) -> bool:
-    """Whether two episodes are of the same series, and fire at the same time. Labels that rules add may differ."""
+    """Return whether two episodes of the same series overlap. Labels that rules add may differ."""
     own, others = ({k: v for k, v in e.labels.items() if k not in e.alert.labels} for e in (one, other))
     ends = other.stop if other.stop is not None else max(other.start, one.start) + 1
     return own == others and one.overlaps(other.start, ends)

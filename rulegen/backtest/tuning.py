@@ -44,7 +44,7 @@ class Setting:
 
 @dataclass(frozen=True)
 class Proposal:
-    """What is proposed for one alert. ``now``: as it is; ``best``: None where nothing would be better.
+    """Proposal for one alert. ``now``: as it is; ``best``: None where nothing would be better.
 
     ``missed``: incidents that it should have found, and does not at ``best``; ``compromise``: the setting with the
     fewest pages that finds all of them. ``tried``: the first and the last number.

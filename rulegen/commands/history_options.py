@@ -1,4 +1,4 @@
-"""What `backtest` and `tune` share: which history, and how what goes wrong with it is told."""
+"""Options of `backtest` and `tune` that name a history, and the errors of reading it."""
 
 from __future__ import annotations
 

@@ -163,7 +163,7 @@ def _groups(records: dict[Key, str]) -> str:
 
 
 def _promise(slo: str, old: Rules, new: Rules) -> list[str]:
-    """What was promised and is, where more than the objective differs."""
+    """Return the promise before and after, where more than the objective differs."""
     was, now = (
         next(
             (

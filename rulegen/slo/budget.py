@@ -140,7 +140,7 @@ class Budget:
         return self.sli.errors(window, self.windows[0], self.select(self.events(window)))
 
     def _summary(self) -> list[Record]:
-        """What is left of the budget, and how fast it burns."""
+        """Return the records of the remaining budget and the burn rate."""
         calendar, ratio = self.calendar, self.ratio(self.whole)
         burned = calendar.so_far(ratio) if calendar is not None else self.select(ratio)
         burning = self.ratio(self.pairs[0].long)
@@ -233,7 +233,7 @@ def _conditions(budget: Budget, speed: Speed) -> str:
 
 
 def _left(budget: Budget) -> Lookup:
-    """What is left of the budget of this promise: for minutes after a change, a former one may be there, too."""
+    """Look up the remaining budget of this promise; for minutes after a change a former one may be there, too."""
     fixed = ((MODEL, budget.model), (SLO, budget.slo), (REVISION, budget.revision))
     return Lookup(conventions.BUDGET_REMAINING_RECORD, fixed, budget.groups, PERCENTAGE)
 

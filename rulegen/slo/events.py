@@ -143,7 +143,7 @@ class NativeLatencySli(EventSli):
 
     @property
     def matchers(self) -> dict[str, str]:
-        """What selects its series."""
+        """Matchers that select its series."""
         return {MODEL: self.model} if self.metric is None else dict(self.labels)
 
     @property

@@ -51,7 +51,7 @@ class TextError(Exception):
 
 @dataclass(frozen=True)
 class Variables:
-    """What a text may name. ``labels``: those of the alert; ``own``: everything else, which comes first."""
+    """Variables that a text may name. ``labels``: those of the alert; ``own``: everything else, which comes first."""
 
     labels: Mapping[str, Part]
     own: Mapping[str, Part | Text]

@@ -41,7 +41,7 @@ from rulegen.spec.target import Target
 from rulegen.spec.time_intervals import TimeInterval
 
 PLACEHOLDER = "REPLACE-ME"
-"""What stands in a first AlertRouting file where only its user knows what belongs there."""
+"""Placeholder of a first AlertRouting file, for what only its user knows."""
 
 
 class Metadata(StrictModel):

@@ -31,7 +31,7 @@ class GroupCompanions:
 
     @property
     def rules(self) -> list[AlertRule]:
-        """Those that there are."""
+        """Alert rules of the groups that exist."""
         return [rule for rule in (self.gone, self.too_many) if rule is not None]
 
 
