@@ -23,8 +23,7 @@ from exporter.fold.class_calibration import ClassCalibration
 from exporter.fold.float_sums import FloatSums, width_of_floats
 from exporter.records.columns import ERROR, PredictionColumns
 from exporter.records.features import FeatureSet
-from exporter.references.reference import Reference
-from exporter.references.reference import view_part as view_part
+from exporter.references.reference import Reference, view_part
 from exporter.summary.base import Codes, Columns, Composite, Flags, Floats, Groups, Shape, Summary
 from exporter.summary.categorical import UNSEEN, CategoricalSummary
 from exporter.summary.hashed import RepetitionSummary

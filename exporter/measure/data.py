@@ -8,10 +8,9 @@ from functools import lru_cache
 
 import numpy as np
 
-from exporter.fold.schema import view_part
 from exporter.measure import drift
 from exporter.measure.gauges import Reason, WindowSummaries
-from exporter.references.reference import Moments, Reference, ViewReference
+from exporter.references.reference import Moments, Reference, ViewReference, view_part
 from exporter.statistics.attribution_ranking import attribution_ndcg, mean_absolute_attribution
 from exporter.statistics.false_discovery import combined_p_value, drifted
 from exporter.statistics.multivariate import frechet_distance, reconstruction_error_ratio

@@ -7,8 +7,8 @@ from typing import Any
 
 import numpy as np
 
-from exporter.fold.schema import view_part
 from exporter.measure.gauges import Reason, WindowSummaries
+from exporter.references.reference import view_part
 from exporter.statistics.quantiles import quantile
 from exporter.summary.base import ratio
 from exporter.summary.numeric import NumericSummary

@@ -8,10 +8,9 @@ from dataclasses import replace
 
 import numpy as np
 
-from exporter.fold.schema import view_part
 from exporter.measure import classification, labels, multilabel
 from exporter.measure.gauges import Reason, WindowSummaries
-from exporter.references.reference import Calibration
+from exporter.references.reference import Calibration, view_part
 from exporter.statistics import multiclass_estimation, ranked_lists, regression
 from exporter.statistics import performance_estimation as estimation
 from exporter.statistics.multiclass import AVERAGES, Average

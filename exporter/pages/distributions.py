@@ -10,12 +10,11 @@ from typing import Any
 import numpy as np
 
 from exporter.features.binning import CategoricalBinning, MixBinning, NumericBinning
-from exporter.fold.schema import view_part
 from exporter.measure import drift
 from exporter.measure.exposition import Snapshot
 from exporter.measure.gauges import WindowSummaries
 from exporter.measure.prediction import classes_of_reference
-from exporter.references.reference import ViewReference
+from exporter.references.reference import ViewReference, view_part
 from exporter.summary.base import Floats
 
 

@@ -132,9 +132,7 @@ def _moments(
 
 def _attributions(source: Source, path: str | None, parts: SegmentParts) -> dict[str, float]:
     """Feature -> mean |attribution| over the rows that have one; the features below ``path``."""
-    columns = sorted(members(source, path) if path else [], key=lambda column: column.feature)
-    # Segments count what the file names: a feature that is never explained is not among them.
-    columns = [column for column in columns if _has_numbers(source, column)]
+    columns = _with_numbers(source, members(source, path) if path else [])
     if not columns:
         return {}
     names = tuple(column.feature for column in columns)
@@ -146,10 +144,14 @@ def _attributions(source: Source, path: str | None, parts: SegmentParts) -> dict
     return {name: mean for name, mean in means.items() if mean is not None}
 
 
-def _has_numbers(source: Source, column: Column) -> bool:
-    value = column.parsed("number")
-    ((number,),) = source.query(f"SELECT count(*) FILTER (isfinite({value})) FROM source")
-    return bool(number)
+def _with_numbers(source: Source, columns: Sequence[Column]) -> list[Column]:
+    """Return the columns that have a finite number, by feature: those that the file, and so segments, name."""
+    if not columns:
+        return []
+    counts = ", ".join(f"count(*) FILTER (isfinite({column.parsed('number')}))" for column in columns)
+    (found,) = source.query(f"SELECT {counts} FROM source")
+    known = [column for column, number in zip(columns, found, strict=True) if number]
+    return sorted(known, key=lambda column: column.feature)
 
 
 def _numbers(source: Source, columns: Sequence[Column]) -> Iterator[tuple[int, Floats]]:
