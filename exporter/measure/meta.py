@@ -18,7 +18,10 @@ class Readable(Protocol):
     @property
     def up(self) -> bool: ...
 
-    def lag(self) -> int: ...
+    def lag(self) -> int | None: ...
+
+    @property
+    def lag_unit(self) -> str: ...
 
     def own_metrics(self) -> Iterable[tuple[str, Mapping[str, str], float]]: ...
 
@@ -27,8 +30,8 @@ def sinks(gauges: Gauges, store: Store, readers: Mapping[str, Readable]) -> None
     """Export of each sink whether it can be read, how fresh it is, how far it is read; and what waits for labels."""
     for name, reader in readers.items():
         gauges.set("ml_sink_up", float(reader.up), sink=name)
-        if reader.up:
-            gauges.set("ml_sink_lag_bytes", reader.lag(), sink=name)
+        if reader.up and (lag := reader.lag()) is not None:
+            gauges.set(f"ml_sink_lag_{reader.lag_unit}", lag, sink=name)
         for metric, labels, value in reader.own_metrics():
             gauges.set(metric, value, sink=name, **labels)
         newest = store.marks.get(f"{name} event")

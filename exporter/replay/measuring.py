@@ -21,6 +21,8 @@ class _Reader:
 
     up: bool
 
+    lag_unit: str = "bytes"
+
     def lag(self) -> int:
         return 0
 

@@ -84,12 +84,12 @@ class Reading:
                 opened.callback(reader.close)
             ingestion.counting.start(list(readers))
             cycle = CycleTime(until, latest, since, until, known=until)
-            total = sum(reader.lag() for reader in readers.values())
+            total = sum(reader.lag() or 0 for reader in readers.values())
             takes = {"predictions": ingestion.predictions, "labels": ingestion.labels}
             for name, reader in readers.items():
                 for batch in reader.batches(final=True, stopped=lambda: False):
                     takes[name](batch, reader, cycle)
-                    left = sum(reader.lag() for reader in readers.values())
+                    left = sum(reader.lag() or 0 for reader in readers.values())
                     total = max(total, left)
                     progress(total - left, total)
                 if name == "predictions" and reader.up:

@@ -109,9 +109,14 @@ class SinkReader:
         self._sink.close()
         self._sink = self._restored()
 
-    def lag(self) -> int:
-        """Bytes not read yet."""
+    def lag(self) -> int | None:
+        """Return how much is not read yet, in ``lag_unit``; None where that is not known."""
         return self._sink.lag()
+
+    @property
+    def lag_unit(self) -> str:
+        """What ``lag`` counts: bytes or records."""
+        return self._sink.LAG_UNIT
 
     def own_metrics(self) -> Iterable[tuple[str, Mapping[str, str], float]]:
         """Metrics that only this kind of sink exports."""

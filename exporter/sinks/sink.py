@@ -6,7 +6,7 @@ from abc import ABC, abstractmethod
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from types import MappingProxyType
-from typing import Any, ClassVar, NamedTuple, Self
+from typing import Any, ClassVar, Literal, NamedTuple, Self
 
 from mlslo.monitor import Monitor
 
@@ -19,7 +19,8 @@ class Batch(NamedTuple):
     """Whole lines, each ending in a newline, and the positions to commit with what becomes of them.
 
     ``lines`` are valid until the next batch is asked for. ``too_long``: lines passed over because they exceed a
-    batch. ``positions``: opaque to everybody else. ``rejected``: reason -> records of which no line could be made.
+    batch. ``positions``: opaque to everybody else; an empty text
+    is forgotten. ``rejected``: reason -> records of which no line could be made.
     """
 
     lines: memoryview
@@ -54,6 +55,9 @@ class LogSink(ABC):
     LONGEST_PAUSE: ClassVar[float] = 600.0
     """Seconds for which a sink that fails again and again is left alone at most; 0 where to try costs nothing."""
 
+    LAG_UNIT: ClassVar[Literal["bytes", "records"]] = "bytes"
+    """What ``lag`` counts."""
+
     @classmethod
     @abstractmethod
     def open(cls, monitor: Monitor, settings: Any, positions: Mapping[str, str]) -> Self:
@@ -75,8 +79,11 @@ class LogSink(ABC):
         """
 
     @abstractmethod
-    def lag(self) -> int:
-        """Return the bytes that are not read yet."""
+    def lag(self) -> int | None:
+        """Return how much is not read yet, in ``LAG_UNIT``; None where that is not known now.
+
+        The gauges ask for it after each cycle: it costs no more than a read that finds nothing, and never raises.
+        """
 
     def own_metrics(self) -> Iterable[tuple[str, Mapping[str, str], float]]:
         """Return what only this kind of sink exports: metric, labels beside model and sink, value."""

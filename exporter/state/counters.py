@@ -45,10 +45,14 @@ class Positions(Table):
             return dict(rows.fetchall())
 
     def save(self, sink: str, positions: Mapping[str, str]) -> None:
-        """Add or replace positions."""
+        """Add or replace positions; forget those that are empty."""
         self._db.executemany(
             "INSERT OR REPLACE INTO positions VALUES (?, ?, ?)",
-            [(sink, key, position) for key, position in positions.items()],
+            [(sink, key, position) for key, position in positions.items() if position],
+        )
+        self._db.executemany(
+            "DELETE FROM positions WHERE sink = ? AND key = ?",
+            [(sink, key) for key, position in positions.items() if not position],
         )
 
 

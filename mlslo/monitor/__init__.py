@@ -14,9 +14,10 @@ from mlslo.monitor.fields import (
     scope_name,
 )
 from mlslo.monitor.file import Monitor, MonitorFile
-from mlslo.monitor.logs import OTLP_PATH, POSITIVE, FileSink, Join, Labels, Predictions, PushSink, Sink
+from mlslo.monitor.logs import POSITIVE, Join, Labels, Predictions
 from mlslo.monitor.metrics import Exported, Metrics, SegmentMetrics
 from mlslo.monitor.presets import PREDICTION_PRESETS
+from mlslo.monitor.sinks import OTLP_PATH, FileSink, PushSink, Sink
 from mlslo.monitor.spec import DEFAULT_LATENCY_BUCKETS, Comparison, Drift, Fairness, Feature, Reference, Spec
 from mlslo.monitor.times import WrittenTimes, has_offset
 

@@ -10,7 +10,7 @@ from typing import Any, Literal
 from pydantic import Field
 
 from mlslo.monitor.fields import ALTERNATIVE, FeatureArray, PredictionFields
-from mlslo.monitor.logs import OTLP_PATH, PushSink
+from mlslo.monitor.sinks import OTLP_PATH, PushSink
 from mlslo.monitor.spec import Spec
 from mlslo.yamlfile import File, Loaded, Name, Problem, StrictModel, did_you_mean, quoted_list
 

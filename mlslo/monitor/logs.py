@@ -2,76 +2,19 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, ConfigDict, Discriminator, Field, Tag, model_validator
+from pydantic import ConfigDict, Discriminator, Field, Tag, model_validator
 
 from mlslo.monitor.fields import FieldPath, LabelFields, PredictionFields, needs_rows
 from mlslo.monitor.presets import LABEL_PRESETS, PREDICTION_PRESETS, with_preset
+from mlslo.monitor.sinks import Sink
 from mlslo.monitor.times import TimeFormat, TimeZone, WrittenTimes
-from mlslo.yamlfile import Duration, Shape, StrictModel
+from mlslo.yamlfile import Duration, StrictModel
 
 POSITIVE = ("1", "1.0", "true", "yes")
 """The positive class of a binary model without ``positiveClass``, in lower case."""
-
-
-class FileSink(StrictModel):
-    """Files that grow: every match of a glob, read from where the last cycle ended."""
-
-    path: str = Field(
-        min_length=1,
-        description="A path or glob, relative to this file; `**` is any folders. `-` is standard input.",
-    )
-    format: Literal["jsonl", "csv", "parquet"] | None = Field(
-        None,
-        description="How the records are written. Where it is not given, the ending of each file tells: `.csv`, `.tsv` "
-        "(both csv) and `.parquet`, also before `.gz`, `.zst` and the numbers of rotation; all others are jsonl.",
-    )
-
-
-OTLP_PATH = "/v1/logs"
-"""Below the path of a push sink: where OTLP logs are sent."""
-
-
-_PUSH_PATH = r"^(/[A-Za-z0-9._~-]+)+$"
-
-
-def _as_path(text: str) -> str:
-    if not re.fullmatch(_PUSH_PATH, text):
-        raise ValueError(
-            f"expected a path such as /fraud, of letters, digits and ._~- behind each slash, got '{text}'"
-        )
-    return text
-
-
-class PushSink(StrictModel):
-    """Events that are sent to the exporter over HTTP: CloudEvents, JSON lines, OTLP logs."""
-
-    path: Annotated[str, AfterValidator(_as_path), Shape(pattern=_PUSH_PATH)] = Field(
-        description="The path on `--push.listen-address` that takes them, such as `/fraud`; OTLP logs below it, at "
-        "`/v1/logs`.",
-    )
-    maxBytes: int = Field(
-        1 << 30,
-        ge=1 << 20,
-        description="Events that are not counted yet take at most so many bytes; past it senders are told to wait.",
-    )
-
-
-class Sink(StrictModel):
-    """The source of records: exactly one of `file` and `push`."""
-
-    exactly_one = ("file", "push")
-
-    file: FileSink | None = Field(None, description="Log files on a disk that the exporter sees.")
-    push: PushSink | None = Field(None, description="Events that are sent to the exporter over HTTP.")
-
-    @property
-    def is_standard_input(self) -> bool:
-        """True where records come on the process's standard input."""
-        return self.file is not None and self.file.path == "-"
 
 
 def _form_of_value(value: Any) -> str:

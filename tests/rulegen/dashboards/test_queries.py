@@ -42,6 +42,7 @@ MISSING = {
     "ml_push_events_total": "the logs are files",
     "ml_push_refused_requests_total": "the logs are files",
     "ml_push_waiting_bytes": "the logs are files",
+    "ml_sink_lag_records": "the logs are files",
     "ml_state_set_aside_total": "the page is of `once`, which keeps no state",
     "ml_state_size_bytes": "the page is of `once`, which keeps no state",
     "ml_state_writable": "the page is of `once`, which keeps no state",

@@ -1,0 +1,7 @@
+"""Settings of log sinks, one kind a file; ``Sink`` has one of them. Import from ``mlslo.monitor``."""
+
+from mlslo.monitor.sinks.file import FileSink
+from mlslo.monitor.sinks.push import OTLP_PATH, PushSink
+from mlslo.monitor.sinks.sink import Sink
+
+__all__ = ["OTLP_PATH", "FileSink", "PushSink", "Sink"]

@@ -1,0 +1,23 @@
+"""Settings of a log's sink, of whatever kind."""
+
+from __future__ import annotations
+
+from pydantic import Field
+
+from mlslo.monitor.sinks.file import FileSink
+from mlslo.monitor.sinks.push import PushSink
+from mlslo.yamlfile import StrictModel
+
+
+class Sink(StrictModel):
+    """The source of records: exactly one of `file` and `push`."""
+
+    exactly_one = ("file", "push")
+
+    file: FileSink | None = Field(None, description="Log files on a disk that the exporter sees.")
+    push: PushSink | None = Field(None, description="Events that are sent to the exporter over HTTP.")
+
+    @property
+    def is_standard_input(self) -> bool:
+        """True where records come on the process's standard input."""
+        return self.file is not None and self.file.path == "-"
