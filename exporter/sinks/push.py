@@ -110,21 +110,18 @@ class PushSink(LogSink):
         for row, lines in inbox.rows(self._number, inbox.last()):
             if content and len(content) + len(lines) > _MOST:
                 yield self._batch(content, number)
-                self._counted(inbox, number)
+                inbox.note_counted(number)
                 content = bytearray()
             content += lines
             number = row
         if content:
             yield self._batch(content, number)
-            self._counted(inbox, number)
+            inbox.note_counted(number)
 
     def _unread(self, inbox: InboxReader) -> int:
         return inbox.unread(self._number if inbox.identity == self._identity else 0)
 
     def _batch(self, content: bytearray, number: int) -> Batch:
-        return Batch(memoryview(content), 0, {POSITION: f"{self._identity} {number}"})
-
-    def _counted(self, inbox: InboxReader, number: int) -> None:
-        """Go on behind ``number``: the batch before was committed by the time that another one is asked for."""
+        """Return a batch, and go on behind it: it is committed by the time that another one is asked for."""
         self._number = number
-        inbox.note_counted(number)
+        return Batch(memoryview(content), 0, {POSITION: f"{self._identity} {number}"})

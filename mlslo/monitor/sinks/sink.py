@@ -5,16 +5,20 @@ from __future__ import annotations
 from pydantic import Field
 
 from mlslo.monitor.sinks.file import FileSink
+from mlslo.monitor.sinks.loki import LokiSink
+from mlslo.monitor.sinks.opensearch import OpenSearchSink
 from mlslo.monitor.sinks.push import PushSink
 from mlslo.yamlfile import StrictModel
 
 
 class Sink(StrictModel):
-    """The source of records: exactly one of `file` and `push`."""
+    """The source of records: exactly one kind."""
 
-    exactly_one = ("file", "push")
+    exactly_one = ("file", "loki", "opensearch", "push")
 
     file: FileSink | None = Field(None, description="Log files on a disk that the exporter sees.")
+    loki: LokiSink | None = Field(None, description="Log entries in Loki.")
+    opensearch: OpenSearchSink | None = Field(None, description="Documents in OpenSearch or Elasticsearch.")
     push: PushSink | None = Field(None, description="Events that are sent to the exporter over HTTP.")
 
     @property
