@@ -12,13 +12,14 @@ from exporter.inbox import inbox_folder, inbox_path
 from exporter.sinks.file import FileSink
 from exporter.sinks.push import POSITION, PushSink
 from exporter.sinks.sink import Batch, LogSink, SinkError
+from exporter.sinks.sql import SqlSink
 from exporter.sinks.standard_input import StandardInput
 from exporter.state import Store
 from mlslo.monitor import Monitor, Sink
 
 logger = logging.getLogger(__name__)
 
-SINKS: dict[str, type[LogSink]] = {"file": FileSink}
+SINKS: dict[str, type[LogSink]] = {"file": FileSink, "sql": SqlSink}
 """Kinds of sink, by their key below ``sink:`` in a monitor file; pushed events wait in an inbox of their own."""
 
 

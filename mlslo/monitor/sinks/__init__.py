@@ -3,5 +3,6 @@
 from mlslo.monitor.sinks.file import FileSink
 from mlslo.monitor.sinks.push import OTLP_PATH, PushSink
 from mlslo.monitor.sinks.sink import Sink
+from mlslo.monitor.sinks.sql import SqlSink
 
-__all__ = ["OTLP_PATH", "FileSink", "PushSink", "Sink"]
+__all__ = ["OTLP_PATH", "FileSink", "PushSink", "Sink", "SqlSink"]
