@@ -58,13 +58,14 @@ class PostgresDatabase(Database):
         self._open: list[Any] = []
         url = _with_parameters(settings.url, password)
         try:
-            database = adbc_driver_manager.AdbcDatabase(driver=adbc_driver_postgresql._driver_path(), uri=url)
+            driver = adbc_driver_postgresql._driver_path()
+            database = self._asked(lambda: adbc_driver_manager.AdbcDatabase(driver=driver, uri=url))
             self._open.append(database)
             self._connection = self._asked(lambda: adbc_driver_manager.AdbcConnection(database))
             self._open.append(self._connection)
             # Takes over what the driver returns, as Arrow; and brings values to it.
             self._local = duckdb.connect(config={"threads": 1})
-            self._values = duckdb.connect(config={"threads": 1})
+            self._values = self._local.cursor()
             self._open += [self._local, self._values]
             for setting in _SETTINGS:
                 self._asked(lambda setting=setting: self._run(setting))  # type: ignore[misc]
@@ -170,5 +171,5 @@ def _place(url: str) -> str:
 
 
 def _first_line(text: str) -> str:
-    found = re.search(r"(FATAL|ERROR): +([^\n]+)", text)
-    return found[2] if found else text.splitlines()[0]
+    found = re.search(r"(?:FATAL|ERROR): +([^\n]+)", text) or re.search(r"(?:Failed to connect: )?([^\n]+)", text)
+    return found[1] if found else text

@@ -16,6 +16,8 @@ __all__ = ["SERVERS", "SinkServer", "UnavailableError", "server_class"]
 
 SERVERS = {
     "file": "tests.support.sinks.file:FileServer",
+    "parquet by sql": "tests.support.sinks.sql:ParquetServer",
+    "postgresql": "tests.support.sinks.sql:PostgresServer",
     "push": "tests.support.sinks.push:PushServer",
 }
 """Name -> module and class. They are imported when they are used: some need an extra."""
