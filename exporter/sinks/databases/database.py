@@ -31,7 +31,8 @@ _LARGEST = 16 << 20
 # No upgrade of DuckDB changes these hashes.
 _EXPRESSIONS = (
     "cursor::BIGINT AS cursor, identity, md5_number_lower(concat_ws(' ', cursor, identity))::UBIGINT AS hash, "
-    "CASE WHEN line = '' THEN '' ELSE line || chr(10) END AS line, found"
+    # PostgreSQL's type json keeps the newlines that a value was written with.
+    "CASE WHEN line = '' THEN '' ELSE replace(replace(line, chr(10), ' '), chr(13), ' ') || chr(10) END AS line, found"
 )
 _KINDS: dict[str, Kind] = {
     **dict.fromkeys(("tinyint", "smallint", "integer", "bigint"), "number"),
@@ -146,24 +147,19 @@ class Database(ABC):
     def _cursor(self) -> str:
         return f"{ROWS}.{sql.name(self._settings.cursor)}"
 
+    @property
+    def _column(self) -> str:
+        """What rows are sorted by: of nanoseconds, whole microseconds."""
+        return self._as_cursor(self._as_number(self._cursor)) if self._is_finer() else self._cursor
+
     def page(self, most: int, start: Key | None, end: Key | None, *, lines: bool = True) -> Page:
         """Return up to ``most`` rows, fewer where they are large, from ``start`` to ``end``, both included."""
-        values: list[int | str] = [most, start.taken if start else 0]
-        conditions = [self._is_finite(self._cursor)]
-        # What the database sorts by: of nanoseconds, microseconds are told apart.
-        cursor = self._as_cursor(self._as_number(self._cursor)) if self._is_finer() else self._cursor
-        for place, column, order in ((start, self._cursor, ">"), (end, cursor, "<")):
-            if place is not None:
-                values.append(place.cursor)
-                bound = self._as_cursor(f"${len(values)}")
-                conditions.append(f"{column} {order}= {bound}")
-                if place.identity:
-                    values.append(place.identity)
-                    conditions.append(f"({cursor} {order} {bound} OR {self._identity()} {order}= ${len(values)})")
+        cursor = self._column
+        where, values = self._between(start, end, [most, start.taken if start else 0])
         line = self._line() if lines else "''"
         rows = (
             f"SELECT {self.ROW}, {cursor} AS mlslo_cursor, {self._identity()} AS mlslo_identity\n"
-            f"FROM (\n{self._settings.query}\n) AS {ROWS} WHERE {' AND '.join(conditions)}\n"
+            f"FROM (\n{self._settings.query}\n) AS {ROWS} WHERE {where}\n"
             "ORDER BY mlslo_cursor, mlslo_identity LIMIT $1 OFFSET $2"
         )
         # OFFSET 0: the JSON of a row is not to be built for each of its uses.
@@ -179,6 +175,22 @@ class Database(ABC):
         cursors, found = columns["cursor"], columns["found"]
         more = bool(len(found)) and (int(found[0]) >= most or int(found[0]) > len(found))
         return Page(cursors, columns["identity"], columns["hash"], columns["line"], more)
+
+    def _between(
+        self, start: Key | None, end: Key | None, values: Sequence[int | str]
+    ) -> tuple[str, list[int | str]]:
+        """Return the condition on rows from ``start`` to ``end``, and its values behind ``values``."""
+        conditions, values = [self._is_finite(self._cursor)], [*values]
+        for place, column, order in ((start, self._cursor, ">"), (end, self._column, "<")):
+            if place is not None:
+                values.append(place.cursor)
+                bound = self._as_cursor(f"${len(values)}")
+                conditions.append(f"{column} {order}= {bound}")
+                if place.identity:
+                    values.append(place.identity)
+                    same = f"{self._identity()} {order}= ${len(values)}"
+                    conditions.append(f"({self._column} {order} {bound} OR {same})")
+        return " AND ".join(conditions), values
 
     def unplaced(self) -> int:
         """Return how many rows have no cursor value."""

@@ -8,10 +8,11 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote
 
+import numpy as np
 from numpy.typing import NDArray
 
 from exporter.parse import sql
-from exporter.sinks.databases.database import ROWS, Database, QueryError, Result
+from exporter.sinks.databases.database import ROWS, Database, Key, Page, QueryError, Result
 from exporter.sinks.databases.lake import create_views
 from exporter.sinks.parquet import json_object
 from exporter.sinks.sink import SinkError
@@ -20,6 +21,7 @@ from mlslo.monitor import Monitor, SqlSink
 if TYPE_CHECKING:
     from duckdb.sqltypes import DuckDBPyType
 
+_AHEAD = 2_000_000
 _CONFIG: dict[str, str | bool | int | float | list[str]] = {
     "threads": 2,
     "memory_limit": "1GB",
@@ -51,6 +53,9 @@ class DuckDatabase(Database):
             )
         except duckdb.Error as error:
             raise SinkError(f"{settings.url}: {_first_line(error)}") from None
+        # The next values of the cursor, in order; and whether these are all that there are.
+        self._ahead = np.empty(0, np.int64)
+        self._is_whole = False
         try:
             self._connection.execute("SET TimeZone = 'UTC'")
             self._connection.execute(f"SET file_search_path = {sql.text(str(monitor.path.parent.absolute()))}")
@@ -64,6 +69,26 @@ class DuckDatabase(Database):
 
     def close(self) -> None:
         self._connection.close()
+
+    def page(self, most: int, start: Key | None, end: Key | None, *, lines: bool = True) -> Page:
+        """Return a page as every database does, but look at no rows that are far behind it.
+
+        DuckDB would read the columns of all rows from ``start`` on to find the first ones.
+        """
+        taken = most + (start.taken if start else 0)
+        place = int(np.searchsorted(self._ahead, start.cursor)) if start else 0
+        if place + taken >= len(self._ahead) and not self._is_whole:
+            where, values = self._between(start, None, ())
+            rows = f"(\n{self._settings.query}\n) AS {ROWS} WHERE {where}"
+            statement = f"SELECT {self._as_number(self._column)} AS cursor FROM {rows} ORDER BY cursor LIMIT {_AHEAD}"
+            self._ahead = self._fetch(statement, values, "cursor")["cursor"]
+            self._is_whole = len(self._ahead) < _AHEAD
+            place = 0
+        if place + taken < len(self._ahead):
+            last = int(self._ahead[place + taken])
+            if end is None or last < end.cursor:
+                end = Key(last, None)
+        return super().page(most, start, end, lines=lines)
 
     def _refuse_others(self) -> None:
         import duckdb

@@ -143,8 +143,7 @@ class PostgresDatabase(Database):
         return f"coalesce({ROWS}.{sql.name(column)}::text, {whole}) COLLATE \"C\"" if column else f'{whole} COLLATE "C"'
 
     def _line(self) -> str:
-        # A column of type json keeps the newlines that it was written with.
-        return f"translate(row_to_json({ROWS})::text, E'\\n\\r', '  ')"
+        return f"row_to_json({ROWS})::text"
 
 
 def _described(local: duckdb.DuckDBPyConnection, stream: Any) -> Mapping[str, DuckDBPyType]:  # noqa: ARG001
