@@ -88,6 +88,17 @@ def test_more_of_one_time_than_a_page_holds_is_an_error(loki: LokiServer, tmp_pa
     assert len(_read(_opened(loki, tmp_path, pageSize=20))) == 12
 
 
+@pytest.mark.parametrize("size", [4, 5, 7])
+def test_documents_of_one_time_over_the_border_of_a_page(
+    size: int, search: OpenSearchServer, tmp_path: Path
+) -> None:
+    at = int(time.time() * 1000) - 1000
+    for number in range(60):
+        search.put(_line(number).encode(), at + number // 3)
+    time.sleep(0.2)
+    assert len(_read(_opened(search, tmp_path, pageSize=size))) == 60
+
+
 def test_a_tie_break_goes_through_documents_of_one_time(search: OpenSearchServer, tmp_path: Path) -> None:
     at = int(time.time() * 1000) - 1000
     for number in range(50):
