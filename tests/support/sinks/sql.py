@@ -103,7 +103,7 @@ class PostgresServer(SinkServer):
 class ParquetServer(SinkServer):
     """A folder of Parquet files, one for each append, without ids; it is gone while it has another name."""
 
-    name = "parquet by sql"
+    name = "sql-parquet"
     repeats = False
 
     def __init__(self, folder: Path) -> None:
