@@ -19,7 +19,7 @@ from mlslo.monitor import OpenSearchSink as OpenSearchSettings
 class _Hit(msgspec.Struct):
     id: str = msgspec.field(name="_id")
     source: msgspec.Raw = msgspec.field(name="_source")
-    sort: list[int]
+    sort: list[Any]
 
 
 class _Hits(msgspec.Struct):
@@ -42,8 +42,8 @@ _ANSWER = msgspec.json.Decoder(_Answer)
 class OpenSearchSink(PagedSink):
     """Reads documents in the order of a date, in milliseconds; each is known again by that and its ``_id``.
 
-    Pages are asked for by ``search_after`` with the date alone. A tie-break by ``_id`` would have the cluster load all
-    ids into memory, and a point in time is another request in Elasticsearch than in OpenSearch.
+    Pages are asked for by ``search_after``, with the date alone unless the user names a field for ties. By ``_id`` the
+    cluster would load all ids into memory, and a point in time is another request in Elasticsearch than in OpenSearch.
     """
 
     def __init__(self, monitor: Monitor, settings: OpenSearchSettings, positions: Mapping[str, str]) -> None:
@@ -69,13 +69,16 @@ class OpenSearchSink(PagedSink):
         return HttpApi(settings.url, self._monitor, settings.tls, settings.credentials, headers)
 
     def pages(self, api: HttpApi, start: int | None) -> Iterator[list[Entry]]:
+        after = None if start is None else [start - 1, ""]
         full = True
         while full:
-            entries, full = self.fetch(partial(self._page, api, start))
+            entries, full = self.fetch(partial(self._page, api, after))
             yield entries
-            start = entries[-1].cursor if full else None
+            if full:
+                last = entries[-1]
+                after = [last.cursor - 1, ""] if last.tie is None else [last.cursor, last.tie]
 
-    def _page(self, api: HttpApi, start: int | None, size: int) -> list[Entry]:
+    def _page(self, api: HttpApi, after: list[Any] | None, size: int) -> list[Entry]:
         settings = self._settings
         # Documents of the future wait for their time: one with a wrong clock would have all others come too late.
         wanted: list[dict[str, Any]] = [{"range": {settings.cursor: {"lte": "now"}}}]
@@ -83,20 +86,27 @@ class OpenSearchSink(PagedSink):
             wanted.append({"query_string": {"query": settings.query}})
         # Of date_nanos milliseconds as well; of an index without documents, the type of the cursor is not known.
         order = {"order": "asc", "numeric_type": "date", "unmapped_type": "date"}
+        ordered: list[dict[str, Any]] = [{settings.cursor: order}]
+        if settings.tieBreak is not None:
+            ordered.append({settings.tieBreak: {"order": "asc", "unmapped_type": "keyword"}})
         asked: dict[str, Any] = {
             "size": size,
             "query": {"bool": {"filter": wanted}},
-            "sort": [{settings.cursor: order}],
+            "sort": ordered,
             "track_total_hits": False,
         }
-        if start is not None:
-            asked["search_after"] = [start - 1]
+        if after is not None:
+            asked["search_after"] = after[: len(ordered)]
         path = f"/{quote(settings.index, safe=',*')}/_search?allow_partial_search_results=false"
         content = api.ask(path, msgspec.json.encode(asked))
         try:
             answer = _ANSWER.decode(content)
-            entries = [Entry(hit.sort[0], hit.id.encode(), bytes(hit.source)) for hit in answer.hits.hits]
-        except (msgspec.DecodeError, IndexError) as error:
+            entries = [
+                Entry(int(cursor), hit.id.encode(), bytes(hit.source), *map(str, tie))
+                for hit in answer.hits.hits
+                for cursor, *tie in (hit.sort,)
+            ]
+        except (msgspec.DecodeError, ValueError, TypeError) as error:
             raise SinkError(f"{self.source}: not the answer to a search: {error}") from None
         if answer.timed_out or answer.shards.failed:
             raise SinkError(f"{self.source}: only a part of the documents could be searched")

@@ -17,11 +17,15 @@ _MOST = 8 << 20
 
 
 class Entry(NamedTuple):
-    """One record. ``cursor``: its time, as a whole number. ``identity``: what tells it from others of that time."""
+    """One record. ``cursor``: its time, as a whole number. ``identity``: what tells it from others of that time.
+
+    ``tie``: its place among them, where the server knows one.
+    """
 
     cursor: int
     identity: bytes
     line: bytes
+    tie: str | None = None
 
 
 class PagedSink(LogSink):
@@ -99,10 +103,10 @@ class PagedSink(LogSink):
                 self._page_size = max(2, self._page_size // 8)
                 continue
             full = len(entries) >= self._page_size
-            if full and entries[0].cursor == entries[-1].cursor:
+            if full and entries[0].cursor == entries[-1].cursor and entries[-1].tie is None:
                 raise SinkError(
                     f"{self.source}: more than {self._page_size} records have the same time, {entries[0].cursor}: what "
-                    "is behind them cannot be asked for; expected a larger pageSize, or times that differ"
+                    "is behind them cannot be asked for; see docs/sinks"
                 )
             return entries, full
 

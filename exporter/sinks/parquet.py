@@ -72,9 +72,9 @@ class ParquetFile:
             try:
                 columns = connection.sql(f"FROM read_parquet({self._path})")
                 types = zip(columns.columns, columns.types, strict=True)
-                row = _struct({name: (sql.name(name), type_) for name, type_ in types})
+                row = json_object({name: (sql.name(name), type_) for name, type_ in types})
                 result = connection.execute(
-                    f"SELECT to_json({row}) FROM {source} WHERE file_row_number >= {start}"
+                    f"SELECT {row} FROM {source} WHERE file_row_number >= {start}"
                 )
                 while rows := result.fetchmany(most):
                     yield "\n".join([*(text for (text,) in rows), ""]).encode(), len(rows)
@@ -100,26 +100,33 @@ def _connection() -> duckdb.DuckDBPyConnection:
     return connection
 
 
-def _struct(members: dict[str, tuple[str, DuckDBPyType]]) -> str:
-    return "{" + ", ".join(f"{sql.text(name)}: {_json(*member)}" for name, member in members.items()) + "}"
+def json_object(members: dict[str, tuple[str, DuckDBPyType]], zone: str = "Z") -> str:
+    """Return the expression of an object: name -> expression and type. Times are as RFC 3339 has them, NaN is null.
+
+    ``zone``: what follows a time that has none.
+    """
+    return f"to_json({_struct(members, zone)})"
 
 
-def _json(value: str, type_: DuckDBPyType) -> str:
-    """Return the expression of ``value`` that ``to_json`` writes as records have it: times as RFC 3339, no NaN."""
+def _struct(members: dict[str, tuple[str, DuckDBPyType]], zone: str) -> str:
+    return "{" + ", ".join(f"{sql.text(name)}: {_json(*member, zone)}" for name, member in members.items()) + "}"
+
+
+def _json(value: str, type_: DuckDBPyType, zone: str) -> str:
     match type_.id:
         case "float" | "double":
             return f"CASE WHEN isfinite({value}) THEN {value} END"
         case "timestamp with time zone" | "timestamp_tz":
             return f"strftime({value} AT TIME ZONE 'UTC', '%Y-%m-%dT%H:%M:%S.%fZ')"
         case "timestamp" | "timestamp_s" | "timestamp_ms" | "timestamp_us" | "timestamp_ns":
-            return f"strftime({value}::TIMESTAMP, '%Y-%m-%dT%H:%M:%S.%fZ')"
+            return f"strftime({value}::TIMESTAMP, '%Y-%m-%dT%H:%M:%S.%f{zone}')"
         case "list" | "array":
-            element = _json("x", _children(type_)[0][1])
+            element = _json("x", _children(type_)[0][1], zone)
             return value if element == "x" else f"list_transform({value}, lambda x: {element})"
         case "struct":
             members = _children(type_)
             inner = {name: (f"struct_extract({value}, {sql.text(name)})", child) for name, child in members}
-            return f"CASE WHEN {value} IS NOT NULL THEN {_struct(inner)} END"
+            return f"CASE WHEN {value} IS NOT NULL THEN {_struct(inner, zone)} END"
     return value
 
 

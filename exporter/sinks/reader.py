@@ -14,6 +14,7 @@ from exporter.sinks.loki import LokiSink
 from exporter.sinks.opensearch import OpenSearchSink
 from exporter.sinks.push import POSITION, PushSink
 from exporter.sinks.sink import Batch, LogSink, SinkError
+from exporter.sinks.sql import SqlSink
 from exporter.sinks.standard_input import StandardInput
 from exporter.state import Store
 from mlslo.monitor import Monitor, Sink
@@ -24,6 +25,7 @@ SINKS: dict[str, type[LogSink]] = {
     "file": FileSink,
     "loki": LokiSink,
     "opensearch": OpenSearchSink,
+    "sql": SqlSink,
 }
 """Kinds of sink, by their key below ``sink:`` in a monitor file; pushed events wait in an inbox of their own."""
 

@@ -25,6 +25,7 @@ from mlslo.monitor.sinks import (
     OpenSearchSink,
     PushSink,
     Sink,
+    SqlSink,
     Tls,
 )
 from mlslo.monitor.spec import DEFAULT_LATENCY_BUCKETS, Comparison, Drift, Fairness, Feature, Reference, Spec
@@ -67,6 +68,7 @@ __all__ = [
     "SegmentMetrics",
     "Sink",
     "Spec",
+    "SqlSink",
     "Tls",
     "WrittenTimes",
     "from_document",

@@ -6,5 +6,6 @@ from mlslo.monitor.sinks.loki import LokiSink
 from mlslo.monitor.sinks.opensearch import OpenSearchSink
 from mlslo.monitor.sinks.push import OTLP_PATH, PushSink
 from mlslo.monitor.sinks.sink import Sink
+from mlslo.monitor.sinks.sql import SqlSink
 
-__all__ = ["OTLP_PATH", "Credentials", "FileSink", "LokiSink", "OpenSearchSink", "PushSink", "Sink", "Tls"]
+__all__ = ["OTLP_PATH", "Credentials", "FileSink", "LokiSink", "OpenSearchSink", "PushSink", "Sink", "SqlSink", "Tls"]

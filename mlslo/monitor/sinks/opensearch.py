@@ -24,6 +24,12 @@ class OpenSearchSink(StrictModel):
         min_length=1,
         description="A field of type `date` or `date_nanos`: when a document was written, such as `@timestamp`.",
     )
+    tieBreak: str | None = Field(
+        None,
+        min_length=1,
+        description="A field of type `keyword` with a value of its own in each document; needed where more than "
+        "`pageSize` documents have the same time.",
+    )
     query: str | None = Field(
         None,
         min_length=1,

@@ -18,7 +18,9 @@ SERVERS = {
     "file": "tests.support.sinks.file:FileServer",
     "loki": "tests.support.sinks.loki:LokiServer",
     "opensearch": "tests.support.sinks.opensearch:OpenSearchServer",
+    "postgresql": "tests.support.sinks.sql:PostgresServer",
     "push": "tests.support.sinks.push:PushServer",
+    "sql-parquet": "tests.support.sinks.sql:ParquetServer",
 }
 """Name -> module and class. They are imported when they are used: some need an extra."""
 

@@ -1,4 +1,4 @@
-"""Stand-in for Loki: its query_range API as documented for Loki 3, with its default limits. No real Loki is to be had."""
+"""Stand-in for Loki: its query_range API as documented for Loki 3, with its limits. No real one is to be had."""
 
 from __future__ import annotations
 
@@ -79,10 +79,8 @@ class LokiServer(StandIn):
         if len(query["start"]) <= 10 or len(query["end"]) <= 10 or direction not in _DIRECTIONS:
             raise RefusalError(400, f"seconds, or no direction: {query}")
         if limit > _MOST_ENTRIES:
-            raise RefusalError(
-                400,
-                f"max entries limit per query exceeded, limit > max_entries_limit_per_query ({limit} > {_MOST_ENTRIES})",
-            )
+            exceeded = "max entries limit per query exceeded, limit > max_entries_limit_per_query"
+            raise RefusalError(400, f"{exceeded} ({limit} > {_MOST_ENTRIES})")
         if end <= start:
             raise RefusalError(400, "end timestamp must not be before or equal to start time")
         if end - start > _LONGEST_QUERY:

@@ -16,6 +16,7 @@ from tests.support.sinks.stand_in import RefusalError, StandIn, as_json
 _MOST_HITS = 10_000
 _KEYS = {"size", "query", "sort", "search_after", "track_total_hits"}
 _ORDER = {"order": "asc", "numeric_type": "date", "unmapped_type": "date"}
+_BY_ID = {"order": "asc", "unmapped_type": "keyword"}
 
 
 @dataclass(frozen=True)
@@ -79,25 +80,33 @@ class OpenSearchServer(StandIn):
             raise _refused(400, "parsing_exception", f"unknown key in {query} or {sorted(asked)}")
         if asked["size"] > _MOST_HITS:
             raise _refused(400, "illegal_argument_exception", "Result window is too large")
-        if asked["sort"] != [{"ingested": _ORDER}]:
+        if asked["sort"] not in ([{"ingested": _ORDER}], [{"ingested": _ORDER}, {"id": _BY_ID}]):
             raise _refused(400, "illegal_argument_exception", f"no mapping for {asked['sort']}")
         if asked["query"] != {"bool": {"filter": [{"range": {"ingested": {"lte": "now"}}}]}}:
             raise _refused(400, "parsing_exception", f"no query known such as {asked['query']}")
-        after = asked.get("search_after", [-(2**63)])
-        if len(after) != 1 or not isinstance(after[0], int):
+        ties = len(asked["sort"]) == 2
+        after = asked.get("search_after", [-(2**63), ""][: 1 + ties])
+        if list(map(type, after)) != [int, str][: 1 + ties]:
             raise _refused(400, "illegal_argument_exception", "search_after has other values than sort")
         now = time.time()
         found = [
             document
             for document in self.documents.values()
-            if after[0] < document.cursor <= now * 1000 and document.visible <= now
+            if document.cursor <= now * 1000
+            and document.visible <= now
+            and after < _sorted_by(document, ties)
         ]
         # Of equal sort values each replica has an order of its own.
         self.random.shuffle(found)
-        found.sort(key=lambda document: document.cursor)
+        found.sort(key=lambda document: _sorted_by(document, ties))
         hits = b",".join(
-            b'{"_index":"%s","_id":%s,"_score":null,"_source":%s,"sort":[%d]}'
-            % (self.index.encode(), as_json(document.id), document.source, document.cursor)
+            b'{"_index":"%s","_id":%s,"_score":null,"_source":%s,"sort":%s}'
+            % (
+                self.index.encode(),
+                as_json(document.id),
+                document.source,
+                as_json(_sorted_by(document, ties)),
+            )
             for document in found[: asked["size"]]
         )
         shards = as_json({"total": 2, "successful": 2, "skipped": 0, "failed": 0})
@@ -105,6 +114,10 @@ class OpenSearchServer(StandIn):
             shards,
             hits,
         )
+
+
+def _sorted_by(document: _Document, ties: bool) -> list[Any]:
+    return [document.cursor, json.loads(document.source)["id"]] if ties else [document.cursor]
 
 
 def _refused(status: int, kind: str, reason: str) -> RefusalError:

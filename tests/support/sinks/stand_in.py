@@ -1,4 +1,4 @@
-"""A server on loopback that stands in for one that is not to be had: it follows the documentation of its API, strictly."""
+"""A server on loopback that stands in for one that is not to be had: it follows the documentation of its API."""
 
 from __future__ import annotations
 
@@ -93,15 +93,9 @@ class StandIn(SinkServer):
         body = request.rfile.read(int(request.headers.get("Content-Length") or 0))
         try:
             with self.lock:
-                self.asked += 1
-                if self.refusals:
-                    raise self.refusals.pop(0)
-                expected = base64.b64encode(f"{USER}:{self._password}".encode()).decode()
-                if request.headers.get("Authorization") != f"Basic {expected}":
-                    raise RefusalError(401, "Unauthorized")
-                content = self.answer(
-                    request.command, parts.path, dict(parse_qsl(parts.query)), request.headers, body
-                )
+                self._let_in(request.headers.get("Authorization"))
+                query = dict(parse_qsl(parts.query))
+                content = self.answer(request.command, parts.path, query, request.headers, body)
             status, headers = 200, {"Content-Type": "application/json"}
         except RefusalError as refusal:
             status, headers, content = refusal.status, refusal.headers, refusal.text.encode()
@@ -114,6 +108,14 @@ class StandIn(SinkServer):
         except ConnectionError:
             # A reader was killed, or had enough.
             return
+
+    def _let_in(self, authorization: str | None) -> None:
+        self.asked += 1
+        if self.refusals:
+            raise self.refusals.pop(0)
+        expected = base64.b64encode(f"{USER}:{self._password}".encode()).decode()
+        if authorization != f"Basic {expected}":
+            raise RefusalError(401, "Unauthorized")
 
     def close(self) -> None:
         self.stop()
