@@ -5,16 +5,18 @@ from __future__ import annotations
 from pydantic import Field
 
 from mlslo.monitor.sinks.file import FileSink
+from mlslo.monitor.sinks.objects import ObjectsSink
 from mlslo.monitor.sinks.push import PushSink
 from mlslo.yamlfile import StrictModel
 
 
 class Sink(StrictModel):
-    """The source of records: exactly one of `file` and `push`."""
+    """The source of records: exactly one of `file`, `objects` and `push`."""
 
-    exactly_one = ("file", "push")
+    exactly_one = ("file", "objects", "push")
 
     file: FileSink | None = Field(None, description="Log files on a disk that the exporter sees.")
+    objects: ObjectsSink | None = Field(None, description="Objects of a bucket: S3, Google Cloud Storage, Azure.")
     push: PushSink | None = Field(None, description="Events that are sent to the exporter over HTTP.")
 
     @property
