@@ -19,8 +19,8 @@ class Batch(NamedTuple):
     """Whole lines, each ending in a newline, and the positions to commit with what becomes of them.
 
     ``lines`` are valid until the next batch is asked for. ``too_long``: lines passed over because they exceed a
-    batch. ``positions``: opaque to everybody else; an empty text
-    is forgotten. ``rejected``: reason -> records of which no line could be made.
+    batch. ``positions``: those that changed, opaque to everybody else; an empty text is forgotten. ``rejected``:
+    reason -> records of which no line could be made.
     """
 
     lines: memoryview
@@ -48,8 +48,26 @@ class Sample(NamedTuple):
 class LogSink(ABC):
     """Reads a log from where the last cycle ended.
 
-    A sink has time-outs of its own, of at most a minute until the next batch or a SinkError: while it waits, no model
-    is measured. It connects in ``batches``, not in ``open``, whose errors are the state's.
+    What a sink promises, and ``tests/exporter/sinks/shared`` tries, in this order:
+
+    * An empty log gives nothing, and is no error.
+    * Each record is in one batch, whatever process reads: all that is known of the log is in the committed positions.
+      A read that finds nothing new yields nothing.
+    * Records that come late, behind those that were read, are read as well, as far as the sink's page says.
+    * A record that is too long for the parser is counted (``Batch.too_long``), and the rest is read.
+    * A batch holds at most 32 MiB, whatever waits. ``batches`` may be left after any of them: what it has yielded is
+      committed by the next call, of ``next`` or of ``batches``. Only then is it acknowledged to a server that wants to
+      know.
+    * Where that is not so, because a transaction failed, the sink is closed without another call, and another one is
+      opened at the committed positions.
+    * Positions that it did not write are refused: begun from nowhere, records would count twice.
+    * ``sample`` takes nothing away. ``lag`` is 0 or None once all is read.
+    * ``close`` releases descriptors and threads.
+    * The process may be killed between any two instructions.
+    * A server that refuses the credentials, or is gone, is a SinkError with the reason and without the secret, within
+      the sink's own time-outs of at most a minute altogether: while it waits, no model is measured. A later call
+      goes on.
+    * It connects in ``batches``, not in ``open``, whose errors are the state's.
     """
 
     LONGEST_PAUSE: ClassVar[float] = 600.0

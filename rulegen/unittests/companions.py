@@ -153,6 +153,7 @@ def _behind(tested: Tested) -> Iterator[Case]:
     """The lag of one pod is larger for its time than ever in as long a time before."""
     pods, rule, after = tested.pods, tested.first.rule, tested.first.demand.after
     own = {SINK: PREDICTIONS_SINK}
+    in_bytes, in_records = shared.LAGS
     span = max(tested.wait, 2)
     usual, once = Decimal(5000), Decimal(7000)
     before: list[Sample] = [*[usual] * (span - 2), once, usual]
@@ -169,14 +170,16 @@ def _behind(tested: Tested) -> Iterator[Case]:
     for what, lags, shown in stories if tested.life() else stories[:2]:
         samples = [*before, *lags]
         last = len(samples) - 1
-        case = Case(f"{rule.name}: {what}", tested.interval, [pods.series(shared.LAG, "a", samples, own)])
+        case = Case(f"{rule.name}: {what}", tested.interval, [pods.series(in_bytes, "a", samples, own)])
         if shown == [None, "firing"]:
             case.shows(last - 1, rule, None)
-            case.fires(last, rule, Firing(own, float(grows[0])))
-            case.series.append(pods.series(shared.LAG, "b", [Decimal(1)] * len(samples), own))
+            least = float(grows[0])
+            case.fires(last, rule, Firing(own, least), Firing({SINK: LABELS_SINK}, least))
+            case.series.append(pods.series(in_bytes, "b", [Decimal(1)] * len(samples), own))
+            case.series.append(pods.series(in_records, "a", samples, {SINK: LABELS_SINK}))
             case.series.append(case.series[0].of_another_model([once * 2] * len(samples)))
             recorded = f"count by ({MODEL}) ({selector(shared.LAG_RECORD, {SLO: rule.labels[SLO]})})"
-            case.gives(last, recorded, [({MODEL: pods.model}, Decimal(1))])
+            case.gives(last, recorded, [({MODEL: pods.model}, Decimal(2))])
         else:
             for now, state in enumerate(shown, last - len(shown) + 1):
                 case.shows(now, rule, state)

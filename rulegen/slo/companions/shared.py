@@ -20,9 +20,11 @@ from rulegen.slo.companions.dependencies import Demand, Dependencies, rests_on_l
 META = "meta"
 LAST_SUCCESS = "ml_monitor_last_success_timestamp_seconds"
 WATERMARK = "ml_label_watermark_timestamp_seconds"
-UP, LAG, SINK = "ml_sink_up", "ml_sink_lag_bytes", "sink"
+UP, SINK = "ml_sink_up", "sink"
+# A sink has the one or the other: files are read by the byte, a topic by the record.
+LAGS = ("ml_sink_lag_bytes", "ml_sink_lag_records")
 PREDICTIONS_SINK, LABELS_SINK = "predictions", "labels"
-LAG_RECORD = record_name((MODEL, SINK), LAG, "max")
+LAG_RECORD = record_name((MODEL, SINK), "ml_sink_lag", "max")
 CREATED, REFERENCE = "ml_reference_created_timestamp_seconds", "reference"
 MONITORED, EXPECTED = "ml_features_monitored", "ml_features_expected"
 MISSING, PREDICTIONS = "ml_feature_missing_ratio", "ml_predictions_total"
@@ -171,7 +173,8 @@ def _sink_down(build: AlertBuilder, demand: Demand) -> Companion:
 def _sink_behind(build: AlertBuilder, demand: Demand) -> Companion:
     """The lag of a sink grows: for some time it has been larger than ever in as long a time before."""
     own, slo = {MODEL: build.file.model}, {SLO: conventions.SINKS_SLO}
-    record = Record(LAG_RECORD, f"max {by((MODEL, SINK))} ({selector(LAG, own)})", slo)
+    lag = " or ".join(selector(metric, own) for metric in LAGS)
+    record = Record(LAG_RECORD, f"max {by((MODEL, SINK))} ({lag})", slo)
     recorded = selector(LAG_RECORD, own | slo)
     # A range that ends at the evaluation has a sample at both of its ends, and the two would share one.
     interval = build.routing.spec.evaluationInterval
@@ -181,7 +184,7 @@ def _sink_behind(build: AlertBuilder, demand: Demand) -> Companion:
     )
     model, name = build.file.model, conventions.SINK_BEHIND
     summary = Text.of(f"{model}: the sink of ", Label(SINK), " is read more slowly than it is written")
-    ever = " bytes were waiting, more than ever in as long a time before."
+    ever = " bytes (or records, as the sink counts) were waiting, more than ever in as long a time before."
     effect = " Gauges are about the past by as much as is waiting."
     description = Text.of(f"For {demand.after} no less than ", Value(), ever + effect)
     rule = build.alert(

@@ -18,7 +18,7 @@ from tests.support.sinks.reading import Reading, read_until_killed
 _FORKING = multiprocessing.get_context("forkserver")
 _LONGEST = 0.5
 _LATE = 0.25
-_PATIENCE = 60.0
+_PATIENCE = 120.0
 
 
 def kill(server: SinkServer, folder: Path, kills: int, seed: int = 0) -> Log:
@@ -59,5 +59,5 @@ def kill(server: SinkServer, folder: Path, kills: int, seed: int = 0) -> Log:
 def _await(started: Path, process: BaseProcess) -> None:
     until = time.monotonic() + _PATIENCE
     while not started.exists() and process.is_alive():
-        assert time.monotonic() < until, "a reader did not come to its end"
+        assert time.monotonic() < until, "a reader did not come to the end of its first cycle"
         time.sleep(0.01)

@@ -106,6 +106,6 @@ def read_until_killed(
     warnings.simplefilter("error")
     with closing(Reading(sink, folder, state)) as reading:
         while True:
-            if reading.cycle():
-                started.touch()
+            reading.cycle()
+            started.touch()
             time.sleep(0.005)
