@@ -36,6 +36,7 @@ class ObjectKeys:
         self._literal = len(re.split(r"[*?%]", path, maxsplit=1)[0])
         # Stores list what begins with a text; by a glob they cannot.
         self._listed = re.split(r"[*?]", path, maxsplit=1)[0]
+        self._globs = self._listed != path
         in_order = [directive for directive in _UNITS if directive in self._directives]
         self.unit = _UNITS[in_order[-1]] if in_order else None
         self._ascend = re.findall("%.", self._listed) == in_order
@@ -62,9 +63,9 @@ class ObjectKeys:
         Those of an hour, a day, a month or a year each: the finest of which there are not too many.
         """
         whole = self._listed.split("/")
-        if self._listed and self._match(self._listed) is None and not self._directives:
-            whole = whole[:-1]
-        templates = ["/".join(whole[:number]) for number in range(len(whole), -1, -1)]
+        if self._globs:
+            whole[-1] = ""
+        templates = ["/".join(filter(None, whole[:number])) for number in range(len(whole), -1, -1)]
         for template in templates:
             step = timedelta(hours=1) if "%H" in template else timedelta(days=1)
             folders: dict[str, None] = {}

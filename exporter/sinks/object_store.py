@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import configparser
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import datetime, timedelta
@@ -47,7 +48,10 @@ class Found(NamedTuple):
 
 
 class Bucket:
-    """The bucket of a url: connects when it is first asked for something, and again after a failure."""
+    """The bucket of a url: connects when it is first asked for something, and again after a failure.
+
+    ``spent``: seconds for which listings were waited for so far.
+    """
 
     def __init__(self, monitor: Monitor, settings: Settings) -> None:
         scheme, _, rest = settings.url.partition("://")
@@ -57,17 +61,21 @@ class Bucket:
         self._monitor = monitor
         self._settings = settings
         self._store: ObjectStore | None = None
+        self.spent = 0.0
 
     def list(self, folder: str, behind: str | None) -> Iterator[Found]:
         """Yield what is below ``folder``, behind the key ``behind``, as the store orders it. Raises SinkError."""
         import obstore
 
         with self._explained(f"{self.url}/{folder}"):
+            begun = time.monotonic()
             for chunk in obstore.list(self._connected(), folder or None, offset=behind, chunk_size=1000):
+                self.spent += time.monotonic() - begun
                 for meta in chunk:
                     tag = meta["e_tag"]
                     version = tag.strip('"').replace(" ", "") if tag else f"{meta['size']}-{meta['last_modified']:%s%f}"
                     yield Found(meta["path"], meta["size"], version, meta["last_modified"], tag)
+                begun = time.monotonic()
 
     def range(self, found: Found, start: int, stop: int) -> memoryview:
         """Return bytes of an object. Raises ObjectGoneError, RefusedError, SinkError."""

@@ -71,6 +71,7 @@ class ObjectsSink(LogSink):
         # Key -> version, and why it cannot be read.
         self._damaged: dict[str, tuple[str, str]] = {}
         self._reachable = True
+        self._newest: datetime | None = None
         # By the monotonic clock: the end of the last listing, how long that took, and when the next is whole.
         self._listed_at = self._spent = self._next_whole = 0.0
 
@@ -86,34 +87,22 @@ class ObjectsSink(LogSink):
             return None
         if time.monotonic() - self._listed_at > _OLD and self._spent < _SLOW:
             try:
-                for found, _ in self._listed(datetime.now(UTC), whole=not self._listed_at):
-                    self._is_new(found, [])
+                for _ in self._new(datetime.now(UTC), [], whole=not self._listed_at):
+                    pass
             except SinkError:
                 return None
-            self._listed_at = time.monotonic()
         return sum(self._unread.values())
 
     def batches(self, *, final: bool = False) -> Iterator[Batch]:
         """Raises SinkError where the bucket cannot be listed or, after all the others were read, an object cannot."""
         now = datetime.now(UTC)
         whole = final or self._keys.unit is None or time.monotonic() >= self._next_whole
+        self._reachable, self._newest, spent = True, None, self._bucket.spent
         failures: list[str] = []
         pack = Pack()
-        newest, spent, read = None, 0.0, time.monotonic()
-        self._reachable = True
-        listing = self._listed(now, whole=whole)
+        read = time.monotonic()
         try:
-            while True:
-                begun = time.monotonic()
-                found, seen = next(listing, (None, None))
-                self._listed_at = time.monotonic()
-                spent += self._listed_at - begun
-                if found is None or seen is None:
-                    break
-                newest = max(newest or seen, seen)
-                if not self._is_new(found, failures):
-                    continue
-                hour = math.ceil((seen + (self._keys.unit or timedelta())).timestamp() / 3600)
+            for found, hour in self._new(now, failures, whole=whole):
                 try:
                     for cut, place in self._read(found, hour):
                         for batch in pack.add(cut, found.key, place.text):
@@ -133,11 +122,11 @@ class ObjectsSink(LogSink):
             whole = self._reachable = False
         for batch in pack.rest():
             yield self._handed_over(batch)
-        self._spent = spent
+        self._spent = self._bucket.spent - spent
         if whole:
-            self._next_whole = time.monotonic() + (spent * _APART if spent > _SLOW else 0.0)
-            if newest is not None:
-                yield from self._raised_floor(min(now, newest))
+            self._next_whole = time.monotonic() + (self._spent * _APART if self._spent > _SLOW else 0.0)
+            if self._newest is not None:
+                yield from self._raised_floor(min(now, self._newest))
             elif not any(map(self._keys.partition, self._known)):
                 failures.append(self._nothing(now))
         if failures:
@@ -148,7 +137,7 @@ class ObjectsSink(LogSink):
         now = datetime.now(UTC)
         failures: list[str] = []
         looked_at = 0
-        for found, _ in self._listed(now, whole=True):
+        for found, _ in self._listed(now, self._start(now), {}):
             looked_at += 1
             url = f"{self._bucket.url}/{found.key}"
             try:
@@ -179,22 +168,46 @@ class ObjectsSink(LogSink):
                 copy.seek(0)
             return first_records(file, copy.fileno(), number)
 
-    def _listed(self, now: datetime, *, whole: bool) -> Iterator[tuple[Found, datetime]]:
-        """Yield the objects that are not below the floor, and when they are of. Raises SinkError."""
+    def _new(self, now: datetime, failures: list[str], *, whole: bool) -> Iterator[tuple[Found, int]]:
+        """Yield the objects of which something is to be read, and the hours by which they are forgotten.
+
+        ``whole``: not the recent ones only. Raises SinkError.
+        """
         start = self._start(now)
+        unit = self._keys.unit or timedelta()
+        for found, seen in self._listed(now, start if whole else max(start, now - _HOUR), self._known):
+            if self._newest is None or seen > self._newest:
+                self._newest = seen
+            key, version = found.key, found.version
+            self._unread[key] = found.size
+            if key in self._damaged and self._damaged[key][0] == version:
+                failures.append(self._said(key))
+            else:
+                yield found, math.ceil((seen + unit).timestamp() / 3600)
+        self._listed_at = time.monotonic()
+
+    def _listed(
+        self, now: datetime, start: datetime, known: Mapping[str, str]
+    ) -> Iterator[tuple[Found, datetime]]:
+        """Yield the objects from ``start`` on, and when they are of; those that are done in ``known`` are passed over.
+
+        Raises SinkError.
+        """
         if now < start:
             raise SinkError(
                 f"{self._settings.url}: the clock of this machine says {now:%Y-%m-%d %H:%M}, and what is before "
                 f"{start:%Y-%m-%d %H:%M} was read already (UTC): is it right?"
             )
-        unit = self._keys.unit or timedelta()
-        recent = start if whole else max(start, now - _HOUR)
-        folders, behind = self._keys.folders(recent, now + _AHEAD_OF_UTC)
+        after = start - (self._keys.unit or timedelta())
+        folders, behind = self._keys.folders(start, now + _AHEAD_OF_UTC)
         for folder in folders:
             for found in self._bucket.list(folder, behind):
-                partition = self._keys.partition(found.key)
-                seen = found.modified if partition is not None and self._keys.unit is None else partition
-                if seen is not None and seen + unit > start:
+                if found.key in known and Place.is_done(known[found.key], found.version):
+                    continue
+                seen = self._keys.partition(found.key)
+                if seen is not None and self._keys.unit is None:
+                    seen = found.modified
+                if seen is not None and seen > after:
                     yield found, seen
 
     def _start(self, now: datetime) -> datetime:
@@ -211,17 +224,6 @@ class ObjectsSink(LogSink):
     @property
     def _lookback(self) -> timedelta:
         return timedelta(seconds=self._settings.lookback.seconds)
-
-    def _is_new(self, found: Found, failures: list[str]) -> bool:
-        """Return True where something of an object is to be read."""
-        if Place.is_done(self._known.get(found.key, "?"), found.version):
-            return False
-        self._unread[found.key] = found.size
-        damaged = self._damaged.get(found.key)
-        if damaged is None or damaged[0] != found.version:
-            return True
-        failures.append(self._said(found.key))
-        return False
 
     def _said(self, key: str) -> str:
         return f"{self._bucket.url}/{key}: {self._damaged[key][1]}"
