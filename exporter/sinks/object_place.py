@@ -41,7 +41,7 @@ class Place:
         """Raises ValueError where ``text`` is no place."""
         try:
             version, hour, stored, content, offset, *rest = text[1:].split(" ", 5)
-            if text[0] in "=>":
+            if text[0] in "=>" and version:
                 numbers = (int(hour), int(stored), int(content), int(offset))
                 return cls(version, *numbers, text[0] == "=", "".join(rest))
         except (IndexError, ValueError):

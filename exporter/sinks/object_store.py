@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 AHEAD = 16 << 20
 """Bytes of an object that are asked for at once."""
 _COPIED = 4 << 20
+_NO_BUCKET = ("NoSuchBucket", "ContainerNotFound")
 _RETRY = {"max_retries": 4, "retry_timeout": timedelta(seconds=15), "backoff": {"max_backoff": timedelta(seconds=3)}}
 _CLIENT = {"connect_timeout": timedelta(seconds=5), "timeout": timedelta(seconds=40)}
 
@@ -65,9 +66,9 @@ class Bucket:
 
     def list(self, folder: str, behind: str | None) -> Iterator[Found]:
         """Yield what is below ``folder``, behind the key ``behind``, as the store orders it. Raises SinkError."""
-        import obstore
-
         with self._explained(f"{self.url}/{folder}"):
+            import obstore
+
             begun = time.monotonic()
             for chunk in obstore.list(self._connected(), folder or None, offset=behind, chunk_size=1000):
                 self.spent += time.monotonic() - begun
@@ -79,17 +80,17 @@ class Bucket:
 
     def range(self, found: Found, start: int, stop: int) -> memoryview:
         """Return bytes of an object. Raises ObjectGoneError, RefusedError, SinkError."""
-        import obstore
-
         with self._explained(f"{self.url}/{found.key}", one=True):
+            import obstore
+
             options: Any = {"range": (start, stop), "if_match": found.tag}
             return memoryview(obstore.get(self._connected(), found.key, options=options).bytes())
 
     def copy(self, found: Found, file: IO[bytes]) -> None:
         """Write an object into ``file``, a piece at a time. Raises what ``range`` raises, and OSError."""
-        import obstore
-
         with self._explained(f"{self.url}/{found.key}", one=True):
+            import obstore
+
             options: Any = {"if_match": found.tag}
             pieces = obstore.get(self._connected(), found.key, options=options).stream(min_chunk_size=_COPIED)
             for piece in pieces:
@@ -166,12 +167,10 @@ class Bucket:
             raise SinkError(f"{self.url}: {needs('objects')}") from None
         try:
             yield
-        except FileNotFoundError:
+        except (FileNotFoundError, exceptions.PreconditionError) as error:
             if one:
                 raise ObjectGoneError from None
-            raise SinkError(f"{self.url}: there is no such bucket; is the name right, and the region or endpoint?") from None
-        except exceptions.PreconditionError:
-            raise ObjectGoneError from None
+            raise SinkError(f"{url}: {_words(error)}") from None
         except (exceptions.PermissionDeniedError, exceptions.UnauthenticatedError) as error:
             self._store = None
             right = "read objects" if one else "list the bucket"
@@ -179,6 +178,9 @@ class Bucket:
             raise (RefusedError if one else SinkError)(message) from None
         except (exceptions.BaseError, ValueError) as error:
             self._store = None
+            if any(code in str(error) for code in _NO_BUCKET):
+                message = f"{self.url}: there is no such bucket; is its name right, and the endpoint, if there is one?"
+                raise SinkError(message) from None
             raise SinkError(f"{url}: {_words(error)}") from None
 
 
@@ -202,6 +204,8 @@ class Remote:
     def at(self, offset: int, size: int) -> memoryview:
         """Return up to ``size`` bytes from ``offset`` on."""
         stop = min(offset + size, self.found.size)
+        if offset >= stop:
+            return memoryview(b"")
         if stop <= len(self._head):
             return memoryview(self._head)[offset:stop]
         if not self._start <= offset <= stop <= self._start + len(self._range):
