@@ -7,7 +7,12 @@ from datetime import UTC, datetime, timedelta
 from functools import lru_cache
 
 _DIRECTIVES = {"%Y": r"(\d{4})", "%m": r"(\d\d)", "%d": r"(\d\d)", "%H": r"(\d\d)"}
-_UNITS = {"%Y": timedelta(days=366), "%m": timedelta(days=31), "%d": timedelta(days=1), "%H": timedelta(hours=1)}
+_UNITS = {
+    "%Y": timedelta(days=366),
+    "%m": timedelta(days=31),
+    "%d": timedelta(days=1),
+    "%H": timedelta(hours=1),
+}
 _TOKEN = re.compile(r"%[YmdH]|\*\*/?|[*?]|[^%*?]+")
 _GLOBS = {"**": ".*", "**/": "(?:.*/)?", "*": "[^/]*", "?": "[^/]"}
 _MOST_FOLDERS = 40
@@ -52,8 +57,9 @@ class ObjectKeys:
 
     def _begin_of(self, groups: tuple[str, ...]) -> datetime | None:
         number = dict(zip(self._directives, map(int, groups), strict=True))
+        year, month, day = (number.get(directive, 1) for directive in ("%Y", "%m", "%d"))
         try:
-            return datetime(*(number.get(directive, 1) for directive in ("%Y", "%m", "%d")), number.get("%H", 0), tzinfo=UTC)
+            return datetime(year, month, day, number.get("%H", 0), tzinfo=UTC)
         except ValueError:
             return None
 

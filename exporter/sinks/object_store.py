@@ -26,7 +26,11 @@ AHEAD = 16 << 20
 """Bytes of an object that are asked for at once."""
 _COPIED = 4 << 20
 _NO_BUCKET = ("NoSuchBucket", "ContainerNotFound")
-_RETRY = {"max_retries": 4, "retry_timeout": timedelta(seconds=15), "backoff": {"max_backoff": timedelta(seconds=3)}}
+_RETRY = {
+    "max_retries": 4,
+    "retry_timeout": timedelta(seconds=15),
+    "backoff": {"max_backoff": timedelta(seconds=3)},
+}
 _CLIENT = {"connect_timeout": timedelta(seconds=5), "timeout": timedelta(seconds=40)}
 
 
@@ -74,7 +78,11 @@ class Bucket:
                 self.spent += time.monotonic() - begun
                 for meta in chunk:
                     tag = meta["e_tag"]
-                    version = tag.strip('"').replace(" ", "") if tag else f"{meta['size']}-{meta['last_modified']:%s%f}"
+                    version = (
+                        tag.strip('"').replace(" ", "")
+                        if tag
+                        else f"{meta['size']}-{meta['last_modified']:%s%f}"
+                    )
                     yield Found(meta["path"], meta["size"], version, meta["last_modified"], tag)
                 begun = time.monotonic()
 
@@ -191,7 +199,7 @@ def _words(error: Exception) -> str:
 
 
 class Remote:
-    """Stored content of one version of an object, by ranges of ``ahead`` bytes: the last one, and the first, are kept."""
+    """Stored content of one version of an object, by ranges of ``ahead`` bytes; the last one and the first bytes stay."""
 
     def __init__(self, bucket: Bucket, found: Found, ahead: int = AHEAD) -> None:
         self.found = found
@@ -210,7 +218,9 @@ class Remote:
             return memoryview(self._head)[offset:stop]
         if not self._start <= offset <= stop <= self._start + len(self._range):
             self._range = memoryview(b"")
-            self._range = self._bucket.range(self.found, offset, min(max(stop, offset + self._ahead), self.found.size))
+            self._range = self._bucket.range(
+                self.found, offset, min(max(stop, offset + self._ahead), self.found.size)
+            )
             self._start = offset
             if not offset:
                 self._head = bytes(self._range[:HEAD])

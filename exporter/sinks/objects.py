@@ -89,6 +89,7 @@ class ObjectsSink(LogSink):
             try:
                 for _ in self._new(datetime.now(UTC), [], whole=not self._listed_at):
                     pass
+                self._listed_at = time.monotonic()
             except SinkError:
                 return None
         return sum(self._unread.values())
@@ -97,7 +98,9 @@ class ObjectsSink(LogSink):
         """Raises SinkError where the bucket cannot be listed or, after all the others were read, an object cannot."""
         now = datetime.now(UTC)
         whole = final or self._keys.unit is None or time.monotonic() >= self._next_whole
-        self._reachable, self._newest, spent = True, None, self._bucket.spent
+        self._reachable, spent = True, self._bucket.spent
+        # Meanwhile the lag is of what was listed so far.
+        self._listed_at = math.inf
         failures: list[str] = []
         pack = Pack()
         read = time.monotonic()
@@ -129,11 +132,15 @@ class ObjectsSink(LogSink):
                 yield from self._raised_floor(min(now, self._newest))
             elif not any(map(self._keys.partition, self._known)):
                 failures.append(self._nothing(now))
+        self._listed_at = time.monotonic()
         if failures:
             raise SinkError(listed(failures))
 
     def sample(self, number: int) -> Sample:
-        """Return lines of the first object that has any; raises SinkError where there are none and one cannot be read."""
+        """Return lines of the first object that has any.
+
+        Raises SinkError where there are none, and one cannot be read.
+        """
         now = datetime.now(UTC)
         failures: list[str] = []
         looked_at = 0
@@ -173,6 +180,7 @@ class ObjectsSink(LogSink):
 
         ``whole``: not the recent ones only. Raises SinkError.
         """
+        self._newest = None
         start = self._start(now)
         unit = self._keys.unit or timedelta()
         for found, seen in self._listed(now, start if whole else max(start, now - _HOUR), self._known):
@@ -184,7 +192,6 @@ class ObjectsSink(LogSink):
                 failures.append(self._said(key))
             else:
                 yield found, math.ceil((seen + unit).timestamp() / 3600)
-        self._listed_at = time.monotonic()
 
     def _listed(
         self, now: datetime, start: datetime, known: Mapping[str, str]
@@ -251,9 +258,10 @@ class ObjectsSink(LogSink):
                 raise UnreadableError("was written over after it was read; what it holds now is not counted")
         if not place.done:
             read = self._read_rows if file.is_parquet else self._read_content
-            for cut, place in read(file, remote, place):
+            for cut, further in read(file, remote, place):
+                place = further
                 yield cut, place
-        yield Cut(NOTHING, 0), replace(place, done=True, rest=place.rest)
+        yield Cut(NOTHING, 0), replace(place, done=True)
 
     def _read_content(self, file: TrackedFile, remote: Remote, place: Place) -> Iterator[tuple[Cut, Place]]:
         content = CompressedObject(file.compression, remote) if file.compression else PlainObject(remote)
@@ -275,8 +283,7 @@ class ObjectsSink(LogSink):
             with tempfile.TemporaryFile(prefix="mlslo-") as copy:
                 self._copy(remote, copy)
                 parquet = ParquetFile(copy.fileno())
-                if parquet.footer() is None:
-                    raise UnreadableError(NOT_WHOLE)
+                _require_footer(parquet)
                 for lines, number in parquet.lines(place.offset):
                     place = replace(place, offset=place.offset + number)
                     yield Cut(memoryview(lines), number), place
@@ -287,7 +294,9 @@ class ObjectsSink(LogSink):
 
     def _copy(self, remote: Remote, copy: IO[bytes]) -> None:
         if remote.found.size > self._settings.maxBytes:
-            raise UnreadableError(f"has {remote.found.size:,} bytes; maxBytes allows {self._settings.maxBytes:,}")
+            raise UnreadableError(
+                f"has {remote.found.size:,} bytes; maxBytes allows {self._settings.maxBytes:,}"
+            )
         remote.copy(copy)
 
     def _handed_over(self, batch: Batch) -> Batch:
@@ -319,4 +328,11 @@ class ObjectsSink(LogSink):
         url = self._settings.url
         if self._keys.unit is None:
             return f"no object below {url}; is the url right?"
-        return f"no object of {self._start(now):%Y-%m-%d %H:%M} or later (UTC) matches {url}; is the url right?"
+        return (
+            f"no object of {self._start(now):%Y-%m-%d %H:%M} or later (UTC) matches {url}; is the url right?"
+        )
+
+
+def _require_footer(file: ParquetFile) -> None:
+    if file.footer() is None:
+        raise UnreadableError(NOT_WHOLE)

@@ -25,13 +25,15 @@ def _as_url(text: str) -> str:
         raise ValueError(f"expected %Y, %m, %d and %H as the date of a partition, got '{unknown[0]}'")
     # The coarse ones too, or a partition has no date.
     if named and set(named) != set(_DIRECTIVES[: len(set(named))]):
-        raise ValueError(f"a partition's date begins with the year: expected %Y, %m, %d, %H, got {', '.join(named)}")
+        raise ValueError(
+            f"a partition's date begins with the year: expected %Y, %m, %d, %H, got {', '.join(named)}"
+        )
     return text
 
 
 def _as_date(text: str) -> str:
     try:
-        datetime.strptime(text, "%Y-%m-%d")  # noqa: DTZ007 - of UTC, as partitions are
+        datetime.strptime(text, "%Y-%m-%d")
     except ValueError:
         raise ValueError(f"expected a date such as 2026-11-30, got '{text}'") from None
     return text
@@ -46,19 +48,22 @@ class ObjectsSink(StrictModel):
         "All that is below it is read, but names that begin with `_` or `.`.",
     )
     format: Literal["jsonl", "csv", "parquet"] | None = Field(
-        None, description="How the records are written; where it is not given, the ending of each key tells, as for files."
+        None,
+        description="How the records are written; where it is not given, the ending of each key tells, as for files.",
     )
     lookback: Duration = Field(
         Duration("3d"),
-        description="How far behind the newest partition late objects are looked for; without a date in the url, by when "
-        "they were last modified.",
+        description="How far behind the newest partition late objects are looked for; without a date in the url, by "
+        "when they were last modified.",
     )
     since: Annotated[str, AfterValidator(_as_date), Shape(pattern=_DATE)] | None = Field(
         None,
-        description="A date (UTC) in quotes: the first partition that the first read of all begins with, `lookback` ago "
-        "where it is not given.",
+        description="A date (UTC) in quotes: the first partition that the first read of all begins with, `lookback` "
+        "ago where it is not given.",
     )
-    region: str | None = Field(None, description="The region of an S3 bucket, where the environment does not say it.")
+    region: str | None = Field(
+        None, description="The region of an S3 bucket, where the environment does not say it."
+    )
     account: str | None = Field(None, description="The storage account of an Azure container.")
     endpoint: str | None = Field(
         None,
@@ -68,8 +73,8 @@ class ObjectsSink(StrictModel):
     caFile: str | None = Field(None, description="Certificates of whom to trust beside those of the system.")
     credentialsFile: str | None = Field(
         None,
-        description="A file with credentials: of S3 as the AWS CLI has it, of Google Cloud a service account's JSON, of "
-        "Azure an account key or a SAS token. Where it is not given, the environment, web identity and the metadata of "
+        description="A file with credentials: of S3 as the AWS CLI has it, of Google Cloud a service account's JSON, "
+        "of Azure an account key or a SAS token. Where it is not given, the environment, web identity and the metadata of "
         "the instance are asked, in this order.",
     )
     profile: str = Field("default", description="The section of an AWS `credentialsFile`.")
@@ -83,7 +88,9 @@ class ObjectsSink(StrictModel):
     @model_validator(mode="after")
     def _belong_together(self) -> ObjectsSink:
         if self.since is not None and "%" not in self.url:
-            raise ValueError("since needs a date in the url, such as dt=%Y-%m-%d; without one, all objects are read")
+            raise ValueError(
+                "since needs a date in the url, such as dt=%Y-%m-%d; without one, all objects are read"
+            )
         if self.anonymous and self.credentialsFile is not None:
             raise ValueError("expected anonymous or credentialsFile, not both")
         for key, schemes in (("region", ("s3",)), ("account", ("az",)), ("endpoint", ("s3", "az"))):

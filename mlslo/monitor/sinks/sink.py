@@ -16,7 +16,9 @@ class Sink(StrictModel):
     exactly_one = ("file", "objects", "push")
 
     file: FileSink | None = Field(None, description="Log files on a disk that the exporter sees.")
-    objects: ObjectsSink | None = Field(None, description="Objects of a bucket: S3, Google Cloud Storage, Azure.")
+    objects: ObjectsSink | None = Field(
+        None, description="Objects of a bucket: S3, Google Cloud Storage, Azure."
+    )
     push: PushSink | None = Field(None, description="Events that are sent to the exporter over HTTP.")
 
     @property

@@ -39,15 +39,23 @@ NOW = datetime(2026, 11, 30, 16, 40, tzinfo=UTC)
         ("_logs", "_logs/a", (1, 1, 1)),
     ],
 )
-def test_partitions(path: str, key: str, partition: tuple[int, ...] | None) -> None:
+def test_partitions(
+    path: str, key: str, partition: tuple[int, int, int] | tuple[int, int, int, int] | None
+) -> None:
     found = ObjectKeys(path).partition(key)
-    assert found == (None if partition is None else datetime(*partition, tzinfo=UTC))  # type: ignore[arg-type]
+    hour = partition[3] if partition is not None and len(partition) == 4 else 0
+    assert found == (None if partition is None else datetime(*partition[:3], hour, tzinfo=UTC))
 
 
 @pytest.mark.parametrize(
     ("path", "back", "folders", "behind"),
     [
-        ("f/dt=%Y-%m-%d/hour=%H/", 72, [f"f/dt=2026-11-{day}" for day in (27, 28, 29, 30)], "f/dt=2026-11-27/hour=16"),
+        (
+            "f/dt=%Y-%m-%d/hour=%H/",
+            72,
+            [f"f/dt=2026-11-{day}" for day in (27, 28, 29, 30)],
+            "f/dt=2026-11-27/hour=16",
+        ),
         ("f/%Y/%m/%d/%H/a-*", 2, [f"f/2026/11/30/{hour}" for hour in (14, 15, 16)], "f/2026/11/30/14/a-"),
         ("f/%Y/%m/%d/", 24 * 90, [f"f/2026/{month:02d}" for month in (9, 10, 11)], "f/2026/09/01"),
         ("f/dt=%Y-%m-%d/", 24 * 90, ["f"], "f/dt=2026-09-01"),

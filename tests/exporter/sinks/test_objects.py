@@ -24,6 +24,8 @@ from mlslo.monitor import load
 from mlslo.yamlfile import InputError
 from tests.support.commands import exporter
 from tests.support.logs import AT, monitor, record, write_lines, write_monitor
+from tests.support.paths import ROOT
+from tests.support.sessions import blocks
 from tests.support.sinks.objects import BUCKET, ObjectsServer
 from tests.support.sinks.reading import monitor_of
 
@@ -88,7 +90,9 @@ def lines(first: int, last: int, **more: Any) -> bytes:
 
 def parquet(path: Path, first: int, last: int) -> bytes:
     with duckdb.connect() as connection:
-        connection.execute(f"COPY (SELECT range AS n FROM range({first}, {last})) TO '{path}' (FORMAT parquet)")
+        connection.execute(
+            f"COPY (SELECT range AS n FROM range({first}, {last})) TO '{path}' (FORMAT parquet)"
+        )
     return path.read_bytes()
 
 
@@ -136,7 +140,10 @@ def test_a_large_object_goes_on_where_it_was(ending: str, tmp_path: Path) -> Non
     else:
         text = "x" * 200
         whole = b"n,x\n" if ending == "csv" else b""
-        whole += b"".join((b"%d,%s\n" if ending == "csv" else b'{"n": %d, "x": "%s"}\n') % (n, text.encode()) for n in range(rows))
+        whole += b"".join(
+            (b"%d,%s\n" if ending == "csv" else b'{"n": %d, "x": "%s"}\n') % (n, text.encode())
+            for n in range(rows)
+        )
         content = gzip.compress(whole, 1) if ending == "json.gz" else whole
     logs.put(f"dt={datetime.now(UTC):%Y-%m-%d}/a.{ending}", content)
     found: list[int] = []
@@ -195,7 +202,9 @@ def test_without_a_date_times_of_modification_count(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("ending", ["jsonl", "jsonl.gz"])
-def test_an_object_that_grows_goes_on_and_one_that_is_stored_again_is_known(ending: str, tmp_path: Path) -> None:
+def test_an_object_that_grows_goes_on_and_one_that_is_stored_again_is_known(
+    ending: str, tmp_path: Path
+) -> None:
     logs = Logs(tmp_path, "")
     key, packed = f"a.{ending}", gzip.compress if ending.endswith("gz") else bytes
     first, second = packed(lines(0, 500)), packed(lines(500, 700))
@@ -225,10 +234,17 @@ def test_an_object_that_is_written_over_is_said_and_counted_once(content: bytes,
 
 
 @pytest.mark.parametrize("kind", ["gzip", "truncated", "parquet", "too large"])
-def test_a_damaged_object_stops_no_other_and_is_tried_again_once_it_is_another(kind: str, tmp_path: Path) -> None:
+def test_a_damaged_object_stops_no_other_and_is_tried_again_once_it_is_another(
+    kind: str, tmp_path: Path
+) -> None:
     logs = Logs(tmp_path, "", maxBytes=1 << 20)
     whole, key = gzip.compress(lines(0, 5)), "a.jsonl.gz"
-    broken = {"gzip": b"no gzip at all", "truncated": whole[:-9], "parquet": b"PAR1 and no footer", "too large": bytes(2 << 20)}[kind]
+    broken = {
+        "gzip": b"no gzip at all",
+        "truncated": whole[:-9],
+        "parquet": b"PAR1 and no footer",
+        "too large": bytes(2 << 20),
+    }[kind]
     if kind in ("parquet", "too large"):
         key, whole = "a.parquet", parquet(tmp_path / "x", 0, 5)
     logs.put(key, broken)
@@ -325,7 +341,11 @@ def test_places_of_another_shape_are_refused(text: str) -> None:
 
 
 def test_places_are_restored() -> None:
-    for place in (Place("v", 1, 2, 3), Place("v", 1, 2, 3, 4, True), Place("v", 1, 2, 3, 4, rest='![",", "a b", "c"]')):
+    for place in (
+        Place("v", 1, 2, 3),
+        Place("v", 1, 2, 3, 4, True),
+        Place("v", 1, 2, 3, 4, rest='![",", "a b", "c"]'),
+    ):
         assert Place.restored(place.text) == place
         assert Place.is_done(place.text, "v") == place.done
     assert not Place.is_done(Place("v2", 1, 2, 3, done=True).text, "v")
@@ -353,6 +373,17 @@ def test_mistakes_in_the_settings_are_said(settings: dict[str, Any], said: str, 
     with pytest.raises(InputError) as error:
         load(write_monitor(tmp_path, content))
     assert said in str(error.value)
+
+
+def test_the_example_of_the_page_is_taken(tmp_path: Path) -> None:
+    (block,) = (
+        block for block in blocks((ROOT / "docs/sinks/objects.md").read_text(encoding="utf-8")) if block.file
+    )
+    path = tmp_path / str(block.file)
+    path.write_text(block.text, encoding="utf-8")
+    predictions = load(path).spec.predictions.sink.objects
+    assert predictions is not None
+    assert predictions.lookback.seconds == 3 * 86400
 
 
 def test_commands_read_objects_as_files(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import subprocess
 import sys
-import time
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -117,6 +116,11 @@ class ObjectsServer(SinkServer):
         return self._process.stdout.readline().strip()
 
 
+def _say(word: str) -> None:
+    sys.stdout.write(f"{word}\n")
+    sys.stdout.flush()
+
+
 def main() -> None:
     """Serve until standard input ends, and do what its lines say: the content stays in this process."""
     from moto import settings
@@ -128,18 +132,19 @@ def main() -> None:
     server = ThreadedMotoServer("127.0.0.1", 0, verbose=False)
     server.start()
     host, port = server.get_host_and_port()
-    print(f"http://{host}:{port}", flush=True)
+    _say(f"http://{host}:{port}")
     for line in sys.stdin:
         word = line.strip()
         if word == "stop":
             server.stop()
+            assert server._server is not None
             server._server.server_close()
         elif word == "start":
             server = ThreadedMotoServer("127.0.0.1", port, verbose=False)
             server.start()
         else:
             settings.INITIAL_NO_AUTH_ACTION_COUNT = 0 if word == "refuse" else float("inf")
-        print(word, flush=True)
+        _say(word)
 
 
 if __name__ == "__main__":
