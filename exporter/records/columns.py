@@ -28,6 +28,7 @@ PREDICTION_REASONS = (
     "uneven_lists",
     "unpaired",
     "not_a_record",
+    "overwritten",
 )
 LABEL_REASONS = (
     "malformed",
@@ -43,6 +44,7 @@ LABEL_REASONS = (
     "not_selected",
     "uneven_lists",
     "not_a_record",
+    "overwritten",
 )
 NO_TIME = np.iinfo(np.int64).min
 ERROR = 400

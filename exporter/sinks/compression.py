@@ -158,6 +158,10 @@ class Decompressed(Content):
             self._failure is None and stored_checksum(self.descriptor, self._stored) == self._stored_content()
         )
 
+    def stored_at(self, offset: int, size: int) -> bytes:
+        """Return up to ``size`` bytes of the compressed file from ``offset`` on."""
+        return os.pread(self.descriptor, size, offset)
+
     def rest(self, offset: int) -> None:
         """Give memory back until the next cycle; what comes after ``offset`` stays."""
         self._forget(min(offset, self._end) - SAMPLE)
@@ -186,7 +190,7 @@ class Decompressed(Content):
 
     def _advance(self, wanted: int) -> bool:
         """Decompress some more; False where there is no more yet. What lies before ``wanted`` is not kept."""
-        stored = os.pread(self.descriptor, self._member.most_input, self._stored)
+        stored = self.stored_at(self._stored, self._member.most_input)
         try:
             if self._decompressor is None:
                 return self._begin(stored)

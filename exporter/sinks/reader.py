@@ -11,6 +11,7 @@ from pathlib import Path
 from exporter.inbox import inbox_folder, inbox_path
 from exporter.sinks.file import FileSink
 from exporter.sinks.loki import LokiSink
+from exporter.sinks.objects import ObjectsSink
 from exporter.sinks.opensearch import OpenSearchSink
 from exporter.sinks.push import POSITION, PushSink
 from exporter.sinks.sink import Batch, LogSink, SinkError
@@ -24,6 +25,7 @@ logger = logging.getLogger(__name__)
 SINKS: dict[str, type[LogSink]] = {
     "file": FileSink,
     "loki": LokiSink,
+    "objects": ObjectsSink,
     "opensearch": OpenSearchSink,
     "sql": SqlSink,
 }

@@ -215,7 +215,9 @@ class SqlSink(LogSink):
     def _placed(self, error: QueryError) -> SinkError:
         """Return what was said against the query with its place in the monitor file."""
         logs = {"predictions": self._monitor.spec.predictions, "labels": self._monitor.spec.labels}
-        name = next((name for name, log in logs.items() if log and log.sink.sql is self._settings), "predictions")
+        name = next(
+            (name for name, log in logs.items() if log and log.sink.sql is self._settings), "predictions"
+        )
         at: Location = ("spec", name, "sink", "sql", error.key)
         document = self._monitor.document
         if error.offset is not None and document.has(at):

@@ -9,9 +9,9 @@ from __future__ import annotations
 import glob
 import json
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 from urllib.parse import unquote, urlsplit
 
 from exporter.extras import needs
@@ -24,7 +24,13 @@ if TYPE_CHECKING:
     import duckdb
 
 # Types of Delta's partition columns, where DuckDB has another name for them.
-_TYPES = {"string": "VARCHAR", "byte": "TINYINT", "long": "BIGINT", "timestamp": "TIMESTAMPTZ", "timestamp_ntz": "TIMESTAMP"}
+_TYPES = {
+    "string": "VARCHAR",
+    "byte": "TINYINT",
+    "long": "BIGINT",
+    "timestamp": "TIMESTAMPTZ",
+    "timestamp_ntz": "TIMESTAMP",
+}
 _FEATURES = {"timestampNtz", "vacuumProtocolCheck", "v2Checkpoint", "columnMapping", "deletionVectors"}
 _METADATA = re.compile(r"v?(\d+)(-.*)?\.metadata\.json")
 
@@ -61,10 +67,15 @@ def _delta(path: Path) -> str:
     else:
         features.add("columnMapping")
     if unreadable := features - {"timestampNtz", "vacuumProtocolCheck", "v2Checkpoint"}:
-        raise QueryError(f"{path} uses Delta's {', '.join(sorted(unreadable))}, which cannot be read", "tables")
+        raise QueryError(
+            f"{path} uses Delta's {', '.join(sorted(unreadable))}, which cannot be read", "tables"
+        )
     types = {field["name"]: field["type"] for field in json.loads(table.schema().to_json())["fields"]}
     partitions = table.metadata().partition_columns
-    casts = [f"CAST({sql.name(name)} AS {_TYPES.get(types[name], types[name])}) AS {sql.name(name)}" for name in partitions]
+    casts = [
+        f"CAST({sql.name(name)} AS {_TYPES.get(types[name], types[name])}) AS {sql.name(name)}"
+        for name in partitions
+    ]
     return _select(table.file_uris(), partitions, f" REPLACE ({', '.join(casts)})" if casts else "")
 
 
@@ -85,13 +96,19 @@ def _iceberg(path: Path) -> str:
         raise QueryError(f"{path}: rows are deleted by files; expected a table that was compacted", "tables")
     # Files are read by names: one name, one column.
     columns = {(field.field_id, field.name) for schema in table.schemas().values() for field in schema.fields}
-    if len({number for number, _ in columns}) != len(columns) or len({name for _, name in columns}) != len(columns):
+    if len({number for number, _ in columns}) != len(columns) or len({name for _, name in columns}) != len(
+        columns
+    ):
         raise QueryError(f"{path}: columns were renamed, which cannot be read", "tables")
     return _select([task.file.file_path for task in tasks], (), "")
 
 
 def _newest(folder: Path) -> Path:
-    found = [(int(match[1]), file) for file in (folder / "metadata").iterdir() if (match := _METADATA.fullmatch(file.name))]
+    found = [
+        (int(match[1]), file)
+        for file in (folder / "metadata").iterdir()
+        if (match := _METADATA.fullmatch(file.name))
+    ]
     if not found:
         raise FileNotFoundError("there is no metadata of a table")
     return max(found)[1]
@@ -103,7 +120,9 @@ def _select(files: Sequence[str], partitions: Sequence[str], replaced: str) -> s
     # DuckDB takes a path for a pattern.
     listed = ", ".join(sql.text(glob.escape(_plain(file))) for file in files)
     hive = "{" + ", ".join(f"{sql.text(name)}: VARCHAR" for name in partitions) + "}"
-    options = f", hive_partitioning = true, hive_types = {hive}" if partitions else ", hive_partitioning = false"
+    options = (
+        f", hive_partitioning = true, hive_types = {hive}" if partitions else ", hive_partitioning = false"
+    )
     return f"SELECT *{replaced} FROM read_parquet([{listed}], union_by_name = true{options})"
 
 

@@ -3,9 +3,21 @@
 from mlslo.monitor.sinks.access import Credentials, Tls
 from mlslo.monitor.sinks.file import FileSink
 from mlslo.monitor.sinks.loki import LokiSink
+from mlslo.monitor.sinks.objects import ObjectsSink
 from mlslo.monitor.sinks.opensearch import OpenSearchSink
 from mlslo.monitor.sinks.push import OTLP_PATH, PushSink
 from mlslo.monitor.sinks.sink import Sink
 from mlslo.monitor.sinks.sql import SqlSink
 
-__all__ = ["OTLP_PATH", "Credentials", "FileSink", "LokiSink", "OpenSearchSink", "PushSink", "Sink", "SqlSink", "Tls"]
+__all__ = [
+    "OTLP_PATH",
+    "Credentials",
+    "FileSink",
+    "LokiSink",
+    "ObjectsSink",
+    "OpenSearchSink",
+    "PushSink",
+    "Sink",
+    "SqlSink",
+    "Tls",
+]

@@ -6,6 +6,7 @@ from pydantic import Field
 
 from mlslo.monitor.sinks.file import FileSink
 from mlslo.monitor.sinks.loki import LokiSink
+from mlslo.monitor.sinks.objects import ObjectsSink
 from mlslo.monitor.sinks.opensearch import OpenSearchSink
 from mlslo.monitor.sinks.push import PushSink
 from mlslo.monitor.sinks.sql import SqlSink
@@ -15,11 +16,14 @@ from mlslo.yamlfile import StrictModel
 class Sink(StrictModel):
     """The source of records: exactly one kind."""
 
-    exactly_one = ("file", "loki", "opensearch", "push", "sql")
+    exactly_one = ("file", "loki", "objects", "opensearch", "push", "sql")
 
     file: FileSink | None = Field(None, description="Log files on a disk that the exporter sees.")
     loki: LokiSink | None = Field(None, description="Log entries in Loki.")
     opensearch: OpenSearchSink | None = Field(None, description="Documents in OpenSearch or Elasticsearch.")
+    objects: ObjectsSink | None = Field(
+        None, description="Objects of a bucket: S3, Google Cloud Storage, Azure."
+    )
     push: PushSink | None = Field(None, description="Events that are sent to the exporter over HTTP.")
     sql: SqlSink | None = Field(None, description="Rows of a query.")
 

@@ -19,6 +19,7 @@ SERVERS = {
     "loki": "tests.support.sinks.loki:LokiServer",
     "opensearch": "tests.support.sinks.opensearch:OpenSearchServer",
     "postgresql": "tests.support.sinks.sql:PostgresServer",
+    "objects": "tests.support.sinks.objects:ObjectsServer",
     "push": "tests.support.sinks.push:PushServer",
     "sql-parquet": "tests.support.sinks.sql:ParquetServer",
 }
