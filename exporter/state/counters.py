@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import secrets
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
@@ -90,6 +91,13 @@ class Marks(Table):
             "SET value = CASE WHEN value > ?3 THEN ?2 ELSE max(value, ?2) END",
             (name, value, most),
         )
+
+    def identity(self) -> int:
+        """Return a random number of this state: the same until it is lost. In a transaction."""
+        if (known := self.get(IDENTITY)) is None:
+            known = secrets.randbits(62)
+            self.put(IDENTITY, known)
+        return known
 
     def put(self, name: str, value: int) -> None:
         """Set the mark to ``value``."""

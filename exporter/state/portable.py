@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any, NamedTuple
@@ -96,6 +96,7 @@ class Portable:
 
     ``layouts``: by kind and digest. ``versions``: name -> event times of its first and newest prediction. ``sizes`` and
     ``dropped``: of segment values (``SegmentValues.sizes``). ``waiting``: None where it was not asked for.
+    ``unchanged``: buckets whose content is left out, because the receiver has it or will ask for it.
 
     Not in it: positions in logs, records remembered to be told twice, halves of predictions, and samples of first
     records. They belong to one log.
@@ -109,6 +110,22 @@ class Portable:
     sizes: Mapping[tuple[str, str], tuple[float, bool]] = field(default_factory=dict)
     dropped: frozenset[int] = frozenset()
     waiting: Waiting | None = None
+    unchanged: frozenset[BucketKey] = frozenset()
+
+
+def version_names(store: Store) -> dict[int, str | None]:
+    """Number -> name of the versions, and None for all together."""
+    return {ALL_VERSIONS: None, **{number: known.name for number, known in store.versions.all().items()}}
+
+
+def bucket_keys(
+    store: Store, shape: Shape, names: Mapping[int, str | None]
+) -> Iterator[tuple[BucketKey, Scope]]:
+    """Yield the key of each bucket of a shape, and its scope in the store."""
+    for scope, start in store.summaries.starts(shape):
+        if scope.version in names:
+            name = names[scope.version]
+            yield BucketKey(shape.kind, shape.digest, name, scope.segment, scope.value, start), scope
 
 
 def of(store: Store, shapes: Iterable[Shape], *, pending: bool = False) -> Portable:
@@ -123,12 +140,8 @@ def of(store: Store, shapes: Iterable[Shape], *, pending: bool = False) -> Porta
         if (shape.kind, shape.digest) in layouts:
             continue
         layouts[shape.kind, shape.digest] = Layout.of(shape)
-        for scope, start, content in store.summaries.contents(shape):
-            if scope.version in names:
-                key = BucketKey(
-                    shape.kind, shape.digest, names[scope.version], scope.segment, scope.value, start
-                )
-                buckets[key] = content
+        for key, scope in bucket_keys(store, shape, names):
+            buckets[key] = store.summaries.content(shape, scope, key.start)
     return Portable(
         layouts,
         buckets,

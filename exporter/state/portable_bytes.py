@@ -12,6 +12,7 @@ import numpy as np
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from exporter.state.portable import BucketKey, Layout, Portable, Waiting
+from exporter.state.summaries import Content
 from exporter.summary.base import Integers
 
 MAGIC = b"mlslo portable state 1\n"
@@ -19,6 +20,7 @@ MOST_BYTES = 512 << 20
 """Of a portable state, when it is no longer compressed."""
 
 _MOST_WIDTH = 10_000_000
+_LEFT_OUT = -1  # numbers of a bucket whose content is left out
 _LENGTH = 8  # bytes that tell how long the header is
 
 _Int = Annotated[int, Field(ge=-(2**63), lt=2**63)]
@@ -62,13 +64,16 @@ class _Header(BaseModel):
     dropped: int = Field(ge=0)
 
 
+def order(key: BucketKey) -> tuple[str | int, ...]:
+    """Return what buckets are sorted by, so that equal states have equal bytes."""
+    return (*key[:2], key.version or "", key.version is None, *key[3:])
+
+
 def to_bytes(portable: Portable) -> bytes:
     """Return ``portable`` as bytes; equal ones have equal bytes."""
     layouts = {key: place for place, key in enumerate(sorted(portable.layouts))}
     versions = {name: place for place, name in enumerate(sorted(portable.versions))}
-    keys = sorted(
-        portable.buckets, key=lambda key: (*key[:2], key.version or "", key.version is None, *key[3:])
-    )
+    keys = sorted([*portable.buckets, *portable.unchanged], key=order)
     scopes: dict[tuple[int, int, str, str], int] = {}
     codes = [
         scopes.setdefault(
@@ -82,7 +87,8 @@ def to_bytes(portable: Portable) -> bytes:
         )
         for key in keys
     ]
-    contents = [portable.buckets[key] for key in keys]
+    found = [portable.buckets.get(key) for key in keys]
+    contents = [content for content in found if content is not None]
     places = np.concatenate([np.empty(0, dtype=np.uint32), *(places for places, _ in contents)])
     numbers = np.concatenate([np.empty(0), *(numbers for _, numbers in contents)])
     waiting = portable.waiting or Waiting()
@@ -122,8 +128,8 @@ def to_bytes(portable: Portable) -> bytes:
         text,
         _packed(np.array(codes, dtype=np.int64)),
         _packed(np.array([key.start for key in keys], dtype=np.int64)),
-        _packed(np.array([len(numbers) for _, numbers in contents], dtype=np.int64)),
-        _packed(places.astype(np.int64)),
+        _packed(np.array([_LEFT_OUT if one is None else len(one[1]) for one in found], dtype=np.int64)),
+        _packed(places.astype(np.uint32)),
         _shuffled(numbers),
         _packed(np.array(sorted(portable.dropped), dtype=np.int64)),
     ]
@@ -156,13 +162,21 @@ def from_bytes(content: bytes, most: int = MOST_BYTES) -> Portable:
 
 
 def _portable(header: _Header, body: memoryview) -> Portable:
-    sizes = [header.buckets] * 3 + [header.numbers] * 2 + [header.dropped]
-    if 8 * sum(sizes) != len(body):
-        raise PortableError(f"damaged: {len(body)} bytes where {8 * sum(sizes)} are expected")
-    ends = np.cumsum([0, *sizes]) * 8
-    arrays = [body[start:end] for start, end in pairwise(ends.tolist())]
-    codes, starts, counts, places = (_unpacked(array) for array in arrays[:4])
-    numbers, dropped = _unshuffled(arrays[4]).view(np.float64), _unpacked(arrays[5])
+    sizes = [*[header.buckets] * 3, header.numbers, header.numbers, header.dropped]
+    widths = [8, 8, 8, 4, 8, 8]
+    ends = [0]
+    for size, width in zip(sizes, widths, strict=True):
+        ends.append(ends[-1] + size * width)
+    if ends[-1] != len(body):
+        raise PortableError(f"damaged: {len(body)} bytes where {ends[-1]} are expected")
+    arrays = [
+        _unshuffled(body[start:end], width)
+        for (start, end), width in zip(pairwise(ends), widths, strict=True)
+    ]
+    codes, starts, counts, dropped = (np.cumsum(arrays[i].view(np.int64)) for i in (0, 1, 2, 5))
+    with np.errstate(over="ignore"):
+        places = np.cumsum(arrays[3].view(np.uint32), dtype=np.uint32)
+    numbers = arrays[4].view(np.float64)
     layouts = [
         ((kind, digest), _layout(width, minima, maxima))
         for kind, digest, width, minima, maxima in header.layouts
@@ -173,13 +187,18 @@ def _portable(header: _Header, body: memoryview) -> Portable:
     ]
     of_scope = np.array([layouts[layout][1].width for layout, *_ in header.scopes], dtype=np.int64)
     _check(codes, counts, places, of_scope)
-    offsets = np.concatenate([[0], np.cumsum(counts)]).tolist()
-    small = places.astype(np.uint32)
-    buckets = {
-        BucketKey._make((*scopes[code], start)): (small[first:last], numbers[first:last])
-        for code, start, (first, last) in zip(codes.tolist(), starts.tolist(), pairwise(offsets), strict=True)
-    }
-    if len(buckets) != header.buckets:
+    offsets = np.cumsum(np.maximum(counts, 0)).tolist()
+    buckets: dict[BucketKey, Content] = {}
+    unchanged: set[BucketKey] = set()
+    for code, start, number, end in zip(
+        codes.tolist(), starts.tolist(), counts.tolist(), offsets, strict=True
+    ):
+        key = BucketKey._make((*scopes[code], start))
+        if number == _LEFT_OUT:
+            unchanged.add(key)
+        else:
+            buckets[key] = places[end - number : end], numbers[end - number : end]
+    if len(buckets.keys() | unchanged) != header.buckets:
         raise PortableError("damaged: a bucket is there twice")
     return Portable(
         dict(layouts),
@@ -190,6 +209,7 @@ def _portable(header: _Header, body: memoryview) -> Portable:
         {(segment, value): (size, held) for segment, value, size, held in header.sizes},
         frozenset(dropped.tolist()),
         None if header.predictions is None else _waiting(header, header.predictions),
+        frozenset(unchanged),
     )
 
 
@@ -213,16 +233,19 @@ def _waiting(header: _Header, rows: list[_Waits]) -> Waiting:
     return Waiting(predictions, early, dict(header.left_out))
 
 
-def _check(codes: Integers, counts: Integers, places: Integers, widths: Integers) -> None:
+def _check(codes: Integers, counts: Integers, places: np.ndarray, widths: Integers) -> None:
     """Raises PortableError where an array contradicts another."""
-    if len(codes) and (codes.min() < 0 or codes.max() >= len(widths) or counts.min() < 0):
+    if len(codes) and (codes.min() < 0 or codes.max() >= len(widths)):
         raise PortableError("damaged: buckets of no scope")
-    if (len(counts) and counts.max() > len(places)) or counts.sum() != len(places):
+    if len(counts) and not _LEFT_OUT <= counts.min() <= counts.max() <= len(places):
+        raise PortableError("damaged: buckets of no possible length")
+    counts = np.maximum(counts, 0)
+    if counts.sum() != len(places):
         raise PortableError("damaged: buckets of another length")
     bucket = np.repeat(np.arange(len(codes)), counts)
-    if ((places < 0) | (places >= widths[codes][bucket] if len(codes) else places < 0)).any():
+    if len(places) and (places >= widths[codes][bucket]).any():
         raise PortableError("damaged: a number beyond its vector")
-    if ((np.diff(places) <= 0) & (np.diff(bucket) == 0)).any():
+    if ((np.diff(places.astype(np.int64)) <= 0) & (np.diff(bucket) == 0)).any():
         raise PortableError("damaged: places that do not ascend")
 
 
@@ -245,23 +268,19 @@ def _version(place: int, header: _Header) -> str | None:
     return None if place == -1 else header.versions[_place(place, header.versions)][0]
 
 
-def _packed(values: Integers) -> bytes:
-    """Return differences, which are small, byte by byte, most of which are alike."""
+def _packed(values: np.ndarray) -> bytes:
+    """Return differences, which are small."""
     return _shuffled(np.diff(values, prepend=values.dtype.type(0)))
 
 
-def _unpacked(content: memoryview) -> Integers:
-    with np.errstate(over="ignore"):
-        found: Integers = np.cumsum(_unshuffled(content).view(np.int64))
-    return found
-
-
 def _shuffled(values: np.ndarray) -> bytes:
-    return values.astype(values.dtype.newbyteorder("<")).view(np.uint8).reshape(-1, 8).T.tobytes()
+    """Return the first byte of all, then the second of all, ...: most are alike."""
+    width = values.dtype.itemsize
+    return values.astype(values.dtype.newbyteorder("<")).view(np.uint8).reshape(-1, width).T.tobytes()
 
 
-def _unshuffled(content: memoryview) -> np.ndarray:
-    return np.ascontiguousarray(np.frombuffer(content, dtype=np.uint8).reshape(8, -1).T).reshape(-1)
+def _unshuffled(content: memoryview, width: int) -> np.ndarray:
+    return np.ascontiguousarray(np.frombuffer(content, dtype=np.uint8).reshape(width, -1).T).reshape(-1)
 
 
 def _text(payload: bytes | None) -> str | None:

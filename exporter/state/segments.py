@@ -128,7 +128,8 @@ class SegmentValues:
         }
 
     def restore(self, sizes: Mapping[tuple[str, str], tuple[float, bool]], dropped: Iterable[int]) -> None:
-        """Take ``sizes``, as another store gave them, and the hashes of dropped values, into an empty store."""
+        """Take ``sizes``, as another store gave them, instead of what is known, and the hashes of dropped values."""
+        self._db.execute("DELETE FROM segment_values")
         self._db.executemany("INSERT OR IGNORE INTO dropped_values VALUES (?)", ((one,) for one in dropped))
         # Beyond them no clock can be right.
         most = (1 << 62) / self.half_life
