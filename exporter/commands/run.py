@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import signal
 import sys
 import threading
@@ -14,19 +13,20 @@ import click
 from click.core import ParameterSource
 
 from exporter.commands import MONITORS
+from exporter.commands.serving import (
+    LIFECYCLE,
+    LISTEN_ADDRESS,
+    LOG_FORMAT,
+    LOG_LEVEL,
+    WEB_CONFIG,
+    address,
+    block_signals,
+    run_daemon,
+    served,
+)
 from exporter.daemon import logs
 from mlslo.command_line import PATH, input_errors, refuse
-from mlslo.version import VERSION
 from mlslo.yamlfile import Duration
-
-_TURN = 0.0005
-
-
-def _address(context: click.Context, parameter: click.Parameter, value: str) -> tuple[str, int]:
-    host, _, port = value.rpartition(":")
-    if not (port.isascii() and port.isdigit()) or int(port) > 65535:
-        raise click.BadParameter(f"expected HOST:PORT or :PORT, got '{value}'", context, parameter)
-    return host.removeprefix("[").removesuffix("]"), int(port)
 
 
 def _url(context: click.Context, parameter: click.Parameter, value: str | None) -> str | None:
@@ -51,26 +51,16 @@ def _duration(context: click.Context, parameter: click.Parameter, value: str) ->
 
 @click.command()
 @MONITORS
-@click.option(
-    "--web.listen-address",
-    "listen_address",
-    metavar="HOST:PORT",
-    callback=_address,
-    default=":9847",
-    show_default=True,
-    help="Where /metrics is served; port 0 takes any free one.",
-)
-@click.option(
-    "--web.config.file",
-    "web_config",
-    type=PATH,
-    help="TLS, passwords, headers and a rate limit, as Prometheus' exporters have it; read again when it changes.",
-)
+@LISTEN_ADDRESS
+@WEB_CONFIG
+@LIFECYCLE
+@LOG_FORMAT
+@LOG_LEVEL
 @click.option(
     "--push.listen-address",
     "push_address",
     metavar="HOST:PORT",
-    callback=_address,
+    callback=address,
     default=":9848",
     show_default=True,
     help="Where events of push sinks are sent; bound only where a MONITOR has one.",
@@ -81,29 +71,18 @@ def _duration(context: click.Context, parameter: click.Parameter, value: str) ->
     type=PATH,
     help="Bearer tokens that senders of events need, one a line; re-read when it changes (default: anybody may send).",
 )
-@click.option("--web.enable-lifecycle", "lifecycle", is_flag=True, help="Allow POST /-/reload.")
+@click.option(
+    "--web.enable-summaries",
+    "summaries",
+    is_flag=True,
+    help="Serve what is counted at /summaries/MODEL: for mlslo-exporter aggregate.",
+)
 @click.option(
     "--state-dir",
     type=PATH,
     default=Path("mlslo-state"),
     show_default=True,
     help="Positions, summaries and predictions that wait for labels; one file per model.",
-)
-@click.option(
-    "--log.format",
-    "log_format",
-    type=click.Choice(["logfmt", "json"]),
-    default="logfmt",
-    show_default=True,
-    help="How lines on standard error are written.",
-)
-@click.option(
-    "--log.level",
-    "log_level",
-    type=click.Choice(list(logs.LEVELS)),
-    default="info",
-    show_default=True,
-    help="The least severe lines that are written.",
 )
 @click.option(
     "--once-then-exit",
@@ -156,6 +135,7 @@ def run(
     push_address: tuple[str, int],
     push_tokens: Path | None,
     lifecycle: bool,
+    summaries: bool,
     state_dir: Path,
     log_format: logs.Format,
     log_level: str,
@@ -169,10 +149,7 @@ def run(
     """
     if not batch:
         _refuse_given(delivery, "needs --once-then-exit: a daemon is scraped")
-    from exporter.daemon.process import deliver_signals, keep_freed_memory
-
-    # They wait until they are delivered. Before the imports: some start threads, which inherit what is held.
-    signal.pthread_sigmask(signal.SIG_BLOCK, (signal.SIGTERM, signal.SIGINT, signal.SIGHUP))
+    block_signals()
     if batch:
         logs.configure(log_format, log_level)
         sys.exit(_batch(monitors, state_dir, **delivery))
@@ -181,22 +158,14 @@ def run(
     from exporter.web.protection import Protection
     from exporter.web.push.supervisor import Receiver
     from exporter.web.push.tokens import TokenError
-    from exporter.web.server import Server
 
     logs.configure(log_format, log_level)
-    keep_freed_memory()
-    # A scrape takes a dozen turns beside a cycle, each of which waits for this at most.
-    sys.setswitchinterval(_TURN)
-    logger = logging.getLogger("exporter")
     protection = Protection(web_config) if web_config else None
     try:
         daemon = Daemon(monitors, state_dir)
     except StoreError as error:
         refuse(str(error))
-    try:
-        server = Server(listen_address, daemon, protection=protection, lifecycle=lifecycle)
-    except OSError as error:
-        refuse(f"--web.listen-address {listen_address[0]}:{listen_address[1]}: {error.strerror}")
+    server = served(listen_address, daemon, protection=protection, lifecycle=lifecycle, summaries=summaries)
     try:
         receiver = Receiver(
             push_address,
@@ -209,24 +178,8 @@ def run(
         refuse(f"--push.token-file {error}")
     except OSError as error:
         refuse(f"--push.listen-address {push_address[0]}:{push_address[1]}: {error.strerror}")
-    deliver_signals(
-        {
-            signal.SIGTERM: daemon.stop,
-            signal.SIGINT: daemon.stop,
-            signal.SIGHUP: daemon.request_reload,
-        },
-        until=(signal.SIGTERM, signal.SIGINT),
-    )
-    threading.Thread(target=server.serve_forever, daemon=True, name="web").start()
-    fields = {"version": VERSION, "models": len(monitors), "url": f"{server.url}/metrics"}
-    logger.info("started", extra={"fields": fields})
-    if receiver.url:
-        logger.info("events are received at %s", receiver.url)
-    daemon.run()
+    run_daemon(daemon, server, len(monitors), events=receiver.url)
     receiver.stop()
-    server.shutdown()
-    server.server_close()
-    logger.info("stopped")
 
 
 def _refuse_given(names: Iterable[str], reason: str) -> None:

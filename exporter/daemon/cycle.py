@@ -5,8 +5,8 @@ from __future__ import annotations
 import logging
 import sqlite3
 import time
-from collections.abc import Callable, Mapping
-from contextlib import ExitStack
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import ExitStack, contextmanager
 
 import duckdb
 import numpy as np
@@ -26,7 +26,11 @@ from exporter.records.reshaping import plain, reshapings
 from exporter.references.configured import HistoryWindows
 from exporter.references.reference import Reference
 from exporter.sinks import SinkReader
-from exporter.state import Store, StoreError
+from exporter.state import Store, StoreError, portable, sent
+from exporter.state.counters import CLOCK
+from exporter.state.portable import Portable
+from exporter.state.sent import Asked, Counted, Sent
+from exporter.summary.base import Shape
 from exporter.summary.windows import CLOCK_SKEW, MICROSECONDS, Buckets, Window, boundaries
 from exporter.tasks import task_of
 from mlslo.monitor import Monitor
@@ -34,8 +38,10 @@ from mlslo.monitor import Monitor
 logger = logging.getLogger(__name__)
 
 
-_CLOCK = "clock"
-"""Mark of the time that was trusted last."""
+def windows_at(monitor: Monitor, history: HistoryWindows, end: int) -> list[Window]:
+    """Return the windows that end at ``end`` (epoch µs), and those of history that they are compared with."""
+    lengths = {window: int(window.seconds * MICROSECONDS) for window in monitor.spec.windows}
+    return [*(Window(name, end - length, end) for name, length in lengths.items()), *history.windows(end)]
 
 
 class CycleError(Exception):
@@ -67,8 +73,9 @@ class Cycle:
         self._readers: dict[str, SinkReader] = {}
         self._first: FirstReferences | None = None
         self._shifted = ShiftedTimes(named)
-        self._clock = TrustedClock(monitor.model, store.marks.get(_CLOCK))
+        self._clock = TrustedClock(monitor.model, store.marks.get(CLOCK))
         self._measured: int | None = None
+        self._ended: float | None = None
         self._failed = False
         self._prepared = -1
         with ExitStack() as opened:
@@ -116,9 +123,7 @@ class Cycle:
         started = time.monotonic()
         wall = time.time()
         end = int((wall if at is None else at) * MICROSECONDS)
-        lengths = {window: int(window.seconds * MICROSECONDS) for window in self.monitor.spec.windows}
-        windows = [Window(name, end - length, end) for name, length in lengths.items()]
-        windows += self._history.windows(end)
+        windows = windows_at(self.monitor, self._history, end)
         cuts = tuple(boundaries(windows)) if at is not None else ()
         trusted = end if at is not None else self._clock.read(end, started)
         settled, reached = min(end, trusted), max(end, trusted)
@@ -139,7 +144,7 @@ class Cycle:
                 self._ingestion.counting.start(list(self._readers))
                 if at is None:
                     # Of whoever runs once there is no next reading that could trust this one.
-                    self._store.marks.put(_CLOCK, end if final else trusted)
+                    self._store.marks.put(CLOCK, end if final else trusted)
             if self._first is not None:
                 self._first.update(cycle, final=final, stopped=stopped)
             self._prepare_schemas()
@@ -154,7 +159,46 @@ class Cycle:
         self._failed = False
         if snapshot is not None:
             self._measured = cycle.now
+            self._ended = time.time()
         return snapshot
+
+    def portable(self, *, pending: bool = False) -> Portable:
+        """Return all that is counted so far; what waits for labels where ``pending``. Raises CycleError."""
+        with self._explained():
+            return portable.of(self._store, self._shapes(), pending=pending)
+
+    def page(self, asked: Asked) -> Sent:
+        """Return the summaries that ``asked`` lacks, or the first of them.
+
+        Raises ValueError where it is nonsense, CycleError where the store fails or there was no good cycle.
+        """
+        if self._ended is None:
+            raise CycleError("no good cycle yet")
+        digest = self._schemas.digest(self._buckets, self._ingestion.presence.shape)
+        counted = Counted(self.monitor.model, digest, self._shapes(), self._ended)
+        with self._explained(), self._store.transaction():
+            envelope, counts = sent.page(self._store, counted, asked)
+        return Sent(envelope, self._outgoing(counts))
+
+    def _outgoing(self, counts: Portable) -> Portable:
+        """Return what may leave this exporter of ``counts``: the one place that everything which does comes through."""
+        return counts
+
+    def _shapes(self) -> tuple[Shape, ...]:
+        found = {
+            (shape.kind, shape.digest): shape
+            for schema in self._schemas.all()
+            for shape in schema.shapes.values()
+        }
+        return (*found.values(), self._ingestion.presence.shape)
+
+    @contextmanager
+    def _explained(self) -> Iterator[None]:
+        try:
+            yield
+        except (StoreError, sqlite3.Error) as error:
+            cause = self._store.explained(error) if isinstance(error, sqlite3.Error) else error
+            raise CycleError(str(cause)) from cause
 
     def _read(self, cycle: CycleTime, *, final: bool, stopped: Callable[[], bool]) -> bool:
         """Predictions first, so that labels find them. Returns False where it was stopped."""

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import logging
 import platform
+import secrets
 import threading
 import time
 from collections.abc import Sequence
+from concurrent.futures import Future
 from dataclasses import dataclass
 from pathlib import Path
 from queue import SimpleQueue
@@ -15,12 +17,13 @@ from typing import NamedTuple
 from exporter.daemon.cycle import CycleError
 from exporter.daemon.models import Model, PushedLog, load_all
 from exporter.daemon.process import give_back_memory
-from exporter.daemon.recovery import RecoveringCycle
+from exporter.daemon.recovery import Build, RecoveringCycle
 from exporter.daemon.watchdog import STUCK_AFTER, Watchdog
 from exporter.daemon.watched_files import WatchedFiles
 from exporter.measure.exposition import Page, Series, Snapshot
 from exporter.measure.gauges import Gauges
 from exporter.state import StoreError
+from exporter.state.sent import Asked, Sent
 from mlslo.version import VERSION
 from mlslo.yamlfile import InputError
 
@@ -36,6 +39,7 @@ class _Watched:
     model: Model
     cycle: RecoveringCycle
     due: float = 0.0
+    cycles: int = 0
     snapshot: Snapshot | None = None
     # What was said last of a cycle that failed, and when; nothing since one that did not.
     said: str = ""
@@ -76,17 +80,22 @@ class Daemon:
         *,
         look_every: float = LOOK_EVERY,
         stuck_after: float = STUCK_AFTER,
+        build: Build = Model.cycle,
     ) -> None:
         """Raises InputError or StoreError where a monitor file or a state file cannot be used.
 
+        ``build``: what is run of a model over its store.
         ``look_every``: seconds between two looks for changed files. ``stuck_after``: seconds after which a cycle
         without a commit is stuck.
         """
         self._paths = list(paths)
         self._state_directory = state_directory
+        self._build = build
         self._wake = threading.Event()
         self._stopping = threading.Event()
         self._reloads: SimpleQueue[threading.Event] = SimpleQueue()
+        self._pages: SimpleQueue[tuple[str, Asked, Future[Sent]]] = SimpleQueue()
+        self._epoch = secrets.token_hex(8)
         self.reload_error: str | None = None
         self._reloaded_at = time.time()
         self.alive = True
@@ -99,7 +108,7 @@ class Daemon:
         self._watched: dict[str, _Watched] = {}
         try:
             for model in models:
-                self._watched[model.name] = _Watched(model, RecoveringCycle(model, state_directory))
+                self._watched[model.name] = _Watched(model, self._opened(model))
         except StoreError:
             self._close()
             raise
@@ -116,8 +125,10 @@ class Daemon:
                         self._do_reload()
                     self._look_at_files()
                 for watched in list(self._watched.values()):
+                    self._answer_pages()
                     if not self._stopping.is_set() and time.monotonic() >= watched.due:
                         self._run_cycle(watched)
+                self._answer_pages()
                 due = [watched.due for watched in self._watched.values()]
                 self._wake.wait(max(0.0, min(self._look_at, *due) - time.monotonic()))
                 self._wake.clear()
@@ -166,6 +177,40 @@ class Daemon:
             for name, watched in sorted(self._watched.copy().items())
         ]
 
+    def summaries_tag(self, model: str) -> str | None:
+        """Return what changes with each cycle of a model; None where there is no such model. From any thread."""
+        watched = self._watched.get(model)
+        return None if watched is None else f"{self._epoch}-{id(watched):x}-{watched.cycles}"
+
+    def summaries(self, model: str, asked: Asked, timeout: float = 20.0) -> Sent:
+        """Return what a model has counted, by the thread that counts; from any other thread.
+
+        Raises CycleError where it cannot be had, or not within ``timeout`` seconds, ValueError for a wrong ``asked``.
+        """
+        answer: Future[Sent] = Future()
+        self._pages.put((model, asked, answer))
+        self._wake.set()
+        try:
+            return answer.result(timeout)
+        except TimeoutError:
+            answer.cancel()
+            raise CycleError("a cycle is still running") from None
+
+    def _answer_pages(self) -> None:
+        for _ in range(self._pages.qsize()):
+            model, asked, answer = self._pages.get()
+            if not answer.set_running_or_notify_cancel():
+                continue
+            try:
+                with self._watchdog.watching(f"model {model}: its summaries"):
+                    answer.set_result(self._watched[model].cycle.page(asked))
+            except KeyError:
+                answer.set_exception(CycleError("no such model any more"))
+            except Exception as error:
+                if not isinstance(error, CycleError | ValueError):
+                    logger.exception("model %s: its summaries cannot be had", model)
+                answer.set_exception(error)
+
     def pushed_logs(self) -> list[PushedLog]:
         """Return the logs of all models that come over HTTP; from any thread."""
         return [
@@ -177,6 +222,7 @@ class Daemon:
     def _run_cycle(self, watched: _Watched) -> None:
         schedule = watched.model.monitor.spec.schedule.seconds
         watched.due = time.monotonic() + schedule
+        watched.cycles += 1
         try:
             with self._watchdog.watching(f"model {watched.model.name}: its cycle", watched.model.name):
                 snapshot = watched.cycle.run(stopped=self._is_stopped)
@@ -248,20 +294,23 @@ class Daemon:
         for model in models:
             before = self._watched.get(model.name)
             if before is None:
-                self._watched[model.name] = _Watched(model, RecoveringCycle(model, self._state_directory))
+                self._watched[model.name] = _Watched(model, self._opened(model))
             elif before.model.content != model.content:
                 self._watched[model.name] = self._reopened(before, model)
         for name in self._watched.keys() - {model.name for model in models}:
             self._watched.pop(name).cycle.close()
+
+    def _opened(self, model: Model) -> RecoveringCycle:
+        return RecoveringCycle(model, self._state_directory, self._build)
 
     def _reopened(self, before: _Watched, model: Model) -> _Watched:
         """Open ``model`` instead of what it was ``before``, whose last gauges stay until the next cycle."""
         # The state file has one holder at a time.
         before.cycle.close()
         try:
-            cycle = RecoveringCycle(model, self._state_directory)
+            cycle = self._opened(model)
         except Exception:
-            before.cycle = RecoveringCycle(before.model, self._state_directory)
+            before.cycle = self._opened(before.model)
             raise
         return _Watched(model, cycle, snapshot=before.snapshot)
 

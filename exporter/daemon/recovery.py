@@ -5,14 +5,16 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable
 from pathlib import Path
+from typing import Protocol
 
 import duckdb
 
-from exporter.daemon.cycle import Cycle, CycleError
+from exporter.daemon.cycle import CycleError
 from exporter.daemon.models import Model
 from exporter.measure.exposition import Snapshot
 from exporter.references.reference_file import parse
 from exporter.state import SET_ASIDE, Fault, Store, StoreError, explained
+from exporter.state.sent import Asked, Sent
 from exporter.state.set_aside import found_aside, number_aside, references_in, set_aside
 from mlslo.yamlfile import InputError
 
@@ -21,20 +23,37 @@ logger = logging.getLogger(__name__)
 _COUNTER = "ml_state_set_aside_total"
 
 
+class Runnable(Protocol):
+    """A cycle of one model over a store that it closes."""
+
+    def run(
+        self, *, at: float | None, as_of: bool, final: bool, stopped: Callable[[], bool]
+    ) -> Snapshot | None: ...
+
+    def page(self, asked: Asked) -> Sent: ...
+
+    def close(self) -> None: ...
+
+
+Build = Callable[[Model, Store], Runnable]
+
+
 class RecoveringCycle:
     """The cycle of one model, and what becomes of it when its state file fails.
 
     ``writable``: False from a cycle that could not use the state file to the next that could.
     """
 
-    def __init__(self, model: Model, state_directory: Path | None) -> None:
+    def __init__(self, model: Model, state_directory: Path | None, build: Build = Model.cycle) -> None:
         """Raises StoreError where the state is in use by another process, or cannot be written and will not be soon.
 
+        ``build``: what is run over a store.
         A full disk may have room again: the cycle waits for it.
         """
         self._model = model
+        self._build = build
         self._path = None if state_directory is None else model.state_file(state_directory)
-        self._cycle: Cycle | None = None
+        self._cycle: Runnable | None = None
         # What was set aside last, until a new state is begun in its place.
         self._aside: Path | None = None
         self.writable = True
@@ -76,6 +95,12 @@ class RecoveringCycle:
         self.writable = True
         return snapshot
 
+    def page(self, asked: Asked) -> Sent:
+        """Return summaries as ``Cycle.page`` does. Raises CycleError, ValueError."""
+        if self._cycle is None:
+            raise CycleError("the state file cannot be used")
+        return self._cycle.page(asked)
+
     def trouble(self) -> list[str]:
         """Return what a person should know of the state, a line each."""
         lines = []
@@ -91,7 +116,7 @@ class RecoveringCycle:
             ]
         return lines
 
-    def _opened(self) -> Cycle:
+    def _opened(self) -> Runnable:
         """Open the state; where its content cannot be used, set it aside and begin a new one. Raises StoreError."""
         try:
             return self._open()
@@ -101,12 +126,12 @@ class RecoveringCycle:
             logger.error("model %s: %s", self._model.name, self._begun_anew(error))  # noqa: TRY400
         return self._open()
 
-    def _open(self) -> Cycle:
+    def _open(self) -> Runnable:
         store = Store(self._path)
         try:
             if self._path is not None:
                 _take_over(store, self._path, self._aside)
-            cycle = self._model.cycle(store)
+            cycle = self._build(self._model, store)
         except (OSError, duckdb.Error) as error:
             store.close()
             raise explained(error, self._path) from error

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import logging
 from collections.abc import Iterable, Mapping
 from pathlib import Path
@@ -15,6 +16,8 @@ from exporter.records.predictions import RequestedFields
 from exporter.references.configured import fingerprint, of_versions, path_of_version
 from exporter.references.reference import Reference
 from exporter.references.reference_file import load
+from exporter.summary.base import Shape
+from exporter.summary.windows import Buckets
 from exporter.tasks.task import Task
 from mlslo.monitor import Monitor, scope_name
 from mlslo.yamlfile import InputError
@@ -56,6 +59,16 @@ class VersionSchemas:
     def of(self, version: str) -> Schema:
         """Return the schema of a version by its name."""
         return self._by_version.get(version, self._shared)
+
+    def digest(self, buckets: Buckets, presence: Shape) -> str:
+        """Return what is equal for exporters whose summaries may be added up: how they count, and against what."""
+        parts = [
+            *(f"{shape.kind} {shape.digest}" for shape in (*self._shared.shapes.values(), presence)),
+            *(f"{name} {reference.hash}" for name, reference in sorted(self._static.items())),
+            *(f"{level}" for level in buckets.levels),
+            *(f"by {name}" for name in (*self.segments, "", *self.attributes)),
+        ]
+        return hashlib.sha256("\0".join(parts).encode()).hexdigest()[:16]
 
     def all(self) -> list[Schema]:
         """Return every schema once."""

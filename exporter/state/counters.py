@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import secrets
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
@@ -23,6 +24,12 @@ class Counters(Table):
             "ON CONFLICT (name, labels) DO UPDATE SET total = total + excluded.total",
             (name, json.dumps(labels), amount),
         )
+
+    def all(self) -> dict[tuple[str, tuple[str, ...]], float]:
+        """(Metric name, label values) -> total."""
+        with self._db.reading("counters"):
+            rows = self._db.execute("SELECT name, labels, total FROM counters ORDER BY name, labels")
+            return {(str(name), tuple(json.loads(labels))): float(total) for name, labels, total in rows}
 
     def totals(self, name: str) -> dict[tuple[str, ...], float]:
         """Label values -> total, in a stable order."""
@@ -56,6 +63,10 @@ class Positions(Table):
         )
 
 
+CLOCK, IDENTITY = "clock", "identity"
+"""Marks of the exporter that keeps the state: the time that it trusted last, and the state's own random number."""
+
+
 class Marks(Table):
     """Values by name, mostly times that only rise."""
 
@@ -67,6 +78,12 @@ class Marks(Table):
             value = self._db.value("SELECT value FROM marks WHERE name = ?", (name,))
             return None if value is None else int(value)
 
+    def all(self) -> dict[str, int]:
+        """Name -> mark."""
+        with self._db.reading("marks"):
+            rows = self._db.execute("SELECT name, value FROM marks ORDER BY name")
+            return {str(name): int(value) for name, value in rows}
+
     def rise(self, name: str, value: int, most: int | None = None) -> None:
         """Raise the mark to ``value``, unless it is higher; one above ``most`` was set by a wrong clock, and falls."""
         self._db.execute(
@@ -74,6 +91,13 @@ class Marks(Table):
             "SET value = CASE WHEN value > ?3 THEN ?2 ELSE max(value, ?2) END",
             (name, value, most),
         )
+
+    def identity(self) -> int:
+        """Return a random number of this state: the same until it is lost. In a transaction."""
+        if (known := self.get(IDENTITY)) is None:
+            known = secrets.randbits(62)
+            self.put(IDENTITY, known)
+        return known
 
     def put(self, name: str, value: int) -> None:
         """Set the mark to ``value``."""

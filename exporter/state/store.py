@@ -60,6 +60,11 @@ class Store:
             self._connection.close()
             raise
 
+    @property
+    def connection(self) -> Connection:
+        """The connection, for tables that not every state has."""
+        return self._connection
+
     @contextmanager
     def transaction(self) -> Iterator[None]:
         """Commit all that is written inside, or none of it.

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+import secrets
 import zlib
 from bisect import bisect
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Container, Iterable, Iterator, Sequence
 from typing import NamedTuple
 
 import numpy as np
 
-from exporter.state.connection import Table
+from exporter.state.connection import Connection, Table
 from exporter.summary.base import Floats, Shape
 
 _PLAIN = b"s"
@@ -33,11 +34,49 @@ _OF_SCOPE = "kind = ? AND version = ? AND segment = ? AND segment_value = ?"
 _OF_BUCKET = f"{_OF_SCOPE} AND start = ?"
 
 
+class Changes:
+    """Revision in which each bucket was written last; those that were not since this was made have revision 0.
+
+    ``epoch``: a random number. Revisions of another one do not compare.
+    """
+
+    _MOST = 500_000
+
+    def __init__(self) -> None:
+        self._begin()
+
+    def _begin(self) -> None:
+        self.epoch = secrets.randbits(62)
+        self._revision = 1
+        self._of: dict[tuple[str, Scope, int], int] = {}
+
+    def note(self, kind: str, scope: Scope, start: int) -> None:
+        """Note that a bucket is written."""
+        if len(self._of) >= self._MOST:
+            # Nobody has asked for long; whoever does gets everything.
+            self._begin()
+        self._of[kind, scope, start] = self._revision
+
+    def of(self, kind: str, scope: Scope, start: int) -> int:
+        """Return the revision of a bucket."""
+        return self._of.get((kind, scope, start), 0)
+
+    def end_revision(self, known: Container[tuple[str, Scope, int]]) -> int:
+        """Begin the next revision, and return the one that ends; forget buckets that are not ``known``."""
+        self._of = {key: revision for key, revision in self._of.items() if key in known}
+        self._revision += 1
+        return self._revision - 1
+
+
 class Summaries(Table):
     """Vectors of summaries, compressed but for the newest.
 
     A shape's digest is kept beside them; other shapes are never merged with it.
     """
+
+    def __init__(self, connection: Connection) -> None:
+        super().__init__(connection)
+        self.changes = Changes()
 
     SCHEMA = (
         "CREATE TABLE IF NOT EXISTS summaries (kind TEXT, version INTEGER, segment TEXT, segment_value TEXT, "
@@ -52,6 +91,7 @@ class Summaries(Table):
         ``compress`` what will not be changed soon.
         """
         for scope, start, vector in vectors:
+            self.changes.note(shape.kind, scope, start)
             key = (shape.kind, *scope, start)
             row = self._db.execute(
                 f"SELECT vector FROM summaries WHERE {_OF_BUCKET} AND layout = ?", (*key, shape.digest)
@@ -64,6 +104,30 @@ class Summaries(Table):
                 "INSERT OR REPLACE INTO summaries VALUES (?, ?, ?, ?, ?, ?, ?)",
                 (*key, shape.digest, _packed(vector, shape, compress=compress)),
             )
+
+    def starts(self, shape: Shape) -> list[tuple[Scope, int]]:
+        """Return scope and start of every bucket of ``shape``."""
+        rows = self._db.execute(
+            "SELECT version, segment, segment_value, start FROM summaries WHERE kind = ? AND layout = ?",
+            (shape.kind, shape.digest),
+        )
+        return [(Scope(version, segment, value), start) for version, segment, value, start in rows]
+
+    def content(self, shape: Shape, scope: Scope, start: int) -> Content:
+        """Return what is in a bucket."""
+        row = self._db.value(
+            f"SELECT vector FROM summaries WHERE {_OF_BUCKET} AND layout = ?",
+            (shape.kind, *scope, start, shape.digest),
+        )
+        with self._db.reading("summary"):
+            return unpacked(row, shape.neutral.size)
+
+    def put(self, kind: str, digest: str, buckets: Iterable[tuple[Scope, int, Content]]) -> None:
+        """Add or replace buckets."""
+        self._db.executemany(
+            "INSERT OR REPLACE INTO summaries VALUES (?, ?, ?, ?, ?, ?, ?)",
+            ((kind, *scope, start, digest, packed(*content)) for scope, start, content in buckets),
+        )
 
     def between(self, shape: Shape, scope: Scope, edges: Sequence[int]) -> list[Floats]:
         """Return the merge of the buckets that start in each of [edges[i], edges[i + 1])."""
@@ -153,6 +217,12 @@ class Summaries(Table):
         ).fetchall()
         return {str(kind) for (kind,) in rows}
 
+    def drop(self, kind: str, scope: Scope, start: int | None = None) -> None:
+        """Delete a bucket, or all of a scope."""
+        self._db.execute(
+            f"DELETE FROM summaries WHERE {_OF_SCOPE} AND (?5 IS NULL OR start = ?5)", (kind, *scope, start)
+        )
+
     def drop_version(self, version: int) -> None:
         """Delete all buckets of a version."""
         self._db.execute("DELETE FROM summaries WHERE version = ?", (version,))
@@ -182,8 +252,18 @@ def _batches(contents: Iterable[Content]) -> Iterator[list[Content]]:
 def _packed(vector: Floats, shape: Shape, *, compress: bool) -> bytes:
     """Return ``vector`` as bytes; most of its numbers are those of nothing, and left out."""
     changed = np.flatnonzero(vector != shape.neutral)
-    plain = _PLAIN + changed.astype(np.uint32).tobytes() + vector[changed].tobytes()
+    plain = _plain(changed, vector[changed])
     return zlib.compress(plain, 1) if compress else plain + _checksum(plain)
+
+
+def packed(places: np.ndarray, numbers: Floats) -> bytes:
+    """Return the content of a bucket as bytes, which ``unpacked`` reads."""
+    plain = _plain(places, numbers)
+    return plain + _checksum(plain)
+
+
+def _plain(places: np.ndarray, numbers: Floats) -> bytes:
+    return _PLAIN + places.astype(np.uint32).tobytes() + numbers.tobytes()
 
 
 def unpacked(content: bytes, width: int) -> Content:

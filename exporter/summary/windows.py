@@ -40,16 +40,16 @@ class Buckets:
 
     ``spans``: every length of time (in seconds) that a window or a reference reaches back. Within a span the
     width is at most 1/60 of it, or one second. Buckets are [start, end) in UTC. ``finest``: the narrowest bucket's
-    width, and ``kept``: the longest span, in µs.
+    width, and ``kept``: the longest span, in µs. ``levels``: width and span of each, in µs.
     """
 
     def __init__(self, spans: Iterable[float]) -> None:
         ordered = sorted({int(span * MICROSECONDS) for span in spans})
-        self._levels = [
+        self.levels = [
             (max((width for width in _WIDTHS if width <= span / _FINENESS), default=_WIDTHS[0]), span)
             for span in ordered
         ]
-        self.finest = self._levels[0][0]
+        self.finest = self.levels[0][0]
         self.kept = ordered[-1]
 
     def start(self, times: Integers, now: int, cuts: Sequence[int] = ()) -> Integers:
@@ -58,7 +58,7 @@ class Buckets:
         No bucket crosses one of ``cuts``: windows that begin or end there are exact.
         """
         starts = times - times % self.finest
-        for (_, reach), (width, _) in pairwise(self._levels):
+        for (_, reach), (width, _) in pairwise(self.levels):
             wider = times - times % width
             # Only what the finer window has wholly left behind is merged.
             starts = np.where(wider + width <= now - reach, wider, starts)
@@ -68,7 +68,7 @@ class Buckets:
 
     def expired(self, now: int) -> int:
         """Buckets that start before this are in no window any more."""
-        return now - self.kept - self._levels[-1][0]
+        return now - self.kept - self.levels[-1][0]
 
 
 def boundaries(windows: Iterable[Window]) -> list[int]:

@@ -104,10 +104,7 @@ class Sender:
         self._until: float | None = None
         self._stopping = stopping or Event()
         self._headers = dict(headers or {})
-        handlers: list[urllib.request.BaseHandler] = [_NoRedirect()]
-        if context is not None:
-            handlers.append(urllib.request.HTTPSHandler(context=context))
-        self._opener = urllib.request.build_opener(*handlers)
+        self._opener = _opener(context)
 
     def send(self, method: str, url: str, body: bytes, headers: Mapping[str, str]) -> None:
         """Send a request until it is taken. Raises DeliveryError where it is refused, or the time is over."""
@@ -170,13 +167,29 @@ class _NoRedirect(urllib.request.HTTPRedirectHandler):
 
 def sender(config: Path | None, timeout: float, stopping: Event) -> Sender:
     """Return a sender as an HTTP configuration file says. Raises InputError."""
+    return Sender(timeout, stopping, *_configured(config))
+
+
+def client(config: Path | None) -> tuple[dict[str, str], urllib.request.OpenerDirector]:
+    """Return headers and an opener for requests, as an HTTP configuration file says. Raises InputError."""
+    headers, context = _configured(config)
+    return headers, _opener(context)
+
+
+def _configured(config: Path | None) -> tuple[dict[str, str], ssl.SSLContext | None]:
     if config is None:
-        return Sender(timeout, stopping)
+        return {}, None
     document = read(config)
     http_config = validate(document, HTTPConfig)
     headers = _authorization(document, http_config)
-    context = _context(document, http_config.tls_config) if http_config.tls_config is not None else None
-    return Sender(timeout, stopping, headers, context)
+    return headers, _context(document, http_config.tls_config) if http_config.tls_config is not None else None
+
+
+def _opener(context: ssl.SSLContext | None) -> urllib.request.OpenerDirector:
+    handlers: list[urllib.request.BaseHandler] = [_NoRedirect()]
+    if context is not None:
+        handlers.append(urllib.request.HTTPSHandler(context=context))
+    return urllib.request.build_opener(*handlers)
 
 
 def is_url(text: str) -> bool:

@@ -15,9 +15,12 @@ from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from types import MappingProxyType
 from typing import Any, BinaryIO, cast
-from urllib.parse import unquote, urlsplit
+from urllib.parse import parse_qs, unquote, urlsplit
 
+from exporter.daemon.cycle import CycleError
 from exporter.daemon.daemon import Daemon
+from exporter.state import sent
+from exporter.state.sent import Asked
 from exporter.web import tls
 from exporter.web.config import WebConfig
 from exporter.web.connections import Connection, Connections, Phase
@@ -29,7 +32,8 @@ from exporter.web.protection import Protection
 logger = logging.getLogger(__name__)
 
 _COMPRESS_FROM = 1024
-_MODELS = "/models/"
+_BINARY = "application/octet-stream"
+_MODELS, _SUMMARIES = "/models/", "/summaries/"
 _MOST_HEADERS = 32 << 10
 _NO_DESCRIPTOR = (errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM)
 
@@ -47,11 +51,13 @@ class Server(ThreadingHTTPServer):
         *,
         protection: Protection | None = None,
         lifecycle: bool = False,
+        summaries: bool = False,
     ) -> None:
-        """Raises OSError where the address cannot be bound."""
+        """Raises OSError where the address cannot be bound. ``summaries``: serve what models have counted."""
         self.watched = watched
         self.protection = protection
         self.lifecycle = lifecycle
+        self.summaries = summaries
         self.connections = Connections()
         self.pages = ModelPages(watched)
         # Never called: ``finish_request`` hands a connection to its handler.
@@ -178,7 +184,10 @@ class _Handler(BaseHTTPRequestHandler):
         if not self._allowed():
             return
         site = self.server.watched
-        if (asked := _model(self.path)) is not None:
+        if (asked := _below(_SUMMARIES, self.path)) is not None:
+            self._summaries(*asked)
+            return
+        if (asked := _below(_MODELS, self.path)) is not None:
             page = self.server.pages.model(*asked)
             if page is None:
                 self._text(HTTPStatus.NOT_FOUND, "No such model, or no good cycle of it yet; see /.")
@@ -223,6 +232,29 @@ class _Handler(BaseHTTPRequestHandler):
             self._answer(wrong is None, "Reloaded.", wrong or "", HTTPStatus.INTERNAL_SERVER_ERROR)
 
     do_PUT = do_POST
+
+    def _summaries(self, name: str, query: str) -> None:
+        site, model = self.server.watched, unquote(name)
+        if not self.server.summaries:
+            self._text(HTTPStatus.FORBIDDEN, "Summaries are not served: start with --web.enable-summaries.")
+            return
+        tag = site.summaries_tag(model)
+        if tag is None:
+            self._text(HTTPStatus.NOT_FOUND, "No such model; see /.")
+            return
+        headers = {"ETag": f'"{tag}"', "Cache-Control": "no-cache"}
+        if self.headers.get("If-None-Match") == headers["ETag"]:
+            self._send(HTTPStatus.NOT_MODIFIED, b"", _BINARY, headers=headers)
+            return
+        asked = {key: values[-1] for key, values in parse_qs(query).items()}
+        try:
+            page = site.summaries(model, Asked(asked.get("since", ""), asked.get("after", "")))
+        except CycleError as error:
+            self._text(HTTPStatus.SERVICE_UNAVAILABLE, f"{error}; ask again.", {"Retry-After": "5"})
+        except ValueError:
+            self._text(HTTPStatus.BAD_REQUEST, "since and after are not of an earlier page.")
+        else:
+            self._send(HTTPStatus.OK, sent.write(page), _BINARY, headers=headers)
 
     def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - the name of the base class
         logger.debug(format, *args)
@@ -289,13 +321,13 @@ class _Handler(BaseHTTPRequestHandler):
             self.wfile.write(body)
 
 
-def _model(target: str) -> tuple[str, str] | None:
-    """Return name and query of a request for a model's page, both as they are written: a name may hold slashes."""
+def _below(folder: str, target: str) -> tuple[str, str] | None:
+    """Return name and query of a request for a model in ``folder``, as they are written: a name may hold slashes."""
     try:
         parts = urlsplit(target)
     except ValueError:
         return None
-    return (parts.path.removeprefix(_MODELS), parts.query) if parts.path.startswith(_MODELS) else None
+    return (parts.path.removeprefix(folder), parts.query) if parts.path.startswith(folder) else None
 
 
 def _normal(target: str) -> str:

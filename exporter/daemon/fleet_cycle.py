@@ -1,0 +1,422 @@
+"""One cycle of one model over a fleet: ask its exporters, merge what they have counted, measure."""
+
+from __future__ import annotations
+
+import logging
+import sqlite3
+import time
+from collections import Counter, defaultdict
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from dataclasses import dataclass, replace
+from typing import Protocol
+
+import numpy as np
+
+from exporter.daemon.cycle import CycleError, windows_at
+from exporter.daemon.models import Model
+from exporter.daemon.snapshots import Snapshots
+from exporter.fold.field_presence import FieldPresence
+from exporter.fold.grouping import CycleTime
+from exporter.fold.ingestion import MOST_VERSIONS
+from exporter.fold.version_schemas import VersionSchemas
+from exporter.measure.exposition import Series, Snapshot
+from exporter.records.reshaping import plain
+from exporter.references.configured import HistoryWindows
+from exporter.state import OTHER, Scope, Store, StoreError
+from exporter.state.parts import Exporter, Parts, Scoped
+from exporter.state.portable import ALL_VERSIONS, BucketKey, Layout, Portable, merge
+from exporter.state.sent import Asked, Sent
+from exporter.summary.base import Shape
+from exporter.summary.windows import CLOCK_SKEW, MICROSECONDS, Buckets
+from exporter.tasks import task_of
+
+logger = logging.getLogger(__name__)
+
+STATES = ("merged", "unreachable", "refused", "other_schema", "damaged", "duplicate", "departed")
+"""States of exporters: the label ``state`` of ml_fleet_exporters."""
+MOST_EXPORTERS = 500
+
+_AT_ONCE = 16
+_SOON = 1.0
+"""Seconds for an exporter that did not answer the last time: many that are gone must not delay the others."""
+
+
+class AskError(Exception):
+    """An exporter that could not be asked, with its ``state`` and the reason."""
+
+    def __init__(self, state: str, reason: str) -> None:
+        super().__init__(reason)
+        self.state = state
+
+
+class Fleet(Protocol):
+    """Exporters, as they are found and asked."""
+
+    def instances(self) -> Sequence[str]:
+        """Return the addresses of all exporters there are now. Raises AskError where they cannot be found."""
+
+    def ask(
+        self, instance: str, model: str, asked: Asked, tag: str, timeout: float | None
+    ) -> tuple[Sent, str] | None:
+        """Return a page and its tag; None where nothing has changed since ``tag``. Raises AskError.
+
+        ``timeout``: seconds, or None for the usual time.
+        """
+
+
+@dataclass
+class _Reader:
+    """What the gauges about a sink say: whether any exporter has told of it."""
+
+    up: bool
+    lag_unit: str = "bytes"
+
+    def lag(self) -> int | None:
+        return None
+
+    def own_metrics(self) -> Iterable[tuple[str, Mapping[str, str], float]]:
+        return ()
+
+
+class FleetCycle:
+    """The merged state of one model's exporters, and the routine of measuring it."""
+
+    def __init__(self, model: Model, store: Store, fleet: Fleet) -> None:
+        """Raises InputError where the references contradict the file, StoreError where the state is not of a fleet."""
+        if store.positions.load("predictions"):
+            raise StoreError(
+                f"{store.path}: the state of an exporter; give the aggregator a --state-dir of its own"
+            )
+        self._monitor = monitor = plain(model.monitor)
+        for name, reference in monitor.spec.references.items():
+            if reference.first is not None:
+                message = "each exporter of a fleet builds its own; expected a static reference, which all have"
+                raise monitor.document.error(("spec", "references", name, "first"), message, key=True)
+        self._store = store
+        self._fleet = fleet
+        task = task_of(monitor.spec, model.references)
+        self._schemas = VersionSchemas(monitor, task, model.references)
+        self._history = HistoryWindows(monitor.spec.references)
+        spans = [window.seconds for window in monitor.spec.windows]
+        self._buckets = Buckets([*spans, *self._history.spans])
+        self._presence = FieldPresence(monitor, store, self._buckets)
+        self._snapshots = Snapshots(monitor, task, self._schemas, store, self._presence)
+        self._digest = self._schemas.digest(self._buckets, self._presence.shape)
+        store.segments.most = monitor.spec.maxSegmentValues
+        store.segments.half_life = int(max(spans) * MICROSECONDS)
+        self._parts = Parts(store.connection)
+        self._instances: Sequence[str] = ()
+        # Of each instance: the tag of its last answer, its state, and what was said of it.
+        self._tags: dict[str, str] = {}
+        self._states: dict[str, str] = {}
+        self._said: dict[str, str] = {}
+        self._revision = -1
+        self._failed = False
+
+    def close(self) -> None:
+        """Release the store."""
+        self._store.close()
+
+    def page(self, asked: Asked) -> Sent:  # noqa: ARG002 - of the protocol
+        """Refuse: what was merged is not sent on."""
+        raise CycleError("an aggregator sends no summaries")
+
+    def run(
+        self,
+        *,
+        at: float | None = None,
+        as_of: bool = False,  # noqa: ARG002 - of the protocol
+        final: bool = False,  # noqa: ARG002 - of the protocol
+        stopped: Callable[[], bool] = lambda: False,
+    ) -> Snapshot | None:
+        """Ask all exporters, merge, and measure the windows that end ``at`` (Unix seconds; now, where None).
+
+        ``stopped`` is asked after each page. Raises CycleError where the store fails.
+        """
+        started = time.monotonic()
+        try:
+            if self._failed:
+                self._parts.reload()
+                self._revision = -1
+            self._failed = True
+            changed = self._ask_all(stopped)
+            if stopped():
+                self._failed = True
+                return None
+            end = int((time.time() if at is None else at) * MICROSECONDS)
+            with self._store.transaction():
+                self._merge(changed, CycleTime(end, end + CLOCK_SKEW, end, end))
+            merged = "merged" in self._states.values()
+            sinks = ["predictions"] if self._monitor.spec.labels is None else ["predictions", "labels"]
+            windows = windows_at(self._monitor, self._history, end)
+            snapshot = self._snapshots.take(windows, {name: _Reader(merged) for name in sinks}, started)
+        except (StoreError, sqlite3.Error) as error:
+            cause = self._store.explained(error) if isinstance(error, sqlite3.Error) else error
+            raise CycleError(str(cause)) from cause
+        self._failed = False
+        return self._completed(snapshot)
+
+    def _ask_all(self, stopped: Callable[[], bool]) -> set[BucketKey]:
+        """Take what all exporters have counted since they were asked last; return the buckets that this changes."""
+        try:
+            self._instances = self._fleet.instances()[:MOST_EXPORTERS]
+            self._say("discovery", "")
+        except AskError as error:
+            self._say("discovery", f"exporters cannot be found, those of before are asked: {error}")
+        changed: set[BucketKey] = set()
+        states: dict[str, str] = {}
+        taken: dict[int, str] = {}
+        with ThreadPoolExecutor(_AT_ONCE, thread_name_prefix="fleet") as pool:
+            asking: dict[Future[tuple[Sent, str] | None], tuple[str, Asked, str]] = {}
+
+            def ask(instance: str, asked: Asked, cursor: str, tag: str = "") -> None:
+                soon = _SOON if self._states.get(instance) == "unreachable" else None
+                future = pool.submit(self._fleet.ask, instance, self._monitor.model, asked, tag, soon)
+                asking[future] = instance, asked, cursor
+
+            for instance in self._instances:
+                known = self._last_of(instance)
+                ask(
+                    instance,
+                    Asked("" if known is None else known.cursor),
+                    "",
+                    "" if known is None or not known.cursor else self._tags.get(instance, ""),
+                )
+            while asking and not stopped():
+                done, _ = wait(asking, return_when=FIRST_COMPLETED)
+                for future in done:
+                    instance, asked, cursor = asking.pop(future)
+                    try:
+                        answer = future.result()
+                        if answer is not None:
+                            sent, tag = answer
+                            cursor = cursor or sent.envelope.cursor
+                            self._check(sent, instance, taken)
+                            known = self._parts.exporters.get(sent.envelope.identity)
+                            if asked.since and (known is None or known.cursor != asked.since):
+                                # Another state answers than was asked: it has all to tell.
+                                ask(instance, Asked(), "")
+                                continue
+                            changed |= self._take(instance, sent, cursor)
+                            if sent.envelope.more is not None:
+                                ask(instance, Asked(asked.since, sent.envelope.more), cursor)
+                                continue
+                            self._tags[instance] = tag
+                        states[instance] = "merged"
+                        self._say(instance, "")
+                    except AskError as error:
+                        states[instance] = error.state
+                        self._say(instance, f"{error.state.replace('_', ' ')}: {error}")
+            pool.shutdown(wait=True, cancel_futures=True)
+        self._states = states
+        self._tags = {instance: tag for instance, tag in self._tags.items() if instance in states}
+        return changed
+
+    def _last_of(self, instance: str) -> Exporter | None:
+        """Return the exporter that answered last at an address."""
+        there = (one for one in self._parts.exporters.values() if one.instance == instance)
+        return max(there, key=lambda one: one.at, default=None)
+
+    def _check(self, sent: Sent, instance: str, taken: dict[int, str]) -> None:
+        """Raises AskError where what was sent cannot be added to the rest. ``taken``: state -> where it was."""
+        known = self._parts.exporters.get(sent.envelope.identity)
+        if (
+            known is not None
+            and known.instance in self._instances
+            and self._states.get(known.instance) == "merged"
+        ):
+            # Where one state answers at two addresses, it stays with the one.
+            taken.setdefault(known.identity, known.instance)
+        if (holder := taken.setdefault(sent.envelope.identity, instance)) != instance:
+            raise AskError("duplicate", f"its state is that of {holder}, which is counted already")
+        if sent.envelope.model != self._monitor.model:
+            raise AskError("damaged", f"of model '{sent.envelope.model}'")
+        if sent.envelope.counted_by != self._digest:
+            raise AskError(
+                "other_schema",
+                "its monitor file or its references are not those of the aggregator: windows, segments, features or "
+                "static references differ",
+            )
+        layouts = {
+            (shape.kind, shape.digest): Layout.of(shape)
+            for schema in self._schemas.all()
+            for shape in (*schema.shapes.values(), self._presence.shape)
+        }
+        if len(sent.portable.versions) > MOST_VERSIONS + 1:
+            raise AskError("damaged", f"more than {MOST_VERSIONS} versions")
+        for key, layout in sent.portable.layouts.items():
+            if layouts.get(key, layout) != layout:
+                raise AskError("damaged", "its summaries do not merge as their digest says")
+
+    def _take(self, instance: str, sent: Sent, cursor: str) -> set[BucketKey]:
+        identity = sent.envelope.identity
+        known = self._parts.exporters.get(identity)
+        replaced = []
+        if known is None or not known.known.versions:
+            replaced = [old for old in self._parts.exporters.values() if _counts_again(sent, instance, old)]
+        complete = sent.envelope.more is None
+        kept = cursor if complete else "" if known is None else known.cursor
+        with self._store.transaction():
+            changed, grown = self._parts.take(instance, sent, kept, replaced)
+            for (name, labels), amount in grown.items():
+                self._store.counters.add(name, labels, amount)
+        for old in replaced:
+            logger.info(
+                "model %s: %s has a new state, and has counted its log again: it replaces the old one",
+                self._monitor.model,
+                old.instance,
+            )
+        return changed
+
+    def _merge(self, changed: set[BucketKey], now: CycleTime) -> None:
+        """Bring the store up to what the exporters have counted, where that has changed."""
+        store, parts = self._store, self._parts
+        expired = self._buckets.expired(now.settled)
+        parts.expire(expired)
+        exporters = [one for one in parts.exporters.values() if one.counted_by == self._digest]
+        known = merge(exporter.known for exporter in exporters)
+        numbers: dict[str | None, int] = {None: ALL_VERSIONS}
+        newest = sorted(known.versions.items(), key=lambda item: (-item[1][1], item[0]))[:MOST_VERSIONS]
+        for place, (name, (began, seen)) in enumerate(newest):
+            # A model that is silent for long has the version that it had.
+            if seen >= expired or place == 0:
+                numbers[name] = store.versions.number(name, began, seen)
+        for name, mark in known.marks.items():
+            store.marks.rise(name, mark)
+        self._schemas.refresh(version.name for version in store.versions.all().values())
+        outgrown = self._hold_segments(known)
+        if self._revision != self._schemas.revision:
+            self._revision = self._schemas.revision
+            store.summaries.drop_other_kinds([])
+            changed = set(parts.keys())
+        for segment, value in outgrown:
+            changed |= set(parts.keys(segment, value))
+        self._compact(now, expired)
+        targets: defaultdict[Scoped, set[int]] = defaultdict(set)
+        for key in changed:
+            if key.start >= expired and key.version in numbers:
+                shown = self._shown(key.segment, key.value)
+                # A value that has got series of its own, or has lost them, was or is part of the others.
+                for value in {shown, OTHER} if (key.segment, key.value) in outgrown else {shown}:
+                    targets[Scoped(*key[:4], value)].add(key.start)
+        identities = [exporter.identity for exporter in exporters]
+        for scoped, starts in targets.items():
+            self._merge_scope(scoped, starts, numbers[scoped.version], identities, now)
+        for number in store.versions.forget(expired):
+            store.summaries.drop_version(number)
+
+    def _hold_segments(self, known: Portable) -> set[tuple[str, str]]:
+        """Choose the values that have series, of those that have any in an exporter; return which have changed."""
+        segments = self._store.segments
+        names = {segment for segment, _ in known.sizes}
+        before = {(name, value) for name in names for value in segments.held(name)}
+        sizes = {value: (size, value in before) for value, (size, held) in known.sizes.items() if held}
+        segments.restore(sizes, ())
+        _, dropped = segments.exchange()
+        dropped += sum(
+            segments.drop(name, [value]) for name, value in sizes if value not in segments.held(name)
+        )
+        if dropped:
+            self._store.counters.add("ml_series_dropped_total", ("too_many_segment_values",), dropped)
+        after = {(name, value) for name in names for value in segments.held(name)}
+        for segment, value in before - after:
+            for number in self._store.versions.all():
+                for kind in self._kinds():
+                    self._store.summaries.drop(kind, Scope(number, segment, value))
+        return before ^ after
+
+    def _shown(self, segment: str, value: str) -> str:
+        return self._store.segments.shown(segment, value) if segment else value
+
+    def _kinds(self) -> list[str]:
+        return list(self._schemas.of("").shapes)
+
+    def _compact(self, now: CycleTime, expired: int) -> None:
+        for number, version in self._store.versions.all().items():
+            for shape in self._schemas.of(version.name).shapes.values():
+                self._store.summaries.compact(
+                    shape, number, lambda starts: self._buckets.start(starts, now.settled), expired
+                )
+        self._presence.compact(now)
+
+    def _merge_scope(
+        self, scoped: Scoped, starts: set[int], number: int, identities: Sequence[int], now: CycleTime
+    ) -> None:
+        """Merge the buckets anew that hold what exporters have in buckets that begin at ``starts``."""
+        shape = self._shape(scoped)
+        if shape is None:
+            return
+        layout = Layout.of(shape)
+        rows = [
+            (start, row)
+            for value, start, row in self._parts.starts(scoped, identities)
+            if self._shown(scoped.segment, value) == scoped.value
+        ]
+        targets = set(self._buckets.start(np.array(sorted(starts)), now.settled).tolist())
+        coarse = self._buckets.start(np.array([start for start, _ in rows], dtype=np.int64), now.settled)
+        members: defaultdict[int, list[int]] = defaultdict(list)
+        for target, (_, row) in zip(coarse.tolist(), rows, strict=True):
+            if target in targets:
+                members[target].append(row)
+        scope = Scope(number, scoped.segment, scoped.value)
+        for target in targets - members.keys():
+            self._store.summaries.drop(scoped.kind, scope, target)
+        self._store.summaries.put(
+            scoped.kind,
+            scoped.digest,
+            (
+                (scope, start, layout.merged(self._parts.contents(own, shape)))
+                for start, own in members.items()
+            ),
+        )
+
+    def _shape(self, scoped: Scoped) -> Shape | None:
+        """Return the shape of what is counted here; None where the exporter has other references of the version."""
+        if scoped.version is None:
+            shape: Shape | None = self._presence.shape
+        else:
+            shape = self._schemas.of(scoped.version).shapes.get(scoped.kind)
+        return shape if shape is not None and shape.digest == scoped.digest else None
+
+    def _completed(self, snapshot: Snapshot) -> Snapshot:
+        """Add what is known of the exporters; leave out what an aggregator does not know."""
+        model, exporters = self._monitor.model, self._parts.exporters
+        number = Counter(self._states.values())
+        for identity in self._parts.counting():
+            instance = exporters[identity].instance
+            last = self._last_of(instance)
+            number["departed"] += instance not in self._states or (
+                last is not None and last.identity != identity
+            )
+        newest: dict[tuple[str, ...], float] = {}
+        for exporter in exporters.values():
+            if exporter.instance in self._states:
+                key = (model, exporter.instance)
+                newest[key] = max(exporter.at, newest.get(key, 0.0))
+        own: Series = {
+            "ml_fleet_exporters": {(model, state): float(number[state]) for state in STATES},
+            "ml_fleet_exporter_last_summaries_timestamp_seconds": newest,
+        }
+        unknown = ("ml_predictions_pending", "ml_label_sampling_ratio")
+        series = {name: found for name, found in snapshot.series.items() if name not in unknown}
+        return replace(snapshot, series={**series, **own})
+
+    def _say(self, of: str, what: str) -> None:
+        """Log what is wrong with an exporter once, and that it is well again."""
+        before = self._said.get(of, "")
+        if what == before:
+            return
+        self._said[of] = what
+        if what:
+            logger.warning("model %s: %s: %s", self._monitor.model, of, what)
+        else:
+            logger.info("model %s: %s: well again", self._monitor.model, of)
+
+
+def _counts_again(sent: Sent, instance: str, old: Exporter) -> bool:
+    """Return whether a new state has begun where ``old`` had counted already, at the same address: a log read again."""
+    if old.instance != instance or old.identity == sent.envelope.identity or old.seen is None:
+        return False
+    began = [first for first, _ in sent.portable.versions.values()]
+    return bool(began) and min(began) <= old.seen
