@@ -17,6 +17,7 @@ from mlslo.monitor.file import Monitor, MonitorFile
 from mlslo.monitor.logs import POSITIVE, Join, Labels, Predictions
 from mlslo.monitor.metrics import Exported, Metrics, SegmentMetrics
 from mlslo.monitor.presets import PREDICTION_PRESETS
+from mlslo.monitor.skew import OfflineFields, Skew, Tolerance
 from mlslo.monitor.sinks import OTLP_PATH, FileSink, PushSink, Sink
 from mlslo.monitor.spec import DEFAULT_LATENCY_BUCKETS, Comparison, Drift, Fairness, Feature, Reference, Spec
 from mlslo.monitor.times import WrittenTimes, has_offset
@@ -48,13 +49,16 @@ __all__ = [
     "Metrics",
     "Monitor",
     "MonitorFile",
+    "OfflineFields",
     "PredictionFields",
     "Predictions",
     "PushSink",
     "Reference",
     "SegmentMetrics",
     "Sink",
+    "Skew",
     "Spec",
+    "Tolerance",
     "WrittenTimes",
     "from_document",
     "has_offset",
