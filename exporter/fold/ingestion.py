@@ -18,7 +18,7 @@ from exporter.fold.missing_fields import MissingFields
 from exporter.fold.skew import SkewComparison
 from exporter.fold.version_schemas import VersionSchemas
 from exporter.parse.json_lines import Buffer
-from exporter.records.accounts.mapped_fields import of_labels, of_predictions
+from exporter.records.accounts.mapped_fields import of_labels, of_offline, of_predictions
 from exporter.records.columns import ERROR, NO_TIME, LabelColumns, PredictionColumns
 from exporter.records.labels import LabelDecoder
 from exporter.records.offline import OfflineDecoder
@@ -68,7 +68,7 @@ class Ingestion:
         self._buckets = buckets
         self.counting = Counting(monitor.model, written, schemas, store, buckets)
         self.presence = FieldPresence(monitor, store, buckets)
-        self._missing = {sink: MissingFields(monitor.model, sink) for sink in ("predictions", "labels")}
+        self._missing = {sink: MissingFields(monitor.model, sink) for sink in ("predictions", "labels", "skew")}
         self._deliveries = Deliveries(monitor.model, written, store)
         self._scopes = ScopeValues(schemas, store)
         self._folding = Folding(schemas, store)
@@ -223,6 +223,9 @@ class Ingestion:
                     reader.name, records, rejected, passed_over, known, cycle, may_be_late=False
                 )
                 passed_over = Counter()
+                assert self._spec.skew is not None
+                mapped = of_offline(columns, self._spec.skew, self._requested.compared)
+                self._missing["skew"].look(portion.sample, mapped, columns.records)
 
     def tidy(self, cycle: CycleTime) -> None:
         """Merge buckets that have grown old, drop what no window reaches any more, say what fields are missing."""
