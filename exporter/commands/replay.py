@@ -86,7 +86,10 @@ def replay(
         if model.monitor.pushed():
             refuse(f"model {model.name}: its events are pushed; expected a log that can be read again")
         if model.monitor.spec.skew is not None:
-            click.echo(f"model {model.name}: offline features are not replayed; metrics of skew are left out", err=True)
+            click.echo(
+                f"model {model.name}: offline features are not replayed; metrics of skew are left out",
+                err=True,
+            )
     models = [without_skew(model) for model in models]
     process = Gauges("")
     process.set("ml_exporter_build_info", 1.0, version=VERSION, python_version=platform.python_version())

@@ -68,7 +68,9 @@ class Ingestion:
         self._buckets = buckets
         self.counting = Counting(monitor.model, written, schemas, store, buckets)
         self.presence = FieldPresence(monitor, store, buckets)
-        self._missing = {sink: MissingFields(monitor.model, sink) for sink in ("predictions", "labels", "skew")}
+        self._missing = {
+            sink: MissingFields(monitor.model, sink) for sink in ("predictions", "labels", "skew")
+        }
         self._deliveries = Deliveries(monitor.model, written, store)
         self._scopes = ScopeValues(schemas, store)
         self._folding = Folding(schemas, store)

@@ -21,8 +21,8 @@ from exporter.features.binning import (
 )
 from exporter.fold.class_calibration import ClassCalibration
 from exporter.fold.float_sums import FloatSums, width_of_floats
-from exporter.records.compared import COMPARABLE, NUMERIC
 from exporter.records.columns import ERROR, PredictionColumns
+from exporter.records.compared import COMPARABLE, NUMERIC
 from exporter.records.features import FeatureSet
 from exporter.references.reference import Reference, view_part
 from exporter.summary.base import Codes, Columns, Composite, Flags, Floats, Groups, Integers, Shape, Summary
@@ -43,8 +43,8 @@ class DecodedBatch(Columns):
     """Arrays of shape (rows,), but ``outside`` (rows, references) and ``attributions`` (rows, features).
 
     ``views`` and ``score``: as their binnings prepared them. ``fallback``: 1, 0 or NaN. ``correlated``: the column of
-    each feature whose moments are counted. ``losses``: estimates of |error| and of its square. ``ages``: of features, in
-    seconds.
+    each feature whose moments are counted. ``losses``: estimates of |error| and of its square. ``ages``: of features,
+    in seconds.
     """
 
     status: npt.NDArray[np.int32]

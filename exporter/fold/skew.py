@@ -41,15 +41,11 @@ class SkewComparison:
             return
         rows, _ = _first(columns.id, np.flatnonzero((columns.id != 0) & columns.has_features))
         layout = self._layout(features, cycle)
-        values = Values(
-            columns.id[rows], columns.time[rows], versions[rows], layout, columns.compared[rows]
-        )
+        values = Values(columns.id[rows], columns.time[rows], versions[rows], layout, columns.compared[rows])
         for joined in self._store.skew.add(Side.SERVED, values, cycle.reached).joined:
             self._fold(Side.SERVED, joined, features, cycle)
 
-    def offline(
-        self, columns: OfflineColumns, features: Mapping[str, str], cycle: CycleTime
-    ) -> Counter[str]:
+    def offline(self, columns: OfflineColumns, features: Mapping[str, str], cycle: CycleTime) -> Counter[str]:
         """Take offline rows, in a transaction; return the reasons for which rows are not used."""
         rows, copies = _first(columns.id, np.arange(len(columns.id)))
         read = np.full(len(rows), cycle.reached)

@@ -34,7 +34,9 @@ def expression(kind: str, value: str) -> str:
         case "timestamp":
             return epoch_microseconds(value)
         case "boolean":
-            return f"CASE WHEN lower({value}) IN {TRUE} THEN 1 WHEN lower({value}) IN {FALSE} THEN 0 END::BIGINT"
+            return (
+                f"CASE WHEN lower({value}) IN {TRUE} THEN 1 WHEN lower({value}) IN {FALSE} THEN 0 END::BIGINT"
+            )
         case "categorical":
             return sql.identity(sql.canonical(value))
     return sql.identity(value)

@@ -10,11 +10,11 @@ from typing import Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
+from exporter.features import KINDS
+from exporter.features.kind import number_column
 from exporter.parse import sql
 from exporter.parse.field_paths import FieldPaths
 from exporter.parse.json_lines import LONGEST_RECORD, Buffer, Parser, filled
-from exporter.features import KINDS
-from exporter.features.kind import number_column
 from exporter.parse.times import USUAL, epoch_microseconds
 from exporter.records import compared
 from exporter.records.columns import ERROR, NO_TIME, PredictionColumns, Texts

@@ -276,6 +276,4 @@ def _key(name: str) -> str:
 
 def reshapings(monitor: Monitor, store: Store, prefix: str = "") -> dict[str, Reshaping]:
     """Return what makes plain records of each log, by its sink. ``prefix``: of whose halves wait in ``store``."""
-    return {
-        sink: Reshaping(monitor, log, store, prefix + sink) for sink, log in monitor.spec.logs.items()
-    }
+    return {sink: Reshaping(monitor, log, store, prefix + sink) for sink, log in monitor.spec.logs.items()}

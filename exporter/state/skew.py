@@ -26,8 +26,8 @@ class Side(IntEnum):
 class Values(NamedTuple):
     """Values of distinct ids, with arrays of shape (rows,).
 
-    ``time`` (epoch µs) and ``version``: of the prediction; of offline ones when they were read, and 0. ``layout``: names
-    the columns of ``codes``, of shape (rows, columns).
+    ``time`` (epoch µs) and ``version``: of the prediction; of offline ones when they were read, and 0. ``layout``:
+    names the columns of ``codes``, of shape (rows, columns).
     """
 
     id: Integers
@@ -50,7 +50,7 @@ class Joined(NamedTuple):
 
 
 class Added(NamedTuple):
-    """``repeated``: rows of ids that had values of this side before; ``left_out``: of ids that are not in the sample."""
+    """``repeated``: rows of ids that had values of this side before; ``left_out``: of ids outside of the sample."""
 
     joined: list[Joined]
     repeated: Flags
@@ -60,8 +60,8 @@ class Added(NamedTuple):
 class SkewPending:
     """Values that wait, joined by the 64-bit hash of the id: the first prediction and the first offline row count.
 
-    ``limit``: of the ids that wait or are remembered. Past it a sample of the ids is kept (``exporter.state.sampling``),
-    the same on both sides, and ``Joined.weight`` says how many predictions each row stands for.
+    ``limit``: of the ids that wait or are remembered. Past it a sample of the ids is kept
+    (``exporter.state.sampling``), the same on both sides, and ``Joined.weight`` says how many predictions each row stands for.
     """
 
     SCHEMA = (
@@ -148,9 +148,7 @@ class SkewPending:
             "FROM arrived a CROSS JOIN skew s ON s.id = a.id"
         ).fetchall()
 
-    def _join(
-        self, side: Side, values: Values, rows: Integers, other: list[tuple[Any, ...]]
-    ) -> list[Joined]:
+    def _join(self, side: Side, values: Values, rows: Integers, other: list[tuple[Any, ...]]) -> list[Joined]:
         """Return what of ``rows`` of ``values`` meets ``other``, by the layout of the latter."""
         places = dict(zip(values.id[rows].tolist(), rows.tolist(), strict=True))
         by_layout: dict[int, list[tuple[Any, ...]]] = {}

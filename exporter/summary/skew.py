@@ -7,7 +7,17 @@ from typing import Self
 
 import numpy as np
 
-from exporter.summary.base import Flags, Floats, Groups, Integers, Merge, Summary, count, count_cells, merged_by
+from exporter.summary.base import (
+    Flags,
+    Floats,
+    Groups,
+    Integers,
+    Merge,
+    Summary,
+    count,
+    count_cells,
+    merged_by,
+)
 from exporter.summary.numeric import DurationSummary
 
 NO_CODE = np.iinfo(np.int64).min
@@ -73,9 +83,7 @@ class SkewSummary(Summary):
         return self.different + self.not_served + self.not_offline
 
 
-def differing(
-    served: Integers, offline: Integers, numeric: Flags, relative: float, absolute: float
-) -> Flags:
+def differing(served: Integers, offline: Integers, numeric: Flags, relative: float, absolute: float) -> Flags:
     """Return which codes differ, shape (rows, features); ``numeric``: columns that hold the bits of numbers.
 
     Numbers do by more than ``absolute`` and more than ``relative`` times the larger magnitude; infinite ones are equal

@@ -108,7 +108,9 @@ class Skew(Log):
     @model_validator(mode="after")
     def _reshaped_features_are_named(self) -> Skew:
         if self.reshaped and self.fields.features is None:
-            raise ValueError("where, '*' and ' | ' need fields.features: a record is taken apart by its paths")
+            raise ValueError(
+                "where, '*' and ' | ' need fields.features: a record is taken apart by its paths"
+            )
         return self
 
     @property

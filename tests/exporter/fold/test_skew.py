@@ -45,9 +45,9 @@ WRITTEN = {
     "since": ["2026-01-01T00:00:00Z", "2026-01-01T01:00:00+01:00", 1767225600, "2026-01-02T00:00:00Z", None],
 }
 SAME = {
-    "vip": {True: 1, "true": 1, "yes": 1, False: 0, 0: 0},
-    "tier": {1: "1", 1.0: "1", "1": "1", 2: "2"},
-    "since": {text: 1 for text in WRITTEN["since"][:3]} | {WRITTEN["since"][3]: 2},
+    "vip": {True: 1, "true": 1, "yes": 1, False: 0},
+    "tier": {1: "1", "1": "1", 2: "2"},
+    "since": dict.fromkeys(WRITTEN["since"][:3], 1) | {WRITTEN["since"][3]: 2},
 }
 
 
@@ -75,18 +75,22 @@ def drawn(rng: random.Random) -> dict[str, Any]:
     return {name: rng.choice(written) for name, written in WRITTEN.items()}
 
 
-def expected(
-    predictions: Iterable[Mapping[str, Any]], offline: Iterable[Mapping[str, Any]]
-) -> pd.DataFrame:
+def expected(predictions: Iterable[Mapping[str, Any]], offline: Iterable[Mapping[str, Any]]) -> pd.DataFrame:
     """Share of joined rows that differ, and of those missing on a side, by version and feature; by pandas' merge."""
-    ours = pd.DataFrame([{**row["features"], "id": row["id"], "version": row["version"]} for row in predictions])
+    ours = pd.DataFrame(
+        [{**row["features"], "id": row["id"], "version": row["version"]} for row in predictions]
+    )
     theirs = pd.DataFrame(offline).reindex(columns=[*FEATURES, "id"])
-    joined = ours.drop_duplicates("id").merge(theirs.drop_duplicates("id"), on="id", suffixes=("", " offline"))
+    joined = ours.drop_duplicates("id").merge(
+        theirs.drop_duplicates("id"), on="id", suffixes=("", " offline")
+    )
     found = []
     for version, rows in joined.groupby("version"):
         for name in FEATURES:
             one, other = (
-                rows[column].map(lambda item, name=name: SAME.get(name, {}).get(item, item) if item is not None else None)
+                rows[column].map(
+                    lambda item, name=name: SAME.get(name, {}).get(item, item) if item is not None else None
+                )
                 for column in (name, f"{name} offline")
             )
             here, there = one.notna(), other.notna()
@@ -116,8 +120,12 @@ def test_every_ratio_is_that_of_pandas(tmp_path: Path) -> None:
     offline = []
     for number in rng.sample(range(1000), 700):
         known = predictions[number]["features"] if number < 800 else drawn(rng)
-        row = {name: item if rng.random() < 0.6 else rng.choice(WRITTEN[name]) for name, item in known.items()}
-        offline.append({"id": f"r{number}", **{name: item for name, item in row.items() if rng.random() < 0.9}})
+        row = {
+            name: item if rng.random() < 0.6 else rng.choice(WRITTEN[name]) for name, item in known.items()
+        }
+        offline.append(
+            {"id": f"r{number}", **{name: item for name, item in row.items() if rng.random() < 0.9}}
+        )
     write_lines(tmp_path / "logs/predictions.jsonl", predictions + predictions[:50])
     write_lines(tmp_path / "logs/offline.jsonl", offline + offline[:20])
     gauges = once(path)
@@ -134,7 +142,11 @@ def test_every_ratio_is_that_of_pandas(tmp_path: Path) -> None:
         for side in ("served", "offline"):
             assert found[tuple(sorted({**key, "side": side}.items()))] == pytest.approx(row[side], abs=1e-12)
         assert {"model": "m", **of} in [labels for labels, _ in gauges["ml_skew_joined_rows"]]
-    joined = {labels["version"]: number for labels, number in gauges["ml_skew_joined_rows"] if labels["window"] == "2h"}
+    joined = {
+        labels["version"]: number
+        for labels, number in gauges["ml_skew_joined_rows"]
+        if labels["window"] == "2h"
+    }
     assert joined == expected(predictions, offline).groupby("version")["rows"].first().to_dict()
     rejected = {
         labels["reason"]: number
@@ -147,7 +159,9 @@ def test_every_ratio_is_that_of_pandas(tmp_path: Path) -> None:
 def figures(snapshot: Snapshot | None) -> dict[tuple[str, ...], float]:
     assert snapshot is not None
     names = ("ml_feature_skew_ratio", "ml_feature_skew_missing_ratio", "ml_skew_joined_rows")
-    return {(name, *labels): number for name in names for labels, number in snapshot.series.get(name, {}).items()}
+    return {
+        (name, *labels): number for name in names for labels, number in snapshot.series.get(name, {}).items()
+    }
 
 
 PLANS = st.lists(
@@ -273,9 +287,7 @@ def test_offline_features_are_where_the_file_says(
     fields: dict[str, Any], rows: dict[str, Any], tmp_path: Path
 ) -> None:
     path = folder_with(tmp_path, fields=fields, features=["amount", "country"])
-    write_lines(
-        tmp_path / "logs/predictions.jsonl", [served(1, 0, {"amount": 1.0, "country": "DE"})]
-    )
+    write_lines(tmp_path / "logs/predictions.jsonl", [served(1, 0, {"amount": 1.0, "country": "DE"})])
     write_lines(tmp_path / "logs/offline.jsonl", [rows])
     found = {
         labels["feature"]: number
@@ -288,10 +300,15 @@ def test_offline_features_are_where_the_file_says(
 def test_where_chooses_offline_rows(tmp_path: Path) -> None:
     path = folder_with(tmp_path, fields={"id": "id", "features": "row"}, where={"split": "serving"})
     write_lines(tmp_path / "logs/predictions.jsonl", [served(1, 0, {"amount": 1.0})])
-    rows = [{"id": "r1", "split": split, "row": {"amount": amount}} for split, amount in (("x", 5), ("serving", 1))]
+    rows = [
+        {"id": "r1", "split": split, "row": {"amount": amount}}
+        for split, amount in (("x", 5), ("serving", 1))
+    ]
     write_lines(tmp_path / "logs/offline.jsonl", rows)
     gauges = once(path)
-    assert {number for labels, number in gauges["ml_feature_skew_ratio"] if labels["feature"] == "amount"} == {0}
+    assert {
+        number for labels, number in gauges["ml_feature_skew_ratio"] if labels["feature"] == "amount"
+    } == {0}
 
 
 def test_as_of_leaves_out_what_came_later(tmp_path: Path) -> None:
@@ -315,7 +332,11 @@ def test_ages_are_those_of_numpy_and_later_ones_are_told(tmp_path: Path) -> None
     ages = rng.lognormal(8, 1, 1000)
     times = rng.uniform(0, 3599, 1000)
     rows = [
-        record(number, at=float(at), made={"profile": EPOCH + at - age, "live": EPOCH + at + (5 if number % 4 == 0 else -1)})
+        record(
+            number,
+            at=float(at),
+            made={"profile": EPOCH + at - age, "live": EPOCH + at + (5 if number % 4 == 0 else -1)},
+        )
         for number, (at, age) in enumerate(zip(times.tolist(), ages.tolist(), strict=True))
     ]
     del rows[0]["made"]
@@ -338,7 +359,10 @@ def test_ages_are_those_of_numpy_and_later_ones_are_told(tmp_path: Path) -> None
 @pytest.mark.parametrize(
     ("changes", "said"),
     [
-        ({"fields": {"id": "id", "features": ["amount"]}, "features": ["amuont"]}, "'amuont' is none of skew.fields"),
+        (
+            {"fields": {"id": "id", "features": ["amount"]}, "features": ["amuont"]},
+            "'amuont' is none of skew.fields",
+        ),
         ({"features": ["vector"]}, "'vector' is an embedding; expected a single value"),
         ({"features": ["amount", "amount"]}, "'amount' is listed twice"),
         ({"where": {"a": 1}}, "where, '*' and ' | ' need fields.features"),
@@ -363,13 +387,19 @@ def test_check_compares_the_first_records(tmp_path: Path) -> None:
         tmp_path / "logs/offline.jsonl", [{"id": f"r{number}", "amount": 1 + number} for number in range(4)]
     )
     done = exporter("check", path, check=False)
-    assert "compared: 4 of the ids looked at are in both logs; features that differ: country 100.0%, amount 75.0%" in done.stdout
+    assert (
+        "compared: 4 of the ids looked at are in both logs; features that differ: country 100.0%, amount 75.0%"
+        in done.stdout
+    )
     assert "warning: feature 'country': nothing at 'country'" in done.stdout
     (tmp_path / "logs/offline.jsonl").write_text("")
     write_lines(tmp_path / "logs/offline.jsonl", [{"id": f"x{number}", "amount": 1} for number in range(4)])
     done = exporter("check", path, check=False)
     assert done.returncode == 1
-    assert 'no offline row looked at has the id of a prediction looked at: offline rows have "x0" at' in done.stdout
+    assert (
+        'no offline row looked at has the id of a prediction looked at: offline rows have "x0" at'
+        in done.stdout
+    )
 
 
 def test_a_replay_says_that_it_leaves_skew_out(tmp_path: Path) -> None:
@@ -409,9 +439,7 @@ def kills(folder: Path, number: int, rng: random.Random) -> None:
     waiting: list[dict[str, Any]] = []
     now = time.time()
     for _ in range(number):
-        process = subprocess.Popen(
-            program, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL
-        )
+        process = subprocess.Popen(program, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
         try:
             assert process.stdout is not None
             assert process.stdout.readline() == b"begun\n"
