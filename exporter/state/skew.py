@@ -61,7 +61,8 @@ class SkewPending:
     """Values that wait, joined by the 64-bit hash of the id: the first prediction and the first offline row count.
 
     ``limit``: of the ids that wait or are remembered. Past it a sample of the ids is kept
-    (``exporter.state.sampling``), the same on both sides, and ``Joined.weight`` says how many predictions each row stands for.
+    (``exporter.state.sampling``), the same on both sides, and ``Joined.weight`` says how many predictions each row
+    stands for.
     """
 
     SCHEMA = (

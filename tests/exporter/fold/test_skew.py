@@ -36,7 +36,7 @@ FEATURES = {
     "since": "timestamp",
 }
 NUMBERS = [0.0, 1.0, 1.0000001, 1.5, -2.25, 1e9, None]
-WRITTEN = {
+WRITTEN: dict[str, list[Any]] = {
     "amount": NUMBERS,
     "country": ["DE", "FR", "de", None],
     "tier": [1, 1.0, "1", 2, None],
@@ -44,7 +44,7 @@ WRITTEN = {
     "note": ["a b", "a  b", "", None],
     "since": ["2026-01-01T00:00:00Z", "2026-01-01T01:00:00+01:00", 1767225600, "2026-01-02T00:00:00Z", None],
 }
-SAME = {
+SAME: dict[str, dict[Any, Any]] = {
     "vip": {True: 1, "true": 1, "yes": 1, False: 0},
     "tier": {1: "1", "1": "1", 2: "2"},
     "since": dict.fromkeys(WRITTEN["since"][:3], 1) | {WRITTEN["since"][3]: 2},
@@ -445,7 +445,8 @@ def kills(folder: Path, number: int, rng: random.Random) -> None:
             assert process.stdout.readline() == b"begun\n"
             until = time.monotonic() + rng.uniform(0.1, 0.8)
             while time.monotonic() < until:
-                predictions, offline = [], []
+                predictions: list[dict[str, Any]] = []
+                offline: list[dict[str, Any]] = []
                 for _ in range(rng.randrange(40)):
                     item = {"amount": float(rng.randrange(3)), "country": rng.choice(["DE", "FR"])}
                     other = {"id": f"r{identity}", "amount": float(rng.randrange(3)), "country": "DE"}

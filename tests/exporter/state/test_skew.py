@@ -119,7 +119,7 @@ def test_past_the_limit_a_sample_of_the_ids_stands_for_all() -> None:
         # Each stands for as many as there are ids outside of the sample.
         assert abs(weight - 36_000) < 5 * 36_000 / np.sqrt(joined)
         with store.transaction():
-            found = store.skew.expire(1)
-        assert found[Side.OFFLINE] == 0
-        assert abs(found[Side.SERVED] - len(alone)) < 5 * len(alone) / np.sqrt(joined / 9)
+            unmatched = store.skew.expire(1)
+        assert unmatched[Side.OFFLINE] == 0
+        assert abs(unmatched[Side.SERVED] - len(alone)) < 5 * len(alone) / np.sqrt(joined / 9)
         assert store.skew.waiting(Side.SERVED) == 0

@@ -23,6 +23,9 @@ rows = st.lists(row, max_size=12)
 Row = tuple[float | None, float | None, int | None, int | None, bool, float]
 
 
+Pair = tuple[float | None, float | None, float]
+
+
 def bits(value: float | None) -> int:
     return int(NO_CODE) if value is None else int(np.array(value + 0.0).view(np.int64))
 
@@ -54,9 +57,9 @@ def test_merging_is_folding_the_whole(first: list[Row], second: list[Row], third
 @given(rows)
 def test_counts_are_those_of_a_plain_reading(some: list[Row]) -> None:
     found = fold(some)
-    for place, pairs in enumerate(
-        ([(r[0], r[1], r[5]) for r in some if r[4]], [(r[2], r[3], r[5]) for r in some])
-    ):
+    of_numbers: list[Pair] = [(row[0], row[1], row[5]) for row in some if row[4]]
+    of_texts: list[Pair] = [(row[2], row[3], row[5]) for row in some]
+    for place, pairs in enumerate((of_numbers, of_texts)):
         both = [(one, other, weight) for one, other, weight in pairs if None not in (one, other)]
         equal = close if place == 0 else lambda one, other: one == other
         assert found.rows[place] == len(pairs)
