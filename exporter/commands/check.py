@@ -29,7 +29,7 @@ def check(monitors: tuple[Path, ...], state_dir: Path) -> None:
     of them, where the ids of predictions repeat, or where no label has the id of a prediction; 2 where a sink cannot
     be read. A glob that no file matches yet is no fault: check asks whether the path is right, and ends with 0.
     """
-    from exporter.commands.decoding import check_labels, check_predictions
+    from exporter.commands.decoding import check_labels, check_offline, check_predictions
     from exporter.commands.label_ids import unmatched
     from exporter.commands.series_account import series_account
     from exporter.daemon.models import load_all
@@ -41,7 +41,8 @@ def check(monitors: tuple[Path, ...], state_dir: Path) -> None:
         click.echo(f"{model.monitor.document.path}: model '{model.name}', fine as a file")
         now = time.time()
         looked_at: dict[str, Records] = {}
-        for sink, look in (("predictions", check_predictions), ("labels", check_labels)):
+        looks = {"predictions": check_predictions, "labels": check_labels, "skew": check_offline}
+        for sink, look in looks.items():
             try:
                 found = look(model, now, state_dir)
             except SinkError as error:
@@ -53,9 +54,12 @@ def check(monitors: tuple[Path, ...], state_dir: Path) -> None:
                 code = max(code, WRONG * found.wrong)
                 if found.records is not None:
                     looked_at[sink] = found.records
-        if len(looked_at) == 2 and (warning := unmatched(model, **looked_at, now=now)) is not None:
-            click.echo(f"  warning: {warning}")
-            code = max(code, WRONG)
+        for name in ("labels", "skew"):
+            if looked_at.keys() >= {"predictions", name}:
+                warning = unmatched(model, name, looked_at["predictions"], looked_at[name], now)
+                if warning is not None:
+                    click.echo(f"  warning: {warning}")
+                    code = max(code, WRONG)
         click.echo("\n".join(series_account(model)))
     if code:
         sys.exit(code)

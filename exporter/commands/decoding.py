@@ -14,6 +14,7 @@ import numpy as np
 from exporter.commands.unchosen import none_chosen
 from exporter.daemon.models import Model
 from exporter.features.timestamp import time_text
+from exporter.fold.schema import SKEW, Compared, Schema
 from exporter.fold.version_schemas import VersionSchemas
 from exporter.inbox import inbox_folder, inbox_path
 from exporter.records.accounts import clock_shift
@@ -24,12 +25,14 @@ from exporter.records.accounts.mapped_fields import (
     has_answers,
     judge,
     of_labels,
+    of_offline,
     of_predictions,
 )
 from exporter.records.columns import ERROR, NO_TIME, PredictionColumns
 from exporter.records.ids import repetition
 from exporter.records.labels import LabelDecoder
 from exporter.records.latency import doubt
+from exporter.records.offline import OfflineColumns, OfflineDecoder
 from exporter.records.predictions import PredictionDecoder, RequestedFields
 from exporter.records.reshaping import Reshaped, plain, reshapings
 from exporter.sinks import Sample, open_sink
@@ -47,7 +50,9 @@ _NEED_A_CLASS = "that are none of 0/1, -1/1, false/true and no/yes need predicti
 _UNANSWERED = "no score and no prediction can be read in any record: nothing of them would be measured"
 _WITHOUT_FEATURES = "no feature can be read in any record: nothing of them would be measured"
 _UNTYPED = "no feature is measured: no reference and no type under 'features' says what one is"
+_UNCOMPARED = "no feature is compared: no reference and no type under 'features' says what one is"
 _SHOWN = 3
+_MOST_DIFFERING = 10
 _LOOKED_AT = 1000
 _ANY_TIME = 2**62
 
@@ -179,6 +184,62 @@ def check_labels(model: Model, now: float, state_directory: Path) -> SinkCheck |
         (total > 0 or chosen is not None) and not len(columns.label),
         _of_ids(written, records, bytes(reshaped.lines)),
     )
+
+
+def check_offline(model: Model, now: float, state_directory: Path) -> SinkCheck | None:
+    """Decode the first records of offline features; None where the file names none.
+
+    Raises SinkError where they cannot be read.
+    """
+    written, monitor = model.monitor, plain(model.monitor)
+    skew = monitor.spec.skew
+    if skew is None or written.spec.skew is None:
+        return None
+    schemas = VersionSchemas(monitor, task_of(monitor.spec, model.references), model.references)
+    requested = _requested(schemas)
+    features = requested.compared
+    logged, source, remark = _sample(model, "skew", skew.sink, state_directory)
+    if not logged:
+        return SinkCheck([f"skew: {source}: {remark}"])
+    reshaped = _reshaped(written, "skew", logged, now)
+    with closing(OfflineDecoder(skew, features)) as decoder:
+        columns = decoder.decode(reshaped.lines, int(now * 1e6) + CLOCK_SKEW)
+    served, _, _ = _sample(model, "predictions", monitor.spec.predictions.sink, state_directory)
+    served = bytes(_reshaped(written, "predictions", served, now).lines) if served else b""
+    compared = _compared(_decode(requested, served, int(now * 1e6) + CLOCK_SKEW), columns, schemas.of(""))
+    mapped = of_offline(columns, written.spec.skew, features)
+    records = Records(reshaped.sample(), [item.field for item in mapped])
+    total, rejected = columns.records + reshaped.records, columns.rejected + reshaped.rejected
+    lines = [_account("skew", source, total, len(columns.id), rejected), *records.table(), compared]
+    chosen = None if reshaped.lines else none_chosen(written, "skew", logged)
+    judged = judge(records, mapped) if chosen is None else Judged({"records": chosen}, blind=False)
+    untyped = [name for name in written.spec.skew.features or () if name not in features]
+    warnings = [
+        *([remark] if remark else []),
+        *judged.warnings,
+        *(
+            f"feature '{name}' is not compared: no reference and no type under 'features' says what it is"
+            for name in untyped
+        ),
+        *([] if features or untyped else [_UNCOMPARED]),
+    ]
+    lines += [f"  warning: {warning}" for warning in warnings]
+    wrong = (total > 0 or chosen is not None) and (not len(columns.id) or judged.blind)
+    return SinkCheck(lines, wrong, _of_ids(written, records, bytes(reshaped.lines)))
+
+
+def _compared(served: PredictionColumns, offline: OfflineColumns, schema: Schema) -> str:
+    """Say how many ids of both logs are among the first records, and the share of them in which features differ."""
+    _, ours, theirs = np.intersect1d(served.id, offline.id, return_indices=True)
+    if served.compared is None or not len(ours) or served.compared.shape[1] != len(schema.compared):
+        return f"  compared: {len(ours)} of the ids looked at are in both logs"
+    known = np.ones((len(ours), len(schema.compared)), dtype=bool)
+    rows = Compared(served.compared[ours], offline.codes[theirs], known, np.ones(len(ours)))
+    summary = schema.fold_skew(rows, np.zeros(len(ours), dtype=np.intp), 1)[SKEW][0]
+    shares = dict(zip(summary.features, summary.mismatched / len(ours), strict=True))
+    worst = sorted((-share, name) for name, share in shares.items() if share)
+    differ = ", ".join(f"{name} {-share:.1%}" for share, name in worst[:_MOST_DIFFERING]) or "none"
+    return f"  compared: {len(ours)} of the ids looked at are in both logs; features that differ: {differ}"
 
 
 def _reshaped(monitor: Monitor, sink: str, lines: bytes, now: float) -> Reshaped:

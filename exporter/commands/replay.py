@@ -70,7 +70,7 @@ def replay(
     Labels count from when they came. The folder gets OpenMetrics with timestamps and, with promtool, TSDB blocks;
     `mlslo-rulegen backtest` reads both. Exit code 1 where the predictions could not be read.
     """
-    from exporter.daemon.models import load_all
+    from exporter.daemon.models import load_all, without_skew
     from exporter.measure.gauges import Gauges
     from exporter.replay import Replay, ReplayError, history
     from exporter.state import StoreError
@@ -85,6 +85,12 @@ def replay(
     for model in models:
         if model.monitor.pushed():
             refuse(f"model {model.name}: its events are pushed; expected a log that can be read again")
+        if model.monitor.spec.skew is not None:
+            click.echo(
+                f"model {model.name}: offline features are not replayed; metrics of skew are left out",
+                err=True,
+            )
+    models = [without_skew(model) for model in models]
     process = Gauges("")
     process.set("ml_exporter_build_info", 1.0, version=VERSION, python_version=platform.python_version())
     before = signal.signal(signal.SIGTERM, _stop)

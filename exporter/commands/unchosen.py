@@ -15,8 +15,7 @@ _SHOWN = 3
 
 def none_chosen(monitor: Monitor, sink: str, lines: bytes) -> str | None:
     """Say why the records of a log give no whole one; None where that is not by its conditions."""
-    log = monitor.spec.predictions if sink == "predictions" else monitor.spec.labels
-    assert log is not None
+    log = monitor.spec.logs[sink]
     with closing(Store()) as store, store.transaction():
         reshaped = reshapings(monitor, store)[sink].plain(lines, 0)
         requests, responses = (store.halves.count(sink, role) for role in ("request", "response"))

@@ -86,9 +86,8 @@ class Cycle:
             self._snapshots = Snapshots(
                 monitor, task, self._schemas, store, self._ingestion.presence, self._exemplars
             )
-            self._readers["predictions"] = SinkReader("predictions", monitor, spec.predictions.sink, store)
-            if spec.labels is not None:
-                self._readers["labels"] = SinkReader("labels", monitor, spec.labels.sink, store)
+            for name, log in spec.logs.items():
+                self._readers[name] = SinkReader(name, monitor, log.sink, store)
             if any(item.first is not None for item in spec.references.values()):
                 self._first = FirstReferences(named, self._schemas, store)
             self._prepare_schemas()
@@ -201,8 +200,13 @@ class Cycle:
             raise CycleError(str(cause)) from cause
 
     def _read(self, cycle: CycleTime, *, final: bool, stopped: Callable[[], bool]) -> bool:
-        """Predictions first, so that labels find them. Returns False where it was stopped."""
-        takes = {"predictions": self._ingestion.predictions, "labels": self._ingestion.labels}
+        """Predictions first, so that what is joined to them finds them. Returns False where it was stopped."""
+        ingestion = self._ingestion
+        takes = {
+            "predictions": ingestion.predictions,
+            "labels": ingestion.labels,
+            "skew": ingestion.offline,
+        }
         for name, reader in self._readers.items():
             number = 0
             for number, batch in enumerate(reader.batches(final=final, stopped=stopped), start=1):  # noqa: B007

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import NamedTuple
 from urllib.parse import quote
@@ -113,6 +113,13 @@ def load_all(paths: Sequence[Path]) -> list[Model]:
     if problems:
         raise InputError(problems)
     return list(models.values())
+
+
+def without_skew(model: Model) -> Model:
+    """Return ``model`` without its log of offline features."""
+    changed = model.monitor.spec.model_copy(update={"skew": None})
+    monitor = Monitor(model.monitor.document, model.monitor.file.model_copy(update={"spec": changed}))
+    return replace(model, monitor=monitor)
 
 
 def _collide(one: str, other: str) -> bool:

@@ -49,8 +49,8 @@ class Categorical(Kind):
         return {"value": filled(raw["value"], MISSING)}
 
 
-_FALSE = "('false', '0', '0.0', 'no')"
-_TRUE = "('true', '1', '1.0', 'yes')"
+FALSE = "('false', '0', '0.0', 'no')"
+TRUE = "('true', '1', '1.0', 'yes')"
 
 
 class Boolean(Kind):
@@ -63,8 +63,8 @@ class Boolean(Kind):
 
     def expressions(self, value: str, categories: Mapping[str, Enumeration]) -> dict[str, str]:
         return {
-            "value": f"CASE WHEN {value} IS NULL THEN {MISSING} WHEN lower({value}) IN {_TRUE} THEN 1 "
-            f"WHEN lower({value}) IN {_FALSE} THEN 0 ELSE {UNSEEN} END"
+            "value": f"CASE WHEN {value} IS NULL THEN {MISSING} WHEN lower({value}) IN {TRUE} THEN 1 "
+            f"WHEN lower({value}) IN {FALSE} THEN 0 ELSE {UNSEEN} END"
         }
 
     def decode(self, raw: Mapping[str, Column], binnings: Mapping[str, Binning]) -> dict[str, Any]:

@@ -9,7 +9,7 @@ import numpy as np
 
 from exporter.fold.grouping import CycleTime
 from exporter.fold.version_schemas import VersionSchemas
-from exporter.records.columns import ERROR, LABEL_REASONS, NO_RESPONSE, PREDICTION_REASONS, PredictionColumns
+from exporter.records.columns import ERROR, NO_RESPONSE, REASONS, PredictionColumns
 from exporter.records.features import present
 from exporter.records.latency import ENOUGH, doubt
 from exporter.state import Store, last_seen
@@ -43,11 +43,14 @@ class Counting:
         for sink in sinks:
             counters.add("ml_sink_records_total", (sink,), 0)
             counters.add("ml_sink_late_records_total", (sink,), 0)
-            for reason in PREDICTION_REASONS if sink == "predictions" else LABEL_REASONS:
+            for reason in REASONS[sink]:
                 counters.add("ml_sink_rejected_records_total", (sink, reason), 0)
         if self._labelled:
             counters.add("ml_labels_unmatched_total", (), 0)
             counters.add("ml_labels_revised_total", (), 0)
+        if "skew" in sinks:
+            for side in ("served", "offline"):
+                counters.add("ml_skew_unmatched_total", (side,), 0)
         counters.add("ml_series_dropped_total", ("too_many_versions",), 0)
         if self._schemas.segments or self._schemas.attributes:
             counters.add("ml_series_dropped_total", ("too_many_segment_values",), 0)

@@ -141,6 +141,8 @@ def mapped_fields(spec: Spec) -> Iterator[str]:
     for path in spec.segments:
         if isinstance(path, str):
             yield f"segments.{path}"
+    for name in spec.featureTimestamps:
+        yield f"featureTimestamps.{name}"
     if spec.labels is not None:
         if fields.id is not None:
             yield "id"
@@ -173,6 +175,8 @@ def _present(columns: PredictionColumns, known: FeatureSet, spec: Spec) -> dict[
         if isinstance(path, str) and path in columns.scopes:
             texts = columns.scopes[path]
             found[f"segments.{path}"] = texts.codes != _code(texts.names, NO_VALUE)
+    for name, ages in columns.ages.items():
+        found[f"featureTimestamps.{name}"] = ~np.isnan(ages)
     if spec.labels is not None and fields.id is not None:
         found["id"] = columns.id != 0
     return found

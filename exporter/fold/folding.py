@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import TypeVar
 
 import numpy as np
 
 from exporter.fold.grouping import BucketKeys, grouped, portions
-from exporter.fold.schema import GROUP, OUTCOME, SELECTION, TRAFFIC, DecodedBatch, Schema
+from exporter.fold.schema import AGE, GROUP, OUTCOME, SELECTION, SKEW, TRAFFIC, Compared, DecodedBatch, Schema
 from exporter.fold.version_schemas import VersionSchemas
 from exporter.records.columns import PredictionColumns
 from exporter.records.features import FeatureSet
@@ -16,7 +16,7 @@ from exporter.state import OTHER, Scope, Store
 from exporter.summary.base import Composite, Flags, Floats, Groups, Shape
 from exporter.tasks.task import Corrected, Labelled
 
-Rows = TypeVar("Rows", DecodedBatch, Labelled)
+Rows = TypeVar("Rows", DecodedBatch, Labelled, Compared)
 
 
 class Folding:
@@ -42,6 +42,8 @@ class Folding:
             mine, here, shapes = schema.prepare(columns, known).take(rows), keys.take(rows), schema.shapes
             for segment in ("", *self._schemas.segments):
                 self._fold(shapes[TRAFFIC], numbers, here, segment, mine, _vectors(schema.fold_traffic))
+            if AGE in shapes:
+                self._fold(shapes[AGE], numbers, here, "", mine, _vectors(schema.fold_ages))
             for attribute in self._schemas.attributes:
                 self._fold(shapes[SELECTION], numbers, here, attribute, mine, _vectors(schema.fold_selection))
 
@@ -56,6 +58,20 @@ class Folding:
             for attribute in self._schemas.attributes:
                 group = _changes(schema.fold_group, shapes[GROUP])
                 self._fold(shapes[GROUP], numbers, here, attribute, mine, group)
+
+    def fold_skew(
+        self, compared: Compared, features: Sequence[str], keys: BucketKeys, names: dict[int, str]
+    ) -> None:
+        """Fold served and offline values; ``features``: of their columns, which each version has some of."""
+        for schema, numbers in self._by_schema(names).items():
+            rows = np.flatnonzero(np.isin(keys.version, numbers))
+            columns = [features.index(name) for name in schema.compared]
+            some = compared.take(rows)
+            mine = Compared(
+                some.served[:, columns], some.offline[:, columns], some.known[:, columns], some.weight
+            )
+            here = keys.take(rows)
+            self._fold(schema.shapes[SKEW], numbers, here, "", mine, _vectors(schema.fold_skew))
 
     def exchange_segments(self) -> None:
         """Merge small values that others outgrew into ``other``."""

@@ -15,11 +15,13 @@ from exporter.fold.field_presence import FieldPresence
 from exporter.fold.folding import Folding
 from exporter.fold.grouping import BucketKeys, CycleTime, ScopeValues
 from exporter.fold.missing_fields import MissingFields
+from exporter.fold.skew import SkewComparison
 from exporter.fold.version_schemas import VersionSchemas
 from exporter.parse.json_lines import Buffer
-from exporter.records.accounts.mapped_fields import of_labels, of_predictions
+from exporter.records.accounts.mapped_fields import of_labels, of_offline, of_predictions
 from exporter.records.columns import ERROR, NO_TIME, LabelColumns, PredictionColumns
 from exporter.records.labels import LabelDecoder
+from exporter.records.offline import OfflineDecoder
 from exporter.records.predictions import PredictionDecoder
 from exporter.records.reshaping import Reshaped, Reshaping, Sample
 from exporter.sinks import Batch, SinkReader
@@ -39,7 +41,7 @@ _DROPPED = "outcomes dropped"
 
 
 class Ingestion:
-    """Takes batches of both logs of one model into its store, each in one transaction.
+    """Takes batches of all logs of one model into its store, each in one transaction.
 
     ``monitor``: the file, as it is for plain records. ``reshapings``: what makes them so, by sink. ``written``: as the
     user wrote it. ``exemplars``: where they are kept.
@@ -66,7 +68,9 @@ class Ingestion:
         self._buckets = buckets
         self.counting = Counting(monitor.model, written, schemas, store, buckets)
         self.presence = FieldPresence(monitor, store, buckets)
-        self._missing = {sink: MissingFields(monitor.model, sink) for sink in ("predictions", "labels")}
+        self._missing = {
+            sink: MissingFields(monitor.model, sink) for sink in ("predictions", "labels", "skew")
+        }
         self._deliveries = Deliveries(monitor.model, written, store)
         self._scopes = ScopeValues(schemas, store)
         self._folding = Folding(schemas, store)
@@ -81,6 +85,12 @@ class Ingestion:
         # Ids of predictions that a cycle as of an earlier time leaves out.
         self._later: list[Integers] = []
         self._wait = int(spec.labels.maxDelay.seconds * MICROSECONDS) if spec.labels else 0
+        self._skew = SkewComparison(spec.skew, store, buckets, self._folding) if spec.skew else None
+        self._offline_settings = spec.skew
+        self._offline: OfflineDecoder | None = None
+        self._offline_features: Mapping[str, str] = {}
+        # What waits needs its combination of segment values, or its columns, for as long.
+        self._kept = max(self._wait, self._skew.wait if self._skew else 0)
         # Last: a store that fails leaves nothing open.
         self._decoder = self._new_decoder()
         try:
@@ -94,6 +104,8 @@ class Ingestion:
         self._decoder.close()
         if self._labels is not None:
             self._labels.close()
+        if self._offline is not None:
+            self._offline.close()
 
     def predictions(self, batch: Batch, reader: SinkReader, cycle: CycleTime) -> None:
         """Take one batch of prediction records."""
@@ -144,6 +156,8 @@ class Ingestion:
         self.presence.predictions(columns, self._known, starts, cycle)
         kept = starts >= self._buckets.expired(cycle.settled)
         self._folding.fold_predictions(columns, self._known, keys, kept, names)
+        if self._skew is not None:
+            self._skew.served(columns, versions, self._requested.compared, cycle)
         if self._labels is not None:
             matches = self._wait_for_labels(columns, keys, cycle)
             self._outcomes(matches, cycle)
@@ -193,6 +207,28 @@ class Ingestion:
             self._outcomes(matches.corrections, cycle)
         return columns
 
+    def offline(self, batch: Batch, reader: SinkReader, cycle: CycleTime) -> None:
+        """Take one batch of offline features."""
+        assert self._skew is not None
+        with self._store.transaction():
+            reader.commit(batch)
+            passed_over = batch.passed_over
+            for portion in self._reshapings["skew"].portions(batch.lines, cycle.now, arrived=cycle.arrived):
+                columns = self._offline_decoder().decode(portion.lines, cycle.latest)
+                if cycle.known is not None:
+                    columns = columns.until(cycle.known)
+                rejected = columns.rejected + portion.rejected
+                rejected += self._skew.offline(columns, self._requested.compared, cycle)
+                known = columns.time[columns.time != NO_TIME]
+                records = columns.records + portion.records
+                self.counting.records(
+                    reader.name, records, rejected, passed_over, known, cycle, may_be_late=False
+                )
+                passed_over = Counter()
+                assert self._spec.skew is not None
+                mapped = of_offline(columns, self._spec.skew, self._requested.compared)
+                self._missing["skew"].look(portion.sample, mapped, columns.records)
+
     def tidy(self, cycle: CycleTime) -> None:
         """Merge buckets that have grown old, drop what no window reaches any more, say what fields are missing."""
         for missing in self._missing.values():
@@ -213,7 +249,9 @@ class Ingestion:
             self.presence.compact(cycle)
             self._folding.exchange_segments()
             self._store.pending.expire(cycle.settled - self._wait)
-            self._store.combinations.expire(cycle.settled - self._wait)
+            if self._skew is not None:
+                self._skew.expire(cycle)
+            self._store.combinations.expire(cycle.settled - self._kept)
             for number in self._store.versions.forget(expired):
                 summaries.drop_version(number)
 
@@ -255,6 +293,17 @@ class Ingestion:
         self._requested = self._schemas.requested()
         self._known = self._requested.features
         return PredictionDecoder(self._requested)
+
+    def _offline_decoder(self) -> OfflineDecoder:
+        """Return what decodes the features that are compared now."""
+        assert self._offline_settings is not None
+        compared = self._requested.compared
+        if self._offline is None or self._offline_features != compared:
+            if self._offline is not None:
+                self._offline.close()
+            self._offline_features = compared
+            self._offline = OfflineDecoder(self._offline_settings, compared)
+        return self._offline
 
     def _wait_for_labels(self, columns: PredictionColumns, keys: BucketKeys, cycle: CycleTime) -> Matches:
         outputs = columns.outputs

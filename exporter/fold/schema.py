@@ -22,15 +22,17 @@ from exporter.features.binning import (
 from exporter.fold.class_calibration import ClassCalibration
 from exporter.fold.float_sums import FloatSums, width_of_floats
 from exporter.records.columns import ERROR, PredictionColumns
+from exporter.records.compared import COMPARABLE, NUMERIC
 from exporter.records.features import FeatureSet
 from exporter.references.reference import Reference, view_part
-from exporter.summary.base import Codes, Columns, Composite, Flags, Floats, Groups, Shape, Summary
+from exporter.summary.base import Codes, Columns, Composite, Flags, Floats, Groups, Integers, Shape, Summary
 from exporter.summary.categorical import UNSEEN, CategoricalSummary
 from exporter.summary.hashed import RepetitionSummary
 from exporter.summary.labels import AccuracyByDelaySummary, LabelBinsSummary
 from exporter.summary.numeric import DurationSummary
 from exporter.summary.outcomes import ClassScoresSummary, GroupOutcomeSummary
 from exporter.summary.second_moments import SecondMomentsSummary
+from exporter.summary.skew import FeatureAgeSummary, SkewSummary, differing
 from exporter.summary.traffic import AttributionSummary, MeansSummary, SupportSummary, TrafficSummary
 from exporter.tasks.task import Labelled, Outputs, Task
 from mlslo.monitor import Monitor
@@ -41,7 +43,8 @@ class DecodedBatch(Columns):
     """Arrays of shape (rows,), but ``outside`` (rows, references) and ``attributions`` (rows, features).
 
     ``views`` and ``score``: as their binnings prepared them. ``fallback``: 1, 0 or NaN. ``correlated``: the column of
-    each feature whose moments are counted. ``losses``: estimates of |error| and of its square.
+    each feature whose moments are counted. ``losses``: estimates of |error| and of its square. ``ages``: of features,
+    in seconds.
     """
 
     status: npt.NDArray[np.int32]
@@ -55,9 +58,24 @@ class DecodedBatch(Columns):
     correlated: Mapping[str, Floats]
     attributions: Floats | None
     losses: Mapping[str, Floats]
+    ages: Mapping[str, Floats]
+
+
+@dataclass(frozen=True)
+class Compared(Columns):
+    """Served values beside offline ones of the same ids, as codes of shape (rows, features).
+
+    ``known``: whether both sides have the column. ``weight``: predictions a row stands for, shape (rows,).
+    """
+
+    served: Integers
+    offline: Integers
+    known: Flags
+    weight: Floats
 
 
 TRAFFIC, OUTCOME, SELECTION, GROUP = "traffic", "outcome", "selection", "group"
+SKEW, AGE = "skew", "age"
 
 
 class Schema:
@@ -106,6 +124,14 @@ class Schema:
         # All edges that the drift of labels from any reference needs.
         edges = np.unique(np.concatenate(deciles)) if deciles else None
         self._label_edges: Floats | None = edges if spec.task == "regression" else None
+        self.made = spec.featureTimestamps
+        self._skew = spec.skew
+        asked = spec.skew.features or [*self.kinds] if spec.skew is not None else []
+        self.compared = {
+            name: self.kinds[name].name
+            for name in asked
+            if name in self.kinds and self.kinds[name].name in COMPARABLE
+        }
         self._outside = [self._outside_of(reference) for reference in known]
         self.shapes = self._shapes(fairness=spec.fairness is not None)
 
@@ -139,6 +165,7 @@ class Schema:
             correlated={name: columns.features[name].values for name in correlated},
             attributions=attributions,
             losses=self._losses(columns, decoded),
+            ages=columns.ages,
         )
 
     def _losses(self, columns: PredictionColumns, decoded: FeatureSet) -> dict[str, Floats]:
@@ -234,6 +261,22 @@ class Schema:
         outcomes = GroupOutcomeSummary.fold(rows.score, rows.predicted, label, groups, size, rows.weight)
         return Composite({"outcomes": outcomes})
 
+    def fold_ages(self, rows: DecodedBatch, groups: Groups, size: int) -> Composite:
+        """Return a stack of ``size`` summaries of the ages of features."""
+        return Composite(
+            {name: FeatureAgeSummary.fold(ages, groups, size) for name, ages in rows.ages.items()}
+        )
+
+    def fold_skew(self, rows: Compared, groups: Groups, size: int) -> Composite:
+        """Return a stack of ``size`` summaries of served and offline values, whose columns are ``compared``."""
+        assert self._skew is not None
+        numeric = np.array([kind == NUMERIC for kind in self.compared.values()], dtype=bool)
+        tolerance = self._skew.tolerance
+        differ = differing(rows.served, rows.offline, numeric, tolerance.relative, tolerance.absolute)
+        features = tuple(self.compared)
+        of = (rows.served, rows.offline, differ, rows.known, rows.weight)
+        return Composite({SKEW: SkewSummary.fold(features, *of, groups, size)})
+
     def _binning(self, view: str) -> Binning | None:
         """Return what a view is counted over; None where only a reference could say, and none does."""
         known = self.references.values()
@@ -272,6 +315,12 @@ class Schema:
         if fairness and len(self._task.classes) == 2:
             stacks[SELECTION] = self.fold_selection(nothing, nowhere, 1)
             stacks[GROUP] = self.fold_group(unlabelled, nowhere, 1)
+        if self.made:
+            stacks[AGE] = self.fold_ages(nothing, nowhere, 1)
+        if self._skew is not None:
+            none = np.empty((0, len(self.compared)), dtype=np.int64)
+            uncompared = Compared(none, none, none.astype(bool), np.empty(0))
+            stacks[SKEW] = self.fold_skew(uncompared, nowhere, 1)
         shapes = {}
         for kind, stack in stacks.items():
             parts = {name: part[0] for name, part in stack.items()}
@@ -296,6 +345,7 @@ class Schema:
             correlated={} if self.moments is None else dict.fromkeys(self.moments.features, none),
             attributions=np.empty((0, len(self.attributed))),
             losses={} if self.loss is None else {"absolute": none, "squared": none},
+            ages=dict.fromkeys(self.made, none),
         )
 
     def float_sums(self, shape: Shape) -> FloatSums:
@@ -310,6 +360,8 @@ class Schema:
         for name, part in empty.items():
             digest.update(f"{name}:{type(part).__name__}:{width(part)};".encode() + part.signature())
         digest.update("\0".join(self._task.classes).encode())
+        if kind == SKEW:
+            digest.update(f"{self.compared};{self._skew and self._skew.tolerance}".encode())
         if kind == TRAFFIC:
             for view, binning in [*self.binnings.items(), ("", self.score)]:
                 digest.update(f"{view}:{type(binning).__name__};".encode())

@@ -153,7 +153,9 @@ class VersionSchemas:
             self._monitor.spec.predictions.fields,
             self._task,
             FeatureSet(kinds, binnings, tuple(attributed)),
-            identified=self._monitor.spec.labels is not None,
+            identified=self._monitor.spec.labels is not None or self._monitor.spec.skew is not None,
             scopes=self._scopes,
             times=self._monitor.spec.predictions.times,
+            made=self._monitor.spec.featureTimestamps,
+            compared={feature: kind for schema in self.all() for feature, kind in schema.compared.items()},
         )

@@ -5,9 +5,9 @@ from __future__ import annotations
 import logging
 from collections.abc import Mapping, Sequence
 
-from exporter.fold.schema import GROUP, OUTCOME, SELECTION, TRAFFIC, Schema
+from exporter.fold.schema import AGE, GROUP, OUTCOME, SELECTION, SKEW, TRAFFIC, Schema
 from exporter.fold.version_schemas import VersionSchemas
-from exporter.measure import data, fairness, features, outcome, prediction, reference_figures, service
+from exporter.measure import data, fairness, features, outcome, prediction, reference_figures, service, skew
 from exporter.measure.gauges import Gauges, Reason, WindowSummaries
 from exporter.measure.series_estimate import choose
 from exporter.references.reference import Reference
@@ -73,6 +73,12 @@ class Measurement:
             outcomes: Mapping[Window, Composite] = dict.fromkeys(windows, schema.shapes[OUTCOME].empty)
         else:
             outcomes = self._merged(schema.shapes[OUTCOME], scope, windows)
+        skews, ages = (
+            self._merged(schema.shapes[kind], scope, windows)
+            if kind in schema.shapes and not scope.segment
+            else {}
+            for kind in (SKEW, AGE)
+        )
         static, absent = self._references(schema, scope)
         absent |= dict.fromkeys(self._schemas.missing(version), Reason.REFERENCE_MISSING)
         reference_figures.export(gauges, self._spec, schema, version, scope, static, absent)
@@ -105,6 +111,10 @@ class Measurement:
                     exported=exported,
                 )
                 self._export(summaries)
+                if window in skews:
+                    skew.export_skew(summaries, skews[window][SKEW])
+                if window in ages:
+                    skew.export_ages(summaries, ages[window])
                 found.append(summaries)
         return found
 

@@ -8,7 +8,7 @@ from typing import Protocol
 from exporter.fold.field_presence import FieldPresence
 from exporter.fold.schema import Schema
 from exporter.measure.gauges import Gauges, Reason
-from exporter.state import Store, last_seen
+from exporter.state import Side, Store, last_seen
 from exporter.summary.windows import MICROSECONDS, Window
 
 
@@ -43,6 +43,10 @@ def sinks(gauges: Gauges, store: Store, readers: Mapping[str, Readable]) -> None
     if "labels" in readers:
         gauges.set("ml_predictions_pending", float(store.pending.waiting()))
         gauges.set("ml_label_sampling_ratio", store.pending.sampling_ratio())
+    if "skew" in readers:
+        for side in (Side.SERVED, Side.OFFLINE):
+            gauges.set("ml_skew_pending", float(store.skew.waiting(side)), side=side.name.lower())
+        gauges.set("ml_skew_sampling_ratio", store.skew.sampling_ratio())
 
 
 def state(gauges: Gauges, store: Store) -> None:

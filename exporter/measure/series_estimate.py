@@ -10,9 +10,9 @@ from functools import cached_property
 from exporter.features.binning import NumericBinning
 from exporter.fold.field_presence import mapped_fields
 from exporter.fold.schema import Schema
-from exporter.measure import comparison_results, drift, features, outcome, prediction, service
+from exporter.measure import comparison_results, drift, features, outcome, prediction, service, skew
 from exporter.measure.urgency import Urgency, urgency
-from exporter.records.columns import LABEL_REASONS, PREDICTION_REASONS
+from exporter.records.columns import REASONS
 from exporter.statistics import multiclass, multilabel
 from exporter.summary.outcomes import CALIBRATION_BINS
 from exporter.tasks.task import Task
@@ -124,7 +124,7 @@ class _Sizes:
         if metric.type is Type.HISTOGRAM:
             return len(spec.latencyBuckets) + 3
         if name == "ml_sink_rejected_records_total":
-            return len(PREDICTION_REASONS) + (len(LABEL_REASONS) if spec.labels else 0)
+            return sum(len(REASONS[name]) for name in spec.logs)
         if name == "ml_series_dropped_total":
             return 2
         if name.startswith("ml_comparison_"):
@@ -159,6 +159,7 @@ class _Sizes:
                 return {
                     "ml_feature_quantile": len(features.QUANTILES),
                     "ml_label_delay_seconds": len(outcome.DELAY_QUANTILES),
+                    "ml_feature_age_seconds": len(skew.AGE_QUANTILES),
                 }.get(name, len(service.QUANTILES))
             case "average":
                 return self._averages
@@ -169,7 +170,9 @@ class _Sizes:
             case "k":
                 return len(spec.predictions.cutoffs)
             case "sink":
-                return 1 + (spec.labels is not None)
+                return len(spec.logs)
+            case "side":
+                return len(skew.SIDES)
             case "attribute":
                 return len(spec.fairness.attributes) if spec.fairness else 0
             case "group":
@@ -228,6 +231,10 @@ class _Sizes:
             return sum(len(reference.kinds) for reference in schema.references.values())
         if name == "ml_feature_last_seen_timestamp_seconds":
             return len(schema.kinds)
+        if name.startswith("ml_feature_skew_"):
+            return len(schema.compared)
+        if name.startswith("ml_feature_age_"):
+            return len(self.spec.featureTimestamps)
         if name == "ml_feature_attribution_mean":
             return len(schema.attributed)
         if name == "ml_feature_text_length_mean":

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, field, fields, replace
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -46,6 +46,20 @@ LABEL_REASONS = (
     "not_a_record",
     "overwritten",
 )
+OFFLINE_REASONS = (
+    "malformed",
+    "missing_id",
+    "invalid_timestamp",
+    "future_timestamp",
+    "duplicate",
+    "sampled_out",
+    "too_long",
+    "not_selected",
+    "uneven_lists",
+    "not_a_record",
+)
+REASONS = {"predictions": PREDICTION_REASONS, "labels": LABEL_REASONS, "skew": OFFLINE_REASONS}
+"""Reasons for which records are rejected, by sink."""
 NO_TIME = np.iinfo(np.int64).min
 ERROR = 400
 """From this status on a prediction is an error."""
@@ -90,7 +104,8 @@ class PredictionColumns:
     False where an erroneous record carries no features at all. ``scopes``: segment or attribute -> its values.
     ``fallback``: 1, 0 or -1 where unknown. ``attributions``: (rows, features), NaN where missing. ``classified``: rows
     whose class was logged, not told by the score; None where no class is mapped. ``row``: number of the record among
-    those that were decoded.
+    those that were decoded. ``ages``: of features at the time of the prediction, seconds or NaN. ``compared``: codes of
+    the values that offline ones are compared with, shape (rows, features).
     """
 
     records: int
@@ -108,6 +123,8 @@ class PredictionColumns:
     attributions: Floats | None
     classified: Flags | None = None
     row: Integers | None = None
+    ages: Mapping[str, Floats] = field(default_factory=dict)
+    compared: Integers | None = None
 
     def without(self, rows: Flags, reason: str) -> PredictionColumns:
         """Return all but ``rows``, which are counted as rejected for ``reason``."""

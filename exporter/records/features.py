@@ -16,7 +16,7 @@ from exporter.parse.field_paths import KINDS, FieldPaths
 from exporter.parse.json_lines import Parser, filled
 from exporter.summary.base import Flags
 from exporter.summary.categorical import MISSING
-from mlslo.monitor import FeatureArray, PredictionFields
+from mlslo.monitor import FeatureArray, OfflineFields, PredictionFields
 
 
 @dataclass(frozen=True)
@@ -44,7 +44,9 @@ def present(values: Any) -> Flags:
     return np.asarray(found, dtype=bool)
 
 
-def feature_value(paths: FieldPaths, fields: PredictionFields, name: str, parsed_as: str = "text") -> str:
+def feature_value(
+    paths: FieldPaths, fields: PredictionFields | OfflineFields, name: str, parsed_as: str = "text"
+) -> str:
     """Return SQL for the raw value of a feature: a member, a path of its own, or an element of a list with names."""
     array = fields.features
     if not isinstance(array, FeatureArray):

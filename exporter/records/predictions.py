@@ -4,16 +4,19 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
+from exporter.features import KINDS
+from exporter.features.kind import number_column
 from exporter.parse import sql
 from exporter.parse.field_paths import FieldPaths
 from exporter.parse.json_lines import LONGEST_RECORD, Buffer, Parser, filled
 from exporter.parse.times import USUAL, epoch_microseconds
+from exporter.records import compared
 from exporter.records.columns import ERROR, NO_TIME, PredictionColumns, Texts
 from exporter.records.features import FeatureDecoder, FeatureSet, feature_value, present_features
 from exporter.records.latency import UNIT_SECONDS
@@ -33,6 +36,8 @@ class RequestedFields:
     """Fields requested of prediction records.
 
     ``identified``: True where labels name the ids, too. ``scopes``: paths (or crossed ones) of segments and attributes.
+    ``made``: feature or group of features -> path of when it was made. ``compared``: feature -> kind, of those that are
+    compared with offline ones.
     """
 
     fields: PredictionFields
@@ -40,6 +45,8 @@ class RequestedFields:
     features: FeatureSet
     identified: bool = True
     scopes: Sequence[Crossing] = ()
+    made: Mapping[str, str] = field(default_factory=dict)
+    compared: Mapping[str, str] = field(default_factory=dict)
     times: WrittenTimes = USUAL
 
     def expressions(self, paths: FieldPaths) -> dict[str, str]:
@@ -63,6 +70,13 @@ class RequestedFields:
         for position, name in enumerate(self.features.attributed):
             requested[f"attribution {position}"] = paths.member(fields.attributions, name, "number")
         requested.update(FeatureDecoder(fields, self.features).expressions(paths))
+        values = {
+            name: feature_value(paths, fields, name, KINDS[kind].parsed_as)
+            for name, kind in self.compared.items()
+        }
+        requested.update(compared.expressions(values, self.compared))
+        for name, path in self.made.items():
+            requested[f"made {name}"] = epoch_microseconds(paths.text(path), self.times)
         requested["has_features"] = present_features(paths, fields) if self.features.kinds else "true"
         if isinstance(fields.features, FeatureArray):
             requested["invalid_features"] = paths.misfits(fields.features.path, len(fields.features.names))
@@ -143,6 +157,13 @@ class PredictionDecoder:
             attributions=np.stack(attributions, axis=1) if attributions else None,
             classified=~np.ma.getmaskarray(raw["predicted"])[usable] if "predicted" in raw else None,
             row=np.flatnonzero(usable),
+            ages={
+                name: (time - number_column(raw[f"made {name}"])[usable]) / 1e6
+                for name in self._requested.made
+            },
+            compared=compared.codes(raw, self._requested.compared)[usable]
+            if self._requested.compared
+            else None,
         )
 
     def requests(self, lines: bytes) -> dict[int, str]:

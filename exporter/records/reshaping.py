@@ -19,8 +19,10 @@ from mlslo.monitor import (
     Labels,
     LatencyField,
     Monitor,
+    OfflineFields,
     PredictionFields,
     Predictions,
+    Skew,
 )
 
 _LOOKED_AT = 1000
@@ -52,9 +54,9 @@ class Reshaped(NamedTuple):
 class Reshaping:
     """Makes plain records of one log. ``needed``: whether its records are of another shape."""
 
-    def __init__(self, monitor: Monitor, log: Predictions | Labels, store: Store, sink: str) -> None:
+    def __init__(self, monitor: Monitor, log: Predictions | Labels | Skew, store: Store, sink: str) -> None:
         """``sink``: whose halves of predictions wait in ``store``."""
-        self.needed = log.reshaped if isinstance(log, Labels) else monitor.spec.reshapes_predictions
+        self.needed = monitor.spec.reshapes_predictions if isinstance(log, Predictions) else log.reshaped
         self._texts = Texts(() if self.needed else _containers(log.fields))
         self._where = Conditions(log.where or {})
         self._pairs: Pairs | None = None
@@ -62,8 +64,10 @@ class Reshaping:
             self._rows = Rows(list(_of_predictions(monitor, log.fields)))
             if log.join is not None:
                 self._pairs = Pairs(log.join, log.fields.timestamp, log.times, sink, store)
-        else:
+        elif isinstance(log, Labels):
             self._rows = Rows(list(_of_labels(monitor, log.fields)))
+        else:
+            self._rows = Rows(list(_of_offline(log.fields)))
 
     def plain(self, lines: Buffer, now: int) -> Reshaped:
         """Return the plain records of a sample of whole lines, as ``portions`` yields them, at once."""
@@ -157,15 +161,19 @@ def _portion(found: list[bytes], first: list[Record], rejected: Counter[str]) ->
 def plain(monitor: Monitor) -> Monitor:
     """Return the monitor file as it is for plain records: where a log needs reshaping, with the keys of those."""
     spec = monitor.spec
-    predictions, labels = spec.predictions, spec.labels
+    predictions, labels, skew = spec.predictions, spec.labels, spec.skew
     if spec.reshapes_predictions:
         predictions = predictions.model_copy(update={"fields": _plain_fields(predictions)})
     if labels is not None and labels.reshaped:
         paths = {name: _key(name) for name, path in labels.fields if path is not None}
         labels = labels.model_copy(update={"fields": LabelFields(**paths)})
-    if predictions is spec.predictions and labels is spec.labels:
+    if skew is not None and skew.reshaped:
+        named = {name: value for name, value in skew.fields if value is not None}
+        named |= {name: _key(name) for name, value in named.items() if not isinstance(value, list | dict)}
+        skew = skew.model_copy(update={"fields": OfflineFields.model_validate(named)})
+    if predictions is spec.predictions and labels is spec.labels and skew is spec.skew:
         return monitor
-    changed = spec.model_copy(update={"predictions": predictions, "labels": labels})
+    changed = spec.model_copy(update={"predictions": predictions, "labels": labels, "skew": skew})
     return Monitor(monitor.document, monitor.file.model_copy(update={"spec": changed}))
 
 
@@ -207,7 +215,7 @@ def _of_predictions(monitor: Monitor, fields: PredictionFields) -> Iterator[Targ
                 unwrapped=name not in lists,
                 numbered=name == "id",
             )
-    for path in monitor.spec.scope_paths:
+    for path in monitor.spec.further_paths:
         if path not in keys:
             keys.add(path)
             yield Target(path, _alternatives(path))
@@ -227,18 +235,31 @@ def _of_labels(monitor: Monitor, fields: LabelFields) -> Iterator[Target]:
             )
 
 
+def _of_offline(fields: OfflineFields) -> Iterator[Target]:
+    yield Target(_key("id"), _alternatives(fields.id), unwrapped=True, numbered=True)
+    if fields.timestamp is not None:
+        yield Target(_key("timestamp"), _alternatives(fields.timestamp))
+    match fields.features:
+        case str(path):
+            yield Target(_key("features"), _alternatives(path), opened=True)
+        case FeatureArray(path=path, names=names):
+            yield Target(_key("features"), _alternatives(path), opened=True, names=tuple(names))
+    for path in dict.fromkeys((fields.feature_paths or {}).values()):
+        yield Target(path, _alternatives(path))
+
+
 def _first_lines(lines: Buffer) -> bytes:
     head = bytes(memoryview(lines)[: 2 * LONGEST_RECORD])
     return b"\n".join(head.split(b"\n", _LOOKED_AT)[:_LOOKED_AT])
 
 
-def _containers(fields: PredictionFields | LabelFields) -> Iterator[str]:
+def _containers(fields: PredictionFields | LabelFields | OfflineFields) -> Iterator[str]:
     """Yield the paths that other paths lead through."""
     for path in fields.paths():
         outer = path.rpartition(".")[0]
         if outer:
             yield outer
-    if isinstance(fields, PredictionFields):
+    if not isinstance(fields, LabelFields):
         if isinstance(fields.features, FeatureArray):
             yield fields.features.path
         elif fields.feature_container is not None:
@@ -255,7 +276,4 @@ def _key(name: str) -> str:
 
 def reshapings(monitor: Monitor, store: Store, prefix: str = "") -> dict[str, Reshaping]:
     """Return what makes plain records of each log, by its sink. ``prefix``: of whose halves wait in ``store``."""
-    logs = {"predictions": monitor.spec.predictions, "labels": monitor.spec.labels}
-    return {
-        sink: Reshaping(monitor, log, store, prefix + sink) for sink, log in logs.items() if log is not None
-    }
+    return {sink: Reshaping(monitor, log, store, prefix + sink) for sink, log in monitor.spec.logs.items()}

@@ -8,6 +8,7 @@ from exporter.state.counters import last_seen
 from exporter.state.halves import Half
 from exporter.state.matches import Matches
 from exporter.state.segments import NO_VALUE, OTHER
+from exporter.state.skew import Joined, Side, Values
 from exporter.state.store import Store
 from exporter.state.summaries import Scope
 
@@ -17,10 +18,13 @@ __all__ = [
     "SET_ASIDE",
     "Fault",
     "Half",
+    "Joined",
     "Matches",
     "Scope",
+    "Side",
     "Store",
     "StoreError",
+    "Values",
     "explained",
     "last_seen",
 ]

@@ -98,6 +98,7 @@ def waiting(connection: sqlite3.Connection) -> dict[str, int]:
         "predictions for a label": "SELECT count(*) FROM pending WHERE label IS NULL",
         "labels for a prediction": "SELECT count(*) FROM early_labels",
         "requests and responses for their other half": "SELECT count(*) FROM halves",
+        "features for the other side, to be compared": "SELECT count(*) FROM skew WHERE codes IS NOT NULL",
         "joined, kept to know a second label": "SELECT count(*) FROM pending WHERE label IS NOT NULL",
         "records sampled for a first reference": "SELECT count(*) FROM samples",
         "records remembered, to count a second delivery once": "SELECT total(size) FROM delivered",

@@ -117,19 +117,24 @@ class LeftOut(Table):
 
     SCHEMA = ("CREATE TABLE IF NOT EXISTS left_out (exponent INTEGER PRIMARY KEY, newest INTEGER)",)
 
+    def __init__(self, connection: Connection, table: str = "left_out") -> None:
+        """``table``: of the columns of ``SCHEMA``."""
+        super().__init__(connection)
+        self._table = table
+
     @property
     def exponent(self) -> int:
         """Ids outside the sample of this exponent may have been left out."""
-        return int(self._db.value("SELECT max(exponent) FROM left_out") or 0)
+        return int(self._db.value(f"SELECT max(exponent) FROM {self._table}") or 0)
 
     def add(self, exponent: int, now: int) -> None:
         """Note that at ``now`` (epoch µs) ids outside the sample of ``exponent`` were left out."""
         self._db.execute(
-            "INSERT INTO left_out VALUES (?, ?) "
+            f"INSERT INTO {self._table} VALUES (?, ?) "
             "ON CONFLICT (exponent) DO UPDATE SET newest = max(newest, excluded.newest)",
             (exponent, now),
         )
 
     def expire(self, before: int) -> None:
         """Forget what was left out before ``before`` (epoch µs)."""
-        self._db.execute("DELETE FROM left_out WHERE newest < ?", (before,))
+        self._db.execute(f"DELETE FROM {self._table} WHERE newest < ?", (before,))

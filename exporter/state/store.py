@@ -16,6 +16,7 @@ from exporter.state.halves import Halves
 from exporter.state.pending import Pending
 from exporter.state.samples import Samples
 from exporter.state.segments import SegmentValues
+from exporter.state.skew import SkewPending
 from exporter.state.summaries import Summaries
 
 SCHEMA_VERSION = 7
@@ -53,6 +54,7 @@ class Store:
                 self.combinations = Combinations(self._connection)
                 self.marks = Marks(self._connection)
                 self.pending = Pending(self._connection)
+                self.skew = SkewPending(self._connection)
                 self.samples = Samples(self._connection)
                 self.halves = Halves(self._connection)
                 self.delivered = Delivered(self._connection)
@@ -157,7 +159,8 @@ class Store:
 
 
 PARTS = (
-    Positions, Summaries, Versions, SegmentValues, Combinations, Counters, Marks, Pending, Samples, Halves, Delivered,
+    Positions, Summaries, Versions, SegmentValues, Combinations, Counters, Marks, Pending, SkewPending, Samples, Halves,
+    Delivered,
 )  # fmt: skip
 
 

@@ -83,6 +83,7 @@ def _samples(connection: sqlite3.Connection) -> Iterator[str]:
         "waiting": "pending WHERE label IS NULL",
         "labelled": "pending WHERE label IS NOT NULL",
         "early": "early_labels",
+        "skew": "skew",
     }
     known = {
         name: rest for name, *rest in connection.execute("SELECT name, number, population FROM id_samples")

@@ -29,6 +29,7 @@ from mlslo.monitor.sinks import (
     SqlSink,
     Tls,
 )
+from mlslo.monitor.skew import OfflineFields, Skew, Tolerance
 from mlslo.monitor.spec import DEFAULT_LATENCY_BUCKETS, Comparison, Drift, Fairness, Feature, Reference, Spec
 from mlslo.monitor.times import WrittenTimes, has_offset
 
@@ -62,6 +63,7 @@ __all__ = [
     "Monitor",
     "MonitorFile",
     "ObjectsSink",
+    "OfflineFields",
     "OpenSearchSink",
     "PredictionFields",
     "Predictions",
@@ -69,9 +71,11 @@ __all__ = [
     "Reference",
     "SegmentMetrics",
     "Sink",
+    "Skew",
     "Spec",
     "SqlSink",
     "Tls",
+    "Tolerance",
     "WrittenTimes",
     "from_document",
     "has_offset",

@@ -60,6 +60,13 @@ class Monitor(Loaded[Metadata, Spec]):
                 yield self.document.problem(("spec", "predictions", "positiveClass"), message + near)
         if self.spec.task == "multilabel":
             yield from self._problems_of_sets()
+        if self.spec.skew is not None and fields.id is None:
+            message = "missing key 'id': offline features are joined to predictions by it"
+            yield self.document.problem(at, message)
+        if self.spec.skew is not None and fields.features is None:
+            message = "missing key 'features': offline features need served ones to be compared with"
+            yield self.document.problem(at, message)
+        yield from self._problems_of_skew()
         if self.spec.labels is not None and fields.score is None and fields.prediction is None:
             yield self.document.problem(at, "labels need a 'score' or a 'prediction' to be compared with")
         yield from self._problems_of_join()
@@ -109,13 +116,26 @@ class Monitor(Loaded[Metadata, Spec]):
             if classes and name in classes[:position]:
                 yield self.document.problem((*at, "classes", position), f"'{name}' is listed twice")
 
+    def _problems_of_skew(self) -> Iterator[Problem]:
+        """Yield features to be compared that are no features, or cannot be."""
+        spec = self.spec
+        served = spec.predictions.fields.feature_names
+        offline = spec.skew.fields.feature_paths if spec.skew is not None else None
+        for index, name in enumerate((spec.skew.features if spec.skew is not None else None) or ()):
+            at = ("spec", "skew", "features", index)
+            for known, where in ((served, "predictions.fields.features"), (offline, "skew.fields.features")):
+                if known is not None and name not in known:
+                    message = f"'{name}' is none of {where}, expected one of {quoted_list([*known])}"
+                    yield self.document.problem(at, message + did_you_mean(name, [*known]))
+            if name in spec.features and spec.features[name].type == "embedding":
+                yield self.document.problem(at, f"'{name}' is an embedding; expected a single value")
+
     def standard_input(self) -> list[tuple[Any, ...]]:
         """Return where the file says that records come on standard input."""
-        logs = {"predictions": self.spec.predictions, "labels": self.spec.labels}
         return [
             ("spec", name, "sink", "file", "path")
-            for name, log in logs.items()
-            if log is not None and log.sink.is_standard_input
+            for name, log in self.spec.logs.items()
+            if log.sink.is_standard_input
         ]
 
     def _problems_of_standard_input(self) -> Iterator[Problem]:
@@ -123,11 +143,11 @@ class Monitor(Loaded[Metadata, Spec]):
         places = self.standard_input()
         for at in places[1:]:
             yield self.document.problem(
-                at, "standard input is read by 'predictions' already; expected a file"
+                at, f"standard input is read by '{places[0][1]}' already; expected a file"
             )
         for at in places:
-            log = self.spec.predictions if at[1] == "predictions" else self.spec.labels
-            if log is not None and log.sink.file is not None and log.sink.file.format == "parquet":
+            file = self.spec.logs[at[1]].sink.file
+            if file is not None and file.format == "parquet":
                 message = "Parquet cannot be read on standard input, expected one of csv, jsonl"
                 yield self.document.problem((*at[:-1], "format"), message)
         if self.spec.predictions.sink.is_standard_input:
@@ -137,17 +157,18 @@ class Monitor(Loaded[Metadata, Spec]):
                     yield self.document.problem(("spec", "references", name, "first"), message)
 
     def pushed(self) -> dict[str, PushSink]:
-        """Return the push sinks, by the log (predictions, labels) that they take."""
-        logs = {"predictions": self.spec.predictions, "labels": self.spec.labels}
-        return {name: log.sink.push for name, log in logs.items() if log is not None and log.sink.push}
+        """Return the push sinks, by the log (predictions, labels, skew) that they take."""
+        return {name: log.sink.push for name, log in self.spec.logs.items() if log.sink.push}
 
     def _problems_of_push(self) -> Iterator[Problem]:
         """Yield what cannot be done with records that are pushed."""
         pushed = self.pushed()
-        paths = [sink.path for sink in pushed.values()]
-        if len(paths) == 2 and any(paths[0] + end == paths[1] for end in ("", OTLP_PATH)):
-            message = "the push path of 'predictions' already; expected another one"
-            yield self.document.problem(("spec", "labels", "sink", "push", "path"), message)
+        taken: dict[str, str] = {}
+        for name, sink in pushed.items():
+            if sink.path in taken:
+                message = f"the push path of '{taken[sink.path]}' already; expected another one"
+                yield self.document.problem(("spec", name, "sink", "push", "path"), message)
+            taken |= {sink.path + end: name for end in ("", OTLP_PATH)}
         if "predictions" in pushed:
             for name, reference in self.spec.references.items():
                 if reference.first is not None:

@@ -25,6 +25,10 @@ def lacking(metric: Metric, spec: Spec, file: str) -> str | None:
         return f"'{name}' needs comparison, {file} has none"
     if needs_labels(metric) and spec.labels is None:
         return f"'{name}' needs labels, {file} has none"
+    if name.startswith(("ml_feature_skew_", "ml_skew_")) and spec.skew is None:
+        return f"'{name}' needs skew, {file} has none"
+    if name.startswith("ml_feature_age_"):
+        return None if spec.featureTimestamps else f"'{name}' needs featureTimestamps, {file} has none"
     if metric.layer is Layer.FAIRNESS and spec.fairness is None:
         return f"'{name}' needs fairness attributes, {file} has none"
     if name in ("ml_label_delay_seconds", "ml_model_accuracy_by_delay"):

@@ -11,6 +11,7 @@ from pydantic import Field, field_validator, model_validator
 from mlslo.monitor.fields import Crossing, FeatureName, FieldPath, needs_rows, scope_name
 from mlslo.monitor.logs import Labels, Predictions
 from mlslo.monitor.metrics import Metrics
+from mlslo.monitor.skew import Skew
 from mlslo.yamlfile import Duration, Name, StrictModel
 
 DEFAULT_LATENCY_BUCKETS = (
@@ -133,6 +134,12 @@ class Spec(StrictModel):
     )
     predictions: Predictions = Field(description="The prediction log.")
     labels: Labels | None = Field(None, description="The label log.")
+    skew: Skew | None = Field(None, description="The log of offline features, compared with the served ones.")
+    featureTimestamps: dict[FeatureName, FieldPath] = Field(
+        default_factory=dict,
+        description="Feature, or group of features such as a feature view -> the path in a prediction record of when "
+        "its values were made; its age is `ml_feature_age_seconds`.",
+    )
     features: dict[FeatureName, Feature] = Field(
         default_factory=dict, description="Types and ranges of features."
     )
@@ -166,9 +173,21 @@ class Spec(StrictModel):
         return [path for item in crossings for path in ([item] if isinstance(item, str) else item)]
 
     @property
+    def further_paths(self) -> list[str]:
+        """The paths into a prediction record that are no fields of it."""
+        return [*self.scope_paths, *self.featureTimestamps.values()]
+
+    @property
     def reshapes_predictions(self) -> bool:
         """True where a record of the prediction log is not a prediction as it is."""
-        return self.predictions.reshaped or any(map(needs_rows, self.scope_paths))
+        return self.predictions.reshaped or any(map(needs_rows, self.further_paths))
+
+    @property
+    def logs(self) -> dict[str, Predictions | Labels | Skew]:
+        """Every log that is read, by the key that names it, in the order of reading."""
+        found: dict[str, Predictions | Labels | Skew | None]
+        found = {"predictions": self.predictions, "labels": self.labels, "skew": self.skew}
+        return {name: log for name, log in found.items() if log is not None}
 
     @field_validator("windows", "latencyBuckets")
     @classmethod

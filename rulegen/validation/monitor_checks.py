@@ -72,7 +72,12 @@ def _gauge(monitor: Monitor, gauge: Gauge, metric: Metric) -> Iterator[tuple[Loc
         if message := unfit(metric, gauge.reference, spec.references):
             yield ("reference",), message
     yield from _averages(monitor, gauge, metric)
-    if "feature" in gauge.labels and (message := _no_feature(monitor, gauge.labels["feature"])):
+    if metric.name.startswith("ml_feature_age_"):
+        made, feature = [*spec.featureTimestamps], gauge.labels.get("feature", "")
+        if feature and made and feature not in made:
+            message = f"{name} has no '{feature}' in featureTimestamps, expected one of {quoted_list(made)}"
+            yield ("labels", "feature"), message + did_you_mean(feature, made)
+    elif "feature" in gauge.labels and (message := _no_feature(monitor, gauge.labels["feature"])):
         yield ("labels", "feature"), message
     if message := lacking(metric, spec, name):
         yield ("metric",), message

@@ -34,10 +34,10 @@ def doubt(monitor: Monitor, log: str, now: float) -> str | None:
     """Say that the newest record of a log file is whole or half hours off the clock; None where it is not.
 
     The clock is the time of the last write while a file is written to, else ``now`` (Unix seconds), by which only a
-    future can be told. ``log``: predictions or labels; labels may be logged long after their time, so that only a
-    future tells anything.
+    future can be told. ``log``: its key; labels and offline features may be logged long after their time, so that only
+    a future tells anything.
     """
-    named = monitor.spec.labels if log == "labels" else monitor.spec.predictions
+    named = monitor.spec.logs.get(log)
     found = None if named is None else _newest_lines(monitor, named.sink)
     if named is None or named.fields.timestamp is None or found is None:
         return None
@@ -57,7 +57,7 @@ def doubt(monitor: Monitor, log: str, now: float) -> str | None:
     shift = round((last - clock) / _HALF_HOUR) * _HALF_HOUR
     if not shift or abs(shift) > _FARTHEST or abs(last - clock - shift) > _TOLERANCE:
         return None
-    if shift < 0 and (log == "labels" or not growing):
+    if shift < 0 and (log != "predictions" or not growing):
         return None
     hours = f"{abs(shift) / 3600:g} h {'ahead of' if shift > 0 else 'behind'} the clock"
     said = f"timestamps are {hours}: the newest is {time_text(last, 'seconds')}; "
@@ -71,8 +71,7 @@ def doubt(monitor: Monitor, log: str, now: float) -> str | None:
 
 def _newest(monitor: Monitor, log: str, lines: bytes, written: WrittenTimes) -> float | None:
     """Return the newest event time (Unix seconds) of plain records, read as ``written``."""
-    spec = plain(monitor).spec
-    fields = spec.labels.fields if log == "labels" and spec.labels is not None else spec.predictions.fields
+    fields = plain(monitor).spec.logs[log].fields
 
     def request(paths: FieldPaths) -> dict[str, str]:
         return {"time": epoch_microseconds(paths.text(fields.timestamp), written)}

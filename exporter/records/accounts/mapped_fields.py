@@ -7,15 +7,17 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from exporter.features import Kind
+from exporter.features import KINDS, Kind
 from exporter.features.binning import Numbers
 from exporter.records.accounts.field_accounts import SCALAR, MappedField, Records
 from exporter.records.columns import NO_TIME, LabelColumns, PredictionColumns
 from exporter.records.features import present
+from exporter.records.offline import OfflineColumns
 from exporter.records.predictions import RequestedFields
 from exporter.state import NO_VALUE
+from exporter.summary.skew import NO_CODE
 from exporter.tasks.task import Task
-from mlslo.monitor import PREDICTION_PRESETS, FeatureArray, Features, LabelFields
+from mlslo.monitor import PREDICTION_PRESETS, FeatureArray, Features, LabelFields, Skew
 
 _NUMBER = ("number", "text")
 _TIME = (_NUMBER, "a time such as 2026-01-31T12:00:00Z or epoch seconds")
@@ -95,7 +97,7 @@ def of_predictions(
     ``preset``: that of the log, which maps more than every log of its format has.
     """
     container = requested.fields.features
-    found = [*_fields(columns, requested, task), *_scopes(columns, requested)]
+    found = [*_fields(columns, requested, task), *_scopes(columns, requested), *_made(columns, requested)]
     features = list(_features(columns, requested))
     some = _read_of(any(item.read for item in features), 0)
     if isinstance(container, str):
@@ -139,6 +141,23 @@ def of_labels(columns: LabelColumns, fields: LabelFields, task: Task, kind: str)
     if fields.timestamp is not None:
         timed = _read_of(bool((columns.time != NO_TIME).any()), rejected["invalid_timestamp"])
         found.insert(0, Mapped(_field("timestamp", fields.timestamp, *_TIME), timed))
+    return found
+
+
+def of_offline(columns: OfflineColumns, skew: Skew, features: Mapping[str, str]) -> list[Mapped]:
+    """List what is mapped in offline records. ``features``: feature -> kind, of the columns of their codes."""
+    fields = skew.fields
+    found = [Mapped(_field("id", fields.id), True if len(columns.id) else None)]
+    if fields.timestamp is not None:
+        timed = _read_of(bool((columns.time != NO_TIME).any()), columns.rejected["invalid_timestamp"])
+        found.append(Mapped(_field("timestamp", fields.timestamp, *_TIME), timed))
+    container = None if isinstance(fields.features, dict) else fields.features
+    for place, (name, kind) in enumerate(features.items()):
+        outer, inner = _place(container, (fields.feature_paths or {}).get(name, name))
+        noun = KINDS[kind].noun if kind in _KINDS else "text or a number"
+        field = MappedField(name, f"feature '{name}'", inner, _KINDS.get(kind, SCALAR), noun, outer)
+        read = bool((columns.codes[:, place] != NO_CODE).any()) if len(columns.id) else None
+        found.append(Mapped(field, read, feature=True))
     return found
 
 
@@ -216,6 +235,12 @@ def _scopes(columns: PredictionColumns, requested: RequestedFields) -> Iterator[
         ):
             field = MappedField(f"segment {path}", f"segment or attribute '{path}'", path)
             yield Mapped(field, columns.scopes[path].names != [NO_VALUE])
+
+
+def _made(columns: PredictionColumns, requested: RequestedFields) -> Iterator[Mapped]:
+    for name, path in requested.made.items():
+        field = MappedField(f"made {name}", f"timestamp of feature '{name}'", path, *_TIME)
+        yield Mapped(field, not np.isnan(columns.ages[name]).all())
 
 
 def _features(columns: PredictionColumns, requested: RequestedFields) -> Iterator[Mapped]:
