@@ -10,6 +10,7 @@ from pathlib import Path
 
 from exporter.inbox import inbox_folder, inbox_path
 from exporter.sinks.file import FileSink
+from exporter.sinks.kafka import KafkaSink
 from exporter.sinks.push import POSITION, PushSink
 from exporter.sinks.sink import Batch, LogSink, SinkError
 from exporter.sinks.standard_input import StandardInput
@@ -18,7 +19,7 @@ from mlslo.monitor import Monitor, Sink
 
 logger = logging.getLogger(__name__)
 
-SINKS: dict[str, type[LogSink]] = {"file": FileSink}
+SINKS: dict[str, type[LogSink]] = {"file": FileSink, "kafka": KafkaSink}
 """Kinds of sink, by their key below ``sink:`` in a monitor file; pushed events wait in an inbox of their own."""
 
 
@@ -55,7 +56,8 @@ class SinkReader:
         self.name = name
         self.up = False
         self._monitor = monitor
-        self._settings = sink
+        # What is not kept takes no records from those who keep them.
+        self._settings = sink if store.path else sink.whole()
         self._store = store
         self._inbox = store.path and inbox_path(inbox_folder(store.path), name)
         self._sink = self._restored()

@@ -17,7 +17,7 @@ from mlslo.monitor.file import Monitor, MonitorFile
 from mlslo.monitor.logs import POSITIVE, Join, Labels, Predictions
 from mlslo.monitor.metrics import Exported, Metrics, SegmentMetrics
 from mlslo.monitor.presets import PREDICTION_PRESETS
-from mlslo.monitor.sinks import OTLP_PATH, FileSink, PushSink, Sink
+from mlslo.monitor.sinks import OTLP_PATH, FileSink, KafkaSink, PushSink, Sink
 from mlslo.monitor.spec import DEFAULT_LATENCY_BUCKETS, Comparison, Drift, Fairness, Feature, Reference, Spec
 from mlslo.monitor.times import WrittenTimes, has_offset
 
@@ -41,6 +41,7 @@ __all__ = [
     "Features",
     "FieldPath",
     "FileSink",
+    "KafkaSink",
     "Join",
     "LabelFields",
     "Labels",

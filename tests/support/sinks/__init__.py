@@ -16,6 +16,7 @@ __all__ = ["SERVERS", "SinkServer", "UnavailableError", "server_class"]
 
 SERVERS = {
     "file": "tests.support.sinks.file:FileServer",
+    "kafka": "tests.support.sinks.kafka:KafkaServer",
     "push": "tests.support.sinks.push:PushServer",
 }
 """Name -> module and class. They are imported when they are used: some need an extra."""
