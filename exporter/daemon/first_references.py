@@ -55,7 +55,7 @@ class FirstReferences:
             if item.first is not None
         }
         self._least = min(spec.minSamples, MOST_RECORDS)
-        self._reader = SinkReader("first references", monitor, spec.predictions.sink, store)
+        self._reader = SinkReader("first references", monitor, spec.predictions.sink.whole(), store)
         self._adopted: set[Sampled] = set()
         self._failed: set[Sampled] = set()
         self._built_references = store.samples.built()

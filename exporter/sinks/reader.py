@@ -10,6 +10,7 @@ from pathlib import Path
 
 from exporter.inbox import inbox_folder, inbox_path
 from exporter.sinks.file import FileSink
+from exporter.sinks.kafka import KafkaSink
 from exporter.sinks.loki import LokiSink
 from exporter.sinks.objects import ObjectsSink
 from exporter.sinks.opensearch import OpenSearchSink
@@ -24,6 +25,7 @@ logger = logging.getLogger(__name__)
 
 SINKS: dict[str, type[LogSink]] = {
     "file": FileSink,
+    "kafka": KafkaSink,
     "loki": LokiSink,
     "objects": ObjectsSink,
     "opensearch": OpenSearchSink,
@@ -65,7 +67,8 @@ class SinkReader:
         self.name = name
         self.up = False
         self._monitor = monitor
-        self._settings = sink
+        # What is not kept takes no records from those who keep them.
+        self._settings = sink if store.path else sink.whole()
         self._store = store
         self._inbox = store.path and inbox_path(inbox_folder(store.path), name)
         self._sink = self._restored()

@@ -2,6 +2,7 @@
 
 from mlslo.monitor.sinks.access import Credentials, Tls
 from mlslo.monitor.sinks.file import FileSink
+from mlslo.monitor.sinks.kafka import KafkaSink
 from mlslo.monitor.sinks.loki import LokiSink
 from mlslo.monitor.sinks.objects import ObjectsSink
 from mlslo.monitor.sinks.opensearch import OpenSearchSink
@@ -13,6 +14,7 @@ __all__ = [
     "OTLP_PATH",
     "Credentials",
     "FileSink",
+    "KafkaSink",
     "LokiSink",
     "ObjectsSink",
     "OpenSearchSink",

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pydantic import Field
 
 from mlslo.monitor.sinks.file import FileSink
+from mlslo.monitor.sinks.kafka import KafkaSink
 from mlslo.monitor.sinks.loki import LokiSink
 from mlslo.monitor.sinks.objects import ObjectsSink
 from mlslo.monitor.sinks.opensearch import OpenSearchSink
@@ -16,14 +17,15 @@ from mlslo.yamlfile import StrictModel
 class Sink(StrictModel):
     """The source of records: exactly one kind."""
 
-    exactly_one = ("file", "loki", "objects", "opensearch", "push", "sql")
+    exactly_one = ("file", "kafka", "loki", "objects", "opensearch", "push", "sql")
 
     file: FileSink | None = Field(None, description="Log files on a disk that the exporter sees.")
+    kafka: KafkaSink | None = Field(None, description="A topic of Kafka.")
     loki: LokiSink | None = Field(None, description="Log entries in Loki.")
-    opensearch: OpenSearchSink | None = Field(None, description="Documents in OpenSearch or Elasticsearch.")
     objects: ObjectsSink | None = Field(
         None, description="Objects of a bucket: S3, Google Cloud Storage, Azure."
     )
+    opensearch: OpenSearchSink | None = Field(None, description="Documents in OpenSearch or Elasticsearch.")
     push: PushSink | None = Field(None, description="Events that are sent to the exporter over HTTP.")
     sql: SqlSink | None = Field(None, description="Rows of a query.")
 
@@ -31,3 +33,9 @@ class Sink(StrictModel):
     def is_standard_input(self) -> bool:
         """True where records come on the process's standard input."""
         return self.file is not None and self.file.path == "-"
+
+    def whole(self) -> Sink:
+        """Return the sink as one reads it who takes no records from other replicas: a topic without its group."""
+        if self.kafka is None or self.kafka.group is None:
+            return self
+        return self.model_copy(update={"kafka": self.kafka.model_copy(update={"group": None})})

@@ -16,10 +16,11 @@ __all__ = ["SERVERS", "SinkServer", "UnavailableError", "server_class"]
 
 SERVERS = {
     "file": "tests.support.sinks.file:FileServer",
+    "kafka": "tests.support.sinks.kafka:KafkaServer",
     "loki": "tests.support.sinks.loki:LokiServer",
+    "objects": "tests.support.sinks.objects:ObjectsServer",
     "opensearch": "tests.support.sinks.opensearch:OpenSearchServer",
     "postgresql": "tests.support.sinks.sql:PostgresServer",
-    "objects": "tests.support.sinks.objects:ObjectsServer",
     "push": "tests.support.sinks.push:PushServer",
     "sql-parquet": "tests.support.sinks.sql:ParquetServer",
 }
