@@ -26,16 +26,14 @@ from exporter.records.reshaping import plain, reshapings
 from exporter.references.configured import HistoryWindows
 from exporter.references.reference import Reference
 from exporter.sinks import SinkReader
-from exporter.state import Store, StoreError
+from exporter.state import Store, StoreError, portable
+from exporter.state.counters import CLOCK
+from exporter.state.portable import Portable
 from exporter.summary.windows import CLOCK_SKEW, MICROSECONDS, Buckets, Window, boundaries
 from exporter.tasks import task_of
 from mlslo.monitor import Monitor
 
 logger = logging.getLogger(__name__)
-
-
-_CLOCK = "clock"
-"""Mark of the time that was trusted last."""
 
 
 class CycleError(Exception):
@@ -67,7 +65,7 @@ class Cycle:
         self._readers: dict[str, SinkReader] = {}
         self._first: FirstReferences | None = None
         self._shifted = ShiftedTimes(named)
-        self._clock = TrustedClock(monitor.model, store.marks.get(_CLOCK))
+        self._clock = TrustedClock(monitor.model, store.marks.get(CLOCK))
         self._measured: int | None = None
         self._failed = False
         self._prepared = -1
@@ -139,7 +137,7 @@ class Cycle:
                 self._ingestion.counting.start(list(self._readers))
                 if at is None:
                     # Of whoever runs once there is no next reading that could trust this one.
-                    self._store.marks.put(_CLOCK, end if final else trusted)
+                    self._store.marks.put(CLOCK, end if final else trusted)
             if self._first is not None:
                 self._first.update(cycle, final=final, stopped=stopped)
             self._prepare_schemas()
@@ -155,6 +153,15 @@ class Cycle:
         if snapshot is not None:
             self._measured = cycle.now
         return snapshot
+
+    def portable(self, *, pending: bool = False) -> Portable:
+        """Return all that is counted so far; what waits for labels where ``pending``. Raises CycleError."""
+        kinds = [shape for schema in self._schemas.all() for shape in schema.shapes.values()]
+        try:
+            return portable.of(self._store, [*kinds, self._ingestion.presence.shape], pending=pending)
+        except (StoreError, sqlite3.Error) as error:
+            cause = self._store.explained(error) if isinstance(error, sqlite3.Error) else error
+            raise CycleError(str(cause)) from cause
 
     def _read(self, cycle: CycleTime, *, final: bool, stopped: Callable[[], bool]) -> bool:
         """Predictions first, so that labels find them. Returns False where it was stopped."""

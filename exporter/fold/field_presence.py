@@ -29,7 +29,10 @@ Counts = Mapping[str, tuple[float, float]]
 
 
 class FieldPresence:
-    """Counts of all versions together. Predictions count when they happened, labels when they are read."""
+    """Counts of all versions together. Predictions count when they happened, labels when they are read.
+
+    ``shape``: of its summaries, over the fields that the monitor file maps.
+    """
 
     def __init__(self, monitor: Monitor, store: Store, buckets: Buckets) -> None:
         self._spec = monitor.spec
@@ -38,11 +41,11 @@ class FieldPresence:
         self.fields = tuple(mapped_fields(monitor.spec))
         empty = Composite({PRESENCE: PresenceSummary.nothing(self.fields)})
         digest = hashlib.sha256("\0".join(self.fields).encode()).hexdigest()[:16]
-        self._shape = Shape(PRESENCE, digest, empty)
+        self.shape = Shape(PRESENCE, digest, empty)
 
     def drop_other_fields(self) -> None:
         """Delete what was counted of other fields than the monitor file maps now."""
-        self._store.summaries.drop_other_shapes(self._shape, _ALL_VERSIONS.version)
+        self._store.summaries.drop_other_shapes(self.shape, _ALL_VERSIONS.version)
 
     def predictions(
         self, columns: PredictionColumns, known: FeatureSet, starts: Integers, cycle: CycleTime
@@ -75,7 +78,7 @@ class FieldPresence:
         expired = self._buckets.expired(cycle.settled)
         kept = np.flatnonzero(buckets >= expired).tolist()
         self._store.summaries.add(
-            self._shape,
+            self.shape,
             [(_ALL_VERSIONS, int(buckets[row]), np.concatenate([expected[row], found[row]])) for row in kept],
         )
 
@@ -98,7 +101,7 @@ class FieldPresence:
     def compact(self, cycle: CycleTime) -> None:
         """Merge buckets that have grown old, drop what no window reaches any more."""
         self._store.summaries.compact(
-            self._shape,
+            self.shape,
             _ALL_VERSIONS.version,
             lambda starts: self._buckets.start(starts, cycle.settled, cycle.cuts),
             self._buckets.expired(cycle.settled),
@@ -107,11 +110,11 @@ class FieldPresence:
     def of_windows(self, windows: Sequence[Window]) -> Iterator[PresenceSummary]:
         """Yield the counts of each window, the shortest first. All end at the same time."""
         edges = boundaries(windows)
-        parts = self._store.summaries.between(self._shape, _ALL_VERSIONS, edges)
-        vector = self._shape.neutral.copy()
+        parts = self._store.summaries.between(self.shape, _ALL_VERSIONS, edges)
+        vector = self.shape.neutral.copy()
         for part in reversed(parts):
             vector = vector + part
-            yield self._shape.empty.with_vector(vector)[PRESENCE]
+            yield self.shape.empty.with_vector(vector)[PRESENCE]
 
     def _add_now(self, counts: Counts, cycle: CycleTime) -> None:
         expected, found = (
@@ -120,7 +123,7 @@ class FieldPresence:
         )
         # Windows end before now.
         start = int(self._buckets.start(np.array([cycle.now - 1]), cycle.now, cycle.cuts)[0])
-        self._store.summaries.add(self._shape, [(_ALL_VERSIONS, start, np.concatenate([expected, found]))])
+        self._store.summaries.add(self.shape, [(_ALL_VERSIONS, start, np.concatenate([expected, found]))])
 
 
 def mapped_fields(spec: Spec) -> Iterator[str]:

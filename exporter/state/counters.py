@@ -24,6 +24,12 @@ class Counters(Table):
             (name, json.dumps(labels), amount),
         )
 
+    def all(self) -> dict[tuple[str, tuple[str, ...]], float]:
+        """(Metric name, label values) -> total."""
+        with self._db.reading("counters"):
+            rows = self._db.execute("SELECT name, labels, total FROM counters ORDER BY name, labels")
+            return {(str(name), tuple(json.loads(labels))): float(total) for name, labels, total in rows}
+
     def totals(self, name: str) -> dict[tuple[str, ...], float]:
         """Label values -> total, in a stable order."""
         with self._db.reading("counters"):
@@ -56,6 +62,10 @@ class Positions(Table):
         )
 
 
+CLOCK, IDENTITY = "clock", "identity"
+"""Marks of the exporter that keeps the state: the time that it trusted last, and the state's own random number."""
+
+
 class Marks(Table):
     """Values by name, mostly times that only rise."""
 
@@ -66,6 +76,12 @@ class Marks(Table):
         with self._db.reading("marks"):
             value = self._db.value("SELECT value FROM marks WHERE name = ?", (name,))
             return None if value is None else int(value)
+
+    def all(self) -> dict[str, int]:
+        """Name -> mark."""
+        with self._db.reading("marks"):
+            rows = self._db.execute("SELECT name, value FROM marks ORDER BY name")
+            return {str(name): int(value) for name, value in rows}
 
     def rise(self, name: str, value: int, most: int | None = None) -> None:
         """Raise the mark to ``value``, unless it is higher; one above ``most`` was set by a wrong clock, and falls."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -173,6 +173,29 @@ class Pending:
     def sampling_ratio(self) -> float:
         """Return the share of new predictions that is kept to be joined, 1 where none is left out."""
         return 0.5**self._waiting.exponent
+
+    def rows(self) -> tuple[list[tuple[Any, ...]], list[tuple[Any, ...]], dict[int, int]]:
+        """Return what waits, as rows of both tables, and of each exponent of what was left out until when that was."""
+        return (
+            self._db.execute("SELECT * FROM pending ORDER BY id").fetchall(),
+            self._db.execute("SELECT * FROM early_labels ORDER BY id").fetchall(),
+            dict(self._db.execute("SELECT exponent, newest FROM left_out").fetchall()),
+        )
+
+    def restore(
+        self, predictions: list[tuple[Any, ...]], early: list[tuple[Any, ...]], left_out: Mapping[int, int]
+    ) -> None:
+        """Take rows that another store gave, into an empty store."""
+        marks = ", ".join("?" * 11)
+        self._db.executemany(f"INSERT INTO pending VALUES ({marks})", predictions)
+        self._db.executemany("INSERT INTO early_labels VALUES (?, ?, ?, ?, ?, ?)", early)
+        waiting = [row[7] for row in predictions if row[8] is None]
+        labelled = [row[7] for row in predictions if row[8] is not None]
+        self._waiting.count(len(waiting), sum(waiting))
+        self._labelled.count(len(labelled), sum(labelled))
+        self._early.count(len(early), sum(row[4] for row in early))
+        for exponent, newest in left_out.items():
+            self._left_out.add(exponent, newest)
 
     def _insert(self, columns: list[npt.NDArray[Any] | None]) -> None:
         given = [column for column in columns if column is not None]

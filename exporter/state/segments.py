@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from heapq import nlargest
@@ -111,6 +112,38 @@ class SegmentValues:
     def held(self, segment: str) -> frozenset[str]:
         """Return the values that have series of their own."""
         return frozenset(name for name, value in self._values.get(segment, {}).items() if value.held)
+
+    def sizes(self) -> dict[tuple[str, str], tuple[float, bool]]:
+        """(Segment, value) -> the binary logarithm of its rows, weighed as of the year 1970, and whether it has series.
+
+        So they are free of the landmark, and those of several stores of one half-life add up.
+        """
+        if self._landmark is None:
+            return {}
+        since = self._landmark / self.half_life
+        return {
+            (segment, name): ((math.log2(value.rows) if value.rows > 0 else -1074.0) + since, value.held)
+            for segment, values in self._values.items()
+            for name, value in values.items()
+        }
+
+    def restore(self, sizes: Mapping[tuple[str, str], tuple[float, bool]], dropped: Iterable[int]) -> None:
+        """Take ``sizes``, as another store gave them, and the hashes of dropped values, into an empty store."""
+        self._db.executemany("INSERT OR IGNORE INTO dropped_values VALUES (?)", ((one,) for one in dropped))
+        # Beyond them no clock can be right.
+        most = (1 << 62) / self.half_life
+        sizes = {of: known for of, known in sizes.items() if known[0] < most}
+        if sizes:
+            newest = math.floor(max(size for size, _ in sizes.values()))
+            self._move_landmark(newest * self.half_life)
+            rows = [(*of, 2.0 ** max(size - newest, -1074.0), held) for of, (size, held) in sizes.items()]
+            self._db.executemany("INSERT INTO segment_values VALUES (?, ?, ?, ?)", rows)
+        self.reload()
+
+    def dropped(self) -> list[int]:
+        """Return the hashes of the values that were dropped."""
+        rows = self._db.execute("SELECT hash FROM dropped_values ORDER BY hash").fetchall()
+        return [int(number) for (number,) in rows]
 
     def exchange(self) -> tuple[list[tuple[str, str]], int]:
         """Give the places of values that others have outgrown to these.

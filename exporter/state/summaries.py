@@ -65,6 +65,28 @@ class Summaries(Table):
                 (*key, shape.digest, _packed(vector, shape, compress=compress)),
             )
 
+    def contents(self, shape: Shape) -> Iterator[tuple[Scope, int, Content]]:
+        """Yield every bucket of ``shape``: its scope, start and content."""
+        rows = self._db.execute(
+            "SELECT version, segment, segment_value, start, vector FROM summaries WHERE kind = ? AND layout = ?",
+            (shape.kind, shape.digest),
+        )
+        for version, segment, value, start, content in rows:
+            with self._db.reading("summary"):
+                found = unpacked(content, shape.neutral.size)
+            yield Scope(int(version), str(segment), str(value)), int(start), found
+
+    def put(self, kind: str, digest: str, buckets: Iterable[tuple[Scope, int, Content]]) -> None:
+        """Add buckets that are not there yet."""
+        self._db.executemany(
+            "INSERT INTO summaries VALUES (?, ?, ?, ?, ?, ?, ?)",
+            (
+                (kind, *scope, start, digest, plain + _checksum(plain))
+                for scope, start, content in buckets
+                for plain in [_plain(*content)]
+            ),
+        )
+
     def between(self, shape: Shape, scope: Scope, edges: Sequence[int]) -> list[Floats]:
         """Return the merge of the buckets that start in each of [edges[i], edges[i + 1])."""
         rows = self._db.execute(
@@ -182,8 +204,12 @@ def _batches(contents: Iterable[Content]) -> Iterator[list[Content]]:
 def _packed(vector: Floats, shape: Shape, *, compress: bool) -> bytes:
     """Return ``vector`` as bytes; most of its numbers are those of nothing, and left out."""
     changed = np.flatnonzero(vector != shape.neutral)
-    plain = _PLAIN + changed.astype(np.uint32).tobytes() + vector[changed].tobytes()
+    plain = _plain(changed, vector[changed])
     return zlib.compress(plain, 1) if compress else plain + _checksum(plain)
+
+
+def _plain(places: np.ndarray, numbers: Floats) -> bytes:
+    return _PLAIN + places.astype(np.uint32).tobytes() + numbers.tobytes()
 
 
 def unpacked(content: bytes, width: int) -> Content:
