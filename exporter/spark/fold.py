@@ -250,7 +250,8 @@ def _write(
     kept = {name: dict(of_sink) for name, of_sink in positions.items()}
     blocks: list[tuple[int, int, bytes]] = []
     left_out = False
-    with closing(Store(path)) as store:
+    # First: values of segments fade as the monitor file has it.
+    with closing(Store(path)) as store, closing(model.cycle(store)) as cycle:
         with store.transaction():
             portable.restore(state, store)
         for kind, content in others:
@@ -264,15 +265,13 @@ def _write(
                 if name in kept:
                     _put_further(kept[name], read)
             else:
-                found = msgspec.json.decode(bytes(content), type=list[tuple[int, int, bytes]])
-                blocks += found
+                blocks += msgspec.json.decode(bytes(content), type=list[tuple[int, int, bytes]])
         with store.transaction():
             store.delivered.restore(blocks)
             for name, of_sink in kept.items():
                 store.positions.save(name, of_sink)
-        with closing(model.cycle(store)) as cycle:
-            cycle.tidy(when)
-            left_out |= store.pending.waiting() > store.pending.limit
+        cycle.tidy(when)
+        left_out |= store.pending.waiting() > store.pending.limit
     return list(_remarks(model.monitor, state, left_out=left_out))
 
 
