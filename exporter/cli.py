@@ -12,7 +12,19 @@ from mlslo.version import VERSION
 # A sidecar's matrices are small: threads for them would wait for each other, beside the model that they watch.
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 
-_NAMES = ("init", "run", "once", "baseline", "check", "report", "compare", "replay", "metrics", "state")
+_NAMES = (
+    "init",
+    "run",
+    "once",
+    "baseline",
+    "check",
+    "report",
+    "compare",
+    "replay",
+    "fold",
+    "metrics",
+    "state",
+)
 
 
 @click.group(

@@ -102,29 +102,19 @@ class Cycle:
         *,
         at: float | None = None,
         as_of: bool = False,
+        whole: bool = False,
         final: bool = False,
         stopped: Callable[[], bool] = lambda: False,
     ) -> Snapshot | None:
         """Read all that is new, then measure the windows that end ``at`` (Unix seconds; now, where None).
 
-        ``as_of``: records later than that are left out, for good. ``final``: nobody writes to the logs any more.
+        ``as_of``: records later than that are left out, for good. ``whole``: predictions of any age waited for their
+        labels, as if they had been read when they were logged. ``final``: nobody writes to the logs any more.
         ``stopped`` is asked after each transaction; where it says True the cycle ends there, and there is no snapshot.
         Raises CycleError where the store fails.
         """
         started = time.monotonic()
-        wall = time.time()
-        end = int((wall if at is None else at) * MICROSECONDS)
-        lengths = {window: int(window.seconds * MICROSECONDS) for window in self.monitor.spec.windows}
-        windows = [Window(name, end - length, end) for name, length in lengths.items()]
-        windows += self._history.windows(end)
-        cuts = tuple(boundaries(windows)) if at is not None else ()
-        trusted = end if at is not None else self._clock.read(end, started)
-        settled, reached = min(end, trusted), max(end, trusted)
-        latest = max(reached, int(wall * MICROSECONDS)) + CLOCK_SKEW
-        measured = None if self._measured is None else min(self._measured, end)
-        cycle = CycleTime(
-            end, latest, settled, reached, cuts, measured, 0 if final else reached, end if as_of else None
-        )
+        cycle = self.time(started, at=at, as_of=as_of, whole=whole, final=final)
         try:
             if self._failed:
                 # What was read and not committed must be read again.
@@ -137,15 +127,15 @@ class Cycle:
                 self._ingestion.counting.start(list(self._readers))
                 if at is None:
                     # Of whoever runs once there is no next reading that could trust this one.
-                    self._store.marks.put(CLOCK, end if final else trusted)
+                    self._store.marks.put(CLOCK, cycle.now if final else cycle.trusted)
             if self._first is not None:
                 self._first.update(cycle, final=final, stopped=stopped)
             self._prepare_schemas()
             snapshot = None
             if self._read(cycle, final=final, stopped=stopped):
                 self._ingestion.tidy(cycle)
-                done = end / MICROSECONDS if as_of else None
-                snapshot = self._snapshots.take(windows, self._readers, started, done)
+                done = cycle.now / MICROSECONDS if as_of else None
+                snapshot = self._snapshots.take(self._windows(cycle.now), self._readers, started, done)
         except (StoreError, sqlite3.Error, duckdb.Error, OSError) as error:
             cause = self._store.explained(error) if isinstance(error, sqlite3.Error) else error
             raise CycleError(str(cause)) from cause
@@ -153,6 +143,42 @@ class Cycle:
         if snapshot is not None:
             self._measured = cycle.now
         return snapshot
+
+    def tidy(self, cycle: CycleTime) -> None:
+        """Do what comes after the last record of a cycle, of one whose records others have read."""
+        self._ingestion.tidy(cycle)
+
+    def time(
+        self,
+        started: float,
+        *,
+        at: float | None = None,
+        as_of: bool = False,
+        whole: bool = False,
+        final: bool = False,
+    ) -> CycleTime:
+        """Return the time of a cycle, as ``run`` has it. ``started``: when it was, by the monotonic clock."""
+        wall = int(time.time() * MICROSECONDS)
+        end = wall if at is None else int(at * MICROSECONDS)
+        trusted = end if at is not None else self._clock.read(end, started)
+        settled, reached = min(end, trusted), max(end, trusted)
+        latest = max(reached, wall) + CLOCK_SKEW
+        return CycleTime(
+            end,
+            latest,
+            settled,
+            reached,
+            cuts=tuple(boundaries(self._windows(end))) if at is not None else (),
+            measured=None if self._measured is None else min(self._measured, end),
+            arrived=0 if final else reached,
+            known=end if as_of else latest if whole else None,
+        )
+
+    def _windows(self, end: int) -> list[Window]:
+        """Return the windows that end at ``end`` (epoch µs), and those that they are compared with."""
+        lengths = {window: int(window.seconds * MICROSECONDS) for window in self.monitor.spec.windows}
+        windows = [Window(name, end - length, end) for name, length in lengths.items()]
+        return windows + self._history.windows(end)
 
     def portable(self, *, pending: bool = False) -> Portable:
         """Return all that is counted so far; what waits for labels where ``pending``. Raises CycleError."""

@@ -5,8 +5,10 @@ from __future__ import annotations
 import logging
 import math
 import time
+from collections import defaultdict
 from collections.abc import Mapping
 
+from exporter.fold.counting import LATENCY_SUM
 from exporter.fold.exemplars import Exemplars
 from exporter.fold.field_presence import FieldPresence
 from exporter.fold.version_schemas import VersionSchemas
@@ -125,7 +127,9 @@ class Snapshots:
     def _histograms(self) -> dict[str, Histogram]:
         """Version -> histogram; counts of any earlier bounds move up to the next one of now."""
         counts = self._store.counters.totals("ml_prediction_latency_seconds_bucket")
-        sums = self._store.counters.totals("ml_prediction_latency_seconds_sum")
+        sums: dict[str, float] = defaultdict(float)
+        for (version, *_), number in self._store.counters.totals(LATENCY_SUM).items():
+            sums[version] += number
         bounds = [bucket.seconds for bucket in self._monitor.spec.latencyBuckets]
         found = {}
         for version in dict.fromkeys(version for version, _ in counts):
@@ -136,5 +140,5 @@ class Snapshots:
             ]
             latest = self._exemplars.of(version) if self._exemplars is not None else {}
             exemplars = {"+Inf" if bound == "inf" else bound: Exemplar(*one) for bound, one in latest.items()}
-            found[version] = Histogram(buckets, sums.get((version,), 0.0), exemplars)
+            found[version] = Histogram(buckets, sums[version], exemplars)
         return found

@@ -14,10 +14,14 @@ from exporter.records.features import present
 from exporter.records.latency import ENOUGH, doubt
 from exporter.state import Store, last_seen
 from exporter.summary.base import Floats, Integers
+from exporter.summary.sums import sums
 from exporter.summary.windows import Buckets
 from mlslo.monitor import Spec
 
 logger = logging.getLogger(__name__)
+
+LATENCY_SUM = "ml_prediction_latency_seconds_sum"
+"""Counter of all latencies: by version; and by version and limb of their exact sum, of which it is the total."""
 
 
 class Counting:
@@ -123,7 +127,11 @@ class Counting:
         counts = np.bincount(cells, minlength=len(self._latency_bounds) + 1)
         for bound, number in zip([*self._latency_bounds.tolist(), float("inf")], counts, strict=True):
             counters.add("ml_prediction_latency_seconds_bucket", (version, repr(bound)), int(number))
-        counters.add("ml_prediction_latency_seconds_sum", (version,), float(usable.sum()))
+        # Limb by limb, with what one of them counts as a label: exact, in whatever order and batches records come.
+        limbs = sums(np.zeros(len(usable), dtype=np.intp), 1, usable)[0]
+        counters.add(LATENCY_SUM, (version,), 0)
+        for limb in np.flatnonzero(limbs).tolist():
+            counters.add(LATENCY_SUM, (version, str(limb)), float(limbs[limb]))
 
 
 def error_code(status: int) -> str:

@@ -39,6 +39,11 @@ class CycleTime:
     arrived: int = 0
     known: int | None = None
 
+    @property
+    def trusted(self) -> int:
+        """The trusted time."""
+        return self.settled + self.reached - self.now
+
 
 @dataclass(frozen=True)
 class BucketKeys(Columns):

@@ -34,6 +34,8 @@ OTHER_VERSION = "other"
 
 # Dropped versions are remembered among dropped values of segments, under what no path can be.
 _VERSIONS = ""
+FOLDED = "folded until"
+"""Mark of the time of the latest records that a fold of the past has counted, whatever sink they were in."""
 _DROPPED = "outcomes dropped"
 """Mark of the time before which buckets were dropped."""
 
@@ -70,6 +72,7 @@ class Ingestion:
         self._deliveries = Deliveries(monitor.model, written, store)
         self._scopes = ScopeValues(schemas, store)
         self._folding = Folding(schemas, store)
+        self._counted = store.marks.get(FOLDED)
         store.segments.most = spec.maxSegmentValues
         store.segments.half_life = int(max(window.seconds for window in spec.windows) * MICROSECONDS)
         if spec.labels:
@@ -127,6 +130,8 @@ class Ingestion:
         if self._revision != self._schemas.revision:
             # A version has come with a reference of its own, whose categories were not asked for.
             columns = self._decoded(reshaped.lines, cycle)
+        if self._counted is not None:
+            columns = columns.since(self._counted)
         if cycle.known is not None:
             self._later.append(columns.id[columns.time > cycle.known])
             columns = columns.until(cycle.known)
@@ -169,6 +174,10 @@ class Ingestion:
         """Take plain label records, in a transaction."""
         assert self._labels is not None
         columns = self._labels.decode(reshaped.lines, cycle.latest)
+        if self._counted is not None:
+            # One that does not say when it came is known by its prediction.
+            later = (columns.time == NO_TIME) | (columns.time > self._counted)
+            columns = columns.having(np.flatnonzero(later))
         if cycle.known is not None:
             columns = columns.until(cycle.known)
             # A label that does not say when it came is taken to have come with its prediction.

@@ -119,6 +119,13 @@ class PredictionColumns:
             return self
         return self._having(known, self.records - int(np.count_nonzero(~known)), self.rejected)
 
+    def since(self, time: int) -> PredictionColumns:
+        """Return the records of after ``time`` (epoch µs), as if the earlier ones had never been logged."""
+        new = self.time > time
+        if new.all():
+            return self
+        return self._having(new, self.records - int(np.count_nonzero(~new)), self.rejected)
+
     def _having(self, rows: Flags, number: int, rejected: Counter[str]) -> PredictionColumns:
         kept = np.flatnonzero(rows)
         columns = {item.name: getattr(self, item.name) for item in fields(self)}

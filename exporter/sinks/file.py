@@ -7,7 +7,7 @@ import stat
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import NamedTuple
+from typing import ClassVar, NamedTuple, Self
 
 from exporter.sinks.descriptors import (
     UnreadableError,
@@ -53,6 +53,9 @@ class FileSink(LogSink):
 
     LONGEST_PAUSE = 0.0
 
+    FILE: ClassVar[type[TrackedFile]] = TrackedFile
+    """What reads one file."""
+
     def __init__(
         self, pattern: Path, positions: Mapping[str, str], name: str = "", format_: str | None = None
     ) -> None:
@@ -76,7 +79,7 @@ class FileSink(LogSink):
         self._damaged: dict[str, tuple[tuple[int, ...], str]] = {}
 
     @classmethod
-    def open(cls, monitor: Monitor, settings: FileSettings, positions: Mapping[str, str]) -> FileSink:
+    def open(cls, monitor: Monitor, settings: FileSettings, positions: Mapping[str, str]) -> Self:
         pattern, name = monitor.pattern(settings.path), str(monitor.resolve(settings.path))
         return cls(pattern, positions, name, settings.format)
 
@@ -233,7 +236,7 @@ class FileSink(LogSink):
                 return Verdict.WAITS
             file = self._files.get(key)
             if file is None or file.path != path:
-                file = TrackedFile(path, self._format)
+                file = self.FILE(path, self._format)
             position = self._positions.get(key)
             verdict = None
             own = position is not None and position.offset > 0 and file.holds(descriptor, position)
@@ -283,7 +286,7 @@ class FileSink(LogSink):
             status = os.fstat(descriptor)
             file = self._files.get(position.key)
             if file is None or (path and file.path != path):
-                file = TrackedFile(path, self._format)
+                file = self.FILE(path, self._format)
             if file.holds(descriptor, position):
                 # How long a compressed one will be is not known.
                 size = status.st_size if file.is_plain else _ENDLESS

@@ -61,6 +61,10 @@ class Positions(Table):
             [(sink, key) for key, position in positions.items() if not position],
         )
 
+    def clear(self) -> None:
+        """Forget all positions."""
+        self._db.execute("DELETE FROM positions")
+
 
 CLOCK, IDENTITY = "clock", "identity"
 """Marks of the exporter that keeps the state: the time that it trusted last, and the state's own random number."""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 import numpy as np
 
 from exporter.state.connection import Connection, Table
@@ -51,6 +53,24 @@ class Delivered(Table):
         if new.any():
             self._remember(times[new], np.sort(hashes[new]))
         return repeated
+
+    def newest(self, most: int) -> list[tuple[int, int, bytes]]:
+        """Return (first time, last time, hashes) of the blocks that came last, of ``most`` records or a few more."""
+        found: list[tuple[int, int, bytes]] = []
+        for first, last, size, hashes in self._db.execute(
+            "SELECT first, last, size, hashes FROM delivered ORDER BY number DESC"
+        ):
+            if most <= 0:
+                break
+            most -= size
+            found.append((first, last, bytes(hashes)))
+        return found
+
+    def restore(self, blocks: Iterable[tuple[int, int, bytes]]) -> None:
+        """Take blocks that other stores gave into an empty store, the newest up to the limit."""
+        for first, last, content in sorted(blocks):
+            hashes = np.frombuffer(content, dtype=np.int64)
+            self._remember(np.array([first, last], dtype=np.int64), hashes)
 
     def _remember(self, times: Integers, hashes: Integers) -> None:
         """Add a block, joined with those before it that are not much larger; forget the first past the limit."""

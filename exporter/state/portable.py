@@ -212,7 +212,12 @@ def restore(portable: Portable, store: Store) -> tuple[Integers, list[Any], Inte
     for name, mark in portable.marks.items():
         store.marks.put(name, mark)
     store.segments.restore(portable.sizes, portable.dropped)
-    waiting = portable.waiting or Waiting()
+    return restore_waiting(portable.waiting or Waiting(), store)
+
+
+def restore_waiting(waiting: Waiting, store: Store) -> tuple[Integers, list[Any], Integers]:
+    """Write what waits into a ``store`` that knows the versions, and none of the ids; returns what ``restore`` does."""
+    numbers = {version.name: number for number, version in store.versions.all().items()}
     predictions = []
     for identity, (time, version, values, *rest) in waiting.predictions.items():
         code = None if values is None else store.combinations.codes([dict(values)], [time])[0]
@@ -224,6 +229,11 @@ def restore(portable: Portable, store: Store) -> tuple[Integers, list[Any], Inte
     joined = [row for row in early if row[0] in waiting.predictions]
     ids, times = (np.array([row[place] for row in joined], dtype=np.int64) for place in (0, 2))
     return ids, [row[1] for row in joined], times
+
+
+def waiting(store: Store) -> Waiting:
+    """Return what waits for labels alone."""
+    return _waiting(store, {number: version.name for number, version in store.versions.all().items()})
 
 
 def _waiting(store: Store, names: Mapping[int, str | None]) -> Waiting:

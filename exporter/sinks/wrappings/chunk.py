@@ -40,7 +40,7 @@ def unwrap(lines: memoryview, *, final: bool, full: bool = False) -> Unwrapped:
 
     ``final``: nobody writes any more. ``full``: no more can be read behind the chunk, so some of it must be consumed.
     """
-    if _is_plain(lines):
+    if is_plain(lines):
         return Unwrapped(lines, len(lines))
     chunk = Chunk()
     for block in _blocks(lines):
@@ -62,7 +62,8 @@ def unwrapped_sample(content: bytes) -> tuple[bytes, str]:
     return bytes(unwrapped.lines) or content, remark
 
 
-def _is_plain(lines: memoryview) -> bool:
+def is_plain(lines: memoryview) -> bool:
+    """Return True where the first lines of a chunk are records as they are: then all of it is taken as it is."""
     for found in islice(_LINE.finditer(lines), _LOOKED_AT):
         line = found.group().removeprefix(_BYTE_ORDER_MARK).strip()
         if not begins_object(line) or docker(line) is not None:

@@ -1,0 +1,214 @@
+"""mlslo-exporter fold."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+import time
+from collections.abc import Mapping, Sequence
+from contextlib import closing
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from exporter.commands import MONITOR, time_of
+from exporter.commands.one_cycle import prepare
+from mlslo.command_line import PATH, WRONG, input_errors, refuse
+
+if TYPE_CHECKING:
+    from exporter.daemon.models import Model
+    from mlslo.monitor import Monitor
+
+ENGINE = click.option(
+    "--engine",
+    type=click.Choice(["local", "spark"]),
+    default="local",
+    show_default=True,
+    help="Where the records are read and counted: in this process, or by Spark (extra 'spark').",
+)
+MASTER = click.option(
+    "--spark.master",
+    "master",
+    metavar="URL",
+    help="Spark's master (default: that of spark-submit or of Spark's configuration, else this machine).",
+)
+
+
+@click.command()
+@MONITOR
+@click.option(
+    "--data",
+    metavar="FILE|URL...",
+    multiple=True,
+    help="Predictions to read instead of those of the monitor file's sink; URLs by Spark only.",
+)
+@click.option("--labels", metavar="FILE|URL...", multiple=True, help="Labels to read, with --data.")
+@click.argument("more_data", metavar="", nargs=-1)
+@click.option(
+    "--until",
+    metavar="RFC3339",
+    callback=time_of,
+    help="Leave out what is later; the exporter then counts what is later than this, from wherever its sinks begin.",
+)
+@click.option(
+    "--state-dir", type=PATH, required=True, help="The folder of the state that `run` goes on from."
+)
+@ENGINE
+@MASTER
+@input_errors()
+def fold(
+    monitor: Path,
+    data: tuple[str, ...],
+    labels: tuple[str, ...],
+    more_data: tuple[str, ...],
+    until: float | None,
+    state_dir: Path,
+    engine: str,
+    master: str | None,
+) -> None:
+    """Count a log of the past, and write the state that `mlslo-exporter run` goes on from.
+
+    What is read of the monitor file's own files is not read again. With --engine spark the logs may be larger than
+    any machine; the state is the same.
+    """
+    from exporter.daemon.models import load_all
+    from exporter.fold.ingestion import FOLDED
+    from exporter.state import Store, StoreError
+
+    data += more_data
+    if labels and not data:
+        refuse("--labels needs --data")
+    prepare()
+    (model,) = load_all([monitor])
+    if model.monitor.pushed():
+        refuse(f"model {model.name}: its events are pushed; expected a log that can be read again")
+    path = model.state_file(state_dir)
+    if path.exists():
+        refuse(f"{path}: there is a state already; expected none, or another --state-dir")
+    at = time.time() if until is None else until
+    try:
+        state_dir.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(dir=state_dir, prefix=".fold-") as work:
+            made = Path(work) / path.name
+            if engine == "local":
+                _fold_here(model, data, labels, Path(work), made, at, as_of=until is not None)
+            else:
+                _fold_by_spark(
+                    model, data, labels, Path(work), made, at, as_of=until is not None, master=master
+                )
+            with closing(Store(made)) as store:
+                with store.transaction():
+                    if data or until is not None:
+                        store.positions.clear()
+                    if until is not None:
+                        store.marks.put(FOLDED, round(until * 1_000_000))
+                records = store.counters.totals("ml_sink_records_total")
+                rejected = store.counters.totals("ml_sink_rejected_records_total")
+            made.rename(path)
+    except StoreError as error:
+        refuse(str(error))
+    except OSError as error:
+        refuse(f"{error.filename or state_dir}: cannot be written: {error.strerror}")
+    for (sink,), number in records.items():
+        reasons = [
+            f"{reason} {count:,.0f}" for (of, reason), count in rejected.items() if of == sink and count
+        ]
+        passed_over = f"; rejected: {', '.join(reasons)}" if reasons else ""
+        click.echo(f"{sink}: {number:,.0f} records{passed_over}")
+    if data and until is None:
+        click.echo(
+            "the exporter counts all that its own sinks hold: none of it may be among these records", err=True
+        )
+    click.echo(f"{path}: written")
+
+
+def _fold_here(
+    model: Model,
+    data: Sequence[str],
+    labels: Sequence[str],
+    work: Path,
+    path: Path,
+    at: float,
+    *,
+    as_of: bool,
+) -> None:
+    from exporter.daemon.cycle import CycleError
+    from exporter.daemon.models import Model
+    from exporter.state import Store
+
+    given = {"predictions": data, "labels": labels} if data else {}
+    for url in (url for urls in given.values() for url in urls if _is_url(url)):
+        refuse(f"{url}: is read by Spark only; expected a file, or --engine spark")
+    monitor = _pointed_at(model, given, work)
+    try:
+        with closing(Model(monitor, model.references).cycle(Store(path))) as cycle:
+            snapshot = cycle.run(at=at, as_of=as_of, whole=not as_of, final=True)
+    except CycleError as error:
+        refuse(f"model {model.name}: {error}", WRONG)
+    up = {} if snapshot is None else snapshot.series["ml_sink_up"]
+    if not all(up.values()) or not up:
+        refuse(f"model {model.name}: not everything could be read; nothing is written", WRONG)
+
+
+def _fold_by_spark(
+    model: Model,
+    data: Sequence[str],
+    labels: Sequence[str],
+    work: Path,
+    path: Path,
+    at: float,
+    *,
+    as_of: bool,
+    master: str | None,
+) -> None:
+    from exporter.spark.fold import fold, inputs, refuse_whole
+    from exporter.spark.session import SparkError, spark_session
+
+    if problem := refuse_whole(model.monitor):
+        refuse(f"model {model.name}: {problem}; expected --engine local")
+    given = {"predictions": data, "labels": labels} if data else {}
+    urls = {name: [one for one in some if _is_url(one)] for name, some in given.items()}
+    files = {name: [one for one in some if not _is_url(one)] for name, some in given.items()}
+    for name, some in files.items():
+        if some and urls[name]:
+            refuse(f"{urls[name][0]}: beside files; expected only files, or only URLs")
+    urls = {name: some for name, some in urls.items() if some}
+    try:
+        monitor = _pointed_at(model, {name: some for name, some in files.items() if name not in urls}, work)
+        found = inputs(monitor, urls)
+        with spark_session(master) as spark:
+            remarks = fold(spark, model, found, path, at, as_of=as_of)
+    except SparkError as error:
+        refuse(f"model {model.name}: {error}", WRONG)
+    for remark in remarks:
+        click.echo(f"warning: {remark}", err=True)
+
+
+def _is_url(text: str) -> bool:
+    return "://" in text
+
+
+def _pointed_at(model: Model, given: Mapping[str, Sequence[str]], work: Path) -> Monitor:
+    """Return the monitor file with sinks of the files that are ``given``, by sink, below ``work``."""
+    from mlslo.monitor import FileSink, Monitor, Sink
+
+    logs = {}
+    for name, paths in given.items():
+        log = getattr(model.monitor.spec, name)
+        if log is None:
+            continue
+        folder = work / name
+        folder.mkdir()
+        for number, path in enumerate(paths):
+            if not os.path.isfile(path):  # noqa: PTH113 - a text, as it was written
+                refuse(f"{path}: is no file")
+            (folder / f"{number:06d}-{Path(path).name}").symlink_to(Path(path).absolute())
+        if not paths:
+            (folder / "none.jsonl").touch()
+        format_ = log.sink.file.format if log.sink.file is not None else None
+        sink = Sink(file=FileSink(path=f"{folder}/*", format=format_))
+        logs[name] = log.model_copy(update={"sink": sink})
+    monitor = model.monitor
+    spec = monitor.spec.model_copy(update=logs)
+    return Monitor(monitor.document, monitor.file.model_copy(update={"spec": spec}))
