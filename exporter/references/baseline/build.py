@@ -50,57 +50,62 @@ def build(monitor: Monitor, files: Sequence[Path], *, fit_loss_estimator: bool =
     """
     with open_source(files) as source:
         created = max(file.stat().st_mtime for file in files)
-        columns = feature_columns(source, monitor)
-        split, of_segments = groupings(source, monitor, columns)
-        parts = SegmentParts(split)
+        return build_of(source, monitor, created, fit_loss_estimator=fit_loss_estimator)
 
-        def look(column: Column) -> tuple[Guess, Described | str]:
-            declaration = monitor.spec.features.get(column.feature)
-            guess = Guess(declaration.type) if declaration else infer(source, column)
-            return guess, describe(source, column, guess.kind, parts.segments) if guess.kind else guess.remark
 
-        described: dict[str, FeatureViews] = {}
-        accounts = []
-        inferred = []
-        for column, (guess, found) in zip(columns, source.together(look, columns), strict=True):
-            declared = column.feature in monitor.spec.features
-            if isinstance(found, str):
-                accounts.append(of_left_out(column.feature, found, declared=declared))
-                inferred.append(doubts.Inferred(column, guess, declared, None))
-                continue
-            item = described[column.feature] = found.item
-            if found.counted.stacks:
-                names = item.names(column.feature)
-                parts.keep(found.counted, {view: view_part(name) for view, name in names.items()})
-            accounts.append(of_feature(column.feature, item, guess.remark, declared=declared))
-            inferred.append(doubts.Inferred(column, guess, declared, item))
-        _refuse_ambiguous(monitor, columns, described)
-        moments = _moments(source, columns, described, parts)
-        attributions = _attributions(source, monitor.spec.predictions.fields.attributions, parts)
-        answers, noisy = predicted(source, monitor, parts)
-        reference = Reference(
-            created=created,
-            hash="",
-            rows=source.rows,
-            described=described,
-            moments=moments,
-            attributions=attributions,
-            **answers,
-            segments=parts.found(segmented=True),
-            groups=parts.found(segmented=False),
-            loss_estimator=fit(source, monitor, columns, described) if fit_loss_estimator else None,
-        )
-        accounts += [
-            of_answer(name, answer) for name, answer in reference.answers.items() if answer is not None
-        ]
-        accounts += of_segments
-        blocks = noise.blocks_of(source, monitor)
-        if blocks.are_enough:
-            views = noise.views_of(source, [*noise.of_features(source, columns, described), *noisy], blocks)
-            groups = noise.groups_of(source, parts.segments, blocks)
-            reference = reference.with_noise(noise.noise_of(views, blocks, groups))
-        odd = doubts.find(source.sample, monitor, inferred)
-        return Baseline(reference, accounts, source.malformed, odd)
+def build_of(
+    source: Source, monitor: Monitor, created: float, *, fit_loss_estimator: bool = False
+) -> Baseline:
+    """Summarise every feature of the data, and what was predicted. ``created``: Unix seconds. Raises InputError."""
+    columns = feature_columns(source, monitor)
+    split, of_segments = groupings(source, monitor, columns)
+    parts = SegmentParts(split)
+
+    def look(column: Column) -> tuple[Guess, Described | str]:
+        declaration = monitor.spec.features.get(column.feature)
+        guess = Guess(declaration.type) if declaration else infer(source, column)
+        return guess, describe(source, column, guess.kind, parts.segments) if guess.kind else guess.remark
+
+    described: dict[str, FeatureViews] = {}
+    accounts = []
+    inferred = []
+    for column, (guess, found) in zip(columns, source.together(look, columns), strict=True):
+        declared = column.feature in monitor.spec.features
+        if isinstance(found, str):
+            accounts.append(of_left_out(column.feature, found, declared=declared))
+            inferred.append(doubts.Inferred(column, guess, declared, None))
+            continue
+        item = described[column.feature] = found.item
+        if found.counted.stacks:
+            names = item.names(column.feature)
+            parts.keep(found.counted, {view: view_part(name) for view, name in names.items()})
+        accounts.append(of_feature(column.feature, item, guess.remark, declared=declared))
+        inferred.append(doubts.Inferred(column, guess, declared, item))
+    _refuse_ambiguous(monitor, columns, described)
+    moments = _moments(source, columns, described, parts)
+    attributions = _attributions(source, monitor.spec.predictions.fields.attributions, parts)
+    answers, noisy = predicted(source, monitor, parts)
+    reference = Reference(
+        created=created,
+        hash="",
+        rows=source.rows,
+        described=described,
+        moments=moments,
+        attributions=attributions,
+        **answers,
+        segments=parts.found(segmented=True),
+        groups=parts.found(segmented=False),
+        loss_estimator=fit(source, monitor, columns, described) if fit_loss_estimator else None,
+    )
+    accounts += [of_answer(name, answer) for name, answer in reference.answers.items() if answer is not None]
+    accounts += of_segments
+    blocks = noise.blocks_of(source, monitor)
+    if blocks.are_enough:
+        views = noise.views_of(source, [*noise.of_features(source, columns, described), *noisy], blocks)
+        groups = noise.groups_of(source, parts.segments, blocks)
+        reference = reference.with_noise(noise.noise_of(views, blocks, groups))
+    odd = doubts.find(source.sample, monitor, inferred)
+    return Baseline(reference, accounts, source.malformed, odd)
 
 
 def _refuse_ambiguous(

@@ -251,9 +251,8 @@ def _of_lists(source: Source, column: Column) -> Guess:
         return Guess(None, NOTHING)
     if numbers < MOSTLY * lists:
         return Guess(None, f"values of type {column.type}; declare it categorical to use their text")
-    usual, fitting = next(
-        ((size, number) for size, number in source.counts(f"len({value})", 2) if size is not None), (0, 0)
-    )
+    sizes = source.counts(f"len({value})", 2) or ()
+    usual, fitting = next(((size, number) for size, number in sizes if size is not None), (0, 0))
     if usual < 2 or fitting < MOSTLY * numbers:
         return Guess(None, f"lists of {shortest} to {longest} numbers, not vectors of one length")
     return Guess("embedding")

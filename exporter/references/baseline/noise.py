@@ -217,7 +217,7 @@ def _renamed(read: Read[dict[str, Any]], names: Mapping[str, str]) -> Read[dict[
 
 
 def counts_of_blocks(binning: Binning, values: Any, groups: Codes, number: int) -> Floats:
-    """Count prepared ``values`` by block, shape (blocks, bins); ``number``: of blocks, and the group of rows in none."""
+    """Count prepared ``values``, shape (blocks, bins); ``number``: of blocks, and the group of rows in none."""
     if isinstance(binning, NumericBinning):
         bins = len(binning.edges) + 1
         # Behind the bins is what cannot be binned.

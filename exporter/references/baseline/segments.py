@@ -45,7 +45,7 @@ def groupings(
         if len(known) < len(parts):
             accounts[name] = of_segment_without_data(name)
             continue
-        grouping = _grouping(source, name, " || ',' || ".join(known), spec.maxSegmentValues, segmented)
+        grouping = _grouping(source, monitor, name, " || ',' || ".join(known), segmented)
         found.append(grouping)
         rows = dict(zip(grouping.values, grouping.rows, strict=True))
         accounts[name] = of_segment(name, rows, spec.minSamples)
@@ -69,8 +69,13 @@ def _value(source: Source, monitor: Monitor, columns: Sequence[Column], path: st
     return f"coalesce({', '.join(map(sql.canonical, texts))}, {sql.text(NO_VALUE)})"
 
 
-def _grouping(source: Source, name: str, value: str, most: int, segmented: bool) -> Grouping:
+def _grouping(source: Source, monitor: Monitor, name: str, value: str, segmented: bool) -> Grouping:
+    most = monitor.spec.maxSegmentValues
     counts = source.counts(value, most + 1)
+    if counts is None:
+        raise monitor.document.error(
+            ("spec",), f"segment '{name}' has more values in the data than can be counted"
+        )
     largest = [(str(text), number) for text, number in counts if text != OTHER][:most]
     values, rows = [text for text, _ in largest], [number for _, number in largest]
     if (rest := source.rows - sum(rows)) > 0:

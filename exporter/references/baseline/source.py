@@ -107,12 +107,15 @@ class Source:
         return self._connection.execute(text).fetchall()
 
     def aggregate(self, *expressions: str) -> tuple[Any, ...]:
-        """Return counts, sums, minima and maxima over all rows: expressions of ``count``, ``sum``, ``min`` or ``max``."""
+        """Return what each expression, of ``count``, ``sum``, ``min`` or ``max``, is over all rows."""
         (found,) = self.query(f"SELECT {', '.join(expressions)} FROM source")
         return found
 
-    def counts(self, value: str, most: int) -> list[tuple[Any, int]]:
-        """Return the ``most`` most frequent of the values of an expression, with their numbers; None is one of them."""
+    def counts(self, value: str, most: int) -> list[tuple[Any, int]] | None:
+        """Return the ``most`` most frequent of the values of an expression, with their numbers; None is one of them.
+
+        None where there are more values than can be counted.
+        """
         found = self.query(
             f"SELECT {value} AS value, count(*) AS number FROM source GROUP BY 1 ORDER BY 2 DESC, 1 LIMIT {most}"
         )
@@ -137,7 +140,7 @@ class Source:
     def order(
         self, function: Callable[[Part], Mapping[str, Floats]], ranks: Callable[[int], Codes]
     ) -> dict[str, Ordered]:
-        """Return the finite values of each array that ``function`` reads, at the ranks that follow from their number."""
+        """Return finite values of each array that ``function`` reads, at the ranks that follow from their number."""
         parts: dict[str, list[Floats]] = {}
         totals: dict[str, float] = {}
         for part in self._parts:
@@ -225,9 +228,8 @@ def drop_malformed(connection: duckdb.DuckDBPyConnection, columns: Iterable[str]
 
 
 @contextmanager
-def open_source(files: Sequence[Path]) -> Iterator[Source]:
-    """Read ``files`` (all JSONL, all CSV or all Parquet). Raises InputError where that fails."""
-    reader, kind = _reader(files)
+def database() -> Iterator[duckdb.DuckDBPyConnection]:
+    """Open a database on disk that ends with the block, and needs a gigabyte of memory at most."""
     with tempfile.TemporaryDirectory(prefix="mlslo-baseline-") as folder:
         config: dict[str, str | bool | int | float | list[str]] = {
             "memory_limit": _MEMORY,
@@ -236,24 +238,41 @@ def open_source(files: Sequence[Path]) -> Iterator[Source]:
         connection = duckdb.connect(str(Path(folder) / "source.duckdb"), config=config)
         try:
             connection.execute("SET TimeZone = 'UTC'")
+            yield connection
+        finally:
+            connection.close()
+
+
+@contextmanager
+def open_source(files: Sequence[Path]) -> Iterator[Source]:
+    """Read ``files`` (all JSONL, all CSV or all Parquet). Raises InputError where that fails."""
+    kind = format_of(files)
+    for file in files:
+        if not file.is_file():
+            raise InputError.of_file(file, "no such file")
+    reader = reader_of(files, kind, semicolons=kind == "csv" and set(map(first_separator, files)) == {";"})
+    with database() as connection:
+        try:
             connection.execute(f"CREATE TABLE source AS SELECT * FROM {reader}")
-            if kind == "csv" and (codes := _codes(connection, reader)):
-                types = ", ".join(f"{sql.name(column)}: 'VARCHAR'" for column in codes)
+            if kind == "csv" and (codes := codes_of(connection, reader)):
                 connection.execute(
-                    f"CREATE OR REPLACE TABLE source AS SELECT * FROM {reader[:-1]}, types = {{{types}}})"
+                    f"CREATE OR REPLACE TABLE source AS SELECT * FROM {with_codes(reader, codes)}"
                 )
             source = Source(connection, kind)
-            if own := [column for column in source.columns if column.lower() == "rowid"]:
-                message = f"has a column '{own[0]}', which DuckDB keeps for itself; name it otherwise"
-                raise InputError.of_file(files[0], message)
-            if not source.rows:
-                raise InputError.of_file(files[0], "holds no records")
+            refuse_unusable(source, files[0])
             yield source
         except duckdb.Error as error:
             first = str(error).splitlines()[0]
             raise InputError.of_file(files[0], f"cannot be read as {kind}: {first}") from None
-        finally:
-            connection.close()
+
+
+def refuse_unusable(source: Source, file: Path) -> None:
+    """Raise InputError where nothing can be counted."""
+    if own := [column for column in source.columns if column.lower() == "rowid"]:
+        message = f"has a column '{own[0]}', which DuckDB keeps for itself; name it otherwise"
+        raise InputError.of_file(file, message)
+    if not source.rows:
+        raise InputError.of_file(file, "holds no records")
 
 
 def column_names(files: Sequence[Path]) -> list[str]:
@@ -268,7 +287,7 @@ def column_names(files: Sequence[Path]) -> list[str]:
         return [*(name for name in source.columns if name not in nested), *inner]
 
 
-def _codes(connection: duckdb.DuckDBPyConnection, reader: str) -> list[str]:
+def codes_of(connection: duckdb.DuckDBPyConnection, reader: str) -> list[str]:
     """Return the columns of whole numbers that have leading zeros in the files: zip codes, not numbers."""
     described = connection.execute("DESCRIBE source").fetchall()
     columns = [str(name) for name, *_ in described]
@@ -283,7 +302,14 @@ def _codes(connection: duckdb.DuckDBPyConnection, reader: str) -> list[str]:
     return [name for name, is_code in zip(whole, codes, strict=True) if is_code]
 
 
-def _reader(files: Sequence[Path]) -> tuple[str, str]:
+def with_codes(reader: str, codes: Iterable[str]) -> str:
+    """Return SQL that reads some columns as text."""
+    types = ", ".join(f"{sql.name(column)}: 'VARCHAR'" for column in codes)
+    return f"{reader[:-1]}, types = {{{types}}})" if types else reader
+
+
+def format_of(files: Sequence[Path]) -> str:
+    """Return the format that all of ``files`` have by their names. Raises InputError where they have none."""
     kinds = {}
     for file in files:
         suffixes = [suffix for suffix in file.suffixes if suffix not in _COMPRESSED]
@@ -292,33 +318,29 @@ def _reader(files: Sequence[Path]) -> tuple[str, str]:
             raise InputError.of_file(
                 file, f"expected a file named {', '.join('*' + suffix for suffix in _READERS)}"
             )
-        if not file.is_file():
-            raise InputError.of_file(file, "no such file")
         kinds[kind] = file
     if len(kinds) > 1:
         raise InputError.of_file(files[0], f"expected files of one format, got {' and '.join(sorted(kinds))}")
+    return next(iter(kinds))
+
+
+def reader_of(files: Sequence[Path], kind: str, *, semicolons: bool) -> str:
+    """Return SQL that reads ``files``. ``semicolons``: of CSV, whether they separate; then numbers have commas."""
     paths = "[" + ", ".join(sql.text(str(file)) for file in files) + "]"
-    kind = next(iter(kinds))
+    missing = ", ".join(map(sql.text, sorted(MISSING)))
     options = {
         "json": ", format = 'newline_delimited', ignore_errors = true, sample_size = -1"
         # An object is an object however many members it has, and however few records have each of them.
         ", map_inference_threshold = -1, field_appearance_threshold = 0",
-        "csv": _csv_options(files) if kind == "csv" else "",
+        "csv": f", sample_size = -1, nullstr = [{missing}]"
+        + (", delim = ';', decimal_separator = ','" if semicolons else ""),
         "parquet": "",
     }[kind]
-    return f"read_{kind}({paths}{options}, union_by_name = true)", kind
+    return f"read_{kind}({paths}{options}, union_by_name = true)"
 
 
-def _csv_options(files: Sequence[Path]) -> str:
-    """Return how CSV is read: missing values, and decimal commas where ``;`` separates, as in a log."""
-    missing = ", ".join(map(sql.text, sorted(MISSING)))
-    options = f", sample_size = -1, nullstr = [{missing}]"
-    if set(map(_first_line_separator, files)) == {";"}:
-        options += ", delim = ';', decimal_separator = ','"
-    return options
-
-
-def _first_line_separator(file: Path) -> str:
+def first_separator(file: Path) -> str:
+    """Return what separates the columns of a file of CSV, by its first line."""
     if file.suffix == ".zst":
         return ","
     try:

@@ -45,7 +45,7 @@ def describe(source: Source, column: Column, kind_name: str, segments: Sequence[
         return _described(source, column, kind, {"value": known.binning}, {"value": known}, segments)
     binnings = dict(kind.binnings)
     if kind.name == "embedding":
-        sizes = source.counts(f"len({column.parsed('vector')})", 2)
+        sizes = source.counts(f"len({column.parsed('vector')})", 2) or ()
         usual = next((size for size, _ in sizes if size is not None), None)
         if not usual:
             return "no vector in the data"
@@ -95,10 +95,10 @@ def categories(source: Source, column: Column) -> ViewReference | str:
     """Count every value as a category, the most frequent first, or say why that cannot be."""
     value = sql.canonical(column.text)
     counts = source.counts(value, MOST_CATEGORIES + 2)
-    known = [(category, number) for category, number in counts if category is not None]
-    if not known:
+    known = [(category, number) for category, number in counts or () if category is not None]
+    if counts is not None and not known:
         return "no value in the data"
-    if len(known) > MOST_CATEGORIES:
+    if counts is None or len(known) > MOST_CATEGORIES:
         return f"{source.distinct(value)} distinct values, more than {MOST_CATEGORIES} categories"
     names, numbers = zip(*known, strict=True)
     missing = sum(number for category, number in counts if category is None)
