@@ -3,12 +3,18 @@
 from __future__ import annotations
 
 import tempfile
+from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from mlslo import atomic
 from mlslo.command_line import PATH, input_errors, refuse
+
+if TYPE_CHECKING:
+    from exporter.references.baseline import Baseline
+    from mlslo.monitor import Monitor
 
 
 @click.command()
@@ -18,10 +24,22 @@ from mlslo.command_line import PATH, input_errors, refuse
     metavar="FILE...",
     required=True,
     multiple=True,
-    type=PATH,
-    help="Training data or a stretch of log: *.jsonl, *.csv or *.parquet.",
+    help="Training data or a stretch of log: *.jsonl, *.csv or *.parquet; with --engine spark URLs and folders, too.",
 )
-@click.argument("more_data", metavar="", nargs=-1, type=PATH)
+@click.argument("more_data", metavar="", nargs=-1)
+@click.option(
+    "--engine",
+    type=click.Choice(["local", "spark"]),
+    default="local",
+    show_default=True,
+    help="Where the rows are read and counted: in this process, or by Spark (extra 'spark'). The file is the same.",
+)
+@click.option(
+    "--spark.master",
+    "master",
+    metavar="URL",
+    help="Spark's master (default: that of spark-submit or of Spark's configuration, else this machine).",
+)
 @click.option(
     "--fit-loss-estimator",
     is_flag=True,
@@ -30,18 +48,26 @@ from mlslo.command_line import PATH, input_errors, refuse
 @click.option("--out", required=True, type=PATH, help="The reference file to write.")
 @input_errors()
 def baseline(
-    monitor: Path, data: tuple[Path, ...], more_data: tuple[Path, ...], fit_loss_estimator: bool, out: Path
+    monitor: Path,
+    data: tuple[str, ...],
+    more_data: tuple[str, ...],
+    engine: str,
+    master: str | None,
+    fit_loss_estimator: bool,
+    out: Path,
 ) -> None:
     """Build a static reference from data that the model was right on."""
-    from exporter.records.plain_files import plain_files
-    from exporter.references.baseline import build
     from exporter.references.reference_file import dump
     from mlslo.monitor import load
 
     loaded = load(monitor)
-    with tempfile.TemporaryDirectory(prefix="mlslo-baseline-") as folder:
-        files = plain_files(loaded, [*data, *more_data], Path(folder))
-        result = build(*files, fit_loss_estimator=fit_loss_estimator)
+    everything = [*data, *more_data]
+    if engine == "local":
+        result = _build_here(
+            loaded, [Path(file) for file in everything], fit_loss_estimator=fit_loss_estimator
+        )
+    else:
+        result = _build_by_spark(loaded, everything, master, fit_loss_estimator=fit_loss_estimator)
     for account in result.accounts:
         click.echo(account.line())
     for doubt in result.doubts:
@@ -65,3 +91,32 @@ def baseline(
         refuse(f"{out}: cannot be written: {error.strerror}")
     used = len(result.reference.features)
     click.echo(f"{out}: {used} features of {result.reference.rows} rows")
+
+
+def _build_here(monitor: Monitor, files: Sequence[Path], *, fit_loss_estimator: bool) -> Baseline:
+    from exporter.records.plain_files import plain_files
+    from exporter.references.baseline import build
+
+    with tempfile.TemporaryDirectory(prefix="mlslo-baseline-") as folder:
+        plain = plain_files(monitor, files, Path(folder))
+        return build(*plain, fit_loss_estimator=fit_loss_estimator)
+
+
+def _build_by_spark(
+    monitor: Monitor, urls: Sequence[str], master: str | None, *, fit_loss_estimator: bool
+) -> Baseline:
+    from exporter.references.baseline import build_of
+    from exporter.spark.baseline.source import open_source
+    from exporter.spark.session import SparkError, spark_session
+
+    if fit_loss_estimator:
+        refuse(
+            "--fit-loss-estimator needs all rows in one process; expected --engine local, with a sample of the rows"
+        )
+    if monitor.spec.reshapes_predictions and not all(url.endswith((".parquet", ".csv")) for url in urls):
+        refuse(f"{monitor.model}: its records are wrapped; expected plain rows, or --engine local")
+    try:
+        with spark_session(master) as spark, open_source(spark, urls) as (source, written):
+            return build_of(source, monitor, written)
+    except SparkError as error:
+        refuse(str(error))

@@ -38,18 +38,20 @@ class Text(Kind):
         text = raw["text"]
         missing = np.ma.getmaskarray(text)
         known = np.ma.getdata(text)[~missing].tolist()
+        rows = np.flatnonzero(~missing)
+        length = np.full(len(text), np.nan)
+        length[rows] = np.ma.getdata(raw["length"])[rows]
+        if binnings.keys() == {"length"}:
+            return {"length": Numbers(length)}
         lengths = np.fromiter(map(len, known), dtype=np.intp, count=len(known))
         mix = np.full((len(text), len(characters.CLASSES)), np.nan)
         numbers = np.zeros(len(text), dtype=np.intp)
-        rows = np.flatnonzero(~missing)
         slots = []
         for start, end in _blocks(lengths):
             found = characters.classify(known[start:end], lengths[start:end])
             mix[rows[start:end]] = found.mix
             numbers[rows[start:end]] = found.tokens
             slots.append(found.slots)
-        length = np.full(len(text), np.nan)
-        length[rows] = np.ma.getdata(raw["length"])[rows]
         return {
             "length": Numbers(length),
             "characters": mix,

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from itertools import chain
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -13,12 +13,13 @@ from exporter.features.kind import number_column
 from exporter.references.baseline import doubts, noise
 from exporter.references.baseline.account import Account, of_answer, of_feature, of_left_out
 from exporter.references.baseline.columns import Column, Guess, feature_columns, infer, members
+from exporter.references.baseline.counting import Read, count
 from exporter.references.baseline.loss_fitting import fit
 from exporter.references.baseline.predictions import predicted
 from exporter.references.baseline.segments import SegmentParts, groupings
-from exporter.references.baseline.source import Source, open_source
-from exporter.references.baseline.views import describe
-from exporter.references.reference import FeatureViews, Moments, Reference, ViewReference
+from exporter.references.baseline.source import Part, Source, open_source
+from exporter.references.baseline.views import Described, describe
+from exporter.references.reference import FeatureViews, Moments, Reference, ViewReference, view_part
 from exporter.statistics.attribution_ranking import mean_absolute_attribution
 from exporter.summary.base import Codes, Floats
 from exporter.summary.second_moments import SecondMomentsSummary
@@ -48,49 +49,63 @@ def build(monitor: Monitor, files: Sequence[Path], *, fit_loss_estimator: bool =
     Kinds of features come from the monitor file, or are inferred from the data. Raises InputError.
     """
     with open_source(files) as source:
-        columns = feature_columns(source, monitor)
-        split, of_segments = groupings(source, monitor, columns)
-        parts = SegmentParts(split, source.rows)
-        described: dict[str, FeatureViews] = {}
-        accounts = []
-        inferred = []
-        for column in columns:
-            declaration = monitor.spec.features.get(column.feature)
-            declared = declaration is not None
-            guess = Guess(declaration.type) if declaration else infer(source, column)
-            found = describe(source, column, guess.kind) if guess.kind else guess.remark
-            if isinstance(found, str):
-                accounts.append(of_left_out(column.feature, found, declared=declared))
-                inferred.append(doubts.Inferred(column, guess, declared, None))
-            else:
-                described[column.feature] = found
-                parts.add_feature(source, column, found)
-                accounts.append(of_feature(column.feature, found, guess.remark, declared=declared))
-                inferred.append(doubts.Inferred(column, guess, declared, found))
-        _refuse_ambiguous(monitor, columns, described)
-        reference = Reference(
-            created=max(file.stat().st_mtime for file in files),
-            hash="",
-            rows=source.rows,
-            described=described,
-            moments=_moments(source, columns, described, parts),
-            attributions=_attributions(source, monitor.spec.predictions.fields.attributions, parts),
-            **predicted(source, monitor, parts),
-            segments=parts.found(segmented=True),
-            groups=parts.found(segmented=False),
-            loss_estimator=fit(source, monitor, columns, described) if fit_loss_estimator else None,
-        )
-        answers = reference.answers
-        accounts += [of_answer(name, answer) for name, answer in answers.items() if answer is not None]
-        accounts += of_segments
-        blocks = noise.blocks_of(source, monitor)
-        views = chain(
-            noise.of_features(source, columns, described, blocks),
-            noise.of_answers(answers, parts.answers, blocks),
-        )
-        reference = reference.with_noise(noise.noise_of(views, blocks, parts.segments))
-        odd = doubts.find(source, monitor, inferred)
-        return Baseline(reference, accounts, source.malformed, odd)
+        created = max(file.stat().st_mtime for file in files)
+        return build_of(source, monitor, created, fit_loss_estimator=fit_loss_estimator)
+
+
+def build_of(
+    source: Source, monitor: Monitor, created: float, *, fit_loss_estimator: bool = False
+) -> Baseline:
+    """Summarise every feature of the data, and what was predicted. ``created``: Unix seconds. Raises InputError."""
+    columns = feature_columns(source, monitor)
+    split, of_segments = groupings(source, monitor, columns)
+    parts = SegmentParts(split)
+
+    def look(column: Column) -> tuple[Guess, Described | str]:
+        declaration = monitor.spec.features.get(column.feature)
+        guess = Guess(declaration.type) if declaration else infer(source, column)
+        return guess, describe(source, column, guess.kind, parts.segments) if guess.kind else guess.remark
+
+    described: dict[str, FeatureViews] = {}
+    accounts = []
+    inferred = []
+    for column, (guess, found) in zip(columns, source.together(look, columns), strict=True):
+        declared = column.feature in monitor.spec.features
+        if isinstance(found, str):
+            accounts.append(of_left_out(column.feature, found, declared=declared))
+            inferred.append(doubts.Inferred(column, guess, declared, None))
+            continue
+        item = described[column.feature] = found.item
+        if found.counted.stacks:
+            names = item.names(column.feature)
+            parts.keep(found.counted, {view: view_part(name) for view, name in names.items()})
+        accounts.append(of_feature(column.feature, item, guess.remark, declared=declared))
+        inferred.append(doubts.Inferred(column, guess, declared, item))
+    _refuse_ambiguous(monitor, columns, described)
+    moments = _moments(source, columns, described, parts)
+    attributions = _attributions(source, monitor.spec.predictions.fields.attributions, parts)
+    answers, noisy = predicted(source, monitor, parts)
+    reference = Reference(
+        created=created,
+        hash="",
+        rows=source.rows,
+        described=described,
+        moments=moments,
+        attributions=attributions,
+        **answers,
+        segments=parts.found(segmented=True),
+        groups=parts.found(segmented=False),
+        loss_estimator=fit(source, monitor, columns, described) if fit_loss_estimator else None,
+    )
+    accounts += [of_answer(name, answer) for name, answer in reference.answers.items() if answer is not None]
+    accounts += of_segments
+    blocks = noise.blocks_of(source, monitor)
+    if blocks.are_enough:
+        views = noise.views_of(source, [*noise.of_features(source, columns, described), *noisy], blocks)
+        groups = noise.groups_of(source, parts.segments, blocks)
+        reference = reference.with_noise(noise.noise_of(views, blocks, groups))
+    odd = doubts.find(source.sample, monitor, inferred)
+    return Baseline(reference, accounts, source.malformed, odd)
 
 
 def _refuse_ambiguous(
@@ -121,13 +136,14 @@ def _moments(
         return None
     means = np.array([found.summary.mean for _, found in taken])
     deviations = np.sqrt(np.array([found.summary.variance for _, found in taken]))
-    blocks = _numbers(source, [column for column, _ in taken])
+    read = _numbers([column for column, _ in taken])
 
-    def fold(values: Floats, groups: Codes, size: int) -> SecondMomentsSummary:
-        return SecondMomentsSummary.fold(means, deviations, values, groups, size)
+    def fold(values: Floats, groups: Codes, size: int) -> dict[str, Any]:
+        return {"moments": SecondMomentsSummary.fold(means, deviations, values, groups, size)}
 
-    summary = parts.add_blocks("moments", blocks, fold)[0]
-    return Moments(tuple(column.feature for column, _ in taken), summary)
+    counted = count(source, read, fold, parts.segments)
+    parts.keep(counted, {"moments": "moments"})
+    return Moments(tuple(column.feature for column, _ in taken), counted.whole["moments"])
 
 
 def _attributions(source: Source, path: str | None, parts: SegmentParts) -> dict[str, float]:
@@ -137,10 +153,12 @@ def _attributions(source: Source, path: str | None, parts: SegmentParts) -> dict
         return {}
     names = tuple(column.feature for column in columns)
 
-    def fold(values: Floats, groups: Codes, size: int) -> AttributionSummary:
-        return AttributionSummary.fold(names, values.T, groups, size)
+    def fold(values: Floats, groups: Codes, size: int) -> dict[str, Any]:
+        return {"attributions": AttributionSummary.fold(names, values.T, groups, size)}
 
-    means = mean_absolute_attribution(parts.add_blocks("attributions", _numbers(source, columns), fold)[0])
+    counted = count(source, _numbers(columns), fold, parts.segments)
+    parts.keep(counted, {"attributions": "attributions"})
+    means = mean_absolute_attribution(counted.whole["attributions"])
     return {name: mean for name, mean in means.items() if mean is not None}
 
 
@@ -148,15 +166,20 @@ def _with_numbers(source: Source, columns: Sequence[Column]) -> list[Column]:
     """Return the columns that have a finite number, by feature: those that the file, and so segments, name."""
     if not columns:
         return []
-    counts = ", ".join(f"count(*) FILTER (isfinite({column.parsed('number')}))" for column in columns)
-    (found,) = source.query(f"SELECT {counts} FROM source")
+    found = source.aggregate(
+        *(f"count(*) FILTER (isfinite({column.parsed('number')}))" for column in columns)
+    )
     known = [column for column, number in zip(columns, found, strict=True) if number]
     return sorted(known, key=lambda column: column.feature)
 
 
-def _numbers(source: Source, columns: Sequence[Column]) -> Iterator[tuple[int, Floats]]:
-    """Yield blocks of rows: their number, and their numbers, shape (columns, rows)."""
+def _numbers(columns: Sequence[Column]) -> Read[Floats]:
+    """Return what reads the numbers of columns, shape (columns, rows)."""
     requested = {str(position): column.parsed("number") for position, column in enumerate(columns)}
-    for block in source.blocks(requested, max(1, _NUMBERS // len(columns))):
-        values = np.stack([number_column(block[name]) for name in requested])
-        yield values.shape[1], values
+
+    def read(part: Part) -> Iterator[tuple[int, Floats]]:
+        for block in part.blocks(requested, max(1, _NUMBERS // len(requested))):
+            values = np.stack([number_column(block[name]) for name in requested])
+            yield values.shape[1], values
+
+    return read

@@ -219,41 +219,40 @@ def infer(source: Source, column: Column) -> Guess:
 def _kind_of_json(source: Source, column: Column) -> str | None:
     """Return the kind of values that are all true or false, or all times, as columns of such values are read."""
     type_, time = f"json_type({column.single})", f"TRY_CAST({column.text} AS TIMESTAMPTZ)"
-    ((there, flags, times),) = source.query(
-        f"SELECT count({column.text}), count(*) FILTER ({type_} = 'BOOLEAN'), "
-        f"count(*) FILTER ({type_} = 'VARCHAR' AND {time} IS NOT NULL) FROM source"
+    there, flags, times = source.aggregate(
+        f"count({column.text})",
+        f"count(*) FILTER ({type_} = 'BOOLEAN')",
+        f"count(*) FILTER ({type_} = 'VARCHAR' AND {time} IS NOT NULL)",
     )
     return "boolean" if there and flags == there else "timestamp" if there and times == there else None
 
 
 def _is_wrapped(source: Source, column: Column) -> bool:
     """Return True where every list has one element, or none."""
-    ((longest,),) = source.query(f"SELECT max(len({column.expression})) FROM source")
+    (longest,) = source.aggregate(f"max(len({column.expression}))")
     return longest is not None and longest <= 1
 
 
 def _few_whole_numbers(source: Source, column: Column) -> str:
     value = column.parsed("number")
-    ((distinct, broken),) = source.query(
-        f"SELECT approx_count_distinct({value}), count(*) FILTER ({value} <> floor({value})) FROM source"
-    )
-    if broken or distinct > 2 * _FEW:
+    (broken,) = source.aggregate(f"count(*) FILTER ({value} <> floor({value}))")
+    if broken:
         return ""
-    ((distinct,),) = source.query(f"SELECT count(DISTINCT {value}) FROM source")
+    distinct = source.distinct(value)
     return f"{distinct} distinct whole numbers" if 2 <= distinct <= _FEW else ""
 
 
 def _of_lists(source: Source, column: Column) -> Guess:
     value = column.parsed("vector")
-    ((lists, numbers, shortest, longest, usual),) = source.query(
-        f"SELECT count({column.text}), count({value}), min(len({value})), max(len({value})), mode(len({value})) "
-        "FROM source"
+    lists, numbers, shortest, longest = source.aggregate(
+        f"count({column.text})", f"count({value})", f"min(len({value}))", f"max(len({value}))"
     )
     if not lists:
         return Guess(None, NOTHING)
     if numbers < MOSTLY * lists:
         return Guess(None, f"values of type {column.type}; declare it categorical to use their text")
-    ((fitting,),) = source.query(f"SELECT count(*) FILTER (len({value}) = {usual}) FROM source")
+    sizes = source.counts(f"len({value})", 2) or ()
+    usual, fitting = next(((size, number) for size, number in sizes if size is not None), (0, 0))
     if usual < 2 or fitting < MOSTLY * numbers:
         return Guess(None, f"lists of {shortest} to {longest} numbers, not vectors of one length")
     return Guess("embedding")
@@ -265,10 +264,14 @@ def _of_text(source: Source, column: Column) -> Guess:
     number = json_number if column.type == "JSON" else f"{column.parsed('number')} IS NOT NULL"
     spaces = f"length(trim({text})) - length(replace(trim({text}), ' ', ''))"
     code = f"regexp_full_match({text}, '{LEADING_ZEROS}')"
-    ((present, distinct, numbers, codes, lists, tokens, length, foreign),) = source.query(
-        f"SELECT count({text}), count(DISTINCT {text}), count(*) FILTER ({number}), count(*) FILTER ({code}), "
-        f"count(*) FILTER (starts_with({text}, '[')), avg(1 + {spaces}), avg(length({text})), "
-        f"avg((strlen({text}) > length({text}))::INTEGER) FROM source"
+    present, numbers, codes, lists, between, length, foreign = source.aggregate(
+        f"count({text})",
+        f"count(*) FILTER ({number})",
+        f"count(*) FILTER ({code})",
+        f"count(*) FILTER (starts_with({text}, '['))",
+        f"sum({spaces})",
+        f"sum(length({text}))",
+        f"count(*) FILTER (strlen({text}) > length({text}))",
     )
     if not present:
         return Guess(None, NOTHING)
@@ -279,7 +282,10 @@ def _of_text(source: Source, column: Column) -> Guess:
         guess = _of_lists(source, column)
         if guess.kind:
             return guess
-    several = tokens >= _TEXT_TOKENS or (foreign > 0.5 and length >= _TEXT_LENGTH)
+    several = 1 + between / present >= _TEXT_TOKENS or (
+        2 * foreign > present and length / present >= _TEXT_LENGTH
+    )
+    distinct = source.distinct(text)
     many = distinct > _MOST_INFERRED_CATEGORIES or (distinct > _TEXT_DISTINCT and 2 * distinct > present)
     if many and several:
         return Guess("text", f"{distinct} distinct values")

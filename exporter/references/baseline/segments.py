@@ -3,49 +3,23 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass, replace
-from typing import Any, TypeVar
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
 import numpy as np
-import numpy.typing as npt
 
-from exporter.features import KINDS
 from exporter.parse import sql
 from exporter.references.baseline.account import Account, of_segment, of_segment_without_data
 from exporter.references.baseline.columns import Column
+from exporter.references.baseline.counting import Counted, Grouping
 from exporter.references.baseline.source import Source
-from exporter.references.baseline.views import decoded
-from exporter.references.reference import ANSWERS, FeatureViews, SegmentCounts, view_part
+from exporter.references.reference import SegmentCounts
 from exporter.state import NO_VALUE, OTHER
-from exporter.summary.base import Codes, Composite, Summary
+from exporter.summary.base import Composite, Summary
 from exporter.summary.numeric import NumericSummary
 from mlslo.monitor import ALTERNATIVE, Monitor, scope_name
 
 _PLACES = 5
-_ANSWERS = {attribute: name for name, attribute in ANSWERS.items()}
-
-Values = TypeVar("Values")
-Stack = TypeVar("Stack", bound=Any)
-
-
-@dataclass(frozen=True, eq=False)
-class Grouping:
-    """Rows by their value of a segment or attribute.
-
-    ``values``: the largest, and OTHER where there are more; ``rows`` of each. ``codes``: shape (rows,), the value of
-    each row. ``segmented``: whether it is a segment, of which features are compared.
-    """
-
-    name: str
-    values: tuple[str, ...]
-    rows: tuple[int, ...]
-    codes: npt.NDArray[np.int16]
-    segmented: bool
-
-    def groups(self, start: int = 0, rows: int | None = None) -> Codes:
-        """Return the group of each of ``rows`` rows from ``start``; by default of all."""
-        return self.codes[start : None if rows is None else start + rows].astype(np.intp)
 
 
 def groupings(
@@ -71,7 +45,7 @@ def groupings(
         if len(known) < len(parts):
             accounts[name] = of_segment_without_data(name)
             continue
-        grouping = _grouping(source, name, " || ',' || ".join(known), spec.maxSegmentValues, segmented)
+        grouping = _grouping(source, monitor, name, " || ',' || ".join(known), segmented)
         found.append(grouping)
         rows = dict(zip(grouping.values, grouping.rows, strict=True))
         accounts[name] = of_segment(name, rows, spec.minSamples)
@@ -95,12 +69,14 @@ def _value(source: Source, monitor: Monitor, columns: Sequence[Column], path: st
     return f"coalesce({', '.join(map(sql.canonical, texts))}, {sql.text(NO_VALUE)})"
 
 
-def _grouping(source: Source, name: str, value: str, most: int, segmented: bool) -> Grouping:
-    counts = source.query(
-        f"SELECT {value} AS value, count(*) AS number FROM source GROUP BY 1 ORDER BY 2 DESC, 1 "
-        f"LIMIT {most + 1}"
-    )
-    largest = [(str(text), int(number)) for text, number in counts if text != OTHER][:most]
+def _grouping(source: Source, monitor: Monitor, name: str, value: str, segmented: bool) -> Grouping:
+    most = monitor.spec.maxSegmentValues
+    counts = source.counts(value, most + 1)
+    if counts is None:
+        raise monitor.document.error(
+            ("spec",), f"segment '{name}' has more values in the data than can be counted"
+        )
+    largest = [(str(text), number) for text, number in counts if text != OTHER][:most]
     values, rows = [text for text, _ in largest], [number for _, number in largest]
     if (rest := source.rows - sum(rows)) > 0:
         values, rows = [*values, OTHER], [*rows, rest]
@@ -108,21 +84,14 @@ def _grouping(source: Source, name: str, value: str, most: int, segmented: bool)
     if largest:
         names = sql.name(source.define(f"values of {name}", [text for text, _ in largest]))
         code = f"coalesce(enum_code(TRY_CAST({value} AS {names}))::SMALLINT, {code})"
-    blocks = [np.asarray(block["code"], dtype=np.int16) for block in source.blocks({"code": code}, 1 << 20)]
-    return Grouping(name, tuple(values), tuple(rows), np.concatenate(blocks), segmented)
+    return Grouping(name, tuple(values), tuple(rows), code, segmented)
 
 
 class SegmentParts:
-    """Collects what the rows of each value of each grouping are, part by part (``Reference.counts``).
+    """Collects what the rows of each value of each grouping are, part by part (``Reference.counts``)."""
 
-    ``answers``: by the names of ``Reference.answers`` how rows are folded by any other groups.
-    """
-
-    def __init__(self, groupings: Sequence[Grouping], rows: int) -> None:
-        """``rows``: of the data."""
+    def __init__(self, groupings: Sequence[Grouping]) -> None:
         self.groupings = groupings
-        self._rows = rows
-        self.answers: dict[str, Callable[[Codes, int], Any]] = {}
         self._parts: dict[Grouping, list[dict[str, Summary]]] = {
             grouping: [{} for _ in grouping.values] for grouping in groupings
         }
@@ -132,58 +101,15 @@ class SegmentParts:
         """Groupings that are segments: of others, attributes of groups, only outputs and outcomes are counted."""
         return [grouping for grouping in self.groupings if grouping.segmented]
 
-    def add(self, part: str, fold: Callable[[Codes, int], Any], *, attributes: bool = False) -> None:
-        """Add a part. ``fold``: groups of all rows, and their number -> a stack. ``attributes``: of them, too."""
-        if part in _ANSWERS:
-            self.answers[_ANSWERS[part]] = fold
-        for grouping in self.groupings if attributes else self.segments:
-            self.keep(grouping, part, fold(grouping.groups(), len(grouping.values)))
-
-    def add_blocks(
-        self, part: str, blocks: Iterable[tuple[int, Values]], fold: Callable[[Values, Codes, int], Stack]
-    ) -> Stack:
-        """Add a part that is read a block at a time, as (rows, values); return that of all rows, a stack of one."""
-        everything = Grouping("", ("",), (), np.zeros(self._rows, dtype=np.int16), segmented=True)
-        whole, *stacks = _accumulated([everything, *self.segments], blocks, fold)
-        for grouping, stack in zip(self.segments, stacks, strict=True):
-            self.keep(grouping, part, stack)
-        return whole
-
-    def add_feature(
-        self, source: Source, column: Column, item: FeatureViews, part: str | None = None
-    ) -> None:
-        """Count a feature once more, by the values of segments. ``part``: its name, where it is no feature."""
-        names = {view: part or view_part(name) for view, name in item.names(column.feature).items()}
-        binnings = {view: found.binning for view, found in item.views.items()}
-
-        def blocks() -> Iterator[tuple[int, dict[str, Any]]]:
-            for rows, values in decoded(source, column, KINDS[item.kind], binnings):
-                yield rows, {view: binnings[view].prepare(some) for view, some in values.items()}
-
-        def fold(prepared: dict[str, Any], groups: Codes, size: int) -> Composite:
-            return Composite(
-                {view: binnings[view].fold(some, groups, size) for view, some in prepared.items()}
-            )
-
-        if part is not None:
-            primary = KINDS[item.kind].primary_view
-
-            def again(groups: Codes, size: int) -> Any:
-                grouping = Grouping("", ("",) * size, (), groups.astype(np.int16), segmented=True)
-                return _accumulated([grouping], blocks(), fold)[0][primary]
-
-            self.answers[_ANSWERS[part]] = again
-        if not self.segments:
-            return
-        for grouping, stack in zip(self.segments, _accumulated(self.segments, blocks(), fold), strict=True):
-            for view, name in names.items():
-                self.keep(grouping, name, stack[view])
-
-    def keep(self, grouping: Grouping, part: str, stack: Any) -> None:
-        """Add a part of one grouping: a summary of each of its values."""
-        for position, parts in enumerate(self._parts[grouping]):
-            found = stack[position]
-            parts[part] = _rounded(found) if isinstance(found, NumericSummary) else found
+    def keep(self, counted: Counted, names: Mapping[str, str], *, attributes: bool = False) -> None:
+        """Add what was counted. ``names``: as it was folded -> of the part. ``attributes``: of them, too."""
+        for grouping, stacks in counted.stacks.items():
+            if not (attributes or grouping.segmented):
+                continue
+            for position, parts in enumerate(self._parts[grouping]):
+                for name, part in names.items():
+                    found = stacks[name][position]
+                    parts[part] = _rounded(found) if isinstance(found, NumericSummary) else found
 
     def found(self, *, segmented: bool) -> dict[str, dict[str, SegmentCounts]]:
         """Return the counts of each value of each segment, or of each attribute."""
@@ -195,21 +121,6 @@ class SegmentParts:
             for grouping, parts in self._parts.items()
             if grouping.segmented == segmented
         }
-
-
-def _accumulated(
-    groupings: Sequence[Grouping],
-    blocks: Iterable[tuple[int, Values]],
-    fold: Callable[[Values, Codes, int], Stack],
-) -> list[Stack]:
-    """Return the stack of each grouping."""
-    stacks: list[Stack] = []
-    start = 0
-    for rows, values in blocks:
-        found = [fold(values, grouping.groups(start, rows), len(grouping.values)) for grouping in groupings]
-        stacks = [before + stack for before, stack in zip(stacks, found, strict=True)] if start else found
-        start += rows
-    return stacks
 
 
 def _rounded(summary: NumericSummary) -> NumericSummary:
