@@ -72,7 +72,7 @@ LOGS = (
     Log("S3 (moto), JSONL", "objects", least=0.7),
     Log("S3 (moto), Parquet", "objects", least=2.0, fill=parquet_objects),
     Log("PostgreSQL", "postgresql"),
-    Log("Parquet folder by SQL", "parquet by sql"),
+    Log("Parquet folder by SQL", "sql-parquet"),
     Log("push, from the inbox", "push"),
     Log("Loki (stand-in)", "loki"),
     Log("OpenSearch (stand-in)", "opensearch"),
