@@ -53,13 +53,18 @@ def parquet_objects(server: Any, records: Sequence[bytes]) -> None:
 
 @dataclass
 class Log:
-    """One log: its ``server``, how it is filled, and how fast it must be, of files. ``speeds``: records a second."""
+    """One log: its ``server``, how it is filled, and how fast it must be, of files.
+
+    ``speeds``: records a second. ``cpu``: seconds of the reading process, of all its threads; they count where a machine
+    is busy, and where a stand-in is what takes long. ``memory``: MiB.
+    """
 
     name: str
     server: str
     least: float | None = None
     fill: Fill = append
     speeds: list[float] = field(default_factory=list)
+    cpu: list[float] = field(default_factory=list)
     memory: float = 0.0
 
     @property
@@ -85,14 +90,14 @@ def read(monitor: Path, state: Path, rows: int) -> None:
     from exporter.daemon.cycle import Cycle
     from exporter.daemon.models import load_all
 
-    took = 0.0
+    took = cpu = 0.0
     whole = Cycle._read
 
     def timed(cycle: Cycle, *arguments: Any, **named: Any) -> bool:
-        nonlocal took
-        began = time.perf_counter()
+        nonlocal took, cpu
+        began, spent = time.perf_counter(), time.process_time()
         done = whole(cycle, *arguments, **named)
-        took += time.perf_counter() - began
+        took, cpu = took + time.perf_counter() - began, cpu + time.process_time() - spent
         return done
 
     Cycle._read = timed  # type: ignore[method-assign, assignment]
@@ -108,7 +113,8 @@ def read(monitor: Path, state: Path, rows: int) -> None:
     cycle.close()
     peak = re.search(r"VmHWM:\s*(\d+) kB", Path("/proc/self/status").read_text())
     assert peak is not None
-    print(json.dumps({"counted": counted, "seconds": took, "memory": int(peak[1]) * 1024 / MEBIBYTE}))
+    memory = int(peak[1]) * 1024 / MEBIBYTE
+    print(json.dumps({"counted": counted, "seconds": took, "cpu": cpu, "memory": memory}))
 
 
 class Filled:
@@ -132,6 +138,9 @@ class Filled:
         folder = self._folder / f"turn-{self._turn}"
         folder.mkdir()
         state = self.server.state(folder)
+        if state.exists():
+            # An inbox is read into the state that is beside it, once.
+            return
         sink = self.server.sink()
         for settings in sink.values():
             if "group" in settings:
@@ -153,6 +162,7 @@ class Filled:
         if found["counted"] != self._rows:
             raise ProgramError(f"{self.log.name}: {found['counted']} of {self._rows} records are counted")
         self.log.speeds.append(self._rows / found["seconds"])
+        self.log.cpu.append(found["cpu"])
         self.log.memory = max(self.log.memory, found["memory"])
 
 
@@ -202,7 +212,8 @@ def main() -> None:
     files = logs[0].fastest
     rows = []
     for log in logs:
-        note = notes.get(log.name, f"{log.memory:.0f} MiB")
+        cpu = min(log.cpu, default=0.0) / (min(logs[0].cpu, default=0.0) or 1.0)
+        note = notes.get(log.name, f"{log.memory:.0f} MiB, CPU {cpu:.2f} x that of files")
         rows.append(Row(f"{log.name}: records a second", log.fastest, note=note))
         if log is not logs[0] and (log.name not in notes or log.least):
             ratio = None if log.fastest is None or files is None else log.fastest / files
