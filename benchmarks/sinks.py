@@ -55,8 +55,8 @@ def parquet_objects(server: Any, records: Sequence[bytes]) -> None:
 class Log:
     """One log: its ``server``, how it is filled, and how fast it must be, of files.
 
-    ``speeds``: records a second. ``cpu``: seconds of the reading process, of all its threads; they count where a machine
-    is busy, and where a stand-in is what takes long. ``memory``: MiB.
+    ``speeds``: records a second. ``cpu``: seconds of the reading process, of all its threads; they count where a
+    machine is busy, and where a stand-in is what takes long. ``memory``: MiB.
     """
 
     name: str
