@@ -17,6 +17,8 @@ from exporter.sinks import SinkError, http_api
 from exporter.sinks.reader import open_sink
 from exporter.sinks.sink import LogSink
 from mlslo.yamlfile import InputError
+from tests.support.commands import exporter
+from tests.support.logs import EPOCH, monitor, once, record, value, write_monitor
 from tests.support.properties import examples
 from tests.support.sinks.loki import LokiServer
 from tests.support.sinks.opensearch import OpenSearchServer
@@ -62,6 +64,7 @@ def _line(number: int) -> str:
     return json.dumps({"id": str(number)})
 
 
+@pytest.mark.slow
 @settings(max_examples=examples(60))
 @given(st.lists(st.tuples(st.integers(0, 3), st.integers(0, 1)), min_size=1, max_size=60), st.integers(5, 9))
 def test_entries_of_one_time_over_the_border_of_a_page(
@@ -141,6 +144,7 @@ def test_a_late_entry_within_the_lookback_is_read_and_ids_are_few(loki: LokiServ
     assert _read(_opened(loki, tmp_path, kept, lookback="5m"), kept) == []
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", [LokiServer, OpenSearchServer])
 def test_a_server_that_is_busy_is_asked_again(kind: type[StandIn], tmp_path: Path) -> None:
     with closing(kind(tmp_path)) as server:
@@ -273,18 +277,45 @@ def test_an_answer_that_never_ends(loki: LokiServer, tmp_path: Path, monkeypatch
         _read(_opened(loki, tmp_path))
 
 
+def test_predictions_of_the_one_meet_labels_of_the_other(
+    loki: LokiServer, search: OpenSearchServer, tmp_path: Path
+) -> None:
+    """By the commands: `check` shows records of both, and `once` joins them, in two processes over one state."""
+    now = time.time()
+    content = monitor()
+    content["spec"]["predictions"]["sink"] = loki.sink()
+    content["spec"]["labels"]["sink"] = search.sink()
+    path = write_monitor(tmp_path, content)
+    for first in (0, 50):
+        numbers = range(first, first + 50)
+        predictions = [record(number, at=now - EPOCH - 60, prediction=number % 2) for number in numbers]
+        loki.append([json.dumps(one).encode() for one in predictions])
+        labels = [{"id": f"r{number}", "label": int(number % 4 == 1), "ts": now - 30} for number in numbers]
+        search.append([json.dumps(one).encode() for one in labels])
+        time.sleep(0.2)
+        gauges = once(path, "--state-dir", tmp_path / "state", at=None)
+    assert value(gauges, "ml_predictions_total") == 100
+    assert value(gauges, "ml_model_accuracy") == 0.75
+    assert value(gauges, "ml_sink_up", sink="labels") == 1
+    assert "ml_sink_lag_bytes" not in gauges
+    shown = exporter("check", path).stdout
+    assert loki.url in shown
+    assert f"{search.url} {search.index}" in shown
+
+
 @pytest.mark.parametrize(
     "url",
     [
         "loki:3100",
         "http://",
         "ftp://loki",
-        "http://a:b@loki",
+        "http://a:secret@loki",
         "http://loki/?a=b",
         "http://lo ki",
         "http://[::1",
     ],
 )
 def test_what_is_no_url(url: str, tmp_path: Path) -> None:
-    with pytest.raises(InputError, match="url"):
+    with pytest.raises(InputError, match="expected a URL") as raised:
         monitor_of({"loki": {"url": url, "query": "{}"}}, tmp_path)
+    assert "secret" not in str(raised.value)
