@@ -76,7 +76,7 @@ class DuckDatabase(Database):
         DuckDB would read the columns of all rows from ``start`` on to find the first ones.
         """
         taken = most + (start.taken if start else 0)
-        place = int(np.searchsorted(self._ahead, start.cursor)) if start else 0
+        place = int(np.searchsorted(self._ahead, start.cursor, side="right")) if start else 0
         if place + taken >= len(self._ahead) and not self._is_whole:
             where, values = self._between(start, None, ())
             rows = f"(\n{self._settings.query}\n) AS {ROWS} WHERE {where}"
