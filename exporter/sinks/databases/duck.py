@@ -59,7 +59,7 @@ class DuckDatabase(Database):
         try:
             self._connection.execute("SET TimeZone = 'UTC'")
             self._connection.execute(f"SET file_search_path = {sql.text(str(monitor.path.parent.absolute()))}")
-            create_views(self._connection, monitor, settings.tables)
+            self._asked(lambda: create_views(self._connection, monitor, settings.tables))
             self._connection.execute("SET lock_configuration = true")
             self._refuse_others()
             self._look()

@@ -7,14 +7,17 @@ import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, closing
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import duckdb
+import pyarrow
 import pytest
 
 from exporter.sinks import SinkError, open_sink
 from mlslo.yamlfile import InputError
+from tests.support.lakes import append_delta, append_iceberg
 from tests.support.logs import monitor, once, value, write_monitor
 from tests.support.postgresql import PASSWORD, PostgreSQL
 from tests.support.sinks.reading import Reading, monitor_of
@@ -368,3 +371,46 @@ def test_gauges_by_zone_and_without_nan(postgres: PostgreSQL, table: str, tmp_pa
     assert value(gauges, "ml_monitor_samples", window="1h", segment="") == 100
     assert value(gauges, "ml_feature_missing_ratio", feature="amount", segment="") == 0.25
     assert value(gauges, "ml_model_accuracy", window="1h", segment="") == 0.99
+
+
+def _rows(*ids: str, **columns: Any) -> pyarrow.Table:
+    times = pyarrow.array([datetime(2026, 1, 10, tzinfo=UTC)] * len(ids), pyarrow.timestamp("us", "UTC"))
+    return pyarrow.table({"id": [*ids], "at": times, **columns})
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("kind", ["delta", "iceberg"])
+def test_a_table_of_a_lake_grows_and_gets_columns(kind: str, tmp_path: Path, read: Read) -> None:
+    append = {"delta": append_delta, "iceberg": append_iceberg}[kind]
+    sink = {"url": "duckdb://", "tables": {"log": f"{kind}:my table"}, "query": "SELECT * FROM log", "cursor": "at", "id": "id"}
+    append(tmp_path / "my table", _rows("a", "b"))
+    reading = read(sink)
+    assert [reading.cycle(), reading.cycle()] == [2, 0]
+    append(tmp_path / "my table", _rows("c"))
+    assert [reading.cycle(), reading.cycle()] == [1, 0]
+    assert reading.counted() == Counter("abc")
+
+
+def test_partitions_and_new_columns_of_delta(tmp_path: Path) -> None:
+    append_delta(tmp_path / "log", _rows("a", "b", "c", day=["x y", "x/y", None]), partition_by=["day"])
+    append_delta(tmp_path / "log", _rows("d", day=["z"], more=[1]), schema_mode="merge")
+    sink = {"url": "duckdb://", "tables": {"log": "delta:log"}, "query": "SELECT * FROM log", "cursor": "at", "id": "id"}
+    found = {row["id"]: (row["day"], row["more"]) for row in _sampled(sink, tmp_path)}
+    assert found == {"a": ("x y", None), "b": ("x/y", None), "c": (None, None), "d": ("z", 1)}
+
+
+def test_a_table_that_cannot_be_read_exactly_is_refused(tmp_path: Path) -> None:
+    append_delta(tmp_path / "log", _rows("a"))
+    first = tmp_path / "log" / "_delta_log" / f"{0:020}.json"
+    protocol = {"minReaderVersion": 3, "minWriterVersion": 7, "readerFeatures": ["typeWidening"], "writerFeatures": ["typeWidening"]}
+    lines = [json.loads(line) for line in first.read_text().splitlines()]
+    first.write_text("\n".join(json.dumps({"protocol": protocol} if "protocol" in line else line) for line in lines))
+    for place, message in {
+        "delta:log": "log",
+        "delta:nowhere": "nowhere cannot be read",
+        "iceberg:log": "iceberg:log cannot be read",
+        "delta:s3://bucket/log": "expected a table in a folder of this machine",
+    }.items():
+        sink = {"url": "duckdb://", "tables": {"log": place}, "query": "SELECT * FROM log", "cursor": "at"}
+        with pytest.raises(SinkError, match=message):
+            _sampled(sink, tmp_path)
