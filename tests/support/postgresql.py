@@ -44,6 +44,7 @@ class PostgreSQL:
         # Not pytest's folder: PostgreSQL refuses root, and nobody else may enter that.
         self.folder = Path(tempfile.mkdtemp(prefix="pg-"))
         self._process: subprocess.Popen[bytes] | None = None
+        self._libraries = _BROUGHT
         try:
             self._programs = self._for_nobody(programs)
             password = self.folder / "password"
@@ -140,8 +141,9 @@ class PostgreSQL:
             subprocess.run([str(programs / "postgres"), "--version"], check=True, capture_output=True, **self._as_nobody())
         except PermissionError:
             self.folder.chmod(0o755)
-            shutil.copytree(_BROUGHT, self.folder / "programs", symlinks=True)
-            return self.folder / "programs" / programs.relative_to(_BROUGHT)
+            self._libraries = self.folder / "programs"
+            shutil.copytree(_BROUGHT, self._libraries, symlinks=True)
+            return self._libraries / programs.relative_to(_BROUGHT)
         return programs
 
     def _own(self, path: Path) -> None:
@@ -149,7 +151,8 @@ class PostgreSQL:
             os.chown(path, _NOBODY, _NOBODY)
 
     def _as_nobody(self) -> dict[str, Any]:
-        libraries = ":".join(str(path) for path in _BROUGHT.glob("usr/lib/*-linux-gnu"))
+        brought = [path for place in ("usr/lib", "lib") for path in self._libraries.glob(f"{place}/*-linux-gnu")]
+        libraries = ":".join(map(str, brought))
         environment = {"PATH": "/usr/bin:/bin", "LC_ALL": "C", **({"LD_LIBRARY_PATH": libraries} if libraries else {})}
         options: dict[str, Any] = {"cwd": self.folder, "env": environment}
         if os.geteuid() == 0:

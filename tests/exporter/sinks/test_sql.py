@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
@@ -14,11 +15,13 @@ from typing import Any
 import duckdb
 import pyarrow
 import pytest
+import yaml
 
 from exporter.sinks import SinkError, open_sink
 from mlslo.yamlfile import InputError
 from tests.support.lakes import append_delta, append_iceberg
 from tests.support.logs import monitor, once, value, write_monitor
+from tests.support.paths import ROOT
 from tests.support.postgresql import PASSWORD, PostgreSQL
 from tests.support.sinks.reading import Reading, monitor_of
 
@@ -414,3 +417,61 @@ def test_a_table_that_cannot_be_read_exactly_is_refused(tmp_path: Path) -> None:
         sink = {"url": "duckdb://", "tables": {"log": place}, "query": "SELECT * FROM log", "cursor": "at"}
         with pytest.raises(SinkError, match=message):
             _sampled(sink, tmp_path)
+
+
+def _documented() -> list[dict[str, Any]]:
+    """Return the monitor files of the page, by their order."""
+    text = (ROOT / "docs" / "sinks" / "sql.md").read_text()
+    return [yaml.safe_load(block) for block in re.findall(r"```yaml\n(.*?)```", text, re.DOTALL)]
+
+
+def test_the_example_of_postgresql(postgres: PostgreSQL, table: str, tmp_path: Path) -> None:  # noqa: ARG001
+    content, *_ = _documented()
+    postgres.run(
+        "DROP TABLE IF EXISTS predictions, chargebacks",
+        "CREATE TABLE predictions AS SELECT timestamptz '2026-01-10 00:30Z' AS created_at, g AS prediction_id, 0.75 AS score, "
+        "jsonb_build_object('amount', g) AS features FROM generate_series(1, 300) AS g",
+        "CREATE TABLE chargebacks AS SELECT prediction_id AS transaction_id, prediction_id % 3 > 0 AS is_fraud, "
+        "created_at AS updated_at FROM predictions",
+    )
+    for log in ("predictions", "labels"):
+        content["spec"][log]["sink"]["sql"] |= {"url": postgres.url, "passwordFile": str(postgres.folder / "given")}
+    gauges = once(write_monitor(tmp_path, content))
+    assert value(gauges, "ml_monitor_samples", window="1h") == 300
+    assert value(gauges, "ml_label_coverage_ratio", window="1h") == 1
+    assert value(gauges, "ml_model_precision", window="1h") == pytest.approx(2 / 3)
+
+
+@pytest.mark.parametrize("store", ["parquet", "postgresql"])
+def test_the_example_of_a_feature_store(store: str, postgres: PostgreSQL, tmp_path: Path) -> None:
+    """Rows of Feast's shape: written hours after their event, in several materialisations."""
+    *_, content = _documented()
+    rows = (
+        "SELECT timestamptz '2026-01-10 00:00Z' - n * interval '1 minute' AS event_timestamp, "
+        "timestamptz '2026-01-10 00:50Z' + (n % 3) * interval '1 minute' AS created, n % 7 AS driver_id, "
+        "0.5 AS conv_rate, 0.9 AS acc_rate, n AS avg_daily_trips, 12.5 AS eta FROM {} AS t (n)"
+    )
+    if store == "parquet":
+        (tmp_path / "offline" / "driver_stats").mkdir(parents=True)
+        target = tmp_path / "offline" / "driver_stats" / "1.parquet"
+        duckdb.sql(f"COPY ({rows.format('range(1, 501)')}) TO '{target}'")
+    else:
+        postgres.run("DROP TABLE IF EXISTS driver_stats", f"CREATE TABLE driver_stats AS {rows.format('generate_series(1, 500)')}")
+        keys = content["spec"]["predictions"]["sink"]["sql"]
+        query = keys["query"].replace("epoch_us(event_timestamp)", "extract(epoch from event_timestamp)")
+        query = re.sub(r"read_parquet\(.*\)", "driver_stats", query)
+        keys |= {"url": postgres.url, "passwordFile": str(postgres.folder / "given"), "query": query}
+    gauges = once(write_monitor(tmp_path, content))
+    assert value(gauges, "ml_predictions_total") == 500
+    assert value(gauges, "ml_prediction_mean", window="1d", segment="") == 12.5
+
+
+def test_the_example_of_files(tmp_path: Path) -> None:
+    _, content, _ = _documented()
+    (tmp_path / "predictions").mkdir()
+    duckdb.sql(
+        "COPY (SELECT timestamptz '2026-01-10 00:30Z' AS event_timestamp, n AS transaction_id, 0.5 AS score, n AS amount, 'DE' AS "
+        f"country FROM range(300) AS t (n)) TO '{tmp_path}/predictions/1.parquet'"
+    )
+    gauges = once(write_monitor(tmp_path, content))
+    assert value(gauges, "ml_predictions_total") == 300
