@@ -73,9 +73,7 @@ class ParquetFile:
                 columns = connection.sql(f"FROM read_parquet({self._path})")
                 types = zip(columns.columns, columns.types, strict=True)
                 row = json_object({name: (sql.name(name), type_) for name, type_ in types})
-                result = connection.execute(
-                    f"SELECT {row} FROM {source} WHERE file_row_number >= {start}"
-                )
+                result = connection.execute(f"SELECT {row} FROM {source} WHERE file_row_number >= {start}")
                 while rows := result.fetchmany(most):
                     yield "\n".join([*(text for (text,) in rows), ""]).encode(), len(rows)
             except duckdb.Error as error:
@@ -109,7 +107,9 @@ def json_object(members: dict[str, tuple[str, DuckDBPyType]], zone: str = "Z") -
 
 
 def _struct(members: dict[str, tuple[str, DuckDBPyType]], zone: str) -> str:
-    return "{" + ", ".join(f"{sql.text(name)}: {_json(*member, zone)}" for name, member in members.items()) + "}"
+    return (
+        "{" + ", ".join(f"{sql.text(name)}: {_json(*member, zone)}" for name, member in members.items()) + "}"
+    )
 
 
 def _json(value: str, type_: DuckDBPyType, zone: str) -> str:

@@ -123,7 +123,7 @@ class SqlSink(LogSink):
         self._began = now if kind != "number" else np.iinfo(np.int64).max
         at = self._position = self._position or Position(cursor, kind)
         if (at.cursor, at.kind) != (cursor, kind):
-            message = f"the state was read by '{at.cursor}' ({at.kind}), not by '{cursor}' ({kind}); expected a new state"
+            message = f"the state is of the cursor '{at.cursor}' ({at.kind}), not '{cursor}' ({kind})"
             raise QueryError(message, "cursor")
         self._seen.settle()
         start = None
@@ -215,7 +215,9 @@ class SqlSink(LogSink):
     def _placed(self, error: QueryError) -> SinkError:
         """Return what was said against the query with its place in the monitor file."""
         logs = {"predictions": self._monitor.spec.predictions, "labels": self._monitor.spec.labels}
-        name = next((name for name, log in logs.items() if log and log.sink.sql is self._settings), "predictions")
+        name = next(
+            (name for name, log in logs.items() if log and log.sink.sql is self._settings), "predictions"
+        )
         at: Location = ("spec", name, "sink", "sql", error.key)
         document = self._monitor.document
         if error.offset is not None and document.has(at):

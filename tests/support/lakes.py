@@ -18,11 +18,11 @@ def append_delta(folder: Path, rows: pyarrow.Table, **options: Any) -> None:
 def append_iceberg(folder: Path, rows: pyarrow.Table) -> None:
     """Append to an Iceberg table, which is made where there is none."""
     from pyiceberg.catalog.noop import NoopCatalog
+    from pyiceberg.io import load_file_io
     from pyiceberg.io.pyarrow import _pyarrow_to_schema_without_ids
     from pyiceberg.partitioning import UNPARTITIONED_PARTITION_SPEC
     from pyiceberg.schema import assign_fresh_schema_ids
     from pyiceberg.serializers import ToOutputFile
-    from pyiceberg.io import load_file_io
     from pyiceberg.table import CommitTableResponse, Table
     from pyiceberg.table.metadata import new_table_metadata
     from pyiceberg.table.sorting import UNSORTED_SORT_ORDER
@@ -49,6 +49,8 @@ def append_iceberg(folder: Path, rows: pyarrow.Table) -> None:
         metadata, place = StaticTable.from_metadata(f"file://{found[-1]}").metadata, f"file://{found[-1]}"
     else:
         schema = assign_fresh_schema_ids(_pyarrow_to_schema_without_ids(rows.schema))
-        metadata = new_table_metadata(schema, UNPARTITIONED_PARTITION_SPEC, UNSORTED_SORT_ORDER, f"file://{folder}", {})
+        metadata = new_table_metadata(
+            schema, UNPARTITIONED_PARTITION_SPEC, UNSORTED_SORT_ORDER, f"file://{folder}", {}
+        )
         place = write(metadata)
     Table(("log",), metadata, place, io, Folder("folder")).append(rows)

@@ -102,7 +102,9 @@ class Database(ABC):
         """Return name -> type of what a statement returns. Raises QueryError and SinkError."""
 
     @abstractmethod
-    def _fetch(self, statement: str, values: Sequence[int | str], expressions: str) -> dict[str, NDArray[Any]]:
+    def _fetch(
+        self, statement: str, values: Sequence[int | str], expressions: str
+    ) -> dict[str, NDArray[Any]]:
         """Run a statement whose ``$1`` and so on are ``values``; return DuckDB's ``expressions`` of what it returns.
 
         Raises QueryError and SinkError.
@@ -139,7 +141,9 @@ class Database(ABC):
         type_ = self._types[self._settings.cursor]
         kind = _KINDS.get(type_.id)
         if kind is None:
-            message = f"expected a timestamp, a date or a whole number, '{self._settings.cursor}' is a {type_}"
+            message = (
+                f"expected a timestamp, a date or a whole number, '{self._settings.cursor}' is a {type_}"
+            )
             raise QueryError(message, "cursor")
         self.kind = kind
 
@@ -215,7 +219,7 @@ class Database(ABC):
         def act() -> None:
             try:
                 found.append(action())
-            except BaseException as error:  # noqa: BLE001 - raised below
+            except BaseException as error:
                 failed.append(error)
 
         thread = threading.Thread(target=act, daemon=True, name="sql")

@@ -58,7 +58,9 @@ class DuckDatabase(Database):
         self._is_whole = False
         try:
             self._connection.execute("SET TimeZone = 'UTC'")
-            self._connection.execute(f"SET file_search_path = {sql.text(str(monitor.path.parent.absolute()))}")
+            self._connection.execute(
+                f"SET file_search_path = {sql.text(str(monitor.path.parent.absolute()))}"
+            )
             self._asked(lambda: create_views(self._connection, monitor, settings.tables))
             self._connection.execute("SET lock_configuration = true")
             self._refuse_others()
@@ -80,7 +82,9 @@ class DuckDatabase(Database):
         if place + taken >= len(self._ahead) and not self._is_whole:
             where, values = self._between(start, None, ())
             rows = f"(\n{self._settings.query}\n) AS {ROWS} WHERE {where}"
-            statement = f"SELECT {self._as_number(self._column)} AS cursor FROM {rows} ORDER BY cursor LIMIT {_AHEAD}"
+            statement = (
+                f"SELECT {self._as_number(self._column)} AS cursor FROM {rows} ORDER BY cursor LIMIT {_AHEAD}"
+            )
             self._ahead = self._fetch(statement, values, "cursor")["cursor"]
             self._is_whole = len(self._ahead) < _AHEAD
             place = 0
@@ -104,7 +108,9 @@ class DuckDatabase(Database):
         found = self._asked(lambda: self._connection.execute(statement).description) or ()
         return {name: type_ for name, type_, *_ in found}
 
-    def _fetch(self, statement: str, values: Sequence[int | str], expressions: str) -> dict[str, NDArray[Any]]:
+    def _fetch(
+        self, statement: str, values: Sequence[int | str], expressions: str
+    ) -> dict[str, NDArray[Any]]:
         statement = f"SELECT {expressions} FROM (\n{statement}\n)"
         return self._asked(lambda: self._connection.execute(statement, list(values)).fetchnumpy())
 

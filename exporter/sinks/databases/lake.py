@@ -24,7 +24,13 @@ if TYPE_CHECKING:
     import duckdb
 
 # Types of Delta's partition columns, where DuckDB has another name for them.
-_TYPES = {"string": "VARCHAR", "byte": "TINYINT", "long": "BIGINT", "timestamp": "TIMESTAMPTZ", "timestamp_ntz": "TIMESTAMP"}
+_TYPES = {
+    "string": "VARCHAR",
+    "byte": "TINYINT",
+    "long": "BIGINT",
+    "timestamp": "TIMESTAMPTZ",
+    "timestamp_ntz": "TIMESTAMP",
+}
 # Features of Delta's tables that change nothing for a reader of files.
 _FEATURES = {"timestampNtz", "vacuumProtocolCheck", "v2Checkpoint"}
 _METADATA = re.compile(r"v?(\d+)(-.*)?\.metadata\.json")
@@ -63,13 +69,18 @@ def _delta(path: Path) -> str:
     else:
         features.add("columnMapping")
     if unreadable := features - _FEATURES:
-        raise QueryError(f"{path} uses Delta's {', '.join(sorted(unreadable))}, which cannot be read", "tables")
+        raise QueryError(
+            f"{path} uses Delta's {', '.join(sorted(unreadable))}, which cannot be read", "tables"
+        )
     types = {field["name"]: field["type"] for field in json.loads(table.schema().to_json())["fields"]}
     partitions = table.metadata().partition_columns
-    casts = [f"CAST({sql.name(name)} AS {_TYPES.get(types[name], types[name])}) AS {sql.name(name)}" for name in partitions]
+    casts = [
+        f"CAST({sql.name(name)} AS {_TYPES.get(types[name], types[name])}) AS {sql.name(name)}"
+        for name in partitions
+    ]
     # Some versions of the library have decoded these paths.
-    files = table.get_add_actions().column("path").to_pylist()
-    files = [str(path / (file if (path / file).exists() else unquote(file))) for file in files]
+    named: list[str] = table.get_add_actions().column("path").to_pylist()  # type: ignore[assignment]
+    files = [str(path / (file if (path / file).exists() else unquote(file))) for file in named]
     return _select(files, partitions, f" REPLACE ({', '.join(casts)})" if casts else "")
 
 
@@ -82,7 +93,9 @@ def _iceberg(path: Path) -> str:
     if not path.name.endswith(".json"):
         path = _newest(path)
     try:
-        table = StaticTable.from_metadata(f"file://{path}", {"py-io-impl": "pyiceberg.io.fsspec.FsspecFileIO"})
+        table = StaticTable.from_metadata(
+            f"file://{path}", {"py-io-impl": "pyiceberg.io.fsspec.FsspecFileIO"}
+        )
         tasks = list(table.scan().plan_files())
     except ValidationError as error:
         raise OSError(str(error)) from None
@@ -90,13 +103,19 @@ def _iceberg(path: Path) -> str:
         raise QueryError(f"{path}: rows are deleted by files; expected a table that was compacted", "tables")
     # Files are read by names: one name, one column.
     columns = {(field.field_id, field.name) for schema in table.schemas().values() for field in schema.fields}
-    if len({number for number, _ in columns}) != len(columns) or len({name for _, name in columns}) != len(columns):
+    if len({number for number, _ in columns}) != len(columns) or len({name for _, name in columns}) != len(
+        columns
+    ):
         raise QueryError(f"{path}: columns were renamed, which cannot be read", "tables")
     return _select([task.file.file_path for task in tasks], (), "")
 
 
 def _newest(folder: Path) -> Path:
-    found = [(int(match[1]), file) for file in (folder / "metadata").iterdir() if (match := _METADATA.fullmatch(file.name))]
+    found = [
+        (int(match[1]), file)
+        for file in (folder / "metadata").iterdir()
+        if (match := _METADATA.fullmatch(file.name))
+    ]
     if not found:
         raise FileNotFoundError("there is no metadata of a table")
     return max(found)[1]
@@ -108,5 +127,7 @@ def _select(files: Sequence[str], partitions: Sequence[str], replaced: str) -> s
     # DuckDB takes a path for a pattern.
     listed = ", ".join(sql.text(glob.escape(re.sub("^file:(//)?/", "/", file))) for file in files)
     hive = "{" + ", ".join(f"{sql.text(name)}: VARCHAR" for name in partitions) + "}"
-    options = f", hive_partitioning = true, hive_types = {hive}" if partitions else ", hive_partitioning = false"
+    options = (
+        f", hive_partitioning = true, hive_types = {hive}" if partitions else ", hive_partitioning = false"
+    )
     return f"SELECT *{replaced} FROM read_parquet([{listed}], union_by_name = true{options})"

@@ -79,10 +79,14 @@ class PostgresDatabase(Database):
             self._open.pop().close()
 
     def _columns(self, statement: str) -> Mapping[str, DuckDBPyType]:
-        found = self._asked(lambda: self._run(statement, (), lambda stream: _described(self._local, stream)), statement)
+        found = self._asked(
+            lambda: self._run(statement, (), lambda stream: _described(self._local, stream)), statement
+        )
         return cast("Mapping[str, DuckDBPyType]", found)
 
-    def _fetch(self, statement: str, values: Sequence[int | str], expressions: str) -> dict[str, NDArray[Any]]:
+    def _fetch(
+        self, statement: str, values: Sequence[int | str], expressions: str
+    ) -> dict[str, NDArray[Any]]:
         def read(stream: Any) -> dict[str, NDArray[Any]]:  # noqa: ARG001 - DuckDB finds it by its name
             return self._local.execute(f"SELECT {expressions} FROM stream").fetchnumpy()
 
@@ -90,7 +94,10 @@ class PostgresDatabase(Database):
         return cast("dict[str, NDArray[Any]]", found)
 
     def _run(
-        self, statement: str, values: Sequence[int | str] = (), read: Callable[[Any], Any] = lambda _stream: None
+        self,
+        statement: str,
+        values: Sequence[int | str] = (),
+        read: Callable[[Any], Any] = lambda _stream: None,
     ) -> Any:
         prepared = self._adbc.AdbcStatement(self._connection)
         try:
@@ -117,11 +124,13 @@ class PostgresDatabase(Database):
             message = f"no answer within {SECONDS:g} seconds: is there an index on '{self._settings.cursor}'?"
         if not statement or (error.sqlstate or "08")[:2] in ("08", "28", "53", "57", "58", "XX"):
             return SinkError(f"{_place(self._settings.url)}: {message}")
-        position = int(details.get("PG_DIAG_STATEMENT_POSITION", "0")) - 1 - statement.find(self._settings.query)
+        position = (
+            int(details.get("PG_DIAG_STATEMENT_POSITION", "0")) - 1 - statement.find(self._settings.query)
+        )
         return QueryError(message, offset=position if 0 <= position < len(self._settings.query) else None)
 
     def _interrupt(self) -> None:
-        """Do nothing: to cancel asks the same server, which does not answer. What waits for it ends with the process."""
+        """Do nothing: to cancel asks the same server. What waits for its answer ends with the process."""
 
     def _as_number(self, column: str) -> str:
         if self.kind == "number":
@@ -140,7 +149,11 @@ class PostgresDatabase(Database):
     def _identity(self) -> str:
         whole = f"encode(sha256(convert_to({ROWS}::text, 'UTF8')), 'hex')"
         column = self._settings.id
-        return f"coalesce({ROWS}.{sql.name(column)}::text, {whole}) COLLATE \"C\"" if column else f'{whole} COLLATE "C"'
+        return (
+            f'coalesce({ROWS}.{sql.name(column)}::text, {whole}) COLLATE "C"'
+            if column
+            else f'{whole} COLLATE "C"'
+        )
 
     def _line(self) -> str:
         return f"row_to_json({ROWS})::text"
@@ -170,5 +183,7 @@ def _place(url: str) -> str:
 
 
 def _first_line(text: str) -> str:
-    found = re.search(r"(?:FATAL|ERROR): +([^\n]+)", text) or re.search(r"(?:Failed to connect: )?([^\n]+)", text)
+    found = re.search(r"(?:FATAL|ERROR): +([^\n]+)", text) or re.search(
+        r"(?:Failed to connect: )?([^\n]+)", text
+    )
     return found[1] if found else text

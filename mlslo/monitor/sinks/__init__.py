@@ -8,4 +8,14 @@ from mlslo.monitor.sinks.push import OTLP_PATH, PushSink
 from mlslo.monitor.sinks.sink import Sink
 from mlslo.monitor.sinks.sql import SqlSink
 
-__all__ = ["OTLP_PATH", "Credentials", "FileSink", "LokiSink", "OpenSearchSink", "PushSink", "Sink", "SqlSink", "Tls"]
+__all__ = [
+    "OTLP_PATH",
+    "Credentials",
+    "FileSink",
+    "LokiSink",
+    "OpenSearchSink",
+    "PushSink",
+    "Sink",
+    "SqlSink",
+    "Tls",
+]

@@ -73,12 +73,18 @@ def _sampled(sink: Mapping[str, Any], folder: Path) -> list[dict[str, Any]]:
 @pytest.mark.parametrize(
     ("changed", "message"),
     [
-        ({"url": "postgresql://me:secret@host/db"}, "a password in the url; expected it in a file that passwordFile names"),
+        (
+            {"url": "postgresql://me:secret@host/db"},
+            "a password in the url; expected it in a file that passwordFile names",
+        ),
         ({"url": "postgresql://me@host/db?password=secret"}, "a password in the url"),
         ({"url": "postgres:secret"}, None),
         ({"url": "postgre://me:secret@host/db"}, "did you mean 'postgres'?"),
         ({"url": "duckdb://relative.db"}, "expected duckdb:///absolute/path"),
-        ({"query": "DELETE FROM log"}, "expected a query that begins with SELECT or WITH, got 'DELETE FROM log'"),
+        (
+            {"query": "DELETE FROM log"},
+            "expected a query that begins with SELECT or WITH, got 'DELETE FROM log'",
+        ),
         ({"query": "-- why\n UPDATE log SET a = 1"}, "expected a query that begins with SELECT"),
         ({"query": "/* why */ (SELECT 1)"}, None),
         ({"tables": {"t": "delta:/x"}}, "tables are read by duckdb://"),
@@ -112,7 +118,11 @@ def test_settings_are_checked_before_anything_is_read(
         ({"id": "ID"}, "", "the query has no column 'ID', expected one of at, id; did you mean 'id'?"),
         ({"cursor": "id"}, "", "expected a timestamp, a date or a whole number, 'id' is a VARCHAR"),
         ({"lookback": 5}, "", "expected a duration such as 10m, as the cursor is a time"),
-        ({"query": "WITH x AS (DELETE FROM log RETURNING *) SELECT * FROM x"}, "", "data-modifying statement"),
+        (
+            {"query": "WITH x AS (DELETE FROM log RETURNING *) SELECT * FROM x"},
+            "",
+            "data-modifying statement",
+        ),
         ({"query": "SELECT 1) AS x; DROP TABLE log; SELECT (1"}, "", "cannot insert multiple commands"),
         ({"query": "SELECT at, id, nextval('numbers') FROM log"}, "", "read-only transaction"),
     ],
@@ -120,7 +130,9 @@ def test_settings_are_checked_before_anything_is_read(
 def test_what_the_server_says_has_its_place_in_the_file(
     postgres: PostgreSQL, table: str, keys: dict[str, Any], place: str, message: str, tmp_path: Path
 ) -> None:
-    postgres.run(f"CREATE TABLE {table} (at timestamptz, id text)", f"INSERT INTO {table} VALUES (now(), 'a')")
+    postgres.run(
+        f"CREATE TABLE {table} (at timestamptz, id text)", f"INSERT INTO {table} VALUES (now(), 'a')"
+    )
     postgres.run("CREATE SEQUENCE IF NOT EXISTS numbers")
     monitored = monitor_of({"sql": _of(postgres, **keys)}, tmp_path)
     with pytest.raises(SinkError) as raised:
@@ -159,7 +171,8 @@ def test_types_of_duckdb_become_json(tmp_path: Path) -> None:
     query = (
         "SELECT TIMESTAMPTZ '2026-01-10 01:00:00.5+01' AS at, TIMESTAMP_NS '2026-01-10 12:00:00.123456' AS naive, "
         "DATE '2026-01-10' AS day, 9007199254740993 AS large, 'nan'::DOUBLE AS nothing, [1.5, 'inf'::DOUBLE] AS list, "
-        "{'a': {'b': TIMESTAMP '2026-01-10'}} AS tree, '{\"a\": [1]}'::JSON AS json, MAP {'k': 1} AS map, 1.25::DECIMAL(9, 2) AS exact"
+        "{'a': {'b': TIMESTAMP '2026-01-10'}} AS tree, '{\"a\": [1]}'::JSON AS json, MAP {'k': 1} AS map, "
+        "1.25::DECIMAL(9, 2) AS exact"
     )
     (found,) = _sampled({"url": "duckdb://", "query": query, "cursor": "at"}, tmp_path)
     assert found == {
@@ -206,7 +219,10 @@ def test_ties_over_the_border_of_a_page_and_rows_that_are_equal(
     assert reading.counted() == (expected if with_id else expected + again)
     assert reading.passed_over() == ({"duplicate": 3} if with_id else {})
     assert reading.cycle() == 0
-    postgres.run(f"INSERT INTO {table} SELECT * FROM {table} WHERE id = 'r34'", f"INSERT INTO {table} SELECT {value_of.format('2')}, 'late'")
+    postgres.run(
+        f"INSERT INTO {table} SELECT * FROM {table} WHERE id = 'r34'",
+        f"INSERT INTO {table} SELECT {value_of.format('2')}, 'late'",
+    )
     reading = read(sink)
     assert [reading.cycle() for _ in range(3)] == [1 if with_id else 2, 0, 0]
     assert reading.counted()["late"] == 1
@@ -233,7 +249,10 @@ def test_an_update_that_moves_the_cursor_is_a_new_record_and_another_is_none(
     postgres.run(f"INSERT INTO {table} (id, label) VALUES ('a', 0), ('b', 0)")
     reading = read(_of(postgres, id="id"))
     assert reading.cycle() == 2
-    postgres.run(f"UPDATE {table} SET label = 1 WHERE id = 'a'", f"UPDATE {table} SET label = 1, at = now() WHERE id = 'b'")
+    postgres.run(
+        f"UPDATE {table} SET label = 1 WHERE id = 'a'",
+        f"UPDATE {table} SET label = 1, at = now() WHERE id = 'b'",
+    )
     assert reading.cycle() == 1
     assert reading.counted() == {"a": 1, "b": 2}
 
@@ -253,7 +272,9 @@ def test_rows_without_a_cursor_are_counted_once(
     assert reading.passed_over() == {"missing_cursor": 3}
 
 
-def test_a_row_of_the_future_does_not_hide_those_of_the_present(postgres: PostgreSQL, table: str, read: Read) -> None:
+def test_a_row_of_the_future_does_not_hide_those_of_the_present(
+    postgres: PostgreSQL, table: str, read: Read
+) -> None:
     postgres.run(f"CREATE TABLE {table} (at timestamptz, id text)")
     postgres.run(f"INSERT INTO {table} VALUES (now(), 'a'), ('2099-01-01', 'b')")
     reading = read(_of(postgres, id="id"))
@@ -281,10 +302,17 @@ def test_a_longer_lookback_counts_nothing_again_and_old_rows_are_forgotten(
 
 
 def test_too_much_to_remember_is_said(
-    postgres: PostgreSQL, table: str, read: Read, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+    postgres: PostgreSQL,
+    table: str,
+    read: Read,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
 ) -> None:
     monkeypatch.setattr("exporter.sinks.seen_rows._MOST", 10)
-    postgres.run(f"CREATE TABLE {table} (at bigint, id text)", f"INSERT INTO {table} SELECT g FROM generate_series(1, 50) AS g")
+    postgres.run(
+        f"CREATE TABLE {table} (at bigint, id text)",
+        f"INSERT INTO {table} SELECT g FROM generate_series(1, 50) AS g",
+    )
     reading = read(_of(postgres))
     assert reading.cycle() == 0
     assert "more than 10 rows lie within the lookback" in caplog.text
@@ -292,13 +320,19 @@ def test_too_much_to_remember_is_said(
 
 @pytest.mark.slow
 def test_a_server_that_does_not_answer_and_a_query_that_takes_too_long(
-    postgres: PostgreSQL, table: str, read: Read, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+    postgres: PostgreSQL,
+    table: str,
+    read: Read,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
 ) -> None:
     monkeypatch.setattr("exporter.sinks.reader.random.uniform", lambda *_: 0.0)
     monkeypatch.setattr("exporter.sinks.databases.database.SECONDS", -4.0)
     monkeypatch.setattr("exporter.sinks.databases.postgresql.SECONDS", 0.5)
     monkeypatch.setattr("exporter.sinks.databases.postgresql._SETTINGS", ("SET statement_timeout = 500",))
-    postgres.run(f"CREATE TABLE {table} (at timestamptz, id text)", f"INSERT INTO {table} VALUES (now(), 'a')")
+    postgres.run(
+        f"CREATE TABLE {table} (at timestamptz, id text)", f"INSERT INTO {table} VALUES (now(), 'a')"
+    )
     reading = read(_of(postgres, f"SELECT at, id, pg_sleep(9)::text AS x FROM {table}"))
     began = time.monotonic()
     reading.cycle()
@@ -316,7 +350,9 @@ def test_a_server_that_does_not_answer_and_a_query_that_takes_too_long(
     assert reading.cycle() == 1
 
 
-def test_duckdb_reads_a_database_and_nothing_else(tmp_path: Path, read: Read, caplog: pytest.LogCaptureFixture) -> None:
+def test_duckdb_reads_a_database_and_nothing_else(
+    tmp_path: Path, read: Read, caplog: pytest.LogCaptureFixture
+) -> None:
     path = tmp_path / "my logs.db"
     with duckdb.connect(str(path)) as connection:
         connection.execute("CREATE TABLE log AS SELECT TIMESTAMP '2026-01-10' AS at, 'a' AS id")
@@ -337,17 +373,22 @@ def test_duckdb_reads_a_database_and_nothing_else(tmp_path: Path, read: Read, ca
         assert "monitor.yaml:" in caplog.text
 
 
-def test_nanoseconds_and_many_files_in_pages(tmp_path: Path, read: Read, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_nanoseconds_and_many_files_in_pages(
+    tmp_path: Path, read: Read, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr("exporter.sinks.sql._FIRST_ROWS", 30)
     monkeypatch.setattr("exporter.sinks.sql._MOST_ROWS", 30)
     monkeypatch.setattr("exporter.sinks.databases.duck._AHEAD", 100)
     for file in range(4):
-        rows = f"SELECT make_timestamp_ns(1768003200000000000 + n * 250) AS at, 'r' || n AS id FROM range({file}, 1000, 4) AS t (n)"
+        at = "make_timestamp_ns(1768003200000000000 + n * 250)"
+        rows = f"SELECT {at} AS at, 'r' || n AS id FROM range({file}, 1000, 4) AS t (n)"
         duckdb.sql(f"COPY ({rows}) TO '{tmp_path}/{file}.parquet'")
     reading = read({"url": "duckdb://", "query": "SELECT * FROM '*.parquet'", "cursor": "at", "id": "id"})
     assert [reading.cycle(), reading.cycle()] == [1000, 0]
     assert set(reading.counted().values()) == {1}
-    duckdb.sql(f"COPY (SELECT make_timestamp_ns(1768003200000000001) AS at, 'late' AS id) TO '{tmp_path}/late.parquet'")
+    duckdb.sql(
+        f"COPY (SELECT make_timestamp_ns(1768003200000000001) AS at, 'late' AS id) TO '{tmp_path}/late.parquet'"
+    )
     assert [reading.cycle(), reading.cycle()] == [1, 0]
 
 
@@ -361,7 +402,9 @@ def test_gauges_by_zone_and_without_nan(postgres: PostgreSQL, table: str, tmp_pa
         f"CREATE TABLE truth AS SELECT at AT TIME ZONE 'Europe/Berlin' AS at, id, 1 AS label FROM {table}",
         "INSERT INTO truth SELECT at + interval '1 minute', id, 0 FROM truth WHERE id = 'r1'",
     )
-    content = monitor(metrics={"include": ["ml_*"], "segments": ["ml_*"]}, features={"amount": {"type": "numeric"}})
+    content = monitor(
+        metrics={"include": ["ml_*"], "segments": ["ml_*"]}, features={"amount": {"type": "numeric"}}
+    )
     spec = content["spec"]
     spec["predictions"] = {
         "sink": {"sql": _of(postgres, id="id")},
@@ -369,7 +412,11 @@ def test_gauges_by_zone_and_without_nan(postgres: PostgreSQL, table: str, tmp_pa
         "fields": {"timestamp": "at", "id": "id", "score": "score", "features": ["amount"]},
     }
     truth = {"sql": _of(postgres, "SELECT * FROM truth", id="id")}
-    spec["labels"] = {"sink": truth, "revisions": "last", "fields": {"id": "id", "label": "label", "timestamp": "at"}}
+    spec["labels"] = {
+        "sink": truth,
+        "revisions": "last",
+        "fields": {"id": "id", "label": "label", "timestamp": "at"},
+    }
     gauges = once(write_monitor(tmp_path, content))
     assert value(gauges, "ml_monitor_samples", window="1h", segment="") == 100
     assert value(gauges, "ml_feature_missing_ratio", feature="amount", segment="") == 0.25
@@ -385,7 +432,13 @@ def _rows(*ids: str, **columns: Any) -> pyarrow.Table:
 @pytest.mark.parametrize("kind", ["delta", "iceberg"])
 def test_a_table_of_a_lake_grows_and_gets_columns(kind: str, tmp_path: Path, read: Read) -> None:
     append = {"delta": append_delta, "iceberg": append_iceberg}[kind]
-    sink = {"url": "duckdb://", "tables": {"log": f"{kind}:my table"}, "query": "SELECT * FROM log", "cursor": "at", "id": "id"}
+    sink = {
+        "url": "duckdb://",
+        "tables": {"log": f"{kind}:my table"},
+        "query": "SELECT * FROM log",
+        "cursor": "at",
+        "id": "id",
+    }
     append(tmp_path / "my table", _rows("a", "b"))
     reading = read(sink)
     assert [reading.cycle(), reading.cycle()] == [2, 0]
@@ -397,7 +450,13 @@ def test_a_table_of_a_lake_grows_and_gets_columns(kind: str, tmp_path: Path, rea
 def test_partitions_and_new_columns_of_delta(tmp_path: Path) -> None:
     append_delta(tmp_path / "log", _rows("a", "b", "c", day=["x y", "x/y", None]), partition_by=["day"])
     append_delta(tmp_path / "log", _rows("d", day=["z"], more=[1]), schema_mode="merge")
-    sink = {"url": "duckdb://", "tables": {"log": "delta:log"}, "query": "SELECT * FROM log", "cursor": "at", "id": "id"}
+    sink = {
+        "url": "duckdb://",
+        "tables": {"log": "delta:log"},
+        "query": "SELECT * FROM log",
+        "cursor": "at",
+        "id": "id",
+    }
     found = {row["id"]: (row["day"], row["more"]) for row in _sampled(sink, tmp_path)}
     assert found == {"a": ("x y", None), "b": ("x/y", None), "c": (None, None), "d": ("z", 1)}
 
@@ -405,9 +464,16 @@ def test_partitions_and_new_columns_of_delta(tmp_path: Path) -> None:
 def test_a_table_that_cannot_be_read_exactly_is_refused(tmp_path: Path) -> None:
     append_delta(tmp_path / "log", _rows("a"))
     first = tmp_path / "log" / "_delta_log" / f"{0:020}.json"
-    protocol = {"minReaderVersion": 3, "minWriterVersion": 7, "readerFeatures": ["typeWidening"], "writerFeatures": ["typeWidening"]}
+    protocol = {
+        "minReaderVersion": 3,
+        "minWriterVersion": 7,
+        "readerFeatures": ["typeWidening"],
+        "writerFeatures": ["typeWidening"],
+    }
     lines = [json.loads(line) for line in first.read_text().splitlines()]
-    first.write_text("\n".join(json.dumps({"protocol": protocol} if "protocol" in line else line) for line in lines))
+    first.write_text(
+        "\n".join(json.dumps({"protocol": protocol} if "protocol" in line else line) for line in lines)
+    )
     for place, message in {
         "delta:log": "log",
         "delta:nowhere": "nowhere cannot be read",
@@ -429,13 +495,17 @@ def test_the_example_of_postgresql(postgres: PostgreSQL, table: str, tmp_path: P
     content, *_ = _documented()
     postgres.run(
         "DROP TABLE IF EXISTS predictions, chargebacks",
-        "CREATE TABLE predictions AS SELECT timestamptz '2026-01-10 00:30Z' AS created_at, g AS prediction_id, 0.75 AS score, "
+        "CREATE TABLE predictions AS SELECT timestamptz '2026-01-10 00:30Z' AS created_at, g AS prediction_id, "
+        "0.75 AS score, "
         "jsonb_build_object('amount', g) AS features FROM generate_series(1, 300) AS g",
         "CREATE TABLE chargebacks AS SELECT prediction_id AS transaction_id, prediction_id % 3 > 0 AS is_fraud, "
         "created_at AS updated_at FROM predictions",
     )
     for log in ("predictions", "labels"):
-        content["spec"][log]["sink"]["sql"] |= {"url": postgres.url, "passwordFile": str(postgres.folder / "given")}
+        content["spec"][log]["sink"]["sql"] |= {
+            "url": postgres.url,
+            "passwordFile": str(postgres.folder / "given"),
+        }
     gauges = once(write_monitor(tmp_path, content))
     assert value(gauges, "ml_monitor_samples", window="1h") == 300
     assert value(gauges, "ml_label_coverage_ratio", window="1h") == 1
@@ -456,7 +526,10 @@ def test_the_example_of_a_feature_store(store: str, postgres: PostgreSQL, tmp_pa
         target = tmp_path / "offline" / "driver_stats" / "1.parquet"
         duckdb.sql(f"COPY ({rows.format('range(1, 501)')}) TO '{target}'")
     else:
-        postgres.run("DROP TABLE IF EXISTS driver_stats", f"CREATE TABLE driver_stats AS {rows.format('generate_series(1, 500)')}")
+        postgres.run(
+            "DROP TABLE IF EXISTS driver_stats",
+            f"CREATE TABLE driver_stats AS {rows.format('generate_series(1, 500)')}",
+        )
         keys = content["spec"]["predictions"]["sink"]["sql"]
         query = keys["query"].replace("epoch_us(event_timestamp)", "extract(epoch from event_timestamp)")
         query = re.sub(r"read_parquet\(.*\)", "driver_stats", query)
@@ -470,8 +543,9 @@ def test_the_example_of_files(tmp_path: Path) -> None:
     _, content, _ = _documented()
     (tmp_path / "predictions").mkdir()
     duckdb.sql(
-        "COPY (SELECT timestamptz '2026-01-10 00:30Z' AS event_timestamp, n AS transaction_id, 0.5 AS score, n AS amount, 'DE' AS "
-        f"country FROM range(300) AS t (n)) TO '{tmp_path}/predictions/1.parquet'"
+        "COPY (SELECT timestamptz '2026-01-10 00:30Z' AS event_timestamp, n AS transaction_id, 0.5 AS score, "
+        "n AS amount, "
+        f"'DE' AS country FROM range(300) AS t (n)) TO '{tmp_path}/predictions/1.parquet'"
     )
     gauges = once(write_monitor(tmp_path, content))
     assert value(gauges, "ml_predictions_total") == 300

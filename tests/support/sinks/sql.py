@@ -119,7 +119,13 @@ class ParquetServer(SinkServer):
         self._write([], [])
 
     def sink(self) -> dict[str, Any]:
-        return {"sql": {"url": "duckdb://", "query": f"SELECT * FROM read_parquet('{self._logs}/*.parquet')", "cursor": "at"}}
+        return {
+            "sql": {
+                "url": "duckdb://",
+                "query": f"SELECT * FROM read_parquet('{self._logs}/*.parquet')",
+                "cursor": "at",
+            }
+        }
 
     def append(self, records: Sequence[bytes], *, late: bool = False) -> None:
         self._write([json.loads(record) for record in records], self._cursors.take(len(records), late=late))
@@ -130,7 +136,10 @@ class ParquetServer(SinkServer):
         features = pyarrow.struct([("amount", pyarrow.float64()), ("country", pyarrow.string())])
         columns = (column.partition(" ") for column in _COLUMNS.split(", "))
         schema = pyarrow.schema(
-            [("at", pyarrow.timestamp("us", "UTC")), *((name, types.get(kind, features)) for name, _, kind in columns)]
+            [
+                ("at", pyarrow.timestamp("us", "UTC")),
+                *((name, types.get(kind, features)) for name, _, kind in columns),
+            ]
         )
         rows = [{**record, "at": at} for record, at in zip(records, cursors, strict=True)]
         new = self._logs / f"{self._files}.new"
