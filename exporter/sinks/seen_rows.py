@@ -47,7 +47,8 @@ class SeenRows:
         if not len(self._known):
             return np.ones(len(hashes), bool)
         places = np.searchsorted(self._known, hashes)
-        return self._known[np.minimum(places, len(self._known) - 1)] != hashes
+        found: NDArray[np.uint64] = self._known[np.minimum(places, len(self._known) - 1)]
+        return np.not_equal(found, hashes)
 
     def add(self, cursors: NDArray[np.int64], hashes: Hashes, since: int, lookback: int) -> dict[str, str]:
         """Remember rows whose cursor is at least ``since``, forget those before; return the positions that changed.

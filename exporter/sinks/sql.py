@@ -123,7 +123,7 @@ class SqlSink(LogSink):
         self._began = now if kind != "number" else np.iinfo(np.int64).max
         at = self._position = self._position or Position(cursor, kind)
         if (at.cursor, at.kind) != (cursor, kind):
-            message = f"the state was read by '{at.cursor}' ({at.kind}), not by '{cursor}' ({kind}); expected a new state"
+            message = f"the state is of the cursor '{at.cursor}' ({at.kind}), not '{cursor}' ({kind})"
             raise QueryError(message, "cursor")
         self._seen.settle()
         start = None

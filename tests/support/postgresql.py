@@ -44,17 +44,26 @@ class PostgreSQL:
         # Not pytest's folder: PostgreSQL refuses root, and nobody else may enter that.
         self.folder = Path(tempfile.mkdtemp(prefix="pg-"))
         self._process: subprocess.Popen[bytes] | None = None
+        self._libraries = _BROUGHT
         try:
             self._programs = self._for_nobody(programs)
             password = self.folder / "password"
             password.write_text(PASSWORD)
             self._own(password)
             self._own(self.folder)
-            options = ("-U", "mlslo", "--auth=scram-sha-256", f"--pwfile={password}", "--no-sync", "-E", "UTF8", "--locale=C")
+            options = (
+                "-U",
+                "mlslo",
+                "--auth=scram-sha-256",
+                f"--pwfile={password}",
+                "--no-sync",
+                "-E",
+                "UTF8",
+                "--locale=C",
+            )
             command = [str(self._programs / "initdb"), "-D", str(self.folder / "data"), *options]
             made = subprocess.run(command, capture_output=True, text=True, timeout=60, **self._as_nobody())
-            if made.returncode:
-                raise RuntimeError(f"initdb: {made.stderr}")
+            _check(made)
             self.start()
         except BaseException:
             self.close()
@@ -68,11 +77,24 @@ class PostgreSQL:
     def start(self) -> None:
         """Start it, on what is there. Raises RuntimeError where it does not come up."""
         log = self.folder / "log"
-        settings = ("listen_addresses=", "fsync=off", "synchronous_commit=off", "shared_buffers=16MB", "jit=off")
+        settings = (
+            "listen_addresses=",
+            "fsync=off",
+            "synchronous_commit=off",
+            "shared_buffers=16MB",
+            "jit=off",
+        )
         options = [word for setting in settings for word in ("-c", setting)]
         with log.open("ab") as output:
             self._process = subprocess.Popen(
-                [str(self._programs / "postgres"), "-D", str(self.folder / "data"), "-k", str(self.folder), *options],
+                [
+                    str(self._programs / "postgres"),
+                    "-D",
+                    str(self.folder / "data"),
+                    "-k",
+                    str(self.folder),
+                    *options,
+                ],
                 stdout=output,
                 stderr=subprocess.STDOUT,
                 **self._as_nobody(),
@@ -137,11 +159,17 @@ class PostgreSQL:
     def _for_nobody(self, programs: Path) -> Path:
         """Return programs that who runs them can reach: copied where the checkout is root's alone."""
         try:
-            subprocess.run([str(programs / "postgres"), "--version"], check=True, capture_output=True, **self._as_nobody())
+            subprocess.run(
+                [str(programs / "postgres"), "--version"],
+                check=True,
+                capture_output=True,
+                **self._as_nobody(),
+            )
         except PermissionError:
             self.folder.chmod(0o755)
-            shutil.copytree(_BROUGHT, self.folder / "programs", symlinks=True)
-            return self.folder / "programs" / programs.relative_to(_BROUGHT)
+            self._libraries = self.folder / "programs"
+            shutil.copytree(_BROUGHT, self._libraries, symlinks=True)
+            return self._libraries / programs.relative_to(_BROUGHT)
         return programs
 
     def _own(self, path: Path) -> None:
@@ -149,9 +177,23 @@ class PostgreSQL:
             os.chown(path, _NOBODY, _NOBODY)
 
     def _as_nobody(self) -> dict[str, Any]:
-        libraries = ":".join(str(path) for path in _BROUGHT.glob("usr/lib/*-linux-gnu"))
-        environment = {"PATH": "/usr/bin:/bin", "LC_ALL": "C", **({"LD_LIBRARY_PATH": libraries} if libraries else {})}
+        brought = [
+            path for place in ("usr/lib", "lib") for path in self._libraries.glob(f"{place}/*-linux-gnu")
+        ]
+        libraries = ":".join(map(str, brought))
+        environment = {
+            "PATH": "/usr/bin:/bin",
+            "LC_ALL": "C",
+            **({"LD_LIBRARY_PATH": libraries} if libraries else {}),
+        }
         options: dict[str, Any] = {"cwd": self.folder, "env": environment}
         if os.geteuid() == 0:
             options |= {"user": _NOBODY, "group": _NOBODY, "extra_groups": []}
         return options
+
+
+def _check(made: subprocess.CompletedProcess[str]) -> None:
+    if "user does not exist" in made.stderr:
+        raise FileNotFoundError("no PostgreSQL: it refuses a user who has no name")
+    if made.returncode:
+        raise RuntimeError(f"initdb: {made.stderr}")

@@ -61,7 +61,7 @@ class DuckDatabase(Database):
             self._connection.execute(
                 f"SET file_search_path = {sql.text(str(monitor.path.parent.absolute()))}"
             )
-            create_views(self._connection, monitor, settings.tables)
+            self._asked(lambda: create_views(self._connection, monitor, settings.tables))
             self._connection.execute("SET lock_configuration = true")
             self._refuse_others()
             self._look()
@@ -78,7 +78,7 @@ class DuckDatabase(Database):
         DuckDB would read the columns of all rows from ``start`` on to find the first ones.
         """
         taken = most + (start.taken if start else 0)
-        place = int(np.searchsorted(self._ahead, start.cursor)) if start else 0
+        place = int(np.searchsorted(self._ahead, start.cursor, side="right")) if start else 0
         if place + taken >= len(self._ahead) and not self._is_whole:
             where, values = self._between(start, None, ())
             rows = f"(\n{self._settings.query}\n) AS {ROWS} WHERE {where}"

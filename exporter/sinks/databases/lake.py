@@ -12,7 +12,7 @@ import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
-from urllib.parse import unquote, urlsplit
+from urllib.parse import unquote
 
 from exporter.extras import needs
 from exporter.parse import sql
@@ -31,7 +31,8 @@ _TYPES = {
     "timestamp": "TIMESTAMPTZ",
     "timestamp_ntz": "TIMESTAMP",
 }
-_FEATURES = {"timestampNtz", "vacuumProtocolCheck", "v2Checkpoint", "columnMapping", "deletionVectors"}
+# Features of Delta's tables that change nothing for a reader of files.
+_FEATURES = {"timestampNtz", "vacuumProtocolCheck", "v2Checkpoint"}
 _METADATA = re.compile(r"v?(\d+)(-.*)?\.metadata\.json")
 
 
@@ -58,15 +59,16 @@ def _delta(path: Path) -> str:
     try:
         table = deltalake.DeltaTable(path)
         features = set(table.protocol().reader_features or ())
-        if "deletionVectors" in features and not any(batch.num_rows for batch in table.deletion_vectors()):
-            features.remove("deletionVectors")
+        vectors = getattr(table, "deletion_vectors", None)
+        if vectors is not None and not any(batch.num_rows for batch in vectors()):
+            features.discard("deletionVectors")
     except DeltaError as error:
         raise OSError(str(error)) from None
     if table.metadata().configuration.get("delta.columnMapping.mode", "none") == "none":
         features.discard("columnMapping")
     else:
         features.add("columnMapping")
-    if unreadable := features - {"timestampNtz", "vacuumProtocolCheck", "v2Checkpoint"}:
+    if unreadable := features - _FEATURES:
         raise QueryError(
             f"{path} uses Delta's {', '.join(sorted(unreadable))}, which cannot be read", "tables"
         )
@@ -76,7 +78,10 @@ def _delta(path: Path) -> str:
         f"CAST({sql.name(name)} AS {_TYPES.get(types[name], types[name])}) AS {sql.name(name)}"
         for name in partitions
     ]
-    return _select(table.file_uris(), partitions, f" REPLACE ({', '.join(casts)})" if casts else "")
+    # Some versions of the library have decoded these paths.
+    named: list[str] = table.get_add_actions().column("path").to_pylist()  # type: ignore[assignment]
+    files = [str(path / (file if (path / file).exists() else unquote(file))) for file in named]
+    return _select(files, partitions, f" REPLACE ({', '.join(casts)})" if casts else "")
 
 
 def _iceberg(path: Path) -> str:
@@ -88,7 +93,9 @@ def _iceberg(path: Path) -> str:
     if not path.name.endswith(".json"):
         path = _newest(path)
     try:
-        table = StaticTable.from_metadata(path.as_uri(), {"py-io-impl": "pyiceberg.io.fsspec.FsspecFileIO"})
+        table = StaticTable.from_metadata(
+            f"file://{path}", {"py-io-impl": "pyiceberg.io.fsspec.FsspecFileIO"}
+        )
         tasks = list(table.scan().plan_files())
     except ValidationError as error:
         raise OSError(str(error)) from None
@@ -118,13 +125,9 @@ def _select(files: Sequence[str], partitions: Sequence[str], replaced: str) -> s
     if not files:
         raise OSError("the table has no data yet")
     # DuckDB takes a path for a pattern.
-    listed = ", ".join(sql.text(glob.escape(_plain(file))) for file in files)
+    listed = ", ".join(sql.text(glob.escape(re.sub("^file:(//)?/", "/", file))) for file in files)
     hive = "{" + ", ".join(f"{sql.text(name)}: VARCHAR" for name in partitions) + "}"
     options = (
         f", hive_partitioning = true, hive_types = {hive}" if partitions else ", hive_partitioning = false"
     )
     return f"SELECT *{replaced} FROM read_parquet([{listed}], union_by_name = true{options})"
-
-
-def _plain(file: str) -> str:
-    return unquote(urlsplit(file).path) if file.startswith("file:") else file

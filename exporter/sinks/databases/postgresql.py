@@ -130,7 +130,7 @@ class PostgresDatabase(Database):
         return QueryError(message, offset=position if 0 <= position < len(self._settings.query) else None)
 
     def _interrupt(self) -> None:
-        """Do nothing: to cancel asks the same server, which does not answer. What waits for it ends with the process."""
+        """Do nothing: to cancel asks the same server. What waits for its answer ends with the process."""
 
     def _as_number(self, column: str) -> str:
         if self.kind == "number":

@@ -55,8 +55,8 @@ class SqlSink(StrictModel):
     """Rows of a query: PostgreSQL, DuckDB, Parquet, CSV and JSON files, Delta and Iceberg tables."""
 
     url: Annotated[str, AfterValidator(_as_url), Shape(pattern=_URL)] = Field(
-        description="`postgresql://user@host/database`, with parameters as libpq has them; `duckdb:///path/to/file.db`, "
-        "read-only (`duckdb:file.db` is relative to this file); or `duckdb://` for files that the query names.",
+        description="`postgresql://user@host/database`, with parameters as libpq has them; `duckdb:///path/to/file`, "
+        "read-only (`duckdb:file` is relative to this file); or `duckdb://` for files that the query names.",
     )
     query: Annotated[str, AfterValidator(_as_query), Field(min_length=1)] = Field(
         description="A SELECT. Each of its rows is a record, each column a field. It has no ORDER BY, LIMIT or bounds: "
@@ -77,14 +77,14 @@ class SqlSink(StrictModel):
         | None
     ) = Field(
         None,
-        description="How far behind the highest cursor rows still arrive: a duration, or an amount where the cursor is a "
-        "number. Where it is not given: 10m, a day of dates, 10000.",
+        description="How far behind the highest cursor rows still arrive: a duration, or an amount where the cursor is "
+        "a number. Where it is not given: 10m, a day of dates, 10000.",
     )
     passwordFile: str | None = Field(None, description="A file that holds the password of the url's user.")
     tables: dict[Name, Annotated[str, AfterValidator(_as_table), Shape(pattern=_TABLE)]] = Field(
         default_factory=dict,
-        description="Names of the query that are tables of a lake: `delta:/path/to/table`, or `iceberg:/path` to a table "
-        "or one of its metadata files. With `duckdb:` only.",
+        description="Names of the query that are tables of a lake: `delta:/path/to/table`, or `iceberg:/path` to a "
+        "table or one of its metadata files. With `duckdb:` only.",
     )
 
     @property
