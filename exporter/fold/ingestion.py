@@ -17,6 +17,7 @@ from exporter.fold.grouping import BucketKeys, CycleTime, ScopeValues
 from exporter.fold.missing_fields import MissingFields
 from exporter.fold.version_schemas import VersionSchemas
 from exporter.parse.json_lines import Buffer
+from exporter.parse.typed_rows import TypedRows
 from exporter.records.accounts.mapped_fields import of_labels, of_predictions
 from exporter.records.columns import ERROR, NO_TIME, LabelColumns, PredictionColumns
 from exporter.records.labels import LabelDecoder
@@ -99,7 +100,7 @@ class Ingestion:
         """Take one batch of prediction records."""
         with self._store.transaction():
             reader.commit(batch)
-            portions = self._reshapings["predictions"].portions(batch.lines, cycle.now, arrived=cycle.arrived)
+            portions = self._reshapings["predictions"].portions(batch.content, cycle.now, arrived=cycle.arrived)
             first = next(portions)
             columns = self._take(first, batch.passed_over, reader.name, cycle)
             for portion in portions:
@@ -154,7 +155,7 @@ class Ingestion:
         assert self._labels is not None
         with self._store.transaction():
             reader.commit(batch)
-            portions = self._reshapings["labels"].portions(batch.lines, cycle.now, arrived=cycle.arrived)
+            portions = self._reshapings["labels"].portions(batch.content, cycle.now, arrived=cycle.arrived)
             first = next(portions)
             columns = self._take_labels(first, batch.passed_over, reader.name, cycle)
             for portion in portions:
@@ -226,7 +227,7 @@ class Ingestion:
         usable = int(np.count_nonzero(columns.status < ERROR)) if len(columns.time) else columns.records
         self._missing["predictions"].look(sample, mapped, usable)
 
-    def _decoded(self, lines: Buffer, cycle: CycleTime) -> PredictionColumns:
+    def _decoded(self, lines: Buffer | TypedRows, cycle: CycleTime) -> PredictionColumns:
         if self._revision != self._schemas.revision:
             self._decoder.close()
             self._decoder = self._new_decoder()
