@@ -88,6 +88,12 @@ def _typed(value: str, type_: DuckDBPyType, node: Mapping[str, Any] | str) -> st
                 return f"CASE WHEN isfinite({value}) THEN {value}::DOUBLE END"
             case "DOUBLE" if type_.id in _WHOLE or type_.id == "boolean":
                 return f"{value}::DOUBLE"
+            case "DOUBLE" if type_.id == "decimal":
+                return f"to_json({value})::VARCHAR::DOUBLE"
+            case "VARCHAR" if type_.id == "decimal":
+                return f"to_json({value})::VARCHAR::DOUBLE::VARCHAR"
+            case "VARCHAR" if type_.id in _REAL:
+                return f"CASE WHEN isfinite({value}) THEN {value}::DOUBLE::VARCHAR END"
             case "VARCHAR" if type_.id == "varchar":
                 return value
             case "VARCHAR" if type_.id in _PLAIN_TIMES | _ZONED_TIMES:

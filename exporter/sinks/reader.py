@@ -10,7 +10,9 @@ from pathlib import Path
 
 from exporter.inbox import inbox_folder, inbox_path
 from exporter.sinks.file import FileSink
+from exporter.sinks.loki import LokiSink
 from exporter.sinks.objects import ObjectsSink
+from exporter.sinks.opensearch import OpenSearchSink
 from exporter.sinks.push import POSITION, PushSink
 from exporter.sinks.sink import Batch, LogSink, SinkError
 from exporter.sinks.standard_input import StandardInput
@@ -19,7 +21,12 @@ from mlslo.monitor import Monitor, Sink
 
 logger = logging.getLogger(__name__)
 
-SINKS: dict[str, type[LogSink]] = {"file": FileSink, "objects": ObjectsSink}
+SINKS: dict[str, type[LogSink]] = {
+    "file": FileSink,
+    "loki": LokiSink,
+    "objects": ObjectsSink,
+    "opensearch": OpenSearchSink,
+}
 """Kinds of sink, by their key below ``sink:`` in a monitor file; pushed events wait in an inbox of their own."""
 
 

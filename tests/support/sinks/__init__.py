@@ -16,7 +16,9 @@ __all__ = ["SERVERS", "SinkServer", "UnavailableError", "server_class"]
 
 SERVERS = {
     "file": "tests.support.sinks.file:FileServer",
+    "loki": "tests.support.sinks.loki:LokiServer",
     "objects": "tests.support.sinks.objects:ObjectsServer",
+    "opensearch": "tests.support.sinks.opensearch:OpenSearchServer",
     "push": "tests.support.sinks.push:PushServer",
 }
 """Name -> module and class. They are imported when they are used: some need an extra."""

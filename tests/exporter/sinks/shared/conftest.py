@@ -12,6 +12,8 @@ from tests.support.sinks import SERVERS, SinkServer, UnavailableError, server_cl
 from tests.support.sinks.log import Log
 from tests.support.sinks.reading import Reading
 
+_QUICK = ("file", "push")
+
 
 class Servers:
     """The server of one kind, and another one where it cannot begin a log anew."""
@@ -55,10 +57,14 @@ class Clock:
         self.now += 3600
 
 
-@pytest.fixture(
-    scope="session",
-    params=[pytest.param(name, marks=pytest.mark.xdist_group(f"sink {name}")) for name in SERVERS],
-)
+def _params() -> Iterator[object]:
+    """Yield the kinds; a server is started once, by the worker that has all tests of it."""
+    for name in SERVERS:
+        slow = [] if name in _QUICK else [pytest.mark.slow]
+        yield pytest.param(name, marks=[pytest.mark.xdist_group(f"sink {name}"), *slow])
+
+
+@pytest.fixture(scope="session", params=_params())
 def servers(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Servers]:
     try:
         found = Servers(request.param, tmp_path_factory.mktemp(request.param))
