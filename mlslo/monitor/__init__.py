@@ -60,6 +60,7 @@ __all__ = [
     "Metrics",
     "Monitor",
     "MonitorFile",
+    "ObjectsSink",
     "OpenSearchSink",
     "PredictionFields",
     "Predictions",
