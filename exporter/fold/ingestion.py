@@ -98,9 +98,15 @@ class Ingestion:
 
     def predictions(self, batch: Batch, reader: SinkReader, cycle: CycleTime) -> None:
         """Take one batch of prediction records."""
+        if batch.is_empty:
+            with self._store.transaction():
+                reader.commit(batch)
+            return
         with self._store.transaction():
             reader.commit(batch)
-            portions = self._reshapings["predictions"].portions(batch.content, cycle.now, arrived=cycle.arrived)
+            portions = self._reshapings["predictions"].portions(
+                batch.content, cycle.now, arrived=cycle.arrived
+            )
             first = next(portions)
             columns = self._take(first, batch.passed_over, reader.name, cycle)
             for portion in portions:
@@ -153,6 +159,10 @@ class Ingestion:
     def labels(self, batch: Batch, reader: SinkReader, cycle: CycleTime) -> None:
         """Take one batch of label records."""
         assert self._labels is not None
+        if batch.is_empty:
+            with self._store.transaction():
+                reader.commit(batch)
+            return
         with self._store.transaction():
             reader.commit(batch)
             portions = self._reshapings["labels"].portions(batch.content, cycle.now, arrived=cycle.arrived)

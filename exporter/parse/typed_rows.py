@@ -144,7 +144,11 @@ def as_json(types: Mapping[str, DuckDBPyType]) -> str:
 
 
 def _struct(members: dict[str, tuple[str, DuckDBPyType]]) -> str:
-    return "{" + ", ".join(f"{sql.text(name)}: {scalar_as_json(*member)}" for name, member in members.items()) + "}"
+    return (
+        "{"
+        + ", ".join(f"{sql.text(name)}: {scalar_as_json(*member)}" for name, member in members.items())
+        + "}"
+    )
 
 
 def scalar_as_json(value: str, type_: DuckDBPyType) -> str:

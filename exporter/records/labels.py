@@ -9,8 +9,8 @@ import numpy as np
 from exporter.parse import sql
 from exporter.parse.field_paths import FieldPaths
 from exporter.parse.json_lines import Buffer, Parser, filled
-from exporter.parse.typed_rows import TypedRows
 from exporter.parse.times import epoch_microseconds
+from exporter.parse.typed_rows import TypedRows
 from exporter.records.columns import NO_TIME, LabelColumns
 from exporter.tasks.task import Task, reject
 from mlslo.monitor import Labels

@@ -13,8 +13,8 @@ import numpy.typing as npt
 from exporter.parse import sql
 from exporter.parse.field_paths import FieldPaths
 from exporter.parse.json_lines import LONGEST_RECORD, Buffer, Parser, filled
-from exporter.parse.typed_rows import TypedRows
 from exporter.parse.times import USUAL, epoch_microseconds
+from exporter.parse.typed_rows import TypedRows
 from exporter.records.columns import ERROR, NO_TIME, PredictionColumns, Texts
 from exporter.records.features import FeatureDecoder, FeatureSet, feature_value, present_features
 from exporter.records.latency import UNIT_SECONDS

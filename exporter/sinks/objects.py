@@ -286,7 +286,9 @@ class ObjectsSink(LogSink):
         if isinstance(content, CompressedObject):
             content.raise_damage()
 
-    def _read_rows(self, _: TrackedFile, remote: Remote, place: Place) -> Iterator[tuple[Cut | TypedRows, Place]]:
+    def _read_rows(
+        self, _: TrackedFile, remote: Remote, place: Place
+    ) -> Iterator[tuple[Cut | TypedRows, Place]]:
         try:
             with tempfile.TemporaryFile(prefix="mlslo-") as copy:
                 self._copy(remote, copy)

@@ -68,7 +68,9 @@ class ParquetFile:
             try:
                 columns = opened.sql(f"FROM read_parquet({self._path})")
                 row = as_json(dict(zip(columns.columns, columns.types, strict=True)))
-                result = opened.execute(f"SELECT to_json({row}) FROM {source} WHERE file_row_number >= {start}")
+                result = opened.execute(
+                    f"SELECT to_json({row}) FROM {source} WHERE file_row_number >= {start}"
+                )
                 while rows := result.fetchmany(most):
                     yield "\n".join([*(text for (text,) in rows), ""]).encode(), len(rows)
             except duckdb.Error as error:

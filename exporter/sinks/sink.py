@@ -37,6 +37,11 @@ class Batch:
         return self.content if isinstance(self.content, memoryview) else memoryview(bytes(self.content))
 
     @property
+    def is_empty(self) -> bool:
+        """True where only positions are to be committed."""
+        return not len(self.content) and not +self.passed_over
+
+    @property
     def passed_over(self) -> Counter[str]:
         """Reason -> records that are not among the lines."""
         return Counter({"too_long": self.too_long, **self.rejected})

@@ -25,7 +25,19 @@ QUERY = """SELECT range AS whole, CASE WHEN range % 7 > 0 THEN range / 3 END AS 
     AS features, range * 2 AS "dotted.key",
     CASE range % 4 WHEN 0 THEN 1e20 WHEN 1 THEN 1e-9 WHEN 2 THEN 1767225600.018 ELSE -0.0 END::DOUBLE AS huge FROM range(3000)"""
 
-DIRECT = ["whole", "real", "single", "odd", "text", "flag", "plain", "zoned", "day", "features.n", "features.c"]
+DIRECT = [
+    "whole",
+    "real",
+    "single",
+    "odd",
+    "text",
+    "flag",
+    "plain",
+    "zoned",
+    "day",
+    "features.n",
+    "features.c",
+]
 DIRECT += ["features.deep.t", "features.nothing", "dotted.key", "nowhere", "huge", "money"]
 
 
@@ -51,7 +63,11 @@ def request(paths: FieldPaths, texts: list[str], numbers: list[str]) -> Mapping[
     ("texts", "numbers", "direct"),
     [
         (DIRECT, [], True),
-        ([], ["money", "whole", "real", "single", "odd", "flag", "features.n", "dotted.key", "nowhere"], True),
+        (
+            [],
+            ["money", "whole", "real", "single", "odd", "flag", "features.n", "dotted.key", "nowhere"],
+            True,
+        ),
         (["text", "features.c", "plain"], ["real", "features.n"], True),
         *[([path], [], False) for path in ("list", "packed.inner", "features")],
         ([], ["digits"], False),
@@ -79,7 +95,9 @@ def test_columns_are_those_of_the_lines(
         found, too_long = parser.select(rows)
         assert not too_long
         assert bool(as_lines) != direct
-        np.testing.assert_array_equal(parser.again(lambda paths: {"x": paths.text("text")})["x"], of_others["x"])
+        np.testing.assert_array_equal(
+            parser.again(lambda paths: {"x": paths.text("text")})["x"], of_others["x"]
+        )
     assert found.keys() == expected.keys()
     for name, column in expected.items():
         assert len(column) == len(rows) == 2900
