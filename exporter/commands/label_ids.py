@@ -92,5 +92,5 @@ def _ids(monitor: Monitor, name: str, sink: Sink, decode: Callable[[Buffer], Int
     ):
         reshaping = reshapings(monitor, store)[name]
         for batch in islice(log.batches(final=True), _MOST_BATCHES):
-            found.append(decode(reshaping.plain(batch.lines, 0).lines))
+            found.append(decode(bytes(reshaping.plain(batch.lines, 0).lines)))
     return np.concatenate(found)

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from exporter.parse.json_lines import Buffer
+from exporter.parse.typed_rows import TypedRows
 from exporter.records.columns import PredictionColumns
 from exporter.records.predictions import PredictionDecoder
 from exporter.summary.base import Floats, Integers
@@ -34,7 +35,7 @@ class Exemplars:
 
     def take(
         self,
-        lines: Buffer,
+        lines: Buffer | TypedRows,
         columns: PredictionColumns,
         versions: Integers,
         names: dict[int, str],
@@ -60,7 +61,9 @@ class Exemplars:
         if not chosen:
             return
         rows = [row for _, _, row in chosen]
-        found = decoder.requests(b"\n".join(_lines_at(lines, columns.row[rows].tolist())))
+        places = columns.row[rows].tolist()
+        few = lines.at(places) if isinstance(lines, TypedRows) else b"\n".join(_lines_at(lines, places))
+        found = decoder.requests(few)
         for name, bound, row in chosen:
             # Rows that are not where they are looked for (after an empty line) are passed over.
             text = found.get(int(columns.id[row]))

@@ -18,6 +18,7 @@ from exporter.fold.missing_fields import MissingFields
 from exporter.fold.skew import SkewComparison
 from exporter.fold.version_schemas import VersionSchemas
 from exporter.parse.json_lines import Buffer
+from exporter.parse.typed_rows import TypedRows
 from exporter.records.accounts.mapped_fields import of_labels, of_offline, of_predictions
 from exporter.records.columns import ERROR, NO_TIME, LabelColumns, PredictionColumns
 from exporter.records.labels import LabelDecoder
@@ -112,9 +113,15 @@ class Ingestion:
 
     def predictions(self, batch: Batch, reader: SinkReader, cycle: CycleTime) -> None:
         """Take one batch of prediction records."""
+        if batch.is_empty:
+            with self._store.transaction():
+                reader.commit(batch)
+            return
         with self._store.transaction():
             reader.commit(batch)
-            portions = self._reshapings["predictions"].portions(batch.lines, cycle.now, arrived=cycle.arrived)
+            portions = self._reshapings["predictions"].portions(
+                batch.content, cycle.now, arrived=cycle.arrived
+            )
             first = next(portions)
             columns = self._take(first, batch.passed_over, reader.name, cycle)
             for portion in portions:
@@ -171,9 +178,13 @@ class Ingestion:
     def labels(self, batch: Batch, reader: SinkReader, cycle: CycleTime) -> None:
         """Take one batch of label records."""
         assert self._labels is not None
+        if batch.is_empty:
+            with self._store.transaction():
+                reader.commit(batch)
+            return
         with self._store.transaction():
             reader.commit(batch)
-            portions = self._reshapings["labels"].portions(batch.lines, cycle.now, arrived=cycle.arrived)
+            portions = self._reshapings["labels"].portions(batch.content, cycle.now, arrived=cycle.arrived)
             first = next(portions)
             columns = self._take_labels(first, batch.passed_over, reader.name, cycle)
             for portion in portions:
@@ -273,7 +284,7 @@ class Ingestion:
         usable = int(np.count_nonzero(columns.status < ERROR)) if len(columns.time) else columns.records
         self._missing["predictions"].look(sample, mapped, usable)
 
-    def _decoded(self, lines: Buffer, cycle: CycleTime) -> PredictionColumns:
+    def _decoded(self, lines: Buffer | TypedRows, cycle: CycleTime) -> PredictionColumns:
         if self._revision != self._schemas.revision:
             self._decoder.close()
             self._decoder = self._new_decoder()

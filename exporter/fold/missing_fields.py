@@ -32,6 +32,9 @@ class MissingFields:
 
         ``sample``: returns its first lines; they are read where a field is in no record.
         """
+        if not records:
+            # A batch of positions only.
+            return
         there = {item.field.what for item in mapped if item.read}
         self._looked_at -= there
         for what in there:

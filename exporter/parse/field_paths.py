@@ -146,6 +146,10 @@ class FieldPaths:
             for key in self._keys()
         )
 
+    def tree(self) -> dict[str, Any] | None:
+        """Return key -> type, or members of an object; None where values are extracted from documents."""
+        return None if self._documents else self._tree
+
     def structure(self) -> str:
         """Return the same schema, as from_json takes it."""
         return json.dumps(

@@ -14,6 +14,7 @@ import numpy.typing as npt
 
 from exporter.parse import sql
 from exporter.parse.field_paths import FieldPaths
+from exporter.parse.typed_rows import TypedRows
 
 Buffer = bytes | memoryview
 Columns = dict[str, npt.NDArray[Any]]
@@ -36,6 +37,9 @@ class Parser:
     way that unwraps, which costs twice as much.
     """
 
+    takes_rows = True
+    """Whether rows are selected from without their lines."""
+
     def __init__(self, request: Request) -> None:
         """Raises ValueError where two names of one object differ in case only."""
         # A cache of files by their path and time could take one batch for another.
@@ -45,6 +49,8 @@ class Parser:
         self._file = os.fdopen(os.memfd_create("mlslo-batch"), "wb", buffering=0)
         self._request = request
         self._unwrapped = False
+        # What was taken last, unless it was lines.
+        self._rows: TypedRows | None = None
         self._prepare()
 
     def close(self) -> None:
@@ -57,8 +63,14 @@ class Parser:
         values = ", ".join(sql.text(category) for category in categories)
         self._connection.execute(f"CREATE TYPE {sql.name(name)} AS ENUM ({values})")
 
-    def select(self, lines: Buffer) -> tuple[Columns, int]:
+    def select(self, lines: Buffer | TypedRows) -> tuple[Columns, int]:
         """Return the requested columns, and how many lines were too long to be parsed."""
+        if isinstance(lines, TypedRows):
+            self._rows = lines
+            if self.takes_rows and not self._unwrapped and self._from_rows(self._paths) is not None:
+                return self.again(self._request), 0
+            lines = bytes(lines)
+        self._rows = None
         if bytes(memoryview(lines)[: len(_BYTE_ORDER_MARK)]) == _BYTE_ORDER_MARK:
             lines = memoryview(lines)[len(_BYTE_ORDER_MARK) :]
         columns, rejected = self._columns(lines)
@@ -83,10 +95,15 @@ class Parser:
     def again(self, request: Request) -> Columns:
         """Return other columns of the lines that ``select`` took last; lines that were too long give no row."""
         paths = FieldPaths(unwrapped=self._unwrapped)
-        return self._connection.execute(self._select(request(paths), paths)).fetchnumpy()
+        requested = request(paths)
+        if self._rows is not None and self._from_rows(paths) is None:
+            self._write(bytes(self._rows))
+            self._rows = None
+        return self._connection.execute(self._select(requested, paths)).fetchnumpy()
 
     def others(self, lines: Buffer, request: Request) -> Columns:
         """Return other columns of other lines; ``again`` is about these then."""
+        self._rows = None
         self._write(lines)
         return self.again(request)
 
@@ -110,7 +127,13 @@ class Parser:
     def _select(self, requested: Mapping[str, str], paths: FieldPaths) -> str:
         select = ", ".join(f"{expression} AS {sql.name(alias)}" for alias, expression in requested.items())
         path = f"/proc/self/fd/{self._file.fileno()}"
-        return f"SELECT {select} FROM {paths.with_documents(self._source(sql.text(path), paths))}"
+        source = self._from_rows(paths) or self._source(sql.text(path), paths)
+        return f"SELECT {select} FROM {paths.with_documents(source)}"
+
+    def _from_rows(self, paths: FieldPaths) -> str | None:
+        """Return the source of what was taken last, where that is rows whose types tell enough."""
+        tree = paths.tree()
+        return None if self._rows is None or tree is None else self._rows.source(tree)
 
     def _source(self, path: str, paths: FieldPaths) -> str:
         """Return the source of rows: one for each line that is not blank."""

@@ -10,6 +10,7 @@ from exporter.parse import sql
 from exporter.parse.field_paths import FieldPaths
 from exporter.parse.json_lines import Buffer, Parser, filled
 from exporter.parse.times import epoch_microseconds
+from exporter.parse.typed_rows import TypedRows
 from exporter.records.columns import NO_TIME, LabelColumns
 from exporter.tasks.task import Task, reject
 from mlslo.monitor import Labels
@@ -38,7 +39,7 @@ class LabelDecoder:
         """Release the parser."""
         self._parser.close()
 
-    def decode(self, lines: Buffer, latest: int) -> LabelColumns:
+    def decode(self, lines: Buffer | TypedRows, latest: int) -> LabelColumns:
         """Decode whole lines; labels from after ``latest`` (epoch µs) are rejected, those without a time kept."""
         raw, too_long = self._parser.select(lines)
         rejected: Counter[str] = Counter({"too_long": too_long} if too_long else {})

@@ -36,7 +36,7 @@ def plain_files(monitor: Monitor, files: Sequence[Path], folder: Path) -> tuple[
             try:
                 with path.open("wb") as out, closing(FileSink(Path(glob.escape(str(file))), {})) as sink:
                     for batch in sink.batches(final=True):
-                        out.writelines(portion.lines for portion in reshaping.portions(batch.lines, 0))
+                        out.writelines(bytes(portion.lines) for portion in reshaping.portions(batch.lines, 0))
                 status = file.stat()
             except SinkError as error:
                 raise InputError.of_file(file, str(error)) from None

@@ -16,6 +16,7 @@ from exporter.parse import sql
 from exporter.parse.field_paths import FieldPaths
 from exporter.parse.json_lines import LONGEST_RECORD, Buffer, Parser, filled
 from exporter.parse.times import USUAL, epoch_microseconds
+from exporter.parse.typed_rows import TypedRows
 from exporter.records import compared
 from exporter.records.columns import ERROR, NO_TIME, PredictionColumns, Texts
 from exporter.records.features import FeatureDecoder, FeatureSet, feature_value, present_features
@@ -118,7 +119,7 @@ class PredictionDecoder:
         """Release the parser."""
         self._parser.close()
 
-    def decode(self, lines: Buffer, latest: int) -> PredictionColumns:
+    def decode(self, lines: Buffer | TypedRows, latest: int) -> PredictionColumns:
         """Decode whole lines; records with an event time after ``latest`` (epoch µs) are rejected."""
         raw, too_long = self._parser.select(lines)
         if self._task.logged(FieldPaths()) and self._task.unclear(raw):
@@ -230,7 +231,7 @@ class LineDecoder:
         """Release the parser."""
         self._parser.close()
 
-    def decode(self, lines: Buffer, latest: int) -> Lines:
+    def decode(self, lines: Buffer | TypedRows, latest: int) -> Lines:
         """Decode whole lines; records without a time, or with one after ``latest`` (epoch µs), are left out."""
         raw, _ = self._parser.select(lines)
         time = filled(raw["time"], NO_TIME).astype(np.int64)
@@ -244,6 +245,8 @@ class LineDecoder:
 
 class _LineParser(Parser):
     """Selects from the same rows, with the text of each: no counting of lines that could shift it."""
+
+    takes_rows = False
 
     def _source(self, path: str, paths: FieldPaths) -> str:
         return (

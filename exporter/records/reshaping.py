@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable, Iterator
 from typing import NamedTuple
 
 from exporter.parse.json_lines import LONGEST_RECORD, Buffer
+from exporter.parse.typed_rows import TypedRows
 from exporter.records.opening import Members, opened_object
 from exporter.records.pairs import STATUS, Pairs
 from exporter.records.rows import PREFIX, Conditions, Record, Rows, Target, UnevenError, line_of
@@ -45,7 +46,7 @@ Sample = Callable[[], bytes]
 class Reshaped(NamedTuple):
     """Plain records, a sample of what they were made of, how many records gave none, and why."""
 
-    lines: Buffer
+    lines: Buffer | TypedRows
     sample: Sample
     rejected: Counter[str]
     records: int = 0
@@ -57,7 +58,8 @@ class Reshaping:
     def __init__(self, monitor: Monitor, log: Predictions | Labels | Skew, store: Store, sink: str) -> None:
         """``sink``: whose halves of predictions wait in ``store``."""
         self.needed = monitor.spec.reshapes_predictions if isinstance(log, Predictions) else log.reshaped
-        self._texts = Texts(() if self.needed else _containers(log.fields))
+        self._containers = () if self.needed else tuple(_containers(log.fields))
+        self._texts = Texts(self._containers)
         self._where = Conditions(log.where or {})
         self._pairs: Pairs | None = None
         if isinstance(log, Predictions):
@@ -74,16 +76,22 @@ class Reshaping:
         return next(self.portions(lines, now, most=None))
 
     def portions(
-        self, lines: Buffer, now: int, *, arrived: int = 0, most: int | None = _PORTION
+        self, lines: Buffer | TypedRows, now: int, *, arrived: int = 0, most: int | None = _PORTION
     ) -> Iterator[Reshaped]:
         """Yield the plain records of whole lines; take them in the transaction of the batch.
 
         ``now``: epoch µs. ``arrived``: since when they can be read, 0 where nobody writes any more. Portions are of
         about ``most`` bytes, one at least: rows of a few bytes each become records many times as long.
         """
+        if isinstance(lines, TypedRows):
+            if not (self.needed or any(map(lines.is_text, self._containers))):
+                rows = lines
+                yield Reshaped(rows, lambda: rows.at(range(min(len(rows), _LOOKED_AT))), Counter())
+                return
+            lines = bytes(lines)
         if not self.needed:
-            lines = self._texts.opened(lines)
-            yield Reshaped(lines, lambda: _first_lines(lines), Counter())
+            opened = self._texts.opened(lines)
+            yield Reshaped(opened, lambda: _first_lines(opened), Counter())
             return
         rejected: Counter[str] = Counter()
         records = self._selected(lines, rejected)

@@ -175,7 +175,9 @@ class KafkaSink(LogSink):
     def _read(self, client: KafkaClient, *, final: bool) -> Iterator[Batch]:
         topic = client.topic()
         if self._identity.differs(topic.identity):
-            logger.warning("topic %s: another one has its name: read from its beginning", self._settings.topic)
+            logger.warning(
+                "topic %s: another one has its name: read from its beginning", self._settings.topic
+            )
             self._leave()
             self._counted.clear()
         self._identity = topic.identity
@@ -210,7 +212,9 @@ class KafkaSink(LogSink):
             elif not self._joined:
                 if now - since > patience:
                     if final:
-                        raise client.failure(f"group {self._settings.group}: no partitions within {patience:.0f} s")
+                        raise client.failure(
+                            f"group {self._settings.group}: no partitions within {patience:.0f} s"
+                        )
                     return
             elif now - heard > _LONGEST_SILENCE:
                 raise client.failure(f"no answer within {_LONGEST_SILENCE:.0f} s")
@@ -473,7 +477,9 @@ class KafkaSink(LogSink):
         return f"{self._settings.topic}/{number}"
 
     def _position(self, offset: int) -> str:
-        return json.dumps({"offset": offset, "cluster": self._identity.cluster, "topic": self._identity.topic})
+        return json.dumps(
+            {"offset": offset, "cluster": self._identity.cluster, "topic": self._identity.topic}
+        )
 
 
 def _restored(text: str) -> tuple[int, Identity]:

@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from exporter.parse.typed_rows import TypedRows
 from exporter.sinks.records import Cut, batch_of
 from exporter.sinks.sink import Batch
 
@@ -68,8 +69,12 @@ class Pack:
         self._rejected: Counter[str] = Counter()
         self._too_long = 0
 
-    def add(self, cut: Cut, key: str, place: str) -> Iterator[Batch]:
+    def add(self, cut: Cut | TypedRows, key: str, place: str) -> Iterator[Batch]:
         """Take the records, and yield what fills a batch."""
+        if isinstance(cut, TypedRows):
+            yield from self.rest()
+            yield Batch(cut, 0, {key: place})
+            return
         if len(self._lines) + len(cut.lines) > _MOST or len(self._places) >= _MOST_OBJECTS:
             yield from self.rest()
         if len(cut.lines) > _MOST:

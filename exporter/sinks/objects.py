@@ -10,6 +10,7 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import IO
 
+from exporter.parse.typed_rows import TypedRows
 from exporter.sinks.descriptors import UnreadableError, listed
 from exporter.sinks.first_records import first_records
 from exporter.sinks.object_keys import ObjectKeys
@@ -40,6 +41,8 @@ _AHEAD_OF_UTC = timedelta(days=1)
 _SLOW, _APART = 2.0, 10.0
 _PATIENCE = 20.0
 _SAMPLED = 4 << 20
+# Of a few objects' rows one batch of lines costs less than a batch each.
+_FEW_ROWS = 5_000
 _MOST_SAMPLED = 20
 # Asked for the lag, a listing that is so old is made again.
 _OLD = 1.0
@@ -107,8 +110,8 @@ class ObjectsSink(LogSink):
         try:
             for found, hour in self._new(now, failures, whole=whole):
                 try:
-                    for cut, place in self._read(found, hour):
-                        for batch in pack.add(cut, found.key, place.text):
+                    for content, place in self._read(found, hour):
+                        for batch in pack.add(content, found.key, place.text):
                             yield self._handed_over(batch)
                     read = time.monotonic()
                 except ObjectGoneError:
@@ -235,7 +238,7 @@ class ObjectsSink(LogSink):
     def _said(self, key: str) -> str:
         return f"{self._bucket.url}/{key}: {self._damaged[key][1]}"
 
-    def _read(self, found: Found, hour: int) -> Iterator[tuple[Cut, Place]]:
+    def _read(self, found: Found, hour: int) -> Iterator[tuple[Cut | TypedRows, Place]]:
         """Yield what is left of an object, with the place after it.
 
         Raises what ``Bucket.range`` raises, and UnreadableError after all that can be read of it.
@@ -245,8 +248,7 @@ class ObjectsSink(LogSink):
         known = self._known.get(found.key)
         place = None if known is None else Place.restored(known)
         if place is None or place.version != found.version:
-            content = remote.checksum(found.size) or 0
-            new = Place(found.version, hour, found.size, content)
+            new = Place(found.version, hour, found.size, remote.checksum(found.size) or 0)
             if place is None:
                 place = new
             elif remote.checksum(place.stored) == place.content:
@@ -256,12 +258,15 @@ class ObjectsSink(LogSink):
             else:
                 yield Cut(NOTHING, 0, rejected={"overwritten": 1}), replace(new, done=True)
                 raise UnreadableError("was written over after it was read; what it holds now is not counted")
+        told = False
         if not place.done:
             read = self._read_rows if file.is_parquet else self._read_content
-            for cut, further in read(file, remote, place):
+            for content, further in read(file, remote, place):
                 place = further
-                yield cut, place
-        yield Cut(NOTHING, 0), replace(place, done=True)
+                yield content, place
+                told = place.done
+        if not told:
+            yield Cut(NOTHING, 0), replace(place, done=True)
 
     def _read_content(self, file: TrackedFile, remote: Remote, place: Place) -> Iterator[tuple[Cut, Place]]:
         content = CompressedObject(file.compression, remote) if file.compression else PlainObject(remote)
@@ -273,17 +278,28 @@ class ObjectsSink(LogSink):
             if not cut.length:
                 break
             rest = ("!" if cutter.skipping else "") + cutter.header
-            place = replace(place, offset=place.offset + cut.length, rest=rest)
+            offset = place.offset + cut.length
+            # An empty batch for that alone would cost as much as a thousand records.
+            done = not file.compression and offset == remote.found.size
+            place = replace(place, offset=offset, rest=rest, done=done)
             yield cut, place
         if isinstance(content, CompressedObject):
             content.raise_damage()
 
-    def _read_rows(self, _: TrackedFile, remote: Remote, place: Place) -> Iterator[tuple[Cut, Place]]:
+    def _read_rows(
+        self, _: TrackedFile, remote: Remote, place: Place
+    ) -> Iterator[tuple[Cut | TypedRows, Place]]:
         try:
             with tempfile.TemporaryFile(prefix="mlslo-") as copy:
                 self._copy(remote, copy)
                 parquet = ParquetFile(copy.fileno())
                 _require_footer(parquet)
+                typed = parquet.typed(place.offset)
+                if sum(map(len, typed)) > _FEW_ROWS:
+                    for rows in typed:
+                        place = replace(place, offset=place.offset + len(rows), done=rows is typed[-1])
+                        yield rows, place
+                    return
                 for lines, number in parquet.lines(place.offset):
                     place = replace(place, offset=place.offset + number)
                     yield Cut(memoryview(lines), number), place
@@ -308,7 +324,7 @@ class ObjectsSink(LogSink):
                 self._damaged.pop(key, None)
         if self._uncommitted:
             self._uncommitted = False
-            return batch._replace(positions=batch.positions | {FLOOR: str(self._floor)})
+            return replace(batch, positions=batch.positions | {FLOOR: str(self._floor)})
         return batch
 
     def _raised_floor(self, newest: datetime) -> Iterator[Batch]:

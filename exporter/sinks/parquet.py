@@ -6,20 +6,16 @@ import os
 import zlib
 from collections.abc import Iterator
 from contextlib import closing
-from typing import TYPE_CHECKING, cast
 
 from exporter.parse import sql
+from exporter.parse.typed_rows import TypedRows, connection, json_object
 from exporter.sinks.descriptors import UnreadableError
-
-if TYPE_CHECKING:
-    import duckdb
-    from duckdb.sqltypes import DuckDBPyType
 
 _MAGIC = b"PAR1"
 _LONGEST_FOOTER = 64 << 20
 _ROWS = 2_000
-# Little of it is used but for wide rows: 20,000 vectors of 768 floats take 760 MB.
-_MEMORY = "1GB"
+# Rows that are taken as they are: so many, of so many bytes before compression.
+_TAKEN, _TAKEN_BYTES = 122_880, 32 << 20
 
 
 class ParquetFile:
@@ -52,10 +48,10 @@ class ParquetFile:
         """Return how many there are. Raises OSError where the file is damaged."""
         import duckdb
 
-        with closing(_connection()) as connection:
+        with closing(connection()) as opened:
             try:
                 query = f"SELECT sum(num_rows) FROM parquet_file_metadata({self._path})"
-                ((rows,),) = connection.execute(query).fetchall()
+                ((rows,),) = opened.execute(query).fetchall()
             except duckdb.Error as error:
                 raise _damaged(error) from None
         return int(rows or 0)
@@ -67,72 +63,46 @@ class ParquetFile:
         """
         import duckdb
 
-        with closing(_connection()) as connection:
+        with closing(connection()) as opened:
             source = f"read_parquet({self._path}, file_row_number = true)"
             try:
-                columns = connection.sql(f"FROM read_parquet({self._path})")
+                columns = opened.sql(f"FROM read_parquet({self._path})")
                 types = zip(columns.columns, columns.types, strict=True)
                 row = json_object({name: (sql.name(name), type_) for name, type_ in types})
-                result = connection.execute(f"SELECT {row} FROM {source} WHERE file_row_number >= {start}")
+                result = opened.execute(f"SELECT {row} FROM {source} WHERE file_row_number >= {start}")
                 while rows := result.fetchmany(most):
                     yield "\n".join([*(text for (text,) in rows), ""]).encode(), len(rows)
             except duckdb.Error as error:
                 raise _damaged(error) from None
 
+    def typed(self, start: int) -> list[TypedRows]:
+        """Return the rows from ``start`` on as they are, in parts. Raises OSError where the file is damaged."""
+        import duckdb
+
+        with closing(connection()) as opened:
+            try:
+                columns = opened.sql(f"FROM read_parquet({self._path})")
+                types = dict(zip(columns.columns, columns.types, strict=True))
+                ((rows, size),) = opened.execute(
+                    "SELECT sum(row_group_num_rows) FILTER (column_id = 0), sum(total_uncompressed_size) "
+                    f"FROM parquet_metadata({self._path})"
+                ).fetchall()
+            except duckdb.Error as error:
+                raise _damaged(error) from None
+        most = max(1, min(_TAKEN, _TAKEN_BYTES * int(rows or 0) // max(1, int(size or 0))))
+        return [
+            TypedRows(self.path, types, first, min(first + most, int(rows)))
+            for first in range(start, int(rows or 0), most)
+        ]
+
+    @property
+    def path(self) -> str:
+        """What the descriptor is of, whatever has its name by now."""
+        return f"/proc/self/fd/{self._descriptor}"
+
     @property
     def _path(self) -> str:
-        # What the descriptor is of, whatever has its name by now.
-        return sql.text(f"/proc/self/fd/{self._descriptor}")
-
-
-def _connection() -> duckdb.DuckDBPyConnection:
-    import duckdb
-
-    config: dict[str, str | bool | int | float | list[str]] = {
-        "threads": 1,
-        "memory_limit": _MEMORY,
-        "enable_external_file_cache": False,
-    }
-    connection = duckdb.connect(config=config)
-    connection.execute("SET TimeZone = 'UTC'")
-    return connection
-
-
-def json_object(members: dict[str, tuple[str, DuckDBPyType]], zone: str = "Z") -> str:
-    """Return the expression of an object: name -> expression and type. Times are as RFC 3339 has them, NaN is null.
-
-    ``zone``: what follows a time that has none.
-    """
-    return f"to_json({_struct(members, zone)})"
-
-
-def _struct(members: dict[str, tuple[str, DuckDBPyType]], zone: str) -> str:
-    return (
-        "{" + ", ".join(f"{sql.text(name)}: {_json(*member, zone)}" for name, member in members.items()) + "}"
-    )
-
-
-def _json(value: str, type_: DuckDBPyType, zone: str) -> str:
-    match type_.id:
-        case "float" | "double":
-            return f"CASE WHEN isfinite({value}) THEN {value} END"
-        case "timestamp with time zone" | "timestamp_tz":
-            return f"strftime({value} AT TIME ZONE 'UTC', '%Y-%m-%dT%H:%M:%S.%fZ')"
-        case "timestamp" | "timestamp_s" | "timestamp_ms" | "timestamp_us" | "timestamp_ns":
-            return f"strftime({value}::TIMESTAMP, '%Y-%m-%dT%H:%M:%S.%f{zone}')"
-        case "list" | "array":
-            element = _json("x", _children(type_)[0][1], zone)
-            return value if element == "x" else f"list_transform({value}, lambda x: {element})"
-        case "struct":
-            members = _children(type_)
-            inner = {name: (f"struct_extract({value}, {sql.text(name)})", child) for name, child in members}
-            return f"CASE WHEN {value} IS NOT NULL THEN {_struct(inner, zone)} END"
-    return value
-
-
-def _children(type_: DuckDBPyType) -> list[tuple[str, DuckDBPyType]]:
-    """Return the element of a list, or the members of a struct."""
-    return [(name, cast("DuckDBPyType", child)) for name, child in type_.children if name != "size"]
+        return sql.text(self.path)
 
 
 def _damaged(error: Exception) -> OSError:

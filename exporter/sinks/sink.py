@@ -5,9 +5,11 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
-from types import MappingProxyType
+from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any, ClassVar, Literal, NamedTuple, Self
 
+from exporter.parse.typed_rows import TypedRows
 from mlslo.monitor import Monitor
 
 
@@ -15,18 +17,29 @@ class SinkError(Exception):
     """A sink that cannot be read now; its text says why."""
 
 
-class Batch(NamedTuple):
+@dataclass(frozen=True)
+class Batch:
     """Whole lines, each ending in a newline, and the positions to commit with what becomes of them.
 
-    ``lines`` are valid until the next batch is asked for. ``too_long``: lines passed over because they exceed a
+    ``content``: the lines, or rows that can be read without them; valid until the next batch is asked for. ``too_long``: lines passed over because they exceed a
     batch. ``positions``: those that changed, opaque to everybody else; an empty text is forgotten. ``rejected``:
     reason -> records of which no line could be made.
     """
 
-    lines: memoryview
+    content: memoryview | TypedRows
     too_long: int
     positions: dict[str, str]
-    rejected: Mapping[str, int] = MappingProxyType({})
+    rejected: Mapping[str, int] = field(default_factory=dict)
+
+    @cached_property
+    def lines(self) -> memoryview:
+        """The content as lines."""
+        return self.content if isinstance(self.content, memoryview) else memoryview(bytes(self.content))
+
+    @property
+    def is_empty(self) -> bool:
+        """True where only positions are to be committed."""
+        return not len(self.content) and not +self.passed_over
 
     @property
     def passed_over(self) -> Counter[str]:

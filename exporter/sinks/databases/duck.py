@@ -12,9 +12,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from exporter.parse import sql
+from exporter.parse.typed_rows import json_object
 from exporter.sinks.databases.database import ROWS, Database, Key, Page, QueryError, Result
 from exporter.sinks.databases.lake import create_views
-from exporter.sinks.parquet import json_object
 from exporter.sinks.sink import SinkError
 from mlslo.monitor import Monitor, SqlSink
 

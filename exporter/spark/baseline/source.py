@@ -12,7 +12,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
 import duckdb
-import numpy as np
 
 from exporter.parse import sql
 from exporter.references.baseline.source import (
@@ -22,7 +21,6 @@ from exporter.references.baseline.source import (
     Source,
     database,
     format_of,
-    merged,
     refuse_unusable,
 )
 from exporter.spark.baseline.files import (
