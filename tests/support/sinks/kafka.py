@@ -84,6 +84,8 @@ class KafkaServer(SinkServer):
 
     name = "kafka"
     longest = 4 << 20
+    # Of a partition, in the mock cluster.
+    most = 5 << 20
 
     def __init__(self, folder: Path) -> None:  # noqa: ARG002 - all of it is in memory
         self.brokers = Brokers()
