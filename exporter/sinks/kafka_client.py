@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, Self
 from exporter.extras import needs
 from exporter.sinks.sink import SinkError
 from mlslo.monitor import KafkaSink as KafkaSettings
+from mlslo.monitor.sinks.access import Tls
 
 if TYPE_CHECKING:
     from confluent_kafka import Consumer
@@ -172,17 +173,26 @@ def _connection(settings: KafkaSettings, resolve: Callable[[str], Path]) -> dict
     protocol = "SASL_" if settings.sasl else ""
     found["security.protocol"] = protocol + ("SSL" if settings.tls else "PLAINTEXT")
     if settings.tls is not None:
-        files = {
-            "ssl.ca.location": settings.tls.caFile,
-            "ssl.certificate.location": settings.tls.certFile,
-            "ssl.key.location": settings.tls.keyFile,
-        }
-        found |= {name: str(resolve(path)) for name, path in files.items() if path is not None}
+        found |= tls_files(settings.tls, resolve)
     if settings.sasl is not None:
         found["sasl.mechanism"] = settings.sasl.mechanism
         found["sasl.username"] = settings.sasl.username
         found["sasl.password"] = secret(resolve(settings.sasl.passwordFile))
     return found
+
+
+def tls_files(tls: Tls, resolve: Callable[[str], Path]) -> dict[str, str]:
+    """Return the properties that name the files. Raises SinkError where one cannot be read."""
+    files = {
+        "ssl.ca.location": tls.caFile,
+        "ssl.certificate.location": tls.certFile,
+        "ssl.key.location": tls.keyFile,
+    }
+    found = {name: resolve(path) for name, path in files.items() if path is not None}
+    for path in found.values():
+        # OpenSSL names none of them.
+        secret(path)
+    return {name: str(path) for name, path in found.items()}
 
 
 def secret(path: Path) -> str:
