@@ -22,6 +22,7 @@ BENCHMARKS = (
     "pending",
     "replay",
     "push",
+    "sinks",
     "pages",
     "alarms",
     "streams",

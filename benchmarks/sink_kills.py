@@ -1,4 +1,4 @@
-"""Kill readers of a log again and again, at random moments, and count: ``python -m benchmarks.sink_kills sql --kills 100``."""
+"""Kill readers of a log at random moments, and count: ``python -m benchmarks.sink_kills sql --kills 100``."""
 
 from __future__ import annotations
 

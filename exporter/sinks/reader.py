@@ -11,6 +11,8 @@ from pathlib import Path
 from exporter.inbox import inbox_folder, inbox_path
 from exporter.sinks.file import FileSink
 from exporter.sinks.kafka import KafkaSink
+from exporter.sinks.loki import LokiSink
+from exporter.sinks.opensearch import OpenSearchSink
 from exporter.sinks.push import POSITION, PushSink
 from exporter.sinks.sink import Batch, LogSink, SinkError
 from exporter.sinks.standard_input import StandardInput
@@ -19,7 +21,12 @@ from mlslo.monitor import Monitor, Sink
 
 logger = logging.getLogger(__name__)
 
-SINKS: dict[str, type[LogSink]] = {"file": FileSink, "kafka": KafkaSink}
+SINKS: dict[str, type[LogSink]] = {
+    "file": FileSink,
+    "kafka": KafkaSink,
+    "loki": LokiSink,
+    "opensearch": OpenSearchSink,
+}
 """Kinds of sink, by their key below ``sink:`` in a monitor file; pushed events wait in an inbox of their own."""
 
 

@@ -17,7 +17,17 @@ from mlslo.monitor.file import Monitor, MonitorFile
 from mlslo.monitor.logs import POSITIVE, Join, Labels, Predictions
 from mlslo.monitor.metrics import Exported, Metrics, SegmentMetrics
 from mlslo.monitor.presets import PREDICTION_PRESETS
-from mlslo.monitor.sinks import OTLP_PATH, FileSink, KafkaSink, PushSink, Sink
+from mlslo.monitor.sinks import (
+    OTLP_PATH,
+    Credentials,
+    FileSink,
+    KafkaSink,
+    LokiSink,
+    OpenSearchSink,
+    PushSink,
+    Sink,
+    Tls,
+)
 from mlslo.monitor.spec import DEFAULT_LATENCY_BUCKETS, Comparison, Drift, Fairness, Feature, Reference, Spec
 from mlslo.monitor.times import WrittenTimes, has_offset
 
@@ -32,6 +42,7 @@ __all__ = [
     "PREDICTION_PRESETS",
     "ROWS",
     "Comparison",
+    "Credentials",
     "Crossing",
     "Drift",
     "Exported",
@@ -46,9 +57,11 @@ __all__ = [
     "LabelFields",
     "Labels",
     "LatencyField",
+    "LokiSink",
     "Metrics",
     "Monitor",
     "MonitorFile",
+    "OpenSearchSink",
     "PredictionFields",
     "Predictions",
     "PushSink",
@@ -56,6 +69,7 @@ __all__ = [
     "SegmentMetrics",
     "Sink",
     "Spec",
+    "Tls",
     "WrittenTimes",
     "from_document",
     "has_offset",

@@ -6,17 +6,21 @@ from pydantic import Field
 
 from mlslo.monitor.sinks.file import FileSink
 from mlslo.monitor.sinks.kafka import KafkaSink
+from mlslo.monitor.sinks.loki import LokiSink
+from mlslo.monitor.sinks.opensearch import OpenSearchSink
 from mlslo.monitor.sinks.push import PushSink
 from mlslo.yamlfile import StrictModel
 
 
 class Sink(StrictModel):
-    """The source of records: exactly one of these."""
+    """The source of records: exactly one kind."""
 
-    exactly_one = ("file", "kafka", "push")
+    exactly_one = ("file", "kafka", "loki", "opensearch", "push")
 
     file: FileSink | None = Field(None, description="Log files on a disk that the exporter sees.")
     kafka: KafkaSink | None = Field(None, description="A topic of Kafka.")
+    loki: LokiSink | None = Field(None, description="Log entries in Loki.")
+    opensearch: OpenSearchSink | None = Field(None, description="Documents in OpenSearch or Elasticsearch.")
     push: PushSink | None = Field(None, description="Events that are sent to the exporter over HTTP.")
 
     @property

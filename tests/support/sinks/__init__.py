@@ -17,6 +17,8 @@ __all__ = ["SERVERS", "SinkServer", "UnavailableError", "server_class"]
 SERVERS = {
     "file": "tests.support.sinks.file:FileServer",
     "kafka": "tests.support.sinks.kafka:KafkaServer",
+    "loki": "tests.support.sinks.loki:LokiServer",
+    "opensearch": "tests.support.sinks.opensearch:OpenSearchServer",
     "push": "tests.support.sinks.push:PushServer",
 }
 """Name -> module and class. They are imported when they are used: some need an extra."""
