@@ -1,4 +1,4 @@
-"""Kill replicas that share a topic of Kafka, and count over all of them: ``python -m benchmarks.kafka_kills --kills 200``."""
+"""Kill replicas that share a topic, and count over all of them: ``python -m benchmarks.kafka_kills --kills 200``."""
 
 from __future__ import annotations
 

@@ -13,12 +13,14 @@ from mlslo.monitor import KafkaSink as KafkaSettings
 from mlslo.monitor.sinks.access import Tls
 
 if TYPE_CHECKING:
-    from confluent_kafka import Consumer
+    from confluent_kafka import Consumer, TopicPartition
 
 logger = logging.getLogger(__name__)
 
 PATIENCE = 10.0
 """Seconds to wait for an answer."""
+LONGEST_SILENCE = 30.0
+"""Seconds without a message of a partition that has more."""
 _ASKED = 5.0
 _QUEUE_KILOBYTES = 16 << 10
 
@@ -95,7 +97,7 @@ class KafkaClient:
             found = self._admin.list_topics(self._name, timeout=_ASKED)
             topic = found.topics[self._name]
             if topic.error is not None:
-                raise KafkaException(topic.error)
+                raise KafkaException(topic.error)  # noqa: TRY301
             identity = ""
             # Ids are asked of the controller, which the brokers of a test have none of.
             if found.controller_id in found.brokers:
@@ -133,6 +135,19 @@ class KafkaClient:
         except (KafkaException, TimeoutError) as error:
             raise self.failure(error) from None
         return {partition: Ends(low[partition], high[partition]) for partition in low}
+
+    def at(self, partition: int, offset: int | None = None, metadata: str | None = None) -> TopicPartition:
+        """Return a place in the topic, as librdkafka wants it."""
+        from confluent_kafka import OFFSET_INVALID, TopicPartition
+
+        found = OFFSET_INVALID if offset is None else offset
+        if metadata is None:
+            return TopicPartition(self._name, partition, found)
+        return TopicPartition(self._name, partition, found, metadata)
+
+    def silent(self) -> SinkError:
+        """Return the error to raise where no message has come."""
+        return self.failure(f"no answer within {LONGEST_SILENCE:.0f} s")
 
     def failure(self, error: Exception | str) -> SinkError:
         """Return the error to raise, with what librdkafka said last."""

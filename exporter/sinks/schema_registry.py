@@ -82,7 +82,7 @@ def decoder(settings: KafkaSettings, resolve: Callable[[str], Path]) -> Decode:
             return read(value)
         except SchemaRegistryError as error:
             raise SinkError(f"schema registry: schema {number}: {error}") from None
-        except Exception:  # noqa: BLE001 - of broken bytes the decoders raise all kinds
+        except Exception:
             raise RejectedError("malformed") from None
 
     return decode
@@ -146,7 +146,7 @@ def _varint(content: BytesIO) -> int:
     while True:
         byte = content.read(1)[0]
         value |= (byte & 0x7F) << shift
-        if byte < 0x80:  # noqa: PLR2004
+        if byte < 0x80:
             return (value >> 1) ^ -(value & 1)
         shift += 7
 

@@ -8,4 +8,14 @@ from mlslo.monitor.sinks.opensearch import OpenSearchSink
 from mlslo.monitor.sinks.push import OTLP_PATH, PushSink
 from mlslo.monitor.sinks.sink import Sink
 
-__all__ = ["OTLP_PATH", "Credentials", "FileSink", "KafkaSink", "LokiSink", "OpenSearchSink", "PushSink", "Sink", "Tls"]
+__all__ = [
+    "OTLP_PATH",
+    "Credentials",
+    "FileSink",
+    "KafkaSink",
+    "LokiSink",
+    "OpenSearchSink",
+    "PushSink",
+    "Sink",
+    "Tls",
+]

@@ -73,7 +73,9 @@ class KafkaSink(StrictModel):
         "json",
         description="How values are written. `avro` and `protobuf` begin with the id of a schema in `schemaRegistry`.",
     )
-    schemaRegistry: SchemaRegistry | None = Field(None, description="Where `avro` and `protobuf` find schemas.")
+    schemaRegistry: SchemaRegistry | None = Field(
+        None, description="Where `avro` and `protobuf` find schemas."
+    )
     options: dict[str, str | int | bool] = Field(
         {},
         description="Further properties of librdkafka, such as `session.timeout.ms`; none that the exporter sets "

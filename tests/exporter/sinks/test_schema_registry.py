@@ -68,7 +68,9 @@ def _avro(number: int, schema: Any, content: Any) -> bytes:
     return b"\0" + number.to_bytes(4, "big") + written.getvalue()
 
 
-def test_avro_of_several_schemas_becomes_json(registry: SchemaRegistry, decode: Callable[..., Decode]) -> None:
+def test_avro_of_several_schemas_becomes_json(
+    registry: SchemaRegistry, decode: Callable[..., Decode]
+) -> None:
     newer = {**_SCHEMA, "fields": [*_SCHEMA["fields"], {"name": "country", "type": "string"}]}
     first, second = registry.avro(_SCHEMA), registry.avro(newer)
     values = [
@@ -109,7 +111,9 @@ def test_protobuf_becomes_json_by_nested_messages_and_other_files(
         _message(
             "Prediction",
             _FIELD(name="id", number=1, type=_FIELD.TYPE_STRING),
-            _FIELD(name="served_at", number=2, type=_FIELD.TYPE_MESSAGE, type_name=".google.protobuf.Timestamp"),
+            _FIELD(
+                name="served_at", number=2, type=_FIELD.TYPE_MESSAGE, type_name=".google.protobuf.Timestamp"
+            ),
             _FIELD(name="features", number=3, type=_FIELD.TYPE_MESSAGE, type_name=".p.Features"),
             _FIELD(name="prediction", number=4, type=_FIELD.TYPE_INT32),
         )
@@ -139,7 +143,9 @@ def test_protobuf_becomes_json_by_nested_messages_and_other_files(
     assert +rejected == {"malformed": 1}
 
 
-def test_the_first_message_of_a_schema_needs_no_path(registry: SchemaRegistry, decode: Callable[..., Decode]) -> None:
+def test_the_first_message_of_a_schema_needs_no_path(
+    registry: SchemaRegistry, decode: Callable[..., Decode]
+) -> None:
     file = FileDescriptorProto(name="p.proto", syntax="proto3")
     file.message_type.append(_message("P", _FIELD(name="id", number=1, type=_FIELD.TYPE_STRING)))
     number = registry.protobuf("p", file.SerializeToString())

@@ -68,6 +68,6 @@ class SchemaRegistry:
             case ["schemas", "ids", number] if int(number) in self._by_id:
                 return 200, self._by_id[int(number)]
             case ["subjects", subject, "versions", version] if subject in self._by_subject:
-                number = self._by_subject[subject]
-                return 200, {**self._by_id[number], "subject": subject, "version": int(version), "id": number}
+                found = self._by_subject[subject]
+                return 200, {**self._by_id[found], "subject": subject, "version": int(version), "id": found}
         return 404, {"error_code": 40403, "message": "Schema not found"}
