@@ -16,7 +16,8 @@ import pytest
 
 from exporter.sinks import SinkError
 from exporter.sinks.reader import open_sink
-from mlslo.monitor import Sink
+from mlslo.monitor import Sink, load
+from mlslo.yamlfile import InputError
 from tests.support.commands import exporter
 from tests.support.logs import monitor, record, write_monitor
 from tests.support.sinks.kafka import Brokers
@@ -348,3 +349,12 @@ def test_killed_replicas_lose_and_double_nothing(tmp_path: Path) -> None:
         predictions, joined = fleet.counted()
         assert predictions.total() == fleet.expected().total()
         assert joined == fleet.expected()
+
+
+def test_both_logs_of_one_group_and_topic_are_refused(tmp_path: Path) -> None:
+    content = monitor()
+    sink = {"kafka": {"brokers": "b:9092", "topic": "t", "group": "g"}}
+    for log in ("predictions", "labels"):
+        content["spec"][log]["sink"] = sink
+    with pytest.raises(InputError, match="the topic and the group of 'predictions' already"):
+        load(write_monitor(tmp_path, content))
