@@ -79,7 +79,9 @@ class Reading:
             self._wait = int(spec.labels.maxDelay.seconds * MICROSECONDS)
         with ExitStack() as opened:
             opened.callback(ingestion.close)
-            readers = {name: SinkReader(name, self.monitor, sink.whole(), store) for name, sink in sinks.items()}
+            readers = {
+                name: SinkReader(name, self.monitor, sink.whole(), store) for name, sink in sinks.items()
+            }
             for reader in readers.values():
                 opened.callback(reader.close)
             ingestion.counting.start(list(readers))
