@@ -51,6 +51,11 @@ def parquet_objects(server: Any, records: Sequence[bytes]) -> None:
         server.put(server.key(f"part-{start:09d}.parquet"), content.getvalue())
 
 
+def messages(server: Any, records: Sequence[bytes]) -> None:
+    """Fill a topic, partition by partition."""
+    server.fill(records)
+
+
 @dataclass
 class Log:
     """One log: its ``server``, how it is filled, and how fast it must be, of files.
@@ -74,7 +79,7 @@ class Log:
 
 LOGS = (
     Log("file, JSONL", "file"),
-    Log("Kafka (mock broker)", "kafka", least=0.5),
+    Log("Kafka (mock broker)", "kafka", least=0.5, fill=messages),
     Log("S3 (moto), JSONL", "objects", least=0.7),
     Log("S3 (moto), Parquet", "objects", least=2.0, fill=parquet_objects),
     Log("PostgreSQL", "postgresql"),

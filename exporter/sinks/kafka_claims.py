@@ -3,8 +3,14 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
+
+from exporter.sinks.kafka_client import PATIENCE, KafkaClient
+
+if TYPE_CHECKING:
+    from confluent_kafka import Consumer
 
 # Brokers take 4096 bytes (offset.metadata.max.bytes).
 _LONGEST = 4000
@@ -58,3 +64,65 @@ class Claims:
             if len(text) <= _LONGEST:
                 return text
             del rows[0]
+
+
+class Committed(NamedTuple):
+    """What is committed of a partition; the offset is None where nothing is."""
+
+    offset: int | None
+    claims: Claims
+
+
+def committed(
+    client: KafkaClient, consumer: Consumer, numbers: Iterable[int], topic: str
+) -> dict[int, Committed]:
+    """Return what the group has committed of each partition. ``topic``: its identity. Raises KafkaException."""
+    from confluent_kafka import KafkaException
+
+    found = {}
+    for item in consumer.committed([client.at(number) for number in numbers], timeout=PATIENCE):
+        if item.error is not None:
+            raise KafkaException(item.error)
+        claims = Claims.of(item.metadata, topic)
+        offset = item.offset if claims is not None and item.offset >= 0 else None
+        found[item.partition] = Committed(offset, claims or Claims(topic, {}))
+    return found
+
+
+def commit(client: KafkaClient, consumer: Consumer, replica: str, claims: Mapping[int, Claims]) -> bool:
+    """Commit the last claim of ``replica`` on each partition; False where it is no member any more, and none was taken.
+
+    Raises KafkaException where nobody knows whether they were taken. Once the replica has left the group they cannot be
+    taken any more, and when it is back it finds those that were.
+    """
+    from confluent_kafka import KafkaError, KafkaException
+
+    if _generation(consumer) < 0:
+        # The session has ended. A commit without a generation is taken where the group is empty.
+        return False
+    offsets = [client.at(number, each.by_replica[replica].end, each.text) for number, each in claims.items()]
+    try:
+        for item in consumer.commit(offsets=offsets, asynchronous=False) or ():
+            if item.error is not None:
+                raise KafkaException(item.error)  # noqa: TRY301
+    except KafkaException as error:
+        # What is said of a member is said of all that it commits.
+        refused = (
+            KafkaError.ILLEGAL_GENERATION,
+            KafkaError.UNKNOWN_MEMBER_ID,
+            KafkaError.REBALANCE_IN_PROGRESS,
+        )
+        if error.args[0].code() not in refused:
+            raise
+        return False
+    return True
+
+
+def _generation(consumer: Consumer) -> int:
+    """Return the generation of the group that a consumer is a member of; -1 where it is of none.
+
+    It is the first number of what librdkafka gives a transaction to be fenced by.
+    """
+    metadata = bytes(consumer.consumer_group_metadata() or b"")
+    head, _, rest = metadata.partition(b":")
+    return int.from_bytes(rest[:4], "little", signed=True) if head == b"CGMDv2" else 0

@@ -10,14 +10,17 @@ from typing import TYPE_CHECKING, Any, NamedTuple, Self
 from exporter.extras import needs
 from exporter.sinks.sink import SinkError
 from mlslo.monitor import KafkaSink as KafkaSettings
+from mlslo.monitor.sinks.access import Tls
 
 if TYPE_CHECKING:
-    from confluent_kafka import Consumer
+    from confluent_kafka import Consumer, TopicPartition
 
 logger = logging.getLogger(__name__)
 
 PATIENCE = 10.0
 """Seconds to wait for an answer."""
+LONGEST_SILENCE = 30.0
+"""Seconds without a message of a partition that has more."""
 _ASKED = 5.0
 _QUEUE_KILOBYTES = 16 << 10
 
@@ -94,7 +97,7 @@ class KafkaClient:
             found = self._admin.list_topics(self._name, timeout=_ASKED)
             topic = found.topics[self._name]
             if topic.error is not None:
-                raise KafkaException(topic.error)
+                raise KafkaException(topic.error)  # noqa: TRY301
             identity = ""
             # Ids are asked of the controller, which the brokers of a test have none of.
             if found.controller_id in found.brokers:
@@ -132,6 +135,19 @@ class KafkaClient:
         except (KafkaException, TimeoutError) as error:
             raise self.failure(error) from None
         return {partition: Ends(low[partition], high[partition]) for partition in low}
+
+    def at(self, partition: int, offset: int | None = None, metadata: str | None = None) -> TopicPartition:
+        """Return a place in the topic, as librdkafka wants it."""
+        from confluent_kafka import OFFSET_INVALID, TopicPartition
+
+        found = OFFSET_INVALID if offset is None else offset
+        if metadata is None:
+            return TopicPartition(self._name, partition, found)
+        return TopicPartition(self._name, partition, found, metadata)
+
+    def silent(self) -> SinkError:
+        """Return the error to raise where no message has come."""
+        return self.failure(f"no answer within {LONGEST_SILENCE:.0f} s")
 
     def failure(self, error: Exception | str) -> SinkError:
         """Return the error to raise, with what librdkafka said last."""
@@ -172,17 +188,26 @@ def _connection(settings: KafkaSettings, resolve: Callable[[str], Path]) -> dict
     protocol = "SASL_" if settings.sasl else ""
     found["security.protocol"] = protocol + ("SSL" if settings.tls else "PLAINTEXT")
     if settings.tls is not None:
-        files = {
-            "ssl.ca.location": settings.tls.caFile,
-            "ssl.certificate.location": settings.tls.certFile,
-            "ssl.key.location": settings.tls.keyFile,
-        }
-        found |= {name: str(resolve(path)) for name, path in files.items() if path is not None}
+        found |= tls_files(settings.tls, resolve)
     if settings.sasl is not None:
         found["sasl.mechanism"] = settings.sasl.mechanism
         found["sasl.username"] = settings.sasl.username
         found["sasl.password"] = secret(resolve(settings.sasl.passwordFile))
     return found
+
+
+def tls_files(tls: Tls, resolve: Callable[[str], Path]) -> dict[str, str]:
+    """Return the properties that name the files. Raises SinkError where one cannot be read."""
+    files = {
+        "ssl.ca.location": tls.caFile,
+        "ssl.certificate.location": tls.certFile,
+        "ssl.key.location": tls.keyFile,
+    }
+    found = {name: resolve(path) for name, path in files.items() if path is not None}
+    for path in found.values():
+        # OpenSSL names none of them.
+        secret(path)
+    return {name: str(path) for name, path in found.items()}
 
 
 def secret(path: Path) -> str:

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from exporter.extras import needs
-from exporter.sinks.kafka_client import secret
+from exporter.sinks.kafka_client import secret, tls_files
 from exporter.sinks.message_values import Decode, RejectedError
 from exporter.sinks.sink import SinkError
 from mlslo.monitor import KafkaSink as KafkaSettings
@@ -156,12 +156,7 @@ def _configuration(settings: KafkaSettings, resolve: Callable[[str], Path]) -> d
     assert registry is not None
     found: dict[str, Any] = {"url": registry.url, "timeout": _PATIENCE, "max.retries": 1}
     if registry.tls is not None:
-        files = {
-            "ssl.ca.location": registry.tls.caFile,
-            "ssl.certificate.location": registry.tls.certFile,
-            "ssl.key.location": registry.tls.keyFile,
-        }
-        found |= {name: str(resolve(path)) for name, path in files.items() if path is not None}
+        found |= tls_files(registry.tls, resolve)
     who = registry.credentials
     if who is not None and who.passwordFile is not None:
         found["basic.auth.user.info"] = f"{who.username}:{secret(resolve(who.passwordFile))}"

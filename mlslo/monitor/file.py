@@ -81,6 +81,7 @@ class Monitor(Loaded[Metadata, Spec]):
                     yield self.document.problem(("spec", "features", feature), message)
         yield from self._problems_of_standard_input()
         yield from self._problems_of_push()
+        yield from self._problems_of_groups()
         features = fields.features.path if isinstance(fields.features, FeatureArray) else fields.features
         if isinstance(features, str):
             for name, path in _single_paths(fields).items():
@@ -176,6 +177,15 @@ class Monitor(Loaded[Metadata, Spec]):
                     yield self.document.problem(
                         ("spec", "references", name, "first"), f"{message}; expected a file sink"
                     )
+
+    def _problems_of_groups(self) -> Iterator[Problem]:
+        """Yield where both logs would share the records of one topic, as replicas do."""
+        topics = [log.sink.kafka for log in (self.spec.predictions, self.spec.labels) if log is not None]
+        if len(topics) == 2 and None not in topics:
+            groups = {(topic.topic, topic.group) for topic in topics if topic is not None and topic.group}
+            if len(groups) == 1 and all(topic is not None and topic.group for topic in topics):
+                message = "the topic and the group of 'predictions' already: each record would come to one of both logs"
+                yield self.document.problem(("spec", "labels", "sink", "kafka", "group"), message)
 
 
 def _single_paths(fields: PredictionFields) -> dict[tuple[str, ...], str]:

@@ -25,6 +25,8 @@ print(",".join(f"{broker.host}:{broker.port}" for broker in brokers), flush=True
 sys.stdin.read()
 """
 _FLUSHED = 30.0
+_SLICE = 5000
+_PARTITIONS = 4
 
 
 class Brokers:
@@ -80,10 +82,12 @@ class Brokers:
 
 
 class KafkaServer(SinkServer):
-    """A topic of the mock cluster, of which one partition is read without a group."""
+    """A topic of the mock cluster, which is read without a group; records are appended to one partition."""
 
     name = "kafka"
     longest = 4 << 20
+    # Of a partition, in the mock cluster.
+    most = 5 << 20
 
     def __init__(self, folder: Path) -> None:  # noqa: ARG002 - all of it is in memory
         self.brokers = Brokers()
@@ -99,10 +103,18 @@ class KafkaServer(SinkServer):
         return f"predictions-{self._number}"
 
     def sink(self) -> dict[str, Any]:
-        return {"kafka": {"brokers": self.brokers.addresses, "topic": self.topic, "partitions": [0]}}
+        return {"kafka": {"brokers": self.brokers.addresses, "topic": self.topic, "partitions": "all"}}
 
     def append(self, records: Sequence[bytes], *, late: bool = False) -> None:  # noqa: ARG002 - behind all others
         self.brokers.send(self.topic, records)
+
+    def fill(self, records: Sequence[bytes]) -> None:
+        """Append to all partitions, compressed: the mock cluster then keeps some 25 MiB of each."""
+        for start in range(0, len(records), _SLICE):
+            partition = start // _SLICE % _PARTITIONS
+            self.brokers.send(
+                self.topic, records[start : start + _SLICE], partition, **{"compression.type": "zstd"}
+            )
 
     def stop(self) -> None:
         self.brokers.suspend()

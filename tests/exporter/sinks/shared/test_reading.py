@@ -84,6 +84,8 @@ def test_a_record_that_is_too_long_is_counted_and_the_rest_is_read(log: Log, rea
 def test_many_megabytes_come_in_bounded_batches_and_a_stop_between_two_loses_nothing(
     log: Log, read: Start
 ) -> None:
+    if log.server.most < _LARGE_LOG:
+        pytest.skip(f"the log keeps {log.server.most} bytes")
     size = min(_LONG, log.server.longest - 1000)
     for _ in range(8):
         log.append(_LARGE_LOG // 8 // size, text="x" * size)
