@@ -91,7 +91,9 @@ class FleetCycle:
         self._monitor = monitor = plain(model.monitor)
         for name, reference in monitor.spec.references.items():
             if reference.first is not None:
-                message = "each exporter of a fleet builds its own; expected a static reference, which all have"
+                message = (
+                    "each exporter of a fleet builds its own; expected a static reference, which all have"
+                )
                 raise monitor.document.error(("spec", "references", name, "first"), message, key=True)
         self._store = store
         self._fleet = fleet
