@@ -38,6 +38,8 @@ STATES = ("merged", "unreachable", "refused", "other_schema", "damaged", "duplic
 MOST_EXPORTERS = 500
 
 _AT_ONCE = 16
+_OF_PROCESSES = "ml_state_"
+"""Counters that each process has of its own."""
 _SOON = 1.0
 """Seconds for an exporter that did not answer the last time: many that are gone must not delay the others."""
 
@@ -262,7 +264,8 @@ class FleetCycle:
         with self._store.transaction():
             changed, grown = self._parts.take(instance, sent, kept, replaced)
             for (name, labels), amount in grown.items():
-                self._store.counters.add(name, labels, amount)
+                if not name.startswith(_OF_PROCESSES):
+                    self._store.counters.add(name, labels, amount)
         for old in replaced:
             logger.info(
                 "model %s: %s has a new state, and has counted its log again: it replaces the old one",

@@ -30,35 +30,38 @@ class BucketKey(NamedTuple):
     start: int
 
 
+Span = tuple[int, int]
+"""Places of a vector: the first, and that after the last."""
+
+
 @dataclass(frozen=True)
 class Layout:
-    """How vectors of one digest merge: ``width`` numbers, of which some are minima or maxima, by place; sums else."""
+    """How vectors of one digest merge: ``width`` numbers, of which some are minima or maxima, and all others sums."""
 
     width: int
-    minima: tuple[int, ...]
-    maxima: tuple[int, ...]
+    minima: tuple[Span, ...] = ()
+    maxima: tuple[Span, ...] = ()
 
     @classmethod
     def of(cls, shape: Shape) -> Layout:
         rules = np.concatenate([part.rules() for part in shape.empty.values()])
-        minima, maxima = (
-            tuple(np.flatnonzero(rules == rule.value).tolist()) for rule in (Merge.MINIMUM, Merge.MAXIMUM)
-        )
-        return cls(len(rules), minima, maxima)
+        return cls(len(rules), _spans(rules == Merge.MINIMUM.value), _spans(rules == Merge.MAXIMUM.value))
 
     @cached_property
     def _rules(self) -> np.ndarray:
         rules = np.full(self.width, Merge.SUM.value, dtype=np.uint8)
-        rules[list(self.minima)] = Merge.MINIMUM.value
-        rules[list(self.maxima)] = Merge.MAXIMUM.value
+        for spans, rule in ((self.minima, Merge.MINIMUM), (self.maxima, Merge.MAXIMUM)):
+            for first, end in spans:
+                rules[first:end] = rule.value
         return rules
 
     @cached_property
     def neutral(self) -> Floats:
         """The vector of nothing."""
-        vector = np.zeros(self.width)
-        vector[list(self.minima)], vector[list(self.maxima)] = np.inf, -np.inf
-        return vector
+        rules = self._rules
+        return np.where(
+            rules == Merge.MINIMUM.value, np.inf, np.where(rules == Merge.MAXIMUM.value, -np.inf, 0.0)
+        )
 
     def merged(self, contents: list[Content]) -> Content:
         """Return the merge of ``contents``, in their order."""
@@ -75,6 +78,11 @@ class Layout:
                 ufunc.at(vector, places[mine], numbers[mine])
         changed = np.flatnonzero(vector != self.neutral)
         return changed.astype(np.uint32), vector[changed]
+
+
+def _spans(flags: np.ndarray) -> tuple[Span, ...]:
+    edges = np.flatnonzero(np.diff(flags.astype(np.int8), prepend=0, append=0)).tolist()
+    return tuple(zip(edges[::2], edges[1::2], strict=True))
 
 
 @dataclass(frozen=True)

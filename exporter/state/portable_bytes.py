@@ -11,7 +11,7 @@ from typing import Annotated, Any
 import numpy as np
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from exporter.state.portable import BucketKey, Layout, Portable, Waiting
+from exporter.state.portable import BucketKey, Layout, Portable, Span, Waiting
 from exporter.state.summaries import Content
 from exporter.summary.base import Integers
 
@@ -50,7 +50,7 @@ class _Header(BaseModel):
 
     model_config = ConfigDict(extra="forbid", strict=True)
 
-    layouts: list[tuple[str, str, int, list[int], list[int]]]
+    layouts: list[tuple[str, str, int, list[Span], list[Span]]]
     versions: list[tuple[str, _Int, _Int]]
     scopes: list[tuple[int, int, str, str]]
     counters: list[tuple[str, list[str], Annotated[_Finite, Field(ge=0)]]]
@@ -249,12 +249,10 @@ def _check(codes: Integers, counts: Integers, places: np.ndarray, widths: Intege
         raise PortableError("damaged: places that do not ascend")
 
 
-def _layout(width: int, minima: list[int], maxima: list[int]) -> Layout:
-    extremes = [*minima, *maxima]
-    if not 0 <= width <= _MOST_WIDTH or len(set(extremes)) < len(extremes):
+def _layout(width: int, minima: list[Span], maxima: list[Span]) -> Layout:
+    edges = [0, *(edge for span in sorted([*minima, *maxima]) for edge in span), width]
+    if width > _MOST_WIDTH or any(first > second for first, second in pairwise(edges)):
         raise PortableError("damaged: a vector of no possible layout")
-    if extremes and not 0 <= min(extremes) <= max(extremes) < width:
-        raise PortableError("damaged: an extreme beyond its vector")
     return Layout(width, tuple(minima), tuple(maxima))
 
 

@@ -6,9 +6,10 @@ import threading
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 from exporter.daemon.daemon import Daemon
@@ -21,11 +22,11 @@ class Running:
 
     def __init__(self, daemon: Daemon, url: str) -> None:
         self.daemon = daemon
-        self._url = url
+        self.url = url
 
     def get(self, path: str = "/metrics") -> tuple[int, str]:
         try:
-            with urllib.request.urlopen(self._url + path, timeout=10) as answer:
+            with urllib.request.urlopen(self.url + path, timeout=10) as answer:
                 return answer.status, answer.read().decode()
         except urllib.error.HTTPError as error:
             return error.code, error.read().decode()
@@ -42,10 +43,12 @@ class Running:
 
 
 @contextmanager
-def running(monitors: Sequence[Path], state: Path, **options: Any) -> Iterator[Running]:
-    """Run a daemon and its server; ``options`` of ``Daemon``."""
+def running(
+    monitors: Sequence[Path], state: Path, *, served: Mapping[str, Any] = MappingProxyType({}), **options: Any
+) -> Iterator[Running]:
+    """Run a daemon and its server; ``options`` of ``Daemon``, ``served``: of its server."""
     daemon = Daemon(monitors, state, **options)
-    server = Server(("127.0.0.1", 0), daemon)
+    server = Server(("127.0.0.1", 0), daemon, **served)
     threads = [threading.Thread(target=run) for run in (daemon.run, server.serve_forever)]
     for thread in threads:
         thread.start()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import zlib
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
+from threading import Lock
 from typing import Any
 
 from exporter.daemon.cycle import Cycle
@@ -72,11 +73,15 @@ class Pod:
 
 
 class PodFleet:
-    """Exporters at addresses, asked without a network, by the bytes that would go over it. ``read``: pages so far."""
+    """Exporters at addresses, asked without a network, by the bytes that would go over it.
+
+    ``buckets``: how many had their content on each page so far.
+    """
 
     def __init__(self) -> None:
         self.at: dict[str, Pod] = {}
-        self.sizes: list[int] = []
+        self.buckets: list[int] = []
+        self._lock = Lock()
 
     def instances(self) -> Sequence[str]:
         return list(self.at)
@@ -92,9 +97,11 @@ class PodFleet:
         cycle = self.at[instance].cycle
         if cycle is None:
             raise AskError("unreachable", "not reached: it is gone")
-        content = sent.write(cycle.page(asked))
-        self.sizes.append(len(content))
-        return sent.read(content), ""
+        # By turns, as a daemon answers.
+        with self._lock:
+            found = sent.read(sent.write(cycle.page(asked)))
+        self.buckets.append(len(found.portable.buckets))
+        return found, ""
 
 
 def aggregator(pod: Pod, fleet: PodFleet, state: Path | None = None) -> FleetCycle:
@@ -122,7 +129,7 @@ def different(found: Snapshot, expected: Snapshot, leave_out: Iterable[str] = ()
             if abs(one[key] - other[key]) > 1e-9 * max(1.0, abs(other[key]))
         ]
     for version in found.histograms.keys() | expected.histograms.keys():
-        one, other = (snapshot.histograms[version] for snapshot in (found, expected))
-        if one.buckets != other.buckets or abs(one.total - other.total) > 1e-9 * other.total:
-            told.append(f"histogram of {version}: {one}, expected {other}")
+        mine, whole = (snapshot.histograms[version] for snapshot in (found, expected))
+        if mine.buckets != whole.buckets or abs(mine.total - whole.total) > 1e-9 * whole.total:
+            told.append(f"histogram of {version}: {mine}, expected {whole}")
     return told

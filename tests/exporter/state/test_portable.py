@@ -155,7 +155,7 @@ def test_label_joins_a_prediction_of_another_part() -> None:
 
 
 def test_layouts_of_one_digest_must_be_equal() -> None:
-    one, other = (Portable({("traffic", "a"): Layout(width, (), ())}) for width in (1, 2))
+    one, other = (Portable({("traffic", "a"): Layout(width)}) for width in (1, 2))
     with pytest.raises(ValueError, match="merge differently"):
         merge([one, other])
 
@@ -199,7 +199,8 @@ def _changed(whole: bytes, before: bytes, after: bytes) -> bytes:
         (b'"scopes":[[1,0,', b'"scopes":[[-1,0,'),
         (b'"traffic","a",16,', b'"traffic","a",2,'),
         (b'"traffic","a",16,', b'"traffic","a",99999999999,'),
-        (b'"traffic","a",16,[', b'"traffic","a",16,[77,'),
+        (b'"traffic","a",16,[[14,15]],[[', b'"traffic","a",16,[[13,16]],[['),
+        (b'"traffic","a",16,[', b'"traffic","a",16,[[77,78],'),
         (b'["ml_predictions_total",["1"],1.0]', b'["ml_predictions_total",["1"],NaN]'),
         (b'["ml_predictions_total",["1"],1.0]', b'["ml_predictions_total",["1"],1e999]'),
         (b'["ml_predictions_total",["1"],1.0]', b'["ml_predictions_total",["\\ud800"],1.0]'),
@@ -208,7 +209,7 @@ def _changed(whole: bytes, before: bytes, after: bytes) -> bytes:
         (b'"marks":', b'"marks":' + b"[" * 5000),
         (b'"predictions":[[5,', b'"predictions":[["5",'),
     ],
-    ids=range(17),
+    ids=range(18),
 )
 def test_hostile_header_is_refused(before: bytes, after: bytes) -> None:
     whole = to_bytes(portable([Rows(0, "1", "a", 0, (2.0,), 5)]))
@@ -233,8 +234,19 @@ def test_changed_bytes_are_refused_or_read(seed: int, changes: int) -> None:
         restore(merge([found, found]), store)
 
 
+@given(batches, st.sets(st.integers(0, 11)))
+@settings(max_examples=examples(30), deadline=None)
+def test_content_that_the_receiver_has_is_left_out(some: list[Rows], left_out: set[int]) -> None:
+    whole = portable(some)
+    keys = [key for place, key in enumerate(whole.buckets) if place in left_out]
+    rest = {key: content for key, content in whole.buckets.items() if key not in keys}
+    page = from_bytes(to_bytes(replace(whole, buckets=rest, unchanged=frozenset(keys))))
+    assert page.unchanged == set(keys)
+    assert exact(page) == exact(replace(whole, buckets=rest))
+
+
 def test_key_of_all_versions_is_not_that_of_the_nameless_one() -> None:
     content = (np.array([0], dtype=np.uint32), np.array([1.0]))
     keys = [BucketKey("traffic", "a", version, "", "", 0) for version in (None, "")]
-    both = Portable({("traffic", "a"): Layout(1, (), ())}, dict.fromkeys(keys, content), {"": (0, 0)})
+    both = Portable({("traffic", "a"): Layout(1)}, dict.fromkeys(keys, content), {"": (0, 0)})
     assert set(from_bytes(to_bytes(both)).buckets) == set(keys)

@@ -37,6 +37,8 @@ MISSING = {
     "ml_comparison_difference_upper_bound": "one version predicts alone at that time",
     "ml_exporter_config_last_reload_successful": "of the daemon; the page is of `once`",
     "ml_exporter_config_last_reload_success_timestamp_seconds": "of the daemon; the page is of `once`",
+    "ml_fleet_exporters": "of an aggregator; the page is of one exporter",
+    "ml_fleet_exporter_last_summaries_timestamp_seconds": "of an aggregator; the page is of one exporter",
     "ml_monitor_cycle_running_seconds": "of the daemon; the page is of `once`",
     "ml_prediction_fallback_ratio": "no fallback is logged",
     "ml_push_events_total": "the logs are files",
