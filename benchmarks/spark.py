@@ -11,8 +11,8 @@ from __future__ import annotations
 import argparse
 import json
 import os
-import resource
 import tempfile
+import threading
 from pathlib import Path
 
 from benchmarks import data
@@ -50,23 +50,13 @@ def _labels(log: Path, labels: Path) -> None:
 
 
 def _folded(monitor: Path, state: Path, engine: str) -> tuple[Cost, float]:
-    """Return the cost, with the CPU of all processes: Java and its workers are no children that are waited for."""
-    before = _spent()
-    cost = python(*("-m", "benchmarks.spark", "--fold", monitor, state, engine), timeout=7200)
-    del before
+    """Return the cost, and the CPU of all processes: Java and its workers are no children that are waited for."""
+    cost = python("-m", "benchmarks.spark", "--fold", monitor, state, engine, timeout=7200)
     return cost, float(cost.output.splitlines()[-1])
-
-
-def _spent() -> float:
-    used = resource.getrusage(resource.RUSAGE_CHILDREN)
-    return used.ru_utime + used.ru_stime
 
 
 def _fold(monitor: str, state: str, engine: str) -> None:
     """Fold in this process, and print the CPU seconds of it and of all below it, as they were before they ended."""
-    import threading
-    import time
-
     from exporter.cli import main
 
     seen: dict[int, float] = {}
@@ -94,12 +84,10 @@ def _fold(monitor: str, state: str, engine: str) -> None:
 
     watching = threading.Thread(target=watch)
     watching.start()
-    started = time.monotonic()
     words = ["fold", monitor, "--until", _UNTIL, "--state-dir", state, "--engine", engine]
     main([*words, *(["--spark.master", "local[2]"] if engine == "spark" else [])], standalone_mode=False)
     stopped.set()
     watching.join()
-    print(f"{time.monotonic() - started:.1f} s")
     print(sum(seen.values()))
 
 
