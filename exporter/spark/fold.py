@@ -112,8 +112,9 @@ def fold(
     if found.urls:
         partitions = max(partitions, int(spark.conf.get("spark.sql.shuffle.partitions") or 0))
     job = Job(model, when, _references(model.monitor), partitions if by_id else 1)
-    # Rows are blocks of lines: ten thousand of them at once would be gigabytes.
-    spark.conf.set("spark.sql.execution.arrow.maxRecordsPerBatch", "16")
+    # Rows are lines, or blocks of them, of which ten thousand at once would be gigabytes. Spark 4.0 knows no bytes.
+    spark.conf.set("spark.sql.execution.arrow.maxBytesPerBatch", str(64 << 20))
+    spark.conf.set("spark.sql.execution.arrow.maxRecordsPerBatch", "1000" if found.urls else "16")
     try:
         sources = list(_sources(spark, model.monitor, found, cores))
         if by_id:
