@@ -22,7 +22,7 @@ from exporter.sinks.positions import Position
 from exporter.sinks.tracked import TrackedFile
 from exporter.spark.partition import POSITIONS, ROWS, STATE, WAITING, Job, folded
 from exporter.spark.parts import SCHEMA, Shaper, Splitter, of_files, of_lines, of_pieces, part_of
-from exporter.spark.pieces import Piece, PlannedSink, grouped
+from exporter.spark.pieces import MOST_TASKS, Piece, PlannedSink, grouped
 from exporter.spark.session import SparkError, reason
 from exporter.state import Store, portable
 from exporter.state.portable import Portable, Waiting
@@ -107,12 +107,14 @@ def fold(
         when = cycle.time(time.monotonic(), at=at, as_of=as_of, whole=not as_of, final=True)
     by_id = spec.predictions.fields.id is not None
     cores = spark.sparkContext.defaultParallelism
-    partitions = max(cores, -(-sum(piece.size for piece in found.pieces) // _PARTITION))
+    size = sum(piece.size for piece in found.pieces)
+    partitions = max(cores, -(-size // max(_PARTITION, size // MOST_TASKS)))
     if found.urls:
         partitions = max(partitions, int(spark.conf.get("spark.sql.shuffle.partitions") or 0))
     job = Job(model, when, _references(model.monitor), partitions if by_id else 1)
-    # Rows are blocks of lines: ten thousand of them at once would be gigabytes.
-    spark.conf.set("spark.sql.execution.arrow.maxRecordsPerBatch", "16")
+    # Rows are lines, or blocks of them, of which ten thousand at once would be gigabytes. Spark 4.0 knows no bytes.
+    spark.conf.set("spark.sql.execution.arrow.maxBytesPerBatch", str(64 << 20))
+    spark.conf.set("spark.sql.execution.arrow.maxRecordsPerBatch", "1000" if found.urls else "16")
     try:
         sources = list(_sources(spark, model.monitor, found, cores))
         if by_id:
@@ -213,8 +215,8 @@ def _reduced(states: DataFrame, number: int) -> Portable:
     while number > FAN_IN:
         number = -(-number // FAN_IN)
         states = states.repartition(number).mapInArrow(_merge, "content binary")
-    found = (from_bytes(bytes(row.content), _MOST_PARTIAL) for row in states.toLocalIterator())
-    return _merged(found)
+    # All at once: an iterator would have the partitions computed one after the other.
+    return _merged(from_bytes(bytes(row.content), _MOST_PARTIAL) for row in states.collect())
 
 
 def _merge(rows: Batches) -> Batches:
