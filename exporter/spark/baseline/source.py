@@ -12,7 +12,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
 import duckdb
-import numpy as np
 
 from exporter.parse import sql
 from exporter.references.baseline.source import (
@@ -22,7 +21,6 @@ from exporter.references.baseline.source import (
     Source,
     database,
     format_of,
-    merged,
     refuse_unusable,
 )
 from exporter.spark.baseline.files import (
@@ -141,8 +139,8 @@ class SparkSource(Source):
         text = f"SELECT {', '.join(expressions)} FROM source"
         merges = [_MERGES[expression.partition("(")[0]] for expression in expressions]
 
-        def of_part(part: Part) -> tuple[Any, ...]:
-            (found,) = part.query(text)
+        def of_part(part: Any) -> tuple[Any, ...]:
+            found: tuple[Any, ...] = part.query(text)[0]
             return found
 
         def merge(first: tuple[Any, ...], second: tuple[Any, ...]) -> tuple[Any, ...]:
@@ -194,7 +192,7 @@ class SparkSource(Source):
 
     def _answers(self, requests: Sequence[Request]) -> list[Any]:
         """Ask all parts at once; merge what each task found, and what the tasks found."""
-        work = _Work(self._columns, dict(self._definitions), tuple(requests))
+        work = _Work(PART, self._columns, dict(self._definitions), tuple(requests))
         rows = self._rows_of_parts.mapInArrow(partial(_work, work), _ANSWERS).persist(_level())
         try:
             # All at once; read one by one would be worked out one by one.
@@ -221,7 +219,7 @@ _MERGES: dict[str, Callable[[Any, Any], Any]] = {
 def _counts(value: str) -> Callable[[Part], dict[Any, int] | None]:
     text = f"SELECT {value} AS value, count(*) FROM source GROUP BY 1 LIMIT {MOST_VALUES + 2}"
 
-    def of_part(part: Part) -> dict[Any, int] | None:
+    def of_part(part: Any) -> dict[Any, int] | None:
         return _few(dict(part.query(text)))
 
     return of_part
@@ -240,8 +238,9 @@ def _added(first: dict[Any, int] | None, second: dict[Any, int] | None) -> dict[
 
 
 class _Work(NamedTuple):
-    """What a task does with its parts. ``definitions``: enumerations by name."""
+    """What a task does with its parts, of ``size`` rows. ``definitions``: enumerations by name."""
 
+    size: int
     columns: tuple[tuple[str, str], ...]
     definitions: Mapping[str, tuple[str, ...]]
     requests: tuple[Request, ...]
@@ -288,7 +287,7 @@ def _work(work: _Work, batches: Batches) -> Batches:
             connection.execute(f"CREATE TYPE {sql.name(name)} AS ENUM ({members})")
         rows = (row for batch in batches for row in batch.to_pylist())
         for number, some in groupby(rows, key=lambda row: row["part"]):
-            start = number * PART
+            start = number * work.size
             part = ArrowPart(connection, work.columns, start, opened([row["content"] for row in some]))
             for place, request in enumerate(work.requests):
                 answer = request.function(part)
@@ -367,6 +366,7 @@ def _parts(
 ) -> DataFrame:
     """Return slices of the rows, those of a part together and in their order."""
     number = max(1, -(-starts[-1] // PART))
+    size = PART
     partitions = min(number, _PARTITIONS_PER_CORE * spark.sparkContext.defaultParallelism)
 
     def cut(batches: Batches) -> Batches:
@@ -374,7 +374,7 @@ def _parts(
 
         for batch in batches:
             for place in batch.column("id").to_pylist():
-                for part, row, content in slices(splits[place], shape, witnesses, starts[place]):
+                for part, row, content in slices(splits[place], shape, witnesses, starts[place], size):
                     columns = [
                         pa.array([part * partitions // number], pa.int32()),
                         pa.array([part]),
