@@ -146,6 +146,7 @@ class Cycle:
 
     def tidy(self, cycle: CycleTime) -> None:
         """Do what comes after the last record of a cycle, of one whose records others have read."""
+        self._prepare_schemas()
         self._ingestion.tidy(cycle)
 
     def time(

@@ -22,7 +22,7 @@ from exporter.sinks.positions import Position
 from exporter.sinks.tracked import TrackedFile
 from exporter.spark.partition import POSITIONS, ROWS, STATE, WAITING, Job, folded
 from exporter.spark.parts import SCHEMA, Shaper, Splitter, of_files, of_lines, of_pieces, part_of
-from exporter.spark.pieces import Piece, PlannedSink, grouped
+from exporter.spark.pieces import MOST_TASKS, Piece, PlannedSink, grouped
 from exporter.spark.session import SparkError, reason
 from exporter.state import Store, portable
 from exporter.state.portable import Portable, Waiting
@@ -107,7 +107,8 @@ def fold(
         when = cycle.time(time.monotonic(), at=at, as_of=as_of, whole=not as_of, final=True)
     by_id = spec.predictions.fields.id is not None
     cores = spark.sparkContext.defaultParallelism
-    partitions = max(cores, -(-sum(piece.size for piece in found.pieces) // _PARTITION))
+    size = sum(piece.size for piece in found.pieces)
+    partitions = max(cores, -(-size // max(_PARTITION, size // MOST_TASKS)))
     if found.urls:
         partitions = max(partitions, int(spark.conf.get("spark.sql.shuffle.partitions") or 0))
     job = Job(model, when, _references(model.monitor), partitions if by_id else 1)
@@ -213,8 +214,8 @@ def _reduced(states: DataFrame, number: int) -> Portable:
     while number > FAN_IN:
         number = -(-number // FAN_IN)
         states = states.repartition(number).mapInArrow(_merge, "content binary")
-    found = (from_bytes(bytes(row.content), _MOST_PARTIAL) for row in states.toLocalIterator())
-    return _merged(found)
+    # All at once: an iterator would have the partitions computed one after the other.
+    return _merged(from_bytes(bytes(row.content), _MOST_PARTIAL) for row in states.collect())
 
 
 def _merge(rows: Batches) -> Batches:
@@ -250,7 +251,8 @@ def _write(
     kept = {name: dict(of_sink) for name, of_sink in positions.items()}
     blocks: list[tuple[int, int, bytes]] = []
     left_out = False
-    with closing(Store(path)) as store:
+    # First: values of segments fade as the monitor file has it.
+    with closing(Store(path)) as store, closing(model.cycle(store)) as cycle:
         with store.transaction():
             portable.restore(state, store)
         for kind, content in others:
@@ -264,15 +266,13 @@ def _write(
                 if name in kept:
                     _put_further(kept[name], read)
             else:
-                found = msgspec.json.decode(bytes(content), type=list[tuple[int, int, bytes]])
-                blocks += found
+                blocks += msgspec.json.decode(bytes(content), type=list[tuple[int, int, bytes]])
         with store.transaction():
             store.delivered.restore(blocks)
             for name, of_sink in kept.items():
                 store.positions.save(name, of_sink)
-        with closing(model.cycle(store)) as cycle:
-            cycle.tidy(when)
-            left_out |= store.pending.waiting() > store.pending.limit
+        cycle.tidy(when)
+        left_out |= store.pending.waiting() > store.pending.limit
     return list(_remarks(model.monitor, state, left_out=left_out))
 
 

@@ -23,6 +23,8 @@ from exporter.sinks.wrappings import is_plain
 
 _LOOKED_AT = 64 << 10
 _SMALLEST, _LARGEST = 32 << 20, 256 << 20
+MOST_TASKS = 2500
+"""Tasks of a stage, about: each that reads hands something to each that folds, and millions of blocks are enough."""
 
 
 @dataclass(frozen=True)
@@ -142,9 +144,9 @@ def read(piece: Piece) -> Iterator[Batch]:
 
 
 def grouped(pieces: Sequence[Piece], cores: int) -> list[Piece]:
-    """Join pieces that follow one another in a file, as far as some four tasks a core are left, of 32 to 256 MiB."""
+    """Join pieces that follow one another in a file, while some four tasks a core are left, of 32 MiB at least."""
     total = sum(piece.size for piece in pieces)
-    most = max(_SMALLEST, min(_LARGEST, total // (4 * cores)))
+    most = max(_SMALLEST, min(_LARGEST, total // (4 * cores)), total // MOST_TASKS)
     found: list[Piece] = []
     for piece in pieces:
         last = found[-1] if found else None

@@ -12,7 +12,7 @@ import pytest
 
 from exporter.spark.session import spark_session
 
-MARKS = [pytest.mark.slow, pytest.mark.xdist_group("spark")]
+MARKS = [pytest.mark.slow, pytest.mark.timeout(600), pytest.mark.xdist_group("spark")]
 """``pytestmark`` of a file whose tests use ``spark``: it starts in 10 seconds, and one process is to have it."""
 
 
