@@ -54,6 +54,7 @@ MOST_VALUES = 100_000
 _AT_ONCE = 32
 _PARTITIONS_PER_CORE = 4
 _ROUNDS = 20
+_MANY = 16
 _TOLD = "found binary"
 _SLICES = "partition int, part long, place long, content binary"
 _ANSWERS = "start long, request int, content binary"
@@ -193,19 +194,22 @@ class SparkSource(Source):
     def _answers(self, requests: Sequence[Request]) -> list[Any]:
         """Ask all parts at once; merge what each task found, and what the tasks found."""
         work = _Work(PART, self._columns, dict(self._definitions), tuple(requests))
-        rows = self._rows_of_parts.mapInArrow(partial(_work, work), _ANSWERS).persist(_level())
+        rows = self._rows_of_parts.mapInArrow(partial(_work, work), _ANSWERS)
+        # Many are read one by one, but worked out all at once.
+        many = -(-self.rows // PART) > _MANY
+        if many:
+            rows.persist(_level()).count()
         try:
-            # All at once; read one by one would be worked out one by one.
-            rows.count()
             found: dict[int, Any] = {}
-            for row in rows.toLocalIterator():
+            for row in rows.toLocalIterator() if many else rows.collect():
                 answer = pickle.loads(zlib.decompress(bytes(row.content)))
                 number = row.request
                 merge = requests[number].merge
                 found[number] = merge(found[number], answer) if number in found else answer
             return [found[number] for number in range(len(requests))]
         finally:
-            rows.unpersist()
+            if many:
+                rows.unpersist()
 
 
 _MERGES: dict[str, Callable[[Any, Any], Any]] = {

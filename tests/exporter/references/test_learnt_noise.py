@@ -152,7 +152,9 @@ def test_a_gap_is_no_time_that_rows_took(tmp_path: Path) -> None:
     assert of_rows[3] == blocks.number
 
 
-def test_rows_of_one_time_are_in_the_order_of_the_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_rows_of_one_time_are_in_the_order_of_the_file(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     times = np.random.default_rng(8).integers(0, 40, 5000).astype(float)
     times[::17] = np.nan
     timed = np.flatnonzero(~np.isnan(times))
