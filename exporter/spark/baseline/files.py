@@ -103,6 +103,8 @@ def listed(urls: Sequence[str], kind: str) -> tuple[list[Split], float]:
                 for start in range(0, max(item.size, 1), step)
             ]
             number += 1
+    if not splits:
+        raise InputError.of_file(Path(urls[0]), "holds no files")
     return splits, written
 
 
