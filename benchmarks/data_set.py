@@ -4,14 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import replace
-from functools import partial
 from typing import Any
 
 import numpy as np
 
 from exporter.features.binning import CategoricalBinning
 from exporter.measure.drift import Pair
-from exporter.references.baseline.noise import Blocks, noise_of, of_answers
+from exporter.references.baseline.noise import Blocks, ViewBlocks, counts_of_blocks, noise_of
 from exporter.references.baseline.views import numeric_reference
 from exporter.references.noise import Noise
 from exporter.references.reference import ViewReference
@@ -44,10 +43,17 @@ class DataSet:
             }
 
     def _noise(self, values: Values) -> Noise | None:
-        blocks = Blocks.in_order(self.rows)
-        folds = {name: partial(self._fold, name, array) for name, array in values.items()}
-        views = of_answers(self.views, folds, blocks)
-        return noise_of(((name, item._replace(feature=name)) for name, item in views), blocks)
+        blocks = Blocks.of(self.rows)
+        groups = np.minimum(np.arange(self.rows) // blocks.rows, blocks.number)
+
+        def view(name: str) -> ViewBlocks:
+            binning = self.views[name].binning
+            prepared = binning.prepare(values[name])
+            return ViewBlocks.of(
+                name, self.views[name], counts_of_blocks(binning, prepared, groups, blocks.number)
+            )
+
+        return noise_of(((name, view(name)) for name in values), blocks) if blocks.are_enough else None
 
     def drifted(self, values: Values, effect_size: float = EFFECT_SIZE) -> set[str]:
         """Return the features of a window that drifted."""

@@ -12,7 +12,10 @@ import numpy as np
 import pytest
 
 from exporter.daemon.models import load_all
-from exporter.references.baseline import build, views
+from exporter.features.binning import NumericBinning
+from exporter.references.baseline import build
+from exporter.references.baseline.views import Quantiles
+from exporter.references.reference import ViewReference
 from exporter.references.reference_file import dump
 from mlslo.catalogue import METRICS
 from mlslo.monitor import load
@@ -86,21 +89,38 @@ def build_over_edges_of(
     everything: Sequence[Record], folder: Path, monitor: Mapping[str, Any], some: Sequence[Record]
 ) -> None:
     """``reference.json`` in ``folder``, of nothing but ``some`` rows, over the edges that ``everything`` has."""
-    edges: list[tuple[Any, Any]] = []
-    original = views.quantile_edges
+    noted: list[Quantiles] = []
+    deciles: list[Any] = []
+    of, reference_of = Quantiles.of, Quantiles.reference
 
-    def noted(values: Any) -> tuple[Any, Any]:
-        edges.append(original(values))
-        return edges[-1]
+    def note(found: Any) -> Quantiles:
+        noted.append(of(found))
+        return noted[-1]
+
+    def note_deciles(self: Quantiles, summary: Any) -> ViewReference:
+        found = reference_of(self, summary)
+        deciles.append(found.deciles)
+        return found
 
     folder.mkdir(parents=True)
     path = load(write_monitor(folder, monitor))
     files = [write_lines(folder / f"{number}.jsonl", rows) for number, rows in enumerate((everything, some))]
     with pytest.MonkeyPatch.context() as patched:
-        patched.setattr(views, "quantile_edges", noted)
+        patched.setattr(Quantiles, "of", note)
+        patched.setattr(Quantiles, "reference", note_deciles)
         build(path, files[:1])
-        again = iter(edges)
-        patched.setattr(views, "quantile_edges", lambda _: next(again))
+        again, again_deciles = iter(noted), iter(deciles)
+
+        def replay(found: Any) -> Quantiles:
+            known = next(again)
+            return Quantiles(known.fine, NumericBinning(known.binning.edges, of(found).binning.pivot))
+
+        patched.setattr(Quantiles, "of", replay)
+        patched.setattr(
+            Quantiles,
+            "reference",
+            lambda self, summary: ViewReference(self.binning, summary, next(again_deciles)),
+        )
         reference = build(path, files[1:]).reference
         assert next(again, None) is None
     (folder / "reference.json").write_text(dump("m", reference))

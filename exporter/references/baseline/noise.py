@@ -33,8 +33,8 @@ _MOSTLY = 0.9
 class Blocks:
     """Consecutive blocks of rows, in the order of their times, or else of the file.
 
-    ``number``: of blocks. ``rows``: of each; what is left over is in none. ``seconds``: that a row took, None where there
-    are no times.
+    ``number``: of blocks. ``rows``: of each; what is left over is in none. ``seconds``: that a row took, None where
+    there are no times.
     """
 
     number: int
@@ -65,8 +65,8 @@ class TimedBlocks(Blocks):
     """Blocks of rows in the order of their times; those of one time in the order of the file.
 
     ``time``: SQL for it, in epoch µs. ``next``: of each block the time of the first row behind it, ascending; infinite
-    where there is none. ``within``: how many rows of that time are not behind it. ``before``: start of a part -> time ->
-    rows of that time in the parts before it, of times that blocks share.
+    where there is none. ``within``: how many rows of that time are not behind it. ``before``: start of a part ->
+    time -> rows of that time in the parts before it, of times that blocks share.
     """
 
     time: str = ""

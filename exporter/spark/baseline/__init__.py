@@ -1,1 +1,1 @@
-"""Baseline of data that no single machine reads: the rows stay with Spark, all else is ``exporter.references.baseline``."""
+"""Baseline of data that no single machine reads: rows are with Spark, all else is that of one machine."""

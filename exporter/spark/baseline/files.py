@@ -14,7 +14,6 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import duckdb
 
 from exporter.references.baseline.source import (
-    PART,
     codes_of,
     database,
     drop_malformed,
@@ -104,6 +103,8 @@ def listed(urls: Sequence[str], kind: str) -> tuple[list[Split], float]:
                 for start in range(0, max(item.size, 1), step)
             ]
             number += 1
+    if not splits:
+        raise InputError.of_file(Path(urls[0]), "holds no files")
     return splits, written
 
 
@@ -162,8 +163,13 @@ def inspect(split: Split, shape: Shape, witnesses: int) -> Found:
         return Found(names, columns, rows, malformed, codes, semicolons, digest, lines)
 
 
-def slices(split: Split, shape: Shape, witnesses: int, start: int) -> Iterator[tuple[int, int, bytes]]:
-    """Yield the rows of a split, of which there are ``start`` before: the part that they are of, their place, the rows."""
+def slices(
+    split: Split, shape: Shape, witnesses: int, start: int, part: int
+) -> Iterator[tuple[int, int, bytes]]:
+    """Yield the part that some rows are of, their place, and the rows, of a split with ``start`` rows before it.
+
+    ``part``: rows of each part.
+    """
     import pyarrow as pa
 
     with _table(shape, split) as (connection, _):
@@ -172,7 +178,7 @@ def slices(split: Split, shape: Shape, witnesses: int, start: int) -> Iterator[t
         first = 0
         while first < rows:
             place = start + first
-            end = min(rows, first + SLICE, first + PART - place % PART)
+            end = min(rows, first + SLICE, first + part - place % part)
             table = connection.sql(
                 f"SELECT * FROM source WHERE rowid >= {first} AND rowid < {end}"
             ).to_arrow_table()
@@ -180,7 +186,7 @@ def slices(split: Split, shape: Shape, witnesses: int, start: int) -> Iterator[t
             options = pa.ipc.IpcWriteOptions(compression="lz4")
             with pa.ipc.new_stream(sink, table.schema, options=options) as stream:
                 stream.write_table(table)
-            yield place // PART, place, sink.getvalue().to_pybytes()
+            yield place // part, place, sink.getvalue().to_pybytes()
             first = end
 
 

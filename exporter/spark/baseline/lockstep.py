@@ -13,7 +13,7 @@ Found = TypeVar("Found")
 
 
 class Request(NamedTuple):
-    """``function``: of each part. ``merge``: of what it finds in two. ``in_order``: whether in the order of the parts."""
+    """``function``: of each part. ``merge``: of what it finds in two. ``in_order``: of the parts."""
 
     function: Callable[[Part], Any]
     merge: Callable[[Any, Any], Any] = merged

@@ -36,9 +36,10 @@ def values_of(keys: Keys) -> Floats:
 
 @dataclass
 class Sought:
-    """Where the values at ``ranks`` are. ``prefixes``: the first ``bits`` of keys, ascending; ``before``: keys that are less.
+    """Where the values at ``ranks`` are. ``prefixes``: the first ``bits`` of keys, ascending.
 
-    ``number``: of all values, known when the first digit is. ``keys``: at the ranks, when all is known.
+    ``before``: keys that are less than each. ``number``: of all values, known when the first digit is. ``keys``: at
+    the ranks, when all is known.
     """
 
     ranks: Codes | None = None

@@ -54,6 +54,7 @@ MOST_VALUES = 100_000
 _AT_ONCE = 32
 _PARTITIONS_PER_CORE = 4
 _ROUNDS = 20
+_MANY = 16
 _TOLD = "found binary"
 _SLICES = "partition int, part long, place long, content binary"
 _ANSWERS = "start long, request int, content binary"
@@ -71,12 +72,9 @@ def open_source(spark: SparkSession, urls: Sequence[str]) -> Iterator[tuple[Spar
     try:
         kind = _format(urls)
         splits, written = listed(urls, kind)
-        if not splits:
-            raise InputError.of_file(Path(urls[0]), "holds no files")
-        kept = [split for split in splits if Path(split.name).suffix]
-        shape, witnesses, found = _agreed(spark, kept, kind)
+        shape, witnesses, found = _agreed(spark, splits, kind)
         starts = [0, *accumulate(item.rows for item in found)]
-        parts = _parts(spark, kept, shape, witnesses, starts).persist(_level())
+        parts = _parts(spark, splits, shape, witnesses, starts).persist(_level())
         first = parts.where("part = 0").orderBy("place").limit(1).collect()
         with database() as connection:
             columns = ", ".join(f"{sql.name(name)} {type_}" for name, type_ in shape.columns)
@@ -139,8 +137,8 @@ class SparkSource(Source):
         text = f"SELECT {', '.join(expressions)} FROM source"
         merges = [_MERGES[expression.partition("(")[0]] for expression in expressions]
 
-        def of_part(part: Part) -> tuple[Any, ...]:
-            (found,) = part.query(text)
+        def of_part(part: Any) -> tuple[Any, ...]:
+            found: tuple[Any, ...] = part.query(text)[0]
             return found
 
         def merge(first: tuple[Any, ...], second: tuple[Any, ...]) -> tuple[Any, ...]:
@@ -192,20 +190,23 @@ class SparkSource(Source):
 
     def _answers(self, requests: Sequence[Request]) -> list[Any]:
         """Ask all parts at once; merge what each task found, and what the tasks found."""
-        work = _Work(self._columns, dict(self._definitions), tuple(requests))
-        rows = self._rows_of_parts.mapInArrow(partial(_work, work), _ANSWERS).persist(_level())
+        work = _Work(PART, self._columns, dict(self._definitions), tuple(requests))
+        rows = self._rows_of_parts.mapInArrow(partial(_work, work), _ANSWERS)
+        # Many are read one by one, but worked out all at once.
+        many = -(-self.rows // PART) > _MANY
+        if many:
+            rows.persist(_level()).count()
         try:
-            # All at once; read one by one would be worked out one by one.
-            rows.count()
             found: dict[int, Any] = {}
-            for row in rows.toLocalIterator():
-                answer = pickle.loads(zlib.decompress(bytes(row.content)))
+            for row in rows.toLocalIterator() if many else rows.collect():
+                answer = pickle.loads(zlib.decompress(bytes(row.content)))  # noqa: S301  of our own tasks
                 number = row.request
                 merge = requests[number].merge
                 found[number] = merge(found[number], answer) if number in found else answer
             return [found[number] for number in range(len(requests))]
         finally:
-            rows.unpersist()
+            if many:
+                rows.unpersist()
 
 
 _MERGES: dict[str, Callable[[Any, Any], Any]] = {
@@ -219,7 +220,7 @@ _MERGES: dict[str, Callable[[Any, Any], Any]] = {
 def _counts(value: str) -> Callable[[Part], dict[Any, int] | None]:
     text = f"SELECT {value} AS value, count(*) FROM source GROUP BY 1 LIMIT {MOST_VALUES + 2}"
 
-    def of_part(part: Part) -> dict[Any, int] | None:
+    def of_part(part: Any) -> dict[Any, int] | None:
         return _few(dict(part.query(text)))
 
     return of_part
@@ -238,8 +239,9 @@ def _added(first: dict[Any, int] | None, second: dict[Any, int] | None) -> dict[
 
 
 class _Work(NamedTuple):
-    """What a task does with its parts. ``definitions``: enumerations by name."""
+    """What a task does with its parts, of ``size`` rows. ``definitions``: enumerations by name."""
 
+    size: int
     columns: tuple[tuple[str, str], ...]
     definitions: Mapping[str, tuple[str, ...]]
     requests: tuple[Request, ...]
@@ -286,7 +288,7 @@ def _work(work: _Work, batches: Batches) -> Batches:
             connection.execute(f"CREATE TYPE {sql.name(name)} AS ENUM ({members})")
         rows = (row for batch in batches for row in batch.to_pylist())
         for number, some in groupby(rows, key=lambda row: row["part"]):
-            start = number * PART
+            start = number * work.size
             part = ArrowPart(connection, work.columns, start, opened([row["content"] for row in some]))
             for place, request in enumerate(work.requests):
                 answer = request.function(part)
@@ -357,7 +359,8 @@ def _inspected(spark: SparkSession, splits: Sequence[Split], shape: Shape, witne
                 yield pa.RecordBatch.from_arrays([pa.array([found], pa.binary())], names=["found"])
 
     rows = _numbers(spark, len(splits)).mapInArrow(tell, _TOLD).collect()
-    return [found for _, found in sorted(pickle.loads(bytes(row.found)) for row in rows)]
+    told = sorted(pickle.loads(bytes(row.found)) for row in rows)  # noqa: S301  of our own tasks
+    return [found for _, found in told]
 
 
 def _parts(
@@ -365,6 +368,7 @@ def _parts(
 ) -> DataFrame:
     """Return slices of the rows, those of a part together and in their order."""
     number = max(1, -(-starts[-1] // PART))
+    size = PART
     partitions = min(number, _PARTITIONS_PER_CORE * spark.sparkContext.defaultParallelism)
 
     def cut(batches: Batches) -> Batches:
@@ -372,7 +376,7 @@ def _parts(
 
         for batch in batches:
             for place in batch.column("id").to_pylist():
-                for part, row, content in slices(splits[place], shape, witnesses, starts[place]):
+                for part, row, content in slices(splits[place], shape, witnesses, starts[place], size):
                     columns = [
                         pa.array([part * partitions // number], pa.int32()),
                         pa.array([part]),

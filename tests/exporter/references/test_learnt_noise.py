@@ -9,7 +9,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from exporter.references.baseline.noise import Blocks
+from exporter.references.baseline import source
+from exporter.references.baseline.noise import Blocks, TimedBlocks
 from exporter.references.noise import ViewNoise
 from exporter.references.reference_file import _hash, load
 from tests.support.commands import exporter
@@ -142,14 +143,39 @@ def test_a_change_too_small_to_matter_is_none(tmp_path: Path) -> None:
         )
 
 
-def test_a_gap_is_no_time_that_rows_took() -> None:
+def test_a_gap_is_no_time_that_rows_took(tmp_path: Path) -> None:
     times = np.arange(1000.0) * 1e6
     times[500:] += 1e12
-    assert Blocks.by_time(times).seconds == pytest.approx(1.0)
+    assert blocks_by(tmp_path, times)[0].seconds == pytest.approx(1.0)
     times[3] = np.nan
-    found = Blocks.by_time(times)
-    assert found.of_row[3] == -1
-    assert found.of_row[-1] == -1 or found.of_row[-1] == found.number - 1
+    blocks, of_rows = blocks_by(tmp_path, times)
+    assert of_rows[3] == blocks.number
+
+
+def test_rows_of_one_time_are_in_the_order_of_the_file(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    times = np.random.default_rng(8).integers(0, 40, 5000).astype(float)
+    times[::17] = np.nan
+    timed = np.flatnonzero(~np.isnan(times))
+    order = timed[np.argsort(times[timed], kind="stable")]
+    for part in (source.PART, 700):
+        monkeypatch.setattr(source, "PART", part)
+        blocks, of_rows = blocks_by(tmp_path, times)
+        expected = np.full(5000, blocks.number)
+        expected[order] = np.minimum(np.arange(len(order)) // blocks.rows, blocks.number)
+        assert of_rows.tolist() == expected.tolist()
+
+
+def blocks_by(folder: Path, times: Any) -> tuple[Blocks, Any]:
+    """The blocks of rows at these times, and the block of each row."""
+    rows = [{"x": 1, "time": None if np.isnan(time) else float(time)} for time in times]
+    (folder / "times.jsonl").unlink(missing_ok=True)
+    with source.open_source([write_lines(folder / "times.jsonl", rows)]) as opened:
+        blocks = TimedBlocks.by_time(opened, "time::DOUBLE")
+        assert blocks is not None
+        groups = opened.fold(lambda part: [blocks.groups(part)])
+    return blocks, np.concatenate(groups)
 
 
 def test_the_time_counts_where_both_are_known() -> None:
