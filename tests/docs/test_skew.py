@@ -69,7 +69,11 @@ def test_its_alerts_are_generated(folder: Path) -> None:
 @pytest.mark.parametrize(
     ("before", "after", "said"),
     [
-        ("feature: payments", "feature: paymets", "has no 'paymets' in featureTimestamps, expected one of payments"),
+        (
+            "feature: payments",
+            "feature: paymets",
+            "has no 'paymets' in featureTimestamps, expected one of payments",
+        ),
         ("  skew:", "  x-skew:", "'ml_feature_skew_ratio' needs skew, fraud.yaml has none"),
     ],
 )
