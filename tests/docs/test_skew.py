@@ -66,6 +66,31 @@ def test_its_alerts_are_generated(folder: Path) -> None:
     assert 'ml_feature_age_seconds{model="fraud",window="1h",feature="payments",quantile="0.9"}' in rules
 
 
+@pytest.mark.parametrize(
+    ("before", "after", "said"),
+    [
+        (
+            "feature: payments",
+            "feature: paymets",
+            "has no 'paymets' in featureTimestamps, expected one of payments",
+        ),
+        ("  skew:", "  x-skew:", "'ml_feature_skew_ratio' needs skew, fraud.yaml has none"),
+    ],
+)
+def test_an_alert_on_what_is_not_measured_is_refused(
+    before: str, after: str, said: str, folder: Path
+) -> None:
+    name = "slo.yaml" if "feature" in before else "fraud.yaml"
+    text = (folder / name).read_text()
+    if name == "fraud.yaml":
+        text = text[: text.index("  skew:")] + text[text.index("  featureTimestamps:") :]
+    (folder / name).write_text(text.replace(before, after))
+    files = [folder / "slo.yaml", folder / "fraud.yaml", ROOT / "examples/diabetes/routing.yaml"]
+    done = CliRunner().invoke(main, ["generate", *map(str, files), "--out", str(folder / "out")])
+    assert done.exit_code == 2
+    assert said in done.output
+
+
 def test_what_the_page_names_is_there() -> None:
     named = {name for name in METRICS if name.startswith(("ml_feature_skew_", "ml_skew_", "ml_feature_age_"))}
     assert {name for name in named if f"`{name}" in PAGE} == named
