@@ -89,10 +89,12 @@ class KafkaSink(LogSink):
     def batches(self, *, final: bool = False) -> Iterator[Batch]:
         """Raises SinkError where the cluster, the topic, the group or a schema cannot be had."""
         client = self._connected()
+        # Before anything is read: where this fails, the replica stays in its group.
+        topic = client.topic()
         from confluent_kafka import KafkaException
 
         try:
-            yield from self._read(client, final=final)
+            yield from self._read(client, topic, final=final)
         except KafkaException as error:
             failure = client.failure(error)
             self._leave()
@@ -145,8 +147,7 @@ class KafkaSink(LogSink):
             self._client = client
         return self._client
 
-    def _read(self, client: KafkaClient, *, final: bool) -> Iterator[Batch]:
-        topic = client.topic()
+    def _read(self, client: KafkaClient, topic: Topic, *, final: bool) -> Iterator[Batch]:
         if self._identity.differs(topic.identity):
             logger.warning(
                 "topic %s: another one has its name: read from its beginning", self._settings.topic

@@ -95,6 +95,7 @@ def test_what_is_no_record_is_counted_with_its_reason(brokers: Brokers, topic: s
     assert reading.passed_over() == {"no_value": 2, "not_a_record": 1}
 
 
+@pytest.mark.slow
 def test_what_retention_deleted_is_counted(
     brokers: Brokers, topic: str, read: Open, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -178,6 +179,7 @@ def test_a_topic_that_never_pauses_does_not_hold_a_cycle(brokers: Brokers, topic
     assert set(reading.counted().values()) == {1}
 
 
+@pytest.mark.slow
 def test_a_killed_replica_counts_its_claim_when_it_is_back(brokers: Brokers, topic: str, read: Open) -> None:
     """Between claim and count the partition moves to another replica, which goes on behind the claim."""
     brokers.send(topic, _records(0, 10))
@@ -203,6 +205,7 @@ def test_a_killed_replica_counts_its_claim_when_it_is_back(brokers: Brokers, top
     assert _committed(brokers, topic, "g") == 30
 
 
+@pytest.mark.slow
 def test_replicas_that_come_and_go_share_a_topic(brokers: Brokers, topic: str, read: Open) -> None:
     replicas = [read("a", group="g", options=_SESSION)]
     _joined(*replicas)
@@ -224,6 +227,7 @@ def test_replicas_that_come_and_go_share_a_topic(brokers: Brokers, topic: str, r
     assert _ids(*replicas) == {f"r{index}": 1 for index in range(number + 5)}
 
 
+@pytest.mark.slow
 def test_whoever_keeps_no_state_takes_nothing_from_the_group(
     brokers: Brokers, topic: str, tmp_path: Path
 ) -> None:
@@ -259,6 +263,7 @@ def nobody() -> Iterator[str]:
         yield f"127.0.0.1:{held.getsockname()[1]}"
 
 
+@pytest.mark.slow
 def test_brokers_that_are_gone_are_said_within_seconds(
     read: Open, nobody: str, caplog: pytest.LogCaptureFixture, capfd: pytest.CaptureFixture[str]
 ) -> None:
@@ -274,6 +279,7 @@ def test_brokers_that_are_gone_are_said_within_seconds(
     assert capfd.readouterr().err == ""
 
 
+@pytest.mark.slow
 def test_wrong_credentials_are_said_without_the_password(
     brokers: Brokers, topic: str, read: Open, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -291,6 +297,7 @@ def test_wrong_credentials_are_said_without_the_password(
     assert "gone: cannot be read: No such file" in caplog.text
 
 
+@pytest.mark.slow
 def test_a_certificate_that_cannot_be_read_and_a_broker_without_tls(
     read: Open, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -311,6 +318,7 @@ def test_an_unknown_topic_is_said(read: Open, caplog: pytest.LogCaptureFixture) 
     assert "topic nosuch: Broker: Unknown topic or partition" in caplog.text
 
 
+@pytest.mark.slow
 def test_a_sample_of_a_topic_without_records_or_brokers(
     brokers: Brokers, topic: str, nobody: str, tmp_path: Path
 ) -> None:
