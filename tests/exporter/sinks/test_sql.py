@@ -197,14 +197,15 @@ _KINDS = {
 }
 
 
-@pytest.mark.parametrize("with_id", [True, False], ids=["id", "no-id"])
-@pytest.mark.parametrize("kind", _KINDS)
+@pytest.mark.parametrize(
+    ("kind", "with_id"), [("timestamptz", True), ("timestamp", False), ("date", False), ("bigint", True)]
+)
 def test_ties_over_the_border_of_a_page_and_rows_that_are_equal(
     postgres: PostgreSQL, table: str, read: Read, kind: str, with_id: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """30 ids at each of 4 values, in pages of 7; three rows are there again, and two more come later."""
-    monkeypatch.setattr("exporter.sinks.sql._FIRST_ROWS", 7)
-    monkeypatch.setattr("exporter.sinks.sql._MOST_ROWS", 7)
+    """30 ids at each of 4 values, in pages of 11; three rows are there again, and two more come later."""
+    monkeypatch.setattr("exporter.sinks.sql._FIRST_ROWS", 11)
+    monkeypatch.setattr("exporter.sinks.sql._MOST_ROWS", 11)
     value_of = _KINDS[kind]
     postgres.run(
         f"CREATE TABLE {table} (at {kind}, id text)",
