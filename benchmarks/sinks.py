@@ -135,7 +135,11 @@ class Filled:
             raise UnavailableError(f"no server '{log.server}' here")
         (folder / "server").mkdir(parents=True)
         self.server = server_class(log.server)(folder / "server")
-        log.fill(self.server, records)
+        try:
+            log.fill(self.server, records)
+        except BaseException:
+            self.server.close()
+            raise
 
     def read(self) -> None:
         """Read all of it. Raises ProgramError where records are missing, or too many."""
