@@ -141,7 +141,7 @@ def main() -> None:
             fleet.received += len(found)
             return found
 
-        web._content = content  # type: ignore[assignment]
+        web._content = content
         (model,) = load_all([plain])
         cycle = stack.enter_context(closing(FleetCycle(model, Store(folder / "fleet.sqlite"), fleet)))
         first, all_seconds, all_bytes = _merged(cycle, fleet)

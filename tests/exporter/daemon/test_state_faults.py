@@ -15,7 +15,7 @@ from pathlib import Path
 
 import pytest
 
-from exporter.daemon.cycle import CycleError
+from exporter.daemon.cycle import Cycle, CycleError
 from exporter.daemon.models import Model, load_all
 from exporter.daemon.recovery import RecoveringCycle
 from exporter.measure.exposition import Snapshot
@@ -167,7 +167,7 @@ def test_damage_in_mid_cycle_begins_anew_with_the_next(tmp_path: Path) -> None:
     model = model_in(tmp_path)
     with closing(RecoveringCycle(model, tmp_path / "state")) as cycle:
         expected = counted(run(cycle))
-        assert cycle._cycle is not None
+        assert isinstance(cycle._cycle, Cycle)
         cycle._cycle._store._connection.execute("UPDATE summaries SET vector = x'00010203'")
         with pytest.raises(CycleError, match=r"damaged \(summary: .*\); set aside as m\.sqlite\.set-aside-"):
             run(cycle)
