@@ -1,4 +1,4 @@
-"""Partitions of a fold without Spark around them: what was counted in parts, and merged, is what one exporter counts."""
+"""Partitions of a fold, without Spark around them: parts that are merged count what one exporter counts."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 
 from exporter.daemon.models import load_all
+from exporter.fold.schema import OUTCOME
 from exporter.sinks.records import JsonLines
 from exporter.spark import pieces
 from exporter.spark.fold import _merged, _write, inputs
@@ -38,7 +39,7 @@ def _small_pieces(monkeypatch: pytest.MonkeyPatch) -> None:
 def assert_same(folder: Path) -> Portable:
     """Fold in one cycle, and in pieces and partitions that come in any order; compare all that was counted."""
     (model,) = load_all([folder / "monitor.yaml"])
-    at = EPOCH + 2 * HOUR
+    at = EPOCH + HOUR
     whole, parts = folder / "whole", folder / "parts"
     for state in (whole, parts):
         state.mkdir()
@@ -107,7 +108,7 @@ def test_other_tasks(tmp_path: Path, task: str) -> None:
     sink = monitor()["spec"]["predictions"]["sink"]
     write_monitor(tmp_path, monitor(task=task, predictions={"sink": sink, "fields": fields, **more}))
     state = assert_same(tmp_path)
-    assert any(key.kind == "outcome" for key in state.buckets)
+    assert any(key.kind == OUTCOME for key in state.buckets)
 
 
 def test_odd_content(tmp_path: Path) -> None:
