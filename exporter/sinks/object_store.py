@@ -199,7 +199,7 @@ def _words(error: Exception) -> str:
 
 
 class Remote:
-    """Stored content of one version of an object, by ranges of ``ahead`` bytes; the last one and the first bytes stay."""
+    """Stored content of one version of an object, by ranges of ``ahead`` bytes. The last one is kept."""
 
     def __init__(self, bucket: Bucket, found: Found, ahead: int = AHEAD) -> None:
         self.found = found

@@ -21,9 +21,9 @@ class SinkError(Exception):
 class Batch:
     """Whole lines, each ending in a newline, and the positions to commit with what becomes of them.
 
-    ``content``: the lines, or rows that can be read without them; valid until the next batch is asked for. ``too_long``: lines passed over because they exceed a
-    batch. ``positions``: those that changed, opaque to everybody else; an empty text is forgotten. ``rejected``:
-    reason -> records of which no line could be made.
+    ``content``: the lines, or rows that can be read without them; valid until the next batch is asked for.
+    ``too_long``: lines passed over because they exceed a batch. ``positions``: those that changed, opaque to everybody
+    else; an empty text is forgotten. ``rejected``: reason -> records of which no line could be made.
     """
 
     content: memoryview | TypedRows

@@ -74,8 +74,8 @@ class ObjectsSink(StrictModel):
     credentialsFile: str | None = Field(
         None,
         description="A file with credentials: of S3 as the AWS CLI has it, of Google Cloud a service account's JSON, "
-        "of Azure an account key or a SAS token. Where it is not given, the environment, web identity and the metadata of "
-        "the instance are asked, in this order.",
+        "of Azure an account key or a SAS token. Where it is not given, the environment, web identity and the "
+        "metadata of the instance are asked, in this order.",
     )
     profile: str = Field("default", description="The section of an AWS `credentialsFile`.")
     anonymous: bool = Field(False, description="Whether requests are not signed: of a public bucket.")

@@ -23,7 +23,8 @@ QUERY = """SELECT range AS whole, CASE WHEN range % 7 > 0 THEN range / 3 END AS 
     TIMESTAMPTZ '2026-01-10 01:02:03+02' AS zoned, ['a', 'b'] AS list, '{"inner": 1}' AS packed,
     CASE WHEN range % 3 > 0 THEN {'n': range / 9, 'c': 'v' || range % 4, 'deep': {'t': TIMESTAMP_NS '2026-01-10'}} END
     AS features, range * 2 AS "dotted.key",
-    CASE range % 4 WHEN 0 THEN 1e20 WHEN 1 THEN 1e-9 WHEN 2 THEN 1767225600.018 ELSE -0.0 END::DOUBLE AS huge FROM range(3000)"""
+    CASE range % 4 WHEN 0 THEN 1e20 WHEN 1 THEN 1e-9 WHEN 2 THEN 1767225600.018 ELSE -0.0 END::DOUBLE AS huge
+    FROM range(3000)"""
 
 DIRECT = [
     "whole",
