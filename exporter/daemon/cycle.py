@@ -132,7 +132,8 @@ class Cycle:
                     self._first.reset()
             self._failed = True
             with self._store.transaction():
-                self._ingestion.counting.start(list(self._readers))
+                own = {name: reader.reasons for name, reader in self._readers.items()}
+                self._ingestion.counting.start(own)
                 if at is None:
                     # Of whoever runs once there is no next reading that could trust this one.
                     self._store.marks.put(CLOCK, cycle.now if final else cycle.trusted)

@@ -49,6 +49,7 @@ class KafkaSink(LogSink):
     """
 
     LONGEST_PAUSE = 60.0
+    REASONS = ("expired", "no_value", "unknown_schema")
     LAG_UNIT: ClassVar[Literal["bytes", "records"]] = "records"
 
     def __init__(self, monitor: Monitor, settings: KafkaSettings, positions: Mapping[str, str]) -> None:

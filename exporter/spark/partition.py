@@ -17,6 +17,7 @@ from exporter.fold.grouping import CycleTime
 from exporter.fold.ingestion import Ingestion
 from exporter.fold.version_schemas import VersionSchemas
 from exporter.parse.json_lines import Buffer
+from exporter.parse.typed_rows import TypedRows
 from exporter.records.reshaping import Reshaped, Reshaping, plain
 from exporter.references.configured import HistoryWindows, path_of_version
 from exporter.references.reference import Reference
@@ -79,7 +80,7 @@ class _Passing(Reshaping):
     def joins(self) -> bool:
         return False
 
-    def portions(self, lines: Buffer, *_: object, **__: object) -> Iterator[Reshaped]:
+    def portions(self, lines: Buffer | TypedRows, *_: object, **__: object) -> Iterator[Reshaped]:
         account = self.part.account
         yield Reshaped(lines, lambda: b"", Counter(account.rejected), account.records)
 
@@ -116,7 +117,7 @@ class Partition:
         sinks = ["predictions", "labels"][: 1 + (spec.labels is not None)]
         self._readers = {name: _Reader(name, store) for name in sinks}
         with store.transaction():
-            self._ingestion.counting.start(sinks)
+            self._ingestion.counting.start(dict.fromkeys(sinks, ()))
 
     def close(self) -> None:
         """Release store and parsers."""

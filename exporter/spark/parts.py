@@ -17,6 +17,7 @@ import numpy.typing as npt
 from exporter.fold.grouping import CycleTime
 from exporter.parse.field_paths import FieldPaths
 from exporter.parse.json_lines import Buffer, Parser, filled
+from exporter.parse.typed_rows import TypedRows
 from exporter.records.reshaping import Reshaping, plain, reshapings
 from exporter.sinks.content import Block
 from exporter.sinks.positions import Position
@@ -102,7 +103,7 @@ def of_files(
                 piece = Piece(sink, str(file), format_, Position("", 0, 0, 0, 0), None, 0)
                 try:
                     for number, batch in enumerate(read(piece)):
-                        yield sink, f"{name}\0{number:09d}", batch._replace(positions={})
+                        yield sink, f"{name}\0{number:09d}", replace(batch, positions={})
                 except OSError as error:
                     raise OSError(str(error).replace(str(file), name)) from None
 
@@ -128,6 +129,7 @@ class Shaper:
             )
             for number, found in enumerate(portions):
                 account = Account(found.records, dict(found.rejected), passed_over, positions)
+                assert not isinstance(found.lines, TypedRows)
                 yield Part(sink, f"{seq}.{number:06d}", found.lines, account)
                 passed_over, positions = {}, {}
 
