@@ -29,7 +29,7 @@ def rows(text: str, heading: str) -> list[list[str]]:
 
 
 def named(cell: str) -> set[str]:
-    return set(re.findall(r"`(\w+)`", cell))
+    return set(re.findall(r"`([\w-]+)`", cell))
 
 
 def test_every_extra() -> None:
