@@ -26,9 +26,8 @@ from tests.support.sinks.kafka import Brokers
 _FORKING = multiprocessing.get_context("forkserver")
 _PARTITIONS = 4
 _PATIENCE = 60.0
-_PAUSED = 7.0
-_OPTIONS = {"session.timeout.ms": 5000, "heartbeat.interval.ms": 300}
-# Longer than the mock cluster waits for the first members (3 s), in which it hears no heartbeat of them.
+_PAUSED = 3.0
+_OPTIONS = {"session.timeout.ms": 2000, "heartbeat.interval.ms": 200}
 
 
 def read_as_replica(path: Path, state: Path, errors: Path, seed: int) -> None:
@@ -198,7 +197,7 @@ class Fleet:
 
     def _ended(self, number: int, how: str) -> None:
         self._processes[number] = None
-        self._again[number] = time.monotonic() + self._random.choice([0.0, 0.0, 1.0, 6.0])
+        self._again[number] = time.monotonic() + self._random.choice([0.0, 0.0, 1.0, 3.0])
         self.events[how] += 1
 
     def _start(self, number: int) -> None:
