@@ -97,7 +97,8 @@ class Fleet:
                     if time.monotonic() > self._again[number]:
                         self._start(number)
                 elif not process.is_alive():
-                    assert process.exitcode == -signal.SIGKILL, self._errors(number).read_text()
+                    said = process.exitcode, self._errors(number).read_text()
+                    assert process.exitcode == -signal.SIGKILL, said
                     self._ended(number, "killed")
             if self._random.random() < 0.06:
                 self._act(self._random.randrange(len(self._processes)))
