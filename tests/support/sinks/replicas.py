@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import faulthandler
 import json
 import multiprocessing
 import os
@@ -34,6 +35,7 @@ def read_as_replica(path: Path, state: Path, errors: Path, seed: int) -> None:
     """Run cycles for ever, as a process of its own does; most of them kill themselves around a claim."""
     with errors.open("ab") as file:
         os.dup2(file.fileno(), sys.stderr.fileno())
+    faulthandler.enable()
     warnings.simplefilter("error")
     chosen = random.Random(seed)
     moment, claims = chosen.choice(["before", "after", "after", "never"]), chosen.randint(1, 3)
