@@ -44,7 +44,7 @@ class LokiSink(PagedSink):
     """
 
     def __init__(self, monitor: Monitor, settings: LokiSettings, positions: Mapping[str, str]) -> None:
-        super().__init__(positions, int(settings.lookback.seconds * _SECOND), settings.pageSize)
+        super().__init__(positions, _SECOND, settings.lookback.seconds, settings.pageSize)
         self._monitor = monitor
         self._settings = settings
 

@@ -47,7 +47,7 @@ class OpenSearchSink(PagedSink):
     """
 
     def __init__(self, monitor: Monitor, settings: OpenSearchSettings, positions: Mapping[str, str]) -> None:
-        super().__init__(positions, int(settings.lookback.seconds * 1000), settings.pageSize)
+        super().__init__(positions, 1000, settings.lookback.seconds, settings.pageSize)
         self._monitor = monitor
         self._settings = settings
 
