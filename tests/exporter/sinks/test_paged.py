@@ -65,7 +65,7 @@ def _line(number: int) -> str:
 
 
 @pytest.mark.slow
-@settings(max_examples=examples(60))
+@settings(max_examples=examples(25))
 @given(st.lists(st.tuples(st.integers(0, 3), st.integers(0, 1)), min_size=1, max_size=60), st.integers(5, 9))
 def test_entries_of_one_time_over_the_border_of_a_page(
     tmp_path_factory: pytest.TempPathFactory, steps: list[tuple[int, int]], size: int
