@@ -43,7 +43,7 @@ MASTER = click.option(
     multiple=True,
     help="Predictions to read instead of those of the monitor file's sink; URLs by Spark only.",
 )
-@click.option("--labels", metavar="FILE|URL...", multiple=True, help="Labels to read, with --data.")
+@click.option("--labels", metavar="FILE|URL...", multiple=True, help="With --data: the labels to read.")
 @click.argument("more_data", metavar="", nargs=-1)
 @click.option(
     "--until",
