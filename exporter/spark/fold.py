@@ -18,8 +18,8 @@ from exporter.fold.grouping import CycleTime
 from exporter.fold.ingestion import MOST_VERSIONS
 from exporter.references.configured import VERSION, of_versions
 from exporter.sinks import Batch, SinkError
+from exporter.sinks.files import TrackedFile
 from exporter.sinks.positions import Position
-from exporter.sinks.tracked import TrackedFile
 from exporter.spark.partition import POSITIONS, ROWS, STATE, WAITING, Job, folded
 from exporter.spark.parts import SCHEMA, Shaper, Splitter, of_files, of_lines, of_pieces, part_of
 from exporter.spark.pieces import MOST_TASKS, Piece, PlannedSink, grouped

@@ -13,7 +13,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from exporter.sinks import SinkError, http_api
+from exporter.sinks import SinkError
+from exporter.sinks.paged import http_api
 from exporter.sinks.reader import open_sink
 from exporter.sinks.sink import LogSink
 from mlslo.yamlfile import InputError

@@ -204,8 +204,8 @@ def test_ties_over_the_border_of_a_page_and_rows_that_are_equal(
     postgres: PostgreSQL, table: str, read: Read, kind: str, with_id: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """30 ids at each of 4 values, in pages of 11; three rows are there again, and two more come later."""
-    monkeypatch.setattr("exporter.sinks.sql._FIRST_ROWS", 11)
-    monkeypatch.setattr("exporter.sinks.sql._MOST_ROWS", 11)
+    monkeypatch.setattr("exporter.sinks.sql.sink._FIRST_ROWS", 11)
+    monkeypatch.setattr("exporter.sinks.sql.sink._MOST_ROWS", 11)
     value_of = _KINDS[kind]
     postgres.run(
         f"CREATE TABLE {table} (at {kind}, id text)",
@@ -261,7 +261,7 @@ def test_an_update_that_moves_the_cursor_is_a_new_record_and_another_is_none(
 def test_rows_without_a_cursor_are_counted_once(
     postgres: PostgreSQL, table: str, read: Read, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("exporter.sinks.sql._UNPLACED_AGAIN", 0.0)
+    monkeypatch.setattr("exporter.sinks.sql.sink._UNPLACED_AGAIN", 0.0)
     postgres.run(f"CREATE TABLE {table} (at timestamptz, id text)")
     postgres.run(f"INSERT INTO {table} VALUES (NULL, 'a'), ('infinity', 'b'), (now(), 'c'), (now(), NULL)")
     sink = _of(postgres, id="id")
@@ -328,9 +328,9 @@ def test_a_server_that_does_not_answer_and_a_query_that_takes_too_long(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     monkeypatch.setattr("exporter.sinks.reader.random.uniform", lambda *_: 0.0)
-    monkeypatch.setattr("exporter.sinks.databases.database.SECONDS", -4.0)
-    monkeypatch.setattr("exporter.sinks.databases.postgresql.SECONDS", 0.5)
-    monkeypatch.setattr("exporter.sinks.databases.postgresql._SETTINGS", ("SET statement_timeout = 500",))
+    monkeypatch.setattr("exporter.sinks.sql.databases.database.SECONDS", -4.0)
+    monkeypatch.setattr("exporter.sinks.sql.databases.postgresql.SECONDS", 0.5)
+    monkeypatch.setattr("exporter.sinks.sql.databases.postgresql._SETTINGS", ("SET statement_timeout = 500",))
     postgres.run(
         f"CREATE TABLE {table} (at timestamptz, id text)", f"INSERT INTO {table} VALUES (now(), 'a')"
     )
@@ -377,9 +377,9 @@ def test_duckdb_reads_a_database_and_nothing_else(
 def test_nanoseconds_and_many_files_in_pages(
     tmp_path: Path, read: Read, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("exporter.sinks.sql._FIRST_ROWS", 30)
-    monkeypatch.setattr("exporter.sinks.sql._MOST_ROWS", 30)
-    monkeypatch.setattr("exporter.sinks.databases.duck._AHEAD", 100)
+    monkeypatch.setattr("exporter.sinks.sql.sink._FIRST_ROWS", 30)
+    monkeypatch.setattr("exporter.sinks.sql.sink._MOST_ROWS", 30)
+    monkeypatch.setattr("exporter.sinks.sql.databases.duck._AHEAD", 100)
     for file in range(4):
         at = "make_timestamp_ns(1768003200000000000 + n * 250)"
         rows = f"SELECT {at} AS at, 'r' || n AS id FROM range({file}, 1000, 4) AS t (n)"

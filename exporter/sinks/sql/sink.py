@@ -12,9 +12,9 @@ from typing import Any, ClassVar, Literal, NamedTuple, cast
 import numpy as np
 from numpy.typing import NDArray
 
-from exporter.sinks.databases import Database, Key, Kind, Page, QueryError, open_database
 from exporter.sinks.lookback import Lookback
 from exporter.sinks.sink import Batch, LogSink, Sample, SinkError
+from exporter.sinks.sql.databases import Database, Key, Kind, Page, QueryError, open_database
 from mlslo.monitor import Monitor
 from mlslo.monitor import SqlSink as SqlSettings
 from mlslo.yamlfile import Duration, Location

@@ -12,8 +12,8 @@ from typing import NamedTuple
 import numpy as np
 
 from exporter.sinks.content import Block
-from exporter.sinks.http_api import LARGEST_ANSWER, HttpApi, TooLargeError
 from exporter.sinks.lookback import Lookback
+from exporter.sinks.paged.http_api import LARGEST_ANSWER, HttpApi, TooLargeError
 from exporter.sinks.records import JsonLines, batch_of
 from exporter.sinks.sink import Batch, LogSink, Sample, SinkError
 

@@ -9,8 +9,8 @@ from urllib.parse import quote
 
 import msgspec
 
-from exporter.sinks.http_api import HttpApi, secret
-from exporter.sinks.pages import Entry, PagedSink
+from exporter.sinks.paged.http_api import HttpApi, secret
+from exporter.sinks.paged.pages import Entry, PagedSink
 from exporter.sinks.sink import SinkError
 from mlslo.monitor import Monitor
 from mlslo.monitor import OpenSearchSink as OpenSearchSettings

@@ -9,8 +9,8 @@ from urllib.parse import urlencode
 
 import msgspec
 
-from exporter.sinks.http_api import HttpApi
-from exporter.sinks.pages import Entry, PagedSink
+from exporter.sinks.paged.http_api import HttpApi
+from exporter.sinks.paged.pages import Entry, PagedSink
 from exporter.sinks.sink import SinkError
 from mlslo.monitor import LokiSink as LokiSettings
 from mlslo.monitor import Monitor
