@@ -13,7 +13,6 @@ from pathlib import Path
 from urllib.parse import quote, urlencode, urlsplit
 
 from exporter.daemon.fleet_cycle import MOST_EXPORTERS, AskError
-from exporter.extras import needs
 from exporter.state import sent
 from exporter.state.portable_bytes import PortableError
 from exporter.state.sent import Asked, Sent
@@ -29,7 +28,7 @@ _LONGEST_ANSWER = 300
 
 
 class HTTPFleet:
-    """Exporters at ``urls`` and behind ``names`` (``dns://NAME:PORT``, ``dnssrv://NAME``)."""
+    """Exporters at ``urls`` and behind ``names`` (``dns://NAME:PORT``)."""
 
     def __init__(
         self,
@@ -100,17 +99,11 @@ def _content(answer: http.client.HTTPResponse, until: float) -> bytes:
 
 
 def is_name(text: str) -> bool:
-    """Return True for ``dns://NAME:PORT`` and ``dnssrv://NAME``."""
+    """Return True for ``dns://NAME:PORT``."""
     try:
         parts = urlsplit(text)
         plain = not (parts.path or parts.query or parts.fragment) and "@" not in parts.netloc
-        named = bool(parts.hostname) and is_url(f"http://{parts.netloc}")
-        return (
-            plain
-            and named
-            and ((parts.scheme == "dns") == bool(parts.port))
-            and parts.scheme in ("dns", "dnssrv")
-        )
+        return parts.scheme == "dns" and plain and bool(parts.port) and is_url(f"http://{parts.netloc}")
     except ValueError:
         return False
 
@@ -118,28 +111,8 @@ def is_name(text: str) -> bool:
 def _resolved(name: str) -> list[tuple[str, int]]:
     """Return host and port of each exporter behind a name, in a stable order. Raises AskError."""
     parts = urlsplit(name)
-    host = parts.hostname or ""
-    if parts.scheme == "dns":
-        try:
-            found = socket.getaddrinfo(host, parts.port, type=socket.SOCK_STREAM)
-        except OSError as error:
-            raise AskError("unreachable", f"{shown_url(name)}: {error.strerror or error}") from None
-        return sorted({(str(address[0]), int(address[1])) for *_, address in found})
-    return sorted(srv_records(host))
-
-
-def srv_records(host: str, nameserver: tuple[str, int] | None = None) -> set[tuple[str, int]]:
-    """Return target and port of each SRV record. ``nameserver``: instead of the system's. Raises AskError."""
     try:
-        import dns.exception
-        import dns.resolver
-    except ImportError:
-        raise AskError("refused", f"dnssrv:// {needs('fleet')}") from None
-    try:
-        resolver = dns.resolver.Resolver(configure=nameserver is None)
-        if nameserver is not None:
-            resolver.nameservers, resolver.port = [nameserver[0]], nameserver[1]
-        answer = resolver.resolve(host, "SRV", lifetime=TIMEOUT)
-    except dns.exception.DNSException as error:
-        raise AskError("unreachable", f"dnssrv://{host}: {error}") from None
-    return {(record.target.to_text(omit_final_dot=True), int(record.port)) for record in answer}
+        found = socket.getaddrinfo(parts.hostname, parts.port, type=socket.SOCK_STREAM)
+    except OSError as error:
+        raise AskError("unreachable", f"{shown_url(name)}: {error.strerror or error}") from None
+    return sorted({(str(address[0]), int(address[1])) for *_, address in found})

@@ -24,7 +24,7 @@ from exporter.daemon.fleet_cycle import AskError, FleetCycle
 from exporter.daemon.models import Model
 from exporter.state import sent
 from exporter.state.sent import Asked
-from exporter.web.fleet import HTTPFleet, is_name, srv_records
+from exporter.web.fleet import HTTPFleet, is_name
 from exporter.web.protection import Protection
 from tests.support.commands import exporter
 from tests.support.daemons import Running, running
@@ -176,9 +176,8 @@ def test_answer_that_is_no_page_is_refused(folder: str, state: str, reason: str)
     ("text", "good"),
     [
         ("dns://exporters.ml.svc:9847", True),
-        ("dnssrv://_metrics._tcp.exporters.ml.svc", True),
         ("dns://exporters", False),
-        ("dnssrv://exporters:1", False),
+        ("dnssrv://exporters", False),
         ("dns://user@exporters:1", False),
         ("dns://exporters:1/path", False),
         ("http://exporters:1", False),
@@ -194,32 +193,6 @@ def test_exporters_are_found_by_name() -> None:
     assert "http://127.0.0.1:9847" in HTTPFleet(["http://a:1/"], ["dns://localhost:9847"]).instances()
     with pytest.raises(AskError, match=r"dns://nothing\.invalid:1: "):
         HTTPFleet([], ["dns://nothing.invalid:1"]).instances()
-
-
-def test_srv_records_name_host_and_port() -> None:
-    import socket
-
-    import dns.message
-    import dns.rrset
-
-    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as server:
-        server.bind(("127.0.0.1", 0))
-
-        def answer() -> None:
-            content, client = server.recvfrom(4096)
-            response = dns.message.make_response(dns.message.from_wire(content))
-            name = response.question[0].name
-            records = ("0 0 9847 pod-0.ml.svc.", "0 0 9848 pod-1.ml.svc.")
-            response.answer.append(dns.rrset.from_text(name, 30, "IN", "SRV", *records))
-            server.sendto(response.to_wire(), client)
-
-        thread = threading.Thread(target=answer)
-        thread.start()
-        assert srv_records("_metrics._tcp.ml.svc", server.getsockname()) == {
-            ("pod-0.ml.svc", 9847),
-            ("pod-1.ml.svc", 9848),
-        }
-        thread.join()
 
 
 def test_aggregator_serves_the_fleet_like_one_exporter(tmp_path: Path) -> None:
