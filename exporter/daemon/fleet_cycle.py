@@ -9,6 +9,7 @@ from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass, replace
+from itertools import zip_longest
 from typing import Protocol
 
 import numpy as np
@@ -19,7 +20,7 @@ from exporter.daemon.snapshots import Snapshots
 from exporter.fold.field_presence import FieldPresence
 from exporter.fold.grouping import CycleTime
 from exporter.fold.ingestion import MOST_VERSIONS
-from exporter.fold.version_schemas import VersionSchemas
+from exporter.fold.version_schemas import DIGEST, VersionSchemas
 from exporter.measure.exposition import Series, Snapshot
 from exporter.records.reshaping import plain
 from exporter.references.configured import HistoryWindows
@@ -40,6 +41,13 @@ MOST_EXPORTERS = 500
 _AT_ONCE = 16
 _OF_PROCESSES = "ml_state_"
 """Counters that each process has of its own."""
+_OF_WHAT_WAITS = (
+    "ml_predictions_pending",
+    "ml_label_sampling_ratio",
+    "ml_skew_pending",
+    "ml_skew_sampling_ratio",
+)
+"""Gauges of what waits for labels, or for offline features, which stays in the exporters."""
 _SOON = 1.0
 """Seconds for an exporter that did not answer the last time: many that are gone must not delay the others."""
 
@@ -152,7 +160,9 @@ class FleetCycle:
             with self._store.transaction():
                 self._merge(changed, CycleTime(end, end + CLOCK_SKEW, end, end))
             merged = "merged" in self._states.values()
-            sinks = ["predictions"] if self._monitor.spec.labels is None else ["predictions", "labels"]
+            spec = self._monitor.spec
+            logs = {"predictions": spec.predictions, "labels": spec.labels, "skew": spec.skew}
+            sinks = [name for name, log in logs.items() if log is not None]
             windows = windows_at(self._monitor, self._history, end)
             snapshot = self._snapshots.take(windows, {name: _Reader(merged) for name in sinks}, started)
         except (StoreError, sqlite3.Error) as error:
@@ -167,7 +177,7 @@ class FleetCycle:
             self._instances = self._fleet.instances()[:MOST_EXPORTERS]
             self._say("discovery", "")
         except AskError as error:
-            self._say("discovery", f"exporters cannot be found, those of before are asked: {error}")
+            self._say("discovery", f"{error}; the exporters that were found before are asked")
         changed: set[BucketKey] = set()
         states: dict[str, str] = {}
         taken: dict[int, str] = {}
@@ -211,7 +221,8 @@ class FleetCycle:
                         self._say(instance, "")
                     except AskError as error:
                         states[instance] = error.state
-                        self._say(instance, f"{error.state.replace('_', ' ')}: {error}")
+                        kept = "; its last counts stay in the sums" if self._last_of(instance) else ""
+                        self._say(instance, f"{error.state.replace('_', ' ')}: {error}{kept}")
             pool.shutdown(wait=True, cancel_futures=True)
         self._states = states
         self._tags = {instance: tag for instance, tag in self._tags.items() if instance in states}
@@ -237,10 +248,12 @@ class FleetCycle:
         if sent.envelope.model != self._monitor.model:
             raise AskError("damaged", f"of model '{sent.envelope.model}'")
         if sent.envelope.counted_by != self._digest:
+            pieces = zip_longest(DIGEST, sent.envelope.counted_by.split("-"), self._digest.split("-"))
+            differing = [name for name, its, own in pieces if name and its != own]
             raise AskError(
                 "other_schema",
-                "its monitor file or its references are not those of the aggregator: windows, segments, features or "
-                "static references differ",
+                f"its {', '.join(differing or DIGEST)} are not the aggregator's; give both one monitor file and one set "
+                "of reference files",
             )
         layouts = {
             (shape.kind, shape.digest): Layout.of(shape)
@@ -403,8 +416,7 @@ class FleetCycle:
             "ml_fleet_exporters": {(model, state): float(number[state]) for state in STATES},
             "ml_fleet_exporter_last_summaries_timestamp_seconds": newest,
         }
-        unknown = ("ml_predictions_pending", "ml_label_sampling_ratio")
-        series = {name: found for name, found in snapshot.series.items() if name not in unknown}
+        series = {name: found for name, found in snapshot.series.items() if name not in _OF_WHAT_WAITS}
         return replace(snapshot, series={**series, **own})
 
     def _say(self, of: str, what: str) -> None:

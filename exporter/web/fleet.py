@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import http.client
 import socket
+import ssl
 import time
 import urllib.error
 import urllib.request
@@ -25,6 +26,10 @@ TIMEOUT = 10.0
 _MOST_BYTES = 64 << 20
 _PART = 1 << 20
 _LONGEST_ANSWER = 300
+_ADVICE = {
+    401: "; give the exporter's password or token by --http.config.file",
+    404: "; expected http://HOST:PORT of an exporter that runs the model '{model}'",
+}
 
 
 class HTTPFleet:
@@ -77,13 +82,26 @@ class HTTPFleet:
                 busy = error.code >= 500 or error.code == http.HTTPStatus.TOO_MANY_REQUESTS
                 text = error.read(_LONGEST_ANSWER).decode(errors="replace").strip().partition("\n")[0]
                 reason = f"answered {error.code}: {text if text.isprintable() else error.reason}"
-                raise AskError("unreachable" if busy else "refused", reason) from None
+                advice = _ADVICE.get(error.code, "").format(model=model)
+                raise AskError("unreachable" if busy else "refused", reason + advice) from None
         except PortableError as error:
             raise AskError("damaged", str(error)) from None
         except urllib.error.URLError as error:
-            raise AskError("unreachable", f"not reached: {error.reason}") from None
+            raise AskError("unreachable", _reason(error.reason)) from None
         except (OSError, http.client.HTTPException) as error:
-            raise AskError("unreachable", f"not reached: {error or type(error).__name__}") from None
+            raise AskError("unreachable", _reason(error)) from None
+
+
+def _reason(error: object) -> str:
+    """Return what kept an exporter from being reached, and what to do where that is not plain."""
+    match error:
+        case ssl.SSLCertVerificationError():
+            return f"{error.verify_message}; name its authority by tls_config of --http.config.file"
+        case ssl.SSLError():
+            return f"no TLS there ({error.reason}); ask over http, or serve TLS by the exporter's --web.config.file"
+        case OSError(strerror=str(text)):
+            return text
+    return str(error) or type(error).__name__
 
 
 def _content(answer: http.client.HTTPResponse, until: float) -> bytes:
@@ -94,7 +112,7 @@ def _content(answer: http.client.HTTPResponse, until: float) -> bytes:
         if size > _MOST_BYTES:
             raise AskError("damaged", f"sent more than {_MOST_BYTES} bytes")
         if time.monotonic() > until:
-            raise AskError("unreachable", "not reached: sends too slowly")
+            raise AskError("unreachable", "sends too slowly")
     return b"".join(parts)
 
 
