@@ -24,9 +24,8 @@ from exporter.state.portable import Portable
 from exporter.state.store import Store
 from tests.support.commands import exporter
 from tests.support.logs import EPOCH, EVERYTHING, monitor, once, record, value, write_lines, write_monitor
-from tests.support.spark import MARKS, spark
+from tests.support.spark import MARKS
 
-__all__ = ["spark"]
 pytestmark = MARKS
 
 UNTIL = "2026-01-10T01:00:00Z"
