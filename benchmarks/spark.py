@@ -116,7 +116,7 @@ def main() -> None:
                 python("-m", "benchmarks.data", log, "--rows", number, timeout=7200)
             if not labels.exists():
                 _labels(log, labels)
-        found = []
+        found: list[Row] = []
         for what in options.only or _WHAT:
             found += _compared(what, rows, folder, Path(name))
     finish(f"Spark: {rows:,} records of 20 features on two cores", found, quick=options.quick)

@@ -287,14 +287,11 @@ def _telling(
 
 def _lines(file: Path) -> list[bytes]:
     """Return the lines of a file."""
-    if file.suffix in (".gz", ".zst"):
-        with duckdb.connect() as connection:
-            text = str(file)
-            ((content,),) = connection.execute("SELECT content FROM read_text(?)", [text]).fetchall()
-            lines = str(content).encode().split(b"\n")
-    else:
-        lines = file.read_bytes().split(b"\n")
-    return [line + b"\n" for line in lines if line]
+    import pyarrow as pa
+
+    with pa.input_stream(str(file), compression="detect") as stream:
+        content: bytes = stream.read()
+    return [line + b"\n" for line in content.split(b"\n") if line]
 
 
 def _plain(name: str) -> str:
