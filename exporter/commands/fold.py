@@ -12,27 +12,13 @@ from typing import TYPE_CHECKING
 
 import click
 
-from exporter.commands import MONITOR, time_of
+from exporter.commands import ENGINE, MASTER, MONITOR, time_of
 from exporter.commands.one_cycle import prepare
 from mlslo.command_line import PATH, WRONG, input_errors, refuse
 
 if TYPE_CHECKING:
     from exporter.daemon.models import Model
     from mlslo.monitor import Monitor
-
-ENGINE = click.option(
-    "--engine",
-    type=click.Choice(["local", "spark"]),
-    default="local",
-    show_default=True,
-    help="Where the records are read and counted: in this process, or by Spark (extra 'spark').",
-)
-MASTER = click.option(
-    "--spark.master",
-    "master",
-    metavar="URL",
-    help="Spark's master (default: that of spark-submit or of Spark's configuration, else this machine).",
-)
 
 
 @click.command()
