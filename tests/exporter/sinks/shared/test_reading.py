@@ -61,7 +61,7 @@ def test_late_records_are_read_between_new_ones_and_out_of_order(log: Log, read:
     reading = read()
     log.append(40)
     drain(reading, log)
-    for late in (True, True, False, True):
+    for late in (True, False, True):
         log.append(15, late=late)
         log.append(3)
         drain(reading, log)
