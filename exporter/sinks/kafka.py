@@ -77,7 +77,6 @@ class KafkaSink(LogSink):
         self._claims: dict[int, Claims] = {}
         self._joined = self._recovered = False
         self._failure: Exception | None = None
-        self._expired = 0
 
     @classmethod
     def open(cls, monitor: Monitor, settings: KafkaSettings, positions: Mapping[str, str]) -> KafkaSink:
@@ -163,7 +162,11 @@ class KafkaSink(LogSink):
         if self._consumer is None:
             self._consumer = self._started(client)
         consumer = self._consumer
-        self._prepare(client, consumer, topic)
+        if not self._prepare(client, consumer, topic):
+            # What was fetched is of no use, and a fetch that failed cannot be sought from.
+            self._leave()
+            consumer = self._consumer = self._started(client)
+            self._prepare(client, consumer, topic)
         if not self._joined and not self._join(client, consumer, final=final):
             return
         if self._settings.group and not self._recovered:
@@ -217,9 +220,8 @@ class KafkaSink(LogSink):
             raise self._failure
         read = 0
         for message in messages:
-            partition = self._owned.get(at := message.partition())
-            if partition is not None:
-                read += partition.take(message)
+            if (at := message.partition()) in self._owned:
+                read += self._owned[at].take(message)
             elif at is None and (error := message.error()) is not None:
                 from confluent_kafka import KafkaException
 
@@ -252,48 +254,57 @@ class KafkaSink(LogSink):
             if time.monotonic() > until and not self._joined:
                 if final:
                     raise client.failure(f"group {self._settings.group} gives no partitions")
+                logger.info(
+                    "topic %s: group %s gives no partitions yet", self._settings.topic, self._settings.group
+                )
                 return False
         return True
 
-    def _prepare(self, client: KafkaClient, consumer: Consumer, topic: Topic) -> None:
-        """See where the partitions end now; without a group, begin those that are new."""
+    def _prepare(self, client: KafkaClient, consumer: Consumer, topic: Topic) -> bool:
+        """See where the partitions end now; without a group, begin those that are new.
+
+        False where one is not where it was any more: retention, or another topic.
+        """
         wanted = self._owned if self._settings.group else topic.partitions
         if isinstance(self._settings.partitions, list):
             wanted = self._settings.partitions
         if unknown := set(wanted) - set(topic.partitions):
             raise client.failure(f"it has no partition {min(unknown)}")
-        new = []
-        for number, ends in client.ends(wanted).items():
-            partition = self._owned.get(number)
-            if partition is None:
-                start = self._checked(number, self._counted.get(number, ends.low), ends)
-                new.append(client.at(number, start))
-            elif (start := self._checked(number, partition.next, ends)) != partition.next:
-                consumer.seek(client.at(number, start))
-            else:
-                partition.target = ends.high
-                continue
-            self._owned[number] = Partition(start, start, ends.high)
+        ends = client.ends(wanted)
+        if any(
+            not ends[number].low <= item.next <= ends[number].high for number, item in self._owned.items()
+        ):
+            return False
+        for number, item in self._owned.items():
+            item.target = ends[number].high
+        new = set(ends) - set(self._owned)
+        for number in new:
+            self._owned[number] = self._begun(number, self._counted.get(number), ends[number])
         if new:
-            consumer.incremental_assign(new)
+            consumer.incremental_assign([client.at(number, self._owned[number].next) for number in new])
+        return True
 
-    def _checked(self, number: int, start: int, ends: Ends) -> int:
-        """Return where to read on: what retention has deleted is counted, and a topic that is shorter is another."""
-        if start < ends.low:
-            self._expired += ends.low - start
+    def _begun(self, number: int, start: int | None, ends: Ends) -> Partition:
+        """Return a partition that is read from ``start`` on.
+
+        What retention has deleted is counted, and a topic that is shorter is another.
+        """
+        if start is None:
+            start = ends.low
+        elif start < ends.low:
             logger.warning(
                 "topic %s: partition %d: offsets %d to %d were deleted before they were read",
                 self._settings.topic, number, start, ends.low - 1,
             )  # fmt: skip
-            return ends.low
-        if start > ends.high:
+            return Partition(ends.low, ends.low, ends.high, expired=ends.low - start)
+        elif start > ends.high:
             same = bool(self._identity.topic)
             logger.warning(
                 "topic %s: partition %d ends at %d, before position %d: truncated or made anew; goes on at %s",
                 self._settings.topic, number, ends.high, start, "its end" if same else "its beginning",
             )  # fmt: skip
-            return ends.high if same else ends.low
-        return start
+            start = ends.high if same else ends.low
+        return Partition(start, start, ends.high)
 
     def _assigned(self, consumer: Consumer, partitions: list[TopicPartition]) -> None:
         """Begin each partition behind what the group has claimed. Called by ``consume``."""
@@ -305,13 +316,9 @@ class KafkaSink(LogSink):
             found = committed(client, consumer, numbers, self._identity.topic)
             for number, ends in client.ends(numbers).items():
                 # The broker forgets what a group without members has committed, after some days.
-                known = [
-                    offset
-                    for offset in (found[number].offset, self._counted.get(number))
-                    if offset is not None
-                ]
-                start = self._checked(number, max(known, default=ends.low), ends)
-                self._owned[number] = Partition(start, start, ends.high)
+                known = (found[number].offset, self._counted.get(number))
+                start = max((offset for offset in known if offset is not None), default=None)
+                self._owned[number] = self._begun(number, start, ends)
                 self._claims[number] = found[number].claims
             consumer.incremental_assign([client.at(number, self._owned[number].next) for number in numbers])
             self._joined = True
@@ -343,6 +350,7 @@ class KafkaSink(LogSink):
                 return None
             self._claims |= claims
         # Committed by the time that the next is asked for; where it fails, the sink is opened anew.
+        rejected["expired"] = sum(item.expired for item in read.values())
         for number, item in read.items():
             self._counted[number] = item.next
             item.counted()
@@ -358,14 +366,14 @@ class KafkaSink(LogSink):
             claim = claims.by_replica.get(self._replica)
             if claim is None or claim.end <= self._counted.get(number, 0):
                 continue
-            start = min(claim.end, self._checked(number, claim.start, client.ends([number])[number]))
+            ends = client.ends([number])[number]
+            start = min(claim.end, self._begun(number, claim.start, ends).begin)
             lines, rejected = lines_of(read_range(client, number, start, claim.end).values, self._decode)
+            rejected["expired"] = max(0, start - claim.start)
             self._counted[number] = claim.end
             yield self._counts(lines, rejected, [number])
 
     def _counts(self, lines: bytes, rejected: Counter[str], numbers: Iterable[int]) -> Batch:
-        rejected["expired"] += self._expired
-        self._expired = 0
         positions = {
             f"{self._settings.topic}/{number}": position(self._counted[number], self._identity)
             for number in numbers

@@ -85,7 +85,7 @@ class KafkaClient:
                 "fetch.max.bytes": _QUEUE_KILOBYTES << 10,
                 "fetch.wait.max.ms": 100,
                 # Until the next fetch, once the queue was full: a second, if it is not given.
-                "fetch.queue.backoff.ms": 10,
+                "fetch.queue.backoff.ms": 50,
                 **more,
                 **self._settings,
             }

@@ -17,13 +17,14 @@ if TYPE_CHECKING:
 class Partition:
     """``begin``: up to where it is counted; ``next``: behind ``values``, read since then.
 
-    ``target``: where it ended when the cycle began.
+    ``target``: where it ended when the cycle began. ``expired``: offsets before ``begin`` that were deleted unread.
     """
 
     begin: int
     next: int
     target: int
     values: list[bytes | None] = field(default_factory=list)
+    expired: int = 0
 
     def take(self, message: Message) -> int:
         """Add a message or the end of a partition; returns its size.
@@ -51,6 +52,7 @@ class Partition:
         """Note that all that was read is counted."""
         self.begin = self.next
         self.values = []
+        self.expired = 0
 
     def rewind(self) -> None:
         """Forget what is not counted."""

@@ -14,12 +14,21 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from exporter.sinks import kafka_client
 from tests.support.sinks import SinkServer
 
+# The first members of a group wait for others, by default for 3 s: only librdkafka's C interface can shorten it.
 _BROKERS = """
-import sys
+import ctypes, sys
+from pathlib import Path
+import confluent_kafka
 from confluent_kafka import Producer
 holder = Producer({"bootstrap.servers": "mock", "test.mock.num.brokers": 3, "log_level": 0})
+(library,) = Path(confluent_kafka.__file__).parents[1].glob("confluent_kafka.libs/librdkafka*")
+rdkafka = ctypes.CDLL(str(library))
+rdkafka.rd_kafka_handle_mock_cluster.restype = ctypes.c_void_p
+cluster = rdkafka.rd_kafka_handle_mock_cluster(ctypes.c_void_p.from_address(id(holder) + object.__basicsize__))
+rdkafka.rd_kafka_mock_group_initial_rebalance_delay_ms(ctypes.c_void_p(cluster), 100)
 brokers = holder.list_topics(timeout=30).brokers.values()
 print(",".join(f"{broker.host}:{broker.port}" for broker in brokers), flush=True)
 sys.stdin.read()
@@ -91,6 +100,7 @@ class KafkaServer(SinkServer):
 
     def __init__(self, folder: Path) -> None:  # noqa: ARG002 - all of it is in memory
         self.brokers = Brokers()
+        self._asked = kafka_client._ASKED
         self._number = 0
         self.begin()
 
@@ -117,10 +127,13 @@ class KafkaServer(SinkServer):
             )
 
     def stop(self) -> None:
+        # The exporter in this process waits a second for what does not come, instead of five.
+        kafka_client._ASKED = 1.0
         self.brokers.suspend()
 
     def start(self) -> None:
         self.brokers.resume()
+        kafka_client._ASKED = self._asked
 
     def close(self) -> None:
         self.brokers.close()

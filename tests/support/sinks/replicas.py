@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import faulthandler
 import json
 import multiprocessing
 import os
@@ -26,15 +27,15 @@ from tests.support.sinks.kafka import Brokers
 _FORKING = multiprocessing.get_context("forkserver")
 _PARTITIONS = 4
 _PATIENCE = 60.0
-_PAUSED = 7.0
-_OPTIONS = {"session.timeout.ms": 5000, "heartbeat.interval.ms": 300}
-# Longer than the mock cluster waits for the first members (3 s), in which it hears no heartbeat of them.
+_PAUSED = 3.0
+_OPTIONS = {"session.timeout.ms": 2000, "heartbeat.interval.ms": 200}
 
 
 def read_as_replica(path: Path, state: Path, errors: Path, seed: int) -> None:
     """Run cycles for ever, as a process of its own does; most of them kill themselves around a claim."""
     with errors.open("ab") as file:
         os.dup2(file.fileno(), sys.stderr.fileno())
+    faulthandler.enable()
     warnings.simplefilter("error")
     chosen = random.Random(seed)
     moment, claims = chosen.choice(["before", "after", "after", "never"]), chosen.randint(1, 3)
@@ -98,7 +99,8 @@ class Fleet:
                     if time.monotonic() > self._again[number]:
                         self._start(number)
                 elif not process.is_alive():
-                    assert process.exitcode == -signal.SIGKILL, self._errors(number).read_text()
+                    said = process.exitcode, self._errors(number).read_text()
+                    assert process.exitcode == -signal.SIGKILL, said
                     self._ended(number, "killed")
             if self._random.random() < 0.06:
                 self._act(self._random.randrange(len(self._processes)))
@@ -198,7 +200,7 @@ class Fleet:
 
     def _ended(self, number: int, how: str) -> None:
         self._processes[number] = None
-        self._again[number] = time.monotonic() + self._random.choice([0.0, 0.0, 1.0, 6.0])
+        self._again[number] = time.monotonic() + self._random.choice([0.0, 0.0, 1.0, 3.0])
         self.events[how] += 1
 
     def _start(self, number: int) -> None:
