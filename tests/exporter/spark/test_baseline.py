@@ -66,6 +66,11 @@ def test_what_needs_all_rows_at_once_is_refused(tmp_path: Path) -> None:
     done = exporter("baseline", path, *arguments, check=False)
     assert done.returncode == 2
     assert "expected --engine local" in done.stderr
+    (tmp_path / "a.csv").write_text("amount\n1\n")
+    arguments = ("--engine", "spark", "--data", tmp_path / "a.csv", "--out", tmp_path / "r.json")
+    done = exporter("baseline", path, *arguments, check=False)
+    assert done.returncode == 2
+    assert "Spark reads references from JSONL and Parquet" in done.stderr
     assert not (tmp_path / "r.json").exists()
 
 
