@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import sqlite3
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 
 import duckdb
@@ -185,6 +185,10 @@ class Cycle:
             arrived=0 if final else reached,
             known=end if as_of else latest if whole else None,
         )
+
+    def trouble(self) -> Sequence[str]:
+        """Return nothing: logs that cannot be read are in the snapshot."""
+        return ()
 
     def portable(self, *, pending: bool = False) -> Portable:
         """Return all that is counted so far; what waits for labels where ``pending``. Raises CycleError."""

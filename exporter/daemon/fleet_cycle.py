@@ -37,6 +37,9 @@ STATES = ("merged", "unreachable", "refused", "other_schema", "damaged", "duplic
 MOST_EXPORTERS = 500
 
 _AT_ONCE = 16
+_DISCOVERY = "discovery"
+_MOST_LINES = 10
+"""Of exporters that are missing, on the status page."""
 _OF_PROCESSES = "ml_state_"
 """Counters that each process has of its own."""
 _OF_WHAT_WAITS = (
@@ -122,11 +125,16 @@ class FleetCycle:
         self._tags: dict[str, str] = {}
         self._states: dict[str, str] = {}
         self._said: dict[str, str] = {}
+        self._trouble: Sequence[str] = ()
         self._failed = False
 
     def close(self) -> None:
         """Release the store."""
         self._store.close()
+
+    def trouble(self) -> Sequence[str]:
+        """Return which exporters are missing and why, a line each. From any thread."""
+        return self._trouble
 
     def page(self, asked: Asked) -> Sent:  # noqa: ARG002 - of the protocol
         """Refuse: what was merged is not sent on."""
@@ -173,9 +181,9 @@ class FleetCycle:
         """Take what all exporters have counted since they were asked last; return the buckets that this changes."""
         try:
             self._instances = self._fleet.instances()[:MOST_EXPORTERS]
-            self._say("discovery", "")
+            self._say(_DISCOVERY, "")
         except AskError as error:
-            self._say("discovery", f"{error}; the exporters that were found before are asked")
+            self._say(_DISCOVERY, f"{error}; the exporters that were found before are asked")
         changed: set[BucketKey] = set()
         states: dict[str, str] = {}
         taken: dict[int, str] = {}
@@ -224,6 +232,12 @@ class FleetCycle:
             pool.shutdown(wait=True, cancel_futures=True)
         self._states = states
         self._tags = {instance: tag for instance, tag in self._tags.items() if instance in states}
+        self._said = {of: what for of, what in self._said.items() if what and of in (_DISCOVERY, *states)}
+        lines = [f"{of}: {what}." for of, what in self._said.items()]
+        more = len(lines) - _MOST_LINES
+        self._trouble = (
+            lines if more <= 0 else [*lines[:_MOST_LINES], f"And {more} more; the log names them."]
+        )
         return changed
 
     def _last_of(self, instance: str) -> Exporter | None:
@@ -250,7 +264,7 @@ class FleetCycle:
             differing = [name for name, its, own in pieces if name and its != own]
             raise AskError(
                 "other_schema",
-                f"its {', '.join(differing or DIGEST)} are not the aggregator's; give both one monitor file and the same "
+                f"its {', '.join(differing or DIGEST)} are not the aggregator's; give both one monitor file and equal "
                 "reference files",
             )
         layouts = {

@@ -19,7 +19,7 @@ from mlslo.monitor import KafkaSink as KafkaSettings
 from mlslo.monitor import Monitor
 
 if TYPE_CHECKING:
-    from confluent_kafka import Consumer, Message, TopicPartition
+    from confluent_kafka import Consumer, TopicPartition
 
 logger = logging.getLogger(__name__)
 

@@ -96,7 +96,7 @@ def _reason(error: object) -> str:
     """Return what kept an exporter from being reached, and what to do where that is not plain."""
     match error:
         case ssl.SSLCertVerificationError():
-            return f"{error.verify_message}; name its authority by tls_config of --http.config.file"
+            return f"{error.verify_message}; give ca_file or server_name in tls_config of --http.config.file"
         case ssl.SSLError():
             return f"no TLS there ({error.reason}); ask over http, or serve TLS by the exporter's --web.config.file"
         case OSError(strerror=str(text)):

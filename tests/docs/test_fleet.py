@@ -96,6 +96,6 @@ tests:
 def test_alerts_ring_when_they_should(tmp_path: Path) -> None:
     (tmp_path / "rules.yaml").write_text(RULES)
     (tmp_path / "test.yaml").write_text(ALERTS)
-    words = [tools.tool("promtool"), "test", "rules", "test.yaml"]
+    words: list[str | Path] = [tools.tool("promtool"), "test", "rules", "test.yaml"]
     done = subprocess.run(words, cwd=tmp_path, capture_output=True, text=True, check=False, timeout=60)
     assert done.returncode == 0, done.stdout + done.stderr

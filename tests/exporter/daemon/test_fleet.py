@@ -203,6 +203,9 @@ def test_exporter_that_is_gone_still_counts(
             found = merged(cycle)
             assert (samples(found), total(found)) == (30.0, 30.0)
             assert states(found) == {"merged": 2, "unreachable": 1}
+            assert list(cycle.trouble()) == [
+                "http://pod1:9847: unreachable: it is gone; its last counts stay in the sums."
+            ]
     assert [text for text in caplog.messages if "pod1" in text] == [
         "model m: http://pod1:9847: unreachable: it is gone; its last counts stay in the sums"
     ]
@@ -213,6 +216,7 @@ def test_exporter_that_is_gone_still_counts(
         found = merged(cycle)
         assert (samples(found), total(found)) == (30.0, 30.0)
         assert states(found) == {"unreachable": 2, "departed": 1}
+        assert len(cycle.trouble()) == 2
         assert found.series["ml_sink_up"]["m", "predictions"] == 0
         seen = found.series["ml_fleet_exporter_last_summaries_timestamp_seconds"]
         assert sorted(exporter for _, exporter in seen) == ["http://pod0:9847", "http://pod2:9847"]

@@ -93,7 +93,7 @@ def test_summaries_are_off_by_default(tmp_path: Path) -> None:
 
 def test_summaries_are_protected_as_other_pages(tmp_path: Path) -> None:
     """Password, TLS and its authority; and an aggregator that has them in files."""
-    made, key = certificate(tmp_path, "pod")
+    made, key = certificate(tmp_path, "pod", "DNS:model-exporters")
     hashed = bcrypt.hashpw(b"secret", bcrypt.gensalt(4)).decode()
     config = tmp_path / "web.yaml"
     config.write_text(
@@ -102,16 +102,21 @@ def test_summaries_are_protected_as_other_pages(tmp_path: Path) -> None:
     (tmp_path / "password").write_text("secret\n")
     client = tmp_path / "client.yaml"
     client.write_text(
-        f"basic_auth: {{username: fleet, password_file: password}}\ntls_config: {{ca_file: {made}}}\n"
+        "basic_auth: {username: fleet, password_file: password}\n"
+        f"tls_config: {{ca_file: {made}, server_name: model-exporters}}\n"
     )
-    (tmp_path / "stranger.yaml").write_text(f"tls_config: {{ca_file: {made}}}\n")
+    (tmp_path / "stranger.yaml").write_text(
+        f"tls_config: {{ca_file: {made}, server_name: model-exporters}}\n"
+    )
+    (tmp_path / "nameless.yaml").write_text(f"tls_config: {{ca_file: {made}}}\n")
     with serving(tmp_path / "pod", 3, protection=Protection(config)) as daemon:
         fleet = HTTPFleet([daemon.url], [], client)
         page, tag = _eventually(lambda: fleet.ask(daemon.url, "m", Asked(), "", None))
         assert page.portable.versions.keys() == {"v1"}
         assert tag
         for wrong, state, advice in (
-            (None, "unreachable", "self-signed certificate; name its authority by tls_config"),
+            (None, "unreachable", "self-signed certificate; give ca_file or server_name"),
+            (tmp_path / "nameless.yaml", "unreachable", "IP address mismatch.*; give ca_file or server_name"),
             (tmp_path / "stranger.yaml", "refused", "401: .*; give the exporter's password or token by"),
         ):
             with pytest.raises(AskError, match=advice) as refused:
