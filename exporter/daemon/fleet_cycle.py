@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import math
 import sqlite3
 import time
 from collections import Counter, defaultdict
@@ -19,6 +20,7 @@ from exporter.daemon.snapshots import Snapshots
 from exporter.fold.field_presence import FieldPresence
 from exporter.fold.grouping import CycleTime
 from exporter.fold.ingestion import MOST_VERSIONS
+from exporter.fold.private_cells import PrivateCells
 from exporter.fold.version_schemas import VersionSchemas
 from exporter.measure.exposition import Series, Snapshot
 from exporter.records.reshaping import plain
@@ -27,6 +29,7 @@ from exporter.state import OTHER, Scope, Store, StoreError
 from exporter.state.parts import Exporter, Parts, Scoped
 from exporter.state.portable import ALL_VERSIONS, BucketKey, Layout, Portable, merge
 from exporter.state.sent import Asked, Sent
+from exporter.statistics.laplace_noise import noise_bound
 from exporter.summary.base import Shape
 from exporter.summary.windows import CLOCK_SKEW, MICROSECONDS, Buckets
 from exporter.tasks import task_of
@@ -36,6 +39,8 @@ logger = logging.getLogger(__name__)
 STATES = ("merged", "unreachable", "refused", "other_schema", "damaged", "duplicate", "departed")
 """States of exporters: the label ``state`` of ml_fleet_exporters."""
 MOST_EXPORTERS = 500
+TAIL = 0.01
+"""Probability that noise is more than the margin of rows that gauges of noisy counts need."""
 
 _AT_ONCE = 16
 _OF_PROCESSES = "ml_state_"
@@ -151,7 +156,10 @@ class FleetCycle:
             end = int((time.time() if at is None else at) * MICROSECONDS)
             with self._store.transaction():
                 self._merge(changed, CycleTime(end, end + CLOCK_SKEW, end, end))
+            monitor = self._monitor
             merged = "merged" in self._states.values()
+            if monitor.spec.privacy is not None:
+                self._snapshots.measure_noisy(self._margin(end))
             sinks = ["predictions"] if self._monitor.spec.labels is None else ["predictions", "labels"]
             windows = windows_at(self._monitor, self._history, end)
             snapshot = self._snapshots.take(windows, {name: _Reader(merged) for name in sinks}, started)
@@ -160,6 +168,16 @@ class FleetCycle:
             raise CycleError(str(cause)) from cause
         self._failed = False
         return self._completed(snapshot)
+
+    def _margin(self, end: int) -> int:
+        """Return how many rows noise alone may seem to be, in all releases that the longest window holds."""
+        spec = self._monitor.spec
+        assert spec.privacy is not None
+        cells = PrivateCells.of(self._schemas.of(""), graded=spec.predictions.fields.status is not None)
+        longest = max(window.seconds for window in spec.windows)
+        number = self._parts.number(end - int(longest * MICROSECONDS))
+        bound = noise_bound(number, cells.l1 / spec.privacy.epsilon, TAIL / cells.widest)
+        return math.ceil(cells.widest * bound)
 
     def _ask_all(self, stopped: Callable[[], bool]) -> set[BucketKey]:
         """Take what all exporters have counted since they were asked last; return the buckets that this changes."""

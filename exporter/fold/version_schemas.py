@@ -62,11 +62,13 @@ class VersionSchemas:
 
     def digest(self, buckets: Buckets, presence: Shape) -> str:
         """Return what is equal for exporters whose summaries may be added up: how they count, and against what."""
+        privacy = self._monitor.spec.privacy
         parts = [
             *(f"{shape.kind} {shape.digest}" for shape in (*self._shared.shapes.values(), presence)),
             *(f"{name} {reference.hash}" for name, reference in sorted(self._static.items())),
             *(f"{level}" for level in buckets.levels),
             *(f"by {name}" for name in (*self.segments, "", *self.attributes)),
+            *([] if privacy is None else [f"private {privacy.model_dump_json()}"]),
         ]
         return hashlib.sha256("\0".join(parts).encode()).hexdigest()[:16]
 

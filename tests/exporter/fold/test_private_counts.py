@@ -1,0 +1,227 @@
+"""Private counts: what one record changes, and what is ever released."""
+
+from __future__ import annotations
+
+import json
+from contextlib import closing
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from exporter.daemon.cycle import Cycle
+from exporter.daemon.models import Model
+from exporter.fold.laplace import Laplace
+from exporter.fold.private_cells import PrivateCells
+from exporter.fold.version_schemas import VersionSchemas
+from exporter.state import Store
+from exporter.state.releases import Releases
+from exporter.state.sent import Asked
+from exporter.summary.base import Integers
+from exporter.tasks import task_of
+from tests.support import segmented
+from tests.support.fleet import Pod
+from tests.support.logs import EPOCH, monitor
+from tests.support.properties import examples
+
+DAY = 86_400
+MONITOR = monitor(
+    windows=["3d"],
+    references={"training": {"static": "reference.json"}},
+    privacy={"epsilon": 1.0},
+    segments=["features.country"],
+)
+BEGIN = EPOCH - DAY + 10
+"""When the exporter is started: its first period begins at ``EPOCH``, and is released an hour after its end."""
+RELEASED = EPOCH + DAY + 3600
+
+
+@pytest.fixture(scope="module")
+def reference(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("reference")
+    segmented.build_reference(folder, MONITOR)
+    return folder / "reference.json"
+
+
+def cells_of(model: Model) -> PrivateCells:
+    task = task_of(model.monitor.spec, model.references)
+    return PrivateCells.of(VersionSchemas(model.monitor, task, model.references).of(""), graded=True)
+
+
+def opened(pod: Pod) -> Cycle:
+    if pod.cycle is None:
+        pod.cycle = pod.model.open(pod.folder / "state")
+    return pod.cycle
+
+
+def counted(cycle: Cycle) -> dict[int, Integers]:
+    """Exact counts by start of period, which are not released."""
+    rows = cycle._store.connection.execute("SELECT start, counts FROM private_counts")
+    return {start: np.frombuffer(counts, dtype=np.int64) for start, counts in rows}
+
+
+def content(cycle: Cycle, asked: Asked = Asked()) -> dict[float, list[float]]:  # noqa: B008
+    """Start of each released period that is sent with its counts, in seconds."""
+    page = cycle.page(asked).portable
+    return {key.start / 1e6: numbers.tolist() for key, (_, numbers) in page.buckets.items()}
+
+
+ODD: list[dict[str, Any]] = [
+    {"features": {"amount": "x", "country": "nowhere", "member": 7, "tier": [1]}},
+    {"features": {"amount": 1e300, "country": None}},
+    {"features": None, "status": 503, "score": None, "prediction": None},
+    {"version": "another", "score": 0.5},
+    {"version": None, "latency_ms": -1},
+    {"score": 7.0, "prediction": "odd"},
+    {"status": 404, "score": "NaN"},
+]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("seed", range(examples(8)))
+def test_one_record_changes_the_counts_by_the_bound_at_most(
+    seed: int, tmp_path: Path, reference: Path
+) -> None:
+    """Also one with the id of another, of a 51st version, or first in the log; over all periods together."""
+    rng = np.random.default_rng(seed)
+    records = segmented.predictions(60, seed, start=0.5 * DAY, end=DAY + 3000)
+    for item in records:
+        item["version"] = f"v{rng.integers(60)}"
+    (record,) = segmented.predictions(1, seed + 100, start=0.5 * DAY, end=DAY + 3000)
+    record |= ODD[seed % len(ODD)] if seed < len(ODD) else {"id": records[30]["id"], "version": "v99"}
+    place = int(rng.integers(len(records) + 1))
+    found = []
+    for name, log in (("without", records), ("with", [*records[:place], record, *records[place:]])):
+        pod = Pod(tmp_path / name, MONITOR, reference)
+        opened(pod).run(at=BEGIN)
+        pod.log(log)
+        opened(pod).run(at=RELEASED - 1)
+        found.append(counted(opened(pod)))
+        cells = cells_of(pod.model)
+        pod.stop()
+    nothing = np.zeros(len(cells.places), dtype=np.int64)
+    starts = found[0].keys() | found[1].keys()
+    changed = sum(int(np.abs(found[1].get(s, nothing) - found[0].get(s, nothing)).sum()) for s in starts)
+    assert 0 < changed <= cells.l1
+    if "status" in record and record["features"]:
+        assert changed or record["score"] == 7.0
+
+
+@pytest.mark.slow
+def test_counts_are_those_of_the_log(tmp_path: Path, reference: Path) -> None:
+    """Without noise: rows of the period, whatever their version; every summary's cells add up to them."""
+    pod = Pod(tmp_path, MONITOR, reference)
+    with closing(opened(pod)) as cycle:
+        cycle.run(at=BEGIN)
+        pod.log([{**item, "version": f"v{place % 3}"} for place, item in enumerate(segmented.predictions(90))])
+        cycle.run(at=EPOCH + 4000)
+        (counts,) = counted(cycle).values()
+        cells = cells_of(pod.model)
+    # Rows, graded, errors; the score; two classes; five features. One number each in every summary.
+    assert cells.l1 == 3 + 1 + 1 + 5
+    assert counts[0] == 90
+    assert counts.sum() == 90 * (cells.l1 - 1) + counts[2]
+
+
+@pytest.mark.slow
+def test_each_period_is_released_once(tmp_path: Path, reference: Path) -> None:
+    """Questions, restarts, late records and another aggregator see the same numbers; nothing is sent before."""
+    pod = Pod(tmp_path, MONITOR, reference)
+    opened(pod).run(at=BEGIN)
+    early, rows = segmented.predictions(50, 1, start=-DAY / 2, end=-1), segmented.predictions(100)
+    pod.log([*early, *rows])
+    opened(pod).run(at=RELEASED - 1)
+    empty = opened(pod).page(Asked())
+    assert not empty.portable.buckets
+    assert not empty.portable.versions
+    opened(pod).run(at=RELEASED)
+    released = content(opened(pod))
+    assert list(released) == [EPOCH]
+    assert released[EPOCH] == content(opened(pod))[EPOCH]
+    assert not counted(opened(pod))
+    pod.log(segmented.predictions(100, 3))
+    opened(pod).run(at=RELEASED + 60)
+    assert content(opened(pod)) == released
+    pod.stop()
+    opened(pod).run(at=RELEASED + 120)
+    assert content(opened(pod)) == released
+    cursor = opened(pod).page(Asked()).envelope.cursor
+    assert not content(opened(pod), Asked(cursor))
+    assert {key.start for key in opened(pod).page(Asked(cursor)).portable.unchanged} == {EPOCH * 1e6}
+    # A day without records is released too: that there were none is not told.
+    opened(pod).run(at=RELEASED + DAY)
+    later = content(opened(pod), Asked(cursor))
+    assert list(later) == [EPOCH + DAY]
+    assert any(later[EPOCH + DAY])
+    pod.stop()
+
+
+@pytest.mark.slow
+def test_a_lost_state_releases_no_period_again(tmp_path: Path, reference: Path) -> None:
+    pod = Pod(tmp_path, MONITOR, reference)
+    opened(pod).run(at=BEGIN)
+    pod.log(segmented.predictions(100))
+    opened(pod).run(at=RELEASED)
+    pod.stop()
+    for file in (tmp_path / "state").iterdir():
+        file.unlink()
+    opened(pod).run(at=RELEASED)
+    opened(pod).run(at=RELEASED + 3 * DAY)
+    assert min(content(opened(pod))) == EPOCH + 2 * DAY
+    pod.stop()
+
+
+@pytest.mark.slow
+def test_nothing_but_releases_is_sent(tmp_path: Path, reference: Path) -> None:
+    """Neither names of versions and segment values, nor counters, nor times of records."""
+    pod = Pod(tmp_path, MONITOR, reference)
+    opened(pod).run(at=BEGIN)
+    pod.log([{**item, "version": "secret"} for item in segmented.predictions(300)])
+    opened(pod).run(at=RELEASED)
+    envelope, portable = opened(pod).page(Asked())
+    pod.stop()
+    assert "secret" not in json.dumps([envelope.model_dump(), list(portable.versions)])
+    assert portable.versions == {"all": (EPOCH * 1e6, (EPOCH + DAY) * 1e6)}
+    assert {(key.kind, key.version, key.segment, key.value) for key in portable.buckets} == {
+        ("traffic", "all", "", "")
+    }
+    assert not any((portable.counters, portable.marks, portable.sizes, portable.dropped, portable.waiting))
+    places, numbers = next(iter(portable.buckets.values()))
+    assert set(places.tolist()) == set(cells_of(pod.model).places.tolist())
+    assert numbers.tolist() == np.rint(numbers).tolist()
+
+
+def test_noise_is_certified() -> None:
+    """By OpenDP itself, also where l1 / epsilon is rounded."""
+    for l1 in (1, 3, 7, 23):
+        for epsilon in (0.1, 0.3, 0.7, 1.0, 10.0):
+            noise = Laplace(4, l1, epsilon)
+            assert 0 < noise._measurement.map(l1) <= epsilon
+            assert noise.scale == pytest.approx(l1 / epsilon)
+
+
+def interrupted(store: Store, releases: Releases) -> None:
+    with store.transaction():
+        releases.release(10, 2, lambda counts: counts + 1)
+        raise KeyboardInterrupt
+
+
+def test_a_transaction_that_fails_has_released_nothing() -> None:
+    with closing(Store()) as store:
+        releases = Releases(store.connection)
+        with store.transaction():
+            releases.begin("d", lambda time: time, 0)
+            releases.add(0, np.array([5, 7]))
+        with pytest.raises(KeyboardInterrupt):
+            interrupted(store, releases)
+        assert (releases.until, releases.all()) == (0, {})
+        with store.transaction():
+            releases.release(10, 2, lambda counts: counts)
+        assert releases.all()[0].tolist() == [5, 7]
+        with store.transaction(), pytest.raises(ValueError, match="released"):
+            releases.add(0, np.array([1, 1]))
+        # Other settings begin with a period that nothing was released of.
+        with store.transaction():
+            releases.begin("other", lambda time: -(-time // 7) * 7, 3)
+        assert (releases.until, releases.all()) == (14, {})
