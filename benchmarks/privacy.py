@@ -10,10 +10,12 @@ all rows than ``noise_bound``, ``ratio_bound`` and ``psi_bound`` say for 99 %.
 from __future__ import annotations
 
 import argparse
+from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 import numpy as np
 
+from benchmarks.table import Row, finish
 from exporter.fold.laplace import Laplace
 from exporter.statistics.divergences import population_stability_index
 from exporter.statistics.laplace_noise import noise_bound, psi_bound, ratio_bound
@@ -61,29 +63,42 @@ def run(devices: int, rows: int, bins: int, epsilon: float, features: int, seed:
     assert found is not None
     assert expected is not None
     return Run(
-        float(off[worst]), float(bounds[worst]), abs(found - expected), psi_bound(clipped[:bins], reference, cell)
+        float(off[worst]),
+        float(bounds[worst]),
+        abs(found - expected),
+        psi_bound(clipped[:bins], reference, cell),
     )
 
 
+def measure(runs: Sequence[Run]) -> Iterator[Row]:
+    """Yield how many of ``runs`` are within the bound, and how large error and bound are."""
+    within = 100 * sum(item.within for item in runs) / len(runs)
+    yield Row("runs within the bound, %", within, limit=99, at_least=True)
+    for name in ("ratio", "psi"):
+        errors, bounds = (
+            np.array([getattr(item, key) for item in runs], dtype=np.float64)
+            for key in (name, f"{name}_bound")
+        )
+        yield Row(f"error of a {name}, median", float(np.median(errors)))
+        yield Row(f"error of a {name}, largest", float(errors.max()))
+        yield Row(f"bound of a {name}, median", float(np.median(bounds)))
+
+
 def main() -> None:
-    """Print how many runs are within the bound, and how large error and bound are."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     for name, default in (("devices", 200), ("rows", 1000), ("bins", 10), ("features", 10), ("runs", 100)):
         parser.add_argument(f"--{name}", type=int, default=default)
     parser.add_argument("--epsilon", type=float, default=1.0)
+    parser.add_argument("--quick", action="store_true", help="20 devices")
     asked = parser.parse_args()
+    devices = 20 if asked.quick else asked.devices
     runs = [
-        run(asked.devices, asked.rows, asked.bins, asked.epsilon, asked.features, seed)
+        run(devices, asked.rows, asked.bins, asked.epsilon, asked.features, seed)
         for seed in range(asked.runs)
     ]
-    print(f"within the bound: {sum(item.within for item in runs)} of {len(runs)}")
-    for name in ("ratio", "psi"):
-        errors = np.array([getattr(item, name) for item in runs])
-        bounds = np.array([getattr(item, f"{name}_bound") for item in runs])
-        print(
-            f"{name}: error median {np.median(errors):.4f}, largest {errors.max():.4f}; "
-            f"bound median {np.median(bounds):.4f}; error / bound at most {(errors / bounds).max():.2f}"
-        )
+    finish("Privacy: error of gauges over counts with noise", list(measure(runs)), quick=asked.quick)
 
 
 if __name__ == "__main__":

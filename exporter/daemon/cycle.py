@@ -149,7 +149,8 @@ class Cycle:
             self._failed = True
             with self._store.transaction():
                 self._ingestion.counting.start(list(self._readers))
-                if self._private is not None:
+                if self._private is not None and at is None:
+                    # What is released once must not depend on a time that somebody asked for.
                     self._private.start(cycle)
                 if at is None:
                     # Of whoever runs once there is no next reading that could trust this one.
@@ -160,7 +161,7 @@ class Cycle:
             snapshot = None
             if self._read(cycle, final=final, stopped=stopped):
                 self._ingestion.tidy(cycle)
-                if self._private is not None:
+                if self._private is not None and at is None:
                     self._private.release(cycle, self._buckets.expired(cycle.settled))
                 done = cycle.now / MICROSECONDS if as_of else None
                 windows = windows_at(self.monitor, self._history, cycle.now)

@@ -9,6 +9,8 @@ import numpy as np
 from exporter.state.connection import Connection, Table
 from exporter.summary.base import Integers
 
+_NEVER = 2**62
+
 
 class Releases(Table):
     """Counts of periods: exact ones until they are released, noisy ones from then on.
@@ -29,8 +31,9 @@ class Releases(Table):
 
     @property
     def until(self) -> int:
-        """As of what is committed, or of the open transaction."""
-        return int(self._db.value("SELECT until FROM private_settings"))
+        """Of a state that has not begun: later than any record."""
+        until = self._db.value("SELECT until FROM private_settings")
+        return _NEVER if until is None else int(until)
 
     def begin(self, digest: str, next_period: Callable[[int], int], now: int) -> None:
         """Begin anew where ``digest``, of cells and settings, is another: with the first whole period that is to come.

@@ -11,7 +11,7 @@ _STEPS = 2000
 
 
 def noise_bound(number: int, scale: float, tail: float) -> float:
-    """Return what a sum of ``number`` discrete Laplace variables exceeds, either way, with probability ``tail`` at most.
+    """Return what a sum of ``number`` discrete Laplace variables exceeds, either way, in ``tail`` of cases at most.
 
     Chernoff's bound, of the moment generating function (1 - r)² / ((1 - r e^t)(1 - r e^-t)), r = e^(-1/scale), at the
     best t of a grid: never below the quantile, and up to half as much again.

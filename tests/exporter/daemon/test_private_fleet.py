@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from contextlib import closing
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -12,7 +13,7 @@ from exporter.measure.exposition import Snapshot
 from exporter.measure.gauges import PRIVATE
 from mlslo.catalogue import METRICS, Layer
 from tests.support import segmented
-from tests.support.fleet import Pod, PodFleet, aggregator
+from tests.support.fleet import Pod, PodFleet, aggregator, merged
 from tests.support.logs import EPOCH, EVERYTHING, monitor
 
 pytestmark = pytest.mark.slow
@@ -36,18 +37,23 @@ def reference(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder / "reference.json"
 
 
+CLOCK = SimpleNamespace(time=lambda: CLOCK.now, monotonic=lambda: CLOCK.now)
+
+
+@pytest.fixture(autouse=True)
+def clock(monkeypatch: pytest.MonkeyPatch) -> None:
+    for module in ("cycle", "fleet_cycle"):
+        monkeypatch.setattr(f"exporter.daemon.{module}.time", CLOCK)
+
+
 def run(pod: Pod, at: float) -> Snapshot:
-    if pod.cycle is None:
-        pod.cycle = pod.model.open(pod.folder / "state")
-    snapshot = pod.cycle.run(at=at)
-    assert snapshot is not None
-    return snapshot
+    CLOCK.now = at
+    return pod.run()
 
 
 def measured(cycle: FleetCycle, at: float) -> Snapshot:
-    snapshot = cycle.run(at=at)
-    assert snapshot is not None
-    return snapshot
+    CLOCK.now = at
+    return merged(cycle)
 
 
 def values(snapshot: Snapshot, name: str) -> dict[tuple[str, ...], float]:

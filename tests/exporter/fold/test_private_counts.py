@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+import sys
 from contextlib import closing
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -20,6 +22,7 @@ from exporter.state.releases import Releases
 from exporter.state.sent import Asked
 from exporter.summary.base import Integers
 from exporter.tasks import task_of
+from mlslo.yamlfile import InputError
 from tests.support import segmented
 from tests.support.fleet import Pod
 from tests.support.logs import EPOCH, monitor
@@ -35,6 +38,7 @@ MONITOR = monitor(
 BEGIN = EPOCH - DAY + 10
 """When the exporter is started: its first period begins at ``EPOCH``, and is released an hour after its end."""
 RELEASED = EPOCH + DAY + 3600
+CLOCK = SimpleNamespace(time=lambda: CLOCK.now, monotonic=lambda: CLOCK.now)
 
 
 @pytest.fixture(scope="module")
@@ -44,15 +48,21 @@ def reference(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder / "reference.json"
 
 
+@pytest.fixture(autouse=True)
+def clock(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("exporter.daemon.cycle.time", CLOCK)
+
+
+def run(pod: Pod, at: float) -> Cycle:
+    CLOCK.now = at
+    pod.run()
+    assert pod.cycle is not None
+    return pod.cycle
+
+
 def cells_of(model: Model) -> PrivateCells:
     task = task_of(model.monitor.spec, model.references)
     return PrivateCells.of(VersionSchemas(model.monitor, task, model.references).of(""), graded=True)
-
-
-def opened(pod: Pod) -> Cycle:
-    if pod.cycle is None:
-        pod.cycle = pod.model.open(pod.folder / "state")
-    return pod.cycle
 
 
 def counted(cycle: Cycle) -> dict[int, Integers]:
@@ -94,10 +104,9 @@ def test_one_record_changes_the_counts_by_the_bound_at_most(
     found = []
     for name, log in (("without", records), ("with", [*records[:place], record, *records[place:]])):
         pod = Pod(tmp_path / name, MONITOR, reference)
-        opened(pod).run(at=BEGIN)
+        run(pod, BEGIN)
         pod.log(log)
-        opened(pod).run(at=RELEASED - 1)
-        found.append(counted(opened(pod)))
+        found.append(counted(run(pod, RELEASED - 1)))
         cells = cells_of(pod.model)
         pod.stop()
     nothing = np.zeros(len(cells.places), dtype=np.int64)
@@ -112,12 +121,11 @@ def test_one_record_changes_the_counts_by_the_bound_at_most(
 def test_counts_are_those_of_the_log(tmp_path: Path, reference: Path) -> None:
     """Without noise: rows of the period, whatever their version; every summary's cells add up to them."""
     pod = Pod(tmp_path, MONITOR, reference)
-    with closing(opened(pod)) as cycle:
-        cycle.run(at=BEGIN)
-        pod.log([{**item, "version": f"v{place % 3}"} for place, item in enumerate(segmented.predictions(90))])
-        cycle.run(at=EPOCH + 4000)
-        (counts,) = counted(cycle).values()
-        cells = cells_of(pod.model)
+    run(pod, BEGIN)
+    pod.log([{**item, "version": f"v{place % 3}"} for place, item in enumerate(segmented.predictions(90))])
+    (counts,) = counted(run(pod, EPOCH + 4000)).values()
+    cells = cells_of(pod.model)
+    pod.stop()
     # Rows, graded, errors; the score; two classes; five features. One number each in every summary.
     assert cells.l1 == 3 + 1 + 1 + 5
     assert counts[0] == 90
@@ -128,30 +136,32 @@ def test_counts_are_those_of_the_log(tmp_path: Path, reference: Path) -> None:
 def test_each_period_is_released_once(tmp_path: Path, reference: Path) -> None:
     """Questions, restarts, late records and another aggregator see the same numbers; nothing is sent before."""
     pod = Pod(tmp_path, MONITOR, reference)
-    opened(pod).run(at=BEGIN)
+    run(pod, BEGIN)
     early, rows = segmented.predictions(50, 1, start=-DAY / 2, end=-1), segmented.predictions(100)
     pod.log([*early, *rows])
-    opened(pod).run(at=RELEASED - 1)
-    empty = opened(pod).page(Asked())
+    empty = run(pod, RELEASED - 1).page(Asked())
     assert not empty.portable.buckets
     assert not empty.portable.versions
-    opened(pod).run(at=RELEASED)
-    released = content(opened(pod))
+    cycle = run(pod, RELEASED)
+    released = content(cycle)
     assert list(released) == [EPOCH]
-    assert released[EPOCH] == content(opened(pod))[EPOCH]
-    assert not counted(opened(pod))
+    assert released[EPOCH] == content(cycle)[EPOCH]
+    assert not counted(cycle)
     pod.log(segmented.predictions(100, 3))
-    opened(pod).run(at=RELEASED + 60)
-    assert content(opened(pod)) == released
+    assert content(run(pod, RELEASED + 60)) == released
+    assert not counted(cycle)
     pod.stop()
-    opened(pod).run(at=RELEASED + 120)
-    assert content(opened(pod)) == released
-    cursor = opened(pod).page(Asked()).envelope.cursor
-    assert not content(opened(pod), Asked(cursor))
-    assert {key.start for key in opened(pod).page(Asked(cursor)).portable.unchanged} == {EPOCH * 1e6}
-    # A day without records is released too: that there were none is not told.
-    opened(pod).run(at=RELEASED + DAY)
-    later = content(opened(pod), Asked(cursor))
+    cycle = run(pod, RELEASED + 120)
+    assert content(cycle) == released
+    cursor = cycle.page(Asked()).envelope.cursor
+    assert not content(cycle, Asked(cursor))
+    assert {key.start for key in cycle.page(Asked(cursor)).portable.unchanged} == {EPOCH * 1e6}
+    # A time that is asked for releases nothing.
+    cycle.run(at=RELEASED + 3 * DAY)
+    assert content(cycle) == released
+    # A day without records is released too: that there were none is not told. A clock is trusted after an hour.
+    run(pod, RELEASED + DAY)
+    later = content(run(pod, RELEASED + DAY + 3601), Asked(cursor))
     assert list(later) == [EPOCH + DAY]
     assert any(later[EPOCH + DAY])
     pod.stop()
@@ -160,15 +170,17 @@ def test_each_period_is_released_once(tmp_path: Path, reference: Path) -> None:
 @pytest.mark.slow
 def test_a_lost_state_releases_no_period_again(tmp_path: Path, reference: Path) -> None:
     pod = Pod(tmp_path, MONITOR, reference)
-    opened(pod).run(at=BEGIN)
+    run(pod, BEGIN)
     pod.log(segmented.predictions(100))
-    opened(pod).run(at=RELEASED)
+    run(pod, RELEASED)
     pod.stop()
     for file in (tmp_path / "state").iterdir():
         file.unlink()
-    opened(pod).run(at=RELEASED)
-    opened(pod).run(at=RELEASED + 3 * DAY)
-    assert min(content(opened(pod))) == EPOCH + 2 * DAY
+    with closing(pod.model.open(tmp_path / "state")) as cycle:
+        cycle.run(at=BEGIN)
+    run(pod, RELEASED)
+    assert not counted(run(pod, RELEASED + 60))
+    assert min(content(run(pod, RELEASED + 3 * DAY))) == EPOCH + 2 * DAY
     pod.stop()
 
 
@@ -176,10 +188,9 @@ def test_a_lost_state_releases_no_period_again(tmp_path: Path, reference: Path) 
 def test_nothing_but_releases_is_sent(tmp_path: Path, reference: Path) -> None:
     """Neither names of versions and segment values, nor counters, nor times of records."""
     pod = Pod(tmp_path, MONITOR, reference)
-    opened(pod).run(at=BEGIN)
+    run(pod, BEGIN)
     pod.log([{**item, "version": "secret"} for item in segmented.predictions(300)])
-    opened(pod).run(at=RELEASED)
-    envelope, portable = opened(pod).page(Asked())
+    envelope, portable = run(pod, RELEASED).page(Asked())
     pod.stop()
     assert "secret" not in json.dumps([envelope.model_dump(), list(portable.versions)])
     assert portable.versions == {"all": (EPOCH * 1e6, (EPOCH + DAY) * 1e6)}
@@ -225,3 +236,10 @@ def test_a_transaction_that_fails_has_released_nothing() -> None:
         with store.transaction():
             releases.begin("other", lambda time: -(-time // 7) * 7, 3)
         assert (releases.until, releases.all()) == (14, {})
+
+
+def test_without_the_extra(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "opendp.prelude", None)
+    pod = Pod(tmp_path, monitor(windows=["3d"], privacy={"epsilon": 1.0}), None)
+    with pytest.raises(InputError, match=r"monitor\.yaml:\d+:\d+: .*'privacy' needs the extra 'privacy'"):
+        pod.run()
