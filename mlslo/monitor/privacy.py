@@ -17,7 +17,7 @@ class Privacy(StrictModel):
     """Noise on the counts that `/summaries` sends: each record of the prediction log is ε-differentially private."""
 
     epsilon: Annotated[float, Field(gt=0, le=10)] = Field(
-        description="ε of one record: no answer is more than e^ε times as probable with it as without it."
+        description="ε of one record: no release is more than e^ε times as probable with it as without it."
     )
     period: Duration = Field(
         Duration("1d"),
