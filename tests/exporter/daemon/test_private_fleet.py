@@ -5,6 +5,7 @@ from __future__ import annotations
 from contextlib import closing
 from pathlib import Path
 from types import SimpleNamespace
+from typing import Any
 
 import pytest
 
@@ -37,7 +38,7 @@ def reference(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder / "reference.json"
 
 
-CLOCK = SimpleNamespace(time=lambda: CLOCK.now, monotonic=lambda: CLOCK.now)
+CLOCK: Any = SimpleNamespace(time=lambda: CLOCK.now, monotonic=lambda: CLOCK.now)
 
 
 @pytest.fixture(autouse=True)
