@@ -148,7 +148,8 @@ class Cycle:
                     self._first.reset()
             self._failed = True
             with self._store.transaction():
-                self._ingestion.counting.start(list(self._readers))
+                own = {name: reader.reasons for name, reader in self._readers.items()}
+                self._ingestion.counting.start(own)
                 if self._private is not None and at is None:
                     # What is released once must not depend on a time that somebody asked for.
                     self._private.start(cycle)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections import Counter
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 
@@ -41,13 +42,16 @@ class Counting:
         self._looked_at: Floats | None = np.empty(0) if self._timed else None
         self._latency_bounds = np.array([bucket.seconds for bucket in spec.latencyBuckets])
 
-    def start(self, sinks: list[str]) -> None:
-        """Make counters known at 0, so that their first increase is seen as one."""
+    def start(self, sinks: Mapping[str, Sequence[str]]) -> None:
+        """Make counters known at 0, so that their first increase is seen as one.
+
+        ``sinks``: name -> reasons of its own for which it rejects records.
+        """
         counters = self._store.counters
-        for sink in sinks:
+        for sink, own in sinks.items():
             counters.add("ml_sink_records_total", (sink,), 0)
             counters.add("ml_sink_late_records_total", (sink,), 0)
-            for reason in REASONS[sink]:
+            for reason in (*REASONS[sink], *own):
                 counters.add("ml_sink_rejected_records_total", (sink, reason), 0)
         if self._labelled:
             counters.add("ml_labels_unmatched_total", (), 0)

@@ -239,7 +239,7 @@ class Ingestion:
         with self._store.transaction():
             reader.commit(batch)
             passed_over = batch.passed_over
-            for portion in self._reshapings["skew"].portions(batch.lines, cycle.now, arrived=cycle.arrived):
+            for portion in self._reshapings["skew"].portions(batch.content, cycle.now, arrived=cycle.arrived):
                 columns = self._offline_decoder().decode(portion.lines, cycle.latest)
                 if cycle.known is not None:
                     columns = columns.until(cycle.known)

@@ -28,7 +28,6 @@ PREDICTION_REASONS = (
     "uneven_lists",
     "unpaired",
     "not_a_record",
-    "overwritten",
 )
 LABEL_REASONS = (
     "malformed",
@@ -44,7 +43,6 @@ LABEL_REASONS = (
     "not_selected",
     "uneven_lists",
     "not_a_record",
-    "overwritten",
 )
 OFFLINE_REASONS = (
     "malformed",

@@ -13,6 +13,7 @@ from exporter.parse import sql
 from exporter.parse.field_paths import FieldPaths
 from exporter.parse.json_lines import Buffer, Parser, filled
 from exporter.parse.times import epoch_microseconds
+from exporter.parse.typed_rows import TypedRows
 from exporter.records import compared
 from exporter.records.columns import NO_TIME
 from exporter.records.features import feature_value
@@ -77,7 +78,7 @@ class OfflineDecoder:
         """Release the parser."""
         self._parser.close()
 
-    def decode(self, lines: Buffer, latest: int) -> OfflineColumns:
+    def decode(self, lines: Buffer | TypedRows, latest: int) -> OfflineColumns:
         """Decode whole lines; records from after ``latest`` (epoch µs) are rejected, those without a time kept."""
         raw, too_long = self._parser.select(lines)
         rejected: Counter[str] = Counter({"too_long": too_long} if too_long else {})

@@ -84,7 +84,7 @@ class Reading:
             }
             for reader in readers.values():
                 opened.callback(reader.close)
-            ingestion.counting.start(list(readers))
+            ingestion.counting.start({name: reader.reasons for name, reader in readers.items()})
             cycle = CycleTime(until, latest, since, until, known=until)
             total = sum(reader.lag() or 0 for reader in readers.values())
             takes = {"predictions": ingestion.predictions, "labels": ingestion.labels}

@@ -19,7 +19,7 @@ from mlslo.monitor import KafkaSink as KafkaSettings
 from mlslo.monitor import Monitor
 
 if TYPE_CHECKING:
-    from confluent_kafka import Consumer, Message, TopicPartition
+    from confluent_kafka import Consumer, TopicPartition
 
 logger = logging.getLogger(__name__)
 
@@ -49,6 +49,7 @@ class KafkaSink(LogSink):
     """
 
     LONGEST_PAUSE = 60.0
+    REASONS = ("expired", "no_value", "unknown_schema")
     LAG_UNIT: ClassVar[Literal["bytes", "records"]] = "records"
 
     def __init__(self, monitor: Monitor, settings: KafkaSettings, positions: Mapping[str, str]) -> None:
@@ -174,11 +175,10 @@ class KafkaSink(LogSink):
         while True:
             behind = self._is_behind()
             number = max(1, min(_MOST_MESSAGES, (_MOST - size) // average))
-            messages = self._consume(consumer, number, wait=behind)
+            messages, read = self._consume(consumer, number, wait=behind)
             now = time.monotonic()
             if messages:
-                read = sum(self._owned[at].take(message) for at, message in messages)
-                average = max(1, read // len(messages))
+                average = max(1, read // messages)
                 size += read
                 heard = now
             elif behind and now - heard > LONGEST_SILENCE:
@@ -204,21 +204,27 @@ class KafkaSink(LogSink):
         """Return True until all that was there when the cycle began is read."""
         return any(item.next < item.target for item in self._owned.values())
 
-    def _consume(self, consumer: Consumer, number: int, *, wait: bool) -> list[tuple[int, Message]]:
-        """Return messages of this replica's partitions. Partitions come and go meanwhile."""
-        messages = consumer.consume(number, timeout=_WAIT if wait else 0)
+    def _consume(self, consumer: Consumer, number: int, *, wait: bool) -> tuple[int, int]:
+        """Take messages of this replica's partitions; return how many came, and the bytes of those that were taken.
+
+        Partitions come and go meanwhile.
+        """
+        # It waits until all that it is asked for are there: for the first one only.
+        messages = consumer.consume(number, timeout=0)
+        if wait and not messages:
+            messages = consumer.consume(1, timeout=_WAIT)
         if self._failure is not None:
             raise self._failure
-        found = []
+        read = 0
         for message in messages:
-            at = message.partition()
-            if at in self._owned:
-                found.append((at, message))
-            elif (error := message.error()) is not None and at is None:
+            partition = self._owned.get(at := message.partition())
+            if partition is not None:
+                read += partition.take(message)
+            elif at is None and (error := message.error()) is not None:
                 from confluent_kafka import KafkaException
 
                 raise KafkaException(error)
-        return found
+        return len(messages), read
 
     def _started(self, client: KafkaClient) -> Consumer:
         if self._settings.group is None:
@@ -242,8 +248,7 @@ class KafkaSink(LogSink):
         """Wait for partitions; False where they will come in a later cycle. There may be none for this replica."""
         until = time.monotonic() + (_JOINED_AT_LAST if final else _JOINED)
         while not self._joined:
-            for number, message in self._consume(consumer, 1, wait=True):
-                self._owned[number].take(message)
+            self._consume(consumer, 1, wait=True)
             if time.monotonic() > until and not self._joined:
                 if final:
                     raise client.failure(f"group {self._settings.group} gives no partitions")
@@ -324,12 +329,8 @@ class KafkaSink(LogSink):
         read = {number: item for number, item in self._owned.items() if item.next > item.begin}
         if not read:
             return None
-        lines, rejected = [], Counter[str]()
-        for item in read.values():
-            # Before it is claimed: a registry may be gone.
-            some, passed_over = lines_of(item.values, self._decode)
-            lines.append(some)
-            rejected += passed_over
+        # Before it is claimed: a registry may be gone.
+        lines, rejected = lines_of([value for item in read.values() for value in item.values], self._decode)
         if self._settings.group is not None:
             claims = {
                 number: self._claims[number].added(self._replica, Claim(item.begin, item.next))
@@ -345,7 +346,7 @@ class KafkaSink(LogSink):
         for number, item in read.items():
             self._counted[number] = item.next
             item.counted()
-        return self._counts(b"".join(lines), rejected, read)
+        return self._counts(lines, rejected, read)
 
     def _uncounted(self, client: KafkaClient, consumer: Consumer, topic: Topic) -> Iterator[Batch]:
         """Yield what this replica claimed and did not count before it was killed, whoever has the partition now.

@@ -84,6 +84,8 @@ class KafkaClient:
                 "queued.max.messages.kbytes": _QUEUE_KILOBYTES,
                 "fetch.max.bytes": _QUEUE_KILOBYTES << 10,
                 "fetch.wait.max.ms": 100,
+                # Until the next fetch, once the queue was full: a second, if it is not given.
+                "fetch.queue.backoff.ms": 10,
                 **more,
                 **self._settings,
             }

@@ -31,10 +31,10 @@ class Partition:
         A message is dropped that was read before the partition moved to another replica and back. Raises KafkaException
         where it is an error.
         """
-        from confluent_kafka import KafkaError, KafkaException
+        offset = message.offset() or 0
+        if (error := message.error()) is not None:
+            from confluent_kafka import KafkaError, KafkaException
 
-        error, offset = message.error(), message.offset() or 0
-        if error is not None:
             if error.code() != KafkaError._PARTITION_EOF:
                 raise KafkaException(error)
             # Behind the last record there may be markers of transactions, which nobody is shown.

@@ -56,6 +56,7 @@ class ObjectsSink(LogSink):
     and never by the clock alone: one that is wrong loses and doubles nothing.
     """
 
+    REASONS = ("overwritten",)
     LONGEST_PAUSE = 60.0
 
     def __init__(self, monitor: Monitor, settings: Settings, positions: Mapping[str, str]) -> None:

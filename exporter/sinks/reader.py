@@ -131,6 +131,11 @@ class SinkReader:
         """What ``lag`` counts: bytes or records."""
         return self._sink.LAG_UNIT
 
+    @property
+    def reasons(self) -> tuple[str, ...]:
+        """Reasons for which only this kind of sink rejects records."""
+        return self._sink.REASONS
+
     def own_metrics(self) -> Iterable[tuple[str, Mapping[str, str], float]]:
         """Metrics that only this kind of sink exports."""
         return self._sink.own_metrics()

@@ -89,6 +89,9 @@ class LogSink(ABC):
     LAG_UNIT: ClassVar[Literal["bytes", "records"]] = "bytes"
     """What ``lag`` counts."""
 
+    REASONS: ClassVar[tuple[str, ...]] = ()
+    """Reasons for which only this kind of sink rejects records."""
+
     @classmethod
     @abstractmethod
     def open(cls, monitor: Monitor, settings: Any, positions: Mapping[str, str]) -> Self:

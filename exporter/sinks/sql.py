@@ -60,6 +60,7 @@ class SqlSink(LogSink):
     A row is known by its cursor value and its id or, without one, by all that is in it.
     """
 
+    REASONS = ("missing_cursor",)
     LAG_UNIT: ClassVar[Literal["bytes", "records"]] = "records"
 
     def __init__(self, monitor: Monitor, settings: SqlSettings, positions: Mapping[str, str]) -> None:

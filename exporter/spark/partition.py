@@ -17,12 +17,13 @@ from exporter.fold.grouping import CycleTime
 from exporter.fold.ingestion import Ingestion
 from exporter.fold.version_schemas import VersionSchemas
 from exporter.parse.json_lines import Buffer
+from exporter.parse.typed_rows import TypedRows
 from exporter.records.reshaping import Reshaped, Reshaping, plain
 from exporter.references.configured import HistoryWindows, path_of_version
 from exporter.references.reference import Reference
 from exporter.references.reference_file import parse
 from exporter.sinks import Batch, SinkReader
-from exporter.spark.parts import Part, combined
+from exporter.spark.parts import Part
 from exporter.state import Store, portable
 from exporter.state.portable import Portable, Waiting
 from exporter.state.portable_bytes import to_bytes
@@ -79,7 +80,7 @@ class _Passing(Reshaping):
     def joins(self) -> bool:
         return False
 
-    def portions(self, lines: Buffer, *_: object, **__: object) -> Iterator[Reshaped]:
+    def portions(self, lines: Buffer | TypedRows, *_: object, **__: object) -> Iterator[Reshaped]:
         account = self.part.account
         yield Reshaped(lines, lambda: b"", Counter(account.rejected), account.records)
 
@@ -116,7 +117,7 @@ class Partition:
         sinks = ["predictions", "labels"][: 1 + (spec.labels is not None)]
         self._readers = {name: _Reader(name, store) for name in sinks}
         with store.transaction():
-            self._ingestion.counting.start(sinks)
+            self._ingestion.counting.start(dict.fromkeys(sinks, ()))
 
     def close(self) -> None:
         """Release store and parsers."""
@@ -124,9 +125,9 @@ class Partition:
         self._store.close()
 
     def take(self, parts: Iterable[Part]) -> None:
-        """Fold parts, the predictions before the labels."""
+        """Fold parts, the predictions before the labels; each when it comes, for its lines are valid until the next."""
         takes = {"predictions": self._ingestion.predictions, "labels": self._ingestion.labels}
-        for part in combined(parts):
+        for part in parts:
             self._passing[part.sink].part = part
             account = part.account
             batch = Batch(memoryview(part.lines), 0, account.positions, account.passed_over)

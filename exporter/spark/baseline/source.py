@@ -33,6 +33,7 @@ from exporter.spark.baseline.files import (
     listed,
     opened,
     slices,
+    split_lines,
 )
 from exporter.spark.baseline.lockstep import Lockstep, Request
 from exporter.spark.baseline.ranks import Sought, counter
@@ -70,8 +71,10 @@ def open_source(spark: SparkSession, urls: Sequence[str]) -> Iterator[tuple[Spar
     spark.conf.set("spark.sql.execution.arrow.maxRecordsPerBatch", "8")
     parts = None
     try:
-        kind = _format(urls)
-        splits, written = listed(urls, kind)
+        splits, written = listed(urls)
+        kind = _format(splits)
+        if kind == "json":
+            splits = list(split_lines(splits))
         shape, witnesses, found = _agreed(spark, splits, kind)
         starts = [0, *accumulate(item.rows for item in found)]
         parts = _parts(spark, splits, shape, witnesses, starts).persist(_level())
@@ -94,12 +97,12 @@ def open_source(spark: SparkSession, urls: Sequence[str]) -> Iterator[tuple[Spar
             parts.unpersist()
 
 
-def _format(urls: Sequence[str]) -> str:
-    named = [Path(url) for url in urls]
-    if any(path.suffix for path in named):
-        return format_of(named)
-    splits, _ = listed(urls, "parquet")
-    return format_of([Path(split.name) for split in splits])
+def _format(files: Sequence[Split]) -> str:
+    kind = format_of([Path(file.name) for file in files])
+    if kind == "csv":
+        message = "Spark reads references from JSONL and Parquet; expected one of these, or --engine local"
+        raise InputError.of_file(Path(files[0].url), message)
+    return kind
 
 
 class SparkSource(Source):
@@ -318,16 +321,9 @@ def _agreed(spark: SparkSession, splits: Sequence[Split], kind: str) -> tuple[Sh
         found = _inspected(spark, splits, shape, witnesses)
         if kind == "parquet":
             shape = shape._replace(columns=found[0].columns)
-        semicolons = kind == "csv" and all(item.semicolons for item in found)
-        codes = frozenset(name for item in found for name in item.codes)
-        if (semicolons, codes) != (shape.semicolons, shape.codes):
-            shape = shape._replace(semicolons=semicolons, codes=codes)
-            continue
         other = next((place for place, item in enumerate(found) if item.columns != shape.columns), None)
         if other is None:
-            names = {name for name, _ in shape.columns}
-            strange = kind == "csv" and names != {name for item in found for name in item.names}
-            if strange or (digest and any(item.digest != digest for item in found)):
+            if digest and any(item.digest != digest for item in found):
                 break
             return shape, witnesses, found
         if kind == "parquet":

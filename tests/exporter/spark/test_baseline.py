@@ -18,7 +18,6 @@ from tests.support.commands import exporter
 from tests.support.logs import monitor, write_lines, write_monitor
 from tests.support.segmented import before
 from tests.support.spark import MARKS
-from tests.support.spark import spark as spark
 
 pytestmark = MARKS
 

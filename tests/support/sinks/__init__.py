@@ -49,6 +49,9 @@ class SinkServer(ABC):
     longest: ClassVar[int] = 4 << 20
     """Bytes of the longest record that the log takes."""
 
+    most: ClassVar[int] = 1 << 40
+    """Bytes that the log keeps until they are read, at least."""
+
     patience: ClassVar[float] = 20.0
     """Seconds after which what was appended is read, and after which a read that fails has failed."""
 
