@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from exporter.features.binning import Binning, CategoricalBinning, NumericBinning
 from exporter.fold.schema import TRAFFIC, Schema
 from exporter.references.reference import ViewReference, view_part
 from exporter.summary.base import Codes, Floats, Integers, Summary
@@ -62,7 +63,10 @@ class PrivateCells:
         """Return the count of each cell, exactly; shape (cells,)."""
         sent = self.cell_of >= 0
         found = np.bincount(self.cell_of[sent], vector[sent], len(self.places))
-        return np.rint(found).astype(np.int64)
+        whole = found.astype(np.int64)
+        if (whole != found).any():
+            raise ValueError("a released cell holds no whole count: the bound of one record would not hold")
+        return whole
 
 
 def _groups(name: str, part: Summary, schema: Schema, *, graded: bool) -> tuple[list[Group], int]:
@@ -72,10 +76,11 @@ def _groups(name: str, part: Summary, schema: Schema, *, graded: bool) -> tuple[
         case TrafficSummary():
             # One record is one row, and with a status one graded row, which may be an error.
             return _single([at.rows, at.graded, at.errors] if graded else [at.rows]), 3 if graded else 1
-        case CategoricalSummary() if name == "classes" or name in _views(schema):
+        # A mix of categories is of the same class: shares of one record, in many cells.
+        case CategoricalSummary() if name == "classes" or _counted_by(name, schema) is CategoricalBinning:
             # One record has one value: of a category, unseen or missing.
             return _single([at.missing, at.unseen, *at.counts]), 1
-        case NumericSummary():
+        case NumericSummary() if name == "score" or _counted_by(name, schema) is NumericBinning:
             # One record has one value: in one bin, infinite, invalid or missing.
             if name == "score":
                 deciles = _deciles(reference.score for reference in schema.references.values())
@@ -95,6 +100,12 @@ def _groups(name: str, part: Summary, schema: Schema, *, graded: bool) -> tuple[
 
 def _single(places: Iterable[Floats | float]) -> list[Group]:
     return [[int(place)] for place in places]
+
+
+def _counted_by(name: str, schema: Schema) -> type[Binning] | None:
+    """Return the type of binning of a view's part; None where it is no view's."""
+    view = _views(schema).get(name)
+    return None if view is None else type(schema.binnings[view])
 
 
 def _views(schema: Schema) -> dict[str, str]:

@@ -15,6 +15,7 @@ import pytest
 
 from exporter.daemon.cycle import Cycle
 from exporter.daemon.models import Model
+from exporter.features.binning import CategoricalBinning, NumericBinning
 from exporter.fold.laplace import Laplace
 from exporter.fold.private_cells import PrivateCells
 from exporter.fold.version_schemas import VersionSchemas
@@ -25,8 +26,9 @@ from exporter.summary.base import Integers
 from exporter.tasks import task_of
 from mlslo.yamlfile import InputError
 from tests.support import segmented
+from tests.support.commands import exporter
 from tests.support.fleet import Pod
-from tests.support.logs import EPOCH, monitor
+from tests.support.logs import EPOCH, monitor, write_lines
 from tests.support.properties import examples
 
 DAY = 86_400
@@ -142,6 +144,52 @@ def test_counts_are_those_of_the_log(tmp_path: Path, reference: Path) -> None:
     # Rows, graded, errors; the score; two classes; five features. One number each in every summary.
     assert cells.l1 == 3 + 1 + 1 + 5
     assert counts[0] == 90
+    assert counts.sum() == 90 * (cells.l1 - 1) + counts[2]
+
+
+@pytest.mark.slow
+def test_shares_and_sums_stay(tmp_path: Path) -> None:
+    """Of texts, vectors and times: one record may be in many cells of a mix, a vocabulary or a sum."""
+    rows = [
+        {
+            **item,
+            "features": {
+                **item["features"],
+                "comment": f"some Words {place}, and 12 figures",
+                "vector": [0.1, place / 90, 0.3],
+                "seen": EPOCH + 100 * place,
+            },
+        }
+        for place, item in enumerate(segmented.predictions(90))
+    ]
+    spec = monitor(
+        windows=["3d"],
+        references={"training": {"static": "reference.json"}},
+        privacy={"epsilon": 1.0},
+        features={
+            "comment": {"type": "text"},
+            "vector": {"type": "embedding"},
+            "seen": {"type": "timestamp"},
+        },
+    )
+    pod = Pod(tmp_path, spec, None)
+    data = write_lines(tmp_path / "training.jsonl", rows)
+    exporter("baseline", tmp_path / "monitor.yaml", "--data", data, "--out", tmp_path / "reference.json")
+    run(pod, BEGIN)
+    pod.log(rows)
+    (counts,) = counted(run(pod, EPOCH + 4000)).values()
+    cells, model = cells_of(pod.model), pod.model
+    pod.stop()
+    schema = VersionSchemas(
+        model.monitor, task_of(model.monitor.spec, model.references), model.references
+    ).of("")
+    scalar = [
+        view
+        for view, binning in schema.binnings.items()
+        if type(binning) in (NumericBinning, CategoricalBinning)
+    ]
+    assert len(scalar) < len(schema.binnings)
+    assert cells.l1 <= 3 + 1 + 1 + len(scalar)
     assert counts.sum() == 90 * (cells.l1 - 1) + counts[2]
 
 
