@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import math
 import sqlite3
 import time
 from collections import Counter
@@ -19,6 +20,7 @@ from exporter.daemon.snapshots import Snapshots
 from exporter.fold.field_presence import FieldPresence
 from exporter.fold.grouping import CycleTime
 from exporter.fold.ingestion import MOST_VERSIONS
+from exporter.fold.private_cells import PrivateCells
 from exporter.fold.version_schemas import DIGEST, VersionSchemas
 from exporter.measure.exposition import Series, Snapshot
 from exporter.records.reshaping import plain
@@ -27,6 +29,7 @@ from exporter.state import Store, StoreError
 from exporter.state.parts import Exporter, Parts
 from exporter.state.portable import BucketKey, Layout
 from exporter.state.sent import Asked, Sent
+from exporter.statistics.laplace_noise import noise_bound
 from exporter.summary.windows import CLOCK_SKEW, MICROSECONDS, Buckets
 from exporter.tasks import task_of
 
@@ -35,6 +38,8 @@ logger = logging.getLogger(__name__)
 STATES = ("merged", "unreachable", "refused", "other_schema", "damaged", "duplicate", "departed")
 """States of exporters: the label ``state`` of ml_fleet_exporters."""
 MOST_EXPORTERS = 500
+TAIL = 0.01
+"""Probability that noise is more than the margin of rows that gauges of noisy counts need."""
 
 _AT_ONCE = 16
 _DISCOVERY = "discovery"
@@ -167,6 +172,8 @@ class FleetCycle:
                 self._sum.run(changed, CycleTime(end, end + CLOCK_SKEW, end, end))
             merged = "merged" in self._states.values()
             spec = self._monitor.spec
+            if spec.privacy is not None:
+                self._snapshots.measure_noisy(self._margin(end))
             logs = {"predictions": spec.predictions, "labels": spec.labels, "skew": spec.skew}
             sinks = [name for name, log in logs.items() if log is not None]
             windows = windows_at(self._monitor, self._history, end)
@@ -176,6 +183,16 @@ class FleetCycle:
             raise CycleError(str(cause)) from cause
         self._failed = False
         return self._completed(snapshot)
+
+    def _margin(self, end: int) -> int:
+        """Return how many rows noise alone may seem to be, in all releases that the longest window holds."""
+        spec = self._monitor.spec
+        assert spec.privacy is not None
+        cells = PrivateCells.of(self._schemas.of(""), graded=spec.predictions.fields.status is not None)
+        longest = max(window.seconds for window in spec.windows)
+        number = self._parts.number(end - int(longest * MICROSECONDS))
+        bound = noise_bound(number, cells.l1 / spec.privacy.epsilon, TAIL / cells.widest)
+        return math.ceil(cells.widest * bound)
 
     def _ask_all(self, stopped: Callable[[], bool]) -> set[BucketKey]:
         """Take what all exporters have counted since they were asked last; return the buckets that this changes."""
