@@ -151,7 +151,7 @@ def test_life_of_a_fleet(seed: int, tmp_path: Path, monkeypatch: pytest.MonkeyPa
     )
     with closing(Whole(tmp_path, 3, None, spec)) as whole:
         cycle: FleetCycle | None = None
-        for step in range(16):
+        for step in range(12):
             clock.now += rng.choice([1.0, 7.0, 20.0, 200.0])
             # Not at a time that a window ends at, nor too late to be counted.
             times = [clock.now - EPOCH - rng.choice([0.4, 3.3, 100.1]) for _ in range(rng.randrange(5))]
