@@ -20,6 +20,7 @@ BENCHMARKS = (
     "shapes",
     "series",
     "pending",
+    "privacy",
     "replay",
     "push",
     "sinks",

@@ -1,6 +1,6 @@
 """A fleet of exporters and its aggregator: bytes an exporter, seconds a merge, gauges that are not one exporter's.
 
-    .venv/bin/python -m benchmarks.aggregate [--quick] [--exporters 20] [--rows 10000]
+    .venv/bin/python -m benchmarks.aggregate [--quick] [--exporters 20] [--rows 1000]
 
 50 features, 20 segment values, windows of an hour, a day and a week, each exporter with ``--rows`` records of random
 numbers spread over the week and its own web server, all in this process. Then each logs 100 records more. Every gauge
@@ -101,7 +101,7 @@ def main() -> None:
     )
     parser.add_argument("--quick", action="store_true", help="three exporters of 500 records")
     parser.add_argument("--exporters", type=int, default=20)
-    parser.add_argument("--rows", type=int, default=10_000)
+    parser.add_argument("--rows", type=int, default=1000)
     options = parser.parse_args()
     number, rows = (3, 500) if options.quick else (options.exporters, options.rows)
     with tempfile.TemporaryDirectory(prefix="mlslo-fleet-") as name, ExitStack() as stack:

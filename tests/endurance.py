@@ -112,7 +112,7 @@ class Endurance:
         at = datetime.fromtimestamp(math.ceil(time.time()) + 1, UTC).isoformat().replace("+00:00", "Z")
         found = once(self.monitor, "--state-dir", state, at=at)
         expected = once(self.recounted, at=at)
-        different = list(_differences(found, expected))
+        different = list(differences(found, expected))
         assert not different, "\n".join(different)
         counted = sum(count for _, count in found["ml_predictions_total"])
         assert counted == self.number, f"{counted} of {self.number} records"
@@ -272,7 +272,7 @@ def _append(path: Path, content: bytes) -> None:
         file.write(content)
 
 
-def _differences(found: Gauges, expected: Gauges) -> Iterator[str]:
+def differences(found: Gauges, expected: Gauges) -> Iterator[str]:
     """Yield each series that is not the same in both."""
     for name in sorted(found.keys() | expected.keys()):
         if name.startswith(_OF_READING):

@@ -31,3 +31,18 @@ AT = click.option(
     "--at", metavar="RFC3339", callback=time_of, help="Evaluate the windows as of then (default: now)."
 )
 """The end of the windows, as Unix seconds."""
+
+ENGINE = click.option(
+    "--engine",
+    type=click.Choice(["local", "spark"]),
+    default="local",
+    show_default=True,
+    help="Where records are read and counted: in this process, or by Spark (extra 'spark').",
+)
+MASTER = click.option(
+    "--spark.master",
+    "master",
+    metavar="URL",
+    help="Spark's master (default: that of spark-submit or of Spark's configuration, else this machine).",
+)
+"""Options of the commands that Spark can run."""

@@ -45,7 +45,7 @@ def _name(context: click.Context, parameter: click.Parameter, values: tuple[str,
 
     for value in values:
         if not is_name(value):
-            message = f"expected dns://NAME:PORT or dnssrv://NAME, got '{value}'"
+            message = f"expected dns://NAME:PORT, got '{value}'"
             raise click.BadParameter(message, context, parameter)
     return values
 
@@ -66,7 +66,7 @@ def _name(context: click.Context, parameter: click.Parameter, values: tuple[str,
     metavar="NAME",
     multiple=True,
     callback=_name,
-    help="All exporters behind a name: dns://NAME:PORT (each address), dnssrv://NAME (each SRV record).",
+    help="All exporters behind a name: each of its addresses, as dns://NAME:PORT; may be repeated.",
 )
 @click.option(
     "--discover.tls", "secure", is_flag=True, help="Ask exporters that are found by name over https."

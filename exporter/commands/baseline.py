@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from exporter.commands import ENGINE, MASTER, MONITOR
 from mlslo import atomic
 from mlslo.command_line import PATH, input_errors, refuse
 
@@ -18,28 +19,17 @@ if TYPE_CHECKING:
 
 
 @click.command()
-@click.argument("monitor", metavar="MONITOR", type=PATH)
+@MONITOR
 @click.option(
     "--data",
     metavar="FILE...",
     required=True,
     multiple=True,
-    help="Training data or a stretch of log: *.jsonl, *.csv or *.parquet; with --engine spark URLs and folders, too.",
+    help="Training data or a stretch of log: *.jsonl, *.csv or *.parquet; by Spark no CSV, but URLs and folders, too.",
 )
 @click.argument("more_data", metavar="", nargs=-1)
-@click.option(
-    "--engine",
-    type=click.Choice(["local", "spark"]),
-    default="local",
-    show_default=True,
-    help="Where the rows are read and counted: in this process, or by Spark (extra 'spark'). The file is the same.",
-)
-@click.option(
-    "--spark.master",
-    "master",
-    metavar="URL",
-    help="Spark's master (default: that of spark-submit or of Spark's configuration, else this machine).",
-)
+@ENGINE
+@MASTER
 @click.option(
     "--fit-loss-estimator",
     is_flag=True,
@@ -113,7 +103,7 @@ def _build_by_spark(
         refuse(
             "--fit-loss-estimator needs all rows in one process; expected --engine local, with a sample of the rows"
         )
-    if monitor.spec.reshapes_predictions and not all(url.endswith((".parquet", ".csv")) for url in urls):
+    if monitor.spec.reshapes_predictions and not all(url.endswith(".parquet") for url in urls):
         refuse(f"{monitor.model}: its records are wrapped; expected plain rows, or --engine local")
     try:
         with spark_session(master) as spark, open_source(spark, urls) as (source, written):

@@ -12,27 +12,13 @@ from typing import TYPE_CHECKING
 
 import click
 
-from exporter.commands import MONITOR, time_of
+from exporter.commands import ENGINE, MASTER, MONITOR, time_of
 from exporter.commands.one_cycle import prepare
 from mlslo.command_line import PATH, WRONG, input_errors, refuse
 
 if TYPE_CHECKING:
     from exporter.daemon.models import Model
     from mlslo.monitor import Monitor
-
-ENGINE = click.option(
-    "--engine",
-    type=click.Choice(["local", "spark"]),
-    default="local",
-    show_default=True,
-    help="Where the records are read and counted: in this process, or by Spark (extra 'spark').",
-)
-MASTER = click.option(
-    "--spark.master",
-    "master",
-    metavar="URL",
-    help="Spark's master (default: that of spark-submit or of Spark's configuration, else this machine).",
-)
 
 
 @click.command()
@@ -43,7 +29,7 @@ MASTER = click.option(
     multiple=True,
     help="Predictions to read instead of those of the monitor file's sink; URLs by Spark only.",
 )
-@click.option("--labels", metavar="FILE|URL...", multiple=True, help="Labels to read, with --data.")
+@click.option("--labels", metavar="FILE|URL...", multiple=True, help="With --data: the labels to read.")
 @click.argument("more_data", metavar="", nargs=-1)
 @click.option(
     "--until",

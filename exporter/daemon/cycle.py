@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import sqlite3
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 
 import duckdb
@@ -19,6 +19,8 @@ from exporter.fold.exemplars import Exemplars
 from exporter.fold.field_presence import PRESENCE
 from exporter.fold.grouping import CycleTime
 from exporter.fold.ingestion import Ingestion
+from exporter.fold.laplace import MissingOpenDPError
+from exporter.fold.private_counts import PrivateCounts
 from exporter.fold.schema import GROUP, OUTCOME
 from exporter.fold.version_schemas import VersionSchemas
 from exporter.measure.exposition import LONGEST_ID, Snapshot
@@ -70,6 +72,12 @@ class Cycle:
         if named.spec.predictions.exemplars:
             bounds = np.array([bucket.seconds for bucket in spec.latencyBuckets])
             self._exemplars = Exemplars(bounds, LONGEST_ID)
+        self._private: PrivateCounts | None = None
+        if spec.privacy is not None:
+            try:
+                self._private = PrivateCounts(monitor.model, spec, self._schemas.of(""), store)
+            except MissingOpenDPError as error:
+                raise named.document.error(("spec", "privacy"), str(error), key=True) from None
         self._readers: dict[str, SinkReader] = {}
         self._first: FirstReferences | None = None
         self._shifted = ShiftedTimes(named)
@@ -80,7 +88,15 @@ class Cycle:
         self._prepared = -1
         with ExitStack() as opened:
             self._ingestion = Ingestion(
-                monitor, task, self._schemas, store, self._buckets, shapes, named.spec, self._exemplars
+                monitor,
+                task,
+                self._schemas,
+                store,
+                self._buckets,
+                shapes,
+                named.spec,
+                self._exemplars,
+                self._private,
             )
             opened.callback(self._release)
             self._snapshots = Snapshots(
@@ -134,6 +150,9 @@ class Cycle:
             with self._store.transaction():
                 own = {name: reader.reasons for name, reader in self._readers.items()}
                 self._ingestion.counting.start(own)
+                if self._private is not None and at is None:
+                    # What is released once must not depend on a time that somebody asked for.
+                    self._private.start(cycle)
                 if at is None:
                     # Of whoever runs once there is no next reading that could trust this one.
                     self._store.marks.put(CLOCK, cycle.now if final else cycle.trusted)
@@ -143,6 +162,8 @@ class Cycle:
             snapshot = None
             if self._read(cycle, final=final, stopped=stopped):
                 self._ingestion.tidy(cycle)
+                if self._private is not None and at is None:
+                    self._private.release(cycle, self._buckets.expired(cycle.settled))
                 done = cycle.now / MICROSECONDS if as_of else None
                 windows = windows_at(self.monitor, self._history, cycle.now)
                 snapshot = self._snapshots.take(windows, self._readers, started, done)
@@ -186,6 +207,10 @@ class Cycle:
             known=end if as_of else latest if whole else None,
         )
 
+    def trouble(self) -> Sequence[str]:
+        """Return nothing: logs that cannot be read are in the snapshot."""
+        return ()
+
     def portable(self, *, pending: bool = False) -> Portable:
         """Return all that is counted so far; what waits for labels where ``pending``. Raises CycleError."""
         with self._explained():
@@ -201,12 +226,10 @@ class Cycle:
         digest = self._schemas.digest(self._buckets, self._ingestion.presence.shape)
         counted = Counted(self.monitor.model, digest, self._shapes(), self._ended)
         with self._explained(), self._store.transaction():
-            envelope, counts = sent.page(self._store, counted, asked)
-        return Sent(envelope, self._outgoing(counts))
-
-    def _outgoing(self, counts: Portable) -> Portable:
-        """Return what may leave this exporter of ``counts``: the one place that everything which does comes through."""
-        return counts
+            if self._private is not None:
+                # Made of releases alone: nothing that is exact goes into it.
+                return self._private.page(counted, asked)
+            return sent.page(self._store, counted, asked)
 
     def _shapes(self) -> tuple[Shape, ...]:
         found = {

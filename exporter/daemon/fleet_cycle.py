@@ -3,31 +3,33 @@
 from __future__ import annotations
 
 import logging
+import math
 import sqlite3
 import time
-from collections import Counter, defaultdict
+from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass, replace
+from itertools import zip_longest
 from typing import Protocol
 
-import numpy as np
-
 from exporter.daemon.cycle import CycleError, windows_at
+from exporter.daemon.fleet_sum import FleetSum
 from exporter.daemon.models import Model
 from exporter.daemon.snapshots import Snapshots
 from exporter.fold.field_presence import FieldPresence
 from exporter.fold.grouping import CycleTime
 from exporter.fold.ingestion import MOST_VERSIONS
-from exporter.fold.version_schemas import VersionSchemas
+from exporter.fold.private_cells import PrivateCells
+from exporter.fold.version_schemas import DIGEST, VersionSchemas
 from exporter.measure.exposition import Series, Snapshot
 from exporter.records.reshaping import plain
 from exporter.references.configured import HistoryWindows
-from exporter.state import OTHER, Scope, Store, StoreError
-from exporter.state.parts import Exporter, Parts, Scoped
-from exporter.state.portable import ALL_VERSIONS, BucketKey, Layout, Portable, merge
+from exporter.state import Store, StoreError
+from exporter.state.parts import Exporter, Parts
+from exporter.state.portable import BucketKey, Layout
 from exporter.state.sent import Asked, Sent
-from exporter.summary.base import Shape
+from exporter.statistics.laplace_noise import noise_bound
 from exporter.summary.windows import CLOCK_SKEW, MICROSECONDS, Buckets
 from exporter.tasks import task_of
 
@@ -36,10 +38,22 @@ logger = logging.getLogger(__name__)
 STATES = ("merged", "unreachable", "refused", "other_schema", "damaged", "duplicate", "departed")
 """States of exporters: the label ``state`` of ml_fleet_exporters."""
 MOST_EXPORTERS = 500
+TAIL = 0.01
+"""Probability that noise is more than the margin of rows that gauges of noisy counts need."""
 
 _AT_ONCE = 16
+_DISCOVERY = "discovery"
+_MOST_LINES = 10
+"""Of exporters that are missing, on the status page."""
 _OF_PROCESSES = "ml_state_"
 """Counters that each process has of its own."""
+_OF_WHAT_WAITS = (
+    "ml_predictions_pending",
+    "ml_label_sampling_ratio",
+    "ml_skew_pending",
+    "ml_skew_sampling_ratio",
+)
+"""Gauges of what waits for labels, or for offline features, which stays in the exporters."""
 _SOON = 1.0
 """Seconds for an exporter that did not answer the last time: many that are gone must not delay the others."""
 
@@ -110,17 +124,22 @@ class FleetCycle:
         store.segments.most = monitor.spec.maxSegmentValues
         store.segments.half_life = int(max(spans) * MICROSECONDS)
         self._parts = Parts(store.connection)
+        self._sum = FleetSum(store, self._parts, self._schemas, self._buckets, self._presence, self._digest)
         self._instances: Sequence[str] = ()
         # Of each instance: the tag of its last answer, its state, and what was said of it.
         self._tags: dict[str, str] = {}
         self._states: dict[str, str] = {}
         self._said: dict[str, str] = {}
-        self._revision = -1
+        self._trouble: Sequence[str] = ()
         self._failed = False
 
     def close(self) -> None:
         """Release the store."""
         self._store.close()
+
+    def trouble(self) -> Sequence[str]:
+        """Return which exporters are missing and why, a line each. From any thread."""
+        return self._trouble
 
     def page(self, asked: Asked) -> Sent:  # noqa: ARG002 - of the protocol
         """Refuse: what was merged is not sent on."""
@@ -142,7 +161,7 @@ class FleetCycle:
         try:
             if self._failed:
                 self._parts.reload()
-                self._revision = -1
+                self._sum.begin_anew()
             self._failed = True
             changed = self._ask_all(stopped)
             if stopped():
@@ -150,9 +169,13 @@ class FleetCycle:
                 return None
             end = int((time.time() if at is None else at) * MICROSECONDS)
             with self._store.transaction():
-                self._merge(changed, CycleTime(end, end + CLOCK_SKEW, end, end))
+                self._sum.run(changed, CycleTime(end, end + CLOCK_SKEW, end, end))
             merged = "merged" in self._states.values()
-            sinks = ["predictions"] if self._monitor.spec.labels is None else ["predictions", "labels"]
+            spec = self._monitor.spec
+            if spec.privacy is not None:
+                self._snapshots.measure_noisy(self._margin(end))
+            logs = {"predictions": spec.predictions, "labels": spec.labels, "skew": spec.skew}
+            sinks = [name for name, log in logs.items() if log is not None]
             windows = windows_at(self._monitor, self._history, end)
             snapshot = self._snapshots.take(windows, {name: _Reader(merged) for name in sinks}, started)
         except (StoreError, sqlite3.Error) as error:
@@ -161,13 +184,23 @@ class FleetCycle:
         self._failed = False
         return self._completed(snapshot)
 
+    def _margin(self, end: int) -> int:
+        """Return how many rows noise alone may seem to be, in all releases that the longest window holds."""
+        spec = self._monitor.spec
+        assert spec.privacy is not None
+        cells = PrivateCells.of(self._schemas.of(""), graded=spec.predictions.fields.status is not None)
+        longest = max(window.seconds for window in spec.windows)
+        number = self._parts.number(end - int(longest * MICROSECONDS))
+        bound = noise_bound(number, cells.l1 / spec.privacy.epsilon, TAIL / cells.widest)
+        return math.ceil(cells.widest * bound)
+
     def _ask_all(self, stopped: Callable[[], bool]) -> set[BucketKey]:
         """Take what all exporters have counted since they were asked last; return the buckets that this changes."""
         try:
             self._instances = self._fleet.instances()[:MOST_EXPORTERS]
-            self._say("discovery", "")
+            self._say(_DISCOVERY, "")
         except AskError as error:
-            self._say("discovery", f"exporters cannot be found, those of before are asked: {error}")
+            self._say(_DISCOVERY, f"{error}; the exporters that were found before are asked")
         changed: set[BucketKey] = set()
         states: dict[str, str] = {}
         taken: dict[int, str] = {}
@@ -211,10 +244,17 @@ class FleetCycle:
                         self._say(instance, "")
                     except AskError as error:
                         states[instance] = error.state
-                        self._say(instance, f"{error.state.replace('_', ' ')}: {error}")
+                        kept = "; its last counts stay in the sums" if self._last_of(instance) else ""
+                        self._say(instance, f"{error.state.replace('_', ' ')}: {error}{kept}")
             pool.shutdown(wait=True, cancel_futures=True)
         self._states = states
         self._tags = {instance: tag for instance, tag in self._tags.items() if instance in states}
+        self._said = {of: what for of, what in self._said.items() if what and of in (_DISCOVERY, *states)}
+        lines = [f"{of}: {what}." for of, what in self._said.items()]
+        more = len(lines) - _MOST_LINES
+        self._trouble = (
+            lines if more <= 0 else [*lines[:_MOST_LINES], f"And {more} more; the log names them."]
+        )
         return changed
 
     def _last_of(self, instance: str) -> Exporter | None:
@@ -237,10 +277,12 @@ class FleetCycle:
         if sent.envelope.model != self._monitor.model:
             raise AskError("damaged", f"of model '{sent.envelope.model}'")
         if sent.envelope.counted_by != self._digest:
+            pieces = zip_longest(DIGEST, sent.envelope.counted_by.split("-"), self._digest.split("-"))
+            differing = [name for name, its, own in pieces if name and its != own]
             raise AskError(
                 "other_schema",
-                "its monitor file or its references are not those of the aggregator: windows, segments, features or "
-                "static references differ",
+                f"its {', '.join(differing or DIGEST)} are not the aggregator's; give both one monitor file and equal "
+                "reference files",
             )
         layouts = {
             (shape.kind, shape.digest): Layout.of(shape)
@@ -274,116 +316,6 @@ class FleetCycle:
             )
         return changed
 
-    def _merge(self, changed: set[BucketKey], now: CycleTime) -> None:
-        """Bring the store up to what the exporters have counted, where that has changed."""
-        store, parts = self._store, self._parts
-        expired = self._buckets.expired(now.settled)
-        parts.expire(expired)
-        exporters = [one for one in parts.exporters.values() if one.counted_by == self._digest]
-        known = merge(exporter.known for exporter in exporters)
-        numbers: dict[str | None, int] = {None: ALL_VERSIONS}
-        newest = sorted(known.versions.items(), key=lambda item: (-item[1][1], item[0]))[:MOST_VERSIONS]
-        for place, (name, (began, seen)) in enumerate(newest):
-            # A model that is silent for long has the version that it had.
-            if seen >= expired or place == 0:
-                numbers[name] = store.versions.number(name, began, seen)
-        for name, mark in known.marks.items():
-            store.marks.rise(name, mark)
-        self._schemas.refresh(version.name for version in store.versions.all().values())
-        outgrown = self._hold_segments(known)
-        if self._revision != self._schemas.revision:
-            self._revision = self._schemas.revision
-            store.summaries.drop_other_kinds([])
-            changed = set(parts.keys())
-        for segment, value in outgrown:
-            changed |= set(parts.keys(segment, value))
-        self._compact(now, expired)
-        targets: defaultdict[Scoped, set[int]] = defaultdict(set)
-        for key in changed:
-            if key.start >= expired and key.version in numbers:
-                shown = self._shown(key.segment, key.value)
-                # A value that has got series of its own, or has lost them, was or is part of the others.
-                for value in {shown, OTHER} if (key.segment, key.value) in outgrown else {shown}:
-                    targets[Scoped(*key[:4], value)].add(key.start)
-        identities = [exporter.identity for exporter in exporters]
-        for scoped, starts in targets.items():
-            self._merge_scope(scoped, starts, numbers[scoped.version], identities, now)
-        for number in store.versions.forget(expired):
-            store.summaries.drop_version(number)
-
-    def _hold_segments(self, known: Portable) -> set[tuple[str, str]]:
-        """Choose the values that have series, of those that have any in an exporter; return which have changed."""
-        segments = self._store.segments
-        names = {segment for segment, _ in known.sizes}
-        before = {(name, value) for name in names for value in segments.held(name)}
-        sizes = {value: (size, value in before) for value, (size, held) in known.sizes.items() if held}
-        segments.restore(sizes, ())
-        _, dropped = segments.exchange()
-        dropped += sum(
-            segments.drop(name, [value]) for name, value in sizes if value not in segments.held(name)
-        )
-        if dropped:
-            self._store.counters.add("ml_series_dropped_total", ("too_many_segment_values",), dropped)
-        after = {(name, value) for name in names for value in segments.held(name)}
-        for segment, value in before - after:
-            for number in self._store.versions.all():
-                for kind in self._kinds():
-                    self._store.summaries.drop(kind, Scope(number, segment, value))
-        return before ^ after
-
-    def _shown(self, segment: str, value: str) -> str:
-        return self._store.segments.shown(segment, value) if segment else value
-
-    def _kinds(self) -> list[str]:
-        return list(self._schemas.of("").shapes)
-
-    def _compact(self, now: CycleTime, expired: int) -> None:
-        for number, version in self._store.versions.all().items():
-            for shape in self._schemas.of(version.name).shapes.values():
-                self._store.summaries.compact(
-                    shape, number, lambda starts: self._buckets.start(starts, now.settled), expired
-                )
-        self._presence.compact(now)
-
-    def _merge_scope(
-        self, scoped: Scoped, starts: set[int], number: int, identities: Sequence[int], now: CycleTime
-    ) -> None:
-        """Merge the buckets anew that hold what exporters have in buckets that begin at ``starts``."""
-        shape = self._shape(scoped)
-        if shape is None:
-            return
-        layout = Layout.of(shape)
-        rows = [
-            (start, row)
-            for value, start, row in self._parts.starts(scoped, identities)
-            if self._shown(scoped.segment, value) == scoped.value
-        ]
-        targets = set(self._buckets.start(np.array(sorted(starts)), now.settled).tolist())
-        coarse = self._buckets.start(np.array([start for start, _ in rows], dtype=np.int64), now.settled)
-        members: defaultdict[int, list[int]] = defaultdict(list)
-        for target, (_, row) in zip(coarse.tolist(), rows, strict=True):
-            if target in targets:
-                members[target].append(row)
-        scope = Scope(number, scoped.segment, scoped.value)
-        for target in targets - members.keys():
-            self._store.summaries.drop(scoped.kind, scope, target)
-        self._store.summaries.put(
-            scoped.kind,
-            scoped.digest,
-            (
-                (scope, start, layout.merged(self._parts.contents(own, shape)))
-                for start, own in members.items()
-            ),
-        )
-
-    def _shape(self, scoped: Scoped) -> Shape | None:
-        """Return the shape of what is counted here; None where the exporter has other references of the version."""
-        if scoped.version is None:
-            shape: Shape | None = self._presence.shape
-        else:
-            shape = self._schemas.of(scoped.version).shapes.get(scoped.kind)
-        return shape if shape is not None and shape.digest == scoped.digest else None
-
     def _completed(self, snapshot: Snapshot) -> Snapshot:
         """Add what is known of the exporters; leave out what an aggregator does not know."""
         model, exporters = self._monitor.model, self._parts.exporters
@@ -403,8 +335,7 @@ class FleetCycle:
             "ml_fleet_exporters": {(model, state): float(number[state]) for state in STATES},
             "ml_fleet_exporter_last_summaries_timestamp_seconds": newest,
         }
-        unknown = ("ml_predictions_pending", "ml_label_sampling_ratio")
-        series = {name: found for name, found in snapshot.series.items() if name not in unknown}
+        series = {name: found for name, found in snapshot.series.items() if name not in _OF_WHAT_WAITS}
         return replace(snapshot, series={**series, **own})
 
     def _say(self, of: str, what: str) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Protocol
 
@@ -31,6 +31,8 @@ class Runnable(Protocol):
     ) -> Snapshot | None: ...
 
     def page(self, asked: Asked) -> Sent: ...
+
+    def trouble(self) -> Sequence[str]: ...
 
     def close(self) -> None: ...
 
@@ -102,8 +104,9 @@ class RecoveringCycle:
         return self._cycle.page(asked)
 
     def trouble(self) -> list[str]:
-        """Return what a person should know of the state, a line each."""
-        lines = []
+        """Return what a person should know of the state and of a fleet's exporters, a line each."""
+        cycle = self._cycle
+        lines = [] if cycle is None else [*cycle.trouble()]
         if not self.writable:
             lines.append(
                 "The state file cannot be used: nothing is read, and all values are those of the last good cycle."

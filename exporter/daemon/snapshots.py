@@ -47,8 +47,14 @@ class Snapshots:
         self._exemplars = exemplars
         self._measurement = Measurement(monitor, task, schemas, store)
         self._warned = False
+        self._private = False
         # What one schema or another exports; each leaves out more of it.
         self._exported = monitor.spec.metrics.exported(detail=True)
+
+    def measure_noisy(self, margin: int) -> None:
+        """Take counts as noisy from now on: gauges need ``margin`` rows more, and there are no pictures of bins."""
+        self._private = True
+        self._measurement.measure_noisy(margin)
 
     def take(
         self,
@@ -62,7 +68,7 @@ class Snapshots:
         ``readers``: of the sinks. ``started``: when the cycle was, by the monotonic clock. ``done``: when it ended,
         Unix seconds; now, where that is None.
         """
-        gauges = Gauges(self._monitor.model, self._exported)
+        gauges = Gauges(self._monitor.model, self._exported, private=self._private)
         versions = self._current_versions(windows)
         up = readers["predictions"].up
         measured = [
@@ -94,6 +100,8 @@ class Snapshots:
         meta.withheld(gauges)
         end = max(window.end for window in windows if not window.reference)
         segments = largest_segments(measured)
+        if self._private:
+            seen, segments = [], []
         return Snapshot(self._monitor.model, gauges.series, histograms, seen, end / MICROSECONDS, segments)
 
     def _keep_limit(self, gauges: Gauges, histograms: Mapping[str, Histogram]) -> None:

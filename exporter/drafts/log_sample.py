@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 
 from exporter.records.accounts.nearest_paths import opened_text
 from exporter.sinks import SinkError
-from exporter.sinks.file import FileSink
+from exporter.sinks.files import FileSink
 from mlslo.yamlfile import InputError
 
 _LOOKED_AT = 1000

@@ -15,6 +15,7 @@ from exporter.fold.field_presence import FieldPresence
 from exporter.fold.folding import Folding
 from exporter.fold.grouping import BucketKeys, CycleTime, ScopeValues
 from exporter.fold.missing_fields import MissingFields
+from exporter.fold.private_counts import PrivateCounts
 from exporter.fold.skew import SkewComparison
 from exporter.fold.version_schemas import VersionSchemas
 from exporter.parse.json_lines import Buffer
@@ -47,7 +48,7 @@ class Ingestion:
     """Takes batches of all logs of one model into its store, each in one transaction.
 
     ``monitor``: the file, as it is for plain records. ``reshapings``: what makes them so, by sink. ``written``: as the
-    user wrote it. ``exemplars``: where they are kept.
+    user wrote it. ``exemplars``: where they are kept. ``private``: what is counted towards releases.
     """
 
     def __init__(
@@ -60,9 +61,11 @@ class Ingestion:
         reshapings: Mapping[str, Reshaping],
         written: Spec,
         exemplars: Exemplars | None = None,
+        private: PrivateCounts | None = None,
     ) -> None:
         spec = monitor.spec
         self._exemplars = exemplars
+        self._private = private
         self._spec = written
         self._task = task
         self._reshapings = reshapings
@@ -149,6 +152,9 @@ class Ingestion:
         if self._revision != self._schemas.revision:
             # A version has come with a reference of its own, whose categories were not asked for.
             columns = self._decoded(reshaped.lines, cycle)
+        if self._private is not None:
+            # Before anything is left out for the sake of other records.
+            self._private.take(columns, self._known)
         if self._counted is not None:
             columns = columns.since(self._counted)
         if cycle.known is not None:

@@ -22,6 +22,9 @@ from exporter.tasks.task import Task
 from mlslo.monitor import Monitor, scope_name
 from mlslo.yamlfile import InputError
 
+DIGEST = ("features", "static references", "windows and sliding references", "segments", "privacy")
+"""What the pieces of ``VersionSchemas.digest`` are of."""
+
 logger = logging.getLogger(__name__)
 
 
@@ -61,14 +64,16 @@ class VersionSchemas:
         return self._by_version.get(version, self._shared)
 
     def digest(self, buckets: Buckets, presence: Shape) -> str:
-        """Return what is equal for exporters whose summaries may be added up: how they count, and against what."""
-        parts = [
-            *(f"{shape.kind} {shape.digest}" for shape in (*self._shared.shapes.values(), presence)),
-            *(f"{name} {reference.hash}" for name, reference in sorted(self._static.items())),
-            *(f"{level}" for level in buckets.levels),
-            *(f"by {name}" for name in (*self.segments, "", *self.attributes)),
-        ]
-        return hashlib.sha256("\0".join(parts).encode()).hexdigest()[:16]
+        """Return what is equal for exporters whose summaries may be added up, a piece for each of ``DIGEST``."""
+        privacy = self._monitor.spec.privacy
+        parts = (
+            [f"{shape.kind} {shape.digest}" for shape in (*self._shared.shapes.values(), presence)],
+            [f"{name} {reference.hash}" for name, reference in sorted(self._static.items())],
+            [f"{level}" for level in buckets.levels],
+            [*self.segments, "", *self.attributes],
+            [] if privacy is None else [privacy.model_dump_json()],
+        )
+        return "-".join(hashlib.sha256("\0".join(part).encode()).hexdigest()[:12] for part in parts)
 
     def all(self) -> list[Schema]:
         """Return every schema once."""

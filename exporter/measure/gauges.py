@@ -13,7 +13,7 @@ from exporter.fold.schema import Schema
 from exporter.references.reference import Reference, ViewReference
 from exporter.summary.base import Composite, Floats
 from exporter.tasks.task import Task
-from mlslo.catalogue import METRICS
+from mlslo.catalogue import METRICS, Layer
 from mlslo.monitor import Exported, Spec
 
 
@@ -37,6 +37,25 @@ class Reason(StrEnum):
     TOO_MANY_CLASSES = "too_many_classes"
     NOT_BINARY = "not_binary"
     MAX_SERIES = "max_series"
+    PRIVACY = "privacy"
+
+
+PRIVATE = frozenset(
+    (
+        "ml_prediction_error_ratio",
+        "ml_feature_psi",
+        "ml_feature_js_distance",
+        "ml_feature_hellinger_distance",
+        "ml_feature_cramers_v",
+        "ml_feature_new_category_ratio",
+        "ml_feature_missing_ratio",
+        "ml_feature_invalid_ratio",
+        "ml_prediction_psi",
+        "ml_prediction_js_distance",
+        "ml_prediction_class_ratio",
+    )
+)
+"""Gauges of a model that are functions of the counts which ``privacy`` releases, and of nothing else."""
 
 
 @dataclass
@@ -44,13 +63,14 @@ class Gauges:
     """Series by metric name; label values in the catalogue's order.
 
     Nothing that is not a finite number gets in: it is withheld, and counted with its reason. What is not ``exported``
-    is passed over; everything is, where that is None.
+    is passed over; everything is, where that is None. ``private``: counts have noise, and there are no others.
     """
 
     model: str
     exported: Exported | None = None
     series: dict[str, dict[tuple[str, ...], float]] = field(default_factory=dict)
     withheld: Counter[tuple[str, str, str, str]] = field(default_factory=Counter)
+    private: bool = False
 
     def wants(self, name: str, segment: str = "") -> bool:
         """Return whether ``name`` is exported: of a segment, or of all traffic."""
@@ -60,12 +80,14 @@ class Gauges:
         """Export ``value``; None or a value that is not finite is withheld as undefined."""
         if not self.wants(name, labels.get("segment", "")):
             return
-        if value is None or not math.isfinite(value):
+        if self.private and name not in PRIVATE and METRICS[name].layer is not Layer.META:
+            self.withhold(name, Reason.PRIVACY, **labels)
+        elif value is None or not math.isfinite(value):
             self.withhold(name, Reason.UNDEFINED, **labels)
-            return
-        labels["model"] = self.model
-        values = tuple([labels.get(label, "") for label in METRICS[name].labels])
-        self.series.setdefault(name, {})[values] = float(value)
+        else:
+            labels["model"] = self.model
+            values = tuple([labels.get(label, "") for label in METRICS[name].labels])
+            self.series.setdefault(name, {})[values] = float(value)
 
     def set_if(self, enough: bool, name: str, value: float | None, **labels: str) -> None:
         """Export ``value`` where there are rows enough; withhold it elsewhere."""

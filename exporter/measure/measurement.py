@@ -5,6 +5,8 @@ from __future__ import annotations
 import logging
 from collections.abc import Mapping, Sequence
 
+import numpy as np
+
 from exporter.fold.schema import AGE, GROUP, OUTCOME, SELECTION, SKEW, TRAFFIC, Schema
 from exporter.fold.version_schemas import VersionSchemas
 from exporter.measure import data, fairness, features, outcome, prediction, reference_figures, service, skew
@@ -37,12 +39,20 @@ class Measurement:
     def __init__(self, monitor: Monitor, task: Task, schemas: VersionSchemas, store: Store) -> None:
         self._model = monitor.model
         self._spec = monitor.spec
+        self._minimum = monitor.spec.minSamples
         self._warned: set[tuple[str, str]] = set()
         self._task = task
         self._schemas = schemas
         self._store = store
         self._lengths = {str(window): window.seconds for window in self._spec.windows}
         self._exported: dict[Schema, Exported] = {}
+        self._private = False
+
+    def measure_noisy(self, margin: int) -> None:
+        """Take counts as noisy from now on: negative ones are 0, and gauges need ``margin`` rows more."""
+        self._private = True
+        needed = self._minimum + margin
+        self._spec = self._spec.model_copy(update={"minSamples": needed})
 
     def measure(
         self, gauges: Gauges, windows: list[Window], number: int, version: str, *, sink_up: bool
@@ -213,6 +223,8 @@ class Measurement:
             vector = parts[first].copy()
             for part in parts[first + 1 : last]:
                 shape.empty.merge_numbers(vector, slice(None), part)
+            if self._private:
+                vector = np.where(np.isinf(vector), vector, np.maximum(vector, 0.0))
             found[window] = shape.empty.with_vector(vector)
         return found
 

@@ -21,6 +21,7 @@ IN_WORDS = {
     Reason.CLASSES_UNKNOWN: "It is not known which classes the model has.",
     Reason.TOO_MANY_CLASSES: "Too many classes for a series each.",
     Reason.NOT_BINARY: "Only of a model of two classes.",
+    Reason.PRIVACY: "It needs counts that do not leave an exporter with privacy.",
     Reason.MAX_SERIES: "Past maxSeries: the least urgent are left out first.",
 }
 """Reason -> a sentence."""

@@ -11,7 +11,7 @@ from pathlib import Path
 from exporter.records.opening import opened_object
 from exporter.records.reshaping import plain, reshapings
 from exporter.sinks import SinkError
-from exporter.sinks.file import FileSink
+from exporter.sinks.files import FileSink
 from exporter.state import Store
 from mlslo.monitor import Monitor
 from mlslo.yamlfile import InputError

@@ -1,7 +1,7 @@
-"""Log sinks: one file per kind, and the reader that commits their batches one by one.
+"""Log sinks: a file or a room for each kind, and the reader that commits their batches one by one.
 
 From outside: ``SinkReader``, ``open_sink``, and of the contract ``Batch``, ``Sample`` and ``SinkError``. A new sink is
-a file with a ``LogSink`` and a line in ``SINKS`` of ``reader.py``.
+a file or a room with a ``LogSink``, and a line in ``SINKS`` of ``reader.py``.
 """
 
 from exporter.sinks.reader import SinkReader, open_sink

@@ -1,86 +1,96 @@
-"""Records by a cursor that most of them raise: what comes late is found by looking back, and known again by its id."""
+"""Rows by a cursor that most of them raise: what comes late is found by looking back, and known again by 64 bits."""
 
 from __future__ import annotations
 
 from base64 import b64decode, b64encode
 from collections.abc import Mapping
-from hashlib import blake2b
 
+import numpy as np
+from numpy.typing import NDArray
+
+from exporter.sinks.sink import SinkError
+
+Hashes = NDArray[np.uint64]
+
+_REACH, _SEEN = "reach", "seen "
 _BUCKETS = 16
-_CURSOR, _IDS = "cursor", "ids "
-_SIZE = 8
+_MOST = 8_000_000
+_LITTLE = np.dtype("<u8")
 
 
 class Lookback:
-    """Takes each record once, of a log that is read from ``start`` on again and again, in the order of the cursor.
+    """How far a log was read, and hashes of the rows since then, in buckets of the cursor.
 
-    Cursors are whole numbers, such as microseconds. ``span``: how far behind the highest one a record may come; for so
-    long ids are remembered, by 64 bits each, in buckets of the cursor. Each bucket is a position of its own, so that a
-    batch writes the few that it changed. A ``span`` that is longer than before does not reach what is forgotten.
+    Cursors are whole numbers, such as microseconds. ``highest``: of the rows that were taken, but not later than when
+    they were: one from the future does not hide those of the present. ``since``: the lowest cursor to read from, itself
+    included; None before the first row. It never sinks, so that a longer span does not reach what is forgotten.
+    Of a bucket each batch adds a position of its own, ``seen END NUMBER``, so that none is written twice.
     """
 
-    def __init__(self, span: int, positions: Mapping[str, str]) -> None:
-        """Go on at committed ``positions``. Raises ValueError where they are of another shape."""
-        self._span = span
-        self._width = max(1, span // _BUCKETS)
-        # End of a bucket, which is not in it -> ids. Some may be of another width, from before a change of the span.
-        self._buckets: dict[int, set[int]] = {}
-        self._changed: set[int] = set()
-        self._highest: int | None = None
-        self._forgotten = 0
+    def __init__(self, positions: Mapping[str, str]) -> None:
+        """Take over committed positions. Raises ValueError where one has another shape."""
+        self.since: int | None = None
+        self.highest = 0
+        self._buckets: dict[int, dict[str, Hashes]] = {}
+        self._number = self._total = 0
         for key, position in positions.items():
-            if key == _CURSOR:
-                highest, forgotten = position.split(" ")
-                self._highest, self._forgotten = int(highest), int(forgotten)
-            elif key.startswith(_IDS):
-                ids = b64decode(position, validate=True)
-                if len(ids) % _SIZE:
-                    raise ValueError(f"a position of another shape: {key}")
-                self._buckets[int(key.removeprefix(_IDS))] = {
-                    int.from_bytes(ids[at : at + _SIZE], "big") for at in range(0, len(ids), _SIZE)
-                }
-            else:
+            if key == _REACH:
+                since, highest = position.split(" ")
+                self.since, self.highest = int(since), int(highest)
+                continue
+            if not key.startswith(_SEEN):
                 raise ValueError(f"a position of another kind of sink: {key}")
-        if (self._highest is None) != (not positions):
-            raise ValueError("positions without a cursor")
+            _, end, number = key.split(" ")
+            hashes = np.frombuffer(b64decode(position, validate=True), _LITTLE)
+            self._keep(int(end), key, hashes)
+            self._number = max(self._number, int(number))
+        if positions and self.since is None:
+            raise ValueError("positions that do not say how far the log was read")
+        self.settle()
 
-    @property
-    def highest(self) -> int | None:
-        """The highest cursor that was taken; None before the first record."""
-        return self._highest
+    def settle(self) -> None:
+        """Make those that were taken known to ``unseen``."""
+        parts = [hashes for bucket in self._buckets.values() for hashes in bucket.values()]
+        self._known = np.sort(np.concatenate(parts)) if parts else np.empty(0, np.uint64)
 
-    @property
-    def start(self) -> int | None:
-        """The lowest cursor to read from, itself included; None where nothing was read yet."""
-        return None if self._highest is None else max(self._highest - self._span, self._forgotten)
+    def unseen(self, hashes: Hashes) -> NDArray[np.bool_]:
+        """Return which of ``hashes`` were not known when ``settle`` was last called."""
+        if not len(self._known):
+            return np.ones(len(hashes), bool)
+        places = np.searchsorted(self._known, hashes)
+        found: NDArray[np.uint64] = self._known[np.minimum(places, len(self._known) - 1)]
+        return np.not_equal(found, hashes)
 
-    def take(self, cursor: int, identity: bytes) -> bool:
-        """Return True where the record is new, and remember it; what is older than all that is remembered is not."""
-        if self._highest is not None and cursor < self._forgotten:
-            return False
-        found = int.from_bytes(blake2b(b"%d " % cursor + identity, digest_size=_SIZE).digest(), "big")
-        if any(found in ids for end, ids in self._buckets.items() if end > cursor):
-            return False
-        end = (cursor // self._width + 1) * self._width
-        self._buckets.setdefault(end, set()).add(found)
-        self._changed.add(end)
-        if self._highest is None:
-            self._forgotten = cursor - self._span
-        if self._highest is None or cursor > self._highest:
-            self._highest = cursor
-        return True
+    def take(self, cursors: NDArray[np.int64], hashes: Hashes, *, span: int, now: int) -> dict[str, str]:
+        """Remember rows, at least one; return the positions that changed, those to be forgotten as empty texts.
 
-    def positions(self) -> dict[str, str]:
-        """Return the positions that changed since the last call, those to be forgotten among them as empty texts."""
-        if self._highest is None or not self._changed:
-            return {}
-        for end in [end for end in self._buckets if end <= self._highest - self._span]:
-            del self._buckets[end]
-            self._changed.add(end)
-            self._forgotten = max(self._forgotten, end)
-        changed = {_CURSOR: f"{self._highest} {self._forgotten}"}
-        for end in sorted(self._changed):
-            ids = (number.to_bytes(_SIZE, "big") for number in self._buckets.get(end, ()))
-            changed[f"{_IDS}{end}"] = b64encode(b"".join(ids)).decode()
-        self._changed.clear()
+        ``span``: how far behind the highest cursor others may come. ``now``: the highest cursor that is not of the
+        future. Raises SinkError where that is too much to remember.
+        """
+        highest = min(int(cursors.max()), now)
+        since = highest - span
+        if self.since is not None:
+            highest = max(highest, self.highest)
+            since = max(highest - span, self.since)
+        width = max(1, span // _BUCKETS)
+        late = cursors >= since
+        ends = (cursors[late] // width + 1) * width
+        if self._total + len(ends) > _MOST:
+            message = f"more than {_MOST:,} rows lie within the lookback; expected a shorter one"
+            raise SinkError(message)
+        self.since, self.highest = since, highest
+        changed = {_REACH: f"{since} {highest}"}
+        self._number += 1
+        for end in np.unique(ends).tolist():
+            key, added = f"{_SEEN}{end} {self._number}", hashes[late][ends == end].astype(_LITTLE)
+            self._keep(end, key, added)
+            changed[key] = b64encode(added.tobytes()).decode()
+        for end in [end for end in self._buckets if end <= since]:
+            forgotten = self._buckets.pop(end)
+            self._total -= sum(map(len, forgotten.values()))
+            changed |= dict.fromkeys(forgotten, "")
         return changed
+
+    def _keep(self, end: int, key: str, hashes: Hashes) -> None:
+        self._buckets.setdefault(end, {})[key] = hashes
+        self._total += len(hashes)

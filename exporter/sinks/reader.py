@@ -9,15 +9,13 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 
 from exporter.inbox import inbox_folder, inbox_path
-from exporter.sinks.file import FileSink
+from exporter.sinks.files import FileSink, StandardInput
 from exporter.sinks.kafka import KafkaSink
-from exporter.sinks.loki import LokiSink
 from exporter.sinks.objects import ObjectsSink
-from exporter.sinks.opensearch import OpenSearchSink
+from exporter.sinks.paged import LokiSink, OpenSearchSink
 from exporter.sinks.push import POSITION, PushSink
 from exporter.sinks.sink import Batch, LogSink, SinkError
 from exporter.sinks.sql import SqlSink
-from exporter.sinks.standard_input import StandardInput
 from exporter.state import Store
 from mlslo.monitor import Monitor, Sink
 

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import closing
 from functools import partial, reduce
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import msgspec
 
@@ -18,10 +18,10 @@ from exporter.fold.grouping import CycleTime
 from exporter.fold.ingestion import MOST_VERSIONS
 from exporter.references.configured import VERSION, of_versions
 from exporter.sinks import Batch, SinkError
+from exporter.sinks.files import TrackedFile
 from exporter.sinks.positions import Position
-from exporter.sinks.tracked import TrackedFile
 from exporter.spark.partition import POSITIONS, ROWS, STATE, WAITING, Job, folded
-from exporter.spark.parts import SCHEMA, Shaper, Splitter, of_files, of_lines, of_pieces, part_of
+from exporter.spark.parts import SCHEMA, Shaper, Splitter, combined, of_files, of_lines, of_pieces, part_of
 from exporter.spark.pieces import MOST_TASKS, Piece, PlannedSink, grouped
 from exporter.spark.session import SparkError, reason
 from exporter.state import Store, portable
@@ -112,16 +112,13 @@ def fold(
     if found.urls:
         partitions = max(partitions, int(spark.conf.get("spark.sql.shuffle.partitions") or 0))
     job = Job(model, when, _references(model.monitor), partitions if by_id else 1)
-    # Rows are lines, or blocks of them, of which ten thousand at once would be gigabytes. Spark 4.0 knows no bytes.
+    # Rows are lines, or blocks of them, of which ten thousand at once would be gigabytes.
     spark.conf.set("spark.sql.execution.arrow.maxBytesPerBatch", str(64 << 20))
     spark.conf.set("spark.sql.execution.arrow.maxRecordsPerBatch", "1000" if found.urls else "16")
     try:
         sources = list(_sources(spark, model.monitor, found, cores))
         if by_id:
-            targets = _targets(spark, partitions)
-            split = [
-                source.mapInArrow(partial(_split, job, targets, read), SCHEMA) for source, read in sources
-            ]
+            split = [source.mapInArrow(partial(_split, job, read), SCHEMA) for source, read in sources]
             rows = _together(split, partitions).mapInArrow(partial(_fold_rows, job), ROWS)
         else:
             rows = _union(
@@ -173,14 +170,17 @@ def _of_pieces(pieces: Sequence[Piece], rows: Batches) -> Iterator[tuple[str, st
     return of_pieces((number, pieces[number]) for some in rows for number in some.column("id").to_pylist())
 
 
-def _split(job: Job, targets: Sequence[int], read: Read, rows: Batches) -> Batches:
+def _split(job: Job, read: Read, rows: Batches) -> Batches:
     monitor = job.model.monitor
-    with closing(Shaper(monitor, job.cycle)) as shaper, closing(Splitter(monitor, targets)) as splitter:
+    with (
+        closing(Shaper(monitor, job.cycle)) as shaper,
+        closing(Splitter(monitor, job.partitions)) as splitter,
+    ):
         yield from splitter.rows(shaper.parts(read(rows)))
 
 
 def _fold_rows(job: Job, rows: Batches) -> Batches:
-    yield from folded(job, (part_of(row) for some in rows for row in some.to_pylist()))
+    yield from folded(job, combined(part_of(row) for some in rows for row in some.to_pylist()))
 
 
 def _fold_batches(job: Job, read: Read, rows: Batches) -> Batches:
@@ -192,18 +192,9 @@ def _together(frames: Sequence[DataFrame], partitions: int) -> DataFrame:
     """Return rows with those of one target in one partition, the predictions first, as the sinks would have read."""
     from pyspark.sql import functions
 
-    shuffled = _union(frames).repartition(partitions, "target")
-    return shuffled.sortWithinPartitions(functions.col("sink").desc(), "seq")
-
-
-def _targets(spark: SparkSession, partitions: int) -> list[int]:
-    """Return a number for each of ``partitions`` that Spark's hash sends there: by chance some would get several."""
-    from pyspark.sql import functions
-
-    numbers = spark.range(64 * partitions).select(functions.col("id").cast("int").alias("number"))
-    place = functions.pmod(functions.hash("number"), functions.lit(partitions)).alias("place")
-    found = numbers.groupBy(place).agg(functions.min("number").alias("number")).orderBy("number")
-    return [row.number for row in found.collect()]
+    shuffled: Any = _union(frames).repartitionById(partitions, functions.col("target"))
+    found: DataFrame = shuffled.sortWithinPartitions(functions.col("sink").desc(), "seq")
+    return found
 
 
 def _union(frames: Sequence[DataFrame]) -> DataFrame:

@@ -23,7 +23,7 @@ from exporter.references.configured import HistoryWindows, path_of_version
 from exporter.references.reference import Reference
 from exporter.references.reference_file import parse
 from exporter.sinks import Batch, SinkReader
-from exporter.spark.parts import Part, combined
+from exporter.spark.parts import Part
 from exporter.state import Store, portable
 from exporter.state.portable import Portable, Waiting
 from exporter.state.portable_bytes import to_bytes
@@ -125,9 +125,9 @@ class Partition:
         self._store.close()
 
     def take(self, parts: Iterable[Part]) -> None:
-        """Fold parts, the predictions before the labels."""
+        """Fold parts, the predictions before the labels; each when it comes, for its lines are valid until the next."""
         takes = {"predictions": self._ingestion.predictions, "labels": self._ingestion.labels}
-        for part in combined(parts):
+        for part in parts:
             self._passing[part.sink].part = part
             account = part.account
             batch = Batch(memoryview(part.lines), 0, account.positions, account.passed_over)

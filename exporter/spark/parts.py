@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import tempfile
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from itertools import pairwise
 from pathlib import Path, PurePosixPath
@@ -50,7 +50,10 @@ class Account(msgspec.Struct):
 
 @dataclass(frozen=True)
 class Part:
-    """Plain records of a batch. ``seq``: texts in the order in which the sink would have read."""
+    """Plain records of a batch. ``seq``: texts in the order in which the sink would have read.
+
+    ``lines``: valid until the next part is read; of ``part_of`` for good.
+    """
 
     sink: str
     seq: str
@@ -135,9 +138,9 @@ class Shaper:
 
 
 class Splitter:
-    """Splits parts so that all records of one id have one target of ``targets``."""
+    """Splits parts so that all records of one id have one target, of ``targets``."""
 
-    def __init__(self, monitor: Monitor, targets: Sequence[int]) -> None:
+    def __init__(self, monitor: Monitor, targets: int) -> None:
         monitor = plain(monitor)
         self._targets = targets
         fields = {"predictions": monitor.spec.predictions.fields.id}
@@ -157,18 +160,18 @@ class Splitter:
         for part in parts:
             content = _whole(part.lines)
             starts, ends = _lines(content)
-            keys = self._keys(part.sink, content, starts, ends) % np.uint64(len(self._targets))
+            keys = self._keys(part.sink, content, starts, ends) % np.uint64(self._targets)
             order = np.argsort(keys, kind="stable")
             lines = _array(content, starts, ends).take(pa.array(order))
-            edges = np.searchsorted(keys[order], np.arange(len(self._targets) + 1)).tolist()
+            edges = np.searchsorted(keys[order], np.arange(self._targets + 1)).tolist()
             accounts = [part.account]
             found = []
             for place, (first, last) in enumerate(pairwise(edges)):
-                if first == last and not (accounts and place + 1 == len(self._targets)):
+                if first == last and not (accounts and place + 1 == self._targets):
                     continue
                 account = msgspec.json.encode(accounts.pop() if accounts else Account())
                 blob = _joined(lines.slice(first, last - first))
-                found.append((self._targets[place], part.seq, part.sink, blob, account))
+                found.append((place, part.seq, part.sink, blob, account))
             yield pa.RecordBatch.from_arrays(
                 [
                     pa.array(column, type=type_)
@@ -215,7 +218,7 @@ def part_of(row: Mapping[str, Any]) -> Part:
 
 
 def combined(parts: Iterable[Part], most: int = 32 << 20) -> Iterator[Part]:
-    """Join parts of predictions that come one after another; those of labels stay: of each the earliest comes first."""
+    """Join parts of ``part_of``: predictions that come one after another; of labels the earliest comes first."""
     waiting: list[Part] = []
     size = 0
     for part in parts:

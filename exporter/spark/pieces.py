@@ -14,11 +14,10 @@ from pathlib import Path
 
 from exporter.sinks.content import Block, Content, Plain
 from exporter.sinks.descriptors import failure, open_file
-from exporter.sinks.file import FileSink
+from exporter.sinks.files import FileSink, TrackedFile
 from exporter.sinks.positions import Position
 from exporter.sinks.records import NOTHING, Cut, JsonLines, batch_of, is_object
 from exporter.sinks.sink import Batch
-from exporter.sinks.tracked import TrackedFile
 from exporter.sinks.wrappings import is_plain
 
 _LOOKED_AT = 64 << 10

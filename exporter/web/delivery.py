@@ -13,7 +13,7 @@ from collections.abc import Mapping, Sequence
 from contextlib import closing
 from pathlib import Path
 from threading import Event
-from typing import ClassVar, Protocol
+from typing import Any, ClassVar, Protocol
 from urllib.parse import urlsplit
 
 from pydantic import Field, model_validator
@@ -64,11 +64,24 @@ class Authorization(StrictModel):
 
 
 class ClientTLS(StrictModel):
-    """Whom to trust, and the client's own certificate."""
+    """Whom to trust, and the client's own certificate. ``server_name``: in the certificate of whatever is asked."""
 
     ca_file: str | None = Field(None, min_length=1)
     cert_file: str | None = Field(None, min_length=1)
     key_file: str | None = Field(None, min_length=1)
+    server_name: str | None = Field(None, min_length=1)
+
+
+class _NamedContext(ssl.SSLContext):
+    """Expects ``server_name`` in a certificate: those that are found by DNS are asked by address."""
+
+    server_name: str | None = None
+
+    def wrap_socket(self, *args: Any, **options: Any) -> ssl.SSLSocket:
+        """Return the socket in TLS."""
+        if self.server_name is not None:
+            options["server_hostname"] = self.server_name
+        return super().wrap_socket(*args, **options)
 
 
 class HTTPConfig(StrictModel):
@@ -247,7 +260,12 @@ def _context(document: Document, config: ClientTLS) -> ssl.SSLContext:
     if (config.cert_file is None) != (config.key_file is None):
         raise document.error(("tls_config",), "expected cert_file and key_file, or none of them", key=True)
     try:
-        context = ssl.create_default_context(cafile=folder / config.ca_file if config.ca_file else None)
+        context = _NamedContext(ssl.PROTOCOL_TLS_CLIENT)
+        context.server_name = config.server_name
+        if config.ca_file:
+            context.load_verify_locations(folder / config.ca_file)
+        else:
+            context.load_default_certs()
         if config.cert_file is not None and config.key_file is not None:
             context.load_cert_chain(folder / config.cert_file, folder / config.key_file, password="")
     except OSError as error:

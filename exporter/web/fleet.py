@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import http.client
 import socket
+import ssl
 import time
 import urllib.error
 import urllib.request
@@ -13,7 +14,6 @@ from pathlib import Path
 from urllib.parse import quote, urlencode, urlsplit
 
 from exporter.daemon.fleet_cycle import MOST_EXPORTERS, AskError
-from exporter.extras import needs
 from exporter.state import sent
 from exporter.state.portable_bytes import PortableError
 from exporter.state.sent import Asked, Sent
@@ -26,10 +26,14 @@ TIMEOUT = 10.0
 _MOST_BYTES = 64 << 20
 _PART = 1 << 20
 _LONGEST_ANSWER = 300
+_ADVICE = {
+    401: "; give the exporter's password or token by --http.config.file",
+    404: "; expected http://HOST:PORT of an exporter that runs the model '{model}'",
+}
 
 
 class HTTPFleet:
-    """Exporters at ``urls`` and behind ``names`` (``dns://NAME:PORT``, ``dnssrv://NAME``)."""
+    """Exporters at ``urls`` and behind ``names`` (``dns://NAME:PORT``)."""
 
     def __init__(
         self,
@@ -78,13 +82,26 @@ class HTTPFleet:
                 busy = error.code >= 500 or error.code == http.HTTPStatus.TOO_MANY_REQUESTS
                 text = error.read(_LONGEST_ANSWER).decode(errors="replace").strip().partition("\n")[0]
                 reason = f"answered {error.code}: {text if text.isprintable() else error.reason}"
-                raise AskError("unreachable" if busy else "refused", reason) from None
+                advice = _ADVICE.get(error.code, "").format(model=model)
+                raise AskError("unreachable" if busy else "refused", reason + advice) from None
         except PortableError as error:
             raise AskError("damaged", str(error)) from None
         except urllib.error.URLError as error:
-            raise AskError("unreachable", f"not reached: {error.reason}") from None
+            raise AskError("unreachable", _reason(error.reason)) from None
         except (OSError, http.client.HTTPException) as error:
-            raise AskError("unreachable", f"not reached: {error or type(error).__name__}") from None
+            raise AskError("unreachable", _reason(error)) from None
+
+
+def _reason(error: object) -> str:
+    """Return what kept an exporter from being reached, and what to do where that is not plain."""
+    match error:
+        case ssl.SSLCertVerificationError():
+            return f"{error.verify_message}; give ca_file or server_name in tls_config of --http.config.file"
+        case ssl.SSLError():
+            return f"no TLS there ({error.reason}); ask over http, or serve TLS by the exporter's --web.config.file"
+        case OSError(strerror=str(text)):
+            return text
+    return str(error) or type(error).__name__
 
 
 def _content(answer: http.client.HTTPResponse, until: float) -> bytes:
@@ -95,22 +112,16 @@ def _content(answer: http.client.HTTPResponse, until: float) -> bytes:
         if size > _MOST_BYTES:
             raise AskError("damaged", f"sent more than {_MOST_BYTES} bytes")
         if time.monotonic() > until:
-            raise AskError("unreachable", "not reached: sends too slowly")
+            raise AskError("unreachable", "sends too slowly")
     return b"".join(parts)
 
 
 def is_name(text: str) -> bool:
-    """Return True for ``dns://NAME:PORT`` and ``dnssrv://NAME``."""
+    """Return True for ``dns://NAME:PORT``."""
     try:
         parts = urlsplit(text)
         plain = not (parts.path or parts.query or parts.fragment) and "@" not in parts.netloc
-        named = bool(parts.hostname) and is_url(f"http://{parts.netloc}")
-        return (
-            plain
-            and named
-            and ((parts.scheme == "dns") == bool(parts.port))
-            and parts.scheme in ("dns", "dnssrv")
-        )
+        return parts.scheme == "dns" and plain and bool(parts.port) and is_url(f"http://{parts.netloc}")
     except ValueError:
         return False
 
@@ -118,28 +129,8 @@ def is_name(text: str) -> bool:
 def _resolved(name: str) -> list[tuple[str, int]]:
     """Return host and port of each exporter behind a name, in a stable order. Raises AskError."""
     parts = urlsplit(name)
-    host = parts.hostname or ""
-    if parts.scheme == "dns":
-        try:
-            found = socket.getaddrinfo(host, parts.port, type=socket.SOCK_STREAM)
-        except OSError as error:
-            raise AskError("unreachable", f"{shown_url(name)}: {error.strerror or error}") from None
-        return sorted({(str(address[0]), int(address[1])) for *_, address in found})
-    return sorted(srv_records(host))
-
-
-def srv_records(host: str, nameserver: tuple[str, int] | None = None) -> set[tuple[str, int]]:
-    """Return target and port of each SRV record. ``nameserver``: instead of the system's. Raises AskError."""
     try:
-        import dns.exception
-        import dns.resolver
-    except ImportError:
-        raise AskError("refused", f"dnssrv:// {needs('fleet')}") from None
-    try:
-        resolver = dns.resolver.Resolver(configure=nameserver is None)
-        if nameserver is not None:
-            resolver.nameservers, resolver.port = [nameserver[0]], nameserver[1]
-        answer = resolver.resolve(host, "SRV", lifetime=TIMEOUT)
-    except dns.exception.DNSException as error:
-        raise AskError("unreachable", f"dnssrv://{host}: {error}") from None
-    return {(record.target.to_text(omit_final_dot=True), int(record.port)) for record in answer}
+        found = socket.getaddrinfo(parts.hostname, parts.port, type=socket.SOCK_STREAM)
+    except OSError as error:
+        raise AskError("unreachable", f"{shown_url(name)}: {error.strerror or error}") from None
+    return sorted({(str(address[0]), int(address[1])) for *_, address in found})

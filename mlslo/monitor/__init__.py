@@ -17,6 +17,7 @@ from mlslo.monitor.file import Monitor, MonitorFile
 from mlslo.monitor.logs import POSITIVE, Join, Labels, Predictions
 from mlslo.monitor.metrics import Exported, Metrics, SegmentMetrics
 from mlslo.monitor.presets import PREDICTION_PRESETS
+from mlslo.monitor.privacy import Privacy
 from mlslo.monitor.sinks import (
     OTLP_PATH,
     Credentials,
@@ -69,6 +70,7 @@ __all__ = [
     "OpenSearchSink",
     "PredictionFields",
     "Predictions",
+    "Privacy",
     "PushSink",
     "Reference",
     "SegmentMetrics",

@@ -9,7 +9,8 @@ from typing import Any, Literal
 
 from pydantic import Field
 
-from mlslo.monitor.fields import ALTERNATIVE, FeatureArray, PredictionFields
+from mlslo.monitor.fields import ALTERNATIVE, FeatureArray, PredictionFields, needs_rows
+from mlslo.monitor.privacy import MOST_PERIODS
 from mlslo.monitor.sinks import OTLP_PATH, PushSink
 from mlslo.monitor.spec import Spec
 from mlslo.yamlfile import File, Loaded, Name, Problem, StrictModel, did_you_mean, quoted_list
@@ -82,6 +83,7 @@ class Monitor(Loaded[Metadata, Spec]):
         yield from self._problems_of_standard_input()
         yield from self._problems_of_push()
         yield from self._problems_of_groups()
+        yield from self._problems_of_privacy()
         features = fields.features.path if isinstance(fields.features, FeatureArray) else fields.features
         if isinstance(features, str):
             for name, path in _single_paths(fields).items():
@@ -177,6 +179,30 @@ class Monitor(Loaded[Metadata, Spec]):
                     yield self.document.problem(
                         ("spec", "references", name, "first"), f"{message}; expected a file sink"
                     )
+
+    def _problems_of_privacy(self) -> Iterator[Problem]:
+        """Yield what would break the promise that one record changes a few counts of one release."""
+        privacy, predictions = self.spec.privacy, self.spec.predictions
+        if privacy is None:
+            return
+        paths = [*predictions.fields.paths(), *self.spec.further_paths]
+        if predictions.join is not None or any(map(needs_rows, paths)):
+            message = "'privacy' protects one record of the log, and here a record is not one prediction"
+            yield self.document.problem(("spec", "privacy"), f"{message}: 'join', '*' and '|' cannot be used")
+        for name, reference in self.spec.references.items():
+            if reference.static is None or "{version}" in reference.static:
+                message = (
+                    "'privacy' counts all versions over the bins of static references, without '{version}'"
+                )
+                yield self.document.problem(("spec", "references", name), message, key=True)
+        longest = max(window.seconds for window in self.spec.windows)
+        if longest < privacy.shortest_window:
+            message = "the longest window must reach over two periods of 'privacy' and its grace: "
+            message += f"{privacy.shortest_window / 3600:g}h"
+            yield self.document.problem(("spec", "windows"), message)
+        if longest > MOST_PERIODS * privacy.period.seconds:
+            message = f"the longest window has more than {MOST_PERIODS} periods; expected a longer one"
+            yield self.document.problem(("spec", "privacy"), message)
 
     def _problems_of_groups(self) -> Iterator[Problem]:
         """Yield where both logs would share the records of one topic, as replicas do."""

@@ -11,6 +11,7 @@ from pydantic import Field, field_validator, model_validator
 from mlslo.monitor.fields import Crossing, FeatureName, FieldPath, needs_rows, scope_name
 from mlslo.monitor.logs import Labels, Predictions
 from mlslo.monitor.metrics import Metrics
+from mlslo.monitor.privacy import Privacy
 from mlslo.monitor.skew import Skew
 from mlslo.yamlfile import Duration, Name, StrictModel
 
@@ -164,6 +165,9 @@ class Spec(StrictModel):
     comparison: Comparison | None = Field(
         None,
         description="Versions compared with each other, so that a canary can be alerted on; none by default.",
+    )
+    privacy: Privacy | None = Field(
+        None, description="Noise on the counts that `/summaries` sends to an aggregator; none by default."
     )
 
     @property

@@ -109,13 +109,13 @@ def test_the_lowest_bounds_are_those_of_every_dependency() -> None:
             "names dependencies that the project has not: ['duckdb2']",
         ),
         (
-            'extras = ["loss", ',
-            'extras = ["loss2", ',
+            '"loss", "objects"',
+            '"loss2", "objects"',
             "names extras that the project has not: ['loss2']",
         ),
         (
-            'extras = ["loss", ',
-            "extras = [",
+            '"loss", "objects"',
+            '"objects"',
             "expected each extra in tool.mlslo.halves, missing ['loss']",
         ),
     ],

@@ -55,3 +55,47 @@ def test_prometheus_takes_the_files(tmp_path: Path) -> None:
             [promtool, "check", *words], cwd=tmp_path, capture_output=True, text=True, check=False, timeout=60
         )
         assert done.returncode == 0, done.stdout + done.stderr
+
+
+ALERTS = """
+rule_files: [rules.yaml]
+evaluation_interval: 1m
+tests:
+  - name: one of three exporters is refused, and its counts grow old
+    interval: 1m
+    input_series:
+      - {series: 'ml_fleet_exporters{model="m", state="merged"}', values: 2x60}
+      - {series: 'ml_fleet_exporters{model="m", state="refused"}', values: 1x60}
+      - {series: 'ml_fleet_exporter_last_summaries_timestamp_seconds{model="m", exporter="a"}', values: 0+60x60}
+      - {series: 'ml_fleet_exporter_last_summaries_timestamp_seconds{model="m", exporter="b"}', values: 0x60}
+    alert_rule_test:
+      - {eval_time: 14m, alertname: FleetExportersMissing}
+      - eval_time: 16m
+        alertname: FleetExportersMissing
+        exp_alerts:
+          - exp_labels: {model: m, severity: warning}
+            exp_annotations: {summary: 1 exporters of m are not in its gauges.}
+      - {eval_time: 20m, alertname: FleetSummariesOld}
+      - eval_time: 22m
+        alertname: FleetSummariesOld
+        exp_alerts:
+          - exp_labels: {model: m, exporter: b, severity: warning}
+            exp_annotations: {summary: What b has counted is old.}
+  - name: one is replaced in a rollout
+    interval: 1m
+    input_series:
+      - {series: 'ml_fleet_exporters{model="m", state="merged"}', values: 3x60}
+      - {series: 'ml_fleet_exporters{model="m", state="departed"}', values: 1x60}
+      - {series: 'ml_fleet_exporters{model="m", state="unreachable"}', values: 0x10 1x5 0x45}
+    alert_rule_test:
+      - {eval_time: 30m, alertname: FleetExportersMissing}
+"""
+
+
+@pytest.mark.xdist_group("real programs")
+def test_alerts_ring_when_they_should(tmp_path: Path) -> None:
+    (tmp_path / "rules.yaml").write_text(RULES)
+    (tmp_path / "test.yaml").write_text(ALERTS)
+    words: list[str | Path] = [tools.tool("promtool"), "test", "rules", "test.yaml"]
+    done = subprocess.run(words, cwd=tmp_path, capture_output=True, text=True, check=False, timeout=60)
+    assert done.returncode == 0, done.stdout + done.stderr

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from exporter.sinks.http_api import LARGEST_ANSWER
+from exporter.sinks.paged.http_api import LARGEST_ANSWER
 from mlslo.monitor import LokiSink, OpenSearchSink, Sink, load
 from mlslo.yamlfile import StrictModel
 from tests.support.paths import ROOT

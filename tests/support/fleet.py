@@ -96,7 +96,7 @@ class PodFleet:
     ) -> tuple[Sent, str] | None:
         cycle = self.at[instance].cycle
         if cycle is None:
-            raise AskError("unreachable", "not reached: it is gone")
+            raise AskError("unreachable", "it is gone")
         # By turns, as a daemon answers.
         with self._lock:
             found = sent.read(sent.write(cycle.page(asked)))

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -15,8 +17,24 @@ def append_delta(folder: Path, rows: pyarrow.Table, **options: Any) -> None:
     write_deltalake(folder, rows, mode="append", **options)
 
 
+def rewrite_delta(folder: Path, change: Callable[[dict[str, Any]], object]) -> None:
+    """Change the actions of a table's first version, as a writer would have written them that knows more."""
+    first = folder / "_delta_log" / f"{0:020}.json"
+    actions = [json.loads(line) for line in first.read_text().splitlines()]
+    for action in actions:
+        change(action)
+    first.write_text("\n".join(map(json.dumps, actions)))
+
+
 def append_iceberg(folder: Path, rows: pyarrow.Table) -> None:
     """Append to an Iceberg table, which is made where there is none."""
+    change_iceberg(folder, lambda table: table.append(rows), rows.schema)
+
+
+def change_iceberg(
+    folder: Path, change: Callable[[Any], object], schema_of_new: pyarrow.Schema | None = None
+) -> None:
+    """Change an Iceberg table. ``schema_of_new``: of one that is made where there is none."""
     from pyiceberg.catalog.noop import NoopCatalog
     from pyiceberg.io import load_file_io
     from pyiceberg.io.pyarrow import _pyarrow_to_schema_without_ids
@@ -48,9 +66,9 @@ def append_iceberg(folder: Path, rows: pyarrow.Table) -> None:
 
         metadata, place = StaticTable.from_metadata(f"file://{found[-1]}").metadata, f"file://{found[-1]}"
     else:
-        schema = assign_fresh_schema_ids(_pyarrow_to_schema_without_ids(rows.schema))
+        schema = assign_fresh_schema_ids(_pyarrow_to_schema_without_ids(schema_of_new))
         metadata = new_table_metadata(
             schema, UNPARTITIONED_PARTITION_SPEC, UNSORTED_SORT_ORDER, f"file://{folder}", {}
         )
         place = write(metadata)
-    Table(("log",), metadata, place, io, Folder("folder")).append(rows)
+    change(Table(("log",), metadata, place, io, Folder("folder")))

@@ -15,9 +15,8 @@ from exporter.parse.times import epoch_microseconds
 from exporter.records.columns import NO_TIME
 from exporter.records.reshaping import plain, reshapings
 from exporter.sinks.content import Block
-from exporter.sinks.listing import matches
+from exporter.sinks.files import TrackedFile, matches
 from exporter.sinks.rows import CsvRows
-from exporter.sinks.tracked import TrackedFile
 from exporter.sinks.wrappings import unwrapped_sample
 from exporter.state import Store
 from mlslo.monitor import Monitor, Sink, WrittenTimes

@@ -60,6 +60,10 @@ class Part:
             where = f"rowid >= {first} AND rowid < {min(first + size, end)}"
             yield self._connection.execute(f"SELECT {select} FROM source WHERE {where}").fetchnumpy()
 
+    def query(self, text: str) -> list[tuple[Any, ...]]:
+        """Return the rows of a query over the table ``source``, where that holds this part only."""
+        return self._connection.execute(text).fetchall()
+
     def kept(self, name: str, work_out: Callable[[Part], Codes]) -> Codes:
         """Return a number of each row that many ask for: worked out once, and kept in 16 bits."""
         if name not in self._kept:
@@ -324,7 +328,7 @@ def format_of(files: Sequence[Path]) -> str:
     return next(iter(kinds))
 
 
-def reader_of(files: Sequence[Path], kind: str, *, semicolons: bool) -> str:
+def reader_of(files: Sequence[Path], kind: str, *, semicolons: bool = False) -> str:
     """Return SQL that reads ``files``. ``semicolons``: of CSV, whether they separate; then numbers have commas."""
     paths = "[" + ", ".join(sql.text(str(file)) for file in files) + "]"
     missing = ", ".join(map(sql.text, sorted(MISSING)))

@@ -14,12 +14,9 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import duckdb
 
 from exporter.references.baseline.source import (
-    codes_of,
     database,
     drop_malformed,
-    first_separator,
     reader_of,
-    with_codes,
 )
 from mlslo.yamlfile import InputError
 
@@ -52,38 +49,32 @@ class Shape(NamedTuple):
     """How all files are read. ``witnesses``: of each file that has some, the lines that tell the columns' types."""
 
     kind: str
-    semicolons: bool = False
-    codes: frozenset[str] = frozenset()
     witnesses: tuple[tuple[int, str, bytes], ...] = ()
     columns: tuple[tuple[str, str], ...] = ()
 
 
 class Found(NamedTuple):
-    """What a split is. ``names``: of its own columns, of CSV. ``digest``: of the witnesses as they were read.
+    """What a split is. ``digest``: of the witnesses as they were read.
 
     ``lines``: that tell what ``Shape`` does not know.
     """
 
-    names: frozenset[str]
     columns: tuple[tuple[str, str], ...]
     rows: int
     malformed: int
-    codes: frozenset[str]
-    semicolons: bool
     digest: str
     lines: bytes
 
 
-def listed(urls: Sequence[str], kind: str) -> tuple[list[Split], float]:
-    """Return the splits of all files, those of a folder by their paths, and when the last was written (Unix seconds).
+def listed(urls: Sequence[str]) -> tuple[list[Split], float]:
+    """Return all files, those of a folder by their paths, and when the last was written (Unix seconds).
 
     Raises InputError where there is none.
     """
     from pyarrow.fs import FileSelector, FileType
 
-    splits: list[Split] = []
+    files: list[Split] = []
     written = 0.0
-    number = 0
     for url in urls:
         system, path = _located(url)
         info = system.get_file_info(path)
@@ -97,15 +88,18 @@ def listed(urls: Sequence[str], kind: str) -> tuple[list[Split], float]:
             own = url if item is info else url.rstrip("/") + str(item.path)[len(path.rstrip("/")) :]
             seconds, nanoseconds = divmod(item.mtime_ns or 0, 10**9)
             written = max(written, seconds + 1e-9 * nanoseconds)
-            step = SPLIT if kind == "json" and Path(own).suffix not in (".gz", ".zst") else max(item.size, 1)
-            splits += [
-                Split(own, number, item.size, start, min(start + step, item.size))
-                for start in range(0, max(item.size, 1), step)
-            ]
-            number += 1
-    if not splits:
+            files.append(Split(own, len(files), item.size, 0, item.size))
+    if not files:
         raise InputError.of_file(Path(urls[0]), "holds no files")
-    return splits, written
+    return files, written
+
+
+def split_lines(files: Sequence[Split]) -> Iterator[Split]:
+    """Yield stretches of files of lines; those that are compressed stay whole."""
+    for file in files:
+        step = max(file.size, 1) if Path(file.name).suffix in (".gz", ".zst") else SPLIT
+        for start in range(0, max(file.size, 1), step):
+            yield file._replace(start=start, end=min(start + step, file.size))
 
 
 def _is_data(item: Any, folder: str) -> bool:
@@ -127,8 +121,8 @@ def first_shape(split: Split, kind: str) -> Shape:
     if kind == "parquet":
         return Shape(kind)
     with tempfile.TemporaryDirectory(prefix="mlslo-") as folder:
-        lines = _lines(_fetched(split._replace(end=min(split.end, SPLIT)), Path(folder)), kind)
-    witnesses = (split.number, _plain(split.name), b"".join(lines[: _FIRST_LINES + 1]))
+        lines = _lines(_fetched(split._replace(end=min(split.end, SPLIT)), Path(folder)))
+    witnesses = (split.number, _plain(split.name), b"".join(lines[:_FIRST_LINES]))
     return Shape(kind, witnesses=(witnesses,))
 
 
@@ -145,22 +139,11 @@ def inspect(split: Split, shape: Shape, witnesses: int) -> Found:
     with _table(shape, split) as (connection, files):
         columns = _columns(connection)
         digest = _digest(connection, witnesses)
-        codes: frozenset[str] = frozenset()
-        names: frozenset[str] = frozenset()
-        semicolons = False
-        if shape.kind == "csv":
-            semicolons = first_separator(files[-1]) == ";"
-            reader = reader_of(files, shape.kind, semicolons=shape.semicolons)
-            codes = shape.codes | frozenset(codes_of(connection, reader))
-            own = reader_of(files[-1:], shape.kind, semicolons=shape.semicolons)
-            names = frozenset(
-                str(name) for name, *_ in connection.execute(f"DESCRIBE SELECT * FROM {own}").fetchall()
-            )
         lines = b""
         if columns != shape.columns and shape.kind != "parquet":
-            lines = b"".join(_telling(shape, files, connection))
+            lines = b"".join(_telling(shape.columns, files, connection))
         rows, malformed = _own_rows(connection, witnesses, columns)
-        return Found(names, columns, rows, malformed, codes, semicolons, digest, lines)
+        return Found(columns, rows, malformed, digest, lines)
 
 
 def slices(
@@ -208,12 +191,9 @@ def _table(shape: Shape, split: Split | None) -> Iterator[tuple[duckdb.DuckDBPyC
             files[-1].write_bytes(lines)
         if split is not None:
             files.append(_fetched(split, folder))
-        reader = reader_of(files, shape.kind, semicolons=shape.semicolons)
         try:
             connection.execute("SET threads = 1")
-            connection.execute(
-                f"CREATE TABLE source AS SELECT * FROM {with_codes(reader, sorted(shape.codes))}"
-            )
+            connection.execute(f"CREATE TABLE source AS SELECT * FROM {reader_of(files, shape.kind)}")
         except duckdb.Error as error:
             where = split.url if split is not None else shape.witnesses[0][1]
             raise ValueError(
@@ -271,27 +251,27 @@ def _own_rows(
     return _count(connection), malformed
 
 
-def _telling(shape: Shape, files: Sequence[Path], connection: duckdb.DuckDBPyConnection) -> Iterator[bytes]:
+def _telling(
+    columns: Sequence[tuple[str, str]], files: Sequence[Path], connection: duckdb.DuckDBPyConnection
+) -> Iterator[bytes]:
     """Yield lines of the last of ``files`` that together with the witnesses tell the types of all its columns."""
     *others, own = files
-    lines = _lines(own, shape.kind)
-    head = lines[:1] if shape.kind == "csv" else []
-    telling = list(head)
+    lines = _lines(own)
+    telling: list[bytes] = []
     beside = others[0].with_name(f"telling-{_plain(own.name)}")
 
     def types(some: Sequence[bytes]) -> Any:
         beside.write_bytes(b"".join([*telling, *some]))
-        reader = reader_of([*others, beside], shape.kind, semicolons=shape.semicolons)
-        read = with_codes(reader, sorted(shape.codes))
+        read = reader_of([*others, beside], "json")
         return [row[:2] for row in connection.execute(f"DESCRIBE SELECT * FROM {read}").fetchall()]
 
-    first = len(head)
-    before = [tuple(column) for column in shape.columns]
+    first = 0
+    before = list(columns)
     while True:
         number = 1
         while types(lines[first : first + number]) == before:
             if first + number >= len(lines):
-                yield from telling if len(telling) > len(head) else ()
+                yield from telling
                 return
             number *= 2
         low = number // 2
@@ -305,25 +285,13 @@ def _telling(shape: Shape, files: Sequence[Path], connection: duckdb.DuckDBPyCon
         before = types(())
 
 
-def _lines(file: Path, kind: str) -> list[bytes]:
-    """Return the lines of a file; of CSV its records."""
-    if file.suffix in (".gz", ".zst"):
-        with duckdb.connect() as connection:
-            text = str(file)
-            ((content,),) = connection.execute("SELECT content FROM read_text(?)", [text]).fetchall()
-            lines = str(content).encode().splitlines(keepends=True)
-    else:
-        lines = file.read_bytes().splitlines(keepends=True)
-    if lines and not lines[-1].endswith(b"\n"):
-        lines[-1] += b"\n"
-    if kind != "csv":
-        return lines
-    records: list[bytes] = []
-    quoted = False
-    for line in lines:
-        records[-1:] = [records[-1] + line] if quoted else [*records[-1:], line]
-        quoted ^= line.count(b'"') % 2 == 1
-    return records
+def _lines(file: Path) -> list[bytes]:
+    """Return the lines of a file."""
+    import pyarrow as pa
+
+    with pa.input_stream(str(file), compression="detect") as stream:
+        content: bytes = stream.read()
+    return [line + b"\n" for line in content.split(b"\n") if line]
 
 
 def _plain(name: str) -> str:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import pickle
-import zlib
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import partial
@@ -33,6 +32,7 @@ from exporter.spark.baseline.files import (
     listed,
     opened,
     slices,
+    split_lines,
 )
 from exporter.spark.baseline.lockstep import Lockstep, Request
 from exporter.spark.baseline.ranks import Sought, counter
@@ -70,8 +70,10 @@ def open_source(spark: SparkSession, urls: Sequence[str]) -> Iterator[tuple[Spar
     spark.conf.set("spark.sql.execution.arrow.maxRecordsPerBatch", "8")
     parts = None
     try:
-        kind = _format(urls)
-        splits, written = listed(urls, kind)
+        splits, written = listed(urls)
+        kind = _format(splits)
+        if kind == "json":
+            splits = list(split_lines(splits))
         shape, witnesses, found = _agreed(spark, splits, kind)
         starts = [0, *accumulate(item.rows for item in found)]
         parts = _parts(spark, splits, shape, witnesses, starts).persist(_level())
@@ -94,12 +96,12 @@ def open_source(spark: SparkSession, urls: Sequence[str]) -> Iterator[tuple[Spar
             parts.unpersist()
 
 
-def _format(urls: Sequence[str]) -> str:
-    named = [Path(url) for url in urls]
-    if any(path.suffix for path in named):
-        return format_of(named)
-    splits, _ = listed(urls, "parquet")
-    return format_of([Path(split.name) for split in splits])
+def _format(files: Sequence[Split]) -> str:
+    kind = format_of([Path(file.name) for file in files])
+    if kind == "csv":
+        message = "Spark reads references from JSONL and Parquet; expected one of these, or --engine local"
+        raise InputError.of_file(Path(files[0].url), message)
+    return kind
 
 
 class SparkSource(Source):
@@ -137,7 +139,7 @@ class SparkSource(Source):
         text = f"SELECT {', '.join(expressions)} FROM source"
         merges = [_MERGES[expression.partition("(")[0]] for expression in expressions]
 
-        def of_part(part: Any) -> tuple[Any, ...]:
+        def of_part(part: Part) -> tuple[Any, ...]:
             found: tuple[Any, ...] = part.query(text)[0]
             return found
 
@@ -199,7 +201,7 @@ class SparkSource(Source):
         try:
             found: dict[int, Any] = {}
             for row in rows.toLocalIterator() if many else rows.collect():
-                answer = pickle.loads(zlib.decompress(bytes(row.content)))  # noqa: S301  of our own tasks
+                answer = _answer(bytes(row.content))
                 number = row.request
                 merge = requests[number].merge
                 found[number] = merge(found[number], answer) if number in found else answer
@@ -220,7 +222,7 @@ _MERGES: dict[str, Callable[[Any, Any], Any]] = {
 def _counts(value: str) -> Callable[[Part], dict[Any, int] | None]:
     text = f"SELECT {value} AS value, count(*) FROM source GROUP BY 1 LIMIT {MOST_VALUES + 2}"
 
-    def of_part(part: Any) -> dict[Any, int] | None:
+    def of_part(part: Part) -> dict[Any, int] | None:
         return _few(dict(part.query(text)))
 
     return of_part
@@ -247,35 +249,6 @@ class _Work(NamedTuple):
     requests: tuple[Request, ...]
 
 
-class ArrowPart(Part):
-    """Rows of a part in memory."""
-
-    def __init__(
-        self,
-        connection: duckdb.DuckDBPyConnection,
-        columns: Sequence[tuple[str, str]],
-        start: int,
-        table: pa.Table,
-    ) -> None:
-        super().__init__(connection, start, table.num_rows)
-        self._table = table
-        self._select = ", ".join(f"{sql.name(name)}::{type_} AS {sql.name(name)}" for name, type_ in columns)
-
-    def blocks(self, requested: Mapping[str, str], size: int = PART) -> Iterator[dict[str, Any]]:
-        select = ", ".join(f"{expression} AS {sql.name(alias)}" for alias, expression in requested.items())
-        for first in range(0, self.rows, size):
-            self._show(first, size)
-            yield self._connection.execute(f"SELECT {select} FROM source").fetchnumpy()
-
-    def query(self, text: str) -> list[tuple[Any, ...]]:
-        self._show(0, self.rows)
-        return self._connection.execute(text).fetchall()
-
-    def _show(self, first: int, size: int) -> None:
-        self._connection.register("slice", self._table.slice(first, size))
-        self._connection.execute(f"CREATE OR REPLACE TEMP VIEW source AS SELECT {self._select} FROM slice")
-
-
 def _work(work: _Work, batches: Batches) -> Batches:
     found: dict[int, Any] = {}
     start = 0
@@ -286,10 +259,17 @@ def _work(work: _Work, batches: Batches) -> Batches:
         for name, values in work.definitions.items():
             members = ", ".join(map(sql.text, values))
             connection.execute(f"CREATE TYPE {sql.name(name)} AS ENUM ({members})")
+        select = ", ".join(f"{sql.name(name)}::{type_} AS {sql.name(name)}" for name, type_ in work.columns)
         rows = (row for batch in batches for row in batch.to_pylist())
         for number, some in groupby(rows, key=lambda row: row["part"]):
             start = number * work.size
-            part = ArrowPart(connection, work.columns, start, opened([row["content"] for row in some]))
+            table = opened([row["content"] for row in some])
+            connection.register("slice", table)
+            # A table: of an object in Arrow, each expression would have all members read.
+            connection.execute(f"CREATE OR REPLACE TABLE source AS SELECT {select} FROM slice")
+            connection.unregister("slice")
+            part = Part(connection, start, table.num_rows)
+            del table
             for place, request in enumerate(work.requests):
                 answer = request.function(part)
                 if request.in_order:
@@ -303,9 +283,17 @@ def _work(work: _Work, batches: Batches) -> Batches:
 def _row(start: int, place: int, answer: Any) -> pa.RecordBatch:
     import pyarrow as pa
 
-    content = zlib.compress(pickle.dumps(answer, protocol=5), 1)
+    answered = pickle.dumps(answer, protocol=5)
+    content = len(answered).to_bytes(8) + pa.compress(answered, "zstd", asbytes=True)
     columns = [pa.array([start]), pa.array([place], pa.int32()), pa.array([content], pa.binary())]
     return pa.RecordBatch.from_arrays(columns, names=["start", "request", "content"])
+
+
+def _answer(content: bytes) -> Any:
+    import pyarrow as pa
+
+    size = int.from_bytes(content[:8])
+    return pickle.loads(pa.decompress(content[8:], size, "zstd", asbytes=True))  # noqa: S301  of our own tasks
 
 
 def _agreed(spark: SparkSession, splits: Sequence[Split], kind: str) -> tuple[Shape, int, list[Found]]:
@@ -318,16 +306,9 @@ def _agreed(spark: SparkSession, splits: Sequence[Split], kind: str) -> tuple[Sh
         found = _inspected(spark, splits, shape, witnesses)
         if kind == "parquet":
             shape = shape._replace(columns=found[0].columns)
-        semicolons = kind == "csv" and all(item.semicolons for item in found)
-        codes = frozenset(name for item in found for name in item.codes)
-        if (semicolons, codes) != (shape.semicolons, shape.codes):
-            shape = shape._replace(semicolons=semicolons, codes=codes)
-            continue
         other = next((place for place, item in enumerate(found) if item.columns != shape.columns), None)
         if other is None:
-            names = {name for name, _ in shape.columns}
-            strange = kind == "csv" and names != {name for item in found for name in item.names}
-            if strange or (digest and any(item.digest != digest for item in found)):
+            if digest and any(item.digest != digest for item in found):
                 break
             return shape, witnesses, found
         if kind == "parquet":

@@ -21,8 +21,8 @@ from hypothesis.stateful import initialize
 
 from exporter.daemon.models import load_all
 from exporter.sinks import SinkError
-from exporter.sinks import file as file_sink
-from exporter.sinks.file import FileSink
+from exporter.sinks.files import FileSink
+from exporter.sinks.files import file as file_sink
 from exporter.state import Fault, Store, StoreError
 from exporter.state.set_aside import set_aside
 from tests.endurance import Endurance

@@ -115,7 +115,7 @@ def test_a_daemon_that_is_stuck_is_ended_by_force_and_loses_nothing(log: Path, t
     program = (
         "from pathlib import Path\n"
         "from exporter.daemon import daemon\n"
-        "from exporter.sinks.file import FileSink\n"
+        "from exporter.sinks.files import FileSink\n"
         "from exporter.sinks import reader\n"
         "class Hanging(FileSink):\n"
         "    def batches(self, *, final=False):\n"

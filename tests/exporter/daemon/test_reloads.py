@@ -17,7 +17,7 @@ from exporter.daemon.watched_files import WatchedFiles
 from exporter.references.baseline import build
 from exporter.references.reference_file import dump
 from exporter.sinks import Batch
-from exporter.sinks.file import FileSink
+from exporter.sinks.files import FileSink
 from exporter.sinks.reader import SINKS
 from mlslo.monitor import load
 from tests.support.daemons import Running, running

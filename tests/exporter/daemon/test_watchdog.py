@@ -13,7 +13,7 @@ import pytest
 
 from exporter.daemon.watchdog import Watchdog
 from exporter.sinks import Batch
-from exporter.sinks.file import FileSink
+from exporter.sinks.files import FileSink
 from exporter.sinks.reader import SINKS
 from exporter.state import Fault, StoreError
 from tests.exporter.daemon.test_reloads import record, spec

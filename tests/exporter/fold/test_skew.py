@@ -171,7 +171,7 @@ PLANS = st.lists(
 
 
 @given(PLANS)
-@settings(max_examples=examples(8), deadline=None)
+@settings(max_examples=examples(4), deadline=None)
 @pytest.mark.slow
 def test_whatever_comes_first_and_again_counts_once(
     tmp_path_factory: pytest.TempPathFactory, plan: list[tuple[str, int, int]]
@@ -412,7 +412,7 @@ def test_a_replay_says_that_it_leaves_skew_out(tmp_path: Path) -> None:
     assert "skew" not in text
 
 
-KILLS = 4
+KILLS = 2
 CYCLES = """
 import sys
 from pathlib import Path

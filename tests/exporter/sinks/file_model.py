@@ -25,10 +25,10 @@ from unittest.mock import patch
 
 import zstandard
 
-from exporter.sinks import SinkError, recognition, tracked
+from exporter.sinks import SinkError
 from exporter.sinks.compression import Decompressed
 from exporter.sinks.content import Plain
-from exporter.sinks.file import FileSink
+from exporter.sinks.files import FileSink, recognition, tracked
 from exporter.sinks.positions import HEAD
 
 ACTIONS = 18

@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import initialize, precondition, rule
 
 from exporter.sinks import SinkError
-from exporter.sinks.file import FileSink
+from exporter.sinks.files import FileSink
 from tests.exporter.sinks.test_file import Files
 from tests.support.properties import examples
 

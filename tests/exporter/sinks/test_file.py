@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
 from exporter.sinks import SinkError, content
-from exporter.sinks.file import FileSink
+from exporter.sinks.files import FileSink
 from tests.support.properties import examples
 
 

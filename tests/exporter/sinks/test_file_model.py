@@ -7,10 +7,9 @@ from __future__ import annotations
 
 import pytest
 
-from exporter.sinks.file import FileSink
+from exporter.sinks.files import FileSink, TrackedFile
 from exporter.sinks.positions import Positions
 from exporter.sinks.sink import Batch
-from exporter.sinks.tracked import TrackedFile
 from tests.exporter.sinks.file_model import BrokenPromiseError, play
 from tests.support.properties import examples
 

@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from exporter.sinks import file as file_sink
-from exporter.sinks.file import FileSink
+from exporter.sinks.files import FileSink
+from exporter.sinks.files import file as file_sink
 from exporter.sinks.positions import HEAD
 
 

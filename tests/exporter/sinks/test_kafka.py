@@ -133,7 +133,7 @@ def test_a_position_of_another_topic_of_the_name_is_not_gone_on_with(
     brokers: Brokers, topic: str, read: Open, known: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The mock cluster has no ids of topics: one is put into what it says."""
-    from exporter.sinks.kafka_client import KafkaClient
+    from exporter.sinks.kafka.client import KafkaClient
 
     asked = KafkaClient.topic
 
@@ -266,7 +266,7 @@ def nobody() -> Iterator[str]:
 @pytest.fixture
 def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
     """Wait a second for what does not come, instead of five."""
-    monkeypatch.setattr("exporter.sinks.kafka_client._ASKED", 1.0)
+    monkeypatch.setattr("exporter.sinks.kafka.client._ASKED", 1.0)
 
 
 @pytest.mark.slow

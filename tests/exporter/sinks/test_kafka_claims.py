@@ -1,6 +1,6 @@
 """Claims in the metadata of committed offsets."""
 
-from exporter.sinks.kafka_claims import Claim, Claims
+from exporter.sinks.kafka.claims import Claim, Claims
 
 
 def test_a_claim_replaces_the_replica_s_one_before_and_keeps_the_others() -> None:

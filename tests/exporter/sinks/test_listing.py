@@ -8,8 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from exporter.sinks.file import FileSink
-from exporter.sinks.listing import matches
+from exporter.sinks.files import FileSink, matches
 
 
 @pytest.fixture

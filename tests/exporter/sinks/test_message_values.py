@@ -5,7 +5,7 @@ import json
 import pytest
 
 from exporter.parse.json_lines import LONGEST_RECORD
-from exporter.sinks.message_values import RejectedError, lines_of
+from exporter.sinks.kafka.values import RejectedError, lines_of
 
 _RECORD = {"id": "r1", "features": {"amount": 1.5, "note": "a\nb"}}
 

@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from exporter.sinks.object_keys import ObjectKeys
+from exporter.sinks.objects.keys import ObjectKeys
 
 NOW = datetime(2026, 11, 30, 16, 40, tzinfo=UTC)
 

@@ -16,8 +16,8 @@ import duckdb
 import pytest
 import zstandard
 
-from exporter.sinks.object_place import Place
-from exporter.sinks.objects import FLOOR, ObjectsSink
+from exporter.sinks.objects.place import Place
+from exporter.sinks.objects.sink import FLOOR, ObjectsSink
 from exporter.sinks.reader import open_sink
 from exporter.sinks.sink import Batch, SinkError
 from mlslo.monitor import load
@@ -289,7 +289,7 @@ def test_a_clock_that_is_wrong_loses_and_doubles_nothing(
         def now(cls, tz: Any = None) -> datetime:  # type: ignore[override]
             return datetime.now(tz) + timedelta(hours=hours)
 
-    monkeypatch.setattr("exporter.sinks.objects.datetime", Wrong)
+    monkeypatch.setattr("exporter.sinks.objects.sink.datetime", Wrong)
     logs.put(f"{today}/b.jsonl", lines(5, 7))
     if hours > 0:
         assert logs.read() == [5, 6]
@@ -302,8 +302,8 @@ def test_a_clock_that_is_wrong_loses_and_doubles_nothing(
 
 def test_a_long_listing_is_whole_now_and_then(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Between two of them, what is recent is read all the same."""
-    monkeypatch.setattr("exporter.sinks.objects._SLOW", -1.0)
-    monkeypatch.setattr("exporter.sinks.objects._APART", 1e9)
+    monkeypatch.setattr("exporter.sinks.objects.sink._SLOW", -1.0)
+    monkeypatch.setattr("exporter.sinks.objects.sink._APART", 1e9)
     logs = Logs(tmp_path)
     now = datetime.now(UTC)
     logs.put(f"dt={now:%Y-%m-%d}/a.jsonl", lines(0, 1))

@@ -12,7 +12,7 @@ import pytest
 from exporter.parse.json_lines import LONGEST_RECORD
 from exporter.sinks.compression import Decompressed
 from exporter.sinks.content import Plain
-from exporter.sinks.file import FileSink
+from exporter.sinks.files import FileSink
 from tests.support.logs import monitor, once, record, value, write_monitor
 
 _GIB = 1 << 30

@@ -13,7 +13,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from exporter.sinks import SinkError, http_api
+from exporter.sinks import SinkError
+from exporter.sinks.paged import http_api
 from exporter.sinks.reader import open_sink
 from exporter.sinks.sink import LogSink
 from mlslo.yamlfile import InputError
@@ -65,7 +66,7 @@ def _line(number: int) -> str:
 
 
 @pytest.mark.slow
-@settings(max_examples=examples(60))
+@settings(max_examples=examples(25))
 @given(st.lists(st.tuples(st.integers(0, 3), st.integers(0, 1)), min_size=1, max_size=60), st.integers(5, 9))
 def test_entries_of_one_time_over_the_border_of_a_page(
     tmp_path_factory: pytest.TempPathFactory, steps: list[tuple[int, int]], size: int
@@ -124,6 +125,26 @@ def test_months_are_asked_for_day_by_day(loki: LokiServer, tmp_path: Path) -> No
     assert _read(_opened(loki, tmp_path, since="90d")) == ["89", "60", "59", "1"]
     assert loki.asked == 90
     assert _read(_opened(loki, tmp_path, since="70d")) == ["60", "59", "1"]
+
+
+@pytest.mark.parametrize("kind", [LokiServer, OpenSearchServer])
+def test_a_record_of_the_future_hides_none_of_the_present(
+    kind: type[LokiServer | OpenSearchServer], tmp_path: Path
+) -> None:
+    kept: dict[str, str] = {}
+    with closing(kind(tmp_path)) as server:
+
+        def put(number: int, *, later: int) -> None:
+            if isinstance(server, LokiServer):
+                server.put(time.time_ns() + later * _SECOND, "a", _line(number))
+            else:
+                server.put(_line(number).encode(), int(time.time() + later) * 1000)
+
+        for number in range(3):
+            put(2 * number, later=30 * 86_400)
+            put(2 * number + 1, later=-2)
+            time.sleep(0.2)
+            assert _read(_opened(server, tmp_path, kept), kept) == [str(2 * number + 1)]
 
 
 def test_a_late_entry_within_the_lookback_is_read_and_ids_are_few(loki: LokiServer, tmp_path: Path) -> None:

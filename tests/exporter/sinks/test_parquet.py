@@ -11,7 +11,7 @@ import duckdb
 import pytest
 
 from exporter.sinks import SinkError
-from exporter.sinks.file import FileSink
+from exporter.sinks.files import FileSink
 
 LONG_AGO = 1_600_000_000
 

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from exporter.sinks.content import Block
-from exporter.sinks.file import FileSink
+from exporter.sinks.files import FileSink
 from exporter.sinks.rows import MISSING, CsvRows
 
 

@@ -19,8 +19,8 @@ from google.protobuf.descriptor_pool import DescriptorPool
 from google.protobuf.message_factory import GetMessageClass
 from google.protobuf.timestamp_pb2 import DESCRIPTOR as TIMESTAMP
 
-from exporter.sinks.message_values import Decode, lines_of
-from exporter.sinks.schema_registry import decoder
+from exporter.sinks.kafka.schema_registry import decoder
+from exporter.sinks.kafka.values import Decode, lines_of
 from exporter.sinks.sink import SinkError
 from mlslo.monitor import KafkaSink
 from tests.support.sinks.schema_registry import SchemaRegistry

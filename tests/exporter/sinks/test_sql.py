@@ -19,7 +19,7 @@ import yaml
 
 from exporter.sinks import SinkError, open_sink
 from mlslo.yamlfile import InputError
-from tests.support.lakes import append_delta, append_iceberg
+from tests.support.lakes import append_delta, append_iceberg, change_iceberg, rewrite_delta
 from tests.support.logs import monitor, once, value, write_monitor
 from tests.support.paths import ROOT
 from tests.support.postgresql import PASSWORD, PostgreSQL
@@ -204,8 +204,8 @@ def test_ties_over_the_border_of_a_page_and_rows_that_are_equal(
     postgres: PostgreSQL, table: str, read: Read, kind: str, with_id: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """30 ids at each of 4 values, in pages of 11; three rows are there again, and two more come later."""
-    monkeypatch.setattr("exporter.sinks.sql._FIRST_ROWS", 11)
-    monkeypatch.setattr("exporter.sinks.sql._MOST_ROWS", 11)
+    monkeypatch.setattr("exporter.sinks.sql.sink._FIRST_ROWS", 11)
+    monkeypatch.setattr("exporter.sinks.sql.sink._MOST_ROWS", 11)
     value_of = _KINDS[kind]
     postgres.run(
         f"CREATE TABLE {table} (at {kind}, id text)",
@@ -261,7 +261,7 @@ def test_an_update_that_moves_the_cursor_is_a_new_record_and_another_is_none(
 def test_rows_without_a_cursor_are_counted_once(
     postgres: PostgreSQL, table: str, read: Read, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("exporter.sinks.sql._UNPLACED_AGAIN", 0.0)
+    monkeypatch.setattr("exporter.sinks.sql.sink._UNPLACED_AGAIN", 0.0)
     postgres.run(f"CREATE TABLE {table} (at timestamptz, id text)")
     postgres.run(f"INSERT INTO {table} VALUES (NULL, 'a'), ('infinity', 'b'), (now(), 'c'), (now(), NULL)")
     sink = _of(postgres, id="id")
@@ -309,7 +309,7 @@ def test_too_much_to_remember_is_said(
     monkeypatch: pytest.MonkeyPatch,
     caplog: pytest.LogCaptureFixture,
 ) -> None:
-    monkeypatch.setattr("exporter.sinks.seen_rows._MOST", 10)
+    monkeypatch.setattr("exporter.sinks.lookback._MOST", 10)
     postgres.run(
         f"CREATE TABLE {table} (at bigint, id text)",
         f"INSERT INTO {table} SELECT g FROM generate_series(1, 50) AS g",
@@ -328,9 +328,9 @@ def test_a_server_that_does_not_answer_and_a_query_that_takes_too_long(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     monkeypatch.setattr("exporter.sinks.reader.random.uniform", lambda *_: 0.0)
-    monkeypatch.setattr("exporter.sinks.databases.database.SECONDS", -4.0)
-    monkeypatch.setattr("exporter.sinks.databases.postgresql.SECONDS", 0.5)
-    monkeypatch.setattr("exporter.sinks.databases.postgresql._SETTINGS", ("SET statement_timeout = 500",))
+    monkeypatch.setattr("exporter.sinks.sql.databases.database.SECONDS", -4.0)
+    monkeypatch.setattr("exporter.sinks.sql.databases.postgresql.SECONDS", 0.5)
+    monkeypatch.setattr("exporter.sinks.sql.databases.postgresql._SETTINGS", ("SET statement_timeout = 500",))
     postgres.run(
         f"CREATE TABLE {table} (at timestamptz, id text)", f"INSERT INTO {table} VALUES (now(), 'a')"
     )
@@ -377,9 +377,9 @@ def test_duckdb_reads_a_database_and_nothing_else(
 def test_nanoseconds_and_many_files_in_pages(
     tmp_path: Path, read: Read, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("exporter.sinks.sql._FIRST_ROWS", 30)
-    monkeypatch.setattr("exporter.sinks.sql._MOST_ROWS", 30)
-    monkeypatch.setattr("exporter.sinks.databases.duck._AHEAD", 100)
+    monkeypatch.setattr("exporter.sinks.sql.sink._FIRST_ROWS", 30)
+    monkeypatch.setattr("exporter.sinks.sql.sink._MOST_ROWS", 30)
+    monkeypatch.setattr("exporter.sinks.sql.databases.duck._AHEAD", 100)
     for file in range(4):
         at = "make_timestamp_ns(1768003200000000000 + n * 250)"
         rows = f"SELECT {at} AS at, 'r' || n AS id FROM range({file}, 1000, 4) AS t (n)"
@@ -462,28 +462,99 @@ def test_partitions_and_new_columns_of_delta(tmp_path: Path) -> None:
     assert found == {"a": ("x y", None), "b": ("x/y", None), "c": (None, None), "d": ("z", 1)}
 
 
-def test_a_table_that_cannot_be_read_exactly_is_refused(tmp_path: Path) -> None:
-    append_delta(tmp_path / "log", _rows("a"))
-    first = tmp_path / "log" / "_delta_log" / f"{0:020}.json"
-    protocol = {
-        "minReaderVersion": 3,
-        "minWriterVersion": 7,
-        "readerFeatures": ["typeWidening"],
-        "writerFeatures": ["typeWidening"],
-    }
-    lines = [json.loads(line) for line in first.read_text().splitlines()]
-    first.write_text(
-        "\n".join(json.dumps({"protocol": protocol} if "protocol" in line else line) for line in lines)
+def _with_feature(name: str, **configuration: str) -> Callable[[dict[str, Any]], None]:
+    """Return what has the first version of a Delta table use a feature, and map its columns where it is configured."""
+    features = {"readerFeatures": [name], "writerFeatures": [name]}
+
+    def change(action: dict[str, Any]) -> None:
+        if "protocol" in action:
+            action["protocol"] = {"minReaderVersion": 3, "minWriterVersion": 7, **features}
+        if "metaData" in action and configuration:
+            action["metaData"]["configuration"] = configuration
+            schema = json.loads(action["metaData"]["schemaString"])
+            for number, field in enumerate(schema["fields"], 1):
+                name = f"col-{number}"
+                field["metadata"] = {
+                    "delta.columnMapping.id": number,
+                    "delta.columnMapping.physicalName": name,
+                }
+            action["metaData"]["schemaString"] = json.dumps(schema)
+
+    return change
+
+
+def _delete_by_vector(action: dict[str, Any]) -> None:
+    """Delete six rows, by the example vector of Delta's protocol."""
+    vector = "^Bg9^0rr910000000000iXQKl0rr91000f55c8Xg0@@D72lkbi5=-{L"
+    if "add" in action:
+        descriptor = {"storageType": "i", "pathOrInlineDv": vector, "sizeInBytes": 44, "cardinality": 6}
+        action["add"]["deletionVector"] = descriptor
+
+
+def _delete_by_file(table: Any) -> None:
+    """Delete rows of an Iceberg table by a file of their positions."""
+    from pyiceberg.manifest import DataFile, DataFileContent, FileFormat
+    from pyiceberg.typedef import Record
+
+    file = DataFile.from_args(
+        content=DataFileContent.POSITION_DELETES,
+        file_path=f"{table.location()}/deletes.parquet",
+        file_format=FileFormat.PARQUET,
+        partition=Record(),
+        record_count=1,
+        file_size_in_bytes=1,
+        lower_bounds={},
+        upper_bounds={},
     )
-    for place, message in {
-        "delta:log": "log",
-        "delta:nowhere": "nowhere cannot be read",
-        "iceberg:log": "iceberg:log cannot be read",
-        "delta:s3://bucket/log": "expected a table in a folder of this machine",
-    }.items():
+    file.spec_id = 0
+    with table.transaction() as transaction, transaction.update_snapshot().fast_append() as append:
+        append.append_data_file(file)
+
+
+def _rename_column(table: Any) -> None:
+    with table.update_schema() as update:
+        update.rename_column("more", "other")
+
+
+def _refused(place: str, folder: Path) -> str:
+    sink = {"url": "duckdb://", "tables": {"log": place}, "query": "SELECT * FROM log", "cursor": "at"}
+    with pytest.raises(SinkError) as refused:
+        _sampled(sink, folder)
+    return str(refused.value)
+
+
+def test_a_delta_table_that_cannot_be_read_exactly_is_refused(tmp_path: Path) -> None:
+    log, place = tmp_path / "log", "delta:log"
+    append_delta(log, _rows(*map(str, range(40))))
+    # The feature alone changes nothing.
+    for feature in ("columnMapping", "deletionVectors"):
+        rewrite_delta(log, _with_feature(feature))
         sink = {"url": "duckdb://", "tables": {"log": place}, "query": "SELECT * FROM log", "cursor": "at"}
-        with pytest.raises(SinkError, match=message):
-            _sampled(sink, tmp_path)
+        assert _sampled(sink, tmp_path)
+    rewrite_delta(log, _delete_by_vector)
+    assert "uses Delta's deletionVectors" in _refused(place, tmp_path)
+    append_delta(tmp_path / "mapped", _rows("a"))
+    mapping = {"delta.columnMapping.mode": "name", "delta.columnMapping.maxColumnId": "2"}
+    rewrite_delta(tmp_path / "mapped", _with_feature("columnMapping", **mapping))
+    assert "uses Delta's columnMapping" in _refused("delta:mapped", tmp_path)
+    append_delta(tmp_path / "wider", _rows("a"))
+    rewrite_delta(tmp_path / "wider", _with_feature("typeWidening"))
+    assert "wider" in _refused("delta:wider", tmp_path)
+    assert "nowhere cannot be read" in _refused("delta:nowhere", tmp_path)
+    assert "expected a table in a folder of this machine" in _refused("delta:s3://bucket/log", tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [(_delete_by_file, "rows are deleted by files"), (_rename_column, "columns were renamed")],
+)
+def test_an_iceberg_table_that_cannot_be_read_exactly_is_refused(
+    change: Callable[[Any], None], message: str, tmp_path: Path
+) -> None:
+    assert "iceberg:log cannot be read" in _refused("iceberg:log", tmp_path)
+    append_iceberg(tmp_path / "log", _rows("a", more=[1]))
+    change_iceberg(tmp_path / "log", change)
+    assert message in _refused("iceberg:log", tmp_path)
 
 
 def _documented() -> list[dict[str, Any]]:

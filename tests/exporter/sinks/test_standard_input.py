@@ -15,8 +15,9 @@ from typing import Any
 
 import pytest
 
-from exporter.sinks import SinkError, standard_input
-from exporter.sinks.standard_input import Pipe, StandardInput
+from exporter.sinks import SinkError
+from exporter.sinks.files import standard_input
+from exporter.sinks.files.standard_input import Pipe, StandardInput
 from tests.exporter.daemon.test_daemon import Running, total
 from tests.support.commands import exporter, served
 from tests.support.logs import monitor, parse, record, value, write_lines, write_monitor

@@ -13,7 +13,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from exporter.parse.json_lines import LONGEST_RECORD
-from exporter.sinks.file import FileSink
+from exporter.sinks.files import FileSink
 from exporter.sinks.records import Cutter
 from exporter.sinks.wrappings import Unwrapped, unwrap
 from exporter.sinks.wrappings.text import logfmt

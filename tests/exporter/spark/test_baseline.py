@@ -18,7 +18,6 @@ from tests.support.commands import exporter
 from tests.support.logs import monitor, write_lines, write_monitor
 from tests.support.segmented import before
 from tests.support.spark import MARKS
-from tests.support.spark import spark as spark
 
 pytestmark = MARKS
 
@@ -63,10 +62,23 @@ def test_the_reference_is_that_of_one_machine(tmp_path: Path) -> None:
 def test_what_needs_all_rows_at_once_is_refused(tmp_path: Path) -> None:
     path = write_monitor(tmp_path, monitor(task="regression"))
     data = write_lines(tmp_path / "a.jsonl", before(10))
-    arguments = ("--engine", "spark", "--fit-loss-estimator", "--data", data, "--out", tmp_path / "r.json")
+    arguments: tuple[str | Path, ...] = (
+        "--engine",
+        "spark",
+        "--fit-loss-estimator",
+        "--data",
+        data,
+        "--out",
+        tmp_path / "r.json",
+    )
     done = exporter("baseline", path, *arguments, check=False)
     assert done.returncode == 2
     assert "expected --engine local" in done.stderr
+    (tmp_path / "a.csv").write_text("amount\n1\n")
+    arguments = ("--engine", "spark", "--data", tmp_path / "a.csv", "--out", tmp_path / "r.json")
+    done = exporter("baseline", path, *arguments, check=False)
+    assert done.returncode == 2
+    assert "Spark reads references from JSONL and Parquet" in done.stderr
     assert not (tmp_path / "r.json").exists()
 
 

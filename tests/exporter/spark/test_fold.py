@@ -24,9 +24,8 @@ from exporter.state.portable import Portable
 from exporter.state.store import Store
 from tests.support.commands import exporter
 from tests.support.logs import EPOCH, EVERYTHING, monitor, once, record, value, write_lines, write_monitor
-from tests.support.spark import MARKS, spark
+from tests.support.spark import MARKS
 
-__all__ = ["spark"]
 pytestmark = MARKS
 
 UNTIL = "2026-01-10T01:00:00Z"
@@ -36,11 +35,11 @@ _STEP, _LARGE = 2.0**-20, 2.0**32
 
 @pytest.fixture(autouse=True)
 def _small_pieces(monkeypatch: pytest.MonkeyPatch, spark: Any) -> None:  # noqa: ARG001
-    """Have files of some kilobytes read by several tasks, and folded by five, at a time that stands still."""
+    """Have files of some kilobytes read by several tasks, and folded by three, at a time that stands still."""
     monkeypatch.setattr(JsonLines, "most", 100_000)
     monkeypatch.setattr(pieces, "_SMALLEST", 1)
     monkeypatch.setattr(pieces, "_LARGEST", 1)
-    monkeypatch.setattr("exporter.spark.fold._PARTITION", 200_000)
+    monkeypatch.setattr("exporter.spark.fold._PARTITION", 300_000)
     monkeypatch.setattr("exporter.commands.fold.time", SimpleNamespace(time=lambda: EPOCH + HOUR))
     monkeypatch.setattr("exporter.spark.fold.FAN_IN", 2)
 
@@ -150,18 +149,31 @@ def everyday(folder: Path, **spec: Any) -> None:
     write_monitor(folder, monitor(**{**default, **spec}))
 
 
-def test_state_of_everyday_logs_is_the_same(tmp_path: Path) -> None:
+def test_state_is_the_same_and_an_exporter_goes_on_behind_it(tmp_path: Path) -> None:
     labels = {**monitor()["spec"]["labels"], "revisions": "last"}
     everyday(tmp_path, labels=labels)
-    state = assert_same(tmp_path, "--until", UNTIL)
-    assert state.counters["ml_sink_rejected_records_total", ("predictions", "duplicate")] > 50
-    assert state.waiting is not None
-    assert len(state.waiting.predictions) > 1000
-    assert {key.segment for key in state.buckets} == {"", "features.country"}
-    assert set(state.versions) == {"v1", "v2", "v3"}
+    before = assert_same(tmp_path)
+    assert before.counters["ml_sink_rejected_records_total", ("predictions", "duplicate")] > 50
+    assert before.waiting is not None
+    assert len(before.waiting.predictions) > 1000
+    assert {key.segment for key in before.buckets} == {"", "features.country"}
+    assert set(before.versions) == {"v1", "v2", "v3"}
+    write_lines(tmp_path / "logs/predictions-0.jsonl", [record(20_000, at=10), record(0, at=20)])
+    write_lines(tmp_path / "logs/labels.jsonl", [{"id": "r20000", "label": 1, "ts": EPOCH + 30}])
+    state = tmp_path / "state-spark"
+    exporter("once", tmp_path / "monitor.yaml", "--state-dir", state)
+    after, _ = content(tmp_path, state)
+    for sink, number in (("predictions", 2), ("labels", 1)):
+        of_sink = ("ml_sink_records_total", (sink,))
+        assert after.counters[of_sink] - before.counters[of_sink] == number
 
 
-def test_records_without_ids_are_folded_where_they_are_read(tmp_path: Path) -> None:
+def test_records_without_ids_are_folded_where_they_are_read(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Pieces of several blocks, which one buffer holds one after the other."""
+    monkeypatch.setattr(pieces, "_SMALLEST", 1 << 20)
+    monkeypatch.setattr(JsonLines, "most", 20_000)
     spec = monitor()["spec"]
     fields = {name: path for name, path in spec["predictions"]["fields"].items() if name != "id"}
     everyday(tmp_path, predictions={**spec["predictions"], "fields": fields}, labels=None)
@@ -187,21 +199,6 @@ def test_tables_are_read_as_the_sink_reads_them(tmp_path: Path) -> None:
     write_monitor(tmp_path, monitor(predictions=predictions, labels=None, features=features))
     state = assert_same(tmp_path)
     assert state.counters["ml_predictions_total", ("v1",)] >= 256
-
-
-def test_exporter_goes_on_behind_what_spark_has_read(tmp_path: Path) -> None:
-    everyday(tmp_path)
-    state = folded(tmp_path, "spark")
-    write_lines(tmp_path / "logs/predictions-0.jsonl", [record(20_000, at=10), record(0, at=20)])
-    write_lines(tmp_path / "logs/labels.jsonl", [{"id": "r20000", "label": 1, "ts": EPOCH + 30}])
-    before, _ = content(tmp_path, state)
-    exporter("once", tmp_path / "monitor.yaml", "--state-dir", state)
-    after, _ = content(tmp_path, state)
-    for sink, number in (("predictions", 2), ("labels", 1)):
-        of_sink = ("ml_sink_records_total", (sink,))
-        assert after.counters[of_sink] - before.counters[of_sink] == number
-    assert after.waiting is not None
-    assert before.waiting is not None
 
 
 def test_exporter_over_another_sink_counts_what_is_later(tmp_path: Path) -> None:

@@ -17,7 +17,7 @@ from exporter.sinks.records import JsonLines
 from exporter.spark import pieces
 from exporter.spark.fold import _merged, _write, inputs
 from exporter.spark.partition import STATE, Job, Partition
-from exporter.spark.parts import Shaper, Splitter, of_pieces, part_of
+from exporter.spark.parts import Shaper, Splitter, combined, of_pieces, part_of
 from exporter.state import Store
 from exporter.state.portable import Portable
 from exporter.state.portable_bytes import from_bytes
@@ -49,25 +49,24 @@ def assert_same(folder: Path) -> Portable:
         when = fresh.time(0.0, at=at, whole=True, final=True)
     found = inputs(model.monitor, {})
     grouped = list(enumerate(pieces.grouped(found.pieces, 1)))
-    targets = list(range(PARTITIONS))
     draw = random.Random(5)
     draw.shuffle(grouped)
     rows: list[dict[str, Any]] = []
     for piece in grouped:
         with (
             closing(Shaper(model.monitor, when)) as shaper,
-            closing(Splitter(model.monitor, targets)) as splitter,
+            closing(Splitter(model.monitor, PARTITIONS)) as splitter,
         ):
             rows += [
                 row for batch in splitter.rows(shaper.parts(of_pieces([piece]))) for row in batch.to_pylist()
             ]
     states, others = [], []
-    for target in targets:
+    for target in range(PARTITIONS):
         mine = [row for row in rows if row["target"] == target]
         mine.sort(key=lambda row: (row["sink"] != "predictions", row["seq"]))
         job = Job(model, when, {}, PARTITIONS)
         with closing(Partition(job)) as partition:
-            partition.take(map(part_of, mine))
+            partition.take(combined(map(part_of, mine)))
             for kind, counted in partition.rows():
                 if kind == STATE:
                     states.append(from_bytes(counted))

@@ -107,7 +107,7 @@ def exact(item: Portable) -> dict[str, Any]:
 
 
 @given(st.lists(batches, min_size=1, max_size=5), st.randoms(use_true_random=False))
-@settings(max_examples=examples(60), deadline=None)
+@settings(max_examples=examples(15), deadline=None)
 def test_merge_is_one_store_over_all_records(parts: list[list[Rows]], random: Any) -> None:
     """In any order and grouping, over the wire and back, bit for bit."""
     numbered = [
@@ -125,7 +125,7 @@ def test_merge_is_one_store_over_all_records(parts: list[list[Rows]], random: An
 
 
 @given(batches)
-@settings(max_examples=examples(30), deadline=None)
+@settings(max_examples=examples(15), deadline=None)
 def test_restored_store_is_the_same_store(some: list[Rows]) -> None:
     before = portable(some)
     with closing(Store()) as store:
@@ -218,7 +218,7 @@ def test_hostile_header_is_refused(before: bytes, after: bytes) -> None:
 
 
 @given(st.integers(0, 2**32), st.integers(1, 30))
-@settings(max_examples=examples(300), deadline=None)
+@settings(max_examples=examples(60), deadline=None)
 def test_changed_bytes_are_refused_or_read(seed: int, changes: int) -> None:
     """Nothing but PortableError comes out of any body; what is read can be merged and restored."""
     rng = np.random.default_rng(seed)
@@ -235,7 +235,7 @@ def test_changed_bytes_are_refused_or_read(seed: int, changes: int) -> None:
 
 
 @given(batches, st.sets(st.integers(0, 11)))
-@settings(max_examples=examples(30), deadline=None)
+@settings(max_examples=examples(15), deadline=None)
 def test_content_that_the_receiver_has_is_left_out(some: list[Rows], left_out: set[int]) -> None:
     whole = portable(some)
     keys = [key for place, key in enumerate(whole.buckets) if place in left_out]

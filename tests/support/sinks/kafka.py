@@ -14,7 +14,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from exporter.sinks import kafka_client
+from exporter.sinks.kafka import client
 from tests.support.sinks import SinkServer
 
 # The first members of a group wait for others, by default for 3 s: only librdkafka's C interface can shorten it.
@@ -100,7 +100,7 @@ class KafkaServer(SinkServer):
 
     def __init__(self, folder: Path) -> None:  # noqa: ARG002 - all of it is in memory
         self.brokers = Brokers()
-        self._asked = kafka_client._ASKED
+        self._asked = client._ASKED
         self._number = 0
         self.begin()
 
@@ -128,12 +128,12 @@ class KafkaServer(SinkServer):
 
     def stop(self) -> None:
         # The exporter in this process waits a second for what does not come, instead of five.
-        kafka_client._ASKED = 1.0
+        client._ASKED = 1.0
         self.brokers.suspend()
 
     def start(self) -> None:
         self.brokers.resume()
-        kafka_client._ASKED = self._asked
+        client._ASKED = self._asked
 
     def close(self) -> None:
         self.brokers.close()

@@ -19,7 +19,7 @@ from typing import Any
 
 from exporter.daemon.models import load_all
 from exporter.sinks import kafka
-from exporter.sinks.kafka_claims import commit
+from exporter.sinks.kafka.claims import commit
 from tests.support import commands  # noqa: F401 - what its processes are forked from
 from tests.support.logs import monitor, write_monitor
 from tests.support.sinks.kafka import Brokers

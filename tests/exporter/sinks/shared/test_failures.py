@@ -19,7 +19,7 @@ from tests.support.sinks.reading import Reading, monitor_of
 
 Start = Callable[[], Reading]
 
-_KILLS = 4
+_KILLS = 3
 
 
 @pytest.mark.slow

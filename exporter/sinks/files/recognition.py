@@ -11,9 +11,9 @@ from typing import NamedTuple
 
 from exporter.sinks.compression import Decompressed
 from exporter.sinks.content import Content
+from exporter.sinks.files.tracked import QUIET, TrackedFile
 from exporter.sinks.parquet import ParquetFile
 from exporter.sinks.positions import HEAD, Position, Positions
-from exporter.sinks.tracked import QUIET, TrackedFile
 
 
 class Verdict(Enum):

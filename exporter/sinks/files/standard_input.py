@@ -10,7 +10,7 @@ from collections.abc import Iterator, Mapping
 from itertools import count
 
 from exporter.sinks.content import Block
-from exporter.sinks.first_records import first_lines, not_rows
+from exporter.sinks.files.first_records import first_lines, not_rows
 from exporter.sinks.records import Cutter, JsonLines, batch_of
 from exporter.sinks.rows import CsvRows
 from exporter.sinks.sink import Batch, LogSink, Sample, SinkError

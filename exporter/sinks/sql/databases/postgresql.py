@@ -12,8 +12,8 @@ from numpy.typing import NDArray
 
 from exporter.extras import needs
 from exporter.parse import sql
-from exporter.sinks.databases.database import ROWS, SECONDS, Database, QueryError
 from exporter.sinks.sink import SinkError
+from exporter.sinks.sql.databases.database import ROWS, SECONDS, Database, QueryError
 from mlslo.monitor import SqlSink
 
 if TYPE_CHECKING:

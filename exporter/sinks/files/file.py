@@ -20,13 +20,13 @@ from exporter.sinks.descriptors import (
     open_regular,
     too_many_open,
 )
-from exporter.sinks.first_records import first_records
-from exporter.sinks.listing import matches, unlistable
+from exporter.sinks.files.first_records import first_records
+from exporter.sinks.files.listing import matches, unlistable
+from exporter.sinks.files.recognition import Original, Verdict, recognise
+from exporter.sinks.files.tracked import TrackedFile, state_of
 from exporter.sinks.positions import Position, Positions
-from exporter.sinks.recognition import Original, Verdict, recognise
 from exporter.sinks.records import NOTHING, Cut, batch_of
 from exporter.sinks.sink import Batch, LogSink, Sample, SinkError
-from exporter.sinks.tracked import TrackedFile, state_of
 from mlslo.monitor import FileSink as FileSettings
 from mlslo.monitor import Monitor
 

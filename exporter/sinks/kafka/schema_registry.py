@@ -16,8 +16,8 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from exporter.extras import needs
-from exporter.sinks.kafka_client import secret, tls_files
-from exporter.sinks.message_values import Decode, RejectedError
+from exporter.sinks.kafka.client import secret, tls_files
+from exporter.sinks.kafka.values import Decode, RejectedError
 from exporter.sinks.sink import SinkError
 from mlslo.monitor import KafkaSink as KafkaSettings
 

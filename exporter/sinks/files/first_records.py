@@ -10,9 +10,9 @@ from typing import BinaryIO, cast
 
 from exporter.sinks.content import Content
 from exporter.sinks.descriptors import UnreadableError
+from exporter.sinks.files.tracked import NOT_WHOLE, TrackedFile
 from exporter.sinks.parquet import ParquetFile
 from exporter.sinks.records import Cutter, is_object
-from exporter.sinks.tracked import NOT_WHOLE, TrackedFile
 from exporter.sinks.wrappings import unwrapped_sample
 
 _MOST = 32 << 20

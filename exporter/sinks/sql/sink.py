@@ -12,9 +12,9 @@ from typing import Any, ClassVar, Literal, NamedTuple, cast
 import numpy as np
 from numpy.typing import NDArray
 
-from exporter.sinks.databases import Database, Key, Kind, Page, QueryError, open_database
-from exporter.sinks.seen_rows import SeenRows
+from exporter.sinks.lookback import Lookback
 from exporter.sinks.sink import Batch, LogSink, Sample, SinkError
+from exporter.sinks.sql.databases import Database, Key, Kind, Page, QueryError, open_database
 from mlslo.monitor import Monitor
 from mlslo.monitor import SqlSink as SqlSettings
 from mlslo.yamlfile import Duration, Location
@@ -33,15 +33,10 @@ _REPEATED = np.uint64(0x9E3779B97F4A7C15)
 
 
 class Position(NamedTuple):
-    """Where reading goes on. ``since``: the lowest cursor value; None before the first row.
-
-    ``highest``: of the rows that were read, but not later than when they were. ``unplaced``: rows without a cursor.
-    """
+    """What the state is of. ``unplaced``: rows without a cursor."""
 
     cursor: str
     kind: Kind
-    since: int | None = None
-    highest: int = 0
     unplaced: int = 0
 
     @classmethod
@@ -71,14 +66,14 @@ class SqlSink(LogSink):
         if positions:
             rest = dict(positions)
             self._position = Position.of(rest.pop(_AT, "{}"))
-            self._seen = SeenRows(rest)
+            self._seen = Lookback(rest)
         else:
-            self._seen = SeenRows({})
+            self._seen = Lookback({})
         self._rows = _FIRST_ROWS
         self._count_unplaced = -math.inf
         self._until = math.inf
-        self._lookback = 0
-        self._began = 0
+        self._span = 0
+        self._now = 0
 
     @classmethod
     def open(cls, monitor: Monitor, settings: SqlSettings, positions: Mapping[str, str]) -> SqlSink:
@@ -117,21 +112,22 @@ class SqlSink(LogSink):
 
     def _read(self, database: Database) -> Iterator[Batch]:
         cursor, kind = self._settings.cursor, database.kind
-        self._lookback = self._span(kind)
-        # Rows of the future do not move what is looked back from, or those of the present would be missed.
+        self._span = self._span_of(kind)
         unit = _DAY if kind == "date" else 1
         now = time.time_ns() // 1000 // unit * unit
-        self._began = now if kind != "number" else np.iinfo(np.int64).max
+        self._now = now if kind != "number" else np.iinfo(np.int64).max
         at = self._position = self._position or Position(cursor, kind)
         if (at.cursor, at.kind) != (cursor, kind):
             message = f"the state is of the cursor '{at.cursor}' ({at.kind}), not '{cursor}' ({kind})"
             raise QueryError(message, "cursor")
         self._seen.settle()
         start = None
-        if at.since is not None:
-            for first, last in self._unknown(database, Key(at.since), Key(at.highest, None)):
+        if self._seen.since is not None:
+            # What is taken meanwhile moves both.
+            since, highest = self._seen.since, self._seen.highest
+            for first, last in self._unknown(database, Key(since), Key(highest, None)):
                 yield from self._new(database, first, last)
-            start = Key(at.highest + unit)
+            start = Key(highest + unit)
         yield from self._new(database, start, None)
         yield from self._unplaced(database)
 
@@ -167,16 +163,10 @@ class SqlSink(LogSink):
         self, page: Page, hashes: NDArray[np.uint64], new: NDArray[np.bool_], repeats: NDArray[np.int64]
     ) -> Batch:
         """Return the new rows of a page; by the time that another one is asked for, they are committed."""
-        at = cast(Position, self._position)
         # Of several rows with one id and one cursor value the first counts.
         doubled = new & (repeats > 0) if self._settings.id else np.zeros(len(new), bool)
         lines = page.lines[new & ~doubled]
-        highest = min(int(page.cursors[new].max()), self._began)
-        highest = highest if at.since is None else max(highest, at.highest)
-        since = highest - self._lookback
-        since = since if at.since is None else max(since, at.since)
-        positions = self._seen.add(page.cursors[new], hashes[new], since, self._lookback)
-        self._position = at._replace(since=since, highest=highest)
+        positions = self._seen.take(page.cursors[new], hashes[new], span=self._span, now=self._now)
         too_long = int((lines == "").sum())
         rejected = {"duplicate": int(doubled.sum())} if doubled.any() else {}
         return Batch(memoryview("".join(lines).encode()), too_long, {_AT: self._at(), **positions}, rejected)
@@ -202,7 +192,7 @@ class SqlSink(LogSink):
     def _at(self) -> str:
         return json.dumps(cast(Position, self._position)._asdict())
 
-    def _span(self, kind: Kind) -> int:
+    def _span_of(self, kind: Kind) -> int:
         given = self._settings.lookback
         if given is None:
             return _LOOKBACK[kind]

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from exporter.sinks.databases.database import Database
-from exporter.sinks.databases.duck import DuckDatabase
-from exporter.sinks.databases.postgresql import PostgresDatabase
+from exporter.sinks.sql.databases.database import Database
+from exporter.sinks.sql.databases.duck import DuckDatabase
+from exporter.sinks.sql.databases.postgresql import PostgresDatabase
 from mlslo.monitor import Monitor, SqlSink
 
 

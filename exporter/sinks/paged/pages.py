@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import time
 from abc import abstractmethod
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from hashlib import blake2b
 from itertools import islice
 from typing import NamedTuple
 
+import numpy as np
+
 from exporter.sinks.content import Block
-from exporter.sinks.http_api import LARGEST_ANSWER, HttpApi, TooLargeError
 from exporter.sinks.lookback import Lookback
+from exporter.sinks.paged.http_api import LARGEST_ANSWER, HttpApi, TooLargeError
 from exporter.sinks.records import JsonLines, batch_of
 from exporter.sinks.sink import Batch, LogSink, Sample, SinkError
 
@@ -35,9 +39,14 @@ class PagedSink(LogSink):
     server needs no order among records of one time, and records of one time must fit into a page.
     """
 
-    def __init__(self, positions: Mapping[str, str], lookback: int, page_size: int) -> None:
-        """``lookback``: in units of the cursor. Raises ValueError where ``positions`` are of another kind of sink."""
-        self._lookback = Lookback(lookback, positions)
+    def __init__(self, positions: Mapping[str, str], unit: int, lookback: float, page_size: int) -> None:
+        """``unit``: of the cursor, how many are a second. ``lookback``: in seconds.
+
+        Raises ValueError where ``positions`` are of another kind of sink.
+        """
+        self._seen = Lookback(positions)
+        self._unit = unit
+        self._span = int(lookback * unit)
         self._page_size = page_size
 
     def close(self) -> None:
@@ -55,22 +64,20 @@ class PagedSink(LogSink):
         """
 
     def batches(self, *, final: bool = False) -> Iterator[Batch]:  # noqa: ARG002 - a server's records are whole
-        content = bytearray()
+        read: list[Entry] = []
+        size = 0
         failure: SinkError | None = None
         try:
-            pages = self.pages(self.connect(), self._lookback.start)
-            for entries in pages:
-                for entry in entries:
-                    if self._lookback.take(entry.cursor, entry.identity):
-                        content += _line(entry)
-                if len(content) >= _MOST:
-                    yield self._batch(content)
-                    content = bytearray()
+            for entries in self.pages(self.connect(), self._seen.since):
+                read += entries
+                size += sum(len(entry.line) for entry in entries)
+                if size >= _MOST:
+                    yield from self._new(read)
+                    read, size = [], 0
         except SinkError as error:
-            # What was read before is known by now: it must not be lost.
+            # What was read before is not lost.
             failure = error
-        if content:
-            yield self._batch(content)
+        yield from self._new(read)
         if failure is not None:
             raise failure
 
@@ -110,9 +117,25 @@ class PagedSink(LogSink):
                 )
             return entries, full
 
-    def _batch(self, content: bytearray) -> Batch:
+    def _new(self, entries: Sequence[Entry]) -> Iterator[Batch]:
+        """Yield what is not known of ``entries``, if anything."""
+        hashes = np.frombuffer(b"".join(map(_hash, entries)), np.uint64)
+        first = np.zeros(len(hashes), bool)
+        first[np.unique(hashes, return_index=True)[1]] = True
+        new = np.flatnonzero(first & self._seen.unseen(hashes)).tolist()
+        if not new:
+            return
+        cursors = np.array([entries[place].cursor for place in new], np.int64)
+        now = time.time_ns() * self._unit // 10**9
+        positions = self._seen.take(cursors, hashes[new], span=self._span, now=now)
+        self._seen.settle()
+        content = bytearray().join(_line(entries[place]) for place in new)
         cut = JsonLines().cut(Block(content, 0, len(content)), full=True, final=True, quiet=True)
-        return batch_of(cut, self._lookback.positions())
+        yield batch_of(cut, positions)
+
+
+def _hash(entry: Entry) -> bytes:
+    return blake2b(b"%d " % entry.cursor + entry.identity, digest_size=8).digest()
 
 
 def _line(entry: Entry) -> bytes:

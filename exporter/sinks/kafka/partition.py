@@ -7,7 +7,7 @@ import time
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from exporter.sinks.kafka_client import LONGEST_SILENCE, Identity, KafkaClient
+from exporter.sinks.kafka.client import LONGEST_SILENCE, Identity, KafkaClient
 
 if TYPE_CHECKING:
     from confluent_kafka import Message

@@ -16,8 +16,8 @@ from urllib.parse import unquote
 
 from exporter.extras import needs
 from exporter.parse import sql
-from exporter.sinks.databases.database import QueryError
 from exporter.sinks.sink import SinkError
+from exporter.sinks.sql.databases.database import QueryError
 from mlslo.monitor import Monitor
 
 if TYPE_CHECKING:

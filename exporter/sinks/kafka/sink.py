@@ -9,10 +9,10 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING, ClassVar, Literal
 
-from exporter.sinks.kafka_claims import Claim, Claims, commit, committed
-from exporter.sinks.kafka_client import LONGEST_SILENCE, Ends, Identity, KafkaClient, Topic
-from exporter.sinks.kafka_partition import Partition, position, read_range, restored
-from exporter.sinks.message_values import Decode, lines_of
+from exporter.sinks.kafka.claims import Claim, Claims, commit, committed
+from exporter.sinks.kafka.client import LONGEST_SILENCE, Ends, Identity, KafkaClient, Topic
+from exporter.sinks.kafka.partition import Partition, position, read_range, restored
+from exporter.sinks.kafka.values import Decode, lines_of
 from exporter.sinks.records import NOTHING
 from exporter.sinks.sink import Batch, LogSink, Sample, SinkError
 from mlslo.monitor import KafkaSink as KafkaSettings
@@ -141,7 +141,7 @@ class KafkaSink(LogSink):
         if self._client is None:
             client = KafkaClient(self._settings, self._resolve)
             if self._settings.schemaRegistry is not None:
-                from exporter.sinks.schema_registry import decoder
+                from exporter.sinks.kafka.schema_registry import decoder
 
                 self._decode = decoder(self._settings, self._resolve)
             self._client = client

@@ -3,7 +3,7 @@
 From outside: ``Database``, its ``Key`` and ``Page``, ``QueryError``.
 """
 
-from exporter.sinks.databases.database import Database, Key, Kind, Page, QueryError
-from exporter.sinks.databases.opening import open_database
+from exporter.sinks.sql.databases.database import Database, Key, Kind, Page, QueryError
+from exporter.sinks.sql.databases.opening import open_database
 
 __all__ = ["Database", "Key", "Kind", "Page", "QueryError", "open_database"]

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple
 
-from exporter.sinks.kafka_client import PATIENCE, KafkaClient
+from exporter.sinks.kafka.client import PATIENCE, KafkaClient
 
 if TYPE_CHECKING:
     from confluent_kafka import Consumer

@@ -9,8 +9,8 @@ from urllib.parse import quote
 
 import msgspec
 
-from exporter.sinks.http_api import HttpApi, secret
-from exporter.sinks.pages import Entry, PagedSink
+from exporter.sinks.paged.http_api import HttpApi, secret
+from exporter.sinks.paged.pages import Entry, PagedSink
 from exporter.sinks.sink import SinkError
 from mlslo.monitor import Monitor
 from mlslo.monitor import OpenSearchSink as OpenSearchSettings
@@ -47,7 +47,7 @@ class OpenSearchSink(PagedSink):
     """
 
     def __init__(self, monitor: Monitor, settings: OpenSearchSettings, positions: Mapping[str, str]) -> None:
-        super().__init__(positions, int(settings.lookback.seconds * 1000), settings.pageSize)
+        super().__init__(positions, 1000, settings.lookback.seconds, settings.pageSize)
         self._monitor = monitor
         self._settings = settings
 

@@ -13,9 +13,9 @@ from numpy.typing import NDArray
 
 from exporter.parse import sql
 from exporter.parse.typed_rows import json_object
-from exporter.sinks.databases.database import ROWS, Database, Key, Page, QueryError, Result
-from exporter.sinks.databases.lake import create_views
 from exporter.sinks.sink import SinkError
+from exporter.sinks.sql.databases.database import ROWS, Database, Key, Page, QueryError, Result
+from exporter.sinks.sql.databases.lake import create_views
 from mlslo.monitor import Monitor, SqlSink
 
 if TYPE_CHECKING:

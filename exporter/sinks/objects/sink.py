@@ -12,10 +12,11 @@ from typing import IO
 
 from exporter.parse.typed_rows import TypedRows
 from exporter.sinks.descriptors import UnreadableError, listed
-from exporter.sinks.first_records import first_records
-from exporter.sinks.object_keys import ObjectKeys
-from exporter.sinks.object_place import Pack, Place
-from exporter.sinks.object_store import (
+from exporter.sinks.files import NOT_WHOLE, TrackedFile
+from exporter.sinks.files.first_records import first_records
+from exporter.sinks.objects.keys import ObjectKeys
+from exporter.sinks.objects.place import Pack, Place
+from exporter.sinks.objects.store import (
     AHEAD,
     Bucket,
     CompressedObject,
@@ -28,7 +29,6 @@ from exporter.sinks.object_store import (
 from exporter.sinks.parquet import ParquetFile
 from exporter.sinks.records import NOTHING, Cut
 from exporter.sinks.sink import Batch, LogSink, Sample, SinkError
-from exporter.sinks.tracked import NOT_WHOLE, TrackedFile
 from mlslo.monitor import Monitor
 from mlslo.monitor import ObjectsSink as Settings
 

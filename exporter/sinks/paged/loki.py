@@ -9,8 +9,8 @@ from urllib.parse import urlencode
 
 import msgspec
 
-from exporter.sinks.http_api import HttpApi
-from exporter.sinks.pages import Entry, PagedSink
+from exporter.sinks.paged.http_api import HttpApi
+from exporter.sinks.paged.pages import Entry, PagedSink
 from exporter.sinks.sink import SinkError
 from mlslo.monitor import LokiSink as LokiSettings
 from mlslo.monitor import Monitor
@@ -44,7 +44,7 @@ class LokiSink(PagedSink):
     """
 
     def __init__(self, monitor: Monitor, settings: LokiSettings, positions: Mapping[str, str]) -> None:
-        super().__init__(positions, int(settings.lookback.seconds * _SECOND), settings.pageSize)
+        super().__init__(positions, _SECOND, settings.lookback.seconds, settings.pageSize)
         self._monitor = monitor
         self._settings = settings
 
