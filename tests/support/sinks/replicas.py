@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from exporter.daemon.models import load_all
-from exporter.sinks import kafka
+from exporter.sinks.kafka import sink as kafka_sink
 from exporter.sinks.kafka.claims import commit
 from tests.support import commands  # noqa: F401 - what its processes are forked from
 from tests.support.logs import monitor, write_monitor
@@ -52,7 +52,7 @@ def read_as_replica(path: Path, state: Path, errors: Path, seed: int) -> None:
         return taken
 
     signal.signal(signal.SIGALRM, lambda *_: os.kill(os.getpid(), signal.SIGKILL))
-    setattr(kafka, "commit", killed)  # noqa: B010
+    setattr(kafka_sink, "commit", killed)  # noqa: B010
     stopped = False
 
     def stop(*_: object) -> None:
