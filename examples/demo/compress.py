@@ -18,7 +18,7 @@ SPANS = frozenset(
     {
         *("schedule", "windows", "maxDelay", "sliding", "offset", "first"),
         *("timeWindow", "window", "for", "keepFiringFor", "after", "short", "long"),
-        *("within", "basedOn", "retention", "lookback", "since"),
+        *("within", "basedOn", "retention", "lookback", "since", "period", "grace"),
         *("evaluationInterval", "groupWait", "groupInterval", "repeatInterval"),
     }
 )

@@ -8,6 +8,7 @@ import signal
 import subprocess
 import tempfile
 import time
+from contextlib import suppress
 from functools import cache
 from pathlib import Path
 from typing import Any, Self
@@ -154,7 +155,9 @@ class PostgreSQL:
         assert self._process is not None
         children = Path(f"/proc/{self._process.pid}/task/{self._process.pid}/children").read_text().split()
         for pid in (self._process.pid, *map(int, children)):
-            os.kill(pid, number)
+            # A child may end meanwhile.
+            with suppress(ProcessLookupError):
+                os.kill(pid, number)
 
     def _for_nobody(self, programs: Path) -> Path:
         """Return programs that who runs them can reach: copied where the checkout is root's alone."""

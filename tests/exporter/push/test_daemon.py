@@ -339,7 +339,7 @@ def test_an_endpoint_that_cannot_be_is_said_at_once(tmp_path: Path) -> None:
             {"first": True},
             "'first' reads the predictions apart, and pushed events are gone once they are counted",
         ),
-        ({"both": True}, "expected exactly one of file, push"),
+        ({"both": True}, "objects, opensearch, push, sql, got file and push"),
     ],
 )
 def test_monitor_files_that_cannot_be(tmp_path: Path, change: dict[str, Any], said: str) -> None:
