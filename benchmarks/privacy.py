@@ -35,7 +35,7 @@ class Run(NamedTuple):
 
     @property
     def within(self) -> bool:
-        """Whether both errors are within their bounds."""
+        """True where both errors are within their bounds."""
         return self.ratio <= self.ratio_bound and self.psi <= self.psi_bound
 
 

@@ -1,4 +1,4 @@
-"""What Spark costs beside one process: the same records folded by both, and a reference built, on the same cores.
+"""Cost of Spark beside one process: the same records folded by both, and a reference built, on the same cores.
 
     .venv/bin/python -m benchmarks.spark [--quick] [--rows 10000000] [--keep FOLDER] [--only WHAT]
 

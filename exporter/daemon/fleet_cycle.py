@@ -83,7 +83,7 @@ class Fleet(Protocol):
 
 @dataclass
 class _Reader:
-    """What the gauges about a sink say: whether any exporter has told of it."""
+    """Stand-in for a sink's reader, of all exporters. ``up``: whether any has told of the sink."""
 
     up: bool
     lag_unit: str = "bytes"

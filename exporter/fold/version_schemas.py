@@ -23,7 +23,7 @@ from mlslo.monitor import Monitor, scope_name
 from mlslo.yamlfile import InputError
 
 DIGEST = ("features", "static references", "windows and sliding references", "segments", "privacy")
-"""What the pieces of ``VersionSchemas.digest`` are of."""
+"""Names of the pieces of ``VersionSchemas.digest``."""
 
 logger = logging.getLogger(__name__)
 

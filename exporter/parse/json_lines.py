@@ -38,7 +38,7 @@ class Parser:
     """
 
     takes_rows = True
-    """Whether rows are selected from without their lines."""
+    """True where rows are selected from without their lines."""
 
     def __init__(self, request: Request) -> None:
         """Raises ValueError where two names of one object differ in case only."""

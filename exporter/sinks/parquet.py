@@ -97,7 +97,7 @@ class ParquetFile:
 
     @property
     def path(self) -> str:
-        """What the descriptor is of, whatever has its name by now."""
+        """Path of the open file, whatever has its name by now."""
         return f"/proc/self/fd/{self._descriptor}"
 
     @property

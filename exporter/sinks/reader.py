@@ -126,7 +126,7 @@ class SinkReader:
 
     @property
     def lag_unit(self) -> str:
-        """What ``lag`` counts: bytes or records."""
+        """Unit of ``lag``: bytes or records."""
         return self._sink.LAG_UNIT
 
     @property

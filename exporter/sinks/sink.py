@@ -87,7 +87,7 @@ class LogSink(ABC):
     """Seconds for which a sink that fails again and again is left alone at most; 0 where to try costs nothing."""
 
     LAG_UNIT: ClassVar[Literal["bytes", "records"]] = "bytes"
-    """What ``lag`` counts."""
+    """Unit of ``lag``."""
 
     REASONS: ClassVar[tuple[str, ...]] = ()
     """Reasons for which only this kind of sink rejects records."""

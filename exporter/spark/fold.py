@@ -45,7 +45,7 @@ Read = Callable[[Batches], Iterator[tuple[str, str, Batch]]]
 
 
 class Inputs(NamedTuple):
-    """What is read of both logs. ``pieces``: of files. ``urls``: (sink, URL) of what Spark reads by itself.
+    """Input of a fold, of both logs. ``pieces``: of files. ``urls``: (sink, URL) of what Spark reads by itself.
 
     ``positions``: by sink, in the files that the driver went through.
     """

@@ -40,7 +40,7 @@ _MOST = 16 << 20
 
 
 class Account(msgspec.Struct):
-    """What was counted of a batch before its records became plain. ``positions``: after the batch."""
+    """Counts of a batch from before its records became plain. ``positions``: after the batch."""
 
     records: int = 0
     rejected: dict[str, int] = {}

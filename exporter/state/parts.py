@@ -1,4 +1,4 @@
-"""What other exporters sent of what they have counted, and the parts of each bucket that they are merged of."""
+"""Summaries that other exporters sent, and the parts of each bucket that they are merged of."""
 
 from __future__ import annotations
 

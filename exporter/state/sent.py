@@ -25,7 +25,7 @@ _KEY = TypeAdapter(tuple[str, str, str | None, str, str, int])
 
 
 class Asked(NamedTuple):
-    """What has changed since the page with the cursor ``since``; of that, what follows ``after``. All where empty."""
+    """Request for what changed since the page with the cursor ``since``, and follows ``after``. Empty: for all."""
 
     since: str = ""
     after: str = ""

@@ -40,7 +40,7 @@ class Grouping:
 
 
 class Counted(NamedTuple):
-    """What was folded, by name. ``whole``: the summary of all rows. ``stacks``: of the values of each grouping."""
+    """Folded summaries, by name. ``whole``: the summary of all rows. ``stacks``: of the values of each grouping."""
 
     whole: dict[str, Any]
     stacks: Mapping[Grouping, dict[str, Any]]

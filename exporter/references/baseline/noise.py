@@ -49,7 +49,7 @@ class Blocks:
 
     @property
     def are_enough(self) -> bool:
-        """Whether something can be learnt of them."""
+        """True where something can be learnt of them."""
         return self.number >= _LEAST_BLOCKS
 
     def groups(self, part: Part) -> Codes:

@@ -54,7 +54,7 @@ class FileSink(LogSink):
     LONGEST_PAUSE = 0.0
 
     FILE: ClassVar[type[TrackedFile]] = TrackedFile
-    """What reads one file."""
+    """Reader of one file."""
 
     def __init__(
         self, pattern: Path, positions: Mapping[str, str], name: str = "", format_: str | None = None

@@ -67,7 +67,7 @@ class Claims:
 
 
 class Committed(NamedTuple):
-    """What is committed of a partition; the offset is None where nothing is."""
+    """Committed position in a partition; the offset is None where nothing is."""
 
     offset: int | None
     claims: Claims

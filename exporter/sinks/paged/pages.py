@@ -92,7 +92,7 @@ class PagedSink(LogSink):
     @property
     @abstractmethod
     def source(self) -> str:
-        """Where the records are from, for a person."""
+        """Source of the records, for a person."""
 
     def fetch(self, page: Callable[[int], list[Entry]]) -> tuple[list[Entry], bool]:
         """Return a page, and whether there may be more behind it. ``page``: asks for so many entries at most.

@@ -54,7 +54,7 @@ class Shape(NamedTuple):
 
 
 class Found(NamedTuple):
-    """What a split is. ``digest``: of the witnesses as they were read.
+    """Description of a split. ``digest``: of the witnesses as they were read.
 
     ``lines``: that tell what ``Shape`` does not know.
     """

@@ -36,7 +36,7 @@ def values_of(keys: Keys) -> Floats:
 
 @dataclass
 class Sought:
-    """Where the values at ``ranks`` are. ``prefixes``: the first ``bits`` of keys, ascending.
+    """Places of the values at ``ranks``. ``prefixes``: the first ``bits`` of keys, ascending.
 
     ``before``: keys that are less than each. ``number``: of all values, known when the first digit is. ``keys``: at
     the ranks, when all is known.

@@ -241,7 +241,7 @@ def _added(first: dict[Any, int] | None, second: dict[Any, int] | None) -> dict[
 
 
 class _Work(NamedTuple):
-    """What a task does with its parts, of ``size`` rows. ``definitions``: enumerations by name."""
+    """Work of a task on its parts, of ``size`` rows. ``definitions``: enumerations by name."""
 
     size: int
     columns: tuple[tuple[str, str], ...]

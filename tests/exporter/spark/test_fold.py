@@ -53,7 +53,7 @@ def folded(folder: Path, engine: str, *arguments: object) -> Path:
 
 
 State = tuple[Portable, dict[str, dict[str, str]]]
-"""What was counted, and positions by sink."""
+"""Counts, and positions by sink."""
 
 
 def content(folder: Path, state: Path) -> State:

@@ -1,4 +1,4 @@
-"""What an exporter has counted, over HTTP: pages of summaries, and the aggregator that asks for them."""
+"""Summaries over HTTP: pages of summaries, and the aggregator that asks for them."""
 
 from __future__ import annotations
 

@@ -41,10 +41,10 @@ class SinkServer(ABC):
     name: ClassVar[str]
 
     ordered: ClassVar[bool] = True
-    """Whether records come in the order of ``append``."""
+    """True where records come in the order of ``append``."""
 
     repeats: ClassVar[bool] = False
-    """Whether a record that is appended twice is read once: the log or the sink knows it again."""
+    """True where a record that is appended twice is read once: the log or the sink knows it again."""
 
     longest: ClassVar[int] = 4 << 20
     """Bytes of the longest record that the log takes."""
@@ -56,7 +56,7 @@ class SinkServer(ABC):
     """Seconds after which what was appended is read, and after which a read that fails has failed."""
 
     secret: ClassVar[str] = ""
-    """What the exporter says to be let in, right or wrong: no message may have it."""
+    """Secret that the exporter sends, right or wrong: no message may have it."""
 
     @abstractmethod
     def __init__(self, folder: Path) -> None: ...

@@ -1,4 +1,4 @@
-"""What a test appends to a log, and whether all of it is read once."""
+"""Records that a test appends to a log, and the check that each is read once."""
 
 from __future__ import annotations
 

@@ -24,7 +24,7 @@ Kind = Literal["time", "date", "number"]
 Result = TypeVar("Result")
 
 ROWS = "mlslo_rows"
-"""What statements call the user's query."""
+"""Name of the user's query in statements."""
 SECONDS = 50.0
 """How long one statement may take."""
 _LARGEST = 16 << 20
@@ -44,7 +44,7 @@ _KINDS: dict[str, Kind] = {
 
 
 class QueryError(SinkError):
-    """What a database says against a query. ``key``: of the settings; ``offset``: of a character of the query."""
+    """An error of a database about a query. ``key``: of the settings; ``offset``: of a character of the query."""
 
     def __init__(self, message: str, key: str = "query", offset: int | None = None) -> None:
         super().__init__(message)
@@ -84,7 +84,7 @@ class Database(ABC):
     """
 
     ROW: ClassVar[str]
-    """What carries a whole row through a statement."""
+    """Expression of a whole row, to be carried through a statement."""
     BYTES: ClassVar[str]
     """The function of a text's length in bytes."""
 
@@ -153,7 +153,7 @@ class Database(ABC):
 
     @property
     def _column(self) -> str:
-        """What rows are sorted by: of nanoseconds, whole microseconds."""
+        """Sort key of rows: of nanoseconds, whole microseconds."""
         return self._as_cursor(self._as_number(self._cursor)) if self._is_finer() else self._cursor
 
     def page(self, most: int, start: Key | None, end: Key | None, *, lines: bool = True) -> Page:

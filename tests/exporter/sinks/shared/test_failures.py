@@ -1,4 +1,4 @@
-"""What every sink promises where something fails: nothing is lost, nothing counts twice, nothing hangs."""
+"""Promises of every sink where something fails: nothing is lost, nothing counts twice, nothing hangs."""
 
 from __future__ import annotations
 

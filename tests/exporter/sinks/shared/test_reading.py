@@ -1,4 +1,4 @@
-"""What every sink promises while nothing fails."""
+"""Promises of every sink while nothing fails."""
 
 from __future__ import annotations
 
