@@ -257,12 +257,13 @@ def test_training_data_that_cannot_be_read_leaves_nothing(tmp_path: Path) -> Non
     [
         (b"", "log.jsonl: no records yet"),
         (bytes(range(256)) * 20, "log.jsonl: no record is a JSON object or a row of CSV or Parquet"),
-        (gzip.compress(b""), "log.jsonl: "),
+        (gzip.compress(b"", mtime=0), "log.jsonl: "),
         (b'{"id": 1, "score": 0.5}\n' * 9, "no field holds a time such as 2026-01-31T12:00:00Z; there is id, score"),
         (b"[1, 2]\n" * 9, "log.jsonl: no record is a JSON object or a row of CSV or Parquet"),
         (b"\xff\xfe" * 40, "log.jsonl: no whole line, and no UTF-8 text"),
         (b"PAR1" + bytes(100), "log.jsonl: "),
     ],
+    ids=["empty", "bytes", "empty gzip", "no time", "no objects", "UTF-16", "no Parquet"],
 )  # fmt: skip
 def test_what_is_no_log_is_refused(content: bytes, said: str, tmp_path: Path) -> None:
     (tmp_path / "log.jsonl").write_bytes(content)
