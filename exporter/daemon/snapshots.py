@@ -12,9 +12,9 @@ from exporter.fold.counting import LATENCY_SUM
 from exporter.fold.exemplars import Exemplars
 from exporter.fold.field_presence import FieldPresence
 from exporter.fold.version_schemas import VersionSchemas
-from exporter.measure import comparison, meta
+from exporter.measure import comparison, comparison_sequence, meta
 from exporter.measure.exposition import Exemplar, Histogram, Snapshot
-from exporter.measure.gauges import Gauges
+from exporter.measure.gauges import Gauges, Reason, WindowSummaries
 from exporter.measure.measurement import Measurement, largest_segments
 from exporter.measure.meta import Readable
 from exporter.measure.series_limit import withhold_past
@@ -22,7 +22,7 @@ from exporter.state import Store
 from exporter.summary.windows import MICROSECONDS, Window
 from exporter.tasks.task import Task
 from mlslo.catalogue import METRICS, Type
-from mlslo.monitor import Monitor
+from mlslo.monitor import Comparison, Monitor
 
 logger = logging.getLogger(__name__)
 
@@ -77,10 +77,9 @@ class Snapshots:
             for window in self._measurement.measure(gauges, windows, number, name, sink_up=up)
         ]
         seen = [window for window in measured if not window.segment]
+        end = max(window.end for window in windows if not window.reference)
         if self._monitor.spec.comparison is not None:
-            began = sorted(self._store.versions.all().values(), key=lambda version: version.began)
-            names = [version.name for version in began if version.name in versions.values()]
-            comparison.export(gauges, self._monitor.spec.comparison, seen, names)
+            self._compare(gauges, self._monitor.spec.comparison, seen, versions, end)
         meta.sinks(gauges, self._store, readers)
         meta.state(gauges, self._store)
         meta.fields(gauges, self._presence, windows, self._monitor.spec.minSamples)
@@ -98,11 +97,38 @@ class Snapshots:
         histograms = self._histograms() if gauges.wants("ml_prediction_latency_seconds") else {}
         self._keep_limit(gauges, histograms)
         meta.withheld(gauges)
-        end = max(window.end for window in windows if not window.reference)
         segments = largest_segments(measured)
         if self._private:
             seen, segments = [], []
         return Snapshot(self._monitor.model, gauges.series, histograms, seen, end / MICROSECONDS, segments)
+
+    def _compare(
+        self,
+        gauges: Gauges,
+        chosen: Comparison,
+        windows: list[WindowSummaries],
+        current: Mapping[int, str],
+        end: int,
+    ) -> None:
+        """Export the differences of two versions: in each window, and since the candidate began."""
+        known = self._store.versions.all()
+        began = sorted((number for number in current if number in known), key=lambda own: known[own].began)
+        order = [known[number].name for number in began]
+        comparison.export(gauges, chosen, windows, order)
+        pair = chosen.of(order)
+        if pair is None or chosen.sequential is None:
+            return
+        numbers = {name: number for number, name in current.items()}
+        start = self._measurement.first_bucket(pair[1], numbers[pair[1]])
+        # Of a bucket that is gone nobody knows what the bounds were while it was there.
+        whole = start is not None and start <= known[numbers[pair[1]]].began
+        some = {window.version: window for window in windows}
+        old, new = (
+            self._measurement.since(some[name], numbers[name], start if start is not None else end, end)
+            for name in pair
+        )
+        reason = None if whole else Reason.HISTORY_DROPPED
+        comparison_sequence.export(gauges, chosen.sequential, (old, new), reason)
 
     def _keep_limit(self, gauges: Gauges, histograms: Mapping[str, Histogram]) -> None:
         """Withhold what is past ``maxSeries``; warn of it once."""

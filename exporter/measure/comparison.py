@@ -68,6 +68,29 @@ def export(
                     gauges.set(name, value, **of)
 
 
+def failures(window: WindowSummaries) -> tuple[float, float]:
+    """Return how many predictions failed, and of how many that is known."""
+    traffic = window.traffic["traffic"]
+    return float(traffic.errors), float(traffic.graded)
+
+
+def correct(window: WindowSummaries) -> tuple[float, float]:
+    """Return how many rows were given the right class, of how many."""
+    cells = _confusion_rows(window)
+    return float(cells.trace()), float(cells.sum())
+
+
+def error_moments(window: WindowSummaries, field: str) -> tuple[float, float, float]:
+    """Return mean and variance of ``absolute_errors`` or ``errors``, and their number; NaN where there are none."""
+    outcomes: RegressionOutcomeSummary = window.outcome["outcomes"]
+    weight = float(outcomes.scored_weight)
+    if not weight:
+        return math.nan, math.nan, 0.0
+    mean = float(getattr(outcomes, field)) / weight
+    variance = max(0.0, float(outcomes.squared_errors) / weight - mean * mean)
+    return mean, variance, float(outcomes.scored)
+
+
 class _Pair:
     """Windows of both versions."""
 
@@ -105,11 +128,7 @@ def _compared(pair: _Pair) -> Iterator[Compared]:
     window = pair.both[1]
     fields = window.spec.predictions.fields
     if fields.status is not None:
-        yield _share(
-            pair,
-            "error_ratio",
-            lambda item: (float(item.traffic["traffic"].errors), float(item.traffic["traffic"].graded)),
-        )
+        yield _share(pair, "error_ratio", failures)
     if fields.latency is not None:
         for name, quantile in QUANTILES.items():
             yield _latency(pair, name, quantile)
@@ -216,18 +235,20 @@ def _common_deciles(old: NumericSummary, new: NumericSummary) -> tuple[Floats, F
 
 def _outcomes(pair: _Pair) -> Iterator[Compared]:
     windows = pair.both
-    spec = windows[1].spec
-    assert spec.labels is not None
-    covered = [labels.coverage(window.traffic, window.outcome) for window in windows]
     yield _share(pair, "label_coverage", _labelled)
-    reason = None
-    if any(share is not None and share < spec.labels.minCoverage for share in covered):
-        reason = Reason.LABELS_INCOMPLETE
+    reason = Reason.LABELS_INCOMPLETE if lacks_labels(windows) else None
     outcomes = windows[1].outcome["outcomes"]
     if isinstance(outcomes, RegressionOutcomeSummary):
         yield from _errors(pair, reason)
     elif isinstance(outcomes, OutcomeSummary | MulticlassOutcomeSummary):
         yield from _classes(pair, reason)
+
+
+def lacks_labels(windows: Sequence[WindowSummaries]) -> bool:
+    """Return whether fewer labels have come than the monitor file's ``minCoverage`` asks for."""
+    covered = [labels.coverage(window.traffic, window.outcome) for window in windows]
+    wanted = windows[0].spec.labels
+    return wanted is not None and any(share is not None and share < wanted.minCoverage for share in covered)
 
 
 def _labelled(window: WindowSummaries) -> tuple[float, float]:
@@ -289,13 +310,7 @@ def _errors(pair: _Pair, reason: Reason | None) -> Iterator[Compared]:
     for name, field in sums.items():
 
         def moments(window: WindowSummaries, field: str = field) -> tuple[float, float, float]:
-            outcomes: RegressionOutcomeSummary = window.outcome["outcomes"]
-            weight = float(outcomes.scored_weight)
-            if not weight:
-                return math.nan, math.nan, 0.0
-            mean = float(getattr(outcomes, field)) / weight
-            variance = max(0.0, float(outcomes.squared_errors) / weight - mean * mean)
-            return mean, variance, float(outcomes.scored)
+            return error_moments(window, field)
 
         yield pair.item(
             name,

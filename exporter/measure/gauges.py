@@ -38,6 +38,7 @@ class Reason(StrEnum):
     NOT_BINARY = "not_binary"
     MAX_SERIES = "max_series"
     PRIVACY = "privacy"
+    HISTORY_DROPPED = "history_dropped"
 
 
 PRIVATE = frozenset(

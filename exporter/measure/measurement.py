@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
 import numpy as np
 
@@ -72,6 +73,21 @@ class Measurement:
             for paths in self._spec.fairness.attributes:
                 self._measure_attribute(gauges, windows, number, version, scope_name(paths))
         return found
+
+    def since(self, window: WindowSummaries, number: int, start: int, end: int) -> WindowSummaries:
+        """Return what a version has counted from ``start`` to ``end`` (epoch µs), as ``window`` of it has it."""
+        stretch = Window("", start, end)
+        traffic, outcome = (
+            self._merged(window.schema.shapes[kind], Scope(number), [stretch])[stretch]
+            for kind in (TRAFFIC, OUTCOME)
+        )
+        seconds = (end - start) / MICROSECONDS
+        return replace(window, window="", seconds=seconds, traffic=traffic, outcome=outcome)
+
+    def first_bucket(self, version: str, number: int) -> int | None:
+        """Return the start of a version's first bucket; None where it has none."""
+        shape = self._schemas.of(version).shapes[TRAFFIC]
+        return self._store.summaries.first(shape, Scope(number))
 
     def _measure_scope(
         self, gauges: Gauges, windows: list[Window], scope: Scope, version: str, *, sink_up: bool

@@ -10,7 +10,16 @@ from functools import cached_property
 from exporter.features.binning import NumericBinning
 from exporter.fold.field_presence import mapped_fields
 from exporter.fold.schema import Schema
-from exporter.measure import comparison_results, drift, features, outcome, prediction, service, skew
+from exporter.measure import (
+    comparison_results,
+    comparison_sequence,
+    drift,
+    features,
+    outcome,
+    prediction,
+    service,
+    skew,
+)
 from exporter.measure.urgency import Urgency, urgency
 from exporter.records.columns import REASONS
 from exporter.statistics import multiclass, multilabel
@@ -18,7 +27,7 @@ from exporter.summary.outcomes import CALIBRATION_BINS
 from exporter.tasks.task import Task
 from mlslo.catalogue import METRICS, Layer, Metric, Type
 from mlslo.monitor import Exported, Spec
-from mlslo.monitor.measurable import lacking, unfit
+from mlslo.monitor.measurable import SEQUENCE, lacking, unfit
 
 FEW = 5000
 """A model has its features' further statistics by default where all its series are at most so many."""
@@ -127,6 +136,9 @@ class _Sizes:
             return sum(len(REASONS[name]) for name in spec.logs)
         if name == "ml_series_dropped_total":
             return 2
+        if name.startswith(SEQUENCE):
+            # Each bound and the labels may be withheld, which is a series too.
+            return 2 * len(comparison_sequence.statistics(spec))
         if name.startswith("ml_comparison_"):
             return len(spec.windows) * len(comparison_results.names(spec, self.task))
         if name.startswith("ml_model_estimated_") and not (

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from bisect import bisect_left
+from bisect import bisect, bisect_left
 from collections.abc import Iterable, Mapping, Sequence
 from itertools import pairwise
 
@@ -10,7 +10,7 @@ import numpy as np
 
 from exporter.fold.folding import Folding
 from exporter.fold.grouping import ScopeValues
-from exporter.fold.schema import GROUP, OUTCOME
+from exporter.fold.schema import GROUP, OUTCOME, TRAFFIC
 from exporter.references.configured import HistoryWindows
 from exporter.replay.outcomes import Outcomes
 from exporter.replay.reading import Reading
@@ -73,6 +73,7 @@ class PastSummaries(Summaries):
         self._span = (0, 0)
         self._read: dict[tuple[str, Scope], _Buckets] = {}
         self._folded: dict[tuple[str, Scope], dict[int, Floats]] = {}
+        self.expired = 0
         self.current: set[Scope] = set()
 
     def load(self, first: int, last: int) -> None:
@@ -99,7 +100,11 @@ class PastSummaries(Summaries):
         """Return the merge of the buckets that start in each of [edges[i], edges[i + 1])."""
         if shape.kind in (OUTCOME, GROUP):
             parts = self._folded.get((shape.kind, scope), {})
-            return [parts.get(start, shape.neutral) for start in edges[:-1]]
+            found = [shape.neutral.copy() for _ in edges[1:]]
+            for start in sorted(parts):
+                if edges[0] <= start < edges[-1]:
+                    shape.empty.merge_numbers(found[bisect(edges, start) - 1], slice(None), parts[start])
+            return found
         known = self._read.get((shape.kind, scope))
         if known is None:
             rows = self._db.execute(
@@ -109,6 +114,11 @@ class PastSummaries(Summaries):
             ).fetchall()
             known = self._read[shape.kind, scope] = _Buckets(shape, rows)
         return [known.between(start, end) for start, end in pairwise(edges)]
+
+    def first(self, shape: Shape, scope: Scope) -> int | None:
+        """Return the start of the first bucket of ``scope``; None where the daemon would have dropped it."""
+        start = super().first(shape, scope)
+        return start if start is not None and start >= self.expired else None
 
     def scopes(self, kind: str, version: int, segment: str) -> list[Scope]:
         """Return the scopes of ``segment`` that have any bucket."""
@@ -213,20 +223,26 @@ class PastStore(Store):
         self.summaries = self._summaries = PastSummaries(connection)
         self._folding = Folding(reading.schemas, self)
         self._scopes = ScopeValues(reading.schemas, self)
+        # A sequence of two versions begins where one of them did.
+        self._began: list[int] = []
+        if spec.comparison is not None and spec.comparison.sequential is not None:
+            shapes = {n: reading.schemas.of(one.name).shapes[TRAFFIC] for n, one in reading.versions.items()}
+            firsts = (self._summaries.first(shape, Scope(n)) for n, shape in shapes.items())
+            self._began = [first for first in firsts if first is not None]
 
     def hold(self, first: int, last: int) -> None:
         """Hold what the steps from ``first`` to ``last`` need."""
         edges = boundaries(
             [*self._steps.windows(self._grid.time(first)), *self._steps.windows(self._grid.time(last))]
         )
-        self._summaries.load(edges[0], edges[-1])
+        self._summaries.load(min([edges[0], *self._began]), edges[-1])
 
     def to(self, step: int) -> None:
         """Go to a step."""
         end = self._grid.time(step)
         windows = self._steps.windows(end)
         cuts = tuple(boundaries(windows))
-        expired = self._buckets.expired(end)
+        expired = self._summaries.expired = self._buckets.expired(end)
 
         def kept(times: Integers) -> Integers:
             return np.flatnonzero(self._buckets.start(times, end, cuts) >= expired)
@@ -245,5 +261,8 @@ class PastStore(Store):
         self._summaries.current = {there[row] for row in kept(times).tolist()}
         self._summaries.forget_outcomes()
         names = {number: version.name for number, version in self._versions.all().items()}
-        edges = np.array(sorted({expired, *cuts}), dtype=np.int64)
+        edges = np.array(
+            sorted({expired, *cuts, *(began for began in self._began if expired < began < end)}),
+            dtype=np.int64,
+        )
         self._outcomes.fold(self._folding, self._scopes, names, step, edges, kept)

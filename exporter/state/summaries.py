@@ -113,6 +113,12 @@ class Summaries(Table):
         )
         return [(Scope(version, segment, value), start) for version, segment, value, start in rows]
 
+    def first(self, shape: Shape, scope: Scope) -> int | None:
+        """Return the start of the first bucket of ``scope``; None where there is none."""
+        query = f"SELECT min(start) FROM summaries WHERE {_OF_SCOPE} AND layout = ?"
+        start = self._db.value(query, (shape.kind, *scope, shape.digest))
+        return None if start is None else int(start)
+
     def content(self, shape: Shape, scope: Scope, start: int) -> Content:
         """Return what is in a bucket."""
         row = self._db.value(

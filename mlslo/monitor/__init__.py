@@ -32,7 +32,16 @@ from mlslo.monitor.sinks import (
     Tls,
 )
 from mlslo.monitor.skew import OfflineFields, Skew, Tolerance
-from mlslo.monitor.spec import DEFAULT_LATENCY_BUCKETS, Comparison, Drift, Fairness, Feature, Reference, Spec
+from mlslo.monitor.spec import (
+    DEFAULT_LATENCY_BUCKETS,
+    Comparison,
+    Drift,
+    Fairness,
+    Feature,
+    Reference,
+    Sequential,
+    Spec,
+)
 from mlslo.monitor.times import WrittenTimes, has_offset
 
 load = Monitor.load
@@ -74,6 +83,7 @@ __all__ = [
     "PushSink",
     "Reference",
     "SegmentMetrics",
+    "Sequential",
     "Sink",
     "Skew",
     "Spec",

@@ -1,6 +1,6 @@
 """Requirements of a metric on the ModelMonitor file that measures it."""
 
-from mlslo.catalogue import Layer, Metric
+from mlslo.catalogue import Better, Layer, Metric
 from mlslo.monitor.spec import Reference, Spec
 from mlslo.yamlfile import quoted_list
 
@@ -8,6 +8,9 @@ _CLASSIFIERS = ("binary", "multiclass", "multilabel")
 _NEED_SCORES = (
     "_auc_roc", "_auc_pr", "_log_loss", "_brier_score", "_mean", "_stddev", "_ks_statistic", "_wasserstein_distance",
 )  # fmt: skip
+SEQUENCE = "ml_comparison_sequence_"
+SEQUENTIAL = {"accuracy": Better.HIGHER, "mae": Better.LOWER, "error_ratio": Better.LOWER}
+"""Statistics of ``ml_comparison_sequence_*``, and the direction in which the candidate is better."""
 # Views of a feature that have series of their own, by its type; the label `feature` is `name.view`.
 VIEWS = {
     "text": ("length", "characters"),
@@ -23,6 +26,8 @@ def lacking(metric: Metric, spec: Spec, file: str) -> str | None:
         return f"'{name}' is of task {quoted_list(metric.tasks)}, {file} has task {spec.task}"
     if name.startswith("ml_comparison_") and spec.comparison is None:
         return f"'{name}' needs comparison, {file} has none"
+    if name.startswith(SEQUENCE) and spec.comparison is not None and spec.comparison.sequential is None:
+        return f"'{name}' needs comparison.sequential, {file} has none"
     if needs_labels(metric) and spec.labels is None:
         return f"'{name}' needs labels, {file} has none"
     if name.startswith(("ml_feature_skew_", "ml_skew_")) and spec.skew is None:
@@ -74,3 +79,11 @@ def needs_labels(metric: Metric) -> bool:
         return not metric.name.startswith("ml_model_estimated_")
     without = ("selection_rate", "parity_ratio")
     return metric.layer is Layer.FAIRNESS and not metric.name.removesuffix("_reference").endswith(without)
+
+
+def lacks_sequence(statistic: str, spec: Spec) -> bool:
+    """Return whether ``statistic`` of ``SEQUENTIAL`` cannot be measured."""
+    if statistic == "error_ratio":
+        return spec.predictions.fields.status is None
+    tasks = ("regression",) if statistic == "mae" else ("binary", "multiclass")
+    return spec.labels is None or spec.task not in tasks

@@ -81,6 +81,19 @@ class Reference(StrictModel):
         return self
 
 
+class Sequential(StrictModel):
+    """Bounds that may be looked at all the time: `ml_comparison_sequence_lower_bound` and its neighbours."""
+
+    confidence: Annotated[float, Field(ge=0.5, lt=1)] = Field(
+        0.95,
+        description="Share of comparisons whose bounds never leave out the true difference, at any look.",
+    )
+    tunedAt: Annotated[int, Field(ge=100)] = Field(
+        1000,
+        description="Labelled rows of each version from which on there are bounds, and at which they are tightest.",
+    )
+
+
 class Comparison(StrictModel):
     """Two versions that are compared: `ml_comparison_difference` and its bounds."""
 
@@ -89,6 +102,10 @@ class Comparison(StrictModel):
     )
     candidate: Annotated[str, Field(min_length=1)] = Field(
         "newest", description="A version's name, or `newest`: the one that predicted first most recently."
+    )
+    sequential: Sequential | None = Field(
+        None,
+        description="Bounds since the candidate's first prediction, to decide a launch by; none by default.",
     )
 
     @model_validator(mode="after")
