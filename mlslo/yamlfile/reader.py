@@ -26,12 +26,20 @@ class Document:
         self.data: Any = constructed.data
         self._keys = constructed.keys
         self._values = constructed.values
+        self._others: dict[Location, Location] = {}
+
+    def stand_in(self, added: Location, for_: Location) -> None:
+        """Let what is said of ``added``, which is not in the file, be said of the place ``for_``."""
+        self._others[added] = for_
 
     def problem(self, location: Location, message: str, *, key: bool = False) -> Problem:
         """A problem at ``location`` (a path of keys and indices), or at its nearest ancestor in the file.
 
         ``key=True`` points at the key itself instead of its value.
         """
+        for added, place_of_it in self._others.items():
+            if location[: len(added)] == added:
+                location = place_of_it
         place = self._keys.get(location) if key else None
         while place is None and location not in self._values:
             location = location[:-1]

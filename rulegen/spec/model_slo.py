@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Self
 
 from pydantic import AfterValidator, Field, model_validator
 
-from mlslo.yamlfile import Duration, File, Loaded, Location, Shape, StrictModel
+from mlslo.yamlfile import Document, Duration, File, Loaded, Location, Shape, StrictModel
 from rulegen.conditions import Condition
 from rulegen.conditions.kind import Positive
 from rulegen.conditions.series_count import Series
@@ -29,6 +29,7 @@ from rulegen.promql.names import (
 from rulegen.sli.gauge import Gauge
 from rulegen.sli.query_series import PromQl
 from rulegen.spec.companions import Companions, ExpectedPages, NoData, OwnOrFalse, TierName
+from rulegen.spec.launch import Launch
 from rulegen.spec.lint_names import Accept, named
 from rulegen.spec.time_windows import TimeWindow
 
@@ -256,6 +257,10 @@ class Spec(StrictModel):
 
     model: ModelName = Field(description='The label `model="…"` of its metrics.')
     slos: Annotated[list[Slo], Field(min_length=1)] = Field(description="The promises.")
+    launch: Launch | None = Field(
+        None,
+        description="A candidate that is launched or rolled back: two SLOs more, `launch` and `roll-back`.",
+    )
     noData: NoData | None = Field(None, description="Companions: nothing is measured any more.")
     companions: Companions | None = Field(
         None, description="Companions: what the promises rest on does not work. None, unless they are given."
@@ -264,6 +269,12 @@ class Spec(StrictModel):
     accept: list[Accept] = Field(
         default_factory=list, description="What a lint finds in this file and is right here."
     )
+
+    @model_validator(mode="after")
+    def _with_launch(self) -> Spec:
+        if self.launch is not None:
+            self.slos.extend(map(Slo.model_validate, self.launch.slos()))
+        return self
 
 
 class ModelSloFile(File[Metadata, Spec]):
@@ -276,6 +287,14 @@ class ModelSlo(Loaded[Metadata, Spec]):
     """A ModelSLO file of the right form; the names in it are checked by `rulegen.validation.slo_checks`."""
 
     model_type = ModelSloFile
+
+    @classmethod
+    def from_document(cls, document: Document) -> Self:
+        """Validate an already read file. Raises InputError with every problem."""
+        loaded = super().from_document(document)
+        for index in range(len(document.data["spec"]["slos"]), len(loaded.spec.slos)):
+            document.stand_in(("spec", "slos", index), ("spec", "launch"))
+        return loaded
 
     @property
     def name(self) -> str:

@@ -4,10 +4,11 @@ from collections.abc import Iterator, Sequence
 
 from mlslo.catalogue import METRICS, Metric
 from mlslo.monitor import DEFAULT_LATENCY_BUCKETS, Monitor, scope_name
-from mlslo.monitor.measurable import VIEWS, lacking, unfit
+from mlslo.monitor.measurable import SEQUENTIAL, VIEWS, lacking, lacks_sequence, unfit
 from mlslo.yamlfile import Duration, Location, Problem, did_you_mean, quoted_list
 from rulegen.conditions.beyond_noise import error_of
 from rulegen.sli.gauge import Gauge
+from rulegen.spec.launch import Launch
 from rulegen.spec.model_slo import ModelSlo, Slo
 from rulegen.validation import companion_checks, exported_checks
 
@@ -38,6 +39,9 @@ def against_monitor(file: ModelSlo, watched: Sequence[Monitor]) -> Iterator[Prob
         return
     yield from companion_checks.against_monitor(file, monitor)
     yield from exported_checks.against_monitor(file, monitor)
+    if file.spec.launch is not None:
+        for where, message in _launch(file.spec.launch, monitor):
+            yield file.document.problem(("spec", "launch", *where), message)
     for at, slo in file.slos:
         yield from _events(file, monitor, slo, (*at, "sli"))
         gauge = slo.sli.gauge
@@ -46,6 +50,25 @@ def against_monitor(file: ModelSlo, watched: Sequence[Monitor]) -> Iterator[Prob
                 yield file.document.problem((*at, "sli", "gauge", *where), message)
             for where, message in _errors(monitor, slo, METRICS[gauge.metric]):
                 yield file.document.problem((*at, *where), message)
+
+
+def _launch(launch: Launch, monitor: Monitor) -> Iterator[tuple[Location, str]]:
+    """Yield where the monitor file does not measure what a launch is decided by."""
+    spec, name = monitor.spec, monitor.path.name
+    if lacks_sequence(launch.statistic, spec):
+        known = [statistic for statistic in SEQUENTIAL if not lacks_sequence(statistic, spec)]
+        what = f"one of {quoted_list(known)}" if known else "labels, or a status"
+        yield ("statistic",), f"{name} does not measure {launch.statistic}, expected {what}"
+    compared = spec.comparison
+    if compared is None:
+        return
+    for key, newest in (("baseline", "previous"), ("candidate", "newest")):
+        version, own = getattr(launch, key), getattr(compared, key)
+        if own not in (version, newest):
+            yield (key,), f"{name} compares with {key} '{own}', expected '{version}' or {newest} there"
+    if compared.sequential is not None and compared.sequential.tunedAt != launch.after.rows:
+        there = f"{name} has comparison.sequential.tunedAt {compared.sequential.tunedAt}"
+        yield ("after",), f"{there}: the bounds are there from then on; expected the same number"
 
 
 def _events(file: ModelSlo, monitor: Monitor, slo: Slo, at: Location) -> Iterator[Problem]:

@@ -43,7 +43,7 @@ ONE_EACH: dict[str, dict[str, Any]] = {
     "sliding": {"references": {"before": {"sliding": "40m", "offset": "10m"}, "training": {"static": "training.json"}}},
     "calendar": {"references": {"last year": {"calendar": "month"}}},
     "first": {"references": {"own": {"first": "20m"}, "training": {"static": "training.json"}}},
-    "compared": {"comparison": {"sequential": {"tunedAt": 100}}, "segments": ["features.country", ["version", "features.country"]]},
+    "compared": {"comparison": {}, "segments": ["features.country", ["version", "features.country"]]},
     "segments": {"segments": ["features.country", "version"], "references": {
         "training": {"static": "training.json"}, "before": {"sliding": "40m"}}},
     "fairness": {"fairness": {"attributes": ["features.country"], "minSamples": 3}},
