@@ -2,41 +2,19 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
-from typing import Annotated, Any, ClassVar, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import Field, model_validator
 
 from mlslo.catalogue import Better
 from mlslo.monitor.measurable import SEQUENCE, SEQUENTIAL
 from mlslo.yamlfile import StrictModel
-from mlslo.yamlfile.forms import WrittenText
-from rulegen.promql.names import LabelValue
+from rulegen.promql.names import Form, LabelValue
 from rulegen.spec.companions import TierName
 
 LAUNCH, ROLL_BACK = "LaunchCandidate", "RollBackCandidate"
 _TITLES = {"accuracy": "accuracy", "mae": "mean absolute error", "error_ratio": "error ratio"}
-
-
-class After(WrittenText):
-    """A number of rows, as text such as ``1000 labels``."""
-
-    __slots__ = ("rows",)
-    rows: int
-    expected: ClassVar[str] = "expected a number of labels, such as '1000 labels', or of rows"
-    form: ClassVar[dict[str, Any]] = {
-        "pattern": r"^[1-9][0-9]{2,8} (labels|rows)$",
-        "examples": ["1000 labels"],
-    }
-
-    def __new__(cls, text: str) -> After:
-        """Raise ValueError where ``text`` is not of the form, or of less than 100 rows."""
-        if not re.fullmatch(cls.form["pattern"], text, re.ASCII):
-            raise ValueError(f"{cls.expected}, of 100 or more; got '{text[:80]}'")
-        self = super().__new__(cls, text)
-        self.rows = int(text.split()[0])
-        return self
 
 
 class LaunchTiers(StrictModel):
@@ -51,7 +29,12 @@ class Launch(StrictModel):
 
     baseline: LabelValue = Field(description="The version in service.")
     candidate: LabelValue = Field(description="The version that may replace it.")
-    after: After = Field(
+    after: Annotated[
+        str,
+        Form(
+            r"[1-9][0-9]{2,8} (labels|rows)", "a number of labels from 100, such as '1000 labels', or of rows"
+        ),
+    ] = Field(
         description="No decision before each version has so many labels; `tunedAt` of the monitor file's "
         "`comparison.sequential` says the same."
     )
@@ -73,6 +56,11 @@ class Launch(StrictModel):
         if self.baseline == self.candidate:
             raise ValueError(f"baseline and candidate are both '{self.baseline}', expected two versions")
         return self
+
+    @property
+    def rows(self) -> int:
+        """The number in ``after``."""
+        return int(self.after.split()[0])
 
     def slos(self) -> Iterator[dict[str, Any]]:
         """Yield the SLO of each decision, as a file would write it.

@@ -66,7 +66,7 @@ def _launch(launch: Launch, monitor: Monitor) -> Iterator[tuple[Location, str]]:
         version, own = getattr(launch, key), getattr(compared, key)
         if own not in (version, newest):
             yield (key,), f"{name} compares with {key} '{own}', expected '{version}' or {newest} there"
-    if compared.sequential is not None and compared.sequential.tunedAt != launch.after.rows:
+    if compared.sequential is not None and compared.sequential.tunedAt != launch.rows:
         there = f"{name} has comparison.sequential.tunedAt {compared.sequential.tunedAt}"
         yield ("after",), f"{there}: the bounds are there from then on; expected the same number"
 

@@ -131,7 +131,7 @@ def test_too_few_rows_of_the_candidate_are_withheld(folder: Path) -> None:
 def test_the_versions_of_a_comparison(
     comparison: dict[str, str], versions: list[str], expected: tuple[str, str] | None
 ) -> None:
-    assert Comparison(**comparison).of(versions) == expected
+    assert Comparison.model_validate(comparison).of(versions) == expected
 
 
 def test_newest_is_what_predicted_first_most_recently(tmp_path: Path) -> None:
