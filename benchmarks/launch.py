@@ -1,9 +1,9 @@
-"""Of candidates that somebody looks at daily, how many are launched or rolled back by mistake, and how soon a bad one stops?
+"""How many candidates that are looked at daily are launched or rolled back by mistake, and when does a bad one stop?
 
     .venv/bin/python -m benchmarks.launch [--quick] [--seed 0]
 
-For 30 days each version gets labels every day; on each day the exporter's bounds decide, once both have 1,000 labels. The
-first decision counts. Beside them stands what daily looks at a 95 % interval for one look decide.
+For 30 days each version gets labels every day; on each day the exporter's bounds decide, once both have 1,000 labels.
+The first decision counts. Beside them stands what daily looks at a 95 % interval for one look decide.
 """
 
 from __future__ import annotations
@@ -46,7 +46,8 @@ def decisions(
     found: tuple[list[int], list[int]] = ([], [])
     for _ in range(pairs):
         old, new = (
-            rng.binomial(size, share, DAYS).cumsum().tolist() for size, share in zip(split, errors, strict=True)
+            rng.binomial(size, share, DAYS).cumsum().tolist()
+            for size, share in zip(split, errors, strict=True)
         )
         for day in range(-(-AFTER // min(split)), DAYS + 1):
             interval = bounds(old[day - 1], day * split[0], new[day - 1], day * split[1])

@@ -119,15 +119,18 @@ class Snapshots:
         if pair is None or chosen.sequential is None:
             return
         numbers = {name: number for number, name in current.items()}
-        start = self._measurement.first_bucket(pair[1], numbers[pair[1]])
-        # Of a bucket that is gone nobody knows what the bounds were while it was there.
-        whole = start is not None and start <= known[numbers[pair[1]]].began
+        candidate = numbers[pair[1]]
+        start = self._measurement.first_bucket(pair[1], candidate)
         some = {window.version: window for window in windows}
-        old, new = (
-            self._measurement.since(some[name], numbers[name], start if start is not None else end, end)
-            for name in pair
-        )
-        reason = None if whole else Reason.HISTORY_DROPPED
+        old, new = (some[name] for name in pair)
+        reason = None
+        if start is None or start > known[candidate].began:
+            # Of a bucket that is gone nobody knows what the bounds were while it was there.
+            reason = Reason.HISTORY_DROPPED
+        elif start >= end:
+            reason = Reason.TOO_FEW_SAMPLES
+        else:
+            old, new = (self._measurement.since(some[name], numbers[name], start, end) for name in pair)
         comparison_sequence.export(gauges, chosen.sequential, (old, new), reason)
 
     def _keep_limit(self, gauges: Gauges, histograms: Mapping[str, Histogram]) -> None:

@@ -59,6 +59,6 @@ def difference_bounds(
 def _tightest(alpha: float) -> float:
     """Return t/v of the narrowest bounds: where the derivative is 0, x = 2 ln(1/α) + ln(1 + x)."""
     found = least = -2 * math.log(alpha)
-    for _ in range(60):
+    for _ in range(30):
         found = least + math.log1p(found)
     return found
