@@ -1,0 +1,155 @@
+"""docs/launch.md: its example decides as it says, by the exporter's gauges in the generated rules."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from click.testing import CliRunner
+
+from exporter.measure.comparison_sequence import BOUNDS, LABELS
+from rulegen.cli import main
+from tests.support.logs import Gauges, once
+from tests.support.paths import ROOT
+from tests.support.sessions import blocks, play, typed
+from tests.support.tools import tool
+
+PAGE = (ROOT / "docs/launch.md").read_text(encoding="utf-8")
+ROUTING = ROOT / "examples/diabetes/routing.yaml"
+LAUNCH = 'launch: {baseline: "1", candidate: "2", after: 1000 labels}'
+DAYS = ("2026-03-04T00:00:00Z", "2026-03-15T00:00:00Z")
+RULES = {
+    ("accuracy", 0.0): {"launch": "lower_bound:min{} > 0", "roll-back": "upper_bound:max{} < 0"},
+    ("accuracy", 0.01): {"launch": "lower_bound:min{} > -0.01", "roll-back": "upper_bound:max{} < -0.01"},
+    ("mae", 0.5): {"launch": "upper_bound:max{} < 0.5", "roll-back": "lower_bound:min{} > 0.5"},
+    ("error_ratio", 0.0): {"launch": "upper_bound:max{} < 0", "roll-back": "lower_bound:min{} > 0"},
+}
+
+
+def files(folder: Path) -> Path:
+    (folder / "routing.yaml").write_bytes(ROUTING.read_bytes())
+    for block in blocks(PAGE):
+        if block.file is not None:
+            (folder / block.file).write_text(block.text)
+    return folder
+
+
+def generated(folder: Path, *names: str) -> tuple[int, str]:
+    paths = [str(folder / name) for name in ("slo.yaml", "routing.yaml", *names)]
+    done = CliRunner().invoke(main, ["generate", *paths, "--out", str(folder / "out")])
+    return done.exit_code, done.stderr
+
+
+@pytest.fixture(scope="module", params=[0.14, 0.05], ids=["worse", "better"])
+def days(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> tuple[Path, list[Gauges]]:
+    """The page's example, with a candidate that is wrong so often; what is exported on some days."""
+    folder = files(tmp_path_factory.mktemp("launch"))
+    program = folder / "traffic.py"
+    assert '"2": 0.14' in program.read_text()
+    program.write_text(program.read_text().replace('"2": 0.14', f'"2": {request.param}'))
+    subprocess.run([sys.executable, "traffic.py"], cwd=folder, check=True, timeout=60)
+    assert generated(folder, "monitor.yaml") == (0, "")
+    return folder, [once(folder / "monitor.yaml", at=day) for day in DAYS]
+
+
+@pytest.mark.one_version
+def test_the_candidate_is_launched_or_rolled_back_once_it_is_shown(
+    days: tuple[Path, list[Gauges]], request: pytest.FixtureRequest
+) -> None:
+    """A minute of the test is a day of the list: no bound is there on the first, the second decides."""
+    folder, exported = days
+    assert [[name in gauges for name in (LABELS, *BOUNDS)] for gauges in exported] == [
+        [True, False, False],
+        [True, True, True],
+    ]
+    better = "better" in request.node.name
+    fires = "LaunchCandidate" if better else "RollBackCandidate"
+    series: dict[str, list[str]] = {}
+    for minute, gauges in enumerate(exported):
+        for name in BOUNDS:
+            for labels, number in gauges.get(name, []):
+                named = ",".join(f'{key}="{text}"' for key, text in labels.items())
+                series.setdefault(f"{name}{{{named}}}", ["_"] * minute).append(str(number))
+    assert len(series) == 2
+    firing = 'count by (alertname, baseline, candidate, tier) (ALERTS{alertstate="firing",slo=~"launch|roll-back"})'
+    tier = "P3" if better else "P1"
+    labels = f'{{alertname="{fires}", baseline="1", candidate="2", tier="{tier}"}}'
+    test: dict[str, Any] = {
+        "interval": "1m",
+        "input_series": [{"series": name, "values": " ".join(values)} for name, values in series.items()],
+        "promql_expr_test": [
+            {"expr": firing, "eval_time": "0m", "exp_samples": []},
+            {"expr": firing, "eval_time": "1m", "exp_samples": [{"labels": labels, "value": 1}]},
+        ],
+    }
+    path = folder / "out/rules/decided_test.yaml"
+    content = {"rule_files": ["orders.yaml"], "evaluation_interval": "1m", "tests": [test]}
+    path.write_text(yaml.safe_dump(content))
+    command = [str(tool("promtool")), "test", "rules", path.name, "orders_test.yaml"]
+    done = subprocess.run(command, cwd=path.parent, capture_output=True, text=True, timeout=60)
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+@pytest.mark.parametrize(("statistic", "margin"), list(RULES), ids=str)
+def test_both_decisions_hold_the_bounds_against_one_line(
+    tmp_path: Path, statistic: str, margin: float
+) -> None:
+    folder = files(tmp_path)
+    text = (folder / "slo.yaml").read_text()
+    chosen = LAUNCH.replace("after", f"statistic: {statistic}, margin: {margin}, after")
+    (folder / "slo.yaml").write_text(text.replace(LAUNCH, chosen))
+    assert generated(folder)[0] == 0
+    groups = yaml.safe_load((folder / "out/rules/orders.yaml").read_text())["groups"]
+    found = {
+        rule["labels"]["slo"]: rule["expr"]
+        for group in groups
+        for rule in group["rules"]
+        if rule.get("alert") in ("LaunchCandidate", "RollBackCandidate")
+    }
+    for slo, expected in RULES[statistic, margin].items():
+        rule = expected.replace("{}", f'{{model="orders",slo="{slo}"}}')
+        assert found[slo] == f"model:ml_comparison_sequence_{rule}"
+
+
+@pytest.mark.parametrize(
+    ("file", "old", "new", "said"),
+    [
+        ("slo.yaml", 'baseline: "1"', 'baseline: "0"', "compares with baseline '1', expected '0' or previous there"),
+        ("slo.yaml", 'candidate: "2"', 'candidate: "3"', "compares with candidate '2', expected '3' or newest there"),
+        ("slo.yaml", "1000 labels", "500 labels", "tunedAt 1000: the bounds are there from then on"),
+        ("slo.yaml", "after:", "statistic: mae, after:", "does not measure mae, expected one of accuracy"),
+        ("slo.yaml", "after:", "tiers: {launch: P7}, after:", "unknown tier 'P7'"),
+        ("monitor.yaml", ", sequential: {confidence: 0.95, tunedAt: 1000}", "", "needs comparison.sequential, monitor"),
+        ("monitor.yaml", "  comparison:", "  # comparison:", "needs comparison, monitor.yaml has none"),
+    ],
+    ids=["baseline", "candidate", "after", "statistic", "tier", "sequential", "comparison"],
+)  # fmt: skip
+def test_what_the_monitor_does_not_measure_is_refused_at_its_place(
+    tmp_path: Path, file: str, old: str, new: str, said: str
+) -> None:
+    folder = files(tmp_path)
+    path = folder / file
+    assert old in path.read_text()
+    path.write_text(path.read_text().replace(old, new, 1))
+    code, errors = generated(folder, "monitor.yaml")
+    lines = (folder / "slo.yaml").read_text().splitlines()
+    line = next(number for number, own in enumerate(lines, 1) if own.startswith("  launch:"))
+    assert code == 2
+    for error in errors.splitlines():
+        assert error.startswith(f"{folder / 'slo.yaml'}:{line}:"), error
+    assert said in errors
+
+
+@pytest.mark.slow
+@pytest.mark.one_version
+def test_the_page_prints_what_it_says(tmp_path: Path) -> None:
+    programs = [str(Path(sys.executable).parent), str(tool("promtool").parent), os.environ["PATH"]]
+    variables = {"PATH": os.pathsep.join(programs), "HOME": str(tmp_path), "LANG": "C.UTF-8"}
+    play(typed(PAGE), files(tmp_path), variables)
