@@ -74,8 +74,8 @@ def test_the_candidate_is_launched_or_rolled_back_once_it_is_shown(
     series: dict[str, list[str]] = {}
     for minute, gauges in enumerate(exported):
         for name in BOUNDS:
-            for labels, number in gauges.get(name, []):
-                named = ",".join(f'{key}="{text}"' for key, text in labels.items())
+            for of, number in gauges.get(name, []):
+                named = ",".join(f'{key}="{text}"' for key, text in of.items())
                 series.setdefault(f"{name}{{{named}}}", ["_"] * minute).append(str(number))
     assert len(series) == 2
     firing = 'count by (alertname, baseline, candidate, tier) (ALERTS{alertstate="firing",slo=~"launch|roll-back"})'
@@ -124,8 +124,8 @@ def test_both_decisions_hold_the_bounds_against_one_line(
         ("slo.yaml", 'baseline: "1"', 'baseline: "0"', "compares with baseline '1', expected '0' or previous there"),
         ("slo.yaml", 'candidate: "2"', 'candidate: "3"', "compares with candidate '2', expected '3' or newest there"),
         ("slo.yaml", "1000 labels", "500 labels", "tunedAt 1000: the bounds are there from then on"),
-        ("slo.yaml", "after:", "statistic: mae, after:", "does not measure mae, expected one of accuracy"),
-        ("slo.yaml", "after:", "tiers: {launch: P7}, after:", "unknown tier 'P7'"),
+        ("slo.yaml", "after: 1", "statistic: mae, after: 1", "does not measure mae, expected one of accuracy"),
+        ("slo.yaml", "after: 1", "tiers: {launch: P7}, after: 1", "unknown tier 'P7'"),
         ("monitor.yaml", ", sequential: {confidence: 0.95, tunedAt: 1000}", "", "needs comparison.sequential, monitor"),
         ("monitor.yaml", "  comparison:", "  # comparison:", "needs comparison, monitor.yaml has none"),
     ],

@@ -141,7 +141,8 @@ def test_cycles_and_a_replay_have_the_same_bounds(folder: Path, rows: list[dict[
     path = write_monitor(folder, monitor(windows=["1m", "2h"], comparison=SEQUENTIAL))
     (model,) = load_all([path])
     ends = [2700, 3600]
-    replay = Replay([model], *(int((EPOCH + at) * MICROSECONDS) for at in ends), 300 * MICROSECONDS, folder)
+    since, until = (int((EPOCH + at) * MICROSECONDS) for at in ends)
+    replay = Replay([model], since, until, 300 * MICROSECONDS, folder)
     replay.read(int(datetime.now(UTC).timestamp() * MICROSECONDS), lambda *_: None)
     replay.join(lambda *_: None)
     replayed = [snapshot.series for (snapshot,) in replay.snapshots([0, 3])]
