@@ -89,12 +89,22 @@ def _defaults(master: str | None) -> dict[str, str]:
     found = {"spark.ui.enabled": "false", "spark.ui.showConsoleProgress": "false"}
     if master is not None:
         found["spark.master"] = master
+    options: list[str] = []
     if not configured:
-        found["spark.driver.extraJavaOptions"] = f"-Dlog4j2.configurationFile=file:{_LOGGING}"
+        options.append(f"-Dlog4j2.configurationFile=file:{_LOGGING}")
     if master is not None and master.startswith("local"):
         # Nobody else needs to reach it.
         found |= {"spark.driver.host": "127.0.0.1", "spark.driver.bindAddress": "127.0.0.1"}
+        # Java passes bytes on: to compile it and its queries well takes longer than they run.
+        options += ["-XX:TieredStopAtLevel=1", "-XX:+UseSerialGC"]
+        found |= {
+            "spark.sql.adaptive.enabled": "false",
+            "spark.sql.codegen.wholeStage": "false",
+            "spark.sql.codegen.factoryMode": "NO_CODEGEN",
+        }
         os.environ.setdefault("PYSPARK_PYTHON", sys.executable)
+    if options:
+        found["spark.driver.extraJavaOptions"] = " ".join(options)
     return found
 
 
