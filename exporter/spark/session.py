@@ -20,6 +20,12 @@ if TYPE_CHECKING:
 # Whoever sets one of these has said where Spark runs, and how it logs.
 _CONFIGURED = ("MASTER", "PYSPARK_GATEWAY_PORT", "PYSPARK_SUBMIT_ARGS", "SPARK_CONF_DIR", "SPARK_HOME")
 _LOGGING = Path(__file__).parent / "log4j2.properties"
+# Java hands bytes to Python: to compile its queries, and to plan them again and again, takes longer than they run.
+_UNCOMPILED = {
+    "spark.sql.adaptive.enabled": "false",
+    "spark.sql.codegen.factoryMode": "NO_CODEGEN",
+    "spark.sql.codegen.wholeStage": "false",
+}
 _PANDAS = "PySpark does not yet fully support pandas"
 
 
@@ -95,6 +101,9 @@ def _defaults(master: str | None) -> dict[str, str]:
         # Nobody else needs to reach it.
         found |= {"spark.driver.host": "127.0.0.1", "spark.driver.bindAddress": "127.0.0.1"}
         os.environ.setdefault("PYSPARK_PYTHON", sys.executable)
+        if not configured:
+            found["spark.driver.extraJavaOptions"] += " -XX:TieredStopAtLevel=1 -XX:+UseSerialGC"
+            found |= _UNCOMPILED
     return found
 
 

@@ -1,4 +1,4 @@
-"""One small Spark for all tests of a process: two cores of this machine, no pages, no network."""
+"""One small Spark for all tests of a process: one core of this machine, no pages, no network."""
 
 from __future__ import annotations
 
@@ -30,5 +30,5 @@ def spark(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
         "spark.sql.session.timeZone": "UTC",
         "spark.sql.shuffle.partitions": "2",
     }
-    with spark_session("local[2]", settings) as session:
+    with spark_session("local[1]", settings) as session:
         yield session

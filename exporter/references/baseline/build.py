@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -66,10 +67,16 @@ def build_of(
         guess = Guess(declaration.type) if declaration else infer(source, column)
         return guess, describe(source, column, guess.kind, parts.segments) if guess.kind else guess.remark
 
+    own = SegmentParts(split)
     described: dict[str, FeatureViews] = {}
     accounts = []
     inferred = []
-    for column, (guess, found) in zip(columns, source.together(look, columns), strict=True):
+    # One after the other here; where the rows are elsewhere, all are asked for at once.
+    asked: list[Callable[[], Any]] = [partial(look, column) for column in columns]
+    asked += [partial(predicted, source, monitor, own), partial(noise.blocks_of, source, monitor)]
+    answered = source.together(lambda ask: ask(), asked)
+    for column in columns:
+        guess, found = next(answered)
         declared = column.feature in monitor.spec.features
         if isinstance(found, str):
             accounts.append(of_left_out(column.feature, found, declared=declared))
@@ -84,7 +91,8 @@ def build_of(
     _refuse_ambiguous(monitor, columns, described)
     moments = _moments(source, columns, described, parts)
     attributions = _attributions(source, monitor.spec.predictions.fields.attributions, parts)
-    answers, noisy = predicted(source, monitor, parts)
+    answers, noisy = next(answered)
+    parts.add(own)
     reference = Reference(
         created=created,
         hash="",
@@ -99,7 +107,7 @@ def build_of(
     )
     accounts += [of_answer(name, answer) for name, answer in reference.answers.items() if answer is not None]
     accounts += of_segments
-    blocks = noise.blocks_of(source, monitor)
+    blocks = next(answered)
     if blocks.are_enough:
         views = noise.views_of(source, [*noise.of_features(source, columns, described), *noisy], blocks)
         groups = noise.groups_of(source, parts.segments, blocks)

@@ -111,6 +111,12 @@ class SegmentParts:
                     found = stacks[name][position]
                     parts[part] = _rounded(found) if isinstance(found, NumericSummary) else found
 
+    def add(self, others: SegmentParts) -> None:
+        """Add what others kept of the same groupings."""
+        for grouping, of_values in others._parts.items():
+            for parts, further in zip(self._parts[grouping], of_values, strict=True):
+                parts.update(further)
+
     def found(self, *, segmented: bool) -> dict[str, dict[str, SegmentCounts]]:
         """Return the counts of each value of each segment, or of each attribute."""
         return {

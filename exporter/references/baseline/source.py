@@ -232,14 +232,16 @@ def drop_malformed(connection: duckdb.DuckDBPyConnection, columns: Iterable[str]
 
 
 @contextmanager
-def database() -> Iterator[duckdb.DuckDBPyConnection]:
-    """Open a database on disk that ends with the block, and needs a gigabyte of memory at most."""
+def database(*, on_disk: bool = True) -> Iterator[duckdb.DuckDBPyConnection]:
+    """Open a database that ends with the block, and needs a gigabyte of memory at most."""
     with tempfile.TemporaryDirectory(prefix="mlslo-baseline-") as folder:
         config: dict[str, str | bool | int | float | list[str]] = {
             "memory_limit": _MEMORY,
             "temp_directory": str(Path(folder) / "spilled"),
         }
-        connection = duckdb.connect(str(Path(folder) / "source.duckdb"), config=config)
+        connection = duckdb.connect(
+            str(Path(folder) / "source.duckdb") if on_disk else ":memory:", config=config
+        )
         try:
             connection.execute("SET TimeZone = 'UTC'")
             yield connection

@@ -134,43 +134,43 @@ def known(shape: Shape) -> tuple[Shape, int, str]:
         return shape, rows, _digest(connection, rows) if files else ""
 
 
-def inspect(split: Split, shape: Shape, witnesses: int) -> Found:
-    """Look at a split. ``witnesses``: rows of them."""
+def read(split: Split, shape: Shape, witnesses: int) -> Iterator[tuple[int, Found | bytes]]:
+    """Yield what a split is, and if ``shape`` is that of its columns, its rows in slices, each with its first row.
+
+    ``witnesses``: rows of them.
+    """
     with _table(shape, split) as (connection, files):
         columns = _columns(connection)
         digest = _digest(connection, witnesses)
-        lines = b""
-        if columns != shape.columns and shape.kind != "parquet":
-            lines = b"".join(_telling(shape.columns, files, connection))
+        agreed = columns == shape.columns or shape.kind == "parquet"
+        lines = b"" if agreed else b"".join(_telling(shape.columns, files, connection))
         rows, malformed = _own_rows(connection, witnesses, columns)
-        return Found(columns, rows, malformed, digest, lines)
+        yield -1, Found(columns, rows, malformed, digest, lines)
+        connection.execute("SET arrow_lossless_conversion = true")
+        for first in range(0, rows if agreed else 0, SLICE):
+            where = f"rowid >= {first} AND rowid < {first + SLICE}"
+            yield first, packed(connection.sql(f"SELECT * FROM source WHERE {where}").to_arrow_table())
 
 
-def slices(
-    split: Split, shape: Shape, witnesses: int, start: int, part: int
-) -> Iterator[tuple[int, int, bytes]]:
-    """Yield the part that some rows are of, their place, and the rows, of a split with ``start`` rows before it.
+def cut(content: bytes, place: int, end: int, size: int) -> Iterator[tuple[int, bytes]]:
+    """Yield the rows from ``place`` to ``end`` with their places, cut where a part of ``size`` rows ends."""
+    if place // size == (end - 1) // size:
+        yield place, content
+        return
+    rows = opened([content])
+    for first in (place, *range(place - place % size + size, end, size)):
+        yield first, packed(rows.slice(first - place, min(end - first, size - first % size)))
 
-    ``part``: rows of each part.
-    """
+
+def packed(table: pa.Table) -> bytes:
+    """Return rows as bytes."""
     import pyarrow as pa
 
-    with _table(shape, split) as (connection, _):
-        rows, _ = _own_rows(connection, witnesses, shape.columns)
-        connection.execute("SET arrow_lossless_conversion = true")
-        first = 0
-        while first < rows:
-            place = start + first
-            end = min(rows, first + SLICE, first + part - place % part)
-            table = connection.sql(
-                f"SELECT * FROM source WHERE rowid >= {first} AND rowid < {end}"
-            ).to_arrow_table()
-            sink = pa.BufferOutputStream()
-            options = pa.ipc.IpcWriteOptions(compression="lz4")
-            with pa.ipc.new_stream(sink, table.schema, options=options) as stream:
-                stream.write_table(table)
-            yield place // part, place, sink.getvalue().to_pybytes()
-            first = end
+    sink = pa.BufferOutputStream()
+    options = pa.ipc.IpcWriteOptions(compression="lz4")
+    with pa.ipc.new_stream(sink, table.schema, options=options) as stream:
+        stream.write_table(table)
+    return sink.getvalue().to_pybytes()
 
 
 def opened(content: Iterable[bytes]) -> pa.Table:
@@ -183,7 +183,9 @@ def opened(content: Iterable[bytes]) -> pa.Table:
 @contextmanager
 def _table(shape: Shape, split: Split | None) -> Iterator[tuple[duckdb.DuckDBPyConnection, list[Path]]]:
     """Read the witnesses and a split into a table ``source``; yield it, and the files."""
-    with tempfile.TemporaryDirectory(prefix="mlslo-") as name, database() as connection:
+    # Written to disk, a table costs twice as much, and a stretch fits into memory.
+    on_disk = split is not None and split.end - split.start > SPLIT
+    with tempfile.TemporaryDirectory(prefix="mlslo-") as name, database(on_disk=on_disk) as connection:
         folder = Path(name)
         files = []
         for place, (_, own, lines) in enumerate(shape.witnesses):

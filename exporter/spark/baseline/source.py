@@ -23,15 +23,16 @@ from exporter.references.baseline.source import (
     refuse_unusable,
 )
 from exporter.spark.baseline.files import (
+    SLICE,
     Found,
     Shape,
     Split,
+    cut,
     first_shape,
-    inspect,
     known,
     listed,
     opened,
-    slices,
+    read,
     split_lines,
 )
 from exporter.spark.baseline.lockstep import Lockstep, Request
@@ -55,7 +56,7 @@ _AT_ONCE = 32
 _PARTITIONS_PER_CORE = 4
 _ROUNDS = 20
 _MANY = 16
-_TOLD = "found binary"
+_READ = "split int, row long, content binary"
 _SLICES = "partition int, part long, place long, content binary"
 _ANSWERS = "start long, request int, content binary"
 
@@ -74,10 +75,11 @@ def open_source(spark: SparkSession, urls: Sequence[str]) -> Iterator[tuple[Spar
         kind = _format(splits)
         if kind == "json":
             splits = list(split_lines(splits))
-        shape, witnesses, found = _agreed(spark, splits, kind)
+        shape, rows, found = _agreed(spark, splits, kind)
         starts = [0, *accumulate(item.rows for item in found)]
-        parts = _parts(spark, splits, shape, witnesses, starts).persist(_level())
+        parts = _parts(spark, rows, starts).persist(_level())
         first = parts.where("part = 0").orderBy("place").limit(1).collect()
+        rows.unpersist()
         with database() as connection:
             columns = ", ".join(f"{sql.name(name)} {type_}" for name, type_ in shape.columns)
             connection.execute(f"CREATE TABLE source ({columns})")
@@ -285,8 +287,19 @@ def _row(start: int, place: int, answer: Any) -> pa.RecordBatch:
 
     answered = pickle.dumps(answer, protocol=5)
     content = len(answered).to_bytes(8) + pa.compress(answered, "zstd", asbytes=True)
-    columns = [pa.array([start]), pa.array([place], pa.int32()), pa.array([content], pa.binary())]
-    return pa.RecordBatch.from_arrays(columns, names=["start", "request", "content"])
+    return _binary((start, place), content, _ANSWERS)
+
+
+def _binary(numbers: Sequence[int], content: bytes, schema: str) -> pa.RecordBatch:
+    """Return a row of ``schema``: numbers, and bytes."""
+    import pyarrow as pa
+
+    types = {"int": pa.int32(), "long": pa.int64(), "binary": pa.binary()}
+    names = [column.split() for column in schema.split(", ")]
+    columns = [
+        pa.array([value], types[type_]) for value, (_, type_) in zip((*numbers, content), names, strict=True)
+    ]
+    return pa.RecordBatch.from_arrays(columns, names=[name for name, _ in names])
 
 
 def _answer(content: bytes) -> Any:
@@ -296,21 +309,24 @@ def _answer(content: bytes) -> Any:
     return pickle.loads(pa.decompress(content[8:], size, "zstd", asbytes=True))  # noqa: S301  of our own tasks
 
 
-def _agreed(spark: SparkSession, splits: Sequence[Split], kind: str) -> tuple[Shape, int, list[Found]]:
-    """Look at all splits until they agree how they are read, all of them as they would be together."""
+def _agreed(spark: SparkSession, splits: Sequence[Split], kind: str) -> tuple[Shape, DataFrame, list[Found]]:
+    """Read all splits until they agree how they are read, all of them as they would be together."""
     shape = first_shape(splits[0], kind)
     for _ in range(_ROUNDS):
         witnesses, digest = 0, ""
         if shape.witnesses:
             shape, witnesses, digest = known(shape)
-        found = _inspected(spark, splits, shape, witnesses)
+        rows = _rows(spark, splits, shape, witnesses).persist(_level())
+        told = sorted((row.split, bytes(row.content)) for row in rows.where("row < 0").collect())
+        found: list[Found] = [pickle.loads(content) for _, content in told]  # noqa: S301  of our own tasks
         if kind == "parquet":
             shape = shape._replace(columns=found[0].columns)
         other = next((place for place, item in enumerate(found) if item.columns != shape.columns), None)
         if other is None:
             if digest and any(item.digest != digest for item in found):
                 break
-            return shape, witnesses, found
+            return shape, rows, found
+        rows.unpersist()
         if kind == "parquet":
             message = (
                 f"has other columns than {splits[0].url}; write all files with the same columns and types"
@@ -330,52 +346,37 @@ def _agreed(spark: SparkSession, splits: Sequence[Split], kind: str) -> tuple[Sh
     raise InputError.of_file(Path(splits[0].url), message)
 
 
-def _inspected(spark: SparkSession, splits: Sequence[Split], shape: Shape, witnesses: int) -> list[Found]:
+def _rows(spark: SparkSession, splits: Sequence[Split], shape: Shape, witnesses: int) -> DataFrame:
     def tell(batches: Batches) -> Batches:
-        import pyarrow as pa
-
         for batch in batches:
             for number in batch.column("id").to_pylist():
-                found = pickle.dumps((number, inspect(splits[number], shape, witnesses)))
-                yield pa.RecordBatch.from_arrays([pa.array([found], pa.binary())], names=["found"])
+                for row, found in read(splits[number], shape, witnesses):
+                    content = found if isinstance(found, bytes) else pickle.dumps(found)
+                    yield _binary((number, row), content, _READ)
 
-    rows = _numbers(spark, len(splits)).mapInArrow(tell, _TOLD).collect()
-    told = sorted(pickle.loads(bytes(row.found)) for row in rows)  # noqa: S301  of our own tasks
-    return [found for _, found in told]
+    return spark.range(0, len(splits), 1, len(splits)).mapInArrow(tell, _READ)
 
 
-def _parts(
-    spark: SparkSession, splits: Sequence[Split], shape: Shape, witnesses: int, starts: Sequence[int]
-) -> DataFrame:
-    """Return slices of the rows, those of a part together and in their order."""
+def _parts(spark: SparkSession, rows: DataFrame, starts: Sequence[int]) -> DataFrame:
+    """Return slices of the rows, those of a part together and in their order. ``starts``: rows before each split."""
     number = max(1, -(-starts[-1] // PART))
     size = PART
     partitions = min(number, _PARTITIONS_PER_CORE * spark.sparkContext.defaultParallelism)
 
-    def cut(batches: Batches) -> Batches:
-        import pyarrow as pa
-
-        for batch in batches:
-            for place in batch.column("id").to_pylist():
-                for part, row, content in slices(splits[place], shape, witnesses, starts[place], size):
-                    columns = [
-                        pa.array([part * partitions // number], pa.int32()),
-                        pa.array([part]),
-                        pa.array([row]),
-                        pa.array([content], pa.binary()),
-                    ]
-                    yield pa.RecordBatch.from_arrays(columns, names=["partition", "part", "place", "content"])
+    def place(batches: Batches) -> Batches:
+        for row in (row for batch in batches for row in batch.to_pylist()):
+            first = starts[row["split"]] + row["row"]
+            end = min(first + SLICE, starts[row["split"] + 1])
+            for place, content in cut(row["content"], first, end, size):
+                part = place // size
+                yield _binary((part * partitions // number, part, place), content, _SLICES)
 
     from pyspark.sql import functions
 
-    cuts = _numbers(spark, len(splits)).mapInArrow(cut, _SLICES)
+    cuts = rows.where("row >= 0").mapInArrow(place, _SLICES)
     together: Any = cuts.repartitionById(partitions, functions.col("partition"))
     found: DataFrame = together.sortWithinPartitions("place")
     return found
-
-
-def _numbers(spark: SparkSession, number: int) -> DataFrame:
-    return spark.range(0, number, 1, number)
 
 
 def _level() -> Any:

@@ -30,24 +30,24 @@ SEGMENTS: dict[str, Any] = {
 
 @pytest.fixture
 def small_parts(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Parts of 400 rows, of lines read 100 kB at a time: what takes gigabytes otherwise."""
-    monkeypatch.setattr(here, "PART", 400)
-    monkeypatch.setattr(there, "PART", 400)
+    """Parts of 250 rows, of lines read 100 kB at a time: what takes gigabytes otherwise."""
+    monkeypatch.setattr(here, "PART", 250)
+    monkeypatch.setattr(there, "PART", 250)
     monkeypatch.setattr(files, "SPLIT", 100_000)
 
 
 @pytest.mark.usefixtures("small_parts", "spark")
 def test_the_reference_is_that_of_one_machine(tmp_path: Path) -> None:
     """A type that only the last file tells, a record that is none, times that many rows have."""
-    rows = before(1200)
+    rows = before(700)
     rng = np.random.default_rng(3)
     for place, row in enumerate(rows):
         row["ts"] = float(int(row["ts"]) // 60 * 60)
         row["features"] |= {"vector": rng.normal(size=3).tolist(), "note": f"text {place % 7} of some words"}
-        row["features"]["late"] = 1 if place < 1000 else 1.5
+        row["features"]["late"] = 1 if place < 600 else 1.5
     data = [
-        write_lines(tmp_path / "a.jsonl", rows[:700]),
-        write_lines(tmp_path / "b.jsonl", rows[700:]),
+        write_lines(tmp_path / "a.jsonl", rows[:400]),
+        write_lines(tmp_path / "b.jsonl", rows[400:]),
     ]
     with data[1].open("a") as out:
         out.write('{"features": \n')
