@@ -150,8 +150,8 @@ def _judged(source: Source, rule: _Rule, rows: int) -> Check:
     if passed:
         return _check(rule.what, rule.field, rule.expected, of, passed=True, rows=rows)
     text = rule.column.text
-    query = f"SELECT DISTINCT {text} AS value FROM source WHERE {rule.broken} AND {text} IS NOT NULL"
-    values = source.query(f"{query} ORDER BY length(value), value LIMIT {MOST_EXAMPLES}")
+    broken = f"SELECT DISTINCT {text} FROM source WHERE {rule.broken} AND {text} IS NOT NULL"
+    values = source.query(f"SELECT * FROM ({broken}) AS t(v) ORDER BY length(v), v LIMIT {MOST_EXAMPLES}")
     examples = [cut(value) for (value,) in values]
     return _check(rule.what, rule.field, rule.expected, of, passed=False, rows=rows, examples=examples)
 

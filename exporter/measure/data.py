@@ -12,7 +12,7 @@ from exporter.measure import drift
 from exporter.measure.gauges import Reason, WindowSummaries
 from exporter.references.reference import Moments, Reference, ViewReference, view_part
 from exporter.statistics.attribution_ranking import attribution_ndcg, mean_absolute_attribution
-from exporter.statistics.false_discovery import combined_p_value, drifted
+from exporter.statistics.false_discovery import FALSE_DISCOVERY_RATE, combined_p_value, drifted
 from exporter.statistics.multivariate import frechet_distance, reconstruction_error_ratio
 from exporter.summary.base import quotients, ratio
 from exporter.summary.second_moments import SecondMomentsSummary
@@ -74,13 +74,18 @@ def compare_features(
     return found
 
 
-def drifted_features(window: WindowSummaries, reference: str, by_feature: Compared) -> set[str]:
-    """Return the features that have drifted from a reference, of those that were compared with it."""
+def drifted_features(
+    window: WindowSummaries, reference: str, by_feature: Compared, rate: float = FALSE_DISCOVERY_RATE
+) -> set[str]:
+    """Return the features that have drifted from a reference, of those that were compared with it.
+
+    ``rate``: of false discoveries among them.
+    """
     combined = {
         feature: combined_p_value(*(p_value for p_value, _ in views)) for feature, views in by_feature.items()
     }
     sizes = {feature: max(size for _, size in views) for feature, views in by_feature.items()}
-    return drifted(combined, sizes, window.spec.drift.effectSize, _dependence(window, reference))
+    return drifted(combined, sizes, window.spec.drift.effectSize, _dependence(window, reference), rate)
 
 
 def _of_references(view: str) -> Callable[[Reference], ViewReference | None]:
