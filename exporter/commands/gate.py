@@ -19,7 +19,7 @@ from exporter.commands.one_cycle import prepare, write
 from mlslo.command_line import BAD_INPUT, PATH, WRONG, input_errors, refuse
 
 if TYPE_CHECKING:
-    from exporter.gate import Batch, Limit, SlackReceiver, Verdict
+    from exporter.gate import Batch, Limit, Verdict
     from mlslo.monitor import Monitor
 
 _PATIENCE = 300
@@ -44,9 +44,15 @@ _PATIENCE = 300
     help="Judge gauges by the limits of this ModelSLO file, or of the JSON of `mlslo-rulegen limits`, instead of by "
     "the reference's noise.",
 )
-@click.option("--reference", metavar="NAME", help="Judge against this reference only (default: all static ones).")
-@click.option("--out", metavar="DIR", type=PATH, help="Write gate.json, gate.md, gate.html; append to results.csv.")
-@click.option("--notify", metavar="RECEIVER", help="Tell this receiver's Slack channel where the batch fails.")
+@click.option(
+    "--reference", metavar="NAME", help="Judge against this reference only (default: all static ones)."
+)
+@click.option(
+    "--out", metavar="DIR", type=PATH, help="Write gate.json, gate.md, gate.html; append to results.csv."
+)
+@click.option(
+    "--notify", metavar="RECEIVER", help="Tell this receiver's Slack channel where the batch fails."
+)
 @click.option("--routing", metavar="FILE", type=PATH, help="The AlertRouting file that has the receiver.")
 @click.option("--notify-always", is_flag=True, help="Tell of a batch that passes, too.")
 @input_errors()
@@ -121,7 +127,9 @@ def _judged(batch: Batch, named: Sequence[str], files: Sequence[Path], limits: l
     if batch.source.malformed:
         lines = f"{batch.source.malformed} lines are none"
         checks.append(
-            Check(what="malformed", where="batch", expected="records", found=lines, passed=False, source="gate")
+            Check(
+                what="malformed", where="batch", expected="records", found=lines, passed=False, source="gate"
+            )
         )
     return Verdict(
         mlslo=VERSION,
@@ -184,4 +192,6 @@ def _of_json(path: Path, text: str) -> list[Limit]:
     try:
         return TypeAdapter(list[Limit]).validate_python(json.loads(text))
     except (ValueError, ValidationError):
-        raise InputError.of_file(path, "expected the output of `mlslo-rulegen limits --format json`") from None
+        raise InputError.of_file(
+            path, "expected the output of `mlslo-rulegen limits --format json`"
+        ) from None

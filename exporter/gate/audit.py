@@ -41,7 +41,9 @@ def append(path: Path, verdict: Verdict) -> None:
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX)
         text = io.StringIO()
-        csv.writer(text, lineterminator="\n").writerows([row] if os.fstat(descriptor).st_size else [COLUMNS, row])
+        csv.writer(text, lineterminator="\n").writerows(
+            [row] if os.fstat(descriptor).st_size else [COLUMNS, row]
+        )
         content = text.getvalue().encode()
         written = os.write(descriptor, content)
         if written != len(content):

@@ -7,7 +7,7 @@ import tempfile
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -77,7 +77,8 @@ def open_batch(monitor: Monitor, files: Sequence[Path], reference: str | None = 
             measured = _as_window(monitor, written, source, columns, records, at, reference)
             references = load_static(measured)
             seconds = source.rows * next(
-                (known.noise.seconds for known in references.values() if known.noise and known.noise.seconds), 0.0
+                (known.noise.seconds for known in references.values() if known.noise and known.noise.seconds),
+                0.0,
             )
             measured = _windowed(measured, seconds or _A_DAY)
             # A setting that cannot be taken back: queries of the monitor file come after it.
@@ -146,9 +147,8 @@ def _as_window(
     for path in monitor.spec.scope_paths:
         container = fields.feature_container if not isinstance(fields.features, FeatureArray) else None
         feature = path.removeprefix(f"{container}.") if container else path
-        column = columns.get(feature) or _column(source, path)
-        if column is not None:
-            values[path] = _json(column)
+        if (known := columns.get(feature) or _column(source, path)) is not None:
+            values[path] = _json(known)
     select = ", ".join(f"{value} AS {sql.name(key)}" for key, value in values.items())
     source.query(
         f"COPY (SELECT {at - 1} AS {sql.name(_KEY + 'timestamp')}, {select} FROM source ORDER BY rowid) "
@@ -180,7 +180,7 @@ def _as_window(
             "references": static,
         }
     )
-    return replace(monitor, file=monitor.file.model_copy(update={"spec": spec}))
+    return Monitor(monitor.document, monitor.file.model_copy(update={"spec": spec}))
 
 
 def _windowed(monitor: Monitor, seconds: float) -> Monitor:
@@ -188,7 +188,7 @@ def _windowed(monitor: Monitor, seconds: float) -> Monitor:
     window = str.__new__(Duration, WINDOW)
     window.seconds = max(60.0, seconds)
     spec = monitor.spec.model_copy(update={"windows": [window]})
-    return replace(monitor, file=monitor.file.model_copy(update={"spec": spec}))
+    return Monitor(monitor.document, monitor.file.model_copy(update={"spec": spec}))
 
 
 def _value(source: Source, path: str) -> str | None:
@@ -223,6 +223,7 @@ def _plant(tree: dict[str, Any], name: str, value: str) -> None:
 def _packed(tree: Mapping[str, Any]) -> str:
     """Return SQL for an object; names that differ in case only are two of them, as in JSON."""
     items = (
-        f"{sql.text(name)}, {_packed(value) if isinstance(value, dict) else value}" for name, value in tree.items()
+        f"{sql.text(name)}, {_packed(value) if isinstance(value, dict) else value}"
+        for name, value in tree.items()
     )
     return f"json_object({', '.join(items)})"

@@ -185,6 +185,4 @@ def _first_line(error: duckdb.Error) -> str:
 
 
 def _check(what: str, where: str, expected: str, found: str, *, passed: bool, **more: Any) -> Check:
-    return Check(
-        what=what, where=where, expected=expected, found=found, passed=passed, source=SOURCE, **more
-    )
+    return Check(what=what, where=where, expected=expected, found=found, passed=passed, source=SOURCE, **more)

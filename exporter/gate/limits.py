@@ -52,7 +52,7 @@ def of_reference(batch: Batch) -> Found:
 
 
 def _columns(batch: Batch, name: str) -> Found:
-    """Yield features of the reference that are in no row of the batch: their names have changed, or they are left out."""
+    """Yield features of the reference that the batch has no column of: renamed, or left out."""
     for feature in batch.references[name].described:
         if feature not in batch.columns and batch.columns:
             yield Check(
@@ -95,7 +95,10 @@ def _of_window(
         else:
             few = "fewer than minSamples values" if not window.enough(now.present) else "it has no test"
             yield NotJudged(what="drift", where=feature, reason=few, source=source)
-        if isinstance(then.binning, CategoricalBinning) and reference.described[feature].kind == "categorical":
+        if (
+            isinstance(then.binning, CategoricalBinning)
+            and reference.described[feature].kind == "categorical"
+        ):
             yield _new_categories(batch, feature, now, then, source)
     for what, shares in (("missing", absent), ("invalid", invalid)):
         yield from _risen(window, what, shares, source)
@@ -127,7 +130,9 @@ def _risen(
 ) -> Found:
     """Judge shares of rows that should not have risen."""
     known = {name: pair for name, pair in shares.items() if pair[0][1] and pair[1][1]}
-    p_values = {name: _chance(now[0], now[1], then[0] + 1, then[1] + 1) for name, (now, then) in known.items()}
+    p_values = {
+        name: _chance(now[0], now[1], then[0] + 1, then[1] + 1) for name, (now, then) in known.items()
+    }
     sizes = {name: now[0] / now[1] - then[0] / then[1] for name, (now, then) in known.items()}
     risen = drifted(p_values, sizes, window.spec.drift.effectSize, rate=_RATE)
     for name, (now, then) in known.items():
@@ -203,7 +208,12 @@ def _judged(
         return
     changed = drifted({where: pair[0]}, {where: pair[1]}, window.spec.drift.effectSize)
     yield Check(
-        what="drift", where=where, expected=expected, found=_elsewhere(pair[1]), passed=not changed, source=source
+        what="drift",
+        where=where,
+        expected=expected,
+        found=_elsewhere(pair[1]),
+        passed=not changed,
+        source=source,
     )
 
 
@@ -218,7 +228,9 @@ class Limit(StrictModel):
     metric: str | None
     labels: dict[str, str | list[str]] = Field(default_factory=dict)
     reference: str | None = None
-    comparison: Literal["above", "below", "atLeast", "atMost", "aboveReference", "belowReference"] | None = None
+    comparison: Literal["above", "below", "atLeast", "atMost", "aboveReference", "belowReference"] | None = (
+        None
+    )
     threshold: float | None = None
     floor: float | None = None
     beyondNoise: bool = False
@@ -245,7 +257,9 @@ def of_slos(batch: Batch, limits: list[Limit]) -> Found:
             series = _series(batch, limit)
             reason = None if series else _withheld(batch, limit)
         if reason is not None:
-            yield NotJudged(what=limit.name, where=limit.metric or limit.slo, reason=reason, source=limit.source)
+            yield NotJudged(
+                what=limit.name, where=limit.metric or limit.slo, reason=reason, source=limit.source
+            )
         elif limit.series is None and limit.seriesRatio is None:
             for labels, value in series:
                 bad, good = _beyond(batch, limit, labels, value)
@@ -278,7 +292,10 @@ def _series(batch: Batch, limit: Limit) -> list[tuple[dict[str, str], float]]:
     return [
         (labels, value)
         for labels, value in batch.snapshot.having(limit.metric)
-        if all(labels.get(name) in ([known] if isinstance(known, str) else known) for name, known in wanted.items())
+        if all(
+            labels.get(name) in ([known] if isinstance(known, str) else known)
+            for name, known in wanted.items()
+        )
     ]
 
 
@@ -350,5 +367,3 @@ def _check(limit: Limit, where: str, expected: str, found: str, *, passed: bool)
     return Check(
         what=limit.name, where=where, expected=expected, found=found, passed=passed, source=limit.source
     )
-
-

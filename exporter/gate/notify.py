@@ -54,13 +54,17 @@ class SlackReceiver:
             raise document.error(("spec", "receivers"), message + did_you_mean(name, [*receivers]))
         at = ("spec", "receivers", name)
         if not receivers[name].slack_configs:
-            raise document.error(at, f"receiver '{name}' has no slack_configs: a gate notifies Slack only", key=True)
+            raise document.error(
+                at, f"receiver '{name}' has no slack_configs: a gate notifies Slack only", key=True
+            )
         self._name = name
         self._channels: list[tuple[str, str | None]] = []
         for index, config in enumerate(receivers[name].slack_configs):
             place = (*at, "slack_configs", index)
             if config.api_url_file is None:
-                raise document.error(place, "expected 'api_url_file': the file with the address of the webhook")
+                raise document.error(
+                    place, "expected 'api_url_file': the file with the address of the webhook"
+                )
             file = routing.parent / config.api_url_file
             try:
                 url = file.read_text(encoding="utf-8").strip()

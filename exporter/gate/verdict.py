@@ -27,13 +27,20 @@ class Check(StrictModel):
     examples: list[str] = Field(
         default_factory=list, max_length=MOST_EXAMPLES, description="Values of such rows."
     )
-    source: str = Field(description="What asks for it: `expectations`, a reference, or file:line of an alert.")
+    source: str = Field(
+        description="What asks for it: `expectations`, a reference, or file:line of an alert."
+    )
 
     @property
     def row(self) -> tuple[str, str, str, str]:
         """The row of a table; examples stand beside what was found."""
         shown = f" ({', '.join(self.examples)})" if self.examples else ""
-        return self.what, self.where, self.expected, self.found + shown
+        return (
+            one_line(self.what),
+            one_line(self.where),
+            one_line(self.expected),
+            one_line(self.found + shown),
+        )
 
 
 class NotJudged(StrictModel):
@@ -73,9 +80,14 @@ class Verdict(StrictModel):
         return f"{self.model}: {outcome}{left}, {self.rows} rows"
 
 
+def one_line(text: str) -> str:
+    """Return text without line breaks, and without what a terminal would act on."""
+    return "".join(" " if unicodedata.category(letter)[0] in "CZ" else letter for letter in text)
+
+
 def cut(value: object) -> str:
-    """Return a value as an example: one line of at most 40 characters, without what a terminal would act on."""
-    text = "".join(" " if unicodedata.category(letter)[0] in "CZ" else letter for letter in str(value))
+    """Return a value as an example: one line of at most 40 characters."""
+    text = one_line(str(value))
     return text if len(text) <= _LONGEST_EXAMPLE else text[: _LONGEST_EXAMPLE - 1] + "…"
 
 
@@ -90,7 +102,9 @@ def as_table(verdict: Verdict) -> str:
 
 def _columns(rows: Sequence[tuple[str, ...]]) -> list[str]:
     widths = [max(len(row[place]) for row in rows) for place in range(len(HEAD))]
-    return ["  ".join(text.ljust(width) for text, width in zip(row, widths, strict=True)).rstrip() for row in rows]
+    return [
+        "  ".join(text.ljust(width) for text, width in zip(row, widths, strict=True)).rstrip() for row in rows
+    ]
 
 
 def as_markdown(verdict: Verdict) -> str:
@@ -102,7 +116,9 @@ def as_markdown(verdict: Verdict) -> str:
         rows = [(item.what, item.where, item.reason) for item in verdict.notJudged]
         parts.append("## Not judged\n\n" + _table(("what", "where", "reason"), rows))
     files = "\n".join(f"* {_escaped(name)}" for name in verdict.data)
-    parts.append(f"## Data\n\n{files}\n\nSHA-256 `{verdict.hash}`, judged at {verdict.time} by mlslo {verdict.mlslo}.")
+    parts.append(
+        f"## Data\n\n{files}\n\nSHA-256 `{verdict.hash}`, judged at {verdict.time} by mlslo {verdict.mlslo}."
+    )
     return "\n\n".join(parts) + "\n"
 
 

@@ -39,7 +39,8 @@ class FieldExpected(StrictModel):
         None, alias="in", description="The only values."
     )
     matches: Annotated[str, Field(min_length=1)] | None = Field(
-        None, description="A regular expression (RE2) that is found in every value; `^` and `$` for all of it."
+        None,
+        description="A regular expression (RE2) that is found in every value; `^` and `$` for all of it.",
     )
     unique: bool = Field(False, description="Whether no value is there twice.")
     missingAtMost: Annotated[float, Field(ge=0, le=1)] | None = Field(
@@ -86,7 +87,8 @@ class Expectations(StrictModel):
 
     rows: RowsExpected | None = Field(None, description="How many rows there are.")
     fields: dict[FeatureName, FieldExpected] = Field(
-        default_factory=dict, description="What values are: of a feature by its name, or of a path in a record."
+        default_factory=dict,
+        description="What values are: of a feature by its name, or of a path in a record.",
     )
     sql: list[QueryExpected] = Field(
         default_factory=list, description="Queries over the batch that return no rows, or so many."

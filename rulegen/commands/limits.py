@@ -49,7 +49,10 @@ def _models(paths: tuple[Path, ...]) -> list[ModelSlo]:
         try:
             for file in spec_folder.files(path, []) if spec_folder.is_folder(path) else [path]:
                 document = read(file)
-                if isinstance(document.data, dict) and document.data.get("kind") in ("AlertRouting", "ModelMonitor"):
+                if isinstance(document.data, dict) and document.data.get("kind") in (
+                    "AlertRouting",
+                    "ModelMonitor",
+                ):
                     continue
                 models.append(model_slo.from_document(document))
                 problems += _unknown_metrics(models[-1])
@@ -73,7 +76,9 @@ def _line(row: LimitRow) -> str:
     what = f"{row.source}: {row.alert or row.slo}"
     if row.notJudged is not None:
         return f"{what}: {row.metric or row.slo}: not judged, {row.notJudged}"
-    chosen = ", ".join(f"{name}={value}" for name, value in row.labels.items() if isinstance(value, str) and value)
+    chosen = ", ".join(
+        f"{name}={value}" for name, value in row.labels.items() if isinstance(value, str) and value
+    )
     metric = f"{row.metric}{{{chosen}}}" if chosen else row.metric
     noise = " beyond noise" if row.beyondNoise else ""
     several = row.series if row.series is not None else row.seriesRatio

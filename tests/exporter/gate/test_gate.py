@@ -54,7 +54,9 @@ def batch(folder: Path, *records: dict[str, Any]) -> Path:
     return path
 
 
-def judged(folder: Path, expectations: Any, *records: dict[str, Any]) -> dict[tuple[str, str], dict[str, Any]]:
+def judged(
+    folder: Path, expectations: Any, *records: dict[str, Any]
+) -> dict[tuple[str, str], dict[str, Any]]:
     """Return what failed, by what and where."""
     done = exporter(
         "gate", monitor(folder, expectations), "--data", batch(folder, *records), "--out", folder, check=False
@@ -101,7 +103,9 @@ def test_fields(tmp_path: Path) -> None:
     assert failed["unique", "id"]["examples"] == ["9"]
     (email,) = failed["pattern", "user.email"]["examples"]
     assert email == "nobody [31m" + "x" * 28 + "…"
-    assert {name: check["rows"] for name, check in judged(tmp_path, expectations, *records, records[0]).items()} == {
+    assert {
+        name: check["rows"] for name, check in judged(tmp_path, expectations, *records, records[0]).items()
+    } == {
         ("rows", "batch"): None,
         ("unique", "id"): 1,
     }
@@ -217,7 +221,9 @@ def example(tmp_path_factory: pytest.TempPathFactory) -> Path:
     for name in ("monitor.yaml", "slo.yaml", "routing.yaml"):
         (folder / name).write_bytes((EXAMPLE / name).read_bytes())
     data = EXAMPLE / "reference-data.jsonl"
-    exporter("baseline", folder / "monitor.yaml", "--data", data, "--out", folder / "references/validation.json")
+    exporter(
+        "baseline", folder / "monitor.yaml", "--data", data, "--out", folder / "references/validation.json"
+    )
     rows = [json.loads(line) for line in data.read_text().splitlines()]
     (folder / "good.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
     for row in rows:
@@ -231,16 +237,19 @@ def example(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def test_limits_of_a_model_slo(example: Path, tmp_path: Path) -> None:
-    """The conditions that one batch can tell are judged, by the specs or by what rulegen wrote; the others are named."""
+    """Conditions that one batch can tell are judged, by the specs or by rulegen's JSON; the others are named."""
     path, rows = example / "monitor.yaml", json.loads((example / "limits.json").read_text())
     good = exporter("gate", path, "--data", example / "good.jsonl", "--slo", example / "limits.json")
     for reason in ("an error budget of events", "of traffic and not of a batch", "all: several conditions"):
         assert reason in good.stdout
     exporter(
-        *("gate", path, "--data", example / "bad.jsonl", "--slo", example / "slo.yaml", "--out", tmp_path), check=False
+        *("gate", path, "--data", example / "bad.jsonl", "--slo", example / "slo.yaml", "--out", tmp_path),
+        check=False,
     )
     verdict = json.loads((tmp_path / "gate.json").read_text())
-    failed = {(check["what"], check["where"].split()[-1]) for check in verdict["checks"] if not check["passed"]}
+    failed = {
+        (check["what"], check["where"].split()[-1]) for check in verdict["checks"] if not check["passed"]
+    }
     assert failed == {
         ("FeatureDrift", "glucose"),
         ("RecallLow", "ml_model_recall"),
@@ -309,7 +318,9 @@ def test_a_message_mentions_nobody(standins: Standins, tmp_path: Path) -> None:
 
 
 def verdict_of(number: int) -> Verdict:
-    check = Check(what="rows", where="batch", expected="1", found="2", passed=number % 2 == 0, source="expectations")
+    check = Check(
+        what="rows", where="batch", expected="1", found="2", passed=number % 2 == 0, source="expectations"
+    )
     return Verdict(
         mlslo="0",
         model="orders",
