@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 import json
+import logging
 import subprocess
 import sys
 import tempfile
@@ -80,6 +81,8 @@ def gate(
     from mlslo.monitor import load
 
     prepare()
+    # What a log would be warned of, the table says.
+    logging.getLogger().setLevel(logging.ERROR)
     loaded = load(monitor)
     _refuse_unknown(loaded, reference)
     receiver = SlackReceiver(routing, notify) if routing is not None and notify is not None else None
@@ -124,13 +127,17 @@ def _judged(batch: Batch, named: Sequence[str], files: Sequence[Path], limits: l
         checks = [
             Check(what="gate", where="batch", expected=expected, found=nothing, passed=False, source="gate")
         ]
-    if batch.source.malformed:
-        lines = f"{batch.source.malformed} lines are none"
-        checks.append(
-            Check(
-                what="malformed", where="batch", expected="records", found=lines, passed=False, source="gate"
+    refused = [("malformed", batch.source.malformed)]
+    for labels, value in batch.snapshot.having("ml_sink_rejected_records_total", sink="predictions"):
+        refused.append((labels["reason"], int(value)))
+    for reason, number in refused:
+        if number:
+            lines = f"{number} records are not"
+            checks.append(
+                Check(
+                    what=reason, where="batch", expected="readable", found=lines, passed=False, source="gate"
+                )
             )
-        )
     return Verdict(
         mlslo=VERSION,
         model=batch.snapshot.model,

@@ -42,12 +42,14 @@ _A_DAY = 86_400.0
 class Batch:
     """``source``: its rows, in a database that reaches nothing else any more. ``monitor``: as it is for them.
 
-    ``columns``: of each feature that the data has. ``paths``: where a path of the monitor file is in plain records.
+    ``columns``: of each feature that the data has. ``label``: that of labels, which need no predictions beside them.
+    ``paths``: where a path of the monitor file is in plain records.
     """
 
     source: Source
     monitor: Monitor
     columns: Mapping[str, Column]
+    label: Column | None
     paths: Mapping[str, str]
     references: Mapping[str, Reference]
     snapshot: Snapshot
@@ -93,7 +95,9 @@ def open_batch(monitor: Monitor, files: Sequence[Path], reference: str | None = 
                 snapshot = cycle.run(at=float(at), final=True)
             assert snapshot is not None
             paths = dict(_plain_paths(monitor, written))
-            yield Batch(source, measured, columns, paths, references, snapshot)
+            labels = written.spec.labels
+            label = _column(source, labels.fields.label) if labels is not None else None
+            yield Batch(source, measured, columns, label, paths, references, snapshot)
 
 
 def _plain_paths(monitor: Monitor, written: Monitor) -> Iterator[tuple[str, str]]:

@@ -6,6 +6,7 @@ import operator
 from collections.abc import Iterator, Mapping
 from typing import Any, Literal
 
+import numpy as np
 from pydantic import Field
 
 from exporter.features.binning import CategoricalBinning, MixBinning
@@ -14,7 +15,6 @@ from exporter.gate.verdict import MOST_EXAMPLES, Check, NotJudged, cut
 from exporter.measure import drift
 from exporter.measure.data import Compared, compare_features, drifted_features
 from exporter.measure.gauges import WindowSummaries
-from exporter.measure.labels import over
 from exporter.measure.prediction import compared_part
 from exporter.parse import sql
 from exporter.references.reference import Reference, view_part
@@ -22,6 +22,7 @@ from exporter.statistics.contingency import chi_squared_p_value
 from exporter.statistics.divergences import total_variation
 from exporter.statistics.false_discovery import DATA_SET_LEVEL, drifted
 from mlslo.catalogue import METRICS, Layer
+from mlslo.monitor import Spec
 from mlslo.yamlfile import StrictModel
 
 Found = Iterator[Check | NotJudged]
@@ -41,8 +42,9 @@ def of_reference(batch: Batch) -> Found:
     A share or a distribution has changed where that is beyond the noise of reference and batch, and as large as
     ``drift.effectSize``: the rule of ``ml_features_drifted``. New categories have no smallest size.
     """
-    for name in batch.references:
+    for name, reference in batch.references.items():
         yield from _columns(batch, name)
+        yield from _labels(batch, name, reference)
     for window in batch.snapshot.windows:
         version = f" of version {window.version}" if len(batch.snapshot.windows) > 1 else ""
         compared = compare_features(window, exported=False)
@@ -102,7 +104,7 @@ def _of_window(
             yield _new_categories(batch, feature, now, then, source)
     for what, shares in (("missing", absent), ("invalid", invalid)):
         yield from _risen(window, what, shares, source)
-    yield from _answers(window, name, reference, source, expected)
+    yield from _score(window, name, reference, source, expected)
 
 
 def _primary(reference: Reference, feature: str) -> str:
@@ -183,30 +185,47 @@ def _new_categories(batch: Batch, feature: str, now: Any, then: Any, source: str
     )
 
 
-def _answers(window: WindowSummaries, name: str, reference: Reference, source: str, expected: str) -> Found:
-    """Judge the predictions, and the labels where the batch has some: as a data set of one feature each."""
+def _score(window: WindowSummaries, name: str, reference: Reference, source: str, expected: str) -> Found:
+    """Judge the predictions: as a data set of one feature."""
     found = compared_part(window)
     if found is not None and found[2](reference) is not None:
         part, _, view = found
         one = drift.export(window, "ml_prediction", part, (), view, judged=True).get(name)
-        yield from _judged(window, "score" if part == "score" else "predicted class", one, source, expected)
-    labels = reference.labels
-    if window.spec.labels is not None and labels is not None and not isinstance(labels.binning, MixBinning):
-        rows, now = over(window.outcome, labels)
-        then = drift.Sample(labels.summary, labels).bins
-        p_value, size = chi_squared_p_value(now, then), total_variation(now, then)
-        enough = window.enough(rows) and p_value is not None and size is not None
-        pair = (p_value, size) if enough and p_value is not None and size is not None else None
-        yield from _judged(window, "label", pair, source, expected)
+        where = "score" if part == "score" else "predicted class"
+        yield from _judged(window.spec, where, one, source, expected)
 
 
-def _judged(
-    window: WindowSummaries, where: str, pair: tuple[float, float] | None, source: str, expected: str
-) -> Found:
+def _labels(batch: Batch, name: str, reference: Reference) -> Found:
+    """Judge the labels, over the bins of the reference; those of sets are no sample of their classes."""
+    then, column, spec = reference.labels, batch.label, batch.monitor.spec
+    if then is None or column is None or isinstance(then.binning, MixBinning):
+        return
+    counts = np.zeros(len(drift.Sample(then.summary, then).bins))
+    if isinstance(then.binning, CategoricalBinning):
+        value = sql.canonical(column.text)
+        if spec.task == "binary":
+            value = f"({sql.binary_class(column.text, spec.predictions.positiveClass)})::VARCHAR"
+        known = {category: place for place, category in enumerate(then.binning.categories)}
+        for label, number in batch.source.query(f"SELECT {value}, count(*) FROM source GROUP BY 1"):
+            if label is not None:
+                counts[known.get(label, len(known))] += number
+    else:
+        number_of = column.parsed("number")
+        query = f"SELECT {number_of}, count(*) FROM source WHERE isfinite({number_of}) GROUP BY 1"
+        for label, number in batch.source.query(query):
+            counts[np.searchsorted(then.deciles, label)] += number
+    before = drift.Sample(then.summary, then).bins
+    p_value, size = chi_squared_p_value(counts, before), total_variation(counts, before)
+    enough = counts.sum() >= spec.minSamples
+    pair = (p_value, size) if enough and p_value is not None and size is not None else None
+    yield from _judged(spec, "label", pair, f"reference {name}", f"as in reference {name}")
+
+
+def _judged(spec: Spec, where: str, pair: tuple[float, float] | None, source: str, expected: str) -> Found:
     if pair is None:
         yield NotJudged(what="drift", where=where, reason="fewer than minSamples values", source=source)
         return
-    changed = drifted({where: pair[0]}, {where: pair[1]}, window.spec.drift.effectSize)
+    changed = drifted({where: pair[0]}, {where: pair[1]}, spec.drift.effectSize)
     yield Check(
         what="drift",
         where=where,

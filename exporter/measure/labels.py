@@ -69,7 +69,7 @@ def _drift(window: WindowSummaries) -> None:
         elif covered is not None and covered < least:
             withheld[name] = Reason.LABELS_INCOMPLETE
         else:
-            rows, counts = over(past, fixed)
+            rows, counts = _over(past, fixed)
             if window.enough(rows):
                 _compare(window, name, fixed, counts, rows)
             else:
@@ -82,7 +82,7 @@ def _compare(
     window: WindowSummaries, name: str, bins: ViewReference, reference: Floats, rows_then: float | None
 ) -> None:
     """``rows_then``: of a window of the past; None where ``reference`` is that of ``bins``."""
-    rows, now = over(window.outcome, bins)
+    rows, now = _over(window.outcome, bins)
     value = population_stability_index(now, reference)
     window.set("ml_label_psi", value, rows, reference=name)
     # A set is no sample of its classes: chance moves their mix otherwise.
@@ -96,7 +96,7 @@ def _compare(
         window.set(_NOISE, level, reference=name, statistic="psi")
 
 
-def over(outcome: Composite, bins: ViewReference) -> tuple[float, Floats]:
+def _over(outcome: Composite, bins: ViewReference) -> tuple[float, Floats]:
     """Labelled rows, whatever their weights, and what they stand for over the bins of ``bins``."""
     outcomes = outcome["outcomes"]
     match outcomes, bins.binning:

@@ -260,6 +260,54 @@ def test_limits_of_a_model_slo(example: Path, tmp_path: Path) -> None:
     assert all(":" in check["source"] for check in verdict["checks"])
 
 
+def test_each_kind_of_limit(example: Path, tmp_path: Path) -> None:
+    """Judged by hand-written rows: noise, shares of series, the reference, and what cannot be."""
+    row = {
+        "alert": "",
+        "slo": "s",
+        "tier": "P1",
+        "layer": "outcome",
+        "model": "diabetes",
+        "source": "slo.yaml:1",
+    }
+    all_traffic = {"segment": "", "segment_value": "", "average": ["", "macro"], "class": ""}
+    auc = {"metric": "ml_model_auc_roc", "labels": all_traffic, "comparison": "below"}
+    psi = {
+        "metric": "ml_feature_psi",
+        "labels": {"segment": ""},
+        "reference": "validation",
+        "comparison": "above",
+    }
+    missing = {"metric": "ml_feature_missing_ratio", "labels": {"segment": ""}, "reference": "validation"}
+    changes: dict[str, dict[str, Any]] = {
+        "Noise": {**auc, "threshold": 0.855, "beyondNoise": True},
+        "Exact": {**auc, "threshold": 0.9},
+        "NotBeyond": {**auc, "threshold": 0.9, "beyondNoise": True},
+        "AllSeries": {**psi, "threshold": -1, "seriesRatio": 1},
+        "TwelveSeries": {**psi, "threshold": -1, "series": 12},
+        "BelowReference": {**missing, "comparison": "belowReference", "threshold": 2},
+        "NoReference": {**psi, "comparison": "aboveReference", "threshold": 2},
+        "Elsewhere": {**psi, "reference": "last-week", "threshold": 1},
+        "Unknown": {**auc, "metric": "ml_unknown", "threshold": 1},
+    }
+    rows = [{**row, **change, "alert": name} for name, change in changes.items()]
+    (tmp_path / "limits.json").write_text(json.dumps(rows))
+    command = ("gate", example / "monitor.yaml", "--data", example / "good.jsonl", "--out", tmp_path)
+    done = exporter(*command, "--slo", tmp_path / "limits.json", check=False)
+    verdict = json.loads((tmp_path / "gate.json").read_text())
+    judged = {check["what"]: check for check in verdict["checks"]}
+    auc_of_all = float(judged["Exact"]["found"])
+    assert 0.84 < auc_of_all < 0.9, done.stdout
+    assert {name for name, check in judged.items() if not check["passed"]} == {
+        "Exact",
+        "NotBeyond",
+        "AllSeries",
+    }
+    assert "by 2 ×" in judged["Noise"]["expected"]
+    assert "BelowReference" in judged
+    assert {item["what"] for item in verdict["notJudged"]} == {"NoReference", "Elsewhere", "Unknown"}
+
+
 def test_limits_for_people() -> None:
     done = CliRunner().invoke(rulegen, ["limits", str(EXAMPLE)])
     assert done.exit_code == 0
