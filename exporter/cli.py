@@ -1,4 +1,4 @@
-"""mlslo-exporter: init, run, once, baseline, check, report, compare, metrics, state, aggregate."""
+"""mlslo-exporter: init, run, once, baseline, check, report, gate, compare, metrics, state, aggregate."""
 
 from __future__ import annotations
 
@@ -19,6 +19,7 @@ _NAMES = (
     "baseline",
     "check",
     "report",
+    "gate",
     "compare",
     "replay",
     "fold",

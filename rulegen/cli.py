@@ -1,4 +1,4 @@
-"""mlslo-rulegen: init, import, generate, check, simulate, backtest, tune, silence, schema."""
+"""mlslo-rulegen: init, import, generate, check, simulate, backtest, tune, limits, silence, schema."""
 
 from __future__ import annotations
 
@@ -10,7 +10,18 @@ import click
 
 from mlslo.command_line import LazyCommands, Program
 
-_NAMES = ("init", "import", "generate", "check", "simulate", "backtest", "tune", "silence", "schema")
+_NAMES = (
+    "init",
+    "import",
+    "generate",
+    "check",
+    "simulate",
+    "backtest",
+    "tune",
+    "limits",
+    "silence",
+    "schema",
+)
 
 
 class _Program(Program):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import json
 import tomllib
 from collections.abc import Mapping
 from difflib import unified_diff
@@ -11,6 +12,7 @@ from pathlib import Path
 import click
 
 from docs.generate import chain, commands, decisions, files, lints, statistics, status
+from exporter.gate import Verdict
 from mlslo import atomic
 from mlslo.catalogue import METRICS
 from mlslo.catalogue import markdown as metrics
@@ -36,10 +38,17 @@ def render(root: Path) -> tuple[dict[str, str], list[str]]:
         **decisions.render(root),
         "docs/lint/README.md": lints.render(),
         **{f"docs/schemas/{name}": text for name, text in json_schemas.files().items()},
+        "docs/schemas/GateVerdict.json": verdict_schema(),
         **{f"docs/chain-{theme}.svg": chain.render(theme) for theme in chain.PALETTES},
         "docs/status-page.svg": status.picture(),
     }
     return rendered, [*undescribed, *of_commands, *of_files]
+
+
+def verdict_schema() -> str:
+    """The schema of what `mlslo-exporter gate` writes."""
+    schema = {"$schema": json_schemas.DIALECT, **Verdict.model_json_schema()}
+    return json.dumps(schema, indent=1, ensure_ascii=False) + "\n"
 
 
 def programs(root: Path) -> dict[str, click.Group]:

@@ -12,7 +12,7 @@ from exporter.measure import drift
 from exporter.measure.gauges import Reason, WindowSummaries
 from exporter.references.reference import Moments, Reference, ViewReference, view_part
 from exporter.statistics.attribution_ranking import attribution_ndcg, mean_absolute_attribution
-from exporter.statistics.false_discovery import combined_p_value, drifted
+from exporter.statistics.false_discovery import FALSE_DISCOVERY_RATE, combined_p_value, drifted
 from exporter.statistics.multivariate import frechet_distance, reconstruction_error_ratio
 from exporter.summary.base import quotients, ratio
 from exporter.summary.second_moments import SecondMomentsSummary
@@ -31,14 +31,38 @@ _DRIFTED = ("ml_features_drifted", "ml_features_drifted_ratio")
 
 def _features(window: WindowSummaries) -> None:
     """Export the drift of every view from every reference, and how many features drifted from each."""
-    schema = window.schema
     judged = window.wants(*_DRIFTED)
-    found: dict[str, dict[str, list[tuple[float, float]]]] = {
-        name: {} for name in (*window.static, *window.past)
-    }
+    found = compare_features(window, judged=judged)
+    if not judged:
+        return
+    for reference, by_feature in found.items():
+        # No feature compared: every one of them had too few rows.
+        rows = None if by_feature else 0
+        number = len(drifted_features(window, reference, by_feature))
+        window.set("ml_features_drifted", number, rows, reference=reference)
+        share = ratio(number, len(by_feature))
+        window.set("ml_features_drifted_ratio", share, rows, reference=reference)
+    for reference, reason in window.absent.items():
+        for name in _DRIFTED:
+            window.withhold(name, reason, reference=reference)
+
+
+Compared = dict[str, list[tuple[float, float]]]
+"""Feature -> p-value and effect size of each of its views."""
+
+
+def compare_features(
+    window: WindowSummaries, *, judged: bool = True, exported: bool = True
+) -> dict[str, Compared]:
+    """Compare every feature with every reference; the result is by reference, and empty unless ``judged``.
+
+    ``exported``: whether the gauges of drift are set.
+    """
+    schema = window.schema
+    found: dict[str, Compared] = {name: {} for name in (*window.static, *window.past)}
     for view, binning in schema.binnings.items():
         feature = schema.views[view]
-        statistics = drift.statistics_of(binning)
+        statistics = drift.statistics_of(binning) if exported else ()
         part, of_reference = view_part(view), _of_references(view)
         of_view = drift.export(
             window, "ml_feature", part, statistics, of_reference, judged=judged, feature=view
@@ -47,24 +71,21 @@ def _features(window: WindowSummaries) -> None:
         if not (schema.primary(view) and schema.kinds[feature].name == "timestamp"):
             for reference, item in of_view.items():
                 found[reference].setdefault(feature, []).append(item)
-    if not judged:
-        return
-    for reference, by_feature in found.items():
-        combined = {
-            feature: combined_p_value(*(p_value for p_value, _ in views))
-            for feature, views in by_feature.items()
-        }
-        sizes = {feature: max(size for _, size in views) for feature, views in by_feature.items()}
-        # No feature compared: every one of them had too few rows.
-        rows = None if combined else 0
-        least, dependence = window.spec.drift.effectSize, _dependence(window, reference)
-        number = len(drifted(combined, sizes, least, dependence))
-        window.set("ml_features_drifted", number, rows, reference=reference)
-        share = ratio(number, len(combined))
-        window.set("ml_features_drifted_ratio", share, rows, reference=reference)
-    for reference, reason in window.absent.items():
-        for name in _DRIFTED:
-            window.withhold(name, reason, reference=reference)
+    return found
+
+
+def drifted_features(
+    window: WindowSummaries, reference: str, by_feature: Compared, rate: float = FALSE_DISCOVERY_RATE
+) -> set[str]:
+    """Return the features that have drifted from a reference, of those that were compared with it.
+
+    ``rate``: of false discoveries among them.
+    """
+    combined = {
+        feature: combined_p_value(*(p_value for p_value, _ in views)) for feature, views in by_feature.items()
+    }
+    sizes = {feature: max(size for _, size in views) for feature, views in by_feature.items()}
+    return drifted(combined, sizes, window.spec.drift.effectSize, _dependence(window, reference), rate)
 
 
 def _of_references(view: str) -> Callable[[Reference], ViewReference | None]:

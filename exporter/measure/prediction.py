@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 
 import numpy as np
@@ -70,15 +71,24 @@ def _top_value(window: WindowSummaries) -> None:
 
 def _drift(window: WindowSummaries) -> None:
     """Of the score; of the class where that is what the model predicts."""
+    found = compared_part(window)
+    if found is not None:
+        part, statistics, of_reference = found
+        drift.export(window, "ml_prediction", part, statistics, of_reference)
+
+
+def compared_part(
+    window: WindowSummaries,
+) -> tuple[str, tuple[str, ...], Callable[[Reference], ViewReference | None]] | None:
+    """Return what drift of the predictions is measured on: the part, its statistics, and what a reference has of it."""
     task = window.task
     if "label sets" in window.traffic:
-        drift.export(window, "ml_prediction", "label sets", _OF_CLASSES, lambda known: known.classes)
-    elif task.classes and (not task.scored or _is_multiclass(task)):
-        drift.export(
-            window, "ml_prediction", "classes", _OF_CLASSES, lambda known: classes_of_reference(known, task)
-        )
-    elif task.scored:
-        drift.export(window, "ml_prediction", "score", OF_SCORES, lambda known: known.score)
+        return "label sets", _OF_CLASSES, lambda known: known.classes
+    if task.classes and (not task.scored or _is_multiclass(task)):
+        return "classes", _OF_CLASSES, lambda known: classes_of_reference(known, task)
+    if task.scored:
+        return "score", OF_SCORES, lambda known: known.score
+    return None
 
 
 def _is_multiclass(task: Task) -> bool:

@@ -74,6 +74,7 @@ def drifted(
     effect_sizes: Mapping[str, float] | None = None,
     least: float = 0.0,
     dependence: Mapping[str, float] | None = None,
+    rate: float = FALSE_DISCOVERY_RATE,
 ) -> set[str]:
     """The features whose change is beyond the noise and large enough to matter, from one p-value each.
 
@@ -82,7 +83,8 @@ def drifted(
     in 5,000 names any feature, while a shift of several features is found that none of them shows by itself. Of those,
     the ones whose effect size is ``least`` or more have drifted.
     ``dependence``: as how many features each one counts, where that is known. Else the gate takes features as
-    independent; where they are not, it lets more through, and the procedure behind it still holds.
+    independent; where they are not, it lets more through, and the procedure behind it still holds. ``rate``: of false
+    discoveries, in place of 0.3.
     """
     if not p_values:
         return set()
@@ -90,7 +92,7 @@ def drifted(
     weights = None if dependence is None else np.array([1 / dependence.get(name, 1.0) for name in p_values])
     if data_set_p_value(values, weights) > DATA_SET_LEVEL:
         return set()
-    limits = FALSE_DISCOVERY_RATE * np.arange(1, len(values) + 1) / len(values)
+    limits = rate * np.arange(1, len(values) + 1) / len(values)
     passing = np.flatnonzero(np.sort(values) <= limits)
     if not len(passing):
         return set()

@@ -1,5 +1,6 @@
 """ModelMonitor file: settings of the exporter for one model. Import from here."""
 
+from mlslo.monitor.expectations import Expectations, FieldExpected
 from mlslo.monitor.fields import (
     ALTERNATIVE,
     ROWS,
@@ -58,11 +59,13 @@ __all__ = [
     "Credentials",
     "Crossing",
     "Drift",
+    "Expectations",
     "Exported",
     "Fairness",
     "Feature",
     "FeatureArray",
     "Features",
+    "FieldExpected",
     "FieldPath",
     "FileSink",
     "Join",

@@ -25,11 +25,11 @@ def _form_of_value(value: Any) -> str:
     return "number" if isinstance(value, int | float) else "text"
 
 
-_Scalar = Annotated[
+Scalar = Annotated[
     Annotated[str, Tag("text")] | Annotated[int | float, Tag("number")] | Annotated[bool, Tag("flag")],
     Discriminator(_form_of_value),
 ]
-_Several = Annotated[list[_Scalar], Field(min_length=1), Tag("several")]
+_Several = Annotated[list[Scalar], Field(min_length=1), Tag("several")]
 Where = dict[
     FieldPath,
     Annotated[

@@ -8,6 +8,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field, field_validator, model_validator
 
+from mlslo.monitor.expectations import Expectations
 from mlslo.monitor.fields import Crossing, FeatureName, FieldPath, needs_rows, scope_name
 from mlslo.monitor.logs import Labels, Predictions
 from mlslo.monitor.metrics import Metrics
@@ -182,6 +183,9 @@ class Spec(StrictModel):
     comparison: Comparison | None = Field(
         None,
         description="Versions compared with each other, so that a canary can be alerted on; none by default.",
+    )
+    expectations: Expectations = Field(
+        default_factory=Expectations, description="What `mlslo-exporter gate` expects of the rows of a batch."
     )
     privacy: Privacy | None = Field(
         None, description="Noise on the counts that `/summaries` sends to an aggregator; none by default."

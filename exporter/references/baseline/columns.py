@@ -72,7 +72,7 @@ def feature_columns(source: Source, monitor: Monitor) -> list[Column]:
 
     Raises InputError where a declared feature is not among them: it is most likely misspelt.
     """
-    columns = list(_found(source, monitor))
+    columns = list(present_columns(source, monitor))
     found = [column.feature for column in columns]
     problems = [
         monitor.document.problem(
@@ -94,7 +94,8 @@ def members(source: Source, path: str) -> list[Column]:
     return list(_at_path(source, "", path)) or list(_prefixed(source, path))
 
 
-def _found(source: Source, monitor: Monitor) -> Iterator[Column]:
+def present_columns(source: Source, monitor: Monitor) -> Iterator[Column]:
+    """Yield what ``feature_columns`` returns, whatever is declared."""
     fields = monitor.spec.predictions.fields
     if isinstance(fields.features, list):
         for path in fields.features:

@@ -1,0 +1,132 @@
+"""The verdict on a batch: as data, as Markdown, and as a table for a terminal."""
+
+from __future__ import annotations
+
+import unicodedata
+from collections.abc import Sequence
+from typing import Literal
+
+from pydantic import Field
+
+from mlslo.yamlfile import StrictModel
+
+HEAD = ("what", "where", "expected", "found")
+_LONGEST_EXAMPLE = 40
+MOST_EXAMPLES = 3
+
+
+class Check(StrictModel):
+    """One thing that was judged."""
+
+    what: str = Field(description="What was judged: `drift`, `missing`, `type`, the name of an alert, …")
+    where: str = Field(description="The feature, field or series; `batch` for all of it.")
+    expected: str = Field(description="What it should be.")
+    found: str = Field(description="What it is.")
+    passed: bool = Field(description="Whether that is fine.")
+    rows: int | None = Field(None, description="How many rows break it, where rows are counted.")
+    examples: list[str] = Field(
+        default_factory=list, max_length=MOST_EXAMPLES, description="Values of such rows."
+    )
+    source: str = Field(
+        description="What asks for it: `expectations`, a reference, or file:line of an alert."
+    )
+
+    @property
+    def row(self) -> tuple[str, str, str, str]:
+        """The row of a table; examples stand beside what was found."""
+        shown = f" ({', '.join(self.examples)})" if self.examples else ""
+        return (
+            one_line(self.what),
+            one_line(self.where),
+            one_line(self.expected),
+            one_line(self.found + shown),
+        )
+
+
+class NotJudged(StrictModel):
+    """One thing that somebody asks for and nothing in the batch can tell."""
+
+    what: str = Field(description="The name of the alert, or what would have been judged.")
+    where: str = Field(description="The gauge, feature or SLO.")
+    reason: str = Field(description="Why it was not judged.")
+    source: str = Field(description="What asks for it.")
+
+
+class Verdict(StrictModel):
+    """What `mlslo-exporter gate` found of one batch (`gate.json`)."""
+
+    mlslo: str = Field(description="The version of mlslo.")
+    model: str = Field(description="The model's name.")
+    time: str = Field(description="When it was judged, RFC 3339 in UTC.")
+    data: list[str] = Field(description="The files and URLs, as they were given.")
+    hash: str = Field(description="SHA-256 over the contents of all files, in hexadecimal digits.")
+    rows: int = Field(description="The rows of the batch.")
+    verdict: Literal["passed", "failed"] = Field(description="Whether every check passed.")
+    checks: list[Check] = Field(description="Everything that was judged, the failed first.")
+    notJudged: list[NotJudged] = Field(description="What was asked for and could not be judged.")
+
+    @property
+    def failed(self) -> list[Check]:
+        """The checks that did not pass."""
+        return [check for check in self.checks if not check.passed]
+
+    @property
+    def title(self) -> str:
+        """One line that says it all."""
+        outcome = f"{len(self.failed)} of {len(self.checks)} checks failed" if self.failed else "passed"
+        if not self.failed:
+            outcome += f", {len(self.checks)} checks"
+        left = f", {len(self.notJudged)} not judged" if self.notJudged else ""
+        return f"{self.model}: {outcome}{left}, {self.rows} rows"
+
+
+def one_line(text: str) -> str:
+    """Return text without line breaks, and without what a terminal would act on."""
+    return "".join(" " if unicodedata.category(letter)[0] in "CZ" else letter for letter in text)
+
+
+def cut(value: object) -> str:
+    """Return a value as an example: one line of at most 40 characters."""
+    text = one_line(str(value))
+    return text if len(text) <= _LONGEST_EXAMPLE else text[: _LONGEST_EXAMPLE - 1] + "…"
+
+
+def as_table(verdict: Verdict) -> str:
+    """Return the failed checks as columns of text, then what was not judged."""
+    lines = [verdict.title]
+    if verdict.failed:
+        lines += _columns([HEAD, *(check.row for check in verdict.failed)])
+    lines += [f"not judged: {item.what} ({item.where}): {item.reason}" for item in verdict.notJudged]
+    return "\n".join(lines) + "\n"
+
+
+def _columns(rows: Sequence[tuple[str, ...]]) -> list[str]:
+    widths = [max(len(row[place]) for row in rows) for place in range(len(HEAD))]
+    return [
+        "  ".join(text.ljust(width) for text, width in zip(row, widths, strict=True)).rstrip() for row in rows
+    ]
+
+
+def as_markdown(verdict: Verdict) -> str:
+    """Return a page: the failed checks, what was not judged, and where the data was from."""
+    parts = [f"# {_escaped(verdict.title)}"]
+    if verdict.failed:
+        parts.append(_table(HEAD, [check.row for check in verdict.failed]))
+    if verdict.notJudged:
+        rows = [(item.what, item.where, item.reason) for item in verdict.notJudged]
+        parts.append("## Not judged\n\n" + _table(("what", "where", "reason"), rows))
+    files = "\n".join(f"* {_escaped(name)}" for name in verdict.data)
+    parts.append(
+        f"## Data\n\n{files}\n\nSHA-256 `{verdict.hash}`, judged at {verdict.time} by mlslo {verdict.mlslo}."
+    )
+    return "\n\n".join(parts) + "\n"
+
+
+def _table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    lines = [head, ["---"] * len(head), *([_escaped(cell) for cell in row] for row in rows)]
+    return "\n".join(f"| {' | '.join(line)} |" for line in lines)
+
+
+def _escaped(text: str) -> str:
+    """Return text that Markdown shows as it is."""
+    return "".join(f"\\{letter}" if letter in "\\`*_{}[]<>#|~!&" else letter for letter in text)
