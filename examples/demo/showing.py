@@ -26,7 +26,6 @@ class Showing:
         self._chain, self._standins, self._arrived, self._factor = chain, standins, arrived, factor
         self._terminal = Terminal()
         self._watch = Watch(chain.prometheus, chain.alertmanager)
-        self._starts = {phase.name: self._moment(phase.start) for phase in PHASES}
         self._coming: list[Phase] = list(PHASES)
         self._seen: list[Alert] = []
         self._phase: Phase | None = None
@@ -84,7 +83,8 @@ class Showing:
         for kind, reason in self._standins.refused:
             terminal.line(f"       {kind} refused something: {reason}", "red")
         terminal.heading("As told?")
-        verdict = promises(deliveries, self._starts, self._seen, len(self._standins.open_incidents))
+        starts = {phase.name: self._moment(phase.start) for phase in PHASES}
+        verdict = promises(deliveries, starts, self._seen, len(self._standins.open_incidents))
         for fine, text in verdict:
             terminal.verdict(fine, text)
         return all(fine for fine, _ in verdict)
@@ -120,7 +120,7 @@ class Showing:
                 self._terminal.line("       the dead man's switch hears its first heartbeat", "dim")
 
     def _moment(self, minute: float) -> float:
-        return self._chain.story_start + minute * 60 / self._factor
+        return self._chain.player.moment(minute)
 
     def _clock(self, moment: float) -> str:
         """Minutes and seconds since the story's start."""
