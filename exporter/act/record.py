@@ -19,8 +19,8 @@ FILE = "actions.sqlite"
 class Entry:
     """One decision, or what happened to an alert.
 
-    ``time`` and ``started`` (the alert's startsAt): Unix seconds. ``kind``: firing, resolved; of an action: attempt (the
-    intent, before the call), acted, dry_run, failed, refused, waiting, approved, expired; of people: silenced,
+    ``time`` and ``started`` (the alert's startsAt): Unix seconds. ``kind``: firing, resolved; of an action: attempt
+    (the intent, before the call), acted, dry_run, failed, refused, waiting, approved, expired; of people: silenced,
     acknowledged. ``who``: the person, or the number of the attempt. ``detail``: a JSON object.
     An episode of an alert is one (``fingerprint``, ``started``).
     """
@@ -38,11 +38,12 @@ class Entry:
 
 _COLUMNS = tuple(field.name for field in fields(Entry))
 _SCHEMA = (
-    "CREATE TABLE IF NOT EXISTS entries (time REAL NOT NULL, kind TEXT NOT NULL, alert TEXT NOT NULL, model TEXT NOT NULL, "
-    "fingerprint TEXT NOT NULL, started REAL NOT NULL, who TEXT NOT NULL, action TEXT NOT NULL, detail TEXT NOT NULL, "
+    "CREATE TABLE IF NOT EXISTS entries (time REAL NOT NULL, kind TEXT NOT NULL, alert TEXT NOT NULL, "
+    "model TEXT NOT NULL, fingerprint TEXT NOT NULL, started REAL NOT NULL, who TEXT NOT NULL, "
+    "action TEXT NOT NULL, detail TEXT NOT NULL, "
     "UNIQUE (fingerprint, started, action, kind, who))",
-    "CREATE INDEX IF NOT EXISTS by_action ON entries (action, kind, time)",
-    "CREATE INDEX IF NOT EXISTS by_time ON entries (time)",
+    "CREATE INDEX IF NOT EXISTS by_action ON entries (action, time)",
+    "CREATE INDEX IF NOT EXISTS by_kind ON entries (kind, time)",
 )
 
 
@@ -99,6 +100,12 @@ class Record:
         with self._lock, self._explaining():
             rows = self._db.execute(query, (since, *equal.values())).fetchall()
         return (Entry(*row) for row in rows)
+
+    def counts(self) -> dict[tuple[str, str], int]:
+        """Return how many entries each (action, kind) has. Raises StoreError."""
+        query = "SELECT action, kind, COUNT(*) FROM entries WHERE action != '' GROUP BY action, kind"
+        with self._lock, self._explaining():
+            return {(action, kind): number for action, kind, number in self._db.execute(query)}
 
     def close(self) -> None:
         """Close the file."""

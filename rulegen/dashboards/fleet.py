@@ -54,18 +54,6 @@ _ALERTS = (
         kind="table",
         missing="Somebody acted on each, or mlslo-exporter act is not scraped",
     ),
-    Panel(
-        "fleet.callbacks",
-        "Callbacks and silences",
-        "Callbacks of PagerDuty and Slack in a day, by what came of them, and how often Alertmanager could not be "
-        "asked for silences. Bad: refused ones, which somebody else sends or a wrong secret.",
-        {
-            "{{source}}: {{outcome}}": "sum by (source, outcome) (increase(ml_action_callbacks_total[1d]))",
-            "silences not read": "sum(increase(ml_action_alertmanager_failures_total[1d]))",
-        },
-        width=24,
-        missing="mlslo-exporter act is not scraped",
-    ),
 )
 _UNITS = {
     "budget left": "percentunit", "features drifted": "percentunit", "labelled": "percentunit", "failed": "percentunit",
