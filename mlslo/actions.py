@@ -218,6 +218,34 @@ class Action(StrictModel):
     approval: Approval | None = Field(None, description="Who must agree first.")
 
 
+class AlertmanagerApi(Authorized):
+    """An Alertmanager, which is only read: who silences alerts, and which alerts PagerDuty's incidents are about."""
+
+    url: HttpUrl = Field(description="Its address, such as `http://alertmanager:9093`; one of a cluster.")
+    interval: Duration = Field(Duration("1m"), description="How often it is asked for silences.")
+
+
+class PagerDutyCallbacks(StrictModel):
+    """Webhooks (version 3) of PagerDuty to `/callbacks/pagerduty`: who acknowledged. Needs `alertmanager`."""
+
+    secretFile: str = Field(min_length=1, description="A file that holds the secret of the subscription.")
+
+
+class SlackCallbacks(StrictModel):
+    """Pressed buttons of Slack to `/callbacks/slack`: who acknowledged."""
+
+    signingSecretFile: str = Field(
+        min_length=1, description="A file that holds the signing secret of the Slack app."
+    )
+
+
+class Callbacks(StrictModel):
+    """Who tells that somebody acknowledged an alert. Each request must be signed."""
+
+    pagerduty: PagerDutyCallbacks | None = Field(None, description="PagerDuty's webhooks.")
+    slack: SlackCallbacks | None = Field(None, description="Slack's interactive messages.")
+
+
 class Spec(StrictModel):
     """All actions."""
 
@@ -226,7 +254,18 @@ class Spec(StrictModel):
         min_length=1,
         description="Bearer tokens, one a line, one of which Alertmanager must send; read again when it changes.",
     )
-    actions: list[Action] = Field(min_length=1, description="Each is tried on each alert.")
+    actions: list[Action] = Field(
+        default_factory=list, description="Each is tried on each alert; without any, alerts are only counted."
+    )
+    alertmanager: AlertmanagerApi | None = Field(None, description="Who is asked for silences and groups.")
+    callbacks: Callbacks | None = Field(None, description="Who tells of acknowledgements.")
+
+    def secrets(self) -> Iterator[tuple[str, str, str]]:
+        """Yield the key, the key of the secret's file and the file of each kind of callbacks."""
+        if self.callbacks is not None and self.callbacks.pagerduty is not None:
+            yield "pagerduty", "secretFile", self.callbacks.pagerduty.secretFile
+        if self.callbacks is not None and self.callbacks.slack is not None:
+            yield "slack", "signingSecretFile", self.callbacks.slack.signingSecretFile
 
 
 class Metadata(StrictModel):
@@ -248,6 +287,12 @@ class Actions(Loaded[Metadata, Spec]):
 
     def problems(self) -> Iterator[Problem]:
         """Yield names that are given twice, and placeholders that cannot be filled."""
+        if self.spec.alertmanager is None and any(
+            source == "pagerduty" for source, *_ in self.spec.secrets()
+        ):
+            where = ("spec", "callbacks", "pagerduty")
+            message = "expected spec.alertmanager: it knows which alerts an incident is about"
+            yield self.document.problem(where, message, key=True)
         seen: set[str] = set()
         for index, action in enumerate(self.spec.actions):
             at: Location = ("spec", "actions", index)

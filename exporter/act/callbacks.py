@@ -23,6 +23,9 @@ from exporter.web.push.answers import RefusedError, malformed
 OLDEST = 300.0
 """Seconds by which the time of a Slack request may differ from now."""
 
+OLDEST_EVENT = 86_400.0
+"""Seconds after which PagerDuty does not send an event again."""
+
 
 class Acknowledgement(NamedTuple):
     """Acknowledgement by a person. ``at``: Unix seconds; ``key``: PagerDuty's; ``fingerprints``: of Slack's alerts."""
@@ -34,7 +37,9 @@ class Acknowledgement(NamedTuple):
     fingerprints: Sequence[str] = ()
 
 
-def of_pagerduty(headers: Mapping[str, str], body: bytes, secret: bytes) -> Acknowledgement | None:
+def of_pagerduty(
+    headers: Mapping[str, str], body: bytes, secret: bytes, now: float
+) -> Acknowledgement | None:
     """Return what a webhook (v3) says; None where it is of another event. ``headers``: names in lower case.
 
     Raises RefusedError.
@@ -47,9 +52,12 @@ def of_pagerduty(headers: Mapping[str, str], body: bytes, secret: bytes) -> Ackn
             return None
         who = (event.get("agent") or {}).get("summary") or "PagerDuty"
         at = datetime.fromisoformat(event["occurred_at"]).timestamp()
-        return Acknowledgement("pagerduty", str(who), at, key=str(event["data"]["incident_key"]))
-    except (KeyError, TypeError, AttributeError, ValueError) as error:
+        found = Acknowledgement("pagerduty", str(who), at, key=str(event["data"]["incident_key"]))
+    except (KeyError, TypeError, AttributeError, ValueError, RecursionError) as error:
         raise malformed(f"no webhook of PagerDuty's version 3: {error!r}") from None
+    if abs(now - found.at) > OLDEST_EVENT:
+        raise RefusedError(HTTPStatus.FORBIDDEN, "an event of another day: it was sent before", "replayed")
+    return found
 
 
 def of_slack(headers: Mapping[str, str], body: bytes, secret: bytes, now: float) -> Acknowledgement | None:
@@ -68,9 +76,13 @@ def of_slack(headers: Mapping[str, str], body: bytes, secret: bytes, now: float)
         who = str(user.get("username") or user.get("name") or user["id"])
         pressed = [one for one in payload["actions"] if one.get("type", "button") == "button"]
         named = [word for one in pressed for word in str(one["value"]).split()]
-    except (KeyError, TypeError, AttributeError, ValueError) as error:
+    except (KeyError, TypeError, AttributeError, ValueError, RecursionError) as error:
         raise malformed(f"no button of Slack's: {error!r}") from None
     return Acknowledgement("slack", who, int(sent), fingerprints=named) if named else None
+
+
+READERS = {"pagerduty": of_pagerduty, "slack": of_slack}
+"""Readers of callbacks by the end of their path."""
 
 
 def _verify(signatures: Sequence[str], version: str, signed: bytes, secret: bytes) -> None:

@@ -17,6 +17,7 @@ from urllib.parse import parse_qs, urlsplit
 
 from exporter.act.alerts import MOST_BYTES, MessageError, alerts_of
 from exporter.act.engine import ApprovalError, BusyError, Engine, Waiting
+from exporter.act.feedback import Feedback
 from exporter.act.record import StoreError
 from exporter.measure.exposition import Page
 from exporter.measure.gauges import Gauges
@@ -32,6 +33,7 @@ REQUESTS = ("taken", "unauthorized", "malformed", "too_large", "busy")
 
 _JSON, _FORM = "application/json", "application/x-www-form-urlencoded"
 _APPROVALS = "/approvals"
+_CALLBACKS = "/callbacks/"
 _LARGEST_DECISION = 4096
 # Nothing is loaded, nobody frames it, and its forms go nowhere else.
 _PAGE_HEADERS = {
@@ -75,6 +77,8 @@ class _Handler(Handler):
             self._alerts()
         elif path.startswith(f"{_APPROVALS}/"):
             self._decision(path.removeprefix(f"{_APPROVALS}/"))
+        elif path.startswith(_CALLBACKS):
+            self._callback(path.removeprefix(_CALLBACKS))
         else:
             self._text(HTTPStatus.NOT_FOUND, "No such page; expected /alerts or /approvals/ID.")
             self._discard()
@@ -104,6 +108,13 @@ class _Handler(Handler):
         else:
             self.server.requests["taken"] += 1
             self._text(HTTPStatus.OK, "Recorded.")
+
+    def _callback(self, source: str) -> None:
+        # Signed by a secret of its own, in place of a password.
+        body = self._body(MOST_BYTES)
+        if body is not None:
+            headers = {name.lower(): value for name, value in self.headers.items()}
+            self._text(*self.server.feedback.take(source, headers, body))
 
     def _is_sender(self) -> bool:
         if self.server.tokens is None:
@@ -177,16 +188,24 @@ class _Handler(Handler):
 
 
 class ActServer(HttpServer):
-    """Serves an engine, which decides in a thread of its own. ``tokens``: of who sends alerts."""
+    """Serves an engine, which decides in a thread of its own. ``tokens``: of who sends alerts.
+
+    ``feedback``: takes callbacks, and counts what came of alerts.
+    """
 
     handler = _Handler
 
     def __init__(
-        self, address: tuple[str, int], engine: Engine, tokens: Tokens | None, protection: Protection | None
+        self,
+        address: tuple[str, int],
+        engine: Engine,
+        feedback: Feedback,
+        tokens: Tokens | None,
+        protection: Protection | None,
     ) -> None:
         """Raises OSError where the address cannot be bound."""
         super().__init__(address, protection)
-        self.engine, self.tokens = engine, tokens
+        self.engine, self.feedback, self.tokens = engine, feedback, tokens
         self.requests = Counter(dict.fromkeys(REQUESTS, 0))
         self.worker = Thread(target=engine.run, name="act", daemon=True)
         self.worker.start()
@@ -199,7 +218,7 @@ class ActServer(HttpServer):
         for outcome, number in self.requests.items():
             process.set("ml_action_requests_total", number, outcome=outcome)
         process.set("ml_exporter_build_info", 1.0, version=VERSION, python_version=platform.python_version())
-        return Page([], process.series)
+        return Page([], {**process.series, **self.feedback.series()})
 
 
 def is_protected(tokens: Tokens | None, protection: Protection | None) -> bool:

@@ -59,6 +59,7 @@ def act(
     """
     block_signals()
     from exporter.act.engine import Engine
+    from exporter.act.feedback import Feedback
     from exporter.act.record import Record, StoreError
     from exporter.act.server import ActServer, is_protected
     from exporter.daemon.process import deliver_signals
@@ -80,7 +81,8 @@ def act(
         record = Record(state_dir)
         lock = _locked(state_dir)
         engine = Engine(actions, record)
-        server = ActServer(listen_address, engine, tokens, protection)
+        feedback = Feedback(actions, record)
+        server = ActServer(listen_address, engine, feedback, tokens, protection)
     except StoreError as error:
         refuse(str(error))
     except OSError as error:
@@ -89,6 +91,7 @@ def act(
     ends = (signal.SIGTERM, signal.SIGINT)
     deliver_signals({**dict.fromkeys(ends, stopping.set), signal.SIGHUP: lambda: None}, until=ends)
     threading.Thread(target=server.serve_forever, daemon=True, name="web").start()
+    threading.Thread(target=feedback.run, args=[stopping], daemon=True, name="silences").start()
     fields = {"version": VERSION, "actions": len(actions.spec.actions), "url": f"{server.url}/alerts"}
     logging.getLogger("exporter").info("started", extra={"fields": fields})
     stopping.wait()

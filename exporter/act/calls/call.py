@@ -49,7 +49,7 @@ class Call:
 
 def send(call: Call, folder: Path, key: str) -> str:
     """Send a call and return what was answered. ``folder``: of secrets and certificates. Raises CallError."""
-    request, client = _request(call, folder, key)
+    request, client = prepared(call, folder, key)
     seconds = call.settings.timeout.seconds
     found: list[str | CallError] = []
 
@@ -100,9 +100,10 @@ def _attempt(
         raise CallError(f"no answer: {error or type(error).__name__}", unknown=True) from None
 
 
-def _request(
+def prepared(
     call: Call, folder: Path, key: str
 ) -> tuple[urllib.request.Request, urllib.request.OpenerDirector]:
+    """Return the request of a call, with its secrets, and the client that sends it. Raises CallError."""
     settings = call.settings
     headers = {"User-Agent": f"mlslo-exporter/{VERSION}", "Idempotency-Key": key, **call.headers}
     if settings.tokenFile is not None:

@@ -19,6 +19,7 @@ from exporter.act.alertmanager import Alertmanager, AlertmanagerError
 from exporter.act.group_keys import fingerprints
 from exporter.act.record import Entry, Record
 from exporter.act.silences import SilencePoller, record_silences
+from mlslo.actions import AlertmanagerApi
 from tests.support.alertmanagers import Alertmanager as RealAlertmanager
 from tests.support.servers import free_port
 
@@ -84,6 +85,10 @@ def real(
         server.shutdown()
 
 
+def asking(url: str, **more: str) -> Alertmanager:
+    return Alertmanager(AlertmanagerApi.model_validate({"url": url, **more}), Path())
+
+
 def wait_for(holds: Callable[[], object]) -> None:
     until = time.monotonic() + 60
     while not holds():
@@ -101,7 +106,7 @@ def test_a_deduplication_key_leads_to_the_alerts_of_its_group(
         }
 
     wait_for(lambda: len({one for own in paged().values() for one in own}) == len(ALERTS))
-    asked = Alertmanager(real.url)
+    asked = asking(real.url)
     # Collapse and Stale are one group; a route whose receiver and labels are the same has another key.
     assert len(paged()) == 3
     for key, alerts in paged().items():
@@ -123,7 +128,7 @@ def silence(url: str, **labels: str) -> None:
 
 
 def test_who_silences_an_alert_that_goes_on_is_recorded_once(real: RealAlertmanager, tmp_path: Path) -> None:
-    asked, record = Alertmanager(real.url), Record(tmp_path)
+    asked, record = asking(real.url), Record(tmp_path)
     of = {
         one["labels"]["alertname"]: one["fingerprint"]
         for one in real.alerts()
@@ -147,13 +152,13 @@ def test_an_alertmanager_that_is_away_or_is_none_is_counted_and_said_once(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     record = Record(tmp_path)
-    poller = SilencePoller(Alertmanager(f"http://127.0.0.1:{free_port()}"), record, 1.0)
+    poller = SilencePoller(asking(f"http://127.0.0.1:{free_port()}"), record, 1.0)
     poller.poll()
     poller.poll()
     assert poller.failures == 2
     (said,) = caplog.messages
-    assert "not reached" in said
-    lost = Alertmanager("http://127.0.0.1:1", tmp_path / "token")
+    assert "not read" in said
+    lost = asking("http://127.0.0.1:1", tokenFile=str(tmp_path / "token"))
     with pytest.raises(AlertmanagerError, match="token"):
         lost.ask("status")
     record.close()

@@ -13,7 +13,7 @@ from urllib.parse import urlencode
 
 import pytest
 
-from exporter.act.callbacks import OLDEST, Acknowledgement, acknowledge, of_pagerduty, of_slack
+from exporter.act.callbacks import READERS, Acknowledgement, acknowledge, of_pagerduty, of_slack
 from exporter.act.record import Entry, Record
 from exporter.web.push.answers import RefusedError
 
@@ -64,15 +64,15 @@ BLOCKS = {
 
 
 def test_pagerduty_says_who_acknowledged_which_incident() -> None:
-    assert of_pagerduty(*pagerduty(), SECRET) == Acknowledgement("pagerduty", "Anna Berg", NOW, key=KEY)
-    nobody = of_pagerduty(*pagerduty(agent=None), SECRET)
+    assert of_pagerduty(*pagerduty(), SECRET, NOW) == Acknowledgement("pagerduty", "Anna Berg", NOW, key=KEY)
+    nobody = of_pagerduty(*pagerduty(agent=None), SECRET, NOW)
     assert nobody is not None
     assert nobody.who == "PagerDuty"
 
 
 @pytest.mark.parametrize("event", ["incident.resolved", "pagey.ping"])
 def test_other_events_of_pagerduty_are_none(event: str) -> None:
-    assert of_pagerduty(*pagerduty(event_type=event), SECRET) is None
+    assert of_pagerduty(*pagerduty(event_type=event), SECRET, NOW) is None
 
 
 @pytest.mark.parametrize("payload", [{}, BLOCKS], ids=["attachment", "blocks"])
@@ -81,12 +81,14 @@ def test_slack_says_who_pressed_the_button_of_which_alerts(payload: dict[str, An
     assert found == Acknowledgement("slack", "ben", NOW, fingerprints=["aa", "bb"])
 
 
-def test_a_request_is_of_slack_for_five_minutes() -> None:
-    for late in (-OLDEST, OLDEST):
-        assert of_slack(*slack(), SECRET, NOW + late) is not None
-    for late in (-OLDEST - 1, OLDEST + 1):
+@pytest.mark.parametrize(("source", "seconds"), [("pagerduty", 86_400), ("slack", 300)])
+def test_what_was_sent_before_is_refused(source: str, seconds: int) -> None:
+    request = pagerduty() if source == "pagerduty" else slack()
+    for late in (-seconds, seconds):
+        assert READERS[source](*request, SECRET, NOW + late) is not None
+    for late in (-seconds - 1, seconds + 1):
         with pytest.raises(RefusedError) as refused:
-            of_slack(*slack(), SECRET, NOW + late)
+            READERS[source](*request, SECRET, NOW + late)
         assert (refused.value.status, refused.value.reason) == (403, "replayed")
 
 
@@ -126,7 +128,7 @@ def test_what_is_not_signed_by_the_secret_is_refused(
             version = "v1" if source == "pagerduty" else "v0"
             headers[name] = f"{version}={hmac.new(SECRET, signed, hashlib.sha256).hexdigest()}"
     with pytest.raises(RefusedError) as refused:
-        of_pagerduty(headers, body, SECRET) if source == "pagerduty" else of_slack(headers, body, SECRET, NOW)
+        READERS[source](headers, body, SECRET, NOW)
     assert (refused.value.status, refused.value.reason) == (status, reason)
 
 
