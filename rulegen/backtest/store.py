@@ -87,8 +87,8 @@ class Store:
             self._copy(
                 query, {name: (text, {}) for name, text in queries.items()}, step, "reading the history"
             )
-            models = {alert.identity[0] for alert in alerts}
-            self.unacted = unacted(query, models, self.span.end)
+            known = {(alert.identity[0], alert.name) for alert in alerts}
+            self.unacted = unacted(query, known, self.span.end)
         shutil.rmtree(self._workshop.folder / "history", ignore_errors=True)
 
     def has(self, selector: Selector) -> bool:

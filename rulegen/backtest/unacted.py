@@ -35,10 +35,10 @@ class UnactedAlert:
         return f"{often} in {self.days} days{silenced}, and nobody acted on it or acknowledged it"
 
 
-def unacted(query: Query, models: Collection[str], end: int) -> list[UnactedAlert]:
-    """Return the alerts of ``models`` on which nobody acted in the 90 days before ``end``, in milliseconds.
+def unacted(query: Query, known: Collection[tuple[str, str]], end: int) -> list[UnactedAlert]:
+    """Return alerts on which nobody acted in the 90 days before ``end``, in milliseconds.
 
-    Raises ProgramError.
+    ``known``: model and name of those that are of interest. Raises ProgramError.
     """
     outcomes: dict[tuple[str, str], Counter[str]] = {}
     for series in query.range(_OUTCOMES, end, end, 1000):
@@ -47,10 +47,10 @@ def unacted(query: Query, models: Collection[str], end: int) -> list[UnactedAler
         outcomes.setdefault(key, Counter())[labels.get("outcome", "")] += round(float(series["values"][0][1]))
     if not outcomes:
         return []
-    (known,) = query.range(f"count({_COUNTER})", end - _DAYS * _DAY, end, _DAY)
-    days = max(1, round((end / 1000 - float(known["values"][0][0])) * 1000 / _DAY))
+    (there,) = query.range(f"count({_COUNTER})", end - _DAYS * _DAY, end, _DAY)
+    days = max(1, round(end / _DAY - float(there["values"][0][0]) * 1000 / _DAY))
     return [
         UnactedAlert(*key, counts.total(), counts["silenced"], days)
         for key, counts in sorted(outcomes.items())
-        if key[0] in models and counts.total() and not any(counts[one] for one in _ACTED)
+        if key in known and counts.total() and not any(counts[one] for one in _ACTED)
     ]

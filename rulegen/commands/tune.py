@@ -106,8 +106,9 @@ def tune(
         for line in _said(proposal, tuner.allowed, now, tuned):
             click.echo(line)
     for one, lines in listened:
-        for line in (f"{one.alert} ({one.model}): {one}", *lines) if lines else ():
-            click.echo(line)
+        click.echo(f"{one.alert} ({one.model}): {one}")
+        for number, line in enumerate(lines):
+            click.echo(f"  {'or ' if number else ''}{line}")
     for line in (*untuned, *_overall(incidents, tuned)):
         click.echo(line)
     for model, _ in _edits(proposals):
@@ -180,21 +181,17 @@ def _said(proposal: Proposal, allowed: float, now: Judgement, tuned: Judgement) 
 def _instead(
     one: UnactedAlert, rules: RuleSet, tuner: Tuner, proposals: Sequence[Proposal], tiers: Sequence[str]
 ) -> Iterator[str]:
-    """Yield what could be done with an alert on which nobody acted; nothing where the specs have it no more."""
+    """Yield what could be done with an alert on which nobody acted."""
     for proposal in proposals:
         if (proposal.model.model, proposal.alert.name) == (one.model, one.alert) and proposal.now.pages > 1:
             quieter = tuner.quieter(proposal)
             if quieter is not None:
-                yield (
-                    f"  either {proposal.number.key} {quieter}: {_pages(quieter)} in this history instead of "
-                    f"{proposal.now.pages}"
-                )
+                pages = f"{_pages(quieter)} in this history instead of {proposal.now.pages}"
+                yield f"set {proposal.number.key} {quieter}: {pages}"
     alerts = [alert for alert in rules.alerts if (alert.identity[0], alert.name) == (one.model, one.alert)]
     lower = {tiers[tiers.index(alert.tier) + 1] for alert in alerts if alert.tier in tiers[:-1]}
-    for tier in sorted(lower):
-        yield f"  or tier {tier}: it interrupts nobody who does not look"
-    if alerts:
-        yield "  or delete it"
+    yield from (f"lower its tier to {tier}" for tier in sorted(lower))
+    yield "delete it"
 
 
 def _overall(incidents: Sequence[Incident], tuned: Judgement) -> Iterator[str]:
