@@ -1,4 +1,4 @@
-"""mlslo-exporter: init, run, once, baseline, check, report, compare, metrics, state, aggregate."""
+"""mlslo-exporter: init, run, once, baseline, check, report, compare, metrics, state, aggregate, act."""
 
 from __future__ import annotations
 
@@ -25,6 +25,7 @@ _NAMES = (
     "metrics",
     "state",
     "aggregate",
+    "act",
 )
 
 

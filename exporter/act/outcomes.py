@@ -1,0 +1,88 @@
+"""Outcomes of alert episodes: acted on, acknowledged, silenced or ignored."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from exporter.act.record import Entry, Record
+from exporter.measure.exposition import Series
+
+OUTCOMES = ("acted", "acknowledged", "silenced", "ignored")
+"""The first that is true of an episode is its outcome."""
+
+LONGEST = 86_400.0
+"""Seconds after which the outcome of an episode that goes on is final."""
+
+_OF_KINDS = {
+    "acted": "acted", "approved": "acknowledged", "acknowledged": "acknowledged", "silenced": "silenced",
+}  # fmt: skip
+
+
+@dataclass
+class Episode:
+    """One (fingerprint, startsAt) of an alert. ``started``, ``heard`` (of it for the first time): Unix seconds.
+
+    ``outcome``: the best so far of what was done while it went on, for a day at most.
+    """
+
+    alert: str
+    model: str
+    fingerprint: str
+    started: float
+    heard: float
+    outcome: str = "ignored"
+    ended: bool = False
+
+    def entry(self, time: float, kind: str, who: str, detail: str) -> Entry:
+        """Return an entry of it, to append."""
+        return Entry(time, kind, self.alert, self.model, self.fingerprint, self.started, who, detail=detail)
+
+    def take(self, entry: Entry) -> None:
+        """Take in an entry of its own. What comes after its end or after a day changes nothing: it was counted."""
+        if self.is_final(entry.time):
+            return
+        if entry.kind == "resolved":
+            self.ended = True
+        else:
+            self.outcome = min(self.outcome, _OF_KINDS.get(entry.kind, "ignored"), key=OUTCOMES.index)
+
+    def is_final(self, now: float) -> bool:
+        """Return whether nothing can change its outcome any more: "acted" is the best that there is."""
+        return self.ended or self.outcome == OUTCOMES[0] or now >= self.heard + LONGEST
+
+
+def episodes(entries: Iterable[Entry]) -> list[Episode]:
+    """Return all episodes, in the order in which they were heard of."""
+    found: dict[tuple[str, float], Episode] = {}
+    for entry in entries:
+        key = entry.fingerprint, entry.started
+        if key in found:
+            found[key].take(entry)
+        elif entry.kind == "firing":
+            found[key] = Episode(entry.alert, entry.model, *key, entry.time)
+    return list(found.values())
+
+
+def open_episode(record: Record, fingerprint: str) -> Episode | None:
+    """Return the newest episode of an alert that has not ended; None where there is none. Raises StoreError."""
+    ended = {one.started for one in record.entries(fingerprint=fingerprint, kind="resolved")}
+    own = episodes(record.entries(fingerprint=fingerprint))
+    return max((one for one in own if one.started not in ended), key=lambda one: one.started, default=None)
+
+
+def series(record: Record, now: float) -> Series:
+    """Return the counters of all alerts. An alert's outcomes begin at 0, so that a rate sees the first one.
+
+    Each is only counted once nothing can change it: the counters never fall. Raises StoreError.
+    """
+    began: Counter[tuple[str, ...]] = Counter()
+    outcomes: dict[tuple[str, ...], float] = {}
+    for one in episodes(record.entries()):
+        alert = (one.model, one.alert)
+        began[alert] += 1
+        for outcome in OUTCOMES:
+            counted = one.outcome == outcome and one.is_final(now)
+            outcomes[*alert, outcome] = outcomes.get((*alert, outcome), 0.0) + counted
+    return {"ml_alert_episodes_total": dict(began), "ml_alert_actions_total": outcomes}
