@@ -279,8 +279,12 @@ def test_other_pages(site: Site) -> None:
 
 
 def test_second_process_is_refused(site: Site, tmp_path: Path) -> None:
-    file = actions_file(tmp_path, {"name": "a", "on": {"alertname": "A"}, "http": {"url": "http://localhost"}})
-    done = exporter("act", file, "--web.listen-address", "127.0.0.1:0", "--state-dir", site.act.state, check=False)
+    file = actions_file(
+        tmp_path, {"name": "a", "on": {"alertname": "A"}, "http": {"url": "http://localhost"}}
+    )
+    done = exporter(
+        "act", file, "--web.listen-address", "127.0.0.1:0", "--state-dir", site.act.state, check=False
+    )
     assert done.returncode == 2
     assert done.stderr.endswith("in use by another process; give each a --state-dir of its own\n")
 
@@ -321,7 +325,9 @@ def test_kill_between_intent_and_record(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("address", [":0", "0.0.0.0:0", "example.org:0"], ids=["all", "zero", "name"])
 def test_without_protection_it_listens_to_nobody_else(tmp_path: Path, address: str) -> None:
-    file = actions_file(tmp_path, {"name": "a", "on": {"alertname": "A"}, "http": {"url": "http://localhost"}})
+    file = actions_file(
+        tmp_path, {"name": "a", "on": {"alertname": "A"}, "http": {"url": "http://localhost"}}
+    )
     done = exporter("act", file, "--web.listen-address", address, "--state-dir", tmp_path / "s", check=False)
     assert done.returncode == 2
     assert "anybody could make it act; expected spec.tokenFile in ACTIONS" in done.stderr
@@ -331,7 +337,12 @@ def test_without_protection_it_listens_to_nobody_else(tmp_path: Path, address: s
 def test_approver_who_cannot_log_in_is_refused(tmp_path: Path) -> None:
     file = actions_file(
         tmp_path,
-        {"name": "a", "on": {"alertname": "A"}, "http": {"url": "http://localhost"}, "approval": {"by": ["ana"]}},
+        {
+            "name": "a",
+            "on": {"alertname": "A"},
+            "http": {"url": "http://localhost"},
+            "approval": {"by": ["ana"]},
+        },
     )
     done = exporter(
         "act", file, "--web.config.file", web_config(tmp_path), "--state-dir", tmp_path / "s", check=False
