@@ -117,7 +117,15 @@ class Act:
     def __init__(self, folder: Path, file: Path, *options: object) -> None:
         self.state = folder / "state"
         self._errors = folder / "errors"
-        self._command = ("act", file, "--web.listen-address", "127.0.0.1:0", "--state-dir", self.state, *options)
+        self._command = (
+            "act",
+            file,
+            "--web.listen-address",
+            "127.0.0.1:0",
+            "--state-dir",
+            self.state,
+            *options,
+        )
         self.url = ""
 
     def __enter__(self) -> Self:
@@ -125,7 +133,9 @@ class Act:
         self.process = start(*self._command, errors=self._errors)
         until(lambda: '"msg": "started"' in self.log or self.process.exitcode is not None)
         assert self.process.exitcode is None, self.log
-        self.url = next(line["url"] for line in self.lines() if line["msg"] == "started").removesuffix("/alerts")
+        self.url = next(line["url"] for line in self.lines() if line["msg"] == "started").removesuffix(
+            "/alerts"
+        )
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -153,9 +163,7 @@ class Act:
         finally:
             record.close()
 
-    def ask(
-        self, path: str, body: bytes | None = None, user: str = "", **headers: str
-    ) -> tuple[int, str]:
+    def ask(self, path: str, body: bytes | None = None, user: str = "", **headers: str) -> tuple[int, str]:
         """Send a request; ``user`` logs in with a password like the name. Returns status and text."""
         sent = {"Content-Type": "application/json"} if body is not None else {}
         sent |= {name.replace("_", "-"): value for name, value in headers.items()}
