@@ -104,5 +104,12 @@ class Outcomes:
                 began[one.model, one.alert] += 1
                 if one.is_final(now):
                     outcomes[one.model, one.alert, one.outcome] += 1
-        counted = {(*alert, outcome): outcomes[*alert, outcome] for alert in began for outcome in OUTCOMES}
-        return {"ml_alert_episodes_total": began, "ml_alert_actions_total": counted}
+        alerts = sorted(began)
+        return {
+            "ml_alert_episodes_total": {alert: float(began[alert]) for alert in alerts},
+            "ml_alert_actions_total": {
+                (*alert, outcome): float(outcomes[*alert, outcome])
+                for alert in alerts
+                for outcome in OUTCOMES
+            },
+        }

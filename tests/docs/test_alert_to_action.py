@@ -123,7 +123,7 @@ def played(act: Act, alertmanager: Alertmanager, receiver: Receiver) -> None:
     # It asked before Alertmanager was there.
     assert "ml_action_alertmanager_failures_total 0.0" not in page
     assert "ml_action_alertmanager_failures_total " in page
-    assert sum("refused" in line["msg"] for line in act.lines()) == 2
+    assert sum("callback of pagerduty refused" in line["msg"] for line in act.lines()) == 2
 
 
 def test_its_tables_have_every_outcome() -> None:
