@@ -38,6 +38,7 @@ class Alertmanager:
         except CallError as error:
             raise AlertmanagerError(str(error)) from None
         except (OSError, http.client.HTTPException) as error:
-            raise AlertmanagerError(f"{url}: not read: {error or type(error).__name__}") from None
+            cause = getattr(error, "reason", None) or error or type(error).__name__
+            raise AlertmanagerError(f"{url}: not read: {cause}") from None
         except ValueError:
             raise AlertmanagerError(f"{url}: this does not answer as an Alertmanager does") from None

@@ -68,7 +68,7 @@ class Engine:
         self._record, self._clock = record, clock
         self._queue: dict[tuple[str, float, str], Alert] = {}
         self._changed = Condition()
-        self._stopping = False
+        self._stopping = self._busy = False
         self._recover()
 
     # Of other threads.
@@ -135,6 +135,12 @@ class Engine:
         known = {(action.name, outcome): 0 for action in self._actions for outcome in OUTCOMES}
         return known | {key: number for key, number in self._record.counts().items() if key[1] in OUTCOMES}
 
+    @property
+    def idle(self) -> bool:
+        """True where nothing is queued and nothing is called."""
+        with self._changed:
+            return not self._queue and not self._busy
+
     def stop(self) -> None:
         """Let ``run`` return once the call under way is recorded."""
         with self._changed:
@@ -147,12 +153,14 @@ class Engine:
         """Decide about queued alerts, one after another, until ``stop``."""
         while True:
             with self._changed:
+                self._busy = False
                 if not self._queue and not self._stopping:
                     self._changed.wait(_PAUSE)
                 if self._stopping:
                     return
                 # Out of the queue first: what comes while it is decided on is looked at after it.
                 alert = self._queue.pop(next(iter(self._queue))) if self._queue else None
+                self._busy = alert is not None
             try:
                 if alert is None:
                     self._expire()

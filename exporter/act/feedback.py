@@ -10,9 +10,10 @@ from http import HTTPStatus
 from pathlib import Path
 from threading import Event
 
-from exporter.act import group_keys, outcomes
+from exporter.act import group_keys
 from exporter.act.alertmanager import Alertmanager, AlertmanagerError
 from exporter.act.callbacks import READERS, acknowledge
+from exporter.act.outcomes import Outcomes
 from exporter.act.record import Record, StoreError
 from exporter.act.silences import SilencePoller
 from exporter.measure.exposition import Series
@@ -31,6 +32,7 @@ class Feedback:
     def __init__(self, actions: Actions, record: Record) -> None:
         """Raises InputError where a secret cannot be read."""
         self._record = record
+        self._outcomes = Outcomes(record)
         self._secrets: dict[str, Path] = {}
         for source, key, name in actions.spec.secrets():
             self._secrets[source] = actions.path.parent / name
@@ -86,7 +88,7 @@ class Feedback:
 
     def series(self) -> Series:
         """Return all counters. Raises StoreError."""
-        found: dict[str, Mapping[tuple[str, ...], float]] = {**outcomes.series(self._record, time.time())}
+        found: dict[str, Mapping[tuple[str, ...], float]] = {**self._outcomes.series(time.time())}
         if self._counts:
             found["ml_action_callbacks_total"] = {key: float(count) for key, count in self._counts.items()}
         if self._poller is not None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass
+from threading import Lock
 
 from exporter.act.record import Entry, Record
 from exporter.measure.exposition import Series
@@ -15,6 +16,8 @@ OUTCOMES = ("acted", "acknowledged", "silenced", "ignored")
 LONGEST = 86_400.0
 """Seconds after which the outcome of an episode that goes on is final."""
 
+# Seconds that are read again: clocks are set back.
+_AGAIN = 3600.0
 _OF_KINDS = {
     "acted": "acted", "approved": "acknowledged", "acknowledged": "acknowledged", "silenced": "silenced",
 }  # fmt: skip
@@ -41,7 +44,7 @@ class Episode:
 
     def take(self, entry: Entry) -> None:
         """Take in an entry of its own. What comes after its end or after a day changes nothing: it was counted."""
-        if self.is_final(entry.time):
+        if entry.time <= self.heard or self.is_final(entry.time):
             return
         if entry.kind == "resolved":
             self.ended = True
@@ -53,36 +56,60 @@ class Episode:
         return self.ended or self.outcome == OUTCOMES[0] or now >= self.heard + LONGEST
 
 
-def episodes(entries: Iterable[Entry]) -> list[Episode]:
-    """Return all episodes, in the order in which they were heard of."""
-    found: dict[tuple[str, float], Episode] = {}
+Episodes = dict[tuple[str, float], Episode]
+
+
+def episodes(entries: Iterable[Entry], known: Episodes | None = None) -> Episodes:
+    """Return all episodes by fingerprint and startsAt, in the order in which they were heard of.
+
+    ``known``: of entries before, which is added to; an entry may be among those again.
+    """
+    found: Episodes = {} if known is None else known
     for entry in entries:
         key = entry.fingerprint, entry.started
         if key in found:
             found[key].take(entry)
         elif entry.kind == "firing":
             found[key] = Episode(entry.alert, entry.model, *key, entry.time)
-    return list(found.values())
+    return found
 
 
 def open_episode(record: Record, fingerprint: str) -> Episode | None:
     """Return the newest episode of an alert that has not ended; None where there is none. Raises StoreError."""
     ended = {one.started for one in record.entries(fingerprint=fingerprint, kind="resolved")}
-    own = episodes(record.entries(fingerprint=fingerprint))
+    own = episodes(record.entries(fingerprint=fingerprint)).values()
     return max((one for one in own if one.started not in ended), key=lambda one: one.started, default=None)
 
 
-def series(record: Record, now: float) -> Series:
-    """Return the counters of all alerts. An alert's outcomes begin at 0, so that a rate sees the first one.
+class Outcomes:
+    """Counters of the outcomes in a record, which is read on from where it was read before. Threads may share it."""
 
-    Each is only counted once nothing can change it: the counters never fall. Raises StoreError.
-    """
-    began: Counter[tuple[str, ...]] = Counter()
-    outcomes: dict[tuple[str, ...], float] = {}
-    for one in episodes(record.entries()):
-        alert = (one.model, one.alert)
-        began[alert] += 1
-        for outcome in OUTCOMES:
-            counted = one.outcome == outcome and one.is_final(now)
-            outcomes[*alert, outcome] = outcomes.get((*alert, outcome), 0.0) + counted
-    return {"ml_alert_episodes_total": dict(began), "ml_alert_actions_total": outcomes}
+    def __init__(self, record: Record) -> None:
+        self._record = record
+        self._episodes: Episodes = {}
+        self._since = 0.0
+        self._lock = Lock()
+
+    def series(self, now: float) -> Series:
+        """Return the counters of all alerts. An alert's outcomes begin at 0, so that a rate sees the first one.
+
+        Each is only counted once nothing can change it: the counters never fall. Raises StoreError.
+        """
+        began: Counter[tuple[str, ...]] = Counter()
+        outcomes: Counter[tuple[str, ...]] = Counter()
+        with self._lock:
+            episodes(self._record.entries(self._since), self._episodes)
+            self._since = now - _AGAIN
+            for one in self._episodes.values():
+                began[one.model, one.alert] += 1
+                if one.is_final(now):
+                    outcomes[one.model, one.alert, one.outcome] += 1
+        alerts = sorted(began)
+        return {
+            "ml_alert_episodes_total": {alert: float(began[alert]) for alert in alerts},
+            "ml_alert_actions_total": {
+                (*alert, outcome): float(outcomes[*alert, outcome])
+                for alert in alerts
+                for outcome in OUTCOMES
+            },
+        }

@@ -8,11 +8,13 @@ import logging
 import platform
 import ssl
 from collections import Counter
+from collections.abc import Mapping
 from dataclasses import asdict
 from datetime import UTC, datetime
 from html import escape
 from http import HTTPStatus
 from threading import Thread
+from types import MappingProxyType
 from urllib.parse import parse_qs, urlsplit
 
 from exporter.act.alerts import MOST_BYTES, MessageError, alerts_of
@@ -85,26 +87,24 @@ class _Handler(Handler):
 
     def _alerts(self) -> None:
         if not self._is_sender():
-            self._refused("unauthorized", "no token, or a wrong one")
             self._discard()
             return
         if self._media_type() != _JSON:
-            self._text(HTTPStatus.UNSUPPORTED_MEDIA_TYPE, f"Expected Content-Type {_JSON}.")
-            self._refused("malformed", "not JSON")
+            self._refuse("malformed", HTTPStatus.UNSUPPORTED_MEDIA_TYPE, f"expected Content-Type {_JSON}")
             self._discard()
             return
-        body = self._body(MOST_BYTES)
+        body = self._body(
+            MOST_BYTES, lambda: self._count("too_large", "a body that is too large, or has no length")
+        )
         if body is None:
-            self._refused("too_large", "a body without a length, not whole, or too large")
             return
         try:
             self.server.engine.take(alerts_of(body))
         except MessageError as error:
-            self._text(HTTPStatus.BAD_REQUEST, str(error))
-            self._refused("malformed", str(error))
+            self._refuse("malformed", HTTPStatus.BAD_REQUEST, str(error))
         except (BusyError, StoreError) as error:
-            self._text(HTTPStatus.SERVICE_UNAVAILABLE, "Not recorded; send again.", {"Retry-After": "5"})
-            self._refused("busy", str(error) or "too many alerts wait")
+            reason = str(error) or "too many alerts wait"
+            self._refuse("busy", HTTPStatus.SERVICE_UNAVAILABLE, f"not recorded, send again: {reason}")
         else:
             self.server.requests["taken"] += 1
             self._text(HTTPStatus.OK, "Recorded.")
@@ -118,14 +118,23 @@ class _Handler(Handler):
 
     def _is_sender(self) -> bool:
         if self.server.tokens is None:
-            return self._allowed()
+            if not self._allowed():
+                self._count("unauthorized", "no password, or a wrong one")
+                return False
+            return True
         if self.server.tokens.accept(self.headers.get("Authorization")):
             return True
         realm = {"WWW-Authenticate": 'Bearer realm="mlslo-exporter"'}
-        self._text(HTTPStatus.UNAUTHORIZED, "Expected a token of tokenFile.", realm)
+        self._refuse("unauthorized", HTTPStatus.UNAUTHORIZED, "expected a token of tokenFile", realm)
         return False
 
-    def _refused(self, outcome: str, reason: str) -> None:
+    def _refuse(
+        self, outcome: str, status: HTTPStatus, reason: str, headers: Mapping[str, str] = MappingProxyType({})
+    ) -> None:
+        self._count(outcome, reason)
+        self._text(status, f"{reason[0].upper()}{reason[1:]}.", headers)
+
+    def _count(self, outcome: str, reason: str) -> None:
         self.server.requests[outcome] += 1
         logger.warning("alerts refused from %s: %s", self.client_address[0], reason)
 

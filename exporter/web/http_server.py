@@ -10,7 +10,7 @@ import posixpath
 import socket
 import ssl
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from types import MappingProxyType
@@ -165,13 +165,18 @@ class Handler(BaseHTTPRequestHandler):
             self.close_connection = True
         return parsed
 
-    def _body(self, most: int) -> bytes | None:
-        """Return the body of a request; None where it was refused: it has no length, or more than ``most`` bytes."""
+    def _body(self, most: int, refused: Callable[[], None] = lambda: None) -> bytes | None:
+        """Return the body of a request; None where it was refused: it has no length, or more than ``most`` bytes.
+
+        ``refused``: called before the answer.
+        """
         length = self.headers.get("Content-Length", "")
         if not (length.isascii() and length.isdecimal()) or "Transfer-Encoding" in self.headers:
+            refused()
             self._text(HTTPStatus.LENGTH_REQUIRED, "Expected a body with a Content-Length.")
             return None
         if int(length) > most:
+            refused()
             self._text(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, f"A body of more than {most >> 10} KiB.")
             self._discard()
             return None

@@ -13,7 +13,7 @@ import yaml
 from mlslo.yamlfile import InputError, parse
 from rulegen.backtest.candidates import rounded
 from rulegen.backtest.spec_text import replaced
-from tests.rulegen.backtest.histories import START, called, rfc3339, write_history, write_specs
+from tests.rulegen.backtest.histories import START, Samples, called, rfc3339, write_history, write_specs
 from tests.support.tools import tool
 
 HOUR = 3600
@@ -255,7 +255,7 @@ def test_what_to_do_with_alerts_that_nobody_acted_on(tmp_path: Path) -> None:
     ]
     slos = [{"name": "drift", "layer": "data", "sli": {"gauge": GAUGE}, "alerts": alerts}]
     specs = write_specs(tmp_path, slos)
-    samples = {
+    samples: Samples = {
         SERIES: [(START + s, waves(s / HOUR)) for s in steps],
         **outcomes("Drift", ignored=5, silenced=3),
         **outcomes("Lowest", ignored=1),
