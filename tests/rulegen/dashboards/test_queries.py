@@ -32,6 +32,8 @@ MISSING = {
     "ml_feature_embedding_cosine_distance": "no feature is an embedding",
     "ml_feature_attribution_mean": "no attributions are logged",
     "ml_feature_attribution_ndcg": "no attributions are logged",
+    "ml_actions_total": "of `act`; the page is of `once`",
+    "ml_action_requests_total": "of `act`; the page is of `once`",
     "ml_comparison_difference": "one version predicts alone at that time",
     "ml_comparison_difference_lower_bound": "one version predicts alone at that time",
     "ml_comparison_difference_upper_bound": "one version predicts alone at that time",
