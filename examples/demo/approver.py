@@ -6,6 +6,7 @@ import json
 import time
 import urllib.request
 from typing import Any
+from urllib.parse import urlsplit
 
 from examples.demo.processes import DIRECT
 
@@ -24,6 +25,10 @@ class Approver:
             "Accept": "application/json",
         }
         self._seen: dict[str, float] = {}
+
+    def is_served(self) -> bool:
+        """Return whether there is somebody to ask. Raises OSError where there is not."""
+        return bool(self._ask("/-/ready"))
 
     def look(self) -> list[str]:
         """Return what to tell of it. A server that is silent is asked again at the next look."""
@@ -50,4 +55,4 @@ class Approver:
 
 def _call(call: dict[str, Any]) -> str:
     body = {key: value for key, value in (call.get("body") or {}).items() if key in ("model", "version")}
-    return f"{call['method']} {call['url']} {json.dumps(body)}"
+    return f"{call['method']} {urlsplit(call['url']).path} {json.dumps(body)}"

@@ -60,11 +60,11 @@ class Chain:
         self._start_prometheus()
         for name, url in (
             ("alertmanager", self.alertmanager),
-            ("act", self.act),
             ("exporter", self.exporter),
             ("prometheus", self.prometheus),
         ):
             self._children.wait_ready(name, f"{url}/-/ready")
+        self._children.wait_until("act", self.approver.is_served)
         self._children.wait_until("prometheus", self._is_scraping)
 
     def _is_scraping(self) -> bool:

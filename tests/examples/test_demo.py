@@ -14,6 +14,7 @@ import yaml
 from examples.demo import compress
 from examples.demo.player import Player
 from examples.demo.processes import ChildError, Children
+from mlslo.actions import ActionsFile
 from mlslo.monitor import MonitorFile
 from mlslo.yamlfile import Duration
 from rulegen.spec.model_slo import ModelSloFile
@@ -39,7 +40,7 @@ def parts(annotation: Any) -> set[Any]:
     return {annotation}.union(*(parts(part) for part in get_args(annotation)))
 
 
-@pytest.mark.parametrize("file", [MonitorFile, ModelSloFile, RoutingFile])
+@pytest.mark.parametrize("file", [MonitorFile, ModelSloFile, RoutingFile, ActionsFile])
 def test_every_duration_of_the_file_formats_is_known_as_a_span_or_a_measurement(file: Any) -> None:
     found = set(duration_keys(file, set()))
     assert found
@@ -69,7 +70,11 @@ def test_what_the_slo_names_is_in_the_monitor_whatever_the_factor() -> None:
 
 
 def test_receivers_send_to_this_machine_and_nothing_waits_for_office_hours(tmp_path: Path) -> None:
-    urls = {"pagerduty_configs": "http://127.0.0.1:1/page", "webhook_configs": "http://127.0.0.1:1/ping"}
+    urls = {
+        "pagerduty_configs": "http://127.0.0.1:1/page",
+        "webhook_configs": "http://127.0.0.1:1/ping",
+        "actions": "http://127.0.0.1:1/alerts",
+    }
     routing = compress.routing(DIABETES / "routing.yaml", 60, urls, tmp_path)
     compress.write(routing, tmp_path / "routing.yaml")
     text = (tmp_path / "routing.yaml").read_text()
@@ -77,6 +82,7 @@ def test_receivers_send_to_this_machine_and_nothing_waits_for_office_hours(tmp_p
     assert "office-hours" not in text
     assert "/etc/" not in text
     assert "dead-mans-switch.monitoring" not in text
+    assert "mlslo-act.monitoring" not in text
 
 
 def logged(played: Path, name: str = "predictions.jsonl") -> list[dict[str, Any]]:
