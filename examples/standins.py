@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Local stand-ins for Slack's incoming webhooks, PagerDuty's Events API v2 and a dead man's switch.
+"""Local stand-ins for Slack's incoming webhooks, PagerDuty's Events API v2, a dead man's switch and a deployer.
 
 One small HTTP server on the loopback interface. It answers as the real services do, refuses what they
 refuse, and keeps what it was sent. In a test or a demo::
@@ -32,7 +32,7 @@ from time import monotonic
 from typing import Any
 from urllib.parse import urlsplit
 
-SLACK, PAGERDUTY, WEBHOOK = "slack", "pagerduty", "webhook"
+SLACK, PAGERDUTY, WEBHOOK, DEPLOYER = "slack", "pagerduty", "webhook", "deployer"
 
 # The real APIs' limits. https://developer.pagerduty.com/docs/send-alert-event
 _LARGEST_BODY = 512 * 1024
@@ -46,7 +46,7 @@ _ENDINGS = {signal.SIGINT, signal.SIGTERM}
 class Delivery:
     """Something that was sent and accepted.
 
-    ``kind`` is slack, pagerduty or webhook; ``path`` the URL's path; ``payload`` the JSON body.
+    ``kind`` is slack, pagerduty, webhook or deployer; ``path`` the URL's path; ``payload`` the JSON body.
     ``effect`` is what a PagerDuty event did: ``triggered`` a new incident (somebody is woken),
     ``updated`` or ``resolved`` an open one, or ``nothing``; empty for the other kinds.
     """
@@ -59,7 +59,7 @@ class Delivery:
 
 
 class Standins:
-    """The three services, listening once ``start()`` was called or in a ``with`` block.
+    """The four services, listening once ``start()`` was called or in a ``with`` block.
 
     Raises OSError where the port is taken.
     """
@@ -115,6 +115,11 @@ class Standins:
     def webhook_url(self) -> str:
         """For the ``url`` of ``webhook_configs``: a dead man's switch takes anything as a sign of life."""
         return f"{self.url}/ping"
+
+    @property
+    def deployer_url(self) -> str:
+        """For an action's ``http``: takes ``{"model": …, "version": …}``, and deploys nothing by itself."""
+        return f"{self.url}/deploy"
 
     @property
     def deliveries(self) -> list[Delivery]:
@@ -215,6 +220,8 @@ class _Handler(BaseHTTPRequestHandler):
             self._pagerduty(path, body)
         elif path.startswith("/ping"):
             self._webhook(path, body)
+        elif path == "/deploy":
+            self._deploy(path, body)
         else:
             self._refuse(path, 404, "text/plain", "no such service")
 
@@ -250,6 +257,15 @@ class _Handler(BaseHTTPRequestHandler):
     def _webhook(self, path: str, body: bytes) -> None:
         self.server.standins.accept(WEBHOOK, path, _json_object(body) or {})
         self._answer(200, "text/plain", "OK")
+
+    def _deploy(self, path: str, body: bytes) -> None:
+        order = _json_object(body) or {}
+        missing = [key for key in ("model", "version") if not isinstance(order.get(key), str)]
+        if missing:
+            self._refuse(DEPLOYER, 400, "text/plain", f"expected {' and '.join(missing)}")
+        else:
+            self.server.standins.accept(DEPLOYER, path, order)
+            self._answer(202, "application/json", json.dumps({"status": "accepted"}))
 
     def _refuse(self, kind: str, status: int, content_type: str, text: str) -> None:
         self.server.standins.refuse(kind, text)
@@ -312,6 +328,8 @@ def headline(delivery: Delivery) -> str:
         return html.unescape(text).splitlines()[0] if text else ""
     if delivery.kind == PAGERDUTY:
         return str((payload.get("payload") or {}).get("summary") or payload.get("dedup_key"))
+    if delivery.kind == DEPLOYER:
+        return f"deploy {payload['model']} {payload['version']}"
     alerts = payload.get("alerts") or []
     names = sorted({alert.get("labels", {}).get("alertname", "") for alert in alerts})
     return f"{payload.get('status', 'ping')} {', '.join(names)}".rstrip()
@@ -326,6 +344,8 @@ def render(delivery: Delivery) -> str:
         )
     if delivery.kind == PAGERDUTY:
         return _box(f"PagerDuty · {clock}", _pagerduty_lines(delivery))
+    if delivery.kind == DEPLOYER:
+        return f"  deployer · {clock} · {headline(delivery)}"
     return f"  dead man's switch · {clock} · {headline(delivery)}"
 
 
@@ -372,7 +392,9 @@ def _box(title: str, lines: list[str]) -> str:
 
 def main() -> int:
     """Listen until interrupted, and print what arrives."""
-    parser = argparse.ArgumentParser(description="Stand-ins for Slack, PagerDuty and a dead man's switch.")
+    parser = argparse.ArgumentParser(
+        description="Stand-ins for Slack, PagerDuty, a dead man's switch and a deployer."
+    )
     parser.add_argument("--port", type=int, default=0, help="port on 127.0.0.1; a free one without it")
     arguments = parser.parse_args()
     # Waited for, not handled: a handler that comes while the main thread enters its wait would wait for it for ever.
@@ -385,7 +407,8 @@ def main() -> int:
     with standins:
         print(f"Slack              {standins.slack_url}")
         print(f"PagerDuty          {standins.pagerduty_url}")
-        print(f"dead man's switch  {standins.webhook_url}", flush=True)
+        print(f"dead man's switch  {standins.webhook_url}")
+        print(f"deployer           {standins.deployer_url}", flush=True)
         signal.sigwait(_ENDINGS)
     return 0
 

@@ -1,4 +1,4 @@
-"""mlslo-exporter: init, run, once, baseline, check, report, gate, compare, metrics, state, aggregate."""
+"""mlslo-exporter: init, run, once, baseline, check, report, gate, compare, metrics, state, aggregate, act."""
 
 from __future__ import annotations
 
@@ -26,6 +26,7 @@ _NAMES = (
     "metrics",
     "state",
     "aggregate",
+    "act",
 )
 
 

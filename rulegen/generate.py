@@ -12,7 +12,7 @@ from pathlib import Path, PurePosixPath
 from typing import Any, Literal
 
 from mlslo.version import VERSION
-from mlslo.yamlfile import Problem
+from mlslo.yamlfile import InputError, Problem
 from rulegen import alertmanager, unittests
 from rulegen.alertmanager import merge, operator
 from rulegen.alertmanager.merge import Base
@@ -29,6 +29,7 @@ from rulegen.slo.links import watchdog_link
 from rulegen.slo.plan import Plan, make_plan
 from rulegen.spec.lint_names import Note
 from rulegen.spec.routing import Routing
+from rulegen.validation.action_checks import action_problems
 from rulegen.validation.specs import Specs
 
 Format = Literal["prometheus", "operator"]
@@ -81,6 +82,8 @@ def generate(
     if form == "operator":
         _check_operator(specs)
     plans = [make_plan(model, routing) for model in specs.models]
+    if problems := list(action_problems(specs.actions, plans)):
+        raise InputError(problems)
     linting = Linting(specs, plans, base)
     linting.errors()
     files: dict[str, str] = {}

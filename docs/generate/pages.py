@@ -14,6 +14,7 @@ import click
 from docs.generate import chain, commands, decisions, files, lints, statistics, status
 from exporter.gate import Verdict
 from mlslo import atomic
+from mlslo.actions import ActionsFile
 from mlslo.catalogue import METRICS
 from mlslo.catalogue import markdown as metrics
 from mlslo.monitor import MonitorFile
@@ -22,7 +23,7 @@ from rulegen.simulation.scenario import ScenarioFile
 from rulegen.spec.model_slo import ModelSloFile
 from rulegen.spec.routing import RoutingFile
 
-KINDS = (MonitorFile, ModelSloFile, RoutingFile, ScenarioFile)
+KINDS = (MonitorFile, ModelSloFile, RoutingFile, ScenarioFile, ActionsFile)
 
 
 def render(root: Path) -> tuple[dict[str, str], list[str]]:

@@ -1,11 +1,15 @@
-"""The whole chain in a temporary folder: exporter, generated rules, Prometheus, Alertmanager."""
+"""The whole chain in a temporary folder: exporter, generated rules, Prometheus, Alertmanager, actions."""
 
+import secrets
 import subprocess
 import sys
 import time
 from pathlib import Path
 
+import bcrypt
+
 from examples.demo import compress
+from examples.demo.approver import NAME, Approver
 from examples.demo.player import Player
 from examples.demo.processes import Children, free_ports, get_json
 from examples.standins import Standins
@@ -23,25 +27,35 @@ Prometheus alone takes five before it knows whom to scrape and whom to tell.
 """
 
 
+THINKING = 3.0
+"""Minutes of the story in which Anna decides."""
+
+
 class Chain:
     """Everything between the recorded log and the stand-ins, `factor` times as fast as recorded."""
 
     def __init__(self, folder: Path, factor: float, children: Children, standins: Standins) -> None:
         self._folder, self._children, self._standins = folder, children, standins
         self._bin = Path(sys.executable).parent
-        exporter, prometheus, alertmanager = free_ports(3)
+        exporter, prometheus, alertmanager, act = free_ports(4)
         self.exporter = f"http://127.0.0.1:{exporter}"
         self.prometheus = f"http://127.0.0.1:{prometheus}"
         self.alertmanager = f"http://127.0.0.1:{alertmanager}"
+        self.act = f"http://127.0.0.1:{act}"
         self.story_start = time.time() + START_UP
         self.player = Player(EXAMPLE / "logs", folder / "logs", factor, self.story_start)
+        self.actions = folder / "actions"
+        self._password = secrets.token_urlsafe()
+        self.approver = Approver(self.act, self._password, THINKING * 60 / factor)
         self._write_specs(factor)
+        self._write_actions(factor)
 
     def start(self) -> None:
         """Start everything in the order in which the one needs the other. Raises ChildError."""
         self.player.start()
         self._generate()
         self._start_alertmanager()
+        self._start_act()
         self._start_exporter()
         self._start_prometheus()
         for name, url in (
@@ -50,6 +64,7 @@ class Chain:
             ("prometheus", self.prometheus),
         ):
             self._children.wait_ready(name, f"{url}/-/ready")
+        self._children.wait_until("act", self.approver.is_served)
         self._children.wait_until("prometheus", self._is_scraping)
 
     def _is_scraping(self) -> bool:
@@ -62,15 +77,17 @@ class Chain:
         self.player.stop()
 
     def _write_specs(self, factor: float) -> None:
-        secrets = self._folder / "secrets"
-        secrets.mkdir(parents=True)
-        (secrets / "pagerduty").write_text("0123456789abcdef" * 2)
-        (secrets / "slack").write_text(self._standins.slack_url)
+        folder = self._folder / "secrets"
+        folder.mkdir(parents=True)
+        (folder / "pagerduty").write_text("0123456789abcdef" * 2)
+        (folder / "slack").write_text(self._standins.slack_url)
+        (folder / "act").write_text(secrets.token_urlsafe())
         urls = {
             "pagerduty_configs": self._standins.pagerduty_url,
             "webhook_configs": self._standins.webhook_url,
+            "actions": f"{self.act}/alerts",
         }
-        routing = compress.routing(EXAMPLE / "routing.yaml", factor, urls, secrets)
+        routing = compress.routing(EXAMPLE / "routing.yaml", factor, urls, folder)
         self._interval = Duration(routing["spec"]["evaluationInterval"])
         self._resend = Duration.of_seconds(max(60 / factor, 2 * self._interval.seconds))
         compress.write(routing, self._folder / "routing.yaml")
@@ -78,6 +95,15 @@ class Chain:
         monitor = compress.monitor(EXAMPLE / "monitor.yaml", factor)
         self.window: str = monitor["spec"]["windows"][0]
         compress.write(monitor, self._folder / "monitor.yaml")
+
+    def _write_actions(self, factor: float) -> None:
+        token = self._folder / "secrets" / "act"
+        actions = compress.actions(EXAMPLE / "actions.yaml", factor, self._standins.deployer_url, token)
+        compress.write(actions, self._folder / "actions.yaml")
+        # The least work that bcrypt knows: the password is random, and the machine has the story to play.
+        hashed = bcrypt.hashpw(self._password.encode(), bcrypt.gensalt(4)).decode()
+        people = dict.fromkeys((NAME, "ben"), hashed)
+        compress.write({"basic_auth_users": people}, self._folder / "people.yaml")
 
     def _generate(self) -> None:
         """The reference and the rules, from the programs that a user runs."""
@@ -108,6 +134,17 @@ class Chain:
             ],
         )
 
+    def _start_act(self) -> None:
+        self._children.start(
+            "act",
+            [
+                *(self._bin / "mlslo-exporter", "act", self._folder / "actions.yaml"),
+                f"--web.listen-address={_address(self.act)}",
+                f"--web.config.file={self._folder / 'people.yaml'}",
+                f"--state-dir={self.actions}",
+            ],
+        )
+
     def _start_alertmanager(self) -> None:
         command = [
             str(TOOLS / "alertmanager"),
@@ -128,7 +165,12 @@ class Chain:
             "rule_files": [str(path) for path in rules if not path.name.endswith("_test.yaml")],
             "alerting": {"alertmanagers": [{"static_configs": [{"targets": [_address(self.alertmanager)]}]}]},
             "scrape_configs": [
-                {"job_name": "mlslo", "static_configs": [{"targets": [_address(self.exporter)]}]}
+                {"job_name": "mlslo", "static_configs": [{"targets": [_address(self.exporter)]}]},
+                {
+                    "job_name": "act",
+                    "basic_auth": {"username": NAME, "password": self._password},
+                    "static_configs": [{"targets": [_address(self.act)]}],
+                },
             ],
         }
         compress.write(configuration, self._folder / "prometheus.yaml")

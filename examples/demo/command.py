@@ -38,7 +38,7 @@ def run(seconds: float | None, folder: Path) -> int:
     arrived: Deliveries = queue.SimpleQueue()
     with Standins(on_delivery=arrived.put) as standins, Children(folder / "output") as children:
         chain = Chain(folder, factor, children, standins)
-        print("Starting exporter, Prometheus and Alertmanager ...", flush=True)
+        print("Starting exporter, Prometheus, Alertmanager and act ...", flush=True)
         try:
             chain.start()
             showing = Showing(chain, standins, arrived, factor)

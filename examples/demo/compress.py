@@ -18,14 +18,14 @@ SPANS = frozenset(
     {
         *("schedule", "windows", "maxDelay", "sliding", "offset", "first"),
         *("timeWindow", "window", "for", "keepFiringFor", "after", "short", "long"),
-        *("within", "basedOn", "retention", "lookback", "since", "period", "grace"),
+        *("within", "cooldown", "interval", "basedOn", "retention", "lookback", "since", "period", "grace"),
         *("evaluationInterval", "groupWait", "groupInterval", "repeatInterval"),
     }
 )
 """Keys whose value is a length of the story's time."""
 
-MEASUREMENTS = frozenset({"below", "latencyBuckets"})
-"""Keys whose value is a length of time that a prediction took."""
+MEASUREMENTS = frozenset({"below", "latencyBuckets", "timeout"})
+"""Keys whose value is a length of time that a prediction took, or an answer may."""
 
 SHORTEST_CYCLE = 0.5
 """Seconds. More often the programs on a small machine would be busy with nothing else."""
@@ -84,7 +84,8 @@ def _workbook_windows() -> list[Data]:
 def routing(path: Path, factor: float, urls: Mapping[str, str], secrets: Path) -> Data:
     """The AlertRouting file at `path`, in fast motion, with receivers that send to `urls`.
 
-    `urls` has `pagerduty_configs` and `webhook_configs`; the folder `secrets` has the files slack and pagerduty.
+    `urls` has `pagerduty_configs`, `webhook_configs` and `actions`; the folder `secrets` has the files slack, pagerduty
+    and act.
     """
     data: Data = compress(_read(path), factor)
     spec = data["spec"]
@@ -100,6 +101,16 @@ def routing(path: Path, factor: float, urls: Mapping[str, str], secrets: Path) -
             config.update(api_url_file=str(secrets / "slack"))
         for config in receiver.get("webhook_configs", []):
             config.update(url=urls["webhook_configs"])
+    spec["actions"] = {"url": urls["actions"], "credentialsFile": str(secrets / "act")}
+    return data
+
+
+def actions(path: Path, factor: float, url: str, token: Path) -> Data:
+    """The AlertActions file at `path`, in fast motion, whose actions call `url`; Alertmanager's token is in `token`."""
+    data: Data = compress(_read(path), factor)
+    data["spec"]["tokenFile"] = str(token)
+    for action in data["spec"]["actions"]:
+        action["http"]["url"] = url
     return data
 
 

@@ -11,7 +11,9 @@ from typing import Any
 
 from examples.story import PHASES, START
 
-FILES = ("predictions.jsonl", "labels.jsonl")
+PREDICTIONS = "predictions.jsonl"
+FILES = (PREDICTIONS, "labels.jsonl")
+LAST = PHASES[-1]
 _PAUSE = 0.1
 
 Event = tuple[float, str, dict[str, Any]]
@@ -21,7 +23,7 @@ class Player:
     """Writes the logs of `recorded` into the folder `played`, `factor` times as fast as they were recorded.
 
     What happened before the story is written at once, so that the windows are full when it starts.
-    After its end, the last chapter is played again and again.
+    After its end, the last chapter is played again and again. It begins when its time has come, or once it is deployed.
     """
 
     def __init__(self, recorded: Path, played: Path, factor: float, story_start: float) -> None:
@@ -30,6 +32,9 @@ class Player:
         self._factor, self._story_start = factor, story_start
         self._events = self._all_events()
         self._next = next(self._events)
+        self._skipped = 0.0
+        self._never_made: set[str] = set()
+        self._lock = threading.Lock()
         self._over = threading.Event()
         self._thread = threading.Thread(target=self._run, name="player", daemon=True)
         self.error: OSError | None = None
@@ -46,6 +51,23 @@ class Player:
         if self._thread.is_alive():
             self._thread.join()
 
+    def deploy(self) -> None:
+        """Begin the last chapter now: what was recorded until then never happens, nor do the labels of it."""
+        with self._lock:
+            minute = (time.time() - self._story_start) * self._factor / 60
+            if self._skipped or minute >= LAST.start:
+                return
+            while self._next[0] < LAST.start:
+                if self._next[1] == PREDICTIONS:
+                    self._never_made.add(self._next[2]["request_id"])
+                self._next = next(self._events)
+            self._skipped = LAST.start - minute
+
+    def moment(self, minute: float) -> float:
+        """Return when a minute of the story is, in epoch seconds."""
+        skipped = self._skipped if minute >= LAST.start else 0.0
+        return self._story_start + (minute - skipped) * 60 / self._factor
+
     def _run(self) -> None:
         while not self._over.wait(_PAUSE):
             try:
@@ -57,24 +79,22 @@ class Player:
     def _write_due(self) -> None:
         now = time.time()
         due: dict[str, list[str]] = {name: [] for name in FILES}
-        while (moment := self._moment(self._next[0])) <= now:
-            record = {**self._next[2], "ts": _rfc3339(moment)}
-            due[self._next[1]].append(json.dumps(record, separators=(",", ":")) + "\n")
-            self._next = next(self._events)
+        with self._lock:
+            while (moment := self.moment(self._next[0])) <= now:
+                record = {**self._next[2], "ts": _rfc3339(moment)}
+                if record["request_id"] not in self._never_made:
+                    due[self._next[1]].append(json.dumps(record, separators=(",", ":")) + "\n")
+                self._next = next(self._events)
         for name, lines in due.items():
             with (self._played / name).open("a", encoding="utf-8") as log:
                 log.writelines(lines)
 
-    def _moment(self, minute: float) -> float:
-        return self._story_start + minute * 60 / self._factor
-
     def _all_events(self) -> Iterator[Event]:
         """(minute of the story, file, record) in order of time, without end."""
         events = list(heapq.merge(*(self._read(name) for name in FILES), key=lambda event: event[0]))
-        end = PHASES[-1].end
-        yield from (event for event in events if event[0] < end)
-        again = [event for event in events if PHASES[-1].start <= event[0] < end]
-        length = end - PHASES[-1].start
+        yield from (event for event in events if event[0] < LAST.end)
+        again = [event for event in events if LAST.start <= event[0] < LAST.end]
+        length = LAST.end - LAST.start
         turn = 0
         while True:
             turn += 1

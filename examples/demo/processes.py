@@ -17,7 +17,7 @@ _PATIENCE = 5.0
 _TAIL = 15
 
 # Whatever proxy the machine is told to use, the loopback is reached without it.
-_DIRECT = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+DIRECT = urllib.request.build_opener(urllib.request.ProxyHandler({}))
 
 
 class ChildError(Exception):
@@ -35,7 +35,7 @@ def free_ports(count: int) -> list[int]:
 
 def get_json(url: str, timeout: float = 2.0) -> Any:
     """The JSON at `url`. Raises OSError, or ValueError where it is none."""
-    with _DIRECT.open(url, timeout=timeout) as answer:
+    with DIRECT.open(url, timeout=timeout) as answer:
         return json.load(answer)
 
 
@@ -87,7 +87,7 @@ class Children:
         """Until `url` answers 200. Raises ChildError where it doesn't within a minute."""
 
         def answers() -> bool:
-            with _DIRECT.open(url, timeout=2):
+            with DIRECT.open(url, timeout=2):
                 return True
 
         self.wait_until(name, answers)

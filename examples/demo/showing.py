@@ -6,12 +6,13 @@ import time
 from datetime import timedelta
 
 from examples.demo.chain import Chain
+from examples.demo.decisions import decisions, outcomes, seen_share
 from examples.demo.measured import measured
 from examples.demo.processes import ChildError, Children
 from examples.demo.terminal import Terminal
-from examples.demo.verdict import promises
+from examples.demo.verdict import promises, rolled_back
 from examples.demo.watch import Alert, Watch
-from examples.standins import PAGERDUTY, SLACK, WEBHOOK, Delivery, Standins
+from examples.standins import DEPLOYER, PAGERDUTY, SLACK, WEBHOOK, Delivery, Standins, headline
 from examples.story import END_MINUTES, PHASES, START, Phase
 
 _POLL = 0.25
@@ -26,7 +27,6 @@ class Showing:
         self._chain, self._standins, self._arrived, self._factor = chain, standins, arrived, factor
         self._terminal = Terminal()
         self._watch = Watch(chain.prometheus, chain.alertmanager)
-        self._starts = {phase.name: self._moment(phase.start) for phase in PHASES}
         self._coming: list[Phase] = list(PHASES)
         self._seen: list[Alert] = []
         self._phase: Phase | None = None
@@ -38,7 +38,7 @@ class Showing:
         self._terminal.line()
         self._terminal.paragraph(
             f"A recorded morning of the model diabetes, {hours}, {self._factor:.0f} times as fast, through the "
-            "real chain: log → exporter → Prometheus → Alertmanager → stand-ins for Slack and PagerDuty."
+            "real chain: log → exporter → Prometheus → Alertmanager → stand-ins for Slack, PagerDuty and a deployer."
         )
         self._terminal.line()
         for name, url in (
@@ -46,6 +46,7 @@ class Showing:
             ("model's page", f"{self._chain.exporter}/models/diabetes"),
             ("Prometheus", f"{self._chain.prometheus}/"),
             ("Alertmanager", f"{self._chain.alertmanager}/"),
+            ("act", f"{self._chain.act}/metrics"),
         ):
             self._terminal.line(f"  {name:13} {url}")
 
@@ -59,6 +60,8 @@ class Showing:
                 self._terminal.phase(self._clock(self._moment(phase.start)), phase)
             self._show_changes()
             self._show_deliveries()
+            for text in self._chain.approver.look():
+                self._terminal.decision(self._clock(time.time()), text)
             children.check()
             if self._chain.player.error is not None:
                 raise ChildError(f"the log cannot be written: {self._chain.player.error}")
@@ -83,8 +86,20 @@ class Showing:
         terminal.line(f"       and {beats} heartbeats to the dead man's switch", "dim")
         for kind, reason in self._standins.refused:
             terminal.line(f"       {kind} refused something: {reason}", "red")
+        decided = decisions(self._chain.actions)
+        terminal.heading("What was decided")
+        for entry in decided:
+            who = f" by {entry.who}" if entry.kind == "approved" else ""
+            terminal.line(
+                f"{self._clock(entry.time):>5}  {entry.action} {entry.kind}{who}: {entry.alert} of {entry.model}"
+            )
+        counts = outcomes(self._chain.prometheus)
+        counted = ", ".join(f"{count:.0f} {outcome}" for outcome, count in counts.items())
+        terminal.line(f"       alerts that somebody acted on: {seen_share(counts):.0%} ({counted})", "dim")
         terminal.heading("As told?")
-        verdict = promises(deliveries, self._starts, self._seen, len(self._standins.open_incidents))
+        starts = {phase.name: self._moment(phase.start) for phase in PHASES}
+        verdict = promises(deliveries, starts, self._seen, len(self._standins.open_incidents))
+        verdict.append(rolled_back(deliveries, decided, counts))
         for fine, text in verdict:
             terminal.verdict(fine, text)
         return all(fine for fine, _ in verdict)
@@ -113,14 +128,19 @@ class Showing:
     def _show_deliveries(self) -> None:
         while not self._arrived.empty():
             delivery = self._arrived.get()
-            if delivery.kind != WEBHOOK:
+            if delivery.kind == DEPLOYER:
+                self._chain.player.deploy()
+                self._terminal.decision(
+                    self._clock(delivery.time.timestamp()), f"the deployer: {headline(delivery)}"
+                )
+            elif delivery.kind != WEBHOOK:
                 self._terminal.delivery(delivery)
             elif not self._heartbeat_shown:
                 self._heartbeat_shown = True
                 self._terminal.line("       the dead man's switch hears its first heartbeat", "dim")
 
     def _moment(self, minute: float) -> float:
-        return self._chain.story_start + minute * 60 / self._factor
+        return self._chain.player.moment(minute)
 
     def _clock(self, moment: float) -> str:
         """Minutes and seconds since the story's start."""

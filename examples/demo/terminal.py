@@ -70,6 +70,10 @@ class Terminal:
         text = self._cut(name + detail, len(_INDENT) + len(state) + len(more)) + more
         print(f"{clock:>5}  {self._paint(state, _STATES[alert.state])}{text}", flush=True)
 
+    def decision(self, clock: str, text: str) -> None:
+        """A step from a page to an action."""
+        print(f"{clock:>5}  {self._paint(self._cut('act       ' + text, len(_INDENT)), 'blue')}", flush=True)
+
     def delivery(self, delivery: Delivery) -> None:
         """A message or a page, as the person sees it."""
         seen = message(delivery)

@@ -3,7 +3,8 @@
 from collections.abc import Iterable, Mapping, Sequence
 
 from examples.demo.watch import Alert
-from examples.standins import PAGERDUTY, SLACK, Delivery, headline
+from examples.standins import DEPLOYER, PAGERDUTY, SLACK, Delivery, headline
+from exporter.act.record import Entry
 
 
 def promises(
@@ -40,3 +41,13 @@ def promises(
         ),
         (over, "after the repair every page was resolved by itself"),
     ]
+
+
+def rolled_back(
+    deliveries: Sequence[Delivery], decided: Sequence[Entry], counts: Mapping[str, float]
+) -> tuple[bool, str]:
+    """Return whether the outage was ended by one call that a person approved, and is counted so."""
+    kinds = [entry.kind for entry in decided]
+    calls = [delivery for delivery in deliveries if delivery.kind == DEPLOYER]
+    kept = kinds == ["waiting", "approved", "acted"] and len(calls) == 1 and counts.get("acted", 0) >= 1
+    return kept, "the outage was ended by a roll-back that Anna approved, called once"

@@ -68,7 +68,7 @@ class RateLimit(logging.Filter):
     """Let the same message of the same model through ``REPEATED`` times a minute; the next says how many were not.
 
     The same: of one logger, from one template. Errors that a full disk or a missing log repeats in each cycle would
-    otherwise fill what is left of the disk.
+    otherwise fill what is left of the disk. ``extra={"unlimited": True}`` is for a message of which each one counts.
     """
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
@@ -78,6 +78,8 @@ class RateLimit(logging.Filter):
         self._seen: dict[tuple[str, str, str], tuple[float, int, int]] = {}
 
     def filter(self, record: logging.LogRecord) -> bool:
+        if getattr(record, "unlimited", False):
+            return True
         key = (record.name, str(record.msg), _fields(record)[0].get("model", ""))
         now = self._clock()
         began, written, suppressed = self._seen.get(key, (now, 0, 0))

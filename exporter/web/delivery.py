@@ -117,7 +117,7 @@ class Sender:
         self._until: float | None = None
         self._stopping = stopping or Event()
         self._headers = dict(headers or {})
-        self._opener = _opener(context)
+        self._opener = opener(context)
 
     def send(self, method: str, url: str, body: bytes, headers: Mapping[str, str]) -> None:
         """Send a request until it is taken. Raises DeliveryError where it is refused, or the time is over."""
@@ -150,7 +150,7 @@ class Sender:
                 return None, None
         except urllib.error.HTTPError as error:
             with closing(error):
-                text = _beginning(error)
+                text = beginning(error)
                 reason = f"answered {error.code}: {text.splitlines()[0] if text else error.reason}"
                 if error.code in _AGAIN or error.code >= 500:
                     after = error.headers.get("Retry-After", "")
@@ -163,7 +163,7 @@ class Sender:
             return f"not reached: {error or type(error).__name__}", 0.0
 
 
-def _beginning(answer: urllib.error.HTTPError) -> str:
+def beginning(answer: urllib.error.HTTPError) -> str:
     """Return the beginning of a refusal's text; nothing where its server does not come to it."""
     try:
         return answer.read(_LONGEST_ANSWER).decode(errors="replace").strip()
@@ -186,7 +186,7 @@ def sender(config: Path | None, timeout: float, stopping: Event) -> Sender:
 def client(config: Path | None) -> tuple[dict[str, str], urllib.request.OpenerDirector]:
     """Return headers and an opener for requests, as an HTTP configuration file says. Raises InputError."""
     headers, context = _configured(config)
-    return headers, _opener(context)
+    return headers, opener(context)
 
 
 def _configured(config: Path | None) -> tuple[dict[str, str], ssl.SSLContext | None]:
@@ -198,7 +198,8 @@ def _configured(config: Path | None) -> tuple[dict[str, str], ssl.SSLContext | N
     return headers, _context(document, http_config.tls_config) if http_config.tls_config is not None else None
 
 
-def _opener(context: ssl.SSLContext | None) -> urllib.request.OpenerDirector:
+def opener(context: ssl.SSLContext | None) -> urllib.request.OpenerDirector:
+    """Return a client that follows no redirect. ``context``: of TLS, where not the system's own."""
     handlers: list[urllib.request.BaseHandler] = [_NoRedirect()]
     if context is not None:
         handlers.append(urllib.request.HTTPSHandler(context=context))

@@ -69,6 +69,11 @@ class Passwords:
             message = f"basic_auth_users {needs('web')}"
             raise document.error(("basic_auth_users",), message, key=True) from None
 
+    @property
+    def users(self) -> list[str]:
+        """Who may log in."""
+        return list(self._hashes)
+
     def verdict(self, authorization: str | None) -> Verdict:
         """Return what to answer to an ``Authorization`` header."""
         scheme, _, encoded = (authorization or "").partition(" ")

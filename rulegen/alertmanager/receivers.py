@@ -9,11 +9,11 @@ from rulegen.spec.routing import Spec
 
 
 def receivers(spec: Spec) -> list[dict[str, Any]]:
-    """Return every receiver of the file, in its order."""
+    """Return every receiver of the file, in its order, then the one that acts."""
     watching = set(spec.watchdog.receivers) if spec.watchdog else set()
     return [
         {"name": name, **_filled(spec, integrations, heartbeat=name in watching - spec.notified)}
-        for name, integrations in spec.receivers.items()
+        for name, integrations in spec.all_receivers.items()
     ]
 
 

@@ -6,14 +6,14 @@ from typing import Any
 from mlslo.yamlfile import Duration
 from rulegen.alertmanager.matchers import equals, is_set, one_of
 from rulegen.promql.conventions import LAYER, LAYERS, SLO, TIER, WATCHDOG, AlertIdentity
-from rulegen.spec.routing import Spec, Tier, Watchdog
+from rulegen.spec.routing import ACTIONS, Spec, Tier, Watchdog
 from rulegen.spec.routing_names import ALL_LABELS
 
 TEAM = "team"
 
 
 def root_route(spec: Spec, alerts: Sequence[AlertIdentity]) -> dict[str, Any]:
-    """The tree: the watchdog, then each team's tiers, then every tier; the rest goes to the default receiver.
+    """The tree: the watchdog, what acts, each team's tiers, every tier; the rest goes to the default receiver.
 
     It is flat, and its matchers come from the routing file alone: Alertmanager builds PagerDuty's
     ``dedup_key`` from a route's matchers, so a new model, SLO or alert leaves open incidents their key.
@@ -26,6 +26,8 @@ def root_route(spec: Spec, alerts: Sequence[AlertIdentity]) -> dict[str, Any]:
     routes: list[dict[str, Any]] = []
     if spec.watchdog:
         routes.extend(_watchdog(spec.watchdog))
+    if spec.actions is not None:
+        routes.append(_actions(spec))
     for team in sorted(spec.teams):
         for name in sorted(spec.teams[team]):
             matchers = [equals(TEAM, team), equals(TIER, name)]
@@ -93,6 +95,23 @@ def _each(told: list[str], matchers: list[str], settings: dict[str, Any]) -> Ite
         if receiver != told[-1]:
             route["continue"] = True
         yield route
+
+
+def _actions(spec: Spec) -> dict[str, Any]:
+    """The route of alerts to what acts on them: each for itself, at once, and besides their tier.
+
+    It takes the tiers' alerts only, or an alert of none would no longer reach the default receiver. A repeat calls
+    again what has failed.
+    """
+    return {
+        "receiver": ACTIONS,
+        "matchers": [one_of(TIER, spec.tier_names)],
+        "group_by": [ALL_LABELS],
+        "group_wait": "1s",
+        "group_interval": "1m",
+        "repeat_interval": "10m",
+        "continue": True,
+    }
 
 
 def _watchdog(watchdog: Watchdog) -> Iterator[dict[str, Any]]:

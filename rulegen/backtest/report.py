@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from typing import Any, NamedTuple
 
 from mlslo.yamlfile import Duration, Problem
 from rulegen.backtest.episodes import Episode, beginnings
 from rulegen.backtest.judgement import Budget, Change, Identity, Judgement
+from rulegen.backtest.unacted import FINDING, UnactedAlert
 from rulegen.promql.conventions import MODEL, SLO
 from rulegen.simulation.alert import Labels
 from rulegen.simulation.outcome import Cause, Notification
@@ -29,7 +30,10 @@ Row = Sequence[str]
 
 @dataclass(frozen=True)
 class Report:
-    """All that a backtest found. ``compared``: with what, where it was compared; ``note``: what limits it."""
+    """All that a backtest found. ``compared``: with what, where it was compared; ``note``: what limits it.
+
+    ``unacted``: alerts on which nobody acted.
+    """
 
     history: str
     judgement: Judgement
@@ -37,6 +41,7 @@ class Report:
     compared: str | None = None
     changes: Sequence[Change] = ()
     note: str | None = None
+    unacted: Sequence[UnactedAlert] = ()
 
     @property
     def problems(self) -> list[Problem]:
@@ -76,6 +81,7 @@ def _tables(report: Report) -> list[_Table]:
         _Table("Messages of each receiver, ends and repeats among them", received, _receiver_rows(found), "none"),
         _Table("Episodes", episodes, [_episode_row(one, found) for one in found.episodes], "none", long=True),
         _Table("Budgets", ("of", "pages", "", ""), list(_budget_rows(report))),
+        _Table(f"Nobody acted ({FINDING})", ("alert", "", ""), _unacted_rows(report)),
         _Table("Not judged: the history has none of their series", ("alert", ""), _unjudged_rows(found), long=True),
     ]  # fmt: skip
     compared = tables if report.compared is not None else tables[2:]
@@ -136,6 +142,7 @@ def as_data(report: Report) -> dict[str, Any]:
             {"of": one.of, "perMonth": one.per_month, "pages": one.pages, "exceeded": one.is_exceeded}
             for one in report.budgets
         ],
+        "nobodyActedOn": [asdict(one) for one in report.unacted],
         "notJudged": [_who(one.identity) for one in found.unjudged],
     }
     if report.compared is not None:
@@ -285,6 +292,10 @@ def _budget_rows(report: Report) -> Iterator[Row]:
 
 def _unjudged_rows(found: Judgement) -> Sequence[Row]:
     return [(alert.name, " ".join(alert.identity[:2])) for alert in found.unjudged]
+
+
+def _unacted_rows(report: Report) -> Sequence[Row]:
+    return [(one.alert, one.model, str(one)) for one in report.unacted]
 
 
 def _named(labels: Labels, fixed: Mapping[str, str]) -> str:

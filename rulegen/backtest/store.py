@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from typing import Any, Self
@@ -12,6 +12,7 @@ from mlslo.yamlfile import InputError
 from rulegen.backtest.history import Source, sampled
 from rulegen.backtest.programs import ProgramError, Progress, Prometheus, Query, Workshop
 from rulegen.backtest.ruleset import Alert, Record, Selector
+from rulegen.backtest.unacted import UnactedAlert, unacted
 from rulegen.promql.expressions import quote
 from rulegen.simulation.alert import Labels
 
@@ -44,12 +45,16 @@ class Span:
 
 
 class Store:
-    """TSDB blocks with one sample at each evaluation, in a workshop. ``span``: all of it."""
+    """TSDB blocks with one sample at each evaluation, in a workshop. ``span``: all of it.
+
+    ``unacted``: alerts on which nobody acted, by counters of the history itself.
+    """
 
     def __init__(
         self, workshop: Workshop, span: Span, progress: Progress = lambda _what, _share: None
     ) -> None:
         self.span = span
+        self.unacted: Sequence[UnactedAlert] = ()
         self._workshop = workshop
         self._progress = progress
         self._blocks = workshop.folder / "blocks"
@@ -65,8 +70,8 @@ class Store:
     def __exit__(self, *_: object) -> None:
         self._stack.close()
 
-    def pull(self, source: Source, alerts: Iterable[Alert]) -> None:
-        """Take over the raw series that alerts rest on. Raises ProgramError."""
+    def pull(self, source: Source, alerts: Collection[Alert]) -> None:
+        """Take over the raw series that alerts rest on, and what people did about them. Raises ProgramError."""
         wanted: dict[str, list[Selector]] = {}
         for selector in {one for alert in alerts for one in alert.selectors}:
             wanted.setdefault(selector.name, []).append(selector)
@@ -82,6 +87,8 @@ class Store:
             self._copy(
                 query, {name: (text, {}) for name, text in queries.items()}, step, "reading the history"
             )
+            known = {(alert.identity[0], alert.name) for alert in alerts}
+            self.unacted = unacted(query, known, self.span.end)
         shutil.rmtree(self._workshop.folder / "history", ignore_errors=True)
 
     def has(self, selector: Selector) -> bool:

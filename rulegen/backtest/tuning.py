@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 
 from mlslo.yamlfile import Duration, InputError, Location, parse
@@ -151,6 +151,16 @@ class Tuner:
             model, slo, alert, at, chosen, now, None if best == now else best, missed, compromise,
             (values[0], values[-1]),
         )  # fmt: skip
+
+    def quieter(self, proposal: Proposal) -> Setting | None:
+        """Return a setting that rings a quarter as often as that of now; None where none does and misses no incident.
+
+        Raises ProgramError.
+        """
+        share = max((self.judge.end - self.judge.begin) / QUARTER, 1.0)
+        tuner = replace(self, pages=max(proposal.now.pages // 4, 1) / share)
+        found = tuner.propose(proposal.model, proposal.slo, proposal.alert, proposal.at)
+        return found.best if found is not None and not found.missed else None
 
     def _setting(
         self,

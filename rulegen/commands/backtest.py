@@ -63,7 +63,7 @@ def backtest(
     compared = None if before is None else against or str(out)
     note = ruleset.coarse(rules.alerts, source.step)
     kept = tuple(judgement.budgets(specs, found))
-    said = report.Report(source.name, found, kept, compared, changed, note)
+    said = report.Report(source.name, found, kept, compared, changed, note, judge.store.unacted)
     if form == "json":
         click.echo(json_text(report.as_data(said)), nl=False)
     else:

@@ -7,6 +7,7 @@ from typing import Any, get_args
 from pydantic import BaseModel
 from pydantic.json_schema import models_json_schema
 
+from mlslo.actions import ActionsFile
 from mlslo.monitor import MonitorFile
 from rulegen.simulation.scenario import ScenarioFile
 from rulegen.spec.integrations import receiver_definitions
@@ -17,7 +18,7 @@ from rulegen.spec.routing import RoutingFile
 DIALECT = "http://json-schema.org/draft-07/schema#"
 ANY = "mlslo"
 
-_FILES: tuple[type[BaseModel], ...] = (ModelSloFile, RoutingFile, MonitorFile, ScenarioFile)
+_FILES: tuple[type[BaseModel], ...] = (ModelSloFile, RoutingFile, MonitorFile, ScenarioFile, ActionsFile)
 _NULL = {"type": "null"}
 
 

@@ -16,8 +16,10 @@ from rulegen.backtest import ruleset
 from rulegen.backtest.episodes import beginnings
 from rulegen.backtest.incidents import Incident
 from rulegen.backtest.judgement import Judgement
+from rulegen.backtest.ruleset import RuleSet
 from rulegen.backtest.spec_text import replaced
 from rulegen.backtest.tuning import Proposal, Setting, Tuner, edited
+from rulegen.backtest.unacted import UnactedAlert
 from rulegen.commands.history_options import Stretch, takes_history
 from rulegen.commands.options import loaded_specs
 from rulegen.spec.model_slo import Alert, ModelSlo, Slo
@@ -53,8 +55,9 @@ def tune(
 ) -> None:
     """Propose the limit and the `for` of each alert on a gauge that would have met a target of pages.
 
-    What is proposed rings as often as the target allows: it is the most sensitive one. Exit code 1 where the target
-    cannot be met, or only by missing an incident that the alert should have found.
+    What is proposed rings as often as the target allows: it is the most sensitive one. Where the history has the
+    counters of `mlslo-exporter act`, alerts that nobody acted on in 90 days are named, with what to do. Exit code 1
+    where the target cannot be met, or only by missing an incident that the alert should have found.
     """
     with input_errors():
         specs = loaded_specs(spec)
@@ -80,6 +83,11 @@ def tune(
                     )
                 else:
                     proposals.append(proposal)
+        listened = [
+            (one, list(_instead(one, rules, tuner, proposals, specs.routing.spec.tier_names)))
+            for one in judge.store.unacted
+            if not names or one.alert in names
+        ]
         # The whole of it judges the winner: routing, inhibition and all.
         tuned = judge.judge(ruleset.of_specs(_tuned(specs, proposals)))
         if write:
@@ -97,6 +105,10 @@ def tune(
     for proposal in proposals:
         for line in _said(proposal, tuner.allowed, now, tuned):
             click.echo(line)
+    for one, lines in listened:
+        click.echo(f"{one.alert} ({one.model}): {one}")
+        for number, line in enumerate(lines):
+            click.echo(f"  {'or ' if number else ''}{line}")
     for line in (*untuned, *_overall(incidents, tuned)):
         click.echo(line)
     for model, _ in _edits(proposals):
@@ -164,6 +176,22 @@ def _said(proposal: Proposal, allowed: float, now: Judgement, tuned: Judgement) 
             yield "  and none that was tried finds it at all"
         else:
             yield f"  best that finds it: {key} {proposal.compromise}, with {_pages(proposal.compromise)}"
+
+
+def _instead(
+    one: UnactedAlert, rules: RuleSet, tuner: Tuner, proposals: Sequence[Proposal], tiers: Sequence[str]
+) -> Iterator[str]:
+    """Yield what could be done with an alert on which nobody acted."""
+    for proposal in proposals:
+        if (proposal.model.model, proposal.alert.name) == (one.model, one.alert) and proposal.now.pages > 1:
+            quieter = tuner.quieter(proposal)
+            if quieter is not None:
+                pages = f"{_pages(quieter)} in this history instead of {proposal.now.pages}"
+                yield f"set {proposal.number.key} {quieter}: {pages}"
+    alerts = [alert for alert in rules.alerts if (alert.identity[0], alert.name) == (one.model, one.alert)]
+    lower = {tiers[tiers.index(alert.tier) + 1] for alert in alerts if alert.tier in tiers[:-1]}
+    yield from (f"lower its tier to {tier}" for tier in sorted(lower))
+    yield "delete it"
 
 
 def _overall(incidents: Sequence[Incident], tuned: Judgement) -> Iterator[str]:

@@ -8,6 +8,7 @@ from typing import Any
 
 from rulegen.dashboards.dashboard import data_source, framed, variable
 from rulegen.dashboards.panels import Panel
+from rulegen.dashboards.sections import placed
 from rulegen.promql.expressions import quote
 from rulegen.slo.links import FLEET_UID, UID_PREFIX
 
@@ -23,6 +24,37 @@ _COLUMNS = {
     "predictions per second": f"sum by (model) (ml_predictions_per_second{{{_ALL}}})",
     "since the last cycle": "time() - max by (model) (ml_monitor_last_success_timestamp_seconds)",
 }
+_EPISODES = "sum by (model, alertname) (increase(ml_alert_actions_total[90d]))"
+_NOBODY = (
+    f"({_EPISODES} > 0) unless sum by (model, alertname) "
+    '(increase(ml_alert_actions_total{outcome=~"acted|acknowledged"}[90d])) > 0'
+)
+_SILENCED = 'sum by (model, alertname) (increase(ml_alert_actions_total{outcome="silenced"}[90d]))'
+_ALERTS = (
+    Panel(
+        "fleet.acted",
+        "Alerts that somebody acted on",
+        "Share of the alerts of 30 days that called an action or were acknowledged. Bad: a low one; people have "
+        "stopped reading what this model says.",
+        {
+            "{{model}}": 'sum by (model) (increase(ml_alert_actions_total{outcome=~"acted|acknowledged"}[30d])) / '
+            "(sum by (model) (increase(ml_alert_actions_total[30d])) > 0)"
+        },
+        kind="bars",
+        unit="percentunit",
+        steps=(("red", None), ("#EAB839", 0.25), ("green", 0.5)),
+        missing="No alert has ended, or mlslo-exporter act is not scraped",
+    ),
+    Panel(
+        "fleet.nobody",
+        "Alerts that nobody acted on",
+        "Alerts of 90 days that began and were never acted on or acknowledged. mlslo-rulegen tune proposes what to do "
+        "with each.",
+        {"times": _NOBODY, "silenced": f"{_SILENCED} and ({_NOBODY})"},
+        kind="table",
+        missing="Somebody acted on each, or mlslo-exporter act is not scraped",
+    ),
+)
 _UNITS = {
     "budget left": "percentunit", "features drifted": "percentunit", "labelled": "percentunit", "failed": "percentunit",
     "predictions per second": "reqps", "since the last cycle": "s",
@@ -61,6 +93,7 @@ def build(tiers: Sequence[str], mark: str) -> str:
         kind="stacked",
         width=24,
     ).as_data(0, 20)
+    alerts = placed(_ALERTS, 28)
     window = variable("window", "label_values(ml_monitor_samples, window)")
     data = {
         "uid": FLEET_UID,
@@ -71,7 +104,7 @@ def build(tiers: Sequence[str], mark: str) -> str:
         "templating": {"list": [data_source(), window]},
         "links": [{"title": "Models", "type": "dashboards", "tags": ["mlslo"], "asDropdown": True}],
     }
-    return framed(data, [json.dumps(panel, ensure_ascii=False) for panel in (table, firing)])
+    return framed(data, [json.dumps(panel, ensure_ascii=False) for panel in (table, firing, *alerts)])
 
 
 def _override(column: str, *properties: tuple[str, Any]) -> dict[str, Any]:

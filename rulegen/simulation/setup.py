@@ -60,7 +60,8 @@ def resolve(specs: Specs, scenario: Scenario, base: Base | None = None) -> Setup
 
 
 def configuration(routing: Routing, rules: Sequence[AlertRule], base: Base | None) -> Configuration:
-    """As `generate` writes it."""
+    """As `generate` writes it, but for what acts on alerts: who is notified is asked."""
+    routing = routing.without_actions()
     alerts = [rule.identity for rule in rules]
     ours = alertmanager.build(routing, alerts)
     if base is None:

@@ -40,6 +40,9 @@ from rulegen.spec.routing_names import (
 from rulegen.spec.target import Target
 from rulegen.spec.time_intervals import TimeInterval
 
+ACTIONS = "mlslo-actions"
+"""The receiver that acts on alerts."""
+
 PLACEHOLDER = "REPLACE-ME"
 """Placeholder of a first AlertRouting file, for what only its user knows."""
 
@@ -140,6 +143,27 @@ class Dashboards(StrictModel):
     url: WebAddress = Field(description="Grafana's address; each alert links to its model's dashboard.")
 
 
+class Receiving(StrictModel):
+    """Where `mlslo-exporter act` receives alerts."""
+
+    url: WebAddress = Field(description="Its address, such as `https://act.internal:9848/alerts`.")
+    credentialsFile: Name | None = Field(
+        None,
+        description="A file of Alertmanager's that holds the token: one of `tokenFile` of the AlertActions file.",
+    )
+    caFile: Name | None = Field(None, description="A file of Alertmanager's with the certificates to trust.")
+
+    @property
+    def receiver(self) -> dict[str, Any]:
+        """The receiver, in Alertmanager's words."""
+        http: dict[str, Any] = {"follow_redirects": False}
+        if self.credentialsFile is not None:
+            http["authorization"] = {"credentials_file": self.credentialsFile}
+        if self.caFile is not None:
+            http["tls_config"] = {"ca_file": self.caFile}
+        return {"webhook_configs": [{"url": self.url, "send_resolved": True, "http_config": http}]}
+
+
 class Operator(StrictModel):
     """For `generate --format operator`: where its objects stand, and how prometheus-operator finds them."""
 
@@ -216,6 +240,10 @@ class Spec(StrictModel):
     inhibit: list[Inhibit] = Field(default_factory=list, description="What silences what.")
     suppressLowerTiers: bool = Field(True, description="The same SLO's P1 silences its P2 and P3.")
     watchdog: Watchdog | None = Field(None, description="An alert that always fires.")
+    actions: Receiving | None = Field(
+        None,
+        description="Every alert of a tier goes to it too: `mlslo-exporter act` calls what is to be done.",
+    )
     runbooks: Runbooks | None = Field(
         None, description="Links from alerts to their generated pages; a `runbook_url` of your own stays."
     )
@@ -238,6 +266,11 @@ class Spec(StrictModel):
         return self.defaultReceiver or self.tiers[self.tier_names[-1]].receivers[0]
 
     @property
+    def all_receivers(self) -> dict[str, dict[str, Any]]:
+        """The receivers of the file, and the one that acts."""
+        return {**self.receivers, **({ACTIONS: self.actions.receiver} if self.actions is not None else {})}
+
+    @property
     def notified(self) -> set[str]:
         """The receivers of alerts other than the watchdog."""
         told = [tier.receivers for tier in self.tiers.values()]
@@ -256,6 +289,11 @@ class Routing(Loaded[Metadata, Spec]):
 
     model_type = RoutingFile
 
+    def without_actions(self) -> Self:
+        """Return the same file where nothing acts: for what is about people."""
+        spec = self.spec.model_copy(update={"actions": None})
+        return type(self)(self.document, self.file.model_copy(update={"spec": spec}))
+
     @property
     def operator(self) -> Operator:
         """The settings of objects for prometheus-operator; the defaults, where the file says nothing."""
@@ -268,6 +306,9 @@ class Routing(Loaded[Metadata, Spec]):
             at = ("spec", "receivers", name)
             target, templates = self.spec.target.alertmanager.from_, self.spec.templates
             yield from receiver_problems(self.document, at, receiver, target, templates)
+        if self.spec.actions is not None and ACTIONS in self.spec.receivers:
+            message = f"'{ACTIONS}' is the receiver that spec.actions asks for; rename this one"
+            yield self.document.problem(("spec", "receivers", ACTIONS), message, key=True)
         for check in (_repetition, _duplicates, _versions):
             yield from check(self.document, self.spec)
 

@@ -7,7 +7,7 @@ from pathlib import Path
 from mlslo.yamlfile import InputError, Problem, quoted_list
 from rulegen.output.generated_files import MARK
 
-KINDS = ("ModelSLO", "AlertRouting", "ModelMonitor")
+KINDS = ("ModelSLO", "AlertRouting", "ModelMonitor", "AlertActions")
 _SUFFIXES = (".yaml", ".yml")
 _OURS = re.compile(rb"^[ \t]*[\"']?apiVersion[\"']?[ \t]*:[ \t]*[\"']?mlslo/", re.MULTILINE)
 _SCENARIO = re.compile(rb"^kind: *[\"']?AlertScenario\b", re.MULTILINE)

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from mlslo import monitor as monitors
+from mlslo.actions import Actions
 from mlslo.monitor import Monitor
 from mlslo.yamlfile import Document, InputError, Problem, did_you_mean, quoted_list, read, shown
 from rulegen.spec import model_slo, routing
@@ -24,6 +25,7 @@ class Specs:
     models: Sequence[ModelSlo]
     routing: Routing
     monitors: Sequence[Monitor]
+    actions: Sequence[Actions] = ()
     notes: Sequence[Problem] = ()
 
 
@@ -36,6 +38,7 @@ def load(paths: Iterable[Path]) -> Specs:
     models: list[ModelSlo] = []
     routings: list[Routing] = []
     watched: list[Monitor] = []
+    acting: list[Actions] = []
     notes: list[Problem] = []
     for document in _documents(paths, problems, notes):
         try:
@@ -44,6 +47,8 @@ def load(paths: Iterable[Path]) -> Specs:
                     models.append(model_slo.from_document(document))
                 case "AlertRouting":
                     routings.append(routing.from_document(document))
+                case "AlertActions":
+                    acting.append(Actions.from_document(document))
                 case _:
                     watched.append(monitors.from_document(document))
         except InputError as error:
@@ -63,7 +68,7 @@ def load(paths: Iterable[Path]) -> Specs:
         problems += slo_checks.of_model(model, routings[0], watched)
     if problems:
         raise InputError(problems)
-    return Specs(sorted(models, key=lambda model: model.name), routings[0], watched, notes)
+    return Specs(sorted(models, key=lambda model: model.name), routings[0], watched, acting, notes)
 
 
 def _documents(paths: Iterable[Path], problems: list[Problem], notes: list[Problem]) -> list[Document]:

@@ -2,7 +2,7 @@
 
 import json
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import datetime
 from pathlib import Path
 from typing import Any, get_args
@@ -14,6 +14,7 @@ import yaml
 from examples.demo import compress
 from examples.demo.player import Player
 from examples.demo.processes import ChildError, Children
+from mlslo.actions import ActionsFile
 from mlslo.monitor import MonitorFile
 from mlslo.yamlfile import Duration
 from rulegen.spec.model_slo import ModelSloFile
@@ -39,7 +40,7 @@ def parts(annotation: Any) -> set[Any]:
     return {annotation}.union(*(parts(part) for part in get_args(annotation)))
 
 
-@pytest.mark.parametrize("file", [MonitorFile, ModelSloFile, RoutingFile])
+@pytest.mark.parametrize("file", [MonitorFile, ModelSloFile, RoutingFile, ActionsFile])
 def test_every_duration_of_the_file_formats_is_known_as_a_span_or_a_measurement(file: Any) -> None:
     found = set(duration_keys(file, set()))
     assert found
@@ -69,7 +70,11 @@ def test_what_the_slo_names_is_in_the_monitor_whatever_the_factor() -> None:
 
 
 def test_receivers_send_to_this_machine_and_nothing_waits_for_office_hours(tmp_path: Path) -> None:
-    urls = {"pagerduty_configs": "http://127.0.0.1:1/page", "webhook_configs": "http://127.0.0.1:1/ping"}
+    urls = {
+        "pagerduty_configs": "http://127.0.0.1:1/page",
+        "webhook_configs": "http://127.0.0.1:1/ping",
+        "actions": "http://127.0.0.1:1/alerts",
+    }
     routing = compress.routing(DIABETES / "routing.yaml", 60, urls, tmp_path)
     compress.write(routing, tmp_path / "routing.yaml")
     text = (tmp_path / "routing.yaml").read_text()
@@ -77,6 +82,19 @@ def test_receivers_send_to_this_machine_and_nothing_waits_for_office_hours(tmp_p
     assert "office-hours" not in text
     assert "/etc/" not in text
     assert "dead-mans-switch.monitoring" not in text
+    assert "mlslo-act.monitoring" not in text
+
+
+def logged(played: Path, name: str = "predictions.jsonl") -> list[dict[str, Any]]:
+    return [json.loads(line) for line in (played / name).read_text().splitlines()]
+
+
+def wait_for(seen: Callable[[], bool]) -> None:
+    for _ in range(300):
+        if seen():
+            return
+        time.sleep(0.1)
+    raise AssertionError("not seen within half a minute")
 
 
 def play(played: Path, factor: float, minute: float, until: str) -> list[dict[str, Any]]:
@@ -108,6 +126,30 @@ def test_the_repaired_model_goes_on_under_new_ids(tmp_path: Path) -> None:
     ids = [record["request_id"] for record in records]
     assert len(ids) == len(set(ids))
     assert {record["model_version"] for record in records if record["request_id"].endswith("-1")} == {"1.1.1"}
+
+
+def test_a_deployment_begins_the_last_chapter_at_once(tmp_path: Path) -> None:
+    player = Player(DIABETES / "logs", tmp_path, 20, time.time() - 80 * 60 / 20)
+    player.start()
+    try:
+        expected = player.moment(90)
+        player.deploy()
+        deployed = player.moment(90)
+        player.deploy()
+        assert player.moment(90) == deployed < expected
+        wait_for(lambda: any(record["model_version"] == "1.1.1" for record in logged(tmp_path)))
+    finally:
+        player.stop()
+    records = logged(tmp_path)
+    versions = [record["model_version"] for record in records]
+    assert versions == sorted(versions)
+    assert all(
+        datetime.fromisoformat(record["ts"]).timestamp() >= deployed - 0.001
+        for record in records
+        if record["model_version"] == "1.1.1"
+    )
+    labelled = {record["request_id"] for record in logged(tmp_path, "labels.jsonl")}
+    assert labelled <= {record["request_id"] for record in records}
 
 
 def test_a_program_that_ends_is_named_with_the_end_of_its_log(tmp_path: Path) -> None:

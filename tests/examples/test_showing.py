@@ -33,6 +33,8 @@ def test_the_story_is_told_in_time(tmp_path: Path) -> None:
         "PagerDuty: the phone rings",
         "Slack #ml-alerts",
         "inhibited",
+        "anna approves roll-back",
+        "the deployer: deploy diabetes 1.1.1",
         "PagerDuty: the incident is resolved",
     ):
         assert seen in told.stdout
@@ -74,7 +76,7 @@ def children(parent: int) -> dict[int, str]:
 def test_ctrl_c_ends_everything_and_leaves_nothing(tmp_path: Path) -> None:
     with running(tmp_path) as demo:
         started = children(demo.pid)
-        assert len(started) == 3, started
+        assert len(started) == 4, started
         demo.send_signal(signal.SIGINT)
         output, errors = demo.communicate(timeout=60)
     assert demo.returncode == 130, output + errors

@@ -130,6 +130,13 @@ def test_a_dead_mans_switch_takes_anything(standins: Standins) -> None:
     assert "firing Watchdog" in render(standins.deliveries[1])
 
 
+def test_a_deployer_is_told_what_to_deploy(standins: Standins) -> None:
+    assert post(standins.deployer_url, {"model": "diabetes"})[0] == 400
+    assert post(standins.deployer_url, {"model": "diabetes", "version": "1.1.1"})[0] == 202
+    assert [headline(delivery) for delivery in standins.deliveries] == ["deploy diabetes 1.1.1"]
+    assert "deployer · " in render(standins.deliveries[0])
+
+
 def test_nothing_else_is_there(standins: Standins) -> None:
     assert post(f"{standins.url}/elsewhere", {})[0] == 404
 
@@ -161,7 +168,7 @@ def test_as_a_script_it_prints_what_arrives_and_leaves_when_told_to() -> None:
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as script:
         assert script.stdout is not None
         assert script.stderr is not None
-        addresses = "".join(script.stdout.readline() for _ in range(3))
+        addresses = "".join(script.stdout.readline() for _ in range(4))
         found = re.search(r"PagerDuty +(http://127\.0\.0\.1:[0-9]+/v2/enqueue)", addresses)
         assert found
         post(found[1], event())

@@ -60,7 +60,7 @@ def files(routing: Routing) -> list[File]:
     """Every file that a receiver names, in the order of the routing file."""
     return [
         File(location, path, reference(path, routing.operator))
-        for location, path in _paths(routing.spec.receivers, ("spec", "receivers"))
+        for location, path in _paths(routing.spec.all_receivers, ("spec", "receivers"))
     ]
 
 

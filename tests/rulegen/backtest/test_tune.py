@@ -13,7 +13,7 @@ import yaml
 from mlslo.yamlfile import InputError, parse
 from rulegen.backtest.candidates import rounded
 from rulegen.backtest.spec_text import replaced
-from tests.rulegen.backtest.histories import START, called, rfc3339, write_history, write_specs
+from tests.rulegen.backtest.histories import START, Samples, called, rfc3339, write_history, write_specs
 from tests.support.tools import tool
 
 HOUR = 3600
@@ -234,3 +234,49 @@ def test_a_mistake_in_incidents_has_its_place(incident: dict[str, Any], message:
     done = called("tune", *specs, "--history", tmp_path / "history", "--incidents", marked, code=2)
     assert message in done.stderr
     assert done.stderr.startswith(f"{marked}:")
+
+
+@pytest.mark.slow
+def test_what_to_do_with_alerts_that_nobody_acted_on(tmp_path: Path) -> None:
+    steps = range(0, 3 * 24 * HOUR + 1, 600)
+
+    def outcomes(alert: str, **most: int) -> dict[str, list[tuple[float, float]]]:
+        """Return counters of `act`, which begin at 0 and reach ``most`` on the last day."""
+        return {
+            f'ml_alert_actions_total{{model="fraud",alertname="{alert}",outcome="{name}"}}': [
+                (START + s, most.get(name, 0) * (s > 60 * HOUR)) for s in steps
+            ]
+            for name in ("acted", "acknowledged", "silenced", "ignored")
+        }
+
+    alerts = [
+        {"name": name, "tier": tier, "when": {"above": 0.2}, "for": "10m"}
+        for name, tier in (("Drift", "P1"), ("Lowest", "P2"), ("Answered", "P1"), ("Quiet", "P1"))
+    ]
+    slos = [{"name": "drift", "layer": "data", "sli": {"gauge": GAUGE}, "alerts": alerts}]
+    specs = write_specs(tmp_path, slos)
+    samples: Samples = {
+        SERIES: [(START + s, waves(s / HOUR)) for s in steps],
+        **outcomes("Drift", ignored=5, silenced=3),
+        **outcomes("Lowest", ignored=1),
+        **outcomes("Answered", ignored=7, acknowledged=1),
+        **outcomes("Quiet"),
+        # In no spec any more.
+        **outcomes("Gone", ignored=4),
+    }
+    past = write_history(tmp_path / "history", samples, START, START + 3 * 24 * HOUR, "10m")
+    words = [*specs, "--history", past, "--tools", tool("prometheus").parent]
+    said = called("tune", *words, "--pages-per-quarter", 20).stdout.splitlines()
+    begin = said.index(
+        "Drift (fraud): 8 times in 3 days, silenced 3 of them, and nobody acted on it or acknowledged it"
+    )
+    assert said[begin + 1 :] == [
+        "  set above 0.3 for 10m: 1 page in this history instead of 4",
+        "  or lower its tier to P2",
+        "  or delete it",
+        "Lowest (fraud): once in 3 days, and nobody acted on it or acknowledged it",
+        "  set above 0.3 for 10m: 1 page in this history instead of 4",
+        "  or delete it",
+    ]
+    text = called("backtest", *words).stdout
+    assert "Nobody acted (alert-nobody-acts-on)\n  Drift   fraud  8 times in 3 days" in text

@@ -289,7 +289,7 @@ def test_a_name_that_is_no_identifier_gets_one(tmp_path: Path) -> None:
 def test_the_fleet_leads_to_each_model() -> None:
     fleet = json.loads(_GENERATED[1].read_text(encoding="utf-8"))
     model = json.loads(_GENERATED[0].read_text(encoding="utf-8"))
-    (table, _) = panels_of(fleet)
+    table = next(panels_of(fleet))
     (link,) = [o for o in table["fieldConfig"]["overrides"] if o["matcher"]["options"] == "model"]
     url = link["properties"][0]["value"][0]["url"]
     assert url.split("?")[0].replace("${__value.raw}", "diabetes") == f"/d/{model['uid']}"

@@ -1,0 +1,138 @@
+"""One call: a request that is sent once, within its time, and whose outcome is known or said to be unknown."""
+
+from __future__ import annotations
+
+import base64
+import http.client
+import json
+import ssl
+import threading
+import urllib.error
+import urllib.request
+from collections.abc import Mapping
+from contextlib import closing
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from exporter.web.delivery import beginning, opener, shown_url
+from mlslo.actions import Authorized, KubernetesCall
+from mlslo.version import VERSION
+
+_ALREADY = 409
+
+
+class CallError(Exception):
+    """A call that did not succeed. ``unknown``: it may have been taken all the same."""
+
+    def __init__(self, text: str, *, unknown: bool = False) -> None:
+        super().__init__(text)
+        self.unknown = unknown
+
+
+@dataclass(frozen=True)
+class Call:
+    """A request. ``body``: sent as JSON. ``created_once``: 409 says that an earlier attempt has created it."""
+
+    method: str
+    url: str
+    settings: Authorized | KubernetesCall
+    body: Any = None
+    headers: Mapping[str, str] = field(default_factory=dict)
+    created_once: bool = False
+
+    @property
+    def shown(self) -> dict[str, Any]:
+        """What is recorded, and what people approve: without credentials."""
+        return {"method": self.method, "url": shown_url(self.url), "body": self.body}
+
+
+def send(call: Call, folder: Path, key: str) -> str:
+    """Send a call and return what was answered. ``folder``: of secrets and certificates. Raises CallError."""
+    request, client = prepared(call, folder, key)
+    seconds = call.settings.timeout.seconds
+    found: list[str | CallError] = []
+
+    def attempt() -> None:
+        try:
+            found.append(_attempt(client, request, seconds, created_once=call.created_once))
+        except CallError as error:
+            found.append(error)
+
+    # The time-out of a connection is for each piece of the answer.
+    thread = threading.Thread(target=attempt, daemon=True, name="call")
+    thread.start()
+    thread.join(seconds + 1)
+    match found:
+        case [str() as answer]:
+            return answer
+        case [CallError() as error]:
+            raise error
+    raise CallError(f"no answer within {seconds:g} s", unknown=True)
+
+
+def _attempt(
+    client: urllib.request.OpenerDirector,
+    request: urllib.request.Request,
+    seconds: float,
+    *,
+    created_once: bool,
+) -> str:
+    try:
+        with closing(client.open(request, timeout=seconds)) as answer:
+            return f"answered {answer.status}"
+    except urllib.error.HTTPError as error:
+        with closing(error):
+            if error.code == _ALREADY and created_once:
+                return "answered 409: an earlier attempt has created it"
+            text = " ".join(beginning(error).split())
+            reason = f"answered {error.code}: {text or error.reason}"
+            if 300 <= error.code < 400:
+                reason = f"answered {error.code}: a redirect, which is not followed"
+            # A proxy that gave up may have passed it on.
+            raise CallError(reason, unknown=error.code in (502, 504)) from None
+    except urllib.error.URLError as error:
+        # Before the request was sent, or while it was.
+        refused = isinstance(error.reason, (ConnectionRefusedError, ssl.SSLCertVerificationError))
+        unresolved = type(error.reason).__name__ == "gaierror"
+        raise CallError(f"not reached: {error.reason}", unknown=not (refused or unresolved)) from None
+    except (OSError, http.client.HTTPException, ValueError) as error:
+        raise CallError(f"no answer: {error or type(error).__name__}", unknown=True) from None
+
+
+def prepared(
+    call: Call, folder: Path, key: str
+) -> tuple[urllib.request.Request, urllib.request.OpenerDirector]:
+    """Return the request of a call, with its secrets, and the client that sends it. Raises CallError."""
+    settings = call.settings
+    headers = {"User-Agent": f"mlslo-exporter/{VERSION}", "Idempotency-Key": key, **call.headers}
+    if settings.tokenFile is not None:
+        headers["Authorization"] = f"Bearer {_secret(folder / settings.tokenFile)}"
+    elif isinstance(settings, Authorized) and settings.username is not None:
+        password = _secret(folder / (settings.passwordFile or ""))
+        user = base64.b64encode(f"{settings.username}:{password}".encode()).decode()
+        headers["Authorization"] = f"Basic {user}"
+    body = None
+    if call.body is not None:
+        headers["Content-Type"] = "application/json"
+        body = json.dumps(call.body).encode()
+    context = None
+    if settings.caFile is not None and call.url.startswith("https:"):
+        try:
+            context = ssl.create_default_context(cafile=folder / settings.caFile)
+        except OSError as error:
+            raise CallError(
+                f"{folder / settings.caFile}: cannot be used: {error.strerror or error}"
+            ) from None
+    return urllib.request.Request(call.url, body, headers, method=call.method), opener(context)
+
+
+def _secret(path: Path) -> str:
+    try:
+        found = path.read_text(encoding="utf-8").strip()
+    except (OSError, UnicodeDecodeError) as error:
+        reason = error.strerror if isinstance(error, OSError) else "no UTF-8 text"
+        raise CallError(f"{path}: cannot be read: {reason}") from None
+    if not found or not (found.isascii() and found.isprintable()):
+        raise CallError(f"{path}: expected one line of ASCII text")
+    return found
