@@ -27,6 +27,7 @@ BENCHMARKS = (
     "pages",
     "alarms",
     "streams",
+    "launch",
     "generate",
     "rules",
 )

@@ -137,7 +137,7 @@ class _Sizes:
         if name == "ml_series_dropped_total":
             return 2
         if name.startswith(SEQUENCE):
-            # Each bound and the labels may be withheld, which is a series too.
+            # What is withheld is a series too.
             return 2 * len(comparison_sequence.statistics(spec))
         if name.startswith("ml_comparison_"):
             return len(spec.windows) * len(comparison_results.names(spec, self.task))
