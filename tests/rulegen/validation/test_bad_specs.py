@@ -125,7 +125,10 @@ def test_two_routings(tmp_path: Path) -> None:
             "1:1: missing key 'kind', expected one of ModelSLO, AlertRouting, ModelMonitor, AlertActions",
         ),
         ("- 1\n", "1:1: expected a mapping with apiVersion and kind"),
-        ("kind: [a]\n", "1:7: expected one of ModelSLO, AlertRouting, ModelMonitor, AlertActions, got a list"),
+        (
+            "kind: [a]\n",
+            "1:7: expected one of ModelSLO, AlertRouting, ModelMonitor, AlertActions, got a list",
+        ),
         ("a: 1\na: 2\n", "2:1: duplicate key 'a', first given at line 1"),
         # Its last line end is missing: the place is still in the file.
         ("kind: [a", "1:9: did not find expected ',' or ']'"),
@@ -162,7 +165,8 @@ def test_a_file_or_folder_without_specs(tmp_path: Path) -> None:
     empty = CliRunner().invoke(main, ["generate", str(tmp_path)])
     assert empty.exit_code == 2
     assert (
-        empty.stderr == f"{tmp_path}: no file of kind ModelSLO, AlertRouting, ModelMonitor, AlertActions in this folder\n"
+        empty.stderr
+        == f"{tmp_path}: no file of kind ModelSLO, AlertRouting, ModelMonitor, AlertActions in this folder\n"
     )
 
 
