@@ -42,7 +42,7 @@ def test_defaults(tmp_path: Path) -> None:
     [
         (
             "{{ label.model }}",
-            "'label.model', expected labels.NAME, annotations.NAME, startsAt or fingerprint; did you",
+            "expected labels.NAME, annotations.NAME, startsAt or fingerprint; did you mean 'labels.model'?",
         ),
         ("{{ startAt }}", "did you mean 'startsAt'?"),
         ("{{ labels }}", "unknown placeholder 'labels'"),
@@ -107,7 +107,7 @@ def test_url_that_an_alert_could_choose_is_refused(tmp_path: Path, url: str) -> 
         (HEAD + ACTION + ACTION, "7:12: a second action 'a'"),
         (HEAD + "  - {name: a, on: {alertname: A}}\n", "expected exactly one of http, kubernetesJob"),
         (HEAD + ACTION.replace("alertname: A", "alertnam: A"), "did you mean 'alertname'?"),
-        (HEAD + ACTION.replace("name: a,", "name: a b,"), "name"),
+        (HEAD + ACTION.replace("name: a,", "name: a b,"), "string should match pattern"),
         (
             HEAD + ACTION.replace("}}\n", "}, approval: {by: [x], people: 2}}\n"),
             "2 people must approve, by names 1",
