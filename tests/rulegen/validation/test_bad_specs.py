@@ -118,7 +118,8 @@ def test_two_routings(tmp_path: Path) -> None:
     [
         (
             "kind: ModelSLOs\n",
-            "1:7: expected one of ModelSLO, AlertRouting, ModelMonitor, AlertActions, got 'ModelSLOs'; did you mean 'ModelSLO'?",
+            "1:7: expected one of ModelSLO, AlertRouting, ModelMonitor, AlertActions, got 'ModelSLOs'; "
+            "did you mean 'ModelSLO'?",
         ),
         (
             "apiVersion: mlslo/v1\n",
@@ -164,10 +165,8 @@ def test_a_file_or_folder_without_specs(tmp_path: Path) -> None:
     assert missing.stderr == f"{tmp_path / 'none.yaml'}: cannot be read: No such file or directory\n"
     empty = CliRunner().invoke(main, ["generate", str(tmp_path)])
     assert empty.exit_code == 2
-    assert (
-        empty.stderr
-        == f"{tmp_path}: no file of kind ModelSLO, AlertRouting, ModelMonitor, AlertActions in this folder\n"
-    )
+    kinds = "ModelSLO, AlertRouting, ModelMonitor, AlertActions"
+    assert empty.stderr == f"{tmp_path}: no file of kind {kinds} in this folder\n"
 
 
 def test_files_that_are_none(tmp_path: Path) -> None:
