@@ -72,8 +72,11 @@ def _of_window(
 ) -> Found:
     source, expected = f"reference {name}", f"as in reference {name}"
     # Where one feature has drifted, three of ten that are named beside it may be innocent: too many to stop a run for.
-    # Where none is named so, and the data set as a whole has drifted, those that show it most are.
-    changed = drifted_features(window, name, compared, _RATE) or drifted_features(window, name, compared)
+    # Where none is named so, and the data set as a whole has drifted, those that show it most are; that is known only
+    # where the reference says how far features depend on each other.
+    changed = drifted_features(window, name, compared, _RATE)
+    if not changed and reference.noise is not None:
+        changed = drifted_features(window, name, compared)
     absent, invalid = {}, {}
     for feature, then in reference.features.items():
         part = view_part(reference.described[feature].names(feature)[_primary(reference, feature)])
