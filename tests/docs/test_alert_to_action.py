@@ -1,4 +1,4 @@
-"""docs/alert-to-action.md: its files run in a real Alertmanager and the program, and its commands print what it shows."""
+"""docs/alert-to-action.md: its files run in real programs, and its commands print what it says."""
 
 from __future__ import annotations
 
