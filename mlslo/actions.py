@@ -30,7 +30,7 @@ NAME = re.compile(r"(labels|annotations)\.([a-zA-Z_][a-zA-Z0-9_]*)|startsAt|fing
 _ROOTS = ("labels.", "annotations.", "startsAt", "fingerprint")
 _POD = "/var/run/secrets/kubernetes.io/serviceaccount"
 _KUBERNETES = r"^[a-z0-9]([a-z0-9-]{0,38}[a-z0-9])?$"
-_URL = r"^https?://[^/{}@#?\\ ]+(/[^@#\\]*)?$"
+_URL = r"^https?://[^/{}@#?\\ ]+(/[^@#?\\]*)?([?][^@#{}\\]*)?$"
 _SECRET_HEADERS = ("authorization", "cookie", "proxy-authorization")
 _SECRET_WORDS = re.compile(r"token|secret|password|api-?key|credential", re.IGNORECASE)
 _OWN_HEADERS = (
@@ -52,7 +52,7 @@ def _as_url(text: str) -> str:
         known = False
     if not known or not re.fullmatch(_URL, text) or not re.fullmatch(r"[!-~]+", filled):
         # Not the text: it may hold a password.
-        message = "expected a URL such as https://deploy.internal/rollback, without a user or a query"
+        message = "expected a URL such as https://deploy.internal/rollback, without a user"
         raise ValueError(f"{message}; only its path may have placeholders")
     return text
 

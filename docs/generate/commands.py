@@ -12,13 +12,14 @@ from docs.generate.markdown import table
 
 # click has no help for arguments.
 ARGUMENTS = {
+    "ACTIONS": "An AlertActions file.",
     "LOG...": "Files of a prediction log.",
     "openslo|sloth": "Whose files they are.",
     "FILE...": "Files with one or more YAML documents.",
     "MONITOR": "A ModelMonitor file.",
     "MONITOR...": "One or more ModelMonitor files.",
     "STATE...": "State files, or folders of them (`--state-dir`).",
-    "SPEC...": "ModelSLO files, one AlertRouting file, ModelMonitor files; a folder stands for all in it.",
+    "SPEC...": "ModelSLO, ModelMonitor and AlertActions files, one AlertRouting file; a folder stands for all in it.",
 }
 
 _INTRODUCTION = """\

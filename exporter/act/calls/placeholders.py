@@ -42,13 +42,16 @@ class Filler:
         def encoded(found: re.Match[str]) -> str:
             return quote(self._value(found), safe="")
 
-        head, slash, path = url.partition("://")[2].partition("/")
+        # Only the path has placeholders.
+        written, question, query = url.partition("?")
+        scheme, _, rest = written.partition("://")
+        head, slash, path = rest.partition("/")
         segments = path.split("/")
         filled = [PLACEHOLDER.sub(encoded, segment) for segment in segments]
-        for written, segment in zip(segments, filled, strict=True):
-            if written != segment and segment in ("", ".", ".."):
+        for before, segment in zip(segments, filled, strict=True):
+            if before != segment and segment in ("", ".", ".."):
                 raise CallError(f"a segment of the URL's path would be '{segment}'")
-        return f"{url.partition('://')[0]}://{head}{slash}{'/'.join(filled)}"
+        return f"{scheme}://{head}{slash}{'/'.join(filled)}{question}{query}"
 
     def _value(self, found: re.Match[str]) -> str:
         name = found[1].strip()

@@ -36,6 +36,8 @@ MISSING = {
     "ml_alert_actions_total": "of `act`; the page is of `once`",
     "ml_action_callbacks_total": "of `act`; the page is of `once`",
     "ml_action_alertmanager_failures_total": "of `act`; the page is of `once`",
+    "ml_actions_total": "of `act`; the page is of `once`",
+    "ml_action_requests_total": "of `act`; the page is of `once`",
     "ml_comparison_difference": "one version predicts alone at that time",
     "ml_comparison_difference_lower_bound": "one version predicts alone at that time",
     "ml_comparison_difference_upper_bound": "one version predicts alone at that time",

@@ -118,14 +118,18 @@ def test_two_routings(tmp_path: Path) -> None:
     [
         (
             "kind: ModelSLOs\n",
-            "1:7: expected one of ModelSLO, AlertRouting, ModelMonitor, got 'ModelSLOs'; did you mean 'ModelSLO'?",
+            "1:7: expected one of ModelSLO, AlertRouting, ModelMonitor, AlertActions, got 'ModelSLOs'; "
+            "did you mean 'ModelSLO'?",
         ),
         (
             "apiVersion: mlslo/v1\n",
-            "1:1: missing key 'kind', expected one of ModelSLO, AlertRouting, ModelMonitor",
+            "1:1: missing key 'kind', expected one of ModelSLO, AlertRouting, ModelMonitor, AlertActions",
         ),
         ("- 1\n", "1:1: expected a mapping with apiVersion and kind"),
-        ("kind: [a]\n", "1:7: expected one of ModelSLO, AlertRouting, ModelMonitor, got a list"),
+        (
+            "kind: [a]\n",
+            "1:7: expected one of ModelSLO, AlertRouting, ModelMonitor, AlertActions, got a list",
+        ),
         ("a: 1\na: 2\n", "2:1: duplicate key 'a', first given at line 1"),
         # Its last line end is missing: the place is still in the file.
         ("kind: [a", "1:9: did not find expected ',' or ']'"),
@@ -161,9 +165,8 @@ def test_a_file_or_folder_without_specs(tmp_path: Path) -> None:
     assert missing.stderr == f"{tmp_path / 'none.yaml'}: cannot be read: No such file or directory\n"
     empty = CliRunner().invoke(main, ["generate", str(tmp_path)])
     assert empty.exit_code == 2
-    assert (
-        empty.stderr == f"{tmp_path}: no file of kind ModelSLO, AlertRouting, ModelMonitor in this folder\n"
-    )
+    kinds = "ModelSLO, AlertRouting, ModelMonitor, AlertActions"
+    assert empty.stderr == f"{tmp_path}: no file of kind {kinds} in this folder\n"
 
 
 def test_files_that_are_none(tmp_path: Path) -> None:
