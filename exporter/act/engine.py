@@ -322,17 +322,9 @@ class Engine:
 
     def _note(self, about: Entry, kind: str, who: str = "", **detail: Any) -> bool:
         """Record a decision and log it; returns False where it was recorded before."""
-        entry = Entry(
-            self._clock(),
-            kind,
-            about.alert,
-            about.model,
-            about.fingerprint,
-            about.started,
-            who,
-            about.action,
-            json.dumps(detail, ensure_ascii=False),
-        )
+        text = json.dumps(detail, ensure_ascii=False)
+        episode = about.fingerprint, about.started
+        entry = Entry(self._clock(), kind, about.alert, about.model, *episode, who, about.action, text)
         if appended := self._record.append(entry):
             _log(entry)
         return appended
@@ -346,31 +338,14 @@ def _last(history: Sequence[Entry]) -> str:
 def _waiting(entry: Entry, history: Sequence[Entry]) -> Waiting:
     detail = json.loads(entry.detail)
     approved = [item.who for item in history if item.kind == "approved"]
-    return Waiting(
-        detail["id"],
-        entry.action,
-        entry.alert,
-        entry.model,
-        detail["by"],
-        detail["people"],
-        approved,
-        detail["until"],
-        detail["call"],
-    )
+    asked = detail["by"], detail["people"], approved, detail["until"], detail["call"]
+    return Waiting(detail["id"], entry.action, entry.alert, entry.model, *asked)
 
 
 def _log(entry: Entry) -> None:
     """Write a decision as one line of the log: all of it but what was sent, which may be long."""
     known = json.loads(entry.detail)
     detail = {key: known[key] for key in ("reason", "answer", "unknown", "until", "people") if key in known}
-    fields = {
-        "action": entry.action,
-        "alert": entry.alert,
-        "model": entry.model,
-        "fingerprint": entry.fingerprint,
-        "started": entry.started,
-        "who": entry.who,
-        **detail,
-    }
-    fields = {key: value for key, value in fields.items() if value != ""}
+    named = ("action", "alert", "model", "fingerprint", "started", "who")
+    fields = {name: value for name in named if (value := getattr(entry, name)) != ""} | detail
     logger.info("%s", entry.kind, extra={"fields": fields, "unlimited": True})
