@@ -107,7 +107,7 @@ def test_routing_is_valid() -> None:
 
 def test_names_are_there() -> None:
     assert set(re.findall(r"`(ml_[a-z_]+)[`{]", PAGE)) == {
-        name for name in METRICS if name.startswith("ml_action")
+        name for name in METRICS if name.startswith(("ml_actions", "ml_action_requests"))
     }
     assert [name for name in (*REQUESTS, *OUTCOMES) if f"`{name}`" not in PAGE] == []
     flags = {flag for option in act.params for flag in option.opts}

@@ -1,4 +1,4 @@
-"""docs/alert-to-action.md: its files run in a real Alertmanager and the program, and its commands print what it shows."""
+"""docs/alert-to-action.md: its files run in real programs, and its commands print what it says."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import hashlib
 import hmac
 import json
 import os
+import re
 import time
 from datetime import UTC, datetime
 from pathlib import Path
@@ -15,6 +16,7 @@ from urllib.parse import urlencode
 import pytest
 
 from exporter.act.outcomes import OUTCOMES
+from mlslo.catalogue import METRICS
 from tests.support.acting import Act, Receiver, until
 from tests.support.alertmanagers import Alertmanager
 from tests.support.paths import ROOT
@@ -126,5 +128,8 @@ def played(act: Act, alertmanager: Alertmanager, receiver: Receiver) -> None:
     assert sum("callback of pagerduty refused" in line["msg"] for line in act.lines()) == 2
 
 
-def test_its_tables_have_every_outcome() -> None:
+def test_it_names_every_outcome_and_metric() -> None:
     assert all(f"| `{outcome}` |" in PAGE for outcome in OUTCOMES)
+    assert {name for name in METRICS if name.startswith(("ml_alert_", "ml_action_"))} - set(
+        re.findall(r"ml_\w+", PAGE)
+    ) == {"ml_action_requests_total"}

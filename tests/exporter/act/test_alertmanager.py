@@ -24,6 +24,9 @@ ALERTS = [
     {"labels": {"alertname": "Drift", "model": "churn", "tier": "P1", "team": "growth-eu"}},
     {"labels": {"alertname": "Collapse", "model": "fraud", "tier": "P1"}},
     {"labels": {"alertname": "Stale", "model": "fraud", "tier": "P2"}},
+    # In groups of the same labels as others: of another receiver, and of another route.
+    {"labels": {"alertname": "Stale", "model": "churn", "tier": "P2"}},
+    {"labels": {"alertname": "Late", "model": "fraud", "tier": "P3"}},
 ]
 
 
@@ -35,7 +38,7 @@ def pagerduty() -> Iterator[Receiver]:
 
 @pytest.fixture(scope="module")
 def real(tmp_path_factory: pytest.TempPathFactory, pagerduty: Receiver) -> Iterator[RealAlertmanager]:
-    """Pages by three routes, two of them of one receiver."""
+    """Pages by four routes, three of them of one receiver."""
     folder = tmp_path_factory.mktemp("alertmanager")
     details = {"fingerprints": "{{ range .Alerts }}{{ .Fingerprint }} {{ end }}"}
     paging = [{"url": f"{pagerduty.url}/page", "routing_key": "k" * 32, "details": details}]
@@ -44,9 +47,10 @@ def real(tmp_path_factory: pytest.TempPathFactory, pagerduty: Receiver) -> Itera
             "matchers": ['tier="P1"', 'alertname!="Collapse"'],
             "receiver": "oncall",
             "group_by": ["alertname", "model", "feature"],
-            "routes": [{"matchers": ['team=~"growth-.+"'], "receiver": "growth"}],
+            "routes": [{"matchers": ['team=~"growth-.+"'], "receiver": "growth", "group_by": ["model"]}],
         },
         {"matchers": ['tier=~"P1|P2"'], "receiver": "oncall", "group_by": ["model"]},
+        {"matchers": ["tier=P3"], "receiver": "oncall", "group_by": ["model"]},
     ]
     route = {"receiver": "oncall", "group_wait": "0s", "group_interval": "1s", "routes": routes}
     receivers = [{"name": name, "pagerduty_configs": paging} for name in ("oncall", "growth")]
@@ -72,8 +76,8 @@ def test_a_deduplication_key_leads_to_the_alerts_of_its_group(
 
     until(lambda: len({one for own in paged().values() for one in own}) == len(ALERTS))
     asked = asking(real.url)
-    # Collapse and Stale are one group; a route whose receiver and labels are the same has another key.
-    assert len(paged()) == 3
+    # Two of the six are one group.
+    assert len(paged()) == 5
     for key, alerts in paged().items():
         assert set(fingerprints(asked, key)) == alerts
     assert fingerprints(asked, "0" * 64) == []
