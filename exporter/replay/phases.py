@@ -33,13 +33,18 @@ Progress = Callable[[int, int], None]
 class Phases:
     """Readings of one model, by the step from which each one counts."""
 
-    def __init__(self, model: Model, grid: Grid, work: Path) -> None:
-        """``work``: a folder for its own. Raises StoreError where that cannot be written."""
+    def __init__(
+        self, model: Model, grid: Grid, work: Path, reading: Callable[[Model, Grid, Path], Reading]
+    ) -> None:
+        """``work``: a folder for its own. Raises StoreError where that cannot be written.
+
+        ``reading``: what reads the logs.
+        """
         self.model = model
         self.grid = grid
         self._work = work
         work.mkdir()
-        self.main = Reading(model, grid, work / "0.sqlite")
+        self.main = reading(model, grid, work / "0.sqlite")
         self._from: list[tuple[int, Reading]] = []
 
     def read(self, since: int, until: int, latest: int, progress: Progress) -> None:
