@@ -146,16 +146,13 @@ def _fold_by_spark(past: _Past, master: str | None) -> None:
     model, given = past.model, past.given
     if problem := refuse_whole(model.monitor):
         refuse(f"model {model.name}: {problem}; expected --engine local")
-    urls = {name: [one for one in some if _is_url(one)] for name, some in given.items()}
-    files = {name: [one for one in some if not _is_url(one)] for name, some in given.items()}
-    for name, some in files.items():
-        if some and urls[name]:
-            refuse(f"{urls[name][0]}: beside files; expected only files, or only URLs")
-    urls = {name: some for name, some in urls.items() if some}
+    urls = {name: some for name, some in given.items() if any(map(_is_url, some))}
+    for some in urls.values():
+        if not all(map(_is_url, some)):
+            refuse(f"{next(filter(_is_url, some))}: beside files; expected only files, or only URLs")
+    files = {name: some for name, some in given.items() if name not in urls}
     try:
-        monitor = _pointed_at(
-            model, {name: some for name, some in files.items() if name not in urls}, past.work
-        )
+        monitor = _pointed_at(model, files, past.work)
         found = inputs(monitor, urls)
         with spark_session(master) as spark:
             remarks = fold(spark, model, found, past.path, past.at, as_of=past.as_of)

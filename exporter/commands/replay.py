@@ -8,7 +8,7 @@ import signal
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from functools import partial
@@ -25,9 +25,7 @@ from mlslo.yamlfile import Duration
 
 if TYPE_CHECKING:
     from exporter.daemon.models import Model
-    from exporter.replay import Reading
-    from exporter.replay.phases import Progress
-    from exporter.replay.steps import Grid
+    from exporter.replay.phases import NewReading, Progress
 
 _MICROSECONDS = 1_000_000
 _SAY_AGAIN = 5.0
@@ -135,9 +133,7 @@ def replay(
 
 
 @contextmanager
-def _reading(
-    engine: str, models: Sequence[Model], master: str | None
-) -> Iterator[Callable[[Model, Grid, Path], Reading]]:
+def _reading(engine: str, models: Sequence[Model], master: str | None) -> Iterator[NewReading]:
     """What reads the logs of a model, while Spark is there."""
     from exporter.replay import Reading
 

@@ -111,8 +111,7 @@ class Outcomes:
     @classmethod
     def merged(cls, parts: Sequence[Outcomes], steps: tuple[int, int]) -> Outcomes:
         """Return the outcomes of all ids, of ``parts`` that have different ones, each joined up to the last step."""
-        found = cls()
-        number = steps[1] - steps[0] + 1
+        found, number = cls(), steps[1] - steps[0] + 1
         found._begin, found._ratios = steps[0], [1.0] * number
         found._waiting = np.sum([[0] * number, *(part._waiting[-number:] for part in parts)], axis=0).tolist()
         found._first, found._corrections = (

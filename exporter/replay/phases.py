@@ -28,18 +28,15 @@ from exporter.tasks import task_of
 
 Progress = Callable[[int, int], None]
 """Is told how much is done, and of how much."""
+NewReading = Callable[[Model, Grid, Path], Reading]
+"""Opens what reads the logs of a model; at the path it may write."""
 
 
 class Phases:
     """Readings of one model, by the step from which each one counts."""
 
-    def __init__(
-        self, model: Model, grid: Grid, work: Path, reading: Callable[[Model, Grid, Path], Reading]
-    ) -> None:
-        """``work``: a folder for its own. Raises StoreError where that cannot be written.
-
-        ``reading``: what reads the logs.
-        """
+    def __init__(self, model: Model, grid: Grid, work: Path, reading: NewReading) -> None:
+        """``work``: a folder for its own. Raises StoreError where that cannot be written."""
         self.model = model
         self.grid = grid
         self._work = work

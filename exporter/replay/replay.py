@@ -16,7 +16,7 @@ import numpy as np
 from exporter.daemon.models import Model
 from exporter.measure.exposition import Series, Snapshot
 from exporter.replay import history
-from exporter.replay.phases import Phases, Progress
+from exporter.replay.phases import NewReading, Phases, Progress
 from exporter.replay.reading import Reading
 from exporter.replay.steps import Grid
 from exporter.summary.windows import CLOCK_SKEW, MICROSECONDS
@@ -39,11 +39,9 @@ class Replay:
         last: int | None,
         step: int,
         work: Path,
-        reading: Callable[[Model, Grid, Path], Reading] = Reading,
+        reading: NewReading = Reading,
     ) -> None:
         """``first`` and ``last``: epoch µs; None for those of the logs. ``step``: µs. ``work``: a folder for its own.
-
-        ``reading``: what reads the logs of a model.
 
         Raises StoreError where that cannot be written.
         """

@@ -20,18 +20,8 @@ from exporter.references.configured import VERSION, of_versions
 from exporter.sinks import Batch, SinkError
 from exporter.sinks.files import TrackedFile
 from exporter.sinks.positions import Position
-from exporter.spark.partition import POSITIONS, ROWS, STATE, WAITING, Job, folded
-from exporter.spark.parts import (
-    SCHEMA,
-    Part,
-    Shaper,
-    Splitter,
-    combined,
-    of_files,
-    of_lines,
-    of_pieces,
-    part_of,
-)
+from exporter.spark.partition import POSITIONS, ROWS, STATE, WAITING, Fold, Job, folded
+from exporter.spark.parts import SCHEMA, Shaper, Splitter, combined, of_files, of_lines, of_pieces, part_of
 from exporter.spark.pieces import MOST_TASKS, Piece, PlannedSink, grouped
 from exporter.spark.session import SparkError, explained
 from exporter.state import Store, portable
@@ -52,8 +42,6 @@ _PARTITION = 256 << 20
 Batches = Iterator["pyarrow.RecordBatch"]
 Read = Callable[[Batches], Iterator[tuple[str, str, Batch]]]
 """Makes batches of both sinks, each with its place in the order of reading, of a task's rows."""
-Fold = Callable[[Job, Iterable[Part]], Batches]
-"""Folds the parts of one partition, and yields rows."""
 
 
 class Inputs(NamedTuple):
@@ -78,10 +66,9 @@ def refuse_whole(monitor: Monitor) -> str | None:
     return None
 
 
-def check_versions(state: Portable) -> None:
-    """Raise SparkError where there are more versions than have series."""
-    # Past the limit the others of a partition share a name, which is one more.
-    if len(state.versions) > MOST_VERSIONS:
+def check_versions(number: float) -> None:
+    """Raise SparkError where there are more versions than have series; those of a partition share one name more."""
+    if number > MOST_VERSIONS:
         raise SparkError(
             f"more than {MOST_VERSIONS} versions: which ones have series depends on the order of reading; take "
             "a shorter period, or --engine local"
@@ -100,7 +87,7 @@ def inputs(monitor: Monitor, urls: Mapping[str, Sequence[str]]) -> Inputs:
         if log is None or name in urls:
             continue
         if log.sink.file is None or log.sink.is_standard_input:
-            raise SparkError(f"{name}: Spark reads files and URLs; expected --data")
+            raise SparkError(f"{name}: Spark reads files; expected a file sink, or --data of fold")
         try:
             with closing(PlannedSink.open(monitor, log.sink.file, {})) as sink:
                 found, positions[name] = sink.collect(name)
@@ -157,11 +144,8 @@ def rows_of(
     sources = list(_sources(spark, model.monitor, found, cores))
     if by_id:
         split = [source.mapInArrow(partial(_split, job, read), SCHEMA) for source, read in sources]
-        return (
-            job,
-            _together(split, partitions).mapInArrow(partial(_fold_rows, job, fold), schema),
-            partitions,
-        )
+        rows = _together(split, partitions).mapInArrow(partial(_fold_rows, job, fold), schema)
+        return job, rows, partitions
     split = [source.mapInArrow(partial(_fold_batches, job, fold, read), schema) for source, read in sources]
     return job, _union(split), sum(source.rdd.getNumPartitions() for source, _ in sources)
 
@@ -261,7 +245,8 @@ def _write(
     positions: Mapping[str, Mapping[str, str]],
 ) -> list[str]:
     """Write the state file, and return remarks."""
-    check_versions(state)
+    dropped = state.counters.get(("ml_series_dropped_total", ("too_many_versions",)), 0)
+    check_versions(len(state.versions) + dropped)
     kept = {name: dict(of_sink) for name, of_sink in positions.items()}
     blocks: list[tuple[int, int, bytes]] = []
     left_out = False

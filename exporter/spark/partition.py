@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import closing
 from dataclasses import dataclass
 from itertools import islice
@@ -54,6 +54,10 @@ class Job:
     cycle: CycleTime
     references: Mapping[Path, bytes]
     partitions: int
+
+
+Fold = Callable[[Job, Iterable[Part]], Iterator["pyarrow.RecordBatch"]]
+"""Folds the parts of one partition, and yields rows."""
 
 
 class ShippedSchemas(VersionSchemas):

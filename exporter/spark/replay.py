@@ -118,7 +118,7 @@ class SparkReading(Reading):
             past.first = min((time for time in (past.first, first) if time is not None), default=None)
             store.combinations.codes(combinations, [0] * len(combinations))
             state = portable.merge([state, part])
-        check_versions(state)
+        check_versions(len(state.versions))
         for name, (began, seen) in state.versions.items():
             store.versions.number(name, began, seen)
         store.segments.restore(state.sizes, state.dropped)
