@@ -1,8 +1,7 @@
 """Replay: the gauges of a past log at each of many steps, in a folder that backtests read.
 
 A log is read once, over buckets that end at the steps; labels are joined as they came; then each step is measured from
-what was known by it. From outside: ``Replay``, ``Reading``, which another may stand for; ``history`` says what is in
-the folder.
+what was known by it. From outside: ``Replay`` and ``Reading``; ``history`` says what is in the folder.
 """
 
 from exporter.replay.reading import Reading

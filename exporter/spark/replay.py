@@ -96,9 +96,7 @@ class SparkReading(Reading):
         with explained(), closing(self.ingestion):
             count = partial(_counted, self.grid)
             self._job, rows, partitions = rows_of(self._spark, self.model, cycle, found, count, ROWS)
-            self._rows = rows.persist()
-            # All at once: an iterator would have the partitions computed one after the other.
-            self._rows.count()
+            self._rows = _computed(rows)
             self._spark.conf.set("spark.sql.execution.arrow.maxRecordsPerBatch", str(_AT_ONCE))
             with self._store.transaction():
                 self._take_counted()
@@ -131,20 +129,18 @@ class SparkReading(Reading):
         layouts = {of: Layout.of(shape) for of, shape in _shapes(self).items()}
         numbers = {name: number for number, name in portable.version_names(self._store).items()}
         buckets = self._of(_BUCKET).repartition(partitions, "key").sortWithinPartitions("key")
-        merged = buckets.mapInArrow(partial(_merged, layouts), ROWS).persist()
-        merged.count()
+        merged = _computed(buckets.mapInArrow(partial(_merged, layouts), ROWS))
         for row in merged.toLocalIterator():
             key = msgspec.json.decode(row.key, type=BucketKey)
             content = unpacked(bytes(row.content), layouts[key.kind, key.digest].width)
             scope = Scope(numbers[key.version], key.segment, key.value)
             self._store.summaries.put(key.kind, key.digest, [(scope, key.start, content)])
-        merged.unpersist()
 
     def _join(self, steps: tuple[int, int], progress: Callable[[int, int], None]) -> None:
         parts = []
         with explained():
             join = partial(_joined, self._job, self.grid, self.first, steps)
-            for row in self._of(_ASIDE).mapInArrow(join, ROWS).collect():
+            for row in _computed(self._of(_ASIDE).mapInArrow(join, ROWS)).toLocalIterator():
                 outcomes, tracks = _loaded(row.content)
                 merge(self.ingestion.tracks, tracks)
                 parts.append(outcomes)
@@ -153,6 +149,13 @@ class SparkReading(Reading):
 
     def _of(self, kind: str) -> DataFrame:
         return self._rows.where(self._rows.kind == kind)
+
+
+def _computed(frame: DataFrame) -> DataFrame:
+    """Compute all partitions at once, and keep them: an iterator has them computed one after the other."""
+    kept = frame.persist()
+    kept.count()
+    return kept
 
 
 def _counted(grid: Grid, job: Job, parts: Iterable[Part]) -> Batches:
@@ -167,7 +170,7 @@ def _joined(job: Job, grid: Grid, first: int | None, steps: tuple[int, int], row
             reading.ingestion.aside, reading.ingestion.past.first = _loaded(content.as_buffer()), first
             reading.join(*steps, lambda *_: None)
             found = pickle.dumps((reading.outcomes, reading.ingestion.tracks))
-            yield from _batches([(_ASIDE, None, found)])
+            yield from _batches(iter([(_ASIDE, None, found)]))
 
 
 def _merged(layouts: Mapping[tuple[str, str], Layout], rows: Batches) -> Batches:
@@ -184,11 +187,10 @@ def _merged(layouts: Mapping[tuple[str, str], Layout], rows: Batches) -> Batches
     yield from _batches(merged())
 
 
-def _batches(rows: Iterable[_Row]) -> Batches:
+def _batches(rows: Iterator[_Row]) -> Batches:
     """Yield rows of ROWS."""
     import pyarrow as pa
 
-    rows = iter(rows)
     types = {"kind": pa.string(), "key": pa.string(), "content": pa.binary()}
     while some := list(islice(rows, _AT_ONCE)):
         columns = zip(zip(*some, strict=True), types.values(), strict=True)
@@ -202,5 +204,4 @@ def _shapes(reading: Reading) -> dict[tuple[str, str], Shape]:
 
 
 def _loaded(content: bytes) -> Any:
-    # Written by a task of this job, as is all that Spark itself unpickles.
-    return pickle.loads(content)  # noqa: S301
+    return pickle.loads(content)  # noqa: S301 - written by a task of this job, as all that Spark unpickles
