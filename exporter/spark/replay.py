@@ -92,8 +92,8 @@ class SparkReading(Reading):
     def read(self, since: int, until: int, latest: int, progress: Callable[[int, int], None]) -> None:
         """Read all records, as one process does. Raises SparkError where a log cannot be read."""
         cycle = CycleTime(until, latest, since, until, known=until)
-        found = inputs(self.model.monitor, {})
         with explained(), closing(self.ingestion):
+            found = inputs(self.model.monitor, {})
             count = partial(_counted, self.grid)
             self._job, rows, partitions = rows_of(self._spark, self.model, cycle, found, count, ROWS)
             self._rows = _computed(rows)
