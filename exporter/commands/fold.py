@@ -8,7 +8,7 @@ import time
 from collections.abc import Mapping, Sequence
 from contextlib import closing
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import click
 
@@ -77,12 +77,12 @@ def fold(
         state_dir.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(dir=state_dir, prefix=".fold-") as work:
             made = Path(work) / path.name
+            given = {"predictions": data, "labels": labels} if data else {}
+            past = _Past(model, given, Path(work), made, at, until is not None)
             if engine == "local":
-                _fold_here(model, data, labels, Path(work), made, at, as_of=until is not None)
+                _fold_here(past)
             else:
-                _fold_by_spark(
-                    model, data, labels, Path(work), made, at, as_of=until is not None, master=master
-                )
+                _fold_by_spark(past, master)
             with closing(Store(made)) as store:
                 with store.transaction():
                     if data or until is not None:
@@ -109,27 +109,29 @@ def fold(
     click.echo(f"{path}: written")
 
 
-def _fold_here(
-    model: Model,
-    data: Sequence[str],
-    labels: Sequence[str],
-    work: Path,
-    path: Path,
-    at: float,
-    *,
-    as_of: bool,
-) -> None:
+class _Past(NamedTuple):
+    """A fold. ``given``: logs instead of the monitor file's, by sink. ``as_of``: leave out what is after ``at``."""
+
+    model: Model
+    given: Mapping[str, Sequence[str]]
+    work: Path
+    path: Path
+    at: float
+    as_of: bool
+
+
+def _fold_here(past: _Past) -> None:
     from exporter.daemon.cycle import CycleError
     from exporter.daemon.models import Model
     from exporter.state import Store
 
-    given = {"predictions": data, "labels": labels} if data else {}
-    for url in (url for urls in given.values() for url in urls if _is_url(url)):
+    model = past.model
+    for url in (url for urls in past.given.values() for url in urls if _is_url(url)):
         refuse(f"{url}: is read by Spark only; expected a file, or --engine spark")
-    monitor = _pointed_at(model, given, work)
+    monitor = _pointed_at(model, past.given, past.work)
     try:
-        with closing(Model(monitor, model.references).cycle(Store(path))) as cycle:
-            snapshot = cycle.run(at=at, as_of=as_of, whole=not as_of, final=True)
+        with closing(Model(monitor, model.references).cycle(Store(past.path))) as cycle:
+            snapshot = cycle.run(at=past.at, as_of=past.as_of, whole=not past.as_of, final=True)
     except CycleError as error:
         refuse(f"model {model.name}: {error}", WRONG)
     up = {} if snapshot is None else snapshot.series["ml_sink_up"]
@@ -137,34 +139,23 @@ def _fold_here(
         refuse(f"model {model.name}: not everything could be read; nothing is written", WRONG)
 
 
-def _fold_by_spark(
-    model: Model,
-    data: Sequence[str],
-    labels: Sequence[str],
-    work: Path,
-    path: Path,
-    at: float,
-    *,
-    as_of: bool,
-    master: str | None,
-) -> None:
+def _fold_by_spark(past: _Past, master: str | None) -> None:
     from exporter.spark.fold import fold, inputs, refuse_whole
     from exporter.spark.session import SparkError, spark_session
 
+    model, given = past.model, past.given
     if problem := refuse_whole(model.monitor):
         refuse(f"model {model.name}: {problem}; expected --engine local")
-    given = {"predictions": data, "labels": labels} if data else {}
-    urls = {name: [one for one in some if _is_url(one)] for name, some in given.items()}
-    files = {name: [one for one in some if not _is_url(one)] for name, some in given.items()}
-    for name, some in files.items():
-        if some and urls[name]:
-            refuse(f"{urls[name][0]}: beside files; expected only files, or only URLs")
-    urls = {name: some for name, some in urls.items() if some}
+    urls = {name: some for name, some in given.items() if any(map(_is_url, some))}
+    for some in urls.values():
+        if not all(map(_is_url, some)):
+            refuse(f"{next(filter(_is_url, some))}: beside files; expected only files, or only URLs")
+    files = {name: some for name, some in given.items() if name not in urls}
     try:
-        monitor = _pointed_at(model, {name: some for name, some in files.items() if name not in urls}, work)
+        monitor = _pointed_at(model, files, past.work)
         found = inputs(monitor, urls)
         with spark_session(master) as spark:
-            remarks = fold(spark, model, found, path, at, as_of=as_of)
+            remarks = fold(spark, model, found, past.path, past.at, as_of=past.as_of)
     except SparkError as error:
         refuse(f"model {model.name}: {error}", WRONG)
     for remark in remarks:

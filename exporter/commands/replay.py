@@ -8,22 +8,24 @@ import signal
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
 
 import click
 
-from exporter.commands import MONITORS, time_of
+from exporter.commands import ENGINE, MASTER, MONITORS, time_of
 from exporter.commands.one_cycle import prepare
 from mlslo.command_line import PATH, WRONG, input_errors, refuse
 from mlslo.version import VERSION
 from mlslo.yamlfile import Duration
 
 if TYPE_CHECKING:
-    from exporter.replay.phases import Progress
+    from exporter.daemon.models import Model
+    from exporter.replay.phases import NewReading, Progress
 
 _MICROSECONDS = 1_000_000
 _SAY_AGAIN = 5.0
@@ -56,6 +58,8 @@ _SAY_AGAIN = 5.0
     type=PATH,
     help="The promtool that makes TSDB blocks (default: that of PATH, if there is one).",
 )
+@ENGINE
+@MASTER
 @input_errors()
 def replay(
     monitors: tuple[Path, ...],
@@ -64,11 +68,14 @@ def replay(
     step: str,
     out: Path,
     promtool: Path | None,
+    engine: str,
+    master: str | None,
 ) -> None:
     """Write the gauges of a past log, as the daemon would have exported them at each step.
 
     Labels count from when they came. The folder gets OpenMetrics with timestamps and, with promtool, TSDB blocks;
-    `mlslo-rulegen backtest` reads both. Exit code 1 where the predictions could not be read.
+    `mlslo-rulegen backtest` reads both. With --engine spark the logs may be larger than any machine; the gauges are
+    the same. Exit code 1 where the predictions could not be read.
     """
     from exporter.daemon.models import load_all, without_skew
     from exporter.measure.gauges import Gauges
@@ -100,11 +107,13 @@ def replay(
                 begin, end = (
                     None if edge is None else round(edge * _MICROSECONDS) for edge in (since, until)
                 )
-                made = Replay(models, begin, end, round(length.seconds * _MICROSECONDS), Path(work))
-                with _stage("reading") as progress:
-                    made.read(time.time_ns() // 1000, progress)
-                with _stage("joining labels") as progress:
-                    made.join(progress)
+                with _reading(engine, models, master) as reading:
+                    microseconds = round(length.seconds * _MICROSECONDS)
+                    made = Replay(models, begin, end, microseconds, Path(work), reading)
+                    with _stage("reading") as progress:
+                        made.read(time.time_ns() // 1000, progress)
+                    with _stage("joining labels") as progress:
+                        made.join(progress)
                 with _stage("measuring") as progress:
                     made.write(folder, process.series, tool, progress)
             first, last = (made.grid.time(number) / _MICROSECONDS for number in made.steps)
@@ -121,6 +130,28 @@ def replay(
         signal.signal(signal.SIGTERM, before)
     shown = [datetime.fromtimestamp(edge, UTC).isoformat().replace("+00:00", "Z") for edge in (first, last)]
     click.echo(f"{out}: {made.number:,} steps from {shown[0]} to {shown[1]}")
+
+
+@contextmanager
+def _reading(engine: str, models: Sequence[Model], master: str | None) -> Iterator[NewReading]:
+    """What reads the logs of a model, while Spark is there."""
+    from exporter.replay import Reading
+
+    if engine == "local":
+        yield Reading
+        return
+    from exporter.spark.fold import refuse_whole
+    from exporter.spark.replay import SparkReading
+    from exporter.spark.session import SparkError, spark_session
+
+    for model in models:
+        if problem := refuse_whole(model.monitor):
+            refuse(f"model {model.name}: {problem}; expected --engine local")
+    try:
+        with spark_session(master) as spark:
+            yield partial(SparkReading, spark)
+    except SparkError as error:
+        refuse(str(error), WRONG)
 
 
 def _tool(given: Path | None) -> Path | None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter, defaultdict
 from dataclasses import replace
+from functools import partial
 
 import numpy as np
 
@@ -28,7 +29,7 @@ class PastCounters(Counters):
 
     def __init__(self) -> None:
         self.step = BEFORE_ALL
-        self._tracks: dict[str, dict[tuple[str, ...], Track]] = {}
+        self.tracks: dict[str, dict[tuple[str, ...], Track]] = {}
 
     def add(self, name: str, labels: tuple[str, ...], amount: float) -> None:
         """Count ``amount`` more, of which nobody knows when it came."""
@@ -38,12 +39,12 @@ class PastCounters(Counters):
         self, name: str, labels: tuple[str, ...], steps: Integers, amounts: np.ndarray | None = None
     ) -> None:
         """Count ``amounts``, or 1 each, at ``steps``."""
-        track = self._tracks.setdefault(name, {}).setdefault(labels, Track())
+        track = self.tracks.setdefault(name, {}).setdefault(labels, Track())
         track.add(steps, np.ones(len(steps)) if amounts is None else amounts)
 
     def totals(self, name: str) -> dict[tuple[str, ...], float]:
         """Label values -> total as of ``step``, in a stable order."""
-        known = ((labels, track.at(self.step)) for labels, track in self._tracks.get(name, {}).items())
+        known = ((labels, track.at(self.step)) for labels, track in self.tracks.get(name, {}).items())
         return dict(sorted((labels, total) for labels, total in known if total is not None))
 
 
@@ -52,22 +53,22 @@ class PastMarks(Marks):
 
     def __init__(self) -> None:
         self.step = BEFORE_ALL
-        self._tracks: dict[str, Track] = defaultdict(lambda: Track(highest=True))
+        self.tracks: dict[str, Track] = defaultdict(partial(Track, highest=True))
 
     def rise_at(self, name: str, steps: Integers, values: Integers) -> None:
         """Raise the mark to each of ``values`` at its step."""
-        self._tracks[name].add(steps, values)
+        self.tracks[name].add(steps, values)
 
     def newest(self, name: str) -> int | None:
         """Return what the mark is in the end."""
-        value = self._tracks[name].at(np.iinfo(np.int64).max) if name in self._tracks else None
+        value = self.tracks[name].at(np.iinfo(np.int64).max) if name in self.tracks else None
         return None if value is None else int(value)
 
     def get(self, name: str) -> int | None:
         """Return the mark as of ``step``, or None where it was never raised by then."""
-        if name not in self._tracks:
+        if name not in self.tracks:
             return None
-        value = self._tracks[name].at(self.step)
+        value = self.tracks[name].at(self.step)
         return None if value is None else int(value)
 
 
@@ -80,7 +81,7 @@ class PastCounting(Counting):
         super().__init__(model, spec, schemas, store, buckets)
         self._grid = grid
         self.counters, self.marks = PastCounters(), PastMarks()
-        self.seen: dict[int, Track] = defaultdict(lambda: Track(highest=True))
+        self.seen: dict[int, Track] = defaultdict(partial(Track, highest=True))
         """Number of a version -> time of its newest prediction."""
         self.first: int | None = None
         """Time of the first prediction."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -15,9 +16,9 @@ from exporter.fold.ingestion import Ingestion
 from exporter.fold.version_schemas import VersionSchemas
 from exporter.records.columns import NO_TIME, LabelColumns, PredictionColumns
 from exporter.records.features import FeatureSet
-from exporter.records.reshaping import Reshaped, plain, reshapings
+from exporter.records.reshaping import Reshaped, Reshaping, plain, reshapings
 from exporter.replay.counting import PastCounting, PastDeliveries
-from exporter.replay.steps import BEFORE_ALL, Grid, StepBuckets, Track
+from exporter.replay.steps import BEFORE_ALL, Grid, StepBuckets, Track, Tracks
 from exporter.state import Matches, Scope, Store
 from exporter.summary.base import Flags, Integers
 from exporter.summary.presence import PresenceSummary
@@ -33,7 +34,7 @@ class PastPresence(FieldPresence):
 
     def __init__(self, monitor: Monitor, store: Store, buckets: StepBuckets) -> None:
         super().__init__(monitor, store, buckets)
-        self._expected, self._found = ({name: Track() for name in self.fields} for _ in range(2))
+        self.expected, self.found = ({name: Track() for name in self.fields} for _ in range(2))
         self.step = BEFORE_ALL
 
     def read_from(self, store: Store) -> None:
@@ -45,20 +46,20 @@ class PastPresence(FieldPresence):
         ones = np.ones(len(steps))
         for name in ("labels.id", "labels.label", "labels.timestamp"):
             if name in self.fields:
-                self._expected[name].add(steps, ones)
-                self._found[name].add(steps, timed.astype(np.float64) if name == "labels.timestamp" else ones)
+                self.expected[name].add(steps, ones)
+                self.found[name].add(steps, timed.astype(np.float64) if name == "labels.timestamp" else ones)
 
     def _add_now(self, counts: Any, cycle: CycleTime) -> None:
         for name, (expected, found) in counts.items():
             if name in self.fields:
-                self._expected[name].add(np.array([BEFORE_ALL]), np.array([float(expected)]))
-                self._found[name].add(np.array([BEFORE_ALL]), np.array([float(found)]))
+                self.expected[name].add(np.array([BEFORE_ALL]), np.array([float(expected)]))
+                self.found[name].add(np.array([BEFORE_ALL]), np.array([float(found)]))
 
     def of_windows(self, windows: Any) -> Any:
         """Yield the counts of each window as of ``step``, the shortest first."""
         expected, found = (
             np.array([side[name].at(self.step) or 0.0 for name in self.fields])
-            for side in (self._expected, self._found)
+            for side in (self.expected, self.found)
         )
         for summary in super().of_windows(windows):
             yield PresenceSummary(summary.fields, summary.expected + expected, summary.present + found)
@@ -103,9 +104,11 @@ class PastIngestion(Ingestion):
         store: Store,
         buckets: StepBuckets,
         grid: Grid,
+        shapes: Mapping[str, Reshaping] | None = None,
     ) -> None:
+        """``shapes``: what makes records plain, by sink; None where they are as the user wrote them."""
         monitor = plain(model.monitor)
-        shapes = reshapings(model.monitor, store)
+        shapes = shapes or reshapings(model.monitor, store)
         super().__init__(monitor, task, schemas, store, buckets, shapes, model.monitor.spec)
         spec = model.monitor.spec
         self.schemas = schemas
@@ -115,15 +118,25 @@ class PastIngestion(Ingestion):
         self.presence = self.past_presence = PastPresence(monitor, store, buckets)
         self._deliveries = PastDeliveries(monitor.model, spec, store, self.past)
         self._folding = self.past_folding = PastFolding(schemas, store, grid)
-        self._waiting: list[Columns] = []
-        self._given: list[Columns] = []
-        # Ids and times of those that no label can be compared with.
-        self._unanswered: list[Columns] = []
+        # Unanswered: ids and times of those that no label can be compared with.
+        self.aside: dict[str, list[Columns]] = {"waiting": [], "given": [], "unanswered": []}
+
+    @property
+    def tracks(self) -> Tracks:
+        """All that changed from step to step."""
+        return {
+            "counters": self.past.counters.tracks,
+            "marks": self.past.marks.tracks,
+            "seen": self.past.seen,
+            "newest": self.past_folding.newest,
+            "expected": self.past_presence.expected,
+            "found": self.past_presence.found,
+        }
 
     def waiting(self) -> Columns:
         """Hand over the predictions that can have labels, by time: what ``Pending.add`` takes but for the last."""
-        columns = _joined(self._waiting, 7)
-        self._waiting.clear()
+        columns = _joined(self.aside["waiting"], 7)
+        self.aside["waiting"].clear()
         return _taken(columns, np.argsort(columns[1], kind="stable"))
 
     def given(self, waiting: Columns) -> tuple[Columns, Integers]:
@@ -131,13 +144,13 @@ class PastIngestion(Ingestion):
 
         One that does not say so came with its prediction; where that is not known, before all.
         """
-        columns = _joined(self._given, 3)
-        self._given.clear()
+        columns = _joined(self.aside["given"], 3)
+        self.aside["given"].clear()
         ids, _, times = columns
         arrivals = times.copy()
         untimed = np.flatnonzero(times == NO_TIME)
         predicted, when = (
-            np.concatenate(column) for column in zip(waiting[:2], *self._unanswered, strict=True)
+            np.concatenate(column) for column in zip(waiting[:2], *self.aside["unanswered"], strict=True)
         )
         if len(untimed) and len(predicted):
             order = np.lexsort((when, predicted))
@@ -157,10 +170,10 @@ class PastIngestion(Ingestion):
             self._grid.first_from(columns.time[anonymous]),
         )
         others = np.flatnonzero(~outputs.given & (columns.id != 0))
-        self._unanswered.append((columns.id[others], columns.time[others]))
+        self.aside["unanswered"].append((columns.id[others], columns.time[others]))
         rows = np.flatnonzero(outputs.given & (columns.id != 0))
         nothing = np.empty(len(rows), dtype=object)
-        self._waiting.append(
+        self.aside["waiting"].append(
             (
                 columns.id[rows],
                 columns.time[rows],
@@ -186,7 +199,7 @@ class PastIngestion(Ingestion):
             sink, untimed, columns.rejected + reshaped.rejected, passed_over, none, cycle, may_be_late=False
         )
         self.presence.labels(known.having(none), cycle)
-        self._given.append((known.id, known.label, known.time))
+        self.aside["given"].append((known.id, known.label, known.time))
         times = known.time[known.time != NO_TIME]
         self.past.marks.rise_at(f"{sink} event", self._grid.first_from(times), times)
         return columns

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -31,7 +31,7 @@ class _Rows:
     step: Integers
 
     @classmethod
-    def of(cls, parts: list[tuple[int, Matches]]) -> _Rows:
+    def of(cls, parts: Sequence[tuple[int | Integers, Matches]]) -> _Rows:
         names = ["version", "time", "score", "predicted", "label", "label_time", "scope", "weight", "payload"]
         known = [(step, part) for step, part in parts if len(part.time)]
         if not known:
@@ -41,7 +41,7 @@ class _Rows:
         columns: dict[str, Any] = {
             name: np.concatenate([getattr(part, name) for _, part in known]) for name in names
         }
-        steps = np.repeat([step for step, _ in known], [len(part.time) for _, part in known])
+        steps = np.concatenate([np.broadcast_to(step, len(part.time)) for step, part in known])
         order = np.argsort(columns["time"], kind="stable")
         return cls(Matches(**{name: column[order] for name, column in columns.items()}), steps[order])
 
@@ -72,8 +72,10 @@ class Outcomes:
         given, arrivals = ingestion.given(waiting)
         of_waiting, of_given = grid.first_from(waiting[1]), grid.first_from(arrivals)
         # Of what nobody knows when it came: before all else.
-        of_given = np.where(arrivals == NO_TIME, min([steps[0], *of_waiting[:1].tolist()]), of_given)
-        first = min([steps[0], *of_waiting[:1].tolist(), *of_given[:1].tolist()])
+        known = [] if ingestion.past.first is None else [ingestion.past.first]
+        before_all = min([steps[0], *grid.first_from(np.array(known, dtype=np.int64)).tolist()])
+        of_given = np.where(arrivals == NO_TIME, before_all, of_given)
+        first = min([before_all, *of_given[:1].tolist()])
         numbers = np.arange(first, steps[1] + 1)
         self._begin = first
         ends = np.searchsorted(of_waiting, numbers, side="right").tolist()
@@ -81,8 +83,8 @@ class Outcomes:
         ingestion.past_presence.labels_at(of_given, given[2] != NO_TIME)
         counters = ingestion.past.counters
         counters.add_at("ml_sink_records_total", ("labels",), of_given)
-        found: list[tuple[int, Matches]] = []
-        corrected: list[tuple[int, Matches]] = []
+        found: list[tuple[int | Integers, Matches]] = []
+        corrected: list[tuple[int | Integers, Matches]] = []
         begin = begin_given = 0
         for some in range(0, len(numbers), _AT_ONCE):
             with store.transaction():
@@ -105,6 +107,18 @@ class Outcomes:
                     self._ratios.append(store.pending.sampling_ratio())
             progress(min(some + _AT_ONCE, len(numbers)), len(numbers))
         self._first, self._corrections = _Rows.of(found), _Rows.of(corrected)
+
+    @classmethod
+    def merged(cls, parts: Sequence[Outcomes], steps: tuple[int, int]) -> Outcomes:
+        """Return the outcomes of all ids, of ``parts`` that have different ones, each joined up to the last step."""
+        found, number = cls(), steps[1] - steps[0] + 1
+        found._begin, found._ratios = steps[0], [1.0] * number
+        found._waiting = np.sum([[0] * number, *(part._waiting[-number:] for part in parts)], axis=0).tolist()
+        found._first, found._corrections = (
+            _Rows.of([(rows.step, rows.matches) for rows in some])
+            for some in ([part._first for part in parts], [part._corrections for part in parts])
+        )
+        return found
 
     def waiting(self, step: int) -> int:
         """Return how many predictions wait for a label."""

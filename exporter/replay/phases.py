@@ -28,18 +28,20 @@ from exporter.tasks import task_of
 
 Progress = Callable[[int, int], None]
 """Is told how much is done, and of how much."""
+NewReading = Callable[[Model, Grid, Path], Reading]
+"""Opens what reads the logs of a model; at the path it may write."""
 
 
 class Phases:
     """Readings of one model, by the step from which each one counts."""
 
-    def __init__(self, model: Model, grid: Grid, work: Path) -> None:
+    def __init__(self, model: Model, grid: Grid, work: Path, reading: NewReading) -> None:
         """``work``: a folder for its own. Raises StoreError where that cannot be written."""
         self.model = model
         self.grid = grid
         self._work = work
         work.mkdir()
-        self.main = Reading(model, grid, work / "0.sqlite")
+        self.main = reading(model, grid, work / "0.sqlite")
         self._from: list[tuple[int, Reading]] = []
 
     def read(self, since: int, until: int, latest: int, progress: Progress) -> None:

@@ -11,7 +11,7 @@ from types import MappingProxyType
 from exporter.daemon.models import Model
 from exporter.fold.grouping import CycleTime
 from exporter.fold.version_schemas import VersionSchemas
-from exporter.records.reshaping import plain
+from exporter.records.reshaping import Reshaping, plain
 from exporter.references.reference import Reference
 from exporter.replay.ingestion import PastIngestion
 from exporter.replay.outcomes import Outcomes
@@ -37,14 +37,19 @@ class Reading:
         grid: Grid,
         path: Path,
         own: Mapping[str, Mapping[str, Reference]] = MappingProxyType({}),
+        *,
+        schemas: VersionSchemas | None = None,
+        shapes: Mapping[str, Reshaping] | None = None,
     ) -> None:
-        """``own``: references of versions, beside those of files. Raises StoreError where nothing can be written."""
+        """``own``: references of versions, beside those of files. ``schemas`` and ``shapes`` (what makes records plain,
+        by sink): instead of those of the monitor file. Raises StoreError where nothing can be written.
+        """
         self.model = model
         self.grid = grid
         self.path = path
         self.monitor = plain(model.monitor)
         self.task = task_of(self.monitor.spec, model.references)
-        self.schemas = VersionSchemas(self.monitor, self.task, model.references)
+        self.schemas = schemas or VersionSchemas(self.monitor, self.task, model.references)
         for version, references in own.items():
             self.schemas.adopt(version, references)
         self.buckets = StepBuckets(self.monitor.spec, grid)
@@ -54,8 +59,10 @@ class Reading:
         self.combinations: Mapping[int, Mapping[str, str]] = {}
         self.held: Mapping[str, frozenset[str]] = {}
         self._store = Store(path)
-        self._wait = 0
-        self.ingestion = PastIngestion(model, self.task, self.schemas, self._store, self.buckets, grid)
+        self._store.versions.shared = self._store.combinations.shared = True
+        self.ingestion = PastIngestion(
+            model, self.task, self.schemas, self._store, self.buckets, grid, shapes
+        )
 
     @property
     def first(self) -> int | None:
@@ -76,7 +83,6 @@ class Reading:
         sinks = {"predictions": spec.predictions.sink}
         if spec.labels is not None:
             sinks["labels"] = spec.labels.sink
-            self._wait = int(spec.labels.maxDelay.seconds * MICROSECONDS)
         with ExitStack() as opened:
             opened.callback(ingestion.close)
             readers = {
@@ -107,8 +113,13 @@ class Reading:
         """
         with closing(self._store) as store:
             if self.monitor.spec.labels is not None:
-                self.outcomes.join(self.ingestion, store, self.grid, (first, last), self._wait, progress)
+                self._join((first, last), progress)
             self.versions = store.versions.all()
             self.combinations = store.combinations.all()
             scoped = {scope.segment for scope in self.ingestion.past_folding.newest}
             self.held = {name: store.segments.held(name) for name in scoped}
+
+    def _join(self, steps: tuple[int, int], progress: Callable[[int, int], None]) -> None:
+        assert self.monitor.spec.labels is not None
+        wait = int(self.monitor.spec.labels.maxDelay.seconds * MICROSECONDS)
+        self.outcomes.join(self.ingestion, self._store, self.grid, steps, wait, progress)

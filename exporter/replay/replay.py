@@ -16,7 +16,8 @@ import numpy as np
 from exporter.daemon.models import Model
 from exporter.measure.exposition import Series, Snapshot
 from exporter.replay import history
-from exporter.replay.phases import Phases, Progress
+from exporter.replay.phases import NewReading, Phases, Progress
+from exporter.replay.reading import Reading
 from exporter.replay.steps import Grid
 from exporter.summary.windows import CLOCK_SKEW, MICROSECONDS
 
@@ -32,7 +33,13 @@ class Replay:
     """The steps of one replay. ``steps``: the first and the last of ``grid``, once the logs are read."""
 
     def __init__(
-        self, models: Sequence[Model], first: int | None, last: int | None, step: int, work: Path
+        self,
+        models: Sequence[Model],
+        first: int | None,
+        last: int | None,
+        step: int,
+        work: Path,
+        reading: NewReading = Reading,
     ) -> None:
         """``first`` and ``last``: epoch µs; None for those of the logs. ``step``: µs. ``work``: a folder for its own.
 
@@ -40,7 +47,9 @@ class Replay:
         """
         self.grid = Grid(first or 0, step)
         self._since, self._until = first, last
-        self._models = [Phases(model, self.grid, work / str(place)) for place, model in enumerate(models)]
+        self._models = [
+            Phases(model, self.grid, work / str(place), reading) for place, model in enumerate(models)
+        ]
         self.steps = (0, 0)
 
     def read(self, now: int, progress: Progress) -> None:

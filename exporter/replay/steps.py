@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -82,6 +83,12 @@ class Track:
         if len(steps):
             self._parts.append(self._by_step(steps, amounts))
 
+    def merge(self, other: Track) -> None:
+        """Add all that ``other`` was given; neither was asked for a number yet."""
+        self._parts += other._parts
+        if self._parts:
+            self._parts = [self._whole()]
+
     def at(self, step: int) -> float | None:
         """Return the number as of ``step``; None where nothing came by then."""
         if self._parts:
@@ -90,12 +97,30 @@ class Track:
         return self._values[position - 1].item() if position else None
 
     def _settle(self) -> None:
-        steps, amounts = (np.concatenate(column) for column in zip(*self._parts, strict=True))
-        steps, amounts = self._by_step(steps, amounts)
+        steps, amounts = self._whole()
         self._parts = []
         self._steps, self._values = steps, self._combine.accumulate(amounts)
+
+    def _whole(self) -> tuple[Integers, Floats | Integers]:
+        steps, amounts = (np.concatenate(column) for column in zip(*self._parts, strict=True))
+        return self._by_step(steps, amounts)
 
     def _by_step(self, steps: Integers, amounts: Floats | Integers) -> tuple[Integers, Floats | Integers]:
         order = np.argsort(steps, kind="stable")
         found, first = np.unique(steps[order], return_index=True)
         return found, self._combine.reduceat(amounts[order], first)
+
+
+Tracks = Mapping[Any, "Track | Tracks"]
+"""Tracks of many things, by what they are of."""
+
+
+def merge(into: Any, other: Tracks) -> None:
+    """Add to tracks ``into`` all that ``other`` was given."""
+    for key, found in other.items():
+        if not isinstance(found, Track):
+            merge(into.setdefault(key, {}), found)
+        elif key in into:
+            into[key].merge(found)
+        else:
+            into[key] = found

@@ -20,10 +20,10 @@ from exporter.references.configured import VERSION, of_versions
 from exporter.sinks import Batch, SinkError
 from exporter.sinks.files import TrackedFile
 from exporter.sinks.positions import Position
-from exporter.spark.partition import POSITIONS, ROWS, STATE, WAITING, Job, folded
+from exporter.spark.partition import POSITIONS, ROWS, STATE, WAITING, Fold, Job, folded
 from exporter.spark.parts import SCHEMA, Shaper, Splitter, combined, of_files, of_lines, of_pieces, part_of
 from exporter.spark.pieces import MOST_TASKS, Piece, PlannedSink, grouped
-from exporter.spark.session import SparkError, reason
+from exporter.spark.session import SparkError, explained
 from exporter.state import Store, portable
 from exporter.state.portable import Portable, Waiting
 from exporter.state.portable_bytes import from_bytes, to_bytes
@@ -66,6 +66,15 @@ def refuse_whole(monitor: Monitor) -> str | None:
     return None
 
 
+def check_versions(number: float) -> None:
+    """Raise SparkError where there are more versions than have series; those of a partition share one name more."""
+    if number > MOST_VERSIONS:
+        raise SparkError(
+            f"more than {MOST_VERSIONS} versions: which ones have series depends on the order of reading; take "
+            "a shorter period, or --engine local"
+        )
+
+
 def inputs(monitor: Monitor, urls: Mapping[str, Sequence[str]]) -> Inputs:
     """Find what to read: the files of the monitor's sinks; of a sink with ``urls`` those.
 
@@ -78,7 +87,7 @@ def inputs(monitor: Monitor, urls: Mapping[str, Sequence[str]]) -> Inputs:
         if log is None or name in urls:
             continue
         if log.sink.file is None or log.sink.is_standard_input:
-            raise SparkError(f"{name}: Spark reads files and URLs; expected --data")
+            raise SparkError(f"{name}: Spark reads files; expected a file sink, or --data of fold")
         try:
             with closing(PlannedSink.open(monitor, log.sink.file, {})) as sink:
                 found, positions[name] = sink.collect(name)
@@ -102,10 +111,27 @@ def fold(
     ``as_of``: what is later is left out. Raises SparkError where it cannot be done,
     StoreError where the file cannot be written.
     """
-    spec = model.monitor.spec
     with closing(Store()) as store, closing(model.cycle(store)) as cycle:
         when = cycle.time(time.monotonic(), at=at, as_of=as_of, whole=not as_of, final=True)
-    by_id = spec.predictions.fields.id is not None
+    with explained():
+        _, rows, partitions = rows_of(spark, model, when, found, folded, ROWS)
+        rows = rows.persist()
+        try:
+            state = _reduced(rows.where(rows.kind == STATE).select("content"), partitions)
+            others = rows.where(rows.kind != STATE).toLocalIterator()
+            return _write(model, path, when, state, others, found.positions)
+        finally:
+            rows.unpersist()
+
+
+def rows_of(
+    spark: SparkSession, model: Model, when: CycleTime, found: Inputs, fold: Fold, schema: str
+) -> tuple[Job, DataFrame, int]:
+    """Return the job, rows of ``schema`` that ``fold`` makes of all of ``found``, and of how many partitions.
+
+    All records of one id are in one partition; those without are folded where they are read.
+    """
+    by_id = model.monitor.spec.predictions.fields.id is not None
     cores = spark.sparkContext.defaultParallelism
     size = sum(piece.size for piece in found.pieces)
     partitions = max(cores, -(-size // max(_PARTITION, size // MOST_TASKS)))
@@ -115,27 +141,13 @@ def fold(
     # Rows are lines, or blocks of them, of which ten thousand at once would be gigabytes.
     spark.conf.set("spark.sql.execution.arrow.maxBytesPerBatch", str(64 << 20))
     spark.conf.set("spark.sql.execution.arrow.maxRecordsPerBatch", "1000" if found.urls else "16")
-    try:
-        sources = list(_sources(spark, model.monitor, found, cores))
-        if by_id:
-            split = [source.mapInArrow(partial(_split, job, read), SCHEMA) for source, read in sources]
-            rows = _together(split, partitions).mapInArrow(partial(_fold_rows, job), ROWS)
-        else:
-            rows = _union(
-                [source.mapInArrow(partial(_fold_batches, job, read), ROWS) for source, read in sources]
-            )
-            partitions = sum(source.rdd.getNumPartitions() for source, _ in sources)
-        rows = rows.persist()
-        try:
-            state = _reduced(rows.where(rows.kind == STATE).select("content"), partitions)
-            others = rows.where(rows.kind != STATE).toLocalIterator()
-            return _write(model, path, when, state, others, found.positions)
-        finally:
-            rows.unpersist()
-    except Exception as error:
-        if type(error).__module__.startswith(("pyspark", "py4j")):
-            raise SparkError(reason(error)) from None
-        raise
+    sources = list(_sources(spark, model.monitor, found, cores))
+    if by_id:
+        split = [source.mapInArrow(partial(_split, job, read), SCHEMA) for source, read in sources]
+        rows = _together(split, partitions).mapInArrow(partial(_fold_rows, job, fold), schema)
+        return job, rows, partitions
+    split = [source.mapInArrow(partial(_fold_batches, job, fold, read), schema) for source, read in sources]
+    return job, _union(split), sum(source.rdd.getNumPartitions() for source, _ in sources)
 
 
 def _sources(
@@ -144,8 +156,9 @@ def _sources(
     """Yield frames, and what makes batches of their rows."""
     from pyspark.sql import functions
 
-    if pieces := grouped(found.pieces, cores):
-        yield spark.range(0, len(pieces), 1, len(pieces)), partial(_of_pieces, pieces)
+    pieces = grouped(found.pieces, cores)
+    if pieces or not found.urls:
+        yield spark.range(0, len(pieces), 1, max(1, len(pieces))), partial(_of_pieces, pieces)
     logs = {"predictions": monitor.spec.predictions, "labels": monitor.spec.labels}
     for sink, url in found.urls:
         log = logs[sink]
@@ -179,13 +192,13 @@ def _split(job: Job, read: Read, rows: Batches) -> Batches:
         yield from splitter.rows(shaper.parts(read(rows)))
 
 
-def _fold_rows(job: Job, rows: Batches) -> Batches:
-    yield from folded(job, combined(part_of(row) for some in rows for row in some.to_pylist()))
+def _fold_rows(job: Job, fold: Fold, rows: Batches) -> Batches:
+    yield from fold(job, combined(part_of(row) for some in rows for row in some.to_pylist()))
 
 
-def _fold_batches(job: Job, read: Read, rows: Batches) -> Batches:
+def _fold_batches(job: Job, fold: Fold, read: Read, rows: Batches) -> Batches:
     with closing(Shaper(job.model.monitor, job.cycle)) as shaper:
-        yield from folded(job, shaper.parts(read(rows)))
+        yield from fold(job, shaper.parts(read(rows)))
 
 
 def _together(frames: Sequence[DataFrame], partitions: int) -> DataFrame:
@@ -232,14 +245,8 @@ def _write(
     positions: Mapping[str, Mapping[str, str]],
 ) -> list[str]:
     """Write the state file, and return remarks."""
-    if (
-        state.counters.get(("ml_series_dropped_total", ("too_many_versions",)))
-        or len(state.versions) > MOST_VERSIONS
-    ):
-        raise SparkError(
-            f"more than {MOST_VERSIONS} versions: which ones have series depends on the order of reading; fold "
-            "a shorter period, or with --engine local"
-        )
+    dropped = state.counters.get(("ml_series_dropped_total", ("too_many_versions",)), 0)
+    check_versions(len(state.versions) + dropped)
     kept = {name: dict(of_sink) for name, of_sink in positions.items()}
     blocks: list[tuple[int, int, bytes]] = []
     left_out = False
@@ -265,7 +272,7 @@ def _write(
                 store.positions.save(name, of_sink)
         cycle.tidy(when)
         left_out |= store.pending.waiting() > store.pending.limit
-    return list(_remarks(model.monitor, state, left_out=left_out))
+    return list(remarks(model.monitor, state, left_out=left_out))
 
 
 def _put_further(positions: dict[str, str], read: Mapping[str, str]) -> None:
@@ -276,7 +283,8 @@ def _put_further(positions: dict[str, str], read: Mapping[str, str]) -> None:
             positions[key] = text
 
 
-def _remarks(monitor: Monitor, state: Portable, *, left_out: bool) -> Iterator[str]:
+def remarks(monitor: Monitor, state: Portable, *, left_out: bool) -> Iterator[str]:
+    """Yield what differs from the fold of one exporter. ``left_out``: whether predictions that wait were."""
     most = monitor.spec.maxSegmentValues
     for name, number in Counter(segment for segment, _ in state.sizes).items():
         if number > most:

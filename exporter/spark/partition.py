@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import closing
 from dataclasses import dataclass
 from itertools import islice
@@ -37,10 +37,10 @@ if TYPE_CHECKING:
 STATE, WAITING, POSITIONS, DELIVERED = "state", "waiting", "positions", "delivered"
 """Kinds of rows that a partition gives; the first of them is merged in the cluster."""
 ROWS = "kind string, content binary"
+KNOWN_VALUES = 10
+"""Times as many values of a segment as are shown in the end, where the largest of all partitions stay."""
 
 _MOST_WAITING = 50_000
-# More values of a segment are known while it is folded than are shown in the end: the largest of all partitions stay.
-_KNOWN_VALUES = 10
 
 
 @dataclass(frozen=True)
@@ -54,6 +54,10 @@ class Job:
     cycle: CycleTime
     references: Mapping[Path, bytes]
     partitions: int
+
+
+Fold = Callable[[Job, Iterable[Part]], Iterator["pyarrow.RecordBatch"]]
+"""Folds the parts of one partition, and yields rows."""
 
 
 class ShippedSchemas(VersionSchemas):
@@ -93,6 +97,22 @@ class _Reader(SinkReader):
         self._store = store
 
 
+class Feed:
+    """Hands parts to an ingestion whose records become plain by ``shapes``."""
+
+    def __init__(self) -> None:
+        self.shapes = {"predictions": _Passing(), "labels": _Passing()}
+
+    def take(self, parts: Iterable[Part], ingestion: Ingestion, store: Store, cycle: CycleTime) -> None:
+        """Take parts, the predictions before the labels; each when it comes, for its lines are valid until the next."""
+        takes = {"predictions": ingestion.predictions, "labels": ingestion.labels}
+        for part in parts:
+            self.shapes[part.sink].part = part
+            account = part.account
+            batch = Batch(memoryview(part.lines), 0, account.positions, account.passed_over)
+            takes[part.sink](batch, _Reader(part.sink, store), cycle)
+
+
 class Partition:
     """The fold of one partition."""
 
@@ -103,21 +123,20 @@ class Partition:
         spec = monitor.spec
         self._schemas = ShippedSchemas(monitor, job)
         spans = [*(window.seconds for window in spec.windows), *HistoryWindows(spec.references).spans]
-        self._passing = {"predictions": _Passing(), "labels": _Passing()}
+        self._feed = Feed()
         self._ingestion = Ingestion(
             monitor,
             task_of(spec, job.model.references),
             self._schemas,
             store,
             Buckets(spans),
-            self._passing,
+            self._feed.shapes,
             job.model.monitor.spec,
         )
-        store.segments.most *= _KNOWN_VALUES
-        sinks = ["predictions", "labels"][: 1 + (spec.labels is not None)]
-        self._readers = {name: _Reader(name, store) for name in sinks}
+        store.segments.most *= KNOWN_VALUES
+        self._sinks = ["predictions", "labels"][: 1 + (spec.labels is not None)]
         with store.transaction():
-            self._ingestion.counting.start(dict.fromkeys(sinks, ()))
+            self._ingestion.counting.start(dict.fromkeys(self._sinks, ()))
 
     def close(self) -> None:
         """Release store and parsers."""
@@ -125,13 +144,8 @@ class Partition:
         self._store.close()
 
     def take(self, parts: Iterable[Part]) -> None:
-        """Fold parts, the predictions before the labels; each when it comes, for its lines are valid until the next."""
-        takes = {"predictions": self._ingestion.predictions, "labels": self._ingestion.labels}
-        for part in parts:
-            self._passing[part.sink].part = part
-            account = part.account
-            batch = Batch(memoryview(part.lines), 0, account.positions, account.passed_over)
-            takes[part.sink](batch, self._readers[part.sink], self._job.cycle)
+        """Fold parts, the predictions before the labels."""
+        self._feed.take(parts, self._ingestion, self._store, self._job.cycle)
 
     def rows(self) -> Iterator[tuple[str, bytes]]:
         """Yield what was counted, what waits for labels, positions, and records remembered to be told twice."""
@@ -145,7 +159,7 @@ class Partition:
         for waiting in waiting_parts(portable.waiting(store)):
             # Versions are named in what is written, so they are part of it.
             yield WAITING, to_bytes(Portable(versions=found.versions, waiting=waiting))
-        for name in self._readers:
+        for name in self._sinks:
             if positions := store.positions.load(name):
                 yield POSITIONS, msgspec.json.encode((name, positions))
         blocks = store.delivered.newest(1 + 2 * store.delivered.limit // self._job.partitions)

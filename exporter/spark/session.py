@@ -74,6 +74,17 @@ def spark_session(
                 session.stop()
 
 
+@contextmanager
+def explained() -> Iterator[None]:
+    """Raise SparkError, with the reason in a line, for whatever Spark raises inside."""
+    try:
+        yield
+    except Exception as error:
+        if type(error).__module__.startswith(("pyspark", "py4j")):
+            raise SparkError(reason(error)) from None
+        raise
+
+
 def reason(error: BaseException) -> str:
     """Return what Spark says in its first line; of an error of Python in a task, the last line of its traceback."""
     lines = [line.strip() for line in str(error).splitlines() if line.strip()]

@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 from exporter.state.connection import Table
+from exporter.state.sampling import hash_of
 
 
 class Counters(Table):
@@ -122,7 +123,9 @@ class Version(NamedTuple):
 
 
 class Versions(Table):
-    """Versions by number."""
+    """Versions by number; where ``shared``, one that follows from the name, the same in every store."""
+
+    shared = False
 
     SCHEMA = (
         "CREATE TABLE IF NOT EXISTS versions "
@@ -132,9 +135,9 @@ class Versions(Table):
     def number(self, name: str, first: int, last: int) -> int:
         """Return the number of a version that predicted from ``first`` to ``last`` (epoch µs); new on first sight."""
         self._db.execute(
-            "INSERT INTO versions (name, began, seen) VALUES (?, ?, ?) ON CONFLICT (name) DO UPDATE "
+            "INSERT INTO versions VALUES (?, ?, ?, ?) ON CONFLICT DO UPDATE "
             "SET began = min(began, excluded.began), seen = max(seen, excluded.seen)",
-            (name, first, last),
+            (_number(name) if self.shared else None, name, first, last),
         )
         return int(self._db.value("SELECT id FROM versions WHERE name = ?", (name,)))
 
@@ -156,7 +159,9 @@ class Versions(Table):
 
 
 class Combinations(Table):
-    """Segment -> value, by number. One that no prediction has any more is forgotten."""
+    """Segment -> value, by number, as ``Versions`` have it. One that no prediction has any more is forgotten."""
+
+    shared = False
 
     SCHEMA = (
         "CREATE TABLE IF NOT EXISTS combinations (code INTEGER PRIMARY KEY, content TEXT, newest INTEGER)",
@@ -201,5 +206,12 @@ class Combinations(Table):
     def _code(self, text: str) -> int:
         code = self._db.value("SELECT min(code) FROM combinations WHERE content = ?", (text,))
         if code is None:
-            code = self._db.value("INSERT INTO combinations (content) VALUES (?) RETURNING code", (text,))
+            row = (_number(text) if self.shared else None, text)
+            code = self._db.value(
+                "INSERT INTO combinations (code, content) VALUES (?, ?) RETURNING code", row
+            )
         return int(code)
+
+
+def _number(text: str) -> int:
+    return abs(hash_of(text.encode())) >> 1
