@@ -51,7 +51,7 @@ def model(folder: Path, name: str = "m", rows: int = 3) -> Path:
 
 
 def gauges(url: str) -> Gauges:
-    with urllib.request.urlopen(f"{url}/metrics", timeout=10) as answer:
+    with urllib.request.urlopen(f"{url}/metrics", timeout=60) as answer:
         return parse(answer.read().decode())
 
 

@@ -152,7 +152,7 @@ class Storing(Server):
         now = time.time()
         asked = {"query": "ml_prediction_latency_seconds_bucket", "start": now - 600, "end": now + 60}
         url = f"{self.url}/api/v1/query_exemplars?{urllib.parse.urlencode(asked)}"
-        with urllib.request.urlopen(url, timeout=10) as answer:
+        with urllib.request.urlopen(url, timeout=60) as answer:
             found: list[dict[str, Any]] = json.load(answer)["data"]
             return found
 
@@ -169,7 +169,7 @@ def test_prometheus_finds_the_slow_request(tmp_path: Path) -> None:
         families = {family.name: family for family in openmetrics(page)}
         assert sum(1 for one in families["ml_prediction_latency_seconds"].samples if one.exemplar) == 2
         with Storing(tmp_path, running.url.removeprefix("http://")) as prometheus:
-            deadline = time.monotonic() + 20
+            deadline = time.monotonic() + 100
             while len(found := prometheus.exemplars()) < 2 and time.monotonic() < deadline:
                 time.sleep(0.2)
             by_bound = {one["seriesLabels"]["le"]: one["exemplars"] for one in found}

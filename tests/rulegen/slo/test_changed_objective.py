@@ -80,7 +80,7 @@ def _generate(folder: Path, spec: str) -> None:
 
 
 def _until(found: Callable[[], bool]) -> None:
-    for _ in range(300):
+    for _ in range(1000):
         if found():
             return
         time.sleep(0.1)
