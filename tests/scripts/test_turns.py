@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.turns import Turns
+from tests.support.turns import Turns, unless_late
 
 WORKERS = 3
 
@@ -73,6 +73,13 @@ def test_each_test_is_in_the_house(turns: Turns) -> None:
             fcntl.flock(house, fcntl.LOCK_EX | fcntl.LOCK_NB)
         with turns.alone(), pytest.raises(BlockingIOError):
             fcntl.flock(house, fcntl.LOCK_SH | fcntl.LOCK_NB)
+
+
+def test_a_failure_counts_where_the_machine_was_in_time() -> None:
+    with pytest.raises(AssertionError, match="wrong"), unless_late(3600):
+        raise AssertionError("wrong")
+    with pytest.raises(pytest.skip.Exception, match=r"the machine was \d+ ms late: wrong"), unless_late(-1):
+        raise AssertionError("wrong")
 
 
 def _passes(counts: list[int]) -> None:

@@ -1,12 +1,18 @@
-"""The machine for one test alone: what compares moments of the real clock waits until no other worker runs a test."""
+"""Tests by the real clock: the machine for one of them alone, and no failure where the machine was late."""
 
 from __future__ import annotations
 
 import fcntl
 import os
+import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+
+import pytest
+
+_PAUSE = 0.05
 
 
 class Turns:
@@ -45,3 +51,32 @@ class Turns:
         finally:
             fcntl.flock(self._house, fcntl.LOCK_SH)
             fcntl.flock(self._door, fcntl.LOCK_UN)
+
+
+@contextmanager
+def unless_late(seconds: float) -> Iterator[None]:
+    """Skip a test whose assertion fails while the machine was late by more than ``seconds``, and say how late.
+
+    Measured by how long after its time a thread comes to its turn that sleeps and does nothing.
+    """
+    ended = threading.Event()
+    late = [0.0]
+
+    def watch() -> None:
+        before = time.monotonic()
+        while not ended.wait(_PAUSE):
+            now = time.monotonic()
+            late.append(now - before - _PAUSE)
+            before = now
+
+    watching = threading.Thread(target=watch, daemon=True)
+    watching.start()
+    try:
+        yield
+    except AssertionError as error:
+        if max(late) > seconds:
+            pytest.skip(f"the machine was {max(late) * 1000:.0f} ms late: {error}")
+        raise
+    finally:
+        ended.set()
+        watching.join()
