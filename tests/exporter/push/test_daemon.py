@@ -30,7 +30,7 @@ from tests.support.paths import ROOT
 from tests.support.pushing import JSON, LINES, json_lines, post
 from tests.support.servers import free_port
 
-pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("real programs")]
+pytestmark = [pytest.mark.slow]
 
 _SAMPLE = (ROOT / "tests/formats/samples/kserve-v1.jsonl").read_text()
 

@@ -157,7 +157,6 @@ class Storing(Server):
             return found
 
 
-@pytest.mark.xdist_group("real programs")
 def test_prometheus_finds_the_slow_request(tmp_path: Path) -> None:
     began = time.time()
     log = tmp_path / "logs/predictions.jsonl"

@@ -22,7 +22,7 @@ from tests.support.prometheus import Prometheus
 from tests.support.tools import tool
 from tests.support.turns import unless_late
 
-pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("real programs")]
+pytestmark = [pytest.mark.slow, pytest.mark.one_version, pytest.mark.xdist_group("real programs")]
 
 LENGTH = 80
 

@@ -20,7 +20,7 @@ from tests.support.paths import CONTRACT
 from tests.support.servers import free_port
 from tests.support.tools import tool
 
-pytestmark = [pytest.mark.chain, pytest.mark.xdist_group("real programs")]
+pytestmark = [pytest.mark.chain, pytest.mark.xdist_group("silences")]
 
 DATA = ["--model", "fraud", "--layer", "data", "--for", "2h", "--comment", "retraining"]
 # bcrypt of "s3cret", at the least cost.
