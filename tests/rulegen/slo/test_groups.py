@@ -380,7 +380,7 @@ def test_one_of_three_tenants_breaks_and_its_page_names_it(tmp_path: Path) -> No
             ) as prometheus,
         ):
 
-            def wait(what: str, found: Callable[[], object], seconds: float = 100) -> None:
+            def wait(what: str, found: Callable[[], object], seconds: float = 300) -> None:
                 deadline = time.monotonic() + seconds
                 while not found():
                     said = [headline(one) for one in standins.deliveries]
