@@ -2,6 +2,7 @@
 
 import os
 from collections import Counter
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -10,12 +11,14 @@ import pytest
 from hypothesis import settings
 
 from tests.support import lanes, tools, tried
+from tests.support.turns import Turns
 
 # Time limits per example fail on busy machines without a bug in sight; pytest-timeout catches what hangs.
 settings.register_profile("mlslo", deadline=None, max_examples=60)
 settings.register_profile("quick", deadline=None, max_examples=6)
 settings.load_profile("mlslo")
 
+_TURNS = pytest.StashKey[Turns]()
 _LEFT_OUT = pytest.StashKey[Counter[str]]()
 _REASONS = {"programs": "need Prometheus, promtool, Alertmanager or amtool", "slow": "are slow"}
 _STATES: dict[str, Any] = {}
@@ -69,6 +72,22 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: p
     if left_out := config.stash[_LEFT_OUT]:
         parts = ", ".join(f"{left_out[reason]} {text}" for reason, text in _REASONS.items())
         terminalreporter.line(f"quick: left out {left_out.total()} tests: {parts}; scripts/test runs all")
+
+
+@pytest.fixture(scope="session")
+def turns(request: pytest.FixtureRequest) -> Turns:
+    """Return how tests by the real clock have the machine for themselves: ``with turns.alone()``."""
+    return request.config.stash[_TURNS]
+
+
+# Before pytest-timeout begins to count.
+@pytest.hookimpl(wrapper=True, tryfirst=True)
+def pytest_runtest_protocol(item: pytest.Item) -> Iterator[None]:
+    if _TURNS not in item.config.stash:
+        own: Path = vars(item.config)["_tmp_path_factory"].getbasetemp()
+        item.config.stash[_TURNS] = Turns(own.parent if "PYTEST_XDIST_WORKER" in os.environ else own)
+    with item.config.stash[_TURNS].together():
+        return (yield)
 
 
 def pytest_runtest_setup(item: pytest.Item) -> None:

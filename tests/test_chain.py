@@ -28,7 +28,7 @@ from tests.support.commands import exporter, served
 from tests.support.logs import monitor, write_lines
 from tests.support.prometheus import Prometheus
 
-pytestmark = [pytest.mark.chain, pytest.mark.xdist_group("real programs")]
+pytestmark = [pytest.mark.chain, pytest.mark.timeout(1800), pytest.mark.xdist_group("real programs")]
 
 MODELS = ("payments", "loans")
 
@@ -146,7 +146,7 @@ class Chain:
     alertmanager: Alertmanager
     phases: dict[str, float] = field(default_factory=dict)
 
-    def wait(self, what: str, found: Callable[[], bool], seconds: float = 60) -> None:
+    def wait(self, what: str, found: Callable[[], bool], seconds: float = 300) -> None:
         deadline = time.monotonic() + seconds
         while not found():
             states = {rule["name"]: rule.get("state") for rule in self.prometheus.rules()}
@@ -227,7 +227,7 @@ def _start_exporter(stack: ExitStack, folder: Path, monitors: list[Path]) -> str
     def stop() -> None:
         process.send_signal(signal.SIGTERM)
         with process.stderr or ExitStack():
-            process.communicate(timeout=20)
+            process.communicate(timeout=60)
 
     stack.callback(stop)
     assert process.stderr is not None

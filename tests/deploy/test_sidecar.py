@@ -198,9 +198,9 @@ def _asks_for_a_password(port: int, authority: Path) -> None:
     context = ssl.create_default_context(cafile=str(authority))
     url = f"https://localhost:{port}/-/healthy"
     with pytest.raises(urllib.error.HTTPError) as caught:
-        urllib.request.urlopen(url, context=context, timeout=10)
+        urllib.request.urlopen(url, context=context, timeout=60)
     assert caught.value.code == 401
     caught.value.close()
     request = urllib.request.Request(url, headers=basic("prometheus", PASSWORD))
-    with urllib.request.urlopen(request, context=context, timeout=10) as answer:
+    with urllib.request.urlopen(request, context=context, timeout=60) as answer:
         assert answer.status == 200

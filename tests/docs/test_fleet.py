@@ -6,7 +6,6 @@ import re
 import subprocess
 from pathlib import Path
 
-import pytest
 import yaml
 
 from exporter.commands.aggregate import aggregate
@@ -45,7 +44,6 @@ def test_metrics_and_states_are_there() -> None:
     assert f"{MOST_BYTES >> 20} MB when expanded" in PAGE
 
 
-@pytest.mark.xdist_group("real programs")
 def test_prometheus_takes_the_files(tmp_path: Path) -> None:
     (tmp_path / "prometheus.yaml").write_text(SCRAPES)
     (tmp_path / "rules.yaml").write_text(RULES)
@@ -92,7 +90,6 @@ tests:
 """
 
 
-@pytest.mark.xdist_group("real programs")
 def test_alerts_ring_when_they_should(tmp_path: Path) -> None:
     (tmp_path / "rules.yaml").write_text(RULES)
     (tmp_path / "test.yaml").write_text(ALERTS)

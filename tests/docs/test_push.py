@@ -25,7 +25,6 @@ PAGE = (ROOT / "docs/push.md").read_text(encoding="utf-8")
 
 
 @pytest.mark.slow
-@pytest.mark.xdist_group("real programs")
 def test_the_page_works_as_it_stands(tmp_path: Path) -> None:
     files = {block.file: block.text for block in blocks(PAGE) if block.file}
     assert set(files) == {"fraud.yaml", "kserve.yaml", "otlp.yaml"}

@@ -35,7 +35,7 @@ def post(url: str, body: Any) -> tuple[int, str]:
     content = body if isinstance(body, bytes) else json.dumps(body).encode()
     request = urllib.request.Request(url, content, {"Content-Type": "application/json"})
     try:
-        with urllib.request.urlopen(request, timeout=10) as answer:
+        with urllib.request.urlopen(request, timeout=60) as answer:
             return answer.status, answer.read().decode()
     except urllib.error.HTTPError as error:
         with error:
@@ -111,7 +111,7 @@ def test_pagerduty_refuses(body: Any, said: str, standins: Standins) -> None:
 
 def test_too_much_is_refused_unread(standins: Standins) -> None:
     url = urlsplit(standins.pagerduty_url)
-    connection = HTTPConnection(str(url.hostname), url.port, timeout=10)
+    connection = HTTPConnection(str(url.hostname), url.port, timeout=60)
     with closing(connection):
         # Only the head is sent: a refused body meets a closed connection, at a moment that nobody fixes.
         connection.putrequest("POST", url.path)
@@ -124,7 +124,7 @@ def test_a_dead_mans_switch_takes_anything(standins: Standins) -> None:
     assert post(standins.webhook_url, b"")[0] == 200
     alerts = [{"labels": {"alertname": "Watchdog"}}]
     post(standins.webhook_url, {"status": "firing", "alerts": alerts})
-    with urllib.request.urlopen(standins.webhook_url, timeout=10) as answer:
+    with urllib.request.urlopen(standins.webhook_url, timeout=60) as answer:
         assert answer.status == 200
     assert [headline(delivery) for delivery in standins.deliveries] == ["ping", "firing Watchdog", "ping"]
     assert "firing Watchdog" in render(standins.deliveries[1])
@@ -144,7 +144,7 @@ def test_nothing_else_is_there(standins: Standins) -> None:
 def test_what_is_waited_for_may_come_later_or_be_there(standins: Standins) -> None:
     later = threading.Timer(0.2, post, (standins.pagerduty_url, event()))
     later.start()
-    assert standins.wait_for(lambda delivery: delivery.effect == "triggered", timeout=10)
+    assert standins.wait_for(lambda delivery: delivery.effect == "triggered", timeout=60)
     assert standins.wait_for(lambda delivery: delivery.effect == "triggered", timeout=0)
     later.join()
 
@@ -175,7 +175,7 @@ def test_as_a_script_it_prints_what_arrives_and_leaves_when_told_to() -> None:
         assert "PagerDuty" in script.stdout.readline()
         assert "PAGE · critical" in script.stdout.readline()
         script.send_signal(signal.SIGTERM)
-        assert script.wait(10) == 0
+        assert script.wait(60) == 0
         assert script.stderr.read() == ""
 
 

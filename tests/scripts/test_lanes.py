@@ -18,6 +18,8 @@ from tests.support import lanes, tools
 from tests.support.prometheus import Prometheus
 from tests.support.tools import NAMES, tool
 
+pytestmark = pytest.mark.one_version
+
 
 @cache
 def path() -> Path:

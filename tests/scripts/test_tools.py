@@ -10,6 +10,8 @@ import pytest
 from tests.support.paths import ROOT
 from tests.support.tools import NAMES, installed, tool
 
+pytestmark = pytest.mark.one_version
+
 NEEDED = (
     *("bash", "cat", "chmod", "cksum", "dirname", "env", "grep", "head", "id", "ln"),
     *("mkdir", "mktemp", "mv", "rm", "sed", "sort", "tail"),

@@ -56,11 +56,11 @@ class Alertmanager(Server):
         request = urllib.request.Request(
             f"{self.url}/api/v2/{path}", json.dumps(data).encode(), {"Content-Type": "application/json"}
         )
-        urllib.request.urlopen(request, timeout=10).close()
+        urllib.request.urlopen(request, timeout=60).close()
 
     def alerts(self) -> list[dict[str, Any]]:
         """Return the alerts that it knows, with the state of each."""
-        with urllib.request.urlopen(f"{self.url}/api/v2/alerts", timeout=10) as answer:
+        with urllib.request.urlopen(f"{self.url}/api/v2/alerts", timeout=60) as answer:
             found: list[dict[str, Any]] = json.load(answer)
             return found
 

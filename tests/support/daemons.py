@@ -26,7 +26,7 @@ class Running:
 
     def get(self, path: str = "/metrics") -> tuple[int, str]:
         try:
-            with urllib.request.urlopen(self.url + path, timeout=10) as answer:
+            with urllib.request.urlopen(self.url + path, timeout=60) as answer:
                 return answer.status, answer.read().decode()
         except urllib.error.HTTPError as error:
             return error.code, error.read().decode()
@@ -34,7 +34,7 @@ class Running:
     def gauges(self) -> Gauges:
         return parse(self.get()[1])
 
-    def wait_for(self, found: Callable[[Gauges], bool], seconds: float = 30) -> Gauges:
+    def wait_for(self, found: Callable[[Gauges], bool], seconds: float = 100) -> Gauges:
         deadline = time.monotonic() + seconds
         while not found(gauges := self.gauges()):
             assert time.monotonic() < deadline, f"never came: {self.get()[1]}"

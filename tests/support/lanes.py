@@ -26,18 +26,24 @@ def waits_for_a_process(item: pytest.Item) -> bool:
     return reaches(_functions(item), subprocess.Popen)
 
 
+# Of each that is sought: what does not lead there, held so that no other object gets its id.
+_DEAD_ENDS: dict[int, dict[int, object]] = {}
+
+
 def reaches(starts: Iterable[object], sought: object) -> bool:
     """Return whether one of these functions or classes names ``sought``, or names one of ours that does, and so on."""
+    dead_ends = _DEAD_ENDS.setdefault(id(sought), {})
     waiting: list[Any] = list(starts)
-    seen: set[int] = set()
+    seen: dict[int, object] = {}
     while waiting:
         found = waiting.pop()
         found = inspect.unwrap(getattr(found, "__func__", found))
         if found is sought:
             return True
-        if id(found) not in seen:
-            seen.add(id(found))
+        if id(found) not in seen and id(found) not in dead_ends:
+            seen[id(found)] = found
             waiting += _called(found)
+    dead_ends |= seen
     return False
 
 

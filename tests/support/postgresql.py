@@ -115,7 +115,7 @@ class PostgreSQL:
             self._process.send_signal(signal.SIGCONT)
             self._process.send_signal(signal.SIGINT)
             try:
-                self._process.wait(20)
+                self._process.wait(60)
             except subprocess.TimeoutExpired:
                 self._process.kill()
                 self._process.wait()

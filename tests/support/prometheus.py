@@ -16,7 +16,7 @@ from tests.support.tools import tool
 def instant(url: str, expression: str) -> list[dict[str, Any]]:
     """Return the instant vector of ``expression`` now, as the server at ``url`` has it."""
     query = urllib.parse.urlencode({"query": expression})
-    with urllib.request.urlopen(f"{url}/api/v1/query?{query}", timeout=10) as answer:
+    with urllib.request.urlopen(f"{url}/api/v1/query?{query}", timeout=60) as answer:
         found: list[dict[str, Any]] = json.load(answer)["data"]["result"]
         return found
 
@@ -58,5 +58,5 @@ class Prometheus(Server):
 
     def rules(self) -> list[dict[str, Any]]:
         """Every rule, with its health and state."""
-        with urllib.request.urlopen(f"{self.url}/api/v1/rules", timeout=10) as answer:
+        with urllib.request.urlopen(f"{self.url}/api/v1/rules", timeout=60) as answer:
             return [rule for group in json.load(answer)["data"]["groups"] for rule in group["rules"]]

@@ -40,7 +40,7 @@ def post(
     port: int, path: str, body: bytes, headers: Mapping[str, str] = LINES, method: str = "POST"
 ) -> Answered:
     """Send one request over a connection of its own."""
-    with closing(http.client.HTTPConnection("127.0.0.1", port, timeout=20)) as connection:
+    with closing(http.client.HTTPConnection("127.0.0.1", port, timeout=60)) as connection:
         connection.request(method, path, body, dict(headers))
         answer = connection.getresponse()
         found = {name.lower(): value for name, value in answer.getheaders()}

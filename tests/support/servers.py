@@ -42,11 +42,11 @@ class Server:
     def __enter__(self) -> Self:
         with self._log.open("wb") as log:
             self._process = subprocess.Popen(self._command, stdout=log, stderr=subprocess.STDOUT)
-        for _ in range(400):
+        for _ in range(2000):
             if self._process.poll() is not None:
                 break
             try:
-                urllib.request.urlopen(f"{self.url}/-/ready", timeout=5).close()
+                urllib.request.urlopen(f"{self.url}/-/ready", timeout=60).close()
             except urllib.error.URLError as error:
                 if isinstance(error, urllib.error.HTTPError):
                     error.close()
@@ -62,4 +62,4 @@ class Server:
     def __exit__(self, *_: object) -> None:
         if self._process.poll() is None:
             self._process.terminate()
-            self._process.wait(20)
+            self._process.wait(60)

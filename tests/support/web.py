@@ -70,7 +70,7 @@ def run(*command: object) -> None:
 
 def connect(server: Server, context: ssl.SSLContext | None = None) -> socket.socket:
     """Open a connection."""
-    raw = socket.create_connection(("127.0.0.1", server.server_address[1]), timeout=20)
+    raw = socket.create_connection(("127.0.0.1", server.server_address[1]), timeout=60)
     return raw if context is None else context.wrap_socket(raw, server_hostname="localhost")
 
 

@@ -173,7 +173,6 @@ def test_what_is_no_file_or_an_inbox_is_refused(command: str, tmp_path: Path) ->
 
 
 @pytest.mark.slow
-@pytest.mark.xdist_group("real programs")
 def test_a_state_is_read_while_its_daemon_writes_to_it(tmp_path: Path) -> None:
     log = tmp_path / "logs/predictions.jsonl"
     write_lines(log, [now_record(0)])

@@ -41,7 +41,7 @@ class Running:
     def gauges(self) -> Gauges:
         return parse(self.get()[1])
 
-    def wait_for(self, found: Callable[[Gauges], bool], seconds: float = 30) -> Gauges:
+    def wait_for(self, found: Callable[[Gauges], bool], seconds: float = 100) -> Gauges:
         deadline = time.monotonic() + seconds
         while not found(gauges := self.gauges()):
             assert time.monotonic() < deadline, f"never came: {self.get()[1]}"
@@ -51,7 +51,7 @@ class Running:
 
     def _answer(self, request: urllib.request.Request) -> tuple[int, str]:
         try:
-            with urllib.request.urlopen(request, timeout=10) as answer:
+            with urllib.request.urlopen(request, timeout=60) as answer:
                 return answer.status, answer.read().decode()
         except urllib.error.HTTPError as error:
             return error.code, error.read().decode()
@@ -74,7 +74,7 @@ def daemon(folder: Path, *arguments: object) -> Iterator[Running]:
         process.terminate()
         with process.stderr or nullcontext() as stderr:
             rest = stderr.read() if stderr else ""
-        assert process.wait(20) == 0, rest
+        assert process.wait(60) == 0, rest
         assert "Traceback" not in rest, rest
 
 
@@ -137,7 +137,7 @@ def test_sigterm_leaves_at_once_even_while_catching_up(tmp_path: Path) -> None:
     with daemon(tmp_path) as running:
         time.sleep(0.3)
         running.process.send_signal(signal.SIGTERM)
-        assert running.process.wait(10) == 0
+        assert running.process.wait(60) == 0
 
 
 def test_reload_takes_good_files_and_refuses_bad_ones(tmp_path: Path) -> None:

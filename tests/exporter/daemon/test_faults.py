@@ -16,7 +16,7 @@ import pytest
 from tests.exporter.daemon.test_daemon import Running, daemon, record, total
 from tests.support.logs import Gauges, monitor, value, write_lines, write_monitor
 
-pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("real programs")]
+pytestmark = [pytest.mark.slow]
 
 
 def is_up(gauges: Gauges) -> bool:

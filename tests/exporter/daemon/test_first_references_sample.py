@@ -40,7 +40,7 @@ def killed(folder: Path, seconds: float, until: Callable[[str], bool]) -> None:
                 assert line
             deadline = time.monotonic() + seconds
             while True:
-                with urllib.request.urlopen(f"{served(line)}/metrics", timeout=10) as answer:
+                with urllib.request.urlopen(f"{served(line)}/metrics", timeout=60) as answer:
                     if until(answer.read().decode()):
                         break
                 assert time.monotonic() < deadline, "never came"

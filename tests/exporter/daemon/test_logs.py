@@ -136,7 +136,7 @@ def test_the_daemon_logs_json_at_the_level_that_is_asked_for(tmp_path: Path) -> 
                 )
                 while True:
                     try:
-                        with urllib.request.urlopen(request, timeout=10) as answer:
+                        with urllib.request.urlopen(request, timeout=60) as answer:
                             got = answer.status
                     except urllib.error.HTTPError as error:
                         got = error.code
@@ -148,7 +148,7 @@ def test_the_daemon_logs_json_at_the_level_that_is_asked_for(tmp_path: Path) -> 
                 assert got == code
         finally:
             process.terminate()
-            process.wait(20)
+            process.wait(60)
     said = (tmp_path / "errors").read_text()
     lines = [json.loads(line) for line in said.splitlines()]
     assert {"debug", "info"} <= {line["level"] for line in lines}

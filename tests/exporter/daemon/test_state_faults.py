@@ -420,7 +420,6 @@ def test_exhausted_descriptors_set_nothing_aside(number: int, tmp_path: Path) ->
 
 
 @pytest.mark.slow
-@pytest.mark.xdist_group("real programs")
 def test_a_daemon_serves_old_gauges_through_a_full_disk_and_goes_on(tmp_path: Path) -> None:
     log = tmp_path / "logs/predictions.jsonl"
     write_lines(log, [now_record(0)])
@@ -446,7 +445,6 @@ def test_a_daemon_serves_old_gauges_through_a_full_disk_and_goes_on(tmp_path: Pa
 
 
 @pytest.mark.slow
-@pytest.mark.xdist_group("real programs")
 def test_a_daemon_with_a_damaged_state_goes_on_and_says_so(tmp_path: Path) -> None:
     log = tmp_path / "logs/predictions.jsonl"
     write_lines(log, [now_record(number) for number in range(20)])

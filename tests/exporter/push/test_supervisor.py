@@ -27,7 +27,7 @@ from tests.support.web import certificate
 
 
 def wait_for(found: Callable[[], object]) -> None:
-    deadline = time.monotonic() + 30
+    deadline = time.monotonic() + 100
     while not found():
         assert time.monotonic() < deadline
         time.sleep(0.02)
@@ -59,7 +59,7 @@ def listening_with(config: Path) -> Iterator[int]:
 def answer(port: int, context: ssl.SSLContext | None) -> int:
     """Return the status of a request; 0 where the connection is refused, or ended."""
     connection = (
-        http.client.HTTPConnection("127.0.0.1", port, timeout=20)
+        http.client.HTTPConnection("127.0.0.1", port, timeout=60)
         if context is None
         else http.client.HTTPSConnection("localhost", port, timeout=20, context=context)
     )

@@ -250,7 +250,7 @@ def _committed(brokers: Brokers, topic: str, group: str) -> int:
 
     consumer = Consumer({"bootstrap.servers": brokers.addresses, "group.id": group})
     try:
-        return int(consumer.committed([TopicPartition(topic, 0)], timeout=10)[0].offset)
+        return int(consumer.committed([TopicPartition(topic, 0)], timeout=60)[0].offset)
     finally:
         consumer.close()
 

@@ -130,7 +130,7 @@ def daemon(folder: Path) -> Iterator[tuple[Running, subprocess.Popen[str]]]:
         process.stderr.close()
         if process.stdin is not None:
             process.stdin.close()
-        assert process.wait(20) == 0, rest
+        assert process.wait(60) == 0, rest
         assert "Traceback" not in rest, rest
 
 
@@ -184,7 +184,7 @@ def test_the_writer_waits_only_where_the_buffer_is_full(monkeypatch: pytest.Monk
 
     writer = threading.Thread(target=fill)
     writer.start()
-    until = time.monotonic() + 20
+    until = time.monotonic() + 100
     while len(pipe) < 1 << 20:
         assert time.monotonic() < until
         time.sleep(0.01)

@@ -89,7 +89,7 @@ def test_behind_the_gate_it_is_benjamini_and_hochberg() -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(("rows", "reference_rows"), [(200, 1000), (200, 10_000), (1000, 1000), (5000, 1000)])
+@pytest.mark.parametrize(("rows", "reference_rows"), [(200, 10_000), (1000, 1000)])
 def test_drift_free_windows_ring_at_most_once_in_a_year(rows: int, reference_rows: int) -> None:
     rings, _ = stream(np.random.default_rng(rows + reference_rows), rows, reference_rows, 365, 0)
     assert rings <= 1

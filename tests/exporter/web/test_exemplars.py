@@ -9,7 +9,6 @@ import urllib.request
 from pathlib import Path
 from typing import Any
 
-import pytest
 import yaml
 
 from exporter.daemon.models import load_all
@@ -152,12 +151,11 @@ class Storing(Server):
         now = time.time()
         asked = {"query": "ml_prediction_latency_seconds_bucket", "start": now - 600, "end": now + 60}
         url = f"{self.url}/api/v1/query_exemplars?{urllib.parse.urlencode(asked)}"
-        with urllib.request.urlopen(url, timeout=10) as answer:
+        with urllib.request.urlopen(url, timeout=60) as answer:
             found: list[dict[str, Any]] = json.load(answer)["data"]
             return found
 
 
-@pytest.mark.xdist_group("real programs")
 def test_prometheus_finds_the_slow_request(tmp_path: Path) -> None:
     began = time.time()
     log = tmp_path / "logs/predictions.jsonl"
@@ -169,7 +167,7 @@ def test_prometheus_finds_the_slow_request(tmp_path: Path) -> None:
         families = {family.name: family for family in openmetrics(page)}
         assert sum(1 for one in families["ml_prediction_latency_seconds"].samples if one.exemplar) == 2
         with Storing(tmp_path, running.url.removeprefix("http://")) as prometheus:
-            deadline = time.monotonic() + 20
+            deadline = time.monotonic() + 100
             while len(found := prometheus.exemplars()) < 2 and time.monotonic() < deadline:
                 time.sleep(0.2)
             by_bound = {one["seriesLabels"]["le"]: one["exemplars"] for one in found}

@@ -351,7 +351,7 @@ def documents(draw: st.DrawFn) -> dict[str, Any]:
     }
 
 
-@settings(max_examples=12, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=6, deadline=None, suppress_health_check=list(HealthCheck))
 @given(document=documents(), layer=st.sampled_from(LAYERS), data=st.data())
 def test_amtool_agrees_about_any_routing_file(
     document: dict[str, Any], layer: str, data: st.DataObject, tmp_path_factory: pytest.TempPathFactory

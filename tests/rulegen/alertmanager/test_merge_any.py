@@ -97,7 +97,7 @@ def bases(draw: st.DrawFn) -> tuple[str, dict[str, Any]]:
     return text, data
 
 
-@settings(max_examples=12, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=6, deadline=None, suppress_health_check=list(HealthCheck))
 @given(base=bases(), first=documents(), second=documents(), data=st.data())
 def test_any_base_keeps_its_data_its_routes_and_loses_what_we_drop(
     base: tuple[str, dict[str, Any]],

@@ -278,7 +278,7 @@ def prefixed(route: dict[str, Any], prefix: str) -> dict[str, Any]:
     return {**route, **names, "receiver": prefix + route["receiver"]}
 
 
-@settings(max_examples=10, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=5, deadline=None, suppress_health_check=list(HealthCheck))
 @given(routed=documents(), layer=st.sampled_from(LAYERS), data=st.data(), secret=SECRETS)
 def test_what_the_operator_makes_of_it_routes_as_the_plain_file_does(
     routed: dict[str, Any],

@@ -197,7 +197,6 @@ def test_review_reads_a_secret(tmp_path: Path) -> None:
 
 
 @pytest.mark.chain
-@pytest.mark.xdist_group("real programs")
 def test_a_pod_with_the_secret_tells_what_the_plain_file_tells(tmp_path: Path) -> None:
     """The Secrets are laid out as the operator mounts them, below another root."""
     pod = tmp_path / "pod"

@@ -351,7 +351,7 @@ def running(workshop: Path) -> list[str]:
 
 
 def wait(found: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + 60
+    deadline = time.monotonic() + 300
     while not found():
         assert time.monotonic() < deadline
         time.sleep(0.02)

@@ -20,8 +20,9 @@ from tests.rulegen.backtest.histories import Samples, called, write_history, wri
 from tests.support.alertmanagers import Alertmanager
 from tests.support.prometheus import Prometheus
 from tests.support.tools import tool
+from tests.support.turns import unless_late
 
-pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("real programs")]
+pytestmark = [pytest.mark.slow, pytest.mark.one_version, pytest.mark.xdist_group("real programs")]
 
 LENGTH = 80
 
@@ -166,6 +167,7 @@ def received(webhooks: Webhooks, begin: float) -> list[tuple[float, Told]]:
     return found
 
 
+@unless_late(0.5)
 def test_a_backtest_says_what_prometheus_and_alertmanager_say_in_real_time(tmp_path: Path) -> None:
     with Webhooks() as webhooks:
         receivers = {

@@ -16,6 +16,8 @@ from rulegen.backtest.spec_text import replaced
 from tests.rulegen.backtest.histories import START, Samples, called, rfc3339, write_history, write_specs
 from tests.support.tools import tool
 
+pytestmark = [pytest.mark.slow, pytest.mark.one_version]
+
 HOUR = 3600
 DAYS = 6
 GAUGE = {"metric": "ml_feature_psi", "window": "1h", "reference": "training"}
@@ -67,7 +69,6 @@ def at(day: int, first: float, last: float, **more: str) -> dict[str, Any]:
     return {"from": rfc3339(begin + first * HOUR), "until": rfc3339(begin + last * HOUR), **more}
 
 
-@pytest.mark.slow
 def test_the_most_sensitive_number_that_meets_the_target(tmp_path: Path) -> None:
     said, path = tuned(tmp_path, {"above": 0.2}, "--pages-per-quarter", 2)
     # Six of 0.3, one of 0.5 and one of 0.4: two are left above 0.3.
@@ -77,7 +78,6 @@ def test_the_most_sensitive_number_that_meets_the_target(tmp_path: Path) -> None
     assert said[-1] == f"{path}: --write would change it"
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("marked", [False, True])
 def test_a_limit_at_which_it_fires_most_of_the_time_meets_no_target(marked: bool, tmp_path: Path) -> None:
     def value(hour: float) -> float:
@@ -89,14 +89,12 @@ def test_a_limit_at_which_it_fires_most_of_the_time_meets_no_target(marked: bool
     assert f"  above 0.3 for 10m: {2 - marked} page{'' if marked else 's'}" in said
 
 
-@pytest.mark.slow
 def test_an_alert_that_meets_the_target_stays(tmp_path: Path) -> None:
     said, _ = tuned(tmp_path, {"above": 0.45})
     assert "  above 0.45 for 10m: 1 page; stays" in said
     assert not any("--write" in line for line in said)
 
 
-@pytest.mark.slow
 def test_an_incident_decides_between_a_limit_and_a_longer_for(tmp_path: Path) -> None:
     # Of 0.3, but four hours long: no limit tells it from the waves, a `for` does.
     def value(hour: float) -> float:
@@ -119,7 +117,6 @@ def test_an_incident_decides_between_a_limit_and_a_longer_for(tmp_path: Path) ->
     assert "incident 1 (laboratory): found by Drift" in said
 
 
-@pytest.mark.slow
 def test_what_cannot_be_met_is_said_with_numbers(tmp_path: Path) -> None:
     # One of the six waves was real: nothing tells it from the others.
     marked = incidents(tmp_path, at(1, 6, 7, slo="drift"), at(3, 0, 1))
@@ -141,7 +138,6 @@ def test_what_cannot_be_met_is_said_with_numbers(tmp_path: Path) -> None:
     assert "incident 2: found by none" in said
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize(
     ("when", "key"),
     [

@@ -20,7 +20,7 @@ from tests.support.paths import CONTRACT
 from tests.support.servers import free_port
 from tests.support.tools import tool
 
-pytestmark = [pytest.mark.chain, pytest.mark.xdist_group("real programs")]
+pytestmark = [pytest.mark.chain, pytest.mark.xdist_group("silences")]
 
 DATA = ["--model", "fraud", "--layer", "data", "--for", "2h", "--comment", "retraining"]
 # bcrypt of "s3cret", at the least cost.
@@ -46,7 +46,7 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Alertmanager]:
 
 def amtool(server: Alertmanager, *arguments: str) -> Any:
     command = [str(tool("amtool")), f"--alertmanager.url={server.url}", "-o", "json", *arguments]
-    return json.loads(subprocess.run(command, check=True, capture_output=True, timeout=20).stdout or "null")
+    return json.loads(subprocess.run(command, check=True, capture_output=True, timeout=60).stdout or "null")
 
 
 def test_amtool_sees_the_silence_and_can_end_it(server: Alertmanager) -> None:
@@ -81,7 +81,7 @@ def test_amtool_sees_the_silence_and_can_end_it(server: Alertmanager) -> None:
     assert held == {"FeatureDrift": [found["id"]], "NoPredictions": []}
 
     command = last.removeprefix("to end it earlier: amtool ").split()
-    subprocess.run([tool("amtool"), *command], check=True, timeout=20)
+    subprocess.run([tool("amtool"), *command], check=True, timeout=60)
     assert amtool(server, "silence", "query") == []
 
 

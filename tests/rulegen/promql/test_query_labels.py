@@ -12,7 +12,7 @@ from rulegen.promql.query import labels_of, parse
 from tests.support.prometheus import Prometheus
 from tests.support.tools import tool
 
-pytestmark = [pytest.mark.chain, pytest.mark.xdist_group("real programs")]
+pytestmark = [pytest.mark.chain, pytest.mark.xdist_group("labels of queries")]
 
 NAMES = ("a", "b", "c", "le", "new", "instance")
 SERIES = [

@@ -280,7 +280,7 @@ def _wait_for(prometheus: Prometheus, names: set[str]) -> dict[str, dict[str, An
 
 
 def _until(found: Any) -> None:
-    deadline = time.monotonic() + 30
+    deadline = time.monotonic() + 100
     while not found():
         assert time.monotonic() < deadline
         time.sleep(0.1)

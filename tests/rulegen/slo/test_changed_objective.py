@@ -80,13 +80,14 @@ def _generate(folder: Path, spec: str) -> None:
 
 
 def _until(found: Callable[[], bool]) -> None:
-    for _ in range(300):
+    for _ in range(1000):
         if found():
             return
         time.sleep(0.1)
     raise AssertionError("it did not come about")
 
 
+@pytest.mark.one_version
 @pytest.mark.parametrize("version", [*dict.fromkeys((*installed()[:1], *installed()[-1:]))] or [None])
 def test_a_changed_objective_has_a_series_of_its_own(
     tmp_path: Path, target: str, version: str | None, monkeypatch: pytest.MonkeyPatch
