@@ -57,7 +57,7 @@ def _as_url(text: str) -> str:
     return text
 
 
-class On(StrictModel):
+class AlertMatch(StrictModel):
     """An alert: all labels that are given are equal."""
 
     alertname: Name = Field(description="The alert's name.")
@@ -198,7 +198,7 @@ class Action(StrictModel):
 
     exactly_one = ("http", "kubernetesJob", "argoWorkflow", "airflow", "mlflow")
     name: str = Field(pattern=_KUBERNETES, description="Its name in the record and on /metrics.")
-    on: On = Field(description="The alert.")
+    alert: AlertMatch = Field(description="The alert that calls it.")
     http: HttpCall | None = Field(None, description="An HTTP request.")
     kubernetesJob: KubernetesCall | None = Field(None, description="A Kubernetes Job.")
     argoWorkflow: KubernetesCall | None = Field(None, description="A workflow of Argo.")

@@ -279,7 +279,7 @@ class Engine:
     # Of both.
 
     def _of(self, alert: Alert) -> list[Action]:
-        return [action for action in self._actions if action.on.matches(alert.labels, alert.state)]
+        return [action for action in self._actions if action.alert.matches(alert.labels, alert.state)]
 
     def _history(self, entry: Entry) -> list[Entry]:
         """Return all entries of an action about an episode."""

@@ -32,7 +32,7 @@ _LAST_CALL = 25.0
     "listen_address",
     metavar="HOST:PORT",
     callback=address,
-    default=":9848",
+    default=":9849",
     show_default=True,
     help="Where Alertmanager sends alerts; this machine only, where nothing protects it.",
 )

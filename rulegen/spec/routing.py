@@ -146,7 +146,7 @@ class Dashboards(StrictModel):
 class Receiving(StrictModel):
     """Where `mlslo-exporter act` receives alerts."""
 
-    url: WebAddress = Field(description="Its address, such as `https://act.internal:9848/alerts`.")
+    url: WebAddress = Field(description="Its address, such as `https://act.internal:9849/alerts`.")
     credentialsFile: Name | None = Field(
         None,
         description="A file of Alertmanager's that holds the token: one of `tokenFile` of the AlertActions file.",

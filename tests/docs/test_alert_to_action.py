@@ -79,7 +79,7 @@ def test_the_page_works_as_it_stands(tmp_path: Path) -> None:
         actions = files["actions.yaml"].replace("http://localhost:9093", alertmanager.url).replace("1m", "1s")
         (tmp_path / "actions.yaml").write_text(actions.replace("http://localhost:8080", receiver.url))
         with Act(tmp_path, tmp_path / "actions.yaml") as act:
-            text = files["alertmanager.yaml"].replace("http://localhost:9848", act.url).replace("10s", "1s")
+            text = files["alertmanager.yaml"].replace("http://localhost:9849", act.url).replace("10s", "1s")
             text = text.replace("/etc/alertmanager", str(tmp_path / "secrets"))
             paging = f"pagerduty_configs: [{{url: '{receiver.url}/page', "
             configuration.write_text(text.replace("pagerduty_configs: [{", paging))
@@ -87,7 +87,7 @@ def test_the_page_works_as_it_stands(tmp_path: Path) -> None:
             with alertmanager:
                 played(act, alertmanager, receiver)
             session = [
-                Command(command.text.replace("http://localhost:9848", act.url), command.expected)
+                Command(command.text.replace("http://localhost:9849", act.url), command.expected)
                 for command in typed(PAGE)
             ]
             play(session, tmp_path, dict(os.environ))

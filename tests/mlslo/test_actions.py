@@ -12,7 +12,7 @@ from mlslo.actions import load
 from mlslo.yamlfile import InputError
 
 HEAD = "apiVersion: mlslo/v1\nkind: AlertActions\nmetadata: {name: n}\nspec:\n  actions:\n"
-ACTION = "  - {name: a, on: {alertname: A}, http: {url: 'https://deploy.internal/x'}}\n"
+ACTION = "  - {name: a, alert: {alertname: A}, http: {url: 'https://deploy.internal/x'}}\n"
 
 
 def refusal(folder: Path, text: str) -> str:
@@ -26,7 +26,7 @@ def refusal(folder: Path, text: str) -> str:
 
 def with_http(**http: Any) -> str:
     call = {"url": "https://deploy.internal/x", **http}
-    action = {"name": "a", "on": {"alertname": "A"}, "http": call}
+    action = {"name": "a", "alert": {"alertname": "A"}, "http": call}
     return HEAD + "  " + yaml.safe_dump([action], sort_keys=False, width=500).replace("\n", "\n  ")
 
 
@@ -34,7 +34,12 @@ def test_defaults(tmp_path: Path) -> None:
     path = tmp_path / "actions.yaml"
     path.write_text(HEAD + ACTION)
     (action,) = load(path).spec.actions
-    assert (action.attempts, action.dryRun, action.on.state, action.idempotent) == (3, False, "firing", False)
+    assert (action.attempts, action.dryRun, action.alert.state, action.idempotent) == (
+        3,
+        False,
+        "firing",
+        False,
+    )
 
 
 @pytest.mark.parametrize(
@@ -105,7 +110,7 @@ def test_url_that_an_alert_could_choose_is_refused(tmp_path: Path, url: str) -> 
         (with_http(username="u"), "username and passwordFile come together"),
         (with_http(body={"{{ labels.a }}": 1}), "a placeholder in a key; expected only in values"),
         (HEAD + ACTION + ACTION, "7:12: a second action 'a'"),
-        (HEAD + "  - {name: a, on: {alertname: A}}\n", "expected exactly one of http, kubernetesJob"),
+        (HEAD + "  - {name: a, alert: {alertname: A}}\n", "expected exactly one of http, kubernetesJob"),
         (HEAD + ACTION.replace("alertname: A", "alertnam: A"), "did you mean 'alertname'?"),
         (HEAD + ACTION.replace("name: a,", "name: a b,"), "string should match pattern"),
         (
@@ -115,11 +120,12 @@ def test_url_that_an_alert_could_choose_is_refused(tmp_path: Path, url: str) -> 
         (HEAD + ACTION.replace("}}\n", "}, approval: {by: [x, x]}}\n"), "a person is named twice under by"),
         (
             HEAD
-            + "  - {name: a, on: {alertname: A}, idempotent: true, airflow: {url: 'http://a', dag: d}}\n",
+            + "  - {name: a, alert: {alertname: A}, idempotent: true, airflow: {url: 'http://a', dag: d}}\n",
             "only of http",
         ),
         (
-            HEAD + "  - {name: a, on: {alertname: A}, mlflow: {url: 'http://a', model: m, version: '1'}}\n",
+            HEAD
+            + "  - {name: a, alert: {alertname: A}, mlflow: {url: 'http://a', model: m, version: '1'}}\n",
             "expected exactly one of alias, stage, got none",
         ),
     ],

@@ -28,7 +28,7 @@ def of(labels: dict[str, str] | None = None, started: str = "2026-11-30T20:00:00
 
 
 def built(folder: Path, alert: Alert, **action: Any) -> Call:
-    file = load(actions_file(folder, {"name": "act", "on": {"alertname": "A"}, **action}))
+    file = load(actions_file(folder, {"name": "act", "alert": {"alertname": "A"}, **action}))
     (found,) = file.spec.actions
     return calls.build(found, alert, calls.manifest(found, folder))
 

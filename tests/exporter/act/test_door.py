@@ -60,29 +60,29 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
             folder,
             {
                 "name": "roll-back",
-                "on": {"alertname": "Bad", "model": "fraud"},
+                "alert": {"alertname": "Bad", "model": "fraud"},
                 "http": {
                     "url": f"{receiver.url}/roll-back/{{{{ labels.model }}}}",
                     "body": {"to": "{{ labels.baseline }}", "since": ["{{startsAt}}", 1, None]},
                     "tokenFile": "secret",
                 },
             },
-            {"name": "storm", "on": {"alertname": "Storm"}, "http": {"url": f"{receiver.url}/storm"}},
+            {"name": "storm", "alert": {"alertname": "Storm"}, "http": {"url": f"{receiver.url}/storm"}},
             {
                 "name": "ask",
-                "on": {"alertname": "Ask"},
+                "alert": {"alertname": "Ask"},
                 "http": {"url": f"{receiver.url}/ask"},
                 "approval": {"by": ["anna", "ben"]},
             },
             {
                 "name": "ask-two",
-                "on": {"alertname": "AskTwo"},
+                "alert": {"alertname": "AskTwo"},
                 "http": {"url": f"{receiver.url}/ask-two"},
                 "approval": {"by": ["anna", "ben"], "people": 2},
             },
             {
                 "name": "ask-briefly",
-                "on": {"alertname": "AskBriefly"},
+                "alert": {"alertname": "AskBriefly"},
                 "http": {"url": f"{receiver.url}/ask-briefly"},
                 "approval": {"by": ["anna"], "within": "1ms"},
             },
@@ -295,7 +295,7 @@ def test_other_pages(site: Site) -> None:
 
 def test_second_process_is_refused(site: Site, tmp_path: Path) -> None:
     file = actions_file(
-        tmp_path, {"name": "a", "on": {"alertname": "A"}, "http": {"url": "http://localhost"}}
+        tmp_path, {"name": "a", "alert": {"alertname": "A"}, "http": {"url": "http://localhost"}}
     )
     done = exporter(
         "act", file, "--web.listen-address", "127.0.0.1:0", "--state-dir", site.act.state, check=False
@@ -311,8 +311,8 @@ def test_kill_between_intent_and_record(tmp_path: Path) -> None:
         again = {"url": f"{receiver.url}/again", "timeout": "1m"}
         file = actions_file(
             tmp_path,
-            {"name": "once", "on": {"alertname": "Once"}, "http": call},
-            {"name": "again", "on": {"alertname": "Again"}, "http": again, "idempotent": True},
+            {"name": "once", "alert": {"alertname": "Once"}, "http": call},
+            {"name": "again", "alert": {"alertname": "Again"}, "http": again, "idempotent": True},
         )
         with Act(tmp_path, file) as act:
             act.send(alert("Once"), alert("Again", 2))
@@ -341,7 +341,7 @@ def test_kill_between_intent_and_record(tmp_path: Path) -> None:
 @pytest.mark.parametrize("address", [":0", "0.0.0.0:0", "example.org:0"], ids=["all", "zero", "name"])
 def test_without_protection_it_listens_to_nobody_else(tmp_path: Path, address: str) -> None:
     file = actions_file(
-        tmp_path, {"name": "a", "on": {"alertname": "A"}, "http": {"url": "http://localhost"}}
+        tmp_path, {"name": "a", "alert": {"alertname": "A"}, "http": {"url": "http://localhost"}}
     )
     done = exporter("act", file, "--web.listen-address", address, "--state-dir", tmp_path / "s", check=False)
     assert done.returncode == 2
@@ -354,7 +354,7 @@ def test_approver_who_cannot_log_in_is_refused(tmp_path: Path) -> None:
         tmp_path,
         {
             "name": "a",
-            "on": {"alertname": "A"},
+            "alert": {"alertname": "A"},
             "http": {"url": "http://localhost"},
             "approval": {"by": ["ana"]},
         },
@@ -369,7 +369,7 @@ def test_approver_who_cannot_log_in_is_refused(tmp_path: Path) -> None:
 
 
 def test_token_file_must_be_there(tmp_path: Path) -> None:
-    action = {"name": "a", "on": {"alertname": "A"}, "http": {"url": "http://localhost"}}
+    action = {"name": "a", "alert": {"alertname": "A"}, "http": {"url": "http://localhost"}}
     file = actions_file(tmp_path, action, tokenFile="none")
     done = exporter("act", file, "--state-dir", tmp_path / "s", check=False)
     assert (done.returncode, done.stderr.count("\n")) == (2, 1)

@@ -27,7 +27,7 @@ class Bench:
     def __init__(self, folder: Path, receiver: Receiver, **action: Any) -> None:
         call = {"http": {"url": f"{receiver.url}/call", "timeout": "20s"}}
         kept = {} if "mlflow" in action or "http" in action else call
-        self.file = actions_file(folder, {"name": "act", "on": {"alertname": "A"}, **kept, **action})
+        self.file = actions_file(folder, {"name": "act", "alert": {"alertname": "A"}, **kept, **action})
         self.folder, self.receiver, self.now = folder, receiver, NOON
         self.record = Record(folder)
         self.engine = Engine(load(self.file), self.record, lambda: self.now)
@@ -141,7 +141,7 @@ def test_dry_run_decides_and_calls_nothing(tmp_path: Path) -> None:
 
 
 def test_end_of_an_alert_acts_where_the_file_says(tmp_path: Path) -> None:
-    with bench(tmp_path, on={"alertname": "A", "state": "resolved", "labels": {"team": "risk"}}) as made:
+    with bench(tmp_path, alert={"alertname": "A", "state": "resolved", "labels": {"team": "risk"}}) as made:
         made.settle(
             alert("A", team="risk"), alert("A", 2, "resolved"), alert("A", 3, "resolved", team="risk")
         )

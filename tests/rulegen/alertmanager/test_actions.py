@@ -22,7 +22,7 @@ from tests.support.paths import CONTRACT, ROUTING
 from tests.support.tools import tool
 
 ACTIONS = {
-    "url": "https://act.internal:9848/alerts",
+    "url": "https://act.internal:9849/alerts",
     "credentialsFile": "/etc/alertmanager/secrets/act",
     "caFile": "/etc/alertmanager/secrets/ca",
 }
@@ -89,8 +89,10 @@ def test_name_of_the_receiver_is_taken(tmp_path: Path) -> None:
 def test_action_on_an_alert_that_no_model_has_is_refused(tmp_path: Path) -> None:
     call = {"http": {"url": "https://deploy.internal"}}
     names = ("FeatureDrfit", "ModelMonitorStale", "FeaturesDrifting")
-    actions = [{"name": f"a{number}", "on": {"alertname": name}, **call} for number, name in enumerate(names)]
-    actions.append({"name": "b", "on": {"alertname": "FeatureDrift", "model": "frod"}, **call})
+    actions = [
+        {"name": f"a{number}", "alert": {"alertname": name}, **call} for number, name in enumerate(names)
+    ]
+    actions.append({"name": "b", "alert": {"alertname": "FeatureDrift", "model": "frod"}, **call})
     file = actions_file(tmp_path, *actions)
     done = run("check", CONTRACT, file)
     assert done.exit_code == 2
