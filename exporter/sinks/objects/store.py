@@ -22,7 +22,7 @@ from mlslo.monitor import ObjectsSink as Settings
 if TYPE_CHECKING:
     from obstore.store import ObjectStore
 
-AHEAD = 16 << 20
+AHEAD = 32 << 20
 """Bytes of an object that are asked for at once."""
 _COPIED = 4 << 20
 _NO_BUCKET = ("NoSuchBucket", "ContainerNotFound")
