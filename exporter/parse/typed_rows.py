@@ -136,12 +136,9 @@ def _database() -> duckdb.DuckDBPyConnection:
     # To open one takes 25 ms: as long as reading 10,000 rows.
     import duckdb
 
-    config: dict[str, str | bool | int | float | list[str]] = {
-        "threads": 1,
-        "memory_limit": _MEMORY,
-        "enable_external_file_cache": False,
-    }
-    opened = duckdb.connect(config=config)
+    opened = duckdb.connect(
+        config={"threads": 1, "memory_limit": _MEMORY, "enable_external_file_cache": False}
+    )
     opened.execute("SET GLOBAL TimeZone = 'UTC'")
     return opened
 
