@@ -1,9 +1,11 @@
 """The same records through every log: how fast the exporter takes them in, against files.
 
-    .venv/bin/python -m benchmarks.sinks [--quick] [--only NAME,...]
+    .venv/bin/python -m benchmarks.sinks [--quick] [--features] [--only NAME,...]
 
 Each read is a process of its own, over a state of its own: the real reader, decoder, fold and store, nothing measured.
-All logs are read in turns, and the best of each counts. A server that is not here is left out, and said.
+All logs are read in turns, and the best of each counts. A server that is not here is left out, and said. A server of
+the tests takes its part of the machine; so the CPU of the reading process alone is compared as well, and objects are
+read from a folder too, without a server. ``--features`` counts the 20 features, by a reference.
 """
 
 from __future__ import annotations
@@ -17,14 +19,14 @@ import tempfile
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 from benchmarks import data
 from benchmarks.process import MEBIBYTE, ProgramError, python
 from benchmarks.table import Row, finish
-from tests.support.sinks import SERVERS, SinkServer, UnavailableError, server_class
+from tests.support.sinks import SinkServer, UnavailableError, server_class
 
 _TURNS = 3
 _SLICE = 50_000
@@ -56,12 +58,39 @@ def messages(server: Any, records: Sequence[bytes]) -> None:
     server.fill(records)
 
 
+class FolderServer(SinkServer):
+    """Objects of a folder, which the client of object stores reads itself."""
+
+    name = "folder"
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._objects = 0
+
+    def sink(self) -> dict[str, Any]:
+        return {"objects": {"url": f"file://{self._folder}/dt=%Y-%m-%d/"}}
+
+    def append(self, records: Sequence[bytes], *, late: bool = False) -> None:  # noqa: ARG002 - by their keys
+        self._objects += 1
+        self.put(self.key(f"part-{self._objects:06d}.jsonl"), b"\n".join([*records, b""]))
+
+    def key(self, name: str) -> str:
+        return f"{datetime.now(UTC):dt=%Y-%m-%d}/{name}"
+
+    def put(self, key: str, content: bytes) -> None:
+        path = self._folder / key
+        path.parent.mkdir(exist_ok=True)
+        path.write_bytes(content)
+
+    def close(self) -> None:
+        """Nothing was started."""
+
+
 @dataclass
 class Log:
     """One log: its ``server``, how it is filled, and how fast it must be, of files.
 
-    ``speeds``: records a second. ``cpu``: seconds of the reading process, of all its threads; they count where a
-    machine is busy, and where a stand-in is what takes long. ``memory``: MiB.
+    ``speeds``: records a second. ``cpu``: seconds of the reading process, of all its threads. ``memory``: MiB.
     """
 
     name: str
@@ -82,6 +111,8 @@ LOGS = (
     Log("Kafka (mock broker)", "kafka", least=0.5, fill=messages),
     Log("S3 (moto), JSONL", "objects", least=0.7),
     Log("S3 (moto), Parquet", "objects", least=2.0, fill=parquet_objects),
+    Log("objects of a folder, JSONL", "folder", least=0.7),
+    Log("objects of a folder, Parquet", "folder", least=2.0, fill=parquet_objects),
     Log("PostgreSQL", "postgresql"),
     Log("push, from the inbox", "push"),
     Log("Loki (stand-in)", "loki"),
@@ -125,16 +156,18 @@ def read(monitor: Path, state: Path, rows: int) -> None:
 class Filled:
     """A log that is filled, and read again and again, each time from a state of its own."""
 
-    def __init__(self, log: Log, records: Sequence[bytes], folder: Path) -> None:
+    def __init__(
+        self, log: Log, records: Sequence[bytes], folder: Path, reference: Path | None = None
+    ) -> None:
         """Raises UnavailableError."""
         self.log = log
+        self._reference = reference
         self._rows = len(records)
         self._folder = folder
         self._turn = 0
-        if log.server not in SERVERS:
-            raise UnavailableError(f"no server '{log.server}' here")
         (folder / "server").mkdir(parents=True)
-        self.server = server_class(log.server)(folder / "server")
+        server = FolderServer if log.server == FolderServer.name else server_class(log.server)
+        self.server = server(folder / "server")
         try:
             log.fill(self.server, records)
         except BaseException:
@@ -159,6 +192,8 @@ class Filled:
         content = json.loads(monitor.read_text())
         content["spec"]["predictions"]["sink"] = sink
         content["metadata"]["name"] = state.stem
+        if self._reference is not None:
+            content["spec"]["references"] = {"training": {"static": str(self._reference)}}
         monitor.write_text(json.dumps(content))
         before = dict(os.environ)
         os.environ.update(self.server.environment())
@@ -186,6 +221,7 @@ def main() -> None:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--quick", action="store_true", help="5,000 records")
+    parser.add_argument("--features", action="store_true", help="count the features, by a reference")
     parser.add_argument("--rows", type=int, default=300_000)
     parser.add_argument("--only", help="servers beside files, with commas between them")
     parser.add_argument("--read", nargs=3, help=argparse.SUPPRESS)
@@ -201,12 +237,17 @@ def main() -> None:
         python(
             "-m", "benchmarks.data", folder / "log.jsonl", "--rows", 5000 if options.quick else options.rows
         )
+        reference = folder / "training.json" if options.features else None
+        if reference is not None:
+            python("-m", "benchmarks.data", folder / "past.jsonl", "--rows", 20_000, "--seed", 2)
+            monitor = data.monitor(folder, references={"training": {"static": reference.name}})
+            python("-m", "exporter", "baseline", monitor, "--data", folder / "past.jsonl", "--out", reference)
         records = [_with_seconds(line) for line in (folder / "log.jsonl").read_bytes().splitlines()]
         filled: list[Filled] = []
         try:
             for number, log in enumerate(logs):
                 try:
-                    filled.append(Filled(log, records, folder / str(number)))
+                    filled.append(Filled(log, records, folder / str(number), reference))
                 except UnavailableError as error:
                     notes[log.name] = f"left out: {error}"
             for _ in range(1 if options.quick else _TURNS):
@@ -218,15 +259,17 @@ def main() -> None:
         finally:
             for one in filled:
                 one.server.close()
-    files = logs[0].fastest
+    files = logs[0]
     rows = []
     for log in logs:
-        cpu = min(log.cpu, default=0.0) / (min(logs[0].cpu, default=0.0) or 1.0)
-        note = notes.get(log.name, f"{log.memory:.0f} MiB, CPU {cpu:.2f} x that of files")
+        note = notes.get(log.name, f"{log.memory:.0f} MiB")
         rows.append(Row(f"{log.name}: records a second", log.fastest, note=note))
-        if log is not logs[0] and (log.name not in notes or log.least):
-            ratio = None if log.fastest is None or files is None else log.fastest / files
-            rows.append(Row(f"{log.name}: of files", ratio, "x", log.least, at_least=True))
+        if log is files or not files.speeds or not (log.speeds or log.least):
+            continue
+        speed = max(log.speeds) / max(files.speeds) if log.speeds else None
+        cpu = min(files.cpu) / min(log.cpu) if log.cpu else None
+        rows.append(Row(f"{log.name}: of files", speed, "x", log.least, at_least=True))
+        rows.append(Row(f"{log.name}: of files, by CPU", cpu, "x", log.least, at_least=True))
     finish(f"logs: {len(records):,} records of 20 features", rows, quick=options.quick)
 
 

@@ -97,6 +97,11 @@ def replay(
                 f"model {model.name}: offline features are not replayed; metrics of skew are left out",
                 err=True,
             )
+        for name, log in model.monitor.spec.logs.items():
+            objects = log.sink.objects
+            if objects is not None and "%" in objects.url and objects.since is None and name != "skew":
+                text = f"objects of before {objects.lookback} ago are left out; give since in its sink to read them"
+                click.echo(f"model {model.name}: {name}: {text}", err=True)
     models = [without_skew(model) for model in models]
     process = Gauges("")
     process.set("ml_exporter_build_info", 1.0, version=VERSION, python_version=platform.python_version())

@@ -122,11 +122,19 @@ class Monitor(Loaded[Metadata, Spec]):
     def _problems_of_skew(self) -> Iterator[Problem]:
         """Yield features to be compared that are no features, or cannot be."""
         spec = self.spec
-        served = spec.predictions.fields.feature_names
-        offline = spec.skew.fields.feature_paths if spec.skew is not None else None
-        for index, name in enumerate((spec.skew.features if spec.skew is not None else None) or ()):
-            at = ("spec", "skew", "features", index)
-            for known, where in ((served, "predictions.fields.features"), (offline, "skew.fields.features")):
+        if spec.skew is None:
+            return
+        served = spec.predictions.fields.feature_names, "predictions.fields.features"
+        offline = spec.skew.fields.feature_paths, "skew.fields.features"
+        named: list[tuple[Any, str, tuple[Any, ...]]] = [
+            (("features", index), name, (served, offline))
+            for index, name in enumerate(spec.skew.features or ())
+        ]
+        if isinstance(spec.skew.fields.features, dict):
+            named += [(("fields", "features", name), name, (served,)) for name in spec.skew.fields.features]
+        for place, name, all_known in named:
+            at = "spec", "skew", *place
+            for known, where in all_known:
                 if known is not None and name not in known:
                     message = f"'{name}' is none of {where}, expected one of {quoted_list([*known])}"
                     yield self.document.problem(at, message + did_you_mean(name, [*known]))

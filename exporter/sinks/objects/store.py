@@ -12,7 +12,7 @@ from typing import IO, TYPE_CHECKING, Any, NamedTuple
 
 from exporter.extras import needs
 from exporter.sinks.compression import Decompressed, Member
-from exporter.sinks.content import Block, Content
+from exporter.sinks.content import Block
 from exporter.sinks.descriptors import UnreadableError
 from exporter.sinks.positions import HEAD, SAMPLE, checksum
 from exporter.sinks.sink import SinkError
@@ -22,7 +22,7 @@ from mlslo.monitor import ObjectsSink as Settings
 if TYPE_CHECKING:
     from obstore.store import ObjectStore
 
-AHEAD = 16 << 20
+AHEAD = 32 << 20
 """Bytes of an object that are asked for at once."""
 _COPIED = 4 << 20
 _NO_BUCKET = ("NoSuchBucket", "ContainerNotFound")
@@ -78,11 +78,8 @@ class Bucket:
                 self.spent += time.monotonic() - begun
                 for meta in chunk:
                     tag = meta["e_tag"]
-                    version = (
-                        tag.strip('"').replace(" ", "")
-                        if tag
-                        else f"{meta['size']}-{meta['last_modified']:%s%f}"
-                    )
+                    version = tag.strip('"').replace(" ", "") if tag else ""
+                    version = version or f"{meta['size']}-{meta['last_modified']:%s%f}"
                     yield Found(meta["path"], meta["size"], version, meta["last_modified"], tag)
                 begun = time.monotonic()
 
@@ -123,13 +120,9 @@ class Bucket:
                 self._store = from_url("file:///")
             else:
                 options: dict[str, Any] = {"client_options": client, "retry_config": _RETRY, "config": config}
-                self._store = from_url(self._root, **options)
+                # az:// has the account in its place; it is known from elsewhere, if only from the environment.
+                self._store = from_url(self.url.replace("az://", "azure://"), **options)
         return self._store
-
-    @property
-    def _root(self) -> str:
-        # The scheme has the account in its place; it is known from elsewhere, if only from the environment.
-        return self.url.replace("az://", "azure://") if self._scheme == "az" else self.url
 
     def _config(self) -> dict[str, Any]:
         settings = self._settings
@@ -246,7 +239,7 @@ class Remote:
             self._bucket.copy(self.found, file)
 
 
-class PlainObject(Content):
+class PlainObject:
     """Content of an object that is not compressed."""
 
     most = AHEAD
@@ -255,20 +248,9 @@ class PlainObject(Content):
         self._remote = remote
 
     def at(self, offset: int, size: int) -> Block:
+        """Return up to ``size`` bytes from ``offset`` on."""
         buffer = bytearray(self._remote.at(offset, size))
         return Block(buffer, 0, len(buffer))
-
-    def checksum(self, offset: int) -> int | None:
-        return self._remote.checksum(offset)
-
-    def length(self) -> int:
-        return self._remote.found.size
-
-    def head(self) -> bytes:
-        return bytes(self._remote.at(0, HEAD))
-
-    def is_whole(self) -> bool:
-        return True
 
 
 class CompressedObject(Decompressed):

@@ -166,6 +166,14 @@ def test_an_empty_log_and_one_that_is_not_there(tmp_path: Path) -> None:
     assert not (tmp_path / "history").exists()
 
 
+def test_objects_without_since_are_said_to_begin_at_the_lookback(tmp_path: Path) -> None:
+    predictions = monitor()["spec"]["predictions"]
+    sink = {"objects": {"url": f"file://{tmp_path}/dt=%Y-%m-%d/"}}
+    path = write_monitor(tmp_path, monitor(labels=None, predictions={**predictions, "sink": sink}))
+    done = exporter("replay", path, "--out", tmp_path / "history", check=False)
+    assert "predictions: objects of before 3d ago are left out; give since in its sink" in done.stderr
+
+
 def test_a_history_is_replaced_whole_and_an_interrupt_leaves_the_old_one(tmp_path: Path) -> None:
     path = logged(tmp_path)
     out = tmp_path / "history"

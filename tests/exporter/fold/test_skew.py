@@ -379,6 +379,18 @@ def test_mistakes_are_told(changes: dict[str, Any], said: str, tmp_path: Path) -
     assert "Traceback" not in done.stderr
 
 
+def test_a_misspelt_feature_of_a_mapping_is_refused(tmp_path: Path) -> None:
+    content = spec(fields={"id": "id", "features": {"amuont": "a", "country": "c"}})
+    content["spec"]["predictions"]["fields"]["features"] = ["amount", "country"]
+    content["spec"]["features"] = {}
+    done = exporter("check", write_monitor(tmp_path, content), check=False)
+    assert done.returncode == 2
+    assert (
+        "'amuont' is none of predictions.fields.features, expected one of amount, country; did you mean 'amount'?"
+        in done.stderr
+    )
+
+
 def test_check_compares_the_first_records(tmp_path: Path) -> None:
     path = folder_with(tmp_path, features=["amount", "country"])
     rows = [served(number, 0, {"amount": 1.0, "country": "DE"}) for number in range(4)]
