@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 from mlslo.yamlfile import Duration, Problem
 from rulegen.backtest.episodes import Episode, beginnings
 from rulegen.backtest.judgement import Budget, Change, Identity, Judgement
-from rulegen.backtest.unacted import FINDING, UnactedAlert
+from rulegen.backtest.store import FINDING, UnactedAlert
 from rulegen.promql.conventions import MODEL, SLO
 from rulegen.simulation.alert import Labels
 from rulegen.simulation.outcome import Cause, Notification

@@ -18,8 +18,8 @@ from rulegen.backtest.incidents import Incident
 from rulegen.backtest.judgement import Judgement
 from rulegen.backtest.ruleset import RuleSet
 from rulegen.backtest.spec_text import replaced
+from rulegen.backtest.store import UnactedAlert
 from rulegen.backtest.tuning import Proposal, Setting, Tuner, edited
-from rulegen.backtest.unacted import UnactedAlert
 from rulegen.commands.history_options import Stretch, takes_history
 from rulegen.commands.options import loaded_specs
 from rulegen.spec.model_slo import Alert, ModelSlo, Slo

@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 from mlslo.yamlfile import did_you_mean
-from rulegen.promql.query.functions import FUNCTIONS
+from rulegen.promql.query.supported import FUNCTIONS
 
 _CLOSES = {")": "(", "]": "[", "}": "{"}
 _OPENS = {opened: closed for closed, opened in _CLOSES.items()}
