@@ -13,7 +13,7 @@ from exporter.measure.comparison_results import Compared, Topic, Verdict
 from exporter.measure.gauges import WindowSummaries
 from exporter.measure.paired import Pairs
 from exporter.pages import svg
-from exporter.pages.data import IN_WORDS
+from exporter.pages.withheld import IN_WORDS
 from exporter.statistics.differences import Interval
 
 _FIGURES = 3

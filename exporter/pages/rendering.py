@@ -15,10 +15,10 @@ from exporter.measure.exposition import Snapshot
 from exporter.measure.gauges import WindowSummaries
 from exporter.pages import svg
 from exporter.pages.comparison import VersionsCompared, cells
-from exporter.pages.data import IN_WORDS
 from exporter.pages.distributions import Distribution, features, most_drifted, prediction
 from exporter.pages.outcomes import Outcomes, outcomes
 from exporter.pages.tables import Shown
+from exporter.pages.withheld import IN_WORDS
 from mlslo.version import VERSION
 
 _MOST_PICTURES = 120

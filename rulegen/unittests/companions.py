@@ -287,7 +287,7 @@ def _retired(tested: Tested, few: Decimal) -> Case:
 def _missing(tested: Tested) -> Iterator[Case]:
     """A field that nearly all records had, and few records of one pod of two have now.
 
-    None lasts for a day, to see it end: promtool evaluates all rules of the file all along, and would take twice as long.
+    None lasts for a day, to see it end: promtool evaluates all rules of the file all along, which takes long.
     """
     pods, after, rare, usual = tested.pods, tested.first.demand.after, shared.RARE, shared.USUAL
     there, few = usual + _SHADE, rare - _SHADE

@@ -18,7 +18,7 @@ from exporter.daemon.models import load_all
 from exporter.measure.exposition import Snapshot
 from exporter.measure.gauges import Reason
 from exporter.pages import Choice, Frame, as_data, index, page
-from exporter.pages.data import IN_WORDS
+from exporter.pages.withheld import IN_WORDS
 from exporter.statistics.divergences import population_stability_index
 from tests.support.commands import exporter
 from tests.support.logs import EPOCH, monitor, record, write_lines, write_monitor
