@@ -54,7 +54,6 @@ _UNCOMPARED = "no feature is compared: no reference and no type under 'features'
 _SHOWN = 3
 _MOST_DIFFERING = 10
 _LOOKED_AT = 1000
-_ANY_TIME = 2**62
 
 
 class SinkCheck(NamedTuple):
