@@ -11,13 +11,13 @@ import numpy as np
 from exporter.features.binning import CategoricalBinning
 from exporter.measure.drift import Pair
 from exporter.references.baseline.noise import Blocks, ViewBlocks, counts_of_blocks, noise_of
-from exporter.references.baseline.views import numeric_reference
 from exporter.references.noise import Noise
 from exporter.references.reference import ViewReference
 from exporter.statistics.false_discovery import drifted
 from exporter.summary.base import Codes, Floats
 from exporter.summary.categorical import UNSEEN, CategoricalSummary
 from mlslo.monitor import Drift
+from tests.support.references import numeric_reference
 
 EFFECT_SIZE = Drift().effectSize
 ALARM = 4

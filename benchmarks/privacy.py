@@ -16,7 +16,7 @@ from typing import NamedTuple
 import numpy as np
 
 from benchmarks.table import Row, finish
-from exporter.fold.laplace import Laplace
+from exporter.fold.private_counts import Laplace
 from exporter.statistics.divergences import population_stability_index
 from exporter.statistics.laplace_noise import noise_bound, psi_bound, ratio_bound
 

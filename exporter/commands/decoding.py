@@ -11,14 +11,13 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from exporter.commands.unchosen import none_chosen
 from exporter.daemon.models import Model
 from exporter.features.timestamp import time_text
 from exporter.fold.schema import SKEW, Compared, Schema
 from exporter.fold.version_schemas import VersionSchemas
 from exporter.inbox import inbox_folder, inbox_path
 from exporter.records.accounts import clock_shift
-from exporter.records.accounts.field_accounts import Records
+from exporter.records.accounts.field_accounts import Account, MappedField, Records
 from exporter.records.accounts.mapped_fields import (
     NO_CLASS,
     Judged,
@@ -43,6 +42,7 @@ from exporter.tasks.multiclass import MOST_SCORED
 from exporter.tasks.multilabel import MultilabelTask
 from exporter.tasks.task import Task
 from mlslo.monitor import Monitor, Sink, scope_name
+from mlslo.yamlfile import quoted_list
 
 # Reasons of records that are used for all but one of their fields.
 _KEPT = ("invalid_score", "invalid_features", "unknown_class", "missing_id")
@@ -54,7 +54,6 @@ _UNCOMPARED = "no feature is compared: no reference and no type under 'features'
 _SHOWN = 3
 _MOST_DIFFERING = 10
 _LOOKED_AT = 1000
-_ANY_TIME = 2**62
 
 
 class SinkCheck(NamedTuple):
@@ -331,3 +330,34 @@ def _of_classes(monitor: Monitor, task: Task, columns: PredictionColumns) -> Ite
         yield NO_CLASS
     if len(task.classes) > MOST_SCORED and fields.score:
         yield f"probabilities of more than {MOST_SCORED} classes are not read; log the predicted class"
+
+
+def none_chosen(monitor: Monitor, sink: str, lines: bytes) -> str | None:
+    """Say why the records of a log give no whole one; None where that is not by its conditions."""
+    log = monitor.spec.logs[sink]
+    with closing(Store()) as store, store.transaction():
+        reshaped = reshapings(monitor, store)[sink].plain(lines, 0)
+        requests, responses = (store.halves.count(sink, role) for role in ("request", "response"))
+    if requests or responses:
+        return (
+            f"of the records looked at {requests} are requests and {responses} responses, and none belong together by "
+            "'join'; are both logged?"
+        )
+    number = reshaped.rejected["not_selected"]
+    if not number:
+        return None
+    conditions = log.where
+    if conditions is None:
+        join = monitor.spec.predictions.join
+        assert join is not None
+        conditions = {**join.request, **join.response}
+    records = Records(lines, [MappedField(path, path, path) for path in conditions])
+    found = "; ".join(_found(records, account) for account in records.accounts)
+    return f"no record of {number} is chosen by '{'join' if log.where is None else 'where'}': {found}"
+
+
+def _found(records: Records, account: Account) -> str:
+    if not account.there:
+        return f"nothing at '{account.path}'"
+    values = [f"'{text}'" for text in sorted(records.texts(account.field.path))]
+    return f"'{account.path}' is {quoted_list(values, _SHOWN)}"

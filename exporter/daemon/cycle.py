@@ -11,16 +11,14 @@ from contextlib import ExitStack, contextmanager
 import duckdb
 import numpy as np
 
-from exporter.daemon.clock import TrustedClock
+from exporter.daemon.clock import ShiftedTimes, TrustedClock
 from exporter.daemon.first_references import FirstReferences
-from exporter.daemon.shifted_times import ShiftedTimes
 from exporter.daemon.snapshots import Snapshots
 from exporter.fold.exemplars import Exemplars
 from exporter.fold.field_presence import PRESENCE
 from exporter.fold.grouping import CycleTime
 from exporter.fold.ingestion import Ingestion
-from exporter.fold.laplace import MissingOpenDPError
-from exporter.fold.private_counts import PrivateCounts
+from exporter.fold.private_counts import MissingOpenDPError, PrivateCounts
 from exporter.fold.schema import GROUP, OUTCOME
 from exporter.fold.version_schemas import VersionSchemas
 from exporter.measure.exposition import LONGEST_ID, Snapshot

@@ -95,15 +95,12 @@ class FleetSum:
         after = {(name, value) for name in names for value in segments.held(name)}
         for segment, value in before - after:
             for number in self._store.versions.all():
-                for kind in self._kinds():
+                for kind in self._schemas.of("").shapes:
                     self._store.summaries.drop(kind, Scope(number, segment, value))
         return before ^ after
 
     def _shown(self, segment: str, value: str) -> str:
         return self._store.segments.shown(segment, value) if segment else value
-
-    def _kinds(self) -> list[str]:
-        return list(self._schemas.of("").shapes)
 
     def _compact(self, now: CycleTime, expired: int) -> None:
         for number, version in self._store.versions.all().items():

@@ -76,7 +76,7 @@ def _joined(
     }
     best: tuple[int, str | None, str | None] = (
         0,
-        found.fields.get("id") or _id_of(found),
+        found.fields.get("id") or ("of the preset" if found.values.get("id") else None),
         next(iter(theirs), None),
     )
     for own, ids in _predicted(predictions, found):
@@ -86,18 +86,12 @@ def _joined(
     return best
 
 
-def _id_of(found: PredictionFields) -> str | None:
-    return "of the preset" if found.values.get("id") else None
-
-
 def _predicted(sample: LogSample, found: PredictionFields) -> Iterator[tuple[str | None, set[str]]]:
     """Yield paths at which predictions may have their ids, None for that of a preset, with the ids."""
     values = values_of(sample.records)
     named = roles.find("id", values).paths
     chosen = found.fields.get("id")
-    unique = [
-        path for path, there in values.items() if path not in named and roles.holds("id", _known(there))
-    ]
+    unique = [path for path, there in values.items() if path not in named and roles.holds("id", there)]
     paths: Sequence[str | None] = [chosen] if chosen else [None]
     for path in [*paths, *[path for path in [*named, *unique] if path != chosen][:_MOST_TRIED]]:
         data: Mapping[str, Any] = found.data
@@ -114,10 +108,6 @@ def _predicted(sample: LogSample, found: PredictionFields) -> Iterator[tuple[str
         ids = {as_text(value) for value in there} - {""}
         if 2 * len(ids) >= len(there):
             yield path, ids
-
-
-def _known(values: Sequence[Any]) -> list[Any]:
-    return [value for value in values if value is not None]
 
 
 def unmatched(found: LabelFields) -> str:

@@ -32,7 +32,6 @@ _WINDOWS = (("1h", 3600, "1d"), ("6h", 21_600, "7d"), ("1d", 86_400, "7d"))
 _CANDIDATES = 5
 _KNOWN_CLASSES = {"openai": ("stop", "length", "tool_calls", "content_filter")}
 """Prediction fields of presets that the first records may lack: why chats end."""
-_MOST_NOTED = 20
 
 
 @dataclass

@@ -124,13 +124,9 @@ def _is_unique(values: Sequence[Any]) -> bool:
     return len(scalars) >= _MOSTLY * len(values) and len(set(scalars)) >= 0.95 * len(scalars)
 
 
-def _numeric(value: Any) -> bool:
-    return number(value) is not None
-
-
 def _is_score(value: Any) -> bool:
     inner = value.values() if isinstance(value, dict) else value if isinstance(value, list) else [value]
-    return bool(inner) and all(map(_numeric, inner))
+    return bool(inner) and all(number(one) is not None for one in inner)
 
 
 def _few(values: Sequence[Any]) -> bool:

@@ -5,8 +5,7 @@ and where they are. It imports nothing heavy: the receiver is a small process.
 """
 
 from exporter.inbox.inbox import Event, Inbox, InboxError, Request, Taken, checkpoint, set_aside
-from exporter.inbox.places import INBOXES, inbox_folder, inbox_path
-from exporter.inbox.reading import InboxReader
+from exporter.inbox.reading import INBOXES, InboxReader, inbox_folder, inbox_path
 
 __all__ = [
     "INBOXES",

@@ -181,7 +181,7 @@ class Inbox:
     def checkpoint_due(self) -> bool:
         """Return whether the write-ahead log has grown so long that it should be copied into the file."""
         try:
-            return _log_path(self.path).stat().st_size > _LONGEST_LOG
+            return self.path.with_name(f"{self.path.name}-wal").stat().st_size > _LONGEST_LOG
         except OSError:
             return False
 
@@ -279,10 +279,6 @@ def checkpoint(path: Path) -> None:
         closing(sqlite3.connect(path, isolation_level=None, timeout=_PATIENCE)) as connection,
     ):
         connection.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchone()
-
-
-def _log_path(path: Path) -> Path:
-    return path.with_name(path.name + "-wal")
 
 
 def lock_path(path: Path) -> Path:

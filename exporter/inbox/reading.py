@@ -10,6 +10,9 @@ from pathlib import Path
 
 from exporter.inbox.inbox import InboxError, explained, lock_path, note_path
 
+INBOXES = "inbox"
+"""Name of the folder of all inboxes, in the state directory."""
+
 
 class InboxReader:
     """An inbox that is there, as its reader has it. ``identity``: tells it from another one in its place later."""
@@ -96,3 +99,13 @@ class InboxReader:
 
 def _quoted(path: Path) -> str:
     return str(path.absolute()).replace("%", "%25").replace("?", "%3f").replace("#", "%23")
+
+
+def inbox_folder(state_file: Path) -> Path:
+    """Return the folder of the inboxes of the model whose state is in ``state_file``."""
+    return state_file.parent / INBOXES / state_file.stem
+
+
+def inbox_path(folder: Path, log: str) -> Path:
+    """Return the inbox of ``log`` (predictions, labels) in the ``folder`` of a model."""
+    return folder / f"{log}.sqlite"

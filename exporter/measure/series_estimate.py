@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import cached_property
 
 from exporter.features.binning import NumericBinning
@@ -34,7 +33,6 @@ FEW = 5000
 
 _CODES = 10
 _DATA = "ml_feature_"
-_NEED_BINS = ("_psi", "_ks_statistic", "_js_distance", "_wasserstein_distance", "_noise_level")
 _WITH_NOISE = {"ml_prediction": prediction.OF_SCORES, "ml_label": ("psi",)}
 
 
@@ -116,7 +114,6 @@ class _Sizes:
     task: Task
     schema: Schema
     exported: Exported
-    _special: Mapping[str, Callable[[Metric], int]] = field(init=False, default_factory=dict)
 
     @property
     def segment_values(self) -> int:

@@ -9,16 +9,13 @@ from typing import NamedTuple
 import numpy as np
 
 from exporter.features import KINDS
-from exporter.parse import sql
 from exporter.parse.field_paths import FieldPaths
-from exporter.parse.json_lines import Buffer, Parser, filled
-from exporter.parse.times import epoch_microseconds
+from exporter.parse.json_lines import Buffer, Parser
 from exporter.parse.typed_rows import TypedRows
 from exporter.records import compared
-from exporter.records.columns import NO_TIME
 from exporter.records.features import feature_value
+from exporter.records.labels import joined, judged
 from exporter.summary.base import Integers
-from exporter.tasks.task import reject
 from mlslo.monitor import Skew
 
 
@@ -50,11 +47,8 @@ class OfflineDecoder:
         self._features = features
 
         def request(paths: FieldPaths) -> dict[str, str]:
-            stamp = paths.text(fields.timestamp)
             return {
-                "time": epoch_microseconds(stamp, skew.times),
-                "stamped": f"{stamp} IS NOT NULL",
-                "id": sql.identity(paths.text(fields.id)),
+                **joined(paths, fields.id, fields.timestamp, skew.times),
                 "empty": paths.empty(),
                 **compared.expressions(self._values(skew, paths), features),
             }
@@ -81,19 +75,7 @@ class OfflineDecoder:
     def decode(self, lines: Buffer | TypedRows, latest: int) -> OfflineColumns:
         """Decode whole lines; records from after ``latest`` (epoch µs) are rejected, those without a time kept."""
         raw, too_long = self._parser.select(lines)
-        rejected: Counter[str] = Counter({"too_long": too_long} if too_long else {})
-        time = filled(raw["time"], NO_TIME).astype(np.int64)
-        stamped = filled(raw["stamped"], False).astype(bool)
-        identity = filled(raw["id"], 0).astype(np.uint64).view(np.int64)
-        usable = np.ones(len(time), dtype=bool)
-        for reason, bad in (
-            ("malformed", filled(raw["empty"], False).astype(bool)),
-            ("missing_id", identity == 0),
-            ("invalid_timestamp", stamped & (time == NO_TIME)),
-            ("future_timestamp", time > latest),
-        ):
-            reject(rejected, reason, usable & bad)
-            usable &= ~bad
+        time, identity, usable, rejected = judged(raw, too_long, latest)
         return OfflineColumns(
             len(usable) + too_long,
             rejected,

@@ -26,7 +26,9 @@ def plain_files(monitor: Monitor, files: Sequence[Path], folder: Path) -> tuple[
     ``files`` and ``monitor`` themselves, where the log's records are plain already, or the files hold something else:
     training data is a table more often than a log. Raises InputError where one cannot be read.
     """
-    if not monitor.spec.reshapes_predictions or not all(map(_is_json_lines, files)):
+    if not monitor.spec.reshapes_predictions or not all(
+        file.is_file() and any(suffix in _JSON_LINES for suffix in file.suffixes) for file in files
+    ):
         return monitor, list(files)
     written = []
     with closing(Store()) as store:
@@ -45,10 +47,6 @@ def plain_files(monitor: Monitor, files: Sequence[Path], folder: Path) -> tuple[
             os.utime(path, ns=(status.st_atime_ns, status.st_mtime_ns))
             written.append(path)
     return (plain(monitor), written) if any(map(_holds_values, written)) else (monitor, list(files))
-
-
-def _is_json_lines(file: Path) -> bool:
-    return file.is_file() and any(suffix in _JSON_LINES for suffix in file.suffixes)
 
 
 def _holds_values(file: Path) -> bool:

@@ -5,23 +5,27 @@ What is counted of a version follows from its references: from that step on, all
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+import sqlite3
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import closing
+from dataclasses import dataclass
 from itertools import groupby
 from pathlib import Path
 
 from exporter.daemon.first_references import FirstReferences
 from exporter.daemon.models import Model
+from exporter.daemon.snapshots import Snapshots
 from exporter.fold.grouping import CycleTime
 from exporter.fold.version_schemas import VersionSchemas
 from exporter.measure.exposition import Snapshot
 from exporter.records.reshaping import plain
 from exporter.references.reference import Reference
 from exporter.references.reference_file import parse
-from exporter.replay.measuring import snapshots
+from exporter.replay.past import PastStore
 from exporter.replay.reading import Reading
 from exporter.replay.steps import Grid
 from exporter.state import Store
+from exporter.state.connection import Connection
 from exporter.state.samples import Sampled
 from exporter.summary.windows import CLOCK_SKEW, MICROSECONDS
 from exporter.tasks import task_of
@@ -110,3 +114,34 @@ class Phases:
                     found[sampled] = step
                     break
         return found
+
+
+@dataclass(frozen=True)
+class _Reader:
+    """A sink that is read to its end at each step. ``up``: whether it could be."""
+
+    up: bool
+
+    lag_unit: str = "bytes"
+
+    def lag(self) -> int:
+        return 0
+
+    def own_metrics(self) -> Iterable[tuple[str, Mapping[str, str], float]]:
+        return ()
+
+
+def snapshots(reading: Reading, steps: Sequence[int]) -> Iterator[Snapshot]:
+    """Yield what the daemon would have exported at each of ``steps``, which ascend."""
+    uri = f"{reading.path.absolute().as_uri()}?mode=ro"
+    with closing(sqlite3.connect(uri, uri=True, factory=Connection)) as connection:
+        connection.path = reading.path
+        store = PastStore(reading, connection)
+        store.hold(steps[0], steps[-1])
+        presence = reading.ingestion.past_presence
+        taking = Snapshots(reading.monitor, reading.task, reading.schemas, store, presence)
+        readers = {name: _Reader(up) for name, up in reading.up.items()}
+        for step in steps:
+            end = reading.grid.time(step)
+            store.to(step)
+            yield taking.take(reading.buckets.windows(end), readers, done=end / MICROSECONDS)

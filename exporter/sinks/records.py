@@ -74,7 +74,7 @@ class JsonLines(Cutter):
             lines = memoryview(buffer)[start:stop]
             if buffer.find(b"\0", start, stop) >= 0:
                 # They end a line. Of as many bytes as before, for what is left to be told by its length.
-                lines = memoryview(_NULLS.sub(_as_newlines, lines))
+                lines = memoryview(_NULLS.sub(lambda nulls: b"\n" * len(nulls[0]), lines))
             if self.skipping:
                 lines = lines[_first_end(lines, 0) :]
                 self.skipping = False
@@ -82,10 +82,6 @@ class JsonLines(Cutter):
         if final and not full and not self.skipping and is_object(content := block.bytes()):
             return _unwrapped(memoryview(content + b"\n"), end - start, full=full, final=final)
         return self._longer_than(block, full=full)
-
-
-def _as_newlines(nulls: re.Match[bytes]) -> bytes:
-    return b"\n" * len(nulls[0])
 
 
 def _unwrapped(lines: memoryview, length: int, *, full: bool, final: bool) -> Cut:

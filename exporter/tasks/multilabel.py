@@ -63,7 +63,9 @@ class MultilabelTask(Task):
 
     def _outputs(self, sets: list[Any], scores: list[Any], rejected: Counter[str]) -> tuple[Floats, Payloads]:
         """Return the largest probability of each row, NaN where there is none, and what waits for its label."""
-        logged, scored = (_there(texts) for texts in (sets, scores))
+        logged, scored = (
+            np.array([one is not None for one in texts], dtype=bool) for texts in (sets, scores)
+        )
         members, given = self._sets.read(sets)
         probabilities, other = self._sets.probabilities(scores, _THRESHOLD, ROUNDING)
         possible = np.isfinite(probabilities).all(axis=1)
@@ -185,10 +187,6 @@ class MultilabelTask(Task):
         numbers = b"".join([contents[row][start:] for row in mine])
         found[mine] = np.frombuffer(numbers, dtype=np.float32).reshape(-1, len(self.names))
         return found
-
-
-def _there(texts: list[Any]) -> Flags:
-    return np.array([text is not None for text in texts], dtype=bool)
 
 
 def _bytes_of(rows: Column) -> list[bytes]:

@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 from mlslo.yamlfile import Duration, Problem
 from rulegen.backtest.episodes import Episode, beginnings
 from rulegen.backtest.judgement import Budget, Change, Identity, Judgement
-from rulegen.backtest.unacted import FINDING, UnactedAlert
+from rulegen.backtest.store import FINDING, UnactedAlert
 from rulegen.promql.conventions import MODEL, SLO
 from rulegen.simulation.alert import Labels
 from rulegen.simulation.outcome import Cause, Notification
@@ -74,15 +74,18 @@ def _tables(report: Report) -> list[_Table]:
     )
     episodes = ("from", "to", "length", "alert", "", "worst", "what came of it")
     changes = ("", "alert", "", "before", "after")
+    rows = [(name, kind, _monthly(found, count), str(count)) for name, kind, count in _received(found)]
+    unacted = [(one.alert, one.model, str(one)) for one in report.unacted]
+    unjudged = [(alert.name, " ".join(alert.identity[:2])) for alert in found.unjudged]
     tables = [
         _Table(f"Against {report.compared}", changes, list(_change_rows(report)), "nothing changes"),
         _Table("Episodes added and removed", ("", "from", "to", "alert"), list(_changed_episodes(report)), long=True),
         _Table("Notified that it began", told, list(_told_rows(found)), "nobody"),
-        _Table("Messages of each receiver, ends and repeats among them", received, _receiver_rows(found), "none"),
+        _Table("Messages of each receiver, ends and repeats among them", received, rows, "none"),
         _Table("Episodes", episodes, [_episode_row(one, found) for one in found.episodes], "none", long=True),
         _Table("Budgets", ("of", "pages", "", ""), list(_budget_rows(report))),
-        _Table(f"Nobody acted ({FINDING})", ("alert", "", ""), _unacted_rows(report)),
-        _Table("Not judged: the history has none of their series", ("alert", ""), _unjudged_rows(found), long=True),
+        _Table(f"Nobody acted ({FINDING})", ("alert", "", ""), unacted),
+        _Table("Not judged: the history has none of their series", ("alert", ""), unjudged, long=True),
     ]  # fmt: skip
     compared = tables if report.compared is not None else tables[2:]
     return [table for table in compared if table.rows or table.none]
@@ -195,10 +198,6 @@ def _received(found: Judgement) -> list[tuple[str, str, int]]:
     return [(receiver, found.kinds[receiver], count) for receiver, count in sorted(counts.items())]
 
 
-def _receiver_rows(found: Judgement) -> Sequence[Row]:
-    return [(name, kind, _monthly(found, count), str(count)) for name, kind, count in _received(found)]
-
-
 def _episode_row(episode: Episode, found: Judgement) -> Row:
     model, slo, _ = episode.alert.identity
     stop = episode.stop
@@ -288,14 +287,6 @@ def _budget_rows(report: Report) -> Iterator[Row]:
     for one in report.budgets:
         pages = f"{one.pages} in {_length(report.judgement)}"
         yield one.of, pages, f"expected {one.per_month:g} a month", "exceeded" if one.is_exceeded else "kept"
-
-
-def _unjudged_rows(found: Judgement) -> Sequence[Row]:
-    return [(alert.name, " ".join(alert.identity[:2])) for alert in found.unjudged]
-
-
-def _unacted_rows(report: Report) -> Sequence[Row]:
-    return [(one.alert, one.model, str(one)) for one in report.unacted]
 
 
 def _named(labels: Labels, fixed: Mapping[str, str]) -> str:

@@ -15,7 +15,6 @@ from promql_parser import Expr
 from pydantic import BaseModel, ConfigDict, Field
 
 from mlslo.yamlfile import Document, Duration, InputError, Problem, read, validate
-from rulegen.alertmanager.merge import Base
 from rulegen.promql.conventions import KNOWN_GROUPS_RECORD, MODEL, SLO, TIER, WATCHDOG
 from rulegen.promql.query.parse import Query, children
 from rulegen.promql.rules import rule_file
@@ -115,12 +114,12 @@ class RuleSet:
         return {alert.labels.get(MODEL, "") for alert in self.alerts}
 
 
-def of_specs(specs: Specs, base: Base | None = None) -> RuleSet:
+def of_specs(specs: Specs) -> RuleSet:
     """Return the rules that `generate` writes. Raises InputError."""
     plans = [make_plan(model, specs.routing) for model in specs.models]
     alerts = [alert for plan in plans for alert in of_plan(plan, specs.routing)]
     rules = [alert for plan in plans for alert in plan.alerts]
-    routed = configuration(specs.routing, rules, base)
+    routed = configuration(specs.routing, rules, None)
     interval, version = specs.routing.spec.evaluationInterval, specs.routing.spec.target.newest_alertmanager
     return RuleSet(alerts, routed, round(interval.seconds * 1000), version)
 

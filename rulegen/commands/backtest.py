@@ -29,12 +29,7 @@ from rulegen.output.generated_files import json_text
 )
 def backtest(
     spec: tuple[Path, ...],
-    folder: Path | None,
-    prometheus: str | None,
-    begin: int | None,
-    end: int | None,
-    tools: Path | None,
-    secret: Path | None,
+    stretch: Stretch,
     against: str | None,
     out: Path | None,
     form: str,
@@ -56,7 +51,6 @@ def backtest(
             with tempfile.TemporaryDirectory(prefix="mlslo-backtest-") as unpacked:
                 old = revision.load(spec, against, Path(unpacked), specs)
                 before = ruleset.empty(rules) if old is None else ruleset.of_specs(old)
-    stretch = Stretch(folder, prometheus, begin, end, tools, secret)
     with stretch.opened([rules] if before is None else [rules, before]) as (judge, source):
         found = judge.judge(rules)
         changed = [] if before is None else judgement.changes(judge.judge(before), found)

@@ -5,10 +5,11 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from datetime import UTC, datetime
+from functools import wraps
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 import click
 
@@ -21,8 +22,6 @@ from rulegen.backtest.judgement import Judge
 from rulegen.backtest.programs import ProgramError, Progress, Workshop
 from rulegen.backtest.ruleset import RuleSet
 
-Command = TypeVar("Command", bound=Callable[..., Any])
-
 
 def _time(context: click.Context, parameter: click.Parameter, value: str | None) -> int | None:
     try:
@@ -31,7 +30,14 @@ def _time(context: click.Context, parameter: click.Parameter, value: str | None)
         raise click.BadParameter(str(error), context, parameter) from None
 
 
-def takes_history(command: Command) -> Command:
+def takes_history(command: Callable[..., None]) -> Callable[..., None]:
+    """Add the options; the command gets them as one ``stretch``."""
+
+    @wraps(command)
+    def taking(**options: Any) -> None:
+        own = {item.name: options.pop(item.name) for item in fields(Stretch)}
+        command(**options, stretch=Stretch(**own))
+
     for option in (
         click.option(
             "--tools", type=PATH, help="Folder of prometheus and promtool.  [default: those on PATH]"
@@ -57,8 +63,8 @@ def takes_history(command: Command) -> Command:
         ),
         click.option("--history", "folder", type=PATH, help="A folder that mlslo-exporter replay wrote."),
     ):
-        command = option(command)
-    return command
+        taking = option(taking)
+    return taking
 
 
 @dataclass(frozen=True)

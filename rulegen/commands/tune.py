@@ -18,8 +18,8 @@ from rulegen.backtest.incidents import Incident
 from rulegen.backtest.judgement import Judgement
 from rulegen.backtest.ruleset import RuleSet
 from rulegen.backtest.spec_text import replaced
+from rulegen.backtest.store import UnactedAlert
 from rulegen.backtest.tuning import Proposal, Setting, Tuner, edited
-from rulegen.backtest.unacted import UnactedAlert
 from rulegen.commands.history_options import Stretch, takes_history
 from rulegen.commands.options import loaded_specs
 from rulegen.spec.model_slo import Alert, ModelSlo, Slo
@@ -42,12 +42,7 @@ from rulegen.validation.specs import Specs
 @click.option("--write", is_flag=True, help="Write what is proposed into the specs; comments stay.")
 def tune(
     spec: tuple[Path, ...],
-    folder: Path | None,
-    prometheus: str | None,
-    begin: int | None,
-    end: int | None,
-    tools: Path | None,
-    secret: Path | None,
+    stretch: Stretch,
     pages: float,
     known: Path | None,
     names: tuple[str, ...],
@@ -68,7 +63,6 @@ def tune(
                 raise InputError.of_file("--alert", message + did_you_mean(name, every))
         incidents = marked.load(known, specs) if known else []
         rules = ruleset.of_specs(specs)
-    stretch = Stretch(folder, prometheus, begin, end, tools, secret)
     with stretch.opened([rules]) as (judge, source):
         now = judge.judge(rules)
         tuner = Tuner(judge, rules, specs.routing, incidents, pages)

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import re
+from dataclasses import dataclass
 from pathlib import Path
 
 from mlslo.yamlfile import InputError, Problem
 from rulegen.output.generated_files import MARK, Files, on_disk
-from rulegen.output.marks import BEGIN
 
+BEGIN, END = "# BEGIN mlslo-rulegen", "# END mlslo-rulegen"
+_BEGIN = re.compile(rf"[ \t]*{re.escape(BEGIN)}(\W.*)?")
+_END = re.compile(rf"[ \t]*{re.escape(END)}(\W.*)?")
 # What the templates of earlier versions, which had no mark, begin with.
 _UNMARKED = ("{{/* What every channel shares.", "{{/* The incident's title.", "{{/* Slack reads &, < and >")
 
@@ -58,3 +62,42 @@ def _message(name: str) -> str:
     if name == "alertmanager/alertmanager.yaml":
         message += ", or name it with --base to put our part into it"
     return message
+
+
+@dataclass(frozen=True)
+class Unmarked:
+    """A file without what is ours: once with our lines left out, once with them empty, so that lines keep
+    their numbers."""
+
+    left_out: str
+    emptied: str
+
+
+def without_marked(path: Path, content: str) -> Unmarked:
+    """Take out what earlier runs wrote. Raises InputError where a mark has no counterpart."""
+    kept: list[str] = []
+    emptied: list[str] = []
+    opened = 0
+    for number, line in enumerate(content.splitlines(keepends=True), 1):
+        text = line.rstrip("\r\n\x85\u2028\u2029")
+        begins, ends = _BEGIN.fullmatch(text), _END.fullmatch(text)
+        if begins and opened:
+            raise _broken(path, number, f"'{BEGIN}' again, that of line {opened} has no '{END}'")
+        if ends and not opened:
+            raise _broken(path, number, f"'{END}' without a '{BEGIN}'")
+        if begins:
+            opened = number
+        if opened:
+            emptied.append(line[len(text) :])
+        else:
+            kept.append(line)
+            emptied.append(line)
+        if ends:
+            opened = 0
+    if opened:
+        raise _broken(path, opened, f"'{BEGIN}' without an '{END}'")
+    return Unmarked("".join(kept), "".join(emptied))
+
+
+def _broken(path: Path, line: int, message: str) -> InputError:
+    return InputError([Problem(str(path), line, 1, f"{message}; all between the two is ours and replaced")])

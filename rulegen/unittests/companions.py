@@ -14,6 +14,7 @@ from rulegen.promql.expressions import number, selector
 from rulegen.slo.companions import Companion, shared
 from rulegen.slo.companions.shared import (
     FEATURE,
+    FIELD,
     LABELS_SINK,
     PREDICTIONS_SINK,
     REFERENCE,
@@ -21,7 +22,6 @@ from rulegen.slo.companions.shared import (
     VERSION,
 )
 from rulegen.slo.plan import Plan
-from rulegen.unittests import missing_fields
 from rulegen.unittests.case import (
     GONE,
     NAN,
@@ -35,6 +35,7 @@ from rulegen.unittests.case import (
 from rulegen.unittests.scraped import Pods
 from rulegen.unittests.tested_companion import Ages, Expected, Tested
 
+_SHADE = Decimal("0.01")
 _UP, _DOWN = Decimal(1), Decimal(0)
 _FEATURES = Decimal(100)
 
@@ -52,7 +53,7 @@ def cases(plan: Plan, interval: Duration, first: First) -> list[Case]:
         conventions.SINK_BEHIND: _behind,
         conventions.REFERENCE_OLD: _old,
         conventions.FEATURES_UNMONITORED: _unmonitored,
-        conventions.FIELD_MISSING: missing_fields.cases,
+        conventions.FIELD_MISSING: _missing,
     }
     return [
         case for name, found in named.items() for case in build[name](Tested(plan, found, interval, first))
@@ -281,3 +282,35 @@ def _retired(tested: Tested, few: Decimal) -> Case:
     case.shows(lasts - 1, rule, "firing" if lasts - 2 >= tested.wait else "pending")
     case.shows(lasts + 2, rule, None)
     return case
+
+
+def _missing(tested: Tested) -> Iterator[Case]:
+    """A field that nearly all records had, and few records of one pod of two have now.
+
+    None lasts for a day, to see it end: promtool evaluates all rules of the file all along, which takes long.
+    """
+    pods, after, rare, usual = tested.pods, tested.first.demand.after, shared.RARE, shared.USUAL
+    there, few = usual + _SHADE, rare - _SHADE
+    bad: list[Sample] = [there, *[few] * (tested.wait + 1)]
+    stories: list[tuple[str, list[Sample], bool]] = [
+        (f"stays quiet where a field is in {number(rare)} of the records", [there, rare, rare], False),
+        (f"fires {after} after it is in {number(few)} of one pod's", bad, True),
+        ("resolves when it is back", [*bad, there], False),
+        ("begins anew after an evaluation without data", [there, few, GONE, *bad[1:]], False),
+        ("is quiet at NaN", [there, few, NAN], False),
+        ("ends where its series end", [there, few, GONE, GONE], False),
+    ]
+    for what, shares, texts in stories if tested.life() else stories[:2]:
+        series = [pods.series(shared.PRESENT, "a", shares, {FIELD: "score"})]
+        if texts:
+            size = len(shares)
+            series += [
+                pods.series(shared.PRESENT, "b", [usual] * size, {FIELD: "score"}),
+                # It has begun without the field.
+                pods.series(shared.PRESENT, "c", [GONE, *[few] * (size - 1)], {FIELD: "score"}),
+                pods.series(shared.PRESENT, "a", [usual, *[Decimal(0)] * (size - 1)], {FIELD: "fallback"}),
+                series[0].of_another_model([Decimal(1), *[Decimal(0)] * (size - 1)]),
+            ]
+        held = [share is not None and not share.is_nan() and share < rare for share in shares]
+        values = [0.0 if share is None else float(share) for share in shares]
+        yield tested.case(what, series, [Expected(tested.first, held, values, {FIELD: "score"})], texts=texts)

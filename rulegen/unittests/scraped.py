@@ -98,29 +98,48 @@ def rows(series: GaugeSeries, labels: Mapping[str, str], pod: str, samples: Sequ
 
 def weighted(series: GaugeSeries, interval: Duration) -> Case:
     """(300 x 0.75 + 100 x 0.25) / 400, beside replicas that do not count; then none that does."""
+    case = Case(f"Records of {series.slo}: replicas weigh as many predictions as they have", interval, [])
+    return _weighted(case, series, series, ("0.75", "0.25", "NaN"), series.expression, "0.625")
+
+
+def weighted_error(leg: BeyondNoise, interval: Duration) -> Case:
+    """The root of (300 x 0.04)² + (100 x 0.16)², over 400, beside replicas that do not count; then none that does."""
+    series = leg.series
+    case = Case(f"Records of {series.slo}: errors of replicas weigh as they do", interval, [])
+    return _weighted(case, series, leg, ("0.04", "0.16", None), series.select(leg.record.name), "0.05")
+
+
+def _weighted(
+    case: Case,
+    series: GaugeSeries,
+    of: GaugeSeries | BeyondNoise,
+    values: tuple[str, str, str | None],
+    record: str,
+    mean: str,
+) -> Case:
+    """Add replicas with two ``values``, beside some that do not count; a third is one of these."""
     # Of several values that a label may have, one that the number of predictions does not have.
-    last = {label: words.words[-1] for label, words in series.matchers.items() if isinstance(words, OneOf)}
+    last = {label: words.words[-1] for label, words in of.matchers.items() if isinstance(words, OneOf)}
     labels = {**series.example, **labels_of(series), **last}
-    found = Case(f"Records of {series.slo}: replicas weigh as many predictions as they have", interval, [])
+    name = (of.error if isinstance(of, BeyondNoise) else of.metric).name
     for pod, value, many in (
-        ("a", "0.75", "300"),
-        ("b", "0.25", "100"),
+        ("a", values[0], "300"),
+        ("b", values[1], "100"),
         # Withholds the gauge, has NaN, has no predictions, is not counted.
         ("withheld", None, "5000"),
-        ("nan", "NaN", "5000"),
+        *((("nan", values[2], "5000"),) if values[2] else ()),
         ("none", "0.125", "0"),
         ("uncounted", "0.125", None),
     ):
         count = 1 if pod in ("a", "b") else 2
+        after: list[Scrape] = [GONE] * (2 - count)
         if value is not None:
-            sample = NAN if value == "NaN" else Decimal(value)
-            found.series.append(of_pod(series, labels, pod, [sample] * count + [GONE] * (2 - count)))
+            case.series.append(Series(name, {**labels, POD: pod}, [*[Decimal(value)] * count, *after]))
         if many is not None:
-            found.series.append(rows(series, labels, pod, [Decimal(many)] * count + [GONE] * (2 - count)))
-    recorded = f"{series.expression} + 0"
-    found.gives(0, recorded, [({**labels_of(series), SLO: series.slo}, Decimal("0.625"))])
-    found.gives(1, recorded, [])
-    return found
+            case.series.append(rows(series, labels, pod, [*[Decimal(many)] * count, *after]))
+    case.gives(0, f"{record} + 0", [({**labels_of(series), SLO: series.slo}, Decimal(mean))])
+    case.gives(1, f"{record} + 0", [])
+    return case
 
 
 def error_of_worst(leg: BeyondNoise, interval: Duration) -> Case:
@@ -145,33 +164,6 @@ def error_of_worst(leg: BeyondNoise, interval: Duration) -> Case:
     recorded, own = f"{series.select(leg.record.name)} + 0", {**labels_of(series), SLO: series.slo}
     found.gives(0, recorded, [(own, Decimal("0.0625"))])
     found.gives(1, recorded, [(own, Decimal("0.03125"))])
-    return found
-
-
-def weighted_error(leg: BeyondNoise, interval: Duration) -> Case:
-    """The root of (300 x 0.04)² + (100 x 0.16)², over 400, beside replicas that do not count; then none that does."""
-    series = leg.series
-    last = {label: words.words[-1] for label, words in leg.matchers.items() if isinstance(words, OneOf)}
-    labels = {**series.example, **labels_of(series), **last}
-    found = Case(f"Records of {series.slo}: errors of replicas weigh as they do", interval, [])
-    for pod, value, many in (
-        ("a", "0.04", "300"),
-        ("b", "0.16", "100"),
-        # Withholds the gauge, has no predictions, is not counted.
-        ("withheld", None, "5000"),
-        ("none", "0.125", "0"),
-        ("uncounted", "0.125", None),
-    ):
-        count = 1 if pod in ("a", "b") else 2
-        after: list[Scrape] = [GONE] * (2 - count)
-        if value is not None:
-            samples = [*[Decimal(value)] * count, *after]
-            found.series.append(Series(leg.error.name, {**labels, POD: pod}, samples))
-        if many is not None:
-            found.series.append(rows(series, labels, pod, [*[Decimal(many)] * count, *after]))
-    recorded = f"{series.select(leg.record.name)} + 0"
-    found.gives(0, recorded, [({**labels_of(series), SLO: series.slo}, Decimal("0.05"))])
-    found.gives(1, recorded, [])
     return found
 
 

@@ -3,12 +3,15 @@
 from collections.abc import Iterator
 
 from mlslo.monitor import Monitor
-from mlslo.yamlfile import Duration, Location, Problem
+from mlslo.yamlfile import Document, Duration, Location, Problem, did_you_mean, quoted_list
 from rulegen.slo.companions.dependencies import labels_stale, no_data, rests_on_labels
 from rulegen.spec.lint_names import named
 from rulegen.spec.model_slo import ModelSlo, Slo
 from rulegen.spec.routing import Routing
-from rulegen.validation.tier_checks import too_long, unknown_tier
+
+# Beyond this the proof of an alert would take promtool longer than anybody waits: about two weeks of
+# evaluations each minute.
+MOST_EVALUATIONS = 20_000
 
 
 def of_model(file: ModelSlo, routing: Routing) -> Iterator[Problem]:
@@ -82,3 +85,20 @@ def against_monitor(file: ModelSlo, monitor: Monitor) -> Iterator[Problem]:
         yield file.document.problem((*at, "referenceOld"), f"{name} has no references", key=True)
     if companions.unmonitored is not None and spec.predictions.fields.features is None:
         yield file.document.problem((*at, "unmonitored"), f"{name} reads no features", key=True)
+
+
+def unknown_tier(document: Document, routing: Routing, at: Location, tier: str) -> Iterator[Problem]:
+    """A tier that the AlertRouting file does not have."""
+    tiers = routing.spec.tier_names
+    if tier not in tiers:
+        message = f"unknown tier '{tier}', {routing.path.name} has {quoted_list(tiers)}"
+        yield document.problem(at, message + did_you_mean(tier, tiers))
+
+
+def too_long(
+    document: Document, interval: Duration, at: Location, duration: Duration | None
+) -> Iterator[Problem]:
+    """A duration of too many evaluations."""
+    if duration is not None and duration.seconds > MOST_EVALUATIONS * interval.seconds:
+        most = Duration.of_seconds(MOST_EVALUATIONS * interval.seconds)
+        yield document.problem(at, f"expected at most {most}, {MOST_EVALUATIONS} evaluations, got {duration}")

@@ -23,8 +23,8 @@ from rulegen.spec.model_slo import Alert, Alerting, Latency, ModelSlo, Slo
 from rulegen.spec.routing import Routing
 from rulegen.spec.time_windows import nominal
 from rulegen.validation import companion_checks
+from rulegen.validation.companion_checks import too_long, unknown_tier
 from rulegen.validation.monitor_checks import against_monitor, bucket_problem
-from rulegen.validation.tier_checks import too_long, unknown_tier
 
 # More past than is ever kept.
 LONGEST_PAST = Duration("400d")

@@ -13,9 +13,9 @@ from exporter.features.kind import Enumeration, Kind
 from exporter.parse import sql
 from exporter.references.baseline.columns import MOST_CATEGORIES, Column
 from exporter.references.baseline.counting import Counted, Grouping, Read, count
-from exporter.references.baseline.source import PART, Ordered, Part, Source, finite_values
+from exporter.references.baseline.source import PART, Ordered, Part, Source
 from exporter.references.reference import FeatureViews, ViewReference
-from exporter.summary.base import Codes, Flags, Floats
+from exporter.summary.base import Codes, Floats
 from exporter.summary.categorical import CategoricalSummary
 from exporter.summary.numeric import NumericSummary
 
@@ -179,32 +179,6 @@ def _between(lower: Floats, upper: Floats, share: Floats) -> Floats:
     gap = upper - lower
     found: Floats = np.where(share >= 0.5, upper - gap * (1 - share), lower + gap * share)
     return found
-
-
-def numeric_reference(values: Floats, invalid: Flags | None = None) -> ViewReference:
-    """Summarise ``values`` (NaN = missing) over their own quantiles."""
-    quantiles = _quantiles(values)
-    binning = quantiles.binning
-    summary = NumericSummary.fold(
-        binning.edges, binning.pivot, values, np.zeros(len(values), dtype=np.intp), 1, invalid
-    )[0]
-    return quantiles.reference(summary)
-
-
-def quantile_edges(values: Floats) -> tuple[Floats, Floats]:
-    """(fine edges, deciles) of finite ``values``, each ascending without duplicates; deciles are among the fine."""
-    quantiles = _quantiles(values)
-    edges = quantiles.binning.edges
-    counts = np.bincount(np.searchsorted(edges, values), minlength=len(edges) + 1)
-    return edges, quantiles.deciles(counts.astype(np.float64))
-
-
-def _quantiles(values: Floats) -> Quantiles:
-    finite = finite_values(values)
-    number = len(finite)
-    with np.errstate(over="ignore", invalid="ignore"):
-        total = float(finite.sum())
-    return Quantiles.of(Ordered(number, total, np.sort(finite)[ranks(number)] if number else finite))
 
 
 def comparable(reference: ViewReference) -> bool:

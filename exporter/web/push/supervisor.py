@@ -16,7 +16,7 @@ from typing import IO
 import msgspec
 
 from exporter.daemon.models import PushedLog
-from exporter.web.listening import listening, shown
+from exporter.web.http_server import listening, shown
 from exporter.web.push.process import READY, Configuration, Log, Message
 from exporter.web.push.tokens import Tokens
 from mlslo.monitor import OTLP_PATH

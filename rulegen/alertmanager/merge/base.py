@@ -10,7 +10,7 @@ from typing import Any
 
 from mlslo.yamlfile import Document, InputError, Problem, parse, read_text
 from rulegen.alertmanager.merge.text import AliasError, Text
-from rulegen.output.marks import BEGIN, END, without_marked
+from rulegen.output.existing import BEGIN, END, without_marked
 
 _INTERVALS = ("time_intervals", "mute_time_intervals")
 SECTIONS = ("templates", "inhibit_rules", "receivers", *_INTERVALS)

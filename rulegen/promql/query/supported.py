@@ -2,8 +2,14 @@
 
 from promql_parser import AggregateExpr, BinaryExpr, Call, Expr, VectorSelector
 
-from rulegen.promql.query.functions import EXPERIMENTAL, EXPERIMENTAL_AGGREGATIONS, GONE, NEWER
-from rulegen.promql.query.mistakes import place_of, tokens
+from rulegen.promql.query.mistakes import (
+    EXPERIMENTAL,
+    EXPERIMENTAL_AGGREGATIONS,
+    GONE,
+    NEWER,
+    place_of,
+    tokens,
+)
 from rulegen.promql.query.parse import Query, QueryError, children
 from rulegen.promql.versions import DURATIONS_ARE_NUMBERS, QUOTED_NAMES, Gate, at_least
 

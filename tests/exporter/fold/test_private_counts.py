@@ -16,8 +16,8 @@ import pytest
 from exporter.daemon.cycle import Cycle
 from exporter.daemon.models import Model
 from exporter.features.binning import CategoricalBinning, NumericBinning
-from exporter.fold.laplace import Laplace
 from exporter.fold.private_cells import PrivateCells
+from exporter.fold.private_counts import Laplace
 from exporter.fold.version_schemas import VersionSchemas
 from exporter.state import Store
 from exporter.state.releases import Releases

@@ -16,7 +16,6 @@ from exporter.daemon.models import load_all
 from exporter.features.binning import CategoricalBinning
 from exporter.measure.drift import Pair, noise, rounded_rows
 from exporter.pages import Choice, Frame, page
-from exporter.references.baseline.views import numeric_reference
 from exporter.references.reference import ViewReference
 from exporter.summary.categorical import CategoricalSummary
 from exporter.summary.numeric import NumericSummary
@@ -32,6 +31,7 @@ from tests.support.logs import (
     write_lines,
     write_monitor,
 )
+from tests.support.references import numeric_reference
 
 NAMES = ["radius", "perimeter", "area", "compactness", "concavity", "points"]
 REFERENCES = ("training", "other", "past")

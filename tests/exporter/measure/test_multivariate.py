@@ -8,7 +8,6 @@ from scipy import linalg
 from sklearn import datasets
 from sklearn.decomposition import PCA
 
-from exporter.references.baseline.views import quantile_edges
 from exporter.statistics.divergences import population_stability_index
 from exporter.statistics.multivariate import (
     EXPLAINED_VARIANCE,
@@ -18,6 +17,7 @@ from exporter.statistics.multivariate import (
 )
 from exporter.summary.second_moments import CLIP, SecondMomentsSummary
 from tests.exporter.statistics.test_oracles import binned, group
+from tests.support.references import quantile_edges
 
 RNG = np.random.default_rng(20260301)
 LOADERS = {

@@ -19,7 +19,7 @@ import yaml
 
 from exporter.daemon.logs import RateLimit
 from exporter.daemon.models import PushedLog
-from exporter.web.listening import listening
+from exporter.web.http_server import listening
 from exporter.web.push import process, supervisor
 from exporter.web.push.process import Message
 from exporter.web.push.supervisor import Receiver

@@ -9,7 +9,6 @@ from hypothesis import strategies as st
 from scipy import stats
 from scipy.spatial.distance import jensenshannon
 
-from exporter.references.baseline.views import quantile_edges
 from exporter.statistics.contingency import chi_squared, chi_squared_p_value, cramers_v
 from exporter.statistics.divergences import hellinger_distance, jensen_shannon_distance
 from exporter.statistics.kolmogorov_smirnov import kolmogorov_smirnov_p_value
@@ -18,6 +17,7 @@ from exporter.statistics.quantiles import quantile
 from exporter.statistics.wasserstein import wasserstein_distance
 from tests.exporter.statistics.test_oracles import SAMPLES, binned
 from tests.support.bounds import wasserstein_bound
+from tests.support.references import quantile_edges
 
 counts = st.lists(st.integers(0, 500), min_size=2, max_size=8)
 

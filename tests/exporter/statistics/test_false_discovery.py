@@ -9,11 +9,11 @@ from scipy import stats
 from benchmarks.alarms import stream
 from exporter.features.binning import NumericBinning
 from exporter.measure.drift import Pair
-from exporter.references.baseline.views import quantile_edges
 from exporter.references.reference import ViewReference
 from exporter.statistics.false_discovery import combined_p_value, data_set_p_value, drifted
 from exporter.statistics.normal_scores import normal_scores_p_value
 from exporter.summary.numeric import NumericSummary
+from tests.support.references import quantile_edges
 
 
 def normal_scores(current: np.ndarray, reference: np.ndarray) -> tuple[np.ndarray, float]:

@@ -8,7 +8,6 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from exporter.references.baseline.views import quantile_edges
 from exporter.statistics.contingency import cramers_v, cramers_v_noise
 from exporter.statistics.divergences import (
     hellinger_distance,
@@ -24,6 +23,7 @@ from exporter.statistics.wasserstein import wasserstein_distance, wasserstein_no
 from exporter.summary.base import Floats
 from exporter.summary.numeric import NumericSummary
 from tests.exporter.statistics.test_oracles import binned
+from tests.support.references import quantile_edges
 from tests.support.summaries import empty_of
 
 LEAST, MOST = 0.002, 0.03

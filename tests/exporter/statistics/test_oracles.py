@@ -11,7 +11,6 @@ from hypothesis import strategies as st
 from scipy import stats
 from sklearn import metrics
 
-from exporter.references.baseline.views import quantile_edges
 from exporter.statistics import confusion, probability, ranking_quality
 from exporter.statistics.divergences import population_stability_index
 from exporter.statistics.hashed_counts import top_value_ratio
@@ -21,6 +20,7 @@ from exporter.summary.hashed import RepetitionSummary
 from exporter.summary.numeric import DurationSummary, NumericSummary
 from exporter.summary.outcomes import OutcomeSummary
 from tests.support.bounds import auc_roc_bound, kolmogorov_smirnov_bound
+from tests.support.references import quantile_edges
 from tests.support.summaries import empty_of
 
 

@@ -14,7 +14,6 @@ from sklearn.isotonic import IsotonicRegression
 from sklearn.naive_bayes import GaussianNB
 
 from exporter.fold.class_calibration import ClassCalibration
-from exporter.references.baseline.views import quantile_edges
 from exporter.references.reference import Calibration, Reference
 from exporter.statistics import multiclass_estimation
 from exporter.statistics import performance_estimation as estimation
@@ -25,6 +24,7 @@ from exporter.tasks.task import Outputs
 from tests.support import logs
 from tests.support.bounds import estimated_accuracy_bound, estimated_auc_roc_bound
 from tests.support.commands import exporter
+from tests.support.references import quantile_edges
 from tests.support.summaries import empty_of
 
 RNG = np.random.default_rng(5)

@@ -8,8 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
-from exporter.references.baseline.views import quantile_edges
 from exporter.summary.cells import Cells
+from tests.support.references import quantile_edges
 
 RNG = np.random.default_rng(5)
 LARGEST, TINY = np.finfo(float).max, 5e-324

@@ -15,7 +15,7 @@ import pytest
 
 from exporter.measure.exposition import Page, Snapshot
 from exporter.web.connections import MOST, Connections, Phase
-from exporter.web.listening import listening
+from exporter.web.http_server import listening
 from exporter.web.server import Server
 from tests.support.web import answered, ask, connect, pages
 

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from mlslo.yamlfile import InputError, read
 from rulegen import alertmanager
 from rulegen.alertmanager import operator
-from rulegen.alertmanager.operator.texts import uses_added_functions, with_templates
+from rulegen.alertmanager.operator.receivers import uses_added_functions, with_templates
 from rulegen.cli import main
 from rulegen.promql.conventions import LAYERS
 from rulegen.spec import routing

@@ -15,7 +15,6 @@ from prometheus_client.parser import text_string_to_metric_families
 from scipy import stats
 
 from exporter.cli import main
-from exporter.references.baseline.views import quantile_edges
 from exporter.statistics.divergences import hellinger_noise, jensen_shannon_noise, psi_noise
 from exporter.statistics.kolmogorov_smirnov import kolmogorov_smirnov_noise
 from exporter.statistics.mean_shift import mean_shift_noise
@@ -27,6 +26,7 @@ from rulegen.lint.holds import may_hold, must_hold
 from rulegen.sli.metric_ranges import ALL, Range, possible
 from tests.exporter.statistics.test_oracles import binned
 from tests.support.paths import DIABETES
+from tests.support.references import quantile_edges
 
 VALUES = {
     "normal": lambda rng, size: rng.normal(size=size),

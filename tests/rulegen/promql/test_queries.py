@@ -20,7 +20,7 @@ from rulegen.promql.query import (
     refuse_unsupported,
     value_filter,
 )
-from rulegen.promql.query.functions import FUNCTIONS, GONE, NEWER
+from rulegen.promql.query.mistakes import FUNCTIONS, GONE, NEWER
 from rulegen.promql.versions import at_least
 from rulegen.sli import query_series
 from rulegen.spec.model_slo import Slo

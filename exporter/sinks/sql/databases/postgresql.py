@@ -123,7 +123,7 @@ class PostgresDatabase(Database):
         if error.sqlstate == "57014":
             message = f"no answer within {SECONDS:g} seconds: is there an index on '{self._settings.cursor}'?"
         if not statement or (error.sqlstate or "08")[:2] in ("08", "28", "53", "57", "58", "XX"):
-            return SinkError(f"{_place(self._settings.url)}: {message}")
+            return SinkError(f"{self._settings.url.partition('?')[0]}: {message}")
         position = (
             int(details.get("PG_DIAG_STATEMENT_POSITION", "0")) - 1 - statement.find(self._settings.query)
         )
@@ -176,10 +176,6 @@ def _with_parameters(url: str, password: Path | None) -> str:
             raise SinkError(f"{password}: expected UTF-8 text") from None
     parameters = "&".join(f"{key}={quote(value, safe='')}" for key, value in added.items())
     return f"{url}{'&' if urlsplit(url).query else '?'}{parameters}"
-
-
-def _place(url: str) -> str:
-    return url.partition("?")[0]
 
 
 def _first_line(text: str) -> str:
