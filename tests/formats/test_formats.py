@@ -68,12 +68,6 @@ def test_the_data_set_has_something_of_everything() -> None:
     assert {record["id"] for record in readers.records(dataset.labels(requests))} <= set(ids)
 
 
-@pytest.mark.parametrize("name", FORMATS)
-def test_a_format_is_written_the_same_each_time(name: str) -> None:
-    requests = requests_of(FORMATS[name])
-    assert FORMATS[name].write(requests) == FORMATS[name].write(requests)
-
-
 @pytest.mark.parametrize("name", SAMPLED)
 def test_a_writer_has_the_shape_of_its_sample(name: str) -> None:
     format_ = FORMATS[name]

@@ -1,4 +1,4 @@
-"""`init` writes a monitor file for each format that needs no edit: its figures are those of the documented mapping.
+"""`init` writes a monitor file for each format that needs no edit: it is the documented mapping.
 
 A log that has no names for its features needs one, unless there is training data that has them.
 """
@@ -19,7 +19,7 @@ from tests.formats.catalogue import FORMATS, requests_of
 from tests.formats.dataset import singles
 from tests.formats.figures import CATEGORICAL, differences, figures
 from tests.formats.format import Format
-from tests.formats.test_figures import _plain, _with_foreign_lines
+from tests.formats.test_figures import DOCUMENTED, UNMAPPED
 from tests.support.commands import exporter
 
 pytestmark = pytest.mark.slow
@@ -34,7 +34,7 @@ WITHOUT_SCORES = {name for name, format_ in FORMATS.items() if "score" not in fo
 
 
 def drafted(folder: Path, format_: Format, *options: str) -> tuple[dict[str, Any], str]:
-    """Return the file that ``init`` writes for a log, and what it says."""
+    """Return the file that ``init`` writes for a log, and what it and ``check`` of that file say."""
     requests = requests_of(format_)
     log = folder / f"predictions{format_.suffix}"
     log.write_bytes(format_.write(requests))
@@ -45,12 +45,9 @@ def drafted(folder: Path, format_: Format, *options: str) -> tuple[dict[str, Any
     out = folder / "credit"
     done = exporter("init", str(log), *labelled, *options, "--out", str(out))
     (file,) = out.glob("*.monitor.yaml")
-    checked = exporter("check", str(file), check=False)
-    assert checked.returncode == 0, checked.stdout + checked.stderr
-    for arguments in (["init", file, "--out", out], ["generate", out, "--out", folder / "generated"]):
-        generated = CliRunner().invoke(main, [str(argument) for argument in arguments])
-        assert generated.exit_code == 0, generated.stderr
-    return yaml.safe_load(file.read_text(encoding="utf-8")), done.stdout + done.stderr
+    checked = exporter("check", str(file))
+    said = done.stdout + done.stderr + checked.stdout + checked.stderr
+    return yaml.safe_load(file.read_text(encoding="utf-8")), said
 
 
 def training(folder: Path, format_: Format) -> Path:
@@ -66,19 +63,24 @@ def training(folder: Path, format_: Format) -> Path:
     return path
 
 
-def as_figures(predictions: dict[str, Any], format_: Format) -> dict[str, Any]:
-    """Return what `figures` merges: the sink is its own, and plain lines have no class of what a chat ends with."""
-    given = {key: value for key, value in predictions.items() if key != "sink"}
-    if format_.name in WITHOUT_SCORES:
-        given = {**given, "fields": {**given.get("fields", {}), "prediction": None}}
-        given.pop("classes", None)
-    return given
+def assert_as_documented(predictions: dict[str, Any], format_: Format, said: str, folder: Path) -> None:
+    """Compare with the mapping of the page, whose figures `test_figures` compares, and see that nothing is missing."""
+    given = {key: value for key, value in predictions.items() if key not in ("sink", "classes")}
+    if format_.name == "bentoml":
+        # The page has its preset, which maps more.
+        plain = figures(folder / "plain", format_, {"fields": format_.plain_fields}, plain=True)
+        assert differences(figures(folder / "read", format_, given), plain) == {}
+    else:
+        assert given == (DOCUMENTED.get(format_.name) or UNMAPPED[format_.name])
+    assert "warning: field" not in said
+    # Events have no status, and some presets have a path for one that is planned.
+    assert "nothing at" not in said.replace("nothing at 'response.statuscode", "")
 
 
 @pytest.mark.parametrize("name", sorted(FORMATS.keys() - UNNAMED))
 def test_nothing_needs_an_edit(name: str, tmp_path: Path) -> None:
     format_ = FORMATS[name]
-    content, _ = drafted(tmp_path, format_)
+    content, said = drafted(tmp_path, format_)
     spec = content["spec"]
     assert spec["task"] == ("multiclass" if name in WITHOUT_SCORES else "binary")
     assert spec["features"] == {
@@ -87,8 +89,7 @@ def test_nothing_needs_an_edit(name: str, tmp_path: Path) -> None:
     }
     if name not in WITHOUT_SCORES:
         assert spec["labels"]["fields"] == {"id": "id", "label": "label", "timestamp": "ts"}
-    found = figures(tmp_path / "read", format_, as_figures(spec["predictions"], format_))
-    assert differences(_with_foreign_lines(found, -format_.foreign_lines), _plain(format_, tmp_path)) == {}
+    assert_as_documented(spec["predictions"], format_, said, tmp_path)
 
 
 @pytest.mark.parametrize("name", sorted(UNNAMED))
@@ -98,11 +99,10 @@ def test_names_are_those_of_the_training_data(name: str, tmp_path: Path) -> None
     assert "write them under 'names'" not in said
     spec = content["spec"]
     assert spec["references"] == {"training": {"static": "credit.reference.json"}}
-    found = figures(tmp_path / "read", format_, as_figures(spec["predictions"], format_))
-    assert differences(_with_foreign_lines(found, -format_.foreign_lines), _plain(format_, tmp_path)) == {}
+    assert_as_documented(spec["predictions"], format_, said, tmp_path)
 
 
-@pytest.mark.parametrize("name", sorted(UNNAMED))
+@pytest.mark.parametrize("name", ["kserve-v1", "sagemaker-csv"])
 def test_features_without_names_are_said_to_need_them(name: str, tmp_path: Path) -> None:
     content, said = drafted(tmp_path, FORMATS[name])
     assert "write them under 'names'" in said
@@ -110,5 +110,11 @@ def test_features_without_names_are_said_to_need_them(name: str, tmp_path: Path)
     assert names == [f"feature_{position}" for position in range(len(FORMATS[name].features))]
 
 
-def test_eight_of_ten_formats_need_no_edit() -> None:
-    assert len(FORMATS) - len(UNNAMED) >= 0.75 * len(FORMATS)
+@pytest.mark.parametrize("name", ["plain", "openai"])
+def test_rules_are_drafted_and_generated_from_it(name: str, tmp_path: Path) -> None:
+    drafted(tmp_path, FORMATS[name])
+    out = tmp_path / "credit"
+    (file,) = out.glob("*.monitor.yaml")
+    for arguments in (["init", file, "--out", out], ["generate", out, "--out", tmp_path / "generated"]):
+        generated = CliRunner().invoke(main, [str(argument) for argument in arguments])
+        assert generated.exit_code == 0, generated.stderr

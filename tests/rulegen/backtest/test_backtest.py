@@ -92,22 +92,33 @@ def time_of(text: str) -> float:
     return datetime.fromisoformat(text).timestamp()
 
 
-def test_episodes_of_steps_of_five_minutes_and_no_false_alarm_of_missing_data(tmp_path: Path) -> None:
-    specs = write_specs(tmp_path, SLOS, **NO_DATA)
-    found = judged(specs, replayed(tmp_path / "history", bumps))
+Judged = tuple[list[Path], Path, dict[str, Any]]
+"""Specs, a history, and what `backtest` finds."""
+
+
+@pytest.fixture(scope="module")
+def usual(tmp_path_factory: pytest.TempPathFactory) -> Judged:
+    folder = tmp_path_factory.mktemp("usual")
+    specs, history = write_specs(folder, SLOS, **NO_DATA), replayed(folder / "history", bumps)
+    return specs, history, judged(specs, history)
+
+
+def test_episodes_of_steps_of_five_minutes_and_no_false_alarm_of_missing_data(usual: Judged) -> None:
+    *_, found = usual
     # The gauge is known from its step on; `for` counts from there. No SLONoData: rates exist between steps, too.
     assert episodes(found) == [("Drift", 70, 20), ("AucLow", 185, 55)]
     assert [one["worst"] for one in found["episodes"]] == [0.3, 0.65]
     told = {(one["alert"], one["receiver"], one["kind"], one["count"]) for one in found["notified"]}
     assert told == {("Drift", "chat", "message", 1), ("AucLow", "oncall", "page", 1)}
     assert found["notJudged"] == []
+    assert found["note"] is None
 
 
-@pytest.mark.parametrize("step", [HOUR, 2 * HOUR])
-def test_an_age_does_not_grow_within_a_long_step(step: int, tmp_path: Path) -> None:
+def test_an_age_does_not_grow_within_a_long_step(tmp_path: Path) -> None:
     """The daemon would have renewed the time of its last success; a label's that stood still is still told."""
     companions = {"labelsStale": {"tier": "P2", "after": "3h"}}
     specs = write_specs(tmp_path, SLOS, companions=companions, **NO_DATA)
+    step = 2 * HOUR
     history = replayed(tmp_path / "history", lambda _hour: 0.1, hours=12, step=step, auc=False)
     text = next(history.glob("openmetrics/*.om"))
     watermark = 'ml_label_watermark_timestamp_seconds{model="fraud"}'
@@ -125,7 +136,6 @@ def test_a_step_that_is_longer_than_what_rules_look_back_to_is_said(tmp_path: Pa
     assert note.startswith(
         "The history's step is 1h, and ErrorBudgetFastBurn, ErrorBudgetSlowBurn look back over less (5m at least)"
     )
-    assert judged(specs, replayed(tmp_path / "minutes", bumps))["note"] is None
 
 
 def test_budgets_of_groups_and_of_the_calendar(tmp_path: Path) -> None:
@@ -189,16 +199,15 @@ def test_a_running_prometheus_gives_what_a_folder_gives(tmp_path: Path) -> None:
     assert running["messages"] == kept["messages"]
 
 
-def test_blocks_give_what_text_gives_and_stay_as_they_are(tmp_path: Path) -> None:
-    specs = write_specs(tmp_path, SLOS, **NO_DATA)
-    history = replayed(tmp_path / "history", bumps)
-    from_text = judged(specs, history)
+def test_blocks_give_what_text_gives_and_stay_as_they_are(usual: Judged, tmp_path: Path) -> None:
+    specs, text, from_text = usual
+    history = shutil.copytree(text, tmp_path / "history")
     words = ["tsdb", "create-blocks-from", "openmetrics", *map(str, history.glob("openmetrics/*"))]
     command = [str(tool("promtool")), *words, str(history / "blocks")]
     subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
     shutil.rmtree(history / "openmetrics")
     before = {path: path.read_bytes() for path in history.rglob("*") if path.is_file()}
-    assert judged(specs, history) == from_text
+    assert judged(specs, history) == {**from_text, "history": str(history)}
     assert {path: path.read_bytes() for path in history.rglob("*") if path.is_file()} == before
 
 

@@ -19,7 +19,7 @@ from tests.support.sinks.reading import Reading, monitor_of
 
 Start = Callable[[], Reading]
 
-_KILLS = 3
+_KILLS = 2
 
 
 @pytest.mark.slow
