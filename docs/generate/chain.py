@@ -11,7 +11,8 @@ _DESCRIPTION = (
     "mlslo-exporter reads the prediction log, the labels, and a ModelMonitor file with a reference; Prometheus scrapes "
     "its gauges. mlslo-rulegen reads ModelSLO and AlertRouting files and writes rules for Prometheus, "
     "alertmanager.yaml for Alertmanager, a unit test for every alert, and dashboards. "
-    "Prometheus sends alerts to Alertmanager, which pages PagerDuty and writes to Slack."
+    "Prometheus sends alerts to Alertmanager, which pages PagerDuty, writes to Slack, "
+    "and lets act roll back."
 )
 WIDTH, HEIGHT = 1000, 430
 _FONT = "system-ui, -apple-system, 'Segoe UI', Helvetica, Arial, sans-serif"
@@ -101,10 +102,11 @@ PROMETHEUS = Box(456, 28, 140, 100, "others", "Prometheus", "evaluates rules")
 ALERTMANAGER = Box(676, 28, 160, 100, "others", "Alertmanager", "routes, inhibits")
 PAGERDUTY = Box(884, 20, 100, 48, "others", "PagerDuty", "P1")
 SLACK = Box(884, 88, 100, 48, "others", "Slack", "P1, P2, P3")
+ACT = Box(884, 156, 100, 48, "mlslo", "act", "rolls back")
 
 MONITOR = Box(226, 190, 150, 48, "yours", "ModelMonitor", "and a reference")
-RULES = Box(456, 190, 140, 48, "generated", "rules", "records and alerts")
-CONFIGURATION = Box(676, 190, 160, 48, "generated", "alertmanager.yaml", "and templates")
+RULES = Box(456, 190, 140, 48, "generated", "rules", "recording, alerting")
+CONFIGURATION = Box(670, 190, 172, 48, "generated", "alertmanager.yaml", "and templates")
 
 SLO = Box(226, 290, 150, 40, "yours", "ModelSLO")
 ROUTING = Box(226, 342, 150, 40, "yours", "AlertRouting")
@@ -113,7 +115,7 @@ UNIT_TESTS = Box(676, 290, 160, 40, "generated", "unit tests")
 DASHBOARDS = Box(676, 342, 160, 40, "generated", "dashboards")
 
 BOXES = (
-    PREDICTIONS, LABELS, EXPORTER, PROMETHEUS, ALERTMANAGER, PAGERDUTY, SLACK,
+    PREDICTIONS, LABELS, EXPORTER, PROMETHEUS, ALERTMANAGER, PAGERDUTY, SLACK, ACT,
     MONITOR, RULES, CONFIGURATION, SLO, ROUTING, RULEGEN, UNIT_TESTS, DASHBOARDS,
 )  # fmt: skip
 
@@ -131,6 +133,7 @@ ARROWS = (
     Arrow((PROMETHEUS.right, ALERTMANAGER.left), "alerts"),
     _across(ALERTMANAGER, PAGERDUTY),
     _across(ALERTMANAGER, SLACK),
+    Arrow(((ALERTMANAGER.right[0], 120), (860, 120), (860, ACT.left[1]), ACT.left)),
     Arrow((MONITOR.top, EXPORTER.bottom)),
     Arrow((RULES.top, PROMETHEUS.bottom)),
     Arrow((CONFIGURATION.top, ALERTMANAGER.bottom)),

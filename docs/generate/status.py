@@ -45,7 +45,7 @@ def picture() -> str:
     x, parts = 0.0, []
     for title, chart in charts:
         (width,) = map(float, re.findall(r'^<svg [^>]* width="([\d.]+)"', chart))
-        parts.append(f'<text class="title" x="{x + 38:g}" y="14">{title}</text>')
+        parts.append(f'<text class="title" x="{x + 42:g}" y="14">{title}</text>')
         parts.append(chart.replace("<svg ", f'<svg x="{x:g}" y="{_TOP}" ', 1))
         x += width + _GAP
     inside = "\n".join(parts)

@@ -37,7 +37,9 @@ class Feedback:
         for source, key, name in actions.spec.secrets():
             self._secrets[source] = actions.path.parent / name
             if not _secret(self._secrets[source]):
-                raise actions.document.error(("spec", "callbacks", source, key), f"{name}: no secret in it")
+                raise actions.document.error(
+                    ("spec", "callbacks", source, key), f"{name}: no such file, or no secret in it"
+                )
         settings = actions.spec.alertmanager
         self._alertmanager = Alertmanager(settings, actions.path.parent) if settings is not None else None
         self._poller = (

@@ -252,8 +252,13 @@ def _decided(body: bytes, *, is_form: bool) -> object:
 def _page(waiting: list[Waiting]) -> str:
     """Return what waits as HTML."""
     items = "".join(_item(item) for item in waiting) or "<p>Nothing waits.</p>"
-    style = "body{font:16px system-ui;margin:2em}pre{background:#eee;padding:1em;overflow:auto}"
-    return f"<!doctype html><title>Approvals</title><style>{style}</style><h1>Approvals</h1>{items}\n"
+    style = (
+        ":root{color-scheme:light dark}body{font:16px/1.5 system-ui,sans-serif;margin:2em}"
+        "pre{background:#8882;padding:1em;white-space:pre-wrap;overflow-wrap:anywhere}"
+        "button{font:inherit;padding:.3em 1em}"
+    )
+    head = '<meta name="viewport" content="width=device-width, initial-scale=1"><title>Approvals</title>'
+    return f'<!doctype html><html lang="en">{head}<style>{style}</style><h1>Approvals</h1>{items}\n'
 
 
 def _item(item: Waiting) -> str:
@@ -263,7 +268,9 @@ def _item(item: Waiting) -> str:
         for word in ("approve", "reject")
     )
     call = json.dumps(item.call, indent=1, ensure_ascii=False)
-    approved = f"{len(item.approved)} of {item.people} approved, by {', '.join(item.by)}"
+    approved = (
+        f"approved by {', '.join(item.approved) or 'nobody yet'}; needs {item.people} of {', '.join(item.by)}"
+    )
     return (
         f"<h2>{escape(item.action)}</h2><p>{escape(item.alert)} of {escape(item.model or 'no model')}; "
         f"{escape(approved)}; until {until:%Y-%m-%d %H:%M:%S} UTC</p><pre>{escape(call)}</pre>"

@@ -93,7 +93,7 @@ def gate(
             files = downloaded(loaded, named, Path(folder))
             with open_batch(loaded, files, reference) as batch:
                 verdict = _judged(batch, named, files, limits)
-                page = _page(monitor, batch, reference)
+                page = _page(monitor, batch, reference, verdict)
     except (CycleError, StoreError) as error:
         refuse(f"model {loaded.model}: {error}")
     click.echo(as_table(verdict), nl=False)
@@ -151,10 +151,13 @@ def _judged(batch: Batch, named: Sequence[str], files: Sequence[Path], limits: l
     )
 
 
-def _page(monitor: Path, batch: Batch, reference: str | None) -> str:
+def _page(monitor: Path, batch: Batch, reference: str | None, verdict: Verdict) -> str:
     from exporter.pages import Choice, Frame, page
 
-    return page(batch.snapshot, Frame(str(monitor), standalone=True), Choice(None, None, reference))
+    rows = (check.row for check in verdict.failed)
+    failed = [f"{what} of {where}: {found}; expected {expected}" for what, where, expected, found in rows]
+    frame = Frame(str(monitor), standalone=True, trouble=failed, verdict=verdict.title)
+    return page(batch.snapshot, frame, Choice(None, None, reference))
 
 
 def _limits(monitor: Monitor, slos: Sequence[Path]) -> list[Limit] | None:

@@ -64,12 +64,13 @@ class Frame:
     """The surroundings of the figures.
 
     ``file``: of the monitor. ``standalone``: a file, without links to other pages. ``trouble``: what the daemon has
-    with the model's state, a sentence each.
+    with the model's state, or a gate with the batch, a sentence each. ``verdict``: of a gate; its rows have no times.
     """
 
     file: str
     standalone: bool = False
     trouble: Sequence[str] = ()
+    verdict: str = ""
 
 
 @dataclass(frozen=True, eq=False)

@@ -10,7 +10,7 @@ from exporter.pages.distributions import Distribution
 from exporter.pages.outcomes import CalibrationBin, Points
 
 _WIDTH, _HEIGHT = 340, 150
-_LEFT, _RIGHT, _TOP, _BOTTOM = 38, 8, 8, 20
+_LEFT, _RIGHT, _TOP, _BOTTOM = 42, 8, 8, 20
 _SQUARE = 230
 _MOST_BARS = 40
 _MOST_NAMED, _LETTERS = 5, 48

@@ -22,7 +22,7 @@ IN_WORDS = {
     Reason.TOO_MANY_CLASSES: "Too many classes for a series each.",
     Reason.NOT_BINARY: "Only of a model of two classes.",
     Reason.PRIVACY: "It needs counts that do not leave an exporter with privacy.",
-    Reason.HISTORY_DROPPED: "The time buckets since the candidate began are no longer all there.",
+    Reason.HISTORY_DROPPED: "The longest window is shorter than the launch: counts of its begin are dropped.",
     Reason.MAX_SERIES: "Past maxSeries: the least urgent are left out first.",
 }
 """Reason -> a sentence."""

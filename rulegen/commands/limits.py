@@ -49,10 +49,8 @@ def _models(paths: tuple[Path, ...]) -> list[ModelSlo]:
         try:
             for file in spec_folder.files(path, []) if spec_folder.is_folder(path) else [path]:
                 document = read(file)
-                if isinstance(document.data, dict) and document.data.get("kind") in (
-                    "AlertRouting",
-                    "ModelMonitor",
-                ):
+                kind = document.data.get("kind") if isinstance(document.data, dict) else None
+                if kind != "ModelSLO" and kind in spec_folder.KINDS:
                     continue
                 models.append(model_slo.from_document(document))
                 problems += _unknown_metrics(models[-1])

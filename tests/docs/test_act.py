@@ -11,6 +11,7 @@ from typing import Any
 import bcrypt
 import pytest
 import yaml
+from click import Context
 
 from exporter.act.engine import OUTCOMES
 from exporter.act.server import REQUESTS
@@ -27,7 +28,7 @@ from tests.support.paths import ROOT, ROUTING
 from tests.support.sessions import blocks
 
 PAGE = (ROOT / "docs" / "act.md").read_text(encoding="utf-8")
-ACTIONS, JOB, WEB, ROUTED, RULES = (block.text for block in blocks(PAGE) if block.language == "yaml")
+ACTIONS, JOB, WEB, ROUTED, RULES, OBJECTS = (block.text for block in blocks(PAGE) if block.language == "yaml")
 
 
 @pytest.fixture
@@ -101,6 +102,23 @@ def test_job_is_valid() -> None:
     assert mistakes({**job, "metadata": {"name": "x"}}, KUBERNETES[-1]) == []
 
 
+def test_objects_are_valid() -> None:
+    objects = {one["kind"]: one for one in yaml.safe_load_all(OBJECTS)}
+    assert len(objects) == 6
+    assert [mistake for one in objects.values() for mistake in mistakes(one, KUBERNETES[-1])] == []
+    pod = objects["Deployment"]["spec"]["template"]["spec"]
+    _, file, *flags = pod["containers"][0]["args"]
+    assert {param.name for param in act.params} >= set(
+        act.make_parser(Context(act)).parse_args([file, *flags])[0]
+    )
+    (job,) = (
+        one["kubernetesJob"] for one in yaml.safe_load(ACTIONS)["spec"]["actions"] if "kubernetesJob" in one
+    )
+    assert {one["metadata"]["namespace"] for one in objects.values()} == {job["namespace"]}
+    secret = "\n".join(block.text for block in blocks(PAGE) if block.language == "bash")
+    assert {"actions.yaml", "web.yaml", "alertmanager-token"} <= set(re.findall(r"--from-file=(\S+)", secret))
+
+
 def test_routing_is_valid() -> None:
     assert routing.Receiving.model_validate(yaml.safe_load(ROUTED)["actions"]).receiver["webhook_configs"]
 
@@ -111,5 +129,9 @@ def test_names_are_there() -> None:
     }
     assert [name for name in (*REQUESTS, *OUTCOMES) if f"`{name}`" not in PAGE] == []
     flags = {flag for option in act.params for flag in option.opts}
-    assert set(re.findall(r"(?<![-\w])--[a-z.-]+[a-z]", PAGE)) - {"--json", "--since"} <= flags
+    assert (
+        set(re.findall(r"(?<![-\w])--[a-z.-]+[a-z]", PAGE))
+        - {"--json", "--since", "--from-file", "--namespace"}
+        <= flags
+    )
     assert "ml_actions_total" in yaml.safe_load(RULES)["groups"][0]["rules"][0]["expr"]

@@ -282,6 +282,7 @@ def test_label_is_no_markup(site: Site) -> None:
     page = site.act.ask("/approvals", user="anna")[1]
     assert "<script>" not in page
     assert "&lt;script&gt;" in page
+    assert "approved by nobody yet; needs 1 of anna" in page
     site.act.decide(waiting["id"], "anna", "reject")
 
 

@@ -332,7 +332,10 @@ def test_what_is_written_and_who_is_told(example: Path, standins: Standins, tmp_
     assert [row["verdict"] for row in rows] == ["passed", "failed"]
     assert rows[0]["hash"] != rows[1]["hash"]
     assert "| drift | glucose |" in (out / "gate.md").read_text()
-    assert "glucose" in (out / "gate.html").read_text()
+    page = (out / "gate.html").read_text()
+    assert "checks failed" in page
+    assert 'class="bad">drift of glucose: ' in page
+    assert "newest event" not in page
     (message,) = standins.deliveries
     assert (message.kind, message.payload["channel"]) == (SLACK, "#ml-alerts")
     assert "drift, glucose: expected as in reference validation" in message.payload["text"]
