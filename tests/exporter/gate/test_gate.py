@@ -230,7 +230,7 @@ def example(tmp_path_factory: pytest.TempPathFactory) -> Path:
         row["features"]["glucose"] /= 18
         row["label"] = 1 - row["label"]
     (folder / "bad.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
-    done = CliRunner().invoke(rulegen, ["limits", str(folder / "slo.yaml"), "--format", "json"])
+    done = CliRunner().invoke(rulegen, ["limits", str(folder / "slo.yaml")])
     assert done.exit_code == 0
     (folder / "limits.json").write_text(done.stdout)
     return folder
