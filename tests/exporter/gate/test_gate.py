@@ -357,11 +357,23 @@ def test_a_message_mentions_nobody(standins: Standins, tmp_path: Path) -> None:
     assert "… and 2 more" in text
 
 
+def verdict_of(*checks: Check, data: list[str]) -> Verdict:
+    return Verdict(
+        mlslo="0",
+        model="m",
+        time="",
+        data=data,
+        hash="",
+        rows=1,
+        verdict="passed",
+        checks=[*checks],
+        notJudged=[],
+    )
+
+
 def append_many(path: Path, first: int) -> None:
     for number in range(first, first + 20):
-        data = [f"a,b{number}.csv", "c.csv"]
-        verdict = Verdict.model_construct(time="", model="", data=data, hash="", verdict="passed", checks=[])
-        append(path, verdict)
+        append(path, verdict_of(data=[f"a,b{number}.csv", "c.csv"]))
 
 
 def test_results_of_many_gates_are_rows_of_one_file(tmp_path: Path) -> None:
@@ -403,9 +415,9 @@ def test_objects_of_a_bucket(tmp_path: Path) -> None:
 def test_the_table_fits_a_terminal() -> None:
     assert cut("a\nb\x1b]") == "a b ]"
     assert len(cut("x" * 100)) == 40
-    cells = {"what": "x" * 99, "where": "y" * 99, "expected": "one of " + "red, " * 99, "found": "z" * 99}
-    check = Check(**cells, passed=False, source="expectations")
-    verdict = Verdict.model_construct(model="m", rows=1, checks=[check], notJudged=[])
+    reds = "one of " + "red, " * 99
+    check = Check(what="x" * 99, where="y" * 99, expected=reds, found="z", passed=False, source="")
+    verdict = verdict_of(check, data=[])
     _, *lines = as_table(verdict).splitlines()
     assert len(lines) == 5
     assert all(len(line) <= 80 for line in lines)
