@@ -3,25 +3,20 @@
 from __future__ import annotations
 
 import importlib.util
-import json
 import logging
 import subprocess
 import sys
-import tempfile
 from collections.abc import Sequence
-from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import click
+from pydantic import TypeAdapter, ValidationError
 
 from exporter.commands import MONITOR
 from exporter.commands.one_cycle import prepare, write
-from mlslo.command_line import BAD_INPUT, PATH, WRONG, input_errors, refuse
-
-if TYPE_CHECKING:
-    from exporter.gate import Batch, Limit, Verdict
-    from mlslo.monitor import Monitor
+from mlslo.command_line import PATH, WRONG, input_errors, refuse
+from mlslo.limits import Limit
+from mlslo.yamlfile import InputError, did_you_mean
 
 _PATIENCE = 300
 
@@ -76,7 +71,7 @@ def gate(
     if (notify is None) != (routing is None):
         refuse("--notify goes with --routing: the AlertRouting file that has the receiver")
     from exporter.daemon.cycle import CycleError
-    from exporter.gate import SlackReceiver, append, as_markdown, as_table, downloaded, open_batch, send
+    from exporter.gate import SlackReceiver, append, as_markdown, as_table, judge
     from exporter.state import StoreError
     from mlslo.monitor import load
 
@@ -84,16 +79,16 @@ def gate(
     # What a log would be warned of, the table says.
     logging.getLogger().setLevel(logging.ERROR)
     loaded = load(monitor)
-    _refuse_unknown(loaded, reference)
+    known = [name for name, item in loaded.spec.references.items() if item.static is not None]
+    if reference is not None and reference not in known:
+        refuse(
+            f"--reference {reference}: no such static reference; expected {' or '.join(known) or 'none'}"
+            f"{did_you_mean(reference, known)}"
+        )
     receiver = SlackReceiver(routing, notify) if routing is not None and notify is not None else None
-    limits = _limits(loaded, slos)
-    named = [*data, *more_data]
+    limits = _limits(loaded.model, slos) if slos else None
     try:
-        with tempfile.TemporaryDirectory(prefix="mlslo-gate-") as folder:
-            files = downloaded(loaded, named, Path(folder))
-            with open_batch(loaded, files, reference) as batch:
-                verdict = _judged(batch, named, files, limits)
-                page = _page(monitor, batch, reference, verdict)
+        verdict, page = judge(loaded, [*data, *more_data], reference, limits)
     except (CycleError, StoreError) as error:
         refuse(f"model {loaded.model}: {error}")
     click.echo(as_table(verdict), nl=False)
@@ -103,105 +98,39 @@ def gate(
         write(out / "gate.html", page.encode())
         append(out / "results.csv", verdict)
     if receiver is not None and (verdict.failed or notify_always):
-        for problem in send(receiver, verdict):
+        for problem in receiver.send(verdict):
             click.echo(problem, err=True)
     if verdict.failed:
         sys.exit(WRONG)
 
 
-def _refuse_unknown(monitor: Monitor, reference: str | None) -> None:
-    known = [name for name, item in monitor.spec.references.items() if item.static is not None]
-    if reference is not None and reference not in known:
-        refuse(f"--reference {reference}: no such static reference; expected {' or '.join(known) or 'none'}")
-
-
-def _judged(batch: Batch, named: Sequence[str], files: Sequence[Path], limits: list[Limit] | None) -> Verdict:
-    """Return the verdict on a batch; where nothing at all could be judged, that is what failed."""
-    from exporter.gate import Check, NotJudged, Verdict, digest_of, expectations, of_reference, of_slos
-    from mlslo.version import VERSION
-
-    found = [*expectations(batch), *(of_reference(batch) if limits is None else of_slos(batch, limits))]
-    checks = [item for item in found if isinstance(item, Check)]
-    if not checks:
-        expected, nothing = "something to judge", "no expectations, no reference, no limits that apply"
-        checks = [
-            Check(what="gate", where="batch", expected=expected, found=nothing, passed=False, source="gate")
-        ]
-    refused = [("malformed", batch.source.malformed)]
-    for labels, value in batch.snapshot.having("ml_sink_rejected_records_total", sink="predictions"):
-        refused.append((labels["reason"], int(value)))
-    for reason, number in refused:
-        if number:
-            lines = f"{number} records are not"
-            checks.append(
-                Check(
-                    what=reason, where="batch", expected="readable", found=lines, passed=False, source="gate"
-                )
-            )
-    return Verdict(
-        mlslo=VERSION,
-        model=batch.snapshot.model,
-        time=datetime.now(UTC).isoformat(timespec="seconds"),
-        data=[*named],
-        hash=digest_of(files),
-        rows=batch.source.rows,
-        verdict="passed" if all(check.passed for check in checks) else "failed",
-        checks=sorted(checks, key=lambda check: check.passed),
-        notJudged=[item for item in found if isinstance(item, NotJudged)],
-    )
-
-
-def _page(monitor: Path, batch: Batch, reference: str | None, verdict: Verdict) -> str:
-    from exporter.pages import Choice, Frame, page
-
-    rows = (check.row for check in verdict.failed)
-    failed = [f"{what} of {where}: {found}; expected {expected}" for what, where, expected, found in rows]
-    frame = Frame(str(monitor), standalone=True, trouble=failed, verdict=verdict.title)
-    return page(batch.snapshot, frame, Choice(None, None, reference))
-
-
-def _limits(monitor: Monitor, slos: Sequence[Path]) -> list[Limit] | None:
-    """Return the limits of the model in ``slos``; None where there are none to read.
+def _limits(model: str, slos: Sequence[Path]) -> list[Limit]:
+    """Return the limits of the model in ``slos``. Raises InputError.
 
     The generator works them out, in a process of its own: neither half imports the other.
     """
-    if not slos:
-        return None
-    from exporter.gate import Limit
-
-    rows = []
-    for path in slos:
-        if path.suffix == ".json":
-            rows += _of_json(path, path.read_text(encoding="utf-8"))
-    specs = [str(path) for path in slos if path.suffix != ".json"]
+    rows = [row for path in slos if path.suffix == ".json" for row in _read(path, path.read_text("utf-8"))]
+    specs = [path for path in slos if path.suffix != ".json"]
     if specs:
         if importlib.util.find_spec("rulegen") is None:
             refuse(
                 "--slo: reading a ModelSLO file needs mlslo-rulegen, which is not installed here; expected the .json "
-                "of `mlslo-rulegen limits SPEC --format json`"
+                "that `mlslo-rulegen limits SPEC` printed"
             )
-        command = [sys.executable, "-m", "rulegen", "limits", *specs, "--format", "json"]
+        command = [sys.executable, "-m", "rulegen", "limits", *map(str, specs)]
         done = subprocess.run(command, capture_output=True, encoding="utf-8", timeout=_PATIENCE, check=False)
         if done.returncode:
-            refuse(done.stderr.strip() or "mlslo-rulegen limits failed", BAD_INPUT)
-        rows += _of_json(Path(specs[0]), done.stdout)
-    own = [row for row in rows if isinstance(row, Limit) and row.model == monitor.model]
+            refuse(done.stderr.strip() or "mlslo-rulegen limits failed")
+        rows += _read(specs[0], done.stdout)
+    own = [row for row in rows if row.model == model]
     if not own:
         named = ", ".join(dict.fromkeys(row.model for row in rows)) or "no model"
-        refuse(f"--slo: no limits of model '{monitor.model}', but of {named}")
+        refuse(f"--slo: no limits of model '{model}', but of {named}")
     return own
 
 
-def _of_json(path: Path, text: str) -> list[Limit]:
-    """Return what `mlslo-rulegen limits` wrote. Raises InputError."""
-    from pydantic import TypeAdapter, ValidationError
-
-    from exporter.gate import Limit
-    from mlslo.yamlfile import InputError
-
+def _read(path: Path, text: str) -> list[Limit]:
     try:
-        return TypeAdapter(list[Limit]).validate_python(json.loads(text))
-    except (ValueError, ValidationError):
-        raise InputError.of_file(
-            path, "expected the output of `mlslo-rulegen limits --format json`"
-        ) from None
+        return TypeAdapter(list[Limit]).validate_json(text)
+    except ValidationError:
+        raise InputError.of_file(path, "expected the output of `mlslo-rulegen limits`") from None

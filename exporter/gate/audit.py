@@ -5,8 +5,6 @@ from __future__ import annotations
 import csv
 import fcntl
 import hashlib
-import io
-import os
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -25,30 +23,14 @@ def digest_of(files: Iterable[Path]) -> str:
 
 
 def append(path: Path, verdict: Verdict) -> None:
-    """Append a row, below a header where the file is new: in one write, under a lock. Raises OSError.
+    """Append a row, below a header where the file is new, under a lock. Raises OSError.
 
     What is there is never written over; gates of many pipelines share one file.
     """
-    row = (
-        verdict.time,
-        verdict.model,
-        " ".join(verdict.data),
-        verdict.hash,
-        verdict.verdict,
-        len(verdict.failed),
-    )
-    descriptor = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o644)
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX)
-        text = io.StringIO()
-        csv.writer(text, lineterminator="\n").writerows(
-            [row] if os.fstat(descriptor).st_size else [COLUMNS, row]
-        )
-        content = text.getvalue().encode()
-        written = os.write(descriptor, content)
-        if written != len(content):
-            os.ftruncate(descriptor, os.fstat(descriptor).st_size - written)
-            raise OSError(28, "no space left", str(path))
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
+    data, failed = " ".join(verdict.data), len(verdict.failed)
+    row = (verdict.time, verdict.model, data, verdict.hash, verdict.verdict, failed)
+    with path.open("a", newline="", encoding="utf-8") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        # What is written is flushed before the lock goes with the file.
+        rows = [row] if path.stat().st_size else [COLUMNS, row]
+        csv.writer(file, lineterminator="\n").writerows(rows)

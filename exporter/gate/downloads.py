@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
-from datetime import UTC, datetime
+from collections.abc import Iterator, Sequence
+from contextlib import closing
 from pathlib import Path, PurePosixPath
 
 from exporter.sinks import SinkError
 from exporter.sinks.objects.keys import ObjectKeys
-from exporter.sinks.objects.store import Bucket, ObjectGoneError, RefusedError
+from exporter.sinks.objects.store import Bucket, Found, ObjectGoneError, RefusedError
 from mlslo.monitor import Monitor, ObjectsSink
 from mlslo.yamlfile import InputError, Problem
 
 _URL = re.compile(r"(s3|gs|az)://[^/*?%]+/[^%]+")
+_EXPECTED = "s3://bucket/key, gs://bucket/key or az://container/key"
 
 
 def downloaded(monitor: Monitor, data: Sequence[str], folder: Path) -> list[Path]:
@@ -24,52 +25,35 @@ def downloaded(monitor: Monitor, data: Sequence[str], folder: Path) -> list[Path
     """
     files: list[Path] = []
     for name in data:
-        if "://" not in name:
-            files.append(Path(name))
-            continue
-        if not _URL.fullmatch(name):
-            message = (
-                f"expected a file, or s3://bucket/key, gs://bucket/key or az://container/key, got '{name}'"
-            )
-            raise InputError([Problem("--data", 0, 0, message)])
         try:
-            files += _objects(monitor, name, folder / str(len(files)))
-        except (SinkError, RefusedError) as error:
-            raise InputError([Problem("--data", 0, 0, str(error))]) from None
-        except ObjectGoneError:
-            raise InputError(
-                [Problem("--data", 0, 0, f"{name}: an object changed while it was read")]
-            ) from None
+            files += _copies(monitor, name, folder, len(files)) if "://" in name else [Path(name)]
+        except (SinkError, RefusedError, ObjectGoneError) as error:
+            changed = f"{name}: an object changed while it was read"
+            message = changed if isinstance(error, ObjectGoneError) else str(error)
+            raise InputError([Problem("--data", 0, 0, message)]) from None
     return files
 
 
-def _objects(monitor: Monitor, url: str, folder: Path) -> list[Path]:
+def _copies(monitor: Monitor, url: str, folder: Path, first: int) -> Iterator[Path]:
+    if not _URL.fullmatch(url):
+        raise SinkError(f"expected a file, or {_EXPECTED}, got '{url}'")
     sink = monitor.spec.predictions.sink.objects
-    same = sink is not None and sink.url.partition("://")[0] == url.partition("://")[0]
-    settings = (
-        sink.model_copy(update={"url": url}) if sink and same else ObjectsSink.model_validate({"url": url})
-    )
-    bucket = Bucket(monitor, settings)
-    try:
+    if sink is None or sink.url.partition("://")[0] != url.partition("://")[0]:
+        sink = ObjectsSink.model_validate({"url": url})
+    with closing(Bucket(monitor, sink.model_copy(update={"url": url}))) as bucket:
+        # A store lists what is below a folder: that of an object, or of the first glob.
+        path, *globs = re.split(r"[*?]", bucket.path.strip("/"), maxsplit=1)
+        above = path.rpartition("/")[0]
         keys = ObjectKeys(bucket.path)
-        (listed, *_), _ = keys.folders(datetime.now(UTC), datetime.now(UTC))
-        # The listing of a folder has nothing of an object of that very name.
-        below = str(PurePosixPath(listed).parent) if "." in PurePosixPath(listed).name else listed
-        found = sorted(
-            item for item in bucket.list("" if below == "." else below, None) if keys.partition(item.key)
-        )
+        found: list[Found] = []
+        for below in [above] if globs else [path, above]:
+            found = found or sorted(item for item in bucket.list(below, None) if keys.partition(item.key))
         if not found:
             raise SinkError(f"{url}: no such object")
-        folder.mkdir()
-        files = []
-        for number, item in enumerate(found):
+        for number, item in enumerate(found, first):
             # Only the ending of a key is used: it says the format.
-            endings = "".join(
-                suffix for suffix in PurePosixPath(item.key).suffixes[-2:] if suffix[1:].isalnum()
-            )
-            files.append(folder / f"{number:06}{endings}")
-            with files[-1].open("wb") as copy:
-                bucket.copy(item, copy)
-        return files
-    finally:
-        bucket.close()
+            endings = [one for one in PurePosixPath(item.key).suffixes[-2:] if one[1:].isalnum()]
+            copy = folder / f"{number:06}{''.join(endings)}"
+            with copy.open("wb") as file:
+                bucket.copy(item, file)
+            yield copy

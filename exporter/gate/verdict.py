@@ -1,9 +1,11 @@
-"""The verdict on a batch: as data, as Markdown, and as a table for a terminal."""
+"""Verdict on a batch: as data, as Markdown, and as a table for a terminal."""
 
 from __future__ import annotations
 
 import unicodedata
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from itertools import zip_longest
+from textwrap import wrap
 from typing import Literal
 
 from pydantic import Field
@@ -13,6 +15,8 @@ from mlslo.yamlfile import StrictModel
 HEAD = ("what", "where", "expected", "found")
 _LONGEST_EXAMPLE = 40
 MOST_EXAMPLES = 3
+_WIDTH = 80 - 2 * 3
+"""Letters of a row, without the gaps between its columns."""
 
 
 class Check(StrictModel):
@@ -35,12 +39,10 @@ class Check(StrictModel):
     def row(self) -> tuple[str, str, str, str]:
         """The row of a table; examples stand beside what was found."""
         shown = f" ({', '.join(self.examples)})" if self.examples else ""
-        return (
-            one_line(self.what),
-            one_line(self.where),
-            one_line(self.expected),
-            one_line(self.found + shown),
+        what, where, expected, found = map(
+            one_line, (self.what, self.where, self.expected, self.found + shown)
         )
+        return what, where, expected, found
 
 
 class NotJudged(StrictModel):
@@ -73,9 +75,10 @@ class Verdict(StrictModel):
     @property
     def title(self) -> str:
         """One line that says it all."""
-        outcome = f"{len(self.failed)} of {len(self.checks)} checks failed" if self.failed else "passed"
-        if not self.failed:
-            outcome += f", {len(self.checks)} checks"
+        number = len(self.checks)
+        outcome = (
+            f"{len(self.failed)} of {number} checks failed" if self.failed else f"passed, {number} checks"
+        )
         left = f", {len(self.notJudged)} not judged" if self.notJudged else ""
         return f"{self.model}: {outcome}{left}, {self.rows} rows"
 
@@ -92,7 +95,7 @@ def cut(value: object) -> str:
 
 
 def as_table(verdict: Verdict) -> str:
-    """Return the failed checks as columns of text, then what was not judged."""
+    """Return the failed checks as columns of text, 80 letters wide, then what was not judged."""
     lines = [verdict.title]
     if verdict.failed:
         lines += _columns([HEAD, *(check.row for check in verdict.failed)])
@@ -100,33 +103,26 @@ def as_table(verdict: Verdict) -> str:
     return "\n".join(lines) + "\n"
 
 
-def _columns(rows: Sequence[tuple[str, ...]]) -> list[str]:
-    widths = [max(len(row[place]) for row in rows) for place in range(len(HEAD))]
-    return [
-        "  ".join(text.ljust(width) for text, width in zip(row, widths, strict=True)).rstrip() for row in rows
-    ]
+def _columns(rows: Sequence[tuple[str, ...]]) -> Iterator[str]:
+    what, where, expected, found = (max(map(len, column)) for column in zip(*rows, strict=True))
+    if what + where + expected + found > _WIDTH:
+        what, where = min(what, _WIDTH // 4), min(where, _WIDTH * 2 // 5)
+        left = _WIDTH - what - where
+        expected = min(expected, max(left // 2, left - found))
+        found = min(found, left - expected)
+    widths = (what, where, expected, found)
+    for row in rows:
+        cells = (
+            wrap(text, width, max_lines=4, placeholder="…") for text, width in zip(row, widths, strict=True)
+        )
+        for line in zip_longest(*cells, fillvalue=""):
+            yield "  ".join(map(str.ljust, line, widths)).rstrip()
 
 
 def as_markdown(verdict: Verdict) -> str:
-    """Return a page: the failed checks, what was not judged, and where the data was from."""
-    parts = [f"# {_escaped(verdict.title)}"]
-    if verdict.failed:
-        parts.append(_table(HEAD, [check.row for check in verdict.failed]))
-    if verdict.notJudged:
-        rows = [(item.what, item.where, item.reason) for item in verdict.notJudged]
-        parts.append("## Not judged\n\n" + _table(("what", "where", "reason"), rows))
-    files = "\n".join(f"* {_escaped(name)}" for name in verdict.data)
-    parts.append(
-        f"## Data\n\n{files}\n\nSHA-256 `{verdict.hash}`, judged at {verdict.time} by mlslo {verdict.mlslo}."
-    )
-    return "\n\n".join(parts) + "\n"
-
-
-def _table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    lines = [head, ["---"] * len(head), *([_escaped(cell) for cell in row] for row in rows)]
-    return "\n".join(f"| {' | '.join(line)} |" for line in lines)
-
-
-def _escaped(text: str) -> str:
-    """Return text that Markdown shows as it is."""
-    return "".join(f"\\{letter}" if letter in "\\`*_{}[]<>#|~!&" else letter for letter in text)
+    """Return a page: the table, and where the data was from."""
+    data = "\n".join(map(one_line, verdict.data))
+    origin = f"SHA-256 {verdict.hash}\njudged at {verdict.time} by mlslo {verdict.mlslo}"
+    # What would end the block.
+    text = f"{as_table(verdict)}\n{data}\n{origin}".replace("`", "'")
+    return f"# Gate: {verdict.verdict}\n\n```text\n{text}\n```\n"

@@ -1,106 +1,74 @@
-"""Limits of ModelSLO files as rows of data: for a gate, which judges one batch, and for people."""
+"""Limits of ModelSLO files, one for each condition and objective."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
 from mlslo.catalogue import METRICS
-from mlslo.yamlfile import Duration, Location
+from mlslo.limits import Limit
+from mlslo.yamlfile import Duration, Location, did_you_mean
 from rulegen.conditions import Condition
 from rulegen.conditions.threshold import THRESHOLDS
 from rulegen.promql.conventions import MODEL
 from rulegen.promql.expressions import OneOf
 from rulegen.sli import gauge
-from rulegen.spec.model_slo import Alert, ModelSlo, Slo
+from rulegen.spec.model_slo import ModelSlo, Slo
 
 _INTERVAL = Duration("1m")
 _OPPOSITE = {"above": "atMost", "below": "atLeast", "atLeast": "below", "atMost": "above"}
 
 
-@dataclass(frozen=True)
-class LimitRow:
-    """One condition on a gauge. ``series``, ``seriesRatio``: how many series must be bad at once.
-
-    ``threshold``: a constant, or the factor of a comparison with the reference. ``notJudged``: why no single value of
-    the gauge tells whether it holds. ``source``: file:line.
-    """
-
-    alert: str | None
-    slo: str
-    tier: str | None
-    layer: str
-    model: str
-    source: str
-    metric: str | None = None
-    labels: dict[str, str | list[str]] = field(default_factory=dict)
-    reference: str | None = None
-    comparison: str | None = None
-    threshold: float | None = None
-    floor: float | None = None
-    beyondNoise: bool = False
-    series: int | None = None
-    seriesRatio: float | None = None
-    notJudged: str | None = None
-
-    def as_data(self) -> dict[str, Any]:
-        """Return the row as JSON has it."""
-        return asdict(self)
-
-
-def limits(files: Iterable[ModelSlo]) -> Iterator[LimitRow]:
-    """Yield a row for each condition and objective, in the order of the files."""
+def limits(files: Iterable[ModelSlo]) -> Iterator[Limit]:
+    """Yield those of all files, in their order. Raises InputError where a metric is unknown."""
     for file in files:
         for at, slo in file.slos:
             yield from _of_slo(file, slo, at)
 
 
-def _of_slo(file: ModelSlo, slo: Slo, at: Location) -> Iterator[LimitRow]:
-    own = LimitRow(None, slo.name, None, slo.layer, file.model, _place(file, at))
+def _of_slo(file: ModelSlo, slo: Slo, at: Location) -> Iterator[Limit]:
+    own: dict[str, Any] = {"slo": slo.name, "layer": slo.layer, "model": file.model}
     asked = slo.sli.gauge
     if asked is None:
         kind = "a PromQL query" if slo.sli.promql is not None else "an error budget of events"
-        for row in [replace(own, alert=alert.name, tier=alert.tier) for alert in slo.alerts] or [own]:
-            yield replace(row, notJudged=f"{kind}, which needs Prometheus")
+        own |= {"source": _place(file, at), "notJudged": f"{kind}, which needs Prometheus"}
+        for named in [{"alert": alert.name, "tier": alert.tier} for alert in slo.alerts] or [{}]:
+            yield Limit.model_validate(own | named)
         return
-    if asked.metric in METRICS:
-        series = gauge.of(file.model, slo.name, asked, _INTERVAL, looks_low=slo.looks_low)
-        chosen = {
-            label: [*value.words] if isinstance(value, OneOf) else value
-            for label, value in series.matchers.items()
-            if label not in (MODEL, "window", "reference")
-        }
-        own = replace(own, labels=chosen)
-    own = replace(own, metric=asked.metric, reference=asked.reference)
+    if asked.metric not in METRICS:
+        message = f"unknown metric '{asked.metric}'{did_you_mean(asked.metric, METRICS)}"
+        raise file.document.error((*at, "sli", "gauge", "metric"), message)
+    matchers = gauge.of(file.model, slo.name, asked, _INTERVAL, looks_low=slo.looks_low).matchers
+    chosen = {
+        label: [*value.words] if isinstance(value, OneOf) else value
+        for label, value in matchers.items()
+        if label not in (MODEL, "window", "reference")
+    }
+    own |= {"metric": asked.metric, "reference": asked.reference, "labels": chosen}
     if slo.good is not None:
         key = slo.good.key
-        yield replace(own, comparison=_OPPOSITE[key], threshold=getattr(slo.good, key))
+        limit = {"comparison": _OPPOSITE[key], "threshold": getattr(slo.good, key)}
+        yield Limit.model_validate(own | limit | {"source": _place(file, at)})
     for place, alert in slo.placed_alerts(at):
-        row = replace(own, alert=alert.name, tier=alert.tier, source=_place(file, (*place, "when")))
-        yield from _of_alert(row, alert)
+        row = own | {"alert": alert.name, "tier": alert.tier, "source": _place(file, (*place, "when"))}
+        if (several := alert.when.series) is not None:
+            row |= {"series": several.atLeast, "seriesRatio": several.atLeastRatio}
+        # Any of several limits rings; of each series that is the same as each limit by itself.
+        for part in alert.when.any if alert.when.any and several is None else [alert.when]:
+            yield Limit.model_validate(row | _of_condition(part))
 
 
-def _of_alert(row: LimitRow, alert: Alert) -> Iterator[LimitRow]:
-    if (several := alert.when.series) is not None:
-        row = replace(row, series=several.atLeast, seriesRatio=several.atLeastRatio)
-    # Any of several limits rings; of each series that is the same as each limit by itself.
-    parts = alert.when.any if alert.when.any and several is None else [alert.when]
-    for part in parts:
-        yield _of_condition(row, part)
-
-
-def _of_condition(row: LimitRow, condition: Condition) -> LimitRow:
+def _of_condition(condition: Condition) -> dict[str, Any]:
     key = condition.key
     if key in THRESHOLDS:
         limit = getattr(condition, key)
-        return replace(row, comparison=key, threshold=limit, beyondNoise=condition.beyondNoise)
+        return {"comparison": key, "threshold": limit, "beyondNoise": condition.beyondNoise}
     if (above := condition.aboveReference) is not None:
-        return replace(row, comparison=key, threshold=above.byFactor, floor=above.floor)
+        return {"comparison": key, "threshold": above.byFactor, "floor": above.floor}
     if (below := condition.belowReference) is not None:
-        return replace(row, comparison=key, threshold=below.byFactor)
+        return {"comparison": key, "threshold": below.byFactor}
     reason = "several conditions at once" if key in ("all", "any") else "which needs the gauge's own past"
-    return replace(row, notJudged=f"{key}: {reason}")
+    return {"notJudged": f"{key}: {reason}"}
 
 
 def _place(file: ModelSlo, at: Location) -> str:

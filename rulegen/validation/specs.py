@@ -14,6 +14,8 @@ from rulegen.spec.routing import Routing
 from rulegen.validation import slo_checks, spec_folder
 from rulegen.validation.spec_folder import KINDS
 
+_NO_MODEL = Problem("SPEC", 0, 0, "expected a file of kind ModelSLO, got none")
+
 
 @dataclass(frozen=True)
 class Specs:
@@ -56,7 +58,7 @@ def load(paths: Iterable[Path]) -> Specs:
     if problems:
         raise InputError(problems)
     if not models:
-        raise InputError([Problem("SPEC", 0, 0, "expected a file of kind ModelSLO, got none")])
+        raise InputError([_NO_MODEL])
     if not routings:
         message = "expected a file of kind AlertRouting (tiers, receivers), got none"
         raise InputError([Problem("SPEC", 0, 0, message)])
@@ -69,6 +71,21 @@ def load(paths: Iterable[Path]) -> Specs:
     if problems:
         raise InputError(problems)
     return Specs(sorted(models, key=lambda model: model.name), routings[0], watched, acting, notes)
+
+
+def load_models(paths: Iterable[Path]) -> list[ModelSlo]:
+    """Read the ModelSLO files, each by itself: those of other kinds are passed over. Raises InputError."""
+    problems: list[Problem] = []
+    models: list[ModelSlo] = []
+    for document in _documents(paths, problems, []):
+        try:
+            if _kind(document) == "ModelSLO":
+                models.append(model_slo.from_document(document))
+        except InputError as error:
+            problems += error.problems
+    if problems or not models:
+        raise InputError(problems or [_NO_MODEL])
+    return models
 
 
 def _documents(paths: Iterable[Path], problems: list[Problem], notes: list[Problem]) -> list[Document]:

@@ -66,7 +66,7 @@ def test_what_is_exported_fires_the_decision(tmp_path: Path) -> None:
         path = folder / "out/rules/decided_test.yaml"
         content = {"rule_files": ["orders.yaml"], "evaluation_interval": "1m", "tests": [test]}
         path.write_text(yaml.safe_dump(content))
-        command = [str(tool("promtool")), "test", "rules", path.name, "orders_test.yaml"]
+        command = [str(tool("promtool")), "test", "rules", path.name]
         done = subprocess.run(command, cwd=path.parent, capture_output=True, text=True, timeout=60)
         assert done.returncode == 0, done.stdout + done.stderr
 

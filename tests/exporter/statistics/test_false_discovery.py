@@ -88,6 +88,13 @@ def test_behind_the_gate_it_is_benjamini_and_hochberg() -> None:
     assert drifted({}) == set()
 
 
+def test_one_feature_beyond_doubt_is_named_whatever_it_depends_on() -> None:
+    """A constant column of 32, whose evidence counts as that of an eighth of a feature."""
+    p_values = {f"f{i}": 0.5 for i in range(31)} | {"constant": 1e-15}
+    assert drifted(p_values, dependence={"constant": 8.0}) == {"constant"}
+    assert drifted(p_values | {"constant": 1e-6}, dependence={"constant": 8.0}) == set()
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize(("rows", "reference_rows"), [(200, 10_000), (1000, 1000)])
 def test_drift_free_windows_ring_at_most_once_in_a_year(rows: int, reference_rows: int) -> None:
