@@ -152,14 +152,13 @@ class KubernetesCall(Called):
 
 
 class AirflowCall(Authorized):
-    """A run of an Airflow DAG."""
+    """A run of a DAG of Airflow 3."""
 
     url: HttpUrl = Field(description="Airflow's address, such as `https://airflow.internal`.")
     dag: str = Field(pattern=r"^[A-Za-z0-9_.-]{1,250}$", description="The DAG's id.")
     conf: dict[str, Any] = Field(
         default_factory=dict, description="The run's configuration; texts in it may have placeholders."
     )
-    api: Literal["v1", "v2"] = Field("v2", description="v1 of Airflow 2, v2 of Airflow 3.")
 
 
 class MlflowCall(Authorized):
@@ -219,14 +218,14 @@ class Action(StrictModel):
 
 
 class AlertmanagerApi(Authorized):
-    """An Alertmanager, which is only read: who silences alerts, and which alerts PagerDuty's incidents are about."""
+    """An Alertmanager, which is only read: who silences alerts."""
 
     url: HttpUrl = Field(description="Its address, such as `http://alertmanager:9093`; one of a cluster.")
     interval: Duration = Field(Duration("1m"), description="How often it is asked for silences.")
 
 
 class PagerDutyCallbacks(StrictModel):
-    """Webhooks (version 3) of PagerDuty to `/callbacks/pagerduty`: who acknowledged. Needs `alertmanager`."""
+    """Webhooks (version 3) of PagerDuty to `/callbacks/pagerduty`: who acknowledged."""
 
     secretFile: str = Field(min_length=1, description="A file that holds the secret of the subscription.")
 
@@ -257,7 +256,7 @@ class Spec(StrictModel):
     actions: list[Action] = Field(
         default_factory=list, description="Each is tried on each alert; without any, alerts are only counted."
     )
-    alertmanager: AlertmanagerApi | None = Field(None, description="Who is asked for silences and groups.")
+    alertmanager: AlertmanagerApi | None = Field(None, description="Who is asked for silences.")
     callbacks: Callbacks | None = Field(None, description="Who tells of acknowledgements.")
 
     def secrets(self) -> Iterator[tuple[str, str, str]]:
@@ -287,12 +286,6 @@ class Actions(Loaded[Metadata, Spec]):
 
     def problems(self) -> Iterator[Problem]:
         """Yield names that are given twice, and placeholders that cannot be filled."""
-        if self.spec.alertmanager is None and any(
-            source == "pagerduty" for source, *_ in self.spec.secrets()
-        ):
-            where = ("spec", "callbacks", "pagerduty")
-            message = "expected spec.alertmanager: it knows which alerts an incident is about"
-            yield self.document.problem(where, message, key=True)
         seen: set[str] = set()
         for index, action in enumerate(self.spec.actions):
             at: Location = ("spec", "actions", index)
