@@ -13,7 +13,6 @@ import json
 import logging
 import time
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import replace
 from datetime import datetime
 from http import HTTPStatus
 from pathlib import Path
@@ -159,7 +158,7 @@ def acknowledge(record: Record, told: Acknowledgement, now: float) -> str:
     going = [one for one in found if one is not None and one.started <= told.at]
     detail = json.dumps({"source": told.source})
     new = [
-        record.append(replace(one, time=now, kind="acknowledged", who=told.who, detail=detail))
+        record.append(one._replace(time=now, kind="acknowledged", who=told.who, detail=detail))
         for one in going
     ]
     return "acknowledged" if any(new) else "repeated" if new else "unmatched"

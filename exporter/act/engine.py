@@ -282,7 +282,7 @@ class Engine:
     def _note(self, about: Entry, kind: str, who: str = "", **detail: Any) -> bool:
         """Record a decision and log it; returns False where it was recorded before."""
         text = json.dumps(detail, ensure_ascii=False)
-        entry = replace(about, time=self._clock(), kind=kind, who=who, detail=text)
+        entry = about._replace(time=self._clock(), kind=kind, who=who, detail=text)
         if appended := self._record.append(entry):
             _log(entry)
         return appended

@@ -86,12 +86,13 @@ class Counters:
     """
 
     def __init__(self, record: Record, actions: Sequence[str], now: float) -> None:
-        """Forget what is old. ``actions``: names, whose counters begin at 0. Raises StoreError."""
+        """Forget what is old, and read the rest. ``actions``: names, whose counters begin at 0. Raises StoreError."""
         record.forget(now - KEPT, lambda entries: tally(entries, now))
         self._tally = _Tally(record.forgotten())
         self._record, self._last, self._lock = record, 0, Lock()
         for name, decision in product(actions, DECISIONS):
             self.add("ml_actions_total", name, decision, number=0)
+        self.series(now)
 
     def add(self, metric: str, *labels: str, number: int = 1) -> None:
         """Count what is not recorded, from the start of the program on."""

@@ -6,18 +6,16 @@ import json
 import sqlite3
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import astuple, dataclass, fields
 from pathlib import Path
 from threading import RLock
-from typing import Any
+from typing import Any, NamedTuple
 
 from exporter.state.connection import StoreError, explained
 
 FILE = "actions.sqlite"
 
 
-@dataclass(frozen=True)
-class Entry:
+class Entry(NamedTuple):
     """One decision, or what happened to an alert.
 
     ``time`` and ``started`` (the alert's startsAt): Unix seconds. ``kind``: firing, resolved, grouped (``who``: the key
@@ -47,8 +45,8 @@ class Entry:
         return json.loads(self.detail)
 
 
-_COLUMNS = ", ".join(field.name for field in fields(Entry))
-_PLACES = ", ".join("?" for _ in fields(Entry))
+_COLUMNS = ", ".join(Entry._fields)
+_PLACES = ", ".join("?" for _ in Entry._fields)
 _SCHEMA = (
     "CREATE TABLE IF NOT EXISTS entries (time REAL NOT NULL, kind TEXT NOT NULL, alert TEXT NOT NULL, "
     "model TEXT NOT NULL, fingerprint TEXT NOT NULL, started REAL NOT NULL, who TEXT NOT NULL, "
@@ -92,7 +90,7 @@ class Record:
     def append(self, entry: Entry) -> bool:
         """Return False where its (kind, fingerprint, started, action, who) is there already. Raises StoreError."""
         statement = f"INSERT OR IGNORE INTO entries ({_COLUMNS}) VALUES ({_PLACES})"
-        return self._execute(statement, astuple(entry)).rowcount == 1
+        return self._execute(statement, entry).rowcount == 1
 
     @contextmanager
     def together(self) -> Iterator[None]:

@@ -10,7 +10,6 @@ import json
 import logging
 import time
 from contextlib import closing
-from dataclasses import replace
 from pathlib import Path
 from threading import Event
 from typing import Any
@@ -73,7 +72,7 @@ class Silences:
                     detail = json.dumps({"silence": silence["id"], "comment": silence["comment"]})
                     who = silence["createdBy"]
                     new += self._record.append(
-                        replace(begun, time=now, kind="silenced", who=who, detail=detail)
+                        begun._replace(time=now, kind="silenced", who=who, detail=detail)
                     )
         except (KeyError, TypeError) as error:
             raise AlertmanagerError(f"its list of silences has no {error}") from None

@@ -6,7 +6,6 @@ import hashlib
 import hmac
 import json
 from collections.abc import Callable
-from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -150,10 +149,10 @@ def test_an_acknowledgement_is_recorded_once_and_of_what_went_on_then(tmp_path: 
     # PagerDuty's incident is known by the groups that the alert was in.
     incident = Acknowledgement("pagerduty", "anna", NOW, key=KEY)
     assert acknowledge(record, incident, NOW) == "unmatched"
-    record.append(replace(begun, kind="grouped", who=KEY))
+    record.append(begun._replace(kind="grouped", who=KEY))
     assert acknowledge(record, incident, NOW) == "acknowledged"
     # Sent again once the alert is back: it was said of the time before.
-    record.append(replace(begun, time=NOW + 10, kind="resolved"))
-    record.append(replace(begun, time=NOW + 20, started=NOW + 15))
+    record.append(begun._replace(time=NOW + 10, kind="resolved"))
+    record.append(begun._replace(time=NOW + 20, started=NOW + 15))
     assert acknowledge(record, told, NOW + 30) == "unmatched"
     record.close()
