@@ -27,20 +27,11 @@ PLACEHOLDER = re.compile(r"\{\{(.*?)\}\}", re.DOTALL)
 """What is replaced in a text; ``NAME`` says what may stand inside."""
 NAME = re.compile(r"(labels|annotations)\.([a-zA-Z_][a-zA-Z0-9_]*)|startsAt|fingerprint")
 
-_ROOTS = ("labels.", "annotations.", "startsAt", "fingerprint")
 _POD = "/var/run/secrets/kubernetes.io/serviceaccount"
 _KUBERNETES = r"^[a-z0-9]([a-z0-9-]{0,38}[a-z0-9])?$"
 _URL = r"^https?://[^/{}@#?\\ ]+(/[^@#?\\]*)?([?][^@#{}\\]*)?$"
-_SECRET_HEADERS = ("authorization", "cookie", "proxy-authorization")
-_SECRET_WORDS = re.compile(r"token|secret|password|api-?key|credential", re.IGNORECASE)
-_OWN_HEADERS = (
-    "content-length",
-    "content-type",
-    "host",
-    "idempotency-key",
-    "transfer-encoding",
-    "connection",
-)
+_SECRET = re.compile(r"authorization|cookie|token|secret|password|api-?key|credential", re.IGNORECASE)
+_OWN = re.compile(r"content-(length|type)|host|idempotency-key|transfer-encoding|connection", re.IGNORECASE)
 
 
 def _as_url(text: str) -> str:
@@ -127,11 +118,10 @@ class HttpCall(Authorized):
         for name, value in self.headers.items():
             if not re.fullmatch(r"[A-Za-z0-9-]+", name) or not (value.isascii() and value.isprintable()):
                 raise ValueError(f"header '{name}': expected one line of ASCII text")
-            if name.lower() in _SECRET_HEADERS or _SECRET_WORDS.search(name):
-                raise ValueError(
-                    f"header '{name}' holds a secret; name a file with tokenFile or passwordFile"
-                )
-            if name.lower() in _OWN_HEADERS:
+            if _SECRET.search(name):
+                wrong = "holds a secret; name a file with tokenFile or passwordFile"
+                raise ValueError(f"header '{name}' {wrong}")
+            if _OWN.fullmatch(name):
                 raise ValueError(f"header '{name}' is set by the program itself")
         return self
 
@@ -323,17 +313,14 @@ def placeholder_problems(document: Document, at: Location, data: Any) -> Iterato
             for found in PLACEHOLDER.finditer(data):
                 if not NAME.fullmatch(name := found[1].strip()):
                     expected = "expected labels.NAME, annotations.NAME, startsAt or fingerprint"
-                    message = f"unknown placeholder '{name}', {expected}{_nearest(name)}"
+                    rest = name.partition(".")[2]
+                    near = did_you_mean(
+                        name, [f"labels.{rest}", f"annotations.{rest}", "startsAt", "fingerprint"]
+                    )
+                    message = f"unknown placeholder '{name}', {expected}{near}"
                     yield document.problem_within(at, found.start(), message)
             rest = PLACEHOLDER.sub("", data)
             if "{{" in rest or "}}" in rest:
                 yield document.problem(
                     at, "a placeholder without its end or its beginning, expected {{ NAME }}"
                 )
-
-
-def _nearest(name: str) -> str:
-    root, dot, rest = name.partition(".")
-    return did_you_mean(
-        f"{root}{dot}{rest}", [f"{known}{rest}" if known[-1] == "." else known for known in _ROOTS]
-    )

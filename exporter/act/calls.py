@@ -48,17 +48,13 @@ def build(action: Action, alert: Alert, manifest: Any) -> Call:
         return Call("POST", f"{mlflow.url.rstrip('/')}/api/2.0/mlflow/{path}", mlflow, body)
     settings = action.kubernetesJob or action.argoWorkflow
     assert settings is not None
-    api, _, plural = _kind(action)
+    api, _, plural = _JOB if action.kubernetesJob is not None else _WORKFLOW
     body = fill(manifest, alert)
     metadata = dict(body.get("metadata") or {})
     prefix = str(metadata.pop("generateName", None) or metadata.get("name") or action.name).rstrip("-")
     metadata |= {"name": f"{prefix[:50]}-{suffix}", "namespace": settings.namespace}
     url = f"{settings.server.rstrip('/')}/apis/{api}/namespaces/{settings.namespace}/{plural}"
     return Call("POST", url, settings, {**body, "metadata": metadata}, created_once=True)
-
-
-def _kind(action: Action) -> tuple[str, str, str]:
-    return _JOB if action.kubernetesJob is not None else _WORKFLOW
 
 
 def manifest(action: Action, folder: Path) -> Any:
@@ -68,7 +64,7 @@ def manifest(action: Action, folder: Path) -> Any:
         return None
     document = read(folder / settings.manifest)
     data = document.data
-    api, kind, _ = _kind(action)
+    api, kind, _ = _JOB if action.kubernetesJob is not None else _WORKFLOW
     if not isinstance(data, dict) or (data.get("apiVersion"), data.get("kind")) != (api, kind):
         raise document.error((), f"expected an object of apiVersion {api} and kind {kind}")
     if not isinstance(data.get("metadata", {}), dict):
@@ -76,11 +72,6 @@ def manifest(action: Action, folder: Path) -> Any:
     if problems := list(placeholder_problems(document, (), data)):
         raise InputError(problems)
     return data
-
-
-def is_repeatable(action: Action) -> bool:
-    """Return whether the call may be sent again where its outcome is unknown."""
-    return action.http is None or action.idempotent
 
 
 def fill(data: Any, alert: Alert) -> Any:

@@ -163,8 +163,8 @@ class Engine:
             alert = self._first(entry, alert.state)
             history = self._closed(entry)
             attempts = sum(item.kind == "attempt" for item in history)
-            unknown = any(_is_unknown(item) for item in history) and not calls.is_repeatable(action)
-            if _is_over(history) or unknown or attempts >= action.attempts:
+            once = action.http is not None and not action.idempotent
+            if _is_over(history) or (once and any(map(_is_unknown, history))) or attempts >= action.attempts:
                 return
             who = f"attempt {attempts + 1}"
             try:

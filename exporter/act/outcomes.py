@@ -44,7 +44,15 @@ class _Tally:
         self.counts = Counter(counts)
         self._open: dict[tuple[str, float], _Episode] = {}
 
-    def take(self, entry: Entry) -> None:
+    def after(self, entries: Iterable[Entry], now: float) -> Counts:
+        """Return the counts once ``entries`` are taken, and all that is final by ``now`` is counted."""
+        for entry in entries:
+            self._take(entry)
+        for key in [key for key, one in self._open.items() if now >= one.until]:
+            self._close(key)
+        return self.counts
+
+    def _take(self, entry: Entry) -> None:
         if entry.action and entry.kind in DECISIONS:
             self.counts["ml_actions_total", entry.action, entry.kind] += 1
         key, alert = (entry.fingerprint, entry.started), (entry.model, entry.alert)
@@ -60,23 +68,9 @@ class _Tally:
             if entry.kind == "resolved" or episode.outcome == OUTCOMES[0]:
                 self._close(key)
 
-    def close(self, now: float) -> None:
-        """Count the episodes that are final by ``now``."""
-        for key in [key for key, one in self._open.items() if now >= one.until]:
-            self._close(key)
-
     def _close(self, key: tuple[str, float]) -> None:
         episode = self._open.pop(key)
         self.counts["ml_alert_actions_total", *episode.alert, episode.outcome] += 1
-
-
-def tally(entries: Iterable[Entry], now: float) -> Counts:
-    """Return the counts of whole episodes."""
-    found = _Tally({})
-    for entry in entries:
-        found.take(entry)
-    found.close(now)
-    return found.counts
 
 
 class Counters:
@@ -87,7 +81,7 @@ class Counters:
 
     def __init__(self, record: Record, actions: Sequence[str], now: float) -> None:
         """Forget what is old, and read the rest. ``actions``: names, whose counters begin at 0. Raises StoreError."""
-        record.forget(now - KEPT, lambda entries: tally(entries, now))
+        record.forget(now - KEPT, lambda entries: _Tally({}).after(entries, now))
         self._tally = _Tally(record.forgotten())
         self._record, self._last, self._lock = record, 0, Lock()
         for name, decision in product(actions, DECISIONS):
@@ -104,10 +98,7 @@ class Counters:
         found: dict[str, dict[tuple[str, ...], float]] = {}
         with self._lock:
             self._last, entries = self._record.appended(self._last)
-            for entry in entries:
-                self._tally.take(entry)
-            self._tally.close(now)
-            for (metric, *labels), number in sorted(self._tally.counts.items()):
+            for (metric, *labels), number in sorted(self._tally.after(entries, now).items()):
                 found.setdefault(metric, {})[tuple(labels)] = float(number)
         return found
 

@@ -58,12 +58,8 @@ class _Handler(Handler):
                 page = Page([], self.server.counters.series(time.time()))
                 body, content_type = page.answer(self.headers.get("Accept", ""), compressed=compressed)
                 self._send(HTTPStatus.OK, body, content_type, compressed=compressed)
-            case "/-/healthy":
-                self._answer(
-                    self.server.worker.is_alive(), "Healthy.", "Nothing decides about alerts any more."
-                )
-            case "/-/ready":
-                self._answer(self.server.worker.is_alive(), "Ready.", "Not ready.")
+            case "/-/healthy" | "/-/ready":
+                self._answer(self.server.worker.is_alive(), "Healthy.", "Nothing decides about alerts.")
             case "/approvals":
                 if self._user() is not None:
                     self._approvals()
