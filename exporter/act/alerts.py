@@ -5,106 +5,81 @@ Format: https://prometheus.io/docs/alerting/latest/configuration/#webhook_config
 
 from __future__ import annotations
 
-import re
-from dataclasses import dataclass
 from datetime import datetime
+from hashlib import sha256
+from typing import Annotated, Literal
 
 import msgspec
 
 from exporter.act.record import Entry
+from exporter.web.push.answers import malformed
 
 MOST_BYTES, MOST_ALERTS = 1 << 20, 1000
 """Of one request."""
 
-_FINGERPRINT = re.compile(r"[0-9A-Za-z]{1,64}")
 
+class Alert(msgspec.Struct, frozen=True, rename={"state": "status", "starts_at": "startsAt"}):
+    """One alert. ``starts_at``: as it was sent, which an episode is known by."""
 
-class MessageError(Exception):
-    """A message that is none of Alertmanager's; its text says why."""
-
-
-class _Alert(msgspec.Struct):
-    status: str
-    labels: dict[str, str]
-    startsAt: str
-    fingerprint: str
-    annotations: dict[str, str] = {}
-
-
-class _Message(msgspec.Struct):
-    version: str
-    alerts: list[_Alert]
-
-
-class _Detail(msgspec.Struct):
-    labels: dict[str, str]
-    annotations: dict[str, str]
-    startsAt: str
-
-
-_message = msgspec.json.Decoder(_Message)
-_detail = msgspec.json.Decoder(_Detail)
-
-
-@dataclass(frozen=True)
-class Alert:
-    """One alert. ``state``: firing or resolved. ``started``: Unix seconds of ``starts_at``, which is as it was sent."""
-
-    state: str
-    fingerprint: str
-    started: float
+    state: Literal["firing", "resolved"]
+    fingerprint: Annotated[str, msgspec.Meta(pattern=r"\A[0-9A-Za-z]{1,64}\Z")]
     starts_at: str
     labels: dict[str, str]
-    annotations: dict[str, str]
+    annotations: dict[str, str] = {}
+
+    def __post_init__(self) -> None:
+        """Raises ValueError, which becomes an error of the message."""
+        if datetime.fromisoformat(self.starts_at).tzinfo is None:
+            raise ValueError("expected a time with an offset from UTC")
+
+    @property
+    def started(self) -> float:
+        """Unix seconds of ``starts_at``."""
+        return datetime.fromisoformat(self.starts_at).timestamp()
 
     @property
     def key(self) -> tuple[str, float, str]:
         """What repeats of the same notification have in common."""
         return self.fingerprint, self.started, self.state
 
-    def entry(self, time: float, kind: str, *, who: str = "", action: str = "", detail: str = "{}") -> Entry:
+    def entry(self, time: float, kind: str, who: str = "", action: str = "", detail: str = "{}") -> Entry:
         """Return an entry of the record about this alert."""
         name, model = self.labels.get("alertname", ""), self.labels.get("model", "")
         return Entry(time, kind, name, model, self.fingerprint, self.started, who, action, detail)
 
     def notified(self, time: float) -> Entry:
         """Return the entry from which ``recorded`` makes the alert again."""
-        detail = _Detail(self.labels, self.annotations, self.starts_at)
-        return self.entry(time, self.state, detail=msgspec.json.encode(detail).decode())
+        return self.entry(time, self.state, detail=msgspec.json.encode(self).decode())
+
+
+class Message(msgspec.Struct):
+    """Notification of a group of alerts."""
+
+    version: Literal["4"]
+    alerts: Annotated[list[Alert], msgspec.Meta(max_length=MOST_ALERTS)]
+    group_key: str = msgspec.field(default="", name="groupKey")
+
+    @property
+    def deduplication_key(self) -> str:
+        """The key that Alertmanager gives PagerDuty for the same group, which calls it the incident's.
+
+        https://github.com/prometheus/alertmanager/blob/v0.25.0/notify/util.go (Key.Hash)
+        """
+        return sha256(self.group_key.encode()).hexdigest()
+
+
+_message = msgspec.json.Decoder(Message)
+_alert = msgspec.json.Decoder(Alert)
 
 
 def recorded(entry: Entry) -> Alert:
     """Return the alert of an entry of kind firing or resolved."""
-    detail = _detail.decode(entry.detail)
-    return Alert(
-        entry.kind, entry.fingerprint, entry.started, detail.startsAt, detail.labels, detail.annotations
-    )
+    return _alert.decode(entry.detail)
 
 
-def alerts_of(body: bytes) -> list[Alert]:
-    """Return the alerts of a message. Raises MessageError."""
+def read_message(body: bytes) -> Message:
+    """Return a message. Raises RefusedError."""
     try:
-        message = _message.decode(body)
+        return _message.decode(body)
     except (msgspec.MsgspecError, UnicodeDecodeError) as error:
-        raise MessageError(f"expected a message of Alertmanager's webhook: {error}") from None
-    if message.version != "4":
-        raise MessageError("expected a message of version 4")
-    if len(message.alerts) > MOST_ALERTS:
-        raise MessageError(f"{len(message.alerts)} alerts, expected at most {MOST_ALERTS}; set max_alerts")
-    return [_alert(index, alert) for index, alert in enumerate(message.alerts)]
-
-
-def _alert(index: int, alert: _Alert) -> Alert:
-    where = f"alerts[{index}]"
-    if alert.status not in ("firing", "resolved"):
-        raise MessageError(f"{where}.status: expected firing or resolved")
-    if not _FINGERPRINT.fullmatch(alert.fingerprint):
-        raise MessageError(f"{where}.fingerprint: expected letters and digits")
-    try:
-        starts_at = datetime.fromisoformat(alert.startsAt)
-    except ValueError:
-        raise MessageError(f"{where}.startsAt: expected a time of RFC 3339") from None
-    if starts_at.tzinfo is None:
-        raise MessageError(f"{where}.startsAt: expected a time with an offset from UTC")
-    started = starts_at.timestamp()
-    return Alert(alert.status, alert.fingerprint, started, alert.startsAt, alert.labels, alert.annotations)
+        raise malformed(f"expected a message of Alertmanager's webhook: {error}") from None

@@ -10,15 +10,24 @@ from __future__ import annotations
 import hashlib
 import hmac
 import json
-from collections.abc import Mapping, Sequence
+import logging
+import time
+from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
 from http import HTTPStatus
+from pathlib import Path
 from typing import Any, NamedTuple
 from urllib.parse import parse_qs
 
-from exporter.act.outcomes import open_episode
-from exporter.act.record import Record
+from exporter.act.outcomes import Counters, going_on
+from exporter.act.record import Record, StoreError
 from exporter.web.push.answers import RefusedError, malformed
+from mlslo.actions import Actions
+
+logger = logging.getLogger(__name__)
+
+OUTCOMES = ("acknowledged", "repeated", "unmatched", "other", "refused", "failed")
+_COUNTER = "ml_action_callbacks_total"
 
 OLDEST = 300.0
 """Seconds by which the time of a Slack request may differ from now."""
@@ -34,7 +43,7 @@ class Acknowledgement(NamedTuple):
     who: str
     at: float
     key: str = ""
-    fingerprints: Sequence[str] = ()
+    fingerprints: Collection[str] = ()
 
 
 def of_pagerduty(
@@ -81,8 +90,7 @@ def of_slack(headers: Mapping[str, str], body: bytes, secret: bytes, now: float)
     return Acknowledgement("slack", who, int(sent), fingerprints=named) if named else None
 
 
-READERS = {"pagerduty": of_pagerduty, "slack": of_slack}
-"""Readers of callbacks by the end of their path."""
+_READERS = {"pagerduty": of_pagerduty, "slack": of_slack}
 
 
 def _verify(signatures: Sequence[str], version: str, signed: bytes, secret: bytes) -> None:
@@ -94,13 +102,73 @@ def _verify(signatures: Sequence[str], version: str, signed: bytes, secret: byte
         raise RefusedError(HTTPStatus.FORBIDDEN, "a wrong signature", "wrong_signature")
 
 
-def acknowledge(record: Record, told: Acknowledgement, fingerprints: Sequence[str], now: float) -> str:
+class Callbacks:
+    """Takes the callbacks that a file asks for, and counts them."""
+
+    def __init__(self, actions: Actions, record: Record, counters: Counters) -> None:
+        """Raises InputError where a secret cannot be read."""
+        self._record, self._counters = record, counters
+        self._secrets: dict[str, Path] = {}
+        for source, key, name in actions.spec.secrets():
+            self._secrets[source] = actions.path.parent / name
+            if not _secret(self._secrets[source]):
+                raise actions.document.error(
+                    ("spec", "callbacks", source, key), f"{name}: no such file, or no secret in it"
+                )
+            for outcome in OUTCOMES:
+                counters.add(_COUNTER, source, outcome, number=0)
+
+    def take(self, source: str, headers: Mapping[str, str], body: bytes) -> tuple[HTTPStatus, str]:
+        """Take a callback, and return what to answer. ``headers``: names in lower case."""
+        if source not in self._secrets:
+            return HTTPStatus.NOT_FOUND, f"No callbacks of {source} are configured."
+        try:
+            outcome = self._taken(source, headers, body)
+            answer = HTTPStatus.OK, "Taken."
+        except RefusedError as error:
+            outcome, answer = "refused", (error.status, f"Refused: {error}.")
+            logger.warning("callback of %s refused: %s", source, error)
+        except StoreError as error:
+            # It is sent again.
+            outcome, answer = "failed", (HTTPStatus.SERVICE_UNAVAILABLE, "Not recorded; send again.")
+            logger.warning("callback of %s not recorded: %s", source, error)
+        self._counters.add(_COUNTER, source, outcome)
+        return answer
+
+    def _taken(self, source: str, headers: Mapping[str, str], body: bytes) -> str:
+        """Return what came of a callback. Raises RefusedError, StoreError."""
+        if not (secret := _secret(self._secrets[source])):
+            raise StoreError("its secret cannot be read")
+        now = time.time()
+        told = _READERS[source](headers, body, secret, now)
+        if told is None:
+            return "other"
+        outcome = acknowledge(self._record, told, now)
+        logger.info("callback of %s: %s", source, outcome, extra={"fields": {"who": told.who}})
+        return outcome
+
+
+def acknowledge(record: Record, told: Acknowledgement, now: float) -> str:
     """Record it of the episodes that went on then, and return what came of it: the label ``outcome``.
 
     What was sent before is recorded once; an old one says nothing of an episode that began later. Raises StoreError.
     """
-    detail = json.dumps({"source": told.source})
-    found = [open_episode(record, one) for one in fingerprints]
+    fingerprints = told.fingerprints
+    if told.key:
+        fingerprints = {one.fingerprint for one in record.entries(kind="grouped", who=told.key)}
+    found = [going_on(record, one) for one in fingerprints]
     going = [one for one in found if one is not None and one.started <= told.at]
-    new = [record.append(one.entry(now, "acknowledged", told.who, detail)) for one in going]
+    detail = json.dumps({"source": told.source})
+    new = [
+        record.append(one._replace(time=now, kind="acknowledged", who=told.who, detail=detail))
+        for one in going
+    ]
     return "acknowledged" if any(new) else "repeated" if new else "unmatched"
+
+
+def _secret(path: Path) -> bytes:
+    """Return what a file holds, each time anew: it may be rotated. Empty where it cannot be read."""
+    try:
+        return path.read_bytes().strip()
+    except OSError:
+        return b""

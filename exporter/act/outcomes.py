@@ -1,115 +1,110 @@
-"""Outcomes of alert episodes: acted on, acknowledged, silenced or ignored."""
+"""Counters of decisions, and of what came of alert episodes: acted on, acknowledged, silenced or ignored."""
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from itertools import product
 from threading import Lock
 
-from exporter.act.record import Entry, Record
+from exporter.act.record import Counts, Entry, Record
 from exporter.measure.exposition import Series
 
+DECISIONS = ("acted", "dry_run", "failed", "refused", "waiting", "approved", "expired")
+"""Kinds of entries that are decisions about an action: the label ``outcome`` of ml_actions_total."""
+
 OUTCOMES = ("acted", "acknowledged", "silenced", "ignored")
-"""The first that is true of an episode is its outcome."""
+"""The first that is true of an episode is its outcome: the label ``outcome`` of ml_alert_actions_total."""
 
 LONGEST = 86_400.0
 """Seconds after which the outcome of an episode that goes on is final."""
 
-# Seconds that are read again: clocks are set back.
-_AGAIN = 3600.0
+KEPT = 400 * 86_400.0
+"""Seconds after which an episode is forgotten, by the next start, and its counts are kept."""
+
 _OF_KINDS = {
     "acted": "acted", "approved": "acknowledged", "acknowledged": "acknowledged", "silenced": "silenced",
 }  # fmt: skip
 
 
 @dataclass
-class Episode:
-    """One (fingerprint, startsAt) of an alert. ``started``, ``heard`` (of it for the first time): Unix seconds.
+class _Episode:
+    """``outcome``: the best so far of what was done while it went on. ``until``: Unix seconds; final from then on."""
 
-    ``outcome``: the best so far of what was done while it went on, for a day at most.
-    """
-
-    alert: str
-    model: str
-    fingerprint: str
-    started: float
-    heard: float
+    alert: tuple[str, str]
+    until: float
     outcome: str = "ignored"
-    ended: bool = False
-
-    def entry(self, time: float, kind: str, who: str, detail: str) -> Entry:
-        """Return an entry of it, to append."""
-        return Entry(time, kind, self.alert, self.model, self.fingerprint, self.started, who, detail=detail)
-
-    def take(self, entry: Entry) -> None:
-        """Take in an entry of its own. What comes after its end or after a day changes nothing: it was counted."""
-        if entry.time <= self.heard or self.is_final(entry.time):
-            return
-        if entry.kind == "resolved":
-            self.ended = True
-        else:
-            self.outcome = min(self.outcome, _OF_KINDS.get(entry.kind, "ignored"), key=OUTCOMES.index)
-
-    def is_final(self, now: float) -> bool:
-        """Return whether nothing can change its outcome any more: "acted" is the best that there is."""
-        return self.ended or self.outcome == OUTCOMES[0] or now >= self.heard + LONGEST
 
 
-Episodes = dict[tuple[str, float], Episode]
+class _Tally:
+    """Counts of entries, which are taken one after another in the order of the record."""
+
+    def __init__(self, counts: Counts) -> None:
+        self.counts = Counter(counts)
+        self._open: dict[tuple[str, float], _Episode] = {}
+
+    def after(self, entries: Iterable[Entry], now: float) -> Counts:
+        """Return the counts once ``entries`` are taken, and all that is final by ``now`` is counted."""
+        for entry in entries:
+            self._take(entry)
+        for key in [key for key, one in self._open.items() if now >= one.until]:
+            self._close(key)
+        return self.counts
+
+    def _take(self, entry: Entry) -> None:
+        if entry.action and entry.kind in DECISIONS:
+            self.counts["ml_actions_total", entry.action, entry.kind] += 1
+        key, alert = (entry.fingerprint, entry.started), (entry.model, entry.alert)
+        if entry.kind == "firing":
+            self._open[key] = _Episode(alert, entry.time + LONGEST)
+            self.counts["ml_alert_episodes_total", *alert] += 1
+            # They begin at 0, so that a rate sees the first one.
+            self.counts.update({("ml_alert_actions_total", *alert, outcome): 0 for outcome in OUTCOMES})
+        elif (episode := self._open.get(key)) is not None and entry.time < episode.until:
+            # What comes after its end or after a day changes nothing: it was counted.
+            if entry.kind in _OF_KINDS:
+                episode.outcome = min(episode.outcome, _OF_KINDS[entry.kind], key=OUTCOMES.index)
+            if entry.kind == "resolved" or episode.outcome == OUTCOMES[0]:
+                self._close(key)
+
+    def _close(self, key: tuple[str, float]) -> None:
+        episode = self._open.pop(key)
+        self.counts["ml_alert_actions_total", *episode.alert, episode.outcome] += 1
 
 
-def episodes(entries: Iterable[Entry], known: Episodes | None = None) -> Episodes:
-    """Return all episodes by fingerprint and startsAt, in the order in which they were heard of.
+class Counters:
+    """All counters. Those of the record, which is read on from where it was read before, never fall.
 
-    ``known``: of entries before, which is added to; an entry may be among those again.
+    Threads may share it.
     """
-    found: Episodes = {} if known is None else known
-    for entry in entries:
-        key = entry.fingerprint, entry.started
-        if key in found:
-            found[key].take(entry)
-        elif entry.kind == "firing":
-            found[key] = Episode(entry.alert, entry.model, *key, entry.time)
-    return found
 
+    def __init__(self, record: Record, actions: Sequence[str], now: float) -> None:
+        """Forget what is old, and read the rest. ``actions``: names, whose counters begin at 0. Raises StoreError."""
+        record.forget(now - KEPT, lambda entries: _Tally({}).after(entries, now))
+        self._tally = _Tally(record.forgotten())
+        self._record, self._last, self._lock = record, 0, Lock()
+        for name, decision in product(actions, DECISIONS):
+            self.add("ml_actions_total", name, decision, number=0)
+        self.series(now)
 
-def open_episode(record: Record, fingerprint: str) -> Episode | None:
-    """Return the newest episode of an alert that has not ended; None where there is none. Raises StoreError."""
-    ended = {one.started for one in record.entries(fingerprint=fingerprint, kind="resolved")}
-    own = episodes(record.entries(fingerprint=fingerprint)).values()
-    return max((one for one in own if one.started not in ended), key=lambda one: one.started, default=None)
-
-
-class Outcomes:
-    """Counters of the outcomes in a record, which is read on from where it was read before. Threads may share it."""
-
-    def __init__(self, record: Record) -> None:
-        self._record = record
-        self._episodes: Episodes = {}
-        self._since = 0.0
-        self._lock = Lock()
+    def add(self, metric: str, *labels: str, number: int = 1) -> None:
+        """Count what is not recorded, from the start of the program on."""
+        with self._lock:
+            self._tally.counts[metric, *labels] += number
 
     def series(self, now: float) -> Series:
-        """Return the counters of all alerts. An alert's outcomes begin at 0, so that a rate sees the first one.
-
-        Each is only counted once nothing can change it: the counters never fall. Raises StoreError.
-        """
-        began: Counter[tuple[str, ...]] = Counter()
-        outcomes: Counter[tuple[str, ...]] = Counter()
+        """Return all of them. Raises StoreError."""
+        found: dict[str, dict[tuple[str, ...], float]] = {}
         with self._lock:
-            episodes(self._record.entries(self._since), self._episodes)
-            self._since = now - _AGAIN
-            for one in self._episodes.values():
-                began[one.model, one.alert] += 1
-                if one.is_final(now):
-                    outcomes[one.model, one.alert, one.outcome] += 1
-        alerts = sorted(began)
-        return {
-            "ml_alert_episodes_total": {alert: float(began[alert]) for alert in alerts},
-            "ml_alert_actions_total": {
-                (*alert, outcome): float(outcomes[*alert, outcome])
-                for alert in alerts
-                for outcome in OUTCOMES
-            },
-        }
+            self._last, entries = self._record.appended(self._last)
+            for (metric, *labels), number in sorted(self._tally.after(entries, now).items()):
+                found.setdefault(metric, {})[tuple(labels)] = float(number)
+        return found
+
+
+def going_on(record: Record, fingerprint: str) -> Entry | None:
+    """Return the entry by which the newest episode of an alert began that has not ended. Raises StoreError."""
+    ended = {one.started for one in record.entries(fingerprint=fingerprint, kind="resolved")}
+    begun = record.entries(fingerprint=fingerprint, kind="firing")
+    return max((one for one in begun if one.started not in ended), key=lambda one: one.started, default=None)

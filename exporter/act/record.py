@@ -1,28 +1,27 @@
-"""Record of all decisions: one SQLite file that is only appended to."""
+"""Record of all decisions: one SQLite file, which is only appended to while the program runs."""
 
 from __future__ import annotations
 
+import json
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import astuple, dataclass, fields
 from pathlib import Path
 from threading import RLock
-from typing import Any
+from typing import Any, NamedTuple
 
 from exporter.state.connection import StoreError, explained
 
 FILE = "actions.sqlite"
 
 
-@dataclass(frozen=True)
-class Entry:
+class Entry(NamedTuple):
     """One decision, or what happened to an alert.
 
-    ``time`` and ``started`` (the alert's startsAt): Unix seconds. ``kind``: firing, resolved; of an action: attempt
-    (the intent, before the call), acted, dry_run, failed, refused, waiting, approved, expired; of people: silenced,
-    acknowledged. ``who``: the person, or the number of the attempt. ``detail``: a JSON object.
-    An episode of an alert is one (``fingerprint``, ``started``).
+    ``time`` and ``started`` (the alert's startsAt): Unix seconds. ``kind``: firing, resolved, grouped (``who``: the key
+    of PagerDuty's incident); of an action: attempt (the intent, before the call), acted, dry_run, failed, refused,
+    waiting, approved, expired; of people: silenced, acknowledged. ``who``: the person, or the number of the attempt.
+    ``detail``: a JSON object. An episode of an alert is one (``fingerprint``, ``started``).
     """
 
     time: float
@@ -35,8 +34,19 @@ class Entry:
     action: str = ""
     detail: str = "{}"
 
+    @property
+    def episode(self) -> dict[str, Any]:
+        """The columns that entries about the same episode have in common."""
+        return {"fingerprint": self.fingerprint, "started": self.started}
 
-_COLUMNS = tuple(field.name for field in fields(Entry))
+    @property
+    def details(self) -> Any:
+        """``detail``, decoded."""
+        return json.loads(self.detail)
+
+
+_COLUMNS = ", ".join(Entry._fields)
+_PLACES = ", ".join("?" for _ in Entry._fields)
 _SCHEMA = (
     "CREATE TABLE IF NOT EXISTS entries (time REAL NOT NULL, kind TEXT NOT NULL, alert TEXT NOT NULL, "
     "model TEXT NOT NULL, fingerprint TEXT NOT NULL, started REAL NOT NULL, who TEXT NOT NULL, "
@@ -44,7 +54,16 @@ _SCHEMA = (
     "UNIQUE (fingerprint, started, action, kind, who))",
     "CREATE INDEX IF NOT EXISTS by_action ON entries (action, time)",
     "CREATE INDEX IF NOT EXISTS by_kind ON entries (kind, time)",
+    "CREATE TABLE IF NOT EXISTS forgotten (metric TEXT NOT NULL, labels TEXT NOT NULL, number INTEGER NOT NULL, "
+    "PRIMARY KEY (metric, labels))",
 )
+_OLD = (
+    "FROM entries WHERE (fingerprint, started) IN "
+    "(SELECT fingerprint, started FROM entries GROUP BY fingerprint, started HAVING MAX(time) < ?)"
+)
+
+Counts = Mapping[tuple[str, ...], int]
+"""Counts by the name of a metric and the values of its labels."""
 
 
 class Record:
@@ -70,21 +89,17 @@ class Record:
 
     def append(self, entry: Entry) -> bool:
         """Return False where its (kind, fingerprint, started, action, who) is there already. Raises StoreError."""
-        places = ", ".join("?" * len(_COLUMNS))
-        statement = f"INSERT OR IGNORE INTO entries ({', '.join(_COLUMNS)}) VALUES ({places})"
-        with self._lock, self._explaining():
-            return self._db.execute(statement, astuple(entry)).rowcount == 1
+        statement = f"INSERT OR IGNORE INTO entries ({_COLUMNS}) VALUES ({_PLACES})"
+        return self._execute(statement, entry).rowcount == 1
 
     @contextmanager
     def together(self) -> Iterator[None]:
         """Commit the entries that are appended within at once, or none of them. Raises StoreError."""
         with self._lock:
-            with self._explaining():
-                self._db.execute("BEGIN IMMEDIATE")
+            self._execute("BEGIN IMMEDIATE")
             try:
                 yield
-                with self._explaining():
-                    self._db.execute("COMMIT")
+                self._execute("COMMIT")
             except BaseException:
                 if self._db.in_transaction:
                     self._db.execute("ROLLBACK")
@@ -95,29 +110,47 @@ class Record:
 
         ``equal``: columns and what they are, as ``kind="acted"``. Raises StoreError.
         """
-        where = "".join(f" AND {column} = ?" for column in equal)
-        query = f"SELECT {', '.join(_COLUMNS)} FROM entries WHERE time >= ?{where} ORDER BY rowid"
-        with self._lock, self._explaining():
-            rows = self._db.execute(query, (since, *equal.values())).fetchall()
+        # With "time >= ?" in every query SQLite would search all entries of a kind, not those of an episode.
+        where = " AND ".join(["time >= ?" if since else "? = 0", *(f"{column} = ?" for column in equal)])
+        query = f"SELECT {_COLUMNS} FROM entries WHERE {where} ORDER BY rowid"
+        with self._lock:
+            rows = self._execute(query, (since, *equal.values())).fetchall()
         return (Entry(*row) for row in rows)
 
-    def counts(self) -> dict[tuple[str, str], int]:
-        """Return how many entries each (action, kind) has. Raises StoreError."""
-        query = "SELECT action, kind, COUNT(*) FROM entries WHERE action != '' GROUP BY action, kind"
-        with self._lock, self._explaining():
-            return {(action, kind): number for action, kind, number in self._db.execute(query)}
+    def appended(self, after: int) -> tuple[int, list[Entry]]:
+        """Return the entries after the one of number ``after``, and the number of the last. Raises StoreError."""
+        with self._lock:
+            rows = self._execute(
+                f"SELECT rowid, {_COLUMNS} FROM entries WHERE rowid > ? ORDER BY rowid", (after,)
+            ).fetchall()
+        return (rows[-1][0] if rows else after), [Entry(*row) for _, *row in rows]
+
+    def forget(self, before: float, count: Callable[[Iterator[Entry]], Counts]) -> None:
+        """Remove episodes without an entry since ``before``; what they ``count`` is kept. Raises StoreError."""
+        with self.together():
+            rows = self._execute(f"SELECT {_COLUMNS} {_OLD} ORDER BY rowid", (before,))
+            for (metric, *labels), number in count(Entry(*row) for row in rows).items():
+                add = "INSERT INTO forgotten VALUES (?, ?, ?) ON CONFLICT DO UPDATE SET number = number + ?"
+                self._execute(add, (metric, json.dumps(labels), number, number))
+            self._execute(f"DELETE {_OLD}", (before,))
+
+    def forgotten(self) -> Counts:
+        """Return the counts of what is forgotten. Raises StoreError."""
+        with self._lock:
+            rows = self._execute("SELECT metric, labels, number FROM forgotten").fetchall()
+        return {(metric, *json.loads(labels)): number for metric, labels, number in rows}
 
     def close(self) -> None:
         """Close the file."""
         with self._lock:
             self._db.close()
 
-    @contextmanager
-    def _explaining(self) -> Iterator[None]:
-        try:
-            yield
-        except sqlite3.Error as error:
-            raise explained(error, self._path) from None
+    def _execute(self, statement: str, values: tuple[Any, ...] = ()) -> sqlite3.Cursor:
+        with self._lock:
+            try:
+                return self._db.execute(statement, values)
+            except sqlite3.Error as error:
+                raise explained(error, self._path) from None
 
 
 __all__ = ["FILE", "Entry", "Record", "StoreError"]

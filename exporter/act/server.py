@@ -7,31 +7,32 @@ import json
 import logging
 import platform
 import ssl
-from collections import Counter
-from collections.abc import Mapping
+import time
 from dataclasses import asdict
 from datetime import UTC, datetime
+from email.message import Message
 from html import escape
 from http import HTTPStatus
 from threading import Thread
-from types import MappingProxyType
 from urllib.parse import parse_qs, urlsplit
 
-from exporter.act.alerts import MOST_BYTES, MessageError, alerts_of
-from exporter.act.engine import ApprovalError, BusyError, Engine, Waiting
-from exporter.act.feedback import Feedback
+from exporter.act.alerts import MOST_BYTES, read_message
+from exporter.act.callbacks import Callbacks
+from exporter.act.engine import Engine, Waiting
+from exporter.act.outcomes import Counters
 from exporter.act.record import StoreError
 from exporter.measure.exposition import Page
-from exporter.measure.gauges import Gauges
 from exporter.web.http_server import Handler, HttpServer, normal_path
 from exporter.web.protection import Protection
+from exporter.web.push.answers import RefusedError, malformed
 from exporter.web.push.tokens import Tokens
 from mlslo.version import VERSION
 
 logger = logging.getLogger(__name__)
 
 REQUESTS = ("taken", "unauthorized", "malformed", "too_large", "busy")
-"""The label ``outcome`` of ml_action_requests_total."""
+COUNTER = "ml_action_requests_total"
+"""Counter of requests with alerts, and its label ``outcome``."""
 
 _JSON, _FORM = "application/json", "application/x-www-form-urlencoded"
 _APPROVALS = "/approvals"
@@ -54,16 +55,11 @@ class _Handler(Handler):
         match normal_path(self.path):
             case "/metrics":
                 compressed = self._takes_gzip()
-                body, content_type = self.server.page().answer(
-                    self.headers.get("Accept", ""), compressed=compressed
-                )
+                page = Page([], self.server.counters.series(time.time()))
+                body, content_type = page.answer(self.headers.get("Accept", ""), compressed=compressed)
                 self._send(HTTPStatus.OK, body, content_type, compressed=compressed)
-            case "/-/healthy":
-                self._answer(
-                    self.server.worker.is_alive(), "Healthy.", "Nothing decides about alerts any more."
-                )
-            case "/-/ready":
-                self._answer(self.server.worker.is_alive(), "Ready.", "Not ready.")
+            case "/-/healthy" | "/-/ready":
+                self._answer(self.server.worker.is_alive(), "Healthy.", "Nothing decides about alerts.")
             case "/approvals":
                 if self._user() is not None:
                     self._approvals()
@@ -80,7 +76,10 @@ class _Handler(Handler):
         elif path.startswith(f"{_APPROVALS}/"):
             self._decision(path.removeprefix(f"{_APPROVALS}/"))
         elif path.startswith(_CALLBACKS):
-            self._callback(path.removeprefix(_CALLBACKS))
+            # Signed by a secret of its own, in place of a password.
+            if (body := self._body(MOST_BYTES)) is not None:
+                headers = {name.lower(): value for name, value in self.headers.items()}
+                self._text(*self.server.callbacks.take(path.removeprefix(_CALLBACKS), headers, body))
         else:
             self._text(HTTPStatus.NOT_FOUND, "No such page; expected /alerts or /approvals/ID.")
             self._discard()
@@ -89,53 +88,37 @@ class _Handler(Handler):
         if not self._is_sender():
             self._discard()
             return
-        if self._media_type() != _JSON:
-            self._refuse("malformed", HTTPStatus.UNSUPPORTED_MEDIA_TYPE, f"expected Content-Type {_JSON}")
-            self._discard()
-            return
         body = self._body(
             MOST_BYTES, lambda: self._count("too_large", "a body that is too large, or has no length")
         )
         if body is None:
             return
         try:
-            self.server.engine.take(alerts_of(body))
-        except MessageError as error:
-            self._refuse("malformed", HTTPStatus.BAD_REQUEST, str(error))
-        except (BusyError, StoreError) as error:
-            reason = str(error) or "too many alerts wait"
-            self._refuse("busy", HTTPStatus.SERVICE_UNAVAILABLE, f"not recorded, send again: {reason}")
+            _expect(self.headers, _JSON)
+            self.server.engine.take(read_message(body))
+        except RefusedError as error:
+            self._count(error.reason, str(error))
+            self._text(error.status, f"Refused: {error}.")
+        except StoreError as error:
+            self._count("busy", str(error))
+            self._text(HTTPStatus.SERVICE_UNAVAILABLE, f"Not recorded, send again: {error}.")
         else:
-            self.server.requests["taken"] += 1
+            self.server.counters.add(COUNTER, "taken")
             self._text(HTTPStatus.OK, "Recorded.")
-
-    def _callback(self, source: str) -> None:
-        # Signed by a secret of its own, in place of a password.
-        body = self._body(MOST_BYTES)
-        if body is not None:
-            headers = {name.lower(): value for name, value in self.headers.items()}
-            self._text(*self.server.feedback.take(source, headers, body))
 
     def _is_sender(self) -> bool:
         if self.server.tokens is None:
-            if not self._allowed():
+            if not (allowed := self._allowed()):
                 self._count("unauthorized", "no password, or a wrong one")
-                return False
-            return True
-        if self.server.tokens.accept(self.headers.get("Authorization")):
-            return True
-        realm = {"WWW-Authenticate": 'Bearer realm="mlslo-exporter"'}
-        self._refuse("unauthorized", HTTPStatus.UNAUTHORIZED, "expected a token of tokenFile", realm)
-        return False
-
-    def _refuse(
-        self, outcome: str, status: HTTPStatus, reason: str, headers: Mapping[str, str] = MappingProxyType({})
-    ) -> None:
-        self._count(outcome, reason)
-        self._text(status, f"{reason[0].upper()}{reason[1:]}.", headers)
+            return allowed
+        if not (accepted := self.server.tokens.accept(self.headers.get("Authorization"))):
+            self._count("unauthorized", "expected a token of tokenFile")
+            realm = {"WWW-Authenticate": 'Bearer realm="mlslo-exporter"'}
+            self._text(HTTPStatus.UNAUTHORIZED, "Expected a token of tokenFile.", realm)
+        return accepted
 
     def _count(self, outcome: str, reason: str) -> None:
-        self.server.requests[outcome] += 1
+        self.server.counters.add(COUNTER, outcome)
         logger.warning("alerts refused from %s: %s", self.client_address[0], reason)
 
     def _user(self) -> str | None:
@@ -149,37 +132,22 @@ class _Handler(Handler):
     def _approvals(self) -> None:
         waiting = self.server.engine.waiting()
         if _JSON in self.headers.get("Accept", ""):
-            content = json.dumps([asdict(item) for item in waiting], ensure_ascii=False).encode() + b"\n"
-            self._send(HTTPStatus.OK, content, _JSON, headers=_PAGE_HEADERS)
+            content, kind = json.dumps([asdict(item) for item in waiting], ensure_ascii=False) + "\n", _JSON
         else:
-            page = _page(waiting)
-            self._send(HTTPStatus.OK, page.encode(), "text/html; charset=utf-8", headers=_PAGE_HEADERS)
+            content, kind = _page(waiting), "text/html; charset=utf-8"
+        self._send(HTTPStatus.OK, content.encode(), kind, headers=_PAGE_HEADERS)
 
     def _decision(self, token: str) -> None:
         if not self._allowed() or (user := self._user()) is None:
             self._discard()
             return
-        origin = self.headers.get("Origin")
-        is_form = self._media_type() == _FORM and origin is not None
-        if not (is_form or self._media_type() == _JSON):
-            self._text(HTTPStatus.UNSUPPORTED_MEDIA_TYPE, f"Expected Content-Type {_JSON}.")
-            self._discard()
+        if (body := self._body(_LARGEST_DECISION)) is None:
             return
-        if origin is not None and urlsplit(origin).netloc != self.headers.get("Host"):
-            logger.warning("a decision of %s came from another site", user)
-            self._text(HTTPStatus.FORBIDDEN, "The request comes from another site.")
-            self._discard()
-            return
-        body = self._body(_LARGEST_DECISION)
-        if body is None:
-            return
-        decision = _decided(body, is_form=is_form)
-        if decision not in ("approve", "reject"):
-            self._text(HTTPStatus.BAD_REQUEST, 'Expected {"decision": "approve"} or {"decision": "reject"}.')
-            return
+        is_form = "Origin" in self.headers and _media_type(self.headers) == _FORM
         try:
-            waiting = self.server.engine.answer(token, user, approve=decision == "approve")
-        except ApprovalError as error:
+            approve = _approves(self.headers, body, is_form=is_form)
+            waiting = self.server.engine.answer(token, user, approve=approve)
+        except RefusedError as error:
             logger.warning("a decision of %s is refused: %s", user, error)
             self._text(error.status, f"Refused: {error}.")
         except StoreError as error:
@@ -187,20 +155,13 @@ class _Handler(Handler):
         else:
             if is_form:
                 self._text(HTTPStatus.SEE_OTHER, "Recorded.", {"Location": _APPROVALS})
-            elif decision == "reject":
-                self._text(HTTPStatus.OK, "Rejected.")
             else:
-                self._text(HTTPStatus.OK, f"Approved by {len(waiting.approved)} of {waiting.people}.")
-
-    def _media_type(self) -> str:
-        return self.headers.get("Content-Type", "").partition(";")[0].strip().lower()
+                approved = f"Approved by {len(waiting.approved)} of {waiting.people}."
+                self._text(HTTPStatus.OK, approved if approve else "Rejected.")
 
 
 class ActServer(HttpServer):
-    """Serves an engine, which decides in a thread of its own. ``tokens``: of who sends alerts.
-
-    ``feedback``: takes callbacks, and counts what came of alerts.
-    """
+    """Serves an engine, which decides in a thread of its own. ``tokens``: of who sends alerts."""
 
     handler = _Handler
 
@@ -208,26 +169,19 @@ class ActServer(HttpServer):
         self,
         address: tuple[str, int],
         engine: Engine,
-        feedback: Feedback,
+        callbacks: Callbacks,
+        counters: Counters,
         tokens: Tokens | None,
         protection: Protection | None,
     ) -> None:
         """Raises OSError where the address cannot be bound."""
         super().__init__(address, protection)
-        self.engine, self.feedback, self.tokens = engine, feedback, tokens
-        self.requests = Counter(dict.fromkeys(REQUESTS, 0))
+        self.engine, self.callbacks, self.counters, self.tokens = engine, callbacks, counters, tokens
+        for outcome in REQUESTS:
+            counters.add(COUNTER, outcome, number=0)
+        counters.add("ml_exporter_build_info", VERSION, platform.python_version())
         self.worker = Thread(target=engine.run, name="act", daemon=True)
         self.worker.start()
-
-    def page(self) -> Page:
-        """Return the page of metrics. Raises StoreError."""
-        process = Gauges("")
-        for (action, outcome), number in self.engine.counts().items():
-            process.set("ml_actions_total", number, action=action, outcome=outcome)
-        for outcome, number in self.requests.items():
-            process.set("ml_action_requests_total", number, outcome=outcome)
-        process.set("ml_exporter_build_info", 1.0, version=VERSION, python_version=platform.python_version())
-        return Page([], {**process.series, **self.feedback.series()})
 
 
 def is_protected(tokens: Tokens | None, protection: Protection | None) -> bool:
@@ -239,14 +193,30 @@ def is_protected(tokens: Tokens | None, protection: Protection | None) -> bool:
     return tokens is not None or (config is not None and config.passwords is not None) or certificates
 
 
-def _decided(body: bytes, *, is_form: bool) -> object:
+def _media_type(headers: Message) -> str:
+    return headers.get("Content-Type", "").partition(";")[0].strip().lower()
+
+
+def _expect(headers: Message, media_type: str) -> None:
+    """Raise RefusedError for a body of another type: a page of any site may make a browser send that."""
+    if _media_type(headers) != media_type:
+        wrong = f"expected Content-Type {_JSON}"
+        raise RefusedError(HTTPStatus.UNSUPPORTED_MEDIA_TYPE, wrong, "malformed")
+
+
+def _approves(headers: Message, body: bytes, *, is_form: bool) -> bool:
+    """Return what a person decided. Raises RefusedError."""
+    _expect(headers, _FORM if is_form else _JSON)
+    origin = headers.get("Origin")
+    if origin is not None and urlsplit(origin).netloc != headers.get("Host"):
+        raise RefusedError(HTTPStatus.FORBIDDEN, "the request comes from another site")
     try:
-        if is_form:
-            return parse_qs(body.decode()).get("decision", [""])[0]
-        found = json.loads(body)
-    except (ValueError, RecursionError):
-        return None
-    return found.get("decision") if isinstance(found, dict) else None
+        decision = parse_qs(body.decode())["decision"][0] if is_form else json.loads(body)["decision"]
+    except (ValueError, KeyError, TypeError, RecursionError):
+        decision = None
+    if decision not in ("approve", "reject"):
+        raise malformed('expected {"decision": "approve"} or {"decision": "reject"}')
+    return bool(decision == "approve")
 
 
 def _page(waiting: list[Waiting]) -> str:

@@ -6,6 +6,7 @@ import fcntl
 import logging
 import signal
 import threading
+import time
 from ipaddress import ip_address
 from pathlib import Path
 from typing import TYPE_CHECKING, TextIO
@@ -58,10 +59,12 @@ def act(
     Decisions are JSON lines on standard error. SIGTERM and SIGINT finish the call under way and leave.
     """
     block_signals()
+    from exporter.act.callbacks import Callbacks
     from exporter.act.engine import Engine
-    from exporter.act.feedback import Feedback
+    from exporter.act.outcomes import Counters
     from exporter.act.record import Record, StoreError
     from exporter.act.server import ActServer, is_protected
+    from exporter.act.silences import Silences
     from exporter.daemon.process import deliver_signals
     from exporter.web.protection import Protection
     from exporter.web.push.tokens import TokenError, Tokens
@@ -80,9 +83,11 @@ def act(
     try:
         record = Record(state_dir)
         lock = _locked(state_dir)
-        engine = Engine(actions, record)
-        feedback = Feedback(actions, record)
-        server = ActServer(listen_address, engine, feedback, tokens, protection)
+        counters = Counters(record, [action.name for action in actions.spec.actions], time.time())
+        callbacks = Callbacks(actions, record, counters)
+        server = ActServer(
+            listen_address, engine := Engine(actions, record), callbacks, counters, tokens, protection
+        )
     except StoreError as error:
         refuse(str(error))
     except OSError as error:
@@ -91,7 +96,9 @@ def act(
     ends = (signal.SIGTERM, signal.SIGINT)
     deliver_signals({**dict.fromkeys(ends, stopping.set), signal.SIGHUP: lambda: None}, until=ends)
     threading.Thread(target=server.serve_forever, daemon=True, name="web").start()
-    threading.Thread(target=feedback.run, args=[stopping], daemon=True, name="silences").start()
+    if (settings := actions.spec.alertmanager) is not None:
+        silences = Silences(settings, file.parent, record, counters)
+        threading.Thread(target=silences.run, args=[stopping], daemon=True, name="silences").start()
     fields = {"version": VERSION, "actions": len(actions.spec.actions), "url": f"{server.url}/alerts"}
     logging.getLogger("exporter").info("started", extra={"fields": fields})
     stopping.wait()

@@ -267,8 +267,17 @@ class Spec(StrictModel):
 
     @property
     def all_receivers(self) -> dict[str, dict[str, Any]]:
-        """The receivers of the file, and the one that acts."""
-        return {**self.receivers, **({ACTIONS: self.actions.receiver} if self.actions is not None else {})}
+        """The receivers of the file, and the one that acts.
+
+        Those that page by PagerDuty tell it too: the key of their group is the key of the incident.
+        """
+        found = dict(self.receivers)
+        if self.actions is not None:
+            for name in self.notified & {name for name in found if "pagerduty_configs" in found[name]}:
+                own = [*found[name].get("webhook_configs", []), *self.actions.receiver["webhook_configs"]]
+                found[name] = {**found[name], "webhook_configs": own}
+            found[ACTIONS] = self.actions.receiver
+        return found
 
     @property
     def notified(self) -> set[str]:

@@ -13,7 +13,7 @@ import pytest
 import yaml
 from click import Context
 
-from exporter.act.engine import OUTCOMES
+from exporter.act.outcomes import DECISIONS
 from exporter.act.server import REQUESTS
 from exporter.commands.act import act
 from mlslo.catalogue import METRICS
@@ -127,7 +127,7 @@ def test_names_are_there() -> None:
     assert set(re.findall(r"`(ml_[a-z_]+)[`{]", PAGE)) == {
         name for name in METRICS if name.startswith(("ml_actions", "ml_action_requests"))
     }
-    assert [name for name in (*REQUESTS, *OUTCOMES) if f"`{name}`" not in PAGE] == []
+    assert [name for name in (*REQUESTS, *DECISIONS) if f"`{name}`" not in PAGE] == []
     flags = {flag for option in act.params for flag in option.opts}
     assert (
         set(re.findall(r"(?<![-\w])--[a-z.-]+[a-z]", PAGE))

@@ -14,17 +14,15 @@ from hypothesis import strategies as st
 
 from exporter.act import calls
 from exporter.act.alerts import Alert
-from exporter.act.calls import Call, CallError
-from exporter.act.calls.placeholders import Filler
+from exporter.act.calls import fill, fill_url
+from exporter.act.sending import Call, CallError, send
 from mlslo.actions import load
 from mlslo.yamlfile import InputError
 from tests.support.acting import Receiver, actions_file
 
 
 def of(labels: dict[str, str] | None = None, started: str = "2026-11-30T20:00:00Z") -> Alert:
-    return Alert(
-        "firing", "00ff", 1_796_068_800.0, started, labels or {"model": "fraud", "baseline": "3"}, {}
-    )
+    return Alert("firing", "00ff", started, labels or {"model": "fraud", "baseline": "3"})
 
 
 def built(folder: Path, alert: Alert, **action: Any) -> Call:
@@ -92,9 +90,6 @@ def test_airflow(tmp_path: Path) -> None:
     assert call.url == "https://airflow:8080/api/v2/dags/retrain/dagRuns"
     run = call.body["dag_run_id"]
     assert call.body == {"dag_run_id": run, "conf": {"model": "fraud"}, "logical_date": None}
-    old = built(tmp_path, of(), airflow={**airflow, "api": "v1"})
-    assert old.url == "https://airflow:8080/api/v1/dags/retrain/dagRuns"
-    assert old.body == {"dag_run_id": run, "conf": {"model": "fraud"}}
 
 
 def test_mlflow(tmp_path: Path) -> None:
@@ -104,12 +99,8 @@ def test_mlflow(tmp_path: Path) -> None:
     assert call.body == {"name": "fraud", "version": "3", "alias": "champion"}
     call = built(tmp_path, of(), mlflow={**target, "stage": "Production"})
     assert call.url == "https://mlflow/api/2.0/mlflow/model-versions/transition-stage"
-    assert call.body == {
-        "name": "fraud",
-        "version": "3",
-        "stage": "Production",
-        "archive_existing_versions": True,
-    }
+    stage = {"stage": "Production", "archive_existing_versions": True}
+    assert call.body == {"name": "fraud", "version": "3", **stage}
 
 
 def test_what_is_created_already_is_done(tmp_path: Path) -> None:
@@ -117,22 +108,22 @@ def test_what_is_created_already_is_done(tmp_path: Path) -> None:
     with Receiver() as receiver:
         airflow = {"url": receiver.url, "dag": "d", "username": "u", "passwordFile": "password"}
         receiver.status = {"/api/v2/dags/d/dagRuns": HTTPStatus.CONFLICT, "/x": HTTPStatus.CONFLICT}
-        assert calls.send(built(tmp_path, of(), airflow=airflow), tmp_path, "k") == (
+        assert send(built(tmp_path, of(), airflow=airflow), tmp_path, "k") == (
             "answered 409: an earlier attempt has created it"
         )
         assert receiver.calls[0].headers["Authorization"] == "Basic dTpzZWNyZXQ="
         with pytest.raises(CallError, match="answered 409: Conflict"):
-            calls.send(built(tmp_path, of(), http={"url": f"{receiver.url}/x"}), tmp_path, "k")
+            send(built(tmp_path, of(), http={"url": f"{receiver.url}/x"}), tmp_path, "k")
 
 
 def test_secret_that_is_no_text_calls_nothing(tmp_path: Path) -> None:
     with Receiver() as receiver:
         call = built(tmp_path, of(), http={"url": receiver.url, "tokenFile": "token"})
         with pytest.raises(CallError, match="token: cannot be read: No such file or directory"):
-            calls.send(call, tmp_path, "k")
+            send(call, tmp_path, "k")
         (tmp_path / "token").write_text("a\nHost: elsewhere\n")
         with pytest.raises(CallError, match="expected one line of ASCII text"):
-            calls.send(call, tmp_path, "k")
+            send(call, tmp_path, "k")
         assert not receiver.calls
 
 
@@ -143,7 +134,7 @@ def test_secret_that_is_no_text_calls_nothing(tmp_path: Path) -> None:
 def test_value_stays_in_its_segment_of_a_path(value: str) -> None:
     url = "https://deploy.internal:8443/b-{{labels.model}}/a/{{ labels.model }}?q=/{x}"
     try:
-        filled = Filler(of({"model": value})).url(url)
+        filled = fill_url(url, of({"model": value}))
     except CallError:
         assert value in ("", ".", "..")
         return
@@ -160,10 +151,10 @@ def test_value_stays_in_its_text(value: str, other: str) -> None:
         "{b}": {"c": "x{{labels.other}}"},
         "d": "{ labels.model }",
     }
-    filled = Filler(of({"model": value, "other": other})).data(data)
+    filled = fill(data, of({"model": value, "other": other}))
     assert filled == {"a": [f"{value}!", 1, None, True], "{b}": {"c": f"x{other}"}, "d": "{ labels.model }"}
 
 
 def test_value_is_not_looked_at_again() -> None:
     labels = {"model": "{{ labels.secret }}", "secret": "s"}
-    assert Filler(of(labels)).data("{{ labels.model }}") == "{{ labels.secret }}"
+    assert fill("{{ labels.model }}", of(labels)) == "{{ labels.secret }}"

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import json
-import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from http import HTTPStatus
@@ -12,11 +10,12 @@ from typing import Any
 
 import pytest
 
-from exporter.act.alerts import alerts_of
-from exporter.act.engine import ApprovalError, BusyError, Engine
+from exporter.act.alerts import read_message
+from exporter.act.engine import Engine
 from exporter.act.record import Entry, Record
+from exporter.web.push.answers import RefusedError
 from mlslo.actions import load
-from tests.support.acting import Receiver, actions_file, alert, message, until
+from tests.support.acting import Receiver, actions_file, alert, message
 
 NOON = 1_800_014_400.0
 
@@ -26,14 +25,19 @@ class Bench:
 
     def __init__(self, folder: Path, receiver: Receiver, **action: Any) -> None:
         call = {"http": {"url": f"{receiver.url}/call", "timeout": "20s"}}
-        kept = {} if "mlflow" in action or "http" in action else call
-        self.file = actions_file(folder, {"name": "act", "alert": {"alertname": "A"}, **kept, **action})
-        self.folder, self.receiver, self.now = folder, receiver, NOON
+        kept = {} if "http" in action else call
+        file = actions_file(folder, {"name": "act", "alert": {"alertname": "A"}, **kept, **action})
+        self.receiver, self.now = receiver, NOON
         self.record = Record(folder)
-        self.engine = Engine(load(self.file), self.record, lambda: self.now)
+        self.engine = Engine(load(file), self.record, lambda: self.now)
 
     def send(self, *alerts: dict[str, Any]) -> None:
-        self.engine.take(alerts_of(message(*alerts)))
+        self.engine.take(read_message(message(*alerts)))
+
+    def settle(self, *alerts: dict[str, Any]) -> None:
+        """Send alerts, and decide about all that is queued."""
+        self.send(*alerts)
+        self.engine.decide()
 
     def kinds(self, number: int = 1) -> list[str]:
         return [entry.kind for entry in self.entries(number)]
@@ -41,28 +45,18 @@ class Bench:
     def entries(self, number: int = 1) -> list[Entry]:
         return list(self.record.entries(fingerprint=f"{number:016x}", action="act"))
 
-    def settle(self, *alerts: dict[str, Any]) -> None:
-        """Send alerts, and wait until all that is queued was decided."""
-        self.send(*alerts)
-        until(lambda: self.engine.idle)
-
-    def token(self, number: int = 1) -> str:
+    def approve(self, user: str, number: int = 1) -> None:
         entry = next(entry for entry in self.entries(number) if entry.kind == "waiting")
-        return str(json.loads(entry.detail)["id"])
+        self.engine.answer(entry.details["id"], user, approve=True)
+        self.engine.decide()
 
 
 @contextmanager
 def bench(folder: Path, **action: Any) -> Iterator[Bench]:
     with Receiver() as receiver:
         made = Bench(folder, receiver, **action)
-        worker = threading.Thread(target=made.engine.run)
-        worker.start()
-        try:
-            yield made
-        finally:
-            made.engine.stop()
-            worker.join()
-            made.record.close()
+        yield made
+        made.record.close()
 
 
 def test_failed_call_is_tried_again_by_repeats(tmp_path: Path) -> None:
@@ -72,7 +66,7 @@ def test_failed_call_is_tried_again_by_repeats(tmp_path: Path) -> None:
             made.settle(alert("A"))
         assert made.kinds() == ["attempt", "failed"] * 3
         assert [entry.who for entry in made.entries()][::2] == ["attempt 1", "attempt 2", "attempt 3"]
-        assert "answered 500" in json.loads(made.entries()[1].detail)["reason"]
+        assert "answered 500" in made.entries()[1].details["reason"]
         made.settle(alert("A", 2))
         made.receiver.status["/call"] = 201
         made.settle(alert("A", 2))
@@ -84,7 +78,7 @@ def test_unknown_outcome_is_repeated_only_where_it_may_be(tmp_path: Path, idempo
     with bench(tmp_path, idempotent=idempotent) as made:
         made.receiver.status["/call"] = 504
         made.settle(alert("A"))
-        assert json.loads(made.entries()[-1].detail)["unknown"] is True
+        assert made.entries()[-1].details["unknown"] is True
         made.receiver.status["/call"] = 200
         made.settle(alert("A"))
         assert made.kinds() == ["attempt", "failed", *(["attempt", "acted"] if idempotent else [])]
@@ -95,14 +89,14 @@ def test_call_without_an_answer_ends_in_its_time(tmp_path: Path) -> None:
         receiver.status["/slow"] = 0
         with bench(tmp_path, http={"url": f"{receiver.url}/slow", "timeout": "50ms"}) as made:
             made.settle(alert("A"))
-            assert json.loads(made.entries()[-1].detail)["unknown"] is True
+            assert made.entries()[-1].details["unknown"] is True
 
 
 def test_redirect_is_not_followed(tmp_path: Path) -> None:
     with bench(tmp_path) as made:
         made.receiver.status["/call"] = 302
         made.settle(alert("A"))
-        assert "a redirect, which is not followed" in json.loads(made.entries()[-1].detail)["reason"]
+        assert "a redirect, which is not followed" in made.entries()[-1].details["reason"]
         assert [call.path for call in made.receiver.calls] == ["/call"]
 
 
@@ -136,7 +130,7 @@ def test_dry_run_decides_and_calls_nothing(tmp_path: Path) -> None:
     with bench(tmp_path, dryRun=True, perDay=1) as made:
         made.settle(alert("A"), alert("A"), alert("A", 2))
         assert (made.kinds(), made.kinds(2)) == (["dry_run"], ["refused"])
-        assert json.loads(made.entries()[0].detail)["call"]["url"] == f"{made.receiver.url}/call"
+        assert made.entries()[0].details["call"]["url"] == f"{made.receiver.url}/call"
         assert not made.receiver.calls
 
 
@@ -153,22 +147,23 @@ def test_label_that_is_missing_calls_nothing(tmp_path: Path) -> None:
     with Receiver() as receiver, bench(tmp_path, http={"url": receiver.url, "body": body}) as made:
         made.settle(alert("A"), alert("A"))
         assert made.kinds() == ["failed"]
-        assert json.loads(made.entries()[0].detail)["reason"] == "the alert has no labels.baseline"
+        assert made.entries()[0].details["reason"] == "the alert has no labels.baseline"
         assert not receiver.calls
 
 
 def test_approval_ends_with_its_time(tmp_path: Path) -> None:
     with bench(tmp_path, approval={"by": ["anna", "ben"], "within": "30m", "people": 2}) as made:
-        made.settle(alert("A"))
-        assert [item.action for item in made.engine.waiting()] == ["act"]
-        made.engine.answer(made.token(), "anna", approve=True)
+        made.settle(alert("A"), alert("A", 2))
+        assert [item.action for item in made.engine.waiting()] == ["act", "act"]
+        made.approve("anna")
         made.now += 1801
         assert not made.engine.waiting()
-        with pytest.raises(ApprovalError) as refused:
-            made.engine.answer(made.token(), "ben", approve=True)
-        assert refused.value.status in (HTTPStatus.GONE, HTTPStatus.CONFLICT)
-        made.settle(alert("A"))
+        with pytest.raises(RefusedError) as refused:
+            made.approve("ben")
+        assert refused.value.status == HTTPStatus.GONE
+        made.settle(alert("A"), alert("A", 2))
         assert made.kinds() == ["waiting", "approved", "expired", "refused"]
+        assert made.kinds(2) == ["waiting", "expired"]
         assert not made.receiver.calls
 
 
@@ -181,37 +176,31 @@ def test_what_was_approved_is_what_is_called(tmp_path: Path) -> None:
             made.settle(alert("A"), alert("A", 2))
             # A repeat with other words changes nothing.
             made.settle({**alert("A"), "annotations": {"summary": "something else"}})
-            made.engine.answer(made.token(), "anna", approve=True)
-            until(lambda: "acted" in made.kinds())
+            made.approve("anna")
             assert receiver.calls[0].body == {"why": "it drifts"}
-        changed = {"url": f"{receiver.url}/b", "body": body}
-        with bench(tmp_path, http=changed, approval=approval) as made:
-            made.engine.answer(made.token(2), "anna", approve=True)
-            until(lambda: "refused" in made.kinds(2))
+        with bench(tmp_path, http={**call, "url": f"{receiver.url}/b"}, approval=approval) as made:
+            made.approve("anna", 2)
+            assert "refused" in made.kinds(2)
             assert [call.path for call in receiver.calls] == ["/a"]
 
 
 def test_alert_that_was_taken_is_acted_on_after_a_restart(tmp_path: Path) -> None:
-    with Receiver() as receiver:
-        stopped = Bench(tmp_path, receiver)
+    with bench(tmp_path) as stopped:
         stopped.send(alert("A"), alert("A", 2), alert("B", 3))
         stopped.send(alert("A", 2, "resolved"))
-        stopped.record.close()
     with bench(tmp_path) as made:
-        until(lambda: made.engine.idle)
+        made.engine.decide()
         assert (made.kinds(), made.kinds(2)) == (["attempt", "acted"], [])
 
 
 def test_too_many_alerts_are_refused_whole(tmp_path: Path) -> None:
-    with Receiver() as receiver:
-        made = Bench(tmp_path, receiver)
+    with bench(tmp_path) as made:
         for thousand in range(10):
             made.send(*(alert("A", 1000 * thousand + number) for number in range(1000)))
-        with pytest.raises(BusyError):
+        with pytest.raises(RefusedError, match="too many alerts wait"):
             made.send(alert("B", 20_000), alert("A", 20_001))
         assert len(list(made.record.entries(kind="firing"))) == 10_000
         made.send(alert("B", 20_000), alert("A", 1))
-        made.record.close()
 
 
 def test_record_is_not_changed_by_half_a_request(tmp_path: Path) -> None:

@@ -6,20 +6,20 @@ import base64
 import http.client
 import json
 import ssl
-import threading
 import urllib.error
 import urllib.request
 from collections.abc import Mapping
 from contextlib import closing
 from dataclasses import dataclass, field
+from http import HTTPStatus
 from pathlib import Path
+from socket import gaierror
+from threading import Thread
 from typing import Any
 
 from exporter.web.delivery import beginning, opener, shown_url
 from mlslo.actions import Authorized, KubernetesCall
 from mlslo.version import VERSION
-
-_ALREADY = 409
 
 
 class CallError(Exception):
@@ -52,52 +52,37 @@ def send(call: Call, folder: Path, key: str) -> str:
     request, client = prepared(call, folder, key)
     seconds = call.settings.timeout.seconds
     found: list[str | CallError] = []
-
-    def attempt() -> None:
-        try:
-            found.append(_attempt(client, request, seconds, created_once=call.created_once))
-        except CallError as error:
-            found.append(error)
-
     # The time-out of a connection is for each piece of the answer.
-    thread = threading.Thread(target=attempt, daemon=True, name="call")
+    thread = Thread(target=lambda: found.append(_attempt(client, request, call)), daemon=True, name="call")
     thread.start()
     thread.join(seconds + 1)
-    match found:
-        case [str() as answer]:
-            return answer
-        case [CallError() as error]:
-            raise error
-    raise CallError(f"no answer within {seconds:g} s", unknown=True)
+    answer = found[0] if found else CallError(f"no answer within {seconds:g} s", unknown=True)
+    if isinstance(answer, CallError):
+        raise answer
+    return answer
 
 
 def _attempt(
-    client: urllib.request.OpenerDirector,
-    request: urllib.request.Request,
-    seconds: float,
-    *,
-    created_once: bool,
-) -> str:
+    client: urllib.request.OpenerDirector, request: urllib.request.Request, call: Call
+) -> str | CallError:
     try:
-        with closing(client.open(request, timeout=seconds)) as answer:
+        with closing(client.open(request, timeout=call.settings.timeout.seconds)) as answer:
             return f"answered {answer.status}"
     except urllib.error.HTTPError as error:
         with closing(error):
-            if error.code == _ALREADY and created_once:
+            if error.code == HTTPStatus.CONFLICT and call.created_once:
                 return "answered 409: an earlier attempt has created it"
-            text = " ".join(beginning(error).split())
-            reason = f"answered {error.code}: {text or error.reason}"
+            text = " ".join(beginning(error).split()) or error.reason
             if 300 <= error.code < 400:
-                reason = f"answered {error.code}: a redirect, which is not followed"
+                text = "a redirect, which is not followed"
             # A proxy that gave up may have passed it on.
-            raise CallError(reason, unknown=error.code in (502, 504)) from None
+            return CallError(f"answered {error.code}: {text}", unknown=error.code in (502, 504))
     except urllib.error.URLError as error:
         # Before the request was sent, or while it was.
-        refused = isinstance(error.reason, (ConnectionRefusedError, ssl.SSLCertVerificationError))
-        unresolved = type(error.reason).__name__ == "gaierror"
-        raise CallError(f"not reached: {error.reason}", unknown=not (refused or unresolved)) from None
+        unsent = isinstance(error.reason, (ConnectionRefusedError, ssl.SSLCertVerificationError, gaierror))
+        return CallError(f"not reached: {error.reason}", unknown=not unsent)
     except (OSError, http.client.HTTPException, ValueError) as error:
-        raise CallError(f"no answer: {error or type(error).__name__}", unknown=True) from None
+        return CallError(f"no answer: {error or type(error).__name__}", unknown=True)
 
 
 def prepared(
