@@ -16,6 +16,8 @@ OUTCOMES = ("acted", "acknowledged", "silenced", "ignored")
 LONGEST = 86_400.0
 """Seconds after which the outcome of an episode that goes on is final."""
 
+# Whoever may send alerts does not choose how large /metrics is; the first that were heard of keep their series.
+_MOST_ALERTS, _LONGEST_LABEL = 1000, 200
 # Seconds that are read again: clocks are set back.
 _AGAIN = 3600.0
 _OF_KINDS = {
@@ -101,9 +103,12 @@ class Outcomes:
             episodes(self._record.entries(self._since), self._episodes)
             self._since = now - _AGAIN
             for one in self._episodes.values():
-                began[one.model, one.alert] += 1
+                alert = one.model[:_LONGEST_LABEL], one.alert[:_LONGEST_LABEL]
+                if alert not in began and len(began) >= _MOST_ALERTS:
+                    alert = "", "other"
+                began[alert] += 1
                 if one.is_final(now):
-                    outcomes[one.model, one.alert, one.outcome] += 1
+                    outcomes[*alert, one.outcome] += 1
         alerts = sorted(began)
         return {
             "ml_alert_episodes_total": {alert: float(began[alert]) for alert in alerts},

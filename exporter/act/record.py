@@ -96,7 +96,9 @@ class Record:
         ``equal``: columns and what they are, as ``kind="acted"``. Raises StoreError.
         """
         where = "".join(f" AND {column} = ?" for column in equal)
-        query = f"SELECT {', '.join(_COLUMNS)} FROM entries WHERE time >= ?{where} ORDER BY rowid"
+        # With "time >= ?" in every query SQLite would search all entries of a kind, not those of an episode.
+        bound = "time >= ?" if since else "? = 0"
+        query = f"SELECT {', '.join(_COLUMNS)} FROM entries WHERE {bound}{where} ORDER BY rowid"
         with self._lock, self._explaining():
             rows = self._db.execute(query, (since, *equal.values())).fetchall()
         return (Entry(*row) for row in rows)

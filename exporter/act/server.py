@@ -15,12 +15,13 @@ from html import escape
 from http import HTTPStatus
 from threading import Thread
 from types import MappingProxyType
-from urllib.parse import parse_qs, urlsplit
+from urllib.parse import parse_qs
 
 from exporter.act.alerts import MOST_BYTES, MessageError, alerts_of
 from exporter.act.engine import ApprovalError, BusyError, Engine, Waiting
 from exporter.act.feedback import Feedback
 from exporter.act.record import StoreError
+from exporter.daemon.logs import visible
 from exporter.measure.exposition import Page
 from exporter.measure.gauges import Gauges
 from exporter.web.http_server import Handler, HttpServer, normal_path
@@ -123,7 +124,12 @@ class _Handler(Handler):
                 return False
             return True
         if self.server.tokens.accept(self.headers.get("Authorization")):
-            return True
+            if not self.server.tokens.lost:
+                return True
+            # Perhaps it was revoked; Alertmanager sends again what was answered with 503 only.
+            reason = "not recorded, send again: tokenFile has no token"
+            self._refuse("busy", HTTPStatus.SERVICE_UNAVAILABLE, reason)
+            return False
         realm = {"WWW-Authenticate": 'Bearer realm="mlslo-exporter"'}
         self._refuse("unauthorized", HTTPStatus.UNAUTHORIZED, "expected a token of tokenFile", realm)
         return False
@@ -149,10 +155,10 @@ class _Handler(Handler):
     def _approvals(self) -> None:
         waiting = self.server.engine.waiting()
         if _JSON in self.headers.get("Accept", ""):
-            content = json.dumps([asdict(item) for item in waiting], ensure_ascii=False).encode() + b"\n"
-            self._send(HTTPStatus.OK, content, _JSON, headers=_PAGE_HEADERS)
+            content = visible(json.dumps([asdict(item) for item in waiting], ensure_ascii=False))
+            self._send(HTTPStatus.OK, f"{content}\n".encode(), _JSON, headers=_PAGE_HEADERS)
         else:
-            page = _page(waiting)
+            page = visible(_page(waiting))
             self._send(HTTPStatus.OK, page.encode(), "text/html; charset=utf-8", headers=_PAGE_HEADERS)
 
     def _decision(self, token: str) -> None:
@@ -165,7 +171,7 @@ class _Handler(Handler):
             self._text(HTTPStatus.UNSUPPORTED_MEDIA_TYPE, f"Expected Content-Type {_JSON}.")
             self._discard()
             return
-        if origin is not None and urlsplit(origin).netloc != self.headers.get("Host"):
+        if origin is not None and origin.partition("://")[2] != self.headers.get("Host"):
             logger.warning("a decision of %s came from another site", user)
             self._text(HTTPStatus.FORBIDDEN, "The request comes from another site.")
             self._discard()
