@@ -102,10 +102,9 @@ def _alert(index: int, alert: _Alert) -> Alert:
         raise MessageError(f"{where}.status: expected firing or resolved")
     if not _FINGERPRINT.fullmatch(alert.fingerprint):
         raise MessageError(f"{where}.fingerprint: expected letters and digits")
+    written = _TIME.fullmatch(alert.startsAt)
     try:
-        if not _TIME.fullmatch(alert.startsAt):
-            raise ValueError
-        started = datetime.fromisoformat(alert.startsAt).timestamp()
+        started = datetime.fromisoformat(written[0] if written else "").timestamp()
     except ValueError:
         raise MessageError(f"{where}.startsAt: expected a time of RFC 3339") from None
     return Alert(alert.status, alert.fingerprint, started, alert.startsAt, alert.labels, alert.annotations)

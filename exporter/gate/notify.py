@@ -6,7 +6,7 @@ import json
 import urllib.error
 import urllib.request
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal
 
 from pydantic import ConfigDict, Field
 
@@ -38,6 +38,8 @@ class _Routing(StrictModel):
     """The part of an AlertRouting file that is read here; `mlslo-rulegen` judges all of it."""
 
     model_config = _OTHERS
+    # Whoever writes the address itself, where its file is expected, does not find it in a log.
+    confidential: ClassVar[bool] = True
     kind: Literal["AlertRouting"]
     spec: _Spec
 

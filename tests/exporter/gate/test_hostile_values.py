@@ -12,6 +12,7 @@ import pytest
 from exporter.gate.audit import append
 from exporter.gate.notify import SlackReceiver, send
 from exporter.gate.verdict import Check, Verdict, cut
+from mlslo.yamlfile import InputError
 
 
 def verdict(*data: str, where: str = "batch") -> Verdict:
@@ -53,6 +54,15 @@ def test_a_version_adds_no_line_to_a_message(tmp_path: Path, monkeypatch: pytest
         verdict("a.csv", where="age of version 1\n*all is well*"),
     )
     assert said[0].splitlines()[1:] == ["• drift, age of version 1 *all is well*: expected 1, found 2"]
+
+
+def test_an_address_in_the_wrong_place_is_not_shown(tmp_path: Path) -> None:
+    path = tmp_path / "routing.yaml"
+    spec = {"receivers": {"team": {"slack_configs": "https://hooks.example.org/SECRET"}}}
+    path.write_text(json.dumps({"kind": "AlertRouting", "spec": spec}))
+    with pytest.raises(InputError, match="expected a list") as refused:
+        SlackReceiver(path, "team")
+    assert "SECRET" not in str(refused.value)
 
 
 def test_of_a_long_value_the_beginning_is_read() -> None:
