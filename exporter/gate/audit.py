@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import fcntl
 import hashlib
+import re
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -27,7 +28,8 @@ def append(path: Path, verdict: Verdict) -> None:
 
     What is there is never written over; gates of many pipelines share one file.
     """
-    data, failed = " ".join(verdict.data), len(verdict.failed)
+    # A spreadsheet evaluates what begins like a formula; a file's name may come from outside.
+    data, failed = re.sub(r"^(?=[=+@\s-])", "./", " ".join(verdict.data)), len(verdict.failed)
     row = (verdict.time, verdict.model, data, verdict.hash, verdict.verdict, failed)
     with path.open("a", newline="", encoding="utf-8") as file:
         fcntl.flock(file, fcntl.LOCK_EX)

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Literal
+from typing import ClassVar, Literal
 
 from pydantic import ConfigDict, Field
 
-from exporter.gate.verdict import Verdict
+from exporter.gate.verdict import Verdict, one_line
 from exporter.web.delivery import DeliveryError, Sender, is_url, shown_url
 from mlslo.yamlfile import InputError, StrictModel, did_you_mean, quoted_list, read, validate
 
@@ -36,6 +36,8 @@ class _Spec(_Part):
 
 
 class _Routing(_Part):
+    # Whoever writes the address itself, where its file is expected, does not find it in a log.
+    confidential: ClassVar[bool] = True
     kind: Literal["AlertRouting"]
     spec: _Spec
 
@@ -94,7 +96,9 @@ def _address(file: Path) -> str:
 def _text(verdict: Verdict) -> str:
     lines = [f"*{verdict.title}*"]
     for check in verdict.failed[:_MOST_ROWS]:
-        lines.append(f"• {check.what}, {check.where}: expected {check.expected}, found {check.found}")
+        said = check.what, check.where, check.expected, check.found
+        what, where, expected, found = map(one_line, said)
+        lines.append(f"• {what}, {where}: expected {expected}, found {found}")
     if len(verdict.failed) > _MOST_ROWS:
         lines.append(f"… and {len(verdict.failed) - _MOST_ROWS} more")
     # As Slack shows text as it is: nothing in it mentions a channel, or is a link.
