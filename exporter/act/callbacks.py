@@ -62,7 +62,7 @@ def of_pagerduty(
         who = (event.get("agent") or {}).get("summary") or "PagerDuty"
         at = datetime.fromisoformat(event["occurred_at"]).timestamp()
         found = Acknowledgement("pagerduty", str(who), at, key=str(event["data"]["incident_key"]))
-    except (KeyError, TypeError, AttributeError, ValueError, RecursionError) as error:
+    except (KeyError, TypeError, AttributeError, ValueError, OverflowError, RecursionError) as error:
         raise malformed(f"no webhook of PagerDuty's version 3: {error!r}") from None
     if abs(now - found.at) > OLDEST_EVENT:
         raise RefusedError(HTTPStatus.FORBIDDEN, "an event of another day: it was sent before", "replayed")
@@ -77,7 +77,7 @@ def of_slack(headers: Mapping[str, str], body: bytes, secret: bytes, now: float)
     sent = headers.get("x-slack-request-timestamp", "")
     signed = b"v0:" + sent.encode() + b":" + body
     _verify([headers.get("x-slack-signature", "")], "v0", signed, secret)
-    if not sent.isdecimal() or abs(now - int(sent)) > OLDEST:
+    if not sent.isdecimal() or abs(now - float(sent)) > OLDEST:
         raise RefusedError(HTTPStatus.FORBIDDEN, "a request of another time: it was sent before", "replayed")
     try:
         payload: dict[str, Any] = json.loads(parse_qs(body.decode())["payload"][0])

@@ -23,6 +23,9 @@ LONGEST = 86_400.0
 KEPT = 400 * 86_400.0
 """Seconds after which an episode is forgotten, by the next start, and its counts are kept."""
 
+# Whoever may send alerts does not choose how large /metrics is; the first that were heard of keep their series.
+_MOST_ALERTS, _LONGEST_LABEL = 1000, 200
+_EPISODES = "ml_alert_episodes_total"
 _OF_KINDS = {
     "acted": "acted", "approved": "acknowledged", "acknowledged": "acknowledged", "silenced": "silenced",
 }  # fmt: skip
@@ -42,6 +45,7 @@ class _Tally:
 
     def __init__(self, counts: Counts) -> None:
         self.counts = Counter(counts)
+        self._alerts = {tuple(labels) for metric, *labels in counts if metric == _EPISODES}
         self._open: dict[tuple[str, float], _Episode] = {}
 
     def after(self, entries: Iterable[Entry], now: float) -> Counts:
@@ -55,10 +59,14 @@ class _Tally:
     def _take(self, entry: Entry) -> None:
         if entry.action and entry.kind in DECISIONS:
             self.counts["ml_actions_total", entry.action, entry.kind] += 1
-        key, alert = (entry.fingerprint, entry.started), (entry.model, entry.alert)
+        key = entry.fingerprint, entry.started
         if entry.kind == "firing":
+            alert = entry.model[:_LONGEST_LABEL], entry.alert[:_LONGEST_LABEL]
+            if alert not in self._alerts and len(self._alerts) >= _MOST_ALERTS:
+                alert = "", "other"
+            self._alerts.add(alert)
             self._open[key] = _Episode(alert, entry.time + LONGEST)
-            self.counts["ml_alert_episodes_total", *alert] += 1
+            self.counts[_EPISODES, *alert] += 1
             # They begin at 0, so that a rate sees the first one.
             self.counts.update({("ml_alert_actions_total", *alert, outcome): 0 for outcome in OUTCOMES})
         elif (episode := self._open.get(key)) is not None and entry.time < episode.until:
@@ -81,7 +89,7 @@ class Counters:
 
     def __init__(self, record: Record, actions: Sequence[str], now: float) -> None:
         """Forget what is old, and read the rest. ``actions``: names, whose counters begin at 0. Raises StoreError."""
-        record.forget(now - KEPT, lambda entries: _Tally({}).after(entries, now))
+        record.forget(now - KEPT, lambda entries: _Tally(record.forgotten()).after(entries, now))
         self._tally = _Tally(record.forgotten())
         self._record, self._last, self._lock = record, 0, Lock()
         for name, decision in product(actions, DECISIONS):

@@ -126,12 +126,12 @@ class Record:
         return (rows[-1][0] if rows else after), [Entry(*row) for _, *row in rows]
 
     def forget(self, before: float, count: Callable[[Iterator[Entry]], Counts]) -> None:
-        """Remove episodes without an entry since ``before``; what they ``count`` is kept. Raises StoreError."""
+        """Remove episodes without an entry since ``before``, and keep what ``count`` returns. Raises StoreError."""
         with self.together():
             rows = self._execute(f"SELECT {_COLUMNS} {_OLD} ORDER BY rowid", (before,))
             for (metric, *labels), number in count(Entry(*row) for row in rows).items():
-                add = "INSERT INTO forgotten VALUES (?, ?, ?) ON CONFLICT DO UPDATE SET number = number + ?"
-                self._execute(add, (metric, json.dumps(labels), number, number))
+                values = metric, json.dumps(labels), number
+                self._execute("INSERT OR REPLACE INTO forgotten VALUES (?, ?, ?)", values)
             self._execute(f"DELETE {_OLD}", (before,))
 
     def forgotten(self) -> Counts:

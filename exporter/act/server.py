@@ -14,13 +14,14 @@ from email.message import Message
 from html import escape
 from http import HTTPStatus
 from threading import Thread
-from urllib.parse import parse_qs, urlsplit
+from urllib.parse import parse_qs
 
 from exporter.act.alerts import MOST_BYTES, read_message
 from exporter.act.callbacks import Callbacks
 from exporter.act.engine import Engine, Waiting
 from exporter.act.outcomes import Counters
 from exporter.act.record import StoreError
+from exporter.daemon.logs import visible
 from exporter.measure.exposition import Page
 from exporter.web.http_server import Handler, HttpServer, normal_path
 from exporter.web.protection import Protection
@@ -115,6 +116,12 @@ class _Handler(Handler):
             self._count("unauthorized", "expected a token of tokenFile")
             realm = {"WWW-Authenticate": 'Bearer realm="mlslo-exporter"'}
             self._text(HTTPStatus.UNAUTHORIZED, "Expected a token of tokenFile.", realm)
+        elif self.server.tokens.lost:
+            # Perhaps it was revoked; Alertmanager sends again what was answered with 503 only.
+            reason = "not recorded, send again: tokenFile has no token"
+            self._count("busy", reason)
+            self._text(HTTPStatus.SERVICE_UNAVAILABLE, f"Refused: {reason}.")
+            return False
         return accepted
 
     def _count(self, outcome: str, reason: str) -> None:
@@ -135,7 +142,7 @@ class _Handler(Handler):
             content, kind = json.dumps([asdict(item) for item in waiting], ensure_ascii=False) + "\n", _JSON
         else:
             content, kind = _page(waiting), "text/html; charset=utf-8"
-        self._send(HTTPStatus.OK, content.encode(), kind, headers=_PAGE_HEADERS)
+        self._send(HTTPStatus.OK, visible(content).encode(), kind, headers=_PAGE_HEADERS)
 
     def _decision(self, token: str) -> None:
         if not self._allowed() or (user := self._user()) is None:
@@ -208,7 +215,7 @@ def _approves(headers: Message, body: bytes, *, is_form: bool) -> bool:
     """Return what a person decided. Raises RefusedError."""
     _expect(headers, _FORM if is_form else _JSON)
     origin = headers.get("Origin")
-    if origin is not None and urlsplit(origin).netloc != headers.get("Host"):
+    if origin is not None and origin.partition("://")[2] != headers.get("Host"):
         raise RefusedError(HTTPStatus.FORBIDDEN, "the request comes from another site")
     try:
         decision = parse_qs(body.decode())["decision"][0] if is_form else json.loads(body)["decision"]

@@ -25,6 +25,8 @@ _MINUTE = 60.0
 _MOST_KEYS = 1000
 
 _NAMED = re.compile(r"(model|sink) %s: ")
+# What a terminal acts on, and what turns a line of text around.
+_INVISIBLE = re.compile("[\x00-\x09\x0b-\x1f\x7f-\x9f\u200b-\u200f\u202a-\u202e\u2060-\u2069]")
 _PLAIN = re.compile(r"[^\s=\"\x00-\x1f\x7f\\]+")
 
 
@@ -35,6 +37,11 @@ def configure(form: Format, level: str) -> None:
     handler.addFilter(RateLimit())
     logging.basicConfig(level=LEVELS[level], handlers=[handler], force=True)
     logging.captureWarnings(True)
+
+
+def visible(text: str) -> str:
+    """Return text with a JSON escape in place of each control character but line breaks: it shows what it is."""
+    return _INVISIBLE.sub(lambda found: f"\\u{ord(found[0]):04x}", text)
 
 
 class Formatter(logging.Formatter):
@@ -60,7 +67,7 @@ class Formatter(logging.Formatter):
         if suppressed := getattr(record, "suppressed", 0):
             fields["suppressed"] = suppressed
         if self._form == "json":
-            return json.dumps(fields, ensure_ascii=False, default=str)
+            return visible(json.dumps(fields, ensure_ascii=False, default=str))
         return " ".join(f"{key}={_quoted(str(value))}" for key, value in fields.items())
 
 
@@ -114,4 +121,4 @@ def _fields(record: logging.LogRecord) -> tuple[dict[str, str], str]:
 
 
 def _quoted(value: str) -> str:
-    return value if _PLAIN.fullmatch(value) else json.dumps(value, ensure_ascii=False)
+    return visible(value if _PLAIN.fullmatch(value) else json.dumps(value, ensure_ascii=False))

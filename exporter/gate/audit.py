@@ -7,6 +7,7 @@ import fcntl
 import hashlib
 import io
 import os
+import re
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -32,7 +33,8 @@ def append(path: Path, verdict: Verdict) -> None:
     row = (
         verdict.time,
         verdict.model,
-        " ".join(verdict.data),
+        # A spreadsheet evaluates what begins like a formula; a file's name may come from outside.
+        re.sub(r"^(?=[=+@\s-])", "./", " ".join(verdict.data)),
         verdict.hash,
         verdict.verdict,
         len(verdict.failed),

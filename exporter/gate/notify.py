@@ -6,11 +6,11 @@ import json
 import urllib.error
 import urllib.request
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal
 
 from pydantic import ConfigDict, Field
 
-from exporter.gate.verdict import Verdict
+from exporter.gate.verdict import Verdict, one_line
 from mlslo.yamlfile import InputError, StrictModel, did_you_mean, quoted_list, read, validate
 
 _MOST_ROWS = 10
@@ -38,6 +38,8 @@ class _Routing(StrictModel):
     """The part of an AlertRouting file that is read here; `mlslo-rulegen` judges all of it."""
 
     model_config = _OTHERS
+    # Whoever writes the address itself, where its file is expected, does not find it in a log.
+    confidential: ClassVar[bool] = True
     kind: Literal["AlertRouting"]
     spec: _Spec
 
@@ -107,8 +109,9 @@ def send(receiver: SlackReceiver, verdict: Verdict) -> list[str]:
     """Send the title and the first rows of the table, without values of rows; return what went wrong."""
     lines = [f"*{_escaped(verdict.title)}*"]
     for check in verdict.failed[:_MOST_ROWS]:
-        what, where = _escaped(check.what), _escaped(check.where)
-        lines.append(f"• {what}, {where}: expected {_escaped(check.expected)}, found {_escaped(check.found)}")
+        said = check.what, check.where, check.expected, check.found
+        what, where, expected, found = map(_escaped, map(one_line, said))
+        lines.append(f"• {what}, {where}: expected {expected}, found {found}")
     if len(verdict.failed) > _MOST_ROWS:
         lines.append(f"… and {len(verdict.failed) - _MOST_ROWS} more")
     return receiver.deliver("\n".join(lines))

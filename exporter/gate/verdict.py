@@ -87,7 +87,8 @@ def one_line(text: str) -> str:
 
 def cut(value: object) -> str:
     """Return a value as an example: one line of at most 40 characters."""
-    text = one_line(str(value))
+    # Cut first: a value may be as long as the memory is large.
+    text = one_line(str(value)[: _LONGEST_EXAMPLE + 1])
     return text if len(text) <= _LONGEST_EXAMPLE else text[: _LONGEST_EXAMPLE - 1] + "…"
 
 

@@ -7,6 +7,7 @@ import gzip
 import http.client
 import logging
 import posixpath
+import re
 import socket
 import ssl
 import time
@@ -170,25 +171,30 @@ class Handler(BaseHTTPRequestHandler):
 
         ``refused``: called before the answer.
         """
-        length = self.headers.get("Content-Length", "")
-        if not (length.isascii() and length.isdecimal()) or "Transfer-Encoding" in self.headers:
+        length = self._length()
+        if length is None or "Transfer-Encoding" in self.headers:
             refused()
             self._text(HTTPStatus.LENGTH_REQUIRED, "Expected a body with a Content-Length.")
             return None
-        if int(length) > most:
+        if length > most:
             refused()
             self._text(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, f"A body of more than {most >> 10} KiB.")
             self._discard()
             return None
         self._state.enter(Phase.REQUEST)
-        body = self.rfile.read(int(length))
+        body = self.rfile.read(length)
         self._state.enter(Phase.ANSWER)
-        return body if len(body) == int(length) else None
+        return body if len(body) == length else None
+
+    def _length(self) -> int | None:
+        """Return the length of the body; None where it has none, or two."""
+        lengths = self.headers.get_all("Content-Length", [])
+        # Python refuses to read numbers of thousands of digits.
+        return int(lengths[0][:20]) if len(lengths) == 1 and re.fullmatch("[0-9]+", lengths[0]) else None
 
     def _discard(self) -> None:
         """Read what was refused, within limits: a sender that still writes would not see the answer."""
-        length = self.headers.get("Content-Length", "")
-        left = min(int(length), _MOST_DISCARDED) if length.isascii() and length.isdecimal() else 0
+        left = min(self._length() or 0, _MOST_DISCARDED)
         self._state.enter(Phase.REQUEST)
         while left > 0 and (part := self.rfile.read(min(left, 1 << 16))):
             left -= len(part)

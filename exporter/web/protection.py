@@ -67,6 +67,8 @@ class Protection:
 def _lost(old: WebConfig, new: WebConfig) -> str | None:
     if old.tls is not None and new.tls is None:
         return "tls_server_config"
+    if old.tls is not None and new.tls is not None and new.tls.verify_mode < old.tls.verify_mode:
+        return "client_auth_type"
     if old.passwords is not None and new.passwords is None:
         return "basic_auth_users"
     return None

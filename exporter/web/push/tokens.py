@@ -10,6 +10,7 @@ from pathlib import Path
 logger = logging.getLogger(__name__)
 
 _LOOKED_AT_EVERY = 1.0
+_LOST = (0, 0, 0)
 
 
 class TokenError(Exception):
@@ -39,6 +40,11 @@ class Tokens:
             found |= hmac.compare_digest(known, token)
         return found
 
+    @property
+    def lost(self) -> bool:
+        """True where the file was emptied or taken away: those that were read before stay in force."""
+        return self._state == _LOST
+
     def _refresh(self) -> None:
         now = time.monotonic()
         if now < self._next:
@@ -51,9 +57,9 @@ class Tokens:
                 self._state = state
                 logger.info("token file re-read: %d token(s)", len(self._tokens))
         except TokenError as error:
-            if self._state != (0, 0, 0):
+            if not self.lost:
                 logger.warning("%s; the tokens that were read before stay in force", error)
-                self._state = (0, 0, 0)
+                self._state = _LOST
 
 
 def _state(path: Path) -> tuple[int, int, int]:

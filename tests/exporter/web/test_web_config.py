@@ -267,7 +267,11 @@ def test_users_change_without_a_restart(tmp_path: Path) -> None:
 def test_a_wrong_file_changes_nothing_and_is_said_once(
     keys: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
-    good: dict[str, Any] = {"tls_server_config": tls(keys), "basic_auth_users": {"a": hashed("one")}}
+    known = {"client_ca_file": str(keys / "ca.pem"), "client_auth_type": "RequireAndVerifyClientCert"}
+    good: dict[str, Any] = {
+        "tls_server_config": tls(keys) | known,
+        "basic_auth_users": {"a": hashed("one")},
+    }
     protection = Protection(write(tmp_path, **good))
     before = protection.current()
     with caplog.at_level(logging.INFO, LOGGER):
@@ -276,6 +280,7 @@ def test_a_wrong_file_changes_nothing_and_is_said_once(
             {"tls_server_config": tls(keys)},
             {"basic_auth_users": good["basic_auth_users"]},
             {**good, "tls_server_config": tls(keys, "gone")},
+            {**good, "tls_server_config": tls(keys)},
         )
         for content in changes:
             caplog.clear()
