@@ -47,8 +47,8 @@ def test_a_version_adds_no_line_to_a_message(tmp_path: Path, monkeypatch: pytest
         "spec": {"receivers": {"team": {"slack_configs": [{"api_url_file": "slack"}]}}},
     }
     (tmp_path / "routing.yaml").write_text(json.dumps(routing))
-    said: list[Any] = []
-    monkeypatch.setattr(SlackReceiver, "deliver", lambda _, text: said.append(text) or [])
+    said: list[str] = []
+    monkeypatch.setattr(SlackReceiver, "deliver", lambda _, text: said.append(text))
     send(
         SlackReceiver(tmp_path / "routing.yaml", "team"),
         verdict("a.csv", where="age of version 1\n*all is well*"),
