@@ -196,9 +196,7 @@ _KINDS = {
 }
 
 
-@pytest.mark.parametrize(
-    ("kind", "with_id"), [("timestamptz", True), ("date", False), ("bigint", True)]
-)
+@pytest.mark.parametrize(("kind", "with_id"), [("timestamptz", True), ("date", False), ("bigint", True)])
 def test_ties_over_the_border_of_a_page_and_rows_that_are_equal(
     postgres: PostgreSQL, table: str, read: Read, kind: str, with_id: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
