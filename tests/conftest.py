@@ -14,7 +14,7 @@ from tests.support import lanes, tools, tried
 from tests.support.turns import Turns
 
 # Time limits per example fail on busy machines without a bug in sight; pytest-timeout catches what hangs.
-settings.register_profile("mlslo", deadline=None, max_examples=60)
+settings.register_profile("mlslo", deadline=None, max_examples=30)
 settings.register_profile("quick", deadline=None, max_examples=6)
 settings.load_profile("mlslo")
 

@@ -109,18 +109,9 @@ def zst(content: bytes) -> bytes:
     return compressor.compress(content[:half]) + compressor.compress(content[half:])
 
 
+# The usual ones are in tests/formats.
 FORMS: dict[str, tuple[str, Write, str | None]] = {
-    "gzip": ("log.jsonl.gz", lambda path, rows: path.write_bytes(gzip.compress(lines(rows))), None),
-    "gzip of members": (
-        "log.gz",
-        lambda path, rows: path.write_bytes(
-            gzip.compress(lines(rows)[:999]) + gzip.compress(lines(rows)[999:])
-        ),
-        None,
-    ),
     "rotated": ("log.json.2.gz", lambda path, rows: path.write_bytes(gzip.compress(lines(rows))), None),
-    "zstandard": ("log.jsonl.zst", lambda path, rows: path.write_bytes(zst(lines(rows))), None),
-    "csv": ("log.csv", lambda path, rows: path.write_bytes(csv_text(rows)), None),
     "csv by its key": ("log.txt", lambda path, rows: path.write_bytes(csv_text(rows)), "csv"),
     "csv with a mark": (
         "log.csv",
@@ -161,7 +152,6 @@ FORMS: dict[str, tuple[str, Write, str | None]] = {
         ),
         None,
     ),
-    "parquet": ("log.parquet", lambda path, rows: parquet(rows, path), None),
     "parquet by its key": ("part-0", lambda path, rows: parquet(rows, path), "parquet"),
 }
 

@@ -49,8 +49,8 @@ def flat(item: dict[str, Any]) -> str:
 
 
 Wrapping = Callable[[dict[str, Any]], Sequence[str]]
+# The usual ones are in tests/formats.
 WRAPPINGS: dict[str, Wrapping] = {
-    "docker": lambda item: [*docker(json.dumps(item))],
     "docker with attrs": lambda item: [
         json.dumps(
             {"log": json.dumps(item) + "\n", "stream": "stderr", "attrs": {"tag": "x"}, "time": STAMP},
@@ -58,17 +58,12 @@ WRAPPINGS: dict[str, Wrapping] = {
         )
     ],
     "docker in pieces": lambda item: [*docker(json.dumps(item), size=50)],
-    "cri": lambda item: [*cri(json.dumps(item))],
     "cri in pieces": lambda item: [*cri(json.dumps(item), "stderr", size=50)],
-    "logging": lambda item: [f"2026-01-10 10:00:00,123 INFO app: {json.dumps(item)}  "],
     "level": lambda item: [f"[INFO] {json.dumps(item)}"],
     "syslog": lambda item: [f"<13>1 2026-01-10T00:00:00Z host app 12 - - {json.dumps(item)}"],
     "braces": lambda item: [f"{{worker-1}} [main] {json.dumps(item)}"],
     "carriage returns": lambda item: [f"app | {json.dumps(item)}\r"],
-    "logfmt": lambda item: [flat(item)],
     "docker around logging": lambda item: [*docker(f"INFO:app:{json.dumps(item)}", size=40)],
-    "docker around logfmt": lambda item: [*docker(flat(item), size=40)],
-    "cri around logging": lambda item: [*cri(f"INFO:app:{json.dumps(item)}")],
     "cri around logfmt": lambda item: [*cri(flat(item))],
 }
 

@@ -22,7 +22,6 @@ pytestmark = MARKS
 STEPS = ("--from", "2026-01-10T00:02:00Z", "--to", "2026-01-10T01:40:00Z", "--step", "14m")
 LABELS = monitor()["spec"]["labels"]
 SHAPES: dict[str, dict[str, Any]] = {
-    "no labels": {"labels": None, "fairness": None, "segments": []},
     "late labels": {"labels": {**LABELS, "revisions": "last"}, "fairness": None},
     "versions and segments": {
         "labels": {**LABELS, "fields": {"id": "id", "label": "label"}},
