@@ -9,13 +9,14 @@ import numpy as np
 import pytest
 
 from exporter.references.baseline import source as here
-from exporter.references.baseline.views import Quantiles, quantile_edges, ranks
+from exporter.references.baseline.views import Quantiles, ranks
 from exporter.spark.baseline import files
 from exporter.spark.baseline import source as there
 from exporter.spark.baseline.ranks import Sought, keys_of, values_of
 from exporter.summary.base import Floats
 from tests.support.commands import exporter
 from tests.support.logs import monitor, write_lines, write_monitor
+from tests.support.references import quantile_edges
 from tests.support.segmented import before
 from tests.support.spark import MARKS
 
