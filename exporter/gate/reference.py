@@ -40,14 +40,8 @@ def of_reference(batch: Batch) -> Found:
         source = f"reference {name}"
         for feature in reference.described:
             if feature not in batch.columns and batch.columns:
-                yield Check(
-                    what="column",
-                    where=feature,
-                    expected=f"as in {source}",
-                    found="none",
-                    passed=False,
-                    source=source,
-                )
+                gone = {"what": "column", "where": feature, "expected": f"as in {source}", "found": "none"}
+                yield Check.model_validate({**gone, "passed": False, "source": source})
         yield from _labels(batch, source, reference)
     several = len(batch.snapshot.windows) > 1
     for window in batch.snapshot.windows:
