@@ -9,8 +9,9 @@ from typing import Any
 
 import pytest
 
+from examples.standins import Standins
 from exporter.gate.audit import append
-from exporter.gate.notify import SlackReceiver, send
+from exporter.gate.notify import SlackReceiver
 from exporter.gate.verdict import Check, Verdict, cut
 from mlslo.yamlfile import InputError
 
@@ -40,20 +41,20 @@ def test_a_spreadsheet_evaluates_no_name_of_a_file(tmp_path: Path, name: str) ->
     assert row["data"] == f"./{name} b.csv"
 
 
-def test_a_version_adds_no_line_to_a_message(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    (tmp_path / "slack").write_text("http://127.0.0.1:9/")
+def test_a_version_adds_no_line_to_a_message(tmp_path: Path) -> None:
     routing = {
         "kind": "AlertRouting",
         "spec": {"receivers": {"team": {"slack_configs": [{"api_url_file": "slack"}]}}},
     }
     (tmp_path / "routing.yaml").write_text(json.dumps(routing))
-    said: list[str] = []
-    monkeypatch.setattr(SlackReceiver, "deliver", lambda _, text: said.append(text))
-    send(
-        SlackReceiver(tmp_path / "routing.yaml", "team"),
-        verdict("a.csv", where="age of version 1\n*all is well*"),
-    )
-    assert said[0].splitlines()[1:] == ["• drift, age of version 1 *all is well*: expected 1, found 2"]
+    with Standins() as standins:
+        (tmp_path / "slack").write_text(standins.slack_url)
+        receiver = SlackReceiver(tmp_path / "routing.yaml", "team")
+        assert receiver.send(verdict("a.csv", where="age of version 1\n*all is well*")) == []
+    (message,) = standins.deliveries
+    assert message.payload["text"].splitlines()[1:] == [
+        "• drift, age of version 1 *all is well*: expected 1, found 2"
+    ]
 
 
 def test_an_address_in_the_wrong_place_is_not_shown(tmp_path: Path) -> None:
