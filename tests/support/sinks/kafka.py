@@ -94,6 +94,8 @@ class KafkaServer(SinkServer):
     """A topic of the mock cluster, which is read without a group; records are appended to one partition."""
 
     name = "kafka"
+    # Three requests may wait for brokers, one after the other, client.PATIENCE each.
+    patience = 60.0
     longest = 4 << 20
     # Of a partition, in the mock cluster.
     most = 5 << 20
