@@ -64,7 +64,7 @@ def test_promtool_passes_the_tests_of_groups(tmp_path: Path, version: str) -> No
 
 @pytest.mark.one_version
 @pytest.mark.slow
-@pytest.mark.parametrize("version", sorted({*installed()[:1], *installed()[-1:]}))
+@pytest.mark.parametrize("version", installed()[-1:])
 def test_promtool_passes_the_tests_of_groups_that_are_counted_twice(tmp_path: Path, version: str) -> None:
     """By the same counters, of a month in one SLO: too many groups of the one are too many of the other."""
     spec = a_slo(maxGroups=3)
