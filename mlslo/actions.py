@@ -24,7 +24,7 @@ from mlslo.yamlfile import (
 )
 
 PLACEHOLDER = re.compile(r"\{\{(.*?)\}\}", re.DOTALL)
-"""What is replaced in a text; ``NAME`` says what may stand inside."""
+"""The part of a text that is replaced; ``NAME`` says what may stand inside."""
 NAME = re.compile(r"(labels|annotations)\.([a-zA-Z_][a-zA-Z0-9_]*)|startsAt|fingerprint")
 
 _POD = "/var/run/secrets/kubernetes.io/serviceaccount"
@@ -167,7 +167,7 @@ class MlflowCall(Authorized):
 
 
 class Approval(StrictModel):
-    """Who must agree before the call."""
+    """The people who must agree before the call."""
 
     by: list[Name] = Field(min_length=1, description="Users of the web configuration who may approve.")
     people: int = Field(1, ge=1, description="How many of them must.")
@@ -183,7 +183,7 @@ class Approval(StrictModel):
 
 
 class Action(StrictModel):
-    """What an alert calls."""
+    """An action: an alert, and what it calls."""
 
     exactly_one = ("http", "kubernetesJob", "argoWorkflow", "airflow", "mlflow")
     name: str = Field(pattern=_KUBERNETES, description="Its name in the record and on /metrics.")
@@ -229,7 +229,7 @@ class SlackCallbacks(StrictModel):
 
 
 class Callbacks(StrictModel):
-    """Who tells that somebody acknowledged an alert. Each request must be signed."""
+    """Services that tell who acknowledged an alert. Each request must be signed."""
 
     pagerduty: PagerDutyCallbacks | None = Field(None, description="PagerDuty's webhooks.")
     slack: SlackCallbacks | None = Field(None, description="Slack's interactive messages.")
@@ -264,7 +264,7 @@ class Metadata(StrictModel):
 
 
 class ActionsFile(File[Metadata, Spec]):
-    """What alerts call: for `mlslo-exporter act`."""
+    """Actions that alerts call: for `mlslo-exporter act`."""
 
     kind: Literal["AlertActions"] = Field(description="What this file is.")
 

@@ -1,4 +1,4 @@
-"""What was decided about alerts: the record of `mlslo-exporter act`, and its counts in Prometheus."""
+"""Decisions about alerts: the record of `mlslo-exporter act`, and its counts in Prometheus."""
 
 from pathlib import Path
 from urllib.parse import quote

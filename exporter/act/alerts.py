@@ -39,7 +39,7 @@ class Alert(msgspec.Struct, frozen=True, rename={"state": "status", "starts_at":
 
     @property
     def key(self) -> tuple[str, float, str]:
-        """What repeats of the same notification have in common."""
+        """The key that repeats of the same notification have in common."""
         return self.fingerprint, self.started, self.state
 
     def entry(self, time: float, kind: str, who: str = "", action: str = "", detail: str = "{}") -> Entry:

@@ -43,7 +43,7 @@ class Call:
 
     @property
     def shown(self) -> dict[str, Any]:
-        """What is recorded, and what people approve: without credentials."""
+        """The call as it is recorded, and as people approve it: without credentials."""
         return {"method": self.method, "url": shown_url(self.url), "body": self.body}
 
 

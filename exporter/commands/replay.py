@@ -139,7 +139,7 @@ def replay(
 
 @contextmanager
 def _reading(engine: str, models: Sequence[Model], master: str | None) -> Iterator[NewReading]:
-    """What reads the logs of a model, while Spark is there."""
+    """Reader of the logs of a model, while Spark is there."""
     from exporter.replay import Reading
 
     if engine == "local":

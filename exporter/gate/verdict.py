@@ -55,7 +55,7 @@ class NotJudged(StrictModel):
 
 
 class Verdict(StrictModel):
-    """What `mlslo-exporter gate` found of one batch (`gate.json`)."""
+    """Verdict of `mlslo-exporter gate` on one batch (`gate.json`)."""
 
     mlslo: str = Field(description="The version of mlslo.")
     model: str = Field(description="The model's name.")

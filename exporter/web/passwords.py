@@ -71,7 +71,7 @@ class Passwords:
 
     @property
     def users(self) -> list[str]:
-        """Who may log in."""
+        """The names of users who may log in."""
         return list(self._hashes)
 
     def verdict(self, authorization: str | None) -> Verdict:

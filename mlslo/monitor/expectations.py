@@ -28,7 +28,7 @@ class RowsExpected(StrictModel):
 
 
 class FieldExpected(StrictModel):
-    """What every value of a field is; a value that is missing breaks only `missingAtMost`."""
+    """Expectations of every value of a field; a value that is missing breaks only `missingAtMost`."""
 
     type: Literal["integer", "number", "boolean", "text", "timestamp"] | None = Field(
         None, description="Of every value. Text that looks like a number is one in CSV only."
@@ -83,7 +83,7 @@ class QueryExpected(StrictModel):
 
 
 class Expectations(StrictModel):
-    """What `mlslo-exporter gate` expects of the rows of a batch; `run` and `once` pass it over."""
+    """Expectations that `mlslo-exporter gate` has of the rows of a batch; `run` and `once` pass them over."""
 
     rows: RowsExpected | None = Field(None, description="How many rows there are.")
     fields: dict[FeatureName, FieldExpected] = Field(

@@ -144,7 +144,7 @@ class Dashboards(StrictModel):
 
 
 class Receiving(StrictModel):
-    """Where `mlslo-exporter act` receives alerts."""
+    """The address at which `mlslo-exporter act` receives alerts."""
 
     url: WebAddress = Field(description="Its address, such as `https://act.internal:9849/alerts`.")
     credentialsFile: Name | None = Field(

@@ -132,7 +132,7 @@ def with_templates(text: str) -> str:
 
 
 def uses_added_functions(text: str) -> bool:
-    """Whether a text calls functions that are Alertmanager's own."""
+    """Return whether a text calls functions that are Alertmanager's own."""
     return any(token.kind == "word" and token.text in _ADDED for token in tokens(with_templates(text)))
 
 

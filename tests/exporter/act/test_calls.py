@@ -1,4 +1,4 @@
-"""What each kind of action asks of its server, and that no placeholder reaches out of its place."""
+"""Requests of each kind of action; no placeholder reaches out of its place."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a real Alertmanager says of silences."""
+"""Silences of a real Alertmanager, as its API tells them."""
 
 from __future__ import annotations
 
